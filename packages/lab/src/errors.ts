@@ -1,0 +1,20 @@
+/** The lab's one error class: a code, a sentence for the person at the terminal, and the cause. */
+
+export type LabErrorCode =
+  | 'badArguments'
+  | 'noKafkaRuntime'
+  | 'downloadFailed'
+  | 'startFailed'
+  | 'startTimedOut'
+  | 'portInUse'
+  | 'stopped';
+
+export class LabError extends Error {
+  readonly code: LabErrorCode;
+
+  constructor(code: LabErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'LabError';
+    this.code = code;
+  }
+}

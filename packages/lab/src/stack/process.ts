@@ -1,0 +1,185 @@
+/** Child processes of the lab: started, logged to a file, watched by the reaper, and surely gone at the end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { LabError } from '../errors.ts';
+
+/** Between SIGTERM and SIGKILL when a child does not say how long it may take. */
+const DEFAULT_GRACE_MS = 5_000;
+/** How often a child that starts is asked whether it is ready. */
+const READY_POLL_MS = 25;
+/** Lines of its log that the error for a failed start shows. */
+const LOG_TAIL_LINES = 12;
+
+/** Kills every registered process once this process is gone; one per lab. */
+export class Reaper {
+  readonly #child: ChildProcess;
+
+  constructor() {
+    // Its own session: the terminal's signals do not reach it.
+    this.#child = spawn(process.execPath, [fileURLToPath(new URL('./reaper.ts', import.meta.url))], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    this.#child.unref();
+    this.#child.on('error', () => {});
+    this.#child.stdin?.on('error', () => {});
+    (this.#child.stdin as unknown as { unref?: () => void } | null)?.unref?.();
+  }
+
+  watch(pid: number): void {
+    this.#send(`watch ${pid}`);
+  }
+
+  forget(pid: number): void {
+    this.#send(`forget ${pid}`);
+  }
+
+  /** Runs a command when the lab is gone, for what a signal cannot end (a container). */
+  atEnd(argv: string[]): void {
+    this.#send(`at-end ${JSON.stringify(argv)}`);
+  }
+
+  /** Ends the reaper, which kills whatever is still registered. */
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.ref();
+    const exited = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await exited;
+  }
+
+  #send(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+}
+
+export interface ProcessSpec {
+  /** What people call it: `east bridge`. */
+  name: string;
+  command: string;
+  args: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Receives standard output and error, appended. */
+  logFile: string;
+  reaper: Reaper;
+}
+
+export interface ProcessExit {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** One child process. `exited` settles exactly once, however it ends. */
+export class LabProcess {
+  readonly name: string;
+  readonly pid: number;
+  readonly logFile: string;
+  readonly exited: Promise<ProcessExit>;
+  readonly #child: ChildProcess;
+  #exit: ProcessExit | undefined;
+
+  private constructor(spec: ProcessSpec, child: ChildProcess, pid: number) {
+    this.name = spec.name;
+    this.logFile = spec.logFile;
+    this.pid = pid;
+    this.#child = child;
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (exitCode, signal) => {
+        this.#exit = { exitCode, signal };
+        spec.reaper.forget(pid);
+        resolve(this.#exit);
+      });
+    });
+  }
+
+  /** Spawns the process. Errors: `startFailed` when the command cannot be run. */
+  static async start(spec: ProcessSpec): Promise<LabProcess> {
+    mkdirSync(dirname(spec.logFile), { recursive: true });
+    const log = openSync(spec.logFile, 'a');
+    try {
+      const child = spawn(spec.command, spec.args, {
+        cwd: spec.cwd,
+        env: { ...process.env, ...spec.env },
+        stdio: ['ignore', log, log],
+        // Its own process group: Ctrl-C in the terminal reaches the lab alone, which then stops things in order.
+        detached: true,
+      });
+      await once(child, 'spawn');
+      const { pid } = child;
+      if (pid === undefined) throw new Error('no process id');
+      spec.reaper.watch(pid);
+      return new LabProcess(spec, child, pid);
+    } catch (cause) {
+      throw new LabError('startFailed', `${spec.name}: cannot run ${spec.command}`, { cause });
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  get isRunning(): boolean {
+    return this.#exit === undefined;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.isRunning) this.#child.kill(signal);
+  }
+
+  /**
+   * Waits until `isReady` says so.
+   * Errors: `startFailed` when the process ends before, `startTimedOut` after `timeoutMs`; both show the end of its log.
+   */
+  async waitUntilReady(
+    isReady: () => Promise<boolean>,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (true) {
+      signal?.throwIfAborted();
+      if (this.#exit !== undefined) {
+        const how = this.#exit.signal ?? `exit code ${this.#exit.exitCode}`;
+        throw new LabError('startFailed', `${this.name} ended before it was ready (${how}).\n${this.logTail()}`);
+      }
+      if (await isReady()) return;
+      if (performance.now() > deadline) {
+        throw new LabError('startTimedOut', `${this.name} was not ready within ${timeoutMs} ms.\n${this.logTail()}`);
+      }
+      await Promise.race([delay(READY_POLL_MS), this.exited]);
+    }
+  }
+
+  /** SIGKILL, and the exit awaited. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exited;
+  }
+
+  /** SIGTERM, then SIGKILL after `graceMs` (default 5,000). */
+  async stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
+    if (!this.isRunning) return;
+    // A stopped process (SIGSTOP) would never see the SIGTERM.
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    const timeout = new AbortController();
+    const killer = delay(graceMs, undefined, { signal: timeout.signal }).then(
+      () => this.signal('SIGKILL'),
+      () => {},
+    );
+    await this.exited;
+    timeout.abort();
+    await killer;
+  }
+
+  logTail(): string {
+    try {
+      return `${this.logFile}:\n${readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')}`;
+    } catch {
+      return this.logFile;
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/** Starts the one Kafka that every test of a run shares, and ends it with the run. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { startKafka } from '@causeway/lab/stack/kafka.ts';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { Reaper } from '@causeway/lab/stack/process.ts';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `host:port` of a real Apache Kafka. */
+    kafkaBootstrap: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const existing = process.env['KAFKA_BOOTSTRAP_SERVERS'];
+  if (existing !== undefined && existing !== '') {
+    project.provide('kafkaBootstrap', existing);
+    return async () => {};
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-test-kafka-'));
+  const reaper = new Reaper();
+  const kafka = await startKafka({
+    brokerCount: 1,
+    ports: await findFreePorts(2),
+    directory,
+    reaper,
+    onProgress: (text) => process.stderr.write(`${text}\n`),
+  });
+  project.provide('kafkaBootstrap', kafka.bootstrap);
+  return async () => {
+    await Promise.all(kafka.brokers.map((broker) => broker.process.kill()));
+    await reaper.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+}
