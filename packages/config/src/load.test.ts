@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig, parseConfig } from './load.ts';
+import { Choice, Entry, Section, Type } from './schema.ts';
+
+const schema = Entry(
+  {
+    listen: Section(
+      {
+        host: Type.String({ description: 'Address.', default: '127.0.0.1' }),
+        port: Type.Integer({ description: 'Port.', default: 8080, minimum: 0, maximum: 65_535 }),
+      },
+      { description: 'Where to listen.' },
+    ),
+    mode: Choice(['fast', 'safe'], { description: 'How.', default: 'safe' }),
+    regions: Type.Array(
+      Entry(
+        { name: Type.String({ description: 'Name.' }), weight: Type.Integer({ description: 'W.', default: 100 }) },
+        { description: 'A region.' },
+      ),
+      { description: 'Regions.', default: [] },
+    ),
+  },
+  { description: 'Test.' },
+);
+
+function problemsOf(text: string, env: Record<string, string> = {}): string[] {
+  try {
+    parseConfig('x.yaml', text, { schema, env });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+  return [];
+}
+
+test('an empty file is all defaults', () => {
+  expect(parseConfig('x.yaml', '', { schema, env: {} })).toEqual({
+    listen: { host: '127.0.0.1', port: 8080 },
+    mode: 'safe',
+    regions: [],
+  });
+});
+
+describe('a file that cannot be used says the line, the key and the reason', () => {
+  test.each([
+    ['listen:\n  prot: 1\n', 'x.yaml:2: listen.prot: unknown key (known here: host, port)'],
+    ['mode: quick\n', 'x.yaml:1: mode: must be one of: fast, safe'],
+    ['\nlisten:\n  port: 70000\n', 'x.yaml:3: listen.port: must be <= 65535'],
+    ['regions:\n  - name: a\n  - weight: 1\n', 'x.yaml:3: regions[1]: the key name is missing'],
+    ['regions:\n  - name: a\n    wight: 1\n', 'x.yaml:3: regions[0].wight: unknown key (known here: name, weight)'],
+    [
+      'mode: "${NOWHERE}"\n',
+      'x.yaml:1: the environment variable NOWHERE is not set; set it or give a default: ${NOWHERE:-…}',
+    ],
+    ['listen: 5\n', 'x.yaml:1: listen: must be object'],
+    ['- a\n- b\n', 'x.yaml:1: must be object'],
+  ])('%j', (text, message) => {
+    expect(problemsOf(text)).toEqual([message]);
+  });
+
+  test('broken YAML', () => {
+    expect(problemsOf('listen:\n  port: [1\n')[0]).toMatch(/^x\.yaml:\d: /);
+  });
+
+  test('a key given twice', () => {
+    expect(problemsOf('mode: fast\nmode: safe\n')[0]).toMatch(/^x\.yaml:\d: .*unique/i);
+  });
+
+  test('more findings than eight are all told', () => {
+    const text = `regions:\n${'  - name: a\n    wight: 1\n'.repeat(12)}`;
+    expect(problemsOf(text)).toHaveLength(12);
+  });
+
+  test('a file that is not there', () => {
+    expect(() => loadConfig('/nonexistent/x.yaml', { schema, env: {} })).toThrow(/x\.yaml:1: cannot be read: ENOENT/);
+  });
+});
+
+describe('environment variables', () => {
+  test.each([
+    ['listen: { port: "x" }', {}, undefined],
+    ['listen:\n  port: ${PORT}', { PORT: '99' }, { host: '127.0.0.1', port: 99 }],
+    ['listen:\n  port: ${PORT:-98}', {}, { host: '127.0.0.1', port: 98 }],
+    ['listen:\n  port: ${PORT:-98}', { PORT: '' }, { host: '127.0.0.1', port: 98 }],
+    ['listen:\n  host: h-${A}-${B:-b}', { A: 'a' }, { host: 'h-a-b', port: 8080 }],
+    ['listen:\n  host: ${A}', { A: '{port: 1}' }, { host: '{port: 1}', port: 8080 }],
+    ['listen:\n  host: "${A}"', { A: '12' }, { host: '12', port: 8080 }],
+  ])('%j', (text, env, expected) => {
+    const problems = problemsOf(text, env as Record<string, string>);
+    if (expected === undefined) expect(problems).not.toEqual([]);
+    else expect(parseConfig('x.yaml', text, { schema, env }).listen).toEqual(expected);
+  });
+});
+
+test('a check of the program is told with the line of its key', () => {
+  const check = () => [{ path: ['regions', 0, 'name'], reason: 'is taken' }];
+  expect(() => parseConfig('x.yaml', 'mode: fast\nregions:\n  - name: a\n', { schema, env: {}, check })).toThrow(
+    'x.yaml:3: regions[0].name: is taken',
+  );
+});

@@ -1,0 +1,225 @@
+/** Reads a YAML file into a value of a TypeBox schema, or says what is wrong, in which line, and why. */
+import { readFileSync } from 'node:fs';
+import { Settings } from 'typebox/system';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  parse as parseYaml,
+  visit,
+} from 'yaml';
+import { type Static, type TObject, Value } from './schema.ts';
+
+/** One thing that is wrong with a config file. */
+export interface ConfigProblem {
+  /** Counted from 1. */
+  line: number;
+  /** The key, as in `regions[0].weight`; empty for the whole file. */
+  path: string;
+  reason: string;
+}
+
+/** A config file that cannot be used. Its message has one line a problem: `FILE:LINE: KEY: REASON`. */
+export class ConfigError extends Error {
+  readonly file: string;
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(file: string, problems: readonly ConfigProblem[], options?: { cause?: unknown }) {
+    super(problems.map((problem) => formatProblem(file, problem)).join('\n'), options);
+    this.name = 'ConfigError';
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+function formatProblem(file: string, { line, path, reason }: ConfigProblem): string {
+  return path === '' ? `${file}:${line}: ${reason}` : `${file}:${line}: ${path}: ${reason}`;
+}
+
+export interface LoadOptions<Schema extends TObject> {
+  schema: Schema;
+  /** For `${NAME}` and `${NAME:-default}`. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** What a schema cannot say: called with a value that fits the schema. */
+  check?: (config: Static<Schema>) => { path: readonly (string | number)[]; reason: string }[];
+}
+
+/** Reads and checks a file. Errors: `ConfigError`, also when the file cannot be read. */
+export function loadConfig<Schema extends TObject>(file: string, options: LoadOptions<Schema>): Static<Schema> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(file, [{ line: 1, path: '', reason: `cannot be read: ${reason}` }], { cause });
+  }
+  return parseConfig(file, text, options);
+}
+
+/** Like {@link loadConfig}, of a text; `file` is named in errors only. */
+export function parseConfig<Schema extends TObject>(
+  file: string,
+  text: string,
+  options: LoadOptions<Schema>,
+): Static<Schema> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const problems: ConfigProblem[] = document.errors.map((error) => ({
+    line: lines.linePos(error.pos[0]).line,
+    path: '',
+    reason: error.message,
+  }));
+  if (problems.length === 0) problems.push(...substituteEnvironment(document, lines, options.env));
+  if (problems.length > 0) throw new ConfigError(file, problems);
+
+  const lineOf = (path: readonly (string | number)[]): number => findLine(document, lines, path);
+  const value: unknown = Value.Default(options.schema, document.toJS() ?? {});
+  problems.push(...schemaProblems(options.schema, value, lineOf));
+  if (problems.length > 0) throw new ConfigError(file, problems);
+
+  const config = value as Static<Schema>;
+  for (const { path, reason } of options.check?.(config) ?? []) {
+    problems.push({ line: lineOf(path), path: formatPath(path), reason });
+  }
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  return config;
+}
+
+const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
+
+/** Replaces `${NAME}` in scalars; an unquoted scalar takes the type of what comes out (`${PORT:-8080}` is a number). */
+function substituteEnvironment(
+  document: Document,
+  lines: LineCounter,
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  visit(document, {
+    Scalar(key, node) {
+      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
+      const substituted = node.value.replaceAll(VARIABLE, (_, name: string, fallback: string | undefined) => {
+        // As in a shell: `:-` also stands in for a variable that is empty.
+        const value = env[name];
+        if (value !== undefined && (value !== '' || fallback === undefined)) return value;
+        if (fallback !== undefined) return fallback;
+        problems.push({
+          line: lineOfNode(node, lines),
+          path: '',
+          reason: `the environment variable ${name} is not set; set it or give a default: \${${name}:-…}`,
+        });
+        return '';
+      });
+      node.value = node.type === 'PLAIN' ? retype(substituted) : substituted;
+    },
+  });
+  return problems;
+}
+
+/** Numbers and booleans only: what an environment variable holds is never YAML structure. */
+function retype(text: string): unknown {
+  if (!/^(?:true|false|[-+]?[0-9][0-9_.eE+-]*)$/.test(text)) return text;
+  const value: unknown = parseYaml(text);
+  return typeof value === 'number' || typeof value === 'boolean' ? value : text;
+}
+
+function schemaProblems(
+  schema: TObject,
+  value: unknown,
+  lineOf: (path: readonly (string | number)[]) => number,
+): ConfigProblem[] {
+  const previous = Settings.Get().maxErrors;
+  Settings.Set({ maxErrors: 100 });
+  const errors = Value.Errors(schema, value);
+  Settings.Set({ maxErrors: previous });
+  const problems = new Map<string, ConfigProblem>();
+  const add = (path: (string | number)[], reason: string): void => {
+    const problem = { line: lineOf(path), path: formatPath(path), reason };
+    problems.set(`${problem.path}: ${reason}`, problem);
+  };
+  for (const error of errors) {
+    const path = splitPointer(error.instancePath);
+    switch (error.keyword) {
+      case 'additionalProperties': {
+        const known = knownKeys(schema, path);
+        for (const key of error.params.additionalProperties) {
+          add([...path, key], `unknown key${known.length > 0 ? ` (known here: ${known.join(', ')})` : ''}`);
+        }
+        break;
+      }
+      case 'required':
+        for (const key of error.params.requiredProperties) add(path, `the key ${key} is missing`);
+        break;
+      case 'const':
+        break; // Told by the anyOf that follows.
+      case 'anyOf':
+        add(path, describeUnion(schema, path));
+        break;
+      case 'boolean':
+        break; // Told by additionalProperties.
+      case 'pattern':
+        add(path, `must match ${String(error.params.pattern)}`);
+        break;
+      default:
+        add(path, error.message);
+    }
+  }
+  // A file whose only finding was folded away above would otherwise pass.
+  if (problems.size === 0 && errors.length > 0) add([], errors[0]?.message ?? 'does not fit the schema');
+  return [...problems.values()].sort((a, b) => a.line - b.line);
+}
+
+interface SchemaNode {
+  properties?: Record<string, SchemaNode>;
+  items?: SchemaNode;
+  anyOf?: (SchemaNode & { const?: unknown; type?: string })[];
+}
+
+function schemaAt(schema: TObject, path: readonly (string | number)[]): SchemaNode | undefined {
+  let node: SchemaNode | undefined = schema as unknown as SchemaNode;
+  for (const key of path) node = typeof key === 'number' ? node?.items : node?.properties?.[key];
+  return node;
+}
+
+function knownKeys(schema: TObject, path: readonly (string | number)[]): string[] {
+  return Object.keys(schemaAt(schema, path)?.properties ?? {});
+}
+
+function describeUnion(schema: TObject, path: readonly (string | number)[]): string {
+  const options = schemaAt(schema, path)?.anyOf ?? [];
+  return `must be one of: ${options.map((option) => ('const' in option ? String(option.const) : option.type)).join(', ')}`;
+}
+
+function splitPointer(pointer: string): (string | number)[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
+
+function formatPath(path: readonly (string | number)[]): string {
+  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`)).join('');
+}
+
+/** The line of the deepest part of `path` that the file has. */
+function findLine(document: Document, lines: LineCounter, path: readonly (string | number)[]): number {
+  for (let length = path.length; length > 0; length -= 1) {
+    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const key = path[length - 1];
+    if (isMap(parent)) {
+      const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === key);
+      if (isNode(pair?.key)) return lineOfNode(pair.key, lines);
+    }
+    const node = document.getIn(path.slice(0, length), true);
+    if (isNode(node)) return lineOfNode(node, lines);
+  }
+  return 1;
+}
+
+function lineOfNode(node: Node, lines: LineCounter): number {
+  return node.range ? lines.linePos(node.range[0]).line : 1;
+}

@@ -1,0 +1,73 @@
+/** Writes the commented YAML reference of a config schema: every key, what it means, its bounds, at its default. */
+import { stringify } from 'yaml';
+import type { TObject } from './schema.ts';
+
+interface SchemaNode {
+  type?: string;
+  description?: string;
+  default?: unknown;
+  examples?: unknown[];
+  minimum?: number;
+  maximum?: number;
+  anyOf?: { const?: unknown }[];
+  properties?: Record<string, SchemaNode>;
+  items?: SchemaNode;
+}
+
+const COMMENT_WIDTH = 110;
+
+/** The reference of a schema as YAML; `header` becomes its opening comment. A key without default shows its example, commented out where it is optional. */
+export function referenceYaml(schema: TObject, header: string): string {
+  const root = schema as unknown as SchemaNode & { required?: string[] };
+  return `${comment(header, '')}\n${section(root, '').join('\n')}\n`.replaceAll(/\n{3,}/g, '\n\n');
+}
+
+function section(node: SchemaNode & { required?: string[] }, indent: string): string[] {
+  const lines: string[] = [];
+  const isOptional = (key: string): boolean => !(node.required ?? []).includes(key);
+  for (const [key, child] of Object.entries(node.properties ?? {})) {
+    const isBranch = child.properties !== undefined || child.items?.properties !== undefined;
+    if (isBranch && indent === '') lines.push('');
+    lines.push(comment(describe(child), indent));
+    if (child.properties !== undefined) {
+      lines.push(`${indent}${key}:`, ...section(child, `${indent}  `));
+    } else if (child.items?.properties !== undefined && child.default === undefined) {
+      const [first = '', ...rest] = section(child.items, `${indent}    `);
+      lines.push(`${indent}${key}:`, `${indent}  -`, first, ...rest);
+    } else if (child.default === undefined) {
+      const example = `${key}: ${inline(child.examples?.[0] ?? null)}`;
+      lines.push(isOptional(key) ? `${indent}# ${example}` : `${indent}${example}`);
+    } else {
+      lines.push(`${indent}${key}: ${inline(child.default)}`);
+    }
+  }
+  return lines;
+}
+
+function describe(node: SchemaNode): string {
+  const parts = [node.description ?? ''];
+  if (node.anyOf !== undefined) parts.push(`One of: ${node.anyOf.map((option) => String(option.const)).join(', ')}.`);
+  if (node.minimum !== undefined && node.maximum !== undefined) parts.push(`From ${node.minimum} to ${node.maximum}.`);
+  else if (node.minimum !== undefined) parts.push(`At least ${node.minimum}.`);
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+function inline(value: unknown): string {
+  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+}
+
+function comment(text: string, indent: string): string {
+  const lines: string[] = [];
+  for (const paragraph of text.split('\n')) {
+    let line = '';
+    for (const word of paragraph.split(' ')) {
+      if (line !== '' && indent.length + line.length + word.length + 3 > COMMENT_WIDTH) {
+        lines.push(line);
+        line = '';
+      }
+      line = line === '' ? word : `${line} ${word}`;
+    }
+    lines.push(line);
+  }
+  return lines.map((line) => `${indent}# ${line}`.trimEnd()).join('\n');
+}

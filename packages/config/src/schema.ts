@@ -1,0 +1,29 @@
+/** The words in which a config schema is written: TypeBox, with closed objects whose every key has a default. */
+import { type TObject, type TProperties, Type } from 'typebox';
+
+export { type Static, type TObject, Type } from 'typebox';
+export { default as Value } from 'typebox/value';
+
+/** A closed object: unknown keys are errors. Left out of the file, it is its defaults. */
+export function Section<Properties extends TProperties>(
+  properties: Properties,
+  options: { description: string },
+): TObject<Properties> {
+  return Type.Object(properties, { ...options, default: {}, additionalProperties: false });
+}
+
+/** A closed object without a default, for the entries of lists and for whole files. */
+export function Entry<Properties extends TProperties>(
+  properties: Properties,
+  options: { description: string; examples?: unknown[] },
+): TObject<Properties> {
+  return Type.Object(properties, { ...options, additionalProperties: false });
+}
+
+/** One of a fixed set of words. */
+export function Choice<const Words extends readonly string[]>(
+  words: Words,
+  options: { description: string; default: Words[number] },
+) {
+  return Type.Unsafe<Words[number]>({ ...options, anyOf: words.map((word) => Type.Literal(word)) });
+}

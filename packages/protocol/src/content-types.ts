@@ -1,0 +1,67 @@
+/** The API's media types, and what a request's `Content-Type` and `Accept` say about them (RFC 9110 §8.3, §12.5.1). */
+
+/** How keys and values of records are embedded in JSON. */
+export type EmbeddedFormat = 'json' | 'binary' | 'text';
+
+/** Everything that is not records: consumers, errors, produce results. */
+export const KAFKA_V2 = 'application/vnd.kafka.v2+json';
+
+/** Records, by the format of their keys and values. */
+export const RECORDS: Readonly<Record<EmbeddedFormat, string>> = {
+  json: 'application/vnd.kafka.json.v2+json',
+  binary: 'application/vnd.kafka.binary.v2+json',
+  text: 'application/vnd.kafka.text.v2+json',
+};
+
+/** The media type without its parameters, in lower case. */
+export function mediaType(contentType: string): string {
+  const end = contentType.indexOf(';');
+  return (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+}
+
+/** The format of produced records; plain JSON counts as `json`. `undefined` for any other type. */
+export function recordsFormat(contentType: string | undefined): EmbeddedFormat | undefined {
+  if (contentType === undefined) return undefined;
+  switch (mediaType(contentType)) {
+    case RECORDS.json:
+    case 'application/json':
+      return 'json';
+    case RECORDS.binary:
+      return 'binary';
+    case RECORDS.text:
+      return 'text';
+    default:
+      return undefined;
+  }
+}
+
+/** Whether a body of this type may describe a consumer: the API's own type or plain JSON. */
+export function isConsumerBody(contentType: string | undefined): boolean {
+  if (contentType === undefined) return false;
+  const type = mediaType(contentType);
+  return type === KAFKA_V2 || type === 'application/json';
+}
+
+/** Whether `Accept` admits `type`; a header that is absent or empty admits everything. */
+export function accepts(accept: string | undefined, type: string): boolean {
+  if (accept === undefined || accept.trim() === '') return true;
+  let best: { specificity: number; quality: number } | undefined;
+  for (const range of accept.split(',')) {
+    const specificity = specificityOf(mediaType(range), type);
+    if (specificity === 0 || (best !== undefined && best.specificity >= specificity)) continue;
+    best = { specificity, quality: qualityOf(range) };
+  }
+  return best !== undefined && best.quality > 0;
+}
+
+/** 3 for the type itself, 2 for its main type, 1 for anything, 0 for no match: the most specific range decides. */
+function specificityOf(range: string, type: string): 0 | 1 | 2 | 3 {
+  if (range === type) return 3;
+  if (range === '*/*') return 1;
+  return range.endsWith('/*') && type.startsWith(range.slice(0, -1)) ? 2 : 0;
+}
+
+function qualityOf(range: string): number {
+  const match = /;\s*q\s*=\s*([0-9.]+)/i.exec(range);
+  return match?.[1] === undefined ? 1 : Number(match[1]);
+}

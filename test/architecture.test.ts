@@ -1,0 +1,151 @@
+/** Who may import whom (CONTRIBUTING.md): a rule that is broken names the file and the import. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Folders by the folders that they may import; a folder may always import itself. Tests beside the code may import all. */
+const MAY_IMPORT: Record<string, string[]> = {
+  'packages/protocol': [],
+  'packages/config': [],
+  'packages/gateway': ['packages/protocol', 'packages/config'],
+  'packages/bridge': ['packages/protocol', 'packages/config'],
+  'packages/lab': ['packages/protocol'],
+  'packages/gateway/src/proxy': [
+    'packages/gateway/src/consumers',
+    'packages/gateway/src/regions',
+    'packages/gateway/src/config',
+    'packages/gateway/src',
+    'packages/protocol',
+  ],
+  'packages/gateway/src/consumers': ['packages/gateway/src/regions', 'packages/gateway/src', 'packages/protocol'],
+  'packages/gateway/src/regions': ['packages/gateway/src/config', 'packages/gateway/src', 'packages/protocol'],
+  'packages/gateway/src/config': ['packages/config', 'packages/gateway/src'],
+  'packages/gateway/src/admin': [
+    'packages/gateway/src/consumers',
+    'packages/gateway/src/regions',
+    'packages/gateway/src/config',
+    'packages/gateway/src',
+    'packages/protocol',
+  ],
+  'packages/bridge/src/routes': [
+    'packages/bridge/src/consumers',
+    'packages/bridge/src/producer',
+    'packages/bridge/src/codec',
+    'packages/bridge/src',
+    'packages/protocol',
+  ],
+  'packages/bridge/src/consumers': [
+    'packages/bridge/src/codec',
+    'packages/bridge/src/kafka',
+    'packages/bridge/src',
+    'packages/protocol',
+  ],
+  'packages/bridge/src/producer': [
+    'packages/bridge/src/codec',
+    'packages/bridge/src/kafka',
+    'packages/bridge/src',
+    'packages/protocol',
+  ],
+  'packages/bridge/src/codec': ['packages/bridge/src', 'packages/protocol'],
+  'packages/bridge/src/kafka': ['packages/bridge/src'],
+};
+
+/** Libraries that only one place may import. */
+const ONLY_IN: Record<string, RegExp> = {
+  '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
+  kafkajs: /^(?:packages\/lab|test)\//,
+  opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
+  undici: /^(?:packages\/gateway\/src\/(?:proxy|regions)|packages\/lab|test)\//,
+  'prom-client': /^packages\/(?:gateway|bridge)\/src\/metrics\.ts$/,
+};
+
+/** Composition roots, and files of a package's top folder that compose: they may import every folder of their package. */
+const COMPOSERS = /^packages\/(?:gateway\/src\/(?:gateway|main)|bridge\/src\/(?:app|main))\.ts$/;
+
+interface Import {
+  file: string;
+  target: string;
+}
+
+const files = readdirSync(join(ROOT, 'packages'), { recursive: true, encoding: 'utf8' })
+  .map((name) => join('packages', name))
+  .filter((name) => /\/src\/.*\.ts$/.test(name) && !name.endsWith('.test.ts') && !name.includes('node_modules'));
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  const specifiers = [
+    ...text.matchAll(/^(?:import|export)\b[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm),
+  ];
+  return specifiers.map((match) => ({ file, target: match[1] ?? match[2] ?? match[3] ?? '' }));
+}
+
+/** A path of ours below the root, or the name of a library. */
+function resolveTarget({ file, target }: Import): string {
+  if (target.startsWith('.')) return relative(ROOT, resolve(ROOT, dirname(file), target));
+  const own = /^@causeway\/([^/]+)\/(.*)$/.exec(target);
+  return own === null ? target : `packages/${own[1]}/src/${own[2]}`;
+}
+
+/** The most specific folder with a rule. */
+function folderOf(path: string): string | undefined {
+  return Object.keys(MAY_IMPORT)
+    .filter((folder) => path.startsWith(`${folder}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+function isAllowed(file: string, target: string): boolean {
+  const folder = folderOf(file);
+  if (folder === undefined || COMPOSERS.test(file)) return true;
+  const allowed = [folder, ...(MAY_IMPORT[folder] ?? [])];
+  return allowed.some((candidate) =>
+    // `packages/x/src` allows the files of the top folder, not the folders in it.
+    candidate.endsWith('/src') ? dirname(target) === candidate : target.startsWith(`${candidate}/`),
+  );
+}
+
+describe('imports', () => {
+  const imports = files.flatMap(importsOf);
+
+  test('the check sees the code', () => {
+    expect(files.length).toBeGreaterThan(10);
+    expect(imports.length).toBeGreaterThan(files.length);
+  });
+
+  test('packages and folders import only what they may', () => {
+    const broken = imports
+      .map((found) => ({ file: found.file, target: resolveTarget(found) }))
+      .filter(({ target }) => target.startsWith('packages/'))
+      .filter(({ file, target }) => !isAllowed(file, target));
+    expect(broken).toEqual([]);
+  });
+
+  test('packages are imported by name, not by a path that leaves the package', () => {
+    const broken = imports.filter(({ file, target }) => {
+      if (!target.startsWith('.')) return false;
+      const [, name] = file.split('/');
+      return !relative(ROOT, resolve(ROOT, dirname(file), target)).startsWith(`packages/${name}/`);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('libraries are used only where they belong', () => {
+    const broken = imports.filter(({ file, target }) =>
+      Object.entries(ONLY_IN).some(
+        ([library, place]) => (target === library || target.startsWith(`${library}/`)) && !place.test(file),
+      ),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('only main.ts and the reaper touch argv, exit and signals', () => {
+    const broken = files.filter(
+      (file) =>
+        !/\/(?:main|reaper)\.ts$/.test(file) &&
+        /\bprocess\.(?:argv|exit\b|exitCode|on\()/.test(readFileSync(join(ROOT, file), 'utf8')),
+    );
+    expect(broken).toEqual([]);
+  });
+});
