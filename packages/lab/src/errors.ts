@@ -4,9 +4,11 @@ export type LabErrorCode =
   | 'badArguments'
   | 'noKafkaRuntime'
   | 'downloadFailed'
+  | 'kafkaUnreachable'
   | 'startFailed'
   | 'startTimedOut'
   | 'portInUse'
+  | 'alreadyRunning'
   | 'stopped';
 
 export class LabError extends Error {

@@ -1,5 +1,5 @@
 /** Finds what can run Apache Kafka on this machine: Java with the jars that Maven resolves, or Docker. */
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -9,13 +9,17 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { LabError } from '../errors.ts';
+import type { Reaper } from './process.ts';
 
 const POM_FILE = fileURLToPath(new URL('../../kafka/pom.xml', import.meta.url));
 const COPY_DEPENDENCIES = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 /** Kafka 4 brokers need it (KIP-1013). */
 const MIN_JAVA_VERSION = 17;
 
-export type KafkaRuntime = { kind: 'java'; classPath: string } | { kind: 'docker' };
+/** Lines of Maven's output that the error for a failed download shows. */
+const MAVEN_TAIL_LINES = 12;
+
+export type KafkaRuntime = { kind: 'java'; command: string; classPath: string } | { kind: 'docker'; command: string };
 
 /** Which programs the lab looks for; tests replace them by names that do not exist. */
 export interface RuntimeCommands {
@@ -26,26 +30,33 @@ export interface RuntimeCommands {
 
 export const RUNTIME_COMMANDS: RuntimeCommands = { java: 'java', maven: 'mvn', docker: 'docker' };
 
+export interface RuntimeOptions {
+  onProgress: (text: string, isUpdate: boolean) => void;
+  reaper: Reaper;
+  signal?: AbortSignal | undefined;
+  /** Default: {@link RUNTIME_COMMANDS}. */
+  commands?: RuntimeCommands | undefined;
+  /** Default: `causeway` in the user's cache. */
+  cacheDirectory?: string | undefined;
+}
+
 /**
  * Resolves Apache Kafka, downloading its jars once to the user's cache.
  * Errors: `noKafkaRuntime` with what to install, `downloadFailed` with Maven's last lines.
  */
-export async function resolveKafkaRuntime(options: {
-  onProgress: (text: string) => void;
-  commands?: RuntimeCommands;
-  cacheDirectory?: string;
-}): Promise<KafkaRuntime> {
-  const commands = options.commands ?? RUNTIME_COMMANDS;
+export async function resolveKafkaRuntime(options: RuntimeOptions): Promise<KafkaRuntime> {
+  const { java, maven, docker } = options.commands ?? RUNTIME_COMMANDS;
   const jarDirectory = join(options.cacheDirectory ?? defaultCacheDirectory(), `kafka-${pomDigest()}`);
-  const javaVersion = findJavaVersion(commands.java);
+  const javaVersion = findJavaVersion(java);
   if (javaVersion !== undefined && javaVersion >= MIN_JAVA_VERSION) {
-    if (existsSync(jarDirectory)) return javaRuntime(jarDirectory);
-    if (canRun(commands.maven, ['--version'])) {
-      await downloadJars(commands.maven, jarDirectory, options.onProgress);
-      return javaRuntime(jarDirectory);
+    const runtime: KafkaRuntime = { kind: 'java', command: java, classPath: join(jarDirectory, '*') };
+    if (existsSync(jarDirectory)) return runtime;
+    if (canRun(maven, ['--version'])) {
+      await downloadJars(maven, jarDirectory, options);
+      return runtime;
     }
   }
-  if (canRun(commands.docker, ['info'])) return { kind: 'docker' };
+  if (canRun(docker, ['info'])) return { kind: 'docker', command: docker };
   throw new LabError('noKafkaRuntime', whatToInstall(javaVersion));
 }
 
@@ -69,10 +80,6 @@ function pomDigest(): string {
   return createHash('sha256').update(readFileSync(POM_FILE)).digest('hex').slice(0, 12);
 }
 
-function javaRuntime(jarDirectory: string): KafkaRuntime {
-  return { kind: 'java', classPath: join(jarDirectory, '*') };
-}
-
 function findJavaVersion(java: string): number | undefined {
   const { status, stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });
   if (status !== 0) return undefined;
@@ -84,35 +91,55 @@ function canRun(command: string, args: string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-async function downloadJars(maven: string, jarDirectory: string, onProgress: (text: string) => void): Promise<void> {
+async function downloadJars(maven: string, jarDirectory: string, options: RuntimeOptions): Promise<void> {
+  const { onProgress, reaper, signal } = options;
+  signal?.throwIfAborted();
   const partDirectory = `${jarDirectory}.part-${process.pid}`;
   mkdirSync(partDirectory, { recursive: true });
-  onProgress('fetching Apache Kafka with Maven (about 45 MB, once)');
+  onProgress('fetching Apache Kafka with Maven (about 45 MB, once)', false);
   const child = spawn(
     maven,
     ['-B', '-f', POM_FILE, COPY_DEPENDENCIES, `-DoutputDirectory=${partDirectory}`, '-DincludeScope=runtime'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    // A process group of its own, so that what mvn starts can be killed with it.
+    { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );
+  const { pid } = child;
+  if (pid !== undefined) reaper.watch(pid);
+  const onAbort = (): void => killGroup(child);
+  signal?.addEventListener('abort', onAbort, { once: true });
   const tail: string[] = [];
   let downloadedCount = 0;
   const onLine = (line: string): void => {
     tail.push(line);
-    if (tail.length > 12) tail.shift();
+    if (tail.length > MAVEN_TAIL_LINES) tail.shift();
     const file = /Downloaded from .*\/([^/ ]+\.jar) \(([^)]*)\)/.exec(line);
     if (file === null) return;
     downloadedCount += 1;
-    onProgress(`fetching Apache Kafka with Maven: ${downloadedCount} files, ${file[1]} (${file[2]})`);
+    onProgress(`fetching Apache Kafka with Maven: ${downloadedCount} files, ${file[1]} (${file[2]})`, true);
   };
   createInterface({ input: child.stdout }).on('line', onLine);
   createInterface({ input: child.stderr }).on('line', onLine);
   try {
     const [exitCode] = (await once(child, 'close')) as [number | null];
+    signal?.throwIfAborted();
     if (exitCode !== 0) throw new Error(`mvn ended with ${exitCode}`);
     // Whoever comes second finds the directory there, with the same content.
     if (!existsSync(jarDirectory)) renameSync(partDirectory, jarDirectory);
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new LabError('downloadFailed', `Maven could not fetch Apache Kafka:\n${tail.join('\n')}`, { cause });
   } finally {
+    signal?.removeEventListener('abort', onAbort);
+    if (pid !== undefined) reaper.forget(pid);
     rmSync(partDirectory, { recursive: true, force: true });
+  }
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Already gone: that is what was wanted.
   }
 }

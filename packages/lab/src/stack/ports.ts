@@ -1,6 +1,11 @@
-/** Which ports the lab's processes listen on. */
+/** Which ports the lab's processes listen on, and whether they are free. */
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { LabError } from '../errors.ts';
+import { REGION_NAMES, type RegionName } from './regions.ts';
+
+/** Everything of the lab listens on loopback. */
+export const LAB_HOST = '127.0.0.1';
 
 /**
  * Ports for tests come from below the range that the system hands to outgoing connections (32768 and up on Linux), so
@@ -8,8 +13,95 @@ import { createServer } from 'node:net';
  */
 const TEST_PORT_RANGE = { first: 20_000, last: 31_999 } as const;
 
+/** Where tier-1 listens by default; every other port keeps its distance to it. */
+export const DEFAULT_PORT_BASE = 8080;
+
+/** Two a broker: clients, then controller. */
+const PORTS_PER_BROKER = 2;
+
+export interface RegionPorts {
+  gateway: number;
+  gatewayAdmin: number;
+  bridge: number;
+}
+
+export interface StackPorts {
+  tier1: number;
+  tier1Admin: number;
+  regions: Record<RegionName, RegionPorts>;
+  /** Two a broker: clients, then controller. */
+  kafka: number[];
+}
+
+/** The documented ports, shifted so that tier-1 listens on `portBase`. */
+export function defaultPorts(brokerCount: 1 | 3, portBase: number = DEFAULT_PORT_BASE): StackPorts {
+  const shifted = (port: number): number => port - DEFAULT_PORT_BASE + portBase;
+  return {
+    tier1: shifted(8080),
+    tier1Admin: shifted(8081),
+    regions: {
+      east: { gateway: shifted(8180), gatewayAdmin: shifted(8181), bridge: shifted(8282) },
+      west: { gateway: shifted(8280), gatewayAdmin: shifted(8281), bridge: shifted(8283) },
+    },
+    kafka: Array.from({ length: PORTS_PER_BROKER * brokerCount }, (_, index) => shifted(9092) + index),
+  };
+}
+
+/** Free ports for a whole stack, for tests. */
+export async function findStackPorts(brokerCount: 1 | 3): Promise<StackPorts> {
+  const free = await findFreePorts(2 + 3 * REGION_NAMES.length + PORTS_PER_BROKER * brokerCount);
+  const take = (): number => {
+    const port = free.shift();
+    if (port === undefined) throw new TypeError('too few ports were asked for');
+    return port;
+  };
+  const takeRegion = (): RegionPorts => ({ gateway: take(), gatewayAdmin: take(), bridge: take() });
+  return {
+    tier1: take(),
+    tier1Admin: take(),
+    regions: { east: takeRegion(), west: takeRegion() },
+    kafka: Array.from({ length: PORTS_PER_BROKER * brokerCount }, take),
+  };
+}
+
+/** What each port is for, in the words of an error message. */
+export function describePorts(ports: StackPorts): { port: number; purpose: string }[] {
+  return [
+    { port: ports.tier1, purpose: 'the tier-1 gateway' },
+    { port: ports.tier1Admin, purpose: "the tier-1 gateway's admin API" },
+    ...REGION_NAMES.flatMap((region) => [
+      { port: ports.regions[region].gateway, purpose: `the ${region} gateway` },
+      { port: ports.regions[region].gatewayAdmin, purpose: `the ${region} gateway's admin API` },
+      { port: ports.regions[region].bridge, purpose: `the ${region} bridge` },
+    ]),
+    ...ports.kafka.map((port, index) => ({
+      port,
+      purpose: index % PORTS_PER_BROKER === 0 ? 'Kafka' : "Kafka's controller",
+    })),
+  ];
+}
+
+/** Errors: `portInUse`, naming every port that is taken and what it is for. */
+export async function assertPortsFree(ports: StackPorts): Promise<void> {
+  const checked = await Promise.all(
+    describePorts(ports).map(async (entry) => ({ ...entry, isFree: await isPortFree(entry.port) })),
+  );
+  const taken = checked.filter((entry) => !entry.isFree).map(({ port, purpose }) => `${port} (for ${purpose})`);
+  if (taken.length === 0) return;
+  const subject = taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.join(', ')} are`;
+  throw new LabError(
+    'portInUse',
+    `${subject} already in use: stop what listens there, or move every port of the lab with --port-base N.`,
+  );
+}
+
 /** Whether nothing listens on `port` of `host` (default loopback). */
-export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+export async function isPortFree(port: number, host: string = LAB_HOST): Promise<boolean> {
+  // Where a listener on all addresses does not stop one on loopback (macOS), only a connection tells.
+  return (await canListen(port, host)) && !(await acceptsConnections(port, host));
+}
+
+async function canListen(port: number, host: string): Promise<boolean> {
   const server = createServer();
   try {
     server.listen(port, host);
@@ -20,6 +112,20 @@ export async function isPortFree(port: number, host = '127.0.0.1'): Promise<bool
   } finally {
     server.close();
   }
+}
+
+/** Whether a TCP connection is accepted within `timeoutMs` (default 2,000). */
+export function acceptsConnections(port: number, host: string = LAB_HOST, timeoutMs = 2_000): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host });
+    const settle = (isAccepted: boolean): void => {
+      socket.destroy();
+      resolve(isAccepted);
+    };
+    socket.setTimeout(timeoutMs, () => settle(false));
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
 }
 
 /** `count` different ports of loopback on which nothing listens now. */

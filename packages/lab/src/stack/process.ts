@@ -1,5 +1,5 @@
 /** Child processes of the lab: started, logged to a file, watched by the reaper, and surely gone at the end. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -31,6 +31,7 @@ export class Reaper {
     (this.#child.stdin as unknown as { unref?: () => void } | null)?.unref?.();
   }
 
+  /** Registers a process that leads its own process group. */
   watch(pid: number): void {
     this.#send(`watch ${pid}`);
   }
@@ -40,13 +41,13 @@ export class Reaper {
   }
 
   /** Runs a command when the lab is gone, for what a signal cannot end (a container). */
-  atEnd(argv: string[]): void {
+  atEnd(argv: readonly string[]): void {
     this.#send(`at-end ${JSON.stringify(argv)}`);
   }
 
   /** Ends the reaper, which kills whatever is still registered. */
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.ref();
     const exited = once(this.#child, 'exit');
     this.#child.stdin?.end();
@@ -58,21 +59,40 @@ export class Reaper {
   }
 }
 
+/** Why a process ended: the lab killed it, the lab stopped it in order, or neither. */
+export type EndReason = 'killed' | 'stopped' | 'unexpected';
+
+/** What happens in the life of a process. */
+export type ProcessEvent =
+  | { type: 'started'; name: string; pid: number; isRestart: boolean }
+  | { type: 'ready'; name: string; pid: number; afterMs: number }
+  | ({ type: 'exited'; name: string; pid: number; reason: EndReason } & ProcessExit);
+
 export interface ProcessSpec {
   /** What people call it: `east bridge`. */
   name: string;
   command: string;
-  args: string[];
-  env?: Record<string, string>;
+  args: readonly string[];
+  env?: Readonly<Record<string, string>> | undefined;
   cwd?: string;
   /** Receives standard output and error, appended. */
   logFile: string;
   reaper: Reaper;
+  /** Run on `kill`, for what SIGKILL of the process itself would leave running (a container). */
+  killCommand?: readonly string[] | undefined;
+  /** Default false; only told in `started`. */
+  isRestart?: boolean;
+  onEvent?: ((event: ProcessEvent) => void) | undefined;
 }
 
 export interface ProcessExit {
   exitCode: number | null;
   signal: NodeJS.Signals | null;
+}
+
+/** `SIGKILL` or `exit code 1`. */
+export function describeExit({ exitCode, signal }: ProcessExit): string {
+  return signal ?? `exit code ${exitCode}`;
 }
 
 /** One child process. `exited` settles exactly once, however it ends. */
@@ -81,19 +101,24 @@ export class LabProcess {
   readonly pid: number;
   readonly logFile: string;
   readonly exited: Promise<ProcessExit>;
+  readonly #spec: ProcessSpec;
   readonly #child: ChildProcess;
+  readonly #startedAtMs = performance.now();
+  #endReason: EndReason = 'unexpected';
   #exit: ProcessExit | undefined;
 
   private constructor(spec: ProcessSpec, child: ChildProcess, pid: number) {
     this.name = spec.name;
     this.logFile = spec.logFile;
     this.pid = pid;
+    this.#spec = spec;
     this.#child = child;
     this.exited = new Promise((resolve) => {
       child.once('exit', (exitCode, signal) => {
         this.#exit = { exitCode, signal };
         spec.reaper.forget(pid);
         resolve(this.#exit);
+        spec.onEvent?.({ type: 'exited', name: spec.name, pid, reason: this.#endReason, exitCode, signal });
       });
     });
   }
@@ -110,11 +135,14 @@ export class LabProcess {
         // Its own process group: Ctrl-C in the terminal reaches the lab alone, which then stops things in order.
         detached: true,
       });
-      await once(child, 'spawn');
       const { pid } = child;
+      // Before anything is awaited: from here on the process must not outlive the lab.
+      if (pid !== undefined) spec.reaper.watch(pid);
+      await once(child, 'spawn');
       if (pid === undefined) throw new Error('no process id');
-      spec.reaper.watch(pid);
-      return new LabProcess(spec, child, pid);
+      const started = new LabProcess(spec, child, pid);
+      spec.onEvent?.({ type: 'started', name: spec.name, pid, isRestart: spec.isRestart ?? false });
+      return started;
     } catch (cause) {
       throw new LabError('startFailed', `${spec.name}: cannot run ${spec.command}`, { cause });
     } finally {
@@ -136,38 +164,53 @@ export class LabProcess {
    */
   async waitUntilReady(
     isReady: () => Promise<boolean>,
-    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
   ): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
+    const deadlineMs = performance.now() + timeoutMs;
     while (true) {
       signal?.throwIfAborted();
       if (this.#exit !== undefined) {
-        const how = this.#exit.signal ?? `exit code ${this.#exit.exitCode}`;
+        const how = describeExit(this.#exit);
         throw new LabError('startFailed', `${this.name} ended before it was ready (${how}).\n${this.logTail()}`);
       }
-      if (await isReady()) return;
-      if (performance.now() > deadline) {
+      if ((await isReady()) && this.isRunning) break;
+      if (performance.now() > deadlineMs) {
         throw new LabError('startTimedOut', `${this.name} was not ready within ${timeoutMs} ms.\n${this.logTail()}`);
       }
       await Promise.race([delay(READY_POLL_MS), this.exited]);
     }
+    const afterMs = performance.now() - this.#startedAtMs;
+    this.#spec.onEvent?.({ type: 'ready', name: this.name, pid: this.pid, afterMs });
+  }
+
+  /** Waits for the end of a process that ends by itself; `signal` kills it. */
+  async runToEnd(signal?: AbortSignal | undefined): Promise<ProcessExit> {
+    const onAbort = (): void => void this.kill();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    const exit = await this.exited;
+    signal?.removeEventListener('abort', onAbort);
+    signal?.throwIfAborted();
+    return exit;
   }
 
   /** SIGKILL, and the exit awaited. */
   async kill(): Promise<void> {
-    this.signal('SIGKILL');
+    this.#claimEnd('killed');
+    this.#killNow();
     await this.exited;
   }
 
   /** SIGTERM, then SIGKILL after `graceMs` (default 5,000). */
   async stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
     if (!this.isRunning) return;
+    this.#claimEnd('stopped');
     // A stopped process (SIGSTOP) would never see the SIGTERM.
     this.signal('SIGCONT');
     this.signal('SIGTERM');
     const timeout = new AbortController();
     const killer = delay(graceMs, undefined, { signal: timeout.signal }).then(
-      () => this.signal('SIGKILL'),
+      () => this.#killNow(),
       () => {},
     );
     await this.exited;
@@ -181,5 +224,16 @@ export class LabProcess {
     } catch {
       return this.logFile;
     }
+  }
+
+  #claimEnd(reason: EndReason): void {
+    if (this.isRunning && this.#endReason === 'unexpected') this.#endReason = reason;
+  }
+
+  #killNow(): void {
+    if (!this.isRunning) return;
+    const [command, ...args] = this.#spec.killCommand ?? [];
+    if (command !== undefined) spawnSync(command, args, { stdio: 'ignore' });
+    this.signal('SIGKILL');
   }
 }

@@ -26,7 +26,8 @@ lines.on('line', (line) => {
 lines.on('close', () => {
   for (const pid of watched) {
     try {
-      process.kill(pid, 'SIGKILL');
+      // Each leads a process group of its own: what it started itself goes with it.
+      process.kill(-pid, 'SIGKILL');
     } catch {
       // Already gone: that is what was wanted.
     }

@@ -1,0 +1,228 @@
+/** One Apache Kafka broker as a process: its properties, its storage, and how Java or Docker run it. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { LabError } from '../errors.ts';
+import type { KafkaRuntime } from './kafka-runtime.ts';
+import { acceptsConnections, LAB_HOST } from './ports.ts';
+import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
+
+const LOG4J_FILE = fileURLToPath(new URL('../../kafka/log4j2.properties', import.meta.url));
+export const KAFKA_VERSION = '4.3.1';
+const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
+/** Any fixed id will do: every cluster of the lab lives on its own ports and directory. */
+const CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMQ';
+export const START_TIMEOUT_MS = 60_000;
+/** A broker that stops in order hands its partitions over first. */
+const GRACE_MS = 10_000;
+
+export interface BrokerOptions {
+  id: number;
+  brokerCount: 1 | 3;
+  /** Two a broker: clients, then controller. */
+  ports: readonly number[];
+  /** Its data, its log and its properties file are made in here. */
+  directory: string;
+  /** Broker properties on top of the lab's; Java only. */
+  properties?: Readonly<Record<string, string>> | undefined;
+  runtime: KafkaRuntime;
+  reaper: Reaper;
+  onEvent?: ((event: ProcessEvent) => void) | undefined;
+}
+
+/** A broker that can be killed and started again, on its port and with its data. */
+export class KafkaBroker {
+  readonly id: number;
+  /** For clients. */
+  readonly port: number;
+  readonly #options: BrokerOptions;
+  #process: LabProcess | undefined;
+
+  constructor(options: BrokerOptions) {
+    this.id = options.id;
+    this.port = portsOf(options, options.id).clientPort;
+    this.#options = options;
+  }
+
+  /** The process that runs now or ran last. Errors: `startFailed` before the first start. */
+  get process(): LabProcess {
+    if (this.#process === undefined) throw new LabError('startFailed', `${this.#name} was never started.`);
+    return this.#process;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.isRunning ?? false;
+  }
+
+  /** Formats the storage if need be, starts the broker, and waits until it accepts connections. */
+  async start(signal?: AbortSignal | undefined): Promise<void> {
+    if (this.isRunning) return;
+    const isRestart = this.#process !== undefined;
+    if (!isRestart) await this.#format(signal);
+    signal?.throwIfAborted();
+    const child = await LabProcess.start({
+      ...this.#command(isRestart),
+      ...{ name: this.#name, logFile: this.#logFile, reaper: this.#options.reaper },
+      ...{ onEvent: this.#options.onEvent, isRestart },
+    });
+    this.#process = child;
+    try {
+      await child.waitUntilReady(() => acceptsConnections(this.port), { timeoutMs: START_TIMEOUT_MS, signal });
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  async stop(): Promise<void> {
+    await this.#process?.stop(GRACE_MS);
+  }
+
+  /** Removes what outlives the process: its container. */
+  remove(): void {
+    const { runtime } = this.#options;
+    if (runtime.kind !== 'docker' || this.#process === undefined) return;
+    spawnSync(runtime.command, ['rm', '--force', this.#containerName], { stdio: 'ignore' });
+  }
+
+  get #name(): string {
+    return this.#options.brokerCount === 1 ? 'Kafka' : `Kafka broker ${this.id}`;
+  }
+
+  get #logFile(): string {
+    return join(this.#options.directory, `broker-${this.id}.log`);
+  }
+
+  get #propertiesFile(): string {
+    return join(this.#options.directory, `broker-${this.id}.properties`);
+  }
+
+  get #containerName(): string {
+    return `causeway-kafka-${process.pid}-${this.port}`;
+  }
+
+  async #format(signal: AbortSignal | undefined): Promise<void> {
+    mkdirSync(this.#options.directory, { recursive: true });
+    const { runtime } = this.#options;
+    if (runtime.kind === 'docker') return; // The image formats its storage itself.
+    const properties = Object.entries(brokerProperties(this.#options));
+    writeFileSync(this.#propertiesFile, properties.map(([key, value]) => `${key}=${value}\n`).join(''));
+    const formatter = await LabProcess.start({
+      name: `${this.#name} (format)`,
+      command: runtime.command,
+      args: [
+        ...['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `-Dlog4j2.configurationFile=${LOG4J_FILE}`],
+        ...['-cp', runtime.classPath, 'kafka.tools.StorageTool'],
+        ...['format', '--cluster-id', CLUSTER_ID, '--config', this.#propertiesFile, '--ignore-formatted'],
+      ],
+      logFile: this.#logFile,
+      reaper: this.#options.reaper,
+    });
+    const { exitCode } = await formatter.runToEnd(signal);
+    if (exitCode !== 0) {
+      throw new LabError('startFailed', `Kafka's storage could not be formatted.\n${formatter.logTail()}`);
+    }
+  }
+
+  #command(isRestart: boolean): { command: string; args: string[]; killCommand?: string[] } {
+    const { runtime, reaper } = this.#options;
+    const { command } = runtime;
+    if (runtime.kind === 'java') {
+      return {
+        command,
+        args: [
+          ...['-Xms256m', '-Xmx768m', '-XX:+UseG1GC', `-Dlog4j2.configurationFile=${LOG4J_FILE}`],
+          ...['-cp', runtime.classPath, 'kafka.Kafka', this.#propertiesFile],
+        ],
+      };
+    }
+    const name = this.#containerName;
+    // The process is Docker's client: it hands SIGTERM on, but SIGKILL would leave the container running.
+    const killCommand = [command, 'kill', name];
+    if (isRestart) return { command, args: ['start', '--attach', name], killCommand };
+    reaper.atEnd([command, 'rm', '--force', name]);
+    return { command, args: ['run', '--name', name, ...dockerArguments(this.port), DOCKER_IMAGE], killCommand };
+  }
+}
+
+function portsOf(
+  { ports, brokerCount }: BrokerOptions,
+  id: number,
+): {
+  clientPort: number;
+  controllerPort: number;
+} {
+  const clientPort = ports[2 * (id - 1)];
+  const controllerPort = ports[2 * (id - 1) + 1];
+  if (clientPort === undefined || controllerPort === undefined) {
+    throw new LabError('badArguments', `${brokerCount} brokers need ${2 * brokerCount} ports.`);
+  }
+  return { clientPort, controllerPort };
+}
+
+function brokerProperties(options: BrokerOptions): Record<string, string> {
+  const { id, brokerCount } = options;
+  const { clientPort, controllerPort } = portsOf(options, id);
+  const ids = Array.from({ length: brokerCount }, (_, index) => index + 1);
+  const replicas = String(brokerCount);
+  const minInSync = brokerCount === 1 ? '1' : '2';
+  return {
+    'node.id': String(id),
+    'process.roles': 'broker,controller',
+    'controller.quorum.voters': ids
+      .map((voter) => `${voter}@${LAB_HOST}:${portsOf(options, voter).controllerPort}`)
+      .join(','),
+    'controller.listener.names': 'CONTROLLER',
+    listeners: `PLAINTEXT://${LAB_HOST}:${clientPort},CONTROLLER://${LAB_HOST}:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://${LAB_HOST}:${clientPort}`,
+    'listener.security.protocol.map':
+      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': join(options.directory, `broker-${id}`),
+    'num.partitions': '3',
+    'default.replication.factor': replicas,
+    'min.insync.replicas': minInSync,
+    'offsets.topic.replication.factor': replicas,
+    'offsets.topic.num.partitions': '6',
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': minInSync,
+    'transaction.state.log.num.partitions': '3',
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': minInSync,
+    'group.initial.rebalance.delay.ms': '0',
+    // A topic that is misspelt must be an error, not a new topic.
+    'auto.create.topics.enable': 'false',
+    // A broker that died is replaced as leader this soon; Kafka's default is 9 s.
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
+    ...options.properties,
+  };
+}
+
+/** Inside the container the broker listens on every address; clients outside are told loopback. One broker only. */
+function dockerArguments(clientPort: number): string[] {
+  const variables: Record<string, string> = {
+    KAFKA_NODE_ID: '1',
+    KAFKA_PROCESS_ROLES: 'broker,controller',
+    KAFKA_LISTENERS: `PLAINTEXT://:${clientPort},CONTROLLER://:9093`,
+    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${LAB_HOST}:${clientPort}`,
+    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
+    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
+    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
+    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+    KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+    KAFKA_NUM_PARTITIONS: '3',
+  };
+  const environment = Object.entries(variables).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  return ['--publish', `${LAB_HOST}:${clientPort}:${clientPort}`, ...environment];
+}

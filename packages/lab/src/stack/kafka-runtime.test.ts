@@ -1,0 +1,90 @@
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
+import { Reaper } from './process.ts';
+
+let directory: string;
+const reaper = new Reaper();
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-runtime-'));
+});
+afterAll(async () => {
+  await reaper.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A program that prints and ends as told, in place of one that this machine has or lacks. */
+function program(name: string, script: string): string {
+  const file = join(directory, name);
+  writeFileSync(file, `#!/bin/sh\n${script}\n`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+const none: RuntimeCommands = { java: '/nowhere/java', maven: '/nowhere/mvn', docker: '/nowhere/docker' };
+const java = (version: string): string => program(`java-${version}`, `echo 'openjdk version "${version}"' >&2`);
+
+function resolve(commands: Partial<RuntimeCommands>, cacheDirectory = join(directory, 'cache'), lines: string[] = []) {
+  return resolveKafkaRuntime({
+    onProgress: (text) => lines.push(text),
+    reaper,
+    commands: { ...none, ...commands },
+    cacheDirectory,
+  });
+}
+
+test('without Java and Docker, one sentence says what to install', async () => {
+  await expect(resolve({})).rejects.toMatchObject({
+    code: 'noKafkaRuntime',
+    message: expect.stringMatching(/there is no Java here: install both .*--bootstrap HOST:PORT\.$/),
+  });
+});
+
+test('a Java that is too old is named with its version', async () => {
+  await expect(resolve({ java: java('1.8.0_402') })).rejects.toMatchObject({
+    code: 'noKafkaRuntime',
+    message: expect.stringContaining('this is Java 8'),
+  });
+});
+
+test('Java without Maven and without jars in the cache asks for Maven', async () => {
+  await expect(resolve({ java: java('17.0.15') })).rejects.toMatchObject({
+    code: 'noKafkaRuntime',
+    message: expect.stringContaining('there is no mvn here'),
+  });
+});
+
+test('Docker is used where there is no Java', async () => {
+  const docker = program('docker', 'exit 0');
+  expect(await resolve({ docker })).toEqual({ kind: 'docker', command: docker });
+});
+
+test('Maven fetches the jars once, and says how far it is', async () => {
+  const maven = program(
+    'mvn',
+    `[ "$1" = --version ] && exit 0
+echo '[INFO] Downloaded from somewhere: https://repository/a/kafka_2.13.jar (6.1 MB at 3 MB/s)'
+for argument in "$@"; do case $argument in -DoutputDirectory=*) touch "\${argument#*=}/kafka.jar";; esac; done`,
+  );
+  const cache = join(directory, 'fetched');
+  const lines: string[] = [];
+  const runtime = await resolve({ java: java('21'), maven }, cache, lines);
+  expect(runtime).toMatchObject({ kind: 'java', classPath: expect.stringMatching(/\/kafka-[0-9a-f]{12}\/\*$/) });
+  expect(lines).toEqual([
+    'fetching Apache Kafka with Maven (about 45 MB, once)',
+    'fetching Apache Kafka with Maven: 1 files, kafka_2.13.jar (6.1 MB at 3 MB/s)',
+  ]);
+  expect(await resolve({ java: java('21') }, cache)).toEqual(runtime);
+});
+
+test('a download that fails shows what Maven said and leaves nothing behind', async () => {
+  const maven = program('mvn-broken', '[ "$1" = --version ] && exit 0; echo "[ERROR] no such artifact"; exit 1');
+  const cache = join(directory, 'broken');
+  await expect(resolve({ java: java('21'), maven }, cache)).rejects.toMatchObject({
+    code: 'downloadFailed',
+    message: expect.stringContaining('[ERROR] no such artifact'),
+  });
+  expect(existsSync(cache) ? readdirSync(cache) : []).toEqual([]);
+});

@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { assertPortsFree, defaultPorts, describePorts, findStackPorts } from './ports.ts';
+
+test('the default ports are the documented ones', () => {
+  expect(defaultPorts(1)).toEqual({
+    tier1: 8080,
+    tier1Admin: 8081,
+    regions: {
+      east: { gateway: 8180, gatewayAdmin: 8181, bridge: 8282 },
+      west: { gateway: 8280, gatewayAdmin: 8281, bridge: 8283 },
+    },
+    kafka: [9092, 9093],
+  });
+  expect(defaultPorts(3).kafka).toEqual([9092, 9093, 9094, 9095, 9096, 9097]);
+});
+
+test('a port base moves every port by the same distance', () => {
+  const distances = describePorts(defaultPorts(3, 18_080)).map(
+    ({ port }, index) => port - (describePorts(defaultPorts(3))[index]?.port ?? 0),
+  );
+  expect(new Set(distances)).toEqual(new Set([10_000]));
+});
+
+test('a port that is taken is named with what it is for and how to move', async () => {
+  const ports = await findStackPorts(1);
+  await assertPortsFree(ports);
+  const server = createServer().listen(ports.regions.west.bridge, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    await expect(assertPortsFree(ports)).rejects.toMatchObject({
+      code: 'portInUse',
+      message: `Port ${ports.regions.west.bridge} (for the west bridge) is already in use: stop what listens there, or move every port of the lab with --port-base N.`,
+    });
+  } finally {
+    server.close();
+  }
+});

@@ -1,0 +1,94 @@
+/** The directory of a running stack: claimed by one lab at a time; `stack.json` in it tells others where everything is. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { LabError } from '../errors.ts';
+import type { RegionName } from './regions.ts';
+
+/** The content of `stack.json`. A `pid` is null while that process does not run. */
+export interface StackFile {
+  kafka: { bootstrap: string; pids: number[] };
+  tier1: GatewayEntry;
+  regions: Record<RegionName, { gateway: GatewayEntry; bridge: BridgeEntry }>;
+  /** The directory of the YAML files that run. */
+  config: string;
+}
+
+export interface BridgeEntry {
+  url: string;
+  pid: number | null;
+}
+
+export interface GatewayEntry extends BridgeEntry {
+  admin: string;
+}
+
+export class StackDirectory {
+  readonly path: string;
+  readonly logs: string;
+  readonly kafka: string;
+  readonly stackFile: string;
+  readonly #lockFile: string;
+
+  /**
+   * Claims a directory and empties what an earlier lab left in it.
+   * Errors: `alreadyRunning` while another lab lives there.
+   */
+  constructor(path: string) {
+    this.path = path;
+    this.logs = join(path, 'logs');
+    this.kafka = join(path, 'kafka');
+    this.stackFile = join(path, 'stack.json');
+    this.#lockFile = join(path, 'lab.pid');
+    mkdirSync(path, { recursive: true });
+    const owner = readPid(this.#lockFile);
+    if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
+      throw new LabError(
+        'alreadyRunning',
+        `A lab is already running in ${path} (process ${owner}): stop it first. If that is no lab, remove ${this.#lockFile}.`,
+      );
+    }
+    writeFileSync(this.#lockFile, `${process.pid}\n`);
+    rmSync(this.stackFile, { force: true });
+    rmSync(this.logs, { recursive: true, force: true });
+    rmSync(this.kafka, { recursive: true, force: true });
+    mkdirSync(this.logs);
+    mkdirSync(this.kafka);
+  }
+
+  /** Replaces `stack.json` at once: a reader never sees half of it. */
+  write(content: StackFile): void {
+    const partFile = `${this.stackFile}.part`;
+    writeFileSync(partFile, `${JSON.stringify(content, undefined, 2)}\n`);
+    renameSync(partFile, this.stackFile);
+  }
+
+  removeStackFile(): void {
+    rmSync(this.stackFile, { force: true });
+  }
+
+  /** Lets another lab have the directory; the logs stay. */
+  release(): void {
+    this.removeStackFile();
+    rmSync(this.#lockFile, { force: true });
+  }
+}
+
+function readPid(file: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
+    return pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: somebody else's, but alive.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

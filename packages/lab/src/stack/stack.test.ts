@@ -1,0 +1,90 @@
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { assertPortsFree, findStackPorts } from './ports.ts';
+import { type StackEvent, type StackOptions, startStack } from './stack.ts';
+
+const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-stack-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function startedPids(events: StackEvent[]): number[] {
+  return events.flatMap((event) => (event.type === 'started' ? [event.pid] : []));
+}
+
+async function failingStart(options: StackOptions): Promise<{ error: unknown; events: StackEvent[] }> {
+  const events: StackEvent[] = [];
+  const error = await startStack({ ...options, directory, onEvent: (event) => events.push(event) }).then(
+    async (stack) => {
+      await stack.close();
+      return undefined;
+    },
+    (cause: unknown) => cause,
+  );
+  return { error, events };
+}
+
+test('a start that fails halfway says why and leaves no process, no port and no stack.json', async () => {
+  const ports = await findStackPorts(1);
+  const configDirectory = join(directory, 'config');
+  cpSync(DEMO, configDirectory, { recursive: true });
+  writeFileSync(join(configDirectory, 'west-bridge.yaml'), 'bridge: [this, is, no, bridge]\n');
+  const { error, events } = await failingStart({ ports, configDirectory });
+  expect(error).toMatchObject({ code: 'startFailed', message: expect.stringMatching(/west bridge ended before/) });
+  const pids = startedPids(events);
+  // Kafka at least, and the bridge that failed.
+  expect(pids.length).toBeGreaterThanOrEqual(2);
+  expect(pids.filter(isAlive)).toEqual([]);
+  await assertPortsFree(ports);
+  expect(existsSync(join(directory, 'stack.json'))).toBe(false);
+});
+
+test('a start that is given up ends what runs', async () => {
+  const ports = await findStackPorts(1);
+  const abort = new AbortController();
+  const pids: number[] = [];
+  const running = startStack({
+    ports,
+    directory,
+    signal: abort.signal,
+    onEvent: (event) => {
+      if (event.type !== 'started') return;
+      pids.push(event.pid);
+      abort.abort(new Error('given up'));
+    },
+  });
+  await expect(running).rejects.toThrow('given up');
+  expect(pids.length).toBeGreaterThan(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+});
+
+test('a Kafka that does not answer is named', async () => {
+  const ports = await findStackPorts(1);
+  const bootstrap = `127.0.0.1:${ports.kafka[0]}`;
+  const { error } = await failingStart({ ports, bootstrap });
+  expect(error).toMatchObject({ code: 'kafkaUnreachable', message: `No Kafka answers at ${bootstrap}.` });
+});
+
+test('a directory in which another lab lives is refused before anything is touched', async () => {
+  writeFileSync(join(directory, 'lab.pid'), `${process.ppid}\n`);
+  writeFileSync(join(directory, 'stack.json'), 'the other one');
+  const { error } = await failingStart({ ports: await findStackPorts(1), bootstrap: inject('kafkaBootstrap') });
+  expect(error).toMatchObject({ code: 'alreadyRunning', message: expect.stringContaining(`process ${process.ppid}`) });
+  expect(existsSync(join(directory, 'stack.json'))).toBe(true);
+});

@@ -1,0 +1,226 @@
+/** The whole system on one machine: Kafka, two regions of a bridge and a gateway each, and the tier-1 gateway. */
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureTopics, type KafkaCluster, startKafka, useKafka } from './kafka.ts';
+import { allOrNone } from './parallel.ts';
+import { assertPortsFree, defaultPorts, type StackPorts } from './ports.ts';
+import { type ProcessEvent, Reaper } from './process.ts';
+import {
+  type Gateway,
+  type ProgramContext,
+  programEnvironment,
+  regionBridge,
+  regionGateway,
+  tier1Gateway,
+} from './programs.ts';
+import { REGION_NAMES, type RegionName } from './regions.ts';
+import type { Service } from './service.ts';
+import { type GatewayEntry, StackDirectory, type StackFile } from './stack-directory.ts';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+
+/** `orders` carries the lab's traffic, `greetings` is there to try by hand. */
+const TOPICS = [
+  { name: 'orders', partitionCount: 3 },
+  { name: 'greetings', partitionCount: 1 },
+];
+
+export type StackEvent = ProcessEvent | { type: 'progress'; text: string; isUpdate: boolean };
+
+export interface StackOptions {
+  /** Default: the documented ones, tier-1 at 8080. */
+  ports?: StackPorts | undefined;
+  /** For logs, Kafka's data and `stack.json`; emptied at the start. Default: `.causeway` in the repository. */
+  directory?: string | undefined;
+  /** The YAML of gateways and bridges. Default: `config/demo` in the repository. */
+  configDirectory?: string | undefined;
+  /** `HOST:PORT` of a Kafka that runs already, instead of one of the lab's own. */
+  bootstrap?: string | undefined;
+  /** Default: 1. */
+  brokerCount?: 1 | 3 | undefined;
+  /** Broker properties on top of the lab's. */
+  kafkaProperties?: Readonly<Record<string, string>> | undefined;
+  /** For gateways and bridges, on top of this process's own. */
+  env?: Readonly<Record<string, string>> | undefined;
+  onEvent?: ((event: StackEvent) => void) | undefined;
+  /** Gives the start up; what was started is stopped before `startStack` throws. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface Region {
+  readonly gateway: Gateway;
+  readonly bridge: Service;
+}
+
+/**
+ * Starts everything and waits until each part is ready; nothing is left running when it throws.
+ * Errors: `alreadyRunning`, `portInUse`, `kafkaUnreachable`, `noKafkaRuntime`, `downloadFailed`, `startFailed`,
+ * `startTimedOut`.
+ */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const ports = options.ports ?? defaultPorts(options.brokerCount ?? 1);
+  const directory = new StackDirectory(resolve(options.directory ?? join(ROOT, '.causeway')));
+  let reaper: Reaper | undefined;
+  let stack: Stack | undefined;
+  const onEvent = (event: StackEvent): void => {
+    stack?.refreshStackFile();
+    options.onEvent?.(event);
+  };
+  try {
+    await assertPortsFree(options.bootstrap === undefined ? ports : { ...ports, kafka: [] });
+    reaper = new Reaper();
+    const parts: StackParts = { options: { ...options, onEvent }, ports, directory, reaper };
+    stack = new Stack(parts, await startOrUseKafka(parts));
+    await stack.start(options.signal);
+    return stack;
+  } catch (error) {
+    if (stack !== undefined) {
+      await stack.close();
+    } else {
+      await reaper?.close();
+      directory.release();
+    }
+    throw error;
+  }
+}
+
+interface StackParts {
+  options: StackOptions;
+  ports: StackPorts;
+  directory: StackDirectory;
+  reaper: Reaper;
+}
+
+async function startOrUseKafka({ options, ports, directory, reaper }: StackParts): Promise<KafkaCluster> {
+  if (options.bootstrap !== undefined) return await useKafka(options.bootstrap);
+  return await startKafka({
+    brokerCount: options.brokerCount ?? 1,
+    ports: ports.kafka,
+    directory: directory.kafka,
+    reaper,
+    onProgress: (text, isUpdate) => options.onEvent?.({ type: 'progress', text, isUpdate }),
+    onEvent: options.onEvent,
+    properties: options.kafkaProperties,
+    signal: options.signal,
+  });
+}
+
+/** A running system. Whoever started it calls `close`. */
+export class Stack {
+  readonly kafka: KafkaCluster;
+  readonly tier1: Gateway;
+  readonly regions: Readonly<Record<RegionName, Region>>;
+  readonly ports: StackPorts;
+  /** Absolute. */
+  readonly configDirectory: string;
+  readonly directory: StackDirectory;
+  readonly #reaper: Reaper;
+  readonly #services: readonly Service[];
+  #isUp = false;
+  #closing: Promise<void> | undefined;
+
+  /** For {@link startStack}. */
+  constructor({ options, ports, directory, reaper }: StackParts, kafka: KafkaCluster) {
+    this.kafka = kafka;
+    this.ports = ports;
+    this.directory = directory;
+    this.configDirectory = resolve(options.configDirectory ?? join(ROOT, 'config/demo'));
+    this.#reaper = reaper;
+    const context: ProgramContext = {
+      ports,
+      configDirectory: this.configDirectory,
+      logDirectory: directory.logs,
+      env: { ...options.env, ...programEnvironment(ports, kafka.bootstrap) },
+      reaper,
+      onEvent: (event) => options.onEvent?.(event),
+    };
+    const region = (name: RegionName): Region => ({
+      gateway: regionGateway(name, context),
+      bridge: regionBridge(name, context),
+    });
+    this.regions = { east: region('east'), west: region('west') };
+    this.tier1 = tier1Gateway(context);
+    this.#services = [this.tier1, ...this.#regionGateways(), ...this.#bridges()];
+  }
+
+  /** For {@link startStack}: everything but Kafka, side by side. */
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    await allOrNone(
+      [
+        () => ensureTopics(this.kafka.bootstrap, TOPICS),
+        ...this.#services.map((service) => (serviceSignal: AbortSignal) => service.start(serviceSignal)),
+      ],
+      signal,
+    );
+    this.#isUp = true;
+    this.refreshStackFile();
+  }
+
+  /** For {@link startStack}: the file is there exactly while everything is up, whatever was killed since. */
+  refreshStackFile(): void {
+    if (this.#isUp) this.directory.write(this.#describe());
+  }
+
+  isRegionUp(name: RegionName): boolean {
+    const { gateway, bridge } = this.regions[name];
+    return gateway.isRunning && bridge.isRunning;
+  }
+
+  /** SIGKILL of a region's gateway and bridge at the same moment; Kafka goes on. */
+  async killRegion(name: RegionName): Promise<void> {
+    const { gateway, bridge } = this.regions[name];
+    await Promise.all([gateway.kill(), bridge.kill()]);
+  }
+
+  /** Starts what does not run of a region, and waits until it is ready. */
+  async restoreRegion(name: RegionName): Promise<void> {
+    const { gateway, bridge } = this.regions[name];
+    await allOrNone([gateway, bridge].map((service) => (signal) => service.start(signal)));
+  }
+
+  /** Stops everything in order, the front first and Kafka last. May be called again, also while it runs. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#isUp = false;
+    this.directory.removeStackFile();
+    await this.tier1.close();
+    await Promise.all(this.#regionGateways().map((gateway) => gateway.close()));
+    await Promise.all(this.#bridges().map((bridge) => bridge.close()));
+    await this.kafka.stop();
+    await this.#reaper.close();
+    this.directory.release();
+  }
+
+  #regionGateways(): Gateway[] {
+    return REGION_NAMES.map((name) => this.regions[name].gateway);
+  }
+
+  #bridges(): Service[] {
+    return REGION_NAMES.map((name) => this.regions[name].bridge);
+  }
+
+  #describe(): StackFile {
+    const gatewayEntry = (gateway: Gateway): GatewayEntry => ({
+      url: gateway.url,
+      admin: gateway.admin,
+      pid: gateway.pid ?? null,
+    });
+    const regionEntry = ({ gateway, bridge }: Region): StackFile['regions'][RegionName] => ({
+      gateway: gatewayEntry(gateway),
+      bridge: { url: bridge.url, pid: bridge.pid ?? null },
+    });
+    return {
+      kafka: {
+        bootstrap: this.kafka.bootstrap,
+        pids: this.kafka.brokers.filter((broker) => broker.isRunning).map((broker) => broker.process.pid),
+      },
+      tier1: gatewayEntry(this.tier1),
+      regions: { east: regionEntry(this.regions.east), west: regionEntry(this.regions.west) },
+      config: this.configDirectory,
+    };
+  }
+}
