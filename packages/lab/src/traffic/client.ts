@@ -1,0 +1,75 @@
+/** A plain HTTP client: one request, one answer; whatever goes wrong is a value. */
+import { Agent } from 'undici';
+
+/** As long as a patient client waits; a request that takes longer counts as failed. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface ClientRequest {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** With its query. */
+  path: string;
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+}
+
+/** What a client sees: an answer with its JSON body (undefined without one), or how it failed. */
+export type Answer =
+  | { kind: 'answered'; status: number; body: unknown; latencyMs: number }
+  | { kind: 'failed'; reason: string };
+
+export class HttpClient {
+  readonly #origin: string;
+  readonly #agent = new Agent({ headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
+
+  constructor(origin: string) {
+    this.#origin = origin;
+  }
+
+  async send({ method, path, headers, body }: ClientRequest): Promise<Answer> {
+    const sentAtMs = performance.now();
+    try {
+      const response = await this.#agent.request({
+        origin: this.#origin,
+        method,
+        path,
+        headers: headers ?? {},
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+      const text = await response.body.text();
+      const latencyMs = performance.now() - sentAtMs;
+      return { kind: 'answered', status: response.statusCode, body: text === '' ? undefined : parse(text), latencyMs };
+    } catch (error) {
+      return { kind: 'failed', reason: describeFailure(error) };
+    }
+  }
+
+  /** Cuts off what is still in flight. */
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+const FAILURES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection lost',
+  EPIPE: 'connection lost',
+  UND_ERR_SOCKET: 'connection lost',
+  UND_ERR_HEADERS_TIMEOUT: 'timeout',
+  UND_ERR_BODY_TIMEOUT: 'timeout',
+  UND_ERR_CONNECT_TIMEOUT: 'connect timeout',
+};
+
+function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  return FAILURES[code] ?? code;
+}

@@ -1,0 +1,194 @@
+/** The books of one run: what was acknowledged, what was delivered to whom, and what a client had to notice. */
+
+/** The requests of the lab's clients, by the API's operation names. */
+export type ClientOperation = 'send' | 'createConsumer' | 'subscribe' | 'poll' | 'deleteConsumer';
+
+/** A request that failed for the client. */
+export interface ClientError {
+  operation: ClientOperation;
+  /** `HTTP 503`, `connection refused`. */
+  kind: string;
+}
+
+export interface ClientErrorCount extends ClientError {
+  count: number;
+}
+
+/** Cheap to read: for the line that is shown while the traffic runs. */
+export interface LedgerCounts {
+  produced: number;
+  acknowledged: number;
+  /** Different records; a record that comes twice counts once here. */
+  delivered: number;
+  /** Deliveries of a record that had been delivered before. */
+  duplicates: number;
+  clientErrors: number;
+  recreations: number;
+  /** Longest time without any delivery, from the first delivery to the end of the traffic. */
+  longestGapMs: number;
+}
+
+export interface LedgerSummary extends LedgerCounts {
+  durationMs: number;
+  deliveredTo: Record<string, number>;
+  produceErrors: number;
+  consumerErrors: number;
+  errors: ClientErrorCount[];
+  /** Acknowledged, and not delivered or not in Kafka. */
+  lost: number;
+  undelivered: number;
+  /** Acknowledged, and not found when the topic was read back; undefined when it was not read back. */
+  notStored: number | undefined;
+  /** Records that are in the topic more often than once: a request repeated on the way. */
+  storedTwice: number | undefined;
+  produceP99Ms: number;
+  produceMaxMs: number;
+}
+
+export class Ledger {
+  readonly #now: () => number;
+  #startedAtMs: number;
+  #endedAtMs: number | undefined;
+  #produced = 0;
+  #acknowledged = 0;
+  #delivered = 0;
+  #duplicates = 0;
+  #undelivered = 0;
+  #recreations = 0;
+  /** By record number, from 1. */
+  readonly #isAcknowledged: boolean[] = [];
+  readonly #deliveryCounts: number[] = [];
+  readonly #latenciesMs: number[] = [];
+  readonly #deliveredTo = new Map<string, number>();
+  readonly #errors = new Map<string, ClientErrorCount>();
+  #lastDeliveryAtMs: number | undefined;
+  #longestGapMs = 0;
+  #stored: ReadonlyMap<number, number> | undefined;
+
+  /** `now` in milliseconds, from any origin; it must not go back. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#startedAtMs = now();
+  }
+
+  /** The traffic starts now; what was before was preparation. */
+  startTraffic(): void {
+    this.#startedAtMs = this.#now();
+  }
+
+  /** The number of the next record, counted from 1. */
+  nextRecord(): number {
+    this.#produced += 1;
+    this.#isAcknowledged[this.#produced] = false;
+    this.#deliveryCounts[this.#produced] = 0;
+    return this.#produced;
+  }
+
+  acknowledge(record: number, latencyMs: number): void {
+    this.#latenciesMs.push(latencyMs);
+    if (this.#isAcknowledged[record] !== false) return;
+    this.#isAcknowledged[record] = true;
+    this.#acknowledged += 1;
+    if (this.#deliveryCounts[record] === 0) this.#undelivered += 1;
+  }
+
+  deliver(record: number, consumer: string): void {
+    const count = this.#deliveryCounts[record];
+    if (count === undefined) return; // No record of this run.
+    this.#deliveryCounts[record] = count + 1;
+    this.#deliveredTo.set(consumer, (this.#deliveredTo.get(consumer) ?? 0) + 1);
+    if (count === 0) {
+      this.#delivered += 1;
+      if (this.#isAcknowledged[record] === true) this.#undelivered -= 1;
+    } else {
+      this.#duplicates += 1;
+    }
+    this.#longestGapMs = this.#gapUntilNow();
+    this.#lastDeliveryAtMs = this.#now();
+  }
+
+  clientError({ operation, kind }: ClientError): void {
+    const key = `${operation} ${kind}`;
+    const entry = this.#errors.get(key);
+    if (entry === undefined) this.#errors.set(key, { operation, kind, count: 1 });
+    else entry.count += 1;
+  }
+
+  /** A consumer had to be created again because nobody knew it any more. */
+  recreated(): void {
+    this.#recreations += 1;
+  }
+
+  /** No more records are produced; deliveries after this do not count as gaps. */
+  endTraffic(): void {
+    if (this.#endedAtMs !== undefined) return;
+    this.#longestGapMs = this.#gapUntilNow();
+    this.#endedAtMs = this.#now();
+  }
+
+  /** How often each record number was found in Kafka by an independent reader. */
+  compareWithKafka(stored: ReadonlyMap<number, number>): void {
+    this.#stored = stored;
+  }
+
+  /** Acknowledged records that no consumer got yet. */
+  get undelivered(): number {
+    return this.#undelivered;
+  }
+
+  counts(): LedgerCounts {
+    return {
+      produced: this.#produced,
+      acknowledged: this.#acknowledged,
+      delivered: this.#delivered,
+      duplicates: this.#duplicates,
+      clientErrors: sum([...this.#errors.values()].map((error) => error.count)),
+      recreations: this.#recreations,
+      longestGapMs: this.#gapUntilNow(),
+    };
+  }
+
+  summarize(): LedgerSummary {
+    const counts = this.counts();
+    const errors = [...this.#errors.values()];
+    const produceErrors = sum(errors.filter((error) => error.operation === 'send').map((error) => error.count));
+    const latenciesMs = this.#latenciesMs.toSorted((a, b) => a - b);
+    const stored = this.#stored;
+    let lost = 0;
+    let notStored = 0;
+    for (let record = 1; record <= this.#produced; record += 1) {
+      if (this.#isAcknowledged[record] !== true) continue;
+      const isMissing = stored !== undefined && !stored.has(record);
+      if (isMissing) notStored += 1;
+      if (isMissing || this.#deliveryCounts[record] === 0) lost += 1;
+    }
+    return {
+      ...counts,
+      durationMs: (this.#endedAtMs ?? this.#now()) - this.#startedAtMs,
+      deliveredTo: Object.fromEntries([...this.#deliveredTo].sort(([a], [b]) => a.localeCompare(b))),
+      produceErrors,
+      consumerErrors: counts.clientErrors - produceErrors,
+      errors,
+      lost,
+      undelivered: this.#undelivered,
+      notStored: stored === undefined ? undefined : notStored,
+      storedTwice: stored === undefined ? undefined : [...stored.values()].filter((times) => times > 1).length,
+      produceP99Ms: percentile(latenciesMs, 0.99),
+      produceMaxMs: latenciesMs.at(-1) ?? 0,
+    };
+  }
+
+  #gapUntilNow(): number {
+    if (this.#lastDeliveryAtMs === undefined || this.#endedAtMs !== undefined) return this.#longestGapMs;
+    return Math.max(this.#longestGapMs, this.#now() - this.#lastDeliveryAtMs);
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Nearest rank: the smallest value that `ratio` of all values do not exceed; 0 for no values. */
+function percentile(sorted: readonly number[], ratio: number): number {
+  return sorted[Math.max(0, Math.ceil(ratio * sorted.length) - 1)] ?? 0;
+}

@@ -1,0 +1,64 @@
+/** Produces numbered records at a steady rate, one request each, and never repeats a request. */
+import { RECORDS } from '@causeway/protocol/content-types.ts';
+import type { Answer, HttpClient } from './client.ts';
+import type { Ledger } from './ledger.ts';
+
+export interface ProducerOptions {
+  client: HttpClient;
+  ledger: Ledger;
+  topic: string;
+  /** Tells the records of this run from those of others in the same topic. */
+  runId: string;
+  recordsPerSecond: number;
+  /** With so many requests unanswered the producer waits instead of sending the next. */
+  maxInFlight: number;
+}
+
+export class Producer {
+  readonly #options: ProducerOptions;
+  readonly #inFlight = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ProducerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.#produceNext(), 1_000 / this.#options.recordsPerSecond);
+  }
+
+  /** Sends nothing more, and waits for the answers that are due. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#inFlight);
+  }
+
+  #produceNext(): void {
+    if (this.#inFlight.size >= this.#options.maxInFlight) return;
+    const request = this.#produce(this.#options.ledger.nextRecord()).finally(() => this.#inFlight.delete(request));
+    this.#inFlight.add(request);
+  }
+
+  async #produce(record: number): Promise<void> {
+    const { client, ledger, topic, runId } = this.#options;
+    const answer = await client.send({
+      method: 'POST',
+      path: `/topics/${encodeURIComponent(topic)}`,
+      headers: { 'content-type': RECORDS.json },
+      body: { records: [{ key: `order-${record}`, value: { n: record, run: runId } }] },
+    });
+    const failure = produceFailure(answer);
+    if (failure !== undefined) ledger.clientError({ operation: 'send', kind: failure });
+    else if (answer.kind === 'answered') ledger.acknowledge(record, answer.latencyMs);
+  }
+}
+
+/** Why the record is not acknowledged; a request may well be answered 200 and its record refused. */
+export function produceFailure(answer: Answer): string | undefined {
+  if (answer.kind === 'failed') return answer.reason;
+  if (answer.status !== 200) return `HTTP ${answer.status}`;
+  const { offsets } = (answer.body ?? {}) as { offsets?: { offset?: unknown; error_code?: unknown }[] };
+  const entry = Array.isArray(offsets) ? offsets[0] : undefined;
+  if (typeof entry?.offset === 'number') return undefined;
+  return entry?.error_code === undefined ? 'an answer without an offset' : `record refused with ${entry.error_code}`;
+}

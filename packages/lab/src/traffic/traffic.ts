@@ -1,0 +1,94 @@
+/** The traffic of a run: one producer and two consumers of one group, all through one URL, and the books about them. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HttpClient } from './client.ts';
+import { Consumer } from './consumer.ts';
+import { Ledger } from './ledger.ts';
+import { Producer } from './producer.ts';
+import { readBack } from './read-back.ts';
+
+const CONSUMER_COUNT = 2;
+const RECORDS_PER_SECOND = 20;
+/** More than three seconds without an answer; then the producer waits, as a client with bounded memory would. */
+const MAX_IN_FLIGHT = 64;
+/** Consumers join before the first record is produced; if they cannot, the traffic starts anyway and shows it. */
+const JOIN_TIMEOUT_MS = 15_000;
+/** After the last record: this long until everything that was acknowledged must have been delivered. */
+export const DRAIN_TIMEOUT_MS = 15_000;
+const DRAIN_POLL_MS = 20;
+const READ_BACK_TIMEOUT_MS = 30_000;
+
+export interface TrafficOptions {
+  /** Of the tier-1 gateway, or of anything that serves the REST API. */
+  url: string;
+  /** To read the topic back without us in between. */
+  bootstrap: string;
+  topic: string;
+  /** Default: 20. */
+  recordsPerSecond?: number | undefined;
+}
+
+export class Traffic {
+  readonly ledger = new Ledger(() => performance.now());
+  readonly group: string;
+  readonly #options: TrafficOptions;
+  readonly #runId = randomBytes(4).toString('hex');
+  readonly #client: HttpClient;
+  readonly #producer: Producer;
+  readonly #consumers: Consumer[];
+
+  constructor(options: TrafficOptions) {
+    this.#options = options;
+    this.group = `lab-${this.#runId}`;
+    this.#client = new HttpClient(options.url);
+    const common = { client: this.#client, ledger: this.ledger, topic: options.topic, runId: this.#runId };
+    this.#producer = new Producer({
+      ...common,
+      recordsPerSecond: options.recordsPerSecond ?? RECORDS_PER_SECOND,
+      maxInFlight: MAX_IN_FLIGHT,
+    });
+    this.#consumers = Array.from(
+      { length: CONSUMER_COUNT },
+      (_, index) => new Consumer({ ...common, group: this.group, name: `consumer-${index + 1}` }),
+    );
+  }
+
+  /** Lets the consumers join, then starts producing. */
+  async start(signal?: AbortSignal | undefined): Promise<void> {
+    for (const consumer of this.#consumers) consumer.start();
+    const waits = [AbortSignal.timeout(JOIN_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])];
+    await settledOrAborted(Promise.all(this.#consumers.map((consumer) => consumer.joined)), AbortSignal.any(waits));
+    this.ledger.startTraffic();
+    this.#producer.start();
+  }
+
+  /**
+   * Ends the traffic: no more records, then everything that was acknowledged delivered (at most `drainTimeoutMs`), the
+   * consumers deleted, and the topic read back. Returns why the topic could not be read back, if so.
+   */
+  async finish(drainTimeoutMs: number = DRAIN_TIMEOUT_MS): Promise<{ readBackFailure: unknown }> {
+    await this.#producer.stop();
+    this.ledger.endTraffic();
+    const deadlineMs = performance.now() + drainTimeoutMs;
+    while (this.ledger.undelivered > 0 && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    await this.#client.close();
+    try {
+      const { bootstrap, topic } = this.#options;
+      const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
+      this.ledger.compareWithKafka(await readBack({ bootstrap, topic, runId: this.#runId, signal }));
+      return { readBackFailure: undefined };
+    } catch (error) {
+      return { readBackFailure: error };
+    }
+  }
+}
+
+async function settledOrAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise: aborted, resolve } = Promise.withResolvers<void>();
+  const onAbort = (): void => resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  await Promise.race([work, aborted]);
+  signal.removeEventListener('abort', onAbort);
+}
