@@ -55,11 +55,11 @@ describe('a process', () => {
     const child = await start(STAYS, { name: 'east bridge', onEvent: (event) => events.push(event) });
     await child.waitUntilReady(async () => true, { timeoutMs: 1_000 });
     await child.kill();
-    const { pid } = child;
+    const { pid, logFile } = child;
     expect(events).toEqual([
       { type: 'started', name: 'east bridge', pid, isRestart: false },
-      { type: 'ready', name: 'east bridge', pid, afterMs: expect.any(Number) },
-      { type: 'exited', name: 'east bridge', pid, reason: 'killed', exitCode: null, signal: 'SIGKILL' },
+      { type: 'ready', name: 'east bridge', pid, isRestart: false, afterMs: expect.any(Number) },
+      { type: 'exited', name: 'east bridge', pid, reason: 'killed', logFile, exitCode: null, signal: 'SIGKILL' },
     ]);
   });
 

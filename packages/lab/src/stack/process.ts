@@ -65,8 +65,8 @@ export type EndReason = 'killed' | 'stopped' | 'unexpected';
 /** What happens in the life of a process. */
 export type ProcessEvent =
   | { type: 'started'; name: string; pid: number; isRestart: boolean }
-  | { type: 'ready'; name: string; pid: number; afterMs: number }
-  | ({ type: 'exited'; name: string; pid: number; reason: EndReason } & ProcessExit);
+  | { type: 'ready'; name: string; pid: number; isRestart: boolean; afterMs: number }
+  | ({ type: 'exited'; name: string; pid: number; reason: EndReason; logFile: string } & ProcessExit);
 
 export interface ProcessSpec {
   /** What people call it: `east bridge`. */
@@ -80,7 +80,7 @@ export interface ProcessSpec {
   reaper: Reaper;
   /** Run on `kill`, for what SIGKILL of the process itself would leave running (a container). */
   killCommand?: readonly string[] | undefined;
-  /** Default false; only told in `started`. */
+  /** Default false; only told in events. */
   isRestart?: boolean;
   onEvent?: ((event: ProcessEvent) => void) | undefined;
 }
@@ -118,7 +118,10 @@ export class LabProcess {
         this.#exit = { exitCode, signal };
         spec.reaper.forget(pid);
         resolve(this.#exit);
-        spec.onEvent?.({ type: 'exited', name: spec.name, pid, reason: this.#endReason, exitCode, signal });
+        spec.onEvent?.({
+          ...{ type: 'exited', name: spec.name, pid, reason: this.#endReason },
+          ...{ logFile: spec.logFile, exitCode, signal },
+        });
       });
     });
   }
@@ -180,7 +183,8 @@ export class LabProcess {
       await Promise.race([delay(READY_POLL_MS), this.exited]);
     }
     const afterMs = performance.now() - this.#startedAtMs;
-    this.#spec.onEvent?.({ type: 'ready', name: this.name, pid: this.pid, afterMs });
+    const isRestart = this.#spec.isRestart ?? false;
+    this.#spec.onEvent?.({ type: 'ready', name: this.name, pid: this.pid, isRestart, afterMs });
   }
 
   /** Waits for the end of a process that ends by itself; `signal` kills it. */

@@ -10,6 +10,8 @@ import { Service } from './service.ts';
 const GATEWAY_PROGRAM = fileURLToPath(new URL('../../../gateway/src/main.ts', import.meta.url));
 const BRIDGE_PROGRAM = fileURLToPath(new URL('../../../bridge/src/main.ts', import.meta.url));
 
+const BROKER_VARIABLE_COUNT = 3;
+
 /** What every program of a stack shares. */
 export interface ProgramContext {
   ports: StackPorts;
@@ -86,6 +88,17 @@ export function programEnvironment(ports: StackPorts, bootstrap: string): Record
     WEST_GATEWAY_PORT: String(west.gateway),
     WEST_GATEWAY_ADMIN_PORT: String(west.gatewayAdmin),
     WEST_BRIDGE_PORT: String(west.bridge),
-    KAFKA_BOOTSTRAP_SERVERS: bootstrap,
+    ...brokerVariables(bootstrap),
   };
+}
+
+/** The YAML lists a fixed number of brokers: fewer are named repeatedly, and of more the first will do. */
+function brokerVariables(bootstrap: string): Record<string, string> {
+  const brokers = bootstrap.split(',');
+  return Object.fromEntries(
+    Array.from({ length: BROKER_VARIABLE_COUNT }, (_, index) => [
+      `KAFKA_BROKER_${index + 1}`,
+      brokers[index % brokers.length] ?? bootstrap,
+    ]),
+  );
 }

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { type LabOptions, parseArguments } from './arguments.ts';
+
+const DEFAULTS: LabOptions = {
+  seconds: undefined,
+  hasTraffic: true,
+  brokerCount: 1,
+  bootstrap: undefined,
+  portBase: 8080,
+  schedule: [],
+};
+
+describe('what is understood', () => {
+  test.each<[string, Partial<LabOptions>, Record<string, string>?]>([
+    ['', {}],
+    ['--seconds 40', { seconds: 40 }],
+    ['--seconds=2.5', { seconds: 2.5 }],
+    ['--no-traffic', { hasTraffic: false }],
+    ['--brokers 3', { brokerCount: 3 }],
+    ['--bootstrap kafka.example:9092', { bootstrap: 'kafka.example:9092' }],
+    ['', { bootstrap: 'a:1,b:2' }, { KAFKA_BOOTSTRAP_SERVERS: 'a:1,b:2' }],
+    ['', {}, { KAFKA_BOOTSTRAP_SERVERS: '' }],
+    ['--bootstrap c:3', { bootstrap: 'c:3' }, { KAFKA_BOOTSTRAP_SERVERS: 'a:1' }],
+    ['--brokers 1', { brokerCount: 1 }, { KAFKA_BOOTSTRAP_SERVERS: 'a:1' }],
+    ['--port-base 18080', { portBase: 18_080 }],
+    [
+      '--seconds 40 --kill east@10 --restore east@25 --kill west@30',
+      {
+        seconds: 40,
+        schedule: [
+          { action: 'kill', region: 'east', atSecond: 10 },
+          { action: 'restore', region: 'east', atSecond: 25 },
+          { action: 'kill', region: 'west', atSecond: 30 },
+        ],
+      },
+    ],
+  ])('%s', (line, expected, env = {}) => {
+    expect(parseArguments(words(line), env)).toEqual({ kind: 'run', options: { ...DEFAULTS, ...expected } });
+  });
+
+  test('help, whatever stands beside it', () => {
+    expect(parseArguments(['--help'])).toEqual({ kind: 'help' });
+  });
+});
+
+describe('what is refused, in one sentence', () => {
+  test.each([
+    ['--secconds 40', '--secconds is no option; --help lists them.'],
+    ['-s 40', '-s is no option; --help lists them.'],
+    ['40', '"40" is no option; --help lists them.'],
+    ['--seconds', '--seconds needs a value; --help says which.'],
+    ['--seconds 0', '--seconds 0: must be a number above 0.'],
+    ['--seconds -5', '--seconds -5: must be a number above 0.'],
+    ['--seconds soon', '--seconds soon: must be a number above 0.'],
+    ['--no-traffic=yes', '--no-traffic takes no value.'],
+    ['--brokers 2', '--brokers 2: must be 1 or 3.'],
+    ['--bootstrap kafka', '--bootstrap kafka: must be HOST:PORT, several separated by commas.'],
+    [
+      '--bootstrap a:1 --brokers 3',
+      '--brokers is about the Kafka that the lab starts, and --bootstrap names another: give one of them.',
+    ],
+    ['--kill east', '--kill east: must be REGION@SECOND with REGION east or west, like east@10.'],
+    ['--kill north@5', '--kill north@5: must be REGION@SECOND with REGION east or west, like east@10.'],
+    ['--restore west@later', '--restore west@later: must be REGION@SECOND with REGION east or west, like east@10.'],
+    ['--seconds 20 --kill east@20', '--kill east@20 would come after the end (--seconds 20).'],
+    ['--port-base x', '--port-base x: must be a port from 1 to 64522.'],
+    ['--port-base 64523', '--port-base 64523: must be a port from 1 to 64522.'],
+  ])('%s', (line, message) => {
+    expect(() => parseArguments(words(line))).toThrow(expect.objectContaining({ code: 'badArguments', message }));
+  });
+
+  test('a bad KAFKA_BOOTSTRAP_SERVERS is named as such', () => {
+    expect(() => parseArguments([], { KAFKA_BOOTSTRAP_SERVERS: 'kafka' })).toThrow(/^KAFKA_BOOTSTRAP_SERVERS kafka:/);
+  });
+});
+
+function words(line: string): string[] {
+  return line.split(' ').filter((word) => word !== '');
+}

@@ -1,0 +1,162 @@
+/** What `npm start -- …` understands. */
+import { parseArgs } from 'node:util';
+import { buildSchedule, type RegionAtSecond, type ScheduledAction } from './chaos/schedule.ts';
+import { LabError } from './errors.ts';
+import { DEFAULT_PORT_BASE, defaultPorts, describePorts } from './stack/ports.ts';
+import { isRegionName, REGION_NAMES } from './stack/regions.ts';
+
+export interface LabOptions {
+  /** Ends by itself after this long; undefined: runs until it is stopped. */
+  seconds: number | undefined;
+  hasTraffic: boolean;
+  brokerCount: 1 | 3;
+  bootstrap: string | undefined;
+  portBase: number;
+  /** In the order of time. */
+  schedule: ScheduledAction[];
+}
+
+export type Arguments = { kind: 'help' } | { kind: 'run'; options: LabOptions };
+
+export const USAGE = `Usage: npm start -- [options]
+
+Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffic through it.
+
+  --seconds N               stop by itself after N seconds; the exit code is 1 if a record was lost
+                            or a request of a client failed
+  --kill REGION@SECOND      kill a region (${REGION_NAMES.join(' or ')}) at that second; may be repeated
+  --restore REGION@SECOND   start it again; may be repeated
+  --no-traffic              bring the system up and leave it alone
+  --brokers 1|3             brokers of the Kafka that is started (default 1)
+  --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
+  --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
+  --help                    this text`;
+
+const OPTIONS = {
+  seconds: { type: 'string' },
+  kill: { type: 'string', multiple: true },
+  restore: { type: 'string', multiple: true },
+  'no-traffic': { type: 'boolean' },
+  brokers: { type: 'string' },
+  bootstrap: { type: 'string' },
+  'port-base': { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
+
+type OptionName = keyof typeof OPTIONS;
+
+/** Errors: `badArguments`, in one sentence. */
+export function parseArguments(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = {},
+): Arguments {
+  const given = readOptions(argv);
+  if (given.has('help')) return { kind: 'help' };
+  const last = (name: OptionName): string | undefined => given.get(name)?.at(-1);
+
+  const seconds = last('seconds');
+  const options: LabOptions = {
+    seconds: seconds === undefined ? undefined : readSeconds(seconds),
+    hasTraffic: !given.has('no-traffic'),
+    brokerCount: readBrokerCount(last('brokers')),
+    bootstrap: readBootstrap('--bootstrap', last('bootstrap')),
+    portBase: DEFAULT_PORT_BASE,
+    schedule: buildSchedule({
+      kills: (given.get('kill') ?? []).map((text) => readRegionAtSecond('--kill', text)),
+      restores: (given.get('restore') ?? []).map((text) => readRegionAtSecond('--restore', text)),
+    }),
+  };
+  if (given.has('bootstrap') && given.has('brokers')) {
+    throw bad('--brokers is about the Kafka that the lab starts, and --bootstrap names another: give one of them.');
+  }
+  // An explicit wish for brokers of our own beats what the environment says.
+  if (options.bootstrap === undefined && !given.has('brokers')) {
+    options.bootstrap = readBootstrap('KAFKA_BOOTSTRAP_SERVERS', env['KAFKA_BOOTSTRAP_SERVERS'] || undefined);
+  }
+  options.portBase = readPortBase(last('port-base'), options.brokerCount);
+  const late = options.schedule.find((action) => options.seconds !== undefined && action.atSecond >= options.seconds);
+  if (late !== undefined) {
+    throw bad(`--${late.action} ${late.region}@${late.atSecond} would come after the end (--seconds ${seconds}).`);
+  }
+  return { kind: 'run', options };
+}
+
+function bad(sentence: string): LabError {
+  return new LabError('badArguments', sentence);
+}
+
+/** The values of each option that was given, in order; node's own checks are off for the sake of better sentences. */
+function readOptions(argv: readonly string[]): Map<OptionName, string[]> {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: OPTIONS,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const given = new Map<OptionName, string[]>();
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') throw bad(`"${token.value}" is no option; --help lists them.`);
+    if (!isOptionName(token.name)) throw bad(`${token.rawName} is no option; --help lists them.`);
+    const takesValue = OPTIONS[token.name].type === 'string';
+    if (takesValue && token.value === undefined) throw bad(`${token.rawName} needs a value; --help says which.`);
+    if (!takesValue && token.value !== undefined) throw bad(`${token.rawName} takes no value.`);
+    given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? '']);
+  }
+  return given;
+}
+
+function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(OPTIONS, name);
+}
+
+function readNumber(text: string): number | undefined {
+  return /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
+}
+
+function readSeconds(text: string): number {
+  const seconds = readNumber(text);
+  if (seconds === undefined || seconds === 0) throw bad(`--seconds ${text}: must be a number above 0.`);
+  return seconds;
+}
+
+function readBrokerCount(text: string | undefined): 1 | 3 {
+  switch (text) {
+    case undefined:
+    case '1':
+      return 1;
+    case '3':
+      return 3;
+    default:
+      throw bad(`--brokers ${text}: must be 1 or 3.`);
+  }
+}
+
+function readBootstrap(source: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[^\s,:]+:\d{1,5}(?:,[^\s,:]+:\d{1,5})*$/.test(text)) {
+    throw bad(`${source} ${text}: must be HOST:PORT, several separated by commas.`);
+  }
+  return text;
+}
+
+function readRegionAtSecond(option: string, text: string): RegionAtSecond {
+  const at = text.lastIndexOf('@');
+  const region = text.slice(0, Math.max(at, 0));
+  const atSecond = readNumber(text.slice(at + 1));
+  if (!isRegionName(region) || atSecond === undefined) {
+    throw bad(`${option} ${text}: must be REGION@SECOND with REGION ${REGION_NAMES.join(' or ')}, like east@10.`);
+  }
+  return { region, atSecond };
+}
+
+function readPortBase(text: string | undefined, brokerCount: 1 | 3): number {
+  if (text === undefined) return DEFAULT_PORT_BASE;
+  const span = Math.max(...describePorts(defaultPorts(brokerCount, 0)).map(({ port }) => port));
+  const portBase = readNumber(text);
+  if (portBase === undefined || !Number.isInteger(portBase) || portBase < 1 || portBase + span > 65_535) {
+    throw bad(`--port-base ${text}: must be a port from 1 to ${65_535 - span}.`);
+  }
+  return portBase;
+}

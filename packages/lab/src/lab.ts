@@ -1,0 +1,204 @@
+/** One run of the lab: the system up, traffic through it, regions killed and restored, the books closed, all stopped. */
+import { relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LabOptions } from './arguments.ts';
+import { type RegionState, RegionSwitch } from './chaos/region-switch.ts';
+import { runSchedule, type ScheduledAction } from './chaos/schedule.ts';
+import { defaultPorts } from './stack/ports.ts';
+import { REGION_NAMES, type RegionName } from './stack/regions.ts';
+import { type Stack, type StackEvent, startStack } from './stack/stack.ts';
+import {
+  formatBanner,
+  formatError,
+  formatLiveLine,
+  formatProcessEvent,
+  formatRegions,
+  formatSummary,
+  judge,
+  type Paint,
+} from './terminal/format.ts';
+import type { Screen } from './terminal/screen.ts';
+import { DRAIN_TIMEOUT_MS, Traffic } from './traffic/traffic.ts';
+
+const TOPIC = 'orders';
+const LIVE_INTERVAL_MS = 1_000;
+/** Without a terminal every so many live lines are printed. */
+const PLAIN_EVERY = 5;
+/** Somebody who stops the lab does not want to wait for records that cannot come. */
+const INTERRUPTED_DRAIN_TIMEOUT_MS = 3_000;
+/** Without a terminal a line about a download at most this often. */
+const PLAIN_PROGRESS_INTERVAL_MS = 5_000;
+
+/** `clean`: everything as it should be, or ended on request. */
+export type LabOutcome = 'clean' | 'faulty';
+
+export interface LabSurroundings {
+  screen: Screen;
+  /** Where the person stands; paths are shown relative to it. */
+  directory: string;
+  /** Whether keys reach {@link Lab.toggle}. */
+  hasKeys: boolean;
+}
+
+export class Lab {
+  readonly #options: LabOptions;
+  readonly #screen: Screen;
+  readonly #directory: string;
+  readonly #hasKeys: boolean;
+  readonly #paint: Paint;
+  #switches: Record<RegionName, RegionSwitch> | undefined;
+  #lastProgressAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: LabOptions, { screen, directory, hasKeys }: LabSurroundings) {
+    this.#hasKeys = hasKeys;
+    this.#options = options;
+    this.#screen = screen;
+    this.#directory = directory;
+    this.#paint = (colour, text) => screen.style(colour, text);
+  }
+
+  /** Runs until the time is over or the signal. Errors: those of `startStack`; everything is stopped then. */
+  async run(signal: AbortSignal): Promise<LabOutcome> {
+    const { bootstrap, brokerCount, portBase, hasTraffic } = this.#options;
+    this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
+    const stack = await startStack({
+      ...{ bootstrap, brokerCount, signal },
+      ports: defaultPorts(brokerCount, portBase),
+      onEvent: (event) => this.#show(event),
+    });
+    try {
+      this.#switches = { east: this.#switch(stack, 'east'), west: this.#switch(stack, 'west') };
+      this.#screen.status(undefined);
+      this.#screen.print(this.#banner(stack));
+      return hasTraffic ? await this.#runTraffic(stack, signal) : await this.#idle(signal);
+    } finally {
+      this.#switches = undefined;
+      this.#screen.status(undefined);
+      this.#screen.print('Stopping.');
+      await stack.close();
+      this.#screen.status(undefined);
+      this.#screen.print('Everything is stopped.');
+    }
+  }
+
+  /** Kills a region that is up, restores one that is down. Nothing before everything is up. */
+  toggle(region: RegionName): void {
+    void this.#switches?.[region].toggle();
+  }
+
+  async #runTraffic(stack: Stack, signal: AbortSignal): Promise<LabOutcome> {
+    const traffic = new Traffic({ url: stack.tier1.url, bootstrap: stack.kafka.bootstrap, topic: TOPIC });
+    this.#screen.status('The consumers join their group …');
+    await traffic.start(signal);
+    const elapsed = stopwatch();
+    let lineCount = 0;
+    await this.#untilEnd(signal, () => {
+      const line = formatLiveLine(elapsed(), traffic.ledger.counts(), {
+        regions: this.#regionStates(),
+        paint: this.#paint,
+      });
+      lineCount += 1;
+      if (this.#screen.isTerminal) this.#screen.status(line);
+      else if (lineCount % PLAIN_EVERY === 0) this.#screen.print(line);
+    });
+    this.#screen.status('Waiting for the last records, then reading Kafka back …');
+    const { readBackFailure } = await traffic.finish(signal.aborted ? INTERRUPTED_DRAIN_TIMEOUT_MS : DRAIN_TIMEOUT_MS);
+    this.#screen.status(undefined);
+    const summary = traffic.ledger.summarize();
+    const { isGood, sentence } = judge(summary);
+    this.#screen.print(formatSummary(summary, this.#paint));
+    if (readBackFailure !== undefined) this.#screen.print(`  ${formatError(readBackFailure)}`);
+    this.#screen.print(`  ${this.#paint(isGood ? 'green' : 'red', sentence)}\n`);
+    return isGood || signal.aborted ? 'clean' : 'faulty';
+  }
+
+  async #idle(signal: AbortSignal): Promise<LabOutcome> {
+    const elapsed = stopwatch();
+    await this.#untilEnd(signal, () => {
+      const regions = formatRegions(this.#regionStates(), this.#paint);
+      this.#screen.status(`${Math.round(elapsed() / 1_000)} s  no traffic  ${regions}`);
+    });
+    return 'clean';
+  }
+
+  /** The time in which things happen: the schedule runs and the live line is shown. */
+  async #untilEnd(signal: AbortSignal, onTick: () => void): Promise<void> {
+    const { seconds, schedule } = this.#options;
+    const end = new AbortController();
+    const over = AbortSignal.any([signal, end.signal]);
+    const ticker = setInterval(onTick, LIVE_INTERVAL_MS);
+    const performing = runSchedule(schedule, { perform: (action) => this.#perform(action), signal: over });
+    try {
+      await untilAborted(over, seconds === undefined ? undefined : seconds * 1_000);
+    } finally {
+      clearInterval(ticker);
+      end.abort();
+      await performing;
+    }
+  }
+
+  #perform({ action, region }: ScheduledAction): void {
+    const regionSwitch = this.#switches?.[region];
+    void (action === 'kill' ? regionSwitch?.kill() : regionSwitch?.restore());
+  }
+
+  #switch(stack: Stack, region: RegionName): RegionSwitch {
+    const onError = (error: unknown): void => this.#screen.print(formatError(error));
+    return new RegionSwitch({ stack, region, onError });
+  }
+
+  #regionStates(): Record<RegionName, RegionState> {
+    const states = REGION_NAMES.map((name) => [name, this.#switches?.[name].state ?? 'down']);
+    return Object.fromEntries(states) as Record<RegionName, RegionState>;
+  }
+
+  #show(event: StackEvent): void {
+    if (event.type === 'progress') this.#showProgress(event.text, event.isUpdate);
+    // The first start of a part is told when it is ready; until then it is one of many.
+    else if (event.type === 'started' && !event.isRestart) this.#screen.status(`  ${event.name} is starting …`);
+    else this.#screen.print(formatProcessEvent(event, this.#paint));
+  }
+
+  #showProgress(text: string, isUpdate: boolean): void {
+    if (!isUpdate) {
+      this.#screen.print(`  ${text}`);
+    } else if (this.#screen.isTerminal) {
+      this.#screen.status(`  ${text}`);
+    } else if (performance.now() - this.#lastProgressAtMs >= PLAIN_PROGRESS_INTERVAL_MS) {
+      this.#lastProgressAtMs = performance.now();
+      this.#screen.print(`  ${text}`);
+    }
+  }
+
+  #banner(stack: Stack): string {
+    const shown = (path: string): string => {
+      const short = relative(this.#directory, path);
+      return short.startsWith('..') ? path : short;
+    };
+    return formatBanner(stack, {
+      hasKeys: this.#hasKeys,
+      paths: {
+        config: shown(stack.configDirectory),
+        logs: shown(stack.directory.logs),
+        stackFile: shown(stack.directory.stackFile),
+      },
+    });
+  }
+}
+
+function stopwatch(): () => number {
+  const startedAtMs = performance.now();
+  return () => performance.now() - startedAtMs;
+}
+
+/** Waits for the signal, at most `timeoutMs` if that is given. */
+async function untilAborted(signal: AbortSignal, timeoutMs: number | undefined): Promise<void> {
+  if (timeoutMs !== undefined) {
+    await delay(timeoutMs, undefined, { signal }).catch(() => {});
+    return;
+  }
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+}

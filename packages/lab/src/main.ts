@@ -1,0 +1,67 @@
+/** Command line of the lab: arguments, environment, signals, keys and exit code. */
+import process from 'node:process';
+import { type LabOptions, parseArguments, USAGE } from './arguments.ts';
+import { LabError } from './errors.ts';
+import { Lab } from './lab.ts';
+import { formatError } from './terminal/format.ts';
+import { keyActions } from './terminal/keys.ts';
+import { Screen } from './terminal/screen.ts';
+import { decideStop } from './terminal/stop-requests.ts';
+
+/** As a shell reports a process that Ctrl-C ended. */
+const FORCED_EXIT_CODE = 130;
+const BAD_ARGUMENTS_EXIT_CODE = 2;
+
+async function run(options: LabOptions): Promise<number> {
+  const screen = new Screen(process.stdout);
+  // The terminal may be gone (SIGHUP): what is left to do is done without it.
+  process.stdout.on('error', () => {});
+  const { stdin } = process;
+  const hasKeys = screen.isTerminal && stdin.isTTY;
+  const lab = new Lab(options, { screen, hasKeys, directory: process.env['INIT_CWD'] ?? process.cwd() });
+
+  const stopping = new AbortController();
+  let firstStopAtMs: number | undefined;
+  const requestStop = (): void => {
+    const decision = decideStop(firstStopAtMs, performance.now());
+    if (decision === 'ignore') return;
+    // The reaper kills whatever runs once this process is gone.
+    if (decision === 'force') process.exit(FORCED_EXIT_CODE);
+    firstStopAtMs = performance.now();
+    stopping.abort(new LabError('stopped', 'Stopped before everything was up.'));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, requestStop);
+
+  if (hasKeys) {
+    stdin.setRawMode(true);
+    stdin.setEncoding('utf8');
+    stdin.on('data', (input: string) => {
+      for (const action of keyActions(input)) {
+        if (action.kind === 'stop') requestStop();
+        else lab.toggle(action.region);
+      }
+    });
+  }
+  try {
+    return (await lab.run(stopping.signal)) === 'clean' ? 0 : 1;
+  } catch (error) {
+    screen.status(undefined);
+    process.stderr.write(`${formatError(error)}\n`);
+    return stopping.signal.aborted && error === stopping.signal.reason ? 0 : 1;
+  } finally {
+    if (hasKeys) {
+      stdin.setRawMode(false);
+      stdin.pause();
+    }
+  }
+}
+
+try {
+  const parsed = parseArguments(process.argv.slice(2), process.env);
+  if (parsed.kind === 'help') process.stdout.write(`${USAGE}\n`);
+  else process.exitCode = await run(parsed.options);
+} catch (error) {
+  if (!(error instanceof LabError) || error.code !== 'badArguments') throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = BAD_ARGUMENTS_EXIT_CODE;
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import { LabError } from '../errors.ts';
+import type { LedgerSummary } from '../traffic/ledger.ts';
+import { formatError, formatLiveLine, formatProcessEvent, formatSummary, judge, type Paint } from './format.ts';
+
+const plain: Paint = (_, text) => text;
+const marked: Paint = (colour, text) => `<${colour}>${text}`;
+
+const GOOD: LedgerSummary = {
+  produced: 800,
+  acknowledged: 800,
+  delivered: 800,
+  duplicates: 0,
+  clientErrors: 0,
+  recreations: 1,
+  longestGapMs: 412,
+  durationMs: 40_012,
+  deliveredTo: { 'consumer-1': 390, 'consumer-2': 410 },
+  produceErrors: 0,
+  consumerErrors: 0,
+  errors: [],
+  lost: 0,
+  undelivered: 0,
+  notStored: 0,
+  storedTwice: 0,
+  produceP99Ms: 11.6,
+  produceMaxMs: 1_240,
+};
+
+test('the live line, while a region is down', () => {
+  const regions = { east: 'down', west: 'up' } as const;
+  expect(formatLiveLine(12_040, { ...GOOD, recreations: 0 }, { regions, paint: plain })).toBe(
+    '12 s  produced 800  acknowledged 800  delivered 800  duplicates 0  errors 0  gap 0.4 s  east ○ west ●',
+  );
+  expect(formatLiveLine(12_040, { ...GOOD, clientErrors: 3 }, { regions, paint: marked })).toMatch(
+    /<red>errors 3 {2}re-created 1 .* east <red>○ west <green>●$/,
+  );
+});
+
+test('the table at the end', () => {
+  expect(formatSummary(GOOD, plain).split('\n')).toEqual([
+    '',
+    '  Result',
+    '  produced              800   in 40.0 s',
+    '  acknowledged          800',
+    '  delivered             800   consumer-1 390, consumer-2 410',
+    '  duplicates              0',
+    '  lost                    0   Kafka holds all 800, read back with another client',
+    '  client errors           0',
+    '  re-created              1   consumers that nobody knew any more (404) and that began anew',
+    '  longest gap         0.4 s   without any delivery',
+    '  produce latency     12 ms   p99; at most 1.2 s',
+    '',
+  ]);
+});
+
+describe('the verdict', () => {
+  test.each<[string, Partial<LedgerSummary>, boolean, string]>([
+    ['good', {}, true, 'No record was lost, and no request failed.'],
+    ['a lost record', { lost: 1 }, false, '1 acknowledged record was lost.'],
+    ['failed requests', { clientErrors: 2 }, false, '2 requests failed.'],
+    ['both', { lost: 2, clientErrors: 1 }, false, '2 acknowledged records were lost and 1 request failed.'],
+    ['nobody asked Kafka', { notStored: undefined }, false, 'Kafka could not be read back.'],
+    ['no traffic came through', { delivered: 0 }, false, 'Nothing was delivered.'],
+  ])('%s', (_, change, isGood, sentence) => {
+    expect(judge({ ...GOOD, ...change })).toEqual({ isGood, sentence });
+  });
+});
+
+describe('the life of a process', () => {
+  const common = { name: 'east bridge', pid: 7 };
+  const exit = { type: 'exited', ...common, logFile: 'east-bridge.log' } as const;
+  test.each([
+    [{ type: 'ready', ...common, isRestart: false, afterMs: 640 }, 'ready after 0.6 s (process 7)'],
+    [{ type: 'started', ...common, isRestart: true }, 'starting again (process 7)'],
+    [{ type: 'ready', ...common, isRestart: true, afterMs: 640 }, 'ready again after 0.6 s (process 7)'],
+    [{ ...exit, reason: 'killed', exitCode: null, signal: 'SIGKILL' }, 'killed by the lab with SIGKILL (process 7)'],
+    [{ ...exit, reason: 'stopped', exitCode: 0, signal: null }, 'stopped (process 7)'],
+    [{ ...exit, reason: 'stopped', exitCode: null, signal: 'SIGKILL' }, 'stopped (SIGKILL) (process 7)'],
+    [
+      { ...exit, reason: 'unexpected', exitCode: 1, signal: null },
+      'died: exit code 1 (process 7), its log is east-bridge.log',
+    ],
+  ] as const)('%j', (event, expected) => {
+    expect(formatProcessEvent(event, plain)).toBe(`  east bridge      ${expected}`);
+  });
+});
+
+test('an error is one sentence with its cause', () => {
+  const cause = new Error('getaddrinfo ENOTFOUND kafka');
+  expect(formatError(new LabError('kafkaUnreachable', 'No Kafka.', { cause }))).toBe(
+    'No Kafka. (getaddrinfo ENOTFOUND kafka)',
+  );
+});

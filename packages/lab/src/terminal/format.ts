@@ -1,0 +1,196 @@
+/** The lab's words: the banner, what happens to processes, the live line and the table at the end. */
+import type { RegionState } from '../chaos/region-switch.ts';
+import { LabError } from '../errors.ts';
+import { describeExit, type ProcessEvent } from '../stack/process.ts';
+import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
+import type { Stack } from '../stack/stack.ts';
+import type { LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
+
+export type Colour = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
+/** Colours a text, or not. */
+export type Paint = (colour: Colour, text: string) => string;
+
+const NAME_WIDTH = 16;
+
+/** `east bridge      ready after 0.6 s (process 4711)`. */
+export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
+  const name = `  ${event.name.padEnd(NAME_WIDTH)}`;
+  const process = paint('dim', `(process ${event.pid})`);
+  switch (event.type) {
+    case 'started':
+      return `${name} ${event.isRestart ? 'starting again' : 'starting'} ${process}`;
+    case 'ready':
+      return `${name} ${paint('green', event.isRestart ? 'ready again' : 'ready')} after ${seconds(event.afterMs)} ${process}`;
+    case 'exited':
+      switch (event.reason) {
+        case 'killed':
+          return `${name} ${paint('red', `killed by the lab with ${describeExit(event)}`)} ${process}`;
+        case 'stopped':
+          return `${name} stopped ${event.exitCode === 0 ? '' : `(${describeExit(event)}) `}${process}`;
+        case 'unexpected':
+          return `${name} ${paint('red', `died: ${describeExit(event)}`)} ${process}, its log is ${event.logFile}`;
+        default:
+          return assertNever(event.reason);
+      }
+    default:
+      return assertNever(event);
+  }
+}
+
+function assertNever(value: never): never {
+  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
+}
+
+/** Where everything is, and what to try. */
+export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPaths; hasKeys: boolean }): string {
+  const row = (name: string, ...values: string[]): string => `  ${name.padEnd(NAME_WIDTH)} ${values.join('   ')}`;
+  const lines = [
+    '',
+    row('tier-1 gateway', stack.tier1.url, `admin ${stack.tier1.admin}`),
+    ...REGION_NAMES.flatMap((name) => [
+      row(`${name} gateway`, stack.regions[name].gateway.url, `admin ${stack.regions[name].gateway.admin}`),
+      row(`${name} bridge`, stack.regions[name].bridge.url),
+    ]),
+    row('Kafka', stack.kafka.bootstrap),
+    row('weights', `${paths.config}/tier1.yaml   edit while it runs`),
+    row('logs', paths.logs),
+    row('for scripts', paths.stackFile),
+    '',
+    '  Try it:',
+    `    curl -X POST ${stack.tier1.url}/topics/greetings -H 'content-type: application/vnd.kafka.json.v2+json' -d '{"records":[{"value":"hello"}]}'`,
+    '',
+    hasKeys
+      ? '  Keys: e kills or restores east, w kills or restores west, q (or Ctrl-C) stops everything.'
+      : '  Ctrl-C stops everything.',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+export interface BannerPaths {
+  config: string;
+  logs: string;
+  stackFile: string;
+}
+
+const DOTS: Record<RegionState, { colour: Colour; dot: string }> = {
+  up: { colour: 'green', dot: '●' },
+  restoring: { colour: 'yellow', dot: '◐' },
+  down: { colour: 'red', dot: '○' },
+};
+
+/** `12 s  produced 240  acknowledged 240  delivered 238  duplicates 0  errors 0  gap 0.1 s  east ● west ●`. */
+export function formatLiveLine(
+  elapsedMs: number,
+  counts: LedgerCounts,
+  { regions, paint }: { regions: Record<RegionName, RegionState>; paint: Paint },
+): string {
+  const count = (name: string, value: number, isBad = false): string =>
+    isBad ? paint('red', `${name} ${value}`) : `${name} ${value}`;
+  return [
+    `${Math.round(elapsedMs / 1_000)} s`,
+    count('produced', counts.produced),
+    count('acknowledged', counts.acknowledged),
+    count('delivered', counts.delivered),
+    count('duplicates', counts.duplicates),
+    count('errors', counts.clientErrors, counts.clientErrors > 0),
+    ...(counts.recreations > 0 ? [count('re-created', counts.recreations)] : []),
+    `gap ${seconds(counts.longestGapMs)}`,
+    formatRegions(regions, paint),
+  ].join('  ');
+}
+
+/** `east ● west ○`. */
+export function formatRegions(regions: Record<RegionName, RegionState>, paint: Paint): string {
+  return REGION_NAMES.map((name) => {
+    const { colour, dot } = DOTS[regions[name]];
+    return `${name} ${paint(colour, dot)}`;
+  }).join(' ');
+}
+
+/** The result of a run, a fact a line. */
+export function formatSummary(summary: LedgerSummary, paint: Paint): string {
+  const rows: [name: string, value: string, remark?: string | undefined][] = [
+    ['produced', String(summary.produced), `in ${seconds(summary.durationMs)}`],
+    ['acknowledged', String(summary.acknowledged)],
+    ['delivered', String(summary.delivered), deliveredRemark(summary)],
+    ['duplicates', String(summary.duplicates), duplicatesRemark(summary)],
+    ['lost', marked(summary.lost, paint), lostRemark(summary)],
+    ['client errors', marked(summary.clientErrors, paint), errorsRemark(summary)],
+    ['re-created', String(summary.recreations), 'consumers that nobody knew any more (404) and that began anew'],
+    ['longest gap', seconds(summary.longestGapMs), 'without any delivery'],
+    ['produce latency', `${Math.round(summary.produceP99Ms)} ms`, `p99; at most ${milliseconds(summary.produceMaxMs)}`],
+  ];
+  const lines = rows.map(([name, value, remark]) =>
+    `  ${name.padEnd(NAME_WIDTH)} ${padValue(value)}   ${remark === undefined ? '' : paint('dim', remark)}`.trimEnd(),
+  );
+  return ['', paint('bold', '  Result'), ...lines, ''].join('\n');
+}
+
+const VALUE_WIDTH = 8;
+
+/** Right-aligned by what is seen: colour codes take no room. */
+function padValue(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes begin with the escape character
+  const width = value.replace(/\u001b\[[0-9;]*m/g, '').length;
+  return `${' '.repeat(Math.max(0, VALUE_WIDTH - width))}${value}`;
+}
+
+function marked(count: number, paint: Paint): string {
+  return paint(count === 0 ? 'green' : 'red', String(count));
+}
+
+function deliveredRemark({ deliveredTo }: LedgerSummary): string {
+  return Object.entries(deliveredTo)
+    .map(([consumer, count]) => `${consumer} ${count}`)
+    .join(', ');
+}
+
+function duplicatesRemark({ storedTwice }: LedgerSummary): string | undefined {
+  return storedTwice ? `${storedTwice} of them are twice in Kafka` : undefined;
+}
+
+function lostRemark({ acknowledged, undelivered, notStored }: LedgerSummary): string {
+  if (notStored === undefined) return `${undelivered} not delivered; Kafka could not be asked`;
+  if (undelivered === 0 && notStored === 0) return `Kafka holds all ${acknowledged}, read back with another client`;
+  return `${undelivered} not delivered, ${notStored} not in Kafka`;
+}
+
+function errorsRemark({ errors }: LedgerSummary): string | undefined {
+  if (errors.length === 0) return undefined;
+  return errors.map(({ operation, kind, count }) => `${operation}: ${kind} ×${count}`).join(', ');
+}
+
+/** What the numbers come to; `isGood` decides the exit code of a run that ended by itself. */
+export function judge(summary: LedgerSummary): { isGood: boolean; sentence: string } {
+  if (summary.notStored === undefined) return { isGood: false, sentence: 'Kafka could not be read back.' };
+  const faults = [
+    ...(summary.lost > 0
+      ? [plural(summary.lost, 'acknowledged record was lost', 'acknowledged records were lost')]
+      : []),
+    ...(summary.clientErrors > 0 ? [plural(summary.clientErrors, 'request failed', 'requests failed')] : []),
+  ];
+  if (faults.length > 0) return { isGood: false, sentence: `${faults.join(' and ')}.` };
+  if (summary.delivered === 0) return { isGood: false, sentence: 'Nothing was delivered.' };
+  return { isGood: true, sentence: 'No record was lost, and no request failed.' };
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** One sentence, and what caused it as far as that adds something. */
+export function formatError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof LabError)) return error.stack ?? error.message;
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
+/** `0.4 s`. */
+export function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function milliseconds(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : seconds(ms);
+}

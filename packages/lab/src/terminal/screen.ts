@@ -1,0 +1,53 @@
+/** Lines that stay, above one line that is rewritten; without a terminal the rewritten line is left out. */
+import { stripVTControlCharacters, styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** What the screen needs of `process.stdout`. */
+export interface ScreenStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const ERASE_LINE = '\r\u001b[2K';
+
+export class Screen {
+  readonly isTerminal: boolean;
+  readonly #stream: ScreenStream;
+  #status: string | undefined;
+
+  constructor(stream: ScreenStream) {
+    this.#stream = stream;
+    this.isTerminal = stream.isTTY === true;
+  }
+
+  /** Adds lines that stay. */
+  print(text: string): void {
+    this.#stream.write(`${this.#erase()}${text}\n${this.#status ?? ''}`);
+  }
+
+  /** Replaces the line at the bottom; `undefined` removes it. Nothing without a terminal. */
+  status(text: string | undefined): void {
+    if (!this.isTerminal) return;
+    const erase = this.#erase();
+    this.#status = text === undefined ? undefined : this.#fit(text);
+    this.#stream.write(`${erase}${this.#status ?? ''}`);
+  }
+
+  /** Colour, if the terminal has it (and `NO_COLOR` does not forbid it). */
+  style(style: Style, text: string): string {
+    return styleText(style, text, { stream: this.#stream as NodeJS.WritableStream });
+  }
+
+  #erase(): string {
+    return this.#status === undefined ? '' : ERASE_LINE;
+  }
+
+  /** A line that wraps could not be erased. */
+  #fit(text: string): string {
+    const plain = stripVTControlCharacters(text);
+    const columns = this.#stream.columns ?? 80;
+    return plain.length < columns ? text : `${plain.slice(0, columns - 2)}…`;
+  }
+}

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { HttpClient } from './client.ts';
+import { Consumer } from './consumer.ts';
+import { Ledger } from './ledger.ts';
+import { Producer, produceFailure } from './producer.ts';
+
+/** What the server answers: a status with a JSON body, or nothing but the end of the connection. */
+type Reply = { status: number; body?: unknown } | 'hang up';
+
+let server: Server;
+let client: HttpClient;
+let seen: string[];
+/** Answers in turn by `METHOD path`; the last one stays. */
+let script: Record<string, Reply[]>;
+
+beforeEach(async () => {
+  seen = [];
+  script = {};
+  server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      const key = `${request.method} ${request.url?.replace(/\?.*/, '')}`;
+      seen.push(key);
+      const replies = script[key] ?? [{ status: 500 }];
+      const reply = (replies.length > 1 ? replies.shift() : replies[0]) ?? 'hang up';
+      if (reply === 'hang up') return void request.socket.destroy();
+      response.writeHead(reply.status).end(reply.body === undefined ? '' : JSON.stringify(reply.body));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  client = new HttpClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});
+afterEach(async () => {
+  await client.close();
+  server.close();
+});
+
+const CREATE = 'POST /consumers/g';
+const SUBSCRIBE = 'POST /consumers/g/instances/c/subscription';
+const POLL = 'GET /consumers/g/instances/c/records';
+const DELETE = 'DELETE /consumers/g/instances/c';
+
+function newLedger(recordCount: number): Ledger {
+  const ledger = new Ledger(() => performance.now());
+  for (let record = 1; record <= recordCount; record += 1) ledger.nextRecord();
+  return ledger;
+}
+
+function newConsumer(ledger: Ledger): Consumer {
+  return new Consumer({ client, ledger, topic: 't', group: 'g', name: 'c', runId: 'r' });
+}
+
+/** A poll's answer with these records of the run, and one of somebody else. */
+function records(...numbers: number[]): Reply {
+  const values = [...numbers.map((n) => ({ n, run: 'r' })), { n: 1, run: 'another' }, 'text', null];
+  return { status: 200, body: values.map((value) => ({ topic: 't', value })) };
+}
+
+test('a consumer creates itself, subscribes, counts the records of its run, and deletes itself', async () => {
+  script = {
+    [CREATE]: [{ status: 200, body: { instance_id: 'c' } }],
+    [SUBSCRIBE]: [{ status: 204 }],
+    [POLL]: [records(1, 2), records(3)],
+    [DELETE]: [{ status: 204 }],
+  };
+  const ledger = newLedger(3);
+  const consumer = newConsumer(ledger);
+  consumer.start();
+  await consumer.joined;
+  await vi.waitUntil(() => ledger.counts().delivered === 3);
+  await consumer.stop();
+  expect(seen.slice(0, 4)).toEqual([CREATE, SUBSCRIBE, POLL, POLL]);
+  expect(seen.at(-1)).toBe(DELETE);
+  expect(ledger.summarize()).toMatchObject({ clientErrors: 0, recreations: 0, deliveredTo: { c: expect.any(Number) } });
+});
+
+test('a consumer that nobody knows any more begins anew, which is counted and is no error', async () => {
+  script = {
+    [CREATE]: [{ status: 200 }, { status: 409 }],
+    [SUBSCRIBE]: [{ status: 204 }],
+    [POLL]: [records(1), { status: 404, body: { error_code: 404 } }, records(2)],
+    [DELETE]: [{ status: 404 }],
+  };
+  const ledger = newLedger(2);
+  const consumer = newConsumer(ledger);
+  consumer.start();
+  await vi.waitUntil(() => ledger.counts().delivered === 2);
+  await consumer.stop();
+  expect(seen.slice(0, 7)).toEqual([CREATE, SUBSCRIBE, POLL, POLL, CREATE, SUBSCRIBE, POLL]);
+  expect(ledger.summarize()).toMatchObject({ clientErrors: 0, recreations: 1 });
+});
+
+test('a poll that fails is an error of the client, and the consumer goes on', async () => {
+  script = {
+    [CREATE]: [{ status: 503 }, { status: 200 }],
+    [SUBSCRIBE]: [{ status: 204 }],
+    [POLL]: ['hang up', { status: 502 }, records(1)],
+    [DELETE]: [{ status: 204 }],
+  };
+  const ledger = newLedger(1);
+  const consumer = newConsumer(ledger);
+  consumer.start();
+  await vi.waitUntil(() => ledger.counts().delivered === 1);
+  await consumer.stop();
+  expect(ledger.summarize()).toMatchObject({
+    consumerErrors: 3,
+    produceErrors: 0,
+    errors: [
+      { operation: 'createConsumer', kind: 'HTTP 503', count: 1 },
+      { operation: 'poll', kind: 'connection lost', count: 1 },
+      { operation: 'poll', kind: 'HTTP 502', count: 1 },
+    ],
+  });
+});
+
+test('a produce request that fails is never repeated: its record stays unacknowledged and the next one follows', async () => {
+  const stored = { status: 200, body: { offsets: [{ partition: 0, offset: 7 }] } };
+  script = { 'POST /topics/t': [stored, { status: 503 }, 'hang up', stored] };
+  const ledger = newLedger(0);
+  const producer = new Producer({ client, ledger, topic: 't', runId: 'r', recordsPerSecond: 100, maxInFlight: 1 });
+  producer.start();
+  await vi.waitUntil(() => ledger.counts().acknowledged >= 2);
+  await producer.stop();
+  const { produced, acknowledged, errors } = ledger.summarize();
+  expect(produced - acknowledged).toBe(2);
+  expect(seen).toHaveLength(produced);
+  expect(errors).toEqual([
+    { operation: 'send', kind: 'HTTP 503', count: 1 },
+    { operation: 'send', kind: 'connection lost', count: 1 },
+  ]);
+});
+
+test.each([
+  ['stored', { offsets: [{ partition: 0, offset: 7 }] }, undefined],
+  ['refused by Kafka', { offsets: [{ error_code: 404, message: 'no topic' }] }, 'record refused with 404'],
+  ['no offset', { offsets: [] }, 'an answer without an offset'],
+  ['no JSON', 'hello', 'an answer without an offset'],
+])('an answer 200 to a produce request: %s', (_, body, failure) => {
+  expect(produceFailure({ kind: 'answered', status: 200, body, latencyMs: 1 })).toBe(failure);
+});
