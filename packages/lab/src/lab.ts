@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LabOptions } from './arguments.ts';
 import { type RegionState, RegionSwitch } from './chaos/region-switch.ts';
 import { runSchedule, type ScheduledAction } from './chaos/schedule.ts';
+import { LabError } from './errors.ts';
 import { defaultPorts } from './stack/ports.ts';
 import { REGION_NAMES, type RegionName } from './stack/regions.ts';
 import { type Stack, type StackEvent, startStack } from './stack/stack.ts';
@@ -143,7 +144,10 @@ export class Lab {
   }
 
   #switch(stack: Stack, region: RegionName): RegionSwitch {
-    const onError = (error: unknown): void => this.#screen.print(formatError(error));
+    const onError = (error: unknown): void => {
+      // A region that is being restored when the lab stops is no news.
+      if (!(error instanceof LabError && error.code === 'stopped')) this.#screen.print(formatError(error));
+    };
     return new RegionSwitch({ stack, region, onError });
   }
 

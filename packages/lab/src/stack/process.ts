@@ -13,7 +13,7 @@ const DEFAULT_GRACE_MS = 5_000;
 /** How often a child that starts is asked whether it is ready. */
 const READY_POLL_MS = 25;
 /** Lines of its log that the error for a failed start shows. */
-const LOG_TAIL_LINES = 12;
+const LOG_TAIL_LINES = 20;
 
 /** Kills every registered process once this process is gone; one per lab. */
 export class Reaper {

@@ -1,7 +1,7 @@
 /** The lab's words: the banner, what happens to processes, the live line and the table at the end. */
 import type { RegionState } from '../chaos/region-switch.ts';
 import { LabError } from '../errors.ts';
-import { describeExit, type ProcessEvent } from '../stack/process.ts';
+import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
@@ -26,7 +26,7 @@ export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
         case 'killed':
           return `${name} ${paint('red', `killed by the lab with ${describeExit(event)}`)} ${process}`;
         case 'stopped':
-          return `${name} stopped ${event.exitCode === 0 ? '' : `(${describeExit(event)}) `}${process}`;
+          return `${name} stopped ${isOrderly(event) ? '' : `(${describeExit(event)}) `}${process}`;
         case 'unexpected':
           return `${name} ${paint('red', `died: ${describeExit(event)}`)} ${process}, its log is ${event.logFile}`;
         default:
@@ -35,6 +35,11 @@ export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
     default:
       return assertNever(event);
   }
+}
+
+/** A JVM that heeds SIGTERM ends with 128 + 15. */
+function isOrderly({ exitCode }: ProcessExit): boolean {
+  return exitCode === 0 || exitCode === 143;
 }
 
 function assertNever(value: never): never {
