@@ -11,6 +11,8 @@ import { decideStop } from './terminal/stop-requests.ts';
 /** As a shell reports a process that Ctrl-C ended. */
 const FORCED_EXIT_CODE = 130;
 const BAD_ARGUMENTS_EXIT_CODE = 2;
+/** How often it is checked whether npm, if that started the lab, is still there. */
+const PARENT_CHECK_INTERVAL_MS = 1_000;
 
 async function run(options: LabOptions): Promise<number> {
   const screen = new Screen(process.stdout);
@@ -21,6 +23,7 @@ async function run(options: LabOptions): Promise<number> {
   const lab = new Lab(options, { screen, hasKeys, directory: process.env['INIT_CWD'] ?? process.cwd() });
 
   const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new LabError('stopped', 'Stopped before everything was up.'));
   let firstStopAtMs: number | undefined;
   const requestStop = (): void => {
     const decision = decideStop(firstStopAtMs, performance.now());
@@ -28,9 +31,15 @@ async function run(options: LabOptions): Promise<number> {
     // The reaper kills whatever runs once this process is gone.
     if (decision === 'force') process.exit(FORCED_EXIT_CODE);
     firstStopAtMs = performance.now();
-    stopping.abort(new LabError('stopped', 'Stopped before everything was up.'));
+    stop();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, requestStop);
+
+  // Whoever kills npm with SIGKILL means what npm started, and no signal tells.
+  const parent = process.ppid;
+  const parentCheck = setInterval(() => {
+    if (process.env['npm_lifecycle_event'] !== undefined && process.ppid !== parent) stop();
+  }, PARENT_CHECK_INTERVAL_MS);
 
   if (hasKeys) {
     stdin.setRawMode(true);
@@ -47,8 +56,9 @@ async function run(options: LabOptions): Promise<number> {
   } catch (error) {
     screen.status(undefined);
     process.stderr.write(`${formatError(error)}\n`);
-    return stopping.signal.aborted && error === stopping.signal.reason ? 0 : 1;
+    return stopping.signal.aborted ? 0 : 1;
   } finally {
+    clearInterval(parentCheck);
     if (hasKeys) {
       stdin.setRawMode(false);
       stdin.pause();
