@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url';
+import { ConfigError, parseConfig } from '@causeway/config/load.ts';
+import { referenceYaml } from '@causeway/config/reference.ts';
+import { describe, expect, test } from 'vitest';
+import { BRIDGE_YAML_HEADER, BridgeConfig, checkBridgeConfig } from './config.ts';
+
+const MINIMAL = 'bridge: { name: b, region: east }\nkafka: { bootstrapServers: ["127.0.0.1:9092"] }\n';
+
+function parse(text: string, env: Record<string, string> = {}) {
+  return parseConfig('bridge.yaml', text, { schema: BridgeConfig, env, check: checkBridgeConfig });
+}
+
+function problemsOf(text: string): string {
+  try {
+    parse(text);
+    return '';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
+test('config/bridge.yaml is the reference of the schema, and is valid', async () => {
+  const text = referenceYaml(BridgeConfig, BRIDGE_YAML_HEADER);
+  await expect(text).toMatchFileSnapshot(fileURLToPath(new URL('../../../config/bridge.yaml', import.meta.url)));
+  expect(parse(text)).toMatchObject({ ...parse(MINIMAL), bridge: { name: 'bridge-1', region: 'east' } });
+});
+
+test('a file needs no more than names and brokers, and may take them from the environment', () => {
+  const config = parse('bridge: { name: b, region: "${REGION}" }\nkafka: { bootstrapServers: ["${KAFKA:-k:9092}"] }', {
+    REGION: 'west',
+  });
+  expect(config).toMatchObject({
+    bridge: { name: 'b', region: 'west' },
+    listen: { host: '127.0.0.1', port: 8080 },
+    kafka: { bootstrapServers: ['k:9092'], clientId: 'causeway' },
+    producer: { acks: 'all', maxBlockMs: 10_000 },
+    consumers: { inactivityTimeoutMs: 300_000 },
+  });
+});
+
+describe('a file that cannot work is refused with the line and the reason', () => {
+  test.each([
+    ['bridge: { name: b, region: east }', /kafka/],
+    [`${MINIMAL}listen: { prot: 1 }`, /bridge\.yaml:3: listen\.prot: unknown key/],
+    [`${MINIMAL}producer: { acks: none }`, /bridge\.yaml:3: producer\.acks: must be one of: all, leader/],
+    ['bridge: { name: b, region: east }\nkafka: { bootstrapServers: [] }', /bridge\.yaml:2/],
+    ['bridge: { name: b, region: east }\nkafka: { bootstrapServers: [nowhere] }', /bridge\.yaml:2/],
+    ['bridge: { name: a/b, region: east }\nkafka: { bootstrapServers: ["h:1"] }', /bridge\.yaml:1: bridge\.name/],
+    [
+      'bridge: { name: b, region: east }\nkafka:\n  bootstrapServers: ["h:1"]\n  heartbeatIntervalMs: 20000',
+      /bridge\.yaml:4: kafka\.heartbeatIntervalMs: must be at most a third/,
+    ],
+    [`${MINIMAL}readiness: { maxAgeMs: 100 }`, /bridge\.yaml:3: readiness\.maxAgeMs/],
+    [`${MINIMAL}producer: { maxBatchBytes: 2000 }`, /bridge\.yaml:3: producer\.maxBatchBytes/],
+  ])('%s', (text, expected) => {
+    expect(problemsOf(text)).toMatch(expected);
+  });
+});

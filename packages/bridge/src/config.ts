@@ -1,0 +1,217 @@
+/** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
+import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+
+const milliseconds = (options: { description: string; default: number; minimum?: number; maximum?: number }) =>
+  Type.Integer({ minimum: 1, ...options });
+
+const KafkaConfig = Entry(
+  {
+    bootstrapServers: Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
+      description: 'Brokers to ask first, as host:port.',
+      minItems: 1,
+      examples: [['127.0.0.1:9092']],
+    }),
+    clientId: Type.String({
+      description: 'How brokers know the bridge in their logs and quotas.',
+      default: 'causeway',
+    }),
+    connectTimeoutMs: milliseconds({
+      description: 'How long connecting to a broker may take, in milliseconds.',
+      default: 3000,
+    }),
+    requestTimeoutMs: milliseconds({
+      description: 'How long a request to Kafka may take with all its attempts, in milliseconds.',
+      default: 10_000,
+    }),
+    metadataMaxAgeMs: milliseconds({
+      description: 'How old knowledge of topics may be before it is fetched anew, in milliseconds.',
+      default: 30_000,
+    }),
+    sessionTimeoutMs: milliseconds({
+      description:
+        "After this long without heartbeats Kafka gives a consumer's partitions to others, in milliseconds. The brokers set the bounds (group.min.session.timeout.ms, 6000, and group.max.session.timeout.ms).",
+      default: 30_000,
+    }),
+    heartbeatIntervalMs: milliseconds({
+      description: 'Pause between the heartbeats of a consumer, in milliseconds; other members join this fast.',
+      default: 1000,
+    }),
+    rebalanceTimeoutMs: milliseconds({
+      description: 'How long Kafka waits for the other members when a group is rebalanced, in milliseconds.',
+      default: 60_000,
+    }),
+  },
+  { description: 'The Kafka cluster.' },
+);
+
+const ProducerConfig = Section(
+  {
+    acks: Choice(['all', 'leader'], {
+      description: 'Who must have stored a record before the client gets its offset.',
+      default: 'all',
+    }),
+    maxBlockMs: milliseconds({
+      description: 'How long a request waits for a topic that is not known (yet), in milliseconds.',
+      default: 10_000,
+    }),
+    deliveryTimeoutMs: milliseconds({
+      description: 'How long a record is tried before its entry in the answer is an error, in milliseconds.',
+      default: 20_000,
+    }),
+    maxRequestBytes: Type.Integer({
+      description: 'Largest record, in bytes as Kafka stores it (max.request.size).',
+      default: 1_048_576,
+      minimum: 1024,
+    }),
+    maxBatchBytes: Type.Integer({
+      description: 'Largest request to a broker, in bytes; what arrives beyond it goes out in the next.',
+      default: 1_048_576,
+      minimum: 1024,
+    }),
+    maxBatchRecords: Type.Integer({
+      description: 'Most records of a request to a broker.',
+      default: 10_000,
+      minimum: 1,
+    }),
+    maxQueuedBytes: Type.Integer({
+      description: 'Bytes of records that may wait or be on their way; more are refused with 503.',
+      default: 67_108_864,
+      minimum: 1024,
+    }),
+  },
+  { description: 'Producing.' },
+);
+
+const ConsumersConfig = Section(
+  {
+    inactivityTimeoutMs: milliseconds({
+      description: 'A consumer that no request has touched for this long is closed, in milliseconds.',
+      default: 300_000,
+    }),
+    defaultAutoOffsetReset: Choice(['latest', 'earliest', 'none'], {
+      description: 'Where a consumer starts that has nothing committed and did not say.',
+      default: 'latest',
+    }),
+    maxPollRecords: Type.Integer({ description: 'Most records of one answer.', default: 500, minimum: 1 }),
+    fetchMaxBytes: Type.Integer({
+      description: 'Bytes that one fetch asks of a broker; a consumer holds no more than this for each broker.',
+      default: 1_048_576,
+      minimum: 1024,
+    }),
+    fetchMaxWaitMs: milliseconds({
+      description: 'How long a broker may hold one fetch while there is nothing to read, in milliseconds.',
+      default: 5000,
+    }),
+    topicRefreshMs: milliseconds({
+      description: 'How often a group is checked for new topics and partitions, in milliseconds.',
+      default: 5000,
+    }),
+  },
+  { description: 'Consumers.' },
+);
+
+/** The whole file. */
+export const BridgeConfig = Entry(
+  {
+    bridge: Entry(
+      {
+        name: Type.String({
+          description: 'Unique in its region.',
+          pattern: '^[A-Za-z0-9._-]+$',
+          examples: ['bridge-1'],
+        }),
+        region: Type.String({ description: 'Where it runs.', pattern: '^[A-Za-z0-9._-]+$', examples: ['east'] }),
+      },
+      { description: 'Who this bridge is.' },
+    ),
+    listen: Section(
+      {
+        host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1' }),
+        port: Type.Integer({
+          description: 'Port of the API and of /healthy, /ready and /metrics; 0 lets the system choose.',
+          default: 8080,
+          minimum: 0,
+          maximum: 65_535,
+        }),
+      },
+      { description: 'Where clients reach it.' },
+    ),
+    kafka: KafkaConfig,
+    producer: ProducerConfig,
+    consumers: ConsumersConfig,
+    readiness: Section(
+      {
+        intervalMs: milliseconds({
+          description: 'Pause between two questions to Kafka, in milliseconds.',
+          default: 500,
+        }),
+        timeoutMs: milliseconds({ description: 'How long Kafka may take to answer, in milliseconds.', default: 1000 }),
+        maxAgeMs: milliseconds({
+          description: 'Without an answer for this long the bridge is not ready, in milliseconds.',
+          default: 2000,
+        }),
+      },
+      { description: 'What /ready says.' },
+    ),
+    limits: Section(
+      {
+        maxBodyBytes: Type.Integer({
+          description: 'Largest request body; larger ones are refused with 413.',
+          default: 16_777_216,
+          minimum: 1024,
+        }),
+      },
+      { description: 'What clients may ask for.' },
+    ),
+    shutdown: Section(
+      {
+        graceMs: milliseconds({
+          description: 'How long an orderly stop may take, in milliseconds.',
+          default: 10_000,
+        }),
+      },
+      { description: 'SIGTERM and SIGINT.' },
+    ),
+    log: Section(
+      {
+        level: Choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+          description: 'Least severe lines that are written.',
+          default: 'info',
+        }),
+      },
+      { description: 'JSON lines on standard output.' },
+    ),
+  },
+  { description: 'A bridge.' },
+);
+
+export type BridgeConfig = Static<typeof BridgeConfig>;
+export type KafkaConfig = BridgeConfig['kafka'];
+export type ProducerConfig = BridgeConfig['producer'];
+export type ConsumersConfig = BridgeConfig['consumers'];
+export type ReadinessConfig = BridgeConfig['readiness'];
+
+/** What the schema cannot say. */
+export function checkBridgeConfig(config: BridgeConfig): { path: (string | number)[]; reason: string }[] {
+  const problems: { path: (string | number)[]; reason: string }[] = [];
+  if (config.kafka.heartbeatIntervalMs * 3 > config.kafka.sessionTimeoutMs) {
+    problems.push({
+      path: ['kafka', 'heartbeatIntervalMs'],
+      reason: 'must be at most a third of kafka.sessionTimeoutMs, or one lost heartbeat ends a consumer',
+    });
+  }
+  if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
+    problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
+  }
+  if (config.producer.maxBatchBytes < config.producer.maxRequestBytes) {
+    problems.push({
+      path: ['producer', 'maxBatchBytes'],
+      reason: 'must not be less than producer.maxRequestBytes, or such a record would never be sent',
+    });
+  }
+  return problems;
+}
+
+/** Opening comment of `config/bridge.yaml`. */
+export const BRIDGE_YAML_HEADER =
+  'Configuration of a bridge: every key at its default.\nValues may name environment variables: ${NAME} or ${NAME:-default}.';

@@ -1,0 +1,71 @@
+/** What a client asked for when it created a consumer, read and checked. */
+
+import type { ConsumerOptions } from '@causeway/protocol/consumers.ts';
+import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
+import { BridgeError } from '../errors.ts';
+
+export type ResetPolicy = 'earliest' | 'latest' | 'none';
+
+export interface SessionOptions {
+  format: EmbeddedFormat;
+  resetPolicy: ResetPolicy;
+  fetchMinBytes: number;
+  requestTimeoutMs: number;
+  isAutoCommit: boolean;
+  isolationLevel: 'read_uncommitted' | 'read_committed';
+}
+
+export interface SessionDefaults {
+  resetPolicy: ResetPolicy;
+  requestTimeoutMs: number;
+}
+
+const FORMATS: ReadonlySet<string> = new Set(['json', 'binary', 'text'] satisfies EmbeddedFormat[]);
+const RESET_POLICIES: ReadonlySet<string> = new Set(['earliest', 'latest', 'none'] satisfies ResetPolicy[]);
+const MAX_INT32 = 2 ** 31 - 1;
+
+/** The format alone: it is checked before anything else. Errors: `invalidValue`. */
+export function readFormat({ format = 'binary' }: ConsumerOptions): EmbeddedFormat {
+  if (!FORMATS.has(format)) throw new BridgeError('invalidValue', { message: 'Invalid format type.' });
+  return format as EmbeddedFormat;
+}
+
+/** Errors: `invalidValue` with the text of Kafka's `ConfigException`. */
+export function readSessionOptions(body: ConsumerOptions, defaults: SessionDefaults): SessionOptions {
+  return {
+    format: readFormat(body),
+    resetPolicy: readResetPolicy(body['auto.offset.reset'], defaults.resetPolicy),
+    fetchMinBytes: readInteger(body['fetch.min.bytes'], 'fetch.min.bytes') ?? 1,
+    requestTimeoutMs:
+      readInteger(body['consumer.request.timeout.ms'], 'request.timeout.ms') ?? defaults.requestTimeoutMs,
+    isAutoCommit: body['enable.auto.commit'] ?? true,
+    isolationLevel: readIsolationLevel(body['isolation.level']),
+  };
+}
+
+function readResetPolicy(value: string | undefined, fallback: ResetPolicy): ResetPolicy {
+  if (value === undefined) return fallback;
+  if (RESET_POLICIES.has(value)) return value as ResetPolicy;
+  throw invalid(
+    'auto.offset.reset',
+    value,
+    `Invalid value \`${value}\` for configuration auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.`,
+  );
+}
+
+function readInteger(value: number | undefined, key: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (value > MAX_INT32 || value < -MAX_INT32 - 1) throw invalid(key, value, 'Not a number of type INT');
+  if (value < 0) throw invalid(key, value, 'Value must be at least 0');
+  return value;
+}
+
+function readIsolationLevel(value: string | undefined): SessionOptions['isolationLevel'] {
+  if (value === undefined) return 'read_uncommitted';
+  if (value === 'read_uncommitted' || value === 'read_committed') return value;
+  throw invalid('isolation.level', value, 'String must be one of: read_committed, read_uncommitted');
+}
+
+function invalid(key: string, value: unknown, reason: string): BridgeError {
+  return new BridgeError('invalidValue', { message: `Invalid value ${value} for configuration ${key}: ${reason}` });
+}

@@ -1,0 +1,96 @@
+/** The bridge's one error class, and the one table from its codes to what clients see. */
+
+const ERRORS = {
+  notFound: { status: 404, message: 'Not Found' },
+  badRequest: { status: 400, message: 'Bad Request' },
+  bodyTypeUnsupported: {
+    status: 400,
+    message: 'Validation error on: The format of the request body is not supported',
+  },
+  bodyMissing: {
+    status: 400,
+    message: 'Validation error on: The related request does not contain the required body.',
+  },
+  bodyUndecodable: { status: 400, message: "Validation error on: The request body can't be decoded" },
+  schemaViolation: { status: 400, message: 'Validation error on: Schema validation error' },
+  bodyTooLarge: { status: 413, message: 'The request body is too large' },
+  /** A value that fits the schema and cannot be used; the message says which. */
+  invalidValue: { status: 422, message: 'Unprocessable Entity' },
+  responseTooLarge: {
+    status: 422,
+    message: 'Response exceeds the maximum number of bytes the consumer can receive',
+  },
+  consumerNotFound: { status: 404, message: 'The specified consumer instance was not found.' },
+  consumerExists: {
+    status: 409,
+    message: 'A consumer instance with the specified name already exists in the Kafka Bridge.',
+  },
+  subscriptionConflict: {
+    status: 409,
+    message: 'Subscriptions to topics, partitions, and patterns are mutually exclusive.',
+  },
+  notSubscribed: {
+    status: 500,
+    message: 'Consumer is not subscribed to any topics or assigned any partitions',
+  },
+  formatMismatch: {
+    status: 406,
+    message: 'Consumer format does not match the embedded format requested by the Accept header.',
+  },
+  /** A stored record that the consumer's format cannot show. */
+  recordUndecodable: { status: 406, message: 'Failed to decode' },
+  unknownTopic: {
+    status: 404,
+    message:
+      'org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does not host this topic-partition.',
+  },
+  /** Kafka refused; the message is its Java exception with its text, as clients know it. */
+  kafkaRefused: { status: 500, message: 'Kafka refused the request' },
+  /** The group no longer knows this member. */
+  commitRefused: {
+    status: 500,
+    message:
+      'org.apache.kafka.clients.consumer.CommitFailedException: Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment; it is likely that the consumer was kicked out of the group.',
+  },
+  kafkaUnavailable: { status: 503, message: 'Kafka did not answer in time' },
+  overloaded: { status: 503, message: 'Bridge is overloaded, please retry later' },
+  shuttingDown: { status: 503, message: 'Bridge is shutting down' },
+  notReady: { status: 503, message: 'Bridge is not ready' },
+  notSupported: { status: 501, message: 'Not Implemented' },
+  internal: { status: 500, message: 'Internal Server Error' },
+} as const satisfies Record<string, { status: number; message: string }>;
+
+export type BridgeErrorCode = keyof typeof ERRORS;
+
+export interface BridgeErrorOptions {
+  /** Default: the table's. */
+  message?: string;
+  /** Only for `schemaViolation`. */
+  validationErrors?: string[];
+  retryAfterSeconds?: number;
+  cause?: unknown;
+}
+
+/** An error that has an HTTP answer. */
+export class BridgeError extends Error {
+  readonly code: BridgeErrorCode;
+  readonly validationErrors: string[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: BridgeErrorCode, options: BridgeErrorOptions = {}) {
+    super(options.message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'BridgeError';
+    this.code = code;
+    this.validationErrors = options.validationErrors;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** For the end of a switch over a closed set. */
+export function assertNever(value: never): never {
+  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,257 @@
+/** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
+import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
+import { type ErrorId, errorIdOf, protocolErrorId, responseIn, toBridgeError } from './failure.ts';
+import { bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
+
+type MetadataResponse = metadataV12.MetadataResponse;
+type MetadataResponseTopic = metadataV12.MetadataResponseTopic;
+
+export interface ClusterOptions {
+  /** `host:port` each. */
+  bootstrapServers: readonly string[];
+  clientId: string;
+  connectTimeoutMs: number;
+  requestTimeoutMs: number;
+  metadataMaxAgeMs: number;
+}
+
+export interface Broker {
+  host: string;
+  port: number;
+}
+
+export interface PartitionInfo {
+  partition: number;
+  /** Node id; -1 when it has none now. */
+  leader: number;
+  replicas: readonly number[];
+  inSyncReplicas: readonly number[];
+}
+
+export interface TopicInfo {
+  name: string;
+  /** UUID. */
+  id: string;
+  isInternal: boolean;
+  /** By partition number. */
+  partitions: readonly PartitionInfo[];
+  fetchedAtMs: number;
+}
+
+/** A topic that exists, or why it cannot be used. */
+export type TopicAnswer = { topic: TopicInfo } | { errorId: ErrorId };
+
+/** A broker that has not answered a question about the cluster for this long is passed over. */
+const ATTEMPT_TIMEOUT_MS = 2000;
+
+/** Node ids and addresses, and the topics that were ever asked for. */
+export class Cluster {
+  readonly options: ClusterOptions;
+  readonly #pool: ConnectionPool;
+  readonly #bootstrap: readonly Broker[];
+  readonly #brokers = new Map<number, Broker>();
+  readonly #topics = new Map<string, TopicInfo>();
+  /** Requests on their way, by what they ask for: who asks the same waits for the same answer. */
+  readonly #pending = new Map<string, Promise<MetadataResponse>>();
+  readonly #pools = new Set<ConnectionPool>();
+  /** Where the next question goes first; moves on when a broker does not answer. */
+  #turn = 0;
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+    this.#bootstrap = options.bootstrapServers.map(parseAddress);
+    this.#pool = this.createPool();
+  }
+
+  /**
+   * A set of connections of its own, one a broker. A broker answers the requests of one connection in order, so whoever
+   * sends requests that wait (fetch, join) needs a pool that nobody else uses.
+   */
+  createPool({
+    clientId = this.options.clientId,
+    requestTimeoutMs = this.options.requestTimeoutMs,
+  } = {}): ConnectionPool {
+    const pool = new ConnectionPool(clientId, {
+      connectTimeout: this.options.connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+    });
+    // The pool listens for the first error of a connection only; one more would end the process.
+    pool.on('connecting', ({ connection }) => connection.on('error', () => {}));
+    this.#pools.add(pool);
+    return pool;
+  }
+
+  async closePool(pool: ConnectionPool): Promise<void> {
+    this.#pools.delete(pool);
+    await pool.close().catch(() => {});
+  }
+
+  /** Connections for short requests, shared by everyone. */
+  get pool(): ConnectionPool {
+    return this.#pool;
+  }
+
+  /** What is known of a topic now, without asking; however old. */
+  knownTopic(name: string): TopicInfo | undefined {
+    return this.#topics.get(name);
+  }
+
+  broker(nodeId: number): Broker | undefined {
+    return this.#brokers.get(nodeId);
+  }
+
+  /**
+   * What is known of topics; asked for anew when older than `maxAgeMs` (default: the configured age).
+   * Errors: `kafkaUnavailable`.
+   */
+  async topics(
+    names: readonly string[],
+    limits: Limits,
+    maxAgeMs = this.options.metadataMaxAgeMs,
+  ): Promise<Map<string, TopicAnswer>> {
+    const oldestMs = performance.now() - maxAgeMs;
+    const answers = new Map<string, TopicAnswer>();
+    const missing: string[] = [];
+    for (const name of names) {
+      const known = this.#topics.get(name);
+      if (known !== undefined && known.fetchedAtMs >= oldestMs) answers.set(name, { topic: known });
+      else missing.push(name);
+    }
+    if (missing.length > 0) {
+      const response = await this.#ask(missing, limits);
+      for (const raw of response.topics) {
+        if (typeof raw.name === 'string') answers.set(raw.name, answerOf(raw, this.#topics.get(raw.name)));
+      }
+    }
+    return answers;
+  }
+
+  /** Every topic that is not internal. Errors: `kafkaUnavailable`. */
+  async listTopics(limits: Limits): Promise<string[]> {
+    const response = await this.#ask(null, limits);
+    return response.topics.flatMap(({ name, isInternal }) => (typeof name !== 'string' || isInternal ? [] : [name]));
+  }
+
+  /** One question to any broker, without retrying: whether Kafka answers. */
+  async ping(limits: Limits): Promise<void> {
+    await this.#askOnce([], limits);
+  }
+
+  /** Sends to any broker, the next one when it fails, until the limits are reached. Errors: `kafkaUnavailable`. */
+  async onAnyBroker<T>(send: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+    try {
+      return await retrying(
+        async () =>
+          await this.#sendToAny(send, within(Math.min(ATTEMPT_TIMEOUT_MS, remainingMs(limits)), limits.signal)),
+        limits,
+        (error) => protocolErrorId(error) === undefined,
+      );
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw error;
+      throw toBridgeError(error);
+    }
+  }
+
+  /** Sends to one broker. Errors: as the library has them. */
+  async onBroker<T>(broker: Broker, send: (connection: Connection) => Promise<T>, pool = this.#pool): Promise<T> {
+    return await send(await pool.get(broker));
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#pools].map((pool) => pool.close()));
+    this.#pools.clear();
+  }
+
+  async #ask(names: readonly string[] | null, limits: Limits): Promise<MetadataResponse> {
+    const key = names === null ? '*' : [...names].sort().join(',');
+    let pending = this.#pending.get(key);
+    if (pending === undefined) {
+      // Not this caller's limits: others wait for the same answer.
+      const own = within(this.options.requestTimeoutMs);
+      pending = this.onAnyBroker((connection) => this.#metadata(connection, names), own).finally(() =>
+        this.#pending.delete(key),
+      );
+      pending.catch(() => {});
+      this.#pending.set(key, pending);
+    }
+    return await bounded(pending, limits);
+  }
+
+  async #askOnce(names: readonly string[], limits: Limits): Promise<void> {
+    await bounded(
+      this.#sendToAny((connection) => this.#metadata(connection, names), limits),
+      limits,
+    );
+  }
+
+  async #metadata(connection: Connection, names: readonly string[] | null): Promise<MetadataResponse> {
+    let response: MetadataResponse;
+    try {
+      response = await metadataV12.api.async(connection, names === null ? null : [...names], false, false);
+    } catch (error) {
+      // A topic that does not exist makes the whole answer an error.
+      const partial = responseIn<MetadataResponse>(error);
+      if (partial === undefined) throw error;
+      response = partial;
+    }
+    this.#remember(response);
+    return response;
+  }
+
+  #remember(response: MetadataResponse): void {
+    this.#brokers.clear();
+    for (const { nodeId, host, port } of response.brokers) this.#brokers.set(nodeId, { host, port });
+    const fetchedAtMs = performance.now();
+    for (const raw of response.topics) {
+      if (typeof raw.name !== 'string') continue;
+      if (isGone(raw)) this.#topics.delete(raw.name);
+      else if (raw.errorCode === 0) this.#topics.set(raw.name, topicInfo(raw, raw.name, fetchedAtMs));
+    }
+  }
+
+  async #sendToAny<T>(send: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+    const brokers = [...this.#brokers.values(), ...this.#bootstrap];
+    const broker = brokers[this.#turn % brokers.length];
+    if (broker === undefined) throw new TypeError('no bootstrap servers');
+    try {
+      return await bounded(this.onBroker(broker, send), limits);
+    } catch (error) {
+      // Also when it only ran out of time: a stopped broker still accepts connections.
+      if (protocolErrorId(error) === undefined && limits.signal?.aborted !== true) this.#turn += 1;
+      throw error;
+    }
+  }
+}
+
+function isGone(raw: MetadataResponseTopic): boolean {
+  return errorIdOf(raw.errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION';
+}
+
+function answerOf(raw: MetadataResponseTopic, known: TopicInfo | undefined): TopicAnswer {
+  const errorId = errorIdOf(raw.errorCode);
+  if (errorId !== undefined) return { errorId };
+  return known === undefined ? { errorId: 'UNKNOWN_TOPIC_OR_PARTITION' } : { topic: known };
+}
+
+function topicInfo(raw: MetadataResponseTopic, name: string, fetchedAtMs: number): TopicInfo {
+  return {
+    name,
+    id: raw.topicId,
+    isInternal: raw.isInternal,
+    fetchedAtMs,
+    // A partition without leader has an error of its own; it still counts.
+    partitions: raw.partitions
+      .map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => ({
+        partition: partitionIndex,
+        leader: leaderId,
+        replicas: replicaNodes,
+        inSyncReplicas: isrNodes,
+      }))
+      .sort((a, b) => a.partition - b.partition),
+  };
+}
+
+function parseAddress(address: string): Broker {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}

@@ -1,0 +1,80 @@
+/** Time limits of calls to Kafka: passed along with each call, never stored. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { BridgeError } from '../errors.ts';
+
+export interface Limits {
+  /** On the clock of `performance.now()`. */
+  deadlineAtMs: number;
+  /** Gives the call up at once; the call then throws the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The limits of a call that may take `timeoutMs` from now. */
+export function within(timeoutMs: number, signal?: AbortSignal): Limits {
+  return { deadlineAtMs: performance.now() + timeoutMs, signal };
+}
+
+export function remainingMs(limits: Limits): number {
+  return Math.max(0, limits.deadlineAtMs - performance.now());
+}
+
+/** Settles like `promise`, unless the limits are reached first. Errors: `kafkaUnavailable`, or the signal's reason. */
+export function bounded<T>(promise: Promise<T>, limits: Limits): Promise<T> {
+  const { signal } = limits;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      reject(new BridgeError('kafkaUnavailable'));
+    }, remainingMs(limits));
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    promise.then(
+      (value) => {
+        settle();
+        resolve(value);
+      },
+      (error: unknown) => {
+        settle();
+        reject(error);
+      },
+    );
+  });
+}
+
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 1000;
+
+/** Pause before the attempt after attempt number `attempt` (from 0): doubling. */
+export function backoffMs(attempt: number): number {
+  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
+}
+
+/**
+ * Repeats `operation` while `isRetriable` says so, with doubling pauses, until the limits are reached.
+ * Errors: the last one of the operation; the signal's reason.
+ */
+export async function retrying<T>(
+  operation: (attempt: number) => Promise<T>,
+  limits: Limits,
+  isRetriable: (error: unknown) => boolean,
+): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    limits.signal?.throwIfAborted();
+    try {
+      return await bounded(operation(attempt), limits);
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw limits.signal.reason;
+      const pauseMs = backoffMs(attempt);
+      if (!isRetriable(error) || remainingMs(limits) <= pauseMs) throw error;
+      await delay(pauseMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
+    }
+  }
+}

@@ -1,0 +1,433 @@
+/**
+ * Membership in a consumer group, by the classic protocol and with a static identity (KIP-345): join, sync, heartbeat,
+ * commit, leave. Ours, because a member whose identity was taken over must stop, and the library's joins again.
+ */
+import {
+  decodeConsumerProtocolAssignment,
+  decodeConsumerProtocolSubscription,
+  encodeConsumerProtocolAssignment,
+  encodeConsumerProtocolSubscription,
+  heartbeatV4,
+  joinGroupV9,
+  leaveGroupV5,
+  offsetCommitV8,
+  syncGroupV5,
+} from '@platformatic/kafka';
+import { BridgeError } from '../errors.ts';
+import type { PartitionOffset, TopicPartition } from '../records.ts';
+import { ASSIGNORS, type Assignor, assign, type GroupMember } from './assignors.ts';
+import type { Cluster } from './cluster.ts';
+import { GroupCoordinator } from './coordinator.ts';
+import { type ErrorId, protocolErrorId, toBridgeError } from './failure.ts';
+import { backoffMs, bounded, type Limits, within } from './limits.ts';
+
+const PROTOCOL_TYPE = 'consumer';
+/** Version of the subscription and assignment inside: eager members need no more. */
+const CONSUMER_PROTOCOL_VERSION = 0;
+const NO_GENERATION = -1;
+
+export interface MembershipOptions {
+  /** How brokers name this member in their tools. */
+  clientId: string;
+  /** `group.instance.id`. */
+  instanceId: string;
+  sessionTimeoutMs: number;
+  rebalanceTimeoutMs: number;
+  heartbeatIntervalMs: number;
+  requestTimeoutMs: number;
+  topicRefreshMs: number;
+}
+
+/** What happens to the member without its asking. */
+export interface MembershipEvents {
+  /** Partitions may go to others now: the last chance to commit. */
+  onRevoking: () => Promise<void>;
+  onAssigned: (partitions: readonly TopicPartition[]) => void;
+  /** Kafka no longer knows the member, and others may read its partitions. The next {@link Membership.join} joins anew. */
+  onForgotten: () => void;
+  /** Somebody joined with the same identity. It never joins again. */
+  onFenced: () => void;
+}
+
+/** What became of a commit. Everything else is thrown. */
+export type CommitOutcome = 'committed' | 'rebalancing' | 'notMember' | 'fenced';
+
+type State =
+  | { kind: 'unjoined' }
+  | { kind: 'joining' }
+  | { kind: 'joined'; generation: number; isLeader: boolean; partitionCounts: ReadonlyMap<string, number> }
+  | { kind: 'fenced' }
+  | { kind: 'left' };
+
+export class Membership {
+  readonly #cluster: Cluster;
+  readonly #coordinator: GroupCoordinator;
+  readonly #options: MembershipOptions;
+  readonly #events: MembershipEvents;
+  readonly #life = new AbortController();
+  #state: State = { kind: 'unjoined' };
+  /** Empty until Kafka gives one. */
+  #memberId = '';
+  #topics: readonly string[];
+  /** Topics of the whole group, as its leader saw them. */
+  #groupTopics: readonly string[] = [];
+  #isTopicsChanged = false;
+  #joining: Promise<void> | undefined;
+  #heartbeatTimer: NodeJS.Timeout | undefined;
+  #refreshTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    cluster: Cluster,
+    group: string,
+    topics: readonly string[],
+    options: MembershipOptions,
+    events: MembershipEvents,
+  ) {
+    this.#cluster = cluster;
+    this.#coordinator = new GroupCoordinator(cluster, group);
+    this.#topics = topics;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get isJoined(): boolean {
+    return this.#state.kind === 'joined' && !this.#isTopicsChanged && this.#joining === undefined;
+  }
+
+  get coordinator(): GroupCoordinator {
+    return this.#coordinator;
+  }
+
+  /** Replaces the topics; the next {@link join} tells the group. */
+  setTopics(topics: readonly string[]): void {
+    const isSame = topics.length === this.#topics.length && topics.every((topic) => this.#topics.includes(topic));
+    this.#topics = topics;
+    if (!isSame) this.#isTopicsChanged = true;
+  }
+
+  /**
+   * Waits until the member has its partitions; joining goes on when the time is over.
+   * Errors: `consumerNotFound` once fenced; what Kafka refuses for good.
+   */
+  async join(limits: Limits): Promise<boolean> {
+    if (this.#state.kind === 'fenced' || this.#state.kind === 'left') throw new BridgeError('consumerNotFound');
+    if (this.isJoined) return true;
+    const joining = this.#startJoining({ isCommitPossible: true });
+    try {
+      await bounded(joining, limits);
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw error;
+      if (error instanceof BridgeError && error.code === 'kafkaUnavailable') return false;
+      throw error;
+    }
+    return this.isJoined;
+  }
+
+  /** Commits as this member, in its generation. Errors: as Kafka has them; `kafkaUnavailable`. */
+  async commit(offsets: readonly PartitionOffset[], limits: Limits): Promise<CommitOutcome> {
+    if (this.#state.kind === 'fenced') return 'fenced';
+    if (this.#state.kind === 'joining') return 'rebalancing';
+    const state = this.#state;
+    const isMember = state.kind === 'joined';
+    try {
+      await this.#coordinator.send(
+        (connection) =>
+          offsetCommitV8.api.async(
+            connection,
+            this.#coordinator.group,
+            isMember ? state.generation : NO_GENERATION,
+            isMember ? this.#memberId : '',
+            isMember ? this.#options.instanceId : null,
+            commitTopics(offsets),
+          ),
+        limits,
+      );
+      return 'committed';
+    } catch (error) {
+      const id = protocolErrorId(error);
+      if (!isMember && id !== undefined && MEMBERSHIP_ERRORS.has(id)) return 'notMember';
+      if (id !== undefined && this.#concerns(state, id)) {
+        if (id === 'FENCED_INSTANCE_ID') return 'fenced';
+        return id === 'UNKNOWN_MEMBER_ID' ? 'notMember' : 'rebalancing';
+      }
+      if (id === undefined) throw toBridgeError(error);
+      throw error;
+    }
+  }
+
+  /** Leaves the group at once, so that others get its partitions. Never throws. */
+  async leave(limits: Limits): Promise<void> {
+    const { kind } = this.#state;
+    this.#stop({ kind: 'left' });
+    if (kind === 'fenced' || kind === 'left' || kind === 'unjoined') return;
+    try {
+      // Without the instance id a static member stays until its session times out.
+      const member = {
+        memberId: this.#memberId,
+        groupInstanceId: this.#options.instanceId,
+        reason: 'the consumer was closed',
+      };
+      await this.#coordinator.send(
+        (connection) => leaveGroupV5.api.async(connection, this.#coordinator.group, [member]),
+        limits,
+      );
+    } catch {
+      // Kafka finds out by the session timeout.
+    }
+  }
+
+  /** Goes without a word: the group keeps the member until its session times out. */
+  abandon(): void {
+    this.#stop({ kind: 'left' });
+  }
+
+  #stop(state: State): void {
+    this.#state = state;
+    this.#life.abort();
+    clearTimeout(this.#heartbeatTimer);
+    clearInterval(this.#refreshTimer);
+  }
+
+  #startJoining({ isCommitPossible }: { isCommitPossible: boolean }): Promise<void> {
+    this.#joining ??= this.#joinUntilDone(isCommitPossible).finally(() => {
+      this.#joining = undefined;
+    });
+    // Whoever waits sees the failure; a rebalance in the background tries again at the next poll.
+    this.#joining.catch(() => {});
+    return this.#joining;
+  }
+
+  async #joinUntilDone(isCommitPossible: boolean): Promise<void> {
+    if (this.#state.kind === 'joined' && isCommitPossible) await this.#events.onRevoking();
+    clearTimeout(this.#heartbeatTimer);
+    clearInterval(this.#refreshTimer);
+    if (this.#isOver) return;
+    this.#state = { kind: 'joining' };
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.#joinOnce();
+        return;
+      } catch (error) {
+        if (this.#isOver) return;
+        const id = protocolErrorId(error);
+        if (id === 'FENCED_INSTANCE_ID') {
+          this.#fence();
+          throw new BridgeError('consumerNotFound', { cause: error });
+        }
+        if (id === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
+        else if (!isJoinRetriable(id)) {
+          this.#state = { kind: 'unjoined' };
+          throw toBridgeError(error);
+        }
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt)));
+        if (this.#isOver) return;
+      }
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#life.signal.aborted;
+  }
+
+  /** Join and sync, over a connection of its own: the coordinator answers when every member has come. */
+  async #joinOnce(): Promise<void> {
+    const { clientId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, requestTimeoutMs } = this.#options;
+    const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
+    const limits = within(timeoutMs, this.#life.signal);
+    const pool = this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
+    const { group } = this.#coordinator;
+    this.#isTopicsChanged = false;
+    const metadata = encodeConsumerProtocolSubscription({
+      version: CONSUMER_PROTOCOL_VERSION,
+      topics: [...this.#topics],
+    });
+    const protocols = ASSIGNORS.map((name) => ({ name, metadata }));
+    try {
+      const joined = await this.#coordinator.sendAndWait(
+        (connection) =>
+          joinGroupV9.api.async(
+            connection,
+            ...([group, sessionTimeoutMs, rebalanceTimeoutMs, this.#memberId, instanceId] as const),
+            PROTOCOL_TYPE,
+            protocols,
+            null,
+          ),
+        limits,
+        pool,
+      );
+      this.#memberId = joined.memberId;
+      const isLeader = joined.leader === joined.memberId;
+      const led = isLeader ? await this.#lead(joined, limits) : undefined;
+      const synced = await this.#coordinator.sendAndWait(
+        (connection) =>
+          syncGroupV5.api.async(
+            connection,
+            ...([group, joined.generationId, joined.memberId, instanceId] as const),
+            PROTOCOL_TYPE,
+            joined.protocolName,
+            // A leader that came back under its old identity finds the assignment in place (KIP-814).
+            joined.skipAssignment ? [] : (led?.assignments ?? []),
+          ),
+        limits,
+        pool,
+      );
+      if (this.#isOver) return;
+      this.#onJoined(joined.generationId, led?.partitionCounts, synced.assignment);
+    } finally {
+      void this.#cluster.closePool(pool);
+    }
+  }
+
+  #onJoined(generation: number, ledCounts: ReadonlyMap<string, number> | undefined, assignment: Buffer): void {
+    const isLeader = ledCounts !== undefined;
+    this.#state = { kind: 'joined', generation, isLeader, partitionCounts: ledCounts ?? new Map() };
+    this.#scheduleHeartbeat();
+    if (isLeader) {
+      this.#refreshTimer = setInterval(() => void this.#checkTopics(), this.#options.topicRefreshMs);
+    }
+    this.#events.onAssigned(
+      decodeConsumerProtocolAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
+        partitions.map((partition) => ({ topic, partition })),
+      ),
+    );
+  }
+
+  /** The leader's work: who gets what. */
+  async #lead(joined: joinGroupV9.JoinGroupResponse, limits: Limits) {
+    const members: GroupMember[] = joined.members.map(({ memberId, groupInstanceId, metadata }) => ({
+      memberId,
+      instanceId: groupInstanceId ?? undefined,
+      topics: decodeConsumerProtocolSubscription(metadata).topics,
+    }));
+    this.#groupTopics = [...new Set(members.flatMap(({ topics }) => topics))];
+    const partitionCounts = await this.#countPartitions(limits, 0);
+    const assignment = assign(joined.protocolName as Assignor, members, partitionCounts);
+    const assignments = [...assignment].map(([memberId, partitions]) => ({
+      memberId,
+      assignment: encodeConsumerProtocolAssignment({
+        version: CONSUMER_PROTOCOL_VERSION,
+        assignedPartitions: [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, entries]) => ({
+          topic,
+          partitions: entries.map(({ partition }) => partition),
+        })),
+      }),
+    }));
+    return { assignments, partitionCounts };
+  }
+
+  async #countPartitions(limits: Limits, maxAgeMs: number): Promise<Map<string, number>> {
+    const answers = await this.#cluster.topics(this.#groupTopics, limits, maxAgeMs);
+    const counts = new Map<string, number>();
+    for (const [name, answer] of answers) if ('topic' in answer) counts.set(name, answer.topic.partitions.length);
+    return counts;
+  }
+
+  /** A group of the classic protocol does not see new topics and partitions by itself: its leader looks. */
+  async #checkTopics(): Promise<void> {
+    const state = this.#state;
+    if (state.kind !== 'joined') return;
+    try {
+      const limits = within(this.#options.requestTimeoutMs, this.#life.signal);
+      const counts = await this.#countPartitions(limits, this.#options.topicRefreshMs / 2);
+      const isSame =
+        counts.size === state.partitionCounts.size &&
+        [...counts].every(([topic, count]) => state.partitionCounts.get(topic) === count);
+      if (!isSame && this.#state === state) void this.#startJoining({ isCommitPossible: true });
+    } catch {
+      // Looked at again after the interval.
+    }
+  }
+
+  #scheduleHeartbeat(): void {
+    clearTimeout(this.#heartbeatTimer);
+    this.#heartbeatTimer = setTimeout(() => void this.#heartbeat(), this.#options.heartbeatIntervalMs);
+  }
+
+  async #heartbeat(): Promise<void> {
+    const state = this.#state;
+    if (state.kind !== 'joined' || this.#joining !== undefined) return;
+    try {
+      await this.#coordinator.send(
+        (connection) =>
+          heartbeatV4.api.async(
+            connection,
+            this.#coordinator.group,
+            state.generation,
+            this.#memberId,
+            this.#options.instanceId,
+          ),
+        within(this.#options.sessionTimeoutMs, this.#life.signal),
+      );
+    } catch (error) {
+      const id = protocolErrorId(error);
+      if (id !== undefined && this.#concerns(state, id)) return;
+    }
+    if (this.#state === state && this.#joining === undefined) this.#scheduleHeartbeat();
+  }
+
+  /** Acts on an error that means that the member is no longer what `state` says. */
+  #concerns(state: State, id: ErrorId): boolean {
+    if (!MEMBERSHIP_ERRORS.has(id)) return false;
+    // Told by several requests at once: the first one was acted on.
+    if (this.#state !== state || state.kind !== 'joined') return true;
+    switch (id) {
+      case 'FENCED_INSTANCE_ID':
+        this.#fence();
+        break;
+      case 'UNKNOWN_MEMBER_ID':
+        this.#forget();
+        break;
+      default:
+        void this.#startJoining({ isCommitPossible: id === 'REBALANCE_IN_PROGRESS' });
+    }
+    return true;
+  }
+
+  #fence(): void {
+    this.#stop({ kind: 'fenced' });
+    this.#events.onFenced();
+  }
+
+  /** Joins again only when a client asks: a member that nobody uses must not come back. */
+  #forget(): void {
+    clearTimeout(this.#heartbeatTimer);
+    clearInterval(this.#refreshTimer);
+    this.#memberId = '';
+    this.#state = { kind: 'unjoined' };
+    this.#events.onForgotten();
+  }
+}
+
+const MEMBERSHIP_ERRORS: ReadonlySet<ErrorId> = new Set([
+  'FENCED_INSTANCE_ID',
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'REBALANCE_IN_PROGRESS',
+]);
+
+/** Errors of join and sync after which another attempt may succeed; no id means that Kafka was not reached. */
+function isJoinRetriable(id: ErrorId | undefined): boolean {
+  switch (id) {
+    case undefined:
+    case 'REBALANCE_IN_PROGRESS':
+    case 'ILLEGAL_GENERATION':
+    case 'NOT_COORDINATOR':
+    case 'COORDINATOR_NOT_AVAILABLE':
+    case 'COORDINATOR_LOAD_IN_PROGRESS':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function commitTopics(offsets: readonly PartitionOffset[]) {
+  return [...Map.groupBy(offsets, ({ topic }) => topic)].map(([name, entries]) => ({
+    name,
+    partitions: entries.map(({ partition, offset }) => ({
+      partitionIndex: partition,
+      committedOffset: offset,
+      committedLeaderEpoch: -1,
+      committedMetadata: '',
+    })),
+  }));
+}

@@ -1,0 +1,42 @@
+/** Which record batches of a fetch a consumer may see (KIP-98). Ours: the library lets aborted records through. */
+import type { RecordsBatch } from '@platformatic/kafka';
+
+/** Attribute bits of a record batch: https://kafka.apache.org/documentation/#recordbatch */
+const TRANSACTIONAL = 1 << 4;
+const CONTROL = 1 << 5;
+/** Key of a control record: version (int16), then type (int16); 0 is an abort marker. */
+const CONTROL_TYPE_OFFSET = 2;
+const ABORT_MARKER = 0;
+
+export interface AbortedTransaction {
+  producerId: bigint;
+  firstOffset: bigint;
+}
+
+/** Without control batches, and without batches of the aborted transactions that the broker names (`null`: none). */
+export function visibleBatches(
+  batches: readonly RecordsBatch[],
+  abortedTransactions: readonly AbortedTransaction[] | null,
+): RecordsBatch[] {
+  const upcoming = [...(abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  const aborting = new Set<bigint>();
+  const visible: RecordsBatch[] = [];
+  for (const batch of batches) {
+    const lastOffset = batch.firstOffset + BigInt(batch.lastOffsetDelta);
+    while (upcoming[0] !== undefined && upcoming[0].firstOffset <= lastOffset) {
+      aborting.add(upcoming[0].producerId);
+      upcoming.shift();
+    }
+    if ((batch.attributes & CONTROL) !== 0) {
+      if (isAbortMarker(batch)) aborting.delete(batch.producerId);
+    } else if ((batch.attributes & TRANSACTIONAL) === 0 || !aborting.has(batch.producerId)) {
+      visible.push(batch);
+    }
+  }
+  return visible;
+}
+
+function isAbortMarker(batch: RecordsBatch): boolean {
+  const key = batch.records[0]?.key;
+  return key !== undefined && key !== null && key.readInt16BE(CONTROL_TYPE_OFFSET) === ABORT_MARKER;
+}

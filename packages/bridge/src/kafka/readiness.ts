@@ -1,0 +1,61 @@
+/** Whether Kafka answers: asked on a timer, told to whoever wants to know. */
+import type { Cluster } from './cluster.ts';
+import { within } from './limits.ts';
+
+export interface ReadinessOptions {
+  intervalMs: number;
+  timeoutMs: number;
+  /** An answer counts for this long. */
+  maxAgeMs: number;
+  /** Called when it becomes ready, and when it no longer is. */
+  onFlip: (isReady: boolean, reason: string) => void;
+}
+
+/** Asks Kafka for nothing but an answer, for as long as it lives. */
+export class Readiness {
+  readonly #cluster: Cluster;
+  readonly #options: ReadinessOptions;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  #reason = 'Kafka has not answered yet';
+  #wasReady = false;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(cluster: Cluster, options: ReadinessOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+  }
+
+  start(): void {
+    void this.#probe();
+  }
+
+  /** Why not ready; `undefined` when ready. */
+  get unreadyReason(): string | undefined {
+    return performance.now() - this.#answeredAtMs <= this.#options.maxAgeMs ? undefined : this.#reason;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #probe(): Promise<void> {
+    const startedAtMs = performance.now();
+    try {
+      await this.#cluster.ping(within(this.#options.timeoutMs));
+      this.#answeredAtMs = performance.now();
+    } catch (error) {
+      this.#reason = `Kafka does not answer: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    if (this.#isClosed) return;
+    const reason = this.unreadyReason;
+    const isReady = reason === undefined;
+    if (isReady !== this.#wasReady) {
+      this.#wasReady = isReady;
+      this.#options.onFlip(isReady, reason ?? 'Kafka answers');
+    }
+    const spentMs = performance.now() - startedAtMs;
+    this.#timer = setTimeout(() => void this.#probe(), Math.max(0, this.#options.intervalMs - spentMs));
+  }
+}

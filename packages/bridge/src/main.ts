@@ -1,0 +1,71 @@
+/** The bridge as a process: `--config FILE [--check]`, signals, exit code. */
+import { resolve } from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { ConfigError, loadConfig } from '@causeway/config/load.ts';
+import { pino } from 'pino';
+import { Bridge } from './app.ts';
+import { BridgeConfig, checkBridgeConfig } from './config.ts';
+
+const USAGE = 'usage: bridge --config FILE [--check]';
+
+function readArguments(): { file: string; isCheck: boolean } {
+  const { values } = parseArgs({
+    options: { config: { type: 'string' }, check: { type: 'boolean', default: false } },
+  });
+  if (values.config === undefined) throw new TypeError('--config FILE is missing');
+  return { file: values.config, isCheck: values.check };
+}
+
+/** Exit code, or `undefined` for a process that goes on. */
+async function main(): Promise<number | undefined> {
+  let file: string;
+  let isCheck: boolean;
+  try {
+    ({ file, isCheck } = readArguments());
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    return 1;
+  }
+  let config: BridgeConfig;
+  try {
+    // npm runs scripts in the package's root and tells where the person stood.
+    config = loadConfig(resolve(process.env['INIT_CWD'] ?? process.cwd(), file), {
+      schema: BridgeConfig,
+      env: process.env,
+      check: checkBridgeConfig,
+    });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+  if (isCheck) {
+    process.stdout.write(`${file}: ok\n`);
+    return 0;
+  }
+  return await run(config);
+}
+
+async function run(config: BridgeConfig): Promise<number | undefined> {
+  const log = pino({ level: config.log.level, base: { bridge: `${config.bridge.region}/${config.bridge.name}` } });
+  let bridge: Bridge;
+  try {
+    bridge = await Bridge.start(config, log);
+  } catch (error) {
+    log.fatal({ err: error }, 'bridge cannot start');
+    return 1;
+  }
+  const stop = (): void => {
+    void bridge.close().then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // A request must never end the process; what nobody awaited is a defect, and told.
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
+  process.on('uncaughtException', (error) => log.error({ err: error }, 'uncaught exception'));
+  return undefined;
+}
+
+const exitCode = await main();
+if (exitCode !== undefined) process.exitCode = exitCode;

@@ -1,0 +1,165 @@
+/** The bridge's Prometheus metrics: plain counters on the request path, turned into text when they are asked for. */
+import { OPERATIONS, type Operation } from '@causeway/protocol/paths.ts';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** How a request ended, by the class of its status. */
+export type Outcome = 'ok' | 'clientError' | 'serverError' | 'aborted';
+
+const OUTCOMES: readonly Outcome[] = ['ok', 'clientError', 'serverError', 'aborted'];
+const NAMES: readonly Operation[] = [...OPERATIONS.map(({ operation }) => operation), 'unknown'];
+/** Upper bounds of the duration histogram. Long polls are as long as clients ask. */
+const BUCKET_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const MILLISECONDS_PER_SECOND = 1000;
+
+/** Values that are read when the metrics are asked for. */
+export interface Gauges {
+  isReady: () => boolean;
+  sessionCount: () => number;
+  queuedBytes: () => number;
+}
+
+interface OperationCounts {
+  outcomes: Record<Outcome, number>;
+  /** One more than the bounds: the last is everything above. */
+  buckets: number[];
+  sumMs: number;
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #counts = new Map<Operation, OperationCounts>();
+  #producedRecords = 0;
+  #failedRecords = 0;
+  #deliveredRecords = 0;
+
+  constructor(gauges: Gauges) {
+    for (const name of NAMES) {
+      this.#counts.set(name, {
+        outcomes: { ok: 0, clientError: 0, serverError: 0, aborted: 0 },
+        buckets: new Array<number>(BUCKET_SECONDS.length + 1).fill(0),
+        sumMs: 0,
+      });
+    }
+    collectDefaultMetrics({ register: this.#registry });
+    this.#registerRequests();
+    this.#registerRecords();
+    this.#registerGauges(gauges);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  countRequest(operation: Operation, outcome: Outcome, durationMs: number): void {
+    const counts = this.#counts.get(operation);
+    if (counts === undefined) return;
+    counts.outcomes[outcome] += 1;
+    counts.sumMs += durationMs;
+    const seconds = durationMs / MILLISECONDS_PER_SECOND;
+    let bucket = 0;
+    while (bucket < BUCKET_SECONDS.length && seconds > (BUCKET_SECONDS[bucket] ?? 0)) bucket += 1;
+    counts.buckets[bucket] = (counts.buckets[bucket] ?? 0) + 1;
+  }
+
+  countProduced(storedCount: number, failedCount: number): void {
+    this.#producedRecords += storedCount;
+    this.#failedRecords += failedCount;
+  }
+
+  countDelivered(recordCount: number): void {
+    this.#deliveredRecords += recordCount;
+  }
+
+  /** Prometheus text. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #registerRequests(): void {
+    const counts = this.#counts;
+    const used = (): [Operation, OperationCounts][] =>
+      [...counts].filter(([, { outcomes }]) => OUTCOMES.some((outcome) => outcomes[outcome] > 0));
+    new Counter({
+      name: 'causeway_bridge_requests_total',
+      help: 'Requests by operation and outcome.',
+      labelNames: ['operation', 'outcome'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [operation, { outcomes }] of used()) {
+          for (const outcome of OUTCOMES) this.inc({ operation, outcome }, outcomes[outcome]);
+        }
+      },
+    });
+    // The same numbers that a prom-client histogram would show, without its cost for every request.
+    new Gauge({
+      name: 'causeway_bridge_request_duration_seconds_bucket',
+      help: 'Requests that took at most so many seconds, by operation.',
+      labelNames: ['operation', 'le'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [operation, { buckets }] of used()) {
+          let total = 0;
+          for (const [index, count] of buckets.entries()) {
+            total += count;
+            this.set({ operation, le: String(BUCKET_SECONDS[index] ?? '+Inf') }, total);
+          }
+        }
+      },
+    });
+    new Counter({
+      name: 'causeway_bridge_request_duration_seconds_sum',
+      help: 'Seconds that requests took, by operation.',
+      labelNames: ['operation'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [operation, { sumMs }] of used()) this.inc({ operation }, sumMs / MILLISECONDS_PER_SECOND);
+      },
+    });
+  }
+
+  #registerRecords(): void {
+    const produced = (): [outcome: string, count: number][] => [
+      ['ok', this.#producedRecords],
+      ['failed', this.#failedRecords],
+    ];
+    new Counter({
+      name: 'causeway_bridge_records_produced_total',
+      help: 'Records that clients produced, by outcome.',
+      labelNames: ['outcome'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of produced()) this.inc({ outcome }, count);
+      },
+    });
+    const delivered = (): number => this.#deliveredRecords;
+    new Counter({
+      name: 'causeway_bridge_records_delivered_total',
+      help: 'Records that were written to consumers.',
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(delivered());
+      },
+    });
+  }
+
+  #registerGauges(gauges: Gauges): void {
+    const gauge = (name: string, help: string, read: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers: [this.#registry],
+        collect() {
+          this.set(read());
+        },
+      });
+    };
+    gauge('causeway_bridge_ready', 'Whether Kafka answers.', () => (gauges.isReady() ? 1 : 0));
+    gauge('causeway_bridge_sessions', 'Consumer instances that live here.', gauges.sessionCount);
+    gauge('causeway_bridge_producer_queued_bytes', 'Bytes of records that wait for Kafka.', gauges.queuedBytes);
+  }
+}

@@ -1,0 +1,421 @@
+/** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
+import { BridgeError } from '../errors.ts';
+import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
+import { errorText } from '../kafka/failure.ts';
+import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
+import { type BatchOutcome, type PartitionBatch, type ProduceClient, partitionForKey } from '../kafka/produce.ts';
+import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
+import { serializedBytes } from './record-size.ts';
+
+export interface BatcherOptions {
+  maxBlockMs: number;
+  deliveryTimeoutMs: number;
+  maxRequestBytes: number;
+  maxBatchBytes: number;
+  maxBatchRecords: number;
+  maxQueuedBytes: number;
+  random?: () => number;
+}
+
+/** One request's records: resolved when each has its result. */
+interface Waiting {
+  results: (ProduceResult | undefined)[];
+  openCount: number;
+  resolve: (results: ProduceResult[]) => void;
+}
+
+interface Entry {
+  record: RecordToProduce;
+  bytes: number;
+  waiting: Waiting;
+  index: number;
+  expiresAtMs: number;
+}
+
+/** What waits for one partition. At most one batch of it is on its way, or a retry could overtake what follows. */
+interface Lane {
+  topic: string;
+  partition: number;
+  queue: Entry[];
+  inFlight: Entry[];
+  /** Most records of its next batch: less after a batch that was refused for some record in it. */
+  batchLimit: number;
+  /** Failed attempts in a row. */
+  failureCount: number;
+  isPaused: boolean;
+}
+
+/** Requests on their way to one broker at a time; what arrives meanwhile makes the next one larger. */
+const MAX_IN_FLIGHT_PER_BROKER = 1;
+/** How often records are looked through for those that have waited too long. */
+const EXPIRY_INTERVAL_MS = 100;
+/** Pauses between questions for a topic that is not known. */
+const TOPIC_PAUSE_MS = { first: 50, longest: 500 } as const;
+const RETRY_AFTER_SECONDS = 1;
+
+/** Errors that another attempt may cure, mostly after a look at the metadata. */
+const RETRIABLE: ReadonlySet<string> = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REQUEST_TIMED_OUT',
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'NETWORK_EXCEPTION',
+]);
+
+/** Errors that are the fault of records: those beside them in the batch must not suffer. */
+const FAULT_OF_RECORDS: ReadonlySet<string> = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+  'CORRUPT_MESSAGE',
+]);
+
+/** The one producer of a bridge. */
+export class Batcher {
+  readonly #cluster: Cluster;
+  readonly #client: ProduceClient;
+  readonly #options: BatcherOptions;
+  readonly #random: () => number;
+  readonly #lanes = new Map<string, Lane>();
+  /** Lanes with something to send that may be sent now. */
+  readonly #ready = new Set<Lane>();
+  readonly #inFlightCounts = new Map<number, number>();
+  /** The partition that records without a key go to until it is sent. */
+  readonly #sticky = new Map<string, number>();
+  #queuedBytes = 0;
+  #isFlushScheduled = false;
+  #expiryTimer: NodeJS.Timeout | undefined;
+  readonly #pauses = new Set<NodeJS.Timeout>();
+  #isClosed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(cluster: Cluster, client: ProduceClient, options: BatcherOptions) {
+    this.#cluster = cluster;
+    this.#client = client;
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+  }
+
+  /**
+   * Stores records of one topic; results are in their order and never rejected one by one.
+   * Errors: `overloaded` when too much is queued, `shuttingDown` after {@link close}.
+   */
+  send(topic: string, records: readonly RecordToProduce[]): Promise<ProduceResult[]> {
+    if (this.#isClosed) throw new BridgeError('shuttingDown');
+    const bytes = records.map(serializedBytes);
+    const totalBytes = bytes.reduce((sum, value) => sum + value, 0);
+    if (this.#queuedBytes > 0 && this.#queuedBytes + totalBytes > this.#options.maxQueuedBytes) {
+      throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
+    if (records.length === 0) return Promise.resolve([]);
+    this.#queuedBytes += totalBytes;
+    return new Promise((resolve) => {
+      const waiting: Waiting = { results: new Array(records.length), openCount: records.length, resolve };
+      const expiresAtMs = performance.now() + this.#options.deliveryTimeoutMs;
+      const entries = records.map((record, index) => ({
+        record,
+        bytes: bytes[index] ?? 0,
+        waiting,
+        index,
+        expiresAtMs,
+      }));
+      const info = this.#cluster.knownTopic(topic);
+      if (info === undefined || !isCovering(info, records)) void this.#enqueueWhenKnown(topic, entries);
+      else this.#enqueue(info, entries);
+    });
+  }
+
+  /** Bytes of records that wait or are on their way. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Refuses new records, and resolves when all others have their results. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#queuedBytes > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    for (const pause of this.#pauses) clearTimeout(pause);
+    clearInterval(this.#expiryTimer);
+  }
+
+  /** One wait for all the records of a request. */
+  async #enqueueWhenKnown(topic: string, entries: Entry[]): Promise<void> {
+    const { maxBlockMs } = this.#options;
+    const limits = within(maxBlockMs);
+    let pauseMs: number = TOPIC_PAUSE_MS.first;
+    while (true) {
+      try {
+        const answer = (await this.#cluster.topics([topic], limits, 0)).get(topic);
+        if (answer !== undefined && 'topic' in answer) return this.#enqueue(answer.topic, entries);
+        if (answer !== undefined && answer.errorId === 'INVALID_TOPIC_EXCEPTION') {
+          return settleAll(this.#settle, entries, { errorCode: 500, message: `Invalid topics: [${topic}]` });
+        }
+      } catch {
+        // Kafka did not answer: asked again for as long as the request may wait.
+      }
+      if (remainingMs(limits) <= pauseMs) break;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      pauseMs = Math.min(TOPIC_PAUSE_MS.longest, pauseMs * 2);
+    }
+    const message = `Topic ${topic} not present in metadata after ${maxBlockMs} ms.`;
+    settleAll(this.#settle, entries, { errorCode: 404, message });
+  }
+
+  #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
+    const { maxRequestBytes, maxBlockMs } = this.#options;
+    const partitionCount = info.partitions.length;
+    for (const entry of entries) {
+      if (entry.bytes > maxRequestBytes) {
+        const message = `The message is ${entry.bytes} bytes when serialized which is larger than ${maxRequestBytes}, which is the value of the max.request.size configuration.`;
+        this.#settle(entry, { errorCode: 500, message });
+        continue;
+      }
+      const partition = entry.record.partition ?? this.#choosePartition(info, entry.record);
+      if (partition >= partitionCount) {
+        const message = `Partition ${partition} of topic ${info.name} with partition count ${partitionCount} is not present in metadata after ${maxBlockMs} ms.`;
+        this.#settle(entry, { errorCode: 404, message });
+        continue;
+      }
+      const lane = this.#lane(info.name, partition);
+      lane.queue.push(entry);
+      if (!lane.isPaused && lane.inFlight.length === 0) this.#ready.add(lane);
+    }
+    this.#refreshIfOld(info);
+    this.#scheduleFlush();
+    this.#expiryTimer ??= setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
+  }
+
+  #refreshIfOld(info: TopicInfo): void {
+    if (performance.now() - info.fetchedAtMs < this.#cluster.options.metadataMaxAgeMs) return;
+    this.#cluster.topics([info.name], within(this.#cluster.options.requestTimeoutMs)).catch(() => {});
+  }
+
+  #choosePartition(info: TopicInfo, record: RecordToProduce): number {
+    if (record.key !== null) return partitionForKey(record.key, info.partitions.length);
+    let partition = this.#sticky.get(info.name);
+    if (partition === undefined || partition >= info.partitions.length) {
+      const led = info.partitions.filter(({ leader }) => leader >= 0);
+      const candidates = led.length > 0 ? led : info.partitions;
+      partition = candidates[Math.floor(this.#random() * candidates.length)]?.partition ?? 0;
+      this.#sticky.set(info.name, partition);
+    }
+    return partition;
+  }
+
+  #lane(topic: string, partition: number): Lane {
+    const key = partitionKey(topic, partition);
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = {
+        topic,
+        partition,
+        queue: [],
+        inFlight: [],
+        batchLimit: Number.POSITIVE_INFINITY,
+        failureCount: 0,
+        isPaused: false,
+      };
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  /** After the requests that have arrived in this turn of the event loop, so that they go out together. */
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const lanesByNode = new Map<number, Lane[]>();
+    for (const lane of this.#ready) {
+      const leader = this.#cluster.knownTopic(lane.topic)?.partitions[lane.partition]?.leader ?? -1;
+      if (leader < 0) {
+        this.#ready.delete(lane);
+        this.#pause(lane);
+        continue;
+      }
+      if ((this.#inFlightCounts.get(leader) ?? 0) >= MAX_IN_FLIGHT_PER_BROKER) continue;
+      const lanes = lanesByNode.get(leader);
+      if (lanes === undefined) lanesByNode.set(leader, [lane]);
+      else lanes.push(lane);
+    }
+    for (const [nodeId, lanes] of lanesByNode) void this.#sendTo(nodeId, this.#take(lanes));
+  }
+
+  /** Fills a request; lanes that do not fit stay ready. */
+  #take(lanes: readonly Lane[]): Lane[] {
+    let roomBytes = this.#options.maxBatchBytes;
+    let roomCount = this.#options.maxBatchRecords;
+    const taken: Lane[] = [];
+    for (const lane of lanes) {
+      const count = countThatFits(
+        lane.queue,
+        Math.min(roomBytes, this.#options.maxRequestBytes),
+        Math.min(roomCount, lane.batchLimit),
+      );
+      if (count === 0) continue;
+      lane.inFlight = count === lane.queue.length ? lane.queue : lane.queue.splice(0, count);
+      if (lane.inFlight === lane.queue) lane.queue = [];
+      for (const entry of lane.inFlight) roomBytes -= entry.bytes;
+      roomCount -= count;
+      this.#ready.delete(lane);
+      this.#sticky.delete(lane.topic);
+      taken.push(lane);
+    }
+    return taken;
+  }
+
+  async #sendTo(nodeId: number, lanes: readonly Lane[]): Promise<void> {
+    if (lanes.length === 0) return;
+    this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 0) + 1);
+    const batches: PartitionBatch[] = lanes.map(({ topic, partition, inFlight }) => ({
+      topic,
+      partition,
+      records: inFlight.map(({ record }) => record),
+    }));
+    let outcomes: BatchOutcome[] | undefined;
+    try {
+      outcomes = await this.#client.send(nodeId, batches);
+    } catch {
+      // The broker is gone or silent: every lane tries again.
+    }
+    this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 1) - 1);
+    for (const [index, lane] of lanes.entries()) this.#conclude(lane, outcomes?.[index]);
+    if (this.#ready.size > 0) this.#scheduleFlush();
+  }
+
+  /** Settles what was on its way, or puts it back in front of its lane. */
+  #conclude(lane: Lane, outcome: BatchOutcome | undefined): void {
+    const entries = lane.inFlight;
+    lane.inFlight = [];
+    lane.batchLimit = Number.POSITIVE_INFINITY;
+    if (outcome?.kind === 'stored') {
+      lane.failureCount = 0;
+      for (const [index, entry] of entries.entries()) {
+        this.#settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
+      }
+    } else if (outcome === undefined || RETRIABLE.has(outcome.errorId)) {
+      lane.queue = [...entries.filter(isOpen), ...lane.queue];
+      if (lane.queue.length > 0) this.#pause(lane);
+    } else if (FAULT_OF_RECORDS.has(outcome.errorId) && entries.length > 1) {
+      this.#separate(lane, entries, outcome);
+    } else {
+      settleAll(this.#settle, entries, {
+        errorCode: 500,
+        message: outcome.badRecords.get(0) ?? outcome.message,
+      });
+    }
+    if (lane.queue.length > 0 && !lane.isPaused) this.#ready.add(lane);
+  }
+
+  /** The records that are at fault fail, the others go again; when nobody knows which, in smaller batches. */
+  #separate(lane: Lane, entries: Entry[], outcome: BatchOutcome & { kind: 'refused' }): void {
+    const { badRecords } = outcome;
+    const good = entries.filter((entry, index) => {
+      const message = badRecords.get(index);
+      if (message !== undefined) this.#settle(entry, { errorCode: 500, message });
+      return message === undefined;
+    });
+    if (badRecords.size > 0) {
+      lane.queue = [...good, ...lane.queue];
+      return;
+    }
+    lane.queue = [...entries, ...lane.queue];
+    lane.batchLimit = Math.ceil(entries.length / 2);
+  }
+
+  /** Looks at the metadata after a pause, and then lets the lane go on. */
+  #pause(lane: Lane): void {
+    lane.isPaused = true;
+    const pauseMs = backoffMs(lane.failureCount);
+    lane.failureCount += 1;
+    const pause = setTimeout(async () => {
+      this.#pauses.delete(pause);
+      try {
+        await this.#cluster.topics([lane.topic], within(this.#cluster.options.requestTimeoutMs), 0);
+      } catch {
+        // The next attempt finds out; records expire meanwhile.
+      }
+      lane.isPaused = false;
+      if (lane.queue.length > 0) {
+        this.#ready.add(lane);
+        this.#scheduleFlush();
+      }
+    }, pauseMs);
+    this.#pauses.add(pause);
+  }
+
+  /** Answers for records that have waited too long, wherever they are; what is on its way may still be stored. */
+  #expire(): void {
+    const nowMs = performance.now();
+    for (const lane of this.#lanes.values()) {
+      const late = [...lane.inFlight, ...lane.queue].filter((entry) => isOpen(entry) && entry.expiresAtMs <= nowMs);
+      if (late.length === 0) continue;
+      lane.queue = lane.queue.filter((entry) => entry.expiresAtMs > nowMs);
+      if (lane.queue.length === 0) this.#ready.delete(lane);
+      const isUnknown = this.#cluster.knownTopic(lane.topic) === undefined;
+      const message = isUnknown
+        ? errorText('UNKNOWN_TOPIC_OR_PARTITION')
+        : `Expiring ${late.length} record(s) for ${lane.topic}-${lane.partition}:${this.#options.deliveryTimeoutMs} ms has passed since batch creation`;
+      settleAll(this.#settle, late, { errorCode: isUnknown ? 404 : 500, message });
+    }
+    if (this.#queuedBytes === 0) {
+      clearInterval(this.#expiryTimer);
+      this.#expiryTimer = undefined;
+    }
+  }
+
+  readonly #settle = (entry: Entry, result: ProduceResult): void => {
+    const { waiting, index } = entry;
+    if (waiting.results[index] !== undefined) return;
+    waiting.results[index] = result;
+    waiting.openCount -= 1;
+    this.#queuedBytes -= entry.bytes;
+    if (waiting.openCount === 0) waiting.resolve(waiting.results as ProduceResult[]);
+    if (this.#queuedBytes === 0) this.#onIdle?.();
+  };
+}
+
+function settleAll(
+  settle: (entry: Entry, result: ProduceResult) => void,
+  entries: readonly Entry[],
+  result: ProduceResult,
+): void {
+  for (const entry of entries) settle(entry, result);
+}
+
+function isOpen({ waiting, index }: Entry): boolean {
+  return waiting.results[index] === undefined;
+}
+
+/** Whether the topic, as it is known, has every partition that the records ask for. */
+function isCovering(info: TopicInfo, records: readonly RecordToProduce[]): boolean {
+  return records.every(({ partition }) => partition === undefined || partition < info.partitions.length);
+}
+
+/** At least one when there is room for any, so that a large record is never stuck. */
+function countThatFits(queue: readonly Entry[], roomBytes: number, roomCount: number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const entry of queue) {
+    bytes += entry.bytes;
+    if (count >= roomCount || bytes > roomBytes) break;
+    count += 1;
+  }
+  return count;
+}

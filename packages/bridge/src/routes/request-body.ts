@@ -1,0 +1,81 @@
+/** Decodes request bodies: JSON as the API reads it, checked against the operation's schema. */
+import { isUtf8 } from 'node:buffer';
+import { BridgeError } from '../errors.ts';
+import { violations } from './violations.ts';
+
+/** Limits of the original's JSON parser. */
+const MAX_NESTING = 1000;
+/** A shorter text cannot be nested too deeply: it also needs the closing brackets. */
+const MIN_NESTED_LENGTH = 2 * MAX_NESTING;
+/** Numbers that a double might not hold exactly: many digits, or a long exponent. */
+const INEXACT_NUMBER = /\d{16}|\d[eE][+-]?\d{3}/;
+
+/** Whether a request has a body at all. */
+export function isEmptyBody(body: unknown): boolean {
+  return !(body instanceof Buffer) || body.length === 0;
+}
+
+/** Decodes a body and checks it. Errors: `bodyMissing`, `bodyUndecodable`, `schemaViolation`. */
+export function decodeBody(body: unknown, schema: object): unknown {
+  if (!(body instanceof Buffer) || body.length === 0) throw new BridgeError('bodyMissing');
+  const value = parseJson(body);
+  const validationErrors = violations(schema, value);
+  if (validationErrors.length > 0) throw new BridgeError('schemaViolation', { validationErrors });
+  return value;
+}
+
+function parseJson(body: Buffer): unknown {
+  if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');
+  let text = body.toString();
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  if (text.length > MIN_NESTED_LENGTH && nestingOf(text) > MAX_NESTING) throw new BridgeError('bodyUndecodable');
+  try {
+    return parseExactly(text);
+  } catch (cause) {
+    // The API takes comments; nobody pays for them who has none.
+    const bare = withoutComments(text);
+    if (bare === text) throw new BridgeError('bodyUndecodable', { cause });
+    try {
+      return parseExactly(bare);
+    } catch (inner) {
+      throw new BridgeError('bodyUndecodable', { cause: inner });
+    }
+  }
+}
+
+/** Not yet in TypeScript's library: https://tc39.es/proposal-json-parse-with-source/ */
+const exactJson = JSON as unknown as {
+  parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+  rawJSON(text: string): object;
+};
+
+/** Parses so that numbers which a double cannot hold are written again as they came. */
+function parseExactly(text: string): unknown {
+  if (!INEXACT_NUMBER.test(text)) return JSON.parse(text);
+  return exactJson.parse(text, (_key, value, { source }) => {
+    if (typeof value !== 'number' || source === undefined || Number.isSafeInteger(value)) return value;
+    return String(value) === source ? value : exactJson.rawJSON(source);
+  });
+}
+
+function nestingOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let isInString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (isInString) {
+      if (code === 0x5c) index += 1;
+      else if (code === 0x22) isInString = false;
+    } else if (code === 0x22) isInString = true;
+    else if (code === 0x7b || code === 0x5b) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (code === 0x7d || code === 0x5d) depth -= 1;
+  }
+  return deepest;
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|\/\*[\s\S]*?\*\//g, (match) => (match.startsWith('"') ? match : ' '));
+}

@@ -1,0 +1,126 @@
+/** Compares a body with its schema and tells what is wrong in the API's own words (rest-api: `validation_errors`). */
+import { isBase64 } from '../codec/binary.ts';
+
+/** The part of JSON Schema that the API's bodies use. A node with an `$id` is a component that others refer to. */
+interface SchemaNode {
+  $id?: string;
+  type?: string;
+  format?: string;
+  oneOf?: SchemaNode[];
+  items?: SchemaNode;
+  properties?: Record<string, SchemaNode>;
+  required?: string[];
+  additionalProperties?: boolean;
+}
+
+const INTEGER_BOUNDS: Readonly<Record<string, { least: number; greatest: number }>> = {
+  int32: { least: -(2 ** 31), greatest: 2 ** 31 - 1 },
+  int64: { least: -(2 ** 63), greatest: 2 ** 63 },
+};
+
+/** Everything in which `value` violates `schema`, in the API's order; empty when it fits. */
+export function violations(schema: object, value: unknown): string[] {
+  const found: string[] = [];
+  check(schema as SchemaNode, value, found);
+  return found;
+}
+
+function check(node: SchemaNode, value: unknown, found: string[]): void {
+  if (node.oneOf !== undefined) {
+    checkAlternatives(node.oneOf, value, found);
+  } else if (node.type !== undefined && !hasType(node.type, value)) {
+    found.push(wrongType(value, node.type));
+    if (node.format !== undefined && node.type === 'integer') found.push(wrongInteger(node.format));
+  } else if (node.type === 'integer') {
+    checkInteger(node, Number(exactText(value)), found);
+  } else if (node.type === 'string') {
+    if (node.format === 'byte' && !isFilledBase64(value as string)) found.push('String does not match format "byte"');
+  } else if (node.type === 'array') {
+    checkItems(node, value as unknown[], found);
+  } else if (node.type === 'object') {
+    checkProperties(node, value as Record<string, unknown>, found);
+  }
+}
+
+function isFilledBase64(text: string): boolean {
+  return text !== '' && isBase64(text);
+}
+
+function checkAlternatives(alternatives: readonly SchemaNode[], value: unknown, found: string[]): void {
+  if (alternatives.some(({ type = '' }) => hasType(type, value))) return;
+  found.push('Instance does not match exactly one subschema (0 matches)');
+  for (const { type = '' } of alternatives) found.push(wrongType(value, type));
+}
+
+function checkInteger({ format }: SchemaNode, value: number, found: string[]): void {
+  const bounds = format === undefined ? undefined : INTEGER_BOUNDS[format];
+  if (format === undefined || bounds === undefined) return;
+  if (value < bounds.least || value > bounds.greatest) found.push(wrongInteger(format));
+}
+
+function checkItems({ items }: SchemaNode, value: readonly unknown[], found: string[]): void {
+  if (items === undefined) return;
+  for (const item of value) {
+    const inner = violations(items, item);
+    if (inner.length === 0) continue;
+    found.push('Items did not match schema', ...asReferred(items, inner));
+  }
+}
+
+function checkProperties(node: SchemaNode, value: Record<string, unknown>, found: string[]): void {
+  const { properties = {}, required = [] } = node;
+  for (const name of required) {
+    if (!Object.hasOwn(value, name)) found.push(`Instance does not have required property "${name}"`);
+  }
+  let bad: Set<string> | undefined;
+  for (const name in properties) {
+    const child = properties[name];
+    if (child === undefined || !Object.hasOwn(value, name)) continue;
+    const inner = violations(child, value[name]);
+    if (inner.length === 0) continue;
+    bad ??= new Set();
+    bad.add(name);
+    found.push(`Property "${name}" does not match schema`, ...asReferred(child, inner));
+  }
+  if (node.additionalProperties !== false) return;
+  for (const name of Object.keys(value)) {
+    if (bad?.has(name) === true || !Object.hasOwn(properties, name)) {
+      found.push(`Property "${name}" does not match additional properties schema`);
+    }
+  }
+}
+
+function asReferred(node: SchemaNode, inner: string[]): string[] {
+  return node.$id === undefined ? inner : ['A subschema had errors', ...inner];
+}
+
+function hasType(type: string, value: unknown): boolean {
+  const actual = typeName(value);
+  return type === 'integer' ? actual === 'number' && Number.isInteger(Number(exactText(value))) : actual === type;
+}
+
+/** The digits of a number of a body, also of one that a double cannot hold. */
+export function exactText(value: unknown): string {
+  return typeof value === 'object' ? (value as { rawJSON: string }).rawJSON : String(value);
+}
+
+/** A number that JSON.parse could not hold exactly is an object of its own kind (`JSON.rawJSON`). */
+function typeName(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'object' && isRawNumber(value)) return 'number';
+  return typeof value;
+}
+
+function isRawNumber(value: object): boolean {
+  return Object.getPrototypeOf(value) === null;
+}
+
+/** The refusal of a text where JSON asks for another type, as for query parameters. */
+export function wrongType(value: unknown, expected: string): string {
+  return `Instance type ${typeName(value)} is invalid. Expected ${expected}`;
+}
+
+function wrongInteger(format: string): string {
+  return `Integer does not match the format "${format}"`;
+}

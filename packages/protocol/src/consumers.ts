@@ -1,0 +1,62 @@
+/** Bodies of the consumer operations; the order of properties is the order in which violations are reported. */
+import { type Static, Type } from 'typebox';
+
+/** Body of `createConsumer`. Values are checked by the bridge: a wrong value is 422, a wrong type 400. */
+export const ConsumerOptions = Type.Object(
+  {
+    name: Type.Optional(Type.String({ description: 'Name of the instance, unique in its group. Default: generated.' })),
+    format: Type.Optional(Type.String({ description: 'json, binary or text. Default: binary.' })),
+    'auto.offset.reset': Type.Optional(Type.String({ description: 'earliest, latest or none. Default: latest.' })),
+    'fetch.min.bytes': Type.Optional(Type.Integer({ description: 'Bytes a fetch waits for. Default: 1.' })),
+    'consumer.request.timeout.ms': Type.Optional(
+      Type.Integer({ description: 'How long the requests of this consumer to Kafka may take. Default: 30000.' }),
+    ),
+    'enable.auto.commit': Type.Optional(
+      Type.Boolean({ description: 'Whether a poll commits what the poll before it delivered. Default: true.' }),
+    ),
+    'isolation.level': Type.Optional(
+      Type.String({ description: 'read_uncommitted or read_committed. Default: read_uncommitted.' }),
+    ),
+  },
+  { $id: 'Consumer', title: 'Consumer', additionalProperties: false },
+);
+export type ConsumerOptions = Static<typeof ConsumerOptions>;
+
+/** Answer of `createConsumer`. */
+export const CreatedConsumer = Type.Object(
+  {
+    instance_id: Type.String({ description: 'Name of the instance.' }),
+    base_uri: Type.String({ description: 'Where requests for this instance go.' }),
+  },
+  { $id: 'CreatedConsumer', title: 'CreatedConsumer' },
+);
+export type CreatedConsumer = Static<typeof CreatedConsumer>;
+
+/** Body of `subscribe`. */
+export const Topics = Type.Object(
+  {
+    topics: Type.Optional(Type.Array(Type.String())),
+    topic_pattern: Type.Optional(
+      Type.String({ description: 'A regular expression that must match the whole topic name.' }),
+    ),
+  },
+  { $id: 'Topics', title: 'Topics', additionalProperties: false },
+);
+export type Topics = Static<typeof Topics>;
+
+/** One entry of the bodies of `commit` and `seek`. */
+export const OffsetCommitSeek = Type.Object(
+  {
+    partition: Type.Integer({ format: 'int32' }),
+    offset: Type.Integer({ format: 'int64', description: 'The next offset to read.' }),
+    topic: Type.String(),
+  },
+  { $id: 'OffsetCommitSeek', title: 'OffsetCommitSeek', additionalProperties: false },
+);
+
+/** Body of `commit` and `seek`. */
+export const OffsetCommitSeekList = Type.Object(
+  { offsets: Type.Optional(Type.Array(OffsetCommitSeek)) },
+  { $id: 'OffsetCommitSeekList', title: 'OffsetCommitSeekList', additionalProperties: false },
+);
+export type OffsetCommitSeekList = Static<typeof OffsetCommitSeekList>;

@@ -1,0 +1,68 @@
+/** Bodies of the topic operations; the order of properties is the order in which violations are reported. */
+import { type Static, Type } from 'typebox';
+
+/** A key, as the API embeds it: numbers, booleans and null are refused. */
+export const RecordKey = Type.Unsafe<string | object>({
+  $id: 'RecordKey',
+  title: 'RecordKey',
+  oneOf: [{ type: 'array', items: {} }, { type: 'object' }, { type: 'string' }],
+});
+
+/** A value, as the API embeds it; null is a tombstone. */
+export const RecordValue = Type.Unsafe<string | object | null>({
+  $id: 'RecordValue',
+  title: 'RecordValue',
+  oneOf: [{ type: 'array', items: {} }, { type: 'object' }, { type: 'string' }, { type: 'null' }],
+});
+
+export const KafkaHeader = Type.Object(
+  {
+    key: Type.String(),
+    value: Type.String({ format: 'byte', description: 'base64' }),
+  },
+  { $id: 'KafkaHeader', title: 'KafkaHeader' },
+);
+export type KafkaHeader = Static<typeof KafkaHeader>;
+
+export const KafkaHeaderList = Type.Array(KafkaHeader, { $id: 'KafkaHeaderList', title: 'KafkaHeaderList' });
+
+export const ProducerRecord = Type.Object(
+  {
+    partition: Type.Optional(Type.Integer({ format: 'int32' })),
+    timestamp: Type.Optional(Type.Integer({ format: 'int64', description: 'Milliseconds since 1970.' })),
+    value: RecordValue,
+    key: Type.Optional(RecordKey),
+    headers: Type.Optional(KafkaHeaderList),
+  },
+  { $id: 'ProducerRecord', title: 'ProducerRecord', additionalProperties: false },
+);
+export type ProducerRecord = Static<typeof ProducerRecord>;
+
+/** Body of `send`. */
+export const ProducerRecordList = Type.Object(
+  { records: Type.Optional(Type.Array(ProducerRecord)) },
+  { $id: 'ProducerRecordList', title: 'ProducerRecordList', additionalProperties: false },
+);
+export type ProducerRecordList = Static<typeof ProducerRecordList>;
+
+const Replica = Type.Object(
+  { broker: Type.Integer(), leader: Type.Boolean(), in_sync: Type.Boolean() },
+  { $id: 'Replica', title: 'Replica' },
+);
+
+export const PartitionMetadata = Type.Object(
+  { partition: Type.Integer(), leader: Type.Integer(), replicas: Type.Array(Replica) },
+  { $id: 'PartitionMetadata', title: 'PartitionMetadata' },
+);
+export type PartitionMetadata = Static<typeof PartitionMetadata>;
+
+/** Answer of `getTopic`. */
+export const TopicMetadata = Type.Object(
+  {
+    name: Type.String(),
+    configs: Type.Record(Type.String(), Type.String(), { description: 'Every effective setting of the topic.' }),
+    partitions: Type.Array(PartitionMetadata),
+  },
+  { $id: 'TopicMetadata', title: 'TopicMetadata', additionalProperties: false },
+);
+export type TopicMetadata = Static<typeof TopicMetadata>;
