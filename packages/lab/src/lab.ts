@@ -160,6 +160,8 @@ export class Lab {
     if (event.type === 'progress') this.#showProgress(event.text, event.isUpdate);
     // The first start of a part is told when it is ready; until then it is one of many.
     else if (event.type === 'started' && !event.isRestart) this.#screen.status(`  ${event.name} is starting …`);
+    else if (event.type === 'exited')
+      this.#screen.print(formatProcessEvent({ ...event, logFile: this.#shown(event.logFile) }, this.#paint));
     else this.#screen.print(formatProcessEvent(event, this.#paint));
   }
 
@@ -174,17 +176,19 @@ export class Lab {
     }
   }
 
+  /** A path as the person would write it. */
+  #shown(path: string): string {
+    const short = relative(this.#directory, path);
+    return short.startsWith('..') ? path : short;
+  }
+
   #banner(stack: Stack): string {
-    const shown = (path: string): string => {
-      const short = relative(this.#directory, path);
-      return short.startsWith('..') ? path : short;
-    };
     return formatBanner(stack, {
       hasKeys: this.#hasKeys,
       paths: {
-        config: shown(stack.configDirectory),
-        logs: shown(stack.directory.logs),
-        stackFile: shown(stack.directory.stackFile),
+        config: this.#shown(stack.configDirectory),
+        logs: this.#shown(stack.directory.logs),
+        stackFile: this.#shown(stack.directory.stackFile),
       },
     });
   }

@@ -38,7 +38,9 @@ test('the live line, while a region is down', () => {
 });
 
 test('the table at the end', () => {
-  expect(formatSummary(GOOD, plain).split('\n')).toEqual([
+  const errors = [{ operation: 'poll', kind: 'HTTP 502', message: 'No region is available.', count: 2 }] as const;
+  const summary = { ...GOOD, clientErrors: 2, errors: [...errors] };
+  expect(formatSummary(summary, plain).split('\n')).toEqual([
     '',
     '  Result',
     '  produced              800   in 40.0 s',
@@ -46,8 +48,9 @@ test('the table at the end', () => {
     '  delivered             800   consumer-1 390, consumer-2 410',
     '  duplicates              0',
     '  lost                    0   Kafka holds all 800, read back with another client',
-    '  client errors           0',
-    '  re-created              1   consumers that nobody knew any more (404) and that began anew',
+    '  client errors           2',
+    '    poll                  2   HTTP 502: No region is available.',
+    '  re-created              1   consumers that nobody knew any more (404), which began anew',
     '  longest gap         0.4 s   without any delivery',
     '  produce latency     12 ms   p99; at most 1.2 s',
     '',

@@ -4,7 +4,7 @@ import { LabError } from '../errors.ts';
 import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { Stack } from '../stack/stack.ts';
-import type { LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
+import type { ClientErrorCount, LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
 /** Colours a text, or not. */
@@ -121,8 +121,13 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
     ['delivered', String(summary.delivered), deliveredRemark(summary)],
     ['duplicates', String(summary.duplicates), duplicatesRemark(summary)],
     ['lost', marked(summary.lost, paint), lostRemark(summary)],
-    ['client errors', marked(summary.clientErrors, paint), errorsRemark(summary)],
-    ['re-created', String(summary.recreations), 'consumers that nobody knew any more (404) and that began anew'],
+    ['client errors', marked(summary.clientErrors, paint)],
+    ...summary.errors.map((error): [string, string, string] => [
+      `  ${error.operation}`,
+      String(error.count),
+      errorRemark(error),
+    ]),
+    ['re-created', String(summary.recreations), recreationsRemark(summary)],
     ['longest gap', seconds(summary.longestGapMs), 'without any delivery'],
     ['produce latency', `${Math.round(summary.produceP99Ms)} ms`, `p99; at most ${milliseconds(summary.produceMaxMs)}`],
   ];
@@ -161,9 +166,12 @@ function lostRemark({ acknowledged, undelivered, notStored }: LedgerSummary): st
   return `${undelivered} not delivered, ${notStored} not in Kafka`;
 }
 
-function errorsRemark({ errors }: LedgerSummary): string | undefined {
-  if (errors.length === 0) return undefined;
-  return errors.map(({ operation, kind, count }) => `${operation}: ${kind} ×${count}`).join(', ');
+function errorRemark({ kind, message }: ClientErrorCount): string {
+  return message === undefined ? kind : `${kind}: ${message}`;
+}
+
+function recreationsRemark({ recreations }: LedgerSummary): string | undefined {
+  return recreations > 0 ? 'consumers that nobody knew any more (404), which began anew' : undefined;
 }
 
 /** What the numbers come to; `isGood` decides the exit code of a run that ended by itself. */

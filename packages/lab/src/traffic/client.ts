@@ -58,6 +58,13 @@ function parse(text: string): unknown {
   }
 }
 
+/** Why an answer is no success, in the words of the ledger; an error's body says more (`{ error_code, message }`). */
+export function describeRefusal(answer: Answer): { kind: string; message: string | undefined } {
+  if (answer.kind === 'failed') return { kind: answer.reason, message: undefined };
+  const { message } = (answer.body ?? {}) as { message?: unknown };
+  return { kind: `HTTP ${answer.status}`, message: typeof message === 'string' ? message : undefined };
+}
+
 const FAILURES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection lost',

@@ -95,7 +95,7 @@ test('a consumer that nobody knows any more begins anew, which is counted and is
 
 test('a poll that fails is an error of the client, and the consumer goes on', async () => {
   script = {
-    [CREATE]: [{ status: 503 }, { status: 200 }],
+    [CREATE]: [{ status: 503, body: { error_code: 503, message: 'no region' } }, { status: 200 }],
     [SUBSCRIBE]: [{ status: 204 }],
     [POLL]: ['hang up', { status: 502 }, records(1)],
     [DELETE]: [{ status: 204 }],
@@ -109,7 +109,7 @@ test('a poll that fails is an error of the client, and the consumer goes on', as
     consumerErrors: 3,
     produceErrors: 0,
     errors: [
-      { operation: 'createConsumer', kind: 'HTTP 503', count: 1 },
+      { operation: 'createConsumer', kind: 'HTTP 503', message: 'no region', count: 1 },
       { operation: 'poll', kind: 'connection lost', count: 1 },
       { operation: 'poll', kind: 'HTTP 502', count: 1 },
     ],
@@ -135,9 +135,13 @@ test('a produce request that fails is never repeated: its record stays unacknowl
 
 test.each([
   ['stored', { offsets: [{ partition: 0, offset: 7 }] }, undefined],
-  ['refused by Kafka', { offsets: [{ error_code: 404, message: 'no topic' }] }, 'record refused with 404'],
-  ['no offset', { offsets: [] }, 'an answer without an offset'],
-  ['no JSON', 'hello', 'an answer without an offset'],
+  [
+    'refused by Kafka',
+    { offsets: [{ error_code: 404, message: 'no topic' }] },
+    { kind: 'record refused with 404', message: 'no topic' },
+  ],
+  ['no offset', { offsets: [] }, { kind: 'an answer without an offset', message: undefined }],
+  ['no JSON', 'hello', { kind: 'an answer without an offset', message: undefined }],
 ])('an answer 200 to a produce request: %s', (_, body, failure) => {
-  expect(produceFailure({ kind: 'answered', status: 200, body, latencyMs: 1 })).toBe(failure);
+  expect(produceFailure({ kind: 'answered', status: 200, body, latencyMs: 1 })).toEqual(failure);
 });

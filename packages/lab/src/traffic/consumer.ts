@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
 import { instancePath } from '@causeway/protocol/paths.ts';
-import type { Answer, ClientRequest, HttpClient } from './client.ts';
+import { type Answer, type ClientRequest, describeRefusal, type HttpClient } from './client.ts';
 import type { ClientOperation, Ledger } from './ledger.ts';
 
 /** A poll waits this long for records. */
@@ -107,8 +107,7 @@ export class Consumer {
   /** Whether the answer is a success; if not, it goes into the ledger. */
   #succeeded(operation: ClientOperation, answer: Answer): boolean {
     if (answer.kind === 'answered' && answer.status >= 200 && answer.status < 300) return true;
-    const kind = answer.kind === 'failed' ? answer.reason : `HTTP ${answer.status}`;
-    this.#options.ledger.clientError({ operation, kind });
+    this.#options.ledger.clientError({ operation, ...describeRefusal(answer) });
     return false;
   }
 

@@ -8,8 +8,11 @@ export interface ClientError {
   operation: ClientOperation;
   /** `HTTP 503`, `connection refused`. */
   kind: string;
+  /** What the answer said, if it said something. */
+  message?: string | undefined;
 }
 
+/** How many of one operation and kind, with the message of the first. */
 export interface ClientErrorCount extends ClientError {
   count: number;
 }
@@ -107,10 +110,10 @@ export class Ledger {
     this.#lastDeliveryAtMs = this.#now();
   }
 
-  clientError({ operation, kind }: ClientError): void {
-    const key = `${operation} ${kind}`;
+  clientError(error: ClientError): void {
+    const key = `${error.operation} ${error.kind}`;
     const entry = this.#errors.get(key);
-    if (entry === undefined) this.#errors.set(key, { operation, kind, count: 1 });
+    if (entry === undefined) this.#errors.set(key, { ...error, count: 1 });
     else entry.count += 1;
   }
 

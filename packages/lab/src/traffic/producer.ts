@@ -1,6 +1,6 @@
 /** Produces numbered records at a steady rate, one request each, and never repeats a request. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
-import type { Answer, HttpClient } from './client.ts';
+import { type Answer, describeRefusal, type HttpClient } from './client.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface ProducerOptions {
@@ -48,17 +48,20 @@ export class Producer {
       body: { records: [{ key: `order-${record}`, value: { n: record, run: runId } }] },
     });
     const failure = produceFailure(answer);
-    if (failure !== undefined) ledger.clientError({ operation: 'send', kind: failure });
+    if (failure !== undefined) ledger.clientError({ operation: 'send', ...failure });
     else if (answer.kind === 'answered') ledger.acknowledge(record, answer.latencyMs);
   }
 }
 
 /** Why the record is not acknowledged; a request may well be answered 200 and its record refused. */
-export function produceFailure(answer: Answer): string | undefined {
-  if (answer.kind === 'failed') return answer.reason;
-  if (answer.status !== 200) return `HTTP ${answer.status}`;
-  const { offsets } = (answer.body ?? {}) as { offsets?: { offset?: unknown; error_code?: unknown }[] };
+export function produceFailure(answer: Answer): { kind: string; message: string | undefined } | undefined {
+  if (answer.kind === 'failed' || answer.status !== 200) return describeRefusal(answer);
+  const { offsets } = (answer.body ?? {}) as {
+    offsets?: { offset?: unknown; error_code?: unknown; message?: unknown }[];
+  };
   const entry = Array.isArray(offsets) ? offsets[0] : undefined;
   if (typeof entry?.offset === 'number') return undefined;
-  return entry?.error_code === undefined ? 'an answer without an offset' : `record refused with ${entry.error_code}`;
+  if (entry?.error_code === undefined) return { kind: 'an answer without an offset', message: undefined };
+  const message = typeof entry.message === 'string' ? entry.message : undefined;
+  return { kind: `record refused with ${entry.error_code}`, message };
 }
