@@ -7,8 +7,8 @@ import { violations } from './violations.ts';
 const MAX_NESTING = 1000;
 /** A shorter text cannot be nested too deeply: it also needs the closing brackets. */
 const MIN_NESTED_LENGTH = 2 * MAX_NESTING;
-/** Numbers that a double might not hold exactly: many digits, or a long exponent. */
-const INEXACT_NUMBER = /\d{16}|\d[eE][+-]?\d{3}/;
+/** What may begin an integer that a double does not hold exactly, or be a number beyond its range. */
+const INEXACT_NUMBER = /[:,[\s]-?\d{16}|\d[eE]\+?\d{3}/;
 
 /** Whether a request has a body at all. */
 export function isEmptyBody(body: unknown): boolean {
@@ -54,7 +54,7 @@ function parseExactly(text: string): unknown {
   if (!INEXACT_NUMBER.test(text)) return JSON.parse(text);
   return exactJson.parse(text, (_key, value, { source }) => {
     if (typeof value !== 'number' || source === undefined || Number.isSafeInteger(value)) return value;
-    return String(value) === source ? value : exactJson.rawJSON(source);
+    return Number.isInteger(value) || !Number.isFinite(value) ? exactJson.rawJSON(source) : value;
   });
 }
 
