@@ -97,6 +97,7 @@ export class Lab {
       const line = formatLiveLine(elapsed(), traffic.ledger.counts(), {
         regions: this.#regionStates(),
         paint: this.#paint,
+        columns: this.#screen.columns,
       });
       lineCount += 1;
       if (this.#screen.isTerminal) this.#screen.status(line);

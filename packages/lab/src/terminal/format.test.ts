@@ -29,12 +29,20 @@ const GOOD: LedgerSummary = {
 
 test('the live line, while a region is down', () => {
   const regions = { east: 'down', west: 'up' } as const;
-  expect(formatLiveLine(12_040, { ...GOOD, recreations: 0 }, { regions, paint: plain })).toBe(
+  expect(formatLiveLine(12_040, { ...GOOD, recreations: 0 }, { regions, paint: plain, columns: 120 })).toBe(
     '12 s  produced 800  acknowledged 800  delivered 800  duplicates 0  errors 0  gap 0.4 s  east ○ west ●',
   );
-  expect(formatLiveLine(12_040, { ...GOOD, clientErrors: 3 }, { regions, paint: marked })).toMatch(
+  expect(formatLiveLine(12_040, { ...GOOD, clientErrors: 3 }, { regions, paint: marked, columns: 120 })).toMatch(
     /<red>errors 3 {2}re-created 1 .* east <red>○ west <green>●$/,
   );
+});
+
+test('the live line fits a terminal of 80 columns, regions and all', () => {
+  const regions = { east: 'restoring', west: 'up' } as const;
+  const counts = { ...GOOD, produced: 12_000, acknowledged: 12_000, delivered: 11_999, recreations: 0 };
+  const line = formatLiveLine(600_000, counts, { regions, paint: plain, columns: 80 });
+  expect(line).toBe('600 s sent 12000 acked 12000 got 11999 dup 0 err 0 gap 0.4 s east ◐ west ●');
+  expect(line.length).toBeLessThan(80);
 });
 
 test('the table at the end', () => {

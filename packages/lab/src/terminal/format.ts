@@ -62,7 +62,7 @@ export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPa
     row('for scripts', paths.stackFile),
     '',
     '  Try it:',
-    `    curl -X POST ${stack.tier1.url}/topics/greetings -H 'content-type: application/vnd.kafka.json.v2+json' -d '{"records":[{"value":"hello"}]}'`,
+    `    curl ${stack.tier1.url}/topics/greetings -H 'content-type: application/json' -d '{"records":[{"value":"hello"}]}'`,
     '',
     hasKeys
       ? '  Keys: e kills or restores east, w kills or restores west, q (or Ctrl-C) stops everything.'
@@ -84,26 +84,52 @@ const DOTS: Record<RegionState, { colour: Colour; dot: string }> = {
   down: { colour: 'red', dot: '○' },
 };
 
-/** `12 s  produced 240  acknowledged 240  delivered 238  duplicates 0  errors 0  gap 0.1 s  east ● west ●`. */
+/**
+ * `12 s  produced 240  acknowledged 240  delivered 238  duplicates 0  errors 0  gap 0.1 s  east ● west ●`, or the same
+ * with shorter words where that is wider than `columns`.
+ */
 export function formatLiveLine(
   elapsedMs: number,
   counts: LedgerCounts,
-  { regions, paint }: { regions: Record<RegionName, RegionState>; paint: Paint },
+  { regions, paint, columns }: { regions: Record<RegionName, RegionState>; paint: Paint; columns: number },
 ): string {
-  const count = (name: string, value: number, isBad = false): string =>
-    isBad ? paint('red', `${name} ${value}`) : `${name} ${value}`;
-  return [
-    `${Math.round(elapsedMs / 1_000)} s`,
-    count('produced', counts.produced),
-    count('acknowledged', counts.acknowledged),
-    count('delivered', counts.delivered),
-    count('duplicates', counts.duplicates),
-    count('errors', counts.clientErrors, counts.clientErrors > 0),
-    ...(counts.recreations > 0 ? [count('re-created', counts.recreations)] : []),
-    `gap ${seconds(counts.longestGapMs)}`,
-    formatRegions(regions, paint),
-  ].join('  ');
+  const line = (words: typeof LONG_WORDS, paintLine: Paint): string => {
+    const errors = `${words.errors} ${counts.clientErrors}`;
+    return [
+      `${Math.round(elapsedMs / 1_000)} s`,
+      `${words.produced} ${counts.produced}`,
+      `${words.acknowledged} ${counts.acknowledged}`,
+      `${words.delivered} ${counts.delivered}`,
+      `${words.duplicates} ${counts.duplicates}`,
+      counts.clientErrors > 0 ? paintLine('red', errors) : errors,
+      ...(counts.recreations > 0 ? [`${words.recreated} ${counts.recreations}`] : []),
+      `gap ${seconds(counts.longestGapMs)}`,
+      formatRegions(regions, paintLine),
+    ].join(words.separator);
+  };
+  const unpainted: Paint = (_, text) => text;
+  return line(line(LONG_WORDS, unpainted).length < columns ? LONG_WORDS : SHORT_WORDS, paint);
 }
+
+const LONG_WORDS = {
+  produced: 'produced',
+  acknowledged: 'acknowledged',
+  delivered: 'delivered',
+  duplicates: 'duplicates',
+  errors: 'errors',
+  recreated: 're-created',
+  separator: '  ',
+};
+
+const SHORT_WORDS: typeof LONG_WORDS = {
+  produced: 'sent',
+  acknowledged: 'acked',
+  delivered: 'got',
+  duplicates: 'dup',
+  errors: 'err',
+  recreated: 'anew',
+  separator: ' ',
+};
 
 /** `east ● west ○`. */
 export function formatRegions(regions: Record<RegionName, RegionState>, paint: Paint): string {

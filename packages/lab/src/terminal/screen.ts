@@ -10,6 +10,7 @@ export interface ScreenStream {
   write(text: string): unknown;
 }
 
+const DEFAULT_COLUMNS = 80;
 const ERASE_LINE = '\r\u001b[2K';
 
 export class Screen {
@@ -20,6 +21,11 @@ export class Screen {
   constructor(stream: ScreenStream) {
     this.#stream = stream;
     this.isTerminal = stream.isTTY === true;
+  }
+
+  /** Without a terminal as many as anybody likes. */
+  get columns(): number {
+    return this.isTerminal ? (this.#stream.columns ?? DEFAULT_COLUMNS) : Number.POSITIVE_INFINITY;
   }
 
   /** Adds lines that stay. */
@@ -47,7 +53,6 @@ export class Screen {
   /** A line that wraps could not be erased. */
   #fit(text: string): string {
     const plain = stripVTControlCharacters(text);
-    const columns = this.#stream.columns ?? 80;
-    return plain.length < columns ? text : `${plain.slice(0, columns - 2)}…`;
+    return plain.length < this.columns ? text : `${plain.slice(0, this.columns - 2)}…`;
   }
 }
