@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { referenceYaml } from '@causeway/config/reference.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { describeChanges } from './changes.ts';
+import { loadGatewayConfig } from './load.ts';
+import { GatewayConfig } from './schema.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'causeway-config-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function load(text: string): GatewayConfig {
+  const file = join(directory, 'g.yaml');
+  writeFileSync(file, text);
+  return loadGatewayConfig(file, {});
+}
+
+const EAST = 'regions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n';
+
+const HEADER = `Configuration of a Causeway gateway: every key at its default.
+The gateway is the same program as tier-1 gateway and as gateway of a region; only this file differs.
+A change is picked up without a restart; one that is wrong changes nothing and is told in the log, in the metrics and
+by the admin API. Check a file with: npm run gateway -- --config FILE --check
+Environment variables can be named as \${NAME} or \${NAME:-default}.`;
+
+test('config/gateway.yaml has every key at its default', async () => {
+  await expect(referenceYaml(GatewayConfig, HEADER)).toMatchFileSnapshot('../../../../config/gateway.yaml');
+});
+
+describe('what a schema cannot say', () => {
+  test.each([
+    [
+      `${EAST}  - name: east\n    targets:\n      - url: http://127.0.0.1:2\n`,
+      /g\.yaml:5: regions\[1\]\.name: the region east is there twice/,
+    ],
+    [
+      `${EAST}      - url: http://127.0.0.1:1/\n`,
+      /g\.yaml:5: regions\[0\]\.targets\[1\]\.url: the target .* is there twice/,
+    ],
+    [
+      `gateway:\n  region: north\n${EAST}`,
+      /g\.yaml:2: gateway\.region: there is no region north under regions \(there: east\)/,
+    ],
+    [`trust:\n  peers:\n    - 10.0.0.0/33\n${EAST}`, /g\.yaml:3: trust\.peers\[0\]: 10\.0\.0\.0\/33 is not an address/],
+    [`trust:\n  peers: [example.com]\n${EAST}`, /example\.com is not an address/],
+    ['regions: []\n', /g\.yaml:1: regions: must not have fewer than 1 items/],
+    [
+      `regions:\n  - name: east\n    targets:\n      - url: ftp://x\n`,
+      /g\.yaml:4: regions\[0\]\.targets\[0\]\.url: must match/,
+    ],
+    [`${EAST}wieght: 5\n`, /g\.yaml:5: wieght: unknown key/],
+  ])('%j', (text, message) => {
+    expect(() => load(text)).toThrow(message);
+  });
+});
+
+test('a change is told by its path, and so is one that needs a restart', () => {
+  const before = load(EAST);
+  const after = load(`${EAST}    weight: 20\nlisten:\n  port: 1\nretry:\n  produce: at-most-once\n`);
+  expect(describeChanges(before, after)).toEqual([
+    'regions.east.weight: 100 → 20',
+    'listen.port: 8080 → 1 (needs a restart)',
+    'retry.produce: at-least-once → at-most-once',
+  ]);
+  expect(describeChanges(before, before)).toEqual([]);
+});

@@ -1,0 +1,320 @@
+/** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
+import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+
+const TargetConfig = Entry(
+  {
+    url: Type.String({
+      description: 'Where the bridge or the regional gateway listens. A path prefix is not supported.',
+      examples: ['http://127.0.0.1:8282'],
+      pattern: '^https?://[^/]+/?$',
+    }),
+    adminUrl: Type.Optional(
+      Type.String({
+        description: "A regional gateway's admin address; /api/regions/NAME/… is relayed to it.",
+        examples: ['http://127.0.0.1:8181'],
+        pattern: '^https?://[^/]+/?$',
+      }),
+    ),
+  },
+  { description: 'A bridge, or a regional gateway.' },
+);
+
+const RegionConfig = Entry(
+  {
+    name: Type.String({
+      description: 'Unique; letters, digits, dot, dash and underscore.',
+      examples: ['east'],
+      pattern: '^[A-Za-z0-9._-]+$',
+    }),
+    weight: Type.Integer({
+      description:
+        'Share of new work among the regions of the same priority. 0: no new work; consumers that live there stay.',
+      default: 100,
+      minimum: 0,
+      maximum: 1_000_000,
+    }),
+    priority: Type.Integer({
+      description: 'Only the regions with the lowest number that are available get work.',
+      default: 0,
+      minimum: 0,
+      maximum: 1_000,
+    }),
+    targets: Type.Array(TargetConfig, {
+      description: 'What serves the region: bridges, or regional gateways.',
+      minItems: 1,
+    }),
+  },
+  { description: 'A region.' },
+);
+
+export const GatewayConfig = Entry(
+  {
+    gateway: Section(
+      {
+        name: Type.String({
+          description: 'This gateway in headers, logs and metrics; unique among the gateways that a request passes.',
+          default: 'gateway',
+          pattern: '^[A-Za-z0-9._-]+$',
+        }),
+        region: Type.Optional(
+          Type.String({
+            description:
+              'The region in which this gateway stands. Left out for a tier-1 gateway, which stands above the regions.',
+            examples: ['east'],
+            pattern: '^[A-Za-z0-9._-]+$',
+          }),
+        ),
+      },
+      { description: 'Who this gateway is.' },
+    ),
+    listen: Section(
+      {
+        host: Type.String({ description: 'Address for clients. A change needs a restart.', default: '127.0.0.1' }),
+        port: Type.Integer({
+          description: 'Port for clients; 0 lets the system choose. A change needs a restart.',
+          default: 8080,
+          minimum: 0,
+          maximum: 65_535,
+        }),
+      },
+      { description: 'Where clients connect.' },
+    ),
+    admin: Section(
+      {
+        host: Type.String({ description: 'Address for operators. A change needs a restart.', default: '127.0.0.1' }),
+        port: Type.Integer({
+          description: 'Port for operators; 0 lets the system choose. A change needs a restart.',
+          default: 8081,
+          minimum: 0,
+          maximum: 65_535,
+        }),
+      },
+      { description: 'Where operators connect: /healthy, /ready, /metrics, /api/….' },
+    ),
+    trust: Section(
+      {
+        peers: Type.Array(Type.String(), {
+          description:
+            'Addresses and networks (CIDR) whose Forwarded, X-Forwarded-* and causeway-* headers are believed. They are replaced or removed when anyone else sends them.',
+          default: ['127.0.0.0/8', '::1/128'],
+        }),
+      },
+      { description: 'Whom this gateway believes.' },
+    ),
+    regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
+    healthCheck: Section(
+      {
+        path: Type.String({ description: 'Asked with GET; 200 to 299 is well.', default: '/ready', pattern: '^/' }),
+        intervalMs: Type.Integer({
+          description: 'Between the starts of two probes of a target, in milliseconds.',
+          default: 500,
+          minimum: 10,
+          maximum: 3_600_000,
+        }),
+        timeoutMs: Type.Integer({
+          description:
+            'A probe without an answer fails after this long, in milliseconds. A frozen target is declared down within intervalMs + fall * timeoutMs.',
+          default: 500,
+          minimum: 10,
+          maximum: 600_000,
+        }),
+        rise: Type.Integer({
+          description: 'Good probes in a row until a target is up.',
+          default: 2,
+          minimum: 1,
+          maximum: 100,
+        }),
+        fall: Type.Integer({
+          description: 'Failed probes in a row until it is down.',
+          default: 2,
+          minimum: 1,
+          maximum: 100,
+        }),
+        panicPercent: Type.Integer({
+          description:
+            'When fewer targets than this share (in percent) are left, probes are no longer believed and all targets get traffic. 0 turns it off.',
+          default: 30,
+          minimum: 0,
+          maximum: 100,
+        }),
+      },
+      { description: 'Active health checks.' },
+    ),
+    breaker: Section(
+      {
+        errorPercent: Type.Integer({
+          description:
+            'A target whose requests fail at this rate or above, in percent, is not used for a while. Connections that fail, time-outs and 5xx answers count (a 500 to a consumer request does not: it speaks of that consumer).',
+          default: 50,
+          minimum: 1,
+          maximum: 100,
+        }),
+        minRequests: Type.Integer({
+          description: 'Requests in the window before the breaker may open.',
+          default: 20,
+          minimum: 1,
+          maximum: 1_000_000,
+        }),
+        windowMs: Type.Integer({
+          description: 'Length of the window, in milliseconds.',
+          default: 10_000,
+          minimum: 100,
+          maximum: 600_000,
+        }),
+        resetMs: Type.Integer({
+          description: 'Open for this long, in milliseconds; then one request is let through to try.',
+          default: 5_000,
+          minimum: 10,
+          maximum: 3_600_000,
+        }),
+      },
+      { description: 'Circuit breaker of each target.' },
+    ),
+    upstream: Section(
+      {
+        connectTimeoutMs: Type.Integer({
+          description: 'A connection that is not there after this long has failed, in milliseconds.',
+          default: 1_000,
+          minimum: 1,
+          maximum: 600_000,
+        }),
+        maxInFlight: Type.Integer({
+          description: 'Requests that a target may have at a time; above it the target counts as not available.',
+          default: 10_000,
+          minimum: 1,
+          maximum: 1_000_000,
+        }),
+        keepAliveMs: Type.Integer({
+          description:
+            'An idle connection is closed after this long, in milliseconds (sooner where the target says so).',
+          default: 30_000,
+          minimum: 1,
+          maximum: 600_000,
+        }),
+      },
+      { description: 'Connections to targets.' },
+    ),
+    request: Section(
+      {
+        bufferBytes: Type.Integer({
+          description:
+            'A body up to this size, in bytes, is kept so that it can be sent again. A larger one is streamed and not retried.',
+          default: 1_048_576,
+          minimum: 0,
+          maximum: 1_073_741_824,
+        }),
+        maxBodyBytes: Type.Integer({
+          description: 'A larger body is answered with 413, in bytes.',
+          default: 67_108_864,
+          minimum: 1,
+          maximum: 1_099_511_627_776,
+        }),
+        maxHeaderBytes: Type.Integer({
+          description: 'Longer headers are answered with 431, in bytes. A change needs a restart.',
+          default: 16_384,
+          minimum: 1_024,
+          maximum: 1_048_576,
+        }),
+        deadlineMs: Type.Integer({
+          description:
+            'All attempts of a request together, in milliseconds; then 504. A poll has its own timeout plus pollMarginMs instead.',
+          default: 30_000,
+          minimum: 1,
+          maximum: 3_600_000,
+        }),
+        attemptTimeoutMs: Type.Integer({
+          description:
+            'One attempt waits this long for the answer, in milliseconds. For a poll: its own timeout plus pollMarginMs.',
+          default: 15_000,
+          minimum: 1,
+          maximum: 3_600_000,
+        }),
+        pollMarginMs: Type.Integer({
+          description:
+            'What a poll may take beyond its own timeout, in milliseconds: joining the group and failing over.',
+          default: 10_000,
+          minimum: 1,
+          maximum: 3_600_000,
+        }),
+      },
+      { description: 'Requests of clients.' },
+    ),
+    response: Section(
+      {
+        bufferBytes: Type.Integer({
+          description:
+            'An answer up to this size, in bytes, is held until it is complete, so that a region that dies in the middle of it costs the client nothing. A larger one is streamed.',
+          default: 1_048_576,
+          minimum: 0,
+          maximum: 1_073_741_824,
+        }),
+      },
+      { description: 'Answers of regions.' },
+    ),
+    retry: Section(
+      {
+        maxAttempts: Type.Integer({
+          description: 'Targets that a request is sent to at most; each target once.',
+          default: 4,
+          minimum: 1,
+          maximum: 100,
+        }),
+        produce: Choice(['at-least-once', 'at-most-once'], {
+          description:
+            'A produce request that may have been executed (the connection broke, no answer came): sent to the next target, where the records may then stand twice, or answered with 502.',
+          default: 'at-least-once',
+        }),
+        budgetPercent: Type.Integer({
+          description:
+            'Retries in 10 s may be this share of the requests in 10 s, in percent, so that retries cannot become a storm.',
+          default: 20,
+          minimum: 0,
+          maximum: 1_000,
+        }),
+        budgetMinRetries: Type.Integer({
+          description: 'Retries in 10 s that are allowed however few requests there are.',
+          default: 500,
+          minimum: 0,
+          maximum: 1_000_000,
+        }),
+      },
+      { description: 'Sending a request again, to another target.' },
+    ),
+    affinity: Section(
+      {
+        maxConsumers: Type.Integer({
+          description: 'Consumers whose region is remembered; beyond it those that were quiet longest are forgotten.',
+          default: 100_000,
+          minimum: 1,
+          maximum: 10_000_000,
+        }),
+      },
+      { description: 'Consumers and their region.' },
+    ),
+    shutdown: Section(
+      {
+        graceMs: Type.Integer({
+          description: 'Requests in flight may take this long to finish after SIGTERM, in milliseconds.',
+          default: 10_000,
+          minimum: 0,
+          maximum: 600_000,
+        }),
+      },
+      { description: 'Orderly end.' },
+    ),
+    log: Section(
+      {
+        level: Choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+          description: 'Least severe lines that are written. A change needs a restart.',
+          default: 'info',
+        }),
+      },
+      { description: 'JSON lines on standard output.' },
+    ),
+  },
+  { description: 'Configuration of a Causeway gateway.' },
+);
+
+export type GatewayConfig = Static<typeof GatewayConfig>;
+export type RegionConfig = GatewayConfig['regions'][number];
+export type TargetConfig = RegionConfig['targets'][number];

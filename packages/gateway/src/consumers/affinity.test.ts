@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import type { Target } from '../regions/target.ts';
+import { Affinity, consumerKey } from './affinity.ts';
+
+// Affinity looks at nothing of a target but its identity and its region.
+const east = { region: 'east' } as Target;
+const west = { region: 'west' } as Target;
+
+test('names with slashes are told apart', () => {
+  expect(consumerKey('a/b', 'c')).not.toBe(consumerKey('a', 'b/c'));
+});
+
+test('the consumers that were quiet longest are forgotten first', () => {
+  const affinity = new Affinity(2);
+  affinity.remember('a', east);
+  affinity.remember('b', west);
+  expect(affinity.homeOf('a')).toBe(east);
+  affinity.remember('c', west);
+  expect(affinity.homeOf('b')).toBeUndefined();
+  expect(affinity.homeOf('a')).toBe(east);
+  expect(affinity.size).toBe(2);
+  affinity.maxConsumers = 1;
+  expect([...affinity.countByRegion()]).toEqual([['east', 1]]);
+});
+
+test('a consumer that moved is counted where it is', () => {
+  const affinity = new Affinity(10);
+  affinity.remember('a', east);
+  affinity.remember('a', west);
+  expect([...affinity.countByRegion()]).toEqual([['west', 1]]);
+  affinity.forget('a');
+  expect(affinity.size).toBe(0);
+});

@@ -1,0 +1,59 @@
+/** The gateway's own failures: one class, one table from code to HTTP status, one way to make the answer's body. */
+import type { ErrorBody } from '@causeway/protocol/errors.ts';
+
+/** Why the gateway itself answers instead of a region. */
+export type GatewayErrorCode =
+  | 'malformedRequest'
+  | 'bodyTooLarge'
+  | 'headersTooLarge'
+  | 'uriTooLong'
+  | 'regionFailed'
+  | 'noRegionAvailable'
+  | 'retryBudgetExhausted'
+  | 'shuttingDown'
+  | 'deadlineExceeded'
+  | 'unknownRegion'
+  | 'noAdminAddress'
+  | 'internal';
+
+const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
+  malformedRequest: 400,
+  bodyTooLarge: 413,
+  headersTooLarge: 431,
+  uriTooLong: 414,
+  regionFailed: 502,
+  noRegionAvailable: 503,
+  retryBudgetExhausted: 503,
+  shuttingDown: 503,
+  deadlineExceeded: 504,
+  unknownRegion: 404,
+  noAdminAddress: 404,
+  internal: 500,
+};
+
+/** A failure with the sentence that the client reads. */
+export class GatewayError extends Error {
+  readonly code: GatewayErrorCode;
+  /** For the `Retry-After` header (RFC 9110 §10.2.3), on answers with status 503 only. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: GatewayErrorCode, message: string, options?: { cause?: unknown; retryAfterSeconds?: number }) {
+    super(message, options);
+    this.name = 'GatewayError';
+    this.code = code;
+    this.retryAfterSeconds = options?.retryAfterSeconds ?? (STATUS[code] === 503 ? 1 : undefined);
+  }
+
+  get status(): number {
+    return STATUS[this.code];
+  }
+
+  toBody(): ErrorBody {
+    return { error_code: this.status, message: this.message };
+  }
+}
+
+/** The end of a switch over a closed set. */
+export function assertNever(value: never): never {
+  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,51 @@
+/** What changed, told once: the last events are kept for whoever opens the page later, and sent to whoever listens. */
+
+/** Whether a region's target may be used, as its probes judge it. */
+export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy';
+export type BreakerState = 'closed' | 'open' | 'halfOpen';
+
+export type GatewayEvent =
+  | { type: 'health'; region: string; target: string; from: HealthStatus; to: HealthStatus; reason: string }
+  | { type: 'breaker'; region: string; target: string; from: BreakerState; to: BreakerState; reason: string }
+  | { type: 'panic'; isPanic: boolean; reason: string }
+  | { type: 'failover'; region: string; target: string; requestCount: number; reason: string }
+  | { type: 'reload'; file: string; changes: string[] }
+  | { type: 'reloadRefused'; file: string; reason: string }
+  | { type: 'started'; url: string; adminUrl: string }
+  | { type: 'stopping'; reason: string };
+
+/** An event with its place in the sequence and its time (ISO 8601). */
+export type RecordedEvent = GatewayEvent & { id: number; at: string };
+
+/** How many events are kept for listeners that come later. */
+const KEPT_EVENTS = 1_000;
+
+export class EventLog {
+  readonly #recent: RecordedEvent[] = [];
+  readonly #listeners = new Set<(event: RecordedEvent) => void>();
+  readonly #now: () => Date;
+  #lastId = 0;
+
+  constructor(now: () => Date = () => new Date()) {
+    this.#now = now;
+  }
+
+  emit(event: GatewayEvent): void {
+    this.#lastId += 1;
+    const recorded = { ...event, id: this.#lastId, at: this.#now().toISOString() };
+    this.#recent.push(recorded);
+    if (this.#recent.length > KEPT_EVENTS) this.#recent.shift();
+    for (const listener of this.#listeners) listener(recorded);
+  }
+
+  /** The kept events after `afterId` (default all), oldest first. */
+  recent(afterId = 0): readonly RecordedEvent[] {
+    return this.#recent.filter((event) => event.id > afterId);
+  }
+
+  /** Calls `listener` for every event from now on, until the returned function is called. */
+  subscribe(listener: (event: RecordedEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

@@ -1,0 +1,168 @@
+/** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
+import { formatHop } from '@causeway/protocol/routing.ts';
+import { AdminServer } from './admin/api.ts';
+import { RateSampler } from './admin/rates.ts';
+import { type ConfigStatus, describeTopology } from './admin/topology.ts';
+import { describeChanges } from './config/changes.ts';
+import { trustedNetworks } from './config/load.ts';
+import type { GatewayConfig } from './config/schema.ts';
+import { Affinity } from './consumers/affinity.ts';
+import { EventLog } from './events.ts';
+import { Metrics } from './metrics.ts';
+import { RetryBudget } from './proxy/budget.ts';
+import type { ExchangeContext } from './proxy/exchange.ts';
+import { identityOf } from './proxy/headers.ts';
+import { Peers } from './proxy/peer.ts';
+import { ProxyServer } from './proxy/server.ts';
+import { Registry } from './regions/registry.ts';
+import { canServe } from './regions/select.ts';
+import { RequestStats } from './stats.ts';
+
+export interface GatewayOptions {
+  config: GatewayConfig;
+  /** Named in the topology and in events; nothing is read from it here. */
+  configFile: string;
+  /** Milliseconds, never going back. */
+  now?: () => number;
+  random?: () => number;
+}
+
+export class Gateway {
+  readonly events = new EventLog();
+  readonly #registry: Registry;
+  readonly #affinity: Affinity;
+  readonly #rates: RateSampler;
+  readonly #metrics: Metrics;
+  readonly #proxy: ProxyServer;
+  readonly #admin: AdminServer;
+  readonly #configFile: string;
+  readonly #reloadCounts = { applied: 0, refused: 0 };
+  #config: GatewayConfig;
+  #peers: Peers;
+  #configStatus: Omit<ConfigStatus, 'file'>;
+  #isClosing = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: GatewayOptions) {
+    const { config, configFile, now = () => performance.now(), random = Math.random } = options;
+    this.#config = config;
+    this.#configFile = configFile;
+    this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
+    this.#peers = new Peers(trustedNetworks(config.trust.peers));
+    const stats = new RequestStats();
+    const registry = new Registry(config, { events: this.events, random, now });
+    const affinity = new Affinity(config.affinity.maxConsumers);
+    const budget = new RetryBudget(now);
+    this.#registry = registry;
+    this.#affinity = affinity;
+    this.#rates = new RateSampler(stats);
+
+    const self = this;
+    const context: ExchangeContext = {
+      regions: registry,
+      affinity,
+      budget,
+      stats,
+      identity: identityOf({ region: config.gateway.region, name: config.gateway.name }),
+      get peers() {
+        return self.#peers;
+      },
+      get isClosing() {
+        return self.#isClosing;
+      },
+      now,
+      random,
+    };
+    const { listen, admin, request } = config;
+    this.#proxy = new ProxyServer({ ...listen, maxHeaderBytes: request.maxHeaderBytes, context });
+    this.#metrics = new Metrics({
+      registry,
+      stats,
+      affinity,
+      budget,
+      retrySettings: () => this.#config.retry,
+      connectionCount: () => this.#proxy.connectionCount,
+      reloadCounts: this.#reloadCounts,
+    });
+    const startedAt = new Date();
+    this.#admin = new AdminServer({
+      ...admin,
+      registry,
+      events: this.events,
+      metrics: () => this.#metrics.expose(),
+      topology: () =>
+        describeTopology({
+          registry,
+          affinity,
+          rates: this.#rates,
+          startedAt,
+          configStatus: () => ({ file: this.#configFile, ...this.#configStatus }),
+        }),
+      whyNotReady: () => this.#whyNotReady(),
+    });
+  }
+
+  /** Errors: `EADDRINUSE` and the like for either port; then nothing is left running. */
+  async start(): Promise<{ url: string; adminUrl: string }> {
+    this.#registry.start();
+    this.#rates.start();
+    try {
+      const adminUrl = toUrl(await this.#admin.start());
+      const url = toUrl(await this.#proxy.start());
+      this.events.emit({ type: 'started', url, adminUrl });
+      return { url, adminUrl };
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Takes over a configuration that was checked; what cannot change while running is told and left. */
+  reload(config: GatewayConfig): void {
+    const changes = describeChanges(this.#config, config);
+    // Who it is and where it listens stays until a restart.
+    const { gateway, listen, admin, log } = this.#config;
+    this.#config = { ...config, gateway, listen, admin, log };
+    this.#peers = new Peers(trustedNetworks(config.trust.peers));
+    this.#affinity.maxConsumers = config.affinity.maxConsumers;
+    this.#registry.apply(this.#config);
+    this.#reloadCounts.applied += 1;
+    this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
+    this.events.emit({ type: 'reload', file: this.#configFile, changes });
+  }
+
+  /** A change of the file could not be used: everything stays as it is, and is told. */
+  refuseReload(reason: string): void {
+    this.#reloadCounts.refused += 1;
+    this.#configStatus = { ...this.#configStatus, lastError: { at: new Date().toISOString(), reason } };
+    this.events.emit({ type: 'reloadRefused', file: this.#configFile, reason });
+  }
+
+  /** Stops taking requests, finishes what is in flight (for `shutdown.graceMs` at most) and ends. */
+  close(reason = 'asked to'): Promise<void> {
+    this.#closed ??= this.#close(reason);
+    return this.#closed;
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#isClosing = true;
+    this.events.emit({ type: 'stopping', reason });
+    await this.#proxy.close(this.#config.shutdown.graceMs);
+    await this.#admin.close();
+    this.#rates.close();
+    this.#metrics.close();
+    await this.#registry.close();
+  }
+
+  #whyNotReady(): string | undefined {
+    const { name, region } = this.#config.gateway;
+    const self = formatHop({ name, region });
+    if (this.#isClosing) return `${self} is shutting down.`;
+    if (!canServe(this.#registry.snapshot, false)) return `${self} has no available target in any region.`;
+    return undefined;
+  }
+}
+
+function toUrl({ host, port }: { host: string; port: number }): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,74 @@
+/** The gateway's command line, as a process. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { until } from '../../../test/harness/until.ts';
+import { answerJson, startUpstream } from '../../../test/harness/upstream.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'causeway-gateway-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function write(text: string): string {
+  const file = join(directory, 'gateway.yaml');
+  writeFileSync(file, text);
+  return file;
+}
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+}
+
+test('--check says ok, or what is wrong and where', () => {
+  const good = write('regions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n');
+  expect(run('--config', good, '--check')).toMatchObject({ status: 0, stdout: `${good}: ok\n` });
+  const bad = write('regions:\n  - name: east\n    wieght: 5\n    targets:\n      - url: http://127.0.0.1:1\n');
+  const { status, stderr } = run('--config', bad, '--check');
+  expect(status).toBe(1);
+  expect(stderr).toContain(`${bad}:3: regions[0].wieght: unknown key (known here: name, weight, priority, targets)`);
+});
+
+test('bad arguments are told with the usage', () => {
+  for (const args of [[], ['--confg', 'x'], ['--config']]) {
+    const { status, stderr } = run(...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain('Usage: npm run gateway -- --config FILE [--check]');
+  }
+  expect(run('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage:') });
+});
+
+test('a file that changes is picked up, a broken one is refused, SIGHUP reads it again, SIGTERM ends with 0', async () => {
+  const east = await startUpstream(answerJson({}));
+  const yaml = (weight: number | string): string =>
+    `listen:\n  port: 0\nadmin:\n  port: 0\nregions:\n  - name: east\n    weight: ${weight}\n    targets:\n      - url: ${east.url}\n`;
+  const file = write(yaml(1));
+  const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let log = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+    const lines = (message: string): Record<string, unknown>[] =>
+      log.split('\n').flatMap((line) => (line.includes(`"msg":"${message}"`) ? [JSON.parse(line)] : []));
+    await until('it has started', () => lines('started').length === 1);
+    write(yaml(2));
+    await until('the change is read', () => lines('reload').length === 1);
+    expect(lines('reload')[0]).toMatchObject({ changes: ['regions.east.weight: 1 → 2'] });
+    write(yaml('lots'));
+    await until('the broken one is refused', () => lines('reloadRefused').length === 1);
+    expect(lines('reloadRefused')[0]?.['reason']).toMatch(/gateway\.yaml:7: regions\[0\]\.weight: must be integer$/);
+    child.kill('SIGHUP');
+    await until('SIGHUP reads it again', () => lines('reloadRefused').length === 2);
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
+  } finally {
+    child.kill('SIGKILL');
+    await east.kill();
+  }
+});

@@ -1,0 +1,197 @@
+/** Sends a request to one target and turns whatever happens into one outcome. */
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { InFlight } from '../regions/in-flight.ts';
+import type { Target } from '../regions/target.ts';
+import { BodyTooLargeError } from './body.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface AttemptRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Names and values in turn. */
+  readonly headers: string[];
+  readonly body: Buffer | Readable | undefined;
+}
+
+export interface AttemptOptions {
+  readonly target: Target;
+  readonly request: AttemptRequest;
+  readonly timeoutMs: number;
+  /** Milliseconds, never going back. */
+  readonly now: () => number;
+  /** An answer up to this size is held until it is complete. */
+  readonly holdBytes: number;
+  readonly owner: AttemptOwner;
+}
+
+/** Who runs the attempt. */
+export interface AttemptOwner {
+  /** The answer is too long to be held: its head and what has come so far. `false` refuses it. */
+  onStreamStart(attempt: Attempt): boolean;
+  /** More of a streamed answer; `false` asks for a pause until `resume`. */
+  onStreamData(chunk: Buffer): boolean;
+  /** The end, exactly once. */
+  onSettled(attempt: Attempt, outcome: Outcome): void;
+  /** The request cannot be sent to any target. */
+  onMalformed(reason: string): void;
+  onBodyTooLarge(): void;
+}
+
+export class Attempt implements Dispatcher.DispatchHandler, InFlight {
+  readonly target: Target;
+  inFlightIndex = -1;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  status = 0;
+  headers: Record<string, string | string[] | undefined> = {};
+  /** What has come of an answer that is held. */
+  chunks: Buffer[] = [];
+  heldBytes = 0;
+  readonly #options: AttemptOptions;
+  #controller: Dispatcher.DispatchController | undefined;
+  #isStreaming = false;
+  #isSettled = false;
+
+  constructor(options: AttemptOptions) {
+    this.target = options.target;
+    this.#options = options;
+  }
+
+  start(): void {
+    const { request, target } = this.#options;
+    target.inFlight.add(this);
+    target.breaker.started();
+    this.#extend();
+    target.pool.dispatch(
+      {
+        method: request.method,
+        path: request.path,
+        headers: request.headers,
+        body: request.body ?? null,
+        // A long poll must not block the connection's other users, and nothing of ours is pipelined.
+        blocking: false,
+      },
+      this,
+    );
+  }
+
+  /** Ends the attempt from outside: the client left, or the target is out of use. */
+  abort(outcome: Outcome): void {
+    if (this.#isSettled) return;
+    this.#settle(outcome);
+    this.#controller?.abort(new Error(outcome.kind));
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  targetDeclaredDown(reason: string): boolean {
+    if (this.#isStreaming || this.#isSettled) return false;
+    this.abort({ kind: 'targetDown', reason });
+    return true;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // Settled while it waited for a connection.
+    if (this.#isSettled) controller.abort(new Error('no longer wanted'));
+  }
+
+  onBodySent(): void {
+    // A long upload is not a silent target.
+    if (!Buffer.isBuffer(this.#options.request.body)) this.#extend();
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Attempt['headers']): void {
+    // Informational answers (103 Early Hints) are not the answer.
+    if (status < 200 || this.#isSettled) return;
+    this.status = status;
+    this.headers = headers;
+    if (Number(headers['content-length'] ?? 0) > this.#options.holdBytes) this.#startStreaming();
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isSettled) return;
+    if (this.#isStreaming) {
+      this.#extend();
+      if (!this.#options.owner.onStreamData(chunk)) controller.pause();
+      return;
+    }
+    this.chunks.push(chunk);
+    this.heldBytes += chunk.length;
+    if (this.heldBytes > this.#options.holdBytes) this.#startStreaming();
+  }
+
+  onResponseEnd(): void {
+    if (!this.#isSettled) this.#settle({ kind: 'answered', status: this.status });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isSettled) return;
+    if (error instanceof BodyTooLargeError) {
+      this.#release();
+      this.target.breaker.abandoned();
+      this.#options.owner.onBodyTooLarge();
+      return;
+    }
+    const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+    if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {
+      this.#release();
+      this.target.breaker.abandoned();
+      this.#options.owner.onMalformed(error.message);
+      return;
+    }
+    const reason = reasonOf(code, error);
+    if (this.status !== 0) this.#settle({ kind: 'brokenMidBody', reason });
+    else if (this.#controller === undefined) this.#settle({ kind: 'connectFailed', reason });
+    else this.#settle({ kind: 'brokenBeforeHeaders', reason });
+  }
+
+  #startStreaming(): void {
+    if (!this.#options.owner.onStreamStart(this)) return;
+    this.#isStreaming = true;
+    this.chunks = [];
+  }
+
+  #extend(): void {
+    this.deadlineMs = this.#options.now() + this.#options.timeoutMs;
+  }
+
+  onDeadline(): void {
+    this.abort({ kind: 'timedOut', reason: `no answer within ${Math.round(this.#options.timeoutMs)} ms` });
+  }
+
+  #settle(outcome: Outcome): void {
+    this.#release();
+    this.#options.owner.onSettled(this, outcome);
+  }
+
+  #release(): void {
+    this.#isSettled = true;
+    this.target.inFlight.remove(this);
+  }
+}
+
+/** Words for the error body: what happened, without addresses. */
+function reasonOf(code: string | undefined, error: Error): string {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'connection refused';
+    case 'ECONNRESET':
+    case 'UND_ERR_SOCKET':
+    case 'EPIPE':
+      return 'connection closed';
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return 'no connection in time';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'host unreachable';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'host name not found';
+    default:
+      return error.message || code || 'unknown failure';
+  }
+}

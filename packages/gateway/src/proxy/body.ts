@@ -1,0 +1,84 @@
+/** Reads a request's body: whole when it is small enough to be sent again, as a stream when it is not. */
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+
+export interface BodyLimits {
+  /** Up to here a body is kept. */
+  readonly bufferBytes: number;
+  /** Beyond it a body is refused. */
+  readonly maxBodyBytes: number;
+}
+
+export interface BodyReceiver {
+  /** The whole body. */
+  onBuffered(body: Buffer): void;
+  /** The body is longer than `bufferBytes`: what has come and what will, once. `lengthBytes` as far as the client said. */
+  onStreamed(body: Readable, lengthBytes: number | undefined): void;
+  onTooLarge(): void;
+}
+
+/** Thrown into the stream of a body that turns out longer than allowed. */
+export class BodyTooLargeError extends Error {
+  constructor() {
+    super('the body is longer than allowed');
+    this.name = 'BodyTooLargeError';
+  }
+}
+
+/** Whether the request has a body at all (RFC 9112 §6.3). */
+export function hasBody(request: IncomingMessage): boolean {
+  const { headers } = request;
+  if (headers['transfer-encoding'] !== undefined) return true;
+  const length = headers['content-length'];
+  return length !== undefined && length !== '0';
+}
+
+export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): void {
+  const lengthText = request.headers['content-length'];
+  const declaredBytes = lengthText === undefined ? undefined : Number(lengthText);
+  if (declaredBytes !== undefined && declaredBytes > limits.maxBodyBytes) {
+    receiver.onTooLarge();
+    return;
+  }
+  if (declaredBytes !== undefined && declaredBytes > limits.bufferBytes) {
+    receiver.onStreamed(streamBody(request, [], limits.maxBodyBytes), declaredBytes);
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let totalBytes = 0;
+  const onData = (chunk: Buffer): void => {
+    chunks.push(chunk);
+    totalBytes += chunk.length;
+    if (totalBytes <= limits.bufferBytes) return;
+    request.off('data', onData);
+    request.off('end', onEnd);
+    request.pause();
+    if (totalBytes > limits.maxBodyBytes) receiver.onTooLarge();
+    else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes), declaredBytes);
+  };
+  const onEnd = (): void => {
+    const [only] = chunks;
+    receiver.onBuffered(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, totalBytes));
+  };
+  request.on('data', onData);
+  request.on('end', onEnd);
+}
+
+/** What has come already, then the rest, as fast as it is taken. */
+function streamBody(request: IncomingMessage, chunks: readonly Buffer[], maxBodyBytes: number): Readable {
+  return Readable.from(
+    (async function* () {
+      let totalBytes = 0;
+      for (const chunk of chunks) {
+        totalBytes += chunk.length;
+        yield chunk;
+      }
+      for await (const chunk of request) {
+        totalBytes += (chunk as Buffer).length;
+        if (totalBytes > maxBodyBytes) throw new BodyTooLargeError();
+        yield chunk as Buffer;
+      }
+    })(),
+    { objectMode: false },
+  );
+}

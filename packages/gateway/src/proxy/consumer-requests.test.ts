@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { answerToRepeated, nameInCreateRequest, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
+
+test.each([
+  ['/x', 100],
+  ['/x?timeout=3000', 3000],
+  ['/x?TIMEOUT=3000&timeout=1', 3000],
+  ['/x?timeout=abc', 100],
+  ['/x?timeout=-1', 100],
+])('%s waits %d ms', (target, expected) => {
+  expect(pollTimeoutMs(target)).toBe(expected);
+});
+
+test.each([
+  ['/x?timeout=3000', 1_000, '/x?timeout=2000'],
+  ['/x?max_bytes=5&Timeout=3000&a=1', 1_000, '/x?max_bytes=5&timeout=2000&a=1'],
+  ['/x?timeout=3000', 5_000, '/x?timeout=100'],
+  ['/x?timeout=50', 5_000, '/x?timeout=50'],
+  ['/x', 5_000, '/x'],
+  ['/x?timeout=abc', 5_000, '/x?timeout=abc'],
+])('%s after %d ms is %s', (target, elapsedMs, expected) => {
+  expect(shortenPoll(target, elapsedMs)).toBe(expected);
+});
+
+test.each([
+  ['{"name":"c1","format":"json"}', 'c1'],
+  ['{"name":5}', undefined],
+  ['{}', undefined],
+  ['null', undefined],
+  ['not json', undefined],
+  ['', undefined],
+])('the name in %j is %j', (body, expected) => {
+  expect(nameInCreateRequest(Buffer.from(body))).toBe(expected);
+});
+
+describe('a repeated request', () => {
+  const created = { instance: 'c1', baseUri: 'http://h/consumers/g' };
+
+  test('already deleted is deleted', () => {
+    expect(answerToRepeated('deleteConsumer', 404, created)?.status).toBe(204);
+  });
+
+  test('already there is created', () => {
+    const answer = answerToRepeated('createConsumer', 409, created);
+    expect(answer?.status).toBe(200);
+    expect(JSON.parse(String(answer?.body))).toEqual({
+      instance_id: 'c1',
+      base_uri: 'http://h/consumers/g/instances/c1',
+    });
+  });
+
+  test('anything else is what was answered', () => {
+    expect(answerToRepeated('deleteConsumer', 204, created)).toBeUndefined();
+    expect(answerToRepeated('createConsumer', 200, created)).toBeUndefined();
+    expect(answerToRepeated('poll', 404, created)).toBeUndefined();
+    expect(answerToRepeated('createConsumer', 409, { ...created, instance: undefined })).toBeUndefined();
+  });
+});

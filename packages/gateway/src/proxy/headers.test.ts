@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { identityOf, requestHeaders, responseHeaders } from './headers.ts';
+import type { Peer } from './peer.ts';
+
+const identity = identityOf({ region: 'east', name: 'gw' });
+
+function peer(changes: Partial<Peer> = {}): Peer {
+  return { isTrusted: true, address: '10.0.0.1', forwarding: undefined, ...changes };
+}
+
+function sent(headers: Record<string, string>, from: Peer = peer()): Record<string, string> {
+  const flat = requestHeaders(headers, from, identity);
+  const result: Record<string, string> = {};
+  for (let index = 0; index < flat.length; index += 2) result[flat[index] ?? ''] = flat[index + 1] ?? '';
+  return result;
+}
+
+describe('a request', () => {
+  test('keeps its own headers and its host', () => {
+    const result = sent({ host: 'h:1', accept: '*/*', 'content-type': 'x/y' });
+    expect(result).toMatchObject({ host: 'h:1', accept: '*/*', 'content-type': 'x/y' });
+  });
+
+  test('loses what belongs to its connection, and what Connection names', () => {
+    const result = sent({
+      host: 'h',
+      connection: 'close, X-Secret',
+      'x-secret': '1',
+      te: 'trailers',
+      'keep-alive': '5',
+      upgrade: 'h2c',
+      'proxy-authorization': 'x',
+      expect: '100-continue',
+      'transfer-encoding': 'chunked',
+      'content-length': '5',
+    });
+    expect(Object.keys(result).sort()).toEqual(
+      [
+        'causeway-gateway',
+        'forwarded',
+        'host',
+        'via',
+        'x-forwarded-for',
+        'x-forwarded-host',
+        'x-forwarded-proto',
+      ].sort(),
+    );
+  });
+
+  test('says where it comes from', () => {
+    expect(sent({ host: 'h:8080' })).toMatchObject({
+      via: '1.1 gw',
+      forwarded: 'for=10.0.0.1;host="h:8080";proto=http',
+      'x-forwarded-for': '10.0.0.1',
+      'x-forwarded-host': 'h:8080',
+      'x-forwarded-proto': 'http',
+      'causeway-gateway': 'east/gw',
+    });
+    expect(sent({ host: 'h' }, peer({ address: '::1' })).forwarded).toBe('for="[::1]";host=h;proto=http');
+  });
+
+  test('continues what a trusted peer says', () => {
+    const before = {
+      host: 'inner',
+      via: '1.1 tier1',
+      forwarded: 'for=1.2.3.4;host=outer;proto=https',
+      'x-forwarded-for': '1.2.3.4',
+      'x-forwarded-host': 'outer',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-path': '/p',
+      'causeway-gateway': 'tier1',
+      'causeway-failed': 'east/b1',
+    };
+    expect(sent(before)).toMatchObject({
+      via: '1.1 tier1, 1.1 gw',
+      forwarded: 'for=1.2.3.4;host=outer;proto=https, for=10.0.0.1;host=inner;proto=http',
+      'x-forwarded-for': '1.2.3.4, 10.0.0.1',
+      'x-forwarded-host': 'outer',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-path': '/p',
+      'causeway-gateway': 'tier1, east/gw',
+      'causeway-failed': 'east/b1',
+    });
+  });
+
+  test('of a stranger is not believed', () => {
+    const result = sent(
+      {
+        host: 'h',
+        forwarded: 'for=6.6.6.6',
+        'x-forwarded-for': '6.6.6.6',
+        'x-forwarded-path': '/p',
+        'causeway-failed': 'x',
+        'causeway-gateway': 'y',
+      },
+      peer({ isTrusted: false }),
+    );
+    expect(result).toMatchObject({
+      forwarded: 'for=10.0.0.1;host=h;proto=http',
+      'x-forwarded-for': '10.0.0.1',
+      'causeway-gateway': 'east/gw',
+    });
+    expect(result).not.toHaveProperty('causeway-failed');
+    expect(result).not.toHaveProperty('x-forwarded-path');
+  });
+
+  test('to another host on the same connection says that host', () => {
+    const same = peer();
+    expect(sent({ host: 'a' }, same)['x-forwarded-host']).toBe('a');
+    expect(sent({ host: 'b' }, same)['x-forwarded-host']).toBe('b');
+  });
+});
+
+describe('an answer', () => {
+  const answer = {
+    'content-type': 'x/y',
+    'content-length': '5',
+    connection: 'close',
+    'set-cookie': ['a', 'b'],
+    'causeway-owner': 'east/b1',
+  };
+
+  test('keeps what is the client’s and loses what is the connection’s and ours', () => {
+    const flat = responseHeaders(answer, { isPeerGateway: false, identity });
+    expect(flat).toEqual(['content-type', 'x/y', 'set-cookie', 'a', 'set-cookie', 'b', 'via', '1.1 gw']);
+  });
+
+  test('tells a peer gateway who owns the consumer', () => {
+    const flat = responseHeaders(answer, { isPeerGateway: true, identity });
+    expect(flat).toContain('causeway-owner');
+  });
+});

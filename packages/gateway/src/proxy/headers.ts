@@ -1,0 +1,151 @@
+/** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { CAUSEWAY_PREFIX, formatHop, GATEWAY_HEADER, type GatewayHop } from '@causeway/protocol/routing.ts';
+import type { Peer } from './peer.ts';
+
+/** What the gateway says about itself in headers; made once. */
+export interface Identity {
+  readonly hop: GatewayHop;
+  /** Entry of `causeway-gateway`. */
+  readonly entry: string;
+  /** Entry of `Via`. */
+  readonly via: string;
+}
+
+export function identityOf(hop: GatewayHop): Identity {
+  return { hop, entry: formatHop(hop), via: `1.1 ${hop.name}` };
+}
+
+/** What this gateway says about where the request comes from, continuing what is there. */
+const WRITTEN_ANEW: ReadonlySet<string> = new Set([
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  GATEWAY_HEADER,
+]);
+
+/** Connection-level headers (RFC 9110 §7.6.1), and those that this gateway writes anew. */
+const NOT_PASSED_ON: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  // The gateway has read the body: it answers for its length, and for 100 Continue.
+  'content-length',
+  'expect',
+  ...WRITTEN_ANEW,
+]);
+
+const RESPONSE_NOT_PASSED_ON: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'via',
+  // Of what is sent on, which may not be what came.
+  'content-length',
+]);
+
+/** The request's headers for the target, as a flat list of names and values. `Host` stays the client's. */
+export function requestHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: Identity): string[] {
+  const listed = connectionOptions(headers.connection);
+  const result: string[] = [];
+  // Who forwarded it before, as far as that is believed.
+  let isForwarded = false;
+  for (const name in headers) {
+    if (NOT_PASSED_ON.has(name) || listed?.has(name)) {
+      isForwarded ||= WRITTEN_ANEW.has(name);
+      continue;
+    }
+    if (!peer.isTrusted && (name.startsWith(CAUSEWAY_PREFIX) || name.startsWith('x-forwarded-'))) continue;
+    const value = headers[name];
+    if (typeof value === 'string') result.push(name, value);
+    else if (value !== undefined) for (const item of value) result.push(name, item);
+  }
+  const forwarding = isForwarded
+    ? forwardingHeaders(headers, peer, identity)
+    : firstForwardingHeaders(headers.host ?? '', peer, identity);
+  for (const text of forwarding) result.push(text);
+  return result;
+}
+
+/** The headers of a request that nobody forwarded before: the same for all requests of a connection to one host. */
+function firstForwardingHeaders(host: string, peer: Peer, identity: Identity): readonly string[] {
+  if (peer.forwarding?.host !== host) {
+    peer.forwarding = { host, headers: forwardingHeaders({ host }, peer, identity) };
+  }
+  return peer.forwarding.headers;
+}
+
+function forwardingHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: Identity): string[] {
+  const host = headers.host ?? '';
+  const before = peer.isTrusted ? headers : NO_HEADERS;
+  const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
+  return [
+    ...['via', append(headers.via, identity.via)],
+    ...['forwarded', append(before.forwarded, element)],
+    ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
+    ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
+    ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? 'http'],
+    ...[GATEWAY_HEADER, append(before[GATEWAY_HEADER], identity.entry)],
+  ];
+}
+
+const NO_HEADERS: IncomingHttpHeaders = {};
+
+/** The answer's headers for the client, as a flat list. Our own stay between gateways. */
+export function responseHeaders(
+  headers: Record<string, string | string[] | undefined>,
+  options: { isPeerGateway: boolean; identity: Identity },
+): string[] {
+  const listed = connectionOptions(first(headers['connection']));
+  const result: string[] = [];
+  for (const name in headers) {
+    if (RESPONSE_NOT_PASSED_ON.has(name) || listed?.has(name)) continue;
+    if (!options.isPeerGateway && name.startsWith(CAUSEWAY_PREFIX)) continue;
+    const value = headers[name];
+    if (typeof value === 'string') result.push(name, value);
+    else if (value !== undefined) for (const item of value) result.push(name, item);
+  }
+  result.push('via', append(headers['via'], options.identity.via));
+  return result;
+}
+
+/** The headers that `Connection` names as belonging to this connection. */
+function connectionOptions(connection: string | undefined): Set<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
+  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
+}
+
+function append(before: string | string[] | undefined, value: string): string {
+  if (before === undefined || before.length === 0) return value;
+  return `${Array.isArray(before) ? before.join(', ') : before}, ${value}`;
+}
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** A node identifier (RFC 7239 §6): IPv6 in brackets and quotes. */
+function quoteNode(address: string): string {
+  return address.includes(':') ? `"[${address}]"` : address;
+}
+
+const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
+/** A token as it is, anything else (`host:port`) as a quoted-string (RFC 7239 §4). */
+function quoteIfNeeded(value: string): string {
+  return TOKEN.test(value) ? value : `"${value.replaceAll(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,107 @@
+/** The circuit breaker of one target: opossum decides, and the request path only bumps an integer. */
+import CircuitBreaker from 'opossum';
+import type { BreakerState } from '../events.ts';
+
+export interface BreakerSettings {
+  readonly errorPercent: number;
+  readonly minRequests: number;
+  readonly windowMs: number;
+  readonly resetMs: number;
+}
+
+const WINDOW_BUCKETS = 10;
+
+export class Breaker {
+  readonly #circuit: CircuitBreaker<[boolean], void>;
+  readonly #onChange: (from: BreakerState, to: BreakerState, reason: string) => void;
+  #state: BreakerState = 'closed';
+  #uncountedSuccesses = 0;
+  #isTrialUnderWay = false;
+  #reason = '';
+
+  constructor(settings: BreakerSettings, onChange: (from: BreakerState, to: BreakerState, reason: string) => void) {
+    this.#onChange = onChange;
+    this.#circuit = new CircuitBreaker(reject, {
+      timeout: false,
+      errorThresholdPercentage: settings.errorPercent,
+      volumeThreshold: settings.minRequests,
+      rollingCountTimeout: settings.windowMs,
+      rollingCountBuckets: WINDOW_BUCKETS,
+      resetTimeout: settings.resetMs,
+      // Both sort or copy every latency of the window, at each failure.
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+    });
+    this.#circuit.on('open', () => this.#change('open', this.#reason));
+    this.#circuit.on('halfOpen', () => this.#change('halfOpen', `open for ${settings.resetMs} ms`));
+    this.#circuit.on('close', () => this.#change('closed', 'a trial request succeeded'));
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** Whether a request may go through now: half open, only one may. */
+  get admits(): boolean {
+    return this.#state === 'closed' || (this.#state === 'halfOpen' && !this.#isTrialUnderWay);
+  }
+
+  /** A request is sent; `succeeded`, `failed` or `abandoned` follows. */
+  started(): void {
+    if (this.#state === 'halfOpen') this.#isTrialUnderWay = true;
+  }
+
+  succeeded(): void {
+    if (this.#state === 'closed') this.#uncountedSuccesses += 1;
+    else this.#settle(true);
+  }
+
+  failed(reason: string): void {
+    this.#reason = reason;
+    this.flush();
+    this.#settle(false);
+  }
+
+  /** The request ended without a verdict on the target: the client went away. */
+  abandoned(): void {
+    this.#isTrialUnderWay = false;
+  }
+
+  /**
+   * Moves the successes counted since the last call into opossum's window. To be called once a bucket at least
+   * (windowMs / 10), off the request path.
+   */
+  flush(): void {
+    if (this.#uncountedSuccesses === 0) return;
+    const bucket = this.#circuit.status.window[0];
+    if (bucket !== undefined) {
+      bucket.fires += this.#uncountedSuccesses;
+      bucket.successes += this.#uncountedSuccesses;
+    }
+    this.#uncountedSuccesses = 0;
+  }
+
+  close(): void {
+    this.#circuit.shutdown();
+  }
+
+  #settle(isGood: boolean): void {
+    this.#isTrialUnderWay = false;
+    // Open: opossum would only count a rejection; requests of panic traffic end here.
+    if (this.#state === 'open') return;
+    this.#circuit.fire(isGood).catch(() => {});
+  }
+
+  #change(to: BreakerState, reason: string): void {
+    const from = this.#state;
+    if (from === to) return;
+    this.#state = to;
+    this.#isTrialUnderWay = false;
+    this.#onChange(from, to, reason);
+  }
+}
+
+/** opossum's action: what already happened. */
+function reject(isGood: boolean): Promise<void> {
+  return isGood ? Promise.resolve() : Promise.reject(new Error('request failed'));
+}

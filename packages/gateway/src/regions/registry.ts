@@ -1,0 +1,234 @@
+/** Owns the targets and their probes, and publishes a new snapshot whenever anything about them changes. */
+import { formatHop, GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import { normalizeUrl } from '../config/load.ts';
+import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
+import type { EventLog } from '../events.ts';
+import { judge, type ProbeResult } from './health.ts';
+import { HealthCheck } from './health-check.ts';
+import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
+import { Target } from './target.ts';
+
+/** How often time limits are looked at, and successes carried over to the breakers: what requests then need not do. */
+const SWEEP_INTERVAL_MS = 50;
+
+interface Member {
+  target: Target;
+  check: HealthCheck;
+  /** What the check was made with: another setting makes another check. */
+  checkKey: string;
+  breakerKey: string;
+  adminUrl: string | undefined;
+}
+
+export class Registry {
+  readonly #events: EventLog;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  readonly #members = new Map<string, Member>();
+  /** Removed from the config, with requests that may still finish. */
+  readonly #retired = new Map<Target, Promise<void>>();
+  #config: GatewayConfig;
+  #snapshot: Snapshot;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(config: GatewayConfig, options: { events: EventLog; random: () => number; now: () => number }) {
+    this.#config = config;
+    this.#events = options.events;
+    this.#random = options.random;
+    this.#now = options.now;
+    this.#snapshot = { regions: [], isPanic: false, settings: config };
+  }
+
+  /** What the request path reads; a new object after every change. */
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  get config(): GatewayConfig {
+    return this.#config;
+  }
+
+  start(): void {
+    this.apply(this.#config);
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    this.#sweepTimer.unref();
+  }
+
+  /** Takes over a config: targets stay what they are by region and URL, removed ones finish what they have. */
+  apply(config: GatewayConfig): void {
+    this.#config = config;
+    const wanted = new Set<string>();
+    for (const region of config.regions) {
+      for (const target of region.targets) {
+        const key = memberKey(region.name, target.url);
+        wanted.add(key);
+        this.#addOrUpdate(key, region, normalizeUrl(target.url), target.adminUrl);
+      }
+    }
+    for (const [key, member] of this.#members) {
+      if (wanted.has(key)) continue;
+      this.#members.delete(key);
+      this.#retire(member);
+    }
+    this.#publish();
+  }
+
+  /** Every target, as they are in the config. */
+  targets(): Target[] {
+    return [...this.#members.values()].map((member) => member.target);
+  }
+
+  /** Where a region's gateway answers operators. */
+  adminUrlOf(region: string): string | undefined {
+    for (const { target, adminUrl } of this.#members.values()) {
+      if (target.region === region && adminUrl !== undefined) return adminUrl;
+    }
+    return undefined;
+  }
+
+  /** Real traffic failed on a target: look at once, instead of at the next interval. */
+  suspect(target: Target): void {
+    this.#members.get(memberKey(target.region, target.url))?.check.probeSoon();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#sweepTimer);
+    const members = [...this.#members.values()];
+    this.#members.clear();
+    await Promise.all(members.flatMap(({ check, target }) => [check.close(), target.close()]));
+    await Promise.all(this.#retired.values());
+  }
+
+  #sweep(): void {
+    const nowMs = this.#now();
+    for (const { target } of this.#members.values()) {
+      target.breaker.flush();
+      target.inFlight.expire(nowMs);
+    }
+    for (const target of this.#retired.keys()) target.inFlight.expire(nowMs);
+  }
+
+  #addOrUpdate(key: string, region: RegionConfig, url: string, adminUrl: string | undefined): void {
+    const { healthCheck, breaker, upstream, gateway } = this.#config;
+    const checkKey = JSON.stringify([healthCheck, gateway]);
+    const breakerKey = JSON.stringify([breaker, upstream]);
+    const existing = this.#members.get(key);
+    if (existing !== undefined && existing.breakerKey === breakerKey) {
+      existing.adminUrl = adminUrl;
+      if (existing.checkKey === checkKey) return;
+      void existing.check.close();
+      existing.checkKey = checkKey;
+      existing.check = this.#startCheck(existing.target);
+      return;
+    }
+    const target = new Target({
+      region: region.name,
+      url,
+      upstream,
+      breaker,
+      onBreakerChange: (from, to, reason) => {
+        this.#events.emit({ type: 'breaker', region: region.name, target: url, from, to, reason });
+        this.#publish();
+      },
+    });
+    if (existing !== undefined) {
+      target.health = existing.target.health;
+      target.healthSince = existing.target.healthSince;
+      this.#retire(existing);
+    }
+    this.#members.set(key, { target, check: this.#startCheck(target), checkKey, breakerKey, adminUrl });
+  }
+
+  #startCheck(target: Target): HealthCheck {
+    const { healthCheck, gateway } = this.#config;
+    const check = new HealthCheck({
+      url: target.url,
+      path: healthCheck.path,
+      intervalMs: healthCheck.intervalMs,
+      timeoutMs: healthCheck.timeoutMs,
+      // A regional gateway answers a peer for its own region: another region's health is not its own.
+      headers: {
+        'user-agent': 'causeway-health-check',
+        [GATEWAY_HEADER]: formatHop({ region: gateway.region, name: gateway.name }),
+      },
+      random: this.#random,
+      onResult: (result) => this.#onProbe(target, result),
+    });
+    check.start();
+    return check;
+  }
+
+  #onProbe(target: Target, result: ProbeResult): void {
+    if (result.isGood) target.probeCounts.good += 1;
+    else target.probeCounts.failed += 1;
+    const before = target.health;
+    target.health = judge(before, result, this.#config.healthCheck);
+    if (target.health.status === before.status) return;
+    target.healthSince = new Date();
+    this.#events.emit({
+      type: 'health',
+      region: target.region,
+      target: target.url,
+      from: before.status,
+      to: target.health.status,
+      reason: target.health.reason,
+    });
+    if (before.status === 'unhealthy') target.renewConnections();
+    this.#publish();
+    if (target.health.status === 'unhealthy') this.#failOver(target);
+  }
+
+  /** Requests in flight on a target that is down do not wait for their time limits, if there is anywhere else to go. */
+  #failOver(target: Target): void {
+    if (this.#snapshot.isPanic || !this.targets().some((other) => other !== target && other.isAvailable)) return;
+    let requestCount = 0;
+    for (const request of target.inFlight.toArray()) {
+      if (request.targetDeclaredDown(target.health.reason)) requestCount += 1;
+    }
+    if (requestCount === 0) return;
+    const { region, url } = target;
+    this.#events.emit({ type: 'failover', region, target: url, requestCount, reason: target.health.reason });
+  }
+
+  #publish(): void {
+    if (this.#isClosed) return;
+    const config = this.#config;
+    const regions: RegionSnapshot[] = config.regions.map((region) => ({
+      name: region.name,
+      weight: region.weight,
+      priority: region.priority,
+      isLocal: region.name === config.gateway.region,
+      targets: region.targets.flatMap(({ url }) => {
+        const member = this.#members.get(memberKey(region.name, url));
+        return member === undefined ? [] : [member.target];
+      }),
+    }));
+    const wasPanic = this.#snapshot.isPanic;
+    const panic = isPanic(regions, config.healthCheck.panicPercent);
+    this.#snapshot = Object.freeze({ regions, isPanic: panic, settings: config });
+    // At the start nothing is probed yet: that is no event.
+    const isProbed = this.targets().every((target) => target.health.status !== 'unknown');
+    if (panic !== wasPanic && isProbed) {
+      this.#events.emit({
+        type: 'panic',
+        isPanic: panic,
+        reason: panic
+          ? `fewer than ${config.healthCheck.panicPercent} % of the targets are left: all of them get traffic`
+          : 'enough targets are well again',
+      });
+    }
+  }
+
+  #retire({ check, target }: Member): void {
+    void check.close();
+    const done = target.drain().finally(() => this.#retired.delete(target));
+    this.#retired.set(target, done);
+  }
+}
+
+function memberKey(region: string, url: string): string {
+  return `${region} ${normalizeUrl(url)}`;
+}

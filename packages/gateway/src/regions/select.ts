@@ -1,0 +1,105 @@
+/**
+ * Chooses the target of an attempt: pure, without allocation, one scan over the targets that were not tried yet.
+ *
+ * Regions are spread by weighted rendezvous hashing (each draws -ln(u) / weight, the lowest wins). For a consumer u comes
+ * from a hash of its name, so that every gateway makes the same guess; for other work u is chance.
+ */
+import type { RegionSnapshot, Snapshot } from './snapshot.ts';
+import type { Target } from './target.ts';
+
+export interface SelectionRequest {
+  /** Hash of the consumer that the request belongs to; `undefined` for work that any target can do. */
+  readonly consumerHash: number | undefined;
+  /** Where the consumer is known to live. */
+  readonly home: Target | undefined;
+  /** The request has crossed regions already: only this gateway's own region may serve it. */
+  readonly localOnly: boolean;
+  readonly random: () => number;
+}
+
+/** The best target that was not tried; `undefined` when there is none. Targets that are down come last, as a last resort. */
+export function selectTarget(
+  snapshot: Snapshot,
+  request: SelectionRequest,
+  tried: readonly Target[],
+): Target | undefined {
+  const { home } = request;
+  if (home !== undefined && !tried.includes(home) && (snapshot.isPanic || home.isAvailable)) {
+    if (isKnown(snapshot, home, request.localOnly)) return home;
+  }
+  let best: Target | undefined;
+  let bestTier = Number.POSITIVE_INFINITY;
+  let bestDraw = Number.POSITIVE_INFINITY;
+  for (const region of snapshot.regions) {
+    if (region.weight === 0 || (request.localOnly && !region.isLocal)) continue;
+    const regionDraw = drawRegion(region, request);
+    let bestTargetDraw = Number.POSITIVE_INFINITY;
+    for (const target of region.targets) {
+      if (tried.includes(target)) continue;
+      const tier = tierOf(snapshot, region, target);
+      if (tier > bestTier || (tier === bestTier && regionDraw > bestDraw)) continue;
+      const isSameRegion = best !== undefined && best.region === region.name && tier === bestTier;
+      const targetDraw = drawTarget(target, request);
+      if (isSameRegion && targetDraw >= bestTargetDraw) continue;
+      best = target;
+      bestTier = tier;
+      bestDraw = regionDraw;
+      bestTargetDraw = targetDraw;
+    }
+  }
+  return best;
+}
+
+/** Whether any target could be chosen: without one, an error is all that a client can get. */
+export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
+  return snapshot.regions.some(
+    (region) =>
+      region.weight > 0 &&
+      (!localOnly || region.isLocal) &&
+      region.targets.some((target) => target.health.status === 'healthy' && target.breaker.state !== 'open'),
+  );
+}
+
+/** Lower is better: available ones by priority, then the others by priority. */
+function tierOf(snapshot: Snapshot, region: RegionSnapshot, target: Target): number {
+  return snapshot.isPanic || target.isAvailable ? region.priority : LAST_RESORT + region.priority;
+}
+
+/** Above every priority. */
+const LAST_RESORT = 1_000_000;
+
+function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolean {
+  return snapshot.regions.some(
+    (region) => (!localOnly || region.isLocal) && region.name === target.region && region.targets.includes(target),
+  );
+}
+
+function drawRegion(region: RegionSnapshot, { consumerHash, random }: SelectionRequest): number {
+  const u = consumerHash === undefined ? random() : toUnitInterval(mix(consumerHash, hashText(region.name)));
+  return -Math.log(1 - u) / region.weight;
+}
+
+function drawTarget(target: Target, { consumerHash, random }: SelectionRequest): number {
+  return consumerHash === undefined ? random() : toUnitInterval(mix(consumerHash, hashText(target.url)));
+}
+
+/** FNV-1a, 32 bits (the reference constants). Not for secrets. */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** Joins two hashes and spreads the bits (the finalizer of MurmurHash3). */
+function mix(a: number, b: number): number {
+  let hash = a ^ Math.imul(b, 0x9e3779b1);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function toUnitInterval(hash: number): number {
+  return hash / 0x1_0000_0000;
+}

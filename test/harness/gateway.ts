@@ -1,0 +1,46 @@
+/** A gateway of a test, in this process, on ports of the system's choice, over regions given as URLs. */
+import { parseConfig } from '@causeway/config/load.ts';
+import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
+import { Gateway } from '@causeway/gateway/gateway.ts';
+import { stringify } from 'yaml';
+import { until } from './until.ts';
+
+/** Partial YAML; sections are merged over quick health checks. */
+export type ConfigOverrides = Record<string, unknown>;
+
+export function testConfig(overrides: ConfigOverrides): GatewayConfig {
+  const yaml = stringify({
+    healthCheck: { intervalMs: 50, timeoutMs: 200, rise: 1, fall: 2 },
+    listen: { port: 0 },
+    admin: { port: 0 },
+    shutdown: { graceMs: 100 },
+    ...overrides,
+  });
+  return parseConfig('test.yaml', yaml, { schema: GatewayConfig, env: {} });
+}
+
+/** Regions `east`, `west`, … of one target each, as YAML. */
+export function regions(urls: Record<string, string>, weights: Record<string, number> = {}): unknown[] {
+  return Object.entries(urls).map(([name, url]) => ({ name, weight: weights[name] ?? 100, targets: [{ url }] }));
+}
+
+export interface TestGateway {
+  gateway: Gateway;
+  url: string;
+  adminUrl: string;
+  close(): Promise<void>;
+}
+
+/** Starts a gateway and waits until every target was probed. */
+export async function startGateway(overrides: ConfigOverrides): Promise<TestGateway> {
+  const gateway = new Gateway({ config: testConfig(overrides), configFile: 'test.yaml' });
+  const { url, adminUrl } = await gateway.start();
+  const targetCount = testConfig(overrides).regions.flatMap((region) => region.targets).length;
+  await until('every target is probed', () => {
+    return (
+      new Set(gateway.events.recent().flatMap((event) => (event.type === 'health' ? [event.target] : []))).size ===
+      targetCount
+    );
+  });
+  return { gateway, url, adminUrl, close: () => gateway.close('the test is over') };
+}

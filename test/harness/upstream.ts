@@ -1,0 +1,90 @@
+/** A real HTTP server of a test, on loopback and a port of the system's choice: stands where a bridge or a gateway would. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface UpstreamRequest {
+  method: string;
+  url: string;
+  headers: IncomingMessage['headers'];
+  body: string;
+  /** Settles when the client's side of the connection is gone before the answer was complete. */
+  aborted: Promise<void>;
+}
+
+export type UpstreamHandler = (request: UpstreamRequest, response: ServerResponse) => void;
+
+export interface Upstream {
+  url: string;
+  port: number;
+  /** What came, probes left out. */
+  requests: UpstreamRequest[];
+  /** What `/ready` answers. */
+  readyStatus: number;
+  /** Answers probes not at all. */
+  isFrozen: boolean;
+  handle: UpstreamHandler;
+  /** Breaks every connection off and takes no more. */
+  kill(): Promise<void>;
+  /** Listens again, on the same port. */
+  revive(): Promise<void>;
+}
+
+export async function startUpstream(handle: UpstreamHandler = answerJson({})): Promise<Upstream> {
+  const server = createServer((request, response) => {
+    if (request.url === '/ready') {
+      if (upstream.isFrozen) return;
+      response.writeHead(upstream.readyStatus).end();
+      return;
+    }
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('error', () => {});
+    request.on('end', () => {
+      const received: UpstreamRequest = {
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        body: Buffer.concat(chunks).toString('utf8'),
+        aborted: new Promise((resolve) => response.once('close', () => response.writableFinished || resolve())),
+      };
+      upstream.requests.push(received);
+      upstream.handle(received, response);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const upstream: Upstream = {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    requests: [],
+    readyStatus: 200,
+    isFrozen: false,
+    handle,
+    async kill() {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+    async revive() {
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+    },
+  };
+  return upstream;
+}
+
+/** Answers every request with the same JSON. */
+export function answerJson(value: unknown, status = 200): UpstreamHandler {
+  return (_, response) => {
+    const body = JSON.stringify(value);
+    response.writeHead(status, {
+      'content-type': 'application/vnd.kafka.v2+json',
+      'content-length': String(Buffer.byteLength(body)),
+    });
+    response.end(body);
+  };
+}
