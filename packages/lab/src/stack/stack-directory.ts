@@ -56,6 +56,11 @@ export class StackDirectory {
     mkdirSync(this.kafka);
   }
 
+  /** The files that say that a lab lives here. */
+  get claims(): string[] {
+    return [this.stackFile, this.#lockFile];
+  }
+
   /** Replaces `stack.json` at once: a reader never sees half of it. */
   write(content: StackFile): void {
     const partFile = `${this.stackFile}.part`;

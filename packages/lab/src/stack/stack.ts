@@ -69,6 +69,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     await assertPortsFree(options.bootstrap === undefined ? ports : { ...ports, kafka: [] });
     reaper = new Reaper();
+    // A lab that is killed must not leave a file that says it runs.
+    reaper.atEnd(['rm', '-f', ...directory.claims]);
     const parts: StackParts = { options: { ...options, onEvent }, ports, directory, reaper };
     stack = new Stack(parts, await startOrUseKafka(parts));
     await stack.start(options.signal);
