@@ -15,6 +15,7 @@ import {
   formatProcessEvent,
   formatRegions,
   formatSummary,
+  formatTraffic,
   judge,
   type Paint,
 } from './terminal/format.ts';
@@ -89,6 +90,7 @@ export class Lab {
 
   async #runTraffic(stack: Stack, signal: AbortSignal): Promise<LabOutcome> {
     const traffic = new Traffic({ url: stack.tier1.url, bootstrap: stack.kafka.bootstrap, topic: TOPIC });
+    this.#screen.print(formatTraffic(traffic));
     this.#screen.status('The consumers join their group …');
     await traffic.start(signal);
     const elapsed = stopwatch();

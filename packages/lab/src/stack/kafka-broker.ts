@@ -23,8 +23,10 @@ export interface BrokerOptions {
   brokerCount: 1 | 3;
   /** Two a broker: clients, then controller. */
   ports: readonly number[];
-  /** Its data, its log and its properties file are made in here. */
+  /** Its data and its properties file are made in here. */
   directory: string;
+  /** Default: `directory`. */
+  logDirectory?: string | undefined;
   /** Broker properties on top of the lab's; Java only. */
   properties?: Readonly<Record<string, string>> | undefined;
   runtime: KafkaRuntime;
@@ -97,7 +99,8 @@ export class KafkaBroker {
   }
 
   get #logFile(): string {
-    return join(this.#options.directory, `broker-${this.id}.log`);
+    const { logDirectory, directory } = this.#options;
+    return join(logDirectory ?? directory, `kafka-${this.id}.log`);
   }
 
   get #propertiesFile(): string {

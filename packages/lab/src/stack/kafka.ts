@@ -15,8 +15,10 @@ export interface KafkaOptions {
   brokerCount: 1 | 3;
   /** Two a broker: clients, then controller. */
   ports: readonly number[];
-  /** Logs and data; emptied by whoever owns it. */
+  /** For data; emptied by whoever owns it. */
   directory: string;
+  /** Default: `directory`. */
+  logDirectory?: string | undefined;
   reaper: Reaper;
   /** What takes long before there is a process: `isUpdate` for a line that replaces the one before. */
   onProgress: (text: string, isUpdate: boolean) => void;

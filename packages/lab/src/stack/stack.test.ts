@@ -1,11 +1,12 @@
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { assertPortsFree, findStackPorts } from './ports.ts';
-import { type StackEvent, type StackOptions, startStack } from './stack.ts';
+import { type Region, type StackEvent, type StackOptions, startStack } from './stack.ts';
+import type { StackFile } from './stack-directory.ts';
 
 const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
 
@@ -38,6 +39,55 @@ async function failingStart(options: StackOptions): Promise<{ error: unknown; ev
     (cause: unknown) => cause,
   );
   return { error, events };
+}
+
+function readStackFile(): StackFile {
+  return JSON.parse(readFileSync(join(directory, 'stack.json'), 'utf8')) as StackFile;
+}
+
+test('a region is killed and restored while the rest stays, stack.json tells which processes run, and closing ends all', async () => {
+  const ports = await findStackPorts(1);
+  const events: StackEvent[] = [];
+  const bootstrap = inject('kafkaBootstrap');
+  const stack = await startStack({ ports, directory, bootstrap, onEvent: (event) => events.push(event) });
+  try {
+    const before = readStackFile();
+    expect(before).toEqual({
+      kafka: { bootstrap, pids: [] },
+      tier1: { url: stack.tier1.url, admin: stack.tier1.admin, pid: stack.tier1.pid },
+      regions: { east: regionEntry(stack.regions.east), west: regionEntry(stack.regions.west) },
+      config: stack.configDirectory,
+    });
+    expect(stack.tier1.url).toBe(`http://127.0.0.1:${ports.tier1}`);
+
+    await stack.killRegion('east');
+    expect(stack.isRegionUp('east')).toBe(false);
+    const during = readStackFile();
+    expect([during.regions.east.gateway.pid, during.regions.east.bridge.pid]).toEqual([null, null]);
+    expect(during.regions.west).toEqual(before.regions.west);
+
+    await stack.restoreRegion('east');
+    const after = readStackFile();
+    expect(after.regions.east).toEqual(regionEntry(stack.regions.east));
+    expect(after.regions.east.bridge.pid).not.toBe(before.regions.east.bridge.pid);
+    expect(after.tier1).toEqual(before.tier1);
+  } finally {
+    await Promise.all([stack.close(), stack.close()]);
+  }
+  expect(startedPids(events)).toHaveLength(7);
+  expect(startedPids(events).filter(isAlive)).toEqual([]);
+  expect(events.flatMap((event) => (event.type === 'exited' ? [event.reason] : [])).sort()).toEqual([
+    ...['killed', 'killed', 'stopped', 'stopped', 'stopped', 'stopped', 'stopped'],
+  ]);
+  expect(existsSync(join(directory, 'stack.json'))).toBe(false);
+  await expect(stack.restoreRegion('east')).rejects.toMatchObject({ code: 'stopped' });
+});
+
+function regionEntry({ gateway, bridge }: Region): StackFile['regions']['east'] {
+  return {
+    gateway: { url: gateway.url, admin: gateway.admin, pid: gateway.pid ?? null },
+    bridge: { url: bridge.url, pid: bridge.pid ?? null },
+  };
 }
 
 test('a start that fails halfway says why and leaves no process, no port and no stack.json', async () => {

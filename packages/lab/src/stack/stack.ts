@@ -99,6 +99,7 @@ async function startOrUseKafka({ options, ports, directory, reaper }: StackParts
     brokerCount: options.brokerCount ?? 1,
     ports: ports.kafka,
     directory: directory.kafka,
+    logDirectory: directory.logs,
     reaper,
     onProgress: (text, isUpdate) => options.onEvent?.({ type: 'progress', text, isUpdate }),
     onEvent: options.onEvent,

@@ -78,6 +78,21 @@ export interface BannerPaths {
   stackFile: string;
 }
 
+/** What goes on in the lines that follow. */
+export function formatTraffic({ recordsPerSecond, topic, group }: TrafficFacts): string {
+  return [
+    `  Traffic: ${recordsPerSecond} records a second into ${topic}, one request each, and two consumers in the group ${group}:`,
+    '  plain HTTP clients, which know nothing but the address of the tier-1 gateway.',
+    '',
+  ].join('\n');
+}
+
+export interface TrafficFacts {
+  recordsPerSecond: number;
+  topic: string;
+  group: string;
+}
+
 const DOTS: Record<RegionState, { colour: Colour; dot: string }> = {
   up: { colour: 'green', dot: '●' },
   restoring: { colour: 'yellow', dot: '◐' },

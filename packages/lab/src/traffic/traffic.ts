@@ -31,6 +31,8 @@ export interface TrafficOptions {
 export class Traffic {
   readonly ledger = new Ledger(() => performance.now());
   readonly group: string;
+  readonly topic: string;
+  readonly recordsPerSecond: number;
   readonly #options: TrafficOptions;
   readonly #runId = randomBytes(4).toString('hex');
   readonly #client: HttpClient;
@@ -39,14 +41,13 @@ export class Traffic {
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    this.topic = options.topic;
+    this.recordsPerSecond = options.recordsPerSecond ?? RECORDS_PER_SECOND;
     this.group = `lab-${this.#runId}`;
     this.#client = new HttpClient(options.url);
     const common = { client: this.#client, ledger: this.ledger, topic: options.topic, runId: this.#runId };
-    this.#producer = new Producer({
-      ...common,
-      recordsPerSecond: options.recordsPerSecond ?? RECORDS_PER_SECOND,
-      maxInFlight: MAX_IN_FLIGHT,
-    });
+    const { recordsPerSecond } = this;
+    this.#producer = new Producer({ ...common, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
     this.#consumers = Array.from(
       { length: CONSUMER_COUNT },
       (_, index) => new Consumer({ ...common, group: this.group, name: `consumer-${index + 1}` }),
