@@ -34,7 +34,21 @@ export interface ProduceOptions {
   timeoutMs: number;
 }
 
-/** Sends batches, and counts connections of its own. */
+/**
+ * Times within a batch may differ by this much, 24.8 days: the library writes larger differences wrongly (a signed
+ * 64-bit varint is shifted by 31 bits instead of 63), and so would change the times of other records in the batch.
+ */
+const MAX_BATCH_TIMESPAN_MS = 2n ** 31n - 1n;
+
+/** Whether two records may be in one batch. */
+export function canShareBatch(first: RecordToProduce, other: RecordToProduce): boolean {
+  if (first.timestampMs === other.timestampMs) return true;
+  const nowMs = BigInt(Date.now());
+  const differenceMs = (first.timestampMs ?? nowMs) - (other.timestampMs ?? nowMs);
+  return differenceMs <= MAX_BATCH_TIMESPAN_MS && -differenceMs <= MAX_BATCH_TIMESPAN_MS;
+}
+
+/** Sends batches over connections of its own. */
 export class ProduceClient {
   readonly #cluster: Cluster;
   readonly #pool: ConnectionPool;

@@ -3,7 +3,13 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
 import { errorText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
-import { type BatchOutcome, type PartitionBatch, type ProduceClient, partitionForKey } from '../kafka/produce.ts';
+import {
+  type BatchOutcome,
+  canShareBatch,
+  type PartitionBatch,
+  type ProduceClient,
+  partitionForKey,
+} from '../kafka/produce.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
 import { serializedBytes } from './record-size.ts';
 
@@ -408,13 +414,15 @@ function isCovering(info: TopicInfo, records: readonly RecordToProduce[]): boole
   return records.every(({ partition }) => partition === undefined || partition < info.partitions.length);
 }
 
-/** At least one when there is room for any, so that a large record is never stuck. */
+/** How many of a queue may be the next batch, from the first. */
 function countThatFits(queue: readonly Entry[], roomBytes: number, roomCount: number): number {
+  const [first] = queue;
   let bytes = 0;
   let count = 0;
   for (const entry of queue) {
     bytes += entry.bytes;
     if (count >= roomCount || bytes > roomBytes) break;
+    if (first !== undefined && !canShareBatch(first.record, entry.record)) break;
     count += 1;
   }
   return count;

@@ -1,5 +1,5 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
-import type { Server } from 'node:http';
+import type { OutgoingHttpHeaders, Server } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl, routeOf } from '@causeway/protocol/paths.ts';
@@ -166,7 +166,9 @@ function knownError(error: FastifyError | BridgeError, maxBodyBytes: number): Br
 /** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
 export function answer(reply: FastifyReply, text: string, contentType: string = KAFKA_V2): FastifyReply {
   reply.hijack();
-  const headers = { ...reply.getHeaders(), 'content-type': contentType, 'content-length': Buffer.byteLength(text) };
+  const headers = reply.getHeaders() as OutgoingHttpHeaders;
+  headers['content-type'] = contentType;
+  headers['content-length'] = Buffer.byteLength(text);
   reply.raw.writeHead(reply.statusCode, headers).end(text);
   return reply;
 }

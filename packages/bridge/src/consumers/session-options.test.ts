@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { readSessionOptions } from './session-options.ts';
+
+const DEFAULTS = { resetPolicy: 'latest', requestTimeoutMs: 10_000 } as const;
+
+test('what a client does not say has its default', () => {
+  expect(readSessionOptions({}, DEFAULTS)).toEqual({
+    format: 'binary',
+    resetPolicy: 'latest',
+    fetchMinBytes: 1,
+    requestTimeoutMs: 10_000,
+    isAutoCommit: true,
+    isolationLevel: 'read_uncommitted',
+  });
+});
+
+describe('a bad value is refused in the words of Kafka', () => {
+  test.each([
+    [{ format: 'xml' }, 'Invalid format type.'],
+    [
+      { 'auto.offset.reset': 'foo' },
+      "Invalid value foo for configuration auto.offset.reset: Invalid value `foo` for configuration auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.",
+    ],
+    [{ 'fetch.min.bytes': -1 }, 'Invalid value -1 for configuration fetch.min.bytes: Value must be at least 0'],
+    [
+      { 'fetch.min.bytes': 2 ** 31 },
+      'Invalid value 2147483648 for configuration fetch.min.bytes: Not a number of type INT',
+    ],
+    [
+      { 'consumer.request.timeout.ms': -1 },
+      'Invalid value -1 for configuration request.timeout.ms: Value must be at least 0',
+    ],
+    [
+      { 'isolation.level': 'foo' },
+      'Invalid value foo for configuration isolation.level: String must be one of: read_committed, read_uncommitted',
+    ],
+  ])('%j', (body, message) => {
+    expect(() => readSessionOptions(body, DEFAULTS)).toThrow(
+      expect.objectContaining({ code: 'invalidValue', message }),
+    );
+  });
+});

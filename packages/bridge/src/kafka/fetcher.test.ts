@@ -1,0 +1,272 @@
+import { independentClient } from '@causeway/lab/stack/kafka.ts';
+import { connectionsConnectsChannel } from '@platformatic/kafka';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { KafkaView, unique, until } from '../../test/harness.ts';
+import type { StoredRecord } from '../records.ts';
+import { Cluster } from './cluster.ts';
+import { GroupCoordinator } from './coordinator.ts';
+import { Fetcher, type FetcherOptions, type OutOfRangePolicy } from './fetcher.ts';
+import { within } from './limits.ts';
+import { listOffsets } from './list-offsets.ts';
+
+let kafka: KafkaView;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  cluster = new Cluster({
+    bootstrapServers: inject('kafkaBootstrap').split(','),
+    clientId: 'test',
+    connectTimeoutMs: 3000,
+    requestTimeoutMs: 5000,
+    metadataMaxAgeMs: 30_000,
+  });
+});
+
+afterAll(async () => {
+  await cluster.close();
+  await kafka.close();
+});
+
+async function fetcherOf(
+  topic: string,
+  options: Partial<FetcherOptions> & { partitionCount?: number; position?: bigint; policy?: OutOfRangePolicy } = {},
+): Promise<Fetcher> {
+  const { partitionCount = 1, position = 0n, policy = 'reset', ...rest } = options;
+  await cluster.topics([topic], within(5000));
+  const fetcher = new Fetcher(cluster, policy, {
+    clientId: 'test',
+    isolationLevel: 'read_uncommitted',
+    minBytes: 1,
+    maxBytes: 1_048_576,
+    maxWaitMs: 5000,
+    requestTimeoutMs: 5000,
+    ...rest,
+  });
+  onTestFinished(() => fetcher.close());
+  const partitions = Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition }));
+  fetcher.assign(partitions);
+  fetcher.setPositions(partitions.map((partition) => ({ ...partition, offset: position })));
+  return fetcher;
+}
+
+function values(records: readonly StoredRecord[]): (string | undefined)[] {
+  return records.map(({ value }) => value?.toString());
+}
+
+function numbered(count: number): { value: string }[] {
+  return Array.from({ length: count }, (_, index) => ({ value: `v${index}` }));
+}
+
+/** Everything that comes until nothing more does. */
+async function drain(fetcher: Fetcher): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  while (true) {
+    await fetcher.fill(within(500));
+    const next = fetcher.peek(1000);
+    if (next.length === 0) return records;
+    fetcher.advance(next);
+    records.push(...next);
+  }
+}
+
+test('records before the position are left out, although the broker sends whole batches', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(topic, numbered(5));
+  const fetcher = await fetcherOf(topic, { position: 3n });
+  await fetcher.fill(within(5000));
+  expect(values(fetcher.peek(10))).toEqual(['v3', 'v4']);
+});
+
+test('positions move only by what is taken, and back again when it is given back', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(topic, numbered(5));
+  const fetcher = await fetcherOf(topic);
+  await fetcher.fill(within(5000));
+  expect(values(fetcher.peek(2))).toEqual(['v0', 'v1']);
+  expect(fetcher.positions).toEqual([{ topic, partition: 0, offset: 0n }]);
+  const checkpoint = fetcher.advance(fetcher.peek(2));
+  expect(fetcher.positions).toEqual([{ topic, partition: 0, offset: 2n }]);
+  fetcher.rewind(checkpoint);
+  expect(values(fetcher.peek(10))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
+  fetcher.advance(fetcher.peek(10));
+  expect(fetcher.hasRecords).toBe(false);
+  // Also after what was fetched is gone.
+  fetcher.rewind(checkpoint);
+  expect(values(fetcher.peek(10))).toHaveLength(5);
+});
+
+test('a long wait ends with the first record, and holds up nothing that goes to the same broker', async () => {
+  const topic = await kafka.topic();
+  const fetcher = await fetcherOf(topic);
+  const filling = fetcher.fill(within(10_000));
+  // On a shared connection each of these would wait for the fetch to end.
+  const coordinator = new GroupCoordinator(cluster, unique('group'));
+  const startedAtMs = performance.now();
+  await coordinator.committed([{ topic, partition: 0 }], within(5000), { isStable: false });
+  await listOffsets(cluster, [{ topic, partition: 0 }], {
+    spec: 'latest',
+    isolationLevel: 'read_uncommitted',
+    limits: within(5000),
+  });
+  expect(performance.now() - startedAtMs).toBeLessThan(2000);
+  await kafka.write(topic, [{ value: 'now' }]);
+  await filling;
+  expect(values(fetcher.peek(10))).toEqual(['now']);
+});
+
+test('a wait longer than requests may take otherwise is a wait, not a failure', async () => {
+  const topic = await kafka.topic();
+  const fetcher = await fetcherOf(topic, { maxWaitMs: 1500, requestTimeoutMs: 500 });
+  let connectCount = 0;
+  const onConnect = (): void => {
+    connectCount += 1;
+  };
+  connectionsConnectsChannel.start.subscribe(onConnect);
+  // The broker holds the fetch three times as long as a request may take; a timeout would cost the connection.
+  await fetcher.fill(within(1700));
+  connectionsConnectsChannel.start.unsubscribe(onConnect);
+  expect(connectCount).toBe(1);
+});
+
+test('a wait ends when it is interrupted, and when its client goes', async () => {
+  const topic = await kafka.topic();
+  const fetcher = await fetcherOf(topic);
+  const interrupted = fetcher.fill(within(10_000));
+  fetcher.interrupt();
+  await interrupted;
+  const gone = new AbortController();
+  const aborted = fetcher.fill(within(10_000, gone.signal));
+  gone.abort(new Error('gone'));
+  await expect(aborted).rejects.toThrow('gone');
+});
+
+test('partitions that are kept keep their records and positions, others begin anew', async () => {
+  const topic = await kafka.topic(2);
+  await kafka.write(topic, [
+    { value: 'a', partition: 0 },
+    { value: 'b', partition: 1 },
+  ]);
+  const fetcher = await fetcherOf(topic, { partitionCount: 2 });
+  expect(values(await drain(fetcher)).sort()).toEqual(['a', 'b']);
+  fetcher.assign([{ topic, partition: 1 }]);
+  expect(fetcher.positions).toEqual([{ topic, partition: 1, offset: 1n }]);
+  fetcher.assign([
+    { topic, partition: 0 },
+    { topic, partition: 1 },
+  ]);
+  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, isOutOfRange: false }]);
+});
+
+test('what was fetched for a position that has changed is thrown away', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(topic, numbered(3));
+  const fetcher = await fetcherOf(topic, { position: 3n });
+  const filling = fetcher.fill(within(3000));
+  fetcher.assign([]);
+  await filling;
+  fetcher.assign([{ topic, partition: 0 }]);
+  fetcher.setPositions([{ topic, partition: 0, offset: 1n }]);
+  await fetcher.fill(within(3000));
+  expect(values(fetcher.peek(10))).toEqual(['v1', 'v2']);
+});
+
+test('a position that the log does not have is looked for again, or told', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(topic, numbered(3));
+  const fetcher = await fetcherOf(topic, { position: 100n });
+  await fetcher.fill(within(5000));
+  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, isOutOfRange: true }]);
+  const strict = await fetcherOf(topic, { position: 100n, policy: 'fail' });
+  for (let time = 0; time < 2; time += 1) {
+    await expect(strict.fill(within(5000))).rejects.toMatchObject({
+      code: 'kafkaRefused',
+      message: `org.apache.kafka.clients.consumer.OffsetOutOfRangeException: Fetch position 100 is out of range for partition ${topic}-0`,
+    });
+  }
+});
+
+test('a topic that was deleted and made again is read from its new beginning', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(topic, numbered(2));
+  const fetcher = await fetcherOf(topic, { position: 2n });
+  await kafka.admin.deleteTopics({ topics: [topic] });
+  await until('the topic is gone', async () => !(await kafka.admin.listTopics()).includes(topic));
+  await kafka.createTopic(topic);
+  await kafka.write(topic, numbered(1));
+  await until('the position is out of range', async () => {
+    await fetcher.fill(within(1000));
+    return fetcher.unpositioned.length > 0;
+  });
+});
+
+test('small fetches get through large batches, one at a time', async () => {
+  const topic = await kafka.topic();
+  for (let batch = 0; batch < 3; batch += 1) await kafka.write(topic, [{ value: `${batch}`.repeat(5000) }]);
+  const fetcher = await fetcherOf(topic, { maxBytes: 1024 });
+  expect((await drain(fetcher)).map(({ value }) => value?.length)).toEqual([5000, 5000, 5000]);
+});
+
+test('times, keys, tombstones and headers come as they are stored', async () => {
+  const topic = await kafka.topic();
+  const producer = independentClient(inject('kafkaBootstrap')).producer();
+  await producer.connect();
+  await producer.send({
+    topic,
+    messages: [
+      { key: 'k', value: null, timestamp: '1000', headers: { a: ['1', '2'], b: Buffer.from([0xff]) } },
+      { key: Buffer.alloc(0), value: Buffer.alloc(0), timestamp: '500' },
+    ],
+  });
+  await producer.disconnect();
+  const [first, second] = await drain(await fetcherOf(topic));
+  expect(first).toMatchObject({ key: Buffer.from('k'), value: null, timestampMs: 1000n, offset: 0n });
+  expect(first?.headers.map(([name, value]) => [name?.toString(), value?.toString('hex')])).toEqual([
+    ['a', '31'],
+    ['a', '32'],
+    ['b', 'ff'],
+  ]);
+  expect(second).toMatchObject({ key: Buffer.alloc(0), value: Buffer.alloc(0), timestampMs: 500n, offset: 1n });
+});
+
+test('a topic whose broker sets the time shows the time at which it was stored', async () => {
+  const topic = await kafka.topic(1, { 'message.timestamp.type': 'LogAppendTime' });
+  const beforeMs = BigInt(Date.now());
+  const producer = independentClient(inject('kafkaBootstrap')).producer();
+  await producer.connect();
+  await producer.send({ topic, messages: [{ value: 'v', timestamp: '1000' }] });
+  await producer.disconnect();
+  const [record] = await drain(await fetcherOf(topic));
+  expect(record?.timestampMs).toBeGreaterThanOrEqual(beforeMs - 1000n);
+});
+
+test('read_committed shows committed records only, read_uncommitted all but markers', async () => {
+  const topic = await kafka.topic();
+  const client = independentClient(inject('kafkaBootstrap'));
+  const producer = client.producer({ transactionalId: unique('tx'), idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  // Two aborted transactions of one producer in one fetch: the library's own filter lets the first through.
+  for (const [value, isCommitted] of [
+    ['A1', false],
+    ['C1', true],
+    ['A2', false],
+    ['C2', true],
+    ['A3', false],
+  ] as const) {
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: [{ value }, { value }] });
+    if (isCommitted) await transaction.commit();
+    else await transaction.abort();
+  }
+  await producer.disconnect();
+  await kafka.write(topic, [{ value: 'plain' }]);
+
+  const committed = await fetcherOf(topic, { isolationLevel: 'read_committed' });
+  expect(values(await drain(committed))).toEqual(['C1', 'C1', 'C2', 'C2', 'plain']);
+  // A fetch of one batch at a time: markers lie beyond what is fetched.
+  const small = await fetcherOf(topic, { isolationLevel: 'read_committed', maxBytes: 1 });
+  expect(values(await drain(small))).toEqual(['C1', 'C1', 'C2', 'C2', 'plain']);
+  const all = await fetcherOf(topic);
+  expect(values(await drain(all))).toEqual(['A1', 'A1', 'C1', 'C1', 'A2', 'A2', 'C2', 'C2', 'A3', 'A3', 'plain']);
+  expect(all.positions[0]?.offset).toBe(committed.positions[0]?.offset);
+});

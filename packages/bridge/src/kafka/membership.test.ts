@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { KafkaView, unique, until } from '../../test/harness.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
+import { Cluster } from './cluster.ts';
+import { within } from './limits.ts';
+import { Membership } from './membership.ts';
+
+let kafka: KafkaView;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  const bootstrap = inject('kafkaBootstrap');
+  kafka = await KafkaView.connect(bootstrap);
+  cluster = newCluster(bootstrap);
+});
+
+afterAll(async () => {
+  await cluster.close();
+  await kafka.close();
+});
+
+function newCluster(bootstrap: string): Cluster {
+  return new Cluster({
+    bootstrapServers: bootstrap.split(','),
+    clientId: 'test',
+    connectTimeoutMs: 3000,
+    requestTimeoutMs: 5000,
+    metadataMaxAgeMs: 30_000,
+  });
+}
+
+/** A member that writes down what happens to it. */
+class Recorder {
+  readonly membership: Membership;
+  partitions: string[] | undefined;
+  assignmentCount = 0;
+  revokeCount = 0;
+  isForgotten = false;
+  isFenced = false;
+  onRevoking: () => Promise<void> = async () => {};
+
+  constructor(group: string, instanceId: string, topics: string[], topicRefreshMs = 60_000) {
+    this.membership = new Membership(
+      cluster,
+      group,
+      topics,
+      {
+        clientId: instanceId,
+        instanceId,
+        sessionTimeoutMs: 6000,
+        rebalanceTimeoutMs: 10_000,
+        heartbeatIntervalMs: 100,
+        requestTimeoutMs: 5000,
+        topicRefreshMs,
+      },
+      {
+        onRevoking: async () => {
+          this.revokeCount += 1;
+          await this.onRevoking();
+        },
+        onAssigned: (partitions: readonly TopicPartition[]) => {
+          this.assignmentCount += 1;
+          this.partitions = partitions.map(({ topic, partition }) => partitionKey(topic, partition)).sort();
+        },
+        onForgotten: () => {
+          this.isForgotten = true;
+        },
+        onFenced: () => {
+          this.isFenced = true;
+        },
+      },
+    );
+    onTestFinished(() => this.membership.leave(within(3000)));
+  }
+
+  join(timeoutMs = 10_000): Promise<boolean> {
+    return this.membership.join(within(timeoutMs));
+  }
+
+  commit(offsets: PartitionOffset[]) {
+    return this.membership.commit(offsets, within(5000));
+  }
+}
+
+test('two members share the partitions, and one that leaves gives its own back at once', async () => {
+  const topic = await kafka.topic(3);
+  const group = unique('group');
+  const a = new Recorder(group, 'a', [topic]);
+  expect(await a.join()).toBe(true);
+  expect(a.partitions).toHaveLength(3);
+
+  const b = new Recorder(group, 'b', [topic]);
+  expect(await b.join()).toBe(true);
+  await until('a has its share', () => a.partitions?.length === 2);
+  expect([...(a.partitions ?? []), ...(b.partitions ?? [])].sort()).toEqual([0, 1, 2].map((p) => `${topic}:${p}`));
+  expect(a.revokeCount).toBe(1);
+
+  const startedAtMs = performance.now();
+  await b.membership.leave(within(3000));
+  await until('a has everything', () => a.partitions?.length === 3);
+  // A static member that leaves without its instance id would stay for its session timeout, 6 s.
+  expect(performance.now() - startedAtMs).toBeLessThan(3000);
+  expect(await kafka.members(group)).toEqual(['a']);
+});
+
+test('a takeover fences the old member, which commits nothing more and never joins again', async () => {
+  const topic = await kafka.topic(2);
+  const group = unique('group');
+  const old = new Recorder(group, 'same', [topic]);
+  const other = new Recorder(group, 'other', [topic]);
+  await old.join();
+  await other.join();
+  await until('both have a share', () => old.partitions?.length === 1 && other.partitions?.length === 1);
+  const rebalanceCount = other.assignmentCount;
+
+  const successor = new Recorder(group, 'same', [topic]);
+  expect(await successor.join()).toBe(true);
+  expect(successor.partitions).toEqual(old.partitions);
+  // The library's own commit would join again here, and take the member back.
+  const [partition = 0] = (successor.partitions ?? []).map((key) => Number(key.split(':')[1]));
+  expect(await old.commit([{ topic, partition, offset: 5n }])).toBe('fenced');
+  expect(old.isFenced).toBe(true);
+  await expect(old.join()).rejects.toMatchObject({ code: 'consumerNotFound' });
+  expect((await kafka.committed(group, topic))[partition]).toBe(-1);
+
+  expect(await successor.commit([{ topic, partition, offset: 7n }])).toBe('committed');
+  expect((await kafka.committed(group, topic))[partition]).toBe(7);
+  expect(other.assignmentCount).toBe(rebalanceCount);
+  expect(successor.isFenced).toBe(false);
+});
+
+test('a member that was taken over learns it from its heartbeat alone', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const old = new Recorder(group, 'same', [topic]);
+  await old.join();
+  const successor = new Recorder(group, 'same', [topic]);
+  await successor.join();
+  await until('the old member is fenced', () => old.isFenced);
+  // Nobody steals it back: what the library's own membership does at every heartbeat.
+  await expect(successor.commit([{ topic, partition: 0, offset: 1n }])).resolves.toBe('committed');
+  expect(successor.isFenced).toBe(false);
+  expect(successor.assignmentCount).toBe(1);
+});
+
+test('a member that Kafka forgot waits for somebody to ask, and then joins anew', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const member = new Recorder(group, 'm', [topic]);
+  await member.join();
+  // As an operator removes it, or a session timeout.
+  const successor = new Recorder(group, 'm', [topic]);
+  successor.membership.abandon();
+  await removeMember(group, 'm');
+  await until('it learns that it was forgotten', () => member.isForgotten);
+  expect(await kafka.members(group)).toEqual([]);
+  expect(await member.commit([{ topic, partition: 0, offset: 1n }])).toBe('committed');
+  expect(await member.join()).toBe(true);
+  expect(member.assignmentCount).toBe(2);
+  expect(member.isFenced).toBe(false);
+});
+
+/** Removes a static member from outside, by its instance id alone. */
+async function removeMember(group: string, instanceId: string): Promise<void> {
+  const { leaveGroupV5 } = await import('@platformatic/kafka');
+  const { GroupCoordinator } = await import('./coordinator.ts');
+  await new GroupCoordinator(cluster, group).send(
+    (connection) => leaveGroupV5.api.async(connection, group, [{ memberId: '', groupInstanceId: instanceId }]),
+    within(5000),
+  );
+}
+
+test('what was delivered can be committed before a rebalance takes the partitions', async () => {
+  const topic = await kafka.topic(2);
+  const group = unique('group');
+  const a = new Recorder(group, 'a', [topic]);
+  await a.join();
+  a.onRevoking = async () => {
+    expect(
+      await a.commit([
+        { topic, partition: 0, offset: 3n },
+        { topic, partition: 1, offset: 4n },
+      ]),
+    ).toBe('committed');
+  };
+  const b = new Recorder(group, 'b', [topic]);
+  await b.join();
+  expect(await kafka.committed(group, topic)).toEqual([3, 4]);
+});
+
+test('a commit without a group is possible, and refused where others are members', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const alone = new Recorder(group, 'alone', []);
+  expect(await alone.commit([{ topic, partition: 0, offset: 3n }])).toBe('committed');
+  expect(await kafka.committed(group, topic)).toEqual([3]);
+  const member = new Recorder(group, 'member', [topic]);
+  await member.join();
+  expect(await alone.commit([{ topic, partition: 0, offset: 9n }])).toBe('notMember');
+  expect(await kafka.committed(group, topic)).toEqual([3]);
+});
+
+test('new topics and partitions reach the group', async () => {
+  const topic = unique('late');
+  const group = unique('group');
+  const member = new Recorder(group, 'm', [topic], 100);
+  await member.join();
+  expect(member.partitions).toEqual([]);
+  await kafka.createTopic(topic, 1);
+  await until('the new topic', () => member.partitions?.length === 1);
+  await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+  await until('the new partition', () => member.partitions?.length === 2);
+});
+
+test('other topics are told to the group when somebody asks', async () => {
+  const topics = [await kafka.topic(), await kafka.topic()];
+  const group = unique('group');
+  const member = new Recorder(group, 'm', [topics[0] ?? '']);
+  await member.join();
+  member.membership.setTopics([topics[1] ?? '']);
+  expect(member.membership.isJoined).toBe(false);
+  await member.join();
+  expect(member.partitions).toEqual([`${topics[1]}:0`]);
+});
+
+test('a member that leaves while it joins is not left behind', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const member = new Recorder(group, 'm', [topic]);
+  const joining = member.join();
+  await member.membership.leave(within(3000));
+  await joining.catch(() => {});
+  const other = new Recorder(group, 'o', [topic]);
+  expect(await other.join(3000)).toBe(true);
+  await until('only the other is there', async () => (await kafka.members(group)).join() === 'o');
+});
+
+test('a group that Kafka refuses is told to whoever joins', async () => {
+  const topic = await kafka.topic();
+  const member = new Recorder(unique('group'), 'm', [topic]);
+  const strict = new Membership(
+    cluster,
+    '',
+    [topic],
+    {
+      clientId: 'm',
+      instanceId: 'm',
+      sessionTimeoutMs: 6000,
+      rebalanceTimeoutMs: 10_000,
+      heartbeatIntervalMs: 100,
+      requestTimeoutMs: 5000,
+      topicRefreshMs: 1000,
+    },
+    { onRevoking: async () => {}, onAssigned: () => {}, onForgotten: () => {}, onFenced: () => {} },
+  );
+  await expect(strict.join(within(5000))).rejects.toMatchObject({
+    code: 'kafkaRefused',
+    message: expect.stringMatching(/^org\.apache\.kafka\.common\.errors\.InvalidGroupIdException: /),
+  });
+  expect(await member.join()).toBe(true);
+});

@@ -1,0 +1,315 @@
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { KafkaView, unique, until } from '../../test/harness.ts';
+import { Cluster } from '../kafka/cluster.ts';
+import { ProduceClient, partitionForKey } from '../kafka/produce.ts';
+import type { ProduceResult, RecordToProduce } from '../records.ts';
+import { Batcher, type BatcherOptions } from './batcher.ts';
+import { serializedBytes } from './record-size.ts';
+
+let kafka: KafkaView;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  cluster = new Cluster({
+    bootstrapServers: inject('kafkaBootstrap').split(','),
+    clientId: 'test',
+    connectTimeoutMs: 3000,
+    requestTimeoutMs: 5000,
+    metadataMaxAgeMs: 30_000,
+  });
+});
+
+afterAll(async () => {
+  await cluster.close();
+  await kafka.close();
+});
+
+/** Counts requests and what was in them; everything else is the real one. */
+class CountingClient extends ProduceClient {
+  readonly sentCounts: number[] = [];
+
+  override send(...[nodeId, batches]: Parameters<ProduceClient['send']>): ReturnType<ProduceClient['send']> {
+    this.sentCounts.push(batches.reduce((sum, { records }) => sum + records.length, 0));
+    return super.send(nodeId, batches);
+  }
+}
+
+function newBatcher(options: Partial<BatcherOptions> = {}): { batcher: Batcher; client: CountingClient } {
+  const client = new CountingClient(cluster, { acks: 'all', timeoutMs: 5000 });
+  const batcher = new Batcher(cluster, client, {
+    maxBlockMs: 500,
+    deliveryTimeoutMs: 5000,
+    maxRequestBytes: 1_048_576,
+    maxBatchBytes: 1_048_576,
+    maxBatchRecords: 10_000,
+    maxQueuedBytes: 10_000_000,
+    ...options,
+  });
+  onTestFinished(async () => {
+    await batcher.close();
+    await client.close();
+  });
+  return { batcher, client };
+}
+
+function record(value: string | null, rest: Partial<RecordToProduce> = {}): RecordToProduce {
+  return {
+    key: null,
+    value: value === null ? null : Buffer.from(value),
+    headers: undefined,
+    partition: undefined,
+    timestampMs: undefined,
+    ...rest,
+  };
+}
+
+function stored(results: readonly ProduceResult[]): { partition: number; offset: bigint }[] {
+  return results.map((result) => {
+    if (!('offset' in result)) throw new Error(result.message);
+    return result;
+  });
+}
+
+test('records are read back by another client as they were sent', async () => {
+  const topic = await kafka.topic();
+  const { batcher } = newBatcher();
+  const results = await batcher.send(topic, [
+    record('v', {
+      key: Buffer.from('k'),
+      timestampMs: 1000n,
+      headers: [
+        [Buffer.from('h'), Buffer.from('1')],
+        [Buffer.from('h'), Buffer.from('2')],
+      ],
+    }),
+    record(null, { key: Buffer.from('k') }),
+    record('', { key: Buffer.alloc(0) }),
+  ]);
+  expect(results).toEqual([0n, 1n, 2n].map((offset) => ({ partition: 0, offset })));
+  const [first, second, third] = await kafka.read(topic, 3);
+  expect(first).toMatchObject({ key: Buffer.from('k'), value: Buffer.from('v'), timestamp: '1000' });
+  expect(first?.headers?.['h']).toEqual([Buffer.from('1'), Buffer.from('2')]);
+  expect(second).toMatchObject({ key: Buffer.from('k'), value: null });
+  expect(third).toMatchObject({ key: Buffer.alloc(0), value: Buffer.alloc(0) });
+  expect(Number(second?.timestamp)).toBeGreaterThan(Date.now() - 60_000);
+});
+
+test('requests of many clients share few sends, in order for each partition', async () => {
+  const topic = await kafka.topic();
+  const { batcher, client } = newBatcher();
+  await batcher.send(topic, [record('warm')]);
+  client.sentCounts.length = 0;
+  const sends = Array.from({ length: 200 }, (_, index) => batcher.send(topic, [record(`v${index}`)]));
+  const offsets = (await Promise.all(sends)).flatMap(stored).map(({ offset }) => offset);
+  expect(offsets).toEqual(Array.from({ length: 200 }, (_, index) => BigInt(index + 1)));
+  expect(client.sentCounts).toEqual([200]);
+  const messages = await kafka.read(topic, 201);
+  expect(messages.slice(1).map(({ value }) => value?.toString())).toEqual(sends.map((_, index) => `v${index}`));
+});
+
+test('times far apart in one batch do not change each other', async () => {
+  const topic = await kafka.topic(1, { 'message.timestamp.before.max.ms': '9223372036854775807' });
+  const { batcher } = newBatcher();
+  const times = [1000n, BigInt(Date.now()), 0n, 2n ** 31n, 2n ** 31n + 5n, 2n ** 32n, undefined, 7n];
+  const sends = times.map((timestampMs) => batcher.send(topic, [record('v', { timestampMs })]));
+  expect((await Promise.all(sends)).flatMap(stored).map(({ offset }) => Number(offset))).toEqual([
+    0, 1, 2, 3, 4, 5, 6, 7,
+  ]);
+  const read = (await kafka.read(topic, times.length)).map(({ timestamp }) => BigInt(timestamp));
+  expect(read.map((time, index) => (times[index] === undefined ? undefined : time))).toEqual(times);
+  expect(Number(read[6])).toBeGreaterThan(Date.now() - 60_000);
+});
+
+test('what arrives while a send is on its way goes out in the next one', async () => {
+  const topic = await kafka.topic();
+  const { batcher, client } = newBatcher();
+  await batcher.send(topic, [record('warm')]);
+  client.sentCounts.length = 0;
+  const first = batcher.send(topic, [record('a')]);
+  await until('the first is on its way', () => client.sentCounts.length === 1);
+  const later = [batcher.send(topic, [record('b')]), batcher.send(topic, [record('c'), record('d')])];
+  await Promise.all([first, ...later]);
+  expect(client.sentCounts).toEqual([1, 3]);
+});
+
+test('a key goes to the partition that Kafka clients in Java choose', async () => {
+  const topic = await kafka.topic(7);
+  const keys = Array.from({ length: 300 }, (_, index) => `key-${index}-${'é'.repeat(index % 5)}`);
+  // kafkajs' partitioner is compatible with the one in Java.
+  await kafka.write(
+    topic,
+    keys.map((key) => ({ key, value: 'v' })),
+  );
+  const chosen = new Map(
+    (await kafka.read(topic, keys.length)).map(({ key, partition }) => [key?.toString(), partition]),
+  );
+  for (const key of keys) expect(partitionForKey(Buffer.from(key), 7)).toBe(chosen.get(key));
+  const { batcher } = newBatcher();
+  const results = stored(
+    await batcher.send(
+      topic,
+      keys.map((key) => record('v', { key: Buffer.from(key) })),
+    ),
+  );
+  expect(results.map(({ partition }) => partition)).toEqual(keys.map((key) => chosen.get(key)));
+});
+
+test('records without a key stay together in a send, and the next send goes elsewhere', async () => {
+  const topic = await kafka.topic(3);
+  const { batcher } = newBatcher();
+  const partitions = new Set<number>();
+  for (let round = 0; round < 30; round += 1) {
+    const results = stored(await batcher.send(topic, [record('a'), record('b')]));
+    expect(results[0]?.partition).toBe(results[1]?.partition);
+    partitions.add(results[0]?.partition ?? -1);
+  }
+  expect(partitions.size).toBe(3);
+});
+
+test('a partition that the topic does not have is an entry of its own, and stored nowhere', async () => {
+  const topic = await kafka.topic(2);
+  const { batcher } = newBatcher();
+  const results = await batcher.send(topic, [record('a', { partition: 1 }), record('b', { partition: 2 })]);
+  expect(results).toEqual([
+    { partition: 1, offset: 0n },
+    {
+      errorCode: 404,
+      message: `Partition 2 of topic ${topic} with partition count 2 is not present in metadata after 500 ms.`,
+    },
+  ]);
+  // The library's producer would have written it to partition 0.
+  const ends = await kafka.admin.fetchTopicOffsets(topic);
+  expect(Object.fromEntries(ends.map(({ partition, high }) => [partition, high]))).toEqual({ 0: '0', 1: '1' });
+});
+
+test('a partition that was added a moment ago is found', async () => {
+  const topic = await kafka.topic(1);
+  const { batcher } = newBatcher();
+  await batcher.send(topic, [record('a')]);
+  await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+  expect(stored(await batcher.send(topic, [record('b', { partition: 1 })]))).toEqual([{ partition: 1, offset: 0n }]);
+});
+
+test('a topic that does not exist is waited for once, whatever the number of records', async () => {
+  const { batcher } = newBatcher({ maxBlockMs: 400 });
+  const topic = unique('nowhere');
+  const startedAtMs = performance.now();
+  const results = await batcher.send(topic, [record('a'), record('b'), record('c')]);
+  expect(performance.now() - startedAtMs).toBeLessThan(2000);
+  const entry = { errorCode: 404, message: `Topic ${topic} not present in metadata after 400 ms.` };
+  expect(results).toEqual([entry, entry, entry]);
+});
+
+test('a topic that is created meanwhile gets the records', async () => {
+  const { batcher } = newBatcher({ maxBlockMs: 10_000 });
+  const topic = unique('soon');
+  const sent = batcher.send(topic, [record('a')]);
+  await kafka.createTopic(topic);
+  expect(stored(await sent)).toEqual([{ partition: 0, offset: 0n }]);
+});
+
+test('a topic name that is not legal, and an internal topic, are told by entries', async () => {
+  const { batcher } = newBatcher();
+  expect(await batcher.send('bad name!', [record('a')])).toEqual([
+    { errorCode: 500, message: 'Invalid topics: [bad name!]' },
+  ]);
+  await kafka.committed(unique('group'), await kafka.topic());
+  expect(await batcher.send('__consumer_offsets', [record('a')])).toEqual([
+    { errorCode: 500, message: 'The request attempted to perform an operation on an invalid topic.' },
+  ]);
+});
+
+test('a deleted topic is an entry, and no endless attempt', async () => {
+  const topic = await kafka.topic();
+  const { batcher } = newBatcher({ deliveryTimeoutMs: 700 });
+  await batcher.send(topic, [record('a')]);
+  await kafka.admin.deleteTopics({ topics: [topic] });
+  await until('the topic is gone', async () => !(await kafka.admin.listTopics()).includes(topic));
+  const [result] = await batcher.send(topic, [record('b')]);
+  expect(result).toMatchObject({ errorCode: 404 });
+});
+
+describe('a record that is at fault fails alone', () => {
+  test('when it is larger than a request may be', async () => {
+    const topic = await kafka.topic();
+    const { batcher } = newBatcher({ maxRequestBytes: 2000 });
+    const results = await batcher.send(topic, [record('x'.repeat(2000)), record('ok')]);
+    expect(results).toEqual([
+      {
+        errorCode: 500,
+        message: `The message is ${serializedBytes(record('x'.repeat(2000)))} bytes when serialized which is larger than 2000, which is the value of the max.request.size configuration.`,
+      },
+      { partition: 0, offset: 0n },
+    ]);
+  });
+
+  test('when it is larger than its topic takes', async () => {
+    const topic = await kafka.topic(1, { 'max.message.bytes': '1000' });
+    const { batcher } = newBatcher();
+    const sends = ['a', 'b', 'x'.repeat(1500), 'c', 'd'].map((value) => batcher.send(topic, [record(value)]));
+    const results = (await Promise.all(sends)).flat();
+    expect(results[2]).toEqual({
+      errorCode: 500,
+      message: expect.stringContaining('larger than the max message size'),
+    });
+    expect(stored(results.filter((_, index) => index !== 2)).map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n]);
+    const messages = await kafka.read(topic, 4);
+    expect(messages.map(({ value }) => value?.toString())).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('when its time is out of range', async () => {
+    const topic = await kafka.topic();
+    const { batcher } = newBatcher();
+    const future = BigInt(Date.now()) + 10n * 24n * 3_600_000n;
+    const sends = [record('a'), record('b', { timestampMs: future }), record('c')].map((one) =>
+      batcher.send(topic, [one]),
+    );
+    const results = (await Promise.all(sends)).flat();
+    expect(results[1]).toEqual({
+      errorCode: 500,
+      message: expect.stringMatching(/^Timestamp \d+ of message with offset \d+ is out of range\./),
+    });
+    expect(stored([results[0], results[2]] as ProduceResult[]).map(({ offset }) => offset)).toEqual([0n, 1n]);
+  });
+});
+
+test('more than may be queued is refused at once, and room is made by what is stored', async () => {
+  const topic = await kafka.topic();
+  const { batcher } = newBatcher({ maxQueuedBytes: 3000 });
+  const first = batcher.send(topic, [record('x'.repeat(2000))]);
+  expect(() => batcher.send(topic, [record('y'.repeat(2000))])).toThrow(
+    expect.objectContaining({ code: 'overloaded', retryAfterSeconds: 1 }),
+  );
+  stored(await first);
+  expect(batcher.queuedBytes).toBe(0);
+  stored(await batcher.send(topic, [record('z'.repeat(2000))]));
+});
+
+test('large queues go out in several requests, none larger than its limits', async () => {
+  const topic = await kafka.topic();
+  const { batcher, client } = newBatcher({ maxBatchBytes: 5000, maxRequestBytes: 5000, maxBatchRecords: 3 });
+  await batcher.send(topic, [record('warm')]);
+  client.sentCounts.length = 0;
+  const small = Array.from({ length: 7 }, (_, index) => record(`${index}`));
+  stored(await batcher.send(topic, small));
+  expect(client.sentCounts).toEqual([3, 3, 1]);
+  client.sentCounts.length = 0;
+  stored(
+    await batcher.send(
+      topic,
+      Array.from({ length: 3 }, () => record('x'.repeat(2000))),
+    ),
+  );
+  expect(client.sentCounts).toEqual([2, 1]);
+});
+
+test('a closed producer takes nothing more, and finishes what it has', async () => {
+  const topic = await kafka.topic();
+  const { batcher } = newBatcher();
+  const sent = batcher.send(topic, [record('last')]);
+  const closed = batcher.close();
+  expect(() => batcher.send(topic, [record('late')])).toThrow(expect.objectContaining({ code: 'shuttingDown' }));
+  await closed;
+  stored(await sent);
+});
