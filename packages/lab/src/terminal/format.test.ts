@@ -58,7 +58,7 @@ test('the table at the end', () => {
     '  lost                    0   Kafka holds all 800, read back with another client',
     '  client errors           2',
     '    poll                  2   HTTP 502: No region is available.',
-    '  re-created              1   consumers that nobody knew any more (404), which began anew',
+    '  re-created              1   consumers that got 404 and began anew',
     '  longest gap         0.4 s   without any delivery',
     '  produce latency     12 ms   p99; at most 1.2 s',
     '',

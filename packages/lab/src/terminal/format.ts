@@ -62,10 +62,11 @@ export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPa
     row('for scripts', paths.stackFile),
     '',
     '  Try it:',
-    `    curl ${stack.tier1.url}/topics/greetings -H 'content-type: application/json' -d '{"records":[{"value":"hello"}]}'`,
+    `    curl ${stack.tier1.url}/topics/greetings \\`,
+    `      -H 'content-type: application/json' -d '{"records":[{"value":"hello"}]}'`,
     '',
     hasKeys
-      ? '  Keys: e kills or restores east, w kills or restores west, q (or Ctrl-C) stops everything.'
+      ? '  Keys: e or w kills that region or restores it, q or Ctrl-C stops everything.'
       : '  Ctrl-C stops everything.',
     '',
   ];
@@ -81,8 +82,9 @@ export interface BannerPaths {
 /** What goes on in the lines that follow. */
 export function formatTraffic({ recordsPerSecond, topic, group }: TrafficFacts): string {
   return [
-    `  Traffic: ${recordsPerSecond} records a second into ${topic}, one request each, and two consumers in the group ${group}:`,
-    '  plain HTTP clients, which know nothing but the address of the tier-1 gateway.',
+    `  Traffic: one producer, ${recordsPerSecond} records a second into the topic ${topic}, and two`,
+    `  consumers in the group ${group}. They are plain HTTP clients, and know`,
+    '  nothing but the address of the tier-1 gateway.',
     '',
   ].join('\n');
 }
@@ -212,7 +214,7 @@ function errorRemark({ kind, message }: ClientErrorCount): string {
 }
 
 function recreationsRemark({ recreations }: LedgerSummary): string | undefined {
-  return recreations > 0 ? 'consumers that nobody knew any more (404), which began anew' : undefined;
+  return recreations > 0 ? 'consumers that got 404 and began anew' : undefined;
 }
 
 /** What the numbers come to; `isGood` decides the exit code of a run that ended by itself. */
