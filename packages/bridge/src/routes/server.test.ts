@@ -1,0 +1,102 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { TestBridge, until } from '../../test/harness.ts';
+
+let bridge: TestBridge;
+
+beforeAll(async () => {
+  bridge = await TestBridge.start(inject('kafkaBootstrap'));
+  await until('the bridge is ready', async () => (await bridge.get('/ready')).status === 200);
+});
+
+afterAll(async () => {
+  await bridge.close();
+});
+
+/** Sends bytes as they are and returns everything that comes back until the connection ends. */
+function raw(request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(bridge.bridge.port, '127.0.0.1', () => socket.write(request));
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
+  });
+}
+
+test('info, health and metrics', async () => {
+  const info = await bridge.get('/');
+  expect(info.headers.get('content-type')).toBe('application/json');
+  expect(info.body).toEqual({ bridge_version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
+  expect(await bridge.get('/healthy')).toMatchObject({ status: 200, text: '' });
+  expect(await bridge.get('/ready')).toMatchObject({ status: 200, text: '' });
+  await bridge.get('/topics/nowhere-at-all');
+  const metrics = await bridge.get('/metrics');
+  expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(metrics.text).toMatch(/^causeway_bridge_requests_total\{operation="healthy",outcome="ok"\} 1$/m);
+  expect(metrics.text).toMatch(/^causeway_bridge_requests_total\{operation="getTopic",outcome="clientError"\} 1$/m);
+  expect(metrics.text).toMatch(/^causeway_bridge_request_duration_seconds_bucket\{operation="info",le="\+Inf"\} 1$/m);
+  expect(metrics.text).toMatch(/^causeway_bridge_ready 1$/m);
+  expect(metrics.text).toMatch(/^process_cpu_seconds_total /m);
+  // Names of clients are never labels.
+  expect(metrics.text).not.toContain('nowhere-at-all');
+});
+
+describe('what the API does not have', () => {
+  test.each([
+    ['GET', '/nothing'],
+    ['POST', '/consumers/'],
+    ['GET', '/consumers/g/instances'],
+    // Operations of the API that are not built yet.
+    ['POST', '/consumers/g/instances/i/positions'],
+    ['GET', '/openapi'],
+  ])('%s %s is not found', async (method, path) => {
+    const answer = await bridge.request(method, path);
+    expect(answer.status).toBe(404);
+    expect(answer.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
+    expect(answer.text).toBe('{"error_code":404,"message":"Not Found"}');
+  });
+
+  test.each([
+    ['PUT', '/topics/t', 'POST,GET'],
+    ['DELETE', '/topics', 'GET'],
+    ['HEAD', '/topics', 'GET'],
+    ['OPTIONS', '/consumers/g', 'POST'],
+    ['GET', '/consumers/g/instances/i', 'DELETE'],
+  ])('%s %s is not allowed', async (method, path, allow) => {
+    const answer = await bridge.request(method, path);
+    expect(answer).toMatchObject({ status: 405, text: '' });
+    expect(answer.headers.get('allow')).toBe(allow);
+  });
+});
+
+describe('paths are read with tolerance', () => {
+  test.each(['/healthy/', '//healthy', '/x/../healthy?a=b', '/./healthy', '/x/%2e%2E/healthy'])('%s', async (path) => {
+    const answer = await raw(`GET ${path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test('a bad escape is refused in JSON', async () => {
+    const answer = await raw('GET /topics/%zz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('{"error_code":400,"message":"Bad Request"}');
+  });
+
+  test('long names reach their operation', async () => {
+    expect((await bridge.request('DELETE', `/consumers/${'g'.repeat(3000)}/instances/i`)).body).toEqual({
+      error_code: 404,
+      message: 'The specified consumer instance was not found.',
+    });
+  });
+});
+
+test('requests that follow each other on one connection are answered in order', async () => {
+  const answer = await raw(
+    'GET /healthy HTTP/1.1\r\nhost: h\r\n\r\nGET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n',
+  );
+  expect(answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
+  expect(answer).toMatch(/bridge_version":"[^"]+"\}$/);
+});
