@@ -123,11 +123,19 @@ function consumerOperation(method: string, length: number, fifth?: string, sixth
   return sixth === 'beginning' ? 'seekToBeginning' : sixth === 'end' ? 'seekToEnd' : 'unknown';
 }
 
+/** An escape, a dot segment, or an empty segment (also at the end). */
+const UNUSUAL_PATH = /%|\/\.|\/\/|\/$|^[^/]/;
+
 /** The path's segments, decoded, with empty ones left out and dot segments resolved; `undefined` for a bad escape. */
 function splitPath(target: string): string[] | undefined {
   const end = target.indexOf('?');
   const path = end === -1 ? target : target.slice(0, end);
   const segments = path.split('/');
+  // Nothing to decode, to resolve or to leave out: nearly always.
+  if (!UNUSUAL_PATH.test(path)) {
+    segments.shift();
+    return segments;
+  }
   const result: string[] = [];
   for (const raw of segments) {
     if (raw === '') continue;

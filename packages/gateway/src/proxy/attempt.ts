@@ -47,6 +47,7 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   /** What has come of an answer that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
+  onBodySent?: () => void;
   readonly #options: AttemptOptions;
   #controller: Dispatcher.DispatchController | undefined;
   #isStreaming = false;
@@ -62,6 +63,8 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     target.inFlight.add(this);
     target.breaker.started();
     this.#extend();
+    // A long upload is not a silent target. Set for streams only: a callback on every request is not free.
+    if (request.body !== undefined && !Buffer.isBuffer(request.body)) this.onBodySent = () => this.#extend();
     target.pool.dispatch(
       {
         method: request.method,
@@ -96,11 +99,6 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     this.#controller = controller;
     // Settled while it waited for a connection.
     if (this.#isSettled) controller.abort(new Error('no longer wanted'));
-  }
-
-  onBodySent(): void {
-    // A long upload is not a silent target.
-    if (!Buffer.isBuffer(this.#options.request.body)) this.#extend();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Attempt['headers']): void {

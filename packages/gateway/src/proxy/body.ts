@@ -44,6 +44,27 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
     receiver.onStreamed(streamBody(request, [], limits.maxBodyBytes), declaredBytes);
     return;
   }
+  if (declaredBytes === undefined) readUntilEnd(request, limits, receiver);
+  else readDeclared(request, declaredBytes, receiver);
+}
+
+/** A body of a known length that fits: usually one chunk, and complete before the stream says so. */
+function readDeclared(request: IncomingMessage, declaredBytes: number, receiver: BodyReceiver): void {
+  let chunks: Buffer[] | undefined;
+  let totalBytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    totalBytes += chunk.length;
+    if (chunks === undefined && totalBytes === declaredBytes) {
+      receiver.onBuffered(chunk);
+      return;
+    }
+    chunks ??= [];
+    chunks.push(chunk);
+    if (totalBytes === declaredBytes) receiver.onBuffered(Buffer.concat(chunks, totalBytes));
+  });
+}
+
+function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): void {
   const chunks: Buffer[] = [];
   let totalBytes = 0;
   const onData = (chunk: Buffer): void => {
@@ -54,12 +75,9 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
     request.off('end', onEnd);
     request.pause();
     if (totalBytes > limits.maxBodyBytes) receiver.onTooLarge();
-    else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes), declaredBytes);
+    else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes), undefined);
   };
-  const onEnd = (): void => {
-    const [only] = chunks;
-    receiver.onBuffered(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, totalBytes));
-  };
+  const onEnd = (): void => receiver.onBuffered(Buffer.concat(chunks, totalBytes));
   request.on('data', onData);
   request.on('end', onEnd);
 }

@@ -25,7 +25,12 @@ export class ProxyServer {
   constructor(options: ProxyServerOptions) {
     this.#options = options;
     this.#server = createServer(
-      { maxHeaderSize: options.maxHeaderBytes, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS, noDelay: true },
+      {
+        maxHeaderSize: options.maxHeaderBytes,
+        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+        noDelay: true,
+        optimizeEmptyRequests: true,
+      },
       (request, response) => new Exchange(options.context, request, response).start(),
     );
     this.#server.on('connection', (socket) => {

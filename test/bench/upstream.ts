@@ -1,0 +1,14 @@
+/** A bare node:http server that reads a produce request and answers it: what any proxy is measured in front of. */
+import { createServer } from 'node:http';
+import process from 'node:process';
+
+const ANSWER = Buffer.from('{"offsets":[{"partition":0,"offset":123456}]}');
+const HEADERS = ['content-type', 'application/vnd.kafka.v2+json', 'content-length', String(ANSWER.length)];
+
+createServer((request, response) => {
+  request.resume();
+  request.on('end', () => {
+    response.writeHead(200, HEADERS);
+    response.end(ANSWER);
+  });
+}).listen(Number(process.argv[2]), '127.0.0.1');
