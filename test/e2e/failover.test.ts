@@ -1,0 +1,153 @@
+/** Real processes killed and frozen under produce load, through the one hostname. */
+
+import { Value } from '@causeway/config/schema.ts';
+import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
+import type { LabProcess } from '@causeway/lab/stack/process.ts';
+import { HttpClient } from '@causeway/lab/traffic/client.ts';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { ProduceLoad } from '../harness/produce-load.ts';
+import { listen, regionState, startTestStack, type TestStack } from '../harness/stack.ts';
+import { until } from '../harness/until.ts';
+
+/** How long a gateway with the default config may take to declare a frozen target down, by its own formula. */
+const { healthCheck } = Value.Default(GatewayConfig, {}) as GatewayConfig;
+const DETECTION_MS = healthCheck.intervalMs + healthCheck.fall * healthCheck.timeoutMs;
+
+let system: TestStack;
+beforeAll(async () => {
+  system = await startTestStack(inject('kafkaBootstrap'));
+});
+afterAll(() => system?.close());
+afterEach(async () => {
+  await system.stack.restoreRegion('east');
+  await system.untilWell();
+});
+
+async function underLoad(name: string, action: (load: ProduceLoad) => Promise<void>): Promise<ProduceLoad> {
+  await system.untilWell();
+  const load = new ProduceLoad({ url: system.url, topic: 'orders', runId: `${name}-${Date.now()}` });
+  try {
+    await load.untilMore(200);
+    await action(load);
+    await load.untilMore(200);
+  } finally {
+    await load.stop();
+  }
+  expect(load.failures).toEqual([]);
+  expect(await load.missingIn(system.stack.kafka.bootstrap)).toEqual([]);
+  return load;
+}
+
+test.each([
+  ['a bridge', async () => system.stack.regions.east.bridge.kill()],
+  ['a regional gateway', async () => system.stack.regions.east.gateway.kill()],
+  ['a whole region', async () => system.stack.killRegion('east')],
+])('SIGKILL of %s: no produce request fails, and none of its records is lost', async (name, kill) => {
+  await underLoad(`kill-${name.replaceAll(' ', '-')}`, async (load) => {
+    await kill();
+    await until('tier-1 sees it', async () => (await regionState(system, 'east')) === 'down');
+    await load.untilMore(200);
+    await system.stack.restoreRegion('east');
+    await system.untilWell();
+  });
+});
+
+/** What a process that is stopped by SIGSTOP does: it accepts connections and never answers. */
+async function frozen(child: LabProcess, action: () => Promise<void>): Promise<void> {
+  child.signal('SIGSTOP');
+  try {
+    await action();
+  } finally {
+    child.signal('SIGCONT');
+  }
+}
+
+test(`SIGSTOP of a bridge: no produce request fails, and none is slower than ${DETECTION_MS} ms of detection and a second`, async () => {
+  const load = await underLoad('freeze-bridge', (running) =>
+    frozen(system.stack.regions.east.bridge.process, async () => {
+      await until('tier-1 sees it', async () => (await regionState(system, 'east')) === 'down');
+      await running.untilMore(200);
+    }),
+  );
+  expect(load.slowestMs).toBeLessThan(DETECTION_MS + 1_000);
+  // It was frozen while requests were on it: otherwise this test would show nothing.
+  expect(load.slowestMs).toBeGreaterThan(healthCheck.timeoutMs);
+});
+
+test('SIGSTOP of a regional gateway: the same, one level up', async () => {
+  const load = await underLoad('freeze-gateway', (running) =>
+    frozen(system.stack.regions.east.gateway.process, async () => {
+      await until('tier-1 sees it', async () => (await regionState(system, 'east')) === 'down');
+      await running.untilMore(200);
+    }),
+  );
+  expect(load.slowestMs).toBeLessThan(DETECTION_MS + 1_000);
+});
+
+test('a poll that was waiting on the region when it died is answered within its own time, and another create serves the client', async () => {
+  await system.untilWell();
+  const client = new HttpClient(system.url);
+  const group = `waiting-${Date.now()}`;
+  const headers = { 'content-type': 'application/vnd.kafka.v2+json' };
+  const create = (name: string) =>
+    client.send({
+      method: 'POST',
+      path: `/consumers/${group}`,
+      headers,
+      body: { name, format: 'json', 'auto.offset.reset': 'earliest' },
+    });
+  const subscribe = (name: string) =>
+    client.send({
+      method: 'POST',
+      path: `/consumers/${group}/instances/${name}/subscription`,
+      headers,
+      body: { topics: ['greetings'] },
+    });
+  try {
+    // A consumer that lives in east: names are tried until the placement says so.
+    const counts = async (): Promise<number> =>
+      (await system.topology()).regions.find(({ name }) => name === 'east')?.consumerCount ?? 0;
+    const initial = await counts();
+    let name = '';
+    for (let index = 0; (await counts()) === initial; index += 1) {
+      name = `c${index}`;
+      expect(await create(name)).toMatchObject({ status: 200 });
+    }
+    expect(await subscribe(name)).toMatchObject({ status: 204 });
+    await client.send({ method: 'GET', path: `/consumers/${group}/instances/${name}/records?timeout=2000` });
+    const bridge = await listen(system.stack.regions.east.gateway.admin);
+    const inFlight = async (): Promise<number> =>
+      (await system.topology()).regions.find((region) => region.name === 'east')?.inFlight ?? 0;
+    const startMs = performance.now();
+    const poll = client.send({ method: 'GET', path: `/consumers/${group}/instances/${name}/records?timeout=20000` });
+    await until('the poll waits in east', async () => (await inFlight()) === 1);
+    await system.stack.killRegion('east');
+    const answer = await poll;
+    // West does not know the consumer yet: its client creates it again, and reads on.
+    expect(answer).toMatchObject({
+      kind: 'answered',
+      status: 404,
+      body: { error_code: 404, message: 'The specified consumer instance was not found.' },
+    });
+    expect(performance.now() - startMs).toBeLessThan(DETECTION_MS + 1_000);
+    expect(await create(name)).toMatchObject({ status: 200 });
+    expect(await subscribe(name)).toMatchObject({ status: 204 });
+    await client.send({
+      method: 'POST',
+      path: '/topics/greetings',
+      headers: { 'content-type': 'application/vnd.kafka.json.v2+json' },
+      body: { records: [{ value: { to: group } }] },
+    });
+    await until('the record arrives', async () => {
+      const polled = await client.send({
+        method: 'GET',
+        path: `/consumers/${group}/instances/${name}/records?timeout=2000`,
+      });
+      expect(polled).toMatchObject({ kind: 'answered', status: 200 });
+      return JSON.stringify(polled).includes(group);
+    });
+    bridge.close();
+  } finally {
+    await client.close();
+  }
+});

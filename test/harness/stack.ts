@@ -1,0 +1,89 @@
+/** The whole system as real processes over the test run's Kafka, with a copy of the demo's YAML that a test may edit. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Topology } from '@causeway/gateway/admin/topology.ts';
+import type { RecordedEvent } from '@causeway/gateway/events.ts';
+import { findStackPorts } from '@causeway/lab/stack/ports.ts';
+import type { RegionName } from '@causeway/lab/stack/regions.ts';
+import { type Stack, startStack } from '@causeway/lab/stack/stack.ts';
+import { request } from 'undici';
+import { until } from './until.ts';
+
+const DEMO = fileURLToPath(new URL('../../config/demo', import.meta.url));
+
+export interface TestStack {
+  stack: Stack;
+  /** The one hostname. */
+  url: string;
+  admin: string;
+  /** Replaces `pattern` in a YAML file of the running system; throws when there is nothing to replace. */
+  edit(file: string, pattern: string | RegExp, replacement: string): void;
+  /** Every region up, as tier-1 and the regions' own gateways see it. */
+  untilWell(): Promise<void>;
+  topology(admin?: string): Promise<Topology>;
+  close(): Promise<void>;
+}
+
+export async function startTestStack(bootstrap: string): Promise<TestStack> {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-e2e-'));
+  const configDirectory = join(directory, 'config');
+  cpSync(DEMO, configDirectory, { recursive: true });
+  const stack = await startStack({
+    bootstrap,
+    configDirectory,
+    directory: join(directory, 'state'),
+    ports: await findStackPorts(1),
+  });
+  const topology = async (admin = stack.tier1.admin): Promise<Topology> => {
+    const { body } = await request(`${admin}/api/topology`);
+    return (await body.json()) as Topology;
+  };
+  return {
+    stack,
+    url: stack.tier1.url,
+    admin: stack.tier1.admin,
+    edit(file, pattern, replacement) {
+      const path = join(configDirectory, file);
+      const before = readFileSync(path, 'utf8');
+      const after = before.replace(pattern, replacement);
+      if (after === before) throw new Error(`${file} does not contain ${pattern}`);
+      writeFileSync(path, after);
+    },
+    async untilWell() {
+      const admins = [stack.tier1.admin, stack.regions.east.gateway.admin, stack.regions.west.gateway.admin];
+      await until('every gateway sees every region up', async () => {
+        const seen = await Promise.all(admins.map(topology));
+        return seen.every(({ regions }) => regions.every(({ state }) => state === 'up'));
+      });
+    },
+    topology,
+    async close() {
+      await stack.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The state in which tier-1 sees a region. */
+export async function regionState(system: TestStack, region: RegionName): Promise<string | undefined> {
+  return (await system.topology()).regions.find(({ name }) => name === region)?.state;
+}
+
+/** Events of a gateway's admin API from now on, for as long as the test wants. */
+export async function listen(admin: string): Promise<{ events: RecordedEvent[]; close(): void }> {
+  const { body } = await request(`${admin}/api/events`, { bodyTimeout: 0 });
+  const events: RecordedEvent[] = [];
+  let pending = '';
+  body.on('data', (chunk: Buffer) => {
+    const blocks = `${pending}${chunk}`.split('\n\n');
+    pending = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const data = /^data: (.*)$/m.exec(block)?.[1];
+      if (data !== undefined) events.push(JSON.parse(data) as RecordedEvent);
+    }
+  });
+  body.on('error', () => {});
+  return { events, close: () => body.destroy() };
+}
