@@ -31,6 +31,7 @@ export class Metrics {
   #producedRecords = 0;
   #failedRecords = 0;
   #deliveredRecords = 0;
+  #takenBackAnswers = 0;
 
   constructor(gauges: Gauges) {
     for (const name of NAMES) {
@@ -68,6 +69,11 @@ export class Metrics {
 
   countDelivered(recordCount: number): void {
     this.#deliveredRecords += recordCount;
+  }
+
+  /** An answer that its client cannot have read. */
+  countTakenBack(): void {
+    this.#takenBackAnswers += 1;
   }
 
   /** Prometheus text. */
@@ -135,14 +141,26 @@ export class Metrics {
         for (const [outcome, count] of produced()) this.inc({ outcome }, count);
       },
     });
-    const delivered = (): number => this.#deliveredRecords;
+    this.#registerCount(
+      'causeway_bridge_records_delivered_total',
+      'Records that were written to consumers.',
+      () => this.#deliveredRecords,
+    );
+    this.#registerCount(
+      'causeway_bridge_answers_taken_back_total',
+      'Answers with records whose connection broke before the client had read them; the records come again.',
+      () => this.#takenBackAnswers,
+    );
+  }
+
+  #registerCount(name: string, help: string, read: () => number): void {
     new Counter({
-      name: 'causeway_bridge_records_delivered_total',
-      help: 'Records that were written to consumers.',
+      name,
+      help,
       registers: [this.#registry],
       collect() {
         this.reset();
-        this.inc(delivered());
+        this.inc(read());
       },
     });
   }

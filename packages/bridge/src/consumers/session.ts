@@ -36,9 +36,10 @@ export interface PollRequest {
   signal: AbortSignal;
   /**
    * Writes an answer with the records. What it throws is thrown by the poll, and the records come again.
-   * `takeBack` may be called later, when the connection turns out to have broken under the answer.
+   * `takeBack` may be called later, when the connection turns out to have broken under the answer; it says whether it
+   * was in time.
    */
-  deliver: (records: readonly StoredRecord[], takeBack: () => void) => Promise<Delivery>;
+  deliver: (records: readonly StoredRecord[], takeBack: () => boolean) => Promise<Delivery>;
 }
 
 type State =
@@ -138,10 +139,11 @@ export class Session {
       }
       if (this.#isFenced) throw new BridgeError('consumerNotFound');
       let checkpoint: Checkpoint | undefined;
-      const takeBack = (): void => {
-        if (checkpoint === undefined || this.#delivered !== checkpoint) return;
+      const takeBack = (): boolean => {
+        if (checkpoint === undefined || this.#delivered !== checkpoint) return false;
         this.#delivered = undefined;
         this.#fetcher.rewind(checkpoint);
+        return true;
       };
       const { writtenCount } = await deliver(records, takeBack);
       if (writtenCount === undefined || writtenCount === 0) return;

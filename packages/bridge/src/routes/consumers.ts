@@ -150,7 +150,9 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     signal: gone.signal,
     deliver: async (records: readonly StoredRecord[], takeBack): Promise<Delivery> => {
       const { text, recordCount } = answerText(records, codecOf(format), maxBytes);
-      deliveries.watch(request.raw.socket, takeBack);
+      deliveries.watch(request.raw.socket, () => {
+        if (takeBack()) metrics.countTakenBack();
+      });
       if (!(await write(reply, text, RECORDS[format]))) return { writtenCount: undefined };
       metrics.countDelivered(recordCount);
       return { writtenCount: recordCount };

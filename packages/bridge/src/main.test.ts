@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { KafkaView, unique, until } from '../test/harness.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+let kafka: KafkaView;
+let directory: string;
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  directory = mkdtempSync(join(tmpdir(), 'causeway-bridge-'));
+});
+
+afterAll(async () => {
+  await kafka.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A bridge as a process, and what it wrote. */
+class BridgeProcess {
+  readonly child: ChildProcess;
+  stdout = '';
+  stderr = '';
+
+  constructor(args: string[], env: Record<string, string> = {}) {
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: directory,
+      env: { ...process.env, INIT_CWD: directory, ...env },
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (text) => {
+      this.stdout += text;
+    });
+    this.child.stderr?.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text;
+    });
+    onTestFinished(() => {
+      this.child.kill('SIGKILL');
+    });
+  }
+
+  async exitCode(): Promise<number | null> {
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+
+  /** The log, a line an object. */
+  get log(): Record<string, unknown>[] {
+    return this.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Where it listens. */
+  async url(): Promise<string> {
+    await until('it is started', () => this.log.some(({ msg }) => msg === 'bridge started'));
+    return `http://127.0.0.1:${String(this.log.find(({ msg }) => msg === 'bridge started')?.['port'])}`;
+  }
+}
+
+function configFile(text: string): string {
+  const name = `${unique('bridge')}.yaml`;
+  writeFileSync(join(directory, name), text);
+  return name;
+}
+
+const VALID = `
+bridge: { name: b, region: east }
+listen: { port: 0 }
+kafka: { bootstrapServers: ["\${BOOTSTRAP}"], sessionTimeoutMs: 6000 }
+`;
+
+test('a file is checked without starting anything', async () => {
+  const good = configFile(VALID);
+  const ok = new BridgeProcess(['--config', good, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
+  const bad = configFile(`${VALID}producer: { akcs: all }\n`);
+  const refused = new BridgeProcess(['--config', bad, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
+  const aimless = new BridgeProcess([]);
+  expect(await ok.exitCode()).toBe(0);
+  expect(ok.stdout).toBe(`${good}: ok\n`);
+  expect(await refused.exitCode()).toBe(1);
+  expect(refused.stderr).toMatch(/bridge-.*\.yaml:5: producer\.akcs: unknown key/);
+  expect(await aimless.exitCode()).toBe(1);
+  expect(aimless.stderr).toContain('usage: bridge --config FILE [--check]');
+});
+
+test('SIGTERM ends it in order: polls answered, records stored, deliveries committed, groups left, nothing reset', async () => {
+  const bridge = new BridgeProcess(['--config', configFile(VALID)], { BOOTSTRAP: inject('kafkaBootstrap') });
+  const url = await bridge.url();
+  await until('it is ready', async () => (await fetch(`${url}/ready`)).status === 200);
+  const topic = await kafka.topic();
+  const group = unique('group');
+  await kafka.write(topic, [{ value: '1' }]);
+  const headers = { 'content-type': 'application/json' };
+  const path = `${url}/consumers/${group}/instances/c`;
+  const post = (target: string, body: object) => fetch(target, { method: 'POST', headers, body: JSON.stringify(body) });
+  await post(`${url}/consumers/${group}`, { name: 'c', format: 'json', 'auto.offset.reset': 'earliest' });
+  await post(`${path}/subscription`, { topics: [topic] });
+  expect(await (await fetch(`${path}/records?timeout=5000`)).json()).toHaveLength(1);
+
+  const waiting = fetch(`${path}/records?timeout=20000`);
+  await until('the first answer is committed', async () => (await kafka.committed(group, topic))[0] === 1);
+  const producing = new ClosedLoopProducer(url, topic);
+  await until('it produces', () => producing.storedCount > 20);
+  bridge.child.kill('SIGTERM');
+  const poll = await waiting;
+  // Everything that was produced so far, or nothing: but an answer.
+  expect(poll.status).toBe(200);
+  const polled = (await poll.json()) as unknown[];
+  expect(await bridge.exitCode()).toBe(0);
+  await producing.finished;
+  expect(producing.errors.filter((code) => code !== 'ECONNREFUSED')).toEqual([]);
+  expect(await kafka.committed(group, topic)).toEqual([1 + polled.length]);
+  expect(await kafka.members(group)).toEqual([]);
+  const [end] = await kafka.admin.fetchTopicOffsets(topic);
+  expect(Number(end?.high)).toBe(1 + producing.storedCount);
+  expect(bridge.log.map(({ msg }) => msg)).toEqual([
+    'bridge started',
+    'bridge ready',
+    'consumer created',
+    'bridge stopping',
+    'bridge stopped',
+  ]);
+  expect(bridge.stderr).toBe('');
+});
+
+/** One record after the other over one connection, until none can be opened any more. */
+class ClosedLoopProducer {
+  storedCount = 0;
+  readonly errors: (string | undefined)[] = [];
+  readonly finished: Promise<void>;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #target: string;
+
+  constructor(url: string, topic: string) {
+    this.#target = `${url}/topics/${topic}`;
+    this.finished = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.errors.length === 0) {
+      try {
+        const text = await this.#send();
+        if (text.includes('"offset":')) this.storedCount += 1;
+        else this.errors.push(text);
+      } catch (error) {
+        this.errors.push((error as NodeJS.ErrnoException).code);
+      }
+    }
+    this.#agent.destroy();
+  }
+
+  #send(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const options = { method: 'POST', agent: this.#agent, headers: { 'content-type': 'application/json' } };
+      const sent = request(this.#target, options, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve(text));
+        response.on('error', reject);
+      });
+      sent.on('error', reject);
+      sent.end('{"records":[{"value":"v"}]}');
+    });
+  }
+}

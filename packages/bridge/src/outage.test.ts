@@ -1,0 +1,127 @@
+/** What clients see when Kafka goes and comes back; on a Kafka of its own, because it is killed. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { Reaper } from '@causeway/lab/stack/process.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { KafkaView, TestBridge, unique, until } from '../test/harness.ts';
+
+let directory: string;
+let reaper: Reaper;
+let cluster: KafkaCluster;
+let bridge: TestBridge;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-outage-'));
+  reaper = new Reaper();
+  const ports = await findFreePorts(2);
+  // The bridge is there before Kafka is.
+  bridge = await TestBridge.start(`127.0.0.1:${ports[0]}`, {
+    kafka: { requestTimeoutMs: 2000, sessionTimeoutMs: 10_000 },
+    producer: { maxBlockMs: 1000, deliveryTimeoutMs: 1500 },
+  });
+  expect(await bridge.get('/healthy')).toMatchObject({ status: 200 });
+  expect(await bridge.get('/ready')).toMatchObject({ status: 503, body: { error_code: 503 } });
+  cluster = await startKafka({ brokerCount: 1, ports, directory, reaper, onProgress: () => {} });
+});
+
+afterAll(async () => {
+  await bridge?.close();
+  await Promise.all((cluster?.brokers ?? []).map((broker) => broker.process.kill()));
+  await reaper.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** How long /ready takes to answer `status`. */
+async function readyTurns(status: number): Promise<number> {
+  const startedAtMs = performance.now();
+  await until(`/ready is ${status}`, async () => (await bridge.get('/ready')).status === status);
+  return performance.now() - startedAtMs;
+}
+
+async function timed<T>(operation: Promise<T>): Promise<{ result: T; durationMs: number }> {
+  const startedAtMs = performance.now();
+  const result = await operation;
+  return { result, durationMs: performance.now() - startedAtMs };
+}
+
+test('Kafka that stops answering, dies and comes back', async () => {
+  await readyTurns(200);
+  const topic = await createTopic();
+  const group = unique('group');
+  const consumer = await bridge.consumer(group, 'c', [topic]);
+  await bridge.produce(topic, { records: [{ value: '1' }, { value: '2' }] });
+  expect((await consumer.take(2)).map(({ value }) => value)).toEqual(['1', '2']);
+
+  const [broker] = cluster.brokers;
+  if (broker === undefined) throw new Error('no broker');
+  broker.process.signal('SIGSTOP');
+  expect(await readyTurns(503)).toBeLessThan(3500);
+  expect((await bridge.get('/ready')).body.message).toMatch(/Kafka does not answer/);
+  broker.process.signal('SIGCONT');
+  expect(await readyTurns(200)).toBeLessThan(3500);
+
+  await cluster.killBroker(broker.id);
+  expect(await readyTurns(503)).toBeLessThan(3500);
+  await expectBoundedFailures(topic, consumer.path);
+
+  // Sent before Kafka is back, and stored when it is.
+  const restarting = cluster.restartBroker(broker.id);
+  const late = produceUntilStored(topic, '3');
+  await restarting;
+  await readyTurns(200);
+  await late;
+  // The consumer goes on: nothing is missing, and the answer before the outage need not come again.
+  const records = await consumer.take(1);
+  expect(records.map(({ value }) => value)).toContain('3');
+  expect((await consumer.commit()).status).toBe(204);
+  expect((await consumer.delete()).status).toBe(204);
+}, 60_000);
+
+async function createTopic(): Promise<string> {
+  const kafka = await KafkaView.connect(cluster.bootstrap);
+  try {
+    return await kafka.topic();
+  } finally {
+    await kafka.close();
+  }
+}
+
+/** Every operation answers within its time, in the shape of the API. */
+async function expectBoundedFailures(topic: string, consumerPath: string): Promise<void> {
+  const [produced, unknown, listed, described, polled, committed, created] = await Promise.all([
+    timed(bridge.produce(topic, { records: [{ value: 'lost' }] })),
+    timed(bridge.produce('never-seen', { records: [{ value: 'x' }] })),
+    timed(bridge.get('/topics')),
+    timed(bridge.get(`/topics/${topic}`)),
+    timed(bridge.get(`${consumerPath}/records?timeout=500`)),
+    timed(bridge.post(`${consumerPath}/offsets`, { offsets: [{ topic, partition: 0, offset: 1 }] })),
+    timed(bridge.post(`/consumers/${unique('group')}`, { name: 'while-down' })),
+  ]);
+  expect(produced.result.body.offsets).toEqual([
+    {
+      error_code: 500,
+      message: `Expiring 1 record(s) for ${topic}-0:1500 ms has passed since batch creation`,
+    },
+  ]);
+  expect(unknown.result.body.offsets).toEqual([
+    { error_code: 404, message: 'Topic never-seen not present in metadata after 1000 ms.' },
+  ]);
+  for (const { result } of [listed, described, committed]) {
+    expect(result).toMatchObject({ status: 503, body: { error_code: 503 } });
+  }
+  expect(polled.result).toMatchObject({ status: 200, body: [] });
+  expect(created.result.status).toBe(200);
+  for (const { durationMs } of [produced, unknown, listed, described, polled, committed, created]) {
+    expect(durationMs).toBeLessThan(4500);
+  }
+}
+
+async function produceUntilStored(topic: string, value: string): Promise<void> {
+  await until('the record is stored', async () => {
+    const { body } = await bridge.produce(topic, { records: [{ value }] });
+    return 'offset' in body.offsets[0];
+  });
+}
