@@ -9,7 +9,7 @@ export interface Rates {
   requestsPerSecond: number;
   /** Answers with 5xx, of a region or of the gateway itself. */
   errorsPerSecond: number;
-  /** Upper bounds, as exact as the duration buckets; `null` without requests. */
+  /** Of everything but polls; upper bounds, as exact as the duration buckets; `null` without requests. */
   p50Ms: number | null;
   p99Ms: number | null;
 }
@@ -63,7 +63,7 @@ export class RateSampler {
 
   #take(): Map<string, Sample> {
     const samples = new Map<string, Sample>();
-    for (const { region, outcome, series } of this.#stats.entries()) {
+    for (const { region, operation, outcome, series } of this.#stats.entries()) {
       let sample = samples.get(region);
       if (sample === undefined) {
         sample = { requestCount: 0, errorCount: 0, buckets: new Float64Array(BUCKET_COUNT) };
@@ -71,6 +71,8 @@ export class RateSampler {
       }
       sample.requestCount += series.count;
       if (outcome === '5xx' || outcome === 'gateway_error') sample.errorCount += series.count;
+      // How long a poll takes is what its client asked for.
+      if (operation === 'poll') continue;
       for (let index = 0; index < BUCKET_COUNT; index += 1) {
         sample.buckets[index] = (sample.buckets[index] ?? 0) + (series.buckets[index] ?? 0);
       }
