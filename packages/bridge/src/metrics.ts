@@ -1,6 +1,6 @@
 /** The bridge's Prometheus metrics: plain counters on the request path, turned into text when they are asked for. */
 import { OPERATIONS, type Operation } from '@causeway/protocol/paths.ts';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 
 /** How a request ended, by the class of its status. */
 export type Outcome = 'ok' | 'clientError' | 'serverError' | 'aborted';
@@ -10,6 +10,7 @@ const NAMES: readonly Operation[] = [...OPERATIONS.map(({ operation }) => operat
 /** Upper bounds of the duration histogram. Long polls are as long as clients ask. */
 const BUCKET_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const MILLISECONDS_PER_SECOND = 1000;
+const DURATION_METRIC = 'causeway_bridge_request_duration_seconds';
 
 /** Values that are read when the metrics are asked for. */
 export interface Gauges {
@@ -97,33 +98,19 @@ export class Metrics {
         }
       },
     });
-    // The same numbers that a prom-client histogram would show, without its cost for every request.
-    new Gauge({
-      name: 'causeway_bridge_request_duration_seconds_bucket',
-      help: 'Requests that took at most so many seconds, by operation.',
-      labelNames: ['operation', 'le'],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [operation, { buckets }] of used()) {
-          let total = 0;
-          for (const [index, count] of buckets.entries()) {
-            total += count;
-            this.set({ operation, le: String(BUCKET_SECONDS[index] ?? '+Inf') }, total);
-          }
-        }
+    // A histogram as prom-client would show it, without its cost for every request.
+    this.#registry.registerMetric({
+      name: DURATION_METRIC,
+      async get() {
+        return {
+          name: DURATION_METRIC,
+          help: 'Seconds that requests took, by operation.',
+          type: 'histogram',
+          aggregator: 'sum',
+          values: used().flatMap(durationValues),
+        };
       },
-    });
-    new Counter({
-      name: 'causeway_bridge_request_duration_seconds_sum',
-      help: 'Seconds that requests took, by operation.',
-      labelNames: ['operation'],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [operation, { sumMs }] of used()) this.inc({ operation }, sumMs / MILLISECONDS_PER_SECOND);
-      },
-    });
+    } as unknown as Metric);
   }
 
   #registerRecords(): void {
@@ -180,4 +167,19 @@ export class Metrics {
     gauge('causeway_bridge_sessions', 'Consumer instances that live here.', gauges.sessionCount);
     gauge('causeway_bridge_producer_queued_bytes', 'Bytes of records that wait for Kafka.', gauges.queuedBytes);
   }
+}
+
+/** One operation's lines of the histogram. */
+function durationValues([operation, { buckets, sumMs }]: [Operation, OperationCounts]) {
+  let total = 0;
+  const lines = buckets.map((count, index) => {
+    total += count;
+    const le = BUCKET_SECONDS[index] ?? '+Inf';
+    return { metricName: `${DURATION_METRIC}_bucket`, labels: { le, operation }, value: total };
+  });
+  return [
+    ...lines,
+    { metricName: `${DURATION_METRIC}_sum`, labels: { operation }, value: sumMs / MILLISECONDS_PER_SECOND },
+    { metricName: `${DURATION_METRIC}_count`, labels: { operation }, value: total },
+  ];
 }

@@ -51,6 +51,10 @@ type State =
 
 /** How long a commit at a rebalance or an end may take; the group waits for it. */
 const LAST_COMMIT_TIMEOUT_MS = 3000;
+/** A client that needs longer than this for one answer has gone. */
+const LONGEST_WRITE_MS = 60_000;
+/** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
+const MIN_BYTES_WAIT_MS = 500;
 /** Legal topic names; Kafka's `Topic.validate`. */
 const LEGAL_TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 /** Names of instances that can be shown as they are in a `group.instance.id`. */
@@ -61,13 +65,17 @@ export class Session {
   readonly options: SessionOptions;
   readonly #dependencies: SessionDependencies;
   readonly #fetcher: Fetcher;
-  readonly #life = new AbortController();
+  /** Ends the wait of the poll that runs. */
+  #waiting: AbortController | undefined;
+  readonly #end = new AbortController();
   #state: State = { kind: 'idle' };
   /** Operations run one after another. */
   #last: Promise<unknown> = Promise.resolve();
   #runningCount = 0;
   #touchedAtMs = performance.now();
   #positioning: Promise<void> | undefined;
+  /** Counts assignments: what was found out for an earlier one does not count. */
+  #assignmentCount = 0;
   /** Illegal names that were subscribed to: the next poll says so, once. */
   #illegalTopics: readonly string[] = [];
   /** What the last answer moved; nothing once another operation has begun. */
@@ -84,7 +92,7 @@ export class Session {
       isolationLevel: options.isolationLevel,
       minBytes: options.fetchMinBytes,
       maxBytes: consumers.fetchMaxBytes,
-      maxWaitMs: consumers.fetchMaxWaitMs,
+      maxWaitMs: options.fetchMinBytes > 1 ? MIN_BYTES_WAIT_MS : consumers.fetchMaxWaitMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
   }
@@ -103,7 +111,7 @@ export class Session {
       if (topics.length === 0) {
         await this.#commitDelivered(this.#requestLimits());
         await membership?.leave(this.#requestLimits());
-        this.#fetcher.assign([]);
+        this.#assign([]);
         this.#state = { kind: 'subscribed', topics: [], membership: undefined };
         return;
       }
@@ -125,30 +133,20 @@ export class Session {
    */
   async poll({ timeoutMs, signal, deliver }: PollRequest): Promise<void> {
     await this.#exclusively(async () => {
-      const limits = within(timeoutMs, AbortSignal.any([signal, this.#life.signal]));
       const membership = this.#subscribedMembership();
+      const waiting = this.#startWaiting(signal);
+      const limits = within(timeoutMs, waiting.signal);
       const committing = this.#commitDelivered(this.#requestLimits());
       let records: StoredRecord[] = [];
       try {
         records = await this.#nextRecords(membership, limits);
         await bounded(committing, limits).catch(() => {});
       } catch (error) {
-        if (signal.aborted) return;
-        if (!this.#life.signal.aborted) throw error;
-        // Deleted under the poll: nothing more to say.
+        if (!waiting.signal.aborted) throw error;
       }
+      if (signal.aborted) return;
       if (this.#isFenced) throw new BridgeError('consumerNotFound');
-      let checkpoint: Checkpoint | undefined;
-      const takeBack = (): boolean => {
-        if (checkpoint === undefined || this.#delivered !== checkpoint) return false;
-        this.#delivered = undefined;
-        this.#fetcher.rewind(checkpoint);
-        return true;
-      };
-      const { writtenCount } = await deliver(records, takeBack);
-      if (writtenCount === undefined || writtenCount === 0) return;
-      checkpoint = this.#fetcher.advance(records.slice(0, writtenCount));
-      this.#delivered = checkpoint;
+      await this.#deliver(records, deliver);
     });
   }
 
@@ -172,7 +170,7 @@ export class Session {
   /** Waiting polls answer now, and so do all that come; for a bridge that stops. */
   releasePolls(): void {
     this.#isReleasingPolls = true;
-    this.#fetcher.interrupt();
+    this.#waiting?.abort();
   }
 
   /**
@@ -180,8 +178,8 @@ export class Session {
    * group is left. Never throws.
    */
   async close({ isCommitting }: { isCommitting: boolean }): Promise<void> {
-    this.#life.abort(new BridgeError('consumerNotFound'));
-    this.#fetcher.interrupt();
+    this.#end.abort();
+    this.#waiting?.abort();
     await this.#exclusively(async () => {
       const state = this.#state;
       if (state.kind === 'subscribed' && state.membership !== undefined) {
@@ -193,6 +191,37 @@ export class Session {
       if (!this.#isFenced) this.#state = { kind: 'closing' };
       await this.#fetcher.close();
     }).catch(() => {});
+  }
+
+  /** What ends a poll's wait: its client going, this consumer's end, a bridge that stops. */
+  #startWaiting(signal: AbortSignal): AbortController {
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    signal.addEventListener('abort', () => waiting.abort(), { once: true });
+    if (signal.aborted || this.#end.signal.aborted || this.#isReleasingPolls) waiting.abort();
+    return waiting;
+  }
+
+  async #deliver(records: readonly StoredRecord[], deliver: PollRequest['deliver']): Promise<void> {
+    let checkpoint: Checkpoint | undefined;
+    const takeBack = (): boolean => {
+      if (checkpoint === undefined || this.#delivered !== checkpoint) return false;
+      this.#delivered = undefined;
+      this.#fetcher.rewind(checkpoint);
+      return true;
+    };
+    const limits = within(LONGEST_WRITE_MS, this.#end.signal);
+    let writtenCount: number | undefined;
+    try {
+      ({ writtenCount } = await bounded(deliver(records, takeBack), limits));
+    } catch (error) {
+      // Whoever ends the consumer, or asks it again, does not wait for a client that does not read.
+      if (limits.signal?.aborted === true || remainingMs(limits) === 0) return;
+      throw error;
+    }
+    if (writtenCount === undefined || writtenCount === 0) return;
+    checkpoint = this.#fetcher.advance(records.slice(0, writtenCount));
+    this.#delivered = checkpoint;
   }
 
   get #isFenced(): boolean {
@@ -236,31 +265,33 @@ export class Session {
       await this.#fetcher.fill(limits);
       if (!membership.isJoined) continue;
       if (this.#fetcher.hasRecords) return this.#fetcher.peek(this.#dependencies.consumers.maxPollRecords);
-      if (remainingMs(limits) === 0 || this.#isReleasingPolls) return [];
+      if (remainingMs(limits) === 0) return [];
     }
   }
 
   /** Whether every partition has a position now; the search goes on when the time is over. */
   async #findPositions(membership: Membership, limits: Limits): Promise<boolean> {
-    if (this.#fetcher.unpositioned.length === 0) return true;
-    this.#positioning ??= this.#position(membership, this.#requestLimits()).finally(() => {
-      this.#positioning = undefined;
-    });
-    this.#positioning.catch(() => {});
-    try {
-      await bounded(this.#positioning, limits);
-      return true;
-    } catch (error) {
-      if (limits.signal?.aborted === true) throw error;
-      const known = toBridgeError(error);
-      if (known.code === 'kafkaUnavailable') return false;
-      throw known;
+    while (this.#fetcher.unpositioned.length > 0) {
+      this.#positioning ??= this.#position(membership, this.#requestLimits()).finally(() => {
+        this.#positioning = undefined;
+      });
+      this.#positioning.catch(() => {});
+      try {
+        await bounded(this.#positioning, limits);
+      } catch (error) {
+        if (limits.signal?.aborted === true) throw error;
+        const known = toBridgeError(error);
+        if (known.code === 'kafkaUnavailable') return false;
+        throw known;
+      }
     }
+    return true;
   }
 
   async #position(membership: Membership, limits: Limits): Promise<void> {
     const { cluster } = this.#dependencies;
     const { resetPolicy, isolationLevel, isAutoCommit } = this.options;
+    const assignmentCount = this.#assignmentCount;
     const unpositioned = this.#fetcher.unpositioned;
     await cluster.topics([...new Set(unpositioned.map(({ topic }) => topic))], limits);
     const fromGroup = unpositioned.filter(({ isOutOfRange }) => !isOutOfRange);
@@ -268,6 +299,7 @@ export class Session {
       const committed = await membership.coordinator.committed(fromGroup, limits, {
         isStable: isolationLevel === 'read_committed',
       });
+      if (assignmentCount !== this.#assignmentCount) return;
       this.#fetcher.setCommitted(committed);
       this.#fetcher.setPositions(committed);
     }
@@ -275,6 +307,7 @@ export class Session {
     if (rest.length === 0) return;
     if (resetPolicy === 'none') throw noOffset(rest);
     const found = await listOffsets(cluster, rest, { spec: resetPolicy, isolationLevel, limits });
+    if (assignmentCount !== this.#assignmentCount) return;
     this.#fetcher.setPositions(found);
     // Or whoever takes this consumer over would begin at a later end, and skip what came between.
     if (isAutoCommit && resetPolicy === 'latest') await this.#commitDelivered(limits);
@@ -284,7 +317,7 @@ export class Session {
   async #commitDelivered(limits: Limits): Promise<void> {
     if (!this.options.isAutoCommit) return;
     const state = this.#state;
-    if (state.kind !== 'subscribed' || state.membership === undefined || !state.membership.isJoined) return;
+    if (state.kind !== 'subscribed' || state.membership === undefined || !state.membership.isMember) return;
     const offsets = this.#fetcher.uncommitted;
     if (offsets.length === 0) return;
     try {
@@ -362,16 +395,21 @@ export class Session {
         await this.#commitDelivered(within(LAST_COMMIT_TIMEOUT_MS));
         this.#fetcher.interrupt();
       },
-      onAssigned: (partitions: readonly TopicPartition[]) => this.#fetcher.assign(partitions),
-      onForgotten: () => this.#fetcher.assign([]),
+      onAssigned: (partitions: readonly TopicPartition[]) => this.#assign(partitions),
+      onForgotten: () => this.#assign([]),
       onFenced: () => this.#fence(),
     });
+  }
+
+  #assign(partitions: readonly TopicPartition[]): void {
+    this.#assignmentCount += 1;
+    this.#fetcher.assign(partitions);
   }
 
   /** Another bridge has this consumer now: nothing is committed any more. */
   #fence(): void {
     this.#state = { kind: 'fenced' };
-    this.#fetcher.assign([]);
+    this.#assign([]);
     this.#dependencies.onFenced();
   }
 

@@ -94,6 +94,11 @@ export class Membership {
     return this.#state.kind === 'joined' && !this.#isTopicsChanged && this.#joining === undefined;
   }
 
+  /** Whether Kafka knows it in a generation; also while a rebalance is about to begin. */
+  get isMember(): boolean {
+    return this.#state.kind === 'joined';
+  }
+
   get coordinator(): GroupCoordinator {
     return this.#coordinator;
   }
@@ -214,8 +219,10 @@ export class Membership {
           this.#fence();
           throw new BridgeError('consumerNotFound', { cause: error });
         }
-        if (id === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
-        else if (!isJoinRetriable(id)) {
+        if (id === 'UNKNOWN_MEMBER_ID') {
+          this.#memberId = '';
+          this.#events.onForgotten();
+        } else if (!isJoinRetriable(id)) {
           this.#state = { kind: 'unjoined' };
           throw toBridgeError(error);
         }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type ConsumedJson, KafkaView, TestBridge, unique, until } from '../../test/harness.ts';
@@ -313,6 +314,15 @@ describe('polling', () => {
     expect(await consumer.poll('timeout=300')).toMatchObject({ status: 200, body: [] });
   });
 
+  test('fewer bytes than the consumer asked for come after a while', async () => {
+    const topic = await kafka.topic();
+    await kafka.write(topic, [{ value: '1' }]);
+    const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'fetch.min.bytes': 1_000_000 });
+    const startedAtMs = performance.now();
+    expect(valuesOf((await consumer.poll('timeout=4000')).body)).toEqual([1]);
+    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+  });
+
   test('a waiting poll delays nobody else', async () => {
     const topics = [await kafka.topic(), await kafka.topic()];
     const waiting = await bridge.consumer(unique('group'), 'waiting', [topics[0] ?? '']);
@@ -326,7 +336,7 @@ describe('polling', () => {
     expect((await other.delete()).status).toBe(204);
     expect(performance.now() - startedAtMs).toBeLessThan(3000);
     await waiting.delete();
-    expect((await longPoll).status).toBe(200);
+    expect(await longPoll).toMatchObject({ status: 200, body: [] });
   });
 });
 
@@ -506,6 +516,27 @@ describe('a client that goes away', () => {
     expect(again.body[0].offset).toBe(0);
     // Where it began, at most.
     expect((await kafka.committed(group, topic))[0]).toBeLessThanOrEqual(0);
+  });
+
+  test('without closing its connection: its consumer can be deleted all the same', async () => {
+    const group = unique('group');
+    const topic = await kafka.topic();
+    const large = JSON.stringify('x'.repeat(900_000));
+    for (let index = 0; index < 12; index += 1) await kafka.write(topic, [{ value: large }]);
+    const roomy = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { fetchMaxBytes: 16_000_000 } });
+    try {
+      const consumer = await roomy.consumer(group, 'c', [topic]);
+      await consumer.poll('timeout=3000&max_bytes=1000000');
+      // More than the buffers of a connection hold, and nobody reads it.
+      const socket = connect(roomy.bridge.port, '127.0.0.1');
+      socket.write(`GET ${consumer.path}/records?timeout=5000 HTTP/1.1\r\nhost: h\r\n\r\n`);
+      await once(socket, 'readable');
+      expect((await consumer.delete()).status).toBe(204);
+      expect(await kafka.committed(group, topic)).toEqual([1]);
+      socket.destroy();
+    } finally {
+      await roomy.close();
+    }
   });
 
   async function metric(name: string, operation?: string, outcome?: string): Promise<number> {

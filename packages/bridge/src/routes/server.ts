@@ -80,9 +80,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         method,
         url: path,
         exposeHeadRoute: false,
-        handler: async (request, reply) => {
+        onRequest: (_request, reply, done) => {
           count(operation, reply);
-          return await handler(
+          done();
+        },
+        handler: async (request, reply) =>
+          await handler(
             {
               params: request.params as Record<string, string>,
               target: request.url,
@@ -91,8 +94,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
               raw: request.raw,
             },
             reply,
-          );
-        },
+          ),
       });
     },
     async listen(address) {

@@ -84,7 +84,7 @@ function toProduce(record: RecordBody, index: number, codec: Codec): RecordToPro
       message: `Invalid partition: ${partition}. Partition number should always be non-negative or null.`,
     });
   }
-  if (timestamp !== undefined && timestamp < 0) {
+  if (timestamp !== undefined && Number(exactText(timestamp)) < 0) {
     throw new BridgeError('invalidValue', {
       message: `Invalid timestamp: ${timestamp}. Timestamp should always be non-negative or null.`,
     });
