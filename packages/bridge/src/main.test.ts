@@ -107,10 +107,19 @@ test('SIGTERM ends it in order: polls answered, records stored, deliveries commi
   expect(await (await fetch(`${path}/records?timeout=5000`)).json()).toHaveLength(1);
 
   const waiting = fetch(`${path}/records?timeout=20000`);
+  // And one with nothing to read.
+  const quietGroup = unique('group');
+  const quietPath = `${url}/consumers/${quietGroup}/instances/q`;
+  await post(`${url}/consumers/${quietGroup}`, { name: 'q' });
+  await post(`${quietPath}/subscription`, { topics: [await kafka.topic()] });
+  const quiet = fetch(`${quietPath}/records?timeout=20000`);
   await until('the first answer is committed', async () => (await kafka.committed(group, topic))[0] === 1);
   const producing = new ClosedLoopProducer(url, topic);
   await until('it produces', () => producing.storedCount > 20);
   bridge.child.kill('SIGTERM');
+  const startedAtMs = performance.now();
+  expect(await (await quiet).json()).toEqual([]);
+  expect(performance.now() - startedAtMs).toBeLessThan(2000);
   const poll = await waiting;
   // Everything that was produced so far, or nothing: but an answer.
   expect(poll.status).toBe(200);
@@ -125,6 +134,7 @@ test('SIGTERM ends it in order: polls answered, records stored, deliveries commi
   expect(bridge.log.map(({ msg }) => msg)).toEqual([
     'bridge started',
     'bridge ready',
+    'consumer created',
     'consumer created',
     'bridge stopping',
     'bridge stopped',

@@ -98,7 +98,7 @@ test('two members share the partitions, and one that leaves gives its own back a
   const startedAtMs = performance.now();
   await b.membership.leave(within(3000));
   await until('a has everything', () => a.partitions?.length === 3);
-  // A static member that leaves without its instance id would stay for its session timeout, 6 s.
+  // Long before its session times out, after 6 s.
   expect(performance.now() - startedAtMs).toBeLessThan(3000);
   expect(await kafka.members(group)).toEqual(['a']);
 });

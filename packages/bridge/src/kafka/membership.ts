@@ -166,7 +166,7 @@ export class Membership {
     this.#stop({ kind: 'left' });
     if (kind === 'fenced' || kind === 'left' || kind === 'unjoined') return;
     try {
-      // Without the instance id a static member stays until its session times out.
+      // The instance id too: without it, brokers may keep a static member until its session times out.
       const member = {
         memberId: this.#memberId,
         groupInstanceId: this.#options.instanceId,
