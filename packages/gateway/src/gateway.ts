@@ -14,6 +14,7 @@ import type { ExchangeContext } from './proxy/exchange.ts';
 import { identityOf } from './proxy/headers.ts';
 import { Peers } from './proxy/peer.ts';
 import { ProxyServer } from './proxy/server.ts';
+import { TurnBatch } from './proxy/turn-batch.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
 import { RequestStats } from './stats.ts';
@@ -63,6 +64,7 @@ export class Gateway {
       affinity,
       budget,
       stats,
+      writes: new TurnBatch(),
       identity: identityOf({ region: config.gateway.region, name: config.gateway.name }),
       get peers() {
         return self.#peers;

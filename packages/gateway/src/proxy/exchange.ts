@@ -22,9 +22,10 @@ import {
   shortenPoll,
 } from './consumer-requests.ts';
 import { type Identity, requestHeaders, responseHeaders } from './headers.ts';
-import { isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
-import type { Peer, Peers } from './peer.ts';
+import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
+import type { Peer, PeerRequest, Peers } from './peer.ts';
 import { decide } from './retry.ts';
+import type { TurnBatch } from './turn-batch.ts';
 
 /** Above this, copying a body into the head's text costs more than a second write. */
 const ONE_WRITE_BYTES = 16_384;
@@ -38,6 +39,8 @@ export interface ExchangeContext {
   readonly identity: Identity;
   /** Whose forwarding headers are believed. */
   readonly peers: Peers;
+  /** Whole answers go out at the end of the turn in which they are ready. */
+  readonly writes: TurnBatch;
   /** Stops taking connections: answers say so. */
   readonly isClosing: boolean;
   /** Milliseconds, never going back. */
@@ -45,7 +48,7 @@ export interface ExchangeContext {
   readonly random: () => number;
 }
 
-export class Exchange implements AttemptOwner, SelectionRequest {
+export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   readonly #context: ExchangeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -85,7 +88,7 @@ export class Exchange implements AttemptOwner, SelectionRequest {
     const { operation } = this.#url;
     this.#context.budget.requested(this.#startMs);
     this.localOnly = this.#peer.isTrusted && hasCrossedRegions(this.#request, this.#context.identity);
-    this.#response.on('close', () => this.#onResponseClosed());
+    this.#peer.requests.push(this);
     if (operation === 'healthy' || operation === 'ready') this.#answerForItself(operation);
     else if (!this.#path.startsWith('/')) this.onMalformed('the request target must be a path');
     else if (hasBody(this.#request)) this.#readBody();
@@ -174,6 +177,10 @@ export class Exchange implements AttemptOwner, SelectionRequest {
     this.#judgeTarget(attempt.target, outcome);
     if (this.#isDone) return;
     if (outcome.kind !== 'answered') this.#failures.push(`region ${attempt.target.region}: ${reasonOf(outcome)}`);
+    if (isFinal(outcome)) {
+      this.#reply(attempt);
+      return;
+    }
     const { retry } = this.#settings;
     const decision = decide({
       outcome,
@@ -347,13 +354,17 @@ export class Exchange implements AttemptOwner, SelectionRequest {
 
   #send(status: number, headers: string[], body: Buffer | undefined): void {
     if (this.#context.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
+    this.#context.writes.add(() => this.#write(status, headers, body));
+  }
+
+  #write(status: number, headers: string[], body: Buffer | undefined): void {
     this.#response.writeHead(status, headers);
     // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
     if (body !== undefined && body.length <= ONE_WRITE_BYTES) this.#response.end(body.toString('latin1'), 'latin1');
     else this.#response.end(body);
   }
 
-  #onResponseClosed(): void {
+  onClientGone(): void {
     if (this.#isDone) return;
     this.#finish(this.#attempt?.target.region ?? NO_REGION, 'client_gone');
     this.#attempt?.abort({ kind: 'clientGone' });
@@ -362,6 +373,9 @@ export class Exchange implements AttemptOwner, SelectionRequest {
 
   #finish(region: string, outcome: RequestOutcome): void {
     this.#isDone = true;
+    const { requests } = this.#peer;
+    if (requests.at(-1) === this) requests.pop();
+    else if (requests.includes(this)) requests.splice(requests.indexOf(this), 1);
     const { stats, now } = this.#context;
     stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
   }

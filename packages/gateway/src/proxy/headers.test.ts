@@ -5,7 +5,7 @@ import type { Peer } from './peer.ts';
 const identity = identityOf({ region: 'east', name: 'gw' });
 
 function peer(changes: Partial<Peer> = {}): Peer {
-  return { isTrusted: true, address: '10.0.0.1', forwarding: undefined, ...changes };
+  return { isTrusted: true, address: '10.0.0.1', forwarding: undefined, requests: [], ...changes };
 }
 
 function sent(headers: Record<string, string>, from: Peer = peer()): Record<string, string> {

@@ -24,6 +24,11 @@ export function isTargetsFault(status: number): boolean {
   return status === 502 || status === 503 || status === 504;
 }
 
+/** Whether there is nothing to decide: a target answered, and the answer is the client's. */
+export function isFinal(outcome: Outcome): boolean {
+  return outcome.kind === 'answered' && !isTargetsFault(outcome.status);
+}
+
 /** Whether the request was not executed for sure. */
 export function isSurelyNotExecuted(outcome: Outcome): boolean {
   // 503 is a refusal; 502 and 504 tell what a gateway saw of a request that it passed on.

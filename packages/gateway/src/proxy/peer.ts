@@ -1,6 +1,11 @@
 /** Who is at the other end of a connection: worked out once for all of its requests. */
 import { type BlockList, isIPv6, type Socket } from 'node:net';
 
+/** A request that is told when its client is gone. */
+export interface PeerRequest {
+  onClientGone(): void;
+}
+
 export interface Peer {
   /** Its forwarding headers are believed. */
   readonly isTrusted: boolean;
@@ -8,6 +13,8 @@ export interface Peer {
   readonly address: string;
   /** What a request without forwarding headers of its own gets, by its `Host`. */
   forwarding: { host: string; headers: readonly string[] } | undefined;
+  /** Requests that are under way on the connection: one, or several that were pipelined. */
+  readonly requests: PeerRequest[];
 }
 
 /** The peers of one configuration's `trust.peers`. */
@@ -25,8 +32,12 @@ export class Peers {
     const { remoteAddress } = socket;
     const address = plainAddress(remoteAddress);
     const isTrusted = remoteAddress !== undefined && this.#networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-    const peer: Peer = { isTrusted, address, forwarding: undefined };
+    const peer: Peer = { isTrusted, address, forwarding: undefined, requests: [] };
     this.#bySocket.set(socket, peer);
+    // One listener a connection; one on each answer would cost every request.
+    socket.once('close', () => {
+      for (const request of peer.requests.splice(0)) request.onClientGone();
+    });
     return peer;
   }
 }

@@ -1,7 +1,7 @@
 /** Decides what follows the end of an attempt: the only place that does. Pure. */
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { assertNever, type GatewayErrorCode } from '../errors.ts';
-import { isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
+import { isFinal, isSurelyNotExecuted, type Outcome } from './outcome.ts';
 
 export interface RetryInput {
   readonly outcome: Outcome;
@@ -36,7 +36,7 @@ export type Decision =
 export function decide(input: RetryInput): Decision {
   const { outcome } = input;
   if (outcome.kind === 'clientGone') return { action: 'drop' };
-  if (outcome.kind === 'answered' && !isTargetsFault(outcome.status)) return { action: 'reply' };
+  if (isFinal(outcome)) return { action: 'reply' };
   if (input.isAnswerStarted) return { action: 'destroy' };
   const giveUp: Decision =
     outcome.kind === 'answered' ? { action: 'reply' } : { action: 'fail', code: failureOf(input) };
