@@ -157,6 +157,15 @@ function decode(segment: string): string | undefined {
   }
 }
 
+/** The path and query of a request target in absolute form (RFC 9112 §3.2.2); anything else as it is. */
+export function originForm(target: string): string {
+  if (target.startsWith('/')) return target;
+  const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
+  if (match === null) return target;
+  const rest = match[1] ?? '';
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
 /** The path of a consumer instance, percent-encoded. */
 export function instancePath(group: string, instance: string): string {
   return `/consumers/${encodeURIComponent(group)}/instances/${encodeURIComponent(instance)}`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { answerToRepeated, nameInCreateRequest, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
+import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 
 test.each([
   ['/x', 100],
@@ -20,17 +20,6 @@ test.each([
   ['/x?timeout=abc', 5_000, '/x?timeout=abc'],
 ])('%s after %d ms is %s', (target, elapsedMs, expected) => {
   expect(shortenPoll(target, elapsedMs)).toBe(expected);
-});
-
-test.each([
-  ['{"name":"c1","format":"json"}', 'c1'],
-  ['{"name":5}', undefined],
-  ['{}', undefined],
-  ['null', undefined],
-  ['not json', undefined],
-  ['', undefined],
-])('the name in %j is %j', (body, expected) => {
-  expect(nameInCreateRequest(Buffer.from(body))).toBe(expected);
 });
 
 describe('a repeated request', () => {

@@ -1,4 +1,4 @@
-/** What the gateway reads and writes of consumer requests: names, the poll's time, and answers to a repeated request. */
+/** What the gateway reads and writes of consumer requests: the poll's time, and answers to a repeated request. */
 import { type Operation, queryParameter } from '@causeway/protocol/paths.ts';
 
 /** A poll that does not say how long it waits. */
@@ -22,28 +22,6 @@ export function shortenPoll(target: string, elapsedMs: number): string {
   const start = target.indexOf('?');
   const query = target.slice(start + 1).replace(/(^|&)timeout=\d+/i, `$1timeout=${leftMs}`);
   return `${target.slice(0, start)}?${query}`;
-}
-
-/** The `name` in the body of a create request. */
-export function nameInCreateRequest(body: Buffer | undefined): string | undefined {
-  return stringField(body, 'name');
-}
-
-/** The `instance_id` in the answer to a create request. */
-export function instanceInCreateAnswer(body: Buffer): string | undefined {
-  return stringField(body, 'instance_id');
-}
-
-function stringField(body: Buffer | undefined, field: string): string | undefined {
-  if (body === undefined || body.length === 0) return undefined;
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof value !== 'object' || value === null || !(field in value)) return undefined;
-    const text = (value as Record<string, unknown>)[field];
-    return typeof text === 'string' ? text : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 export interface RepeatedAnswer {

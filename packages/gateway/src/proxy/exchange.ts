@@ -3,26 +3,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
-import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
-import { GATEWAY_HEADER, parseHops } from '@causeway/protocol/routing.ts';
-import { type Affinity, consumerKey } from '../consumers/affinity.ts';
-import { assertNever, GatewayError, type GatewayErrorCode } from '../errors.ts';
-import { canServe, hashText, type SelectionRequest, selectTarget } from '../regions/select.ts';
+import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
+import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import type { Affinity } from '../consumers/affinity.ts';
+import { consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
+import { assertNever, GatewayError } from '../errors.ts';
+import { hashText, type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { NO_REGION, outcomeOfStatus, type RequestOutcome, type RequestStats } from '../stats.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { hasBody, readBody } from './body.ts';
 import type { RetryBudget } from './budget.ts';
-import {
-  answerToRepeated,
-  instanceInCreateAnswer,
-  nameInCreateRequest,
-  pollTimeoutMs,
-  shortenPoll,
-} from './consumer-requests.ts';
-import { type Identity, requestHeaders, responseHeaders } from './headers.ts';
+import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
+import { hasCrossedRegions, type Identity, requestHeaders, responseHeaders } from './headers.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
+import { attemptFailure, type FailureCode, requestFailure, whyNotReady } from './own-answers.ts';
 import type { Peer, PeerRequest, Peers } from './peer.ts';
 import { decide } from './retry.ts';
 import type { TurnBatch } from './turn-batch.ts';
@@ -87,7 +83,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   start(): void {
     const { operation } = this.#url;
     this.#context.budget.requested(this.#startMs);
-    this.localOnly = this.#peer.isTrusted && hasCrossedRegions(this.#request, this.#context.identity);
+    this.localOnly = this.#peer.isTrusted && hasCrossedRegions(this.#request.headers, this.#context.identity);
     this.#peer.requests.push(this);
     if (operation === 'healthy' || operation === 'ready') this.#answerForItself(operation);
     else if (!this.#path.startsWith('/')) this.onMalformed('the request target must be a path');
@@ -99,12 +95,11 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   #answerForItself(operation: 'healthy' | 'ready'): void {
     const { regions, isClosing, identity } = this.#context;
     const askedByPeer = this.#peer.isTrusted && this.#request.headers[GATEWAY_HEADER] !== undefined;
-    const onlyLocal = askedByPeer && identity.hop.region !== undefined;
-    if (operation === 'ready' && isClosing) {
-      this.#fail(new GatewayError('shuttingDown', `${this.#self} is shutting down.`));
-    } else if (operation === 'ready' && !canServe(regions.snapshot, onlyLocal)) {
-      const reasons = describeTargets(regions.snapshot, onlyLocal);
-      this.#fail(new GatewayError('noRegionAvailable', `${this.#self} has no available target: ${reasons}.`));
+    const localOnly = askedByPeer && identity.hop.region !== undefined;
+    const error =
+      operation === 'ready' ? whyNotReady({ snapshot: regions.snapshot, localOnly, isClosing, identity }) : undefined;
+    if (error !== undefined) {
+      this.#fail(error);
     } else {
       this.#send(200, ['content-length', '0'], undefined);
       this.#finish(NO_REGION, '2xx');
@@ -139,14 +134,15 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   }
 
   #findHome(): void {
-    const { group, instance, operation } = this.#url;
-    if (group === undefined) return;
-    const isCreate = operation === 'createConsumer';
-    const name = isCreate ? nameInCreateRequest(Buffer.isBuffer(this.#body) ? this.#body : undefined) : instance;
-    if (name === undefined) return;
-    const key = consumerKey(group, name);
+    const key = consumerOf(this.#url, this.#keptBody);
+    if (key === undefined) return;
     this.consumerHash = hashText(key);
-    if (!isCreate) this.home = this.#context.affinity.homeOf(key);
+    if (this.#url.operation !== 'createConsumer') this.home = this.#context.affinity.homeOf(key);
+  }
+
+  /** The body, if it was small enough to be kept. */
+  get #keptBody(): Buffer | undefined {
+    return Buffer.isBuffer(this.#body) ? this.#body : undefined;
   }
 
   #tryNext(): void {
@@ -176,7 +172,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   onSettled(attempt: Attempt, outcome: Outcome): void {
     this.#judgeTarget(attempt.target, outcome);
     if (this.#isDone) return;
-    if (outcome.kind !== 'answered') this.#failures.push(`region ${attempt.target.region}: ${reasonOf(outcome)}`);
+    if (outcome.kind !== 'answered') this.#failures.push(attemptFailure(attempt.target, outcome));
     if (isFinal(outcome)) {
       this.#reply(attempt);
       return;
@@ -260,28 +256,18 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   }
 
   #answerToRepeated(status: number): ReturnType<typeof answerToRepeated> {
-    const name = Buffer.isBuffer(this.#body) ? nameInCreateRequest(this.#body) : undefined;
     const forwardedProto = this.#peer.isTrusted ? this.#request.headers['x-forwarded-proto'] : undefined;
     const forwardedHost = this.#peer.isTrusted ? this.#request.headers['x-forwarded-host'] : undefined;
     const path = this.#path.split('?', 1)[0] ?? '';
     const origin = `${forwardedProto ?? 'http'}://${forwardedHost ?? this.#request.headers.host ?? ''}`;
-    return answerToRepeated(this.#url.operation, status, { instance: name, baseUri: `${origin}${path}` });
+    return answerToRepeated(this.#url.operation, status, {
+      instance: nameInCreateRequest(this.#keptBody),
+      baseUri: `${origin}${path}`,
+    });
   }
 
-  /** A region that served a consumer is where it lives. */
   #learnHome(target: Target, status: number, body: Buffer): void {
-    const { group, instance, operation } = this.#url;
-    if (group === undefined || operation === 'unknown') return;
-    const { affinity } = this.#context;
-    if (operation === 'createConsumer') {
-      const created = status === 200 ? instanceInCreateAnswer(body) : undefined;
-      if (created !== undefined) affinity.remember(consumerKey(group, created), target);
-      return;
-    }
-    if (instance === undefined) return;
-    const key = consumerKey(group, instance);
-    if (operation === 'deleteConsumer') affinity.forget(key);
-    else if (status < 300 && this.home !== target) affinity.remember(key, target);
+    learnHome(this.#context.affinity, { url: this.#url, home: this.home, target, status, body });
   }
 
   onStreamStart(attempt: Attempt): boolean {
@@ -313,19 +299,9 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     this.#fail(new GatewayError('bodyTooLarge', `The request body is larger than ${maxBodyBytes} bytes.`));
   }
 
-  #failWith(code: GatewayErrorCode): void {
+  #failWith(code: FailureCode): void {
     const { snapshot } = this.#context.regions;
-    const what =
-      this.#failures.length > 0
-        ? this.#failures.join('; ')
-        : describeTargets(snapshot, this.localOnly) || 'no region has weight';
-    const message = {
-      regionFailed: `No region answered this request: ${what}.`,
-      deadlineExceeded: `No region answered this request in time: ${what}.`,
-      noRegionAvailable: `No region can serve this request: ${what}.`,
-      retryBudgetExhausted: `The request failed and the retry budget is used up: ${what}.`,
-    }[code as 'regionFailed'];
-    this.#fail(new GatewayError(code, message ?? what));
+    this.#fail(requestFailure(code, { failures: this.#failures, snapshot, localOnly: this.localOnly }));
   }
 
   #fail(error: GatewayError): void {
@@ -379,49 +355,4 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     const { stats, now } = this.#context;
     stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
   }
-
-  get #self(): string {
-    const { region, name } = this.#context.identity.hop;
-    return region === undefined ? `Gateway ${name}` : `Gateway ${name} of region ${region}`;
-  }
-}
-
-function reasonOf(outcome: Exclude<Outcome, { kind: 'answered' }>): string {
-  return outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason;
-}
-
-/** Why each region cannot serve, in words, without addresses. */
-function describeTargets(snapshot: Snapshot, localOnly: boolean): string {
-  return snapshot.regions
-    .filter((region) => !localOnly || region.isLocal)
-    .map((region) => {
-      if (region.weight === 0) return `region ${region.name} has weight 0`;
-      const reasons = new Set(
-        region.targets.map((target) =>
-          target.breaker.state === 'open'
-            ? 'its circuit breaker is open'
-            : `${target.health.status} (${target.health.reason})`,
-        ),
-      );
-      return `region ${region.name} is ${[...reasons].join(', ')}`;
-    })
-    .join('; ');
-}
-
-/** Whether another region's gateway has sent the request here: then it stays. */
-function hasCrossedRegions(request: IncomingMessage, { hop }: Identity): boolean {
-  if (hop.region === undefined) return false;
-  const header = request.headers[GATEWAY_HEADER];
-  if (header === undefined) return false;
-  const text = Array.isArray(header) ? header.join(',') : header;
-  return parseHops(text).some(({ region }) => region !== undefined && region !== hop.region);
-}
-
-/** The path and query of a request target in absolute form (RFC 9112 §3.2.2); anything else as it is. */
-function originForm(target: string): string {
-  if (target.startsWith('/')) return target;
-  const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
-  if (match === null) return target;
-  const rest = match[1] ?? '';
-  return rest.startsWith('/') ? rest : `/${rest}`;
 }

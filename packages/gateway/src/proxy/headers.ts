@@ -1,6 +1,6 @@
 /** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { CAUSEWAY_PREFIX, formatHop, GATEWAY_HEADER, type GatewayHop } from '@causeway/protocol/routing.ts';
+import { CAUSEWAY_PREFIX, formatHop, GATEWAY_HEADER, type GatewayHop, parseHops } from '@causeway/protocol/routing.ts';
 import type { Peer } from './peer.ts';
 
 /** What the gateway says about itself in headers; made once. */
@@ -104,6 +104,15 @@ function forwardingHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: I
 }
 
 const NO_HEADERS: IncomingHttpHeaders = {};
+
+/** Whether another region's gateway has sent the request here: then it stays. */
+export function hasCrossedRegions(headers: IncomingHttpHeaders, { hop }: Identity): boolean {
+  if (hop.region === undefined) return false;
+  const header = headers[GATEWAY_HEADER];
+  if (header === undefined) return false;
+  const text = Array.isArray(header) ? header.join(',') : header;
+  return parseHops(text).some(({ region }) => region !== undefined && region !== hop.region);
+}
 
 /** The answer's headers for the client, as a flat list. Our own stay between gateways. */
 export function responseHeaders(

@@ -1,7 +1,8 @@
 /** Decides what follows the end of an attempt: the only place that does. Pure. */
 import type { Operation } from '@causeway/protocol/paths.ts';
-import { assertNever, type GatewayErrorCode } from '../errors.ts';
+import { assertNever } from '../errors.ts';
 import { isFinal, isSurelyNotExecuted, type Outcome } from './outcome.ts';
+import type { FailureCode } from './own-answers.ts';
 
 export interface RetryInput {
   readonly outcome: Outcome;
@@ -26,7 +27,7 @@ export type Decision =
   /** Send the answer of the attempt to the client. */
   | { action: 'reply' }
   /** Answer with an error of the gateway's own. */
-  | { action: 'fail'; code: GatewayErrorCode }
+  | { action: 'fail'; code: FailureCode }
   /** The client has part of an answer that will not be completed: break the connection, so that it knows. */
   | { action: 'destroy' }
   /** Nobody is there to answer. */
@@ -50,7 +51,7 @@ export function decide(input: RetryInput): Decision {
   return { action: 'retry' };
 }
 
-function failureOf({ outcome, isPastDeadline }: RetryInput): GatewayErrorCode {
+function failureOf({ outcome, isPastDeadline }: RetryInput): FailureCode {
   return outcome.kind === 'timedOut' || isPastDeadline() ? 'deadlineExceeded' : 'regionFailed';
 }
 

@@ -1,0 +1,52 @@
+/** Which consumer a request belongs to, and what its answer says about where that consumer lives. */
+import type { ParsedUrl } from '@causeway/protocol/paths.ts';
+import type { Target } from '../regions/target.ts';
+import { type Affinity, consumerKey } from './affinity.ts';
+
+/** The key of the consumer that a request is about; a create request names it in its body, if at all. */
+export function consumerOf(url: ParsedUrl, body: Buffer | undefined): string | undefined {
+  const { group, instance, operation } = url;
+  if (group === undefined) return undefined;
+  const name = operation === 'createConsumer' ? nameInCreateRequest(body) : instance;
+  return name === undefined ? undefined : consumerKey(group, name);
+}
+
+/** Remembers a consumer where a request of its was answered, and forgets it where it was deleted. */
+export function learnHome(
+  affinity: Affinity,
+  {
+    url,
+    home,
+    target,
+    status,
+    body,
+  }: { url: ParsedUrl; home: Target | undefined; target: Target; status: number; body: Buffer },
+): void {
+  const { group, instance, operation } = url;
+  if (group === undefined || operation === 'unknown') return;
+  if (operation === 'createConsumer') {
+    const created = status === 200 ? stringField(body, 'instance_id') : undefined;
+    if (created !== undefined) affinity.remember(consumerKey(group, created), target);
+  } else if (instance !== undefined) {
+    const key = consumerKey(group, instance);
+    if (operation === 'deleteConsumer') affinity.forget(key);
+    else if (status < 300 && home !== target) affinity.remember(key, target);
+  }
+}
+
+/** The `name` in the body of a create request. */
+export function nameInCreateRequest(body: Buffer | undefined): string | undefined {
+  return stringField(body, 'name');
+}
+
+function stringField(body: Buffer | undefined, field: string): string | undefined {
+  if (body === undefined || body.length === 0) return undefined;
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof value !== 'object' || value === null || !(field in value)) return undefined;
+    const text = (value as Record<string, unknown>)[field];
+    return typeof text === 'string' ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}

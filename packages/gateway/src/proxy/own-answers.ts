@@ -1,0 +1,65 @@
+/** What the gateway itself says to a client when no region does: which regions, and why. */
+import { GatewayError, type GatewayErrorCode } from '../errors.ts';
+import { canServe } from '../regions/select.ts';
+import type { Snapshot } from '../regions/snapshot.ts';
+import type { Target } from '../regions/target.ts';
+import type { Identity } from './headers.ts';
+import type { Outcome } from './outcome.ts';
+
+/** Why a request ended without an answer of a region. */
+export type FailureCode = Extract<
+  GatewayErrorCode,
+  'regionFailed' | 'deadlineExceeded' | 'noRegionAvailable' | 'retryBudgetExhausted'
+>;
+
+const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
+  regionFailed: 'No region answered this request',
+  deadlineExceeded: 'No region answered this request in time',
+  noRegionAvailable: 'No region can serve this request',
+  retryBudgetExhausted: 'The request failed and the retry budget is used up',
+};
+
+/** The error for a request; `failures` say how each attempt ended, and without any the regions' state is told. */
+export function requestFailure(
+  code: FailureCode,
+  { failures, snapshot, localOnly }: { failures: readonly string[]; snapshot: Snapshot; localOnly: boolean },
+): GatewayError {
+  const reasons = failures.length > 0 ? failures.join('; ') : describeRegions(snapshot, localOnly);
+  return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
+}
+
+/** How an attempt at a target failed, in words. */
+export function attemptFailure(target: Target, outcome: Exclude<Outcome, { kind: 'answered' }>): string {
+  return `region ${target.region}: ${outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason}`;
+}
+
+/** Why the gateway is not ready; `undefined` when it is. With `localOnly` for its own region alone. */
+export function whyNotReady(options: {
+  snapshot: Snapshot;
+  localOnly: boolean;
+  isClosing: boolean;
+  identity: Identity;
+}): GatewayError | undefined {
+  const { region, name } = options.identity.hop;
+  const self = region === undefined ? `Gateway ${name}` : `Gateway ${name} of region ${region}`;
+  if (options.isClosing) return new GatewayError('shuttingDown', `${self} is shutting down.`);
+  if (canServe(options.snapshot, options.localOnly)) return undefined;
+  const reasons = describeRegions(options.snapshot, options.localOnly);
+  return new GatewayError('noRegionAvailable', `${self} has no available target: ${reasons}.`);
+}
+
+/** Why each region cannot serve, without addresses. */
+function describeRegions(snapshot: Snapshot, localOnly: boolean): string {
+  const sentences = snapshot.regions
+    .filter((region) => !localOnly || region.isLocal)
+    .map(({ name, weight, targets }) => {
+      if (weight === 0) return `region ${name} has weight 0`;
+      const reasons = new Set(
+        targets.map(({ breaker, health }) =>
+          breaker.state === 'open' ? 'its circuit breaker is open' : `${health.status} (${health.reason})`,
+        ),
+      );
+      return `region ${name} is ${[...reasons].join(', ')}`;
+    });
+  return sentences.join('; ') || 'the request came from another region, and this gateway stands in none';
+}
