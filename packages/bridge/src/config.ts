@@ -1,5 +1,5 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
-import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 
 const milliseconds = (options: { description: string; default: number; minimum?: number; maximum?: number }) =>
   Type.Integer({ minimum: 1, ...options });
@@ -172,15 +172,7 @@ export const BridgeConfig = Entry(
       },
       { description: 'SIGTERM and SIGINT.' },
     ),
-    log: Section(
-      {
-        level: Choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-          description: 'Least severe lines that are written.',
-          default: 'info',
-        }),
-      },
-      { description: 'JSON lines on standard output.' },
-    ),
+    log: LogSection(''),
   },
   { description: 'A bridge.' },
 );

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { KafkaView, unique, until } from '../test/harness.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { until } from '../../../test/harness/until.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 

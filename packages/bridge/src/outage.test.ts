@@ -6,7 +6,9 @@ import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { KafkaView, TestBridge, unique, until } from '../test/harness.ts';
+import { TestBridge } from '../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { until } from '../../../test/harness/until.ts';
 
 let directory: string;
 let reaper: Reaper;

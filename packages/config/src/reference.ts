@@ -53,7 +53,7 @@ function describe(node: SchemaNode): string {
 }
 
 function inline(value: unknown): string {
-  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+  return stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trim();
 }
 
 function comment(text: string, indent: string): string {

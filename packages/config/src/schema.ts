@@ -27,3 +27,16 @@ export function Choice<const Words extends readonly string[]>(
 ) {
   return Type.Unsafe<Words[number]>({ ...options, anyOf: words.map((word) => Type.Literal(word)) });
 }
+
+/** JSON lines on standard output, by pino's levels. */
+export function LogSection(note: string) {
+  return Section(
+    {
+      level: Choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        description: `Least severe lines that are written.${note}`,
+        default: 'info',
+      }),
+    },
+    { description: 'JSON lines on standard output.' },
+  );
+}

@@ -1,9 +1,4 @@
-/** How keys and values of records are embedded in JSON, by format. */
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
-import { assertNever } from '../errors.ts';
-import { binaryCodec } from './binary.ts';
-import { jsonCodec } from './json.ts';
-import { textCodec } from './text.ts';
+/** What a format of keys and values can do. */
 
 /** Which field of which record, for errors. */
 export interface Field {
@@ -17,17 +12,4 @@ export interface Codec {
   encode(value: unknown, field: Field): Buffer;
   /** JSON text for stored bytes. Errors: `recordUndecodable`. */
   decode(bytes: Buffer): string;
-}
-
-export function codecOf(format: EmbeddedFormat): Codec {
-  switch (format) {
-    case 'json':
-      return jsonCodec;
-    case 'binary':
-      return binaryCodec;
-    case 'text':
-      return textCodec;
-    default:
-      return assertNever(format);
-  }
 }

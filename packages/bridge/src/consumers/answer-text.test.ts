@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codecOf } from '../codec/codec.ts';
+import { codecOf } from '../codec/formats.ts';
 import type { StoredRecord } from '../records.ts';
 import { answerText } from './answer-text.ts';
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { KafkaView, unique } from '../../test/harness.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { Cluster } from './cluster.ts';
 import { within } from './limits.ts';
 

@@ -1,7 +1,8 @@
 import { independentClient } from '@causeway/lab/stack/kafka.ts';
 import { connectionsConnectsChannel } from '@platformatic/kafka';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { KafkaView, unique, until } from '../../test/harness.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
 import type { StoredRecord } from '../records.ts';
 import { Cluster } from './cluster.ts';
 import { GroupCoordinator } from './coordinator.ts';

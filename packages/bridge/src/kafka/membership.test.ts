@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { KafkaView, unique, until } from '../../test/harness.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import { Cluster } from './cluster.ts';
 import { within } from './limits.ts';

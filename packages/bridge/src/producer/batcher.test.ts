@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { KafkaView, unique, until } from '../../test/harness.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
 import { Cluster } from '../kafka/cluster.ts';
 import { ProduceClient, partitionForKey } from '../kafka/produce.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';

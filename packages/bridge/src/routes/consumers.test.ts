@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type ConsumedJson, KafkaView, TestBridge, unique, until } from '../../test/harness.ts';
+import { type ConsumedJson, TestBridge } from '../../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
 
 let kafka: KafkaView;
 let bridge: TestBridge;

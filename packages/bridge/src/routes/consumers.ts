@@ -4,7 +4,7 @@ import { ConsumerOptions, type CreatedConsumer, OffsetCommitSeekList, Topics } f
 import { accepts, isConsumerBody, RECORDS } from '@causeway/protocol/content-types.ts';
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import type { FastifyReply } from 'fastify';
-import { codecOf } from '../codec/codec.ts';
+import { codecOf } from '../codec/formats.ts';
 import { answerText } from '../consumers/answer-text.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Delivery, Session, SessionIdentity } from '../consumers/session.ts';

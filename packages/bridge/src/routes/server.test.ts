@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { TestBridge, until } from '../../test/harness.ts';
+import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { until } from '../../../../test/harness/until.ts';
 
 let bridge: TestBridge;
 

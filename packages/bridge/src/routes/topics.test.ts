@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { KafkaView, TestBridge, unique } from '../../test/harness.ts';
+import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 
 let kafka: KafkaView;
 let bridge: TestBridge;

@@ -2,7 +2,8 @@
 import { KAFKA_V2, recordsFormat } from '@causeway/protocol/content-types.ts';
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import { type KafkaHeader, ProducerRecordList, type TopicMetadata } from '@causeway/protocol/topics.ts';
-import { type Codec, codecOf } from '../codec/codec.ts';
+import type { Codec } from '../codec/codec.ts';
+import { codecOf } from '../codec/formats.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordHeader, RecordToProduce } from '../records.ts';

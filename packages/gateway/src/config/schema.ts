@@ -1,5 +1,5 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
-import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 
 const TargetConfig = Entry(
   {
@@ -302,15 +302,7 @@ export const GatewayConfig = Entry(
       },
       { description: 'Orderly end.' },
     ),
-    log: Section(
-      {
-        level: Choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-          description: 'Least severe lines that are written. A change needs a restart.',
-          default: 'info',
-        }),
-      },
-      { description: 'JSON lines on standard output.' },
-    ),
+    log: LogSection(' A change needs a restart.'),
   },
   { description: 'Configuration of a Causeway gateway.' },
 );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { codecOf } from './codec.ts';
+import { codecOf } from './formats.ts';
 
 const VALUE = { name: 'value', index: 3 } as const;
 

@@ -1,17 +1,9 @@
-/** What the bridge's tests share: a bridge in this process, its API, and Kafka as an independent client sees it. */
-import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { parseConfig } from '@causeway/config/load.ts';
-import { independentClient } from '@causeway/lab/stack/kafka.ts';
-import type { Admin, KafkaMessage } from 'kafkajs';
-import { pino } from 'pino';
-import { Bridge } from '../src/app.ts';
-import { BridgeConfig } from '../src/config.ts';
+/** A bridge of a test, in this process, on a port of the system's choice, and the shortest way to talk to it. */
 
-/** A name that no other test uses. */
-export function unique(prefix: string): string {
-  return `${prefix}-${randomUUID().slice(0, 8)}`;
-}
+import { Bridge } from '@causeway/bridge/app.ts';
+import { BridgeConfig } from '@causeway/bridge/config.ts';
+import { parseConfig } from '@causeway/config/load.ts';
+import { pino } from 'pino';
 
 export interface JsonAnswer {
   status: number;
@@ -141,97 +133,5 @@ export class TestConsumer {
 
   delete(): Promise<JsonAnswer> {
     return this.bridge.request('DELETE', this.path);
-  }
-}
-
-/** Waits for a condition; fails after `timeoutMs`. */
-export async function until(what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await delay(10);
-  }
-}
-
-/** Kafka as kafkajs sees it. */
-export class KafkaView {
-  readonly #bootstrap: string;
-  readonly #admin: Admin;
-
-  private constructor(bootstrap: string, admin: Admin) {
-    this.#bootstrap = bootstrap;
-    this.#admin = admin;
-  }
-
-  static async connect(bootstrap: string): Promise<KafkaView> {
-    const admin = independentClient(bootstrap).admin();
-    await admin.connect();
-    return new KafkaView(bootstrap, admin);
-  }
-
-  get admin(): Admin {
-    return this.#admin;
-  }
-
-  close(): Promise<void> {
-    return this.#admin.disconnect();
-  }
-
-  /** A new topic under a name of its own. */
-  async topic(partitionCount = 1, configs: Record<string, string> = {}): Promise<string> {
-    const topic = unique('topic');
-    await this.createTopic(topic, partitionCount, configs);
-    return topic;
-  }
-
-  async createTopic(topic: string, partitionCount = 1, configs: Record<string, string> = {}): Promise<void> {
-    await this.#admin.createTopics({
-      waitForLeaders: true,
-      topics: [
-        {
-          topic,
-          numPartitions: partitionCount,
-          configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
-        },
-      ],
-    });
-  }
-
-  /** By partition; -1 where nothing is committed. */
-  async committed(group: string, topic: string): Promise<number[]> {
-    const [found] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] });
-    return (found?.partitions ?? []).sort((a, b) => a.partition - b.partition).map(({ offset }) => Number(offset));
-  }
-
-  /** The first `count` records of a topic. */
-  async read(topic: string, count: number): Promise<(KafkaMessage & { partition: number })[]> {
-    const consumer = independentClient(this.#bootstrap).consumer({ groupId: unique('reader'), maxWaitTimeInMs: 50 });
-    const messages: (KafkaMessage & { partition: number })[] = [];
-    await consumer.connect();
-    try {
-      await consumer.subscribe({ topic, fromBeginning: true });
-      await consumer.run({
-        eachMessage: async ({ message, partition }) => {
-          messages.push({ ...message, partition });
-        },
-      });
-      await until(`${count} records in ${topic}`, () => messages.length >= count);
-    } finally {
-      await consumer.disconnect();
-    }
-    return messages;
-  }
-
-  async write(topic: string, messages: { key?: string; value: string | null; partition?: number }[]): Promise<void> {
-    const producer = independentClient(this.#bootstrap).producer();
-    await producer.connect();
-    await producer.send({ topic, messages });
-    await producer.disconnect();
-  }
-
-  /** Names of a group's members, as their clients call themselves. */
-  async members(group: string): Promise<string[]> {
-    const { groups } = await this.#admin.describeGroups([group]);
-    return (groups[0]?.members ?? []).map(({ clientId }) => clientId).sort();
   }
 }
