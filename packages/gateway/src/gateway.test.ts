@@ -201,6 +201,13 @@ describe('a region that fails costs the client nothing', () => {
       },
     ],
     ['answers 503', answerJson({ error_code: 503, message: 'not now' }, 503)],
+    [
+      'answers 503 at a length that cannot be held',
+      (_, response) => {
+        response.writeHead(503);
+        response.end('x'.repeat(2_000_000));
+      },
+    ],
     ['answers 502', answerJson({ error_code: 502, message: 'not now' }, 502)],
   ])('when it %s', async (_, handler) => {
     const { east, west, gw } = await twoRegions(handler);
@@ -464,6 +471,23 @@ describe('reload', () => {
       type: 'reload',
       changes: ['regions.east.weight: 100 → 0', 'regions.west.weight: 0 → 100'],
     });
+  });
+
+  test('other settings leave consumers where they live', async () => {
+    const created = answerJson({ instance_id: 'generated', base_uri: 'x' });
+    const east = await upstream(created);
+    const west = await upstream(created);
+    const yaml = { regions: regions({ east: east.url, west: west.url }) };
+    const gw = await gateway(yaml);
+    await (await request(`${gw.url}/consumers/g`, { method: 'POST' })).body.dump();
+    const home = east.requests.length === 1 ? east : west;
+    gw.gateway.reload(
+      testConfig({ ...yaml, breaker: { resetMs: 1_000 }, upstream: { keepAliveMs: 1_000 }, healthCheck: { rise: 3 } }),
+    );
+    for (let index = 0; index < 10; index += 1) {
+      await (await request(`${gw.url}/consumers/g/instances/generated/records`)).body.dump();
+    }
+    expect(home.requests).toHaveLength(11);
   });
 
   test('a region that is removed finishes what it has', async () => {

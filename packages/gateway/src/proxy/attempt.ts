@@ -147,7 +147,10 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   }
 
   #startStreaming(): void {
-    if (!this.#options.owner.onStreamStart(this)) return;
+    if (!this.#options.owner.onStreamStart(this)) {
+      this.abort({ kind: 'brokenMidBody', reason: `answered ${this.status} with a body too long to be held` });
+      return;
+    }
     this.#isStreaming = true;
     this.chunks = [];
   }

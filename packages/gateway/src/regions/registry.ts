@@ -16,7 +16,6 @@ interface Member {
   check: HealthCheck;
   /** What the check was made with: another setting makes another check. */
   checkKey: string;
-  breakerKey: string;
   adminUrl: string | undefined;
 }
 
@@ -114,10 +113,10 @@ export class Registry {
   #addOrUpdate(key: string, region: RegionConfig, url: string, adminUrl: string | undefined): void {
     const { healthCheck, breaker, upstream, gateway } = this.#config;
     const checkKey = JSON.stringify([healthCheck, gateway]);
-    const breakerKey = JSON.stringify([breaker, upstream]);
     const existing = this.#members.get(key);
-    if (existing !== undefined && existing.breakerKey === breakerKey) {
+    if (existing !== undefined) {
       existing.adminUrl = adminUrl;
+      existing.target.configure({ upstream, breaker });
       if (existing.checkKey === checkKey) return;
       void existing.check.close();
       existing.checkKey = checkKey;
@@ -127,19 +126,13 @@ export class Registry {
     const target = new Target({
       region: region.name,
       url,
-      upstream,
-      breaker,
+      settings: { upstream, breaker },
       onBreakerChange: (from, to, reason) => {
         this.#events.emit({ type: 'breaker', region: region.name, target: url, from, to, reason });
         this.#publish();
       },
     });
-    if (existing !== undefined) {
-      target.health = existing.target.health;
-      target.healthSince = existing.target.healthSince;
-      this.#retire(existing);
-    }
-    this.#members.set(key, { target, check: this.#startCheck(target), checkKey, breakerKey, adminUrl });
+    this.#members.set(key, { target, check: this.#startCheck(target), checkKey, adminUrl });
   }
 
   #startCheck(target: Target): HealthCheck {

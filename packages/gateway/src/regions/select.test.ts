@@ -29,8 +29,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
         const target = new Target({
           region: name,
           url: `http://${name}-${index}`,
-          upstream: config.upstream,
-          breaker: config.breaker,
+          settings: config,
           onBreakerChange: () => {},
         });
         target.health = { status: letter === 'h' ? 'healthy' : 'unhealthy', contraryCount: 0, reason: '' };

@@ -1,44 +1,42 @@
 /** One bridge or regional gateway with what outlives a config: connections, health, breaker and counters. */
+import { isDeepStrictEqual } from 'node:util';
 import { Pool } from 'undici';
 import type { GatewayConfig } from '../config/schema.ts';
 import { Breaker } from './breaker.ts';
 import { type Health, INITIAL_HEALTH } from './health.ts';
 import { InFlightList } from './in-flight.ts';
 
+/** What a reload may change about a target. */
+export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'>;
+
 export interface TargetOptions {
   region: string;
   url: string;
-  upstream: GatewayConfig['upstream'];
-  breaker: GatewayConfig['breaker'];
+  settings: TargetSettings;
   onBreakerChange: ConstructorParameters<typeof Breaker>[1];
 }
 
 export class Target {
   readonly region: string;
   readonly url: string;
-  readonly breaker: Breaker;
   readonly inFlight = new InFlightList();
   health: Health = INITIAL_HEALTH;
   /** When health last changed, on the wall clock. */
-  healthSince: Date;
-  breakerSince: Date;
+  healthSince = new Date();
+  breakerSince = new Date();
   /** Probes since the start, for metrics. */
   probeCounts = { good: 0, failed: 0 };
-  maxInFlight: number;
+  readonly #onBreakerChange: TargetOptions['onBreakerChange'];
+  #settings: TargetSettings;
+  #breaker: Breaker;
   #pool: Pool;
-  readonly #upstream: GatewayConfig['upstream'];
 
   constructor(options: TargetOptions) {
     this.region = options.region;
     this.url = options.url;
-    this.#upstream = options.upstream;
-    this.maxInFlight = options.upstream.maxInFlight;
-    this.healthSince = new Date();
-    this.breakerSince = new Date();
-    this.breaker = new Breaker(options.breaker, (from, to, reason) => {
-      this.breakerSince = new Date();
-      options.onBreakerChange(from, to, reason);
-    });
+    this.#settings = options.settings;
+    this.#onBreakerChange = options.onBreakerChange;
+    this.#breaker = this.#createBreaker();
     this.#pool = this.#connect();
   }
 
@@ -46,12 +44,29 @@ export class Target {
     return this.#pool;
   }
 
-  /** The one predicate: probed healthy, breaker not open, below its in-flight limit. */
-  get isAvailable(): boolean {
-    return this.health.status === 'healthy' && this.breaker.admits && this.inFlight.size < this.maxInFlight;
+  get breaker(): Breaker {
+    return this.#breaker;
   }
 
-  /** After a silent cut the idle connections are dead without knowing it: new requests get new ones. */
+  /** The one predicate: probed healthy, breaker not open, below its in-flight limit. */
+  get isAvailable(): boolean {
+    const { maxInFlight } = this.#settings.upstream;
+    return this.health.status === 'healthy' && this.#breaker.admits && this.inFlight.size < maxInFlight;
+  }
+
+  /** Takes over settings; what they do not touch stays: health, counters, and connections or breaker. */
+  configure(settings: TargetSettings): void {
+    const before = this.#settings;
+    this.#settings = settings;
+    if (!isDeepStrictEqual(before.breaker, settings.breaker)) {
+      this.#breaker.close();
+      this.#breaker = this.#createBreaker();
+      this.breakerSince = new Date();
+    }
+    if (!isDeepStrictEqual(before.upstream, settings.upstream)) this.renewConnections();
+  }
+
+  /** New requests get new connections. After a silent cut the idle ones are dead without knowing it. */
   renewConnections(): void {
     const old = this.#pool;
     this.#pool = this.#connect();
@@ -60,20 +75,28 @@ export class Target {
   }
 
   async close(): Promise<void> {
-    this.breaker.close();
+    this.#breaker.close();
     await this.#pool.destroy();
   }
 
   /** Ends the connections once what is in flight on them is done. */
   async drain(): Promise<void> {
     await this.#pool.close();
-    this.breaker.close();
+    this.#breaker.close();
+  }
+
+  #createBreaker(): Breaker {
+    return new Breaker(this.#settings.breaker, (from, to, reason) => {
+      this.breakerSince = new Date();
+      this.#onBreakerChange(from, to, reason);
+    });
   }
 
   #connect(): Pool {
+    const { connectTimeoutMs, keepAliveMs } = this.#settings.upstream;
     return new Pool(this.url, {
-      connect: { timeout: this.#upstream.connectTimeoutMs },
-      keepAliveTimeout: this.#upstream.keepAliveMs,
+      connect: { timeout: connectTimeoutMs },
+      keepAliveTimeout: keepAliveMs,
       // The exchange owns the time limits: one clock for all attempts.
       headersTimeout: 0,
       bodyTimeout: 0,
