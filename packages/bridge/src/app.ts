@@ -10,8 +10,10 @@ import { ProduceClient } from './kafka/produce.ts';
 import { Readiness } from './kafka/readiness.ts';
 import { Metrics } from './metrics.ts';
 import { Batcher } from './producer/batcher.ts';
+import { addAdminRoutes } from './routes/admin.ts';
 import { addConsumerRoutes } from './routes/consumers.ts';
 import { addInfoRoutes } from './routes/info.ts';
+import { addProduceRoutes } from './routes/produce.ts';
 import { type ApiServer, createApiServer } from './routes/server.ts';
 import { addTopicRoutes } from './routes/topics.ts';
 
@@ -124,7 +126,10 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   });
   const server = createApiServer({ maxBodyBytes: config.limits.maxBodyBytes, metrics, log });
   addInfoRoutes(server, { version: readVersion(), metrics, unreadyReason });
-  addTopicRoutes(server, { catalog: new Admin(cluster), sink: batcher, metrics });
+  const admin = new Admin(cluster);
+  addTopicRoutes(server, admin);
+  addAdminRoutes(server, admin);
+  addProduceRoutes(server, { sink: batcher, metrics });
   addConsumerRoutes(server, { registry, metrics });
   return { config, log, server, registry, batcher, produceClient, readiness, cluster, state };
 }

@@ -44,6 +44,7 @@ const ERRORS = {
     message:
       'org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does not host this topic-partition.',
   },
+  unknownPartition: { status: 404, message: 'Specified partition does not exist.' },
   /** Kafka refused; the message is its Java exception with its text, as clients know it. */
   kafkaRefused: { status: 500, message: 'Kafka refused the request' },
   /** The group no longer knows this member. */

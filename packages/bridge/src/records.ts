@@ -40,6 +40,12 @@ export interface PartitionOffset extends TopicPartition {
   offset: bigint;
 }
 
+/** Where a partition begins and ends; the end is the offset of the next record. */
+export interface OffsetRange {
+  beginning: bigint;
+  end: bigint;
+}
+
 /** One string for a topic's partition, for maps. Topic names hold no colon. */
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}:${partition}`;

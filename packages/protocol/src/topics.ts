@@ -45,6 +45,22 @@ export const ProducerRecordList = Type.Object(
 );
 export type ProducerRecordList = Static<typeof ProducerRecordList>;
 
+/** Of the path `/topics/{topic}/partitions/{partition}`: partition and timestamp are unknown fields there. */
+export const ProducerRecordToPartition = Type.Object(
+  {
+    value: RecordValue,
+    key: Type.Optional(RecordKey),
+    headers: Type.Optional(KafkaHeaderList),
+  },
+  { $id: 'ProducerRecordToPartition', title: 'ProducerRecordToPartition', additionalProperties: false },
+);
+
+/** Body of `sendToPartition`. */
+export const ProducerRecordToPartitionList = Type.Object(
+  { records: Type.Optional(Type.Array(ProducerRecordToPartition)) },
+  { $id: 'ProducerRecordToPartitionList', title: 'ProducerRecordToPartitionList', additionalProperties: false },
+);
+
 const Replica = Type.Object(
   { broker: Type.Integer(), leader: Type.Boolean(), in_sync: Type.Boolean() },
   { $id: 'Replica', title: 'Replica' },
@@ -66,3 +82,12 @@ export const TopicMetadata = Type.Object(
   { $id: 'TopicMetadata', title: 'TopicMetadata', additionalProperties: false },
 );
 export type TopicMetadata = Static<typeof TopicMetadata>;
+
+/** Answer of `getOffsets`; the end is the offset of the next record. */
+export const OffsetsSummary = Type.Object(
+  {
+    beginning_offset: Type.Integer({ format: 'int64' }),
+    end_offset: Type.Integer({ format: 'int64' }),
+  },
+  { $id: 'OffsetsSummary', title: 'OffsetsSummary' },
+);

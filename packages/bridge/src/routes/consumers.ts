@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net';
 import { ConsumerOptions, type CreatedConsumer, OffsetCommitSeekList, Topics } from '@causeway/protocol/consumers.ts';
 import { accepts, isConsumerBody, RECORDS } from '@causeway/protocol/content-types.ts';
-import { queryParameter } from '@causeway/protocol/paths.ts';
 import type { FastifyReply } from 'fastify';
 import { codecOf } from '../codec/formats.ts';
 import { answerText } from '../consumers/answer-text.ts';
@@ -13,10 +12,10 @@ import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { PartitionOffset, StoredRecord } from '../records.ts';
 import { baseUri } from './base-uri.ts';
+import { integerParameter } from './parameters.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
 import { type ApiServer, answer, answerEmpty, type Request } from './server.ts';
-import { readParameter } from './topics.ts';
-import { exactText, wrongType } from './violations.ts';
+import { exactInteger } from './violations.ts';
 
 export interface ConsumerDependencies {
   registry: ConsumerRegistry;
@@ -105,20 +104,10 @@ function topicsToSubscribe({ topics, topic_pattern }: Topics): readonly string[]
   return topics;
 }
 
-function integerParameter(target: string, name: string): number | undefined {
-  const text = queryParameter(target, name);
-  if (text === undefined) return undefined;
-  const value = readParameter(text);
-  if (typeof value !== 'number' || !Number.isInteger(value)) {
-    throw new BridgeError('schemaViolation', { validationErrors: [wrongType(value, 'integer')] });
-  }
-  return value;
-}
-
 function toOffset({ topic, partition, offset }: { topic: string; partition: number; offset: number }): PartitionOffset {
-  const exact = BigInt(exactText(offset));
+  const exact = exactInteger(offset);
   if (exact < 0n) {
-    throw new BridgeError('kafkaRefused', { message: 'java.lang.IllegalArgumentException: Invalid negative offset' });
+    throw new BridgeError('invalidValue', { message: 'Invalid negative offset' });
   }
   return { topic, partition, offset: exact };
 }

@@ -4,7 +4,8 @@ import { isBase64 } from '../codec/binary.ts';
 /** The part of JSON Schema that the API's bodies use. A node with an `$id` is a component that others refer to. */
 interface SchemaNode {
   $id?: string;
-  type?: string;
+  /** One of several types, when a list. */
+  type?: string | readonly string[];
   format?: string;
   oneOf?: SchemaNode[];
   items?: SchemaNode;
@@ -94,13 +95,14 @@ function asReferred(node: SchemaNode, inner: string[]): string[] {
   return node.$id === undefined ? inner : ['A subschema had errors', ...inner];
 }
 
-function hasType(type: string, value: unknown): boolean {
+function hasType(type: string | readonly string[], value: unknown): boolean {
+  if (typeof type !== 'string') return type.some((alternative) => hasType(alternative, value));
   const actual = typeName(value);
   return type === 'integer' ? actual === 'number' && Number.isInteger(Number(exactText(value))) : actual === type;
 }
 
 /** The digits of a number of a body, also of one that a double cannot hold. */
-export function exactText(value: unknown): string {
+function exactText(value: unknown): string {
   return typeof value === 'object' ? (value as { rawJSON: string }).rawJSON : String(value);
 }
 
@@ -117,8 +119,15 @@ function isRawNumber(value: object): boolean {
 }
 
 /** The refusal of a text where JSON asks for another type, as for query parameters. */
-export function wrongType(value: unknown, expected: string): string {
-  return `Instance type ${typeName(value)} is invalid. Expected ${expected}`;
+export function wrongType(value: unknown, expected: string | readonly string[]): string {
+  const names = typeof expected === 'string' ? expected : expected.join(', ');
+  return `Instance type ${typeName(value)} is invalid. Expected ${names}`;
+}
+
+/** An integer of a body, exactly; also one that is written with an exponent. */
+export function exactInteger(value: unknown): bigint {
+  const text = exactText(value);
+  return /^-?\d+$/.test(text) ? BigInt(text) : BigInt(Number(text));
 }
 
 function wrongInteger(format: string): string {

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+
+const JSON_V2 = 'application/vnd.kafka.json.v2+json';
+
+let kafka: KafkaView;
+let bridge: TestBridge;
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  bridge = await TestBridge.start(inject('kafkaBootstrap'));
+});
+
+afterAll(async () => {
+  await bridge.close();
+  await kafka.close();
+});
+
+function create(body: unknown, contentType = JSON_V2) {
+  return bridge.request('POST', '/admin/topics', {
+    headers: { 'content-type': contentType },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}
+
+describe('a topic is created', () => {
+  test.each([
+    [{ partitions_count: 3, replication_factor: 1 }, 3],
+    // Upper bits are cut off.
+    [{ partitions_count: 4_294_967_298, replication_factor: 65_537 }, 2],
+  ])('%j', async (options, partitionCount) => {
+    const topic = unique('created');
+    const answer = await create({ topic_name: topic, ...options });
+    expect(answer).toMatchObject({ status: 201, text: '{}' });
+    expect(answer.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
+    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
+    expect(topics[0]?.partitions).toHaveLength(partitionCount);
+  });
+
+  test.each([
+    {},
+    { partitions_count: null, replication_factor: null },
+    { partitions_count: -1, replication_factor: -1 },
+  ])('with as many partitions as the broker finds right: %j', async (options) => {
+    const [topic, byDefault] = [unique('created'), unique('default')];
+    await kafka.admin.createTopics({ topics: [{ topic: byDefault }], waitForLeaders: true });
+    expect((await create({ topic_name: topic, ...options })).status).toBe(201);
+    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic, byDefault] });
+    expect(topics[0]?.partitions.length).toBe(topics[1]?.partitions.length);
+  });
+
+  test.each(['application/json; charset=utf-8', 'application/vnd.kafka.v2+json'])('as %s', async (contentType) => {
+    expect((await create({ topic_name: unique('created') }, contentType)).status).toBe(201);
+  });
+});
+
+test('a topic that exists is refused, and stays as it is', async () => {
+  const topic = await kafka.topic(2);
+  expect(await create({ topic_name: topic, partitions_count: 5 })).toMatchObject({
+    status: 500,
+    body: { error_code: 500, message: `Topic '${topic}' already exists.` },
+  });
+  const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
+  expect(topics[0]?.partitions).toHaveLength(2);
+});
+
+describe('what Kafka refuses is told in its words', () => {
+  const LONG = 'x'.repeat(250);
+  test.each([
+    [
+      { topic_name: 'x!' },
+      "Topic name is invalid: 'x!' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
+    ],
+    [{ topic_name: '.' }, "Topic name is invalid: '.' is not allowed"],
+    [{ topic_name: LONG }, `Topic name is invalid: the length of '${LONG}' is longer than the max allowed length 249`],
+    [{ topic_name: '' }, "The given topic name '' cannot be represented in a request."],
+    [{ topic_name: 'none', partitions_count: 0 }, 'Number of partitions was set to an invalid non-positive value.'],
+    [
+      { topic_name: 'none', replication_factor: 0 },
+      'Replication factor must be larger than 0, or -1 to use the default value.',
+    ],
+  ])('%j', async (body, message) => {
+    expect((await create(body)).body).toEqual({ error_code: 500, message });
+  });
+});
+
+describe('a request that is not one is refused', () => {
+  test.each([
+    ['{"topic_name":"t"}', 'application/vnd.kafka.binary.v2+json', 'The format of the request body is not supported'],
+    ['', JSON_V2, 'The related request does not contain the required body.'],
+    ['{', JSON_V2, "The request body can't be decoded"],
+  ])('%j as %s', async (body, contentType, message) => {
+    expect((await create(body, contentType)).body).toEqual({
+      error_code: 400,
+      message: `Validation error on: ${message}`,
+    });
+  });
+
+  test('with everything that is wrong in it', async () => {
+    expect((await create({ partitions_count: '1', configs: {} })).body).toEqual({
+      error_code: 400,
+      message: 'Validation error on: Schema validation error',
+      validation_errors: [
+        'Instance does not have required property "topic_name"',
+        'Property "partitions_count" does not match schema',
+        'Instance type string is invalid. Expected integer, null',
+        'Property "partitions_count" does not match additional properties schema',
+        'Property "configs" does not match additional properties schema',
+      ],
+    });
+  });
+});

@@ -1,0 +1,46 @@
+/** Operations that change what there is in the cluster. */
+import { NewTopic } from '@causeway/protocol/admin.ts';
+import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
+import { BridgeError } from '../errors.ts';
+import { decodeBody, isEmptyBody } from './request-body.ts';
+import { type ApiServer, answer } from './server.ts';
+import { exactInteger } from './violations.ts';
+
+export interface TopicToCreate {
+  name: string;
+  /** -1: the broker's default. */
+  partitionCount: number;
+  /** -1: the broker's default. */
+  replicationFactor: number;
+}
+
+/** What creates topics. Errors: `kafkaRefused` with Kafka's text alone, `kafkaUnavailable`. */
+export interface TopicCreator {
+  create(topic: TopicToCreate): Promise<void>;
+}
+
+const BROKER_DEFAULT = -1;
+
+export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
+  server.on('createTopic', async ({ headers, body }, reply) => {
+    if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+    const contentType = headers['content-type'];
+    if (recordsFormat(contentType) !== 'json' && !isConsumerBody(contentType)) {
+      throw new BridgeError('bodyTypeUnsupported');
+    }
+    const { topic_name, partitions_count, replication_factor } = decodeBody(body, NewTopic) as NewTopic;
+    await creator.create({
+      name: topic_name,
+      partitionCount: truncated(partitions_count, 32),
+      replicationFactor: truncated(replication_factor, 16),
+    });
+    reply.code(201);
+    return answer(reply, '{}');
+  });
+}
+
+/** As the API does it: a number that is too large loses its upper bits. */
+function truncated(value: number | null | undefined, bits: number): number {
+  if (value === null || value === undefined) return BROKER_DEFAULT;
+  return Number(BigInt.asIntN(bits, exactInteger(value)));
+}
