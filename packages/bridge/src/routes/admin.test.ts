@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from '../../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
 
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
 
@@ -24,6 +25,17 @@ function create(body: unknown, contentType = JSON_V2) {
   });
 }
 
+/** Brokers hear of a new topic a moment after it was created. */
+async function partitionCountOf(topic: string): Promise<number> {
+  let count = 0;
+  await until(`${topic} is known`, async () => {
+    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
+    count = topics[0]?.partitions.length ?? 0;
+    return count > 0;
+  });
+  return count;
+}
+
 describe('a topic is created', () => {
   test.each([
     [{ partitions_count: 3, replication_factor: 1 }, 3],
@@ -34,8 +46,7 @@ describe('a topic is created', () => {
     const answer = await create({ topic_name: topic, ...options });
     expect(answer).toMatchObject({ status: 201, text: '{}' });
     expect(answer.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
-    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
-    expect(topics[0]?.partitions).toHaveLength(partitionCount);
+    expect(await partitionCountOf(topic)).toBe(partitionCount);
   });
 
   test.each([
@@ -46,8 +57,7 @@ describe('a topic is created', () => {
     const [topic, byDefault] = [unique('created'), unique('default')];
     await kafka.admin.createTopics({ topics: [{ topic: byDefault }], waitForLeaders: true });
     expect((await create({ topic_name: topic, ...options })).status).toBe(201);
-    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic, byDefault] });
-    expect(topics[0]?.partitions.length).toBe(topics[1]?.partitions.length);
+    expect(await partitionCountOf(topic)).toBe(await partitionCountOf(byDefault));
   });
 
   test.each(['application/json; charset=utf-8', 'application/vnd.kafka.v2+json'])('as %s', async (contentType) => {
@@ -61,8 +71,7 @@ test('a topic that exists is refused, and stays as it is', async () => {
     status: 500,
     body: { error_code: 500, message: `Topic '${topic}' already exists.` },
   });
-  const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
-  expect(topics[0]?.partitions).toHaveLength(2);
+  expect(await partitionCountOf(topic)).toBe(2);
 });
 
 describe('what Kafka refuses is told in its words', () => {
