@@ -2,7 +2,7 @@
  * Requests per second on one core through the gateway, and in the same run through a bare upstream, @fastify/http-proxy,
  * and nginx and HAProxy where they are installed. Rounds alternate, so that a machine that slows down slows all of them.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -11,6 +11,7 @@ import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
 import { request } from 'undici';
 import { createLoad, hasCommand, type LoadResult } from './load.ts';
+import { cpuSeconds } from './process-usage.ts';
 import { formatTable, median } from './statistics.ts';
 
 const CONNECTIONS = 64;
@@ -19,9 +20,6 @@ const ROUNDS = 3;
 const ROUND_SECONDS = 5;
 /** One record whose value has 100 bytes. */
 const BODY = JSON.stringify({ records: [{ key: 'sensor-1', value: { text: 'x'.repeat(89) } }] });
-
-/** Kernel ticks per second (USER_HZ), which /proc counts processor time in. */
-const TICKS_PER_SECOND = 100;
 
 interface Subject {
   name: string;
@@ -104,25 +102,6 @@ backend east
   );
   return { command: 'haproxy', args: ['-f', file, '-db'] };
 };
-
-/** Processor time of a process and its children, in seconds. */
-function cpuSeconds(pid: number): number {
-  const ticksOf = (id: number): number => {
-    try {
-      const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-      return Number(fields[11]) + Number(fields[12]);
-    } catch {
-      return Number.NaN;
-    }
-  };
-  let children: number[] = [];
-  try {
-    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-  } catch {
-    // Without /proc the column stays empty.
-  }
-  return [pid, ...children].reduce((sum, id) => sum + ticksOf(id), 0) / TICKS_PER_SECOND;
-}
 
 async function answers(port: number): Promise<boolean> {
   try {

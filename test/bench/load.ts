@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 export interface LoadResult {
   requestsPerSecond: number;
   requestCount: number;
+  p50Ms: number;
   p99Ms: number;
   /** Broken connections and answers other than 2xx. */
   errorCount: number;
@@ -51,11 +52,15 @@ function wrkLoad({ body, contentType, directory, prefix }: LoadRequest): Load {
       const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
       const socketErrors =
         /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)?.slice(1) ?? [];
-      const [, p99, unit] = /99%\s+([\d.]+)(us|ms|s)/.exec(text) ?? [];
+      const percentileMs = (pattern: RegExp): number => {
+        const [, value, unit] = pattern.exec(text) ?? [];
+        return Number(value ?? 0) * { us: 0.001, ms: 1, s: 1_000 }[(unit ?? 'ms') as 'us' | 'ms' | 's'];
+      };
       return {
         requestsPerSecond: number(/Requests\/sec:\s+([\d.]+)/),
         requestCount: number(/(\d+) requests in/),
-        p99Ms: Number(p99 ?? 0) * { us: 0.001, ms: 1, s: 1_000 }[(unit ?? 'ms') as 'us' | 'ms' | 's'],
+        p50Ms: percentileMs(/50%\s+([\d.]+)(us|ms|s)/),
+        p99Ms: percentileMs(/99%\s+([\d.]+)(us|ms|s)/),
         errorCount:
           number(/Non-2xx or 3xx responses: (\d+)/) + socketErrors.reduce((sum, count) => sum + Number(count), 0),
       };
@@ -85,13 +90,14 @@ function autocannonLoad({ body, contentType, prefix }: LoadRequest): Load {
       const text = await output([...prefix, process.execPath, program, ...args]);
       const result = JSON.parse(text) as {
         requests: { average: number; total: number };
-        latency: { p99: number };
+        latency: { p50: number; p99: number };
         errors: number;
         non2xx: number;
       };
       return {
         requestsPerSecond: result.requests.average,
         requestCount: result.requests.total,
+        p50Ms: result.latency.p50,
         p99Ms: result.latency.p99,
         errorCount: result.errors + result.non2xx,
       };
@@ -99,8 +105,9 @@ function autocannonLoad({ body, contentType, prefix }: LoadRequest): Load {
   };
 }
 
-async function output([command = '', ...args]: string[]): Promise<string> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+/** What a command prints. Errors: when it fails. */
+export async function output([command = '', ...args]: string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString();

@@ -1,0 +1,147 @@
+/** Clients of a bridge over HTTP with keep-alive: consumers that read or wait, and a producer at a steady rate. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent } from 'undici';
+
+const V2 = 'application/vnd.kafka.v2+json';
+const JSON_V2 = 'application/vnd.kafka.json.v2+json';
+/** Once in every record of an answer, and in no value of the benchmark. */
+const RECORD_MARK = ',"timestamp":';
+const MAX_ANSWER_BYTES = 64 * 1_048_576;
+const WAIT_TIMEOUT_MS = 30_000;
+
+export interface Timings {
+  durationsMs: number[];
+  errorCount: number;
+}
+
+export interface BridgeClient {
+  origin: string;
+  agent: Agent;
+}
+
+/** One connection for each request at a time. */
+export function bridgeClient(port: number): BridgeClient {
+  const agent = new Agent({ pipelining: 1, connections: null, headersTimeout: 0, bodyTimeout: 0 });
+  return { origin: `http://127.0.0.1:${port}`, agent };
+}
+
+interface Call {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  body?: unknown;
+  contentType?: string;
+  signal?: AbortSignal;
+}
+
+async function call(
+  { agent, origin }: BridgeClient,
+  { method, path, body, contentType = V2, signal }: Call,
+): Promise<{ status: number; content: Buffer }> {
+  const answer = await agent.request({
+    origin,
+    path,
+    method,
+    headers: body === undefined ? { accept: '*/*' } : { 'content-type': contentType },
+    body: body === undefined ? null : JSON.stringify(body),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return { status: answer.statusCode, content: Buffer.from(await answer.body.arrayBuffer()) };
+}
+
+export interface ConsumerRef {
+  path: string;
+}
+
+/** A consumer of its own group, subscribed. */
+export async function createConsumer(client: BridgeClient, group: string, topic: string): Promise<ConsumerRef> {
+  const path = `/consumers/${group}/instances/c`;
+  const created = await call(client, {
+    method: 'POST',
+    path: `/consumers/${group}`,
+    body: { name: 'c', format: 'json', 'auto.offset.reset': 'earliest' },
+  });
+  const subscribed = await call(client, { method: 'POST', path: `${path}/subscription`, body: { topics: [topic] } });
+  if (created.status !== 200 || subscribed.status !== 204) throw new Error(`no consumer: ${created.status}`);
+  return { path };
+}
+
+export async function deleteConsumer(client: BridgeClient, { path }: ConsumerRef): Promise<void> {
+  await call(client, { method: 'DELETE', path });
+}
+
+/** Polls until so many records have come. */
+export async function readRecords(
+  client: BridgeClient,
+  { path }: ConsumerRef,
+  recordCount: number,
+): Promise<Timings & { recordCount: number }> {
+  const timings = { durationsMs: [] as number[], errorCount: 0, recordCount: 0 };
+  while (timings.recordCount < recordCount && timings.errorCount === 0) {
+    const startedAtMs = performance.now();
+    const { status, content } = await call(client, {
+      method: 'GET',
+      path: `${path}/records?timeout=5000&max_bytes=${MAX_ANSWER_BYTES}`,
+    });
+    timings.durationsMs.push(performance.now() - startedAtMs);
+    if (status !== 200) timings.errorCount += 1;
+    timings.recordCount += countRecords(content);
+  }
+  return timings;
+}
+
+function countRecords(content: Buffer): number {
+  let count = 0;
+  for (let at = content.indexOf(RECORD_MARK); at !== -1; at = content.indexOf(RECORD_MARK, at + RECORD_MARK.length)) {
+    count += 1;
+  }
+  return count;
+}
+
+/** Long polls, one after another, until the signal; then its answers are not waited for. */
+export async function waitInPolls(client: BridgeClient, { path }: ConsumerRef, signal: AbortSignal): Promise<number> {
+  let errorCount = 0;
+  while (!signal.aborted) {
+    try {
+      const { status } = await call(client, {
+        method: 'GET',
+        path: `${path}/records?timeout=${WAIT_TIMEOUT_MS}`,
+        signal,
+      });
+      if (status !== 200) errorCount += 1;
+    } catch {
+      if (!signal.aborted) errorCount += 1;
+    }
+  }
+  return errorCount;
+}
+
+/** Produces at a rate that does not depend on how fast the answers come. */
+export async function produceSteadily(
+  client: BridgeClient,
+  options: { path: string; value: unknown; requestsPerSecond: number; seconds: number },
+): Promise<Timings> {
+  const { path, value, requestsPerSecond, seconds } = options;
+  const timings: Timings = { durationsMs: [], errorCount: 0 };
+  const startedAtMs = performance.now();
+  const running: Promise<void>[] = [];
+  for (let index = 0; index < requestsPerSecond * seconds; index += 1) {
+    const dueAtMs = startedAtMs + (index * 1000) / requestsPerSecond;
+    const pauseMs = dueAtMs - performance.now();
+    if (pauseMs > 0) await delay(pauseMs);
+    const sentAtMs = performance.now();
+    const body = { records: [{ value }] };
+    running.push(
+      call(client, { method: 'POST', path, body, contentType: JSON_V2 }).then(
+        ({ status }) => {
+          timings.durationsMs.push(performance.now() - sentAtMs);
+          if (status !== 200) timings.errorCount += 1;
+        },
+        () => {
+          timings.errorCount += 1;
+        },
+      ),
+    );
+  }
+  await Promise.all(running);
+  return timings;
+}

@@ -1,0 +1,290 @@
+/**
+ * The bridge as one process, with a Kafka of its own beside it: producing, consuming, and consumers that only wait. In
+ * the same run, as ceilings, a bare HTTP server that parses the same body, and the Kafka client without HTTP.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ensureTopics, type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
+import {
+  bridgeClient,
+  createConsumer,
+  deleteConsumer,
+  produceSteadily,
+  readRecords,
+  type Timings,
+  waitInPolls,
+} from './bridge-clients.ts';
+import { type ClientResult, VALUE } from './kafka-client.ts';
+import { createLoad, output } from './load.ts';
+import { cpuSeconds, type Usage, usageOf } from './process-usage.ts';
+import { formatTable, percentile } from './statistics.ts';
+
+const PARTITION_COUNT = 3;
+const SINGLE = { name: 'one record a request', recordsPerRequest: 1, connections: 64 } as const;
+const HUNDRED = { name: '100 records a request', recordsPerRequest: 100, connections: 16 } as const;
+const LARGE_POLL_RECORDS = 10_000;
+const STEADY_REQUESTS_PER_SECOND = 100;
+/** So many at a time join their groups. */
+const JOINING_AT_ONCE = 50;
+/** For the connections and the first fetches of consumers that wait. */
+const SETTLE_MS = 8000;
+
+interface Sizes {
+  loadSeconds: number;
+  recordCount: number;
+  waitingCount: number;
+  waitSeconds: number;
+}
+
+const FULL: Sizes = { loadSeconds: 10, recordCount: 1_000_000, waitingCount: 1000, waitSeconds: 15 };
+const QUICK: Sizes = { loadSeconds: 3, recordCount: 300_000, waitingCount: 200, waitSeconds: 5 };
+
+/** One line of the table. */
+interface Row {
+  name: string;
+  requestCount: number;
+  recordCount: number;
+  p50Ms: number;
+  p99Ms: number;
+  usage: Usage;
+  errorCount: number;
+}
+
+interface Bench {
+  directory: string;
+  reaper: Reaper;
+  kafka: KafkaCluster;
+  sizes: Sizes;
+  /** In the order of their start. */
+  started: LabProcess[];
+  rows: Row[];
+}
+
+interface Server {
+  port: number;
+  child: LabProcess;
+}
+
+const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export async function benchBridge({ isQuick }: { isQuick: boolean }): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
+  const reaper = new Reaper();
+  let kafka: KafkaCluster | undefined;
+  const started: LabProcess[] = [];
+  try {
+    kafka = await startKafka({
+      brokerCount: 1,
+      ports: await findFreePorts(2),
+      directory: join(directory, 'kafka'),
+      reaper,
+      onProgress: (text) => process.stderr.write(`${text}\n`),
+    });
+    const topics = ['single', 'hundred', 'client', 'read', 'quiet', 'steady'];
+    await ensureTopics(
+      kafka.bootstrap,
+      topics.map((name) => ({ name, partitionCount: PARTITION_COUNT })),
+    );
+    const bench: Bench = { directory, reaper, kafka, sizes: isQuick ? QUICK : FULL, started, rows: [] };
+    await measureKafkaClient(bench);
+    await measureBareServer(bench);
+    const bridge = await startBridge(bench, {});
+    await measureProducing(bench, 'bridge', bridge, ['single', 'hundred']);
+    await measureReading(bench, bridge, 500);
+    const waiting = await measureWaiting(bench, bridge);
+    await bridge.child.stop();
+    const large = await startBridge(bench, { maxPollRecords: LARGE_POLL_RECORDS });
+    await measureReading(bench, large, LARGE_POLL_RECORDS);
+    print(bench.rows, waiting);
+  } finally {
+    await Promise.all(started.map((child) => child.kill()));
+    await kafka?.kill();
+    await reaper.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function startServer(bench: Bench, name: string, args: (port: number) => string[]): Promise<Server> {
+  const [port = 0] = await findFreePorts(1);
+  const logFile = join(bench.directory, `${port}.log`);
+  const child = await LabProcess.start({
+    ...{ name, command: process.execPath, args: args(port), logFile, reaper: bench.reaper },
+  });
+  bench.started.push(child);
+  const isReady = async (): Promise<boolean> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/ready`, { method: 'POST', body: bodyOf(1) }).catch(() => {});
+    await answer?.arrayBuffer();
+    return answer !== undefined;
+  };
+  await child.waitUntilReady(isReady, { timeoutMs: 20_000 });
+  return { port, child };
+}
+
+function startBridge(bench: Bench, consumers: Record<string, number>): Promise<Server> {
+  return startServer(bench, 'bridge', (port) => {
+    const file = join(bench.directory, `bridge-${port}.yaml`);
+    const config = {
+      bridge: { name: 'bench', region: 'bench' },
+      listen: { port },
+      kafka: { bootstrapServers: [bench.kafka.bootstrap] },
+      consumers,
+    };
+    // JSON is YAML.
+    writeFileSync(file, JSON.stringify(config));
+    const profiling = process.env['CAUSEWAY_BENCH_NODE_ARGS']?.split(' ') ?? [];
+    return [...profiling, program('../../packages/bridge/src/main.ts'), '--config', file];
+  });
+}
+
+function bodyOf(recordCount: number): string {
+  const value = JSON.parse(VALUE) as unknown;
+  return JSON.stringify({ records: Array.from({ length: recordCount }, () => ({ value })) });
+}
+
+/** The library in a process of its own; it also writes what the consumers read. */
+async function measureKafkaClient({ kafka, rows, sizes }: Bench): Promise<void> {
+  const run = async (name: string, what: string, topic: string, numbers: number[]): Promise<void> => {
+    const args = [program('./kafka-client.ts'), what, kafka.bootstrap, topic, ...numbers.map(String)];
+    const result = JSON.parse(await output([process.execPath, ...args])) as ClientResult;
+    rows.push({ ...result, name: `Kafka client: ${name}`, usage: result, errorCount: 0 });
+    progress(`Kafka client: ${name}`);
+  };
+  const { recordCount } = sizes;
+  // Twice: a broker that has just started is slow, and the first is left out.
+  await run('', 'produce', 'client', [recordCount, 100, 16]);
+  rows.pop();
+  await run('100 records a send, 16 at a time', 'produce', 'read', [recordCount, 100, 16]);
+  await run('one record a send, 64 at a time', 'produce', 'client', [recordCount / 10, 1, 64]);
+  await run('fetch', 'fetch', 'read', [recordCount]);
+}
+
+async function measureBareServer(bench: Bench): Promise<void> {
+  const bare = await startServer(bench, 'bare server', (port) => [program('./bare-server.ts'), String(port)]);
+  await measureProducing(bench, 'bare server', bare, ['single', 'hundred']);
+  await bare.child.kill();
+}
+
+async function measureProducing(
+  { directory, rows, sizes }: Bench,
+  who: string,
+  { port, child }: Server,
+  topics: [string, string],
+): Promise<void> {
+  for (const [index, { name, recordsPerRequest, connections }] of [SINGLE, HUNDRED].entries()) {
+    const contentType = 'application/vnd.kafka.json.v2+json';
+    const load = createLoad({ body: bodyOf(recordsPerRequest), contentType, directory, prefix: [] });
+    const url = `http://127.0.0.1:${port}/topics/${topics[index]}`;
+    await load.run(url, { seconds: Math.ceil(sizes.loadSeconds / 4), connections });
+    const { result, usage } = await usageOf(child.pid, () =>
+      load.run(url, { seconds: sizes.loadSeconds, connections }),
+    );
+    const recordCount = result.requestCount * recordsPerRequest;
+    rows.push({ ...result, name: `${who}: ${name}, ${connections} connections`, recordCount, usage });
+    progress(`${who}: ${name}`);
+  }
+}
+
+/** Every consumer is in a group of its own and reads everything. */
+async function measureReading(bench: Bench, { port, child }: Server, maxPollRecords: number): Promise<void> {
+  const { recordCount } = bench.sizes;
+  const client = bridgeClient(port);
+  for (const count of [1, 4]) {
+    const groups = Array.from({ length: count }, (_, index) => `read-${maxPollRecords}-${count}-${index}`);
+    const consumers = await Promise.all(groups.map((group) => createConsumer(client, group, 'read')));
+    const { result, usage } = await usageOf(child.pid, () =>
+      Promise.all(consumers.map((consumer) => readRecords(client, consumer, recordCount))),
+    );
+    await Promise.all(consumers.map((consumer) => deleteConsumer(client, consumer)));
+    const name = `bridge: ${count === 1 ? '1 consumer' : '4 consumers in 4 groups'}, ${maxPollRecords} records a poll`;
+    const read = result.reduce((sum, each) => sum + each.recordCount, 0);
+    bench.rows.push({ ...timingsRow(name, merge(result), usage), recordCount: read });
+    progress(name);
+  }
+  await client.agent.close();
+}
+
+/** What the waiting consumers cost, in percent of a core. */
+async function measureWaiting(bench: Bench, { port, child }: Server): Promise<number> {
+  const { waitingCount, waitSeconds } = bench.sizes;
+  const client = bridgeClient(port);
+  const steady = async (name: string): Promise<Usage> => {
+    const options = { requestsPerSecond: STEADY_REQUESTS_PER_SECOND, seconds: waitSeconds };
+    const value = JSON.parse(VALUE) as unknown;
+    const { result, usage } = await usageOf(child.pid, () =>
+      produceSteadily(client, { ...options, path: '/topics/steady', value }),
+    );
+    bench.rows.push(timingsRow(name, result, usage));
+    progress(name);
+    return usage;
+  };
+  const alone = await steady(`bridge: ${STEADY_REQUESTS_PER_SECOND} requests/s alone`);
+  const stop = new AbortController();
+  const polls: Promise<number>[] = [];
+  for (let first = 0; first < waitingCount; first += JOINING_AT_ONCE) {
+    const groups = Array.from({ length: JOINING_AT_ONCE }, (_, index) => `wait-${first + index}`);
+    const consumers = await Promise.all(groups.map((group) => createConsumer(client, group, 'quiet')));
+    polls.push(...consumers.map((consumer) => waitInPolls(client, consumer, stop.signal)));
+    await delay(JOINING_AT_ONCE);
+  }
+  await delay(SETTLE_MS);
+  const idleBefore = cpuSeconds(child.pid);
+  await delay(waitSeconds * 1000);
+  const idlePercent = ((cpuSeconds(child.pid) - idleBefore) / waitSeconds) * 100;
+  const beside = await steady(`bridge: ${STEADY_REQUESTS_PER_SECOND} requests/s, ${waitingCount} long polls waiting`);
+  stop.abort();
+  const errorCounts = await Promise.all(polls);
+  const last = bench.rows.at(-1);
+  if (last !== undefined) last.errorCount += errorCounts.reduce((sum, count) => sum + count, 0);
+  await client.agent.destroy();
+  const addedPercent = ((beside.cpuSeconds - alone.cpuSeconds) / waitSeconds) * 100;
+  progress(`waiting alone ${idlePercent.toFixed(1)} %, added to producing ${addedPercent.toFixed(1)} % of a core`);
+  return idlePercent;
+}
+
+function merge(timings: readonly Timings[]): Timings {
+  return {
+    durationsMs: timings.flatMap(({ durationsMs }) => durationsMs),
+    errorCount: timings.reduce((sum, { errorCount }) => sum + errorCount, 0),
+  };
+}
+
+function timingsRow(name: string, { durationsMs, errorCount }: Timings, usage: Usage): Row {
+  return {
+    name,
+    requestCount: durationsMs.length,
+    recordCount: durationsMs.length,
+    p50Ms: percentile(durationsMs, 50),
+    p99Ms: percentile(durationsMs, 99),
+    usage,
+    errorCount,
+  };
+}
+
+function progress(text: string): void {
+  process.stderr.write(`done: ${text}\n`);
+}
+
+function print(rows: readonly Row[], waitingPercent: number): void {
+  const whole = (value: number): string => Math.round(value).toLocaleString('en');
+  const cells = rows.map(({ name, requestCount, recordCount, p50Ms, p99Ms, usage, errorCount }) => [
+    name,
+    whole(requestCount / usage.wallSeconds),
+    whole(recordCount / usage.wallSeconds),
+    p50Ms.toFixed(1),
+    p99Ms.toFixed(1),
+    (usage.cpuSeconds / usage.wallSeconds).toFixed(2),
+    ((usage.cpuSeconds * 1e6) / recordCount).toFixed(1),
+    whole(usage.residentBytes / 1_048_576),
+    String(errorCount),
+  ]);
+  const header = ['', 'requests/s', 'records/s', 'p50 ms', 'p99 ms', 'cores', 'CPU s/M', 'MiB', 'errors'];
+  process.stdout.write(
+    `\n${formatTable([header, ...cells])}\n\nRecords of 100 bytes, acks=all. Long polls that wait cost ${waitingPercent.toFixed(1)} % of a core.\n`,
+  );
+}
