@@ -62,6 +62,11 @@ describe('a file that cannot be used says the line, the key and the reason', () 
     expect(problemsOf('listen:\n  port: [1\n')[0]).toMatch(/^x\.yaml:\d: /);
   });
 
+  test('an alias without its anchor', () => {
+    expect(problemsOf('mode: *oops\n')[0]).toMatch(/^x\.yaml:1: .*oops/);
+    expect(problemsOf('listen:\n  <<: *oops\n')[0]).toMatch(/^x\.yaml:1: .*oops/);
+  });
+
   test('a key given twice', () => {
     expect(problemsOf('mode: fast\nmode: safe\n')[0]).toMatch(/^x\.yaml:\d: .*unique/i);
   });

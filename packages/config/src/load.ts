@@ -77,7 +77,7 @@ export function parseConfig<Schema extends TObject>(
   if (problems.length > 0) throw new ConfigError(file, problems);
 
   const lineOf = (path: readonly (string | number)[]): number => findLine(document, lines, path);
-  const value: unknown = Value.Default(options.schema, document.toJS() ?? {});
+  const value: unknown = Value.Default(options.schema, toValue(file, document) ?? {});
   problems.push(...schemaProblems(options.schema, value, lineOf));
   if (problems.length > 0) throw new ConfigError(file, problems);
 
@@ -87,6 +87,16 @@ export function parseConfig<Schema extends TObject>(
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
   return config;
+}
+
+/** Errors: `ConfigError` for what only shows now, an alias without its anchor, or too many of them. */
+function toValue(file: string, document: Document): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(file, [{ line: 1, path: '', reason }], { cause });
+  }
 }
 
 const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;

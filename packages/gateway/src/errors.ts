@@ -6,7 +6,9 @@ export type GatewayErrorCode =
   | 'malformedRequest'
   | 'bodyTooLarge'
   | 'headersTooLarge'
-  | 'uriTooLong'
+  | 'requestTimeout'
+  | 'expectationFailed'
+  | 'notServedHere'
   | 'regionFailed'
   | 'noRegionAvailable'
   | 'retryBudgetExhausted'
@@ -20,7 +22,9 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   malformedRequest: 400,
   bodyTooLarge: 413,
   headersTooLarge: 431,
-  uriTooLong: 414,
+  requestTimeout: 408,
+  expectationFailed: 417,
+  notServedHere: 404,
   regionFailed: 502,
   noRegionAvailable: 503,
   retryBudgetExhausted: 503,

@@ -1,5 +1,6 @@
 /** The gateway over real sockets: what a client sees while regions answer, fail, freeze and die. */
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -177,6 +178,8 @@ describe('bad requests', () => {
       'POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc',
       400,
     ],
+    ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n', 417],
     ['headers too large', `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
   ])('%s is answered with an error body', async (_, text, status) => {
     const east = await upstream(answerJson({}));
@@ -186,6 +189,101 @@ describe('bad requests', () => {
     expect(answer).toContain(`{"error_code":${status},"message":"`);
     expect(east.requests).toHaveLength(0);
     expect((await request(`${gw.url}/topics`)).statusCode).toBe(200);
+  });
+});
+
+describe('odd and hostile clients', () => {
+  test('a CONNECT whose client resets, or stays, ends nothing and does not hold the end up', async () => {
+    const east = await upstream(answerJson({}));
+    const gw = await gateway({ regions: regions({ east: east.url }) });
+    const { hostname, port } = new URL(gw.url);
+    for (const leave of ['reset', 'stay'] as const) {
+      const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+      socket.on('error', () => {});
+      socket.write('CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n');
+      if (leave === 'reset') socket.resetAndDestroy();
+      else await once(socket, 'data');
+      cleanups.push(async () => socket.destroy());
+    }
+    expect((await request(`${gw.url}/topics`)).statusCode).toBe(200);
+    await gw.close();
+  });
+
+  test('a length of 00 is no body', async () => {
+    const east = await upstream(answerJson({}));
+    const gw = await gateway({ regions: regions({ east: east.url }) });
+    expect(
+      await rawExchange(
+        gw.url,
+        'POST /topics/t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 00\r\n\r\n',
+      ),
+    ).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test('a body that turns out too large while its answer is streamed breaks that connection alone', async () => {
+    const east = await upstream();
+    const gw = await gateway({
+      regions: regions({ east: east.url }),
+      request: { bufferBytes: 10, maxBodyBytes: 1_000 },
+      response: { bufferBytes: 10 },
+    });
+    await east.kill();
+    // Answers before it has read: only a bare server does that.
+    const early = createHttpServer((received, response) => {
+      received.resume();
+      response.writeHead(200).write('x'.repeat(100));
+    }).listen(east.port, '127.0.0.1');
+    await once(early, 'listening');
+    const { hostname, port } = new URL(gw.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    const chunk = `1f4\r\n${'z'.repeat(500)}\r\n`;
+    socket.write(`POST /topics/t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}`);
+    await once(socket, 'data');
+    const closed = once(socket, 'close');
+    socket.write(`${chunk}${chunk}`);
+    await closed;
+    early.closeAllConnections();
+    early.close();
+    expect((await request(`${gw.url}/healthy`)).statusCode).toBe(200);
+  });
+
+  test('garbage behind a request cannot be answered in its place', async () => {
+    const east = await upstream(never);
+    const gw = await gateway({ regions: regions({ east: east.url }) });
+    const answer = await rawExchange(gw.url, 'GET /topics HTTP/1.1\r\nHost: x\r\n\r\n\u0000garbage\r\n\r\n');
+    expect(answer).toBe('');
+  });
+
+  test('an upload that stalls is the client’s fault, not the region’s', async () => {
+    const east = await upstream();
+    const gw = await gateway({
+      regions: regions({ east: east.url }),
+      request: { bufferBytes: 10, deadlineMs: 150 },
+      breaker: { minRequests: 1 },
+    });
+    const answer = await rawExchange(
+      gw.url,
+      `POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n${'z'.repeat(100)}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(gw.gateway.events.recent().filter((event) => event.type === 'breaker')).toEqual([]);
+  });
+
+  test('who asks before sending is told to go on, or why not', async () => {
+    const east = await upstream(answerJson({}));
+    const gw = await gateway({ regions: regions({ east: east.url }), request: { maxBodyBytes: 10 } });
+    const ask = (length: number): string =>
+      `POST /topics/t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n${length > 10 ? '' : 'z'.repeat(length)}`;
+    expect(await rawExchange(gw.url, ask(5))).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200/);
+    expect(await rawExchange(gw.url, ask(11))).toMatch(/^HTTP\/1\.1 413/);
+  });
+
+  test('a bridge’s metrics are not for clients', async () => {
+    const east = await upstream();
+    const gw = await gateway({ regions: regions({ east: east.url }) });
+    expect((await request(`${gw.url}/metrics`)).statusCode).toBe(404);
+    expect(east.requests).toEqual([]);
   });
 });
 
@@ -264,7 +362,64 @@ describe('a region that fails costs the client nothing', () => {
   });
 });
 
+test('what cannot move stays on a region that is declared down, and is answered when that answers after all', async () => {
+  const { east, gw } = await twoRegions(never, { retry: { produce: 'at-most-once' } });
+  let finish = (): void => {};
+  east.handle = (received, response) => {
+    finish = () => answerJson({ from: 'east' })(received, response);
+  };
+  const pending = request(`${gw.url}/topics/t`, produce);
+  await until('it is in flight', () => east.requests.length === 1);
+  east.readyStatus = 503;
+  await until('east is down', () =>
+    gw.gateway.events.recent().some((event) => event.type === 'health' && event.to === 'unhealthy'),
+  );
+  finish();
+  expect(await (await pending).body.json()).toEqual({ from: 'east' });
+});
+
 describe('when no region can answer', () => {
+  test('a region’s refusal is told at once, and no silent region is waited for', async () => {
+    const { east, west, gw } = await twoRegions(never);
+    east.isFrozen = true;
+    await until('east is down', () =>
+      gw.gateway.events.recent().some((event) => event.type === 'health' && event.to === 'unhealthy'),
+    );
+    west.handle = answerJson({ error_code: 503, message: 'overloaded' }, 503);
+    const answer = await request(`${gw.url}/topics/t`, produce);
+    expect([answer.statusCode, await answer.body.json()]).toEqual([503, { error_code: 503, message: 'overloaded' }]);
+  });
+
+  test('a refusal too long to be held keeps its status', async () => {
+    const { west, gw } = await twoRegions(answerJson({ error_code: 503, message: 'a' }, 503), {
+      response: { bufferBytes: 0 },
+      retry: { produce: 'at-most-once' },
+    });
+    west.handle = answerJson({ error_code: 503, message: 'overloaded' }, 503);
+    const answer = await request(`${gw.url}/topics/t`, produce);
+    expect([answer.statusCode, await answer.body.json()]).toEqual([
+      503,
+      { error_code: 503, message: 'Region west answered 503.' },
+    ]);
+  });
+
+  test('503 for what is over the limit of requests in flight', async () => {
+    const east = await upstream(never);
+    const gw = await gateway({ regions: regions({ east: east.url }), upstream: { maxInFlight: 1 } });
+    const first = request(`${gw.url}/topics/t`, produce);
+    first.catch(() => {});
+    await until('one is in flight', () => east.requests.length === 1);
+    const second = await request(`${gw.url}/topics/t`, produce);
+    expect([second.statusCode, await second.body.json()]).toEqual([
+      503,
+      {
+        error_code: 503,
+        message: 'No region can serve this request: region east is at its limit of requests in flight.',
+      },
+    ]);
+    expect(east.requests).toHaveLength(1);
+  });
+
   test('502 names the regions and the reasons', async () => {
     const { west, gw } = await twoRegions((_, response) => response.destroy());
     west.handle = (_, response) => response.destroy();
@@ -447,6 +602,25 @@ describe('choosing a region', () => {
     expect(topology.consumers.count).toBe(1);
   });
 
+  test('a consumer whose delete failed is still known', async () => {
+    const answers =
+      (from: string): UpstreamHandler =>
+      (received, response) =>
+        received.method === 'DELETE'
+          ? answerJson({ error_code: 500, message: 'no' }, 500)(received, response)
+          : answerJson({ instance_id: 'generated', base_uri: 'x', from })(received, response);
+    const east = await upstream(answers('east'));
+    const west = await upstream(answers('west'));
+    const gw = await gateway({ regions: regions({ east: east.url, west: west.url }) });
+    await (await request(`${gw.url}/consumers/g`, { method: 'POST' })).body.dump();
+    const home = east.requests.length === 1 ? east : west;
+    await (await request(`${gw.url}/consumers/g/instances/generated`, { method: 'DELETE' })).body.dump();
+    for (let index = 0; index < 5; index += 1) {
+      await (await request(`${gw.url}/consumers/g/instances/generated/records`)).body.dump();
+    }
+    expect(home.requests).toHaveLength(7);
+  });
+
   test('a request that another region has passed on stays in this one', async () => {
     const { east, west, gw } = await twoRegions((_, response) => response.destroy(), { gateway: { region: 'east' } });
     const crossed = await request(`${gw.url}/topics`, { headers: { 'causeway-gateway': 'tier1, west/gateway' } });
@@ -488,6 +662,18 @@ describe('reload', () => {
       await (await request(`${gw.url}/consumers/g/instances/generated/records`)).body.dump();
     }
     expect(home.requests).toHaveLength(11);
+  });
+
+  test('other settings close a breaker that was open, and say so', async () => {
+    const { east, west, gw } = await twoRegions(answerJson({}, 500), { breaker: { minRequests: 2, resetMs: 60_000 } });
+    await (await request(`${gw.url}/topics/t`, produce)).body.dump();
+    await (await request(`${gw.url}/topics/t`, produce)).body.dump();
+    await eventOf(gw, 'breaker');
+    gw.gateway.reload(
+      testConfig({ regions: regions({ east: east.url, west: west.url }), breaker: { resetMs: 1_000 } }),
+    );
+    const states = gw.gateway.events.recent().flatMap((event) => (event.type === 'breaker' ? [event.to] : []));
+    expect(states).toEqual(['open', 'closed']);
   });
 
   test('a region that is removed finishes what it has', async () => {
@@ -533,6 +719,15 @@ describe('the end', () => {
     const answer = await pending;
     expect([answer.statusCode, answer.headers.connection]).toEqual([200, 'close']);
     await closed;
+  });
+
+  test('a reload that comes too late starts nothing', async () => {
+    const east = await upstream();
+    const gw = await gateway({ regions: regions({ east: east.url }) });
+    await gw.close();
+    const north = await upstream();
+    gw.gateway.reload(testConfig({ regions: regions({ north: north.url }) }));
+    expect(gw.gateway.events.recent().at(-1)?.type).toBe('stopping');
   });
 
   test('breaks off what does not finish in time', async () => {

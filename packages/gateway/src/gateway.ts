@@ -39,7 +39,7 @@ export class Gateway {
   readonly #configFile: string;
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
-  #peers: Peers;
+  readonly #peers: Peers;
   #configStatus: Omit<ConfigStatus, 'file'>;
   #isClosing = false;
   #closed: Promise<void> | undefined;
@@ -66,9 +66,7 @@ export class Gateway {
       stats,
       writes: new TurnBatch(),
       identity: identityOf({ region: config.gateway.region, name: config.gateway.name }),
-      get peers() {
-        return self.#peers;
-      },
+      peers: this.#peers,
       get isClosing() {
         return self.#isClosing;
       },
@@ -111,6 +109,8 @@ export class Gateway {
     try {
       const adminUrl = toUrl(await this.#admin.start());
       const url = toUrl(await this.#proxy.start());
+      // Asked to end while it started.
+      if (this.#isClosing) await this.#proxy.close(0);
       this.events.emit({ type: 'started', url, adminUrl });
       return { url, adminUrl };
     } catch (error) {
@@ -121,11 +121,12 @@ export class Gateway {
 
   /** Takes over a configuration that was checked; what cannot change while running is told and left. */
   reload(config: GatewayConfig): void {
+    if (this.#isClosing) return;
     const changes = describeChanges(this.#config, config);
     // Who it is and where it listens stays until a restart.
     const { gateway, listen, admin, log } = this.#config;
     this.#config = { ...config, gateway, listen, admin, log };
-    this.#peers = new Peers(trustedNetworks(config.trust.peers));
+    this.#peers.trusted = trustedNetworks(config.trust.peers);
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#registry.apply(this.#config);
     this.#reloadCounts.applied += 1;

@@ -144,10 +144,10 @@ export const GatewayConfig = Entry(
       {
         errorPercent: Type.Integer({
           description:
-            'A target whose requests fail at this rate or above, in percent, is not used for a while. Connections that fail, time-outs and 5xx answers count (a 500 to a consumer request does not: it speaks of that consumer).',
+            'A target of whose requests more than this share fail, in percent, is not used for a while. Connections that fail, time-outs and 5xx answers count (a 500 to a consumer request does not: it speaks of that consumer).',
           default: 50,
           minimum: 1,
-          maximum: 100,
+          maximum: 99,
         }),
         minRequests: Type.Integer({
           description: 'Requests in the window before the breaker may open.',
@@ -217,7 +217,7 @@ export const GatewayConfig = Entry(
         }),
         deadlineMs: Type.Integer({
           description:
-            'All attempts of a request together, in milliseconds; then 504. A poll has its own timeout plus pollMarginMs instead.',
+            'All attempts of a request together, from when its body has arrived, in milliseconds; then 504. A poll has its own timeout plus pollMarginMs instead; a streamed body or answer may take so long between two pieces.',
           default: 30_000,
           minimum: 1,
           maximum: 3_600_000,

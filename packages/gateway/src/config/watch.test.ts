@@ -62,3 +62,15 @@ test('a file that is gone for a moment is no change', async () => {
   await until('the change is seen', () => changeCount > 0);
   expect(changeCount).toBe(1);
 });
+
+test('a symlink that points to itself for a moment ends nothing', async () => {
+  const file = join(directory, 'a.yaml');
+  writeFileSync(join(directory, 'one'), 'one');
+  symlinkSync('one', file);
+  start(file);
+  unlinkSync(file);
+  symlinkSync('a.yaml', file);
+  unlinkSync(file);
+  writeFileSync(file, 'two');
+  await until('the change is seen', () => changeCount === 1);
+});

@@ -36,10 +36,14 @@ export function watchFile(file: string, onChange: () => void, intervalMs: number
   };
 }
 
-/** Changes whenever the file behind the path does, through symlinks too. */
+/** Changes whenever the file behind the path does, through symlinks too; `undefined` while it cannot be looked at. */
 function stamp(file: string): string | undefined {
-  const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stats && `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+  } catch {
+    return undefined;
+  }
 }
 
 function digest(file: string): string | undefined {

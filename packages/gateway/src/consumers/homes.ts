@@ -29,8 +29,11 @@ export function learnHome(
     if (created !== undefined) affinity.remember(consumerKey(group, created), target);
   } else if (instance !== undefined) {
     const key = consumerKey(group, instance);
-    if (operation === 'deleteConsumer') affinity.forget(key);
-    else if (status < 300 && home !== target) affinity.remember(key, target);
+    if (operation !== 'deleteConsumer') {
+      if (status < 300 && home !== target) affinity.remember(key, target);
+    } else if (status < 300 || status === 404) {
+      affinity.forget(key);
+    }
   }
 }
 

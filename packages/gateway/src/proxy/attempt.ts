@@ -1,9 +1,9 @@
 /** Sends a request to one target and turns whatever happens into one outcome. */
-import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { Trial } from '../regions/breaker.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
-import { BodyTooLargeError } from './body.ts';
+import { BodyTooLargeError, type StreamedBody } from './body.ts';
 import type { Outcome } from './outcome.ts';
 
 export interface AttemptRequest {
@@ -11,7 +11,7 @@ export interface AttemptRequest {
   readonly path: string;
   /** Names and values in turn. */
   readonly headers: string[];
-  readonly body: Buffer | Readable | undefined;
+  readonly body: Buffer | StreamedBody | undefined;
 }
 
 export interface AttemptOptions {
@@ -31,6 +31,10 @@ export interface AttemptOwner {
   onStreamStart(attempt: Attempt): boolean;
   /** More of a streamed answer; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
+  /** Whether the request could be sent to another target, were this one lost. */
+  mayMove(outcome: Outcome): boolean;
+  /** The client has neither sent nor taken anything for the whole time limit. */
+  onClientStalled(attempt: Attempt): void;
   /** The end, exactly once. */
   onSettled(attempt: Attempt, outcome: Outcome): void;
   /** The request cannot be sent to any target. */
@@ -47,10 +51,15 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   /** What has come of an answer that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
+  /** The answer's body was too long to be held, and is not there. */
+  isCut = false;
+  /** The try of a half-open breaker that this is. */
+  trial: Trial = 0;
   onBodySent?: () => void;
   readonly #options: AttemptOptions;
   #controller: Dispatcher.DispatchController | undefined;
   #isStreaming = false;
+  #isPaused = false;
   #isSettled = false;
 
   constructor(options: AttemptOptions) {
@@ -61,16 +70,18 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   start(): void {
     const { request, target } = this.#options;
     target.inFlight.add(this);
-    target.breaker.started();
+    this.trial = target.breaker.started();
     this.#extend();
     // A long upload is not a silent target. Set for streams only: a callback on every request is not free.
-    if (request.body !== undefined && !Buffer.isBuffer(request.body)) this.onBodySent = () => this.#extend();
+    const { body } = request;
+    const isBuffered = body === undefined || Buffer.isBuffer(body);
+    if (!isBuffered) this.onBodySent = () => this.#extend();
     target.pool.dispatch(
       {
         method: request.method,
         path: request.path,
         headers: request.headers,
-        body: request.body ?? null,
+        body: isBuffered ? (body ?? null) : body.stream,
         // A long poll must not block the connection's other users, and nothing of ours is pipelined.
         blocking: false,
       },
@@ -81,17 +92,21 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   /** Ends the attempt from outside: the client left, or the target is out of use. */
   abort(outcome: Outcome): void {
     if (this.#isSettled) return;
-    this.#settle(outcome);
+    this.#settle(this.#asSeen(outcome));
     this.#controller?.abort(new Error(outcome.kind));
   }
 
   resume(): void {
+    this.#isPaused = false;
+    this.#extend();
     this.#controller?.resume();
   }
 
   targetDeclaredDown(reason: string): boolean {
     if (this.#isStreaming || this.#isSettled) return false;
-    this.abort({ kind: 'targetDown', reason });
+    const outcome = this.#asSeen({ kind: 'targetDown', reason });
+    if (!this.#options.owner.mayMove(outcome)) return false;
+    this.abort(outcome);
     return true;
   }
 
@@ -113,7 +128,9 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     if (this.#isSettled) return;
     if (this.#isStreaming) {
       this.#extend();
-      if (!this.#options.owner.onStreamData(chunk)) controller.pause();
+      if (this.#options.owner.onStreamData(chunk)) return;
+      this.#isPaused = true;
+      controller.pause();
       return;
     }
     this.chunks.push(chunk);
@@ -129,14 +146,14 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     if (this.#isSettled) return;
     if (error instanceof BodyTooLargeError) {
       this.#release();
-      this.target.breaker.abandoned();
+      this.target.breaker.abandoned(this.trial);
       this.#options.owner.onBodyTooLarge();
       return;
     }
     const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
     if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {
       this.#release();
-      this.target.breaker.abandoned();
+      this.target.breaker.abandoned(this.trial);
       this.#options.owner.onMalformed(error.message);
       return;
     }
@@ -148,7 +165,9 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
 
   #startStreaming(): void {
     if (!this.#options.owner.onStreamStart(this)) {
-      this.abort({ kind: 'brokenMidBody', reason: `answered ${this.status} with a body too long to be held` });
+      this.isCut = true;
+      this.chunks = [];
+      this.abort({ kind: 'answered', status: this.status });
       return;
     }
     this.#isStreaming = true;
@@ -160,7 +179,23 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   }
 
   onDeadline(): void {
+    if (this.#isPaused || this.#isWaitingForClient) {
+      this.#options.owner.onClientStalled(this);
+      return;
+    }
     this.abort({ kind: 'timedOut', reason: `no answer within ${Math.round(this.#options.timeoutMs)} ms` });
+  }
+
+  get #isWaitingForClient(): boolean {
+    const { body } = this.#options.request;
+    return body !== undefined && !Buffer.isBuffer(body) && body.isWaitingForClient;
+  }
+
+  /** Before there is a connection nothing was sent, whatever ended the attempt. */
+  #asSeen(outcome: Outcome): Outcome {
+    const isLost = outcome.kind === 'targetDown' || outcome.kind === 'timedOut';
+    if (!isLost || this.#controller !== undefined) return outcome;
+    return { kind: 'connectFailed', reason: outcome.reason };
   }
 
   #settle(outcome: Outcome): void {

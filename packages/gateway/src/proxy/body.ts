@@ -9,11 +9,20 @@ export interface BodyLimits {
   readonly maxBodyBytes: number;
 }
 
+/** A body on its way: what has come and what will, once. */
+export interface StreamedBody {
+  readonly stream: Readable;
+  /** As far as the client said. */
+  readonly lengthBytes: number | undefined;
+  /** The target would take more than has come: it is the client that is slow. */
+  isWaitingForClient: boolean;
+}
+
 export interface BodyReceiver {
   /** The whole body. */
   onBuffered(body: Buffer): void;
-  /** The body is longer than `bufferBytes`: what has come and what will, once. `lengthBytes` as far as the client said. */
-  onStreamed(body: Readable, lengthBytes: number | undefined): void;
+  /** The body is longer than `bufferBytes`. */
+  onStreamed(body: StreamedBody): void;
   onTooLarge(): void;
 }
 
@@ -29,8 +38,7 @@ export class BodyTooLargeError extends Error {
 export function hasBody(request: IncomingMessage): boolean {
   const { headers } = request;
   if (headers['transfer-encoding'] !== undefined) return true;
-  const length = headers['content-length'];
-  return length !== undefined && length !== '0';
+  return Number(headers['content-length'] ?? 0) > 0;
 }
 
 export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): void {
@@ -41,7 +49,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
     return;
   }
   if (declaredBytes !== undefined && declaredBytes > limits.bufferBytes) {
-    receiver.onStreamed(streamBody(request, [], limits.maxBodyBytes), declaredBytes);
+    receiver.onStreamed(streamBody(request, [], limits.maxBodyBytes, declaredBytes));
     return;
   }
   if (declaredBytes === undefined) readUntilEnd(request, limits, receiver);
@@ -75,7 +83,7 @@ function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: Bo
     request.off('end', onEnd);
     request.pause();
     if (totalBytes > limits.maxBodyBytes) receiver.onTooLarge();
-    else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes), undefined);
+    else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes, undefined));
   };
   const onEnd = (): void => receiver.onBuffered(Buffer.concat(chunks, totalBytes));
   request.on('data', onData);
@@ -83,20 +91,29 @@ function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: Bo
 }
 
 /** What has come already, then the rest, as fast as it is taken. */
-function streamBody(request: IncomingMessage, chunks: readonly Buffer[], maxBodyBytes: number): Readable {
-  return Readable.from(
-    (async function* () {
-      let totalBytes = 0;
-      for (const chunk of chunks) {
-        totalBytes += chunk.length;
-        yield chunk;
-      }
-      for await (const chunk of request) {
-        totalBytes += (chunk as Buffer).length;
-        if (totalBytes > maxBodyBytes) throw new BodyTooLargeError();
-        yield chunk as Buffer;
-      }
-    })(),
-    { objectMode: false },
-  );
+function streamBody(
+  request: IncomingMessage,
+  chunks: readonly Buffer[],
+  maxBodyBytes: number,
+  lengthBytes: number | undefined,
+): StreamedBody {
+  async function* pieces(): AsyncGenerator<Buffer> {
+    let totalBytes = 0;
+    for (const chunk of chunks) {
+      totalBytes += chunk.length;
+      yield chunk;
+    }
+    body.isWaitingForClient = true;
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      body.isWaitingForClient = false;
+      totalBytes += chunk.length;
+      if (totalBytes > maxBodyBytes) throw new BodyTooLargeError();
+      yield chunk;
+      body.isWaitingForClient = true;
+    }
+    body.isWaitingForClient = false;
+  }
+  const stream = Readable.from(pieces(), { objectMode: false });
+  const body: StreamedBody = { stream, lengthBytes, isWaitingForClient: false };
+  return body;
 }

@@ -1,7 +1,6 @@
 /** One request of a client, from its first byte to the end of its answer, over as many targets as it takes. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
@@ -12,19 +11,20 @@ import { hashText, type SelectionRequest, selectTarget } from '../regions/select
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { NO_REGION, outcomeOfStatus, type RequestOutcome, type RequestStats } from '../stats.ts';
+import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { hasBody, readBody } from './body.ts';
+import { hasBody, readBody, type StreamedBody } from './body.ts';
 import type { RetryBudget } from './budget.ts';
 import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import { hasCrossedRegions, type Identity, requestHeaders, responseHeaders } from './headers.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import { attemptFailure, type FailureCode, requestFailure, whyNotReady } from './own-answers.ts';
 import type { Peer, PeerRequest, Peers } from './peer.ts';
-import { decide } from './retry.ts';
+import { type Decision, decide } from './retry.ts';
 import type { TurnBatch } from './turn-batch.ts';
 
-/** Above this, copying a body into the head's text costs more than a second write. */
-const ONE_WRITE_BYTES = 16_384;
+/** What the client waits for before it sends its body (RFC 9110 §10.1.1). */
+export type ExchangeStart = 'expectsContinue' | 'expectsUnknown';
 
 /** What all exchanges of a gateway share. */
 export interface ExchangeContext {
@@ -48,6 +48,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   readonly #context: ExchangeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #answer: Answer;
   readonly #url: ParsedUrl;
   readonly #startMs: number;
   readonly #settings: RequestSettings;
@@ -56,11 +57,12 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   readonly #failures: string[] = [];
   #path: string;
   #headers: string[] = [];
-  #body: Buffer | Readable | undefined;
+  #body: Buffer | StreamedBody | undefined;
   #attempt: Attempt | undefined;
   #deadlineMs = 0;
   #mayHaveBeenExecuted = false;
-  #isAnswerStarted = false;
+  /** The last answer by which a target refused, in case that nobody does better. */
+  #refusal: Attempt | undefined;
   #isDone = false;
   // What `selectTarget` asks.
   consumerHash: number | undefined;
@@ -78,16 +80,22 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     this.#path = originForm(request.url ?? '/');
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
     this.#peer = context.peers.of(request.socket);
+    this.#answer = new Answer({ request, response, gateway: context, onEnded: () => this.#leave() });
   }
 
-  start(): void {
+  start(how?: ExchangeStart): void {
     const { operation } = this.#url;
+    const { headers, httpVersionMinor } = this.#request;
     this.#context.budget.requested(this.#startMs);
-    this.localOnly = this.#peer.isTrusted && hasCrossedRegions(this.#request.headers, this.#context.identity);
+    this.localOnly = this.#peer.isTrusted && hasCrossedRegions(headers, this.#context.identity);
     this.#peer.requests.push(this);
-    if (operation === 'healthy' || operation === 'ready') this.#answerForItself(operation);
+    if (how === 'expectsUnknown')
+      this.#fail(new GatewayError('expectationFailed', `Nobody can expect ${headers.expect}.`));
+    else if (headers.host === undefined && httpVersionMinor > 0) this.onMalformed('it has no Host header');
+    else if (operation === 'healthy' || operation === 'ready') this.#answerForItself(operation);
+    else if (operation === 'metrics') this.#fail(new GatewayError('notServedHere', 'Metrics are on the admin port.'));
     else if (!this.#path.startsWith('/')) this.onMalformed('the request target must be a path');
-    else if (hasBody(this.#request)) this.#readBody();
+    else if (hasBody(this.#request)) this.#readBody(how);
     else this.#begin(undefined);
   }
 
@@ -101,25 +109,25 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     if (error !== undefined) {
       this.#fail(error);
     } else {
-      this.#send(200, ['content-length', '0'], undefined);
+      this.#answer.send(200, [], Buffer.alloc(0));
       this.#finish(NO_REGION, '2xx');
     }
   }
 
-  #readBody(): void {
+  #readBody(how: ExchangeStart | undefined): void {
     readBody(this.#request, this.#settings.request, {
       onBuffered: (body) => this.#begin(body),
-      onStreamed: (body, lengthBytes) => {
+      onStreamed: (body) => {
         // Whatever ends the exchange ends the stream; its error has been told by then.
-        body.on('error', () => {});
+        body.stream.on('error', () => {});
         this.#begin(body);
-        if (lengthBytes !== undefined) this.#headers.push('content-length', String(lengthBytes));
       },
       onTooLarge: () => this.onBodyTooLarge(),
     });
+    if (how === 'expectsContinue' && !this.#isDone) this.#response.writeContinue();
   }
 
-  #begin(body: Buffer | Readable | undefined): void {
+  #begin(body: Buffer | StreamedBody | undefined): void {
     if (this.#isDone) return;
     this.#body = body;
     this.#headers = requestHeaders(this.#request.headers, this.#peer, this.#context.identity);
@@ -128,9 +136,10 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     const limitMs = isPoll ? pollTimeoutMs(this.#path) + request.pollMarginMs : request.deadlineMs;
     this.#deadlineMs = this.#context.now() + limitMs;
     this.#findHome();
-    // A streamed body's length is pushed to the headers right after this call returns.
-    if (body === undefined || Buffer.isBuffer(body)) this.#tryNext();
-    else queueMicrotask(() => this.#tryNext());
+    if (body !== undefined && !Buffer.isBuffer(body) && body.lengthBytes !== undefined) {
+      this.#headers.push('content-length', String(body.lengthBytes));
+    }
+    this.#tryNext();
   }
 
   #findHome(): void {
@@ -170,27 +179,15 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   }
 
   onSettled(attempt: Attempt, outcome: Outcome): void {
-    this.#judgeTarget(attempt.target, outcome);
+    this.#judgeTarget(attempt, outcome);
     if (this.#isDone) return;
     if (outcome.kind !== 'answered') this.#failures.push(attemptFailure(attempt.target, outcome));
     if (isFinal(outcome)) {
       this.#reply(attempt);
       return;
     }
-    const { retry } = this.#settings;
-    const decision = decide({
-      outcome,
-      operation: this.#url.operation,
-      method: this.#request.method ?? 'GET',
-      isBodyReplayable: this.#body === undefined || Buffer.isBuffer(this.#body),
-      isAnswerStarted: this.#isAnswerStarted,
-      attemptCount: this.#tried.length,
-      maxAttempts: retry.maxAttempts,
-      hasNextTarget: () => selectTarget(this.#context.regions.snapshot, this, this.#tried) !== undefined,
-      isPastDeadline: () => this.#context.now() >= this.#deadlineMs,
-      produce: retry.produce,
-      takeFromBudget: () => this.#context.budget.take(retry),
-    });
+    if (outcome.kind === 'answered') this.#refusal = attempt;
+    const decision = this.#decide(outcome, () => this.#context.budget.take(this.#settings.retry));
     switch (decision.action) {
       case 'retry':
         if (!isSurelyNotExecuted(outcome)) this.#mayHaveBeenExecuted = true;
@@ -201,11 +198,13 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
         this.#reply(attempt);
         break;
       case 'fail':
-        this.#failWith(decision.code);
+        // What a region said is worth more than what became of the attempts after it.
+        if (this.#refusal === undefined) this.#failWith(decision.code);
+        else this.#reply(this.#refusal);
         break;
       case 'destroy':
         this.#finish(attempt.target.region, 'gateway_error');
-        this.#response.destroy();
+        this.#answer.breakOff();
         break;
       case 'drop':
         break;
@@ -214,27 +213,55 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     }
   }
 
+  #decide(outcome: Outcome, takeFromBudget: () => boolean): Decision {
+    const { retry } = this.#settings;
+    return decide({
+      outcome,
+      operation: this.#url.operation,
+      method: this.#request.method ?? 'GET',
+      isBodyReplayable: this.#body === undefined || Buffer.isBuffer(this.#body),
+      isAnswerStarted: this.#answer.isStreaming,
+      attemptCount: this.#tried.length,
+      maxAttempts: retry.maxAttempts,
+      hasNextTarget: () => selectTarget(this.#context.regions.snapshot, this, this.#tried) !== undefined,
+      isPastDeadline: () => this.#context.now() >= this.#deadlineMs,
+      produce: retry.produce,
+      takeFromBudget,
+    });
+  }
+
+  mayMove(outcome: Outcome): boolean {
+    const next = selectTarget(this.#context.regions.snapshot, this, this.#tried);
+    return next?.isAvailable === true && this.#decide(outcome, () => true).action === 'retry';
+  }
+
   /** What the outcome says about the target, to its breaker and to its probes. */
-  #judgeTarget(target: Target, outcome: Outcome): void {
+  #judgeTarget({ target, trial }: Attempt, outcome: Outcome): void {
     const { stats, regions } = this.#context;
     stats.attempted(target.region, outcome.kind);
     if (outcome.kind === 'clientGone') {
-      target.breaker.abandoned();
+      target.breaker.abandoned(trial);
     } else if (outcome.kind === 'answered') {
       // A 500 to a consumer's request speaks of that consumer ("not subscribed"), not of the target.
       const isConsumersFault = outcome.status === 500 && this.#url.instance !== undefined;
-      if (outcome.status < 500 || isConsumersFault) target.breaker.succeeded();
-      else target.breaker.failed(`answered ${outcome.status}`);
+      if (outcome.status < 500 || isConsumersFault) target.breaker.succeeded(trial);
+      else target.breaker.failed(`answered ${outcome.status}`, trial);
     } else {
-      target.breaker.failed(outcome.reason);
+      target.breaker.failed(outcome.reason, trial);
       if (outcome.kind !== 'targetDown') regions.suspect(target);
     }
   }
 
   #reply(attempt: Attempt): void {
     const { status, target } = attempt;
-    if (this.#isAnswerStarted) {
-      this.#response.end();
+    if (this.#answer.isStreaming) {
+      this.#answer.endStream();
+      this.#finish(target.region, outcomeOfStatus(status));
+      return;
+    }
+    if (attempt.isCut) {
+      const body = { error_code: status, message: `Region ${target.region} answered ${status}.` };
+      this.#answer.send(status, ['content-type', KAFKA_V2], Buffer.from(JSON.stringify(body)));
       this.#finish(target.region, outcomeOfStatus(status));
       return;
     }
@@ -243,14 +270,11 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     this.#learnHome(target, repeated?.status ?? status, repeated?.body ?? body);
     if (repeated !== undefined) {
       const headers = repeated.body.length === 0 ? [] : ['content-type', KAFKA_V2];
-      this.#sendBody(repeated.status, headers, repeated.body);
+      this.#answer.send(repeated.status, headers, repeated.body);
     } else {
-      const headers = this.#responseHeaders(attempt);
       const declared = attempt.headers['content-length'];
-      // An answer to HEAD has the length of what it leaves out (RFC 9110 §9.3.2).
-      if (this.#request.method === 'HEAD' && typeof declared === 'string') headers.push('content-length', declared);
-      if (this.#request.method === 'HEAD') this.#send(status, headers, undefined);
-      else this.#sendBody(status, headers, body);
+      const length = typeof declared === 'string' ? declared : undefined;
+      this.#answer.send(status, this.#responseHeaders(attempt), body, length);
     }
     this.#finish(target.region, outcomeOfStatus(repeated?.status ?? status));
   }
@@ -273,21 +297,25 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   onStreamStart(attempt: Attempt): boolean {
     if (this.#isDone || isTargetsFault(attempt.status)) return false;
     this.#learnHome(attempt.target, attempt.status, Buffer.alloc(0));
-    const { headers } = attempt;
-    const length = headers['content-length'];
-    const flat = this.#responseHeaders(attempt);
-    if (typeof length === 'string') flat.push('content-length', length);
-    this.#isAnswerStarted = true;
-    this.#response.writeHead(attempt.status, flat);
-    for (const chunk of attempt.chunks) this.#response.write(chunk);
+    const headers = this.#responseHeaders(attempt);
+    const length = attempt.headers['content-length'];
+    if (typeof length === 'string') headers.push('content-length', length);
+    this.#answer.startStream(attempt.status, headers, attempt.chunks);
     return true;
   }
 
   onStreamData(chunk: Buffer): boolean {
-    const { isDone, response } = { isDone: this.#isDone, response: this.#response };
-    if (isDone || response.write(chunk)) return true;
-    response.once('drain', () => this.#attempt?.resume());
-    return false;
+    return this.#answer.writeChunk(chunk, () => this.#attempt?.resume());
+  }
+
+  onClientStalled(attempt: Attempt): void {
+    if (!this.#answer.isStreaming) {
+      this.#fail(new GatewayError('requestTimeout', 'The request body did not arrive in time.'));
+    } else if (!this.#isDone) {
+      this.#finish(attempt.target.region, 'client_gone');
+      this.#answer.breakOff();
+    }
+    this.#abandon(attempt);
   }
 
   onMalformed(reason: string): void {
@@ -309,12 +337,9 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     const headers = ['content-type', KAFKA_V2];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
     // The rest of a body that is not wanted is not read: the connection cannot be used again.
-    const isBodyUnread = !this.#request.complete;
-    if (isBodyUnread) headers.push('connection', 'close');
-    this.#sendBody(error.status, headers, Buffer.from(JSON.stringify(error.toBody())));
-    if (isBodyUnread) this.#request.resume();
-    const region = this.#tried.at(-1)?.region ?? NO_REGION;
-    this.#finish(region, 'gateway_error');
+    if (!this.#request.complete) headers.push('connection', 'close');
+    this.#answer.send(error.status, headers, Buffer.from(JSON.stringify(error.toBody())));
+    this.#finish(this.#tried.at(-1)?.region ?? NO_REGION, 'gateway_error');
   }
 
   #responseHeaders(attempt: Attempt): string[] {
@@ -322,37 +347,28 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     return responseHeaders(attempt.headers, { isPeerGateway, identity: this.#context.identity });
   }
 
-  #sendBody(status: number, headers: string[], body: Buffer): void {
-    // A 204 has no length (RFC 9110 §8.6).
-    if (status !== 204 && status !== 304) headers.push('content-length', String(body.length));
-    this.#send(status, headers, body);
-  }
-
-  #send(status: number, headers: string[], body: Buffer | undefined): void {
-    if (this.#context.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
-    this.#context.writes.add(() => this.#write(status, headers, body));
-  }
-
-  #write(status: number, headers: string[], body: Buffer | undefined): void {
-    this.#response.writeHead(status, headers);
-    // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
-    if (body !== undefined && body.length <= ONE_WRITE_BYTES) this.#response.end(body.toString('latin1'), 'latin1');
-    else this.#response.end(body);
-  }
-
   onClientGone(): void {
     if (this.#isDone) return;
     this.#finish(this.#attempt?.target.region ?? NO_REGION, 'client_gone');
-    this.#attempt?.abort({ kind: 'clientGone' });
-    if (this.#body !== undefined && !Buffer.isBuffer(this.#body)) this.#body.destroy();
+    if (this.#attempt !== undefined) this.#abandon(this.#attempt);
+  }
+
+  /** Nobody waits for the attempt any more. */
+  #abandon(attempt: Attempt): void {
+    attempt.abort({ kind: 'clientGone' });
+    if (this.#body !== undefined && !Buffer.isBuffer(this.#body)) this.#body.stream.destroy();
   }
 
   #finish(region: string, outcome: RequestOutcome): void {
     this.#isDone = true;
+    const { stats, now } = this.#context;
+    stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
+  }
+
+  /** The answer is complete: the connection is free for the next one. */
+  #leave(): void {
     const { requests } = this.#peer;
     if (requests.at(-1) === this) requests.pop();
     else if (requests.includes(this)) requests.splice(requests.indexOf(this), 1);
-    const { stats, now } = this.#context;
-    stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
   }
 }

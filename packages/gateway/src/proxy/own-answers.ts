@@ -55,9 +55,11 @@ function describeRegions(snapshot: Snapshot, localOnly: boolean): string {
     .map(({ name, weight, targets }) => {
       if (weight === 0) return `region ${name} has weight 0`;
       const reasons = new Set(
-        targets.map(({ breaker, health }) =>
-          breaker.state === 'open' ? 'its circuit breaker is open' : `${health.status} (${health.reason})`,
-        ),
+        targets.map(({ breaker, health, isFull }) => {
+          if (isFull) return 'at its limit of requests in flight';
+          if (breaker.state === 'open') return 'not used, its circuit breaker is open';
+          return `${health.status} (${health.reason})`;
+        }),
       );
       return `region ${name} is ${[...reasons].join(', ')}`;
     });

@@ -8,41 +8,58 @@ export interface PeerRequest {
 
 export interface Peer {
   /** Its forwarding headers are believed. */
-  readonly isTrusted: boolean;
+  isTrusted: boolean;
   /** IPv4 addresses that arrive on an IPv6 socket are written as what they are. */
   readonly address: string;
   /** What a request without forwarding headers of its own gets, by its `Host`. */
   forwarding: { host: string; headers: readonly string[] } | undefined;
-  /** Requests that are under way on the connection: one, or several that were pipelined. */
+  /** Requests whose answers are not complete: one, or several that were pipelined. */
   readonly requests: PeerRequest[];
 }
 
-/** The peers of one configuration's `trust.peers`. */
 export class Peers {
-  readonly #networks: BlockList;
-  readonly #bySocket = new WeakMap<Socket, Peer>();
+  readonly #bySocket = new WeakMap<Socket, { peer: Peer; networks: BlockList }>();
+  #networks: BlockList;
 
   constructor(networks: BlockList) {
     this.#networks = networks;
   }
 
+  /** Believes other networks from now on; connections that are open are looked at again. */
+  set trusted(networks: BlockList) {
+    this.#networks = networks;
+  }
+
   of(socket: Socket): Peer {
     const known = this.#bySocket.get(socket);
-    if (known !== undefined) return known;
-    const { remoteAddress } = socket;
-    const address = plainAddress(remoteAddress);
-    const isTrusted = remoteAddress !== undefined && this.#networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-    const peer: Peer = { isTrusted, address, forwarding: undefined, requests: [] };
-    this.#bySocket.set(socket, peer);
+    if (known === undefined) return this.#meet(socket);
+    if (known.networks !== this.#networks) {
+      known.networks = this.#networks;
+      known.peer.isTrusted = this.#isTrusted(known.peer.address);
+    }
+    return known.peer;
+  }
+
+  #meet(socket: Socket): Peer {
+    const address = plainAddress(socket.remoteAddress);
+    const peer: Peer = { isTrusted: this.#isTrusted(address), address, forwarding: undefined, requests: [] };
+    this.#bySocket.set(socket, { peer, networks: this.#networks });
     // One listener a connection; one on each answer would cost every request.
     socket.once('close', () => {
       for (const request of peer.requests.splice(0)) request.onClientGone();
     });
     return peer;
   }
+
+  #isTrusted(address: string): boolean {
+    return address !== UNKNOWN && this.#networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
 }
 
+/** Of a connection that is closed already. */
+const UNKNOWN = 'unknown';
+
 function plainAddress(address: string | undefined): string {
-  if (address === undefined) return 'unknown';
+  if (address === undefined) return UNKNOWN;
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

@@ -1,11 +1,11 @@
 /** The listener for clients: node:http, one exchange a request, and an end that loses nothing. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { GatewayError } from '../errors.ts';
-import { Exchange, type ExchangeContext } from './exchange.ts';
+import { Exchange, type ExchangeContext, type ExchangeStart } from './exchange.ts';
 
 export interface ProxyServerOptions {
   host: string;
@@ -24,23 +24,29 @@ export class ProxyServer {
 
   constructor(options: ProxyServerOptions) {
     this.#options = options;
+    const start = (request: IncomingMessage, response: ServerResponse, how?: ExchangeStart): void =>
+      new Exchange(options.context, request, response).start(how);
     this.#server = createServer(
       {
         maxHeaderSize: options.maxHeaderBytes,
         keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
         noDelay: true,
         optimizeEmptyRequests: true,
+        // The exchange answers it, with an error body.
+        requireHostHeader: false,
       },
-      (request, response) => new Exchange(options.context, request, response).start(),
+      (request, response) => start(request, response),
     );
+    this.#server.on('checkContinue', (request, response) => start(request, response, 'expectsContinue'));
+    this.#server.on('checkExpectation', (request, response) => start(request, response, 'expectsUnknown'));
     this.#server.on('connection', (socket) => {
       this.#connectionCount += 1;
       socket.once('close', () => {
         this.#connectionCount -= 1;
       });
     });
-    this.#server.on('clientError', answerClientError);
-    this.#server.on('connect', (_: IncomingMessage, socket: Duplex) => {
+    this.#server.on('clientError', (error: Error & { code?: string }, socket) => this.#onClientError(error, socket));
+    this.#server.on('connect', (_, socket) => {
       refuse(
         socket,
         new GatewayError('malformedRequest', 'The request cannot be passed on: this is no forward proxy.'),
@@ -66,19 +72,21 @@ export class ProxyServer {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
-    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
-    await closed;
+    const graceOver = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#server.closeAllConnections();
+      graceOver.resolve();
+    }, graceMs);
+    await Promise.race([closed, graceOver.promise]);
     clearTimeout(timer);
   }
-}
 
-/** What node's parser refuses is answered in the API's words. */
-function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
+  /** What node's parser refuses is answered in the API's words, if that cannot be taken for another request's answer. */
+  #onClientError(error: Error & { code?: string }, socket: Duplex): void {
+    const isAnswering = socket instanceof Socket && this.#options.context.peers.of(socket).requests.length > 0;
+    if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy();
+    else refuse(socket, clientErrorOf(error));
   }
-  refuse(socket, clientErrorOf(error));
 }
 
 function clientErrorOf(error: Error & { code?: string }): GatewayError {
@@ -86,18 +94,25 @@ function clientErrorOf(error: Error & { code?: string }): GatewayError {
     case 'HPE_HEADER_OVERFLOW':
       return new GatewayError('headersTooLarge', 'The request headers are larger than this gateway accepts.');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new GatewayError('malformedRequest', 'The request did not arrive completely in time.');
+      return new GatewayError('requestTimeout', 'The request did not arrive completely in time.');
     default:
       return new GatewayError('malformedRequest', `The request is not HTTP/1.1: ${error.message}.`);
   }
 }
 
+/** Answers on the bare connection and ends it; node has left the connection to us, its errors too. */
 function refuse(socket: Duplex, error: GatewayError): void {
   const body = JSON.stringify(error.toBody());
+  socket.on('error', () => {});
   socket.end(
     `HTTP/1.1 ${error.status} ${STATUS_TEXT[error.status] ?? 'Error'}\r\ncontent-type: ${KAFKA_V2}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
   );
 }
 
-const STATUS_TEXT: Record<number, string> = { 400: 'Bad Request', 431: 'Request Header Fields Too Large' };
+const STATUS_TEXT: Record<number, string> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};

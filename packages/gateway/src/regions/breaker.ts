@@ -11,16 +11,29 @@ export interface BreakerSettings {
 
 const WINDOW_BUCKETS = 10;
 
+/** Which try of a half-open breaker a request is; 0 for a request that is none. */
+export type Trial = number;
+
 export class Breaker {
   readonly #circuit: CircuitBreaker<[boolean], void>;
   readonly #onChange: (from: BreakerState, to: BreakerState, reason: string) => void;
+  readonly #resetMs: number;
+  readonly #now: () => number;
   #state: BreakerState = 'closed';
   #uncountedSuccesses = 0;
-  #isTrialUnderWay = false;
+  #lastTrial: Trial = 0;
+  /** Until then the last trial keeps others away; a long poll must not keep them for its whole time. */
+  #trialEndsMs = 0;
   #reason = '';
 
-  constructor(settings: BreakerSettings, onChange: (from: BreakerState, to: BreakerState, reason: string) => void) {
+  constructor(
+    settings: BreakerSettings,
+    onChange: (from: BreakerState, to: BreakerState, reason: string) => void,
+    now: () => number = () => performance.now(),
+  ) {
     this.#onChange = onChange;
+    this.#resetMs = settings.resetMs;
+    this.#now = now;
     this.#circuit = new CircuitBreaker(reject, {
       timeout: false,
       errorThresholdPercentage: settings.errorPercent,
@@ -41,30 +54,33 @@ export class Breaker {
     return this.#state;
   }
 
-  /** Whether a request may go through now: half open, only one may. */
+  /** Whether a request may go through now: half open, one at a time. */
   get admits(): boolean {
-    return this.#state === 'closed' || (this.#state === 'halfOpen' && !this.#isTrialUnderWay);
+    return this.#state === 'closed' || (this.#state === 'halfOpen' && this.#now() >= this.#trialEndsMs);
   }
 
-  /** A request is sent; `succeeded`, `failed` or `abandoned` follows. */
-  started(): void {
-    if (this.#state === 'halfOpen') this.#isTrialUnderWay = true;
+  /** A request is sent; `succeeded`, `failed` or `abandoned` follows, with what this returned. */
+  started(): Trial {
+    if (this.#state !== 'halfOpen') return 0;
+    this.#lastTrial += 1;
+    this.#trialEndsMs = this.#now() + this.#resetMs;
+    return this.#lastTrial;
   }
 
-  succeeded(): void {
+  succeeded(trial: Trial): void {
     if (this.#state === 'closed') this.#uncountedSuccesses += 1;
-    else this.#settle(true);
+    else this.#settle(true, trial);
   }
 
-  failed(reason: string): void {
+  failed(reason: string, trial: Trial): void {
     this.#reason = reason;
     this.flush();
-    this.#settle(false);
+    this.#settle(false, trial);
   }
 
   /** The request ended without a verdict on the target: the client went away. */
-  abandoned(): void {
-    this.#isTrialUnderWay = false;
+  abandoned(trial: Trial): void {
+    if (trial !== 0 && trial === this.#lastTrial) this.#trialEndsMs = 0;
   }
 
   /**
@@ -85,10 +101,10 @@ export class Breaker {
     this.#circuit.shutdown();
   }
 
-  #settle(isGood: boolean): void {
-    this.#isTrialUnderWay = false;
-    // Open: opossum would only count a rejection; requests of panic traffic end here.
-    if (this.#state === 'open') return;
+  #settle(isGood: boolean, trial: Trial): void {
+    // Open: opossum would only count a rejection; requests of panic traffic end here. Half open: what was sent before
+    // says nothing about now.
+    if (this.#state === 'open' || (this.#state === 'halfOpen' && trial === 0)) return;
     this.#circuit.fire(isGood).catch(() => {});
   }
 
@@ -96,7 +112,7 @@ export class Breaker {
     const from = this.#state;
     if (from === to) return;
     this.#state = to;
-    this.#isTrialUnderWay = false;
+    this.#trialEndsMs = 0;
     this.#onChange(from, to, reason);
   }
 }

@@ -80,14 +80,15 @@ export class HealthCheck {
       const { statusCode, body } = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
       const text = await body.text();
       if (statusCode >= 200 && statusCode < 300) return { isGood: true };
-      return { isGood: false, reason: `probe answered ${statusCode}${messageOf(text)}` };
+      return { isGood: false, reason: `probe answered ${statusCode}${messageOf(text)}`, isSilent: false };
     } catch (error) {
       // A connection in an unknown state is not used again.
       void this.#client.destroy();
       if (!this.#isClosed) this.#client = this.#connect();
-      if (abort.signal.aborted) return { isGood: false, reason: `probe timed out after ${timeoutMs} ms` };
+      if (abort.signal.aborted)
+        return { isGood: false, reason: `probe timed out after ${timeoutMs} ms`, isSilent: true };
       const reason = error instanceof Error ? error.message || error.name : String(error);
-      return { isGood: false, reason: `probe failed: ${reason}` };
+      return { isGood: false, reason: `probe failed: ${reason}`, isSilent: false };
     } finally {
       clearTimeout(timer);
     }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { INITIAL_HEALTH, judge, type ProbeResult } from './health.ts';
 
 const good: ProbeResult = { isGood: true };
-const bad: ProbeResult = { isGood: false, reason: 'probe timed out after 500 ms' };
+const bad: ProbeResult = { isGood: false, reason: 'probe timed out after 500 ms', isSilent: true };
 
 describe('rise 2, fall 3', () => {
   test.each([
@@ -25,5 +25,13 @@ describe('rise 2, fall 3', () => {
     let health = INITIAL_HEALTH;
     for (const result of [good, bad, bad, bad]) health = judge(health, result, { rise: 2, fall: 3 });
     expect(health.reason).toBe('probe timed out after 500 ms, 3 in a row');
+  });
+
+  test('a target that answers nothing is told from one that refuses, while it is down too', () => {
+    let health = INITIAL_HEALTH;
+    for (const result of [bad, bad]) health = judge(health, result, { rise: 2, fall: 3 });
+    expect(health.isSilent).toBe(true);
+    health = judge(health, { isGood: false, reason: 'refused', isSilent: false }, { rise: 2, fall: 3 });
+    expect(health).toMatchObject({ status: 'unhealthy', isSilent: false });
   });
 });

@@ -2,7 +2,10 @@
 import type { HealthStatus } from '../events.ts';
 
 /** What one probe found. */
-export type ProbeResult = { isGood: true } | { isGood: false; reason: string };
+export type ProbeResult =
+  | { isGood: true }
+  /** `isSilent`: no answer at all, as of a process that is frozen or behind a cut. */
+  | { isGood: false; reason: string; isSilent: boolean };
 
 export interface Health {
   readonly status: HealthStatus;
@@ -10,9 +13,16 @@ export interface Health {
   readonly contraryCount: number;
   /** Why it is so, in words. */
   readonly reason: string;
+  /** Probes get no answer at all: a request would get none either, and wait its whole time for it. */
+  readonly isSilent: boolean;
 }
 
-export const INITIAL_HEALTH: Health = { status: 'unknown', contraryCount: 0, reason: 'not probed yet' };
+export const INITIAL_HEALTH: Health = {
+  status: 'unknown',
+  contraryCount: 0,
+  reason: 'not probed yet',
+  isSilent: false,
+};
 
 /** The health after one more result. The first result of all decides at once. */
 export function judge(
@@ -22,12 +32,14 @@ export function judge(
 ): Health {
   const target: HealthStatus = result.isGood ? 'healthy' : 'unhealthy';
   const reason = result.isGood ? 'probe answered' : result.reason;
-  if (health.status === 'unknown') return { status: target, contraryCount: 0, reason };
+  const isSilent = !result.isGood && result.isSilent;
+  if (health.status === 'unknown') return { status: target, contraryCount: 0, reason, isSilent };
   if (health.status === target) {
-    return health.contraryCount === 0 ? health : { ...health, contraryCount: 0 };
+    if (health.contraryCount === 0 && health.isSilent === isSilent) return health;
+    return { ...health, contraryCount: 0, isSilent };
   }
   const contraryCount = health.contraryCount + 1;
   const needed = result.isGood ? thresholds.rise : thresholds.fall;
   if (contraryCount < needed) return { ...health, contraryCount };
-  return { status: target, contraryCount: 0, reason: needed > 1 ? `${reason}, ${needed} in a row` : reason };
+  return { status: target, contraryCount: 0, reason: needed > 1 ? `${reason}, ${needed} in a row` : reason, isSilent };
 }

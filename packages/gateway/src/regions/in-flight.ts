@@ -8,7 +8,7 @@ export interface InFlight {
   readonly deadlineMs: number;
   /** Its time is up. */
   onDeadline(): void;
-  /** The target was declared down; answers `false` when it is too late, because the client has part of the answer. */
+  /** The target was declared down; `true` when the request goes elsewhere, `false` when it cannot and stays. */
   targetDeclaredDown(reason: string): boolean;
 }
 

@@ -56,6 +56,7 @@ export class Registry {
 
   /** Takes over a config: targets stay what they are by region and URL, removed ones finish what they have. */
   apply(config: GatewayConfig): void {
+    if (this.#isClosed) return;
     this.#config = config;
     const wanted = new Set<string>();
     for (const region of config.regions) {
@@ -174,9 +175,8 @@ export class Registry {
     if (target.health.status === 'unhealthy') this.#failOver(target);
   }
 
-  /** Requests in flight on a target that is down do not wait for their time limits, if there is anywhere else to go. */
+  /** Requests in flight on a target that is down do not wait for their time limits, where they may go elsewhere. */
   #failOver(target: Target): void {
-    if (this.#snapshot.isPanic || !this.targets().some((other) => other !== target && other.isAvailable)) return;
     let requestCount = 0;
     for (const request of target.inFlight.toArray()) {
       if (request.targetDeclaredDown(target.health.reason)) requestCount += 1;

@@ -32,7 +32,12 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
           settings: config,
           onBreakerChange: () => {},
         });
-        target.health = { status: letter === 'h' ? 'healthy' : 'unhealthy', contraryCount: 0, reason: '' };
+        target.health = {
+          status: letter === 'h' ? 'healthy' : 'unhealthy',
+          contraryCount: 0,
+          reason: '',
+          isSilent: false,
+        };
         targets.push(target);
         return target;
       }),
@@ -110,12 +115,26 @@ describe('the order', () => {
   });
 });
 
+test('one priority that is well is no panic, however the others are', () => {
+  const specs = { east: { health: 'uuu' }, west: { health: 'h', priority: 1 } };
+  expect(snapshotOf(specs, 30).isPanic).toBe(false);
+  expect(order(snapshotOf(specs, 30))[0]).toBe('west-0');
+});
+
+test('a target that is silent is tried first or not at all', () => {
+  const snapshot = snapshotOf({ east: { health: 'u' }, west: {} });
+  const east = snapshot.regions[0]?.targets[0];
+  if (east !== undefined) east.health = { ...east.health, isSilent: true };
+  expect(order(snapshot)).toEqual(['west-0']);
+  expect(order({ ...snapshot, regions: snapshot.regions.slice(0, 1) })).toEqual(['east-0']);
+});
+
 describe('a consumer', () => {
   test('goes home first, also when its region gets no new work, but not when its home is down', () => {
     const snapshot = snapshotOf({ east: { weight: 0 }, west: {} });
     const home = snapshot.regions[0]?.targets[0];
     expect(order(snapshot, { home })).toEqual(['east-0', 'west-0']);
-    if (home !== undefined) home.health = { status: 'unhealthy', contraryCount: 0, reason: '' };
+    if (home !== undefined) home.health = { status: 'unhealthy', contraryCount: 0, reason: '', isSilent: false };
     expect(order(snapshot, { home })).toEqual(['west-0']);
   });
 

@@ -17,14 +17,22 @@ export interface SelectionRequest {
   readonly random: () => number;
 }
 
-/** The best target that was not tried; `undefined` when there is none. Targets that are down come last, as a last resort. */
+/**
+ * The best target that was not tried; `undefined` when there is none.
+ *
+ * Targets that are down come last, as a last resort: they may be back since the last probe. Not so one that is silent
+ * when there was something better to try: it would hold the request for its whole time. Panic is for first choices too:
+ * a request that failed once goes where probes say that it can.
+ */
 export function selectTarget(
   snapshot: Snapshot,
   request: SelectionRequest,
   tried: readonly Target[],
 ): Target | undefined {
   const { home } = request;
-  if (home !== undefined && !tried.includes(home) && (snapshot.isPanic || home.isAvailable)) {
+  const isFirst = tried.length === 0;
+  const believesProbes = !(snapshot.isPanic && isFirst);
+  if (home !== undefined && !tried.includes(home) && !home.isFull && (!believesProbes || home.isAvailable)) {
     if (isKnown(snapshot, home, request.localOnly)) return home;
   }
   let best: Target | undefined;
@@ -35,8 +43,9 @@ export function selectTarget(
     const regionDraw = drawRegion(region, request);
     let bestTargetDraw = Number.POSITIVE_INFINITY;
     for (const target of region.targets) {
-      if (tried.includes(target)) continue;
-      const tier = tierOf(snapshot, region, target);
+      if (tried.includes(target) || target.isFull) continue;
+      if (!isFirst && target.health.status === 'unhealthy' && target.health.isSilent) continue;
+      const tier = believesProbes && !target.isAvailable ? LAST_RESORT + region.priority : region.priority;
       if (tier > bestTier || (tier === bestTier && regionDraw > bestDraw)) continue;
       const isSameRegion = best !== undefined && best.region === region.name && tier === bestTier;
       const targetDraw = drawTarget(target, request);
@@ -60,12 +69,7 @@ export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
   );
 }
 
-/** Lower is better: available ones by priority, then the others by priority. */
-function tierOf(snapshot: Snapshot, region: RegionSnapshot, target: Target): number {
-  return snapshot.isPanic || target.isAvailable ? region.priority : LAST_RESORT + region.priority;
-}
-
-/** Above every priority. */
+/** Above every priority: lower is better. */
 const LAST_RESORT = 1_000_000;
 
 function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolean {

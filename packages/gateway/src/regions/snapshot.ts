@@ -21,16 +21,20 @@ export interface Snapshot {
   readonly settings: RequestSettings;
 }
 
-/** Whether fewer than `panicPercent` of the targets of regions with weight are well. */
+/**
+ * Whether no priority has `panicPercent` of its targets left, counting regions with weight. One that has is enough: the
+ * others' traffic goes there.
+ */
 export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number): boolean {
-  let totalCount = 0;
-  let availableCount = 0;
-  for (const region of regions) {
-    if (region.weight === 0) continue;
-    for (const target of region.targets) {
-      totalCount += 1;
-      if (target.health.status === 'healthy' && target.breaker.state !== 'open') availableCount += 1;
+  const counts = new Map<number, { total: number; available: number }>();
+  for (const { weight, priority, targets } of regions) {
+    if (weight === 0) continue;
+    const count = counts.get(priority) ?? { total: 0, available: 0 };
+    for (const { health, breaker } of targets) {
+      count.total += 1;
+      if (health.status === 'healthy' && breaker.state !== 'open') count.available += 1;
     }
+    counts.set(priority, count);
   }
-  return availableCount * 100 < totalCount * panicPercent;
+  return [...counts.values()].every(({ total, available }) => available * 100 < total * panicPercent);
 }

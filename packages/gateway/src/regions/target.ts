@@ -48,10 +48,14 @@ export class Target {
     return this.#breaker;
   }
 
+  /** It has as many requests as it may have; nothing goes there, not even as a last resort. */
+  get isFull(): boolean {
+    return this.inFlight.size >= this.#settings.upstream.maxInFlight;
+  }
+
   /** The one predicate: probed healthy, breaker not open, below its in-flight limit. */
   get isAvailable(): boolean {
-    const { maxInFlight } = this.#settings.upstream;
-    return this.health.status === 'healthy' && this.#breaker.admits && this.inFlight.size < maxInFlight;
+    return this.health.status === 'healthy' && this.#breaker.admits && !this.isFull;
   }
 
   /** Takes over settings; what they do not touch stays: health, counters, and connections or breaker. */
@@ -59,9 +63,11 @@ export class Target {
     const before = this.#settings;
     this.#settings = settings;
     if (!isDeepStrictEqual(before.breaker, settings.breaker)) {
+      const { state } = this.#breaker;
       this.#breaker.close();
       this.#breaker = this.#createBreaker();
       this.breakerSince = new Date();
+      if (state !== 'closed') this.#onBreakerChange(state, 'closed', 'its settings changed');
     }
     if (!isDeepStrictEqual(before.upstream, settings.upstream)) this.renewConnections();
   }

@@ -1,0 +1,93 @@
+/** The answer to one request on its way to the client: sent whole, or as a stream, or broken off; never two of these. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TurnBatch } from './turn-batch.ts';
+
+/** Above this, copying a body into the head's text costs more than a second write. */
+const ONE_WRITE_BYTES = 16_384;
+
+export interface AnswerOptions {
+  request: IncomingMessage;
+  response: ServerResponse;
+  gateway: {
+    /** Whole answers go out at the end of the turn in which they are ready. */
+    readonly writes: TurnBatch;
+    /** It takes no more connections, and says so. */
+    readonly isClosing: boolean;
+  };
+  /** Nothing more will be written. */
+  onEnded: () => void;
+}
+
+export class Answer {
+  readonly #options: AnswerOptions;
+  #state: 'none' | 'streaming' | 'ended' = 'none';
+
+  constructor(options: AnswerOptions) {
+    this.#options = options;
+  }
+
+  /** The client has seen a part. */
+  get isStreaming(): boolean {
+    return this.#state === 'streaming';
+  }
+
+  /** A complete answer. `declaredLength` is for HEAD, whose answer has the length of what it leaves out (RFC 9110 §9.3.2). */
+  send(status: number, headers: string[], body: Buffer, declaredLength?: string): void {
+    if (this.#state !== 'none') {
+      this.breakOff();
+      return;
+    }
+    this.#state = 'ended';
+    const { request, gateway } = this.#options;
+    const isHead = request.method === 'HEAD';
+    if (isHead && declaredLength !== undefined) headers.push('content-length', declaredLength);
+    // A 204 has no length (RFC 9110 §8.6).
+    else if (!isHead && status !== 204 && status !== 304) headers.push('content-length', String(body.length));
+    if (gateway.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
+    gateway.writes.add(() => this.#write(status, headers, isHead ? undefined : body));
+  }
+
+  startStream(status: number, headers: string[], chunks: readonly Buffer[]): void {
+    this.#state = 'streaming';
+    const { response } = this.#options;
+    response.writeHead(status, headers);
+    for (const chunk of chunks) response.write(chunk);
+  }
+
+  /** More of a stream; `false`: not before `onDrain` is called. */
+  writeChunk(chunk: Buffer, onDrain: () => void): boolean {
+    const { response } = this.#options;
+    if (this.#state !== 'streaming' || response.write(chunk)) return true;
+    response.once('drain', onDrain);
+    return false;
+  }
+
+  endStream(): void {
+    this.#state = 'ended';
+    this.#options.response.end();
+    this.#options.onEnded();
+  }
+
+  /** Breaks the connection, so that the client knows that nothing more comes. */
+  breakOff(): void {
+    this.#state = 'ended';
+    this.#options.response.destroy();
+    this.#options.onEnded();
+  }
+
+  #write(status: number, headers: string[], body: Buffer | undefined): void {
+    const { request, response, onEnded } = this.#options;
+    try {
+      response.writeHead(status, headers);
+      // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
+      if (body !== undefined && body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
+      else response.end(body);
+      // The rest of a body that nobody wants must not block the connection's end.
+      if (!request.complete) request.resume();
+    } catch {
+      // Headers that HTTP/1.1 cannot carry: others of this turn must not suffer.
+      response.destroy();
+    }
+    onEnded();
+  }
+}
