@@ -10,7 +10,7 @@ import { Affinity } from './consumers/affinity.ts';
 import { EventLog } from './events.ts';
 import { Metrics } from './metrics.ts';
 import { RetryBudget } from './proxy/budget.ts';
-import type { ExchangeContext } from './proxy/exchange.ts';
+import type { ExchangeContext } from './proxy/context.ts';
 import { identityOf } from './proxy/headers.ts';
 import { Peers } from './proxy/peer.ts';
 import { ProxyServer } from './proxy/server.ts';

@@ -4,45 +4,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
-import type { Affinity } from '../consumers/affinity.ts';
 import { consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
 import { assertNever, GatewayError } from '../errors.ts';
 import { hashText, type SelectionRequest, selectTarget } from '../regions/select.ts';
-import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
+import type { RequestSettings } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
-import { NO_REGION, outcomeOfStatus, type RequestOutcome, type RequestStats } from '../stats.ts';
+import { NO_REGION, outcomeOfStatus, type RequestOutcome } from '../stats.ts';
 import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { hasBody, readBody, type StreamedBody } from './body.ts';
-import type { RetryBudget } from './budget.ts';
 import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
-import { hasCrossedRegions, type Identity, requestHeaders, responseHeaders } from './headers.ts';
+import type { ExchangeContext } from './context.ts';
+import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
+import { type Expectation, examine, malformed } from './intake.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
-import { attemptFailure, type FailureCode, requestFailure, whyNotReady } from './own-answers.ts';
-import type { Peer, PeerRequest, Peers } from './peer.ts';
+import { attemptFailure, type FailureCode, requestFailure } from './own-answers.ts';
+import type { Peer, PeerRequest } from './peer.ts';
 import { type Decision, decide } from './retry.ts';
-import type { TurnBatch } from './turn-batch.ts';
-
-/** What the client waits for before it sends its body (RFC 9110 §10.1.1). */
-export type ExchangeStart = 'expectsContinue' | 'expectsUnknown';
-
-/** What all exchanges of a gateway share. */
-export interface ExchangeContext {
-  readonly regions: { readonly snapshot: Snapshot; suspect(target: Target): void };
-  readonly affinity: Affinity;
-  readonly budget: RetryBudget;
-  readonly stats: RequestStats;
-  readonly identity: Identity;
-  /** Whose forwarding headers are believed. */
-  readonly peers: Peers;
-  /** Whole answers go out at the end of the turn in which they are ready. */
-  readonly writes: TurnBatch;
-  /** Stops taking connections: answers say so. */
-  readonly isClosing: boolean;
-  /** Milliseconds, never going back. */
-  readonly now: () => number;
-  readonly random: () => number;
-}
 
 export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   readonly #context: ExchangeContext;
@@ -83,38 +61,34 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     this.#answer = new Answer({ request, response, gateway: context, onEnded: () => this.#leave() });
   }
 
-  start(how?: ExchangeStart): void {
-    const { operation } = this.#url;
-    const { headers, httpVersionMinor } = this.#request;
-    this.#context.budget.requested(this.#startMs);
-    this.localOnly = this.#peer.isTrusted && hasCrossedRegions(headers, this.#context.identity);
-    this.#peer.requests.push(this);
-    if (how === 'expectsUnknown')
-      this.#fail(new GatewayError('expectationFailed', `Nobody can expect ${headers.expect}.`));
-    else if (headers.host === undefined && httpVersionMinor > 0) this.onMalformed('it has no Host header');
-    else if (operation === 'healthy' || operation === 'ready') this.#answerForItself(operation);
-    else if (operation === 'metrics') this.#fail(new GatewayError('notServedHere', 'Metrics are on the admin port.'));
-    else if (!this.#path.startsWith('/')) this.onMalformed('the request target must be a path');
-    else if (hasBody(this.#request)) this.#readBody(how);
-    else this.#begin(undefined);
-  }
-
-  /** The gateway's own health. A peer gateway that asks is told about this region alone. */
-  #answerForItself(operation: 'healthy' | 'ready'): void {
-    const { regions, isClosing, identity } = this.#context;
-    const askedByPeer = this.#peer.isTrusted && this.#request.headers[GATEWAY_HEADER] !== undefined;
-    const localOnly = askedByPeer && identity.hop.region !== undefined;
-    const error =
-      operation === 'ready' ? whyNotReady({ snapshot: regions.snapshot, localOnly, isClosing, identity }) : undefined;
-    if (error !== undefined) {
-      this.#fail(error);
-    } else {
+  /** `expectation`: the client waits for a word before it sends its body. */
+  start(expectation?: Expectation): void {
+    const context = this.#context;
+    const { isTrusted, requests } = this.#peer;
+    context.budget.requested(this.#startMs);
+    requests.push(this);
+    this.localOnly = isTrusted && hasCrossedRegions(this.#request.headers, context.identity);
+    const found = examine({
+      request: this.#request,
+      operation: this.#url.operation,
+      path: this.#path,
+      expectation,
+      isTrusted,
+      gateway: context,
+    });
+    if (found === 'well') {
       this.#answer.send(200, [], Buffer.alloc(0));
       this.#finish(NO_REGION, '2xx');
+    } else if (found !== 'passOn') {
+      this.#fail(found);
+    } else if (hasBody(this.#request)) {
+      this.#readBody(expectation);
+    } else {
+      this.#begin(undefined);
     }
   }
 
-  #readBody(how: ExchangeStart | undefined): void {
+  #readBody(expectation: Expectation | undefined): void {
     readBody(this.#request, this.#settings.request, {
       onBuffered: (body) => this.#begin(body),
       onStreamed: (body) => {
@@ -124,7 +98,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
       },
       onTooLarge: () => this.onBodyTooLarge(),
     });
-    if (how === 'expectsContinue' && !this.#isDone) this.#response.writeContinue();
+    if (expectation === 'continue' && !this.#isDone) this.#response.writeContinue();
   }
 
   #begin(body: Buffer | StreamedBody | undefined): void {
@@ -319,7 +293,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   }
 
   onMalformed(reason: string): void {
-    this.#fail(new GatewayError('malformedRequest', `The request cannot be passed on: ${reason}.`));
+    this.#fail(malformed(reason));
   }
 
   onBodyTooLarge(): void {

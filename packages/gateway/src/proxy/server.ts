@@ -5,7 +5,9 @@ import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { GatewayError } from '../errors.ts';
-import { Exchange, type ExchangeContext, type ExchangeStart } from './exchange.ts';
+import type { ExchangeContext } from './context.ts';
+import { Exchange } from './exchange.ts';
+import { type Expectation, malformed } from './intake.ts';
 
 export interface ProxyServerOptions {
   host: string;
@@ -24,8 +26,8 @@ export class ProxyServer {
 
   constructor(options: ProxyServerOptions) {
     this.#options = options;
-    const start = (request: IncomingMessage, response: ServerResponse, how?: ExchangeStart): void =>
-      new Exchange(options.context, request, response).start(how);
+    const start = (request: IncomingMessage, response: ServerResponse, expectation?: Expectation): void =>
+      new Exchange(options.context, request, response).start(expectation);
     this.#server = createServer(
       {
         maxHeaderSize: options.maxHeaderBytes,
@@ -37,8 +39,8 @@ export class ProxyServer {
       },
       (request, response) => start(request, response),
     );
-    this.#server.on('checkContinue', (request, response) => start(request, response, 'expectsContinue'));
-    this.#server.on('checkExpectation', (request, response) => start(request, response, 'expectsUnknown'));
+    this.#server.on('checkContinue', (request, response) => start(request, response, 'continue'));
+    this.#server.on('checkExpectation', (request, response) => start(request, response, 'unknown'));
     this.#server.on('connection', (socket) => {
       this.#connectionCount += 1;
       socket.once('close', () => {
@@ -47,10 +49,7 @@ export class ProxyServer {
     });
     this.#server.on('clientError', (error: Error & { code?: string }, socket) => this.#onClientError(error, socket));
     this.#server.on('connect', (_, socket) => {
-      refuse(
-        socket,
-        new GatewayError('malformedRequest', 'The request cannot be passed on: this is no forward proxy.'),
-      );
+      refuse(socket, malformed('this is no forward proxy'));
     });
   }
 

@@ -1,0 +1,26 @@
+/** What all exchanges of a gateway share; put together by the composition root. */
+import type { Affinity } from '../consumers/affinity.ts';
+import type { Snapshot } from '../regions/snapshot.ts';
+import type { Target } from '../regions/target.ts';
+import type { RequestStats } from '../stats.ts';
+import type { RetryBudget } from './budget.ts';
+import type { Identity } from './headers.ts';
+import type { Peers } from './peer.ts';
+import type { TurnBatch } from './turn-batch.ts';
+
+export interface ExchangeContext {
+  readonly regions: { readonly snapshot: Snapshot; suspect(target: Target): void };
+  readonly affinity: Affinity;
+  readonly budget: RetryBudget;
+  readonly stats: RequestStats;
+  readonly identity: Identity;
+  /** Whose forwarding headers are believed. */
+  readonly peers: Peers;
+  /** Whole answers go out at the end of the turn in which they are ready. */
+  readonly writes: TurnBatch;
+  /** Stops taking connections: answers say so. */
+  readonly isClosing: boolean;
+  /** Milliseconds, never going back. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
