@@ -10,6 +10,8 @@ export interface Field {
 export interface Codec {
   /** The bytes to store for a key or value of a request. Errors: `invalidValue` for what the format cannot hold. */
   encode(value: unknown, field: Field): Buffer;
+  /** Whether stored bytes are JSON text that an answer can hold as they are. */
+  isAnswer?(bytes: Buffer): boolean;
   /** JSON text for stored bytes. Errors: `recordUndecodable`. */
   decode(bytes: Buffer): string;
 }

@@ -2,45 +2,78 @@
 import type { Codec } from '../codec/codec.ts';
 import { BridgeError } from '../errors.ts';
 import type { StoredRecord } from '../records.ts';
+import { TextBuffer } from './text-buffer.ts';
 
 export interface Answer {
-  text: string;
+  /** In UTF-8. */
+  text: Buffer;
   /** How many of the records it holds. */
   recordCount: number;
 }
 
-const BRACKETS_BYTES = 2;
+const CLOSING_BYTES = 1;
+/** About as much as names, numbers and punctuation of an entry take, beside its topic. */
+const ENTRY_BYTES = 110;
 
 /**
  * As many records, from the first, as fit `maxBytes`.
  * Errors: `responseTooLarge` when not even one does, `recordUndecodable`.
  */
 export function answerText(records: readonly StoredRecord[], codec: Codec, maxBytes: number): Answer {
-  const entries: string[] = [];
-  let bytes = BRACKETS_BYTES;
+  const text = new TextBuffer(expectedBytes(records));
+  text.ascii('[');
+  let recordCount = 0;
   for (const record of records) {
-    const entry = entryText(record, codec);
-    const separatorBytes = entries.length === 0 ? 0 : 1;
-    // Counted only where it matters: most clients set no limit.
-    if (maxBytes !== Number.POSITIVE_INFINITY) bytes += Buffer.byteLength(entry) + separatorBytes;
-    if (bytes > maxBytes) break;
-    entries.push(entry);
+    const before = text.length;
+    if (recordCount > 0) text.ascii(',');
+    addEntry(text, record, codec);
+    if (text.length + CLOSING_BYTES > maxBytes) {
+      text.cut(before);
+      break;
+    }
+    recordCount += 1;
   }
-  if (bytes > maxBytes && entries.length === 0) throw new BridgeError('responseTooLarge');
-  return { text: `[${entries.join(',')}]`, recordCount: entries.length };
+  text.ascii(']');
+  if (text.length > maxBytes || (recordCount === 0 && records.length > 0)) throw new BridgeError('responseTooLarge');
+  return { text: text.bytes, recordCount };
 }
 
-function entryText(record: StoredRecord, codec: Codec): string {
+function expectedBytes(records: readonly StoredRecord[]): number {
+  let bytes = 2;
+  for (const { topic, key, value } of records) {
+    bytes += ENTRY_BYTES + topic.length + (key?.length ?? 0) + (value?.length ?? 0);
+  }
+  return bytes;
+}
+
+function addEntry(text: TextBuffer, record: StoredRecord, codec: Codec): void {
   const { topic, key, value, partition, offset, timestampMs, headers } = record;
-  const fields = `{"topic":${JSON.stringify(topic)},"key":${field(key, codec)},"value":${field(value, codec)},"partition":${partition},"offset":${offset},"timestamp":${timestampMs}`;
-  if (headers.length === 0) return `${fields}}`;
+  // Topic names are ASCII.
+  text.ascii(`{"topic":${JSON.stringify(topic)},"key":`);
+  addField(text, key, codec);
+  text.ascii(',"value":');
+  addField(text, value, codec);
+  text.ascii(`,"partition":${partition},"offset":${digits(offset)},"timestamp":${digits(timestampMs)}`);
+  if (headers.length > 0) addHeaders(text, headers);
+  text.ascii('}');
+}
+
+function addHeaders(text: TextBuffer, headers: StoredRecord['headers']): void {
   const entries = headers.map(
     ([name, content]) =>
       `{"key":${JSON.stringify(name?.toString() ?? '')},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
   );
-  return `${fields},"headers":[${entries.join(',')}]}`;
+  text.unicode(`,"headers":[${entries.join(',')}]`);
 }
 
-function field(bytes: Buffer | null, codec: Codec): string {
-  return bytes === null ? 'null' : codec.decode(bytes);
+function addField(text: TextBuffer, bytes: Buffer | null, codec: Codec): void {
+  if (bytes === null) text.ascii('null');
+  else if (codec.isAnswer?.(bytes) === true) text.utf8(bytes);
+  else text.unicode(codec.decode(bytes));
+}
+
+/** Numbers print several times faster than bigints; all that occur in practice are exact. */
+function digits(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }

@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { independentClient } from '@causeway/lab/stack/kafka.ts';
-import { connectionsConnectsChannel } from '@platformatic/kafka';
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { connectionsApiChannel, connectionsConnectsChannel } from '@platformatic/kafka';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { StoredRecord } from '../records.ts';
@@ -270,4 +271,111 @@ test('read_committed shows committed records only, read_uncommitted all but mark
   const all = await fetcherOf(topic);
   expect(values(await drain(all))).toEqual(['A1', 'A1', 'C1', 'C1', 'A2', 'A2', 'C2', 'C2', 'A3', 'A3', 'plain']);
   expect(all.positions[0]?.offset).toBe(committed.positions[0]?.offset);
+});
+
+/** Counts the fetches that are sent while the test runs. */
+function countFetches(): () => number {
+  let count = 0;
+  const onSend = (message: unknown): void => {
+    if ((message as { apiKey?: number }).apiKey === 1) count += 1;
+  };
+  connectionsApiChannel.start.subscribe(onSend);
+  onTestFinished(() => {
+    connectionsApiChannel.start.unsubscribe(onSend);
+  });
+  return () => count;
+}
+
+describe('fetching ahead', () => {
+  /** Batches of one record of 1,000 bytes each; a fetch takes about four. */
+  const RECORD_COUNT = 40;
+  const MAX_BYTES = 4500;
+
+  async function longTopic(): Promise<string> {
+    const topic = await kafka.topic();
+    for (let index = 0; index < RECORD_COUNT; index += 1) await kafka.write(topic, [{ value: padded(index) }]);
+    return topic;
+  }
+
+  const padded = (index: number): string => String(index).padEnd(1000, '.');
+  const all = Array.from({ length: RECORD_COUNT }, (_, index) => padded(index));
+
+  /** One poll that takes one record, and the time for what it fetches to arrive. */
+  async function takeOne(fetcher: Fetcher): Promise<StoredRecord[]> {
+    await fetcher.fill(within(5000));
+    const next = fetcher.peek(1);
+    await delay(20);
+    return next;
+  }
+
+  test('delivers every record once and in order, and is ahead of who reads one by one', async () => {
+    const fetcher = await fetcherOf(await longTopic(), { maxBytes: MAX_BYTES });
+    const read: StoredRecord[] = [];
+    let mostBuffered = 0;
+    for (let poll = 0; poll < RECORD_COUNT; poll += 1) {
+      const next = await takeOne(fetcher);
+      mostBuffered = Math.max(mostBuffered, fetcher.peek(RECORD_COUNT).length);
+      fetcher.advance(next);
+      read.push(...next);
+      // What comes next was there before it was asked for.
+      if (poll > 0 && poll < RECORD_COUNT - 1) expect(fetcher.hasRecords).toBe(true);
+    }
+    expect(values(read)).toEqual(all);
+    expect(mostBuffered).toBeLessThanOrEqual(5);
+    expect(await drain(fetcher)).toEqual([]);
+  });
+
+  test('an answer that is taken back comes again, whatever was fetched meanwhile', async () => {
+    const fetcher = await fetcherOf(await longTopic(), { maxBytes: MAX_BYTES });
+    const read: StoredRecord[] = [];
+    for (let poll = 0; read.length < RECORD_COUNT && poll < 200; poll += 1) {
+      await fetcher.fill(within(5000));
+      const next = fetcher.peek(1 + (poll % 3));
+      const checkpoint = fetcher.advance(next);
+      // At once, with a fetch on its way, or when it has arrived.
+      if (poll % 4 === 1) await delay(20);
+      if (poll % 2 === 1) fetcher.rewind(checkpoint);
+      else read.push(...next);
+    }
+    expect(values(read)).toEqual(all);
+  });
+
+  test('nothing is fetched for a consumer that nobody polls, or where the log ends', async () => {
+    const topic = await longTopic();
+    const fetcher = await fetcherOf(topic, { maxBytes: MAX_BYTES });
+    await takeOne(fetcher);
+    const fetchCount = countFetches();
+    fetcher.advance(fetcher.peek(3));
+    await delay(100);
+    expect(fetchCount()).toBe(0);
+    const end = await fetcherOf(topic, { position: BigInt(RECORD_COUNT - 3) });
+    await end.fill(within(5000));
+    const beforeCount = fetchCount();
+    fetcher.advance(fetcher.peek(2));
+    await takeOne(end);
+    await takeOne(end);
+    expect(fetchCount()).toBe(beforeCount);
+  });
+
+  test('read_committed stays ahead only of what may be read, and shows nothing that was aborted', async () => {
+    const topic = await kafka.topic();
+    const client = independentClient(inject('kafkaBootstrap'));
+    const producer = client.producer({ transactionalId: unique('tx'), idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    for (let index = 0; index < 12; index += 1) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ value: padded(index) }] });
+      if (index % 3 === 0) await transaction.abort();
+      else await transaction.commit();
+    }
+    await producer.disconnect();
+    const fetcher = await fetcherOf(topic, { maxBytes: MAX_BYTES, isolationLevel: 'read_committed' });
+    const read: StoredRecord[] = [];
+    for (let poll = 0; poll < 8; poll += 1) {
+      const next = await takeOne(fetcher);
+      fetcher.advance(next);
+      read.push(...next);
+    }
+    expect(values(read)).toEqual([1, 2, 4, 5, 7, 8, 10, 11].map(padded));
+  });
 });

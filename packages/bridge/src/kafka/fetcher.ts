@@ -1,9 +1,10 @@
 /** The partitions of one consumer: their positions, and the records that were fetched and not yet taken. */
-import { type ConnectionPool, fetchV13 } from '@platformatic/kafka';
+import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import { type PartitionOffset, partitionKey, type StoredRecord, type TopicPartition } from '../records.ts';
 import type { Cluster } from './cluster.ts';
-import { errorIdOf, javaException, responseIn } from './failure.ts';
+import { errorIdOf, javaException } from './failure.ts';
+import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import { backoffMs, type Limits, remainingMs } from './limits.ts';
 import { type IsolationLevel, isolationByte } from './list-offsets.ts';
 import { storedRecords } from './stored-records.ts';
@@ -34,13 +35,24 @@ interface Partition extends TopicPartition {
   buffer: readonly StoredRecord[];
   /** How many of the buffer were taken. */
   takenCount: number;
-  /** The offset after everything in the buffer. */
+  /** The offset after everything in the buffer: where the next fetch begins, while the buffer has records. */
   bufferEnd: bigint;
+  /** How many bytes of the log the buffer is. */
+  bufferBytes: number;
+  /** The end of what consumers may see, when it was last fetched. */
+  logEnd: bigint;
+}
+
+interface FetchSize {
+  waitMs: number;
+  maxBytes: number;
 }
 
 /** What {@link Fetcher.advance} changed, so that it can be taken back. */
 export type Checkpoint = ReadonlyMap<Partition, Partition>;
 
+/** A consumer that is read fetches ahead when less than this part of a fetch is left. */
+const FETCH_AHEAD_RATIO = 0.5;
 /** Fetches without a fetch session (KIP-227): concurrent requests would get in each other's way. */
 const NO_SESSION = { id: 0, epoch: -1 } as const;
 const ANY_LEADER_EPOCH = -1;
@@ -142,8 +154,11 @@ export class Fetcher {
   /** Moves the positions behind records that {@link peek} gave, in its order. */
   advance(records: readonly StoredRecord[]): Checkpoint {
     const before = new Map<Partition, Partition>();
+    let found: Partition | undefined;
     for (const { topic, partition, offset } of records) {
-      const found = this.#partitions.get(partitionKey(topic, partition));
+      if (found?.partition !== partition || found.topic !== topic) {
+        found = this.#partitions.get(partitionKey(topic, partition));
+      }
       // Not when the partition went away and came back meanwhile.
       if (found === undefined || found.buffer[found.takenCount]?.offset !== offset) continue;
       if (!before.has(found)) before.set(found, { ...found });
@@ -158,8 +173,8 @@ export class Fetcher {
   rewind(checkpoint: Checkpoint): void {
     for (const [found, before] of checkpoint) {
       if (this.#partitions.get(partitionKey(found.topic, found.partition)) !== found) continue;
-      const { position, buffer, takenCount, bufferEnd } = before;
-      Object.assign(found, { position, buffer, takenCount, bufferEnd });
+      const { position, buffer, takenCount, bufferEnd, bufferBytes } = before;
+      Object.assign(found, { position, buffer, takenCount, bufferEnd, bufferBytes });
     }
   }
 
@@ -173,6 +188,7 @@ export class Fetcher {
    * Errors: what Kafka refuses for good; the signal's reason.
    */
   async fill(limits: Limits): Promise<void> {
+    this.#fetchAhead();
     while (!this.hasRecords) {
       limits.signal?.throwIfAborted();
       const failure = this.#failure;
@@ -180,8 +196,9 @@ export class Fetcher {
         this.#failure = undefined;
         throw failure;
       }
-      const waitMs = Math.min(this.#options.maxWaitMs, Math.ceil(remainingMs(limits)));
-      const requests = this.#startRequests(waitMs);
+      const { maxWaitMs, maxBytes } = this.#options;
+      const waitMs = Math.min(maxWaitMs, Math.ceil(remainingMs(limits)));
+      const requests = this.#startRequests([...this.#partitions.values()], { waitMs, maxBytes });
       if (remainingMs(limits) === 0) return;
       if (await this.#waitForAny(requests, limits)) return;
     }
@@ -219,15 +236,28 @@ export class Fetcher {
     }
   }
 
+  /**
+   * Fetches what comes next while the client works on what it has: only in a poll that has records, only where the log
+   * is known to go on, and no more than there is room for.
+   */
+  #fetchAhead(): void {
+    const partitions = [...this.#partitions.values()];
+    const leftBytes = partitions.reduce((sum, partition) => sum + remainingBytes(partition), 0);
+    const { maxBytes } = this.#options;
+    if (leftBytes === 0 || leftBytes > maxBytes * FETCH_AHEAD_RATIO) return;
+    const behind = partitions.filter((partition) => (nextOffset(partition) ?? partition.logEnd) < partition.logEnd);
+    this.#startRequests(behind, { waitMs: 0, maxBytes: Math.ceil(maxBytes - leftBytes) });
+  }
+
   /** Everything that is on its way, with new requests to brokers that have none. */
-  #startRequests(waitMs: number): Promise<void>[] {
+  #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
     const byLeader = Map.groupBy(
-      [...this.#partitions.values()].filter(({ position }) => position !== undefined),
+      partitions.filter(({ position }) => position !== undefined),
       ({ topic, partition }) => this.#cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1,
     );
-    for (const [leader, partitions] of byLeader) {
+    for (const [leader, led] of byLeader) {
       if (this.#inFlight.has(leader)) continue;
-      const request = this.#request(leader, partitions, waitMs).finally(() => {
+      const request = this.#request(leader, led, size).finally(() => {
         if (this.#inFlight.get(leader) === request) this.#inFlight.delete(leader);
       });
       this.#inFlight.set(leader, request);
@@ -236,16 +266,16 @@ export class Fetcher {
   }
 
   /** One fetch of one broker; never rejects. */
-  async #request(leader: number, partitions: readonly Partition[], waitMs: number): Promise<void> {
+  async #request(leader: number, partitions: readonly Partition[], size: FetchSize): Promise<void> {
     const epoch = this.#epoch;
-    const positions = new Map(partitions.map((partition) => [partition, partition.position ?? 0n]));
+    const offsets = new Map(partitions.map((partition) => [partition, nextOffset(partition) ?? 0n]));
     let isFailed = true;
     try {
       const broker = this.#cluster.broker(leader);
       if (broker !== undefined) {
-        const response = await this.#fetch(leader, positions, waitMs);
+        const answer = await this.#fetch(await this.#pool.get(broker), offsets, size);
         if (epoch !== this.#epoch) return;
-        isFailed = this.#accept(response, positions);
+        isFailed = this.#accept(answer, offsets);
       }
     } catch {
       // The broker is gone: found again below.
@@ -255,11 +285,10 @@ export class Fetcher {
     if (isFailed) await this.#refresh(partitions);
   }
 
-  async #fetch(leader: number, positions: ReadonlyMap<Partition, bigint>, waitMs: number) {
-    const { isolationLevel, minBytes, maxBytes } = this.#options;
-    const broker = this.#cluster.broker(leader);
-    const connection = await this.#pool.get(broker as NonNullable<typeof broker>);
-    const topics = [...Map.groupBy(positions, ([{ topic }]) => topic)].map(([topic, entries]) => ({
+  #fetch(connection: Connection, offsets: ReadonlyMap<Partition, bigint>, size: FetchSize): Promise<FetchAnswer> {
+    const { isolationLevel, minBytes } = this.#options;
+    const { waitMs, maxBytes } = size;
+    const topics = [...Map.groupBy(offsets, ([{ topic }]) => topic)].map(([topic, entries]) => ({
       topicId: this.#cluster.knownTopic(topic)?.id ?? '',
       partitions: entries.map(([{ partition }, fetchOffset]) => ({
         partition,
@@ -269,47 +298,33 @@ export class Fetcher {
         partitionMaxBytes: maxBytes,
       })),
     }));
-    try {
-      return await fetchV13.api.async(
-        connection,
-        ...([waitMs, minBytes, maxBytes, isolationByte(isolationLevel)] as const),
-        NO_SESSION.id,
-        NO_SESSION.epoch,
-        topics,
-        [],
-        '',
-      );
-    } catch (error) {
-      // One partition with an error makes the whole answer one.
-      const partial = responseIn<fetchV13.FetchResponse>(error);
-      if (partial === undefined) throw error;
-      return partial;
-    }
+    const isolation = isolationByte(isolationLevel);
+    const { id, epoch } = NO_SESSION;
+    return fetchFrom(connection, [waitMs, minBytes, maxBytes, isolation, id, epoch, topics, [], '']);
   }
 
   /** Whether a look at the metadata is due. */
-  #accept(response: fetchV13.FetchResponse, positions: ReadonlyMap<Partition, bigint>): boolean {
-    let isStale = response.errorCode !== 0;
-    const byId = Map.groupBy(positions.keys(), ({ topic }) => this.#cluster.knownTopic(topic)?.id ?? '');
-    for (const { topicId, partitions } of response.responses) {
-      for (const answer of partitions) {
-        const found = byId.get(topicId)?.find(({ partition }) => partition === answer.partitionIndex);
-        // Not when it was taken away, or its position was changed meanwhile.
-        if (found === undefined || found.position !== positions.get(found)) continue;
-        if (!this.#acceptPartition(found, answer)) isStale = true;
-      }
+  #accept(answer: FetchAnswer, offsets: ReadonlyMap<Partition, bigint>): boolean {
+    let isStale = answer.errorCode !== 0;
+    const byId = Map.groupBy(offsets.keys(), ({ topic }) => this.#cluster.knownTopic(topic)?.id ?? '');
+    for (const fetched of answer.partitions) {
+      const found = byId.get(fetched.topicId)?.find(({ partition }) => partition === fetched.partition);
+      // Not when it was taken away, or its position was changed meanwhile.
+      if (found === undefined || nextOffset(found) !== offsets.get(found)) continue;
+      if (!this.#acceptPartition(found, fetched)) isStale = true;
     }
     return isStale;
   }
 
-  #acceptPartition(found: Partition, answer: fetchV13.FetchResponsePartition): boolean {
-    const { topic, partition, position = 0n } = found;
-    const errorId = errorIdOf(answer.errorCode);
+  #acceptPartition(found: Partition, fetched: FetchedPartition): boolean {
+    const { topic, partition } = found;
+    const errorId = errorIdOf(fetched.errorCode);
     switch (errorId) {
       case undefined:
         break;
       case 'OFFSET_OUT_OF_RANGE':
-        this.#onOutOfRange(found);
+        // Told when what is left has been delivered, by the fetch that follows it.
+        if (found.takenCount === found.buffer.length) this.#onOutOfRange(found);
         return true;
       case 'TOPIC_AUTHORIZATION_FAILED':
         this.#failure = new BridgeError('kafkaRefused', { message: javaException(errorId) });
@@ -317,14 +332,18 @@ export class Fetcher {
       default:
         return false;
     }
+    const isCommittedOnly = this.#options.isolationLevel === 'read_committed';
     const { records, end } = storedRecords({
-      ...{ topic, partition, position },
-      batches: answer.records ?? [],
-      abortedTransactions: this.#options.isolationLevel === 'read_committed' ? answer.abortedTransactions : null,
+      ...{ topic, partition, position: nextOffset(found) ?? 0n, batches: fetched.batches },
+      abortedTransactions: isCommittedOnly ? fetched.abortedTransactions : null,
     });
-    Object.assign(found, { buffer: records, takenCount: 0, bufferEnd: end });
-    // Nothing to deliver in what was fetched: markers, aborted records, a compacted tail.
-    if (records.length === 0) found.position = end;
+    const left = found.buffer.slice(found.takenCount);
+    // Nothing to deliver before what comes next: markers, aborted records, a compacted tail.
+    if (left.length === 0 && records.length === 0) found.position = end;
+    const bufferBytes = remainingBytes(found) + fetched.batches.length;
+    const logEnd = isCommittedOnly ? fetched.lastStableOffset : fetched.highWatermark;
+    const buffer = left.length === 0 ? records : left.concat(records);
+    Object.assign(found, { buffer, takenCount: 0, bufferEnd: end, bufferBytes, logEnd });
     return true;
   }
 
@@ -379,5 +398,17 @@ function newPartition(topic: string, partition: number): Partition {
     buffer: [],
     takenCount: 0,
     bufferEnd: 0n,
+    bufferBytes: 0,
+    logEnd: 0n,
   };
+}
+
+/** Where the next fetch begins; `undefined` when that is to be found first. */
+function nextOffset({ position, buffer, takenCount, bufferEnd }: Partition): bigint | undefined {
+  return position !== undefined && takenCount < buffer.length ? bufferEnd : position;
+}
+
+/** How much of the log the records are that were not taken yet; an estimate by their count. */
+function remainingBytes({ buffer, takenCount, bufferBytes }: Partition): number {
+  return buffer.length === 0 ? 0 : (bufferBytes * (buffer.length - takenCount)) / buffer.length;
 }

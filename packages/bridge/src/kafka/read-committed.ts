@@ -1,5 +1,5 @@
 /** Which record batches of a fetch a consumer may see (KIP-98). Ours: the library lets aborted records through. */
-import type { RecordsBatch } from '@platformatic/kafka';
+import { type RecordBatch, readRecords } from './record-batches.ts';
 
 /** Attribute bits of a record batch: https://kafka.apache.org/documentation/#recordbatch */
 const TRANSACTIONAL = 1 << 4;
@@ -15,12 +15,12 @@ export interface AbortedTransaction {
 
 /** Without control batches, and without batches of the aborted transactions that the broker names (`null`: none). */
 export function visibleBatches(
-  batches: readonly RecordsBatch[],
+  batches: readonly RecordBatch[],
   abortedTransactions: readonly AbortedTransaction[] | null,
-): RecordsBatch[] {
+): RecordBatch[] {
   const upcoming = [...(abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   const aborting = new Set<bigint>();
-  const visible: RecordsBatch[] = [];
+  const visible: RecordBatch[] = [];
   for (const batch of batches) {
     const lastOffset = batch.firstOffset + BigInt(batch.lastOffsetDelta);
     while (upcoming[0] !== undefined && upcoming[0].firstOffset <= lastOffset) {
@@ -36,7 +36,7 @@ export function visibleBatches(
   return visible;
 }
 
-function isAbortMarker(batch: RecordsBatch): boolean {
-  const key = batch.records[0]?.key;
+function isAbortMarker(batch: RecordBatch): boolean {
+  const key = readRecords(batch)[0]?.key;
   return key !== undefined && key !== null && key.readInt16BE(CONTROL_TYPE_OFFSET) === ABORT_MARKER;
 }

@@ -150,7 +150,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
 }
 
 /** Whether the whole answer left for the client. */
-function write(reply: FastifyReply, text: string, contentType: string): Promise<boolean> {
+function write(reply: FastifyReply, text: string | Buffer, contentType: string): Promise<boolean> {
   const { raw } = reply;
   if (raw.destroyed || raw.closed) return Promise.resolve(false);
   return new Promise((resolve) => {

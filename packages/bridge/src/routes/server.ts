@@ -166,7 +166,7 @@ function knownError(error: FastifyError | BridgeError, maxBodyBytes: number): Br
 }
 
 /** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
-export function answer(reply: FastifyReply, text: string, contentType: string = KAFKA_V2): FastifyReply {
+export function answer(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
   reply.hijack();
   const headers = reply.getHeaders() as OutgoingHttpHeaders;
   headers['content-type'] = contentType;

@@ -1,0 +1,42 @@
+import { createRecordsBatch } from '@platformatic/kafka';
+import { expect, test } from 'vitest';
+import { readBatches, readRecords } from './record-batches.ts';
+
+const MESSAGES = [
+  { topic: 't', key: Buffer.from('k'), value: Buffer.from('first'), timestamp: 1_700_000_000_000n },
+  { topic: 't', key: null, value: null, timestamp: 1_700_000_000_500n },
+  {
+    ...{ topic: 't', key: Buffer.alloc(0), value: Buffer.alloc(300, 'x'), timestamp: 1_699_999_999_000n },
+    headers: new Map([[Buffer.from('h'), Buffer.from('v')]]),
+  },
+];
+
+function batch(compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' = 'none'): Buffer {
+  return createRecordsBatch(MESSAGES as never, { compression }).buffer;
+}
+
+test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('records come out as they went in: %s', (compression) => {
+  const [first] = readBatches(batch(compression));
+  expect(first).toMatchObject({ firstOffset: 0n, lastOffsetDelta: 2, firstTimestampMs: 1_700_000_000_000n });
+  const records = first === undefined ? [] : readRecords(first);
+  expect(records.map(({ offsetDelta }) => offsetDelta)).toEqual([0, 1, 2]);
+  expect(records.map(({ timestampDeltaMs }) => timestampDeltaMs)).toEqual([0, 500, -1000]);
+  expect(records.map(({ key }) => key?.toString())).toEqual(['k', undefined, '']);
+  expect(records.map(({ value }) => value?.toString())).toEqual(['first', undefined, 'x'.repeat(300)]);
+  expect(records.map(({ headers }) => headers.map(String))).toEqual([[], [], ['h,v']]);
+});
+
+test('a batch that is cut off is left for the next fetch', () => {
+  const whole = batch();
+  const both = Buffer.concat([whole, whole]);
+  expect(readBatches(both)).toHaveLength(2);
+  for (let length = whole.length; length < both.length; length += 1) {
+    expect(readBatches(both.subarray(0, length)), `${length} bytes`).toHaveLength(1);
+  }
+});
+
+test('a batch that ends within a record is an error, not a record', () => {
+  const [first] = readBatches(batch());
+  if (first === undefined) throw new Error('no batch');
+  expect(() => readRecords({ ...first, recordCount: 4 })).toThrow(RangeError);
+});

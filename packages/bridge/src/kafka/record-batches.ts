@@ -1,0 +1,142 @@
+/** Record batches as brokers store and send them (format 2): https://kafka.apache.org/documentation/#recordbatch */
+import { compressionsAlgorithmsByBitmask } from '@platformatic/kafka';
+
+/** The head of a batch, and its records, not yet read. */
+export interface RecordBatch {
+  firstOffset: bigint;
+  lastOffsetDelta: number;
+  attributes: number;
+  firstTimestampMs: bigint;
+  maxTimestampMs: bigint;
+  producerId: bigint;
+  recordCount: number;
+  /** Decompressed. */
+  records: Buffer;
+}
+
+/** One record of a batch. Keys, values and headers are parts of the batch's bytes. */
+export interface BatchedRecord {
+  timestampDeltaMs: number;
+  offsetDelta: number;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: readonly (readonly [Buffer | null, Buffer | null])[];
+}
+
+/** Bytes of a batch before those that its length counts: first offset (8), length (4). */
+const PREFIX_BYTES = 12;
+const LENGTH_AT = 8;
+const ATTRIBUTES_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const FIRST_TIMESTAMP_AT = 27;
+const MAX_TIMESTAMP_AT = 35;
+const PRODUCER_ID_AT = 43;
+const RECORD_COUNT_AT = 57;
+const RECORDS_AT = 61;
+const COMPRESSION = 0b111;
+const NO_HEADERS: BatchedRecord['headers'] = [];
+
+/** Every batch that is there as a whole: the broker cuts the last one off where the size of the fetch ends. */
+export function readBatches(bytes: Buffer): RecordBatch[] {
+  const batches: RecordBatch[] = [];
+  for (let start = 0; bytes.length - start >= RECORDS_AT; ) {
+    const end = start + PREFIX_BYTES + bytes.readInt32BE(start + LENGTH_AT);
+    if (end > bytes.length) break;
+    batches.push(readBatch(bytes.subarray(start, end)));
+    start = end;
+  }
+  return batches;
+}
+
+function readBatch(bytes: Buffer): RecordBatch {
+  const attributes = bytes.readInt16BE(ATTRIBUTES_AT);
+  return {
+    firstOffset: bytes.readBigInt64BE(0),
+    lastOffsetDelta: bytes.readInt32BE(LAST_OFFSET_DELTA_AT),
+    attributes,
+    firstTimestampMs: bytes.readBigInt64BE(FIRST_TIMESTAMP_AT),
+    maxTimestampMs: bytes.readBigInt64BE(MAX_TIMESTAMP_AT),
+    producerId: bytes.readBigInt64BE(PRODUCER_ID_AT),
+    recordCount: bytes.readInt32BE(RECORD_COUNT_AT),
+    records: decompressed(bytes.subarray(RECORDS_AT), attributes & COMPRESSION),
+  };
+}
+
+function decompressed(bytes: Buffer, compression: number): Buffer {
+  if (compression === 0) return bytes;
+  const algorithm = compressionsAlgorithmsByBitmask[compression];
+  if (algorithm === undefined) throw new TypeError(`unknown compression ${compression}`);
+  return algorithm.decompressSync(bytes);
+}
+
+/** The records of a batch, in order. Errors: `RangeError` for bytes that are no batch. */
+export function readRecords(batch: RecordBatch): BatchedRecord[] {
+  const cursor = new Cursor(batch.records);
+  const records: BatchedRecord[] = [];
+  for (let index = 0; index < batch.recordCount; index += 1) {
+    const end = cursor.varint() + cursor.at;
+    // Attributes: none are defined.
+    cursor.at += 1;
+    const timestampDeltaMs = cursor.varlong();
+    const offsetDelta = cursor.varint();
+    const key = cursor.bytes();
+    const value = cursor.bytes();
+    records.push({ timestampDeltaMs, offsetDelta, key, value, headers: readHeaders(cursor) });
+    cursor.at = end;
+  }
+  return records;
+}
+
+function readHeaders(cursor: Cursor): BatchedRecord['headers'] {
+  const count = cursor.varint();
+  if (count === 0) return NO_HEADERS;
+  return Array.from({ length: count }, () => [cursor.bytes(), cursor.bytes()] as const);
+}
+
+/** Reads zigzag varints, and bytes that begin with their length as one. */
+class Cursor {
+  at = 0;
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  varint(): number {
+    const bytes = this.#bytes;
+    let byte = this.#byte(bytes);
+    let value = byte & 0x7f;
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      byte = this.#byte(bytes);
+      value |= (byte & 0x7f) << shift;
+    }
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  /** Exact to 2^52: more than 140,000 years of milliseconds. */
+  varlong(): number {
+    const bytes = this.#bytes;
+    let byte = this.#byte(bytes);
+    let value = byte & 0x7f;
+    for (let factor = 128; byte >= 0x80; factor *= 128) {
+      byte = this.#byte(bytes);
+      value += (byte & 0x7f) * factor;
+    }
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  bytes(): Buffer | null {
+    const length = this.varint();
+    if (length < 0) return null;
+    const start = this.at;
+    this.at += length;
+    return this.#bytes.subarray(start, this.at);
+  }
+
+  #byte(bytes: Buffer): number {
+    const byte = bytes[this.at];
+    if (byte === undefined) throw new RangeError('the record batch ends too early');
+    this.at += 1;
+    return byte;
+  }
+}
