@@ -123,30 +123,32 @@ function consumerOperation(method: string, length: number, fifth?: string, sixth
   return sixth === 'beginning' ? 'seekToBeginning' : sixth === 'end' ? 'seekToEnd' : 'unknown';
 }
 
-/** An escape, a dot segment, or an empty segment (also at the end). */
-const UNUSUAL_PATH = /%|\/\.|\/\/|\/$|^[^/]/;
+const SLASH = 0x2f;
+const QUESTION_MARK = 0x3f;
+const PERCENT = 0x25;
 
 /** The path's segments, decoded, with empty ones left out and dot segments resolved; `undefined` for a bad escape. */
 function splitPath(target: string): string[] | undefined {
-  const end = target.indexOf('?');
-  const path = end === -1 ? target : target.slice(0, end);
-  const segments = path.split('/');
-  // Nothing to decode, to resolve or to leave out: nearly always.
-  if (!UNUSUAL_PATH.test(path)) {
-    segments.shift();
-    return segments;
+  const segments: string[] = [];
+  let start = 0;
+  let hasEscape = false;
+  for (let index = 0; index <= target.length; index += 1) {
+    const code = index === target.length ? QUESTION_MARK : target.charCodeAt(index);
+    if (code === PERCENT) hasEscape = true;
+    if (code !== SLASH && code !== QUESTION_MARK) continue;
+    if (index > start) {
+      const raw = target.slice(start, index);
+      const segment = hasEscape ? decode(raw) : raw;
+      if (segment === undefined) return undefined;
+      // `%2E%2E` counts as `..` too (WHATWG URL); an encoded slash stays inside its segment.
+      if (segment === '..') segments.pop();
+      else if (segment !== '.') segments.push(segment);
+    }
+    if (code === QUESTION_MARK) break;
+    start = index + 1;
+    hasEscape = false;
   }
-  const result: string[] = [];
-  for (const raw of segments) {
-    if (raw === '') continue;
-    const segment = raw.includes('%') ? decode(raw) : raw;
-    if (segment === undefined) return undefined;
-    // `%2E%2E` counts as `..` too (WHATWG URL); an encoded slash stays inside its segment.
-    if (segment === '.') continue;
-    if (segment === '..') result.pop();
-    else result.push(segment);
-  }
-  return result;
+  return segments;
 }
 
 function decode(segment: string): string | undefined {

@@ -1,6 +1,6 @@
 /** The answer to one request on its way to the client: sent whole, or as a stream, or broken off; never two of these. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TurnBatch } from './turn-batch.ts';
+import type { PendingWrite, TurnBatch } from './turn-batch.ts';
 
 /** Above this, copying a body into the head's text costs more than a second write. */
 const ONE_WRITE_BYTES = 16_384;
@@ -14,13 +14,18 @@ export interface AnswerOptions {
     /** It takes no more connections, and says so. */
     readonly isClosing: boolean;
   };
-  /** Nothing more will be written. */
-  onEnded: () => void;
+  owner: {
+    /** Nothing more will be written. */
+    onAnswerEnded(): void;
+  };
 }
 
-export class Answer {
+export class Answer implements PendingWrite {
   readonly #options: AnswerOptions;
   #state: 'none' | 'streaming' | 'ended' = 'none';
+  #status = 0;
+  #headers: string[] = [];
+  #body: Buffer | undefined;
 
   constructor(options: AnswerOptions) {
     this.#options = options;
@@ -44,7 +49,10 @@ export class Answer {
     // A 204 has no length (RFC 9110 §8.6).
     else if (!isHead && status !== 204 && status !== 304) headers.push('content-length', String(body.length));
     if (gateway.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
-    gateway.writes.add(() => this.#write(status, headers, isHead ? undefined : body));
+    this.#status = status;
+    this.#headers = headers;
+    this.#body = isHead ? undefined : body;
+    gateway.writes.add(this);
   }
 
   startStream(status: number, headers: string[], chunks: readonly Buffer[]): void {
@@ -65,20 +73,22 @@ export class Answer {
   endStream(): void {
     this.#state = 'ended';
     this.#options.response.end();
-    this.#options.onEnded();
+    this.#options.owner.onAnswerEnded();
   }
 
   /** Breaks the connection, so that the client knows that nothing more comes. */
   breakOff(): void {
     this.#state = 'ended';
     this.#options.response.destroy();
-    this.#options.onEnded();
+    this.#options.owner.onAnswerEnded();
   }
 
-  #write(status: number, headers: string[], body: Buffer | undefined): void {
-    const { request, response, onEnded } = this.#options;
+  /** For the batch. */
+  flush(): void {
+    const { request, response, owner } = this.#options;
+    const body = this.#body;
     try {
-      response.writeHead(status, headers);
+      response.writeHead(this.#status, this.#headers);
       // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
       if (body !== undefined && body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
       else response.end(body);
@@ -88,6 +98,6 @@ export class Answer {
       // Headers that HTTP/1.1 cannot carry: others of this turn must not suffer.
       response.destroy();
     }
-    onEnded();
+    owner.onAnswerEnded();
   }
 }

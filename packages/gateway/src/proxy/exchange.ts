@@ -58,7 +58,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     this.#path = originForm(request.url ?? '/');
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
     this.#peer = context.peers.of(request.socket);
-    this.#answer = new Answer({ request, response, gateway: context, onEnded: () => this.#leave() });
+    this.#answer = new Answer({ request, response, gateway: context, owner: this });
   }
 
   /** `expectation`: the client waits for a word before it sends its body. */
@@ -339,8 +339,8 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
   }
 
-  /** The answer is complete: the connection is free for the next one. */
-  #leave(): void {
+  /** The connection is free for the next one. */
+  onAnswerEnded(): void {
     const { requests } = this.#peer;
     if (requests.at(-1) === this) requests.pop();
     else if (requests.includes(this)) requests.splice(requests.indexOf(this), 1);

@@ -5,17 +5,22 @@
  * different connections, often of the same peer (a load balancer, another gateway): written one after the other they wake
  * it once.
  */
+export interface PendingWrite {
+  /** Writes what is ready. Must not throw: others wait behind it. */
+  flush(): void;
+}
+
 export class TurnBatch {
-  #writes: (() => void)[] = [];
-  readonly #flush = (): void => {
-    const writes = this.#writes;
-    this.#writes = [];
-    for (const write of writes) write();
+  #pending: PendingWrite[] = [];
+  readonly #flushAll = (): void => {
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const write of pending) write.flush();
   };
 
-  /** Calls `write` at the end of this turn. */
-  add(write: () => void): void {
-    if (this.#writes.length === 0) setImmediate(this.#flush);
-    this.#writes.push(write);
+  /** Flushes `write` at the end of this turn. */
+  add(write: PendingWrite): void {
+    if (this.#pending.length === 0) setImmediate(this.#flushAll);
+    this.#pending.push(write);
   }
 }
