@@ -33,7 +33,8 @@ const KafkaConfig = Entry(
       default: 30_000,
     }),
     heartbeatIntervalMs: milliseconds({
-      description: 'Pause between the heartbeats of a consumer, in milliseconds; other members join this fast.',
+      description:
+        'Pause between the heartbeats of a consumer, in milliseconds; other members join this fast. Longer, up to a third of the session timeout, where a bridge has more than 100 consumers.',
       default: 1000,
     }),
     rebalanceTimeoutMs: milliseconds({
@@ -95,7 +96,7 @@ const ConsumersConfig = Section(
     maxPollRecords: Type.Integer({ description: 'Most records of one answer.', default: 500, minimum: 1 }),
     fetchMaxBytes: Type.Integer({
       description: 'Bytes that one fetch asks of a broker; a consumer holds no more than this for each broker.',
-      default: 1_048_576,
+      default: 524_288,
       minimum: 1024,
     }),
     fetchMaxWaitMs: milliseconds({

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
+import { heartbeatPauseMs } from './heartbeats.ts';
 import { Session, type SessionIdentity } from './session.ts';
 import type { SessionOptions } from './session-options.ts';
 
@@ -61,6 +62,7 @@ export class ConsumerRegistry {
       cluster,
       kafka,
       consumers,
+      heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
       onFenced: () => {
         log.info({ ...identity }, 'consumer was taken over');
         this.#remove(session);

@@ -20,6 +20,8 @@ export interface SessionDependencies {
   cluster: Cluster;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
+  /** Until its next heartbeat; longer while the bridge has many consumers. */
+  heartbeatPauseMs: () => number;
   /** Called once, when another bridge took this consumer over. */
   onFenced: () => void;
 }
@@ -379,14 +381,16 @@ export class Session {
   }
 
   #createMembership(topics: readonly string[]): Membership {
-    const { cluster, kafka, consumers } = this.#dependencies;
+    const { cluster, kafka, consumers, heartbeatPauseMs } = this.#dependencies;
     const { group, name } = this.identity;
     const options = {
       clientId: name,
       instanceId: groupInstanceId(this.identity),
       sessionTimeoutMs: kafka.sessionTimeoutMs,
       rebalanceTimeoutMs: kafka.rebalanceTimeoutMs,
-      heartbeatIntervalMs: kafka.heartbeatIntervalMs,
+      get heartbeatIntervalMs(): number {
+        return heartbeatPauseMs();
+      },
       requestTimeoutMs: kafka.requestTimeoutMs,
       topicRefreshMs: consumers.topicRefreshMs,
     };
