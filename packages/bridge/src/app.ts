@@ -13,8 +13,11 @@ import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addConsumerRoutes } from './routes/consumers.ts';
 import { addInfoRoutes } from './routes/info.ts';
+import { addOffsetRoutes } from './routes/offsets.ts';
+import { addPollRoute } from './routes/poll.ts';
 import { addProduceRoutes } from './routes/produce.ts';
 import { type ApiServer, createApiServer } from './routes/server.ts';
+import { addSubscriptionRoutes } from './routes/subscriptions.ts';
 import { addTopicRoutes } from './routes/topics.ts';
 
 /** How often a stopping bridge looks whether every request has its answer. */
@@ -130,7 +133,10 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   addTopicRoutes(server, admin);
   addAdminRoutes(server, admin);
   addProduceRoutes(server, { sink: batcher, metrics });
-  addConsumerRoutes(server, { registry, metrics });
+  addConsumerRoutes(server, registry);
+  addSubscriptionRoutes(server, registry);
+  addOffsetRoutes(server, registry);
+  addPollRoute(server, { registry, metrics });
   return { config, log, server, registry, batcher, produceClient, readiness, cluster, state };
 }
 

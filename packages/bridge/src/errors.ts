@@ -33,6 +33,9 @@ const ERRORS = {
     status: 500,
     message: 'Consumer is not subscribed to any topics or assigned any partitions',
   },
+  /** A position of a partition that the consumer does not read; the message says which. */
+  notAssigned: { status: 404, message: 'No current assignment' },
+  negativeOffset: { status: 500, message: 'seek offset must not be a negative number' },
   formatMismatch: {
     status: 406,
     message: 'Consumer format does not match the embedded format requested by the Accept header.',

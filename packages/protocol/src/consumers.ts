@@ -60,3 +60,32 @@ export const OffsetCommitSeekList = Type.Object(
   { $id: 'OffsetCommitSeekList', title: 'OffsetCommitSeekList', additionalProperties: false },
 );
 export type OffsetCommitSeekList = Static<typeof OffsetCommitSeekList>;
+
+/** One entry of the bodies of `assign`, `seekToBeginning` and `seekToEnd`. */
+export const Partition = Type.Object(
+  {
+    partition: Type.Optional(Type.Integer({ format: 'int32' })),
+    topic: Type.Optional(Type.String()),
+  },
+  { $id: 'Partition', title: 'Partition', additionalProperties: false },
+);
+
+/** Body of `assign`, `seekToBeginning` and `seekToEnd`. */
+export const Partitions = Type.Object(
+  { partitions: Type.Optional(Type.Array(Partition)) },
+  { $id: 'Partitions', title: 'Partitions', additionalProperties: false },
+);
+export type Partitions = Static<typeof Partitions>;
+
+const AssignedTopicPartitions = Type.Record(Type.String(), Type.Array(Type.Integer({ format: 'int32' })), {
+  $id: 'AssignedTopicPartitions',
+  title: 'AssignedTopicPartitions',
+  description: 'The numbers of the partitions of one topic, under its name.',
+});
+
+/** Answer of `listSubscriptions`: of what the consumer reads now. */
+export const SubscribedTopicList = Type.Object(
+  { topics: Type.Array(Type.String()), partitions: Type.Array(AssignedTopicPartitions) },
+  { $id: 'SubscribedTopicList', title: 'SubscribedTopicList' },
+);
+export type SubscribedTopicList = Static<typeof SubscribedTopicList>;

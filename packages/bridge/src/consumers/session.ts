@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
-import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
+import { GroupCoordinator } from '../kafka/coordinator.ts';
 import { type Checkpoint, Fetcher } from '../kafka/fetcher.ts';
-import { bounded, type Limits, remainingMs, retrying, within } from '../kafka/limits.ts';
-import { listOffsets } from '../kafka/list-offsets.ts';
+import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
+import type { OffsetSpec } from '../kafka/list-offsets.ts';
 import { Membership } from '../kafka/membership.ts';
+import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
 import type { PartitionOffset, StoredRecord, TopicPartition } from '../records.ts';
+import { commitDelivered, commitForClient } from './commits.ts';
+import { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
 
 export interface SessionIdentity {
@@ -47,7 +50,9 @@ export interface PollRequest {
 type State =
   | { kind: 'idle' }
   /** No topics: an empty list was subscribed to, which is not the same as nothing. */
-  | { kind: 'subscribed'; topics: readonly string[]; membership: Membership | undefined }
+  | { kind: 'subscribed'; membership: Membership | undefined }
+  /** To partitions of the client's choice, without the group's say. */
+  | { kind: 'assigned'; isEmpty: boolean }
   | { kind: 'closing' }
   | { kind: 'fenced' };
 
@@ -57,8 +62,13 @@ const LAST_COMMIT_TIMEOUT_MS = 3000;
 const LONGEST_WRITE_MS = 60_000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
 const MIN_BYTES_WAIT_MS = 500;
+/** Partitions that do not exist (yet) are looked for this often while a poll waits. */
+const MISSING_PARTITIONS_INTERVAL_MS = 500;
 /** Legal topic names; Kafka's `Topic.validate`. */
 const LEGAL_TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
+/** After an empty list was subscribed to or assigned. */
+const NOTHING_TO_READ =
+  'java.lang.IllegalStateException: Consumer is not subscribed to any topics or assigned any partitions';
 /** Names of instances that can be shown as they are in a `group.instance.id`. */
 const PLAIN_NAME = /^[a-zA-Z0-9._-]{1,200}$/;
 
@@ -67,6 +77,9 @@ export class Session {
   readonly options: SessionOptions;
   readonly #dependencies: SessionDependencies;
   readonly #fetcher: Fetcher;
+  readonly #coordinator: GroupCoordinator;
+  readonly #lone: LoneCommitter;
+  readonly #positions: Positions;
   /** Ends the wait of the poll that runs. */
   #waiting: AbortController | undefined;
   readonly #end = new AbortController();
@@ -75,9 +88,6 @@ export class Session {
   #last: Promise<unknown> = Promise.resolve();
   #runningCount = 0;
   #touchedAtMs = performance.now();
-  #positioning: Promise<void> | undefined;
-  /** Counts assignments: what was found out for an earlier one does not count. */
-  #assignmentCount = 0;
   /** Illegal names that were subscribed to: the next poll says so, once. */
   #illegalTopics: readonly string[] = [];
   /** What the last answer moved; nothing once another operation has begun. */
@@ -97,6 +107,13 @@ export class Session {
       maxWaitMs: options.fetchMinBytes > 1 ? MIN_BYTES_WAIT_MS : consumers.fetchMaxWaitMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
+    this.#coordinator = new GroupCoordinator(cluster, identity.group);
+    this.#lone = new LoneCommitter(this.#coordinator);
+    this.#positions = new Positions(options, {
+      ...{ cluster, coordinator: this.#coordinator, fetcher: this.#fetcher },
+      // Or whoever takes this consumer over would begin at a later end, and skip what came between.
+      onBegunAtEnd: (limits) => this.#commitDelivered(limits),
+    });
   }
 
   /** Since the last operation, in milliseconds; 0 while one is running. */
@@ -104,21 +121,77 @@ export class Session {
     return this.#runningCount > 0 ? 0 : performance.now() - this.#touchedAtMs;
   }
 
-  /** Errors: `subscriptionConflict`. */
+  /** Errors: `subscriptionConflict`, `consumerNotFound`. */
+  checkSubscribable(): void {
+    this.#checkAlive();
+    if (this.#state.kind === 'assigned') throw new BridgeError('subscriptionConflict');
+  }
+
+  /** Errors: `subscriptionConflict`, `consumerNotFound`. */
   async subscribe(topics: readonly string[]): Promise<void> {
     await this.#exclusively(async () => {
+      this.checkSubscribable();
       const legal = topics.filter((topic) => LEGAL_TOPIC.test(topic) && topic !== '.' && topic !== '..');
       this.#illegalTopics = topics.filter((topic) => !legal.includes(topic));
-      const membership = this.#state.kind === 'subscribed' ? this.#state.membership : undefined;
       if (topics.length === 0) {
-        await this.#commitDelivered(this.#requestLimits());
-        await membership?.leave(this.#requestLimits());
-        this.#assign([]);
-        this.#state = { kind: 'subscribed', topics: [], membership: undefined };
+        await this.#leave();
+        this.#state = { kind: 'subscribed', membership: undefined };
         return;
       }
+      const membership = this.#membership;
       membership?.setTopics(legal);
-      this.#state = { kind: 'subscribed', topics, membership: membership ?? this.#createMembership(legal) };
+      this.#state = { kind: 'subscribed', membership: membership ?? this.#createMembership(legal) };
+    });
+  }
+
+  /** Reads partitions of the client's choice instead of the group's. Errors: `subscriptionConflict`, `consumerNotFound`. */
+  async assign(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#checkAlive();
+      if (this.#state.kind === 'subscribed') throw new BridgeError('subscriptionConflict');
+      await this.#commitDelivered(this.#requestLimits());
+      this.#assign(partitions);
+      this.#state = { kind: 'assigned', isEmpty: partitions.length === 0 };
+    });
+  }
+
+  /** Ends the subscription or assignment, whichever there is. Errors: `consumerNotFound`. */
+  async unsubscribe(): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#checkAlive();
+      await this.#leave();
+      this.#illegalTopics = [];
+      this.#state = { kind: 'idle' };
+    });
+  }
+
+  /** The partitions that it reads now. Errors: `consumerNotFound`. */
+  get assigned(): readonly TopicPartition[] {
+    this.#checkAlive();
+    this.#touchedAtMs = performance.now();
+    return this.#fetcher.assigned;
+  }
+
+  /** Moves positions, one after another until one fails. Errors: `notAssigned`, `negativeOffset`, `consumerNotFound`. */
+  async seek(offsets: readonly PartitionOffset[]): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#checkAlive();
+      for (const { topic, partition, offset } of offsets) {
+        if (offset < 0n) throw new BridgeError('negativeOffset');
+        this.#seek({ topic, partition }, offset);
+      }
+    });
+  }
+
+  /**
+   * Moves positions to an end of their partitions, as it is now; of all that are assigned when none are given.
+   * Errors: `notAssigned`, `kafkaUnavailable` (they are moved all the same, later), `consumerNotFound`.
+   */
+  async seekTo(end: OffsetSpec, partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#checkAlive();
+      for (const partition of partitions.length === 0 ? this.#fetcher.assigned : partitions) this.#seek(partition, end);
+      await this.#findPositions();
     });
   }
 
@@ -135,7 +208,7 @@ export class Session {
    */
   async poll({ timeoutMs, signal, deliver }: PollRequest): Promise<void> {
     await this.#exclusively(async () => {
-      const membership = this.#subscribedMembership();
+      const membership = this.#readAs();
       const waiting = this.#startWaiting(signal);
       const limits = within(timeoutMs, waiting.signal);
       const committing = this.#commitDelivered(this.#requestLimits());
@@ -158,14 +231,13 @@ export class Session {
    */
   async commit(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
     await this.#exclusively(async () => {
-      const state = this.#state;
-      if (state.kind !== 'subscribed' || state.membership === undefined) {
-        if (offsets === undefined || offsets.length === 0) return;
-        const alone = this.#createMembership([]);
-        await this.#commitWith(alone, () => offsets);
-        return;
-      }
-      await this.#commitWith(state.membership, () => offsets ?? this.#fetcher.positions);
+      this.#checkAlive();
+      const { requestTimeoutMs } = this.options;
+      await commitForClient({
+        ...{ fetcher: this.#fetcher, committer: this.#membership ?? this.#lone, requestTimeoutMs },
+        read: () => offsets ?? this.#fetcher.positions,
+        limits: this.#requestLimits(),
+      });
     });
   }
 
@@ -183,14 +255,10 @@ export class Session {
     this.#end.abort();
     this.#waiting?.abort();
     await this.#exclusively(async () => {
-      const state = this.#state;
-      if (state.kind === 'subscribed' && state.membership !== undefined) {
-        const limits = within(LAST_COMMIT_TIMEOUT_MS);
-        if (isCommitting) await this.#commitDelivered(limits);
-        this.#state = { kind: 'closing' };
-        await state.membership.leave(within(LAST_COMMIT_TIMEOUT_MS));
-      }
+      const membership = this.#membership;
+      if (isCommitting) await this.#commitDelivered(within(LAST_COMMIT_TIMEOUT_MS));
       if (!this.#isFenced) this.#state = { kind: 'closing' };
+      await membership?.leave(within(LAST_COMMIT_TIMEOUT_MS));
       await this.#fetcher.close();
     }).catch(() => {});
   }
@@ -230,8 +298,20 @@ export class Session {
     return this.#state.kind === 'fenced';
   }
 
-  /** Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names. */
-  #subscribedMembership(): Membership {
+  /** Errors: `consumerNotFound`. */
+  #checkAlive(): void {
+    if (this.#state.kind === 'closing' || this.#state.kind === 'fenced') throw new BridgeError('consumerNotFound');
+  }
+
+  get #membership(): Membership | undefined {
+    return this.#state.kind === 'subscribed' ? this.#state.membership : undefined;
+  }
+
+  /**
+   * The membership to read with; `undefined` when the client chose the partitions.
+   * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names.
+   */
+  #readAs(): Membership | undefined {
     const state = this.#state;
     switch (state.kind) {
       case 'idle':
@@ -239,16 +319,15 @@ export class Session {
       case 'closing':
       case 'fenced':
         throw new BridgeError('consumerNotFound');
+      case 'assigned':
+        if (state.isEmpty) throw new BridgeError('notSubscribed', { message: NOTHING_TO_READ });
+        return undefined;
       case 'subscribed':
         break;
       default:
         return assertNever(state);
     }
-    if (state.membership === undefined) {
-      throw new BridgeError('notSubscribed', {
-        message: 'java.lang.IllegalStateException: Consumer is not subscribed to any topics or assigned any partitions',
-      });
-    }
+    if (state.membership === undefined) throw new BridgeError('notSubscribed', { message: NOTHING_TO_READ });
     if (this.#illegalTopics.length > 0) {
       const names = this.#illegalTopics.join(', ');
       this.#illegalTopics = [];
@@ -260,120 +339,54 @@ export class Session {
   }
 
   /** Waits for the group, for positions and for records, in this order, as often as the group changes. */
-  async #nextRecords(membership: Membership, limits: Limits): Promise<StoredRecord[]> {
+  async #nextRecords(membership: Membership | undefined, limits: Limits): Promise<StoredRecord[]> {
     while (true) {
-      if (!(await membership.join(limits))) return [];
-      if (!(await this.#findPositions(membership, limits))) return [];
-      await this.#fetcher.fill(limits);
-      if (!membership.isJoined) continue;
+      if (membership !== undefined && !(await membership.join(limits))) return [];
+      if (!(await this.#positions.find(limits))) return [];
+      const isComplete = this.#fetcher.unpositioned.length === 0;
+      const waitMs = isComplete ? remainingMs(limits) : Math.min(MISSING_PARTITIONS_INTERVAL_MS, remainingMs(limits));
+      await this.#fetcher.fill(within(waitMs, limits.signal));
+      if (membership?.isJoined === false) continue;
       if (this.#fetcher.hasRecords) return this.#fetcher.peek(this.#dependencies.consumers.maxPollRecords);
       if (remainingMs(limits) === 0) return [];
     }
   }
 
-  /** Whether every partition has a position now; the search goes on when the time is over. */
-  async #findPositions(membership: Membership, limits: Limits): Promise<boolean> {
-    while (this.#fetcher.unpositioned.length > 0) {
-      this.#positioning ??= this.#position(membership, this.#requestLimits()).finally(() => {
-        this.#positioning = undefined;
-      });
-      this.#positioning.catch(() => {});
-      try {
-        await bounded(this.#positioning, limits);
-      } catch (error) {
-        if (limits.signal?.aborted === true) throw error;
-        const known = toBridgeError(error);
-        if (known.code === 'kafkaUnavailable') return false;
-        throw known;
-      }
+  /** Errors: `notAssigned`. */
+  #seek(partition: TopicPartition, to: bigint | OffsetSpec): void {
+    if (this.#fetcher.seek(partition, to)) {
+      this.#positions.invalidate();
+      return;
     }
-    return true;
+    const { topic, partition: number } = partition;
+    throw new BridgeError('notAssigned', { message: `No current assignment for partition ${topic}-${number}` });
   }
 
-  async #position(membership: Membership, limits: Limits): Promise<void> {
-    const { cluster } = this.#dependencies;
-    const { resetPolicy, isolationLevel, isAutoCommit } = this.options;
-    const assignmentCount = this.#assignmentCount;
-    const unpositioned = this.#fetcher.unpositioned;
-    await cluster.topics([...new Set(unpositioned.map(({ topic }) => topic))], limits);
-    const fromGroup = unpositioned.filter(({ isOutOfRange }) => !isOutOfRange);
-    if (fromGroup.length > 0) {
-      const committed = await membership.coordinator.committed(fromGroup, limits, {
-        isStable: isolationLevel === 'read_committed',
-      });
-      if (assignmentCount !== this.#assignmentCount) return;
-      this.#fetcher.setCommitted(committed);
-      this.#fetcher.setPositions(committed);
+  /** Errors: `kafkaUnavailable`. */
+  async #findPositions(): Promise<void> {
+    try {
+      if (await this.#positions.find(this.#requestLimits())) return;
+    } catch {
+      // What cannot be found is for the next poll to tell.
+      return;
     }
-    const rest = this.#fetcher.unpositioned;
-    if (rest.length === 0) return;
-    if (resetPolicy === 'none') throw noOffset(rest);
-    const found = await listOffsets(cluster, rest, { spec: resetPolicy, isolationLevel, limits });
-    if (assignmentCount !== this.#assignmentCount) return;
-    this.#fetcher.setPositions(found);
-    // Or whoever takes this consumer over would begin at a later end, and skip what came between.
-    if (isAutoCommit && resetPolicy === 'latest') await this.#commitDelivered(limits);
+    throw new BridgeError('kafkaUnavailable');
   }
 
-  /** Commits what was delivered, if the consumer commits by itself. Never throws: the next time tries again. */
+  /** Leaves the group, if it is in one, and reads nothing any more. */
+  async #leave(): Promise<void> {
+    await this.#commitDelivered(this.#requestLimits());
+    await this.#membership?.leave(this.#requestLimits());
+    this.#assign([]);
+  }
+
+  /** Commits what was delivered, if the consumer commits by itself and may. */
   async #commitDelivered(limits: Limits): Promise<void> {
     if (!this.options.isAutoCommit) return;
-    const state = this.#state;
-    if (state.kind !== 'subscribed' || state.membership === undefined || !state.membership.isMember) return;
-    const offsets = this.#fetcher.uncommitted;
-    if (offsets.length === 0) return;
-    try {
-      const outcome = await state.membership.commit(offsets, limits);
-      if (outcome === 'committed') this.#fetcher.setCommitted(offsets);
-    } catch {
-      // Still uncommitted, and told by nobody: a poll must not fail for it.
-    }
-  }
-
-  /** Commits for a client. The offsets are read again after a rebalance: partitions may have gone. */
-  async #commitWith(membership: Membership, read: () => readonly PartitionOffset[]): Promise<void> {
-    const limits = this.#requestLimits();
-    while (true) {
-      const offsets = read();
-      if (offsets.length === 0) return;
-      const outcome = await this.#commitOnce(membership, offsets, limits);
-      switch (outcome) {
-        case 'committed':
-          this.#fetcher.setCommitted(offsets);
-          return;
-        case 'rebalancing':
-          if (!(await membership.join(limits))) throw new BridgeError('kafkaUnavailable');
-          break;
-        case 'notMember':
-          throw new BridgeError('commitRefused');
-        case 'fenced':
-          throw new BridgeError('consumerNotFound');
-        default:
-          return assertNever(outcome);
-      }
-    }
-  }
-
-  async #commitOnce(membership: Membership, offsets: readonly PartitionOffset[], limits: Limits) {
-    const { requestTimeoutMs } = this.options;
-    try {
-      return await retrying(
-        () => membership.commit(offsets, limits),
-        limits,
-        // A topic may be about to be created; Kafka's clients wait for it too.
-        (error) => protocolErrorId(error) === 'UNKNOWN_TOPIC_OR_PARTITION',
-      );
-    } catch (error) {
-      if (protocolErrorId(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw toBridgeError(error);
-      const list = offsets.map(
-        ({ topic, partition, offset }) =>
-          `${topic}-${partition}=OffsetAndMetadata{offset=${offset}, leaderEpoch=null, metadata=''}`,
-      );
-      throw new BridgeError('kafkaRefused', {
-        message: `org.apache.kafka.common.errors.TimeoutException: Timeout of ${requestTimeoutMs}ms expired before successfully committing offsets {${list.join(', ')}}`,
-        cause: error,
-      });
-    }
+    const membership = this.#membership;
+    if (membership !== undefined && !membership.isMember) return;
+    const committer: Committer = membership ?? this.#lone;
+    await commitDelivered(this.#fetcher, committer, limits);
   }
 
   #requestLimits(): Limits {
@@ -382,9 +395,8 @@ export class Session {
 
   #createMembership(topics: readonly string[]): Membership {
     const { cluster, kafka, consumers, heartbeatPauseMs } = this.#dependencies;
-    const { group, name } = this.identity;
     const options = {
-      clientId: name,
+      clientId: this.identity.name,
       instanceId: groupInstanceId(this.identity),
       sessionTimeoutMs: kafka.sessionTimeoutMs,
       rebalanceTimeoutMs: kafka.rebalanceTimeoutMs,
@@ -394,7 +406,7 @@ export class Session {
       requestTimeoutMs: kafka.requestTimeoutMs,
       topicRefreshMs: consumers.topicRefreshMs,
     };
-    return new Membership(cluster, group, topics, options, {
+    return new Membership(cluster, this.#coordinator, topics, options, {
       onRevoking: async () => {
         await this.#commitDelivered(within(LAST_COMMIT_TIMEOUT_MS));
         this.#fetcher.interrupt();
@@ -406,7 +418,7 @@ export class Session {
   }
 
   #assign(partitions: readonly TopicPartition[]): void {
-    this.#assignmentCount += 1;
+    this.#positions.invalidate();
     this.#fetcher.assign(partitions);
   }
 
@@ -439,11 +451,4 @@ export class Session {
 export function groupInstanceId({ group, name }: SessionIdentity): string {
   if (PLAIN_NAME.test(name)) return `causeway.${name}`;
   return `causeway-${createHash('sha256').update(`${group}\0${name}`).digest('hex').slice(0, 32)}`;
-}
-
-function noOffset(partitions: readonly TopicPartition[]): BridgeError {
-  const list = partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ');
-  return new BridgeError('kafkaRefused', {
-    message: `org.apache.kafka.clients.consumer.NoOffsetForPartitionException: Undefined offset with no reset policy for partitions: [${list}]`,
-  });
 }

@@ -157,7 +157,7 @@ test('partitions that are kept keep their records and positions, others begin an
     { topic, partition: 0 },
     { topic, partition: 1 },
   ]);
-  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, isOutOfRange: false }]);
+  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, resetTo: undefined }]);
 });
 
 test('what was fetched for a position that has changed is thrown away', async () => {
@@ -178,7 +178,7 @@ test('a position that the log does not have is looked for again, or told', async
   await kafka.write(topic, numbered(3));
   const fetcher = await fetcherOf(topic, { position: 100n });
   await fetcher.fill(within(5000));
-  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, isOutOfRange: true }]);
+  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, resetTo: 'policy' }]);
   const strict = await fetcherOf(topic, { position: 100n, policy: 'fail' });
   for (let time = 0; time < 2; time += 1) {
     await expect(strict.fill(within(5000))).rejects.toMatchObject({

@@ -6,7 +6,7 @@ import type { Cluster } from './cluster.ts';
 import { errorIdOf, javaException } from './failure.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import { backoffMs, type Limits, remainingMs } from './limits.ts';
-import { type IsolationLevel, isolationByte } from './list-offsets.ts';
+import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
 import { storedRecords } from './stored-records.ts';
 
 export interface FetcherOptions {
@@ -25,13 +25,16 @@ export interface FetcherOptions {
 /** A position that the log no longer or not yet has. */
 export type OutOfRangePolicy = 'reset' | 'fail';
 
+/** An end of the partition, or the one that the consumer's reset policy says. */
+export type ResetTarget = OffsetSpec | 'policy';
+
 interface Partition extends TopicPartition {
   /** The next offset to deliver; `undefined` until it is found. */
   position: bigint | undefined;
   /** What the group has committed, as far as this consumer knows. */
   committed: bigint | undefined;
-  /** Whether the position is to be found by the reset policy, whatever is committed. */
-  isOutOfRange: boolean;
+  /** Where an unknown position is to be found; `undefined`: at what is committed, if anything is. */
+  resetTo: ResetTarget | undefined;
   buffer: readonly StoredRecord[];
   /** How many of the buffer were taken. */
   takenCount: number;
@@ -99,11 +102,11 @@ export class Fetcher {
     return [...this.#partitions.values()].map(({ topic, partition }) => ({ topic, partition }));
   }
 
-  /** Partitions without a position; `isOutOfRange` where what is committed does not count. */
-  get unpositioned(): (TopicPartition & { isOutOfRange: boolean })[] {
+  /** Partitions without a position; with `resetTo` where what is committed does not count. */
+  get unpositioned(): (TopicPartition & { resetTo: ResetTarget | undefined })[] {
     return [...this.#partitions.values()]
       .filter(({ position }) => position === undefined)
-      .map(({ topic, partition, isOutOfRange }) => ({ topic, partition, isOutOfRange }));
+      .map(({ topic, partition, resetTo }) => ({ topic, partition, resetTo }));
   }
 
   /** Every position that is known. */
@@ -126,8 +129,19 @@ export class Fetcher {
       const found = this.#partitions.get(partitionKey(topic, partition));
       if (found === undefined || found.position !== undefined) continue;
       found.position = offset;
-      found.isOutOfRange = false;
+      found.resetTo = undefined;
     }
+  }
+
+  /** Moves a position, and drops what was fetched. Whether the partition is assigned. */
+  seek({ topic, partition }: TopicPartition, to: bigint | OffsetSpec): boolean {
+    const found = this.#partitions.get(partitionKey(topic, partition));
+    if (found === undefined) return false;
+    const target = typeof to === 'bigint' ? { position: to, resetTo: undefined } : { position: undefined, resetTo: to };
+    Object.assign(found, { ...target, buffer: [], takenCount: 0, bufferEnd: 0n });
+    this.#failure = undefined;
+    this.#abandonRequests();
+    return true;
   }
 
   setCommitted(offsets: readonly PartitionOffset[]): void {
@@ -356,7 +370,7 @@ export class Fetcher {
       return;
     }
     found.position = undefined;
-    found.isOutOfRange = true;
+    found.resetTo = 'policy';
     // Whoever polls finds the position first.
     this.interrupt();
   }
@@ -394,7 +408,7 @@ function newPartition(topic: string, partition: number): Partition {
     partition,
     position: undefined,
     committed: undefined,
-    isOutOfRange: false,
+    resetTo: undefined,
     buffer: [],
     takenCount: 0,
     bufferEnd: 0n,

@@ -3,6 +3,7 @@ import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import { Cluster } from './cluster.ts';
+import { GroupCoordinator } from './coordinator.ts';
 import { within } from './limits.ts';
 import { Membership } from './membership.ts';
 
@@ -43,7 +44,7 @@ class Recorder {
   constructor(group: string, instanceId: string, topics: string[], topicRefreshMs = 60_000) {
     this.membership = new Membership(
       cluster,
-      group,
+      new GroupCoordinator(cluster, group),
       topics,
       {
         clientId: instanceId,
@@ -164,7 +165,6 @@ test('a member that Kafka forgot waits for somebody to ask, and then joins anew'
 /** Removes a static member from outside, by its instance id alone. */
 async function removeMember(group: string, instanceId: string): Promise<void> {
   const { leaveGroupV5 } = await import('@platformatic/kafka');
-  const { GroupCoordinator } = await import('./coordinator.ts');
   await new GroupCoordinator(cluster, group).send(
     (connection) => leaveGroupV5.api.async(connection, group, [{ memberId: '', groupInstanceId: instanceId }]),
     within(5000),
@@ -241,7 +241,7 @@ test('a group that Kafka refuses is told to whoever joins', async () => {
   const member = new Recorder(unique('group'), 'm', [topic]);
   const strict = new Membership(
     cluster,
-    '',
+    new GroupCoordinator(cluster, ''),
     [topic],
     {
       clientId: 'm',

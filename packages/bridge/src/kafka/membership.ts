@@ -10,21 +10,20 @@ import {
   heartbeatV4,
   joinGroupV9,
   leaveGroupV5,
-  offsetCommitV8,
   syncGroupV5,
 } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { ASSIGNORS, type Assignor, assign, type GroupMember } from './assignors.ts';
 import type { Cluster } from './cluster.ts';
-import { GroupCoordinator } from './coordinator.ts';
+import type { GroupCoordinator } from './coordinator.ts';
 import { type ErrorId, protocolErrorId, toBridgeError } from './failure.ts';
 import { backoffMs, bounded, type Limits, within } from './limits.ts';
+import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit.ts';
 
 const PROTOCOL_TYPE = 'consumer';
 /** Version of the subscription and assignment inside: eager members need no more. */
 const CONSUMER_PROTOCOL_VERSION = 0;
-const NO_GENERATION = -1;
 
 export interface MembershipOptions {
   /** How brokers name this member in their tools. */
@@ -49,9 +48,6 @@ export interface MembershipEvents {
   onFenced: () => void;
 }
 
-/** What became of a commit. Everything else is thrown. */
-export type CommitOutcome = 'committed' | 'rebalancing' | 'notMember' | 'fenced';
-
 type State =
   | { kind: 'unjoined' }
   | { kind: 'joining' }
@@ -59,7 +55,7 @@ type State =
   | { kind: 'fenced' }
   | { kind: 'left' };
 
-export class Membership {
+export class Membership implements Committer {
   readonly #cluster: Cluster;
   readonly #coordinator: GroupCoordinator;
   readonly #options: MembershipOptions;
@@ -78,13 +74,13 @@ export class Membership {
 
   constructor(
     cluster: Cluster,
-    group: string,
+    coordinator: GroupCoordinator,
     topics: readonly string[],
     options: MembershipOptions,
     events: MembershipEvents,
   ) {
     this.#cluster = cluster;
-    this.#coordinator = new GroupCoordinator(cluster, group);
+    this.#coordinator = coordinator;
     this.#topics = topics;
     this.#options = options;
     this.#events = events;
@@ -97,10 +93,6 @@ export class Membership {
   /** Whether Kafka knows it in a generation; also while a rebalance is about to begin. */
   get isMember(): boolean {
     return this.#state.kind === 'joined';
-  }
-
-  get coordinator(): GroupCoordinator {
-    return this.#coordinator;
   }
 
   /** Replaces the topics; the next {@link join} tells the group. */
@@ -133,24 +125,16 @@ export class Membership {
     if (this.#state.kind === 'fenced') return 'fenced';
     if (this.#state.kind === 'joining') return 'rebalancing';
     const state = this.#state;
-    const isMember = state.kind === 'joined';
+    const member =
+      state.kind === 'joined'
+        ? { generation: state.generation, memberId: this.#memberId, instanceId: this.#options.instanceId }
+        : undefined;
     try {
-      await this.#coordinator.send(
-        (connection) =>
-          offsetCommitV8.api.async(
-            connection,
-            this.#coordinator.group,
-            isMember ? state.generation : NO_GENERATION,
-            isMember ? this.#memberId : '',
-            isMember ? this.#options.instanceId : null,
-            commitTopics(offsets),
-          ),
-        limits,
-      );
+      await sendOffsets(this.#coordinator, offsets, { member, limits });
       return 'committed';
     } catch (error) {
       const id = protocolErrorId(error);
-      if (!isMember && id !== undefined && MEMBERSHIP_ERRORS.has(id)) return 'notMember';
+      if (member === undefined && id !== undefined && MEMBERSHIP_ERRORS.has(id)) return 'notMember';
       if (id !== undefined && this.#concerns(state, id)) {
         if (id === 'FENCED_INSTANCE_ID') return 'fenced';
         return id === 'UNKNOWN_MEMBER_ID' ? 'notMember' : 'rebalancing';
@@ -425,16 +409,4 @@ function isJoinRetriable(id: ErrorId | undefined): boolean {
     default:
       return false;
   }
-}
-
-function commitTopics(offsets: readonly PartitionOffset[]) {
-  return [...Map.groupBy(offsets, ({ topic }) => topic)].map(([name, entries]) => ({
-    name,
-    partitions: entries.map(({ partition, offset }) => ({
-      partitionIndex: partition,
-      committedOffset: offset,
-      committedLeaderEpoch: -1,
-      committedMetadata: '',
-    })),
-  }));
 }

@@ -51,9 +51,7 @@ describe('what the API does not have', () => {
     ['GET', '/nothing'],
     ['POST', '/consumers/'],
     ['GET', '/consumers/g/instances'],
-    // Operations of the API that are not built yet.
-    ['POST', '/consumers/g/instances/i/positions'],
-    ['GET', '/openapi'],
+    ['GET', '/openapi/v2'],
   ])('%s %s is not found', async (method, path) => {
     const answer = await bridge.request(method, path);
     expect(answer.status).toBe(404);

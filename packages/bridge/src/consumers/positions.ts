@@ -1,0 +1,139 @@
+/** Where a consumer's partitions are read from: what its group committed, an end it was sent to, its reset policy. */
+import { BridgeError } from '../errors.ts';
+import type { Cluster } from '../kafka/cluster.ts';
+import type { GroupCoordinator } from '../kafka/coordinator.ts';
+import { toBridgeError } from '../kafka/failure.ts';
+import type { Fetcher, ResetTarget } from '../kafka/fetcher.ts';
+import { bounded, type Limits, within } from '../kafka/limits.ts';
+import { listOffsets } from '../kafka/list-offsets.ts';
+import { partitionKey, type TopicPartition } from '../records.ts';
+import type { ResetPolicy, SessionOptions } from './session-options.ts';
+
+export interface PositionsDependencies {
+  cluster: Cluster;
+  coordinator: GroupCoordinator;
+  fetcher: Fetcher;
+  /** Called when partitions without a commit begin at their end, which moves on. */
+  onBegunAtEnd: (limits: Limits) => Promise<void>;
+}
+
+/** Metadata may be this old when it does not have a partition: it may be new. */
+const MISSING_PARTITION_AGE_MS = 500;
+
+type Unpositioned = TopicPartition & { resetTo: ResetTarget | undefined };
+
+export class Positions {
+  readonly #dependencies: PositionsDependencies;
+  readonly #options: SessionOptions;
+  #searching: Promise<void> | undefined;
+  /** Counts what makes a search that runs worthless. */
+  #epoch = 0;
+
+  constructor(options: SessionOptions, dependencies: PositionsDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+  }
+
+  /** The partitions were replaced, or sent somewhere: what is being found out does not count. */
+  invalidate(): void {
+    this.#epoch += 1;
+    this.#searching = undefined;
+  }
+
+  /**
+   * Finds the positions of all partitions that exist. Whether Kafka told in time; the search goes on when it did not.
+   * Errors: `kafkaRefused` where a position cannot be found; the signal's reason.
+   */
+  async find(limits: Limits): Promise<boolean> {
+    let epoch: number;
+    do {
+      if (this.#dependencies.fetcher.unpositioned.length === 0) return true;
+      epoch = this.#epoch;
+      try {
+        await bounded(this.#startSearch(), limits);
+      } catch (error) {
+        if (limits.signal?.aborted === true) throw error;
+        const known = toBridgeError(error);
+        if (known.code === 'kafkaUnavailable') return false;
+        throw known;
+      }
+    } while (epoch !== this.#epoch);
+    return true;
+  }
+
+  #startSearch(): Promise<void> {
+    if (this.#searching !== undefined) return this.#searching;
+    const searching = this.#search(within(this.#options.requestTimeoutMs)).finally(() => {
+      if (this.#searching === searching) this.#searching = undefined;
+    });
+    // Whoever waits sees the failure; it may outlive its poll.
+    searching.catch(() => {});
+    this.#searching = searching;
+    return searching;
+  }
+
+  async #search(limits: Limits): Promise<void> {
+    const { coordinator, fetcher } = this.#dependencies;
+    const epoch = this.#epoch;
+    const existing = await this.#existing(fetcher.unpositioned, limits);
+    if (existing.length === 0 || epoch !== this.#epoch) return;
+    const fromGroup = existing.filter(({ resetTo }) => resetTo === undefined);
+    if (fromGroup.length > 0) {
+      const committed = await coordinator.committed(fromGroup, limits, {
+        isStable: this.#options.isolationLevel === 'read_committed',
+      });
+      if (epoch !== this.#epoch) return;
+      fetcher.setCommitted(committed);
+      fetcher.setPositions(committed);
+    }
+    const keys = new Set(existing.map(keyOf));
+    await this.#reset(
+      fetcher.unpositioned.filter((partition) => keys.has(keyOf(partition))),
+      epoch,
+      limits,
+    );
+  }
+
+  /** To the ends that they were sent to, or by the reset policy. */
+  async #reset(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
+    const { cluster, fetcher, onBegunAtEnd } = this.#dependencies;
+    const { resetPolicy, isolationLevel } = this.#options;
+    const byTarget = Map.groupBy(partitions, ({ resetTo }) => targetOf(resetTo, resetPolicy));
+    for (const spec of ['earliest', 'latest'] as const) {
+      const sent = byTarget.get(spec) ?? [];
+      if (sent.length === 0) continue;
+      const found = await listOffsets(cluster, sent, { spec, isolationLevel, limits });
+      if (epoch !== this.#epoch) return;
+      fetcher.setPositions(found);
+      if (spec === 'latest') await onBegunAtEnd(limits);
+    }
+    const lost = byTarget.get('none');
+    if (lost !== undefined) throw noOffset(lost);
+  }
+
+  /** Those that Kafka has. */
+  async #existing(partitions: readonly Unpositioned[], limits: Limits): Promise<readonly Unpositioned[]> {
+    const { cluster } = this.#dependencies;
+    const names = [...new Set(partitions.map(({ topic }) => topic))];
+    const hasLeader = ({ topic, partition }: TopicPartition): boolean =>
+      (cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1) >= 0;
+    await cluster.topics(names, limits);
+    if (!partitions.every(hasLeader)) await cluster.topics(names, limits, MISSING_PARTITION_AGE_MS);
+    return partitions.filter(hasLeader);
+  }
+}
+
+function targetOf(resetTo: ResetTarget | undefined, policy: ResetPolicy): ResetPolicy {
+  return resetTo === undefined || resetTo === 'policy' ? policy : resetTo;
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition);
+}
+
+function noOffset(partitions: readonly TopicPartition[]): BridgeError {
+  const list = partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ');
+  return new BridgeError('kafkaRefused', {
+    message: `org.apache.kafka.clients.consumer.NoOffsetForPartitionException: Undefined offset with no reset policy for partitions: [${list}]`,
+  });
+}

@@ -1,0 +1,31 @@
+/** What all operations on consumers read from their requests. */
+import type { Partitions } from '@causeway/protocol/consumers.ts';
+import { isConsumerBody } from '@causeway/protocol/content-types.ts';
+import type { SessionIdentity } from '../consumers/session.ts';
+import { BridgeError } from '../errors.ts';
+import { decodeBody, isEmptyBody } from './request-body.ts';
+import type { Request } from './server.ts';
+
+/** The consumer that a path names. */
+export function identityOf(params: Request['params']): SessionIdentity {
+  return { group: params['group'] ?? '', name: params['instance'] ?? '' };
+}
+
+/** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`. */
+export function consumerBody({ headers, body }: Request, schema: object, { isOptional = false } = {}): unknown {
+  if (isOptional && isEmptyBody(body)) return undefined;
+  if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+  if (!isConsumerBody(headers['content-type'])) throw new BridgeError('bodyTypeUnsupported');
+  return decodeBody(body, schema);
+}
+
+/** The entries of a list of partitions. Errors: `invalidValue` when the list or a number is absent. */
+export function partitionsOf({ partitions }: Partitions): { topic: string | undefined; partition: number }[] {
+  if (partitions === undefined) {
+    throw new BridgeError('invalidValue', { message: 'A list of partitions must be specified.' });
+  }
+  return partitions.map(({ topic, partition }) => {
+    if (partition !== undefined) return { topic, partition };
+    throw new BridgeError('invalidValue', { message: 'Each entry of partitions must have a partition.' });
+  });
+}

@@ -1,0 +1,50 @@
+/** Committing and moving the positions of a consumer. */
+import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { BridgeError } from '../errors.ts';
+import type { PartitionOffset } from '../records.ts';
+import { consumerBody, identityOf, partitionsOf } from './consumer-request.ts';
+import { type ApiServer, answerEmpty } from './server.ts';
+import { exactInteger } from './violations.ts';
+
+/** The original answers so when `offsets` is absent, and clients' tests compare it. */
+const OFFSETS_ABSENT =
+  'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.size()" because "seekOffsetsList" is null';
+
+const ENDS = { seekToBeginning: 'earliest', seekToEnd: 'latest' } as const;
+
+export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): void {
+  server.on('commit', async (request, reply) => {
+    const body = consumerBody(request, OffsetCommitSeekList, { isOptional: true }) as OffsetCommitSeekList | undefined;
+    const session = registry.find(identityOf(request.params));
+    const offsets = body?.offsets?.map(toOffset);
+    if (offsets?.some(({ offset }) => offset < 0n) === true) {
+      throw new BridgeError('invalidValue', { message: 'Invalid negative offset' });
+    }
+    await session.commit(offsets);
+    return answerEmpty(reply, 204);
+  });
+  server.on('seek', async (request, reply) => {
+    const { offsets } = consumerBody(request, OffsetCommitSeekList) as OffsetCommitSeekList;
+    const session = registry.find(identityOf(request.params));
+    if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
+    await session.seek(offsets.map(toOffset));
+    return answerEmpty(reply, 204);
+  });
+  for (const operation of ['seekToBeginning', 'seekToEnd'] as const) {
+    server.on(operation, async (request, reply) => {
+      const body = consumerBody(request, Partitions) as Partitions;
+      const session = registry.find(identityOf(request.params));
+      // As the original shows a topic that is absent.
+      const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({ topic, partition }));
+      await session.seekTo(ENDS[operation], partitions);
+      return answerEmpty(reply, 204);
+    });
+  }
+}
+
+type OffsetBody = NonNullable<OffsetCommitSeekList['offsets']>[number];
+
+function toOffset({ topic, partition, offset }: OffsetBody): PartitionOffset {
+  return { topic, partition, offset: exactInteger(offset) };
+}

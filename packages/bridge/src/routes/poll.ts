@@ -1,0 +1,98 @@
+/** Reading records, and taking an answer back that did not arrive. */
+import type { Socket } from 'node:net';
+import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
+import type { FastifyReply } from 'fastify';
+import { codecOf } from '../codec/formats.ts';
+import { answerText } from '../consumers/answer-text.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import type { Delivery, Session } from '../consumers/session.ts';
+import { BridgeError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { StoredRecord } from '../records.ts';
+import { identityOf } from './consumer-request.ts';
+import { integerParameter } from './parameters.ts';
+import { type ApiServer, answer, type Request } from './server.ts';
+
+export interface PollDependencies {
+  registry: ConsumerRegistry;
+  metrics: Metrics;
+}
+
+const DEFAULT_POLL_TIMEOUT_MS = 100;
+/** Longest delay of a timer in Node, and far beyond any client's patience. */
+const MAX_POLL_TIMEOUT_MS = 2 ** 31 - 1;
+
+export function addPollRoute(server: ApiServer, { registry, metrics }: PollDependencies): void {
+  const deliveries = new DeliveryWatch();
+  server.on('poll', async (request, reply) => {
+    const timeoutMs = integerParameter(request.target, 'timeout') ?? DEFAULT_POLL_TIMEOUT_MS;
+    const maxBytes = integerParameter(request.target, 'max_bytes') ?? Number.POSITIVE_INFINITY;
+    const session = registry.find(identityOf(request.params));
+    await poll(session, { request, reply, timeoutMs, maxBytes, metrics, deliveries });
+    return reply;
+  });
+}
+
+interface PollContext {
+  request: Request;
+  reply: FastifyReply;
+  timeoutMs: number;
+  maxBytes: number;
+  metrics: Metrics;
+  deliveries: DeliveryWatch;
+}
+
+async function poll(session: Session, context: PollContext): Promise<void> {
+  const { request, reply, timeoutMs, maxBytes, metrics, deliveries } = context;
+  if (timeoutMs < 0) {
+    throw new BridgeError('kafkaRefused', {
+      message: `java.lang.IllegalArgumentException: Invalid negative timeout ${timeoutMs}`,
+    });
+  }
+  const { format } = session.options;
+  session.checkSubscribed();
+  if (!accepts(request.headers.accept, RECORDS[format])) throw new BridgeError('formatMismatch');
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  reply.raw.once('close', onClose);
+  await session.poll({
+    timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
+    signal: gone.signal,
+    deliver: async (records: readonly StoredRecord[], takeBack): Promise<Delivery> => {
+      const { text, recordCount } = answerText(records, codecOf(format), maxBytes);
+      deliveries.watch(request.raw.socket, () => {
+        if (takeBack()) metrics.countTakenBack();
+      });
+      if (!(await write(reply, text, RECORDS[format]))) return { writtenCount: undefined };
+      metrics.countDelivered(recordCount);
+      return { writtenCount: recordCount };
+    },
+  });
+}
+
+/** Whether the whole answer left for the client. */
+function write(reply: FastifyReply, text: Buffer, contentType: string): Promise<boolean> {
+  const { raw } = reply;
+  if (raw.destroyed || raw.closed) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    raw.once('finish', () => resolve(true));
+    raw.once('close', () => resolve(false));
+    answer(reply, text, contentType);
+  });
+}
+
+/** Takes an answer back when its connection breaks after it was written: the client cannot have read it all. */
+class DeliveryWatch {
+  /** The last answer of each connection; a client that reads the next one has read it. */
+  readonly #takeBacks = new WeakMap<Socket, () => void>();
+
+  watch(socket: Socket, takeBack: () => void): void {
+    if (!this.#takeBacks.has(socket)) {
+      // A reset, not an orderly end: TCP resets a connection that is closed with data unread.
+      socket.once('close', (hadError) => {
+        if (hadError) this.#takeBacks.get(socket)?.();
+      });
+    }
+    this.#takeBacks.set(socket, takeBack);
+  }
+}

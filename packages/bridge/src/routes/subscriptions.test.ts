@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+
+const CONFLICT = {
+  error_code: 409,
+  message: 'Subscriptions to topics, partitions, and patterns are mutually exclusive.',
+};
+const NOT_SUBSCRIBED = 'Consumer is not subscribed to any topics or assigned any partitions';
+
+let kafka: KafkaView;
+let bridge: TestBridge;
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  bridge = await TestBridge.start(inject('kafkaBootstrap'));
+});
+
+afterAll(async () => {
+  await bridge.close();
+  await kafka.close();
+});
+
+function assign(consumer: TestConsumer, body: unknown) {
+  return bridge.post(`${consumer.path}/assignments`, body);
+}
+
+function subscribe(consumer: TestConsumer, body: unknown) {
+  return bridge.post(`${consumer.path}/subscription`, body);
+}
+
+function valuesOf(records: readonly ConsumedJson[]): unknown[] {
+  return records.map(({ value }) => value);
+}
+
+function numbered(count: number, partition = 0): { value: string; partition: number }[] {
+  return Array.from({ length: count }, (_, index) => ({ value: String(index), partition }));
+}
+
+describe('partitions of the own choice', () => {
+  test('are read without joining the group, from what is committed', async () => {
+    const group = unique('group');
+    const topic = await kafka.topic(2);
+    await kafka.write(topic, [...numbered(3, 0), ...numbered(5, 1)]);
+    const consumer = await bridge.consumer(group, 'c', []);
+    await consumer.commit({ offsets: [{ topic, partition: 1, offset: 3 }] });
+    expect(await assign(consumer, { partitions: [{ topic, partition: 1 }] })).toMatchObject({ status: 204, text: '' });
+    expect(valuesOf(await consumer.take(2))).toEqual([3, 4]);
+    expect(await kafka.members(group)).toEqual([]);
+    // And what was delivered is committed by the next poll.
+    await consumer.poll('timeout=50');
+    expect(await kafka.committed(group, topic)).toEqual([-1, 5]);
+    expect((await bridge.get(`${consumer.path}/subscription`)).body).toEqual({
+      topics: [topic],
+      partitions: [{ [topic]: [1] }],
+    });
+  });
+
+  test('are replaced by the next list; what stays goes on where it was', async () => {
+    const topic = await kafka.topic(3);
+    await kafka.write(topic, [...numbered(2, 0), ...numbered(2, 1), ...numbered(2, 2)]);
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    const partition = (number: number) => ({ topic, partition: number });
+    await assign(consumer, { partitions: [partition(0), partition(1)] });
+    await consumer.take(4);
+    await assign(consumer, { partitions: [partition(1), partition(2)] });
+    expect((await consumer.take(2)).map((record) => record.partition)).toEqual([2, 2]);
+    expect((await consumer.poll('timeout=100')).body).toEqual([]);
+    await consumer.delete();
+  });
+
+  test('need not exist, and do not hold up those that do', async () => {
+    const topic = await kafka.topic();
+    const soon = unique('soon');
+    await kafka.write(topic, numbered(1));
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    const partitions = [
+      { topic: soon, partition: 0 },
+      { topic, partition: 9 },
+      { topic, partition: -1 },
+      { topic, partition: 0 },
+    ];
+    expect((await assign(consumer, { partitions })).status).toBe(204);
+    expect(valuesOf(await consumer.take(1))).toEqual([0]);
+    await kafka.createTopic(soon);
+    await kafka.write(soon, [{ value: '"soon"' }]);
+    expect(valuesOf(await consumer.take(1))).toEqual(['soon']);
+  });
+
+  test('begin nowhere without a reset policy and a commit', async () => {
+    const topic = await kafka.topic();
+    const consumer = await bridge.consumer(unique('group'), 'c', [], { 'auto.offset.reset': 'none' });
+    await assign(consumer, { partitions: [{ topic, partition: 0 }] });
+    expect((await consumer.poll()).body.message).toBe(
+      `org.apache.kafka.clients.consumer.NoOffsetForPartitionException: Undefined offset with no reset policy for partitions: [${topic}-0]`,
+    );
+  });
+
+  test('cannot be chosen while subscribed, nor the other way round', async () => {
+    const topic = await kafka.topic();
+    const subscribed = await bridge.consumer(unique('group'), 'c', [topic]);
+    expect((await assign(subscribed, { partitions: [{ topic, partition: 0 }] })).body).toEqual(CONFLICT);
+    const assigned = await bridge.consumer(unique('group'), 'c', []);
+    await assign(assigned, { partitions: [{ topic, partition: 0 }] });
+    expect((await subscribe(assigned, { topics: [topic] })).body).toEqual(CONFLICT);
+    // That comes first, whatever else is wrong.
+    expect((await subscribe(assigned, {})).body).toEqual(CONFLICT);
+    expect((await subscribe(assigned, { topics: [''] })).body).toEqual(CONFLICT);
+  });
+
+  test('an empty list reads nothing, and still counts as one', async () => {
+    const topic = await kafka.topic();
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    expect((await assign(consumer, { partitions: [] })).status).toBe(204);
+    expect((await consumer.poll()).body).toEqual({
+      error_code: 500,
+      message: `java.lang.IllegalStateException: ${NOT_SUBSCRIBED}`,
+    });
+    expect((await subscribe(consumer, { topics: [topic] })).body).toEqual(CONFLICT);
+    const other = await bridge.consumer(unique('group'), 'c', []);
+    await subscribe(other, { topics: [] });
+    expect((await assign(other, { partitions: [{ topic, partition: 0 }] })).body).toEqual(CONFLICT);
+  });
+
+  test.each([
+    [{}, 422, 'A list of partitions must be specified.'],
+    [{ partitions: [{ topic: 't' }] }, 422, 'Each entry of partitions must have a partition.'],
+    [
+      { partitions: [{ partition: 0 }] },
+      500,
+      'java.lang.IllegalArgumentException: Topic partitions to assign to cannot have null or empty topic',
+    ],
+    [
+      { partitions: [{ topic: '', partition: 0 }] },
+      500,
+      'java.lang.IllegalArgumentException: Topic partitions to assign to cannot have null or empty topic',
+    ],
+    [{ partitions: [{ topic: 't', partition: 2 ** 31 }] }, 400, 'Validation error on: Schema validation error'],
+  ])('%j is refused', async (body, status, message) => {
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    expect((await assign(consumer, body)).body).toMatchObject({ error_code: status, message });
+  });
+});
+
+describe('what is subscribed', () => {
+  test('shows once the group has given partitions', async () => {
+    const [a, b] = [await kafka.topic(2), await kafka.topic(1)];
+    const consumer = await bridge.consumer(unique('group'), 'c', [a, b]);
+    const shown = await bridge.get(`${consumer.path}/subscription`);
+    expect(shown).toMatchObject({ status: 200, text: '{"topics":[],"partitions":[]}' });
+    expect(shown.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
+    await consumer.poll('timeout=1000');
+    const { body } = await bridge.get(`${consumer.path}/subscription`);
+    expect(body.topics.sort()).toEqual([a, b].sort());
+    expect(Object.assign({}, ...body.partitions)).toEqual({ [a]: [0, 1], [b]: [0] });
+  });
+
+  test('ends with everything committed, and another one may begin', async () => {
+    const group = unique('group');
+    const topic = await kafka.topic(1);
+    await kafka.write(topic, numbered(2));
+    const consumer = await bridge.consumer(group, 'c', [topic]);
+    await consumer.take(2);
+    const path = `${consumer.path}/subscription`;
+    for (let time = 0; time < 2; time += 1) {
+      expect(await bridge.request('DELETE', path)).toMatchObject({ status: 204, text: '' });
+    }
+    expect(await kafka.committed(group, topic)).toEqual([2]);
+    expect(await kafka.members(group)).toEqual([]);
+    expect((await consumer.poll()).body).toEqual({ error_code: 500, message: NOT_SUBSCRIBED });
+    expect((await bridge.get(path)).text).toBe('{"topics":[],"partitions":[]}');
+    await assign(consumer, { partitions: [{ topic, partition: 0 }] });
+    await kafka.write(topic, [{ value: '"assigned"' }]);
+    expect(valuesOf(await consumer.take(1))).toEqual(['assigned']);
+    await bridge.request('DELETE', path);
+    await subscribe(consumer, { topics: [topic] });
+    await kafka.write(topic, [{ value: '"subscribed"' }]);
+    expect(valuesOf(await consumer.take(1))).toEqual(['subscribed']);
+  });
+});

@@ -1,0 +1,67 @@
+/** What a consumer reads: topics by the group's say, or partitions of its client's choice. */
+import { Partitions, type SubscribedTopicList, Topics } from '@causeway/protocol/consumers.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { BridgeError } from '../errors.ts';
+import type { TopicPartition } from '../records.ts';
+import { consumerBody, identityOf, partitionsOf } from './consumer-request.ts';
+import { type ApiServer, answer, answerEmpty } from './server.ts';
+
+export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
+  server.on('subscribe', async (request, reply) => {
+    const body = consumerBody(request, Topics) as Topics;
+    const session = registry.find(identityOf(request.params));
+    session.checkSubscribable();
+    await session.subscribe(topicsToSubscribe(body));
+    return answerEmpty(reply, 204);
+  });
+  server.on('unsubscribe', async ({ params }, reply) => {
+    await registry.find(identityOf(params)).unsubscribe();
+    return answerEmpty(reply, 204);
+  });
+  server.on('listSubscriptions', async ({ params }, reply) => {
+    const { assigned } = registry.find(identityOf(params));
+    return answer(reply, JSON.stringify(subscribedTopics(assigned)));
+  });
+  server.on('assign', async (request, reply) => {
+    const body = consumerBody(request, Partitions) as Partitions;
+    const session = registry.find(identityOf(request.params));
+    await session.assign(partitionsToAssign(body));
+    return answerEmpty(reply, 204);
+  });
+}
+
+function topicsToSubscribe({ topics, topic_pattern }: Topics): readonly string[] {
+  if (topics !== undefined && topic_pattern !== undefined) throw new BridgeError('subscriptionConflict');
+  if (topic_pattern !== undefined) {
+    throw new BridgeError('notSupported', { message: 'Subscriptions to a topic_pattern are not supported yet' });
+  }
+  if (topics === undefined) {
+    throw new BridgeError('invalidValue', {
+      message: 'A list (of Topics type) or a topic_pattern must be specified.',
+    });
+  }
+  if (topics.some((topic) => topic.trim() === '')) {
+    throw new BridgeError('kafkaRefused', {
+      message:
+        'java.lang.IllegalArgumentException: Topic collection to subscribe to cannot contain null or empty topic',
+    });
+  }
+  return topics;
+}
+
+function partitionsToAssign(body: Partitions): TopicPartition[] {
+  return partitionsOf(body).map(({ topic, partition }) => {
+    if (topic !== undefined && topic.trim() !== '') return { topic, partition };
+    throw new BridgeError('kafkaRefused', {
+      message: 'java.lang.IllegalArgumentException: Topic partitions to assign to cannot have null or empty topic',
+    });
+  });
+}
+
+function subscribedTopics(assigned: readonly TopicPartition[]): SubscribedTopicList {
+  const byTopic = Map.groupBy(assigned, ({ topic }) => topic);
+  return {
+    topics: [...byTopic.keys()],
+    partitions: [...byTopic].map(([topic, entries]) => ({ [topic]: entries.map(({ partition }) => partition) })),
+  };
+}
