@@ -7,7 +7,8 @@ const JSON_V2 = 'application/vnd.kafka.json.v2+json';
 /** Once in every record of an answer, and in no value of the benchmark. */
 const RECORD_MARK = ',"timestamp":';
 const MAX_ANSWER_BYTES = 64 * 1_048_576;
-const WAIT_TIMEOUT_MS = 30_000;
+/** Spread, or consumers that began together would end their waits together. */
+const WAIT_TIMEOUT_MS = { shortest: 20_000, longest: 60_000 } as const;
 
 export interface Timings {
   durationsMs: number[];
@@ -97,14 +98,16 @@ function countRecords(content: Buffer): number {
   return count;
 }
 
-/** Long polls, one after another, until the signal; then its answers are not waited for. */
+/** Long polls, one after another, until the signal; the answer to the last is not waited for. */
 export async function waitInPolls(client: BridgeClient, { path }: ConsumerRef, signal: AbortSignal): Promise<number> {
+  const { shortest, longest } = WAIT_TIMEOUT_MS;
   let errorCount = 0;
   while (!signal.aborted) {
+    const timeoutMs = Math.round(shortest + Math.random() * (longest - shortest));
     try {
       const { status } = await call(client, {
         method: 'GET',
-        path: `${path}/records?timeout=${WAIT_TIMEOUT_MS}`,
+        path: `${path}/records?timeout=${timeoutMs}`,
         signal,
       });
       if (status !== 200) errorCount += 1;
