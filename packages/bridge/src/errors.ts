@@ -60,7 +60,6 @@ const ERRORS = {
   overloaded: { status: 503, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },
   notReady: { status: 503, message: 'Bridge is not ready' },
-  notSupported: { status: 501, message: 'Not Implemented' },
   internal: { status: 500, message: 'Internal Server Error' },
 } as const satisfies Record<string, { status: number; message: string }>;
 

@@ -11,8 +11,10 @@ import { Membership } from '../kafka/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
 import type { PartitionOffset, StoredRecord, TopicPartition } from '../records.ts';
 import { commitDelivered, commitForClient } from './commits.ts';
+import { PatternWatch } from './pattern-watch.ts';
 import { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
+import type { TopicPattern } from './topic-pattern.ts';
 
 export interface SessionIdentity {
   group: string;
@@ -50,7 +52,7 @@ export interface PollRequest {
 type State =
   | { kind: 'idle' }
   /** No topics: an empty list was subscribed to, which is not the same as nothing. */
-  | { kind: 'subscribed'; membership: Membership | undefined }
+  | { kind: 'subscribed'; membership: Membership | undefined; watch: PatternWatch | undefined }
   /** To partitions of the client's choice, without the group's say. */
   | { kind: 'assigned'; isEmpty: boolean }
   | { kind: 'closing' }
@@ -66,6 +68,8 @@ const MIN_BYTES_WAIT_MS = 500;
 const MISSING_PARTITIONS_INTERVAL_MS = 500;
 /** Legal topic names; Kafka's `Topic.validate`. */
 const LEGAL_TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
+const EXCLUSIVE =
+  'java.lang.IllegalStateException: Subscription to topics, partitions and pattern are mutually exclusive';
 /** After an empty list was subscribed to or assigned. */
 const NOTHING_TO_READ =
   'java.lang.IllegalStateException: Consumer is not subscribed to any topics or assigned any partitions';
@@ -127,20 +131,38 @@ export class Session {
     if (this.#state.kind === 'assigned') throw new BridgeError('subscriptionConflict');
   }
 
-  /** Errors: `subscriptionConflict`, `consumerNotFound`. */
+  /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while a pattern is subscribed to. */
   async subscribe(topics: readonly string[]): Promise<void> {
     await this.#exclusively(async () => {
       this.checkSubscribable();
+      if (this.#watch !== undefined && topics.length > 0) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
       const legal = topics.filter((topic) => LEGAL_TOPIC.test(topic) && topic !== '.' && topic !== '..');
       this.#illegalTopics = topics.filter((topic) => !legal.includes(topic));
       if (topics.length === 0) {
         await this.#leave();
-        this.#state = { kind: 'subscribed', membership: undefined };
+        this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
         return;
       }
       const membership = this.#membership;
       membership?.setTopics(legal);
-      this.#state = { kind: 'subscribed', membership: membership ?? this.#createMembership(legal) };
+      this.#state = {
+        ...{ kind: 'subscribed', watch: undefined },
+        membership: membership ?? this.#createMembership(legal),
+      };
+    });
+  }
+
+  /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while topics are subscribed to. */
+  async subscribePattern(pattern: TopicPattern): Promise<void> {
+    await this.#exclusively(async () => {
+      this.checkSubscribable();
+      const [membership, watch] = [this.#membership, this.#watch];
+      if (membership !== undefined && watch === undefined) {
+        throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
+      }
+      watch?.close();
+      const joined = membership ?? this.#createMembership([]);
+      this.#state = { kind: 'subscribed', membership: joined, watch: this.#createWatch(pattern, joined) };
     });
   }
 
@@ -256,6 +278,7 @@ export class Session {
     this.#waiting?.abort();
     await this.#exclusively(async () => {
       const membership = this.#membership;
+      this.#watch?.close();
       if (isCommitting) await this.#commitDelivered(within(LAST_COMMIT_TIMEOUT_MS));
       if (!this.#isFenced) this.#state = { kind: 'closing' };
       await membership?.leave(within(LAST_COMMIT_TIMEOUT_MS));
@@ -307,6 +330,35 @@ export class Session {
     return this.#state.kind === 'subscribed' ? this.#state.membership : undefined;
   }
 
+  get #watch(): PatternWatch | undefined {
+    return this.#state.kind === 'subscribed' ? this.#state.watch : undefined;
+  }
+
+  #createWatch(pattern: TopicPattern, membership: Membership): PatternWatch {
+    const { cluster, consumers } = this.#dependencies;
+    return new PatternWatch(cluster, pattern, {
+      refreshMs: consumers.topicRefreshMs,
+      requestTimeoutMs: this.options.requestTimeoutMs,
+      onTopics: (topics) => {
+        membership.setTopics(topics);
+        // A poll that waits joins again.
+        this.#fetcher.interrupt();
+      },
+    });
+  }
+
+  /** Whether the topics of a pattern are known now. Errors: `kafkaRefused`. */
+  async #knowsTopics(limits: Limits): Promise<boolean> {
+    try {
+      await this.#watch?.ready(limits);
+      return true;
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw error;
+      if (error instanceof BridgeError && error.code === 'kafkaUnavailable') return false;
+      throw error;
+    }
+  }
+
   /**
    * The membership to read with; `undefined` when the client chose the partitions.
    * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names.
@@ -341,6 +393,7 @@ export class Session {
   /** Waits for the group, for positions and for records, in this order, as often as the group changes. */
   async #nextRecords(membership: Membership | undefined, limits: Limits): Promise<StoredRecord[]> {
     while (true) {
+      if (!(await this.#knowsTopics(limits))) return [];
       if (membership !== undefined && !(await membership.join(limits))) return [];
       if (!(await this.#positions.find(limits))) return [];
       const isComplete = this.#fetcher.unpositioned.length === 0;
@@ -376,6 +429,7 @@ export class Session {
   /** Leaves the group, if it is in one, and reads nothing any more. */
   async #leave(): Promise<void> {
     await this.#commitDelivered(this.#requestLimits());
+    this.#watch?.close();
     await this.#membership?.leave(this.#requestLimits());
     this.#assign([]);
   }
@@ -424,6 +478,7 @@ export class Session {
 
   /** Another bridge has this consumer now: nothing is committed any more. */
   #fence(): void {
+    this.#watch?.close();
     this.#state = { kind: 'fenced' };
     this.#assign([]);
     this.#dependencies.onFenced();

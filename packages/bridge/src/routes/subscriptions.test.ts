@@ -13,7 +13,7 @@ let bridge: TestBridge;
 
 beforeAll(async () => {
   kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'));
+  bridge = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { topicRefreshMs: 200 } });
 });
 
 afterAll(async () => {
@@ -177,4 +177,77 @@ describe('what is subscribed', () => {
     await kafka.write(topic, [{ value: '"subscribed"' }]);
     expect(valuesOf(await consumer.take(1))).toEqual(['subscribed']);
   });
+});
+
+describe('a pattern', () => {
+  test('reads the topics that match as a whole, also those that come later, and their new partitions', async () => {
+    const prefix = unique('pattern');
+    const [first, second, other] = [`${prefix}.a1`, `${prefix}.a2`, `${prefix}.a1.b`];
+    await kafka.createTopic(first);
+    await kafka.createTopic(other);
+    await kafka.write(first, [{ value: '"first"' }]);
+    await kafka.write(other, [{ value: '"other"' }]);
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    expect(await subscribe(consumer, { topic_pattern: `${prefix}\\.a\\d` })).toMatchObject({ status: 204, text: '' });
+    expect(valuesOf(await consumer.take(1))).toEqual(['first']);
+    // A poll that waits sees what comes.
+    const waiting = consumer.poll('timeout=20000');
+    await kafka.createTopic(second);
+    await kafka.write(second, [{ value: '"second"' }]);
+    expect(valuesOf((await waiting).body)).toEqual(['second']);
+    await kafka.admin.createPartitions({ topicPartitions: [{ topic: second, count: 2 }] });
+    await kafka.write(second, [{ value: '"new partition"', partition: 1 }]);
+    expect(valuesOf(await consumer.take(1))).toEqual(['new partition']);
+    const { body } = await bridge.get(`${consumer.path}/subscription`);
+    expect(body.topics.sort()).toEqual([first, second]);
+    await consumer.delete();
+  });
+
+  test('does not read internal topics', async () => {
+    const topic = await kafka.topic();
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    await subscribe(consumer, { topic_pattern: `${topic}|__consumer_offsets` });
+    await consumer.poll('timeout=1000');
+    expect((await bridge.get(`${consumer.path}/subscription`)).body.topics).toEqual([topic]);
+  });
+
+  test('may match nothing', async () => {
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    await subscribe(consumer, { topic_pattern: unique('nowhere') });
+    expect(await consumer.poll('timeout=300')).toMatchObject({ status: 200, body: [] });
+  });
+
+  test('is replaced by another, and not mixed with a list', async () => {
+    const [a, b] = [await kafka.topic(), await kafka.topic()];
+    await kafka.write(b, [{ value: '"b"' }]);
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    await subscribe(consumer, { topic_pattern: a });
+    await subscribe(consumer, { topic_pattern: b });
+    expect(valuesOf(await consumer.take(1))).toEqual(['b']);
+    const exclusive = {
+      error_code: 500,
+      message: 'java.lang.IllegalStateException: Subscription to topics, partitions and pattern are mutually exclusive',
+    };
+    expect((await subscribe(consumer, { topics: [a] })).body).toEqual(exclusive);
+    const listed = await bridge.consumer(unique('group'), 'c', [a]);
+    expect((await subscribe(listed, { topic_pattern: b })).body).toEqual(exclusive);
+    expect((await subscribe(listed, { topics: [a], topic_pattern: b })).body).toEqual(CONFLICT);
+  });
+
+  test.each([
+    ['(', 'java.util.regex.PatternSyntaxException: Unclosed group near index 1\n('],
+    ['', 'java.lang.IllegalArgumentException: Topic pattern to subscribe to cannot be empty'],
+  ])('%j is refused', async (topic_pattern, message) => {
+    const consumer = await bridge.consumer(unique('group'), 'c', []);
+    expect((await subscribe(consumer, { topic_pattern })).body).toEqual({ error_code: 500, message });
+  });
+});
+
+test('partitions that are added to a subscribed topic are read', async () => {
+  const topic = await kafka.topic(1);
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  await consumer.poll('timeout=500');
+  await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+  await kafka.write(topic, [{ value: '"new"', partition: 2 }]);
+  expect(valuesOf(await consumer.take(1))).toEqual(['new']);
 });

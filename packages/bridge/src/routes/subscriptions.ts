@@ -1,6 +1,7 @@
 /** What a consumer reads: topics by the group's say, or partitions of its client's choice. */
 import { Partitions, type SubscribedTopicList, Topics } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
 import { consumerBody, identityOf, partitionsOf } from './consumer-request.ts';
@@ -11,7 +12,10 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
     const body = consumerBody(request, Topics) as Topics;
     const session = registry.find(identityOf(request.params));
     session.checkSubscribable();
-    await session.subscribe(topicsToSubscribe(body));
+    const { topics, topic_pattern } = body;
+    if (topics !== undefined && topic_pattern !== undefined) throw new BridgeError('subscriptionConflict');
+    if (topic_pattern === undefined) await session.subscribe(topicsToSubscribe(body));
+    else await session.subscribePattern(new TopicPattern(topic_pattern));
     return answerEmpty(reply, 204);
   });
   server.on('unsubscribe', async ({ params }, reply) => {
@@ -30,11 +34,7 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
   });
 }
 
-function topicsToSubscribe({ topics, topic_pattern }: Topics): readonly string[] {
-  if (topics !== undefined && topic_pattern !== undefined) throw new BridgeError('subscriptionConflict');
-  if (topic_pattern !== undefined) {
-    throw new BridgeError('notSupported', { message: 'Subscriptions to a topic_pattern are not supported yet' });
-  }
+function topicsToSubscribe({ topics }: Topics): readonly string[] {
   if (topics === undefined) {
     throw new BridgeError('invalidValue', {
       message: 'A list (of Topics type) or a topic_pattern must be specified.',
