@@ -13,7 +13,7 @@ import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addConsumerRoutes } from './routes/consumers.ts';
 import { addInfoRoutes } from './routes/info.ts';
-import { addOffsetRoutes } from './routes/offsets.ts';
+import { addOffsetRoutes, addPositionReports } from './routes/offsets.ts';
 import { addPollRoute } from './routes/poll.ts';
 import { addProduceRoutes } from './routes/produce.ts';
 import { type ApiServer, createApiServer } from './routes/server.ts';
@@ -136,6 +136,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   addConsumerRoutes(server, registry);
   addSubscriptionRoutes(server, registry);
   addOffsetRoutes(server, registry);
+  addPositionReports(server, registry);
   addPollRoute(server, { registry, metrics });
   return { config, log, server, registry, batcher, produceClient, readiness, cluster, state };
 }

@@ -5,7 +5,7 @@ export type Operation = (typeof OPERATIONS)[number]['operation'] | 'unknown';
 
 /**
  * Every operation with its method and path, in the form that Fastify's router takes.
- * Names are the `operationId`s of the API's OpenAPI document.
+ * Names are the `operationId`s of the API's OpenAPI document; `listCommitted`, `listAssignments` and `listPositions` are ours.
  */
 export const OPERATIONS = [
   { operation: 'info', method: 'GET', path: '/' },
@@ -30,6 +30,9 @@ export const OPERATIONS = [
   { operation: 'assign', method: 'POST', path: '/consumers/:group/instances/:instance/assignments' },
   { operation: 'poll', method: 'GET', path: '/consumers/:group/instances/:instance/records' },
   { operation: 'commit', method: 'POST', path: '/consumers/:group/instances/:instance/offsets' },
+  { operation: 'listCommitted', method: 'GET', path: '/consumers/:group/instances/:instance/offsets' },
+  { operation: 'listAssignments', method: 'GET', path: '/consumers/:group/instances/:instance/assignments' },
+  { operation: 'listPositions', method: 'GET', path: '/consumers/:group/instances/:instance/positions' },
   { operation: 'seek', method: 'POST', path: '/consumers/:group/instances/:instance/positions' },
   { operation: 'seekToBeginning', method: 'POST', path: '/consumers/:group/instances/:instance/positions/beginning' },
   { operation: 'seekToEnd', method: 'POST', path: '/consumers/:group/instances/:instance/positions/end' },
@@ -60,6 +63,9 @@ const CONSUMER_OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['GET records', 'poll'],
   ['POST offsets', 'commit'],
   ['POST positions', 'seek'],
+  ['GET offsets', 'listCommitted'],
+  ['GET assignments', 'listAssignments'],
+  ['GET positions', 'listPositions'],
 ]);
 
 const SINGLE_SEGMENT_OPERATIONS: ReadonlyMap<string, Operation> = new Map([

@@ -15,18 +15,27 @@ const CLOSING_BYTES = 1;
 /** About as much as names, numbers and punctuation of an entry take, beside its topic. */
 const ENTRY_BYTES = 110;
 
+/** A record that cannot be shown: it fails the whole answer, or has an error entry in its place. */
+export type ErrorPolicy = 'fail' | 'report';
+
 /**
  * As many records, from the first, as fit `maxBytes`.
- * Errors: `responseTooLarge` when not even one does, `recordUndecodable`.
+ * Errors: `responseTooLarge` when not even one does, `recordUndecodable` unless it is to be reported.
  */
-export function answerText(records: readonly StoredRecord[], codec: Codec, maxBytes: number): Answer {
+export function answerText(
+  records: readonly StoredRecord[],
+  codec: Codec,
+  maxBytes: number,
+  onError: ErrorPolicy = 'fail',
+): Answer {
   const text = new TextBuffer(expectedBytes(records));
   text.ascii('[');
   let recordCount = 0;
   for (const record of records) {
     const before = text.length;
     if (recordCount > 0) text.ascii(',');
-    addEntry(text, record, codec);
+    if (onError === 'report') addEntryOrError(text, record, codec);
+    else addEntry(text, record, codec);
     if (text.length + CLOSING_BYTES > maxBytes) {
       text.cut(before);
       break;
@@ -56,6 +65,21 @@ function addEntry(text: TextBuffer, record: StoredRecord, codec: Codec): void {
   text.ascii(`,"partition":${partition},"offset":${digits(offset)},"timestamp":${digits(timestampMs)}`);
   if (headers.length > 0) addHeaders(text, headers);
   text.ascii('}');
+}
+
+function addEntryOrError(text: TextBuffer, record: StoredRecord, codec: Codec): void {
+  const before = text.length;
+  try {
+    addEntry(text, record, codec);
+  } catch (error) {
+    if (!(error instanceof BridgeError) || error.code !== 'recordUndecodable') throw error;
+    text.cut(before);
+    const { topic, partition, offset } = record;
+    const { status: error_code, message } = error;
+    text.unicode(
+      `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},"error_code":${error_code},"message":${JSON.stringify(message)}}`,
+    );
+  }
 }
 
 function addHeaders(text: TextBuffer, headers: StoredRecord['headers']): void {

@@ -4,6 +4,7 @@ import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { GroupCoordinator } from '../kafka/coordinator.ts';
+import { toBridgeError } from '../kafka/failure.ts';
 import { type Checkpoint, Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
@@ -192,6 +193,23 @@ export class Session {
     this.#checkAlive();
     this.#touchedAtMs = performance.now();
     return this.#fetcher.assigned;
+  }
+
+  /** The next offset to read of each partition, where it is known or can be found. Errors: `kafkaUnavailable`, `consumerNotFound`. */
+  async positions(): Promise<PartitionOffset[]> {
+    if (this.assigned.length > 0) await this.#findPositions();
+    return this.#fetcher.positions;
+  }
+
+  /** What the group has committed for its partitions. Errors: as Kafka has them; `kafkaUnavailable`, `consumerNotFound`. */
+  async committed(): Promise<PartitionOffset[]> {
+    const { assigned } = this;
+    if (assigned.length === 0) return [];
+    try {
+      return await this.#coordinator.committed(assigned, this.#requestLimits(), { isStable: false });
+    } catch (error) {
+      throw toBridgeError(error);
+    }
   }
 
   /** Moves positions, one after another until one fails. Errors: `notAssigned`, `negativeOffset`, `consumerNotFound`. */

@@ -295,7 +295,24 @@ describe('polling', () => {
     expect(valuesOf(await other.take(2))).toEqual(['1', 'no JSON']);
   });
 
+  test('a record that is not JSON is reported in its place on request, and the consumer goes on', async () => {
+    const topic = await kafka.topic();
+    await kafka.write(topic, [{ value: '1' }, { value: 'no JSON' }, { value: '3' }]);
+    const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+    const { status, body } = await consumer.poll('timeout=3000&on_error=report');
+    expect(status).toBe(200);
+    expect(body[0]).toMatchObject({ offset: 0, value: 1 });
+    expect(body[1]).toEqual({
+      ...{ topic, partition: 0, offset: 1, error_code: 406 },
+      message: expect.stringMatching(/^Failed to decode:/),
+    });
+    expect(body[2]).toMatchObject({ offset: 2, value: 3 });
+    await kafka.write(topic, [{ value: '4' }]);
+    expect(valuesOf(await consumer.take(1))).toEqual([4]);
+  });
+
   test.each([
+    ['on_error=ignore', 400, 'Validation error on: Schema validation error'],
     ['timeout=-1', 500, 'java.lang.IllegalArgumentException: Invalid negative timeout -1'],
     ['timeout=1.5', 400, 'Validation error on: Schema validation error'],
     ['timeout=', 400, 'Validation error on: Schema validation error'],

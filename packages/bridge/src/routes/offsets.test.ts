@@ -143,6 +143,33 @@ test('entries are applied in order until one fails', async () => {
   expect(valuesOf(await consumer.take(2))).toEqual([2, 3]);
 });
 
+test('where a consumer is can be asked: its partitions, its positions, what its group has committed', async () => {
+  const { topic, consumer, partitions } = await reader(3, {
+    partitionCount: 2,
+    options: { 'enable.auto.commit': false },
+  });
+  const at = (...offsets: [partition: number, offset: number][]) => ({
+    offsets: offsets.map(([partition, offset]) => ({ partition, offset, topic })),
+  });
+  const assignments = await bridge.get(`${consumer.path}/assignments`);
+  expect(assignments).toMatchObject({ status: 200, body: { partitions } });
+  expect(assignments.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
+  expect((await bridge.get(`${consumer.path}/offsets`)).body).toEqual({ offsets: [] });
+  // Before the first poll, too.
+  expect((await bridge.get(`${consumer.path}/positions`)).body).toEqual(at([0, 0], [1, 0]));
+  await consumer.take(6);
+  await consumer.commit({ offsets: [{ topic, partition: 1, offset: 2 }] });
+  expect((await bridge.get(`${consumer.path}/positions`)).body).toEqual(at([0, 3], [1, 3]));
+  expect((await bridge.get(`${consumer.path}/offsets`)).body).toEqual(at([1, 2]));
+});
+
+test('a consumer that reads nothing is nowhere', async () => {
+  const consumer = await bridge.consumer(unique('group'), 'c', []);
+  expect((await bridge.get(`${consumer.path}/assignments`)).body).toEqual({ partitions: [] });
+  expect((await bridge.get(`${consumer.path}/positions`)).body).toEqual({ offsets: [] });
+  expect((await bridge.get(`${consumer.path}/offsets`)).body).toEqual({ offsets: [] });
+});
+
 describe('requests that are refused', () => {
   test.each([
     ['', { offsets: [] }, 204, undefined],

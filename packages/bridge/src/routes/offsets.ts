@@ -1,10 +1,10 @@
-/** Committing and moving the positions of a consumer. */
+/** Committing, moving and telling the positions of a consumer. */
 import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
 import { consumerBody, identityOf, partitionsOf } from './consumer-request.ts';
-import { type ApiServer, answerEmpty } from './server.ts';
+import { type ApiServer, answer, answerEmpty } from './server.ts';
 import { exactInteger } from './violations.ts';
 
 /** The original answers so when `offsets` is absent, and clients' tests compare it. */
@@ -41,6 +41,23 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
       return answerEmpty(reply, 204);
     });
   }
+}
+
+/** Beyond the original: where a consumer is. */
+export function addPositionReports(server: ApiServer, registry: ConsumerRegistry): void {
+  server.on('listCommitted', async ({ params }, reply) => {
+    return answer(reply, offsetsText(await registry.find(identityOf(params)).committed()));
+  });
+  server.on('listPositions', async ({ params }, reply) => {
+    return answer(reply, offsetsText(await registry.find(identityOf(params)).positions()));
+  });
+}
+
+function offsetsText(offsets: readonly PartitionOffset[]): string {
+  const entries = offsets.map(
+    ({ topic, partition, offset }) => `{"partition":${partition},"offset":${offset},"topic":${JSON.stringify(topic)}}`,
+  );
+  return `{"offsets":[${entries.join(',')}]}`;
 }
 
 type OffsetBody = NonNullable<OffsetCommitSeekList['offsets']>[number];

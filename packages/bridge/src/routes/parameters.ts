@@ -19,6 +19,19 @@ export function booleanParameter(target: string, name: string): boolean {
   throw new BridgeError('schemaViolation', { validationErrors: [wrongType(readLiteral(text), 'boolean')] });
 }
 
+/** One of a few words; `undefined` when absent. Errors: `schemaViolation`. */
+export function choiceParameter<Word extends string>(
+  target: string,
+  name: string,
+  words: readonly Word[],
+): Word | undefined {
+  const text = queryParameter(target, name);
+  if (text === undefined) return undefined;
+  const word = words.find((candidate) => candidate === text);
+  if (word !== undefined) return word;
+  throw new BridgeError('schemaViolation', { validationErrors: [`${name} must be one of: ${words.join(', ')}`] });
+}
+
 /**
  * The number of a partition in a path; may be negative.
  * Errors: `schemaViolation` for what is no integer, `invalidValue` for one that is too large or not written as one.

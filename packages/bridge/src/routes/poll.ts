@@ -3,14 +3,14 @@ import type { Socket } from 'node:net';
 import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
 import type { FastifyReply } from 'fastify';
 import { codecOf } from '../codec/formats.ts';
-import { answerText } from '../consumers/answer-text.ts';
+import { answerText, type ErrorPolicy } from '../consumers/answer-text.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Delivery, Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { StoredRecord } from '../records.ts';
 import { identityOf } from './consumer-request.ts';
-import { integerParameter } from './parameters.ts';
+import { choiceParameter, integerParameter } from './parameters.ts';
 import { type ApiServer, answer, type Request } from './server.ts';
 
 export interface PollDependencies {
@@ -18,6 +18,7 @@ export interface PollDependencies {
   metrics: Metrics;
 }
 
+const ERROR_POLICIES: readonly ErrorPolicy[] = ['fail', 'report'];
 const DEFAULT_POLL_TIMEOUT_MS = 100;
 /** Longest delay of a timer in Node, and far beyond any client's patience. */
 const MAX_POLL_TIMEOUT_MS = 2 ** 31 - 1;
@@ -27,8 +28,9 @@ export function addPollRoute(server: ApiServer, { registry, metrics }: PollDepen
   server.on('poll', async (request, reply) => {
     const timeoutMs = integerParameter(request.target, 'timeout') ?? DEFAULT_POLL_TIMEOUT_MS;
     const maxBytes = integerParameter(request.target, 'max_bytes') ?? Number.POSITIVE_INFINITY;
+    const onError = choiceParameter(request.target, 'on_error', ERROR_POLICIES) ?? 'fail';
     const session = registry.find(identityOf(request.params));
-    await poll(session, { request, reply, timeoutMs, maxBytes, metrics, deliveries });
+    await poll(session, { request, reply, timeoutMs, maxBytes, onError, metrics, deliveries });
     return reply;
   });
 }
@@ -38,12 +40,13 @@ interface PollContext {
   reply: FastifyReply;
   timeoutMs: number;
   maxBytes: number;
+  onError: ErrorPolicy;
   metrics: Metrics;
   deliveries: DeliveryWatch;
 }
 
 async function poll(session: Session, context: PollContext): Promise<void> {
-  const { request, reply, timeoutMs, maxBytes, metrics, deliveries } = context;
+  const { request, reply, timeoutMs, maxBytes, onError, metrics, deliveries } = context;
   if (timeoutMs < 0) {
     throw new BridgeError('kafkaRefused', {
       message: `java.lang.IllegalArgumentException: Invalid negative timeout ${timeoutMs}`,
@@ -59,7 +62,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
     signal: gone.signal,
     deliver: async (records: readonly StoredRecord[], takeBack): Promise<Delivery> => {
-      const { text, recordCount } = answerText(records, codecOf(format), maxBytes);
+      const { text, recordCount } = answerText(records, codecOf(format), maxBytes, onError);
       deliveries.watch(request.raw.socket, () => {
         if (takeBack()) metrics.countTakenBack();
       });

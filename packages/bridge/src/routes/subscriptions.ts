@@ -26,6 +26,10 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
     const { assigned } = registry.find(identityOf(params));
     return answer(reply, JSON.stringify(subscribedTopics(assigned)));
   });
+  server.on('listAssignments', async ({ params }, reply) => {
+    const partitions = registry.find(identityOf(params)).assigned.map(({ topic, partition }) => ({ partition, topic }));
+    return answer(reply, JSON.stringify({ partitions } satisfies Partitions));
+  });
   server.on('assign', async (request, reply) => {
     const body = consumerBody(request, Partitions) as Partitions;
     const session = registry.find(identityOf(request.params));

@@ -70,6 +70,9 @@ function mayBeExecutedTwice({ operation, method, produce }: RetryInput): boolean
     case 'getPartition':
     case 'getOffsets':
     case 'poll':
+    case 'listCommitted':
+    case 'listAssignments':
+    case 'listPositions':
     case 'commit':
     case 'seek':
     case 'seekToBeginning':
