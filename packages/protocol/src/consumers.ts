@@ -89,3 +89,35 @@ export const SubscribedTopicList = Type.Object(
   { $id: 'SubscribedTopicList', title: 'SubscribedTopicList' },
 );
 export type SubscribedTopicList = Static<typeof SubscribedTopicList>;
+
+/** A key or value as the consumer's format shows it. */
+const Embedded = Type.Unknown({ description: "JSON, base64 or text, by the consumer's format; null for none." });
+
+/** One entry of the answer of `poll`. */
+export const ConsumerRecord = Type.Object(
+  {
+    topic: Type.String(),
+    key: Type.Optional(Embedded),
+    value: Type.Optional(Embedded),
+    partition: Type.Integer({ format: 'int32' }),
+    offset: Type.Integer({ format: 'int64' }),
+    timestamp: Type.Optional(Type.Integer({ format: 'int64', description: 'Milliseconds since 1970.' })),
+    headers: Type.Optional(
+      Type.Array(
+        Type.Object({
+          key: Type.String(),
+          value: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'base64' }),
+        }),
+      ),
+    ),
+    error_code: Type.Optional(Type.Integer({ description: 'With on_error=report: why there is no key and value.' })),
+    message: Type.Optional(Type.String()),
+  },
+  { $id: 'ConsumerRecord', title: 'ConsumerRecord' },
+);
+
+/** Answer of `poll`. */
+export const ConsumerRecordList = Type.Array(ConsumerRecord, {
+  $id: 'ConsumerRecordList',
+  title: 'ConsumerRecordList',
+});

@@ -1,5 +1,6 @@
 /** Bodies of the topic operations; the order of properties is the order in which violations are reported. */
 import { type Static, Type } from 'typebox';
+import { ErrorBody } from './errors.ts';
 
 /** A key, as the API embeds it: numbers, booleans and null are refused. */
 export const RecordKey = Type.Unsafe<string | object>({
@@ -90,4 +91,20 @@ export const OffsetsSummary = Type.Object(
     end_offset: Type.Integer({ format: 'int64' }),
   },
   { $id: 'OffsetsSummary', title: 'OffsetsSummary' },
+);
+
+/** Answer of `send` and `sendToPartition`: one entry for each record, in their order. */
+export const OffsetRecordSentList = Type.Object(
+  {
+    offsets: Type.Array(
+      Type.Union([
+        Type.Object(
+          { partition: Type.Integer({ format: 'int32' }), offset: Type.Integer({ format: 'int64' }) },
+          { $id: 'OffsetRecordSent', title: 'OffsetRecordSent' },
+        ),
+        ErrorBody,
+      ]),
+    ),
+  },
+  { $id: 'OffsetRecordSentList', title: 'OffsetRecordSentList' },
 );

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { OPERATIONS } from '@causeway/protocol/paths.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from '../../../../test/harness/bridge.ts';
 import { until } from '../../../../test/harness/until.ts';
@@ -98,4 +99,44 @@ test('requests that follow each other on one connection are answered in order', 
   );
   expect(answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
   expect(answer).toMatch(/bridge_version":"[^"]+"\}$/);
+});
+
+describe('the OpenAPI document', () => {
+  test('has every route of the router, and no other', async () => {
+    const { status, headers, body } = await bridge.get('/openapi');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('application/json');
+    expect(body.openapi).toBe('3.1.0');
+    expect((await bridge.get('/openapi/v3')).body).toEqual(body);
+    const described = Object.entries<Record<string, { operationId: string }>>(body.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { operationId }]) => ({ path, method: method.toUpperCase(), operationId })),
+    );
+    expect(described.map(({ operationId }) => operationId).sort()).toEqual(
+      OPERATIONS.map(({ operation }) => operation).sort(),
+    );
+    for (const { path, method } of described) {
+      const target = path.replaceAll(/\{\w+\}/g, 'x');
+      // Every other method is refused, with those that the router has.
+      const refused = await bridge.request('PUT', target);
+      expect(refused.status).toBe(405);
+      expect(refused.headers.get('allow')?.split(',')).toContain(method);
+      expect(refused.headers.get('allow')?.split(',')).toHaveLength(Object.keys(body.paths[path]).length);
+    }
+  });
+
+  test('refers only to schemas that it has', async () => {
+    const { text, body } = await bridge.get('/openapi');
+    const references = [...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name);
+    expect([...new Set(references)].sort()).toEqual(Object.keys(body.components.schemas).sort());
+    expect(body.components.schemas.NewTopic.properties.partitions_count.type).toEqual(['integer', 'null']);
+    expect(text).not.toContain('"$id"');
+  });
+
+  test.each([
+    [{ 'x-forwarded-prefix': '/kafka' }, '/kafka'],
+    [{ 'x-forwarded-prefix': '/kafka', 'x-forwarded-path': '/path' }, '/path'],
+    [{}, undefined],
+  ])('behind %j', async (headers, basePath) => {
+    expect((await bridge.get('/openapi', headers as Record<string, string>)).body.basePath).toBe(basePath);
+  });
 });
