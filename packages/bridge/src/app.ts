@@ -132,7 +132,11 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   const admin = new Admin(cluster);
   addTopicRoutes(server, admin);
   addAdminRoutes(server, admin);
-  addProduceRoutes(server, { sink: batcher, metrics });
+  addProduceRoutes(server, {
+    ...{ sink: batcher, metrics },
+    isEnabled: config.producer.isEnabled,
+    maxRecords: config.limits.maxRecords,
+  });
   addConsumerRoutes(server, registry);
   addSubscriptionRoutes(server, registry);
   addOffsetRoutes(server, registry);

@@ -47,6 +47,10 @@ const KafkaConfig = Entry(
 
 const ProducerConfig = Section(
   {
+    isEnabled: Type.Boolean({
+      description: 'Whether records may be produced; 503 otherwise. Topics can be created all the same.',
+      default: true,
+    }),
     acks: Choice(['all', 'leader'], {
       description: 'Who must have stored a record before the client gets its offset.',
       default: 'all',
@@ -85,6 +89,12 @@ const ProducerConfig = Section(
 
 const ConsumersConfig = Section(
   {
+    isEnabled: Type.Boolean({ description: 'Whether consumers may be created; 503 otherwise.', default: true }),
+    maxCount: Type.Integer({
+      description: 'Most consumers that live on this bridge; more are refused with 503.',
+      default: 10_000,
+      minimum: 1,
+    }),
     inactivityTimeoutMs: milliseconds({
       description: 'A consumer that no request has touched for this long is closed, in milliseconds.',
       default: 300_000,
@@ -160,6 +170,11 @@ export const BridgeConfig = Entry(
           description: 'Largest request body; larger ones are refused with 413.',
           default: 16_777_216,
           minimum: 1024,
+        }),
+        maxRecords: Type.Integer({
+          description: 'Most records of one produce request; more are refused with 413.',
+          default: 100_000,
+          minimum: 1,
         }),
       },
       { description: 'What clients may ask for.' },

@@ -57,6 +57,15 @@ const ERRORS = {
       'org.apache.kafka.clients.consumer.CommitFailedException: Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment; it is likely that the consumer was kicked out of the group.',
   },
   kafkaUnavailable: { status: 503, message: 'Kafka did not answer in time' },
+  producerDisabled: {
+    status: 503,
+    message: 'Producer is disabled in config. To enable producer update http.producer.enabled to true',
+  },
+  consumerDisabled: {
+    status: 503,
+    message: 'Consumer is disabled in config. To enable consumer update http.consumer.enabled to true',
+  },
+  tooManyRecords: { status: 413, message: 'The request has too many records' },
   overloaded: { status: 503, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },
   notReady: { status: 503, message: 'Bridge is not ready' },

@@ -19,6 +19,7 @@ export interface RegistryDependencies {
 
 /** How often consumers that nobody uses are looked for. */
 const EXPIRY_INTERVAL_MS = 1000;
+const RETRY_AFTER_SECONDS = 1;
 
 export class ConsumerRegistry {
   readonly #dependencies: RegistryDependencies;
@@ -44,6 +45,11 @@ export class ConsumerRegistry {
     return { resetPolicy: consumers.defaultAutoOffsetReset, requestTimeoutMs: kafka.requestTimeoutMs };
   }
 
+  /** Whether consumers may be created at all. */
+  get isEnabled(): boolean {
+    return this.#dependencies.consumers.isEnabled;
+  }
+
   generateName(): string {
     return `${this.#dependencies.bridgeName}-${randomUUID()}`;
   }
@@ -52,12 +58,15 @@ export class ConsumerRegistry {
     return this.#sessions.has(keyOf(identity));
   }
 
-  /** Errors: `consumerExists`, `shuttingDown`. */
+  /** Errors: `consumerExists`, `overloaded` at the limit, `shuttingDown`. */
   create(identity: SessionIdentity, options: SessionOptions): Session {
     if (this.#isStopping) throw new BridgeError('shuttingDown');
     const key = keyOf(identity);
     if (this.#sessions.has(key)) throw new BridgeError('consumerExists');
     const { cluster, log, kafka, consumers } = this.#dependencies;
+    if (this.#sessions.size >= consumers.maxCount) {
+      throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
     const session = new Session(identity, options, {
       cluster,
       kafka,

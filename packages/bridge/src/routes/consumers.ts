@@ -10,6 +10,7 @@ import { type ApiServer, answer, answerEmpty, type Request } from './server.ts';
 export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('createConsumer', async (request, reply) => {
     const body = consumerBody(request, ConsumerOptions, { isOptional: true }) as ConsumerOptions | undefined;
+    if (!registry.isEnabled) throw new BridgeError('consumerDisabled');
     return answer(reply, JSON.stringify(createConsumer(registry, request, body ?? {})));
   });
   server.on('deleteConsumer', async ({ params }, reply) => {

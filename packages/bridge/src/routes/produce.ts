@@ -25,6 +25,9 @@ export interface RecordSink {
 export interface ProduceDependencies {
   sink: RecordSink;
   metrics: Metrics;
+  isEnabled: boolean;
+  /** Of one request. */
+  maxRecords: number;
 }
 
 /** The original answers so when `records` is absent, and clients' tests compare it. */
@@ -52,7 +55,14 @@ interface Production {
   records: RecordToProduce[];
 }
 
-async function produce({ request, reply, isAsync, records }: Production, { sink, metrics }: ProduceDependencies) {
+async function produce({ request, reply, isAsync, records }: Production, dependencies: ProduceDependencies) {
+  const { sink, metrics, isEnabled, maxRecords } = dependencies;
+  if (!isEnabled) throw new BridgeError('producerDisabled');
+  if (records.length > maxRecords) {
+    throw new BridgeError('tooManyRecords', {
+      message: `The request has ${records.length} records, more than the limit of ${maxRecords}`,
+    });
+  }
   const counted = sink.send(request.params['topic'] ?? '', records).then((results) => {
     const storedCount = results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
     metrics.countProduced(storedCount, results.length - storedCount);
