@@ -122,8 +122,10 @@ async function expectBoundedFailures(topic: string, consumerPath: string): Promi
 }
 
 async function produceUntilStored(topic: string, value: string): Promise<void> {
-  await until('the record is stored', async () => {
+  const isStored = async (): Promise<boolean> => {
     const { body } = await bridge.produce(topic, { records: [{ value }] });
     return 'offset' in body.offsets[0];
-  });
+  };
+  // The start of a broker is in it, which takes its time on a machine that has other work.
+  await until('the record is stored', isStored, { timeoutMs: 30_000 });
 }
