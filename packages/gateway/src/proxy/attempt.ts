@@ -67,11 +67,12 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     this.#options = options;
   }
 
-  start(): void {
-    const { request, target } = this.#options;
+  /** `nowMs`: what the clock says. */
+  start(nowMs: number): void {
+    const { request, target, timeoutMs } = this.#options;
     target.inFlight.add(this);
     this.trial = target.breaker.started();
-    this.#extend();
+    this.deadlineMs = nowMs + timeoutMs;
     // A long upload is not a silent target. Set for streams only: a callback on every request is not free.
     const { body } = request;
     const isBuffered = body === undefined || Buffer.isBuffer(body);

@@ -23,7 +23,7 @@ export interface BodyReceiver {
   onBuffered(body: Buffer): void;
   /** The body is longer than `bufferBytes`. */
   onStreamed(body: StreamedBody): void;
-  onTooLarge(): void;
+  onBodyTooLarge(): void;
 }
 
 /** Thrown into the stream of a body that turns out longer than allowed. */
@@ -45,7 +45,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
   const lengthText = request.headers['content-length'];
   const declaredBytes = lengthText === undefined ? undefined : Number(lengthText);
   if (declaredBytes !== undefined && declaredBytes > limits.maxBodyBytes) {
-    receiver.onTooLarge();
+    receiver.onBodyTooLarge();
     return;
   }
   if (declaredBytes !== undefined && declaredBytes > limits.bufferBytes) {
@@ -82,7 +82,7 @@ function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: Bo
     request.off('data', onData);
     request.off('end', onEnd);
     request.pause();
-    if (totalBytes > limits.maxBodyBytes) receiver.onTooLarge();
+    if (totalBytes > limits.maxBodyBytes) receiver.onBodyTooLarge();
     else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes, undefined));
   };
   const onEnd = (): void => receiver.onBuffered(Buffer.concat(chunks, totalBytes));

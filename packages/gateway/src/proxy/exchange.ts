@@ -12,7 +12,7 @@ import type { Target } from '../regions/target.ts';
 import { NO_REGION, outcomeOfStatus, type RequestOutcome } from '../stats.ts';
 import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { hasBody, readBody, type StreamedBody } from './body.ts';
+import { type BodyReceiver, hasBody, readBody, type StreamedBody } from './body.ts';
 import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
@@ -22,7 +22,7 @@ import { attemptFailure, type FailureCode, requestFailure } from './own-answers.
 import type { Peer, PeerRequest } from './peer.ts';
 import { type Decision, decide } from './retry.ts';
 
-export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
+export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, SelectionRequest {
   readonly #context: ExchangeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -89,16 +89,18 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
   }
 
   #readBody(expectation: Expectation | undefined): void {
-    readBody(this.#request, this.#settings.request, {
-      onBuffered: (body) => this.#begin(body),
-      onStreamed: (body) => {
-        // Whatever ends the exchange ends the stream; its error has been told by then.
-        body.stream.on('error', () => {});
-        this.#begin(body);
-      },
-      onTooLarge: () => this.onBodyTooLarge(),
-    });
+    readBody(this.#request, this.#settings.request, this);
     if (expectation === 'continue' && !this.#isDone) this.#response.writeContinue();
+  }
+
+  onBuffered(body: Buffer): void {
+    this.#begin(body);
+  }
+
+  onStreamed(body: StreamedBody): void {
+    // Whatever ends the exchange ends the stream; its error has been told by then.
+    body.stream.on('error', () => {});
+    this.#begin(body);
   }
 
   #begin(body: Buffer | StreamedBody | undefined): void {
@@ -108,12 +110,13 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     const { request } = this.#settings;
     const isPoll = this.#url.operation === 'poll';
     const limitMs = isPoll ? pollTimeoutMs(this.#path) + request.pollMarginMs : request.deadlineMs;
-    this.#deadlineMs = this.#context.now() + limitMs;
+    const nowMs = this.#context.now();
+    this.#deadlineMs = nowMs + limitMs;
     this.#findHome();
     if (body !== undefined && !Buffer.isBuffer(body) && body.lengthBytes !== undefined) {
       this.#headers.push('content-length', String(body.lengthBytes));
     }
-    this.#tryNext();
+    this.#tryNext(nowMs);
   }
 
   #findHome(): void {
@@ -128,7 +131,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
     return Buffer.isBuffer(this.#body) ? this.#body : undefined;
   }
 
-  #tryNext(): void {
+  #tryNext(nowMs: number): void {
     if (this.#isDone) return;
     const target = selectTarget(this.#context.regions.snapshot, this, this.#tried);
     if (target === undefined) {
@@ -136,7 +139,6 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
       return;
     }
     const { request, response } = this.#settings;
-    const nowMs = this.#context.now();
     const leftMs = Math.max(1, this.#deadlineMs - nowMs);
     const isPoll = this.#url.operation === 'poll';
     const path = isPoll && this.#tried.length > 0 ? shortenPoll(this.#path, nowMs - this.#startMs) : this.#path;
@@ -149,7 +151,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
       now: this.#context.now,
       owner: this,
     });
-    this.#attempt.start();
+    this.#attempt.start(nowMs);
   }
 
   onSettled(attempt: Attempt, outcome: Outcome): void {
@@ -166,7 +168,7 @@ export class Exchange implements AttemptOwner, PeerRequest, SelectionRequest {
       case 'retry':
         if (!isSurelyNotExecuted(outcome)) this.#mayHaveBeenExecuted = true;
         this.#context.stats.retried(outcome.kind === 'answered' ? `status_${outcome.status}` : outcome.kind);
-        this.#tryNext();
+        this.#tryNext(this.#context.now());
         break;
       case 'reply':
         this.#reply(attempt);
