@@ -16,8 +16,8 @@ import { formatTable, median } from './statistics.ts';
 
 const CONNECTIONS = 64;
 const WARM_UP_SECONDS = 4;
-const ROUNDS = 3;
-const ROUND_SECONDS = 5;
+const ROUNDS = 5;
+const ROUND_SECONDS = 4;
 /** One record whose value has 100 bytes. */
 const BODY = JSON.stringify({ records: [{ key: 'sensor-1', value: { text: 'x'.repeat(89) } }] });
 
