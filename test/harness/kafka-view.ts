@@ -1,6 +1,6 @@
 /** Kafka as kafkajs sees it: the independent witness of the tests. */
 import { randomUUID } from 'node:crypto';
-import { independentClient } from '@causeway/lab/stack/kafka.ts';
+import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
 import type { Admin, KafkaMessage } from 'kafkajs';
 import { until } from './until.ts';
 
@@ -41,16 +41,8 @@ export class KafkaView {
   }
 
   async createTopic(topic: string, partitionCount = 1, configs: Record<string, string> = {}): Promise<void> {
-    await this.#admin.createTopics({
-      waitForLeaders: true,
-      topics: [
-        {
-          topic,
-          numPartitions: partitionCount,
-          configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
-        },
-      ],
-    });
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    await createTopics(this.#admin, [{ topic, numPartitions: partitionCount, configEntries }]);
   }
 
   /** By partition; -1 where nothing is committed. */

@@ -6,11 +6,6 @@ import { until } from './until.ts';
 
 const CLIENT_COUNT = 8;
 
-export interface Slowest {
-  latencyMs: number;
-  record: number;
-}
-
 export class ProduceLoad {
   readonly failures: string[] = [];
   readonly acknowledged = new Set<number>();

@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { independentClient } from '@causeway/lab/stack/kafka.ts';
 import { connectionsApiChannel, connectionsConnectsChannel } from '@platformatic/kafka';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { StoredRecord } from '../records.ts';
-import { Cluster } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { GroupCoordinator } from './coordinator.ts';
 import { Fetcher, type FetcherOptions, type OutOfRangePolicy } from './fetcher.ts';
 import { within } from './limits.ts';
@@ -16,13 +17,7 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = new Cluster({
-    bootstrapServers: inject('kafkaBootstrap').split(','),
-    clientId: 'test',
-    connectTimeoutMs: 3000,
-    requestTimeoutMs: 5000,
-    metadataMaxAgeMs: 30_000,
-  });
+  cluster = testCluster(inject('kafkaBootstrap'));
 });
 
 afterAll(async () => {

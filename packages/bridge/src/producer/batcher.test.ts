@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
-import { Cluster } from '../kafka/cluster.ts';
+import type { Cluster } from '../kafka/cluster.ts';
 import { ProduceClient, partitionForKey } from '../kafka/produce.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
@@ -12,13 +13,7 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = new Cluster({
-    bootstrapServers: inject('kafkaBootstrap').split(','),
-    clientId: 'test',
-    connectTimeoutMs: 3000,
-    requestTimeoutMs: 5000,
-    metadataMaxAgeMs: 30_000,
-  });
+  cluster = testCluster(inject('kafkaBootstrap'));
 });
 
 afterAll(async () => {
@@ -189,6 +184,10 @@ test('a partition that was added a moment ago is found', async () => {
   const { batcher } = newBatcher();
   await batcher.send(topic, [record('a')]);
   await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+  await until('the broker tells of it', async () => {
+    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.length === 2;
+  });
   expect(stored(await batcher.send(topic, [record('b', { partition: 1 })]))).toEqual([{ partition: 1, offset: 0n }]);
 });
 

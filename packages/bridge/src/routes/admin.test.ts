@@ -1,3 +1,4 @@
+import { createTopics } from '@causeway/lab/stack/kafka.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from '../../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
@@ -55,7 +56,7 @@ describe('a topic is created', () => {
     { partitions_count: -1, replication_factor: -1 },
   ])('with as many partitions as the broker finds right: %j', async (options) => {
     const [topic, byDefault] = [unique('created'), unique('default')];
-    await kafka.admin.createTopics({ topics: [{ topic: byDefault }], waitForLeaders: true });
+    await createTopics(kafka.admin, [{ topic: byDefault }]);
     expect((await create({ topic_name: topic, ...options })).status).toBe(201);
     expect(await partitionCountOf(topic)).toBe(await partitionCountOf(byDefault));
   });

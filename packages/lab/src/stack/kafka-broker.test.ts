@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { until } from '../../../../test/harness/until.ts';
 import { KafkaBroker } from './kafka-broker.ts';
 import { findFreePorts, isPortFree } from './ports.ts';
 import { Reaper } from './process.ts';
@@ -67,12 +68,14 @@ test('killing a broker in a container kills the container, and starting it again
   const broker = newBroker();
   await broker.start();
   await broker.kill();
-  expect(await isPortFree(port)).toBe(true);
+  // A process that was killed gives its port back a moment later.
+  await until('the port is free', () => isPortFree(port));
   await broker.start();
   expect(await isPortFree(port)).toBe(false);
   await broker.stop();
   broker.remove();
-  expect(await isPortFree(port)).toBe(true);
+  // A process that was killed gives its port back a moment later.
+  await until('the port is free', () => isPortFree(port));
   const name = `causeway-kafka-${process.pid}-${port}`;
   const calls = readFileSync(join(directory, 'calls'), 'utf8').trim().split('\n');
   expect(calls[0]).toMatch(new RegExp(`^run --name ${name} --publish 127\\.0\\.0\\.1:${port}:${port} .*apache/kafka`));
@@ -82,6 +85,7 @@ test('killing a broker in a container kills the container, and starting it again
 test('a container goes with the lab, also when nobody stops it', async () => {
   await newBroker().start();
   await reaper.close();
-  expect(await isPortFree(port)).toBe(true);
+  // A process that was killed gives its port back a moment later.
+  await until('the port is free', () => isPortFree(port));
   expect(existsSync(join(directory, 'container'))).toBe(false);
 });

@@ -1,6 +1,6 @@
 /** A real Apache Kafka in KRaft mode on loopback (one broker, or three with replication factor 3), or one that runs already. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Kafka, logLevel } from 'kafkajs';
+import { type Admin, type ITopicConfig, Kafka, KafkaJSProtocolError, logLevel } from 'kafkajs';
 import { LabError } from '../errors.ts';
 import { KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
 import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
@@ -148,14 +148,14 @@ export async function ensureTopics(
     const existing = new Set(await admin.listTopics());
     const missing = topics.filter((topic) => !existing.has(topic.name));
     if (missing.length > 0) {
-      await admin.createTopics({
-        topics: missing.map(({ name, partitionCount }) => ({
+      await createTopics(
+        admin,
+        missing.map(({ name, partitionCount }) => ({
           topic: name,
           numPartitions: partitionCount,
           replicationFactor: -1,
         })),
-        waitForLeaders: true,
-      });
+      );
     }
   } catch (cause) {
     const names = topics.map((topic) => topic.name).join(', ');
@@ -164,5 +164,33 @@ export async function ensureTopics(
     });
   } finally {
     await admin.disconnect();
+  }
+}
+
+/** How long a new topic may take to be known everywhere, and how often that is asked. */
+const TOPIC_TIMEOUT_MS = 10_000;
+const TOPIC_POLL_MS = 20;
+
+/**
+ * Creates topics and waits until each partition's leader answers for it. kafkajs's own `waitForLeaders` gives up when a
+ * broker has not heard of the topic yet, and a leader that is named may need a moment more. Errors: those of kafkajs.
+ */
+export async function createTopics(admin: Admin, topics: ITopicConfig[]): Promise<void> {
+  await admin.createTopics({ topics, waitForLeaders: false });
+  const deadlineMs = performance.now() + TOPIC_TIMEOUT_MS;
+  for (const { topic } of topics) {
+    while (!(await leadersAnswer(admin, topic, deadlineMs))) await delay(TOPIC_POLL_MS);
+  }
+}
+
+/** Whether every partition's leader tells where it ends. Errors: whatever does not pass, and anything after the deadline. */
+async function leadersAnswer(admin: Admin, topic: string, deadlineMs: number): Promise<boolean> {
+  try {
+    await admin.fetchTopicOffsets(topic);
+    return true;
+  } catch (error) {
+    const mayPass = error instanceof KafkaJSProtocolError && error.retriable;
+    if (!mayPass || performance.now() > deadlineMs) throw error;
+    return false;
   }
 }

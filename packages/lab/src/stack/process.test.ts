@@ -7,7 +7,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { LabProcess, type ProcessEvent, type ProcessSpec, Reaper } from './process.ts';
+import { isAlive, LabProcess, type ProcessEvent, type ProcessSpec, Reaper } from './process.ts';
 
 let directory: string;
 const reaper = new Reaper();
@@ -36,15 +36,6 @@ function start(script: string, more: Partial<ProcessSpec> = {}): Promise<LabProc
 /** Awaits that a child says so in its log. */
 async function untilLogged(child: LabProcess, text: string): Promise<void> {
   await child.waitUntilReady(async () => readFileSync(child.logFile, 'utf8').includes(text), { timeoutMs: 10_000 });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const STAYS = 'setInterval(() => {}, 1000);';

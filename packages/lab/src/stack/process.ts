@@ -241,3 +241,13 @@ export class LabProcess {
     this.signal('SIGKILL');
   }
 }
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: somebody else's, but alive.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

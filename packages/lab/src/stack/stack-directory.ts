@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import process from 'node:process';
 import { LabError } from '../errors.ts';
+import { isAlive } from './process.ts';
 import type { RegionName } from './regions.ts';
 
 /** The content of `stack.json`. A `pid` is null while that process does not run. */
@@ -85,15 +86,5 @@ function readPid(file: string): number | undefined {
     return pid > 0 ? pid : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: somebody else's, but alive.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

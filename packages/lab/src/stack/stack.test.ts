@@ -5,6 +5,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { assertPortsFree, findStackPorts } from './ports.ts';
+import { isAlive } from './process.ts';
 import { type Region, type StackEvent, type StackOptions, startStack } from './stack.ts';
 import type { StackFile } from './stack-directory.ts';
 
@@ -15,15 +16,6 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'causeway-stack-'));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function startedPids(events: StackEvent[]): number[] {
   return events.flatMap((event) => (event.type === 'started' ? [event.pid] : []));

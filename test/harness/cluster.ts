@@ -1,0 +1,13 @@
+/** A bridge's connections to Kafka, for tests of what stands on them. */
+import { Cluster } from '@causeway/bridge/kafka/cluster.ts';
+
+/** `bootstrap` as `host:port,…`; whoever asks for it closes it. */
+export function testCluster(bootstrap: string): Cluster {
+  return new Cluster({
+    bootstrapServers: bootstrap.split(','),
+    clientId: 'test',
+    connectTimeoutMs: 3000,
+    requestTimeoutMs: 5000,
+    metadataMaxAgeMs: 30_000,
+  });
+}
