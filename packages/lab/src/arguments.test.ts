@@ -7,6 +7,7 @@ const DEFAULTS: LabOptions = {
   brokerCount: 1,
   bootstrap: undefined,
   portBase: 8080,
+  directory: undefined,
   schedule: [],
 };
 
@@ -23,6 +24,7 @@ describe('what is understood', () => {
     ['--bootstrap c:3', { bootstrap: 'c:3' }, { KAFKA_BOOTSTRAP_SERVERS: 'a:1' }],
     ['--brokers 1', { brokerCount: 1 }, { KAFKA_BOOTSTRAP_SERVERS: 'a:1' }],
     ['--port-base 18080', { portBase: 18_080 }],
+    ['--directory /tmp/lab', { directory: '/tmp/lab' }],
     [
       '--seconds 40 --kill east@10 --restore east@25 --kill west@30',
       {

@@ -12,6 +12,8 @@ export interface LabOptions {
   brokerCount: 1 | 3;
   bootstrap: string | undefined;
   portBase: number;
+  /** For logs, Kafka's data and `stack.json`; undefined: `.causeway` in the repository. */
+  directory: string | undefined;
   /** In the order of time. */
   schedule: ScheduledAction[];
 }
@@ -30,6 +32,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
   --brokers 1|3             brokers of the Kafka that is started (default 1)
   --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
+  --directory DIR           for logs, Kafka's data and stack.json; emptied at the start
+                            (default .causeway in the repository)
   --help                    this text`;
 
 const OPTIONS = {
@@ -40,6 +44,7 @@ const OPTIONS = {
   brokers: { type: 'string' },
   bootstrap: { type: 'string' },
   'port-base': { type: 'string' },
+  directory: { type: 'string' },
   help: { type: 'boolean' },
 } as const;
 
@@ -61,6 +66,7 @@ export function parseArguments(
     brokerCount: readBrokerCount(last('brokers')),
     bootstrap: readBootstrap('--bootstrap', last('bootstrap')),
     portBase: DEFAULT_PORT_BASE,
+    directory: last('directory'),
     schedule: buildSchedule({
       kills: (given.get('kill') ?? []).map((text) => readRegionAtSecond('--kill', text)),
       restores: (given.get('restore') ?? []).map((text) => readRegionAtSecond('--restore', text)),

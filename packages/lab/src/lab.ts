@@ -1,5 +1,5 @@
 /** One run of the lab: the system up, traffic through it, regions killed and restored, the books closed, all stopped. */
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabOptions } from './arguments.ts';
 import { type RegionState, RegionSwitch } from './chaos/region-switch.ts';
@@ -61,10 +61,11 @@ export class Lab {
 
   /** Runs until the time is over or the signal. Errors: those of `startStack`; everything is stopped then. */
   async run(signal: AbortSignal): Promise<LabOutcome> {
-    const { bootstrap, brokerCount, portBase, hasTraffic } = this.#options;
+    const { bootstrap, brokerCount, portBase, hasTraffic, directory } = this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
     const stack = await startStack({
       ...{ bootstrap, brokerCount, signal },
+      directory: directory === undefined ? undefined : resolve(this.#directory, directory),
       ports: defaultPorts(brokerCount, portBase),
       onEvent: (event) => this.#show(event),
     });

@@ -1,6 +1,6 @@
 /** A real Apache Kafka in KRaft mode on loopback (one broker, or three with replication factor 3), or one that runs already. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Admin, type ITopicConfig, Kafka, KafkaJSProtocolError, logLevel } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
 import { LabError } from '../errors.ts';
 import { KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
 import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
@@ -189,7 +189,7 @@ async function leadersAnswer(admin: Admin, topic: string, deadlineMs: number): P
     await admin.fetchTopicOffsets(topic);
     return true;
   } catch (error) {
-    const mayPass = error instanceof KafkaJSProtocolError && error.retriable;
+    const mayPass = error instanceof kafkajs.KafkaJSProtocolError && error.retriable;
     if (!mayPass || performance.now() > deadlineMs) throw error;
     return false;
   }

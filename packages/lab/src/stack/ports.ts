@@ -64,6 +64,18 @@ export async function findStackPorts(brokerCount: 1 | 3): Promise<StackPorts> {
   };
 }
 
+/** A free base for `--port-base`, for tests: every port of the stack is free. */
+export async function findPortBase(brokerCount: 1 | 3, random: () => number = Math.random): Promise<number> {
+  const span = Math.max(...describePorts(defaultPorts(brokerCount, 0)).map(({ port }) => port));
+  const width = TEST_PORT_RANGE.last - span - TEST_PORT_RANGE.first + 1;
+  for (;;) {
+    const base = TEST_PORT_RANGE.first + Math.floor(random() * width);
+    const ports = describePorts(defaultPorts(brokerCount, base));
+    const areFree = await Promise.all(ports.map(({ port }) => isPortFree(port)));
+    if (!areFree.includes(false)) return base;
+  }
+}
+
 /** What each port is for, in the words of an error message. */
 export function describePorts(ports: StackPorts): { port: number; purpose: string }[] {
   return [

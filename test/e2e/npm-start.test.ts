@@ -1,0 +1,45 @@
+/** The commands of the README as a newcomer types them: the programs are run by npm and Node alone, not by the test runner. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { findPortBase } from '@causeway/lab/stack/ports.ts';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-start-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+test('npm start with a kill and a restore loses nothing, and leaves nothing behind', async () => {
+  const state = join(directory, 'state');
+  const options = ['--seconds', '14', '--kill', 'east@3', '--restore', 'east@7', '--directory', state];
+  const surroundings = ['--bootstrap', inject('kafkaBootstrap'), '--port-base', String(await findPortBase(1))];
+  const lab = spawn('npm', ['start', '--', ...options, ...surroundings], {
+    cwd: ROOT,
+    env: { ...process.env, INIT_CWD: undefined },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [lab.stdout, lab.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const [code] = await once(lab, 'close');
+  expect(output).toContain('Everything is stopped.');
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(existsSync(join(state, 'stack.json'))).toBe(false);
+});
+
+test.each([
+  ['npm start -- --help', 'Usage: npm start'],
+  ['npm run gateway -- --config config/gateway.yaml --check', 'config/gateway.yaml'],
+  ['npm run bridge -- --config config/bridge.yaml --check', 'config/bridge.yaml'],
+  ['npm run bench -- nothing', 'There is no benchmark nothing'],
+])('%s', (command, text) => {
+  const { stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: ROOT, encoding: 'utf8' });
+  expect(`${stdout}${stderr}`).toContain(text);
+});
