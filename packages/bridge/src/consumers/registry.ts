@@ -5,7 +5,8 @@ import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
-import { Session, type SessionIdentity } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
 
 export interface RegistryDependencies {

@@ -1,7 +1,7 @@
 /** What all operations on consumers read from their requests. */
 import type { Partitions } from '@causeway/protocol/consumers.ts';
 import { isConsumerBody } from '@causeway/protocol/content-types.ts';
-import type { SessionIdentity } from '../consumers/session.ts';
+import type { SessionIdentity } from '../consumers/session-identity.ts';
 import { BridgeError } from '../errors.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';

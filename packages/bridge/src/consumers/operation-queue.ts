@@ -1,0 +1,38 @@
+/** Runs the operations of one consumer one after another, and knows since when there was none. */
+
+export class OperationQueue {
+  /** Called before each operation. */
+  readonly #onNext: () => void;
+  #last: Promise<unknown> = Promise.resolve();
+  #runningCount = 0;
+  #touchedAtMs = performance.now();
+
+  constructor(onNext: () => void) {
+    this.#onNext = onNext;
+  }
+
+  /** Since the last operation, in milliseconds; 0 while one is running. */
+  idleMs(): number {
+    return this.#runningCount > 0 ? 0 : performance.now() - this.#touchedAtMs;
+  }
+
+  /** Counts as an operation that is over at once. */
+  touch(): void {
+    this.#touchedAtMs = performance.now();
+  }
+
+  /** Settles like the operation, which begins when all that came before it are over. */
+  run<T>(operation: () => T | Promise<T>): Promise<T> {
+    this.#runningCount += 1;
+    const result = this.#last.then(() => {
+      this.#onNext();
+      return operation();
+    });
+    const onEnd = (): void => {
+      this.#runningCount -= 1;
+      this.touch();
+    };
+    this.#last = result.then(onEnd, onEnd);
+    return result;
+  }
+}

@@ -1,0 +1,216 @@
+/** What a session is subscribed or assigned to: its state, its membership in the group, and the watch of a pattern. */
+import type { ConsumersConfig, KafkaConfig } from '../config.ts';
+import { BridgeError } from '../errors.ts';
+import type { Cluster } from '../kafka/cluster.ts';
+import type { GroupCoordinator } from '../kafka/coordinator.ts';
+import { type Limits, within } from '../kafka/limits.ts';
+import { Membership } from '../kafka/membership.ts';
+import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
+import type { TopicPartition } from '../records.ts';
+import { PatternWatch } from './pattern-watch.ts';
+import { groupInstanceId, type SessionIdentity } from './session-identity.ts';
+import { checkAlive, checkAssignable, checkSubscribable, readerOf, type SessionState } from './session-state.ts';
+import type { TopicPattern } from './topic-pattern.ts';
+
+export interface SubscriptionDependencies {
+  identity: SessionIdentity;
+  cluster: Cluster;
+  coordinator: GroupCoordinator;
+  kafka: KafkaConfig;
+  consumers: ConsumersConfig;
+  /** Until the session's next heartbeat. */
+  heartbeatPauseMs: () => number;
+  requestTimeoutMs: number;
+  events: SubscriptionEvents;
+}
+
+/** What the session does when its subscription changes, by the client's wish or by the group's. */
+export interface SubscriptionEvents {
+  /** Partitions may go now: the last chance to commit what was delivered. */
+  onRevoking: (limits: Limits) => Promise<void>;
+  /** Reads these partitions from now on, and no others. */
+  onAssigned: (partitions: readonly TopicPartition[]) => void;
+  /** A poll that waits looks again. */
+  onChanged: () => void;
+  /** Another bridge took this consumer over; nothing may be committed any more. */
+  onFenced: () => void;
+}
+
+/** How long a commit at a rebalance may take; the group waits for it. */
+const REVOKING_TIMEOUT_MS = 3000;
+/** Legal topic names; Kafka's `Topic.validate`. */
+const LEGAL_TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
+const EXCLUSIVE =
+  'java.lang.IllegalStateException: Subscription to topics, partitions and pattern are mutually exclusive';
+
+export class Subscription {
+  readonly #dependencies: SubscriptionDependencies;
+  readonly #lone: LoneCommitter;
+  #state: SessionState = { kind: 'idle' };
+  /** Illegal names that were subscribed to: the next poll says so, once. */
+  #illegalTopics: readonly string[] = [];
+
+  constructor(dependencies: SubscriptionDependencies) {
+    this.#dependencies = dependencies;
+    this.#lone = new LoneCommitter(dependencies.coordinator);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Who commits for a client: the member, or somebody who is none. */
+  get committer(): Committer {
+    return this.#membership ?? this.#lone;
+  }
+
+  /** Whether a commit can succeed: not by a member that its group does not know now. */
+  get isCommitPossible(): boolean {
+    return this.#membership?.isMember !== false;
+  }
+
+  /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while a pattern is subscribed to. */
+  async subscribe(topics: readonly string[]): Promise<void> {
+    checkSubscribable(this.#state);
+    if (this.#watch !== undefined && topics.length > 0) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
+    const legal = topics.filter((topic) => LEGAL_TOPIC.test(topic) && topic !== '.' && topic !== '..');
+    this.#illegalTopics = topics.filter((topic) => !legal.includes(topic));
+    if (topics.length === 0) {
+      await this.#leave();
+      this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
+      return;
+    }
+    const membership = this.#membership;
+    membership?.setTopics(legal);
+    this.#state = { kind: 'subscribed', watch: undefined, membership: membership ?? this.#createMembership(legal) };
+  }
+
+  /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while topics are subscribed to. */
+  subscribePattern(pattern: TopicPattern): void {
+    checkSubscribable(this.#state);
+    const [membership, watch] = [this.#membership, this.#watch];
+    if (membership !== undefined && watch === undefined) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
+    watch?.close();
+    const joined = membership ?? this.#createMembership([]);
+    this.#state = { kind: 'subscribed', membership: joined, watch: this.#createWatch(pattern, joined) };
+  }
+
+  /** Errors: `subscriptionConflict`, `consumerNotFound`. */
+  async assign(partitions: readonly TopicPartition[]): Promise<void> {
+    checkAssignable(this.#state);
+    const { events } = this.#dependencies;
+    await events.onRevoking(this.#requestLimits());
+    events.onAssigned(partitions);
+    this.#state = { kind: 'assigned', isEmpty: partitions.length === 0 };
+  }
+
+  /** Ends the subscription or assignment, whichever there is. Errors: `consumerNotFound`. */
+  async end(): Promise<void> {
+    checkAlive(this.#state);
+    await this.#leave();
+    this.#illegalTopics = [];
+    this.#state = { kind: 'idle' };
+  }
+
+  /** Ends it for good, and leaves the group. Never throws. */
+  async close(limits: Limits): Promise<void> {
+    const membership = this.#membership;
+    this.#watch?.close();
+    if (this.#state.kind !== 'fenced') this.#state = { kind: 'closing' };
+    await membership?.leave(limits);
+  }
+
+  /**
+   * The membership to read with; `undefined` when the client chose the partitions.
+   * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names.
+   */
+  readAs(): Membership | undefined {
+    const membership = readerOf(this.#state);
+    if (this.#state.kind !== 'subscribed' || this.#illegalTopics.length === 0) return membership;
+    const names = this.#illegalTopics.join(', ');
+    this.#illegalTopics = [];
+    throw new BridgeError('kafkaRefused', {
+      message: `org.apache.kafka.common.errors.InvalidTopicException: Invalid topics: [${names}]`,
+    });
+  }
+
+  /** Whether the topics of a pattern are known now. Errors: `kafkaRefused`. */
+  async knowsTopics(limits: Limits): Promise<boolean> {
+    const watch = this.#watch;
+    if (watch === undefined) return true;
+    try {
+      await watch.ready(limits);
+      return true;
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw error;
+      if (error instanceof BridgeError && error.code === 'kafkaUnavailable') return false;
+      throw error;
+    }
+  }
+
+  get #membership(): Membership | undefined {
+    return this.#state.kind === 'subscribed' ? this.#state.membership : undefined;
+  }
+
+  get #watch(): PatternWatch | undefined {
+    return this.#state.kind === 'subscribed' ? this.#state.watch : undefined;
+  }
+
+  /** Leaves the group, if it is in one, and reads nothing any more. */
+  async #leave(): Promise<void> {
+    const { events } = this.#dependencies;
+    await events.onRevoking(this.#requestLimits());
+    this.#watch?.close();
+    await this.#membership?.leave(this.#requestLimits());
+    events.onAssigned([]);
+  }
+
+  #fence(): void {
+    this.#watch?.close();
+    this.#state = { kind: 'fenced' };
+    const { events } = this.#dependencies;
+    events.onAssigned([]);
+    events.onFenced();
+  }
+
+  #requestLimits(): Limits {
+    return within(this.#dependencies.requestTimeoutMs);
+  }
+
+  #createWatch(pattern: TopicPattern, membership: Membership): PatternWatch {
+    const { cluster, consumers, requestTimeoutMs, events } = this.#dependencies;
+    return new PatternWatch(cluster, pattern, {
+      refreshMs: consumers.topicRefreshMs,
+      requestTimeoutMs,
+      onTopics: (topics) => {
+        membership.setTopics(topics);
+        // A poll that waits joins again.
+        events.onChanged();
+      },
+    });
+  }
+
+  #createMembership(topics: readonly string[]): Membership {
+    const { identity, cluster, coordinator, kafka, consumers, heartbeatPauseMs, events } = this.#dependencies;
+    const options = {
+      clientId: identity.name,
+      instanceId: groupInstanceId(identity),
+      sessionTimeoutMs: kafka.sessionTimeoutMs,
+      rebalanceTimeoutMs: kafka.rebalanceTimeoutMs,
+      get heartbeatIntervalMs(): number {
+        return heartbeatPauseMs();
+      },
+      requestTimeoutMs: kafka.requestTimeoutMs,
+      topicRefreshMs: consumers.topicRefreshMs,
+    };
+    return new Membership(cluster, coordinator, topics, options, {
+      onRevoking: async () => {
+        await events.onRevoking(within(REVOKING_TIMEOUT_MS));
+        events.onChanged();
+      },
+      onAssigned: events.onAssigned,
+      onForgotten: () => events.onAssigned([]),
+      onFenced: () => this.#fence(),
+    });
+  }
+}
