@@ -1,0 +1,112 @@
+/** Certificates that a test makes for itself, as PEM files: an authority, and what it signs. */
+
+// The next import needs it.
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  BasicConstraintsExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const LIFETIME_MS = 24 * 60 * 60 * 1000;
+
+/** Names of what is certified: host names and addresses. */
+export interface SubjectNames {
+  dns?: readonly string[];
+  ip?: readonly string[];
+}
+
+/** A certificate and its key. */
+export interface CertifiedKey {
+  certFile: string;
+  keyFile: string;
+  /** PEM, as in the files. */
+  cert: string;
+  /** PEM (PKCS #8), as in the files. */
+  key: string;
+}
+
+/** Signs certificates, and writes them into a directory of the test. */
+export class TestAuthority {
+  /** Its own certificate. */
+  readonly certFile: string;
+  /** PEM, as in the file. */
+  readonly cert: string;
+  readonly #name: string;
+  readonly #keys: webcrypto.CryptoKeyPair;
+  readonly #directory: string;
+
+  private constructor(name: string, cert: string, keys: webcrypto.CryptoKeyPair, directory: string) {
+    this.#name = name;
+    this.#keys = keys;
+    this.#directory = directory;
+    this.cert = cert;
+    this.certFile = writeTo(directory, `${name}.crt`, cert);
+  }
+
+  /** `name` names its file too. */
+  static async create(directory: string, name = 'test-authority'): Promise<TestAuthority> {
+    const keys = await generateKeys();
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      ...{ name: `CN=${name}`, keys, signingAlgorithm: ALGORITHM, ...lifetime() },
+      extensions: [
+        new BasicConstraintsExtension(true, undefined, true),
+        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      ],
+    });
+    return new TestAuthority(name, certificate.toString('pem'), keys, directory);
+  }
+
+  /** A new key with its certificate, in `NAME.crt` and `NAME.key`; an earlier one of that name is replaced. */
+  async certify(name: string, { dns = [], ip = [] }: SubjectNames = {}): Promise<CertifiedKey> {
+    const keys = await generateKeys();
+    const names = [
+      ...dns.map((value) => ({ type: 'dns', value }) as const),
+      ...ip.map((value) => ({ type: 'ip', value }) as const),
+    ];
+    const certificate = await X509CertificateGenerator.create({
+      ...{ subject: `CN=${name}`, issuer: `CN=${this.#name}`, ...lifetime() },
+      ...{ publicKey: keys.publicKey, signingKey: this.#keys.privateKey, signingAlgorithm: ALGORITHM },
+      extensions: [
+        new BasicConstraintsExtension(false),
+        ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
+      ],
+    });
+    const cert = certificate.toString('pem');
+    const key = pem(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+    return {
+      ...{ cert, key },
+      certFile: writeTo(this.#directory, `${name}.crt`, cert),
+      keyFile: writeTo(this.#directory, `${name}.key`, key),
+    };
+  }
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}
+
+/** From a little before now: clocks of processes may differ. */
+function lifetime(): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + LIFETIME_MS) };
+}
+
+function pem(bytes: ArrayBuffer): string {
+  const lines =
+    Buffer.from(bytes)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`;
+}
+
+function writeTo(directory: string, name: string, text: string): string {
+  const file = join(directory, name);
+  writeFileSync(file, text);
+  return file;
+}
