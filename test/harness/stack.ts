@@ -1,5 +1,5 @@
 /** The whole system as real processes over the test run's Kafka, with a copy of the demo's YAML that a test may edit. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,10 +26,15 @@ export interface TestStack {
   close(): Promise<void>;
 }
 
-export async function startTestStack(bootstrap: string): Promise<TestStack> {
+/** `bridgeYaml`: sections that the YAML of both bridges gets on top. */
+export async function startTestStack(
+  bootstrap: string,
+  { bridgeYaml = '' }: { bridgeYaml?: string } = {},
+): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-e2e-'));
   const configDirectory = join(directory, 'config');
   cpSync(DEMO, configDirectory, { recursive: true });
+  for (const name of ['east', 'west']) appendFileSync(join(configDirectory, `${name}-bridge.yaml`), bridgeYaml);
   const stack = await startStack({
     bootstrap,
     configDirectory,

@@ -38,9 +38,11 @@ interface Description {
   /** Status of a success. */
   status: number;
   answer?: Content;
-  /** Statuses of errors; 400 and 500 are possible everywhere below the API's paths, and 503 where Kafka is asked. */
+  /** Statuses of errors; 413 comes with a body. */
   errors?: readonly number[];
 }
+
+const BODY_TOO_LARGE = 413;
 
 const RECORD_TYPES = Object.values(RECORDS);
 const JSON_TYPE = 'application/json';
@@ -50,7 +52,7 @@ const plain = (schema: object): Content => ({ schema, types: [JSON_TYPE] });
 const consumerBody = (schema: object): Content => ({ schema, types: [KAFKA_V2, JSON_TYPE] });
 const recordsBody = (schema: object): Content => ({ schema, types: [...RECORD_TYPES, JSON_TYPE] });
 
-const CONSUMER = { tags: ['Consumers'], errors: [400, 404, 500, 503] } as const;
+const CONSUMER = { tags: ['Consumers'], errors: [404, 500, 503] } as const;
 const SEEK = { tags: ['Seek', 'Consumers'], status: 204, errors: [400, 404, 422, 500, 503] } as const;
 const TOPIC = { tags: ['Topics'], status: 200, errors: [404, 500, 503] } as const;
 const PARTITION = { tags: ['Topics'], status: 200, errors: [400, 404, 422, 500, 503] } as const;
@@ -59,7 +61,7 @@ const PRODUCE = {
   query: { async: Type.Boolean({ description: 'Whether to answer 204 without waiting for Kafka.' }) },
   status: 200,
   answer: v2(OffsetRecordSentList),
-  errors: [400, 413, 422, 503],
+  errors: [400, 422, 503],
 } as const;
 const POLL_QUERY = {
   timeout: Type.Integer({ description: 'How long to wait for records, in milliseconds. Default: 100.' }),
@@ -76,6 +78,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     tags: [],
     status: 200,
     answer: { schema: Type.String(), types: ['text/plain'] },
+    errors: [404],
   },
   openapi: { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})) },
   openapiv3: { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})) },
@@ -112,7 +115,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     summary: 'Subscribes to topics, or to those that match a pattern.',
     body: consumerBody(Topics),
     status: 204,
-    errors: [400, 404, 409, 422, 500],
+    errors: [400, 404, 409, 422, 500, 503],
   },
   unsubscribe: { ...CONSUMER, summary: 'Ends subscription and assignment.', status: 204 },
   listSubscriptions: {
@@ -126,7 +129,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     summary: "Reads partitions of the client's choice.",
     body: consumerBody(Partitions),
     status: 204,
-    errors: [400, 404, 409, 422, 500],
+    errors: [400, 404, 409, 422, 500, 503],
   },
   poll: {
     ...CONSUMER,
@@ -203,7 +206,8 @@ function operationObject(operation: NamedOperation, path: string, components: Re
     [status]: { description: 'Success.', ...(answer === undefined ? {} : { content: content(answer) }) },
   };
   if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.' };
-  for (const error of errors) responses[error] = { description: 'Error.', content: content(v2(ErrorBody)) };
+  const statuses = body === undefined ? errors : [...errors, BODY_TOO_LARGE];
+  for (const error of statuses) responses[error] = { description: 'Error.', content: content(v2(ErrorBody)) };
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
     ...{ in: 'path', required: true, ...PATH_PARAMETERS[name] },
   }));

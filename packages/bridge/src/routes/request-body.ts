@@ -7,6 +7,8 @@ import { violations } from './violations.ts';
 const MAX_NESTING = 1000;
 /** A shorter text cannot be nested too deeply: it also needs the closing brackets. */
 const MIN_NESTED_LENGTH = 2 * MAX_NESTING;
+/** More digits in a row than the original's parser takes in a number. */
+const LONG_NUMBER = /\d{1001}/;
 /** What may begin an integer that a double does not hold exactly, or be a number beyond its range. */
 const INEXACT_NUMBER = /[:,[\s]-?\d{16}|\d[eE]\+?\d{3}/;
 
@@ -29,6 +31,7 @@ function parseJson(body: Buffer): unknown {
   let text = body.toString();
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
   if (text.length > MIN_NESTED_LENGTH && nestingOf(text) > MAX_NESTING) throw new BridgeError('bodyUndecodable');
+  if (hasLongNumber(text)) throw new BridgeError('bodyUndecodable');
   try {
     return parseExactly(text);
   } catch (cause) {
@@ -76,6 +79,14 @@ function nestingOf(text: string): number {
   return deepest;
 }
 
+/** Digits in strings may be as many as they like. */
+function hasLongNumber(text: string): boolean {
+  return LONG_NUMBER.test(text) && LONG_NUMBER.test(text.replace(STRING_OR_COMMENT, ' '));
+}
+
+/** In a form that needs no step back for each character of a long string. */
+const STRING_OR_COMMENT = /"[^"\\]*(?:\\[\s\S][^"\\]*)*"|\/\*[\s\S]*?\*\//g;
+
 function withoutComments(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|\/\*[\s\S]*?\*\//g, (match) => (match.startsWith('"') ? match : ' '));
+  return text.replace(STRING_OR_COMMENT, (match) => (match.startsWith('"') ? match : ' '));
 }

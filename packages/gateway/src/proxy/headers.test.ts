@@ -59,6 +59,20 @@ describe('a request', () => {
     expect(sent({ host: 'h' }, peer({ address: '::1' })).forwarded).toBe('for="[::1]";host=h;proto=http');
   });
 
+  test('believes the older headers of a proxy that knows no other, and tells them first', () => {
+    const before = {
+      host: 'inner',
+      'x-forwarded-for': '2001:db8::1, 10.9.9.9',
+      'x-forwarded-host': 'outer:8443',
+      'x-forwarded-proto': 'https',
+    };
+    expect(sent(before).forwarded).toBe(
+      'for="[2001:db8::1]";host="outer:8443";proto=https, for=10.0.0.1;host=inner;proto=http',
+    );
+    expect(sent({ host: 'inner', 'x-forwarded-host': 'outer' }).forwarded).toBe('for=10.0.0.1;host=inner;proto=http');
+    expect(sent(before, peer({ isTrusted: false })).forwarded).toBe('for=10.0.0.1;host=inner;proto=http');
+  });
+
   test('continues what a trusted peer says', () => {
     const before = {
       host: 'inner',

@@ -95,7 +95,7 @@ function forwardingHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: I
   const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
   return [
     ...['via', append(headers.via, identity.via)],
-    ...['forwarded', append(before.forwarded, element)],
+    ...['forwarded', append(before.forwarded ?? forwardedBefore(before), element)],
     ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
     ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? 'http'],
@@ -104,6 +104,16 @@ function forwardingHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: I
 }
 
 const NO_HEADERS: IncomingHttpHeaders = {};
+
+/** What a proxy in front said in the older headers: it stands first, or its host would be taken for the client's (RFC 7239 §7.4). */
+function forwardedBefore(headers: IncomingHttpHeaders): string | undefined {
+  const host = firstElement(headers['x-forwarded-host']);
+  const proto = firstElement(headers['x-forwarded-proto']);
+  if (host === undefined || proto === undefined) return undefined;
+  const client = firstElement(headers['x-forwarded-for']);
+  const forClient = client === undefined ? '' : `for=${quoteNode(client)};`;
+  return `${forClient}host=${quoteIfNeeded(host)};proto=${quoteIfNeeded(proto)}`;
+}
 
 /** Whether another region's gateway has sent the request here: then it stays. */
 export function hasCrossedRegions(headers: IncomingHttpHeaders, { hop }: Identity): boolean {
@@ -145,6 +155,11 @@ function append(before: string | string[] | undefined, value: string): string {
 
 function first(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
+}
+
+function firstElement(value: string | string[] | undefined): string | undefined {
+  const element = first(value)?.split(',', 1)[0]?.trim();
+  return element === '' ? undefined : element;
 }
 
 /** A node identifier (RFC 7239 §6): IPv6 in brackets and quotes. */

@@ -1,0 +1,146 @@
+/** The conformance suite against a bridge, a regional gateway in front of it, and a tier-1 gateway in front of that. */
+import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { TestBridge } from '../harness/bridge.ts';
+import { unique } from '../harness/kafka-view.ts';
+import { startTestStack, type TestStack } from '../harness/stack.ts';
+import { PlainClient } from './client.ts';
+import { conformance, GROUPS, type Target } from './conformance.ts';
+import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
+import { type Names, type RunContext, runScenario, type Scenario } from './scenario.ts';
+import { MAX_BLOCK_MS } from './scenarios/produce.ts';
+import { LIMITED, SWITCHED_OFF, WITHOUT_KAFKA } from './scenarios/refusals.ts';
+
+const TARGETS: readonly (Target & { urlIn: (system: TestStack) => string })[] = [
+  { name: 'a bridge', kind: 'bridge', urlIn: ({ stack }) => stack.regions.east.bridge.url },
+  { name: 'a regional gateway', kind: 'gateway', urlIn: ({ stack }) => stack.regions.east.gateway.url },
+  { name: 'the tier-1 gateway', kind: 'gateway', urlIn: ({ stack }) => stack.tier1.url },
+];
+
+/** Bridges in a bad way, with what they answer. */
+const REFUSING = [
+  {
+    name: 'a bridge without Kafka',
+    scenarios: WITHOUT_KAFKA,
+    hasKafka: false,
+    config: { kafka: { requestTimeoutMs: 200, connectTimeoutMs: 200 }, producer: { maxBlockMs: 200 } },
+  },
+  {
+    name: 'a bridge with producer and consumer switched off',
+    scenarios: SWITCHED_OFF,
+    hasKafka: true,
+    config: { producer: { isEnabled: false }, consumers: { isEnabled: false } },
+  },
+  {
+    name: 'a bridge with tight limits',
+    scenarios: LIMITED,
+    hasKafka: true,
+    config: { limits: { maxBodyBytes: 1024, maxRecords: 2 }, consumers: { maxCount: 1 } },
+  },
+];
+
+/** Documented, and provoked elsewhere or not at all. */
+const NOT_PROVOKED = [
+  // Kafka refuses only those who may not: such a Kafka is another one.
+  'listTopics 500',
+  'getOffsets 500',
+  'deleteConsumer 500',
+  'unsubscribe 500',
+  'listSubscriptions 500',
+  'listAssignments 500',
+  'commit 500',
+  'listCommitted 500',
+  'listPositions 500',
+  'seekToBeginning 500',
+  'seekToEnd 500',
+  // While a bridge stops (packages/bridge/src/main.test.ts).
+  'deleteConsumer 503',
+  'subscribe 503',
+  'unsubscribe 503',
+  'listSubscriptions 503',
+  'assign 503',
+  'listAssignments 503',
+  'poll 503',
+  'seek 503',
+];
+
+const client = new PlainClient();
+/** `operation status`, of all targets. */
+const seen = new Set<string>();
+
+async function openApiCheck(url: string): Promise<OpenApiCheck> {
+  const { json } = await client.send(url, { method: 'GET', target: '/openapi', headers: {}, body: undefined });
+  return new OpenApiCheck(json as OpenApiDocument, seen);
+}
+
+afterAll(() => client.close());
+
+describe('the whole system', () => {
+  let system: TestStack;
+
+  beforeAll(async () => {
+    const bridgeYaml = `producer:\n  maxBlockMs: ${MAX_BLOCK_MS}\n`;
+    system = await startTestStack(inject('kafkaBootstrap'), { bridgeYaml });
+    await system.untilWell();
+  });
+
+  afterAll(() => system?.close());
+
+  describe.each(TARGETS)('$name', (target) => {
+    const names = new Map<Scenario, Names>();
+    let url: string;
+    let check: OpenApiCheck;
+
+    beforeAll(async () => {
+      url = target.urlIn(system);
+      check = await openApiCheck(url);
+      const topics: { topic: string; numPartitions: number }[] = [];
+      for (const scenario of Object.values(GROUPS).flat()) names.set(scenario, namesOf(scenario, url, topics));
+      const admin = independentClient(inject('kafkaBootstrap')).admin();
+      await admin.connect();
+      await createTopics(admin, topics);
+      await admin.disconnect();
+    });
+
+    conformance(target, (scenario): RunContext => ({ url, client, check, names: names.get(scenario) ?? {} }));
+  });
+});
+
+describe.each(REFUSING)('$name', ({ scenarios, hasKafka, config }) => {
+  let bridge: TestBridge;
+  let check: OpenApiCheck;
+
+  beforeAll(async () => {
+    const nobody = `127.0.0.1:${(await findFreePorts(1))[0]}`;
+    bridge = await TestBridge.start(hasKafka ? inject('kafkaBootstrap') : nobody, config);
+    check = await openApiCheck(bridge.url);
+  });
+
+  afterAll(() => bridge?.close());
+
+  test.for(scenarios)('$title', async (scenario) => {
+    await runScenario(scenario, { url: bridge.url, client, check, names: namesOf(scenario, bridge.url, []) });
+  });
+});
+
+test('every answer that the OpenAPI document has was seen, but for what nobody provokes here', async () => {
+  const bridge = await TestBridge.start(inject('kafkaBootstrap'));
+  const { documented } = await openApiCheck(bridge.url);
+  await bridge.close();
+  expect(documented.filter((entry) => !seen.has(entry)).sort()).toEqual([...NOT_PROVOKED].sort());
+});
+
+/** Names of a scenario's own; its topics are added to `topics`. */
+function namesOf(scenario: Scenario, url: string, topics: { topic: string; numPartitions: number }[]): Names {
+  const group = unique('group');
+  const names: Record<string, string> = {
+    ...{ group, c: `/consumers/${group}/instances/c`, nowhere: unique('nowhere'), host: new URL(url).host },
+  };
+  for (const [name, numPartitions] of Object.entries(scenario.topics ?? {})) {
+    const topic = unique('topic');
+    names[name] = topic;
+    topics.push({ topic, numPartitions });
+  }
+  return names;
+}

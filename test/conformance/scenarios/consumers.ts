@@ -1,0 +1,275 @@
+/** Making consumers and ending them: every option, every bad value, and where the client finds them. */
+import { expect } from 'vitest';
+import { ADDITIONAL, BAD, consumer, J, type Scenario, type Step, schemaError, TYPE, V } from '../scenario.ts';
+
+const NOT_FOUND = 'The specified consumer instance was not found.';
+const EXISTS = 'A consumer instance with the specified name already exists in the Kafka Bridge.';
+const NO_TYPE = 'Validation error on: The format of the request body is not supported';
+const NO_JSON = "Validation error on: The request body can't be decoded";
+
+const create = (body: unknown, more: Partial<Step> = {}): Step => ({
+  ask: 'POST /consumers/<group>',
+  ...(body === undefined ? {} : { body }),
+  status: 200,
+  answer: { instance_id: expect.any(String), base_uri: expect.any(String) },
+  ...more,
+});
+const invalid = (body: object, message: string): Step => create(body, { status: 422, message });
+const gone = (name: string): Step => ({ ask: `DELETE /consumers/<group>/instances/${name}`, status: 204 });
+const badType = (name: string, value: unknown, actual: string, expected: string): Step =>
+  create({ [name]: value }, schemaError(BAD(name), TYPE(actual, expected), ADDITIONAL(name)));
+const INTEGERS = [
+  ['fetch.min.bytes', 'fetch.min.bytes'],
+  ['consumer.request.timeout.ms', 'request.timeout.ms'],
+] as const;
+
+/** Every operation on an instance, with a body that fits. */
+const INSTANCE_OPERATIONS: readonly (readonly [method: string, path: string, body?: object])[] = [
+  ['DELETE', ''],
+  ['POST', '/subscription', { topics: ['t'] }],
+  ['GET', '/subscription'],
+  ['DELETE', '/subscription'],
+  ['POST', '/assignments', { partitions: [] }],
+  ['GET', '/assignments'],
+  ['GET', '/records'],
+  ['POST', '/offsets'],
+  ['POST', '/offsets', { offsets: [] }],
+  ['GET', '/offsets'],
+  ['POST', '/positions', { offsets: [] }],
+  ['GET', '/positions'],
+  ['POST', '/positions/beginning', { partitions: [] }],
+  ['POST', '/positions/end', { partitions: [] }],
+];
+
+export const CONSUMERS: readonly Scenario[] = [
+  {
+    title: 'a consumer without a body gets a name',
+    steps: [
+      create(undefined, {
+        answer: { instance_id: expect.stringMatching(/^[\w-]+$/), base_uri: expect.stringMatching(/^http:/) },
+      }),
+      // Without a body any type is fine.
+      create(undefined, { type: 'text/nonsense' }),
+      create('', { type: null }),
+      create({}),
+      create('{"name":"c"}', { type: 'Application/JSON; charset=utf-8' }),
+    ],
+  },
+  {
+    title: 'every option may be given',
+    steps: ['json', 'binary', 'text'].map((format, index) =>
+      create(
+        {
+          name: format,
+          format,
+          'auto.offset.reset': ['earliest', 'latest', 'none'][index],
+          'fetch.min.bytes': [0, 1, 2 ** 31 - 1][index],
+          'consumer.request.timeout.ms': 30_000,
+          'enable.auto.commit': index === 0,
+          'isolation.level': ['read_committed', 'read_uncommitted'][index % 2],
+        },
+        { text: `{"instance_id":"${format}","base_uri":"http://<host>/consumers/<group>/instances/${format}"}` },
+      ),
+    ),
+  },
+  {
+    title: 'values that cannot be',
+    steps: [
+      ...['JSON', 'avro', ''].map((format) => invalid({ format }, 'Invalid format type.')),
+      invalid(
+        { 'auto.offset.reset': 'foo' },
+        "Invalid value foo for configuration auto.offset.reset: Invalid value `foo` for configuration auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.",
+      ),
+      invalid(
+        { 'isolation.level': 'foo' },
+        'Invalid value foo for configuration isolation.level: String must be one of: read_committed, read_uncommitted',
+      ),
+      ...INTEGERS.flatMap(([name, key]) => [
+        invalid({ [name]: -1 }, `Invalid value -1 for configuration ${key}: Value must be at least 0`),
+        invalid({ [name]: 2 ** 31 }, `Invalid value 2147483648 for configuration ${key}: Not a number of type INT`),
+      ]),
+      // The format comes before everything else.
+      invalid({ format: 'x', 'auto.offset.reset': 'foo' }, 'Invalid format type.'),
+    ],
+  },
+  {
+    title: 'types that cannot be',
+    steps: [
+      ...['name', 'format', 'auto.offset.reset', 'isolation.level'].map((name) => badType(name, 1, 'number', 'string')),
+      ...INTEGERS.flatMap(([name]) => [
+        badType(name, '1', 'string', 'integer'),
+        badType(name, 1.5, 'number', 'integer'),
+      ]),
+      badType('enable.auto.commit', 'true', 'string', 'boolean'),
+      badType('enable.auto.commit', null, 'null', 'boolean'),
+      create(
+        { 'auto.commit.enable': true, 'max.poll.records': 1 },
+        schemaError(ADDITIONAL('auto.commit.enable'), ADDITIONAL('max.poll.records')),
+      ),
+      create([], schemaError(TYPE('array', 'object'))),
+      create('null', schemaError(TYPE('null', 'object'))),
+      create('{', { status: 400, message: NO_JSON }),
+      create({}, { type: J, status: 400, message: NO_TYPE }),
+      create({}, { type: null, status: 400, message: NO_TYPE }),
+    ],
+  },
+  {
+    title: 'the order of violations is that of the schema, and then that of the request',
+    steps: [
+      create(
+        { zzz: 1, 'isolation.level': 1, name: null, aaa: 2 },
+        schemaError(
+          ...[BAD('name'), TYPE('null', 'string'), BAD('isolation.level'), TYPE('number', 'string')],
+          ...['zzz', 'isolation.level', 'name', 'aaa'].map(ADDITIONAL),
+        ),
+      ),
+    ],
+  },
+  {
+    title: 'a name is taken once in its group, until it is deleted',
+    steps: [
+      consumer(),
+      create({ name: 'c' }, { status: 409, message: EXISTS }),
+      // Before the other settings are looked at, and after the format.
+      create({ name: 'c', 'auto.offset.reset': 'foo' }, { status: 409, message: EXISTS }),
+      create({ name: 'c', format: 'foo' }, { status: 422, message: 'Invalid format type.' }),
+      create({ name: 'c' }, { ask: 'POST /consumers/<group>-2' }),
+      { ask: 'DELETE /consumers/<group>-2/instances/c', status: 204 },
+      gone('c'),
+      { ...gone('c'), status: 404, message: NOT_FOUND },
+      consumer(),
+    ],
+  },
+  {
+    title: 'names and groups may be any text',
+    steps: [
+      ...(
+        [
+          ['a b', 'a%20b'],
+          ['a/b', 'a%2Fb'],
+          ['a?b', 'a%3Fb'],
+          ['é😀', '%C3%A9%F0%9F%98%80'],
+          ['100%', '100%25'],
+        ] as const
+      ).flatMap(([name, encoded]) => [
+        create(
+          { name },
+          {
+            ask: 'POST /consumers/<group>%2F%20x',
+            // The name as it is, the path as it came.
+            answer: { instance_id: name, base_uri: `http://<host>/consumers/<group>%2F%20x/instances/${name}` },
+          },
+        ),
+        { ask: `DELETE /consumers/<group>%2F%20x/instances/${encoded}`, status: 204 },
+      ]),
+      create({ name: '' }, { answer: { instance_id: '', base_uri: 'http://<host>/consumers/<group>/instances/' } }),
+    ],
+  },
+  {
+    title: 'no operation knows a consumer that is not there, or is in another group',
+    steps: [
+      consumer(),
+      ...INSTANCE_OPERATIONS.flatMap(([method, path, body]) =>
+        ['/consumers/<group>/instances/other', '/consumers/<nowhere>/instances/c'].map((instance) => ({
+          ask: `${method} ${instance}${path}`,
+          ...(body === undefined ? {} : { body }),
+          status: 404,
+          message: NOT_FOUND,
+        })),
+      ),
+    ],
+  },
+  {
+    title: 'a bad body is told before the consumer is looked for',
+    steps: INSTANCE_OPERATIONS.filter(([, , body]) => body !== undefined).flatMap(([method, path]) => [
+      { ask: `${method} <c>${path}`, body: [], ...schemaError(TYPE('array', 'object')) },
+      { ask: `${method} <c>${path}`, body: '{', status: 400, message: NO_JSON },
+      { ask: `${method} <c>${path}`, body: '{}', type: 'text/plain', status: 400, message: NO_TYPE },
+    ]),
+  },
+  {
+    title: 'a body that is required',
+    steps: ['/subscription', '/assignments', '/positions', '/positions/beginning', '/positions/end'].map((path) => ({
+      ask: `POST <c>${path}`,
+      status: 400,
+      message: 'Validation error on: The related request does not contain the required body.',
+    })),
+  },
+  {
+    title: 'the address of a consumer is the one that the client used',
+    steps: [
+      create(
+        { name: 'host' },
+        { headers: { host: 'example.com:8080' }, answer: at('host', 'http://example.com:8080') },
+      ),
+      create({ name: 'port' }, { headers: { host: 'example.com' }, answer: at('port', 'http://example.com:80') }),
+      create(
+        { name: 'query' },
+        {
+          ask: 'POST /consumers/<group>/?a=b',
+          answer: expect.objectContaining({ base_uri: expect.stringMatching(/\/instances\/query$/) }),
+        },
+      ),
+    ],
+  },
+  {
+    title: 'forwarding headers of whoever stands in front are believed',
+    steps: [
+      create(
+        { name: 'x' },
+        {
+          headers: { 'x-forwarded-host': 'api.example.com', 'x-forwarded-proto': 'https' },
+          answer: at('x', 'https://api.example.com:443'),
+        },
+      ),
+      create(
+        { name: 'f' },
+        {
+          headers: { forwarded: 'for=192.0.2.1;host=api.example.com;proto=https' },
+          answer: at('f', 'https://api.example.com:443'),
+        },
+      ),
+      create(
+        { name: 'p' },
+        {
+          headers: { 'x-forwarded-path': '/kafka/consumers/g' },
+          answer: { instance_id: 'p', base_uri: 'http://<host>/kafka/consumers/g/instances/p' },
+        },
+      ),
+    ],
+  },
+  {
+    title: 'forwarding headers that say half of it',
+    only: 'bridge',
+    steps: [
+      create({ name: 'h' }, { headers: { 'x-forwarded-host': 'api.example.com' }, answer: at('h', 'http://<host>') }),
+      create(
+        { name: 'i' },
+        {
+          headers: { forwarded: 'proto=https', 'x-forwarded-host': 'a', 'x-forwarded-proto': 'http' },
+          answer: at('i', 'http://<host>'),
+        },
+      ),
+      create(
+        { name: 's' },
+        {
+          headers: { forwarded: 'host=example.com;proto=mqtt' },
+          status: 500,
+          message: 'mqtt is not a valid schema/proto.',
+        },
+      ),
+      create(
+        { name: 's' },
+        { headers: { forwarded: 'host="example.com:1";proto=mqtt' }, answer: at('s', 'mqtt://example.com:1') },
+      ),
+    ],
+  },
+  {
+    title: 'of types, the API’s own and plain JSON are taken',
+    steps: [V, 'application/json', `${V};charset=utf-8`].map((type) => create({}, { type })),
+  },
+];
+
+function at(name: string, origin: string): object {
+  return { instance_id: name, base_uri: `${origin}/consumers/<group>/instances/${name}` };
+}

@@ -1,0 +1,377 @@
+/** Storing records: to a topic and to a partition, in each format. */
+import { expect } from 'vitest';
+import { ADDITIONAL, B, BAD, J, MISSING, type Scenario, type Step, schemaError, T, TYPE, V } from '../scenario.ts';
+
+const REFERRED = 'A subschema had errors';
+const ITEMS = 'Items did not match schema';
+const NO_TYPE = 'Validation error on: The format of the request body is not supported';
+const NO_BODY = 'Validation error on: The related request does not contain the required body.';
+const NO_JSON = "Validation error on: The request body can't be decoded";
+const NO_NUMBER = 'Specified partition is not a valid number';
+/** As the stack's bridges are configured. */
+export const MAX_BLOCK_MS = 500;
+
+const send = (records: unknown, more: Partial<Step> = {}): Step => ({
+  ask: 'POST /topics/<t>',
+  body: { records },
+  status: 200,
+  ...more,
+});
+const stored = (...offsets: number[]) => ({ offsets: offsets.map((offset) => ({ partition: 0, offset })) });
+/** The only violation is one of the only record. */
+const inRecord = (...violations: string[]) =>
+  schemaError(BAD('records'), ITEMS, REFERRED, ...violations, ADDITIONAL('records'));
+const NO_ALTERNATIVE = 'Instance does not match exactly one subschema (0 matches)';
+const badField = (name: 'key' | 'value', type: string) =>
+  inRecord(
+    BAD(name),
+    REFERRED,
+    NO_ALTERNATIVE,
+    ...['array', 'object', 'string', ...(name === 'value' ? ['null'] : [])].map((expected) => TYPE(type, expected)),
+    ADDITIONAL(name),
+  );
+const badHeaders = (headers: unknown, ...violations: string[]) =>
+  send([{ value: 'v', headers }], inRecord(BAD('headers'), REFERRED, ...violations, ADDITIONAL('headers')));
+
+export const PRODUCE: readonly Scenario[] = [
+  {
+    title: 'records of each format come back as they were, with headers, timestamps and nulls',
+    topics: { t: 1 },
+    steps: [
+      send(
+        [
+          { key: 'k', value: { b: 1, a: [true, null, 'x😀'] }, timestamp: 1_500_000_000_000 },
+          {
+            key: ['k'],
+            value: null,
+            headers: [
+              { key: 'h', value: 'eA==' },
+              { key: 'h', value: 'eXk=' },
+            ],
+          },
+          { value: 'é', headers: [] },
+        ],
+        { answer: stored(0, 1, 2) },
+      ),
+      send([{ key: 'aw==', value: '/+8=' }, { value: '' }], { type: B, answer: stored(3, 4) }),
+      send([{ key: '', value: '{"a":1}' }], { type: T, answer: stored(5) }),
+      {
+        ask: 'POST /consumers/<group>',
+        body: { name: 'c', 'auto.offset.reset': 'earliest' },
+        status: 200,
+        answer: expect.anything(),
+      },
+      { ask: 'POST <c>/assignments', body: { partitions: [{ topic: '<t>', partition: 0 }] }, status: 204 },
+      {
+        take: 6,
+        from: '<c>',
+        accept: B,
+        records: [
+          {
+            key: 'Imsi',
+            value: 'eyJiIjoxLCJhIjpbdHJ1ZSxudWxsLCJ4XHVEODNEXHVERTAwIl19',
+            offset: 0,
+            timestamp: 1_500_000_000_000,
+          },
+          {
+            key: 'WyJrIl0=',
+            value: null,
+            offset: 1,
+            headers: [
+              { key: 'h', value: 'eA==' },
+              { key: 'h', value: 'eXk=' },
+            ],
+          },
+          { key: null, value: 'IsOpIg==', offset: 2 },
+          { key: 'aw==', value: '/+8=', offset: 3 },
+          { key: null, value: '', offset: 4 },
+          { key: '', value: 'eyJhIjoxfQ==', offset: 5 },
+        ].map((record) => ({ topic: '<t>', partition: 0, timestamp: expect.any(Number), ...record })),
+      },
+    ],
+  },
+  {
+    title: 'no records are stored at once',
+    topics: { t: 1 },
+    steps: [send([], { text: '{"offsets":[]}' }), send([], { ask: 'POST /topics/<nowhere>', text: '{"offsets":[]}' })],
+  },
+  {
+    title: 'a record goes to its partition, or all to that of the path',
+    topics: { t: 3 },
+    steps: [
+      send(
+        [
+          { value: '0', partition: 2 },
+          { value: '1', partition: 0 },
+        ],
+        {
+          text: '{"offsets":[{"partition":2,"offset":0},{"partition":0,"offset":0}]}',
+        },
+      ),
+      send([{ value: '2', key: 'k' }], {
+        ask: 'POST /topics/<t>/partitions/1',
+        text: '{"offsets":[{"partition":1,"offset":0}]}',
+      }),
+      send([{ value: '3' }], {
+        ask: 'POST /topics/<t>/partitions/+1',
+        text: '{"offsets":[{"partition":1,"offset":1}]}',
+      }),
+    ],
+  },
+  {
+    title: 'the same key goes to the same partition, which is that of Kafka’s own clients',
+    topics: { t: 3 },
+    steps: [
+      // murmur2 of the stored bytes, quotes included: as the Java client has it.
+      send(
+        [
+          { key: 'k1', value: 'a' },
+          { key: 'k1', value: 'b' },
+        ],
+        {
+          answer: {
+            offsets: [
+              { partition: 2, offset: 0 },
+              { partition: 2, offset: 1 },
+            ],
+          },
+        },
+      ),
+    ],
+  },
+  {
+    title: 'with async the answer does not wait, and still tells what is malformed',
+    topics: { t: 1 },
+    steps: [
+      send([{ value: 'x' }], { ask: 'POST /topics/<t>?async=true', status: 204 }),
+      send([{ value: 'x' }], { ask: 'POST /topics/<t>?ASYNC=true&async=false', status: 204 }),
+      send([{ value: 'x' }], { ask: 'POST /topics/<t>/partitions/0?async=true', status: 204 }),
+      send([{ value: 'x' }], { ask: 'POST /topics/<nowhere>?async=true', status: 204 }),
+      send([{ value: 'x' }], { ask: 'POST /topics/<t>?async=false', answer: { offsets: [expect.any(Object)] } }),
+      send([{}], { ask: 'POST /topics/<t>?async=true', ...inRecord(MISSING('value')) }),
+      send([{ value: {} }], {
+        ask: 'POST /topics/<t>?async=true',
+        ...{ type: T, status: 422, message: "Because the embedded format is 'text', the value must be a string" },
+      }),
+      ...(
+        [
+          ['TRUE', 'string'],
+          ['1', 'number'],
+          ['', 'string'],
+          ['null', 'null'],
+        ] as const
+      ).flatMap(([text, type]) =>
+        ['', '/partitions/0'].map((path) =>
+          send([], { ask: `POST /topics/<t>${path}?async=${text}`, ...schemaError(TYPE(type, 'boolean')) }),
+        ),
+      ),
+    ],
+  },
+  {
+    title: 'what fails of a request fails alone',
+    topics: { t: 1 },
+    steps: [
+      send([{ value: 'good' }, { value: 'bad', partition: 4 }, { value: 'x'.repeat(1_048_576) }, { value: 'good' }], {
+        answer: {
+          offsets: [
+            { partition: 0, offset: 0 },
+            {
+              error_code: 404,
+              message: `Partition 4 of topic <t> with partition count 1 is not present in metadata after ${MAX_BLOCK_MS} ms.`,
+            },
+            {
+              error_code: 500,
+              message: expect.stringMatching(
+                /^The message is 10\d{5} bytes when serialized which is larger than 1048576, which is the value of the max\.request\.size configuration\.$/,
+              ),
+            },
+            { partition: 0, offset: 1 },
+          ],
+        },
+      }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/<t>/partitions/9',
+        answer: { offsets: [expect.objectContaining({ error_code: 404 })] },
+      }),
+      send([{ value: 'x', timestamp: 9_000_000_000_000 }, { value: 'good' }], {
+        answer: {
+          offsets: [
+            { error_code: 500, message: expect.stringMatching(/^Timestamp 9000000000000 .*out of range/) },
+            { partition: 0, offset: 2 },
+          ],
+        },
+      }),
+    ],
+  },
+  {
+    title: 'a topic that is not there is the error of each record, after one wait',
+    steps: [
+      send([{ value: 'x' }, { value: 'y' }], {
+        ask: 'POST /topics/<nowhere>',
+        answer: {
+          offsets: [1, 2].map(() => ({
+            error_code: 404,
+            message: `Topic <nowhere> not present in metadata after ${MAX_BLOCK_MS} ms.`,
+          })),
+        },
+      }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/bad%20name!',
+        answer: { offsets: [{ error_code: 500, message: 'Invalid topics: [bad name!]' }] },
+      }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/__consumer_offsets',
+        answer: {
+          offsets: [{ error_code: 500, message: 'The request attempted to perform an operation on an invalid topic.' }],
+        },
+      }),
+    ],
+  },
+  {
+    title: 'bodies that are no records',
+    topics: { t: 1 },
+    steps: [
+      send([5], schemaError(BAD('records'), ITEMS, REFERRED, TYPE('number', 'object'), ADDITIONAL('records'))),
+      send([{}], inRecord(MISSING('value'))),
+      send([{ value: 5 }], badField('value', 'number')),
+      send([{ value: true }], badField('value', 'boolean')),
+      send([{ value: 'v', key: null }], badField('key', 'null')),
+      send([{ value: 'v', key: 1 }], badField('key', 'number')),
+      send(
+        [{ value: 'v', partition: '0' }],
+        inRecord(
+          BAD('partition'),
+          TYPE('string', 'integer'),
+          'Integer does not match the format "int32"',
+          ADDITIONAL('partition'),
+        ),
+      ),
+      send(
+        [{ value: 'v', partition: 2 ** 31 }],
+        inRecord(BAD('partition'), 'Integer does not match the format "int32"', ADDITIONAL('partition')),
+      ),
+      send(
+        [{ value: 'v', timestamp: null }],
+        inRecord(
+          BAD('timestamp'),
+          TYPE('null', 'integer'),
+          'Integer does not match the format "int64"',
+          ADDITIONAL('timestamp'),
+        ),
+      ),
+      send([{ value: 'v', offset: 1, extra: 2 }], inRecord(ADDITIONAL('offset'), ADDITIONAL('extra'))),
+      send(
+        [{ value: 1 }, { value: 'v' }, {}],
+        schemaError(
+          ...[BAD('records'), ITEMS, REFERRED, BAD('value'), REFERRED, NO_ALTERNATIVE],
+          ...['array', 'object', 'string', 'null'].map((expected) => TYPE('number', expected)),
+          ...[ADDITIONAL('value'), ITEMS, REFERRED, MISSING('value'), ADDITIONAL('records')],
+        ),
+      ),
+      send({}, schemaError(BAD('records'), TYPE('object', 'array'), ADDITIONAL('records'))),
+      send([], { body: { records: [], more: 1 }, ...schemaError(ADDITIONAL('more')) }),
+      send([], { body: [], ...schemaError(TYPE('array', 'object')) }),
+      send([], { body: 'null', ...schemaError(TYPE('null', 'object')) }),
+      send([], { body: '"s"', ...schemaError(TYPE('string', 'object')) }),
+      send([{ value: 'v', partition: 0, timestamp: 1 }], {
+        ask: 'POST /topics/<t>/partitions/0',
+        ...inRecord(ADDITIONAL('partition'), ADDITIONAL('timestamp')),
+      }),
+    ],
+  },
+  {
+    title: 'headers that are none',
+    topics: { t: 1 },
+    steps: [
+      badHeaders({}, TYPE('object', 'array')),
+      badHeaders([{ key: 'k' }], ITEMS, REFERRED, MISSING('value')),
+      badHeaders([{ value: 'eA==' }], ITEMS, REFERRED, MISSING('key')),
+      ...['', 'eA', 'eA=', '-_8=', '?'].map((value) =>
+        badHeaders([{ key: 'k', value }], ITEMS, REFERRED, BAD('value'), 'String does not match format "byte"'),
+      ),
+      send([{ value: 'v', headers: [{ key: 'k', value: 'eA==', more: 1 }] }], { answer: stored(0) }),
+    ],
+  },
+  {
+    title: 'values that the format cannot hold, and numbers that cannot be',
+    topics: { t: 1 },
+    steps: [
+      ...([{}, []] as const).map((key) =>
+        send([{ value: 'v', key }], {
+          type: T,
+          status: 422,
+          message: "Because the embedded format is 'text', the key must be a string",
+        }),
+      ),
+      send([{ value: {} }], {
+        type: T,
+        status: 422,
+        message: "Because the embedded format is 'text', the value must be a string",
+      }),
+      ...(['==', '!!!', 'aGVsbG8', {}] as const).map((value) =>
+        send([{ value: 'eA==' }, { value }], {
+          ...{ type: B, status: 422 },
+          message: "Because the embedded format is 'binary', the value must be a base64 string (record 1)",
+        }),
+      ),
+      send([{ value: 'v', timestamp: -5 }], {
+        status: 422,
+        message: 'Invalid timestamp: -5. Timestamp should always be non-negative or null.',
+      }),
+      send([{ value: 'v', partition: -1 }], {
+        status: 422,
+        message: 'Invalid partition: -1. Partition number should always be non-negative or null.',
+      }),
+      send([{ value: 'v' }], {
+        ...{ ask: 'POST /topics/<t>/partitions/-1', status: 422 },
+        message: 'Invalid partition: -1. Partition number should always be non-negative or null.',
+      }),
+      ...['1.0', '2147483648'].map((partition) =>
+        send([{ value: 'v' }], { ask: `POST /topics/<t>/partitions/${partition}`, status: 422, message: NO_NUMBER }),
+      ),
+      send([{ value: 'v' }], { ask: 'POST /topics/<t>/partitions/x', ...schemaError(TYPE('string', 'integer')) }),
+      send([], {
+        body: {},
+        status: 422,
+        message: 'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.iterator()" because "jsonArray" is null',
+      }),
+    ],
+  },
+  {
+    title: 'types of bodies',
+    topics: { t: 1 },
+    steps: [
+      ...['application/json', 'Application/JSON; charset=utf-8', `${J};charset=UTF-8`, ` ${J} `].map((type, offset) =>
+        send([{ value: {} }], { type, answer: stored(offset) }),
+      ),
+      ...[V, '*/*', 'text/plain', 'application/vnd.kafka.avro.v2+json', null].flatMap((type) =>
+        ['', '/partitions/0'].map((path) =>
+          send([{ value: 'v' }], { ask: `POST /topics/<t>${path}`, type, status: 400, message: NO_TYPE }),
+        ),
+      ),
+      ...[undefined, ''].map((body) => send([], { body, type: J, status: 400, message: NO_BODY })),
+    ],
+  },
+  {
+    title: 'JSON is read with the leniency of the API',
+    topics: { t: 1 },
+    steps: [
+      ...['\ufeff{"records":[]}', '/* a */{"records":[/* b */]}', '{"records":5,"records":[]}'].map((body) =>
+        send([], { body, text: '{"offsets":[]}' }),
+      ),
+      ...[
+        '{"records":[]} x',
+        '{"records":[],}',
+        "{'records':[]}",
+        '{"records":[{"value":{"a":NaN}}]}',
+        'records',
+        Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]),
+        `{"records":[{"value":${'['.repeat(1500)}${']'.repeat(1500)}}]}`,
+        `{"records":[{"value":{"a":${'1'.repeat(1500)}}}]}`,
+        // Not decoded.
+        Buffer.from('1f8b08000000000000', 'hex'),
+      ].map((body) => send([], { body, status: 400, message: NO_JSON })),
+      send([], { body: `{"records":[{"value":${'['.repeat(900)}${']'.repeat(900)}}]}`, answer: stored(0) }),
+    ],
+  },
+];

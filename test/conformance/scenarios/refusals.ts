@@ -1,0 +1,125 @@
+/** What a bridge refuses that cannot, or must not, do what is asked. Of such a bridge nothing else is asked. */
+import { expect } from 'vitest';
+import { consumer, J, type Scenario, type Step } from '../scenario.ts';
+
+const unavailable = (ask: string, more: Partial<Step> = {}): Step => ({
+  ask,
+  status: 503,
+  answer: { error_code: 503, message: expect.any(String) },
+  ...more,
+});
+
+/** Kafka does not answer, within `requestTimeoutMs` and `maxBlockMs` of 200. */
+export const WITHOUT_KAFKA: readonly Scenario[] = [
+  {
+    title: 'a bridge without Kafka lives, and is not ready',
+    steps: [{ ask: 'GET /healthy', status: 200 }, unavailable('GET /ready')],
+  },
+  {
+    title: 'topics without Kafka are not told',
+    steps: [
+      unavailable('GET /topics'),
+      ...['', '/partitions', '/partitions/0', '/partitions/0/offsets'].map((path) =>
+        unavailable(`GET /topics/t${path}`),
+      ),
+      unavailable('POST /admin/topics', { body: { topic_name: 't' } }),
+    ],
+  },
+  {
+    title: 'records without Kafka fail one by one',
+    steps: ['', '/partitions/0'].map((path) => ({
+      ask: `POST /topics/t${path}`,
+      body: { records: [{ value: 'a' }, { value: 'b' }] },
+      status: 200,
+      answer: {
+        offsets: [1, 2].map(() => ({ error_code: 404, message: 'Topic t not present in metadata after 200 ms.' })),
+      },
+    })),
+  },
+  {
+    title: 'consumers without Kafka are made, read nothing and end',
+    steps: [
+      consumer(),
+      { ask: 'POST <c>/subscription', body: { topics: ['t'] }, status: 204 },
+      { ask: 'GET <c>/records?timeout=100', headers: { accept: J }, status: 200, text: '[]', answerType: J },
+      { ask: 'POST <c>/offsets', status: 204 },
+      { ask: 'DELETE <c>/subscription', status: 204 },
+      { ask: 'POST <c>/assignments', body: { partitions: [{ topic: 't', partition: 0 }] }, status: 204 },
+      { ask: 'GET <c>/records?timeout=100', headers: { accept: J }, status: 200, text: '[]', answerType: J },
+      unavailable('POST <c>/offsets', { body: { offsets: [{ topic: 't', partition: 0, offset: 1 }] } }),
+      unavailable('GET <c>/offsets'),
+      unavailable('GET <c>/positions'),
+      ...['beginning', 'end'].map((end) => unavailable(`POST <c>/positions/${end}`, { body: { partitions: [] } })),
+      { ask: 'DELETE <c>', status: 204 },
+    ],
+  },
+];
+
+/** Producer and consumer are switched off. */
+export const SWITCHED_OFF: readonly Scenario[] = [
+  {
+    title: 'what is switched off says how it is switched on',
+    steps: [
+      ...['', '/partitions/0', '?async=true'].map((path) => ({
+        ask: `POST /topics/t${path}`,
+        body: { records: [] },
+        status: 503,
+        message: 'Producer is disabled in config. To enable producer update http.producer.enabled to true',
+      })),
+      {
+        ask: 'POST /consumers/<group>',
+        status: 503,
+        message: 'Consumer is disabled in config. To enable consumer update http.consumer.enabled to true',
+      },
+      // What is malformed is told first.
+      {
+        ask: 'POST /topics/t',
+        body: '{',
+        status: 400,
+        message: "Validation error on: The request body can't be decoded",
+      },
+    ],
+  },
+];
+
+/** One consumer, two records in a request, and bodies of 1,024 bytes are the most that are taken. */
+export const LIMITED: readonly Scenario[] = [
+  {
+    title: 'a body that is too large is refused everywhere',
+    steps: [
+      '/topics/t',
+      '/topics/t/partitions/0',
+      '/admin/topics',
+      '/consumers/g',
+      ...['subscription', 'assignments', 'offsets', 'positions', 'positions/beginning', 'positions/end'].map(
+        (path) => `/consumers/g/instances/c/${path}`,
+      ),
+    ].map((path) => ({
+      ask: `POST ${path}`,
+      body: 'x'.repeat(1025),
+      status: 413,
+      message: 'The request body is larger than the limit of 1024 bytes',
+    })),
+  },
+  {
+    title: 'records that are too many are refused',
+    steps: ['', '/partitions/0'].map((path) => ({
+      ask: `POST /topics/t${path}`,
+      body: { records: [{ value: 'a' }, { value: 'b' }, { value: 'c' }] },
+      status: 413,
+      message: 'The request has 3 records, more than the limit of 2',
+    })),
+  },
+  {
+    title: 'consumers that are too many are refused',
+    steps: [
+      consumer(),
+      {
+        ask: 'POST /consumers/<group>',
+        status: 503,
+        message: 'Bridge is overloaded, please retry later',
+        answerHeaders: { 'retry-after': '1' },
+      },
+    ],
+  },
+];

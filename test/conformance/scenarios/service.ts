@@ -1,0 +1,178 @@
+/** The bridge itself, paths and methods, and what is told apart before any operation begins. */
+import { expect } from 'vitest';
+import { type Scenario, type Step, V } from '../scenario.ts';
+
+const NOT_FOUND = { status: 404, text: '{"error_code":404,"message":"Not Found"}' };
+const refused = (ask: string, allow: string): Step => ({ ask, status: 405, answerHeaders: { allow } });
+const LONG_NAME = 'g'.repeat(3000);
+
+export const SERVICE: readonly Scenario[] = [
+  {
+    title: 'the version, in plain JSON',
+    steps: [
+      {
+        ask: 'GET /',
+        status: 200,
+        answer: { bridge_version: expect.stringMatching(/^\d+\.\d+\.\d+$/) },
+        answerType: 'application/json',
+      },
+      // What a GET carries, and what it accepts, is nobody's concern.
+      {
+        ask: 'GET /',
+        type: 'nonsense',
+        headers: { accept: 'text/nonsense' },
+        status: 200,
+        answer: { bridge_version: expect.any(String) },
+        answerType: 'application/json',
+      },
+    ],
+  },
+  {
+    title: 'health',
+    steps: [
+      { ask: 'GET /healthy', status: 200 },
+      { ask: 'GET /ready', status: 200 },
+    ],
+  },
+  {
+    title: 'metrics are the own ones of each process',
+    only: 'bridge',
+    steps: [
+      {
+        ask: 'GET /metrics',
+        status: 200,
+        text: /^causeway_bridge_requests_total\{operation="/m,
+        answerType: 'text/plain; version=0.0.4; charset=utf-8',
+      },
+    ],
+  },
+  {
+    title: 'metrics are not passed through a gateway',
+    only: 'gateway',
+    steps: [
+      { ask: 'GET /metrics', status: 404, answer: { error_code: 404, message: expect.stringMatching(/admin port/) } },
+    ],
+  },
+  {
+    title: 'the OpenAPI document, at both of its paths',
+    steps: ['/openapi', '/openapi/v3', '/openapi/'].map((path) => ({
+      ask: `GET ${path}`,
+      status: 200,
+      answer: expect.objectContaining({ openapi: '3.1.0', paths: expect.any(Object) }),
+      answerType: 'application/json',
+    })),
+  },
+  {
+    title: 'the OpenAPI document tells the prefix under which it is served',
+    steps: [
+      [{ 'x-forwarded-prefix': '/prefix' }, '/prefix'],
+      [{ 'x-forwarded-path': '/path', 'x-forwarded-prefix': '/prefix' }, '/path'],
+      [{ 'x-forwarded-path': '', 'x-forwarded-prefix': '/prefix' }, ''],
+    ].map(([headers, basePath]) => ({
+      ask: 'GET /openapi',
+      headers: headers as Record<string, string>,
+      status: 200,
+      answer: expect.objectContaining({ basePath }),
+      answerType: 'application/json',
+    })),
+  },
+  {
+    title: 'unknown paths',
+    steps: [
+      'GET /nothing',
+      'POST /nothing',
+      'GET /openapi/v2',
+      'GET /consumers',
+      'POST /consumers/',
+      'POST /consumers//',
+      'GET /consumers/g/instances',
+      'POST /consumers/g/instances',
+      'GET /consumers/g/instances/i/nothing',
+      'POST /consumers/g/instances/i/positions/middle',
+      'GET /topics/t/nothing',
+      'GET /topics/t/partitions/0/nothing',
+      'GET /admin',
+      'GET /admin/topics/t',
+    ].map((ask) => ({ ask, ...NOT_FOUND })),
+  },
+  {
+    title: 'methods that a path does not have',
+    steps: [
+      refused('POST /', 'GET'),
+      refused('DELETE /topics', 'GET'),
+      refused('POST /topics', 'GET'),
+      refused('PUT /topics/t', 'POST,GET'),
+      refused('PATCH /topics/t', 'POST,GET'),
+      refused('DELETE /topics/t', 'POST,GET'),
+      refused('POST /topics/t/partitions', 'GET'),
+      refused('DELETE /topics/t/partitions/0', 'POST,GET'),
+      refused('POST /topics/t/partitions/0/offsets', 'GET'),
+      refused('GET /admin/topics', 'POST'),
+      refused('GET /consumers/g', 'POST'),
+      refused('GET /consumers/g/instances/i', 'DELETE'),
+      refused('POST /consumers/g/instances/i', 'DELETE'),
+      refused('PUT /consumers/g/instances/i/subscription', 'POST,GET,DELETE'),
+      refused('DELETE /consumers/g/instances/i/assignments', 'POST,GET'),
+      refused('POST /consumers/g/instances/i/records', 'GET'),
+      refused('DELETE /consumers/g/instances/i/offsets', 'POST,GET'),
+      refused('DELETE /consumers/g/instances/i/positions', 'POST,GET'),
+      refused('GET /consumers/g/instances/i/positions/beginning', 'POST'),
+      refused('GET /consumers/g/instances/i/positions/end', 'POST'),
+      refused('POST /openapi', 'GET'),
+      refused('POST /openapi/v3', 'GET'),
+      { ask: 'OPTIONS /topics', status: 405 },
+      { ask: 'OPTIONS /consumers/g', headers: { origin: 'http://example.com' }, status: 405 },
+      { ask: 'HEAD /topics', status: 405 },
+      { ask: 'HEAD /', status: 405 },
+    ],
+  },
+  {
+    title: 'paths may have slashes too many, dot segments and escapes',
+    topics: { t: 1 },
+    steps: [
+      ...[
+        '/topics/<t>/partitions/',
+        '//topics//<t>///partitions',
+        '/./topics/<t>/partitions',
+        '/x/../topics/<t>/partitions',
+        '/x/%2e%2E/topics/<t>/partitions',
+        '/%74opics/<t>/partitions',
+        '/topics/<t>/partitions?unknown=1&a=b',
+      ].map((path) => ({
+        ask: `GET ${path}`,
+        status: 200,
+        answer: [{ partition: 0, leader: 1, replicas: [{ broker: 1, leader: true, in_sync: true }] }],
+      })),
+      // An encoded slash stays inside its segment.
+      {
+        ask: 'GET /topics/a%2Fpartitions',
+        status: 500,
+        message:
+          'org.apache.kafka.common.errors.InvalidTopicException: The request attempted to perform an operation on an invalid topic.',
+      },
+      { ask: 'GET /topics/%zz', status: 400, message: 'Bad Request' },
+    ],
+  },
+  {
+    title: 'long names reach their operation',
+    steps: [
+      {
+        ask: `DELETE /consumers/${LONG_NAME}/instances/i`,
+        status: 404,
+        message: 'The specified consumer instance was not found.',
+      },
+    ],
+  },
+  {
+    title: 'errors have the type of the API, whatever the client accepts',
+    steps: [
+      {
+        ask: 'DELETE /consumers/<group>/instances/nobody',
+        headers: { accept: 'text/plain' },
+        status: 404,
+        message: 'The specified consumer instance was not found.',
+        answerType: V,
+      },
+    ],
+  },
+];
