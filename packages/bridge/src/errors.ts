@@ -50,6 +50,8 @@ const ERRORS = {
   unknownPartition: { status: 404, message: 'Specified partition does not exist.' },
   /** Kafka refused; the message is its Java exception with its text, as clients know it. */
   kafkaRefused: { status: 500, message: 'Kafka refused the request' },
+  /** Kafka does not let the bridge's principal do it; the message is its Java exception with its text. */
+  kafkaForbidden: { status: 403, message: 'Kafka does not allow the request' },
   /** The group no longer knows this member. */
   commitRefused: {
     status: 500,

@@ -1,23 +1,17 @@
 /** What clients see when Kafka goes and comes back; on a Kafka of its own, because it is killed. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
+import type { KafkaCluster } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
-import { Reaper } from '@causeway/lab/stack/process.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 
-let directory: string;
-let reaper: Reaper;
+let own: OwnKafka;
 let cluster: KafkaCluster;
 let bridge: TestBridge;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'causeway-outage-'));
-  reaper = new Reaper();
   const ports = await findFreePorts(2);
   // The bridge is there before Kafka is.
   bridge = await TestBridge.start(`127.0.0.1:${ports[0]}`, {
@@ -26,14 +20,13 @@ beforeAll(async () => {
   });
   expect(await bridge.get('/healthy')).toMatchObject({ status: 200 });
   expect(await bridge.get('/ready')).toMatchObject({ status: 503, body: { error_code: 503 } });
-  cluster = await startKafka({ brokerCount: 1, ports, directory, reaper, onProgress: () => {} });
+  own = await startOwnKafka({ brokerCount: 1, ports });
+  cluster = own.cluster;
 });
 
 afterAll(async () => {
   await bridge?.close();
-  await Promise.all((cluster?.brokers ?? []).map((broker) => broker.process.kill()));
-  await reaper.close();
-  rmSync(directory, { recursive: true, force: true });
+  await own?.close();
 });
 
 /** How long /ready takes to answer `status`. */

@@ -1,6 +1,6 @@
 /** Where a consumer's partitions are read from: what its group committed, an end it was sent to, its reset policy. */
 import { BridgeError } from '../errors.ts';
-import type { Cluster } from '../kafka/cluster.ts';
+import { type Cluster, throwForbidden } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
 import type { Fetcher, ResetTarget } from '../kafka/fetcher.ts';
@@ -111,13 +111,14 @@ export class Positions {
     if (lost !== undefined) throw noOffset(lost);
   }
 
-  /** Those that Kafka has. */
+  /** Those that Kafka has. Errors: `kafkaForbidden`. */
   async #existing(partitions: readonly Unpositioned[], limits: Limits): Promise<readonly Unpositioned[]> {
     const { cluster } = this.#dependencies;
     const names = [...new Set(partitions.map(({ topic }) => topic))];
     const hasLeader = ({ topic, partition }: TopicPartition): boolean =>
       (cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1) >= 0;
-    await cluster.topics(names, limits);
+    const answers = await cluster.topics(names, limits);
+    throwForbidden(answers);
     if (!partitions.every(hasLeader)) await cluster.topics(names, limits, MISSING_PARTITION_AGE_MS);
     return partitions.filter(hasLeader);
   }

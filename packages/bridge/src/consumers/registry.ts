@@ -8,6 +8,7 @@ import { heartbeatPauseMs } from './heartbeats.ts';
 import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
+import { TopicListing } from './topic-listing.ts';
 
 export interface RegistryDependencies {
   cluster: Cluster;
@@ -25,11 +26,17 @@ const RETRY_AFTER_SECONDS = 1;
 export class ConsumerRegistry {
   readonly #dependencies: RegistryDependencies;
   readonly #sessions = new Map<string, Session>();
+  readonly #topicListing: TopicListing;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
+    const { cluster, kafka, consumers } = dependencies;
+    this.#topicListing = new TopicListing(cluster, {
+      refreshMs: consumers.topicRefreshMs,
+      requestTimeoutMs: kafka.requestTimeoutMs,
+    });
   }
 
   start(): void {
@@ -72,6 +79,7 @@ export class ConsumerRegistry {
       cluster,
       kafka,
       consumers,
+      topicListing: this.#topicListing,
       heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
       onFenced: () => {
         log.info({ ...identity }, 'consumer was taken over');

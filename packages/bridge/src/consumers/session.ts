@@ -17,12 +17,14 @@ import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
 import { checkAlive, checkSubscribable, checkSubscribed } from './session-state.ts';
 import { Subscription } from './subscription.ts';
+import type { TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 export interface SessionDependencies {
   cluster: Cluster;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
+  topicListing: TopicListing;
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
   /** Called once, when another bridge took this consumer over. */
@@ -61,7 +63,7 @@ export class Session {
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
     this.options = options;
-    const { cluster, consumers, kafka, heartbeatPauseMs, onFenced } = dependencies;
+    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, onFenced } = dependencies;
     const { requestTimeoutMs } = options;
     this.#maxPollRecords = consumers.maxPollRecords;
     this.#fetcher = new Fetcher(cluster, options.resetPolicy === 'none' ? 'fail' : 'reset', {
@@ -74,7 +76,7 @@ export class Session {
     });
     this.#coordinator = new GroupCoordinator(cluster, identity.group);
     this.#subscription = new Subscription({
-      ...{ identity, cluster, kafka, consumers, heartbeatPauseMs, requestTimeoutMs },
+      ...{ identity, cluster, kafka, consumers, topicListing, heartbeatPauseMs, requestTimeoutMs },
       coordinator: this.#coordinator,
       events: {
         onRevoking: (limits) => this.#commitDelivered(limits),
@@ -147,7 +149,7 @@ export class Session {
     try {
       return await this.#coordinator.committed(assigned, this.#requestLimits(), { isStable: false });
     } catch (error) {
-      throw toBridgeError(error);
+      throw toBridgeError(error, { group: this.identity.group });
     }
   }
 

@@ -10,6 +10,7 @@ import type { TopicPartition } from '../records.ts';
 import { PatternWatch } from './pattern-watch.ts';
 import { groupInstanceId, type SessionIdentity } from './session-identity.ts';
 import { checkAlive, checkAssignable, checkSubscribable, readerOf, type SessionState } from './session-state.ts';
+import type { TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 export interface SubscriptionDependencies {
@@ -18,6 +19,7 @@ export interface SubscriptionDependencies {
   coordinator: GroupCoordinator;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
+  topicListing: TopicListing;
   /** Until the session's next heartbeat. */
   heartbeatPauseMs: () => number;
   requestTimeoutMs: number;
@@ -178,15 +180,11 @@ export class Subscription {
   }
 
   #createWatch(pattern: TopicPattern, membership: Membership): PatternWatch {
-    const { cluster, consumers, requestTimeoutMs, events } = this.#dependencies;
-    return new PatternWatch(cluster, pattern, {
-      refreshMs: consumers.topicRefreshMs,
-      requestTimeoutMs,
-      onTopics: (topics) => {
-        membership.setTopics(topics);
-        // A poll that waits joins again.
-        events.onChanged();
-      },
+    const { topicListing, events } = this.#dependencies;
+    return new PatternWatch(topicListing, pattern, (topics) => {
+      membership.setTopics(topics);
+      // A poll that waits joins again.
+      events.onChanged();
     });
   }
 

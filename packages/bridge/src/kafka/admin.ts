@@ -3,7 +3,7 @@ import { ConfigResourceTypes, createTopicsV7, describeConfigsV4 } from '@platfor
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
 import type { Cluster, PartitionInfo, TopicAnswer, TopicInfo } from './cluster.ts';
-import { errorIdOf, errorText, javaException, responseIn, toBridgeError } from './failure.ts';
+import { errorIdOf, errorText, isForbidden, javaException, refusal, responseIn, toBridgeError } from './failure.ts';
 import { type Limits, within } from './limits.ts';
 import { listOffsets, type OffsetSpec } from './list-offsets.ts';
 
@@ -70,7 +70,7 @@ export class Admin {
     if (answer !== undefined && 'errorId' in answer && answer.errorId === 'INVALID_TOPIC_EXCEPTION') {
       throw new BridgeError('invalidValue', { message: javaException(answer.errorId) });
     }
-    if (topicOf(answer).partitions[partition] === undefined) return undefined;
+    if (topicOf(name, answer).partitions[partition] === undefined) return undefined;
     const [beginning, end] = await Promise.all([
       this.#offset(name, partition, 'earliest', limits),
       this.#offset(name, partition, 'latest', limits),
@@ -78,7 +78,7 @@ export class Admin {
     return { beginning, end };
   }
 
-  /** Errors: `kafkaRefused` with Kafka's text alone, `kafkaUnavailable`. */
+  /** Errors: `kafkaRefused` or `kafkaForbidden` with Kafka's text alone, `kafkaUnavailable`. */
   async create({ name, partitionCount, replicationFactor }: TopicToCreate): Promise<void> {
     if (name === '') {
       throw new BridgeError('kafkaRefused', {
@@ -87,7 +87,11 @@ export class Admin {
     }
     const topic = { name, numPartitions: partitionCount, replicationFactor, assignments: [], configs: [] };
     const { requestTimeoutMs } = this.#cluster.options;
+    const limits = this.#limits();
+    const wasThere = await this.#isThere(name, limits);
+    let attemptCount = 0;
     const response = await this.#cluster.onAnyBroker(async (connection) => {
+      attemptCount += 1;
       try {
         return await createTopicsV7.api.async(connection, [topic], requestTimeoutMs, false);
       } catch (error) {
@@ -96,10 +100,19 @@ export class Admin {
         if (partial === undefined) throw error;
         return partial;
       }
-    }, this.#limits());
+    }, limits);
     const { errorCode = 0, errorMessage } = response.topics[0] ?? {};
     const errorId = errorIdOf(errorCode);
-    if (errorId !== undefined) throw new BridgeError('kafkaRefused', { message: errorMessage ?? errorText(errorId) });
+    if (errorId === undefined) return;
+    // An attempt that was slow or whose answer was lost has made it.
+    if (errorId === 'TOPIC_ALREADY_EXISTS' && attemptCount > 1 && !wasThere) return;
+    const code = isForbidden(errorId) ? 'kafkaForbidden' : 'kafkaRefused';
+    throw new BridgeError(code, { message: errorMessage ?? errorText(errorId) });
+  }
+
+  async #isThere(name: string, limits: Limits): Promise<boolean> {
+    const answer = (await this.#cluster.topics([name], limits, 0)).get(name);
+    return answer !== undefined && 'topic' in answer;
   }
 
   async #offset(topic: string, partition: number, spec: OffsetSpec, limits: Limits): Promise<bigint> {
@@ -114,7 +127,7 @@ export class Admin {
   }
 
   async #topic(name: string, limits: Limits): Promise<TopicInfo> {
-    return topicOf((await this.#cluster.topics([name], limits, 0)).get(name));
+    return topicOf(name, (await this.#cluster.topics([name], limits, 0)).get(name));
   }
 
   async #configs(name: string, limits: Limits): Promise<Record<string, string>> {
@@ -134,12 +147,11 @@ export class Admin {
   }
 }
 
-/** Errors: `unknownTopic`, `kafkaRefused`. */
-function topicOf(answer: TopicAnswer | undefined): TopicInfo {
+/** Errors: `unknownTopic`, `kafkaForbidden`, `kafkaRefused`. */
+function topicOf(name: string, answer: TopicAnswer | undefined): TopicInfo {
   if (answer === undefined) throw new BridgeError('unknownTopic');
   if ('topic' in answer) return answer.topic;
-  if (answer.errorId === 'UNKNOWN_TOPIC_OR_PARTITION') throw new BridgeError('unknownTopic');
-  throw new BridgeError('kafkaRefused', { message: javaException(answer.errorId) });
+  throw refusal(answer.errorId, { topics: [name] });
 }
 
 function describePartition({ partition, leader, replicas, inSyncReplicas }: PartitionInfo): PartitionDescription {

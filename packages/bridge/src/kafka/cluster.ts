@@ -1,6 +1,14 @@
 /** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
 import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
-import { type ErrorId, errorIdOf, protocolErrorId, responseIn, toBridgeError } from './failure.ts';
+import {
+  type ErrorId,
+  errorIdOf,
+  isForbidden,
+  protocolErrorId,
+  refusal,
+  responseIn,
+  toBridgeError,
+} from './failure.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
@@ -221,6 +229,14 @@ export class Cluster {
       throw error;
     }
   }
+}
+
+/** Errors: `kafkaForbidden` when the bridge may not use some of the topics. */
+export function throwForbidden(answers: ReadonlyMap<string, TopicAnswer>): void {
+  const forbidden = [...answers].flatMap(([name, answer]) =>
+    'errorId' in answer && isForbidden(answer.errorId) ? [name] : [],
+  );
+  if (forbidden.length > 0) throw refusal('TOPIC_AUTHORIZATION_FAILED', { topics: forbidden });
 }
 
 function isGone(raw: MetadataResponseTopic): boolean {

@@ -2,7 +2,7 @@
 import { type Connection, type ConnectionPool, findCoordinatorV4, offsetFetchV8 } from '@platformatic/kafka';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { Broker, Cluster } from './cluster.ts';
-import { protocolErrorId } from './failure.ts';
+import { protocolErrorId, refusal } from './failure.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 
 /** FindCoordinator's key type for groups. */
@@ -107,10 +107,12 @@ export class GroupCoordinator {
   }
 
   async #find(limits: Limits): Promise<Broker> {
-    const { coordinators } = await this.#cluster.onAnyBroker(
-      (connection) => findCoordinatorV4.api.async(connection, GROUP_KEY_TYPE, [this.group]),
-      limits,
-    );
+    const { coordinators } = await this.#cluster
+      .onAnyBroker((connection) => findCoordinatorV4.api.async(connection, GROUP_KEY_TYPE, [this.group]), limits)
+      .catch((error: unknown) => {
+        const id = protocolErrorId(error);
+        throw id === undefined ? error : refusal(id, { group: this.group, cause: error });
+      });
     const [found] = coordinators;
     if (found === undefined) throw new TypeError('no coordinator in the answer');
     return { host: found.host, port: found.port };

@@ -19,6 +19,8 @@ export function errorText(id: ErrorId): string {
 
 /** The first protocol error that a failed call of the library carries. */
 export function protocolErrorId(error: unknown): ErrorId | undefined {
+  // One that was made an answer already keeps the library's as its cause.
+  if (error instanceof BridgeError) return protocolErrorId(error.cause);
   if (!(error instanceof Error) || !GenericError.isGenericError(error)) return undefined;
   const own: unknown = error['apiId'];
   if (typeof own === 'string') return own;
@@ -37,24 +39,75 @@ export function responseIn<Response>(error: unknown): Response | undefined {
   return (error as { response?: Response } | undefined)?.response;
 }
 
+/** Exceptions that Java does not name after the error: https://kafka.apache.org/protocol#protocol_error_codes */
+const JAVA_NAMES: Readonly<Record<ErrorId, string>> = {
+  CLUSTER_AUTHORIZATION_FAILED: 'ClusterAuthorization',
+  CORRUPT_MESSAGE: 'CorruptRecord',
+  GROUP_AUTHORIZATION_FAILED: 'GroupAuthorization',
+  KAFKA_STORAGE_ERROR: 'KafkaStorage',
+  MESSAGE_TOO_LARGE: 'RecordTooLarge',
+  RECORD_LIST_TOO_LARGE: 'RecordBatchTooLarge',
+  REQUEST_TIMED_OUT: 'Timeout',
+  SASL_AUTHENTICATION_FAILED: 'SaslAuthentication',
+  TOPIC_ALREADY_EXISTS: 'TopicExists',
+  TOPIC_AUTHORIZATION_FAILED: 'TopicAuthorization',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'TransactionalIdAuthorization',
+  UNKNOWN_SERVER_ERROR: 'UnknownServer',
+};
+
+/** What an error is about, where Java's text names it. */
+export interface Subject {
+  topics?: readonly string[];
+  group?: string;
+}
+
 /** The Java exception of an error, as Kafka's clients name it, with its text. */
-export function javaException(id: ErrorId): string {
-  const words = id
-    .replace(/_EXCEPTION$/, '')
+export function javaException(id: ErrorId, subject: Subject = {}): string {
+  const name = JAVA_NAMES[id] ?? camelCase(id.replace(/_EXCEPTION$/, ''));
+  return `org.apache.kafka.common.errors.${name}Exception: ${subjectText(id, subject)}`;
+}
+
+/** The text alone, as Kafka's clients in Java have it. */
+export function subjectText(id: ErrorId, { topics, group }: Subject): string {
+  if (id === 'TOPIC_AUTHORIZATION_FAILED' && topics !== undefined) {
+    return `Not authorized to access topics: [${topics.join(', ')}]`;
+  }
+  if (id === 'GROUP_AUTHORIZATION_FAILED' && group !== undefined) return `Not authorized to access group: ${group}`;
+  return errorText(id);
+}
+
+function camelCase(id: string): string {
+  return id
     .toLowerCase()
-    .split('_');
-  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
-  return `org.apache.kafka.common.errors.${name}Exception: ${errorText(id)}`;
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+}
+
+/** Whether the bridge's principal lacks a right. */
+export function isForbidden(id: ErrorId | undefined): boolean {
+  return id?.endsWith('_AUTHORIZATION_FAILED') === true;
+}
+
+/** The answer for an error of Kafka's. */
+export function refusal(id: ErrorId, { cause, ...subject }: Subject & { cause?: unknown } = {}): BridgeError {
+  if (id === 'UNKNOWN_TOPIC_OR_PARTITION') return new BridgeError('unknownTopic', { cause });
+  const message = javaException(id, subject);
+  return new BridgeError(isForbidden(id) ? 'kafkaForbidden' : 'kafkaRefused', { message, cause });
 }
 
 /** The answer for a failed call: an error of ours stays as it is. */
-export function toBridgeError(error: unknown): BridgeError {
+export function toBridgeError(error: unknown, subject: Subject = {}): BridgeError {
   if (error instanceof BridgeError) return error;
   const id = protocolErrorId(error);
-  if (id === undefined)
-    return new BridgeError('kafkaUnavailable', { message: unavailableMessage(error), cause: error });
-  if (id === 'UNKNOWN_TOPIC_OR_PARTITION') return new BridgeError('unknownTopic', { cause: error });
-  return new BridgeError('kafkaRefused', { message: javaException(id), cause: error });
+  if (id !== undefined) return refusal(id, { ...subject, cause: error });
+  return new BridgeError('kafkaUnavailable', { message: unavailableMessage(error), cause: error });
+}
+
+/** Whether Kafka was not reached, so that nobody knows what it would say. */
+export function isUnreached(error: unknown): boolean {
+  if (protocolErrorId(error) !== undefined) return false;
+  return !(error instanceof BridgeError) || error.code === 'kafkaUnavailable';
 }
 
 function unavailableMessage(error: unknown): string {

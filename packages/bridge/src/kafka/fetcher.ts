@@ -3,7 +3,7 @@ import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import { type PartitionOffset, partitionKey, type StoredRecord, type TopicPartition } from '../records.ts';
 import type { Cluster } from './cluster.ts';
-import { errorIdOf, javaException } from './failure.ts';
+import { errorIdOf, refusal } from './failure.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import { backoffMs, type Limits, remainingMs } from './limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
@@ -341,7 +341,7 @@ export class Fetcher {
         if (found.takenCount === found.buffer.length) this.#onOutOfRange(found);
         return true;
       case 'TOPIC_AUTHORIZATION_FAILED':
-        this.#failure = new BridgeError('kafkaRefused', { message: javaException(errorId) });
+        this.#failure = refusal(errorId, { topics: [topic] });
         return true;
       default:
         return false;

@@ -2,8 +2,8 @@
 import { listOffsetsV7 } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
-import type { Cluster } from './cluster.ts';
-import { protocolErrorId } from './failure.ts';
+import { type Cluster, throwForbidden } from './cluster.ts';
+import { isUnreached, protocolErrorId } from './failure.ts';
 import { type Limits, retrying } from './limits.ts';
 
 export type IsolationLevel = 'read_uncommitted' | 'read_committed';
@@ -39,7 +39,7 @@ export async function listOffsets(
   );
 }
 
-/** The partitions by the node id of their leader. Errors: `kafkaUnavailable` when one has none. */
+/** The partitions by the node id of their leader. Errors: `kafkaUnavailable` when one has none, `kafkaForbidden`. */
 async function groupByLeader(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
@@ -48,6 +48,7 @@ async function groupByLeader(
 ): Promise<Map<number, TopicPartition[]>> {
   const names = [...new Set(partitions.map(({ topic }) => topic))];
   const topics = await cluster.topics(names, limits, isFresh ? 0 : undefined);
+  throwForbidden(topics);
   return Map.groupBy(partitions, ({ topic, partition }) => {
     const answer = topics.get(topic);
     const leader = answer !== undefined && 'topic' in answer ? answer.topic.partitions[partition]?.leader : undefined;
@@ -85,10 +86,10 @@ async function listOfLeader(
   );
 }
 
-/** Everything that a look at the metadata may cure; no id means that the broker was not reached. */
+/** Everything that a look at the metadata may cure. */
 function isRetriable(error: unknown): boolean {
+  if (isUnreached(error)) return true;
   switch (protocolErrorId(error)) {
-    case undefined:
     case 'NOT_LEADER_OR_FOLLOWER':
     case 'LEADER_NOT_AVAILABLE':
     case 'REPLICA_NOT_AVAILABLE':

@@ -15,9 +15,9 @@ import {
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { ASSIGNORS, type Assignor, assign, type GroupMember } from './assignors.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, throwForbidden } from './cluster.ts';
 import type { GroupCoordinator } from './coordinator.ts';
-import { type ErrorId, protocolErrorId, toBridgeError } from './failure.ts';
+import { type ErrorId, isUnreached, protocolErrorId, toBridgeError } from './failure.ts';
 import { backoffMs, bounded, type Limits, within } from './limits.ts';
 import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit.ts';
 
@@ -206,9 +206,9 @@ export class Membership implements Committer {
         if (id === 'UNKNOWN_MEMBER_ID') {
           this.#memberId = '';
           this.#events.onForgotten();
-        } else if (!isJoinRetriable(id)) {
+        } else if (!isUnreached(error) && !isJoinRetriable(id)) {
           this.#state = { kind: 'unjoined' };
-          throw toBridgeError(error);
+          throw toBridgeError(error, { group: this.#coordinator.group });
         }
         await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt)));
         if (this.#isOver) return;
@@ -228,6 +228,8 @@ export class Membership implements Committer {
     const pool = this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
     const { group } = this.#coordinator;
     this.#isTopicsChanged = false;
+    // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
+    throwForbidden(await this.#cluster.topics(this.#topics, limits));
     const metadata = encodeConsumerProtocolSubscription({
       version: CONSUMER_PROTOCOL_VERSION,
       topics: [...this.#topics],
@@ -396,10 +398,9 @@ const MEMBERSHIP_ERRORS: ReadonlySet<ErrorId> = new Set([
   'REBALANCE_IN_PROGRESS',
 ]);
 
-/** Errors of join and sync after which another attempt may succeed; no id means that Kafka was not reached. */
+/** Errors of join and sync after which another attempt may succeed. */
 function isJoinRetriable(id: ErrorId | undefined): boolean {
   switch (id) {
-    case undefined:
     case 'REBALANCE_IN_PROGRESS':
     case 'ILLEGAL_GENERATION':
     case 'NOT_COORDINATOR':

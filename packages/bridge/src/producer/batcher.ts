@@ -1,7 +1,7 @@
 /** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
-import { errorText } from '../kafka/failure.ts';
+import { errorText, isForbidden, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
 import {
   type BatchOutcome,
@@ -163,8 +163,12 @@ export class Batcher {
       try {
         const answer = (await this.#cluster.topics([topic], limits, 0)).get(topic);
         if (answer !== undefined && 'topic' in answer) return this.#enqueue(answer.topic, entries);
-        if (answer !== undefined && answer.errorId === 'INVALID_TOPIC_EXCEPTION') {
+        if (answer?.errorId === 'INVALID_TOPIC_EXCEPTION') {
           return settleAll(this.#settle, entries, { errorCode: 500, message: `Invalid topics: [${topic}]` });
+        }
+        if (answer !== undefined && isForbidden(answer.errorId)) {
+          const message = subjectText(answer.errorId, { topics: [topic] });
+          return settleAll(this.#settle, entries, { errorCode: 403, message });
         }
       } catch {
         // Kafka did not answer: asked again for as long as the request may wait.
@@ -321,9 +325,12 @@ export class Batcher {
     } else if (FAULT_OF_RECORDS.has(outcome.errorId) && entries.length > 1) {
       this.#separate(lane, entries, outcome);
     } else {
+      const isMissingRight = isForbidden(outcome.errorId);
       settleAll(this.#settle, entries, {
-        errorCode: 500,
-        message: outcome.badRecords.get(0) ?? outcome.message,
+        errorCode: isMissingRight ? 403 : 500,
+        message: isMissingRight
+          ? subjectText(outcome.errorId, { topics: [lane.topic] })
+          : (outcome.badRecords.get(0) ?? outcome.message),
       });
     }
     if (lane.queue.length > 0 && !lane.isPaused) this.#ready.add(lane);

@@ -1,0 +1,39 @@
+/** A Kafka of a test's own, for what cannot be done to the one that all tests share: killing it, taking rights away. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
+import { Reaper } from '@causeway/lab/stack/process.ts';
+
+export interface OwnKafka {
+  readonly cluster: KafkaCluster;
+  /** Holds its brokers' data. */
+  readonly directory: string;
+  /** SIGKILL, and removes its data. */
+  close(): Promise<void>;
+}
+
+/** `ports`: two a broker, chosen by the test, which may need them before Kafka is there. */
+export async function startOwnKafka(options: {
+  brokerCount: 1 | 3;
+  ports: readonly number[];
+  properties?: Readonly<Record<string, string>>;
+}): Promise<OwnKafka> {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-own-kafka-'));
+  const reaper = new Reaper();
+  const clean = async (): Promise<void> => {
+    await reaper.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const cluster = await startKafka({ ...options, directory, reaper, onProgress: () => {} });
+    const close = async (): Promise<void> => {
+      await cluster.kill();
+      await clean();
+    };
+    return { cluster, directory, close };
+  } catch (error) {
+    await clean();
+    throw error;
+  }
+}
