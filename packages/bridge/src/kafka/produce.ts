@@ -1,14 +1,16 @@
 /** One produce request to one broker, and what became of each partition's batch in it. */
 import {
+  type Connection,
   type ConnectionPool,
   compatibilityPartitioner,
-  type MessageRecord,
   ProduceAcks,
   produceV9,
+  Writer,
 } from '@platformatic/kafka';
 import type { RecordToProduce, TopicPartition } from '../records.ts';
 import type { Cluster } from './cluster.ts';
 import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
+import { writeBatch } from './record-batch-writer.ts';
 
 type ProduceResponse = produceV9.ProduceResponse;
 
@@ -34,10 +36,7 @@ export interface ProduceOptions {
   timeoutMs: number;
 }
 
-/**
- * Times within a batch may differ by this much, 24.8 days: the library writes larger differences wrongly (a signed
- * 64-bit varint is shifted by 31 bits instead of 63), and so would change the times of other records in the batch.
- */
+/** Times within a batch may differ by this much, 24.8 days: as a batch is written, differences are 32-bit integers. */
 const MAX_BATCH_TIMESPAN_MS = 2n ** 31n - 1n;
 
 /** Whether two records may be in one batch. */
@@ -65,16 +64,9 @@ export class ProduceClient {
     const broker = this.#cluster.broker(nodeId);
     if (broker === undefined) return batches.map(() => refused('LEADER_NOT_AVAILABLE'));
     const connection = await this.#pool.get(broker);
-    const { acks, timeoutMs } = this.#options;
-    const messages = batches.flatMap(messagesOf);
-    let response: ProduceResponse | boolean;
+    let response: ProduceResponse;
     try {
-      response = await produceV9.api.async(
-        connection,
-        acks === 'all' ? ProduceAcks.ALL : ProduceAcks.LEADER,
-        timeoutMs,
-        messages,
-      );
+      response = await produce(connection, batches, this.#options);
     } catch (error) {
       // A partition that failed makes the whole answer an error, also for those that were stored.
       const partial = responseIn<ProduceResponse>(error);
@@ -97,21 +89,50 @@ export function partitionForKey(key: Buffer, partitionCount: number): number {
   return compatibilityPartitioner(undefined as never, key) % partitionCount;
 }
 
-function messagesOf(batch: PartitionBatch): MessageRecord[] {
-  const { topic, partition } = batch;
-  return batch.records.map((record) => {
-    const message = { topic, partition, key: record.key, value: record.value } as MessageRecord;
-    if (record.timestampMs !== undefined) message.timestamp = record.timestampMs;
-    // A Map of buffers keeps equal names apart, and their order.
-    if (record.headers !== undefined) message.headers = new Map(record.headers) as Map<Buffer, Buffer>;
-    return message;
+/** The library's own request makes objects and several buffers of each record; this one makes one buffer of a batch. */
+function produce(
+  connection: Connection,
+  batches: readonly PartitionBatch[],
+  options: ProduceOptions,
+): Promise<ProduceResponse> {
+  const { key, version } = produceV9.api;
+  return new Promise((resolve, reject) => {
+    const onAnswer = (error: Error | null, answer: unknown): void => {
+      if (error === null) resolve(answer as ProduceResponse);
+      else reject(error);
+    };
+    const write = (): Writer => writeRequest(batches, options);
+    connection.send(key, version, write, produceV9.parseResponse, true, true, onAnswer as never);
   });
 }
 
-function outcomesOf(batches: readonly PartitionBatch[], response: ProduceResponse | boolean): BatchOutcome[] {
-  const topics = typeof response === 'boolean' ? [] : response.responses;
+/** Produce request, version 9: https://kafka.apache.org/protocol#The_Messages_Produce */
+function writeRequest(batches: readonly PartitionBatch[], { acks, timeoutMs }: ProduceOptions): Writer {
+  const nowMs = BigInt(Date.now());
+  const topics = [...Map.groupBy(batches, ({ topic }) => topic)];
+  return (
+    Writer.create()
+      // Transactional id.
+      .appendString(null)
+      .appendInt16(acks === 'all' ? ProduceAcks.ALL : ProduceAcks.LEADER)
+      .appendInt32(timeoutMs)
+      .appendArray(topics, (topicWriter, [topic, ofTopic]) => {
+        topicWriter.appendString(topic).appendArray(ofTopic, (writer, { partition, records }) => {
+          const batch = writeBatch(records, nowMs);
+          // A compact length is one more than the length.
+          writer
+            .appendInt32(partition)
+            .appendUnsignedVarInt(batch.length + 1)
+            .append(batch);
+        });
+      })
+      .appendTaggedFields()
+  );
+}
+
+function outcomesOf(batches: readonly PartitionBatch[], { responses }: ProduceResponse): BatchOutcome[] {
   return batches.map(({ topic, partition }) => {
-    const answer = topics
+    const answer = responses
       .find((candidate) => candidate.name === topic)
       ?.partitionResponses.find((candidate) => candidate.index === partition);
     return answer === undefined ? refused('UNKNOWN_SERVER_ERROR') : outcomeOf(answer);

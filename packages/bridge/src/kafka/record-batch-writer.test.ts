@@ -1,0 +1,59 @@
+import { createRecordsBatch } from '@platformatic/kafka';
+import { expect, test } from 'vitest';
+import type { RecordToProduce } from '../records.ts';
+import { writeBatch } from './record-batch-writer.ts';
+import { readBatches, readRecords } from './record-batches.ts';
+
+const NOW_MS = 1_700_000_000_000n;
+const CRC_AT = 17;
+
+function record(fields: Partial<RecordToProduce>): RecordToProduce {
+  return { key: null, value: null, headers: undefined, partition: undefined, timestampMs: undefined, ...fields };
+}
+
+const RECORDS = [
+  record({ key: Buffer.from('k'), value: Buffer.from('first'), timestampMs: NOW_MS - 1000n }),
+  record({}),
+  record({ key: Buffer.alloc(0), value: Buffer.alloc(40_000, 'x'), timestampMs: NOW_MS + 2n ** 31n - 1001n }),
+  record({
+    ...{ value: Buffer.alloc(64, 'y'), timestampMs: NOW_MS - 2000n },
+    headers: [
+      [Buffer.from('h'), Buffer.from('v')],
+      [Buffer.from('h'), null],
+    ],
+  }),
+  ...Array.from({ length: 9000 }, (_, index) => record({ value: Buffer.from(`v${index}`) })),
+];
+
+test('records are read as they were written, with the time of sending where they have none', () => {
+  const [batch, ...others] = readBatches(writeBatch(RECORDS, NOW_MS));
+  expect(others).toEqual([]);
+  if (batch === undefined) throw new Error('no batch');
+  const read = readRecords(batch);
+  expect(read).toHaveLength(RECORDS.length);
+  for (const [index, { key, value, headers, timestampMs }] of RECORDS.entries()) {
+    expect(read[index]).toEqual({
+      ...{ offsetDelta: index, key, value },
+      headers: headers ?? [],
+      timestampDeltaMs: Number((timestampMs ?? NOW_MS) - batch.firstTimestampMs),
+    });
+  }
+  expect(batch.maxTimestampMs).toBe(NOW_MS + 2n ** 31n - 1001n);
+});
+
+test('a batch is to the byte what the library writes, but for the fields of producers and leaders', () => {
+  const records = RECORDS.filter(({ headers }) => headers === undefined);
+  const messages = records.map(({ key, value, timestampMs }) => ({
+    ...{ topic: 't', key, value },
+    timestamp: timestampMs ?? NOW_MS,
+  }));
+  const library = createRecordsBatch(
+    messages as never,
+    { partitionLeaderEpoch: -1, producerEpoch: -1 } as never,
+  ).buffer;
+  // The library has a first sequence of 0, where Kafka's own producer says that there is none.
+  library.writeInt32BE(-1, 53);
+  const own = writeBatch(records, NOW_MS);
+  expect(own.subarray(0, CRC_AT)).toEqual(library.subarray(0, CRC_AT));
+  expect(own.subarray(CRC_AT + 4).equals(library.subarray(CRC_AT + 4))).toBe(true);
+});
