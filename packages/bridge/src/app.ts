@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { Certificates } from './certificates.ts';
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import { Admin } from './kafka/admin.ts';
@@ -12,7 +13,10 @@ import { Metrics } from './metrics.ts';
 import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addConsumerRoutes } from './routes/consumers.ts';
+import { Cors } from './routes/cors.ts';
 import { addInfoRoutes } from './routes/info.ts';
+import { Load } from './routes/load.ts';
+import { addManagementRoutes } from './routes/management.ts';
 import { addOffsetRoutes, addPositionReports } from './routes/offsets.ts';
 import { addPollRoute } from './routes/poll.ts';
 import { addProduceRoutes } from './routes/produce.ts';
@@ -28,32 +32,40 @@ const IDLE_CONNECTION_MS = 250;
 /** A bridge that is running. */
 export class Bridge {
   readonly port: number;
+  /** The same, unless the configuration names another. */
+  readonly managementPort: number;
   readonly #parts: Parts;
   #closed: Promise<void> | undefined;
 
-  private constructor(parts: Parts, port: number) {
+  private constructor(parts: Parts, ports: { api: number; management: number }) {
     this.#parts = parts;
-    this.port = port;
+    this.port = ports.api;
+    this.managementPort = ports.management;
   }
 
   /** Listens at once; Kafka may come later. Errors: of listening. */
   static async start(config: BridgeConfig, log: Logger): Promise<Bridge> {
     const parts = createParts(config, log);
     try {
-      const port = await parts.server.listen(config.listen);
+      const { host, port } = config.listen;
+      const apiPort = await parts.server.listen({ host, port });
+      const managementPort = await parts.management?.listen({ host, port: config.management?.port ?? 0 });
+      const ports = { api: apiPort, management: managementPort ?? apiPort };
+      parts.certificates?.start();
       parts.readiness.start();
       parts.registry.start();
-      log.info({ host: config.listen.host, port }, 'bridge started');
-      return new Bridge(parts, port);
+      log.info({ host, port: ports.api, managementPort: ports.management }, 'bridge started');
+      return new Bridge(parts, ports);
     } catch (error) {
+      await Promise.all(parts.servers.map((server) => server.close()));
       await parts.cluster.close();
       throw error;
     }
   }
 
   get url(): string {
-    const { host } = this.#parts.config.listen;
-    return `http://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+    const { host, tls } = this.#parts.config.listen;
+    return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
   /**
@@ -66,13 +78,13 @@ export class Bridge {
   }
 
   async #close(): Promise<void> {
-    const { config, log, server, registry, batcher, produceClient, readiness, cluster, state } = this.#parts;
+    const { config, log, servers, registry, batcher, produceClient, readiness, cluster, state } = this.#parts;
     state.isShuttingDown = true;
     log.info('bridge stopping');
-    server.stopAccepting();
+    for (const server of servers) server.stopAccepting();
     const drained = (async () => {
       registry.releasePolls();
-      await drain(server);
+      await drain(servers);
       await batcher.close();
       await registry.close();
     })();
@@ -82,7 +94,8 @@ export class Bridge {
     ]);
     if (!isInTime) log.warn({ graceMs: config.shutdown.graceMs }, 'the stop took too long and was cut short');
     readiness.close();
-    await server.close();
+    this.#parts.certificates?.close();
+    await Promise.all(servers.map((server) => server.close()));
     await produceClient.close();
     await cluster.close();
     log.info('bridge stopped');
@@ -92,7 +105,12 @@ export class Bridge {
 interface Parts {
   config: BridgeConfig;
   log: Logger;
+  /** Of the API. */
   server: ApiServer;
+  /** Where it is apart. */
+  management: ApiServer | undefined;
+  servers: readonly ApiServer[];
+  certificates: Certificates | undefined;
   registry: ConsumerRegistry;
   batcher: Batcher;
   produceClient: ProduceClient;
@@ -103,6 +121,8 @@ interface Parts {
 
 function createParts(config: BridgeConfig, log: Logger): Parts {
   const state = { isShuttingDown: false };
+  const { tls } = config.listen;
+  const certificates = tls === undefined ? undefined : new Certificates(tls, log);
   const cluster = new Cluster(config.kafka);
   const readiness = new Readiness(cluster, {
     ...config.readiness,
@@ -122,13 +142,21 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   });
   const unreadyReason = (): string | undefined =>
     state.isShuttingDown ? 'Bridge is shutting down' : readiness.unreadyReason;
+  const load = new Load(config.limits);
   const metrics = new Metrics({
     isReady: () => unreadyReason() === undefined,
     sessionCount: () => registry.sessionCount,
     queuedBytes: () => batcher.queuedBytes,
+    inFlightRequests: () => load.requestCount,
+    inFlightBytes: () => load.bytes,
+    certificates,
   });
-  const server = createApiServer({ maxBodyBytes: config.limits.maxBodyBytes, metrics, log });
-  addInfoRoutes(server, { version: readVersion(), metrics, unreadyReason });
+  const shared = { limits: config.limits, load, metrics, log };
+  const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
+  const server = createApiServer({ ...shared, certificates, cors });
+  const management = config.management === undefined ? undefined : createApiServer(shared);
+  addInfoRoutes(server, readVersion());
+  addManagementRoutes(management ?? server, { metrics, unreadyReason });
   const admin = new Admin(cluster);
   addTopicRoutes(server, admin);
   addAdminRoutes(server, admin);
@@ -141,14 +169,18 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   addSubscriptionRoutes(server, registry);
   addOffsetRoutes(server, registry);
   addPositionReports(server, registry);
-  addPollRoute(server, { registry, metrics });
-  return { config, log, server, registry, batcher, produceClient, readiness, cluster, state };
+  addPollRoute(server, { registry, metrics, load, answerTimeoutMs: config.limits.answerTimeoutMs });
+  const servers = management === undefined ? [server] : [server, management];
+  return {
+    ...{ config, log, server, management, servers, certificates },
+    ...{ registry, batcher, produceClient, readiness, cluster, state },
+  };
 }
 
 /** Waits until every request has its answer, and idle connections had their chance. */
-async function drain(server: ApiServer): Promise<void> {
+async function drain(servers: readonly ApiServer[]): Promise<void> {
   await delay(IDLE_CONNECTION_MS);
-  while (server.openCount > 0) await delay(DRAIN_POLL_MS);
+  while (servers.some(({ openCount }) => openCount > 0)) await delay(DRAIN_POLL_MS);
 }
 
 function readVersion(): string {

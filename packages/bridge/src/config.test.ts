@@ -53,6 +53,22 @@ describe('a file that cannot work is refused with the line and the reason', () =
     ],
     [`${MINIMAL}readiness: { maxAgeMs: 100 }`, /bridge\.yaml:3: readiness\.maxAgeMs/],
     [`${MINIMAL}producer: { maxBatchBytes: 2000 }`, /bridge\.yaml:3: producer\.maxBatchBytes/],
+    [`${MINIMAL}limits: { headersTimeoutMs: 70000 }`, /bridge\.yaml:3: limits\.headersTimeoutMs: must be at most/],
+    [`${MINIMAL}limits: { maxInFlightBytes: 2000 }`, /bridge\.yaml:3: limits\.maxInFlightBytes: must not be less/],
+    [
+      `${MINIMAL}cors:\n  allowedOrigins:\n    - https://a.example\n    - /https:(/\n`,
+      /bridge\.yaml:6: cors\.allowedOrigins\[1\]: Invalid regular expression/,
+    ],
+    [
+      `${MINIMAL}cors:\n  allowedOrigins:\n    - https://a.example/\n`,
+      /bridge\.yaml:5: .*\[0\]: must be \*, an origin/,
+    ],
+    [`${MINIMAL}cors: { allowedMethods: [BREW] }`, /bridge\.yaml:3: cors\.allowedMethods\[0\]: must be one of: GET/],
+    [
+      `${MINIMAL}listen:\n  tls:\n    certFile: a\n    keyFile: b\n    keyPassphrase: c\n    keyPassphraseFile: d\n`,
+      /bridge\.yaml:8: listen\.tls\.keyPassphraseFile: keyPassphrase says it already/,
+    ],
+    [`${MINIMAL}listen:\n  tls:\n    certFile: a\n`, /bridge\.yaml:4: listen\.tls: the key keyFile is missing/],
   ])('%s', (text, expected) => {
     expect(problemsOf(text)).toMatch(expected);
   });

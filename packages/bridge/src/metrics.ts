@@ -17,6 +17,10 @@ export interface Gauges {
   isReady: () => boolean;
   sessionCount: () => number;
   queuedBytes: () => number;
+  inFlightRequests: () => number;
+  inFlightBytes: () => number;
+  /** Of the HTTPS listener, if there is one. */
+  certificates?: { readonly expiresAtMs: number; readonly reloadCounts: Readonly<Record<string, number>> } | undefined;
 }
 
 interface OperationCounts {
@@ -166,6 +170,29 @@ export class Metrics {
     gauge('causeway_bridge_ready', 'Whether Kafka answers.', () => (gauges.isReady() ? 1 : 0));
     gauge('causeway_bridge_sessions', 'Consumer instances that live here.', gauges.sessionCount);
     gauge('causeway_bridge_producer_queued_bytes', 'Bytes of records that wait for Kafka.', gauges.queuedBytes);
+    gauge('causeway_bridge_in_flight_requests', 'Requests that wait for their answers.', gauges.inFlightRequests);
+    gauge(
+      'causeway_bridge_in_flight_bytes',
+      'Bytes of request bodies, and of answers that clients have not read.',
+      gauges.inFlightBytes,
+    );
+    const { certificates } = gauges;
+    if (certificates === undefined) return;
+    gauge(
+      'causeway_bridge_certificate_expiry_timestamp_seconds',
+      'When the certificate of the listener ends, in seconds since 1970.',
+      () => certificates.expiresAtMs / MILLISECONDS_PER_SECOND,
+    );
+    new Counter({
+      name: 'causeway_bridge_certificate_reloads_total',
+      help: 'Changes of the certificate files, by what came of them.',
+      labelNames: ['outcome'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of Object.entries(certificates.reloadCounts)) this.inc({ outcome }, count);
+      },
+    });
   }
 }
 

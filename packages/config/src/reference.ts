@@ -30,7 +30,8 @@ function section(node: SchemaNode & { required?: string[] }, indent: string): st
     if (isBranch && indent === '') lines.push('');
     lines.push(comment(describe(child), indent));
     if (child.properties !== undefined) {
-      lines.push(`${indent}${key}:`, ...section(child, `${indent}  `));
+      const branch = [`${indent}${key}:`, ...section(child, `${indent}  `)];
+      lines.push(...(isOptional(key) ? commentedOut(branch, indent) : branch));
     } else if (child.items?.properties !== undefined && child.default === undefined) {
       const [first = '', ...rest] = section(child.items, `${indent}    `);
       lines.push(`${indent}${key}:`, `${indent}  -`, first, ...rest);
@@ -42,6 +43,11 @@ function section(node: SchemaNode & { required?: string[] }, indent: string): st
     }
   }
   return lines;
+}
+
+/** A branch that is absent by default: whoever wants it takes the marks away. */
+function commentedOut(branch: readonly string[], indent: string): string[] {
+  return branch.flatMap((lines) => lines.split('\n')).map((line) => `${indent}# ${line.slice(indent.length)}`);
 }
 
 function describe(node: SchemaNode): string {

@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@causeway/config/load.ts';
+import { watchFiles } from '@causeway/config/watch.ts';
 import { pino } from 'pino';
 import { loadGatewayConfig } from './config/load.ts';
 import type { GatewayConfig } from './config/schema.ts';
-import { watchFile } from './config/watch.ts';
 import { Gateway } from './gateway.ts';
 
 const USAGE = `Usage: npm run gateway -- --config FILE [--check]
@@ -61,7 +61,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
     watch.close();
     void gateway.close(signal).then(() => process.exit(0));
   };
-  const watch = watchFile(configFile, reload);
+  const watch = watchFiles([configFile], reload);
   process.on('SIGHUP', reload);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

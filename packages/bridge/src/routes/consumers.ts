@@ -1,4 +1,5 @@
 /** Making consumers and ending them. */
+import { TLSSocket } from 'node:tls';
 import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { readFormat, readSessionOptions } from '../consumers/session-options.ts';
@@ -25,7 +26,16 @@ function createConsumer(registry: ConsumerRegistry, request: Request, body: Cons
   if (registry.has(identity)) throw new BridgeError('consumerExists');
   const queryStart = request.target.indexOf('?');
   const path = queryStart === -1 ? request.target : request.target.slice(0, queryStart);
-  const base_uri = baseUri({ headers: request.headers, path, scheme: 'http' }, identity.name);
+  const { socket } = request.raw;
+  const scheme = socket instanceof TLSSocket ? 'https' : 'http';
+  // HTTP/1.0 needs no Host: then it is where the client came to.
+  const host = request.headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
+  const base_uri = baseUri({ headers: { ...request.headers, host }, path, scheme }, identity.name);
   registry.create(identity, readSessionOptions(body, registry.defaults));
   return { instance_id: identity.name, base_uri };
+}
+
+/** An address as it stands in a URL. */
+function hostOf(address = ''): string {
+  return address.includes(':') ? `[${address}]` : address;
 }

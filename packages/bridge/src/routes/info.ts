@@ -1,17 +1,8 @@
-/** Operations about the bridge itself. */
+/** Operations about the API itself: its version and its description. */
 import { openApiDocument } from '@causeway/protocol/openapi.ts';
-import { BridgeError } from '../errors.ts';
-import type { Metrics } from '../metrics.ts';
-import { type ApiServer, answer, answerEmpty } from './server.ts';
+import { type ApiServer, answer } from './server.ts';
 
-export interface InfoDependencies {
-  version: string;
-  metrics: Metrics;
-  /** Why the bridge is not ready; `undefined` when it is. */
-  unreadyReason: () => string | undefined;
-}
-
-export function addInfoRoutes(server: ApiServer, { version, metrics, unreadyReason }: InfoDependencies): void {
+export function addInfoRoutes(server: ApiServer, version: string): void {
   const info = JSON.stringify({ bridge_version: version });
   server.on('info', async (_request, reply) => answer(reply, info, 'application/json'));
   const document = openApiDocument(version);
@@ -23,13 +14,6 @@ export function addInfoRoutes(server: ApiServer, { version, metrics, unreadyReas
       return answer(reply, text, 'application/json');
     });
   }
-  server.on('healthy', async (_request, reply) => answerEmpty(reply, 200));
-  server.on('ready', async (_request, reply) => {
-    const reason = unreadyReason();
-    if (reason !== undefined) throw new BridgeError('notReady', { message: reason });
-    return answerEmpty(reply, 200);
-  });
-  server.on('metrics', async (_request, reply) => answer(reply, await metrics.text(), metrics.contentType));
 }
 
 function first(header: string | string[]): string {

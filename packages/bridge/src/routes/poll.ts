@@ -11,12 +11,16 @@ import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { StoredRecord } from '../records.ts';
 import { identityOf } from './consumer-request.ts';
+import type { Load } from './load.ts';
 import { choiceParameter, integerParameter } from './parameters.ts';
 import { type ApiServer, answer, type Request } from './server.ts';
 
 export interface PollDependencies {
   registry: ConsumerRegistry;
   metrics: Metrics;
+  load: Load;
+  /** How long a client may take to read. */
+  answerTimeoutMs: number;
 }
 
 const ERROR_POLICIES: readonly ErrorPolicy[] = ['fail', 'report'];
@@ -24,25 +28,26 @@ const DEFAULT_POLL_TIMEOUT_MS = 100;
 /** Longest delay of a timer in Node, and far beyond any client's patience. */
 const MAX_POLL_TIMEOUT_MS = 2 ** 31 - 1;
 
-export function addPollRoute(server: ApiServer, { registry, metrics }: PollDependencies): void {
+export function addPollRoute(server: ApiServer, dependencies: PollDependencies): void {
+  const { registry, load } = dependencies;
   const deliveries = new DeliveryWatch();
   server.on('poll', async (request, reply) => {
     const timeoutMs = integerParameter(request.target, 'timeout') ?? DEFAULT_POLL_TIMEOUT_MS;
     const maxBytes = integerParameter(request.target, 'max_bytes') ?? Number.POSITIVE_INFINITY;
     const onError = choiceParameter(request.target, 'on_error', ERROR_POLICIES) ?? 'fail';
     const session = registry.find(identityOf(request.params));
-    await poll(session, { request, reply, timeoutMs, maxBytes, onError, metrics, deliveries });
+    load.checkBytes(0);
+    await poll(session, { ...dependencies, request, reply, timeoutMs, maxBytes, onError, deliveries });
     return reply;
   });
 }
 
-interface PollContext {
+interface PollContext extends Omit<PollDependencies, 'registry'> {
   request: Request;
   reply: FastifyReply;
   timeoutMs: number;
   maxBytes: number;
   onError: ErrorPolicy;
-  metrics: Metrics;
   deliveries: DeliveryWatch;
 }
 
@@ -67,21 +72,33 @@ async function poll(session: Session, context: PollContext): Promise<void> {
       deliveries.watch(request.raw.socket, () => {
         if (takeBack()) metrics.countTakenBack();
       });
-      if (!(await write(reply, text, RECORDS[format]))) return { writtenCount: undefined };
+      if (!(await write(text, RECORDS[format], context))) return { writtenCount: undefined };
       metrics.countDelivered(recordCount);
       return { writtenCount: recordCount };
     },
   });
 }
 
-/** Whether the whole answer left for the client. */
-function write(reply: FastifyReply, text: Buffer, contentType: string): Promise<boolean> {
+/** Whether the whole answer left for the client, in time. */
+function write(text: Buffer, contentType: string, { reply, load, answerTimeoutMs }: PollContext): Promise<boolean> {
   const { raw } = reply;
   if (raw.destroyed || raw.closed) return Promise.resolve(false);
   return new Promise((resolve) => {
-    raw.once('finish', () => resolve(true));
-    raw.once('close', () => resolve(false));
+    let unread: NodeJS.Timeout | undefined;
+    const settle = (isWritten: boolean): void => {
+      resolve(isWritten);
+      if (unread === undefined) return;
+      clearTimeout(unread);
+      unread = undefined;
+      load.bytes -= text.length;
+    };
+    raw.once('finish', () => settle(true));
+    raw.once('close', () => settle(false));
     answer(reply, text, contentType);
+    // What the system did not take waits here for a client that may never read.
+    if (raw.writableLength === 0) return;
+    load.bytes += text.length;
+    unread = setTimeout(() => raw.destroy(), answerTimeoutMs);
   });
 }
 

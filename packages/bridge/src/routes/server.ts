@@ -1,24 +1,23 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
-import type { OutgoingHttpHeaders, Server } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl, routeOf } from '@causeway/protocol/paths.ts';
-import {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-} from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Certificates } from '../certificates.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics, Outcome } from '../metrics.ts';
+import type { Cors } from './cors.ts';
+import { type HttpLimits, Listener } from './listener.ts';
+import type { Load } from './load.ts';
+import { readBody } from './read-body.ts';
 
-/** Longer than load balancers keep idle connections, so that they close first. */
-const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** Names in paths may be this long; the request line has its own limit. */
-const MAX_NAME_LENGTH = 8192;
+const MAX_NAME_LENGTH = 1_048_576;
 const METHODS = ['POST', 'GET', 'DELETE'] as const;
+/** What tells how the bridge is must be served when it has too much to do. */
+const ALWAYS_SERVED: ReadonlySet<Operation> = new Set(['healthy', 'ready', 'metrics']);
 
 export interface Request {
   /** Percent-decoded names of the path. */
@@ -46,84 +45,122 @@ export interface ApiServer {
 }
 
 export interface ApiServerOptions {
-  maxBodyBytes: number;
+  limits: HttpLimits;
+  load: Load;
+  certificates?: Certificates | undefined;
+  cors?: Cors | undefined;
   metrics: Metrics;
   log: FastifyBaseLogger;
 }
 
+/** What is known of a request until it has its answer. */
+interface Visit {
+  operation: Operation;
+  startedAtMs: number;
+  /** Of its body. */
+  heldBytes: number;
+}
+
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { metrics, log } = options;
+  const { limits, load, metrics, log } = options;
   const operations = new Set<Operation>();
+  /** The last request of each connection that waits for an answer. */
+  const pending = new Map<Duplex, ServerResponse>();
   let openCount = 0;
   let isClosing = false;
-  const server = createServer(options);
-  setAnswersForErrors(server, options);
-  const count = (operation: Operation, reply: FastifyReply): void => {
+  const listener = new Listener({
+    limits,
+    certificates: options.certificates,
+    cors: options.cors,
+    onAnswered: (status) => metrics.countRequest('unknown', outcomeOf(status, true), 0),
+    pendingAnswer: (connection) => pending.get(connection),
+  });
+  const server = createServer(listener);
+  setAnswersForErrors(server, log);
+  const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
     const { raw } = reply;
-    const startedAtMs = performance.now();
+    const { socket } = request.raw;
+    const visit = { operation, startedAtMs: performance.now(), heldBytes: 0 };
     openCount += 1;
+    load.requestCount += 1;
+    pending.set(socket, raw);
     if (isClosing) raw.setHeader('connection', 'close');
     raw.once('close', () => {
       openCount -= 1;
-      metrics.countRequest(operation, outcomeOf(raw.statusCode, raw.writableFinished), performance.now() - startedAtMs);
+      load.requestCount -= 1;
+      load.bytes -= visit.heldBytes;
+      if (pending.get(socket) === raw) pending.delete(socket);
+      const durationMs = performance.now() - visit.startedAtMs;
+      metrics.countRequest(operation, outcomeOf(raw.statusCode, raw.writableFinished), durationMs);
     });
+    return visit;
   };
+  const bodyOf = (visit: Visit, request: FastifyRequest): Promise<Buffer | undefined> | undefined =>
+    readBody(request.raw, {
+      maxBodyBytes: limits.maxBodyBytes,
+      load,
+      hold: (bytes) => {
+        visit.heldBytes += bytes;
+        load.bytes += bytes;
+      },
+    });
   server.setNotFoundHandler(async (request, reply) => {
-    count('unknown', reply);
+    begin('unknown', request, reply);
     return await answerUnknown(request, reply, operations);
   });
   return {
     on(operation, handler) {
       operations.add(operation);
       const { method, path } = routeOf(operation);
+      const isBounded = !ALWAYS_SERVED.has(operation);
       server.route({
         method,
         url: path,
         exposeHeadRoute: false,
-        onRequest: (_request, reply, done) => {
-          count(operation, reply);
-          done();
-        },
-        handler: async (request, reply) =>
-          await handler(
+        handler: async (request, reply) => {
+          const visit = begin(operation, request, reply);
+          if (isBounded) load.checkRequests();
+          return await handler(
             {
               params: request.params as Record<string, string>,
               target: request.url,
               headers: request.headers,
-              body: request.body as Buffer | undefined,
+              // Bodies of other methods mean nothing.
+              body: method === 'POST' ? await bodyOf(visit, request) : undefined,
               raw: request.raw,
             },
             reply,
-          ),
+          );
+        },
       });
     },
     async listen(address) {
-      await server.listen(address);
-      const bound = server.server.address();
-      if (bound === null || typeof bound === 'string') throw new TypeError('no port');
-      return bound.port;
+      await server.ready();
+      return await listener.listen(address);
     },
     stopAccepting() {
       isClosing = true;
-      stopListening(server.server);
+      listener.stopAccepting();
     },
     get openCount() {
       return openCount;
     },
     async close() {
       isClosing = true;
+      listener.close();
       await server.close().catch((error: unknown) => log.warn({ err: error }, 'the server did not close cleanly'));
     },
   };
 }
 
-function createServer({ maxBodyBytes }: ApiServerOptions): FastifyInstance {
+function createServer(listener: Listener): FastifyInstance {
   const server = fastify({
     logger: false,
-    bodyLimit: maxBodyBytes,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // A request that comes while the server closes is served, and its connection ended in order.
     return503OnClosing: false,
+    serverFactory: (handler) => listener.serveBy(handler),
+    // The listener's affair.
+    clientErrorHandler: () => {},
     rewriteUrl: (request) => withoutDotSegments(request.url ?? '/'),
     routerOptions: {
       ignoreTrailingSlash: true,
@@ -135,34 +172,17 @@ function createServer({ maxBodyBytes }: ApiServerOptions): FastifyInstance {
       void answerError(reply, new BridgeError('badRequest', { cause: error }));
     },
   });
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  // Bodies are read by the operations that have one, whatever their type says.
+  for (const method of ['POST', 'DELETE']) server.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   return server;
 }
 
-function setAnswersForErrors(server: FastifyInstance, { log, maxBodyBytes }: ApiServerOptions): void {
-  server.setErrorHandler(async (error: FastifyError | BridgeError, _request, reply) => {
-    const known = knownError(error, maxBodyBytes);
-    if (known.code === 'internal' && known !== error) log.error({ err: error }, 'a request failed unexpectedly');
-    return await answerError(reply, known);
+function setAnswersForErrors(server: FastifyInstance, log: FastifyBaseLogger): void {
+  server.setErrorHandler(async (error, _request, reply) => {
+    if (error instanceof BridgeError) return await answerError(reply, error);
+    log.error({ err: error }, 'a request failed unexpectedly');
+    return await answerError(reply, new BridgeError('internal', { cause: error }));
   });
-}
-
-function knownError(error: FastifyError | BridgeError, maxBodyBytes: number): BridgeError {
-  if (error instanceof BridgeError) return error;
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new BridgeError('bodyTooLarge', {
-        message: `The request body is larger than the limit of ${maxBodyBytes} bytes`,
-        cause: error,
-      });
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new BridgeError('bodyTypeUnsupported', { cause: error });
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new BridgeError('badRequest', { cause: error });
-    default:
-      return new BridgeError('internal', { cause: error });
-  }
 }
 
 /** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
@@ -187,11 +207,14 @@ function answerError(reply: FastifyReply, error: BridgeError): FastifyReply {
   return answer(reply, JSON.stringify(body));
 }
 
-/** 405 for a path that another method has, 404 otherwise. */
+/** 405 for a path that has another method, 503 for one that another port serves, 404 otherwise. */
 function answerUnknown(request: FastifyRequest, reply: FastifyReply, operations: ReadonlySet<Operation>): FastifyReply {
-  const allowed = METHODS.filter((method) => operations.has(parseUrl(method, request.url).operation));
-  if (allowed.length === 0) return answerError(reply, new BridgeError('notFound'));
-  reply.header('allow', allowed.join(','));
+  const known = METHODS.filter((method) => parseUrl(method, request.url).operation !== 'unknown');
+  if (known.length === 0) return answerError(reply, new BridgeError('notFound'));
+  const allowed = known.filter((method) => operations.has(parseUrl(method, request.url).operation));
+  if (allowed.length === 0) return reply.code(503).send();
+  // As the original: it does not say what a HEAD could be instead.
+  if (request.method !== 'HEAD') reply.header('allow', allowed.join(','));
   return reply.code(405).send();
 }
 
@@ -213,12 +236,4 @@ function withoutDotSegments(target: string): string {
     else if (plain !== '.') kept.push(segment);
   }
   return `/${kept.join('/')}${queryStart === -1 ? '' : target.slice(queryStart)}`;
-}
-
-/**
- * Stops listening, and leaves every connection as it is. `http.Server.close()` would also end idle ones, under requests
- * that are on their way.
- */
-function stopListening(server: Server): void {
-  Object.getPrototypeOf(Object.getPrototypeOf(server)).close.call(server);
 }

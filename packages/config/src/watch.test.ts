@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from '../../../../test/harness/until.ts';
-import { type FileWatch, watchFile } from './watch.ts';
+import { until } from '../../../test/harness/until.ts';
+import { type FileWatch, watchFiles } from './watch.ts';
 
 let directory: string;
 let watch: FileWatch | undefined;
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 function start(file: string): void {
-  watch = watchFile(file, () => (changeCount += 1), 10);
+  watch = watchFiles([file], () => (changeCount += 1), 10);
 }
 
 test('a file written in place is noticed once', async () => {
@@ -73,4 +73,16 @@ test('a symlink that points to itself for a moment ends nothing', async () => {
   unlinkSync(file);
   writeFileSync(file, 'two');
   await until('the change is seen', () => changeCount === 1);
+});
+
+test('files that belong together are told once, when the last of them stands still', async () => {
+  const files = ['cert', 'key'].map((name) => join(directory, name));
+  for (const file of files) writeFileSync(file, 'one');
+  watch = watchFiles(files, () => (changeCount += 1), 10);
+  for (const file of files) {
+    writeFileSync(`${file}.new`, 'two');
+    renameSync(`${file}.new`, file);
+  }
+  await until('the change is seen', () => changeCount > 0);
+  expect(changeCount).toBe(1);
 });

@@ -1,0 +1,241 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { HOST, raw } from '../../../../test/harness/raw.ts';
+import { until } from '../../../../test/harness/until.ts';
+
+/** Nothing here is about Kafka. */
+const NO_KAFKA = '127.0.0.1:1';
+const END = `connection: close\r\n\r\n`;
+const JSON_TYPE = 'content-type: application/json\r\n';
+const V2_TYPE = 'content-type: application/vnd.kafka.v2+json\r\n';
+
+let bridge: TestBridge;
+
+beforeAll(async () => {
+  bridge = await TestBridge.start(NO_KAFKA, {
+    limits: { headersTimeoutMs: 300, requestTimeoutMs: 600, maxBodyBytes: 1024 },
+  });
+});
+
+afterAll(async () => {
+  await bridge.close();
+});
+
+function send(request: string): Promise<string> {
+  return raw(bridge.bridge.port, request);
+}
+
+/** Status line, headers without those of the connection, and body. */
+function parsed(answer: string): { status: string; headers: string[]; body: string } {
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  const [status = '', ...headers] = head.split('\r\n');
+  return { status, headers: headers.filter((line) => !/^(?:connection|keep-alive):/i.test(line)), body };
+}
+
+describe('what is too long or no request gets its status, and no body', () => {
+  test.each([
+    ['a URL of 5 kB', `GET /topics/${'a'.repeat(5000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
+    ['a URL of 20 kB', `GET /topics/${'a'.repeat(20_000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
+    [
+      'headers of 9 kB',
+      `GET / HTTP/1.1\r\n${HOST}x: ${'a'.repeat(9000)}\r\n\r\n`,
+      '431 Request Header Fields Too Large',
+    ],
+    ['no request line', 'HELLO\r\n\r\n', '400 Bad Request'],
+    ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '400 Bad Request'],
+    ['a tunnel', `CONNECT h:1 HTTP/1.1\r\n${HOST}\r\n`, '400 Bad Request'],
+    ['a blank in a header name', `GET / HTTP/1.1\r\n${HOST}x y: z\r\n\r\n`, '400 Bad Request'],
+    [
+      'two lengths',
+      `POST /consumers/g HTTP/1.1\r\n${HOST}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+      '400 Bad Request',
+    ],
+    [
+      'a bad chunk',
+      `POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\nzz\r\n`,
+      '400 Bad Request',
+    ],
+  ])('%s', async (_, request, status) => {
+    expect(parsed(await send(request))).toEqual({
+      status: `HTTP/1.1 ${status}`,
+      headers: ['content-length: 0'],
+      body: '',
+    });
+  });
+
+  test('and is counted', async () => {
+    const count = async (): Promise<number> => {
+      const { text } = await bridge.get('/metrics');
+      return Number(
+        /^causeway_bridge_requests_total\{operation="unknown",outcome="clientError"\} (\d+)/m.exec(text)?.[1],
+      );
+    };
+    const before = await count();
+    await send('HELLO\r\n\r\n');
+    await send(`GET /${'a'.repeat(5000)} HTTP/1.1\r\n${HOST}${END}`);
+    await until('both are counted', async () => (await count()) === before + 2);
+  });
+});
+
+describe('a request that arrives too slowly is refused with 408', () => {
+  const TOO_SLOW = '{"error_code":408,"message":"The request did not arrive completely in time"}';
+
+  test.each([
+    ['no request at all', ''],
+    ['its headers', 'GET / HTTP/1.1\r\nhost: '],
+    ['its body', `POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 20\r\n\r\n{`],
+  ])('%s', async (_, request) => {
+    const answer = await send(request);
+    expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+    expect(parsed(answer).body).toBe(TOO_SLOW);
+  });
+
+  test('and not in the place of the answer that is due before it', async () => {
+    await bridge.consumer('slow', 'c', []);
+    const answers = send(
+      `POST /admin/topics HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 18\r\n\r\n{"topic_name":"t"}GET / HTTP/1.1\r\nhost: `,
+    );
+    // The first one waits for a Kafka that is not there; the client learns nothing about it, rather than the wrong thing.
+    expect(await answers).toBe('');
+  });
+
+  test('while a slow answer takes the time that it takes', async () => {
+    const consumer = await bridge.consumer('patient', 'c', ['t']);
+    const startMs = performance.now();
+    const answer = await consumer.poll('timeout=1500');
+    expect(answer).toMatchObject({ status: 200, text: '[]' });
+    expect(performance.now() - startMs).toBeGreaterThan(1400);
+  });
+});
+
+describe('a body beyond the limit is refused with the limit', () => {
+  const TOO_LARGE = '{"error_code":413,"message":"The request body is larger than the limit of 1024 bytes"}';
+  const chunk = `400\r\n${'a'.repeat(0x400)}\r\n`;
+
+  test.each([
+    ['by its length, and the connection goes on', `content-length: 2000\r\n\r\n${'a'.repeat(2000)}`],
+    ['by what arrived', `transfer-encoding: chunked\r\n\r\n${chunk}${chunk}0\r\n\r\n`],
+  ])('%s', async (_, rest) => {
+    const answer = await send(
+      `POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}${rest}GET /healthy HTTP/1.1\r\n${HOST}${END}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    expect(answer).toContain(`${TOO_LARGE}HTTP/1.1 200 OK`);
+  });
+
+  test('before it is sent, if the client asks first', async () => {
+    const answer = await send(
+      `POST /consumers/g HTTP/1.1\r\n${HOST}expect: 100-continue\r\ncontent-length: 2000\r\n${END}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  });
+});
+
+describe('requests are read as HTTP allows', () => {
+  test('HTTP/1.1 needs a host', async () => {
+    const answer = await send(`GET /healthy HTTP/1.1\r\n${END}`);
+    expect(parsed(answer)).toEqual({
+      status: 'HTTP/1.1 400 Bad Request',
+      headers: ['content-type: application/vnd.kafka.v2+json', 'content-length: 31'],
+      body: '{"error_code":400,"message":""}',
+    });
+  });
+
+  test('HTTP/1.0 does not, and a consumer is then where the client came to', async () => {
+    expect(await send('GET /healthy HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(await send('POST /consumers/g HTTP/1.0\r\ncontent-length: 0\r\n\r\n')).toContain(
+      `"base_uri":"http://127.0.0.1:${bridge.bridge.port}/consumers/g/instances/`,
+    );
+  });
+
+  test.each([
+    ['chunked', 'transfer-encoding: chunked\r\n', '2\r\n{}\r\n0\r\n\r\n'],
+    ['with a length', 'content-length: 2\r\n', '{}'],
+    ['with an expectation that nobody knows', 'content-length: 2\r\nexpect: miracles\r\n', '{}'],
+    ['without a body, whatever its type', 'content-length: 0\r\ncontent-type: ???\r\n', ''],
+  ])('a body %s', async (_, headers, body) => {
+    const answer = await send(`POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}${headers}${END}${body}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
+  test('a client that asks whether it may send its body may', async () => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      const socket = connect(bridge.bridge.port, '127.0.0.1').setEncoding('utf8');
+      socket.write(
+        `POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}expect: 100-continue\r\ncontent-length: 2\r\n${END}`,
+      );
+      socket.on('data', (chunk) => {
+        if (text === '') socket.write('{}');
+        text += chunk;
+      });
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+  });
+
+  test('a type and a body mean nothing where none is expected', async () => {
+    const answer = await send(
+      `DELETE /consumers/g/instances/nobody HTTP/1.1\r\n${HOST}content-type: ???\r\ncontent-length: 2\r\n${END}{}`,
+    );
+    expect(parsed(answer).body).toBe('{"error_code":404,"message":"The specified consumer instance was not found."}');
+  });
+});
+
+describe('answers have the headers that they need, and no others', () => {
+  test.each([
+    ['an empty 200', 'GET /healthy', ['content-length: 0'], ''],
+    ['JSON', 'GET /', ['content-type: application/json', 'content-length: 26'], /^\{"bridge_version":"[\d.]+"\}$/],
+    ['an empty 405', 'PUT /topics/t', ['allow: POST,GET', 'content-length: 0'], ''],
+    ['a 405 of HEAD', 'HEAD /topics/t', [], ''],
+    [
+      'an error',
+      'GET /nothing',
+      [V2_TYPE.trim(), 'content-length: 40'],
+      /^\{"error_code":404,"message":"Not Found"\}$/,
+    ],
+  ])('%s', async (_, request, headers, body) => {
+    const answer = parsed(await send(`${request} HTTP/1.1\r\n${HOST}${END}`));
+    expect(answer.headers).toEqual(headers);
+    expect(answer.body).toMatch(body);
+  });
+
+  test('an empty 204', async () => {
+    const { path } = await bridge.consumer('g', 'empty', []);
+    const answer = parsed(await send(`DELETE ${path} HTTP/1.1\r\n${HOST}${END}`));
+    expect(answer).toEqual({ status: 'HTTP/1.1 204 No Content', headers: [], body: '' });
+  });
+});
+
+describe('with a management port', () => {
+  let apart: TestBridge;
+
+  beforeAll(async () => {
+    apart = await TestBridge.start(NO_KAFKA, { management: { port: 0 } });
+  });
+  afterAll(async () => {
+    await apart.close();
+  });
+
+  test.each([
+    ['port', 'GET /', 200],
+    ['port', 'GET /openapi', 200],
+    ['port', 'GET /healthy', 503],
+    ['port', 'GET /ready', 503],
+    ['port', 'GET /metrics', 503],
+    ['port', 'GET /nothing', 404],
+    ['managementPort', 'GET /healthy', 200],
+    ['managementPort', 'GET /metrics', 200],
+    ['managementPort', 'GET /', 503],
+    ['managementPort', 'POST /consumers/g', 503],
+    ['managementPort', 'PUT /topics/t', 503],
+    ['managementPort', 'PUT /healthy', 405],
+    ['managementPort', 'GET /nothing', 404],
+  ] as const)('on the %s %s is %i', async (port, request, status) => {
+    const answer = parsed(await raw(apart.bridge[port], `${request} HTTP/1.1\r\n${HOST}${END}`));
+    expect(answer.status).toContain(` ${status} `);
+    if (status === 503) expect(answer).toMatchObject({ headers: ['content-length: 0'], body: '' });
+  });
+});

@@ -1,0 +1,62 @@
+/** Reads the body of a request, within the limits of one body and of all that are in hand. */
+import type { IncomingMessage } from 'node:http';
+import { BridgeError } from '../errors.ts';
+import type { Load } from './load.ts';
+
+export interface BodyReader {
+  maxBodyBytes: number;
+  load: Load;
+  /** Counts bytes that are in hand until the request has its answer. */
+  hold: (bytes: number) => void;
+}
+
+/**
+ * The whole body; `undefined` when there is none. What is refused is read on and thrown away, so that the client can
+ * read why. Errors: `bodyTooLarge`, `overloaded`, `badRequest` when the client goes away.
+ */
+export function readBody(request: IncomingMessage, reader: BodyReader): Promise<Buffer | undefined> | undefined {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  const declaredBytes = length === undefined ? 0 : Number(length);
+  if (coding === undefined && declaredBytes === 0) return undefined;
+  if (declaredBytes > reader.maxBodyBytes) throw tooLarge(reader);
+  reader.load.checkBytes(declaredBytes);
+  return receive(request, reader);
+}
+
+function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let receivedBytes = 0;
+    const onData = (chunk: Buffer): void => {
+      receivedBytes += chunk.length;
+      try {
+        if (receivedBytes > reader.maxBodyBytes) throw tooLarge(reader);
+        reader.load.checkBytes(chunk.length);
+      } catch (error) {
+        request.off('data', onData).resume();
+        chunks.length = 0;
+        reject(error);
+        return;
+      }
+      reader.hold(chunk.length);
+      chunks.push(chunk);
+    };
+    request.on('data', onData);
+    request.once('end', () => resolve(joined(chunks, receivedBytes)));
+    // Settled long before, when all is well.
+    request.once('error', (cause) => reject(new BridgeError('badRequest', { cause })));
+  });
+}
+
+/** One chunk with memory of its own is taken as it is. */
+function joined(chunks: readonly Buffer[], byteCount: number): Buffer {
+  const [first] = chunks;
+  if (chunks.length === 1 && first?.buffer.byteLength === first?.length && first !== undefined) return first;
+  return Buffer.concat(chunks, byteCount);
+}
+
+function tooLarge({ maxBodyBytes }: BodyReader): BridgeError {
+  return new BridgeError('bodyTooLarge', {
+    message: `The request body is larger than the limit of ${maxBodyBytes} bytes`,
+  });
+}

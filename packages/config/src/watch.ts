@@ -1,0 +1,64 @@
+/** Notices that files' content changed: written in place, replaced, or swapped through a symlink (a ConfigMap). */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+
+/** How often files are looked at. Polling sees every way in which a file can change; inotify follows inodes. */
+const POLL_INTERVAL_MS = 250;
+
+export interface FileWatch {
+  close(): void;
+}
+
+/**
+ * Calls `onChange` once for each new content, when the files have stood still for one interval (so that one which is
+ * being written is not read by half, nor a certificate without its key). A file that is missing for a moment is not a
+ * change.
+ */
+export function watchFiles(
+  files: readonly string[],
+  onChange: () => void,
+  intervalMs: number = POLL_INTERVAL_MS,
+): FileWatch {
+  let knownDigest = digest(files);
+  let settledStamp = stamp(files);
+  let lastStamp = settledStamp;
+  const timer = setInterval(() => {
+    const current = stamp(files);
+    const stoodStill = current === lastStamp;
+    lastStamp = current;
+    if (current === undefined || current === settledStamp || !stoodStill) return;
+    settledStamp = current;
+    const currentDigest = digest(files);
+    if (currentDigest === undefined || currentDigest === knownDigest) return;
+    knownDigest = currentDigest;
+    onChange();
+  }, intervalMs);
+  timer.unref();
+  return {
+    close() {
+      clearInterval(timer);
+    },
+  };
+}
+
+/** Changes whenever a file behind a path does, through symlinks too; `undefined` while one cannot be looked at. */
+function stamp(files: readonly string[]): string | undefined {
+  try {
+    return files
+      .map((file) => {
+        const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+        return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+      })
+      .join(' ');
+  } catch {
+    return undefined;
+  }
+}
+
+function digest(files: readonly string[]): string | undefined {
+  try {
+    return files.map((file) => createHash('sha256').update(readFileSync(file)).digest('base64')).join(' ');
+  } catch {
+    return undefined;
+  }
+}
