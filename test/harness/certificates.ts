@@ -2,8 +2,8 @@
 
 // The next import needs it.
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { createPrivateKey, webcrypto } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BasicConstraintsExtension,
@@ -85,6 +85,13 @@ export class TestAuthority {
       certFile: writeTo(this.#directory, `${name}.crt`, cert),
       keyFile: writeTo(this.#directory, `${name}.key`, key),
     };
+  }
+
+  /** The key of {@link certify} under a passphrase, in `NAME.encrypted.key`. */
+  encryptKey(name: string, passphrase: string): string {
+    const key = createPrivateKey(readFileSync(join(this.#directory, `${name}.key`)));
+    const text = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase });
+    return writeTo(this.#directory, `${name}.encrypted.key`, text.toString());
   }
 }
 

@@ -9,6 +9,7 @@ import { Admin } from './kafka/admin.ts';
 import { Cluster } from './kafka/cluster.ts';
 import { ProduceClient } from './kafka/produce.ts';
 import { Readiness } from './kafka/readiness.ts';
+import { KafkaSecurity } from './kafka/security.ts';
 import { Metrics } from './metrics.ts';
 import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
@@ -123,7 +124,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   const state = { isShuttingDown: false };
   const { tls } = config.listen;
   const certificates = tls === undefined ? undefined : new Certificates(tls, log);
-  const cluster = new Cluster(config.kafka);
+  const cluster = new Cluster({ ...config.kafka, security: new KafkaSecurity(config.kafka, log) });
   const readiness = new Readiness(cluster, {
     ...config.readiness,
     onFlip: (isReady, reason) => log.info({ isReady, reason }, isReady ? 'bridge ready' : 'bridge not ready'),

@@ -1,52 +1,11 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
 import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 import { originProblem } from './origins.ts';
 
-const milliseconds = (options: { description: string; default: number; minimum?: number; maximum?: number }) =>
-  Type.Integer({ minimum: 1, ...options });
+export type { KafkaConfig } from './kafka-config.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
-
-const KafkaConfig = Entry(
-  {
-    bootstrapServers: Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
-      description: 'Brokers to ask first, as host:port.',
-      minItems: 1,
-      examples: [['127.0.0.1:9092']],
-    }),
-    clientId: Type.String({
-      description: 'How brokers know the bridge in their logs and quotas.',
-      default: 'causeway',
-    }),
-    connectTimeoutMs: milliseconds({
-      description: 'How long connecting to a broker may take, in milliseconds.',
-      default: 3000,
-    }),
-    requestTimeoutMs: milliseconds({
-      description: 'How long a request to Kafka may take with all its attempts, in milliseconds.',
-      default: 10_000,
-    }),
-    metadataMaxAgeMs: milliseconds({
-      description: 'How old knowledge of topics may be before it is fetched anew, in milliseconds.',
-      default: 30_000,
-    }),
-    sessionTimeoutMs: milliseconds({
-      description:
-        "After this long without heartbeats Kafka gives a consumer's partitions to others, in milliseconds. The brokers set the bounds (group.min.session.timeout.ms, 6000, and group.max.session.timeout.ms).",
-      default: 30_000,
-    }),
-    heartbeatIntervalMs: milliseconds({
-      description:
-        'Pause between the heartbeats of a consumer, in milliseconds; other members join this fast. Longer, up to a third of the session timeout, where a bridge has more than 100 consumers.',
-      default: 1000,
-    }),
-    rebalanceTimeoutMs: milliseconds({
-      description: 'How long Kafka waits for the other members when a group is rebalanced, in milliseconds.',
-      default: 60_000,
-    }),
-  },
-  { description: 'The Kafka cluster.' },
-);
 
 const ProducerConfig = Section(
   {
@@ -57,6 +16,16 @@ const ProducerConfig = Section(
     acks: Choice(['all', 'leader'], {
       description: 'Who must have stored a record before the client gets its offset.',
       default: 'all',
+    }),
+    compression: Choice(['none', 'gzip', 'snappy', 'lz4', 'zstd'], {
+      description: 'How batches are compressed on their way and in the log.',
+      default: 'none',
+    }),
+    lingerMs: Type.Integer({
+      description:
+        'How long a record waits for others to share its batch, in milliseconds; a full batch goes at once. With 0, what arrives while a request is on its way is the next batch.',
+      default: 0,
+      minimum: 0,
     }),
     maxBlockMs: milliseconds({
       description: 'How long a request waits for a topic that is not known (yet), in milliseconds.',
@@ -111,6 +80,17 @@ const ConsumersConfig = Section(
       description: 'Bytes that one fetch asks of a broker; a consumer holds no more than this for each broker.',
       default: 524_288,
       minimum: 1024,
+    }),
+    partitionFetchMaxBytes: Type.Integer({
+      description: 'Bytes of one partition in such a fetch; a larger batch of records comes all the same, alone.',
+      default: 524_288,
+      minimum: 1024,
+    }),
+    defaultFetchMinBytes: Type.Integer({
+      description: 'How many bytes a broker waits for before it answers a fetch, for consumers that did not say.',
+      default: 1,
+      minimum: 0,
+      maximum: 2_147_483_647,
     }),
     fetchMaxWaitMs: milliseconds({
       description: 'How long a broker may hold one fetch while there is nothing to read, in milliseconds.',
@@ -306,7 +286,6 @@ export const BridgeConfig = Entry(
 );
 
 export type BridgeConfig = Static<typeof BridgeConfig>;
-export type KafkaConfig = BridgeConfig['kafka'];
 export type ProducerConfig = BridgeConfig['producer'];
 export type ConsumersConfig = BridgeConfig['consumers'];
 export type LimitsConfig = BridgeConfig['limits'];
@@ -315,14 +294,8 @@ export type TlsConfig = NonNullable<BridgeConfig['listen']['tls']>;
 export type ReadinessConfig = BridgeConfig['readiness'];
 
 /** What the schema cannot say. */
-export function checkBridgeConfig(config: BridgeConfig): { path: (string | number)[]; reason: string }[] {
-  const problems: { path: (string | number)[]; reason: string }[] = [];
-  if (config.kafka.heartbeatIntervalMs * 3 > config.kafka.sessionTimeoutMs) {
-    problems.push({
-      path: ['kafka', 'heartbeatIntervalMs'],
-      reason: 'must be at most a third of kafka.sessionTimeoutMs, or one lost heartbeat ends a consumer',
-    });
-  }
+export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
+  const problems: ConfigFinding[] = checkKafkaConfig(config.kafka);
   if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
     problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
   }

@@ -6,8 +6,13 @@ import { ConfigError, loadConfig } from '@causeway/config/load.ts';
 import { pino } from 'pino';
 import { Bridge } from './app.ts';
 import { BridgeConfig, checkBridgeConfig } from './config.ts';
+import { findSecurityProblems } from './kafka/security.ts';
 
 const USAGE = 'usage: bridge --config FILE [--check]';
+
+const SECRET_KEYS = ['password', 'keyPassphrase', 'token', 'clientSecret'] as const;
+/** Nothing logs a secret; should a line ever take a piece of the configuration along, it goes without them. */
+const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
 
 function readArguments(): { file: string; isCheck: boolean } {
   const { values } = parseArgs({
@@ -33,7 +38,7 @@ async function main(): Promise<number | undefined> {
     config = loadConfig(resolve(process.env['INIT_CWD'] ?? process.cwd(), file), {
       schema: BridgeConfig,
       env: process.env,
-      check: checkBridgeConfig,
+      check: (config) => [...checkBridgeConfig(config), ...findSecurityProblems(config.kafka)],
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -48,7 +53,11 @@ async function main(): Promise<number | undefined> {
 }
 
 async function run(config: BridgeConfig): Promise<number | undefined> {
-  const log = pino({ level: config.log.level, base: { bridge: `${config.bridge.region}/${config.bridge.name}` } });
+  const log = pino({
+    level: config.log.level,
+    base: { bridge: `${config.bridge.region}/${config.bridge.name}` },
+    redact: SECRET_PATHS,
+  });
   let bridge: Bridge;
   try {
     bridge = await Bridge.start(config, log);

@@ -10,6 +10,7 @@ import {
   toBridgeError,
 } from './failure.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
+import type { KafkaSecurity } from './security.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
 type MetadataResponseTopic = metadataV12.MetadataResponseTopic;
@@ -21,6 +22,8 @@ export interface ClusterOptions {
   connectTimeoutMs: number;
   requestTimeoutMs: number;
   metadataMaxAgeMs: number;
+  /** Default: neither TLS nor SASL. */
+  security?: KafkaSecurity;
 }
 
 export interface Broker {
@@ -79,10 +82,13 @@ export class Cluster {
     clientId = this.options.clientId,
     requestTimeoutMs = this.options.requestTimeoutMs,
   } = {}): ConnectionPool {
-    const pool = new ConnectionPool(clientId, {
+    const secured = this.options.security?.forPool() ?? { options: {}, watch: () => {} };
+    const options = Object.assign(secured.options, {
       connectTimeout: this.options.connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
     });
+    const pool = new ConnectionPool(clientId, options);
+    secured.watch(pool);
     // The pool listens for the first error of a connection only; one more would end the process.
     pool.on('connecting', ({ connection }) => connection.on('error', () => {}));
     this.#pools.add(pool);

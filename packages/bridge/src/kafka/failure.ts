@@ -1,5 +1,11 @@
 /** What an error of the client library means: which protocol error it is, or that the broker could not be reached. */
-import { GenericError, type MultipleErrors, protocolErrors, protocolErrorsCodesById } from '@platformatic/kafka';
+import {
+  GenericError,
+  type MultipleErrors,
+  protocolErrors,
+  protocolErrorsCodesById,
+  ResponseError,
+} from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 
 /** A protocol error's name, as in Kafka's `Errors.java`: `UNKNOWN_MEMBER_ID`. */
@@ -111,5 +117,33 @@ export function isUnreached(error: unknown): boolean {
 }
 
 function unavailableMessage(error: unknown): string {
-  return `Kafka cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
+  return `Kafka cannot be reached: ${reasonOf(error)}`;
+}
+
+/** Why a call failed, from the outside to the cause, in one line: `Connection to kafka:9093 failed: certificate has expired`. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const texts: string[] = [];
+  for (let inner: unknown = error; inner instanceof Error; inner = causeOf(inner)) {
+    const text = ownText(inner);
+    if (text !== '' && !texts.includes(text)) texts.push(text);
+  }
+  return texts.join(': ');
+}
+
+function causeOf(error: Error): unknown {
+  return (error as Partial<MultipleErrors>).errors?.[0] ?? error.cause;
+}
+
+function ownText(error: Error): string {
+  // That of the broker says more than that of the library; that of an answer with errors only counts them.
+  if (error instanceof ResponseError) return '';
+  const { serverErrorMessage } = error as { serverErrorMessage?: unknown };
+  const text = typeof serverErrorMessage === 'string' ? serverErrorMessage : error.message || nameOf(error);
+  return text.replace(/\.$/, '');
+}
+
+/** Node.js puts the attempts at each address of a host into one error without a text. */
+function nameOf(error: Error): string {
+  return String((error as NodeJS.ErrnoException).code ?? '');
 }

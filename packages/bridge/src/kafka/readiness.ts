@@ -1,5 +1,6 @@
 /** Whether Kafka answers: asked on a timer, told to whoever wants to know. */
 import type { Cluster } from './cluster.ts';
+import { reasonOf } from './failure.ts';
 import { within } from './limits.ts';
 
 export interface ReadinessOptions {
@@ -46,7 +47,7 @@ export class Readiness {
       await this.#cluster.ping(within(this.#options.timeoutMs));
       this.#answeredAtMs = performance.now();
     } catch (error) {
-      this.#reason = `Kafka does not answer: ${error instanceof Error ? error.message : String(error)}`;
+      this.#reason = `Kafka does not answer: ${reasonOf(error)}`;
     }
     if (this.#isClosed) return;
     const reason = this.unreadyReason;

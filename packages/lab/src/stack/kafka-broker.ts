@@ -18,6 +18,8 @@ export const START_TIMEOUT_MS = 60_000;
 /** A broker that stops in order hands its partitions over first. */
 const GRACE_MS = 10_000;
 
+export type BrokerProperties = Readonly<Record<string, string>>;
+
 export interface BrokerOptions {
   id: number;
   brokerCount: 1 | 3;
@@ -27,8 +29,8 @@ export interface BrokerOptions {
   directory: string;
   /** Default: `directory`. */
   logDirectory?: string | undefined;
-  /** Broker properties on top of the lab's; Java only. */
-  properties?: Readonly<Record<string, string>> | undefined;
+  /** Broker properties on top of the lab's, for all or by a broker's id; Java only. */
+  properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
   runtime: KafkaRuntime;
   reaper: Reaper;
   onEvent?: ((event: ProcessEvent) => void) | undefined;
@@ -171,7 +173,7 @@ function portsOf(
 }
 
 function brokerProperties(options: BrokerOptions): Record<string, string> {
-  const { id, brokerCount } = options;
+  const { id, brokerCount, properties } = options;
   const { clientPort, controllerPort } = portsOf(options, id);
   const ids = Array.from({ length: brokerCount }, (_, index) => index + 1);
   const replicas = String(brokerCount);
@@ -205,7 +207,7 @@ function brokerProperties(options: BrokerOptions): Record<string, string> {
     // A broker that died is replaced as leader this soon; Kafka's default is 9 s.
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
-    ...options.properties,
+    ...(typeof properties === 'function' ? properties(id) : properties),
   };
 }
 

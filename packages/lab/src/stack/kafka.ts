@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
 import { LabError } from '../errors.ts';
-import { KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
+import { type BrokerProperties, KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
 import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
 import { allOrNone } from './parallel.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
@@ -23,8 +23,8 @@ export interface KafkaOptions {
   /** What takes long before there is a process: `isUpdate` for a line that replaces the one before. */
   onProgress: (text: string, isUpdate: boolean) => void;
   onEvent?: ((event: ProcessEvent) => void) | undefined;
-  /** Broker properties on top of the lab's, for tests. */
-  properties?: Readonly<Record<string, string>> | undefined;
+  /** Broker properties on top of the lab's, for all or by a broker's id; for tests. */
+  properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
   signal?: AbortSignal | undefined;
   /** Default: `RUNTIME_COMMANDS`. */
   commands?: RuntimeCommands | undefined;

@@ -1,0 +1,221 @@
+/** How a bridge reaches Kafka: the keys below `kafka`, their bounds and defaults, and what they need of each other. */
+import { isIP } from 'node:net';
+import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { assertNever } from './errors.ts';
+
+/** A time of at least a millisecond. */
+export const milliseconds = (options: { description: string; default: number; minimum?: number; maximum?: number }) =>
+  Type.Integer({ minimum: 1, ...options });
+
+const text = (description: string, example: string) =>
+  Type.Optional(Type.String({ description, minLength: 1, examples: [example] }));
+
+const KafkaTlsConfig = Section(
+  {
+    isEnabled: Type.Boolean({ description: 'Whether brokers are spoken to over TLS.', default: false }),
+    caFile: text(
+      "PEM file with the authorities that sign brokers' certificates. Default: those that Node.js trusts.",
+      '/etc/causeway/kafka-ca.pem',
+    ),
+    certFile: text(
+      "PEM file with the bridge's own certificate and its chain, for brokers that ask for one.",
+      '/etc/causeway/bridge.pem',
+    ),
+    keyFile: text("PEM file with that certificate's private key.", '/etc/causeway/bridge.key'),
+    keyPassphrase: text('Passphrase of the private key.', '${KAFKA_KEY_PASSPHRASE}'),
+    keyPassphraseFile: text('File with the passphrase, in place of keyPassphrase.', '/run/secrets/key-passphrase'),
+    serverName: text(
+      "Name that is asked for (SNI) and that brokers' certificates must have. Default: the host of each broker.",
+      'kafka.example',
+    ),
+    isBrokerVerified: Type.Boolean({
+      description: "Whether brokers' certificates are checked. Without, anyone can pose as a broker.",
+      default: true,
+    }),
+  },
+  {
+    description:
+      'TLS to the brokers. The files are read at the start, and again when they have changed, for new connections.',
+  },
+);
+
+const OAuthConfig = Entry(
+  {
+    tokenEndpointUrl: Type.String({
+      description: 'Where access tokens are granted to client credentials (RFC 6749, section 4.4).',
+      pattern: '^https?://',
+      examples: ['https://identity.example/oauth2/token'],
+    }),
+    clientId: Type.String({ description: 'Client id at that endpoint.', minLength: 1, examples: ['causeway'] }),
+    clientSecret: text('Client secret.', '${KAFKA_CLIENT_SECRET}'),
+    clientSecretFile: text('File with the client secret, in place of clientSecret.', '/run/secrets/kafka-client'),
+    scope: text('Scope that is asked for.', 'kafka'),
+  },
+  {
+    description:
+      'Tokens from an OAuth 2 endpoint, in place of token and tokenFile. They are renewed after four fifths of their life.',
+  },
+);
+
+const KafkaSaslConfig = Section(
+  {
+    mechanism: Choice(['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'], {
+      description: 'How the bridge proves to brokers who it is.',
+      default: 'none',
+    }),
+    username: text('For PLAIN and SCRAM.', 'causeway'),
+    password: text('For PLAIN and SCRAM.', '${KAFKA_PASSWORD}'),
+    passwordFile: text(
+      'File with the password, in place of password; read for each new connection.',
+      '/run/secrets/kafka-password',
+    ),
+    token: text('Access token, for OAUTHBEARER.', '${KAFKA_TOKEN}'),
+    tokenFile: text('File with the access token; read for each new connection.', '/run/secrets/kafka-token'),
+    oauth: Type.Optional(OAuthConfig),
+    extensions: Type.Record(Type.String({ pattern: '^[A-Za-z]+$' }), Type.String(), {
+      description: 'SASL extensions that go with the token (RFC 7628), such as {logicalCluster: lkc-1}.',
+      default: {},
+    }),
+  },
+  {
+    description:
+      'Authentication to the brokers. Secrets belong into files or environment variables ("${NAME}", in quotes); they are in no log.',
+  },
+);
+
+export const KafkaConfig = Entry(
+  {
+    bootstrapServers: Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
+      description: 'Brokers to ask first, as host:port.',
+      minItems: 1,
+      examples: [['127.0.0.1:9092']],
+    }),
+    clientId: Type.String({
+      description: 'How brokers know the bridge in their logs and quotas.',
+      default: 'causeway',
+    }),
+    connectTimeoutMs: milliseconds({
+      description: 'How long connecting to a broker may take, in milliseconds.',
+      default: 3000,
+    }),
+    requestTimeoutMs: milliseconds({
+      description: 'How long a request to Kafka may take with all its attempts, in milliseconds.',
+      default: 10_000,
+    }),
+    metadataMaxAgeMs: milliseconds({
+      description: 'How old knowledge of topics may be before it is fetched anew, in milliseconds.',
+      default: 30_000,
+    }),
+    retryBackoffMinMs: milliseconds({
+      description: 'Pause before a failed connection or request is tried again, in milliseconds; it doubles each time.',
+      default: 25,
+    }),
+    retryBackoffMaxMs: milliseconds({ description: 'Longest such pause, in milliseconds.', default: 1000 }),
+    clientRack: text(
+      "Where the bridge is, as brokers name it (broker.rack): consumers read from a replica there. The brokers' replica.selector.class must be the rack-aware one (KIP-392).",
+      'zone-a',
+    ),
+    tls: KafkaTlsConfig,
+    sasl: KafkaSaslConfig,
+    sessionTimeoutMs: milliseconds({
+      description:
+        "After this long without heartbeats Kafka gives a consumer's partitions to others, in milliseconds. The brokers set the bounds (group.min.session.timeout.ms, 6000, and group.max.session.timeout.ms).",
+      default: 30_000,
+    }),
+    heartbeatIntervalMs: milliseconds({
+      description:
+        'Pause between the heartbeats of a consumer, in milliseconds; other members join this fast. Longer, up to a third of the session timeout, where a bridge has more than 100 consumers.',
+      default: 1000,
+    }),
+    rebalanceTimeoutMs: milliseconds({
+      description: 'How long Kafka waits for the other members when a group is rebalanced, in milliseconds.',
+      default: 60_000,
+    }),
+  },
+  { description: 'The Kafka cluster.' },
+);
+
+export type KafkaConfig = Static<typeof KafkaConfig>;
+export type KafkaTlsConfig = KafkaConfig['tls'];
+export type KafkaSaslConfig = KafkaConfig['sasl'];
+
+/** Something that a file has wrong: the key, and why. */
+export interface ConfigFinding {
+  path: (string | number)[];
+  reason: string;
+}
+
+/** What the schema cannot say. */
+export function checkKafkaConfig(config: KafkaConfig): ConfigFinding[] {
+  const problems: ConfigFinding[] = [];
+  if (config.heartbeatIntervalMs * 3 > config.sessionTimeoutMs) {
+    problems.push({
+      path: ['kafka', 'heartbeatIntervalMs'],
+      reason: 'must be at most a third of kafka.sessionTimeoutMs, or one lost heartbeat ends a consumer',
+    });
+  }
+  if (config.retryBackoffMinMs > config.retryBackoffMaxMs) {
+    problems.push({
+      path: ['kafka', 'retryBackoffMinMs'],
+      reason: 'must not be greater than kafka.retryBackoffMaxMs',
+    });
+  }
+  if (config.tls.isEnabled) problems.push(...checkTls(config.tls));
+  problems.push(...checkSasl(config.sasl));
+  return problems;
+}
+
+function checkTls({
+  certFile,
+  keyFile,
+  keyPassphrase,
+  keyPassphraseFile,
+  serverName,
+}: KafkaTlsConfig): ConfigFinding[] {
+  const problems: ConfigFinding[] = [];
+  const add = (key: string, reason: string): void => {
+    problems.push({ path: ['kafka', 'tls', key], reason });
+  };
+  if (certFile !== undefined && keyFile === undefined) add('certFile', 'needs kafka.tls.keyFile');
+  if (keyFile !== undefined && certFile === undefined) add('keyFile', 'needs kafka.tls.certFile');
+  if (keyPassphrase !== undefined && keyPassphraseFile !== undefined) {
+    add('keyPassphraseFile', 'is given beside kafka.tls.keyPassphrase: one of them is too many');
+  }
+  if (serverName !== undefined && isIP(serverName) !== 0) add('serverName', 'must be a host name, not an address');
+  return problems;
+}
+
+function checkSasl(sasl: KafkaSaslConfig): ConfigFinding[] {
+  const problems: ConfigFinding[] = [];
+  const add = (reason: string, ...keys: string[]): void => {
+    problems.push({ path: ['kafka', 'sasl', ...keys], reason });
+  };
+  const { mechanism, oauth } = sasl;
+  switch (mechanism) {
+    case 'none':
+      break;
+    case 'PLAIN':
+    case 'SCRAM-SHA-256':
+    case 'SCRAM-SHA-512':
+      if (sasl.username === undefined) add(`${mechanism} needs kafka.sasl.username`);
+      if (countGiven(sasl.password, sasl.passwordFile) !== 1) {
+        add(`${mechanism} needs either kafka.sasl.password or kafka.sasl.passwordFile`);
+      }
+      break;
+    case 'OAUTHBEARER':
+      if (countGiven(sasl.token, sasl.tokenFile, oauth) !== 1) {
+        add('OAUTHBEARER needs one of kafka.sasl.token, kafka.sasl.tokenFile and kafka.sasl.oauth');
+      }
+      if (oauth !== undefined && countGiven(oauth.clientSecret, oauth.clientSecretFile) !== 1) {
+        add('needs either kafka.sasl.oauth.clientSecret or kafka.sasl.oauth.clientSecretFile', 'oauth');
+      }
+      break;
+    default:
+      assertNever(mechanism);
+  }
+  return problems;
+}
+
+function countGiven(...values: unknown[]): number {
+  return values.filter((value) => value !== undefined).length;
+}
