@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { BRIDGE_HEADER } from '@causeway/protocol/routing.ts';
 
 export interface UpstreamRequest {
   method: string;
@@ -21,6 +22,8 @@ export interface Upstream {
   requests: UpstreamRequest[];
   /** What `/ready` answers. */
   readyStatus: number;
+  /** The bridge that it says to be, as `region/bridge`. */
+  bridge: string | undefined;
   /** Answers probes not at all. */
   isFrozen: boolean;
   handle: UpstreamHandler;
@@ -34,7 +37,8 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
   const server = createServer((request, response) => {
     if (request.url === '/ready') {
       if (upstream.isFrozen) return;
-      response.writeHead(upstream.readyStatus).end();
+      const { bridge, readyStatus } = upstream;
+      response.writeHead(readyStatus, bridge === undefined ? {} : { [BRIDGE_HEADER]: bridge }).end();
       return;
     }
     const chunks: Buffer[] = [];
@@ -60,6 +64,7 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
     port,
     requests: [],
     readyStatus: 200,
+    bridge: undefined,
     isFrozen: false,
     handle,
     async kill() {

@@ -12,10 +12,12 @@ export type GatewayErrorCode =
   | 'regionFailed'
   | 'noRegionAvailable'
   | 'retryBudgetExhausted'
+  | 'consumerMoving'
   | 'shuttingDown'
   | 'deadlineExceeded'
   | 'unknownRegion'
   | 'noAdminAddress'
+  | 'lastRegion'
   | 'internal';
 
 const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
@@ -28,10 +30,12 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   regionFailed: 502,
   noRegionAvailable: 503,
   retryBudgetExhausted: 503,
+  consumerMoving: 503,
   shuttingDown: 503,
   deadlineExceeded: 504,
   unknownRegion: 404,
   noAdminAddress: 404,
+  lastRegion: 409,
   internal: 500,
 };
 

@@ -8,6 +8,7 @@ export type GatewayEvent =
   | { type: 'health'; region: string; target: string; from: HealthStatus; to: HealthStatus; reason: string }
   | { type: 'breaker'; region: string; target: string; from: BreakerState; to: BreakerState; reason: string }
   | { type: 'panic'; isPanic: boolean; reason: string }
+  | { type: 'drain'; region: string; isDrained: boolean }
   | { type: 'failover'; region: string; target: string; requestCount: number; reason: string }
   | { type: 'reload'; file: string; changes: string[] }
   | { type: 'reloadRefused'; file: string; reason: string }

@@ -7,6 +7,7 @@ import { describeChanges } from './config/changes.ts';
 import { trustedNetworks } from './config/load.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Affinity } from './consumers/affinity.ts';
+import { ReturnPace } from './consumers/owners.ts';
 import { EventLog } from './events.ts';
 import { Metrics } from './metrics.ts';
 import { RetryBudget } from './proxy/budget.ts';
@@ -62,6 +63,7 @@ export class Gateway {
     const context: ExchangeContext = {
       regions: registry,
       affinity,
+      returnPace: new ReturnPace(),
       budget,
       stats,
       writes: new TurnBatch(),

@@ -9,11 +9,50 @@ export const CAUSEWAY_PREFIX = 'causeway-';
  */
 export const GATEWAY_HEADER = 'causeway-gateway';
 
-/** On 421: who owns the consumer, as `region/bridge`. */
+/**
+ * Of a bridge's answer to a gateway: which bridge answered, as `region/bridge`. On answers to probes it tells a gateway
+ * who stands behind an address, on a consumer's answers who owns the consumer.
+ */
+export const BRIDGE_HEADER = 'causeway-bridge';
+
+/** On 421 (RFC 9110 §15.5.20): who owns the consumer, as `region/bridge`. Without it nobody does: it was released. */
 export const OWNER_HEADER = 'causeway-owner';
 
-/** On a repeated request: the owner that the gateway could not reach, as `region/bridge`. */
+/** On a repeated request: the owners that the gateway could not reach, as `region/bridge`, comma-separated. */
 export const FAILED_HEADER = 'causeway-failed';
+
+/**
+ * On a consumer's request to its owner: the consumer is to live elsewhere. The owner commits what it delivered, releases
+ * the consumer, and answers 421 without {@link OWNER_HEADER}. The value says why: `drain` or `return`.
+ */
+export const RELEASE_HEADER = 'causeway-release';
+
+/** A bridge, as a consumer's owner. */
+export interface BridgeIdentity {
+  readonly region: string;
+  readonly name: string;
+}
+
+export function formatBridge({ region, name }: BridgeIdentity): string {
+  return `${region}/${name}`;
+}
+
+const BRIDGE = /^([A-Za-z0-9._-]+)\/([A-Za-z0-9._-]+)$/;
+
+/** `region/bridge`; `undefined` for anything else. */
+export function parseBridge(text: string | undefined): BridgeIdentity | undefined {
+  const [, region, name] = BRIDGE.exec(text ?? '') ?? [];
+  return region === undefined || name === undefined ? undefined : { region, name };
+}
+
+/** The entries of a comma-separated header. */
+export function parseList(header: string | undefined): string[] {
+  if (header === undefined) return [];
+  return header
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
 
 /** One entry of {@link GATEWAY_HEADER}. */
 export interface GatewayHop {
@@ -29,15 +68,10 @@ export function formatHop({ region, name }: GatewayHop): string {
 
 /** The hops of a {@link GATEWAY_HEADER} value; none when there is no header. */
 export function parseHops(header: string | undefined): GatewayHop[] {
-  if (header === undefined) return [];
-  return header
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-    .map((entry) => {
-      const slash = entry.indexOf('/');
-      return slash === -1
-        ? { region: undefined, name: entry }
-        : { region: entry.slice(0, slash), name: entry.slice(slash + 1) };
-    });
+  return parseList(header).map((entry) => {
+    const slash = entry.indexOf('/');
+    return slash === -1
+      ? { region: undefined, name: entry }
+      : { region: entry.slice(0, slash), name: entry.slice(slash + 1) };
+  });
 }

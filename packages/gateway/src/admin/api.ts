@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { GatewayError } from '../errors.ts';
 import type { EventLog, RecordedEvent } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
-import type { Topology } from './topology.ts';
+import type { RegionTopology, Topology } from './topology.ts';
 
 export interface AdminOptions {
   host: string;
@@ -64,6 +64,12 @@ export class AdminServer {
       return reply.type(contentType).send(text);
     });
     app.get('/api/topology', () => topology());
+    app.post<{ Params: { region: string } }>('/api/regions/:region/drain', ({ params: { region } }) =>
+      this.#setDrained(region, true),
+    );
+    app.post<{ Params: { region: string } }>('/api/regions/:region/undrain', ({ params: { region } }) =>
+      this.#setDrained(region, false),
+    );
     app.get('/api/events', (request, reply) => this.#streamEvents(request, reply));
     void app.register(httpProxy, {
       upstream: '',
@@ -87,12 +93,25 @@ export class AdminServer {
     });
   }
 
-  #adminUrlOf(region: string): string {
+  #setDrained(region: string, isDrained: boolean): RegionTopology | undefined {
+    const { registry, topology } = this.#options;
+    this.#assertKnown(region);
+    if (isDrained) registry.drain(region);
+    else registry.undrain(region);
+    return topology().regions.find(({ name }) => name === region);
+  }
+
+  #assertKnown(region: string): void {
     const { registry } = this.#options;
     if (!registry.config.regions.some(({ name }) => name === region)) {
       const known = registry.config.regions.map(({ name }) => name).join(', ');
       throw new GatewayError('unknownRegion', `There is no region ${region} (there: ${known}).`);
     }
+  }
+
+  #adminUrlOf(region: string): string {
+    const { registry } = this.#options;
+    this.#assertKnown(region);
     const url = registry.adminUrlOf(region);
     if (url === undefined) {
       throw new GatewayError('noAdminAddress', `Region ${region} has no adminUrl in this gateway's configuration.`);

@@ -16,8 +16,11 @@ export interface Topology {
 
 export interface RegionTopology {
   name: string;
+  /** 0 while it is drained. */
   weight: number;
   priority: number;
+  /** An operator drains it, until the next reload. */
+  isDrained: boolean;
   isLocal: boolean;
   /** `up`: every target is available; `degraded`: some are; `down`: none is. */
   state: 'up' | 'degraded' | 'down';
@@ -75,6 +78,7 @@ export function describeTopology({ registry, affinity, rates, startedAt, configS
         name: region.name,
         weight: region.weight,
         priority: region.priority,
+        isDrained: region.isDrained,
         isLocal: region.isLocal,
         state: availableCount === targets.length ? 'up' : availableCount > 0 ? 'degraded' : 'down',
         inFlight: targets.reduce((sum, target) => sum + target.inFlight, 0),

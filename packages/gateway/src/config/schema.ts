@@ -28,7 +28,7 @@ const RegionConfig = Entry(
     }),
     weight: Type.Integer({
       description:
-        'Share of new work among the regions of the same priority. 0: no new work; consumers that live there stay.',
+        'Share of new work among the regions of the same priority. 0: no new work, and the consumers that live there move away at their next poll.',
       default: 100,
       minimum: 0,
       maximum: 1_000_000,
@@ -287,6 +287,13 @@ export const GatewayConfig = Entry(
           default: 100_000,
           minimum: 1,
           maximum: 10_000_000,
+        }),
+        returnAfterMs: Type.Integer({
+          description:
+            'A consumer that a failure moved goes back, one by one at their next polls, once the place where it belongs has been well for this long, in milliseconds. 0: consumers stay where they are.',
+          default: 0,
+          minimum: 0,
+          maximum: 2_147_483_647,
         }),
       },
       { description: 'Consumers and their region.' },

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Target } from '../regions/target.ts';
-import { Affinity, consumerKey } from './affinity.ts';
+import { Affinity, consumerKey, type Home } from './affinity.ts';
 
 // Affinity looks at nothing of a target but its identity and its region.
-const east = { region: 'east' } as Target;
-const west = { region: 'west' } as Target;
+const east: Home = { target: { region: 'east' } as Target, owner: 'east/bridge' };
+const west: Home = { target: { region: 'west' } as Target, owner: undefined };
 
 test('names with slashes are told apart', () => {
   expect(consumerKey('a/b', 'c')).not.toBe(consumerKey('a', 'b/c'));

@@ -6,8 +6,14 @@ export function consumerKey(group: string, instance: string): string {
   return `${group}\u0000${instance}`;
 }
 
+export interface Home {
+  readonly target: Target;
+  /** The bridge that owns the consumer, as `region/bridge`; `undefined` where no bridge said. */
+  readonly owner: string | undefined;
+}
+
 export class Affinity {
-  readonly #homes = new Map<string, Target>();
+  readonly #homes = new Map<string, Home>();
   #maxConsumers: number;
 
   constructor(maxConsumers: number) {
@@ -24,7 +30,7 @@ export class Affinity {
   }
 
   /** Where the consumer lives, as far as known; it counts as heard of. */
-  homeOf(key: string): Target | undefined {
+  homeOf(key: string): Home | undefined {
     const home = this.#homes.get(key);
     if (home === undefined) return undefined;
     // A Map keeps the order of insertion: what is asked for moves to the young end.
@@ -33,9 +39,9 @@ export class Affinity {
     return home;
   }
 
-  remember(key: string, target: Target): void {
+  remember(key: string, home: Home): void {
     this.#homes.delete(key);
-    this.#homes.set(key, target);
+    this.#homes.set(key, home);
     this.#trim();
   }
 
@@ -46,7 +52,7 @@ export class Affinity {
   /** How many consumers live where, by region. */
   countByRegion(): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { region } of this.#homes.values()) counts.set(region, (counts.get(region) ?? 0) + 1);
+    for (const { target } of this.#homes.values()) counts.set(target.region, (counts.get(target.region) ?? 0) + 1);
     return counts;
   }
 

@@ -1,7 +1,6 @@
 /** Which consumer a request belongs to, and what its answer says about where that consumer lives. */
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
-import type { Target } from '../regions/target.ts';
-import { type Affinity, consumerKey } from './affinity.ts';
+import { type Affinity, consumerKey, type Home } from './affinity.ts';
 
 /** The key of the consumer that a request is about; a create request names it in its body, if at all. */
 export function consumerOf(url: ParsedUrl, body: Buffer | undefined): string | undefined {
@@ -11,26 +10,28 @@ export function consumerOf(url: ParsedUrl, body: Buffer | undefined): string | u
   return name === undefined ? undefined : consumerKey(group, name);
 }
 
+export interface HomeLesson {
+  url: ParsedUrl;
+  /** What was remembered before. */
+  known: Home | undefined;
+  /** Who answered. */
+  home: Home;
+  status: number;
+  body: Buffer;
+}
+
 /** Remembers a consumer where a request of its was answered, and forgets it where it was deleted. */
-export function learnHome(
-  affinity: Affinity,
-  {
-    url,
-    home,
-    target,
-    status,
-    body,
-  }: { url: ParsedUrl; home: Target | undefined; target: Target; status: number; body: Buffer },
-): void {
+export function learnHome(affinity: Affinity, { url, known, home, status, body }: HomeLesson): void {
   const { group, instance, operation } = url;
   if (group === undefined || operation === 'unknown') return;
   if (operation === 'createConsumer') {
     const created = status === 200 ? stringField(body, 'instance_id') : undefined;
-    if (created !== undefined) affinity.remember(consumerKey(group, created), target);
+    if (created !== undefined) affinity.remember(consumerKey(group, created), home);
   } else if (instance !== undefined) {
     const key = consumerKey(group, instance);
     if (operation !== 'deleteConsumer') {
-      if (status < 300 && home !== target) affinity.remember(key, target);
+      const isKnown = known !== undefined && known.target === home.target && known.owner === home.owner;
+      if (status < 300 && !isKnown) affinity.remember(key, home);
     } else if (status < 300 || status === 404) {
       affinity.forget(key);
     }

@@ -4,22 +4,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
-import { consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
+import { nameInCreateRequest } from '../consumers/homes.ts';
 import { assertNever, GatewayError } from '../errors.ts';
-import { hashText, type SelectionRequest, selectTarget } from '../regions/select.ts';
+import { type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { NO_REGION, outcomeOfStatus, type RequestOutcome } from '../stats.ts';
 import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { type BodyReceiver, hasBody, readBody, type StreamedBody } from './body.ts';
+import { MISDIRECTED, RequestedConsumer } from './consumer.ts';
 import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
 import { type Expectation, examine, malformed } from './intake.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
-import { attemptFailure, type FailureCode, requestFailure } from './own-answers.ts';
-import type { Peer, PeerRequest } from './peer.ts';
+import { attemptFailure, consumerMoving, type FailureCode, requestFailure } from './own-answers.ts';
+import { type Peer, type PeerRequest, peerHeader } from './peer.ts';
 import { type Decision, decide } from './retry.ts';
 
 export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, SelectionRequest {
@@ -39,6 +40,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   #attempt: Attempt | undefined;
   #deadlineMs = 0;
   #mayHaveBeenExecuted = false;
+  #consumer: RequestedConsumer | undefined;
   /** The last answer by which a target refused, in case that nobody does better. */
   #refusal: Attempt | undefined;
   #isDone = false;
@@ -112,18 +114,26 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     const limitMs = isPoll ? pollTimeoutMs(this.#path) + request.pollMarginMs : request.deadlineMs;
     const nowMs = this.#context.now();
     this.#deadlineMs = nowMs + limitMs;
-    this.#findHome();
+    if (this.#url.group !== undefined) this.#findHome(nowMs);
     if (body !== undefined && !Buffer.isBuffer(body) && body.lengthBytes !== undefined) {
       this.#headers.push('content-length', String(body.lengthBytes));
     }
     this.#tryNext(nowMs);
   }
 
-  #findHome(): void {
-    const key = consumerOf(this.#url, this.#keptBody);
-    if (key === undefined) return;
-    this.consumerHash = hashText(key);
-    if (this.#url.operation !== 'createConsumer') this.home = this.#context.affinity.homeOf(key);
+  #findHome(nowMs: number): void {
+    const consumer = new RequestedConsumer({
+      gateway: this.#context,
+      url: this.#url,
+      request: this.#request,
+      body: this.#keptBody,
+      peer: this.#peer,
+      isFromGateway: this.#isFromGateway,
+    });
+    this.#consumer = consumer;
+    this.consumerHash = consumer.hash;
+    this.home = consumer.home?.target;
+    consumer.moveIfDue(this, nowMs);
   }
 
   /** The body, if it was small enough to be kept. */
@@ -131,9 +141,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     return Buffer.isBuffer(this.#body) ? this.#body : undefined;
   }
 
-  #tryNext(nowMs: number): void {
+  /** `chosen`: where the consumer's owner is known to be. */
+  #tryNext(nowMs: number, chosen?: Target): void {
     if (this.#isDone) return;
-    const target = selectTarget(this.#context.regions.snapshot, this, this.#tried);
+    const target = chosen ?? selectTarget(this.#context.regions.snapshot, this, this.#tried);
     if (target === undefined) {
       this.#failWith('noRegionAvailable');
       return;
@@ -142,10 +153,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     const leftMs = Math.max(1, this.#deadlineMs - nowMs);
     const isPoll = this.#url.operation === 'poll';
     const path = isPoll && this.#tried.length > 0 ? shortenPoll(this.#path, nowMs - this.#startMs) : this.#path;
-    this.#tried.push(target);
+    if (chosen === undefined) this.#tried.push(target);
+    const headers = this.#consumer?.headersAt(target, this.#headers) ?? this.#headers;
     this.#attempt = new Attempt({
       target,
-      request: { method: this.#request.method ?? 'GET', path, headers: this.#headers, body: this.#body },
+      request: { method: this.#request.method ?? 'GET', path, headers, body: this.#body },
       timeoutMs: isPoll ? leftMs : Math.min(leftMs, request.attemptTimeoutMs),
       holdBytes: response.bufferBytes,
       now: this.#context.now,
@@ -159,7 +171,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     if (this.#isDone) return;
     if (outcome.kind !== 'answered') this.#failures.push(attemptFailure(attempt.target, outcome));
     if (isFinal(outcome)) {
-      this.#reply(attempt);
+      if (attempt.status !== MISDIRECTED || this.#consumer === undefined) this.#reply(attempt);
+      else this.#follow(attempt, this.#consumer);
       return;
     }
     if (outcome.kind === 'answered') this.#refusal = attempt;
@@ -187,6 +200,21 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       default:
         assertNever(decision);
     }
+  }
+
+  /** The consumer's owner is another bridge. */
+  #follow(attempt: Attempt, consumer: RequestedConsumer): void {
+    const answer = consumer.follow(attempt, this, this.#tried);
+    this.#context.stats.retried('misdirected');
+    const isReplayable = this.#body === undefined || Buffer.isBuffer(this.#body);
+    const nowMs = this.#context.now();
+    if (answer.action === 'passUp') this.#reply(attempt);
+    else if (answer.action === 'giveUp' || !isReplayable || nowMs >= this.#deadlineMs) this.#fail(consumerMoving());
+    else this.#tryNext(nowMs, answer.action === 'goTo' ? answer.target : undefined);
+  }
+
+  get #isFromGateway(): boolean {
+    return peerHeader(this.#peer, this.#request, GATEWAY_HEADER) !== undefined;
   }
 
   #decide(outcome: Outcome, takeFromBudget: () => boolean): Decision {
@@ -243,7 +271,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     }
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
     const repeated = this.#mayHaveBeenExecuted ? this.#answerToRepeated(status) : undefined;
-    this.#learnHome(target, repeated?.status ?? status, repeated?.body ?? body);
+    this.#consumer?.learn(attempt, this, { status: repeated?.status ?? status, body: repeated?.body ?? body });
     if (repeated !== undefined) {
       const headers = repeated.body.length === 0 ? [] : ['content-type', KAFKA_V2];
       this.#answer.send(repeated.status, headers, repeated.body);
@@ -266,13 +294,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     });
   }
 
-  #learnHome(target: Target, status: number, body: Buffer): void {
-    learnHome(this.#context.affinity, { url: this.#url, home: this.home, target, status, body });
-  }
-
   onStreamStart(attempt: Attempt): boolean {
     if (this.#isDone || isTargetsFault(attempt.status)) return false;
-    this.#learnHome(attempt.target, attempt.status, Buffer.alloc(0));
+    this.#consumer?.learn(attempt, this, { status: attempt.status, body: Buffer.alloc(0) });
     const headers = this.#responseHeaders(attempt);
     const length = attempt.headers['content-length'];
     if (typeof length === 'string') headers.push('content-length', length);
@@ -319,8 +343,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   #responseHeaders(attempt: Attempt): string[] {
-    const isPeerGateway = this.#peer.isTrusted && this.#request.headers[GATEWAY_HEADER] !== undefined;
-    return responseHeaders(attempt.headers, { isPeerGateway, identity: this.#context.identity });
+    return responseHeaders(attempt.headers, {
+      isPeerGateway: this.#isFromGateway,
+      identity: this.#context.identity,
+    });
   }
 
   onClientGone(): void {

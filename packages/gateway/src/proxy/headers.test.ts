@@ -83,7 +83,6 @@ describe('a request', () => {
       'x-forwarded-proto': 'https',
       'x-forwarded-path': '/p',
       'causeway-gateway': 'tier1',
-      'causeway-failed': 'east/b1',
     };
     expect(sent(before)).toMatchObject({
       via: '1.1 tier1, 1.1 gw',
@@ -93,7 +92,6 @@ describe('a request', () => {
       'x-forwarded-proto': 'https',
       'x-forwarded-path': '/p',
       'causeway-gateway': 'tier1, east/gw',
-      'causeway-failed': 'east/b1',
     });
   });
 

@@ -1,6 +1,14 @@
 /** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { CAUSEWAY_PREFIX, formatHop, GATEWAY_HEADER, type GatewayHop, parseHops } from '@causeway/protocol/routing.ts';
+import {
+  CAUSEWAY_PREFIX,
+  FAILED_HEADER,
+  formatHop,
+  GATEWAY_HEADER,
+  type GatewayHop,
+  parseHops,
+  RELEASE_HEADER,
+} from '@causeway/protocol/routing.ts';
 import type { Peer } from './peer.ts';
 
 /** What the gateway says about itself in headers; made once. */
@@ -41,6 +49,9 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   // The gateway has read the body: it answers for its length, and for 100 Continue.
   'content-length',
   'expect',
+  // What a consumer's request says of its owner is written for each attempt.
+  FAILED_HEADER,
+  RELEASE_HEADER,
   ...WRITTEN_ANEW,
 ]);
 

@@ -28,6 +28,11 @@ export function requestFailure(
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
 }
 
+/** Bridges keep naming each other as the consumer's owner. */
+export function consumerMoving(): GatewayError {
+  return new GatewayError('consumerMoving', 'The consumer is being moved to another bridge; try again.');
+}
+
 /** How an attempt at a target failed, in words. */
 export function attemptFailure(target: Target, outcome: Exclude<Outcome, { kind: 'answered' }>): string {
   return `region ${target.region}: ${outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason}`;

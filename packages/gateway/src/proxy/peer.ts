@@ -1,4 +1,5 @@
 /** Who is at the other end of a connection: worked out once for all of its requests. */
+import type { IncomingMessage } from 'node:http';
 import { type BlockList, isIPv6, type Socket } from 'node:net';
 
 /** A request that is told when its client is gone. */
@@ -54,6 +55,12 @@ export class Peers {
   #isTrusted(address: string): boolean {
     return address !== UNKNOWN && this.#networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   }
+}
+
+/** A header that only another gateway may set. */
+export function peerHeader({ isTrusted }: Peer, { headers }: IncomingMessage, name: string): string | undefined {
+  const value = isTrusted ? headers[name] : undefined;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Of a connection that is closed already. */

@@ -1,4 +1,5 @@
 /** Probes one target on a timer and reports what each probe found; judging is elsewhere. */
+import { BRIDGE_HEADER } from '@causeway/protocol/routing.ts';
 import { Client } from 'undici';
 import type { ProbeResult } from './health.ts';
 
@@ -77,9 +78,13 @@ export class HealthCheck {
     this.#abort = abort;
     const timer = setTimeout(() => abort.abort(), timeoutMs);
     try {
-      const { statusCode, body } = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
+      const answer = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
+      const { statusCode, body } = answer;
       const text = await body.text();
-      if (statusCode >= 200 && statusCode < 300) return { isGood: true };
+      if (statusCode >= 200 && statusCode < 300) {
+        const bridge = answer.headers[BRIDGE_HEADER];
+        return { isGood: true, bridge: typeof bridge === 'string' ? bridge : undefined };
+      }
       return { isGood: false, reason: `probe answered ${statusCode}${messageOf(text)}`, isSilent: false };
     } catch (error) {
       // A connection in an unknown state is not used again.

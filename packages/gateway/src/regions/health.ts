@@ -3,7 +3,8 @@ import type { HealthStatus } from '../events.ts';
 
 /** What one probe found. */
 export type ProbeResult =
-  | { isGood: true }
+  /** `bridge`: which bridge answered, as `region/bridge`; a gateway does not say. */
+  | { isGood: true; bridge?: string | undefined }
   /** `isSilent`: no answer at all, as of a process that is frozen or behind a cut. */
   | { isGood: false; reason: string; isSilent: boolean };
 

@@ -2,6 +2,7 @@
 import { formatHop, GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
+import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
 import { judge, type ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
@@ -26,6 +27,8 @@ export class Registry {
   readonly #members = new Map<string, Member>();
   /** Removed from the config, with requests that may still finish. */
   readonly #retired = new Map<Target, Promise<void>>();
+  /** Regions that an operator drains, until the next reload. */
+  readonly #drained = new Set<string>();
   #config: GatewayConfig;
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -58,6 +61,7 @@ export class Registry {
   apply(config: GatewayConfig): void {
     if (this.#isClosed) return;
     this.#config = config;
+    this.#drained.clear();
     const wanted = new Set<string>();
     for (const region of config.regions) {
       for (const target of region.targets) {
@@ -72,6 +76,30 @@ export class Registry {
       this.#retire(member);
     }
     this.#publish();
+  }
+
+  /**
+   * Gives a region no new work, and lets its consumers move at their next poll; until `undrain` or the next reload.
+   * `false`: it has no weight anyway. Errors: `lastRegion`.
+   */
+  drain(region: string): boolean {
+    const before = this.#snapshot.regions.find(({ name }) => name === region);
+    if (before === undefined || before.weight === 0) return false;
+    if (!this.#snapshot.regions.some(({ name, weight }) => name !== region && weight > 0)) {
+      throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
+    }
+    this.#drained.add(region);
+    this.#events.emit({ type: 'drain', region, isDrained: true });
+    this.#publish();
+    return true;
+  }
+
+  /** Takes `drain` back; `false`: the region was not drained. */
+  undrain(region: string): boolean {
+    if (!this.#drained.delete(region)) return false;
+    this.#events.emit({ type: 'drain', region, isDrained: false });
+    this.#publish();
+    return true;
   }
 
   /** Every target, as they are in the config. */
@@ -89,6 +117,7 @@ export class Registry {
 
   /** Real traffic failed on a target: look at once, instead of at the next interval. */
   suspect(target: Target): void {
+    target.wellSinceMs = this.#now();
     this.#members.get(memberKey(target.region, target.url))?.check.probeSoon();
   }
 
@@ -156,12 +185,17 @@ export class Registry {
   }
 
   #onProbe(target: Target, result: ProbeResult): void {
-    if (result.isGood) target.probeCounts.good += 1;
-    else target.probeCounts.failed += 1;
+    if (result.isGood) {
+      target.probeCounts.good += 1;
+      target.bridge = result.bridge;
+    } else {
+      target.probeCounts.failed += 1;
+    }
     const before = target.health;
     target.health = judge(before, result, this.#config.healthCheck);
     if (target.health.status === before.status) return;
     target.healthSince = new Date();
+    target.wellSinceMs = this.#now();
     this.#events.emit({
       type: 'health',
       region: target.region,
@@ -191,8 +225,9 @@ export class Registry {
     const config = this.#config;
     const regions: RegionSnapshot[] = config.regions.map((region) => ({
       name: region.name,
-      weight: region.weight,
+      weight: this.#drained.has(region.name) ? 0 : region.weight,
       priority: region.priority,
+      isDrained: this.#drained.has(region.name),
       isLocal: region.name === config.gateway.region,
       targets: region.targets.flatMap(({ url }) => {
         const member = this.#members.get(memberKey(region.name, url));

@@ -24,6 +24,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
       name,
       weight,
       priority,
+      isDrained: false,
       isLocal,
       targets: [...health].map((letter, index) => {
         const target = new Target({

@@ -4,15 +4,17 @@ import type { Target } from './target.ts';
 
 export interface RegionSnapshot {
   readonly name: string;
+  /** 0 while an operator drains the region. */
   readonly weight: number;
   readonly priority: number;
+  readonly isDrained: boolean;
   /** The region in which this gateway stands. */
   readonly isLocal: boolean;
   readonly targets: readonly Target[];
 }
 
 /** The part of the config that the request path reads. */
-export type RequestSettings = Pick<GatewayConfig, 'request' | 'response' | 'retry'>;
+export type RequestSettings = Pick<GatewayConfig, 'request' | 'response' | 'retry' | 'affinity'>;
 
 export interface Snapshot {
   readonly regions: readonly RegionSnapshot[];

@@ -23,6 +23,10 @@ export class Target {
   health: Health = INITIAL_HEALTH;
   /** When health last changed, on the wall clock. */
   healthSince = new Date();
+  /** When health last changed or a request failed, on the clock that never goes back, in milliseconds. */
+  wellSinceMs = 0;
+  /** The bridge that answers here, as `region/bridge`; `undefined` for a regional gateway, and before a probe told. */
+  bridge: string | undefined;
   breakerSince = new Date();
   /** Probes since the start, for metrics. */
   probeCounts = { good: 0, failed: 0 };

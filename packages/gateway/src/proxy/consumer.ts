@@ -1,0 +1,107 @@
+/** What an exchange does for a consumer's request: where it is sent first, where an answer 421 leads, what answers teach. */
+import type { IncomingMessage } from 'node:http';
+import type { ParsedUrl } from '@causeway/protocol/paths.ts';
+import { BRIDGE_HEADER, FAILED_HEADER, OWNER_HEADER, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
+import type { Affinity, Home } from '../consumers/affinity.ts';
+import { consumerOf, learnHome } from '../consumers/homes.ts';
+import { type ReturnPace, targetOfOwner, whyMove } from '../consumers/owners.ts';
+import { ConsumerRoute, type MisdirectionAnswer } from '../consumers/route.ts';
+import { hashText, type SelectionRequest } from '../regions/select.ts';
+import type { Snapshot } from '../regions/snapshot.ts';
+import type { Target } from '../regions/target.ts';
+import type { Identity } from './headers.ts';
+import { type Peer, peerHeader } from './peer.ts';
+
+/** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
+export const MISDIRECTED = 421;
+
+export interface ConsumerOptions {
+  gateway: {
+    readonly regions: { readonly snapshot: Snapshot };
+    readonly affinity: Affinity;
+    readonly returnPace: ReturnPace;
+    readonly identity: Identity;
+  };
+  url: ParsedUrl;
+  request: IncomingMessage;
+  /** The request's body, where it was kept. */
+  body: Buffer | undefined;
+  peer: Peer;
+  /** Of another gateway, which follows what this one does not. */
+  isFromGateway: boolean;
+}
+
+/** What a target answered. */
+export interface ConsumerAnswer {
+  readonly target: Target;
+  readonly headers: Record<string, string | string[] | undefined>;
+}
+
+export class RequestedConsumer {
+  /** Of the consumer's name; `undefined` where the bridge is to choose one. */
+  readonly hash: number | undefined;
+  /** Where this gateway believed the consumer when the request came. */
+  readonly home: Home | undefined;
+  readonly #options: ConsumerOptions;
+  readonly #route: ConsumerRoute;
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    const { gateway, url, request, body, peer } = options;
+    const key = consumerOf(url, body);
+    this.hash = key === undefined ? undefined : hashText(key);
+    this.home = key === undefined || url.operation === 'createConsumer' ? undefined : gateway.affinity.homeOf(key);
+    this.#route = new ConsumerRoute({
+      home: this.home,
+      failedHeader: peerHeader(peer, request, FAILED_HEADER),
+      releaseHeader: peerHeader(peer, request, RELEASE_HEADER),
+    });
+  }
+
+  /** Asks the owner to let go, if the consumer is to live elsewhere: at polls alone, which may take a moment longer. */
+  moveIfDue(selection: SelectionRequest, nowMs: number): void {
+    const { gateway, url } = this.#options;
+    if (this.home === undefined || url.operation !== 'poll') return;
+    const { snapshot } = gateway.regions;
+    const { returnAfterMs } = snapshot.settings.affinity;
+    const reason = whyMove(snapshot, this.home, { request: selection, nowMs, returnAfterMs });
+    if (reason === 'drain' || (reason === 'return' && gateway.returnPace.take(nowMs))) this.#route.askRelease(reason);
+  }
+
+  /** The headers of an attempt at `target`. */
+  headersAt(target: Target, headers: string[]): string[] {
+    return this.#route.headersAt(target, headers);
+  }
+
+  /** What follows an answer 421. */
+  follow(
+    { target, headers }: ConsumerAnswer,
+    selection: SelectionRequest,
+    tried: readonly Target[],
+  ): MisdirectionAnswer {
+    const { gateway, isFromGateway } = this.#options;
+    return this.#route.misdirected({
+      snapshot: gateway.regions.snapshot,
+      request: selection,
+      from: target,
+      owner: textOf(headers[OWNER_HEADER]),
+      isFromGateway,
+      ownRegion: gateway.identity.hop.region,
+      tried,
+    });
+  }
+
+  /** Remembers where the consumer is: at the bridge that answered, if that said who it is. */
+  learn(answer: ConsumerAnswer, selection: SelectionRequest, { status, body }: { status: number; body: Buffer }): void {
+    const { gateway, url } = this.#options;
+    const owner = textOf(answer.headers[BRIDGE_HEADER]);
+    // Another region's gateway may have passed it on: next time it goes there straight away.
+    const place = owner === undefined ? undefined : targetOfOwner(gateway.regions.snapshot, owner, selection);
+    const home = { target: place ?? answer.target, owner };
+    learnHome(gateway.affinity, { url, known: this.home, home, status, body });
+  }
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined;
+}
