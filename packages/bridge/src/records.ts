@@ -1,5 +1,7 @@
 /** Records as the bridge handles them between HTTP and Kafka: keys and values are bytes. */
 
+import type { BridgeError } from './errors.ts';
+
 /** A header; Kafka allows a null value. */
 export type RecordHeader = [key: Buffer, value: Buffer | null];
 
@@ -28,6 +30,8 @@ export interface StoredRecord {
   key: Buffer | null;
   value: Buffer | null;
   headers: readonly (readonly [Buffer | null, Buffer | null])[];
+  /** Why it cannot be read: it stands for its whole batch, and has nothing of the above but its place. */
+  damage?: BridgeError;
 }
 
 export interface TopicPartition {

@@ -20,7 +20,8 @@ export type ErrorPolicy = 'fail' | 'report';
 
 /**
  * As many records, from the first, as fit `maxBytes`.
- * Errors: `responseTooLarge` when not even one does, `recordUndecodable` unless it is to be reported.
+ * Errors: `responseTooLarge` when not even one does; unless they are to be reported, `recordUndecodable` and those of
+ * damaged batches.
  */
 export function answerText(
   records: readonly StoredRecord[],
@@ -56,6 +57,7 @@ function expectedBytes(records: readonly StoredRecord[]): number {
 }
 
 function addEntry(text: TextBuffer, record: StoredRecord, codec: Codec): void {
+  if (record.damage !== undefined) throw record.damage;
   const { topic, key, value, partition, offset, timestampMs, headers } = record;
   // Topic names are ASCII.
   text.ascii(`{"topic":${JSON.stringify(topic)},"key":`);
@@ -72,7 +74,8 @@ function addEntryOrError(text: TextBuffer, record: StoredRecord, codec: Codec): 
   try {
     addEntry(text, record, codec);
   } catch (error) {
-    if (!(error instanceof BridgeError) || error.code !== 'recordUndecodable') throw error;
+    if (!(error instanceof BridgeError)) throw error;
+    if (error !== record.damage && error.code !== 'recordUndecodable') throw error;
     text.cut(before);
     const { topic, partition, offset } = record;
     const { status: error_code, message } = error;

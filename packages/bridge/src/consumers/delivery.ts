@@ -24,11 +24,17 @@ export class DeliveryLog {
   readonly #end: AbortSignal;
   /** What the last answer moved; nothing once another operation has begun. */
   #last: Checkpoint | undefined;
+  #writing: Promise<void> = Promise.resolve();
 
   /** `end` is the consumer's: nobody waits any longer for an answer to be written. */
   constructor(fetcher: Fetcher, end: AbortSignal) {
     this.#fetcher = fetcher;
     this.#end = end;
+  }
+
+  /** Waits until the answer that is being written has been, and its positions moved. */
+  settled(): Promise<void> {
+    return this.#writing;
   }
 
   /** The client came again: what the last answer delivered counts as received. */
@@ -38,6 +44,12 @@ export class DeliveryLog {
 
   /** Errors: what `deliver` throws; positions stay then. */
   async deliver(records: readonly StoredRecord[], deliver: Deliver): Promise<void> {
+    const writing = this.#deliver(records, deliver);
+    this.#writing = writing.catch(() => {});
+    await writing;
+  }
+
+  async #deliver(records: readonly StoredRecord[], deliver: Deliver): Promise<void> {
     let checkpoint: Checkpoint | undefined;
     const takeBack = (): boolean => {
       if (checkpoint === undefined || this.#last !== checkpoint) return false;

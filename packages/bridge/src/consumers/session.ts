@@ -79,7 +79,11 @@ export class Session {
       ...{ identity, cluster, kafka, consumers, topicListing, heartbeatPauseMs, requestTimeoutMs },
       coordinator: this.#coordinator,
       events: {
-        onRevoking: (limits) => this.#commitDelivered(limits),
+        onRevoking: async (limits) => {
+          // Or the client would have what is just being written, and so would whoever gets the partition.
+          await bounded(this.#deliveries.settled(), limits).catch(() => {});
+          await this.#commitDelivered(limits);
+        },
         onAssigned: (partitions) => this.#read(partitions),
         onChanged: () => this.#fetcher.interrupt(),
         onFenced,
@@ -191,6 +195,8 @@ export class Session {
       try {
         records = await this.#nextRecords(membership, limits);
         await bounded(committing, limits).catch(() => {});
+        // The group may have taken partitions away while the commit was on its way.
+        if (records.length > 0) records = await this.#nextRecords(membership, limits);
       } catch (error) {
         if (!waiting.signal.aborted) throw error;
       }

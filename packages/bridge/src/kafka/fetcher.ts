@@ -29,6 +29,8 @@ export type OutOfRangePolicy = 'reset' | 'fail';
 export type ResetTarget = OffsetSpec | 'policy';
 
 interface Partition extends TopicPartition {
+  /** Of the topic that the position is of; `undefined` until something is fetched from it. */
+  topicId: string | undefined;
   /** The next offset to deliver; `undefined` until it is found. */
   position: bigint | undefined;
   /** What the group has committed, as far as this consumer knows. */
@@ -116,11 +118,13 @@ export class Fetcher {
     );
   }
 
-  /** Positions that differ from what is committed. */
+  /** Positions that differ from what is committed; none of a topic that was made anew, which they do not belong to. */
   get uncommitted(): PartitionOffset[] {
-    return [...this.#partitions.values()].flatMap(({ topic, partition, position, committed }) =>
-      position === undefined || position === committed ? [] : [{ topic, partition, offset: position }],
-    );
+    return [...this.#partitions.values()].flatMap((found) => {
+      const { topic, partition, position, committed } = found;
+      if (position === undefined || position === committed || this.#isMadeAnew(found)) return [];
+      return [{ topic, partition, offset: position }];
+    });
   }
 
   /** Sets positions of partitions that have none. */
@@ -138,7 +142,7 @@ export class Fetcher {
     const found = this.#partitions.get(partitionKey(topic, partition));
     if (found === undefined) return false;
     const target = typeof to === 'bigint' ? { position: to, resetTo: undefined } : { position: undefined, resetTo: to };
-    Object.assign(found, { ...target, buffer: [], takenCount: 0, bufferEnd: 0n });
+    Object.assign(found, { ...target, topicId: undefined, buffer: [], takenCount: 0, bufferEnd: 0n });
     this.#failure = undefined;
     this.#abandonRequests();
     return true;
@@ -205,11 +209,13 @@ export class Fetcher {
     this.#fetchAhead();
     while (!this.hasRecords) {
       limits.signal?.throwIfAborted();
+      const isMovedAway = this.#leaveMadeAnew();
       const failure = this.#failure;
       if (failure !== undefined) {
         this.#failure = undefined;
         throw failure;
       }
+      if (isMovedAway) return;
       const { maxWaitMs, maxBytes } = this.#options;
       const waitMs = Math.min(maxWaitMs, Math.ceil(remainingMs(limits)));
       const requests = this.#startRequests([...this.#partitions.values()], { waitMs, maxBytes });
@@ -265,8 +271,10 @@ export class Fetcher {
 
   /** Everything that is on its way, with new requests to brokers that have none. */
   #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
+    const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isMadeAnew(found));
+    for (const found of fetchable) found.topicId ??= this.#cluster.knownTopic(found.topic)?.id;
     const byLeader = Map.groupBy(
-      partitions.filter(({ position }) => position !== undefined),
+      fetchable,
       ({ topic, partition }) => this.#cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1,
     );
     for (const [leader, led] of byLeader) {
@@ -361,6 +369,28 @@ export class Fetcher {
     return true;
   }
 
+  /** Whether the topic was deleted and made again since the position was found (KIP-516). */
+  #isMadeAnew({ topic, topicId }: Partition): boolean {
+    const known = this.#cluster.knownTopic(topic)?.id;
+    return topicId !== undefined && known !== undefined && known !== topicId;
+  }
+
+  /** Whether a position was given up: everything in a topic that was made anew is new to the consumer. */
+  #leaveMadeAnew(): boolean {
+    let isMovedAway = false;
+    for (const found of this.#partitions.values()) {
+      if (!this.#isMadeAnew(found)) continue;
+      if (this.#outOfRangePolicy === 'fail') {
+        this.#onOutOfRange(found);
+        continue;
+      }
+      const unread = { topicId: undefined, position: undefined, committed: undefined, resetTo: 'earliest' } as const;
+      Object.assign(found, { ...unread, buffer: [], takenCount: 0, bufferEnd: 0n });
+      isMovedAway = true;
+    }
+    return isMovedAway;
+  }
+
   #onOutOfRange(found: Partition): void {
     const { topic, partition, position } = found;
     if (this.#outOfRangePolicy === 'fail') {
@@ -406,6 +436,7 @@ function newPartition(topic: string, partition: number): Partition {
   return {
     topic,
     partition,
+    topicId: undefined,
     position: undefined,
     committed: undefined,
     resetTo: undefined,

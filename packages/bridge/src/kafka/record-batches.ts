@@ -10,8 +10,10 @@ export interface RecordBatch {
   maxTimestampMs: bigint;
   producerId: bigint;
   recordCount: number;
-  /** Decompressed. */
+  /** Decompressed; empty when that failed. */
   records: Buffer;
+  /** Why the records cannot be decompressed. */
+  damage?: unknown;
 }
 
 /** One record of a batch. Keys, values and headers are parts of the batch's bytes. */
@@ -34,6 +36,7 @@ const PRODUCER_ID_AT = 43;
 const RECORD_COUNT_AT = 57;
 const RECORDS_AT = 61;
 const COMPRESSION = 0b111;
+const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: BatchedRecord['headers'] = [];
 
 /** Every batch that is there as a whole: the broker cuts the last one off where the size of the fetch ends. */
@@ -50,7 +53,15 @@ export function readBatches(bytes: Buffer): RecordBatch[] {
 
 function readBatch(bytes: Buffer): RecordBatch {
   const attributes = bytes.readInt16BE(ATTRIBUTES_AT);
+  let records: Buffer = EMPTY;
+  let damage: unknown;
+  try {
+    records = decompressed(bytes.subarray(RECORDS_AT), attributes & COMPRESSION);
+  } catch (error) {
+    damage = error;
+  }
   return {
+    ...(damage === undefined ? {} : { damage }),
     firstOffset: bytes.readBigInt64BE(0),
     lastOffsetDelta: bytes.readInt32BE(LAST_OFFSET_DELTA_AT),
     attributes,
@@ -58,7 +69,7 @@ function readBatch(bytes: Buffer): RecordBatch {
     maxTimestampMs: bytes.readBigInt64BE(MAX_TIMESTAMP_AT),
     producerId: bytes.readBigInt64BE(PRODUCER_ID_AT),
     recordCount: bytes.readInt32BE(RECORD_COUNT_AT),
-    records: decompressed(bytes.subarray(RECORDS_AT), attributes & COMPRESSION),
+    records,
   };
 }
 
@@ -69,8 +80,9 @@ function decompressed(bytes: Buffer, compression: number): Buffer {
   return algorithm.decompressSync(bytes);
 }
 
-/** The records of a batch, in order. Errors: `RangeError` for bytes that are no batch. */
+/** The records of a batch, in order. Errors: `RangeError` for bytes that are no batch, those of decompressing it. */
 export function readRecords(batch: RecordBatch): BatchedRecord[] {
+  if (batch.damage !== undefined) throw batch.damage;
   const cursor = new Cursor(batch.records);
   const records: BatchedRecord[] = [];
   for (let index = 0; index < batch.recordCount; index += 1) {

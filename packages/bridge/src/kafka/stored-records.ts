@@ -1,4 +1,5 @@
 /** Turns the record batches of a fetch into records. */
+import { BridgeError } from '../errors.ts';
 import type { StoredRecord } from '../records.ts';
 import { type AbortedTransaction, visibleBatches } from './read-committed.ts';
 import { type RecordBatch, readBatches, readRecords } from './record-batches.ts';
@@ -20,7 +21,16 @@ export function storedRecords(fetched: FetchedBatches): { records: StoredRecord[
   const { position, abortedTransactions } = fetched;
   const batches = readBatches(fetched.batches);
   const records: StoredRecord[] = [];
-  for (const batch of visibleBatches(batches, abortedTransactions)) addRecords(records, batch, fetched);
+  for (const batch of visibleBatches(batches, abortedTransactions)) {
+    const count = records.length;
+    try {
+      addRecords(records, batch, fetched);
+    } catch (cause) {
+      // The bytes will be the same at every attempt: told in the batch's place, so that a client can pass it over.
+      records.length = count;
+      if (batch.firstOffset + BigInt(batch.lastOffsetDelta) >= position) records.push(damaged(batch, fetched, cause));
+    }
+  }
   const last = batches.at(-1);
   const end = last === undefined ? position : last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
   return { records, end: end > position ? end : position };
@@ -48,4 +58,13 @@ function addRecords(records: StoredRecord[], batch: RecordBatch, { topic, partit
       headers: record.headers,
     });
   }
+}
+
+/** Stands for a batch that cannot be read. */
+function damaged(batch: RecordBatch, { topic, partition, position }: FetchedBatches, cause: unknown): StoredRecord {
+  const { firstOffset, firstTimestampMs: timestampMs } = batch;
+  const offset = firstOffset > position ? firstOffset : position;
+  const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-${partition}. If needed, please seek past the record to continue consumption.`;
+  const damage = new BridgeError('kafkaRefused', { message, cause });
+  return { topic, partition, offset, timestampMs, key: null, value: null, headers: [], damage };
 }

@@ -365,12 +365,20 @@ export class Batcher {
         // The next attempt finds out; records expire meanwhile.
       }
       lane.isPaused = false;
+      this.#leaveMissingPartition(lane);
       if (lane.queue.length > 0) {
         this.#ready.add(lane);
         this.#scheduleFlush();
       }
     }, pauseMs);
     this.#pauses.add(pause);
+  }
+
+  /** A topic that was made anew may have fewer partitions: its records go to another one, unless their client chose it. */
+  #leaveMissingPartition(lane: Lane): void {
+    const info = this.#cluster.knownTopic(lane.topic);
+    if (info === undefined || lane.partition < info.partitions.length) return;
+    this.#enqueue(info, lane.queue.splice(0).filter(isOpen));
   }
 
   /** Answers for records that have waited too long, wherever they are; what is on its way may still be stored. */
