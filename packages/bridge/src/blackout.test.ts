@@ -1,0 +1,233 @@
+/** Kafka is away for 20 seconds while clients produce and consume: what they see meanwhile, and that nothing is lost. */
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaBroker } from '@causeway/lab/stack/kafka-broker.ts';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { until } from '../../../test/harness/until.ts';
+
+const OUTAGE_MS = 20_000;
+const DELIVERY_TIMEOUT_MS = 3000;
+/** What an answer may take on a busy machine beyond its own limits. */
+const SLACK_MS = 5000;
+/** Kafka's start, and its group coordinator's. */
+const RECOVERY_TIMEOUT_MS = 60_000;
+
+interface Place {
+  own: OwnKafka;
+  bridge: TestBridge;
+  broker: KafkaBroker;
+}
+
+const places: Place[] = [];
+
+beforeAll(async () => {
+  const started = await Promise.all(
+    [0, 1].map(async () => {
+      const own = await startOwnKafka({ brokerCount: 1, ports: await findFreePorts(2) });
+      const bridge = await TestBridge.start(own.cluster.bootstrap, {
+        kafka: { requestTimeoutMs: 3000, sessionTimeoutMs: 10_000 },
+        producer: { maxBlockMs: 2000, deliveryTimeoutMs: DELIVERY_TIMEOUT_MS },
+      });
+      const [broker] = own.cluster.brokers;
+      if (broker === undefined) throw new Error('no broker');
+      return { own, bridge, broker };
+    }),
+  );
+  places.push(...started);
+});
+
+afterAll(async () => {
+  await Promise.all(places.map(({ bridge }) => bridge.close()));
+  await Promise.all(places.map(({ own }) => own.close()));
+});
+
+async function withView<T>(bootstrap: string, look: (kafka: KafkaView) => Promise<T>): Promise<T> {
+  const kafka = await KafkaView.connect(bootstrap);
+  try {
+    return await look(kafka);
+  } finally {
+    await kafka.close();
+  }
+}
+
+/** A client that produces one number after another, and what it was told. */
+class Producing {
+  readonly stored: number[] = [];
+  readonly refused = new Set<string>();
+  longestMs = 0;
+  #isOver = false;
+  readonly #running: Promise<void>;
+
+  constructor(bridge: TestBridge, topic: string) {
+    this.#running = this.#run(bridge, topic);
+  }
+
+  async #run(bridge: TestBridge, topic: string): Promise<void> {
+    for (let value = 0; !this.#isOver; value += 1) {
+      const startedAtMs = performance.now();
+      const { status, body } = await bridge.produce(topic, { records: [{ value: `${value}` }] });
+      this.longestMs = Math.max(this.longestMs, performance.now() - startedAtMs);
+      const [entry] = body.offsets ?? [{ message: `${status} ${JSON.stringify(body)}` }];
+      if ('offset' in entry) this.stored.push(value);
+      else this.refused.add(entry.message.replaceAll(/\d+/g, 'N'));
+      // A client's own pace.
+      await delay(20);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.#running;
+  }
+}
+
+/** A client that polls all the time, and what it was told. */
+class Consuming {
+  readonly values = new Set<number>();
+  readonly offsets: number[] = [];
+  readonly statuses = new Set<number>();
+  longestMs = 0;
+  #isOver = false;
+  readonly #running: Promise<void>;
+
+  constructor(consumer: TestConsumer) {
+    this.#running = this.#run(consumer);
+  }
+
+  async #run(consumer: TestConsumer): Promise<void> {
+    while (!this.#isOver) {
+      const startedAtMs = performance.now();
+      const { status, body } = await consumer.poll('timeout=1000');
+      this.longestMs = Math.max(this.longestMs, performance.now() - startedAtMs);
+      this.statuses.add(status);
+      if (status !== 200) continue;
+      for (const { value, offset } of body) {
+        this.values.add(Number(value));
+        this.offsets.push(offset);
+      }
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.#running;
+  }
+}
+
+describe('20 seconds without Kafka', () => {
+  test.concurrent.each([
+    [
+      'stopped',
+      0,
+      (broker: KafkaBroker) => broker.process.signal('SIGSTOP'),
+      (broker: KafkaBroker) => broker.process.signal('SIGCONT'),
+    ],
+    ['killed', 1, (broker: KafkaBroker) => broker.kill(), (broker: KafkaBroker) => broker.start()],
+  ] as const)(
+    '%s: clear errors in time, everything acknowledged is there, and the same consumer reads on',
+    async (_name, index, take, giveBack) => {
+      const place = places[index];
+      if (place === undefined) throw new Error('no Kafka');
+      const { own, bridge, broker } = place;
+      const { bootstrap } = own.cluster;
+      const topic = await withView(bootstrap, (kafka) => kafka.topic());
+      const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+      const producing = new Producing(bridge, topic);
+      const consuming = new Consuming(consumer);
+      await until('records flow', () => consuming.values.size >= 20, { timeoutMs: 30_000 });
+
+      await take(broker);
+      const takenAtMs = performance.now();
+      await until('/ready tells', async () => (await bridge.get('/ready')).status === 503);
+      expect((await bridge.get('/ready')).body.message).toMatch(/Kafka does not answer/);
+      expect((await bridge.get('/healthy')).status).toBe(200);
+      await until('the producer is told', () => producing.refused.size > 0);
+      const storedBefore = producing.stored.length;
+      // The outage itself is what is tested.
+      await delay(Math.max(0, takenAtMs + OUTAGE_MS - performance.now()));
+      expect(producing.stored.length).toBe(storedBefore);
+      await giveBack(broker);
+
+      const again = { timeoutMs: RECOVERY_TIMEOUT_MS };
+      await until('/ready tells', async () => (await bridge.get('/ready')).status === 200, again);
+      await until('records are stored again', () => producing.stored.length >= storedBefore + 20, again);
+      await producing.end();
+      const isRead = (): boolean => producing.stored.every((value) => consuming.values.has(value));
+      await until('everything acknowledged is read', isRead, again);
+      await consuming.end();
+
+      expect(
+        [...producing.refused].filter((message) => !/^(Expiring N record|Topic .* not present)/.test(message)),
+      ).toEqual([]);
+      expect(producing.longestMs).toBeLessThan(DELIVERY_TIMEOUT_MS + SLACK_MS);
+      expect([...consuming.statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+      expect(consuming.longestMs).toBeLessThan(1000 + SLACK_MS);
+      // Once each and without a gap: the position survived, and nobody else was in the group.
+      expect(consuming.offsets).toEqual(Array.from({ length: consuming.offsets.length }, (_, offset) => offset));
+      const messages = await withView(bootstrap, (kafka) => kafka.read(topic, producing.stored.length));
+      const inKafka = new Set(messages.map(({ value }) => JSON.parse(value?.toString() ?? 'null')).map(Number));
+      expect(producing.stored.filter((value) => !inKafka.has(value))).toEqual([]);
+      expect((await consumer.delete()).status).toBe(204);
+    },
+    180_000,
+  );
+});
+
+describe('a batch that is damaged on the broker’s disk', () => {
+  /** Offsets 0 to 2, 3 to 5 and 6, each a batch. */
+  async function damagedTopic({ own, bridge, broker }: Place, compression: string): Promise<string> {
+    const topic = await withView(own.cluster.bootstrap, (kafka) => kafka.topic(1, { 'compression.type': compression }));
+    for (const text of [['a', 'b', 'c'], ['DAMAGED0', 'DAMAGED1', 'DAMAGED2'], ['d']]) {
+      await bridge.produce(topic, { records: text.map((value) => ({ value: value.repeat(20) })) }, { format: 'text' });
+    }
+    // What brokers send is what is in the file.
+    const log = join(own.directory, `broker-${broker.id}`, `${topic}-0`);
+    const file = join(log, readdirSync(log).find((name) => name.endsWith('.log')) ?? '');
+    const bytes = readFileSync(file);
+    const [first = 0] = [12 + bytes.readInt32BE(8)];
+    const HEAD_BYTES = 61;
+    const descriptor = openSync(file, 'r+');
+    writeSync(descriptor, Buffer.alloc(12, 0xff), 0, 12, first + HEAD_BYTES);
+    closeSync(descriptor);
+    return topic;
+  }
+
+  test.each(['uncompressed', 'gzip', 'lz4', 'zstd', 'snappy'])(
+    '(%s) is told, and passed over on request',
+    async (compression) => {
+      const [place] = places;
+      if (place === undefined) throw new Error('no Kafka');
+      const topic = await damagedTopic(place, compression);
+      const consumer = await place.bridge.consumer(unique('group'), 'c', [topic], { format: 'text' });
+      const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-0. If needed, please seek past the record to continue consumption.`;
+      for (let time = 0; time < 2; time += 1) {
+        expect((await consumer.poll()).body).toEqual({ error_code: 500, message });
+      }
+      const seen: unknown[] = [];
+      await until('the record behind it', async () => {
+        const { status, body } = await consumer.poll('timeout=1000&on_error=report');
+        expect(status).toBe(200);
+        seen.push(...body);
+        return body.at(-1)?.offset === 6;
+      });
+      expect(seen).toMatchObject([
+        { offset: 0 },
+        { offset: 1 },
+        { offset: 2 },
+        { topic, partition: 0, offset: 3, error_code: 500, message },
+        { offset: 6, value: 'd'.repeat(20) },
+      ]);
+      expect((await consumer.commit()).status).toBe(204);
+      // Without it, a client may also seek past the batch.
+      const seeking = await place.bridge.consumer(unique('group'), 'c', [], { format: 'text' });
+      await place.bridge.post(`${seeking.path}/assignments`, { partitions: [{ topic, partition: 0 }] });
+      await place.bridge.post(`${seeking.path}/positions`, { offsets: [{ topic, partition: 0, offset: 6 }] });
+      expect((await seeking.take(1)).map(({ offset }) => offset)).toEqual([6]);
+    },
+  );
+});
