@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { openApiDocument } from './openapi.ts';
+
+interface OperationObject {
+  operationId: string;
+  parameters: { name: string; in: string }[];
+  requestBody?: { content: Record<string, object> };
+  responses: Record<string, object>;
+}
+
+const V = 'application/vnd.kafka.v2+json';
+const J = 'application/vnd.kafka.json.v2+json';
+const RECORDS = [J, 'application/vnd.kafka.binary.v2+json', 'application/vnd.kafka.text.v2+json'];
+const INSTANCE = '/consumers/{groupid}/instances/{name}';
+const PARTITION = '/topics/{topicname}/partitions/{partitionid}';
+
+interface Fact {
+  path: string;
+  statuses: number[];
+  query?: string[];
+  types?: string[];
+}
+
+/** What the document of the Strimzi Kafka Bridge 1.0.0 has. */
+const ORIGINAL: Readonly<Record<string, Fact>> = {
+  createConsumer: { path: 'POST /consumers/{groupid}', statuses: [200, 409, 422], types: [V] },
+  deleteConsumer: { path: `DELETE ${INSTANCE}`, statuses: [204, 404] },
+  listSubscriptions: { path: `GET ${INSTANCE}/subscription`, statuses: [200, 404] },
+  subscribe: { path: `POST ${INSTANCE}/subscription`, statuses: [204, 404, 409, 422], types: [V] },
+  unsubscribe: { path: `DELETE ${INSTANCE}/subscription`, statuses: [204, 404] },
+  assign: { path: `POST ${INSTANCE}/assignments`, statuses: [204, 404, 409], types: [V] },
+  poll: { path: `GET ${INSTANCE}/records`, statuses: [200, 404, 406, 422], query: ['timeout', 'max_bytes'] },
+  commit: { path: `POST ${INSTANCE}/offsets`, statuses: [204, 404], types: [V] },
+  seek: { path: `POST ${INSTANCE}/positions`, statuses: [204, 404], types: [V] },
+  seekToBeginning: { path: `POST ${INSTANCE}/positions/beginning`, statuses: [204, 404], types: [V] },
+  seekToEnd: { path: `POST ${INSTANCE}/positions/end`, statuses: [204, 404], types: [V] },
+  listTopics: { path: 'GET /topics', statuses: [200] },
+  getTopic: { path: 'GET /topics/{topicname}', statuses: [200, 404] },
+  send: { path: 'POST /topics/{topicname}', statuses: [200, 404, 422], query: ['async'], types: RECORDS },
+  createTopic: { path: 'POST /admin/topics', statuses: [201], types: [J] },
+  listPartitions: { path: 'GET /topics/{topicname}/partitions', statuses: [200, 404] },
+  getPartition: { path: `GET ${PARTITION}`, statuses: [200, 404] },
+  sendToPartition: { path: `POST ${PARTITION}`, statuses: [200, 404, 422], query: ['async'], types: RECORDS },
+  getOffsets: { path: `GET ${PARTITION}/offsets`, statuses: [200, 404] },
+  healthy: { path: 'GET /healthy', statuses: [200, 500] },
+  ready: { path: 'GET /ready', statuses: [200, 500] },
+  openapi: { path: 'GET /openapi', statuses: [200] },
+  openapiv3: { path: 'GET /openapi/v3', statuses: [200] },
+  metrics: { path: 'GET /metrics', statuses: [200, 404] },
+  info: { path: 'GET /', statuses: [200] },
+};
+
+/** Operations of ours alone. */
+const ADDED = ['listAssignments', 'listCommitted', 'listPositions'];
+
+/** The original documents them and never answers so: an unknown topic is the error of each record, `/ready` is 503. */
+const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
+  send: [404],
+  sendToPartition: [404],
+  healthy: [500],
+  ready: [500],
+};
+
+/** The original answers with these, or with nothing at all, and documents none of them. */
+const UNDOCUMENTED = new Set(['204', '400', '413', '422', '500', '503']);
+
+const OWN_QUERIES: Readonly<Record<string, string[]>> = { poll: ['on_error'] };
+const OWN_TYPES: Readonly<Record<string, string[]>> = { createTopic: [V] };
+
+const document = openApiDocument('1.2.3') as {
+  paths: Record<string, Record<string, OperationObject>>;
+  components: { schemas: Record<string, { properties?: object; required?: string[]; additionalProperties?: unknown }> };
+};
+const operations = new Map(
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, operation]) => [operation.operationId, { path: `${method.toUpperCase()} ${path}`, operation }] as const,
+    ),
+  ),
+);
+
+test('the original’s operations are there under their names, and three more', () => {
+  expect([...operations.keys()].sort()).toEqual([...Object.keys(ORIGINAL), ...ADDED].sort());
+});
+
+describe.each(Object.entries(ORIGINAL))('%s', (name, { path, statuses, query = [], types = [] }) => {
+  const found = operations.get(name);
+  const namesIn = (place: string) => found?.operation.parameters.filter((it) => it.in === place).map((it) => it.name);
+
+  test('has its path and its parameters', () => {
+    expect(found?.path).toBe(path);
+    expect(namesIn('path')).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter));
+    expect(namesIn('query')).toEqual([...query, ...(OWN_QUERIES[name] ?? [])]);
+  });
+
+  test('takes the types that it always took, and plain JSON', () => {
+    const plain = types.length === 0 ? [] : ['application/json'];
+    const expected = [...types, ...(OWN_TYPES[name] ?? []), ...plain];
+    expect(Object.keys(found?.operation.requestBody?.content ?? {}).sort()).toEqual(expected.sort());
+  });
+
+  test('answers as it always did', () => {
+    const own = Object.keys(found?.operation.responses ?? {});
+    const known = statuses.filter((status) => NEVER_ANSWERED[name]?.includes(status) !== true).map(String);
+    expect(own).toEqual(expect.arrayContaining(known));
+    for (const status of own) if (!known.includes(status)) expect(UNDOCUMENTED).toContain(status);
+  });
+});
+
+/** Properties of the original's components, and whether others are refused. */
+const COMPONENTS: readonly (readonly [name: string, properties: string[], isClosed: boolean])[] = [
+  ['KafkaHeader', ['key', 'value'], false],
+  ['ConsumerRecord', ['headers', 'key', 'offset', 'partition', 'timestamp', 'topic', 'value'], false],
+  ['CreatedConsumer', ['base_uri', 'instance_id'], false],
+  ['OffsetRecordSent', ['offset', 'partition'], false],
+  ['OffsetRecordSentList', ['offsets'], false],
+  ['OffsetsSummary', ['beginning_offset', 'end_offset'], false],
+  ['Error', ['error_code', 'message', 'validation_errors'], false],
+  [
+    'Consumer',
+    [
+      ...['auto.offset.reset', 'consumer.request.timeout.ms', 'enable.auto.commit', 'fetch.min.bytes', 'format'],
+      ...['isolation.level', 'name'],
+    ],
+    true,
+  ],
+  ['OffsetCommitSeek', ['offset', 'partition', 'topic'], true],
+  ['OffsetCommitSeekList', ['offsets'], true],
+  ['Partition', ['partition', 'topic'], true],
+  ['Partitions', ['partitions'], true],
+  ['ProducerRecord', ['headers', 'key', 'partition', 'timestamp', 'value'], true],
+  ['ProducerRecordList', ['records'], true],
+  ['ProducerRecordToPartition', ['headers', 'key', 'value'], true],
+  ['ProducerRecordToPartitionList', ['records'], true],
+  ['Topics', ['topic_pattern', 'topics'], true],
+  ['SubscribedTopicList', ['partitions', 'topics'], false],
+  ['TopicMetadata', ['configs', 'name', 'partitions'], true],
+  ['BridgeInfo', ['bridge_version'], false],
+  ['NewTopic', ['partitions_count', 'replication_factor', 'topic_name'], true],
+];
+
+/** With `on_error=report`, an entry may be an error. */
+const OWN_PROPERTIES: Readonly<Record<string, string[]>> = { ConsumerRecord: ['error_code', 'message'] };
+
+test.each(COMPONENTS)('the component %s has its properties', (name, properties, isClosed) => {
+  const schema = document.components.schemas[name];
+  const expected = [...properties, ...(OWN_PROPERTIES[name] ?? [])];
+  expect(Object.keys(schema?.properties ?? {}).sort()).toEqual(expected.sort());
+  expect(schema?.additionalProperties === false).toBe(isClosed);
+});
+
+test.each([
+  ['NewTopic', ['topic_name']],
+  ['ProducerRecord', ['value']],
+  ['OffsetCommitSeek', ['partition', 'offset', 'topic']],
+  ['KafkaHeader', ['key', 'value']],
+])('%s requires what it always did', (name, required) => {
+  expect(document.components.schemas[name]?.required).toEqual(required);
+});
