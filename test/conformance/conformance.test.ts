@@ -49,7 +49,6 @@ const NOT_PROVOKED = [
   'unsubscribe 500',
   'listSubscriptions 500',
   'listAssignments 500',
-  'commit 500',
   'listCommitted 500',
   'listPositions 500',
   'seekToBeginning 500',

@@ -270,7 +270,19 @@ export const POSITIONS: readonly Scenario[] = [
     title: 'commits that cannot be',
     topics: { t: 1 },
     steps: [
-      consumer(),
+      consumer({ 'consumer.request.timeout.ms': 200 }),
+      {
+        ask: 'POST <c>/offsets',
+        body: {
+          offsets: [
+            { topic: '<nowhere>', partition: 0, offset: 1 },
+            { topic: '<t>', partition: 9, offset: 2 },
+          ],
+        },
+        status: 500,
+        message:
+          "org.apache.kafka.common.errors.TimeoutException: Timeout of 200ms expired before successfully committing offsets {<nowhere>-0=OffsetAndMetadata{offset=1, leaderEpoch=null, metadata=''}, <t>-9=OffsetAndMetadata{offset=2, leaderEpoch=null, metadata=''}}",
+      },
       // Where the original answers 500 in plain text.
       { ask: 'POST <c>/offsets', body: at(-1), status: 422, message: 'Invalid negative offset' },
       {

@@ -1,0 +1,121 @@
+/** Hundreds of requests, made from the OpenAPI document, to a bridge over a real Kafka: none has an answer that the document lacks. */
+import { parseUrl } from '@causeway/protocol/paths.ts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { TestBridge } from '../harness/bridge.ts';
+import { KafkaView, unique } from '../harness/kafka-view.ts';
+import { type PlainAnswer, PlainClient, type PlainRequest } from './client.ts';
+import { RequestGenerator } from './generator.ts';
+import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
+
+/** Another seed makes other requests; one that found something belongs into a test of what was wrong. */
+const SEED = 20_261_121;
+const REQUEST_COUNT = 1500;
+/** Beyond this nothing new is sent, however slow the machine is. */
+const TIME_LIMIT_MS = 25_000;
+/** Of one request: nothing asks for longer. */
+const PATIENCE_MS = 10_000;
+
+const GROUPS = [unique('generated'), unique('generated')];
+/** Few, so that most requests meet a consumer. */
+const NAMES = ['c', 'a b/c'];
+
+/** Consumers are made as fast as they go, and mostly read. */
+const WEIGHTS = { createConsumer: 12, deleteConsumer: 1, unsubscribe: 2, poll: 12 };
+
+const client = new PlainClient();
+let kafka: KafkaView;
+let bridge: TestBridge;
+let check: OpenApiCheck;
+let generator: RequestGenerator;
+const instances = new Set<string>();
+/** `operation status` of every answer. */
+const seen = new Set<string>();
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  bridge = await TestBridge.start(inject('kafkaBootstrap'), {
+    producer: { maxBlockMs: 60 },
+    // A commit to a topic that is not there waits for it as long as this.
+    kafka: { requestTimeoutMs: 1000 },
+  });
+  const topics = [await kafka.topic(2), await kafka.topic(1)];
+  await kafka.write(topics[1] ?? '', [{ value: 'no json' }, { value: null }, { value: '{"a":1}' }]);
+  const document = (await bridge.get('/openapi')).body as OpenApiDocument;
+  check = new OpenApiCheck(document, seen);
+  const topic = fc.oneof(
+    { arbitrary: fc.constantFrom(...topics), weight: 6 },
+    fc.constantFrom(unique('nowhere'), 'bad name!', '__consumer_offsets'),
+  );
+  generator = new RequestGenerator(document, {
+    ...{ topicname: topic, topic, topics: fc.array(topic, { maxLength: 2 }) },
+    topic_pattern: fc.constantFrom(topics[0], `${topics[1]}|x`, 'nothing.*', '(', '', '(?i)a*+', '\\p{Alpha}'),
+    topic_name: fc.nat({ max: 20 }).map((index) => `${topics[0]}-${index}`),
+    partitions_count: fc.constantFrom(1, 2, null, -1, 0, 2 ** 31),
+    replication_factor: fc.constantFrom(1, null, -1, 0, 9),
+    groupid: fc.constantFrom(...GROUPS),
+    name: fc.constantFrom(...NAMES),
+    format: fc.constantFrom('json', 'json', 'binary', 'text', 'avro'),
+    'auto.offset.reset': fc.constantFrom('earliest', 'latest', 'none', 'first'),
+    'isolation.level': fc.constantFrom('read_committed', 'read_uncommitted', ''),
+    'consumer.request.timeout.ms': fc.constantFrom(0, 200, 200, 1000, -1),
+    partitionid: fc.constantFrom('0', '1', '0', '7', '-1', '1.0', '2147483648', 'x'),
+    timeout: fc.constantFrom(0, 1, 30, 30, -1, 'x', 1.5, '+5', '5.0'),
+    max_bytes: fc.constantFrom(0, 2, 200, 100_000, -5, 2 ** 53, 'null'),
+  });
+});
+
+afterAll(async () => {
+  client.close();
+  await bridge.close();
+  await kafka.close();
+});
+
+async function send(request: PlainRequest): Promise<PlainAnswer> {
+  const answer = await client.send(bridge.url, request, AbortSignal.timeout(PATIENCE_MS));
+  const { group } = parseUrl(request.method, request.target);
+  const created = answer.json as { instance_id?: string } | undefined;
+  if (created?.instance_id !== undefined && answer.status === 200) {
+    instances.add(`/consumers/${encodeURIComponent(group ?? '')}/instances/${encodeURIComponent(created.instance_id)}`);
+  }
+  return answer;
+}
+
+/** What is wrong with an answer; empty when nothing is. */
+function problems(request: PlainRequest, answer: PlainAnswer): string[] {
+  const { operation } = parseUrl(request.method, request.target);
+  if (operation === 'unknown' && ![400, 404, 405].includes(answer.status)) return [`unknown is ${answer.status}`];
+  const { message } = (answer.json ?? {}) as { message?: string };
+  return message === 'Internal Server Error' ? [message] : check.problems(request, answer);
+}
+
+test('generated requests have the answers that the document says', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(generator.any(WEIGHTS), async (request) => {
+      const answer = await send(request);
+      const told = { ...request, body: request.body?.toString(), problems: problems(request, answer) };
+      expect(told).toEqual({ ...told, problems: [] });
+    }),
+    { seed: SEED, numRuns: REQUEST_COUNT, interruptAfterTimeLimit: TIME_LIMIT_MS, markInterruptAsFailure: false },
+  );
+  console.log([...seen].sort().join('\n'));
+  // The requests got through: each operation had a good answer.
+  const { documented } = check;
+  expect(documented.filter((entry) => / 20[014]$/.test(entry) && !seen.has(entry))).toEqual([]);
+});
+
+test('the bridge lives on, and every consumer can be deleted', async () => {
+  expect(await bridge.get('/healthy')).toMatchObject({ status: 200 });
+  expect(await bridge.get('/ready')).toMatchObject({ status: 200 });
+  for (const instance of instances) {
+    const { status } = await bridge.request('DELETE', instance);
+    expect([204, 404]).toContain(status);
+  }
+  expect((await bridge.get('/metrics')).text).toMatch(/^causeway_bridge_sessions 0$/m);
+  for (const group of GROUPS) expect(await kafka.members(group)).toEqual([]);
+  const topic = await kafka.topic();
+  expect((await bridge.produce(topic, { records: [{ value: 'after all' }] })).body.offsets).toHaveLength(1);
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  expect((await consumer.take(1))[0]?.value).toBe('after all');
+  await consumer.delete();
+});
