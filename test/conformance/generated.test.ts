@@ -10,18 +10,18 @@ import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
 
 /** Another seed makes other requests; one that found something belongs into a test of what was wrong. */
 const SEED = 20_261_121;
-const REQUEST_COUNT = 1500;
+const REQUEST_COUNT = 2000;
 /** Beyond this nothing new is sent, however slow the machine is. */
 const TIME_LIMIT_MS = 25_000;
 /** Of one request: nothing asks for longer. */
 const PATIENCE_MS = 10_000;
 
-const GROUPS = [unique('generated'), unique('generated')];
+const GROUP = unique('generated');
 /** Few, so that most requests meet a consumer. */
 const NAMES = ['c', 'a b/c'];
 
 /** Consumers are made as fast as they go, and mostly read. */
-const WEIGHTS = { createConsumer: 12, deleteConsumer: 1, unsubscribe: 2, poll: 12 };
+const WEIGHTS = { createConsumer: 12, deleteConsumer: 1, unsubscribe: 3, assign: 10, poll: 16 };
 
 const client = new PlainClient();
 let kafka: KafkaView;
@@ -53,15 +53,15 @@ beforeAll(async () => {
     topic_name: fc.nat({ max: 20 }).map((index) => `${topics[0]}-${index}`),
     partitions_count: fc.constantFrom(1, 2, null, -1, 0, 2 ** 31),
     replication_factor: fc.constantFrom(1, null, -1, 0, 9),
-    groupid: fc.constantFrom(...GROUPS),
+    groupid: fc.constant(GROUP),
     name: fc.constantFrom(...NAMES),
-    format: fc.constantFrom('json', 'json', 'binary', 'text', 'avro'),
-    'auto.offset.reset': fc.constantFrom('earliest', 'latest', 'none', 'first'),
-    'isolation.level': fc.constantFrom('read_committed', 'read_uncommitted', ''),
-    'consumer.request.timeout.ms': fc.constantFrom(0, 200, 200, 1000, -1),
-    partitionid: fc.constantFrom('0', '1', '0', '7', '-1', '1.0', '2147483648', 'x'),
-    timeout: fc.constantFrom(0, 1, 30, 30, -1, 'x', 1.5, '+5', '5.0'),
-    max_bytes: fc.constantFrom(0, 2, 200, 100_000, -5, 2 ** 53, 'null'),
+    format: fc.constantFrom('json', 'json', 'binary', 'text'),
+    'auto.offset.reset': fc.constantFrom('earliest', 'latest', 'none'),
+    'isolation.level': fc.constantFrom('read_committed', 'read_uncommitted'),
+    'consumer.request.timeout.ms': fc.constantFrom(0, 200, 200, 1000),
+    partitionid: fc.constantFrom('0', '0', '0', '0', '1', '7', '-1', '1.0', '2147483648', 'x'),
+    timeout: fc.constantFrom(0, 1, 30, 30, 30, 30, -1, 'x', 1.5, '+5', '5.0'),
+    max_bytes: fc.constantFrom(0, 2, 200, 100_000, 100_000, -5, 2 ** 53, 'null'),
   });
 });
 
@@ -98,7 +98,6 @@ test('generated requests have the answers that the document says', { timeout: 12
     }),
     { seed: SEED, numRuns: REQUEST_COUNT, interruptAfterTimeLimit: TIME_LIMIT_MS, markInterruptAsFailure: false },
   );
-  console.log([...seen].sort().join('\n'));
   // The requests got through: each operation had a good answer.
   const { documented } = check;
   expect(documented.filter((entry) => / 20[014]$/.test(entry) && !seen.has(entry))).toEqual([]);
@@ -112,7 +111,7 @@ test('the bridge lives on, and every consumer can be deleted', async () => {
     expect([204, 404]).toContain(status);
   }
   expect((await bridge.get('/metrics')).text).toMatch(/^causeway_bridge_sessions 0$/m);
-  for (const group of GROUPS) expect(await kafka.members(group)).toEqual([]);
+  expect(await kafka.members(GROUP)).toEqual([]);
   const topic = await kafka.topic();
   expect((await bridge.produce(topic, { records: [{ value: 'after all' }] })).body.offsets).toHaveLength(1);
   const consumer = await bridge.consumer(unique('group'), 'c', [topic]);

@@ -112,7 +112,7 @@ export class RequestGenerator {
     if (schema === undefined) return fc.option(fc.constant(Buffer.from('ignored')), { nil: undefined, freq: 9 });
     const fitting = this.fitting(schema);
     const broken = fc.tuple(fitting, fc.nat(), oddValue, fc.constantFrom('replace', 'remove', 'add')).map(breakOff);
-    const json = fc.oneof({ arbitrary: fitting, weight: 5 }, { arbitrary: broken, weight: 5 }, oddValue).map(jsonOf);
+    const json = fc.oneof({ arbitrary: fitting, weight: 8 }, { arbitrary: broken, weight: 4 }, oddValue).map(jsonOf);
     const noJson = fc.oneof(fc.uint8Array({ maxLength: 20 }).map(Buffer.from), oddText.map(Buffer.from));
     const cut = json.map((bytes) => bytes.subarray(0, Math.floor(bytes.length / 2)));
     const bytes = fc.oneof({ arbitrary: json, weight: 12 }, noJson, cut);

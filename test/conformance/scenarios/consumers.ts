@@ -86,6 +86,10 @@ export const CONSUMERS: readonly Scenario[] = [
       ),
       ...INTEGERS.flatMap(([name, key]) => [
         invalid({ [name]: -1 }, `Invalid value -1 for configuration ${key}: Value must be at least 0`),
+        create(`{"${name}":12345678901234567890}`, {
+          status: 422,
+          message: `Invalid value 12345678901234567890 for configuration ${key}: Not a number of type INT`,
+        }),
         invalid({ [name]: 2 ** 31 }, `Invalid value 2147483648 for configuration ${key}: Not a number of type INT`),
       ]),
       // The format comes before everything else.

@@ -259,6 +259,10 @@ export const PRODUCE: readonly Scenario[] = [
           ADDITIONAL('timestamp'),
         ),
       ),
+      send([], {
+        body: '{"records":[{"value":"v","timestamp":9223372036854775808}]}',
+        ...inRecord(BAD('timestamp'), 'Integer does not match the format "int64"', ADDITIONAL('timestamp')),
+      }),
       send([{ value: 'v', offset: 1, extra: 2 }], inRecord(ADDITIONAL('offset'), ADDITIONAL('extra'))),
       send(
         [{ value: 1 }, { value: 'v' }, {}],

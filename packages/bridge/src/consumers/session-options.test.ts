@@ -26,6 +26,11 @@ describe('a bad value is refused in the words of Kafka', () => {
       { 'fetch.min.bytes': 2 ** 31 },
       'Invalid value 2147483648 for configuration fetch.min.bytes: Not a number of type INT',
     ],
+    // What JSON has in place of a number that a double cannot hold.
+    [
+      { 'fetch.min.bytes': (JSON as unknown as { rawJSON(text: string): number }).rawJSON('12345678901234567890') },
+      'Invalid value 12345678901234567890 for configuration fetch.min.bytes: Not a number of type INT',
+    ],
     [
       { 'consumer.request.timeout.ms': -1 },
       'Invalid value -1 for configuration request.timeout.ms: Value must be at least 0',

@@ -55,9 +55,15 @@ function readResetPolicy(value: string | undefined, fallback: ResetPolicy): Rese
 
 function readInteger(value: number | undefined, key: string): number | undefined {
   if (value === undefined) return undefined;
+  if (typeof value !== 'number') throw invalid(key, rawDigits(value), 'Not a number of type INT');
   if (value > MAX_INT32 || value < -MAX_INT32 - 1) throw invalid(key, value, 'Not a number of type INT');
   if (value < 0) throw invalid(key, value, 'Value must be at least 0');
   return value;
+}
+
+/** What a body has in place of a number that a double cannot hold (`JSON.rawJSON`). */
+function rawDigits(value: unknown): string {
+  return (value as { rawJSON: string }).rawJSON;
 }
 
 function readIsolationLevel(value: string | undefined): SessionOptions['isolationLevel'] {

@@ -141,5 +141,9 @@ describe('JSON is read as leniently as the API reads it, and no more', () => {
     expect(
       problems(OffsetCommitSeekList, '{"offsets":[{"topic":"t","partition":0,"offset":19223372036854775807}]}').code,
     ).toBe('schemaViolation');
+    // The same double as the greatest one, and one too many.
+    expect(
+      problems(OffsetCommitSeekList, '{"offsets":[{"topic":"t","partition":0,"offset":9223372036854775808}]}').code,
+    ).toBe('schemaViolation');
   });
 });

@@ -14,10 +14,8 @@ interface SchemaNode {
   additionalProperties?: boolean;
 }
 
-const INTEGER_BOUNDS: Readonly<Record<string, { least: number; greatest: number }>> = {
-  int32: { least: -(2 ** 31), greatest: 2 ** 31 - 1 },
-  int64: { least: -(2 ** 63), greatest: 2 ** 63 },
-};
+/** Bits of sized integers. */
+const INTEGER_BITS: Readonly<Record<string, number>> = { int32: 32, int64: 64 };
 
 /** Everything in which `value` violates `schema`, in the API's order; empty when it fits. */
 export function violations(schema: object, value: unknown): string[] {
@@ -33,7 +31,7 @@ function check(node: SchemaNode, value: unknown, found: string[]): void {
     found.push(wrongType(value, node.type));
     if (node.format !== undefined && node.type === 'integer') found.push(wrongInteger(node.format));
   } else if (node.type === 'integer') {
-    checkInteger(node, Number(exactText(value)), found);
+    checkInteger(node, value, found);
   } else if (node.type === 'string') {
     if (node.format === 'byte' && !isFilledBase64(value as string)) found.push('String does not match format "byte"');
   } else if (node.type === 'array') {
@@ -53,10 +51,16 @@ function checkAlternatives(alternatives: readonly SchemaNode[], value: unknown, 
   for (const { type = '' } of alternatives) found.push(wrongType(value, type));
 }
 
-function checkInteger({ format }: SchemaNode, value: number, found: string[]): void {
-  const bounds = format === undefined ? undefined : INTEGER_BOUNDS[format];
-  if (format === undefined || bounds === undefined) return;
-  if (value < bounds.least || value > bounds.greatest) found.push(wrongInteger(format));
+function checkInteger({ format }: SchemaNode, value: unknown, found: string[]): void {
+  const bits = format === undefined ? undefined : INTEGER_BITS[format];
+  if (format === undefined || bits === undefined || isInt32(value)) return;
+  // Exactly: the greatest int64 and the number after it are the same double.
+  const exact = exactInteger(value);
+  if (BigInt.asIntN(bits, exact) !== exact) found.push(wrongInteger(format));
+}
+
+function isInt32(value: unknown): boolean {
+  return typeof value === 'number' && (value | 0) === value;
 }
 
 function checkItems({ items }: SchemaNode, value: readonly unknown[], found: string[]): void {
