@@ -1,0 +1,164 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { HOST, raw } from '../../../../test/harness/raw.ts';
+import { until } from '../../../../test/harness/until.ts';
+
+const OVERLOADED = '{"error_code":503,"message":"Bridge is overloaded, please retry later"}';
+const JSON_TYPE = 'content-type: application/vnd.kafka.json.v2+json\r\n';
+const MEBIBYTE = 1_048_576;
+
+let kafka: KafkaView;
+let bridge: TestBridge;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await bridge.close();
+});
+afterAll(async () => {
+  await kafka.close();
+});
+
+async function start(overrides: Record<string, object>, bootstrap = inject('kafkaBootstrap')): Promise<void> {
+  bridge = await TestBridge.start(bootstrap, overrides);
+}
+
+function open(request: string): Socket {
+  const socket = connect(bridge.bridge.port, '127.0.0.1').on('error', () => {});
+  sockets.push(socket);
+  socket.write(request);
+  return socket;
+}
+
+async function metric(name: string): Promise<number> {
+  const { text } = await bridge.get('/metrics');
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(' ')[1],
+  );
+}
+
+test('more requests than may wait are refused, health is not, and the next are served', async () => {
+  await start({ limits: { maxInFlightRequests: 5 } });
+  const consumers = await Promise.all(
+    Array.from({ length: 5 }, async (_, index) => bridge.consumer(unique('group'), `c${index}`, [await kafka.topic()])),
+  );
+  const polls = consumers.map(({ path }) => open(`GET ${path}/records?timeout=20000 HTTP/1.1\r\n${HOST}\r\n`));
+  await until('they wait', async () => (await metric('causeway_bridge_in_flight_requests')) === 6);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => bridge.get('/topics')));
+  for (const answer of answers) {
+    expect(answer).toMatchObject({ status: 503, text: OVERLOADED });
+    expect(answer.headers.get('retry-after')).toBe('1');
+  }
+  expect((await bridge.get('/healthy')).status).toBe(200);
+  expect((await bridge.get('/ready')).status).toBe(200);
+  polls[0]?.destroy();
+  await until('there is room again', async () => (await bridge.get('/topics')).status === 200);
+});
+
+test('bodies that would be too much together are refused, before they are read or on their way', async () => {
+  await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 3 * MEBIBYTE } });
+  const head = (length: string) => `POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}${length}\r\n\r\n`;
+  const half = open(head(`content-length: ${2 * MEBIBYTE}`));
+  half.write('a'.repeat(2 * MEBIBYTE - 1));
+  await until('it is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 1);
+  const refused = await raw(bridge.bridge.port, `${head('content-length: 1500000\r\nconnection: close')}`);
+  expect(refused).toMatch(/^HTTP\/1\.1 503 /);
+  expect(refused).toMatch(/retry-after: 1/);
+  expect(refused).toContain(OVERLOADED);
+  const chunk = `100000\r\n${'a'.repeat(MEBIBYTE)}\r\n`;
+  const onItsWay = open(head('transfer-encoding: chunked'));
+  onItsWay.write(`${chunk}${chunk}`);
+  const [answer] = await once(onItsWay, 'data');
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 503 /);
+  // Small ones find room, and what is gone makes room.
+  expect((await bridge.post('/consumers/g', {})).status).toBe(200);
+  half.destroy();
+  onItsWay.destroy();
+  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+});
+
+test('a burst of clients with large bodies does not make memory grow beyond what is allowed', async () => {
+  const limitBytes = 16 * MEBIBYTE;
+  await start({ limits: { maxBodyBytes: 8 * MEBIBYTE, maxInFlightBytes: limitBytes } }, '127.0.0.1:1');
+  const body = JSON.stringify({ records: [{ value: 'x'.repeat(7 * MEBIBYTE) }] });
+  const request = `POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: ${body.length}\r\nconnection: close\r\n\r\n`;
+  const peak = { heldBytes: 0 };
+  const watch = setInterval(async () => {
+    peak.heldBytes = Math.max(peak.heldBytes, await metric('causeway_bridge_in_flight_bytes'));
+  }, 20);
+  try {
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, async () => {
+        const socket = open(request);
+        // All are asked for at once, and held back at their last byte: 420 MiB, were there no limit.
+        socket.write(body.slice(0, -1));
+        const first = await Promise.race([once(socket, 'data'), once(socket, 'drain').then(() => undefined)]);
+        if (first !== undefined) return String(first[0]);
+        socket.write(body.slice(-1));
+        return String((await once(socket, 'data'))[0]);
+      }),
+    );
+    const statuses = answers.map((answer) => answer.slice(9, 12));
+    expect(new Set(statuses)).toEqual(new Set(['200', '503']));
+    expect(statuses.filter((status) => status === '503').length).toBeGreaterThan(20);
+  } finally {
+    clearInterval(watch);
+  }
+  expect(peak.heldBytes).toBeGreaterThan(0);
+  expect(peak.heldBytes).toBeLessThanOrEqual(limitBytes);
+});
+
+test('a client that never reads its records loses its connection in time, and they come again', async () => {
+  await start({ limits: { answerTimeoutMs: 300 }, consumers: { fetchMaxBytes: 16_000_000 } });
+  const topic = await kafka.topic();
+  const large = JSON.stringify('x'.repeat(900_000));
+  for (let index = 0; index < 12; index += 1) await kafka.write(topic, [{ value: large }]);
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  await consumer.poll('timeout=3000&max_bytes=1000000');
+  const socket = open(`GET ${consumer.path}/records?timeout=5000 HTTP/1.1\r\n${HOST}\r\n`);
+  await once(socket, 'readable');
+  expect(await metric('causeway_bridge_in_flight_bytes')).toBeGreaterThan(5_000_000);
+  const again = await consumer.poll('timeout=5000&max_bytes=1000000');
+  expect(again.body).toMatchObject([{ offset: 1 }]);
+  expect(await metric('causeway_bridge_in_flight_bytes')).toBe(0);
+});
+
+test('clients that go away leave nothing behind', async () => {
+  await start({});
+  const topic = await kafka.topic();
+  const consumers = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => bridge.consumer(unique('group'), `c${index}`, [topic])),
+  );
+  await Promise.all(consumers.map((consumer) => consumer.poll('timeout=500')));
+  const timersNow = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const timersBefore = timersNow();
+  const listenersBefore = process.listenerCount('warning');
+  for (let round = 0; round < 5; round += 1) {
+    const gone = [
+      ...consumers.map(({ path }) => open(`GET ${path}/records?timeout=60000 HTTP/1.1\r\n${HOST}\r\n`)),
+      ...consumers.map(() => open(`POST /topics/${topic} HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 99\r\n\r\n{`)),
+      ...consumers.map(() => open('GET / HTT')),
+      // Several at once on one connection.
+      open(consumers.map(({ path }) => `GET ${path}/records?timeout=60000 HTTP/1.1\r\n${HOST}\r\n`).join('')),
+    ];
+    await until('they wait', async () => (await metric('causeway_bridge_in_flight_requests')) >= 30);
+    for (const socket of gone) socket.destroy();
+    await until('nothing is in flight', async () => (await metric('causeway_bridge_in_flight_requests')) === 1);
+  }
+  expect(await metric('causeway_bridge_in_flight_bytes')).toBe(0);
+  expect(await metric('causeway_bridge_sessions')).toBe(10);
+  await until('no timer is left', () => timersNow() <= timersBefore);
+  expect(process.listenerCount('warning')).toBe(listenersBefore);
+  await kafka.write(topic, [{ value: '1' }]);
+  // Every consumer is free and has lost nothing.
+  for (const consumer of consumers) expect(await consumer.take(1)).toMatchObject([{ value: 1, offset: 0 }]);
+});
