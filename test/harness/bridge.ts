@@ -4,6 +4,8 @@ import { Bridge } from '@causeway/bridge/app.ts';
 import { BridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
 import { pino } from 'pino';
+import { afterAll, inject } from 'vitest';
+import { KafkaView } from './kafka-view.ts';
 
 export interface JsonAnswer {
   status: number;
@@ -89,6 +91,23 @@ export class TestBridge {
     }
     return consumer;
   }
+}
+
+/** Kafka as another client sees it, for the tests of one file: it ends with it. */
+export async function kafkaOfFile(): Promise<KafkaView> {
+  const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  afterAll(() => kafka.close());
+  return kafka;
+}
+
+/** A bridge for the tests of one file, which ends with it; over the run's Kafka, unless another is named. */
+export async function bridgeOfFile(
+  overrides: Record<string, object> = {},
+  bootstrap: string = inject('kafkaBootstrap'),
+): Promise<TestBridge> {
+  const bridge = await TestBridge.start(bootstrap, overrides);
+  afterAll(() => bridge.close());
+  return bridge;
 }
 
 export interface ConsumedJson {

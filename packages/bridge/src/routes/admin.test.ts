@@ -1,23 +1,13 @@
 import { createTopics } from '@causeway/lab/stack/kafka.ts';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, test } from 'vitest';
+import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
 
-let kafka: KafkaView;
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile();
 
 function create(body: unknown, contentType = JSON_V2) {
   return bridge.request('POST', '/admin/topics', {

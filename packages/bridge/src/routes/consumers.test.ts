@@ -1,12 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type ConsumedJson, TestBridge } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, inject, test } from 'vitest';
+import { bridgeOfFile, type ConsumedJson, kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
-
-let kafka: KafkaView;
-let bridge: TestBridge;
 
 const NOT_FOUND = { error_code: 404, message: 'The specified consumer instance was not found.' };
 const CONFLICT = {
@@ -14,15 +11,8 @@ const CONFLICT = {
   message: 'Subscriptions to topics, partitions, and patterns are mutually exclusive.',
 };
 
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { topicRefreshMs: 200 } });
-});
-
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile({ consumers: { topicRefreshMs: 200 } });
 
 function valuesOf(records: readonly ConsumedJson[]): unknown[] {
   return records.map(({ value }) => value);

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { describe, expect, test } from 'vitest';
+import { bridgeOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { Cors } from './cors.ts';
 
@@ -30,18 +30,12 @@ describe('an origin is judged by the list', () => {
   });
 });
 
+const bridge = await bridgeOfFile(
+  { cors: { isEnabled: true, allowedOrigins: ['https://a.example'], allowedMethods: ['POST', 'GET'] } },
+  NO_KAFKA,
+);
+
 describe('with a list of origins', () => {
-  let bridge: TestBridge;
-
-  beforeAll(async () => {
-    bridge = await TestBridge.start(NO_KAFKA, {
-      cors: { isEnabled: true, allowedOrigins: ['https://a.example'], allowedMethods: ['POST', 'GET'] },
-    });
-  });
-  afterAll(async () => {
-    await bridge.close();
-  });
-
   const ask = (request: string, headers = '') =>
     raw(bridge.bridge.port, `${request} HTTP/1.1\r\n${HOST}${headers}connection: close\r\n\r\n`);
 

@@ -1,16 +1,8 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { expect, inject, test } from 'vitest';
+import { kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 
-let kafka: KafkaView;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
 
 test('a bridge without consumers and producers says so, after it has looked at the request', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), {

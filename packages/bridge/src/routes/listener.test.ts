@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { describe, expect, test } from 'vitest';
+import { bridgeOfFile } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { until } from '../../../../test/harness/until.ts';
 
@@ -10,17 +10,10 @@ const END = `connection: close\r\n\r\n`;
 const JSON_TYPE = 'content-type: application/json\r\n';
 const V2_TYPE = 'content-type: application/vnd.kafka.v2+json\r\n';
 
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  bridge = await TestBridge.start(NO_KAFKA, {
-    limits: { headersTimeoutMs: 300, requestTimeoutMs: 600, maxBodyBytes: 1024 },
-  });
-});
-
-afterAll(async () => {
-  await bridge.close();
-});
+const bridge = await bridgeOfFile(
+  { limits: { headersTimeoutMs: 300, requestTimeoutMs: 600, maxBodyBytes: 1024 } },
+  NO_KAFKA,
+);
 
 function send(request: string): Promise<string> {
   return raw(bridge.bridge.port, request);
@@ -209,16 +202,9 @@ describe('answers have the headers that they need, and no others', () => {
   });
 });
 
+const apart = await bridgeOfFile({ management: { port: 0 } }, NO_KAFKA);
+
 describe('with a management port', () => {
-  let apart: TestBridge;
-
-  beforeAll(async () => {
-    apart = await TestBridge.start(NO_KAFKA, { management: { port: 0 } });
-  });
-  afterAll(async () => {
-    await apart.close();
-  });
-
   test.each([
     ['port', 'GET /', 200],
     ['port', 'GET /openapi', 200],

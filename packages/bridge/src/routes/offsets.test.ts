@@ -1,19 +1,9 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, test } from 'vitest';
+import { bridgeOfFile, type ConsumedJson, kafkaOfFile, type TestConsumer } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 
-let kafka: KafkaView;
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile();
 
 function valuesOf(records: readonly ConsumedJson[]): unknown[] {
   return records.map(({ value }) => value);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { afterEach, expect, inject, test } from 'vitest';
+import { kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { until } from '../../../../test/harness/until.ts';
 
@@ -10,19 +10,13 @@ const OVERLOADED = '{"error_code":503,"message":"Bridge is overloaded, please re
 const JSON_TYPE = 'content-type: application/vnd.kafka.json.v2+json\r\n';
 const MEBIBYTE = 1_048_576;
 
-let kafka: KafkaView;
+const kafka = await kafkaOfFile();
 let bridge: TestBridge;
 const sockets: Socket[] = [];
 
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-});
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   await bridge.close();
-});
-afterAll(async () => {
-  await kafka.close();
 });
 
 async function start(overrides: Record<string, object>, bootstrap = inject('kafkaBootstrap')): Promise<void> {

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type JsonAnswer, TestBridge } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { bridgeOfFile, type JsonAnswer, kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 
 const SCHEMA_ERROR = 'Validation error on: Schema validation error';
@@ -10,20 +10,14 @@ const INVALID_TOPIC =
   'org.apache.kafka.common.errors.InvalidTopicException: The request attempted to perform an operation on an invalid topic.';
 const NO_NUMBER = 'Specified partition is not a valid number';
 
-let kafka: KafkaView;
-let bridge: TestBridge;
 /** Of three partitions. */
 let topic: string;
 
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'), { producer: { maxBlockMs: 300 } });
-  topic = await kafka.topic(3);
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile({ producer: { maxBlockMs: 300 } });
 
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
+beforeAll(async () => {
+  topic = await kafka.topic(3);
 });
 
 function described(partition: number) {

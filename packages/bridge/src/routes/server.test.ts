@@ -1,18 +1,13 @@
 import { OPERATIONS } from '@causeway/protocol/paths.ts';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { bridgeOfFile } from '../../../../test/harness/bridge.ts';
 import { raw } from '../../../../test/harness/raw.ts';
 import { until } from '../../../../test/harness/until.ts';
 
-let bridge: TestBridge;
+const bridge = await bridgeOfFile();
 
 beforeAll(async () => {
-  bridge = await TestBridge.start(inject('kafkaBootstrap'));
   await until('the bridge is ready', async () => (await bridge.get('/ready')).status === 200);
-});
-
-afterAll(async () => {
-  await bridge.close();
 });
 
 test('info, health and metrics', async () => {

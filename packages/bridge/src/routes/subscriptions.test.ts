@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, test } from 'vitest';
+import { bridgeOfFile, type ConsumedJson, kafkaOfFile, type TestConsumer } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 
 const CONFLICT = {
   error_code: 409,
@@ -8,18 +8,8 @@ const CONFLICT = {
 };
 const NOT_SUBSCRIBED = 'Consumer is not subscribed to any topics or assigned any partitions';
 
-let kafka: KafkaView;
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { topicRefreshMs: 200 } });
-});
-
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile({ consumers: { topicRefreshMs: 200 } });
 
 function assign(consumer: TestConsumer, body: unknown) {
   return bridge.post(`${consumer.path}/assignments`, body);

@@ -1,22 +1,9 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, test } from 'vitest';
+import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 
-let kafka: KafkaView;
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'), {
-    producer: { maxBlockMs: 300 },
-    limits: { maxBodyBytes: 100_000 },
-  });
-});
-
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile({ producer: { maxBlockMs: 300 }, limits: { maxBodyBytes: 100_000 } });
 
 const KAFKA_V2 = 'application/vnd.kafka.v2+json';
 
