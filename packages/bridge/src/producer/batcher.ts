@@ -1,7 +1,7 @@
 /** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
-import { errorText, isForbidden, subjectText } from '../kafka/failure.ts';
+import { errorText, isForbidden, javaException, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
 import {
   type BatchOutcome,
@@ -49,6 +49,8 @@ interface Lane {
   /** Failed attempts in a row. */
   failureCount: number;
   isPaused: boolean;
+  /** Why the last attempt failed, when a broker said so. */
+  lastRefusal: string | undefined;
 }
 
 /** Requests on their way to one broker at a time; what arrives meanwhile makes the next one larger. */
@@ -234,6 +236,7 @@ export class Batcher {
         batchLimit: Number.POSITIVE_INFINITY,
         failureCount: 0,
         isPaused: false,
+        lastRefusal: undefined,
       };
       this.#lanes.set(key, lane);
     }
@@ -314,6 +317,7 @@ export class Batcher {
     const entries = lane.inFlight;
     lane.inFlight = [];
     lane.batchLimit = Number.POSITIVE_INFINITY;
+    lane.lastRefusal = outcome?.kind === 'refused' ? javaException(outcome.errorId) : undefined;
     if (outcome?.kind === 'stored') {
       lane.failureCount = 0;
       for (const [index, entry] of entries.entries()) {
@@ -392,7 +396,7 @@ export class Batcher {
       const isUnknown = this.#cluster.knownTopic(lane.topic) === undefined;
       const message = isUnknown
         ? errorText('UNKNOWN_TOPIC_OR_PARTITION')
-        : `Expiring ${late.length} record(s) for ${lane.topic}-${lane.partition}:${this.#options.deliveryTimeoutMs} ms has passed since batch creation`;
+        : `Expiring ${late.length} record(s) for ${lane.topic}-${lane.partition}:${this.#options.deliveryTimeoutMs} ms has passed since batch creation${lane.lastRefusal === undefined ? '' : `; the last attempt: ${lane.lastRefusal}`}`;
       settleAll(this.#settle, late, { errorCode: isUnknown ? 404 : 500, message });
     }
     if (this.#queuedBytes === 0) {

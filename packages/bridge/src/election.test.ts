@@ -1,0 +1,142 @@
+/** One of three brokers dies: leaders and group coordinators move, and what has too few replicas is told. */
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestBridge } from '../../../test/harness/bridge.ts';
+import { Consuming, Producing } from '../../../test/harness/bridge-traffic.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { until } from '../../../test/harness/until.ts';
+
+const VICTIM = 2;
+/** Longer than an election takes on a busy machine: no client may see one. */
+const DELIVERY_TIMEOUT_MS = 30_000;
+const SHORT_DELIVERY_TIMEOUT_MS = 3000;
+const WITHIN = { timeoutMs: 60_000 };
+
+let own: OwnKafka;
+let kafka: KafkaView;
+let bridge: TestBridge;
+/** Does not wait for long. */
+let impatient: TestBridge;
+
+beforeAll(async () => {
+  own = await startOwnKafka({ brokerCount: 3, ports: await findFreePorts(6) });
+  kafka = await KafkaView.connect(own.cluster.bootstrap);
+  const start = (deliveryTimeoutMs: number): Promise<TestBridge> =>
+    TestBridge.start(own.cluster.bootstrap, {
+      kafka: { requestTimeoutMs: 3000, sessionTimeoutMs: 10_000 },
+      producer: { deliveryTimeoutMs },
+    });
+  [bridge, impatient] = await Promise.all([start(DELIVERY_TIMEOUT_MS), start(SHORT_DELIVERY_TIMEOUT_MS)]);
+}, 120_000);
+
+afterAll(async () => {
+  await Promise.all([bridge?.close(), impatient?.close()]);
+  await kafka?.close();
+  await own?.close();
+});
+
+interface PartitionBody {
+  leader: number;
+  replicas: { in_sync: boolean }[];
+}
+
+async function partitions(topic: string): Promise<PartitionBody[]> {
+  const { status, text, body } = await bridge.get(`/topics/${topic}/partitions`);
+  if (status !== 200) throw new Error(text);
+  return body;
+}
+
+/** A topic with a replica on each broker, led by the victim. */
+async function ledByVictim(minInSync: number): Promise<string> {
+  const topic = unique('led');
+  await kafka.admin.createTopics({
+    waitForLeaders: false,
+    topics: [
+      {
+        topic,
+        replicaAssignment: [{ partition: 0, replicas: [VICTIM, 1, 3] }],
+        configEntries: [{ name: 'min.insync.replicas', value: `${minInSync}` }],
+      },
+    ],
+  });
+  await until('all replicas are there', () => isComplete(topic), WITHIN);
+  return topic;
+}
+
+async function isComplete(topic: string): Promise<boolean> {
+  const [partition] = await partitions(topic);
+  return partition?.replicas.every(({ in_sync }) => in_sync) === true && partition.leader > 0;
+}
+
+/** A group whose offsets are in a partition that the victim leads: its coordinator. */
+async function coordinatedByVictim(): Promise<string> {
+  // The first group makes the topic.
+  await (await bridge.consumer(unique('group'), 'first', [await kafka.topic()])).poll('timeout=500');
+  let leaders: number[] = [];
+  await until(
+    'the offsets have leaders',
+    async () => {
+      leaders = (await partitions('__consumer_offsets')).map(({ leader }) => leader);
+      return leaders.includes(VICTIM) && leaders.every((leader) => leader > 0);
+    },
+    WITHIN,
+  );
+  while (true) {
+    const group = unique('group');
+    if (leaders[Math.abs(javaHash(group)) % leaders.length] === VICTIM) return group;
+  }
+}
+
+/** `String.hashCode` in Java. */
+function javaHash(text: string): number {
+  let hash = 0;
+  for (const char of text) hash = (Math.imul(hash, 31) + char.charCodeAt(0)) | 0;
+  return hash;
+}
+
+test('the broker that leads and coordinates dies: clients see nothing of it but a pause', async () => {
+  const topic = await ledByVictim(2);
+  const strict = await ledByVictim(3);
+  const group = await coordinatedByVictim();
+  const consumer = await bridge.consumer(group, 'c', [topic]);
+  const producing = new Producing(bridge, topic);
+  const consuming = new Consuming(consumer);
+  await until('records flow', () => consuming.values.size >= 20, WITHIN);
+  expect((await partitions(topic))[0]?.leader).toBe(VICTIM);
+
+  await own.cluster.killBroker(VICTIM);
+  const storedBefore = producing.stored.length;
+  await until('records are stored by another leader', () => producing.stored.length >= storedBefore + 20, WITHIN);
+  expect((await partitions(topic))[0]?.leader).not.toBe(VICTIM);
+  const isRead = (): boolean => producing.stored.every((value) => consuming.values.has(value));
+  await until('and read', isRead, WITHIN);
+  // The group has another coordinator, which knows the consumer and what it commits.
+  await until('a commit', async () => (await consumer.commit()).status === 204, WITHIN);
+  expect((await bridge.get('/ready')).status).toBe(200);
+
+  // Too few replicas for this topic: an entry in its time, that says why.
+  const startedAtMs = performance.now();
+  const { body } = await impatient.produce(strict, { records: [{ value: 'refused' }] });
+  expect(performance.now() - startedAtMs).toBeLessThan(SHORT_DELIVERY_TIMEOUT_MS + 5000);
+  expect(body.offsets).toEqual([
+    {
+      error_code: 500,
+      message: `Expiring 1 record(s) for ${strict}-0:${SHORT_DELIVERY_TIMEOUT_MS} ms has passed since batch creation; the last attempt: org.apache.kafka.common.errors.NotEnoughReplicasException: Messages are rejected since there are fewer in-sync replicas than required.`,
+    },
+  ]);
+  const patient = bridge.produce(strict, { records: [{ value: 'stored' }] });
+  await own.cluster.restartBroker(VICTIM);
+  expect((await patient).body.offsets).toEqual([{ partition: 0, offset: 0 }]);
+
+  await producing.end();
+  await until('everything acknowledged is read', isRead, WITHIN);
+  await consuming.end();
+  expect([...producing.refused]).toEqual([]);
+  expect([...consuming.statuses]).toEqual([200]);
+  expect(consuming.offsets).toEqual([...consuming.offsets].sort((a, b) => a - b));
+  const messages = await kafka.read(topic, producing.stored.length);
+  const inKafka = new Set(messages.map(({ value }) => Number(JSON.parse(value?.toString() ?? 'null'))));
+  expect(producing.stored.filter((value) => !inKafka.has(value))).toEqual([]);
+  expect((await consumer.delete()).status).toBe(204);
+}, 240_000);
