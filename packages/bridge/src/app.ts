@@ -132,6 +132,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   const produceClient = new ProduceClient(cluster, {
     acks: config.producer.acks,
     timeoutMs: config.kafka.requestTimeoutMs,
+    compression: config.producer.compression,
   });
   const batcher = new Batcher(cluster, produceClient, config.producer);
   const registry = new ConsumerRegistry({

@@ -8,6 +8,7 @@ import {
   Writer,
 } from '@platformatic/kafka';
 import type { RecordToProduce, TopicPartition } from '../records.ts';
+import { type Compression, compressBatch } from './batch-compression.ts';
 import type { Cluster } from './cluster.ts';
 import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
 import { writeBatch } from './record-batch-writer.ts';
@@ -34,6 +35,7 @@ export interface ProduceOptions {
   acks: 'all' | 'leader';
   /** How long the broker may wait for its replicas. */
   timeoutMs: number;
+  compression: Compression;
 }
 
 /** Times within a batch may differ by this much, 24.8 days: as a batch is written, differences are 32-bit integers. */
@@ -63,10 +65,11 @@ export class ProduceClient {
   async send(nodeId: number, batches: readonly PartitionBatch[]): Promise<BatchOutcome[]> {
     const broker = this.#cluster.broker(nodeId);
     if (broker === undefined) return batches.map(() => refused('LEADER_NOT_AVAILABLE'));
+    const written = await writeAll(batches, this.#options.compression);
     const connection = await this.#pool.get(broker);
     let response: ProduceResponse;
     try {
-      response = await produce(connection, batches, this.#options);
+      response = await produce(connection, written, this.#options);
     } catch (error) {
       // A partition that failed makes the whole answer an error, also for those that were stored.
       const partial = responseIn<ProduceResponse>(error);
@@ -89,10 +92,29 @@ export function partitionForKey(key: Buffer, partitionCount: number): number {
   return compatibilityPartitioner(undefined as never, key) % partitionCount;
 }
 
+interface WrittenBatch extends TopicPartition {
+  bytes: Buffer;
+}
+
+function writeAll(
+  batches: readonly PartitionBatch[],
+  compression: Compression,
+): readonly WrittenBatch[] | Promise<readonly WrittenBatch[]> {
+  const nowMs = BigInt(Date.now());
+  const written = batches.map(({ topic, partition, records }) => ({
+    ...{ topic, partition },
+    bytes: writeBatch(records, nowMs),
+  }));
+  if (compression === 'none') return written;
+  return Promise.all(
+    written.map(async (batch) => ({ ...batch, bytes: await compressBatch(batch.bytes, compression) })),
+  );
+}
+
 /** The library's own request makes objects and several buffers of each record; this one makes one buffer of a batch. */
 function produce(
   connection: Connection,
-  batches: readonly PartitionBatch[],
+  batches: readonly WrittenBatch[],
   options: ProduceOptions,
 ): Promise<ProduceResponse> {
   const { key, version } = produceV9.api;
@@ -107,8 +129,7 @@ function produce(
 }
 
 /** Produce request, version 9: https://kafka.apache.org/protocol#The_Messages_Produce */
-function writeRequest(batches: readonly PartitionBatch[], { acks, timeoutMs }: ProduceOptions): Writer {
-  const nowMs = BigInt(Date.now());
+function writeRequest(batches: readonly WrittenBatch[], { acks, timeoutMs }: ProduceOptions): Writer {
   const topics = [...Map.groupBy(batches, ({ topic }) => topic)];
   return (
     Writer.create()
@@ -117,13 +138,12 @@ function writeRequest(batches: readonly PartitionBatch[], { acks, timeoutMs }: P
       .appendInt16(acks === 'all' ? ProduceAcks.ALL : ProduceAcks.LEADER)
       .appendInt32(timeoutMs)
       .appendArray(topics, (topicWriter, [topic, ofTopic]) => {
-        topicWriter.appendString(topic).appendArray(ofTopic, (writer, { partition, records }) => {
-          const batch = writeBatch(records, nowMs);
+        topicWriter.appendString(topic).appendArray(ofTopic, (writer, { partition, bytes }) => {
           // A compact length is one more than the length.
           writer
             .appendInt32(partition)
-            .appendUnsignedVarInt(batch.length + 1)
-            .append(batch);
+            .appendUnsignedVarInt(bytes.length + 1)
+            .append(bytes);
         });
       })
       .appendTaggedFields()

@@ -17,7 +17,8 @@ const PRODUCER_ID_AT = 43;
 const PRODUCER_EPOCH_AT = 51;
 const FIRST_SEQUENCE_AT = 53;
 const RECORD_COUNT_AT = 57;
-const RECORDS_AT = 61;
+/** Bytes of a batch before its records. */
+export const HEAD_BYTES = 61;
 const MAGIC = 2;
 /** A producer that is neither idempotent nor transactional. */
 const NO_PRODUCER = -1;
@@ -33,10 +34,10 @@ const SHORT_FIELD_BYTES = 32;
  * bits of milliseconds.
  */
 export function writeBatch(records: readonly RecordToProduce[], nowMs: bigint): Buffer {
-  const target = Buffer.allocUnsafe(RECORDS_AT + records.reduce((sum, record) => sum + maxRecordBytes(record), 0));
+  const target = Buffer.allocUnsafe(HEAD_BYTES + records.reduce((sum, record) => sum + maxRecordBytes(record), 0));
   const firstTimestampMs = records[0]?.timestampMs ?? nowMs;
   const nowDeltaMs = Number(nowMs - firstTimestampMs);
-  const cursor = new WriteCursor(target, RECORDS_AT);
+  const cursor = new WriteCursor(target, HEAD_BYTES);
   let maxDeltaMs = 0;
   for (let index = 0; index < records.length; index += 1) {
     const record = records[index] as RecordToProduce;
@@ -51,10 +52,8 @@ export function writeBatch(records: readonly RecordToProduce[], nowMs: bigint): 
 
 function writeHead(batch: Buffer, recordCount: number, firstTimestampMs: bigint, maxTimestampMs: bigint): void {
   batch.fill(0, 0, LENGTH_AT);
-  batch.writeInt32BE(batch.length - PREFIX_BYTES, LENGTH_AT);
   batch.writeInt32BE(-1, LEADER_EPOCH_AT);
   batch.writeInt8(MAGIC, MAGIC_AT);
-  batch.writeInt16BE(0, ATTRIBUTES_AT);
   batch.writeInt32BE(recordCount - 1, LAST_OFFSET_DELTA_AT);
   batch.writeBigInt64BE(firstTimestampMs, FIRST_TIMESTAMP_AT);
   batch.writeBigInt64BE(maxTimestampMs, MAX_TIMESTAMP_AT);
@@ -62,6 +61,13 @@ function writeHead(batch: Buffer, recordCount: number, firstTimestampMs: bigint,
   batch.writeInt16BE(NO_PRODUCER, PRODUCER_EPOCH_AT);
   batch.writeInt32BE(NO_PRODUCER, FIRST_SEQUENCE_AT);
   batch.writeInt32BE(recordCount, RECORD_COUNT_AT);
+  sealBatch(batch, 0);
+}
+
+/** Writes what depends on all the bytes: the length, how they are compressed (0: not), and the checksum. */
+export function sealBatch(batch: Buffer, attributes: number): void {
+  batch.writeInt32BE(batch.length - PREFIX_BYTES, LENGTH_AT);
+  batch.writeInt16BE(attributes, ATTRIBUTES_AT);
   // In this wrapping the library takes the bytes as they are; a plain buffer it would copy.
   const checked = Writer.create().append(batch.subarray(ATTRIBUTES_AT)).dynamicBuffer;
   batch.writeUInt32BE(crc32c(checked), CRC_AT);

@@ -32,7 +32,7 @@ class CountingClient extends ProduceClient {
 }
 
 function newBatcher(options: Partial<BatcherOptions> = {}): { batcher: Batcher; client: CountingClient } {
-  const client = new CountingClient(cluster, { acks: 'all', timeoutMs: 5000 });
+  const client = new CountingClient(cluster, { acks: 'all', timeoutMs: 5000, compression: 'none' });
   const batcher = new Batcher(cluster, client, {
     maxBlockMs: 500,
     deliveryTimeoutMs: 5000,
