@@ -299,6 +299,9 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
   if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
     problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
   }
+  if (config.producer.lingerMs >= config.producer.deliveryTimeoutMs) {
+    problems.push({ path: ['producer', 'lingerMs'], reason: 'must be less than producer.deliveryTimeoutMs' });
+  }
   if (config.producer.maxBatchBytes < config.producer.maxRequestBytes) {
     problems.push({
       path: ['producer', 'maxBatchBytes'],

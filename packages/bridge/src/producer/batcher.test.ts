@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
@@ -102,6 +103,40 @@ test('requests of many clients share few sends, in order for each partition', as
   expect(client.sentCounts).toEqual([200]);
   const messages = await kafka.read(topic, 201);
   expect(messages.slice(1).map(({ value }) => value?.toString())).toEqual(sends.map((_, index) => `v${index}`));
+});
+
+describe('records that wait for others', () => {
+  const MINUTE_MS = 60_000;
+
+  test('go together when their time is over, again and again', async () => {
+    const topic = await kafka.topic();
+    const lingerMs = 600;
+    const { batcher, client } = newBatcher({ lingerMs });
+    const startedAtMs = performance.now();
+    const first = batcher.send(topic, [record('1')]);
+    const second = delay(100).then(() => batcher.send(topic, [record('2')]));
+    const third = first.then(() => batcher.send(topic, [record('3')]));
+    await first;
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(lingerMs);
+    const fourth = delay(100).then(() => batcher.send(topic, [record('4')]));
+    await Promise.all([second, third, fourth]);
+    expect(client.sentCounts).toEqual([2, 2]);
+  });
+
+  test('go at once when they fill a batch', async () => {
+    const topic = await kafka.topic();
+    const { batcher, client } = newBatcher({ lingerMs: MINUTE_MS, maxBatchRecords: 3 });
+    await Promise.all(['1', '2', '3'].map((value) => batcher.send(topic, [record(value)])));
+    expect(client.sentCounts).toEqual([3]);
+  });
+
+  test('go at once when the bridge stops', async () => {
+    const topic = await kafka.topic();
+    const { batcher } = newBatcher({ lingerMs: MINUTE_MS, deliveryTimeoutMs: MINUTE_MS });
+    const sent = batcher.send(topic, [record('1')]);
+    await batcher.close();
+    expect(stored(await sent)).toEqual([{ partition: 0, offset: 0n }]);
+  });
 });
 
 test('times far apart in one batch do not change each other', async () => {

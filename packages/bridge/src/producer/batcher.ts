@@ -11,6 +11,7 @@ import {
   partitionForKey,
 } from '../kafka/produce.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
+import { FlushSchedule } from './flush-schedule.ts';
 import { serializedBytes } from './record-size.ts';
 
 export interface BatcherOptions {
@@ -20,6 +21,8 @@ export interface BatcherOptions {
   maxBatchBytes: number;
   maxBatchRecords: number;
   maxQueuedBytes: number;
+  /** Default: 0. */
+  lingerMs?: number;
   random?: () => number;
 }
 
@@ -97,7 +100,7 @@ export class Batcher {
   /** The partition that records without a key go to until it is sent. */
   readonly #sticky = new Map<string, number>();
   #queuedBytes = 0;
-  #isFlushScheduled = false;
+  readonly #schedule: FlushSchedule;
   #expiryTimer: NodeJS.Timeout | undefined;
   readonly #pauses = new Set<NodeJS.Timeout>();
   #isClosed = false;
@@ -108,6 +111,7 @@ export class Batcher {
     this.#client = client;
     this.#options = options;
     this.#random = options.random ?? Math.random;
+    this.#schedule = new FlushSchedule({ lingerMs: 0, ...options }, () => this.#flush());
   }
 
   /**
@@ -147,6 +151,7 @@ export class Batcher {
   /** Refuses new records, and resolves when all others have their results. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#schedule.close();
     if (this.#queuedBytes > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
@@ -186,6 +191,7 @@ export class Batcher {
   #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
     const { maxRequestBytes, maxBlockMs } = this.#options;
     const partitionCount = info.partitions.length;
+    let bytes = 0;
     for (const entry of entries) {
       if (entry.bytes > maxRequestBytes) {
         const message = `The message is ${entry.bytes} bytes when serialized which is larger than ${maxRequestBytes}, which is the value of the max.request.size configuration.`;
@@ -200,10 +206,11 @@ export class Batcher {
       }
       const lane = this.#lane(info.name, partition);
       lane.queue.push(entry);
+      bytes += entry.bytes;
       if (!lane.isPaused && lane.inFlight.length === 0) this.#ready.add(lane);
     }
     this.#refreshIfOld(info);
-    this.#scheduleFlush();
+    this.#schedule.onArrival({ bytes, recordCount: entries.length });
     this.#expiryTimer ??= setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
   }
 
@@ -243,14 +250,15 @@ export class Batcher {
     return lane;
   }
 
-  /** After the requests that have arrived in this turn of the event loop, so that they go out together. */
-  #scheduleFlush(): void {
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    setImmediate(() => {
-      this.#isFlushScheduled = false;
-      this.#flush();
-    });
+  /** After a request: lanes wait that could not go before, and those that have something new. */
+  #scheduleWaiting(): void {
+    if (!this.#schedule.isLingering) {
+      this.#schedule.flushSoon();
+      return;
+    }
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const { queue } of this.#ready) oldestMs = Math.min(oldestMs, queue[0]?.expiresAtMs ?? oldestMs);
+    this.#schedule.onWaiting(oldestMs - this.#options.deliveryTimeoutMs);
   }
 
   #flush(): void {
@@ -309,7 +317,7 @@ export class Batcher {
     }
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 1) - 1);
     for (const [index, lane] of lanes.entries()) this.#conclude(lane, outcomes?.[index]);
-    if (this.#ready.size > 0) this.#scheduleFlush();
+    if (this.#ready.size > 0) this.#scheduleWaiting();
   }
 
   /** Settles what was on its way, or puts it back in front of its lane. */
@@ -372,7 +380,7 @@ export class Batcher {
       this.#leaveMissingPartition(lane);
       if (lane.queue.length > 0) {
         this.#ready.add(lane);
-        this.#scheduleFlush();
+        this.#schedule.flushSoon();
       }
     }, pauseMs);
     this.#pauses.add(pause);
