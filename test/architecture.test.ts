@@ -18,6 +18,8 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src/regions',
     'packages/gateway/src/config',
     'packages/gateway/src',
+    // Networks alone: the hot path reads no configuration.
+    'packages/config',
     'packages/protocol',
   ],
   'packages/gateway/src/consumers': ['packages/gateway/src/regions', 'packages/gateway/src', 'packages/protocol'],
@@ -35,6 +37,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src/producer',
     'packages/bridge/src/codec',
     'packages/bridge/src',
+    'packages/config',
     'packages/protocol',
   ],
   'packages/bridge/src/consumers': [

@@ -1,6 +1,8 @@
 /** Puts a bridge together, starts it, and stops it in order. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { trustedNetworks } from '@causeway/config/networks.ts';
+import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
 import { Certificates } from './certificates.ts';
 import type { BridgeConfig } from './config.ts';
@@ -153,7 +155,11 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
     inFlightBytes: () => load.bytes,
     certificates,
   });
-  const shared = { limits: config.limits, load, metrics, log };
+  const shared = {
+    ...{ limits: config.limits, load, metrics, log },
+    bridge: formatBridge(config.bridge),
+    trustedNetworks: trustedNetworks(config.trust.peers),
+  };
   const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
   const server = createApiServer({ ...shared, certificates, cors });
   const management = config.management === undefined ? undefined : createApiServer(shared);

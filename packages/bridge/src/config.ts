@@ -1,4 +1,5 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
+import { checkPeers, TrustSection } from '@causeway/config/networks.ts';
 import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 import { originProblem } from './origins.ts';
@@ -270,6 +271,7 @@ export const BridgeConfig = Entry(
       },
       { description: 'What /ready says.' },
     ),
+    trust: TrustSection('causeway-* headers (those of gateways)'),
     limits: LimitsConfig,
     shutdown: Section(
       {
@@ -295,7 +297,7 @@ export type ReadinessConfig = BridgeConfig['readiness'];
 
 /** What the schema cannot say. */
 export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
-  const problems: ConfigFinding[] = checkKafkaConfig(config.kafka);
+  const problems: ConfigFinding[] = [...checkKafkaConfig(config.kafka), ...checkPeers(config.trust.peers)];
   if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
     problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
   }

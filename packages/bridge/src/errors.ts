@@ -21,6 +21,8 @@ const ERRORS = {
     message: 'Response exceeds the maximum number of bytes the consumer can receive',
   },
   consumerNotFound: { status: 404, message: 'The specified consumer instance was not found.' },
+  /** Another bridge owns the consumer, or nobody does now; only gateways get this answer. */
+  misdirected: { status: 421, message: 'The consumer lives on another bridge.' },
   consumerExists: {
     status: 409,
     message: 'A consumer instance with the specified name already exists in the Kafka Bridge.',
@@ -82,6 +84,8 @@ export interface BridgeErrorOptions {
   /** Only for `schemaViolation`. */
   validationErrors?: string[];
   retryAfterSeconds?: number;
+  /** Only for `misdirected`: who owns the consumer, as `region/bridge`. */
+  owner?: string | undefined;
   cause?: unknown;
 }
 
@@ -90,6 +94,7 @@ export class BridgeError extends Error {
   readonly code: BridgeErrorCode;
   readonly validationErrors: string[] | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly owner: string | undefined;
 
   constructor(code: BridgeErrorCode, options: BridgeErrorOptions = {}) {
     super(options.message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -97,6 +102,7 @@ export class BridgeError extends Error {
     this.code = code;
     this.validationErrors = options.validationErrors;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.owner = options.owner;
   }
 
   get status(): number {

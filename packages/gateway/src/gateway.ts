@@ -1,10 +1,10 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
+import { trustedNetworks } from '@causeway/config/networks.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { AdminServer } from './admin/api.ts';
 import { RateSampler } from './admin/rates.ts';
 import { type ConfigStatus, describeTopology } from './admin/topology.ts';
 import { describeChanges } from './config/changes.ts';
-import { trustedNetworks } from './config/load.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Affinity } from './consumers/affinity.ts';
 import { ReturnPace } from './consumers/owners.ts';

@@ -1,6 +1,8 @@
 /** What all operations on consumers read from their requests. */
 import type { Partitions } from '@causeway/protocol/consumers.ts';
 import { isConsumerBody } from '@causeway/protocol/content-types.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import type { Session } from '../consumers/session.ts';
 import type { SessionIdentity } from '../consumers/session-identity.ts';
 import { BridgeError } from '../errors.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
@@ -9,6 +11,11 @@ import type { Request } from './server.ts';
 /** The consumer that a path names. */
 export function identityOf(params: Request['params']): SessionIdentity {
   return { group: params['group'] ?? '', name: params['instance'] ?? '' };
+}
+
+/** The consumer that a request is about. Errors: as {@link ConsumerRegistry.find}. */
+export async function sessionOf(registry: ConsumerRegistry, { params }: Request): Promise<Session> {
+  return registry.find(identityOf(params));
 }
 
 /** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`. */

@@ -3,7 +3,7 @@ import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.t
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
-import { consumerBody, identityOf, partitionsOf } from './consumer-request.ts';
+import { consumerBody, partitionsOf, sessionOf } from './consumer-request.ts';
 import { type ApiServer, answer, answerEmpty } from './server.ts';
 import { exactInteger } from './violations.ts';
 
@@ -16,7 +16,7 @@ const ENDS = { seekToBeginning: 'earliest', seekToEnd: 'latest' } as const;
 export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('commit', async (request, reply) => {
     const body = consumerBody(request, OffsetCommitSeekList, { isOptional: true }) as OffsetCommitSeekList | undefined;
-    const session = registry.find(identityOf(request.params));
+    const session = await sessionOf(registry, request);
     const offsets = body?.offsets?.map(toOffset);
     if (offsets?.some(({ offset }) => offset < 0n) === true) {
       throw new BridgeError('invalidValue', { message: 'Invalid negative offset' });
@@ -26,7 +26,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   });
   server.on('seek', async (request, reply) => {
     const { offsets } = consumerBody(request, OffsetCommitSeekList) as OffsetCommitSeekList;
-    const session = registry.find(identityOf(request.params));
+    const session = await sessionOf(registry, request);
     if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
     await session.seek(offsets.map(toOffset));
     return answerEmpty(reply, 204);
@@ -34,7 +34,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   for (const operation of ['seekToBeginning', 'seekToEnd'] as const) {
     server.on(operation, async (request, reply) => {
       const body = consumerBody(request, Partitions) as Partitions;
-      const session = registry.find(identityOf(request.params));
+      const session = await sessionOf(registry, request);
       // As the original shows a topic that is absent.
       const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({ topic, partition }));
       await session.seekTo(ENDS[operation], partitions);
@@ -45,11 +45,13 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
 
 /** Beyond the original: where a consumer is. */
 export function addPositionReports(server: ApiServer, registry: ConsumerRegistry): void {
-  server.on('listCommitted', async ({ params }, reply) => {
-    return answer(reply, offsetsText(await registry.find(identityOf(params)).committed()));
+  server.on('listCommitted', async (request, reply) => {
+    const session = await sessionOf(registry, request);
+    return answer(reply, offsetsText(await session.committed()));
   });
-  server.on('listPositions', async ({ params }, reply) => {
-    return answer(reply, offsetsText(await registry.find(identityOf(params)).positions()));
+  server.on('listPositions', async (request, reply) => {
+    const session = await sessionOf(registry, request);
+    return answer(reply, offsetsText(await session.positions()));
   });
 }
 

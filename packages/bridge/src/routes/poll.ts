@@ -10,7 +10,7 @@ import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { StoredRecord } from '../records.ts';
-import { identityOf } from './consumer-request.ts';
+import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
 import { choiceParameter, integerParameter } from './parameters.ts';
 import { type ApiServer, answer, type Request } from './server.ts';
@@ -35,7 +35,7 @@ export function addPollRoute(server: ApiServer, dependencies: PollDependencies):
     const timeoutMs = integerParameter(request.target, 'timeout') ?? DEFAULT_POLL_TIMEOUT_MS;
     const maxBytes = integerParameter(request.target, 'max_bytes') ?? Number.POSITIVE_INFINITY;
     const onError = choiceParameter(request.target, 'on_error', ERROR_POLICIES) ?? 'fail';
-    const session = registry.find(identityOf(request.params));
+    const session = await sessionOf(registry, request);
     load.checkBytes(0);
     await poll(session, { ...dependencies, request, reply, timeoutMs, maxBytes, onError, deliveries });
     return reply;

@@ -1,17 +1,21 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { BlockList } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl, routeOf } from '@causeway/protocol/paths.ts';
+import { BRIDGE_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Certificates } from '../certificates.ts';
+import type { Sender } from '../consumers/sender.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics, Outcome } from '../metrics.ts';
 import type { Cors } from './cors.ts';
 import { type HttpLimits, Listener } from './listener.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
+import { senderOf } from './sender.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
 const MAX_NAME_LENGTH = 1_048_576;
@@ -27,6 +31,7 @@ export interface Request {
   headers: FastifyRequest['headers'];
   /** `undefined` when there is none. */
   body: Buffer | undefined;
+  sender: Sender;
   raw: FastifyRequest['raw'];
 }
 
@@ -49,6 +54,10 @@ export interface ApiServerOptions {
   load: Load;
   certificates?: Certificates | undefined;
   cors?: Cors | undefined;
+  /** This bridge, as `region/bridge`. */
+  bridge: string;
+  /** Whose `causeway-*` headers are believed. */
+  trustedNetworks: BlockList;
   metrics: Metrics;
   log: FastifyBaseLogger;
 }
@@ -120,6 +129,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         handler: async (request, reply) => {
           const visit = begin(operation, request, reply);
           if (isBounded) load.checkRequests();
+          const sender = senderOf(request.raw, options.trustedNetworks);
+          if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
           return await handler(
             {
               params: request.params as Record<string, string>,
@@ -127,6 +138,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
               headers: request.headers,
               // Bodies of other methods mean nothing.
               body: method === 'POST' ? await bodyOf(visit, request) : undefined,
+              sender,
               raw: request.raw,
             },
             reply,
@@ -203,6 +215,7 @@ function answerError(reply: FastifyReply, error: BridgeError): FastifyReply {
   const body: ErrorBody = { error_code: error.status, message: error.message };
   if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
+  if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
   reply.code(error.status);
   return answer(reply, JSON.stringify(body));
 }

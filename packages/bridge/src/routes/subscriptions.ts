@@ -4,13 +4,13 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
-import { consumerBody, identityOf, partitionsOf } from './consumer-request.ts';
+import { consumerBody, partitionsOf, sessionOf } from './consumer-request.ts';
 import { type ApiServer, answer, answerEmpty } from './server.ts';
 
 export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('subscribe', async (request, reply) => {
     const body = consumerBody(request, Topics) as Topics;
-    const session = registry.find(identityOf(request.params));
+    const session = await sessionOf(registry, request);
     session.checkSubscribable();
     const { topics, topic_pattern } = body;
     if (topics !== undefined && topic_pattern !== undefined) throw new BridgeError('subscriptionConflict');
@@ -18,21 +18,23 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
     else await session.subscribePattern(new TopicPattern(topic_pattern));
     return answerEmpty(reply, 204);
   });
-  server.on('unsubscribe', async ({ params }, reply) => {
-    await registry.find(identityOf(params)).unsubscribe();
+  server.on('unsubscribe', async (request, reply) => {
+    const session = await sessionOf(registry, request);
+    await session.unsubscribe();
     return answerEmpty(reply, 204);
   });
-  server.on('listSubscriptions', async ({ params }, reply) => {
-    const { assigned } = registry.find(identityOf(params));
+  server.on('listSubscriptions', async (request, reply) => {
+    const { assigned } = await sessionOf(registry, request);
     return answer(reply, JSON.stringify(subscribedTopics(assigned)));
   });
-  server.on('listAssignments', async ({ params }, reply) => {
-    const partitions = registry.find(identityOf(params)).assigned.map(({ topic, partition }) => ({ partition, topic }));
+  server.on('listAssignments', async (request, reply) => {
+    const { assigned } = await sessionOf(registry, request);
+    const partitions = assigned.map(({ topic, partition }) => ({ partition, topic }));
     return answer(reply, JSON.stringify({ partitions } satisfies Partitions));
   });
   server.on('assign', async (request, reply) => {
     const body = consumerBody(request, Partitions) as Partitions;
-    const session = registry.find(identityOf(request.params));
+    const session = await sessionOf(registry, request);
     await session.assign(partitionsToAssign(body));
     return answerEmpty(reply, 204);
   });

@@ -1,4 +1,5 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
+import { TrustSection } from '@causeway/config/networks.ts';
 import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 
 const TargetConfig = Entry(
@@ -91,16 +92,7 @@ export const GatewayConfig = Entry(
       },
       { description: 'Where operators connect: /healthy, /ready, /metrics, /api/….' },
     ),
-    trust: Section(
-      {
-        peers: Type.Array(Type.String(), {
-          description:
-            'Addresses and networks (CIDR) whose Forwarded, X-Forwarded-* and causeway-* headers are believed. They are replaced or removed when anyone else sends them.',
-          default: ['127.0.0.0/8', '::1/128'],
-        }),
-      },
-      { description: 'Whom this gateway believes.' },
-    ),
+    trust: TrustSection('Forwarded, X-Forwarded-* and causeway-* headers'),
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(
       {

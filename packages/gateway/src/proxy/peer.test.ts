@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { trustedNetworks } from '@causeway/config/networks.ts';
 import { expect, test } from 'vitest';
-import { trustedNetworks } from '../config/load.ts';
 import { Peers } from './peer.ts';
 
 test('a connection is one peer for life, with one listener, and is trusted by the networks of now', async () => {

@@ -1,6 +1,7 @@
 /** Who is at the other end of a connection: worked out once for all of its requests. */
 import type { IncomingMessage } from 'node:http';
-import { type BlockList, isIPv6, type Socket } from 'node:net';
+import type { BlockList, Socket } from 'node:net';
+import { isTrusted, plainAddress } from '@causeway/config/networks.ts';
 
 /** A request that is told when its client is gone. */
 export interface PeerRequest {
@@ -36,14 +37,14 @@ export class Peers {
     if (known === undefined) return this.#meet(socket);
     if (known.networks !== this.#networks) {
       known.networks = this.#networks;
-      known.peer.isTrusted = this.#isTrusted(known.peer.address);
+      known.peer.isTrusted = isTrusted(this.#networks, known.peer.address);
     }
     return known.peer;
   }
 
   #meet(socket: Socket): Peer {
     const address = plainAddress(socket.remoteAddress);
-    const peer: Peer = { isTrusted: this.#isTrusted(address), address, forwarding: undefined, requests: [] };
+    const peer: Peer = { isTrusted: isTrusted(this.#networks, address), address, forwarding: undefined, requests: [] };
     this.#bySocket.set(socket, { peer, networks: this.#networks });
     // One listener a connection; one on each answer would cost every request.
     socket.once('close', () => {
@@ -51,22 +52,10 @@ export class Peers {
     });
     return peer;
   }
-
-  #isTrusted(address: string): boolean {
-    return address !== UNKNOWN && this.#networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-  }
 }
 
 /** A header that only another gateway may set. */
 export function peerHeader({ isTrusted }: Peer, { headers }: IncomingMessage, name: string): string | undefined {
   const value = isTrusted ? headers[name] : undefined;
   return typeof value === 'string' ? value : undefined;
-}
-
-/** Of a connection that is closed already. */
-const UNKNOWN = 'unknown';
-
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return UNKNOWN;
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

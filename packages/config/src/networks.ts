@@ -1,0 +1,60 @@
+/** Addresses and networks (CIDR) in configurations: whom a process believes. */
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { type Static, Type } from 'typebox';
+import { Section } from './schema.ts';
+
+/** The section `trust` of gateways and bridges. `headers`: which ones are believed. */
+export const TrustSection = (headers: string) =>
+  Section(
+    {
+      peers: Type.Array(Type.String(), {
+        description: `Addresses and networks (CIDR) whose ${headers} are believed. They are replaced or ignored when anyone else sends them.`,
+        default: ['127.0.0.0/8', '::1/128'],
+      }),
+    },
+    { description: 'Whom it believes.' },
+  );
+export type TrustSection = Static<ReturnType<typeof TrustSection>>;
+
+/** What is wrong with `trust.peers`. */
+export function checkPeers(peers: readonly string[]): { path: (string | number)[]; reason: string }[] {
+  return peers.flatMap((peer, index) =>
+    parseNetwork(peer) === undefined
+      ? [{ path: ['trust', 'peers', index], reason: `${peer} is not an address or a network (10.0.0.0/8)` }]
+      : [],
+  );
+}
+
+/** The networks of `trust.peers`, which {@link checkPeers} has found to be well-formed. */
+export function trustedNetworks(peers: readonly string[]): BlockList {
+  const networks = new BlockList();
+  for (const peer of peers) {
+    const network = parseNetwork(peer);
+    if (network !== undefined) networks.addSubnet(network.address, network.prefix, network.family);
+  }
+  return networks;
+}
+
+/** Whether an address, as {@link plainAddress} gives it, is in one of the networks. */
+export function isTrusted(networks: BlockList, address: string): boolean {
+  return address !== UNKNOWN_ADDRESS && networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+/** Of a connection that is closed already. */
+export const UNKNOWN_ADDRESS = 'unknown';
+
+/** A socket's remote address; IPv4 that arrived on an IPv6 socket is written as what it is. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return UNKNOWN_ADDRESS;
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+}
+
+function parseNetwork(text: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
+  const [address = '', prefixText, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return undefined;
+  const maxPrefix = version === 4 ? 32 : 128;
+  const prefix = prefixText === undefined ? maxPrefix : Number(prefixText);
+  if (!/^\d{1,3}$/.test(prefixText ?? '0') || prefix > maxPrefix) return undefined;
+  return { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' };
+}
