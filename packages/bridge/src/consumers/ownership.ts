@@ -1,0 +1,147 @@
+/**
+ * Who may serve a session: what the session log says, who asks and how old the last word from Kafka is, turned into
+ * what to do. `test/model/` explores the protocol that these functions make, state by state.
+ *
+ * The protocol:
+ * 1. To own a session is to have written the claim that counts (`supersedes` in `kafka/session-entry.ts`). A bridge that
+ *    wants a session reads the log to its end, writes a claim of the next epoch, and reads the log to its end again: only
+ *    then does it know whether it won, and only then does it join the group.
+ * 2. Whoever owns a session may be stopped at any instruction, and come back when another owns it. So nothing is done for
+ *    a session — no answer with records, no commit, no join — unless the ownership was *confirmed*: a question to Kafka
+ *    for the end of the log, asked at most {@link LEASE_MS} ago, with everything up to that end read and the claim still
+ *    the one that counts. What counts is when the question was asked, not when its answer was read: an answer may have
+ *    waited in a socket while the process stood still.
+ * 3. Whoever adopts from an owner that did not release the session lets {@link ADOPTION_WAIT_MS} pass between reading its
+ *    own claim back and joining. By then every confirmation of the old owner is too old: it joins no more, so that the
+ *    newer member stays; it commits no more, so that the positions that the adopter reads after joining are the last; and
+ *    it answers no more.
+ * 4. A request that lost the session, because its claim lost or because another claim was read while it was served, does
+ *    not adopt: it is answered 421 with the winner, which is alive. Otherwise two bridges, each with an old request that
+ *    says that the other one failed, would take the session from each other for ever.
+ * 5. Deleting is a claim too, of a session that is over: a claim that was on its way meanwhile loses against it.
+ */
+import type { Claim, EntryValue } from '../kafka/session-entry.ts';
+import { isSameClaim } from '../kafka/session-entry.ts';
+
+/** How long a confirmation counts, in milliseconds. The log is asked more often than that by itself. */
+export const LEASE_MS = 200;
+/** Longer than {@link LEASE_MS}: the clocks of two machines may run at slightly different speeds. */
+export const ADOPTION_WAIT_MS = 250;
+
+/** The entry of the claim that counts, as far as ownership goes. */
+export interface Ownership extends Claim {
+  /** `region/bridge`. */
+  owner: string;
+  state: EntryValue['state'];
+}
+
+/** Whoever sends a request. */
+export type Origin =
+  /** A client, without a gateway: it cannot go elsewhere by itself. */
+  | { via: 'client' }
+  /** A gateway, with the owners that it told it cannot reach (`causeway-failed`). */
+  | { via: 'gateway'; failedOwners: readonly string[] };
+
+/** What a decision is made from. */
+export interface Situation {
+  /** This bridge, as `region/bridge`. */
+  self: string;
+  /** What the log says; read to its end after the request came, unless `holding` is current. */
+  entry: Ownership | undefined;
+  /** The claim with which this bridge serves the session now. */
+  holding: Claim | undefined;
+  origin: Origin;
+  /** Whether the owner is known to be gone without anybody's asking. */
+  isOwnerGone: boolean;
+  /** Whether this request saw the session go to another bridge: that one is alive. */
+  hasLost: boolean;
+}
+
+export type RequestDecision =
+  | { kind: 'serve' }
+  | { kind: 'notFound' }
+  /** 421, for a gateway. */
+  | { kind: 'misdirected'; owner: string }
+  /** Write a claim of this epoch. */
+  | { kind: 'adopt'; epoch: number };
+
+export type CreateDecision =
+  | { kind: 'create'; epoch: number }
+  /** The session is there and its owner is not: it begins anew, under the next epoch. */
+  | { kind: 'takeOver'; epoch: number }
+  | { kind: 'alreadyExists' }
+  | { kind: 'misdirected'; owner: string };
+
+/** What becomes of a request for a session that exists, if it does. */
+export function decideRequest(situation: Situation): RequestDecision {
+  const { entry } = situation;
+  if (entry === undefined || entry.state === 'deleted') return { kind: 'notFound' };
+  if (isHeld(situation)) return { kind: 'serve' };
+  const isAdoptable = (situation.origin.via === 'client' && !situation.hasLost) || isOwnerless(entry, situation);
+  return isAdoptable ? { kind: 'adopt', epoch: entry.epoch + 1 } : { kind: 'misdirected', owner: entry.owner };
+}
+
+/** What becomes of an explicit create. */
+export function decideCreate(situation: Situation): CreateDecision {
+  const { entry, origin } = situation;
+  if (entry === undefined) return { kind: 'create', epoch: 1 };
+  if (entry.state === 'deleted') return { kind: 'create', epoch: entry.epoch + 1 };
+  if (isHeld(situation)) return { kind: 'alreadyExists' };
+  if (isOwnerless(entry, situation)) return { kind: 'takeOver', epoch: entry.epoch + 1 };
+  // A gateway asks the owner, which knows best whether it lives.
+  return origin.via === 'gateway' ? { kind: 'misdirected', owner: entry.owner } : { kind: 'alreadyExists' };
+}
+
+export type HoldingDecision =
+  | { kind: 'keep' }
+  /** Another claim counts: drop the session at once, commit nothing, never join again. */
+  | { kind: 'fenced'; owner: string }
+  /** The session is over. */
+  | { kind: 'ended' };
+
+/** Whether a session may be held on, now that the log says this. */
+export function decideHolding(entry: Ownership | undefined, holding: Claim): HoldingDecision {
+  if (entry === undefined || entry.state === 'deleted') return { kind: 'ended' };
+  if (isSameClaim(entry, holding) && entry.state === 'held') return { kind: 'keep' };
+  return { kind: 'fenced', owner: entry.owner };
+}
+
+/**
+ * Whether a claim that was read back won. `claimIds` are all that were written in this attempt: of a write that was not
+ * answered nobody knows whether it arrived.
+ */
+export function hasWon(entry: Ownership | undefined, claimIds: ReadonlySet<string>): boolean {
+  return entry !== undefined && claimIds.has(entry.id);
+}
+
+/** How long an adopter waits, by what its claim superseded, in milliseconds. */
+export function adoptionWaitMs(superseded: Ownership | undefined): number {
+  return superseded?.state === 'held' ? ADOPTION_WAIT_MS : 0;
+}
+
+/** Two clocks, because each misses something: one stands still with a suspended machine, the other can be set. */
+export interface Instant {
+  /** `performance.now()`. */
+  monotonicMs: number;
+  /** `Date.now()`. */
+  wallMs: number;
+}
+
+/** Whether ownership that Kafka confirmed when asked at `confirmedAt` still counts. */
+export function isConfirmed(confirmedAt: Instant, now: Instant): boolean {
+  const elapsedMs = Math.max(now.monotonicMs - confirmedAt.monotonicMs, now.wallMs - confirmedAt.wallMs);
+  return elapsedMs <= LEASE_MS;
+}
+
+function isHeld({ entry, holding }: Situation): boolean {
+  return entry !== undefined && holding !== undefined && decideHolding(entry, holding).kind === 'keep';
+}
+
+/** Whether nobody is left who would have to be asked. */
+function isOwnerless(entry: Ownership, { self, origin, isOwnerGone, hasLost }: Situation): boolean {
+  if (entry.state === 'released') return true;
+  if (hasLost) return false;
+  // Ours and not held: this bridge was started anew, or lost its membership.
+  if (entry.owner === self || isOwnerGone) return true;
+  return origin.via === 'gateway' && origin.failedOwners.includes(entry.owner);
+}

@@ -1,0 +1,148 @@
+/** What bridges write about a session: the entry of its claim in the session log, as bytes and as a value. */
+import { type Static, Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+
+/** A version of the entry's format; newer ones add fields, which older bridges keep. */
+export const ENTRY_VERSION = 1;
+
+const Offset = Type.String({ pattern: '^[0-9]+$' });
+const Partition = Type.Object({ topic: Type.String(), partition: Type.Integer({ minimum: 0 }) });
+
+/** What a session reads. */
+const Subscription = Type.Union([
+  Type.Object({ kind: Type.Literal('none') }),
+  Type.Object({ kind: Type.Literal('topics'), topics: Type.Array(Type.String()) }),
+  Type.Object({ kind: Type.Literal('pattern'), pattern: Type.String() }),
+  Type.Object({ kind: Type.Literal('partitions'), partitions: Type.Array(Partition) }),
+]);
+export type LoggedSubscription = Static<typeof Subscription>;
+
+/** A position that the client chose, and after which nothing was committed yet: an offset, or an end that was not found yet. */
+const Seek = Type.Object({
+  topic: Type.String(),
+  partition: Type.Integer({ minimum: 0 }),
+  to: Type.Union([Type.Literal('earliest'), Type.Literal('latest'), Offset]),
+});
+export type LoggedSeek = Static<typeof Seek>;
+
+/** Everything that Kafka does not hold of a session. */
+export const SessionDescription = Type.Object({
+  options: Type.Object({
+    format: Type.Union([Type.Literal('json'), Type.Literal('binary'), Type.Literal('text')]),
+    resetPolicy: Type.Union([Type.Literal('earliest'), Type.Literal('latest'), Type.Literal('none')]),
+    fetchMinBytes: Type.Integer({ minimum: 0 }),
+    requestTimeoutMs: Type.Integer({ minimum: 0 }),
+    isAutoCommit: Type.Boolean(),
+    isolationLevel: Type.Union([Type.Literal('read_uncommitted'), Type.Literal('read_committed')]),
+  }),
+  subscription: Subscription,
+  seeks: Type.Array(Seek),
+});
+export type SessionDescription = Static<typeof SessionDescription>;
+
+const Head = {
+  version: Type.Integer({ minimum: 1 }),
+  /** `region/bridge`. */
+  owner: Type.String(),
+  /** The offset of the claim's first record; absent in that record itself. */
+  claimedAtOffset: Type.Optional(Offset),
+  /** Since when the epoch's owner, and the description, are what they are. */
+  writtenAtMs: Type.Integer({ minimum: 0 }),
+  createdAtMs: Type.Integer({ minimum: 0 }),
+};
+
+/** The value of a record. */
+export const EntryValue = Type.Union([
+  Type.Object({
+    ...Head,
+    /** `held`: by its owner. `released`: its owner gave it up in order, and anybody may adopt it. */
+    state: Type.Union([Type.Literal('held'), Type.Literal('released')]),
+    description: SessionDescription,
+  }),
+  Type.Object({ ...Head, state: Type.Literal('deleted') }),
+]);
+export type EntryValue = Static<typeof EntryValue>;
+
+export interface LoggedIdentity {
+  group: string;
+  name: string;
+}
+
+/**
+ * One attempt of one bridge to own a session. Its id is drawn anew for each attempt and is part of the record's key, so
+ * a record that arrives late can overwrite nothing but its own claim, and compaction loses no other.
+ */
+export interface Claim {
+  /** Grows with every change of owner. */
+  epoch: number;
+  id: string;
+}
+
+/** A claim's place in the order of claims. */
+export interface PlacedClaim extends Claim {
+  /** Of the claim's first record. */
+  claimedAtOffset: bigint;
+}
+
+/** The newest record of a claim, as it was read. */
+export interface LoggedEntry extends PlacedClaim {
+  identity: LoggedIdentity;
+  /** Of this record. */
+  offset: bigint;
+  timestampMs: number;
+  value: EntryValue;
+}
+
+const valueCheck = Compile(EntryValue);
+const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 1 }), Type.String()]));
+
+/** The key of a claim's records. */
+export function encodeKey({ group, name }: LoggedIdentity, { epoch, id }: Claim): Buffer {
+  return Buffer.from(JSON.stringify([group, name, epoch, id]));
+}
+
+/** `undefined` when it is not a key of ours. */
+export function decodeKey(key: Buffer | null): { identity: LoggedIdentity; claim: Claim } | undefined {
+  const parsed = parse(key);
+  if (!keyCheck.Check(parsed)) return undefined;
+  const [group, name, epoch, id] = parsed;
+  return { identity: { group, name }, claim: { epoch, id } };
+}
+
+/** What decides the partition: the same for all claims of a session, so that the log orders them. */
+export function partitioningKey({ group, name }: LoggedIdentity): Buffer {
+  return Buffer.from(JSON.stringify([group, name]));
+}
+
+export function encodeValue(value: EntryValue): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** Fields that this version does not know stay in the value, and are written again with it. `undefined` when unreadable. */
+export function decodeValue(value: Buffer): EntryValue | undefined {
+  const parsed = parse(value);
+  return valueCheck.Check(parsed) ? parsed : undefined;
+}
+
+/**
+ * The order of claims, and the whole law of ownership: a higher epoch wins; of one epoch, the claim that the log has
+ * first. It depends on nothing but the two claims, so what is read does not depend on which dominated records compaction
+ * has left.
+ */
+export function supersedes(candidate: PlacedClaim, current: PlacedClaim): boolean {
+  if (candidate.epoch !== current.epoch) return candidate.epoch > current.epoch;
+  return candidate.claimedAtOffset < current.claimedAtOffset;
+}
+
+export function isSameClaim(a: Claim, b: Claim): boolean {
+  return a.epoch === b.epoch && a.id === b.id;
+}
+
+function parse(bytes: Buffer | null): unknown {
+  if (bytes === null) return undefined;
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}

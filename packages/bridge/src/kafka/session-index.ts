@@ -1,0 +1,107 @@
+/** What one partition of the session log says: the claim that counts of each session, and what it dominates. */
+import type { StoredRecord } from '../records.ts';
+import {
+  decodeKey,
+  decodeValue,
+  encodeKey,
+  isSameClaim,
+  type LoggedEntry,
+  type LoggedIdentity,
+  supersedes,
+} from './session-entry.ts';
+
+interface Logged {
+  /** `undefined` while only dominated keys are left of it. */
+  current: LoggedEntry | undefined;
+  /** Claims that lost or were superseded, by key, whose records are still in the log; almost always none. */
+  dominated: Set<string> | undefined;
+}
+
+/** What a record did. */
+export type Applied =
+  /** `current` of this session is another, or says something else. */
+  | { kind: 'changed'; identity: LoggedIdentity }
+  | { kind: 'unchanged' }
+  /** Neither key nor value of ours: skipped. */
+  | { kind: 'unreadable' };
+
+export class SessionIndex {
+  readonly #sessions = new Map<string, Logged>();
+
+  get(identity: LoggedIdentity): LoggedEntry | undefined {
+    return this.#sessions.get(keyOf(identity))?.current;
+  }
+
+  /** Keys of records of a session that no longer count. */
+  dominated(identity: LoggedIdentity): readonly Buffer[] {
+    return [...(this.#sessions.get(keyOf(identity))?.dominated ?? [])].map((key) => Buffer.from(key));
+  }
+
+  *entries(): IterableIterator<LoggedEntry> {
+    for (const { current } of this.#sessions.values()) if (current !== undefined) yield current;
+  }
+
+  /** Records come in the order of their offsets. */
+  apply(record: StoredRecord): Applied {
+    const key = decodeKey(record.key);
+    if (key === undefined || record.key === null) return { kind: 'unreadable' };
+    const { identity, claim } = key;
+    if (record.value === null) return this.#remove(identity, record.key.toString());
+    const value = decodeValue(record.value);
+    if (value === undefined) return { kind: 'unreadable' };
+    return this.#put(record.key.toString(), {
+      ...{ identity, ...claim, value, offset: record.offset, timestampMs: Number(record.timestampMs) },
+      claimedAtOffset: value.claimedAtOffset === undefined ? record.offset : BigInt(value.claimedAtOffset),
+    });
+  }
+
+  #put(key: string, entry: LoggedEntry): Applied {
+    const sessionKey = keyOf(entry.identity);
+    const known = this.#sessions.get(sessionKey);
+    if (known?.current === undefined) {
+      this.#sessions.set(sessionKey, { current: entry, dominated: known?.dominated });
+      return { kind: 'changed', identity: entry.identity };
+    }
+    const { current } = known;
+    if (isSameClaim(entry, current)) {
+      // A claim sent twice, or read again: its place is that of its first record.
+      const claimedAtOffset = smaller(entry.claimedAtOffset, current.claimedAtOffset);
+      known.current = { ...entry, claimedAtOffset };
+      return { kind: 'changed', identity: entry.identity };
+    }
+    known.dominated ??= new Set();
+    if (!supersedes(entry, current)) {
+      known.dominated.add(key);
+      return { kind: 'unchanged' };
+    }
+    known.dominated.add(keyOfEntry(current));
+    known.dominated.delete(key);
+    known.current = entry;
+    return { kind: 'changed', identity: entry.identity };
+  }
+
+  #remove(identity: LoggedIdentity, key: string): Applied {
+    const sessionKey = keyOf(identity);
+    const known = this.#sessions.get(sessionKey);
+    if (known === undefined) return { kind: 'unchanged' };
+    if (known.dominated?.delete(key) === true && known.dominated.size === 0) known.dominated = undefined;
+    const { current } = known;
+    const isCurrent = current !== undefined && keyOfEntry(current) === key;
+    if (isCurrent) known.current = undefined;
+    if (known.current === undefined && known.dominated === undefined) this.#sessions.delete(sessionKey);
+    return isCurrent ? { kind: 'changed', identity } : { kind: 'unchanged' };
+  }
+}
+
+function keyOfEntry(entry: LoggedEntry): string {
+  return encodeKey(entry.identity, entry).toString();
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+/** Groups and names may hold any text: the length says where one ends. */
+function keyOf({ group, name }: LoggedIdentity): string {
+  return `${group.length}:${group}${name}`;
+}

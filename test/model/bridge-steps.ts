@@ -1,0 +1,353 @@
+/** What bridges, their log and their group do in the model. */
+import { ADOPTION_WAIT_MS, type Origin, type Ownership } from '@causeway/bridge/consumers/ownership.ts';
+import type { Step } from './explorer.ts';
+import { foldLog, type Protocol } from './protocol.ts';
+import {
+  type BridgeNumber,
+  type BridgeState,
+  type Holding,
+  letter,
+  NEVER_TICKS,
+  ownershipOf,
+  type Rec,
+  type State,
+  type Work,
+} from './session-state.ts';
+
+/** The model's clock moves by as much as an adopter waits: what is asked in one tick does not count in the next. */
+const TICK_MS = ADOPTION_WAIT_MS;
+
+type Answer =
+  | { kind: 'records'; position: number; epoch: number; id: string }
+  | { kind: 'deleted' }
+  | { kind: 'notFound' }
+  | { kind: 'misdirected'; owner: BridgeNumber };
+
+export interface Rules {
+  protocol: Protocol;
+  isMember: boolean;
+  hasGateways: boolean;
+  /** How an answer reaches whoever asked; called when the asker still waits. */
+  answered: (state: State, bridge: BridgeNumber, answer: Answer) => { next: State; violation: string | undefined };
+}
+
+export function bridgeSteps(state: State, rules: Rules): Step<State>[] {
+  const steps = state.bridges.flatMap((bridge, number) =>
+    bridge.status === 'up' ? new BridgeSteps(state, number, bridge, rules).all() : [],
+  );
+  const isTickUseful = state.bridges.some(
+    ({ confirmedTicks, asked, work }) =>
+      confirmedTicks < NEVER_TICKS || (asked?.ageTicks ?? NEVER_TICKS) < NEVER_TICKS || (work?.waitTicks ?? 0) > 0,
+  );
+  if (isTickUseful) steps.push(inside('time passes', tick(state)));
+  for (const record of new Set(state.writes)) {
+    steps.push(inside(`the log stores ${describe(record)} at ${state.log.length}`, stored(state, record)));
+  }
+  return steps;
+}
+
+class BridgeSteps {
+  readonly #state: State;
+  readonly #number: BridgeNumber;
+  readonly #bridge: BridgeState;
+  readonly #rules: Rules;
+
+  /** One step each: what a bridge does between two awaits. */
+  constructor(state: State, number: BridgeNumber, bridge: BridgeState, rules: Rules) {
+    this.#state = state;
+    this.#number = number;
+    this.#bridge = bridge;
+    this.#rules = rules;
+  }
+
+  all(): Step<State>[] {
+    const { asked, holding, work } = this.#bridge;
+    const { member } = this.#state;
+    const steps: Step<State>[] = [];
+    if (asked === undefined && this.#isAskingUseful())
+      steps.push(this.#step('asks for the end of the log', this.#asking({})));
+    if (asked !== undefined) steps.push(this.#looks(asked));
+    if (holding !== undefined && this.#rules.isMember && member !== holding.id) {
+      steps.push(this.#step('is told by a heartbeat that it is fenced', this.#dropped({})));
+    }
+    if (work !== undefined) steps.push(...this.#works(work));
+    return steps;
+  }
+
+  /** A bridge asks all the time; it matters where there is something to read, or a confirmation is needed. */
+  #isAskingUseful(): boolean {
+    const { holding, work, confirmedTicks, read } = this.#bridge;
+    if (holding !== undefined && read < this.#state.log.length) return true;
+    const isNeeding = work?.step === 'joining' || work?.step === 'serving' || work?.step === 'answering';
+    return isNeeding && confirmedTicks > 0;
+  }
+
+  #works(work: Work): Step<State>[] {
+    const { holding, asked } = this.#bridge;
+    if (work.isAbandoned && ['received', 'serving', 'answering'].includes(work.step)) {
+      const gone = this.#step('notices that nobody waits', this.#with({ work: undefined }));
+      return [gone, ...this.#proceeds(work, holding)];
+    }
+    // A question that is on its way was asked too early to tell what was asked since.
+    if ((work.step === 'stored' || work.step === 'received') && asked !== undefined && !this.#isServing()) return [];
+    return this.#proceeds(work, holding);
+  }
+
+  #proceeds(work: Work, holding: Holding | undefined): Step<State>[] {
+    switch (work.step) {
+      case 'received':
+        if (this.#isServing()) return [this.#step('holds the session', this.#working({ step: 'serving' }))];
+        return [this.#step('asks for the end of the log, for the request', this.#asking({ step: 'reading' }))];
+      case 'stored':
+        if (!this.#rules.protocol.isReadBack) {
+          return [
+            this.#step('takes its claim for won', this.#won(this.#state, { ...this.#bridge, confirmedTicks: 0 }, work)),
+          ];
+        }
+        return [this.#step('asks for the end of the log, for its claim', this.#asking({ step: 'readingBack' }))];
+      case 'joining':
+        return this.#joins(work);
+      case 'serving':
+        return holding === undefined ? [] : this.#serves(work, holding);
+      case 'answering':
+        return holding === undefined ? [] : this.#answers(work, holding);
+      default:
+        return [];
+    }
+  }
+
+  #isServing(): boolean {
+    const entry = this.#entry(this.#bridge.read);
+    const { holding } = this.#bridge;
+    return holding !== undefined && this.#rules.protocol.decideHolding(ownershipOf(entry), holding).kind === 'keep';
+  }
+
+  #asking(change: Partial<Work>): State {
+    const { work } = this.#bridge;
+    return this.#with({
+      asked: { end: this.#state.log.length, ageTicks: 0 },
+      work: work === undefined ? undefined : { ...work, ...change },
+    });
+  }
+
+  /** The answer about the log's end is looked at, with all records up to it. */
+  #looks(asked: { end: number; ageTicks: number }): Step<State> {
+    const { protocol } = this.#rules;
+    const read = Math.max(this.#bridge.read, asked.end);
+    const confirmedTicks = protocol.isDatedByQuestion ? asked.ageTicks : 0;
+    let bridge: BridgeState = { ...this.#bridge, asked: undefined, read, confirmedTicks };
+    const entry = this.#entry(read);
+    if (bridge.holding !== undefined && protocol.decideHolding(ownershipOf(entry), bridge.holding).kind !== 'keep') {
+      bridge = without(bridge);
+    }
+    const label = `reads the log up to ${read}`;
+    const { work } = bridge;
+    if (work?.step === 'reading') return this.#decides(label, bridge, work, entry);
+    if (work?.step === 'readingBack') {
+      const hasWon = protocol.hasWon(ownershipOf(entry), new Set([work.claim?.id ?? '']));
+      if (!hasWon) return this.#decides(`${label}, has lost`, bridge, { ...work, hasLost: true }, entry);
+      if (work.claim?.state === 'deleted') return this.#ends(label, bridge);
+      return this.#step(`${label}, has won`, this.#won(this.#state, bridge, work));
+    }
+    if (work?.step === 'joining' && entry?.id !== work.claim?.id) {
+      return this.#decides(`${label}, has lost since`, bridge, { ...work, hasLost: true }, entry);
+    }
+    return this.#step(label, this.#put(this.#state, bridge));
+  }
+
+  #decides(label: string, bridge: BridgeState, work: Work, entry: Rec | undefined): Step<State> {
+    const { protocol, hasGateways } = this.#rules;
+    const origin: Origin = hasGateways ? { via: 'gateway', failedOwners: work.failed.map(letter) } : { via: 'client' };
+    const decision = protocol.decideRequest({
+      ...{ self: letter(this.#number), origin, isOwnerGone: false, hasLost: work.hasLost },
+      entry: ownershipOf(entry),
+      holding: bridge.holding,
+    });
+    switch (decision.kind) {
+      case 'serve':
+        return this.#step(
+          `${label}, holds the session`,
+          this.#put(this.#state, { ...bridge, work: { ...work, step: 'serving' } }),
+        );
+      case 'notFound':
+        return this.#answer(`${label}, answers 404`, bridge, { kind: 'notFound' });
+      case 'misdirected': {
+        const owner = decision.owner.charCodeAt(0) - 65;
+        return this.#answer(`${label}, answers 421 with ${decision.owner}`, bridge, { kind: 'misdirected', owner });
+      }
+      default: {
+        const claim = this.#claim(decision.epoch, 'held');
+        const waitTicks = Math.ceil(protocol.adoptionWaitMs(ownershipOf(entry)) / TICK_MS);
+        const next = { ...bridge, work: { ...work, step: 'claiming', claim, waitTicks } as const };
+        return this.#step(
+          `${label}, sends the claim of epoch ${claim.epoch}`,
+          this.#writing(this.#put(this.#state, next), claim),
+        );
+      }
+    }
+  }
+
+  #won(state: State, bridge: BridgeState, work: Work): State {
+    const position = this.#rules.protocol.isPositionedAfterJoin ? undefined : state.committed;
+    return this.#put(state, { ...bridge, work: { ...work, step: 'joining', position } });
+  }
+
+  #joins(work: Work): Step<State>[] {
+    const { claim, waitTicks } = work;
+    if (claim === undefined || waitTicks > 0) return [];
+    if (!this.#isConfirmed()) return [];
+    const position = work.position ?? this.#state.committed;
+    const holding = { epoch: claim.epoch, id: claim.id, position, isDelivered: false };
+    const next = this.#with({
+      holding,
+      work: { ...work, step: 'serving', claim: undefined, waitTicks: 0, position: undefined },
+    });
+    return [this.#step(`joins the group and begins at ${position}`, { ...next, member: claim.id })];
+  }
+
+  #serves(work: Work, holding: Holding): Step<State>[] {
+    if (holding.isDelivered) return this.#commits(holding);
+    if (work.op === 'poll')
+      return [this.#step(`fetches record ${holding.position}`, this.#working({ step: 'answering' }))];
+    if (!this.#rules.protocol.isDeletedByClaim) {
+      return [this.#ends('removes the session', without(this.#bridge), { ...this.#state, log: [] })];
+    }
+    const claim = this.#claim(holding.epoch + 1, 'deleted');
+    const next = this.#working({ step: 'claiming', claim, waitTicks: 0 });
+    return [this.#step('sends the claim that ends the session', this.#writing(next, claim))];
+  }
+
+  #commits(holding: Holding): Step<State>[] {
+    const { isMember } = this.#rules;
+    if (isMember && this.#state.member !== holding.id) {
+      return [this.#step('is told by its commit that it is fenced', this.#dropped({}))];
+    }
+    if (!isMember && !this.#isConfirmed()) return [];
+    const next = this.#with({ holding: { ...holding, isDelivered: false } });
+    return [this.#step(`commits ${holding.position}`, { ...next, committed: holding.position })];
+  }
+
+  #answers(work: Work, holding: Holding): Step<State>[] {
+    if (!this.#isConfirmed()) return [];
+    const { position, epoch, id } = holding;
+    const { acknowledged } = this.#state;
+    const label = `answers with record ${position}`;
+    // Nobody hears it, and the position stays; that it was answered at all may be wrong.
+    const moved = work.isAbandoned ? holding : { ...holding, position: position + 1, isDelivered: true };
+    const step = this.#answer(label, { ...this.#bridge, holding: moved }, { kind: 'records', position, epoch, id });
+    const late = `${letter(this.#number)} answers with records in epoch ${epoch} after the adoption of epoch ${acknowledged.epoch} was acknowledged`;
+    const isLate = epoch < acknowledged.epoch || (epoch === acknowledged.epoch && id !== acknowledged.id);
+    const isOver = this.#state.isDeleted
+      ? `${letter(this.#number)} answers with records of a deleted session`
+      : undefined;
+    return [{ ...step, violation: isLate ? late : (isOver ?? step.violation) }];
+  }
+
+  #ends(label: string, bridge: BridgeState, state = this.#state): Step<State> {
+    const step = this.#answer(
+      `${label}, answers that the session is deleted`,
+      without(bridge),
+      { kind: 'deleted' },
+      state,
+    );
+    return { ...step, next: { ...step.next, member: '' } };
+  }
+
+  #answer(label: string, bridge: BridgeState, answer: Answer, state = this.#state): Step<State> {
+    const isHeard = bridge.work?.isAbandoned === false;
+    const done = this.#put(state, { ...bridge, work: undefined });
+    if (!isHeard) return this.#step(`${label}, which nobody waits for`, done);
+    const { next, violation } = this.#rules.answered(done, this.#number, answer);
+    return { ...this.#step(label, next), violation };
+  }
+
+  #isConfirmed(): boolean {
+    const now = this.#bridge.confirmedTicks * TICK_MS;
+    return this.#rules.protocol.isConfirmed({ monotonicMs: 0, wallMs: 0 }, { monotonicMs: now, wallMs: now });
+  }
+
+  #claim(epoch: number, state: Ownership['state']): Rec {
+    const { log, writes } = this.#state;
+    const name = `${letter(this.#number)}${epoch}`;
+    const sameCount = [...log, ...writes].filter(({ id }) => id.startsWith(name)).length;
+    const id = sameCount === 0 ? name : `${name}.${sameCount}`;
+    return { epoch, id, owner: this.#number, state, claimedAt: undefined };
+  }
+
+  #writing(state: State, record: Rec): State {
+    return { ...state, writes: [...state.writes, record] };
+  }
+
+  #dropped(change: Partial<BridgeState>): State {
+    return this.#put(this.#state, { ...without(this.#bridge), ...change });
+  }
+
+  #entry(read: number): Rec | undefined {
+    return foldLog(
+      this.#rules.protocol,
+      this.#state.log.slice(0, read).map((record, offset) => ({ record, offset })),
+    );
+  }
+
+  #working(change: Partial<Work>): State {
+    const { work } = this.#bridge;
+    return this.#with({ work: work === undefined ? undefined : { ...work, ...change } });
+  }
+
+  #with(change: Partial<BridgeState>): State {
+    return this.#put(this.#state, { ...this.#bridge, ...change });
+  }
+
+  #put(state: State, bridge: BridgeState): State {
+    // Without session and request, nothing depends on what was read before: it is read again.
+    const isIdle = bridge.holding === undefined && bridge.work === undefined;
+    const forgotten = isIdle ? { ...bridge, read: 0, asked: undefined, confirmedTicks: NEVER_TICKS } : bridge;
+    return { ...state, bridges: state.bridges.with(this.#number, forgotten) };
+  }
+
+  #step(label: string, next: State): Step<State> {
+    return inside(`${letter(this.#number)} ${label}`, next);
+  }
+}
+
+/** Nothing of the session is left; a request that is served has lost it. */
+function without(bridge: BridgeState): BridgeState {
+  const { work } = bridge;
+  const isOver = work?.step === 'serving' || work?.step === 'answering';
+  return { ...bridge, holding: undefined, work: isOver ? { ...work, step: 'received', hasLost: true } : work };
+}
+
+function stored(state: State, record: Rec): State {
+  const bridges = state.bridges.map((bridge) => {
+    const { work } = bridge;
+    const isWaiting = work?.step === 'claiming' && work.claim?.id === record.id;
+    return isWaiting ? { ...bridge, work: { ...work, step: 'stored' as const } } : bridge;
+  });
+  const at = state.writes.indexOf(record);
+  return { ...state, bridges, log: [...state.log, record], writes: state.writes.toSpliced(at, 1) };
+}
+
+function tick(state: State): State {
+  const older = (ticks: number): number => Math.min(NEVER_TICKS, ticks + 1);
+  const fewer = (ticks: number): number => Math.max(0, ticks - 1);
+  const bridges = state.bridges.map((bridge) => {
+    const { asked, work, confirmedTicks } = bridge;
+    return {
+      ...bridge,
+      confirmedTicks: older(confirmedTicks),
+      asked: asked && { ...asked, ageTicks: older(asked.ageTicks) },
+      // The wait begins when the claim was read back.
+      work: work?.step === 'joining' ? { ...work, waitTicks: fewer(work.waitTicks) } : work,
+    };
+  });
+  return { ...state, bridges };
+}
+
+function describe({ epoch, owner, state }: Rec): string {
+  const what = state === 'held' ? 'claim' : state === 'released' ? 'release' : 'end';
+  return `${letter(owner)}'s ${what} of epoch ${epoch}`;
+}
+
+function inside(label: string, next: State): Step<State> {
+  return { label, next, isOutside: false };
+}

@@ -1,0 +1,59 @@
+/** The rules that the model follows: the bridge's own decision functions, and the order in which it acts on them. */
+import {
+  adoptionWaitMs,
+  decideHolding,
+  decideRequest,
+  hasWon,
+  isConfirmed,
+} from '@causeway/bridge/consumers/ownership.ts';
+import { supersedes } from '@causeway/bridge/kafka/session-entry.ts';
+import type { Rec } from './session-state.ts';
+
+export interface Protocol {
+  decideRequest: typeof decideRequest;
+  decideHolding: typeof decideHolding;
+  hasWon: typeof hasWon;
+  adoptionWaitMs: typeof adoptionWaitMs;
+  isConfirmed: typeof isConfirmed;
+  supersedes: typeof supersedes;
+  /** What compaction keeps the last record of. */
+  keyOf: (record: Rec) => string;
+  /** Whether a claim is read back before its bridge joins. */
+  isReadBack: boolean;
+  /** Whether a confirmation is dated by its question, and not by when the answer was looked at. */
+  isDatedByQuestion: boolean;
+  /** Whether committed positions are asked for after joining. */
+  isPositionedAfterJoin: boolean;
+  /** Whether a session is ended by a claim, and not by removing it. */
+  isDeletedByClaim: boolean;
+}
+
+export const PROTOCOL: Protocol = {
+  ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes },
+  keyOf: ({ id }) => id,
+  ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterJoin: true, isDeletedByClaim: true },
+};
+
+/** The record that counts of those, in the order of the log; the rest of a log may be missing, offsets stay. */
+export function foldLog(
+  { supersedes }: Pick<Protocol, 'supersedes'>,
+  log: readonly { record: Rec; offset: number }[],
+): Rec | undefined {
+  let current: Rec | undefined;
+  let place: { epoch: number; id: string; claimedAtOffset: bigint } | undefined;
+  for (const { record, offset } of log) {
+    const { epoch, id } = record;
+    const candidate = { epoch, id, claimedAtOffset: BigInt(record.claimedAt ?? offset) };
+    if (place !== undefined && place.id !== id && !supersedes(candidate, place)) continue;
+    current = record;
+    place = candidate;
+  }
+  return current;
+}
+
+/** What compaction leaves at most compacted: the last record of each key. */
+export function compacted({ keyOf }: Pick<Protocol, 'keyOf'>, log: readonly Rec[]): { record: Rec; offset: number }[] {
+  const placed = log.map((record, offset) => ({ record, offset }));
+  const last = new Map(placed.map(({ record, offset }) => [keyOf(record), offset]));
+  return placed.filter(({ record, offset }) => last.get(keyOf(record)) === offset);
+}

@@ -1,0 +1,229 @@
+/** The whole model: bridges, and around them gateways that believe, a client that asks again, and everything that fails. */
+
+import { bridgeSteps, type Rules } from './bridge-steps.ts';
+import type { Model, Step } from './explorer.ts';
+import { compacted, foldLog, type Protocol } from './protocol.ts';
+import {
+  type Bounds,
+  type BridgeNumber,
+  type BridgeState,
+  type Fault,
+  initialState,
+  letter,
+  NEVER_TICKS,
+  type State,
+} from './session-state.ts';
+
+export function sessionModel(protocol: Protocol, bounds: Bounds): Model<State> {
+  const hasGateways = bounds.gatewayCount > 0;
+  const rules: Rules = { protocol, isMember: bounds.isMember, hasGateways, answered };
+  return {
+    initial: initialState(bounds),
+    steps: (state) => [
+      ...clientSteps(state, bounds),
+      ...gatewaySteps(state, bounds),
+      ...bridgeSteps(state, rules),
+      ...outsideSteps(state, bounds),
+      ...releaseSteps(state, bounds),
+    ],
+    violation: (state) => wrong(state, protocol, bounds),
+    mustSettle: ({ request, bridges }) => request !== undefined && bridges.some(({ status }) => status === 'up'),
+    isSettled: ({ request }) => request === undefined,
+  };
+}
+
+/** What is wrong with a state as a whole. */
+function wrong(state: State, protocol: Protocol, { faultCount, gatewayCount }: Bounds): string | undefined {
+  const entry = foldLog(protocol, placed(state));
+  if (state.isDeleted && entry?.state !== 'deleted') return 'a deleted session is back';
+  const kept = foldLog(protocol, compacted(protocol, state.log));
+  if (kept?.id !== entry?.id || kept?.state !== entry?.state) {
+    return `compaction turns the owner of epoch ${entry?.epoch} into that of epoch ${kept?.epoch}`;
+  }
+  const claimCount = new Set([...state.log, ...state.writes].filter(({ state: s }) => s === 'held').map(({ id }) => id))
+    .size;
+  const faultsSeen = faultCount - state.faultsLeft;
+  const most = 1 + faultsSeen * (gatewayCount === 0 ? MOST_CLAIMS_A_FAULT_WITHOUT_GATEWAY : MOST_CLAIMS_A_FAULT);
+  if (claimCount > most) return `the session bounces: ${claimCount} claims after ${faultsSeen} faults`;
+  return undefined;
+}
+
+/** A fault may make two bridges adopt at once. */
+const MOST_CLAIMS_A_FAULT = 2;
+/** A client that goes from one bridge to the next takes its consumer along, also with what it asked before. */
+const MOST_CLAIMS_A_FAULT_WITHOUT_GATEWAY = 4;
+
+function placed({ log }: State) {
+  return log.map((record, offset) => ({ record, offset }));
+}
+
+function clientSteps(state: State, { isDeleting }: Bounds): Step<State>[] {
+  const { request, pollsLeft, nextGateway, gateways, isDeleted } = state;
+  if (request !== undefined || pollsLeft === 0) return [];
+  const asks = (op: 'poll' | 'delete'): Step<State> => ({
+    label: `the client asks gateway ${nextGateway} to ${op}`,
+    isOutside: false,
+    next: {
+      ...state,
+      request: { op, gateway: nextGateway, at: undefined, isTaken: false, failed: [] },
+      nextGateway: (nextGateway + 1) % gateways.length,
+      pollsLeft: pollsLeft - 1,
+    },
+  });
+  return isDeleting && !isDeleted ? [asks('poll'), asks('delete')] : [asks('poll')];
+}
+
+function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<State>[] {
+  const { request } = state;
+  if (request === undefined) return [];
+  if (request.at === undefined) return [sends(state, request.gateway)];
+  const bridge = state.bridges[request.at];
+  if (bridge === undefined) return [];
+  const steps: Step<State>[] = [];
+  if (!request.isTaken && bridge.status === 'up' && bridge.work === undefined) {
+    const { op, failed } = request;
+    const work = {
+      ...{ op, failed, isAbandoned: false, step: 'received' as const },
+      ...{ claim: undefined, waitTicks: 0, hasLost: false, position: undefined },
+    };
+    const taken = withBridge(state, request.at, { ...bridge, work });
+    const label = `${letter(request.at)} takes the request${failed.length > 0 ? `, which says that ${failed.map(letter)} failed` : ''}`;
+    steps.push({ label, isOutside: false, next: { ...taken, request: { ...request, isTaken: true } } });
+  }
+  const who = gatewayCount > 0 ? `gateway ${request.gateway}` : 'the client';
+  if (bridge.status !== 'up') {
+    steps.push({ label: `${who} gives ${letter(request.at)} up`, isOutside: false, next: givenUp(state, request.at) });
+  } else if (state.faultsLeft > 0 && faults.includes('giveUp')) {
+    const next = { ...givenUp(state, request.at), faultsLeft: state.faultsLeft - 1 };
+    steps.push({ label: `${who} wrongly gives ${letter(request.at)} up`, isOutside: true, next });
+  }
+  return steps;
+}
+
+/** To the owner that it remembers, or to its first choice, of those that it believes to be up. */
+function sends(state: State, number: number): Step<State> {
+  const gateway = state.gateways[number];
+  if (gateway === undefined || state.request === undefined) throw new TypeError('no such gateway');
+  const believed = gateway.isDown.includes(false) ? gateway : { ...gateway, isDown: gateway.isDown.map(() => false) };
+  const { remembered, isDown } = believed;
+  const order = isDown.map((_, index) => (index + number) % isDown.length);
+  const isRememberedUp = remembered !== undefined && isDown[remembered] === false;
+  const at = isRememberedUp ? remembered : order.find((bridge) => isDown[bridge] === false);
+  if (at === undefined) throw new TypeError('no target');
+  const next = { ...state, gateways: state.gateways.with(number, believed) };
+  return { label: `gateway ${number} chooses ${letter(at)}`, isOutside: false, next: sentTo(next, at, []) };
+}
+
+/** A connection to a dead bridge is refused at once. */
+function sentTo(state: State, at: BridgeNumber, failed: readonly BridgeNumber[]): State {
+  const { request } = state;
+  if (request === undefined) return state;
+  const sent = { ...state, request: { ...request, at, failed, isTaken: false } };
+  return state.bridges[at]?.status === 'dead' ? givenUp(sent, at) : sent;
+}
+
+function givenUp(state: State, at: BridgeNumber): State {
+  const { request, gateways, bridges } = state;
+  const [bridge, gateway] = [bridges[at], gateways[request?.gateway ?? 0]];
+  if (request === undefined || bridge === undefined || gateway === undefined) return state;
+  const abandoned = request.isTaken && bridge.work !== undefined ? { ...bridge.work, isAbandoned: true } : bridge.work;
+  return {
+    ...withBridge(state, at, { ...bridge, work: abandoned }),
+    request: { ...request, at: undefined, isTaken: false, failed: [] },
+    gateways: gateways.with(request.gateway, { ...gateway, isDown: gateway.isDown.with(at, true) }),
+  };
+}
+
+const answered: Rules['answered'] = (state, bridge, answer) => {
+  const { request, gateways } = state;
+  const gateway = gateways[request?.gateway ?? 0];
+  if (request === undefined || gateway === undefined) throw new TypeError('nobody asked');
+  const remembering = (owner: BridgeNumber): State => ({
+    ...state,
+    gateways: gateways.with(request.gateway, { ...gateway, remembered: owner }),
+  });
+  const done = { ...remembering(bridge), request: undefined };
+  switch (answer.kind) {
+    case 'misdirected': {
+      const next = remembering(answer.owner);
+      const isUp = gateway.isDown[answer.owner] === false;
+      const redirected = isUp ? sentTo(next, answer.owner, []) : sentTo(next, bridge, [answer.owner]);
+      return { next: redirected, violation: undefined };
+    }
+    case 'deleted':
+      return { next: { ...done, isDeleted: true }, violation: undefined };
+    case 'notFound': {
+      // A delete whose answer was lost says so too.
+      const isOver =
+        state.isDeleted || state.log.length === 0 || state.log.some((record) => record.state === 'deleted');
+      return { next: done, violation: isOver ? undefined : 'a session that lives was not found' };
+    }
+    default: {
+      const { position, epoch, id } = answer;
+      const { received } = state;
+      let violation: string | undefined;
+      if (position > received) violation = `record ${received} is lost: the client got ${position}`;
+      if (position < received - 1) violation = `the client has ${received}, and gets ${position} again`;
+      return { next: { ...done, received: position + 1, acknowledged: { epoch, id } }, violation };
+    }
+  }
+};
+
+/** SIGTERM: commits, releases the session and ends. */
+function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[] {
+  if (state.faultsLeft === 0 || !faults.includes('end')) return [];
+  return state.bridges.flatMap((bridge, number) => {
+    const { holding, status, work } = bridge;
+    if (status !== 'up' || holding === undefined || work !== undefined) return [];
+    const claimedAt = state.log.findIndex(({ id }) => id === holding.id);
+    const release = { epoch: holding.epoch, id: holding.id, owner: number, state: 'released' as const, claimedAt };
+    const mayCommit = isMember ? state.member === holding.id : bridge.confirmedTicks === 0;
+    return {
+      label: `${letter(number)} ends in order`,
+      isOutside: true,
+      next: {
+        ...withBridge(state, number, DEAD),
+        committed: mayCommit ? holding.position : state.committed,
+        ...{ writes: [...state.writes, release], faultsLeft: state.faultsLeft - 1 },
+      },
+    };
+  });
+}
+
+const DEAD: BridgeState = {
+  ...{ status: 'dead', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS, holding: undefined, work: undefined },
+};
+
+function outsideSteps(state: State, { faults }: Bounds): Step<State>[] {
+  const steps: Step<State>[] = [];
+  const add = (label: string, next: State, fault?: Fault): void => {
+    const cost = fault === undefined ? 0 : 1;
+    if (state.faultsLeft >= cost && (fault === undefined || faults.includes(fault))) {
+      steps.push({ label, isOutside: true, next: { ...next, faultsLeft: state.faultsLeft - cost } });
+    }
+  };
+  state.bridges.forEach((bridge, number) => {
+    const name = letter(number);
+    if (bridge.status === 'up') {
+      add(`${name} dies`, broken(withBridge(state, number, DEAD), number), 'die');
+      add(`${name} freezes`, withBridge(state, number, { ...bridge, status: 'frozen' }), 'freeze');
+    }
+    if (bridge.status === 'frozen') add(`${name} goes on`, withBridge(state, number, { ...bridge, status: 'up' }));
+    if (bridge.status === 'dead') add(`${name} is started again`, withBridge(state, number, { ...DEAD, status: 'up' }));
+    state.gateways.forEach((gateway, index) => {
+      if (bridge.status !== 'up' || gateway.isDown[number] !== true) return;
+      const gateways = state.gateways.with(index, { ...gateway, isDown: gateway.isDown.with(number, false) });
+      add(`gateway ${index} sees that ${name} is up`, { ...state, gateways });
+    });
+  });
+  return steps;
+}
+
+/** The connections of a bridge that dies break. */
+function broken(state: State, number: BridgeNumber): State {
+  return state.request?.at === number ? givenUp(state, number) : state;
+}
+
+function withBridge(state: State, number: BridgeNumber, bridge: BridgeState): State {
+  return { ...state, bridges: state.bridges.with(number, bridge) };
+}

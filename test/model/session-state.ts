@@ -1,0 +1,135 @@
+/** What the model of the ownership protocol consists of: one session, its log, its group, bridges, gateways and a client. */
+import type { Ownership } from '@causeway/bridge/consumers/ownership.ts';
+
+export type BridgeNumber = number;
+
+/** A record of the log; its offset is its place. */
+export interface Rec {
+  epoch: number;
+  id: string;
+  owner: BridgeNumber;
+  state: Ownership['state'];
+  /** `undefined` in a claim's first record. */
+  claimedAt: number | undefined;
+}
+
+export interface Holding {
+  epoch: number;
+  id: string;
+  /** The next offset to deliver. */
+  position: number;
+  /** Whether the last answer's batch is not committed yet. */
+  isDelivered: boolean;
+}
+
+/** A request that a bridge works on. */
+export interface Work {
+  op: 'poll' | 'delete';
+  failed: readonly BridgeNumber[];
+  /** Whoever sent it waits no more. */
+  isAbandoned: boolean;
+  step: 'received' | 'reading' | 'claiming' | 'stored' | 'readingBack' | 'joining' | 'serving' | 'answering';
+  claim: Rec | undefined;
+  /** Until it may join, after its claim was read back. */
+  waitTicks: number;
+  /** Whether it saw the session go to another bridge. */
+  hasLost: boolean;
+  /** Found too early, where a mutation does so. */
+  position: number | undefined;
+}
+
+export interface BridgeState {
+  status: 'up' | 'frozen' | 'dead';
+  /** Records of the log that it has read. */
+  read: number;
+  /** A question for the log's end, on its way or answered and not looked at yet. */
+  asked: { end: number; ageTicks: number } | undefined;
+  /** Since its newest confirmation was asked for. */
+  confirmedTicks: number;
+  holding: Holding | undefined;
+  work: Work | undefined;
+}
+
+export interface GatewayState {
+  remembered: BridgeNumber | undefined;
+  /** What it believes, which may be wrong. */
+  isDown: readonly boolean[];
+}
+
+export interface Request {
+  op: 'poll' | 'delete';
+  gateway: number;
+  /** Where the gateway sent it; `undefined` while it chooses. */
+  at: BridgeNumber | undefined;
+  /** Whether the bridge has begun. */
+  isTaken: boolean;
+  failed: readonly BridgeNumber[];
+}
+
+export interface State {
+  log: readonly Rec[];
+  /** Writes on their way to the log, whatever became of their bridges. */
+  writes: readonly Rec[];
+  /** Whose claim the group knows as its static member. */
+  member: string;
+  committed: number;
+  bridges: readonly BridgeState[];
+  gateways: readonly GatewayState[];
+  request: Request | undefined;
+  nextGateway: number;
+  pollsLeft: number;
+  /** The offset after the last batch that the client got. */
+  received: number;
+  /** The newest claim whose owner has answered with records. */
+  acknowledged: { epoch: number; id: string };
+  isDeleted: boolean;
+  faultsLeft: number;
+}
+
+/** No confirmation at all: older than any that counts. */
+export const NEVER_TICKS = 1;
+
+const FIRST: Rec = { epoch: 1, id: 'A1', owner: 0, state: 'held', claimedAt: undefined };
+
+/** A bridge dies, freezes, ends in order; a gateway gives up a bridge that is well. */
+export type Fault = 'die' | 'freeze' | 'end' | 'giveUp';
+
+export interface Bounds {
+  bridgeCount: number;
+  /** 0: the client talks to the bridges itself. */
+  gatewayCount: number;
+  pollCount: number;
+  faultCount: number;
+  /** Whether the session is a member of its group, or chose its partitions itself. */
+  isMember: boolean;
+  isDeleting: boolean;
+  /** What goes wrong, `faultCount` times in all. Bridges that froze go on, and those that died are started again, at any time. */
+  faults: readonly Fault[];
+}
+
+/** The first bridge has created the session and serves it; the others know nothing. */
+export function initialState({ bridgeCount, gatewayCount, pollCount, faultCount }: Bounds): State {
+  const idle: BridgeState = {
+    ...{ status: 'up', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS, holding: undefined, work: undefined },
+  };
+  const holding: Holding = { epoch: 1, id: FIRST.id, position: 0, isDelivered: false };
+  const bridges = Array.from({ length: bridgeCount }, () => idle);
+  bridges[0] = { ...idle, read: 1, confirmedTicks: 0, holding };
+  const isDown = bridges.map(() => false);
+  return {
+    ...{ log: [FIRST], writes: [], member: FIRST.id, committed: 0, bridges },
+    gateways: Array.from({ length: Math.max(1, gatewayCount) }, () => ({ remembered: undefined, isDown })),
+    ...{ request: undefined, nextGateway: 0, pollsLeft: pollCount, received: 0 },
+    ...{ acknowledged: { epoch: 1, id: FIRST.id }, isDeleted: false, faultsLeft: faultCount },
+  };
+}
+
+/** As the bridge's decision functions see a record. */
+export function ownershipOf(record: Rec | undefined): Ownership | undefined {
+  return record && { ...record, owner: letter(record.owner) };
+}
+
+/** `A`, `B`, … */
+export function letter(bridge: BridgeNumber): string {
+  return String.fromCharCode(65 + bridge);
+}

@@ -1,0 +1,106 @@
+/** The ownership of sessions, explored: nothing goes wrong with it, and every rule of it is needed. */
+import { decideRequest } from '@causeway/bridge/consumers/ownership.ts';
+import { describe, expect, test } from 'vitest';
+import { describeExploration, explore } from './model/explorer.ts';
+import { PROTOCOL, type Protocol } from './model/protocol.ts';
+import { sessionModel } from './model/session-model.ts';
+import type { Bounds } from './model/session-state.ts';
+
+const BOUNDS: Bounds = {
+  ...{ bridgeCount: 2, gatewayCount: 2, pollCount: 3, faultCount: 1 },
+  ...{ isMember: true, isDeleting: false, faults: ['die', 'freeze', 'end', 'giveUp'] },
+};
+
+describe('one owner answers, nothing is lost, and every request is answered in the end', () => {
+  test.each<[what: string, bounds: Partial<Bounds>]>([
+    ['two gateways in turn', {}],
+    ['partitions that the client chose', { isMember: false }],
+    ['a session that is deleted stays deleted', { isDeleting: true, pollCount: 2 }],
+    ['a client without a gateway', { gatewayCount: 0 }],
+    ['partitions that a client without a gateway chose', { gatewayCount: 0, isMember: false, pollCount: 2 }],
+    ['three bridges', { bridgeCount: 3, pollCount: 2 }],
+    [
+      'two bridges that are given up wrongly or freeze',
+      { gatewayCount: 1, pollCount: 2, faultCount: 2, faults: ['freeze', 'giveUp'] },
+    ],
+  ])('%s', (_what, bounds) => {
+    const result = explore(sessionModel(PROTOCOL, { ...BOUNDS, ...bounds }));
+    expect(describeExploration(result)).toMatch(/^\d+ states, \d+ steps: nothing wrong$/);
+    expect(result.stateCount).toBeGreaterThan(1000);
+  });
+});
+
+describe('each rule is needed: without it the model finds the way to', () => {
+  interface Mutation {
+    without: string;
+    protocol: Partial<Protocol>;
+    bounds?: Partial<Bounds>;
+    finds: RegExp;
+  }
+  test.each<Mutation>([
+    {
+      without: 'asking Kafka before an answer',
+      protocol: { isConfirmed: () => true },
+      finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
+    },
+    {
+      without: 'dating what Kafka said by the question',
+      protocol: { isDatedByQuestion: false },
+      finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
+    },
+    {
+      without: 'waiting for the old owner to notice',
+      protocol: { adoptionWaitMs: () => 0 },
+      finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
+    },
+    {
+      without: 'asking for positions after joining',
+      protocol: { isPositionedAfterJoin: false },
+      bounds: { gatewayCount: 1, faultCount: 2, faults: ['giveUp'] },
+      finds: /the client has 2, and gets 0 again/,
+    },
+    {
+      without: 'reading the claim back before joining',
+      protocol: { isReadBack: false },
+      bounds: { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['end', 'giveUp'] },
+      finds: /answers with records in epoch 2 after the adoption of epoch 2 was acknowledged/,
+    },
+    {
+      without: 'waiting for the gateway to say that the owner failed',
+      protocol: { decideRequest: (situation) => decideRequest({ ...situation, origin: { via: 'client' } }) },
+      finds: /the session bounces/,
+    },
+    {
+      without: 'letting the winner of a claim have the session',
+      protocol: { decideRequest: (situation) => decideRequest({ ...situation, hasLost: false }) },
+      bounds: { gatewayCount: 0 },
+      finds: /the session bounces/,
+    },
+    {
+      without: 'a new epoch for each owner',
+      protocol: {
+        decideRequest: (situation) => {
+          const decision = decideRequest(situation);
+          return decision.kind === 'adopt' ? { ...decision, epoch: decision.epoch - 1 } : decision;
+        },
+      },
+      finds: /the session bounces/,
+    },
+    {
+      without: 'keys that tell claims apart',
+      protocol: { keyOf: () => 'session' },
+      finds: /compaction turns the owner of epoch \d into that of epoch \d/,
+    },
+    {
+      without: 'deleting by a claim',
+      protocol: { isDeletedByClaim: false },
+      bounds: { isDeleting: true, pollCount: 2 },
+      finds: /a deleted session is back/,
+    },
+  ])('what goes wrong without $without', ({ without, protocol, bounds, finds }) => {
+    const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
+    console.info(`Without ${without}: ${describeExploration(result)}`);
+    expect(result.counterexample?.reason).toMatch(finds);
+    expect(result.counterexample?.trace.length).toBeGreaterThan(3);
+  });
+});
