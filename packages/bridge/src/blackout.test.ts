@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaBroker } from '@causeway/lab/stack/kafka-broker.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { connectionsApiChannel } from '@platformatic/kafka';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBridge } from '../../../test/harness/bridge.ts';
+import { type JsonAnswer, TestBridge } from '../../../test/harness/bridge.ts';
 import { Consuming, Producing } from '../../../test/harness/bridge-traffic.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
@@ -167,4 +168,36 @@ describe('a batch that is damaged on the broker’s disk', () => {
       expect((await seeking.take(1)).map(({ offset }) => offset)).toEqual([6]);
     },
   );
+});
+
+test('a topic whose creation is slow is created, although the attempt after it finds it there', async () => {
+  const [place] = places;
+  if (place === undefined) throw new Error('no Kafka');
+  const patient = await TestBridge.start(place.own.cluster.bootstrap, { kafka: { requestTimeoutMs: 20_000 } });
+  const CREATE_TOPICS_KEY = 19;
+  let attemptCount = 0;
+  const onStart = ({ apiKey }: { apiKey?: number }): void => {
+    if (apiKey !== CREATE_TOPICS_KEY) return;
+    attemptCount += 1;
+    // The first attempt waits in the broker's socket until the second one is behind it.
+    place.broker.process.signal(attemptCount === 1 ? 'SIGSTOP' : 'SIGCONT');
+  };
+  connectionsApiChannel.start.subscribe(onStart as never);
+  try {
+    const create = (topic_name: string): Promise<JsonAnswer> =>
+      patient.request('POST', '/admin/topics', {
+        headers: { 'content-type': 'application/vnd.kafka.json.v2+json' },
+        body: JSON.stringify({ topic_name, partitions_count: 5 }),
+      });
+    const topic = unique('slow');
+    expect(await create(topic)).toMatchObject({ status: 201, text: '{}' });
+    expect(attemptCount).toBe(2);
+    // One that was there before is still refused.
+    expect((await create(topic)).body).toEqual({ error_code: 500, message: `Topic '${topic}' already exists.` });
+    expect((await patient.get(`/topics/${topic}/partitions`)).body).toHaveLength(5);
+  } finally {
+    connectionsApiChannel.start.unsubscribe(onStart as never);
+    place.broker.process.signal('SIGCONT');
+    await patient.close();
+  }
 });

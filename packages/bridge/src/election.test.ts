@@ -1,5 +1,6 @@
 /** One of three brokers dies: leaders and group coordinators move, and what has too few replicas is told. */
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { Consuming, Producing } from '../../../test/harness/bridge-traffic.ts';
@@ -7,6 +8,7 @@ import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 
+const { ConfigResourceTypes } = kafkajs;
 const VICTIM = 2;
 /** Longer than an election takes on a busy machine: no client may see one. */
 const DELIVERY_TIMEOUT_MS = 30_000;
@@ -126,7 +128,17 @@ test('the broker that leads and coordinates dies: clients see nothing of it but 
     },
   ]);
   const patient = bridge.produce(strict, { records: [{ value: 'stored' }] });
-  await own.cluster.restartBroker(VICTIM);
+  // As many as there are do again.
+  await kafka.admin.alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: ConfigResourceTypes.TOPIC,
+        name: strict,
+        configEntries: [{ name: 'min.insync.replicas', value: '2' }],
+      },
+    ],
+  });
   expect((await patient).body.offsets).toEqual([{ partition: 0, offset: 0 }]);
 
   await producing.end();
