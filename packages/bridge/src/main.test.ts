@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -141,6 +142,54 @@ test('SIGTERM ends it in order: polls answered, records stored, deliveries commi
     'bridge stopped',
   ]);
   expect(bridge.stderr).toBe('');
+});
+
+test('a burst of clients with large bodies is refused before memory grows', async () => {
+  const file = configFile(`${VALID}producer: { maxBlockMs: 1000 }\nlimits: { maxInFlightBytes: 16777216 }\n`);
+  const bridge = new BridgeProcess(['--config', file], { BOOTSTRAP: '127.0.0.1:1' });
+  const url = await bridge.url();
+  const residentBytes = async (): Promise<number> => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1]);
+  };
+  const body = Buffer.from(JSON.stringify({ records: new Array(7).fill({ value: 'x'.repeat(1_000_000) }) }));
+  const head = `POST /topics/t HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  const beforeBytes = await residentBytes();
+  let peakBytes = 0;
+  /** Sends everything but the last byte, and that when the others have done so too: 420 MB together. */
+  const clients = Array.from({ length: 60 }, () => connect(Number(new URL(url).port), '127.0.0.1'));
+  const answers = clients.map(async (socket) => String((await once(socket, 'data'))[0]));
+  const sentAll = clients.map((socket) => {
+    socket.write(head);
+    return new Promise((resolve) => socket.write(body.subarray(0, -1), resolve));
+  });
+  await Promise.all(sentAll);
+  peakBytes = await residentBytes();
+  for (const socket of clients) socket.write(body.subarray(-1));
+  const statuses = await Promise.all(
+    answers.map(async (answer) => {
+      const status = (await answer).slice(9, 12);
+      peakBytes = Math.max(peakBytes, await residentBytes());
+      return status;
+    }),
+  );
+  for (const socket of clients) socket.destroy();
+  expect(new Set(statuses)).toEqual(new Set(['200', '503']));
+  expect(peakBytes).toBeGreaterThan(beforeBytes);
+  // Room for what is in hand, parsed and encoded, and for the heap that the collector has not come to.
+  expect(peakBytes - beforeBytes).toBeLessThan(300_000_000);
+});
+
+test('a certificate that cannot be used ends the start, and the log says why', async () => {
+  const file = configFile(VALID.replace('port: 0', 'port: 0, tls: { certFile: nowhere.crt, keyFile: nowhere.key }'));
+  const bridge = new BridgeProcess(['--config', file], { BOOTSTRAP: '127.0.0.1:1' });
+  expect(await bridge.exitCode()).toBe(1);
+  expect(bridge.log).toMatchObject([
+    {
+      msg: 'bridge cannot start',
+      err: { message: expect.stringMatching(/^listen\.tls cannot be used: ENOENT.*nowhere\.crt/) },
+    },
+  ]);
 });
 
 /** One record after the other over one connection, until none can be opened any more. */
