@@ -10,9 +10,7 @@ import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
 
 /** Another seed makes other requests; one that found something belongs into a test of what was wrong. */
 const SEED = 20_261_121;
-const REQUEST_COUNT = 2000;
-/** Beyond this nothing new is sent, however slow the machine is. */
-const TIME_LIMIT_MS = 25_000;
+const REQUEST_COUNT = 1500;
 /** Of one request: nothing asks for longer. */
 const PATIENCE_MS = 10_000;
 
@@ -96,7 +94,7 @@ test('generated requests have the answers that the document says', { timeout: 12
       const told = { ...request, body: request.body?.toString(), problems: problems(request, answer) };
       expect(told).toEqual({ ...told, problems: [] });
     }),
-    { seed: SEED, numRuns: REQUEST_COUNT, interruptAfterTimeLimit: TIME_LIMIT_MS, markInterruptAsFailure: false },
+    { seed: SEED, numRuns: REQUEST_COUNT },
   );
   // The requests got through: each operation had a good answer.
   const { documented } = check;

@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codecOf } from './formats.ts';
 
+/** Of the generated values: every run has the same. */
+const SEED = 20_261_121;
 const VALUE = { name: 'value', index: 3 } as const;
 
 describe('what is stored', () => {
@@ -53,6 +56,60 @@ describe('what is read', () => {
   test.each(['key', '{"a":', '{"a" 1}', '}', '   '])('json of %j is an error', (stored) => {
     expect(() => codecOf('json').decode(Buffer.from(stored))).toThrow(
       expect.objectContaining({ code: 'recordUndecodable', message: expect.stringMatching(/^Failed to decode:/) }),
+    );
+  });
+});
+
+describe('whatever is stored is read as it was', () => {
+  /** What clients may send as a key: no numbers, no booleans, no null. */
+  const embedded = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(fc.jsonValue(), { maxLength: 4 }),
+    fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue(), { maxKeys: 4 }),
+  );
+
+  test('as JSON', () => {
+    const { encode, decode } = codecOf('json');
+    fc.assert(
+      fc.property(embedded, (value) => {
+        const text = JSON.stringify(value);
+        expect(JSON.stringify(JSON.parse(decode(encode(value, VALUE))))).toBe(text);
+      }),
+      { seed: SEED },
+    );
+  });
+
+  test('as JSON, with anything behind it', () => {
+    const { encode, decode } = codecOf('json');
+    fc.assert(
+      fc.property(embedded, fc.string({ unit: 'binary' }), (value, behind) => {
+        const stored = Buffer.concat([encode(value, VALUE), Buffer.from(behind)]);
+        expect(JSON.stringify(JSON.parse(decode(stored)))).toBe(JSON.stringify(value));
+      }),
+      { seed: SEED },
+    );
+  });
+
+  test('as text', () => {
+    const { encode, decode } = codecOf('text');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(JSON.parse(decode(encode(text, VALUE)))).toBe(text);
+      }),
+      { seed: SEED },
+    );
+  });
+
+  test('as bytes', () => {
+    const { encode, decode } = codecOf('binary');
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const text = Buffer.from(bytes).toString('base64');
+        const stored = encode(text, VALUE);
+        expect([...stored]).toEqual([...bytes]);
+        expect(JSON.parse(decode(stored))).toBe(text);
+      }),
+      { seed: SEED },
     );
   });
 });

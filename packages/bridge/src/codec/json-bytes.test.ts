@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest';
+import { isUtf8 } from 'node:buffer';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
 import { isJson } from './json-bytes.ts';
+
+/** Of the generated texts: every run has the same. */
+const SEED = 20_261_121;
 
 const TEXTS = [
   '{"a":[1,-2.5e+10,true,false,null,"\\u00e9\\n\\"\\\\\\/"],"b":{"c":{}},"d":[]}',
@@ -67,6 +72,61 @@ test('what is called JSON is what the parser takes, for texts changed at every p
     }
   }
 });
+
+describe('what is called JSON is what the parser takes', () => {
+  /** Bytes that are nested no deeper than the check looks. */
+  const agrees = (bytes: Buffer): void => {
+    expect(isJson(bytes)).toBe(isUtf8(bytes) && !startsWithMark(bytes) && parses(bytes.toString()));
+  };
+  const spaced = fc
+    .tuple(fc.jsonValue({ maxDepth: 5, stringUnit: 'binary' }), fc.constantFrom('', ' ', '\t', 2))
+    .map(([value, space]) => JSON.stringify(value, null, space));
+
+  test('for any JSON', () => {
+    fc.assert(
+      fc.property(spaced, fc.constantFrom('', ' ', '\n', '\r\t '), (text, around) => {
+        expect(isJson(Buffer.from(around + text + around))).toBe(true);
+      }),
+      { seed: SEED },
+    );
+  });
+
+  test('for JSON that is changed in some places', () => {
+    const change = fc.record({
+      at: fc.nat(),
+      cut: fc.nat({ max: 2 }),
+      put: fc.oneof(fc.constantFrom(...' "\\,:{}[]0.e-+u'), fc.string({ unit: 'binary', maxLength: 2 })),
+    });
+    fc.assert(
+      fc.property(spaced, fc.array(change, { minLength: 1, maxLength: 3 }), (text, changes) => {
+        let changed = text;
+        for (const { at, cut, put } of changes) {
+          const place = at % (changed.length + 1);
+          changed = changed.slice(0, place) + put + changed.slice(place + cut);
+        }
+        agrees(Buffer.from(changed));
+      }),
+      { seed: SEED, numRuns: 2000 },
+    );
+  });
+
+  test('for bytes that are changed or are none', () => {
+    fc.assert(
+      fc.property(spaced, fc.uint8Array({ minLength: 1, maxLength: 3 }), fc.nat(), (text, bytes, at) => {
+        const original = Buffer.from(text);
+        const place = at % (original.length + 1);
+        agrees(Buffer.concat([original.subarray(0, place), bytes, original.subarray(place)]));
+        agrees(Buffer.from(bytes));
+      }),
+      { seed: SEED, numRuns: 1000 },
+    );
+  });
+});
+
+/** Decoding drops a byte order mark, which JSON does not have. */
+function startsWithMark(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 3) === '\u00ef\u00bb\u00bf';
+}
 
 function parses(text: string): boolean {
   try {

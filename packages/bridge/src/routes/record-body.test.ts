@@ -1,10 +1,14 @@
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import { ProducerRecordList, ProducerRecordToPartitionList } from '@causeway/protocol/topics.ts';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { scanRecords } from '../codec/record-scan.ts';
 import { BridgeError } from '../errors.ts';
 import type { RecordToProduce } from '../records.ts';
 import { parseRecords } from './record-body.ts';
+
+/** Of the generated bodies: every run has the same. */
+const SEED = 20_261_121;
 
 const USUAL = [
   '{"records":[{"value":{"a":1,"b":[true,false,null,-2.5,0,0.000001,123456789012345],"c":{"d":"é\\n\\"\\\\"}}}]}',
@@ -116,3 +120,57 @@ test('what is read without parsing is what the parser reads, for bodies changed 
 function textOf(value: Plain[] | string): string {
   return JSON.stringify(value, (_key, field) => (typeof field === 'bigint' ? `${field}n` : field));
 }
+
+test('whatever is cut out of a body is what the parser makes of it, however the body was changed', () => {
+  const word = fc.string({ unit: fc.constantFrom(...'ab1"\\/é😀\n\u0000=+ '), maxLength: 8 });
+  const embedded = fc.oneof(
+    ...[word, fc.base64String({ maxLength: 12 })],
+    ...[
+      fc.array(fc.jsonValue({ maxDepth: 1 }), { maxLength: 3 }),
+      fc.dictionary(word, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 }),
+    ],
+  );
+  const record = fc.record(
+    {
+      key: embedded,
+      value: embedded,
+      partition: fc.oneof(fc.nat({ max: 9 }), fc.constantFrom(-1, 2 ** 31, 1.5)),
+      timestamp: fc.oneof(fc.maxSafeNat(), fc.constantFrom(-1, 1e300, 0.1)),
+    },
+    { requiredKeys: ['value'] },
+  );
+  const body = fc
+    .tuple(fc.array(record, { maxLength: 3 }), fc.constantFrom('', ' ', '\t'))
+    .map(([records, space]) => JSON.stringify({ records }, null, space));
+  const change = fc.record({
+    at: fc.nat(),
+    cut: fc.nat({ max: 2 }),
+    put: fc.oneof(
+      fc.constantFrom(...' "\\,:{}[]0123.eE-+u/*', '\ufeff', 'null', '""'),
+      fc.string({ unit: 'binary', maxLength: 2 }),
+    ),
+  });
+  let cutCount = 0;
+  fc.assert(
+    fc.property(
+      body,
+      fc.array(change, { maxLength: 1 }),
+      fc.constantFrom('json', 'binary', 'text'),
+      fc.boolean(),
+      (original, changes, format, isPlacing) => {
+        let text = original;
+        for (const { at, cut, put } of changes) {
+          const place = at % (text.length + 1);
+          text = text.slice(0, place) + put + text.slice(place + cut);
+        }
+        const found = scanned(text, format, isPlacing);
+        if (found === undefined) return;
+        cutCount += 1;
+        const expected = parsed(text, format, isPlacing);
+        if (textOf(found) !== textOf(expected)) expect(found, `${format} ${text}`).toEqual(expected);
+      },
+    ),
+    { seed: SEED, numRuns: 3000 },
+  );
+  expect(cutCount).toBeGreaterThan(300);
+});
