@@ -9,6 +9,13 @@ const TargetConfig = Entry(
       examples: ['http://127.0.0.1:8282'],
       pattern: '^https?://[^/]+/?$',
     }),
+    healthUrl: Type.Optional(
+      Type.String({
+        description: 'Where it is probed, if not at its url: the management port of a bridge that has one.',
+        examples: ['http://127.0.0.1:8081'],
+        pattern: '^https?://[^/]+/?$',
+      }),
+    ),
     adminUrl: Type.Optional(
       Type.String({
         description: "A regional gateway's admin address; /api/regions/NAME/… is relayed to it.",

@@ -67,7 +67,7 @@ export class Registry {
       for (const target of region.targets) {
         const key = memberKey(region.name, target.url);
         wanted.add(key);
-        this.#addOrUpdate(key, region, normalizeUrl(target.url), target.adminUrl);
+        this.#addOrUpdate(key, region, target);
       }
     }
     for (const [key, member] of this.#members) {
@@ -140,9 +140,12 @@ export class Registry {
     for (const target of this.#retired.keys()) target.inFlight.expire(nowMs);
   }
 
-  #addOrUpdate(key: string, region: RegionConfig, url: string, adminUrl: string | undefined): void {
+  #addOrUpdate(key: string, region: RegionConfig, config: RegionConfig['targets'][number]): void {
     const { healthCheck, breaker, upstream, gateway } = this.#config;
-    const checkKey = JSON.stringify([healthCheck, gateway]);
+    const { adminUrl } = config;
+    const url = normalizeUrl(config.url);
+    const healthUrl = normalizeUrl(config.healthUrl ?? url);
+    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl]);
     const existing = this.#members.get(key);
     if (existing !== undefined) {
       existing.adminUrl = adminUrl;
@@ -150,7 +153,7 @@ export class Registry {
       if (existing.checkKey === checkKey) return;
       void existing.check.close();
       existing.checkKey = checkKey;
-      existing.check = this.#startCheck(existing.target);
+      existing.check = this.#startCheck(existing.target, healthUrl);
       return;
     }
     const target = new Target({
@@ -162,13 +165,13 @@ export class Registry {
         this.#publish();
       },
     });
-    this.#members.set(key, { target, check: this.#startCheck(target), checkKey, adminUrl });
+    this.#members.set(key, { target, check: this.#startCheck(target, healthUrl), checkKey, adminUrl });
   }
 
-  #startCheck(target: Target): HealthCheck {
+  #startCheck(target: Target, url: string): HealthCheck {
     const { healthCheck, gateway } = this.#config;
     const check = new HealthCheck({
-      url: target.url,
+      url,
       path: healthCheck.path,
       intervalMs: healthCheck.intervalMs,
       timeoutMs: healthCheck.timeoutMs,
