@@ -16,6 +16,13 @@ export const SERVICE: readonly Scenario[] = [
         answer: { bridge_version: expect.stringMatching(/^\d+\.\d+\.\d+$/) },
         answerType: 'application/json',
       },
+      {
+        ask: 'GET /',
+        type: ';',
+        status: 200,
+        answer: { bridge_version: expect.any(String) },
+        answerType: 'application/json',
+      },
       // What a GET carries, and what it accepts, is nobody's concern.
       {
         ask: 'GET /',
@@ -120,7 +127,12 @@ export const SERVICE: readonly Scenario[] = [
       refused('GET /consumers/g/instances/i/positions/end', 'POST'),
       refused('POST /openapi', 'GET'),
       refused('POST /openapi/v3', 'GET'),
-      { ask: 'OPTIONS /topics', status: 405 },
+      ...['PUT', 'PATCH', 'QUERY', 'OPTIONS', 'PROPFIND'].flatMap((method) => [
+        { ask: `${method} /topics`, status: 405 },
+        // Whatever they carry.
+        { ask: `${method} /topics`, type: ';', body: 'x', status: 405 },
+        { ask: `${method} /nothing`, type: 'x/y', body: '{', ...NOT_FOUND },
+      ]),
       { ask: 'OPTIONS /consumers/g', headers: { origin: 'http://example.com' }, status: 405 },
       { ask: 'HEAD /topics', status: 405 },
       { ask: 'HEAD /', status: 405 },

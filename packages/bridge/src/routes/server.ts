@@ -184,8 +184,9 @@ function createServer(listener: Listener): FastifyInstance {
       void answerError(reply, new BridgeError('badRequest', { cause: error }));
     },
   });
-  // Bodies are read by the operations that have one, whatever their type says.
-  for (const method of ['POST', 'DELETE']) server.addHttpMethod(method, { hasBody: false, overrideExisting: true });
+  // Bodies are read by the operations that have one, whatever their type says; those of other methods by nobody.
+  for (const method of ['POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'QUERY'])
+    server.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   return server;
 }
 
