@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { bridgeOfFile } from '../../../../test/harness/bridge.ts';
+import { bridgeOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { until } from '../../../../test/harness/until.ts';
 
@@ -175,6 +175,19 @@ describe('requests are read as HTTP allows', () => {
     );
     expect(parsed(answer).body).toBe('{"error_code":404,"message":"The specified consumer instance was not found."}');
   });
+});
+
+test('a name is listened on at each of its addresses, and an address that is taken ends the start', async () => {
+  const named = await TestBridge.start(NO_KAFKA, { listen: { host: 'localhost', port: 0 } });
+  try {
+    const { port } = named.bridge;
+    expect(await raw(port, `GET /healthy HTTP/1.1\r\n${HOST}${END}`)).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect((await named.get('/healthy')).status).toBe(200);
+    await expect(TestBridge.start(NO_KAFKA, { listen: { port } })).rejects.toThrow(/EADDRINUSE/);
+    await expect(TestBridge.start(NO_KAFKA, { management: { port } })).rejects.toThrow(/EADDRINUSE/);
+  } finally {
+    await named.close();
+  }
 });
 
 describe('answers have the headers that they need, and no others', () => {

@@ -51,16 +51,26 @@ export class Listener {
     return this.#add();
   }
 
-  /** Every address of a name gets the same port. Errors: as `net.Server`. */
+  /** Every address of a name that this machine has gets the same port. Errors: as `net.Server`. */
   async listen({ host, port }: { host: string; port: number }): Promise<number> {
     const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
     let boundPort = port;
-    for (const [index, { address }] of addresses.entries()) {
-      const server = this.#servers[index] ?? this.#add();
-      server.listen({ host: address, port: boundPort });
-      await once(server, 'listening');
+    let missing: unknown;
+    let boundCount = 0;
+    for (const { address } of addresses) {
+      const server = this.#servers[boundCount] ?? this.#add();
+      try {
+        server.listen({ host: address, port: boundPort });
+        await once(server, 'listening');
+      } catch (error) {
+        if (!isMissingAddress(error)) throw error;
+        missing = error;
+        continue;
+      }
       boundPort = (server.address() as AddressInfo).port;
+      boundCount += 1;
     }
+    if (boundCount === 0) throw missing;
     return boundPort;
   }
 
@@ -159,6 +169,12 @@ export class Listener {
     }
     if (pending === undefined) this.#options.onAnswered(400);
   }
+}
+
+/** As `::1` of `localhost` on a machine without IPv6. */
+function isMissingAddress(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
 }
 
 /** Whether what arrived last begins with a request line that is too long by itself. */
