@@ -3,12 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
+import type { BrokerProperties } from '@causeway/lab/stack/kafka-broker.ts';
+import { kafkaConfigs } from '@causeway/lab/stack/kafka-configs.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 
 export interface OwnKafka {
   readonly cluster: KafkaCluster;
   /** Holds its brokers' data. */
   readonly directory: string;
+  /** Runs `kafka-configs`. */
+  configure(...args: string[]): Promise<void>;
   /** SIGKILL, and removes its data. */
   close(): Promise<void>;
 }
@@ -17,7 +21,8 @@ export interface OwnKafka {
 export async function startOwnKafka(options: {
   brokerCount: 1 | 3;
   ports: readonly number[];
-  properties?: Readonly<Record<string, string>>;
+  /** By a broker's id where brokers differ. */
+  properties?: BrokerProperties | ((id: number) => BrokerProperties);
 }): Promise<OwnKafka> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-own-kafka-'));
   const reaper = new Reaper();
@@ -31,7 +36,9 @@ export async function startOwnKafka(options: {
       await cluster.kill();
       await clean();
     };
-    return { cluster, directory, close };
+    const configure = (...args: string[]): Promise<void> =>
+      kafkaConfigs(args, { bootstrap: cluster.bootstrap, directory, reaper });
+    return { cluster, directory, configure, close };
   } catch (error) {
     await clean();
     throw error;

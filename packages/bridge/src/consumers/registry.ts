@@ -50,7 +50,11 @@ export class ConsumerRegistry {
   /** Defaults for what a client does not say. */
   get defaults() {
     const { consumers, kafka } = this.#dependencies;
-    return { resetPolicy: consumers.defaultAutoOffsetReset, requestTimeoutMs: kafka.requestTimeoutMs };
+    return {
+      resetPolicy: consumers.defaultAutoOffsetReset,
+      fetchMinBytes: consumers.defaultFetchMinBytes,
+      requestTimeoutMs: kafka.requestTimeoutMs,
+    };
   }
 
   /** Whether consumers may be created at all. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readSessionOptions } from './session-options.ts';
 
-const DEFAULTS = { resetPolicy: 'latest', requestTimeoutMs: 10_000 } as const;
+const DEFAULTS = { resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 10_000 } as const;
 
 test('what a client does not say has its default', () => {
   expect(readSessionOptions({}, DEFAULTS)).toEqual({

@@ -17,6 +17,7 @@ export interface SessionOptions {
 
 export interface SessionDefaults {
   resetPolicy: ResetPolicy;
+  fetchMinBytes: number;
   requestTimeoutMs: number;
 }
 
@@ -35,7 +36,7 @@ export function readSessionOptions(body: ConsumerOptions, defaults: SessionDefau
   return {
     format: readFormat(body),
     resetPolicy: readResetPolicy(body['auto.offset.reset'], defaults.resetPolicy),
-    fetchMinBytes: readInteger(body['fetch.min.bytes'], 'fetch.min.bytes') ?? 1,
+    fetchMinBytes: readInteger(body['fetch.min.bytes'], 'fetch.min.bytes') ?? defaults.fetchMinBytes,
     requestTimeoutMs:
       readInteger(body['consumer.request.timeout.ms'], 'request.timeout.ms') ?? defaults.requestTimeoutMs,
     isAutoCommit: body['enable.auto.commit'] ?? true,

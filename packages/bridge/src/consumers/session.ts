@@ -71,6 +71,8 @@ export class Session {
       isolationLevel: options.isolationLevel,
       minBytes: options.fetchMinBytes,
       maxBytes: consumers.fetchMaxBytes,
+      partitionMaxBytes: consumers.partitionFetchMaxBytes,
+      rack: kafka.clientRack,
       maxWaitMs: options.fetchMinBytes > 1 ? MIN_BYTES_WAIT_MS : consumers.fetchMaxWaitMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });

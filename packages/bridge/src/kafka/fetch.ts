@@ -13,6 +13,8 @@ export interface FetchedPartition {
   /** The same for those that read committed records only. */
   lastStableOffset: bigint;
   abortedTransactions: readonly AbortedTransaction[] | null;
+  /** A replica that the partition is to be read from instead (KIP-392); -1: none. */
+  preferredReplica: number;
   /** Record batches as they are stored; the last one may be cut off. */
   batches: Buffer;
 }
@@ -62,13 +64,13 @@ function readPartition(reader: Reader, topicId: string): FetchedPartition {
     producerId: entry.readInt64(),
     firstOffset: entry.readInt64(),
   }));
-  // Preferred read replica.
-  reader.readInt32();
+  const preferredReplica = reader.readInt32();
   // A compact length is one more than the length; 0 is null.
   const sizeBytes = Math.max(0, reader.readUnsignedVarInt() - 1);
   const start = reader.position;
   const batches = sizeBytes === 0 ? EMPTY : reader.buffer.slice(start, start + sizeBytes);
   reader.skip(sizeBytes);
   readKnownTaggedFields(reader, {});
-  return { topicId, partition, errorCode, highWatermark, lastStableOffset, abortedTransactions, batches };
+  const ends = { highWatermark, lastStableOffset };
+  return { topicId, partition, errorCode, ...ends, abortedTransactions, preferredReplica, batches };
 }

@@ -7,6 +7,7 @@ import { errorIdOf, refusal } from './failure.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import { backoffMs, type Limits, remainingMs } from './limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
+import { ReadReplicas } from './read-replicas.ts';
 import { storedRecords } from './stored-records.ts';
 
 export interface FetcherOptions {
@@ -16,6 +17,10 @@ export interface FetcherOptions {
   minBytes: number;
   /** Of one fetch of one broker. */
   maxBytes: number;
+  /** Of one partition in it. Default: `maxBytes`. */
+  partitionMaxBytes?: number;
+  /** Where the bridge is: replicas there are read from, if leaders know any. */
+  rack?: string | undefined;
   /** How long a broker may hold a fetch. */
   maxWaitMs: number;
   /** On top of the wait, until the broker counts as gone. */
@@ -66,6 +71,7 @@ export class Fetcher {
   readonly #cluster: Cluster;
   readonly #options: FetcherOptions;
   readonly #outOfRangePolicy: OutOfRangePolicy;
+  readonly #replicas: ReadReplicas;
   #partitions = new Map<string, Partition>();
   /** Its own connections: a fetch that waits holds up everything behind it. */
   #pool: ConnectionPool;
@@ -82,6 +88,7 @@ export class Fetcher {
     this.#cluster = cluster;
     this.#outOfRangePolicy = outOfRangePolicy;
     this.#options = options;
+    this.#replicas = new ReadReplicas({ rack: options.rack, maxAgeMs: cluster.options.metadataMaxAgeMs });
     this.#pool = this.#createPool();
   }
 
@@ -273,27 +280,26 @@ export class Fetcher {
   #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
     const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isMadeAnew(found));
     for (const found of fetchable) found.topicId ??= this.#cluster.knownTopic(found.topic)?.id;
-    const byLeader = Map.groupBy(
-      fetchable,
-      ({ topic, partition }) => this.#cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1,
+    const bySource = Map.groupBy(fetchable, (found) =>
+      this.#replicas.sourceOf(found, this.#cluster.knownTopic(found.topic)?.partitions[found.partition]),
     );
-    for (const [leader, led] of byLeader) {
-      if (this.#inFlight.has(leader)) continue;
-      const request = this.#request(leader, led, size).finally(() => {
-        if (this.#inFlight.get(leader) === request) this.#inFlight.delete(leader);
+    for (const [source, read] of bySource) {
+      if (this.#inFlight.has(source)) continue;
+      const request = this.#request(source, read, size).finally(() => {
+        if (this.#inFlight.get(source) === request) this.#inFlight.delete(source);
       });
-      this.#inFlight.set(leader, request);
+      this.#inFlight.set(source, request);
     }
     return [...this.#inFlight.values()];
   }
 
   /** One fetch of one broker; never rejects. */
-  async #request(leader: number, partitions: readonly Partition[], size: FetchSize): Promise<void> {
+  async #request(nodeId: number, partitions: readonly Partition[], size: FetchSize): Promise<void> {
     const epoch = this.#epoch;
     const offsets = new Map(partitions.map((partition) => [partition, nextOffset(partition) ?? 0n]));
     let isFailed = true;
     try {
-      const broker = this.#cluster.broker(leader);
+      const broker = this.#cluster.broker(nodeId);
       if (broker !== undefined) {
         const answer = await this.#fetch(await this.#pool.get(broker), offsets, size);
         if (epoch !== this.#epoch) return;
@@ -304,11 +310,13 @@ export class Fetcher {
     }
     if (epoch !== this.#epoch) return;
     this.#failedAttempts = isFailed ? this.#failedAttempts + 1 : 0;
-    if (isFailed) await this.#refresh(partitions);
+    if (!isFailed) return;
+    for (const partition of partitions) this.#replicas.giveUp(partition, nodeId);
+    await this.#refresh(partitions);
   }
 
   #fetch(connection: Connection, offsets: ReadonlyMap<Partition, bigint>, size: FetchSize): Promise<FetchAnswer> {
-    const { isolationLevel, minBytes } = this.#options;
+    const { isolationLevel, minBytes, partitionMaxBytes = size.maxBytes } = this.#options;
     const { waitMs, maxBytes } = size;
     const topics = [...Map.groupBy(offsets, ([{ topic }]) => topic)].map(([topic, entries]) => ({
       topicId: this.#cluster.knownTopic(topic)?.id ?? '',
@@ -317,12 +325,12 @@ export class Fetcher {
         currentLeaderEpoch: ANY_LEADER_EPOCH,
         fetchOffset,
         lastFetchedEpoch: ANY_LEADER_EPOCH,
-        partitionMaxBytes: maxBytes,
+        partitionMaxBytes: Math.min(partitionMaxBytes, maxBytes),
       })),
     }));
     const isolation = isolationByte(isolationLevel);
     const { id, epoch } = NO_SESSION;
-    return fetchFrom(connection, [waitMs, minBytes, maxBytes, isolation, id, epoch, topics, [], '']);
+    return fetchFrom(connection, [waitMs, minBytes, maxBytes, isolation, id, epoch, topics, [], this.#replicas.rack]);
   }
 
   /** Whether a look at the metadata is due. */
@@ -345,6 +353,8 @@ export class Fetcher {
       case undefined:
         break;
       case 'OFFSET_OUT_OF_RANGE':
+        // A replica may be behind: the leader knows.
+        if (this.#replicas.giveUp(found)) return true;
         // Told when what is left has been delivered, by the fetch that follows it.
         if (found.takenCount === found.buffer.length) this.#onOutOfRange(found);
         return true;
@@ -354,6 +364,7 @@ export class Fetcher {
       default:
         return false;
     }
+    if (fetched.preferredReplica >= 0) this.#replicas.prefer(found, fetched.preferredReplica);
     const isCommittedOnly = this.#options.isolationLevel === 'read_committed';
     const { records, end } = storedRecords({
       ...{ topic, partition, position: nextOffset(found) ?? 0n, batches: fetched.batches },
