@@ -28,7 +28,7 @@ export interface ClientCommit {
   requestTimeoutMs: number;
 }
 
-/** Commits for a client. Errors: `commitRefused`, `consumerNotFound` once fenced, `kafkaRefused`, `kafkaUnavailable`. */
+/** Commits for a client. Errors: `commitRefused`, `misdirected` once fenced, `kafkaRefused`, `kafkaUnavailable`. */
 export async function commitForClient(commit: ClientCommit): Promise<void> {
   const { fetcher, committer, read, limits } = commit;
   while (true) {
@@ -45,7 +45,7 @@ export async function commitForClient(commit: ClientCommit): Promise<void> {
       case 'notMember':
         throw new BridgeError('commitRefused');
       case 'fenced':
-        throw new BridgeError('consumerNotFound');
+        throw new BridgeError('misdirected');
       default:
         return assertNever(outcome);
     }

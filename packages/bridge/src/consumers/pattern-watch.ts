@@ -4,8 +4,8 @@ import type { TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 export class PatternWatch {
+  readonly pattern: TopicPattern;
   readonly #listing: TopicListing;
-  readonly #pattern: TopicPattern;
   readonly #onTopics: (topics: readonly string[]) => void;
   readonly #stopWatching: () => void;
   /** `undefined` until Kafka has told for the first time. */
@@ -15,7 +15,7 @@ export class PatternWatch {
   /** `onTopics` is called with every look that finds other topics than the one before, first of all with those of the first. */
   constructor(listing: TopicListing, pattern: TopicPattern, onTopics: (topics: readonly string[]) => void) {
     this.#listing = listing;
-    this.#pattern = pattern;
+    this.pattern = pattern;
     this.#onTopics = onTopics;
     this.#stopWatching = listing.watch((names) => {
       try {
@@ -39,7 +39,7 @@ export class PatternWatch {
   }
 
   #match(names: readonly string[]): void {
-    const topics = this.#pattern.match(names).sort();
+    const topics = this.pattern.match(names).sort();
     const known = this.#topics;
     const isSame = known?.length === topics.length && known.every((topic, index) => topic === topics[index]);
     if (this.#isClosed || isSame) return;

@@ -6,7 +6,7 @@ import { toBridgeError } from '../kafka/failure.ts';
 import type { Fetcher, ResetTarget } from '../kafka/fetcher.ts';
 import { bounded, type Limits, within } from '../kafka/limits.ts';
 import { listOffsets } from '../kafka/list-offsets.ts';
-import { partitionKey, type TopicPartition } from '../records.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { ResetPolicy, SessionOptions } from './session-options.ts';
 
 export interface PositionsDependencies {
@@ -14,7 +14,7 @@ export interface PositionsDependencies {
   coordinator: GroupCoordinator;
   fetcher: Fetcher;
   /** Called when partitions without a commit begin at their end, which moves on. */
-  onBegunAtEnd: (limits: Limits) => Promise<void>;
+  onBegunAtEnd: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
 }
 
 /** Metadata may be this old when it does not have a partition: it may be new. */
@@ -105,7 +105,7 @@ export class Positions {
       const found = await listOffsets(cluster, sent, { spec, isolationLevel, limits });
       if (epoch !== this.#epoch) return;
       fetcher.setPositions(found);
-      if (spec === 'latest') await onBegunAtEnd(limits);
+      if (spec === 'latest') await onBegunAtEnd(found, limits);
     }
     const lost = byTarget.get('none');
     if (lost !== undefined) throw noOffset(lost);

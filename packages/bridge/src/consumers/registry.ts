@@ -85,10 +85,11 @@ export class ConsumerRegistry {
       consumers,
       topicListing: this.#topicListing,
       heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
+      ownership: { confirm: async () => {}, record: async () => {} },
       onFenced: () => {
         log.info({ ...identity }, 'consumer was taken over');
         this.#remove(session);
-        void session.close({ isCommitting: false });
+        session.fence(undefined);
       },
     });
     this.#sessions.set(key, session);

@@ -9,7 +9,10 @@ export type SessionState =
   /** To partitions of the client's choice, without the group's say. */
   | { kind: 'assigned'; isEmpty: boolean }
   | { kind: 'closing' }
-  | { kind: 'fenced' };
+  /** Another bridge owns the session now: nothing is committed or answered any more. */
+  | { kind: 'fenced'; owner: string | undefined }
+  /** Given up in order, for any bridge to take over. */
+  | { kind: 'released' };
 
 export interface SubscribedState {
   kind: 'subscribed';
@@ -23,32 +26,40 @@ export interface SubscribedState {
 const NOTHING_TO_READ =
   'java.lang.IllegalStateException: Consumer is not subscribed to any topics or assigned any partitions';
 
-/** Errors: `consumerNotFound`. */
-export function checkAlive({ kind }: SessionState): void {
-  if (kind === 'closing' || kind === 'fenced') throw new BridgeError('consumerNotFound');
+type EndedState = Extract<SessionState, { kind: 'closing' | 'fenced' | 'released' }>;
+
+/** What a request to a session that ended is told. */
+function endOf(state: EndedState): BridgeError {
+  if (state.kind === 'closing') return new BridgeError('consumerNotFound');
+  return new BridgeError('misdirected', { owner: state.kind === 'fenced' ? state.owner : undefined });
 }
 
-/** Errors: `consumerNotFound`, `subscriptionConflict`. */
+/** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
+export function checkAlive(state: SessionState): void {
+  if (state.kind === 'closing' || state.kind === 'fenced' || state.kind === 'released') throw endOf(state);
+}
+
+/** Errors: as {@link checkAlive}; `subscriptionConflict`. */
 export function checkSubscribable(state: SessionState): void {
   checkAlive(state);
   if (state.kind === 'assigned') throw new BridgeError('subscriptionConflict');
 }
 
-/** Errors: `consumerNotFound`, `subscriptionConflict`. */
+/** Errors: as {@link checkAlive}; `subscriptionConflict`. */
 export function checkAssignable(state: SessionState): void {
   checkAlive(state);
   if (state.kind === 'subscribed') throw new BridgeError('subscriptionConflict');
 }
 
-/** Errors: `notSubscribed`, `consumerNotFound` once fenced. */
-export function checkSubscribed({ kind }: SessionState): void {
-  if (kind === 'idle') throw new BridgeError('notSubscribed');
-  if (kind === 'fenced') throw new BridgeError('consumerNotFound');
+/** Errors: `notSubscribed`; `misdirected` once it lives elsewhere. */
+export function checkSubscribed(state: SessionState): void {
+  if (state.kind === 'idle') throw new BridgeError('notSubscribed');
+  if (state.kind === 'fenced' || state.kind === 'released') throw endOf(state);
 }
 
 /**
  * The membership to read with; `undefined` when the client chose the partitions.
- * Errors: `notSubscribed`, `consumerNotFound`.
+ * Errors: `notSubscribed`; as {@link checkAlive}.
  */
 export function readerOf(state: SessionState): Membership | undefined {
   switch (state.kind) {
@@ -56,7 +67,8 @@ export function readerOf(state: SessionState): Membership | undefined {
       throw new BridgeError('notSubscribed');
     case 'closing':
     case 'fenced':
-      throw new BridgeError('consumerNotFound');
+    case 'released':
+      throw endOf(state);
     case 'assigned':
       if (state.isEmpty) throw new BridgeError('notSubscribed', { message: NOTHING_TO_READ });
       return undefined;

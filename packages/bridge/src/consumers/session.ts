@@ -8,11 +8,13 @@ import { Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
 import type { Membership } from '../kafka/membership.ts';
+import type { SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, StoredRecord, TopicPartition } from '../records.ts';
 import { commitDelivered, commitForClient } from './commits.ts';
 import { type Deliver, DeliveryLog } from './delivery.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { Positions } from './positions.ts';
+import { Seeks } from './seeks.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
 import { checkAlive, checkSubscribable, checkSubscribed } from './session-state.ts';
@@ -27,8 +29,20 @@ export interface SessionDependencies {
   topicListing: TopicListing;
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
-  /** Called once, when another bridge took this consumer over. */
+  ownership: SessionOwnership;
+  /** Called when Kafka says that another member has this one's identity. */
   onFenced: () => void;
+}
+
+/** The session's standing among all bridges. */
+export interface SessionOwnership {
+  /**
+   * Waits until Kafka has confirmed lately that this bridge owns the session: nothing is committed, and no record
+   * answered, without. Errors: `misdirected`, `consumerNotFound` when it was deleted elsewhere, `kafkaUnavailable`.
+   */
+  confirm(limits: Limits): Promise<void>;
+  /** Writes what the session is, so that another bridge can take it over. Errors: as {@link confirm}. */
+  record(description: SessionDescription): Promise<void>;
 }
 
 export interface PollRequest {
@@ -40,6 +54,8 @@ export interface PollRequest {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
+/** Records that are there wait so long for the word that this bridge may answer them. */
+const CONFIRM_TIMEOUT_MS = 2000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
 const MIN_BYTES_WAIT_MS = 500;
 /** Partitions that do not exist (yet) are looked for this often while a poll waits. */
@@ -58,12 +74,16 @@ export class Session {
   #waiting: AbortController | undefined;
   readonly #end = new AbortController();
   readonly #operations: OperationQueue;
+  readonly #ownership: SessionOwnership;
+  readonly #seeks: Seeks;
   #isReleasingPolls = false;
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
     this.options = options;
-    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, onFenced } = dependencies;
+    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, ownership, onFenced } = dependencies;
+    this.#ownership = ownership;
+    this.#seeks = new Seeks();
     const { requestTimeoutMs } = options;
     this.#maxPollRecords = consumers.maxPollRecords;
     this.#fetcher = new Fetcher(cluster, options.resetPolicy === 'none' ? 'fail' : 'reset', {
@@ -94,7 +114,7 @@ export class Session {
     this.#positions = new Positions(options, {
       ...{ cluster, coordinator: this.#coordinator, fetcher: this.#fetcher },
       // Or whoever takes this consumer over would begin at a later end, and skip what came between.
-      onBegunAtEnd: (limits) => this.#commitDelivered(limits),
+      onBegunAtEnd: (found, limits) => this.#keepBeginning(found, limits),
     });
     this.#deliveries = new DeliveryLog(this.#fetcher, this.#end.signal);
     this.#operations = new OperationQueue(() => this.#deliveries.confirm());
@@ -110,29 +130,29 @@ export class Session {
     checkSubscribable(this.#subscription.state);
   }
 
-  /** Errors: `notSubscribed`, `consumerNotFound` once fenced. */
+  /** Errors: `notSubscribed`, `misdirected` once it lives elsewhere. */
   checkSubscribed(): void {
     checkSubscribed(this.#subscription.state);
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while a pattern is subscribed to. */
   async subscribe(topics: readonly string[]): Promise<void> {
-    await this.#operations.run(() => this.#subscription.subscribe(topics));
+    await this.#change(() => this.#subscription.subscribe(topics));
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while topics are subscribed to. */
   async subscribePattern(pattern: TopicPattern): Promise<void> {
-    await this.#operations.run(() => this.#subscription.subscribePattern(pattern));
+    await this.#change(() => this.#subscription.subscribePattern(pattern));
   }
 
   /** Reads partitions of the client's choice instead of the group's. Errors: `subscriptionConflict`, `consumerNotFound`. */
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
-    await this.#operations.run(() => this.#subscription.assign(partitions));
+    await this.#change(() => this.#subscription.assign(partitions));
   }
 
   /** Ends the subscription or assignment, whichever there is. Errors: `consumerNotFound`. */
   async unsubscribe(): Promise<void> {
-    await this.#operations.run(() => this.#subscription.end());
+    await this.#change(() => this.#subscription.end());
   }
 
   /** The partitions that it reads now. Errors: `consumerNotFound`. */
@@ -163,9 +183,13 @@ export class Session {
   async seek(offsets: readonly PartitionOffset[]): Promise<void> {
     await this.#operations.run(async () => {
       this.#checkAlive();
-      for (const { topic, partition, offset } of offsets) {
-        if (offset < 0n) throw new BridgeError('negativeOffset');
-        this.#seek({ topic, partition }, offset);
+      try {
+        for (const { topic, partition, offset } of offsets) {
+          if (offset < 0n) throw new BridgeError('negativeOffset');
+          this.#seek({ topic, partition }, offset);
+        }
+      } finally {
+        await this.#keepSeeks(offsets);
       }
     });
   }
@@ -177,15 +201,17 @@ export class Session {
   async seekTo(end: OffsetSpec, partitions: readonly TopicPartition[]): Promise<void> {
     await this.#operations.run(async () => {
       this.#checkAlive();
-      for (const partition of partitions.length === 0 ? this.#fetcher.assigned : partitions) this.#seek(partition, end);
+      const sought = partitions.length === 0 ? this.#fetcher.assigned : partitions;
+      for (const partition of sought) this.#seek(partition, end);
       await this.#findPositions();
+      await this.#keepSeeks(sought);
     });
   }
 
   /**
    * Hands records to the client as soon as there are any, and none when the time is over. Commits what the poll before
    * delivered, if the consumer commits by itself.
-   * Errors: `notSubscribed`, `consumerNotFound` once fenced, what Kafka refuses, and what `deliver` throws.
+   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `deliver` throws.
    */
   async poll({ timeoutMs, signal, deliver }: PollRequest): Promise<void> {
     await this.#operations.run(async () => {
@@ -203,7 +229,9 @@ export class Session {
         if (!waiting.signal.aborted) throw error;
       }
       if (signal.aborted) return;
-      if (this.#subscription.state.kind === 'fenced') throw new BridgeError('consumerNotFound');
+      if (records.length > 0 && !(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) records = [];
+      // A poll that waited here goes on where the consumer lives now.
+      if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
       await this.#deliveries.deliver(records, deliver);
     });
   }
@@ -216,11 +244,14 @@ export class Session {
     await this.#operations.run(async () => {
       this.#checkAlive();
       const { requestTimeoutMs } = this.options;
+      await this.#ownership.confirm(this.#requestLimits());
       await commitForClient({
         ...{ fetcher: this.#fetcher, committer: this.#subscription.committer, requestTimeoutMs },
         read: () => offsets ?? this.#fetcher.positions,
         limits: this.#requestLimits(),
       });
+      // What is committed is where another bridge goes on.
+      if (this.#seeks.forget(offsets ?? this.#fetcher.positions)) await this.#record();
     });
   }
 
@@ -244,6 +275,93 @@ export class Session {
         await this.#fetcher.close();
       })
       .catch(() => {});
+  }
+
+  /** What another bridge needs to know to take it over. */
+  get description(): SessionDescription {
+    return { options: this.options, subscription: this.#subscription.description, seeks: this.#seeks.logged };
+  }
+
+  /** Goes on as another bridge described it: reads what that read, and joins the group in its place. */
+  async restore({ subscription, seeks }: SessionDescription, limits: Limits): Promise<void> {
+    await this.#operations.run(async () => {
+      this.#seeks.restore(seeks);
+      await this.#subscription.restore(subscription);
+      if (this.#subscription.state.kind !== 'subscribed') return;
+      const { membership } = this.#subscription.state;
+      if (membership !== undefined && (await this.#subscription.knowsTopics(limits))) await membership.join(limits);
+    });
+  }
+
+  /** Another bridge owns it: nothing is committed any more, and whoever waits is told where to go. */
+  fence(owner: string | undefined): void {
+    this.#handOver({ kind: 'fenced', owner });
+    void this.#fetcher.close();
+  }
+
+  /**
+   * Gives it up in order, for another bridge: what was delivered is committed, and the group keeps the member. `write`
+   * tells the others, and is the last thing that is done in its name. Errors: those of `write`.
+   */
+  async release(write: () => Promise<void>): Promise<void> {
+    this.#isReleasingPolls = true;
+    this.#waiting?.abort();
+    await this.#operations.run(async () => {
+      this.#checkAlive();
+      await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
+      this.#handOver({ kind: 'released' });
+      await this.#fetcher.close();
+      await write();
+    });
+  }
+
+  #handOver(state: { kind: 'fenced'; owner: string | undefined } | { kind: 'released' }): void {
+    this.#subscription.handOver(state);
+    this.#end.abort();
+    this.#waiting?.abort();
+  }
+
+  /** A change of what it reads: kept for whoever takes it over, before the client has its answer. */
+  async #change(change: () => void | Promise<void>): Promise<void> {
+    await this.#operations.run(async () => {
+      await change();
+      this.#seeks.clear();
+      await this.#record();
+    });
+  }
+
+  #record(): Promise<void> {
+    return this.#ownership.record(this.description);
+  }
+
+  /** Whether this bridge may answer and commit. Errors: `misdirected`, `consumerNotFound`. */
+  async #isOwner(limits: Limits): Promise<boolean> {
+    try {
+      await this.#ownership.confirm(limits);
+      return true;
+    } catch (error) {
+      if (error instanceof BridgeError && error.code === 'kafkaUnavailable') return false;
+      throw error;
+    }
+  }
+
+  /** A position that the client chose outlives this bridge: committed, or kept until the client commits. */
+  async #keepSeeks(sought: readonly TopicPartition[]): Promise<void> {
+    if (this.options.isAutoCommit) {
+      await this.#commitDelivered(this.#requestLimits());
+    } else if (this.#seeks.keep(this.#fetcher.positions, sought)) {
+      await this.#record();
+    }
+  }
+
+  /** Whoever takes the session over must not begin at a later end, and skip what came between. */
+  async #keepBeginning(found: readonly PartitionOffset[], limits: Limits): Promise<void> {
+    if (this.options.isAutoCommit) {
+      await this.#commitDelivered(limits);
+    } else if (this.#seeks.keep(found, found)) {
+      // Told by nobody when it fails: a poll must not fail for it, and the next seek or change writes it.
+      await this.#record().catch(() => {});
+    }
   }
 
   /** What ends a poll's wait: its client going, this consumer's end, a bridge that stops. */
@@ -279,6 +397,7 @@ export class Session {
   #read(partitions: readonly TopicPartition[]): void {
     this.#positions.invalidate();
     this.#fetcher.assign(partitions);
+    for (const seek of this.#seeks.takeRestored(partitions)) this.#fetcher.seek(seek, seek.offset);
   }
 
   /** Errors: `notAssigned`. */
@@ -305,6 +424,7 @@ export class Session {
   /** Commits what was delivered, if the consumer commits by itself and may. */
   async #commitDelivered(limits: Limits): Promise<void> {
     if (!this.options.isAutoCommit || !this.#subscription.isCommitPossible) return;
+    if (this.#fetcher.uncommitted.length === 0 || !(await this.#isOwner(limits).catch(() => false))) return;
     await commitDelivered(this.#fetcher, this.#subscription.committer, limits);
   }
 

@@ -1,17 +1,18 @@
 /** What a session is subscribed or assigned to: its state, its membership in the group, and the watch of a pattern. */
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
-import { BridgeError } from '../errors.ts';
+import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { type Limits, within } from '../kafka/limits.ts';
 import { Membership } from '../kafka/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
+import type { LoggedSubscription } from '../kafka/session-entry.ts';
 import type { TopicPartition } from '../records.ts';
 import { PatternWatch } from './pattern-watch.ts';
 import { groupInstanceId, type SessionIdentity } from './session-identity.ts';
 import { checkAlive, checkAssignable, checkSubscribable, readerOf, type SessionState } from './session-state.ts';
 import type { TopicListing } from './topic-listing.ts';
-import type { TopicPattern } from './topic-pattern.ts';
+import { TopicPattern } from './topic-pattern.ts';
 
 export interface SubscriptionDependencies {
   identity: SessionIdentity;
@@ -34,7 +35,7 @@ export interface SubscriptionEvents {
   onAssigned: (partitions: readonly TopicPartition[]) => void;
   /** A poll that waits looks again. */
   onChanged: () => void;
-  /** Another bridge took this consumer over; nothing may be committed any more. */
+  /** Kafka says that another member has this one's identity; nothing may be committed any more. */
   onFenced: () => void;
 }
 
@@ -51,6 +52,9 @@ export class Subscription {
   #state: SessionState = { kind: 'idle' };
   /** Illegal names that were subscribed to: the next poll says so, once. */
   #illegalTopics: readonly string[] = [];
+  /** As the client gave them. */
+  #topics: readonly string[] = [];
+  #assigned: readonly TopicPartition[] = [];
 
   constructor(dependencies: SubscriptionDependencies) {
     this.#dependencies = dependencies;
@@ -77,6 +81,7 @@ export class Subscription {
     if (this.#watch !== undefined && topics.length > 0) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
     const legal = topics.filter((topic) => LEGAL_TOPIC.test(topic) && topic !== '.' && topic !== '..');
     this.#illegalTopics = topics.filter((topic) => !legal.includes(topic));
+    this.#topics = topics;
     if (topics.length === 0) {
       await this.#leave();
       this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
@@ -103,6 +108,7 @@ export class Subscription {
     const { events } = this.#dependencies;
     await events.onRevoking(this.#requestLimits());
     events.onAssigned(partitions);
+    this.#assigned = partitions;
     this.#state = { kind: 'assigned', isEmpty: partitions.length === 0 };
   }
 
@@ -114,12 +120,47 @@ export class Subscription {
     this.#state = { kind: 'idle' };
   }
 
+  /** What there is to say of it to another bridge. */
+  get description(): LoggedSubscription {
+    const { state } = this;
+    if (state.kind === 'assigned') return { kind: 'partitions', partitions: [...this.#assigned] };
+    if (state.kind !== 'subscribed') return { kind: 'none' };
+    if (state.watch !== undefined) return { kind: 'pattern', pattern: state.watch.pattern.source };
+    return { kind: 'topics', topics: [...this.#topics] };
+  }
+
+  /** Becomes what another bridge described. */
+  async restore(description: LoggedSubscription): Promise<void> {
+    switch (description.kind) {
+      case 'none':
+        return;
+      case 'topics':
+        return await this.subscribe(description.topics);
+      case 'pattern':
+        return this.subscribePattern(new TopicPattern(description.pattern));
+      case 'partitions':
+        return await this.assign(description.partitions);
+      default:
+        return assertNever(description);
+    }
+  }
+
   /** Ends it for good, and leaves the group. Never throws. */
   async close(limits: Limits): Promise<void> {
     const membership = this.#membership;
     this.#watch?.close();
-    if (this.#state.kind !== 'fenced') this.#state = { kind: 'closing' };
+    const { kind } = this.#state;
+    if (kind === 'fenced' || kind === 'released') return;
+    this.#state = { kind: 'closing' };
     await membership?.leave(limits);
+  }
+
+  /** Ends here and goes on elsewhere: the group keeps the member, for the bridge that joins as it. */
+  handOver(state: Extract<SessionState, { kind: 'fenced' | 'released' }>): void {
+    this.#membership?.abandon();
+    this.#watch?.close();
+    this.#state = state;
+    this.#dependencies.events.onAssigned([]);
   }
 
   /**
@@ -167,14 +208,6 @@ export class Subscription {
     events.onAssigned([]);
   }
 
-  #fence(): void {
-    this.#watch?.close();
-    this.#state = { kind: 'fenced' };
-    const { events } = this.#dependencies;
-    events.onAssigned([]);
-    events.onFenced();
-  }
-
   #requestLimits(): Limits {
     return within(this.#dependencies.requestTimeoutMs);
   }
@@ -208,7 +241,7 @@ export class Subscription {
       },
       onAssigned: events.onAssigned,
       onForgotten: () => events.onAssigned([]),
-      onFenced: () => this.#fence(),
+      onFenced: events.onFenced,
     });
   }
 }

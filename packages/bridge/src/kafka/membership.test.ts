@@ -122,7 +122,7 @@ test('a takeover fences the old member, which commits nothing more and never joi
   const [partition = 0] = (successor.partitions ?? []).map((key) => Number(key.split(':')[1]));
   expect(await old.commit([{ topic, partition, offset: 5n }])).toBe('fenced');
   expect(old.isFenced).toBe(true);
-  await expect(old.join()).rejects.toMatchObject({ code: 'consumerNotFound' });
+  await expect(old.join()).rejects.toMatchObject({ code: 'misdirected' });
   expect((await kafka.committed(group, topic))[partition]).toBe(-1);
 
   expect(await successor.commit([{ topic, partition, offset: 7n }])).toBe('committed');

@@ -104,10 +104,11 @@ export class Membership implements Committer {
 
   /**
    * Waits until the member has its partitions; joining goes on when the time is over.
-   * Errors: `consumerNotFound` once fenced; what Kafka refuses for good.
+   * Errors: `misdirected` once fenced; `consumerNotFound` once it left; what Kafka refuses for good.
    */
   async join(limits: Limits): Promise<boolean> {
-    if (this.#state.kind === 'fenced' || this.#state.kind === 'left') throw new BridgeError('consumerNotFound');
+    if (this.#state.kind === 'fenced') throw new BridgeError('misdirected');
+    if (this.#state.kind === 'left') throw new BridgeError('consumerNotFound');
     if (this.isJoined) return true;
     const joining = this.#startJoining({ isCommitPossible: true });
     try {
@@ -201,7 +202,7 @@ export class Membership implements Committer {
         const id = protocolErrorId(error);
         if (id === 'FENCED_INSTANCE_ID') {
           this.#fence();
-          throw new BridgeError('consumerNotFound', { cause: error });
+          throw new BridgeError('misdirected', { cause: error });
         }
         if (id === 'UNKNOWN_MEMBER_ID') {
           this.#memberId = '';

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { Seeks } from './seeks.ts';
+
+const at = (partition: number, offset: bigint) => ({ topic: 't', partition, offset });
+
+test('what the client chose is kept until it is committed', () => {
+  const seeks = new Seeks();
+  expect(seeks.keep([at(0, 7n), at(1, 9n)], [{ topic: 't', partition: 1 }])).toBe(true);
+  expect(seeks.logged).toEqual([{ topic: 't', partition: 1, to: '9' }]);
+  expect(seeks.forget([{ topic: 't', partition: 0 }])).toBe(false);
+  expect(seeks.forget([{ topic: 't', partition: 1 }])).toBe(true);
+  expect(seeks.logged).toEqual([]);
+});
+
+test('what another bridge left is where the partitions begin, once, and is still kept for the next', () => {
+  const seeks = new Seeks();
+  seeks.restore([{ topic: 't', partition: 2, to: '5' }]);
+  expect(seeks.takeRestored([{ topic: 't', partition: 0 }])).toEqual([]);
+  expect(seeks.takeRestored([{ topic: 't', partition: 2 }])).toEqual([at(2, 5n)]);
+  expect(seeks.takeRestored([{ topic: 't', partition: 2 }])).toEqual([]);
+  expect(seeks.logged).toEqual([{ topic: 't', partition: 2, to: '5' }]);
+});
+
+test('another subscription forgets them', () => {
+  const seeks = new Seeks();
+  seeks.restore([{ topic: 't', partition: 2, to: '5' }]);
+  seeks.clear();
+  expect(seeks.takeRestored([{ topic: 't', partition: 2 }])).toEqual([]);
+  expect(seeks.logged).toEqual([]);
+});

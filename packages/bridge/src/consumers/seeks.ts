@@ -1,0 +1,58 @@
+/** Positions that a consumer got otherwise than by a commit, and that its next commit replaces: kept for another bridge. */
+import type { LoggedSeek } from '../kafka/session-entry.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
+
+export class Seeks {
+  readonly #offsets = new Map<string, PartitionOffset>();
+  /** Of another bridge, for the first time that the partitions are read here. */
+  #restored = new Map<string, PartitionOffset>();
+
+  get logged(): LoggedSeek[] {
+    return [...this.#offsets.values()].map(({ topic, partition, offset }) => ({
+      topic,
+      partition,
+      to: String(offset),
+    }));
+  }
+
+  /** Keeps the positions of `sought`; whether there were any. */
+  keep(positions: readonly PartitionOffset[], sought: readonly TopicPartition[]): boolean {
+    const keys = new Set(sought.map(keyOf));
+    const kept = positions.filter((position) => keys.has(keyOf(position)));
+    for (const position of kept) this.#offsets.set(keyOf(position), position);
+    return kept.length > 0;
+  }
+
+  /** They were committed; whether any was kept. */
+  forget(committed: readonly TopicPartition[]): boolean {
+    let isChanged = false;
+    for (const partition of committed) isChanged = this.#offsets.delete(keyOf(partition)) || isChanged;
+    return isChanged;
+  }
+
+  clear(): void {
+    this.#offsets.clear();
+    this.#restored.clear();
+  }
+
+  restore(seeks: readonly LoggedSeek[]): void {
+    for (const { topic, partition, to } of seeks) {
+      this.#offsets.set(partitionKey(topic, partition), { topic, partition, offset: BigInt(to) });
+    }
+    this.#restored = new Map(this.#offsets);
+  }
+
+  /** Where another bridge left these partitions; once. */
+  takeRestored(partitions: readonly TopicPartition[]): PartitionOffset[] {
+    return partitions.flatMap((partition) => {
+      const key = keyOf(partition);
+      const found = this.#restored.get(key);
+      this.#restored.delete(key);
+      return found === undefined ? [] : [found];
+    });
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition);
+}
