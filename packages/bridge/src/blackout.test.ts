@@ -117,8 +117,22 @@ describe('20 seconds without Kafka', () => {
 });
 
 describe('a batch that is damaged on the broker’s disk', () => {
-  /** Offsets 0 to 2, 3 to 5 and 6, each a batch. */
-  async function damagedTopic({ own, bridge, broker }: Place, compression: string): Promise<string> {
+  type Part = 'structure' | 'text' | 'length';
+  const LENGTH_AT = 8;
+  const PREFIX_BYTES = 12;
+  const HEAD_BYTES = 61;
+
+  /** Where the second and the third batch begin. */
+  function batchStarts(bytes: Buffer): [number, number] {
+    const next = (start: number): number => start + PREFIX_BYTES + bytes.readInt32BE(start + LENGTH_AT);
+    return [next(0), next(next(0))];
+  }
+
+  /** Offsets 0 to 2, 3 to 5 and 6, each a batch; the one in the middle is damaged. */
+  async function damagedTopic(
+    { own, bridge, broker }: Place,
+    { compression, part }: { compression: string; part: Part },
+  ): Promise<string> {
     const topic = await withView(own.cluster.bootstrap, (kafka) => kafka.topic(1, { 'compression.type': compression }));
     for (const text of [['a', 'b', 'c'], ['DAMAGED0', 'DAMAGED1', 'DAMAGED2'], ['d']]) {
       await bridge.produce(topic, { records: text.map((value) => ({ value: value.repeat(20) })) }, { format: 'text' });
@@ -127,47 +141,74 @@ describe('a batch that is damaged on the broker’s disk', () => {
     const log = join(own.directory, `broker-${broker.id}`, `${topic}-0`);
     const file = join(log, readdirSync(log).find((name) => name.endsWith('.log')) ?? '');
     const bytes = readFileSync(file);
-    const [first = 0] = [12 + bytes.readInt32BE(8)];
-    const HEAD_BYTES = 61;
+    const [first, second] = batchStarts(bytes);
     const descriptor = openSync(file, 'r+');
-    writeSync(descriptor, Buffer.alloc(12, 0xff), 0, 12, first + HEAD_BYTES);
+    switch (part) {
+      case 'structure':
+        writeSync(descriptor, Buffer.alloc(12, 0xff), 0, 12, first + HEAD_BYTES);
+        break;
+      case 'text':
+        writeSync(descriptor, Buffer.from('FALSE'), 0, 5, second - 10);
+        break;
+      case 'length':
+        writeSync(descriptor, Buffer.alloc(4), 0, 4, first + LENGTH_AT);
+    }
     closeSync(descriptor);
     return topic;
   }
 
-  test.each(['uncompressed', 'gzip', 'lz4', 'zstd', 'snappy'])(
-    '(%s) is told, and passed over on request',
-    async (compression) => {
-      const [place] = places;
-      if (place === undefined) throw new Error('no Kafka');
-      const topic = await damagedTopic(place, compression);
-      const consumer = await place.bridge.consumer(unique('group'), 'c', [topic], { format: 'text' });
-      const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-0. If needed, please seek past the record to continue consumption.`;
-      for (let time = 0; time < 2; time += 1) {
-        expect((await consumer.poll()).body).toEqual({ error_code: 500, message });
-      }
-      const seen: unknown[] = [];
-      await until('the record behind it', async () => {
-        const { status, body } = await consumer.poll('timeout=1000&on_error=report');
-        expect(status).toBe(200);
-        seen.push(...body);
-        return body.at(-1)?.offset === 6;
+  test.each([
+    ['uncompressed', 'structure'],
+    ['uncompressed', 'text'],
+    ['gzip', 'structure'],
+    ['lz4', 'structure'],
+    ['zstd', 'structure'],
+    ['snappy', 'structure'],
+  ] as const)('(%s, %s) is told, and passed over on request', async (compression, part) => {
+    const [place] = places;
+    if (place === undefined) throw new Error('no Kafka');
+    const topic = await damagedTopic(place, { compression, part });
+    const consumer = await place.bridge.consumer(unique('group'), 'c', [topic], { format: 'text' });
+    const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-0. If needed, please seek past the record to continue consumption.`;
+    for (let time = 0; time < 2; time += 1) {
+      expect((await consumer.poll()).body).toEqual({ error_code: 500, message });
+    }
+    const seen: unknown[] = [];
+    await until('the record behind it', async () => {
+      const { status, body } = await consumer.poll('timeout=1000&on_error=report');
+      expect(status).toBe(200);
+      seen.push(...body);
+      return body.at(-1)?.offset === 6;
+    });
+    expect(seen).toMatchObject([
+      { offset: 0 },
+      { offset: 1 },
+      { offset: 2 },
+      { topic, partition: 0, offset: 3, error_code: 500, message },
+      { offset: 6, value: 'd'.repeat(20) },
+    ]);
+    expect((await consumer.commit()).status).toBe(204);
+    // Without it, a client may also seek past the batch.
+    const seeking = await place.bridge.consumer(unique('group'), 'c', [], { format: 'text' });
+    await place.bridge.post(`${seeking.path}/assignments`, { partitions: [{ topic, partition: 0 }] });
+    await place.bridge.post(`${seeking.path}/positions`, { offsets: [{ topic, partition: 0, offset: 6 }] });
+    expect((await seeking.take(1)).map(({ offset }) => offset)).toEqual([6]);
+  });
+
+  test('so that nobody knows where the next one begins: what is before it is read, and then every poll tells', async () => {
+    const [place] = places;
+    if (place === undefined) throw new Error('no Kafka');
+    const topic = await damagedTopic(place, { compression: 'uncompressed', part: 'length' });
+    const consumer = await place.bridge.consumer(unique('group'), 'c', [topic], { format: 'text' });
+    expect((await consumer.take(3)).map(({ offset }) => offset)).toEqual([0, 1, 2]);
+    for (let time = 0; time < 2; time += 1) {
+      const { status, body } = await consumer.poll('timeout=5000&on_error=report');
+      expect({ status, message: body.message }).toEqual({
+        status: 500,
+        message: expect.stringContaining('seek past the record'),
       });
-      expect(seen).toMatchObject([
-        { offset: 0 },
-        { offset: 1 },
-        { offset: 2 },
-        { topic, partition: 0, offset: 3, error_code: 500, message },
-        { offset: 6, value: 'd'.repeat(20) },
-      ]);
-      expect((await consumer.commit()).status).toBe(204);
-      // Without it, a client may also seek past the batch.
-      const seeking = await place.bridge.consumer(unique('group'), 'c', [], { format: 'text' });
-      await place.bridge.post(`${seeking.path}/assignments`, { partitions: [{ topic, partition: 0 }] });
-      await place.bridge.post(`${seeking.path}/positions`, { offsets: [{ topic, partition: 0, offset: 6 }] });
-      expect((await seeking.take(1)).map(({ offset }) => offset)).toEqual([6]);
-    },
-  );
+    }
+  });
 });
 
 test('a topic whose creation is slow is created, although the attempt after it finds it there', async () => {

@@ -97,6 +97,10 @@ const ConsumersConfig = Section(
       description: 'How long a broker may hold one fetch while there is nothing to read, in milliseconds.',
       default: 5000,
     }),
+    isChecksumCompared: Type.Boolean({
+      description: 'Whether the checksum of each record batch is compared (check.crcs): damage on a disk is told.',
+      default: true,
+    }),
     topicRefreshMs: milliseconds({
       description: 'How often a group is checked for new topics and partitions, in milliseconds.',
       default: 5000,

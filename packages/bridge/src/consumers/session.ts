@@ -94,6 +94,7 @@ export class Session {
       partitionMaxBytes: consumers.partitionFetchMaxBytes,
       rack: kafka.clientRack,
       maxWaitMs: options.fetchMinBytes > 1 ? MIN_BYTES_WAIT_MS : consumers.fetchMaxWaitMs,
+      isChecking: consumers.isChecksumCompared,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
     this.#coordinator = new GroupCoordinator(cluster, identity.group);

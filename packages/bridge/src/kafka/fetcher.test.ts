@@ -37,6 +37,7 @@ async function fetcherOf(
     minBytes: 1,
     maxBytes: 1_048_576,
     maxWaitMs: 5000,
+    isChecking: true,
     requestTimeoutMs: 5000,
     ...rest,
   });

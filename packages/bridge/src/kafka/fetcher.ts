@@ -8,7 +8,7 @@ import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import { backoffMs, type Limits, remainingMs } from './limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
 import { ReadReplicas } from './read-replicas.ts';
-import { storedRecords } from './stored-records.ts';
+import { storedRecords, unreadable } from './stored-records.ts';
 
 export interface FetcherOptions {
   /** How brokers name this consumer in their logs. */
@@ -23,6 +23,8 @@ export interface FetcherOptions {
   rack?: string | undefined;
   /** How long a broker may hold a fetch. */
   maxWaitMs: number;
+  /** Whether checksums of record batches are compared. */
+  isChecking: boolean;
   /** On top of the wait, until the broker counts as gone. */
   requestTimeoutMs: number;
 }
@@ -366,11 +368,20 @@ export class Fetcher {
     }
     if (fetched.preferredReplica >= 0) this.#replicas.prefer(found, fetched.preferredReplica);
     const isCommittedOnly = this.#options.isolationLevel === 'read_committed';
-    const { records, end } = storedRecords({
-      ...{ topic, partition, position: nextOffset(found) ?? 0n, batches: fetched.batches },
-      abortedTransactions: isCommittedOnly ? fetched.abortedTransactions : null,
-    });
     const left = found.buffer.slice(found.takenCount);
+    let read: ReturnType<typeof storedRecords>;
+    try {
+      read = storedRecords({
+        ...{ topic, partition, position: nextOffset(found) ?? 0n, batches: fetched.batches },
+        abortedTransactions: isCommittedOnly ? fetched.abortedTransactions : null,
+        isChecking: this.#options.isChecking,
+      });
+    } catch (error) {
+      // Told when what is left has been delivered, and at every poll until the client seeks past it.
+      if (left.length === 0) this.#failure = unreadable(found, error);
+      return true;
+    }
+    const { records, end } = read;
     // Nothing to deliver before what comes next: markers, aborted records, a compacted tail.
     if (left.length === 0 && records.length === 0) found.position = end;
     const bufferBytes = remainingBytes(found) + fetched.batches.length;

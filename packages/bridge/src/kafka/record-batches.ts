@@ -1,5 +1,5 @@
 /** Record batches as brokers store and send them (format 2): https://kafka.apache.org/documentation/#recordbatch */
-import { compressionsAlgorithmsByBitmask } from '@platformatic/kafka';
+import { compressionsAlgorithmsByBitmask, crc32c } from '@platformatic/kafka';
 
 /** The head of a batch, and its records, not yet read. */
 export interface RecordBatch {
@@ -12,7 +12,7 @@ export interface RecordBatch {
   recordCount: number;
   /** Decompressed; empty when that failed. */
   records: Buffer;
-  /** Why the records cannot be decompressed. */
+  /** Why the records cannot be read. */
   damage?: unknown;
 }
 
@@ -28,6 +28,7 @@ export interface BatchedRecord {
 /** Bytes of a batch before those that its length counts: first offset (8), length (4). */
 const PREFIX_BYTES = 12;
 const LENGTH_AT = 8;
+const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const FIRST_TIMESTAMP_AT = 27;
@@ -39,23 +40,39 @@ const COMPRESSION = 0b111;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: BatchedRecord['headers'] = [];
 
-/** Every batch that is there as a whole: the broker cuts the last one off where the size of the fetch ends. */
-export function readBatches(bytes: Buffer): RecordBatch[] {
+export interface BatchReading {
+  /** Whether each batch's checksum is compared. */
+  isChecking: boolean;
+}
+
+/**
+ * Every batch that is there as a whole: the broker cuts the last one off where the size of the fetch ends.
+ * Errors: `RangeError` when the first one is none, so that nobody knows where the next one begins.
+ */
+export function readBatches(bytes: Buffer, reading: BatchReading = { isChecking: true }): RecordBatch[] {
   const batches: RecordBatch[] = [];
   for (let start = 0; bytes.length - start >= RECORDS_AT; ) {
     const end = start + PREFIX_BYTES + bytes.readInt32BE(start + LENGTH_AT);
     if (end > bytes.length) break;
-    batches.push(readBatch(bytes.subarray(start, end)));
+    if (end < start + RECORDS_AT) {
+      // What comes before it is delivered first.
+      if (batches.length > 0) break;
+      throw new RangeError(`a record batch of ${end - start} bytes`);
+    }
+    batches.push(readBatch(bytes.subarray(start, end), reading));
     start = end;
   }
   return batches;
 }
 
-function readBatch(bytes: Buffer): RecordBatch {
+function readBatch(bytes: Buffer, { isChecking }: BatchReading): RecordBatch {
   const attributes = bytes.readInt16BE(ATTRIBUTES_AT);
   let records: Buffer = EMPTY;
   let damage: unknown;
   try {
+    if (isChecking && crc32c(bytes.subarray(ATTRIBUTES_AT)) !== bytes.readUInt32BE(CRC_AT)) {
+      throw new RangeError('the checksum of the record batch does not fit');
+    }
     records = decompressed(bytes.subarray(RECORDS_AT), attributes & COMPRESSION);
   } catch (error) {
     damage = error;

@@ -1,6 +1,6 @@
 /** Turns the record batches of a fetch into records. */
 import { BridgeError } from '../errors.ts';
-import type { StoredRecord } from '../records.ts';
+import type { StoredRecord, TopicPartition } from '../records.ts';
 import { type AbortedTransaction, visibleBatches } from './read-committed.ts';
 import { type RecordBatch, readBatches, readRecords } from './record-batches.ts';
 
@@ -14,12 +14,14 @@ export interface FetchedBatches {
   position: bigint;
   batches: Buffer;
   abortedTransactions: readonly AbortedTransaction[] | null;
+  /** Whether checksums are compared. */
+  isChecking: boolean;
 }
 
-/** The records from the position on, and the offset after everything that was fetched. */
+/** The records from the position on, and the offset after everything that was fetched. Errors: `RangeError` for what are no batches. */
 export function storedRecords(fetched: FetchedBatches): { records: StoredRecord[]; end: bigint } {
   const { position, abortedTransactions } = fetched;
-  const batches = readBatches(fetched.batches);
+  const batches = readBatches(fetched.batches, fetched);
   const records: StoredRecord[] = [];
   for (const batch of visibleBatches(batches, abortedTransactions)) {
     const count = records.length;
@@ -64,7 +66,12 @@ function addRecords(records: StoredRecord[], batch: RecordBatch, { topic, partit
 function damaged(batch: RecordBatch, { topic, partition, position }: FetchedBatches, cause: unknown): StoredRecord {
   const { firstOffset, firstTimestampMs: timestampMs } = batch;
   const offset = firstOffset > position ? firstOffset : position;
-  const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-${partition}. If needed, please seek past the record to continue consumption.`;
-  const damage = new BridgeError('kafkaRefused', { message, cause });
+  const damage = unreadable({ topic, partition }, cause);
   return { topic, partition, offset, timestampMs, key: null, value: null, headers: [], damage };
+}
+
+/** The words of Kafka's consumer in Java. */
+export function unreadable({ topic, partition }: TopicPartition, cause: unknown): BridgeError {
+  const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-${partition}. If needed, please seek past the record to continue consumption.`;
+  return new BridgeError('kafkaRefused', { message, cause });
 }
