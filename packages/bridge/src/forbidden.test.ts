@@ -54,7 +54,8 @@ beforeAll(async () => {
   await allow(AclResourceTypes.GROUP, readOnlyGroup, AclOperationTypes.READ);
   bridge = await TestBridge.start(`${LAB_HOST}:${clients}`);
   await until('the bridge is ready', async () => (await bridge.get('/ready')).status === 200);
-});
+  // The start of a broker, on a machine that has other work.
+}, 120_000);
 
 afterAll(async () => {
   await bridge?.close();

@@ -360,6 +360,14 @@ export class Fetcher {
         // Told when what is left has been delivered, by the fetch that follows it.
         if (found.takenCount === found.buffer.length) this.#onOutOfRange(found);
         return true;
+      case 'CORRUPT_MESSAGE':
+        // The broker cannot read it either. Told like the position above.
+        if (found.takenCount === found.buffer.length) {
+          this.#failure = new BridgeError('kafkaRefused', {
+            message: `org.apache.kafka.common.KafkaException: Encountered corrupt message when fetching offset ${found.position} for topic-partition ${topic}-${partition}`,
+          });
+        }
+        return true;
       case 'TOPIC_AUTHORIZATION_FAILED':
         this.#failure = refusal(errorId, { topics: [topic] });
         return true;
