@@ -1,12 +1,11 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
 import { checkPeers, TrustSection } from '@causeway/config/networks.ts';
 import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
-import { originProblem } from './origins.ts';
 
+export type { CorsConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 export type { KafkaConfig } from './kafka-config.ts';
-
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
 
 const ProducerConfig = Section(
   {
@@ -109,111 +108,6 @@ const ConsumersConfig = Section(
   { description: 'Consumers.' },
 );
 
-const TlsConfig = Entry(
-  {
-    certFile: Type.String({
-      description: 'PEM: the certificate, and those between it and its authority.',
-      examples: ['/etc/causeway/tls.crt'],
-    }),
-    keyFile: Type.String({ description: 'PEM: its private key.', examples: ['/etc/causeway/tls.key'] }),
-    keyPassphrase: Type.Optional(
-      Type.String({ description: 'Of a key that is encrypted.', examples: ['${KEY_PASSPHRASE}'] }),
-    ),
-    keyPassphraseFile: Type.Optional(
-      Type.String({
-        description: 'The same, as a file whose first line it is.',
-        examples: ['/etc/causeway/passphrase'],
-      }),
-    ),
-    clientCaFile: Type.Optional(
-      Type.String({
-        description: 'PEM: clients must show a certificate that one of these authorities signed.',
-        examples: ['/etc/causeway/clients.crt'],
-      }),
-    ),
-    minVersion: Choice(['TLSv1.2', 'TLSv1.3'], { description: 'Oldest version of TLS.', default: 'TLSv1.2' }),
-  },
-  {
-    description:
-      'HTTPS on the port of the API. Files that change are read again; a certificate that cannot be used changes nothing.',
-  },
-);
-
-const CorsConfig = Section(
-  {
-    isEnabled: Type.Boolean({
-      description: 'Whether pages of other origins may use the API; Origin is ignored otherwise.',
-      default: false,
-    }),
-    allowedOrigins: Type.Array(Type.String(), {
-      description: 'Origins as https://example.com, * for all, or a regular expression between slashes for the whole.',
-      default: ['*'],
-      minItems: 1,
-    }),
-    allowedMethods: Type.Array(Choice(METHODS, { description: 'A method.', default: 'GET' }), {
-      description: 'Methods that a preflight is told.',
-      default: [...METHODS],
-      minItems: 1,
-    }),
-  },
-  { description: 'Cross-origin resource sharing, of the API without /healthy, /ready and /metrics.' },
-);
-
-const LimitsConfig = Section(
-  {
-    maxUrlBytes: Type.Integer({
-      description: 'Longest URL with its query; longer ones are refused with 414.',
-      default: 4096,
-      minimum: 256,
-      maximum: 1_048_576,
-    }),
-    maxHeaderBytes: Type.Integer({
-      description: 'Longest headers, the URL among them; longer ones are refused with 431.',
-      default: 8192,
-      minimum: 1024,
-      maximum: 1_048_576,
-    }),
-    maxBodyBytes: Type.Integer({
-      description: 'Largest request body; larger ones are refused with 413.',
-      default: 16_777_216,
-      minimum: 1024,
-    }),
-    maxRecords: Type.Integer({
-      description: 'Most records of one produce request; more are refused with 413.',
-      default: 100_000,
-      minimum: 1,
-    }),
-    headersTimeoutMs: milliseconds({
-      description: "How long a request's headers may take to arrive, in milliseconds; 408 after it.",
-      default: 10_000,
-      maximum: 3_600_000,
-    }),
-    requestTimeoutMs: milliseconds({
-      description: 'How long a request may take to arrive with its body, in milliseconds; 408 after it.',
-      default: 60_000,
-      maximum: 3_600_000,
-    }),
-    answerTimeoutMs: milliseconds({
-      description:
-        'How long a client may take to read records that were written to it, in milliseconds; its connection is broken after it, and the records come again.',
-      default: 60_000,
-      maximum: 3_600_000,
-    }),
-    maxInFlightRequests: Type.Integer({
-      description: 'Requests that may wait for their answers, polls among them; more are refused with 503.',
-      default: 20_000,
-      minimum: 1,
-    }),
-    maxInFlightBytes: Type.Integer({
-      description:
-        'Bytes of request bodies, and of answers that clients have not read, at a time; more are refused with 503.',
-      default: 134_217_728,
-      minimum: 1024,
-    }),
-  },
-  { description: 'What clients may ask for.' },
-);
-
 /** The whole file. */
 export const BridgeConfig = Entry(
   {
@@ -294,9 +188,6 @@ export const BridgeConfig = Entry(
 export type BridgeConfig = Static<typeof BridgeConfig>;
 export type ProducerConfig = BridgeConfig['producer'];
 export type ConsumersConfig = BridgeConfig['consumers'];
-export type LimitsConfig = BridgeConfig['limits'];
-export type CorsConfig = BridgeConfig['cors'];
-export type TlsConfig = NonNullable<BridgeConfig['listen']['tls']>;
 export type ReadinessConfig = BridgeConfig['readiness'];
 
 /** What the schema cannot say. */
@@ -314,22 +205,7 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
       reason: 'must not be less than producer.maxRequestBytes, or such a record would never be sent',
     });
   }
-  if (config.limits.headersTimeoutMs > config.limits.requestTimeoutMs) {
-    problems.push({ path: ['limits', 'headersTimeoutMs'], reason: 'must be at most limits.requestTimeoutMs' });
-  }
-  if (config.limits.maxInFlightBytes < config.limits.maxBodyBytes) {
-    problems.push({
-      path: ['limits', 'maxInFlightBytes'],
-      reason: 'must not be less than limits.maxBodyBytes, or such a body would never be taken',
-    });
-  }
-  if (config.listen.tls?.keyPassphrase !== undefined && config.listen.tls.keyPassphraseFile !== undefined) {
-    problems.push({ path: ['listen', 'tls', 'keyPassphraseFile'], reason: 'keyPassphrase says it already' });
-  }
-  for (const [index, entry] of config.cors.allowedOrigins.entries()) {
-    const reason = originProblem(entry);
-    if (reason !== undefined) problems.push({ path: ['cors', 'allowedOrigins', index], reason });
-  }
+  problems.push(...checkHttpConfig(config));
   return problems;
 }
 
