@@ -1,17 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
-
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 let kafka: KafkaView;
 let directory: string;
@@ -25,48 +21,6 @@ afterAll(async () => {
   await kafka.close();
   rmSync(directory, { recursive: true, force: true });
 });
-
-/** A bridge as a process, and what it wrote. */
-class BridgeProcess {
-  readonly child: ChildProcess;
-  stdout = '';
-  stderr = '';
-
-  constructor(args: string[], env: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: directory,
-      env: { ...process.env, INIT_CWD: directory, ...env },
-    });
-    this.child.stdout?.setEncoding('utf8').on('data', (text) => {
-      this.stdout += text;
-    });
-    this.child.stderr?.setEncoding('utf8').on('data', (text) => {
-      this.stderr += text;
-    });
-    onTestFinished(() => {
-      this.child.kill('SIGKILL');
-    });
-  }
-
-  async exitCode(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'close');
-    return this.child.exitCode;
-  }
-
-  /** The log, a line an object. */
-  get log(): Record<string, unknown>[] {
-    return this.stdout
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-  }
-
-  /** Where it listens. */
-  async url(): Promise<string> {
-    await until('it is started', () => this.log.some(({ msg }) => msg === 'bridge started'));
-    return `http://127.0.0.1:${String(this.log.find(({ msg }) => msg === 'bridge started')?.['port'])}`;
-  }
-}
 
 function configFile(text: string): string {
   const name = `${unique('bridge')}.yaml`;
@@ -82,10 +36,10 @@ kafka: { bootstrapServers: ["\${BOOTSTRAP}"], sessionTimeoutMs: 6000 }
 
 test('a file is checked without starting anything', async () => {
   const good = configFile(VALID);
-  const ok = new BridgeProcess(['--config', good, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
+  const ok = new BridgeProcess(directory, ['--config', good, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
   const bad = configFile(`${VALID}producer: { akcs: all }\n`);
-  const refused = new BridgeProcess(['--config', bad, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
-  const aimless = new BridgeProcess([]);
+  const refused = new BridgeProcess(directory, ['--config', bad, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
+  const aimless = new BridgeProcess(directory, []);
   expect(await ok.exitCode()).toBe(0);
   expect(ok.stdout).toBe(`${good}: ok\n`);
   expect(await refused.exitCode()).toBe(1);
@@ -94,8 +48,26 @@ test('a file is checked without starting anything', async () => {
   expect(aimless.stderr).toContain('usage: bridge --config FILE [--check]');
 });
 
+test('files of certificates and secrets that cannot be used are told with their key, line and reason', async () => {
+  writeFileSync(join(directory, 'not.pem'), 'this is not a certificate');
+  writeFileSync(join(directory, 'empty'), '\n');
+  const file = configFile(`bridge: { name: b, region: east }
+kafka:
+  bootstrapServers: ["127.0.0.1:1"]
+  tls: { isEnabled: true, caFile: nowhere.pem, certFile: not.pem, keyFile: not.pem }
+  sasl: { mechanism: PLAIN, username: u, passwordFile: empty }
+`);
+  const refused = new BridgeProcess(directory, ['--config', file, '--check']);
+  expect(await refused.exitCode()).toBe(1);
+  expect(refused.stderr.trim().split('\n')).toEqual([
+    `${join(directory, file)}:4: kafka.tls.caFile: nowhere.pem cannot be read: there is no such file`,
+    `${join(directory, file)}:4: kafka.tls.certFile: not.pem has no certificate in PEM format`,
+    `${join(directory, file)}:5: kafka.sasl.passwordFile: empty is empty`,
+  ]);
+});
+
 test('SIGTERM ends it in order: polls answered, records stored, deliveries committed, groups left, nothing reset', async () => {
-  const bridge = new BridgeProcess(['--config', configFile(VALID)], { BOOTSTRAP: inject('kafkaBootstrap') });
+  const bridge = new BridgeProcess(directory, ['--config', configFile(VALID)], { BOOTSTRAP: inject('kafkaBootstrap') });
   const url = await bridge.url();
   await until('it is ready', async () => (await fetch(`${url}/ready`)).status === 200);
   const topic = await kafka.topic();
@@ -146,7 +118,7 @@ test('SIGTERM ends it in order: polls answered, records stored, deliveries commi
 
 test('a burst of clients with large bodies is refused before memory grows', async () => {
   const file = configFile(`${VALID}producer: { maxBlockMs: 1000 }\nlimits: { maxInFlightBytes: 16777216 }\n`);
-  const bridge = new BridgeProcess(['--config', file], { BOOTSTRAP: '127.0.0.1:1' });
+  const bridge = new BridgeProcess(directory, ['--config', file], { BOOTSTRAP: '127.0.0.1:1' });
   const url = await bridge.url();
   const residentBytes = async (): Promise<number> => {
     const text = await (await fetch(`${url}/metrics`)).text();
@@ -182,7 +154,7 @@ test('a burst of clients with large bodies is refused before memory grows', asyn
 
 test('a certificate that cannot be used ends the start, and the log says why', async () => {
   const file = configFile(VALID.replace('port: 0', 'port: 0, tls: { certFile: nowhere.crt, keyFile: nowhere.key }'));
-  const bridge = new BridgeProcess(['--config', file], { BOOTSTRAP: '127.0.0.1:1' });
+  const bridge = new BridgeProcess(directory, ['--config', file], { BOOTSTRAP: '127.0.0.1:1' });
   expect(await bridge.exitCode()).toBe(1);
   expect(bridge.log).toMatchObject([
     {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
+import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { NAMED_SERVER, PLAIN_USER, SecureKafka, type SecureListener } from '../../../test/harness/secure-kafka.ts';
@@ -203,3 +204,60 @@ describe('OAUTHBEARER', () => {
     await expectItWorks(bridge);
   });
 });
+
+test('no secret is in a log, an error or the answer of --check', async () => {
+  const secrets = {
+    PASSWORD: 'wrong-password-1',
+    CLIENT_SECRET: 'client-secret-2',
+    PASSPHRASE: 'passphrase-3',
+    TOKEN: 'token-4.is.wrong',
+  };
+  const { certFile } = await kafka.authority.certify('secretive');
+  const keyFile = kafka.authority.encryptKey('secretive', secrets.PASSPHRASE);
+  const endpoint = await TokenEndpoint.start({ clientId: 'bridge', clientSecret: 'another', lifetimeMs: 60_000 });
+  onTestFinished(() => endpoint.close());
+  const oauth = { tokenEndpointUrl: endpoint.url, clientId: 'bridge', clientSecret: '${CLIENT_SECRET}' };
+  const ways = [
+    { mechanism: 'PLAIN', username: PLAIN_USER.username, password: '${PASSWORD}' },
+    { mechanism: 'OAUTHBEARER', token: '${TOKEN}' },
+    { mechanism: 'OAUTHBEARER', oauth },
+  ];
+  const written: string[] = [];
+  for (const sasl of ways) {
+    const file = `${unique('bridge')}.yaml`;
+    const config = {
+      bridge: { name: 'b', region: 'east' },
+      listen: { port: 0 },
+      kafka: {
+        bootstrapServers: [kafka.address('sasltls')],
+        tls: tls({ certFile, keyFile, keyPassphrase: '${PASSPHRASE}' }),
+        sasl,
+      },
+      log: { level: 'trace' },
+    };
+    writeFileSync(join(kafka.directory, file), JSON.stringify(config));
+    if (written.length === 0) {
+      const check = new BridgeProcess(kafka.directory, ['--config', file, '--check'], secrets);
+      expect(await check.exitCode()).toBe(0);
+      written.push(check.stdout, check.stderr);
+    }
+    const bridge = new BridgeProcess(kafka.directory, ['--config', file], secrets);
+    const url = await bridge.url();
+    const saysWhy = async (): Promise<boolean> => {
+      const answer = await (await fetch(`${url}/ready`)).text();
+      written.push(answer);
+      return /authentication failed|gave no token|refused the token/i.test(answer);
+    };
+    await until('it says what is wrong', saysWhy, { timeoutMs: 30_000 });
+    const produced = await fetch(`${url}/topics/t`, { method: 'POST', body: '{"records":[{"value":1}]}' });
+    written.push(await produced.text());
+    bridge.child.kill('SIGTERM');
+    expect(await bridge.exitCode()).toBe(0);
+    written.push(bridge.stdout, bridge.stderr);
+  }
+  for (const secret of Object.values(secrets)) {
+    for (const text of written) expect(text).not.toContain(secret);
+    const encoded = Buffer.from(secret).toString('base64').replace(/=+$/, '');
+    for (const text of written) expect(text).not.toContain(encoded);
+  }
+}, 120_000);

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type ClusterOptions } from './cluster.ts';
 import { within } from './limits.ts';
 
 let kafka: KafkaView;
@@ -15,13 +16,15 @@ afterAll(async () => {
   await kafka.close();
 });
 
-function clusterOf(...bootstrapServers: string[]): Cluster {
+function clusterOf(first: string | Partial<ClusterOptions>, ...rest: string[]): Cluster {
+  const [options, servers] = typeof first === 'string' ? [{}, [first, ...rest]] : [first, rest];
   const cluster = new Cluster({
-    bootstrapServers,
+    bootstrapServers: servers,
     clientId: 'test',
     connectTimeoutMs: 1000,
     requestTimeoutMs: 5000,
     metadataMaxAgeMs: 30_000,
+    ...options,
   });
   onTestFinished(() => cluster.close());
   return cluster;
@@ -65,6 +68,7 @@ describe('a bootstrap server that does not help is passed over', () => {
     onTestFinished(() => {
       silent.close();
     });
+    await once(silent, 'listening');
     const address = silent.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const cluster = clusterOf(`127.0.0.1:${port}`, inject('kafkaBootstrap'));
@@ -91,4 +95,23 @@ test('a connection may fail more than once without ending the process', async ()
     connection.emit('error', new Error('first'));
     connection.emit('error', new Error('second'));
   }).not.toThrow();
+});
+
+test('attempts at a broker that refuses connections keep the pauses that they were given', async () => {
+  let connectionCount = 0;
+  const refusing = createServer((socket) => {
+    connectionCount += 1;
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    refusing.close();
+  });
+  await once(refusing, 'listening');
+  const address = refusing.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const cluster = clusterOf({ retryBackoffMinMs: 400, retryBackoffMaxMs: 500 }, `127.0.0.1:${port}`);
+  await expect(cluster.listTopics(within(1000))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+  // At 0, 400 and 900 ms of the caller's second, where the default pauses would make six.
+  expect(connectionCount).toBeGreaterThanOrEqual(2);
+  expect(connectionCount).toBeLessThanOrEqual(3);
 });

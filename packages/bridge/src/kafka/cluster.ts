@@ -9,7 +9,7 @@ import {
   responseIn,
   toBridgeError,
 } from './failure.ts';
-import { bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
+import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 import type { KafkaSecurity } from './security.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
@@ -22,6 +22,10 @@ export interface ClusterOptions {
   connectTimeoutMs: number;
   requestTimeoutMs: number;
   metadataMaxAgeMs: number;
+  /** Default: 25. */
+  retryBackoffMinMs?: number;
+  /** Default: 1000. */
+  retryBackoffMaxMs?: number;
   /** Default: neither TLS nor SASL. */
   security?: KafkaSecurity;
 }
@@ -100,6 +104,12 @@ export class Cluster {
     await pool.close().catch(() => {});
   }
 
+  /** Pauses before what failed is tried again. */
+  get backoff(): Backoff {
+    const { retryBackoffMinMs: minMs = 25, retryBackoffMaxMs: maxMs = 1000 } = this.options;
+    return { minMs, maxMs };
+  }
+
   /** Connections for short requests, shared by everyone. */
   get pool(): ConnectionPool {
     return this.#pool;
@@ -159,6 +169,7 @@ export class Cluster {
           await this.#sendToAny(send, within(Math.min(ATTEMPT_TIMEOUT_MS, remainingMs(limits)), limits.signal)),
         limits,
         (error) => protocolErrorId(error) === undefined,
+        this.backoff,
       );
     } catch (error) {
       if (limits.signal?.aborted === true) throw error;

@@ -103,6 +103,7 @@ export class GroupCoordinator {
         const id = protocolErrorId(error);
         return MOVED.has(id) || id === 'COORDINATOR_LOAD_IN_PROGRESS';
       },
+      this.#cluster.backoff,
     );
   }
 

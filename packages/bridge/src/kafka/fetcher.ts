@@ -437,7 +437,7 @@ export class Fetcher {
 
   /** After a failure: who leads now. */
   async #refresh(partitions: readonly Partition[]): Promise<void> {
-    const pauseMs = backoffMs(this.#failedAttempts);
+    const pauseMs = backoffMs(this.#failedAttempts, this.#cluster.backoff);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const topics = [...new Set(partitions.map(({ topic }) => topic))];
     try {

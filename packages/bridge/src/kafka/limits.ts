@@ -49,12 +49,17 @@ export function bounded<T>(promise: Promise<T>, limits: Limits): Promise<T> {
   });
 }
 
-const FIRST_PAUSE_MS = 25;
-const LONGEST_PAUSE_MS = 1000;
+/** Pauses between attempts. */
+export interface Backoff {
+  minMs: number;
+  maxMs: number;
+}
+
+const DEFAULT_BACKOFF: Backoff = { minMs: 25, maxMs: 1000 };
 
 /** Pause before the attempt after attempt number `attempt` (from 0): doubling. */
-export function backoffMs(attempt: number): number {
-  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
+export function backoffMs(attempt: number, { minMs, maxMs } = DEFAULT_BACKOFF): number {
+  return Math.min(maxMs, minMs * 2 ** attempt);
 }
 
 /**
@@ -65,6 +70,7 @@ export async function retrying<T>(
   operation: (attempt: number) => Promise<T>,
   limits: Limits,
   isRetriable: (error: unknown) => boolean,
+  backoff: Backoff = DEFAULT_BACKOFF,
 ): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     limits.signal?.throwIfAborted();
@@ -72,7 +78,7 @@ export async function retrying<T>(
       return await bounded(operation(attempt), limits);
     } catch (error) {
       if (limits.signal?.aborted === true) throw limits.signal.reason;
-      const pauseMs = backoffMs(attempt);
+      const pauseMs = backoffMs(attempt, backoff);
       if (!isRetriable(error) || remainingMs(limits) <= pauseMs) throw error;
       await delay(pauseMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
     }

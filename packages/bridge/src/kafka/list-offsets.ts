@@ -36,6 +36,7 @@ export async function listOffsets(
     },
     limits,
     isRetriable,
+    cluster.backoff,
   );
 }
 

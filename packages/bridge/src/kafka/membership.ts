@@ -211,7 +211,7 @@ export class Membership implements Committer {
           this.#state = { kind: 'unjoined' };
           throw toBridgeError(error, { group: this.#coordinator.group });
         }
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt)));
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, this.#cluster.backoff)));
         if (this.#isOver) return;
       }
     }

@@ -367,7 +367,7 @@ export class Batcher {
   /** Looks at the metadata after a pause, and then lets the lane go on. */
   #pause(lane: Lane): void {
     lane.isPaused = true;
-    const pauseMs = backoffMs(lane.failureCount);
+    const pauseMs = backoffMs(lane.failureCount, this.#cluster.backoff);
     lane.failureCount += 1;
     const pause = setTimeout(async () => {
       this.#pauses.delete(pause);

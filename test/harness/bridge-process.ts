@@ -1,0 +1,54 @@
+/** A bridge of a test as a process of its own, as operators start it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { until } from './until.ts';
+
+const MAIN = fileURLToPath(new URL('../../packages/bridge/src/main.ts', import.meta.url));
+
+/** A bridge as a process, and what it wrote. */
+export class BridgeProcess {
+  readonly child: ChildProcess;
+  stdout = '';
+  stderr = '';
+
+  /** In `directory`, where it finds its files. */
+  constructor(directory: string, args: string[], env: Record<string, string> = {}) {
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: directory,
+      env: { ...process.env, INIT_CWD: directory, ...env },
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (text) => {
+      this.stdout += text;
+    });
+    this.child.stderr?.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text;
+    });
+    onTestFinished(() => {
+      this.child.kill('SIGKILL');
+    });
+  }
+
+  async exitCode(): Promise<number | null> {
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+
+  /** The log, a line an object. */
+  get log(): Record<string, unknown>[] {
+    return this.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Where it listens. */
+  async url(): Promise<string> {
+    const isStarted = (): boolean => this.log.some(({ msg }) => msg === 'bridge started');
+    // The start of a process takes its time on a machine that has other work.
+    await until('it is started', isStarted, { timeoutMs: 30_000 });
+    return `http://127.0.0.1:${String(this.log.find(({ msg }) => msg === 'bridge started')?.['port'])}`;
+  }
+}
