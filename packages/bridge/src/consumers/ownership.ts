@@ -20,6 +20,7 @@
  *    says that the other one failed, would take the session from each other for ever.
  * 5. Deleting is a claim too, of a session that is over: a claim that was on its way meanwhile loses against it.
  */
+import { elapsedMs, type Instant } from '../clock.ts';
 import type { Claim, EntryValue } from '../kafka/session-entry.ts';
 import { isSameClaim } from '../kafka/session-entry.ts';
 
@@ -119,18 +120,9 @@ export function adoptionWaitMs(superseded: Ownership | undefined): number {
   return superseded?.state === 'held' ? ADOPTION_WAIT_MS : 0;
 }
 
-/** Two clocks, because each misses something: one stands still with a suspended machine, the other can be set. */
-export interface Instant {
-  /** `performance.now()`. */
-  monotonicMs: number;
-  /** `Date.now()`. */
-  wallMs: number;
-}
-
 /** Whether ownership that Kafka confirmed when asked at `confirmedAt` still counts. */
 export function isConfirmed(confirmedAt: Instant, now: Instant): boolean {
-  const elapsedMs = Math.max(now.monotonicMs - confirmedAt.monotonicMs, now.wallMs - confirmedAt.wallMs);
-  return elapsedMs <= LEASE_MS;
+  return elapsedMs(confirmedAt, now) <= LEASE_MS;
 }
 
 function isHeld({ entry, holding }: Situation): boolean {

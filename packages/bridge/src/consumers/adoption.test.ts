@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { testCluster } from '../../../../test/harness/cluster.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
+import type { Cluster } from '../kafka/cluster.ts';
+import { within } from '../kafka/limits.ts';
+import type { Claim, SessionDescription } from '../kafka/session-entry.ts';
+import { SessionLog } from '../kafka/session-log.ts';
+import { Adoption, type OwnedClaim, type SessionRequest } from './adoption.ts';
+import { ADOPTION_WAIT_MS, type Origin } from './ownership.ts';
+import type { SessionIdentity } from './session-identity.ts';
+
+const TOPIC = unique('sessions');
+const DESCRIPTION: SessionDescription = {
+  options: {
+    ...{ format: 'json', resetPolicy: 'earliest', fetchMinBytes: 1, requestTimeoutMs: 30_000 },
+    ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+  },
+  ...{ subscription: { kind: 'none' }, seeks: [] },
+};
+const CLIENT: Origin = { via: 'client' };
+const GATEWAY: Origin = { via: 'gateway', failedOwners: [] };
+
+/** As much of a bridge as owns sessions. */
+class Owner {
+  readonly name: string;
+  readonly log: SessionLog;
+  readonly adoption: Adoption;
+  readonly #cluster: Cluster;
+  /** By the consumer's name. */
+  readonly held = new Map<string, OwnedClaim>();
+  readonly gone = new Set<string>();
+
+  constructor(name: string) {
+    this.name = name;
+    this.#cluster = testCluster(inject('kafkaBootstrap'));
+    this.log = new SessionLog(this.#cluster, {
+      ...{ requestTimeoutMs: 5000, topic: TOPIC },
+      onChanged: (identity) => {
+        const held = this.held.get(identity.name);
+        if (held !== undefined && this.adoption.decide(identity, held.entry).kind !== 'keep') {
+          this.held.delete(identity.name);
+        }
+      },
+    });
+    this.adoption = new Adoption({
+      ...{ log: this.log, self: name },
+      holdingOf: (identity): Claim | undefined => this.held.get(identity.name)?.entry,
+      isOwnerGone: (owner) => this.gone.has(owner),
+    });
+  }
+
+  async start(): Promise<this> {
+    this.log.start();
+    await until('the log is read', () => this.log.unreadyReason === undefined, { timeoutMs: 20_000 });
+    return this;
+  }
+
+  async close(): Promise<void> {
+    await this.log.close();
+    await this.#cluster.close();
+  }
+
+  readonly join = async (claim: OwnedClaim): Promise<void> => {
+    this.held.set(claim.entry.identity.name, claim);
+  };
+
+  request(identity: SessionIdentity, origin: Origin): SessionRequest {
+    return { identity, origin, limits: within(10_000) };
+  }
+
+  admit(identity: SessionIdentity, origin: Origin = GATEWAY) {
+    return this.adoption.admit(this.request(identity, origin), this.join);
+  }
+
+  create(identity: SessionIdentity, origin: Origin = GATEWAY) {
+    return this.adoption.create(this.request(identity, origin), DESCRIPTION, this.join);
+  }
+
+  claimOf({ name }: SessionIdentity): OwnedClaim {
+    const claim = this.held.get(name);
+    if (claim === undefined) throw new Error(`${this.name} does not hold ${name}`);
+    return claim;
+  }
+}
+
+let east: Owner;
+let west: Owner;
+
+beforeAll(async () => {
+  [east, west] = await Promise.all([new Owner('east/b').start(), new Owner('west/b').start()]);
+});
+
+afterAll(async () => {
+  await Promise.all([east.close(), west.close()]);
+});
+
+function failed(owner: Owner): Origin {
+  return { via: 'gateway', failedOwners: [owner.name] };
+}
+
+function session(): SessionIdentity {
+  return { group: unique('group'), name: unique('consumer') };
+}
+
+test('a session is served where it was created, and elsewhere the owner is named', async () => {
+  const identity = session();
+  expect(await west.admit(identity)).toEqual({ kind: 'notFound' });
+  expect(await east.create(identity)).toEqual({ kind: 'created' });
+  expect(await east.admit(identity)).toEqual({ kind: 'serve' });
+  expect(await west.admit(identity)).toEqual({ kind: 'misdirected', owner: 'east/b' });
+  expect(await east.create(identity)).toEqual({ kind: 'alreadyExists' });
+  expect(await west.create(identity)).toEqual({ kind: 'misdirected', owner: 'east/b' });
+  expect(await west.create(identity, CLIENT)).toEqual({ kind: 'alreadyExists' });
+});
+
+test('a session whose owner failed is adopted with all that was said of it, and the old owner is told', async () => {
+  const identity = session();
+  await east.create(identity);
+  const subscribed: SessionDescription = {
+    ...DESCRIPTION,
+    subscription: { kind: 'pattern', pattern: 'orders-.*' },
+    seeks: [{ topic: 't', partition: 1, to: '42' }],
+  };
+  const old = east.claimOf(identity);
+  expect(await east.adoption.update(old, subscribed, within(5000))).toMatchObject({ kind: 'written' });
+
+  const startedAtMs = performance.now();
+  expect(await west.admit(identity, failed(east))).toEqual({ kind: 'serve' });
+  // Until the old owner, which may only be cut off, cannot believe any more that it owns the session.
+  expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(ADOPTION_WAIT_MS - 1);
+  expect(west.claimOf(identity)).toMatchObject({ description: subscribed, entry: { epoch: 2 } });
+  await until('the old owner drops it', () => !east.held.has(identity.name));
+  expect(await east.adoption.confirm(old, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.adoption.update(old, DESCRIPTION, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.adoption.delete(old, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.admit(identity)).toEqual({ kind: 'misdirected', owner: 'west/b' });
+  expect(west.claimOf(identity).description).toEqual(subscribed);
+  await until('what it superseded is removed', () => east.log.dominatedCount(identity) === 0);
+});
+
+test('two bridges that adopt at once agree who won', async () => {
+  const identities = Array.from({ length: 20 }, session);
+  const dead = await new Owner('dead/b').start();
+  await Promise.all(identities.map((identity) => dead.create(identity)));
+  await dead.close();
+  await Promise.all(
+    identities.map(async (identity) => {
+      const answers = await Promise.all([east.admit(identity, failed(dead)), west.admit(identity, failed(dead))]);
+      const isEast = east.held.has(identity.name);
+      expect(west.held.has(identity.name)).toBe(!isEast);
+      const [winner, loser] = isEast ? answers : answers.toReversed();
+      expect(winner).toEqual({ kind: 'serve' });
+      expect(loser).toEqual({ kind: 'misdirected', owner: isEast ? 'east/b' : 'west/b' });
+    }),
+  );
+});
+
+test('requests that come at once for a session adopt it once', async () => {
+  const identity = session();
+  await east.create(identity);
+  const answers = await Promise.all(Array.from({ length: 5 }, () => west.admit(identity, failed(east))));
+  expect(answers).toEqual(Array.from({ length: 5 }, () => ({ kind: 'serve' })));
+  expect(west.claimOf(identity).entry.epoch).toBe(2);
+});
+
+test('a session that was released moves without a wait, to whoever is asked', async () => {
+  const identity = session();
+  await east.create(identity);
+  const claim = east.claimOf(identity);
+  east.held.delete(identity.name);
+  await east.adoption.release(claim, within(5000));
+  const startedAtMs = performance.now();
+  expect(await west.admit(identity)).toEqual({ kind: 'serve' });
+  console.info(`a session that was released is adopted after ${Math.round(performance.now() - startedAtMs)} ms`);
+  expect(west.claimOf(identity)).toMatchObject({ description: DESCRIPTION, entry: { epoch: 2 } });
+});
+
+test('a session that was deleted stays deleted, also for a claim that comes late, and can be created anew', async () => {
+  const identity = session();
+  await east.create(identity);
+  const claim = east.claimOf(identity);
+  expect(await east.adoption.delete(claim, within(5000))).toEqual({ kind: 'deleted' });
+  east.held.delete(identity.name);
+  // Of a bridge that was frozen before it wrote.
+  const late = { ...claim.entry.value, owner: 'west/b' };
+  await west.log.append(identity, { epoch: 2, id: 'late' }, late, within(5000));
+  await west.log.append(identity, { epoch: 1, id: claim.entry.id }, claim.entry.value, within(5000));
+  for (const origin of [GATEWAY, CLIENT, failed(east)]) {
+    expect(await west.admit(identity, origin)).toEqual({ kind: 'notFound' });
+    expect(await east.admit(identity, origin)).toEqual({ kind: 'notFound' });
+  }
+  expect(await west.create(identity)).toEqual({ kind: 'created' });
+  expect(west.claimOf(identity).entry.epoch).toBe(3);
+});
+
+test('a create with the name of a session succeeds once its owner is gone', async () => {
+  const identity = session();
+  await east.create(identity);
+  expect(await west.create(identity, failed(east))).toEqual({ kind: 'created' });
+  const other = session();
+  await east.create(other);
+  west.gone.add('east/b');
+  onTestFinished(() => {
+    west.gone.clear();
+  });
+  expect(await west.create(other, CLIENT)).toEqual({ kind: 'created' });
+});
+
+test('a bridge that was started anew adopts what it owned', async () => {
+  const identity = session();
+  const before = await new Owner('north/b').start();
+  await before.create(identity);
+  await before.close();
+  const after = await new Owner('north/b').start();
+  onTestFinished(() => after.close());
+  expect(await after.admit(identity)).toEqual({ kind: 'serve' });
+  expect(after.claimOf(identity).entry.epoch).toBe(2);
+});
+
+test('a session whose join fails is adopted by the next request', async () => {
+  const identity = session();
+  await east.create(identity);
+  const request = west.request(identity, failed(east));
+  const failing = west.adoption.admit(request, async () => {
+    throw new Error('no coordinator');
+  });
+  await expect(failing).rejects.toThrow('no coordinator');
+  expect(await west.admit(identity)).toEqual({ kind: 'serve' });
+});

@@ -1,0 +1,300 @@
+/** How this bridge comes to own sessions, and how it gives them up: claims written to the log, and read back. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readClocks } from '../clock.ts';
+import { assertNever } from '../errors.ts';
+import { type Limits, remainingMs } from '../kafka/limits.ts';
+import {
+  type Claim,
+  ENTRY_VERSION,
+  type EntryValue,
+  type LoggedEntry,
+  type SessionDescription,
+} from '../kafka/session-entry.ts';
+import { DELETED_RETENTION_MS, type SessionLog } from '../kafka/session-log.ts';
+import {
+  adoptionWaitMs,
+  type CreateDecision,
+  decideCreate,
+  decideHolding,
+  decideRequest,
+  type HoldingDecision,
+  hasWon,
+  isConfirmed,
+  type Origin,
+  type Ownership,
+  type RequestDecision,
+} from './ownership.ts';
+import type { SessionIdentity } from './session-identity.ts';
+
+export interface AdoptionDependencies {
+  log: SessionLog;
+  /** This bridge, as `region/bridge`. */
+  self: string;
+  /** The claim with which a session is served here now. */
+  holdingOf: (identity: SessionIdentity) => Claim | undefined;
+  /** Whether an owner is known to be gone without anybody's asking. */
+  isOwnerGone: (owner: string) => boolean;
+}
+
+/** A claim of this bridge that won. Later calls need it, and return its successor. */
+export interface OwnedClaim {
+  entry: LoggedEntry;
+  description: SessionDescription;
+}
+
+export interface SessionRequest {
+  identity: SessionIdentity;
+  origin: Origin;
+  limits: Limits;
+}
+
+/** Makes a session of a claim that won: joins its group and serves it. What it throws is thrown by whoever asked. */
+export type Join = (claim: OwnedClaim) => Promise<void>;
+
+export type Admission = Exclude<RequestDecision, { kind: 'adopt' }>;
+export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> | { kind: 'created' };
+
+/** Another bridge has the session, or nobody. */
+export type Loss = Exclude<HoldingDecision, { kind: 'keep' }>;
+export type Written = { kind: 'written'; claim: OwnedClaim } | Loss;
+
+/** What a claim says. */
+interface ClaimToWrite {
+  identity: SessionIdentity;
+  epoch: number;
+  content: { state: 'held'; description: SessionDescription } | { state: 'deleted' };
+  createdAtMs: number;
+  /** Fields of a newer version that go on with the session. */
+  inherited: Partial<EntryValue>;
+  limits: Limits;
+}
+
+export class Adoption {
+  readonly #dependencies: AdoptionDependencies;
+  /** By session: what runs now. One claim at a time; whoever comes meanwhile decides anew after it. */
+  readonly #running = new Map<string, Promise<unknown>>();
+  /** Claims that are being written and read back. */
+  readonly #claiming = new Set<string>();
+
+  constructor(dependencies: AdoptionDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * Settles who serves a request for a session; adopts it if that is this bridge: `serve` means that `join` has made it.
+   * Errors: `kafkaUnavailable`, `kafkaRefused`, and what `join` throws.
+   */
+  async admit(request: SessionRequest, join: Join): Promise<Admission> {
+    const { holdingOf, log } = this.#dependencies;
+    const { identity, limits } = request;
+    const holding = holdingOf(identity);
+    if (holding !== undefined && decideHolding(ownershipOf(log.get(identity)), holding).kind === 'keep') {
+      return { kind: 'serve' };
+    }
+    return await this.#alone(identity, async () => {
+      for (let hasLost = false; ; hasLost = true) {
+        await log.readToEnd(limits);
+        const entry = log.get(identity);
+        const decision = decideRequest(this.#situation(request, entry, hasLost));
+        if (decision.kind !== 'adopt') return decision;
+        if (entry === undefined || entry.value.state === 'deleted') return { kind: 'notFound' };
+        const { description, createdAtMs } = entry.value;
+        const won = await this.#claim({
+          ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited: entry.value },
+          content: { state: 'held', description },
+        });
+        if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
+        await join({ entry: won, description });
+        return { kind: 'serve' };
+      }
+    });
+  }
+
+  /** Creates a session, or begins one anew whose owner is dead. Errors: as {@link admit}. */
+  async create(request: SessionRequest, description: SessionDescription, join: Join): Promise<Creation> {
+    const { log } = this.#dependencies;
+    const { identity, limits } = request;
+    return await this.#alone(identity, async () => {
+      for (let hasLost = false; ; hasLost = true) {
+        await log.readToEnd(limits);
+        const entry = log.get(identity);
+        const decision = decideCreate(this.#situation(request, entry, hasLost));
+        if (decision.kind !== 'create' && decision.kind !== 'takeOver') return decision;
+        const won = await this.#claim({
+          ...{ identity, epoch: decision.epoch, limits, createdAtMs: Date.now(), inherited: {} },
+          content: { state: 'held', description },
+        });
+        if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
+        await join({ entry: won, description });
+        return { kind: 'created' };
+      }
+    });
+  }
+
+  /** Writes what a session is now; to be called before its client is answered. Errors: as {@link admit}, without `join`. */
+  async update(claim: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+    const { log } = this.#dependencies;
+    const { entry } = claim;
+    const { identity } = entry;
+    const value: EntryValue = { ...this.#sameClaim(entry), state: 'held', description };
+    const outcome = await log.append(identity, entry, value, limits);
+    switch (outcome.kind) {
+      case 'refused':
+        throw outcome.error;
+      case 'unknown':
+        // It may arrive after whatever comes next: what comes next is another claim.
+        return await this.#claimAgain(claim, description, limits);
+      case 'stored':
+        await log.readToEnd(limits);
+        return this.#written(claim, description);
+      default:
+        return assertNever(outcome);
+    }
+  }
+
+  /**
+   * Gives a session up, after its last commit: the next bridge that is asked adopts it without a wait. It must not be
+   * served any more. Never throws: a release that does not arrive makes the next adoption slower.
+   */
+  async release({ entry, description }: OwnedClaim, limits: Limits): Promise<void> {
+    const value: EntryValue = { ...this.#sameClaim(entry), state: 'released', description };
+    await this.#dependencies.log.append(entry.identity, entry, value, limits);
+  }
+
+  /** Ends a session for good. Errors: as {@link update}. */
+  async delete({ entry }: OwnedClaim, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
+    const won = await this.#claim({
+      ...{ identity: entry.identity, epoch: entry.epoch + 1, content: { state: 'deleted' }, limits },
+      ...{ createdAtMs: entry.value.createdAtMs, inherited: {} },
+    });
+    return won === undefined ? this.#lossOf(entry) : { kind: 'deleted' };
+  }
+
+  /**
+   * Whether a session is still owned, by a word of Kafka that is not too old; asks if need be. To be called before every
+   * answer with records, with the records in hand, and before every commit of a session that is no member of its group.
+   * Errors: `kafkaUnavailable` when nobody can tell: then nothing may be answered but that there are no records.
+   */
+  async confirm({ entry }: OwnedClaim, limits: Limits): Promise<HoldingDecision> {
+    const { log } = this.#dependencies;
+    if (!this.isConfirmed(entry)) await log.readToEnd(limits);
+    return decideHolding(ownershipOf(log.get(entry.identity)), entry);
+  }
+
+  /** What the log says of a session that is held, when it has changed. Claims that this bridge makes now are no loss. */
+  decide(identity: SessionIdentity, holding: Claim): HoldingDecision {
+    const entry = this.#dependencies.log.get(identity);
+    if (entry !== undefined && this.#claiming.has(entry.id)) return { kind: 'keep' };
+    return decideHolding(ownershipOf(entry), holding);
+  }
+
+  /** {@link confirm} without asking. */
+  isConfirmed({ identity }: Pick<LoggedEntry, 'identity'>): boolean {
+    return isConfirmed(this.#dependencies.log.confirmedAt(identity), readClocks());
+  }
+
+  /** Removes the last word on sessions that ended long ago. */
+  async forgetOld(nowMs: number, limits: Limits): Promise<void> {
+    const { log } = this.#dependencies;
+    const old = [...log.entries()].filter(
+      ({ value, timestampMs }) => value.state === 'deleted' && nowMs - timestampMs > DELETED_RETENTION_MS,
+    );
+    await Promise.all(old.map((entry) => log.forget(entry, limits)));
+  }
+
+  /** Writes a claim and reads it back; `undefined` when another one won. */
+  async #claim(claim: ClaimToWrite): Promise<LoggedEntry | undefined> {
+    const ids = new Set<string>();
+    try {
+      return await this.#claimAs(ids, claim);
+    } finally {
+      for (const id of ids) this.#claiming.delete(id);
+    }
+  }
+
+  async #claimAs(ids: Set<string>, claim: ClaimToWrite): Promise<LoggedEntry | undefined> {
+    const { identity, epoch, content, createdAtMs, inherited, limits } = claim;
+    const { log, self } = this.#dependencies;
+    const { claimedAtOffset: _, ...kept } = inherited;
+    const head = { version: ENTRY_VERSION, ...kept, owner: self, createdAtMs, writtenAtMs: Date.now() };
+    while (true) {
+      const id = randomUUID();
+      ids.add(id);
+      this.#claiming.add(id);
+      const outcome = await log.append(identity, { epoch, id }, { ...head, ...content } as EntryValue, limits);
+      if (outcome.kind === 'refused') throw outcome.error;
+      await log.readToEnd(limits);
+      const entry = log.get(identity);
+      const isWon = hasWon(ownershipOf(entry), ids);
+      // Neither this one nor another has arrived: it may still, and then comes after the next.
+      const isOpen = outcome.kind === 'unknown' && (entry === undefined || entry.epoch < epoch);
+      if (isOpen && remainingMs(limits) === 0) throw outcome.error;
+      if (isOpen) continue;
+      void log.removeDominated(identity, limits);
+      return isWon ? entry : undefined;
+    }
+  }
+
+  async #claimAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+    const { identity, epoch, value } = entry;
+    const won = await this.#claim({
+      ...{ identity, epoch: epoch + 1, limits, createdAtMs: value.createdAtMs, inherited: value },
+      content: { state: 'held', description },
+    });
+    return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won, description } };
+  }
+
+  /** Lets an old owner notice; whether the claim is the one that counts after that. */
+  async #waitFor(superseded: LoggedEntry | undefined, won: LoggedEntry, limits: Limits): Promise<boolean> {
+    const { log } = this.#dependencies;
+    const waitMs = adoptionWaitMs(ownershipOf(superseded));
+    if (waitMs > 0) await delay(waitMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
+    if (!this.isConfirmed(won)) await log.readToEnd(limits);
+    return decideHolding(ownershipOf(log.get(won.identity)), won).kind === 'keep';
+  }
+
+  #written(claim: OwnedClaim, description: SessionDescription): Written {
+    const entry = this.#dependencies.log.get(claim.entry.identity);
+    const decision = decideHolding(ownershipOf(entry), claim.entry);
+    if (decision.kind !== 'keep' || entry === undefined) return this.#lossOf(claim.entry);
+    return { kind: 'written', claim: { entry, description } };
+  }
+
+  #lossOf(claim: LoggedEntry): Loss {
+    const decision = decideHolding(ownershipOf(this.#dependencies.log.get(claim.identity)), claim);
+    return decision.kind === 'keep' ? { kind: 'ended' } : decision;
+  }
+
+  #sameClaim({ value, claimedAtOffset }: LoggedEntry) {
+    return { ...value, claimedAtOffset: String(claimedAtOffset), writtenAtMs: Date.now() };
+  }
+
+  #situation({ identity, origin }: SessionRequest, entry: LoggedEntry | undefined, hasLost: boolean) {
+    const { self, holdingOf, isOwnerGone } = this.#dependencies;
+    return {
+      ...{ self, origin, hasLost, entry: ownershipOf(entry), holding: holdingOf(identity) },
+      isOwnerGone: entry !== undefined && isOwnerGone(entry.value.owner),
+    };
+  }
+
+  /** One after another for each session. */
+  async #alone<T>({ group, name }: SessionIdentity, run: () => Promise<T>): Promise<T> {
+    const key = JSON.stringify([group, name]);
+    const before = this.#running.get(key) ?? Promise.resolve();
+    const result = before.then(run, run);
+    const settled = result.catch(() => {});
+    this.#running.set(key, settled);
+    void settled.then(() => {
+      if (this.#running.get(key) === settled) this.#running.delete(key);
+    });
+    return await result;
+  }
+}
+
+/** An entry, as far as ownership goes. */
+export function ownershipOf(entry: LoggedEntry | undefined): Ownership | undefined {
+  if (entry === undefined) return undefined;
+  const { epoch, id, value } = entry;
+  return { epoch, id, owner: value.owner, state: value.state };
+}

@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest';
+import type { StoredRecord } from '../records.ts';
+import { decodeKey, decodeValue, type EntryValue, encodeKey, encodeValue } from './session-entry.ts';
+import { SessionIndex } from './session-index.ts';
+
+const IDENTITY = { group: 'g', name: 'c' };
+
+function head(owner: string, claimedAt?: number) {
+  const head = { version: 1, owner, writtenAtMs: 0, createdAtMs: 0 };
+  return claimedAt === undefined ? head : { ...head, claimedAtOffset: String(claimedAt) };
+}
+
+function held(owner: string, claimedAt?: number): EntryValue {
+  return {
+    ...head(owner, claimedAt),
+    state: 'held',
+    description: {
+      options: {
+        ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
+        ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+      },
+      ...{ subscription: { kind: 'none' }, seeks: [] },
+    },
+  };
+}
+
+/** Records of one session in the order of the log: epoch, claim, value. */
+type Line = [epoch: number, id: string, value: EntryValue | null];
+
+function log(lines: Line[]): StoredRecord[] {
+  return lines.map(([epoch, id, value], offset) => ({
+    ...{ topic: 't', partition: 0, offset: BigInt(offset), timestampMs: 0n, headers: [] },
+    ...{ key: encodeKey(IDENTITY, { epoch, id }), value: value === null ? null : encodeValue(value) },
+  }));
+}
+
+function read(records: StoredRecord[]): string | undefined {
+  const index = new SessionIndex();
+  for (const record of records) index.apply(record);
+  const current = index.get(IDENTITY);
+  return current && `${current.value.owner} ${current.value.state} ${current.epoch}`;
+}
+
+test.each<[what: string, lines: Line[], current: string | undefined]>([
+  [
+    'a higher epoch',
+    [
+      [1, 'a', held('A')],
+      [2, 'b', held('B')],
+    ],
+    'B held 2',
+  ],
+  [
+    'not a late write of an older epoch',
+    [
+      [2, 'b', held('B')],
+      [1, 'a', held('A')],
+    ],
+    'B held 2',
+  ],
+  [
+    'the first claim of an epoch',
+    [
+      [1, 'a', held('A')],
+      [1, 'b', held('B')],
+    ],
+    'A held 1',
+  ],
+  [
+    'the first claim of an epoch, also after an update of it',
+    [
+      [1, 'a', held('A')],
+      [1, 'b', held('B')],
+      [1, 'a', held('A2', 0)],
+    ],
+    'A2 held 1',
+  ],
+  [
+    'the end of a session, whatever comes late',
+    [
+      [1, 'a', held('A')],
+      [2, 'x', { ...head('A'), state: 'deleted' }],
+      [2, 'b', held('B')],
+      [1, 'a', held('A', 0)],
+    ],
+    'A deleted 2',
+  ],
+  [
+    'nothing of a session that was forgotten',
+    [
+      [1, 'a', held('A')],
+      [2, 'x', { ...head('A'), state: 'deleted' }],
+      [1, 'a', null],
+      [2, 'x', null],
+    ],
+    undefined,
+  ],
+])('what counts is %s, and compaction does not change it', (_what, lines, current) => {
+  const records = log(lines);
+  expect(read(records)).toBe(current);
+  // Whichever records compaction has removed so far: any but the last of a key.
+  const isLast = records.map(
+    ({ key }, at) => !records.slice(at + 1).some((later) => later.key?.equals(key ?? Buffer.alloc(0))),
+  );
+  for (let kept = 0; kept < 2 ** records.length; kept += 1) {
+    const left = records.filter((_, at) => isLast[at] === true || (kept & (1 << at)) !== 0);
+    expect(read(left)).toBe(current);
+  }
+});
+
+test('keys hold any text, and what is no key or value of ours is not taken for one', () => {
+  const identity = { group: 'a/b","c', name: 'ü[1]' };
+  const claim = { epoch: 7, id: 'x' };
+  expect(decodeKey(encodeKey(identity, claim))).toEqual({ identity, claim });
+  for (const text of ['', '[]', '["g","c",0,"x"]', '["g","c",1]', '{'])
+    expect(decodeKey(Buffer.from(text))).toBeUndefined();
+  expect(decodeValue(encodeValue(held('A', 3)))).toEqual(held('A', 3));
+  for (const text of ['', '1', '{}', '{"version":1}']) expect(decodeValue(Buffer.from(text))).toBeUndefined();
+});

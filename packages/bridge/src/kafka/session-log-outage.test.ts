@@ -1,0 +1,85 @@
+/** The session log while Kafka is away; on a Kafka of its own, because it is killed. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { Reaper } from '@causeway/lab/stack/process.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testCluster } from '../../../../test/harness/cluster.ts';
+import { until } from '../../../../test/harness/until.ts';
+import { readClocks } from '../clock.ts';
+import { isConfirmed } from '../consumers/ownership.ts';
+import type { Cluster } from './cluster.ts';
+import { within } from './limits.ts';
+import type { EntryValue } from './session-entry.ts';
+import { SessionLog } from './session-log.ts';
+
+let directory: string;
+let reaper: Reaper;
+let kafka: KafkaCluster | undefined;
+let cluster: Cluster;
+let log: SessionLog;
+const troubles: (string | undefined)[] = [];
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-log-outage-'));
+  reaper = new Reaper();
+  const ports = await findFreePorts(2);
+  cluster = testCluster(`127.0.0.1:${ports[0]}`);
+  log = new SessionLog(cluster, { requestTimeoutMs: 2000, onTrouble: (reason) => troubles.push(reason) });
+  // The bridge is there before Kafka is.
+  log.start();
+  await expect(log.readToEnd(within(500))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+  expect(log.unreadyReason).toBeDefined();
+  kafka = await startKafka({ brokerCount: 1, ports, directory, reaper, onProgress: () => {} });
+});
+
+afterAll(async () => {
+  await log.close();
+  await cluster.close();
+  await Promise.all((kafka?.brokers ?? []).map((broker) => broker.process.kill()));
+  await reaper.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const IDENTITY = { group: 'g', name: 'c' };
+
+async function write(epoch: number): Promise<string> {
+  const value: EntryValue = { version: 1, owner: 'east/b', state: 'deleted', writtenAtMs: 0, createdAtMs: 0 };
+  return (await log.append(IDENTITY, { epoch, id: `${epoch}` }, value, within(5000))).kind;
+}
+
+function isNowConfirmed(): boolean {
+  return isConfirmed(log.confirmedAt(IDENTITY), readClocks());
+}
+
+test('the log is there when Kafka is, confirms nothing while Kafka is away, and goes on after it', async () => {
+  await until('the log is read', () => log.unreadyReason === undefined, { timeoutMs: 20_000 });
+  await until('a claim is stored', async () => (await write(1)) === 'stored');
+  await log.readToEnd(within(2000));
+  await until('it is confirmed', isNowConfirmed);
+
+  const [broker] = kafka?.brokers ?? [];
+  if (broker === undefined) throw new Error('no broker');
+  broker.process.signal('SIGSTOP');
+  await until('nothing is confirmed any more', () => !isNowConfirmed());
+  await expect(log.readToEnd(within(500))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+  // Whether it will be stored, nobody can know.
+  expect(await write(2)).toBe('unknown');
+  await until('it says why', () => log.unreadyReason !== undefined);
+  broker.process.signal('SIGCONT');
+  await until('it goes on', () => log.unreadyReason === undefined && isNowConfirmed());
+
+  await kafka?.killBroker(broker.id);
+  await until('it says why again', () => log.unreadyReason !== undefined);
+  expect(log.get(IDENTITY)).toBeDefined();
+  await kafka?.restartBroker(broker.id);
+  await until('it goes on again', () => log.unreadyReason === undefined && isNowConfirmed(), { timeoutMs: 20_000 });
+  await until('a claim is stored again', async () => (await write(3)) === 'stored');
+  await log.readToEnd(within(5000));
+  expect(log.get(IDENTITY)?.epoch).toBe(3);
+  // Told once when it changes, not at each attempt.
+  expect(troubles.filter((reason, at) => at > 0 && reason === troubles[at - 1])).toEqual([]);
+  expect(troubles.filter((reason) => reason === undefined).length).toBeGreaterThanOrEqual(3);
+}, 90_000);

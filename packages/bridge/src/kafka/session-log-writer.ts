@@ -1,0 +1,139 @@
+/** Appends to the session log: what waits for a broker while a request is on its way goes out in the next. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { BridgeError } from '../errors.ts';
+import type { RecordToProduce } from '../records.ts';
+import type { Cluster } from './cluster.ts';
+import { toBridgeError } from './failure.ts';
+import { backoffMs, bounded, type Limits, remainingMs, within } from './limits.ts';
+import { type BatchOutcome, ProduceClient } from './produce.ts';
+
+export type AppendOutcome =
+  /** By every replica that is in sync. The offset is that of the first record. */
+  | { kind: 'stored'; offset: bigint }
+  /** It is not in the log, and never will be. */
+  | { kind: 'refused'; error: BridgeError }
+  /** It may be in the log, or arrive there later: nothing may be written under the same claim any more. */
+  | { kind: 'unknown'; error: BridgeError };
+
+interface Append {
+  partition: number;
+  records: readonly RecordToProduce[];
+  limits: Limits;
+  attempt: number;
+  resolve: (outcome: AppendOutcome) => void;
+}
+
+/** A broker that has not answered for this long is not waited for: whoever writes finds out by reading. */
+const WRITE_TIMEOUT_MS = 5000;
+
+/** Refusals of a broker that has stored nothing, and that metadata or time may cure. */
+const NOT_STORED_YET: ReadonlySet<string> = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'NOT_ENOUGH_REPLICAS',
+]);
+/** Refusals after which nobody knows. */
+const MAY_BE_STORED: ReadonlySet<string> = new Set([
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'REQUEST_TIMED_OUT',
+  'UNKNOWN_SERVER_ERROR',
+  'KAFKA_STORAGE_ERROR',
+]);
+
+export class SessionLogWriter {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  readonly #client: ProduceClient;
+  readonly #busyLeaders = new Set<number>();
+  #waiting: Append[] = [];
+
+  constructor(cluster: Cluster, topic: string) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+    this.#client = new ProduceClient(cluster, { acks: 'all', timeoutMs: WRITE_TIMEOUT_MS, compression: 'none' });
+  }
+
+  /** Records of one session, in order and together. Never throws. */
+  append(partition: number, records: readonly RecordToProduce[], limits: Limits): Promise<AppendOutcome> {
+    return new Promise((resolve) => {
+      this.#enqueue({ partition, records, limits, attempt: 0, resolve });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  #enqueue(append: Append): void {
+    this.#waiting.push(append);
+    const leader = this.#leaderOf(append);
+    if (leader === undefined) {
+      this.#waiting.splice(this.#waiting.indexOf(append), 1);
+      void this.#tryAgain(append, new BridgeError('kafkaUnavailable'));
+    } else if (!this.#busyLeaders.has(leader)) {
+      void this.#send(leader);
+    }
+  }
+
+  #leaderOf({ partition }: Append): number | undefined {
+    const leader = this.#cluster.knownTopic(this.#topic)?.partitions[partition]?.leader;
+    return leader === undefined || leader < 0 ? undefined : leader;
+  }
+
+  async #send(leader: number): Promise<void> {
+    this.#busyLeaders.add(leader);
+    const appends = this.#waiting.filter((append) => this.#leaderOf(append) === leader);
+    this.#waiting = this.#waiting.filter((append) => !appends.includes(append));
+    const byPartition = [...Map.groupBy(appends, ({ partition }) => partition)];
+    const batches = byPartition.map(([partition, entries]) => ({
+      ...{ topic: this.#topic, partition },
+      records: entries.flatMap(({ records }) => records),
+    }));
+    try {
+      const outcomes = await bounded(this.#client.send(leader, batches), within(WRITE_TIMEOUT_MS));
+      byPartition.forEach(([, entries], index) => {
+        this.#settle(entries, outcomes[index]);
+      });
+    } catch (error) {
+      for (const { resolve } of appends) resolve({ kind: 'unknown', error: toBridgeError(error) });
+      this.#refresh(within(WRITE_TIMEOUT_MS)).catch(() => {});
+    }
+    this.#busyLeaders.delete(leader);
+    const next = this.#waiting.find((append) => this.#leaderOf(append) === leader);
+    if (next !== undefined) void this.#send(leader);
+  }
+
+  #settle(appends: readonly Append[], outcome: BatchOutcome | undefined): void {
+    if (outcome?.kind === 'stored') {
+      let offset = outcome.baseOffset;
+      for (const { records, resolve } of appends) {
+        resolve({ kind: 'stored', offset });
+        offset += BigInt(records.length);
+      }
+      return;
+    }
+    const { errorId = 'UNKNOWN_SERVER_ERROR', message = '' } = outcome ?? {};
+    for (const append of appends) {
+      const error = new BridgeError('kafkaRefused', { message: `The session log refused a record: ${message}` });
+      if (NOT_STORED_YET.has(errorId)) void this.#tryAgain(append, error);
+      else append.resolve({ kind: MAY_BE_STORED.has(errorId) ? 'unknown' : 'refused', error });
+    }
+  }
+
+  async #tryAgain(append: Append, error: BridgeError): Promise<void> {
+    const { limits, attempt, resolve } = append;
+    const pauseMs = backoffMs(attempt);
+    if (remainingMs(limits) <= pauseMs || limits.signal?.aborted === true) {
+      resolve({ kind: 'refused', error: toBridgeError(error) });
+      return;
+    }
+    await delay(pauseMs);
+    await this.#refresh(limits).catch(() => {});
+    this.#enqueue({ ...append, attempt: attempt + 1 });
+  }
+
+  async #refresh(limits: Limits): Promise<void> {
+    await this.#cluster.topics([this.#topic], limits, 0);
+  }
+}

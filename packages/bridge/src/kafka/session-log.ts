@@ -1,0 +1,274 @@
+/**
+ * The session log: every session's claims, in a compacted topic that all bridges read and write.
+ *
+ * A record's key is `[group, name, epoch, claim id]` and its partition follows from group and name. So all claims of a
+ * session are in one order, and no record overwrites another claim's: compaction leaves the newest record of each claim,
+ * a write that arrives late can only repeat a claim that lost, and `supersedes` gives the same owner whatever has been
+ * compacted. Whoever wins removes the keys of the claims that it dominates. A session that is over keeps the record that
+ * says so for {@link DELETED_RETENTION_MS}; it is removed together with, and after, everything that it dominates.
+ */
+import { type Instant, NEVER, readClocks } from '../clock.ts';
+import { BridgeError } from '../errors.ts';
+import type { StoredRecord } from '../records.ts';
+import type { Cluster } from './cluster.ts';
+import { toBridgeError } from './failure.ts';
+import { bounded, type Limits, within } from './limits.ts';
+import { listOffsets } from './list-offsets.ts';
+import { partitionForKey } from './produce.ts';
+import {
+  type Claim,
+  type EntryValue,
+  encodeKey,
+  encodeValue,
+  type LoggedEntry,
+  type LoggedIdentity,
+  partitioningKey,
+} from './session-entry.ts';
+import { SessionIndex } from './session-index.ts';
+import { SessionLogTail } from './session-log-tail.ts';
+import { type AppendOutcome, SessionLogWriter } from './session-log-writer.ts';
+import { ensureSessionTopic, SESSION_PARTITION_COUNT, SESSION_TOPIC } from './session-topic.ts';
+
+/** For how long the log remembers that a session is over: far longer than any write is on its way. */
+export const DELETED_RETENTION_MS = 86_400_000;
+
+export interface SessionLogOptions {
+  requestTimeoutMs: number;
+  /** The claim that counts of this session is another, or says something else. Not while the log is read at start. */
+  onChanged?: (identity: LoggedIdentity) => void;
+  /** A record that no bridge of this version can read: it is skipped. */
+  onUnreadable?: (place: { partition: number; offset: bigint }) => void;
+  /** It cannot be read, for this reason; `undefined` when it can again. */
+  onTrouble?: (reason: string | undefined) => void;
+  /** Default: {@link SESSION_TOPIC}. For tests. */
+  topic?: string;
+}
+
+interface Partition {
+  index: SessionIndex;
+  /** What is read from the beginning, to replace `index` once it is complete. */
+  next: SessionIndex | undefined;
+  confirmedAt: Instant;
+}
+
+interface Waiter {
+  ends: readonly bigint[];
+  resolve: () => void;
+}
+
+export class SessionLog {
+  readonly #cluster: Cluster;
+  readonly #options: SessionLogOptions;
+  readonly #topic: string;
+  readonly #tail: SessionLogTail;
+  readonly #writer: SessionLogWriter;
+  readonly #partitions: Partition[] = Array.from({ length: SESSION_PARTITION_COUNT }, () => ({
+    ...{ index: new SessionIndex(), next: new SessionIndex(), confirmedAt: NEVER },
+  }));
+  readonly #waiters = new Set<Waiter>();
+  #trouble: string | undefined = 'the session log was not read yet';
+  /** A question for the log's end that is on its way, and the one that all who came since then share. */
+  #asking: Promise<void> | undefined;
+  #askingNext: Promise<void> | undefined;
+
+  constructor(cluster: Cluster, options: SessionLogOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#topic = options.topic ?? SESSION_TOPIC;
+    this.#writer = new SessionLogWriter(cluster, this.#topic);
+    const findTopic = () =>
+      ensureSessionTopic(cluster, {
+        ...{ topic: this.#topic, partitionCount: SESSION_PARTITION_COUNT },
+        limits: within(options.requestTimeoutMs),
+      });
+    this.#tail = new SessionLogTail(cluster, this.#topic, findTopic, {
+      onRestart: (partition) => this.#restart(partition),
+      onRecord: (record) => this.#apply(record),
+      onEndReached: (partition, askedAt) => this.#endReached(partition, askedAt),
+      onTrouble: (reason) => {
+        if (reason !== this.#trouble) options.onTrouble?.(reason);
+        this.#trouble = reason;
+      },
+    });
+  }
+
+  /** Begins to read; Kafka may come later. */
+  start(): void {
+    this.#tail.start();
+  }
+
+  async close(): Promise<void> {
+    await this.#tail.close();
+    await this.#writer.close();
+  }
+
+  /** Whether everything that was there at the start was read. */
+  get isLoaded(): boolean {
+    return this.#partitions.every(({ next }) => next === undefined);
+  }
+
+  /** Why it is not usable; `undefined` when it is. */
+  get unreadyReason(): string | undefined {
+    if (this.#trouble !== undefined) return this.#trouble;
+    return this.isLoaded ? undefined : 'the session log is being read';
+  }
+
+  /** The claim that counts, as far as the log was read. */
+  get(identity: LoggedIdentity): LoggedEntry | undefined {
+    return this.#partitionOf(identity).index.get(identity);
+  }
+
+  *entries(): IterableIterator<LoggedEntry> {
+    for (const { index } of this.#partitions) yield* index.entries();
+  }
+
+  /** How many claims of a session are in the log that no longer count. */
+  dominatedCount(identity: LoggedIdentity): number {
+    return this.#partitionOf(identity).index.dominated(identity).length;
+  }
+
+  /** When Kafka was asked for all that {@link get} says of a session: it said the same at that moment. */
+  confirmedAt(identity: LoggedIdentity): Instant {
+    return this.#partitionOf(identity).confirmedAt;
+  }
+
+  /**
+   * Reads everything that is in the log at this moment. Calls share their questions to Kafka, but none that was asked
+   * before they came. Errors: `kafkaUnavailable`, `kafkaRefused` for a topic that cannot be used.
+   */
+  async readToEnd(limits: Limits): Promise<void> {
+    if (this.#asking === undefined) {
+      await bounded(this.#ask(), limits);
+      return;
+    }
+    this.#askingNext ??= this.#asking
+      .catch(() => {})
+      .then(() => {
+        this.#askingNext = undefined;
+        return this.#ask();
+      });
+    this.#askingNext.catch(() => {});
+    await bounded(this.#askingNext, limits);
+  }
+
+  /** Writes a claim's record. Never throws. After `unknown`, nothing more may be written under this claim. */
+  append(identity: LoggedIdentity, claim: Claim, value: EntryValue, limits: Limits): Promise<AppendOutcome> {
+    return this.#append(identity, [{ key: encodeKey(identity, claim), value: encodeValue(value) }], limits);
+  }
+
+  /** Removes the records that the claim that counts dominates, if there are any. Never throws: others do it, or the next. */
+  async removeDominated(identity: LoggedIdentity, limits: Limits): Promise<void> {
+    const keys = this.#partitionOf(identity).index.dominated(identity);
+    if (keys.length === 0) return;
+    await this.#append(identity, keys.map(tombstone), limits);
+  }
+
+  /** Removes the last word on a session that is over, and before it whatever else there is of it. */
+  async forget({ identity, epoch, id }: LoggedEntry, limits: Limits): Promise<void> {
+    const keys = [...this.#partitionOf(identity).index.dominated(identity), encodeKey(identity, { epoch, id })];
+    await this.#append(identity, keys.map(tombstone), limits);
+  }
+
+  #append(
+    identity: LoggedIdentity,
+    records: readonly { key: Buffer; value: Buffer | null }[],
+    limits: Limits,
+  ): Promise<AppendOutcome> {
+    const full = records.map((record) => ({
+      ...record,
+      ...{ headers: undefined, partition: undefined, timestampMs: undefined },
+    }));
+    return this.#writer.append(partitionNumberOf(identity), full, limits);
+  }
+
+  #ask(): Promise<void> {
+    const asking = this.#askAndRead().finally(() => {
+      if (this.#asking === asking) this.#asking = undefined;
+    });
+    asking.catch(() => {});
+    this.#asking = asking;
+    return asking;
+  }
+
+  async #askAndRead(): Promise<void> {
+    const limits = within(this.#options.requestTimeoutMs);
+    const askedAt = readClocks();
+    const partitions = this.#partitions.map((_, partition) => ({ topic: this.#topic, partition }));
+    const ends = new Array<bigint>(partitions.length).fill(0n);
+    try {
+      const found = await listOffsets(this.#cluster, partitions, {
+        ...{ spec: 'latest', isolationLevel: 'read_uncommitted', limits },
+      });
+      for (const { partition, offset } of found) ends[partition] = offset;
+      await bounded(this.#positionsReach(ends), limits);
+    } catch (error) {
+      const reason = this.unreadyReason;
+      const known = toBridgeError(error);
+      throw reason === undefined ? known : new BridgeError('kafkaUnavailable', { message: reason, cause: error });
+    }
+    for (const partition of this.#partitions) confirm(partition, askedAt);
+  }
+
+  #positionsReach(ends: readonly bigint[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.add({ ends, resolve });
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) {
+      const isReached = waiter.ends.every(
+        (end, number) => this.#partitions[number]?.next === undefined && this.#tail.position(number) >= end,
+      );
+      if (!isReached) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+
+  #restart(number: number): void {
+    const partition = this.#partitions[number];
+    if (partition !== undefined) partition.next = new SessionIndex();
+  }
+
+  #apply(record: StoredRecord): void {
+    const partition = this.#partitions[record.partition];
+    if (partition === undefined) return;
+    const applied = (partition.next ?? partition.index).apply(record);
+    const { onUnreadable, onChanged } = this.#options;
+    if (applied.kind === 'unreadable') onUnreadable?.({ partition: record.partition, offset: record.offset });
+    if (applied.kind === 'changed' && partition.next === undefined) onChanged?.(applied.identity);
+  }
+
+  #endReached(number: number, askedAt: Instant): void {
+    const partition = this.#partitions[number];
+    if (partition === undefined) return;
+    confirm(partition, askedAt);
+    const { index, next } = partition;
+    if (next !== undefined) {
+      partition.index = next;
+      partition.next = undefined;
+      for (const { identity } of [...index.entries(), ...next.entries()]) this.#options.onChanged?.(identity);
+    }
+    this.#wake();
+  }
+
+  #partitionOf(identity: LoggedIdentity): Partition {
+    const partition = this.#partitions[partitionNumberOf(identity)];
+    if (partition === undefined) throw new TypeError('no such partition');
+    return partition;
+  }
+}
+
+function confirm(partition: Partition, askedAt: Instant): void {
+  if (askedAt.monotonicMs > partition.confirmedAt.monotonicMs) partition.confirmedAt = askedAt;
+}
+
+function partitionNumberOf(identity: LoggedIdentity): number {
+  return partitionForKey(partitioningKey(identity), SESSION_PARTITION_COUNT);
+}
+
+function tombstone(key: Buffer): { key: Buffer; value: null } {
+  return { key, value: null };
+}

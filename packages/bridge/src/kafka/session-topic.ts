@@ -1,0 +1,112 @@
+/** The topic of the session log: created with what the log relies on, and checked when somebody else made it. */
+import { ConfigResourceTypes, createTopicsV7, describeConfigsV4, metadataV12 } from '@platformatic/kafka';
+import { BridgeError } from '../errors.ts';
+import type { Cluster, TopicInfo } from './cluster.ts';
+import { errorIdOf, errorText, responseIn } from './failure.ts';
+import type { Limits } from './limits.ts';
+
+export const SESSION_TOPIC = '__causeway_sessions';
+/** Of all bridges alike: the partition of a session follows from it, so it can never change. */
+export const SESSION_PARTITION_COUNT = 16;
+/** How long a record that removes another one is kept: a bridge that was away for less has seen it. */
+export const DELETE_RETENTION_MS = 86_400_000;
+
+const MOST_REPLICAS = 3;
+const CONFIGS: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'compact',
+  'delete.retention.ms': String(DELETE_RETENTION_MS),
+  // Only closed segments are compacted. Small ones keep what a starting bridge reads small.
+  'segment.bytes': '16777216',
+  'segment.ms': '600000',
+  'min.cleanable.dirty.ratio': '0.1',
+  'compression.type': 'producer',
+};
+
+export interface SessionTopicOptions {
+  topic: string;
+  partitionCount: number;
+  limits: Limits;
+}
+
+/**
+ * Creates the topic if it is not there, and checks it.
+ * Errors: `kafkaRefused` for a topic that cannot be used or created, with the reason; `kafkaUnavailable`.
+ */
+export async function ensureSessionTopic(cluster: Cluster, options: SessionTopicOptions): Promise<TopicInfo> {
+  const { topic, partitionCount, limits } = options;
+  let found = await find(cluster, topic, limits);
+  if (found === undefined) {
+    await create(cluster, options);
+    found = await find(cluster, topic, limits);
+  }
+  // It takes a moment until every broker knows it.
+  if (found === undefined) throw new BridgeError('kafkaUnavailable', { message: `Topic ${topic} is being created` });
+  if (found.partitions.length !== partitionCount) {
+    throw new BridgeError('kafkaRefused', {
+      message: `Topic ${topic} has ${found.partitions.length} partitions, and bridges rely on ${partitionCount}: delete it, and the first bridge creates it anew`,
+    });
+  }
+  await checkPolicy(cluster, options);
+  return found;
+}
+
+async function find(cluster: Cluster, name: string, limits: Limits): Promise<TopicInfo | undefined> {
+  const answer = (await cluster.topics([name], limits, 0)).get(name);
+  if (answer === undefined) return undefined;
+  if ('topic' in answer) return answer.topic;
+  if (answer.errorId === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
+  if (answer.errorId === 'LEADER_NOT_AVAILABLE') {
+    throw new BridgeError('kafkaUnavailable', { message: `Topic ${name} has no leaders yet` });
+  }
+  throw new BridgeError('kafkaRefused', { message: `Topic ${name}: ${errorText(answer.errorId)}` });
+}
+
+async function create(cluster: Cluster, { topic, partitionCount, limits }: SessionTopicOptions): Promise<void> {
+  const replicationFactor = Math.min(MOST_REPLICAS, await countBrokers(cluster, limits));
+  // With three copies one broker may be missing, and what was acknowledged is on two.
+  const minInSync = replicationFactor === MOST_REPLICAS ? 2 : 1;
+  const configs = { ...CONFIGS, 'min.insync.replicas': String(minInSync) };
+  const request = {
+    ...{ name: topic, numPartitions: partitionCount, replicationFactor, assignments: [] },
+    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+  };
+  const { requestTimeoutMs } = cluster.options;
+  const response = await cluster.onAnyBroker(async (connection) => {
+    try {
+      return await createTopicsV7.api.async(connection, [request], requestTimeoutMs, false);
+    } catch (error) {
+      const partial = responseIn<createTopicsV7.CreateTopicsResponse>(error);
+      if (partial === undefined) throw error;
+      return partial;
+    }
+  }, limits);
+  const { errorCode = 0, errorMessage } = response.topics[0] ?? {};
+  const errorId = errorIdOf(errorCode);
+  // Another bridge was faster.
+  if (errorId === undefined || errorId === 'TOPIC_ALREADY_EXISTS') return;
+  throw new BridgeError('kafkaRefused', {
+    message: `Topic ${topic} cannot be created: ${errorMessage ?? errorText(errorId)}`,
+  });
+}
+
+async function countBrokers(cluster: Cluster, limits: Limits): Promise<number> {
+  const { brokers } = await cluster.onAnyBroker(
+    (connection) => metadataV12.api.async(connection, [], false, false),
+    limits,
+  );
+  return brokers.length;
+}
+
+/** Without compaction the log forgets sessions, or grows for ever. */
+async function checkPolicy(cluster: Cluster, { topic, limits }: SessionTopicOptions): Promise<void> {
+  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }];
+  const { results } = await cluster.onAnyBroker(
+    (connection) => describeConfigsV4.api.async(connection, resources, false, false),
+    limits,
+  );
+  const policy = results[0]?.configs.find(({ name }) => name === 'cleanup.policy')?.value;
+  if (policy === undefined || policy === null || policy === 'compact') return;
+  throw new BridgeError('kafkaRefused', {
+    message: `Topic ${topic} has cleanup.policy=${policy}, and bridges rely on compact`,
+  });
+}
