@@ -60,6 +60,16 @@ export class Consuming {
     }
   }
 
+  /** The first offset that came before the one that precedes it. */
+  get firstGap(): number | undefined {
+    let next = 0;
+    for (const offset of this.offsets) {
+      if (offset > next) return offset;
+      next = Math.max(next, offset + 1);
+    }
+    return undefined;
+  }
+
   async end(): Promise<void> {
     this.#isOver = true;
     await this.#running;

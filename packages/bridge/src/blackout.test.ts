@@ -15,7 +15,7 @@ import { until } from '../../../test/harness/until.ts';
 const OUTAGE_MS = 20_000;
 const DELIVERY_TIMEOUT_MS = 3000;
 /** What an answer may take on a busy machine beyond its own limits. */
-const SLACK_MS = 5000;
+const SLACK_MS = 10_000;
 /** Kafka's start, and its group coordinator's. */
 const RECOVERY_TIMEOUT_MS = 60_000;
 
@@ -106,8 +106,8 @@ describe('20 seconds without Kafka', () => {
       expect(producing.longestMs).toBeLessThan(DELIVERY_TIMEOUT_MS + SLACK_MS);
       expect([...consuming.statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
       expect(consuming.longestMs).toBeLessThan(1000 + SLACK_MS);
-      // Once each and without a gap: the position survived, and nobody else was in the group.
-      expect(consuming.offsets).toEqual(Array.from({ length: consuming.offsets.length }, (_, offset) => offset));
+      // In order and without a gap. A group that forgot its member gives it again what it had not committed.
+      expect(consuming.firstGap).toBeUndefined();
       const messages = await withView(bootstrap, (kafka) => kafka.read(topic, producing.stored.length));
       const inKafka = new Set(messages.map(({ value }) => JSON.parse(value?.toString() ?? 'null')).map(Number));
       expect(producing.stored.filter((value) => !inKafka.has(value))).toEqual([]);

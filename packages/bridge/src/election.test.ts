@@ -120,7 +120,7 @@ test('the broker that leads and coordinates dies: clients see nothing of it but 
   // Too few replicas for this topic: an entry in its time, that says why.
   const startedAtMs = performance.now();
   const { body } = await impatient.produce(strict, { records: [{ value: 'refused' }] });
-  expect(performance.now() - startedAtMs).toBeLessThan(SHORT_DELIVERY_TIMEOUT_MS + 5000);
+  expect(performance.now() - startedAtMs).toBeLessThan(SHORT_DELIVERY_TIMEOUT_MS + 10_000);
   expect(body.offsets).toEqual([
     {
       error_code: 500,
@@ -146,7 +146,7 @@ test('the broker that leads and coordinates dies: clients see nothing of it but 
   await consuming.end();
   expect([...producing.refused]).toEqual([]);
   expect([...consuming.statuses]).toEqual([200]);
-  expect(consuming.offsets).toEqual([...consuming.offsets].sort((a, b) => a - b));
+  expect(consuming.firstGap).toBeUndefined();
   const messages = await kafka.read(topic, producing.stored.length);
   const inKafka = new Set(messages.map(({ value }) => Number(JSON.parse(value?.toString() ?? 'null'))));
   expect(producing.stored.filter((value) => !inKafka.has(value))).toEqual([]);
