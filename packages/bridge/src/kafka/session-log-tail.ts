@@ -169,7 +169,7 @@ export class SessionLogTail {
     if (errorId !== undefined) throw refusal(this.#topic, fetched.errorCode);
     const { records, end } = storedRecords({
       ...{ topic: this.#topic, partition: partition.number, position: partition.position },
-      ...{ batches: fetched.batches, abortedTransactions: null },
+      ...{ batches: fetched.batches, abortedTransactions: null, isChecking: true },
     });
     for (const record of records) this.#events.onRecord(record);
     partition.position = end;
