@@ -39,6 +39,17 @@ test('a file needs no more than names and brokers, and may take them from the en
   });
 });
 
+/** A file with a line below `kafka`. */
+function kafka(line: string): string {
+  return `bridge: { name: b, region: east }\nkafka:\n  bootstrapServers: ["h:1"]\n  ${line}\n`;
+}
+
+test('a secret that does not fit is not repeated', () => {
+  expect(problemsOf(kafka('sasl: { mechanism: PLAIN, username: u, password: 31337 }'))).toBe(
+    'bridge.yaml:4: kafka.sasl.password: must be string',
+  );
+});
+
 describe('a file that cannot work is refused with the line and the reason', () => {
   test.each([
     ['bridge: { name: b, region: east }', /kafka/],
@@ -68,6 +79,24 @@ describe('a file that cannot work is refused with the line and the reason', () =
       `${MINIMAL}listen:\n  tls:\n    certFile: a\n    keyFile: b\n    keyPassphrase: c\n    keyPassphraseFile: d\n`,
       /bridge\.yaml:8: listen\.tls\.keyPassphraseFile: keyPassphrase says it already/,
     ],
+    [kafka('tls: { isEnabled: true, certFile: a }'), /bridge\.yaml:4: kafka\.tls\.certFile: needs kafka\.tls\.keyFile/],
+    [kafka('tls: { isEnabled: true, serverName: 10.0.0.1 }'), /kafka\.tls\.serverName: must be a host name/],
+    [
+      kafka('sasl: { mechanism: GSSAPI }'),
+      /bridge\.yaml:4: kafka\.sasl\.mechanism: must be one of: none, PLAIN, SCRAM/,
+    ],
+    [kafka('sasl: { mechanism: PLAIN, username: u }'), /kafka\.sasl: PLAIN needs either kafka\.sasl\.password or/],
+    [
+      kafka('sasl: { mechanism: SCRAM-SHA-256, password: p, passwordFile: f }'),
+      /kafka\.sasl: SCRAM-SHA-256 needs kafka\.sasl\.username\n.*needs either kafka\.sasl\.password or/,
+    ],
+    [kafka('sasl: { mechanism: OAUTHBEARER }'), /kafka\.sasl: OAUTHBEARER needs one of/],
+    [
+      kafka('sasl: { mechanism: OAUTHBEARER, oauth: { tokenEndpointUrl: "https://i.example", clientId: c } }'),
+      /kafka\.sasl\.oauth: needs either kafka\.sasl\.oauth\.clientSecret or/,
+    ],
+    [kafka('retryBackoffMinMs: 2000'), /bridge\.yaml:4: kafka\.retryBackoffMinMs: must not be greater/],
+    [`${MINIMAL}producer: { lingerMs: 20000 }`, /bridge\.yaml:3: producer\.lingerMs: must be less than/],
     [`${MINIMAL}listen:\n  tls:\n    certFile: a\n`, /bridge\.yaml:4: listen\.tls: the key keyFile is missing/],
   ])('%s', (text, expected) => {
     expect(problemsOf(text)).toMatch(expected);

@@ -14,6 +14,12 @@ test('what a client does not say has its default', () => {
   });
 });
 
+test('an operator may have brokers wait for more bytes, and a client say otherwise', () => {
+  const defaults = { ...DEFAULTS, fetchMinBytes: 1000 };
+  expect(readSessionOptions({}, defaults).fetchMinBytes).toBe(1000);
+  expect(readSessionOptions({ 'fetch.min.bytes': 5 }, defaults).fetchMinBytes).toBe(5);
+});
+
 describe('a bad value is refused in the words of Kafka', () => {
   test.each([
     [{ format: 'xml' }, 'Invalid format type.'],

@@ -375,3 +375,15 @@ describe('fetching ahead', () => {
     expect(values(read)).toEqual([1, 2, 4, 5, 7, 8, 10, 11].map(padded));
   });
 });
+
+test('one fetch has no more of a partition than it may, but for a first batch', async () => {
+  const topic = await kafka.topic();
+  const value = 'x'.repeat(3000);
+  for (const _ of [1, 2]) await kafka.write(topic, [{ value }]);
+  const narrow = await fetcherOf(topic, { partitionMaxBytes: 1024 });
+  await narrow.fill(within(5000));
+  expect(narrow.peek(10)).toHaveLength(1);
+  const wide = await fetcherOf(topic);
+  await wide.fill(within(5000));
+  expect(wide.peek(10)).toHaveLength(2);
+});
