@@ -12,6 +12,8 @@ export interface PlainRequest {
 export interface PlainAnswer {
   status: number;
   headers: IncomingHttpHeaders;
+  /** `Content-Type`. */
+  type: string | undefined;
   text: string;
   /** Parsed; `undefined` when the body is not JSON. */
   json: unknown;
@@ -33,9 +35,10 @@ export class PlainClient {
         incoming.on('error', reject);
         incoming.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8');
-          const isJson = incoming.headers['content-type']?.includes('json') === true;
-          const json: unknown = isJson && text !== '' ? JSON.parse(text) : undefined;
-          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, json });
+          const { statusCode: status = 0, headers } = incoming;
+          const type = headers['content-type'];
+          const json: unknown = type?.includes('json') === true && text !== '' ? JSON.parse(text) : undefined;
+          resolve({ status, headers, type, text, json });
         });
       },
     );

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { TestBridge } from '../harness/bridge.ts';
 import { KafkaView, unique } from '../harness/kafka-view.ts';
+import { OpenApiCheck, type OpenApiDocument } from '../harness/openapi-check.ts';
 import { type PlainAnswer, PlainClient, type PlainRequest } from './client.ts';
 import { RequestGenerator } from './generator.ts';
-import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
 
 /** Another seed makes other requests; one that found something belongs into a test of what was wrong. */
 const SEED = 20_261_121;

@@ -1,7 +1,7 @@
 /** Requests made from an OpenAPI document: those that fit it, and those that are broken in one place or altogether. */
 import fc from 'fast-check';
+import { type DocumentedOperation, type OpenApiDocument, operationsOf } from '../harness/openapi-check.ts';
 import type { PlainRequest } from './client.ts';
-import { type DocumentedOperation, type OpenApiDocument, operationsOf } from './openapi-check.ts';
 
 /** As much of JSON Schema as the document uses. */
 interface Schema {

@@ -1,8 +1,8 @@
 /** Scenarios as data, and the run of one against a target. */
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
 import { expect } from 'vitest';
+import type { OpenApiCheck } from '../harness/openapi-check.ts';
 import type { PlainAnswer, PlainClient, PlainRequest } from './client.ts';
-import type { OpenApiCheck } from './openapi-check.ts';
 
 export const V = KAFKA_V2;
 export const { json: J, binary: B, text: T } = RECORDS;

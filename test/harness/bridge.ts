@@ -3,9 +3,11 @@
 import { Bridge } from '@causeway/bridge/app.ts';
 import { BridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
+import { openApiDocument } from '@causeway/protocol/openapi.ts';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { KafkaView } from './kafka-view.ts';
+import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
 
 export interface JsonAnswer {
   status: number;
@@ -14,6 +16,14 @@ export interface JsonAnswer {
   /** Parsed; `undefined` when there is no body. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
   body: any;
+}
+
+/** Every answer that a test sees must be one that the bridge's own document has. */
+const documented = new OpenApiCheck(openApiDocument('0.0.0') as unknown as OpenApiDocument);
+
+/** Before there is an operation: an origin is rejected, or another port serves the path. */
+function isAnsweredBefore(status: number, type: string | undefined): boolean {
+  return (status === 403 || status === 503) && type === undefined;
 }
 
 /** A bridge and the shortest way to talk to it. */
@@ -46,16 +56,16 @@ export class TestBridge {
     return this.bridge.close();
   }
 
+  /** Errors: of the connection, and when the OpenAPI document has no such answer. */
   async request(method: string, path: string, init: RequestInit = {}): Promise<JsonAnswer> {
     const response = await fetch(`${this.url}${path}`, { method, ...init });
     const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      body: isJson && text !== '' ? JSON.parse(text) : undefined,
-    };
+    const { status, headers } = response;
+    const type = headers.get('content-type') ?? undefined;
+    const body: unknown = type?.includes('json') === true && text !== '' ? JSON.parse(text) : undefined;
+    const problems = documented.problems({ method, target: path }, { status, type, text, json: body });
+    if (problems.length > 0 && !isAnsweredBefore(status, type)) throw new Error(problems.join('; '));
+    return { status, headers, text, body };
   }
 
   get(path: string, headers: Record<string, string> = {}): Promise<JsonAnswer> {

@@ -62,7 +62,7 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
 };
 
 /** The original answers with these, or with nothing at all, and documents none of them. */
-const UNDOCUMENTED = new Set(['204', '400', '413', '422', '500', '503']);
+const UNDOCUMENTED = new Set(['204', '400', '403', '413', '422', '500', '503']);
 
 const OWN_QUERIES: Readonly<Record<string, string[]>> = { poll: ['on_error'] };
 const OWN_TYPES: Readonly<Record<string, string[]>> = { createTopic: [V] };

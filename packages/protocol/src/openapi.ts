@@ -38,7 +38,7 @@ interface Description {
   /** Status of a success. */
   status: number;
   answer?: Content;
-  /** Statuses of errors; 413 comes with a body. */
+  /** Statuses of errors; 413 comes with a body, 403 is Kafka's, and 503 also says that the bridge has too much in hand. */
   errors?: readonly number[];
 }
 
@@ -53,9 +53,9 @@ const consumerBody = (schema: object): Content => ({ schema, types: [KAFKA_V2, J
 const recordsBody = (schema: object): Content => ({ schema, types: [...RECORD_TYPES, JSON_TYPE] });
 
 const CONSUMER = { tags: ['Consumers'], errors: [404, 500, 503] } as const;
-const SEEK = { tags: ['Seek', 'Consumers'], status: 204, errors: [400, 404, 422, 500, 503] } as const;
-const TOPIC = { tags: ['Topics'], status: 200, errors: [404, 500, 503] } as const;
-const PARTITION = { tags: ['Topics'], status: 200, errors: [400, 404, 422, 500, 503] } as const;
+const SEEK = { tags: ['Seek', 'Consumers'], status: 204, errors: [400, 403, 404, 422, 500, 503] } as const;
+const TOPIC = { tags: ['Topics'], status: 200, errors: [403, 404, 500, 503] } as const;
+const PARTITION = { tags: ['Topics'], status: 200, errors: [400, 403, 404, 422, 500, 503] } as const;
 const PRODUCE = {
   tags: ['Topics', 'Producer'],
   query: { async: Type.Boolean({ description: 'Whether to answer 204 without waiting for Kafka.' }) },
@@ -70,7 +70,7 @@ const POLL_QUERY = {
 };
 
 const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
-  info: { summary: 'The version.', tags: [], status: 200, answer: plain(bridgeInfo()) },
+  info: { summary: 'The version.', tags: [], status: 200, answer: plain(bridgeInfo()), errors: [503] },
   healthy: { summary: 'Whether the process lives.', tags: [], status: 200 },
   ready: { summary: 'Whether Kafka answers.', tags: [], status: 200, errors: [503] },
   metrics: {
@@ -80,15 +80,15 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     answer: { schema: Type.String(), types: ['text/plain'] },
     errors: [404],
   },
-  openapi: { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})) },
-  openapiv3: { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})) },
+  openapi: { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})), errors: [503] },
+  openapiv3: { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})), errors: [503] },
   createTopic: {
     summary: 'Creates a topic.',
     tags: ['Topics'],
     body: { schema: NewTopic, types: [RECORDS.json, KAFKA_V2, JSON_TYPE] },
     status: 201,
     answer: v2(Type.Object({})),
-    errors: [400, 500, 503],
+    errors: [400, 403, 500, 503],
   },
   listTopics: { ...TOPIC, summary: 'Names of all topics.', answer: v2(Type.Array(Type.String())), errors: [500, 503] },
   getTopic: { ...TOPIC, summary: 'A topic with its settings and partitions.', answer: v2(TopicMetadata) },
@@ -137,19 +137,20 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     query: POLL_QUERY,
     status: 200,
     answer: { schema: ConsumerRecordList, types: RECORD_TYPES },
-    errors: [400, 404, 406, 422, 500, 503],
+    errors: [400, 403, 404, 406, 422, 500, 503],
   },
   commit: {
     ...CONSUMER,
     summary: 'Commits offsets; without a body, the positions of all partitions.',
     body: { ...consumerBody(OffsetCommitSeekList), isOptional: true },
     status: 204,
-    errors: [400, 404, 422, 500, 503],
+    errors: [400, 403, 404, 422, 500, 503],
   },
   listCommitted: {
     ...CONSUMER,
     summary: "What the group has committed for the consumer's partitions.",
     status: 200,
+    errors: [403, 404, 500, 503],
     answer: v2(OffsetCommitSeekList),
   },
   listAssignments: {
@@ -162,6 +163,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     ...CONSUMER,
     summary: 'The next offset to read of each partition.',
     status: 200,
+    errors: [403, 404, 500, 503],
     answer: v2(OffsetCommitSeekList),
   },
   seek: { ...SEEK, summary: 'Moves positions.', body: consumerBody(OffsetCommitSeekList) },

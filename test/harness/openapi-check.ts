@@ -2,7 +2,16 @@
 import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import type { PlainAnswer, PlainRequest } from './client.ts';
+
+/** An answer to be checked. */
+export interface CheckedAnswer {
+  status: number;
+  /** `Content-Type`. */
+  type: string | undefined;
+  text: string;
+  /** Parsed; `undefined` when the body is not JSON. */
+  json: unknown;
+}
 
 /** As much of an OpenAPI document as its readers here need. */
 export interface OpenApiDocument {
@@ -54,14 +63,14 @@ export class OpenApiCheck {
   }
 
   /** What the document does not say of an answer; empty when it fits, or when the API has no such operation. */
-  problems({ method, target }: PlainRequest, answer: PlainAnswer): string[] {
+  problems({ method, target }: { method: string; target: string }, answer: CheckedAnswer): string[] {
     const operation = this.#operations.get(parseUrl(method, target).operation);
     if (operation === undefined) return [];
     const { operationId, responses } = operation;
     this.#seen.add(`${operationId} ${answer.status}`);
     const response = responses[answer.status];
     if (response === undefined) return [`${operationId} does not document ${answer.status}: ${answer.text}`];
-    const type = answer.headers['content-type'];
+    const { type } = answer;
     if (response.content === undefined) {
       if (answer.text === '' && type === undefined) return [];
       return [`${operationId} ${answer.status} documents no body, and has one: ${type} ${answer.text}`];
