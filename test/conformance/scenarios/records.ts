@@ -270,7 +270,7 @@ export const POSITIONS: readonly Scenario[] = [
     title: 'commits that cannot be',
     topics: { t: 1 },
     steps: [
-      consumer({ 'consumer.request.timeout.ms': 200 }),
+      consumer({ 'consumer.request.timeout.ms': 1000 }),
       {
         ask: 'POST <c>/offsets',
         body: {
@@ -281,7 +281,7 @@ export const POSITIONS: readonly Scenario[] = [
         },
         status: 500,
         message:
-          "org.apache.kafka.common.errors.TimeoutException: Timeout of 200ms expired before successfully committing offsets {<nowhere>-0=OffsetAndMetadata{offset=1, leaderEpoch=null, metadata=''}, <t>-9=OffsetAndMetadata{offset=2, leaderEpoch=null, metadata=''}}",
+          "org.apache.kafka.common.errors.TimeoutException: Timeout of 1000ms expired before successfully committing offsets {<nowhere>-0=OffsetAndMetadata{offset=1, leaderEpoch=null, metadata=''}, <t>-9=OffsetAndMetadata{offset=2, leaderEpoch=null, metadata=''}}",
       },
       // Where the original answers 500 in plain text.
       { ask: 'POST <c>/offsets', body: at(-1), status: 422, message: 'Invalid negative offset' },

@@ -64,7 +64,8 @@ export function backoffMs(attempt: number, { minMs, maxMs } = DEFAULT_BACKOFF): 
 
 /**
  * Repeats `operation` while `isRetriable` says so, with doubling pauses, until the limits are reached.
- * Errors: the last one of the operation; the signal's reason.
+ * Errors: the last one of the operation, which is worth more than that its next attempt ran out of time; the signal's
+ * reason.
  */
 export async function retrying<T>(
   operation: (attempt: number) => Promise<T>,
@@ -72,15 +73,22 @@ export async function retrying<T>(
   isRetriable: (error: unknown) => boolean,
   backoff: Backoff = DEFAULT_BACKOFF,
 ): Promise<T> {
+  let failure: { error: unknown } | undefined;
   for (let attempt = 0; ; attempt += 1) {
     limits.signal?.throwIfAborted();
     try {
       return await bounded(operation(attempt), limits);
     } catch (error) {
       if (limits.signal?.aborted === true) throw limits.signal.reason;
+      if (failure !== undefined && isOutOfTime(error, limits)) throw failure.error;
+      failure = { error };
       const pauseMs = backoffMs(attempt, backoff);
       if (!isRetriable(error) || remainingMs(limits) <= pauseMs) throw error;
       await delay(pauseMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
     }
   }
+}
+
+function isOutOfTime(error: unknown, limits: Limits): boolean {
+  return error instanceof BridgeError && error.code === 'kafkaUnavailable' && remainingMs(limits) === 0;
 }

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { retrying, within } from './limits.ts';
+
+test('what an attempt was refused with is told, when the next one gets no answer in time', async () => {
+  const operation = (attempt: number): Promise<never> =>
+    attempt === 0 ? Promise.reject(new Error('refused')) : new Promise(() => {});
+  await expect(retrying(operation, within(100), () => true)).rejects.toThrow('refused');
+});
+
+test('an operation that never answers is out of time', async () => {
+  const never = (): Promise<never> => new Promise(() => {});
+  await expect(retrying(never, within(20), () => true)).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+});
