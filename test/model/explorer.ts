@@ -31,16 +31,42 @@ export interface Exploration {
 /** States that are more than this are a model that does not end. */
 const MOST_STATES = 2_000_000;
 
-/** Explores until something is wrong, or everything was seen. States are the same when their JSON is. */
-export function explore<State>(model: Model<State>): Exploration {
-  const numbers = new Map<string, number>();
+/**
+ * Numbers values so that equal ones have one number: states share most of their parts, and each part is looked at once.
+ * Properties that are `undefined` count as absent.
+ */
+function createNumbering(): (value: object) => number {
+  const byIdentity = new WeakMap<object, number>();
+  const byContent = new Map<string, number>();
+  const token = (value: unknown): string =>
+    typeof value === 'object' && value !== null ? `#${numberOf(value)}` : (JSON.stringify(value) ?? '');
+  const numberOf = (value: object): number => {
+    const known = byIdentity.get(value);
+    if (known !== undefined) return known;
+    const content = Array.isArray(value)
+      ? `[${value.map(token).join()}`
+      : `{${Object.entries(value)
+          .map(([key, inner]) => (inner === undefined ? '' : `${key}:${token(inner)}`))
+          .join()}`;
+    const number = byContent.get(content) ?? byContent.size;
+    byContent.set(content, number);
+    byIdentity.set(value, number);
+    return number;
+  };
+  return numberOf;
+}
+
+/** Explores until something is wrong, or everything was seen. States are immutable, and share what does not change. */
+export function explore<State extends object>(model: Model<State>): Exploration {
+  const numbers = new Map<number, number>();
+  const identify = createNumbering();
   const states: State[] = [];
   const origins: { from: number; label: string }[] = [];
   /** By state: the states that lead to it from inside. */
   const before: number[][] = [];
   let stepCount = 0;
   const add = (state: State, from: number, label: string): { number: number; isNew: boolean } => {
-    const key = JSON.stringify(state);
+    const key = identify(state);
     const known = numbers.get(key);
     if (known !== undefined) return { number: known, isNew: false };
     const number = states.length;

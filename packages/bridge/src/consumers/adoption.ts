@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readClocks } from '../clock.ts';
-import { assertNever } from '../errors.ts';
+import { assertNever, BridgeError } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/limits.ts';
 import {
   type Claim,
@@ -176,9 +176,13 @@ export class Adoption {
    * answer with records, with the records in hand, and before every commit of a session that is no member of its group.
    * Errors: `kafkaUnavailable` when nobody can tell: then nothing may be answered but that there are no records.
    */
-  async confirm({ entry }: OwnedClaim, limits: Limits): Promise<HoldingDecision> {
+  async confirm({ entry }: Pick<OwnedClaim, 'entry'>, limits: Limits): Promise<HoldingDecision> {
     const { log } = this.#dependencies;
-    if (!this.isConfirmed(entry)) await log.readToEnd(limits);
+    // Again, where the answer was looked at too late: whoever is told goes on at once, without awaiting anything.
+    while (!this.isConfirmed(entry)) {
+      if (remainingMs(limits) === 0) throw new BridgeError('kafkaUnavailable');
+      await log.readToEnd(limits);
+    }
     return decideHolding(ownershipOf(log.get(entry.identity)), entry);
   }
 
@@ -247,11 +251,9 @@ export class Adoption {
 
   /** Lets an old owner notice; whether the claim is the one that counts after that. */
   async #waitFor(superseded: LoggedEntry | undefined, won: LoggedEntry, limits: Limits): Promise<boolean> {
-    const { log } = this.#dependencies;
     const waitMs = adoptionWaitMs(ownershipOf(superseded));
     if (waitMs > 0) await delay(waitMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
-    if (!this.isConfirmed(won)) await log.readToEnd(limits);
-    return decideHolding(ownershipOf(log.get(won.identity)), won).kind === 'keep';
+    return (await this.confirm({ entry: won }, limits)).kind === 'keep';
   }
 
   #written(claim: OwnedClaim, description: SessionDescription): Written {

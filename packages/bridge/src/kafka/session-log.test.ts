@@ -234,6 +234,6 @@ test('10,000 sessions are written by one bridge and read by another that starts'
   console.info(
     `10,000 sessions: written in ${Math.round(startedAtMs - writtenAtMs)} ms, read in ${Math.round(tookMs)} ms`,
   );
-  expect([...reader.entries()]).toHaveLength(10_000);
+  expect(reader.sessionCount).toBe(10_000);
   expect(tookMs).toBeLessThan(5000);
 });

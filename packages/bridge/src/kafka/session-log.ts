@@ -122,6 +122,13 @@ export class SessionLog {
     for (const { index } of this.#partitions) yield* index.entries();
   }
 
+  /** Sessions that are not over. */
+  get sessionCount(): number {
+    let count = 0;
+    for (const { value } of this.entries()) if (value.state !== 'deleted') count += 1;
+    return count;
+  }
+
   /** How many claims of a session are in the log that no longer count. */
   dominatedCount(identity: LoggedIdentity): number {
     return this.#partitionOf(identity).index.dominated(identity).length;
