@@ -33,21 +33,18 @@ const MOST_STATES = 2_000_000;
 
 /**
  * Numbers values so that equal ones have one number: states share most of their parts, and each part is looked at once.
- * Properties that are `undefined` count as absent.
+ * Objects count by their values alone: those in one place of a model have the same properties in the same order.
  */
 function createNumbering(): (value: object) => number {
   const byIdentity = new WeakMap<object, number>();
   const byContent = new Map<string, number>();
-  const token = (value: unknown): string =>
-    typeof value === 'object' && value !== null ? `#${numberOf(value)}` : (JSON.stringify(value) ?? '');
   const numberOf = (value: object): number => {
     const known = byIdentity.get(value);
     if (known !== undefined) return known;
-    const content = Array.isArray(value)
-      ? `[${value.map(token).join()}`
-      : `{${Object.entries(value)
-          .map(([key, inner]) => (inner === undefined ? '' : `${key}:${token(inner)}`))
-          .join()}`;
+    let content = '';
+    for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+      content += typeof inner === 'object' && inner !== null ? `#${numberOf(inner)},` : `${inner},`;
+    }
     const number = byContent.get(content) ?? byContent.size;
     byContent.set(content, number);
     byIdentity.set(value, number);
