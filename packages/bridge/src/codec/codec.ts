@@ -10,8 +10,8 @@ export interface Field {
 export interface Codec {
   /** The bytes to store for a key or value of a request. Errors: `invalidValue` for what the format cannot hold. */
   encode(value: unknown, field: Field): Buffer;
-  /** Whether stored bytes are JSON text that an answer can hold as they are. */
-  isAnswer?(bytes: Buffer): boolean;
+  /** Whether a part of stored bytes is JSON text that an answer can hold as it is, if it is UTF-8. */
+  isAnswer?(bytes: Buffer, start: number, end: number): boolean;
   /** JSON text for stored bytes. Errors: `recordUndecodable`. */
   decode(bytes: Buffer): string;
 }

@@ -28,14 +28,24 @@ const CLOSING_BRACE = 0x7d;
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
+/** Bytes of a string that mean themselves. */
+const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
+);
 
 /**
  * Whether bytes are one JSON text (RFC 8259) in valid UTF-8, and nothing else. False also for JSON that is nested very
  * deeply: true is a promise, false is not.
  */
 export function isJson(bytes: Buffer): boolean {
-  const end = valueEnd(bytes, afterSpace(bytes, 0), 0);
-  return end !== NOT_JSON && afterSpace(bytes, end) === bytes.length && isUtf8(bytes);
+  return hasJsonShape(bytes, 0, bytes.length) && isUtf8(bytes);
+}
+
+/** The same for a part of bytes, but for UTF-8: strings may hold any bytes beyond ASCII. */
+export function hasJsonShape(bytes: Buffer, start: number, end: number): boolean {
+  // What follows the part may be read, and taken for its end: then it is none.
+  const at = valueEnd(bytes, afterSpace(bytes, start), 0);
+  return at !== NOT_JSON && at <= end && afterSpace(bytes, at) >= end;
 }
 
 function afterSpace(bytes: Buffer, start: number): number {
@@ -102,20 +112,18 @@ function arrayEnd(bytes: Buffer, start: number, depth: number): number {
 
 /** Just after the quote that closes the string whose text begins at `start`. */
 function stringEnd(bytes: Buffer, start: number): number {
-  const { length } = bytes;
-  for (let at = start; at < length; at += 1) {
-    const byte = bytes[at] as number;
-    if (byte === QUOTE) return at + 1;
-    if (byte < SPACE) return NOT_JSON;
-    if (byte === BACKSLASH) {
-      at += 1;
-      if (bytes[at] === LETTER_U) {
-        if (!hasHexDigits(bytes, at + 1)) return NOT_JSON;
-        at += 4;
-      } else if (!isEscape(bytes[at])) return NOT_JSON;
-    }
+  let at = start;
+  while (true) {
+    while (PLAIN[bytes[at] as number] === 1) at += 1;
+    if (bytes[at] === QUOTE) return at + 1;
+    if (bytes[at] !== BACKSLASH) return NOT_JSON;
+    at += 1;
+    if (bytes[at] === LETTER_U) {
+      if (!hasHexDigits(bytes, at + 1)) return NOT_JSON;
+      at += 5;
+    } else if (isEscape(bytes[at])) at += 1;
+    else return NOT_JSON;
   }
-  return NOT_JSON;
 }
 
 /** Of `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t`. */

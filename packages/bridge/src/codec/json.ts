@@ -1,13 +1,13 @@
 /** Keys and values as JSON. */
 import { BridgeError } from '../errors.ts';
 import type { Codec } from './codec.ts';
-import { isJson } from './json-bytes.ts';
+import { hasJsonShape } from './json-bytes.ts';
 
 export const jsonCodec: Codec = {
   encode(value) {
     return Buffer.from(escapeAstral(JSON.stringify(value)));
   },
-  isAnswer: isJson,
+  isAnswer: hasJsonShape,
   decode(bytes) {
     if (bytes.length === 0) return 'null';
     const text = bytes.toString();

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { codecOf } from '../codec/formats.ts';
-import type { StoredRecord } from '../records.ts';
-import { answerText } from './answer-text.ts';
+import type { Partition } from '../kafka/partitions.ts';
+import { writeBatch } from '../kafka/record-batch-writer.ts';
+import { fetchedBuffer } from '../kafka/record-buffer.ts';
+import { RecordReader } from '../kafka/record-reader.ts';
+import type { RecordHeader, StoredRecord } from '../records.ts';
+import { type AnswerOptions, answerText } from './answer-text.ts';
 
 const RECORD: StoredRecord = {
   topic: 't',
@@ -14,12 +18,41 @@ const RECORD: StoredRecord = {
 };
 const TEXT = '{"topic":"t","key":null,"value":{"a":1},"partition":1,"offset":7,"timestamp":1000}';
 
+/** Reads records that lie in a batch, as Kafka sends them. */
+function readerOf(records: readonly StoredRecord[]): RecordReader {
+  const [first] = records;
+  if (first === undefined) return new RecordReader([], 500);
+  const { topic, partition } = first;
+  const toProduce = records.map((record) => ({
+    ...record,
+    headers: record.headers.map(([name, value]): RecordHeader => [name ?? Buffer.alloc(0), value]),
+    partition: undefined,
+  }));
+  const batches = writeBatch(toProduce, first.timestampMs);
+  batches.writeBigInt64BE(first.offset, 0);
+  const buffer = fetchedBuffer({ position: first.offset, batches, abortedTransactions: null, isChecking: true });
+  const known = {
+    topicId: undefined,
+    position: first.offset,
+    committed: undefined,
+    resetTo: undefined,
+    logEnd: buffer.end,
+  };
+  return new RecordReader([{ topic, partition, buffer, ...known } satisfies Partition], 500);
+}
+
+function answerOf(records: readonly StoredRecord[], options: AnswerOptions): { text: Buffer; recordCount: number } {
+  const reader = readerOf(records);
+  const text = answerText(reader, options);
+  return { text, recordCount: reader.count };
+}
+
 test('fields come in the order of the API, headers only when there are any', () => {
-  const answer = answerText([RECORD], codecOf('json'), Number.POSITIVE_INFINITY);
+  const answer = answerOf([RECORD], { codec: codecOf('json') });
   expect(answer.text.toString()).toBe(`[${TEXT}]`);
   expect(answer.recordCount).toBe(1);
   const headers = [[Buffer.from('h'), Buffer.from('x')] as const, [Buffer.from('h'), null] as const];
-  expect(answerText([{ ...RECORD, headers }], codecOf('json'), Number.POSITIVE_INFINITY).text.toString()).toBe(
+  expect(answerOf([{ ...RECORD, headers }], { codec: codecOf('json') }).text.toString()).toBe(
     `[${TEXT.slice(0, -1)},"headers":[{"key":"h","value":"eA=="},{"key":"h","value":null}]}]`,
   );
 });
@@ -27,25 +60,27 @@ test('fields come in the order of the API, headers only when there are any', () 
 test('an answer holds as many records as fit, counted in bytes of UTF-8', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"é"') }, RECORD];
   const codec = codecOf('json');
-  const twoBytes = answerText(records.slice(0, 2), codec, Number.POSITIVE_INFINITY).text.length;
-  expect(answerText(records, codec, twoBytes).recordCount).toBe(2);
-  expect(answerText(records, codec, twoBytes - 1).recordCount).toBe(1);
-  expect(answerText([], codec, 2).text.toString()).toBe('[]');
+  const twoBytes = answerOf(records.slice(0, 2), { codec }).text.length;
+  expect(answerOf(records, { codec, maxBytes: twoBytes }).recordCount).toBe(2);
+  expect(answerOf(records, { codec, maxBytes: twoBytes - 1 }).recordCount).toBe(1);
+  expect(answerOf([], { codec, maxBytes: 2 }).text.toString()).toBe('[]');
 });
 
 test('an answer that cannot hold one record is refused, and so is a record that is not JSON', () => {
-  expect(() => answerText([RECORD], codecOf('json'), 50)).toThrow(
+  expect(() => answerOf([RECORD], { codec: codecOf('json'), maxBytes: 50 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),
   );
-  expect(() => answerText([], codecOf('json'), 1)).toThrow(expect.objectContaining({ code: 'responseTooLarge' }));
-  expect(() => answerText([{ ...RECORD, value: Buffer.from('x') }], codecOf('json'), 1000)).toThrow(
+  expect(() => answerOf([], { codec: codecOf('json'), maxBytes: 1 })).toThrow(
+    expect.objectContaining({ code: 'responseTooLarge' }),
+  );
+  expect(() => answerOf([{ ...RECORD, value: Buffer.from('x') }], { codec: codecOf('json'), maxBytes: 1000 })).toThrow(
     expect.objectContaining({ code: 'recordUndecodable' }),
   );
 });
 
 test('an answer that was cut holds nothing of the record that did not fit', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"not in it"') }];
-  const { text, recordCount } = answerText(records, codecOf('json'), TEXT.length + 3);
+  const { text, recordCount } = answerOf(records, { codec: codecOf('json'), maxBytes: TEXT.length + 3 });
   expect([text.toString(), recordCount]).toEqual([`[${TEXT}]`, 1]);
 });
 
@@ -58,7 +93,7 @@ test.each([
   ['binary', '😀', Buffer.from('😀').toString('base64')],
 ] as const)('%s bytes of %j are read back as %j, as keys and as values', (format, stored, value) => {
   const record = { ...RECORD, key: Buffer.from(stored), value: Buffer.from(stored) };
-  const { text } = answerText([record, RECORD, record], codecOf(format), 10_000);
+  const { text } = answerOf([record, RECORD, record], { codec: codecOf(format) });
   const entries = JSON.parse(text.toString()) as { key: unknown; value: unknown }[];
   expect(entries.map(({ key }) => key)).toEqual([value, null, value]);
   expect(entries[2]?.value).toEqual(value);
@@ -66,14 +101,14 @@ test.each([
 
 test('bytes that are not UTF-8 inside JSON become replacement characters', () => {
   const value = Buffer.from([0x22, 0x61, 0xff, 0x22]);
-  const { text } = answerText([{ ...RECORD, value }], codecOf('json'), 1000);
+  const { text } = answerOf([{ ...RECORD, value }], { codec: codecOf('json'), maxBytes: 1000 });
   expect((JSON.parse(text.toString()) as { value: string }[])[0]?.value).toBe('a\ufffd');
 });
 
 test('answers grow beyond what was guessed, also with headers and names outside ASCII', () => {
   const value = Buffer.from('\u0001é'.repeat(20_000));
   const headers = [[Buffer.from('ключ😀'), Buffer.from('x')] as const];
-  const { text } = answerText([{ ...RECORD, value, headers }, RECORD], codecOf('text'), Number.POSITIVE_INFINITY);
+  const { text } = answerOf([{ ...RECORD, value, headers }, RECORD], { codec: codecOf('text') });
   const [first, second] = JSON.parse(text.toString()) as { value: string; headers?: { key: string }[] }[];
   expect(first?.value).toBe(value.toString());
   expect(first?.headers?.[0]?.key).toBe('ключ😀');

@@ -1,14 +1,18 @@
 /** The JSON of a poll's answer, cut to the bytes that the client takes. */
+import { isUtf8 } from 'node:buffer';
 import type { Codec } from '../codec/codec.ts';
 import { BridgeError } from '../errors.ts';
+import { NULL_FIELD } from '../kafka/record-cursor.ts';
+import type { RecordReader } from '../kafka/record-reader.ts';
 import type { StoredRecord } from '../records.ts';
 import { TextBuffer } from './text-buffer.ts';
 
-export interface Answer {
-  /** In UTF-8. */
-  text: Buffer;
-  /** How many of the records it holds. */
-  recordCount: number;
+export interface AnswerOptions {
+  codec: Codec;
+  /** Default: none. */
+  maxBytes?: number;
+  /** Default: `fail`. */
+  onError?: ErrorPolicy;
 }
 
 const CLOSING_BYTES = 1;
@@ -19,88 +23,125 @@ const ENTRY_BYTES = 110;
 export type ErrorPolicy = 'fail' | 'report';
 
 /**
- * As many records, from the first, as fit `maxBytes`.
+ * In UTF-8, as many records as fit `maxBytes`; the reader is then behind the last of them.
  * Errors: `responseTooLarge` when not even one does; unless they are to be reported, `recordUndecodable` and those of
  * damaged batches.
  */
-export function answerText(
-  records: readonly StoredRecord[],
-  codec: Codec,
-  maxBytes: number,
-  onError: ErrorPolicy = 'fail',
-): Answer {
-  const text = new TextBuffer(expectedBytes(records));
-  text.ascii('[');
-  let recordCount = 0;
-  for (const record of records) {
-    const before = text.length;
-    if (recordCount > 0) text.ascii(',');
-    if (onError === 'report') addEntryOrError(text, record, codec);
-    else addEntry(text, record, codec);
-    if (text.length + CLOSING_BYTES > maxBytes) {
+export function answerText(reader: RecordReader, options: AnswerOptions): Buffer {
+  const text = new AnswerText(reader, options).build();
+  // Looked at once for the whole answer: hardly ever is anything in it that is not UTF-8.
+  if (isUtf8(text)) return text;
+  reader.restart();
+  return new AnswerText(reader, options, { isCheckingUtf8: true }).build();
+}
+
+class AnswerText {
+  readonly #reader: RecordReader;
+  readonly #codec: Codec;
+  readonly #maxBytes: number;
+  readonly #onError: ErrorPolicy;
+  readonly #isCheckingUtf8: boolean;
+  readonly #text: TextBuffer;
+  /** What the entries of a topic begin with. */
+  #topic = '';
+  #opening = '';
+
+  constructor(
+    reader: RecordReader,
+    { codec, maxBytes = Number.POSITIVE_INFINITY, onError = 'fail' }: AnswerOptions,
+    { isCheckingUtf8 = false } = {},
+  ) {
+    this.#reader = reader;
+    this.#codec = codec;
+    this.#maxBytes = maxBytes;
+    this.#onError = onError;
+    this.#isCheckingUtf8 = isCheckingUtf8;
+    const { count, bytes } = reader.expected;
+    this.#text = new TextBuffer(2 + bytes + count * ENTRY_BYTES);
+  }
+
+  build(): Buffer {
+    const text = this.#text;
+    const reader = this.#reader;
+    text.ascii('[');
+    let hasMore = false;
+    while (reader.next()) {
+      const before = text.length;
+      if (reader.count > 1) text.ascii(',');
+      this.#addEntry();
+      if (text.length + CLOSING_BYTES <= this.#maxBytes) continue;
       text.cut(before);
+      reader.back();
+      hasMore = true;
       break;
     }
-    recordCount += 1;
+    text.ascii(']');
+    if (text.length > this.#maxBytes || (hasMore && reader.count === 0)) throw new BridgeError('responseTooLarge');
+    return text.bytes;
   }
-  text.ascii(']');
-  if (text.length > maxBytes || (recordCount === 0 && records.length > 0)) throw new BridgeError('responseTooLarge');
-  return { text: text.bytes, recordCount };
-}
 
-function expectedBytes(records: readonly StoredRecord[]): number {
-  let bytes = 2;
-  for (const { topic, key, value } of records) {
-    bytes += ENTRY_BYTES + topic.length + (key?.length ?? 0) + (value?.length ?? 0);
+  #addEntry(): void {
+    if (this.#onError === 'fail') {
+      this.#addRecord();
+      return;
+    }
+    const before = this.#text.length;
+    try {
+      this.#addRecord();
+    } catch (error) {
+      if (!(error instanceof BridgeError)) throw error;
+      if (error !== this.#reader.damage && error.code !== 'recordUndecodable') throw error;
+      this.#text.cut(before);
+      this.#addError(error);
+    }
   }
-  return bytes;
-}
 
-function addEntry(text: TextBuffer, record: StoredRecord, codec: Codec): void {
-  if (record.damage !== undefined) throw record.damage;
-  const { topic, key, value, partition, offset, timestampMs, headers } = record;
-  // Topic names are ASCII.
-  text.ascii(`{"topic":${JSON.stringify(topic)},"key":`);
-  addField(text, key, codec);
-  text.ascii(',"value":');
-  addField(text, value, codec);
-  text.ascii(`,"partition":${partition},"offset":${digits(offset)},"timestamp":${digits(timestampMs)}`);
-  if (headers.length > 0) addHeaders(text, headers);
-  text.ascii('}');
-}
+  #addRecord(): void {
+    const text = this.#text;
+    const { topic, partition, offset, timestampMs, cursor, damage } = this.#reader;
+    if (damage !== undefined) throw damage;
+    if (topic !== this.#topic) {
+      this.#topic = topic;
+      this.#opening = `{"topic":${JSON.stringify(topic)},"key":`;
+    }
+    // Topic names are ASCII.
+    text.ascii(this.#opening);
+    this.#addField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
+    text.ascii(',"value":');
+    this.#addField(cursor.bytes, cursor.valueStart, cursor.valueEnd);
+    text.ascii(',"partition":');
+    text.integer(partition);
+    text.ascii(',"offset":');
+    text.integer(offset);
+    text.ascii(',"timestamp":');
+    text.integer(timestampMs);
+    if (cursor.hasHeaders) this.#addHeaders(cursor.headers);
+    text.ascii('}');
+  }
 
-function addEntryOrError(text: TextBuffer, record: StoredRecord, codec: Codec): void {
-  const before = text.length;
-  try {
-    addEntry(text, record, codec);
-  } catch (error) {
-    if (!(error instanceof BridgeError)) throw error;
-    if (error !== record.damage && error.code !== 'recordUndecodable') throw error;
-    text.cut(before);
-    const { topic, partition, offset } = record;
-    const { status: error_code, message } = error;
-    text.unicode(
-      `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},"error_code":${error_code},"message":${JSON.stringify(message)}}`,
+  #addField(bytes: Buffer, start: number, end: number): void {
+    if (start === NULL_FIELD) this.#text.ascii('null');
+    else if (this.#isAnswer(bytes, start, end)) this.#text.utf8(bytes, start, end);
+    else this.#text.unicode(this.#codec.decode(bytes.subarray(start, end)));
+  }
+
+  #isAnswer(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#codec.isAnswer?.(bytes, start, end) !== true) return false;
+    return !this.#isCheckingUtf8 || isUtf8(bytes.subarray(start, end));
+  }
+
+  #addHeaders(headers: StoredRecord['headers']): void {
+    const entries = headers.map(
+      ([name, content]) =>
+        `{"key":${JSON.stringify(name?.toString() ?? '')},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
+    );
+    this.#text.unicode(`,"headers":[${entries.join(',')}]`);
+  }
+
+  #addError({ status, message }: BridgeError): void {
+    const { topic, partition, offset } = this.#reader;
+    this.#text.unicode(
+      `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},"error_code":${status},"message":${JSON.stringify(message)}}`,
     );
   }
-}
-
-function addHeaders(text: TextBuffer, headers: StoredRecord['headers']): void {
-  const entries = headers.map(
-    ([name, content]) =>
-      `{"key":${JSON.stringify(name?.toString() ?? '')},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
-  );
-  text.unicode(`,"headers":[${entries.join(',')}]`);
-}
-
-function addField(text: TextBuffer, bytes: Buffer | null, codec: Codec): void {
-  if (bytes === null) text.ascii('null');
-  else if (codec.isAnswer?.(bytes) === true) text.utf8(bytes);
-  else text.unicode(codec.decode(bytes));
-}
-
-/** Numbers print several times faster than bigints; all that occur in practice are exact. */
-function digits(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
 }

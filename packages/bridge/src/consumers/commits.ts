@@ -1,25 +1,25 @@
 /** What a consumer commits: what it delivered, by itself, and what its client says. */
 import { assertNever, BridgeError } from '../errors.ts';
 import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
-import type { Fetcher } from '../kafka/fetcher.ts';
 import { type Limits, retrying } from '../kafka/limits.ts';
 import type { CommitOutcome, Committer } from '../kafka/offset-commit.ts';
+import type { Partitions } from '../kafka/partitions.ts';
 import type { PartitionOffset } from '../records.ts';
 
 /** Commits what was delivered. Never throws: the next time tries again. */
-export async function commitDelivered(fetcher: Fetcher, committer: Committer, limits: Limits): Promise<void> {
-  const offsets = fetcher.uncommitted;
+export async function commitDelivered(partitions: Partitions, committer: Committer, limits: Limits): Promise<void> {
+  const offsets = partitions.uncommitted;
   if (offsets.length === 0) return;
   try {
     const outcome = await committer.commit(offsets, limits);
-    if (outcome === 'committed') fetcher.setCommitted(offsets);
+    if (outcome === 'committed') partitions.setCommitted(offsets);
   } catch {
     // Still uncommitted, and told by nobody: a poll must not fail for it.
   }
 }
 
 export interface ClientCommit {
-  fetcher: Fetcher;
+  partitions: Partitions;
   committer: Committer;
   /** Read again after a rebalance: partitions may have gone. */
   read: () => readonly PartitionOffset[];
@@ -30,14 +30,14 @@ export interface ClientCommit {
 
 /** Commits for a client. Errors: `commitRefused`, `misdirected` once fenced, `kafkaRefused`, `kafkaUnavailable`. */
 export async function commitForClient(commit: ClientCommit): Promise<void> {
-  const { fetcher, committer, read, limits } = commit;
+  const { partitions, committer, read, limits } = commit;
   while (true) {
     const offsets = read();
     if (offsets.length === 0) return;
     const outcome = await commitOnce(commit, offsets);
     switch (outcome) {
       case 'committed':
-        fetcher.setCommitted(offsets);
+        partitions.setCommitted(offsets);
         return;
       case 'rebalancing':
         if (!(await committer.join(limits))) throw new BridgeError('kafkaUnavailable');

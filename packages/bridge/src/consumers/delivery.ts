@@ -1,34 +1,28 @@
 /** Hands records to a client, and moves the positions behind what was written; an answer that broke is taken back. */
-import type { Checkpoint, Fetcher } from '../kafka/fetcher.ts';
 import { bounded, remainingMs, within } from '../kafka/limits.ts';
-import type { StoredRecord } from '../records.ts';
-
-/** What a poll does with its records. */
-export interface Delivery {
-  /** How many of the records, from the first, were written to the client; `undefined` when it has gone. */
-  writtenCount: number | undefined;
-}
+import type { Checkpoint, Partitions } from '../kafka/partitions.ts';
+import type { RecordReader } from '../kafka/record-reader.ts';
 
 /**
- * Writes an answer with the records. What it throws is thrown by the poll, and the records come again.
+ * Makes an answer of the records that it reads, and writes it. Whether it was written: not when the client has gone. What it throws is thrown by the poll, and the records come again.
  * `takeBack` may be called later, when the connection turns out to have broken under the answer; it says whether it
  * was in time.
  */
-export type Deliver = (records: readonly StoredRecord[], takeBack: () => boolean) => Promise<Delivery>;
+export type Deliver = (reader: RecordReader, takeBack: () => boolean) => Promise<boolean>;
 
 /** A client that needs longer than this for one answer has gone. */
 const LONGEST_WRITE_MS = 60_000;
 
 export class DeliveryLog {
-  readonly #fetcher: Fetcher;
+  readonly #partitions: Partitions;
   readonly #end: AbortSignal;
   /** What the last answer moved; nothing once another operation has begun. */
   #last: Checkpoint | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   /** `end` is the consumer's: nobody waits any longer for an answer to be written. */
-  constructor(fetcher: Fetcher, end: AbortSignal) {
-    this.#fetcher = fetcher;
+  constructor(partitions: Partitions, end: AbortSignal) {
+    this.#partitions = partitions;
     this.#end = end;
   }
 
@@ -43,31 +37,31 @@ export class DeliveryLog {
   }
 
   /** Errors: what `deliver` throws; positions stay then. */
-  async deliver(records: readonly StoredRecord[], deliver: Deliver): Promise<void> {
-    const writing = this.#deliver(records, deliver);
+  async deliver(reader: RecordReader, deliver: Deliver): Promise<void> {
+    const writing = this.#deliver(reader, deliver);
     this.#writing = writing.catch(() => {});
     await writing;
   }
 
-  async #deliver(records: readonly StoredRecord[], deliver: Deliver): Promise<void> {
+  async #deliver(reader: RecordReader, deliver: Deliver): Promise<void> {
     let checkpoint: Checkpoint | undefined;
     const takeBack = (): boolean => {
       if (checkpoint === undefined || this.#last !== checkpoint) return false;
       this.#last = undefined;
-      this.#fetcher.rewind(checkpoint);
+      this.#partitions.rewind(checkpoint);
       return true;
     };
     const limits = within(LONGEST_WRITE_MS, this.#end);
-    let writtenCount: number | undefined;
+    let isWritten: boolean;
     try {
-      ({ writtenCount } = await bounded(deliver(records, takeBack), limits));
+      isWritten = await bounded(deliver(reader, takeBack), limits);
     } catch (error) {
       // Whoever ends the consumer, or asks it again, does not wait for a client that does not read.
       if (this.#end.aborted || remainingMs(limits) === 0) return;
       throw error;
     }
-    if (writtenCount === undefined || writtenCount === 0) return;
-    checkpoint = this.#fetcher.advance(records.slice(0, writtenCount));
+    if (!isWritten || reader.count === 0) return;
+    checkpoint = this.#partitions.advance(reader);
     this.#last = checkpoint;
   }
 }

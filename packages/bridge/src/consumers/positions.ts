@@ -3,16 +3,16 @@ import { BridgeError } from '../errors.ts';
 import { type Cluster, throwForbidden } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
-import type { Fetcher, ResetTarget } from '../kafka/fetcher.ts';
 import { bounded, type Limits, within } from '../kafka/limits.ts';
 import { listOffsets } from '../kafka/list-offsets.ts';
+import type { Partitions, ResetTarget } from '../kafka/partitions.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { ResetPolicy, SessionOptions } from './session-options.ts';
 
 export interface PositionsDependencies {
   cluster: Cluster;
   coordinator: GroupCoordinator;
-  fetcher: Fetcher;
+  partitions: Partitions;
   /** Called when partitions without a commit begin at their end, which moves on. */
   onBegunAtEnd: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
 }
@@ -47,7 +47,7 @@ export class Positions {
   async find(limits: Limits): Promise<boolean> {
     let epoch: number;
     do {
-      if (this.#dependencies.fetcher.unpositioned.length === 0) return true;
+      if (this.#dependencies.partitions.isPositioned) return true;
       epoch = this.#epoch;
       try {
         await bounded(this.#startSearch(), limits);
@@ -73,9 +73,9 @@ export class Positions {
   }
 
   async #search(limits: Limits): Promise<void> {
-    const { coordinator, fetcher } = this.#dependencies;
+    const { coordinator, partitions } = this.#dependencies;
     const epoch = this.#epoch;
-    const existing = await this.#existing(fetcher.unpositioned, limits);
+    const existing = await this.#existing(partitions.unpositioned, limits);
     if (existing.length === 0 || epoch !== this.#epoch) return;
     const fromGroup = existing.filter(({ resetTo }) => resetTo === undefined);
     if (fromGroup.length > 0) {
@@ -83,12 +83,12 @@ export class Positions {
         isStable: this.#options.isolationLevel === 'read_committed',
       });
       if (epoch !== this.#epoch) return;
-      fetcher.setCommitted(committed);
-      fetcher.setPositions(committed);
+      partitions.setCommitted(committed);
+      partitions.setPositions(committed);
     }
     const keys = new Set(existing.map(keyOf));
     await this.#reset(
-      fetcher.unpositioned.filter((partition) => keys.has(keyOf(partition))),
+      partitions.unpositioned.filter((partition) => keys.has(keyOf(partition))),
       epoch,
       limits,
     );
@@ -96,7 +96,7 @@ export class Positions {
 
   /** To the ends that they were sent to, or by the reset policy. */
   async #reset(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
-    const { cluster, fetcher, onBegunAtEnd } = this.#dependencies;
+    const { cluster, partitions: known, onBegunAtEnd } = this.#dependencies;
     const { resetPolicy, isolationLevel } = this.#options;
     const byTarget = Map.groupBy(partitions, ({ resetTo }) => targetOf(resetTo, resetPolicy));
     for (const spec of ['earliest', 'latest'] as const) {
@@ -104,7 +104,7 @@ export class Positions {
       if (sent.length === 0) continue;
       const found = await listOffsets(cluster, sent, { spec, isolationLevel, limits });
       if (epoch !== this.#epoch) return;
-      fetcher.setPositions(found);
+      known.setPositions(found);
       if (spec === 'latest') await onBegunAtEnd(found, limits);
     }
     const lost = byTarget.get('none');

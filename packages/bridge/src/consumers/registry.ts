@@ -21,6 +21,8 @@ export interface RegistryDependencies {
 
 /** How often consumers that nobody uses are looked for. */
 const EXPIRY_INTERVAL_MS = 1000;
+/** What was fetched for a consumer that nobody polls for this long is freed. */
+const IDLE_RECORDS_MS = 10_000;
 const RETRY_AFTER_SECONDS = 1;
 
 export class ConsumerRegistry {
@@ -135,7 +137,9 @@ export class ConsumerRegistry {
   #expire(): void {
     const { consumers, log } = this.#dependencies;
     for (const session of this.#sessions.values()) {
-      if (session.idleMs() < consumers.inactivityTimeoutMs) continue;
+      const idleMs = session.idleMs();
+      if (idleMs >= IDLE_RECORDS_MS) session.dropRecords();
+      if (idleMs < consumers.inactivityTimeoutMs) continue;
       this.#remove(session);
       log.info({ ...session.identity }, 'consumer expired');
       // Nobody came back for more, so nobody says that the last answer was received.

@@ -8,8 +8,9 @@ import { Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
 import type { Membership } from '../kafka/membership.ts';
+import type { Partitions } from '../kafka/partitions.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
-import type { PartitionOffset, StoredRecord, TopicPartition } from '../records.ts';
+import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { commitDelivered, commitForClient } from './commits.ts';
 import { type Deliver, DeliveryLog } from './delivery.ts';
 import { OperationQueue } from './operation-queue.ts';
@@ -66,6 +67,7 @@ export class Session {
   readonly options: SessionOptions;
   readonly #maxPollRecords: number;
   readonly #fetcher: Fetcher;
+  readonly #partitions: Partitions;
   readonly #coordinator: GroupCoordinator;
   readonly #subscription: Subscription;
   readonly #positions: Positions;
@@ -97,6 +99,7 @@ export class Session {
       isChecking: consumers.isChecksumCompared,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
+    this.#partitions = this.#fetcher.partitions;
     this.#coordinator = new GroupCoordinator(cluster, identity.group);
     this.#subscription = new Subscription({
       ...{ identity, cluster, kafka, consumers, topicListing, heartbeatPauseMs, requestTimeoutMs },
@@ -113,17 +116,22 @@ export class Session {
       },
     });
     this.#positions = new Positions(options, {
-      ...{ cluster, coordinator: this.#coordinator, fetcher: this.#fetcher },
+      ...{ cluster, coordinator: this.#coordinator, partitions: this.#partitions },
       // Or whoever takes this consumer over would begin at a later end, and skip what came between.
       onBegunAtEnd: (found, limits) => this.#keepBeginning(found, limits),
     });
-    this.#deliveries = new DeliveryLog(this.#fetcher, this.#end.signal);
+    this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
     this.#operations = new OperationQueue(() => this.#deliveries.confirm());
   }
 
   /** Since the last operation, in milliseconds; 0 while one is running. */
   idleMs(): number {
     return this.#operations.idleMs();
+  }
+
+  /** Frees what was fetched for a client that does not come for it; positions stay. Not while an operation runs. */
+  dropRecords(): void {
+    if (this.idleMs() > 0) this.#partitions.dropRecords();
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`. */
@@ -160,13 +168,13 @@ export class Session {
   get assigned(): readonly TopicPartition[] {
     this.#checkAlive();
     this.#operations.touch();
-    return this.#fetcher.assigned;
+    return this.#partitions.assigned;
   }
 
   /** The next offset to read of each partition, where it is known or can be found. Errors: `kafkaUnavailable`, `consumerNotFound`. */
   async positions(): Promise<PartitionOffset[]> {
     if (this.assigned.length > 0) await this.#findPositions();
-    return this.#fetcher.positions;
+    return this.#partitions.positions;
   }
 
   /** What the group has committed for its partitions. Errors: as Kafka has them; `kafkaUnavailable`, `consumerNotFound`. */
@@ -202,7 +210,7 @@ export class Session {
   async seekTo(end: OffsetSpec, partitions: readonly TopicPartition[]): Promise<void> {
     await this.#operations.run(async () => {
       this.#checkAlive();
-      const sought = partitions.length === 0 ? this.#fetcher.assigned : partitions;
+      const sought = partitions.length === 0 ? this.#partitions.assigned : partitions;
       for (const partition of sought) this.#seek(partition, end);
       await this.#findPositions();
       await this.#keepSeeks(sought);
@@ -220,20 +228,22 @@ export class Session {
       const waiting = this.#startWaiting(signal);
       const limits = within(timeoutMs, waiting.signal);
       const committing = this.#commitDelivered(this.#requestLimits());
-      let records: StoredRecord[] = [];
+      let maxCount = 0;
       try {
-        records = await this.#nextRecords(membership, limits);
+        let hasRecords = await this.#waitForRecords(membership, limits);
         await bounded(committing, limits).catch(() => {});
         // The group may have taken partitions away while the commit was on its way.
-        if (records.length > 0) records = await this.#nextRecords(membership, limits);
+        const isSame = membership?.isJoined !== false && this.#partitions.hasRecords;
+        if (hasRecords && !isSame) hasRecords = await this.#waitForRecords(membership, limits);
+        if (hasRecords) maxCount = this.#maxPollRecords;
       } catch (error) {
         if (!waiting.signal.aborted) throw error;
       }
       if (signal.aborted) return;
-      if (records.length > 0 && !(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) records = [];
+      if (maxCount > 0 && !(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) maxCount = 0;
       // A poll that waited here goes on where the consumer lives now.
       if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
-      await this.#deliveries.deliver(records, deliver);
+      await this.#deliveries.deliver(this.#partitions.read(maxCount), deliver);
     });
   }
 
@@ -247,12 +257,12 @@ export class Session {
       const { requestTimeoutMs } = this.options;
       await this.#ownership.confirm(this.#requestLimits());
       await commitForClient({
-        ...{ fetcher: this.#fetcher, committer: this.#subscription.committer, requestTimeoutMs },
-        read: () => offsets ?? this.#fetcher.positions,
+        ...{ partitions: this.#partitions, committer: this.#subscription.committer, requestTimeoutMs },
+        read: () => offsets ?? this.#partitions.positions,
         limits: this.#requestLimits(),
       });
       // What is committed is where another bridge goes on.
-      if (this.#seeks.forget(offsets ?? this.#fetcher.positions)) await this.#record();
+      if (this.#seeks.forget(offsets ?? this.#partitions.positions)) await this.#record();
     });
   }
 
@@ -350,7 +360,7 @@ export class Session {
   async #keepSeeks(sought: readonly TopicPartition[]): Promise<void> {
     if (this.options.isAutoCommit) {
       await this.#commitDelivered(this.#requestLimits());
-    } else if (this.#seeks.keep(this.#fetcher.positions, sought)) {
+    } else if (this.#seeks.keep(this.#partitions.positions, sought)) {
       await this.#record();
     }
   }
@@ -379,18 +389,21 @@ export class Session {
     checkAlive(this.#subscription.state);
   }
 
-  /** Waits for the group, for positions and for records, in this order, as often as the group changes. */
-  async #nextRecords(membership: Membership | undefined, limits: Limits): Promise<StoredRecord[]> {
+  /**
+   * Waits for the group, for positions and for records, in this order, as often as the group changes. Whether there are
+   * records.
+   */
+  async #waitForRecords(membership: Membership | undefined, limits: Limits): Promise<boolean> {
     while (true) {
-      if (!(await this.#subscription.knowsTopics(limits))) return [];
-      if (membership !== undefined && !(await membership.join(limits))) return [];
-      if (!(await this.#positions.find(limits))) return [];
-      const isComplete = this.#fetcher.unpositioned.length === 0;
+      if (!(await this.#subscription.knowsTopics(limits))) return false;
+      if (membership !== undefined && !(await membership.join(limits))) return false;
+      if (!(await this.#positions.find(limits))) return false;
+      const isComplete = this.#partitions.isPositioned;
       const waitMs = isComplete ? remainingMs(limits) : Math.min(MISSING_PARTITIONS_INTERVAL_MS, remainingMs(limits));
       await this.#fetcher.fill(within(waitMs, limits.signal));
       if (membership?.isJoined === false) continue;
-      if (this.#fetcher.hasRecords) return this.#fetcher.peek(this.#maxPollRecords);
-      if (remainingMs(limits) === 0) return [];
+      if (this.#partitions.hasRecords) return true;
+      if (remainingMs(limits) === 0) return false;
     }
   }
 
@@ -425,8 +438,8 @@ export class Session {
   /** Commits what was delivered, if the consumer commits by itself and may. */
   async #commitDelivered(limits: Limits): Promise<void> {
     if (!this.options.isAutoCommit || !this.#subscription.isCommitPossible) return;
-    if (this.#fetcher.uncommitted.length === 0 || !(await this.#isOwner(limits).catch(() => false))) return;
-    await commitDelivered(this.#fetcher, this.#subscription.committer, limits);
+    if (this.#partitions.uncommitted.length === 0 || !(await this.#isOwner(limits).catch(() => false))) return;
+    await commitDelivered(this.#partitions, this.#subscription.committer, limits);
   }
 
   #requestLimits(): Limits {

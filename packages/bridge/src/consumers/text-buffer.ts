@@ -1,10 +1,17 @@
 /** Text that grows in one buffer: without a string of the whole, which would have to be encoded once more. */
 
+/** Shorter pieces are copied byte by byte: a call costs more. */
+const SHORT_BYTES = 48;
+const ZERO = 0x30;
+/** Numbers are written in two halves of integers, which are fast: the lower one has so many digits. */
+const LOWER_HALF = 1e8;
+const LOWER_DIGITS = 8;
+/** Decimal digits of the largest safe integer. */
+const MAX_DIGITS = 16;
+
 export class TextBuffer {
   #target: Buffer;
   #end = 0;
-  /** ASCII that comes next: short pieces are written together. */
-  #pending = '';
 
   constructor(expectedBytes: number) {
     this.#target = Buffer.allocUnsafe(expectedBytes);
@@ -12,48 +19,67 @@ export class TextBuffer {
 
   /** In bytes. */
   get length(): number {
-    return this.#end + this.#pending.length;
+    return this.#end;
   }
 
   /** What was added, in the buffer itself. */
   get bytes(): Buffer {
-    this.#flush();
     return this.#target.subarray(0, this.#end);
   }
 
   /** Adds text that has ASCII characters only. */
   ascii(text: string): void {
-    this.#pending += text;
+    const { length } = text;
+    this.#grow(length);
+    if (length > SHORT_BYTES) this.#target.write(text, this.#end, 'latin1');
+    else for (let index = 0; index < length; index += 1) this.#target[this.#end + index] = text.charCodeAt(index);
+    this.#end += length;
   }
 
   /** Adds any text. */
   unicode(text: string): void {
-    this.#flush();
     const bytes = Buffer.byteLength(text);
     this.#grow(bytes);
     this.#end += this.#target.write(text, this.#end, bytes);
   }
 
-  /** Adds bytes of UTF-8 as they are. */
-  utf8(bytes: Buffer): void {
-    this.#flush();
-    this.#grow(bytes.length);
-    this.#target.set(bytes, this.#end);
-    this.#end += bytes.length;
+  /** Adds an integer in decimal. */
+  integer(value: number | bigint): void {
+    if (typeof value === 'bigint' || value < 0 || value > Number.MAX_SAFE_INTEGER) {
+      this.ascii(String(value));
+      return;
+    }
+    this.#grow(MAX_DIGITS);
+    const upper = Math.floor(value / LOWER_HALF);
+    if (upper > 0) this.#digits(upper, digitCount(upper));
+    const lower = value - upper * LOWER_HALF;
+    this.#digits(lower, upper > 0 ? LOWER_DIGITS : digitCount(lower));
+  }
+
+  /** Adds a part of other bytes of UTF-8 as they are. */
+  utf8(bytes: Buffer, start = 0, end = bytes.length): void {
+    const length = end - start;
+    this.#grow(length);
+    const target = this.#target;
+    if (length > SHORT_BYTES) bytes.copy(target, this.#end, start, end);
+    else for (let index = 0; index < length; index += 1) target[this.#end + index] = bytes[start + index] as number;
+    this.#end += length;
   }
 
   /** Back to an earlier {@link length}. */
   cut(length: number): void {
-    this.#flush();
     this.#end = length;
   }
 
-  #flush(): void {
-    const text = this.#pending;
-    if (text === '') return;
-    this.#grow(text.length);
-    this.#end += this.#target.write(text, this.#end, 'latin1');
-    this.#pending = '';
+  /** Where there is room for them. */
+  #digits(value: number, count: number): void {
+    let rest = value;
+    for (let at = this.#end + count - 1; at >= this.#end; at -= 1) {
+      const higher = Math.floor(rest / 10);
+      this.#target[at] = ZERO + rest - higher * 10;
+      rest = higher;
+    }
+    this.#end += count;
   }
 
   #grow(bytes: number): void {
@@ -63,4 +89,10 @@ export class TextBuffer {
     larger.set(this.#target.subarray(0, this.#end));
     this.#target = larger;
   }
+}
+
+function digitCount(value: number): number {
+  let count = 1;
+  for (let bound = 10; value >= bound; bound *= 10) count += 1;
+  return count;
 }

@@ -11,6 +11,8 @@ import { GroupCoordinator } from './coordinator.ts';
 import { Fetcher, type FetcherOptions, type OutOfRangePolicy } from './fetcher.ts';
 import { within } from './limits.ts';
 import { listOffsets } from './list-offsets.ts';
+import type { Checkpoint } from './partitions.ts';
+import type { RecordReader } from './record-reader.ts';
 
 let kafka: KafkaView;
 let cluster: Cluster;
@@ -44,7 +46,7 @@ async function fetcherOf(
   onTestFinished(() => fetcher.close());
   const partitions = Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition }));
   fetcher.assign(partitions);
-  fetcher.setPositions(partitions.map((partition) => ({ ...partition, offset: position })));
+  fetcher.partitions.setPositions(partitions.map((partition) => ({ ...partition, offset: position })));
   return fetcher;
 }
 
@@ -56,15 +58,35 @@ function numbered(count: number): { value: string }[] {
   return Array.from({ length: count }, (_, index) => ({ value: `v${index}` }));
 }
 
+interface Read {
+  reader: RecordReader;
+  records: StoredRecord[];
+}
+
+function read(fetcher: Fetcher, maxCount: number): Read {
+  const reader = fetcher.partitions.read(maxCount);
+  const records: StoredRecord[] = [];
+  while (reader.next()) records.push(reader.record);
+  return { reader, records };
+}
+
+function peek(fetcher: Fetcher, maxCount: number): StoredRecord[] {
+  return read(fetcher, maxCount).records;
+}
+
+function take(fetcher: Fetcher, maxCount: number): Checkpoint {
+  return fetcher.partitions.advance(read(fetcher, maxCount).reader);
+}
+
 /** Everything that comes until nothing more does. */
 async function drain(fetcher: Fetcher): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
   while (true) {
     await fetcher.fill(within(500));
-    const next = fetcher.peek(1000);
-    if (next.length === 0) return records;
-    fetcher.advance(next);
-    records.push(...next);
+    const next = read(fetcher, 1000);
+    if (next.records.length === 0) return records;
+    fetcher.partitions.advance(next.reader);
+    records.push(...next.records);
   }
 }
 
@@ -73,7 +95,7 @@ test('records before the position are left out, although the broker sends whole 
   await kafka.write(topic, numbered(5));
   const fetcher = await fetcherOf(topic, { position: 3n });
   await fetcher.fill(within(5000));
-  expect(values(fetcher.peek(10))).toEqual(['v3', 'v4']);
+  expect(values(peek(fetcher, 10))).toEqual(['v3', 'v4']);
 });
 
 test('positions move only by what is taken, and back again when it is given back', async () => {
@@ -81,17 +103,31 @@ test('positions move only by what is taken, and back again when it is given back
   await kafka.write(topic, numbered(5));
   const fetcher = await fetcherOf(topic);
   await fetcher.fill(within(5000));
-  expect(values(fetcher.peek(2))).toEqual(['v0', 'v1']);
-  expect(fetcher.positions).toEqual([{ topic, partition: 0, offset: 0n }]);
-  const checkpoint = fetcher.advance(fetcher.peek(2));
-  expect(fetcher.positions).toEqual([{ topic, partition: 0, offset: 2n }]);
-  fetcher.rewind(checkpoint);
-  expect(values(fetcher.peek(10))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
-  fetcher.advance(fetcher.peek(10));
-  expect(fetcher.hasRecords).toBe(false);
+  expect(values(peek(fetcher, 2))).toEqual(['v0', 'v1']);
+  expect(fetcher.partitions.positions).toEqual([{ topic, partition: 0, offset: 0n }]);
+  const checkpoint = take(fetcher, 2);
+  expect(fetcher.partitions.positions).toEqual([{ topic, partition: 0, offset: 2n }]);
+  fetcher.partitions.rewind(checkpoint);
+  expect(values(peek(fetcher, 10))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
+  take(fetcher, 10);
+  expect(fetcher.partitions.hasRecords).toBe(false);
   // Also after what was fetched is gone.
-  fetcher.rewind(checkpoint);
-  expect(values(fetcher.peek(10))).toHaveLength(5);
+  fetcher.partitions.rewind(checkpoint);
+  expect(values(peek(fetcher, 10))).toHaveLength(5);
+});
+
+test('what was fetched can be dropped: it is fetched again, also what is taken back', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(topic, numbered(5));
+  const fetcher = await fetcherOf(topic);
+  await fetcher.fill(within(5000));
+  const checkpoint = take(fetcher, 2);
+  fetcher.partitions.dropRecords();
+  expect(fetcher.partitions.hasRecords).toBe(false);
+  expect(values(await drain(fetcher))).toEqual(['v2', 'v3', 'v4']);
+  fetcher.partitions.rewind(checkpoint);
+  expect(fetcher.partitions.hasRecords).toBe(false);
+  expect(values(await drain(fetcher))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
 });
 
 test('a long wait ends with the first record, and holds up nothing that goes to the same broker', async () => {
@@ -110,7 +146,7 @@ test('a long wait ends with the first record, and holds up nothing that goes to 
   expect(performance.now() - startedAtMs).toBeLessThan(2000);
   await kafka.write(topic, [{ value: 'now' }]);
   await filling;
-  expect(values(fetcher.peek(10))).toEqual(['now']);
+  expect(values(peek(fetcher, 10))).toEqual(['now']);
 });
 
 test('a wait longer than requests may take otherwise is a wait, not a failure', async () => {
@@ -148,12 +184,12 @@ test('partitions that are kept keep their records and positions, others begin an
   const fetcher = await fetcherOf(topic, { partitionCount: 2 });
   expect(values(await drain(fetcher)).sort()).toEqual(['a', 'b']);
   fetcher.assign([{ topic, partition: 1 }]);
-  expect(fetcher.positions).toEqual([{ topic, partition: 1, offset: 1n }]);
+  expect(fetcher.partitions.positions).toEqual([{ topic, partition: 1, offset: 1n }]);
   fetcher.assign([
     { topic, partition: 0 },
     { topic, partition: 1 },
   ]);
-  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, resetTo: undefined }]);
+  expect(fetcher.partitions.unpositioned).toEqual([{ topic, partition: 0, resetTo: undefined }]);
 });
 
 test('what was fetched for a position that has changed is thrown away', async () => {
@@ -164,9 +200,9 @@ test('what was fetched for a position that has changed is thrown away', async ()
   fetcher.assign([]);
   await filling;
   fetcher.assign([{ topic, partition: 0 }]);
-  fetcher.setPositions([{ topic, partition: 0, offset: 1n }]);
+  fetcher.partitions.setPositions([{ topic, partition: 0, offset: 1n }]);
   await fetcher.fill(within(3000));
-  expect(values(fetcher.peek(10))).toEqual(['v1', 'v2']);
+  expect(values(peek(fetcher, 10))).toEqual(['v1', 'v2']);
 });
 
 test('a position that the log does not have is looked for again, or told', async () => {
@@ -174,7 +210,7 @@ test('a position that the log does not have is looked for again, or told', async
   await kafka.write(topic, numbered(3));
   const fetcher = await fetcherOf(topic, { position: 100n });
   await fetcher.fill(within(5000));
-  expect(fetcher.unpositioned).toEqual([{ topic, partition: 0, resetTo: 'policy' }]);
+  expect(fetcher.partitions.unpositioned).toEqual([{ topic, partition: 0, resetTo: 'policy' }]);
   const strict = await fetcherOf(topic, { position: 100n, policy: 'fail' });
   for (let time = 0; time < 2; time += 1) {
     await expect(strict.fill(within(5000))).rejects.toMatchObject({
@@ -194,7 +230,7 @@ test('a topic that was deleted and made again is read from its new beginning', a
   await kafka.write(topic, numbered(1));
   await until('the position is out of range', async () => {
     await fetcher.fill(within(1000));
-    return fetcher.unpositioned.length > 0;
+    return fetcher.partitions.unpositioned.length > 0;
   });
 });
 
@@ -266,7 +302,7 @@ test('read_committed shows committed records only, read_uncommitted all but mark
   expect(values(await drain(small))).toEqual(['C1', 'C1', 'C2', 'C2', 'plain']);
   const all = await fetcherOf(topic);
   expect(values(await drain(all))).toEqual(['A1', 'A1', 'C1', 'C1', 'A2', 'A2', 'C2', 'C2', 'A3', 'A3', 'plain']);
-  expect(all.positions[0]?.offset).toBe(committed.positions[0]?.offset);
+  expect(all.partitions.positions[0]?.offset).toBe(committed.partitions.positions[0]?.offset);
 });
 
 /** Counts the fetches that are sent while the test runs. */
@@ -296,60 +332,60 @@ describe('fetching ahead', () => {
   const padded = (index: number): string => String(index).padEnd(1000, '.');
   const all = Array.from({ length: RECORD_COUNT }, (_, index) => padded(index));
 
-  /** One poll that takes one record, and the time for what it fetches to arrive. */
-  async function takeOne(fetcher: Fetcher): Promise<StoredRecord[]> {
+  /** One poll that reads one record, and the time for what it fetches to arrive. */
+  async function readOne(fetcher: Fetcher): Promise<Read> {
     await fetcher.fill(within(5000));
-    const next = fetcher.peek(1);
+    const next = read(fetcher, 1);
     await delay(20);
     return next;
   }
 
   test('delivers every record once and in order, and is ahead of who reads one by one', async () => {
     const fetcher = await fetcherOf(await longTopic(), { maxBytes: MAX_BYTES });
-    const read: StoredRecord[] = [];
+    const taken: StoredRecord[] = [];
     let mostBuffered = 0;
     for (let poll = 0; poll < RECORD_COUNT; poll += 1) {
-      const next = await takeOne(fetcher);
-      mostBuffered = Math.max(mostBuffered, fetcher.peek(RECORD_COUNT).length);
-      fetcher.advance(next);
-      read.push(...next);
+      const next = await readOne(fetcher);
+      mostBuffered = Math.max(mostBuffered, peek(fetcher, RECORD_COUNT).length);
+      fetcher.partitions.advance(next.reader);
+      taken.push(...next.records);
       // What comes next was there before it was asked for.
-      if (poll > 0 && poll < RECORD_COUNT - 1) expect(fetcher.hasRecords).toBe(true);
+      if (poll > 0 && poll < RECORD_COUNT - 1) expect(fetcher.partitions.hasRecords).toBe(true);
     }
-    expect(values(read)).toEqual(all);
+    expect(values(taken)).toEqual(all);
     expect(mostBuffered).toBeLessThanOrEqual(5);
     expect(await drain(fetcher)).toEqual([]);
   });
 
   test('an answer that is taken back comes again, whatever was fetched meanwhile', async () => {
     const fetcher = await fetcherOf(await longTopic(), { maxBytes: MAX_BYTES });
-    const read: StoredRecord[] = [];
-    for (let poll = 0; read.length < RECORD_COUNT && poll < 200; poll += 1) {
+    const taken: StoredRecord[] = [];
+    for (let poll = 0; taken.length < RECORD_COUNT && poll < 200; poll += 1) {
       await fetcher.fill(within(5000));
-      const next = fetcher.peek(1 + (poll % 3));
-      const checkpoint = fetcher.advance(next);
+      const next = read(fetcher, 1 + (poll % 3));
+      const checkpoint = fetcher.partitions.advance(next.reader);
       // At once, with a fetch on its way, or when it has arrived.
       if (poll % 4 === 1) await delay(20);
-      if (poll % 2 === 1) fetcher.rewind(checkpoint);
-      else read.push(...next);
+      if (poll % 2 === 1) fetcher.partitions.rewind(checkpoint);
+      else taken.push(...next.records);
     }
-    expect(values(read)).toEqual(all);
+    expect(values(taken)).toEqual(all);
   });
 
   test('nothing is fetched for a consumer that nobody polls, or where the log ends', async () => {
     const topic = await longTopic();
     const fetcher = await fetcherOf(topic, { maxBytes: MAX_BYTES });
-    await takeOne(fetcher);
+    await readOne(fetcher);
     const fetchCount = countFetches();
-    fetcher.advance(fetcher.peek(3));
+    take(fetcher, 3);
     await delay(100);
     expect(fetchCount()).toBe(0);
     const end = await fetcherOf(topic, { position: BigInt(RECORD_COUNT - 3) });
     await end.fill(within(5000));
     const beforeCount = fetchCount();
-    fetcher.advance(fetcher.peek(2));
-    await takeOne(end);
-    await takeOne(end);
+    take(fetcher, 2);
+    await readOne(end);
+    await readOne(end);
     expect(fetchCount()).toBe(beforeCount);
   });
 
@@ -366,13 +402,13 @@ describe('fetching ahead', () => {
     }
     await producer.disconnect();
     const fetcher = await fetcherOf(topic, { maxBytes: MAX_BYTES, isolationLevel: 'read_committed' });
-    const read: StoredRecord[] = [];
+    const taken: StoredRecord[] = [];
     for (let poll = 0; poll < 8; poll += 1) {
-      const next = await takeOne(fetcher);
-      fetcher.advance(next);
-      read.push(...next);
+      const next = await readOne(fetcher);
+      fetcher.partitions.advance(next.reader);
+      taken.push(...next.records);
     }
-    expect(values(read)).toEqual([1, 2, 4, 5, 7, 8, 10, 11].map(padded));
+    expect(values(taken)).toEqual([1, 2, 4, 5, 7, 8, 10, 11].map(padded));
   });
 });
 
@@ -382,8 +418,8 @@ test('one fetch has no more of a partition than it may, but for a first batch', 
   for (const _ of [1, 2]) await kafka.write(topic, [{ value }]);
   const narrow = await fetcherOf(topic, { partitionMaxBytes: 1024 });
   await narrow.fill(within(5000));
-  expect(narrow.peek(10)).toHaveLength(1);
+  expect(peek(narrow, 10)).toHaveLength(1);
   const wide = await fetcherOf(topic);
   await wide.fill(within(5000));
-  expect(wide.peek(10)).toHaveLength(2);
+  expect(peek(wide, 10)).toHaveLength(2);
 });

@@ -1,5 +1,6 @@
 /** Which record batches of a fetch a consumer may see (KIP-98). Ours: the library lets aborted records through. */
-import { type RecordBatch, readRecords } from './record-batches.ts';
+import type { RecordBatch } from './record-batches.ts';
+import { RecordCursor } from './record-cursor.ts';
 
 /** Attribute bits of a record batch: https://kafka.apache.org/documentation/#recordbatch */
 const TRANSACTIONAL = 1 << 4;
@@ -22,8 +23,8 @@ export function visibleBatches(
   const aborting = new Set<bigint>();
   const visible: RecordBatch[] = [];
   for (const batch of batches) {
-    const lastOffset = batch.firstOffset + BigInt(batch.lastOffsetDelta);
-    while (upcoming[0] !== undefined && upcoming[0].firstOffset <= lastOffset) {
+    const { end } = batch;
+    while (upcoming[0] !== undefined && upcoming[0].firstOffset < end) {
       aborting.add(upcoming[0].producerId);
       upcoming.shift();
     }
@@ -37,6 +38,8 @@ export function visibleBatches(
 }
 
 function isAbortMarker(batch: RecordBatch): boolean {
-  const key = readRecords(batch)[0]?.key;
-  return key !== undefined && key !== null && key.readInt16BE(CONTROL_TYPE_OFFSET) === ABORT_MARKER;
+  if (batch.recordCount === 0) return false;
+  const marker = new RecordCursor(batch.records);
+  marker.next();
+  return marker.key?.readInt16BE(CONTROL_TYPE_OFFSET) === ABORT_MARKER;
 }

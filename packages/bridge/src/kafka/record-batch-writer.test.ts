@@ -2,7 +2,8 @@ import { createRecordsBatch } from '@platformatic/kafka';
 import { expect, test } from 'vitest';
 import type { RecordToProduce } from '../records.ts';
 import { writeBatch } from './record-batch-writer.ts';
-import { readBatches, readRecords } from './record-batches.ts';
+import { readBatches } from './record-batches.ts';
+import { RecordCursor } from './record-cursor.ts';
 
 const NOW_MS = 1_700_000_000_000n;
 const CRC_AT = 17;
@@ -29,15 +30,15 @@ test('records are read as they were written, with the time of sending where they
   const [batch, ...others] = readBatches(writeBatch(RECORDS, NOW_MS));
   expect(others).toEqual([]);
   if (batch === undefined) throw new Error('no batch');
-  const read = readRecords(batch);
-  expect(read).toHaveLength(RECORDS.length);
+  expect(batch.recordCount).toBe(RECORDS.length);
+  const cursor = new RecordCursor(batch.records);
   for (const [index, { key, value, headers, timestampMs }] of RECORDS.entries()) {
-    expect(read[index]).toEqual({
-      ...{ offsetDelta: index, key, value },
-      headers: headers ?? [],
-      timestampDeltaMs: Number((timestampMs ?? NOW_MS) - batch.firstTimestampMs),
-    });
+    cursor.next();
+    expect([cursor.offsetDelta, cursor.key, cursor.value]).toEqual([index, key, value]);
+    expect(cursor.headers).toEqual(headers ?? []);
+    expect(cursor.timestampDeltaMs).toBe(Number((timestampMs ?? NOW_MS) - batch.firstTimestampMs));
   }
+  expect(cursor.at).toBe(batch.records.length);
   expect(batch.maxTimestampMs).toBe(NOW_MS + 2n ** 31n - 1001n);
 });
 

@@ -1,6 +1,7 @@
 import { createRecordsBatch } from '@platformatic/kafka';
 import { expect, test } from 'vitest';
-import { readBatches, readRecords } from './record-batches.ts';
+import { type RecordBatch, readBatches } from './record-batches.ts';
+import { RecordCursor } from './record-cursor.ts';
 
 const MESSAGES = [
   { topic: 't', key: Buffer.from('k'), value: Buffer.from('first'), timestamp: 1_700_000_000_000n },
@@ -13,6 +14,15 @@ const MESSAGES = [
 
 function batch(compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' = 'none'): Buffer {
   return createRecordsBatch(MESSAGES as never, { compression }).buffer;
+}
+
+function readRecords(batch: RecordBatch, count = batch.recordCount) {
+  const cursor = new RecordCursor(batch.records);
+  return Array.from({ length: count }, () => {
+    cursor.next();
+    const { offsetDelta, timestampDeltaMs, key, value, headers } = cursor;
+    return { offsetDelta, timestampDeltaMs, key, value, headers };
+  });
 }
 
 test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('records come out as they went in: %s', (compression) => {
@@ -38,5 +48,12 @@ test('a batch that is cut off is left for the next fetch', () => {
 test('a batch that ends within a record is an error, not a record', () => {
   const [first] = readBatches(batch());
   if (first === undefined) throw new Error('no batch');
-  expect(() => readRecords({ ...first, recordCount: 4 })).toThrow(RangeError);
+  expect(() => readRecords(first, 4)).toThrow(RangeError);
 });
+
+test.each([[[0x0a, 0, 0, 0, 0x01]], [[0x10, 0, 0, 0, 0x20, 0x61, 0x01, 0, 0]], [[0x01]], [[0x80]]])(
+  'bytes that are no record are an error: %j',
+  (bytes) => {
+    expect(() => new RecordCursor(Buffer.from(bytes)).next()).toThrow(RangeError);
+  },
+);

@@ -1,29 +1,5 @@
 /** Record batches as brokers store and send them (format 2): https://kafka.apache.org/documentation/#recordbatch */
-import { compressionsAlgorithmsByBitmask, crc32c } from '@platformatic/kafka';
-
-/** The head of a batch, and its records, not yet read. */
-export interface RecordBatch {
-  firstOffset: bigint;
-  lastOffsetDelta: number;
-  attributes: number;
-  firstTimestampMs: bigint;
-  maxTimestampMs: bigint;
-  producerId: bigint;
-  recordCount: number;
-  /** Decompressed; empty when that failed. */
-  records: Buffer;
-  /** Why the records cannot be read. */
-  damage?: unknown;
-}
-
-/** One record of a batch. Keys, values and headers are parts of the batch's bytes. */
-export interface BatchedRecord {
-  timestampDeltaMs: number;
-  offsetDelta: number;
-  key: Buffer | null;
-  value: Buffer | null;
-  headers: readonly (readonly [Buffer | null, Buffer | null])[];
-}
+import { compressionsAlgorithmsByBitmask, crc32c, Writer } from '@platformatic/kafka';
 
 /** Bytes of a batch before those that its length counts: first offset (8), length (4). */
 const PREFIX_BYTES = 12;
@@ -37,8 +13,56 @@ const PRODUCER_ID_AT = 43;
 const RECORD_COUNT_AT = 57;
 const RECORDS_AT = 61;
 const COMPRESSION = 0b111;
-const EMPTY = Buffer.alloc(0);
-const NO_HEADERS: BatchedRecord['headers'] = [];
+
+/** A batch as it was fetched. */
+export class RecordBatch {
+  readonly firstOffset: bigint;
+  readonly lastOffsetDelta: number;
+  readonly attributes: number;
+  readonly firstTimestampMs: bigint;
+  readonly maxTimestampMs: bigint;
+  readonly producerId: bigint;
+  readonly recordCount: number;
+  /** With its head. */
+  readonly storedBytes: number;
+  readonly #stored: Buffer;
+  readonly #isChecking: boolean;
+  #records: Buffer | undefined;
+
+  constructor(bytes: Buffer, { isChecking }: BatchReading) {
+    this.firstOffset = bytes.readBigInt64BE(0);
+    this.lastOffsetDelta = bytes.readInt32BE(LAST_OFFSET_DELTA_AT);
+    this.attributes = bytes.readInt16BE(ATTRIBUTES_AT);
+    this.firstTimestampMs = bytes.readBigInt64BE(FIRST_TIMESTAMP_AT);
+    this.maxTimestampMs = bytes.readBigInt64BE(MAX_TIMESTAMP_AT);
+    this.producerId = bytes.readBigInt64BE(PRODUCER_ID_AT);
+    this.recordCount = bytes.readInt32BE(RECORD_COUNT_AT);
+    this.storedBytes = bytes.length;
+    this.#stored = bytes;
+    this.#isChecking = isChecking;
+  }
+
+  /**
+   * The records one after another, checked and decompressed when they are first asked for.
+   * Errors: `RangeError` when the checksum does not fit; of decompression.
+   */
+  get records(): Buffer {
+    this.#records ??= this.#read();
+    return this.#records;
+  }
+
+  #read(): Buffer {
+    if (this.#isChecking && !hasChecksum(this.#stored)) {
+      throw new RangeError('the checksum of the record batch does not fit');
+    }
+    return decompressed(this.#stored.subarray(RECORDS_AT), this.attributes & COMPRESSION);
+  }
+
+  /** The offset after the last one of the batch. */
+  get end(): bigint {
+    return this.firstOffset + BigInt(this.lastOffsetDelta) + 1n;
+  }
+}
 
 export interface BatchReading {
   /** Whether each batch's checksum is compared. */
@@ -59,35 +83,16 @@ export function readBatches(bytes: Buffer, reading: BatchReading = { isChecking:
       if (batches.length > 0) break;
       throw new RangeError(`a record batch of ${end - start} bytes`);
     }
-    batches.push(readBatch(bytes.subarray(start, end), reading));
+    batches.push(new RecordBatch(bytes.subarray(start, end), reading));
     start = end;
   }
   return batches;
 }
 
-function readBatch(bytes: Buffer, { isChecking }: BatchReading): RecordBatch {
-  const attributes = bytes.readInt16BE(ATTRIBUTES_AT);
-  let records: Buffer = EMPTY;
-  let damage: unknown;
-  try {
-    if (isChecking && crc32c(bytes.subarray(ATTRIBUTES_AT)) !== bytes.readUInt32BE(CRC_AT)) {
-      throw new RangeError('the checksum of the record batch does not fit');
-    }
-    records = decompressed(bytes.subarray(RECORDS_AT), attributes & COMPRESSION);
-  } catch (error) {
-    damage = error;
-  }
-  return {
-    ...(damage === undefined ? {} : { damage }),
-    firstOffset: bytes.readBigInt64BE(0),
-    lastOffsetDelta: bytes.readInt32BE(LAST_OFFSET_DELTA_AT),
-    attributes,
-    firstTimestampMs: bytes.readBigInt64BE(FIRST_TIMESTAMP_AT),
-    maxTimestampMs: bytes.readBigInt64BE(MAX_TIMESTAMP_AT),
-    producerId: bytes.readBigInt64BE(PRODUCER_ID_AT),
-    recordCount: bytes.readInt32BE(RECORD_COUNT_AT),
-    records,
-  };
+function hasChecksum(batch: Buffer): boolean {
+  // In this wrapping the library takes the bytes as they are; a plain buffer it would copy.
+  const checked = Writer.create().append(batch.subarray(ATTRIBUTES_AT)).dynamicBuffer;
+  return crc32c(checked) === batch.readUInt32BE(CRC_AT);
 }
 
 function decompressed(bytes: Buffer, compression: number): Buffer {
@@ -95,77 +100,4 @@ function decompressed(bytes: Buffer, compression: number): Buffer {
   const algorithm = compressionsAlgorithmsByBitmask[compression];
   if (algorithm === undefined) throw new TypeError(`unknown compression ${compression}`);
   return algorithm.decompressSync(bytes);
-}
-
-/** The records of a batch, in order. Errors: `RangeError` for bytes that are no batch, those of decompressing it. */
-export function readRecords(batch: RecordBatch): BatchedRecord[] {
-  if (batch.damage !== undefined) throw batch.damage;
-  const cursor = new Cursor(batch.records);
-  const records: BatchedRecord[] = [];
-  for (let index = 0; index < batch.recordCount; index += 1) {
-    const end = cursor.varint() + cursor.at;
-    // Attributes: none are defined.
-    cursor.at += 1;
-    const timestampDeltaMs = cursor.varlong();
-    const offsetDelta = cursor.varint();
-    const key = cursor.bytes();
-    const value = cursor.bytes();
-    records.push({ timestampDeltaMs, offsetDelta, key, value, headers: readHeaders(cursor) });
-    cursor.at = end;
-  }
-  return records;
-}
-
-function readHeaders(cursor: Cursor): BatchedRecord['headers'] {
-  const count = cursor.varint();
-  if (count === 0) return NO_HEADERS;
-  return Array.from({ length: count }, () => [cursor.bytes(), cursor.bytes()] as const);
-}
-
-/** Reads zigzag varints, and bytes that begin with their length as one. */
-class Cursor {
-  at = 0;
-  readonly #bytes: Buffer;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  varint(): number {
-    const bytes = this.#bytes;
-    let byte = this.#byte(bytes);
-    let value = byte & 0x7f;
-    for (let shift = 7; byte >= 0x80; shift += 7) {
-      byte = this.#byte(bytes);
-      value |= (byte & 0x7f) << shift;
-    }
-    return (value >>> 1) ^ -(value & 1);
-  }
-
-  /** Exact to 2^52: more than 140,000 years of milliseconds. */
-  varlong(): number {
-    const bytes = this.#bytes;
-    let byte = this.#byte(bytes);
-    let value = byte & 0x7f;
-    for (let factor = 128; byte >= 0x80; factor *= 128) {
-      byte = this.#byte(bytes);
-      value += (byte & 0x7f) * factor;
-    }
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  bytes(): Buffer | null {
-    const length = this.varint();
-    if (length < 0) return null;
-    const start = this.at;
-    this.at += length;
-    return this.#bytes.subarray(start, this.at);
-  }
-
-  #byte(bytes: Buffer): number {
-    const byte = bytes[this.at];
-    if (byte === undefined) throw new RangeError('the record batch ends too early');
-    this.at += 1;
-    return byte;
-  }
 }

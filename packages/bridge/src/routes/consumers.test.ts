@@ -537,7 +537,9 @@ describe('a client that goes away', () => {
     const topic = await kafka.topic();
     const large = JSON.stringify('x'.repeat(900_000));
     for (let index = 0; index < 12; index += 1) await kafka.write(topic, [{ value: large }]);
-    const roomy = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { fetchMaxBytes: 16_000_000 } });
+    const roomy = await TestBridge.start(inject('kafkaBootstrap'), {
+      consumers: { fetchMaxBytes: 16_000_000, partitionFetchMaxBytes: 16_000_000 },
+    });
     try {
       const consumer = await roomy.consumer(group, 'c', [topic]);
       await consumer.poll('timeout=3000&max_bytes=1000000');

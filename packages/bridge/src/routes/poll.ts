@@ -4,12 +4,10 @@ import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
 import type { FastifyReply } from 'fastify';
 import { codecOf } from '../codec/formats.ts';
 import { answerText, type ErrorPolicy } from '../consumers/answer-text.ts';
-import type { Delivery } from '../consumers/delivery.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import type { StoredRecord } from '../records.ts';
 import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
 import { choiceParameter, integerParameter } from './parameters.ts';
@@ -67,14 +65,14 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   await session.poll({
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
     signal: gone.signal,
-    deliver: async (records: readonly StoredRecord[], takeBack): Promise<Delivery> => {
-      const { text, recordCount } = answerText(records, codecOf(format), maxBytes, onError);
+    deliver: async (reader, takeBack) => {
+      const text = answerText(reader, { codec: codecOf(format), maxBytes, onError });
       deliveries.watch(request.raw.socket, () => {
         if (takeBack()) metrics.countTakenBack();
       });
-      if (!(await write(text, RECORDS[format], context))) return { writtenCount: undefined };
-      metrics.countDelivered(recordCount);
-      return { writtenCount: recordCount };
+      if (!(await write(text, RECORDS[format], context))) return false;
+      metrics.countDelivered(reader.count);
+      return true;
     },
   });
 }

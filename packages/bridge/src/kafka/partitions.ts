@@ -1,0 +1,199 @@
+/** The partitions of one consumer: positions, what is committed, and what was fetched and not yet taken. */
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
+import type { OffsetSpec } from './list-offsets.ts';
+import { appended, EMPTY_BUFFER, hasRecords, type RecordBuffer } from './record-buffer.ts';
+import { type ReadTo, RecordReader } from './record-reader.ts';
+
+/** An end of the partition, or the one that the consumer's reset policy says. */
+export type ResetTarget = OffsetSpec | 'policy';
+
+export interface Partition extends TopicPartition {
+  /** Of the topic that the position is of; `undefined` until something is fetched from it. */
+  topicId: string | undefined;
+  /** The next offset to deliver; `undefined` until it is found. */
+  position: bigint | undefined;
+  /** What the group has committed, as far as this consumer knows. */
+  committed: bigint | undefined;
+  /** Where an unknown position is to be found; `undefined`: at what is committed, if anything is. */
+  resetTo: ResetTarget | undefined;
+  buffer: RecordBuffer;
+  /** The end of what consumers may see, when it was last fetched. */
+  logEnd: bigint;
+}
+
+/** What {@link Partitions.advance} changed, so that it can be taken back. */
+export type Checkpoint = Map<Partition, { position: bigint | undefined; buffer: RecordBuffer }>;
+
+export class Partitions {
+  /** Whether a partition's topic was deleted and made again since its position was found. */
+  readonly #isMadeAnew: (partition: Partition) => boolean;
+  #byKey = new Map<string, Partition>();
+  #rotation = 0;
+  /** It keeps what was taken last. */
+  #lastCheckpoint: Checkpoint | undefined;
+
+  constructor(isMadeAnew: (partition: Partition) => boolean) {
+    this.#isMadeAnew = isMadeAnew;
+  }
+
+  /** Replaces the partitions; those that stay keep their positions and what was fetched. Whether they are others now. */
+  assign(partitions: readonly TopicPartition[]): boolean {
+    const previous = this.#byKey;
+    this.#byKey = new Map(
+      partitions.map(({ topic, partition }) => {
+        const key = partitionKey(topic, partition);
+        return [key, previous.get(key) ?? newPartition(topic, partition)];
+      }),
+    );
+    return previous.size !== this.#byKey.size || ![...previous.keys()].every((key) => this.#byKey.has(key));
+  }
+
+  get all(): Partition[] {
+    return [...this.#byKey.values()];
+  }
+
+  get assigned(): TopicPartition[] {
+    return this.all.map(({ topic, partition }) => ({ topic, partition }));
+  }
+
+  /** Partitions without a position; with `resetTo` where what is committed does not count. */
+  get unpositioned(): (TopicPartition & { resetTo: ResetTarget | undefined })[] {
+    return this.all
+      .filter(({ position }) => position === undefined)
+      .map(({ topic, partition, resetTo }) => ({ topic, partition, resetTo }));
+  }
+
+  get isPositioned(): boolean {
+    for (const { position } of this.#byKey.values()) if (position === undefined) return false;
+    return true;
+  }
+
+  /** Every position that is known. */
+  get positions(): PartitionOffset[] {
+    return this.all.flatMap(({ topic, partition, position }) =>
+      position === undefined ? [] : [{ topic, partition, offset: position }],
+    );
+  }
+
+  /** Positions that differ from what is committed; none of a topic that was made anew, which they do not belong to. */
+  get uncommitted(): PartitionOffset[] {
+    return this.all.flatMap((found) => {
+      const { topic, partition, position, committed } = found;
+      if (position === undefined || position === committed || this.#isMadeAnew(found)) return [];
+      return [{ topic, partition, offset: position }];
+    });
+  }
+
+  /** Sets positions of partitions that have none. */
+  setPositions(offsets: readonly PartitionOffset[]): void {
+    for (const { topic, partition, offset } of offsets) {
+      const found = this.#byKey.get(partitionKey(topic, partition));
+      if (found === undefined || found.position !== undefined) continue;
+      found.position = offset;
+      found.resetTo = undefined;
+    }
+  }
+
+  /** Moves a position, and drops what was fetched. Whether the partition is assigned. */
+  seek({ topic, partition }: TopicPartition, to: bigint | OffsetSpec): boolean {
+    const found = this.#byKey.get(partitionKey(topic, partition));
+    if (found === undefined) return false;
+    found.buffer = EMPTY_BUFFER;
+    found.topicId = undefined;
+    if (typeof to === 'bigint') {
+      found.position = to;
+      found.resetTo = undefined;
+    } else {
+      found.position = undefined;
+      found.resetTo = to;
+    }
+    return true;
+  }
+
+  setCommitted(offsets: readonly PartitionOffset[]): void {
+    for (const { topic, partition, offset } of offsets) {
+      const found = this.#byKey.get(partitionKey(topic, partition));
+      if (found !== undefined) found.committed = offset;
+    }
+  }
+
+  get hasRecords(): boolean {
+    for (const { buffer } of this.#byKey.values()) if (hasRecords(buffer)) return true;
+    return false;
+  }
+
+  /** The next records, at most `maxCount`; positions stay where they are. */
+  read(maxCount: number): RecordReader {
+    const { all } = this;
+    const first = all.length === 0 ? 0 : this.#rotation % all.length;
+    return new RecordReader([...all.slice(first), ...all.slice(0, first)], maxCount);
+  }
+
+  /** Moves the positions behind what was read. */
+  advance(reader: RecordReader): Checkpoint {
+    const checkpoint: Checkpoint = new Map();
+    for (const read of reader.readTo) {
+      const { partition } = read;
+      if (!this.#isAt(read)) continue;
+      const { position, buffer } = partition;
+      checkpoint.set(partition, { position, buffer });
+      partition.position = read.position;
+      partition.buffer = { batches: buffer.batches.slice(read.batchCount), next: read.next, end: buffer.end };
+      // More may have been fetched meanwhile.
+      const [following] = partition.buffer.batches;
+      if (read.next.index === 0) partition.position = following?.firstOffset ?? buffer.end;
+    }
+    this.#rotation += 1;
+    this.#lastCheckpoint = checkpoint;
+    return checkpoint;
+  }
+
+  /** Puts positions back to where they were, for partitions that are still here. */
+  rewind(checkpoint: Checkpoint): void {
+    for (const [partition, before] of checkpoint) {
+      if (this.#byKey.get(partitionKey(partition.topic, partition.partition)) === partition) {
+        Object.assign(partition, before);
+      }
+    }
+  }
+
+  /** Forgets what was fetched, also what a checkpoint keeps: it is fetched again when it is read. */
+  dropRecords(): void {
+    for (const holder of [...this.#byKey.values(), ...(this.#lastCheckpoint?.values() ?? [])]) {
+      holder.buffer = EMPTY_BUFFER;
+    }
+  }
+
+  /** Not when the partition went away and came back, or was sent elsewhere, while its records were read. */
+  #isAt({ partition, buffer }: ReadTo): boolean {
+    if (this.#byKey.get(partitionKey(partition.topic, partition.partition)) !== partition) return false;
+    const { batches, next } = partition.buffer;
+    return batches[0] === buffer.batches[0] && next.index === buffer.next.index;
+  }
+}
+
+/** Without a position. */
+export function newPartition(topic: string, partition: number): Partition {
+  return {
+    topic,
+    partition,
+    topicId: undefined,
+    position: undefined,
+    committed: undefined,
+    resetTo: undefined,
+    buffer: EMPTY_BUFFER,
+    logEnd: 0n,
+  };
+}
+
+/** Where the next fetch begins; `undefined` when that is to be found first. */
+export function nextOffset({ position, buffer }: Partition): bigint | undefined {
+  return position !== undefined && hasRecords(buffer) ? buffer.end : position;
+}
+
+/** Takes what was fetched from {@link nextOffset} on. */
+export function accept(partition: Partition, fetched: RecordBuffer): void {
+  partition.buffer = appended(partition.buffer, fetched);
+  // Nothing to deliver before what comes next: markers, aborted records, a compacted tail.
+  if (!hasRecords(partition.buffer)) partition.position = fetched.end;
+}

@@ -1,0 +1,109 @@
+/** Goes through the records of a batch where they lie, without making objects of them. */
+
+type Headers = readonly (readonly [Buffer | null, Buffer | null])[];
+
+/** Instead of where a field begins: it is null. */
+export const NULL_FIELD = -1;
+
+const NO_HEADERS: Headers = [];
+
+/** Fields are of the record that was read last; keys and values are parts of {@link bytes}. */
+export class RecordCursor {
+  readonly bytes: Buffer;
+  timestampDeltaMs = 0;
+  offsetDelta = 0;
+  keyStart = NULL_FIELD;
+  keyEnd = NULL_FIELD;
+  valueStart = NULL_FIELD;
+  valueEnd = NULL_FIELD;
+  /** Where the next record begins. */
+  at: number;
+  #headersAt = 0;
+
+  constructor(bytes: Buffer, at = 0) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  /** Reads the next record; there must be one. Errors: `RangeError` for bytes that are no record. */
+  next(): void {
+    const length = this.#varint();
+    const end = this.at + length;
+    if (length < 0 || end > this.bytes.length) throw endsTooEarly();
+    // Attributes: none are defined.
+    this.at += 1;
+    this.timestampDeltaMs = this.#varlong();
+    this.offsetDelta = this.#varint();
+    const keyBytes = this.#varint();
+    this.keyStart = keyBytes < 0 ? NULL_FIELD : this.at;
+    if (keyBytes > 0) this.at += keyBytes;
+    this.keyEnd = this.at;
+    const valueBytes = this.#varint();
+    this.valueStart = valueBytes < 0 ? NULL_FIELD : this.at;
+    if (valueBytes > 0) this.at += valueBytes;
+    this.valueEnd = this.at;
+    this.#headersAt = this.at;
+    if (this.at > end) throw endsTooEarly();
+    this.at = end;
+  }
+
+  get key(): Buffer | null {
+    return this.keyStart === NULL_FIELD ? null : this.bytes.subarray(this.keyStart, this.keyEnd);
+  }
+
+  get value(): Buffer | null {
+    return this.valueStart === NULL_FIELD ? null : this.bytes.subarray(this.valueStart, this.valueEnd);
+  }
+
+  get hasHeaders(): boolean {
+    return this.bytes[this.#headersAt] !== 0;
+  }
+
+  get headers(): Headers {
+    const reader = new RecordCursor(this.bytes, this.#headersAt);
+    const count = reader.#varint();
+    if (count === 0) return NO_HEADERS;
+    return Array.from({ length: count }, () => [reader.#field(), reader.#field()] as const);
+  }
+
+  #field(): Buffer | null {
+    const length = this.#varint();
+    if (length < 0) return null;
+    const start = this.at;
+    this.at += length;
+    return this.bytes.subarray(start, this.at);
+  }
+
+  /** A zigzag varint of 32 bits. */
+  #varint(): number {
+    let byte = this.#byte();
+    let value = byte & 0x7f;
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      byte = this.#byte();
+      value |= (byte & 0x7f) << shift;
+    }
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  /** A zigzag varint of 64 bits, exact to 2^52: more than 140,000 years of milliseconds. */
+  #varlong(): number {
+    let byte = this.#byte();
+    let value = byte & 0x7f;
+    for (let factor = 128; byte >= 0x80; factor *= 128) {
+      byte = this.#byte();
+      value += (byte & 0x7f) * factor;
+    }
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  #byte(): number {
+    const byte = this.bytes[this.at];
+    if (byte === undefined) throw endsTooEarly();
+    this.at += 1;
+    return byte;
+  }
+}
+
+function endsTooEarly(): RangeError {
+  return new RangeError('the record batch ends too early');
+}
