@@ -68,11 +68,19 @@ export class SessionLogWriter {
   #enqueue(append: Append): void {
     this.#waiting.push(append);
     const leader = this.#leaderOf(append);
-    if (leader === undefined) {
-      this.#waiting.splice(this.#waiting.indexOf(append), 1);
-      void this.#tryAgain(append, new BridgeError('kafkaUnavailable'));
-    } else if (!this.#busyLeaders.has(leader)) {
-      void this.#send(leader);
+    // Whoever waits is looked at when the request that runs has its answer.
+    if (leader === undefined || !this.#busyLeaders.has(leader)) this.#pump();
+  }
+
+  /** Sends what waits for a leader that has no request; leaders may have changed since it was queued. */
+  #pump(): void {
+    const byLeader = Map.groupBy(this.#waiting, (append) => this.#leaderOf(append));
+    for (const [leader, appends] of byLeader) {
+      if (leader !== undefined && this.#busyLeaders.has(leader)) continue;
+      const sent = new Set(appends);
+      this.#waiting = this.#waiting.filter((append) => !sent.has(append));
+      if (leader !== undefined) void this.#send(leader, appends);
+      else for (const append of appends) void this.#tryAgain(append, new BridgeError('kafkaUnavailable'));
     }
   }
 
@@ -81,10 +89,8 @@ export class SessionLogWriter {
     return leader === undefined || leader < 0 ? undefined : leader;
   }
 
-  async #send(leader: number): Promise<void> {
+  async #send(leader: number, appends: readonly Append[]): Promise<void> {
     this.#busyLeaders.add(leader);
-    const appends = this.#waiting.filter((append) => this.#leaderOf(append) === leader);
-    this.#waiting = this.#waiting.filter((append) => !appends.includes(append));
     const byPartition = [...Map.groupBy(appends, ({ partition }) => partition)];
     const batches = byPartition.map(([partition, entries]) => ({
       ...{ topic: this.#topic, partition },
@@ -100,8 +106,7 @@ export class SessionLogWriter {
       this.#refresh(within(WRITE_TIMEOUT_MS)).catch(() => {});
     }
     this.#busyLeaders.delete(leader);
-    const next = this.#waiting.find((append) => this.#leaderOf(append) === leader);
-    if (next !== undefined) void this.#send(leader);
+    this.#pump();
   }
 
   #settle(appends: readonly Append[], outcome: BatchOutcome | undefined): void {
