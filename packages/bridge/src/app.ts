@@ -12,6 +12,7 @@ import { Cluster } from './kafka/cluster.ts';
 import { ProduceClient } from './kafka/produce.ts';
 import { Readiness } from './kafka/readiness.ts';
 import { KafkaSecurity } from './kafka/security.ts';
+import { SessionLog } from './kafka/session-log.ts';
 import { Metrics } from './metrics.ts';
 import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
@@ -56,6 +57,7 @@ export class Bridge {
       const ports = { api: apiPort, management: managementPort ?? apiPort };
       parts.certificates?.start();
       parts.readiness.start();
+      parts.sessionLog.start();
       parts.registry.start();
       log.info({ host, port: ports.api, managementPort: ports.management }, 'bridge started');
       return new Bridge(parts, ports);
@@ -81,15 +83,16 @@ export class Bridge {
   }
 
   async #close(): Promise<void> {
-    const { config, log, servers, registry, batcher, produceClient, readiness, cluster, state } = this.#parts;
+    const { config, log, servers, registry, sessionLog, batcher, produceClient, readiness, cluster, state } =
+      this.#parts;
     state.isShuttingDown = true;
     log.info('bridge stopping');
     for (const server of servers) server.stopAccepting();
     const drained = (async () => {
-      registry.releasePolls();
+      const released = registry.close();
       await drain(servers);
       await batcher.close();
-      await registry.close();
+      await released;
     })();
     const isInTime = await Promise.race([
       drained.then(() => true),
@@ -99,6 +102,7 @@ export class Bridge {
     readiness.close();
     this.#parts.certificates?.close();
     await Promise.all(servers.map((server) => server.close()));
+    await sessionLog.close();
     await produceClient.close();
     await cluster.close();
     log.info('bridge stopped');
@@ -115,6 +119,7 @@ interface Parts {
   servers: readonly ApiServer[];
   certificates: Certificates | undefined;
   registry: ConsumerRegistry;
+  sessionLog: SessionLog;
   batcher: Batcher;
   produceClient: ProduceClient;
   readiness: Readiness;
@@ -137,15 +142,24 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
     compression: config.producer.compression,
   });
   const batcher = new Batcher(cluster, produceClient, config.producer);
+  const sessionLog = new SessionLog(cluster, {
+    requestTimeoutMs: config.kafka.requestTimeoutMs,
+    onChanged: (identity) => registry.onLogged(identity),
+    onUnreadable: (place) => log.warn(place, 'a record of the session log cannot be read, and is skipped'),
+    onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
+  });
   const registry = new ConsumerRegistry({
     cluster,
     log,
+    sessionLog,
+    bridge: formatBridge(config.bridge),
+    onAdopted: (durationMs) => metrics.countAdoption(durationMs),
     bridgeName: config.bridge.name,
     kafka: config.kafka,
     consumers: config.consumers,
   });
   const unreadyReason = (): string | undefined =>
-    state.isShuttingDown ? 'Bridge is shutting down' : readiness.unreadyReason;
+    state.isShuttingDown ? 'Bridge is shutting down' : (readiness.unreadyReason ?? sessionLog.unreadyReason);
   const load = new Load(config.limits);
   const metrics = new Metrics({
     isReady: () => unreadyReason() === undefined,
@@ -181,7 +195,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   const servers = management === undefined ? [server] : [server, management];
   return {
     ...{ config, log, server, management, servers, certificates },
-    ...{ registry, batcher, produceClient, readiness, cluster, state },
+    ...{ registry, sessionLog, batcher, produceClient, readiness, cluster, state },
   };
 }
 

@@ -1,6 +1,6 @@
 /** The bridge's Prometheus metrics: plain counters on the request path, turned into text when they are asked for. */
 import { OPERATIONS, type Operation } from '@causeway/protocol/paths.ts';
-import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 
 /** How a request ended, by the class of its status. */
 export type Outcome = 'ok' | 'clientError' | 'serverError' | 'aborted';
@@ -9,6 +9,7 @@ const OUTCOMES: readonly Outcome[] = ['ok', 'clientError', 'serverError', 'abort
 const NAMES: readonly Operation[] = [...OPERATIONS.map(({ operation }) => operation), 'unknown'];
 /** Upper bounds of the duration histogram. Long polls are as long as clients ask. */
 const BUCKET_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const ADOPTION_BUCKET_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5];
 const MILLISECONDS_PER_SECOND = 1000;
 const DURATION_METRIC = 'causeway_bridge_request_duration_seconds';
 
@@ -37,6 +38,7 @@ export class Metrics {
   #failedRecords = 0;
   #deliveredRecords = 0;
   #takenBackAnswers = 0;
+  readonly #adoptions: Histogram;
 
   constructor(gauges: Gauges) {
     for (const name of NAMES) {
@@ -47,6 +49,12 @@ export class Metrics {
       });
     }
     collectDefaultMetrics({ register: this.#registry });
+    this.#adoptions = new Histogram({
+      name: 'causeway_bridge_adoption_duration_seconds',
+      help: 'Seconds from the first request for a consumer of another bridge until this bridge served it.',
+      buckets: ADOPTION_BUCKET_SECONDS,
+      registers: [this.#registry],
+    });
     this.#registerRequests();
     this.#registerRecords();
     this.#registerGauges(gauges);
@@ -74,6 +82,11 @@ export class Metrics {
 
   countDelivered(recordCount: number): void {
     this.#deliveredRecords += recordCount;
+  }
+
+  /** A consumer that came from another bridge. */
+  countAdoption(durationMs: number): void {
+    this.#adoptions.observe(durationMs / MILLISECONDS_PER_SECOND);
   }
 
   /** An answer that its client cannot have read. */

@@ -1,10 +1,15 @@
-/** The consumers that live on this bridge, by group and name. */
+/** The consumers of this bridge: those that it serves, and how it comes by others and gives them up. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
-import { BridgeError } from '../errors.ts';
+import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
+import { type Limits, within } from '../kafka/limits.ts';
+import type { SessionLog } from '../kafka/session-log.ts';
+import { Adoption, type Loss, type OwnedClaim } from './adoption.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
+import { ClaimedOwnership, type HeldSession } from './held-session.ts';
+import type { Sender } from './sender.ts';
 import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
@@ -13,10 +18,15 @@ import { TopicListing } from './topic-listing.ts';
 export interface RegistryDependencies {
   cluster: Cluster;
   log: Logger;
+  sessionLog: SessionLog;
+  /** This bridge, as `region/bridge`. */
+  bridge: string;
   /** Begins the names that are generated. */
   bridgeName: string;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
+  /** A session came from another bridge: how long that took. */
+  onAdopted: (durationMs: number) => void;
 }
 
 /** How often consumers that nobody uses are looked for. */
@@ -24,20 +34,31 @@ const EXPIRY_INTERVAL_MS = 1000;
 /** What was fetched for a consumer that nobody polls for this long is freed. */
 const IDLE_RECORDS_MS = 10_000;
 const RETRY_AFTER_SECONDS = 1;
+/** A session that was adopted is served when its group has it, at the latest after this long. */
+const RESTORE_TIMEOUT_MS = 2000;
 
 export class ConsumerRegistry {
   readonly #dependencies: RegistryDependencies;
-  readonly #sessions = new Map<string, Session>();
+  readonly #adoption: Adoption;
+  readonly #sessions = new Map<string, HeldSession>();
+  /** Sessions that are being deleted: gone for everybody. */
+  readonly #ending = new Set<string>();
   readonly #topicListing: TopicListing;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
-    const { cluster, kafka, consumers } = dependencies;
+    const { cluster, kafka, consumers, sessionLog, bridge } = dependencies;
     this.#topicListing = new TopicListing(cluster, {
       refreshMs: consumers.topicRefreshMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
+    });
+    this.#adoption = new Adoption({
+      log: sessionLog,
+      self: bridge,
+      holdingOf: (identity) => this.#sessions.get(keyOf(identity))?.ownership.claim.entry,
+      isOwnerGone: () => false,
     });
   }
 
@@ -54,8 +75,8 @@ export class ConsumerRegistry {
     const { consumers, kafka } = this.#dependencies;
     return {
       resetPolicy: consumers.defaultAutoOffsetReset,
-      fetchMinBytes: consumers.defaultFetchMinBytes,
       requestTimeoutMs: kafka.requestTimeoutMs,
+      fetchMinBytes: consumers.defaultFetchMinBytes,
     };
   }
 
@@ -68,83 +89,202 @@ export class ConsumerRegistry {
     return `${this.#dependencies.bridgeName}-${randomUUID()}`;
   }
 
+  /** Whether it is served here. */
   has(identity: SessionIdentity): boolean {
     return this.#sessions.has(keyOf(identity));
   }
 
-  /** Errors: `consumerExists`, `overloaded` at the limit, `shuttingDown`. */
-  create(identity: SessionIdentity, options: SessionOptions): Session {
+  /**
+   * Errors: `consumerExists`, `misdirected` where the owner has to say so, `overloaded` at the limit, `shuttingDown`,
+   * `kafkaUnavailable`.
+   */
+  async create(identity: SessionIdentity, options: SessionOptions, sender: Sender): Promise<void> {
+    const { log, consumers } = this.#dependencies;
     if (this.#isStopping) throw new BridgeError('shuttingDown');
-    const key = keyOf(identity);
-    if (this.#sessions.has(key)) throw new BridgeError('consumerExists');
-    const { cluster, log, kafka, consumers } = this.#dependencies;
+    if (this.has(identity)) throw new BridgeError('consumerExists');
     if (this.#sessions.size >= consumers.maxCount) {
       throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    const session = new Session(identity, options, {
+    const created = await this.#adoption.create(
+      { identity, origin: sender, limits: this.#limits() },
+      { options, subscription: { kind: 'none' }, seeks: [] },
+      async (claim) => {
+        this.#hold(claim);
+      },
+    );
+    switch (created.kind) {
+      case 'created':
+        log.info({ ...identity }, 'consumer created');
+        return;
+      case 'alreadyExists':
+        throw new BridgeError('consumerExists');
+      case 'misdirected':
+        throw new BridgeError('misdirected', { owner: created.owner });
+      default:
+        assertNever(created);
+    }
+  }
+
+  /**
+   * The session, taken over from another bridge if that is to be.
+   * Errors: `consumerNotFound`; `misdirected` for a gateway that is to ask another bridge; `kafkaUnavailable`;
+   * `shuttingDown`.
+   */
+  async find(identity: SessionIdentity, sender: Sender): Promise<Session> {
+    const key = keyOf(identity);
+    if (this.#ending.has(key)) throw new BridgeError('consumerNotFound');
+    const held = this.#sessions.get(key);
+    if (this.#isStopping) {
+      await held?.releasing;
+      throw new BridgeError(sender.via === 'gateway' ? 'misdirected' : 'shuttingDown');
+    }
+    if (held !== undefined && sender.via === 'gateway' && sender.releaseReason !== undefined) {
+      await this.#release(held);
+      throw new BridgeError('misdirected');
+    }
+    const startedAtMs = performance.now();
+    const admission = await this.#adoption.admit(
+      { identity, origin: sender, limits: this.#limits() },
+      async (claim) => {
+        await this.#adopt(claim);
+        this.#dependencies.onAdopted(performance.now() - startedAtMs);
+      },
+    );
+    switch (admission.kind) {
+      case 'serve': {
+        const session = this.#sessions.get(key)?.session;
+        if (session === undefined) throw new BridgeError('misdirected');
+        return session;
+      }
+      case 'notFound':
+        throw new BridgeError('consumerNotFound');
+      case 'misdirected':
+        throw new BridgeError('misdirected', { owner: admission.owner });
+      default:
+        return assertNever(admission);
+    }
+  }
+
+  /** Gone for other requests at once. Errors: as {@link find}. */
+  async delete(identity: SessionIdentity, sender: Sender): Promise<void> {
+    await this.find(identity, sender);
+    const held = this.#sessions.get(keyOf(identity));
+    if (held === undefined) throw new BridgeError('consumerNotFound');
+    await this.#end(held, { isCommitting: true });
+    this.#dependencies.log.info({ ...identity }, 'consumer deleted');
+  }
+
+  /** The session log says something else of a session. */
+  onLogged(identity: SessionIdentity): void {
+    const held = this.#sessions.get(keyOf(identity));
+    if (held === undefined || held.releasing !== undefined) return;
+    const decision = this.#adoption.decide(identity, held.ownership.claim.entry);
+    if (decision.kind !== 'keep') this.#lose(held, decision);
+  }
+
+  /** Gives every session up, for other bridges: what was delivered is committed, and waiting polls answer now. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    await Promise.all([...this.#sessions.values()].map((held) => this.#release(held)));
+  }
+
+  async #adopt(claim: OwnedClaim): Promise<void> {
+    const { identity } = claim.entry;
+    const { session } = this.#hold(claim);
+    // What fails is told to whoever polls.
+    await session.restore(claim.description, within(RESTORE_TIMEOUT_MS)).catch(() => {});
+    this.#dependencies.log.info({ ...identity, epoch: claim.entry.epoch }, 'consumer adopted');
+  }
+
+  /** Serves a session from now on. */
+  #hold(claim: OwnedClaim): HeldSession {
+    const { cluster, kafka, consumers } = this.#dependencies;
+    const { identity } = claim.entry;
+    const ownership = new ClaimedOwnership(this.#adoption, claim, {
+      limits: () => this.#limits(),
+      onLost: (loss) => this.#lose(held, loss),
+    });
+    const session = new Session(identity, claim.description.options, {
       cluster,
       kafka,
       consumers,
       topicListing: this.#topicListing,
       heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
-      ownership: { confirm: async () => {}, record: async () => {} },
-      onFenced: () => {
-        log.info({ ...identity }, 'consumer was taken over');
-        this.#remove(session);
-        session.fence(undefined);
-      },
+      ownership,
+      // Whoever joined in its place has written so, or will be asked for it again.
+      onFenced: () => this.#lose(held, { kind: 'fenced', owner: undefined }),
     });
-    this.#sessions.set(key, session);
-    log.info({ ...identity }, 'consumer created');
-    return session;
+    const held: HeldSession = { session, ownership };
+    this.#sessions.set(keyOf(identity), held);
+    return held;
   }
 
-  /** Errors: `consumerNotFound`; `shuttingDown` while the bridge stops, because it lives on elsewhere. */
-  find(identity: SessionIdentity): Session {
-    const session = this.#sessions.get(keyOf(identity));
-    if (session !== undefined) return session;
-    throw new BridgeError(this.#isStopping ? 'shuttingDown' : 'consumerNotFound');
+  /** Another bridge has it: nothing is done for it any more. */
+  #lose(held: HeldSession, loss: Loss | { kind: 'fenced'; owner: undefined }): void {
+    if (!this.#remove(held)) return;
+    const { log } = this.#dependencies;
+    const { identity } = held.session;
+    if (loss.kind === 'ended') {
+      log.info({ ...identity }, 'consumer was deleted elsewhere');
+      held.session.endElsewhere();
+    } else {
+      log.info({ ...identity, owner: loss.owner }, 'consumer was taken over');
+      held.session.fence(loss.owner);
+    }
   }
 
-  /** Gone for other requests at once. Errors: `consumerNotFound`. */
-  async delete(identity: SessionIdentity): Promise<void> {
-    const session = this.find(identity);
-    this.#remove(session);
-    await session.close({ isCommitting: true });
-    this.#dependencies.log.info({ ...identity }, 'consumer deleted');
+  #release(held: HeldSession): Promise<void> {
+    held.releasing ??= this.#releaseOnce(held);
+    return held.releasing;
   }
 
-  /** Waiting polls answer now, and so do all that come. */
-  releasePolls(): void {
-    this.#isStopping = true;
-    for (const session of this.#sessions.values()) session.releasePolls();
+  async #releaseOnce(held: HeldSession): Promise<void> {
+    const { session, ownership } = held;
+    try {
+      await session.release(() => this.#adoption.release(ownership.claim, this.#limits()));
+      this.#dependencies.log.info({ ...session.identity }, 'consumer released');
+    } catch {
+      // It ended meanwhile.
+    }
+    this.#remove(held);
   }
 
-  /** Commits what was delivered and leaves every group. */
-  async close(): Promise<void> {
-    this.#isStopping = true;
-    clearInterval(this.#timer);
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    await Promise.all(sessions.map((session) => session.close({ isCommitting: true })));
+  /** Ends a session for good. Errors: `kafkaUnavailable`: then it is still there for whoever asks again. */
+  async #end(held: HeldSession, { isCommitting }: { isCommitting: boolean }): Promise<void> {
+    const key = keyOf(held.session.identity);
+    this.#ending.add(key);
+    try {
+      await held.session.close({ isCommitting });
+      await this.#adoption.delete(held.ownership.claim, this.#limits());
+    } finally {
+      this.#remove(held);
+      this.#ending.delete(key);
+    }
   }
 
-  #remove(session: Session): void {
-    const key = keyOf(session.identity);
-    if (this.#sessions.get(key) === session) this.#sessions.delete(key);
+  #remove(held: HeldSession): boolean {
+    const key = keyOf(held.session.identity);
+    return this.#sessions.get(key) === held && this.#sessions.delete(key);
   }
 
   #expire(): void {
     const { consumers, log } = this.#dependencies;
-    for (const session of this.#sessions.values()) {
-      const idleMs = session.idleMs();
-      if (idleMs >= IDLE_RECORDS_MS) session.dropRecords();
-      if (idleMs < consumers.inactivityTimeoutMs) continue;
-      this.#remove(session);
-      log.info({ ...session.identity }, 'consumer expired');
+    for (const held of this.#sessions.values()) {
+      const { identity } = held.session;
+      const idleMs = held.session.idleMs();
+      if (idleMs >= IDLE_RECORDS_MS) held.session.dropRecords();
+      if (idleMs < consumers.inactivityTimeoutMs || this.#ending.has(keyOf(identity))) continue;
+      log.info({ ...identity }, 'consumer expired');
       // Nobody came back for more, so nobody says that the last answer was received.
-      void session.close({ isCommitting: false });
+      this.#end(held, { isCommitting: false }).catch((error: unknown) => {
+        log.warn({ ...identity, err: error }, 'an expired consumer is still in the session log');
+      });
     }
+  }
+
+  #limits(): Limits {
+    return within(this.#dependencies.kafka.requestTimeoutMs);
   }
 }
 

@@ -26,7 +26,8 @@ export interface SubscribedState {
 const NOTHING_TO_READ =
   'java.lang.IllegalStateException: Consumer is not subscribed to any topics or assigned any partitions';
 
-type EndedState = Extract<SessionState, { kind: 'closing' | 'fenced' | 'released' }>;
+/** It is over here. */
+export type EndedState = Extract<SessionState, { kind: 'closing' | 'fenced' | 'released' }>;
 
 /** What a request to a session that ended is told. */
 function endOf(state: EndedState): BridgeError {

@@ -18,7 +18,7 @@ import { Positions } from './positions.ts';
 import { Seeks } from './seeks.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
-import { checkAlive, checkSubscribable, checkSubscribed } from './session-state.ts';
+import { checkAlive, checkSubscribable, checkSubscribed, type EndedState } from './session-state.ts';
 import { Subscription } from './subscription.ts';
 import type { TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
@@ -266,12 +266,6 @@ export class Session {
     });
   }
 
-  /** Waiting polls answer now, and so do all that come; for a bridge that stops. */
-  releasePolls(): void {
-    this.#isReleasingPolls = true;
-    this.#waiting?.abort();
-  }
-
   /**
    * Ends the consumer: a waiting poll is answered, what was delivered is committed if it commits by itself, and the
    * group is left. Never throws.
@@ -310,6 +304,12 @@ export class Session {
     void this.#fetcher.close();
   }
 
+  /** Another bridge deleted it. */
+  endElsewhere(): void {
+    this.#handOver({ kind: 'closing' });
+    void this.#fetcher.close();
+  }
+
   /**
    * Gives it up in order, for another bridge: what was delivered is committed, and the group keeps the member. `write`
    * tells the others, and is the last thing that is done in its name. Errors: those of `write`.
@@ -326,7 +326,7 @@ export class Session {
     });
   }
 
-  #handOver(state: { kind: 'fenced'; owner: string | undefined } | { kind: 'released' }): void {
+  #handOver(state: EndedState): void {
     this.#subscription.handOver(state);
     this.#end.abort();
     this.#waiting?.abort();

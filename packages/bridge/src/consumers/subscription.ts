@@ -10,7 +10,14 @@ import type { LoggedSubscription } from '../kafka/session-entry.ts';
 import type { TopicPartition } from '../records.ts';
 import { PatternWatch } from './pattern-watch.ts';
 import { groupInstanceId, type SessionIdentity } from './session-identity.ts';
-import { checkAlive, checkAssignable, checkSubscribable, readerOf, type SessionState } from './session-state.ts';
+import {
+  checkAlive,
+  checkAssignable,
+  checkSubscribable,
+  type EndedState,
+  readerOf,
+  type SessionState,
+} from './session-state.ts';
 import type { TopicListing } from './topic-listing.ts';
 import { TopicPattern } from './topic-pattern.ts';
 
@@ -156,7 +163,7 @@ export class Subscription {
   }
 
   /** Ends here and goes on elsewhere: the group keeps the member, for the bridge that joins as it. */
-  handOver(state: Extract<SessionState, { kind: 'fenced' | 'released' }>): void {
+  handOver(state: EndedState): void {
     this.#membership?.abandon();
     this.#watch?.close();
     this.#state = state;

@@ -14,8 +14,8 @@ export function identityOf(params: Request['params']): SessionIdentity {
 }
 
 /** The consumer that a request is about. Errors: as {@link ConsumerRegistry.find}. */
-export async function sessionOf(registry: ConsumerRegistry, { params }: Request): Promise<Session> {
-  return registry.find(identityOf(params));
+export function sessionOf(registry: ConsumerRegistry, { params, sender }: Request): Promise<Session> {
+  return registry.find(identityOf(params), sender);
 }
 
 /** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`. */

@@ -12,15 +12,19 @@ export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry)
   server.on('createConsumer', async (request, reply) => {
     const body = consumerBody(request, ConsumerOptions, { isOptional: true }) as ConsumerOptions | undefined;
     if (!registry.isEnabled) throw new BridgeError('consumerDisabled');
-    return answer(reply, JSON.stringify(createConsumer(registry, request, body ?? {})));
+    return answer(reply, JSON.stringify(await createConsumer(registry, request, body ?? {})));
   });
-  server.on('deleteConsumer', async ({ params }, reply) => {
-    await registry.delete(identityOf(params));
+  server.on('deleteConsumer', async ({ params, sender }, reply) => {
+    await registry.delete(identityOf(params), sender);
     return answerEmpty(reply, 204);
   });
 }
 
-function createConsumer(registry: ConsumerRegistry, request: Request, body: ConsumerOptions): CreatedConsumer {
+async function createConsumer(
+  registry: ConsumerRegistry,
+  request: Request,
+  body: ConsumerOptions,
+): Promise<CreatedConsumer> {
   readFormat(body);
   const identity = { group: request.params['group'] ?? '', name: body.name ?? registry.generateName() };
   if (registry.has(identity)) throw new BridgeError('consumerExists');
@@ -31,7 +35,7 @@ function createConsumer(registry: ConsumerRegistry, request: Request, body: Cons
   // HTTP/1.0 needs no Host: then it is where the client came to.
   const host = request.headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
   const base_uri = baseUri({ headers: { ...request.headers, host }, path, scheme }, identity.name);
-  registry.create(identity, readSessionOptions(body, registry.defaults));
+  await registry.create(identity, readSessionOptions(body, registry.defaults), request.sender);
   return { instance_id: identity.name, base_uri };
 }
 

@@ -1,0 +1,53 @@
+/** A session that this bridge serves, with the claim by which it may. */
+import { BridgeError } from '../errors.ts';
+import type { Limits } from '../kafka/limits.ts';
+import type { SessionDescription } from '../kafka/session-entry.ts';
+import type { Adoption, Loss, OwnedClaim } from './adoption.ts';
+import type { Session, SessionOwnership } from './session.ts';
+
+export interface HeldSession {
+  readonly session: Session;
+  readonly ownership: ClaimedOwnership;
+  /** Since it is being given up; settles when that is written. */
+  releasing?: Promise<void>;
+}
+
+export class ClaimedOwnership implements SessionOwnership {
+  readonly #adoption: Adoption;
+  readonly #limits: () => Limits;
+  readonly #onLost: (loss: Loss) => void;
+  #claim: OwnedClaim;
+
+  /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
+  constructor(
+    adoption: Adoption,
+    claim: OwnedClaim,
+    { limits, onLost }: { limits: () => Limits; onLost: (loss: Loss) => void },
+  ) {
+    this.#adoption = adoption;
+    this.#claim = claim;
+    this.#limits = limits;
+    this.#onLost = onLost;
+  }
+
+  get claim(): OwnedClaim {
+    return this.#claim;
+  }
+
+  async confirm(limits: Limits): Promise<void> {
+    const decision = await this.#adoption.confirm(this.#claim, limits);
+    if (decision.kind !== 'keep') throw this.#lose(decision);
+  }
+
+  async record(description: SessionDescription): Promise<void> {
+    const written = await this.#adoption.update(this.#claim, description, this.#limits());
+    if (written.kind !== 'written') throw this.#lose(written);
+    this.#claim = written.claim;
+  }
+
+  #lose(loss: Loss): BridgeError {
+    this.#onLost(loss);
+    if (loss.kind === 'ended') return new BridgeError('consumerNotFound');
+    return new BridgeError('misdirected', { owner: loss.owner });
+  }
+}

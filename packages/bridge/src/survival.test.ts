@@ -1,0 +1,185 @@
+/** Consumers that outlive their bridge: two bridges over one Kafka, asked as clients and as gateways ask. */
+import { request } from 'undici';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { TestBridge } from '../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+
+let kafka: KafkaView;
+let east: TestBridge;
+let west: TestBridge;
+let topic: string;
+let group: string;
+/** As gateways are told: bridges of other tests have other names. */
+let region: string;
+
+beforeEach(async () => {
+  const bootstrap = inject('kafkaBootstrap');
+  kafka = await KafkaView.connect(bootstrap);
+  region = unique('region');
+  [east, west] = await Promise.all([
+    TestBridge.start(bootstrap, { bridge: { name: 'east', region } }),
+    TestBridge.start(bootstrap, { bridge: { name: 'west', region } }),
+  ]);
+  topic = unique('survival');
+  await kafka.createTopic(topic, 1);
+  group = unique('group');
+});
+afterEach(async () => {
+  await Promise.all([east.close(), west.close()]);
+  await kafka.close();
+});
+
+const path = (rest: string): string => `/consumers/${group}/instances/c${rest}`;
+const asGateway = (headers: Record<string, string> = {}): Record<string, string> => ({
+  'causeway-gateway': 'test',
+  ...headers,
+});
+
+async function create(bridge: TestBridge, options: object = {}): Promise<void> {
+  const created = await bridge.post(`/consumers/${group}`, {
+    ...{ name: 'c', format: 'json', 'auto.offset.reset': 'earliest' },
+    ...options,
+  });
+  expect(created.status).toBe(200);
+}
+
+async function subscribe(bridge: TestBridge, body: object = { topics: [topic] }): Promise<void> {
+  expect((await bridge.post(path('/subscription'), body)).status).toBe(204);
+}
+
+async function produce(...values: string[]): Promise<void> {
+  const { body } = await east.produce(topic, { records: values.map((value) => ({ value })) });
+  expect(body.offsets.every(({ offset }: { offset?: number }) => offset !== undefined)).toBe(true);
+}
+
+async function poll(
+  bridge: TestBridge,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; values: unknown[]; owner: unknown }> {
+  // Not by fetch(), which repeats a request that is answered 421.
+  const answer = await request(`${bridge.url}${path('/records?timeout=5000')}`, { headers });
+  const text = await answer.body.text();
+  return {
+    status: answer.statusCode,
+    values: answer.statusCode === 200 ? JSON.parse(text).map(({ value }: { value: unknown }) => value) : [],
+    owner: answer.headers['causeway-owner'],
+  };
+}
+
+describe('asked by clients', () => {
+  test('a consumer goes on at another bridge where it was, without a record lost or a second create', async () => {
+    await create(east);
+    await subscribe(east);
+    await produce('a');
+    expect(await poll(east)).toMatchObject({ values: ['a'] });
+    await produce('b');
+    // The poll that says that "a" was received is made elsewhere: it may come again, and nothing after it is missed.
+    const first = await poll(west);
+    const values = first.values.includes('b') ? first.values : [...first.values, ...(await poll(west)).values];
+    expect(values).toEqual(['a', 'b']);
+    await produce('c');
+    expect(await poll(west)).toMatchObject({ status: 200, values: ['c'] });
+  });
+
+  test('one that nobody created, or that was deleted elsewhere, is not found', async () => {
+    expect((await poll(east)).status).toBe(404);
+    await create(east);
+    await subscribe(east);
+    expect((await west.request('DELETE', path(''))).status).toBe(204);
+    expect((await poll(east)).status).toBe(404);
+    expect((await poll(west)).status).toBe(404);
+  });
+
+  test('a name that lives on another bridge is taken', async () => {
+    await create(east);
+    expect((await west.post(`/consumers/${group}`, { name: 'c' })).status).toBe(409);
+  });
+});
+
+describe('asked by gateways', () => {
+  test('a consumer of another bridge is misdirected, and taken over when its owner failed', async () => {
+    await create(east);
+    await subscribe(east);
+    await produce('a');
+    expect(await poll(east, asGateway())).toMatchObject({ status: 200, values: ['a'] });
+    expect(await poll(west, asGateway())).toMatchObject({ status: 421, owner: `${region}/east` });
+    const failed = asGateway({ 'causeway-failed': `${region}/east` });
+    expect(await poll(west, failed)).toMatchObject({ status: 200, values: ['a'] });
+    expect(await poll(east, asGateway())).toMatchObject({ status: 421, owner: `${region}/west` });
+  });
+
+  test('an owner that releases loses nothing and repeats nothing', async () => {
+    await create(east);
+    await subscribe(east);
+    await produce('a');
+    expect(await poll(east, asGateway())).toMatchObject({ values: ['a'] });
+    expect(await poll(east, asGateway({ 'causeway-release': 'drain' }))).toMatchObject({
+      status: 421,
+      owner: undefined,
+    });
+    await produce('b');
+    expect(await poll(west, asGateway())).toMatchObject({ status: 200, values: ['b'] });
+  });
+
+  test('a bridge that stops hands its consumers over', async () => {
+    await create(east);
+    await subscribe(east);
+    await produce('a');
+    expect(await poll(east, asGateway())).toMatchObject({ values: ['a'] });
+    await produce('b');
+    await east.close();
+    const startedAtMs = performance.now();
+    expect(await poll(west, asGateway())).toMatchObject({ status: 200, values: ['b'] });
+    expect(performance.now() - startedAtMs).toBeLessThan(2000);
+  });
+});
+
+describe('what goes along', () => {
+  test('a pattern', async () => {
+    await create(east);
+    await subscribe(east, { topic_pattern: `${topic}.*` });
+    await produce('a');
+    expect(await poll(west)).toMatchObject({ values: ['a'] });
+  });
+
+  test('an assignment, and a seek of a consumer that commits by itself', async () => {
+    await produce('a', 'b', 'c');
+    await create(east);
+    expect((await east.post(path('/assignments'), { partitions: [{ topic, partition: 0 }] })).status).toBe(204);
+    expect((await east.post(path('/positions'), { offsets: [{ topic, partition: 0, offset: 2 }] })).status).toBe(204);
+    expect(await poll(west)).toMatchObject({ values: ['c'] });
+  });
+
+  test.each([
+    ['exactly from the last commit', 1, undefined, ['b', 'c']],
+    ['from where the client went since', 0, 2, ['c']],
+  ])('without auto-commit the uncommitted comes again, %s', async (_, commitTo, seekTo, expected) => {
+    await produce('a', 'b', 'c');
+    await create(east, { 'enable.auto.commit': false });
+    await subscribe(east);
+    expect(await poll(east)).toMatchObject({ values: ['a', 'b', 'c'] });
+    const offsets = (offset: number): object => ({ offsets: [{ topic, partition: 0, offset }] });
+    expect((await east.post(path('/offsets'), offsets(commitTo))).status).toBe(204);
+    if (seekTo !== undefined) expect((await east.post(path('/positions'), offsets(seekTo))).status).toBe(204);
+    expect(await poll(west)).toMatchObject({ values: expected });
+  });
+
+  test('a commit after a seek is what counts', async () => {
+    await produce('a', 'b', 'c');
+    await create(east, { 'enable.auto.commit': false });
+    await subscribe(east);
+    await poll(east);
+    const offsets = (offset: number): object => ({ offsets: [{ topic, partition: 0, offset }] });
+    await east.post(path('/positions'), offsets(0));
+    expect((await east.post(path('/offsets'), offsets(2))).status).toBe(204);
+    expect(await poll(west)).toMatchObject({ values: ['c'] });
+  });
+
+  test('where a consumer began that starts at the end', async () => {
+    await create(east, { 'auto.offset.reset': 'latest', 'enable.auto.commit': false });
+    await subscribe(east);
+    expect((await east.get(path('/records?timeout=3000'))).body).toEqual([]);
+    await produce('a');
+    expect(await poll(west)).toMatchObject({ values: ['a'] });
+  });
+});
