@@ -159,7 +159,9 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
     consumers: config.consumers,
   });
   const unreadyReason = (): string | undefined =>
-    state.isShuttingDown ? 'Bridge is shutting down' : (readiness.unreadyReason ?? sessionLog.unreadyReason);
+    state.isShuttingDown
+      ? 'Bridge is shutting down'
+      : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(config.readiness.maxAgeMs));
   const load = new Load(config.limits);
   const metrics = new Metrics({
     isReady: () => unreadyReason() === undefined,

@@ -5,13 +5,10 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { until } from '../../../test/harness/until.ts';
-
-/** Nothing here is about Kafka. */
-const NO_KAFKA = '127.0.0.1:1';
 
 let directory: string;
 let authority: TestAuthority;
@@ -38,7 +35,11 @@ function certify(name: string) {
 }
 
 async function start(tls: object, overrides: Record<string, object> = {}): Promise<TestBridge> {
-  bridge = await TestBridge.start(NO_KAFKA, { listen: { port: 0, tls }, management: { port: 0 }, ...overrides });
+  bridge = await TestBridge.start(inject('kafkaBootstrap'), {
+    listen: { port: 0, tls },
+    management: { port: 0 },
+    ...overrides,
+  });
   return bridge;
 }
 

@@ -1,4 +1,5 @@
 /** What clients see where the bridge's principal lacks a right; on a Kafka of its own that checks rights. */
+
 import { findFreePorts, LAB_HOST } from '@causeway/lab/stack/ports.ts';
 import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,6 +7,7 @@ import { type JsonAnswer, TestBridge } from '../../../test/harness/bridge.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
+import { SESSION_TOPIC } from './kafka/session-topic-name.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 const PASSWORD = 'admin-secret';
@@ -52,6 +54,8 @@ beforeAll(async () => {
   });
   await allow(AclResourceTypes.TOPIC, open, AclOperationTypes.DESCRIBE);
   await allow(AclResourceTypes.GROUP, readOnlyGroup, AclOperationTypes.READ);
+  // What every bridge needs of its own.
+  await allow(AclResourceTypes.TOPIC, SESSION_TOPIC, AclOperationTypes.ALL);
   bridge = await TestBridge.start(`${LAB_HOST}:${clients}`);
   await until('the bridge is ready', async () => (await bridge.get('/ready')).status === 200);
   // The start of a broker, on a machine that has other work.

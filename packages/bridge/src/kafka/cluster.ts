@@ -11,6 +11,7 @@ import {
 } from './failure.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 import type { KafkaSecurity } from './security.ts';
+import { SESSION_TOPIC } from './session-topic-name.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
 type MetadataResponseTopic = metadataV12.MetadataResponseTopic;
@@ -153,7 +154,7 @@ export class Cluster {
   /** Every topic that is not internal. Errors: `kafkaUnavailable`. */
   async listTopics(limits: Limits): Promise<string[]> {
     const response = await this.#ask(null, limits);
-    return response.topics.flatMap(({ name, isInternal }) => (typeof name !== 'string' || isInternal ? [] : [name]));
+    return response.topics.flatMap((raw) => (typeof raw.name !== 'string' || isInternal(raw) ? [] : [raw.name]));
   }
 
   /** One question to any broker, without retrying: whether Kafka answers. */
@@ -266,11 +267,16 @@ function answerOf(raw: MetadataResponseTopic, known: TopicInfo | undefined): Top
   return known === undefined ? { errorId: 'UNKNOWN_TOPIC_OR_PARTITION' } : { topic: known };
 }
 
+/** Kafka's own topics, and the bridges'. */
+function isInternal({ name, isInternal: isKafkas }: MetadataResponseTopic): boolean {
+  return isKafkas || name === SESSION_TOPIC;
+}
+
 function topicInfo(raw: MetadataResponseTopic, name: string, fetchedAtMs: number): TopicInfo {
   return {
     name,
     id: raw.topicId,
-    isInternal: raw.isInternal,
+    isInternal: isInternal(raw),
     fetchedAtMs,
     // A partition without leader has an error of its own; it still counts.
     partitions: raw.partitions

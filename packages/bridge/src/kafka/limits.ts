@@ -89,6 +89,9 @@ export async function retrying<T>(
   }
 }
 
+/** Node's timers count whole milliseconds, and may be that much before the clock. */
+const TIMER_EARLY_MS = 1;
+
 function isOutOfTime(error: unknown, limits: Limits): boolean {
-  return error instanceof BridgeError && error.code === 'kafkaUnavailable' && remainingMs(limits) === 0;
+  return error instanceof BridgeError && error.code === 'kafkaUnavailable' && remainingMs(limits) <= TIMER_EARLY_MS;
 }

@@ -27,7 +27,8 @@ import {
 import { SessionIndex } from './session-index.ts';
 import { SessionLogTail } from './session-log-tail.ts';
 import { type AppendOutcome, SessionLogWriter } from './session-log-writer.ts';
-import { ensureSessionTopic, SESSION_PARTITION_COUNT, SESSION_TOPIC } from './session-topic.ts';
+import { ensureSessionTopic, SESSION_PARTITION_COUNT } from './session-topic.ts';
+import { SESSION_TOPIC } from './session-topic-name.ts';
 
 /** For how long the log remembers that a session is over: far longer than any write is on its way. */
 export const DELETED_RETENTION_MS = 86_400_000;
@@ -67,6 +68,7 @@ export class SessionLog {
   }));
   readonly #waiters = new Set<Waiter>();
   #trouble: string | undefined = 'the session log was not read yet';
+  #troubleSinceMs = Number.NEGATIVE_INFINITY;
   /** A question for the log's end that is on its way, and the one that all who came since then share. */
   #asking: Promise<void> | undefined;
   #askingNext: Promise<void> | undefined;
@@ -87,6 +89,7 @@ export class SessionLog {
       onEndReached: (partition, askedAt) => this.#endReached(partition, askedAt),
       onTrouble: (reason) => {
         if (reason !== this.#trouble) options.onTrouble?.(reason);
+        if (this.#trouble === undefined && reason !== undefined) this.#troubleSinceMs = performance.now();
         this.#trouble = reason;
       },
     });
@@ -111,6 +114,12 @@ export class SessionLog {
   get unreadyReason(): string | undefined {
     if (this.#trouble !== undefined) return this.#trouble;
     return this.isLoaded ? undefined : 'the session log is being read';
+  }
+
+  /** The same, but for trouble that began less than `graceMs` ago: a leader that moves is no reason to send clients away. */
+  lastingUnreadyReason(graceMs: number): string | undefined {
+    if (this.isLoaded && performance.now() - this.#troubleSinceMs < graceMs) return undefined;
+    return this.unreadyReason;
   }
 
   /** The claim that counts, as far as the log was read. */

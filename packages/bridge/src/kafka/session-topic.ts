@@ -5,7 +5,6 @@ import type { Cluster, TopicInfo } from './cluster.ts';
 import { errorIdOf, errorText, responseIn } from './failure.ts';
 import type { Limits } from './limits.ts';
 
-export const SESSION_TOPIC = '__causeway_sessions';
 /** Of all bridges alike: the partition of a session follows from it, so it can never change. */
 export const SESSION_PARTITION_COUNT = 16;
 /** How long a record that removes another one is kept: a bridge that was away for less has seen it. */

@@ -4,7 +4,10 @@ import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/cluster.ts';
+import { within } from '../kafka/limits.ts';
 import { ProduceClient, partitionForKey } from '../kafka/produce.ts';
+import { ensureSessionTopic, SESSION_PARTITION_COUNT } from '../kafka/session-topic.ts';
+import { SESSION_TOPIC } from '../kafka/session-topic-name.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
 import { serializedBytes } from './record-size.ts';
@@ -250,9 +253,14 @@ test('a topic name that is not legal, and an internal topic, are told by entries
     { errorCode: 500, message: 'Invalid topics: [bad name!]' },
   ]);
   await kafka.committed(unique('group'), await kafka.topic());
-  expect(await batcher.send('__consumer_offsets', [record('a')])).toEqual([
-    { errorCode: 500, message: 'The request attempted to perform an operation on an invalid topic.' },
-  ]);
+  // Kafka's own, and the bridges': who writes there owns every consumer.
+  const partitionCount = SESSION_PARTITION_COUNT;
+  await ensureSessionTopic(cluster, { topic: SESSION_TOPIC, partitionCount, limits: within(10_000) });
+  for (const internal of ['__consumer_offsets', SESSION_TOPIC]) {
+    expect(await batcher.send(internal, [record('a')])).toEqual([
+      { errorCode: 500, message: 'The request attempted to perform an operation on an invalid topic.' },
+    ]);
+  }
 });
 
 test('a deleted topic is an entry, and no endless attempt', async () => {

@@ -189,6 +189,10 @@ export class Batcher {
   }
 
   #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
+    if (info.isInternal) {
+      settleAll(this.#settle, entries, { errorCode: 500, message: errorText('INVALID_TOPIC_EXCEPTION') });
+      return;
+    }
     const { maxRequestBytes, maxBlockMs } = this.#options;
     const partitionCount = info.partitions.length;
     let bytes = 0;

@@ -588,28 +588,3 @@ test('a consumer that nobody uses expires, and one that polls does not', async (
     await short.close();
   }
 });
-
-describe('two bridges with the same consumer', () => {
-  test('the one that joins last has it; the other one forgets it and never takes it back', async () => {
-    const other = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: 'other' } });
-    try {
-      const group = unique('group');
-      const topic = await kafka.topic();
-      await kafka.write(topic, numbered(2));
-      const here = await bridge.consumer(group, 'same', [topic]);
-      expect(valuesOf(await here.take(2))).toEqual([0, 1]);
-      const there = await other.consumer(group, 'same', [topic]);
-      // Nothing was committed here yet, so both come again there.
-      expect(valuesOf(await there.take(2))).toEqual([0, 1]);
-      await until('the first bridge forgets it', async () => (await here.poll('timeout=0')).status === 404);
-      await kafka.write(topic, [{ value: '2' }]);
-      expect(valuesOf(await there.take(1))).toEqual([2]);
-      expect((await here.poll()).body).toEqual(NOT_FOUND);
-      expect(await kafka.members(group)).toEqual(['same']);
-      expect((await there.commit()).status).toBe(204);
-      expect(await kafka.committed(group, topic)).toEqual([3]);
-    } finally {
-      await other.close();
-    }
-  });
-});

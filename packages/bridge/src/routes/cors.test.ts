@@ -1,9 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { bridgeOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { Cors } from './cors.ts';
 
-const NO_KAFKA = '127.0.0.1:1';
 const METHODS: ('GET' | 'POST' | 'DELETE')[] = ['GET', 'POST', 'DELETE'];
 
 describe('an origin is judged by the list', () => {
@@ -30,10 +29,9 @@ describe('an origin is judged by the list', () => {
   });
 });
 
-const bridge = await bridgeOfFile(
-  { cors: { isEnabled: true, allowedOrigins: ['https://a.example'], allowedMethods: ['POST', 'GET'] } },
-  NO_KAFKA,
-);
+const bridge = await bridgeOfFile({
+  cors: { isEnabled: true, allowedOrigins: ['https://a.example'], allowedMethods: ['POST', 'GET'] },
+});
 
 describe('with a list of origins', () => {
   const ask = (request: string, headers = '') =>
@@ -111,7 +109,7 @@ describe('with a list of origins', () => {
 });
 
 test('with * every origin may read, and nothing varies', async () => {
-  const bridge = await TestBridge.start(NO_KAFKA, { cors: { isEnabled: true } });
+  const bridge = await TestBridge.start(inject('kafkaBootstrap'), { cors: { isEnabled: true } });
   try {
     const answer = await bridge.get('/', { origin: 'https://anybody.example' });
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
@@ -123,7 +121,7 @@ test('with * every origin may read, and nothing varies', async () => {
 });
 
 test('without CORS, origins are ignored', async () => {
-  const bridge = await TestBridge.start(NO_KAFKA);
+  const bridge = await TestBridge.start(inject('kafkaBootstrap'));
   try {
     const answer = await bridge.get('/', { origin: 'garbage' });
     expect(answer.status).toBe(200);

@@ -1,19 +1,17 @@
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { bridgeOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { until } from '../../../../test/harness/until.ts';
 
-/** Nothing here is about Kafka. */
-const NO_KAFKA = '127.0.0.1:1';
 const END = `connection: close\r\n\r\n`;
 const JSON_TYPE = 'content-type: application/json\r\n';
 const V2_TYPE = 'content-type: application/vnd.kafka.v2+json\r\n';
 
-const bridge = await bridgeOfFile(
-  { limits: { headersTimeoutMs: 300, requestTimeoutMs: 600, maxBodyBytes: 1024 } },
-  NO_KAFKA,
-);
+const limits = { headersTimeoutMs: 300, requestTimeoutMs: 600, maxBodyBytes: 1024 };
+const bridge = await bridgeOfFile({ limits });
+/** Without a Kafka. */
+const alone = await bridgeOfFile({ limits }, '127.0.0.1:1');
 
 function send(request: string): Promise<string> {
   return raw(bridge.bridge.port, request);
@@ -85,8 +83,8 @@ describe('a request that arrives too slowly is refused with 408', () => {
   });
 
   test('and not in the place of the answer that is due before it', async () => {
-    await bridge.consumer('slow', 'c', []);
-    const answers = send(
+    const answers = raw(
+      alone.bridge.port,
       `POST /admin/topics HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 18\r\n\r\n{"topic_name":"t"}GET / HTTP/1.1\r\nhost: `,
     );
     // The first one waits for a Kafka that is not there; the client learns nothing about it, rather than the wrong thing.
@@ -178,13 +176,13 @@ describe('requests are read as HTTP allows', () => {
 });
 
 test('a name is listened on at each of its addresses, and an address that is taken ends the start', async () => {
-  const named = await TestBridge.start(NO_KAFKA, { listen: { host: 'localhost', port: 0 } });
+  const named = await TestBridge.start(inject('kafkaBootstrap'), { listen: { host: 'localhost', port: 0 } });
   try {
     const { port } = named.bridge;
     expect(await raw(port, `GET /healthy HTTP/1.1\r\n${HOST}${END}`)).toMatch(/^HTTP\/1\.1 200 OK/);
     expect((await named.get('/healthy')).status).toBe(200);
-    await expect(TestBridge.start(NO_KAFKA, { listen: { port } })).rejects.toThrow(/EADDRINUSE/);
-    await expect(TestBridge.start(NO_KAFKA, { management: { port } })).rejects.toThrow(/EADDRINUSE/);
+    await expect(TestBridge.start(inject('kafkaBootstrap'), { listen: { port } })).rejects.toThrow(/EADDRINUSE/);
+    await expect(TestBridge.start(inject('kafkaBootstrap'), { management: { port } })).rejects.toThrow(/EADDRINUSE/);
   } finally {
     await named.close();
   }
@@ -215,7 +213,7 @@ describe('answers have the headers that they need, and no others', () => {
   });
 });
 
-const apart = await bridgeOfFile({ management: { port: 0 } }, NO_KAFKA);
+const apart = await bridgeOfFile({ management: { port: 0 } });
 
 describe('with a management port', () => {
   test.each([

@@ -112,7 +112,10 @@ test('a burst of clients with large bodies does not make memory grow beyond what
 });
 
 test('a client that never reads its records loses its connection in time, and they come again', async () => {
-  await start({ limits: { answerTimeoutMs: 300 }, consumers: { fetchMaxBytes: 16_000_000 } });
+  await start({
+    limits: { answerTimeoutMs: 300 },
+    consumers: { fetchMaxBytes: 16_000_000, partitionFetchMaxBytes: 16_000_000 },
+  });
   const topic = await kafka.topic();
   const large = JSON.stringify('x'.repeat(900_000));
   for (let index = 0; index < 12; index += 1) await kafka.write(topic, [{ value: large }]);
