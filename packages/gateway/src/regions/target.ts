@@ -5,6 +5,7 @@ import type { GatewayConfig } from '../config/schema.ts';
 import { Breaker } from './breaker.ts';
 import { type Health, INITIAL_HEALTH } from './health.ts';
 import { InFlightList } from './in-flight.ts';
+import { upstreamConnector } from './upstream-socket.ts';
 
 /** What a reload may change about a target. */
 export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'>;
@@ -105,7 +106,7 @@ export class Target {
   #connect(): Pool {
     const { connectTimeoutMs, keepAliveMs } = this.#settings.upstream;
     return new Pool(this.url, {
-      connect: { timeout: connectTimeoutMs },
+      connect: upstreamConnector(connectTimeoutMs),
       keepAliveTimeout: keepAliveMs,
       // The exchange owns the time limits: one clock for all attempts.
       headersTimeout: 0,
