@@ -68,7 +68,8 @@ const ConsumersConfig = Section(
       minimum: 1,
     }),
     inactivityTimeoutMs: milliseconds({
-      description: 'A consumer that no request has touched for this long is closed, in milliseconds.',
+      description:
+        'A consumer that no request has touched for this long is closed, in milliseconds. The same on all bridges: each also ends the consumers of bridges that died, after twice that time.',
       default: 300_000,
     }),
     defaultAutoOffsetReset: Choice(['latest', 'earliest', 'none'], {

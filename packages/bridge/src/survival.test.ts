@@ -2,7 +2,10 @@
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
+import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { until } from '../../../test/harness/until.ts';
+import { SessionLog } from './kafka/session-log.ts';
 
 let kafka: KafkaView;
 let east: TestBridge;
@@ -181,5 +184,46 @@ describe('what goes along', () => {
     expect((await east.get(path('/records?timeout=3000'))).body).toEqual([]);
     await produce('a');
     expect(await poll(west)).toMatchObject({ values: ['a'] });
+  });
+});
+
+describe('sessions that nobody uses', () => {
+  const QUICK = { consumers: { inactivityTimeoutMs: 400 } };
+
+  test('end, also when their owner is gone, and nothing resurrects them', async () => {
+    await create(east);
+    await subscribe(east);
+    await east.close();
+    const cluster = testCluster(inject('kafkaBootstrap'));
+    const log = new SessionLog(cluster, { requestTimeoutMs: 5000 });
+    log.start();
+    const sweeper = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: 'sweeper', region }, ...QUICK });
+    try {
+      // Read, not asked for: a question would keep it alive.
+      await until('the session is over', () => log.get({ group, name: 'c' })?.value.state === 'deleted');
+      expect((await poll(west)).status).toBe(404);
+    } finally {
+      await sweeper.close();
+      await log.close();
+      await cluster.close();
+    }
+  });
+
+  test('stay while their clients poll, however seldom anything of them is written', async () => {
+    const [owner, other] = await Promise.all(
+      ['owner', 'other'].map((name) =>
+        TestBridge.start(inject('kafkaBootstrap'), { bridge: { name, region }, ...QUICK }),
+      ),
+    );
+    if (owner === undefined || other === undefined) throw new Error('no bridges');
+    try {
+      await create(owner);
+      await subscribe(owner);
+      for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 2500; ) {
+        expect((await owner.get(path('/records?timeout=100'))).status).toBe(200);
+      }
+    } finally {
+      await Promise.all([owner.close(), other.close()]);
+    }
   });
 });

@@ -163,7 +163,7 @@ export class Adoption {
   }
 
   /** Ends a session for good. Errors: as {@link update}. */
-  async delete({ entry }: OwnedClaim, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
+  async delete({ entry }: Pick<OwnedClaim, 'entry'>, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
     const won = await this.#claim({
       ...{ identity: entry.identity, epoch: entry.epoch + 1, content: { state: 'deleted' }, limits },
       ...{ createdAtMs: entry.value.createdAtMs, inherited: {} },

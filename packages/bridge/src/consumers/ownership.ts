@@ -25,9 +25,9 @@ import type { Claim, EntryValue } from '../kafka/session-entry.ts';
 import { isSameClaim } from '../kafka/session-entry.ts';
 
 /** How long a confirmation counts, in milliseconds. The log is asked more often than that by itself. */
-export const LEASE_MS = 200;
+export const LEASE_MS = 50;
 /** Longer than {@link LEASE_MS}: the clocks of two machines may run at slightly different speeds. */
-export const ADOPTION_WAIT_MS = 250;
+export const ADOPTION_WAIT_MS = 60;
 
 /** The entry of the claim that counts, as far as ownership goes. */
 export interface Ownership extends Claim {

@@ -14,6 +14,7 @@ import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
 import { TopicListing } from './topic-listing.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface RegistryDependencies {
   cluster: Cluster;
@@ -44,6 +45,7 @@ export class ConsumerRegistry {
   /** Sessions that are being deleted: gone for everybody. */
   readonly #ending = new Set<string>();
   readonly #topicListing: TopicListing;
+  readonly #upkeep: Upkeep;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
@@ -60,10 +62,18 @@ export class ConsumerRegistry {
       holdingOf: (identity) => this.#sessions.get(keyOf(identity))?.ownership.claim.entry,
       isOwnerGone: () => false,
     });
+    this.#upkeep = new Upkeep({
+      adoption: this.#adoption,
+      entries: () => sessionLog.entries(),
+      held: () => this.#sessions.values(),
+      inactivityTimeoutMs: consumers.inactivityTimeoutMs,
+      limits: () => this.#limits(),
+    });
   }
 
   start(): void {
     this.#timer = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
+    this.#upkeep.start();
   }
 
   get sessionCount(): number {
@@ -186,6 +196,7 @@ export class ConsumerRegistry {
   async close(): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#timer);
+    this.#upkeep.close();
     await Promise.all([...this.#sessions.values()].map((held) => this.#release(held)));
   }
 
