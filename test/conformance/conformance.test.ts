@@ -64,14 +64,6 @@ const NOT_PROVOKED = [
     'seekToBeginning 500',
     'seekToEnd 500',
     // While a bridge stops (packages/bridge/src/main.test.ts).
-    'deleteConsumer 503',
-    'subscribe 503',
-    'unsubscribe 503',
-    'listSubscriptions 503',
-    'assign 503',
-    'listAssignments 503',
-    'poll 503',
-    'seek 503',
   ]);
 
 const client = new PlainClient();

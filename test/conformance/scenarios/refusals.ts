@@ -1,6 +1,6 @@
 /** What a bridge refuses that cannot, or must not, do what is asked. Of such a bridge nothing else is asked. */
 import { expect } from 'vitest';
-import { consumer, J, type Scenario, type Step } from '../scenario.ts';
+import { consumer, type Scenario, type Step } from '../scenario.ts';
 
 const unavailable = (ask: string, more: Partial<Step> = {}): Step => ({
   ask,
@@ -8,6 +8,8 @@ const unavailable = (ask: string, more: Partial<Step> = {}): Step => ({
   answer: { error_code: 503, message: expect.any(String) },
   ...more,
 });
+
+const UNFOUND = '/consumers/<group>/instances/c';
 
 /** Kafka does not answer, within `requestTimeoutMs` and `maxBlockMs` of 200. */
 export const WITHOUT_KAFKA: readonly Scenario[] = [
@@ -37,20 +39,24 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
     })),
   },
   {
-    title: 'consumers without Kafka are made, read nothing and end',
+    // Which bridge has a consumer is told by Kafka.
+    title: 'consumers without Kafka are neither made nor found',
     steps: [
-      consumer(),
-      { ask: 'POST <c>/subscription', body: { topics: ['t'] }, status: 204 },
-      { ask: 'GET <c>/records?timeout=100', headers: { accept: J }, status: 200, text: '[]', answerType: J },
-      { ask: 'POST <c>/offsets', status: 204 },
-      { ask: 'DELETE <c>/subscription', status: 204 },
-      { ask: 'POST <c>/assignments', body: { partitions: [{ topic: 't', partition: 0 }] }, status: 204 },
-      { ask: 'GET <c>/records?timeout=100', headers: { accept: J }, status: 200, text: '[]', answerType: J },
-      unavailable('POST <c>/offsets', { body: { offsets: [{ topic: 't', partition: 0, offset: 1 }] } }),
-      unavailable('GET <c>/offsets'),
-      unavailable('GET <c>/positions'),
-      ...['beginning', 'end'].map((end) => unavailable(`POST <c>/positions/${end}`, { body: { partitions: [] } })),
-      { ask: 'DELETE <c>', status: 204 },
+      unavailable('POST /consumers/<group>', { body: { name: 'c' } }),
+      unavailable(`POST ${UNFOUND}/subscription`, { body: { topics: ['t'] } }),
+      unavailable(`GET ${UNFOUND}/subscription`),
+      unavailable(`DELETE ${UNFOUND}/subscription`),
+      unavailable(`POST ${UNFOUND}/assignments`, { body: { partitions: [{ topic: 't', partition: 0 }] } }),
+      unavailable(`GET ${UNFOUND}/assignments`),
+      unavailable(`GET ${UNFOUND}/records`),
+      unavailable(`POST ${UNFOUND}/offsets`),
+      unavailable(`GET ${UNFOUND}/offsets`),
+      unavailable(`GET ${UNFOUND}/positions`),
+      unavailable(`POST ${UNFOUND}/positions`, { body: { offsets: [{ topic: 't', partition: 0, offset: 1 }] } }),
+      ...['beginning', 'end'].map((end) =>
+        unavailable(`POST ${UNFOUND}/positions/${end}`, { body: { partitions: [] } }),
+      ),
+      unavailable(`DELETE ${UNFOUND}`),
     ],
   },
 ];
