@@ -63,7 +63,6 @@ const NOT_PROVOKED = [
     'listPositions 500',
     'seekToBeginning 500',
     'seekToEnd 500',
-    // While a bridge stops (packages/bridge/src/main.test.ts).
   ]);
 
 const client = new PlainClient();
