@@ -66,7 +66,7 @@ kafka:
   ]);
 });
 
-test('SIGTERM ends it in order: polls answered, records stored, deliveries committed, consumers handed over, nothing reset', async () => {
+test('SIGTERM ends it in order: polls answered, records stored, what was received committed, consumers handed over, nothing reset', async () => {
   const bridge = new BridgeProcess(directory, ['--config', configFile(VALID)], { BOOTSTRAP: inject('kafkaBootstrap') });
   const url = await bridge.url();
   await until('it is ready', async () => (await fetch(`${url}/ready`)).status === 200);
@@ -97,18 +97,19 @@ test('SIGTERM ends it in order: polls answered, records stored, deliveries commi
   const poll = await waiting;
   // Everything that was produced so far, or nothing: but an answer.
   expect(poll.status).toBe(200);
-  const polled = (await poll.json()) as unknown[];
+  expect(await poll.json()).toBeInstanceOf(Array);
   expect(await bridge.exitCode()).toBe(0);
   await producing.finished;
   expect(producing.errors.filter((code) => code !== 'ECONNREFUSED')).toEqual([]);
-  expect(await kafka.committed(group, topic)).toEqual([1 + polled.length]);
+  // The client did not come again, so nobody says that it received this answer: it comes again elsewhere.
+  expect(await kafka.committed(group, topic)).toEqual([1]);
   // The group keeps the member, for the bridge that goes on with it.
   expect(await kafka.members(group)).toEqual(['c']);
   const [end] = await kafka.admin.fetchTopicOffsets(topic);
   expect(Number(end?.high)).toBe(1 + producing.storedCount);
-  expect(
-    bridge.log.map(({ msg }) => msg).filter((msg) => msg !== 'bridge ready' && msg !== 'session log read'),
-  ).toEqual([
+  // On a Kafka that nobody used the session log's topic is just being made.
+  const ofTheStart = ['bridge ready', 'session log read', 'session log not readable'];
+  expect(bridge.log.map(({ msg }) => String(msg)).filter((msg) => !ofTheStart.includes(msg))).toEqual([
     'bridge started',
     'consumer created',
     'consumer created',

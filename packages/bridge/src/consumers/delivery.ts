@@ -36,6 +36,17 @@ export class DeliveryLog {
     this.#last = undefined;
   }
 
+  /** Whether nothing says that the last answer was received. */
+  get isUnconfirmed(): boolean {
+    return this.#last !== undefined;
+  }
+
+  /** The last answer, unless it was received, comes again. */
+  takeBack(): void {
+    if (this.#last !== undefined) this.#partitions.rewind(this.#last);
+    this.#last = undefined;
+  }
+
   /** Errors: what `deliver` throws; positions stay then. */
   async deliver(reader: RecordReader, deliver: Deliver): Promise<void> {
     const writing = this.#deliver(reader, deliver);

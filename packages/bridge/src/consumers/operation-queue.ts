@@ -1,7 +1,7 @@
 /** Runs the operations of one consumer one after another, and knows since when there was none. */
 
 export class OperationQueue {
-  /** Called before each operation. */
+  /** Called before each operation of the client. */
   readonly #onNext: () => void;
   #last: Promise<unknown> = Promise.resolve();
   #runningCount = 0;
@@ -21,11 +21,14 @@ export class OperationQueue {
     this.#touchedAtMs = performance.now();
   }
 
-  /** Settles like the operation, which begins when all that came before it are over. */
-  run<T>(operation: () => T | Promise<T>): Promise<T> {
+  /**
+   * Settles like the operation, which begins when all that came before it are over. `isClients`: the client asks for it,
+   * so it has come again; default true.
+   */
+  run<T>(operation: () => T | Promise<T>, { isClients = true }: { isClients?: boolean } = {}): Promise<T> {
     this.#runningCount += 1;
     const result = this.#last.then(() => {
-      this.#onNext();
+      if (isClients) this.#onNext();
       return operation();
     });
     const onEnd = (): void => {

@@ -145,11 +145,12 @@ export class ConsumerRegistry {
     if (this.#ending.has(key)) throw new BridgeError('consumerNotFound');
     const held = this.#sessions.get(key);
     if (this.#isStopping) {
+      held?.session.received();
       await held?.releasing;
       throw new BridgeError(sender.via === 'gateway' ? 'misdirected' : 'shuttingDown');
     }
     if (held !== undefined && sender.via === 'gateway' && sender.releaseReason !== undefined) {
-      await this.#release(held);
+      await this.#release(held, { isClients: true });
       throw new BridgeError('misdirected');
     }
     const startedAtMs = performance.now();
@@ -192,12 +193,12 @@ export class ConsumerRegistry {
     if (decision.kind !== 'keep') this.#lose(held, decision);
   }
 
-  /** Gives every session up, for other bridges: what was delivered is committed, and waiting polls answer now. */
+  /** Gives every session up, for other bridges: what was received is committed, and waiting polls answer now. */
   async close(): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#timer);
     this.#upkeep.close();
-    await Promise.all([...this.#sessions.values()].map((held) => this.#release(held)));
+    await Promise.all([...this.#sessions.values()].map((held) => this.#release(held, { isClients: false })));
   }
 
   async #adopt(claim: OwnedClaim): Promise<void> {
@@ -245,15 +246,15 @@ export class ConsumerRegistry {
     }
   }
 
-  #release(held: HeldSession): Promise<void> {
-    held.releasing ??= this.#releaseOnce(held);
+  #release(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
+    held.releasing ??= this.#releaseOnce(held, reason);
     return held.releasing;
   }
 
-  async #releaseOnce(held: HeldSession): Promise<void> {
+  async #releaseOnce(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
     const { session, ownership } = held;
     try {
-      await session.release(() => this.#adoption.release(ownership.claim, this.#limits()));
+      await session.release(() => this.#adoption.release(ownership.claim, this.#limits()), reason);
       this.#dependencies.log.info({ ...session.identity }, 'consumer released');
     } catch {
       // It ended meanwhile.

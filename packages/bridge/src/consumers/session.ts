@@ -55,6 +55,8 @@ export interface PollRequest {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
+/** A client that reads on asks again within milliseconds; who does not is not waited for. */
+const RECEIVED_TIMEOUT_MS = 300;
 /** Records that are there wait so long for the word that this bridge may answer them. */
 const CONFIRM_TIMEOUT_MS = 2000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
@@ -79,6 +81,7 @@ export class Session {
   readonly #ownership: SessionOwnership;
   readonly #seeks: Seeks;
   #isReleasingPolls = false;
+  readonly #received = Promise.withResolvers<void>();
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
@@ -311,19 +314,38 @@ export class Session {
   }
 
   /**
-   * Gives it up in order, for another bridge: what was delivered is committed, and the group keeps the member. `write`
-   * tells the others, and is the last thing that is done in its name. Errors: those of `write`.
+   * Gives it up in order, for another bridge: what the client received is committed, and the group keeps the member.
+   * `write` tells the others, and is the last thing that is done in its name. `isClients`: the client's own request asks
+   * for it, which says that its last answer was received; else that is waited for a little (see {@link received}), and an
+   * answer that nobody says was received comes again. Errors: those of `write`.
    */
-  async release(write: () => Promise<void>): Promise<void> {
+  async release(write: () => Promise<void>, { isClients }: { isClients: boolean }): Promise<void> {
     this.#isReleasingPolls = true;
     this.#waiting?.abort();
-    await this.#operations.run(async () => {
-      this.#checkAlive();
-      await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
-      this.#handOver({ kind: 'released' });
-      await this.#fetcher.close();
-      await write();
-    });
+    if (!isClients) await this.#operations.run(() => this.#untilReceived(), { isClients });
+    await this.#operations.run(
+      async () => {
+        this.#checkAlive();
+        // A gateway that turned away from this bridge may have dropped what was written to it.
+        this.#deliveries.takeBack();
+        await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
+        this.#handOver({ kind: 'released' });
+        await this.#fetcher.close();
+        await write();
+      },
+      { isClients },
+    );
+  }
+
+  /** The client came again while this is being given up: it has its last answer. */
+  received(): void {
+    this.#deliveries.confirm();
+    this.#received.resolve();
+  }
+
+  async #untilReceived(): Promise<void> {
+    if (!this.#deliveries.isUnconfirmed) return;
+    await bounded(this.#received.promise, within(RECEIVED_TIMEOUT_MS, this.#end.signal)).catch(() => {});
   }
 
   #handOver(state: EndedState): void {

@@ -28,6 +28,8 @@ export interface RegionPorts {
 export interface StackPorts {
   tier1: number;
   tier1Admin: number;
+  /** Of a second tier-1 gateway, if there is to be one. */
+  secondTier1?: { gateway: number; admin: number };
   regions: Record<RegionName, RegionPorts>;
   /** Two a broker: clients, then controller. */
   kafka: number[];
@@ -47,9 +49,13 @@ export function defaultPorts(brokerCount: 1 | 3, portBase: number = DEFAULT_PORT
   };
 }
 
-/** Free ports for a whole stack, for tests. */
-export async function findStackPorts(brokerCount: 1 | 3): Promise<StackPorts> {
-  const free = await findFreePorts(2 + 3 * REGION_NAMES.length + PORTS_PER_BROKER * brokerCount);
+/** Free ports for a whole stack, for tests and chaos. */
+export async function findStackPorts(
+  brokerCount: 1 | 3,
+  { hasSecondTier1 = false }: { hasSecondTier1?: boolean } = {},
+): Promise<StackPorts> {
+  const tier1PortCount = hasSecondTier1 ? 4 : 2;
+  const free = await findFreePorts(tier1PortCount + 3 * REGION_NAMES.length + PORTS_PER_BROKER * brokerCount);
   const take = (): number => {
     const port = free.shift();
     if (port === undefined) throw new TypeError('too few ports were asked for');
@@ -59,6 +65,7 @@ export async function findStackPorts(brokerCount: 1 | 3): Promise<StackPorts> {
   return {
     tier1: take(),
     tier1Admin: take(),
+    ...(hasSecondTier1 ? { secondTier1: { gateway: take(), admin: take() } } : {}),
     regions: { east: takeRegion(), west: takeRegion() },
     kafka: Array.from({ length: PORTS_PER_BROKER * brokerCount }, take),
   };
@@ -81,6 +88,12 @@ export function describePorts(ports: StackPorts): { port: number; purpose: strin
   return [
     { port: ports.tier1, purpose: 'the tier-1 gateway' },
     { port: ports.tier1Admin, purpose: "the tier-1 gateway's admin API" },
+    ...(ports.secondTier1 === undefined
+      ? []
+      : [
+          { port: ports.secondTier1.gateway, purpose: 'the second tier-1 gateway' },
+          { port: ports.secondTier1.admin, purpose: "the second tier-1 gateway's admin API" },
+        ]),
     ...REGION_NAMES.flatMap((region) => [
       { port: ports.regions[region].gateway, purpose: `the ${region} gateway` },
       { port: ports.regions[region].gatewayAdmin, purpose: `the ${region} gateway's admin API` },

@@ -18,8 +18,17 @@ export interface ProgramContext {
   configDirectory: string;
   logDirectory: string;
   env: Readonly<Record<string, string>>;
+  /** Of regions that are not reached on loopback. */
+  regionHosts?: Readonly<Partial<Record<RegionName, RegionHost>>> | undefined;
   reaper: Reaper;
   onEvent: (event: ProcessEvent) => void;
+}
+
+/** Where a region runs. */
+export interface RegionHost {
+  address: string;
+  /** The first words of the command line of each of its programs. */
+  commandPrefix: readonly [string, ...string[]];
 }
 
 /** A gateway also has an admin API, on a port of its own. */
@@ -33,44 +42,70 @@ export class Gateway extends Service {
 }
 
 export function tier1Gateway(context: ProgramContext): Gateway {
-  return gateway('tier-1 gateway', 'tier1', { port: context.ports.tier1, admin: context.ports.tier1Admin }, context);
+  const ports = { port: context.ports.tier1, admin: context.ports.tier1Admin };
+  return gateway({ name: 'tier-1 gateway', file: 'tier1', ...ports }, context);
+}
+
+/** Another process of the same YAML, on ports of its own. */
+export function secondTier1Gateway(ports: { gateway: number; admin: number }, context: ProgramContext): Gateway {
+  const { gateway: port, admin } = ports;
+  return gateway(
+    { name: 'second tier-1 gateway', file: 'tier1', log: 'second-tier1', port, admin },
+    { ...context, env: { ...context.env, ...tier1Environment(port, admin) } },
+  );
 }
 
 export function regionGateway(region: RegionName, context: ProgramContext): Gateway {
-  const ports = context.ports.regions[region];
-  return gateway(`${region} gateway`, `${region}-gateway`, { port: ports.gateway, admin: ports.gatewayAdmin }, context);
+  const { gateway: port, gatewayAdmin: admin } = context.ports.regions[region];
+  const host = context.regionHosts?.[region];
+  return gateway({ name: `${region} gateway`, file: `${region}-gateway`, port, admin, host }, context);
 }
 
-function gateway(
-  name: string,
-  file: string,
-  { port, admin }: { port: number; admin: number },
-  context: ProgramContext,
-): Gateway {
-  const adminUrl = `http://${LAB_HOST}:${admin}`;
+interface GatewaySpec extends ProgramSpec {
+  port: number;
+  admin: number;
+}
+
+function gateway(spec: GatewaySpec, context: ProgramContext): Gateway {
+  const { port, admin, host } = spec;
+  const address = host?.address ?? LAB_HOST;
+  const adminUrl = `http://${address}:${admin}`;
   return new Gateway(adminUrl, {
-    ...program(name, file, GATEWAY_PROGRAM, context),
-    url: `http://${LAB_HOST}:${port}`,
+    ...program(spec, GATEWAY_PROGRAM, context),
+    url: `http://${address}:${port}`,
     readyUrl: `${adminUrl}/ready`,
   });
 }
 
 export function regionBridge(region: RegionName, context: ProgramContext): Service {
-  const url = `http://${LAB_HOST}:${context.ports.regions[region].bridge}`;
+  const host = context.regionHosts?.[region];
+  const url = `http://${host?.address ?? LAB_HOST}:${context.ports.regions[region].bridge}`;
   return new Service({
-    ...program(`${region} bridge`, `${region}-bridge`, BRIDGE_PROGRAM, context),
+    ...program({ name: `${region} bridge`, file: `${region}-bridge`, host }, BRIDGE_PROGRAM, context),
     url,
     readyUrl: `${url}/ready`,
   });
 }
 
-function program(name: string, file: string, main: string, context: ProgramContext) {
+interface ProgramSpec {
+  name: string;
+  /** Its YAML, without the extension. */
+  file: string;
+  /** Its log, without the extension; default: as the YAML. */
+  log?: string;
+  /** Default: loopback, without further words. */
+  host?: RegionHost | undefined;
+}
+
+function program({ name, file, log = file, host }: ProgramSpec, main: string, context: ProgramContext) {
+  const [command, ...args] =
+    host === undefined ? ([process.execPath] as const) : ([...host.commandPrefix, process.execPath] as const);
   return {
     name,
-    command: process.execPath,
-    args: [main, '--config', join(context.configDirectory, `${file}.yaml`)],
+    command,
+    args: [...args, main, '--config', join(context.configDirectory, `${file}.yaml`)],
     env: context.env,
-    logFile: join(context.logDirectory, `${file}.log`),
+    logFile: join(context.logDirectory, `${log}.log`),
     reaper: context.reaper,
     onEvent: context.onEvent,
   };
@@ -80,8 +115,7 @@ function program(name: string, file: string, main: string, context: ProgramConte
 export function programEnvironment(ports: StackPorts, bootstrap: string): Record<string, string> {
   const { east, west } = ports.regions;
   return {
-    TIER1_PORT: String(ports.tier1),
-    TIER1_ADMIN_PORT: String(ports.tier1Admin),
+    ...tier1Environment(ports.tier1, ports.tier1Admin),
     EAST_GATEWAY_PORT: String(east.gateway),
     EAST_GATEWAY_ADMIN_PORT: String(east.gatewayAdmin),
     EAST_BRIDGE_PORT: String(east.bridge),
@@ -90,6 +124,10 @@ export function programEnvironment(ports: StackPorts, bootstrap: string): Record
     WEST_BRIDGE_PORT: String(west.bridge),
     ...brokerVariables(bootstrap),
   };
+}
+
+function tier1Environment(port: number, adminPort: number): Record<string, string> {
+  return { TIER1_PORT: String(port), TIER1_ADMIN_PORT: String(adminPort) };
 }
 
 /** The YAML lists a fixed number of brokers: fewer are named repeatedly, and of more the first will do. */

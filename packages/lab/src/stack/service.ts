@@ -65,9 +65,19 @@ export class Service {
     await this.#process?.kill();
   }
 
-  /** SIGTERM, then SIGKILL after a grace; `start` works again afterwards. */
-  async stop(): Promise<void> {
-    await this.#process?.stop();
+  /** SIGTERM, then SIGKILL after `graceMs` (default 5,000); `start` works again afterwards. */
+  async stop(graceMs?: number): Promise<void> {
+    await this.#process?.stop(graceMs);
+  }
+
+  /** SIGSTOP: it accepts connections and does nothing, until `thaw`. */
+  freeze(): void {
+    this.#process?.signal('SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#process?.signal('SIGCONT');
   }
 
   /** Stops it for good, also in the middle of a start. */

@@ -9,8 +9,10 @@ import {
   type Gateway,
   type ProgramContext,
   programEnvironment,
+  type RegionHost,
   regionBridge,
   regionGateway,
+  secondTier1Gateway,
   tier1Gateway,
 } from './programs.ts';
 import { REGION_NAMES, type RegionName } from './regions.ts';
@@ -40,6 +42,8 @@ export interface StackOptions {
   brokerCount?: 1 | 3 | undefined;
   /** Broker properties on top of the lab's. */
   kafkaProperties?: Readonly<Record<string, string>> | undefined;
+  /** Regions that run elsewhere than on loopback. */
+  regionHosts?: Readonly<Partial<Record<RegionName, RegionHost>>> | undefined;
   /** For gateways and bridges, on top of this process's own. */
   env?: Readonly<Record<string, string>> | undefined;
   onEvent?: ((event: StackEvent) => void) | undefined;
@@ -112,13 +116,14 @@ async function startOrUseKafka({ options, ports, directory, reaper }: StackParts
 export class Stack {
   readonly kafka: KafkaCluster;
   readonly tier1: Gateway;
+  /** There if the ports name it. */
+  readonly secondTier1: Gateway | undefined;
   readonly regions: Readonly<Record<RegionName, Region>>;
   readonly ports: StackPorts;
   /** Absolute. */
   readonly configDirectory: string;
   readonly directory: StackDirectory;
   readonly #reaper: Reaper;
-  readonly #services: readonly Service[];
   #isUp = false;
   #closing: Promise<void> | undefined;
 
@@ -133,6 +138,7 @@ export class Stack {
       ports,
       configDirectory: this.configDirectory,
       logDirectory: directory.logs,
+      regionHosts: options.regionHosts,
       env: { ...options.env, ...programEnvironment(ports, kafka.bootstrap) },
       reaper,
       onEvent: (event) => options.onEvent?.(event),
@@ -143,7 +149,17 @@ export class Stack {
     });
     this.regions = { east: region('east'), west: region('west') };
     this.tier1 = tier1Gateway(context);
-    this.#services = [this.tier1, ...this.#regionGateways(), ...this.#bridges()];
+    this.secondTier1 = ports.secondTier1 && secondTier1Gateway(ports.secondTier1, context);
+  }
+
+  /** The tier-1 gateways, one or two. */
+  get tier1s(): Gateway[] {
+    return this.secondTier1 === undefined ? [this.tier1] : [this.tier1, this.secondTier1];
+  }
+
+  /** Everything but Kafka, the front first. */
+  get services(): Service[] {
+    return [...this.tier1s, ...this.#regionGateways(), ...this.#bridges()];
   }
 
   /** For {@link startStack}: everything but Kafka, side by side. */
@@ -151,7 +167,7 @@ export class Stack {
     await allOrNone(
       [
         () => ensureTopics(this.kafka.bootstrap, TOPICS),
-        ...this.#services.map((service) => (serviceSignal: AbortSignal) => service.start(serviceSignal)),
+        ...this.services.map((service) => (serviceSignal: AbortSignal) => service.start(serviceSignal)),
       ],
       signal,
     );
@@ -190,7 +206,7 @@ export class Stack {
   async #close(): Promise<void> {
     this.#isUp = false;
     this.directory.removeStackFile();
-    await this.tier1.close();
+    await Promise.all(this.tier1s.map((gateway) => gateway.close()));
     await Promise.all(this.#regionGateways().map((gateway) => gateway.close()));
     await Promise.all(this.#bridges().map((bridge) => bridge.close()));
     await this.kafka.stop();

@@ -12,7 +12,6 @@ const GOOD: LedgerSummary = {
   delivered: 800,
   duplicates: 0,
   clientErrors: 0,
-  recreations: 1,
   longestGapMs: 412,
   durationMs: 40_012,
   deliveredTo: { 'consumer-1': 390, 'consumer-2': 410 },
@@ -29,17 +28,17 @@ const GOOD: LedgerSummary = {
 
 test('the live line, while a region is down', () => {
   const regions = { east: 'down', west: 'up' } as const;
-  expect(formatLiveLine(12_040, { ...GOOD, recreations: 0 }, { regions, paint: plain, columns: 120 })).toBe(
+  expect(formatLiveLine(12_040, GOOD, { regions, paint: plain, columns: 120 })).toBe(
     '12 s  produced 800  acknowledged 800  delivered 800  duplicates 0  errors 0  gap 0.4 s  east ○ west ●',
   );
   expect(formatLiveLine(12_040, { ...GOOD, clientErrors: 3 }, { regions, paint: marked, columns: 120 })).toMatch(
-    /<red>errors 3 {2}re-created 1 .* east <red>○ west <green>●$/,
+    /<red>errors 3.* east <red>○ west <green>●$/,
   );
 });
 
 test('the live line fits a terminal of 80 columns, regions and all', () => {
   const regions = { east: 'restoring', west: 'up' } as const;
-  const counts = { ...GOOD, produced: 12_000, acknowledged: 12_000, delivered: 11_999, recreations: 0 };
+  const counts = { ...GOOD, produced: 12_000, acknowledged: 12_000, delivered: 11_999 };
   const line = formatLiveLine(600_000, counts, { regions, paint: plain, columns: 80 });
   expect(line).toBe('600 s sent 12000 acked 12000 got 11999 dup 0 err 0 gap 0.4 s east ◐ west ●');
   expect(line.length).toBeLessThan(80);
@@ -58,7 +57,6 @@ test('the table at the end', () => {
     '  lost                    0   Kafka holds all 800, read back with another client',
     '  client errors           2',
     '    poll                  2   HTTP 502: No region is available.',
-    '  re-created              1   consumers that got 404 and began anew',
     '  longest gap         0.4 s   without any delivery',
     '  produce latency     12 ms   p99; at most 1.2 s',
     '',

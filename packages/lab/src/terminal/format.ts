@@ -4,7 +4,8 @@ import { LabError } from '../errors.ts';
 import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { Stack } from '../stack/stack.ts';
-import type { ClientErrorCount, LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
+import type { ClientErrorCount } from '../traffic/books.ts';
+import type { LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
 /** Colours a text, or not. */
@@ -119,7 +120,6 @@ export function formatLiveLine(
       `${words.delivered} ${counts.delivered}`,
       `${words.duplicates} ${counts.duplicates}`,
       counts.clientErrors > 0 ? paintLine('red', errors) : errors,
-      ...(counts.recreations > 0 ? [`${words.recreated} ${counts.recreations}`] : []),
       `gap ${seconds(counts.longestGapMs)}`,
       formatRegions(regions, paintLine),
     ].join(words.separator);
@@ -134,7 +134,6 @@ const LONG_WORDS = {
   delivered: 'delivered',
   duplicates: 'duplicates',
   errors: 'errors',
-  recreated: 're-created',
   separator: '  ',
 };
 
@@ -144,7 +143,6 @@ const SHORT_WORDS: typeof LONG_WORDS = {
   delivered: 'got',
   duplicates: 'dup',
   errors: 'err',
-  recreated: 'anew',
   separator: ' ',
 };
 
@@ -170,7 +168,6 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
       String(error.count),
       errorRemark(error),
     ]),
-    ['re-created', String(summary.recreations), recreationsRemark(summary)],
     ['longest gap', seconds(summary.longestGapMs), 'without any delivery'],
     ['produce latency', `${Math.round(summary.produceP99Ms)} ms`, `p99; at most ${milliseconds(summary.produceMaxMs)}`],
   ];
@@ -211,10 +208,6 @@ function lostRemark({ acknowledged, undelivered, notStored }: LedgerSummary): st
 
 function errorRemark({ kind, message }: ClientErrorCount): string {
   return message === undefined ? kind : `${kind}: ${message}`;
-}
-
-function recreationsRemark({ recreations }: LedgerSummary): string | undefined {
-  return recreations > 0 ? 'consumers that got 404 and began anew' : undefined;
 }
 
 /** What the numbers come to; `isGood` decides the exit code of a run that ended by itself. */

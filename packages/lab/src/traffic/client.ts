@@ -19,18 +19,34 @@ export type Answer =
   | { kind: 'failed'; reason: string };
 
 export class HttpClient {
-  readonly #origin: string;
+  readonly #origins: readonly string[];
+  #origin: string;
   readonly #agent = new Agent({ headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
 
-  constructor(origin: string) {
-    this.#origin = origin;
+  /** With several origins a refused connection makes the client use the next, as one behind two addresses would. */
+  constructor(origins: string | readonly [string, ...string[]]) {
+    this.#origins = typeof origins === 'string' ? [origins] : origins;
+    this.#origin = typeof origins === 'string' ? origins : origins[0];
   }
 
-  async send({ method, path, headers, body }: ClientRequest): Promise<Answer> {
+  async send(request: ClientRequest): Promise<Answer> {
+    let origin = this.#origin;
+    let answer = await this.#sendTo(origin, request);
+    for (let others = this.#origins.length - 1; others > 0 && isRefused(answer); others -= 1) {
+      const next = this.#origins[(this.#origins.indexOf(origin) + 1) % this.#origins.length] ?? origin;
+      // Another request may have gone ahead already.
+      if (this.#origin === origin) this.#origin = next;
+      origin = next;
+      answer = await this.#sendTo(origin, request);
+    }
+    return answer;
+  }
+
+  async #sendTo(origin: string, { method, path, headers, body }: ClientRequest): Promise<Answer> {
     const sentAtMs = performance.now();
     try {
       const response = await this.#agent.request({
-        origin: this.#origin,
+        origin,
         method,
         path,
         headers: headers ?? {},
@@ -65,8 +81,14 @@ export function describeRefusal(answer: Answer): { kind: string; message: string
   return { kind: `HTTP ${answer.status}`, message: typeof message === 'string' ? message : undefined };
 }
 
+const REFUSED = 'connection refused';
+
+function isRefused(answer: Answer): boolean {
+  return answer.kind === 'failed' && answer.reason === REFUSED;
+}
+
 const FAILURES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
+  ECONNREFUSED: REFUSED,
   ECONNRESET: 'connection lost',
   EPIPE: 'connection lost',
   UND_ERR_SOCKET: 'connection lost',

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HttpClient } from './client.ts';
-import { Consumer } from './consumer.ts';
+import { Consumer, type Reading } from './consumer.ts';
 import { Ledger } from './ledger.ts';
 import { Producer, produceFailure } from './producer.ts';
 
@@ -49,8 +49,8 @@ function newLedger(recordCount: number): Ledger {
   return ledger;
 }
 
-function newConsumer(ledger: Ledger): Consumer {
-  return new Consumer({ client, ledger, topic: 't', group: 'g', name: 'c', runId: 'r' });
+function newConsumer(ledger: Ledger, reading?: Reading): Consumer {
+  return new Consumer({ client, books: ledger, topic: 't', group: 'g', name: 'c', runId: 'r', reading });
 }
 
 /** A poll's answer with these records of the run, and one of somebody else. */
@@ -74,23 +74,80 @@ test('a consumer creates itself, subscribes, counts the records of its run, and 
   await consumer.stop();
   expect(seen.slice(0, 4)).toEqual([CREATE, SUBSCRIBE, POLL, POLL]);
   expect(seen.at(-1)).toBe(DELETE);
-  expect(ledger.summarize()).toMatchObject({ clientErrors: 0, recreations: 0, deliveredTo: { c: expect.any(Number) } });
+  expect(ledger.summarize()).toMatchObject({ clientErrors: 0, deliveredTo: { c: expect.any(Number) } });
 });
 
-test('a consumer that nobody knows any more begins anew, which is counted and is no error', async () => {
+test('a consumer that nobody knows is an error of the client, which does not create it again', async () => {
+  const unknown = { status: 404, body: { error_code: 404, message: 'not found' } };
   script = {
-    [CREATE]: [{ status: 200 }, { status: 409 }],
+    [CREATE]: [{ status: 200 }],
     [SUBSCRIBE]: [{ status: 204 }],
-    [POLL]: [records(1), { status: 404, body: { error_code: 404 } }, records(2)],
-    [DELETE]: [{ status: 404 }],
+    [POLL]: [records(1), unknown, records(2)],
+    [DELETE]: [unknown],
   };
   const ledger = newLedger(2);
   const consumer = newConsumer(ledger);
   consumer.start();
   await vi.waitUntil(() => ledger.counts().delivered === 2);
   await consumer.stop();
-  expect(seen.slice(0, 7)).toEqual([CREATE, SUBSCRIBE, POLL, POLL, CREATE, SUBSCRIBE, POLL]);
-  expect(ledger.summarize()).toMatchObject({ clientErrors: 0, recreations: 1 });
+  expect(seen.filter((request) => request === CREATE)).toHaveLength(1);
+  expect(ledger.summarize().errors).toEqual([
+    { operation: 'poll', kind: 'HTTP 404', message: 'not found', count: 1 },
+    { operation: 'deleteConsumer', kind: 'HTTP 404', message: 'not found', count: 1 },
+  ]);
+});
+
+test('a consumer that commits by itself does so after each poll that brought something', async () => {
+  const commit = 'POST /consumers/g/instances/c/offsets';
+  script = {
+    [CREATE]: [{ status: 200 }],
+    [SUBSCRIBE]: [{ status: 204 }],
+    [POLL]: [records(1), records(), records(2)],
+    [commit]: [{ status: 204 }],
+    [DELETE]: [{ status: 204 }],
+  };
+  const ledger = newLedger(2);
+  const consumer = newConsumer(ledger, { kind: 'manualCommit' });
+  consumer.start();
+  await vi.waitUntil(() => seen.filter((request) => request === commit).length >= 2);
+  await consumer.stop();
+  expect(seen.slice(0, 7)).toEqual([CREATE, SUBSCRIBE, POLL, commit, POLL, POLL, commit]);
+  expect(ledger.counts().clientErrors).toBe(0);
+});
+
+test('a consumer that chooses its partitions assigns them and seeks before it polls', async () => {
+  const path = '/consumers/g/instances/c';
+  script = {
+    [CREATE]: [{ status: 200 }],
+    [`POST ${path}/assignments`]: [{ status: 204 }],
+    [`POST ${path}/positions/beginning`]: [{ status: 204 }],
+    [POLL]: [records(1)],
+    [DELETE]: [{ status: 204 }],
+  };
+  const ledger = newLedger(1);
+  const consumer = newConsumer(ledger, { kind: 'assigned', partitions: [0, 1] });
+  consumer.start();
+  await consumer.joined;
+  await consumer.stop();
+  expect(seen.slice(0, 4)).toEqual([CREATE, `POST ${path}/assignments`, `POST ${path}/positions/beginning`, POLL]);
+  expect(ledger.counts().clientErrors).toBe(0);
+});
+
+test('a client of two addresses whose connection is refused uses the other one', async () => {
+  script = { 'GET /': [{ status: 200 }] };
+  const { port } = server.address() as AddressInfo;
+  const gone = createServer().listen(0, '127.0.0.1');
+  await once(gone, 'listening');
+  const gonePort = (gone.address() as AddressInfo).port;
+  gone.close();
+  await once(gone, 'close');
+  const careful = new HttpClient([`http://127.0.0.1:${gonePort}`, `http://127.0.0.1:${port}`]);
+  try {
+    expect(await careful.send({ method: 'GET', path: '/' })).toMatchObject({ kind: 'answered', status: 200 });
+    expect(await careful.send({ method: 'GET', path: '/' })).toMatchObject({ kind: 'answered', status: 200 });
+  } finally {
+    await careful.close();
+  }
 });
 
 test('a poll that fails is an error of the client, and the consumer goes on', async () => {
@@ -120,7 +177,14 @@ test('a produce request that fails is never repeated: its record stays unacknowl
   const stored = { status: 200, body: { offsets: [{ partition: 0, offset: 7 }] } };
   script = { 'POST /topics/t': [stored, { status: 503 }, 'hang up', stored] };
   const ledger = newLedger(0);
-  const producer = new Producer({ client, ledger, topic: 't', runId: 'r', recordsPerSecond: 100, maxInFlight: 1 });
+  const producer = new Producer({
+    client,
+    books: ledger,
+    topic: 't',
+    runId: 'r',
+    recordsPerSecond: 100,
+    maxInFlight: 1,
+  });
   producer.start();
   await vi.waitUntil(() => ledger.counts().acknowledged >= 2);
   await producer.stop();

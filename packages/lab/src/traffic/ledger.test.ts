@@ -52,12 +52,10 @@ describe('what is counted', () => {
     ledger.clientError({ operation: 'send', kind: 'HTTP 503' });
     ledger.clientError({ operation: 'send', kind: 'HTTP 503' });
     ledger.clientError({ operation: 'poll', kind: 'timeout' });
-    ledger.recreated();
     expect(ledger.summarize()).toMatchObject({
       clientErrors: 3,
       produceErrors: 2,
       consumerErrors: 1,
-      recreations: 1,
       errors: [
         { operation: 'send', kind: 'HTTP 503', count: 2 },
         { operation: 'poll', kind: 'timeout', count: 1 },

@@ -1,21 +1,13 @@
 /** The books of one run: what was acknowledged, what was delivered to whom, and what a client had to notice. */
 
-/** The requests of the lab's clients, by the API's operation names. */
-export type ClientOperation = 'send' | 'createConsumer' | 'subscribe' | 'poll' | 'deleteConsumer';
-
-/** A request that failed for the client. */
-export interface ClientError {
-  operation: ClientOperation;
-  /** `HTTP 503`, `connection refused`. */
-  kind: string;
-  /** What the answer said, if it said something. */
-  message?: string | undefined;
-}
-
-/** How many of one operation and kind, with the message of the first. */
-export interface ClientErrorCount extends ClientError {
-  count: number;
-}
+import {
+  type ClientError,
+  type ClientErrorCount,
+  type ConsumerBooks,
+  type Delivery,
+  ErrorCounts,
+  type ProducerBooks,
+} from './books.ts';
 
 /** Cheap to read: for the line that is shown while the traffic runs. */
 export interface LedgerCounts {
@@ -26,7 +18,6 @@ export interface LedgerCounts {
   /** Deliveries of a record that had been delivered before. */
   duplicates: number;
   clientErrors: number;
-  recreations: number;
   /** Longest time without any delivery, from the first delivery to the end of the traffic. */
   longestGapMs: number;
 }
@@ -48,7 +39,7 @@ export interface LedgerSummary extends LedgerCounts {
   produceMaxMs: number;
 }
 
-export class Ledger {
+export class Ledger implements ProducerBooks, ConsumerBooks {
   readonly #now: () => number;
   #startedAtMs: number;
   #endedAtMs: number | undefined;
@@ -57,13 +48,12 @@ export class Ledger {
   #delivered = 0;
   #duplicates = 0;
   #undelivered = 0;
-  #recreations = 0;
   /** By record number, from 1. */
   readonly #isAcknowledged: boolean[] = [];
   readonly #deliveryCounts: number[] = [];
   readonly #latenciesMs: number[] = [];
   readonly #deliveredTo = new Map<string, number>();
-  readonly #errors = new Map<string, ClientErrorCount>();
+  readonly #errors = new ErrorCounts();
   #lastDeliveryAtMs: number | undefined;
   #longestGapMs = 0;
   #stored: ReadonlyMap<number, number> | undefined;
@@ -110,16 +100,15 @@ export class Ledger {
     this.#lastDeliveryAtMs = this.#now();
   }
 
-  clientError(error: ClientError): void {
-    const key = `${error.operation} ${error.kind}`;
-    const entry = this.#errors.get(key);
-    if (entry === undefined) this.#errors.set(key, { ...error, count: 1 });
-    else entry.count += 1;
+  /** A client creates its consumer once; what it creates again would be an error of another request before. */
+  creating(): void {}
+
+  delivered(consumer: string, deliveries: readonly Delivery[]): void {
+    for (const { record } of deliveries) this.deliver(record, consumer);
   }
 
-  /** A consumer had to be created again because nobody knew it any more. */
-  recreated(): void {
-    this.#recreations += 1;
+  clientError(error: ClientError): void {
+    this.#errors.add(error);
   }
 
   /** No more records are produced; deliveries after this do not count as gaps. */
@@ -145,16 +134,14 @@ export class Ledger {
       acknowledged: this.#acknowledged,
       delivered: this.#delivered,
       duplicates: this.#duplicates,
-      clientErrors: sum([...this.#errors.values()].map((error) => error.count)),
-      recreations: this.#recreations,
+      clientErrors: this.#errors.total(),
       longestGapMs: this.#gapUntilNow(),
     };
   }
 
   summarize(): LedgerSummary {
     const counts = this.counts();
-    const errors = [...this.#errors.values()];
-    const produceErrors = sum(errors.filter((error) => error.operation === 'send').map((error) => error.count));
+    const produceErrors = this.#errors.total(({ operation }) => operation === 'send');
     const latenciesMs = this.#latenciesMs.toSorted((a, b) => a - b);
     const stored = this.#stored;
     let lost = 0;
@@ -171,7 +158,7 @@ export class Ledger {
       deliveredTo: Object.fromEntries([...this.#deliveredTo].sort(([a], [b]) => a.localeCompare(b))),
       produceErrors,
       consumerErrors: counts.clientErrors - produceErrors,
-      errors,
+      errors: this.#errors.list(),
       lost,
       undelivered: this.#undelivered,
       notStored: stored === undefined ? undefined : notStored,
@@ -185,10 +172,6 @@ export class Ledger {
     if (this.#lastDeliveryAtMs === undefined || this.#endedAtMs !== undefined) return this.#longestGapMs;
     return Math.max(this.#longestGapMs, this.#now() - this.#lastDeliveryAtMs);
   }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** Nearest rank: the smallest value that `ratio` of all values do not exceed; 0 for no values. */

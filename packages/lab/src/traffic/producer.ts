@@ -1,11 +1,11 @@
 /** Produces numbered records at a steady rate, one request each, and never repeats a request. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
+import type { ProducerBooks } from './books.ts';
 import { type Answer, describeRefusal, type HttpClient } from './client.ts';
-import type { Ledger } from './ledger.ts';
 
 export interface ProducerOptions {
   client: HttpClient;
-  ledger: Ledger;
+  books: ProducerBooks;
   topic: string;
   /** Tells the records of this run from those of others in the same topic. */
   runId: string;
@@ -35,12 +35,12 @@ export class Producer {
 
   #produceNext(): void {
     if (this.#inFlight.size >= this.#options.maxInFlight) return;
-    const request = this.#produce(this.#options.ledger.nextRecord()).finally(() => this.#inFlight.delete(request));
+    const request = this.#produce(this.#options.books.nextRecord()).finally(() => this.#inFlight.delete(request));
     this.#inFlight.add(request);
   }
 
   async #produce(record: number): Promise<void> {
-    const { client, ledger, topic, runId } = this.#options;
+    const { client, books, topic, runId } = this.#options;
     const answer = await client.send({
       method: 'POST',
       path: `/topics/${encodeURIComponent(topic)}`,
@@ -48,8 +48,8 @@ export class Producer {
       body: { records: [{ key: `order-${record}`, value: { n: record, run: runId } }] },
     });
     const failure = produceFailure(answer);
-    if (failure !== undefined) ledger.clientError({ operation: 'send', ...failure });
-    else if (answer.kind === 'answered') ledger.acknowledge(record, answer.latencyMs);
+    if (failure !== undefined) books.clientError({ operation: 'send', ...failure });
+    else if (answer.kind === 'answered') books.acknowledge(record, answer.latencyMs);
   }
 }
 

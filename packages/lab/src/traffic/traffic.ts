@@ -45,7 +45,7 @@ export class Traffic {
     this.recordsPerSecond = options.recordsPerSecond ?? RECORDS_PER_SECOND;
     this.group = `lab-${this.#runId}`;
     this.#client = new HttpClient(options.url);
-    const common = { client: this.#client, ledger: this.ledger, topic: options.topic, runId: this.#runId };
+    const common = { client: this.#client, books: this.ledger, topic: options.topic, runId: this.#runId };
     const { recordsPerSecond } = this;
     this.#producer = new Producer({ ...common, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
     this.#consumers = Array.from(

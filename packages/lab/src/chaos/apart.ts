@@ -1,0 +1,58 @@
+/** Moves the east region of a copy of the demo's YAML into a network of its own. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LAB_HOST, type StackPorts } from '../stack/ports.ts';
+import { NETWORK_BLOCK, type RegionNetwork } from '../stack/region-network.ts';
+import type { StackOptions } from '../stack/stack.ts';
+
+/** Everybody in this network is one of us. */
+const TRUST = `trust:\n  peers: [127.0.0.0/8, ${NETWORK_BLOCK}]\n`;
+
+/** Edits the YAML, and returns what the stack needs to know besides. */
+export function moveEast(
+  network: RegionNetwork,
+  { configDirectory, ports }: { configDirectory: string; ports: StackPorts },
+): Pick<StackOptions, 'regionHosts' | 'kafkaProperties'> {
+  const [kafkaPort, controllerPort] = ports.kafka;
+  const addresses: Addresses = {
+    east: network.address('regions', 'inside'),
+    outside: network.address('regions', 'outside'),
+    kafka: `${network.address('kafka', 'outside')}:${kafkaPort}`,
+  };
+  for (const file of readdirSync(configDirectory).filter((name) => name.endsWith('.yaml'))) {
+    const path = join(configDirectory, file);
+    const isEast = file.startsWith('east');
+    writeFileSync(path, (isEast ? eastYaml : otherYaml)(readFileSync(path, 'utf8'), addresses));
+  }
+  return {
+    regionHosts: { east: { address: addresses.east, commandPrefix: network.commandPrefix } },
+    kafkaProperties: {
+      listeners: `PLAINTEXT://0.0.0.0:${kafkaPort},CONTROLLER://${LAB_HOST}:${controllerPort}`,
+      'advertised.listeners': `PLAINTEXT://${addresses.kafka}`,
+    },
+  };
+}
+
+interface Addresses {
+  east: string;
+  /** Of tier-1 and west, for east. */
+  outside: string;
+  /** With its port. */
+  kafka: string;
+}
+
+function eastYaml(yaml: string, { east, outside, kafka }: Addresses): string {
+  const moved = yaml
+    .replaceAll(`host: ${LAB_HOST}`, `host: ${east}`)
+    .replaceAll(`//${LAB_HOST}:\${EAST_`, `//${east}:\${EAST_`)
+    .replaceAll(`//${LAB_HOST}:\${WEST_`, `//${outside}:\${WEST_`)
+    .replaceAll(/\$\{KAFKA_BROKER_[^}]*\}/g, kafka);
+  return `${moved}${TRUST}`;
+}
+
+function otherYaml(yaml: string, { east }: Addresses): string {
+  const moved = yaml
+    .replaceAll(`host: ${LAB_HOST}`, 'host: 0.0.0.0')
+    .replaceAll(`//${LAB_HOST}:\${EAST_`, `//${east}:\${EAST_`);
+  return `${moved}${TRUST}`;
+}

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { parseChaosArguments } from './arguments.ts';
+import { Dice } from './dice.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+test('without arguments every scenario runs, with any seed', () => {
+  expect(parseChaosArguments([])).toEqual({
+    kind: 'run',
+    options: { scenarios: SCENARIOS, seed: undefined, isLong: false, directory: undefined },
+  });
+});
+
+test('scenarios are named, in the order of the arguments', () => {
+  const parsed = parseChaosArguments([
+    '--scenario',
+    'kill-region',
+    '--scenario',
+    'kill-bridge',
+    '--seed',
+    '7',
+    '--long',
+  ]);
+  expect(parsed).toMatchObject({
+    kind: 'run',
+    options: { scenarios: [{ name: 'kill-region' }, { name: 'kill-bridge' }], seed: 7, isLong: true },
+  });
+});
+
+test.each([
+  [['--list'], 'list'],
+  [['--help', '--list'], 'help'],
+])('%j', (argv, kind) => {
+  expect(parseChaosArguments(argv)).toEqual({ kind });
+});
+
+test.each([
+  [['--scenario', 'rain'], 'There is no scenario rain; --list names them.'],
+  [['--seed', 'x'], '--seed x: must be a whole number up to 4294967295.'],
+  [['--seed', '4294967296'], '--seed 4294967296: must be a whole number up to 4294967295.'],
+])('%j is refused', (argv, message) => {
+  expect(() => parseChaosArguments(argv)).toThrow(message);
+});
+
+test('an unknown option is refused', () => {
+  expect(() => parseChaosArguments(['--rain'])).toThrow(/--rain/);
+});
+
+test('the same seed plans the same scenario, and another one another', () => {
+  const plans = (seed: number) => SCENARIOS.map(({ plan }) => plan(new Dice(seed), { isLong: false }));
+  expect(plans(5)).toEqual(plans(5));
+  expect(plans(5)).not.toEqual(plans(6));
+});
+
+test('steps are in the order of time, before the end', () => {
+  for (const { plan } of SCENARIOS) {
+    const { steps, endSecond } = plan(new Dice(1), { isLong: true });
+    const seconds = steps.map(({ atSecond }) => atSecond);
+    expect(seconds).toEqual(seconds.toSorted((a, b) => a - b));
+    expect(endSecond).toBeGreaterThan(Math.max(...seconds));
+  }
+});

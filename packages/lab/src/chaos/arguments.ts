@@ -1,0 +1,77 @@
+/** What `npm run chaos -- …` understands. */
+import { parseArgs } from 'node:util';
+import { LabError } from '../errors.ts';
+import type { Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+export interface ChaosOptions {
+  scenarios: readonly Scenario[];
+  /** Undefined: any. */
+  seed: number | undefined;
+  isLong: boolean;
+  directory: string | undefined;
+}
+
+export type ChaosArguments = { kind: 'help' } | { kind: 'list' } | { kind: 'run'; options: ChaosOptions };
+
+export const USAGE = `Usage: npm run chaos -- [options]
+
+Kills, freezes, drains and restarts parts of a running system under traffic, and checks what clients noticed of it.
+
+  --scenario NAME   only this one; may be repeated
+  --seed N          the same victims and moments as in the run that told this seed
+  --long            as often and as long as is worth an hour
+  --list            the scenarios
+  --directory DIR   for logs, YAML and Kafka's data (default .causeway/chaos in the repository)
+  --help            this text`;
+
+/** Errors: `badArguments`, in one sentence. */
+export function parseChaosArguments(argv: readonly string[]): ChaosArguments {
+  const values = readOptions(argv);
+  if (values.help === true) return { kind: 'help' };
+  if (values.list === true) return { kind: 'list' };
+  const { scenario: names, seed, directory } = values;
+  return {
+    kind: 'run',
+    options: {
+      scenarios: names === undefined ? SCENARIOS : names.map(scenarioOf),
+      seed: seed === undefined ? undefined : readSeed(seed),
+      isLong: values.long === true,
+      directory,
+    },
+  };
+}
+
+function readOptions(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        scenario: { type: 'string', multiple: true },
+        seed: { type: 'string' },
+        long: { type: 'boolean' },
+        list: { type: 'boolean' },
+        directory: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (cause) {
+    throw new LabError('badArguments', cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+function scenarioOf(name: string): Scenario {
+  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+  if (scenario === undefined) throw new LabError('badArguments', `There is no scenario ${name}; --list names them.`);
+  return scenario;
+}
+
+/** As large as `Dice` takes. */
+const MAX_SEED = 2 ** 32 - 1;
+
+function readSeed(text: string): number {
+  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seed <= MAX_SEED))
+    throw new LabError('badArguments', `--seed ${text}: must be a whole number up to ${MAX_SEED}.`);
+  return seed;
+}

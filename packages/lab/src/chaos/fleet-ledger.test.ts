@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { FleetLedger } from './fleet-ledger.ts';
+
+test('each acknowledged record must reach every group, and be in Kafka', () => {
+  const ledger = new FleetLedger(() => 0);
+  const [one, two] = [ledger.addGroup('one', 1), ledger.addGroup('two', 1)];
+  for (let record = 1; record <= 4; record += 1) ledger.nextRecord();
+  for (const record of [1, 2, 3]) ledger.acknowledge(record);
+  const got = (record: number) => [{ record, partition: 0, offset: record }];
+  for (const record of [1, 2, 3]) one.delivered('c', got(record));
+  for (const record of [1, 4]) two.delivered('c', got(record));
+  expect(ledger.undelivered()).toEqual([{ group: 'two', records: [2, 3] }]);
+  expect(ledger.summarize()).toMatchObject({ produced: 4, acknowledged: 3, lost: 2, notStored: undefined });
+  ledger.compareWithKafka(
+    new Map([
+      [1, 1],
+      [2, 2],
+      [4, 1],
+    ]),
+  );
+  expect(ledger.summarize()).toMatchObject({ lost: 3, notStored: 1, storedTwice: 1 });
+});
+
+test('errors of producers and consumers are told apart, and a second create is counted', () => {
+  const ledger = new FleetLedger(() => 0);
+  const books = ledger.addGroup('one', 2);
+  for (let create = 1; create <= 3; create += 1) books.creating();
+  books.clientError({ operation: 'poll', kind: 'HTTP 404' });
+  ledger.clientError({ operation: 'send', kind: 'HTTP 503' });
+  expect(ledger.summarize()).toMatchObject({ extraCreates: 1, consumerErrors: 1, produceErrors: 1 });
+});
+
+test('duplicates and gaps are those of the group and of the consumer that had most', () => {
+  let nowMs = 0;
+  const ledger = new FleetLedger(() => nowMs);
+  const [one, two] = [ledger.addGroup('one', 2), ledger.addGroup('two', 1)];
+  const got = (offset: number) => [{ record: 1, partition: 0, offset }];
+  for (const books of [one, two]) books.delivered('a', got(1));
+  nowMs = 400;
+  one.delivered('b', got(1));
+  nowMs = 700;
+  for (const books of [one, two]) books.delivered('a', got(1));
+  ledger.endTraffic();
+  expect(ledger.summarize()).toMatchObject({
+    duplicates: 3,
+    mostDuplicatesToOne: 1,
+    longestGapMs: 700,
+    longestWaitMs: 700,
+  });
+});

@@ -1,0 +1,131 @@
+/** The books of a fleet: what was acknowledged, whether every group got it, and what clients had to notice. */
+import {
+  type ClientError,
+  type ClientErrorCount,
+  type ConsumerBooks,
+  ErrorCounts,
+  type ProducerBooks,
+} from '../traffic/books.ts';
+import { GroupBooks } from './group-books.ts';
+
+export interface FleetSummary {
+  produced: number;
+  acknowledged: number;
+  /** Acknowledged records that a group did not get, counted for each group, or that are not in Kafka. */
+  lost: number;
+  /** Acknowledged, and not found when the topic was read back; undefined when it was not read back. */
+  notStored: number | undefined;
+  /** Records that are in the topic more often than once: a produce request that was repeated on the way. */
+  storedTwice: number | undefined;
+  produceErrors: number;
+  consumerErrors: number;
+  errors: ClientErrorCount[];
+  /** `POST /consumers` after the first of each consumer. */
+  extraCreates: number;
+  duplicates: number;
+  /** See `GroupSummary`. */
+  lateDuplicates: number;
+  /** Of the consumer that got most. */
+  mostDuplicatesToOne: number;
+  /** Of the group that waited longest. */
+  longestGapMs: number;
+  /** Of the consumer that waited longest. */
+  longestWaitMs: number;
+}
+
+export class FleetLedger implements ProducerBooks {
+  readonly #now: () => number;
+  readonly #errors = new ErrorCounts();
+  readonly #groups: GroupBooks[] = [];
+  /** By record number, from 1. */
+  readonly #isAcknowledged: boolean[] = [];
+  #produced = 0;
+  #consumerCount = 0;
+  #createCount = 0;
+  #stored: ReadonlyMap<number, number> | undefined;
+
+  /** `now` in milliseconds, from any origin; it must not go back. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** A group of so many consumers, and where they tell what they get. */
+  addGroup(name: string, consumerCount: number): ConsumerBooks {
+    const group = new GroupBooks(name, this.#now);
+    this.#groups.push(group);
+    this.#consumerCount += consumerCount;
+    return {
+      creating: () => {
+        this.#createCount += 1;
+      },
+      delivered: (consumer, deliveries) => group.delivered(consumer, deliveries),
+      clientError: (error) => this.clientError(error),
+    };
+  }
+
+  nextRecord(): number {
+    this.#produced += 1;
+    this.#isAcknowledged[this.#produced] = false;
+    return this.#produced;
+  }
+
+  acknowledge(record: number): void {
+    this.#isAcknowledged[record] = true;
+  }
+
+  clientError(error: ClientError): void {
+    this.#errors.add(error);
+  }
+
+  /** No more records are produced; deliveries after this end no gap. */
+  endTraffic(): void {
+    for (const group of this.#groups) group.endTraffic();
+  }
+
+  /** How often each record number was found in Kafka by an independent reader. */
+  compareWithKafka(stored: ReadonlyMap<number, number>): void {
+    this.#stored = stored;
+  }
+
+  /** Acknowledged records that some group did not get yet, as `group: record, …`. */
+  undelivered(): { group: string; records: number[] }[] {
+    const acknowledged = this.#acknowledgedRecords();
+    return this.#groups
+      .map((group) => ({ group: group.name, records: acknowledged.filter((record) => !group.has(record)) }))
+      .filter(({ records }) => records.length > 0);
+  }
+
+  summarize(): FleetSummary {
+    const acknowledged = this.#acknowledgedRecords();
+    const stored = this.#stored;
+    const notStored = stored && acknowledged.filter((record) => !stored.has(record)).length;
+    const undelivered = this.undelivered().reduce((total, { records }) => total + records.length, 0);
+    const groups = this.#groups.map((group) => group.summarize());
+    const duplicates = groups.flatMap(({ duplicatesTo }) => [...duplicatesTo.values()]);
+    const produceErrors = this.#errors.total(({ operation }) => operation === 'send');
+    return {
+      produced: this.#produced,
+      acknowledged: acknowledged.length,
+      lost: undelivered + (notStored ?? 0),
+      notStored,
+      storedTwice: stored && [...stored.values()].filter((times) => times > 1).length,
+      produceErrors,
+      consumerErrors: this.#errors.total() - produceErrors,
+      errors: this.#errors.list(),
+      extraCreates: Math.max(0, this.#createCount - this.#consumerCount),
+      duplicates: sum(duplicates),
+      lateDuplicates: sum(groups.map(({ lateDuplicates }) => lateDuplicates)),
+      mostDuplicatesToOne: Math.max(0, ...duplicates),
+      longestGapMs: Math.max(0, ...groups.map(({ longestGapMs }) => longestGapMs)),
+      longestWaitMs: Math.max(0, ...groups.map(({ longestWaitMs }) => longestWaitMs)),
+    };
+  }
+
+  #acknowledgedRecords(): number[] {
+    return this.#isAcknowledged.flatMap((isAcknowledged, record) => (isAcknowledged ? [record] : []));
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,135 @@
+/** The clients of a scenario: producers, groups that commit in each way, and a consumer that chose its partitions. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { LabError } from '../errors.ts';
+import { HttpClient } from '../traffic/client.ts';
+import { Consumer, type Reading } from '../traffic/consumer.ts';
+import { Producer } from '../traffic/producer.ts';
+import { readBack } from '../traffic/read-back.ts';
+import { FleetLedger } from './fleet-ledger.ts';
+
+const PRODUCER_COUNT = 8;
+const AUTO_COMMIT_GROUP_COUNT = 6;
+const MANUAL_COMMIT_GROUP_COUNT = 2;
+const CONSUMERS_PER_GROUP = 2;
+export const PARTITION_COUNT = 6;
+/** Of each producer: all together leave two cores time for the system. */
+const RECORDS_PER_SECOND = 4;
+const MAX_IN_FLIGHT = 64;
+const JOIN_TIMEOUT_MS = 30_000;
+const DRAIN_TIMEOUT_MS = 20_000;
+const DRAIN_POLL_MS = 20;
+const READ_BACK_TIMEOUT_MS = 30_000;
+
+export interface FleetOptions {
+  /** Of the tier-1 gateways: half of the clients begin with each, and use the other when a connection is refused. */
+  urls: readonly string[];
+  /** To read the topic back without us in between. */
+  bootstrap: string;
+  /** With `PARTITION_COUNT` partitions. */
+  topic: string;
+}
+
+export class Fleet {
+  readonly ledger = new FleetLedger(() => performance.now());
+  readonly #options: FleetOptions;
+  readonly #runId = randomBytes(4).toString('hex');
+  readonly #clients: HttpClient[];
+  readonly #producers: Producer[];
+  readonly #consumers: Consumer[];
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#clients = options.urls.map((_, first) => new HttpClient(rotated(options.urls, first)));
+    this.#producers = Array.from(
+      { length: PRODUCER_COUNT },
+      (_, index) =>
+        new Producer({
+          ...{ client: this.#clientOf(index), books: this.ledger, topic: options.topic, runId: this.#runId },
+          ...{ recordsPerSecond: RECORDS_PER_SECOND, maxInFlight: MAX_IN_FLIGHT },
+        }),
+    );
+    this.#consumers = [
+      ...this.#groups('auto', AUTO_COMMIT_GROUP_COUNT, { kind: 'autoCommit' }),
+      ...this.#groups('manual', MANUAL_COMMIT_GROUP_COUNT, { kind: 'manualCommit' }),
+      ...this.#group('assigned', 1, {
+        kind: 'assigned',
+        partitions: Array.from({ length: PARTITION_COUNT }, (_, partition) => partition),
+      }),
+    ];
+  }
+
+  /** Lets the consumers join, then starts producing. Errors: `startTimedOut` when they cannot. */
+  async start(): Promise<void> {
+    for (const consumer of this.#consumers) consumer.start();
+    const joined = Promise.all(this.#consumers.map((consumer) => consumer.joined)).then(() => true);
+    const giveUp = new AbortController();
+    const isJoined = await Promise.race([
+      joined,
+      delay(JOIN_TIMEOUT_MS, false, { signal: giveUp.signal }).catch(() => false),
+    ]);
+    giveUp.abort();
+    if (!isJoined) {
+      const errors = JSON.stringify(this.ledger.summarize().errors);
+      throw new LabError('startTimedOut', `The consumers did not join their groups: ${errors}.`);
+    }
+    for (const producer of this.#producers) producer.start();
+  }
+
+  /**
+   * Ends the traffic: no more records, then everything that was acknowledged delivered, the consumers deleted, and the
+   * topic read back. Errors: those of kafkajs.
+   */
+  async finish(): Promise<void> {
+    await Promise.all(this.#producers.map((producer) => producer.stop()));
+    this.ledger.endTraffic();
+    const deadlineMs = performance.now() + DRAIN_TIMEOUT_MS;
+    while (this.ledger.undelivered().length > 0 && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    await this.#closeClients();
+    const { bootstrap, topic } = this.#options;
+    const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
+    this.ledger.compareWithKafka(await readBack({ bootstrap, topic, runId: this.#runId, signal }));
+  }
+
+  /** Ends the traffic where it stands; for a run that failed. */
+  async abandon(): Promise<void> {
+    await this.#closeClients();
+    await Promise.all([...this.#producers, ...this.#consumers].map((client) => client.stop()));
+  }
+
+  /** Cuts off what is still in flight. */
+  async #closeClients(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()));
+  }
+
+  #groups(name: string, count: number, reading: Reading): Consumer[] {
+    return Array.from({ length: count }, (_, index) =>
+      this.#group(`${name}-${index + 1}`, CONSUMERS_PER_GROUP, reading),
+    ).flat();
+  }
+
+  #group(name: string, consumerCount: number, reading: Reading): Consumer[] {
+    const books = this.ledger.addGroup(name, consumerCount);
+    return Array.from(
+      { length: consumerCount },
+      (_, index) =>
+        new Consumer({
+          ...{ client: this.#clientOf(index), books, topic: this.#options.topic, runId: this.#runId, reading },
+          ...{ group: `chaos-${this.#runId}-${name}`, name: `consumer-${index + 1}` },
+        }),
+    );
+  }
+
+  #clientOf(index: number): HttpClient {
+    const client = this.#clients[index % this.#clients.length];
+    if (client === undefined) throw new TypeError('a fleet needs a tier-1 gateway');
+    return client;
+  }
+}
+
+function rotated(urls: readonly string[], first: number): [string, ...string[]] {
+  const [head, ...rest] = [...urls.slice(first), ...urls.slice(0, first)];
+  if (head === undefined) throw new TypeError('a client needs an address');
+  return [head, ...rest];
+}

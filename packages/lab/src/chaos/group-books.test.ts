@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { GroupBooks } from './group-books.ts';
+
+function newBooks(): { books: GroupBooks; pass: (ms: number) => void } {
+  let nowMs = 500;
+  const books = new GroupBooks('g', () => nowMs);
+  return {
+    books,
+    pass: (ms) => {
+      nowMs += ms;
+    },
+  };
+}
+
+/** A poll answered with these offsets of partition 0; the record's number is the offset. */
+function poll(books: GroupBooks, consumer: string, ...offsets: number[]): void {
+  books.delivered(
+    consumer,
+    offsets.map((offset) => ({ record: offset, partition: 0, offset })),
+  );
+}
+
+test('what comes again before its consumer polled on is a duplicate that is excused', () => {
+  const { books } = newBooks();
+  poll(books, 'a', 1, 2);
+  poll(books, 'a', 1, 2, 3);
+  poll(books, 'b', 3);
+  expect(books.summarize()).toMatchObject({ lateDuplicates: 0 });
+  expect([...books.summarize().duplicatesTo]).toEqual([
+    ['a', 2],
+    ['b', 1],
+  ]);
+});
+
+test('what comes again after its consumer polled on is late, whoever gets it', () => {
+  const { books } = newBooks();
+  poll(books, 'a', 1);
+  poll(books, 'a');
+  poll(books, 'b', 1);
+  expect(books.summarize().lateDuplicates).toBe(1);
+  poll(books, 'b', 2);
+  poll(books, 'b', 2);
+  poll(books, 'b', 1);
+  expect(books.summarize().lateDuplicates).toBe(2);
+});
+
+test('a record that is twice in Kafka is no duplicate of the group', () => {
+  const { books } = newBooks();
+  books.delivered('a', [
+    { record: 7, partition: 0, offset: 1 },
+    { record: 7, partition: 0, offset: 2 },
+  ]);
+  expect(books.has(7)).toBe(true);
+  expect(books.summarize().duplicatesTo.size).toBe(0);
+});
+
+test('the longest time without a delivery is told of the group and of the consumer that waited longest', () => {
+  const { books, pass } = newBooks();
+  pass(9_000);
+  poll(books, 'a', 1);
+  poll(books, 'b', 2);
+  pass(300);
+  poll(books, 'b', 3);
+  pass(200);
+  poll(books, 'b');
+  poll(books, 'a', 4);
+  expect(books.summarize()).toMatchObject({ longestGapMs: 300, longestWaitMs: 500 });
+  pass(800);
+  books.endTraffic();
+  pass(5_000);
+  poll(books, 'a', 5);
+  expect(books.summarize()).toMatchObject({ longestGapMs: 800, longestWaitMs: 1_000 });
+});

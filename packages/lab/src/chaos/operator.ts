@@ -1,0 +1,122 @@
+/** Carries out the actions of a scenario on a running stack. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
+import { LabError } from '../errors.ts';
+import type { RegionNetwork } from '../stack/region-network.ts';
+import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
+import type { Service } from '../stack/service.ts';
+import type { Stack } from '../stack/stack.ts';
+import type { Action, ServiceName } from './scenario.ts';
+
+/** An orderly end may wait for polls and for what they deliver to be committed. */
+const STOP_GRACE_MS = 20_000;
+const WELL_TIMEOUT_MS = 30_000;
+const WELL_POLL_MS = 50;
+
+export class Operator {
+  readonly #stack: Stack;
+  readonly #network: RegionNetwork | undefined;
+  /** Of the tier-1 gateways; the stack's own copy of the demo's. */
+  readonly #yamlFile: string;
+  readonly #goodYaml: string;
+
+  /** `stack` must run with YAML of its own: the weights in there are edited. `network`: that of east, if it has one. */
+  constructor(stack: Stack, network: RegionNetwork | undefined) {
+    this.#stack = stack;
+    this.#network = network;
+    this.#yamlFile = join(stack.configDirectory, 'tier1.yaml');
+    this.#goodYaml = readFileSync(this.#yamlFile, 'utf8');
+  }
+
+  /** Errors: `startFailed` for what does not come back or is not there, `startTimedOut`. */
+  async perform(action: Action): Promise<void> {
+    const stack = this.#stack;
+    switch (action.kind) {
+      case 'kill':
+        return this.#service(action.service).kill();
+      case 'stop':
+        return this.#service(action.service).stop(STOP_GRACE_MS);
+      case 'start':
+        return this.#service(action.service).start();
+      case 'freeze':
+        return this.#service(action.service).freeze();
+      case 'thaw':
+        return this.#service(action.service).thaw();
+      case 'killRegion':
+        return stack.killRegion(action.region);
+      case 'restoreRegion':
+        return stack.restoreRegion(action.region);
+      case 'drain':
+      case 'undrain':
+        return this.#askTier1s(`/api/regions/${action.region}/${action.kind}`);
+      case 'setWeights':
+        return writeFileSync(this.#yamlFile, withWeights(this.#goodYaml, action.weights));
+      case 'breakYaml':
+        return writeFileSync(this.#yamlFile, `${this.#goodYaml}\n  broken: [`);
+      case 'mendYaml':
+        return writeFileSync(this.#yamlFile, this.#goodYaml);
+      case 'killBroker':
+        return stack.kafka.killBroker(action.broker);
+      case 'restartBroker':
+        return stack.kafka.restartBroker(action.broker);
+      case 'cut':
+        return this.#network?.cut(action.link);
+      case 'heal':
+        return this.#network?.heal(action.link);
+      case 'awaitWell':
+        return this.awaitWell();
+      default:
+        return assertNever(action);
+    }
+  }
+
+  /** Until every gateway sees every region up. Errors: `startTimedOut`. */
+  async awaitWell(): Promise<void> {
+    const admins = [...this.#stack.tier1s, ...REGION_NAMES.map((name) => this.#stack.regions[name].gateway)].map(
+      ({ admin }) => admin,
+    );
+    const deadlineMs = performance.now() + WELL_TIMEOUT_MS;
+    while (!(await Promise.all(admins.map(seesAllUp))).every(Boolean)) {
+      if (performance.now() > deadlineMs)
+        throw new LabError('startTimedOut', 'Not every gateway sees every region up.');
+      await delay(WELL_POLL_MS);
+    }
+  }
+
+  #service(name: ServiceName): Service {
+    const service = this.#stack.services.find((candidate) => candidate.name === name);
+    if (service === undefined) throw new LabError('startFailed', `There is no ${name}.`);
+    return service;
+  }
+
+  async #askTier1s(path: string): Promise<void> {
+    for (const { name, admin } of this.#stack.tier1s) {
+      const { statusCode, body } = await request(`${admin}${path}`, { method: 'POST' });
+      await body.dump();
+      if (statusCode !== 200)
+        throw new LabError('startFailed', `POST ${path} of the ${name} was answered ${statusCode}.`);
+    }
+  }
+}
+
+function withWeights(yaml: string, weights: Readonly<Record<RegionName, number>>): string {
+  return yaml.replaceAll(/- name: (east|west)\n( +)weight: \d+/g, (_, name: RegionName, indent: string) => {
+    return `- name: ${name}\n${indent}weight: ${weights[name]}`;
+  });
+}
+
+async function seesAllUp(admin: string): Promise<boolean> {
+  try {
+    const { body } = await request(`${admin}/api/topology`);
+    const { regions } = (await body.json()) as { regions: { state: string }[] };
+    return regions.every(({ state }) => state === 'up');
+  } catch {
+    return false;
+  }
+}
+
+function assertNever(value: never): never {
+  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
+}

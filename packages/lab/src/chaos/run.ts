@@ -1,0 +1,96 @@
+/** One scenario from start to end: a stack of its own, the fleet, the steps, the books closed, all stopped. */
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ensureTopics } from '../stack/kafka.ts';
+import { findStackPorts } from '../stack/ports.ts';
+import { RegionNetwork } from '../stack/region-network.ts';
+import { REGION_NAMES } from '../stack/regions.ts';
+import { type Stack, type StackEvent, startStack } from '../stack/stack.ts';
+import { type Adoptions, readAdoptions } from './adoptions.ts';
+import { moveEast } from './apart.ts';
+import { Dice } from './dice.ts';
+import { Fleet, PARTITION_COUNT } from './fleet.ts';
+import type { FleetSummary } from './fleet-ledger.ts';
+import { Operator } from './operator.ts';
+import type { Action, Plan, Scenario } from './scenario.ts';
+import { faultsOf } from './verdict.ts';
+
+const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
+
+export interface RunOptions {
+  seed: number;
+  isLong: boolean;
+  /** For logs, YAML and Kafka's data; absolute. */
+  directory: string;
+  /** A Kafka that runs already, for scenarios that leave Kafka alone. */
+  bootstrap?: string | undefined;
+  onAction?: ((action: Action) => void) | undefined;
+  onEvent?: ((event: StackEvent) => void) | undefined;
+}
+
+export interface ScenarioResult {
+  name: string;
+  summary: FleetSummary;
+  adoptions: Adoptions;
+  /** What it claims and does not hold. */
+  faults: string[];
+}
+
+/** Errors: those of `startStack`, of the fleet's start and of the steps; everything is stopped then. */
+export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
+  const { directory, bootstrap, seed, isLong } = options;
+  const { brokerCount = 1, hasSecondTier1 = false, hasRegionNetwork = false } = scenario;
+  const configDirectory = join(directory, 'config');
+  mkdirSync(directory, { recursive: true });
+  cpSync(DEMO, configDirectory, { recursive: true });
+  const ports = await findStackPorts(brokerCount, { hasSecondTier1 });
+  const network = hasRegionNetwork ? await RegionNetwork.create() : undefined;
+  try {
+    const stack = await startStack({
+      ...{ configDirectory, directory, brokerCount, ports, onEvent: options.onEvent },
+      ...(network === undefined ? {} : moveEast(network, { configDirectory, ports })),
+      bootstrap: scenario.brokerCount === undefined && network === undefined ? bootstrap : undefined,
+    });
+    try {
+      const plan = scenario.plan(new Dice(seed), { isLong });
+      const { summary, adoptions } = await underTraffic({ stack, network, plan }, options);
+      return { name: scenario.name, summary, adoptions, faults: faultsOf(summary, scenario.allowed) };
+    } finally {
+      await stack.close();
+    }
+  } finally {
+    await network?.close();
+  }
+}
+
+async function underTraffic(
+  { stack, network, plan }: { stack: Stack; network: RegionNetwork | undefined; plan: Plan },
+  { onAction }: RunOptions,
+): Promise<{ summary: FleetSummary; adoptions: Adoptions }> {
+  const operator = new Operator(stack, network);
+  const { bootstrap } = stack.kafka;
+  const topic = `chaos-${randomBytes(4).toString('hex')}`;
+  await ensureTopics(bootstrap, [{ name: topic, partitionCount: PARTITION_COUNT }]);
+  await operator.awaitWell();
+  const fleet = new Fleet({ urls: stack.tier1s.map(({ url }) => url), bootstrap, topic });
+  try {
+    await fleet.start();
+    const startedAtMs = performance.now();
+    const untilSecond = (second: number) => delay(Math.max(0, startedAtMs + second * 1_000 - performance.now()));
+    for (const { atSecond, action } of plan.steps) {
+      await untilSecond(atSecond);
+      onAction?.(action);
+      await operator.perform(action);
+    }
+    await untilSecond(plan.endSecond);
+    await fleet.finish();
+  } catch (error) {
+    await fleet.abandon();
+    throw error;
+  }
+  const adoptions = await readAdoptions(REGION_NAMES.map((name) => stack.regions[name].bridge.url));
+  return { summary: fleet.ledger.summarize(), adoptions };
+}

@@ -1,0 +1,238 @@
+/** The scenarios, those first that matter most. */
+import { REGION_NAMES } from '../stack/regions.ts';
+import { otherRegion } from './dice.ts';
+import type { Action, Allowance, Plan, Scenario, ServiceName, Step } from './scenario.ts';
+
+/** Gateways with the default configuration declare a frozen target down within `intervalMs + fall × timeoutMs`. */
+export const DETECTION_MS = 1_500;
+/** After a failure is seen: adoption, and the first records. */
+const AFTER_KILL_MS = 1_000;
+/** Three brokers need longer than ours: the lab's `broker.session.timeout.ms` is 3 s, then leaders and coordinators move. */
+const BROKER_MS = 8_000;
+
+const KILL: Allowance = {
+  maxGapMs: DETECTION_MS + AFTER_KILL_MS,
+  duplicates: 'lastBatch',
+  brokenConnections: 'none',
+};
+const ORDERLY: Allowance = { ...KILL, duplicates: 'none' };
+
+/** What vanishes is noticed by nothing but time. */
+const CUT: Allowance = { ...KILL, maxGapMs: DETECTION_MS + 2_000 };
+
+/** Traffic before the first step and after the last. */
+const WARM_UP_SECONDS = 3;
+const AFTERMATH_SECONDS = 6;
+
+function plan(steps: Step[]): Plan {
+  return { steps, endSecond: Math.max(...steps.map(({ atSecond }) => atSecond)) + AFTERMATH_SECONDS };
+}
+
+/** Does it, and undoes it so many seconds later. */
+function forSeconds(atSecond: number, seconds: number, [first, second]: readonly [Action, Action]): Step[] {
+  return [
+    { atSecond, action: first },
+    { atSecond: atSecond + seconds, action: second },
+  ];
+}
+
+function killed(service: ServiceName): [Action, Action] {
+  return [
+    { kind: 'kill', service },
+    { kind: 'start', service },
+  ];
+}
+
+/** A little later than the start: at another moment of polls and probes for each seed. */
+const SPREAD_SECONDS = 1;
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'kill-bridge',
+    title: 'SIGKILL of a bridge, started again after 8 s',
+    allowed: KILL,
+    plan: (dice) => plan(forSeconds(start(dice), 8, killed(`${dice.region()} bridge`))),
+  },
+  {
+    name: 'kill-gateway',
+    title: 'SIGKILL of a regional gateway, started again after 8 s',
+    allowed: KILL,
+    plan: (dice) => plan(forSeconds(start(dice), 8, killed(`${dice.region()} gateway`))),
+  },
+  {
+    name: 'kill-region',
+    title: 'SIGKILL of a region, started again after 8 s',
+    allowed: KILL,
+    plan: (dice) => {
+      const region = dice.region();
+      const actions = [{ kind: 'killRegion', region } as const, { kind: 'restoreRegion', region } as const] as const;
+      return plan(forSeconds(start(dice), 8, actions));
+    },
+  },
+  {
+    name: 'freeze-bridge',
+    title: 'SIGSTOP of a bridge, SIGCONT after 20 s',
+    allowed: KILL,
+    plan: (dice) => {
+      const service = `${dice.region()} bridge` as const;
+      const actions = [{ kind: 'freeze', service } as const, { kind: 'thaw', service } as const] as const;
+      return plan(forSeconds(start(dice), 20, actions));
+    },
+  },
+  {
+    name: 'drain-region',
+    title: 'a region drained by the admin API, undrained after 10 s',
+    allowed: ORDERLY,
+    plan: (dice) => {
+      const region = dice.region();
+      return plan(forSeconds(start(dice), 10, [{ kind: 'drain', region } as const, { kind: 'undrain', region }]));
+    },
+  },
+  {
+    name: 'stop-bridge',
+    title: 'SIGTERM of a bridge, started again after 6 s',
+    allowed: ORDERLY,
+    plan: (dice) => {
+      const service = `${dice.region()} bridge` as const;
+      return plan(forSeconds(start(dice), 6, [{ kind: 'stop', service } as const, { kind: 'start', service }]));
+    },
+  },
+  {
+    name: 'rolling-restart',
+    title: 'SIGTERM and start of everything, one after the other',
+    allowed: ORDERLY,
+    hasSecondTier1: true,
+    plan: (dice) => {
+      const first = dice.region();
+      const services: ServiceName[] = [
+        ...[first, otherRegion(first)].flatMap((region) => [`${region} bridge`, `${region} gateway`] as const),
+        'tier-1 gateway',
+        'second tier-1 gateway',
+      ];
+      const atSecond = start(dice);
+      return plan(
+        services.flatMap((service) => [
+          { atSecond, action: { kind: 'stop', service } },
+          { atSecond, action: { kind: 'start', service } },
+          { atSecond, action: { kind: 'awaitWell' } },
+        ]),
+      );
+    },
+  },
+  {
+    name: 'regions-in-turn',
+    title: 'east and west killed in turn (4 times; 20 in the long form)',
+    allowed: KILL,
+    plan: (dice, { isLong }) => {
+      const atSecond = start(dice);
+      const steps = Array.from({ length: isLong ? 20 : 4 }, (_, index): Step[] => {
+        const region = REGION_NAMES[index % 2] ?? 'east';
+        const killSecond = atSecond + index * 7;
+        return [
+          ...forSeconds(killSecond, 3, [
+            { kind: 'killRegion', region },
+            { kind: 'restoreRegion', region },
+          ]),
+          { atSecond: killSecond + 3, action: { kind: 'awaitWell' } },
+        ];
+      });
+      return plan(steps.flat());
+    },
+  },
+  {
+    name: 'flapping-bridge',
+    title: 'a bridge killed and started every 3 s (for 20 s; a minute in the long form)',
+    allowed: KILL,
+    plan: (dice, { isLong }) => {
+      const service = `${dice.region()} bridge` as const;
+      const atSecond = start(dice);
+      return plan(
+        Array.from({ length: isLong ? 20 : 7 }, (_, index) =>
+          forSeconds(atSecond + index * 3, 0, killed(service)),
+        ).flat(),
+      );
+    },
+  },
+  {
+    name: 'weights',
+    title: 'weights changed every second, for 15 s',
+    allowed: ORDERLY,
+    plan: (dice) =>
+      plan(
+        Array.from({ length: 15 }, (_, index): Step => {
+          const east = Math.round(dice.between(0, 100));
+          const weights = index === 14 ? { east: 50, west: 50 } : { east, west: 100 - east };
+          return { atSecond: WARM_UP_SECONDS + index, action: { kind: 'setWeights', weights } };
+        }),
+      ),
+  },
+  {
+    name: 'broken-yaml',
+    title: 'the tier-1 gateway reads broken YAML while a region is killed',
+    allowed: KILL,
+    plan: (dice) => {
+      const region = dice.region();
+      const atSecond = start(dice);
+      return plan([
+        { atSecond, action: { kind: 'breakYaml' } },
+        { atSecond: atSecond + 1, action: { kind: 'killRegion', region } },
+        { atSecond: atSecond + 7, action: { kind: 'restoreRegion', region } },
+        { atSecond: atSecond + 8, action: { kind: 'mendYaml' } },
+      ]);
+    },
+  },
+  {
+    name: 'kill-tier1',
+    title: 'SIGKILL of one of two tier-1 gateways, started again after 8 s',
+    allowed: { ...KILL, brokenConnections: 'ofOwnGateway' },
+    hasSecondTier1: true,
+    plan: (dice) => plan(forSeconds(start(dice), 8, killed('tier-1 gateway'))),
+  },
+  {
+    name: 'kill-broker',
+    title: 'SIGKILL of one of three Kafka brokers, started again after 10 s',
+    allowed: { ...KILL, maxGapMs: BROKER_MS },
+    brokerCount: 3,
+    plan: (dice) => {
+      const broker = 1 + Math.floor(dice.between(0, 3));
+      return plan(
+        forSeconds(start(dice), 10, [
+          { kind: 'killBroker', broker },
+          { kind: 'restartBroker', broker },
+        ]),
+      );
+    },
+  },
+  {
+    name: 'cut-region',
+    title: 'east cut off from tier-1 and west for 20 s, Kafka reachable from it',
+    allowed: CUT,
+    hasRegionNetwork: true,
+    plan: (dice) =>
+      plan(
+        forSeconds(start(dice), 20, [
+          { kind: 'cut', link: 'regions' },
+          { kind: 'heal', link: 'regions' },
+        ]),
+      ),
+  },
+  {
+    name: 'cut-region-kafka',
+    title: 'east cut off from tier-1, west and Kafka for 20 s',
+    allowed: CUT,
+    hasRegionNetwork: true,
+    plan: (dice) => {
+      const atSecond = start(dice);
+      const steps = (['cut', 'heal'] as const).flatMap((kind, index) =>
+        (['regions', 'kafka'] as const).map(
+          (link): Step => ({ atSecond: atSecond + 20 * index, action: { kind, link } }),
+        ),
+      );
+      return plan(steps);
+    },
+  },
+];
+
+function start(dice: { between(from: number, to: number): number }): number {
+  return WARM_UP_SECONDS + dice.between(0, SPREAD_SECONDS);
+}

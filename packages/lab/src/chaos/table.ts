@@ -1,0 +1,34 @@
+/** The results of scenarios as a table of text. */
+import type { ScenarioResult } from './run.ts';
+
+const COLUMNS: readonly { title: string; width: number; value: (result: ScenarioResult) => string }[] = [
+  { title: 'acked', width: 6, value: ({ summary }) => String(summary.acknowledged) },
+  { title: 'lost', width: 5, value: ({ summary }) => String(summary.lost) },
+  { title: 'failed: produce', width: 16, value: ({ summary }) => String(summary.produceErrors) },
+  { title: 'consumer', width: 9, value: ({ summary }) => String(summary.consumerErrors) },
+  { title: 're-created', width: 11, value: ({ summary }) => String(summary.extraCreates) },
+  { title: 'duplicates', width: 11, value: ({ summary }) => String(summary.duplicates) },
+  { title: 'most to one', width: 12, value: ({ summary }) => String(summary.mostDuplicatesToOne) },
+  { title: 'gap', width: 7, value: ({ summary }) => seconds(summary.longestGapMs) },
+  { title: 'wait', width: 7, value: ({ summary }) => seconds(summary.longestWaitMs) },
+  { title: 'adopted', width: 8, value: ({ adoptions }) => String(adoptions.count) },
+  { title: 'median', width: 8, value: ({ adoptions }) => (adoptions.medianMs ? seconds(adoptions.medianMs) : '-') },
+];
+const NAME_WIDTH = 17;
+
+export function formatHeader(): string {
+  return `${'scenario'.padEnd(NAME_WIDTH)}${COLUMNS.map(({ title, width }) => title.padStart(width)).join('')}`;
+}
+
+/** One line, and one more for each claim that does not hold. */
+export function formatRow(result: ScenarioResult): string {
+  const cells = COLUMNS.map(({ value, width }) => value(result).padStart(width)).join('');
+  const verdict = result.faults.length === 0 ? '  ok' : '  FAILED';
+  return [`${result.name.padEnd(NAME_WIDTH)}${cells}${verdict}`, ...result.faults.map((fault) => `    ${fault}`)].join(
+    '\n',
+  );
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(2)}s`;
+}

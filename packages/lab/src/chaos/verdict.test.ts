@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import type { FleetSummary } from './fleet-ledger.ts';
+import type { Allowance } from './scenario.ts';
+import { faultsOf } from './verdict.ts';
+
+const GOOD: FleetSummary = {
+  produced: 10,
+  acknowledged: 10,
+  lost: 0,
+  notStored: 0,
+  storedTwice: 1,
+  produceErrors: 0,
+  consumerErrors: 0,
+  errors: [],
+  extraCreates: 0,
+  duplicates: 4,
+  lateDuplicates: 0,
+  mostDuplicatesToOne: 4,
+  longestGapMs: 900,
+  longestWaitMs: 2_000,
+};
+const ALLOWED: Allowance = { maxGapMs: 1_000, duplicates: 'lastBatch', brokenConnections: 'none' };
+const BROKEN = { operation: 'poll', kind: 'connection lost', count: 2 } as const;
+
+test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
+  ['all is well', {}, {}, []],
+  ['nothing came through', { acknowledged: 0 }, {}, ['nothing was acknowledged']],
+  ['nobody asked Kafka', { notStored: undefined }, {}, ['Kafka could not be read back']],
+  ['lost records', { lost: 3 }, {}, ['3 acknowledged records lost']],
+  ['a broken connection', { errors: [BROKEN] }, {}, ['2 × poll: connection lost']],
+  ["a broken connection to the client's own gateway", { errors: [BROKEN] }, { brokenConnections: 'ofOwnGateway' }, []],
+  [
+    'an error of another kind then',
+    { errors: [{ operation: 'poll', kind: 'HTTP 404', message: 'gone', count: 1 }] },
+    { brokenConnections: 'ofOwnGateway' },
+    ['1 × poll: HTTP 404 (gone)'],
+  ],
+  ['a second create', { extraCreates: 1 }, {}, ['1 consumers created again']],
+  ['a long silence', { longestGapMs: 1_200.4 }, {}, ['a group waited 1200 ms (allowed 1000)']],
+  ['duplicates of an orderly move', {}, { duplicates: 'none' }, ['4 duplicates']],
+  ['duplicates that nothing excuses', { lateDuplicates: 1 }, {}, ['1 duplicates of what had been acknowledged']],
+])('%s', (_, change, allowance, expected) => {
+  expect(faultsOf({ ...GOOD, ...change }, { ...ALLOWED, ...allowance })).toEqual(expected);
+});

@@ -1,0 +1,30 @@
+/** Whether a scenario's numbers are what it claims. Pure. */
+import type { ClientErrorCount } from '../traffic/books.ts';
+import type { FleetSummary } from './fleet-ledger.ts';
+import type { Allowance } from './scenario.ts';
+
+/** What does not hold, a sentence each; none for a scenario that passed. */
+export function faultsOf(summary: FleetSummary, allowed: Allowance): string[] {
+  const failures = summary.errors.filter((error) => !isAllowed(error, allowed));
+  const faults = [
+    ...(summary.acknowledged === 0 ? ['nothing was acknowledged'] : []),
+    ...(summary.notStored === undefined ? ['Kafka could not be read back'] : []),
+    ...(summary.lost > 0 ? [`${summary.lost} acknowledged records lost`] : []),
+    ...failures.map(describeError),
+    ...(summary.extraCreates > 0 ? [`${summary.extraCreates} consumers created again`] : []),
+    ...(summary.longestGapMs > allowed.maxGapMs
+      ? [`a group waited ${Math.round(summary.longestGapMs)} ms (allowed ${allowed.maxGapMs})`]
+      : []),
+  ];
+  if (allowed.duplicates === 'none' && summary.duplicates > 0) faults.push(`${summary.duplicates} duplicates`);
+  if (summary.lateDuplicates > 0) faults.push(`${summary.lateDuplicates} duplicates of what had been acknowledged`);
+  return faults;
+}
+
+function isAllowed({ kind }: ClientErrorCount, { brokenConnections }: Allowance): boolean {
+  return brokenConnections === 'ofOwnGateway' && kind === 'connection lost';
+}
+
+function describeError({ operation, kind, message, count }: ClientErrorCount): string {
+  return `${count} × ${operation}: ${kind}${message === undefined ? '' : ` (${message})`}`;
+}

@@ -1,0 +1,26 @@
+/** The short form of `npm run chaos`: the fleet of clients, through a kill, a freeze and an orderly restart. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runScenario } from '@causeway/lab/chaos/run.ts';
+import { SCENARIOS } from '@causeway/lab/chaos/scenarios.ts';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+
+/** As in the README's table; another seed is for `npm run chaos`. */
+const SEED = 1;
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-chaos-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+test.each(['kill-region', 'freeze-bridge', 'stop-bridge'])('%s: what it claims holds', async (name) => {
+  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+  expect(scenario).toBeDefined();
+  if (scenario === undefined) return;
+  const bootstrap = inject('kafkaBootstrap');
+  const result = await runScenario(scenario, { seed: SEED, isLong: false, directory, bootstrap });
+  expect({ faults: result.faults, summary: result.summary }).toMatchObject({ faults: [] });
+  expect(result.adoptions.count).toBeGreaterThan(0);
+});
