@@ -17,6 +17,8 @@ export interface FleetSummary {
   notStored: number | undefined;
   /** Records that are in the topic more often than once: a produce request that was repeated on the way. */
   storedTwice: number | undefined;
+  /** How many of the acknowledged records each group did not get; without those that got all. */
+  undelivered: Record<string, number>;
   produceErrors: number;
   consumerErrors: number;
   errors: ClientErrorCount[];
@@ -87,7 +89,7 @@ export class FleetLedger implements ProducerBooks {
     this.#stored = stored;
   }
 
-  /** Acknowledged records that some group did not get yet, as `group: record, …`. */
+  /** Acknowledged records that some group did not get yet. */
   undelivered(): { group: string; records: number[] }[] {
     const acknowledged = this.#acknowledgedRecords();
     return this.#groups
@@ -99,15 +101,16 @@ export class FleetLedger implements ProducerBooks {
     const acknowledged = this.#acknowledgedRecords();
     const stored = this.#stored;
     const notStored = stored && acknowledged.filter((record) => !stored.has(record)).length;
-    const undelivered = this.undelivered().reduce((total, { records }) => total + records.length, 0);
+    const undelivered = Object.fromEntries(this.undelivered().map(({ group, records }) => [group, records.length]));
     const groups = this.#groups.map((group) => group.summarize());
     const duplicates = groups.flatMap(({ duplicatesTo }) => [...duplicatesTo.values()]);
     const produceErrors = this.#errors.total(({ operation }) => operation === 'send');
     return {
       produced: this.#produced,
       acknowledged: acknowledged.length,
-      lost: undelivered + (notStored ?? 0),
+      lost: sum(Object.values(undelivered)) + (notStored ?? 0),
       notStored,
+      undelivered,
       storedTwice: stored && [...stored.values()].filter((times) => times > 1).length,
       produceErrors,
       consumerErrors: this.#errors.total() - produceErrors,

@@ -8,6 +8,7 @@ const GOOD: FleetSummary = {
   acknowledged: 10,
   lost: 0,
   notStored: 0,
+  undelivered: {},
   storedTwice: 1,
   produceErrors: 0,
   consumerErrors: 0,
@@ -26,7 +27,12 @@ test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
   ['all is well', {}, {}, []],
   ['nothing came through', { acknowledged: 0 }, {}, ['nothing was acknowledged']],
   ['nobody asked Kafka', { notStored: undefined }, {}, ['Kafka could not be read back']],
-  ['lost records', { lost: 3 }, {}, ['3 acknowledged records lost']],
+  [
+    'lost records',
+    { lost: 3, notStored: 1, undelivered: { a: 2 } },
+    {},
+    ['1 acknowledged records are not in Kafka', '2 acknowledged records were not delivered to group a'],
+  ],
   ['a broken connection', { errors: [BROKEN] }, {}, ['2 × poll: connection lost']],
   ["a broken connection to the client's own gateway", { errors: [BROKEN] }, { brokenConnections: 'ofOwnGateway' }, []],
   [

@@ -9,7 +9,10 @@ export function faultsOf(summary: FleetSummary, allowed: Allowance): string[] {
   const faults = [
     ...(summary.acknowledged === 0 ? ['nothing was acknowledged'] : []),
     ...(summary.notStored === undefined ? ['Kafka could not be read back'] : []),
-    ...(summary.lost > 0 ? [`${summary.lost} acknowledged records lost`] : []),
+    ...(summary.notStored ? [`${summary.notStored} acknowledged records are not in Kafka`] : []),
+    ...Object.entries(summary.undelivered).map(
+      ([group, count]) => `${count} acknowledged records were not delivered to group ${group}`,
+    ),
     ...failures.map(describeError),
     ...(summary.extraCreates > 0 ? [`${summary.extraCreates} consumers created again`] : []),
     ...(summary.longestGapMs > allowed.maxGapMs
