@@ -18,6 +18,10 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+function inWords(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 /** Whether every claim of every scenario holds. */
 async function run({ scenarios, isLong, directory, seed = randomInt(2 ** 32) }: ChaosOptions): Promise<boolean> {
   const base = directory === undefined ? DIRECTORY : resolve(process.env['INIT_CWD'] ?? process.cwd(), directory);
@@ -34,7 +38,7 @@ async function run({ scenarios, isLong, directory, seed = randomInt(2 ** 32) }: 
     try {
       const result = await runScenario(scenario, {
         ...{ seed, isLong, directory: join(base, scenario.name) },
-        onAction: ({ kind, ...what }) => print(`  ${kind} ${Object.values(what).map(String).join(' ')}`.trimEnd()),
+        onAction: ({ kind, ...what }) => print(`  ${kind} ${Object.values(what).map(inWords).join(' ')}`.trimEnd()),
       });
       isGood &&= result.faults.length === 0;
       rows.push(formatRow(result));
