@@ -8,6 +8,8 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 
 /** As in the README's table; another seed is for `npm run chaos`. */
 const SEED = 1;
+/** A stack is started and stopped, and a bridge stays frozen for 20 s. */
+const SCENARIO_TIMEOUT_MS = 120_000;
 
 let directory: string;
 beforeEach(() => {
@@ -15,12 +17,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test.each(['kill-region', 'freeze-bridge', 'stop-bridge'])('%s: what it claims holds', async (name) => {
-  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
-  expect(scenario).toBeDefined();
-  if (scenario === undefined) return;
-  const bootstrap = inject('kafkaBootstrap');
-  const result = await runScenario(scenario, { seed: SEED, isLong: false, directory, bootstrap });
-  expect({ faults: result.faults, summary: result.summary }).toMatchObject({ faults: [] });
-  expect(result.adoptions.count).toBeGreaterThan(0);
-});
+test.each(['kill-region', 'freeze-bridge', 'stop-bridge'])(
+  '%s: what it claims holds',
+  async (name) => {
+    const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+    expect(scenario).toBeDefined();
+    if (scenario === undefined) return;
+    const bootstrap = inject('kafkaBootstrap');
+    const result = await runScenario(scenario, { seed: SEED, isLong: false, directory, bootstrap });
+    expect({ faults: result.faults, summary: result.summary }).toMatchObject({ faults: [] });
+    expect(result.adoptions.count).toBeGreaterThan(0);
+  },
+  SCENARIO_TIMEOUT_MS,
+);
