@@ -169,6 +169,13 @@ describe('what goes along', () => {
     expect(await poll(west)).toMatchObject({ values: ['c'] });
   });
 
+  test('an assignment of a partition that cannot be', async () => {
+    await create(east);
+    const partitions = [{ topic, partition: -1 }];
+    expect((await east.post(path('/assignments'), { partitions })).status).toBe(204);
+    expect((await west.get(path('/assignments'))).body).toEqual({ partitions: [{ partition: -1, topic }] });
+  });
+
   test.each([
     ['exactly from the last commit', 1, undefined, ['b', 'c']],
     ['from where the client went since', 0, 2, ['c']],

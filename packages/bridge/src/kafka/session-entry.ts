@@ -6,7 +6,8 @@ import { Compile } from 'typebox/compile';
 export const ENTRY_VERSION = 1;
 
 const Offset = Type.String({ pattern: '^[0-9]+$' });
-const Partition = Type.Object({ topic: Type.String(), partition: Type.Integer({ minimum: 0 }) });
+/** As the client gave it: a partition that cannot be is assigned all the same, and has no records. */
+const Partition = Type.Object({ topic: Type.String(), partition: Type.Integer() });
 
 /** What a session reads. */
 const Subscription = Type.Union([
