@@ -1,9 +1,9 @@
 /** What is produced in a format is consumed in it as it was: any key, value, header and time, through a real Kafka. */
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { TestBridge } from '../harness/bridge.ts';
-import { KafkaView, unique } from '../harness/kafka-view.ts';
+import { expect, test } from 'vitest';
+import { bridgeOfFile, kafkaOfFile } from '../harness/bridge.ts';
+import { unique } from '../harness/kafka-view.ts';
 
 const SEED = 20_261_121;
 const BATCH_COUNT = 12;
@@ -11,18 +11,8 @@ const MAX_BATCH_RECORDS = 20;
 /** Brokers refuse times that are too far ahead. */
 const LATEST_MS = 1_700_000_000_000;
 
-let kafka: KafkaView;
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await bridge.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile();
 
 const text = fc.string({ unit: 'binary' });
 const base64 = fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64'));

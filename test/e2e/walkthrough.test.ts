@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { hasDebianTool } from '../harness/debian-tool.ts';
 import { startTestStack, type TestStack } from '../harness/stack.ts';
 
 interface Step {
@@ -26,8 +27,7 @@ function stepsOf(section: string): Step[] {
   return steps;
 }
 
-const hasCurl = spawnSync('curl', ['--version'], { stdio: 'ignore' }).status === 0;
-if (!hasCurl && process.env.CI === 'true') throw new Error('curl is not installed (Debian package: curl)');
+const hasCurl = hasDebianTool('curl', '--version');
 
 let system: TestStack;
 beforeAll(async () => {

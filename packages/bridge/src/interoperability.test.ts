@@ -1,34 +1,23 @@
 /** The bridge beside other Kafka clients: keys, groups and records that are shared with librdkafka and kafkajs. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { independentClient } from '@causeway/lab/stack/kafka.ts';
 import kafkajs from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
-import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { bridgeOfFile, type ConsumedJson, kafkaOfFile, type TestConsumer } from '../../../test/harness/bridge.ts';
+import { hasDebianTool } from '../../../test/harness/debian-tool.ts';
+import { unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
 import { partitionForKey } from './kafka/produce.ts';
 
-const hasKcat = spawnSync('kcat', ['-V'], { stdio: 'ignore' }).status === 0;
-if (!hasKcat && process.env.CI === 'true') throw new Error('kcat is not installed (Debian package: kcat)');
+const hasKcat = hasDebianTool('kcat', '-V');
 const SKIPPED = '(skipped without the Debian package kcat)';
 const PARTITION_COUNT = 4;
 const JOIN_TIMEOUT_MS = 25_000;
 
-let kafka: KafkaView;
-let bridge: TestBridge;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  bridge = await TestBridge.start(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await bridge?.close();
-  await kafka?.close();
-});
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile();
 
 /** Runs kcat to its end. */
 function kcat(args: string[], input = ''): string {

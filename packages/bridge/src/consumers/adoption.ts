@@ -10,6 +10,7 @@ import {
   type EntryValue,
   type LoggedEntry,
   type SessionDescription,
+  sessionKey,
 } from '../kafka/session-entry.ts';
 import { DELETED_RETENTION_MS, type SessionLog } from '../kafka/session-log.ts';
 import {
@@ -281,8 +282,8 @@ export class Adoption {
   }
 
   /** One after another for each session. */
-  async #alone<T>({ group, name }: SessionIdentity, run: () => Promise<T>): Promise<T> {
-    const key = JSON.stringify([group, name]);
+  async #alone<T>(identity: SessionIdentity, run: () => Promise<T>): Promise<T> {
+    const key = sessionKey(identity);
     const before = this.#running.get(key) ?? Promise.resolve();
     const result = before.then(run, run);
     const settled = result.catch(() => {});

@@ -24,7 +24,7 @@ import { elapsedMs, type Instant } from '../clock.ts';
 import type { Claim, EntryValue } from '../kafka/session-entry.ts';
 import { isSameClaim } from '../kafka/session-entry.ts';
 
-/** How long a confirmation counts, in milliseconds. The log is asked more often than that by itself. */
+/** How long a confirmation counts, in milliseconds. Whoever needs one that is fresh asks, and all that wait share it. */
 export const LEASE_MS = 50;
 /** Longer than {@link LEASE_MS}: the clocks of two machines may run at slightly different speeds. */
 export const ADOPTION_WAIT_MS = 60;

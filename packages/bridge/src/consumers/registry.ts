@@ -5,6 +5,7 @@ import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { type Limits, within } from '../kafka/limits.ts';
+import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
 import { Adoption, type Loss, type OwnedClaim } from './adoption.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
@@ -59,7 +60,7 @@ export class ConsumerRegistry {
     this.#adoption = new Adoption({
       log: sessionLog,
       self: bridge,
-      holdingOf: (identity) => this.#sessions.get(keyOf(identity))?.ownership.claim.entry,
+      holdingOf: (identity) => this.#sessions.get(sessionKey(identity))?.ownership.claim.entry,
       isOwnerGone: () => false,
     });
     this.#upkeep = new Upkeep({
@@ -101,7 +102,7 @@ export class ConsumerRegistry {
 
   /** Whether it is served here. */
   has(identity: SessionIdentity): boolean {
-    return this.#sessions.has(keyOf(identity));
+    return this.#sessions.has(sessionKey(identity));
   }
 
   /**
@@ -141,7 +142,7 @@ export class ConsumerRegistry {
    * `shuttingDown`.
    */
   async find(identity: SessionIdentity, sender: Sender): Promise<Session> {
-    const key = keyOf(identity);
+    const key = sessionKey(identity);
     if (this.#ending.has(key)) throw new BridgeError('consumerNotFound');
     const held = this.#sessions.get(key);
     if (this.#isStopping) {
@@ -179,7 +180,7 @@ export class ConsumerRegistry {
   /** Gone for other requests at once. Errors: as {@link find}. */
   async delete(identity: SessionIdentity, sender: Sender): Promise<void> {
     await this.find(identity, sender);
-    const held = this.#sessions.get(keyOf(identity));
+    const held = this.#sessions.get(sessionKey(identity));
     if (held === undefined) throw new BridgeError('consumerNotFound');
     await this.#end(held, { isCommitting: true });
     this.#dependencies.log.info({ ...identity }, 'consumer deleted');
@@ -187,7 +188,7 @@ export class ConsumerRegistry {
 
   /** The session log says something else of a session. */
   onLogged(identity: SessionIdentity): void {
-    const held = this.#sessions.get(keyOf(identity));
+    const held = this.#sessions.get(sessionKey(identity));
     if (held === undefined || held.releasing !== undefined) return;
     const decision = this.#adoption.decide(identity, held.ownership.claim.entry);
     if (decision.kind !== 'keep') this.#lose(held, decision);
@@ -228,7 +229,7 @@ export class ConsumerRegistry {
       onFenced: () => this.#lose(held, { kind: 'fenced', owner: undefined }),
     });
     const held: HeldSession = { session, ownership };
-    this.#sessions.set(keyOf(identity), held);
+    this.#sessions.set(sessionKey(identity), held);
     return held;
   }
 
@@ -264,7 +265,7 @@ export class ConsumerRegistry {
 
   /** Ends a session for good. Errors: `kafkaUnavailable`: then it is still there for whoever asks again. */
   async #end(held: HeldSession, { isCommitting }: { isCommitting: boolean }): Promise<void> {
-    const key = keyOf(held.session.identity);
+    const key = sessionKey(held.session.identity);
     this.#ending.add(key);
     try {
       await held.session.close({ isCommitting });
@@ -276,7 +277,7 @@ export class ConsumerRegistry {
   }
 
   #remove(held: HeldSession): boolean {
-    const key = keyOf(held.session.identity);
+    const key = sessionKey(held.session.identity);
     return this.#sessions.get(key) === held && this.#sessions.delete(key);
   }
 
@@ -286,7 +287,7 @@ export class ConsumerRegistry {
       const { identity } = held.session;
       const idleMs = held.session.idleMs();
       if (idleMs >= IDLE_RECORDS_MS) held.session.dropRecords();
-      if (idleMs < consumers.inactivityTimeoutMs || this.#ending.has(keyOf(identity))) continue;
+      if (idleMs < consumers.inactivityTimeoutMs || this.#ending.has(sessionKey(identity))) continue;
       log.info({ ...identity }, 'consumer expired');
       // Nobody came back for more, so nobody says that the last answer was received.
       this.#end(held, { isCommitting: false }).catch((error: unknown) => {
@@ -298,9 +299,4 @@ export class ConsumerRegistry {
   #limits(): Limits {
     return within(this.#dependencies.kafka.requestTimeoutMs);
   }
-}
-
-/** Groups and names may hold any text: the length says where one ends. */
-function keyOf({ group, name }: SessionIdentity): string {
-  return `${group.length}:${group}${name}`;
 }

@@ -406,7 +406,7 @@ export class Session {
     return waiting;
   }
 
-  /** Errors: `consumerNotFound`. */
+  /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
   #checkAlive(): void {
     checkAlive(this.#subscription.state);
   }

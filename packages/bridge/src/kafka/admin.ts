@@ -1,9 +1,10 @@
 /** What there is in the cluster, as the REST API tells it, and new topics. */
-import { ConfigResourceTypes, createTopicsV7, describeConfigsV4 } from '@platformatic/kafka';
+import { ConfigResourceTypes, describeConfigsV4 } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
 import type { Cluster, PartitionInfo, TopicAnswer, TopicInfo } from './cluster.ts';
-import { errorIdOf, errorText, isForbidden, javaException, refusal, responseIn, toBridgeError } from './failure.ts';
+import { createTopic } from './create-topic.ts';
+import { isForbidden, javaException, refusal, toBridgeError } from './failure.ts';
 import { type Limits, within } from './limits.ts';
 import { listOffsets, type OffsetSpec } from './list-offsets.ts';
 
@@ -85,29 +86,15 @@ export class Admin {
         message: "The given topic name '' cannot be represented in a request.",
       });
     }
-    const topic = { name, numPartitions: partitionCount, replicationFactor, assignments: [], configs: [] };
-    const { requestTimeoutMs } = this.#cluster.options;
     const limits = this.#limits();
     const wasThere = await this.#isThere(name, limits);
-    let attemptCount = 0;
-    const response = await this.#cluster.onAnyBroker(async (connection) => {
-      attemptCount += 1;
-      try {
-        return await createTopicsV7.api.async(connection, [topic], requestTimeoutMs, false);
-      } catch (error) {
-        // A topic that was refused makes the whole answer an error.
-        const partial = responseIn<createTopicsV7.CreateTopicsResponse>(error);
-        if (partial === undefined) throw error;
-        return partial;
-      }
-    }, limits);
-    const { errorCode = 0, errorMessage } = response.topics[0] ?? {};
-    const errorId = errorIdOf(errorCode);
+    const topic = { name, partitionCount, replicationFactor };
+    const { errorId, message, attemptCount } = await createTopic(this.#cluster, topic, limits);
     if (errorId === undefined) return;
     // An attempt that was slow or whose answer was lost has made it.
     if (errorId === 'TOPIC_ALREADY_EXISTS' && attemptCount > 1 && !wasThere) return;
     const code = isForbidden(errorId) ? 'kafkaForbidden' : 'kafkaRefused';
-    throw new BridgeError(code, { message: errorMessage ?? errorText(errorId) });
+    throw new BridgeError(code, { message });
   }
 
   async #isThere(name: string, limits: Limits): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../../test/harness/bridge.ts';
 import { testCluster } from '../../../../test/harness/cluster.ts';
+import { hasDebianTool } from '../../../../test/harness/debian-tool.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import type { RecordToProduce } from '../records.ts';
 import type { Compression } from './batch-compression.ts';
@@ -122,8 +122,7 @@ describe('consuming', () => {
     await expectConsumed(topic, codec);
   });
 
-  const hasKcat = spawnSync('kcat', ['-V'], { stdio: 'ignore' }).status === 0;
-  if (!hasKcat && process.env['CI'] === 'true') throw new Error('kcat is not installed (Debian package: kcat)');
+  const hasKcat = hasDebianTool('kcat', '-V');
   test.skipIf(!hasKcat).each(CODECS.slice(1))(
     `batches that kcat compressed with %s${hasKcat ? '' : ' (skipped: needs the Debian package kcat)'}`,
     async (codec) => {

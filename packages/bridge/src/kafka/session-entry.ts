@@ -18,11 +18,11 @@ const Subscription = Type.Union([
 ]);
 export type LoggedSubscription = Static<typeof Subscription>;
 
-/** A position that the client chose, and after which nothing was committed yet: an offset, or an end that was not found yet. */
+/** A position that the client chose, and after which nothing was committed yet. */
 const Seek = Type.Object({
   topic: Type.String(),
   partition: Type.Integer({ minimum: 0 }),
-  to: Type.Union([Type.Literal('earliest'), Type.Literal('latest'), Offset]),
+  to: Offset,
 });
 export type LoggedSeek = Static<typeof Seek>;
 
@@ -96,6 +96,11 @@ export interface LoggedEntry extends PlacedClaim {
 
 const valueCheck = Compile(EntryValue);
 const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 1 }), Type.String()]));
+
+/** A session as a key of maps. Groups and names may hold any text: the length says where one ends. */
+export function sessionKey({ group, name }: LoggedIdentity): string {
+  return `${group.length}:${group}${name}`;
+}
 
 /** The key of a claim's records. */
 export function encodeKey({ group, name }: LoggedIdentity, { epoch, id }: Claim): Buffer {

@@ -7,6 +7,7 @@ import {
   isSameClaim,
   type LoggedEntry,
   type LoggedIdentity,
+  sessionKey,
   supersedes,
 } from './session-entry.ts';
 
@@ -29,12 +30,12 @@ export class SessionIndex {
   readonly #sessions = new Map<string, Logged>();
 
   get(identity: LoggedIdentity): LoggedEntry | undefined {
-    return this.#sessions.get(keyOf(identity))?.current;
+    return this.#sessions.get(sessionKey(identity))?.current;
   }
 
   /** Keys of records of a session that no longer count. */
   dominated(identity: LoggedIdentity): readonly Buffer[] {
-    return [...(this.#sessions.get(keyOf(identity))?.dominated ?? [])].map((key) => Buffer.from(key));
+    return [...(this.#sessions.get(sessionKey(identity))?.dominated ?? [])].map((key) => Buffer.from(key));
   }
 
   *entries(): IterableIterator<LoggedEntry> {
@@ -56,10 +57,10 @@ export class SessionIndex {
   }
 
   #put(key: string, entry: LoggedEntry): Applied {
-    const sessionKey = keyOf(entry.identity);
-    const known = this.#sessions.get(sessionKey);
+    const place = sessionKey(entry.identity);
+    const known = this.#sessions.get(place);
     if (known?.current === undefined) {
-      this.#sessions.set(sessionKey, { current: entry, dominated: known?.dominated });
+      this.#sessions.set(place, { current: entry, dominated: known?.dominated });
       return { kind: 'changed', identity: entry.identity };
     }
     const { current } = known;
@@ -81,14 +82,14 @@ export class SessionIndex {
   }
 
   #remove(identity: LoggedIdentity, key: string): Applied {
-    const sessionKey = keyOf(identity);
-    const known = this.#sessions.get(sessionKey);
+    const place = sessionKey(identity);
+    const known = this.#sessions.get(place);
     if (known === undefined) return { kind: 'unchanged' };
     if (known.dominated?.delete(key) === true && known.dominated.size === 0) known.dominated = undefined;
     const { current } = known;
     const isCurrent = current !== undefined && keyOfEntry(current) === key;
     if (isCurrent) known.current = undefined;
-    if (known.current === undefined && known.dominated === undefined) this.#sessions.delete(sessionKey);
+    if (known.current === undefined && known.dominated === undefined) this.#sessions.delete(place);
     return isCurrent ? { kind: 'changed', identity } : { kind: 'unchanged' };
   }
 }
@@ -99,9 +100,4 @@ function keyOfEntry(entry: LoggedEntry): string {
 
 function smaller(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
-}
-
-/** Groups and names may hold any text: the length says where one ends. */
-function keyOf({ group, name }: LoggedIdentity): string {
-  return `${group.length}:${group}${name}`;
 }

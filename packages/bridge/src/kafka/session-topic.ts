@@ -1,8 +1,9 @@
 /** The topic of the session log: created with what the log relies on, and checked when somebody else made it. */
-import { ConfigResourceTypes, createTopicsV7, describeConfigsV4, metadataV12 } from '@platformatic/kafka';
+import { ConfigResourceTypes, describeConfigsV4, metadataV12 } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from './cluster.ts';
-import { errorIdOf, errorText, responseIn } from './failure.ts';
+import { createTopic } from './create-topic.ts';
+import { errorText } from './failure.ts';
 import type { Limits } from './limits.ts';
 
 /** Of all bridges alike: the partition of a session follows from it, so it can never change. */
@@ -65,27 +66,11 @@ async function create(cluster: Cluster, { topic, partitionCount, limits }: Sessi
   // With three copies one broker may be missing, and what was acknowledged is on two.
   const minInSync = replicationFactor === MOST_REPLICAS ? 2 : 1;
   const configs = { ...CONFIGS, 'min.insync.replicas': String(minInSync) };
-  const request = {
-    ...{ name: topic, numPartitions: partitionCount, replicationFactor, assignments: [] },
-    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-  };
-  const { requestTimeoutMs } = cluster.options;
-  const response = await cluster.onAnyBroker(async (connection) => {
-    try {
-      return await createTopicsV7.api.async(connection, [request], requestTimeoutMs, false);
-    } catch (error) {
-      const partial = responseIn<createTopicsV7.CreateTopicsResponse>(error);
-      if (partial === undefined) throw error;
-      return partial;
-    }
-  }, limits);
-  const { errorCode = 0, errorMessage } = response.topics[0] ?? {};
-  const errorId = errorIdOf(errorCode);
+  const request = { name: topic, partitionCount, replicationFactor, configs };
+  const { errorId, message } = await createTopic(cluster, request, limits);
   // Another bridge was faster.
   if (errorId === undefined || errorId === 'TOPIC_ALREADY_EXISTS') return;
-  throw new BridgeError('kafkaRefused', {
-    message: `Topic ${topic} cannot be created: ${errorMessage ?? errorText(errorId)}`,
-  });
+  throw new BridgeError('kafkaRefused', { message: `Topic ${topic} cannot be created: ${message}` });
 }
 
 async function countBrokers(cluster: Cluster, limits: Limits): Promise<number> {
