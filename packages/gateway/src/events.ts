@@ -9,14 +9,20 @@ export type GatewayEvent =
   | { type: 'breaker'; region: string; target: string; from: BreakerState; to: BreakerState; reason: string }
   | { type: 'panic'; isPanic: boolean; reason: string }
   | { type: 'drain'; region: string; isDrained: boolean }
+  | { type: 'weight'; region: string; from: number; to: number }
+  /** Consumers that another bridge owns now; `from` and `to` as `region/bridge`, the first few by `group/instance`. */
+  | { type: 'adoption'; consumerCount: number; from: string; to: string; consumers: string[] }
   | { type: 'failover'; region: string; target: string; requestCount: number; reason: string }
   | { type: 'reload'; file: string; changes: string[] }
   | { type: 'reloadRefused'; file: string; reason: string }
   | { type: 'started'; url: string; adminUrl: string }
   | { type: 'stopping'; reason: string };
 
-/** An event with its place in the sequence and its time (ISO 8601). */
-export type RecordedEvent = GatewayEvent & { id: number; at: string };
+/**
+ * An event with its place in the sequence and its time (ISO 8601). `gateway`: which regional gateway told it, as
+ * `region/name`; left out for this gateway's own.
+ */
+export type RecordedEvent = GatewayEvent & { id: number; at: string; gateway?: string };
 
 /** How many events are kept for listeners that come later. */
 const KEPT_EVENTS = 1_000;
