@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContextOptions, Server as TlsServer } f
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 import type { Logger } from 'pino';
 import type { TlsConfig } from './config.ts';
+import type { ConfigFinding } from './kafka-config.ts';
 
 interface Credentials {
   context: SecureContextOptions;
@@ -71,6 +72,17 @@ export class Certificates {
       this.reloadCounts.refused += 1;
       this.#log.error({ reason: reasonOf(error) }, 'certificate cannot be used, the one before stays');
     }
+  }
+}
+
+/** What keeps the listener from using its certificate, if anything. */
+export function findCertificateProblems(config: TlsConfig | undefined): ConfigFinding[] {
+  if (config === undefined) return [];
+  try {
+    read(config);
+    return [];
+  } catch (error) {
+    return [{ path: ['listen', 'tls'], reason: `cannot be used: ${reasonOf(error)}` }];
   }
 }
 

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '@causeway/config/load.ts';
 import { pino } from 'pino';
 import { Bridge } from './app.ts';
+import { findCertificateProblems } from './certificates.ts';
 import { BridgeConfig, checkBridgeConfig } from './config.ts';
 import { findSecurityProblems } from './kafka/security.ts';
 
@@ -38,7 +39,11 @@ async function main(): Promise<number | undefined> {
     config = loadConfig(resolve(process.env['INIT_CWD'] ?? process.cwd(), file), {
       schema: BridgeConfig,
       env: process.env,
-      check: (config) => [...checkBridgeConfig(config), ...findSecurityProblems(config.kafka)],
+      check: (config) => [
+        ...checkBridgeConfig(config),
+        ...findCertificateProblems(config.listen.tls),
+        ...findSecurityProblems(config.kafka),
+      ],
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
