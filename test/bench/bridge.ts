@@ -26,8 +26,8 @@ import { cpuSeconds, type Usage, usageOf } from './process-usage.ts';
 import { formatTable, percentile } from './statistics.ts';
 
 const PARTITION_COUNT = 3;
-const SINGLE = { name: 'one record a request', recordsPerRequest: 1, connections: 64 } as const;
-const HUNDRED = { name: '100 records a request', recordsPerRequest: 100, connections: 16 } as const;
+const SINGLE = { row: 'single', name: 'one record a request', recordsPerRequest: 1, connections: 64 } as const;
+const HUNDRED = { row: 'hundred', name: '100 records a request', recordsPerRequest: 100, connections: 16 } as const;
 const LARGE_POLL_RECORDS = 10_000;
 const STEADY_REQUESTS_PER_SECOND = 100;
 /** So many at a time join their groups. */
@@ -56,6 +56,11 @@ interface Row {
   errorCount: number;
 }
 
+export interface BridgeBench {
+  isQuick: boolean;
+  wanted: ReadonlySet<BridgeRow> | undefined;
+}
+
 interface Bench {
   directory: string;
   reaper: Reaper;
@@ -64,6 +69,7 @@ interface Bench {
   /** In the order of their start. */
   started: LabProcess[];
   rows: Row[];
+  isWanted: (row: BridgeRow) => boolean;
 }
 
 interface Server {
@@ -73,7 +79,12 @@ interface Server {
 
 const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-export async function benchBridge({ isQuick }: { isQuick: boolean }): Promise<void> {
+/** Lines of the table that are measured together. */
+export const BRIDGE_ROWS = ['client', 'bare', 'single', 'hundred', 'read', 'read4', 'wait', 'large', 'large4'] as const;
+export type BridgeRow = (typeof BRIDGE_ROWS)[number];
+
+/** `wanted`: only these, `undefined` for all. */
+export async function benchBridge({ isQuick, wanted }: BridgeBench): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
   const reaper = new Reaper();
   let kafka: KafkaCluster | undefined;
@@ -91,16 +102,19 @@ export async function benchBridge({ isQuick }: { isQuick: boolean }): Promise<vo
       kafka.bootstrap,
       topics.map((name) => ({ name, partitionCount: PARTITION_COUNT })),
     );
-    const bench: Bench = { directory, reaper, kafka, sizes: isQuick ? QUICK : FULL, started, rows: [] };
+    const isWanted = (row: BridgeRow): boolean => wanted?.has(row) ?? true;
+    const bench: Bench = { directory, reaper, kafka, sizes: isQuick ? QUICK : FULL, started, rows: [], isWanted };
     await measureKafkaClient(bench);
-    await measureBareServer(bench);
+    if (isWanted('bare')) await measureBareServer(bench);
     const bridge = await startBridge(bench, {});
     await measureProducing(bench, 'bridge', bridge, ['single', 'hundred']);
-    await measureReading(bench, bridge, 500);
-    const waiting = await measureWaiting(bench, bridge);
+    await measureReading(bench, bridge, 500, ['read', 'read4']);
+    const waiting = isWanted('wait') ? await measureWaiting(bench, bridge) : Number.NaN;
     await bridge.child.stop();
-    const large = await startBridge(bench, { maxPollRecords: LARGE_POLL_RECORDS });
-    await measureReading(bench, large, LARGE_POLL_RECORDS);
+    if (isWanted('large') || isWanted('large4')) {
+      const large = await startBridge(bench, { maxPollRecords: LARGE_POLL_RECORDS });
+      await measureReading(bench, large, LARGE_POLL_RECORDS, ['large', 'large4']);
+    }
     print(bench.rows, waiting);
   } finally {
     await Promise.all(started.map((child) => child.kill()));
@@ -148,7 +162,7 @@ function bodyOf(recordCount: number): string {
 }
 
 /** The library in a process of its own; it also writes what the consumers read. */
-async function measureKafkaClient({ kafka, rows, sizes }: Bench): Promise<void> {
+async function measureKafkaClient({ kafka, rows, sizes, isWanted }: Bench): Promise<void> {
   const run = async (name: string, what: string, topic: string, numbers: number[]): Promise<void> => {
     const args = [program('./kafka-client.ts'), what, kafka.bootstrap, topic, ...numbers.map(String)];
     const result = JSON.parse(await output([process.execPath, ...args])) as ClientResult;
@@ -160,6 +174,7 @@ async function measureKafkaClient({ kafka, rows, sizes }: Bench): Promise<void> 
   await run('warm-up', 'produce', 'client', [recordCount, 100, 16]);
   rows.pop();
   await run('100 records a send, 16 at a time', 'produce', 'read', [recordCount, 100, 16]);
+  if (!isWanted('client')) return;
   await run('one record a send, 64 at a time', 'produce', 'client', [recordCount / 10, 1, 64]);
   await run('fetch', 'fetch', 'read', [recordCount]);
 }
@@ -171,12 +186,13 @@ async function measureBareServer(bench: Bench): Promise<void> {
 }
 
 async function measureProducing(
-  { directory, rows, sizes }: Bench,
+  { directory, rows, sizes, isWanted }: Bench,
   who: string,
   { port, child }: Server,
   topics: [string, string],
 ): Promise<void> {
-  for (const [index, { name, recordsPerRequest, connections }] of [SINGLE, HUNDRED].entries()) {
+  for (const [index, { row, name, recordsPerRequest, connections }] of [SINGLE, HUNDRED].entries()) {
+    if (!isWanted(row)) continue;
     const contentType = 'application/vnd.kafka.json.v2+json';
     const load = createLoad({ body: bodyOf(recordsPerRequest), contentType, directory, prefix: [] });
     const url = `http://127.0.0.1:${port}/topics/${topics[index]}`;
@@ -191,11 +207,17 @@ async function measureProducing(
 }
 
 /** Every consumer is in a group of its own and reads everything. */
-async function measureReading(bench: Bench, { port, child }: Server, maxPollRecords: number): Promise<void> {
+async function measureReading(
+  bench: Bench,
+  { port, child }: Server,
+  maxPollRecords: number,
+  rows: readonly [one: BridgeRow, four: BridgeRow],
+): Promise<void> {
   const { recordCount } = bench.sizes;
   const client = bridgeClient(port);
-  for (const count of [1, 4]) {
-    const groups = Array.from({ length: count }, (_, index) => `read-${maxPollRecords}-${count}-${index}`);
+  for (const [index, count] of [1, 4].entries()) {
+    if (!bench.isWanted(rows[index] as BridgeRow)) continue;
+    const groups = Array.from({ length: count }, (_, number) => `read-${maxPollRecords}-${count}-${number}`);
     const consumers = await Promise.all(groups.map((group) => createConsumer(client, group, 'read')));
     const { result, usage } = await usageOf(child.pid, () =>
       Promise.all(consumers.map((consumer) => readRecords(client, consumer, recordCount))),
@@ -284,7 +306,8 @@ function print(rows: readonly Row[], waitingPercent: number): void {
     String(errorCount),
   ]);
   const header = ['', 'requests/s', 'records/s', 'p50 ms', 'p99 ms', 'cores', 'CPU s/M', 'MiB', 'errors'];
-  process.stdout.write(
-    `\n${formatTable([header, ...cells])}\n\nRecords of 100 bytes, acks=all. Long polls that wait cost ${waitingPercent.toFixed(1)} % of a core.\n`,
-  );
+  const waiting = Number.isNaN(waitingPercent)
+    ? ''
+    : ` Long polls that wait cost ${waitingPercent.toFixed(1)} % of a core.`;
+  process.stdout.write(`\n${formatTable([header, ...cells])}\n\nRecords of 100 bytes, acks=all.${waiting}\n`);
 }
