@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { editorSchema } from '@causeway/config/editor-schema.ts';
 import { ConfigError, parseConfig } from '@causeway/config/load.ts';
 import { referenceYaml } from '@causeway/config/reference.ts';
 import { describe, expect, test } from 'vitest';
@@ -24,6 +25,12 @@ test('config/bridge.yaml is the reference of the schema, and is valid', async ()
   const text = referenceYaml(BridgeConfig, BRIDGE_YAML_HEADER);
   await expect(text).toMatchFileSnapshot(fileURLToPath(new URL('../../../config/bridge.yaml', import.meta.url)));
   expect(parse(text)).toMatchObject({ ...parse(MINIMAL), bridge: { name: 'bridge-1', region: 'east' } });
+});
+
+test('config/bridge.schema.json is the schema for editors', async () => {
+  const text = editorSchema(BridgeConfig, 'Causeway bridge');
+  const file = fileURLToPath(new URL('../../../config/bridge.schema.json', import.meta.url));
+  await expect(text).toMatchFileSnapshot(file);
 });
 
 test('a file needs no more than names and brokers, and may take them from the environment', () => {

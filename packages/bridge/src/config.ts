@@ -212,4 +212,4 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
 
 /** Opening comment of `config/bridge.yaml`. */
 export const BRIDGE_YAML_HEADER =
-  'Configuration of a bridge: every key at its default.\nValues may name environment variables: ${NAME} or ${NAME:-default}.';
+  'yaml-language-server: $schema=bridge.schema.json\nConfiguration of a bridge: every key at its default.\nValues may name environment variables: ${NAME} or ${NAME:-default}.';

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { editorSchema } from '@causeway/config/editor-schema.ts';
 import { referenceYaml } from '@causeway/config/reference.ts';
 import { afterAll, describe, expect, test } from 'vitest';
 import { describeChanges } from './changes.ts';
@@ -18,7 +19,8 @@ function load(text: string): GatewayConfig {
 
 const EAST = 'regions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n';
 
-const HEADER = `Configuration of a Causeway gateway: every key at its default.
+const HEADER = `yaml-language-server: $schema=gateway.schema.json
+Configuration of a Causeway gateway: every key at its default.
 The gateway is the same program as tier-1 gateway and as gateway of a region; only this file differs.
 A change is picked up without a restart; one that is wrong changes nothing and is told in the log, in the metrics and
 by the admin API. Check a file with: npm run gateway -- --config FILE --check
@@ -26,6 +28,11 @@ Environment variables can be named as \${NAME} or \${NAME:-default}.`;
 
 test('config/gateway.yaml has every key at its default', async () => {
   await expect(referenceYaml(GatewayConfig, HEADER)).toMatchFileSnapshot('../../../../config/gateway.yaml');
+});
+
+test('config/gateway.schema.json is the schema for editors', async () => {
+  const text = editorSchema(GatewayConfig, 'Causeway gateway');
+  await expect(text).toMatchFileSnapshot('../../../../config/gateway.schema.json');
 });
 
 describe('what a schema cannot say', () => {

@@ -1,0 +1,70 @@
+/** Writes the JSON Schema of a config schema for editors: what the loader takes, `${NAME}` in place of any value among it. */
+import type { TObject } from './schema.ts';
+
+interface SchemaNode {
+  type?: string;
+  description?: string;
+  default?: unknown;
+  examples?: unknown[];
+  properties?: Record<string, SchemaNode>;
+  /** Of maps with free keys, by the pattern of the keys. */
+  patternProperties?: Record<string, SchemaNode>;
+  required?: string[];
+  additionalProperties?: boolean;
+  items?: SchemaNode;
+  anyOf?: { const?: unknown }[];
+  [bound: string]: unknown;
+}
+
+/** What editors' YAML support understands best: https://github.com/redhat-developer/yaml-language-server */
+const DIALECT = 'http://json-schema.org/draft-07/schema#';
+/** A scalar that names an environment variable; what it holds shows at the start only. */
+const PLACEHOLDER = { type: 'string', pattern: '\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}' };
+const BOUNDS = ['minimum', 'maximum', 'minLength', 'pattern', 'minItems'] as const;
+
+/** The schema as the text of a file. A key with a default need not be there. */
+export function editorSchema(schema: TObject, title: string): string {
+  const root = { $schema: DIALECT, title, ...translate(schema as unknown as SchemaNode) };
+  return `${JSON.stringify(root, undefined, 2)}\n`;
+}
+
+function translate(node: SchemaNode): Record<string, unknown> {
+  const { description, examples } = node;
+  const told = {
+    ...(description === undefined ? {} : { description }),
+    ...(node.default === undefined ? {} : { default: node.default }),
+    ...(examples === undefined ? {} : { examples }),
+  };
+  const bounds = Object.fromEntries(BOUNDS.filter((key) => key in node).map((key) => [key, node[key]]));
+  if (node.anyOf !== undefined) {
+    return { ...told, anyOf: [{ enum: node.anyOf.map((option) => option.const) }, PLACEHOLDER] };
+  }
+  switch (node.type) {
+    case 'object':
+      return { ...told, ...translateObject(node) };
+    case 'array':
+      return { ...told, type: 'array', ...bounds, items: translate(node.items ?? {}) };
+    case 'string':
+      // Any text may hold a placeholder already, unless its form is checked.
+      if (node['pattern'] === undefined) return { ...told, type: 'string', ...bounds };
+      return { ...told, anyOf: [{ type: 'string', ...bounds }, PLACEHOLDER] };
+    default:
+      return { ...told, anyOf: [{ type: node.type, ...bounds }, PLACEHOLDER] };
+  }
+}
+
+function translateObject(node: SchemaNode): Record<string, unknown> {
+  const { properties, patternProperties, required, additionalProperties } = node;
+  const needed = (required ?? []).filter((key) => properties?.[key]?.default === undefined);
+  return {
+    type: 'object',
+    ...(additionalProperties === undefined ? {} : { additionalProperties }),
+    ...(needed.length === 0 ? {} : { required: needed }),
+    ...(properties === undefined ? {} : { properties: translateAll(properties) }),
+    ...(patternProperties === undefined ? {} : { patternProperties: translateAll(patternProperties) }),
+  };
+}
+
+function translateAll(nodes: Record<string, SchemaNode>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(nodes).map(([key, node]) => [key, translate(node)]));
+}
