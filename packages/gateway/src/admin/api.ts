@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { GatewayError } from '../errors.ts';
 import type { EventLog, RecordedEvent } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
+import { addPage } from './page-files.ts';
 import type { RegionTopology, Topology } from './topology.ts';
 
 export interface AdminOptions {
@@ -53,6 +54,7 @@ export class AdminServer {
     app.setNotFoundHandler((_, reply) =>
       reply.code(404).type(KAFKA_V2).send('{"error_code":404,"message":"Not Found"}'),
     );
+    addPage(app);
     app.get('/healthy', (_, reply) => reply.code(200).send());
     app.get('/ready', (_, reply) => {
       const reason = whyNotReady();

@@ -1,0 +1,116 @@
+/** Serves the topology page: its TypeScript without the types, its styles, and the two libraries that it uses. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire, stripTypeScriptTypes } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+interface PageFile {
+  contentType: string;
+  text: string;
+  etag: string;
+}
+
+const DIRECTORY = fileURLToPath(new URL('./page', import.meta.url));
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.ts': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.html': 'text/html; charset=utf-8',
+};
+
+/** What the page imports by name, and the address at which browsers find it. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  preact: '/page/preact.mjs',
+  'preact/hooks': '/page/preact-hooks.mjs',
+  uplot: '/page/uplot.js',
+};
+
+/**
+ * Nothing from elsewhere, nothing inline, and no text that becomes markup: names in it come from clients.
+ * https://www.w3.org/TR/CSP3/, https://www.w3.org/TR/trusted-types/
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
+/** Adds `GET /` and `GET /page/…`, which need no token: they are the same for everybody. */
+export function addPage(app: FastifyInstance): void {
+  const files = readPage();
+  app.get('/', (request, reply) => sendFile(files.get('index.html'), request, reply));
+  app.get<{ Params: { name: string } }>('/page/:name', (request, reply) =>
+    sendFile(files.get(request.params.name), request, reply),
+  );
+}
+
+function sendFile(file: PageFile | undefined, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (file === undefined) {
+    reply.callNotFound();
+    return reply;
+  }
+  void reply.headers({
+    'content-security-policy': CONTENT_SECURITY_POLICY,
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+    // Asked for again each time, and answered with 304 until the gateway is another.
+    'cache-control': 'no-cache',
+    etag: file.etag,
+  });
+  if (request.headers['if-none-match'] === file.etag) return reply.code(304).send();
+  return reply.type(file.contentType).send(file.text);
+}
+
+/** Everything under its name below /page/, read once. */
+export function readPage(): Map<string, PageFile> {
+  const files = new Map<string, PageFile>();
+  const add = (name: string, text: string): void => {
+    const etag = `"${createHash('sha256').update(text).digest('base64url')}"`;
+    files.set(name, { contentType: CONTENT_TYPES[extname(name)] ?? 'application/octet-stream', text, etag });
+  };
+  for (const name of readdirSync(DIRECTORY)) {
+    if (!(extname(name) in CONTENT_TYPES) || name.endsWith('.test.ts')) continue;
+    const text = readFileSync(join(DIRECTORY, name), 'utf8');
+    add(name, name.endsWith('.ts') ? withAddresses(stripTypes(text)) : text);
+  }
+  const { resolve } = createRequire(import.meta.url);
+  const uplot = dirname(resolve('uplot'));
+  add('preact.mjs', readFileSync(resolve('preact'), 'utf8'));
+  add('preact-hooks.mjs', withAddresses(readFileSync(resolve('preact/hooks'), 'utf8')));
+  add('uplot.js', readFileSync(join(uplot, 'uPlot.esm.js'), 'utf8'));
+  add('uplot.css', readFileSync(join(uplot, 'uPlot.min.css'), 'utf8'));
+  return files;
+}
+
+/** Browsers know no packages: names in imports become addresses. */
+function withAddresses(code: string): string {
+  return code.replace(/\bfrom\s*(['"])([^'"./][^'"]*)\1/g, (found, quote: string, name: string) => {
+    const address = LIBRARIES[name];
+    return address === undefined ? found : `from ${quote}${address}${quote}`;
+  });
+}
+
+/** Node warns that this function may change, on every start; the version of Node is pinned. */
+function stripTypes(code: string): string {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return stripTypeScriptTypes(code);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}

@@ -1,0 +1,148 @@
+/** The whole page, from its state. */
+import { Component, type ComponentChild, h } from 'preact';
+import { BannersView } from './banners-view.ts';
+import { ChangeDialog, type DialogRequest } from './change-dialog.ts';
+import { ConsumersView } from './consumers-view.ts';
+import { CurvesView } from './curves-view.ts';
+import { formatDuration } from './format.ts';
+import { GraphView } from './graph-view.ts';
+import { keyIcon, logo, themeIcon } from './icons.ts';
+import { RegionsView } from './regions-view.ts';
+import type { PageState } from './state.ts';
+import type { Store } from './store.ts';
+import { Announcer, SummaryView } from './summary-view.ts';
+import { currentTheme, onThemeChange, toggleTheme } from './theme.ts';
+import { TimelineView } from './timeline-view.ts';
+
+interface AppProps {
+  state: PageState;
+  store: Store;
+}
+
+interface AppState {
+  request: DialogRequest | null;
+  notice: string;
+}
+
+/** While the connection is lost nothing else redraws the page, and its age has to grow. */
+const TICK_MS = 1_000;
+
+export class AppView extends Component<AppProps, AppState> {
+  override state: AppState = { request: null, notice: '' };
+  #ticks: ReturnType<typeof setInterval> | undefined;
+
+  override componentDidMount(): void {
+    onThemeChange(() => this.forceUpdate());
+    this.#ticks = setInterval(() => {
+      if (this.props.state.connection.phase === 'lost') this.forceUpdate();
+    }, TICK_MS);
+  }
+
+  override componentWillUnmount(): void {
+    clearInterval(this.#ticks);
+  }
+
+  readonly #ask = (request: DialogRequest): void => this.setState({ request });
+
+  override render(): ComponentChild {
+    const { state, store } = this.props;
+    const { request, notice } = this.state;
+    const { system, connection } = state;
+    // Durations stand still at what was last heard.
+    const nowMs = system === null ? Date.now() : Date.parse(system.at);
+    return h(
+      'div',
+      { class: `page page-${connection.phase}` },
+      h('a', { class: 'skip', href: '#main' }, 'To the content'),
+      this.#header(),
+      h(BannersView, {
+        state,
+        notice,
+        nowMs: Date.now(),
+        onRetry: store.retryNow,
+        onToken: () => this.#ask({ kind: 'token' }),
+        onCloseNotice: () => this.setState({ notice: '' }),
+      }),
+      h('main', { id: 'main', class: 'main' }, system === null ? this.#waiting() : this.#panels(nowMs)),
+      request === null
+        ? null
+        : h(ChangeDialog, {
+            key: JSON.stringify(request),
+            request,
+            system,
+            store,
+            onClose: (done?: string) =>
+              this.setState({ request: null, ...(done === undefined ? {} : { notice: done }) }),
+          }),
+    );
+  }
+
+  #panels(nowMs: number): ComponentChild[] {
+    const { state } = this.props;
+    const { system, token, connection } = state;
+    if (system === null) return [];
+    return [
+      h(Announcer, { key: 'announcer', system }),
+      h(SummaryView, { key: 'summary', system }),
+      h(GraphView, { key: 'graph', state, nowMs }),
+      h(RegionsView, { key: 'regions', system, nowMs, onAsk: this.#ask }),
+      h(CurvesView, {
+        key: 'curves',
+        history: state.history,
+        regions: system.regions.map(({ name }) => name),
+        theme: currentTheme(),
+      }),
+      h(ConsumersView, { key: 'consumers', system, token, isLive: connection.phase === 'live', nowMs }),
+      h(TimelineView, { key: 'timeline', events: state.events }),
+    ];
+  }
+
+  #waiting(): ComponentChild {
+    const text =
+      this.props.state.connection.phase === 'connecting' ? 'Connecting to the gateway…' : 'Nothing to show yet.';
+    return h('p', { class: 'panel waiting' }, text);
+  }
+
+  #header(): ComponentChild {
+    const { system, connection, token } = this.props.state;
+    const isDark = currentTheme() === 'dark';
+    const phase = { connecting: 'connecting', live: 'live', lost: 'not connected', refused: 'token wanted' }[
+      connection.phase
+    ];
+    const upFor =
+      system === null ? '' : `up for ${formatDuration(Date.parse(system.at) - Date.parse(system.gateway.startedAt))}`;
+    return h(
+      'header',
+      { class: 'top' },
+      logo(),
+      h('h1', null, 'Causeway'),
+      h('span', { class: 'top-gateway' }, system === null ? '' : `${system.gateway.name}, ${upFor}`),
+      h(
+        'span',
+        { class: `phase phase-${connection.phase}`, 'data-testid': 'phase' },
+        h('i', { 'aria-hidden': 'true' }),
+        phase,
+      ),
+      h(
+        'button',
+        { type: 'button', class: 'quiet', onClick: () => this.#ask({ kind: 'token' }) },
+        keyIcon(),
+        h('span', null, token === null ? 'Token' : 'Token set'),
+      ),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'quiet',
+          'aria-label': isDark ? 'Light colours' : 'Dark colours',
+          title: isDark ? 'Light colours' : 'Dark colours',
+          onClick: () => {
+            toggleTheme();
+            this.forceUpdate();
+          },
+        },
+        themeIcon(!isDark),
+      ),
+    );
+  }
+}

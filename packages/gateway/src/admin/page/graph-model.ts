@@ -1,0 +1,190 @@
+/** The graph as values: what stands where in the chain clients, tier-1, gateways, bridges, Kafka, and what flows between. */
+import type { BehindTarget, Rates, Region, System, Target } from '../model.ts';
+import { formatHost, formatMs, formatRate, plural } from './format.ts';
+import {
+  type Condition,
+  conditionOfGateway,
+  conditionOfKafka,
+  conditionOfRegion,
+  conditionOfTarget,
+  type Mark,
+} from './marks.ts';
+
+export interface Card {
+  id: string;
+  title: string;
+  subtitle: string;
+  /** `null` for clients, of which the gateway knows no state. */
+  condition: Condition | null;
+  fact: string;
+}
+
+export interface Lane {
+  region: string;
+  condition: Condition;
+  gateways: Card[];
+  bridges: Card[];
+}
+
+export interface Link {
+  id: string;
+  from: string;
+  to: string;
+  kind: 'traffic' | 'redirect';
+  mark: Mark;
+  requestsPerSecond: number;
+  /** Short lines for beside the edge. */
+  label: string[];
+  /** The regions of a redirect. */
+  redirect?: { from: string; to: string };
+}
+
+export interface Graph {
+  clients: Card;
+  tier1: Card;
+  lanes: Lane[];
+  kafka: Card;
+  links: Link[];
+}
+
+/** What a gateway told of its bridges when it was last heard, by its url. */
+export type RememberedBridges = Map<string, BehindTarget[]>;
+
+const NO_RATES: Rates = { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
+
+export function graphOf(system: System, remembered: RememberedBridges = new Map()): Graph {
+  const links: Link[] = [trafficLink('clients', 'tier1', { rates: system.clients.rates, mark: 'up' })];
+  const lanes = system.regions.map((region) => laneOf(region, { remembered, links }));
+  for (const { from, to, requestsPerSecond } of system.redirects) {
+    if (requestsPerSecond <= 0) continue;
+    links.push({
+      id: `redirect ${from} ${to}`,
+      from: 'tier1',
+      to: firstCardOf(lanes, to),
+      kind: 'redirect',
+      mark: 'degraded',
+      requestsPerSecond,
+      label: [`${from}’s work, in ${to}`, `${formatRate(requestsPerSecond)} req/s`],
+      redirect: { from, to },
+    });
+  }
+  return {
+    clients: {
+      id: 'clients',
+      title: 'Clients',
+      subtitle: 'plain HTTP',
+      condition: null,
+      fact: plural(system.clients.connectionCount, 'connection'),
+    },
+    tier1: {
+      id: 'tier1',
+      title: system.gateway.name,
+      subtitle: system.gateway.region === null ? 'tier-1 gateway' : `gateway of ${system.gateway.region}`,
+      condition: conditionOfGateway(system),
+      fact: `${plural(system.consumers.count, 'consumer')} known`,
+    },
+    lanes,
+    kafka: {
+      id: 'kafka',
+      title: 'Kafka',
+      subtitle: 'as bridges see it',
+      condition: conditionOfKafka(system),
+      fact: '',
+    },
+    links,
+  };
+}
+
+function firstCardOf(lanes: Lane[], region: string): string {
+  const lane = lanes.find((candidate) => candidate.region === region);
+  return (lane?.gateways[0] ?? lane?.bridges[0])?.id ?? 'tier1';
+}
+
+interface LaneSources {
+  remembered: RememberedBridges;
+  links: Link[];
+}
+
+function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
+  const lane: Lane = { region: region.name, condition: conditionOfRegion(region), gateways: [], bridges: [] };
+  for (const target of region.targets) {
+    const id = `${region.name} ${target.url}`;
+    const condition = conditionOfTarget(target);
+    links.push(trafficLink('tier1', id, { rates: target.rates, mark: condition.mark }));
+    if (target.kind === 'bridge') {
+      lane.bridges.push(cardOf(target, { id, title: 'Bridge', condition }));
+      links.push(kafkaLink(id, target, condition.mark));
+      continue;
+    }
+    lane.gateways.push(cardOf(target, { id, title: 'Gateway', condition }));
+    for (const bridge of bridgesBehind(target, remembered)) {
+      const bridgeId = `${id} ${bridge.card.id}`;
+      lane.bridges.push({ ...bridge.card, id: bridgeId });
+      const mark = bridge.card.condition?.mark ?? 'unknown';
+      links.push(trafficLink(id, bridgeId, { rates: bridge.rates, mark }));
+      links.push(kafkaLink(bridgeId, bridge, mark));
+    }
+  }
+  return lane;
+}
+
+/** A gateway that does not tell of its bridges: those it told of before, or one card that stands for them. */
+function bridgesBehind(target: Target, remembered: RememberedBridges): { card: Card; rates: Rates }[] {
+  if (target.behind !== null) {
+    return target.behind.map((bridge) => ({
+      card: cardOf(bridge, { id: bridge.url, title: 'Bridge', condition: conditionOfTarget(bridge) }),
+      rates: bridge.rates,
+    }));
+  }
+  const reason = `its gateway does not tell: ${target.behindError ?? 'not asked yet'}`;
+  const condition: Condition = { mark: 'unknown', words: 'not known', since: null, reason };
+  const known = remembered.get(target.url) ?? [];
+  if (known.length === 0) {
+    return [{ card: { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' }, rates: NO_RATES }];
+  }
+  return known.map((bridge) => ({
+    card: { ...cardOf(bridge, { id: bridge.url, title: 'Bridge', condition }), fact: '' },
+    rates: NO_RATES,
+  }));
+}
+
+function cardOf(
+  target: Target | BehindTarget,
+  { id, title, condition }: { id: string; title: string; condition: Condition },
+): Card {
+  const host = formatHost(target.url);
+  const own = target.name?.split('/').at(-1) ?? '';
+  return {
+    id,
+    // Most are called what they are; the others get their name beside it.
+    title: own === '' || own.toLowerCase() === title.toLowerCase() ? title : `${title} ${own}`,
+    subtitle: host,
+    condition,
+    fact: `${target.inFlight} in flight`,
+  };
+}
+
+function trafficLink(from: string, to: string, { rates, mark }: { rates: Rates; mark: Mark }): Link {
+  const isIdle = mark === 'down' || mark === 'unknown';
+  return {
+    id: `${from} → ${to}`,
+    from,
+    to,
+    kind: 'traffic',
+    mark: rates.errorsPerSecond >= 0.05 && mark === 'up' ? 'degraded' : mark,
+    requestsPerSecond: rates.requestsPerSecond,
+    label:
+      isIdle && rates.requestsPerSecond < 0.05
+        ? ['no traffic']
+        : [
+            `${formatRate(rates.requestsPerSecond)} req/s`,
+            `${formatRate(rates.errorsPerSecond)} err/s`,
+            `p99 ${formatMs(rates.p99Ms)}`,
+          ],
+  };
+}
+
+function kafkaLink(from: string, { rates }: { rates: Rates }, mark: Mark): Link {
+  const { requestsPerSecond } = rates;
+  return { id: `${from} → kafka`, from, to: 'kafka', kind: 'traffic', mark, requestsPerSecond, label: [] };
+}

@@ -1,0 +1,208 @@
+/** Draws the graph: edges as SVG paths as wide as their traffic, cards and lanes in it, and the same as a table. */
+import { type ComponentChild, Fragment, h } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { formatDuration, formatRate } from './format.ts';
+import { type Box, type Edge, type GraphLayout, layoutGraph } from './graph-layout.ts';
+import { type Card, type Graph, graphOf, type Lane } from './graph-model.ts';
+import { markBadge } from './icons.ts';
+import type { Condition } from './marks.ts';
+import type { PageState } from './state.ts';
+
+/** The page's usual width, until it was measured. */
+const FIRST_WIDTH_PX = 1_180;
+/** Cards are drawn for this font size and grow with it. */
+const FONT_PX = 16;
+
+export function GraphView({ state, nowMs }: { state: PageState; nowMs: number }): ComponentChild | null {
+  const holder = useRef<HTMLDivElement>(null);
+  const width = useWidth(holder);
+  if (state.system === null) return null;
+  const graph = graphOf(state.system, state.remembered);
+  const layout = layoutGraph(graph, width);
+  return h(
+    'section',
+    { class: 'panel graph-panel', 'aria-labelledby': 'graph-title' },
+    h('div', { class: 'panel-head' }, h('h2', { id: 'graph-title' }, 'Where requests go'), legend()),
+    h(
+      'div',
+      // What scrolls has to be reachable by keyboard.
+      {
+        class: 'graph-scroll',
+        ref: holder,
+        ...(layout.width > width ? { tabIndex: 0, role: 'group', 'aria-label': 'Graph' } : {}),
+      },
+      drawing(layout, nowMs),
+    ),
+    h(
+      'details',
+      { class: 'graph-table' },
+      h('summary', null, 'The same as a table'),
+      h(
+        'div',
+        { class: 'table-scroll', tabIndex: 0, role: 'region', 'aria-label': 'Edges of the graph' },
+        edgeTable(graph, nowMs),
+      ),
+    ),
+  );
+}
+
+/** The width of the element, in units of the root font size, as it changes. */
+function useWidth(holder: { current: HTMLDivElement | null }): number {
+  const [width, setWidth] = useState(FIRST_WIDTH_PX);
+  useEffect(() => {
+    const element = holder.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(([entry]) => {
+      const fontPx = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || FONT_PX;
+      if (entry !== undefined) setWidth((entry.contentRect.width * FONT_PX) / fontPx);
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [holder.current]);
+  return width;
+}
+
+function legend(): ComponentChild {
+  return h(
+    'div',
+    { class: 'legend', 'aria-hidden': 'true' },
+    h('span', null, h('i', { class: 'swatch swatch-traffic' }), 'traffic, wider for more'),
+    h('span', null, h('i', { class: 'swatch swatch-redirect' }), 'redirected'),
+    h('span', null, h('i', { class: 'swatch swatch-idle' }), 'cut off'),
+  );
+}
+
+function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, nowMs: number): ComponentChild {
+  // What is drawn later lies on top: redirects over the rest.
+  const sorted = [...edges].sort((a, b) => Number(a.link.kind === 'redirect') - Number(b.link.kind === 'redirect'));
+  return h(
+    'svg',
+    {
+      class: isTall ? 'graph graph-tall' : 'graph',
+      viewBox: `-4 -4 ${width + 8} ${height + 8}`,
+      'aria-hidden': 'true',
+      'data-testid': 'graph',
+    },
+    lanes.map(({ lane, box }) => h(Fragment, { key: lane.region }, laneView(lane, box, nowMs))),
+    sorted.map(({ link, path, strokeWidth }) =>
+      h('path', {
+        key: link.id,
+        class: `edge edge-${link.kind} edge-${link.mark}`,
+        d: path,
+        'stroke-width': strokeWidth.toFixed(1),
+        'data-edge': link.id,
+      }),
+    ),
+    cards.map(({ card, box }) => h(Fragment, { key: card.id }, cardView(card, box, nowMs))),
+    sorted.filter(({ link }) => link.label.length > 0).map(edgeLabel),
+  );
+}
+
+function foreign(box: Box, content: ComponentChild): ComponentChild {
+  return h('foreignObject', { x: box.x, y: box.y, width: box.width, height: box.height }, content);
+}
+
+function laneView(lane: Lane, box: Box, nowMs: number): ComponentChild[] {
+  const { mark, words } = lane.condition;
+  return [
+    h('rect', { class: `lane lane-${mark}`, ...box, rx: 14 }),
+    foreign(
+      box,
+      h(
+        'div',
+        { class: 'lane-head', 'data-region': lane.region, 'data-state': words },
+        h('div', { class: 'lane-title' }, h('b', null, lane.region), markBadge(mark, wordsFor(lane.condition, nowMs))),
+        h('div', { class: 'lane-reason' }, lane.condition.reason),
+      ),
+    ),
+  ];
+}
+
+function wordsFor({ words, since }: Condition, nowMs: number): string {
+  return since === null ? words : `${words} for ${formatDuration(nowMs - Date.parse(since))}`;
+}
+
+function cardView(card: Card, box: Box, nowMs: number): ComponentChild {
+  const { condition } = card;
+  return foreign(
+    box,
+    h(
+      'div',
+      { class: `card card-${condition?.mark ?? 'plain'}`, 'data-card': card.id },
+      h('div', { class: 'card-title' }, h('b', null, card.title), h('span', null, card.subtitle)),
+      condition === null ? null : markBadge(condition.mark, wordsFor(condition, nowMs)),
+      condition !== null && condition.reason !== ''
+        ? h('div', { class: 'card-reason', title: condition.reason }, condition.reason)
+        : h('div', { class: 'card-fact' }, card.fact),
+    ),
+  );
+}
+
+const LINE_HEIGHT = 14;
+/** Wide enough for the longest line in the label's font, as far as that can be told without measuring. */
+const CHARACTER_WIDTH = 6.1;
+
+function edgeLabel({ link, label }: Edge): ComponentChild {
+  const width = Math.max(...link.label.map((line) => line.length)) * CHARACTER_WIDTH + 12;
+  const height = link.label.length * LINE_HEIGHT + 8;
+  const box = { x: label.x - width / 2, y: label.y - height / 2, width, height };
+  return h(
+    'g',
+    { key: `label ${link.id}`, class: `edge-label edge-label-${link.kind} edge-label-${link.mark}` },
+    h('rect', { ...box, rx: 6 }),
+    link.label.map((line, index) =>
+      h(
+        'text',
+        { key: String(index), x: label.x, y: box.y + 4 + LINE_HEIGHT * (index + 0.76), 'text-anchor': 'middle' },
+        line,
+      ),
+    ),
+  );
+}
+
+function edgeTable(graph: Graph, nowMs: number): ComponentChild {
+  const all = [
+    graph.clients,
+    graph.tier1,
+    ...graph.lanes.flatMap((lane) => [...lane.gateways, ...lane.bridges]),
+    graph.kafka,
+  ];
+  const regionOf = (id: string): string => {
+    const lane = graph.lanes.find(({ gateways, bridges }) => [...gateways, ...bridges].some((card) => card.id === id));
+    return lane === undefined ? '' : `${lane.region} `;
+  };
+  const nameOf = (id: string): string => `${regionOf(id)}${all.find((card) => card.id === id)?.title ?? id}`;
+  return h(
+    'table',
+    null,
+    h(
+      'thead',
+      null,
+      h(
+        'tr',
+        null,
+        ['From', 'To', 'Traffic', 'State of the receiver'].map((head) => h('th', { key: head, scope: 'col' }, head)),
+      ),
+    ),
+    h(
+      'tbody',
+      null,
+      graph.links.map(({ id, from, to, label, requestsPerSecond, redirect }) => {
+        const condition = all.find((card) => card.id === to)?.condition ?? null;
+        const traffic = label.length > 0 ? label.join(', ') : `${formatRate(requestsPerSecond)} req/s`;
+        return h(
+          'tr',
+          { key: id },
+          h('td', null, nameOf(from)),
+          h('td', null, nameOf(to)),
+          h('td', null, redirect === undefined ? traffic : `redirected: ${traffic}`),
+          h(
+            'td',
+            null,
+            condition === null ? '' : [wordsFor(condition, nowMs), condition.reason].filter(Boolean).join(': '),
+          ),
+        );
+      }),
+    ),
+  );
+}

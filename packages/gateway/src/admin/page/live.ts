@@ -1,0 +1,113 @@
+/** The stream of what happens, read with fetch so that a token can go along; it comes back by itself when it is lost. */
+import { ApiError, request } from './api-client.ts';
+import { type ServerEvent, ServerEventReader } from './sse.ts';
+
+/** The gateway tells its state every second: a stream that says nothing for so long is dead. */
+const SILENCE_MS = 5_000;
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 5_000;
+
+export interface LiveListener {
+  onOpen(signal: AbortSignal): void;
+  onEvents(events: ServerEvent[]): void;
+  onLost(reason: string, retryInMs: number): void;
+  /** The gateway wants another token; nothing is tried until {@link LiveStream.restart}. */
+  onRefused(reason: string): void;
+}
+
+export class LiveStream {
+  readonly #listener: LiveListener;
+  readonly #token: () => string | null;
+  #attempt: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failureCount = 0;
+
+  constructor(listener: LiveListener, token: () => string | null) {
+    this.#listener = listener;
+    this.#token = token;
+  }
+
+  /** Connects now, in the place of what is there. */
+  restart(): void {
+    this.close();
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    this.#run(attempt).then(
+      () => this.#lost(attempt, 'The gateway ended the stream.'),
+      (error: unknown) => {
+        if (error instanceof ApiError && error.isTokenRefused) {
+          if (this.#attempt === attempt) this.#listener.onRefused(error.message);
+        } else {
+          this.#lost(attempt, reasonOf(error));
+        }
+      },
+    );
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.abort();
+  }
+
+  async #run(attempt: AbortController): Promise<void> {
+    const silence = new SilenceTimer(attempt);
+    try {
+      silence.restart();
+      const response = await request('/api/live', this.#token(), { signal: attempt.signal });
+      if (response.body === null) throw new ApiError(response.status, 'The gateway sent no stream.');
+      this.#listener.onOpen(attempt.signal);
+      const reader = new ServerEventReader();
+      const decoder = new TextDecoder();
+      const body = response.body.getReader();
+      for (;;) {
+        const { done, value } = await body.read();
+        if (done) return;
+        silence.restart();
+        const events = reader.push(decoder.decode(value, { stream: true }));
+        if (events.length === 0) continue;
+        this.#failureCount = 0;
+        this.#listener.onEvents(events);
+      }
+    } finally {
+      silence.close();
+    }
+  }
+
+  #lost(attempt: AbortController, reason: string): void {
+    // Replaced or closed: that was not a loss.
+    if (this.#attempt !== attempt) return;
+    this.#attempt = undefined;
+    attempt.abort();
+    const delayMs = Math.min(FIRST_DELAY_MS * 2 ** this.#failureCount, MAX_DELAY_MS) * (0.75 + Math.random() / 2);
+    this.#failureCount += 1;
+    this.#timer = setTimeout(() => this.restart(), delayMs);
+    this.#listener.onLost(reason, delayMs);
+  }
+}
+
+/** Ends an attempt on which nothing was heard for {@link SILENCE_MS}. */
+class SilenceTimer {
+  readonly #attempt: AbortController;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(attempt: AbortController) {
+    this.#attempt = attempt;
+  }
+
+  restart(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#attempt.abort(new ApiError(0, `Nothing was heard for ${SILENCE_MS / 1_000} seconds.`));
+    }, SILENCE_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof ApiError ? error.message : 'The connection broke off.';
+}

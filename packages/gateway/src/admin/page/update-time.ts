@@ -1,0 +1,41 @@
+/** The page's own measure of an update: from a message of the gateway to what is painted, without waiting for frames. */
+
+/** Read by tests, and by whoever opens the browser's console. */
+export interface UpdateTimes {
+  count: number;
+  lastMs: number;
+  maxMs: number;
+  /** The last hundred. */
+  recentMs: number[];
+}
+
+declare global {
+  interface Window {
+    __causewayUpdateMs: UpdateTimes;
+  }
+}
+
+const KEPT_TIMES = 100;
+
+export function startUpdateTimes(): UpdateTimes {
+  const times: UpdateTimes = { count: 0, lastMs: 0, maxMs: 0, recentMs: [] };
+  window.__causewayUpdateMs = times;
+  return times;
+}
+
+/** Adds `readMs` (reading messages), and the time from now (the frame begins) to after its paint. */
+export function measureFrame(times: UpdateTimes, readMs: number): void {
+  const startMs = performance.now();
+  // A message posted in a frame is handled after that frame was painted.
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    const updateMs = readMs + performance.now() - startMs;
+    times.count += 1;
+    times.lastMs = updateMs;
+    times.maxMs = Math.max(times.maxMs, updateMs);
+    times.recentMs.push(updateMs);
+    if (times.recentMs.length > KEPT_TIMES) times.recentMs.shift();
+  };
+  port2.postMessage(null);
+}
