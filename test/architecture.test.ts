@@ -10,8 +10,9 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAY_IMPORT: Record<string, string[]> = {
   'packages/protocol': [],
   'packages/config': [],
-  'packages/gateway': ['packages/protocol', 'packages/config'],
-  'packages/bridge': ['packages/protocol', 'packages/config'],
+  'packages/telemetry': ['packages/config'],
+  'packages/gateway': ['packages/protocol', 'packages/config', 'packages/telemetry'],
+  'packages/bridge': ['packages/protocol', 'packages/config', 'packages/telemetry'],
   'packages/lab': ['packages/protocol'],
   'packages/gateway/src/proxy': [
     'packages/gateway/src/consumers',
@@ -24,7 +25,14 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   'packages/gateway/src/consumers': ['packages/gateway/src/regions', 'packages/gateway/src', 'packages/protocol'],
   'packages/gateway/src/regions': ['packages/gateway/src/config', 'packages/gateway/src', 'packages/protocol'],
-  'packages/gateway/src/config': ['packages/config', 'packages/gateway/src'],
+  'packages/gateway/src/config': ['packages/config', 'packages/telemetry', 'packages/gateway/src'],
+  'packages/gateway/src/watch': [
+    'packages/gateway/src/proxy',
+    'packages/gateway/src/regions',
+    'packages/gateway/src',
+    'packages/protocol',
+    'packages/telemetry',
+  ],
   'packages/gateway/src/admin': [
     'packages/gateway/src/consumers',
     'packages/gateway/src/regions',
@@ -39,6 +47,13 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src',
     'packages/config',
     'packages/protocol',
+  ],
+  'packages/bridge/src/watch': [
+    'packages/bridge/src/routes',
+    'packages/bridge/src',
+    'packages/config',
+    'packages/protocol',
+    'packages/telemetry',
   ],
   'packages/bridge/src/consumers': [
     'packages/bridge/src/codec',

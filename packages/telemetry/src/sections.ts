@@ -1,0 +1,68 @@
+/** The sections `accessLog` and `tracing` of gateways and bridges: absent, and therefore off, by default. */
+import { Entry, type Static, Type } from '@causeway/config/schema.ts';
+
+export const AccessLogSection = Entry(
+  {
+    file: Type.Optional(
+      Type.String({
+        description:
+          'File to which lines are added; made if it is not there, opened anew on SIGHUP (for logrotate). Left out: standard output.',
+        minLength: 1,
+        examples: ['/var/log/causeway/access.log'],
+      }),
+    ),
+    sampleRatio: Type.Number({
+      description:
+        'Share of the requests that get a line. Those that failed (5xx, broken off) or took more than one attempt always do.',
+      default: 1,
+      minimum: 0,
+      maximum: 1,
+    }),
+    maxQueuedBytes: Type.Integer({
+      description: 'Bytes of lines that may wait for a slow disk; what comes beyond it is dropped and counted.',
+      default: 4_194_304,
+      minimum: 65_536,
+      maximum: 1_073_741_824,
+    }),
+  },
+  {
+    description:
+      'A line of JSON for each request (not for probes and metrics). Off without this section. A change needs a restart.',
+  },
+);
+export type AccessLogConfig = Static<typeof AccessLogSection>;
+
+/** `serviceName`: the default. */
+export const TracingSection = (serviceName: string) =>
+  Entry(
+    {
+      endpoint: Type.String({
+        description: 'Where spans are sent: OTLP over HTTP in protobuf. Without a path it is /v1/traces.',
+        pattern: '^https?://[^/]+(/.*)?$',
+        examples: ['http://127.0.0.1:4318'],
+      }),
+      headers: Type.Record(Type.String({ pattern: '^[A-Za-z0-9-]+$' }), Type.String(), {
+        description:
+          'Headers of those requests, such as {authorization: "Bearer ${OTLP_TOKEN}"}. Their values are in no log.',
+        default: {},
+      }),
+      sampleRatio: Type.Number({
+        description: "Share of the requests that are traced, where the client's traceparent does not say it.",
+        default: 1,
+        minimum: 0,
+        maximum: 1,
+      }),
+      serviceName: Type.String({ description: 'service.name of the spans.', default: serviceName, minLength: 1 }),
+      maxQueuedSpans: Type.Integer({
+        description: 'Spans that may wait to be sent; what comes beyond it is dropped.',
+        default: 4_096,
+        minimum: 512,
+        maximum: 1_000_000,
+      }),
+    },
+    {
+      description:
+        'Traces (OpenTelemetry). Off without this section: then traceparent and tracestate are only passed on. A change needs a restart.',
+    },
+  );
+export type TracingConfig = Static<ReturnType<typeof TracingSection>>;
