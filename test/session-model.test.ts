@@ -60,6 +60,11 @@ describe('each rule is needed: without it the model finds the way to', () => {
       finds: /the client has 2, and gets 0 again/,
     },
     {
+      without: 'waiting for the commit of one answer before the next is given',
+      protocol: { isCommittedBeforeAnswer: false },
+      finds: /the client has 2, and gets 0 again/,
+    },
+    {
       without: 'reading the claim back before joining',
       protocol: { isReadBack: false },
       bounds: { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['end', 'giveUp'] },

@@ -206,7 +206,7 @@ async function measureProducing(
   }
 }
 
-/** Every consumer is in a group of its own and reads everything. */
+/** Every consumer is in a group of its own and reads everything; before that, one reads a part, as a warm-up. */
 async function measureReading(
   bench: Bench,
   { port, child }: Server,
@@ -218,6 +218,9 @@ async function measureReading(
   for (const [index, count] of [1, 4].entries()) {
     if (!bench.isWanted(rows[index] as BridgeRow)) continue;
     const groups = Array.from({ length: count }, (_, number) => `read-${maxPollRecords}-${count}-${number}`);
+    const first = await createConsumer(client, `warm-up-${maxPollRecords}-${count}`, 'read');
+    await readRecords(client, first, recordCount / 4);
+    await deleteConsumer(client, first);
     const consumers = await Promise.all(groups.map((group) => createConsumer(client, group, 'read')));
     const { result, usage } = await usageOf(child.pid, () =>
       Promise.all(consumers.map((consumer) => readRecords(client, consumer, recordCount))),

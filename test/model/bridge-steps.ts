@@ -206,9 +206,12 @@ class BridgeSteps {
   }
 
   #serves(work: Work, holding: Holding): Step<State>[] {
-    if (holding.isDelivered) return this.#commits(holding);
-    if (work.op === 'poll')
-      return [this.#step(`fetches record ${holding.position}`, this.#working({ step: 'answering' }))];
+    const fetches = this.#step(`fetches record ${holding.position}`, this.#working({ step: 'answering' }));
+    if (holding.isDelivered) {
+      const isOverlapping = work.op === 'poll' && !this.#rules.protocol.isCommittedBeforeAnswer;
+      return [...this.#commits(holding), ...(isOverlapping ? [fetches] : [])];
+    }
+    if (work.op === 'poll') return [fetches];
     if (!this.#rules.protocol.isDeletedByClaim) {
       return [this.#ends('removes the session', without(this.#bridge), { ...this.#state, log: [] })];
     }

@@ -24,6 +24,8 @@ export interface Protocol {
   isDatedByQuestion: boolean;
   /** Whether committed positions are asked for after joining. */
   isPositionedAfterJoin: boolean;
+  /** Whether the next answer waits for the commit of what the one before delivered. */
+  isCommittedBeforeAnswer: boolean;
   /** Whether a session is ended by a claim, and not by removing it. */
   isDeletedByClaim: boolean;
 }
@@ -32,6 +34,7 @@ export const PROTOCOL: Protocol = {
   ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes },
   keyOf: ({ id }) => id,
   ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterJoin: true, isDeletedByClaim: true },
+  isCommittedBeforeAnswer: true,
 };
 
 /** The record that counts of those, in the order of the log; the rest of a log may be missing, offsets stay. */

@@ -21,6 +21,7 @@ import {
   decideRequest,
   type HoldingDecision,
   hasWon,
+  isConfirmationOld,
   isConfirmed,
   type Origin,
   type Ownership,
@@ -185,6 +186,14 @@ export class Adoption {
       await log.readToEnd(limits);
     }
     return decideHolding(ownershipOf(log.get(entry.identity)), entry);
+  }
+
+  /** Asks Kafka, when a {@link confirm} soon will have to; nobody waits. */
+  confirmAhead({ entry }: Pick<OwnedClaim, 'entry'>): void {
+    const { log } = this.#dependencies;
+    if (!isConfirmationOld(log.confirmedAt(entry.identity), readClocks())) return;
+    // Who needs it asks again.
+    log.readAhead().catch(() => {});
   }
 
   /** What the log says of a session that is held, when it has changed. Claims that this bridge makes now are no loss. */

@@ -4,8 +4,8 @@ import type { Checkpoint, Partitions } from '../kafka/partitions.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
 
 /**
- * Makes an answer of the records that it reads, and writes it. Whether it was written: not when the client has gone. What
- * it throws is thrown by the poll, and the records come again. `takeBack` may be called later, when the connection turns
+ * Writes the answer that was made of the records that the reader read. Whether it was written: not when the client has
+ * gone. What it throws is thrown by the poll, and the records come again. `takeBack` may be called later, when the connection turns
  * out to have broken under the answer; it says whether it was in time.
  */
 export type Deliver = (reader: RecordReader, takeBack: () => boolean) => Promise<boolean>;

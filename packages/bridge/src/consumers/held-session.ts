@@ -39,6 +39,10 @@ export class ClaimedOwnership implements SessionOwnership {
     if (decision.kind !== 'keep') throw this.#lose(decision);
   }
 
+  confirmAhead(): void {
+    this.#adoption.confirmAhead(this.#claim);
+  }
+
   async record(description: SessionDescription): Promise<void> {
     const written = await this.#adoption.update(this.#claim, description, this.#limits());
     if (written.kind !== 'written') throw this.#lose(written);

@@ -125,6 +125,11 @@ export function isConfirmed(confirmedAt: Instant, now: Instant): boolean {
   return elapsedMs(confirmedAt, now) <= LEASE_MS;
 }
 
+/** Whether the next answer should not rely on it: whoever answers again and again asks anew before it has to wait. */
+export function isConfirmationOld(confirmedAt: Instant, now: Instant): boolean {
+  return elapsedMs(confirmedAt, now) > LEASE_MS / 2;
+}
+
 function isHeld({ entry, holding }: Situation): boolean {
   return entry !== undefined && holding !== undefined && decideHolding(entry, holding).kind === 'keep';
 }

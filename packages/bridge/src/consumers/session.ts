@@ -9,6 +9,7 @@ import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
 import type { Membership } from '../kafka/membership.ts';
 import type { Partitions } from '../kafka/partitions.ts';
+import type { RecordReader } from '../kafka/record-reader.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { commitDelivered, commitForClient } from './commits.ts';
@@ -42,6 +43,8 @@ export interface SessionOwnership {
    * answered, without. Errors: `misdirected`, `consumerNotFound` when it was deleted elsewhere, `kafkaUnavailable`.
    */
   confirm(limits: Limits): Promise<void>;
+  /** Asks for a confirmation that a {@link confirm} soon will need, without waiting for it. Never throws. */
+  confirmAhead(): void;
   /** Writes what the session is, so that another bridge can take it over. Errors: as {@link confirm}. */
   record(description: SessionDescription): Promise<void>;
 }
@@ -50,7 +53,21 @@ export interface PollRequest {
   timeoutMs: number;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
-  deliver: Deliver;
+  /** Makes an answer of records; what it returns hands that over. Called again when others are to be answered after all. */
+  convert: (reader: RecordReader) => Deliver;
+}
+
+interface Answer {
+  reader: RecordReader;
+  result: { deliver: Deliver } | { error: unknown };
+}
+
+/** What a poll has begun. */
+interface PollProgress {
+  membership: Membership | undefined;
+  committing: Promise<void>;
+  limits: Limits;
+  convert: PollRequest['convert'];
 }
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
@@ -81,6 +98,7 @@ export class Session {
   readonly #ownership: SessionOwnership;
   readonly #seeks: Seeks;
   #isReleasingPolls = false;
+  #committing: Promise<void> | undefined;
   readonly #received = Promise.withResolvers<void>();
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
@@ -222,31 +240,29 @@ export class Session {
 
   /**
    * Hands records to the client as soon as there are any, and none when the time is over. Commits what the poll before
-   * delivered, if the consumer commits by itself.
-   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `deliver` throws.
+   * delivered, if the consumer commits by itself: the answer is made meanwhile, and waits for the commit. Or a failover
+   * could bring back what the client has acknowledged by asking again, beside the one answer that it has not.
+   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `convert` throws.
    */
-  async poll({ timeoutMs, signal, deliver }: PollRequest): Promise<void> {
+  async poll({ timeoutMs, signal, convert }: PollRequest): Promise<void> {
     await this.#operations.run(async () => {
       const membership = this.#subscription.readAs();
       const waiting = this.#startWaiting(signal);
       const limits = within(timeoutMs, waiting.signal);
       const committing = this.#commitDelivered(this.#requestLimits());
-      let maxCount = 0;
+      if (this.#partitions.hasRecords) this.#ownership.confirmAhead();
+      let answer: Answer | undefined;
       try {
-        let hasRecords = await this.#waitForRecords(membership, limits);
-        await bounded(committing, limits).catch(() => {});
-        // The group may have taken partitions away while the commit was on its way.
-        const isSame = membership?.isJoined !== false && this.#partitions.hasRecords;
-        if (hasRecords && !isSame) hasRecords = await this.#waitForRecords(membership, limits);
-        if (hasRecords) maxCount = this.#maxPollRecords;
+        answer = await this.#nextAnswer({ membership, committing, limits, convert });
       } catch (error) {
         if (!waiting.signal.aborted) throw error;
       }
       if (signal.aborted) return;
-      if (maxCount > 0 && !(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) maxCount = 0;
       // A poll that waited here goes on where the consumer lives now.
       if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
-      await this.#deliveries.deliver(this.#partitions.read(maxCount), deliver);
+      const { reader, result } = answer ?? this.#answerOf(0, convert);
+      if ('error' in result) throw result.error;
+      await this.#deliveries.deliver(reader, result.deliver);
     });
   }
 
@@ -259,6 +275,7 @@ export class Session {
       this.#checkAlive();
       const { requestTimeoutMs } = this.options;
       await this.#ownership.confirm(this.#requestLimits());
+      await this.#untilCommitted(this.#requestLimits());
       await commitForClient({
         ...{ partitions: this.#partitions, committer: this.#subscription.committer, requestTimeoutMs },
         read: () => offsets ?? this.#partitions.positions,
@@ -429,6 +446,28 @@ export class Session {
     }
   }
 
+  /** An answer with records that this bridge may give; `undefined` when there is none in time. */
+  async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
+    while (await this.#waitForRecords(membership, limits)) {
+      const answer = this.#answerOf(this.#maxPollRecords, convert);
+      await bounded(committing, limits).catch(() => {});
+      if (!(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) return undefined;
+      // The group may have taken partitions away meanwhile.
+      if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
+    }
+    return undefined;
+  }
+
+  /** Made before it is known whether it may be given: what it throws is told then. */
+  #answerOf(maxCount: number, convert: PollRequest['convert']): Answer {
+    const reader = this.#partitions.read(maxCount);
+    try {
+      return { reader, result: { deliver: convert(reader) } };
+    } catch (error) {
+      return { reader, result: { error } };
+    }
+  }
+
   /** Reads these partitions, and finds their positions anew. */
   #read(partitions: readonly TopicPartition[]): void {
     this.#positions.invalidate();
@@ -457,10 +496,32 @@ export class Session {
     throw new BridgeError('kafkaUnavailable');
   }
 
-  /** Commits what was delivered, if the consumer commits by itself and may. */
+  /**
+   * Commits what was delivered, if the consumer commits by itself and may. One commit at a time, or one that is repeated
+   * could arrive after a newer one. Never throws.
+   */
   async #commitDelivered(limits: Limits): Promise<void> {
-    if (!this.options.isAutoCommit || !this.#subscription.isCommitPossible) return;
-    if (this.#partitions.uncommitted.length === 0 || !(await this.#isOwner(limits).catch(() => false))) return;
+    if (!this.options.isAutoCommit) return;
+    try {
+      await this.#untilCommitted(limits);
+    } catch {
+      return;
+    }
+    this.#committing = this.#commitOnce(limits).finally(() => {
+      this.#committing = undefined;
+    });
+    await this.#committing;
+  }
+
+  /** Waits for the commit that is on its way. Errors: as {@link bounded}. */
+  async #untilCommitted(limits: Limits): Promise<void> {
+    while (this.#committing !== undefined) await bounded(this.#committing, limits);
+  }
+
+  async #commitOnce(limits: Limits): Promise<void> {
+    if (!this.#subscription.isCommitPossible || this.#partitions.uncommitted.length === 0) return;
+    // A member that another one has replaced is refused by the group.
+    if (!this.#subscription.isMember && !(await this.#isOwner(limits).catch(() => false))) return;
     await commitDelivered(this.#partitions, this.#subscription.committer, limits);
   }
 

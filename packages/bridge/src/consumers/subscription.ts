@@ -82,6 +82,11 @@ export class Subscription {
     return this.#membership?.isMember !== false;
   }
 
+  /** Whether its group knows it as a member now. */
+  get isMember(): boolean {
+    return this.#membership?.isMember === true;
+  }
+
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while a pattern is subscribed to. */
   async subscribe(topics: readonly string[]): Promise<void> {
     checkSubscribable(this.#state);

@@ -129,6 +129,11 @@ export class Partitions {
     return new RecordReader([...all.slice(first), ...all.slice(0, first)], maxCount);
   }
 
+  /** Whether everything that was read is still what comes next. */
+  isCurrent(reader: RecordReader): boolean {
+    return reader.readTo.every((read) => this.#isAt(read));
+  }
+
   /** Moves the positions behind what was read. */
   advance(reader: RecordReader): Checkpoint {
     const checkpoint: Checkpoint = new Map();

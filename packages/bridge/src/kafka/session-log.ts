@@ -167,6 +167,11 @@ export class SessionLog {
     await bounded(this.#askingNext, limits);
   }
 
+  /** {@link readToEnd} for whoever is content with a question that is on its way. Errors: as that. */
+  readAhead(): Promise<void> {
+    return this.#asking ?? this.#ask();
+  }
+
   /** Writes a claim's record. Never throws. After `unknown`, nothing more may be written under this claim. */
   append(identity: LoggedIdentity, claim: Claim, value: EntryValue, limits: Limits): Promise<AppendOutcome> {
     return this.#append(identity, [{ key: encodeKey(identity, claim), value: encodeValue(value) }], limits);

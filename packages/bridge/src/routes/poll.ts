@@ -65,14 +65,16 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   await session.poll({
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
     signal: gone.signal,
-    deliver: async (reader, takeBack) => {
+    convert: (reader) => {
       const text = answerText(reader, { codec: codecOf(format), maxBytes, onError });
-      deliveries.watch(request.raw.socket, () => {
-        if (takeBack()) metrics.countTakenBack();
-      });
-      if (!(await write(text, RECORDS[format], context))) return false;
-      metrics.countDelivered(reader.count);
-      return true;
+      return async (_reader, takeBack) => {
+        deliveries.watch(request.raw.socket, () => {
+          if (takeBack()) metrics.countTakenBack();
+        });
+        if (!(await write(text, RECORDS[format], context))) return false;
+        metrics.countDelivered(reader.count);
+        return true;
+      };
     },
   });
 }
