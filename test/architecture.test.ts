@@ -75,6 +75,9 @@ const MAY_IMPORT: Record<string, string[]> = {
 const ONLY_IN: Record<string, RegExp> = {
   '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
   kafkajs: /^(?:packages\/lab|test)\//,
+  '@opentelemetry/api': /^packages\/(?:telemetry|gateway\/src\/watch|bridge\/src\/watch)\//,
+  '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,
+  'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,
   opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
   undici: /^(?:packages\/gateway\/src\/(?:proxy|regions)|packages\/lab|test)\//,
   'prom-client': /^packages\/(?:gateway|bridge)\/src\/metrics\.ts$/,

@@ -15,6 +15,8 @@ export type GatewayEvent =
   | { type: 'failover'; region: string; target: string; requestCount: number; reason: string }
   | { type: 'reload'; file: string; changes: string[] }
   | { type: 'reloadRefused'; file: string; reason: string }
+  /** Lines of the access log, or spans, cannot be written; `null`: they can be again. */
+  | { type: 'telemetry'; part: 'accessLog' | 'tracing'; reason: string | null }
   | { type: 'started'; url: string; adminUrl: string }
   | { type: 'stopping'; reason: string };
 

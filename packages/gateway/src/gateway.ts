@@ -4,7 +4,7 @@ import { formatHop } from '@causeway/protocol/routing.ts';
 import { AdminServer } from './admin/api.ts';
 import { RateSampler } from './admin/rates.ts';
 import { type ConfigStatus, describeTopology } from './admin/topology.ts';
-import { describeChanges } from './config/changes.ts';
+import { describeChanges, untilRestart } from './config/changes.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Affinity } from './consumers/affinity.ts';
 import { ReturnPace } from './consumers/owners.ts';
@@ -19,6 +19,7 @@ import { TurnBatch } from './proxy/turn-batch.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
 import { RequestStats } from './stats.ts';
+import { RequestWatcher } from './watch/watcher.ts';
 
 export interface GatewayOptions {
   config: GatewayConfig;
@@ -36,6 +37,10 @@ export class Gateway {
   readonly #rates: RateSampler;
   readonly #metrics: Metrics;
   readonly #proxy: ProxyServer;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  /** Where requests find it. */
+  readonly #watching: { watcher: RequestWatcher | undefined };
   readonly #admin: AdminServer;
   readonly #configFile: string;
   readonly #reloadCounts = { applied: 0, refused: 0 };
@@ -51,6 +56,8 @@ export class Gateway {
     this.#configFile = configFile;
     this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
     this.#peers = new Peers(trustedNetworks(config.trust.peers));
+    this.#now = now;
+    this.#random = random;
     const stats = new RequestStats();
     const registry = new Registry(config, { events: this.events, random, now });
     const affinity = new Affinity(config.affinity.maxConsumers);
@@ -60,7 +67,7 @@ export class Gateway {
     this.#rates = new RateSampler(stats);
 
     const self = this;
-    const context: ExchangeContext = {
+    const context: ExchangeContext & { watcher: RequestWatcher | undefined } = {
       regions: registry,
       affinity,
       returnPace: new ReturnPace(),
@@ -69,12 +76,14 @@ export class Gateway {
       writes: new TurnBatch(),
       identity: identityOf({ region: config.gateway.region, name: config.gateway.name }),
       peers: this.#peers,
+      watcher: undefined,
       get isClosing() {
         return self.#isClosing;
       },
       now,
       random,
     };
+    this.#watching = context;
     const { listen, admin, request } = config;
     this.#proxy = new ProxyServer({ ...listen, maxHeaderBytes: request.maxHeaderBytes, context });
     this.#metrics = new Metrics({
@@ -109,6 +118,7 @@ export class Gateway {
     this.#registry.start();
     this.#rates.start();
     try {
+      this.#watching.watcher = await this.#startWatcher();
       const adminUrl = toUrl(await this.#admin.start());
       const url = toUrl(await this.#proxy.start());
       // Asked to end while it started.
@@ -125,9 +135,7 @@ export class Gateway {
   reload(config: GatewayConfig): void {
     if (this.#isClosing) return;
     const changes = describeChanges(this.#config, config);
-    // Who it is and where it listens stays until a restart.
-    const { gateway, listen, admin, log } = this.#config;
-    this.#config = { ...config, gateway, listen, admin, log };
+    this.#config = untilRestart(this.#config, config);
     this.#peers.trusted = trustedNetworks(config.trust.peers);
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#registry.apply(this.#config);
@@ -141,6 +149,21 @@ export class Gateway {
     this.#reloadCounts.refused += 1;
     this.#configStatus = { ...this.#configStatus, lastError: { at: new Date().toISOString(), reason } };
     this.events.emit({ type: 'reloadRefused', file: this.#configFile, reason });
+  }
+
+  /** The access log goes on in a new file: the old one was moved away. */
+  reopenLogs(): void {
+    this.#watching.watcher?.reopen();
+  }
+
+  #startWatcher(): Promise<RequestWatcher | undefined> {
+    const { gateway, accessLog, tracing } = this.#config;
+    const { name, region } = gateway;
+    return RequestWatcher.start({
+      ...{ accessLog, tracing, region, now: this.#now, random: this.#random },
+      instance: formatHop({ name, region }),
+      onTrouble: (part, reason) => this.events.emit({ type: 'telemetry', part, reason: reason ?? null }),
+    });
   }
 
   /** Stops taking requests, finishes what is in flight (for `shutdown.graceMs` at most) and ends. */
@@ -157,6 +180,7 @@ export class Gateway {
     this.#rates.close();
     this.#metrics.close();
     await this.#registry.close();
+    await this.#watching.watcher?.close();
   }
 
   #whyNotReady(): string | undefined {

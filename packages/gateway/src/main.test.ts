@@ -1,11 +1,12 @@
 /** The gateway's command line, as a process. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
 import { afterAll, expect, test } from 'vitest';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream } from '../../../test/harness/upstream.ts';
@@ -67,6 +68,42 @@ test('a file that changes is picked up, a broken one is refused, SIGHUP reads it
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await exited).toEqual([0, null]);
+  } finally {
+    child.kill('SIGKILL');
+    await east.kill();
+  }
+});
+
+test('SIGHUP opens the access log anew', async () => {
+  const east = await startUpstream(answerJson({}));
+  const log = join(directory, 'access.log');
+  const file = write(
+    `listen:\n  port: 0\nadmin:\n  port: 0\naccessLog:\n  file: ${log}\nregions:\n  - name: east\n    targets:\n      - url: ${east.url}\n`,
+  );
+  const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const url = (): string | undefined => /"url":"([^"]+)"/.exec(output)?.[1];
+    await until('it has started', () => url() !== undefined);
+    const paths = (name: string): string[] =>
+      existsSync(name)
+        ? (readFileSync(name, 'utf8')
+            .match(/"path":"[^"]*"/g)
+            ?.map(String) ?? [])
+        : [];
+    await (await request(`${url()}/topics/before`)).body.dump();
+    await until('the first line is there', () => paths(log).length === 1);
+    renameSync(log, `${log}.1`);
+    child.kill('SIGHUP');
+    await until('there is a new file', () => existsSync(log));
+    await (await request(`${url()}/topics/after`)).body.dump();
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
+    expect([paths(`${log}.1`), paths(log)]).toEqual([['"path":"/topics/before"'], ['"path":"/topics/after"']]);
   } finally {
     child.kill('SIGKILL');
     await east.kill();

@@ -45,7 +45,8 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
   const gateway = new Gateway({ config, configFile });
   gateway.events.subscribe(({ id: _, at: __, type, ...details }) => {
     if (type === 'reloadRefused') log.error(details, type);
-    else if (type === 'health' || type === 'breaker' || type === 'panic') log.warn(details, type);
+    else if (type === 'health' || type === 'breaker' || type === 'panic' || type === 'telemetry')
+      log.warn(details, type);
     else log.info(details, type);
   });
 
@@ -62,7 +63,10 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
     void gateway.close(signal).then(() => process.exit(0));
   };
   const watch = watchFiles([configFile], reload);
-  process.on('SIGHUP', reload);
+  process.on('SIGHUP', () => {
+    gateway.reopenLogs();
+    reload();
+  });
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   try {

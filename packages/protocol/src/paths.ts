@@ -45,6 +45,15 @@ export function routeOf(operation: Exclude<Operation, 'unknown'>): { method: 'GE
   return { method: route.method, path: route.path };
 }
 
+const ROUTE_TEMPLATES: ReadonlyMap<Operation, string> = new Map(
+  OPERATIONS.map(({ operation, path }) => [operation, path.replaceAll(/:(\w+)/g, '{$1}')]),
+);
+
+/** The path of an operation as OpenAPI and OpenTelemetry write it: `/topics/{topic}`. */
+export function routeTemplateOf(operation: Operation): string | undefined {
+  return ROUTE_TEMPLATES.get(operation);
+}
+
 /** What a request's method and URL say. Names are percent-decoded; those the path does not have are `undefined`. */
 export interface ParsedUrl {
   operation: Operation;

@@ -2,7 +2,28 @@
 import type { GatewayConfig } from './schema.ts';
 
 /** Read at the start only. */
-const NEEDS_RESTART = [/^listen\./, /^admin\./, /^log\./, /^gateway\./, /^request\.maxHeaderBytes$/];
+const NEEDS_RESTART = [
+  /^listen\./,
+  /^admin\./,
+  /^log\./,
+  /^accessLog\./,
+  /^tracing\./,
+  /^gateway\./,
+  /^request\.maxHeaderBytes$/,
+];
+/** Told as changed, without what it is. */
+const SECRET = /^tracing\.headers\./;
+
+/** The configuration in force after a reload: who it is, where it listens and what it writes stays until a restart. */
+export function untilRestart(before: GatewayConfig, after: GatewayConfig): GatewayConfig {
+  const { gateway, listen, admin, log, accessLog, tracing } = before;
+  const { accessLog: _, tracing: __, ...others } = after;
+  return {
+    ...{ ...others, gateway, listen, admin, log },
+    ...(accessLog === undefined ? {} : { accessLog }),
+    ...(tracing === undefined ? {} : { tracing }),
+  };
+}
 
 /** One line a change, as `regions.east.weight: 50 → 20`. */
 export function describeChanges(before: GatewayConfig, after: GatewayConfig): string[] {
@@ -13,10 +34,19 @@ export function describeChanges(before: GatewayConfig, after: GatewayConfig): st
     old.delete(path);
     if (oldValue === value) continue;
     const note = NEEDS_RESTART.some((pattern) => pattern.test(path)) ? ' (needs a restart)' : '';
-    changes.push(oldValue === undefined ? `${path}: ${value} (new)${note}` : `${path}: ${oldValue} → ${value}${note}`);
+    const shown = shownOf(path, value);
+    changes.push(
+      oldValue === undefined
+        ? `${path}: ${shown} (new)${note}`
+        : `${path}: ${shownOf(path, oldValue)} → ${shown}${note}`,
+    );
   }
-  for (const [path, value] of old) changes.push(`${path}: ${value} (removed)`);
+  for (const [path, value] of old) changes.push(`${path}: ${shownOf(path, value)} (removed)`);
   return changes;
+}
+
+function shownOf(path: string, value: string): string {
+  return SECRET.test(path) ? '***' : value;
 }
 
 function flatten(config: GatewayConfig): Map<string, string> {

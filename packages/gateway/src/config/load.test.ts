@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { editorSchema } from '@causeway/config/editor-schema.ts';
 import { referenceYaml } from '@causeway/config/reference.ts';
 import { afterAll, describe, expect, test } from 'vitest';
-import { describeChanges } from './changes.ts';
+import { describeChanges, untilRestart } from './changes.ts';
 import { loadGatewayConfig } from './load.ts';
 import { GatewayConfig } from './schema.ts';
 
@@ -71,4 +71,17 @@ test('a change is told by its path, and so is one that needs a restart', () => {
     'retry.produce: at-least-once → at-most-once',
   ]);
   expect(describeChanges(before, before)).toEqual([]);
+});
+
+test('of a secret it is told that it changed, and not what it is', () => {
+  const tracing = (token: string) =>
+    load(`${EAST}tracing:\n  endpoint: http://127.0.0.1:4318\n  headers: { authorization: ${token} }\n`);
+  expect(describeChanges(tracing('one'), tracing('two'))).toEqual([
+    'tracing.headers.authorization: *** → *** (needs a restart)',
+  ]);
+  expect(describeChanges(load(EAST), tracing('one'))).toContain(
+    'tracing.headers.authorization: *** (new) (needs a restart)',
+  );
+  expect(untilRestart(load(EAST), tracing('one')).tracing).toBeUndefined();
+  expect(untilRestart(tracing('one'), load(EAST)).tracing?.headers).toEqual({ authorization: 'one' });
 });

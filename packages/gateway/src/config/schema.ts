@@ -1,6 +1,7 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
 import { TrustSection } from '@causeway/config/networks.ts';
 import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
 const TargetConfig = Entry(
   {
@@ -309,6 +310,8 @@ export const GatewayConfig = Entry(
       { description: 'Orderly end.' },
     ),
     log: LogSection(' A change needs a restart.'),
+    accessLog: Type.Optional(AccessLogSection),
+    tracing: Type.Optional(TracingSection('causeway-gateway')),
   },
   { description: 'Configuration of a Causeway gateway.' },
 );

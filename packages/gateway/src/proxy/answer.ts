@@ -23,7 +23,10 @@ export interface AnswerOptions {
 export class Answer implements PendingWrite {
   readonly #options: AnswerOptions;
   #state: 'none' | 'streaming' | 'ended' = 'none';
-  #status = 0;
+  /** 0: none. */
+  status = 0;
+  /** Of the body, handed to the connection. */
+  sentBytes = 0;
   #headers: string[] = [];
   #body: Buffer | undefined;
 
@@ -49,23 +52,30 @@ export class Answer implements PendingWrite {
     // A 204 has no length (RFC 9110 §8.6).
     else if (!isHead && status !== 204 && status !== 304) headers.push('content-length', String(body.length));
     if (gateway.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
-    this.#status = status;
+    this.status = status;
     this.#headers = headers;
     this.#body = isHead ? undefined : body;
+    this.sentBytes = isHead ? 0 : body.length;
     gateway.writes.add(this);
   }
 
   startStream(status: number, headers: string[], chunks: readonly Buffer[]): void {
     this.#state = 'streaming';
     const { response } = this.#options;
+    this.status = status;
     response.writeHead(status, headers);
-    for (const chunk of chunks) response.write(chunk);
+    for (const chunk of chunks) {
+      this.sentBytes += chunk.length;
+      response.write(chunk);
+    }
   }
 
   /** More of a stream; `false`: not before `onDrain` is called. */
   writeChunk(chunk: Buffer, onDrain: () => void): boolean {
     const { response } = this.#options;
-    if (this.#state !== 'streaming' || response.write(chunk)) return true;
+    if (this.#state !== 'streaming') return true;
+    this.sentBytes += chunk.length;
+    if (response.write(chunk)) return true;
     response.once('drain', onDrain);
     return false;
   }
@@ -88,7 +98,7 @@ export class Answer implements PendingWrite {
     const { request, response, owner } = this.#options;
     const body = this.#body;
     try {
-      response.writeHead(this.#status, this.#headers);
+      response.writeHead(this.status, this.#headers);
       // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
       if (body !== undefined && body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
       else response.end(body);

@@ -16,6 +16,8 @@ export interface StreamedBody {
   readonly lengthBytes: number | undefined;
   /** The target would take more than has come: it is the client that is slow. */
   isWaitingForClient: boolean;
+  /** What has come so far. */
+  receivedBytes: number;
 }
 
 export interface BodyReceiver {
@@ -39,6 +41,12 @@ export function hasBody(request: IncomingMessage): boolean {
   const { headers } = request;
   if (headers['transfer-encoding'] !== undefined) return true;
   return Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Of a body, what has come of it. */
+export function bodyBytes(body: Buffer | StreamedBody | undefined): number {
+  if (body === undefined) return 0;
+  return Buffer.isBuffer(body) ? body.length : body.receivedBytes;
 }
 
 export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): void {
@@ -98,22 +106,21 @@ function streamBody(
   lengthBytes: number | undefined,
 ): StreamedBody {
   async function* pieces(): AsyncGenerator<Buffer> {
-    let totalBytes = 0;
     for (const chunk of chunks) {
-      totalBytes += chunk.length;
+      body.receivedBytes += chunk.length;
       yield chunk;
     }
     body.isWaitingForClient = true;
     for await (const chunk of request as AsyncIterable<Buffer>) {
       body.isWaitingForClient = false;
-      totalBytes += chunk.length;
-      if (totalBytes > maxBodyBytes) throw new BodyTooLargeError();
+      body.receivedBytes += chunk.length;
+      if (body.receivedBytes > maxBodyBytes) throw new BodyTooLargeError();
       yield chunk;
       body.isWaitingForClient = true;
     }
     body.isWaitingForClient = false;
   }
   const stream = Readable.from(pieces(), { objectMode: false });
-  const body: StreamedBody = { stream, lengthBytes, isWaitingForClient: false };
+  const body: StreamedBody = { stream, lengthBytes, isWaitingForClient: false, receivedBytes: 0 };
   return body;
 }

@@ -7,6 +7,7 @@ import type { RequestStats } from '../stats.ts';
 import type { RetryBudget } from './budget.ts';
 import type { Identity } from './headers.ts';
 import type { Peers } from './peer.ts';
+import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
 
 export interface ExchangeContext {
@@ -20,6 +21,8 @@ export interface ExchangeContext {
   readonly peers: Peers;
   /** Whole answers go out at the end of the turn in which they are ready. */
   readonly writes: TurnBatch;
+  /** For the access log and traces; `undefined` while both are off. */
+  readonly watcher: Watcher | undefined;
   /** Stops taking connections: answers say so. */
   readonly isClosing: boolean;
   /** Milliseconds, never going back. */

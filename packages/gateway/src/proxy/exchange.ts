@@ -12,7 +12,7 @@ import type { Target } from '../regions/target.ts';
 import { NO_REGION, outcomeOfStatus, type RequestOutcome } from '../stats.ts';
 import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { type BodyReceiver, hasBody, readBody, type StreamedBody } from './body.ts';
+import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
 import { MISDIRECTED, RequestedConsumer } from './consumer.ts';
 import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
@@ -21,6 +21,7 @@ import { type Expectation, examine, malformed } from './intake.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import { attemptFailure, consumerMoving, type FailureCode, requestFailure } from './own-answers.ts';
 import { type Peer, type PeerRequest, peerHeader } from './peer.ts';
+import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide } from './retry.ts';
 
 export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, SelectionRequest {
@@ -34,6 +35,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   readonly #peer: Peer;
   readonly #tried: Target[] = [];
   readonly #failures: string[] = [];
+  readonly #watch: RequestWatch | undefined;
   #path: string;
   #headers: string[] = [];
   #body: Buffer | StreamedBody | undefined;
@@ -60,6 +62,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     this.#path = originForm(request.url ?? '/');
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
     this.#peer = context.peers.of(request.socket);
+    this.#watch = context.watcher?.begin({ request, url: this.#url, path: this.#path, peer: this.#peer });
     this.#answer = new Answer({ request, response, gateway: context, owner: this });
   }
 
@@ -154,7 +157,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     const isPoll = this.#url.operation === 'poll';
     const path = isPoll && this.#tried.length > 0 ? shortenPoll(this.#path, nowMs - this.#startMs) : this.#path;
     if (chosen === undefined) this.#tried.push(target);
-    const headers = this.#consumer?.headersAt(target, this.#headers) ?? this.#headers;
+    const consumersHeaders = this.#consumer?.headersAt(target, this.#headers) ?? this.#headers;
+    const headers = this.#watch?.attempting(target, consumersHeaders) ?? consumersHeaders;
     this.#attempt = new Attempt({
       target,
       request: { method: this.#request.method ?? 'GET', path, headers, body: this.#body },
@@ -168,6 +172,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   onSettled(attempt: Attempt, outcome: Outcome): void {
     this.#judgeTarget(attempt, outcome);
+    this.#watch?.attempted(outcome);
     if (this.#isDone) return;
     if (outcome.kind !== 'answered') this.#failures.push(attemptFailure(attempt.target, outcome));
     if (isFinal(outcome)) {
@@ -365,6 +370,13 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     this.#isDone = true;
     const { stats, now } = this.#context;
     stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
+    this.#watch?.finished({
+      region,
+      outcome,
+      status: this.#answer.status,
+      receivedBytes: bodyBytes(this.#body),
+      sentBytes: this.#answer.sentBytes,
+    });
   }
 
   /** The connection is free for the next one. */

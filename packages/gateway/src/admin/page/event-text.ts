@@ -67,6 +67,13 @@ export function describeEvent(event: RecordedEvent): EventText {
       };
     case 'reloadRefused':
       return { mark: 'down', topic: 'config', title: 'Configuration refused', detail: event.reason };
+    case 'telemetry':
+      return {
+        mark: event.reason === null ? 'up' : 'degraded',
+        topic: 'config',
+        title: `${event.part === 'accessLog' ? 'Access log' : 'Traces'}: ${event.reason === null ? 'written again' : 'cannot be written'}`,
+        detail: event.reason ?? '',
+      };
     case 'started':
       return { mark: 'up', topic: 'config', title: 'Gateway started', detail: `clients: ${event.url}` };
     case 'stopping':

@@ -1,0 +1,122 @@
+/** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
+
+import type { Outcome } from '../proxy/outcome.ts';
+import type { RequestEnd, RequestWatch, WatchedRequest } from '../proxy/request-watch.ts';
+import type { Target } from '../regions/target.ts';
+import type { RequestTrace } from './request-trace.ts';
+
+/** Longer paths are cut in the log. */
+const MAX_PATH_LENGTH = 1_024;
+const MAX_FORWARDED_LENGTH = 256;
+
+export interface AttemptRecord {
+  region: string;
+  target: string;
+  /** As outcomes are called; `abandoned`: the request ended before it did. */
+  outcome: Outcome['kind'] | 'abandoned';
+  /** What the target answered. */
+  status?: number;
+  /** Why there was no answer. */
+  reason?: string;
+  durationMs: number;
+}
+
+export interface RecordOptions extends WatchedRequest {
+  requestId: string;
+  /** Of the client's traceparent, or the one that this gateway began. */
+  traceId: string | undefined;
+  trace: RequestTrace | undefined;
+  /** Milliseconds, never going back. */
+  now: () => number;
+  /** Of what has ended. */
+  onFinished: (record: RequestRecord, end: RequestEnd) => void;
+  /** What an attempt takes along, from the headers that it would have without. */
+  headersOf: (headers: readonly string[], traceparent: TraceHeaders | undefined) => string[];
+}
+
+/** What a span tells to those that come after it. */
+export interface TraceHeaders {
+  traceparent: string;
+  tracestate: string | undefined;
+}
+
+export class RequestRecord implements RequestWatch {
+  readonly #options: RecordOptions;
+  readonly #startedAt = Date.now();
+  readonly #startMs: number;
+  readonly attempts: AttemptRecord[] = [];
+  #open: Target | undefined;
+  #openedMs = 0;
+
+  constructor(options: RecordOptions) {
+    this.#options = options;
+    this.#startMs = options.now();
+  }
+
+  attempting(target: Target, headers: readonly string[]): string[] {
+    const { trace, headersOf } = this.#options;
+    this.#open = target;
+    this.#openedMs = this.#options.now();
+    return headersOf(headers, trace?.attempting(target, this.attempts));
+  }
+
+  attempted(outcome: Outcome): void {
+    if (this.#open !== undefined) this.#close(this.#open, outcome);
+  }
+
+  finished(end: RequestEnd): void {
+    if (this.#open !== undefined) {
+      this.#close(this.#open, end.outcome === 'client_gone' ? { kind: 'clientGone' } : { kind: 'abandoned' });
+    }
+    this.#options.trace?.finished(end, this.attempts.length);
+    this.#options.onFinished(this, end);
+  }
+
+  /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
+  entry({ region, outcome, status, receivedBytes, sentBytes }: RequestEnd): object {
+    const { request, url, path, peer, requestId, traceId, now } = this.#options;
+    const forwardedFor = peer.isTrusted ? request.headers['x-forwarded-for'] : undefined;
+    return {
+      at: new Date(this.#startedAt).toISOString(),
+      requestId,
+      traceId,
+      client: peer.address,
+      forwardedFor: forwardedFor === undefined ? undefined : String(forwardedFor).slice(0, MAX_FORWARDED_LENGTH),
+      method: request.method,
+      operation: url.operation,
+      path: (path.split('?', 1)[0] ?? '').slice(0, MAX_PATH_LENGTH),
+      status: status === 0 ? null : status,
+      outcome,
+      region,
+      target: this.attempts.at(-1)?.target,
+      attempts: this.attempts,
+      receivedBytes,
+      sentBytes,
+      durationMs: rounded(now() - this.#startMs),
+    };
+  }
+
+  #close(target: Target, outcome: Outcome | { kind: 'abandoned' }): void {
+    this.#open = undefined;
+    this.attempts.push({
+      region: target.region,
+      target: target.url,
+      outcome: outcome.kind,
+      ...('status' in outcome ? { status: outcome.status } : {}),
+      ...('reason' in outcome ? { reason: outcome.reason } : {}),
+      durationMs: rounded(this.#options.now() - this.#openedMs),
+    });
+    this.#options.trace?.attempted(this.attempts.at(-1) as AttemptRecord);
+  }
+}
+
+/** To microseconds. */
+function rounded(durationMs: number): number {
+  return Math.round(durationMs * 1_000) / 1_000;
+}
+
+/** Why an attempt was followed by another; as retries are counted. */
+export function retryReason({ outcome, status }: AttemptRecord): string {
+  if (outcome !== 'answered') return outcome;
+  return status === 421 ? 'misdirected' : `status_${status}`;
+}

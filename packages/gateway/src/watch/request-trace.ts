@@ -1,0 +1,110 @@
+/** The spans of one request: the gateway's own, and one for each attempt (semantic conventions of HTTP spans). */
+import { routeTemplateOf } from '@causeway/protocol/paths.ts';
+import { contextOf, headersOfSpan } from '@causeway/telemetry/tracing.ts';
+import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import type { RequestEnd, WatchedRequest } from '../proxy/request-watch.ts';
+import type { Target } from '../regions/target.ts';
+import { type AttemptRecord, retryReason, type TraceHeaders } from './request-record.ts';
+
+export class RequestTraces {
+  readonly #tracer: Tracer;
+
+  constructor(tracer: Tracer) {
+    this.#tracer = tracer;
+  }
+
+  begin(watched: WatchedRequest): RequestTrace {
+    return new RequestTrace(this.#tracer, watched);
+  }
+}
+
+export class RequestTrace {
+  readonly #tracer: Tracer;
+  readonly #span: Span;
+  readonly #context: Context;
+  readonly #method: string;
+  /** Of the spans: a method, and a path without names. */
+  readonly #name: string;
+  #attempt: Span | undefined;
+
+  constructor(tracer: Tracer, { request, url, path, peer }: WatchedRequest) {
+    this.#tracer = tracer;
+    this.#method = request.method ?? 'GET';
+    const route = routeTemplateOf(url.operation);
+    this.#name = route === undefined ? this.#method : `${this.#method} ${route}`;
+    const parent = contextOf(request.headers);
+    this.#span = tracer.startSpan(
+      this.#name,
+      {
+        kind: SpanKind.SERVER,
+        attributes: {
+          'http.request.method': this.#method,
+          'http.route': route,
+          'url.path': path.split('?', 1)[0],
+          'url.scheme': 'http',
+          'client.address': peer.address,
+          'causeway.operation': url.operation,
+        },
+      },
+      parent,
+    );
+    this.#context = trace.setSpan(parent, this.#span);
+  }
+
+  get traceId(): string {
+    return this.#span.spanContext().traceId;
+  }
+
+  /** `before`: the attempts that failed. Returns what the attempt tells to the target. */
+  attempting(target: Target, before: readonly AttemptRecord[]): TraceHeaders {
+    const { hostname, port, protocol } = new URL(target.url);
+    const last = before.at(-1);
+    this.#attempt = this.#tracer.startSpan(
+      this.#name,
+      {
+        kind: SpanKind.CLIENT,
+        attributes: {
+          'http.request.method': this.#method,
+          'server.address': hostname,
+          'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+          'causeway.region': target.region,
+          'causeway.target': target.url,
+          ...(last === undefined
+            ? {}
+            : { 'http.request.resend_count': before.length, 'causeway.retry.reason': retryReason(last) }),
+        },
+      },
+      this.#context,
+    );
+    return headersOfSpan(this.#attempt.spanContext());
+  }
+
+  attempted({ outcome, status, reason }: AttemptRecord): void {
+    const span = this.#attempt;
+    if (span === undefined) return;
+    this.#attempt = undefined;
+    span.setAttribute('causeway.outcome', outcome);
+    if (status !== undefined) span.setAttribute('http.response.status_code', status);
+    // Of a client's span every status from 400 on is an error.
+    if (status === undefined || status >= 400) {
+      span.setAttribute('error.type', status === undefined ? outcome : String(status));
+      span.setStatus({ code: SpanStatusCode.ERROR, ...(reason === undefined ? {} : { message: reason }) });
+    }
+    span.end();
+  }
+
+  finished({ region, outcome, status }: RequestEnd, attemptCount: number): void {
+    const span = this.#span;
+    span.setAttributes({
+      'causeway.region': region,
+      'causeway.outcome': outcome,
+      'causeway.attempts': attemptCount,
+      ...(status === 0 ? {} : { 'http.response.status_code': status }),
+    });
+    if (status >= 500 || status === 0) {
+      span.setAttribute('error.type', status === 0 ? outcome : String(status));
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+    span.end();
+  }
+}
