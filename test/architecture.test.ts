@@ -10,9 +10,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAY_IMPORT: Record<string, string[]> = {
   'packages/protocol': [],
   'packages/config': [],
+  'packages/metrics': [],
   'packages/telemetry': ['packages/config'],
-  'packages/gateway': ['packages/protocol', 'packages/config', 'packages/telemetry'],
-  'packages/bridge': ['packages/protocol', 'packages/config', 'packages/telemetry'],
+  'packages/gateway': ['packages/protocol', 'packages/config', 'packages/metrics', 'packages/telemetry'],
+  'packages/bridge': ['packages/protocol', 'packages/config', 'packages/metrics', 'packages/telemetry'],
   'packages/lab': ['packages/protocol'],
   'packages/gateway/src/proxy': [
     'packages/gateway/src/consumers',
@@ -24,7 +25,12 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/gateway/src/consumers': ['packages/gateway/src/regions', 'packages/gateway/src', 'packages/protocol'],
-  'packages/gateway/src/regions': ['packages/gateway/src/config', 'packages/gateway/src', 'packages/protocol'],
+  'packages/gateway/src/regions': [
+    'packages/gateway/src/config',
+    'packages/gateway/src',
+    'packages/metrics',
+    'packages/protocol',
+  ],
   'packages/gateway/src/config': ['packages/config', 'packages/telemetry', 'packages/gateway/src'],
   'packages/gateway/src/watch': [
     'packages/gateway/src/proxy',
@@ -65,6 +71,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src/codec',
     'packages/bridge/src/kafka',
     'packages/bridge/src',
+    'packages/metrics',
     'packages/protocol',
   ],
   'packages/bridge/src/codec': ['packages/bridge/src', 'packages/protocol'],
@@ -80,7 +87,7 @@ const ONLY_IN: Record<string, RegExp> = {
   'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,
   opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
   undici: /^(?:packages\/gateway\/src\/(?:proxy|regions)|packages\/lab|test)\//,
-  'prom-client': /^packages\/(?:gateway|bridge)\/src\/metrics\.ts$/,
+  'prom-client': /^packages\/metrics\/src\/exposition\.ts$/,
 };
 
 /** Composition roots, and files of a package's top folder that compose: they may import every folder of their package. */

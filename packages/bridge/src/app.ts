@@ -163,13 +163,14 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
       ? 'Bridge is shutting down'
       : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(config.readiness.maxAgeMs));
   const load = new Load(config.limits);
+  const version = readVersion();
   const metrics = new Metrics({
     isReady: () => unreadyReason() === undefined,
-    sessionCount: () => registry.sessionCount,
-    queuedBytes: () => batcher.queuedBytes,
-    inFlightRequests: () => load.requestCount,
-    inFlightBytes: () => load.bytes,
-    certificates,
+    sessions: () => registry.sessions(),
+    producer: batcher,
+    kafkaErrors: cluster.errors,
+    ...{ load, certificates, version },
+    name: formatBridge(config.bridge),
   });
   const shared = {
     ...{ limits: config.limits, load, metrics, log },
@@ -179,7 +180,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
   const server = createApiServer({ ...shared, certificates, cors });
   const management = config.management === undefined ? undefined : createApiServer(shared);
-  addInfoRoutes(server, readVersion());
+  addInfoRoutes(server, version);
   addManagementRoutes(management ?? server, { metrics, unreadyReason });
   const admin = new Admin(cluster);
   addTopicRoutes(server, admin);

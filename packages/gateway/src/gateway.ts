@@ -19,6 +19,7 @@ import { TurnBatch } from './proxy/turn-batch.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
 import { RequestStats } from './stats.ts';
+import { readVersion } from './version.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
 export interface GatewayOptions {
@@ -92,8 +93,11 @@ export class Gateway {
       affinity,
       budget,
       retrySettings: () => this.#config.retry,
-      connectionCount: () => this.#proxy.connectionCount,
+      clients: this.#proxy.clients,
       reloadCounts: this.#reloadCounts,
+      configStatus: () => this.#configStatus,
+      name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
+      version: readVersion(),
     });
     const startedAt = new Date();
     this.#admin = new AdminServer({

@@ -1,4 +1,5 @@
 /** Counters of the request path: plain integers, bumped by requests and read by metrics and topology. */
+import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 
 /** How a request ended for the client. */
@@ -8,31 +9,46 @@ export const REQUEST_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'gateway_error', 'c
 /** Upper bounds of the duration buckets in milliseconds; the last bucket has none. */
 export const DURATION_BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000] as const;
 
-/** Requests of one region, operation and outcome. */
-export interface Series {
-  count: number;
-  sumMs: number;
-  readonly buckets: Uint32Array;
-}
+const DURATIONS: DistributionOptions = { bounds: DURATION_BUCKETS_MS, perBaseUnit: MILLISECONDS_PER_SECOND };
+
+/** How an attempt at a target can end. */
+export const ATTEMPT_OUTCOMES = [
+  'answered',
+  'connectFailed',
+  'brokenBeforeHeaders',
+  'timedOut',
+  'targetDown',
+  'brokenMidBody',
+  'clientGone',
+] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
+/** Why a request can be sent again; `misdirected`: a bridge said that the consumer lives elsewhere. */
+export const RETRY_REASONS = [
+  'connectFailed',
+  'brokenBeforeHeaders',
+  'timedOut',
+  'targetDown',
+  'brokenMidBody',
+  'status_502',
+  'status_503',
+  'status_504',
+  'misdirected',
+] as const;
 
 /** Stands for the region of an answer that came from no region. */
 export const NO_REGION = 'none';
 
 export class RequestStats {
-  readonly #byRegion = new Map<string, Map<Operation, Map<RequestOutcome, Series>>>();
+  readonly #byRegion = new Map<string, Map<Operation, Map<RequestOutcome, Distribution>>>();
   readonly retries = new Map<string, number>();
   readonly attempts = new Map<string, Map<string, number>>();
 
   record(region: string, operation: Operation, outcome: RequestOutcome, durationMs: number): void {
-    const series = this.#series(region, operation, outcome);
-    series.count += 1;
-    series.sumMs += durationMs;
-    let index = 0;
-    while (index < DURATION_BUCKETS_MS.length && durationMs > (DURATION_BUCKETS_MS[index] ?? 0)) index += 1;
-    series.buckets[index] = (series.buckets[index] ?? 0) + 1;
+    this.#series(region, operation, outcome).observe(durationMs);
   }
 
-  attempted(region: string, outcome: string): void {
+  attempted(region: string, outcome: AttemptOutcome): void {
     const outcomes = getOrCreate(this.attempts, region, () => new Map<string, number>());
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
@@ -41,18 +57,27 @@ export class RequestStats {
     this.retries.set(reason, (this.retries.get(reason) ?? 0) + 1);
   }
 
-  *entries(): Generator<{ region: string; operation: Operation; outcome: RequestOutcome; series: Series }> {
+  /** What each region was asked, with the outcomes that there were. */
+  *operations(): Generator<{
+    region: string;
+    operation: Operation;
+    outcomes: ReadonlyMap<RequestOutcome, Distribution>;
+  }> {
     for (const [region, operations] of this.#byRegion) {
-      for (const [operation, outcomes] of operations) {
-        for (const [outcome, series] of outcomes) yield { region, operation, outcome, series };
-      }
+      for (const [operation, outcomes] of operations) yield { region, operation, outcomes };
     }
   }
 
-  #series(region: string, operation: Operation, outcome: RequestOutcome): Series {
-    const operations = getOrCreate(this.#byRegion, region, newMap<Operation, Map<RequestOutcome, Series>>);
-    const outcomes = getOrCreate(operations, operation, newMap<RequestOutcome, Series>);
-    return getOrCreate(outcomes, outcome, newSeries);
+  *entries(): Generator<{ region: string; operation: Operation; outcome: RequestOutcome; series: Distribution }> {
+    for (const { region, operation, outcomes } of this.operations()) {
+      for (const [outcome, series] of outcomes) yield { region, operation, outcome, series };
+    }
+  }
+
+  #series(region: string, operation: Operation, outcome: RequestOutcome): Distribution {
+    const operations = getOrCreate(this.#byRegion, region, newMap<Operation, Map<RequestOutcome, Distribution>>);
+    const outcomes = getOrCreate(operations, operation, newMap<RequestOutcome, Distribution>);
+    return getOrCreate(outcomes, outcome, newDurations);
   }
 }
 
@@ -69,8 +94,8 @@ function newMap<Key, Value>(): Map<Key, Value> {
   return new Map();
 }
 
-function newSeries(): Series {
-  return { count: 0, sumMs: 0, buckets: new Uint32Array(DURATION_BUCKETS_MS.length + 1) };
+function newDurations(): Distribution {
+  return new Distribution(DURATIONS);
 }
 
 /** The class of a status that a region answered. */

@@ -77,8 +77,9 @@ export class ConsumerRegistry {
     this.#upkeep.start();
   }
 
-  get sessionCount(): number {
-    return this.#sessions.size;
+  /** Those that are served here. */
+  *sessions(): Generator<Session> {
+    for (const { session } of this.#sessions.values()) yield session;
   }
 
   /** Defaults for what a client does not say. */

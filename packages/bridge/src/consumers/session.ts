@@ -19,7 +19,7 @@ import { Positions } from './positions.ts';
 import { Seeks } from './seeks.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
-import { checkAlive, checkSubscribable, checkSubscribed, type EndedState } from './session-state.ts';
+import { checkAlive, checkSubscribable, checkSubscribed, type EndedState, type SessionState } from './session-state.ts';
 import { Subscription } from './subscription.ts';
 import type { TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
@@ -143,6 +143,15 @@ export class Session {
     });
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
     this.#operations = new OperationQueue(() => this.#deliveries.confirm());
+  }
+
+  get stateKind(): SessionState['kind'] {
+    return this.#subscription.state.kind;
+  }
+
+  /** Records that it was not given yet, as of its last fetches. */
+  get lagRecords(): number {
+    return this.#partitions.lagRecords;
   }
 
   /** Since the last operation, in milliseconds; 0 while one is running. */

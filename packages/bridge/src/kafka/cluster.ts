@@ -9,6 +9,7 @@ import {
   responseIn,
   toBridgeError,
 } from './failure.ts';
+import { KafkaErrors } from './kafka-errors.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 import type { KafkaSecurity } from './security.ts';
 import { SESSION_TOPIC } from './session-topic-name.ts';
@@ -63,6 +64,8 @@ const ATTEMPT_TIMEOUT_MS = 2000;
 /** Node ids and addresses, and the topics that were ever asked for. */
 export class Cluster {
   readonly options: ClusterOptions;
+  /** Of every connection that it made. */
+  readonly errors = new KafkaErrors();
   readonly #pool: ConnectionPool;
   readonly #bootstrap: readonly Broker[];
   readonly #brokers = new Map<number, Broker>();
@@ -94,6 +97,7 @@ export class Cluster {
     });
     const pool = new ConnectionPool(clientId, options);
     secured.watch(pool);
+    this.errors.watch(pool);
     // The pool listens for the first error of a connection only; one more would end the process.
     pool.on('connecting', ({ connection }) => connection.on('error', () => {}));
     this.#pools.add(pool);
@@ -185,6 +189,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#pools].map((pool) => pool.close()));
+    this.errors.close();
     this.#pools.clear();
   }
 

@@ -84,6 +84,15 @@ export class Partitions {
     });
   }
 
+  /** Records between the positions and the ends of the partitions, as far as both are known. */
+  get lagRecords(): number {
+    let lag = 0;
+    for (const { position, logEnd } of this.#byKey.values()) {
+      if (position !== undefined && logEnd > position) lag += Number(logEnd - position);
+    }
+    return lag;
+  }
+
   /** Sets positions of partitions that have none. */
   setPositions(offsets: readonly PartitionOffset[]): void {
     for (const { topic, partition, offset } of offsets) {

@@ -1,4 +1,5 @@
 /** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
+import { Distribution } from '@causeway/metrics/distribution.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
 import { errorText, isForbidden, javaException, subjectText } from '../kafka/failure.ts';
@@ -64,6 +65,10 @@ const EXPIRY_INTERVAL_MS = 100;
 const TOPIC_PAUSE_MS = { first: 50, longest: 500 } as const;
 const RETRY_AFTER_SECONDS = 1;
 
+/** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
+const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
+const BATCH_BYTE_BUCKETS = [100, 1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
+
 /** Errors that another attempt may cure, mostly after a look at the metadata. */
 const RETRIABLE: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
@@ -99,6 +104,10 @@ export class Batcher {
   readonly #inFlightCounts = new Map<number, number>();
   /** The partition that records without a key go to until it is sent. */
   readonly #sticky = new Map<string, number>();
+  /** Of each batch that was sent. */
+  readonly batchRecords = new Distribution({ bounds: BATCH_RECORD_BUCKETS });
+  readonly batchBytes = new Distribution({ bounds: BATCH_BYTE_BUCKETS });
+  #storedBytes = 0;
   #queuedBytes = 0;
   readonly #schedule: FlushSchedule;
   #expiryTimer: NodeJS.Timeout | undefined;
@@ -146,6 +155,11 @@ export class Batcher {
   /** Bytes of records that wait or are on their way. */
   get queuedBytes(): number {
     return this.#queuedBytes;
+  }
+
+  /** Bytes of records that Kafka has stored since the start. */
+  get storedBytes(): number {
+    return this.#storedBytes;
   }
 
   /** Refuses new records, and resolves when all others have their results. */
@@ -296,7 +310,11 @@ export class Batcher {
       if (count === 0) continue;
       lane.inFlight = count === lane.queue.length ? lane.queue : lane.queue.splice(0, count);
       if (lane.inFlight === lane.queue) lane.queue = [];
-      for (const entry of lane.inFlight) roomBytes -= entry.bytes;
+      let bytes = 0;
+      for (const entry of lane.inFlight) bytes += entry.bytes;
+      roomBytes -= bytes;
+      this.batchRecords.observe(count);
+      this.batchBytes.observe(bytes);
       roomCount -= count;
       this.#ready.delete(lane);
       this.#sticky.delete(lane.topic);
@@ -333,6 +351,7 @@ export class Batcher {
     if (outcome?.kind === 'stored') {
       lane.failureCount = 0;
       for (const [index, entry] of entries.entries()) {
+        this.#storedBytes += entry.bytes;
         this.#settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
       }
     } else if (outcome === undefined || RETRIABLE.has(outcome.errorId)) {

@@ -152,7 +152,7 @@ test('clients that go away leave nothing behind', async () => {
     await until('nothing is in flight', async () => (await metric('causeway_bridge_in_flight_requests')) === 1);
   }
   expect(await metric('causeway_bridge_in_flight_bytes')).toBe(0);
-  expect(await metric('causeway_bridge_sessions')).toBe(10);
+  expect(await metric('causeway_bridge_sessions{state="subscribed"}')).toBe(10);
   await until('no timer is left', () => timersNow() <= timersBefore);
   expect(process.listenerCount('warning')).toBe(listenersBefore);
   await kafka.write(topic, [{ value: '1' }]);

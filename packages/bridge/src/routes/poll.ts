@@ -72,7 +72,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
           if (takeBack()) metrics.countTakenBack();
         });
         if (!(await write(text, RECORDS[format], context))) return false;
-        metrics.countDelivered(reader.count);
+        metrics.countDelivered(reader.count, text.length);
         return true;
       };
     },

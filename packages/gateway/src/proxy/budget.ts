@@ -7,6 +7,8 @@ export class RetryBudget {
   readonly #requests = new Uint32Array(WINDOW_SECONDS);
   readonly #retries = new Uint32Array(WINDOW_SECONDS);
   #second: number;
+  /** Retries that there was nothing left for, since the start. */
+  refusedCount = 0;
 
   /** `now` in milliseconds, never going back. */
   constructor(now: () => number) {
@@ -25,7 +27,10 @@ export class RetryBudget {
   /** Takes one retry if there is one left. */
   take({ budgetPercent, budgetMinRetries }: { budgetPercent: number; budgetMinRetries: number }): boolean {
     this.#advance(Math.floor(this.#now() / 1_000));
-    if (sum(this.#retries) >= this.#allowed(budgetPercent, budgetMinRetries)) return false;
+    if (sum(this.#retries) >= this.#allowed(budgetPercent, budgetMinRetries)) {
+      this.refusedCount += 1;
+      return false;
+    }
     const index = this.#second % WINDOW_SECONDS;
     this.#retries[index] = (this.#retries[index] ?? 0) + 1;
     return true;

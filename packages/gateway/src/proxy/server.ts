@@ -5,6 +5,7 @@ import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { GatewayError } from '../errors.ts';
+import { ClientTraffic } from './client-traffic.ts';
 import type { ExchangeContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { type Expectation, malformed } from './intake.ts';
@@ -22,7 +23,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 export class ProxyServer {
   readonly #options: ProxyServerOptions;
   readonly #server: Server;
-  #connectionCount = 0;
+  /** Of the connections that came here. */
+  readonly clients = new ClientTraffic();
 
   constructor(options: ProxyServerOptions) {
     this.#options = options;
@@ -41,12 +43,7 @@ export class ProxyServer {
     );
     this.#server.on('checkContinue', (request, response) => start(request, response, 'continue'));
     this.#server.on('checkExpectation', (request, response) => start(request, response, 'unknown'));
-    this.#server.on('connection', (socket) => {
-      this.#connectionCount += 1;
-      socket.once('close', () => {
-        this.#connectionCount -= 1;
-      });
-    });
+    this.#server.on('connection', (socket) => this.clients.watch(socket));
     this.#server.on('clientError', (error: Error & { code?: string }, socket) => this.#onClientError(error, socket));
     this.#server.on('connect', (_, socket) => {
       refuse(socket, malformed('this is no forward proxy'));
@@ -59,11 +56,6 @@ export class ProxyServer {
     await once(this.#server, 'listening');
     const { address, port } = this.#server.address() as AddressInfo;
     return { host: address, port };
-  }
-
-  /** Client connections that are open now. */
-  get connectionCount(): number {
-    return this.#connectionCount;
   }
 
   /** Takes no more connections, lets what is in flight finish for `graceMs`, and breaks off the rest. */

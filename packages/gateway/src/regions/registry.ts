@@ -29,6 +29,8 @@ export class Registry {
   readonly #retired = new Map<Target, Promise<void>>();
   /** Regions that an operator drains, until the next reload. */
   readonly #drained = new Set<string>();
+  /** Requests that left targets that went down, by region, since the start. */
+  readonly #failoverCounts = new Map<string, number>();
   #config: GatewayConfig;
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -107,6 +109,11 @@ export class Registry {
     return [...this.#members.values()].map((member) => member.target);
   }
 
+  /** How many requests in flight left targets that were declared down, of each region, since the start. */
+  failoverCounts(): Map<string, number> {
+    return new Map(this.#config.regions.map(({ name }) => [name, this.#failoverCounts.get(name) ?? 0]));
+  }
+
   /** Where a region's gateway answers operators. */
   adminUrlOf(region: string): string | undefined {
     for (const { target, adminUrl } of this.#members.values()) {
@@ -181,7 +188,10 @@ export class Registry {
         [GATEWAY_HEADER]: formatHop({ region: gateway.region, name: gateway.name }),
       },
       random: this.#random,
-      onResult: (result) => this.#onProbe(target, result),
+      onResult: (result, durationMs) => {
+        target.probeDurations.observe(durationMs);
+        this.#onProbe(target, result);
+      },
     });
     check.start();
     return check;
@@ -220,6 +230,7 @@ export class Registry {
     }
     if (requestCount === 0) return;
     const { region, url } = target;
+    this.#failoverCounts.set(region, (this.#failoverCounts.get(region) ?? 0) + requestCount);
     this.#events.emit({ type: 'failover', region, target: url, requestCount, reason: target.health.reason });
   }
 

@@ -1,5 +1,6 @@
 /** One bridge or regional gateway with what outlives a config: connections, health, breaker and counters. */
 import { isDeepStrictEqual } from 'node:util';
+import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { Pool } from 'undici';
 import type { GatewayConfig } from '../config/schema.ts';
 import { Breaker } from './breaker.ts';
@@ -9,6 +10,9 @@ import { upstreamConnector } from './upstream-socket.ts';
 
 /** What a reload may change about a target. */
 export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'>;
+
+/** A probe asks for nothing but a word, and its time limit is below a second by default. */
+const PROBE_DURATION_BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
 
 export interface TargetOptions {
   region: string;
@@ -31,6 +35,11 @@ export class Target {
   breakerSince = new Date();
   /** Probes since the start, for metrics. */
   probeCounts = { good: 0, failed: 0 };
+  /** In milliseconds. */
+  readonly probeDurations = new Distribution({
+    bounds: PROBE_DURATION_BUCKETS_MS,
+    perBaseUnit: MILLISECONDS_PER_SECOND,
+  });
   readonly #onBreakerChange: TargetOptions['onBreakerChange'];
   #settings: TargetSettings;
   #breaker: Breaker;

@@ -1,0 +1,91 @@
+import { expect, inject, test } from 'vitest';
+import { bridgeOfFile, kafkaOfFile, TestBridge } from '../../../test/harness/bridge.ts';
+import { parseExposition, valueIn } from '../../../test/harness/exposition.ts';
+import { unique } from '../../../test/harness/kafka-view.ts';
+import { until } from '../../../test/harness/until.ts';
+import { BRIDGE_METRICS } from './metrics.ts';
+
+const kafka = await kafkaOfFile();
+const bridge = await bridgeOfFile();
+
+async function exposed(of: TestBridge = bridge): Promise<string> {
+  return (await of.get('/metrics')).text;
+}
+
+test('records and bytes are counted on their way in and out, with the sizes of batches and answers', async () => {
+  const topic = await kafka.topic();
+  await bridge.produce(topic, { records: [{ value: 'a' }, { value: 'b' }, { value: 'c' }] });
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  await consumer.take(3);
+  const text = await exposed();
+  expect(valueIn(text, 'causeway_bridge_records_produced_total', { outcome: 'ok' })).toBe(3);
+  // Three values of three bytes each, and what a record needs beside them.
+  expect(valueIn(text, 'causeway_bridge_produced_bytes_total')).toBeGreaterThanOrEqual(9);
+  expect(valueIn(text, 'causeway_bridge_produce_batch_records_sum')).toBe(3);
+  expect(valueIn(text, 'causeway_bridge_produce_batch_bytes_sum')).toBe(
+    valueIn(text, 'causeway_bridge_produced_bytes_total'),
+  );
+  expect(valueIn(text, 'causeway_bridge_records_delivered_total')).toBe(3);
+  expect(valueIn(text, 'causeway_bridge_poll_records_sum')).toBe(3);
+  expect(valueIn(text, 'causeway_bridge_delivered_bytes_total')).toBeGreaterThan(3 * 50);
+  await consumer.delete();
+});
+
+test('consumers are counted by what they do', async () => {
+  const sessions = async (state: string): Promise<number> =>
+    valueIn(await exposed(), 'causeway_bridge_sessions', { state });
+  const idle = await bridge.consumer(unique('group'), 'c', []);
+  const subscribed = await bridge.consumer(unique('group'), 'c', [await kafka.topic()]);
+  expect([await sessions('idle'), await sessions('subscribed'), await sessions('assigned')]).toEqual([1, 1, 0]);
+  await Promise.all([idle.delete(), subscribed.delete()]);
+  expect([await sessions('idle'), await sessions('subscribed')]).toEqual([0, 0]);
+});
+
+test('lag is what a consumer was not given yet: of all together, and of the one that is furthest behind', async () => {
+  const topic = await kafka.topic();
+  await kafka.write(
+    topic,
+    Array.from({ length: 20 }, (_, index) => ({ value: `"${'x'.repeat(100)}${index}"` })),
+  );
+  const small = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { maxPollRecords: 5 } });
+  try {
+    const slow = await small.consumer(unique('group'), 'slow', [topic]);
+    const quick = await small.consumer(unique('group'), 'quick', [topic]);
+    await slow.take(5);
+    await quick.take(15);
+    const text = await exposed(small);
+    expect(valueIn(text, 'causeway_bridge_consumer_lag_records')).toBe(15 + 5);
+    expect(valueIn(text, 'causeway_bridge_consumer_max_lag_records')).toBe(15);
+    await quick.take(5);
+    await slow.take(15);
+    expect(valueIn(await exposed(small), 'causeway_bridge_consumer_lag_records')).toBe(0);
+  } finally {
+    await small.close();
+  }
+});
+
+test('errors of Kafka are counted by its own names, and a broker that is not there as a failed connection', async () => {
+  const before = await exposed();
+  expect(await bridge.get(`/topics/${unique('nowhere')}`)).toMatchObject({ status: 404 });
+  const code = 'UNKNOWN_TOPIC_OR_PARTITION';
+  const count = (text: string, name: string) => valueIn(text, 'causeway_bridge_kafka_errors_total', { code: name });
+  expect(count(await exposed(), code)).toBeGreaterThan(count(before, code));
+  // Nobody listens on the port of discarding (RFC 863).
+  const lonely = await TestBridge.start('127.0.0.1:9', { shutdown: { graceMs: 100 } });
+  try {
+    await until('it was tried', async () => count(await exposed(lonely), 'NETWORK_EXCEPTION') > 0);
+    expect(valueIn(await exposed(lonely), 'causeway_bridge_ready')).toBe(0);
+  } finally {
+    await lonely.close();
+  }
+  // Another bridge's trouble is not this one's.
+  expect(count(await exposed(), 'NETWORK_EXCEPTION')).toBe(count(before, 'NETWORK_EXCEPTION'));
+});
+
+test('what is declared is what is exposed, but for certificates that a plain listener does not have', async () => {
+  const metrics = parseExposition(await exposed());
+  const declared = BRIDGE_METRICS.filter(({ name }) => !name.startsWith('causeway_bridge_certificate_'));
+  for (const { name, type, help } of declared) expect(metrics.get(name)).toMatchObject({ type, help });
+  const others = [...metrics.keys()].filter((name) => !declared.some((metric) => metric.name === name));
+  expect(others.filter((name) => !/^(?:process|nodejs)_/.test(name))).toEqual([]);
+});

@@ -1,0 +1,57 @@
+/** Metrics of the consumers that live here; never by group or topic, of which there is no end. */
+import { gauge, histogram } from '@causeway/metrics/declaration.ts';
+import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
+import type { Exposition } from '@causeway/metrics/exposition.ts';
+
+/** The aim is below 100 ms. */
+const ADOPTION_BUCKETS_MS = [5, 10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000];
+/** What a session that is here can be; one that ends is in none of them for more than a moment. */
+const SESSION_STATES = ['idle', 'subscribed', 'assigned', 'closing', 'fenced', 'released'] as const;
+
+export const CONSUMER_METRICS = {
+  sessions: gauge('causeway_bridge_sessions', 'Consumer instances that live here, by what they do.', ['state']),
+  adoptions: histogram(
+    'causeway_bridge_adoption_duration_seconds',
+    'From the first request for a consumer of another bridge until this bridge served it.',
+  ),
+  lag: gauge(
+    'causeway_bridge_consumer_lag_records',
+    'Records that the consumers here have not been given yet, all together, as of their last fetches.',
+  ),
+  maxLag: gauge('causeway_bridge_consumer_max_lag_records', 'The same of the one consumer that is furthest behind.'),
+};
+
+/** What one session tells. */
+export interface SessionReport {
+  readonly stateKind: (typeof SESSION_STATES)[number];
+  /** Records between what it was given and the ends of its partitions, where both are known. */
+  readonly lagRecords: number;
+}
+
+export interface ConsumerSources {
+  sessions: () => Iterable<SessionReport>;
+  adoptions: Distribution;
+}
+
+/** Of adoptions, in milliseconds. */
+export function adoptionDurations(): Distribution {
+  return new Distribution({ bounds: ADOPTION_BUCKETS_MS, perBaseUnit: MILLISECONDS_PER_SECOND });
+}
+
+export function addConsumerMetrics(exposition: Exposition, { sessions, adoptions }: ConsumerSources): void {
+  exposition.add(CONSUMER_METRICS.sessions, (sample) => {
+    const counts = Map.groupBy(sessions(), ({ stateKind }) => stateKind);
+    for (const state of SESSION_STATES) sample({ state }, counts.get(state)?.length ?? 0);
+  });
+  exposition.addDistributions(CONSUMER_METRICS.adoptions, (sample) => sample({}, adoptions));
+  exposition.addValue(CONSUMER_METRICS.lag, () => {
+    let total = 0;
+    for (const { lagRecords } of sessions()) total += lagRecords;
+    return total;
+  });
+  exposition.addValue(CONSUMER_METRICS.maxLag, () => {
+    let most = 0;
+    for (const { lagRecords } of sessions()) most = Math.max(most, lagRecords);
+    return most;
+  });
+}

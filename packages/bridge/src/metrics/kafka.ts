@@ -1,0 +1,54 @@
+/** Metrics of the Kafka behind this bridge, and of the program itself. */
+import process from 'node:process';
+import { BUILD_INFO, counter, gauge } from '@causeway/metrics/declaration.ts';
+import { MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
+import type { Exposition } from '@causeway/metrics/exposition.ts';
+
+export const KAFKA_METRICS = {
+  ready: gauge('causeway_bridge_ready', '1 while Kafka answers and the bridge can serve.'),
+  errors: counter(
+    'causeway_bridge_kafka_errors_total',
+    "Errors of Kafka by its name for them; NO_ANSWER where a broker could not be reached or did not answer. Some are part of the protocol's normal course (REBALANCE_IN_PROGRESS, MEMBER_ID_REQUIRED).",
+    ['code'],
+  ),
+  buildInfo: BUILD_INFO,
+};
+
+/** There with an HTTPS listener only. */
+export const CERTIFICATE_METRICS = {
+  expiry: gauge(
+    'causeway_bridge_certificate_expiry_timestamp_seconds',
+    'When the certificate of the listener ends, in seconds since 1970.',
+  ),
+  reloads: counter(
+    'causeway_bridge_certificate_reloads_total',
+    'Changes of the certificate files: applied or refused.',
+    ['outcome'],
+  ),
+};
+
+export interface KafkaSources {
+  isReady: () => boolean;
+  kafkaErrors: { readonly counts: ReadonlyMap<string, number> };
+  /** Of the HTTPS listener, if there is one. */
+  certificates: { readonly expiresAtMs: number; readonly reloadCounts: Readonly<Record<string, number>> } | undefined;
+  /** This bridge, as `region/bridge`. */
+  name: string;
+  version: string;
+}
+
+export function addKafkaMetrics(exposition: Exposition, sources: KafkaSources): void {
+  const { isReady, kafkaErrors, certificates, name, version } = sources;
+  exposition.addValue(KAFKA_METRICS.ready, () => (isReady() ? 1 : 0));
+  exposition.add(KAFKA_METRICS.errors, (sample) => {
+    for (const [code, count] of kafkaErrors.counts) sample({ code }, count);
+  });
+  exposition.add(KAFKA_METRICS.buildInfo, (sample) => {
+    sample({ program: 'bridge', name, version, node_version: process.version }, 1);
+  });
+  if (certificates === undefined) return;
+  exposition.addValue(CERTIFICATE_METRICS.expiry, () => certificates.expiresAtMs / MILLISECONDS_PER_SECOND);
+  exposition.add(CERTIFICATE_METRICS.reloads, (sample) => {
+    for (const [outcome, count] of Object.entries(certificates.reloadCounts)) sample({ outcome }, count);
+  });
+}

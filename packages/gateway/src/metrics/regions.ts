@@ -1,0 +1,81 @@
+/** Metrics of regions and their targets: probes, breakers, what is in flight, where consumers are. */
+import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
+import type { Exposition } from '@causeway/metrics/exposition.ts';
+import type { Affinity } from '../consumers/affinity.ts';
+import type { BreakerState } from '../events.ts';
+import type { Registry } from '../regions/registry.ts';
+
+export const REGION_METRICS = {
+  available: gauge(
+    'causeway_target_available',
+    '1 when the target gets requests: probed healthy, breaker not open, below its limit of requests in flight.',
+    ['region', 'target'],
+  ),
+  healthy: gauge('causeway_target_healthy', '1 when probes find the target well.', ['region', 'target']),
+  probes: counter('causeway_probes_total', 'Health probes by result: good or failed.', ['region', 'target', 'result']),
+  probeDurations: histogram('causeway_probe_duration_seconds', 'How long health probes took.', ['region', 'target']),
+  breaker: gauge('causeway_breaker_state', '1 for the state that the circuit breaker is in.', [
+    'region',
+    'target',
+    'state',
+  ]),
+  inFlight: gauge('causeway_in_flight_requests', 'Requests under way on targets.', ['region', 'target']),
+  failovers: counter(
+    'causeway_failovers_total',
+    'Requests in flight that left a target of the region because it was declared down.',
+    ['region'],
+  ),
+  weight: gauge('causeway_region_weight', 'Weight by which new work is spread; 0 while the region is drained.', [
+    'region',
+  ]),
+  panic: gauge('causeway_panic', '1 while so few targets are left that all of them get traffic.'),
+  consumers: gauge('causeway_remembered_consumers', 'Consumers whose region this gateway remembers.', ['region']),
+};
+
+const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
+
+export interface RegionSources {
+  registry: Registry;
+  affinity: Affinity;
+}
+
+export function addRegionMetrics(exposition: Exposition, { registry, affinity }: RegionSources): void {
+  exposition.add(REGION_METRICS.available, (sample) => {
+    for (const { region, url, isAvailable } of registry.targets()) {
+      sample({ region, target: url }, isAvailable ? 1 : 0);
+    }
+  });
+  exposition.add(REGION_METRICS.healthy, (sample) => {
+    for (const { region, url, health } of registry.targets()) {
+      sample({ region, target: url }, health.status === 'healthy' ? 1 : 0);
+    }
+  });
+  exposition.add(REGION_METRICS.probes, (sample) => {
+    for (const { region, url, probeCounts } of registry.targets()) {
+      sample({ region, target: url, result: 'good' }, probeCounts.good);
+      sample({ region, target: url, result: 'failed' }, probeCounts.failed);
+    }
+  });
+  exposition.addDistributions(REGION_METRICS.probeDurations, (sample) => {
+    for (const { region, url, probeDurations } of registry.targets()) sample({ region, target: url }, probeDurations);
+  });
+  exposition.add(REGION_METRICS.breaker, (sample) => {
+    for (const { region, url, breaker } of registry.targets()) {
+      for (const state of BREAKER_STATES) sample({ region, target: url, state }, breaker.state === state ? 1 : 0);
+    }
+  });
+  exposition.add(REGION_METRICS.inFlight, (sample) => {
+    for (const { region, url, inFlight } of registry.targets()) sample({ region, target: url }, inFlight.size);
+  });
+  exposition.add(REGION_METRICS.failovers, (sample) => {
+    for (const [region, count] of registry.failoverCounts()) sample({ region }, count);
+  });
+  exposition.add(REGION_METRICS.weight, (sample) => {
+    for (const { name, weight } of registry.snapshot.regions) sample({ region: name }, weight);
+  });
+  exposition.addValue(REGION_METRICS.panic, () => (registry.snapshot.isPanic ? 1 : 0));
+  exposition.add(REGION_METRICS.consumers, (sample) => {
+    const counts = affinity.countByRegion();
+    for (const { name } of registry.snapshot.regions) sample({ region: name }, counts.get(name) ?? 0);
+  });
+}

@@ -1,0 +1,72 @@
+/** Metrics of what clients asked for, and what it took to answer them. */
+import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
+import type { Exposition } from '@causeway/metrics/exposition.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import type { RetryBudget } from '../proxy/budget.ts';
+import type { ClientTraffic } from '../proxy/client-traffic.ts';
+import type { Registry } from '../regions/registry.ts';
+import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
+
+export const REQUEST_METRICS = {
+  requests: counter(
+    'causeway_requests_total',
+    'Requests of clients, by the region that answered (none: the gateway itself), operation and outcome.',
+    ['region', 'operation', 'outcome'],
+  ),
+  durations: histogram(
+    'causeway_request_duration_seconds',
+    'From the first byte of a request to the end of its answer. A poll takes as long as its client asked.',
+    ['region', 'operation', 'outcome'],
+  ),
+  attempts: counter('causeway_attempts_total', 'Attempts at targets, by how they ended.', ['region', 'outcome']),
+  retries: counter('causeway_retries_total', 'Requests that were sent again, by why.', ['reason']),
+  refusedRetries: counter(
+    'causeway_retries_refused_total',
+    'Requests that failed because the retry budget was used up.',
+  ),
+  budget: gauge('causeway_retry_budget_remaining', 'Retries that the budget allows now.'),
+  connections: gauge('causeway_client_connections', 'Connections of clients that are open.'),
+  receivedBytes: counter('causeway_client_received_bytes_total', 'Bytes that clients sent, headers and bodies.'),
+  sentBytes: counter('causeway_client_sent_bytes_total', 'Bytes that were sent to clients, headers and bodies.'),
+};
+
+export interface RequestSources {
+  stats: RequestStats;
+  budget: RetryBudget;
+  retrySettings: () => GatewayConfig['retry'];
+  clients: ClientTraffic;
+  registry: Registry;
+}
+
+export function addRequestMetrics(exposition: Exposition, sources: RequestSources): void {
+  const { stats, budget, retrySettings, clients, registry } = sources;
+  exposition.add(REQUEST_METRICS.requests, (sample) => {
+    for (const { region, operation, outcomes } of stats.operations()) {
+      // Those that did not happen are 0: a rate sees only what grows.
+      for (const outcome of REQUEST_OUTCOMES) {
+        sample({ region, operation, outcome }, outcomes.get(outcome)?.count ?? 0);
+      }
+    }
+  });
+  exposition.addDistributions(REQUEST_METRICS.durations, (sample) => {
+    for (const { region, operation, outcome, series } of stats.entries()) {
+      sample({ region, operation, outcome }, series);
+    }
+  });
+  exposition.add(REQUEST_METRICS.attempts, (sample) => {
+    const regions = new Set([...registry.config.regions.map(({ name }) => name), ...stats.attempts.keys()]);
+    for (const region of regions) {
+      const counts = stats.attempts.get(region);
+      for (const outcome of ATTEMPT_OUTCOMES) sample({ region, outcome }, counts?.get(outcome) ?? 0);
+    }
+  });
+  exposition.add(REQUEST_METRICS.retries, (sample) => {
+    const reasons = new Set([...RETRY_REASONS, ...stats.retries.keys()]);
+    for (const reason of reasons) sample({ reason }, stats.retries.get(reason) ?? 0);
+  });
+  exposition.addValue(REQUEST_METRICS.refusedRetries, () => budget.refusedCount);
+  exposition.addValue(REQUEST_METRICS.budget, () => budget.remaining(retrySettings()));
+  exposition.addValue(REQUEST_METRICS.connections, () => clients.connectionCount);
+  exposition.addValue(REQUEST_METRICS.receivedBytes, () => clients.totals().receivedBytes);
+  exposition.addValue(REQUEST_METRICS.sentBytes, () => clients.totals().sentBytes);
+}

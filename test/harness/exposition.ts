@@ -1,0 +1,53 @@
+/** Reads Prometheus' text format 0.0.4, for tests that look into what a running program exposes. */
+
+export interface ExposedSample {
+  /** A histogram's ends in `_bucket`, `_sum` or `_count`. */
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+export interface ExposedMetric {
+  name: string;
+  help: string;
+  type: string;
+  samples: ExposedSample[];
+}
+
+/** Errors: for a line that is none of the format. */
+export function parseExposition(text: string): Map<string, ExposedMetric> {
+  const metrics = new Map<string, ExposedMetric>();
+  let current: ExposedMetric | undefined;
+  for (const line of text.split('\n')) {
+    const comment = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line);
+    if (comment !== null) {
+      const [, kind = '', name = '', rest = ''] = comment;
+      current = metrics.get(name) ?? { name, help: '', type: '', samples: [] };
+      metrics.set(name, current);
+      if (kind === 'HELP') current.help = rest;
+      else current.type = rest;
+    } else if (line !== '') {
+      const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
+      if (sample === null || current === undefined) throw new Error(`no sample: ${line}`);
+      const [, name = '', labels = '', value = ''] = sample;
+      current.samples.push({ name, labels: parseLabels(labels), value: Number(value.replace('Inf', 'Infinity')) });
+    }
+  }
+  return metrics;
+}
+
+/** The sum of a metric's samples that have all of `labels`; 0 without any. */
+export function valueIn(text: string, name: string, labels: Record<string, string> = {}): number {
+  return [...parseExposition(text).values()]
+    .flatMap(({ samples }) => samples)
+    .filter(
+      (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+    )
+    .reduce((sum, { value }) => sum + value, 0);
+}
+
+function parseLabels(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)].map(([, name, value]) => [name, value]),
+  ) as Record<string, string>;
+}
