@@ -1,4 +1,5 @@
 /** The ownership of sessions, explored: nothing goes wrong with it, and every rule of it is needed. */
+import { decideDelivery } from '@causeway/bridge/consumers/delivery.ts';
 import { decideRequest } from '@causeway/bridge/consumers/ownership.ts';
 import { describe, expect, test } from 'vitest';
 import { describeExploration, explore } from './model/explorer.ts';
@@ -19,6 +20,12 @@ describe('one owner answers, nothing is lost, and every request is answered in t
     ['a client without a gateway', { gatewayCount: 0, pollCount: 2 }],
     ['partitions that a client without a gateway chose', { gatewayCount: 0, isMember: false, pollCount: 2 }],
     ['three bridges', { bridgeCount: 3, pollCount: 2 }],
+    ['gateways that die with what they held', { faultCount: 2, faults: ['gatewayDies'] }],
+    ['a gateway and a bridge that die', { faultCount: 2, faults: ['gatewayDies', 'die'], pollCount: 2 }],
+    [
+      'a gateway that dies, and a bridge that ends in order',
+      { faultCount: 2, faults: ['gatewayDies', 'end'], pollCount: 2 },
+    ],
     [
       'two bridges that are given up wrongly or freeze',
       { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['freeze', 'giveUp'] },
@@ -69,6 +76,18 @@ describe('each rule is needed: without it the model finds the way to', () => {
       protocol: { isReadBack: false },
       bounds: { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['end', 'giveUp'] },
       finds: /answers with records in epoch 2 after the adoption of epoch 2 was acknowledged/,
+    },
+    {
+      without: 'a word from the gateway that the client has the answer',
+      protocol: { decideDelivery: () => 'received' },
+      bounds: { faults: ['gatewayDies'] },
+      finds: /record 0 is lost: the client got 1/,
+    },
+    {
+      without: 'waiting for that word',
+      protocol: { decideDelivery: (delivery) => decideDelivery({ ...delivery, isWaitOver: true }) },
+      bounds: { faults: [], faultCount: 0 },
+      finds: /1 batches came again after 0 faults/,
     },
     {
       without: 'waiting for the gateway to say that the owner failed',

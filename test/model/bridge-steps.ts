@@ -5,6 +5,7 @@ import { foldLog, type Protocol } from './protocol.ts';
 import {
   type BridgeNumber,
   type BridgeState,
+  type HeldAnswer,
   type Holding,
   letter,
   NEVER_TICKS,
@@ -18,7 +19,7 @@ import {
 const TICK_MS = ADOPTION_WAIT_MS;
 
 type Answer =
-  | { kind: 'records'; position: number; epoch: number; id: string }
+  | ({ kind: 'records' } & HeldAnswer)
   | { kind: 'deleted' }
   | { kind: 'notFound' }
   | { kind: 'misdirected'; owner: BridgeNumber };
@@ -197,7 +198,7 @@ class BridgeSteps {
     if (claim === undefined || waitTicks > 0) return [];
     if (!this.#isConfirmed()) return [];
     const position = work.position ?? this.#state.committed;
-    const holding = { epoch: claim.epoch, id: claim.id, position, isDelivered: false };
+    const holding = { epoch: claim.epoch, id: claim.id, position, isDelivered: false, mark: undefined };
     const next = this.#with({
       holding,
       work: { ...work, step: 'serving', claim: undefined, waitTicks: 0, position: undefined },
@@ -207,6 +208,7 @@ class BridgeSteps {
 
   #serves(work: Work, holding: Holding): Step<State>[] {
     const fetches = this.#step(`fetches record ${holding.position}`, this.#working({ step: 'answering' }));
+    if (holding.isDelivered && holding.mark !== undefined) return this.#settles(holding, holding.mark);
     if (holding.isDelivered) {
       const isOverlapping = work.op === 'poll' && !this.#rules.protocol.isCommittedBeforeAnswer;
       return [...this.#commits(holding), ...(isOverlapping ? [fetches] : [])];
@@ -218,6 +220,19 @@ class BridgeSteps {
     const claim = this.#claim(holding.epoch + 1, 'deleted');
     const next = this.#working({ step: 'claiming', claim, waitTicks: 0 });
     return [this.#step('sends the claim that ends the session', this.#writing(next, claim))];
+  }
+
+  /** The client asks again: whether it has the last answer is known, or a gateway is about to say, or nobody ever will. */
+  #settles(holding: Holding, mark: string): Step<State>[] {
+    const isWaitOver = !isConfirmationComing(this.#state, mark);
+    const decision = this.#rules.protocol.decideDelivery({ mark, confirmedMark: undefined, isWaitOver });
+    if (decision === 'wait') return [];
+    if (decision === 'received') {
+      return [
+        this.#step('takes its last answer for received', this.#with({ holding: { ...holding, mark: undefined } })),
+      ];
+    }
+    return [this.#step('takes its last answer back', this.#with({ holding: takenBack(holding) }))];
   }
 
   #commits(holding: Holding): Step<State>[] {
@@ -236,8 +251,13 @@ class BridgeSteps {
     const { acknowledged } = this.#state;
     const label = `answers with record ${position}`;
     // Nobody hears it, and the position stays; that it was answered at all may be wrong.
-    const moved = work.isAbandoned ? holding : { ...holding, position: position + 1, isDelivered: true };
-    const step = this.#answer(label, { ...this.#bridge, holding: moved }, { kind: 'records', position, epoch, id });
+    const mark = this.#rules.hasGateways ? `${id}:${this.#answerCount()}` : undefined;
+    const moved = work.isAbandoned ? holding : { ...holding, position: position + 1, isDelivered: true, mark };
+    const step = this.#answer(
+      label,
+      { ...this.#bridge, holding: moved },
+      { kind: 'records', position, epoch, id, mark },
+    );
     const late = `${letter(this.#number)} answers with records in epoch ${epoch} after the adoption of epoch ${acknowledged.epoch} was acknowledged`;
     const isLate = epoch < acknowledged.epoch || (epoch === acknowledged.epoch && id !== acknowledged.id);
     const isOver = this.#state.isDeleted
@@ -262,6 +282,11 @@ class BridgeSteps {
     if (!isHeard) return this.#step(`${label}, which nobody waits for`, done);
     const { next, violation } = this.#rules.answered(done, this.#number, answer);
     return { ...this.#step(label, next), violation };
+  }
+
+  /** Of this position: an answer that was taken back has another mark when it comes again. */
+  #answerCount(): string {
+    return `${this.#bridge.holding?.position}.${this.#state.pollsLeft}`;
   }
 
   #isConfirmed(): boolean {
@@ -311,6 +336,22 @@ class BridgeSteps {
   #step(label: string, next: State): Step<State> {
     return inside(`${letter(this.#number)} ${label}`, next);
   }
+}
+
+/** Whether a gateway that lives has handed the answer of this mark to the client. */
+export function isConfirmationComing({ gateways, request }: State, mark: string): boolean {
+  return request?.delivered === mark || gateways.some(({ delivered }) => delivered === mark);
+}
+
+export function takenBack(holding: Holding): Holding {
+  return { ...holding, position: holding.position - 1, isDelivered: false, mark: undefined };
+}
+
+/** The bridge is told that the answer of this mark arrived. */
+export function confirmed(bridge: BridgeState, mark: string | undefined): BridgeState {
+  const { holding } = bridge;
+  if (holding === undefined || holding.mark === undefined || holding.mark !== mark) return bridge;
+  return { ...bridge, holding: { ...holding, mark: undefined } };
 }
 
 /** Nothing of the session is left; a request that is served has lost it. */

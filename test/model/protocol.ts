@@ -1,4 +1,5 @@
 /** The rules that the model follows: the bridge's own decision functions, and the order in which it acts on them. */
+import { decideDelivery } from '@causeway/bridge/consumers/delivery.ts';
 import {
   adoptionWaitMs,
   decideHolding,
@@ -15,6 +16,7 @@ export interface Protocol {
   hasWon: typeof hasWon;
   adoptionWaitMs: typeof adoptionWaitMs;
   isConfirmed: typeof isConfirmed;
+  decideDelivery: typeof decideDelivery;
   supersedes: typeof supersedes;
   /** What compaction keeps the last record of. */
   keyOf: (record: Rec) => string;
@@ -31,7 +33,7 @@ export interface Protocol {
 }
 
 export const PROTOCOL: Protocol = {
-  ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes },
+  ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes, decideDelivery },
   keyOf: ({ id }) => id,
   ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterJoin: true, isDeletedByClaim: true },
   isCommittedBeforeAnswer: true,

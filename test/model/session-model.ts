@@ -1,6 +1,6 @@
 /** The whole model: bridges, and around them gateways that believe, a client that asks again, and everything that fails. */
 
-import { bridgeSteps, type Rules } from './bridge-steps.ts';
+import { bridgeSteps, confirmed, isConfirmationComing, type Rules, takenBack } from './bridge-steps.ts';
 import type { Model, Step } from './explorer.ts';
 import { compacted, foldLog, type Protocol } from './protocol.ts';
 import {
@@ -8,6 +8,7 @@ import {
   type BridgeNumber,
   type BridgeState,
   type Fault,
+  type HeldAnswer,
   initialState,
   letter,
   NEVER_TICKS,
@@ -22,6 +23,7 @@ export function sessionModel(protocol: Protocol, bounds: Bounds): Model<State> {
     steps: (state) => [
       ...clientSteps(state, bounds),
       ...gatewaySteps(state, bounds),
+      ...confirmationSteps(state),
       ...bridgeSteps(state, rules),
       ...outsideSteps(state, bounds),
       ...releaseSteps(state, bounds),
@@ -45,6 +47,7 @@ function wrong(state: State, protocol: Protocol, { faultCount, gatewayCount }: B
   const faultsSeen = faultCount - state.faultsLeft;
   const most = 1 + faultsSeen * (gatewayCount === 0 ? MOST_CLAIMS_A_FAULT_WITHOUT_GATEWAY : MOST_CLAIMS_A_FAULT);
   if (claimCount > most) return `the session bounces: ${claimCount} claims after ${faultsSeen} faults`;
+  if (state.repeatCount > faultsSeen) return `${state.repeatCount} batches came again after ${faultsSeen} faults`;
   return undefined;
 }
 
@@ -65,7 +68,13 @@ function clientSteps(state: State, { isDeleting }: Bounds): Step<State>[] {
     isOutside: false,
     next: {
       ...state,
-      request: { op, gateway: nextGateway, at: undefined, isTaken: false, failed: [] },
+      request: {
+        ...{ op, gateway: nextGateway, at: undefined, isTaken: false, failed: [] },
+        ...{ delivered: gateways[nextGateway]?.delivered, answer: undefined },
+      },
+      gateways: gateways.map((gateway, number) =>
+        number === nextGateway ? { ...gateway, delivered: undefined } : gateway,
+      ),
       nextGateway: (nextGateway + 1) % gateways.length,
       pollsLeft: pollsLeft - 1,
     },
@@ -76,6 +85,7 @@ function clientSteps(state: State, { isDeleting }: Bounds): Step<State>[] {
 function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<State>[] {
   const { request } = state;
   if (request === undefined) return [];
+  if (request.answer !== undefined) return [handsOver(state, request.answer)];
   if (request.at === undefined) return [sends(state, request.gateway)];
   const bridge = state.bridges[request.at];
   if (bridge === undefined) return [];
@@ -86,7 +96,7 @@ function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<Stat
       ...{ op, failed, isAbandoned: false, step: 'received' as const },
       ...{ claim: undefined, waitTicks: 0, hasLost: false, position: undefined },
     };
-    const taken = withBridge(state, request.at, { ...bridge, work });
+    const taken = withBridge(state, request.at, confirmed({ ...bridge, work }, request.delivered));
     const label = `${letter(request.at)} takes the request${failed.length > 0 ? `, which says that ${failed.map(letter)} failed` : ''}`;
     steps.push({ label, isOutside: false, next: { ...taken, request: { ...request, isTaken: true } } });
   }
@@ -159,15 +169,44 @@ const answered: Rules['answered'] = (state, bridge, answer) => {
       return { next: done, violation: isOver ? undefined : 'a session that lives was not found' };
     }
     default: {
-      const { position, epoch, id } = answer;
-      const { received } = state;
-      let violation: string | undefined;
-      if (position > received) violation = `record ${received} is lost: the client got ${position}`;
-      if (position < received - 1) violation = `the client has ${received}, and gets ${position} again`;
-      return { next: { ...done, received: position + 1, acknowledged: { epoch, id } }, violation };
+      const { position, epoch, id, mark } = answer;
+      const held = { ...request, at: undefined, isTaken: false, answer: { position, epoch, id, mark } };
+      const next = { ...remembering(bridge), acknowledged: { epoch, id }, request: held };
+      return { next, violation: undefined };
     }
   }
 };
+
+/** The client has the whole answer, and its gateway will say so. */
+function handsOver(state: State, { position, mark }: HeldAnswer): Step<State> {
+  const { received, request, gateways } = state;
+  const number = request?.gateway ?? 0;
+  let violation: string | undefined;
+  if (position > received) violation = `record ${received} is lost: the client got ${position}`;
+  if (position < received - 1) violation = `the client has ${received}, and gets ${position} again`;
+  const next = {
+    ...state,
+    request: undefined,
+    gateways: gateways.map((gateway, other) => (other === number ? { ...gateway, delivered: mark } : gateway)),
+    received: position + 1,
+    repeatCount: position < received ? state.repeatCount + 1 : state.repeatCount,
+  };
+  return { label: `the client gets record ${position}`, isOutside: false, next, violation };
+}
+
+/** A gateway confirms a delivery although the client does not ask again through it. */
+function confirmationSteps(state: State): Step<State>[] {
+  return state.gateways.flatMap(({ delivered }, number) => {
+    const at = state.bridges.findIndex(({ holding, status }) => status === 'up' && holding?.mark === delivered);
+    const bridge = state.bridges[at];
+    if (delivered === undefined || bridge === undefined) return [];
+    const gateways = state.gateways.map((gateway, other) =>
+      other === number ? { ...gateway, delivered: undefined } : gateway,
+    );
+    const next = { ...withBridge(state, at, confirmed(bridge, delivered)), gateways };
+    return [{ label: `gateway ${number} confirms the delivery to ${letter(at)}`, isOutside: false, next }];
+  });
+}
 
 /** SIGTERM: commits, releases the session and ends. */
 function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[] {
@@ -175,6 +214,9 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
   return state.bridges.flatMap((bridge, number) => {
     const { holding, status, work } = bridge;
     if (status !== 'up' || holding === undefined || work !== undefined) return [];
+    // What a gateway is about to confirm is waited for.
+    if (holding.mark !== undefined && isConfirmationComing(state, holding.mark)) return [];
+    const { position } = holding.mark === undefined ? holding : takenBack(holding);
     const claimedAt = state.log.findIndex(({ id }) => id === holding.id);
     const release = { epoch: holding.epoch, id: holding.id, owner: number, state: 'released' as const, claimedAt };
     const mayCommit = isMember ? state.member === holding.id : bridge.confirmedTicks === 0;
@@ -183,7 +225,7 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
       isOutside: true,
       next: {
         ...withBridge(state, number, DEAD),
-        committed: mayCommit ? holding.position : state.committed,
+        committed: mayCommit ? position : state.committed,
         ...{ writes: [...state.writes, release], faultsLeft: state.faultsLeft - 1 },
       },
     };
@@ -216,7 +258,26 @@ function outsideSteps(state: State, { faults }: Bounds): Step<State>[] {
       add(`gateway ${index} sees that ${name} is up`, { ...state, gateways });
     });
   });
+  state.gateways.forEach((gateway, number) => {
+    const isKnowing = gateway.delivered !== undefined || state.request?.gateway === number;
+    if (isKnowing) add(`gateway ${number} dies, and is started again`, withoutGateway(state, number), 'gatewayDies');
+  });
   return steps;
+}
+
+/** All that it knew is lost, and the request that it had; the client asks again through another one. */
+function withoutGateway(state: State, number: number): State {
+  const { gateways, request, bridges } = state;
+  const isDown = bridges.map(() => false);
+  const fresh = gateways.with(number, { remembered: undefined, isDown, delivered: undefined });
+  if (request?.gateway !== number) return { ...state, gateways: fresh };
+  const bridge = request.at === undefined ? undefined : bridges[request.at];
+  const work = bridge?.work;
+  const isWorking = request.isTaken && request.at !== undefined && bridge !== undefined && work !== undefined;
+  const abandoned = isWorking
+    ? withBridge(state, request.at ?? 0, { ...bridge, work: { ...work, isAbandoned: true } })
+    : state;
+  return { ...abandoned, gateways: fresh, request: undefined };
 }
 
 /** The connections of a bridge that dies break. */

@@ -20,6 +20,8 @@ export interface Holding {
   position: number;
   /** Whether the last answer's batch is not committed yet. */
   isDelivered: boolean;
+  /** The mark of the last answer, until that counts as received. */
+  mark: string | undefined;
 }
 
 /** A request that a bridge works on. */
@@ -54,6 +56,16 @@ export interface GatewayState {
   remembered: BridgeNumber | undefined;
   /** What it believes, which may be wrong. */
   isDown: readonly boolean[];
+  /** The mark of the last answer that it handed to the client, until a request has gone that says so. */
+  delivered: string | undefined;
+}
+
+/** What a gateway has of a bridge, and the client not yet. */
+export interface HeldAnswer {
+  position: number;
+  epoch: number;
+  id: string;
+  mark: string | undefined;
 }
 
 export interface Request {
@@ -64,6 +76,9 @@ export interface Request {
   /** Whether the bridge has begun. */
   isTaken: boolean;
   failed: readonly BridgeNumber[];
+  /** The mark that it confirms. */
+  delivered: string | undefined;
+  answer: HeldAnswer | undefined;
 }
 
 export interface State {
@@ -80,6 +95,8 @@ export interface State {
   pollsLeft: number;
   /** The offset after the last batch that the client got. */
   received: number;
+  /** Batches that the client got again. */
+  repeatCount: number;
   /** The newest claim whose owner has answered with records. */
   acknowledged: { epoch: number; id: string };
   isDeleted: boolean;
@@ -91,8 +108,8 @@ export const NEVER_TICKS = 1;
 
 const FIRST: Rec = { epoch: 1, id: 'A1', owner: 0, state: 'held', claimedAt: undefined };
 
-/** A bridge dies, freezes, ends in order; a gateway gives up a bridge that is well. */
-export type Fault = 'die' | 'freeze' | 'end' | 'giveUp';
+/** A bridge dies, freezes, ends in order; a gateway gives up a bridge that is well, or dies and is there again at once. */
+export type Fault = 'die' | 'freeze' | 'end' | 'giveUp' | 'gatewayDies';
 
 export interface Bounds {
   bridgeCount: number;
@@ -112,14 +129,18 @@ export function initialState({ bridgeCount, gatewayCount, pollCount, faultCount 
   const idle: BridgeState = {
     ...{ status: 'up', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS, holding: undefined, work: undefined },
   };
-  const holding: Holding = { epoch: 1, id: FIRST.id, position: 0, isDelivered: false };
+  const holding: Holding = { epoch: 1, id: FIRST.id, position: 0, isDelivered: false, mark: undefined };
   const bridges = Array.from({ length: bridgeCount }, () => idle);
   bridges[0] = { ...idle, read: 1, confirmedTicks: 0, holding };
   const isDown = bridges.map(() => false);
   return {
     ...{ log: [FIRST], writes: [], member: FIRST.id, committed: 0, bridges },
-    gateways: Array.from({ length: Math.max(1, gatewayCount) }, () => ({ remembered: undefined, isDown })),
-    ...{ request: undefined, nextGateway: 0, pollsLeft: pollCount, received: 0 },
+    gateways: Array.from({ length: Math.max(1, gatewayCount) }, () => ({
+      remembered: undefined,
+      isDown,
+      delivered: undefined,
+    })),
+    ...{ request: undefined, nextGateway: 0, pollsLeft: pollCount, received: 0, repeatCount: 0 },
     ...{ acknowledged: { epoch: 1, id: FIRST.id }, isDeleted: false, faultsLeft: faultCount },
   };
 }

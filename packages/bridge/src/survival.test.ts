@@ -58,7 +58,7 @@ async function produce(...values: string[]): Promise<void> {
 async function poll(
   bridge: TestBridge,
   headers: Record<string, string> = {},
-): Promise<{ status: number; values: unknown[]; owner: unknown }> {
+): Promise<{ status: number; values: unknown[]; owner: unknown; delivery: string | undefined }> {
   // Not by fetch(), which repeats a request that is answered 421.
   const answer = await request(`${bridge.url}${path('/records?timeout=5000')}`, { headers });
   const text = await answer.body.text();
@@ -66,6 +66,7 @@ async function poll(
     status: answer.statusCode,
     values: answer.statusCode === 200 ? JSON.parse(text).map(({ value }: { value: unknown }) => value) : [],
     owner: answer.headers['causeway-owner'],
+    delivery: answer.headers['causeway-delivery'] as string | undefined,
   };
 }
 
@@ -150,6 +151,73 @@ describe('asked by gateways', () => {
     expect(await poll(east, asGateway())).toMatchObject({ values: ['b'] });
     await east.close();
     expect(await poll(west, asGateway())).toMatchObject({ status: 200, values: ['b'] });
+  });
+});
+
+describe('asked by gateways that confirm what they delivered', () => {
+  const confirming = (delivered = '0'): Record<string, string> => asGateway({ 'causeway-delivered': delivered });
+  const confirm = async (bridge: TestBridge, delivery: string | undefined): Promise<number> => {
+    const [mark = ''] = (delivery ?? '').split(';');
+    const options = { method: 'POST', headers: confirming(mark) } as const;
+    const { statusCode, body } = await request(`${bridge.url}${path('/causeway-delivered')}`, options);
+    await body.dump();
+    return statusCode;
+  };
+
+  beforeEach(async () => {
+    await create(east);
+    await subscribe(east);
+    await produce('a');
+  });
+
+  test('an answer that died with its gateway comes again through another one', async () => {
+    expect(await poll(east, confirming())).toMatchObject({ values: ['a'] });
+    await produce('b');
+    const startedAtMs = performance.now();
+    expect(await poll(east, confirming())).toMatchObject({ values: ['a'] });
+    expect(performance.now() - startedAtMs).toBeLessThan(1500);
+  });
+
+  test('an answer that the next request confirms does not', async () => {
+    const { values, delivery } = await poll(east, confirming());
+    expect(values).toEqual(['a']);
+    await produce('b');
+    const startedAtMs = performance.now();
+    expect(await poll(east, confirming(delivery))).toMatchObject({ values: ['b'] });
+    expect(performance.now() - startedAtMs).toBeLessThan(400);
+  });
+
+  test('a client that uses two gateways in turn goes on when the other one confirms, which is asked to hurry', async () => {
+    const first = await poll(east, confirming());
+    await produce('b');
+    const waiting = poll(east, confirming('1'));
+    expect(await confirm(east, first.delivery)).toBe(204);
+    const second = await waiting;
+    expect(second).toMatchObject({ values: ['b'], delivery: expect.stringMatching(/^\d+;now$/) });
+    expect(await confirm(east, second.delivery)).toBe(204);
+    await produce('c');
+    expect(await poll(east, confirming(first.delivery))).toMatchObject({ values: ['c'] });
+  });
+
+  test('a bridge that stops knows what was received without another request of the client', async () => {
+    const { delivery } = await poll(east, confirming());
+    await confirm(east, delivery);
+    await east.close();
+    await west.produce(topic, { records: [{ value: 'b' }] });
+    expect(await poll(west, confirming(delivery))).toMatchObject({ values: ['b'] });
+  });
+
+  test('what nobody confirmed is not committed by the client, either', async () => {
+    await poll(east, confirming());
+    expect((await east.request('POST', path('/offsets'), { headers: confirming() })).status).toBe(204);
+    const failed = asGateway({ 'causeway-failed': `${region}/east` });
+    expect(await poll(west, failed)).toMatchObject({ values: ['a'] });
+  });
+
+  test('only gateways are heard', async () => {
+    const { statusCode, body } = await request(`${east.url}${path('/causeway-delivered')}`, { method: 'POST' });
+    await body.dump();
+    expect(statusCode).toBe(404);
   });
 });
 

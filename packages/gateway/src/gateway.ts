@@ -7,6 +7,7 @@ import { type ConfigStatus, describeTopology } from './admin/topology.ts';
 import { describeChanges, untilRestart } from './config/changes.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Affinity } from './consumers/affinity.ts';
+import { Deliveries } from './consumers/deliveries.ts';
 import { ReturnPace } from './consumers/owners.ts';
 import { EventLog } from './events.ts';
 import { Metrics } from './metrics.ts';
@@ -35,6 +36,7 @@ export class Gateway {
   readonly events = new EventLog();
   readonly #registry: Registry;
   readonly #affinity: Affinity;
+  readonly #deliveries: Deliveries;
   readonly #rates: RateSampler;
   readonly #metrics: Metrics;
   readonly #proxy: ProxyServer;
@@ -67,15 +69,19 @@ export class Gateway {
     this.#affinity = affinity;
     this.#rates = new RateSampler(stats);
 
+    const identity = identityOf({ region: config.gateway.region, name: config.gateway.name });
+    const deliveries = new Deliveries({ entry: identity.entry, now });
+    this.#deliveries = deliveries;
     const self = this;
     const context: ExchangeContext & { watcher: RequestWatcher | undefined } = {
       regions: registry,
       affinity,
+      deliveries,
       returnPace: new ReturnPace(),
       budget,
       stats,
       writes: new TurnBatch(),
-      identity: identityOf({ region: config.gateway.region, name: config.gateway.name }),
+      identity,
       peers: this.#peers,
       watcher: undefined,
       get isClosing() {
@@ -180,6 +186,7 @@ export class Gateway {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
     await this.#proxy.close(this.#config.shutdown.graceMs);
+    await this.#deliveries.close();
     await this.#admin.close();
     this.#rates.close();
     this.#metrics.close();

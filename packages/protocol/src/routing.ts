@@ -27,6 +27,42 @@ export const FAILED_HEADER = 'causeway-failed';
  */
 export const RELEASE_HEADER = 'causeway-release';
 
+/**
+ * On a consumer's requests: the mark ({@link DELIVERY_HEADER}) of the last answer with records that this gateway handed to
+ * the client completely, or {@link NOTHING_DELIVERED}. The gateway in front of the client says so, with the next request or,
+ * when none comes soon, with a request of its own ({@link DELIVERED_PATH}). A bridge does not take what nobody confirms
+ * for delivered: the gateway may have died with the answer.
+ */
+export const DELIVERED_HEADER = 'causeway-delivered';
+export const NOTHING_DELIVERED = '0';
+
+/** Of an answer with records to a gateway that confirms ({@link DELIVERED_HEADER}): its mark, see {@link formatDelivery}. */
+export const DELIVERY_HEADER = 'causeway-delivery';
+
+/** After a consumer's path: `POST` confirms a delivery; answered 204 whatever is known of the consumer. */
+export const DELIVERED_PATH = '/causeway-delivered';
+
+/** How long a gateway waits for the client's next request before it confirms a delivery by a request of its own. */
+export const CONFIRM_AFTER_MS = 200;
+/** How long a bridge waits for a confirmation before an answer counts as lost: the gateway's wait, and the way. */
+export const CONFIRMATION_TIMEOUT_MS = 500;
+
+export interface Delivery {
+  /** Tells the answers of one consumer apart. */
+  mark: string;
+  /** The client uses several gateways in turn: the next request comes through another one, and would wait. */
+  isAwaited: boolean;
+}
+
+export function formatDelivery({ mark, isAwaited }: Delivery): string {
+  return isAwaited ? `${mark};now` : mark;
+}
+
+export function parseDelivery(text: string): Delivery {
+  const [mark = '', word] = text.split(';', 2);
+  return { mark, isAwaited: word === 'now' };
+}
+
 /** A bridge, as a consumer's owner. */
 export interface BridgeIdentity {
   readonly region: string;

@@ -1,13 +1,13 @@
 /** Runs the operations of one consumer one after another, and knows since when there was none. */
 
 export class OperationQueue {
-  /** Called before each operation of the client. */
-  readonly #onNext: () => void;
+  /** Called before each operation of the client, which waits for what it returns. */
+  readonly #onNext: () => Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #runningCount = 0;
   #touchedAtMs = performance.now();
 
-  constructor(onNext: () => void) {
+  constructor(onNext: () => Promise<void> | undefined) {
     this.#onNext = onNext;
   }
 
@@ -28,8 +28,8 @@ export class OperationQueue {
   run<T>(operation: () => T | Promise<T>, { isClients = true }: { isClients?: boolean } = {}): Promise<T> {
     this.#runningCount += 1;
     const result = this.#last.then(() => {
-      if (isClients) this.#onNext();
-      return operation();
+      const settling = isClients ? this.#onNext() : undefined;
+      return settling === undefined ? operation() : settling.then(operation);
     });
     const onEnd = (): void => {
       this.#runningCount -= 1;

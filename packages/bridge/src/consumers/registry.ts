@@ -146,8 +146,11 @@ export class ConsumerRegistry {
     const key = sessionKey(identity);
     if (this.#ending.has(key)) throw new BridgeError('consumerNotFound');
     const held = this.#sessions.get(key);
+    if (sender.via === 'gateway' && sender.delivered !== undefined) {
+      held?.session.confirmDelivery(sender.delivered, { isInPassing: true });
+    }
     if (this.#isStopping) {
-      held?.session.received();
+      held?.session.askedAgain();
       await held?.releasing;
       throw new BridgeError(sender.via === 'gateway' ? 'misdirected' : 'shuttingDown');
     }
@@ -176,6 +179,11 @@ export class ConsumerRegistry {
       default:
         return assertNever(admission);
     }
+  }
+
+  /** A gateway handed an answer to the client, which has not asked again since. */
+  confirmDelivery(identity: SessionIdentity, mark: string): void {
+    this.#sessions.get(sessionKey(identity))?.session.confirmDelivery(mark, { isInPassing: false });
   }
 
   /** Gone for other requests at once. Errors: as {@link find}. */

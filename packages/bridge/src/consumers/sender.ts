@@ -9,4 +9,6 @@ export type Sender =
       failedOwners: readonly string[];
       /** Why the owner is to let the consumer go; `undefined`: it is not. */
       releaseReason: string | undefined;
+      /** The mark of the answer that it handed to the client last; `undefined` where it does not say such things. */
+      delivered: string | undefined;
     };

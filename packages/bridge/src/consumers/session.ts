@@ -1,4 +1,5 @@
 /** One consumer instance: its operations, one after another, and what a poll does. */
+import { CONFIRMATION_TIMEOUT_MS } from '@causeway/protocol/routing.ts';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
@@ -53,6 +54,8 @@ export interface PollRequest {
   timeoutMs: number;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
+  /** Whoever asks says later whether the answer arrived at the client (`causeway-delivered`). */
+  isConfirming: boolean;
   /** Makes an answer of records; what it returns hands that over. Called again when others are to be answered after all. */
   convert: (reader: RecordReader) => Deliver;
 }
@@ -72,8 +75,6 @@ interface PollProgress {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
-/** A client that reads on asks again within milliseconds; who does not is not waited for. */
-const RECEIVED_TIMEOUT_MS = 300;
 /** Records that are there wait so long for the word that this bridge may answer them. */
 const CONFIRM_TIMEOUT_MS = 2000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
@@ -99,7 +100,6 @@ export class Session {
   readonly #seeks: Seeks;
   #isReleasingPolls = false;
   #committing: Promise<void> | undefined;
-  readonly #received = Promise.withResolvers<void>();
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
@@ -129,6 +129,7 @@ export class Session {
         onRevoking: async (limits) => {
           // Or the client would have what is just being written, and so would whoever gets the partition.
           await bounded(this.#deliveries.settled(), limits).catch(() => {});
+          await this.#deliveries.settleMarked(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
           await this.#commitDelivered(limits);
         },
         onAssigned: (partitions) => this.#read(partitions),
@@ -142,7 +143,7 @@ export class Session {
       onBegunAtEnd: (found, limits) => this.#keepBeginning(found, limits),
     });
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
-    this.#operations = new OperationQueue(() => this.#deliveries.confirm());
+    this.#operations = new OperationQueue(() => this.#deliveries.settle());
   }
 
   get stateKind(): SessionState['kind'] {
@@ -253,7 +254,7 @@ export class Session {
    * could bring back what the client has acknowledged by asking again, beside the one answer that it has not.
    * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `convert` throws.
    */
-  async poll({ timeoutMs, signal, convert }: PollRequest): Promise<void> {
+  async poll({ timeoutMs, signal, isConfirming, convert }: PollRequest): Promise<void> {
     await this.#operations.run(async () => {
       const membership = this.#subscription.readAs();
       const waiting = this.#startWaiting(signal);
@@ -271,7 +272,7 @@ export class Session {
       if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
       const { reader, result } = answer ?? this.#answerOf(0, convert);
       if ('error' in result) throw result.error;
-      await this.#deliveries.deliver(reader, result.deliver);
+      await this.#deliveries.deliver(reader, isConfirming, result.deliver);
     });
   }
 
@@ -300,6 +301,7 @@ export class Session {
    * group is left. Never throws.
    */
   async close({ isCommitting }: { isCommitting: boolean }): Promise<void> {
+    if (isCommitting) await this.#deliveries.settle();
     this.#end.abort();
     this.#waiting?.abort();
     await this.#operations
@@ -348,7 +350,8 @@ export class Session {
   async release(write: () => Promise<void>, { isClients }: { isClients: boolean }): Promise<void> {
     this.#isReleasingPolls = true;
     this.#waiting?.abort();
-    if (!isClients) await this.#operations.run(() => this.#untilReceived(), { isClients });
+    const untilReceived = () => this.#deliveries.untilReceived(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
+    if (!isClients) await this.#operations.run(untilReceived, { isClients });
     await this.#operations.run(
       async () => {
         this.#checkAlive();
@@ -363,15 +366,14 @@ export class Session {
     );
   }
 
-  /** The client came again while this is being given up: it has its last answer. */
-  received(): void {
-    this.#deliveries.confirm();
-    this.#received.resolve();
+  /** A gateway handed the answer of this mark to the client. `isInPassing`: it says so with the client's own request. */
+  confirmDelivery(mark: string, options: { isInPassing: boolean }): void {
+    this.#deliveries.confirm(mark, options);
   }
 
-  async #untilReceived(): Promise<void> {
-    if (!this.#deliveries.isUnconfirmed) return;
-    await bounded(this.#received.promise, within(RECEIVED_TIMEOUT_MS, this.#end.signal)).catch(() => {});
+  /** The client came again while this is being given up: it has its last answer, unless a gateway is to say so. */
+  askedAgain(): void {
+    this.#deliveries.askedAgain();
   }
 
   #handOver(state: EndedState): void {

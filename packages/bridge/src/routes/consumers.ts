@@ -18,6 +18,7 @@ export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry)
     await registry.delete(identityOf(params), sender);
     return answerEmpty(reply, 204);
   });
+  server.onDelivered((params, mark) => registry.confirmDelivery(identityOf(params), mark));
 }
 
 async function createConsumer(

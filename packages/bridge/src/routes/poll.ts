@@ -1,6 +1,7 @@
 /** Reading records, and taking an answer back that did not arrive. */
 import type { Socket } from 'node:net';
 import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
+import { DELIVERY_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply } from 'fastify';
 import { codecOf } from '../codec/formats.ts';
 import { answerText, type ErrorPolicy } from '../consumers/answer-text.ts';
@@ -59,15 +60,18 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   const { format } = session.options;
   session.checkSubscribed();
   if (!accepts(request.headers.accept, RECORDS[format])) throw new BridgeError('formatMismatch');
+  const { sender } = request;
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   reply.raw.once('close', onClose);
   await session.poll({
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
     signal: gone.signal,
+    isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
     convert: (reader) => {
       const text = answerText(reader, { codec: codecOf(format), maxBytes, onError });
-      return async (_reader, takeBack) => {
+      return async (_reader, { takeBack, delivery }) => {
+        if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);
         deliveries.watch(request.raw.socket, () => {
           if (takeBack()) metrics.countTakenBack();
         });

@@ -2,7 +2,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import { isTrusted, plainAddress } from '@causeway/config/networks.ts';
-import { FAILED_HEADER, GATEWAY_HEADER, parseList, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
+import {
+  DELIVERED_HEADER,
+  FAILED_HEADER,
+  GATEWAY_HEADER,
+  parseList,
+  RELEASE_HEADER,
+} from '@causeway/protocol/routing.ts';
 import type { Sender } from '../consumers/sender.ts';
 
 const CLIENT: Sender = { via: 'client' };
@@ -15,6 +21,7 @@ export function senderOf({ headers, socket }: IncomingMessage, networks: BlockLi
     via: 'gateway',
     failedOwners: parseList(textOf(headers[FAILED_HEADER])),
     releaseReason: textOf(headers[RELEASE_HEADER]),
+    delivered: textOf(headers[DELIVERED_HEADER]),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl, routeOf } from '@causeway/protocol/paths.ts';
-import { BRIDGE_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
+import { BRIDGE_HEADER, DELIVERED_PATH, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Certificates } from '../certificates.ts';
 import type { Sender } from '../consumers/sender.ts';
@@ -41,6 +41,8 @@ export type Handler = (request: Request, reply: FastifyReply) => Promise<Fastify
 export interface ApiServer {
   /** Adds an operation at its path. */
   on(operation: Exclude<Operation, 'unknown'>, handler: Handler): void;
+  /** Adds what only gateways ask: that they handed an answer with records to its client. */
+  onDelivered(handler: (params: Request['params'], mark: string) => void): void;
   listen(address: { host: string; port: number }): Promise<number>;
   /** Takes no more connections; every answer from now on ends its connection. */
   stopAccepting(): void;
@@ -143,6 +145,20 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
             },
             reply,
           );
+        },
+      });
+    },
+    onDelivered(handler) {
+      const { path } = routeOf('deleteConsumer');
+      server.route({
+        method: 'POST',
+        url: `${path}${DELIVERED_PATH}`,
+        handler: async (request, reply) => {
+          begin('unknown', request, reply);
+          const sender = senderOf(request.raw, options.trustedNetworks);
+          if (sender.via !== 'gateway') return answerUnknown(request, reply, operations);
+          if (sender.delivered !== undefined) handler(request.params as Record<string, string>, sender.delivered);
+          return answerEmpty(reply, 204);
         },
       });
     },

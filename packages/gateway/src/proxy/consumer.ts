@@ -1,8 +1,17 @@
 /** What an exchange does for a consumer's request: where it is sent first, where an answer 421 leads, what answers teach. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
-import { BRIDGE_HEADER, FAILED_HEADER, OWNER_HEADER, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
+import {
+  BRIDGE_HEADER,
+  DELIVERED_HEADER,
+  DELIVERY_HEADER,
+  FAILED_HEADER,
+  NOTHING_DELIVERED,
+  OWNER_HEADER,
+  RELEASE_HEADER,
+} from '@causeway/protocol/routing.ts';
 import type { Affinity, Home } from '../consumers/affinity.ts';
+import type { Delivered, Deliveries } from '../consumers/deliveries.ts';
 import { consumerOf, learnHome } from '../consumers/homes.ts';
 import { type ReturnPace, targetOfOwner, whyMove } from '../consumers/owners.ts';
 import { ConsumerRoute, type MisdirectionAnswer } from '../consumers/route.ts';
@@ -19,6 +28,7 @@ export interface ConsumerOptions {
   gateway: {
     readonly regions: { readonly snapshot: Snapshot };
     readonly affinity: Affinity;
+    readonly deliveries: Deliveries;
     readonly returnPace: ReturnPace;
     readonly identity: Identity;
   };
@@ -44,6 +54,8 @@ export class RequestedConsumer {
   readonly home: Home | undefined;
   readonly #options: ConsumerOptions;
   readonly #route: ConsumerRoute;
+  /** What this request confirms. */
+  #delivered: Delivered | undefined;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -66,6 +78,30 @@ export class RequestedConsumer {
     const { returnAfterMs } = snapshot.settings.affinity;
     const reason = whyMove(snapshot, this.home, { request: selection, nowMs, returnAfterMs });
     if (reason === 'drain' || (reason === 'return' && gateway.returnPace.take(nowMs))) this.#route.askRelease(reason);
+  }
+
+  /** Adds the word on what the client has of its bridge's answers: by the gateway that the client talks to alone. */
+  addDelivered(headers: string[]): void {
+    const { gateway, url, isFromGateway } = this.#options;
+    const { group, instance, operation } = url;
+    if (isFromGateway || group === undefined || instance === undefined) return;
+    this.#delivered = gateway.deliveries.take({ group, instance });
+    const mark = this.#delivered?.mark ?? (operation === 'poll' ? NOTHING_DELIVERED : undefined);
+    if (mark !== undefined) headers.push(DELIVERED_HEADER, mark);
+  }
+
+  /** An answer goes to the client: when it has all of it, its bridge is to know. */
+  watchDelivery({ target, headers }: ConsumerAnswer, response: ServerResponse): void {
+    const delivery = textOf(headers[DELIVERY_HEADER]);
+    const { gateway, url, isFromGateway } = this.#options;
+    const { group, instance } = url;
+    if (delivery === undefined || isFromGateway || group === undefined || instance === undefined) return;
+    response.once('finish', () => gateway.deliveries.add({ group, instance }, delivery, target));
+  }
+
+  /** No bridge has answered: whether one read what the request confirms is not known. */
+  onUnanswered(): void {
+    if (this.#delivered !== undefined) this.#options.gateway.deliveries.putBack(this.#delivered);
   }
 
   /** The headers of an attempt at `target`. */

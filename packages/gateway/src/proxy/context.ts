@@ -1,5 +1,6 @@
 /** What all exchanges of a gateway share; put together by the composition root. */
 import type { Affinity } from '../consumers/affinity.ts';
+import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
@@ -13,6 +14,7 @@ import type { TurnBatch } from './turn-batch.ts';
 export interface ExchangeContext {
   readonly regions: { readonly snapshot: Snapshot; suspect(target: Target): void };
   readonly affinity: Affinity;
+  readonly deliveries: Deliveries;
   readonly returnPace: ReturnPace;
   readonly budget: RetryBudget;
   readonly stats: RequestStats;

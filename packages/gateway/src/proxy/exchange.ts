@@ -137,6 +137,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     this.consumerHash = consumer.hash;
     this.home = consumer.home?.target;
     consumer.moveIfDue(this, nowMs);
+    consumer.addDelivered(this.#headers);
   }
 
   /** The body, if it was small enough to be kept. */
@@ -275,6 +276,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       return;
     }
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
+    this.#consumer?.watchDelivery(attempt, this.#response);
     const repeated = this.#mayHaveBeenExecuted ? this.#answerToRepeated(status) : undefined;
     this.#consumer?.learn(attempt, this, { status: repeated?.status ?? status, body: repeated?.body ?? body });
     if (repeated !== undefined) {
@@ -302,6 +304,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   onStreamStart(attempt: Attempt): boolean {
     if (this.#isDone || isTargetsFault(attempt.status)) return false;
     this.#consumer?.learn(attempt, this, { status: attempt.status, body: Buffer.alloc(0) });
+    this.#consumer?.watchDelivery(attempt, this.#response);
     const headers = this.#responseHeaders(attempt);
     const length = attempt.headers['content-length'];
     if (typeof length === 'string') headers.push('content-length', length);
@@ -369,6 +372,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   #finish(region: string, outcome: RequestOutcome): void {
     this.#isDone = true;
     const { stats, now } = this.#context;
+    if (outcome === 'gateway_error' || outcome === 'client_gone') this.#consumer?.onUnanswered();
     stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
     this.#watch?.finished({
       region,

@@ -1,0 +1,134 @@
+/**
+ * Answers with records that clients have, until their bridges know: a bridge takes an answer back that nobody confirms,
+ * since the gateway that held it may have died. The client's next request confirms in passing; where none comes soon
+ * (a slow client, or one that goes on through another gateway), a request of our own does.
+ */
+import { instancePath } from '@causeway/protocol/paths.ts';
+import {
+  CONFIRM_AFTER_MS,
+  CONFIRMATION_TIMEOUT_MS,
+  DELIVERED_HEADER,
+  DELIVERED_PATH,
+  GATEWAY_HEADER,
+  parseDelivery,
+} from '@causeway/protocol/routing.ts';
+import type { Target } from '../regions/target.ts';
+import { consumerKey } from './affinity.ts';
+
+export interface DeliveredConsumer {
+  readonly group: string;
+  readonly instance: string;
+}
+
+export interface Delivered {
+  readonly consumer: DeliveredConsumer;
+  readonly mark: string;
+  /** Who answered, and is told. */
+  readonly target: Target;
+  readonly deliveredAtMs: number;
+}
+
+export interface DeliveriesOptions {
+  /** The entry of this gateway in `causeway-gateway`. */
+  entry: string;
+  /** Milliseconds, never going back. */
+  now: () => number;
+}
+
+/** Confirmations of our own that are on their way at most; the others wait. */
+const MAX_IN_FLIGHT = 32;
+
+export class Deliveries {
+  readonly #options: DeliveriesOptions;
+  /** By consumer, the oldest first. */
+  readonly #waiting = new Map<string, Delivered>();
+  readonly #due: Delivered[] = [];
+  readonly #inFlight = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: DeliveriesOptions) {
+    this.#options = options;
+  }
+
+  /** The client has the whole answer with this `causeway-delivery`. */
+  add(consumer: DeliveredConsumer, delivery: string, target: Target): void {
+    const { mark, isAwaited } = parseDelivery(delivery);
+    const deliveredAtMs = this.#options.now();
+    const delivered = { consumer, mark, target, deliveredAtMs };
+    if (isAwaited) {
+      this.#due.push(delivered);
+      this.#send();
+    } else {
+      this.#waiting.delete(consumerKey(consumer.group, consumer.instance));
+      this.putBack(delivered);
+    }
+  }
+
+  /** What the consumer's next request is to confirm, which counts as done. */
+  take({ group, instance }: DeliveredConsumer): Delivered | undefined {
+    if (this.#waiting.size === 0) return undefined;
+    const key = consumerKey(group, instance);
+    const delivered = this.#waiting.get(key);
+    if (delivered !== undefined) this.#waiting.delete(key);
+    return delivered;
+  }
+
+  /** The request that was to confirm it went nowhere; a newer one says more. */
+  putBack(delivered: Delivered): void {
+    const key = consumerKey(delivered.consumer.group, delivered.consumer.instance);
+    if (this.#waiting.has(key)) return;
+    this.#waiting.set(key, delivered);
+    this.#timer ??= setTimeout(() => this.#onTimer(), CONFIRM_AFTER_MS);
+  }
+
+  /** Confirms what is left: nobody asks through this gateway any more. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#due.push(...this.#waiting.values());
+    this.#waiting.clear();
+    this.#send();
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined;
+    const nowMs = this.#options.now();
+    for (const [key, delivered] of this.#waiting) {
+      const leftMs = delivered.deliveredAtMs + CONFIRM_AFTER_MS - nowMs;
+      if (leftMs > 0) {
+        this.#timer = setTimeout(() => this.#onTimer(), leftMs);
+        break;
+      }
+      this.#waiting.delete(key);
+      this.#due.push(delivered);
+    }
+    this.#send();
+  }
+
+  #send(): void {
+    while (this.#inFlight.size < MAX_IN_FLIGHT) {
+      const delivered = this.#due.shift();
+      if (delivered === undefined) return;
+      const sending = this.#confirm(delivered).finally(() => {
+        this.#inFlight.delete(sending);
+        this.#send();
+      });
+      this.#inFlight.add(sending);
+    }
+  }
+
+  /** Never throws: without a confirmation the answer comes again. */
+  async #confirm({ consumer: { group, instance }, mark, target }: Delivered): Promise<void> {
+    try {
+      const { body } = await target.pool.request({
+        method: 'POST',
+        path: `${instancePath(group, instance)}${DELIVERED_PATH}`,
+        headers: { [GATEWAY_HEADER]: this.#options.entry, [DELIVERED_HEADER]: mark },
+        signal: AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS),
+      });
+      await body.dump();
+    } catch {
+      // The bridge is gone, or will be asked again by a client that waits.
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/** What a gateway tells bridges of the answers that it handed to clients; real bridges are in packages/bridge. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { request } from 'undici';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { until } from '../../../test/harness/until.ts';
+import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
+
+const CONSUMER = '/consumers/g/instances/c';
+const POLL = `${CONSUMER}/records`;
+const CONFIRMATION = `${CONSUMER}/causeway-delivered`;
+
+let bridge: Upstream;
+let gateway: TestGateway;
+/** Of the next answers. */
+let delivery: string;
+
+beforeEach(async () => {
+  delivery = '5';
+  bridge = await startUpstream(({ url }, response) => {
+    if (url.startsWith(POLL)) response.writeHead(200, { 'causeway-delivery': delivery }).end('[]');
+    else response.writeHead(204).end();
+  });
+  gateway = await startGateway({ regions: regions({ east: bridge.url }) });
+});
+afterEach(async () => {
+  await gateway.close();
+  await bridge.kill();
+});
+
+async function ask(path: string, { method = 'GET', headers = {} } = {}): Promise<Record<string, unknown>> {
+  const answer = await request(`${gateway.url}${path}`, { method: method as 'GET', headers });
+  await answer.body.dump();
+  return answer.headers;
+}
+
+const told = (): [path: string, mark: unknown][] =>
+  bridge.requests.map(({ url, headers }) => [url, headers['causeway-delivered']]);
+
+test('the next request confirms an answer, once, and the client sees nothing of it', async () => {
+  expect(Object.keys(await ask(POLL)).filter((name) => name.startsWith('causeway-'))).toEqual([]);
+  await ask(`${CONSUMER}/offsets`, { method: 'POST' });
+  await ask(`${CONSUMER}/positions`);
+  expect(told()).toEqual([
+    [POLL, '0'],
+    [`${CONSUMER}/offsets`, '5'],
+    [`${CONSUMER}/positions`, undefined],
+  ]);
+});
+
+test('a client that does not ask again soon is confirmed by a request of the gateway', async () => {
+  await ask(POLL);
+  await until('the gateway confirms', () => bridge.requests.length === 2);
+  expect(told()[1]).toEqual([CONFIRMATION, '5']);
+  await ask(POLL);
+  expect(told()[2]).toEqual([POLL, '0']);
+});
+
+test('an answer that a bridge waits for is confirmed at once', async () => {
+  delivery = '6;now';
+  const startedAtMs = performance.now();
+  await ask(POLL);
+  await until('the gateway confirms', () => bridge.requests.length === 2);
+  expect(performance.now() - startedAtMs).toBeLessThan(150);
+  expect(told()[1]).toEqual([CONFIRMATION, '6']);
+});
+
+test('a gateway that ends confirms what it has handed over', async () => {
+  await ask(POLL);
+  await gateway.close();
+  expect(told()).toEqual([
+    [POLL, '0'],
+    [CONFIRMATION, '5'],
+  ]);
+});
+
+test('an answer that the client did not wait for is not confirmed', async () => {
+  const answering = Promise.withResolvers<() => void>();
+  bridge.handle = (_, response) => {
+    answering.resolve(() => response.writeHead(200, { 'causeway-delivery': '7' }).end('[]'));
+  };
+  const { hostname, port } = new URL(gateway.url);
+  const client = connect(Number(port), hostname);
+  client.write(`GET ${POLL} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  const answer = await answering.promise;
+  client.destroy();
+  await Promise.all([once(client, 'close'), bridge.requests[0]?.aborted]);
+  answer();
+  bridge.handle = (_, response) => response.writeHead(204).end();
+  await ask(POLL);
+  expect(told().at(-1)).toEqual([POLL, '0']);
+});
+
+test('what another gateway confirms is passed on, and its answers are for it to confirm', async () => {
+  const headers = { 'causeway-gateway': 'tier1', 'causeway-delivered': '4' };
+  expect(await ask(POLL, { headers })).toMatchObject({ 'causeway-delivery': '5' });
+  await ask(CONFIRMATION, { method: 'POST', headers: { ...headers, 'causeway-delivered': '5' } });
+  await ask(POLL);
+  expect(told()).toEqual([
+    [POLL, '4'],
+    [CONFIRMATION, '5'],
+    [POLL, '0'],
+  ]);
+});
