@@ -22,7 +22,12 @@ export default defineConfig({
         // Whole systems with timing claims: one file at a time, and nothing beside it.
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/conformance/**/*.test.ts'],
+          include: [
+            'test/e2e/**/*.test.ts',
+            'test/page/**/*.test.ts',
+            'test/chaos/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+          ],
           testTimeout: 60_000,
           fileParallelism: false,
           sequence: { groupOrder: 1 },

@@ -84,7 +84,7 @@ export class AppView extends Component<AppProps, AppState> {
     return [
       h(Announcer, { key: 'announcer', system }),
       h(SummaryView, { key: 'summary', system }),
-      h(GraphView, { key: 'graph', state, nowMs }),
+      h(GraphView, { key: 'graph', system, remembered: state.remembered, nowMs }),
       h(RegionsView, { key: 'regions', system, nowMs, onAsk: this.#ask }),
       h(CurvesView, {
         key: 'curves',
@@ -125,7 +125,7 @@ export class AppView extends Component<AppProps, AppState> {
       ),
       h(
         'button',
-        { type: 'button', class: 'quiet', onClick: () => this.#ask({ kind: 'token' }) },
+        { type: 'button', class: 'quiet', 'aria-label': 'Admin token', onClick: () => this.#ask({ kind: 'token' }) },
         keyIcon(),
         h('span', null, token === null ? 'Token' : 'Token set'),
       ),

@@ -2,7 +2,7 @@
 import { Component, type ComponentChild, h } from 'preact';
 import type { Consumer, ConsumerPage, System } from '../model.ts';
 import { type ConsumerQuestion, fetchConsumers } from './api-client.ts';
-import { formatCount, formatDuration, plural } from './format.ts';
+import { formatAge, formatCount, plural } from './format.ts';
 
 /** Rows at a time: what is not shown costs the page nothing, however many there are. */
 const PAGE_ROWS = 50;
@@ -38,6 +38,11 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
 
   override componentDidUpdate(before: ConsumersProps): void {
     if (before.token !== this.props.token || (this.props.isLive && !before.isLive)) this.#askIn(0);
+  }
+
+  override shouldComponentUpdate(props: ConsumersProps, state: ConsumersState): boolean {
+    const { system, token, isLive } = this.props;
+    return state !== this.state || props.system !== system || props.token !== token || props.isLive !== isLive;
   }
 
   override componentWillUnmount(): void {
@@ -147,26 +152,25 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
   }
 }
 
-const HEADS = ['Group', 'Instance', 'Home', 'State', 'Here for', 'Moves', 'Last poll', 'Lag'];
+const HEADS = ['Group', 'Instance', 'Home', 'Here for', 'Last poll', 'Lag', 'Moves', 'State'];
 
 function consumerTable({ consumers, total }: ConsumerPage, nowMs: number): ComponentChild {
-  if (consumers.length === 0)
+  if (consumers.length === 0) {
     return h('p', { class: 'hint' }, total === 0 ? 'There are no consumers.' : 'No consumer is like that.');
+  }
   return h(
     'div',
     { class: 'table-scroll', tabIndex: 0, role: 'region', 'aria-label': 'Table of consumers' },
     h(
       'table',
-      { class: 'consumers' },
+      { class: 'consumers cards-on-phone' },
       h(
         'thead',
         null,
         h(
           'tr',
           null,
-          HEADS.map((head) =>
-            h('th', { key: head, scope: 'col', class: head === 'Moves' || head === 'Lag' ? 'number' : '' }, head),
-          ),
+          HEADS.map((head) => h('th', { key: head, scope: 'col' }, head)),
         ),
       ),
       h(
@@ -178,23 +182,32 @@ function consumerTable({ consumers, total }: ConsumerPage, nowMs: number): Compo
   );
 }
 
-function consumerRow(
-  { group, instance, home, state, since, adoptions, lastPollAt, lag }: Consumer,
-  nowMs: number,
-): ComponentChild {
-  const hereMs = nowMs - Date.parse(since);
+function consumerRow(consumer: Consumer, nowMs: number): ComponentChild {
+  const { group, instance, home, adoptions, lastPollAt, lag } = consumer;
+  const hereMs = nowMs - Date.parse(consumer.since);
   const hasMoved = adoptions > 0 && hereMs < LATELY_MS;
-  const lastPoll = lastPollAt === null ? 'none yet' : `${formatDuration(nowMs - Date.parse(lastPollAt))} ago`;
+  const texts = [
+    group,
+    instance,
+    home,
+    formatAge(hereMs),
+    lastPollAt === null ? 'none yet' : `${formatAge(nowMs - Date.parse(lastPollAt))} ago`,
+    lag === null ? '–' : formatCount(lag),
+    formatCount(adoptions),
+    consumer.state,
+  ];
   return h(
     'tr',
     { key: `${group}/${instance}`, class: hasMoved ? 'has-moved' : '' },
-    h('td', { class: 'name', title: group }, group),
-    h('td', { class: 'name', title: instance }, instance),
-    h('td', { class: 'home' }, home, hasMoved ? h('span', { class: 'tag' }, 'moved') : null),
-    h('td', null, state),
-    h('td', null, formatDuration(hereMs)),
-    h('td', { class: 'number' }, formatCount(adoptions)),
-    h('td', null, lastPoll),
-    h('td', { class: 'number' }, lag === null ? '–' : formatCount(lag)),
+    texts.map((text, index) => {
+      const head = HEADS[index] ?? '';
+      const tag = head === 'Home' && hasMoved ? h('span', { class: 'tag' }, 'moved') : null;
+      return h(
+        'td',
+        { key: head, class: `consumer-${head.toLowerCase().replace(' ', '-')}`, 'data-head': head, title: text },
+        text,
+        tag,
+      );
+    }),
   );
 }

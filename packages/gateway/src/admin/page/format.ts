@@ -23,6 +23,14 @@ function twoUnits(ms: number, units: { unitMs: number; unit: string; restMs: num
   return rest === 0 ? first : `${first} ${rest} ${units.rest}`;
 }
 
+/** "12 s", "9 min", "3 h", "5 days": one unit, for columns. */
+export function formatAge(durationMs: number): string {
+  const ms = Math.max(0, durationMs);
+  if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)} s`;
+  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
+  return ms < 2 * DAY_MS ? `${Math.floor(ms / HOUR_MS)} h` : `${Math.floor(ms / DAY_MS)} days`;
+}
+
 export function formatCount(count: number): string {
   return counts.format(count);
 }

@@ -1,17 +1,7 @@
 /** Where the graph's cards, lanes and edges go: in columns on a wide page, in rows on a narrow one. */
+import { formatRate } from './format.ts';
+import { type Box, LANE_GAP, type Point, Router, strokeWidthOf } from './graph-edges.ts';
 import type { Card, Graph, Lane, Link } from './graph-model.ts';
-
-export interface Box {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
-
-export interface Point {
-  x: number;
-  y: number;
-}
 
 export interface Edge {
   link: Link;
@@ -35,19 +25,21 @@ export const LANE_HEADER = 56;
 export const LANE_PADDING = 14;
 const CARD_HEIGHT = 104;
 const CARD_GAP = 14;
-const LANE_GAP = 26;
 
 export function layoutGraph(graph: Graph, width: number): GraphLayout {
   return width < TALL_BELOW_PX ? layoutTall(graph, width) : layoutWide(graph, width);
 }
 
 /** Share of the width that each column of cards gets; the rest is between them. */
-const COLUMNS = { clients: 0.1, tier1: 0.125, gateway: 0.155, bridge: 0.155, kafka: 0.115 };
+const COLUMNS = { clients: 0.1, tier1: 0.12, gateway: 0.15, bridge: 0.15, kafka: 0.11 };
+/** Shares of what is left between the columns: most where edges part and meet the redirects. */
+const GAPS = { clients: 0.22, tier1: 0.36, gateway: 0.22 };
 
 function layoutWide(graph: Graph, width: number): GraphLayout {
-  const gap = (width * (1 - Object.values(COLUMNS).reduce((sum, share) => sum + share, 0))) / 4;
-  const gatewayX = width * (COLUMNS.clients + COLUMNS.tier1) + 2 * gap;
-  const bridgeX = gatewayX + width * COLUMNS.gateway + gap;
+  const free = width * (1 - Object.values(COLUMNS).reduce((sum, share) => sum + share, 0));
+  const tier1X = width * COLUMNS.clients + free * GAPS.clients;
+  const gatewayX = tier1X + width * COLUMNS.tier1 + free * GAPS.tier1;
+  const bridgeX = gatewayX + width * COLUMNS.gateway + free * GAPS.gateway;
   const right = bridgeX + width * COLUMNS.bridge;
   const boxes = new Map<string, Box>();
   const lanes: GraphLayout['lanes'] = [];
@@ -67,7 +59,7 @@ function layoutWide(graph: Graph, width: number): GraphLayout {
   const single = (id: string, x: number, share: number) =>
     boxes.set(id, { x, y: middle, width: width * share, height: CARD_HEIGHT });
   single('clients', 0, COLUMNS.clients);
-  single('tier1', width * COLUMNS.clients + gap, COLUMNS.tier1);
+  single('tier1', tier1X, COLUMNS.tier1);
   single('kafka', width * (1 - COLUMNS.kafka), COLUMNS.kafka);
   return finish({ graph, boxes, lanes, width, height, isTall: false });
 }
@@ -86,7 +78,7 @@ function placeColumn(
 }
 
 /** Narrower lanes cannot be read; the graph then scrolls. */
-const TALL_LANE_MIN_WIDTH = 168;
+const TALL_LANE_MIN_WIDTH = 150;
 const TALL_LANE_GAP = 12;
 const TALL_EDGE = 70;
 const TALL_BRANCH = 92;
@@ -144,78 +136,37 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
     const box = boxes.get(card.id);
     return box === undefined ? [] : [{ card, box }];
   });
-  const edges = graph.links.flatMap((link): Edge[] => {
+  const router = new Router(isTall);
+  const laneOf = (id: string): Box | undefined =>
+    lanes.find(({ lane }) => [...lane.gateways, ...lane.bridges].some((card) => card.id === id))?.box;
+  const edges = (isTall ? joinLabels(graph) : graph.links).flatMap((link): Edge[] => {
     const from = boxes.get(link.from);
     const to = boxes.get(link.to);
     if (from === undefined || to === undefined) return [];
-    const strokeWidth = strokeWidthOf(link.requestsPerSecond);
-    if (link.redirect === undefined) return [{ link, strokeWidth, ...straight(from, to, isTall) }];
-    const aimed = lanes.find(({ lane }) => lane.region === link.redirect?.from)?.box;
-    return aimed === undefined ? [] : [{ link, strokeWidth, ...bent({ from, aimed, to, isTall }) }];
+    const toLane = laneOf(link.to);
+    const strokeWidth = strokeWidthOf(link);
+    if (link.redirect === undefined) {
+      return [{ link, strokeWidth, ...router.straight(from, to, { fromLane: laneOf(link.from), toLane }) }];
+    }
+    const aimedAt = lanes.find(({ lane }) => lane.region === link.redirect?.from);
+    const aimed = boxes.get((aimedAt?.lane.gateways[0] ?? aimedAt?.lane.bridges[0])?.id ?? '');
+    if (aimedAt === undefined || aimed === undefined || toLane === undefined) return [];
+    return [{ link, strokeWidth, ...router.redirect({ from, aimedLane: aimedAt.box, aimed, toLane, to }) }];
   });
   return { width, height, isTall, cards, lanes, edges };
 }
 
-/** From 2 at rest to 14 at a thousand requests per second and more, by the square root. */
-export function strokeWidthOf(requestsPerSecond: number): number {
-  return 2 + 12 * Math.sqrt(Math.min(Math.max(requestsPerSecond, 0), 1_000) / 1_000);
-}
-
-function straight(from: Box, to: Box, isTall: boolean): { path: string; label: Point } {
-  const start = isTall ? below(from) : rightOf(from);
-  const end = isTall ? above(to) : leftOf(to);
-  // Nearer to its end, where the edges of several regions are apart.
-  return {
-    path: curve(start, end, isTall),
-    label: between(start, end, Math.abs(isTall ? end.x - start.x : end.y - start.y) > 1 ? 0.56 : 0.5),
-  };
-}
-
-/** Sets off for the region to which the work belongs, and turns to the one that does it. */
-function bent({ from, aimed, to, isTall }: { from: Box; aimed: Box; to: Box; isTall: boolean }): {
-  path: string;
-  label: Point;
-} {
-  const start = isTall ? below(from) : rightOf(from);
-  if (isTall) {
-    const end = { x: to.x + to.width / 2, y: to.y };
-    const turn = { x: aimed.x + aimed.width / 2, y: aimed.y - 20 };
-    const label = { x: (turn.x + end.x) / 2, y: aimed.y - 22 };
-    return { path: turned(start, turn, end, isTall), label };
-  }
-  const end = { x: to.x, y: to.y + to.height / 2 };
-  const turn = { x: aimed.x - 22, y: aimed.y + aimed.height / 2 };
-  return { path: turned(start, turn, end, isTall), label: { x: aimed.x - 30, y: (turn.y + end.y) / 2 } };
-}
-
-function turned(start: Point, turn: Point, end: Point, isTall: boolean): string {
-  if (isTall) {
-    const side = Math.sign(end.x - turn.x);
-    return `M${start.x} ${start.y} C${start.x} ${turn.y} ${turn.x} ${start.y} ${turn.x} ${turn.y - 14} Q${turn.x} ${turn.y} ${turn.x + side * 14} ${turn.y} L${end.x - side * 28} ${turn.y} Q${end.x - side * 14} ${turn.y} ${end.x - side * 14} ${turn.y + 14} L${end.x - side * 14} ${end.y}`;
-  }
-  const side = Math.sign(end.y - turn.y);
-  return `M${start.x} ${start.y} C${turn.x} ${start.y} ${start.x} ${turn.y} ${turn.x - 14} ${turn.y} Q${turn.x} ${turn.y} ${turn.x} ${turn.y + side * 14} L${turn.x} ${end.y - side * 36} Q${turn.x} ${end.y - side * 22} ${turn.x + 14} ${end.y - side * 22} L${end.x} ${end.y - side * 22}`;
-}
-
-function curve(start: Point, end: Point, isTall: boolean): string {
-  const middle = between(start, end, 0.5);
-  const [first, second] = isTall
-    ? [
-        { x: start.x, y: middle.y },
-        { x: end.x, y: middle.y },
-      ]
-    : [
-        { x: middle.x, y: start.y },
-        { x: middle.x, y: end.y },
-      ];
-  return `M${start.x} ${start.y} C${first.x} ${first.y} ${second.x} ${second.y} ${end.x} ${end.y}`;
-}
-
-const rightOf = ({ x, y, width, height }: Box): Point => ({ x: x + width, y: y + height / 2 });
-const leftOf = ({ x, y, height }: Box): Point => ({ x, y: y + height / 2 });
-const below = ({ x, y, width, height }: Box): Point => ({ x: x + width / 2, y: y + height });
-const above = ({ x, y, width }: Box): Point => ({ x: x + width / 2, y });
-
-function between(start: Point, end: Point, ratio: number): Point {
-  return { x: start.x + (end.x - start.x) * ratio, y: start.y + (end.y - start.y) * ratio };
+/** Where the edges to several targets of a region end at the same place, one label tells of all. */
+function joinLabels({ links, lanes }: Graph): Link[] {
+  return links.map((link) => {
+    const lane = lanes.find(({ gateways, bridges }) => [...gateways, ...bridges].some(({ id }) => id === link.to));
+    if (link.from !== 'tier1' || link.kind === 'redirect' || lane === undefined) return link;
+    const beside = links.filter(
+      ({ from, to, kind }) =>
+        from === 'tier1' && kind === 'traffic' && [...lane.gateways, ...lane.bridges].some(({ id }) => id === to),
+    );
+    if (beside.length < 2) return link;
+    const sum = beside.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
+    return { ...link, label: beside[0] === link ? [`${beside.length} targets`, `${formatRate(sum)} req/s`] : [] };
+  });
 }

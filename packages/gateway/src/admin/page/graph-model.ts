@@ -1,6 +1,6 @@
 /** The graph as values: what stands where in the chain clients, tier-1, gateways, bridges, Kafka, and what flows between. */
 import type { BehindTarget, Rates, Region, System, Target } from '../model.ts';
-import { formatHost, formatMs, formatRate, plural } from './format.ts';
+import { formatHost, formatMs, formatPercent, formatRate, plural } from './format.ts';
 import {
   type Condition,
   conditionOfGateway,
@@ -22,6 +22,8 @@ export interface Card {
 export interface Lane {
   region: string;
   condition: Condition;
+  /** Weight, share and consumers. */
+  fact: string;
   gateways: Card[];
   bridges: Card[];
 }
@@ -81,7 +83,7 @@ export function graphOf(system: System, remembered: RememberedBridges = new Map(
       title: system.gateway.name,
       subtitle: system.gateway.region === null ? 'tier-1 gateway' : `gateway of ${system.gateway.region}`,
       condition: conditionOfGateway(system),
-      fact: `${plural(system.consumers.count, 'consumer')} known`,
+      fact: plural(system.consumers.count, 'consumer'),
     },
     lanes,
     kafka: {
@@ -106,7 +108,13 @@ interface LaneSources {
 }
 
 function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
-  const lane: Lane = { region: region.name, condition: conditionOfRegion(region), gateways: [], bridges: [] };
+  const lane: Lane = {
+    region: region.name,
+    condition: conditionOfRegion(region),
+    fact: factOf(region),
+    gateways: [],
+    bridges: [],
+  };
   for (const target of region.targets) {
     const id = `${region.name} ${target.url}`;
     const condition = conditionOfTarget(target);
@@ -126,6 +134,10 @@ function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
     }
   }
   return lane;
+}
+
+function factOf({ weight, shareRatio, consumerCount }: Region): string {
+  return `weight ${weight}, share ${formatPercent(shareRatio)}, ${plural(consumerCount, 'consumer')}`;
 }
 
 /** A gateway that does not tell of its bridges: those it told of before, or one card that stands for them. */

@@ -1,23 +1,30 @@
 /** Draws the graph: edges as SVG paths as wide as their traffic, cards and lanes in it, and the same as a table. */
 import { type ComponentChild, Fragment, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { System } from '../model.ts';
 import { formatDuration, formatRate } from './format.ts';
-import { type Box, type Edge, type GraphLayout, layoutGraph } from './graph-layout.ts';
-import { type Card, type Graph, graphOf, type Lane } from './graph-model.ts';
+import type { Box } from './graph-edges.ts';
+import { type Edge, type GraphLayout, layoutGraph } from './graph-layout.ts';
+import { type Card, type Graph, graphOf, type Lane, type RememberedBridges } from './graph-model.ts';
 import { markBadge } from './icons.ts';
 import type { Condition } from './marks.ts';
-import type { PageState } from './state.ts';
+import { memo } from './memo.ts';
 
 /** The page's usual width, until it was measured. */
 const FIRST_WIDTH_PX = 1_180;
 /** Cards are drawn for this font size and grow with it. */
 const FONT_PX = 16;
 
-export function GraphView({ state, nowMs }: { state: PageState; nowMs: number }): ComponentChild | null {
+interface GraphProps {
+  system: System;
+  remembered: RememberedBridges;
+  nowMs: number;
+}
+
+export const GraphView = memo(({ system, remembered, nowMs }: GraphProps): ComponentChild => {
   const holder = useRef<HTMLDivElement>(null);
   const width = useWidth(holder);
-  if (state.system === null) return null;
-  const graph = graphOf(state.system, state.remembered);
+  const graph = graphOf(system, remembered);
   const layout = layoutGraph(graph, width);
   return h(
     'section',
@@ -44,7 +51,7 @@ export function GraphView({ state, nowMs }: { state: PageState; nowMs: number })
       ),
     ),
   );
-}
+});
 
 /** The width of the element, in units of the root font size, as it changes. */
 function useWidth(holder: { current: HTMLDivElement | null }): number {
@@ -82,7 +89,10 @@ function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, no
       viewBox: `-4 -4 ${width + 8} ${height + 8}`,
       'aria-hidden': 'true',
       'data-testid': 'graph',
+      // A tall one with many regions is wider than the page, and scrolls.
+      ...(isTall ? { style: { minWidth: `${width / FONT_PX}rem` } } : {}),
     },
+    arrowHead(),
     lanes.map(({ lane, box }) => h(Fragment, { key: lane.region }, laneView(lane, box, nowMs))),
     sorted.map(({ link, path, strokeWidth }) =>
       h('path', {
@@ -91,11 +101,27 @@ function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, no
         d: path,
         'stroke-width': strokeWidth.toFixed(1),
         'data-edge': link.id,
+        ...(link.kind === 'redirect' ? { 'marker-end': 'url(#arrow)' } : {}),
       }),
     ),
     cards.map(({ card, box }) => h(Fragment, { key: card.id }, cardView(card, box, nowMs))),
     sorted.filter(({ link }) => link.label.length > 0).map(edgeLabel),
   );
+}
+
+/** As wide as it is whatever the edge's width. */
+function arrowHead(): ComponentChild {
+  const marker = {
+    id: 'arrow',
+    viewBox: '0 0 10 10',
+    refX: 9,
+    refY: 5,
+    markerUnits: 'userSpaceOnUse',
+    markerWidth: 16,
+    markerHeight: 16,
+    orient: 'auto',
+  };
+  return h('defs', null, h('marker', marker, h('path', { class: 'arrow', d: 'M0 0 10 5 0 10z' })));
 }
 
 function foreign(box: Box, content: ComponentChild): ComponentChild {
@@ -112,7 +138,7 @@ function laneView(lane: Lane, box: Box, nowMs: number): ComponentChild[] {
         'div',
         { class: 'lane-head', 'data-region': lane.region, 'data-state': words },
         h('div', { class: 'lane-title' }, h('b', null, lane.region), markBadge(mark, wordsFor(lane.condition, nowMs))),
-        h('div', { class: 'lane-reason' }, lane.condition.reason),
+        h('div', { class: 'lane-reason' }, lane.condition.reason === '' ? lane.fact : lane.condition.reason),
       ),
     ),
   ];

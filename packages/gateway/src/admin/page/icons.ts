@@ -62,7 +62,7 @@ export function keyIcon(): ComponentChild {
   return h(
     'svg',
     { class: 'line-icon', viewBox: '0 0 16 16', 'aria-hidden': 'true' },
-    h('path', { d: 'M10.5 1.5a4 4 0 1 0-3.4 6L2 12.6V14.5h2.4v-1.8h1.8v-1.8l1.7-1.7' }),
-    h('path', { d: 'M11.4 4.6v.1' }),
+    h('circle', { cx: 5, cy: 11, r: 3.3 }),
+    h('path', { d: 'M7.4 8.6 14 2M11 5l2.4 2.4' }),
   );
 }

@@ -5,6 +5,7 @@ import type { DialogRequest } from './change-dialog.ts';
 import { formatCount, formatDuration, formatMs, formatPercent, formatRate } from './format.ts';
 import { markBadge } from './icons.ts';
 import { breakerWords, conditionOfRegion } from './marks.ts';
+import { memo } from './memo.ts';
 
 interface RegionsProps {
   system: System;
@@ -25,7 +26,7 @@ const HEADS = [
   'Change',
 ];
 
-export function RegionsView({ system, nowMs, onAsk }: RegionsProps): ComponentChild {
+export const RegionsView = memo(({ system, nowMs, onAsk }: RegionsProps): ComponentChild => {
   const totalWeight = system.regions.reduce((sum, { weight }) => sum + weight, 0);
   return h(
     'section',
@@ -60,7 +61,7 @@ export function RegionsView({ system, nowMs, onAsk }: RegionsProps): ComponentCh
       ),
     ),
   );
-}
+});
 
 interface RowProps {
   region: Region;

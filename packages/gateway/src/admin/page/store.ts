@@ -1,4 +1,4 @@
-/** Owns the page's state: takes in the live stream, and has the page drawn at most once a frame. */
+/** Owns the page's state: takes in the live stream, and has the page drawn, a few times a second at most. */
 import type { RecordedEvent, Sample, System } from '../model.ts';
 import { fetchEvents, fetchHistory } from './api-client.ts';
 import { LiveStream } from './live.ts';
@@ -8,6 +8,8 @@ import { measureFrame, startUpdateTimes } from './update-time.ts';
 
 /** Of this tab alone, and gone with it. */
 const TOKEN_KEY = 'causeway-admin-token';
+/** Not drawn more often: many events in a short time become one drawing. */
+const DRAW_INTERVAL_MS = 100;
 /** The curves and events of before, asked again when that failed. */
 const PAST_RETRY_MS = 2_000;
 
@@ -17,6 +19,7 @@ export class Store {
   readonly #live: LiveStream;
   readonly #times = startUpdateTimes();
   #isFrameAsked = false;
+  #drawnAtMs = Number.NEGATIVE_INFINITY;
   #readMs = 0;
 
   constructor(draw: (state: PageState) => void) {
@@ -108,11 +111,15 @@ export class Store {
   #ask(): void {
     if (this.#isFrameAsked) return;
     this.#isFrameAsked = true;
-    requestAnimationFrame(() => {
-      this.#isFrameAsked = false;
-      measureFrame(this.#times, this.#readMs);
-      this.#readMs = 0;
-      this.#draw(this.#state);
-    });
+    const waitMs = DRAW_INTERVAL_MS - (performance.now() - this.#drawnAtMs);
+    setTimeout(() => requestAnimationFrame(() => this.#drawNow()), Math.max(0, waitMs));
+  }
+
+  #drawNow(): void {
+    this.#isFrameAsked = false;
+    this.#drawnAtMs = performance.now();
+    measureFrame(this.#times, this.#readMs);
+    this.#readMs = 0;
+    this.#draw(this.#state);
   }
 }

@@ -3,10 +3,11 @@ import { Component, type ComponentChild, h } from 'preact';
 import type { System } from '../model.ts';
 import { formatCount, formatMs, formatRate } from './format.ts';
 import { markIcon } from './icons.ts';
+import { memo } from './memo.ts';
 
 const WORDS = { up: 'All is well', degraded: 'Degraded', down: 'Down' } as const;
 
-export function SummaryView({ system }: { system: System }): ComponentChild {
+export const SummaryView = memo(({ system }: { system: System }): ComponentChild => {
   const { clients, consumers, retryBudget, state } = system;
   return h(
     'section',
@@ -38,7 +39,7 @@ export function SummaryView({ system }: { system: System }): ComponentChild {
       ),
     ),
   );
-}
+});
 
 function tile(name: string, value: string, unit: string, isBad = false): ComponentChild {
   return h(

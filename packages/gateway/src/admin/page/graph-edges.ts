@@ -1,0 +1,139 @@
+/** The ways of the graph's edges and the places of their labels, the same for columns and rows with the axes swapped. */
+import type { Link } from './graph-model.ts';
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Route {
+  path: string;
+  label: Point;
+}
+
+/** A place along the flow (from clients to Kafka) and across it. */
+interface Place {
+  along: number;
+  across: number;
+}
+
+interface Extent {
+  start: number;
+  end: number;
+  low: number;
+  high: number;
+  middle: number;
+}
+
+/** Corners are rounded by this. */
+const CORNER = 14;
+/** Where branches part, their labels stand off from the fork, by Bézier's formula for 0.62 of the way across. */
+const LABEL_ALONG = 0.46;
+const LABEL_ACROSS = 0.676;
+/** A tall graph's labels stand so far below the card from which the edge comes. */
+const TALL_LABEL = 46;
+
+export class Router {
+  readonly #isTall: boolean;
+
+  constructor(isTall: boolean) {
+    this.#isTall = isTall;
+  }
+
+  /** From card to card; with `lane`, no further than its border, which stands for the cards in it. */
+  straight(
+    from: Box,
+    to: Box,
+    { fromLane, toLane }: { fromLane?: Box | undefined; toLane?: Box | undefined } = {},
+  ): Route {
+    const source = this.#extent(from);
+    const sink = this.#extent(to);
+    const isLeaving = this.#isTall && fromLane !== undefined && toLane !== fromLane;
+    const isEntering = this.#isTall && toLane !== undefined && toLane !== fromLane;
+    const start = { along: isLeaving ? this.#extent(fromLane).end : source.end, across: source.middle };
+    const end = { along: isEntering ? this.#extent(toLane).start : sink.start, across: sink.middle };
+    const length = end.along - start.along;
+    const isFork = Math.abs(end.across - start.across) > 1;
+    const label = {
+      along:
+        start.along +
+        (isFork && this.#isTall ? Math.min(TALL_LABEL, length / 2) : length * (isFork ? LABEL_ALONG : 0.5)),
+      across: start.across + (end.across - start.across) * (isFork ? LABEL_ACROSS : 0.5),
+    };
+    const middle = start.along + length / 2;
+    const bends = [{ along: middle, across: start.across }, { along: middle, across: end.across }, end];
+    return {
+      path: `M${this.#text(start)} C${bends.map((place) => this.#text(place)).join(' ')}`,
+      label: this.#point(label),
+    };
+  }
+
+  /** Sets off for the region to which the work belongs, turns before it, and goes where the work is done. */
+  redirect({
+    from,
+    aimedLane,
+    aimed,
+    toLane,
+    to,
+  }: {
+    from: Box;
+    aimedLane: Box;
+    aimed: Box;
+    toLane: Box;
+    to: Box;
+  }): Route {
+    const source = this.#extent(from);
+    const sink = this.#extent(to);
+    const lane = this.#extent(toLane);
+    const start = { along: source.end, across: source.middle };
+    const turn = { along: this.#extent(aimedLane).start - 22, across: this.#extent(aimed).middle };
+    const side = Math.sign(sink.middle - turn.across);
+    const end = { along: this.#isTall ? lane.start : sink.start, across: sink.middle - side * 24 };
+    const middle = (start.along + turn.along) / 2;
+    const at = (along: number, across: number): string => this.#text({ along, across });
+    const path = [
+      `M${this.#text(start)}`,
+      `C${at(middle, start.across)} ${at(middle, turn.across)} ${at(turn.along - CORNER, turn.across)}`,
+      `Q${this.#text(turn)} ${at(turn.along, turn.across + side * CORNER)}`,
+      `L${at(turn.along, end.across - side * CORNER)}`,
+      `Q${at(turn.along, end.across)} ${at(turn.along + CORNER, end.across)}`,
+      `L${this.#text(end)}`,
+    ].join(' ');
+    const label = this.#isTall
+      ? { along: turn.along, across: (turn.across + end.across) / 2 }
+      : { along: turn.along + 56, across: side > 0 ? lane.low - LANE_GAP / 2 : lane.high + LANE_GAP / 2 };
+    return { path, label: this.#point(label) };
+  }
+
+  #extent({ x, y, width, height }: Box): Extent {
+    return this.#isTall
+      ? { start: y, end: y + height, low: x, high: x + width, middle: x + width / 2 }
+      : { start: x, end: x + width, low: y, high: y + height, middle: y + height / 2 };
+  }
+
+  #point({ along, across }: Place): Point {
+    return this.#isTall ? { x: across, y: along } : { x: along, y: across };
+  }
+
+  #text(place: Place): string {
+    const { x, y } = this.#point(place);
+    return `${round(x)} ${round(y)}`;
+  }
+}
+
+/** Between lanes there is room for the label of what is redirected. */
+export const LANE_GAP = 46;
+
+const round = (value: number): number => Math.round(value * 10) / 10;
+
+/** From 2 at rest to 14 at a thousand requests per second and more, by the square root. */
+export function strokeWidthOf({ requestsPerSecond }: Pick<Link, 'requestsPerSecond'>): number {
+  return 2 + 12 * Math.sqrt(Math.min(Math.max(requestsPerSecond, 0), 1_000) / 1_000);
+}

@@ -1,0 +1,16 @@
+/** Parts of the page that are drawn again only when what they show is another. */
+import { Component, type ComponentChild, type FunctionComponent, h } from 'preact';
+
+/** The component with its last drawing kept while each of its properties is the same value. */
+export function memo<Props extends object>(view: FunctionComponent<Props>): new (props: Props) => Component<Props> {
+  return class extends Component<Props> {
+    override shouldComponentUpdate(props: Readonly<Props>): boolean {
+      const names = Object.keys(props) as (keyof Props)[];
+      return names.some((name) => props[name] !== this.props[name]);
+    }
+
+    override render(): ComponentChild {
+      return h(view as FunctionComponent<object>, this.props);
+    }
+  };
+}

@@ -1,0 +1,98 @@
+/** A real Chromium that comes with `npm ci`, libraries and font included, and what tests ask of its pages. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+
+export interface TestBrowser {
+  browser: Browser;
+  close(): Promise<void>;
+}
+
+/** Errors: where the package has no Chromium for (it has one for Linux on x64). */
+export async function launchBrowser(): Promise<TestBrowser> {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-browser-'));
+  const executablePath = await unpack(directory);
+  const browser = await chromium.launch({
+    executablePath,
+    env: {
+      ...process.env,
+      HOME: directory,
+      LANG: 'en_GB.UTF-8',
+      LD_LIBRARY_PATH: join(directory, 'al2023', 'lib'),
+      FONTCONFIG_PATH: join(directory, 'fonts'),
+    },
+    // Without a sandbox, as containers and root need it: it only ever sees pages of ours.
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
+  });
+  return {
+    browser,
+    async close() {
+      await browser.close();
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** The package unpacks to the system's temporary directory and takes what lies there for its own: it gets one. */
+async function unpack(directory: string): Promise<string> {
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = directory;
+  try {
+    const { default: packed, inflate } = await import('@sparticuz/chromium');
+    const bin = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..', 'bin');
+    await inflate(join(bin, 'al2023.tar.br'));
+    return await packed.executablePath(bin);
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+  }
+}
+
+export interface WatchedPage {
+  page: Page;
+  context: BrowserContext;
+  /** What the console complained about, and errors that nobody caught. */
+  complaints: string[];
+}
+
+/** How long a test waits for what a page should show. */
+const WAIT_MS = 10_000;
+
+/** A page of its own: no storage is shared with another. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  options: Parameters<Browser['newContext']>[0] = {},
+): Promise<WatchedPage> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', ...options });
+  context.setDefaultTimeout(WAIT_MS);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(url);
+  return { page, context, complaints };
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds against WCAG 2.2 AA and its best practices, as one line each. */
+export async function accessibilityViolations(page: Page): Promise<string[]> {
+  // The page's policy lets nobody add a script: this goes past it, as an extension would.
+  await page.evaluate(AXE);
+  return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) =>
+      id + ': ' + help + ' at ' + target.join(' ') + ' (' + failureSummary + ')')))`);
+}
+
+/** The page's own measure of its updates. */
+export async function updateTimes(page: Page): Promise<{ count: number; maxMs: number; recentMs: number[] }> {
+  return page.evaluate('window.__causewayUpdateMs');
+}

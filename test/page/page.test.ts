@@ -1,0 +1,204 @@
+/** The topology page in a real Chromium, over an admin port that says what each test needs; see test/e2e for the real system. */
+import type { RecordedEvent } from '@causeway/gateway/admin/model.ts';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { AdminFixture, fixtureState } from '../harness/admin-fixture.ts';
+import { accessibilityViolations, launchBrowser, openPage, type TestBrowser, updateTimes } from '../harness/browser.ts';
+import { until } from '../harness/until.ts';
+
+let chromium: TestBrowser;
+const open: { close(): Promise<void> }[] = [];
+beforeAll(async () => {
+  chromium = await launchBrowser();
+});
+afterAll(() => chromium?.close());
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+/** Closed after the test. */
+function kept<One extends { close(): Promise<void> }>(one: One): One {
+  open.push(one);
+  return one;
+}
+
+async function openOver(fixture: AdminFixture, options: Parameters<typeof openPage>[2] = {}) {
+  const opened = await openPage(chromium.browser, fixture.url, options);
+  kept(opened.context);
+  return opened;
+}
+
+function eventOf(id: number): RecordedEvent {
+  return { id, at: new Date().toISOString(), type: 'weight', region: 'east', from: id, to: id + 1 };
+}
+
+/** A browser says so itself of every request that fails; that is no complaint about the page. */
+const isOfThePage = (complaint: string): boolean => !complaint.startsWith('Failed to load resource');
+
+test.each([
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 390],
+  ['dark', 390],
+] as const)(
+  'no accessibility violation and no complaint of the console, %s and %i pixels wide',
+  async (colorScheme, width) => {
+    const state = fixtureState(['east', 'west']);
+    breakEast(state.system);
+    const fixture = kept(await new AdminFixture(state).start());
+    for (let id = 1; id < 30; id += 1) fixture.emit(eventOf(id));
+    const { page, complaints } = await openOver(fixture, { colorScheme, viewport: { width, height: 844 } });
+    await page.getByTestId('consumer-count').waitFor();
+    await page.locator('.timeline li').nth(5).waitFor();
+    await page.getByText('The same as a table').click();
+    expect(await accessibilityViolations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Drain west' }).click();
+    expect(await accessibilityViolations(page)).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true);
+    expect(complaints).toEqual([]);
+  },
+);
+
+function breakEast(system: ReturnType<typeof fixtureState>['system']): void {
+  const [east] = system.regions;
+  const [target] = east?.targets ?? [];
+  if (east === undefined || target === undefined) throw new Error('There is no east');
+  const at = new Date(Date.now() - 12_000).toISOString();
+  Object.assign(east, { state: 'down', since: at, reason: 'connection refused, 2 in a row', shareRatio: 0 });
+  Object.assign(target, {
+    isAvailable: false,
+    inFlight: 0,
+    rates: { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null },
+    health: { status: 'unhealthy', since: at, reason: 'connection refused, 2 in a row' },
+    behind: null,
+    behindError: 'connection refused',
+  });
+  Object.assign(system, {
+    state: 'degraded',
+    summary: 'Region east is down (connection refused); west serves its work and its 20 consumers.',
+    redirects: [{ from: 'east', to: 'west', requestsPerSecond: 42 }],
+  });
+}
+
+test('10,000 consumers and 100 events a second: each update takes less than 100 ms', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west'], 10_000)).start());
+  const { page, complaints } = await openOver(fixture);
+  await page.getByTestId('consumer-count').getByText('1 to 50 of 10,000').waitFor();
+  // What came before was the page's opening, not an update.
+  await page.evaluate('window.__causewayUpdateMs.maxMs = 0');
+  let id = 0;
+  const flood = setInterval(() => {
+    id += 1;
+    fixture.emit(eventOf(id));
+  }, 10);
+  try {
+    await until('two hundred events were sent', () => id >= 200);
+    await page.getByRole('searchbox').fill('consumer-0999');
+    await page.getByTestId('consumer-count').getByText('1 to 10 of 10').waitFor();
+    await until('five hundred events were sent', () => id >= 500);
+  } finally {
+    clearInterval(flood);
+  }
+  const times = await updateTimes(page);
+  expect(times.count).toBeGreaterThan(20);
+  expect(times.maxMs).toBeLessThan(100);
+  expect(complaints).toEqual([]);
+});
+
+test('a gateway that goes away is told, and the page comes back by itself when it does', async () => {
+  const state = fixtureState(['east', 'west']);
+  const first = kept(await new AdminFixture(state).start());
+  const { page, complaints } = await openOver(first);
+  await page.getByTestId('phase').getByText('live', { exact: true }).waitFor();
+  await first.close();
+  await page.getByText('Connection to the gateway lost').waitFor();
+  expect(await page.getByTestId('phase').textContent()).toBe('not connected');
+  state.system.gateway.startedAt = new Date().toISOString();
+  state.system.summary = 'The gateway is back.';
+  kept(await new AdminFixture(state).start(first.port));
+  await page.getByTestId('summary').getByText('The gateway is back.').waitFor();
+  expect(await page.getByText('Connection to the gateway lost').count()).toBe(0);
+  expect(complaints.filter(isOfThePage)).toEqual([]);
+});
+
+test('a change goes with the token, a refused one is told, and the token is kept for the tab alone', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
+  const { page, complaints } = await openOver(fixture);
+  await page.getByRole('button', { name: 'Change the weight of east' }).click();
+  await page.getByLabel('Weight, 0 to 1000').fill('20');
+  await page.getByRole('textbox', { name: 'Admin token' }).fill('wrong');
+  await page.getByRole('button', { name: 'Set weight' }).click();
+  await page.getByRole('alert').getByText('The gateway refused this token.').waitFor();
+  expect(fixture.changes).toEqual([]);
+  await page.getByRole('textbox', { name: 'Admin token' }).fill('right');
+  await page.getByRole('button', { name: 'Set weight' }).click();
+  await page.getByText('The weight of east is 20. At the next reload tier1.yaml wins.').waitFor();
+  // The token is there now: it is not asked for again.
+  await page.getByRole('button', { name: 'Drain west' }).click();
+  expect(await page.getByRole('textbox', { name: 'Admin token' }).count()).toBe(0);
+  await page.getByRole('dialog').getByRole('button', { name: 'Drain west' }).click();
+  await page.getByText('west is drained. At the next reload tier1.yaml wins.').waitFor();
+  expect(fixture.changes).toEqual(['PUT /api/regions/east/weight {"weight":20}', 'POST /api/regions/west/drain']);
+  expect(await page.evaluate('JSON.stringify(localStorage)')).not.toContain('right');
+  expect(await page.evaluate('JSON.stringify(sessionStorage)')).toContain('right');
+  expect(complaints.filter(isOfThePage)).toEqual([]);
+});
+
+test('where reading needs the token, too, the page asks for it', async () => {
+  const options = { token: 'right', needsTokenToRead: true };
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), options).start());
+  const { page } = await openOver(fixture);
+  await page.getByText('The gateway wants the admin token.').waitFor();
+  await page.getByRole('button', { name: 'Enter token' }).click();
+  await page.getByRole('textbox', { name: 'Admin token' }).fill('right');
+  await page.getByRole('button', { name: 'Keep in this tab' }).click();
+  await page.getByTestId('summary').getByText('All 2 regions are up.').waitFor();
+});
+
+test('names of clients are text, whatever they look like', async () => {
+  const state = fixtureState(['east', 'west'], 1);
+  const name = '<img src=x onerror="document.title=1">';
+  Object.assign(state.consumers[0] ?? {}, { group: name, instance: name });
+  state.system.summary = `${name} is down.`;
+  const fixture = kept(await new AdminFixture(state).start());
+  fixture.emit({ id: 1, at: new Date().toISOString(), type: 'reloadRefused', file: 'a.yaml', reason: name });
+  const { page, complaints } = await openOver(fixture);
+  await page.getByRole('cell', { name }).first().waitFor();
+  await page.locator('.timeline').getByText(name).waitFor();
+  expect(await page.locator('img').count()).toBe(0);
+  expect(await page.title()).toBe('Causeway');
+  expect(complaints).toEqual([]);
+});
+
+test('the theme follows the system until the reader chooses, and the choice is remembered', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west'])).start());
+  const { page } = await openOver(fixture, { colorScheme: 'dark' });
+  const scheme = () => page.evaluate('document.documentElement.style.colorScheme');
+  expect(await scheme()).toBe('dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await until('it is light', async () => (await scheme()) === 'light');
+  await page.getByRole('button', { name: 'Dark colours' }).click();
+  expect(await scheme()).toBe('dark');
+  await page.reload();
+  expect(await scheme()).toBe('dark');
+});
+
+test('all of it is reached by keyboard, and a dialog gives the focus back', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
+  const { page } = await openOver(fixture);
+  const drain = page.getByRole('button', { name: 'Drain east' });
+  await drain.waitFor();
+  const focused = () =>
+    page.evaluate('document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent');
+  const seen: unknown[] = [];
+  while (seen.at(-1) !== 'Drain east' && seen.length < 30) {
+    await page.keyboard.press('Tab');
+    seen.push(await focused());
+  }
+  expect(seen[0]).toBe('To the content');
+  expect(seen.at(-1)).toBe('Drain east');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0);
+  expect(await focused()).toBe('Drain east');
+});
