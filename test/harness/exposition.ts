@@ -1,4 +1,5 @@
 /** Reads Prometheus' text format 0.0.4, for tests that look into what a running program exposes. */
+import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 
 export interface ExposedSample {
   /** A histogram's ends in `_bucket`, `_sum` or `_count`. */
@@ -44,6 +45,20 @@ export function valueIn(text: string, name: string, labels: Record<string, strin
       (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
     )
     .reduce((sum, { value }) => sum + value, 0);
+}
+
+/** The names that samples of declared metrics have, with their labels. */
+export function knownMetrics(declarations: readonly MetricDeclaration[]): Map<string, Set<string>> {
+  return new Map(
+    declarations.flatMap(({ name, type, labels }): [string, Set<string>][] => {
+      if (type !== 'histogram') return [[name, new Set(labels)]];
+      return [
+        [`${name}_bucket`, new Set([...labels, 'le'])],
+        [`${name}_sum`, new Set(labels)],
+        [`${name}_count`, new Set(labels)],
+      ];
+    }),
+  );
 }
 
 function parseLabels(text: string): Record<string, string> {

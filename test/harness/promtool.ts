@@ -1,0 +1,19 @@
+/** promtool and Prometheus of the Debian package: what checks rules, expositions and configurations. */
+import { spawnSync } from 'node:child_process';
+import { hasDebianTool } from './debian-tool.ts';
+
+/** Errors: with `CI=true` when the package is not installed. */
+export const hasPrometheus = hasDebianTool('prometheus', '--version');
+
+/** For the name of a test that needs it. */
+export const PROMETHEUS_NOTE = hasPrometheus ? '' : ' (skipped: needs the Debian package prometheus)';
+
+export interface PromtoolResult {
+  isGood: boolean;
+  output: string;
+}
+
+export function promtool(args: readonly string[], input = ''): PromtoolResult {
+  const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8', timeout: 20_000 });
+  return { isGood: status === 0, output: `${stdout}${stderr}` };
+}
