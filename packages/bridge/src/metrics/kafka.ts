@@ -8,7 +8,7 @@ export const KAFKA_METRICS = {
   ready: gauge('causeway_bridge_ready', '1 while Kafka answers and the bridge can serve.'),
   errors: counter(
     'causeway_bridge_kafka_errors_total',
-    "Errors of Kafka by its name for them; NO_ANSWER where a broker could not be reached or did not answer. Some are part of the protocol's normal course (REBALANCE_IN_PROGRESS, MEMBER_ID_REQUIRED).",
+    'Errors of Kafka by its name for them; NETWORK_EXCEPTION: a connection could not be made or broke. Some are part of the normal course (MEMBER_ID_REQUIRED, REBALANCE_IN_PROGRESS).',
     ['code'],
   ),
   buildInfo: BUILD_INFO,

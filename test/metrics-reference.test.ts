@@ -1,0 +1,64 @@
+/** docs/metrics.md is made from what the code declares (`npx vitest run -u` writes it anew). */
+import { fileURLToPath } from 'node:url';
+import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
+import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
+import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS } from '@causeway/gateway/stats.ts';
+import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
+import { describe, expect, test } from 'vitest';
+
+const FILE = fileURLToPath(new URL('../docs/metrics.md', import.meta.url));
+
+const HEAD = `# Metrics
+
+\`GET /metrics\` on a gateway's admin port and on a bridge's own port (or its \`management.port\`), in Prometheus' text format.
+[config/prometheus](../config/prometheus) scrapes them and has alerts, [config/grafana](../config/grafana) a dashboard.
+
+Durations are in seconds, sizes in bytes, counters end in \`_total\`. A histogram has the series \`_bucket\` (with the label
+\`le\`), \`_sum\` and \`_count\`. Labels have few values: never a group, a consumer, a topic or a path. A counter is 0 again
+after a restart, as \`rate()\` expects.
+
+This page is made from the code: a test keeps them equal.
+`;
+
+const TAIL = `## Both, of the process
+
+\`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`process_open_fds\`, \`process_start_time_seconds\` and the other
+\`process_*\` that Prometheus' clients have; of Node.js \`nodejs_eventloop_lag_p50_seconds\`, \`…_p99_seconds\` and
+\`…_max_seconds\` (how late the event loop was since the last scrape), \`nodejs_gc_duration_seconds\`,
+\`nodejs_heap_size_used_bytes\` and the like.
+`;
+
+const GATEWAY_LABELS = `\`operation\` is the operation of the API, by the names of its OpenAPI document. \`outcome\` of a request: ${code(REQUEST_OUTCOMES)};
+of an attempt: ${code(ATTEMPT_OUTCOMES)}.
+\`reason\` of a retry: ${code(RETRY_REASONS)}.
+`;
+
+function code(values: readonly string[]): string {
+  return values.map((value) => `\`${value}\``).join(', ');
+}
+
+function table(metrics: readonly MetricDeclaration[]): string {
+  const rows = metrics.map(({ name, type, labels, help }) => {
+    return `| \`${name}\` | ${type} | ${code(labels)} | ${help} |`;
+  });
+  return ['| metric | type | labels | |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+test('docs/metrics.md has every metric of gateway and bridge', async () => {
+  const text = [
+    HEAD,
+    `## Gateway\n\n${table(GATEWAY_METRICS)}\n\n${GATEWAY_LABELS}`,
+    `## Bridge\n\n${table(BRIDGE_METRICS)}\n`,
+    TAIL,
+  ].join('\n');
+  await expect(text).toMatchFileSnapshot(FILE);
+});
+
+describe.each([...GATEWAY_METRICS, ...BRIDGE_METRICS])('$name', ({ name, type, help }) => {
+  test('keeps to the conventions of Prometheus', () => {
+    expect(name).toMatch(/^causeway_[a-z_]+$/);
+    expect(name.endsWith('_total')).toBe(type === 'counter');
+    expect(name).not.toMatch(/_(?:ms|milliseconds|percent|kb|mb)(?:_|$)/);
+    expect(help).toMatch(/^[A-Z01].*[.)]$/);
+  });
+});
