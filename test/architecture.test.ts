@@ -44,6 +44,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src/regions',
     'packages/gateway/src/config',
     'packages/gateway/src',
+    'packages/config',
     'packages/protocol',
   ],
   'packages/bridge/src/routes': [
@@ -75,7 +76,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/codec': ['packages/bridge/src', 'packages/protocol'],
-  'packages/bridge/src/kafka': ['packages/bridge/src'],
+  'packages/bridge/src/kafka': ['packages/bridge/src', 'packages/config'],
 };
 
 /** Libraries that only one place may import. */
@@ -86,7 +87,7 @@ const ONLY_IN: Record<string, RegExp> = {
   '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,
   'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,
   opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
-  undici: /^(?:packages\/gateway\/src\/(?:proxy|regions)|packages\/lab|test)\//,
+  undici: /^(?:packages\/gateway\/src\/(?:proxy|regions|admin)|packages\/lab|test)\//,
   'prom-client': /^packages\/metrics\/src\/exposition\.ts$/,
 };
 

@@ -8,11 +8,14 @@ import { until } from './until.ts';
 /** Partial YAML; sections are merged over quick health checks. */
 export type ConfigOverrides = Record<string, unknown>;
 
+/** Of every gateway that a test starts, unless it says otherwise. */
+export const TEST_TOKEN = 'token-of-a-test';
+
 export function testConfig(overrides: ConfigOverrides): GatewayConfig {
   const yaml = stringify({
     healthCheck: { intervalMs: 50, timeoutMs: 200, rise: 1, fall: 2 },
     listen: { port: 0 },
-    admin: { port: 0 },
+    admin: { port: 0, token: TEST_TOKEN },
     shutdown: { graceMs: 100 },
     ...overrides,
   });

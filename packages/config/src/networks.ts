@@ -49,6 +49,13 @@ export function plainAddress(address: string | undefined): string {
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
+/** Whether a server that listens there is reached from its own machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || (isIP(host) !== 0 && isTrusted(LOOPBACK, plainAddress(host)));
+}
+
+const LOOPBACK = trustedNetworks(['127.0.0.0/8', '::1/128']);
+
 function parseNetwork(text: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
   const [address = '', prefixText, ...rest] = text.split('/');
   const version = isIP(address);

@@ -18,6 +18,8 @@ export type GatewayErrorCode =
   | 'unknownRegion'
   | 'noAdminAddress'
   | 'lastRegion'
+  | 'unauthorized'
+  | 'changesOff'
   | 'internal';
 
 const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
@@ -36,6 +38,8 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   unknownRegion: 404,
   noAdminAddress: 404,
   lastRegion: 409,
+  unauthorized: 401,
+  changesOff: 403,
   internal: 500,
 };
 

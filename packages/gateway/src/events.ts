@@ -32,6 +32,7 @@ const KEPT_EVENTS = 1_000;
 export class EventLog {
   readonly #recent: RecordedEvent[] = [];
   readonly #listeners = new Set<(event: RecordedEvent) => void>();
+  readonly #followers = new Set<(event: RecordedEvent) => void>();
   readonly #now: () => Date;
   #lastId = 0;
 
@@ -42,9 +43,14 @@ export class EventLog {
   emit(event: GatewayEvent): void {
     this.#lastId += 1;
     const recorded = { ...event, id: this.#lastId, at: this.#now().toISOString() };
-    this.#recent.push(recorded);
-    if (this.#recent.length > KEPT_EVENTS) this.#recent.shift();
+    this.#keep(recorded);
     for (const listener of this.#listeners) listener(recorded);
+  }
+
+  /** Keeps an event of another gateway, which has logged and counted it itself: only followers are told. */
+  carry(event: RecordedEvent, gateway: string): void {
+    this.#lastId += 1;
+    this.#keep({ ...event, id: this.#lastId, gateway });
   }
 
   /** The kept events after `afterId` (default all), oldest first. */
@@ -52,9 +58,21 @@ export class EventLog {
     return this.#recent.filter((event) => event.id > afterId);
   }
 
-  /** Calls `listener` for every event from now on, until the returned function is called. */
+  /** Calls `listener` for every event of this gateway from now on, until the returned function is called. */
   subscribe(listener: (event: RecordedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Like {@link subscribe}, with the events of other gateways. */
+  follow(follower: (event: RecordedEvent) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  #keep(event: RecordedEvent): void {
+    this.#recent.push(event);
+    if (this.#recent.length > KEPT_EVENTS) this.#recent.shift();
+    for (const follower of this.#followers) follower(event);
   }
 }

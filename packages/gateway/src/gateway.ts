@@ -1,11 +1,13 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
+import { masked } from '@causeway/config/masked.ts';
 import { trustedNetworks } from '@causeway/config/networks.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
-import { AdminServer } from './admin/api.ts';
-import { RateSampler } from './admin/rates.ts';
-import { type ConfigStatus, describeTopology } from './admin/topology.ts';
+import { Admin } from './admin/admin.ts';
+import type { System } from './admin/model.ts';
 import { describeChanges, untilRestart } from './config/changes.ts';
-import type { GatewayConfig } from './config/schema.ts';
+import { findConfigProblems } from './config/load.ts';
+import { GatewayConfig } from './config/schema.ts';
+import { AdoptionEvents } from './consumers/adoption-events.ts';
 import { Affinity } from './consumers/affinity.ts';
 import { Deliveries } from './consumers/deliveries.ts';
 import { ReturnPace } from './consumers/owners.ts';
@@ -27,6 +29,8 @@ export interface GatewayOptions {
   config: GatewayConfig;
   /** Named in the topology and in events; nothing is read from it here. */
   configFile: string;
+  /** For `${NAME}` in configurations that are to be checked. Default: nothing. */
+  env?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds, never going back. */
   now?: () => number;
   random?: () => number;
@@ -37,19 +41,19 @@ export class Gateway {
   readonly #registry: Registry;
   readonly #affinity: Affinity;
   readonly #deliveries: Deliveries;
-  readonly #rates: RateSampler;
+  readonly #adoptions: AdoptionEvents;
   readonly #metrics: Metrics;
   readonly #proxy: ProxyServer;
   readonly #now: () => number;
   readonly #random: () => number;
   /** Where requests find it. */
   readonly #watching: { watcher: RequestWatcher | undefined };
-  readonly #admin: AdminServer;
+  readonly #admin: Admin;
   readonly #configFile: string;
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
   readonly #peers: Peers;
-  #configStatus: Omit<ConfigStatus, 'file'>;
+  #configStatus: Omit<System['config'], 'file'>;
   #isClosing = false;
   #closed: Promise<void> | undefined;
 
@@ -63,11 +67,11 @@ export class Gateway {
     this.#random = random;
     const stats = new RequestStats();
     const registry = new Registry(config, { events: this.events, random, now });
-    const affinity = new Affinity(config.affinity.maxConsumers);
+    const affinity = new Affinity(config.affinity.maxConsumers, (...move) => this.#adoptions.moved(...move));
     const budget = new RetryBudget(now);
     this.#registry = registry;
     this.#affinity = affinity;
-    this.#rates = new RateSampler(stats);
+    this.#adoptions = new AdoptionEvents(this.events);
 
     const identity = identityOf({ region: config.gateway.region, name: config.gateway.name });
     const deliveries = new Deliveries({ entry: identity.entry, now });
@@ -105,28 +109,22 @@ export class Gateway {
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
       version: readVersion(),
     });
-    const startedAt = new Date();
-    this.#admin = new AdminServer({
-      ...admin,
-      registry,
-      events: this.events,
+    this.#admin = new Admin({
+      ...{ host: admin.host, port: admin.port, registry, affinity, stats, events: this.events },
+      token: () => this.#config.admin.token,
       metrics: () => this.#metrics.expose(),
-      topology: () =>
-        describeTopology({
-          registry,
-          affinity,
-          rates: this.#rates,
-          startedAt,
-          configStatus: () => ({ file: this.#configFile, ...this.#configStatus }),
-        }),
       whyNotReady: () => this.#whyNotReady(),
+      connectionCount: () => this.#proxy.clients.connectionCount,
+      retryBudget: () => ({ remainingCount: budget.remaining(this.#config.retry), usedCount: budget.usedCount }),
+      shownConfig: () => masked(GatewayConfig, this.#config),
+      checkConfig: (text) => findConfigProblems(text, options.env ?? {}),
+      configStatus: () => ({ file: this.#configFile, ...this.#configStatus }),
     });
   }
 
   /** Errors: `EADDRINUSE` and the like for either port; then nothing is left running. */
   async start(): Promise<{ url: string; adminUrl: string }> {
     this.#registry.start();
-    this.#rates.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
       const adminUrl = toUrl(await this.#admin.start());
@@ -139,6 +137,11 @@ export class Gateway {
       await this.close();
       throw error;
     }
+  }
+
+  /** What runs now. */
+  get config(): GatewayConfig {
+    return this.#config;
   }
 
   /** Takes over a configuration that was checked; what cannot change while running is told and left. */
@@ -187,8 +190,8 @@ export class Gateway {
     this.events.emit({ type: 'stopping', reason });
     await this.#proxy.close(this.#config.shutdown.graceMs);
     await this.#deliveries.close();
+    this.#adoptions.flush();
     await this.#admin.close();
-    this.#rates.close();
     this.#metrics.close();
     await this.#registry.close();
     await this.#watching.watcher?.close();

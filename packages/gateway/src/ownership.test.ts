@@ -5,7 +5,7 @@
 import { parseList } from '@causeway/protocol/routing.ts';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
-import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 
@@ -71,7 +71,8 @@ async function poll(url: string): Promise<{ status: number; by: string; headers:
 }
 
 const post = async (url: string): Promise<number> => {
-  const { statusCode, body } = await request(url, { method: 'POST' });
+  const headers = { authorization: `Bearer ${TEST_TOKEN}` };
+  const { statusCode, body } = await request(url, { method: 'POST', headers });
   await body.dump();
   return statusCode;
 };

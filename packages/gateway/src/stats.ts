@@ -43,14 +43,22 @@ export class RequestStats {
   readonly #byRegion = new Map<string, Map<Operation, Map<RequestOutcome, Distribution>>>();
   readonly retries = new Map<string, number>();
   readonly attempts = new Map<string, Map<string, number>>();
+  /** Requests that belong to one region (the outer key) and were answered by another. */
+  readonly redirects = new Map<string, Map<string, number>>();
 
-  record(region: string, operation: Operation, outcome: RequestOutcome, durationMs: number): void {
-    this.#series(region, operation, outcome).observe(durationMs);
+  /** The index of the duration's bucket. */
+  record(region: string, operation: Operation, outcome: RequestOutcome, durationMs: number): number {
+    return this.#series(region, operation, outcome).observe(durationMs);
   }
 
   attempted(region: string, outcome: AttemptOutcome): void {
     const outcomes = getOrCreate(this.attempts, region, () => new Map<string, number>());
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+
+  redirected(from: string, to: string): void {
+    const counts = getOrCreate(this.redirects, from, newMap<string, number>);
+    counts.set(to, (counts.get(to) ?? 0) + 1);
   }
 
   retried(reason: string): void {

@@ -45,6 +45,7 @@ export const TracingSection = (serviceName: string) =>
         description:
           'Headers of those requests, such as {authorization: "Bearer ${OTLP_TOKEN}"}. Their values are in no log.',
         default: {},
+        writeOnly: true,
       }),
       sampleRatio: Type.Number({
         description: "Share of the requests that are traced, where the client's traceparent does not say it.",

@@ -1,5 +1,5 @@
 /** Access tokens by the client credentials grant: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
-import { readSecret, type SecretSource } from './secret.ts';
+import { readSecret, type SecretSource } from '@causeway/config/secret.ts';
 
 export interface OAuthOptions {
   tokenEndpointUrl: string;

@@ -1,8 +1,9 @@
 /** How connections prove who the bridge is; secrets are read for each connection anew. */
+
+import { readSecret, type SecretSource } from '@causeway/config/secret.ts';
 import { AuthenticationError, type SASLOptions } from '@platformatic/kafka';
 import type { ConfigFinding, KafkaSaslConfig } from '../kafka-config.ts';
 import { OAuthTokens } from './oauth-tokens.ts';
-import { readSecret, type SecretSource } from './secret.ts';
 
 /** `undefined` without SASL. */
 export function saslOptions(

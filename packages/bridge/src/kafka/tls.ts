@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls';
+import { readSecret, readText } from '@causeway/config/secret.ts';
 import type { ConfigFinding, KafkaTlsConfig } from '../kafka-config.ts';
-import { readSecret, readText } from './secret.ts';
 
 /** What became of files that had changed. */
 export type TlsFileChange = { kind: 'reloaded' } | { kind: 'refused'; reason: string };

@@ -1,5 +1,6 @@
 /** What the admin API says: schema and type of each answer, and of the bodies and queries that it takes. */
 import { type Static, type TSchema, Type } from 'typebox';
+import { EventSchema } from './event-model.ts';
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 const Time = (description: string) => Type.String({ format: 'date-time', description });
@@ -227,5 +228,8 @@ export const ConfigCheck = Type.Object(
   { $id: 'ConfigCheck', ...Closed },
 );
 export type ConfigCheck = Static<typeof ConfigCheck>;
+
+/** Answer of `/api/events` as JSON, oldest first. */
+export const EventList = Type.Object({ events: Type.Array(EventSchema) }, { $id: 'EventList', ...Closed });
 
 export type { RecordedEvent } from '../events.ts';

@@ -51,8 +51,8 @@ const CONTENT_SECURITY_POLICY = [
 /** Adds `GET /` and `GET /page/…`, which need no token: they are the same for everybody. */
 export function addPage(app: FastifyInstance): void {
   const files = readPage();
-  app.get('/', (request, reply) => sendFile(files.get('index.html'), request, reply));
-  app.get<{ Params: { name: string } }>('/page/:name', (request, reply) =>
+  app.get('/', { config: { isPublic: true } }, (request, reply) => sendFile(files.get('index.html'), request, reply));
+  app.get<{ Params: { name: string } }>('/page/:name', { config: { isPublic: true } }, (request, reply) =>
     sendFile(files.get(request.params.name), request, reply),
   );
 }

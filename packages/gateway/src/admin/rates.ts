@@ -1,34 +1,47 @@
-/** Requests per second and percentiles of the last seconds, by region: samples of the counters, taken on a timer. */
+/** Requests per second and percentiles of the last seconds, of regions and targets: counters sampled on a timer. */
+import type { Target } from '../regions/target.ts';
 import { DURATION_BUCKETS_MS, type RequestStats } from '../stats.ts';
+import type { Rates, Redirect } from './model.ts';
 
 const SAMPLE_INTERVAL_MS = 1_000;
 /** Rates are over this many samples. */
 const WINDOW_SAMPLES = 10;
 
-export interface Rates {
-  requestsPerSecond: number;
-  /** Answers with 5xx, of a region or of the gateway itself. */
-  errorsPerSecond: number;
-  /** Of everything but polls; upper bounds, as exact as the duration buckets; `null` without requests. */
-  p50Ms: number | null;
-  p99Ms: number | null;
-}
-
-interface Sample {
+interface Counts {
   requestCount: number;
   errorCount: number;
+  buckets: ArrayLike<number>;
+}
+
+interface RegionCounts extends Counts {
   buckets: Float64Array;
 }
 
+interface Sample {
+  atMs: number;
+  all: RegionCounts;
+  regions: Map<string, RegionCounts>;
+  targets: Map<string, Counts>;
+  /** `from to`. */
+  redirects: Map<string, number>;
+}
+
 const BUCKET_COUNT = DURATION_BUCKETS_MS.length + 1;
+const NO_RATES: Rates = { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
+
+export interface RateSources {
+  stats: RequestStats;
+  targets: () => Iterable<Target>;
+}
 
 export class RateSampler {
-  readonly #stats: RequestStats;
-  readonly #samples: Map<string, Sample>[] = [];
+  readonly #sources: RateSources;
+  readonly #samples: Sample[] = [];
+  readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(stats: RequestStats) {
-    this.#stats = stats;
+  constructor(sources: RateSources) {
+    this.#sources = sources;
   }
 
   start(): void {
@@ -36,49 +49,110 @@ export class RateSampler {
     this.#timer = setInterval(() => {
       this.#samples.push(this.#take());
       if (this.#samples.length > WINDOW_SAMPLES + 1) this.#samples.shift();
+      for (const listener of this.#listeners) listener();
     }, SAMPLE_INTERVAL_MS);
     this.#timer.unref();
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#listeners.clear();
   }
 
-  /** The rates of a region since the oldest sample of the window. */
-  ratesOf(region: string): Rates {
-    const newest = this.#samples.at(-1)?.get(region);
-    const oldest = this.#samples[0]?.get(region);
-    const seconds = ((this.#samples.length - 1) * SAMPLE_INTERVAL_MS) / 1_000;
-    if (newest === undefined || seconds === 0) {
-      return { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
-    }
-    const buckets = newest.buckets.map((count, index) => count - (oldest?.buckets[index] ?? 0));
+  /** Called after each sample, once a second, for as long as the sampler lives. */
+  onSample(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Of all requests of clients. */
+  get all(): Rates {
+    return this.#rates((sample) => sample.all);
+  }
+
+  /** Of the requests that ended at a region, over the last `windowSamples` seconds. */
+  ratesOf(region: string, windowSamples: number = WINDOW_SAMPLES): Rates {
+    return this.#rates((sample) => sample.regions.get(region), windowSamples);
+  }
+
+  /** Of the attempts at a target. */
+  ratesOfTarget(target: Target): Rates {
+    return this.#rates((sample) => sample.targets.get(targetKey(target)));
+  }
+
+  /** Who answered for whom, if anybody did. */
+  get redirects(): Redirect[] {
+    const window = this.#window();
+    if (window === undefined) return [];
+    return [...window.newest.redirects].flatMap(([pair, count]) => {
+      const requestsPerSecond = (count - (window.oldest.redirects.get(pair) ?? 0)) / window.seconds;
+      const [from = '', to = ''] = pair.split(' ');
+      return requestsPerSecond > 0 ? [{ from, to, requestsPerSecond }] : [];
+    });
+  }
+
+  #rates(countsOf: (sample: Sample) => Counts | undefined, windowSamples?: number): Rates {
+    const window = this.#window(windowSamples);
+    const newest = window && countsOf(window.newest);
+    if (window === undefined || newest === undefined) return NO_RATES;
+    const oldest = countsOf(window.oldest);
+    const buckets = Array.from(newest.buckets, (count, index) => count - (oldest?.buckets[index] ?? 0));
     return {
-      requestsPerSecond: (newest.requestCount - (oldest?.requestCount ?? 0)) / seconds,
-      errorsPerSecond: (newest.errorCount - (oldest?.errorCount ?? 0)) / seconds,
+      requestsPerSecond: (newest.requestCount - (oldest?.requestCount ?? 0)) / window.seconds,
+      errorsPerSecond: (newest.errorCount - (oldest?.errorCount ?? 0)) / window.seconds,
       p50Ms: percentile(buckets, 50),
       p99Ms: percentile(buckets, 99),
     };
   }
 
-  #take(): Map<string, Sample> {
-    const samples = new Map<string, Sample>();
-    for (const { region, operation, outcome, series } of this.#stats.entries()) {
-      let sample = samples.get(region);
-      if (sample === undefined) {
-        sample = { requestCount: 0, errorCount: 0, buckets: new Float64Array(BUCKET_COUNT) };
-        samples.set(region, sample);
+  #window(samples: number = WINDOW_SAMPLES): { newest: Sample; oldest: Sample; seconds: number } | undefined {
+    const newest = this.#samples.at(-1);
+    const oldest = this.#samples[Math.max(0, this.#samples.length - 1 - samples)];
+    if (newest === undefined || oldest === undefined || newest === oldest) return undefined;
+    return { newest, oldest, seconds: (newest.atMs - oldest.atMs) / 1_000 };
+  }
+
+  #take(): Sample {
+    const { stats, targets } = this.#sources;
+    const all = newCounts();
+    const regions = new Map<string, RegionCounts>();
+    for (const { region, operation, outcome, series } of stats.entries()) {
+      let counts = regions.get(region);
+      if (counts === undefined) {
+        counts = newCounts();
+        regions.set(region, counts);
       }
-      sample.requestCount += series.count;
-      if (outcome === '5xx' || outcome === 'gateway_error') sample.errorCount += series.count;
-      // How long a poll takes is what its client asked for.
-      if (operation === 'poll') continue;
-      for (let index = 0; index < BUCKET_COUNT; index += 1) {
-        sample.buckets[index] = (sample.buckets[index] ?? 0) + (series.buckets[index] ?? 0);
+      const isError = outcome === '5xx' || outcome === 'gateway_error';
+      for (const sum of [all, counts]) {
+        sum.requestCount += series.count;
+        if (isError) sum.errorCount += series.count;
+        // How long a poll takes is what its client asked for.
+        if (operation !== 'poll') add(sum.buckets, series.buckets);
       }
     }
-    return samples;
+    const redirects = [...stats.redirects].flatMap(([from, counts]) =>
+      [...counts].map(([to, count]): [string, number] => [`${from} ${to}`, count]),
+    );
+    return {
+      ...{ atMs: performance.now(), all, regions, redirects: new Map(redirects) },
+      targets: new Map(Array.from(targets(), (target) => [targetKey(target), countsOfTarget(target)])),
+    };
   }
+}
+
+function newCounts(): RegionCounts {
+  return { requestCount: 0, errorCount: 0, buckets: new Float64Array(BUCKET_COUNT) };
+}
+
+function countsOfTarget({ traffic: { requestCount, errorCount, buckets } }: Target): Counts {
+  return { requestCount, errorCount, buckets: Float64Array.from(buckets) };
+}
+
+function targetKey({ region, url }: Target): string {
+  return `${region} ${url}`;
+}
+
+function add(sum: Float64Array, buckets: ArrayLike<number>): void {
+  for (let index = 0; index < BUCKET_COUNT; index += 1) sum[index] = (sum[index] ?? 0) + (buckets[index] ?? 0);
 }
 
 /** The upper bound of the bucket in which the percentile lies; of the last bucket, its lower bound. */

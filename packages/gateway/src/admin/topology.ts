@@ -1,93 +1,102 @@
-/** The system as this gateway sees it: one JSON value for pages, commands and tests. */
+/** What the system looks like from this gateway, as JSON: made anew for whoever asks, from what its parts know. */
 import type { Affinity } from '../consumers/affinity.ts';
-import type { BreakerState, HealthStatus } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
-import type { RateSampler, Rates } from './rates.ts';
+import { canServe } from '../regions/select.ts';
+import type { RegionSnapshot } from '../regions/snapshot.ts';
+import type { Target as LiveTarget } from '../regions/target.ts';
+import { joinKafka, type KafkaState } from './kafka-state.ts';
+import type { Region, System, Target } from './model.ts';
+import type { RateSampler } from './rates.ts';
+import { judgeRegion, type RegionStates } from './region-state.ts';
+import { judgeSystem, summarize } from './summary.ts';
 
-export interface Topology {
-  gateway: { name: string; region: string | null; startedAt: string };
-  /** Too few targets are left: probes are not believed, and all of them get traffic. */
-  isPanic: boolean;
-  regions: RegionTopology[];
-  /** Consumers whose home this gateway remembers. */
-  consumers: { count: number };
-  config: ConfigStatus;
-}
+export type Topology = System;
 
-export interface RegionTopology {
-  name: string;
-  /** 0 while it is drained. */
-  weight: number;
-  priority: number;
-  /** An operator drains it, until the next reload. */
-  isDrained: boolean;
-  isLocal: boolean;
-  /** `up`: every target is available; `degraded`: some are; `down`: none is. */
-  state: 'up' | 'degraded' | 'down';
-  inFlight: number;
-  consumerCount: number;
-  rates: Rates;
-  targets: TargetTopology[];
-}
-
-export interface TargetTopology {
-  url: string;
-  isAvailable: boolean;
-  inFlight: number;
-  health: { status: HealthStatus; since: string; reason: string };
-  breaker: { state: BreakerState; since: string };
-}
-
-export interface ConfigStatus {
-  file: string;
-  loadedAt: string;
-  /** The last change that was refused, until a good one follows. */
-  lastError: { at: string; reason: string } | null;
+/** What a regional gateway says of itself. */
+export interface Behind {
+  targets: Target['behind'];
+  error: string | null;
+  kafka: KafkaState | undefined;
 }
 
 export interface TopologySources {
   registry: Registry;
   affinity: Affinity;
   rates: RateSampler;
+  regionStates: RegionStates;
   startedAt: Date;
-  configStatus: () => ConfigStatus;
+  connectionCount: () => number;
+  retryBudget: () => System['retryBudget'];
+  configStatus: () => System['config'];
+  adminAccess: () => System['adminAccess'];
+  behind: (target: LiveTarget) => Behind;
 }
 
-export function describeTopology({ registry, affinity, rates, startedAt, configStatus }: TopologySources): Topology {
+export function describeTopology(sources: TopologySources): System {
+  const { registry, affinity, rates, regionStates, startedAt } = sources;
   const { snapshot, config } = registry;
-  const consumers = affinity.countByRegion();
-  return {
+  regionStates.update(snapshot.regions);
+  const answeredPerSecond = snapshot.regions.map(({ name }) => rates.ratesOf(name).requestsPerSecond);
+  const totalPerSecond = answeredPerSecond.reduce((sum, rate) => sum + rate, 0);
+  const facts = {
+    at: new Date().toISOString(),
     gateway: { name: config.gateway.name, region: config.gateway.region ?? null, startedAt: startedAt.toISOString() },
     isPanic: snapshot.isPanic,
-    regions: snapshot.regions.map((region): RegionTopology => {
-      const targets = region.targets.map(
-        (target): TargetTopology => ({
-          url: target.url,
-          isAvailable: target.isAvailable,
-          inFlight: target.inFlight.size,
-          health: {
-            status: target.health.status,
-            since: target.healthSince.toISOString(),
-            reason: target.health.reason,
-          },
-          breaker: { state: target.breaker.state, since: target.breakerSince.toISOString() },
-        }),
-      );
-      const availableCount = targets.filter((target) => target.isAvailable).length;
-      return {
-        name: region.name,
-        weight: region.weight,
-        priority: region.priority,
-        isDrained: region.isDrained,
-        isLocal: region.isLocal,
-        state: availableCount === targets.length ? 'up' : availableCount > 0 ? 'degraded' : 'down',
-        inFlight: targets.reduce((sum, target) => sum + target.inFlight, 0),
-        consumerCount: consumers.get(region.name) ?? 0,
-        rates: rates.ratesOf(region.name),
-        targets,
-      };
+    clients: { connectionCount: sources.connectionCount(), rates: rates.all },
+    regions: snapshot.regions.map((region, index) => {
+      const share = totalPerSecond === 0 ? null : (answeredPerSecond[index] ?? 0) / totalPerSecond;
+      return describeRegion(region, share, sources);
     }),
+    redirects: rates.redirects,
+    kafka: joinKafka(registry.targets().flatMap((target) => kafkaBehind(target, sources))),
     consumers: { count: affinity.size },
-    config: configStatus(),
+    retryBudget: sources.retryBudget(),
+    config: sources.configStatus(),
+    adminAccess: sources.adminAccess(),
   };
+  const state = judgeSystem(facts, canServe(snapshot, false));
+  const { at, gateway, ...rest } = facts;
+  return { at, gateway, state, summary: summarize(facts, state), ...rest };
+}
+
+function describeRegion(region: RegionSnapshot, shareRatio: number | null, sources: TopologySources): Region {
+  const { affinity, rates, regionStates } = sources;
+  const targets = region.targets.map((target) => describeTarget(target, sources));
+  const { name, weight, configuredWeight, weightIsOverridden, priority, isDrained, isLocal } = region;
+  const { state, reason } = judgeRegion(region);
+  return {
+    ...{ name, weight, configuredWeight, weightIsOverridden, shareRatio, priority, isDrained, isLocal },
+    ...{ state, since: regionStates.sinceOf(name).toISOString(), reason },
+    inFlight: targets.reduce((sum, target) => sum + target.inFlight, 0),
+    consumerCount: affinity.countByRegion().get(name) ?? 0,
+    rates: rates.ratesOf(name),
+    targets,
+  };
+}
+
+function describeTarget(target: LiveTarget, { rates, behind }: TopologySources): Target {
+  const { url, bridge, adminUrl, health, healthSince, breaker, breakerSince, isAvailable, inFlight } = target;
+  const isBridge = bridge !== undefined;
+  const { targets, error } = isBridge ? { targets: null, error: null } : behind(target);
+  return {
+    url,
+    name: bridge ?? null,
+    kind: isBridge ? 'bridge' : adminUrl === undefined ? 'unknown' : 'gateway',
+    isAvailable,
+    inFlight: inFlight.size,
+    rates: rates.ratesOfTarget(target),
+    health: { status: health.status, since: healthSince.toISOString(), reason: health.reason },
+    breaker: { state: breaker.state, since: breakerSince.toISOString() },
+    behind: targets,
+    behindError: error,
+  };
+}
+
+function kafkaBehind(target: LiveTarget, { behind }: TopologySources): KafkaState[] {
+  const { kafka, adminUrl } = target;
+  if (kafka !== undefined) {
+    return [{ state: kafka.isUp ? 'up' : 'down', since: kafka.since.toISOString(), reason: kafka.reason }];
+  }
+  const told = adminUrl === undefined ? undefined : behind(target).kafka;
+  return told === undefined ? [] : [told];
 }

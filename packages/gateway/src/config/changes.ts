@@ -1,25 +1,25 @@
 /** Says in words what differs between two configurations. */
-import type { GatewayConfig } from './schema.ts';
+import { masked } from '@causeway/config/masked.ts';
+import { GatewayConfig } from './schema.ts';
 
 /** Read at the start only. */
 const NEEDS_RESTART = [
   /^listen\./,
-  /^admin\./,
+  /^admin\.(?:host|port)$/,
   /^log\./,
   /^accessLog\./,
   /^tracing\./,
   /^gateway\./,
   /^request\.maxHeaderBytes$/,
 ];
-/** Told as changed, without what it is. */
-const SECRET = /^tracing\.headers\./;
 
 /** The configuration in force after a reload: who it is, where it listens and what it writes stays until a restart. */
 export function untilRestart(before: GatewayConfig, after: GatewayConfig): GatewayConfig {
   const { gateway, listen, admin, log, accessLog, tracing } = before;
   const { accessLog: _, tracing: __, ...others } = after;
+  const { token = '' } = after.admin;
   return {
-    ...{ ...others, gateway, listen, admin, log },
+    ...{ ...others, gateway, listen, admin: { ...admin, token }, log },
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(tracing === undefined ? {} : { tracing }),
   };
@@ -28,28 +28,26 @@ export function untilRestart(before: GatewayConfig, after: GatewayConfig): Gatew
 /** One line a change, as `regions.east.weight: 50 → 20`. */
 export function describeChanges(before: GatewayConfig, after: GatewayConfig): string[] {
   const old = flatten(before);
+  const shown = flatten(masked(GatewayConfig, after));
   const changes: string[] = [];
   for (const [path, value] of flatten(after)) {
     const oldValue = old.get(path);
     old.delete(path);
     if (oldValue === value) continue;
     const note = NEEDS_RESTART.some((pattern) => pattern.test(path)) ? ' (needs a restart)' : '';
-    const shown = shownOf(path, value);
-    changes.push(
-      oldValue === undefined
-        ? `${path}: ${shown} (new)${note}`
-        : `${path}: ${shownOf(path, oldValue)} → ${shown}${note}`,
-    );
+    const isSecret = shown.get(path) !== value;
+    if (isSecret) changes.push(`${path}: changed${note}`);
+    else
+      changes.push(
+        oldValue === undefined ? `${path}: ${value} (new)${note}` : `${path}: ${oldValue} → ${value}${note}`,
+      );
   }
-  for (const [path, value] of old) changes.push(`${path}: ${shownOf(path, value)} (removed)`);
+  const shownBefore = flatten(masked(GatewayConfig, before));
+  for (const path of old.keys()) changes.push(`${path}: ${shownBefore.get(path)} (removed)`);
   return changes;
 }
 
-function shownOf(path: string, value: string): string {
-  return SECRET.test(path) ? '***' : value;
-}
-
-function flatten(config: GatewayConfig): Map<string, string> {
+function flatten(config: unknown): Map<string, string> {
   const result = new Map<string, string>();
   const walk = (value: unknown, path: string): void => {
     if (typeof value !== 'object' || value === null) result.set(path, String(value));

@@ -77,10 +77,10 @@ test('of a secret it is told that it changed, and not what it is', () => {
   const tracing = (token: string) =>
     load(`${EAST}tracing:\n  endpoint: http://127.0.0.1:4318\n  headers: { authorization: ${token} }\n`);
   expect(describeChanges(tracing('one'), tracing('two'))).toEqual([
-    'tracing.headers.authorization: *** → *** (needs a restart)',
+    'tracing.headers.authorization: changed (needs a restart)',
   ]);
   expect(describeChanges(load(EAST), tracing('one'))).toContain(
-    'tracing.headers.authorization: *** (new) (needs a restart)',
+    'tracing.headers.authorization: changed (needs a restart)',
   );
   expect(untilRestart(load(EAST), tracing('one')).tracing).toBeUndefined();
   expect(untilRestart(tracing('one'), load(EAST)).tracing?.headers).toEqual({ authorization: 'one' });

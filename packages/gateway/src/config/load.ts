@@ -1,11 +1,31 @@
 /** Reads the gateway's YAML, with the checks that a schema cannot make. */
-import { loadConfig } from '@causeway/config/load.ts';
-import { checkPeers } from '@causeway/config/networks.ts';
+import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
+import { checkPeers, isLoopback } from '@causeway/config/networks.ts';
+import { readSecret } from '@causeway/config/secret.ts';
 import { GatewayConfig } from './schema.ts';
 
-/** Reads and checks a file. Errors: `ConfigError` of @causeway/config, with line and reason. */
-export function loadGatewayConfig(file: string, env: Readonly<Record<string, string | undefined>>): GatewayConfig {
-  return loadConfig(file, { schema: GatewayConfig, env, check: checkGatewayConfig });
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads and checks a file, with the secrets that it names. Errors: `ConfigError`, with line and reason. */
+export function loadGatewayConfig(file: string, env: Environment): GatewayConfig {
+  return withSecrets(loadConfig(file, { schema: GatewayConfig, env, check: checkGatewayConfig }));
+}
+
+/** What is wrong with the text of a file, as {@link loadGatewayConfig} would say it; nothing of it is used. */
+export function findConfigProblems(text: string, env: Environment): readonly ConfigProblem[] {
+  try {
+    parseConfig('', text, { schema: GatewayConfig, env, check: checkGatewayConfig });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+function withSecrets(config: GatewayConfig): GatewayConfig {
+  const { token: value, tokenFile: file } = config.admin;
+  const token = readSecret({ value, file });
+  return token === undefined ? config : { ...config, admin: { ...config.admin, token } };
 }
 
 type Finding = { path: (string | number)[]; reason: string };
@@ -33,8 +53,28 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
       reason: `there is no region ${config.gateway.region} under regions (there: ${[...regionNames].join(', ')})`,
     });
   }
-  findings.push(...checkPeers(config.trust.peers));
+  findings.push(...checkPeers(config.trust.peers), ...checkAdmin(config.admin));
   return findings;
+}
+
+function checkAdmin({ host, token = '', tokenFile }: GatewayConfig['admin']): Finding[] {
+  if (tokenFile !== undefined) {
+    if (token !== '') return [{ path: ['admin', 'tokenFile'], reason: 'token and tokenFile exclude each other' }];
+    try {
+      const read = readSecret({ value: undefined, file: tokenFile }) ?? '';
+      if (/^[A-Za-z0-9._~+/=-]+$/.test(read)) return [];
+      return [{ path: ['admin', 'tokenFile'], reason: `${tokenFile} holds what a header cannot carry as a token` }];
+    } catch (error) {
+      return [{ path: ['admin', 'tokenFile'], reason: error instanceof Error ? error.message : String(error) }];
+    }
+  }
+  if (token !== '' || isLoopback(host)) return [];
+  return [
+    {
+      path: ['admin', 'host'],
+      reason: `${host} can be reached from other machines, so the admin API needs a token: set admin.token or admin.tokenFile`,
+    },
+  ];
 }
 
 /** The identity of a target: its URL's origin. */

@@ -97,6 +97,21 @@ export const GatewayConfig = Entry(
           minimum: 0,
           maximum: 65_535,
         }),
+        token: Type.Optional(
+          Type.String({
+            description:
+              'Whoever changes something shows it as "Authorization: Bearer TOKEN"; beyond loopback whoever asks for anything but /healthy, /ready and the page. Without one nothing can be changed, and host must be loopback. Gateways of one system share it.',
+            examples: ['${CAUSEWAY_ADMIN_TOKEN}'],
+            pattern: '^[A-Za-z0-9._~+/=-]*$',
+            writeOnly: true,
+          }),
+        ),
+        tokenFile: Type.Optional(
+          Type.String({
+            description: 'A file that holds the token, instead of it. Read when this file is.',
+            examples: ['/run/secrets/causeway-admin-token'],
+          }),
+        ),
       },
       { description: 'Where operators connect: /healthy, /ready, /metrics, /api/….' },
     ),

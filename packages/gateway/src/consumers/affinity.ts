@@ -12,12 +12,18 @@ export interface Home {
   readonly owner: string | undefined;
 }
 
+/** A consumer that was with one bridge is with another; both as `region/bridge`. */
+export type OnMoved = (key: string, from: string, to: string) => void;
+
 export class Affinity {
   readonly #homes = new Map<string, Home>();
+  readonly #countByRegion = new Map<string, number>();
+  readonly #onMoved: OnMoved;
   #maxConsumers: number;
 
-  constructor(maxConsumers: number) {
+  constructor(maxConsumers: number, onMoved: OnMoved = () => {}) {
     this.#maxConsumers = maxConsumers;
+    this.#onMoved = onMoved;
   }
 
   get size(): number {
@@ -40,26 +46,36 @@ export class Affinity {
   }
 
   remember(key: string, home: Home): void {
-    this.#homes.delete(key);
+    const from = this.#homes.get(key)?.owner;
+    this.forget(key);
     this.#homes.set(key, home);
+    this.#count(home.target.region, 1);
     this.#trim();
+    if (from !== undefined && home.owner !== undefined && from !== home.owner) this.#onMoved(key, from, home.owner);
   }
 
   forget(key: string): void {
+    const home = this.#homes.get(key);
+    if (home === undefined) return;
     this.#homes.delete(key);
+    this.#count(home.target.region, -1);
   }
 
   /** How many consumers live where, by region. */
-  countByRegion(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const { target } of this.#homes.values()) counts.set(target.region, (counts.get(target.region) ?? 0) + 1);
-    return counts;
+  countByRegion(): ReadonlyMap<string, number> {
+    return this.#countByRegion;
+  }
+
+  #count(region: string, change: number): void {
+    const count = (this.#countByRegion.get(region) ?? 0) + change;
+    if (count === 0) this.#countByRegion.delete(region);
+    else this.#countByRegion.set(region, count);
   }
 
   #trim(): void {
     for (const key of this.#homes.keys()) {
       if (this.#homes.size <= this.#maxConsumers) return;
-      this.#homes.delete(key);
+      this.forget(key);
     }
   }
 }

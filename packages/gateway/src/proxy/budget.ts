@@ -42,6 +42,12 @@ export class RetryBudget {
     return Math.max(0, Math.floor(this.#allowed(budgetPercent, budgetMinRetries) - sum(this.#retries)));
   }
 
+  /** Retries of the last ten seconds. */
+  get usedCount(): number {
+    this.#advance(Math.floor(this.#now() / 1_000));
+    return sum(this.#retries);
+  }
+
   #allowed(budgetPercent: number, budgetMinRetries: number): number {
     return budgetMinRetries + (sum(this.#requests) * budgetPercent) / 100;
   }

@@ -6,6 +6,7 @@ import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.t
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import { nameInCreateRequest } from '../consumers/homes.ts';
 import { assertNever, GatewayError } from '../errors.ts';
+import { redirectedFrom } from '../regions/belonging.ts';
 import { type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
@@ -249,6 +250,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   #judgeTarget({ target, trial }: Attempt, outcome: Outcome): void {
     const { stats, regions } = this.#context;
     stats.attempted(target.region, outcome.kind);
+    target.traffic.requestCount += 1;
     if (outcome.kind === 'clientGone') {
       target.breaker.abandoned(trial);
     } else if (outcome.kind === 'answered') {
@@ -256,7 +258,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       const isConsumersFault = outcome.status === 500 && this.#url.instance !== undefined;
       if (outcome.status < 500 || isConsumersFault) target.breaker.succeeded(trial);
       else target.breaker.failed(`answered ${outcome.status}`, trial);
+      if (outcome.status >= 500) target.traffic.errorCount += 1;
     } else {
+      target.traffic.errorCount += 1;
       target.breaker.failed(outcome.reason, trial);
       if (outcome.kind !== 'targetDown') regions.suspect(target);
     }
@@ -266,13 +270,13 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     const { status, target } = attempt;
     if (this.#answer.isStreaming) {
       this.#answer.endStream();
-      this.#finish(target.region, outcomeOfStatus(status));
+      this.#finishAnswered(target, status);
       return;
     }
     if (attempt.isCut) {
       const body = { error_code: status, message: `Region ${target.region} answered ${status}.` };
       this.#answer.send(status, ['content-type', KAFKA_V2], Buffer.from(JSON.stringify(body)));
-      this.#finish(target.region, outcomeOfStatus(status));
+      this.#finishAnswered(target, status);
       return;
     }
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
@@ -287,7 +291,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       const length = typeof declared === 'string' ? declared : undefined;
       this.#answer.send(status, this.#responseHeaders(attempt), body, length);
     }
-    this.#finish(target.region, outcomeOfStatus(repeated?.status ?? status));
+    this.#finishAnswered(target, repeated?.status ?? status);
   }
 
   #answerToRepeated(status: number): ReturnType<typeof answerToRepeated> {
@@ -369,11 +373,22 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     if (this.#body !== undefined && !Buffer.isBuffer(this.#body)) this.#body.stream.destroy();
   }
 
-  #finish(region: string, outcome: RequestOutcome): void {
+  #finishAnswered(target: Target, status: number): void {
+    const bucket = this.#finish(target.region, outcomeOfStatus(status));
+    // How long a poll takes is what its client asked for.
+    if (this.#url.operation !== 'poll') target.traffic.took(bucket);
+    const { snapshot } = this.#context.regions;
+    if (snapshot.isWhole && this.#tried.length < 2) return;
+    const from = redirectedFrom(snapshot, this, { tried: this.#tried, servedBy: target.region });
+    if (from !== undefined) this.#context.stats.redirected(from, target.region);
+  }
+
+  /** The index of the duration's bucket. */
+  #finish(region: string, outcome: RequestOutcome): number {
     this.#isDone = true;
     const { stats, now } = this.#context;
     if (outcome === 'gateway_error' || outcome === 'client_gone') this.#consumer?.onUnanswered();
-    stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
+    const bucket = stats.record(region, this.#url.operation, outcome, now() - this.#startMs);
     this.#watch?.finished({
       region,
       outcome,
@@ -381,6 +396,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       receivedBytes: bodyBytes(this.#body),
       sentBytes: this.#answer.sentBytes,
     });
+    return bucket;
   }
 
   /** The connection is free for the next one. */

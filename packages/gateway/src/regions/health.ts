@@ -1,6 +1,13 @@
 /** Judges probe results, without any I/O: `rise` good ones in a row bring a target up, `fall` bad ones take it down. */
 import type { HealthStatus } from '../events.ts';
 
+/** What a bridge says of Kafka, since when. */
+export interface KafkaReport {
+  readonly isUp: boolean;
+  readonly since: Date;
+  readonly reason: string;
+}
+
 /** What one probe found. */
 export type ProbeResult =
   /** `bridge`: which bridge answered, as `region/bridge`; a gateway does not say. */

@@ -4,6 +4,7 @@ import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
+import { isWhole } from './belonging.ts';
 import { judge, type ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
@@ -17,7 +18,6 @@ interface Member {
   check: HealthCheck;
   /** What the check was made with: another setting makes another check. */
   checkKey: string;
-  adminUrl: string | undefined;
 }
 
 export class Registry {
@@ -31,6 +31,8 @@ export class Registry {
   readonly #drained = new Set<string>();
   /** Requests that left targets that went down, by region, since the start. */
   readonly #failoverCounts = new Map<string, number>();
+  /** Weights that an operator set, until the next reload. */
+  readonly #weights = new Map<string, number>();
   #config: GatewayConfig;
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -41,7 +43,7 @@ export class Registry {
     this.#events = options.events;
     this.#random = options.random;
     this.#now = options.now;
-    this.#snapshot = { regions: [], isPanic: false, settings: config };
+    this.#snapshot = { regions: [], isPanic: false, isWhole: false, settings: config };
   }
 
   /** What the request path reads; a new object after every change. */
@@ -64,6 +66,7 @@ export class Registry {
     if (this.#isClosed) return;
     this.#config = config;
     this.#drained.clear();
+    this.#weights.clear();
     const wanted = new Set<string>();
     for (const region of config.regions) {
       for (const target of region.targets) {
@@ -87,9 +90,7 @@ export class Registry {
   drain(region: string): boolean {
     const before = this.#snapshot.regions.find(({ name }) => name === region);
     if (before === undefined || before.weight === 0) return false;
-    if (!this.#snapshot.regions.some(({ name, weight }) => name !== region && weight > 0)) {
-      throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
-    }
+    this.#assertNotLast(region);
     this.#drained.add(region);
     this.#events.emit({ type: 'drain', region, isDrained: true });
     this.#publish();
@@ -100,6 +101,20 @@ export class Registry {
   undrain(region: string): boolean {
     if (!this.#drained.delete(region)) return false;
     this.#events.emit({ type: 'drain', region, isDrained: false });
+    this.#publish();
+    return true;
+  }
+
+  /** Gives a region another weight, until the next reload. Whether it is another. Errors: `lastRegion` for 0. */
+  setWeight(region: string, weight: number): boolean {
+    const before = this.#config.regions.find(({ name }) => name === region);
+    if (before === undefined) return false;
+    const from = this.#weights.get(region) ?? before.weight;
+    if (from === weight) return false;
+    if (weight === 0) this.#assertNotLast(region);
+    if (weight === before.weight) this.#weights.delete(region);
+    else this.#weights.set(region, weight);
+    this.#events.emit({ type: 'weight', region, from, to: weight });
     this.#publish();
     return true;
   }
@@ -116,10 +131,7 @@ export class Registry {
 
   /** Where a region's gateway answers operators. */
   adminUrlOf(region: string): string | undefined {
-    for (const { target, adminUrl } of this.#members.values()) {
-      if (target.region === region && adminUrl !== undefined) return adminUrl;
-    }
-    return undefined;
+    return this.targets().find((target) => target.region === region && target.adminUrl !== undefined)?.adminUrl;
   }
 
   /** Real traffic failed on a target: look at once, instead of at the next interval. */
@@ -149,13 +161,12 @@ export class Registry {
 
   #addOrUpdate(key: string, region: RegionConfig, config: RegionConfig['targets'][number]): void {
     const { healthCheck, breaker, upstream, gateway } = this.#config;
-    const { adminUrl } = config;
     const url = normalizeUrl(config.url);
     const healthUrl = normalizeUrl(config.healthUrl ?? url);
     const checkKey = JSON.stringify([healthCheck, gateway, healthUrl]);
     const existing = this.#members.get(key);
     if (existing !== undefined) {
-      existing.adminUrl = adminUrl;
+      existing.target.adminUrl = config.adminUrl;
       existing.target.configure({ upstream, breaker });
       if (existing.checkKey === checkKey) return;
       void existing.check.close();
@@ -172,7 +183,8 @@ export class Registry {
         this.#publish();
       },
     });
-    this.#members.set(key, { target, check: this.#startCheck(target, healthUrl), checkKey, adminUrl });
+    target.adminUrl = config.adminUrl;
+    this.#members.set(key, { target, check: this.#startCheck(target, healthUrl), checkKey });
   }
 
   #startCheck(target: Target, url: string): HealthCheck {
@@ -234,12 +246,19 @@ export class Registry {
     this.#events.emit({ type: 'failover', region, target: url, requestCount, reason: target.health.reason });
   }
 
+  #assertNotLast(region: string): void {
+    if (this.#snapshot.regions.some(({ name, weight }) => name !== region && weight > 0)) return;
+    throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
+  }
+
   #publish(): void {
     if (this.#isClosed) return;
     const config = this.#config;
     const regions: RegionSnapshot[] = config.regions.map((region) => ({
       name: region.name,
-      weight: this.#drained.has(region.name) ? 0 : region.weight,
+      weight: this.#drained.has(region.name) ? 0 : (this.#weights.get(region.name) ?? region.weight),
+      configuredWeight: region.weight,
+      weightIsOverridden: this.#weights.has(region.name),
       priority: region.priority,
       isDrained: this.#drained.has(region.name),
       isLocal: region.name === config.gateway.region,
@@ -250,7 +269,7 @@ export class Registry {
     }));
     const wasPanic = this.#snapshot.isPanic;
     const panic = isPanic(regions, config.healthCheck.panicPercent);
-    this.#snapshot = Object.freeze({ regions, isPanic: panic, settings: config });
+    this.#snapshot = Object.freeze({ regions, isPanic: panic, isWhole: isWhole(regions), settings: config });
     // At the start nothing is probed yet: that is no event.
     const isProbed = this.targets().every((target) => target.health.status !== 'unknown');
     if (panic !== wasPanic && isProbed) {

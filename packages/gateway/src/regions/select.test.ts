@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { testConfig } from '../../../../test/harness/gateway.ts';
+import { isWhole } from './belonging.ts';
 import { hashText, type SelectionRequest, selectTarget } from './select.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import { Target } from './target.ts';
@@ -23,6 +24,8 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
     ([name, { weight = 100, priority = 0, isLocal = false, health = 'h' }]): RegionSnapshot => ({
       name,
       weight,
+      configuredWeight: weight,
+      weightIsOverridden: false,
       priority,
       isDrained: false,
       isLocal,
@@ -44,7 +47,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
       }),
     }),
   );
-  return { regions, isPanic: isPanic(regions, panicPercent), settings: config };
+  return { regions, isPanic: isPanic(regions, panicPercent), isWhole: isWhole(regions), settings: config };
 }
 
 /** All targets in the order in which they would be tried. */

@@ -78,7 +78,11 @@ function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolea
   );
 }
 
-function drawRegion(region: RegionSnapshot, { consumerHash, random }: SelectionRequest): number {
+/** What a region draws for a piece of work; the lowest gets it. */
+export function drawRegion(
+  region: RegionSnapshot,
+  { consumerHash, random }: Pick<SelectionRequest, 'consumerHash' | 'random'>,
+): number {
   const u = consumerHash === undefined ? random() : toUnitInterval(mix(consumerHash, hashText(region.name)));
   return -Math.log(1 - u) / region.weight;
 }

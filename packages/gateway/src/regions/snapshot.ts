@@ -6,6 +6,9 @@ export interface RegionSnapshot {
   readonly name: string;
   /** 0 while an operator drains the region. */
   readonly weight: number;
+  readonly configuredWeight: number;
+  /** An operator set another weight than the configured one. */
+  readonly weightIsOverridden: boolean;
   readonly priority: number;
   readonly isDrained: boolean;
   /** The region in which this gateway stands. */
@@ -20,6 +23,8 @@ export interface Snapshot {
   readonly regions: readonly RegionSnapshot[];
   /** So few targets are left that probes are not believed: every target counts as available. */
   readonly isPanic: boolean;
+  /** Every region to which work belongs can serve: nothing goes anywhere else. */
+  readonly isWhole: boolean;
   readonly settings: RequestSettings;
 }
 

@@ -4,8 +4,9 @@ import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distrib
 import { Pool } from 'undici';
 import type { GatewayConfig } from '../config/schema.ts';
 import { Breaker } from './breaker.ts';
-import { type Health, INITIAL_HEALTH } from './health.ts';
+import { type Health, INITIAL_HEALTH, type KafkaReport } from './health.ts';
 import { InFlightList } from './in-flight.ts';
+import { TargetTraffic } from './target-traffic.ts';
 import { upstreamConnector } from './upstream-socket.ts';
 
 /** What a reload may change about a target. */
@@ -32,7 +33,14 @@ export class Target {
   wellSinceMs = 0;
   /** The bridge that answers here, as `region/bridge`; `undefined` for a regional gateway, and before a probe told. */
   bridge: string | undefined;
+  /** What that bridge says of Kafka; `undefined` where no bridge answers. */
+  kafka: KafkaReport | undefined;
+  /** Where a regional gateway answers operators. */
+  adminUrl: string | undefined;
+  readonly traffic = new TargetTraffic();
   breakerSince = new Date();
+  /** Why the breaker is as it is, in words. */
+  breakerReason = '';
   /** Probes since the start, for metrics. */
   probeCounts = { good: 0, failed: 0 };
   /** In milliseconds. */
@@ -108,6 +116,7 @@ export class Target {
   #createBreaker(): Breaker {
     return new Breaker(this.#settings.breaker, (from, to, reason) => {
       this.breakerSince = new Date();
+      this.breakerReason = reason;
       this.#onBreakerChange(from, to, reason);
     });
   }

@@ -93,7 +93,10 @@ export class Operator {
 
   async #askTier1s(path: string): Promise<void> {
     for (const { name, admin } of this.#stack.tier1s) {
-      const { statusCode, body } = await request(`${admin}${path}`, { method: 'POST' });
+      const { statusCode, body } = await request(`${admin}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#stack.adminToken}` },
+      });
       await body.dump();
       if (statusCode !== 200)
         throw new LabError('startFailed', `POST ${path} of the ${name} was answered ${statusCode}.`);

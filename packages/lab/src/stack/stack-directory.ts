@@ -9,7 +9,10 @@ import type { RegionName } from './regions.ts';
 /** The content of `stack.json`. A `pid` is null while that process does not run. */
 export interface StackFile {
   kafka: { bootstrap: string; pids: number[] };
-  tier1: GatewayEntry;
+  tier1: GatewayEntry & {
+    /** The bearer token that changes need; of the regions' gateways, too. */
+    adminToken: string;
+  };
   regions: Record<RegionName, { gateway: GatewayEntry; bridge: BridgeEntry }>;
   /** The directory of the YAML files that run. */
   config: string;
@@ -62,10 +65,10 @@ export class StackDirectory {
     return [this.stackFile, this.#lockFile];
   }
 
-  /** Replaces `stack.json` at once: a reader never sees half of it. */
+  /** Replaces `stack.json` at once: a reader never sees half of it. It holds a token: others cannot read it. */
   write(content: StackFile): void {
     const partFile = `${this.stackFile}.part`;
-    writeFileSync(partFile, `${JSON.stringify(content, undefined, 2)}\n`);
+    writeFileSync(partFile, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
     renameSync(partFile, this.stackFile);
   }
 

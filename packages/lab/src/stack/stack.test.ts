@@ -46,7 +46,10 @@ test('a region is killed and restored while the rest stays, stack.json tells whi
     const before = readStackFile();
     expect(before).toEqual({
       kafka: { bootstrap, pids: [] },
-      tier1: { url: stack.tier1.url, admin: stack.tier1.admin, pid: stack.tier1.pid },
+      tier1: {
+        ...{ url: stack.tier1.url, admin: stack.tier1.admin, pid: stack.tier1.pid },
+        adminToken: stack.adminToken,
+      },
       regions: { east: regionEntry(stack.regions.east), west: regionEntry(stack.regions.west) },
       config: stack.configDirectory,
     });

@@ -1,4 +1,5 @@
 /** The whole system on one machine: Kafka, two regions of a bridge and a gateway each, and the tier-1 gateway. */
+import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureTopics, type KafkaCluster, startKafka, useKafka } from './kafka.ts';
@@ -20,6 +21,8 @@ import type { Service } from './service.ts';
 import { type GatewayEntry, StackDirectory, type StackFile } from './stack-directory.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+
+const ADMIN_TOKEN_BYTES = 24;
 
 /** `orders` carries the lab's traffic, `greetings` is there to try by hand. */
 const TOPICS = [
@@ -123,6 +126,8 @@ export class Stack {
   /** Absolute. */
   readonly configDirectory: string;
   readonly directory: StackDirectory;
+  /** The bearer token of every gateway's admin API, drawn anew at each start. */
+  readonly adminToken = randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
   readonly #reaper: Reaper;
   #isUp = false;
   #closing: Promise<void> | undefined;
@@ -139,7 +144,11 @@ export class Stack {
       configDirectory: this.configDirectory,
       logDirectory: directory.logs,
       regionHosts: options.regionHosts,
-      env: { ...options.env, ...programEnvironment(ports, kafka.bootstrap) },
+      env: {
+        ...options.env,
+        ...programEnvironment(ports, kafka.bootstrap),
+        CAUSEWAY_ADMIN_TOKEN: this.adminToken,
+      },
       reaper,
       onEvent: (event) => options.onEvent?.(event),
     };
@@ -237,7 +246,7 @@ export class Stack {
         bootstrap: this.kafka.bootstrap,
         pids: this.kafka.brokers.filter((broker) => broker.isRunning).map((broker) => broker.process.pid),
       },
-      tier1: gatewayEntry(this.tier1),
+      tier1: { ...gatewayEntry(this.tier1), adminToken: this.adminToken },
       regions: { east: regionEntry(this.regions.east), west: regionEntry(this.regions.west) },
       config: this.configDirectory,
     };

@@ -57,6 +57,7 @@ export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPa
       row(`${name} gateway`, stack.regions[name].gateway.url, `admin ${stack.regions[name].gateway.admin}`),
       row(`${name} bridge`, stack.regions[name].bridge.url),
     ]),
+    row('admin token', stack.adminToken),
     row('Kafka', stack.kafka.bootstrap),
     row('weights', `${paths.config}/tier1.yaml   edit while it runs`),
     row('logs', paths.logs),

@@ -1,0 +1,32 @@
+/** A configuration as it may be shown: what its schema calls a secret (`writeOnly`) is not in it. */
+import type { TObject } from './schema.ts';
+
+interface SchemaNode {
+  writeOnly?: boolean;
+  properties?: Record<string, SchemaNode>;
+  items?: SchemaNode;
+}
+
+/** Stands for every secret, however long it is. */
+export const MASK = '********';
+
+/** A copy without secrets. Empty ones stay: nothing is there to be hidden. Passwords in URLs go, too. */
+export function masked(schema: TObject, config: unknown): unknown {
+  return maskedBy(schema as SchemaNode, config);
+}
+
+function maskedBy(node: SchemaNode | undefined, value: unknown): unknown {
+  if (node?.writeOnly === true) return hidden(value);
+  if (Array.isArray(value)) return value.map((item) => maskedBy(node?.items, item));
+  if (typeof value === 'string') return value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]+@/i, `$1${MASK}@`);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskedBy(node?.properties?.[key], item)]));
+}
+
+/** Of a map of secrets, the keys stay. */
+function hidden(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hidden(item)]));
+  }
+  return value === undefined || value === '' ? value : MASK;
+}

@@ -1,0 +1,44 @@
+/** Asks other processes of the system: regional gateways for their admin API, bridges for their sessions. */
+import { Agent } from 'undici';
+
+export class AdminClient {
+  readonly #token: () => string | undefined;
+  readonly #agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 5_000 });
+
+  /** `token` is this gateway's own: the gateways of a system share it. */
+  constructor(token: () => string | undefined) {
+    this.#token = token;
+  }
+
+  /** The JSON of an answer 200. Errors: anything else, with the reason. */
+  async get(url: string, timeoutMs: number, headers: Record<string, string> = {}): Promise<unknown> {
+    const { origin, pathname, search } = new URL(url);
+    const token = this.#token();
+    const { statusCode, body } = await this.#agent.request({
+      ...{ origin, path: `${pathname}${search}`, method: 'GET' },
+      headers: { accept: 'application/json', ...authorization(token), ...headers },
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
+    return JSON.parse(text) as unknown;
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+/** The header that shows a token, if there is one. */
+export function authorization(token: string | undefined): Record<string, string> {
+  return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
+}
+
+/** Why somebody could not be asked, in a few words. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ECONNREFUSED') return 'connection refused';
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  return error.message || code || error.name;
+}

@@ -1,0 +1,77 @@
+/** Everything behind the operators' port, put together: rates and their past, states, regional gateways, the server. */
+import type { Affinity } from '../consumers/affinity.ts';
+import type { EventLog } from '../events.ts';
+import type { Registry } from '../regions/registry.ts';
+import type { RequestStats } from '../stats.ts';
+import { AdminClient } from './admin-client.ts';
+import { AdminServer } from './api.ts';
+import type { ConfigRoutesOptions } from './config-routes.ts';
+import { RateHistory } from './history.ts';
+import type { System } from './model.ts';
+import { RateSampler } from './rates.ts';
+import { RegionStates } from './region-state.ts';
+import { RegionalGateways } from './regional-gateways.ts';
+import { describeTopology } from './topology.ts';
+
+export interface AdminSources extends ConfigRoutesOptions {
+  host: string;
+  port: number;
+  /** The token that holds now; empty or `undefined`: none. */
+  token: () => string | undefined;
+  registry: Registry;
+  affinity: Affinity;
+  stats: RequestStats;
+  events: EventLog;
+  metrics: () => Promise<{ contentType: string; text: string }>;
+  whyNotReady: () => string | undefined;
+  connectionCount: () => number;
+  retryBudget: () => System['retryBudget'];
+  configStatus: () => System['config'];
+}
+
+export class Admin {
+  readonly #rates: RateSampler;
+  readonly #client: AdminClient;
+  readonly #regional: RegionalGateways;
+  readonly #server: AdminServer;
+
+  constructor(sources: AdminSources) {
+    const { registry, stats, events, token } = sources;
+    const startedAt = new Date();
+    const regionStates = new RegionStates();
+    const rates = new RateSampler({ stats, targets: () => registry.targets() });
+    const client = new AdminClient(token);
+    const regional = new RegionalGateways({ targets: () => registry.targets(), client, events });
+    const server = new AdminServer({
+      ...sources,
+      regional,
+      history: new RateHistory({ rates, regions: () => registry.config.regions.map(({ name }) => name) }),
+      topology: () =>
+        describeTopology({
+          ...sources,
+          ...{ rates, regionStates, startedAt },
+          adminAccess: () => server.access,
+          behind: (target) => regional.behind(target),
+        }),
+    });
+    // Since when a region is in its state: a flip is seen when it happens, not when somebody asks.
+    events.subscribe(() => regionStates.update(registry.snapshot.regions));
+    this.#rates = rates;
+    this.#client = client;
+    this.#regional = regional;
+    this.#server = server;
+  }
+
+  /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
+  start(): Promise<{ host: string; port: number }> {
+    this.#rates.start();
+    return this.#server.start();
+  }
+
+  async close(): Promise<void> {
+    this.#regional.close();
+    await this.#server.close();
+    this.#rates.close();
+    await this.#client.close();
+  }
+}

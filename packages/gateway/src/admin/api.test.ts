@@ -1,0 +1,255 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { ask, systemOf, watchLive } from '../../../../test/harness/admin.ts';
+import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../../test/harness/gateway.ts';
+import { until } from '../../../../test/harness/until.ts';
+import { answerJson, startUpstream, type Upstream } from '../../../../test/harness/upstream.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const thing of open.splice(0).reverse()) await thing.close();
+});
+
+async function upstream(): Promise<Upstream> {
+  const started = await startUpstream(answerJson({}));
+  open.push({ close: () => started.kill() });
+  return started;
+}
+
+async function gateway(overrides: Record<string, unknown>): Promise<TestGateway> {
+  const started = await startGateway(overrides);
+  open.push(started);
+  return started;
+}
+
+async function twoRegions(): Promise<{ east: Upstream; west: Upstream; gw: TestGateway }> {
+  const [east, west] = [await upstream(), await upstream()];
+  const gw = await gateway({ regions: regions({ east: east.url, west: west.url }) });
+  return { east, west, gw };
+}
+
+async function send(gw: TestGateway, count: number): Promise<void> {
+  const body = '{"records":[{"value":"x"}]}';
+  const headers = { 'content-type': 'application/vnd.kafka.json.v2+json' };
+  for (let index = 0; index < count; index += 1) await ask(`${gw.url}/topics/t`, { method: 'POST', body, headers });
+}
+
+describe('who may ask', () => {
+  test('changes need the token, and are told how to show it', async () => {
+    const { gw } = await twoRegions();
+    const drain = `${gw.adminUrl}/api/regions/east/drain`;
+    const without = await ask(drain, { method: 'POST', token: undefined });
+    expect(without).toMatchObject({
+      status: 401,
+      headers: { 'www-authenticate': 'Bearer realm="causeway"' },
+      body: { error_code: 401, message: 'This needs the header "Authorization: Bearer TOKEN".' },
+    });
+    expect(await ask(drain, { method: 'POST', token: 'another' })).toMatchObject({
+      status: 401,
+      headers: { 'www-authenticate': 'Bearer realm="causeway", error="invalid_token"' },
+    });
+    expect(await systemOf(gw.adminUrl)).toMatchObject({ regions: [{ isDrained: false }, {}] });
+    expect(await ask(drain, { method: 'POST' })).toMatchObject({
+      status: 200,
+      headers: { 'causeway-holds': expect.stringContaining('until the next reload') },
+      body: { name: 'east', isDrained: true, weight: 0, configuredWeight: 100 },
+    });
+  });
+
+  test('on loopback whoever asks may read', async () => {
+    const { gw } = await twoRegions();
+    for (const path of ['/healthy', '/ready', '/metrics', '/', '/api/topology', '/api/history', '/api/config']) {
+      expect((await ask(`${gw.adminUrl}${path}`, { token: undefined })).status, path).toBe(200);
+    }
+  });
+
+  test('beyond loopback all but health and the page need the token', async () => {
+    const east = await upstream();
+    const gw = await gateway({
+      admin: { port: 0, host: '0.0.0.0', token: TEST_TOKEN },
+      regions: regions({ east: east.url }),
+    });
+    const adminUrl = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
+    for (const path of ['/healthy', '/ready', '/', '/page/main.ts']) {
+      expect((await ask(`${adminUrl}${path}`, { token: undefined })).status, path).toBe(200);
+    }
+    for (const path of ['/metrics', '/api/topology', '/api/events', '/api/live', '/api/config', '/nothing']) {
+      expect((await ask(`${adminUrl}${path}`, { token: undefined })).status, path).toBe(401);
+    }
+    expect((await ask(`${adminUrl}/metrics`)).status).toBe(200);
+  });
+
+  test('without a token in the configuration nothing can be changed, and the answer says what is missing', async () => {
+    const east = await upstream();
+    const gw = await gateway({ admin: { port: 0 }, regions: regions({ east: east.url }) });
+    const { adminAccess } = await systemOf(gw.adminUrl);
+    expect(adminAccess).toEqual({ canChange: false, reason: expect.stringContaining('admin.tokenFile') });
+    for (const token of [undefined, 'any']) {
+      expect(await ask(`${gw.adminUrl}/api/regions/east/drain`, { method: 'POST', token })).toMatchObject({
+        status: 403,
+        body: { error_code: 403, message: adminAccess.reason },
+      });
+    }
+  });
+});
+
+describe('weights', () => {
+  test('another weight holds until the next reload, and is told as what it is', async () => {
+    const { gw } = await twoRegions();
+    const put = (region: string, body: string) =>
+      ask(`${gw.adminUrl}/api/regions/${region}/weight`, {
+        ...{ method: 'PUT', body, headers: { 'content-type': 'application/json' } },
+      });
+    expect(await put('east', '{"weight":7}')).toMatchObject({
+      status: 200,
+      body: { weight: 7, configuredWeight: 100, weightIsOverridden: true },
+    });
+    expect((await systemOf(gw.adminUrl)).summary).toContain(
+      'the weight of east is 7 by an operator, and 100 in the YAML',
+    );
+    expect(gw.gateway.events.recent().at(-1)).toMatchObject({ type: 'weight', region: 'east', from: 100, to: 7 });
+    expect((await put('north', '{"weight":7}')).status).toBe(404);
+    for (const body of ['{"weight":-1}', '{"weight":1001}', '{}', '', '{']) {
+      expect(await put('east', body), body).toMatchObject({ status: 400, body: { error_code: 400 } });
+    }
+    expect((await put('east', '{"weight":0}')).status).toBe(200);
+    expect(await put('west', '{"weight":0}')).toMatchObject({ status: 409 });
+    gw.gateway.reload({ ...gw.gateway.config });
+    expect(await systemOf(gw.adminUrl)).toMatchObject({ regions: [{ weight: 100, weightIsOverridden: false }, {}] });
+  });
+});
+
+describe('the topology', () => {
+  test('says what is ill, since when, why, and who answers instead', async () => {
+    const { east, gw } = await twoRegions();
+    expect(await systemOf(gw.adminUrl)).toMatchObject({
+      state: 'up',
+      summary: 'All is well: east and west up; no consumers are known.',
+      redirects: [],
+    });
+    const killedAt = Date.now();
+    await east.kill();
+    await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
+    await send(gw, 40);
+    await until('the rates know it', async () => (await systemOf(gw.adminUrl)).redirects.length > 0);
+    const system = await systemOf(gw.adminUrl);
+    expect(system).toMatchObject({
+      state: 'degraded',
+      regions: [
+        { name: 'east', state: 'down', reason: expect.stringContaining('ECONNREFUSED'), shareRatio: 0 },
+        { name: 'west', state: 'up', shareRatio: 1, targets: [{ kind: 'unknown', behind: null }] },
+      ],
+      redirects: [{ from: 'east', to: 'west' }],
+    });
+    expect(Date.parse(system.regions[0]?.since ?? '')).toBeGreaterThanOrEqual(killedAt);
+    expect(system.summary).toMatch(
+      /^East is down since \d\d:\d\d:\d\d UTC \(.*\), its traffic goes to west; no consumers/,
+    );
+    // Half of the work belongs to east, by weight.
+    const [{ requestsPerSecond } = { requestsPerSecond: 0 }] = system.redirects;
+    const share = requestsPerSecond / (system.regions[1]?.rates.requestsPerSecond ?? 0);
+    expect(share).toBeGreaterThan(0.2);
+    expect(share).toBeLessThan(0.8);
+    expect(system.regions[1]?.targets[0]?.rates.requestsPerSecond).toBeGreaterThan(0);
+  });
+
+  test('a regional gateway tells what is behind it, its events come along, and who is silent is told', async () => {
+    const [east, west] = [await upstream(), await upstream()];
+    east.bridge = 'east/bridge';
+    const inner = await gateway({ gateway: { name: 'inner', region: 'east' }, regions: regions({ east: east.url }) });
+    const gw = await gateway({
+      regions: [
+        { name: 'east', targets: [{ url: inner.url, adminUrl: inner.adminUrl }] },
+        { name: 'west', targets: [{ url: west.url, adminUrl: 'http://127.0.0.1:1' }] },
+      ],
+    });
+    const { regions: found } = await systemOf(gw.adminUrl);
+    expect(found).toMatchObject([
+      {
+        targets: [
+          {
+            kind: 'gateway',
+            behind: [{ url: east.url, name: 'east/bridge', kind: 'bridge', isAvailable: true, behind: null }],
+            behindError: null,
+          },
+        ],
+      },
+      { targets: [{ kind: 'gateway', behind: null, behindError: 'connection refused' }] },
+    ]);
+    expect(
+      (await ask(`${gw.adminUrl}/api/events`, { headers: { accept: 'application/json' } })).body.events,
+    ).toContainEqual(expect.objectContaining({ type: 'health', target: east.url, gateway: 'east/inner' }));
+  });
+});
+
+describe('the live stream', () => {
+  test('shows a flip within 100 ms, with its event, and goes on where a listener left off', async () => {
+    const { east, gw } = await twoRegions();
+    const view = await watchLive(gw.adminUrl);
+    await until('the system comes at once', () => view.systems.length === 1);
+    let flippedAtMs = 0;
+    gw.gateway.events.subscribe(({ type }) => {
+      if (type === 'health') flippedAtMs ||= performance.now();
+    });
+    await east.kill();
+    await until('the flip is shown', () => view.systems.at(-1)?.regions[0]?.state === 'down');
+    // The message was there up to 10 ms before it was looked for.
+    expect(performance.now() - flippedAtMs).toBeLessThan(110);
+    const flip = view.events.find((event) => event.type === 'health' && event.to === 'unhealthy');
+    expect(flip).toMatchObject({ region: 'east' });
+    view.close();
+    const again = await watchLive(gw.adminUrl, { 'last-event-id': String((flip?.id ?? 0) - 1) });
+    await until('the past comes', () => again.events.length > 0);
+    expect(again.events[0]?.id).toBe(flip?.id);
+    await until('each second', () => again.systems.length >= 3);
+    again.close();
+  });
+
+  test('samples are told when they are taken, and kept for whoever comes later', async () => {
+    const { gw } = await twoRegions();
+    const view = await watchLive(gw.adminUrl);
+    await send(gw, 20);
+    await until('a sample comes', () => view.samples.length > 0);
+    view.close();
+    const { body: history } = await ask(`${gw.adminUrl}/api/history`);
+    expect(history).toMatchObject({ stepMs: 5_000, atSeconds: [view.samples[0]?.atSeconds] });
+    const [east, west] = [history.regions.east, history.regions.west];
+    expect(east.requestsPerSecond[0] + west.requestsPerSecond[0]).toBeCloseTo(20 / 5, 0);
+    expect(east.p99Ms[0]).toBeGreaterThan(0);
+  });
+});
+
+describe('the configuration', () => {
+  test('is shown with its defaults and without its secrets, also in what a reload changed', async () => {
+    const { gw } = await twoRegions();
+    const { body, text } = await ask(`${gw.adminUrl}/api/config`);
+    expect(body).toMatchObject({ admin: { token: '********' }, retry: { maxAttempts: 4 } });
+    expect(text).not.toContain(TEST_TOKEN);
+    const { config } = gw.gateway;
+    gw.gateway.reload({ ...config, admin: { ...config.admin, token: 'the-next-one' } });
+    expect(gw.gateway.events.recent().at(-1)).toMatchObject({ type: 'reload', changes: ['admin.token: changed'] });
+    const drain = `${gw.adminUrl}/api/regions/east/drain`;
+    expect((await ask(drain, { method: 'POST' })).status).toBe(401);
+    expect((await ask(drain, { method: 'POST', token: 'the-next-one' })).status).toBe(200);
+  });
+
+  test('is checked without being used, with the line of what is wrong', async () => {
+    const { gw } = await twoRegions();
+    const check = async (body: string) => (await ask(`${gw.adminUrl}/api/config/check`, { method: 'POST', body })).body;
+    expect(await check('regions:\n  - name: a\n    targets:\n      - url: http://127.0.0.1:1\n')).toEqual({
+      ...{ isValid: true, errors: [] },
+    });
+    expect(
+      await check('regions:\n  - name: a\n    wieght: 3\n    targets:\n      - url: http://127.0.0.1:1\n'),
+    ).toEqual({
+      isValid: false,
+      errors: [{ line: 3, message: expect.stringContaining('regions[0].wieght: unknown key') }],
+    });
+    expect(
+      (await check('admin:\n  host: 0.0.0.0\nregions:\n  - name: a\n    targets:\n      - url: http://127.0.0.1:1\n'))
+        .errors,
+    ).toEqual([{ line: 2, message: expect.stringContaining('set admin.token or admin.tokenFile') }]);
+    expect((await ask(`${gw.adminUrl}/api/config/check`, { method: 'POST', body: '', token: undefined })).status).toBe(
+      401,
+    );
+  });
+});

@@ -1,0 +1,72 @@
+/** Who may ask the admin API for what: a bearer token (RFC 6750), compared in constant time. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isLoopback } from '@causeway/config/networks.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../errors.ts';
+import type { System } from './model.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Needs no token wherever the API listens: health, and the page's own files. */
+    isPublic?: boolean;
+  }
+}
+
+export interface AccessOptions {
+  /** Where the admin API listens. */
+  host: string;
+  /** The token that holds now; empty or `undefined`: none. */
+  token: () => string | undefined;
+}
+
+const NO_TOKEN =
+  'Changes need a token, and this gateway has none: set admin.token (as "${CAUSEWAY_ADMIN_TOKEN}") or admin.tokenFile in its YAML.';
+
+/** Lets a request pass, or throws. */
+export class Access {
+  readonly #options: AccessOptions;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+  }
+
+  /** What the topology tells about it. */
+  get description(): System['adminAccess'] {
+    if (!this.#hasToken) return { canChange: false, reason: NO_TOKEN };
+    return {
+      canChange: true,
+      reason:
+        'Changes need the header "Authorization: Bearer TOKEN", with admin.token; they hold until the next reload.',
+    };
+  }
+
+  /** To be added before the routes. */
+  addTo(app: FastifyInstance): void {
+    app.addHook('onRequest', async (request, reply) => this.#check(request, reply));
+  }
+
+  /** Errors: `unauthorized`, `changesOff`. */
+  #check(request: FastifyRequest, reply: FastifyReply): void {
+    const isChange = request.method !== 'GET' && request.method !== 'HEAD';
+    if (request.routeOptions.config.isPublic === true) return;
+    if (!isChange && isLoopback(this.#options.host)) return;
+    if (!this.#hasToken) throw new GatewayError('changesOff', NO_TOKEN);
+    const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (given !== undefined && isSame(given, this.#options.token() ?? '')) return;
+    reply.header('www-authenticate', `Bearer realm="causeway"${given === undefined ? '' : ', error="invalid_token"'}`);
+    throw new GatewayError(
+      'unauthorized',
+      given === undefined ? 'This needs the header "Authorization: Bearer TOKEN".' : 'The token is not the right one.',
+    );
+  }
+
+  get #hasToken(): boolean {
+    return (this.#options.token() ?? '') !== '';
+  }
+}
+
+/** Hashes are of one length, whatever was given. */
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}

@@ -1,0 +1,45 @@
+/** The configuration that runs, without its secrets, and a check of one that is to run. */
+import type { ConfigProblem } from '@causeway/config/load.ts';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { ConfigCheck } from './model.ts';
+
+export interface ConfigRoutesOptions {
+  /** Without secrets. */
+  shownConfig: () => unknown;
+  /** What is wrong with the text of a configuration file. */
+  checkConfig: (text: string) => readonly ConfigProblem[];
+}
+
+const MOST_BYTES = 1_048_576;
+
+export function addConfigRoutes(app: FastifyInstance, { shownConfig, checkConfig }: ConfigRoutesOptions): void {
+  app.get('/api/config', {
+    schema: {
+      operationId: 'config',
+      summary: 'The configuration that runs, defaults included; secrets are masked.',
+      response: { 200: Type.Object({}, { description: 'As in the YAML file.' }) },
+    },
+    handler: () => shownConfig(),
+  });
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MOST_BYTES }, (_, body, done) => done(null, body));
+    scope.post<{ Body: string | undefined }>('/api/config/check', {
+      schema: {
+        operationId: 'checkConfig',
+        summary:
+          'Checks the text of a configuration file, and changes nothing. Needs the token: the check reads environment variables and files that the text names.',
+        response: { 200: ConfigCheck },
+      },
+      config: { errors: [413], textBody: 'application/yaml' },
+      handler: ({ body }): ConfigCheck => {
+        const errors = checkConfig(body ?? '').map(({ line, path, reason }) => ({
+          message: path === '' ? reason : `${path}: ${reason}`,
+          line,
+        }));
+        return { isValid: errors.length === 0, errors };
+      },
+    });
+  });
+}

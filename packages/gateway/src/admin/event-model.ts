@@ -1,0 +1,57 @@
+/** The schema of the events that the admin API tells. */
+import { type Static, type TProperties, Type } from 'typebox';
+import type { RecordedEvent } from '../events.ts';
+
+const Health = Type.Union([Type.Literal('unknown'), Type.Literal('healthy'), Type.Literal('unhealthy')]);
+const Breaker = Type.Union([Type.Literal('closed'), Type.Literal('open'), Type.Literal('halfOpen')]);
+
+function Event<const Name extends string, Properties extends TProperties>(type: Name, properties: Properties) {
+  return Type.Object(
+    {
+      id: Type.Integer({ minimum: 1 }),
+      at: Type.String({ format: 'date-time' }),
+      type: Type.Literal(type),
+      ...properties,
+      gateway: Type.Optional(
+        Type.String({ description: 'The regional gateway that told it, as `region/name`; left out for its own.' }),
+      ),
+    },
+    { additionalProperties: false },
+  );
+}
+
+const ofTarget = { region: Type.String(), target: Type.String() };
+
+export const EventSchema = Type.Union(
+  [
+    Event('health', { ...ofTarget, from: Health, to: Health, reason: Type.String() }),
+    Event('breaker', { ...ofTarget, from: Breaker, to: Breaker, reason: Type.String() }),
+    Event('panic', { isPanic: Type.Boolean(), reason: Type.String() }),
+    Event('drain', { region: Type.String(), isDrained: Type.Boolean() }),
+    Event('weight', { region: Type.String(), from: Type.Integer(), to: Type.Integer() }),
+    Event('adoption', {
+      consumerCount: Type.Integer({ minimum: 1 }),
+      from: Type.String({ description: 'The bridge that had them, as `region/bridge`.' }),
+      to: Type.String(),
+      consumers: Type.Array(Type.String(), { description: 'The first of them, as `group/instance`.' }),
+    }),
+    Event('failover', { ...ofTarget, requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
+    Event('reload', { file: Type.String(), changes: Type.Array(Type.String()) }),
+    Event('reloadRefused', { file: Type.String(), reason: Type.String() }),
+    Event('telemetry', {
+      part: Type.Union([Type.Literal('accessLog'), Type.Literal('tracing')]),
+      reason: Type.Union([Type.String(), Type.Null()]),
+    }),
+    Event('started', { url: Type.String(), adminUrl: Type.String() }),
+    Event('stopping', { reason: Type.String() }),
+  ],
+  { $id: 'Event' },
+);
+
+/** Does not compile when the schema and the type of events differ. */
+export type SameEvents = [Static<typeof EventSchema>] extends [RecordedEvent]
+  ? [RecordedEvent] extends [Static<typeof EventSchema>]
+    ? true
+    : never
+  : never;
+export const areSameEvents: SameEvents = true;

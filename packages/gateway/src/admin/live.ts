@@ -1,0 +1,84 @@
+/** The live stream of the page: the whole system at once, each second and after each flip; events; samples of rates. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { EventLog, RecordedEvent } from '../events.ts';
+import { EventStream, lastEventId } from './event-stream.ts';
+import type { RateHistory } from './history.ts';
+import type { System } from './model.ts';
+
+const INTERVAL_MS = 1_000;
+/** Flips come in bursts: what changed within this long is one message. */
+const COALESCE_MS = 40;
+/** Events after which the system looks no different. */
+const QUIET: ReadonlySet<RecordedEvent['type']> = new Set(['failover', 'adoption']);
+
+export interface LiveSources {
+  events: EventLog;
+  history: RateHistory;
+  system: () => System;
+  /** Called with the first listener; what it returns, after the last one. */
+  onWatched: () => () => void;
+}
+
+export class LiveFeed {
+  readonly #sources: LiveSources;
+  readonly #streams = new Set<EventStream>();
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  #stops: (() => void)[] = [];
+
+  constructor(sources: LiveSources) {
+    this.#sources = sources;
+  }
+
+  open(request: FastifyRequest, reply: FastifyReply): void {
+    const { events, system } = this.#sources;
+    const stream = new EventStream(reply, () => {
+      this.#streams.delete(stream);
+      if (this.#streams.size === 0) this.#stop();
+    });
+    stream.send('system', JSON.stringify(system()));
+    for (const event of events.recent(lastEventId(request))) stream.send('event', JSON.stringify(event), event.id);
+    this.#streams.add(stream);
+    if (this.#streams.size === 1) this.#start();
+  }
+
+  close(): void {
+    for (const stream of this.#streams) stream.end();
+    this.#stop();
+  }
+
+  #start(): void {
+    const { events, history, onWatched } = this.#sources;
+    this.#timer = setInterval(() => this.#sendSystem(), INTERVAL_MS);
+    this.#stops = [
+      onWatched(),
+      events.follow((event) => this.#onEvent(event)),
+      history.subscribe((sample) => this.#send('sample', JSON.stringify(sample))),
+    ];
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  #onEvent(event: RecordedEvent): void {
+    this.#send('event', JSON.stringify(event), event.id);
+    if (QUIET.has(event.type)) return;
+    this.#soon ??= setTimeout(() => this.#sendSystem(), COALESCE_MS);
+  }
+
+  #sendSystem(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    const json = JSON.stringify(this.#sources.system());
+    // The next one says more: a slow listener skips this one.
+    for (const stream of this.#streams) if (!stream.isBusy) stream.send('system', json);
+  }
+
+  #send(event: string, json: string, id?: number): void {
+    for (const stream of this.#streams) stream.send(event, json, id);
+  }
+}

@@ -1,0 +1,112 @@
+/** What operators change about regions: drain, undrain, weight; and the way to a region's own gateway. */
+import httpProxy from '@fastify/http-proxy';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { GatewayError } from '../errors.ts';
+import type { Registry } from '../regions/registry.ts';
+import { authorization } from './admin-client.ts';
+import { answerError } from './answer-error.ts';
+import { Region, type System, WeightChange } from './model.ts';
+
+export interface RegionRoutesOptions {
+  registry: Registry;
+  topology: () => System;
+  /** This gateway's own, for the regions' gateways. */
+  token: () => string | undefined;
+}
+
+interface OfRegion {
+  Params: { region: string };
+}
+
+const ofRegion = Type.Object({ region: Type.String({ description: 'Name of a region.' }) });
+/** Of answers to changes: until when they hold. */
+const HOLDS_HEADER = 'causeway-holds';
+const HOLDS = 'until the next reload of the configuration file, whose values win then';
+
+export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptions): void {
+  const { registry, topology } = options;
+  const answer = (reply: FastifyReply, region: string): Region | undefined => {
+    void reply.header(HOLDS_HEADER, HOLDS);
+    return topology().regions.find(({ name }) => name === region);
+  };
+  const setDrained = (region: string, isDrained: boolean): void => {
+    assertKnown(registry, region);
+    if (isDrained) registry.drain(region);
+    else registry.undrain(region);
+  };
+  for (const word of ['drain', 'undrain'] as const) {
+    const isDrained = word === 'drain';
+    const summary = isDrained
+      ? 'Gives a region no new work, and lets its consumers move at their next poll; until the next reload.'
+      : 'Takes a drain back.';
+    app.post<OfRegion>(
+      `/api/regions/:region/${word}`,
+      {
+        schema: { operationId: word, summary, params: ofRegion, response: { 200: Region } },
+        config: { errors: [404, 409] },
+      },
+      ({ params: { region } }, reply) => {
+        setDrained(region, isDrained);
+        return answer(reply, region);
+      },
+    );
+  }
+  app.put<OfRegion & { Body: WeightChange }>(
+    '/api/regions/:region/weight',
+    {
+      schema: {
+        operationId: 'setWeight',
+        summary: 'Gives a region another weight, until the next reload.',
+        params: ofRegion,
+        body: WeightChange,
+        response: { 200: Region },
+      },
+      config: { errors: [400, 404, 409] },
+    },
+    ({ params: { region }, body: { weight } }, reply) => {
+      assertKnown(registry, region);
+      registry.setWeight(region, weight);
+      return answer(reply, region);
+    },
+  );
+}
+
+/** `/api/regions/{region}/…`: the admin API of that region's own gateway, with this gateway's own token. */
+export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutesOptions): void {
+  const urlOf = (params: unknown): string => adminUrlOf(registry, (params as { region: string }).region);
+  void app.register(httpProxy, {
+    upstream: '',
+    prefix: '/api/regions/:region',
+    rewritePrefix: '/api',
+    replyOptions: {
+      getUpstream: (request) => urlOf(request.params),
+      rewriteRequestHeaders: (_, { authorization: __, ...headers }) => ({ ...headers, ...authorization(token()) }),
+      onError: (reply, { error }) => {
+        const reason = error.message || String(error);
+        answerError(
+          reply as FastifyReply,
+          new GatewayError('regionFailed', `The region's gateway did not answer: ${reason}.`),
+        );
+      },
+    },
+    preHandler: (request, _, done) => {
+      // Throws for a region that is not there, before anything is sent.
+      urlOf(request.params);
+      done();
+    },
+  });
+}
+
+function assertKnown({ config }: Registry, region: string): void {
+  if (config.regions.some(({ name }) => name === region)) return;
+  const known = config.regions.map(({ name }) => name).join(', ');
+  throw new GatewayError('unknownRegion', `There is no region ${region} (there: ${known}).`);
+}
+
+function adminUrlOf(registry: Registry, region: string): string {
+  assertKnown(registry, region);
+  const url = registry.adminUrlOf(region);
+  if (url !== undefined) return url;
+  throw new GatewayError('noAdminAddress', `Region ${region} has no adminUrl in this gateway's configuration.`);
+}

@@ -1,0 +1,77 @@
+/** The state of the whole in one word and in one sentence, for somebody who was called at night. Pure. */
+import type { Region, State, System } from './model.ts';
+
+/** What the sentence is made of. */
+export type Facts = Omit<System, 'summary' | 'state'>;
+
+/** `canServe`: some region can take requests. `down`: none can; `degraded`: something is not as it should be. */
+export function judgeSystem(facts: Facts, canServe: boolean): State {
+  const { regions, isPanic, kafka, config } = facts;
+  if (!canServe) return 'down';
+  const isWell =
+    regions.every(({ state }) => state === 'up') &&
+    !isPanic &&
+    (kafka.state === 'up' || kafka.state === 'unknown') &&
+    config.lastError === null;
+  return isWell ? 'up' : 'degraded';
+}
+
+export function summarize(facts: Facts, state: State): string {
+  const { regions, kafka, config, isPanic } = facts;
+  const clauses: string[] = [];
+  if (kafka.state === 'down' || kafka.state === 'degraded') {
+    const word = kafka.state === 'down' ? 'Kafka does not answer' : 'Kafka does not answer every bridge';
+    clauses.push(`${word}${kafka.since === null ? '' : ` since ${clockOf(kafka.since)}`}: ${kafka.reason}`);
+  }
+  for (const region of regions) {
+    if (region.state !== 'up') clauses.push(describeIll(region, facts));
+  }
+  for (const { name, isDrained } of regions) if (isDrained) clauses.push(`${name} is drained by an operator`);
+  for (const region of regions) {
+    if (!region.weightIsOverridden || region.isDrained) continue;
+    clauses.push(
+      `the weight of ${region.name} is ${region.weight} by an operator, and ${region.configuredWeight} in the YAML`,
+    );
+  }
+  if (isPanic) clauses.push('too few targets are left, so all of them get traffic');
+  if (config.lastError !== null) {
+    clauses.push(
+      `a change of ${config.file} was refused at ${clockOf(config.lastError.at)}: ${config.lastError.reason}`,
+    );
+  }
+  if (state === 'down' && clauses.length === 0) clauses.push('no region has weight: nothing can be served');
+  const isWell = state === 'up';
+  const opening = isWell ? [`All is well: ${listOf(regions.map(({ name }) => name))} up`] : [];
+  return sentence([...opening, ...clauses, describeConsumers(facts)]);
+}
+
+/** `east is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west`. */
+function describeIll({ name, state, since, reason }: Region, { regions, redirects }: Facts): string {
+  const text = `${name} is ${state} since ${clockOf(since)} (${reason})`;
+  const takers = redirects.filter(({ from }) => from === name).map(({ to }) => to);
+  if (takers.length > 0) return `${text}, its traffic goes to ${listOf(takers)}`;
+  const isAnyUp = regions.some((other) => other.name !== name && other.state !== 'down' && other.weight > 0);
+  return state === 'down' && !isAnyUp ? `${text}, and no other region can take its traffic` : text;
+}
+
+function describeConsumers({ regions, consumers }: Facts): string {
+  if (consumers.count === 0) return 'no consumers are known';
+  const places = regions.filter(({ consumerCount }) => consumerCount > 0);
+  const text = places.map(({ name, consumerCount }) => `${consumerCount} on ${name}`);
+  return `consumers: ${text.length === 0 ? consumers.count : text.join(', ')}`;
+}
+
+/** `12:03:11 UTC`. */
+function clockOf(time: string): string {
+  return `${time.slice(11, 19)} UTC`;
+}
+
+function listOf(names: readonly string[]): string {
+  if (names.length < 2) return names.join('');
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+function sentence(clauses: readonly string[]): string {
+  const text = clauses.join('; ');
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

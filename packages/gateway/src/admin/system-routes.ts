@@ -1,0 +1,107 @@
+/** What the admin API tells of the system: its topology, once or live, its events and its history. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import type { EventLog } from '../events.ts';
+import { EventStream, lastEventId } from './event-stream.ts';
+import type { RateHistory } from './history.ts';
+import { LiveFeed } from './live.ts';
+import { EventList, History, System } from './model.ts';
+import type { RegionalGateways } from './regional-gateways.ts';
+
+export interface SystemRoutesOptions {
+  events: EventLog;
+  history: RateHistory;
+  regional: RegionalGateways;
+  topology: () => System;
+}
+
+const TopologyQuery = Type.Object(
+  {
+    behind: Type.Optional(
+      Type.Boolean({ default: true, description: 'Whether to ask regional gateways for what is behind them.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const EventQuery = Type.Object(
+  {
+    after: Type.Optional(Type.Integer({ minimum: 0, description: 'Only later events than this id; JSON only.' })),
+    limit: Type.Optional(Type.Integer({ minimum: 0, description: 'Only the last so many; JSON only.' })),
+  },
+  { additionalProperties: false },
+);
+
+const STREAM = { 'text/event-stream': { schema: Type.String() } };
+
+/** Returns what ends the streams. */
+export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): () => void {
+  const { events, history, regional, topology } = options;
+  const streams = new Set<EventStream>();
+  const live = new LiveFeed({ events, history, system: topology, onWatched: () => regional.watch() });
+
+  app.get<{ Querystring: { behind: boolean } }>(
+    '/api/topology',
+    {
+      schema: {
+        operationId: 'topology',
+        summary: 'The whole system as this gateway sees it.',
+        querystring: TopologyQuery,
+        response: { 200: System },
+      },
+    },
+    async ({ query: { behind } }) => {
+      if (behind) await regional.refresh();
+      return topology();
+    },
+  );
+  app.get('/api/live', {
+    schema: {
+      operationId: 'live',
+      summary:
+        'Server-sent events: `system` (the topology) at once, each second and after each flip; `event`, continued after Last-Event-ID; `sample`, the rates of one step of the history.',
+      response: { 200: { description: 'A stream.', content: STREAM } },
+    },
+    handler: (request, reply) => live.open(request, reply),
+  });
+  app.get('/api/history', {
+    schema: {
+      operationId: 'history',
+      summary: 'Rates of the last 15 minutes, by region.',
+      response: { 200: History },
+    },
+    handler: () => history.columns,
+  });
+  app.get<{ Querystring: { after?: number; limit?: number } }>('/api/events', {
+    schema: {
+      operationId: 'events',
+      summary:
+        'What changed: server-sent events, continued after Last-Event-ID; or JSON, if `Accept` asks for application/json.',
+      querystring: EventQuery,
+      response: {
+        200: { description: 'Events.', content: { 'application/json': { schema: EventList }, ...STREAM } },
+      },
+    },
+    handler: (request, reply) => {
+      if (request.headers.accept?.includes('application/json') === true) {
+        const { after = 0, limit = Number.POSITIVE_INFINITY } = request.query;
+        const recent = events.recent(after);
+        return reply.send({ events: recent.slice(Math.max(0, recent.length - limit)) });
+      }
+      const unfollow = events.follow((event) => stream.send(event.type, JSON.stringify(event), event.id));
+      const stream = new EventStream(reply, () => {
+        unfollow();
+        streams.delete(stream);
+      });
+      streams.add(stream);
+      for (const event of events.recent(lastEventId(request))) {
+        stream.send(event.type, JSON.stringify(event), event.id);
+      }
+      return reply;
+    },
+  });
+  return () => {
+    live.close();
+    for (const stream of streams) stream.end();
+  };
+}

@@ -1,0 +1,72 @@
+/** The admin API of a gateway, as a test asks it. */
+import type { RecordedEvent, Sample, System } from '@causeway/gateway/admin/model.ts';
+import { request } from 'undici';
+import { TEST_TOKEN } from './gateway.ts';
+
+export interface AdminAnswer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+  /** Parsed; `undefined` when it is no JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
+  body: any;
+}
+
+export interface AskOptions {
+  method?: 'GET' | 'POST' | 'PUT';
+  body?: string;
+  /** Default: that of test gateways; `undefined` shows none. */
+  token?: string | undefined;
+  headers?: Record<string, string>;
+}
+
+export async function ask(url: string, options: AskOptions = {}): Promise<AdminAnswer> {
+  const { method = 'GET', body, headers = {} } = options;
+  const token = 'token' in options ? options.token : TEST_TOKEN;
+  const answer = await request(url, {
+    method,
+    headers: { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await answer.body.text();
+  const isJson = String(answer.headers['content-type']).includes('json');
+  return {
+    ...{ status: answer.statusCode, headers: answer.headers, text },
+    body: isJson ? (JSON.parse(text) as unknown) : undefined,
+  };
+}
+
+export async function systemOf(adminUrl: string): Promise<System> {
+  return (await ask(`${adminUrl}/api/topology`)).body as System;
+}
+
+/** What a live stream has told so far. */
+export interface LiveView {
+  systems: System[];
+  events: RecordedEvent[];
+  samples: Sample[];
+  close(): void;
+}
+
+export async function watchLive(adminUrl: string, headers: Record<string, string> = {}): Promise<LiveView> {
+  const { body, statusCode } = await request(`${adminUrl}/api/live`, {
+    headers: { authorization: `Bearer ${TEST_TOKEN}`, ...headers },
+    bodyTimeout: 0,
+  });
+  if (statusCode !== 200) throw new Error(`the live stream was answered ${statusCode}`);
+  const view: LiveView = { systems: [], events: [], samples: [], close: () => body.destroy() };
+  let pending = '';
+  body.on('data', (chunk: Buffer) => {
+    const blocks = `${pending}${chunk}`.split('\n\n');
+    pending = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const [, name] = /^event: (.*)$/m.exec(block) ?? [];
+      const [, data = 'null'] = /^data: (.*)$/m.exec(block) ?? [];
+      if (name === 'system') view.systems.push(JSON.parse(data) as System);
+      if (name === 'event') view.events.push(JSON.parse(data) as RecordedEvent);
+      if (name === 'sample') view.samples.push(JSON.parse(data) as Sample);
+    }
+  });
+  body.on('error', () => {});
+  return view;
+}
