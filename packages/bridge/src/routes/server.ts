@@ -75,8 +75,7 @@ interface Visit {
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { limits, load, metrics, log } = options;
   const operations = new Set<Operation>();
-  /** The last request of each connection that waits for an answer. */
-  const pending = new Map<Duplex, ServerResponse>();
+  const pending = new PendingAnswers();
   let openCount = 0;
   let isClosing = false;
   const listener = new Listener({
@@ -94,13 +93,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     const visit = { operation, startedAtMs: performance.now(), heldBytes: 0 };
     openCount += 1;
     load.requestCount += 1;
-    pending.set(socket, raw);
+    const connection = pending.add(socket, raw);
     if (isClosing) raw.setHeader('connection', 'close');
     raw.once('close', () => {
       openCount -= 1;
       load.requestCount -= 1;
       load.bytes -= visit.heldBytes;
-      if (pending.get(socket) === raw) pending.delete(socket);
+      if (connection.last === raw) connection.last = undefined;
       const durationMs = performance.now() - visit.startedAtMs;
       metrics.countRequest(operation, outcomeOf(raw.statusCode, raw.writableFinished), durationMs);
     });
@@ -179,6 +178,30 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await server.close().catch((error: unknown) => log.warn({ err: error }, 'the server did not close cleanly'));
     },
   };
+}
+
+/**
+ * The last request of each connection that waits for an answer. Entries stay for as long as connections do: each table
+ * that a map outgrows by additions and removals refers to the next, and so keeps what it held until the whole heap is
+ * collected.
+ */
+class PendingAnswers {
+  readonly #connections = new WeakMap<Duplex, { last: ServerResponse | undefined }>();
+
+  get(connection: Duplex): ServerResponse | undefined {
+    return this.#connections.get(connection)?.last;
+  }
+
+  add(connection: Duplex, response: ServerResponse): { last: ServerResponse | undefined } {
+    const known = this.#connections.get(connection);
+    if (known !== undefined) {
+      known.last = response;
+      return known;
+    }
+    const added = { last: response };
+    this.#connections.set(connection, added);
+    return added;
+  }
 }
 
 function createServer(listener: Listener): FastifyInstance {
