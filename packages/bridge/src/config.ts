@@ -95,7 +95,7 @@ const ConsumersConfig = Section(
     }),
     fetchMaxWaitMs: milliseconds({
       description: 'How long a broker may hold one fetch while there is nothing to read, in milliseconds.',
-      default: 5000,
+      default: 30_000,
     }),
     isChecksumCompared: Type.Boolean({
       description: 'Whether the checksum of each record batch is compared (check.crcs): damage on a disk is told.',

@@ -1,4 +1,4 @@
-/** One of three brokers dies: leaders and group coordinators move, and what has too few replicas is told. */
+/** One of three brokers freezes or dies: leaders and group coordinators move, and what has too few replicas is told. */
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,10 +9,15 @@ import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts
 import { until } from '../../../test/harness/until.ts';
 
 const { ConfigResourceTypes } = kafkajs;
+const BROKERS = [1, 2, 3];
 const VICTIM = 2;
+/** It loses what it leads, and does not get it back: not the victim, which is to lead something. */
+const FROZEN = 3;
 /** Longer than an election takes on a busy machine: no client may see one. */
 const DELIVERY_TIMEOUT_MS = 30_000;
 const SHORT_DELIVERY_TIMEOUT_MS = 3000;
+/** The default of `consumers.fetchMaxWaitMs`. */
+const FETCH_WAIT_MS = 30_000;
 const WITHIN = { timeoutMs: 60_000 };
 
 let own: OwnKafka;
@@ -49,15 +54,15 @@ async function partitions(topic: string): Promise<PartitionBody[]> {
   return body;
 }
 
-/** A topic with a replica on each broker, led by the victim. */
-async function ledByVictim(minInSync: number): Promise<string> {
+/** A topic with a replica on each broker, led by this one. */
+async function ledBy(leader: number, minInSync: number): Promise<string> {
   const topic = unique('led');
   await kafka.admin.createTopics({
     waitForLeaders: false,
     topics: [
       {
         topic,
-        replicaAssignment: [{ partition: 0, replicas: [VICTIM, 1, 3] }],
+        replicaAssignment: [{ partition: 0, replicas: [leader, ...BROKERS.filter((id) => id !== leader)] }],
         configEntries: [{ name: 'min.insync.replicas', value: `${minInSync}` }],
       },
     ],
@@ -97,9 +102,30 @@ function javaHash(text: string): number {
   return hash;
 }
 
+test('the broker that leads freezes: a poll that waits for it goes on with the next leader', async () => {
+  const topic = await ledBy(FROZEN, 2);
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  expect((await consumer.poll('timeout=1000')).body).toEqual([]);
+  const polling = consumer.poll(`timeout=${FETCH_WAIT_MS}`);
+  const frozen = own.cluster.brokers.find(({ id }) => id === FROZEN);
+  try {
+    frozen?.process.signal('SIGSTOP');
+    const frozenAtMs = performance.now();
+    expect((await bridge.produce(topic, { records: [{ value: 'next' }] })).body.offsets).toMatchObject([{ offset: 0 }]);
+    expect((await polling).body).toMatchObject([{ value: 'next' }]);
+    // The frozen one has the fetch all the while, and would have it for as long as it may wait.
+    expect(performance.now() - frozenAtMs).toBeLessThan(FETCH_WAIT_MS - 2000);
+  } finally {
+    frozen?.process.signal('SIGCONT');
+  }
+  const isBack = async (): Promise<boolean> =>
+    (await partitions(topic))[0]?.replicas.every(({ in_sync }) => in_sync) === true;
+  await until('the broker is back', isBack, WITHIN);
+}, 180_000);
+
 test('the broker that leads and coordinates dies: clients see nothing of it but a pause', async () => {
-  const topic = await ledByVictim(2);
-  const strict = await ledByVictim(3);
+  const topic = await ledBy(VICTIM, 2);
+  const strict = await ledBy(VICTIM, 3);
   const group = await coordinatedByVictim();
   const consumer = await bridge.consumer(group, 'c', [topic]);
   const producing = new Producing(bridge, topic);

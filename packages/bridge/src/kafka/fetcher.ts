@@ -5,7 +5,7 @@ import type { TopicPartition } from '../records.ts';
 import type { Cluster } from './cluster.ts';
 import { errorIdOf, refusal } from './failure.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
-import { backoffMs, type Limits, remainingMs } from './limits.ts';
+import { backoffMs, type Limits, remainingMs, within } from './limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
 import { accept, nextOffset, type Partition, Partitions } from './partitions.ts';
 import { ReadReplicas } from './read-replicas.ts';
@@ -39,6 +39,8 @@ interface FetchSize {
   maxBytes: number;
 }
 
+/** How often a consumer that waits asks who leads its partitions now. */
+const SOURCE_CHECK_MS = 5000;
 /** A consumer that is read fetches ahead when less than this part of a fetch is left. */
 const FETCH_AHEAD_RATIO = 0.5;
 /** Fetches without a fetch session (KIP-227): concurrent requests would get in each other's way. */
@@ -59,6 +61,7 @@ export class Fetcher {
   #epoch = 0;
   #failure: BridgeError | undefined;
   #failedAttempts = 0;
+  #checkedAtMs = performance.now();
   #wake: (() => void) | undefined;
 
   constructor(cluster: Cluster, outOfRangePolicy: OutOfRangePolicy, options: FetcherOptions) {
@@ -103,7 +106,9 @@ export class Fetcher {
       const waitMs = Math.min(maxWaitMs, Math.ceil(remainingMs(limits)));
       const requests = this.#startRequests(this.partitions.all, { waitMs, maxBytes });
       if (remainingMs(limits) === 0) return;
-      if (await this.#waitForAny(requests, limits)) return;
+      void this.#checkSources();
+      const untilCheckMs = Math.min(SOURCE_CHECK_MS, remainingMs(limits));
+      if (await this.#waitForAny(requests, within(untilCheckMs, limits.signal))) return;
     }
   }
 
@@ -139,6 +144,27 @@ export class Fetcher {
     }
   }
 
+  /** A broker that froze does not say that it leads no more: the others are asked, now and then. Never rejects. */
+  async #checkSources(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#checkedAtMs < SOURCE_CHECK_MS) return;
+    this.#checkedAtMs = nowMs;
+    const asked = [...this.#inFlight];
+    const topics = [...new Set(this.partitions.all.map(({ topic }) => topic))];
+    try {
+      await this.#cluster.topics(topics, within(this.#options.requestTimeoutMs), SOURCE_CHECK_MS);
+    } catch {
+      return;
+    }
+    const sources = new Set(this.partitions.all.map((found) => this.#sourceOf(found)));
+    const isMoved = asked.some(([nodeId, request]) => !sources.has(nodeId) && this.#inFlight.get(nodeId) === request);
+    if (isMoved || this.partitions.all.some(this.#isMadeAnew)) this.#abandonRequests();
+  }
+
+  #sourceOf(found: Partition): number {
+    return this.#replicas.sourceOf(found, this.#cluster.knownTopic(found.topic)?.partitions[found.partition]);
+  }
+
   /**
    * Fetches what comes next while the client works on what it has: only in a poll that has records, only where the log
    * is known to go on, and no more than there is room for.
@@ -156,9 +182,7 @@ export class Fetcher {
   #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
     const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isMadeAnew(found));
     for (const found of fetchable) found.topicId ??= this.#cluster.knownTopic(found.topic)?.id;
-    const bySource = Map.groupBy(fetchable, (found) =>
-      this.#replicas.sourceOf(found, this.#cluster.knownTopic(found.topic)?.partitions[found.partition]),
-    );
+    const bySource = Map.groupBy(fetchable, (found) => this.#sourceOf(found));
     for (const [source, read] of bySource) {
       if (this.#inFlight.has(source)) continue;
       const request = this.#request(source, read, size).finally(() => {

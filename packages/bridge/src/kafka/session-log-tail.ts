@@ -27,8 +27,11 @@ interface TailedPartition {
   reachedEndAt: Instant;
 }
 
-/** How long a broker may hold a fetch while there is nothing new: every partition is asked about this often. */
-const WAIT_MS = 50;
+/**
+ * How long a broker may hold a fetch while there is nothing new; what is new comes at once. Not longer, so that a broker
+ * that froze is noticed.
+ */
+const WAIT_MS = 500;
 /** On top of the wait, until a broker counts as gone. */
 const ANSWER_TIMEOUT_MS = 2000;
 const MAX_BYTES = 8_388_608;
@@ -131,12 +134,14 @@ export class SessionLogTail {
     const broker = this.#cluster.broker(leader);
     if (broker === undefined) throw new BridgeError('kafkaUnavailable', { message: `Broker ${leader} is not known` });
     const connection = await bounded(pool.get(broker), within(ANSWER_TIMEOUT_MS, signal));
-    while (!signal.aborted) {
+    // Whoever waits for the log to be read waits for the first answer, also where there is nothing.
+    for (let waitMs = 0; !signal.aborted; waitMs = WAIT_MS) {
       for (const partition of partitions) {
         if (elapsedMs(partition.reachedEndAt, readClocks()) > LONGEST_ABSENCE_MS) this.#restart(partition);
       }
       const askedAt = readClocks();
-      const answer = await bounded(this.#fetch(connection, partitions), within(WAIT_MS + ANSWER_TIMEOUT_MS, signal));
+      const fetching = this.#fetch(connection, partitions, waitMs);
+      const answer = await bounded(fetching, within(waitMs + ANSWER_TIMEOUT_MS, signal));
       if (answer.errorCode !== 0) throw refusal(this.#topic, answer.errorCode);
       for (const fetched of answer.partitions) {
         const partition = partitions.find(({ number }) => number === fetched.partition);
@@ -146,7 +151,7 @@ export class SessionLogTail {
     }
   }
 
-  #fetch(connection: Connection, partitions: readonly TailedPartition[]) {
+  #fetch(connection: Connection, partitions: readonly TailedPartition[], waitMs: number) {
     const topics = [
       {
         topicId: this.#topicId ?? '',
@@ -157,7 +162,7 @@ export class SessionLogTail {
       },
     ];
     const { id, epoch } = NO_SESSION;
-    return fetchFrom(connection, [WAIT_MS, 1, MAX_BYTES, READ_UNCOMMITTED, id, epoch, topics, [], '']);
+    return fetchFrom(connection, [waitMs, 1, MAX_BYTES, READ_UNCOMMITTED, id, epoch, topics, [], '']);
   }
 
   #accept(partition: TailedPartition, fetched: FetchedPartition, askedAt: Instant): void {
