@@ -1,0 +1,53 @@
+/** config/grafana: the dashboard names metrics and labels that gateway and bridge declare, and lays its panels out. */
+import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
+import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
+import { expect, test } from 'vitest';
+import { dashboardQueries, readDashboard, variableQueries } from './harness/dashboard.ts';
+import { knownMetrics } from './harness/exposition.ts';
+import { unknownIn } from './harness/promql.ts';
+
+const dashboard = readDashboard();
+const queries = dashboardQueries(dashboard);
+
+/** Those of prom-client that it shows. */
+const OF_THE_PROCESS = [
+  'nodejs_eventloop_lag_p99_seconds',
+  'nodejs_gc_duration_seconds_sum',
+  'process_cpu_seconds_total',
+  'process_resident_memory_bytes',
+];
+
+const known = knownMetrics([...GATEWAY_METRICS, ...BRIDGE_METRICS]);
+for (const name of OF_THE_PROCESS) known.set(name, new Set(name.includes('_gc_') ? ['kind'] : []));
+
+test.each(queries)('panel "$panel": $query', ({ query }) => {
+  expect(unknownIn(query, known)).toEqual([]);
+});
+
+test('its variables list labels that there are', () => {
+  const variables = variableQueries(dashboard);
+  expect(variables.map(({ name }) => name)).toEqual(['gateway', 'bridge', 'region']);
+  for (const { query, label } of variables) expect(unknownIn(`sum by (${label}) (${query})`, known)).toEqual([]);
+});
+
+test('it shows every metric, but for those of certificates and what a healthy target repeats', () => {
+  const text = queries.map(({ query }) => query).join('\n');
+  const missing = [...GATEWAY_METRICS, ...BRIDGE_METRICS]
+    .map(({ name }) => name)
+    .filter((name) => !text.includes(name));
+  expect(missing).toEqual([
+    'causeway_target_healthy',
+    'causeway_config_last_reload_success_timestamp_seconds',
+    'causeway_bridge_certificate_expiry_timestamp_seconds',
+    'causeway_bridge_certificate_reloads_total',
+  ]);
+});
+
+test('no two panels overlap, and none has the number of another', () => {
+  const cells = dashboard.panels.flatMap(({ title, gridPos: { x, y, w, h } }) => {
+    expect(x + w, title).toBeLessThanOrEqual(24);
+    return Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)},${y + Math.floor(cell / w)}`);
+  });
+  expect(new Set(cells).size).toBe(cells.length);
+  expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
+});

@@ -1,0 +1,161 @@
+/** A real Prometheus scrapes the running system: clean expositions, alerts that fire and resolve, a dashboard with data. */
+import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
+import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
+import { Traffic } from '@causeway/lab/traffic/traffic.ts';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { dashboardQueries, readDashboard, variableQueries } from '../harness/dashboard.ts';
+import { parseExposition } from '../harness/exposition.ts';
+import { startPrometheus, type TestPrometheus } from '../harness/prometheus.ts';
+import { type KnownMetrics, unknownIn } from '../harness/promql.ts';
+import { hasPrometheus, PROMETHEUS_NOTE, promtool } from '../harness/promtool.ts';
+import { startTestStack, type TestStack } from '../harness/stack.ts';
+import { until } from '../harness/until.ts';
+
+/** Detection, a scrape, an evaluation and the alert's own delay, each about a second; the machine may be busy. */
+const ALERT_TIMEOUT_MS = 30_000;
+
+/** A certificate is what a plain listener does not have. */
+const NOT_IN_THE_DEMO = /^causeway_bridge_certificate_/;
+
+describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_NOTE}`, () => {
+  let system: TestStack;
+  let traffic: Traffic;
+  let prometheus: TestPrometheus;
+  let gateways: string[];
+  let bridges: string[];
+
+  beforeAll(async () => {
+    const bootstrap = inject('kafkaBootstrap');
+    system = await startTestStack(bootstrap);
+    const { tier1, regions } = system.stack;
+    gateways = [tier1.admin, regions.east.gateway.admin, regions.west.gateway.admin];
+    bridges = [regions.east.bridge.url, regions.west.bridge.url];
+    prometheus = await startPrometheus({
+      'causeway-gateway': gateways.map((url) => new URL(url).host),
+      'causeway-bridge': bridges.map((url) => new URL(url).host),
+    });
+    await system.untilWell();
+    traffic = new Traffic({ url: system.url, bootstrap, topic: 'orders' });
+    await traffic.start();
+  });
+  afterAll(async () => {
+    await traffic?.finish();
+    await prometheus?.close();
+    await system?.close();
+  });
+
+  const exposed = async (url: string): Promise<string> => (await request(`${url}/metrics`)).body.text();
+
+  /** Names of alerts that fire, with the region or instance that they are about. */
+  async function firing(): Promise<string[]> {
+    const alerts = await prometheus.firing();
+    return alerts.map(({ alertname, region, instance }) => `${alertname} ${region ?? instance}`).sort();
+  }
+
+  async function untilFiring(what: string, isSo: (names: string[]) => boolean): Promise<void> {
+    let names: string[] = [];
+    const check = async (): Promise<boolean> => {
+      names = await firing();
+      return isSo(names);
+    };
+    await until(what, check, { timeoutMs: ALERT_TIMEOUT_MS }).catch((cause: unknown) => {
+      throw new Error(`${what}: these fire: ${names.join(', ') || 'none'}`, { cause });
+    });
+  }
+
+  test('promtool has nothing to say against what gateways and bridges expose', async () => {
+    for (const url of [...gateways, ...bridges]) {
+      expect(promtool(['check', 'metrics'], await exposed(url))).toEqual({ isGood: true, output: '' });
+    }
+  });
+
+  test('gateways and bridges expose what docs/metrics.md has, and nothing else', async () => {
+    const names = async (url: string): Promise<string[]> =>
+      [...parseExposition(await exposed(url)).keys()].filter((name) => name.startsWith('causeway_')).sort();
+    const declared = (metrics: readonly { name: string }[]): string[] =>
+      metrics
+        .map(({ name }) => name)
+        .filter((name) => !NOT_IN_THE_DEMO.test(name))
+        .sort();
+    for (const url of gateways) expect(await names(url)).toEqual(declared(GATEWAY_METRICS));
+    for (const url of bridges) expect(await names(url)).toEqual(declared(BRIDGE_METRICS));
+  });
+
+  test('no name of a client is a label', async () => {
+    for (const url of [...gateways, ...bridges]) {
+      const text = await exposed(url);
+      for (const name of [traffic.group, traffic.topic, 'consumer-1']) expect(text).not.toContain(name);
+    }
+  });
+
+  test('a region that is killed fires its alerts while traffic goes on, and they resolve when it is back', async () => {
+    await until('every instance is scraped', async () => (await prometheus.query('up == 1')).length === 5);
+    expect(await firing()).toEqual([]);
+    const [east] = bridges.map((url) => new URL(url).host);
+    await system.stack.killRegion('east');
+    await untilFiring('east is told to be down', (names) =>
+      ['CausewayRegionDown east', `CausewayInstanceDown ${east}`].every((name) => names.includes(name)),
+    );
+    expect((await firing()).filter((name) => name.includes('west'))).toEqual([]);
+    await system.stack.restoreRegion('east');
+    await untilFiring('nothing fires any more', (names) => names.length === 0);
+  });
+
+  test('a refused reload fires its alert until the file is mended', async () => {
+    system.edit('tier1.yaml', 'regions:', 'region:');
+    await untilFiring('the reload is told', (names) =>
+      names.includes(`CausewayReloadRefused ${new URL(system.admin).host}`),
+    );
+    system.edit('tier1.yaml', 'region:', 'regions:');
+    await untilFiring('nothing fires any more', (names) => names.length === 0);
+  });
+
+  describe('the dashboard, after all this', () => {
+    const dashboard = readDashboard();
+    const known = async (): Promise<KnownMetrics> => {
+      const labelsByName = new Map<string, Set<string>>();
+      for (const url of [...gateways, ...bridges]) {
+        for (const { samples } of parseExposition(await exposed(url)).values()) {
+          for (const { name, labels } of samples) {
+            const all = labelsByName.get(name) ?? new Set();
+            labelsByName.set(name, all);
+            for (const label of Object.keys(labels)) all.add(label);
+          }
+        }
+      }
+      return labelsByName;
+    };
+
+    test('every query names metrics and labels that the running system exposes', async () => {
+      const there = await known();
+      const unknown = dashboardQueries(dashboard).flatMap(({ query }) => unknownIn(query, there));
+      expect(unknown).toEqual([]);
+    });
+
+    test('every query has an answer from Prometheus', async () => {
+      const empty: string[] = [];
+      for (const { panel, query } of dashboardQueries(dashboard)) {
+        const samples = await prometheus.query(query);
+        if (samples.length === 0) empty.push(`${panel}: ${query}`);
+      }
+      expect(empty).toEqual([]);
+    });
+
+    test('panels of traffic show traffic, and those of the failover show it', async () => {
+      const amount = async (query: string): Promise<number> => Number((await prometheus.query(query))[0]?.value[1]);
+      expect(await amount('sum(rate(causeway_requests_total{operation="send"}[1m]))')).toBeGreaterThan(1);
+      expect(await amount('sum(rate(causeway_bridge_records_delivered_total[1m]))')).toBeGreaterThan(1);
+      expect(await amount('sum(causeway_bridge_sessions)')).toBe(2);
+      expect(
+        await amount('sum(causeway_retries_total{reason=~"targetDown|connectFailed|broken.*|misdirected"})'),
+      ).toBeGreaterThan(0);
+    });
+
+    test('its variables list what there is', async () => {
+      for (const { query, label } of variableQueries(dashboard)) {
+        expect((await prometheus.query(`count by (${label}) (${query})`)).length).toBeGreaterThan(1);
+      }
+    });
+  });
+});
