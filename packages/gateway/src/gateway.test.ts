@@ -766,7 +766,7 @@ describe('admin', () => {
             {
               url: east.url,
               isAvailable: false,
-              health: { status: 'unhealthy', reason: expect.stringContaining('ECONNREFUSED') },
+              health: { status: 'unhealthy', reason: expect.stringContaining('connection refused') },
               breaker: { state: 'closed' },
             },
           ],

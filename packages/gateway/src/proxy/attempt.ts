@@ -1,6 +1,7 @@
 /** Sends a request to one target and turns whatever happens into one outcome. */
 import type { Dispatcher } from 'undici';
 import type { Trial } from '../regions/breaker.ts';
+import { describeConnectionFailure } from '../regions/connection-failure.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
@@ -158,7 +159,7 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
       this.#options.owner.onMalformed(error.message);
       return;
     }
-    const reason = reasonOf(code, error);
+    const reason = describeConnectionFailure(error);
     if (this.status !== 0) this.#settle({ kind: 'brokenMidBody', reason });
     else if (this.#controller === undefined) this.#settle({ kind: 'connectFailed', reason });
     else this.#settle({ kind: 'brokenBeforeHeaders', reason });
@@ -207,28 +208,5 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   #release(): void {
     this.#isSettled = true;
     this.target.inFlight.remove(this);
-  }
-}
-
-/** Words for the error body: what happened, without addresses. */
-function reasonOf(code: string | undefined, error: Error): string {
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'connection refused';
-    case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
-    case 'EPIPE':
-      return 'connection closed';
-    case 'UND_ERR_CONNECT_TIMEOUT':
-    case 'ETIMEDOUT':
-      return 'no connection in time';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'host unreachable';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'host name not found';
-    default:
-      return error.message || code || 'unknown failure';
   }
 }

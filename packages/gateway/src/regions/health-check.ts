@@ -1,6 +1,7 @@
 /** Probes one target on a timer and reports what each probe found; judging is elsewhere. */
 import { BRIDGE_HEADER } from '@causeway/protocol/routing.ts';
 import { Client } from 'undici';
+import { describeConnectionFailure } from './connection-failure.ts';
 import type { ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
@@ -92,8 +93,7 @@ export class HealthCheck {
       if (!this.#isClosed) this.#client = this.#connect();
       if (abort.signal.aborted)
         return { isGood: false, reason: `probe timed out after ${timeoutMs} ms`, isSilent: true };
-      const reason = error instanceof Error ? error.message || error.name : String(error);
-      return { isGood: false, reason: `probe failed: ${reason}`, isSilent: false };
+      return { isGood: false, reason: `probe failed: ${describeConnectionFailure(error)}`, isSilent: false };
     } finally {
       clearTimeout(timer);
     }
