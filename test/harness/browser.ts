@@ -13,19 +13,14 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
-/** Errors: where the package has no Chromium for (it has one for Linux on x64). */
+/** The package has a Chromium for Linux on x64; elsewhere `CHROMIUM_PATH` names one that is installed. */
 export async function launchBrowser(): Promise<TestBrowser> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-browser-'));
-  const executablePath = await unpack(directory);
+  const installed = process.env['CHROMIUM_PATH'] ?? '';
+  const own = { LD_LIBRARY_PATH: join(directory, 'al2023', 'lib'), FONTCONFIG_PATH: join(directory, 'fonts') };
   const browser = await chromium.launch({
-    executablePath,
-    env: {
-      ...process.env,
-      HOME: directory,
-      LANG: 'en_GB.UTF-8',
-      LD_LIBRARY_PATH: join(directory, 'al2023', 'lib'),
-      FONTCONFIG_PATH: join(directory, 'fonts'),
-    },
+    executablePath: installed === '' ? await unpack(directory) : installed,
+    env: { ...process.env, HOME: directory, LANG: 'en_GB.UTF-8', ...(installed === '' ? own : {}) },
     // Without a sandbox, as containers and root need it: it only ever sees pages of ours.
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
   });

@@ -92,7 +92,14 @@ export class AppView extends Component<AppProps, AppState> {
         regions: system.regions.map(({ name }) => name),
         theme: currentTheme(),
       }),
-      h(ConsumersView, { key: 'consumers', system, token, isLive: connection.phase === 'live', nowMs }),
+      h(ConsumersView, {
+        key: 'consumers',
+        system,
+        token,
+        isLive: connection.phase === 'live',
+        nowMs,
+        lastMove: lastMoveOf(state),
+      }),
       h(TimelineView, { key: 'timeline', events: state.events }),
     ];
   }
@@ -145,4 +152,9 @@ export class AppView extends Component<AppProps, AppState> {
       ),
     );
   }
+}
+
+/** The key of the newest event after which consumers may live elsewhere. */
+function lastMoveOf({ events }: PageState): string {
+  return events.find(({ event }) => event.type === 'adoption' || event.type === 'health')?.key ?? '';
 }

@@ -9,6 +9,8 @@ const PAGE_ROWS = 50;
 const REFRESH_MS = 2_000;
 /** From the last key to the question. */
 const TYPING_MS = 150;
+/** From news of a move to the question: moves come in swarms. */
+const MOVING_MS = 200;
 /** A consumer that moved so lately is marked. */
 const LATELY_MS = 60_000;
 
@@ -17,6 +19,8 @@ interface ConsumersProps {
   token: string | null;
   isLive: boolean;
   nowMs: number;
+  /** Another one when homes may have changed: then the list is asked for at once. */
+  lastMove: string;
 }
 
 interface ConsumersState {
@@ -37,7 +41,9 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
   }
 
   override componentDidUpdate(before: ConsumersProps): void {
-    if (before.token !== this.props.token || (this.props.isLive && !before.isLive)) this.#askIn(0);
+    const { token, isLive, lastMove } = this.props;
+    if (before.token !== token || (isLive && !before.isLive)) this.#askIn(0);
+    else if (before.lastMove !== lastMove) this.#askIn(MOVING_MS);
   }
 
   override shouldComponentUpdate(props: ConsumersProps, state: ConsumersState): boolean {

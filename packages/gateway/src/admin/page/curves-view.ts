@@ -71,6 +71,8 @@ interface CurveProps {
   regions: string[];
 }
 
+/** A gateway that started a moment ago has little to show: it gets no more room than that. */
+const MIN_SPAN_SECONDS = 60;
 const PLOT_HEIGHT_PX = 132;
 
 class CurveView extends Component<CurveProps> {
@@ -153,7 +155,7 @@ function optionsOf({ regions }: CurveProps, holder: HTMLElement): uPlot.Options 
     cursor: { sync: { key: 'causeway' }, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: {
-      x: { range: (_, min, max) => [Math.min(min, max - 15 * 60), max] },
+      x: { range: (_, min, max) => [Math.min(min, max - MIN_SPAN_SECONDS), max] },
       y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] },
     },
     axes: [
@@ -161,7 +163,8 @@ function optionsOf({ regions }: CurveProps, holder: HTMLElement): uPlot.Options 
         ...axis,
         space: 70,
         size: 24,
-        values: (_, ticks) => ticks.map((tick) => formatTime(new Date(tick * 1_000)).slice(0, 5)),
+        values: (_, ticks, __, ___, stepSeconds) =>
+          ticks.map((tick) => formatTime(new Date(tick * 1_000)).slice(0, stepSeconds < 60 ? 8 : 5)),
       },
       { ...axis, size: 42, space: 30, values: (_, ticks) => ticks.map(formatTick) },
     ],

@@ -5,7 +5,7 @@ import { formatCount, formatMs, formatRate } from './format.ts';
 import { markIcon } from './icons.ts';
 import { memo } from './memo.ts';
 
-const WORDS = { up: 'All is well', degraded: 'Degraded', down: 'Down' } as const;
+const WORDS = { up: 'Up', degraded: 'Degraded', down: 'Down' } as const;
 
 export const SummaryView = memo(({ system }: { system: System }): ComponentChild => {
   const { clients, consumers, retryBudget, state } = system;
