@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { BRIDGE_NODE_OPTIONS } from '@causeway/bridge/node-options.ts';
 import { ensureTopics, type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
@@ -152,7 +153,7 @@ function startBridge(bench: Bench, consumers: Record<string, number>): Promise<S
     // JSON is YAML.
     writeFileSync(file, JSON.stringify(config));
     const profiling = process.env['CAUSEWAY_BENCH_NODE_ARGS']?.split(' ') ?? [];
-    return [...profiling, program('../../packages/bridge/src/main.ts'), '--config', file];
+    return [...BRIDGE_NODE_OPTIONS, ...profiling, program('../../packages/bridge/src/main.ts'), '--config', file];
   });
 }
 

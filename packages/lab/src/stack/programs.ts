@@ -10,6 +10,9 @@ import { Service } from './service.ts';
 const GATEWAY_PROGRAM = fileURLToPath(new URL('../../../gateway/src/main.ts', import.meta.url));
 const BRIDGE_PROGRAM = fileURLToPath(new URL('../../../bridge/src/main.ts', import.meta.url));
 
+/** As `npm run bridge` has them. */
+export const BRIDGE_NODE_OPTIONS = ['--max-semi-space-size=8'] as const;
+
 const BROKER_VARIABLE_COUNT = 3;
 
 /** What every program of a stack shares. */
@@ -80,8 +83,9 @@ function gateway(spec: GatewaySpec, context: ProgramContext): Gateway {
 export function regionBridge(region: RegionName, context: ProgramContext): Service {
   const host = context.regionHosts?.[region];
   const url = `http://${host?.address ?? LAB_HOST}:${context.ports.regions[region].bridge}`;
+  const spec = { name: `${region} bridge`, file: `${region}-bridge`, host, nodeOptions: BRIDGE_NODE_OPTIONS };
   return new Service({
-    ...program({ name: `${region} bridge`, file: `${region}-bridge`, host }, BRIDGE_PROGRAM, context),
+    ...program(spec, BRIDGE_PROGRAM, context),
     url,
     readyUrl: `${url}/ready`,
   });
@@ -95,15 +99,21 @@ interface ProgramSpec {
   log?: string;
   /** Default: loopback, without further words. */
   host?: RegionHost | undefined;
+  /** Default: none. */
+  nodeOptions?: readonly string[];
 }
 
-function program({ name, file, log = file, host }: ProgramSpec, main: string, context: ProgramContext) {
+function program(
+  { name, file, log = file, host, nodeOptions = [] }: ProgramSpec,
+  main: string,
+  context: ProgramContext,
+) {
   const [command, ...args] =
     host === undefined ? ([process.execPath] as const) : ([...host.commandPrefix, process.execPath] as const);
   return {
     name,
     command,
-    args: [...args, main, '--config', join(context.configDirectory, `${file}.yaml`)],
+    args: [...args, ...nodeOptions, main, '--config', join(context.configDirectory, `${file}.yaml`)],
     env: context.env,
     logFile: join(context.logDirectory, `${log}.log`),
     reaper: context.reaper,

@@ -1,0 +1,17 @@
+/** Whatever starts a bridge tells Node the same. */
+import { readFileSync } from 'node:fs';
+import { BRIDGE_NODE_OPTIONS } from '@causeway/bridge/node-options.ts';
+import { BRIDGE_NODE_OPTIONS as OF_LAB } from '@causeway/lab/stack/programs.ts';
+import { expect, test } from 'vitest';
+
+test('npm, the image and the lab run a bridge with its options', () => {
+  const options = BRIDGE_NODE_OPTIONS.join(' ');
+  const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+  expect(scripts['bridge']).toBe(`node ${options} packages/bridge/src/main.ts`);
+  expect(text('docker-entrypoint.sh')).toContain(`node ${options} "/causeway/packages/bridge/src/main.ts"`);
+  expect(OF_LAB).toEqual(BRIDGE_NODE_OPTIONS);
+});
+
+function text(path: string): string {
+  return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+}
