@@ -4,6 +4,7 @@ import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { BreakerState } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
+import type { RequestStats } from '../stats.ts';
 
 export const REGION_METRICS = {
   available: gauge(
@@ -25,9 +26,17 @@ export const REGION_METRICS = {
     'Requests in flight that left a target of the region because it was declared down.',
     ['region'],
   ),
-  weight: gauge('causeway_region_weight', 'Weight by which new work is spread; 0 while the region is drained.', [
-    'region',
-  ]),
+  redirects: counter(
+    'causeway_redirected_requests_total',
+    'Requests that belong to one region, by weight or as its consumers, and that another one answered.',
+    ['from', 'to'],
+  ),
+  weight: gauge(
+    'causeway_region_weight',
+    'Weight by which new work is spread now: 0 while the region is drained, and what an operator set until the next reload.',
+    ['region'],
+  ),
+  configuredWeight: gauge('causeway_region_configured_weight', 'Weight that the configuration file says.', ['region']),
   panic: gauge('causeway_panic', '1 while so few targets are left that all of them get traffic.'),
   consumers: gauge('causeway_remembered_consumers', 'Consumers whose region this gateway remembers.', ['region']),
 };
@@ -37,9 +46,10 @@ const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
 export interface RegionSources {
   registry: Registry;
   affinity: Affinity;
+  stats: RequestStats;
 }
 
-export function addRegionMetrics(exposition: Exposition, { registry, affinity }: RegionSources): void {
+export function addRegionMetrics(exposition: Exposition, { registry, affinity, stats }: RegionSources): void {
   exposition.add(REGION_METRICS.available, (sample) => {
     for (const { region, url, isAvailable } of registry.targets()) {
       sample({ region, target: url }, isAvailable ? 1 : 0);
@@ -70,8 +80,17 @@ export function addRegionMetrics(exposition: Exposition, { registry, affinity }:
   exposition.add(REGION_METRICS.failovers, (sample) => {
     for (const [region, count] of registry.failoverCounts()) sample({ region }, count);
   });
+  exposition.add(REGION_METRICS.redirects, (sample) => {
+    const names = registry.snapshot.regions.map(({ name }) => name);
+    for (const from of names) {
+      for (const to of names) if (to !== from) sample({ from, to }, stats.redirects.get(from)?.get(to) ?? 0);
+    }
+  });
   exposition.add(REGION_METRICS.weight, (sample) => {
     for (const { name, weight } of registry.snapshot.regions) sample({ region: name }, weight);
+  });
+  exposition.add(REGION_METRICS.configuredWeight, (sample) => {
+    for (const { name, configuredWeight } of registry.snapshot.regions) sample({ region: name }, configuredWeight);
   });
   exposition.addValue(REGION_METRICS.panic, () => (registry.snapshot.isPanic ? 1 : 0));
   exposition.add(REGION_METRICS.consumers, (sample) => {
