@@ -27,6 +27,7 @@ import { addProduceRoutes } from './routes/produce.ts';
 import { type ApiServer, createApiServer } from './routes/server.ts';
 import { addSubscriptionRoutes } from './routes/subscriptions.ts';
 import { addTopicRoutes } from './routes/topics.ts';
+import { RequestWatcher } from './watch/watcher.ts';
 
 /** How often a stopping bridge looks whether every request has its answer. */
 const DRAIN_POLL_MS = 10;
@@ -49,7 +50,12 @@ export class Bridge {
 
   /** Listens at once; Kafka may come later. Errors: of listening. */
   static async start(config: BridgeConfig, log: Logger): Promise<Bridge> {
-    const parts = createParts(config, log);
+    const watcher = await RequestWatcher.start({
+      config,
+      onTrouble: (what, reason) =>
+        reason === undefined ? log.info(`${what} written again`) : log.warn({ reason }, `${what} cannot be written`),
+    });
+    const parts = createParts(config, log, watcher);
     try {
       const { host, port } = config.listen;
       const apiPort = await parts.server.listen({ host, port });
@@ -64,6 +70,7 @@ export class Bridge {
     } catch (error) {
       await Promise.all(parts.servers.map((server) => server.close()));
       await parts.cluster.close();
+      await watcher?.close();
       throw error;
     }
   }
@@ -71,6 +78,11 @@ export class Bridge {
   get url(): string {
     const { host, tls } = this.#parts.config.listen;
     return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+  }
+
+  /** The access log goes on in a new file: the old one was moved away. */
+  reopenLogs(): void {
+    this.#parts.watcher?.reopen();
   }
 
   /**
@@ -105,6 +117,7 @@ export class Bridge {
     await sessionLog.close();
     await produceClient.close();
     await cluster.close();
+    await this.#parts.watcher?.close();
     log.info('bridge stopped');
   }
 }
@@ -125,9 +138,10 @@ interface Parts {
   readiness: Readiness;
   cluster: Cluster;
   state: { isShuttingDown: boolean };
+  watcher: RequestWatcher | undefined;
 }
 
-function createParts(config: BridgeConfig, log: Logger): Parts {
+function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher | undefined): Parts {
   const state = { isShuttingDown: false };
   const { tls } = config.listen;
   const certificates = tls === undefined ? undefined : new Certificates(tls, log);
@@ -173,7 +187,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
     name: formatBridge(config.bridge),
   });
   const shared = {
-    ...{ limits: config.limits, load, metrics, log },
+    ...{ limits: config.limits, load, metrics, log, watcher },
     bridge: formatBridge(config.bridge),
     trustedNetworks: trustedNetworks(config.trust.peers),
   };
@@ -198,7 +212,7 @@ function createParts(config: BridgeConfig, log: Logger): Parts {
   const servers = management === undefined ? [server] : [server, management];
   return {
     ...{ config, log, server, management, servers, certificates },
-    ...{ registry, sessionLog, batcher, produceClient, readiness, cluster, state },
+    ...{ registry, sessionLog, batcher, produceClient, readiness, cluster, state, watcher },
   };
 }
 

@@ -1,6 +1,7 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
 import { checkPeers, TrustSection } from '@causeway/config/networks.ts';
 import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 
@@ -182,6 +183,8 @@ export const BridgeConfig = Entry(
       { description: 'SIGTERM and SIGINT.' },
     ),
     log: LogSection(''),
+    accessLog: Type.Optional(AccessLogSection),
+    tracing: Type.Optional(TracingSection('causeway-bridge')),
   },
   { description: 'A bridge.' },
 );

@@ -75,6 +75,7 @@ async function run(config: BridgeConfig): Promise<number | undefined> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  process.on('SIGHUP', () => bridge.reopenLogs());
   // A request must never end the process; what nobody awaited is a defect, and told.
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
   process.on('uncaughtException', (error) => log.error({ err: error }, 'uncaught exception'));

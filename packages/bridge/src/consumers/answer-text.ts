@@ -13,6 +13,8 @@ export interface AnswerOptions {
   maxBytes?: number;
   /** Default: `fail`. */
   onError?: ErrorPolicy;
+  /** Is told the headers of each record of the answer that has some. */
+  onHeaders?: ((headers: StoredRecord['headers']) => void) | undefined;
 }
 
 const CLOSING_BYTES = 1;
@@ -41,6 +43,7 @@ class AnswerText {
   readonly #maxBytes: number;
   readonly #onError: ErrorPolicy;
   readonly #isCheckingUtf8: boolean;
+  readonly #onHeaders: AnswerOptions['onHeaders'];
   readonly #text: TextBuffer;
   /** What the entries of a topic begin with. */
   #topic = '';
@@ -48,7 +51,7 @@ class AnswerText {
 
   constructor(
     reader: RecordReader,
-    { codec, maxBytes = Number.POSITIVE_INFINITY, onError = 'fail' }: AnswerOptions,
+    { codec, maxBytes = Number.POSITIVE_INFINITY, onError = 'fail', onHeaders }: AnswerOptions,
     { isCheckingUtf8 = false } = {},
   ) {
     this.#reader = reader;
@@ -56,6 +59,7 @@ class AnswerText {
     this.#maxBytes = maxBytes;
     this.#onError = onError;
     this.#isCheckingUtf8 = isCheckingUtf8;
+    this.#onHeaders = onHeaders;
     const { count, bytes } = reader.expected;
     this.#text = new TextBuffer(2 + bytes + count * ENTRY_BYTES);
   }
@@ -69,7 +73,10 @@ class AnswerText {
       const before = text.length;
       if (reader.count > 1) text.ascii(',');
       this.#addEntry();
-      if (text.length + CLOSING_BYTES <= this.#maxBytes) continue;
+      if (text.length + CLOSING_BYTES <= this.#maxBytes) {
+        if (this.#onHeaders !== undefined) this.#tellHeaders(this.#onHeaders);
+        continue;
+      }
       text.cut(before);
       reader.back();
       hasMore = true;
@@ -78,6 +85,11 @@ class AnswerText {
     text.ascii(']');
     if (text.length > this.#maxBytes || (hasMore && reader.count === 0)) throw new BridgeError('responseTooLarge');
     return text.bytes;
+  }
+
+  #tellHeaders(onHeaders: (headers: StoredRecord['headers']) => void): void {
+    const { cursor, damage } = this.#reader;
+    if (damage === undefined && cursor.hasHeaders) onHeaders(cursor.headers);
   }
 
   #addEntry(): void {

@@ -64,12 +64,19 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   reply.raw.once('close', onClose);
+  request.watch?.polling(session.identity);
   await session.poll({
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
     signal: gone.signal,
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
     convert: (reader) => {
-      const text = answerText(reader, { codec: codecOf(format), maxBytes, onError });
+      const text = answerText(reader, {
+        codec: codecOf(format),
+        maxBytes,
+        onError,
+        onHeaders: request.watch?.onHeaders,
+      });
+      request.watch?.polled(reader.count);
       return async (_reader, { takeBack, delivery }) => {
         if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);
         deliveries.watch(request.raw.socket, () => {

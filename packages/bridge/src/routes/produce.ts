@@ -51,9 +51,12 @@ async function produce({ request, reply, isAsync, records }: Production, depende
       message: `The request has ${records.length} records, more than the limit of ${maxRecords}`,
     });
   }
-  const counted = sink.send(request.params['topic'] ?? '', records).then((results) => {
+  const topic = request.params['topic'] ?? '';
+  request.watch?.producing(topic, records);
+  const counted = sink.send(topic, records).then((results) => {
     const storedCount = results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
     metrics.countProduced(storedCount, results.length - storedCount);
+    request.watch?.produced(results);
     return results;
   });
   if (isAsync) return answerEmpty(reply, 204);

@@ -15,6 +15,7 @@ import type { Cors } from './cors.ts';
 import { type HttpLimits, Listener } from './listener.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
+import type { RequestWatch, Watcher } from './request-watch.ts';
 import { senderOf } from './sender.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
@@ -33,6 +34,14 @@ export interface Request {
   body: Buffer | undefined;
   sender: Sender;
   raw: FastifyRequest['raw'];
+  /** For the access log and traces, while one of them is on. */
+  watch: RequestWatch | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyReply {
+    watch: RequestWatch | undefined;
+  }
 }
 
 /** Answers a request by {@link answer}, or throws. */
@@ -62,6 +71,8 @@ export interface ApiServerOptions {
   trustedNetworks: BlockList;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  /** For the access log and traces; `undefined` while both are off. */
+  watcher: Watcher | undefined;
 }
 
 /** What is known of a request until it has its answer. */
@@ -86,6 +97,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     pendingAnswer: (connection) => pending.get(connection),
   });
   const server = createServer(listener);
+  server.decorateReply('watch', undefined);
   setAnswersForErrors(server, log);
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
     const { raw } = reply;
@@ -95,13 +107,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     load.requestCount += 1;
     const connection = pending.add(socket, raw);
     if (isClosing) raw.setHeader('connection', 'close');
+    if (options.watcher !== undefined) reply.watch = options.watcher.begin(operation, request.raw);
     raw.once('close', () => {
       openCount -= 1;
       load.requestCount -= 1;
       load.bytes -= visit.heldBytes;
       if (connection.last === raw) connection.last = undefined;
       const durationMs = performance.now() - visit.startedAtMs;
-      metrics.countRequest(operation, outcomeOf(raw.statusCode, raw.writableFinished), durationMs);
+      const outcome = outcomeOf(raw.statusCode, raw.writableFinished);
+      metrics.countRequest(operation, outcome, durationMs);
+      reply.watch?.finished({ status: raw.statusCode, outcome, receivedBytes: visit.heldBytes });
     });
     return visit;
   };
@@ -141,6 +156,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
               body: method === 'POST' ? await bodyOf(visit, request) : undefined,
               sender,
               raw: request.raw,
+              watch: reply.watch,
             },
             reply,
           );
@@ -242,7 +258,9 @@ export function answer(reply: FastifyReply, text: string | Buffer, contentType: 
   reply.hijack();
   const headers = reply.getHeaders() as OutgoingHttpHeaders;
   headers['content-type'] = contentType;
-  headers['content-length'] = Buffer.byteLength(text);
+  const bytes = Buffer.byteLength(text);
+  headers['content-length'] = bytes;
+  reply.watch?.answering(bytes);
   reply.raw.writeHead(reply.statusCode, headers).end(text);
   return reply;
 }

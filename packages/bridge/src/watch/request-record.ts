@@ -1,0 +1,101 @@
+/** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
+import type { IncomingMessage } from 'node:http';
+import type { Operation } from '@causeway/protocol/paths.ts';
+import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import type { ProduceResult, RecordToProduce } from '../records.ts';
+import type { RequestEnd, RequestWatch } from '../routes/request-watch.ts';
+import type { RequestTrace } from './request-trace.ts';
+
+/** Longer texts are cut in the log. */
+const MAX_PATH_LENGTH = 1_024;
+const MAX_HEADER_LENGTH = 256;
+
+export interface RecordOptions {
+  operation: Operation;
+  request: IncomingMessage;
+  /** Of the other end of the connection. */
+  address: string;
+  /** Its word on whom it forwards for is believed. */
+  isTrusted: boolean;
+  requestId: string;
+  /** Of the request's traceparent, or the one that this bridge began. */
+  traceId: string | undefined;
+  trace: RequestTrace | undefined;
+  /** Of what has ended. */
+  onFinished: (record: RequestRecord, end: RequestEnd) => void;
+}
+
+export class RequestRecord implements RequestWatch {
+  readonly onHeaders: RequestWatch['onHeaders'];
+  readonly #options: RecordOptions;
+  readonly #startedAt = Date.now();
+  readonly #startMs = performance.now();
+  #producedCount: number | undefined;
+  #failedCount: number | undefined;
+  #polledCount: number | undefined;
+  #sentBytes = 0;
+
+  constructor(options: RecordOptions) {
+    this.#options = options;
+    const { trace } = options;
+    this.onHeaders = trace === undefined ? undefined : (headers) => trace.linkTo(headers);
+  }
+
+  producing(topic: string, records: readonly RecordToProduce[]): void {
+    this.#options.trace?.producing(topic, records);
+  }
+
+  produced(results: readonly ProduceResult[]): void {
+    this.#failedCount = results.reduce((count, result) => count + ('offset' in result ? 0 : 1), 0);
+    this.#producedCount = results.length - this.#failedCount;
+    this.#options.trace?.produced(results);
+  }
+
+  polling(consumer: { group: string; name: string }): void {
+    this.#options.trace?.polling(consumer);
+  }
+
+  polled(recordCount: number): void {
+    this.#polledCount = recordCount;
+    this.#options.trace?.polled(recordCount);
+  }
+
+  answering(bytes: number): void {
+    this.#sentBytes = bytes;
+  }
+
+  finished(end: RequestEnd): void {
+    this.#options.trace?.finished(end);
+    this.#options.onFinished(this, end);
+  }
+
+  /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
+  entry({ status, outcome, receivedBytes }: RequestEnd): object {
+    const { operation, request, address, isTrusted, requestId, traceId } = this.#options;
+    const { headers } = request;
+    return {
+      at: new Date(this.#startedAt).toISOString(),
+      requestId,
+      traceId,
+      client: address,
+      forwardedFor: isTrusted ? cut(headers['x-forwarded-for']) : undefined,
+      gateways: isTrusted ? cut(headers[GATEWAY_HEADER]) : undefined,
+      method: request.method,
+      operation,
+      path: (request.url ?? '').split('?', 1)[0]?.slice(0, MAX_PATH_LENGTH),
+      status: outcome === 'aborted' ? null : status,
+      outcome,
+      producedRecords: this.#producedCount,
+      failedRecords: this.#failedCount,
+      polledRecords: this.#polledCount,
+      receivedBytes,
+      sentBytes: this.#sentBytes,
+      // To microseconds.
+      durationMs: Math.round((performance.now() - this.#startMs) * 1_000) / 1_000,
+    };
+  }
+}
+
+function cut(header: string | string[] | undefined): string | undefined {
+  return header === undefined ? undefined : String(header).slice(0, MAX_HEADER_LENGTH);
+}

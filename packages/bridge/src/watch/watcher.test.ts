@@ -1,0 +1,82 @@
+/** What a bridge's access log says of requests. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, inject, test } from 'vitest';
+import { kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'causeway-bridge-watch-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const kafka = await kafkaOfFile();
+
+const secret = 'hunter2';
+
+test('requests have lines with records and bytes, and nothing of what they hold', async () => {
+  const file = join(directory, 'access.log');
+  const bridge = await TestBridge.start(inject('kafkaBootstrap'), { accessLog: { file } });
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const body = JSON.stringify({ records: [{ value: secret }, { value: secret }] });
+  await bridge.request('POST', `/topics/${topic}`, {
+    headers: {
+      'content-type': 'application/vnd.kafka.json.v2+json',
+      'x-request-id': 'mine-1',
+      'x-forwarded-for': '192.0.2.7',
+      authorization: `Bearer ${secret}`,
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    },
+    body,
+  });
+  const consumer = await bridge.consumer(group, 'c', [topic]);
+  const records = await bridge.get(`${consumer.path}/records?timeout=10000&token=${secret}`, {
+    accept: 'application/vnd.kafka.json.v2+json',
+  });
+  await bridge.get('/topics/there-is-no-such-topic');
+  await bridge.get('/ready');
+  await bridge.close();
+
+  const text = readFileSync(file, 'utf8');
+  expect(text).not.toContain(secret);
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ operation, status, outcome }) => ({ operation, status, outcome }))).toEqual([
+    { operation: 'send', status: 200, outcome: 'ok' },
+    { operation: 'createConsumer', status: 200, outcome: 'ok' },
+    { operation: 'subscribe', status: 204, outcome: 'ok' },
+    { operation: 'poll', status: 200, outcome: 'ok' },
+    { operation: 'getTopic', status: 404, outcome: 'clientError' },
+  ]);
+  expect(lines[0]).toEqual({
+    at: expect.stringMatching(/Z$/),
+    requestId: 'mine-1',
+    traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+    client: '127.0.0.1',
+    forwardedFor: '192.0.2.7',
+    method: 'POST',
+    operation: 'send',
+    path: `/topics/${topic}`,
+    status: 200,
+    outcome: 'ok',
+    producedRecords: 2,
+    failedRecords: 0,
+    receivedBytes: body.length,
+    sentBytes: expect.any(Number),
+    durationMs: expect.any(Number),
+  });
+  expect(records.body).toHaveLength(2);
+  expect(lines[3]).toMatchObject({ polledRecords: 2, receivedBytes: 0, sentBytes: records.text.length });
+});
+
+test('without tracing records get no header', async () => {
+  const bridge = await TestBridge.start(inject('kafkaBootstrap'));
+  const topic = await kafka.topic();
+  expect((await bridge.produce(topic, { records: [{ value: "v" }] })).body.offsets).toMatchObject([{ offset: 0 }]);
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  const [record] = await consumer.take(1);
+  await bridge.close();
+  expect(record).toMatchObject({ value: "v" });
+  expect(record).not.toHaveProperty('headers');
+});
