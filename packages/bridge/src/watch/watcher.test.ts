@@ -73,10 +73,10 @@ test('requests have lines with records and bytes, and nothing of what they hold'
 test('without tracing records get no header', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'));
   const topic = await kafka.topic();
-  expect((await bridge.produce(topic, { records: [{ value: "v" }] })).body.offsets).toMatchObject([{ offset: 0 }]);
+  expect((await bridge.produce(topic, { records: [{ value: 'v' }] })).body.offsets).toMatchObject([{ offset: 0 }]);
   const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
   const [record] = await consumer.take(1);
   await bridge.close();
-  expect(record).toMatchObject({ value: "v" });
+  expect(record).toMatchObject({ value: 'v' });
   expect(record).not.toHaveProperty('headers');
 });

@@ -1,8 +1,10 @@
 /** What the access log says of requests over real sockets, and what attempts take along. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { request } from 'undici';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { type ConfigOverrides, startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
@@ -180,4 +182,25 @@ test('without access log and tracing nothing is added to what is passed on', asy
 
 test('a log that cannot be opened is an error at the start', async () => {
   await expect(twoRegions(answerJson({}), { accessLog: { file: directory } })).rejects.toThrow(/EISDIR/);
+});
+
+test.each([
+  ['off', '', false],
+  ['on', 'tracing: { endpoint: "http://127.0.0.1:9" }', true],
+])('the SDK is loaded only where traces are on: %s', (_, section, isLoaded) => {
+  const script = `
+    import { registerHooks } from 'node:module';
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => { loaded.push(url); return next(url, context); } });
+    const { Gateway } = await import('${new URL('../gateway.ts', import.meta.url).href}');
+    const { GatewayConfig } = await import('${new URL('../config/schema.ts', import.meta.url).href}');
+    const { parseConfig } = await import('${import.meta.resolve('@causeway/config/load.ts')}');
+    const text = 'listen: { port: 0 }\\nadmin: { port: 0 }\\nregions: [{ name: e, targets: [{ url: "http://127.0.0.1:9" }] }]\\n${section}';
+    const gateway = new Gateway({ config: parseConfig('x', text, { schema: GatewayConfig, env: {} }), configFile: 'x' });
+    await gateway.start();
+    await gateway.close();
+    console.log(loaded.some((url) => url.includes('@opentelemetry/sdk-trace')));
+    process.exit(0);`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect(output.trim()).toBe(String(isLoaded));
 });
