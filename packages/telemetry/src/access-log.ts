@@ -21,6 +21,7 @@ export interface AccessLogOptions extends Omit<AccessLogConfig, 'sampleRatio'> {
 export class AccessLog {
   readonly #stream: sonicBoom.SonicBoom;
   readonly #isFile: boolean;
+  #timer: NodeJS.Timeout | undefined;
   #isInTrouble = false;
   #isClosed = false;
   /** Lines that were thrown away since too much waited. */
@@ -35,7 +36,6 @@ export class AccessLog {
       minLength: WRITE_BYTES - 1,
       maxWrite: this.#isFile ? MAX_FILE_WRITE_BYTES : MAX_PIPE_WRITE_BYTES,
       maxLength: maxQueuedBytes,
-      periodicFlush: WRITE_INTERVAL_MS,
       // As text, what waits would be measured anew with every line.
       contentMode: 'buffer',
     });
@@ -61,6 +61,8 @@ export class AccessLog {
     log.#isInTrouble = true;
     await once(log.#stream, 'ready');
     log.#isInTrouble = false;
+    // The library's own timer would also run, and throw, where the file cannot be opened.
+    log.#timer = setInterval(() => log.#stream.flush(), WRITE_INTERVAL_MS).unref();
     return log;
   }
 
@@ -79,6 +81,7 @@ export class AccessLog {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#timer);
     const closed = once(this.#stream, 'close', { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch(() => {});
     this.#stream.end();
     await closed;
