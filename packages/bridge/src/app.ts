@@ -25,6 +25,7 @@ import { addOffsetRoutes, addPositionReports } from './routes/offsets.ts';
 import { addPollRoute } from './routes/poll.ts';
 import { addProduceRoutes } from './routes/produce.ts';
 import { type ApiServer, createApiServer } from './routes/server.ts';
+import { addSessionsRoute } from './routes/sessions.ts';
 import { addSubscriptionRoutes } from './routes/subscriptions.ts';
 import { addTopicRoutes } from './routes/topics.ts';
 import { RequestWatcher } from './watch/watcher.ts';
@@ -195,7 +196,10 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const server = createApiServer({ ...shared, certificates, cors });
   const management = config.management === undefined ? undefined : createApiServer(shared);
   addInfoRoutes(server, version);
-  addManagementRoutes(management ?? server, { metrics, unreadyReason });
+  addManagementRoutes(management ?? server, {
+    ...{ metrics, unreadyReason },
+    isKafkaAnswering: () => readiness.unreadyReason === undefined,
+  });
   const admin = new Admin(cluster);
   addTopicRoutes(server, admin);
   addAdminRoutes(server, admin);
@@ -205,6 +209,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     maxRecords: config.limits.maxRecords,
   });
   addConsumerRoutes(server, registry);
+  addSessionsRoute(server, registry);
   addSubscriptionRoutes(server, registry);
   addOffsetRoutes(server, registry);
   addPositionReports(server, registry);

@@ -111,3 +111,15 @@ export function parseHops(header: string | undefined): GatewayHop[] {
       : { region: entry.slice(0, slash), name: entry.slice(slash + 1) };
   });
 }
+
+/** Of a bridge's answer to a gateway's probe: whether Kafka answers that bridge, `up` or `down`. */
+export const KAFKA_HEADER = 'causeway-kafka';
+
+/**
+ * On what a gateway asks in an operator's name, and not in a client's: who asks, as in {@link GATEWAY_HEADER}. Gateways
+ * pass it on for nobody whom they do not trust.
+ */
+export const OPERATOR_HEADER = 'causeway-operator';
+
+/** `GET` lists the consumers of a bridge, for gateways that show {@link OPERATOR_HEADER}; query `filter`, `limit`. */
+export const SESSIONS_PATH = '/causeway-sessions';

@@ -101,9 +101,10 @@ export class Adoption {
         const decision = decideRequest(this.#situation(request, entry, hasLost));
         if (decision.kind !== 'adopt') return decision;
         if (entry === undefined || entry.value.state === 'deleted') return { kind: 'notFound' };
-        const { description, createdAtMs } = entry.value;
+        const { description, createdAtMs, adoptionCount = 0 } = entry.value;
+        const inherited = { ...entry.value, adoptionCount: adoptionCount + 1 };
         const won = await this.#claim({
-          ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited: entry.value },
+          ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited },
           content: { state: 'held', description },
         });
         if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;

@@ -8,6 +8,8 @@ import type { Session, SessionOwnership } from './session.ts';
 export interface HeldSession {
   readonly session: Session;
   readonly ownership: ClaimedOwnership;
+  /** Since when this bridge serves it, in milliseconds since 1970. */
+  readonly heldSinceMs: number;
   /** Since it is being given up; settles when that is written. */
   releasing?: Promise<void>;
 }

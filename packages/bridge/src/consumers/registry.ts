@@ -1,5 +1,6 @@
 /** The consumers of this bridge: those that it serves, and how it comes by others and gives them up. */
 import { randomUUID } from 'node:crypto';
+import type { SessionPage, SessionQuery } from '@causeway/protocol/sessions.ts';
 import type { Logger } from 'pino';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
@@ -10,9 +11,11 @@ import type { SessionLog } from '../kafka/session-log.ts';
 import { Adoption, type Loss, type OwnedClaim } from './adoption.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
 import { ClaimedOwnership, type HeldSession } from './held-session.ts';
+import { LagWatch } from './lag-watch.ts';
 import type { Sender } from './sender.ts';
 import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
+import { listSessions } from './session-list.ts';
 import type { SessionOptions } from './session-options.ts';
 import { TopicListing } from './topic-listing.ts';
 import { Upkeep } from './upkeep.ts';
@@ -47,6 +50,7 @@ export class ConsumerRegistry {
   readonly #ending = new Set<string>();
   readonly #topicListing: TopicListing;
   readonly #upkeep: Upkeep;
+  readonly #lagWatch: LagWatch;
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
@@ -70,11 +74,20 @@ export class ConsumerRegistry {
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
       limits: () => this.#limits(),
     });
+    this.#lagWatch = new LagWatch({
+      ...{ cluster, sessions: () => this.sessions(), requestTimeoutMs: kafka.requestTimeoutMs },
+    });
   }
 
   start(): void {
     this.#timer = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
     this.#upkeep.start();
+    this.#lagWatch.start();
+  }
+
+  /** Those that operators ask for. */
+  list(query: SessionQuery): SessionPage {
+    return listSessions(this.#sessions.values(), this.#dependencies.bridge, query);
   }
 
   /** Those that are served here. */
@@ -208,6 +221,7 @@ export class ConsumerRegistry {
     this.#isStopping = true;
     clearInterval(this.#timer);
     this.#upkeep.close();
+    this.#lagWatch.close();
     await Promise.all([...this.#sessions.values()].map((held) => this.#release(held, { isClients: false })));
   }
 
@@ -237,7 +251,7 @@ export class ConsumerRegistry {
       // Whoever joined in its place has written so, or will be asked for it again.
       onFenced: () => this.#lose(held, { kind: 'fenced', owner: undefined }),
     });
-    const held: HeldSession = { session, ownership };
+    const held: HeldSession = { session, ownership, heldSinceMs: Date.now() };
     this.#sessions.set(sessionKey(identity), held);
     return held;
   }

@@ -99,6 +99,7 @@ export class Session {
   readonly #ownership: SessionOwnership;
   readonly #seeks: Seeks;
   #isReleasingPolls = false;
+  #lastPollAtMs: number | undefined;
   #committing: Promise<void> | undefined;
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
@@ -148,6 +149,26 @@ export class Session {
 
   get stateKind(): SessionState['kind'] {
     return this.#subscription.state.kind;
+  }
+
+  /** When its client polled last, in milliseconds since 1970; `undefined` before that happened here. */
+  get lastPollAtMs(): number | undefined {
+    return this.#lastPollAtMs;
+  }
+
+  /** The partitions whose lag can be known. */
+  get positioned(): readonly TopicPartition[] {
+    return this.#partitions.positions;
+  }
+
+  /** Ends of partitions as Kafka told them, by {@link partitionKey}. */
+  noteEnds(ends: ReadonlyMap<string, bigint>): void {
+    this.#partitions.noteEnds(ends);
+  }
+
+  /** {@link lagRecords}; `undefined` while it reads nothing, or not every position and end is known. */
+  get knownLagRecords(): number | undefined {
+    return this.#partitions.isLagKnown ? this.#partitions.lagRecords : undefined;
   }
 
   /** Records that it was not given yet, as of its last fetches. */
@@ -255,6 +276,7 @@ export class Session {
    * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `convert` throws.
    */
   async poll({ timeoutMs, signal, isConfirming, convert }: PollRequest): Promise<void> {
+    this.#lastPollAtMs = Date.now();
     await this.#operations.run(async () => {
       const membership = this.#subscription.readAs();
       const waiting = this.#startWaiting(signal);

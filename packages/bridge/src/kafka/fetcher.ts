@@ -7,7 +7,7 @@ import { errorIdOf, refusal } from './failure.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import { backoffMs, type Limits, remainingMs, within } from './limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
-import { accept, nextOffset, type Partition, Partitions } from './partitions.ts';
+import { accept, isBehind, nextOffset, type Partition, Partitions } from './partitions.ts';
 import { ReadReplicas } from './read-replicas.ts';
 import { EMPTY_BUFFER, fetchedBuffer, hasRecords, remainingBytes } from './record-buffer.ts';
 import { unreadable } from './record-reader.ts';
@@ -174,7 +174,7 @@ export class Fetcher {
     const leftBytes = partitions.reduce((sum, partition) => sum + remainingBytes(partition.buffer), 0);
     const { maxBytes } = this.#options;
     if (leftBytes === 0 || leftBytes > maxBytes * FETCH_AHEAD_RATIO) return;
-    const behind = partitions.filter((partition) => (nextOffset(partition) ?? partition.logEnd) < partition.logEnd);
+    const behind = partitions.filter(isBehind);
     this.#startRequests(behind, { waitMs: 0, maxBytes: Math.ceil(maxBytes - leftBytes) });
   }
 

@@ -17,8 +17,8 @@ export interface Partition extends TopicPartition {
   /** Where an unknown position is to be found; `undefined`: at what is committed, if anything is. */
   resetTo: ResetTarget | undefined;
   buffer: RecordBuffer;
-  /** The end of what consumers may see, when it was last fetched. */
-  logEnd: bigint;
+  /** The end of what consumers may see, when it was last told; `undefined` before that. */
+  logEnd: bigint | undefined;
 }
 
 /** What {@link Partitions.advance} changed, so that it can be taken back. */
@@ -84,11 +84,28 @@ export class Partitions {
     });
   }
 
+  /** Ends as Kafka told them, by {@link partitionKey}. */
+  noteEnds(ends: ReadonlyMap<string, bigint>): void {
+    for (const [key, found] of this.#byKey) {
+      const end = ends.get(key);
+      if (end !== undefined) found.logEnd = end;
+    }
+  }
+
+  /** Whether every position and every end is known, and there are any. */
+  get isLagKnown(): boolean {
+    if (this.#byKey.size === 0) return false;
+    for (const { position, logEnd } of this.#byKey.values()) {
+      if (position === undefined || logEnd === undefined) return false;
+    }
+    return true;
+  }
+
   /** Records between the positions and the ends of the partitions, as far as both are known. */
   get lagRecords(): number {
     let lag = 0;
     for (const { position, logEnd } of this.#byKey.values()) {
-      if (position !== undefined && logEnd > position) lag += Number(logEnd - position);
+      if (position !== undefined && logEnd !== undefined && logEnd > position) lag += Number(logEnd - position);
     }
     return lag;
   }
@@ -196,13 +213,19 @@ export function newPartition(topic: string, partition: number): Partition {
     committed: undefined,
     resetTo: undefined,
     buffer: EMPTY_BUFFER,
-    logEnd: 0n,
+    logEnd: undefined,
   };
 }
 
 /** Where the next fetch begins; `undefined` when that is to be found first. */
 export function nextOffset({ position, buffer }: Partition): bigint | undefined {
   return position !== undefined && hasRecords(buffer) ? buffer.end : position;
+}
+
+/** Whether there is more to fetch than was fetched. */
+export function isBehind(partition: Partition): boolean {
+  const next = nextOffset(partition);
+  return next !== undefined && partition.logEnd !== undefined && next < partition.logEnd;
 }
 
 /** Takes what was fetched from {@link nextOffset} on. */

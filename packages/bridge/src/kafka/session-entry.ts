@@ -50,6 +50,8 @@ const Head = {
   /** Since when the epoch's owner, and the description, are what they are. */
   writtenAtMs: Type.Integer({ minimum: 0 }),
   createdAtMs: Type.Integer({ minimum: 0 }),
+  /** How often a bridge took it over since it was created; default 0. */
+  adoptionCount: Type.Optional(Type.Integer({ minimum: 0 })),
 };
 
 /** The value of a record. */

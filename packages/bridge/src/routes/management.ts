@@ -1,4 +1,5 @@
 /** Operations for those who run the bridge: is it alive, can it serve, what does it count. */
+import { KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { type ApiServer, answer, answerEmpty } from './server.ts';
@@ -7,11 +8,14 @@ export interface ManagementDependencies {
   metrics: Metrics;
   /** Why the bridge is not ready; `undefined` when it is. */
   unreadyReason: () => string | undefined;
+  isKafkaAnswering: () => boolean;
 }
 
-export function addManagementRoutes(server: ApiServer, { metrics, unreadyReason }: ManagementDependencies): void {
+export function addManagementRoutes(server: ApiServer, dependencies: ManagementDependencies): void {
+  const { metrics, unreadyReason, isKafkaAnswering } = dependencies;
   server.on('healthy', async (_request, reply) => answerEmpty(reply, 200));
-  server.on('ready', async (_request, reply) => {
+  server.on('ready', async ({ sender }, reply) => {
+    if (sender.via === 'gateway') reply.header(KAFKA_HEADER, isKafkaAnswering() ? 'up' : 'down');
     const reason = unreadyReason();
     if (reason !== undefined) throw new BridgeError('notReady', { message: reason });
     return answerEmpty(reply, 200);

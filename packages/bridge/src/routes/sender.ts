@@ -6,6 +6,7 @@ import {
   DELIVERED_HEADER,
   FAILED_HEADER,
   GATEWAY_HEADER,
+  OPERATOR_HEADER,
   parseList,
   RELEASE_HEADER,
 } from '@causeway/protocol/routing.ts';
@@ -23,6 +24,11 @@ export function senderOf({ headers, socket }: IncomingMessage, networks: BlockLi
     releaseReason: textOf(headers[RELEASE_HEADER]),
     delivered: textOf(headers[DELIVERED_HEADER]),
   };
+}
+
+/** Whether a gateway asks in an operator's name. */
+export function isOperator({ headers, socket }: IncomingMessage, networks: BlockList): boolean {
+  return headers[OPERATOR_HEADER] !== undefined && isTrusted(networks, plainAddress(socket.remoteAddress));
 }
 
 function textOf(header: string | string[] | undefined): string | undefined {

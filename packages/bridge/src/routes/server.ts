@@ -16,7 +16,7 @@ import { type HttpLimits, Listener } from './listener.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
-import { senderOf } from './sender.ts';
+import { isOperator, senderOf } from './sender.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
 const MAX_NAME_LENGTH = 1_048_576;
@@ -52,6 +52,8 @@ export interface ApiServer {
   on(operation: Exclude<Operation, 'unknown'>, handler: Handler): void;
   /** Adds what only gateways ask: that they handed an answer with records to its client. */
   onDelivered(handler: (params: Request['params'], mark: string) => void): void;
+  /** Adds what gateways ask in an operator's name; nobody else learns that it is there. */
+  onOperator(path: string, handler: (target: string, reply: FastifyReply) => FastifyReply): void;
   listen(address: { host: string; port: number }): Promise<number>;
   /** Takes no more connections; every answer from now on ends its connection. */
   stopAccepting(): void;
@@ -174,6 +176,18 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           if (sender.via !== 'gateway') return answerUnknown(request, reply, operations);
           if (sender.delivered !== undefined) handler(request.params as Record<string, string>, sender.delivered);
           return answerEmpty(reply, 204);
+        },
+      });
+    },
+    onOperator(path, handler) {
+      server.route({
+        method: 'GET',
+        url: path,
+        exposeHeadRoute: false,
+        handler: async (request, reply) => {
+          begin('unknown', request, reply);
+          const isAllowed = isOperator(request.raw, options.trustedNetworks);
+          return isAllowed ? handler(request.url, reply) : answerUnknown(request, reply, operations);
         },
       });
     },

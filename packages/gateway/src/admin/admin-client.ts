@@ -10,13 +10,17 @@ export class AdminClient {
     this.#token = token;
   }
 
+  /** What a gateway's admin API answers. Errors: as {@link get}. */
+  getFromGateway(url: string, timeoutMs: number): Promise<unknown> {
+    return this.get(url, timeoutMs, authorization(this.#token()));
+  }
+
   /** The JSON of an answer 200. Errors: anything else, with the reason. */
-  async get(url: string, timeoutMs: number, headers: Record<string, string> = {}): Promise<unknown> {
+  async get(url: string, timeoutMs: number, headers: Record<string, string>): Promise<unknown> {
     const { origin, pathname, search } = new URL(url);
-    const token = this.#token();
     const { statusCode, body } = await this.#agent.request({
       ...{ origin, path: `${pathname}${search}`, method: 'GET' },
-      headers: { accept: 'application/json', ...authorization(token), ...headers },
+      headers: { accept: 'application/json', ...headers },
       signal: AbortSignal.timeout(timeoutMs),
     });
     const text = await body.text();

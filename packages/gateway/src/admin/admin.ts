@@ -6,6 +6,7 @@ import type { RequestStats } from '../stats.ts';
 import { AdminClient } from './admin-client.ts';
 import { AdminServer } from './api.ts';
 import type { ConfigRoutesOptions } from './config-routes.ts';
+import { Consumers } from './consumers.ts';
 import { RateHistory } from './history.ts';
 import type { System } from './model.ts';
 import { RateSampler } from './rates.ts';
@@ -45,6 +46,7 @@ export class Admin {
     const server = new AdminServer({
       ...sources,
       regional,
+      consumers: new Consumers({ registry, client }),
       history: new RateHistory({ rates, regions: () => registry.config.regions.map(({ name }) => name) }),
       topology: () =>
         describeTopology({

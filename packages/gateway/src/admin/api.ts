@@ -7,6 +7,7 @@ import type { Registry } from '../regions/registry.ts';
 import { answerError, answerErrors } from './answer-error.ts';
 import { Access } from './auth.ts';
 import { addConfigRoutes, type ConfigRoutesOptions } from './config-routes.ts';
+import type { Consumers } from './consumers.ts';
 import type { RateHistory } from './history.ts';
 import type { System } from './model.ts';
 import { addPage } from './page-files.ts';
@@ -36,6 +37,7 @@ export interface AdminOptions extends ConfigRoutesOptions {
   events: EventLog;
   history: RateHistory;
   regional: RegionalGateways;
+  consumers: Consumers;
   topology: () => System;
   /** Exposition and its content type. */
   metrics: () => Promise<{ contentType: string; text: string }>;

@@ -186,7 +186,8 @@ export const ConsumerQuery = Type.Object(
     ),
     region: Type.Optional(Type.String({ description: 'Only consumers whose home is there.' })),
     limit: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, default: 200 })),
-    offset: Type.Optional(Type.Integer({ minimum: 0, default: 0 })),
+    offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000, default: 0 })),
+    scope: Type.Optional(OneOf(['all', 'local'], "`local`: only the bridges of the gateway's own region.")),
   },
   Closed,
 );

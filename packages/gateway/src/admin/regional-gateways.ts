@@ -83,14 +83,14 @@ export class RegionalGateways {
     const known: Known = { system: undefined, error: null, lastEventId: before?.lastEventId ?? 0 };
     try {
       const { client } = this.#options;
-      const system = (await client.get(`${url}/api/topology?behind=false`, TIMEOUT_MS)) as System;
+      const system = (await client.getFromGateway(`${url}/api/topology?behind=false`, TIMEOUT_MS)) as System;
       known.system = system;
       const isRestarted = before?.system !== undefined && before.system.gateway.startedAt !== system.gateway.startedAt;
       if (isRestarted) known.lastEventId = 0;
       // Never seen before: its past is interesting, as far as a page shows it.
       const limit = known.lastEventId === 0 ? `&limit=${FIRST_EVENT_COUNT}` : '';
       const path = `/api/events?after=${known.lastEventId}${limit}`;
-      const { events } = (await client.get(`${url}${path}`, TIMEOUT_MS)) as { events: RecordedEvent[] };
+      const { events } = (await client.getFromGateway(`${url}${path}`, TIMEOUT_MS)) as { events: RecordedEvent[] };
       this.#carry(events, system);
       known.lastEventId = events.at(-1)?.id ?? known.lastEventId;
     } catch (error) {

@@ -2,16 +2,18 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { EventLog } from '../events.ts';
+import type { Consumers } from './consumers.ts';
 import { EventStream, lastEventId } from './event-stream.ts';
 import type { RateHistory } from './history.ts';
 import { LiveFeed } from './live.ts';
-import { EventList, History, System } from './model.ts';
+import { ConsumerPage, ConsumerQuery, EventList, History, System } from './model.ts';
 import type { RegionalGateways } from './regional-gateways.ts';
 
 export interface SystemRoutesOptions {
   events: EventLog;
   history: RateHistory;
   regional: RegionalGateways;
+  consumers: Consumers;
   topology: () => System;
 }
 
@@ -36,7 +38,7 @@ const STREAM = { 'text/event-stream': { schema: Type.String() } };
 
 /** Returns what ends the streams. */
 export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): () => void {
-  const { events, history, regional, topology } = options;
+  const { events, history, regional, consumers, topology } = options;
   const streams = new Set<EventStream>();
   const live = new LiveFeed({ events, history, system: topology, onWatched: () => regional.watch() });
 
@@ -71,6 +73,16 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
       response: { 200: History },
     },
     handler: () => history.columns,
+  });
+  app.get<{ Querystring: ConsumerQuery }>('/api/consumers', {
+    schema: {
+      operationId: 'consumers',
+      summary: 'Consumers with their homes, as the bridges tell it; at most a second old.',
+      querystring: ConsumerQuery,
+      response: { 200: ConsumerPage },
+    },
+    config: { errors: [400] },
+    handler: ({ query }) => consumers.list(query),
   });
   app.get<{ Querystring: { after?: number; limit?: number } }>('/api/events', {
     schema: {

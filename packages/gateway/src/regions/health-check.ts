@@ -1,8 +1,8 @@
 /** Probes one target on a timer and reports what each probe found; judging is elsewhere. */
-import { BRIDGE_HEADER } from '@causeway/protocol/routing.ts';
+import { BRIDGE_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { Client } from 'undici';
 import { describeConnectionFailure } from './connection-failure.ts';
-import type { ProbeResult } from './health.ts';
+import type { KafkaTold, ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
   url: string;
@@ -82,11 +82,12 @@ export class HealthCheck {
       const answer = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
       const { statusCode, body } = answer;
       const text = await body.text();
+      const kafka = kafkaTold(answer.headers[KAFKA_HEADER], text);
       if (statusCode >= 200 && statusCode < 300) {
         const bridge = answer.headers[BRIDGE_HEADER];
-        return { isGood: true, bridge: typeof bridge === 'string' ? bridge : undefined };
+        return { isGood: true, bridge: typeof bridge === 'string' ? bridge : undefined, kafka };
       }
-      return { isGood: false, reason: `probe answered ${statusCode}${messageOf(text)}`, isSilent: false };
+      return { isGood: false, reason: `probe answered ${statusCode}${messageOf(text)}`, isSilent: false, kafka };
     } catch (error) {
       // A connection in an unknown state is not used again.
       void this.#client.destroy();
@@ -98,6 +99,11 @@ export class HealthCheck {
       clearTimeout(timer);
     }
   }
+}
+
+function kafkaTold(header: unknown, text: string): KafkaTold | undefined {
+  if (header === 'up') return { isUp: true, reason: 'it answers the bridge' };
+  return header === 'down' ? { isUp: false, reason: messageOf(text).replace(/^: /, '') } : undefined;
 }
 
 /** The `message` of the API's error body, which says why a bridge is not ready. */

@@ -1,19 +1,23 @@
 /** Judges probe results, without any I/O: `rise` good ones in a row bring a target up, `fall` bad ones take it down. */
 import type { HealthStatus } from '../events.ts';
 
-/** What a bridge says of Kafka, since when. */
-export interface KafkaReport {
+/** What a bridge says of Kafka. */
+export interface KafkaTold {
   readonly isUp: boolean;
-  readonly since: Date;
   readonly reason: string;
+}
+
+/** The same, with since when it says so. */
+export interface KafkaReport extends KafkaTold {
+  readonly since: Date;
 }
 
 /** What one probe found. */
 export type ProbeResult =
   /** `bridge`: which bridge answered, as `region/bridge`; a gateway does not say. */
-  | { isGood: true; bridge?: string | undefined }
+  | { isGood: true; bridge?: string | undefined; kafka?: KafkaTold | undefined }
   /** `isSilent`: no answer at all, as of a process that is frozen or behind a cut. */
-  | { isGood: false; reason: string; isSilent: boolean };
+  | { isGood: false; reason: string; isSilent: boolean; kafka?: KafkaTold | undefined };
 
 export interface Health {
   readonly status: HealthStatus;

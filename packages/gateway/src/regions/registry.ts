@@ -5,7 +5,7 @@ import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
 import { isWhole } from './belonging.ts';
-import { judge, type ProbeResult } from './health.ts';
+import { judge, type KafkaTold, type ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import { Target } from './target.ts';
@@ -216,6 +216,7 @@ export class Registry {
     } else {
       target.probeCounts.failed += 1;
     }
+    noteKafka(target, result.kafka);
     const before = target.health;
     target.health = judge(before, result, this.#config.healthCheck);
     if (target.health.status === before.status) return;
@@ -288,6 +289,12 @@ export class Registry {
     const done = target.drain().finally(() => this.#retired.delete(target));
     this.#retired.set(target, done);
   }
+}
+
+/** A bridge that cannot be asked says nothing. */
+function noteKafka(target: Target, told: KafkaTold | undefined): void {
+  if (told === undefined) target.kafka = undefined;
+  else if (target.kafka?.isUp !== told.isUp) target.kafka = { ...told, since: new Date() };
 }
 
 function memberKey(region: string, url: string): string {

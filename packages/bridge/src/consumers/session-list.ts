@@ -1,0 +1,47 @@
+/** The consumers of this bridge as operators see them: of many, only those that are shown are described. */
+import {
+  compareSessions,
+  matchesFilter,
+  type SessionPage,
+  type SessionQuery,
+  type SessionRow,
+} from '@causeway/protocol/sessions.ts';
+import type { Session } from './session.ts';
+
+/** What is told of a session that is held. */
+export interface ListedSession {
+  readonly session: Pick<Session, 'identity' | 'stateKind' | 'lastPollAtMs' | 'knownLagRecords'>;
+  readonly ownership: { readonly claim: { readonly entry: { readonly value: { adoptionCount?: number } } } };
+  readonly heldSinceMs: number;
+}
+
+/** `home`: this bridge, as `region/bridge`. */
+export function listSessions(
+  held: Iterable<ListedSession>,
+  home: string,
+  { filter, limit }: SessionQuery,
+): SessionPage {
+  const wanted = filter.toLowerCase();
+  const matching: { group: string; instance: string; held: ListedSession }[] = [];
+  let total = 0;
+  for (const one of held) {
+    const { identity, stateKind: state } = one.session;
+    const { group, name: instance } = identity;
+    total += 1;
+    if (matchesFilter({ group, instance, home, state }, wanted)) matching.push({ group, instance, held: one });
+  }
+  matching.sort(compareSessions);
+  const shown = matching.slice(0, limit);
+  return { total, matching: matching.length, consumers: shown.map((one) => describe(one.held, home)) };
+}
+
+function describe({ session, ownership, heldSinceMs }: ListedSession, home: string): SessionRow {
+  const { identity, stateKind, lastPollAtMs, knownLagRecords } = session;
+  return {
+    ...{ group: identity.group, instance: identity.name, home, state: stateKind },
+    since: new Date(heldSinceMs).toISOString(),
+    adoptions: ownership.claim.entry.value.adoptionCount ?? 0,
+    lastPollAt: lastPollAtMs === undefined ? null : new Date(lastPollAtMs).toISOString(),
+    lag: knownLagRecords ?? null,
+  };
+}

@@ -1,0 +1,16 @@
+/** What gateways ask in an operator's name: which consumers live here. */
+import { queryParameter } from '@causeway/protocol/paths.ts';
+import { SESSIONS_PATH } from '@causeway/protocol/routing.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { integerParameter } from './parameters.ts';
+import { type ApiServer, answer } from './server.ts';
+
+const DEFAULT_LIMIT = 200;
+
+export function addSessionsRoute(server: ApiServer, registry: ConsumerRegistry): void {
+  server.onOperator(SESSIONS_PATH, (target, reply) => {
+    const filter = queryParameter(target, 'filter') ?? '';
+    const limit = Math.max(0, integerParameter(target, 'limit') ?? DEFAULT_LIMIT);
+    return answer(reply, JSON.stringify(registry.list({ filter, limit })), 'application/json');
+  });
+}

@@ -1,0 +1,126 @@
+import type { ServerResponse } from 'node:http';
+import type { SessionPage, SessionRow } from '@causeway/protocol/sessions.ts';
+import { afterEach, expect, test } from 'vitest';
+import { ask } from '../../../../test/harness/admin.ts';
+import { startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
+import { startUpstream, type Upstream, type UpstreamRequest } from '../../../../test/harness/upstream.ts';
+import type { ConsumerPage } from './model.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const thing of open.splice(0).reverse()) await thing.close();
+});
+
+function row(home: string, instance: string): SessionRow {
+  return {
+    ...{ group: 'g', instance, home, state: 'subscribed', since: '2026-01-01T00:00:00.000Z' },
+    ...{ adoptions: 0, lastPollAt: null, lag: 5 },
+  };
+}
+
+/** Lists these instances as a bridge does, with `limit` heeded. */
+async function bridge(name: string, instances: string[]): Promise<Upstream> {
+  const upstream = await startUpstream(({ url }: UpstreamRequest, response: ServerResponse) => {
+    const limit = Number(new URL(url, 'http://bridge').searchParams.get('limit'));
+    const page: SessionPage = {
+      ...{ total: instances.length + 1, matching: instances.length },
+      consumers: instances.slice(0, limit).map((instance) => row(name, instance)),
+    };
+    response.end(JSON.stringify(page));
+  });
+  upstream.bridge = name;
+  open.push({ close: () => upstream.kill() });
+  return upstream;
+}
+
+async function gateway(overrides: Record<string, unknown>): Promise<TestGateway> {
+  const started = await startGateway(overrides);
+  open.push(started);
+  return started;
+}
+
+async function consumers({ adminUrl }: TestGateway, query = ''): Promise<ConsumerPage> {
+  return (await ask(`${adminUrl}/api/consumers?${query}`)).body as ConsumerPage;
+}
+
+test('the consumers of all regions come as one page, from bridges and through regional gateways', async () => {
+  const east = await bridge('east/bridge', ['a', 'c', 'e']);
+  const west = await bridge('west/bridge', ['b', 'd']);
+  const inner = await gateway({
+    gateway: { name: 'inner', region: 'east' },
+    // Asked by tier-1 it tells of its own region alone.
+    regions: [
+      { name: 'east', targets: [{ url: east.url }] },
+      { name: 'west', priority: 1, targets: [{ url: west.url }] },
+    ],
+  });
+  const tier1 = await gateway({
+    regions: [
+      { name: 'east', targets: [{ url: inner.url, adminUrl: inner.adminUrl }] },
+      { name: 'west', targets: [{ url: west.url }] },
+    ],
+  });
+  const page = await consumers(tier1, 'filter=G/&limit=3');
+  expect(page).toMatchObject({ total: 7, matching: 5, incomplete: [] });
+  expect(page.consumers.map(({ home, instance }) => `${home} ${instance}`)).toEqual([
+    'east/bridge a',
+    'west/bridge b',
+    'east/bridge c',
+  ]);
+  expect((await consumers(tier1, 'limit=3&offset=2')).consumers.map(({ instance }) => instance)).toEqual([
+    'c',
+    'd',
+    'e',
+  ]);
+  expect((await consumers(tier1, 'region=west')).consumers.map(({ instance }) => instance)).toEqual(['b', 'd']);
+  expect((await consumers(inner)).matching).toBe(5);
+  expect(east.requests[0]).toMatchObject({
+    url: '/causeway-sessions?filter=G%2F&limit=3',
+    headers: { 'causeway-operator': 'east/inner' },
+  });
+  // Bridges do not know the token.
+  expect(east.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+});
+
+test('a second look within a second asks nobody again', async () => {
+  const east = await bridge('east/bridge', ['a']);
+  const gw = await gateway({ regions: [{ name: 'east', targets: [{ url: east.url }] }] });
+  await Promise.all([consumers(gw), consumers(gw)]);
+  await consumers(gw);
+  expect(east.requests).toHaveLength(1);
+  await consumers(gw, 'filter=x');
+  expect(east.requests).toHaveLength(2);
+});
+
+test('who cannot be asked is named, in bounded time', async () => {
+  const east = await bridge('east/bridge', ['a']);
+  const west = await bridge('west/bridge', ['b']);
+  const gw = await gateway({
+    regions: [
+      { name: 'east', targets: [{ url: east.url }] },
+      { name: 'west', targets: [{ url: west.url }] },
+      { name: 'north', targets: [{ url: 'http://127.0.0.1:1' }] },
+      { name: 'south', targets: [{ url: 'http://127.0.0.1:2', adminUrl: 'http://127.0.0.1:3' }] },
+    ],
+  });
+  east.handle = () => {};
+  await west.kill();
+  const startedAtMs = performance.now();
+  const page = await consumers(gw);
+  expect(performance.now() - startedAtMs).toBeLessThan(1_800);
+  expect(page.consumers).toEqual([]);
+  expect(page.incomplete.toSorted((a, b) => a.region.localeCompare(b.region))).toEqual([
+    { region: 'east', reason: 'east/bridge: no answer in time' },
+    { region: 'north', reason: 'no adminUrl is configured' },
+    { region: 'south', reason: 'its gateway: connection refused' },
+    { region: 'west', reason: 'west/bridge: connection refused' },
+  ]);
+});
+
+test('a query that makes no sense is refused', async () => {
+  const east = await bridge('east/bridge', ['a']);
+  const gw = await gateway({ regions: [{ name: 'east', targets: [{ url: east.url }] }] });
+  for (const query of ['limit=x', 'limit=-1', 'offset=1000000', 'scope=some']) {
+    expect((await ask(`${gw.adminUrl}/api/consumers?${query}`)).status, query).toBe(400);
+  }
+});
