@@ -11,7 +11,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'packages/protocol': [],
   'packages/config': [],
   'packages/metrics': [],
-  'packages/telemetry': ['packages/config'],
+  'packages/telemetry': ['packages/config', 'packages/metrics'],
   'packages/gateway': ['packages/protocol', 'packages/config', 'packages/metrics', 'packages/telemetry'],
   'packages/bridge': ['packages/protocol', 'packages/config', 'packages/metrics', 'packages/telemetry'],
   'packages/lab': ['packages/protocol'],

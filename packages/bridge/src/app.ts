@@ -184,7 +184,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     sessions: () => registry.sessions(),
     producer: batcher,
     kafkaErrors: cluster.errors,
-    ...{ load, certificates, version },
+    ...{ load, certificates, version, telemetry: watcher },
     name: formatBridge(config.bridge),
   });
   const shared = {

@@ -2,6 +2,7 @@
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
+import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { addConsumerMetrics, adoptionDurations, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
 import { addKafkaMetrics, CERTIFICATE_METRICS, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
@@ -19,7 +20,7 @@ export type { Outcome } from './metrics/requests.ts';
 export type MetricsSources = Omit<RequestSources, 'requests'> &
   Omit<RecordSources, 'records'> &
   Omit<ConsumerSources, 'adoptions'> &
-  KafkaSources;
+  KafkaSources & { telemetry: TelemetryCounts | undefined };
 
 /** Every metric of the bridge's own, in the order in which it is told. */
 export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
@@ -28,6 +29,7 @@ export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(CONSUMER_METRICS),
   ...Object.values(KAFKA_METRICS),
   ...Object.values(CERTIFICATE_METRICS),
+  ...Object.values(TELEMETRY_METRICS),
 ];
 
 export class Metrics {
@@ -41,6 +43,7 @@ export class Metrics {
     addRecordMetrics(this.#exposition, { ...sources, records: this.#records });
     addConsumerMetrics(this.#exposition, { ...sources, adoptions: this.#adoptions });
     addKafkaMetrics(this.#exposition, sources);
+    addTelemetryMetrics(this.#exposition, () => sources.telemetry);
   }
 
   get contentType(): string {

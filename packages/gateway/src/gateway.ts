@@ -108,7 +108,7 @@ export class Gateway {
       configStatus: () => this.#configStatus,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
       version: readVersion(),
-      droppedLogLines: () => this.#watching.watcher?.droppedLineCount ?? 0,
+      telemetry: () => this.#watching.watcher,
     });
     this.#admin = new Admin({
       ...{ host: admin.host, port: admin.port, registry, affinity, stats, events: this.events },

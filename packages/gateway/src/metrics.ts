@@ -1,17 +1,21 @@
 /** The gateway's metrics in Prometheus' form: read from its counters at each scrape. */
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
+import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addRegionMetrics, REGION_METRICS, type RegionSources } from './metrics/regions.ts';
 import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metrics/requests.ts';
 
-export type MetricsSources = RequestSources & RegionSources & ConfigSources;
+export type MetricsSources = RequestSources &
+  RegionSources &
+  ConfigSources & { telemetry: () => TelemetryCounts | undefined };
 
 /** Every metric of the gateway's own, in the order in which it is told. */
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
   ...Object.values(CONFIG_METRICS),
+  ...Object.values(TELEMETRY_METRICS),
 ];
 
 export class Metrics {
@@ -21,6 +25,7 @@ export class Metrics {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);
+    addTelemetryMetrics(this.#exposition, sources.telemetry);
   }
 
   async expose(): Promise<{ contentType: string; text: string }> {

@@ -15,6 +15,7 @@ import {
   BatchSpanProcessor,
   ParentBasedSampler,
   type SpanExporter,
+  type SpanProcessor,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
@@ -48,7 +49,9 @@ export class Tracing {
   readonly #provider: TracerProvider;
   #isInTrouble = false;
   #isClosed = false;
-  /** Spans that the receiver did not take. */
+  /** Spans that wait to be sent. */
+  #waitingCount = 0;
+  /** Spans that found the queue full, or that the receiver did not take. */
   lostCount = 0;
 
   constructor({
@@ -71,13 +74,16 @@ export class Tracing {
       sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
       spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH, linkCountLimit: MAX_LINKS },
       spanProcessors: [
-        new BatchSpanProcessor({
-          exporter: this.#counted(exporter, onTrouble),
-          scheduledDelayMillis: EXPORT_INTERVAL_MS,
-          maxExportBatchSize: EXPORT_SPANS,
-          exportTimeoutMillis: EXPORT_TIMEOUT_MS,
-          maxQueueSize: maxQueuedSpans,
-        }),
+        this.#bounded(
+          new BatchSpanProcessor({
+            exporter: this.#counted(exporter, onTrouble),
+            scheduledDelayMillis: EXPORT_INTERVAL_MS,
+            maxExportBatchSize: EXPORT_SPANS,
+            exportTimeoutMillis: EXPORT_TIMEOUT_MS,
+            maxQueueSize: maxQueuedSpans,
+          }),
+          maxQueuedSpans,
+        ),
       ],
     });
     this.tracer = this.#provider.getTracer('causeway');
@@ -90,9 +96,28 @@ export class Tracing {
     await Promise.race([this.#provider.shutdown().catch(() => {}), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
+  /** The processor has the same bound, and does not tell whom it turned away. */
+  #bounded(processor: SpanProcessor, maxQueuedSpans: number): SpanProcessor {
+    return {
+      onStart: (span, context) => processor.onStart(span, context),
+      onEnd: (span) => {
+        if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
+        if (this.#waitingCount >= maxQueuedSpans) {
+          this.lostCount += 1;
+          return;
+        }
+        this.#waitingCount += 1;
+        processor.onEnd(span);
+      },
+      forceFlush: () => processor.forceFlush(),
+      shutdown: () => processor.shutdown(),
+    };
+  }
+
   #counted(exporter: SpanExporter, onTrouble: TracingOptions['onTrouble']): SpanExporter {
     return {
-      export: (spans, onResult) =>
+      export: (spans, onResult) => {
+        this.#waitingCount -= spans.length;
         exporter.export(spans, (result) => {
           const hasFailed = result.code !== EXPORT_SUCCEEDED;
           if (hasFailed) this.lostCount += spans.length;
@@ -101,7 +126,8 @@ export class Tracing {
             onTrouble(hasFailed ? (result.error?.message ?? 'unknown failure') : undefined);
           }
           onResult(result);
-        }),
+        });
+      },
       forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
       shutdown: () => exporter.shutdown(),
     };

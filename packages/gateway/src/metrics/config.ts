@@ -16,10 +16,6 @@ export const CONFIG_METRICS = {
     'causeway_config_last_reload_success_timestamp_seconds',
     'When the configuration that is in use was loaded, in seconds since 1970.',
   ),
-  droppedLines: counter(
-    'causeway_access_log_dropped_lines_total',
-    'Lines of the access log that were not written because the disk was too slow.',
-  ),
   buildInfo: BUILD_INFO,
 };
 
@@ -30,19 +26,16 @@ export interface ConfigSources {
   /** Its own name and, where it stands in one, its region before it. */
   name: string;
   version: string;
-  /** Since the start. */
-  droppedLogLines: () => number;
 }
 
 export function addConfigMetrics(exposition: Exposition, sources: ConfigSources): void {
-  const { reloadCounts, configStatus, name, version, droppedLogLines } = sources;
+  const { reloadCounts, configStatus, name, version } = sources;
   exposition.add(CONFIG_METRICS.reloads, (sample) => {
     sample({ result: 'applied' }, reloadCounts.applied);
     sample({ result: 'refused' }, reloadCounts.refused);
   });
   exposition.addValue(CONFIG_METRICS.isCurrent, () => (configStatus().lastError === null ? 1 : 0));
   exposition.addValue(CONFIG_METRICS.loadedAt, () => Date.parse(configStatus().loadedAt) / MILLISECONDS_PER_SECOND);
-  exposition.addValue(CONFIG_METRICS.droppedLines, droppedLogLines);
   exposition.add(CONFIG_METRICS.buildInfo, (sample) => {
     sample({ program: 'gateway', name, version, node_version: process.version }, 1);
   });
