@@ -73,7 +73,6 @@ interface CurveProps {
 
 /** A gateway that started a moment ago has little to show: it gets no more room than that. */
 const MIN_SPAN_SECONDS = 60;
-const PLOT_HEIGHT_PX = 132;
 
 class CurveView extends Component<CurveProps> {
   #plot: uPlot | undefined;
@@ -90,7 +89,7 @@ class CurveView extends Component<CurveProps> {
     this.#plot = new uPlot(optionsOf(this.props, holder), dataOf(this.props), holder);
     this.#observer = new ResizeObserver(() => {
       const width = Math.floor(holder.clientWidth);
-      if (width > 0 && width !== this.#plot?.width) this.#plot?.setSize({ width, height: heightOf(holder) });
+      if (width > 0 && width !== this.#plot?.width) this.#plot?.setSize({ width, height: holder.clientHeight });
     });
     this.#observer.observe(holder);
   }
@@ -132,11 +131,6 @@ class CurveView extends Component<CurveProps> {
   }
 }
 
-function heightOf(holder: HTMLElement): number {
-  const fontPx = Number.parseFloat(getComputedStyle(holder.ownerDocument.documentElement).fontSize) || 16;
-  return Math.round((PLOT_HEIGHT_PX * fontPx) / 16);
-}
-
 function dataOf({ chart, history, regions }: CurveProps): uPlot.AlignedData {
   if (history === null) return [[], ...regions.map(() => [])];
   const empty = history.atSeconds.map(() => null);
@@ -150,7 +144,7 @@ function optionsOf({ regions }: CurveProps, holder: HTMLElement): uPlot.Options 
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   return {
     width: Math.max(holder.clientWidth, 120),
-    height: heightOf(holder),
+    height: holder.clientHeight,
     padding: [8, 6, 0, 0],
     cursor: { sync: { key: 'causeway' }, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
