@@ -329,6 +329,17 @@ test('more than may be queued is refused at once, and room is made by what is st
   stored(await batcher.send(topic, [record('z'.repeat(2000))]));
 });
 
+test('what a record keeps in memory is queued with it: the body that it is a part of', async () => {
+  const topic = await kafka.topic();
+  const { batcher } = newBatcher({ maxQueuedBytes: 10_000 });
+  const first = batcher.send(topic, [record('a'), record('b')], 9000);
+  expect(batcher.queuedBytes).toBe(9000);
+  expect(() => batcher.send(topic, [record('c')], 2000)).toThrow(expect.objectContaining({ code: 'overloaded' }));
+  stored(await first);
+  expect(batcher.queuedBytes).toBe(0);
+  stored(await batcher.send(topic, [record('c')], 2000));
+});
+
 test('large queues go out in several requests, none larger than its limits', async () => {
   const topic = await kafka.topic();
   const { batcher, client } = newBatcher({ maxBatchBytes: 5000, maxRequestBytes: 5000, maxBatchRecords: 3 });

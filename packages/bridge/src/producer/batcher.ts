@@ -31,6 +31,8 @@ export interface BatcherOptions {
 interface Waiting {
   results: (ProduceResult | undefined)[];
   openCount: number;
+  /** By which their request's body is larger than they are: in memory until all of them are settled. */
+  extraBytes: number;
   resolve: (results: ProduceResult[]) => void;
 }
 
@@ -124,20 +126,23 @@ export class Batcher {
   }
 
   /**
-   * Stores records of one topic; results are in their order and never rejected one by one.
+   * Stores records of one topic; results are in their order and never rejected one by one. `bodyBytes`: of the request
+   * that the records are parts of, and keep in memory.
    * Errors: `overloaded` when too much is queued, `shuttingDown` after {@link close}.
    */
-  send(topic: string, records: readonly RecordToProduce[]): Promise<ProduceResult[]> {
+  send(topic: string, records: readonly RecordToProduce[], bodyBytes = 0): Promise<ProduceResult[]> {
     if (this.#isClosed) throw new BridgeError('shuttingDown');
     const bytes = records.map(serializedBytes);
-    const totalBytes = bytes.reduce((sum, value) => sum + value, 0);
+    const recordBytes = bytes.reduce((sum, value) => sum + value, 0);
+    const totalBytes = Math.max(recordBytes, bodyBytes);
     if (this.#queuedBytes > 0 && this.#queuedBytes + totalBytes > this.#options.maxQueuedBytes) {
       throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
     if (records.length === 0) return Promise.resolve([]);
     this.#queuedBytes += totalBytes;
     return new Promise((resolve) => {
-      const waiting: Waiting = { results: new Array(records.length), openCount: records.length, resolve };
+      const extraBytes = totalBytes - recordBytes;
+      const waiting: Waiting = { results: new Array(records.length), openCount: records.length, extraBytes, resolve };
       const expiresAtMs = performance.now() + this.#options.deliveryTimeoutMs;
       const entries = records.map((record, index) => ({
         record,
@@ -152,7 +157,7 @@ export class Batcher {
     });
   }
 
-  /** Bytes of records that wait or are on their way. */
+  /** Bytes of records that wait or are on their way, with what they keep in memory. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -442,7 +447,10 @@ export class Batcher {
     waiting.results[index] = result;
     waiting.openCount -= 1;
     this.#queuedBytes -= entry.bytes;
-    if (waiting.openCount === 0) waiting.resolve(waiting.results as ProduceResult[]);
+    if (waiting.openCount === 0) {
+      this.#queuedBytes -= waiting.extraBytes;
+      waiting.resolve(waiting.results as ProduceResult[]);
+    }
     if (this.#queuedBytes === 0) this.#onIdle?.();
   };
 }

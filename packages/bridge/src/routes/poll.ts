@@ -62,8 +62,11 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   if (!accepts(request.headers.accept, RECORDS[format])) throw new BridgeError('formatMismatch');
   const { sender } = request;
   const gone = new AbortController();
-  const onClose = (): void => gone.abort();
-  reply.raw.once('close', onClose);
+  const { raw } = reply;
+  // It closes after every answer, too.
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort();
+  });
   request.watch?.polling(session.identity);
   await session.poll({
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),

@@ -11,7 +11,8 @@ import { type ApiServer, answer, answerEmpty, type Request } from './server.ts';
 
 /** What stores records. */
 export interface RecordSink {
-  send(topic: string, records: readonly RecordToProduce[]): Promise<ProduceResult[]>;
+  /** `bodyBytes`: of the request's body, which records may be parts of. */
+  send(topic: string, records: readonly RecordToProduce[], bodyBytes: number): Promise<ProduceResult[]>;
 }
 
 export interface ProduceDependencies {
@@ -53,7 +54,7 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   }
   const topic = request.params['topic'] ?? '';
   request.watch?.producing(topic, records);
-  const counted = sink.send(topic, records).then((results) => {
+  const counted = sink.send(topic, records, request.body?.length ?? 0).then((results) => {
     const storedCount = results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
     metrics.countProduced(storedCount, results.length - storedCount);
     request.watch?.produced(results);
