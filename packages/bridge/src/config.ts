@@ -88,6 +88,12 @@ const ConsumersConfig = Section(
       default: 524_288,
       minimum: 1024,
     }),
+    maxFetchedBytes: Type.Integer({
+      description:
+        'Bytes that all consumers together hold for clients that have not taken them; beyond it, nothing is fetched ahead, and at most 65536 bytes at a time.',
+      default: 67_108_864,
+      minimum: 1024,
+    }),
     defaultFetchMinBytes: Type.Integer({
       description: 'How many bytes a broker waits for before it answers a fetch, for consumers that did not say.',
       default: 1,

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
+import { FetchBudget } from '../kafka/fetch-budget.ts';
 import { type Limits, within } from '../kafka/limits.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
@@ -49,6 +50,7 @@ export class ConsumerRegistry {
   /** Sessions that are being deleted: gone for everybody. */
   readonly #ending = new Set<string>();
   readonly #topicListing: TopicListing;
+  readonly #fetchBudget: FetchBudget;
   readonly #upkeep: Upkeep;
   readonly #lagWatch: LagWatch;
   #timer: NodeJS.Timeout | undefined;
@@ -57,6 +59,7 @@ export class ConsumerRegistry {
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
     const { cluster, kafka, consumers, sessionLog, bridge } = dependencies;
+    this.#fetchBudget = new FetchBudget(consumers.maxFetchedBytes);
     this.#topicListing = new TopicListing(cluster, {
       refreshMs: consumers.topicRefreshMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
@@ -246,6 +249,7 @@ export class ConsumerRegistry {
       kafka,
       consumers,
       topicListing: this.#topicListing,
+      fetchBudget: this.#fetchBudget,
       heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
       ownership,
       // Whoever joined in its place has written so, or will be asked for it again.

@@ -5,6 +5,7 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
+import type { FetchBudget } from '../kafka/fetch-budget.ts';
 import { Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
@@ -30,6 +31,7 @@ export interface SessionDependencies {
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
   topicListing: TopicListing;
+  fetchBudget: FetchBudget;
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
   ownership: SessionOwnership;
@@ -105,7 +107,8 @@ export class Session {
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
     this.options = options;
-    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, ownership, onFenced } = dependencies;
+    const { cluster, consumers, topicListing, fetchBudget, kafka, heartbeatPauseMs, ownership, onFenced } =
+      dependencies;
     this.#ownership = ownership;
     this.#seeks = new Seeks();
     const { requestTimeoutMs } = options;
@@ -120,6 +123,7 @@ export class Session {
       maxWaitMs: options.fetchMinBytes > 1 ? MIN_BYTES_WAIT_MS : consumers.fetchMaxWaitMs,
       isChecking: consumers.isChecksumCompared,
       requestTimeoutMs: kafka.requestTimeoutMs,
+      budget: fetchBudget,
     });
     this.#partitions = this.#fetcher.partitions;
     this.#coordinator = new GroupCoordinator(cluster, identity.group);
@@ -183,7 +187,7 @@ export class Session {
 
   /** Frees what was fetched for a client that does not come for it; positions stay. Not while an operation runs. */
   dropRecords(): void {
-    if (this.idleMs() > 0) this.#partitions.dropRecords();
+    if (this.idleMs() > 0) this.#fetcher.dropRecords();
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`. */

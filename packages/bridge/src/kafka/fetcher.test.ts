@@ -8,6 +8,7 @@ import { until } from '../../../../test/harness/until.ts';
 import type { StoredRecord } from '../records.ts';
 import type { Cluster } from './cluster.ts';
 import { GroupCoordinator } from './coordinator.ts';
+import { FetchBudget } from './fetch-budget.ts';
 import { Fetcher, type FetcherOptions, type OutOfRangePolicy } from './fetcher.ts';
 import { within } from './limits.ts';
 import { listOffsets } from './list-offsets.ts';
@@ -41,6 +42,7 @@ async function fetcherOf(
     maxWaitMs: 5000,
     isChecking: true,
     requestTimeoutMs: 5000,
+    budget: new FetchBudget(Number.POSITIVE_INFINITY),
     ...rest,
   });
   onTestFinished(() => fetcher.close());
@@ -387,6 +389,26 @@ describe('fetching ahead', () => {
     await readOne(end);
     await readOne(end);
     expect(fetchCount()).toBe(beforeCount);
+  });
+
+  test('not beyond what all consumers together may hold', async () => {
+    const topic = await longTopic();
+    const budget = new FetchBudget(5000);
+    const first = await fetcherOf(topic, { maxBytes: MAX_BYTES, budget });
+    const second = await fetcherOf(topic, { maxBytes: MAX_BYTES, budget });
+    for (const fetcher of [first, second]) await fetcher.fill(within(5000));
+    expect(budget.isSpent).toBe(true);
+    const fetchCount = countFetches();
+    take(first, 3);
+    await readOne(first);
+    expect(fetchCount()).toBe(0);
+    // What they have not taken is counted until it is taken, dropped, or nobody's any more.
+    second.dropRecords();
+    expect(budget.isSpent).toBe(false);
+    await readOne(first);
+    expect(fetchCount()).toBe(1);
+    await Promise.all([first.close(), second.close()]);
+    expect(budget.heldBytes).toBe(0);
   });
 
   test('read_committed stays ahead only of what may be read, and shows nothing that was aborted', async () => {

@@ -5,6 +5,7 @@ import type { TopicPartition } from '../records.ts';
 import type { Cluster } from './cluster.ts';
 import { errorIdOf, refusal } from './failure.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
+import type { FetchBudget } from './fetch-budget.ts';
 import { backoffMs, type Limits, remainingMs, within } from './limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from './list-offsets.ts';
 import { accept, isBehind, nextOffset, type Partition, Partitions } from './partitions.ts';
@@ -29,6 +30,8 @@ export interface FetcherOptions {
   isChecking: boolean;
   /** On top of the wait, until the broker counts as gone. */
   requestTimeoutMs: number;
+  /** Shared with other consumers. */
+  budget: FetchBudget;
 }
 
 /** A position that the log no longer or not yet has. */
@@ -62,6 +65,8 @@ export class Fetcher {
   #failure: BridgeError | undefined;
   #failedAttempts = 0;
   #checkedAtMs = performance.now();
+  /** As the budget knows it. */
+  #heldBytes = 0;
   #wake: (() => void) | undefined;
 
   constructor(cluster: Cluster, outOfRangePolicy: OutOfRangePolicy, options: FetcherOptions) {
@@ -102,7 +107,8 @@ export class Fetcher {
         throw failure;
       }
       if (isMovedAway) return;
-      const { maxWaitMs, maxBytes } = this.#options;
+      const { maxWaitMs, budget } = this.#options;
+      const maxBytes = budget.fetchBytes(this.#options.maxBytes);
       const waitMs = Math.min(maxWaitMs, Math.ceil(remainingMs(limits)));
       const requests = this.#startRequests(this.partitions.all, { waitMs, maxBytes });
       if (remainingMs(limits) === 0) return;
@@ -110,6 +116,12 @@ export class Fetcher {
       const untilCheckMs = Math.min(SOURCE_CHECK_MS, remainingMs(limits));
       if (await this.#waitForAny(requests, within(untilCheckMs, limits.signal))) return;
     }
+  }
+
+  /** Frees what was fetched; positions stay. */
+  dropRecords(): void {
+    this.partitions.dropRecords();
+    this.#countHeld();
   }
 
   /** Ends a running {@link fill} at once. */
@@ -120,6 +132,7 @@ export class Fetcher {
   async close(): Promise<void> {
     this.#epoch += 1;
     this.partitions.assign([]);
+    this.#countHeld();
     this.interrupt();
     await this.#cluster.closePool(this.#pool);
   }
@@ -165,15 +178,24 @@ export class Fetcher {
     return this.#replicas.sourceOf(found, this.#cluster.knownTopic(found.topic)?.partitions[found.partition]);
   }
 
+  /** Tells the budget, and returns, how much was fetched and is not taken. */
+  #countHeld(): number {
+    let bytes = 0;
+    for (const { buffer } of this.partitions.all) bytes += Math.ceil(remainingBytes(buffer));
+    this.#options.budget.add(bytes - this.#heldBytes);
+    this.#heldBytes = bytes;
+    return bytes;
+  }
+
   /**
    * Fetches what comes next while the client works on what it has: only in a poll that has records, only where the log
    * is known to go on, and no more than there is room for.
    */
   #fetchAhead(): void {
     const partitions = this.partitions.all;
-    const leftBytes = partitions.reduce((sum, partition) => sum + remainingBytes(partition.buffer), 0);
-    const { maxBytes } = this.#options;
-    if (leftBytes === 0 || leftBytes > maxBytes * FETCH_AHEAD_RATIO) return;
+    const leftBytes = this.#countHeld();
+    const { maxBytes, budget } = this.#options;
+    if (leftBytes === 0 || leftBytes > maxBytes * FETCH_AHEAD_RATIO || budget.isSpent) return;
     const behind = partitions.filter(isBehind);
     this.#startRequests(behind, { waitMs: 0, maxBytes: Math.ceil(maxBytes - leftBytes) });
   }
@@ -204,6 +226,7 @@ export class Fetcher {
         const answer = await this.#fetch(await this.#pool.get(broker), offsets, size);
         if (epoch !== this.#epoch) return;
         isFailed = this.#accept(answer, offsets);
+        this.#countHeld();
       }
     } catch {
       // The broker is gone: found again below.

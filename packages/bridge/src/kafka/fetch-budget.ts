@@ -1,0 +1,32 @@
+/** How much all consumers of a bridge together hold of what they fetched for clients that have not taken it yet. */
+
+/** Of one fetch, when the budget is spent: a consumer that is read goes on, with little at a time. */
+const SMALL_FETCH_BYTES = 65_536;
+
+export class FetchBudget {
+  readonly #maxBytes: number;
+  #heldBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Nobody fetches ahead then. */
+  get isSpent(): boolean {
+    return this.#heldBytes >= this.#maxBytes;
+  }
+
+  /** What a fetch that would ask for so much may ask for. */
+  fetchBytes(wantedBytes: number): number {
+    return this.isSpent ? Math.min(wantedBytes, SMALL_FETCH_BYTES) : wantedBytes;
+  }
+
+  /** A consumer holds so much more, or less. */
+  add(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+}
