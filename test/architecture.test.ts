@@ -39,6 +39,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/protocol',
     'packages/telemetry',
   ],
+  'packages/gateway/src/status': ['packages/gateway/src/admin', 'packages/gateway/src'],
   'packages/gateway/src/admin': [
     'packages/gateway/src/consumers',
     'packages/gateway/src/regions',

@@ -1,5 +1,6 @@
 /** Asks other processes of the system: regional gateways for their admin API, bridges for their sessions. */
 import { Agent } from 'undici';
+import { describeConnectionFailure } from '../regions/connection-failure.ts';
 
 export class AdminClient {
   readonly #token: () => string | undefined;
@@ -40,9 +41,7 @@ export function authorization(token: string | undefined): Record<string, string>
 
 /** Why somebody could not be asked, in a few words. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ECONNREFUSED') return 'connection refused';
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  return error.message || code || error.name;
+  return error instanceof Error && error.name === 'TimeoutError'
+    ? 'no answer in time'
+    : describeConnectionFailure(error);
 }

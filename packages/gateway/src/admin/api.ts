@@ -10,6 +10,7 @@ import { addConfigRoutes, type ConfigRoutesOptions } from './config-routes.ts';
 import type { Consumers } from './consumers.ts';
 import type { RateHistory } from './history.ts';
 import type { System } from './model.ts';
+import { addOpenApi } from './openapi.ts';
 import { addPage } from './page-files.ts';
 import { addRegionRoutes, addRelay } from './region-routes.ts';
 import type { RegionalGateways } from './regional-gateways.ts';
@@ -82,15 +83,21 @@ export class AdminServer {
   #addRoutes(): void {
     const app = this.#app;
     const options = this.#options;
+    addOpenApi(app);
     addPage(app);
-    const isPublic = { config: { isPublic: true } };
-    app.get('/healthy', isPublic, (_, reply) => reply.code(200).send());
-    app.get('/ready', isPublic, (_, reply) => {
+    const config = { isPublic: true };
+    const nothing = { 200: { description: 'Yes.' } };
+    const healthy = { operationId: 'healthy', summary: 'Whether the process lives.', response: nothing };
+    app.get('/healthy', { config, schema: healthy }, (_, reply) => reply.code(200).send());
+    const ready = { operationId: 'ready', summary: 'Whether some target is available.', response: nothing };
+    app.get('/ready', { config: { ...config, errors: [503] }, schema: ready }, (_, reply) => {
       const reason = options.whyNotReady();
       if (reason === undefined) return reply.code(200).send();
       return answerError(reply, new GatewayError('noRegionAvailable', reason));
     });
-    app.get('/metrics', async (_, reply) => {
+    const exposition = { description: 'Exposition.', content: { 'text/plain': { schema: { type: 'string' } } } };
+    const metrics = { operationId: 'metrics', summary: 'Metrics for Prometheus.', response: { 200: exposition } };
+    app.get('/metrics', { schema: metrics }, async (_, reply) => {
       const { contentType, text } = await options.metrics();
       return reply.type(contentType).send(text);
     });

@@ -44,7 +44,7 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
       `/api/regions/:region/${word}`,
       {
         schema: { operationId: word, summary, params: ofRegion, response: { 200: Region } },
-        config: { errors: [404, 409] },
+        config: { errors: isDrained ? [404, 409] : [404] },
       },
       ({ params: { region } }, reply) => {
         setDrained(region, isDrained);

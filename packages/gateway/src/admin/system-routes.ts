@@ -3,10 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { EventLog } from '../events.ts';
 import type { Consumers } from './consumers.ts';
+import { EventSchema } from './event-model.ts';
 import { EventStream, lastEventId } from './event-stream.ts';
 import type { RateHistory } from './history.ts';
 import { LiveFeed } from './live.ts';
-import { ConsumerPage, ConsumerQuery, EventList, History, System } from './model.ts';
+import { ConsumerPage, ConsumerQuery, EventList, History, Sample, System } from './model.ts';
 import type { RegionalGateways } from './regional-gateways.ts';
 
 export interface SystemRoutesOptions {
@@ -34,7 +35,8 @@ const EventQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const STREAM = { 'text/event-stream': { schema: Type.String() } };
+/** `x-events`: the data of each event by its name, as JSON. */
+const stream = (events: object) => ({ 'text/event-stream': { schema: Type.String(), 'x-events': events } });
 
 /** Returns what ends the streams. */
 export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): () => void {
@@ -62,7 +64,9 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
       operationId: 'live',
       summary:
         'Server-sent events: `system` (the topology) at once, each second and after each flip; `event`, continued after Last-Event-ID; `sample`, the rates of one step of the history.',
-      response: { 200: { description: 'A stream.', content: STREAM } },
+      response: {
+        200: { description: 'A stream.', content: stream({ system: System, event: EventSchema, sample: Sample }) },
+      },
     },
     handler: (request, reply) => live.open(request, reply),
   });
@@ -91,7 +95,10 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
         'What changed: server-sent events, continued after Last-Event-ID; or JSON, if `Accept` asks for application/json.',
       querystring: EventQuery,
       response: {
-        200: { description: 'Events.', content: { 'application/json': { schema: EventList }, ...STREAM } },
+        200: {
+          description: 'Events.',
+          content: { 'application/json': { schema: EventList }, ...stream({ '*': EventSchema }) },
+        },
       },
     },
     handler: (request, reply) => {

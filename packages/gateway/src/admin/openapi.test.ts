@@ -1,0 +1,118 @@
+/** Every answer that the admin API gives here is one that its document has. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AskOptions, ask, watchLive } from '../../../../test/harness/admin.ts';
+import { regions, startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
+import { until } from '../../../../test/harness/until.ts';
+import { answerJson, startUpstream, type Upstream } from '../../../../test/harness/upstream.ts';
+
+interface Document {
+  paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content?: object }> }>>;
+  components: { schemas: Record<string, object> };
+}
+
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+addFormats.default(ajv);
+let east: Upstream;
+let gw: TestGateway;
+let document: Document;
+const seen = new Set<string>();
+
+beforeAll(async () => {
+  east = await startUpstream(answerJson({ total: 0, matching: 0, consumers: [] }));
+  east.bridge = 'east/bridge';
+  gw = await startGateway({ regions: [...regions({ east: east.url }), ...regions({ west: 'http://127.0.0.1:1' })] });
+  document = (await ask(`${gw.adminUrl}/api/openapi.json`)).body as Document;
+  ajv.addSchema({ $id: 'admin', ...document });
+});
+afterAll(async () => {
+  await gw.close();
+  await east.kill();
+});
+
+function validate(pointer: string[], value: unknown): void {
+  const path = pointer.map((name) => encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
+  const check = ajv.getSchema(`admin#/${path}`) ?? ajv.compile({ $ref: `admin#/${path}` });
+  if (!check(value)) throw new Error(`${pointer.join(' ')}: ${ajv.errorsText(check.errors)}`);
+}
+
+/** Asks, and compares the answer with the document. Returns the status. */
+async function checked(template: string, target: string, options: AskOptions = {}): Promise<number> {
+  const method = (options.method ?? 'GET').toLowerCase();
+  const found = document.paths[template]?.[method];
+  if (found === undefined) throw new Error(`${method} ${template} is not in the document`);
+  const answer = await ask(`${gw.adminUrl}${target}`, options);
+  const { status } = answer;
+  seen.add(`${found.operationId} ${status}`);
+  const response = found.responses[status];
+  if (response === undefined) throw new Error(`${found.operationId} ${status} is not in the document: ${answer.text}`);
+  if (response.content === undefined) {
+    expect(answer.text).toBe('');
+    return status;
+  }
+  const type = String(answer.headers['content-type']).split(';')[0] ?? '';
+  expect(Object.keys(response.content)).toContain(type);
+  const place = ['paths', template, method, 'responses', String(status), 'content', type, 'schema'];
+  validate(place, answer.body ?? answer.text);
+  return status;
+}
+
+test('all answers are as documented, and all documented statuses were seen', async () => {
+  const json = { accept: 'application/json' };
+  const put = (body: string): AskOptions => ({
+    ...{ method: 'PUT', body, headers: { 'content-type': 'application/json' } },
+  });
+  const weight = '/api/regions/{region}/weight';
+  const answers: [string, string, AskOptions, number][] = [
+    ['/healthy', '/healthy', {}, 200],
+    ['/ready', '/ready', {}, 200],
+    ['/metrics', '/metrics', {}, 200],
+    ['/api/openapi.json', '/api/openapi.json', {}, 200],
+    ['/api/topology', '/api/topology', {}, 200],
+    ['/api/history', '/api/history', {}, 200],
+    ['/api/config', '/api/config', {}, 200],
+    ['/api/consumers', '/api/consumers?filter=x', {}, 200],
+    ['/api/consumers', '/api/consumers?limit=x', {}, 400],
+    ['/api/config/check', '/api/config/check', { method: 'POST', body: 'regions: 5' }, 200],
+    ['/api/config/check', '/api/config/check', { method: 'POST', body: '#'.repeat(2_000_000) }, 413],
+    [weight, '/api/regions/east/weight', put('{"weight":50}'), 200],
+    [weight, '/api/regions/east/weight', put('{"weight":-1}'), 400],
+    [weight, '/api/regions/north/weight', put('{"weight":5}'), 404],
+    ['/api/regions/{region}/drain', '/api/regions/west/drain', { method: 'POST' }, 200],
+    ['/api/regions/{region}/drain', '/api/regions/east/drain', { method: 'POST' }, 409],
+    ['/api/regions/{region}/drain', '/api/regions/north/drain', { method: 'POST' }, 404],
+    [weight, '/api/regions/east/weight', put('{"weight":0}'), 409],
+    ['/api/regions/{region}/undrain', '/api/regions/west/undrain', { method: 'POST' }, 200],
+    ['/api/regions/{region}/undrain', '/api/regions/north/undrain', { method: 'POST' }, 404],
+    ['/api/regions/{region}/drain', '/api/regions/east/drain', { method: 'POST', token: undefined }, 401],
+    ['/api/events', '/api/events', { headers: json }, 200],
+    ['/api/events', '/api/events?after=1&limit=1', { headers: json }, 200],
+  ];
+  for (const [template, target, options, status] of answers) {
+    expect(await checked(template, target, options), `${target} ${options.body?.slice(0, 30)}`).toBe(status);
+  }
+  await east.kill();
+  await until('nothing is available', async () => (await ask(`${gw.adminUrl}/ready`)).status === 503);
+  expect(await checked('/ready', '/ready')).toBe(503);
+  expect(await checked('/api/topology', '/api/topology?behind=false')).toBe(200);
+  // What needs a gateway of another kind has its tests in api.test.ts: no token is configured, or none is shown.
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const documented = operations.flatMap(({ operationId, responses }) =>
+    Object.keys(responses).flatMap((status) =>
+      status === '401' || status === '403' ? [] : `${operationId} ${status}`,
+    ),
+  );
+  expect(documented.filter((one) => !seen.has(one) && one !== 'live 200')).toEqual([]);
+});
+
+test('what the live stream tells is as documented', async () => {
+  const view = await watchLive(gw.adminUrl);
+  await until('a sample comes', () => view.samples.length > 0);
+  view.close();
+  const schema = (name: string): string[] => ['components', 'schemas', name];
+  for (const system of view.systems) validate(schema('System'), system);
+  for (const sample of view.samples) validate(schema('Sample'), sample);
+  expect(view.events.length).toBeGreaterThan(0);
+  for (const event of view.events) validate(schema('Event'), event);
+});

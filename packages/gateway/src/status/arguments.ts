@@ -1,0 +1,67 @@
+/** The command line of `npm run status`, and where the gateway is that it asks. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--watch] [--json]
+
+  --url URL      the admin address of any gateway; default: tier-1 of the lab that runs here, else http://127.0.0.1:8081
+  --token TOKEN  admin.token, for a gateway that listens beyond loopback; also CAUSEWAY_ADMIN_TOKEN
+  --watch        anew each second, until Ctrl-C
+  --json         the answer of /api/topology as it is
+  --help         this text
+
+Exit code: 0 all well, 1 degraded, 2 down, or no gateway that answers.`;
+
+const DEFAULT_URL = 'http://127.0.0.1:8081';
+
+export interface StatusArguments {
+  url: string;
+  token: string | undefined;
+  isWatching: boolean;
+  isJson: boolean;
+}
+
+export interface Surroundings {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Where the file of a running lab is looked for, in this order. */
+  directories: readonly string[];
+}
+
+/** Errors: `Error` for what is no argument. */
+export function readArguments(args: readonly string[], { env, directories }: Surroundings): StatusArguments | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...{ url: { type: 'string' }, token: { type: 'string' } },
+      ...{ watch: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+    },
+  });
+  if (values.help === true) return 'help';
+  if (values.url !== undefined && !/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
+    throw new Error(`--url ${values.url} is not a URL such as ${DEFAULT_URL}`);
+  }
+  const lab = findLab(directories);
+  const url = (values.url ?? lab?.admin ?? DEFAULT_URL).replace(/\/+$/, '');
+  const token = values.token ?? (env['CAUSEWAY_ADMIN_TOKEN'] || undefined);
+  return {
+    url,
+    // The lab's token is for the lab's gateway.
+    token: token ?? (url === lab?.admin ? lab.token : undefined),
+    isWatching: values.watch === true,
+    isJson: values.json === true,
+  };
+}
+
+function findLab(directories: readonly string[]): { admin: string; token: string | undefined } | undefined {
+  for (const directory of directories) {
+    try {
+      const text = readFileSync(join(directory, '.causeway/stack.json'), 'utf8');
+      const { tier1 } = JSON.parse(text) as { tier1?: { admin?: string; adminToken?: string } };
+      if (typeof tier1?.admin === 'string') return { admin: tier1.admin, token: tier1.adminToken };
+    } catch {
+      // No lab runs there.
+    }
+  }
+  return undefined;
+}
