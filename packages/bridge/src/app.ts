@@ -32,6 +32,8 @@ import { RequestWatcher } from './watch/watcher.ts';
 
 /** How often a stopping bridge looks whether every request has its answer. */
 const DRAIN_POLL_MS = 10;
+/** How long connections are taken while consumers are given up: longer than clients and gateways are waited for. */
+const RELEASE_MS = 1000;
 /** Connections that were idle when the stop began get this long to be used once more, and ended in order. */
 const IDLE_CONNECTION_MS = 250;
 
@@ -87,8 +89,8 @@ export class Bridge {
   }
 
   /**
-   * Stops in order, within `shutdown.graceMs`: no new connections, waiting polls answered, records stored, what was
-   * delivered committed, groups left.
+   * Stops in order, within `shutdown.graceMs`: waiting polls answered, what was delivered committed and consumers given up,
+   * then no new connections, and records stored.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -100,9 +102,11 @@ export class Bridge {
       this.#parts;
     state.isShuttingDown = true;
     log.info('bridge stopping');
+    const released = registry.close();
+    // Clients and gateways say that they have their last answers, over connections that may have to be new.
+    await Promise.race([released, delay(Math.min(RELEASE_MS, config.shutdown.graceMs), undefined, { ref: false })]);
     for (const server of servers) server.stopAccepting();
     const drained = (async () => {
-      const released = registry.close();
       await drain(servers);
       await batcher.close();
       await released;
