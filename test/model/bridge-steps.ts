@@ -1,5 +1,5 @@
 /** What bridges, their log and their group do in the model. */
-import { ADOPTION_WAIT_MS, type Origin, type Ownership } from '@causeway/bridge/consumers/ownership.ts';
+import { adoptionWaitMs, DEFAULT_LEASE_MS, type Origin, type Ownership } from '@causeway/bridge/consumers/ownership.ts';
 import type { Step } from './explorer.ts';
 import { foldLog, type Protocol } from './protocol.ts';
 import {
@@ -16,7 +16,9 @@ import {
 } from './session-state.ts';
 
 /** The model's clock moves by as much as an adopter waits: what is asked in one tick does not count in the next. */
-const TICK_MS = ADOPTION_WAIT_MS;
+const TICK_MS = adoptionWaitMs({ epoch: 1, id: '', owner: '', state: 'held', leaseMs: DEFAULT_LEASE_MS });
+
+const WAITING: ReadonlySet<Work['step']> = new Set(['stored', 'readingBack', 'joining']);
 
 type Answer =
   | ({ kind: 'records' } & HeldAnswer)
@@ -291,7 +293,11 @@ class BridgeSteps {
 
   #isConfirmed(): boolean {
     const now = this.#bridge.confirmedTicks * TICK_MS;
-    return this.#rules.protocol.isConfirmed({ monotonicMs: 0, wallMs: 0 }, { monotonicMs: now, wallMs: now });
+    return this.#rules.protocol.isConfirmed(
+      { monotonicMs: 0, wallMs: 0 },
+      { monotonicMs: now, wallMs: now },
+      DEFAULT_LEASE_MS,
+    );
   }
 
   #claim(epoch: number, state: Ownership['state']): Rec {
@@ -380,8 +386,8 @@ function tick(state: State): State {
       ...bridge,
       confirmedTicks: older(confirmedTicks),
       asked: asked && { ...asked, ageTicks: older(asked.ageTicks) },
-      // The wait begins when the claim was read back.
-      work: work?.step === 'joining' ? { ...work, waitTicks: fewer(work.waitTicks) } : work,
+      // The wait begins when the log has the claim.
+      work: work !== undefined && WAITING.has(work.step) ? { ...work, waitTicks: fewer(work.waitTicks) } : work,
     };
   });
   return { ...state, bridges };

@@ -1,5 +1,5 @@
 /** What the model of the ownership protocol consists of: one session, its log, its group, bridges, gateways and a client. */
-import type { Ownership } from '@causeway/bridge/consumers/ownership.ts';
+import { DEFAULT_LEASE_MS, type Ownership } from '@causeway/bridge/consumers/ownership.ts';
 
 export type BridgeNumber = number;
 
@@ -32,7 +32,7 @@ export interface Work {
   isAbandoned: boolean;
   step: 'received' | 'reading' | 'claiming' | 'stored' | 'readingBack' | 'joining' | 'serving' | 'answering';
   claim: Rec | undefined;
-  /** Until it may join, after its claim was read back. */
+  /** Until it may join, after the log had its claim. */
   waitTicks: number;
   /** Whether it saw the session go to another bridge. */
   hasLost: boolean;
@@ -147,7 +147,7 @@ export function initialState({ bridgeCount, gatewayCount, pollCount, faultCount 
 
 /** As the bridge's decision functions see a record. */
 export function ownershipOf(record: Rec | undefined): Ownership | undefined {
-  return record && { ...record, owner: letter(record.owner) };
+  return record && { ...record, owner: letter(record.owner), leaseMs: DEFAULT_LEASE_MS };
 }
 
 /** `A`, `B`, … */

@@ -110,7 +110,7 @@ export const KafkaConfig = Entry(
       description: 'Pause before a failed connection or request is tried again, in milliseconds; it doubles each time.',
       default: 25,
     }),
-    retryBackoffMaxMs: milliseconds({ description: 'Longest such pause, in milliseconds.', default: 1000 }),
+    retryBackoffMaxMs: milliseconds({ description: 'Longest such pause, in milliseconds.', default: 250 }),
     clientRack: text(
       "Where the bridge is, as brokers name it (broker.rack): consumers read from a replica there. The brokers' replica.selector.class must be the rack-aware one (KIP-392).",
       'zone-a',

@@ -16,6 +16,7 @@ import { DELETED_RETENTION_MS, type SessionLog } from '../kafka/session-log.ts';
 import {
   adoptionWaitMs,
   type CreateDecision,
+  DEFAULT_LEASE_MS,
   decideCreate,
   decideHolding,
   decideRequest,
@@ -23,6 +24,7 @@ import {
   hasWon,
   isConfirmationOld,
   isConfirmed,
+  leaseMsFor,
   type Origin,
   type Ownership,
   type RequestDecision,
@@ -37,6 +39,8 @@ export interface AdoptionDependencies {
   holdingOf: (identity: SessionIdentity) => Claim | undefined;
   /** Whether an owner is known to be gone without anybody's asking. */
   isOwnerGone: (owner: string) => boolean;
+  /** Sessions of this bridge that nobody uses for so long end. */
+  inactivityTimeoutMs: number;
 }
 
 /** A claim of this bridge that won. Later calls need it, and return its successor. */
@@ -54,12 +58,22 @@ export interface SessionRequest {
 /** Makes a session of a claim that won: joins its group and serves it. What it throws is thrown by whoever asked. */
 export type Join = (claim: OwnedClaim) => Promise<void>;
 
+/** Called when a session is about to be claimed: what takes time and changes nothing may begin. */
+export type Prepare = (description: SessionDescription) => void;
+
 export type Admission = Exclude<RequestDecision, { kind: 'adopt' }>;
 export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> | { kind: 'created' };
 
 /** Another bridge has the session, or nobody. */
 export type Loss = Exclude<HoldingDecision, { kind: 'keep' }>;
 export type Written = { kind: 'written'; claim: OwnedClaim } | Loss;
+
+/** A claim that won. */
+interface Won {
+  entry: LoggedEntry;
+  /** On the clock of `performance.now()`: by then, whoever asks Kafka learns of it. */
+  storedAtMs: number;
+}
 
 /** What a claim says. */
 interface ClaimToWrite {
@@ -87,7 +101,7 @@ export class Adoption {
    * Settles who serves a request for a session; adopts it if that is this bridge: `serve` means that `join` has made it.
    * Errors: `kafkaUnavailable`, `kafkaRefused`, and what `join` throws.
    */
-  async admit(request: SessionRequest, join: Join): Promise<Admission> {
+  async admit(request: SessionRequest, join: Join, prepare?: Prepare): Promise<Admission> {
     const { holdingOf, log } = this.#dependencies;
     const { identity, limits } = request;
     const holding = holdingOf(identity);
@@ -103,12 +117,13 @@ export class Adoption {
         if (entry === undefined || entry.value.state === 'deleted') return { kind: 'notFound' };
         const { description, createdAtMs, adoptionCount = 0 } = entry.value;
         const inherited = { ...entry.value, adoptionCount: adoptionCount + 1 };
+        prepare?.(description);
         const won = await this.#claim({
           ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited },
           content: { state: 'held', description },
         });
         if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
-        await join({ entry: won, description });
+        await join({ entry: won.entry, description });
         return { kind: 'serve' };
       }
     });
@@ -129,7 +144,7 @@ export class Adoption {
           content: { state: 'held', description },
         });
         if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
-        await join({ entry: won, description });
+        await join({ entry: won.entry, description });
         return { kind: 'created' };
       }
     });
@@ -147,7 +162,7 @@ export class Adoption {
         throw outcome.error;
       case 'unknown':
         // It may arrive after whatever comes next: what comes next is another claim.
-        return await this.#claimAgain(claim, description, limits);
+        return await this.claimAgain(claim, description, limits);
       case 'stored':
         await log.readToEnd(limits);
         return this.#written(claim, description);
@@ -189,10 +204,15 @@ export class Adoption {
     return decideHolding(ownershipOf(log.get(entry.identity)), entry);
   }
 
+  /** Whether Kafka now answers so slowly that no confirmation of the claim is fresh enough: it needs a longer lease. */
+  isLeaseTooShort(entry: LoggedEntry): boolean {
+    return leaseMsFor(this.#dependencies.log.answerMs) > 2 * leaseMsOf(entry);
+  }
+
   /** Asks Kafka, when a {@link confirm} soon will have to; nobody waits. */
   confirmAhead({ entry }: Pick<OwnedClaim, 'entry'>): void {
     const { log } = this.#dependencies;
-    if (!isConfirmationOld(log.confirmedAt(entry.identity), readClocks())) return;
+    if (!isConfirmationOld(log.confirmedAt(entry.identity), readClocks(), leaseMsOf(entry))) return;
     // Who needs it asks again.
     log.readAhead().catch(() => {});
   }
@@ -205,8 +225,8 @@ export class Adoption {
   }
 
   /** {@link confirm} without asking. */
-  isConfirmed({ identity }: Pick<LoggedEntry, 'identity'>): boolean {
-    return isConfirmed(this.#dependencies.log.confirmedAt(identity), readClocks());
+  isConfirmed(entry: LoggedEntry): boolean {
+    return isConfirmed(this.#dependencies.log.confirmedAt(entry.identity), readClocks(), leaseMsOf(entry));
   }
 
   /** Removes the last word on sessions that ended long ago. */
@@ -219,7 +239,7 @@ export class Adoption {
   }
 
   /** Writes a claim and reads it back; `undefined` when another one won. */
-  async #claim(claim: ClaimToWrite): Promise<LoggedEntry | undefined> {
+  async #claim(claim: ClaimToWrite): Promise<Won | undefined> {
     const ids = new Set<string>();
     try {
       return await this.#claimAs(ids, claim);
@@ -228,17 +248,21 @@ export class Adoption {
     }
   }
 
-  async #claimAs(ids: Set<string>, claim: ClaimToWrite): Promise<LoggedEntry | undefined> {
+  async #claimAs(ids: Set<string>, claim: ClaimToWrite): Promise<Won | undefined> {
     const { identity, epoch, content, createdAtMs, inherited, limits } = claim;
-    const { log, self } = this.#dependencies;
+    const { log, self, inactivityTimeoutMs } = this.#dependencies;
     const { claimedAtOffset: _, ...kept } = inherited;
-    const head = { version: ENTRY_VERSION, ...kept, owner: self, createdAtMs, writtenAtMs: Date.now() };
+    const head = {
+      ...{ version: ENTRY_VERSION, ...kept, owner: self, createdAtMs, writtenAtMs: Date.now() },
+      ...{ leaseMs: leaseMsFor(log.answerMs), inactivityTimeoutMs },
+    };
     while (true) {
       const id = randomUUID();
       ids.add(id);
       this.#claiming.add(id);
       const outcome = await log.append(identity, { epoch, id }, { ...head, ...content } as EntryValue, limits);
       if (outcome.kind === 'refused') throw outcome.error;
+      const appendedAtMs = performance.now();
       await log.readToEnd(limits);
       const entry = log.get(identity);
       const isWon = hasWon(ownershipOf(entry), ids);
@@ -247,24 +271,27 @@ export class Adoption {
       if (isOpen && remainingMs(limits) === 0) throw outcome.error;
       if (isOpen) continue;
       void log.removeDominated(identity, limits);
-      return isWon ? entry : undefined;
+      if (!isWon || entry === undefined) return undefined;
+      // Of a write that was not answered nobody knows when it arrived: at the latest now.
+      return { entry, storedAtMs: outcome.kind === 'stored' ? appendedAtMs : performance.now() };
     }
   }
 
-  async #claimAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+  /** Claims a session of its own anew, under the next epoch and with a lease for today. Errors: as {@link update}. */
+  async claimAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { identity, epoch, value } = entry;
     const won = await this.#claim({
       ...{ identity, epoch: epoch + 1, limits, createdAtMs: value.createdAtMs, inherited: value },
       content: { state: 'held', description },
     });
-    return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won, description } };
+    return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won.entry, description } };
   }
 
   /** Lets an old owner notice; whether the claim is the one that counts after that. */
-  async #waitFor(superseded: LoggedEntry | undefined, won: LoggedEntry, limits: Limits): Promise<boolean> {
-    const waitMs = adoptionWaitMs(ownershipOf(superseded));
+  async #waitFor(superseded: LoggedEntry | undefined, won: Won, limits: Limits): Promise<boolean> {
+    const waitMs = won.storedAtMs + adoptionWaitMs(ownershipOf(superseded)) - performance.now();
     if (waitMs > 0) await delay(waitMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
-    return (await this.confirm({ entry: won }, limits)).kind === 'keep';
+    return (await this.confirm(won, limits)).kind === 'keep';
   }
 
   #written(claim: OwnedClaim, description: SessionDescription): Written {
@@ -309,5 +336,10 @@ export class Adoption {
 export function ownershipOf(entry: LoggedEntry | undefined): Ownership | undefined {
   if (entry === undefined) return undefined;
   const { epoch, id, value } = entry;
-  return { epoch, id, owner: value.owner, state: value.state };
+  return { epoch, id, owner: value.owner, state: value.state, leaseMs: leaseMsOf(entry) };
+}
+
+/** Bridges of older versions do not say. */
+function leaseMsOf({ value }: LoggedEntry): number {
+  return value.leaseMs ?? DEFAULT_LEASE_MS;
 }

@@ -19,6 +19,7 @@ export class ClaimedOwnership implements SessionOwnership {
   readonly #limits: () => Limits;
   readonly #onLost: (loss: Loss) => void;
   #claim: OwnedClaim;
+  #lengthening: Promise<void> | undefined;
 
   /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
   constructor(
@@ -37,6 +38,7 @@ export class ClaimedOwnership implements SessionOwnership {
   }
 
   async confirm(limits: Limits): Promise<void> {
+    if (this.#adoption.isLeaseTooShort(this.#claim.entry)) await this.#lengthen(limits);
     const decision = await this.#adoption.confirm(this.#claim, limits);
     if (decision.kind !== 'keep') throw this.#lose(decision);
   }
@@ -46,7 +48,22 @@ export class ClaimedOwnership implements SessionOwnership {
   }
 
   async record(description: SessionDescription): Promise<void> {
+    await this.#lengthening;
     const written = await this.#adoption.update(this.#claim, description, this.#limits());
+    if (written.kind !== 'written') throw this.#lose(written);
+    this.#claim = written.claim;
+  }
+
+  /** Calls share it. */
+  #lengthen(limits: Limits): Promise<void> {
+    this.#lengthening ??= this.#claimAgain(limits).finally(() => {
+      this.#lengthening = undefined;
+    });
+    return this.#lengthening;
+  }
+
+  async #claimAgain(limits: Limits): Promise<void> {
+    const written = await this.#adoption.claimAgain(this.#claim, this.#claim.description, limits);
     if (written.kind !== 'written') throw this.#lose(written);
     this.#claim = written.claim;
   }

@@ -6,12 +6,14 @@ import {
   decideRequest,
   hasWon,
   isConfirmed,
-  LEASE_MS,
+  leaseMsFor,
+  MAX_LEASE_MS,
+  MIN_LEASE_MS,
   type Ownership,
   type Situation,
 } from './ownership.ts';
 
-const OWNED: Ownership = { owner: 'east/b1', epoch: 3, id: 'x', state: 'held' };
+const OWNED: Ownership = { owner: 'east/b1', epoch: 3, id: 'x', state: 'held', leaseMs: 50 };
 const RELEASED: Ownership = { ...OWNED, state: 'released' };
 const DELETED: Ownership = { ...OWNED, state: 'deleted' };
 const NOBODY_FAILED = { via: 'gateway', failedOwners: [] } as const;
@@ -108,16 +110,23 @@ test('a claim has won when it is the one that counts, whichever of its attempts 
 });
 
 test('an adopter waits longer than the old owner may go on, and not at all where nobody may', () => {
-  expect(adoptionWaitMs(OWNED)).toBeGreaterThan(LEASE_MS);
+  expect(adoptionWaitMs(OWNED)).toBeGreaterThan(OWNED.leaseMs);
   for (const free of [undefined, RELEASED, DELETED]) expect(adoptionWaitMs(free)).toBe(0);
 });
 
 test('a confirmation is too old when either clock says so', () => {
+  const leaseMs = 50;
   const at = { monotonicMs: 1000, wallMs: 5000 };
-  expect(isConfirmed(at, { monotonicMs: 1000 + LEASE_MS, wallMs: 5000 + LEASE_MS })).toBe(true);
-  expect(isConfirmed(at, { monotonicMs: 1001 + LEASE_MS, wallMs: 5000 })).toBe(false);
+  expect(isConfirmed(at, { monotonicMs: 1000 + leaseMs, wallMs: 5000 + leaseMs }, leaseMs)).toBe(true);
+  expect(isConfirmed(at, { monotonicMs: 1001 + leaseMs, wallMs: 5000 }, leaseMs)).toBe(false);
   // The machine was suspended: its monotonic clock stood still.
-  expect(isConfirmed(at, { monotonicMs: 1001, wallMs: 5001 + LEASE_MS })).toBe(false);
+  expect(isConfirmed(at, { monotonicMs: 1001, wallMs: 5001 + leaseMs }, leaseMs)).toBe(false);
   // The clock was set back.
-  expect(isConfirmed(at, { monotonicMs: 1001 + LEASE_MS, wallMs: 1000 })).toBe(false);
+  expect(isConfirmed(at, { monotonicMs: 1001 + leaseMs, wallMs: 1000 }, leaseMs)).toBe(false);
+});
+
+test('a lease is as long as some answers of Kafka, within bounds', () => {
+  expect(leaseMsFor(0)).toBe(MIN_LEASE_MS);
+  expect(leaseMsFor(100)).toBeGreaterThan(200);
+  expect(leaseMsFor(60_000)).toBe(MAX_LEASE_MS);
 });

@@ -8,11 +8,11 @@
  *    then does it know whether it won, and only then does it join the group.
  * 2. Whoever owns a session may be stopped at any instruction, and come back when another owns it. So nothing is done for
  *    a session — no answer with records, no commit, no join — unless the ownership was *confirmed*: a question to Kafka
- *    for the end of the log, asked at most {@link LEASE_MS} ago, with everything up to that end read and the claim still
+ *    for the end of the log, asked no longer ago than the claim's lease, with everything up to that end read and the claim still
  *    the one that counts. What counts is when the question was asked, not when its answer was read: an answer may have
  *    waited in a socket while the process stood still.
- * 3. Whoever adopts from an owner that did not release the session lets {@link ADOPTION_WAIT_MS} pass between reading its
- *    own claim back and joining. By then every confirmation of the old owner is too old: it joins no more, so that the
+ * 3. Whoever adopts from an owner that did not release the session lets more than that owner's lease pass between the
+ *    moment at which Kafka had its own claim and joining. By then every confirmation of the old owner is too old: it joins no more, so that the
  *    newer member stays; it commits no more, so that the positions that the adopter reads after joining are the last; and
  *    it answers no more.
  * 4. A request that lost the session, because its claim lost or because another claim was read while it was served, does
@@ -24,16 +24,28 @@ import { elapsedMs, type Instant } from '../clock.ts';
 import type { Claim, EntryValue } from '../kafka/session-entry.ts';
 import { isSameClaim } from '../kafka/session-entry.ts';
 
-/** How long a confirmation counts, in milliseconds. Whoever needs one that is fresh asks, and all that wait share it. */
-export const LEASE_MS = 50;
-/** Longer than {@link LEASE_MS}: the clocks of two machines may run at slightly different speeds. */
-export const ADOPTION_WAIT_MS = 60;
+/** Of claims that do not say: how long a confirmation counts, in milliseconds. */
+export const DEFAULT_LEASE_MS = 50;
+/** Shorter ones would make adoptions little faster, and bridges that are busy ask again and again. */
+export const MIN_LEASE_MS = 25;
+/** A Kafka that is further away than this allows is none to serve consumers with. */
+export const MAX_LEASE_MS = 2000;
+/** A question must have its answer, and that be looked at, well within the lease. */
+const LEASE_ANSWERS = 3;
+/** The clocks of two machines may run at slightly different speeds. */
+const WAIT_RATIO = 1.2;
+
+/** The lease of a new claim, by how long Kafka's answers take here. Whoever needs a fresh one asks, and all share it. */
+export function leaseMsFor(answerMs: number): number {
+  return Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, Math.ceil(LEASE_ANSWERS * answerMs)));
+}
 
 /** The entry of the claim that counts, as far as ownership goes. */
 export interface Ownership extends Claim {
   /** `region/bridge`. */
   owner: string;
   state: EntryValue['state'];
+  leaseMs: number;
 }
 
 /** Whoever sends a request. */
@@ -117,17 +129,17 @@ export function hasWon(entry: Ownership | undefined, claimIds: ReadonlySet<strin
 
 /** How long an adopter waits, by what its claim superseded, in milliseconds. */
 export function adoptionWaitMs(superseded: Ownership | undefined): number {
-  return superseded?.state === 'held' ? ADOPTION_WAIT_MS : 0;
+  return superseded?.state === 'held' ? Math.ceil(superseded.leaseMs * WAIT_RATIO) : 0;
 }
 
 /** Whether ownership that Kafka confirmed when asked at `confirmedAt` still counts. */
-export function isConfirmed(confirmedAt: Instant, now: Instant): boolean {
-  return elapsedMs(confirmedAt, now) <= LEASE_MS;
+export function isConfirmed(confirmedAt: Instant, now: Instant, leaseMs: number): boolean {
+  return elapsedMs(confirmedAt, now) <= leaseMs;
 }
 
 /** Whether the next answer should not rely on it: whoever answers again and again asks anew before it has to wait. */
-export function isConfirmationOld(confirmedAt: Instant, now: Instant): boolean {
-  return elapsedMs(confirmedAt, now) > LEASE_MS / 2;
+export function isConfirmationOld(confirmedAt: Instant, now: Instant, leaseMs: number): boolean {
+  return elapsedMs(confirmedAt, now) > leaseMs / 2;
 }
 
 function isHeld({ entry, holding }: Situation): boolean {

@@ -7,9 +7,10 @@ import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { FetchBudget } from '../kafka/fetch-budget.ts';
 import { type Limits, within } from '../kafka/limits.ts';
+import { PreparedJoin } from '../kafka/prepared-join.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
-import { Adoption, type Loss, type OwnedClaim } from './adoption.ts';
+import { type Admission, Adoption, type Loss, type OwnedClaim } from './adoption.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
 import { ClaimedOwnership, type HeldSession } from './held-session.ts';
 import { LagWatch } from './lag-watch.ts';
@@ -69,6 +70,7 @@ export class ConsumerRegistry {
       self: bridge,
       holdingOf: (identity) => this.#sessions.get(sessionKey(identity))?.ownership.claim.entry,
       isOwnerGone: () => false,
+      inactivityTimeoutMs: consumers.inactivityTimeoutMs,
     });
     this.#upkeep = new Upkeep({
       adoption: this.#adoption,
@@ -174,14 +176,7 @@ export class ConsumerRegistry {
       await this.#release(held, { isClients: true });
       throw new BridgeError('misdirected');
     }
-    const startedAtMs = performance.now();
-    const admission = await this.#adoption.admit(
-      { identity, origin: sender, limits: this.#limits() },
-      async (claim) => {
-        await this.#adopt(claim);
-        this.#dependencies.onAdopted(performance.now() - startedAtMs);
-      },
-    );
+    const admission = await this.#admit(identity, sender);
     switch (admission.kind) {
       case 'serve': {
         const session = this.#sessions.get(key)?.session;
@@ -228,16 +223,42 @@ export class ConsumerRegistry {
     await Promise.all([...this.#sessions.values()].map((held) => this.#release(held, { isClients: false })));
   }
 
-  async #adopt(claim: OwnedClaim): Promise<void> {
+  async #admit(identity: SessionIdentity, sender: Sender): Promise<Admission> {
+    const startedAtMs = performance.now();
+    let prepared: PreparedJoin | undefined;
+    try {
+      return await this.#adoption.admit(
+        { identity, origin: sender, limits: this.#limits() },
+        async (claim) => {
+          await this.#adopt(claim, prepared);
+          this.#dependencies.onAdopted(performance.now() - startedAtMs);
+        },
+        ({ subscription: { kind } }) => {
+          if (kind === 'topics' || kind === 'pattern') prepared ??= this.#prepareJoin(identity);
+        },
+      );
+    } finally {
+      prepared?.close();
+    }
+  }
+
+  #prepareJoin({ group, name }: SessionIdentity): PreparedJoin {
+    const { cluster, kafka } = this.#dependencies;
+    const { rebalanceTimeoutMs, requestTimeoutMs } = kafka;
+    const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
+    return new PreparedJoin(cluster, { group, clientId: name, timeoutMs, requestTimeoutMs });
+  }
+
+  async #adopt(claim: OwnedClaim, prepared: PreparedJoin | undefined): Promise<void> {
     const { identity } = claim.entry;
-    const { session } = this.#hold(claim);
+    const { session } = this.#hold(claim, prepared);
     // What fails is told to whoever polls.
     await session.restore(claim.description, within(RESTORE_TIMEOUT_MS)).catch(() => {});
     this.#dependencies.log.info({ ...identity, epoch: claim.entry.epoch }, 'consumer adopted');
   }
 
   /** Serves a session from now on. */
-  #hold(claim: OwnedClaim): HeldSession {
+  #hold(claim: OwnedClaim, prepared?: PreparedJoin): HeldSession {
     const { cluster, kafka, consumers } = this.#dependencies;
     const { identity } = claim.entry;
     const ownership = new ClaimedOwnership(this.#adoption, claim, {
@@ -252,6 +273,7 @@ export class ConsumerRegistry {
       fetchBudget: this.#fetchBudget,
       heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
       ownership,
+      prepared,
       // Whoever joined in its place has written so, or will be asked for it again.
       onFenced: () => this.#lose(held, { kind: 'fenced', owner: undefined }),
     });

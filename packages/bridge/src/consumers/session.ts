@@ -11,6 +11,7 @@ import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
 import type { Membership } from '../kafka/membership.ts';
 import type { Partitions } from '../kafka/partitions.ts';
+import type { PreparedJoin } from '../kafka/prepared-join.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
@@ -35,6 +36,8 @@ export interface SessionDependencies {
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
   ownership: SessionOwnership;
+  /** Of a session that joins a group at once. */
+  prepared?: PreparedJoin | undefined;
   /** Called when Kafka says that another member has this one's identity. */
   onFenced: () => void;
 }
@@ -107,7 +110,7 @@ export class Session {
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
     this.options = options;
-    const { cluster, consumers, topicListing, fetchBudget, kafka, heartbeatPauseMs, ownership, onFenced } =
+    const { cluster, consumers, topicListing, fetchBudget, kafka, heartbeatPauseMs, ownership, prepared, onFenced } =
       dependencies;
     this.#ownership = ownership;
     this.#seeks = new Seeks();
@@ -126,9 +129,9 @@ export class Session {
       budget: fetchBudget,
     });
     this.#partitions = this.#fetcher.partitions;
-    this.#coordinator = new GroupCoordinator(cluster, identity.group);
+    this.#coordinator = prepared?.coordinator ?? new GroupCoordinator(cluster, identity.group);
     this.#subscription = new Subscription({
-      ...{ identity, cluster, kafka, consumers, topicListing, heartbeatPauseMs, requestTimeoutMs },
+      ...{ identity, cluster, kafka, consumers, topicListing, heartbeatPauseMs, requestTimeoutMs, prepared },
       coordinator: this.#coordinator,
       events: {
         onRevoking: async (limits) => {

@@ -6,6 +6,7 @@ import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { type Limits, within } from '../kafka/limits.ts';
 import { Membership } from '../kafka/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
+import type { PreparedJoin } from '../kafka/prepared-join.ts';
 import type { LoggedSubscription } from '../kafka/session-entry.ts';
 import type { TopicPartition } from '../records.ts';
 import { PatternWatch } from './pattern-watch.ts';
@@ -31,6 +32,7 @@ export interface SubscriptionDependencies {
   /** Until the session's next heartbeat. */
   heartbeatPauseMs: () => number;
   requestTimeoutMs: number;
+  prepared: PreparedJoin | undefined;
   events: SubscriptionEvents;
 }
 
@@ -245,6 +247,7 @@ export class Subscription {
       },
       requestTimeoutMs: kafka.requestTimeoutMs,
       topicRefreshMs: consumers.topicRefreshMs,
+      prepared: this.#dependencies.prepared,
     };
     return new Membership(cluster, coordinator, topics, options, {
       onRevoking: async () => {

@@ -64,7 +64,9 @@ export function orphansIn(
 ): LoggedEntry[] {
   return [...entries].filter(
     (entry) =>
-      entry.value.state !== 'deleted' && !claims.has(entry.id) && isOlder(entry, nowMs, 2 * inactivityTimeoutMs),
+      entry.value.state !== 'deleted' &&
+      !claims.has(entry.id) &&
+      isOlder(entry, nowMs, 2 * Math.max(inactivityTimeoutMs, entry.value.inactivityTimeoutMs ?? 0)),
   );
 }
 

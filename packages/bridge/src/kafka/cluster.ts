@@ -26,7 +26,7 @@ export interface ClusterOptions {
   metadataMaxAgeMs: number;
   /** Default: 25. */
   retryBackoffMinMs?: number;
-  /** Default: 1000. */
+  /** Default: 250. */
   retryBackoffMaxMs?: number;
   /** Default: neither TLS nor SASL. */
   security?: KafkaSecurity;
@@ -67,6 +67,7 @@ export class Cluster {
   /** Of every connection that it made. */
   readonly errors = new KafkaErrors();
   readonly #pool: ConnectionPool;
+  readonly #writePool: ConnectionPool;
   readonly #bootstrap: readonly Broker[];
   readonly #brokers = new Map<number, Broker>();
   readonly #topics = new Map<string, TopicInfo>();
@@ -80,6 +81,7 @@ export class Cluster {
     this.options = options;
     this.#bootstrap = options.bootstrapServers.map(parseAddress);
     this.#pool = this.createPool();
+    this.#writePool = this.createPool();
   }
 
   /**
@@ -111,13 +113,21 @@ export class Cluster {
 
   /** Pauses before what failed is tried again. */
   get backoff(): Backoff {
-    const { retryBackoffMinMs: minMs = 25, retryBackoffMaxMs: maxMs = 1000 } = this.options;
+    const { retryBackoffMinMs: minMs = 25, retryBackoffMaxMs: maxMs = 250 } = this.options;
     return { minMs, maxMs };
   }
 
   /** Connections for short requests, shared by everyone. */
   get pool(): ConnectionPool {
     return this.#pool;
+  }
+
+  /**
+   * Connections for what is answered when replicas have it (commits), shared by everyone. A broker that waits for a dead
+   * replica must not hold up the questions that tell whether Kafka answers.
+   */
+  get writePool(): ConnectionPool {
+    return this.#writePool;
   }
 
   /** What is known of a topic now, without asking; however old. */

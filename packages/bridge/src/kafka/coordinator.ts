@@ -31,15 +31,24 @@ export class GroupCoordinator {
    * Sends a request that is answered at once, over the connections that everyone shares.
    * Errors: protocol errors as the library has them; the last failure when the limits are reached.
    */
-  async send<T>(request: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+  async send<T>(
+    request: (connection: Connection) => Promise<T>,
+    limits: Limits,
+    pool = this.#cluster.pool,
+  ): Promise<T> {
     return await this.#retrying(
       async (broker) =>
         await bounded(
-          this.#cluster.onBroker(broker, request),
+          this.#cluster.onBroker(broker, request, pool),
           within(Math.min(ATTEMPT_TIMEOUT_MS, remainingMs(limits)), limits.signal),
         ),
       limits,
     );
+  }
+
+  /** Like {@link send}, for a request that is answered when replicas have it (commit, leave). */
+  async sendAndStore<T>(request: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+    return await this.send(request, limits, this.#cluster.writePool);
   }
 
   /** Like {@link send}, for a request that the coordinator holds until others have come (join, sync). */
@@ -49,6 +58,13 @@ export class GroupCoordinator {
     pool: ConnectionPool,
   ): Promise<T> {
     return await this.#retrying((broker) => this.#cluster.onBroker(broker, request, pool), limits);
+  }
+
+  /** Finds the coordinator and connects to it, for a request that comes soon. Errors: as {@link send}. */
+  async connect(pool: ConnectionPool, limits: Limits): Promise<void> {
+    await this.#retrying(async (broker) => {
+      await pool.get(broker);
+    }, limits);
   }
 
   /** What the group has committed; partitions without a commit are left out. Errors: as {@link send}. */

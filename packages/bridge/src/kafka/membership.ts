@@ -5,6 +5,7 @@
 import {
   decodeConsumerProtocolAssignment,
   decodeConsumerProtocolSubscription,
+  describeGroupsV5,
   encodeConsumerProtocolAssignment,
   encodeConsumerProtocolSubscription,
   heartbeatV4,
@@ -20,6 +21,7 @@ import type { GroupCoordinator } from './coordinator.ts';
 import { type ErrorId, isUnreached, protocolErrorId, toBridgeError } from './failure.ts';
 import { backoffMs, bounded, type Limits, within } from './limits.ts';
 import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit.ts';
+import type { PreparedJoin } from './prepared-join.ts';
 
 const PROTOCOL_TYPE = 'consumer';
 /** Version of the subscription and assignment inside: eager members need no more. */
@@ -35,6 +37,8 @@ export interface MembershipOptions {
   heartbeatIntervalMs: number;
   requestTimeoutMs: number;
   topicRefreshMs: number;
+  /** For the first join. */
+  prepared?: PreparedJoin | undefined;
 }
 
 /** What happens to the member without its asking. */
@@ -48,12 +52,14 @@ export interface MembershipEvents {
   onFenced: () => void;
 }
 
-type State =
-  | { kind: 'unjoined' }
-  | { kind: 'joining' }
-  | { kind: 'joined'; generation: number; isLeader: boolean; partitionCounts: ReadonlyMap<string, number> }
-  | { kind: 'fenced' }
-  | { kind: 'left' };
+type State = { kind: 'unjoined' } | { kind: 'joining' } | JoinedState | { kind: 'fenced' } | { kind: 'left' };
+
+interface JoinedState {
+  kind: 'joined';
+  generation: number;
+  /** Of the leader: what the assignment was made from; `undefined` where a member before this one made it. */
+  partitionCounts: ReadonlyMap<string, number> | undefined;
+}
 
 export class Membership implements Committer {
   readonly #cluster: Cluster;
@@ -157,7 +163,7 @@ export class Membership implements Committer {
         groupInstanceId: this.#options.instanceId,
         reason: 'the consumer was closed',
       };
-      await this.#coordinator.send(
+      await this.#coordinator.sendAndStore(
         (connection) => leaveGroupV5.api.async(connection, this.#coordinator.group, [member]),
         limits,
       );
@@ -226,7 +232,8 @@ export class Membership implements Committer {
     const { clientId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, requestTimeoutMs } = this.#options;
     const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
     const limits = within(timeoutMs, this.#life.signal);
-    const pool = this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
+    const pool =
+      this.#options.prepared?.takePool() ?? this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
     const { group } = this.#coordinator;
     this.#isTopicsChanged = false;
     // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
@@ -251,7 +258,9 @@ export class Membership implements Committer {
       );
       this.#memberId = joined.memberId;
       const isLeader = joined.leader === joined.memberId;
-      const led = isLeader ? await this.#lead(joined, limits) : undefined;
+      // A leader that came back under its old identity finds the assignment in place (KIP-814).
+      const led = isLeader && !joined.skipAssignment ? await this.#lead(joined, limits) : undefined;
+      if (isLeader && joined.skipAssignment) this.#noteTopics(joined);
       const synced = await this.#coordinator.sendAndWait(
         (connection) =>
           syncGroupV5.api.async(
@@ -259,22 +268,24 @@ export class Membership implements Committer {
             ...([group, joined.generationId, joined.memberId, instanceId] as const),
             PROTOCOL_TYPE,
             joined.protocolName,
-            // A leader that came back under its old identity finds the assignment in place (KIP-814).
-            joined.skipAssignment ? [] : (led?.assignments ?? []),
+            led?.assignments ?? [],
           ),
         limits,
         pool,
       );
       if (this.#isOver) return;
-      this.#onJoined(joined.generationId, led?.partitionCounts, synced.assignment);
+      this.#onJoined(joined.generationId, { isLeader, partitionCounts: led?.partitionCounts }, synced.assignment);
     } finally {
       void this.#cluster.closePool(pool);
     }
   }
 
-  #onJoined(generation: number, ledCounts: ReadonlyMap<string, number> | undefined, assignment: Buffer): void {
-    const isLeader = ledCounts !== undefined;
-    this.#state = { kind: 'joined', generation, isLeader, partitionCounts: ledCounts ?? new Map() };
+  #onJoined(
+    generation: number,
+    { isLeader, partitionCounts }: { isLeader: boolean; partitionCounts: ReadonlyMap<string, number> | undefined },
+    assignment: Buffer,
+  ): void {
+    this.#state = { kind: 'joined', generation, partitionCounts };
     this.#scheduleHeartbeat();
     if (isLeader) {
       this.#refreshTimer = setInterval(() => void this.#checkTopics(), this.#options.topicRefreshMs);
@@ -288,12 +299,7 @@ export class Membership implements Committer {
 
   /** The leader's work: who gets what. */
   async #lead(joined: joinGroupV9.JoinGroupResponse, limits: Limits) {
-    const members: GroupMember[] = joined.members.map(({ memberId, groupInstanceId, metadata }) => ({
-      memberId,
-      instanceId: groupInstanceId ?? undefined,
-      topics: decodeConsumerProtocolSubscription(metadata).topics,
-    }));
-    this.#groupTopics = [...new Set(members.flatMap(({ topics }) => topics))];
+    const members = this.#noteTopics(joined);
     const partitionCounts = await this.#countPartitions(limits, 0);
     const assignment = assign(joined.protocolName as Assignor, members, partitionCounts);
     const assignments = [...assignment].map(([memberId, partitions]) => ({
@@ -307,6 +313,34 @@ export class Membership implements Committer {
       }),
     }));
     return { assignments, partitionCounts };
+  }
+
+  /** The members, and what the whole group reads. */
+  #noteTopics(joined: joinGroupV9.JoinGroupResponse): GroupMember[] {
+    const members = joined.members.map(({ memberId, groupInstanceId, metadata }) => ({
+      memberId,
+      instanceId: groupInstanceId ?? undefined,
+      topics: decodeConsumerProtocolSubscription(metadata).topics,
+    }));
+    this.#groupTopics = [...new Set(members.flatMap(({ topics }) => topics))];
+    return members;
+  }
+
+  /** How many partitions of each topic the group's members have: what an assignment was made from that others made. */
+  async #countAssigned(limits: Limits): Promise<Map<string, number>> {
+    const { group } = this.#coordinator;
+    const { groups } = await this.#coordinator.send(
+      (connection) => describeGroupsV5.api.async(connection, [group], false),
+      limits,
+    );
+    const counts = new Map<string, number>();
+    for (const { memberAssignment } of groups[0]?.members ?? []) {
+      if (memberAssignment.length === 0) continue;
+      for (const { topic, partitions } of decodeConsumerProtocolAssignment(memberAssignment).assignedPartitions) {
+        counts.set(topic, (counts.get(topic) ?? 0) + partitions.length);
+      }
+    }
+    return counts;
   }
 
   async #countPartitions(limits: Limits, maxAgeMs: number): Promise<Map<string, number>> {
@@ -323,9 +357,9 @@ export class Membership implements Committer {
     try {
       const limits = within(this.#options.requestTimeoutMs, this.#life.signal);
       const counts = await this.#countPartitions(limits, this.#options.topicRefreshMs / 2);
-      const isSame =
-        counts.size === state.partitionCounts.size &&
-        [...counts].every(([topic, count]) => state.partitionCounts.get(topic) === count);
+      const before = state.partitionCounts ?? (await this.#countAssigned(limits));
+      const isSame = counts.size === before.size && [...counts].every(([topic, count]) => before.get(topic) === count);
+      if (isSame) state.partitionCounts = counts;
       if (!isSame && this.#state === state) void this.#startJoining({ isCommitPossible: true });
     } catch {
       // Looked at again after the interval.

@@ -42,7 +42,7 @@ export async function sendOffsets(
       committedMetadata: '',
     })),
   }));
-  await coordinator.send(
+  await coordinator.sendAndStore(
     (connection) => offsetCommitV8.api.async(connection, coordinator.group, generation, memberId, instanceId, topics),
     limits,
   );

@@ -52,6 +52,10 @@ const Head = {
   createdAtMs: Type.Integer({ minimum: 0 }),
   /** How often a bridge took it over since it was created; default 0. */
   adoptionCount: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** How long a confirmation of the claim counts, in milliseconds: whoever takes the session over waits for longer. */
+  leaseMs: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Of the owner: nobody else ends its sessions before. */
+  inactivityTimeoutMs: Type.Optional(Type.Integer({ minimum: 0 })),
 };
 
 /** The value of a record. */

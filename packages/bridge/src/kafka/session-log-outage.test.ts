@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { readClocks } from '../clock.ts';
-import { isConfirmed } from '../consumers/ownership.ts';
+import { DEFAULT_LEASE_MS, isConfirmed } from '../consumers/ownership.ts';
 import type { Cluster } from './cluster.ts';
 import { within } from './limits.ts';
 import type { EntryValue } from './session-entry.ts';
@@ -51,7 +51,7 @@ async function write(epoch: number): Promise<string> {
 }
 
 function isNowConfirmed(): boolean {
-  return isConfirmed(log.confirmedAt(IDENTITY), readClocks());
+  return isConfirmed(log.confirmedAt(IDENTITY), readClocks(), DEFAULT_LEASE_MS);
 }
 
 async function isConfirmedWhenAsked(): Promise<boolean> {

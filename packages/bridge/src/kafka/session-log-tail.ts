@@ -89,7 +89,7 @@ export class SessionLogTail {
         await this.#cluster.closePool(pool);
       }
       if (performance.now() - startedAtMs > ANSWER_TIMEOUT_MS) attempt = 0;
-      await delay(backoffMs(attempt), undefined, { signal: this.#life.signal }).catch(() => {});
+      await delay(backoffMs(attempt, this.#cluster.backoff), undefined, { signal: this.#life.signal }).catch(() => {});
     }
   }
 

@@ -128,7 +128,7 @@ export class SessionLogWriter {
 
   async #tryAgain(append: Append, error: BridgeError): Promise<void> {
     const { limits, attempt, resolve } = append;
-    const pauseMs = backoffMs(attempt);
+    const pauseMs = backoffMs(attempt, this.#cluster.backoff);
     if (remainingMs(limits) <= pauseMs || limits.signal?.aborted === true) {
       resolve({ kind: 'refused', error: toBridgeError(error) });
       return;

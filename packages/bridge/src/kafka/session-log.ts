@@ -7,7 +7,7 @@
  * compacted. Whoever wins removes the keys of the claims that it dominates. A session that is over keeps the record that
  * says so for {@link DELETED_RETENTION_MS}; it is removed together with, and after, everything that it dominates.
  */
-import { type Instant, NEVER, readClocks } from '../clock.ts';
+import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { StoredRecord } from '../records.ts';
 import type { Cluster } from './cluster.ts';
@@ -32,6 +32,9 @@ import { SESSION_TOPIC } from './session-topic-name.ts';
 
 /** For how long the log remembers that a session is over: far longer than any write is on its way. */
 export const DELETED_RETENTION_MS = 86_400_000;
+
+/** Of how many questions the quickest says how far Kafka is: others met a busy moment. */
+const ANSWERS_KEPT = 8;
 
 export interface SessionLogOptions {
   requestTimeoutMs: number;
@@ -72,6 +75,8 @@ export class SessionLog {
   /** A question for the log's end that is on its way, and the one that all who came since then share. */
   #asking: Promise<void> | undefined;
   #askingNext: Promise<void> | undefined;
+  /** What the last questions took. */
+  readonly #answerMs: number[] = [];
 
   constructor(cluster: Cluster, options: SessionLogOptions) {
     this.#cluster = cluster;
@@ -167,6 +172,11 @@ export class SessionLog {
     await bounded(this.#askingNext, limits);
   }
 
+  /** How long Kafka's answers take when nothing is in their way, in milliseconds; 0 before there was one. */
+  get answerMs(): number {
+    return this.#answerMs.length === 0 ? 0 : Math.min(...this.#answerMs);
+  }
+
   /** {@link readToEnd} for whoever is content with a question that is on its way. Errors: as that. */
   readAhead(): Promise<void> {
     return this.#asking ?? this.#ask();
@@ -227,6 +237,8 @@ export class SessionLog {
       const known = toBridgeError(error);
       throw reason === undefined ? known : new BridgeError('kafkaUnavailable', { message: reason, cause: error });
     }
+    this.#answerMs.push(elapsedMs(askedAt, readClocks()));
+    if (this.#answerMs.length > ANSWERS_KEPT) this.#answerMs.shift();
     for (const partition of this.#partitions) confirm(partition, askedAt);
   }
 

@@ -15,6 +15,12 @@ const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
 /** Any fixed id will do: every cluster of the lab lives on its own ports and directory. */
 const CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMQ';
 export const START_TIMEOUT_MS = 60_000;
+const BROKER_SESSION_TIMEOUT_MS = 1500;
+const CONTROLLER_FETCH_TIMEOUT_MS = 1000;
+const CONTROLLER_ELECTION_TIMEOUT_MS = 500;
+/** How long Kafka takes at most to replace a broker that died, if that was the controller, too. */
+export const BROKER_DETECTION_MS =
+  CONTROLLER_FETCH_TIMEOUT_MS + CONTROLLER_ELECTION_TIMEOUT_MS + BROKER_SESSION_TIMEOUT_MS;
 /** A broker that stops in order hands its partitions over first. */
 const GRACE_MS = 10_000;
 
@@ -205,8 +211,12 @@ function brokerProperties(options: BrokerOptions): Record<string, string> {
     // A topic that is misspelt must be an error, not a new topic.
     'auto.create.topics.enable': 'false',
     // A broker that died is replaced as leader this soon; Kafka's default is 9 s.
-    'broker.session.timeout.ms': '3000',
-    'broker.heartbeat.interval.ms': '500',
+    'broker.session.timeout.ms': String(BROKER_SESSION_TIMEOUT_MS),
+    'broker.heartbeat.interval.ms': '250',
+    // The controller that died, before that; Kafka's defaults are 2 s, 1 s and 1 s.
+    'controller.quorum.fetch.timeout.ms': String(CONTROLLER_FETCH_TIMEOUT_MS),
+    'controller.quorum.election.timeout.ms': String(CONTROLLER_ELECTION_TIMEOUT_MS),
+    'controller.quorum.election.backoff.max.ms': '200',
     ...(typeof properties === 'function' ? properties(id) : properties),
   };
 }
