@@ -10,7 +10,7 @@ const TRUST = `trust:\n  peers: [127.0.0.0/8, ${NETWORK_BLOCK}]\n`;
 
 /** Edits the YAML, and returns what the stack needs to know besides. */
 export function moveEast(
-  network: RegionNetwork,
+  network: Pick<RegionNetwork, 'address' | 'commandPrefix'>,
   { configDirectory, ports }: { configDirectory: string; ports: StackPorts },
 ): Pick<StackOptions, 'regionHosts' | 'kafkaProperties'> {
   const [kafkaPort, controllerPort] = ports.kafka;

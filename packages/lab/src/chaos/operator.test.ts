@@ -1,0 +1,83 @@
+/** What the operator says to gateways and writes to their YAML; processes are killed and started in the chaos suite. */
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { until } from '../../../../test/harness/until.ts';
+import { startUpstream, type Upstream } from '../../../../test/harness/upstream.ts';
+import type { Stack } from '../stack/stack.ts';
+import { Operator } from './operator.ts';
+
+const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
+
+let configDirectory: string;
+let admins: Upstream[];
+let operator: Operator;
+/** What every gateway says of its regions. */
+let state: string;
+
+beforeEach(async () => {
+  configDirectory = mkdtempSync(join(tmpdir(), 'causeway-operator-'));
+  cpSync(DEMO, configDirectory, { recursive: true });
+  state = 'up';
+  const answer: Parameters<typeof startUpstream>[0] = (_, response) =>
+    response.end(JSON.stringify({ regions: [{ state: 'up' }, { state }] }));
+  admins = await Promise.all(Array.from({ length: 4 }, () => startUpstream(answer)));
+  const [first, second, east, west] = admins.map(({ url }, index) => ({ name: `gateway ${index}`, admin: url }));
+  const regions = { east: { gateway: east }, west: { gateway: west } };
+  operator = new Operator(
+    { configDirectory, tier1s: [first, second], regions, services: [] } as unknown as Stack,
+    undefined,
+  );
+});
+afterEach(async () => {
+  await Promise.all(admins.map((admin) => admin.kill()));
+  rmSync(configDirectory, { recursive: true, force: true });
+});
+
+const yaml = (): string => readFileSync(join(configDirectory, 'tier1.yaml'), 'utf8');
+
+test('a region is drained at every tier-1 gateway, and at no other', async () => {
+  await operator.perform({ kind: 'drain', region: 'east' });
+  await operator.perform({ kind: 'undrain', region: 'east' });
+  const asked = admins.map(({ requests }) => requests.map(({ method, url }) => `${method} ${url}`));
+  const both = ['POST /api/regions/east/drain', 'POST /api/regions/east/undrain'];
+  expect(asked).toEqual([both, both, [], []]);
+});
+
+test('a drain that a gateway refuses is told', async () => {
+  const [, second] = admins;
+  if (second !== undefined) second.handle = (_, response) => response.writeHead(404).end();
+  await expect(operator.perform({ kind: 'drain', region: 'east' })).rejects.toThrow('was answered 404');
+});
+
+test('weights are written for both regions; what was broken is mended', async () => {
+  await operator.perform({ kind: 'setWeights', weights: { east: 7, west: 93 } });
+  const { regions } = parse(yaml()) as { regions: { name: string; weight: number }[] };
+  expect(regions.map(({ name, weight }) => [name, weight])).toEqual([
+    ['east', 7],
+    ['west', 93],
+  ]);
+  await operator.perform({ kind: 'breakYaml' });
+  expect(() => parse(yaml())).toThrow();
+  await operator.perform({ kind: 'mendYaml' });
+  expect(yaml()).toBe(readFileSync(join(DEMO, 'tier1.yaml'), 'utf8'));
+});
+
+test('all is well when every gateway sees every region up', async () => {
+  state = 'down';
+  let isWell = false;
+  const waiting = operator.awaitWell().then(() => {
+    isWell = true;
+  });
+  await until('every gateway was asked', () => admins.every(({ requests }) => requests.length >= 2));
+  expect(isWell).toBe(false);
+  state = 'up';
+  await waiting;
+});
+
+test('what is not there cannot be killed', async () => {
+  await expect(operator.perform({ kind: 'kill', service: 'east bridge' })).rejects.toThrow('There is no east bridge.');
+});
