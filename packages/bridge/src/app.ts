@@ -164,6 +164,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const sessionLog = new SessionLog(cluster, {
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     onChanged: (identity) => registry.onLogged(identity),
+    onAsked: (identity) => registry.onAsked(identity),
     onUnreadable: (place) => log.warn(place, 'a record of the session log cannot be read, and is skipped'),
     onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
   });

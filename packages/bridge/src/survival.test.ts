@@ -97,6 +97,7 @@ describe('asked by clients', () => {
   test('a name that lives on another bridge is taken', async () => {
     await create(east);
     expect((await west.post(`/consumers/${group}`, { name: 'c' })).status).toBe(409);
+    expect((await east.get(path('/subscription'))).status).toBe(200);
   });
 });
 

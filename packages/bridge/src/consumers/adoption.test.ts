@@ -29,7 +29,8 @@ class Owner {
   readonly #cluster: Cluster;
   /** By the consumer's name. */
   readonly held = new Map<string, OwnedClaim>();
-  readonly gone = new Set<string>();
+  /** As if it had frozen: it answers nobody. */
+  isSilent = false;
 
   constructor(name: string) {
     this.name = name;
@@ -42,11 +43,14 @@ class Owner {
           this.held.delete(identity.name);
         }
       },
+      onAsked: (identity) => {
+        const held = this.held.get(identity.name);
+        if (held !== undefined && !this.isSilent) void this.adoption.update(held, held.description, within(5000));
+      },
     });
     this.adoption = new Adoption({
       ...{ log: this.log, self: name },
       holdingOf: (identity): Claim | undefined => this.held.get(identity.name)?.entry,
-      isOwnerGone: (owner) => this.gone.has(owner),
       inactivityTimeoutMs: 60_000,
     });
   }
@@ -199,13 +203,17 @@ test('a create with the name of a session succeeds once its owner is gone', asyn
   const identity = session();
   await east.create(identity);
   expect(await west.create(identity, failed(east))).toEqual({ kind: 'created' });
+  // Nobody says that it failed: it is asked.
   const other = session();
   await east.create(other);
-  west.gone.add('east/b');
+  expect(await west.create(other, CLIENT)).toEqual({ kind: 'alreadyExists' });
+  east.isSilent = true;
   onTestFinished(() => {
-    west.gone.clear();
+    east.isSilent = false;
   });
   expect(await west.create(other, CLIENT)).toEqual({ kind: 'created' });
+  await until('the owner that was silent drops it', () => !east.held.has(other.name));
+  await until('the questions are removed', () => west.log.dominatedCount(other) === 0);
 });
 
 test('a bridge that was started anew adopts what it owned', async () => {

@@ -37,8 +37,6 @@ export interface AdoptionDependencies {
   self: string;
   /** The claim with which a session is served here now. */
   holdingOf: (identity: SessionIdentity) => Claim | undefined;
-  /** Whether an owner is known to be gone without anybody's asking. */
-  isOwnerGone: (owner: string) => boolean;
   /** Sessions of this bridge that nobody uses for so long end. */
   inactivityTimeoutMs: number;
 }
@@ -85,6 +83,10 @@ interface ClaimToWrite {
   inherited: Partial<EntryValue>;
   limits: Limits;
 }
+
+/** An owner that has not answered in the log for this long is gone; one that froze finds that it was replaced. */
+const OWNER_TIMEOUT_MS = 1500;
+const OWNER_POLL_MS = 20;
 
 export class Adoption {
   readonly #dependencies: AdoptionDependencies;
@@ -136,8 +138,13 @@ export class Adoption {
     return await this.#alone(identity, async () => {
       for (let hasLost = false; ; hasLost = true) {
         await log.readToEnd(limits);
-        const entry = log.get(identity);
-        const decision = decideCreate(this.#situation(request, entry, hasLost));
+        let entry = log.get(identity);
+        let decision = decideCreate(this.#situation(request, entry, hasLost));
+        if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.#isOwnerGone(entry, limits))) {
+          const gone = entry.id;
+          entry = log.get(identity);
+          decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
+        }
         if (decision.kind !== 'create' && decision.kind !== 'takeOver') return decision;
         const won = await this.#claim({
           ...{ identity, epoch: decision.epoch, limits, createdAtMs: Date.now(), inherited: {} },
@@ -310,11 +317,34 @@ export class Adoption {
     return { ...value, claimedAtOffset: String(claimedAtOffset), writtenAtMs: Date.now() };
   }
 
+  /**
+   * Asks an owner in the log whether it lives: one that does writes its entry again. What is not certain counts as alive.
+   * Errors: `kafkaUnavailable`.
+   */
+  async #isOwnerGone({ identity, epoch, id }: LoggedEntry, limits: Limits): Promise<boolean> {
+    const { log, self, holdingOf } = this.#dependencies;
+    if (holdingOf(identity) !== undefined) return false;
+    const question = { epoch, id: `${id}?${randomUUID()}` };
+    const asked = await log.append(identity, question, { state: 'asked', askedBy: self }, limits);
+    if (asked.kind !== 'stored') return false;
+    try {
+      for (const untilMs = performance.now() + OWNER_TIMEOUT_MS; performance.now() < untilMs; ) {
+        await delay(OWNER_POLL_MS);
+        await log.readToEnd(limits);
+        const entry = log.get(identity);
+        if (entry === undefined || entry.id !== id || entry.offset > asked.offset) return false;
+      }
+      return true;
+    } finally {
+      void log.removeDominated(identity, limits);
+    }
+  }
+
   #situation({ identity, origin }: SessionRequest, entry: LoggedEntry | undefined, hasLost: boolean) {
-    const { self, holdingOf, isOwnerGone } = this.#dependencies;
+    const { self, holdingOf } = this.#dependencies;
     return {
       ...{ self, origin, hasLost, entry: ownershipOf(entry), holding: holdingOf(identity) },
-      isOwnerGone: entry !== undefined && isOwnerGone(entry.value.owner),
+      isOwnerGone: false,
     };
   }
 

@@ -69,7 +69,6 @@ export class ConsumerRegistry {
       log: sessionLog,
       self: bridge,
       holdingOf: (identity) => this.#sessions.get(sessionKey(identity))?.ownership.claim.entry,
-      isOwnerGone: () => false,
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
     });
     this.#upkeep = new Upkeep({
@@ -212,6 +211,14 @@ export class ConsumerRegistry {
     if (held === undefined || held.releasing !== undefined) return;
     const decision = this.#adoption.decide(identity, held.ownership.claim.entry);
     if (decision.kind !== 'keep') this.#lose(held, decision);
+  }
+
+  /** Another bridge is asked to create a session that lives here: the owner says that it lives. */
+  onAsked(identity: SessionIdentity): void {
+    const held = this.#sessions.get(sessionKey(identity));
+    if (held === undefined || held.releasing !== undefined) return;
+    // What fails counts as no answer.
+    held.ownership.record(held.session.description).catch(() => {});
   }
 
   /** Gives every session up, for other bridges: what was received is committed, and waiting polls answer now. */

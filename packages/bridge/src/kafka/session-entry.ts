@@ -70,6 +70,10 @@ export const EntryValue = Type.Union([
 ]);
 export type EntryValue = Static<typeof EntryValue>;
 
+/** A question to the owner of a claim: one that lives writes its entry again. No claim; its key is that of none. */
+const Question = Type.Object({ state: Type.Literal('asked'), askedBy: Type.String() });
+export type Question = Static<typeof Question>;
+
 export interface LoggedIdentity {
   group: string;
   name: string;
@@ -101,6 +105,7 @@ export interface LoggedEntry extends PlacedClaim {
 }
 
 const valueCheck = Compile(EntryValue);
+const questionCheck = Compile(Question);
 const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 1 }), Type.String()]));
 
 /** A session as a key of maps. Groups and names may hold any text: the length says where one ends. */
@@ -126,7 +131,7 @@ export function partitioningKey({ group, name }: LoggedIdentity): Buffer {
   return Buffer.from(JSON.stringify([group, name]));
 }
 
-export function encodeValue(value: EntryValue): Buffer {
+export function encodeValue(value: EntryValue | Question): Buffer {
   return Buffer.from(JSON.stringify(value));
 }
 
@@ -134,6 +139,10 @@ export function encodeValue(value: EntryValue): Buffer {
 export function decodeValue(value: Buffer): EntryValue | undefined {
   const parsed = parse(value);
   return valueCheck.Check(parsed) ? parsed : undefined;
+}
+
+export function isQuestion(value: Buffer): boolean {
+  return questionCheck.Check(parse(value));
 }
 
 /**

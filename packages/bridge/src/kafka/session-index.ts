@@ -4,6 +4,7 @@ import {
   decodeKey,
   decodeValue,
   encodeKey,
+  isQuestion,
   isSameClaim,
   type LoggedEntry,
   type LoggedIdentity,
@@ -23,6 +24,8 @@ export type Applied =
   /** `current` of this session is another, or says something else. */
   | { kind: 'changed'; identity: LoggedIdentity }
   | { kind: 'unchanged' }
+  /** Somebody wants to know whether the owner lives. */
+  | { kind: 'asked'; identity: LoggedIdentity }
   /** Neither key nor value of ours: skipped. */
   | { kind: 'unreadable' };
 
@@ -49,6 +52,7 @@ export class SessionIndex {
     const { identity, claim } = key;
     if (record.value === null) return this.#remove(identity, record.key.toString());
     const value = decodeValue(record.value);
+    if (value === undefined && isQuestion(record.value)) return this.#ask(identity, record.key.toString());
     if (value === undefined) return { kind: 'unreadable' };
     return this.#put(record.key.toString(), {
       ...{ identity, ...claim, value, offset: record.offset, timestampMs: Number(record.timestampMs) },
@@ -79,6 +83,16 @@ export class SessionIndex {
     known.dominated.delete(key);
     known.current = entry;
     return { kind: 'changed', identity: entry.identity };
+  }
+
+  /** Its record goes with whatever else no longer counts. */
+  #ask(identity: LoggedIdentity, key: string): Applied {
+    const known = this.#sessions.get(sessionKey(identity));
+    if (known !== undefined) {
+      known.dominated ??= new Set();
+      known.dominated.add(key);
+    }
+    return { kind: 'asked', identity };
   }
 
   #remove(identity: LoggedIdentity, key: string): Applied {

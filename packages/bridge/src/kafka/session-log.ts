@@ -23,6 +23,7 @@ import {
   type LoggedEntry,
   type LoggedIdentity,
   partitioningKey,
+  type Question,
 } from './session-entry.ts';
 import { SessionIndex } from './session-index.ts';
 import { SessionLogTail } from './session-log-tail.ts';
@@ -40,6 +41,8 @@ export interface SessionLogOptions {
   requestTimeoutMs: number;
   /** The claim that counts of this session is another, or says something else. Not while the log is read at start. */
   onChanged?: (identity: LoggedIdentity) => void;
+  /** Another bridge wants to know whether the owner of this session lives. Not while the log is read at start. */
+  onAsked?: (identity: LoggedIdentity) => void;
   /** A record that no bridge of this version can read: it is skipped. */
   onUnreadable?: (place: { partition: number; offset: bigint }) => void;
   /** It cannot be read, for this reason; `undefined` when it can again. */
@@ -183,7 +186,7 @@ export class SessionLog {
   }
 
   /** Writes a claim's record. Never throws. After `unknown`, nothing more may be written under this claim. */
-  append(identity: LoggedIdentity, claim: Claim, value: EntryValue, limits: Limits): Promise<AppendOutcome> {
+  append(identity: LoggedIdentity, claim: Claim, value: EntryValue | Question, limits: Limits): Promise<AppendOutcome> {
     return this.#append(identity, [{ key: encodeKey(identity, claim), value: encodeValue(value) }], limits);
   }
 
@@ -269,9 +272,10 @@ export class SessionLog {
     const partition = this.#partitions[record.partition];
     if (partition === undefined) return;
     const applied = (partition.next ?? partition.index).apply(record);
-    const { onUnreadable, onChanged } = this.#options;
+    const { onUnreadable, onChanged, onAsked } = this.#options;
     if (applied.kind === 'unreadable') onUnreadable?.({ partition: record.partition, offset: record.offset });
     if (applied.kind === 'changed' && partition.next === undefined) onChanged?.(applied.identity);
+    if (applied.kind === 'asked' && partition.next === undefined) onAsked?.(applied.identity);
   }
 
   #endReached(number: number, askedAt: Instant): void {
