@@ -213,6 +213,20 @@ test('new topics and partitions reach the group', async () => {
   await until('the new partition', () => member.partitions?.length === 2);
 });
 
+test('partitions that came while the leader was away reach the group when it is back under its old identity', async () => {
+  const topic = await kafka.topic(1);
+  const group = unique('group');
+  const leader = new Recorder(group, 'leader', [topic], 100);
+  await leader.join();
+  leader.membership.abandon();
+  await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+  // Its first look must not take what it finds for what was assigned.
+  const successor = new Recorder(group, 'leader', [topic], 100);
+  await successor.join();
+  expect(successor.partitions).toEqual([`${topic}:0`]);
+  await until('the new partition', () => successor.partitions?.length === 2);
+});
+
 test('other topics are told to the group when somebody asks', async () => {
   const topics = [await kafka.topic(), await kafka.topic()];
   const group = unique('group');
