@@ -1,0 +1,83 @@
+/** A Kafka that is far away: every answer takes longer than the shortest time for which the word on an owner counts. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { request } from 'undici';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestBridge } from '../../../test/harness/bridge.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+
+const ONE_WAY_MS = 60;
+
+/** Passes everything on to `port`, in order, and late. */
+async function startFarEnd(port: number): Promise<{ server: Server; port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const pass = (from: Socket, to: Socket): void => {
+    from.on('data', (chunk) => setTimeout(() => to.write(chunk), ONE_WAY_MS));
+    from.on('error', () => {});
+    from.on('close', () => setTimeout(() => to.destroy(), ONE_WAY_MS));
+    sockets.add(from);
+  };
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    pass(near, far);
+    pass(far, near);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { server, port: (server.address() as AddressInfo).port, close };
+}
+
+let own: OwnKafka;
+let farEnd: Awaited<ReturnType<typeof startFarEnd>>;
+let east: TestBridge;
+let west: TestBridge;
+let kafka: KafkaView;
+
+beforeAll(async () => {
+  const ports = await findFreePorts(2);
+  farEnd = await startFarEnd(ports[0] ?? 0);
+  const address = `127.0.0.1:${farEnd.port}`;
+  own = await startOwnKafka({
+    brokerCount: 1,
+    ports,
+    properties: { 'advertised.listeners': `PLAINTEXT://${address}` },
+  });
+  [east, west] = (await Promise.all(
+    ['east', 'west'].map((region) => TestBridge.start(address, { bridge: { name: 'bridge', region } })),
+  )) as [TestBridge, TestBridge];
+  kafka = await KafkaView.connect(address);
+  // The start of a broker, on a machine that has other work.
+}, 120_000);
+
+afterAll(async () => {
+  await kafka?.close();
+  await Promise.all([east?.close(), west?.close()]);
+  farEnd?.close();
+  await own?.close();
+});
+
+test('polls are answered with records all the same, also by a bridge that takes the consumer over', async () => {
+  const topic = await kafka.topic();
+  const consumer = await east.consumer(unique('group'), 'c', [topic]);
+  const produce = (value: string) => east.produce(topic, { records: [{ value }] });
+  const poll = async (bridge: TestBridge, headers: Record<string, string> = {}): Promise<unknown[]> => {
+    const { statusCode, body } = await request(`${bridge.url}${consumer.path}/records?timeout=5000`, { headers });
+    expect(statusCode).toBe(200);
+    return ((await body.json()) as { value: unknown }[]).map(({ value }) => value);
+  };
+  await produce('a');
+  expect(await poll(east)).toEqual(['a']);
+  await produce('b');
+  expect(await poll(east)).toEqual(['b']);
+  await produce('c');
+  const startedAtMs = performance.now();
+  const failed = { 'causeway-gateway': 'test', 'causeway-failed': 'east/bridge' };
+  expect(await poll(west, failed)).toContain('c');
+  expect(performance.now() - startedAtMs).toBeLessThan(5000);
+}, 30_000);
