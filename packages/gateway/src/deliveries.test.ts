@@ -57,6 +57,16 @@ test('a client that does not ask again soon is confirmed by a request of the gat
   expect(told()[2]).toEqual([POLL, '0']);
 });
 
+test('a bridge that could not be told is told later', async () => {
+  await ask(POLL);
+  const startedAtMs = performance.now();
+  await bridge.kill();
+  await until('an attempt has failed', () => performance.now() - startedAtMs > 350);
+  await bridge.revive();
+  await until('the gateway confirms', () => told().at(-1)?.[0] === CONFIRMATION);
+  expect(told().at(-1)).toEqual([CONFIRMATION, '5']);
+});
+
 test('an answer that a bridge waits for is confirmed at once', async () => {
   delivery = '6;now';
   const startedAtMs = performance.now();

@@ -25,7 +25,10 @@ export interface Delivered {
   readonly mark: string;
   /** Who answered, and is told. */
   readonly target: Target;
-  readonly deliveredAtMs: number;
+  /** When it was handed over, or when its bridge could not be told. */
+  readonly sinceMs: number;
+  /** How often its bridge could not be told. */
+  readonly failureCount: number;
 }
 
 export interface DeliveriesOptions {
@@ -37,6 +40,8 @@ export interface DeliveriesOptions {
 
 /** Confirmations of our own that are on their way at most; the others wait. */
 const MAX_IN_FLIGHT = 32;
+/** A bridge that cannot be told for about a second is gone. */
+const MOST_FAILURES = 5;
 
 export class Deliveries {
   readonly #options: DeliveriesOptions;
@@ -45,6 +50,7 @@ export class Deliveries {
   readonly #due: Delivered[] = [];
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
@@ -53,8 +59,7 @@ export class Deliveries {
   /** The client has the whole answer with this `causeway-delivery`. */
   add(consumer: DeliveredConsumer, delivery: string, target: Target): void {
     const { mark, isAwaited } = parseDelivery(delivery);
-    const deliveredAtMs = this.#options.now();
-    const delivered = { consumer, mark, target, deliveredAtMs };
+    const delivered = { consumer, mark, target, sinceMs: this.#options.now(), failureCount: 0 };
     if (isAwaited) {
       this.#due.push(delivered);
       this.#send();
@@ -83,6 +88,7 @@ export class Deliveries {
 
   /** Confirms what is left: nobody asks through this gateway any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#due.push(...this.#waiting.values());
     this.#waiting.clear();
@@ -94,7 +100,7 @@ export class Deliveries {
     this.#timer = undefined;
     const nowMs = this.#options.now();
     for (const [key, delivered] of this.#waiting) {
-      const leftMs = delivered.deliveredAtMs + CONFIRM_AFTER_MS - nowMs;
+      const leftMs = delivered.sinceMs + CONFIRM_AFTER_MS - nowMs;
       if (leftMs > 0) {
         this.#timer = setTimeout(() => this.#onTimer(), leftMs);
         break;
@@ -118,7 +124,9 @@ export class Deliveries {
   }
 
   /** Never throws: without a confirmation the answer comes again. */
-  async #confirm({ consumer: { group, instance }, mark, target }: Delivered): Promise<void> {
+  async #confirm(delivered: Delivered): Promise<void> {
+    const { consumer, mark, target, failureCount } = delivered;
+    const { group, instance } = consumer;
     try {
       const { body } = await target.pool.request({
         method: 'POST',
@@ -128,7 +136,9 @@ export class Deliveries {
       });
       await body.dump();
     } catch {
-      // The bridge is gone, or will be asked again by a client that waits.
+      // On the way to a bridge that lives a gateway may be starting again; the client's next request says it, too.
+      if (failureCount === MOST_FAILURES || this.#isClosed) return;
+      this.putBack({ ...delivered, sinceMs: this.#options.now(), failureCount: failureCount + 1 });
     }
   }
 }
