@@ -1,6 +1,7 @@
 /**
  * Requests per second on one core through the gateway, and in the same run through a bare upstream, @fastify/http-proxy,
- * and nginx and HAProxy where they are installed. Rounds alternate, so that a machine that slows down slows all of them.
+ * and nginx and HAProxy where they are installed; and what an open topology page costs the gateway. Rounds alternate, so
+ * that a machine that slows down slows all of them.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
 import { request } from 'undici';
 import { createLoad, hasCommand, type LoadResult } from './load.ts';
+import { openPage } from './open-page.ts';
 import { cpuSeconds } from './process-usage.ts';
 import { formatTable, median } from './statistics.ts';
 
@@ -18,6 +20,8 @@ const CONNECTIONS = 64;
 const WARM_UP_SECONDS = 4;
 const ROUNDS = 5;
 const ROUND_SECONDS = 4;
+const GATEWAY = 'causeway gateway';
+const WITH_PAGE = 'causeway gateway, page open';
 /** One record whose value has 100 bytes. */
 const BODY = JSON.stringify({ records: [{ key: 'sensor-1', value: { text: 'x'.repeat(89) } }] });
 
@@ -25,7 +29,24 @@ interface Subject {
   name: string;
   port: number;
   /** Starts the proxy in front of `upstreamPort`. */
-  command: (options: { port: number; upstreamPort: number; directory: string }) => { command: string; args: string[] };
+  command: (options: Places) => { command: string; args: string[] };
+}
+
+interface Places {
+  port: number;
+  adminPort: number;
+  upstreamPort: number;
+  directory: string;
+}
+
+/** What is measured: a program, with or without an open page. */
+interface Measured {
+  name: string;
+  port: number;
+  child: LabProcess;
+  /** Where the page is open. */
+  adminUrl?: string;
+  rounds: Round[];
 }
 
 interface Round extends LoadResult {
@@ -37,7 +58,7 @@ const program = (path: string): string => fileURLToPath(new URL(path, import.met
 function subjects(ports: number[]): Subject[] {
   const [gateway = 0, httpProxy = 0, nginx = 0, haproxy = 0] = ports;
   const all: (Subject & { isThere: boolean })[] = [
-    { name: 'causeway gateway', port: gateway, command: gatewayCommand, isThere: true },
+    { name: GATEWAY, port: gateway, command: gatewayCommand, isThere: true },
     { name: '@fastify/http-proxy', port: httpProxy, command: httpProxyCommand, isThere: true },
     { name: 'nginx (1 worker)', port: nginx, command: nginxCommand, isThere: hasCommand('nginx', ['-v']) },
     { name: 'HAProxy (1 thread)', port: haproxy, command: haproxyCommand, isThere: hasCommand('haproxy', ['-v']) },
@@ -45,11 +66,11 @@ function subjects(ports: number[]): Subject[] {
   return all.filter(({ isThere }) => isThere);
 }
 
-const gatewayCommand: Subject['command'] = ({ port, upstreamPort, directory }) => {
+const gatewayCommand: Subject['command'] = ({ port, adminPort, upstreamPort, directory }) => {
   const file = join(directory, 'gateway.yaml');
   writeFileSync(
     file,
-    `listen:\n  port: ${port}\nadmin:\n  port: 0\nhealthCheck:\n  path: /topics\nregions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:${upstreamPort}\n`,
+    `listen:\n  port: ${port}\nadmin:\n  port: ${adminPort}\nhealthCheck:\n  path: /topics\nregions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:${upstreamPort}\n`,
   );
   return { command: process.execPath, args: [program('../../packages/gateway/src/main.ts'), '--config', file] };
 };
@@ -139,7 +160,7 @@ export async function benchGateway(): Promise<void> {
     return child;
   };
   try {
-    const [upstreamPort = 0, ...ports] = await findFreePorts(5);
+    const [upstreamPort = 0, adminPort = 0, ...ports] = await findFreePorts(6);
     const load = createLoad({
       body: BODY,
       contentType: 'application/vnd.kafka.json.v2+json',
@@ -150,26 +171,35 @@ export async function benchGateway(): Promise<void> {
       program('./upstream.ts'),
       String(upstreamPort),
     ]);
-    const measured: { name: string; port: number; child: LabProcess; rounds: Round[] }[] = [
-      { name: 'bare upstream', port: upstreamPort, child: upstream, rounds: [] },
-    ];
+    const measured: Measured[] = [{ name: 'bare upstream', port: upstreamPort, child: upstream, rounds: [] }];
     for (const { name, port, command } of subjects(ports)) {
-      const { command: file, args } = command({ port, upstreamPort, directory });
-      measured.push({ name, port, child: await start(name, port, 0, file, args), rounds: [] });
+      const { command: file, args } = command({ port, adminPort, upstreamPort, directory });
+      const child = await start(name, port, 0, file, args);
+      measured.push({ name, port, child, rounds: [] });
+      if (command !== gatewayCommand) continue;
+      const adminUrl = `http://127.0.0.1:${adminPort}`;
+      measured.push({ name: WITH_PAGE, port, child, adminUrl, rounds: [] });
     }
     const where = canPin
       ? 'the proxy on one core, upstream and load on another'
       : 'not pinned: proxy, upstream and load share the cores';
     process.stdout.write(`POST of one 100-byte record on ${CONNECTIONS} connections, ${load.tool}; ${where}\n`);
     const urlOf = (port: number): string => `http://127.0.0.1:${port}/topics/bench`;
-    for (const { port } of measured)
+    for (const { port, adminUrl } of measured) {
+      if (adminUrl !== undefined) continue;
       await load.run(urlOf(port), { seconds: WARM_UP_SECONDS, connections: CONNECTIONS });
+    }
     for (let round = 1; round <= ROUNDS; round += 1) {
-      for (const { port, child, rounds } of measured) {
+      // Whoever comes later in a round must not always come later.
+      const order = round % 2 === 0 ? measured.toReversed() : measured;
+      for (const { port, child, adminUrl, rounds } of order) {
+        const page = adminUrl === undefined ? undefined : await openPage(adminUrl);
         const before = cpuSeconds(child.pid);
         const result = await load.run(urlOf(port), { seconds: ROUND_SECONDS, connections: CONNECTIONS });
         const cpuMicrosecondsPerRequest = ((cpuSeconds(child.pid) - before) * 1e6) / result.requestCount;
         rounds.push({ ...result, cpuMicrosecondsPerRequest });
+        await page?.close();
+        if (page?.updateCount === 0) throw new Error('the open page got no updates');
       }
       process.stdout.write(`round ${round} of ${ROUNDS} done\n`);
     }
@@ -181,23 +211,31 @@ export async function benchGateway(): Promise<void> {
   }
 }
 
-function print(measured: { name: string; rounds: Round[] }[]): void {
-  const yardstick = measured.find(({ name }) => name === '@fastify/http-proxy')?.rounds ?? [];
+function print(measured: readonly Measured[]): void {
+  const roundsOf = (wanted: string): Round[] => measured.find(({ name }) => name === wanted)?.rounds ?? [];
+  const yardstick = roundsOf('@fastify/http-proxy');
   const rows = measured.map(({ name, rounds }) => {
-    // Paired by round: a slow moment of the machine is in both figures.
-    const ratio = median(
-      rounds.map((round, index) => round.requestsPerSecond / (yardstick[index]?.requestsPerSecond ?? Number.NaN)),
-    );
     const cpu = median(rounds.map((round) => round.cpuMicrosecondsPerRequest));
     return [
       name,
       Math.round(median(rounds.map((round) => round.requestsPerSecond))).toLocaleString('en'),
       median(rounds.map((round) => round.p99Ms)).toFixed(1),
       Number.isNaN(cpu) ? '-' : cpu.toFixed(1),
-      `${ratio.toFixed(2)} x`,
+      `${ratioOf(rounds, yardstick).toFixed(2)} x`,
       String(rounds.reduce((sum, round) => sum + round.errorCount, 0)),
     ];
   });
   const header = ['through', 'requests/s', 'p99 ms', 'CPU us/request', 'of http-proxy', 'errors'];
-  process.stdout.write(`\n${formatTable([header, ...rows])}\n\nMedians of ${ROUNDS} rounds of ${ROUND_SECONDS} s.\n`);
+  const pageRatio = ratioOf(roundsOf(WITH_PAGE), roundsOf(GATEWAY));
+  process.stdout.write(
+    `\n${formatTable([header, ...rows])}\n\nMedians of ${ROUNDS} rounds of ${ROUND_SECONDS} s. ` +
+      `With a topology page open the gateway takes ${(pageRatio * 100).toFixed(1)} % of the requests that it takes without.\n`,
+  );
+}
+
+/** Paired by round: a slow moment of the machine is in both figures. */
+function ratioOf(rounds: readonly Round[], others: readonly Round[]): number {
+  return median(
+    rounds.map((round, index) => round.requestsPerSecond / (others[index]?.requestsPerSecond ?? Number.NaN)),
+  );
 }

@@ -1,0 +1,52 @@
+/** Asks a gateway's admin API what an open topology page asks it, all the time: what the page costs the data path. */
+import { setInterval as ticks } from 'node:timers/promises';
+import { request } from 'undici';
+
+/** As often as the page asks for the consumers that it shows. */
+const CONSUMERS_INTERVAL_MS = 2_000;
+
+export interface OpenPage {
+  /** Updates that came. */
+  readonly updateCount: number;
+  close(): Promise<void>;
+}
+
+/** Errors: when the page could not be opened. What fails later is thrown by `close`. */
+export async function openPage(adminUrl: string): Promise<OpenPage> {
+  const closing = new AbortController();
+  const { signal } = closing;
+  await Promise.all(['/', '/api/history', '/api/events?limit=500'].map((path) => read(`${adminUrl}${path}`, signal)));
+  const live = await request(`${adminUrl}/api/live`, { signal });
+  let updateCount = 0;
+  const watch = async (): Promise<void> => {
+    let rest = '';
+    for await (const chunk of live.body) {
+      const parts = (rest + String(chunk)).split('\nevent: system\n');
+      updateCount += parts.length - 1;
+      rest = parts.at(-1)?.slice(-16) ?? '';
+    }
+  };
+  const ask = async (): Promise<void> => {
+    for await (const _ of ticks(CONSUMERS_INTERVAL_MS, undefined, { signal })) {
+      await read(`${adminUrl}/api/consumers?limit=200`, signal);
+    }
+  };
+  const done = Promise.all([watch(), ask()]).catch((error) => {
+    if (!signal.aborted) throw error;
+  });
+  return {
+    get updateCount() {
+      return updateCount;
+    },
+    async close() {
+      closing.abort();
+      await done;
+    },
+  };
+}
+
+async function read(url: string, signal: AbortSignal): Promise<void> {
+  const { statusCode, body } = await request(url, { signal, headers: { accept: 'application/json' } });
+  await body.dump();
+  if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}`);
+}
