@@ -2,10 +2,11 @@
 import type { RecordedEvent, System } from '../admin/model.ts';
 
 const TIMEOUT_MS = 3_000;
+const KEPT_COUNT = 200;
 
 export interface Status {
   system: System;
-  /** The last ones, oldest first. */
+  /** The last ones, as they happened. */
   events: readonly RecordedEvent[];
 }
 
@@ -30,9 +31,11 @@ export async function askGateway(
   try {
     const [system, { events }] = await Promise.all([
       get('/api/topology') as Promise<System>,
-      get(`/api/events?limit=${eventCount}`) as Promise<{ events: RecordedEvent[] }>,
+      get(`/api/events?limit=${KEPT_COUNT}`) as Promise<{ events: RecordedEvent[] }>,
     ]);
-    return { status: { system, events } };
+    // Those of regional gateways come later than they happened.
+    const inOrder = events.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+    return { status: { system, events: inOrder.slice(-eventCount) } };
   } catch (error) {
     if (error instanceof Unusable) return { failure: error.message };
     return {
