@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { joinKafka, type KafkaState, UNKNOWN_KAFKA } from './kafka-state.ts';
+
+const up: KafkaState = { state: 'up', since: '2026-01-01T00:00:01.000Z', reason: 'it answers the bridge' };
+const later: KafkaState = { ...up, since: '2026-01-01T00:00:09.000Z' };
+const down: KafkaState = { state: 'down', since: '2026-01-01T00:00:05.000Z', reason: 'no broker answers' };
+
+test.each<[string, KafkaState[], Partial<KafkaState>]>([
+  ['nobody tells', [], UNKNOWN_KAFKA],
+  ['nobody knows', [UNKNOWN_KAFKA], UNKNOWN_KAFKA],
+  ['all have it', [up, later], { state: 'up', since: later.since }],
+  ['one knows nothing', [up, UNKNOWN_KAFKA], { state: 'up', since: up.since }],
+  ['some have it', [up, down], { state: 'degraded', since: down.since, reason: 'no broker answers' }],
+  [
+    'none has it',
+    [down, { ...down, since: later.since }],
+    { state: 'down', since: down.since, reason: 'no broker answers' },
+  ],
+  ['a region has half of it', [down, { ...down, state: 'degraded' }], { state: 'degraded' }],
+])('Kafka, when %s', (_, reports, expected) => {
+  expect(joinKafka(reports)).toMatchObject(expected);
+});

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import type { Region } from './model.ts';
+import { type Facts, judgeSystem, summarize } from './summary.ts';
+
+function region(name: string, facts: Partial<Region> = {}): Region {
+  return {
+    ...{ name, weight: 50, configuredWeight: 50, weightIsOverridden: false, shareRatio: null, priority: 0 },
+    ...{ isDrained: false, isLocal: false, state: 'up', since: '2026-01-01T12:03:11.000Z', reason: 'why' },
+    ...{ inFlight: 0, consumerCount: 0, targets: [] },
+    rates: { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null },
+    ...facts,
+  };
+}
+
+function factsOf(facts: Partial<Facts> = {}): Facts {
+  const [east, west] = [region('east'), region('west')];
+  return {
+    ...{ at: '2026-01-01T12:10:00.000Z', gateway: { name: 'tier1', region: null, startedAt: east.since } },
+    ...{ isPanic: false, clients: { connectionCount: 0, rates: east.rates }, regions: [east, west], redirects: [] },
+    ...{ kafka: { state: 'up', since: null, reason: '' }, consumers: { count: 0 } },
+    retryBudget: { remainingCount: 0, usedCount: 0 },
+    config: { file: 'tier1.yaml', loadedAt: east.since, lastError: null },
+    adminAccess: { canChange: true, reason: '' },
+    ...facts,
+  };
+}
+
+const DOWN = { state: 'down', reason: 'probe timed out after 500 ms, 2 in a row' } as const;
+
+test.each<[string, Partial<Facts>, string, string]>([
+  ['all is well', {}, 'up', 'All is well: east and west up; no consumers are known.'],
+  [
+    'a region is down',
+    {
+      regions: [region('east', DOWN), region('west', { consumerCount: 12 })],
+      redirects: [{ from: 'east', to: 'west', requestsPerSecond: 5 }],
+      consumers: { count: 12 },
+    },
+    'degraded',
+    'East is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west; consumers: 12 on west.',
+  ],
+  [
+    'Kafka is down',
+    { kafka: { state: 'down', since: '2026-01-01T12:00:00.000Z', reason: 'no broker answers' } },
+    'degraded',
+    'Kafka does not answer since 12:00:00 UTC: no broker answers; no consumers are known.',
+  ],
+  [
+    'a change was refused',
+    { config: { file: 'a.yaml', loadedAt: '', lastError: { at: '2026-01-01T12:00:00.000Z', reason: 'a.yaml:3: no' } } },
+    'degraded',
+    'A change of a.yaml was refused at 12:00:00 UTC: a.yaml:3: no; no consumers are known.',
+  ],
+  [
+    'an operator drains a region, which is no fault',
+    { regions: [region('east', { isDrained: true, weight: 0 }), region('west')] },
+    'up',
+    'All is well: east and west up; east is drained by an operator; no consumers are known.',
+  ],
+])('when %s', (_, facts, state, sentence) => {
+  const all = factsOf(facts);
+  expect(judgeSystem(all, true)).toBe(state);
+  expect(summarize(all, judgeSystem(all, true))).toBe(sentence);
+});
+
+test('when nobody can serve, that is said', () => {
+  const facts = factsOf({ regions: [region('east', DOWN), region('west', DOWN)] });
+  expect(judgeSystem(facts, false)).toBe('down');
+  expect(summarize(facts, 'down')).toContain('and no other region can take its traffic');
+});

@@ -1,0 +1,83 @@
+import { afterEach, expect, test } from 'vitest';
+import { testConfig } from '../../../../test/harness/gateway.ts';
+import { isWhole, redirectedFrom } from './belonging.ts';
+import { selectTarget } from './select.ts';
+import type { RegionSnapshot, Snapshot } from './snapshot.ts';
+import { Target } from './target.ts';
+
+const config = testConfig({ regions: [{ name: 'any', targets: [{ url: 'http://127.0.0.1:1' }] }] });
+const targets: Target[] = [];
+afterEach(async () => {
+  await Promise.all(targets.splice(0).map((target) => target.close()));
+});
+
+type Spec = Record<string, { weight?: number; priority?: number; isWell?: boolean }>;
+
+function snapshotOf(specs: Spec): Snapshot {
+  const regions = Object.entries(specs).map(([name, { weight = 100, priority = 0, isWell = true }]): RegionSnapshot => {
+    const target = new Target({ region: name, url: `http://${name}`, settings: config, onBreakerChange: () => {} });
+    const status = isWell ? 'healthy' : 'unhealthy';
+    target.health = { status, contraryCount: 0, reason: '', isSilent: false };
+    targets.push(target);
+    return {
+      ...{ name, weight, priority, configuredWeight: weight, weightIsOverridden: false },
+      ...{ isDrained: false, isLocal: false, targets: [target] },
+    };
+  });
+  return { regions, isPanic: false, isWhole: isWhole(regions), settings: config };
+}
+
+/** How many of `count` pieces of work each pair of regions has, by who it belongs to and who serves it. */
+function redirects(snapshot: Snapshot, consumerHash: (index: number) => number | undefined, count = 20_000) {
+  const pairs = new Map<string, number>();
+  for (let index = 0; index < count; index += 1) {
+    const hash = consumerHash(index);
+    const request = { consumerHash: hash, home: undefined, localOnly: false, random: Math.random };
+    const target = selectTarget(snapshot, request, []);
+    if (target === undefined) throw new Error('nobody serves it');
+    const from = redirectedFrom(snapshot, request, { tried: [target], servedBy: target.region });
+    const pair = `${from ?? target.region} ${target.region}`;
+    pairs.set(pair, (pairs.get(pair) ?? 0) + 1 / count);
+  }
+  return pairs;
+}
+
+test.each<[string, Spec, boolean]>([
+  ['all are well', { east: {}, west: {} }, true],
+  ['one with weight is down', { east: { isWell: false }, west: {} }, false],
+  ['one without weight is down', { east: { isWell: false, weight: 0 }, west: {} }, true],
+  ['one of a higher priority is down', { east: {}, west: { isWell: false, priority: 1 } }, true],
+  ['the one that comes first is down', { east: { isWell: false }, west: { priority: 1 } }, false],
+])('whole or not, when %s', (_, spec, expected) => {
+  expect(snapshotOf(spec).isWhole).toBe(expected);
+});
+
+test.each<[string, (index: number) => number | undefined]>([
+  ['of chance', () => undefined],
+  ['of consumers', (index) => Math.imul(index + 1, 2_654_435_761) >>> 0],
+])('a region that is down has its share of the work redirected: work %s', (_, hash) => {
+  const pairs = redirects(
+    snapshotOf({ east: { weight: 60, isWell: false }, west: { weight: 30 }, north: { weight: 10 } }),
+    hash,
+  );
+  expect(pairs.get('east west')).toBeCloseTo(0.6 * 0.75, 1);
+  expect(pairs.get('east north')).toBeCloseTo(0.6 * 0.25, 1);
+  expect(pairs.get('west west')).toBeCloseTo(0.3, 1);
+  expect(pairs.get('north north')).toBeCloseTo(0.1, 1);
+  expect([...pairs.keys()].every((pair) => !pair.endsWith(' east'))).toBe(true);
+});
+
+test('work of the first priority is redirected to the next one', () => {
+  const pairs = redirects(snapshotOf({ east: { isWell: false }, west: { priority: 1 } }), () => undefined, 100);
+  expect([...pairs.keys()]).toEqual(['east west']);
+});
+
+test('what failed at one region and was answered by another came from the first; a region that serves has no redirects', () => {
+  const snapshot = snapshotOf({ east: {}, west: {} });
+  const [east, west] = snapshot.regions.map((region) => region.targets[0]) as [Target, Target];
+  const request = { consumerHash: undefined, localOnly: false, random: Math.random };
+  expect(redirectedFrom(snapshot, request, { tried: [east, west], servedBy: 'west' })).toBe('east');
+  expect(redirectedFrom(snapshot, request, { tried: [west], servedBy: 'west' })).toBeUndefined();
+  const crossed = { ...request, localOnly: true };
+  expect(redirectedFrom(snapshot, crossed, { tried: [east, west], servedBy: 'west' })).toBeUndefined();
+});
