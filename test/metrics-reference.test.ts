@@ -1,5 +1,7 @@
 /** docs/metrics.md is made from what the code declares (`npx vitest run -u` writes it anew). */
 import { fileURLToPath } from 'node:url';
+import { SESSION_STATES } from '@causeway/bridge/metrics/consumers.ts';
+import { OUTCOMES } from '@causeway/bridge/metrics/requests.ts';
 import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
 import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
 import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS } from '@causeway/gateway/stats.ts';
@@ -33,6 +35,9 @@ of an attempt: ${code(ATTEMPT_OUTCOMES)}.
 \`reason\` of a retry: ${code(RETRY_REASONS)}.
 `;
 
+const BRIDGE_LABELS = `\`outcome\` of a request: ${code(OUTCOMES)}. \`state\` of a consumer: ${code(SESSION_STATES)}.
+`;
+
 function code(values: readonly string[]): string {
   return values.map((value) => `\`${value}\``).join(', ');
 }
@@ -48,7 +53,7 @@ test('docs/metrics.md has every metric of gateway and bridge', async () => {
   const text = [
     HEAD,
     `## Gateway\n\n${table(GATEWAY_METRICS)}\n\n${GATEWAY_LABELS}`,
-    `## Bridge\n\n${table(BRIDGE_METRICS)}\n`,
+    `## Bridge\n\n${table(BRIDGE_METRICS)}\n\n${BRIDGE_LABELS}`,
     TAIL,
   ].join('\n');
   await expect(text).toMatchFileSnapshot(FILE);

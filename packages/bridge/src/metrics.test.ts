@@ -70,6 +70,8 @@ test('errors of Kafka are counted by its own names, and a broker that is not the
   const code = 'UNKNOWN_TOPIC_OR_PARTITION';
   const count = (text: string, name: string) => valueIn(text, 'causeway_bridge_kafka_errors_total', { code: name });
   expect(count(await exposed(), code)).toBeGreaterThan(count(before, code));
+  // Consumers of the tests before have closed theirs in order.
+  expect(count(before, 'NETWORK_EXCEPTION')).toBe(0);
   // Nobody listens on the port of discarding (RFC 863).
   const lonely = await TestBridge.start('127.0.0.1:9', { shutdown: { graceMs: 100 } });
   try {

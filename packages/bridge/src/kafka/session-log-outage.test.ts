@@ -89,3 +89,15 @@ test('the log is there when Kafka is, confirms nothing while Kafka is away, and 
   expect(troubles.filter((reason, at) => at > 0 && reason === troubles[at - 1])).toEqual([]);
   expect(troubles.filter((reason) => reason === undefined).length).toBeGreaterThanOrEqual(3);
 }, 90_000);
+
+test('a log that waits for a Kafka that is not there ends at once', async () => {
+  // Nobody listens on the port of discarding (RFC 863).
+  const nowhere = testCluster('127.0.0.1:9');
+  const lonely = new SessionLog(nowhere, { requestTimeoutMs: 20_000 });
+  lonely.start();
+  await expect(lonely.readToEnd(within(200))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+  const startMs = performance.now();
+  await lonely.close();
+  await nowhere.close();
+  expect(performance.now() - startMs).toBeLessThan(2_000);
+});

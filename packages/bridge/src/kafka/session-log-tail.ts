@@ -46,15 +46,20 @@ const READ_UNCOMMITTED = 0;
 export class SessionLogTail {
   readonly #cluster: Cluster;
   readonly #topic: string;
-  readonly #findTopic: () => Promise<TopicInfo>;
+  readonly #findTopic: (end: AbortSignal) => Promise<TopicInfo>;
   readonly #events: TailEvents;
   readonly #life = new AbortController();
   #partitions: TailedPartition[] = [];
   #topicId: string | undefined;
   #running: Promise<void> | undefined;
 
-  /** `findTopic` makes sure that the topic is there, and says where its leaders are now. */
-  constructor(cluster: Cluster, topic: string, findTopic: () => Promise<TopicInfo>, events: TailEvents) {
+  /** `findTopic` makes sure that the topic is there, and says where its leaders are now; until `end`, which it throws. */
+  constructor(
+    cluster: Cluster,
+    topic: string,
+    findTopic: (end: AbortSignal) => Promise<TopicInfo>,
+    events: TailEvents,
+  ) {
     this.#cluster = cluster;
     this.#topic = topic;
     this.#findTopic = findTopic;
@@ -80,7 +85,7 @@ export class SessionLogTail {
       const pool = this.#cluster.createPool();
       const startedAtMs = performance.now();
       try {
-        const topic = await this.#findTopic();
+        const topic = await this.#findTopic(this.#life.signal);
         this.#begin(topic);
         await this.#tailAll(topic, pool);
       } catch (error) {

@@ -86,10 +86,10 @@ export class SessionLog {
     this.#options = options;
     this.#topic = options.topic ?? SESSION_TOPIC;
     this.#writer = new SessionLogWriter(cluster, this.#topic);
-    const findTopic = () =>
+    const findTopic = (end: AbortSignal) =>
       ensureSessionTopic(cluster, {
         ...{ topic: this.#topic, partitionCount: SESSION_PARTITION_COUNT },
-        limits: within(options.requestTimeoutMs),
+        limits: within(options.requestTimeoutMs, end),
       });
     this.#tail = new SessionLogTail(cluster, this.#topic, findTopic, {
       onRestart: (partition) => this.#restart(partition),

@@ -6,7 +6,7 @@ import type { Exposition } from '@causeway/metrics/exposition.ts';
 /** The aim is below 100 ms. */
 const ADOPTION_BUCKETS_MS = [5, 10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000];
 /** What a session that is here can be; one that ends is in none of them for more than a moment. */
-const SESSION_STATES = ['idle', 'subscribed', 'assigned', 'closing', 'fenced', 'released'] as const;
+export const SESSION_STATES = ['idle', 'subscribed', 'assigned', 'closing', 'fenced', 'released'] as const;
 
 export const CONSUMER_METRICS = {
   sessions: gauge('causeway_bridge_sessions', 'Consumer instances that live here, by what they do.', ['state']),

@@ -7,7 +7,7 @@ import type { Operation } from '@causeway/protocol/paths.ts';
 /** How a request ended, by the class of its status. */
 export type Outcome = 'ok' | 'clientError' | 'serverError' | 'aborted';
 
-const OUTCOMES: readonly Outcome[] = ['ok', 'clientError', 'serverError', 'aborted'];
+export const OUTCOMES: readonly Outcome[] = ['ok', 'clientError', 'serverError', 'aborted'];
 /** Long polls are as long as clients ask. */
 const DURATIONS: DistributionOptions = {
   bounds: [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000],
