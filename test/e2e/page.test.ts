@@ -18,6 +18,7 @@ const SHOWN_WITHIN_MS = healthCheck.intervalMs + healthCheck.fall * healthCheck.
 
 /** `CAUSEWAY_SCREENSHOTS=1` writes those of the README, after traffic long enough for curves. */
 const SCREENSHOTS = fileURLToPath(new URL('../../docs/screenshots', import.meta.url));
+const PHONE_HEIGHT_PX = 1_440;
 const takesScreenshots = process.env['CAUSEWAY_SCREENSHOTS'] === '1';
 
 let chromium: TestBrowser;
@@ -67,7 +68,10 @@ async function screenshot(name: string): Promise<void> {
       const { page } = await open({ colorScheme, viewport: { width, height: 900 } });
       await page.locator('.consumer-home').first().waitFor();
       await page.locator('.timeline li').first().waitFor();
-      await page.screenshot({ path: `${SCREENSHOTS}/${name}-${colorScheme}-${width}.png`, fullPage: true });
+      const path = `${SCREENSHOTS}/${name}-${colorScheme}-${width}.png`;
+      // On a phone as far as the graph goes; the rest is long.
+      const clip = { x: 0, y: 0, width, height: PHONE_HEIGHT_PX };
+      await page.screenshot({ path, fullPage: true, ...(width === 390 ? { clip } : {}) });
     }
   }
 }

@@ -112,6 +112,7 @@ test('a gateway that goes away is told, and the page comes back by itself when i
   await first.close();
   await page.getByText('Connection to the gateway lost').waitFor();
   expect(await page.getByTestId('phase').textContent()).toBe('not connected');
+  expect(await page.title()).toBe('Not connected: Causeway');
   state.system.gateway.startedAt = new Date().toISOString();
   state.system.summary = 'The gateway is back.';
   kept(await new AdminFixture(state).start(first.port));
@@ -172,6 +173,7 @@ test('names of clients are text, whatever they look like', async () => {
 test('the theme follows the system until the reader chooses, and the choice is remembered', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west'])).start());
   const { page } = await openOver(fixture, { colorScheme: 'dark' });
+  // At once: a change before the page was drawn went unnoticed once.
   const scheme = () => page.evaluate('document.documentElement.style.colorScheme');
   expect(await scheme()).toBe('dark');
   await page.emulateMedia({ colorScheme: 'light' });
@@ -200,5 +202,10 @@ test('all of it is reached by keyboard, and a dialog gives the focus back', asyn
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');
   await until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0);
+  expect(await focused()).toBe('Drain east');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('right');
+  await page.keyboard.press('Enter');
+  await page.getByText('east is drained.').waitFor();
   expect(await focused()).toBe('Drain east');
 });

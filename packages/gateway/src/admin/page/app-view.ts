@@ -10,8 +10,8 @@ import { keyIcon, logo, themeIcon } from './icons.ts';
 import { RegionsView } from './regions-view.ts';
 import type { PageState } from './state.ts';
 import type { Store } from './store.ts';
-import { Announcer, SummaryView } from './summary-view.ts';
-import { currentTheme, onThemeChange, toggleTheme } from './theme.ts';
+import { Announcer, STATE_WORDS, SummaryView } from './summary-view.ts';
+import { applyTheme, currentTheme, onThemeChange, toggleTheme } from './theme.ts';
 import { TimelineView } from './timeline-view.ts';
 
 interface AppProps {
@@ -33,9 +33,19 @@ export class AppView extends Component<AppProps, AppState> {
 
   override componentDidMount(): void {
     onThemeChange(() => this.forceUpdate());
+    // What the system chose before somebody listened.
+    applyTheme();
     this.#ticks = setInterval(() => {
       if (this.props.state.connection.phase === 'lost') this.forceUpdate();
     }, TICK_MS);
+  }
+
+  override componentDidUpdate(): void {
+    const { system, connection } = this.props.state;
+    const isWell = connection.phase === 'live' && system?.state === 'up';
+    const words = connection.phase === 'lost' || system === null ? 'Not connected' : STATE_WORDS[system.state];
+    // Seen in the row of tabs.
+    document.title = isWell ? 'Causeway' : `${words}: Causeway`;
   }
 
   override componentWillUnmount(): void {
@@ -89,6 +99,7 @@ export class AppView extends Component<AppProps, AppState> {
       h(CurvesView, {
         key: 'curves',
         history: state.history,
+        events: state.events,
         regions: system.regions.map(({ name }) => name),
         theme: currentTheme(),
       }),

@@ -24,19 +24,25 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
   const [isSending, setIsSending] = useState(false);
   const { token } = store.state;
   const [asksToken, setAsksToken] = useState(request.kind === 'token' || token === null);
+  const done = useRef<string>(undefined);
   useEffect(() => dialog.current?.showModal(), []);
+  /** The browser's own way gives the focus back to where it was. */
+  const close = (text?: string): void => {
+    done.current = text;
+    dialog.current?.close();
+  };
 
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     if (asksToken) store.setToken(String(form.get('token') ?? '').trim());
-    if (request.kind === 'token') return onClose();
+    if (request.kind === 'token') return close();
     const change = request.kind === 'weight' ? { ...request, weight: Number(form.get('weight')) } : request;
     setIsSending(true);
     setRefusal('');
     try {
       await sendChange(change, store.state.token);
-      onClose(doneText(change, system));
+      close(doneText(change, system));
     } catch (error) {
       setRefusal(error instanceof ApiError ? refusalText(error) : String(error));
       if (error instanceof ApiError && error.isTokenRefused) {
@@ -50,7 +56,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
 
   return h(
     'dialog',
-    { ref: dialog, class: 'dialog', 'aria-labelledby': 'dialog-title', onClose: () => onClose() },
+    { ref: dialog, class: 'dialog', 'aria-labelledby': 'dialog-title', onClose: () => onClose(done.current) },
     h(
       'form',
       { onSubmit: submit },
@@ -66,7 +72,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
       h(
         'div',
         { class: 'dialog-actions' },
-        h('button', { type: 'button', onClick: () => dialog.current?.close() }, 'Cancel'),
+        h('button', { type: 'button', onClick: () => close() }, 'Cancel'),
         request.kind === 'token' && token !== null
           ? h(
               'button',
@@ -74,7 +80,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
                 type: 'button',
                 onClick: () => {
                   store.setToken('');
-                  onClose();
+                  close();
                 },
               },
               'Forget it',

@@ -122,7 +122,7 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
       ),
       failure === '' ? null : h('p', { class: 'hint hint-bad', role: 'status' }, failure),
       (page?.incomplete ?? []).map(({ region: name, reason }) =>
-        h('p', { key: name, class: 'hint hint-bad' }, `Not all consumers of ${name} are known: ${reason}`),
+        h('p', { key: name, class: 'hint' }, `Consumers that live in ${name} may be missing here: ${reason}.`),
       ),
       page === null ? h('p', { class: 'hint' }, 'Asking the bridges…') : consumerTable(page, nowMs),
       page === null ? null : this.#pager(page, offset),

@@ -2,8 +2,9 @@
 import { Component, type ComponentChild, h } from 'preact';
 import uPlot from 'uplot';
 import type { History } from '../model.ts';
+import { drawFlips, type Flip, flipsOf } from './curve-flips.ts';
 import { formatRate, formatTime } from './format.ts';
-import type { Curve } from './state.ts';
+import type { Curve, KeyedEvent } from './state.ts';
 
 interface Chart {
   curve: Curve;
@@ -24,11 +25,13 @@ const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 
 interface CurvesProps {
   history: History | null;
+  events: readonly KeyedEvent[];
   regions: string[];
   theme: string;
 }
 
-export function CurvesView({ history, regions, theme }: CurvesProps): ComponentChild {
+export function CurvesView({ history, events, regions, theme }: CurvesProps): ComponentChild {
+  const flips = flipsOf(events);
   return h(
     'section',
     { class: 'panel curves-panel', 'aria-labelledby': 'curves-title' },
@@ -47,7 +50,7 @@ export function CurvesView({ history, regions, theme }: CurvesProps): ComponentC
       { class: 'curves' },
       // Another set of regions or other colours make new plots.
       CHARTS.map((chart) =>
-        h(CurveView, { key: `${chart.curve} ${theme} ${regions.join()}`, chart, history, regions }),
+        h(CurveView, { key: `${chart.curve} ${theme} ${regions.join()}`, chart, history, flips, regions }),
       ),
     ),
   );
@@ -68,6 +71,7 @@ function dashOf(index: number): number[] {
 interface CurveProps {
   chart: Chart;
   history: History | null;
+  flips: Flip[];
   regions: string[];
 }
 
@@ -80,13 +84,17 @@ class CurveView extends Component<CurveProps> {
   #observer: ResizeObserver | undefined;
 
   override shouldComponentUpdate(props: CurveProps): boolean {
-    return props.history !== this.props.history;
+    return props.history !== this.props.history || props.flips.length !== this.props.flips.length;
   }
 
   override componentDidMount(): void {
     const holder = this.#holder;
     if (holder === null) return;
-    this.#plot = new uPlot(optionsOf(this.props, holder), dataOf(this.props), holder);
+    this.#plot = new uPlot(
+      optionsOf(this.props, holder, () => this.props.flips),
+      dataOf(this.props),
+      holder,
+    );
     this.#observer = new ResizeObserver(() => {
       const width = Math.floor(holder.clientWidth);
       if (width > 0 && width !== this.#plot?.width) this.#plot?.setSize({ width, height: holder.clientHeight });
@@ -137,7 +145,8 @@ function dataOf({ chart, history, regions }: CurveProps): uPlot.AlignedData {
   return [history.atSeconds, ...regions.map((name) => history.regions[name]?.[chart.curve] ?? empty)];
 }
 
-function optionsOf({ regions }: CurveProps, holder: HTMLElement): uPlot.Options {
+function optionsOf({ regions }: CurveProps, holder: HTMLElement, flips: () => Flip[]): uPlot.Options {
+  const flipColours = { up: colourOf(holder, 'badge-up'), down: colourOf(holder, 'badge-down') };
   const ink = colourOf(holder, 'plot-ink');
   const line = colourOf(holder, 'plot-line');
   const font = `11px ${getComputedStyle(holder).fontFamily}`;
@@ -145,7 +154,9 @@ function optionsOf({ regions }: CurveProps, holder: HTMLElement): uPlot.Options 
   return {
     width: Math.max(holder.clientWidth, 120),
     height: holder.clientHeight,
-    padding: [8, 6, 0, 0],
+    // Half of the last label on the right.
+    padding: [8, 24, 0, 0],
+    hooks: { draw: [(plot) => drawFlips(plot, flips(), flipColours)] },
     cursor: { sync: { key: 'causeway' }, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: {

@@ -23,7 +23,7 @@ export interface GraphLayout {
 export const TALL_BELOW_PX = 860;
 export const LANE_HEADER = 56;
 export const LANE_PADDING = 14;
-const CARD_HEIGHT = 104;
+const CARD_HEIGHT = 112;
 const CARD_GAP = 14;
 
 export function layoutGraph(graph: Graph, width: number): GraphLayout {

@@ -2,7 +2,7 @@
 import { type ComponentChild, Fragment, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { System } from '../model.ts';
-import { formatDuration, formatRate } from './format.ts';
+import { formatAge, formatDuration, formatRate } from './format.ts';
 import type { Box } from './graph-edges.ts';
 import { type Edge, type GraphLayout, layoutGraph } from './graph-layout.ts';
 import { type Card, type Graph, graphOf, type Lane, type RememberedBridges } from './graph-model.ts';
@@ -148,6 +148,13 @@ function wordsFor({ words, since }: Condition, nowMs: number): string {
   return since === null ? words : `${words} for ${formatDuration(nowMs - Date.parse(since))}`;
 }
 
+/** For cards: of what is well, one unit is enough. */
+function shortWordsFor(condition: Condition, nowMs: number): string {
+  const { mark, words, since } = condition;
+  if (mark !== 'up' || since === null) return wordsFor(condition, nowMs);
+  return `${words} for ${formatAge(nowMs - Date.parse(since))}`;
+}
+
 function cardView(card: Card, box: Box, nowMs: number): ComponentChild {
   const { condition } = card;
   return foreign(
@@ -156,7 +163,7 @@ function cardView(card: Card, box: Box, nowMs: number): ComponentChild {
       'div',
       { class: `card card-${condition?.mark ?? 'plain'}`, 'data-card': card.id },
       h('div', { class: 'card-title' }, h('b', null, card.title), h('span', null, card.subtitle)),
-      condition === null ? null : markBadge(condition.mark, wordsFor(condition, nowMs)),
+      condition === null ? null : markBadge(condition.mark, shortWordsFor(condition, nowMs)),
       condition !== null && condition.reason !== ''
         ? h('div', { class: 'card-reason', title: condition.reason }, condition.reason)
         : h('div', { class: 'card-fact' }, card.fact),

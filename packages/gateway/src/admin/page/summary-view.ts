@@ -5,7 +5,7 @@ import { formatCount, formatMs, formatRate } from './format.ts';
 import { markIcon } from './icons.ts';
 import { memo } from './memo.ts';
 
-const WORDS = { up: 'Up', degraded: 'Degraded', down: 'Down' } as const;
+export const STATE_WORDS = { up: 'Up', degraded: 'Degraded', down: 'Down' } as const;
 
 export const SummaryView = memo(({ system }: { system: System }): ComponentChild => {
   const { clients, consumers, retryBudget, state } = system;
@@ -19,7 +19,7 @@ export const SummaryView = memo(({ system }: { system: System }): ComponentChild
       h(
         'div',
         null,
-        h('span', { class: 'summary-state' }, WORDS[state]),
+        h('span', { class: 'summary-state' }, STATE_WORDS[state]),
         h('p', { 'data-testid': 'summary' }, system.summary),
       ),
     ),
@@ -56,7 +56,7 @@ export function Announcer({ system }: { system: System }): ComponentChild {
   return h(Announcement, {
     key: 'announcement',
     about: states.join(),
-    text: `${WORDS[system.state]}. ${system.summary}`,
+    text: `${STATE_WORDS[system.state]}. ${system.summary}`,
   });
 }
 
