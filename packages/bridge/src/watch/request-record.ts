@@ -38,7 +38,7 @@ export class RequestRecord implements RequestWatch {
   constructor(options: RecordOptions) {
     this.#options = options;
     const { trace } = options;
-    this.onHeaders = trace === undefined ? undefined : (headers) => trace.linkTo(headers);
+    this.onHeaders = trace?.isRecording === true ? (headers) => trace.linkTo(headers) : undefined;
   }
 
   producing(topic: string, records: readonly RecordToProduce[]): void {

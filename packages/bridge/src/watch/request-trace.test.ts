@@ -64,6 +64,19 @@ test('records get the place of the span that sends them; those that have one kee
   expect(span(SpanKind.SERVER).attributes).toMatchObject({ 'url.path': '/topics/t', 'http.response.status_code': 200 });
 });
 
+test('what is not sampled has no spans, and its records name the trace all the same', async () => {
+  const traceId = 'c'.repeat(32);
+  const trace = await begin('send', { traceparent: `00-${traceId}-${'d'.repeat(16)}-00` });
+  expect(trace.isRecording).toBe(false);
+  const produced = record();
+  trace.producing('t', [produced]);
+  trace.produced([{ partition: 0, offset: 0n }]);
+  trace.polling({ group: 'g', name: 'c' });
+  trace.finished({ status: 200, outcome: 'ok', receivedBytes: 1 });
+  expect(exporter.getFinishedSpans()).toEqual([]);
+  expect(traceparentOf(produced)[0]).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`));
+});
+
 test('a record that Kafka refused makes the send an error, and not the request', async () => {
   const trace = await begin('send');
   trace.producing('t', [record(), record()]);

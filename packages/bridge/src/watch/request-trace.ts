@@ -39,22 +39,23 @@ export class RequestTrace {
     const method = request.method ?? 'GET';
     const route = routeTemplateOf(operation);
     const parent = contextOf(request.headers);
-    this.#span = tracer.startSpan(
-      route === undefined ? method : `${method} ${route}`,
-      {
-        kind: SpanKind.SERVER,
-        attributes: {
-          'http.request.method': method,
-          'http.route': route,
-          'url.path': request.url?.split('?', 1)[0],
-          'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
-          'client.address': address,
-          'causeway.operation': operation,
-        },
-      },
-      parent,
-    );
+    const name = route === undefined ? method : `${method} ${route}`;
+    this.#span = tracer.startSpan(name, { kind: SpanKind.SERVER }, parent);
     this.#context = trace.setSpan(parent, this.#span);
+    if (!this.isRecording) return;
+    this.#span.setAttributes({
+      'http.request.method': method,
+      'url.path': request.url?.split('?', 1)[0] ?? '',
+      'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
+      'client.address': address,
+      'causeway.operation': operation,
+      ...(route === undefined ? {} : { 'http.route': route }),
+    });
+  }
+
+  /** Not for what is not sampled: that goes along for the sake of the trace's id alone. */
+  get isRecording(): boolean {
+    return this.#span.isRecording();
   }
 
   get traceId(): string {
@@ -69,7 +70,7 @@ export class RequestTrace {
       'messaging.destination.name': topic,
       'messaging.batch.message_count': records.length,
     });
-    const { traceparent, tracestate } = headersOfSpan(span.spanContext());
+    const { traceparent, tracestate } = headersOfSpan((span ?? this.#span).spanContext());
     const headers: RecordHeader[] = [[TRACEPARENT_KEY, Buffer.from(traceparent)]];
     if (tracestate !== undefined) headers.push([TRACESTATE_KEY, Buffer.from(tracestate)]);
     for (const record of records) {
@@ -128,7 +129,8 @@ export class RequestTrace {
     end(this.#span, errorType);
   }
 
-  #startKafka(name: string, kind: SpanKind, attributes: Record<string, string | number>): Span {
+  #startKafka(name: string, kind: SpanKind, attributes: Record<string, string | number>): Span | undefined {
+    if (!this.isRecording) return undefined;
     const options = { kind, attributes: { 'messaging.system': 'kafka', ...attributes } };
     const span = this.#tracer.startSpan(name, options, this.#context);
     this.#kafkaSpan = span;

@@ -33,22 +33,18 @@ export class RequestTrace {
     const route = routeTemplateOf(url.operation);
     this.#name = route === undefined ? this.#method : `${this.#method} ${route}`;
     const parent = contextOf(request.headers);
-    this.#span = tracer.startSpan(
-      this.#name,
-      {
-        kind: SpanKind.SERVER,
-        attributes: {
-          'http.request.method': this.#method,
-          'http.route': route,
-          'url.path': path.split('?', 1)[0],
-          'url.scheme': 'http',
-          'client.address': peer.address,
-          'causeway.operation': url.operation,
-        },
-      },
-      parent,
-    );
+    this.#span = tracer.startSpan(this.#name, { kind: SpanKind.SERVER }, parent);
     this.#context = trace.setSpan(parent, this.#span);
+    // What is not sampled goes along for the sake of the trace's id alone.
+    if (!this.#span.isRecording()) return;
+    this.#span.setAttributes({
+      'http.request.method': this.#method,
+      'url.path': path.split('?', 1)[0] ?? '',
+      'url.scheme': 'http',
+      'client.address': peer.address,
+      'causeway.operation': url.operation,
+      ...(route === undefined ? {} : { 'http.route': route }),
+    });
   }
 
   get traceId(): string {
@@ -57,6 +53,7 @@ export class RequestTrace {
 
   /** `before`: the attempts that failed. Returns what the attempt tells to the target. */
   attempting(target: Target, before: readonly AttemptRecord[]): TraceHeaders {
+    if (!this.#span.isRecording()) return headersOfSpan(this.#span.spanContext());
     const { hostname, port, protocol } = new URL(target.url);
     const last = before.at(-1);
     this.#attempt = this.#tracer.startSpan(
@@ -95,6 +92,7 @@ export class RequestTrace {
 
   finished({ region, outcome, status }: RequestEnd, attemptCount: number): void {
     const span = this.#span;
+    if (!span.isRecording()) return;
     span.setAttributes({
       'causeway.region': region,
       'causeway.outcome': outcome,
