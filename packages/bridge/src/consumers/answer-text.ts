@@ -45,9 +45,14 @@ class AnswerText {
   readonly #isCheckingUtf8: boolean;
   readonly #onHeaders: AnswerOptions['onHeaders'];
   readonly #text: TextBuffer;
-  /** What the entries of a topic begin with. */
+  /** What the entries of a partition have in common. */
   #topic = '';
+  #partition = -1;
   #opening = '';
+  #openingWithoutKey = '';
+  #place = '';
+  /** Most records have the time of the one before; `text`: from the first that had. */
+  readonly #time: { ms: number | bigint; text: string } = { ms: Number.NaN, text: '' };
 
   constructor(
     reader: RecordReader,
@@ -112,23 +117,42 @@ class AnswerText {
     const text = this.#text;
     const { topic, partition, offset, timestampMs, cursor, damage } = this.#reader;
     if (damage !== undefined) throw damage;
-    if (topic !== this.#topic) {
-      this.#topic = topic;
-      this.#opening = `{"topic":${JSON.stringify(topic)},"key":`;
+    if (topic !== this.#topic || partition !== this.#partition) this.#enter(topic, partition);
+    // All but keys, values and headers is ASCII.
+    if (cursor.keyStart === NULL_FIELD) {
+      text.ascii(this.#openingWithoutKey);
+    } else {
+      text.ascii(this.#opening);
+      this.#addField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
+      text.ascii(',"value":');
     }
-    // Topic names are ASCII.
-    text.ascii(this.#opening);
-    this.#addField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
-    text.ascii(',"value":');
     this.#addField(cursor.bytes, cursor.valueStart, cursor.valueEnd);
-    text.ascii(',"partition":');
-    text.integer(partition);
-    text.ascii(',"offset":');
+    text.ascii(this.#place);
     text.integer(offset);
-    text.ascii(',"timestamp":');
-    text.integer(timestampMs);
+    this.#addTime(timestampMs);
     if (cursor.hasHeaders) this.#addHeaders(cursor.headers);
     text.ascii('}');
+  }
+
+  #enter(topic: string, partition: number): void {
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#opening = `{"topic":${JSON.stringify(topic)},"key":`;
+    this.#openingWithoutKey = `${this.#opening}null,"value":`;
+    this.#place = `,"partition":${partition},"offset":`;
+  }
+
+  #addTime(timestampMs: number | bigint): void {
+    const [text, time] = [this.#text, this.#time];
+    if (timestampMs === time.ms) {
+      if (time.text === '') time.text = `,"timestamp":${timestampMs}`;
+      text.ascii(time.text);
+      return;
+    }
+    time.ms = timestampMs;
+    time.text = '';
+    text.ascii(',"timestamp":');
+    text.integer(timestampMs);
   }
 
   #addField(bytes: Buffer, start: number, end: number): void {
