@@ -106,13 +106,18 @@ test('the broker that leads freezes: a poll that waits for it goes on with the n
   const topic = await ledBy(FROZEN, 2);
   const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
   expect((await consumer.poll('timeout=1000')).body).toEqual([]);
-  const polling = consumer.poll(`timeout=${FETCH_WAIT_MS}`);
+  const poll = () => consumer.poll(`timeout=${FETCH_WAIT_MS}`);
+  const polling = poll();
   const frozen = own.cluster.brokers.find(({ id }) => id === FROZEN);
   try {
     frozen?.process.signal('SIGSTOP');
     const frozenAtMs = performance.now();
     expect((await bridge.produce(topic, { records: [{ value: 'next' }] })).body.offsets).toMatchObject([{ offset: 0 }]);
-    expect((await polling).body).toMatchObject([{ value: 'next' }]);
+    const first = await polling;
+    expect(first.status).toBe(200);
+    // Empty where the bridges' own topic has no leader yet either.
+    const { body } = first.body.length > 0 ? first : await poll();
+    expect(body).toMatchObject([{ value: 'next' }]);
     // The frozen one has the fetch all the while, and would have it for as long as it may wait.
     expect(performance.now() - frozenAtMs).toBeLessThan(FETCH_WAIT_MS - 2000);
   } finally {

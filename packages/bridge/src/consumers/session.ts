@@ -80,6 +80,8 @@ interface PollProgress {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
+/** Records that are there wait at least so long for the commit of those before; without it they are answered all the same. */
+const COMMIT_WAIT_MS = 1000;
 /** Records that are there wait so long for the word that this bridge may answer them. */
 const CONFIRM_TIMEOUT_MS = 2000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
@@ -490,7 +492,8 @@ export class Session {
   async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
     while (await this.#waitForRecords(membership, limits)) {
       const answer = this.#answerOf(this.#maxPollRecords, convert);
-      await bounded(committing, limits).catch(() => {});
+      const commitLimits = within(Math.max(COMMIT_WAIT_MS, remainingMs(limits)), limits.signal);
+      await bounded(committing, commitLimits).catch(() => {});
       if (!(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;

@@ -42,8 +42,8 @@ interface FetchSize {
   maxBytes: number;
 }
 
-/** How often a consumer that waits asks who leads its partitions now. */
-const SOURCE_CHECK_MS = 5000;
+/** How often a consumer that waits asks who leads its partitions now: about as long as Kafka takes to replace a broker. */
+const SOURCE_CHECK_MS = 10_000;
 /** A consumer that is read fetches ahead when less than this part of a fetch is left. */
 const FETCH_AHEAD_RATIO = 0.5;
 /** Fetches without a fetch session (KIP-227): concurrent requests would get in each other's way. */
