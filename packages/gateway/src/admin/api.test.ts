@@ -118,6 +118,18 @@ describe('weights', () => {
   });
 });
 
+test('the only region that can serve keeps its work, whatever an operator says', async () => {
+  const { east, gw } = await twoRegions();
+  await east.kill();
+  await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
+  const drain = (region: string) => ask(`${gw.adminUrl}/api/regions/${region}/drain`, { method: 'POST' });
+  expect(await drain('west')).toMatchObject({
+    status: 409,
+    body: { message: 'Region west is the only one that can serve: nobody could take its work.' },
+  });
+  expect((await drain('east')).status).toBe(200);
+});
+
 describe('the topology', () => {
   test('says what is ill, since when, why, and who answers instead', async () => {
     const { east, gw } = await twoRegions();

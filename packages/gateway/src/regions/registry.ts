@@ -4,7 +4,7 @@ import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
-import { isWhole } from './belonging.ts';
+import { canRegionServe, isWhole } from './belonging.ts';
 import { judge, type KafkaTold, type ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
@@ -85,7 +85,7 @@ export class Registry {
 
   /**
    * Gives a region no new work, and lets its consumers move at their next poll; until `undrain` or the next reload.
-   * `false`: it has no weight anyway. Errors: `lastRegion`.
+   * `false`: it has no weight anyway. Errors: `lastRegion`, also where no other can serve now.
    */
   drain(region: string): boolean {
     const before = this.#snapshot.regions.find(({ name }) => name === region);
@@ -248,8 +248,18 @@ export class Registry {
   }
 
   #assertNotLast(region: string): void {
-    if (this.#snapshot.regions.some(({ name, weight }) => name !== region && weight > 0)) return;
-    throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
+    const { regions } = this.#snapshot;
+    const others = regions.filter(({ name, weight }) => name !== region && weight > 0);
+    if (others.length === 0) {
+      throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
+    }
+    const itself = regions.find(({ name }) => name === region);
+    if (itself !== undefined && canRegionServe(itself) && !others.some(canRegionServe)) {
+      throw new GatewayError(
+        'lastRegion',
+        `Region ${region} is the only one that can serve: nobody could take its work.`,
+      );
+    }
   }
 
   #publish(): void {
