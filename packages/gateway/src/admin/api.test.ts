@@ -193,6 +193,25 @@ describe('the topology', () => {
   });
 });
 
+test('changes go through to a region’s own gateway, with this gateway’s own token', async () => {
+  const [east, west] = [await upstream(), await upstream()];
+  const inner = await gateway({
+    admin: { port: 0, host: '0.0.0.0', token: TEST_TOKEN },
+    gateway: { name: 'inner', region: 'east' },
+    regions: regions({ east: east.url, west: west.url }),
+  });
+  const adminUrl = inner.adminUrl.replace('0.0.0.0', '127.0.0.1');
+  const gw = await gateway({ regions: [{ name: 'east', targets: [{ url: inner.url, adminUrl }] }] });
+  const relayed = `${gw.adminUrl}/api/regions/east/regions/west`;
+  const put = { method: 'PUT', body: '{"weight":3}', headers: { 'content-type': 'application/json' } } as const;
+  expect(await ask(`${relayed}/weight`, put)).toMatchObject({ status: 200, body: { name: 'west', weight: 3 } });
+  expect(await ask(`${relayed}/drain`, { method: 'POST' })).toMatchObject({ status: 200, body: { isDrained: true } });
+  expect((await ask(`${relayed}/undrain`, { method: 'POST', token: undefined })).status).toBe(401);
+  // Who may read here may read there.
+  expect((await ask(`${gw.adminUrl}/api/regions/east/topology`, { token: undefined })).body.regions[1].weight).toBe(0);
+  expect((await ask(`${adminUrl}/api/topology`, { token: undefined })).status).toBe(401);
+});
+
 describe('the live stream', () => {
   test('shows a flip within 100 ms, with its event, and goes on where a listener left off', async () => {
     const { east, gw } = await twoRegions();

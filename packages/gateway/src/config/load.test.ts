@@ -56,6 +56,13 @@ describe('what a schema cannot say', () => {
       `regions:\n  - name: east\n    targets:\n      - url: ftp://x\n`,
       /g\.yaml:4: regions\[0\]\.targets\[0\]\.url: must match/,
     ],
+    [
+      `admin:\n  host: 0.0.0.0\n${EAST}`,
+      /g\.yaml:2: admin\.host: 0\.0\.0\.0 can be reached from other machines, so the admin API needs a token/,
+    ],
+    [`admin:\n  tokenFile: /no/such/file\n${EAST}`, /g\.yaml:2: admin\.tokenFile: .* there is no such file/],
+    [`admin:\n  token: a\n  tokenFile: /b\n${EAST}`, /g\.yaml:3: admin\.tokenFile: token and tokenFile exclude/],
+    [`admin:\n  token: "two words"\n${EAST}`, /g\.yaml:2: admin\.token: must match/],
     [`${EAST}wieght: 5\n`, /g\.yaml:5: wieght: unknown key/],
   ])('%j', (text, message) => {
     expect(() => load(text)).toThrow(message);
@@ -84,4 +91,15 @@ test('of a secret it is told that it changed, and not what it is', () => {
   );
   expect(untilRestart(load(EAST), tracing('one')).tracing).toBeUndefined();
   expect(untilRestart(tracing('one'), load(EAST)).tracing?.headers).toEqual({ authorization: 'one' });
+});
+
+test('the admin token can stand in a file; a host that only this machine reaches needs none', () => {
+  const tokenFile = join(directory, 'token');
+  writeFileSync(tokenFile, 'from-the-file\n');
+  expect(load(`admin:\n  host: 0.0.0.0\n  tokenFile: ${tokenFile}\n${EAST}`).admin.token).toBe('from-the-file');
+  writeFileSync(tokenFile, 'two words\n');
+  expect(() => load(`admin:\n  tokenFile: ${tokenFile}\n${EAST}`)).toThrow(/what a header cannot carry/);
+  for (const host of ['127.0.0.1', '127.1.2.3', '"::1"', 'localhost']) {
+    expect(load(`admin:\n  host: ${host}\n${EAST}`).admin.token, host).toBeUndefined();
+  }
 });
