@@ -8,6 +8,8 @@ import type { System } from './model.ts';
 const INTERVAL_MS = 1_000;
 /** Flips come in bursts: what changed within this long is one message. */
 const COALESCE_MS = 40;
+/** The first listener is shown what regional gateways tell when they have been asked. */
+const FIRST_ANSWERS_MS = 150;
 /** Events after which the system looks no different. */
 const QUIET: ReadonlySet<RecordedEvent['type']> = new Set(['failover', 'adoption']);
 
@@ -24,6 +26,8 @@ export class LiveFeed {
   readonly #streams = new Set<EventStream>();
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
+  /** The next message was brought forward. */
+  #isFlipTold = false;
   #stops: (() => void)[] = [];
 
   constructor(sources: LiveSources) {
@@ -55,24 +59,28 @@ export class LiveFeed {
       events.follow((event) => this.#onEvent(event)),
       history.subscribe((sample) => this.#send('sample', JSON.stringify(sample))),
     ];
+    this.#soon = setTimeout(() => this.#sendSystem(), FIRST_ANSWERS_MS);
   }
 
   #stop(): void {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
-    this.#soon = undefined;
+    this.#isFlipTold = false;
     for (const stop of this.#stops.splice(0)) stop();
   }
 
   #onEvent(event: RecordedEvent): void {
     this.#send('event', JSON.stringify(event), event.id);
     if (QUIET.has(event.type)) return;
-    this.#soon ??= setTimeout(() => this.#sendSystem(), COALESCE_MS);
+    if (this.#isFlipTold) return;
+    this.#isFlipTold = true;
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => this.#sendSystem(), COALESCE_MS);
   }
 
   #sendSystem(): void {
     clearTimeout(this.#soon);
-    this.#soon = undefined;
+    this.#isFlipTold = false;
     const json = JSON.stringify(this.#sources.system());
     // The next one says more: a slow listener skips this one.
     for (const stream of this.#streams) if (!stream.isBusy) stream.send('system', json);
