@@ -126,6 +126,17 @@ describe('asked by gateways', () => {
     expect(await poll(west, asGateway())).toMatchObject({ status: 200, values: ['b'] });
   });
 
+  test('an owner that releases repeats nothing to a client that commits itself, and now elsewhere', async () => {
+    await create(east, { 'enable.auto.commit': false });
+    await subscribe(east);
+    await produce('a');
+    expect(await poll(east, asGateway())).toMatchObject({ values: ['a'] });
+    expect((await poll(east, asGateway({ 'causeway-release': 'drain' }))).status).toBe(421);
+    await produce('b');
+    expect((await west.request('POST', path('/offsets'), { headers: asGateway() })).status).toBe(204);
+    expect(await poll(west, asGateway())).toMatchObject({ values: ['b'] });
+  });
+
   test('a bridge that stops hands its consumers over, and commits what their clients received', async () => {
     await create(east);
     await subscribe(east);

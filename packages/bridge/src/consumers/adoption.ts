@@ -87,6 +87,8 @@ interface ClaimToWrite {
 /** An owner that has not answered in the log for this long is gone; one that froze finds that it was replaced. */
 const OWNER_TIMEOUT_MS = 1500;
 const OWNER_POLL_MS = 20;
+/** Well within the shortest lease, and longer than Kafka's answer usually takes. */
+const ASK_AHEAD_MS = 10;
 
 export class Adoption {
   readonly #dependencies: AdoptionDependencies;
@@ -297,7 +299,14 @@ export class Adoption {
   /** Lets an old owner notice; whether the claim is the one that counts after that. */
   async #waitFor(superseded: LoggedEntry | undefined, won: Won, limits: Limits): Promise<boolean> {
     const waitMs = won.storedAtMs + adoptionWaitMs(ownershipOf(superseded)) - performance.now();
-    if (waitMs > 0) await delay(waitMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
+    if (waitMs > 0) {
+      const options = limits.signal === undefined ? {} : { signal: limits.signal };
+      const aheadMs = Math.min(waitMs, ASK_AHEAD_MS);
+      await delay(waitMs - aheadMs, undefined, options);
+      // The word that it may join is there when the wait is over.
+      this.#dependencies.log.readToEnd(limits).catch(() => {});
+      await delay(aheadMs, undefined, options);
+    }
     return (await this.confirm(won, limits)).kind === 'keep';
   }
 

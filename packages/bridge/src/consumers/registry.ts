@@ -311,7 +311,9 @@ export class ConsumerRegistry {
   async #releaseOnce(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
     const { session, ownership } = held;
     try {
-      await session.release(() => this.#adoption.release(ownership.claim, this.#limits()), reason);
+      await session.release((description) => {
+        return this.#adoption.release({ ...ownership.claim, description }, this.#limits());
+      }, reason);
       this.#dependencies.log.info({ ...session.identity }, 'consumer released');
     } catch {
       // It ended meanwhile.

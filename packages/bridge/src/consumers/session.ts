@@ -376,9 +376,12 @@ export class Session {
    * Gives it up in order, for another bridge: what the client received is committed, and the group keeps the member.
    * `write` tells the others, and is the last thing that is done in its name. `isClients`: the client's own request asks
    * for it, which says that its last answer was received; else that is waited for a little (see {@link received}), and an
-   * answer that nobody says was received comes again. Errors: those of `write`.
+   * answer that nobody says was received comes again. Errors: those of `write`, which gets what to tell.
    */
-  async release(write: () => Promise<void>, { isClients }: { isClients: boolean }): Promise<void> {
+  async release(
+    write: (description: SessionDescription) => Promise<void>,
+    { isClients }: { isClients: boolean },
+  ): Promise<void> {
     this.#isReleasingPolls = true;
     this.#waiting?.abort();
     const untilReceived = () => this.#deliveries.untilReceived(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
@@ -389,9 +392,12 @@ export class Session {
         // A gateway that turned away from this bridge may have dropped what was written to it.
         this.#deliveries.takeBack();
         await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
+        // The client commits later, and elsewhere, what it has received here.
+        if (!this.options.isAutoCommit) this.#seeks.keep(this.#partitions.positions, this.#partitions.assigned);
+        const { description } = this;
         this.#handOver({ kind: 'released' });
         await this.#fetcher.close();
-        await write();
+        await write(description);
       },
       { isClients },
     );
