@@ -34,6 +34,11 @@ import { RequestWatcher } from './watch/watcher.ts';
 const DRAIN_POLL_MS = 10;
 /** How long connections are taken while consumers are given up: longer than clients and gateways are waited for. */
 const RELEASE_MS = 1000;
+/**
+ * Kafka may need so long to replace a broker that died (`broker.session.timeout.ms` is 9 s by default). All bridges have
+ * the same log: sending clients to another one would help nobody.
+ */
+const SESSION_LOG_GRACE_MS = 12_000;
 /** Connections that were idle when the stop began get this long to be used once more, and ended in order. */
 const IDLE_CONNECTION_MS = 250;
 
@@ -181,7 +186,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const unreadyReason = (): string | undefined =>
     state.isShuttingDown
       ? 'Bridge is shutting down'
-      : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(config.readiness.maxAgeMs));
+      : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(SESSION_LOG_GRACE_MS));
   const load = new Load(config.limits);
   const version = readVersion();
   const metrics = new Metrics({

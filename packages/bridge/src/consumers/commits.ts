@@ -3,12 +3,16 @@ import { assertNever, BridgeError } from '../errors.ts';
 import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
 import { type Limits, retrying } from '../kafka/limits.ts';
 import type { CommitOutcome, Committer } from '../kafka/offset-commit.ts';
-import type { Partitions } from '../kafka/partitions.ts';
+import type { Checkpoint, Partitions } from '../kafka/partitions.ts';
 import type { PartitionOffset } from '../records.ts';
 
-/** Commits what was delivered. Never throws: the next time tries again. */
-export async function commitDelivered(partitions: Partitions, committer: Committer, limits: Limits): Promise<void> {
-  const offsets = partitions.uncommitted;
+/** Commits what was delivered, but for an answer that may not have arrived. Never throws: the next time tries again. */
+export async function commitDelivered(
+  { partitions, unreceived }: { partitions: Partitions; unreceived: Checkpoint | undefined },
+  committer: Committer,
+  limits: Limits,
+): Promise<void> {
+  const offsets = partitions.uncommittedBefore(unreceived);
   if (offsets.length === 0) return;
   try {
     const outcome = await committer.commit(offsets, limits);

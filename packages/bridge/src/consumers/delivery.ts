@@ -110,6 +110,11 @@ export class DeliveryLog {
     await bounded(this.#waiter.promise, limits).catch(() => {});
   }
 
+  /** What the last answer moved, while a gateway is still to say that it arrived. */
+  get unreceived(): Checkpoint | undefined {
+    return this.#mark === undefined ? undefined : this.#last;
+  }
+
   /** The client came again, while this consumer is given up: as {@link settle}, without waiting. */
   askedAgain(): void {
     if (this.#mark === undefined) this.#received();

@@ -571,7 +571,9 @@ export class Session {
     if (!this.#subscription.isCommitPossible || this.#partitions.uncommitted.length === 0) return;
     // A member that another one has replaced is refused by the group.
     if (!this.#subscription.isMember && !(await this.#isOwner(limits).catch(() => false))) return;
-    await commitDelivered(this.#partitions, this.#subscription.committer, limits);
+    // A commit that waited for the one before finds a newer answer, which nobody has confirmed yet.
+    const delivered = { partitions: this.#partitions, unreceived: this.#deliveries.unreceived };
+    await commitDelivered(delivered, this.#subscription.committer, limits);
   }
 
   #requestLimits(): Limits {

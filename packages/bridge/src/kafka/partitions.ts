@@ -77,8 +77,14 @@ export class Partitions {
 
   /** Positions that differ from what is committed; none of a topic that was made anew, which they do not belong to. */
   get uncommitted(): PartitionOffset[] {
+    return this.uncommittedBefore(undefined);
+  }
+
+  /** The same, without what an advance has moved. */
+  uncommittedBefore(checkpoint: Checkpoint | undefined): PartitionOffset[] {
     return this.all.flatMap((found) => {
-      const { topic, partition, position, committed } = found;
+      const { topic, partition, committed } = found;
+      const { position } = checkpoint?.get(found) ?? found;
       if (position === undefined || position === committed || this.#isMadeAnew(found)) return [];
       return [{ topic, partition, offset: position }];
     });
