@@ -1,7 +1,7 @@
 /** The listener for clients: node:http, one exchange a request, and an end that loses nothing. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { GatewayError } from '../errors.ts';
@@ -19,6 +19,8 @@ export interface ProxyServerOptions {
 
 /** Longer than the 60 s after which common clients and balancers give an idle connection up. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** Connections that are idle when the end begins may be used once more for so long; the answer ends them in order. */
+const IDLE_CONNECTION_MS = 250;
 
 export class ProxyServer {
   readonly #options: ProxyServerOptions;
@@ -62,7 +64,9 @@ export class ProxyServer {
   async close(graceMs: number): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
-    this.#server.close();
+    // Not `http.Server`'s own, which breaks connections on which a client is just sending its next request.
+    NetServer.prototype.close.call(this.#server);
+    const idleTimer = setTimeout(() => this.#server.closeIdleConnections(), Math.min(IDLE_CONNECTION_MS, graceMs));
     const graceOver = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
       this.#server.closeAllConnections();
@@ -70,6 +74,7 @@ export class ProxyServer {
     }, graceMs);
     await Promise.race([closed, graceOver.promise]);
     clearTimeout(timer);
+    clearTimeout(idleTimer);
   }
 
   /** What node's parser refuses is answered in the API's words, if that cannot be taken for another request's answer. */
