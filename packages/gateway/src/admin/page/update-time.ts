@@ -5,7 +5,7 @@ export interface UpdateTimes {
   count: number;
   lastMs: number;
   maxMs: number;
-  /** The last hundred. */
+  /** The last thousand. */
   recentMs: number[];
 }
 
@@ -15,7 +15,7 @@ declare global {
   }
 }
 
-const KEPT_TIMES = 100;
+const KEPT_TIMES = 1_000;
 
 export function startUpdateTimes(): UpdateTimes {
   const times: UpdateTimes = { count: 0, lastMs: 0, maxMs: 0, recentMs: [] };
