@@ -80,11 +80,11 @@ describe('weights', () => {
 
 test('a broken YAML changes nothing, and is told with its line', async () => {
   const tier1 = await listen(system.admin);
-  system.edit('tier1.yaml', 'weight: 50', 'wieght: 50');
+  const line = system.edit('tier1.yaml', 'weight: 50', 'wieght: 50');
   await until('it is refused', () => tier1.events.some(({ type }) => type === 'reloadRefused'));
   const { regions, config } = await system.topology();
   expect(regions.map(({ weight }) => weight)).toEqual([50, 50]);
-  expect(config.lastError?.reason).toMatch(/tier1\.yaml:14: regions\[0\]\.wieght: unknown key/);
+  expect(config.lastError?.reason).toContain(`tier1.yaml:${line}: regions[0].wieght: unknown key`);
   await sendMany(20);
   system.edit('tier1.yaml', 'wieght: 50', 'weight: 50');
   await until('the good one is taken', async () => (await system.topology()).config.lastError === null);

@@ -18,8 +18,11 @@ export interface TestStack {
   /** The one hostname. */
   url: string;
   admin: string;
-  /** Replaces `pattern` in a YAML file of the running system; throws when there is nothing to replace. */
-  edit(file: string, pattern: string | RegExp, replacement: string): void;
+  /**
+   * Replaces `pattern` in a YAML file of the running system; returns the line that changed first. Errors: when there is
+   * nothing to replace.
+   */
+  edit(file: string, pattern: string | RegExp, replacement: string): number;
   /** Every region up, as tier-1 and the regions' own gateways see it. */
   untilWell(): Promise<void>;
   topology(admin?: string): Promise<Topology>;
@@ -55,6 +58,8 @@ export async function startTestStack(
       const after = before.replace(pattern, replacement);
       if (after === before) throw new Error(`${file} does not contain ${pattern}`);
       writeFileSync(path, after);
+      const lines = before.split('\n');
+      return after.split('\n').findIndex((line, index) => line !== lines[index]) + 1;
     },
     async untilWell() {
       const admins = [stack.tier1.admin, stack.regions.east.gateway.admin, stack.regions.west.gateway.admin];
