@@ -160,8 +160,10 @@ export class RecordReader {
       if (batchIndex === 0 && index === buffer.next.index) return [];
       const batch = buffer.batches[batchIndex];
       if (batch === undefined || index >= batch.recordCount) {
-        const position = buffer.batches[batchIndex + 1]?.firstOffset ?? buffer.end;
-        return [{ partition, buffer, batchCount: batchIndex + 1, next: FIRST_RECORD, position }];
+        // No more than there were: what has been fetched since is behind them.
+        const batchCount = Math.min(batchIndex + 1, buffer.batches.length);
+        const position = buffer.batches[batchCount]?.firstOffset ?? buffer.end;
+        return [{ partition, buffer, batchCount, next: FIRST_RECORD, position }];
       }
       // Only the last of them is read in part, and the cursor is where that ends.
       const { at, offsetDelta } = this.cursor;
