@@ -1,6 +1,6 @@
 /** A real Chromium that comes with `npm ci`, libraries and font included, and what tests ask of its pages. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -41,11 +41,21 @@ async function unpack(directory: string): Promise<string> {
     const { default: packed, inflate } = await import('@sparticuz/chromium');
     const bin = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..', 'bin');
     await inflate(join(bin, 'al2023.tar.br'));
-    return await packed.executablePath(bin);
+    const executable = await packed.executablePath(bin);
+    // The one that comes with it looks in /tmp/fonts. Without a font the browser dies at the first text.
+    writeFileSync(join(directory, 'fonts', 'fonts.conf'), fontConfig(directory));
+    return executable;
   } finally {
     if (before === undefined) delete process.env['TMPDIR'];
     else process.env['TMPDIR'] = before;
   }
+}
+
+function fontConfig(directory: string): string {
+  return `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${join(directory, 'fonts')}</dir><cachedir>${join(directory, 'fonts-cache')}</cachedir></fontconfig>
+`;
 }
 
 export interface WatchedPage {
