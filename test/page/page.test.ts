@@ -204,6 +204,8 @@ test('all of it is reached by keyboard, and a dialog gives the focus back', asyn
   await until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0);
   expect(await focused()).toBe('Drain east');
   await page.keyboard.press('Enter');
+  const isTyping = () => page.evaluate<boolean>('document.activeElement?.tagName === "INPUT"');
+  await until('the dialog waits for the token', isTyping);
   await page.keyboard.type('right');
   await page.keyboard.press('Enter');
   await page.getByText('east is drained.').waitFor();
