@@ -84,7 +84,7 @@ const nginxCommand: Subject['command'] = ({ port, upstreamPort, directory }) => 
   const file = join(directory, 'nginx.conf');
   writeFileSync(
     file,
-    `daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr;
+    `daemon off; master_process off; pid ${directory}/nginx.pid; error_log stderr;
 events { worker_connections 1024; }
 http {
   access_log off;
