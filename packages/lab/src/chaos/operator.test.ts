@@ -22,13 +22,16 @@ beforeEach(async () => {
   configDirectory = mkdtempSync(join(tmpdir(), 'causeway-operator-'));
   cpSync(DEMO, configDirectory, { recursive: true });
   state = 'up';
-  const answer: Parameters<typeof startUpstream>[0] = (_, response) =>
-    response.end(JSON.stringify({ regions: [{ state: 'up' }, { state }] }));
+  // As a gateway whose admin port is not on loopback.
+  const answer: Parameters<typeof startUpstream>[0] = ({ headers }, response) => {
+    if (headers['authorization'] !== 'Bearer secret') response.writeHead(401).end('{}');
+    else response.end(JSON.stringify({ regions: [{ state: 'up' }, { state }] }));
+  };
   admins = await Promise.all(Array.from({ length: 4 }, () => startUpstream(answer)));
   const [first, second, east, west] = admins.map(({ url }, index) => ({ name: `gateway ${index}`, admin: url }));
   const regions = { east: { gateway: east }, west: { gateway: west } };
   operator = new Operator(
-    { configDirectory, tier1s: [first, second], regions, services: [] } as unknown as Stack,
+    { configDirectory, tier1s: [first, second], regions, services: [], adminToken: 'secret' } as unknown as Stack,
     undefined,
   );
 });

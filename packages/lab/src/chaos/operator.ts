@@ -78,7 +78,7 @@ export class Operator {
       ({ admin }) => admin,
     );
     const deadlineMs = performance.now() + WELL_TIMEOUT_MS;
-    while (!(await Promise.all(admins.map(seesAllUp))).every(Boolean)) {
+    while (!(await Promise.all(admins.map((admin) => this.#seesAllUp(admin)))).every(Boolean)) {
       if (performance.now() > deadlineMs)
         throw new LabError('startTimedOut', 'Not every gateway sees every region up.');
       await delay(WELL_POLL_MS);
@@ -95,12 +95,27 @@ export class Operator {
     for (const { name, admin } of this.#stack.tier1s) {
       const { statusCode, body } = await request(`${admin}${path}`, {
         method: 'POST',
-        headers: { authorization: `Bearer ${this.#stack.adminToken}` },
+        headers: this.#authorization,
       });
       await body.dump();
       if (statusCode !== 200)
         throw new LabError('startFailed', `POST ${path} of the ${name} was answered ${statusCode}.`);
     }
+  }
+
+  async #seesAllUp(admin: string): Promise<boolean> {
+    try {
+      const { body } = await request(`${admin}/api/topology`, { headers: this.#authorization });
+      const { regions } = (await body.json()) as { regions: { state: string }[] };
+      return regions.every(({ state }) => state === 'up');
+    } catch {
+      return false;
+    }
+  }
+
+  /** In networks of their own, gateways listen beyond loopback, and want the token for reading, too. */
+  get #authorization(): Record<string, string> {
+    return { authorization: `Bearer ${this.#stack.adminToken}` };
   }
 }
 
@@ -108,16 +123,6 @@ function withWeights(yaml: string, weights: Readonly<Record<RegionName, number>>
   return yaml.replaceAll(/- name: (east|west)\n( +)weight: \d+/g, (_, name: RegionName, indent: string) => {
     return `- name: ${name}\n${indent}weight: ${weights[name]}`;
   });
-}
-
-async function seesAllUp(admin: string): Promise<boolean> {
-  try {
-    const { body } = await request(`${admin}/api/topology`);
-    const { regions } = (await body.json()) as { regions: { state: string }[] };
-    return regions.every(({ state }) => state === 'up');
-  } catch {
-    return false;
-  }
 }
 
 function assertNever(value: never): never {
