@@ -78,7 +78,7 @@ export class Bridge {
     } catch (error) {
       await Promise.all(parts.servers.map((server) => server.close()));
       await parts.cluster.close();
-      await watcher?.close();
+      await watcher?.telemetry.close();
       throw error;
     }
   }
@@ -90,7 +90,7 @@ export class Bridge {
 
   /** The access log goes on in a new file: the old one was moved away. */
   reopenLogs(): void {
-    this.#parts.watcher?.reopen();
+    this.#parts.watcher?.telemetry.reopen();
   }
 
   /**
@@ -127,7 +127,7 @@ export class Bridge {
     await sessionLog.close();
     await produceClient.close();
     await cluster.close();
-    await this.#parts.watcher?.close();
+    await this.#parts.watcher?.telemetry.close();
     log.info('bridge stopped');
   }
 }
@@ -194,7 +194,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     sessions: () => registry.sessions(),
     producer: batcher,
     kafkaErrors: cluster.errors,
-    ...{ load, certificates, version, telemetry: watcher },
+    ...{ load, certificates, version, telemetry: watcher?.telemetry },
     name: formatBridge(config.bridge),
   });
   const shared = {

@@ -108,7 +108,7 @@ export class Gateway {
       configStatus: () => this.#configStatus,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
       version: readVersion(),
-      telemetry: () => this.#watching.watcher,
+      telemetry: () => this.#watching.watcher?.telemetry,
     });
     this.#admin = new Admin({
       ...{ host: admin.host, port: admin.port, registry, affinity, stats, events: this.events },
@@ -167,7 +167,7 @@ export class Gateway {
 
   /** The access log goes on in a new file: the old one was moved away. */
   reopenLogs(): void {
-    this.#watching.watcher?.reopen();
+    this.#watching.watcher?.telemetry.reopen();
   }
 
   #startWatcher(): Promise<RequestWatcher | undefined> {
@@ -195,7 +195,7 @@ export class Gateway {
     await this.#admin.close();
     this.#metrics.close();
     await this.#registry.close();
-    await this.#watching.watcher?.close();
+    await this.#watching.watcher?.telemetry.close();
   }
 
   #whyNotReady(): string | undefined {
