@@ -46,6 +46,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src/config',
     'packages/gateway/src',
     'packages/config',
+    'packages/metrics',
     'packages/protocol',
   ],
   'packages/bridge/src/routes': [
@@ -77,7 +78,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/codec': ['packages/bridge/src', 'packages/protocol'],
-  'packages/bridge/src/kafka': ['packages/bridge/src', 'packages/config'],
+  'packages/bridge/src/kafka': ['packages/bridge/src', 'packages/config', 'packages/metrics'],
 };
 
 /** Libraries that only one place may import. */

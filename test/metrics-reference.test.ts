@@ -36,6 +36,7 @@ of an attempt: ${code(ATTEMPT_OUTCOMES)}.
 `;
 
 const BRIDGE_LABELS = `\`outcome\` of a request: ${code(OUTCOMES)}. \`state\` of a consumer: ${code(SESSION_STATES)}.
+\`request\`: as Kafka's protocol names its kinds of requests: \`Produce\`, \`Fetch\`, \`Heartbeat\` and the like.
 `;
 
 function code(values: readonly string[]): string {

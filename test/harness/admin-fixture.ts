@@ -109,13 +109,23 @@ export class AdminFixture {
 
 const HEALTHY_RATES: Rates = { requestsPerSecond: 42, errorsPerSecond: 0, p50Ms: 2.5, p99Ms: 25 };
 
+const KAFKA_RATES: Rates = { requestsPerSecond: 310, errorsPerSecond: 0, p50Ms: 2.5, p99Ms: 10 };
+
 /** A system of the given regions, all well, that has been so for an hour. */
 export function fixtureState(regionNames: string[], consumerCount = 40): FixtureState {
   const now = Date.now();
   const since = new Date(now - 3_600_000).toISOString();
   const health = { status: 'healthy' as const, since, reason: 'answered 200' };
   const breaker = { state: 'closed' as const, since };
-  const common = { isAvailable: true, inFlight: 3, rates: HEALTHY_RATES, health, breaker, behindError: null };
+  const common = {
+    isAvailable: true,
+    inFlight: 3,
+    rates: HEALTHY_RATES,
+    health,
+    breaker,
+    kafkaRates: null,
+    behindError: null,
+  };
   const system: System = {
     at: new Date(now).toISOString(),
     gateway: { name: 'tier1', region: null, startedAt: since },
@@ -150,6 +160,7 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
               url: `http://10.0.${index}.2:8282`,
               name: `${name}/bridge`,
               kind: 'bridge' as const,
+              kafkaRates: KAFKA_RATES,
               behind: null,
             },
           ],

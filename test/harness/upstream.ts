@@ -22,6 +22,8 @@ export interface Upstream {
   requests: UpstreamRequest[];
   /** What `/ready` answers. */
   readyStatus: number;
+  /** What it tells of Kafka on probes. */
+  kafkaHeaders: Record<string, string>;
   /** The bridge that it says to be, as `region/bridge`. */
   bridge: string | undefined;
   /** Answers probes not at all. */
@@ -37,8 +39,9 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
   const server = createServer((request, response) => {
     if (request.url === '/ready') {
       if (upstream.isFrozen) return;
-      const { bridge, readyStatus } = upstream;
-      response.writeHead(readyStatus, bridge === undefined ? {} : { [BRIDGE_HEADER]: bridge }).end();
+      const { bridge, readyStatus, kafkaHeaders } = upstream;
+      const own = bridge === undefined ? {} : { [BRIDGE_HEADER]: bridge };
+      response.writeHead(readyStatus, { ...own, ...kafkaHeaders }).end();
       return;
     }
     const chunks: Buffer[] = [];
@@ -64,6 +67,7 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
     port,
     requests: [],
     readyStatus: 200,
+    kafkaHeaders: {},
     bridge: undefined,
     isFrozen: false,
     handle,

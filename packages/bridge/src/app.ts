@@ -13,6 +13,7 @@ import { ProduceClient } from './kafka/produce.ts';
 import { Readiness } from './kafka/readiness.ts';
 import { KafkaSecurity } from './kafka/security.ts';
 import { SessionLog } from './kafka/session-log.ts';
+import { KafkaRates } from './metrics/kafka-rates.ts';
 import { Metrics } from './metrics.ts';
 import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
@@ -187,13 +188,14 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     state.isShuttingDown
       ? 'Bridge is shutting down'
       : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(SESSION_LOG_GRACE_MS));
+  const kafkaRates = new KafkaRates(cluster.traffic);
   const load = new Load(config.limits);
   const version = readVersion();
   const metrics = new Metrics({
     isReady: () => unreadyReason() === undefined,
     sessions: () => registry.sessions(),
     producer: batcher,
-    kafkaErrors: cluster.errors,
+    kafka: cluster.traffic,
     ...{ load, certificates, version, telemetry: watcher?.telemetry },
     name: formatBridge(config.bridge),
   });
@@ -208,6 +210,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   addInfoRoutes(server, version);
   addManagementRoutes(management ?? server, {
     ...{ metrics, unreadyReason },
+    kafkaRates: () => kafkaRates.at(performance.now()),
     isKafkaAnswering: () => readiness.unreadyReason === undefined,
   });
   const admin = new Admin(cluster);

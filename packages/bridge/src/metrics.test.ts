@@ -1,3 +1,4 @@
+import { KAFKA_RATES_HEADER, parseKafkaRates } from '@causeway/protocol/kafka-rates.ts';
 import { expect, inject, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, TestBridge } from '../../../test/harness/bridge.ts';
 import { parseExposition, valueIn } from '../../../test/harness/exposition.ts';
@@ -82,6 +83,34 @@ test('errors of Kafka are counted by its own names, and a broker that is not the
   }
   // Another bridge's trouble is not this one's.
   expect(count(await exposed(), 'NETWORK_EXCEPTION')).toBe(count(before, 'NETWORK_EXCEPTION'));
+});
+
+test('requests to Kafka are counted by their kinds, and those that produce are timed', async () => {
+  const topic = await kafka.topic();
+  const before = await exposed();
+  await bridge.produce(topic, { records: [{ value: 'a' }] });
+  const after = await exposed();
+  const produced = (text: string) => valueIn(text, 'causeway_bridge_kafka_requests_total', { request: 'Produce' });
+  expect(produced(after)).toBeGreaterThan(produced(before));
+  expect(valueIn(after, 'causeway_bridge_kafka_requests_total', { request: 'Metadata' })).toBeGreaterThan(0);
+  const timed = (text: string) => valueIn(text, 'causeway_bridge_kafka_produce_duration_seconds_count');
+  expect(timed(after) - timed(before)).toBe(produced(after) - produced(before));
+});
+
+test('gateways that probe are told the rates of these requests; a topic that a client invents is no error', async () => {
+  const told = async () =>
+    (await bridge.get('/ready', { 'causeway-gateway': 'tier1' })).headers.get(KAFKA_RATES_HEADER);
+  const topic = await kafka.topic();
+  await told();
+  await bridge.get(`/topics/${unique('nowhere')}`);
+  await until('there is a second to compare', async () => {
+    await bridge.produce(topic, { records: [{ value: 'a' }] });
+    return (await told()) !== null;
+  });
+  const rates = parseKafkaRates((await told()) ?? '');
+  expect(rates).toMatchObject({ errorsPerSecond: 0, p99Ms: expect.any(Number) });
+  expect(rates?.requestsPerSecond).toBeGreaterThan(1);
+  expect((await bridge.get('/ready')).headers.get(KAFKA_RATES_HEADER)).toBeNull();
 });
 
 test('what is declared is what is exposed, but for certificates that a plain listener does not have', async () => {

@@ -34,3 +34,19 @@ export class Distribution {
     return index;
   }
 }
+
+/** The upper bound of the bucket in which the percentile lies; of the last bucket, its lower bound. `null` without any. */
+export function percentile(
+  { buckets, bounds }: { readonly buckets: ArrayLike<number>; readonly bounds: readonly number[] },
+  percent: number,
+): number | null {
+  let total = 0;
+  for (let index = 0; index < buckets.length; index += 1) total += buckets[index] ?? 0;
+  if (total === 0) return null;
+  let seen = 0;
+  for (let index = 0; index < buckets.length; index += 1) {
+    seen += buckets[index] ?? 0;
+    if (seen * 100 >= total * percent) return bounds[index] ?? bounds.at(-1) ?? null;
+  }
+  return null;
+}

@@ -9,7 +9,7 @@ import {
   responseIn,
   toBridgeError,
 } from './failure.ts';
-import { KafkaErrors } from './kafka-errors.ts';
+import { KafkaTraffic } from './kafka-traffic.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 import type { KafkaSecurity } from './security.ts';
 import { SESSION_TOPIC } from './session-topic-name.ts';
@@ -64,8 +64,8 @@ const ATTEMPT_TIMEOUT_MS = 2000;
 /** Node ids and addresses, and the topics that were ever asked for. */
 export class Cluster {
   readonly options: ClusterOptions;
-  /** Of every connection that it made. */
-  readonly errors = new KafkaErrors();
+  /** Over every connection that it made. */
+  readonly traffic = new KafkaTraffic();
   readonly #pool: ConnectionPool;
   readonly #writePool: ConnectionPool;
   readonly #bootstrap: readonly Broker[];
@@ -99,7 +99,7 @@ export class Cluster {
     });
     const pool = new ConnectionPool(clientId, options);
     secured.watch(pool);
-    this.errors.watch(pool);
+    this.traffic.watch(pool);
     // The pool listens for the first error of a connection only; one more would end the process.
     pool.on('connecting', ({ connection }) => connection.on('error', () => {}));
     this.#pools.add(pool);
@@ -199,7 +199,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#pools].map((pool) => pool.close()));
-    this.errors.close();
+    this.traffic.close();
     this.#pools.clear();
   }
 

@@ -259,7 +259,7 @@ export class Fetcher {
   /** Whether a look at the metadata is due. */
   #accept(answer: FetchAnswer, offsets: ReadonlyMap<Partition, bigint>): boolean {
     let isStale = answer.errorCode !== 0;
-    this.#cluster.errors.countCode(answer.errorCode);
+    this.#cluster.traffic.countCode(answer.errorCode);
     const byId = Map.groupBy(offsets.keys(), ({ topic }) => this.#cluster.knownTopic(topic)?.id ?? '');
     for (const fetched of answer.partitions) {
       const found = byId.get(fetched.topicId)?.find(({ partition }) => partition === fetched.partition);
@@ -272,7 +272,7 @@ export class Fetcher {
 
   #acceptPartition(found: Partition, fetched: FetchedPartition): boolean {
     const errorId = errorIdOf(fetched.errorCode);
-    if (errorId !== undefined) this.#cluster.errors.countCode(fetched.errorCode);
+    if (errorId !== undefined) this.#cluster.traffic.countCode(fetched.errorCode);
     switch (errorId) {
       case undefined:
         break;

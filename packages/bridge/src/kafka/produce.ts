@@ -67,6 +67,7 @@ export class ProduceClient {
     if (broker === undefined) return batches.map(() => refused('LEADER_NOT_AVAILABLE'));
     const written = await writeAll(batches, this.#options.compression);
     const connection = await this.#pool.get(broker);
+    const startedAtMs = performance.now();
     let response: ProduceResponse;
     try {
       response = await produce(connection, written, this.#options);
@@ -75,6 +76,8 @@ export class ProduceClient {
       const partial = responseIn<ProduceResponse>(error);
       if (partial === undefined) throw error;
       response = partial;
+    } finally {
+      this.#cluster.traffic.produceDurations.observe(performance.now() - startedAtMs);
     }
     return outcomesOf(batches, response);
   }

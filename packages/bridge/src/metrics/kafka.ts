@@ -1,11 +1,20 @@
 /** Metrics of the Kafka behind this bridge, and of the program itself. */
 import process from 'node:process';
-import { BUILD_INFO, counter, gauge } from '@causeway/metrics/declaration.ts';
-import { MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
+import { BUILD_INFO, counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
+import { type Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 
 export const KAFKA_METRICS = {
   ready: gauge('causeway_bridge_ready', '1 while Kafka answers and the bridge can serve.'),
+  requests: counter(
+    'causeway_bridge_kafka_requests_total',
+    "Requests to Kafka's brokers, by its name for their kind.",
+    ['request'],
+  ),
+  produceDurations: histogram(
+    'causeway_bridge_kafka_produce_duration_seconds',
+    'From a produce request until the broker had answered it, or failed.',
+  ),
   errors: counter(
     'causeway_bridge_kafka_errors_total',
     'Errors of Kafka by its name for them; NETWORK_EXCEPTION: a connection could not be made or broke. Some are part of the normal course (MEMBER_ID_REQUIRED, REBALANCE_IN_PROGRESS).',
@@ -29,7 +38,11 @@ export const CERTIFICATE_METRICS = {
 
 export interface KafkaSources {
   isReady: () => boolean;
-  kafkaErrors: { readonly counts: ReadonlyMap<string, number> };
+  kafka: {
+    requestCounts: () => Iterable<readonly [name: string, count: number]>;
+    readonly errorCounts: ReadonlyMap<string, number>;
+    readonly produceDurations: Distribution;
+  };
   /** Of the HTTPS listener, if there is one. */
   certificates: { readonly expiresAtMs: number; readonly reloadCounts: Readonly<Record<string, number>> } | undefined;
   /** This bridge, as `region/bridge`. */
@@ -38,10 +51,14 @@ export interface KafkaSources {
 }
 
 export function addKafkaMetrics(exposition: Exposition, sources: KafkaSources): void {
-  const { isReady, kafkaErrors, certificates, name, version } = sources;
+  const { isReady, kafka, certificates, name, version } = sources;
   exposition.addValue(KAFKA_METRICS.ready, () => (isReady() ? 1 : 0));
+  exposition.add(KAFKA_METRICS.requests, (sample) => {
+    for (const [request, count] of kafka.requestCounts()) sample({ request }, count);
+  });
+  exposition.addDistributions(KAFKA_METRICS.produceDurations, (sample) => sample({}, kafka.produceDurations));
   exposition.add(KAFKA_METRICS.errors, (sample) => {
-    for (const [code, count] of kafkaErrors.counts) sample({ code }, count);
+    for (const [code, count] of kafka.errorCounts) sample({ code }, count);
   });
   exposition.add(KAFKA_METRICS.buildInfo, (sample) => {
     sample({ program: 'bridge', name, version, node_version: process.version }, 1);

@@ -1,4 +1,5 @@
 /** Operations for those who run the bridge: is it alive, can it serve, what does it count. */
+import { formatKafkaRates, KAFKA_RATES_HEADER, type KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 import { KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
@@ -9,13 +10,19 @@ export interface ManagementDependencies {
   /** Why the bridge is not ready; `undefined` when it is. */
   unreadyReason: () => string | undefined;
   isKafkaAnswering: () => boolean;
+  /** `undefined` until they are measured. */
+  kafkaRates: () => KafkaRatesTold | undefined;
 }
 
 export function addManagementRoutes(server: ApiServer, dependencies: ManagementDependencies): void {
-  const { metrics, unreadyReason, isKafkaAnswering } = dependencies;
+  const { metrics, unreadyReason, isKafkaAnswering, kafkaRates } = dependencies;
   server.on('healthy', async (_request, reply) => answerEmpty(reply, 200));
   server.on('ready', async ({ sender }, reply) => {
-    if (sender.via === 'gateway') reply.header(KAFKA_HEADER, isKafkaAnswering() ? 'up' : 'down');
+    if (sender.via === 'gateway') {
+      reply.header(KAFKA_HEADER, isKafkaAnswering() ? 'up' : 'down');
+      const rates = kafkaRates();
+      if (rates !== undefined) reply.header(KAFKA_RATES_HEADER, formatKafkaRates(rates));
+    }
     const reason = unreadyReason();
     if (reason !== undefined) throw new BridgeError('notReady', { message: reason });
     return answerEmpty(reply, 200);

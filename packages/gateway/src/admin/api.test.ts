@@ -167,6 +167,7 @@ describe('the topology', () => {
   test('a regional gateway tells what is behind it, its events come along, and who is silent is told', async () => {
     const [east, west] = [await upstream(), await upstream()];
     east.bridge = 'east/bridge';
+    east.kafkaHeaders = { 'causeway-kafka': 'up', 'causeway-kafka-rates': 'requests=31.5, errors=0, p50=2.5, p99=10' };
     const inner = await gateway({ gateway: { name: 'inner', region: 'east' }, regions: regions({ east: east.url }) });
     const gw = await gateway({
       regions: [
@@ -180,7 +181,13 @@ describe('the topology', () => {
         targets: [
           {
             kind: 'gateway',
-            behind: [{ url: east.url, name: 'east/bridge', kind: 'bridge', isAvailable: true, behind: null }],
+            kafkaRates: null,
+            behind: [
+              {
+                ...{ url: east.url, name: 'east/bridge', kind: 'bridge', isAvailable: true, behind: null },
+                kafkaRates: { requestsPerSecond: 31.5, errorsPerSecond: 0, p50Ms: 2.5, p99Ms: 10 },
+              },
+            ],
             behindError: null,
           },
         ],

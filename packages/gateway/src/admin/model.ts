@@ -40,6 +40,10 @@ const targetProperties = {
     Closed,
   ),
   breaker: Type.Object({ state: OneOf(['closed', 'open', 'halfOpen'], ''), since: Time('') }, Closed),
+  kafkaRates: Type.Union([Rates, Type.Null()], {
+    description:
+      "Of a bridge's own requests to Kafka, of all kinds; errors are those that failed or were refused, without the normal course of groups. Percentiles are of produce requests alone: a fetch waits for records for as long as it may. null where no bridge has told.",
+  }),
   behindError: Nullable(Type.String({ description: 'Why `behind` is not known.' })),
 };
 

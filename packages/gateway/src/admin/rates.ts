@@ -1,4 +1,5 @@
 /** Requests per second and percentiles of the last seconds, of regions and targets: counters sampled on a timer. */
+import { percentile } from '@causeway/metrics/distribution.ts';
 import type { Target } from '../regions/target.ts';
 import { DURATION_BUCKETS_MS, type RequestStats } from '../stats.ts';
 import type { Rates, Redirect } from './model.ts';
@@ -99,8 +100,8 @@ export class RateSampler {
     return {
       requestsPerSecond: (newest.requestCount - (oldest?.requestCount ?? 0)) / window.seconds,
       errorsPerSecond: (newest.errorCount - (oldest?.errorCount ?? 0)) / window.seconds,
-      p50Ms: percentile(buckets, 50),
-      p99Ms: percentile(buckets, 99),
+      p50Ms: percentile({ buckets, bounds: DURATION_BUCKETS_MS }, 50),
+      p99Ms: percentile({ buckets, bounds: DURATION_BUCKETS_MS }, 99),
     };
   }
 
@@ -153,17 +154,4 @@ function targetKey({ region, url }: Target): string {
 
 function add(sum: Float64Array, buckets: ArrayLike<number>): void {
   for (let index = 0; index < BUCKET_COUNT; index += 1) sum[index] = (sum[index] ?? 0) + (buckets[index] ?? 0);
-}
-
-/** The upper bound of the bucket in which the percentile lies; of the last bucket, its lower bound. */
-export function percentile(buckets: ArrayLike<number>, percent: number): number | null {
-  let total = 0;
-  for (let index = 0; index < buckets.length; index += 1) total += buckets[index] ?? 0;
-  if (total === 0) return null;
-  let seen = 0;
-  for (let index = 0; index < buckets.length; index += 1) {
-    seen += buckets[index] ?? 0;
-    if (seen * 100 >= total * percent) return DURATION_BUCKETS_MS[index] ?? DURATION_BUCKETS_MS.at(-1) ?? null;
-  }
-  return null;
 }

@@ -108,7 +108,10 @@ export class RegionalGateways {
 /** The targets of the region in which a gateway stands, without what that knows of others. */
 function ownTargets({ regions, gateway }: System): BehindTarget[] {
   const own = regions.filter(({ name, isLocal }) => isLocal || name === gateway.region);
-  return own.flatMap(({ targets }) => targets.map((target) => ({ ...target, behind: null })));
+  // One that is older than this gateway does not tell the rates.
+  return own.flatMap(({ targets }) =>
+    targets.map((target) => ({ ...target, kafkaRates: target.kafkaRates ?? null, behind: null })),
+  );
 }
 
 /** What nobody else tells: of its own region, and of itself. */

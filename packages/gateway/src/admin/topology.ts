@@ -87,6 +87,7 @@ function describeTarget(target: LiveTarget, { rates, behind }: TopologySources):
     rates: rates.ratesOfTarget(target),
     health: { status: health.status, since: healthSince.toISOString(), reason: health.reason },
     breaker: { state: breaker.state, since: breakerSince.toISOString() },
+    kafkaRates: target.kafka?.rates ?? null,
     behind: targets,
     behindError: error,
   };

@@ -1,4 +1,5 @@
 /** Probes one target on a timer and reports what each probe found; judging is elsewhere. */
+import { KAFKA_RATES_HEADER, parseKafkaRates } from '@causeway/protocol/kafka-rates.ts';
 import { BRIDGE_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { Client } from 'undici';
 import { describeConnectionFailure } from './connection-failure.ts';
@@ -82,7 +83,7 @@ export class HealthCheck {
       const answer = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
       const { statusCode, body } = answer;
       const text = await body.text();
-      const kafka = kafkaTold(answer.headers[KAFKA_HEADER], text);
+      const kafka = kafkaTold(answer.headers, text);
       if (statusCode >= 200 && statusCode < 300) {
         const bridge = answer.headers[BRIDGE_HEADER];
         return { isGood: true, bridge: typeof bridge === 'string' ? bridge : undefined, kafka };
@@ -101,9 +102,13 @@ export class HealthCheck {
   }
 }
 
-function kafkaTold(header: unknown, text: string): KafkaTold | undefined {
-  if (header === 'up') return { isUp: true, reason: 'it answers the bridge' };
-  return header === 'down' ? { isUp: false, reason: messageOf(text).replace(/^: /, '') } : undefined;
+function kafkaTold(headers: Readonly<Record<string, unknown>>, text: string): KafkaTold | undefined {
+  const state = headers[KAFKA_HEADER];
+  if (state !== 'up' && state !== 'down') return undefined;
+  const told = headers[KAFKA_RATES_HEADER];
+  const rates = typeof told === 'string' ? parseKafkaRates(told) : undefined;
+  if (state === 'up') return { isUp: true, reason: 'it answers the bridge', rates };
+  return { isUp: false, reason: messageOf(text).replace(/^: /, ''), rates };
 }
 
 /** The `message` of the API's error body, which says why a bridge is not ready. */

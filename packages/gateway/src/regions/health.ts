@@ -1,10 +1,13 @@
 /** Judges probe results, without any I/O: `rise` good ones in a row bring a target up, `fall` bad ones take it down. */
+import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 import type { HealthStatus } from '../events.ts';
 
 /** What a bridge says of Kafka. */
 export interface KafkaTold {
   readonly isUp: boolean;
   readonly reason: string;
+  /** Of its requests to Kafka; `undefined` until it has measured. */
+  readonly rates?: KafkaRatesTold | undefined;
 }
 
 /** The same, with since when it says so. */

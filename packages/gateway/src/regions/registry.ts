@@ -303,8 +303,13 @@ export class Registry {
 
 /** A bridge that cannot be asked says nothing. */
 function noteKafka(target: Target, told: KafkaTold | undefined): void {
-  if (told === undefined) target.kafka = undefined;
-  else if (target.kafka?.isUp !== told.isUp) target.kafka = { ...told, since: new Date() };
+  if (told === undefined) {
+    target.kafka = undefined;
+    return;
+  }
+  const { kafka } = target;
+  const isSame = kafka?.isUp === told.isUp;
+  target.kafka = { ...told, ...(isSame ? { since: kafka.since, reason: kafka.reason } : { since: new Date() }) };
 }
 
 function memberKey(region: string, url: string): string {

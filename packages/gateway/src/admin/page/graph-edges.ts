@@ -32,13 +32,23 @@ interface Extent {
   middle: number;
 }
 
+export interface StraightOptions {
+  fromLane?: Box | undefined;
+  toLane?: Box | undefined;
+  /** Several edges come together at its end; otherwise they part at its start. */
+  isJoin?: boolean;
+}
+
 /** Corners are rounded by this. */
 const CORNER = 14;
 /** Where branches part, their labels stand off from the fork, by Bézier's formula for 0.62 of the way across. */
 const LABEL_ALONG = 0.46;
 const LABEL_ACROSS = 0.676;
-/** A tall graph's labels stand so far below the card from which the edge comes. */
+/** A tall graph's labels stand so far below the card or lane from which the edge comes. */
 const TALL_LABEL = 46;
+
+/** In a wide graph, a redirect's label stands beside its turn, in the room between two lanes. */
+const WIDE_REDIRECT_LABEL = 76;
 
 export class Router {
   readonly #isTall: boolean;
@@ -48,11 +58,7 @@ export class Router {
   }
 
   /** From card to card; with `lane`, no further than its border, which stands for the cards in it. */
-  straight(
-    from: Box,
-    to: Box,
-    { fromLane, toLane }: { fromLane?: Box | undefined; toLane?: Box | undefined } = {},
-  ): Route {
+  straight(from: Box, to: Box, { fromLane, toLane, isJoin = false }: StraightOptions = {}): Route {
     const source = this.#extent(from);
     const sink = this.#extent(to);
     const isLeaving = this.#isTall && fromLane !== undefined && toLane !== fromLane;
@@ -60,18 +66,25 @@ export class Router {
     const start = { along: isLeaving ? this.#extent(fromLane).end : source.end, across: source.middle };
     const end = { along: isEntering ? this.#extent(toLane).start : sink.start, across: sink.middle };
     const length = end.along - start.along;
-    const isFork = Math.abs(end.across - start.across) > 1;
-    const label = {
-      along:
-        start.along +
-        (isFork && this.#isTall ? Math.min(TALL_LABEL, length / 2) : length * (isFork ? LABEL_ALONG : 0.5)),
-      across: start.across + (end.across - start.across) * (isFork ? LABEL_ACROSS : 0.5),
-    };
+    const label = this.#labelBetween(start, end, isJoin);
     const middle = start.along + length / 2;
     const bends = [{ along: middle, across: start.across }, { along: middle, across: end.across }, end];
     return {
       path: `M${this.#text(start)} C${bends.map((place) => this.#text(place)).join(' ')}`,
       label: this.#point(label),
+    };
+  }
+
+  /** Stands off from where edges part or come together; halfway of one that is straight. */
+  #labelBetween(start: Place, end: Place, isJoin: boolean): Place {
+    const length = end.along - start.along;
+    const breadth = end.across - start.across;
+    const isStraight = Math.abs(breadth) <= 1;
+    const along = isStraight ? 0.5 : isJoin ? 1 - LABEL_ALONG : LABEL_ALONG;
+    const across = isStraight ? 0.5 : isJoin ? 1 - LABEL_ACROSS : LABEL_ACROSS;
+    return {
+      along: start.along + (this.#isTall && !isStraight ? Math.min(TALL_LABEL, length / 2) : length * along),
+      across: start.across + breadth * across,
     };
   }
 
@@ -108,7 +121,10 @@ export class Router {
     ].join(' ');
     const label = this.#isTall
       ? { along: turn.along, across: (turn.across + end.across) / 2 }
-      : { along: turn.along + 56, across: side > 0 ? lane.low - LANE_GAP / 2 : lane.high + LANE_GAP / 2 };
+      : {
+          along: turn.along + WIDE_REDIRECT_LABEL,
+          across: side > 0 ? lane.low - LANE_GAP / 2 : lane.high + LANE_GAP / 2,
+        };
     return { path, label: this.#point(label) };
   }
 

@@ -19,8 +19,19 @@ export interface GraphLayout {
   edges: Edge[];
 }
 
+export const LABEL_LINE_HEIGHT = 14;
+/** Wide enough for the longest line in the label's font, as far as that can be told without measuring. */
+const LABEL_CHARACTER_WIDTH = 6.1;
+
+/** What an edge's label covers. */
+export function labelBox({ link, label }: Edge): Box {
+  const width = Math.max(...link.label.map((line) => line.length)) * LABEL_CHARACTER_WIDTH + 12;
+  const height = link.label.length * LABEL_LINE_HEIGHT + 8;
+  return { x: label.x - width / 2, y: label.y - height / 2, width, height };
+}
+
 /** Below this width the graph stands upright. */
-export const TALL_BELOW_PX = 860;
+export const TALL_BELOW_PX = 1_000;
 export const LANE_HEADER = 56;
 export const LANE_PADDING = 14;
 const CARD_HEIGHT = 112;
@@ -30,17 +41,22 @@ export function layoutGraph(graph: Graph, width: number): GraphLayout {
   return width < TALL_BELOW_PX ? layoutTall(graph, width) : layoutWide(graph, width);
 }
 
-/** Share of the width that each column of cards gets; the rest is between them. */
-const COLUMNS = { clients: 0.1, tier1: 0.12, gateway: 0.15, bridge: 0.15, kafka: 0.11 };
-/** Shares of what is left between the columns: most where edges part and meet the redirects. */
-const GAPS = { clients: 0.22, tier1: 0.36, gateway: 0.22 };
+/** Between columns there is room for labels; before lanes also for where redirected traffic turns. */
+const LABEL_GAP = 104;
+const BRANCH_GAP = 152;
+/** Widths of the columns in proportion to each other: they share the rest. */
+const COLUMNS = { clients: 7, tier1: 8, gateway: 11, bridge: 11, kafka: 8 };
 
 function layoutWide(graph: Graph, width: number): GraphLayout {
-  const free = width * (1 - Object.values(COLUMNS).reduce((sum, share) => sum + share, 0));
-  const tier1X = width * COLUMNS.clients + free * GAPS.clients;
-  const gatewayX = tier1X + width * COLUMNS.tier1 + free * GAPS.tier1;
-  const bridgeX = gatewayX + width * COLUMNS.gateway + free * GAPS.gateway;
-  const right = bridgeX + width * COLUMNS.bridge;
+  const hasGateways = graph.lanes.some(({ gateways }) => gateways.length > 0);
+  const shares = { ...COLUMNS, gateway: hasGateways ? COLUMNS.gateway : 0 };
+  const gatewayGap = hasGateways ? LABEL_GAP : 0;
+  const shareCount = Object.values(shares).reduce((sum, share) => sum + share, 0);
+  const shareWidth = (width - LABEL_GAP - BRANCH_GAP - gatewayGap - LABEL_GAP - LANE_PADDING) / shareCount;
+  const tier1X = shareWidth * shares.clients + LABEL_GAP;
+  const gatewayX = tier1X + shareWidth * shares.tier1 + BRANCH_GAP;
+  const bridgeX = gatewayX + shareWidth * shares.gateway + gatewayGap;
+  const right = bridgeX + shareWidth * shares.bridge;
   const boxes = new Map<string, Box>();
   const lanes: GraphLayout['lanes'] = [];
   let y = 0;
@@ -48,8 +64,8 @@ function layoutWide(graph: Graph, width: number): GraphLayout {
     const rowCount = Math.max(lane.gateways.length, lane.bridges.length, 1);
     const innerHeight = rowCount * CARD_HEIGHT + (rowCount - 1) * CARD_GAP;
     const top = y + LANE_HEADER;
-    placeColumn(lane.gateways, { x: gatewayX, width: width * COLUMNS.gateway, top, innerHeight }, boxes);
-    placeColumn(lane.bridges, { x: bridgeX, width: width * COLUMNS.bridge, top, innerHeight }, boxes);
+    placeColumn(lane.gateways, { x: gatewayX, width: shareWidth * shares.gateway, top, innerHeight }, boxes);
+    placeColumn(lane.bridges, { x: bridgeX, width: shareWidth * shares.bridge, top, innerHeight }, boxes);
     const height = LANE_HEADER + innerHeight + LANE_PADDING;
     lanes.push({ lane, box: { x: gatewayX - LANE_PADDING, y, width: right - gatewayX + 2 * LANE_PADDING, height } });
     y += height + LANE_GAP;
@@ -57,10 +73,10 @@ function layoutWide(graph: Graph, width: number): GraphLayout {
   const height = Math.max(y - LANE_GAP, CARD_HEIGHT);
   const middle = (height - CARD_HEIGHT) / 2;
   const single = (id: string, x: number, share: number) =>
-    boxes.set(id, { x, y: middle, width: width * share, height: CARD_HEIGHT });
-  single('clients', 0, COLUMNS.clients);
-  single('tier1', tier1X, COLUMNS.tier1);
-  single('kafka', width * (1 - COLUMNS.kafka), COLUMNS.kafka);
+    boxes.set(id, { x, y: middle, width: shareWidth * share, height: CARD_HEIGHT });
+  single('clients', 0, shares.clients);
+  single('tier1', tier1X, shares.tier1);
+  single('kafka', width - shareWidth * shares.kafka, shares.kafka);
   return finish({ graph, boxes, lanes, width, height, isTall: false });
 }
 
@@ -82,6 +98,8 @@ const TALL_LANE_MIN_WIDTH = 150;
 const TALL_LANE_GAP = 12;
 const TALL_EDGE = 70;
 const TALL_BRANCH = 92;
+/** Over Kafka: for the labels of the edges that come together there. */
+const TALL_JOIN = 104;
 const TALL_REDIRECT = 48;
 const TALL_HEAD_HEIGHT = 84;
 const TALL_CARD_HEIGHT = 128;
@@ -117,8 +135,8 @@ function layoutTall(graph: Graph, givenWidth: number): GraphLayout {
   });
   const bottom = Math.max(top + header, ...placed.map((lane) => lane.bottom));
   const lanes = placed.map(({ lane, x }) => ({ lane, box: { x, y: top, width: laneWidth, height: bottom - top } }));
-  head('kafka', bottom + TALL_EDGE * 0.7);
-  return finish({ graph, boxes, lanes, width, height: bottom + TALL_EDGE * 0.7 + TALL_HEAD_HEIGHT, isTall: true });
+  head('kafka', bottom + TALL_JOIN);
+  return finish({ graph, boxes, lanes, width, height: bottom + TALL_JOIN + TALL_HEAD_HEIGHT, isTall: true });
 }
 
 interface Placement {
@@ -137,16 +155,17 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
     return box === undefined ? [] : [{ card, box }];
   });
   const router = new Router(isTall);
-  const laneOf = (id: string): Box | undefined =>
-    lanes.find(({ lane }) => [...lane.gateways, ...lane.bridges].some((card) => card.id === id))?.box;
-  const edges = (isTall ? joinLabels(graph) : graph.links).flatMap((link): Edge[] => {
+  const laneOf = (id: string): Box | undefined => lanes.find(({ lane }) => cardIds(lane).includes(id))?.box;
+  const links = isTall ? joinLabels(graph, boxes) : graph.links;
+  const edges = links.flatMap((link): Edge[] => {
     const from = boxes.get(link.from);
     const to = boxes.get(link.to);
     if (from === undefined || to === undefined) return [];
     const toLane = laneOf(link.to);
     const strokeWidth = strokeWidthOf(link);
     if (link.redirect === undefined) {
-      return [{ link, strokeWidth, ...router.straight(from, to, { fromLane: laneOf(link.from), toLane }) }];
+      const lanesOfEdge = { fromLane: laneOf(link.from), toLane };
+      return [{ link, strokeWidth, ...router.straight(from, to, { ...lanesOfEdge, isJoin: link.to === 'kafka' }) }];
     }
     const aimedAt = lanes.find(({ lane }) => lane.region === link.redirect?.from);
     const aimed = boxes.get((aimedAt?.lane.gateways[0] ?? aimedAt?.lane.bridges[0])?.id ?? '');
@@ -156,17 +175,29 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
   return { width, height, isTall, cards, lanes, edges };
 }
 
-/** Where the edges to several targets of a region end at the same place, one label tells of all. */
-function joinLabels({ links, lanes }: Graph): Link[] {
-  return links.map((link) => {
-    const lane = lanes.find(({ gateways, bridges }) => [...gateways, ...bridges].some(({ id }) => id === link.to));
-    if (link.from !== 'tier1' || link.kind === 'redirect' || lane === undefined) return link;
-    const beside = links.filter(
-      ({ from, to, kind }) =>
-        from === 'tier1' && kind === 'traffic' && [...lane.gateways, ...lane.bridges].some(({ id }) => id === to),
-    );
-    if (beside.length < 2) return link;
-    const sum = beside.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
-    return { ...link, label: beside[0] === link ? [`${beside.length} targets`, `${formatRate(sum)} req/s`] : [] };
-  });
+/** Edges that lie upon each other, as those of a lane's cards do that stand in one column, have one label for all. */
+function joinLabels({ links, lanes }: Graph, boxes: ReadonlyMap<string, Box>): Link[] {
+  const placeOf = (id: string): string => lanes.find((lane) => cardIds(lane).includes(id))?.region ?? id;
+  const groups = Map.groupBy(
+    links.filter(({ kind }) => kind === 'traffic'),
+    ({ from, to }) => `${placeOf(from)} → ${placeOf(to)}`,
+  );
+  const labels = new Map<Link, string[]>();
+  for (const group of groups.values()) {
+    if (group.length < 2) continue;
+    const sum = group.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
+    // Of the one whose cards stand next to each other: the others' labels would lie on the cards between theirs.
+    const shortest = group.toSorted((a, b) => lengthOf(a, boxes) - lengthOf(b, boxes))[0];
+    for (const link of group) labels.set(link, []);
+    if (shortest !== undefined) labels.set(shortest, [`${group.length} together`, `${formatRate(sum)} req/s`]);
+  }
+  return links.map((link) => ({ ...link, label: labels.get(link) ?? link.label }));
+}
+
+function lengthOf({ from, to }: Link, boxes: ReadonlyMap<string, Box>): number {
+  return (boxes.get(to)?.y ?? 0) - (boxes.get(from)?.y ?? 0);
+}
+
+function cardIds({ gateways, bridges }: Lane): string[] {
+  return [...gateways, ...bridges].map(({ id }) => id);
 }

@@ -35,8 +35,10 @@ export interface Link {
   kind: 'traffic' | 'redirect';
   mark: Mark;
   requestsPerSecond: number;
-  /** Short lines for beside the edge. */
+  /** Short lines for beside the edge; none where nobody knows. */
   label: string[];
+  /** What the figures are, where they are not requests of clients. */
+  note?: string;
   /** The regions of a redirect. */
   redirect?: { from: string; to: string };
 }
@@ -52,6 +54,7 @@ export interface Graph {
 /** What a gateway told of its bridges when it was last heard, by its url. */
 export type RememberedBridges = Map<string, BehindTarget[]>;
 
+const KAFKA_NOTE = 'the bridge’s own requests to Kafka; p99 of produce requests alone, since others wait for records';
 const NO_RATES: Rates = { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
 
 export function graphOf(system: System, remembered: RememberedBridges = new Map()): Graph {
@@ -121,7 +124,7 @@ function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
     links.push(trafficLink('tier1', id, { rates: target.rates, mark: condition.mark }));
     if (target.kind === 'bridge') {
       lane.bridges.push(cardOf(target, { id, title: 'Bridge', condition }));
-      links.push(kafkaLink(id, target, condition.mark));
+      links.push(kafkaLink(id, { rates: target.kafkaRates, mark: condition.mark }));
       continue;
     }
     lane.gateways.push(cardOf(target, { id, title: 'Gateway', condition }));
@@ -130,7 +133,7 @@ function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
       lane.bridges.push({ ...bridge.card, id: bridgeId });
       const mark = bridge.card.condition?.mark ?? 'unknown';
       links.push(trafficLink(id, bridgeId, { rates: bridge.rates, mark }));
-      links.push(kafkaLink(bridgeId, bridge, mark));
+      links.push(kafkaLink(bridgeId, { rates: bridge.kafkaRates, mark }));
     }
   }
   return lane;
@@ -141,22 +144,33 @@ function factOf({ weight, shareRatio, consumerCount }: Region): string {
 }
 
 /** A gateway that does not tell of its bridges: those it told of before, or one card that stands for them. */
-function bridgesBehind(target: Target, remembered: RememberedBridges): { card: Card; rates: Rates }[] {
+function bridgesBehind(
+  target: Target,
+  remembered: RememberedBridges,
+): { card: Card; rates: Rates; kafkaRates: Rates | null }[] {
   if (target.behind !== null) {
     return target.behind.map((bridge) => ({
       card: cardOf(bridge, { id: bridge.url, title: 'Bridge', condition: conditionOfTarget(bridge) }),
       rates: bridge.rates,
+      kafkaRates: bridge.kafkaRates,
     }));
   }
   const reason = `its gateway does not tell: ${target.behindError ?? 'not asked yet'}`;
   const condition: Condition = { mark: 'unknown', words: 'not known', since: null, reason };
   const known = remembered.get(target.url) ?? [];
   if (known.length === 0) {
-    return [{ card: { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' }, rates: NO_RATES }];
+    return [
+      {
+        card: { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' },
+        rates: NO_RATES,
+        kafkaRates: null,
+      },
+    ];
   }
   return known.map((bridge) => ({
     card: { ...cardOf(bridge, { id: bridge.url, title: 'Bridge', condition }), fact: '' },
     rates: NO_RATES,
+    kafkaRates: null,
   }));
 }
 
@@ -176,27 +190,31 @@ function cardOf(
   };
 }
 
-function trafficLink(from: string, to: string, { rates, mark }: { rates: Rates; mark: Mark }): Link {
-  const isIdle = mark === 'down' || mark === 'unknown';
+interface Traffic {
+  /** `null`: nobody knows. */
+  rates: Rates | null;
+  mark: Mark;
+}
+
+function trafficLink(from: string, to: string, { rates, mark }: Traffic): Link {
   return {
     id: `${from} → ${to}`,
     from,
     to,
     kind: 'traffic',
-    mark: rates.errorsPerSecond >= 0.05 && mark === 'up' ? 'degraded' : mark,
-    requestsPerSecond: rates.requestsPerSecond,
-    label:
-      isIdle && rates.requestsPerSecond < 0.05
-        ? ['no traffic']
-        : [
-            `${formatRate(rates.requestsPerSecond)} req/s`,
-            `${formatRate(rates.errorsPerSecond)} err/s`,
-            `p99 ${formatMs(rates.p99Ms)}`,
-          ],
+    mark: rates !== null && rates.errorsPerSecond >= 0.05 && mark === 'up' ? 'degraded' : mark,
+    requestsPerSecond: rates?.requestsPerSecond ?? 0,
+    label: rates === null ? [] : labelOf(rates, mark),
   };
 }
 
-function kafkaLink(from: string, { rates }: { rates: Rates }, mark: Mark): Link {
-  const { requestsPerSecond } = rates;
-  return { id: `${from} → kafka`, from, to: 'kafka', kind: 'traffic', mark, requestsPerSecond, label: [] };
+function labelOf({ requestsPerSecond, errorsPerSecond, p99Ms }: Rates, mark: Mark): string[] {
+  const isIdle = mark === 'down' || mark === 'unknown';
+  if (isIdle && requestsPerSecond < 0.05) return ['no traffic'];
+  return [`${formatRate(requestsPerSecond)} req/s`, `${formatRate(errorsPerSecond)} err/s`, `p99 ${formatMs(p99Ms)}`];
+}
+
+/** As the bridge itself measures its requests to Kafka, of which there are others than its clients send it. */
+function kafkaLink(from: string, traffic: Traffic): Link {
+  return { ...trafficLink(from, 'kafka', traffic), note: KAFKA_NOTE };
 }

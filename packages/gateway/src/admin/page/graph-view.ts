@@ -2,10 +2,10 @@
 import { type ComponentChild, Fragment, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { System } from '../model.ts';
-import { formatAge, formatDuration, formatRate } from './format.ts';
+import { formatAge, formatDuration } from './format.ts';
 import type { Box } from './graph-edges.ts';
-import { type Edge, type GraphLayout, layoutGraph } from './graph-layout.ts';
-import { type Card, type Graph, graphOf, type Lane, type RememberedBridges } from './graph-model.ts';
+import { type Edge, type GraphLayout, LABEL_LINE_HEIGHT, labelBox, layoutGraph } from './graph-layout.ts';
+import { type Card, type Graph, graphOf, type Lane, type Link, type RememberedBridges } from './graph-model.ts';
 import { markBadge } from './icons.ts';
 import type { Condition } from './marks.ts';
 import { memo } from './memo.ts';
@@ -95,18 +95,26 @@ function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, no
     arrowHead(),
     lanes.map(({ lane, box }) => h(Fragment, { key: lane.region }, laneView(lane, box, nowMs))),
     sorted.map(({ link, path, strokeWidth }) =>
-      h('path', {
-        key: link.id,
-        class: `edge edge-${link.kind} edge-${link.mark}`,
-        d: path,
-        'stroke-width': strokeWidth.toFixed(1),
-        'data-edge': link.id,
-        ...(link.kind === 'redirect' ? { 'marker-end': 'url(#arrow)' } : {}),
-      }),
+      h(
+        'path',
+        {
+          key: link.id,
+          class: `edge edge-${link.kind} edge-${link.mark}`,
+          d: path,
+          'stroke-width': strokeWidth.toFixed(1),
+          'data-edge': link.id,
+          ...(link.kind === 'redirect' ? { 'marker-end': 'url(#arrow)' } : {}),
+        },
+        tooltip(link),
+      ),
     ),
     cards.map(({ card, box }) => h(Fragment, { key: card.id }, cardView(card, box, nowMs))),
     sorted.filter(({ link }) => link.label.length > 0).map(edgeLabel),
   );
+}
+
+function tooltip({ note }: Link): ComponentChild {
+  return note === undefined ? null : h('title', null, note);
 }
 
 /** As wide as it is whatever the edge's width. */
@@ -171,22 +179,18 @@ function cardView(card: Card, box: Box, nowMs: number): ComponentChild {
   );
 }
 
-const LINE_HEIGHT = 14;
-/** Wide enough for the longest line in the label's font, as far as that can be told without measuring. */
-const CHARACTER_WIDTH = 6.1;
-
-function edgeLabel({ link, label }: Edge): ComponentChild {
-  const width = Math.max(...link.label.map((line) => line.length)) * CHARACTER_WIDTH + 12;
-  const height = link.label.length * LINE_HEIGHT + 8;
-  const box = { x: label.x - width / 2, y: label.y - height / 2, width, height };
+function edgeLabel(edge: Edge): ComponentChild {
+  const { link, label } = edge;
+  const box = labelBox(edge);
   return h(
     'g',
     { key: `label ${link.id}`, class: `edge-label edge-label-${link.kind} edge-label-${link.mark}` },
+    tooltip(link),
     h('rect', { ...box, rx: 6 }),
     link.label.map((line, index) =>
       h(
         'text',
-        { key: String(index), x: label.x, y: box.y + 4 + LINE_HEIGHT * (index + 0.76), 'text-anchor': 'middle' },
+        { key: String(index), x: label.x, y: box.y + 4 + LABEL_LINE_HEIGHT * (index + 0.76), 'text-anchor': 'middle' },
         line,
       ),
     ),
@@ -220,9 +224,10 @@ function edgeTable(graph: Graph, nowMs: number): ComponentChild {
     h(
       'tbody',
       null,
-      graph.links.map(({ id, from, to, label, requestsPerSecond, redirect }) => {
+      graph.links.map(({ id, from, to, label, note, redirect }) => {
         const condition = all.find((card) => card.id === to)?.condition ?? null;
-        const traffic = label.length > 0 ? label.join(', ') : `${formatRate(requestsPerSecond)} req/s`;
+        const figures = label.length > 0 ? label.join(', ') : 'not known';
+        const traffic = note === undefined ? figures : `${figures} (${note})`;
         return h(
           'tr',
           { key: id },
