@@ -125,6 +125,7 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     breaker,
     kafkaRates: null,
     behindError: null,
+    behindAt: null,
   };
   const system: System = {
     at: new Date(now).toISOString(),

@@ -40,10 +40,9 @@ export async function startGateway(overrides: ConfigOverrides): Promise<TestGate
   const { url, adminUrl } = await gateway.start();
   const targetCount = testConfig(overrides).regions.flatMap((region) => region.targets).length;
   await until('every target is probed', () => {
-    return (
-      new Set(gateway.events.recent().flatMap((event) => (event.type === 'health' ? [event.target] : []))).size ===
-      targetCount
-    );
+    // Its own: those of gateways behind it are told, too.
+    const own = gateway.events.recent().filter((event) => event.gateway === undefined);
+    return new Set(own.flatMap((event) => (event.type === 'health' ? [event.target] : []))).size === targetCount;
   });
   return { gateway, url, adminUrl, close: () => gateway.close('the test is over') };
 }

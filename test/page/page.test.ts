@@ -69,8 +69,8 @@ function breakEast(system: ReturnType<typeof fixtureState>['system']): void {
     inFlight: 0,
     rates: { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null },
     health: { status: 'unhealthy', since: at, reason: 'connection refused, 2 in a row' },
-    behind: null,
     behindError: 'connection refused',
+    behindAt: at,
   });
   Object.assign(system, {
     state: 'degraded',

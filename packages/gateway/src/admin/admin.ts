@@ -67,6 +67,7 @@ export class Admin {
   /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
   start(): Promise<{ host: string; port: number }> {
     this.#rates.start();
+    this.#regional.start();
     return this.#server.start();
   }
 

@@ -189,15 +189,49 @@ describe('the topology', () => {
               },
             ],
             behindError: null,
+            behindAt: expect.any(String),
           },
         ],
       },
-      { targets: [{ kind: 'gateway', behind: null, behindError: 'connection refused' }] },
+      { targets: [{ kind: 'gateway', behind: null, behindError: 'connection refused', behindAt: null }] },
     ]);
     expect(
       (await ask(`${gw.adminUrl}/api/events`, { headers: { accept: 'application/json' } })).body.events,
     ).toContainEqual(expect.objectContaining({ type: 'health', target: east.url, gateway: 'east/inner' }));
   });
+});
+
+test('what stood behind a gateway is known after its death, also when nobody had looked, and its events go on after it', async () => {
+  const [east, west] = [await upstream(), await upstream()];
+  east.bridge = 'east/bridge';
+  const config = { gateway: { name: 'inner', region: 'east' }, regions: regions({ east: east.url }) };
+  const first = await startGateway(config);
+  const gw = await gateway({
+    regions: [
+      { name: 'east', targets: [{ url: first.url, adminUrl: first.adminUrl }] },
+      ...regions({ west: west.url }),
+    ],
+  });
+  const eastOf = async () => (await ask(`${gw.adminUrl}/api/topology?behind=false`)).body.regions[0].targets[0];
+  await until('it was asked by itself', async () => (await eastOf()).behind !== null);
+  await first.close();
+  const closedAtMs = Date.now();
+  await until(
+    'its death is known',
+    async () => (await systemOf(gw.adminUrl)).regions[0]?.targets[0]?.behindError !== null,
+  );
+  const dead = await eastOf();
+  expect(dead).toMatchObject({ behind: [{ name: 'east/bridge', url: east.url }], behindError: 'connection refused' });
+  // When it was told, and not when nobody answered.
+  expect(Date.parse(dead.behindAt)).toBeLessThanOrEqual(closedAtMs);
+  const ports = { listen: { port: Number(new URL(first.url).port) } };
+  const again = await startGateway({ ...config, ...ports, admin: { port: Number(new URL(first.adminUrl).port) } });
+  open.push(again);
+  await until('it is heard again', async () => (await eastOf()).behindError === null);
+  const starts = gw.gateway.events
+    .recent()
+    .filter(({ type, gateway: by }) => type === 'started' && by === 'east/inner');
+  expect(starts).toHaveLength(2);
 });
 
 test('changes go through to a region’s own gateway, with this gateway’s own token', async () => {

@@ -44,7 +44,8 @@ const targetProperties = {
     description:
       "Of a bridge's own requests to Kafka, of all kinds; errors are those that failed or were refused, without the normal course of groups. Percentiles are of produce requests alone: a fetch waits for records for as long as it may. null where no bridge has told.",
   }),
-  behindError: Nullable(Type.String({ description: 'Why `behind` is not known.' })),
+  behindError: Nullable(Type.String({ description: 'Why `behind` is not known now; it is what was told before.' })),
+  behindAt: Nullable(Time('When `behind` was told.')),
 };
 
 export const BehindTarget = Type.Object(
@@ -57,7 +58,9 @@ export const Target = Type.Object(
   {
     ...targetProperties,
     behind: Nullable(
-      Type.Array(BehindTarget, { description: "A regional gateway's own targets, as its admin API tells them." }),
+      Type.Array(BehindTarget, {
+        description: "A regional gateway's own targets, as its admin API last told them; null before it ever did.",
+      }),
     ),
   },
   { $id: 'Target', ...Closed },

@@ -1,4 +1,7 @@
-/** What regional gateways tell of their own regions: asked once a second while somebody watches, and when asked for. */
+/**
+ * What regional gateways tell of their own regions: asked once a second while somebody watches, and when asked for; now and
+ * then otherwise, so that what stood behind one that died is known to whoever looks afterwards.
+ */
 import { formatHop } from '@causeway/protocol/routing.ts';
 import type { EventLog, RecordedEvent } from '../events.ts';
 import type { Target as LiveTarget } from '../regions/target.ts';
@@ -7,6 +10,8 @@ import type { BehindTarget, System } from './model.ts';
 import type { Behind } from './topology.ts';
 
 const INTERVAL_MS = 1_000;
+/** While nobody watches. */
+const IDLE_INTERVAL_MS = 10_000;
 /** Whoever asks for the topology waits no longer than this for a region that is frozen. */
 const TIMEOUT_MS = 400;
 /** Of a gateway that is asked for the first time, so many events of the past are taken over. */
@@ -19,7 +24,11 @@ export interface RegionalGatewaysOptions {
 }
 
 interface Known {
+  /** As it last told it. */
   system: System | undefined;
+  /** When, by this gateway's clock; ISO 8601. */
+  toldAt: string | null;
+  /** Why it does not tell it now. */
   error: string | null;
   /** Of the gateway's own numbering, which begins anew when it restarts. */
   lastEventId: number;
@@ -31,21 +40,38 @@ export class RegionalGateways {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #unsubscribe: () => void = () => {};
 
   constructor(options: RegionalGatewaysOptions) {
     this.#options = options;
+  }
+
+  /** Asks each one that comes up, and all of them now and then. */
+  start(): void {
+    this.#unsubscribe = this.#options.events.subscribe((event) => {
+      if (event.type === 'health' && event.to === 'healthy') void this.ask();
+    });
+    this.#idleTimer = setInterval(() => {
+      if (this.#timer === undefined) void this.ask();
+    }, IDLE_INTERVAL_MS);
+    this.#idleTimer.unref();
   }
 
   /** Asks from now on, until the returned function is called. */
   watch(): () => void {
     void this.ask();
     this.#timer ??= setInterval(() => void this.ask(), INTERVAL_MS);
-    return () => this.close();
+    return () => {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    };
   }
 
   close(): void {
+    this.#unsubscribe();
+    clearInterval(this.#idleTimer);
     clearInterval(this.#timer);
-    this.#timer = undefined;
   }
 
   /** Makes what is known no older than a second. Never throws, and takes {@link TIMEOUT_MS} at most. */
@@ -62,14 +88,16 @@ export class RegionalGateways {
     return this.#asking;
   }
 
-  /** What is known of the targets behind one. */
+  /** What is known of the targets behind one; what it told before where it tells nothing now. */
   behind({ adminUrl }: LiveTarget): Behind {
-    if (adminUrl === undefined) return { targets: null, error: 'no adminUrl is configured', kafka: undefined };
-    const known = this.#known.get(adminUrl);
-    if (known?.system === undefined) {
-      return { targets: null, error: known?.error ?? 'not asked yet', kafka: undefined };
-    }
-    return { targets: ownTargets(known.system), error: null, kafka: known.system.kafka };
+    const known = adminUrl === undefined ? undefined : this.#known.get(adminUrl);
+    const { system, error = adminUrl === undefined ? 'no adminUrl is configured' : 'not asked yet' } = known ?? {};
+    return {
+      targets: system === undefined ? null : ownTargets(system),
+      error,
+      toldAt: known?.toldAt ?? null,
+      kafka: error === null ? system?.kafka : undefined,
+    };
   }
 
   async #askAll(): Promise<void> {
@@ -80,11 +108,17 @@ export class RegionalGateways {
 
   async #askOne(url: string): Promise<void> {
     const before = this.#known.get(url);
-    const known: Known = { system: undefined, error: null, lastEventId: before?.lastEventId ?? 0 };
+    const known: Known = {
+      ...{ system: before?.system, toldAt: before?.toldAt ?? null },
+      ...{ error: null, lastEventId: before?.lastEventId ?? 0 },
+    };
+    let isTold = false;
     try {
       const { client } = this.#options;
       const system = (await client.getFromGateway(`${url}/api/topology?behind=false`, TIMEOUT_MS)) as System;
       known.system = system;
+      known.toldAt = new Date().toISOString();
+      isTold = true;
       const isRestarted = before?.system !== undefined && before.system.gateway.startedAt !== system.gateway.startedAt;
       if (isRestarted) known.lastEventId = 0;
       // Never seen before: its past is interesting, as far as a page shows it.
@@ -94,7 +128,7 @@ export class RegionalGateways {
       this.#carry(events, system);
       known.lastEventId = events.at(-1)?.id ?? known.lastEventId;
     } catch (error) {
-      if (known.system === undefined) known.error = reasonOf(error);
+      if (!isTold) known.error = reasonOf(error);
     }
     this.#known.set(url, known);
   }

@@ -12,12 +12,18 @@ import { judgeSystem, summarize } from './summary.ts';
 
 export type Topology = System;
 
-/** What a regional gateway says of itself. */
+/** What a regional gateway says of itself, or said when it was last heard. */
 export interface Behind {
   targets: Target['behind'];
+  /** Why it does not say it now. */
   error: string | null;
+  /** When it said so; ISO 8601. */
+  toldAt: string | null;
+  /** As it is now. */
   kafka: KafkaState | undefined;
 }
+
+const NOTHING_BEHIND: Behind = { targets: null, error: null, toldAt: null, kafka: undefined };
 
 export interface TopologySources {
   registry: Registry;
@@ -77,7 +83,7 @@ function describeRegion(region: RegionSnapshot, shareRatio: number | null, sourc
 function describeTarget(target: LiveTarget, { rates, behind }: TopologySources): Target {
   const { url, bridge, adminUrl, health, healthSince, breaker, breakerSince, isAvailable, inFlight } = target;
   const isBridge = bridge !== undefined;
-  const { targets, error } = isBridge ? { targets: null, error: null } : behind(target);
+  const { targets, error, toldAt } = isBridge ? NOTHING_BEHIND : behind(target);
   return {
     url,
     name: bridge ?? null,
@@ -90,6 +96,7 @@ function describeTarget(target: LiveTarget, { rates, behind }: TopologySources):
     kafkaRates: target.kafka?.rates ?? null,
     behind: targets,
     behindError: error,
+    behindAt: toldAt,
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { age } from './picture.ts';
+import { fixtureState } from '../../../../test/harness/admin-fixture.ts';
+import { age, picture } from './picture.ts';
 
 test.each([
   ['2026-01-01T00:00:00.000Z', '0 s'],
@@ -11,4 +12,19 @@ test.each([
   ['2026-01-01T00:00:05.000Z', '0 s'],
 ])('since %s it is %s', (since, expected) => {
   expect(age(since, '2026-01-01T00:00:00.000Z')).toBe(expected);
+});
+
+test('what a silent gateway told of its bridges is shown as what it was, and for how long it is old', () => {
+  const { system } = fixtureState(['east']);
+  const [target] = system.regions[0]?.targets ?? [];
+  const behindAt = new Date(Date.parse(system.at) - 42_000).toISOString();
+  const lineOf = (change: object): string => {
+    Object.assign(target ?? {}, change);
+    const text = picture({ system, events: [] }, { url: 'http://x', paint: (_, plain) => plain });
+    return text.split('\n').find((line) => line.startsWith('    └')) ?? '';
+  };
+  expect(lineOf({})).toMatch(/└ bridge east\/bridge \S+ {3}healthy/);
+  const silent = '    └ what is behind it is not known: connection refused';
+  expect(lineOf({ behindError: 'connection refused', behindAt })).toBe(`${silent}; 42 s ago: east/bridge`);
+  expect(lineOf({ behind: null, behindAt: null })).toBe(silent);
 });

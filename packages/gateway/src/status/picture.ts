@@ -77,9 +77,12 @@ function details({ state, reason, targets }: Region, at: string, paint: Paint): 
   return [...why, ...targets.flatMap((target) => [targetLine(target, at, '  '), ...behind(target, at)])];
 }
 
-function behind({ behind: targets, behindError, kind }: Target, at: string): string[] {
-  if (targets !== null) return targets.map((target) => targetLine(target, at, '    '));
-  return kind === 'gateway' && behindError !== null ? [`    └ what is behind it is not known: ${behindError}`] : [];
+function behind({ behind: targets, behindError, behindAt, kind }: Target, at: string): string[] {
+  if (behindError === null) return (targets ?? []).map((target) => targetLine(target, at, '    '));
+  if (kind !== 'gateway') return [];
+  const before = (targets ?? []).map(({ name, url }) => name ?? url).join(', ');
+  const seen = behindAt === null || before === '' ? '' : `; ${age(behindAt, at)} ago: ${before}`;
+  return [`    └ what is behind it is not known: ${behindError}${seen}`];
 }
 
 function targetLine(

@@ -94,7 +94,7 @@ export class AppView extends Component<AppProps, AppState> {
     return [
       h(Announcer, { key: 'announcer', system }),
       h(SummaryView, { key: 'summary', system }),
-      h(GraphView, { key: 'graph', system, remembered: state.remembered, nowMs }),
+      h(GraphView, { key: 'graph', system, nowMs }),
       h(RegionsView, { key: 'regions', system, nowMs, onAsk: this.#ask }),
       h(CurvesView, {
         key: 'curves',

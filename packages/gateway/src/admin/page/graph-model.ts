@@ -51,15 +51,12 @@ export interface Graph {
   links: Link[];
 }
 
-/** What a gateway told of its bridges when it was last heard, by its url. */
-export type RememberedBridges = Map<string, BehindTarget[]>;
-
 const KAFKA_NOTE = 'the bridge’s own requests to Kafka; p99 of produce requests alone, since others wait for records';
 const NO_RATES: Rates = { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
 
-export function graphOf(system: System, remembered: RememberedBridges = new Map()): Graph {
+export function graphOf(system: System): Graph {
   const links: Link[] = [trafficLink('clients', 'tier1', { rates: system.clients.rates, mark: 'up' })];
-  const lanes = system.regions.map((region) => laneOf(region, { remembered, links }));
+  const lanes = system.regions.map((region) => laneOf(region, links));
   for (const { from, to, requestsPerSecond } of system.redirects) {
     if (requestsPerSecond <= 0) continue;
     links.push({
@@ -105,12 +102,8 @@ function firstCardOf(lanes: Lane[], region: string): string {
   return (lane?.gateways[0] ?? lane?.bridges[0])?.id ?? 'tier1';
 }
 
-interface LaneSources {
-  remembered: RememberedBridges;
-  links: Link[];
-}
-
-function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
+/** Adds the edges to `links`. */
+function laneOf(region: Region, links: Link[]): Lane {
   const lane: Lane = {
     region: region.name,
     condition: conditionOfRegion(region),
@@ -128,7 +121,7 @@ function laneOf(region: Region, { remembered, links }: LaneSources): Lane {
       continue;
     }
     lane.gateways.push(cardOf(target, { id, title: 'Gateway', condition }));
-    for (const bridge of bridgesBehind(target, remembered)) {
+    for (const bridge of bridgesBehind(target)) {
       const bridgeId = `${id} ${bridge.card.id}`;
       lane.bridges.push({ ...bridge.card, id: bridgeId });
       const mark = bridge.card.condition?.mark ?? 'unknown';
@@ -143,32 +136,27 @@ function factOf({ weight, shareRatio, consumerCount }: Region): string {
   return `weight ${weight}, share ${formatPercent(shareRatio)}, ${plural(consumerCount, 'consumer')}`;
 }
 
+interface Bridge {
+  card: Card;
+  rates: Rates;
+  kafkaRates: Rates | null;
+}
+
 /** A gateway that does not tell of its bridges: those it told of before, or one card that stands for them. */
-function bridgesBehind(
-  target: Target,
-  remembered: RememberedBridges,
-): { card: Card; rates: Rates; kafkaRates: Rates | null }[] {
-  if (target.behind !== null) {
-    return target.behind.map((bridge) => ({
+function bridgesBehind({ behind, behindError, behindAt }: Target): Bridge[] {
+  if (behind !== null && behindError === null) {
+    return behind.map((bridge) => ({
       card: cardOf(bridge, { id: bridge.url, title: 'Bridge', condition: conditionOfTarget(bridge) }),
       rates: bridge.rates,
       kafkaRates: bridge.kafkaRates,
     }));
   }
-  const reason = `its gateway does not tell: ${target.behindError ?? 'not asked yet'}`;
-  const condition: Condition = { mark: 'unknown', words: 'not known', since: null, reason };
-  const known = remembered.get(target.url) ?? [];
-  if (known.length === 0) {
-    return [
-      {
-        card: { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' },
-        rates: NO_RATES,
-        kafkaRates: null,
-      },
-    ];
-  }
-  return known.map((bridge) => ({
-    card: { ...cardOf(bridge, { id: bridge.url, title: 'Bridge', condition }), fact: '' },
+  const reason = `its gateway does not tell: ${behindError ?? 'not asked yet'}`;
+  const condition: Condition = { mark: 'unknown', words: 'not known', since: behindAt, reason };
+  const cards = behind?.map((bridge) => cardOf(bridge, { id: bridge.url, title: 'Bridge', condition })) ?? [];
+  const anyBridges: Card = { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' };
+  return (cards.length === 0 ? [anyBridges] : cards).map((card) => ({
+    card: { ...card, fact: '' },
     rates: NO_RATES,
     kafkaRates: null,
   }));

@@ -5,7 +5,7 @@ import type { System } from '../model.ts';
 import { formatAge, formatDuration } from './format.ts';
 import type { Box } from './graph-edges.ts';
 import { type Edge, type GraphLayout, LABEL_LINE_HEIGHT, labelBox, layoutGraph } from './graph-layout.ts';
-import { type Card, type Graph, graphOf, type Lane, type Link, type RememberedBridges } from './graph-model.ts';
+import { type Card, type Graph, graphOf, type Lane, type Link } from './graph-model.ts';
 import { markBadge } from './icons.ts';
 import type { Condition } from './marks.ts';
 import { memo } from './memo.ts';
@@ -17,14 +17,13 @@ const FONT_PX = 16;
 
 interface GraphProps {
   system: System;
-  remembered: RememberedBridges;
   nowMs: number;
 }
 
-export const GraphView = memo(({ system, remembered, nowMs }: GraphProps): ComponentChild => {
+export const GraphView = memo(({ system, nowMs }: GraphProps): ComponentChild => {
   const holder = useRef<HTMLDivElement>(null);
   const width = useWidth(holder);
-  const graph = graphOf(system, remembered);
+  const graph = graphOf(system);
   const layout = layoutGraph(graph, width);
   return h(
     'section',

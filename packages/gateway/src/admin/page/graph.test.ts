@@ -14,6 +14,7 @@ const shared = {
   breaker: { state: 'closed' as const, since },
   kafkaRates: null,
   behindError: null,
+  behindAt: null,
 };
 
 const kafkaRates = { requestsPerSecond: 310, errorsPerSecond: 0, p50Ms: 2.5, p99Ms: 10 };
@@ -91,13 +92,23 @@ test('bridges straight behind tier-1 have no gateway before them', () => {
 });
 
 test('bridges that a dead gateway told of before stay where they were, and their state is not known', () => {
-  const dead = regionOf('east', { behind: null, behindError: 'connection refused' });
-  const [lane] = graphOf(systemOf([dead]), new Map([['http://east', [bridgeOf('east')]]])).lanes;
-  expect(lane?.bridges).toHaveLength(1);
-  expect(lane?.bridges[0]).toMatchObject({
+  const dead = regionOf('east', { behindError: 'connection refused', behindAt: since });
+  const { lanes, links } = graphOf(systemOf([dead]));
+  expect(lanes[0]?.bridges).toHaveLength(1);
+  expect(lanes[0]?.bridges[0]).toMatchObject({
     subtitle: 'east-bridge',
-    condition: { mark: 'unknown', reason: 'its gateway does not tell: connection refused' },
+    condition: { mark: 'unknown', since, reason: 'its gateway does not tell: connection refused' },
   });
+  // What it sent then is not what it sends now.
+  expect(links.slice(-2).map(({ label, requestsPerSecond }) => [label, requestsPerSecond])).toEqual([
+    [['no traffic'], 0],
+    [[], 0],
+  ]);
+});
+
+test('of a gateway that never told, one card stands for its bridges', () => {
+  const [lane] = graphOf(systemOf([regionOf('east', { behind: null, behindError: 'not asked yet' })])).lanes;
+  expect(lane?.bridges.map(({ title }) => title)).toEqual(['Bridges']);
 });
 
 test('work of a lost region is an edge of its own, into the region that does it', () => {

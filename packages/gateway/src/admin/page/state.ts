@@ -1,5 +1,5 @@
 /** What the page knows, and how each message of the gateway changes it. */
-import type { BehindTarget, History, RecordedEvent, Sample, System } from '../model.ts';
+import type { History, RecordedEvent, Sample, System } from '../model.ts';
 
 /** The time line keeps this many events; older ones leave it. */
 const KEPT_EVENTS = 500;
@@ -27,7 +27,6 @@ export interface PageState {
   /** Newest first. */
   events: readonly KeyedEvent[];
   history: History | null;
-  remembered: Map<string, BehindTarget[]>;
   token: string | null;
 }
 
@@ -38,20 +37,14 @@ export function initialState(token: string | null): PageState {
     clockAheadMs: 0,
     events: [],
     history: null,
-    remembered: new Map(),
     token,
   };
 }
 
 export function withSystem(state: PageState, system: System, nowMs: number): PageState {
-  const remembered = new Map(state.remembered);
-  for (const target of system.regions.flatMap(({ targets }) => targets)) {
-    if (target.behind !== null) remembered.set(target.url, target.behind);
-  }
   return {
     ...state,
     system,
-    remembered,
     clockAheadMs: Date.parse(system.at) - nowMs,
   };
 }
