@@ -61,10 +61,10 @@ describe('each rule is needed: without it the model finds the way to', () => {
       finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
     },
     {
-      without: 'asking for positions after joining',
-      protocol: { isPositionedAfterJoin: false },
-      bounds: { gatewayCount: 1, faultCount: 2, faults: ['giveUp'] },
-      finds: /the client has 2, and gets 0 again/,
+      without: 'asking for positions when the old owner can commit no more',
+      protocol: { isPositionedAfterWait: false },
+      bounds: { gatewayCount: 0, isMember: false, faults: ['giveUp'] },
+      finds: /2 batches came again after 1 faults/,
     },
     {
       without: 'waiting for the commit of one answer before the next is given',

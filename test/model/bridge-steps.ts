@@ -181,7 +181,7 @@ class BridgeSteps {
       default: {
         const claim = this.#claim(decision.epoch, 'held');
         const waitTicks = Math.ceil(protocol.adoptionWaitMs(ownershipOf(entry)) / TICK_MS);
-        const next = { ...bridge, work: { ...work, step: 'claiming', claim, waitTicks } as const };
+        const next = { ...bridge, work: { ...work, step: 'claiming', claim, waitTicks, hasJoined: false } as const };
         return this.#step(
           `${label}, sends the claim of epoch ${claim.epoch}`,
           this.#writing(this.#put(this.#state, next), claim),
@@ -191,21 +191,24 @@ class BridgeSteps {
   }
 
   #won(state: State, bridge: BridgeState, work: Work): State {
-    const position = this.#rules.protocol.isPositionedAfterJoin ? undefined : state.committed;
+    const position = this.#rules.protocol.isPositionedAfterWait ? undefined : state.committed;
     return this.#put(state, { ...bridge, work: { ...work, step: 'joining', position } });
   }
 
   #joins(work: Work): Step<State>[] {
-    const { claim, waitTicks } = work;
-    if (claim === undefined || waitTicks > 0) return [];
-    if (!this.#isConfirmed()) return [];
+    const { claim, waitTicks, hasJoined } = work;
+    if (claim === undefined || !this.#isConfirmed()) return [];
+    if (this.#rules.isMember && !hasJoined) {
+      return [this.#step('joins the group', { ...this.#working({ hasJoined: true }), member: claim.id })];
+    }
+    if (waitTicks > 0) return [];
     const position = work.position ?? this.#state.committed;
     const holding = { epoch: claim.epoch, id: claim.id, position, isDelivered: false, mark: undefined };
     const next = this.#with({
       holding,
-      work: { ...work, step: 'serving', claim: undefined, waitTicks: 0, position: undefined },
+      work: { ...work, step: 'serving', claim: undefined, waitTicks: 0, hasJoined: false, position: undefined },
     });
-    return [this.#step(`joins the group and begins at ${position}`, { ...next, member: claim.id })];
+    return [this.#step(`begins at ${position}`, next)];
   }
 
   #serves(work: Work, holding: Holding): Step<State>[] {

@@ -24,8 +24,8 @@ export interface Protocol {
   isReadBack: boolean;
   /** Whether a confirmation is dated by its question, and not by when the answer was looked at. */
   isDatedByQuestion: boolean;
-  /** Whether committed positions are asked for after joining. */
-  isPositionedAfterJoin: boolean;
+  /** Whether committed positions are asked for after joining, and after the old owner's lease. */
+  isPositionedAfterWait: boolean;
   /** Whether the next answer waits for the commit of what the one before delivered. */
   isCommittedBeforeAnswer: boolean;
   /** Whether a session is ended by a claim, and not by removing it. */
@@ -35,7 +35,7 @@ export interface Protocol {
 export const PROTOCOL: Protocol = {
   ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes, decideDelivery },
   keyOf: ({ id }) => id,
-  ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterJoin: true, isDeletedByClaim: true },
+  ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterWait: true, isDeletedByClaim: true },
   isCommittedBeforeAnswer: true,
 };
 

@@ -94,7 +94,7 @@ function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<Stat
     const { op, failed } = request;
     const work = {
       ...{ op, failed, isAbandoned: false, step: 'received' as const },
-      ...{ claim: undefined, waitTicks: 0, hasLost: false, position: undefined },
+      ...{ claim: undefined, waitTicks: 0, hasJoined: false, hasLost: false, position: undefined },
     };
     const taken = withBridge(state, request.at, confirmed({ ...bridge, work }, request.delivered));
     const label = `${letter(request.at)} takes the request${failed.length > 0 ? `, which says that ${failed.map(letter)} failed` : ''}`;

@@ -32,8 +32,10 @@ export interface Work {
   isAbandoned: boolean;
   step: 'received' | 'reading' | 'claiming' | 'stored' | 'readingBack' | 'joining' | 'serving' | 'answering';
   claim: Rec | undefined;
-  /** Until it may join, after the log had its claim. */
+  /** Until it may ask for positions and answer, after the log had its claim. */
   waitTicks: number;
+  /** Whether its claim is, or was, the group's member. */
+  hasJoined: boolean;
   /** Whether it saw the session go to another bridge. */
   hasLost: boolean;
   /** Found too early, where a mutation does so. */

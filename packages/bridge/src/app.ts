@@ -179,7 +179,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     log,
     sessionLog,
     bridge: formatBridge(config.bridge),
-    onAdopted: (durationMs) => metrics.countAdoption(durationMs),
+    onAdopted: (durationMs, stagesMs) => metrics.countAdoption(durationMs, stagesMs),
     bridgeName: config.bridge.name,
     kafka: config.kafka,
     consumers: config.consumers,

@@ -3,7 +3,8 @@ import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
-import { addConsumerMetrics, adoptionDurations, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
+import type { AdoptionStage } from './consumers/adoption.ts';
+import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
 import { addKafkaMetrics, CERTIFICATE_METRICS, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
 import {
@@ -36,7 +37,7 @@ export class Metrics {
   readonly #exposition = new Exposition();
   readonly #requests = new RequestCounts();
   readonly #records = new RecordCounts();
-  readonly #adoptions = adoptionDurations();
+  readonly #adoptions = new AdoptionDurations();
 
   constructor(sources: MetricsSources) {
     addRequestMetrics(this.#exposition, { ...sources, requests: this.#requests });
@@ -68,8 +69,8 @@ export class Metrics {
   }
 
   /** A consumer that came from another bridge. */
-  countAdoption(durationMs: number): void {
-    this.#adoptions.observe(durationMs);
+  countAdoption(durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>): void {
+    this.#adoptions.count(durationMs, stagesMs);
   }
 
   /** An answer that its client cannot have read. */

@@ -3,6 +3,7 @@ import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
+import { valueIn } from '../../../test/harness/exposition.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
 import { SessionLog } from './kafka/session-log.ts';
@@ -111,6 +112,22 @@ describe('asked by gateways', () => {
     const failed = asGateway({ 'causeway-failed': `${region}/east` });
     expect(await poll(west, failed)).toMatchObject({ status: 200, values: ['a'] });
     expect(await poll(east, asGateway())).toMatchObject({ status: 421, owner: `${region}/west` });
+  });
+
+  test('an adoption is measured, and its stages are parts of it', async () => {
+    await create(east);
+    await subscribe(east);
+    await produce('one');
+    expect(await poll(west, asGateway({ 'causeway-failed': `${region}/east` }))).toMatchObject({ values: ['one'] });
+    const text = (await west.get('/metrics')).text;
+    const whole = 'causeway_bridge_adoption_duration_seconds';
+    const part = 'causeway_bridge_adoption_stage_duration_seconds';
+    expect(valueIn(text, `${whole}_count`)).toBe(1);
+    for (const stage of ['read', 'claim', 'wait', 'join']) {
+      expect(valueIn(text, `${part}_count`, { stage })).toBe(1);
+    }
+    expect(valueIn(text, `${part}_sum`, { stage: 'wait' })).toBeGreaterThan(0);
+    expect(valueIn(text, `${part}_sum`)).toBeCloseTo(valueIn(text, `${whole}_sum`), 6);
   });
 
   test('an owner that releases loses nothing and repeats nothing', async () => {

@@ -6,7 +6,7 @@ import type { Cluster } from '../kafka/cluster.ts';
 import { within } from '../kafka/limits.ts';
 import type { Claim, SessionDescription } from '../kafka/session-entry.ts';
 import { SessionLog } from '../kafka/session-log.ts';
-import { Adoption, type OwnedClaim, type SessionRequest } from './adoption.ts';
+import { Adoption, type AdoptionStage, type OwnedClaim, type SessionRequest, type Successor } from './adoption.ts';
 import { MIN_LEASE_MS, type Origin } from './ownership.ts';
 import type { SessionIdentity } from './session-identity.ts';
 
@@ -29,6 +29,8 @@ class Owner {
   readonly #cluster: Cluster;
   /** By the consumer's name. */
   readonly held = new Map<string, OwnedClaim>();
+  /** Claimed, and lost before they were served. */
+  readonly abandoned: OwnedClaim[] = [];
   /** As if it had frozen: it answers nobody. */
   isSilent = false;
 
@@ -66,20 +68,25 @@ class Owner {
     await this.#cluster.close();
   }
 
-  readonly join = async (claim: OwnedClaim): Promise<void> => {
+  readonly serve = (claim: OwnedClaim): void => {
     this.held.set(claim.entry.identity.name, claim);
   };
+
+  /** `joined`: of a group, which there is none here. */
+  succeed(claim: OwnedClaim, joined = Promise.resolve()): Successor {
+    return { joined, serve: () => this.serve(claim), abandon: () => this.abandoned.push(claim) };
+  }
 
   request(identity: SessionIdentity, origin: Origin): SessionRequest {
     return { identity, origin, limits: within(10_000) };
   }
 
   admit(identity: SessionIdentity, origin: Origin = GATEWAY) {
-    return this.adoption.admit(this.request(identity, origin), this.join);
+    return this.adoption.admit(this.request(identity, origin), (claim) => this.succeed(claim));
   }
 
   create(identity: SessionIdentity, origin: Origin = GATEWAY) {
-    return this.adoption.create(this.request(identity, origin), DESCRIPTION, this.join);
+    return this.adoption.create(this.request(identity, origin), DESCRIPTION, this.serve);
   }
 
   claimOf({ name }: SessionIdentity): OwnedClaim {
@@ -142,6 +149,52 @@ test('a session whose owner failed is adopted with all that was said of it, and 
   expect(await east.admit(identity)).toEqual({ kind: 'misdirected', owner: 'west/b' });
   expect(west.claimOf(identity).description).toEqual(subscribed);
   await until('what it superseded is removed', () => east.log.dominatedCount(identity) === 0);
+});
+
+/** A claim of an owner that is gone, with a lease as where Kafka is far away. */
+async function claimedWithLease(leaseMs: number): Promise<SessionIdentity> {
+  const identity = session();
+  await east.create(identity);
+  const { value } = east.claimOf(identity).entry;
+  east.held.delete(identity.name);
+  await east.log.append(identity, { epoch: 2, id: unique('claim') }, { ...value, leaseMs }, within(5000));
+  return identity;
+}
+
+test('the group is joined while the lease of the old owner ends, and nothing is served before', async () => {
+  const leaseMs = 300;
+  const identity = await claimedWithLease(leaseMs);
+  const endedAtMs = new Map<AdoptionStage | 'joining', number>();
+  const note = (stage: AdoptionStage | 'joining'): void => void endedAtMs.set(stage, performance.now());
+  const onServed = west.adoption.admit(
+    west.request(identity, failed(east)),
+    (claim) => {
+      note('joining');
+      expect(west.held.has(identity.name)).toBe(false);
+      return west.succeed(claim);
+    },
+    { onStageEnded: note },
+  );
+  expect(await onServed).toEqual({ kind: 'serve' });
+  expect([...endedAtMs.keys()]).toEqual(['read', 'claim', 'joining', 'wait', 'join']);
+  // The wait began when Kafka had the claim, which the joining bridge learned a little later.
+  expect((endedAtMs.get('wait') ?? 0) - (endedAtMs.get('joining') ?? 0)).toBeGreaterThan(leaseMs / 2);
+  expect((endedAtMs.get('wait') ?? 0) - (endedAtMs.get('read') ?? 0)).toBeGreaterThan(leaseMs);
+});
+
+test('a bridge that loses the session while it waits abandons what it began', async () => {
+  const identity = await claimedWithLease(1000);
+  const south = await new Owner('south/b').start();
+  onTestFinished(() => south.close());
+  let adopting: Promise<unknown> | undefined;
+  const answer = west.adoption.admit(west.request(identity, failed(east)), (claim) => {
+    adopting = south.admit(identity, failed(west));
+    return west.succeed(claim);
+  });
+  expect(await answer).toEqual({ kind: 'misdirected', owner: 'south/b' });
+  expect(await adopting).toEqual({ kind: 'serve' });
+  expect(west.abandoned.map(({ entry }) => entry.identity)).toContainEqual(identity);
+  expect(west.held.has(identity.name)).toBe(false);
 });
 
 test('two bridges that adopt at once agree who won', async () => {
@@ -231,9 +284,10 @@ test('a session whose join fails is adopted by the next request', async () => {
   const identity = session();
   await east.create(identity);
   const request = west.request(identity, failed(east));
-  const failing = west.adoption.admit(request, async () => {
-    throw new Error('no coordinator');
-  });
+  const failing = west.adoption.admit(request, (claim) =>
+    west.succeed(claim, Promise.reject(new Error('no coordinator'))),
+  );
   await expect(failing).rejects.toThrow('no coordinator');
+  expect(west.abandoned.map(({ entry }) => entry.identity)).toContainEqual(identity);
   expect(await west.admit(identity)).toEqual({ kind: 'serve' });
 });

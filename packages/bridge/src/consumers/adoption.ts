@@ -53,11 +53,34 @@ export interface SessionRequest {
   limits: Limits;
 }
 
-/** Makes a session of a claim that won: joins its group and serves it. What it throws is thrown by whoever asked. */
-export type Join = (claim: OwnedClaim) => Promise<void>;
+/** Serves a session of a claim that won. */
+export type Serve = (claim: OwnedClaim) => void;
 
-/** Called when a session is about to be claimed: what takes time and changes nothing may begin. */
-export type Prepare = (description: SessionDescription) => void;
+/** A session that this bridge has claimed, and does not serve yet. */
+export interface Successor {
+  /** Settled when its group has it; what it throws is thrown by whoever asked. */
+  joined: Promise<void>;
+  serve(): void;
+  /** Another bridge has it. */
+  abandon(): void;
+}
+
+/** Begins a session of a claim that won: it joins its group while the old owner's lease ends, and reads nothing yet. */
+export type Succeed = (claim: OwnedClaim) => Successor;
+
+/**
+ * Parts of an adoption's time: the log read to its end, the claim written and read back, the rest of the old owner's lease,
+ * and of the join, which begins with the wait.
+ */
+export const ADOPTION_STAGES = ['read', 'claim', 'wait', 'join'] as const;
+export type AdoptionStage = (typeof ADOPTION_STAGES)[number];
+
+/** What an adoption tells while it runs. */
+export interface AdoptionProgress {
+  /** The session is about to be claimed: what takes time and changes nothing may begin. */
+  onClaiming?: (description: SessionDescription) => void;
+  onStageEnded?: (stage: AdoptionStage) => void;
+}
 
 export type Admission = Exclude<RequestDecision, { kind: 'adopt' }>;
 export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> | { kind: 'created' };
@@ -102,10 +125,10 @@ export class Adoption {
   }
 
   /**
-   * Settles who serves a request for a session; adopts it if that is this bridge: `serve` means that `join` has made it.
-   * Errors: `kafkaUnavailable`, `kafkaRefused`, and what `join` throws.
+   * Settles who serves a request for a session; adopts it if that is this bridge: then its successor serves it.
+   * Errors: `kafkaUnavailable`, `kafkaRefused`, and those of the successor's join.
    */
-  async admit(request: SessionRequest, join: Join, prepare?: Prepare): Promise<Admission> {
+  async admit(request: SessionRequest, succeed: Succeed, progress: AdoptionProgress = {}): Promise<Admission> {
     const { holdingOf, log } = this.#dependencies;
     const { identity, limits } = request;
     const holding = holdingOf(identity);
@@ -121,20 +144,47 @@ export class Adoption {
         if (entry === undefined || entry.value.state === 'deleted') return { kind: 'notFound' };
         const { description, createdAtMs, adoptionCount = 0 } = entry.value;
         const inherited = { ...entry.value, adoptionCount: adoptionCount + 1 };
-        prepare?.(description);
+        progress.onStageEnded?.('read');
+        progress.onClaiming?.(description);
         const won = await this.#claim({
           ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited },
           content: { state: 'held', description },
         });
-        if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
-        await join({ entry: won.entry, description });
+        progress.onStageEnded?.('claim');
+        if (won === undefined || (await this.confirm(won, limits)).kind !== 'keep') continue;
+        const successor = succeed({ entry: won.entry, description });
+        if (!(await this.#hasSucceeded(successor, { superseded: entry, won, limits }, progress))) continue;
+        successor.serve();
         return { kind: 'serve' };
       }
     });
   }
 
-  /** Creates a session, or begins one anew whose owner is dead. Errors: as {@link admit}. */
-  async create(request: SessionRequest, description: SessionDescription, join: Join): Promise<Creation> {
+  /** Whether the claim still counts when the old owner's lease is over and the group has the member; else it is abandoned. */
+  async #hasSucceeded(
+    successor: Successor,
+    { superseded, won, limits }: { superseded: LoggedEntry; won: Won; limits: Limits },
+    { onStageEnded }: AdoptionProgress,
+  ): Promise<boolean> {
+    // Looked at after the wait.
+    successor.joined.catch(() => {});
+    let isKept = false;
+    try {
+      isKept = await this.#waitFor(superseded, won, limits);
+      onStageEnded?.('wait');
+      if (isKept) await successor.joined;
+      onStageEnded?.('join');
+      return isKept;
+    } catch (error) {
+      isKept = false;
+      throw error;
+    } finally {
+      if (!isKept) successor.abandon();
+    }
+  }
+
+  /** Creates a session, or begins one anew whose owner is dead. Errors: as {@link admit}, without a join. */
+  async create(request: SessionRequest, description: SessionDescription, serve: Serve): Promise<Creation> {
     const { log } = this.#dependencies;
     const { identity, limits } = request;
     return await this.#alone(identity, async () => {
@@ -153,13 +203,13 @@ export class Adoption {
           content: { state: 'held', description },
         });
         if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
-        await join({ entry: won.entry, description });
+        serve({ entry: won.entry, description });
         return { kind: 'created' };
       }
     });
   }
 
-  /** Writes what a session is now; to be called before its client is answered. Errors: as {@link admit}, without `join`. */
+  /** Writes what a session is now; to be called before its client is answered. Errors: as {@link create}. */
   async update(claim: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { log } = this.#dependencies;
     const { entry } = claim;
@@ -269,17 +319,19 @@ export class Adoption {
       const id = randomUUID();
       ids.add(id);
       this.#claiming.add(id);
+      const sentAt = readClocks();
       const outcome = await log.append(identity, { epoch, id }, { ...head, ...content } as EntryValue, limits);
       if (outcome.kind === 'refused') throw outcome.error;
       const appendedAtMs = performance.now();
-      await log.readToEnd(limits);
+      if (outcome.kind === 'stored') await log.readTo(identity, { offset: outcome.offset, sentAt }, limits);
+      else await log.readToEnd(limits);
       const entry = log.get(identity);
       const isWon = hasWon(ownershipOf(entry), ids);
       // Neither this one nor another has arrived: it may still, and then comes after the next.
       const isOpen = outcome.kind === 'unknown' && (entry === undefined || entry.epoch < epoch);
       if (isOpen && remainingMs(limits) === 0) throw outcome.error;
       if (isOpen) continue;
-      void log.removeDominated(identity, limits);
+      log.removeDominatedLater(identity);
       if (!isWon || entry === undefined) return undefined;
       // Of a write that was not answered nobody knows when it arrived: at the latest now.
       return { entry, storedAtMs: outcome.kind === 'stored' ? appendedAtMs : performance.now() };
@@ -345,7 +397,7 @@ export class Adoption {
       }
       return true;
     } finally {
-      void log.removeDominated(identity, limits);
+      log.removeDominatedLater(identity);
     }
   }
 

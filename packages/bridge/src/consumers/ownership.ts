@@ -4,17 +4,18 @@
  *
  * The protocol:
  * 1. To own a session is to have written the claim that counts (`supersedes` in `kafka/session-entry.ts`). A bridge that
- *    wants a session reads the log to its end, writes a claim of the next epoch, and reads the log to its end again: only
- *    then does it know whether it won, and only then does it join the group.
+ *    wants a session reads the log to its end, writes a claim of the next epoch, and reads the log as far as that claim:
+ *    only then does it know whether it won, and only then does it join the group.
  * 2. Whoever owns a session may be stopped at any instruction, and come back when another owns it. So nothing is done for
  *    a session — no answer with records, no commit, no join — unless the ownership was *confirmed*: a question to Kafka
- *    for the end of the log, asked no longer ago than the claim's lease, with everything up to that end read and the claim still
- *    the one that counts. What counts is when the question was asked, not when its answer was read: an answer may have
- *    waited in a socket while the process stood still.
+ *    for the end of the log, asked no longer ago than the claim's lease, with everything up to that end read and the claim
+ *    still the one that counts. What counts is when the question was asked, not when its answer was read: an answer may
+ *    have waited in a socket while the process stood still. (A claim that Kafka stored is such a question, too: it stands
+ *    behind everything that was there when it was sent.)
  * 3. Whoever adopts from an owner that did not release the session lets more than that owner's lease pass between the
- *    moment at which Kafka had its own claim and joining. By then every confirmation of the old owner is too old: it joins no more, so that the
- *    newer member stays; it commits no more, so that the positions that the adopter reads after joining are the last; and
- *    it answers no more.
+ *    moment at which Kafka had its own claim and asking for positions. By then every confirmation of the old owner is too
+ *    old: it commits no more, so that the positions are the last; and it answers no more. Joining takes its membership
+ *    away, and needs no wait: a commit that is refused for it is of the last batch, which may come again.
  * 4. A request that lost the session, because its claim lost or because another claim was read while it was served, does
  *    not adopt: it is answered 421 with the winner, which is alive. Otherwise two bridges, each with an old request that
  *    says that the other one failed, would take the session from each other for ever.

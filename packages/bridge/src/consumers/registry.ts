@@ -10,7 +10,14 @@ import { type Limits, within } from '../kafka/limits.ts';
 import { PreparedJoin } from '../kafka/prepared-join.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
-import { type Admission, Adoption, type Loss, type OwnedClaim } from './adoption.ts';
+import {
+  type Admission,
+  Adoption,
+  type AdoptionStage,
+  type Loss,
+  type OwnedClaim,
+  type Successor,
+} from './adoption.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
 import { ClaimedOwnership, type HeldSession } from './held-session.ts';
 import { LagWatch } from './lag-watch.ts';
@@ -32,8 +39,8 @@ export interface RegistryDependencies {
   bridgeName: string;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
-  /** A session came from another bridge: how long that took. */
-  onAdopted: (durationMs: number) => void;
+  /** A session came from another bridge: how long that took, and each stage of it. */
+  onAdopted: (durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>) => void;
 }
 
 /** How often consumers that nobody uses are looked for. */
@@ -137,9 +144,7 @@ export class ConsumerRegistry {
     const created = await this.#adoption.create(
       { identity, origin: sender, limits: this.#limits() },
       { options, subscription: { kind: 'none' }, seeks: [] },
-      async (claim) => {
-        this.#hold(claim);
-      },
+      (claim) => this.#serve(this.#sessionOf(claim)),
     );
     switch (created.kind) {
       case 'created':
@@ -232,18 +237,23 @@ export class ConsumerRegistry {
 
   async #admit(identity: SessionIdentity, sender: Sender): Promise<Admission> {
     const startedAtMs = performance.now();
+    const stagesMs = new Map<AdoptionStage, number>();
+    let stageAtMs = startedAtMs;
     let prepared: PreparedJoin | undefined;
     try {
-      return await this.#adoption.admit(
-        { identity, origin: sender, limits: this.#limits() },
-        async (claim) => {
-          await this.#adopt(claim, prepared);
-          this.#dependencies.onAdopted(performance.now() - startedAtMs);
-        },
-        ({ subscription: { kind } }) => {
+      const request = { identity, origin: sender, limits: this.#limits() };
+      const admission = await this.#adoption.admit(request, (claim) => this.#succeed(claim, prepared), {
+        onClaiming: ({ subscription: { kind } }) => {
           if (kind === 'topics' || kind === 'pattern') prepared ??= this.#prepareJoin(identity);
         },
-      );
+        onStageEnded: (stage) => {
+          const nowMs = performance.now();
+          stagesMs.set(stage, (stagesMs.get(stage) ?? 0) + nowMs - stageAtMs);
+          stageAtMs = nowMs;
+        },
+      });
+      if (stagesMs.has('join')) this.#dependencies.onAdopted(stageAtMs - startedAtMs, stagesMs);
+      return admission;
     } finally {
       prepared?.close();
     }
@@ -256,16 +266,30 @@ export class ConsumerRegistry {
     return new PreparedJoin(cluster, { group, clientId: name, timeoutMs, requestTimeoutMs });
   }
 
-  async #adopt(claim: OwnedClaim, prepared: PreparedJoin | undefined): Promise<void> {
-    const { identity } = claim.entry;
-    const { session } = this.#hold(claim, prepared);
-    // What fails is told to whoever polls.
-    await session.restore(claim.description, within(RESTORE_TIMEOUT_MS)).catch(() => {});
-    this.#dependencies.log.info({ ...identity, epoch: claim.entry.epoch }, 'consumer adopted');
+  #succeed(claim: OwnedClaim, prepared: PreparedJoin | undefined): Successor {
+    const held = this.#sessionOf(claim, prepared);
+    const { session } = held;
+    return {
+      // What fails is told to whoever polls.
+      joined: session.restore(claim.description, within(RESTORE_TIMEOUT_MS)).catch(() => {}),
+      serve: () => {
+        this.#serve(held);
+        this.#dependencies.log.info({ ...session.identity, epoch: claim.entry.epoch }, 'consumer adopted');
+      },
+      abandon: () => session.fence(undefined),
+    };
   }
 
-  /** Serves a session from now on. */
-  #hold(claim: OwnedClaim, prepared?: PreparedJoin): HeldSession {
+  /** From now on. */
+  #serve(held: HeldSession): void {
+    const { identity, stateKind } = held.session;
+    if (stateKind === 'fenced') return;
+    this.#sessions.set(sessionKey(identity), held);
+    // What was logged until now concerned nobody here.
+    this.onLogged(identity);
+  }
+
+  #sessionOf(claim: OwnedClaim, prepared?: PreparedJoin): HeldSession {
     const { cluster, kafka, consumers } = this.#dependencies;
     const { identity } = claim.entry;
     const ownership = new ClaimedOwnership(this.#adoption, claim, {
@@ -282,10 +306,12 @@ export class ConsumerRegistry {
       ownership,
       prepared,
       // Whoever joined in its place has written so, or will be asked for it again.
-      onFenced: () => this.#lose(held, { kind: 'fenced', owner: undefined }),
+      onFenced: () => {
+        if (this.#sessions.get(sessionKey(identity)) === held) this.#lose(held, { kind: 'fenced', owner: undefined });
+        else session.fence(undefined);
+      },
     });
     const held: HeldSession = { session, ownership, heldSinceMs: Date.now() };
-    this.#sessions.set(sessionKey(identity), held);
     return held;
   }
 

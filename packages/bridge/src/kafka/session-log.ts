@@ -24,6 +24,7 @@ import {
   type LoggedIdentity,
   partitioningKey,
   type Question,
+  sessionKey,
 } from './session-entry.ts';
 import { SessionIndex } from './session-index.ts';
 import { SessionLogTail } from './session-log-tail.ts';
@@ -33,6 +34,9 @@ import { SESSION_TOPIC } from './session-topic-name.ts';
 
 /** For how long the log remembers that a session is over: far longer than any write is on its way. */
 export const DELETED_RETENTION_MS = 86_400_000;
+
+/** By then, most of a region's consumers that come at once are here. */
+const TIDYING_DELAY_MS = 1000;
 
 /** Of how many questions the quickest says how far Kafka is: others met a busy moment. */
 const ANSWERS_KEPT = 8;
@@ -78,6 +82,9 @@ export class SessionLog {
   /** A question for the log's end that is on its way, and the one that all who came since then share. */
   #asking: Promise<void> | undefined;
   #askingNext: Promise<void> | undefined;
+  /** Sessions of which records are left that no longer count, by {@link sessionKey}. */
+  readonly #untidy = new Map<string, LoggedIdentity>();
+  #tidying: NodeJS.Timeout | undefined;
   /** What the last questions took. */
   readonly #answerMs: number[] = [];
 
@@ -109,6 +116,7 @@ export class SessionLog {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#tidying);
     await this.#tail.close();
     await this.#writer.close();
   }
@@ -175,6 +183,21 @@ export class SessionLog {
     await bounded(this.#askingNext, limits);
   }
 
+  /**
+   * Reads up to a record that was stored here, and not beyond. That tells as much as a question for the log's end when it
+   * was sent: whatever was there then is before it. Errors: as {@link readToEnd}.
+   */
+  async readTo(
+    identity: LoggedIdentity,
+    { offset, sentAt }: { offset: bigint; sentAt: Instant },
+    limits: Limits,
+  ): Promise<void> {
+    const number = partitionNumberOf(identity);
+    const ends = this.#partitions.map((_, other) => (other === number ? offset + 1n : 0n));
+    await this.#readUpTo(ends, limits);
+    confirm(this.#partitionOf(identity), sentAt);
+  }
+
   /** How long Kafka's answers take when nothing is in their way, in milliseconds; 0 before there was one. */
   get answerMs(): number {
     return this.#answerMs.length === 0 ? 0 : Math.min(...this.#answerMs);
@@ -195,6 +218,19 @@ export class SessionLog {
     const keys = this.#partitionOf(identity).index.dominated(identity);
     if (keys.length === 0) return;
     await this.#append(identity, keys.map(tombstone), limits);
+  }
+
+  /** {@link removeDominated} in a while, with what else there is then: claims do not wait behind it. Forgotten at the end. */
+  removeDominatedLater(identity: LoggedIdentity): void {
+    this.#untidy.set(sessionKey(identity), identity);
+    this.#tidying ??= setTimeout(() => this.#tidy(), TIDYING_DELAY_MS).unref();
+  }
+
+  #tidy(): void {
+    const untidy = [...this.#untidy.values()];
+    this.#untidy.clear();
+    this.#tidying = undefined;
+    for (const identity of untidy) void this.removeDominated(identity, within(this.#options.requestTimeoutMs));
   }
 
   /** Removes the last word on a session that is over, and before it whatever else there is of it. */
@@ -234,22 +270,37 @@ export class SessionLog {
         ...{ spec: 'latest', isolationLevel: 'read_uncommitted', limits },
       });
       for (const { partition, offset } of found) ends[partition] = offset;
-      await bounded(this.#positionsReach(ends), limits);
     } catch (error) {
-      const reason = this.unreadyReason;
-      const known = toBridgeError(error);
-      throw reason === undefined ? known : new BridgeError('kafkaUnavailable', { message: reason, cause: error });
+      throw this.#explained(error);
     }
+    await this.#readUpTo(ends, limits);
     this.#answerMs.push(elapsedMs(askedAt, readClocks()));
     if (this.#answerMs.length > ANSWERS_KEPT) this.#answerMs.shift();
     for (const partition of this.#partitions) confirm(partition, askedAt);
   }
 
-  #positionsReach(ends: readonly bigint[]): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.add({ ends, resolve });
+  /** Until every partition was read up to there. Errors: as {@link readToEnd}. */
+  async #readUpTo(ends: readonly bigint[], limits: Limits): Promise<void> {
+    let waiter: Waiter | undefined;
+    const reached = new Promise<void>((resolve) => {
+      waiter = { ends, resolve };
+      this.#waiters.add(waiter);
       this.#wake();
     });
+    try {
+      await bounded(reached, limits);
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      if (waiter !== undefined) this.#waiters.delete(waiter);
+    }
+  }
+
+  /** With the reason for which the log cannot be read now, if there is one. */
+  #explained(error: unknown): BridgeError {
+    const reason = this.unreadyReason;
+    if (reason === undefined) return toBridgeError(error);
+    return new BridgeError('kafkaUnavailable', { message: reason, cause: error });
   }
 
   #wake(): void {

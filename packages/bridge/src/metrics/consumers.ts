@@ -2,6 +2,7 @@
 import { gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
+import { ADOPTION_STAGES, type AdoptionStage } from '../consumers/adoption.ts';
 
 /** The aim is below 100 ms. */
 const ADOPTION_BUCKETS_MS = [5, 10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000];
@@ -13,6 +14,11 @@ export const CONSUMER_METRICS = {
   adoptions: histogram(
     'causeway_bridge_adoption_duration_seconds',
     'From the first request for a consumer of another bridge until this bridge served it.',
+  ),
+  adoptionStages: histogram(
+    'causeway_bridge_adoption_stage_duration_seconds',
+    'Parts of an adoption: `read` the session log, `claim` the session in it, `wait` for the lease of an owner that did not release it, `join` its group.',
+    ['stage'],
   ),
   lag: gauge(
     'causeway_bridge_consumer_lag_records',
@@ -30,11 +36,21 @@ export interface SessionReport {
 
 export interface ConsumerSources {
   sessions: () => Iterable<SessionReport>;
-  adoptions: Distribution;
+  adoptions: AdoptionDurations;
 }
 
-/** Of adoptions, in milliseconds. */
-export function adoptionDurations(): Distribution {
+/** Of adoptions: how long they took, and their parts. */
+export class AdoptionDurations {
+  readonly whole = durations();
+  readonly stages = ADOPTION_STAGES.map((stage) => ({ stage, distribution: durations() }));
+
+  count(durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>): void {
+    this.whole.observe(durationMs);
+    for (const { stage, distribution } of this.stages) distribution.observe(stagesMs.get(stage) ?? 0);
+  }
+}
+
+function durations(): Distribution {
   return new Distribution({ bounds: ADOPTION_BUCKETS_MS, perBaseUnit: MILLISECONDS_PER_SECOND });
 }
 
@@ -43,7 +59,10 @@ export function addConsumerMetrics(exposition: Exposition, { sessions, adoptions
     const counts = Map.groupBy(sessions(), ({ stateKind }) => stateKind);
     for (const state of SESSION_STATES) sample({ state }, counts.get(state)?.length ?? 0);
   });
-  exposition.addDistributions(CONSUMER_METRICS.adoptions, (sample) => sample({}, adoptions));
+  exposition.addDistributions(CONSUMER_METRICS.adoptions, (sample) => sample({}, adoptions.whole));
+  exposition.addDistributions(CONSUMER_METRICS.adoptionStages, (sample) => {
+    for (const { stage, distribution } of adoptions.stages) sample({ stage }, distribution);
+  });
   exposition.addValue(CONSUMER_METRICS.lag, () => {
     let total = 0;
     for (const { lagRecords } of sessions()) total += lagRecords;

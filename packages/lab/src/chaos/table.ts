@@ -13,6 +13,12 @@ const COLUMNS: readonly { title: string; width: number; value: (result: Scenario
   { title: 'wait', width: 7, value: ({ summary }) => seconds(summary.longestWaitMs) },
   { title: 'adopted', width: 8, value: ({ adoptions }) => String(adoptions.count) },
   { title: 'median', width: 8, value: ({ adoptions }) => (adoptions.medianMs ? seconds(adoptions.medianMs) : '-') },
+  {
+    title: 'read+claim+wait+join',
+    width: 22,
+    value: ({ adoptions: { stageMeansMs } }) =>
+      stageMeansMs.size === 0 ? '-' : `${[...stageMeansMs.values()].map((ms) => ms.toFixed(0)).join('+')} ms`,
+  },
 ];
 const NAME_WIDTH = 17;
 
