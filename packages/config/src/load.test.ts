@@ -90,11 +90,30 @@ describe('environment variables', () => {
     ['listen:\n  host: h-${A}-${B:-b}', { A: 'a' }, { host: 'h-a-b', port: 8080 }],
     ['listen:\n  host: ${A}', { A: '{port: 1}' }, { host: '{port: 1}', port: 8080 }],
     ['listen:\n  host: "${A}"', { A: '12' }, { host: '12', port: 8080 }],
+    ['listen:\n  host: ${A}', { A: '12' }, { host: '12', port: 8080 }],
+    ['listen:\n  port: "${PORT}"', { PORT: '99' }, { host: '127.0.0.1', port: 99 }],
+    ["listen: { port: '${PORT:-98}' }", {}, { host: '127.0.0.1', port: 98 }],
+    ['listen: { port: "8${A}" }', { A: '0' }, undefined],
+    ['listen: { port: "${A}${A}" }', { A: '8' }, undefined],
   ])('%j', (text, env, expected) => {
     const problems = problemsOf(text, env as Record<string, string>);
     if (expected === undefined) expect(problems).not.toEqual([]);
     else expect(parseConfig('x.yaml', text, { schema, env }).listen).toEqual(expected);
   });
+});
+
+test('a quoted variable that holds no number, where one is wanted, is told with its line and key', () => {
+  const text = 'mode: fast\nlisten:\n  port: "${PORT}"\n';
+  expect(problemsOf(text, { PORT: 'http' })).toEqual(['x.yaml:3: listen.port: must be integer']);
+  expect(problemsOf(text, { PORT: 'true' })).toEqual(['x.yaml:3: listen.port: must be integer']);
+  expect(problemsOf(text, { PORT: '70000' })).toEqual(['x.yaml:3: listen.port: must be <= 65535']);
+});
+
+test('numbers come to lists of entries, too', () => {
+  const text = 'regions:\n  - name: "${NAME}"\n    weight: "${WEIGHT}"\n';
+  expect(parseConfig('x.yaml', text, { schema, env: { NAME: '1', WEIGHT: '5' } }).regions).toEqual([
+    { name: '1', weight: 5 },
+  ]);
 });
 
 test('a check of the program is told with the line of its key', () => {

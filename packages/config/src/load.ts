@@ -1,18 +1,10 @@
 /** Reads a YAML file into a value of a TypeBox schema, or says what is wrong, in which line, and why. */
 import { readFileSync } from 'node:fs';
 import { Settings } from 'typebox/system';
-import {
-  type Document,
-  isMap,
-  isNode,
-  isScalar,
-  LineCounter,
-  type Node,
-  parseDocument,
-  parse as parseYaml,
-  visit,
-} from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Environment, substituteEnvironment } from './environment.ts';
 import { type Static, type TObject, Value } from './schema.ts';
+import { schemaAt } from './schema-place.ts';
 
 /** One thing that is wrong with a config file. */
 export interface ConfigProblem {
@@ -43,7 +35,7 @@ function formatProblem(file: string, { line, path, reason }: ConfigProblem): str
 export interface LoadOptions<Schema extends TObject> {
   schema: Schema;
   /** For `${NAME}` and `${NAME:-default}`. */
-  env: Readonly<Record<string, string | undefined>>;
+  env: Environment;
   /** What a schema cannot say: called with a value that fits the schema. */
   check?: (config: Static<Schema>) => { path: readonly (string | number)[]; reason: string }[];
 }
@@ -73,7 +65,11 @@ export function parseConfig<Schema extends TObject>(
     path: '',
     reason: error.message,
   }));
-  if (problems.length === 0) problems.push(...substituteEnvironment(document, lines, options.env));
+  if (problems.length === 0) {
+    for (const { node, reason } of substituteEnvironment(document, options)) {
+      problems.push({ line: lineOfNode(node, lines), path: '', reason });
+    }
+  }
   if (problems.length > 0) throw new ConfigError(file, problems);
 
   const lineOf = (path: readonly (string | number)[]): number => findLine(document, lines, path);
@@ -97,43 +93,6 @@ function toValue(file: string, document: Document): unknown {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(file, [{ line: 1, path: '', reason }], { cause });
   }
-}
-
-const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
-
-/** Replaces `${NAME}` in scalars; an unquoted scalar takes the type of what comes out (`${PORT:-8080}` is a number). */
-function substituteEnvironment(
-  document: Document,
-  lines: LineCounter,
-  env: Readonly<Record<string, string | undefined>>,
-): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  visit(document, {
-    Scalar(key, node) {
-      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
-      const substituted = node.value.replaceAll(VARIABLE, (_, name: string, fallback: string | undefined) => {
-        // As in a shell: `:-` also stands in for a variable that is empty.
-        const value = env[name];
-        if (value !== undefined && (value !== '' || fallback === undefined)) return value;
-        if (fallback !== undefined) return fallback;
-        problems.push({
-          line: lineOfNode(node, lines),
-          path: '',
-          reason: `the environment variable ${name} is not set; set it or give a default: \${${name}:-…}`,
-        });
-        return '';
-      });
-      node.value = node.type === 'PLAIN' ? retype(substituted) : substituted;
-    },
-  });
-  return problems;
-}
-
-/** Numbers and booleans only: what an environment variable holds is never YAML structure. */
-function retype(text: string): unknown {
-  if (!/^(?:true|false|[-+]?[0-9][0-9_.eE+-]*)$/.test(text)) return text;
-  const value: unknown = parseYaml(text);
-  return typeof value === 'number' || typeof value === 'boolean' ? value : text;
 }
 
 function schemaProblems(
@@ -180,18 +139,6 @@ function schemaProblems(
   // A file whose only finding was folded away above would otherwise pass.
   if (problems.size === 0 && errors.length > 0) add([], errors[0]?.message ?? 'does not fit the schema');
   return [...problems.values()].sort((a, b) => a.line - b.line);
-}
-
-interface SchemaNode {
-  properties?: Record<string, SchemaNode>;
-  items?: SchemaNode;
-  anyOf?: (SchemaNode & { const?: unknown; type?: string })[];
-}
-
-function schemaAt(schema: TObject, path: readonly (string | number)[]): SchemaNode | undefined {
-  let node: SchemaNode | undefined = schema as unknown as SchemaNode;
-  for (const key of path) node = typeof key === 'number' ? node?.items : node?.properties?.[key];
-  return node;
 }
 
 function knownKeys(schema: TObject, path: readonly (string | number)[]): string[] {

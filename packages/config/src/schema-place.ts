@@ -1,0 +1,24 @@
+/** What a config schema says of one place in a file. */
+import type { TObject } from './schema.ts';
+
+export interface SchemaNode {
+  type?: string;
+  properties?: Record<string, SchemaNode>;
+  /** Of maps with free keys, by the pattern of the keys. */
+  patternProperties?: Record<string, SchemaNode>;
+  items?: SchemaNode;
+  anyOf?: (SchemaNode & { const?: unknown })[];
+}
+
+/** A key, or a place in a list, after the other, from the root. */
+export type Place = readonly (string | number)[];
+
+/** `undefined` where the schema knows no such key. */
+export function schemaAt(schema: TObject, place: Place): SchemaNode | undefined {
+  let node: SchemaNode | undefined = schema as unknown as SchemaNode;
+  for (const key of place) {
+    if (typeof key === 'number') node = node?.items;
+    else node = node?.properties?.[key] ?? Object.values(node?.patternProperties ?? {})[0];
+  }
+  return node;
+}
