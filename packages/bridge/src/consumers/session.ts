@@ -180,7 +180,7 @@ export class Session {
     return this.#partitions.isLagKnown ? this.#partitions.lagRecords : undefined;
   }
 
-  /** Records that it was not given yet, as of its last fetches. */
+  /** Records that it was not given yet; where partitions end, its last fetches told, or a look at them since. */
   get lagRecords(): number {
     return this.#partitions.lagRecords;
   }

@@ -22,7 +22,7 @@ export const CONSUMER_METRICS = {
   ),
   lag: gauge(
     'causeway_bridge_consumer_lag_records',
-    'Records that the consumers here have not been given yet, all together, as of some seconds ago at most.',
+    'Records that the consumers here have not been given yet, all together. Where partitions end is learnt with each fetch, and looked up every 5 seconds.',
   ),
   maxLag: gauge('causeway_bridge_consumer_max_lag_records', 'The same of the one consumer that is furthest behind.'),
 };
