@@ -18,6 +18,8 @@ describe('a traceparent is read as the recommendation says', () => {
     [`00-${TRACE}-${SPAN}`, undefined],
     ['', undefined],
     ['junk', undefined],
+    [undefined, undefined],
+    [[`00-${TRACE}-${SPAN}-01`, `00-${TRACE}-${SPAN}-01`], undefined],
   ])('%j', (text, expected) => {
     expect(parseTraceparent(text)).toEqual(expected);
   });

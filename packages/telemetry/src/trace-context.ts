@@ -19,8 +19,9 @@ const NO_SPAN = '0'.repeat(16);
 const INVALID_VERSION = 'ff';
 const SAMPLED_BIT = 1;
 
-/** `undefined` for what is none: then a trace begins anew (§3.2.2.3 and §4.3). */
-export function parseTraceparent(text: string): TraceParent | undefined {
+/** Of a header. `undefined` for what is none, or several: then a trace begins anew (§3.2.2.3 and §4.3). */
+export function parseTraceparent(text: string | readonly string[] | undefined): TraceParent | undefined {
+  if (typeof text !== 'string') return undefined;
   const [, version, traceId, spanId, flags, rest] = FORM.exec(text) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   if (version === INVALID_VERSION || traceId === NO_TRACE || spanId === NO_SPAN) return undefined;

@@ -151,7 +151,7 @@ export function spanContextOf(
   traceparent: string | string[] | undefined,
   tracestate: string | string[] | undefined,
 ): SpanContext | undefined {
-  const parent = typeof traceparent === 'string' ? parseTraceparent(traceparent) : undefined;
+  const parent = parseTraceparent(traceparent);
   if (parent === undefined) return undefined;
   const { traceId, spanId, isSampled } = parent;
   const traceFlags = isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE;

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isTrusted, plainAddress, trustedNetworks } from '@causeway/config/networks.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
+import { isFollowed } from '@causeway/telemetry/followed.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT } from '@causeway/telemetry/trace-context.ts';
@@ -16,9 +17,6 @@ export interface WatchOptions {
   /** Lines or spans cannot be written, or can be again (`undefined`). */
   onTrouble: (what: 'access log' | 'traces', reason: string | undefined) => void;
 }
-
-/** Asked by machines all the time. */
-const NOT_FOLLOWED: ReadonlySet<Operation> = new Set(['healthy', 'ready', 'metrics']);
 
 export class RequestWatcher implements Watcher {
   readonly telemetry: Telemetry;
@@ -51,16 +49,15 @@ export class RequestWatcher implements Watcher {
   }
 
   begin(operation: Operation, request: IncomingMessage): RequestWatch | undefined {
-    if (NOT_FOLLOWED.has(operation)) return undefined;
+    if (!isFollowed(operation)) return undefined;
     const { headers, socket } = request;
     const address = plainAddress(socket.remoteAddress);
     const trace = this.#traces?.begin(operation, request, address);
-    const parent = headers[TRACEPARENT];
     return new RequestRecord({
       ...{ operation, request, address, trace },
       isTrusted: this.#isTrusted(address),
       requestId: requestIdOf(headers[REQUEST_ID_HEADER]),
-      traceId: trace?.traceId ?? (typeof parent === 'string' ? parseTraceparent(parent)?.traceId : undefined),
+      traceId: trace?.traceId ?? parseTraceparent(headers[TRACEPARENT])?.traceId,
       onFinished: (record, end) => this.#write(record, end),
     });
   }

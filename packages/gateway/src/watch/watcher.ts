@@ -1,5 +1,5 @@
 /** Follows the requests of a gateway for the access log and for traces, as far as they are on. */
-import type { Operation } from '@causeway/protocol/paths.ts';
+import { isFollowed } from '@causeway/telemetry/followed.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry, type TelemetryOptions } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
@@ -12,9 +12,6 @@ export interface WatchOptions extends TelemetryOptions {
   now: () => number;
   random: () => number;
 }
-
-/** Asked by machines all the time. */
-const NOT_FOLLOWED: ReadonlySet<Operation> = new Set(['healthy', 'ready', 'metrics']);
 
 export class RequestWatcher implements Watcher {
   readonly telemetry: Telemetry;
@@ -36,16 +33,15 @@ export class RequestWatcher implements Watcher {
   }
 
   begin(watched: WatchedRequest): RequestWatch | undefined {
-    if (NOT_FOLLOWED.has(watched.url.operation)) return undefined;
+    if (!isFollowed(watched.url.operation)) return undefined;
     const { headers } = watched.request;
     const requestId = requestIdOf(headers[REQUEST_ID_HEADER]);
     const trace = this.#traces?.begin(watched);
-    const parent = headers[TRACEPARENT];
     return new RequestRecord({
       ...watched,
       requestId,
       trace,
-      traceId: trace?.traceId ?? (typeof parent === 'string' ? parseTraceparent(parent)?.traceId : undefined),
+      traceId: trace?.traceId ?? parseTraceparent(headers[TRACEPARENT])?.traceId,
       now: this.#options.now,
       onFinished: (record, end) => this.#write(record, end),
       headersOf: (own, context) => headersOf(own, requestId, context),

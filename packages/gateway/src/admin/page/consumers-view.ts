@@ -3,6 +3,7 @@ import { Component, type ComponentChild, h } from 'preact';
 import type { Consumer, ConsumerPage, System } from '../model.ts';
 import { type ConsumerQuestion, fetchConsumers } from './api-client.ts';
 import { formatAge, formatCount, plural } from './format.ts';
+import { tableHead } from './table-head.ts';
 
 /** Rows at a time: what is not shown costs the page nothing, however many there are. */
 const PAGE_ROWS = 50;
@@ -170,15 +171,7 @@ function consumerTable({ consumers, total }: ConsumerPage, nowMs: number): Compo
     h(
       'table',
       { class: 'consumers cards-on-phone' },
-      h(
-        'thead',
-        null,
-        h(
-          'tr',
-          null,
-          HEADS.map((head) => h('th', { key: head, scope: 'col' }, head)),
-        ),
-      ),
+      tableHead(HEADS),
       h(
         'tbody',
         null,

@@ -9,6 +9,7 @@ import { type Card, type Graph, graphOf, type Lane, type Link } from './graph-mo
 import { markBadge } from './icons.ts';
 import type { Condition } from './marks.ts';
 import { memo } from './memo.ts';
+import { tableHead } from './table-head.ts';
 
 /** The page's usual width, until it was measured. */
 const FIRST_WIDTH_PX = 1_180;
@@ -211,15 +212,7 @@ function edgeTable(graph: Graph, nowMs: number): ComponentChild {
   return h(
     'table',
     null,
-    h(
-      'thead',
-      null,
-      h(
-        'tr',
-        null,
-        ['From', 'To', 'Traffic', 'State of the receiver'].map((head) => h('th', { key: head, scope: 'col' }, head)),
-      ),
-    ),
+    tableHead(['From', 'To', 'Traffic', 'State of the receiver']),
     h(
       'tbody',
       null,

@@ -6,6 +6,7 @@ import { formatCount, formatDuration, formatMs, formatPercent, formatRate } from
 import { markBadge } from './icons.ts';
 import { breakerWords, conditionOfRegion } from './marks.ts';
 import { memo } from './memo.ts';
+import { tableHead } from './table-head.ts';
 
 interface RegionsProps {
   system: System;
@@ -36,15 +37,7 @@ export const RegionsView = memo(({ system, nowMs, onAsk }: RegionsProps): Compon
     h(
       'table',
       { class: 'cards-on-phone' },
-      h(
-        'thead',
-        null,
-        h(
-          'tr',
-          null,
-          HEADS.map((head) => h('th', { key: head, scope: 'col' }, head)),
-        ),
-      ),
+      tableHead(HEADS),
       h(
         'tbody',
         null,
