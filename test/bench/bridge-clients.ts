@@ -1,6 +1,7 @@
 /** Clients of a bridge over HTTP with keep-alive: consumers that read or wait, and a producer at a steady rate. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent } from 'undici';
+import type { ConsumerPage } from '@causeway/gateway/admin/model.ts';
+import { Agent, request } from 'undici';
 
 const V2 = 'application/vnd.kafka.v2+json';
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
@@ -50,20 +51,27 @@ async function call(
 }
 
 export interface ConsumerRef {
+  group: string;
   path: string;
 }
 
-/** A consumer of its own group, subscribed. */
-export async function createConsumer(client: BridgeClient, group: string, topic: string): Promise<ConsumerRef> {
+/** A consumer of its own group; subscribed, if there is a topic. Errors: when it is not created. */
+export async function createConsumer(
+  client: BridgeClient,
+  group: string,
+  topic: string | undefined,
+): Promise<ConsumerRef> {
   const path = `/consumers/${group}/instances/c`;
   const created = await call(client, {
     method: 'POST',
     path: `/consumers/${group}`,
     body: { name: 'c', format: 'json', 'auto.offset.reset': 'earliest' },
   });
+  if (created.status !== 200) throw new Error(`no consumer: ${created.status} ${created.content}`);
+  if (topic === undefined) return { group, path };
   const subscribed = await call(client, { method: 'POST', path: `${path}/subscription`, body: { topics: [topic] } });
-  if (created.status !== 200 || subscribed.status !== 204) throw new Error(`no consumer: ${created.status}`);
-  return { path };
+  if (subscribed.status !== 204) throw new Error(`no subscription: ${subscribed.status} ${subscribed.content}`);
+  return { group, path };
 }
 
 export async function deleteConsumer(client: BridgeClient, { path }: ConsumerRef): Promise<void> {
@@ -98,24 +106,53 @@ function countRecords(content: Buffer): number {
   return count;
 }
 
-/** Long polls, one after another, until the signal; the answer to the last is not waited for. */
-export async function waitInPolls(client: BridgeClient, { path }: ConsumerRef, signal: AbortSignal): Promise<number> {
+/** Long polls, one after another, until the signal; the answer to the last is not waited for. Returns how many failed. */
+export async function waitInPolls(client: BridgeClient, consumer: ConsumerRef, signal: AbortSignal): Promise<number> {
   const { shortest, longest } = WAIT_TIMEOUT_MS;
+  return await pollUntil(client, consumer, {
+    get timeoutMs() {
+      return Math.round(shortest + Math.random() * (longest - shortest));
+    },
+    signal,
+  });
+}
+
+/** The same, with a time for each poll and told of each answer. */
+export async function pollUntil(
+  client: BridgeClient,
+  { path }: ConsumerRef,
+  options: { readonly timeoutMs: number; signal: AbortSignal; onAnswer?: () => void },
+): Promise<number> {
+  const { signal, onAnswer } = options;
   let errorCount = 0;
   while (!signal.aborted) {
-    const timeoutMs = Math.round(shortest + Math.random() * (longest - shortest));
     try {
       const { status } = await call(client, {
         method: 'GET',
-        path: `${path}/records?timeout=${timeoutMs}`,
+        path: `${path}/records?timeout=${options.timeoutMs}`,
         signal,
       });
-      if (status !== 200) errorCount += 1;
+      if (status === 200) onAnswer?.();
+      else errorCount += 1;
     } catch {
       if (!signal.aborted) errorCount += 1;
     }
   }
   return errorCount;
+}
+
+/** By group: the bridges at which the first consumers of groups live, as a gateway's admin API tells it. */
+export async function homesOf(admin: string, token: string, limit: number): Promise<Map<string, string>> {
+  const homes = new Map<string, string>();
+  while (homes.size < limit) {
+    const { body } = await request(`${admin}/api/consumers?limit=1000&offset=${homes.size}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const { consumers } = (await body.json()) as ConsumerPage;
+    if (consumers.length === 0) break;
+    for (const { group, home } of consumers) homes.set(group, home);
+  }
+  return homes;
 }
 
 /** Produces at a rate that does not depend on how fast the answers come. */

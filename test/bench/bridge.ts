@@ -93,6 +93,7 @@ export async function benchBridge({ isQuick, wanted }: BridgeBench): Promise<voi
   try {
     kafka = await startKafka({
       brokerCount: 1,
+      isSustained: true,
       ports: await findFreePorts(2),
       directory: join(directory, 'kafka'),
       reaper,

@@ -1,7 +1,8 @@
-/** `npm run bench -- [gateway|bridge] [--quick] [--row NAME]…`: measures, prints one table, and stops by itself. */
+/** `npm run bench -- [gateway|bridge|failover] [--quick] [--row NAME]…`: measures, prints a table, and stops by itself. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { BRIDGE_ROWS, type BridgeRow, benchBridge } from './bridge.ts';
+import { benchFailover } from './failover.ts';
 import { benchGateway } from './gateway.ts';
 
 const { positionals, values } = parseArgs({
@@ -20,7 +21,9 @@ if (what === 'gateway') {
     process.stderr.write(`There is no row ${unknown}. There are: ${BRIDGE_ROWS.join(', ')}\n`);
     process.exitCode = 2;
   }
+} else if (what === 'failover') {
+  await benchFailover(values.quick ? { activeCount: 100, idleCount: 900 } : { activeCount: 1_000, idleCount: 9_000 });
 } else {
-  process.stderr.write(`There is no benchmark ${what}. There are: gateway, bridge\n`);
+  process.stderr.write(`There is no benchmark ${what}. There are: gateway, bridge, failover\n`);
   process.exitCode = 2;
 }
