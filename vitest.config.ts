@@ -3,13 +3,17 @@ import { defineConfig } from 'vitest/config';
 /** kafkajs computes negative delays, which Node 26 warns about; nothing of ours does. */
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
+/** Whole systems that claim how quick something is: one file at a time, and nothing beside it. */
+const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/page/**/*.test.ts', 'test/chaos/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     // One real Kafka for the whole run; files use topics and groups of their own.
     globalSetup: ['test/harness/kafka-setup.ts'],
     pool: 'forks',
     execArgv,
-    maxWorkers: 2,
+    // More than the two cores of a small machine: most long files wait for Kafka's time limits.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
@@ -19,15 +23,19 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Whole systems with timing claims: one file at a time, and nothing beside it.
         test: {
           name: 'e2e',
-          include: [
-            'test/e2e/**/*.test.ts',
-            'test/page/**/*.test.ts',
-            'test/chaos/**/*.test.ts',
-            'test/conformance/**/*.test.ts',
-          ],
+          include: ['test/e2e/**/*.test.ts', 'test/conformance/**/*.test.ts'],
+          exclude: TIMED,
+          testTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'timed',
+          include: TIMED,
           testTimeout: 60_000,
           fileParallelism: false,
           sequence: { groupOrder: 1 },

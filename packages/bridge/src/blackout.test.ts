@@ -237,7 +237,11 @@ test('a topic whose creation is slow is created, although the attempt after it f
     expect(attemptCount).toBe(2);
     // One that was there before is still refused.
     expect((await create(topic)).body).toEqual({ error_code: 500, message: `Topic '${topic}' already exists.` });
-    expect((await patient.get(`/topics/${topic}/partitions`)).body).toHaveLength(5);
+    // Brokers learn of a topic a little after the controller has made it.
+    await until('its partitions are there', async () => {
+      const { status, body } = await patient.get(`/topics/${topic}/partitions`);
+      return status === 200 && body.length === 5;
+    });
   } finally {
     connectionsApiChannel.start.unsubscribe(onStart as never);
     place.broker.process.signal('SIGCONT');

@@ -113,13 +113,13 @@ test('the broker that leads freezes: a poll that waits for it goes on with the n
     frozen?.process.signal('SIGSTOP');
     const frozenAtMs = performance.now();
     expect((await bridge.produce(topic, { records: [{ value: 'next' }] })).body.offsets).toMatchObject([{ offset: 0 }]);
-    const first = await polling;
-    expect(first.status).toBe(200);
-    // Empty where the bridges' own topic has no leader yet either.
-    const { body } = first.body.length > 0 ? first : await poll();
-    expect(body).toMatchObject([{ value: 'next' }]);
+    let answer = await polling;
     // The frozen one has the fetch all the while, and would have it for as long as it may wait.
-    expect(performance.now() - frozenAtMs).toBeLessThan(FETCH_WAIT_MS - 2000);
+    const isInTime = (): boolean => performance.now() - frozenAtMs < FETCH_WAIT_MS - 2000;
+    // Empty where the bridges' own topic has no leader yet either.
+    while (answer.status === 200 && answer.body.length === 0 && isInTime()) answer = await poll();
+    expect(answer).toMatchObject({ status: 200, body: [{ value: 'next' }] });
+    expect(isInTime()).toBe(true);
   } finally {
     frozen?.process.signal('SIGCONT');
   }

@@ -3,8 +3,9 @@ import type { SessionPage, SessionRow } from '@causeway/protocol/sessions.ts';
 import { afterEach, expect, test } from 'vitest';
 import { ask } from '../../../../test/harness/admin.ts';
 import { startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
+import { until } from '../../../../test/harness/until.ts';
 import { startUpstream, type Upstream, type UpstreamRequest } from '../../../../test/harness/upstream.ts';
-import type { ConsumerPage } from './model.ts';
+import type { ConsumerPage, System } from './model.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -33,9 +34,15 @@ async function bridge(name: string, instances: string[]): Promise<Upstream> {
   return upstream;
 }
 
-async function gateway(overrides: Record<string, unknown>): Promise<TestGateway> {
+/** Once it knows which of its targets are bridges, of which there are so many. */
+async function gateway(bridgeCount: number, overrides: Record<string, unknown>): Promise<TestGateway> {
   const started = await startGateway(overrides);
   open.push(started);
+  await until('its bridges told their names', async () => {
+    const { regions } = (await ask(`${started.adminUrl}/api/topology`)).body as System;
+    const targets = regions.flatMap((region) => region.targets);
+    return targets.filter(({ kind }) => kind === 'bridge').length === bridgeCount;
+  });
   return started;
 }
 
@@ -46,7 +53,7 @@ async function consumers({ adminUrl }: TestGateway, query = ''): Promise<Consume
 test('the consumers of all regions come as one page, from bridges and through regional gateways', async () => {
   const east = await bridge('east/bridge', ['a', 'c', 'e']);
   const west = await bridge('west/bridge', ['b', 'd']);
-  const inner = await gateway({
+  const inner = await gateway(2, {
     gateway: { name: 'inner', region: 'east' },
     // Asked by tier-1 it tells of its own region alone.
     regions: [
@@ -54,7 +61,7 @@ test('the consumers of all regions come as one page, from bridges and through re
       { name: 'west', priority: 1, targets: [{ url: west.url }] },
     ],
   });
-  const tier1 = await gateway({
+  const tier1 = await gateway(1, {
     regions: [
       { name: 'east', targets: [{ url: inner.url, adminUrl: inner.adminUrl }] },
       { name: 'west', targets: [{ url: west.url }] },
@@ -84,7 +91,7 @@ test('the consumers of all regions come as one page, from bridges and through re
 
 test('a second look within a second asks nobody again', async () => {
   const east = await bridge('east/bridge', ['a']);
-  const gw = await gateway({ regions: [{ name: 'east', targets: [{ url: east.url }] }] });
+  const gw = await gateway(1, { regions: [{ name: 'east', targets: [{ url: east.url }] }] });
   await Promise.all([consumers(gw), consumers(gw)]);
   await consumers(gw);
   expect(east.requests).toHaveLength(1);
@@ -95,7 +102,7 @@ test('a second look within a second asks nobody again', async () => {
 test('who cannot be asked is named, in bounded time', async () => {
   const east = await bridge('east/bridge', ['a']);
   const west = await bridge('west/bridge', ['b']);
-  const gw = await gateway({
+  const gw = await gateway(2, {
     regions: [
       { name: 'east', targets: [{ url: east.url }] },
       { name: 'west', targets: [{ url: west.url }] },
@@ -119,7 +126,7 @@ test('who cannot be asked is named, in bounded time', async () => {
 
 test('a query that makes no sense is refused', async () => {
   const east = await bridge('east/bridge', ['a']);
-  const gw = await gateway({ regions: [{ name: 'east', targets: [{ url: east.url }] }] });
+  const gw = await gateway(1, { regions: [{ name: 'east', targets: [{ url: east.url }] }] });
   for (const query of ['limit=x', 'limit=-1', 'offset=1000000', 'scope=some']) {
     expect((await ask(`${gw.adminUrl}/api/consumers?${query}`)).status, query).toBe(400);
   }

@@ -3,12 +3,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { LabError } from '../errors.ts';
+import { cacheDirectory } from './cache-directory.ts';
 import type { Reaper } from './process.ts';
 
 const POM_FILE = fileURLToPath(new URL('../../kafka/pom.xml', import.meta.url));
@@ -46,7 +46,7 @@ export interface RuntimeOptions {
  */
 export async function resolveKafkaRuntime(options: RuntimeOptions): Promise<KafkaRuntime> {
   const { java, maven, docker } = options.commands ?? RUNTIME_COMMANDS;
-  const jarDirectory = join(options.cacheDirectory ?? defaultCacheDirectory(), `kafka-${pomDigest()}`);
+  const jarDirectory = join(options.cacheDirectory ?? cacheDirectory(), `kafka-${pomDigest()}`);
   const javaVersion = findJavaVersion(java);
   if (javaVersion !== undefined && javaVersion >= MIN_JAVA_VERSION) {
     const runtime: KafkaRuntime = { kind: 'java', command: java, classPath: join(jarDirectory, '*') };
@@ -69,10 +69,6 @@ function whatToInstall(javaVersion: number | undefined): string {
     return `Apache Kafka needs Java ${MIN_JAVA_VERSION} or newer, and this is Java ${javaVersion}: install a newer one and Maven (Debian: apt-get install openjdk-17-jre-headless maven), ${otherwise}.`;
   }
   return `Apache Kafka's jars are fetched once by Maven, and there is no mvn here: install it (Debian: apt-get install maven), ${otherwise}.`;
-}
-
-function defaultCacheDirectory(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'causeway');
 }
 
 /** Another pom is another set of jars: the directory is named after its content. */

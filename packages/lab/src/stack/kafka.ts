@@ -25,6 +25,8 @@ export interface KafkaOptions {
   onEvent?: ((event: ProcessEvent) => void) | undefined;
   /** Broker properties on top of the lab's, for all or by a broker's id; for tests. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
+  /** For high throughput, once it has run for a while; without, Java starts quickly and stays small. */
+  isSustained?: boolean | undefined;
   signal?: AbortSignal | undefined;
   /** Default: `RUNTIME_COMMANDS`. */
   commands?: RuntimeCommands | undefined;

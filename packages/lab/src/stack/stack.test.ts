@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -36,6 +36,16 @@ async function failingStart(options: StackOptions): Promise<{ error: unknown; ev
 function readStackFile(): StackFile {
   return JSON.parse(readFileSync(join(directory, 'stack.json'), 'utf8')) as StackFile;
 }
+
+test('programs start from compiled code, which the first start leaves', async () => {
+  const compiled = join(directory, 'compiled');
+  const stack = await startStack({
+    ...{ ports: await findStackPorts(1), directory: join(directory, 'state'), bootstrap: inject('kafkaBootstrap') },
+    env: { NODE_COMPILE_CACHE: compiled },
+  });
+  await stack.close();
+  expect(readdirSync(compiled)).not.toEqual([]);
+});
 
 test('a region is killed and restored while the rest stays, stack.json tells which processes run, and closing ends all', async () => {
   const ports = await findStackPorts(1);

@@ -1,7 +1,9 @@
 /** The whole system on one machine: Kafka, two regions of a bridge and a gateway each, and the tier-1 gateway. */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from './cache-directory.ts';
 import { ensureTopics, type KafkaCluster, startKafka, useKafka } from './kafka.ts';
 import { allOrNone } from './parallel.ts';
 import { assertPortsFree, defaultPorts, type StackPorts } from './ports.ts';
@@ -145,6 +147,8 @@ export class Stack {
       logDirectory: directory.logs,
       regionHosts: options.regionHosts,
       env: {
+        // Half of a start is compiling.
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(cacheDirectory(), 'compiled'),
         ...options.env,
         ...programEnvironment(ports, kafka.bootstrap),
         CAUSEWAY_ADMIN_TOKEN: this.adminToken,
