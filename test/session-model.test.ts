@@ -13,12 +13,24 @@ const BOUNDS: Bounds = {
 };
 
 describe('one owner answers, nothing is lost, and every request is answered in the end', () => {
-  test.each<[what: string, bounds: Partial<Bounds>]>([
+  test.each<[what: string, bounds: Partial<Bounds>, protocol?: Partial<Protocol>]>([
     ['two gateways in turn', {}],
     ['partitions that the client chose', { isMember: false, pollCount: 2 }],
     ['a session that is deleted stays deleted', { isDeleting: true, pollCount: 2 }],
-    ['a client without a gateway', { gatewayCount: 0, pollCount: 2 }],
-    ['partitions that a client without a gateway chose', { gatewayCount: 0, isMember: false, pollCount: 2 }],
+    ['a client without a gateway', { gatewayCount: 0, pollCount: 2 }, { isHandedOver: false }],
+    [
+      'partitions that a client without a gateway chose',
+      { gatewayCount: 0, isMember: false, pollCount: 2 },
+      { isHandedOver: false },
+    ],
+    [
+      'a bridge that is given up wrongly hands over, and nothing comes again',
+      { isPrompt: true, gatewayCount: 1, faults: ['giveUp'] },
+    ],
+    [
+      'the same with partitions that the client chose',
+      { isPrompt: true, gatewayCount: 1, faults: ['giveUp'], isMember: false },
+    ],
     ['three bridges', { bridgeCount: 3, pollCount: 2 }],
     ['gateways that die with what they held', { faultCount: 2, faults: ['gatewayDies'] }],
     ['a gateway and a bridge that die', { faultCount: 2, faults: ['gatewayDies', 'die'], pollCount: 2 }],
@@ -30,8 +42,8 @@ describe('one owner answers, nothing is lost, and every request is answered in t
       'two bridges that are given up wrongly or freeze',
       { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['freeze', 'giveUp'] },
     ],
-  ])('%s', (_what, bounds) => {
-    const result = explore(sessionModel(PROTOCOL, { ...BOUNDS, ...bounds }));
+  ])('%s', (_what, bounds, protocol) => {
+    const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
     expect(describeExploration(result)).toMatch(/^\d+ states, \d+ steps: nothing wrong$/);
     expect(result.stateCount).toBeGreaterThan(1000);
   });
@@ -62,7 +74,7 @@ describe('each rule is needed: without it the model finds the way to', () => {
     },
     {
       without: 'asking for positions when the old owner can commit no more',
-      protocol: { isPositionedAfterWait: false },
+      protocol: { isPositionedAfterWait: false, isHandedOver: false },
       bounds: { gatewayCount: 0, isMember: false, faults: ['giveUp'] },
       finds: /2 batches came again after 1 faults/,
     },
@@ -109,6 +121,12 @@ describe('each rule is needed: without it the model finds the way to', () => {
         },
       },
       finds: /the session bounces/,
+    },
+    {
+      without: 'handing over',
+      protocol: { isHandedOver: false },
+      bounds: { isPrompt: true, gatewayCount: 1, faults: ['giveUp'] },
+      finds: /1 batches came again after 1 faults/,
     },
     {
       without: 'keys that tell claims apart',

@@ -30,6 +30,8 @@ export interface Rules {
   protocol: Protocol;
   isMember: boolean;
   hasGateways: boolean;
+  /** Whether whoever is to hand a session over does so before time passes. */
+  isPrompt: boolean;
   /** How an answer reaches whoever asked; called when the asker still waits. */
   answered: (state: State, bridge: BridgeNumber, answer: Answer) => { next: State; violation: string | undefined };
 }
@@ -42,7 +44,8 @@ export function bridgeSteps(state: State, rules: Rules): Step<State>[] {
     ({ confirmedTicks, asked, work }) =>
       confirmedTicks < NEVER_TICKS || (asked?.ageTicks ?? NEVER_TICKS) < NEVER_TICKS || (work?.waitTicks ?? 0) > 0,
   );
-  if (isTickUseful) steps.push(inside('time passes', tick(state)));
+  const isAwaited = rules.isPrompt && state.bridges.some((bridge) => isHandingOver(state, bridge, rules));
+  if (isTickUseful && !isAwaited) steps.push(inside('time passes', tick(state)));
   for (const record of new Set(state.writes)) {
     steps.push(inside(`the log stores ${describe(record)} at ${state.log.length}`, stored(state, record)));
   }
@@ -64,15 +67,16 @@ class BridgeSteps {
   }
 
   all(): Step<State>[] {
-    const { asked, holding, work } = this.#bridge;
+    const { asked, holding, handingOver, work } = this.#bridge;
     const { member } = this.#state;
     const steps: Step<State>[] = [];
     if (asked === undefined && this.#isAskingUseful())
       steps.push(this.#step('asks for the end of the log', this.#asking({})));
     if (asked !== undefined) steps.push(this.#looks(asked));
     if (holding !== undefined && this.#rules.isMember && member !== holding.id) {
-      steps.push(this.#step('is told by a heartbeat that it is fenced', this.#dropped({})));
+      steps.push(this.#step('is told by a heartbeat that it is fenced', this.#replaced(holding)));
     }
+    if (handingOver !== undefined) steps.push(this.#handsOver(handingOver));
     if (work !== undefined) steps.push(...this.#works(work));
     return steps;
   }
@@ -80,7 +84,7 @@ class BridgeSteps {
   /** A bridge asks all the time; it matters where there is something to read, or a confirmation is needed. */
   #isAskingUseful(): boolean {
     const { holding, work, confirmedTicks, read } = this.#bridge;
-    if (holding !== undefined && read < this.#state.log.length) return true;
+    if ((holding !== undefined || work?.step === 'joining') && read < this.#state.log.length) return true;
     const isNeeding = work?.step === 'joining' || work?.step === 'serving' || work?.step === 'answering';
     return isNeeding && confirmedTicks > 0;
   }
@@ -140,8 +144,12 @@ class BridgeSteps {
     const confirmedTicks = protocol.isDatedByQuestion ? asked.ageTicks : 0;
     let bridge: BridgeState = { ...this.#bridge, asked: undefined, read, confirmedTicks };
     const entry = this.#entry(read);
-    if (bridge.holding !== undefined && protocol.decideHolding(ownershipOf(entry), bridge.holding).kind !== 'keep') {
-      bridge = without(bridge);
+    const { holding } = bridge;
+    const kept = holding && protocol.decideHolding(ownershipOf(entry), holding).kind;
+    if (holding !== undefined && kept !== 'keep') {
+      const isHandedOver = kept === 'fenced' && protocol.isHandedOver;
+      const { handingOver } = bridge;
+      bridge = { ...without(bridge), handingOver: isHandedOver ? settled(holding, entry?.received) : handingOver };
     }
     const label = `reads the log up to ${read}`;
     const { work } = bridge;
@@ -181,7 +189,10 @@ class BridgeSteps {
       default: {
         const claim = this.#claim(decision.epoch, 'held');
         const waitTicks = Math.ceil(protocol.adoptionWaitMs(ownershipOf(entry)) / TICK_MS);
-        const next = { ...bridge, work: { ...work, step: 'claiming', claim, waitTicks, hasJoined: false } as const };
+        const next: BridgeState = {
+          ...bridge,
+          work: { ...work, step: 'claiming', claim, superseded: entry?.id, waitTicks, hasJoined: false },
+        };
         return this.#step(
           `${label}, sends the claim of epoch ${claim.epoch}`,
           this.#writing(this.#put(this.#state, next), claim),
@@ -196,17 +207,20 @@ class BridgeSteps {
   }
 
   #joins(work: Work): Step<State>[] {
-    const { claim, waitTicks, hasJoined } = work;
+    const { claim, waitTicks, superseded, hasJoined } = work;
     if (claim === undefined || !this.#isConfirmed()) return [];
     if (this.#rules.isMember && !hasJoined) {
       return [this.#step('joins the group', { ...this.#working({ hasJoined: true }), member: claim.id })];
     }
-    if (waitTicks > 0) return [];
-    const position = work.position ?? this.#state.committed;
+    const read = this.#state.log.slice(0, this.#bridge.read);
+    const handedOver = read.find(({ id, state }) => id === superseded && state === 'released');
+    if (waitTicks > 0 && handedOver === undefined) return [];
+    const position = handedOver?.position ?? work.position ?? this.#state.committed;
     const holding = { epoch: claim.epoch, id: claim.id, position, isDelivered: false, mark: undefined };
+    const over = { claim: undefined, superseded: undefined, waitTicks: 0, hasJoined: false, position: undefined };
     const next = this.#with({
       holding,
-      work: { ...work, step: 'serving', claim: undefined, waitTicks: 0, hasJoined: false, position: undefined },
+      work: { ...work, ...over, step: 'serving' },
     });
     return [this.#step(`begins at ${position}`, next)];
   }
@@ -243,7 +257,7 @@ class BridgeSteps {
   #commits(holding: Holding): Step<State>[] {
     const { isMember } = this.#rules;
     if (isMember && this.#state.member !== holding.id) {
-      return [this.#step('is told by its commit that it is fenced', this.#dropped({}))];
+      return [this.#step('is told by its commit that it is fenced', this.#replaced(holding))];
     }
     if (!isMember && !this.#isConfirmed()) return [];
     const next = this.#with({ holding: { ...holding, isDelivered: false } });
@@ -269,6 +283,14 @@ class BridgeSteps {
       ? `${letter(this.#number)} answers with records of a deleted session`
       : undefined;
     return [{ ...step, violation: isLate ? late : (isOver ?? step.violation) }];
+  }
+
+  #handsOver({ epoch, id, position }: Holding): Step<State> {
+    const claimedAt = this.#state.log.findIndex((record) => record.id === id);
+    const release: Rec = {
+      ...{ epoch, id, owner: this.#number, state: 'released', claimedAt, received: undefined, position },
+    };
+    return this.#step(`hands over at ${position}`, this.#writing(this.#with({ handingOver: undefined }), release));
   }
 
   #ends(label: string, bridge: BridgeState, state = this.#state): Step<State> {
@@ -308,14 +330,20 @@ class BridgeSteps {
     const name = `${letter(this.#number)}${epoch}`;
     const sameCount = [...log, ...writes].filter(({ id }) => id.startsWith(name)).length;
     const id = sameCount === 0 ? name : `${name}.${sameCount}`;
-    return { epoch, id, owner: this.#number, state, claimedAt: undefined };
+    const received = this.#bridge.work?.delivered;
+    return { epoch, id, owner: this.#number, state, claimedAt: undefined, received, position: undefined };
   }
 
   #writing(state: State, record: Rec): State {
     return { ...state, writes: [...state.writes, record] };
   }
 
-  #dropped(change: Partial<BridgeState>): State {
+  /** Another bridge's member has its place: the log says whether that has claimed the session since, and what to tell it. */
+  #replaced(holding: Holding): State {
+    const entry = this.#entry(this.#state.log.length);
+    const isClaimed = entry?.state === 'held' && entry.id !== holding.id;
+    const isTold = isClaimed && this.#rules.protocol.isHandedOver;
+    const change = isTold ? { handingOver: settled(holding, entry.received) } : {};
     return this.#put(this.#state, { ...without(this.#bridge), ...change });
   }
 
@@ -337,7 +365,7 @@ class BridgeSteps {
 
   #put(state: State, bridge: BridgeState): State {
     // Without session and request, nothing depends on what was read before: it is read again.
-    const isIdle = bridge.holding === undefined && bridge.work === undefined;
+    const isIdle = bridge.holding === undefined && bridge.work === undefined && bridge.handingOver === undefined;
     const forgotten = isIdle ? { ...bridge, read: 0, asked: undefined, confirmedTicks: NEVER_TICKS } : bridge;
     return { ...state, bridges: state.bridges.with(this.#number, forgotten) };
   }
@@ -354,6 +382,24 @@ export function isConfirmationComing({ gateways, request }: State, mark: string)
 
 export function takenBack(holding: Holding): Holding {
   return { ...holding, position: holding.position - 1, isDelivered: false, mark: undefined };
+}
+
+/** What counts as delivered once nobody asks here any more, where the client has the answer of the mark `received`. */
+function settled(holding: Holding, received: string | undefined): Holding {
+  const isReceived = holding.mark === undefined || holding.mark === received;
+  return isReceived ? { ...holding, mark: undefined } : takenBack(holding);
+}
+
+/** Whether a bridge that is well has still to see that another one claimed the session, or to hand it over. */
+function isHandingOver(state: State, bridge: BridgeState, { protocol }: Rules): boolean {
+  const { status, holding, handingOver } = bridge;
+  if (status !== 'up') return false;
+  const entry = foldLog(
+    protocol,
+    state.log.map((record, offset) => ({ record, offset })),
+  );
+  const isReleasing = state.writes.some((record) => record.state === 'released');
+  return handingOver !== undefined || isReleasing || (holding !== undefined && entry?.id !== holding.id);
 }
 
 /** The bridge is told that the answer of this mark arrived. */

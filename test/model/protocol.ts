@@ -28,6 +28,8 @@ export interface Protocol {
   isPositionedAfterWait: boolean;
   /** Whether the next answer waits for the commit of what the one before delivered. */
   isCommittedBeforeAnswer: boolean;
+  /** Whether an owner that sees a claim of another tells it where the client is. */
+  isHandedOver: boolean;
   /** Whether a session is ended by a claim, and not by removing it. */
   isDeletedByClaim: boolean;
 }
@@ -36,7 +38,7 @@ export const PROTOCOL: Protocol = {
   ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes, decideDelivery },
   keyOf: ({ id }) => id,
   ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterWait: true, isDeletedByClaim: true },
-  isCommittedBeforeAnswer: true,
+  ...{ isCommittedBeforeAnswer: true, isHandedOver: true },
 };
 
 /** The record that counts of those, in the order of the log; the rest of a log may be missing, offsets stay. */

@@ -7,17 +7,24 @@ import {
   type Bounds,
   type BridgeNumber,
   type BridgeState,
+  DEAD,
   type Fault,
   type HeldAnswer,
   initialState,
   letter,
-  NEVER_TICKS,
+  type Rec,
   type State,
 } from './session-state.ts';
 
 export function sessionModel(protocol: Protocol, bounds: Bounds): Model<State> {
   const hasGateways = bounds.gatewayCount > 0;
-  const rules: Rules = { protocol, isMember: bounds.isMember, hasGateways, answered };
+  const rules: Rules = {
+    protocol,
+    isMember: bounds.isMember,
+    isPrompt: bounds.isPrompt ?? false,
+    hasGateways,
+    answered,
+  };
   return {
     initial: initialState(bounds),
     steps: (state) => [
@@ -35,7 +42,11 @@ export function sessionModel(protocol: Protocol, bounds: Bounds): Model<State> {
 }
 
 /** What is wrong with a state as a whole. */
-function wrong(state: State, protocol: Protocol, { faultCount, gatewayCount }: Bounds): string | undefined {
+function wrong(
+  state: State,
+  protocol: Protocol,
+  { faultCount, gatewayCount, isPrompt = false }: Bounds,
+): string | undefined {
   const entry = foldLog(protocol, placed(state));
   if (state.isDeleted && entry?.state !== 'deleted') return 'a deleted session is back';
   const kept = foldLog(protocol, compacted(protocol, state.log));
@@ -47,7 +58,8 @@ function wrong(state: State, protocol: Protocol, { faultCount, gatewayCount }: B
   const faultsSeen = faultCount - state.faultsLeft;
   const most = 1 + faultsSeen * (gatewayCount === 0 ? MOST_CLAIMS_A_FAULT_WITHOUT_GATEWAY : MOST_CLAIMS_A_FAULT);
   if (claimCount > most) return `the session bounces: ${claimCount} claims after ${faultsSeen} faults`;
-  if (state.repeatCount > faultsSeen) return `${state.repeatCount} batches came again after ${faultsSeen} faults`;
+  const mostRepeats = isPrompt ? 0 : faultsSeen;
+  if (state.repeatCount > mostRepeats) return `${state.repeatCount} batches came again after ${faultsSeen} faults`;
   return undefined;
 }
 
@@ -93,8 +105,9 @@ function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<Stat
   if (!request.isTaken && bridge.status === 'up' && bridge.work === undefined) {
     const { op, failed } = request;
     const work = {
-      ...{ op, failed, isAbandoned: false, step: 'received' as const },
-      ...{ claim: undefined, waitTicks: 0, hasJoined: false, hasLost: false, position: undefined },
+      ...{ op, failed, delivered: request.delivered, isAbandoned: false, step: 'received' as const },
+      ...{ claim: undefined, superseded: undefined, waitTicks: 0, hasJoined: false },
+      ...{ hasLost: false, position: undefined },
     };
     const taken = withBridge(state, request.at, confirmed({ ...bridge, work }, request.delivered));
     const label = `${letter(request.at)} takes the request${failed.length > 0 ? `, which says that ${failed.map(letter)} failed` : ''}`;
@@ -218,7 +231,10 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
     if (holding.mark !== undefined && isConfirmationComing(state, holding.mark)) return [];
     const { position } = holding.mark === undefined ? holding : takenBack(holding);
     const claimedAt = state.log.findIndex(({ id }) => id === holding.id);
-    const release = { epoch: holding.epoch, id: holding.id, owner: number, state: 'released' as const, claimedAt };
+    const release: Rec = {
+      ...{ epoch: holding.epoch, id: holding.id, owner: number, state: 'released', claimedAt },
+      ...{ received: undefined, position: undefined },
+    };
     const mayCommit = isMember ? state.member === holding.id : bridge.confirmedTicks === 0;
     return {
       label: `${letter(number)} ends in order`,
@@ -231,10 +247,6 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
     };
   });
 }
-
-const DEAD: BridgeState = {
-  ...{ status: 'dead', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS, holding: undefined, work: undefined },
-};
 
 function outsideSteps(state: State, { faults }: Bounds): Step<State>[] {
   const steps: Step<State>[] = [];

@@ -11,6 +11,10 @@ export interface Rec {
   state: Ownership['state'];
   /** `undefined` in a claim's first record. */
   claimedAt: number | undefined;
+  /** Of a claim: the mark of the last answer that the client has, as the request said that led to it. */
+  received: string | undefined;
+  /** Of an owner that was superseded: where the client is. */
+  position: number | undefined;
 }
 
 export interface Holding {
@@ -28,10 +32,14 @@ export interface Holding {
 export interface Work {
   op: 'poll' | 'delete';
   failed: readonly BridgeNumber[];
+  /** The mark that it confirms. */
+  delivered: string | undefined;
   /** Whoever sent it waits no more. */
   isAbandoned: boolean;
   step: 'received' | 'reading' | 'claiming' | 'stored' | 'readingBack' | 'joining' | 'serving' | 'answering';
   claim: Rec | undefined;
+  /** The claim that its own one is to supersede. */
+  superseded: string | undefined;
   /** Until it may ask for positions and answer, after the log had its claim. */
   waitTicks: number;
   /** Whether its claim is, or was, the group's member. */
@@ -51,6 +59,8 @@ export interface BridgeState {
   /** Since its newest confirmation was asked for. */
   confirmedTicks: number;
   holding: Holding | undefined;
+  /** Of a session that another bridge has claimed: where the client is, is still to be told. */
+  handingOver: Holding | undefined;
   work: Work | undefined;
 }
 
@@ -108,7 +118,10 @@ export interface State {
 /** No confirmation at all: older than any that counts. */
 export const NEVER_TICKS = 1;
 
-const FIRST: Rec = { epoch: 1, id: 'A1', owner: 0, state: 'held', claimedAt: undefined };
+const FIRST: Rec = {
+  ...{ epoch: 1, id: 'A1', owner: 0, state: 'held', claimedAt: undefined },
+  ...{ received: undefined, position: undefined },
+};
 
 /** A bridge dies, freezes, ends in order; a gateway gives up a bridge that is well, or dies and is there again at once. */
 export type Fault = 'die' | 'freeze' | 'end' | 'giveUp' | 'gatewayDies';
@@ -122,15 +135,20 @@ export interface Bounds {
   /** Whether the session is a member of its group, or chose its partitions itself. */
   isMember: boolean;
   isDeleting: boolean;
+  /** Whether bridges that are well hand a session over before whoever claimed it has waited for long enough. */
+  isPrompt?: boolean;
   /** What goes wrong, `faultCount` times in all. Bridges that froze go on, and those that died are started again, at any time. */
   faults: readonly Fault[];
 }
 
+export const DEAD: BridgeState = {
+  ...{ status: 'dead', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS },
+  ...{ holding: undefined, handingOver: undefined, work: undefined },
+};
+
 /** The first bridge has created the session and serves it; the others know nothing. */
 export function initialState({ bridgeCount, gatewayCount, pollCount, faultCount }: Bounds): State {
-  const idle: BridgeState = {
-    ...{ status: 'up', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS, holding: undefined, work: undefined },
-  };
+  const idle: BridgeState = { ...DEAD, status: 'up' };
   const holding: Holding = { epoch: 1, id: FIRST.id, position: 0, isDelivered: false, mark: undefined };
   const bridges = Array.from({ length: bridgeCount }, () => idle);
   bridges[0] = { ...idle, read: 1, confirmedTicks: 0, holding };

@@ -171,6 +171,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     onChanged: (identity) => registry.onLogged(identity),
     onAsked: (identity) => registry.onAsked(identity),
+    onHandedOver: (identity) => registry.onHandedOver(identity),
     onUnreadable: (place) => log.warn(place, 'a record of the session log cannot be read, and is skipped'),
     onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
   });

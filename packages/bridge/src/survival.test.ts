@@ -114,6 +114,30 @@ describe('asked by gateways', () => {
     expect(await poll(east, asGateway())).toMatchObject({ status: 421, owner: `${region}/west` });
   });
 
+  test.each<[what: string, options: object, isAssigned: boolean]>([
+    ['of its group', {}, false],
+    ['that commits itself', { 'enable.auto.commit': false }, false],
+    ['of partitions that its client chose', {}, true],
+  ])(
+    'an owner that lives tells whoever takes a consumer %s over where its client is',
+    async (_, options, isAssigned) => {
+      await create(east, options);
+      if (isAssigned) await east.post(path('/assignments'), { partitions: [{ topic, partition: 0 }] });
+      else await subscribe(east);
+      await produce('a', 'b');
+      const first = await poll(east, asGateway({ 'causeway-delivered': '0' }));
+      expect(first).toMatchObject({ values: ['a', 'b'] });
+      await produce('c');
+      const failed = { 'causeway-failed': `${region}/east` };
+      const delivered = { 'causeway-delivered': first.delivery?.split(';')[0] ?? '' };
+      const second = await poll(west, asGateway({ ...failed, ...delivered }));
+      expect(second).toMatchObject({ status: 200, values: ['c'] });
+      // What no gateway says was received comes again.
+      const back = { 'causeway-failed': `${region}/west`, 'causeway-delivered': '0' };
+      expect(await poll(east, asGateway(back))).toMatchObject({ status: 200, values: ['c'] });
+    },
+  );
+
   test('an adoption is measured, and its stages are parts of it', async () => {
     await create(east);
     await subscribe(east);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readClocks } from '../clock.ts';
 import { assertNever, BridgeError } from '../errors.ts';
-import { type Limits, remainingMs } from '../kafka/limits.ts';
+import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
 import {
   type Claim,
   ENTRY_VERSION,
@@ -50,6 +50,8 @@ export interface OwnedClaim {
 export interface SessionRequest {
   identity: SessionIdentity;
   origin: Origin;
+  /** The mark of the last answer that the client has, where its gateway says so. */
+  received?: string | undefined;
   limits: Limits;
 }
 
@@ -60,7 +62,8 @@ export type Serve = (claim: OwnedClaim) => void;
 export interface Successor {
   /** Settled when its group has it; what it throws is thrown by whoever asked. */
   joined: Promise<void>;
-  serve(): void;
+  /** `handedOver`: as the owner before described it at the end, if it still could. */
+  serve(handedOver: SessionDescription | undefined): void;
   /** Another bridge has it. */
   abandon(): void;
 }
@@ -87,6 +90,7 @@ export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> 
 
 /** Another bridge has the session, or nobody. */
 export type Loss = Exclude<HoldingDecision, { kind: 'keep' }>;
+export type Fenced = Extract<Loss, { kind: 'fenced' }>;
 export type Written = { kind: 'written'; claim: OwnedClaim } | Loss;
 
 /** A claim that won. */
@@ -104,6 +108,7 @@ interface ClaimToWrite {
   createdAtMs: number;
   /** Fields of a newer version that go on with the session. */
   inherited: Partial<EntryValue>;
+  received?: string | undefined;
   limits: Limits;
 }
 
@@ -119,6 +124,8 @@ export class Adoption {
   readonly #running = new Map<string, Promise<unknown>>();
   /** Claims that are being written and read back. */
   readonly #claiming = new Set<string>();
+  /** By session: ends the wait of the claim that runs. */
+  readonly #handovers = new Map<string, () => void>();
 
   constructor(dependencies: AdoptionDependencies) {
     this.#dependencies = dependencies;
@@ -147,14 +154,14 @@ export class Adoption {
         progress.onStageEnded?.('read');
         progress.onClaiming?.(description);
         const won = await this.#claim({
-          ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited },
+          ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited, received: request.received },
           content: { state: 'held', description },
         });
         progress.onStageEnded?.('claim');
         if (won === undefined || (await this.confirm(won, limits)).kind !== 'keep') continue;
         const successor = succeed({ entry: won.entry, description });
         if (!(await this.#hasSucceeded(successor, { superseded: entry, won, limits }, progress))) continue;
-        successor.serve();
+        successor.serve(this.#handedOver(entry));
         return { kind: 'serve' };
       }
     });
@@ -283,6 +290,13 @@ export class Adoption {
     return decideHolding(ownershipOf(entry), holding);
   }
 
+  /** The owner of a claim that was superseded gave the session up. */
+  onHandedOver(identity: SessionIdentity): void {
+    const { log, holdingOf } = this.#dependencies;
+    this.#handovers.get(sessionKey(identity))?.();
+    if (holdingOf(identity) !== undefined) log.removeDominatedLater(identity);
+  }
+
   /** {@link confirm} without asking. */
   isConfirmed(entry: LoggedEntry): boolean {
     return isConfirmed(this.#dependencies.log.confirmedAt(entry.identity), readClocks(), leaseMsOf(entry));
@@ -308,12 +322,13 @@ export class Adoption {
   }
 
   async #claimAs(ids: Set<string>, claim: ClaimToWrite): Promise<Won | undefined> {
-    const { identity, epoch, content, createdAtMs, inherited, limits } = claim;
+    const { identity, epoch, content, createdAtMs, inherited, received, limits } = claim;
     const { log, self, inactivityTimeoutMs } = this.#dependencies;
-    const { claimedAtOffset: _, ...kept } = inherited;
+    const { claimedAtOffset: _, received: __, ...kept } = inherited;
     const head = {
       ...{ version: ENTRY_VERSION, ...kept, owner: self, createdAtMs, writtenAtMs: Date.now() },
       ...{ leaseMs: leaseMsFor(log.answerMs), inactivityTimeoutMs },
+      ...(received === undefined ? {} : { received }),
     };
     while (true) {
       const id = randomUUID();
@@ -348,18 +363,35 @@ export class Adoption {
     return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won.entry, description } };
   }
 
-  /** Lets an old owner notice; whether the claim is the one that counts after that. */
+  /** Lets an old owner notice, or hand over at once; whether the claim is the one that counts after that. */
   async #waitFor(superseded: LoggedEntry | undefined, won: Won, limits: Limits): Promise<boolean> {
     const waitMs = won.storedAtMs + adoptionWaitMs(ownershipOf(superseded)) - performance.now();
-    if (waitMs > 0) {
-      const options = limits.signal === undefined ? {} : { signal: limits.signal };
+    if (superseded !== undefined && waitMs > 0) {
+      const { log } = this.#dependencies;
       const aheadMs = Math.min(waitMs, ASK_AHEAD_MS);
-      await delay(waitMs - aheadMs, undefined, options);
+      await this.#untilHandedOver(superseded, within(waitMs - aheadMs, limits.signal));
       // The word that it may join is there when the wait is over.
-      this.#dependencies.log.readToEnd(limits).catch(() => {});
-      await delay(aheadMs, undefined, options);
+      log.readToEnd(limits).catch(() => {});
+      await this.#untilHandedOver(superseded, within(aheadMs, limits.signal));
     }
     return (await this.confirm(won, limits)).kind === 'keep';
+  }
+
+  /** Waits until the owner of a superseded claim gives the session up, or until the limits are over. Never throws. */
+  async #untilHandedOver(superseded: LoggedEntry, limits: Limits): Promise<void> {
+    if (this.#handedOver(superseded) !== undefined) return;
+    const key = sessionKey(superseded.identity);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#handovers.set(key, resolve);
+    await bounded(promise, limits).catch(() => {});
+    this.#handovers.delete(key);
+  }
+
+  /** What the owner of a superseded claim says of the session when it gave that up. */
+  #handedOver(superseded: LoggedEntry | undefined): SessionDescription | undefined {
+    if (superseded === undefined) return undefined;
+    const value = this.#dependencies.log.handedOver(superseded.identity, superseded)?.value;
+    return value === undefined || value.state === 'deleted' ? undefined : value.description;
   }
 
   #written(claim: OwnedClaim, description: SessionDescription): Written {

@@ -16,6 +16,9 @@
  *    moment at which Kafka had its own claim and asking for positions. By then every confirmation of the old owner is too
  *    old: it commits no more, so that the positions are the last; and it answers no more. Joining takes its membership
  *    away, and needs no wait: a commit that is refused for it is of the last batch, which may come again.
+ *    An owner that lives, and reads the claim that supersedes its own, gives the session up at once and says where the
+ *    client is: whoever adopts goes on there, and need not wait for the rest of the lease. The claim says what the client
+ *    received, for its gateway told the bridge that claims.
  * 4. A request that lost the session, because its claim lost or because another claim was read while it was served, does
  *    not adopt: it is answered 421 with the winner, which is alive. Otherwise two bridges, each with an old request that
  *    says that the other one failed, would take the session from each other for ever.

@@ -218,6 +218,11 @@ export class ConsumerRegistry {
     if (decision.kind !== 'keep') this.#lose(held, decision);
   }
 
+  /** Another bridge lost a session, and has given it up. */
+  onHandedOver(identity: SessionIdentity): void {
+    this.#adoption.onHandedOver(identity);
+  }
+
   /** Another bridge is asked to create a session that lives here: the owner says that it lives. */
   onAsked(identity: SessionIdentity): void {
     const held = this.#sessions.get(sessionKey(identity));
@@ -241,7 +246,7 @@ export class ConsumerRegistry {
     let stageAtMs = startedAtMs;
     let prepared: PreparedJoin | undefined;
     try {
-      const request = { identity, origin: sender, limits: this.#limits() };
+      const request = { identity, origin: sender, received: receivedBy(sender), limits: this.#limits() };
       const admission = await this.#adoption.admit(request, (claim) => this.#succeed(claim, prepared), {
         onClaiming: ({ subscription: { kind } }) => {
           if (kind === 'topics' || kind === 'pattern') prepared ??= this.#prepareJoin(identity);
@@ -272,7 +277,8 @@ export class ConsumerRegistry {
     return {
       // What fails is told to whoever polls.
       joined: session.restore(claim.description, within(RESTORE_TIMEOUT_MS)).catch(() => {}),
-      serve: () => {
+      serve: (handedOver) => {
+        if (handedOver !== undefined) session.goOnAt(handedOver.seeks);
         this.#serve(held);
         this.#dependencies.log.info({ ...session.identity, epoch: claim.entry.epoch }, 'consumer adopted');
       },
@@ -325,8 +331,26 @@ export class ConsumerRegistry {
       held.session.endElsewhere();
     } else {
       log.info({ ...identity, owner: loss.owner }, 'consumer was taken over');
-      held.session.fence(loss.owner);
+      void this.#handOver(held);
     }
+  }
+
+  /** Whoever claimed it may wait still, and then goes on where the client is. Never throws. */
+  async #handOver({ session, ownership }: HeldSession): Promise<void> {
+    const { sessionLog } = this.#dependencies;
+    const { identity } = session;
+    // Kafka may know the other bridge's member before this one has read the other's claim.
+    const isRead = this.#adoption.decide(identity, ownership.claim.entry).kind === 'fenced';
+    if (!isRead) await sessionLog.readToEnd(this.#limits()).catch(() => {});
+    const decision = this.#adoption.decide(identity, ownership.claim.entry);
+    if (decision.kind !== 'fenced') {
+      session.fence(undefined);
+      return;
+    }
+    await session.handOver(
+      (description) => this.#adoption.release({ ...ownership.claim, description }, this.#limits()),
+      { owner: decision.owner, received: sessionLog.get(identity)?.value.received },
+    );
   }
 
   #release(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
@@ -383,4 +407,9 @@ export class ConsumerRegistry {
   #limits(): Limits {
     return within(this.#dependencies.kafka.requestTimeoutMs);
   }
+}
+
+/** The mark of the client's last answer, where its gateway says so. */
+function receivedBy(sender: Sender): string | undefined {
+  return sender.via === 'gateway' ? sender.delivered : undefined;
 }

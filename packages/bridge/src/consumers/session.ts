@@ -13,7 +13,7 @@ import type { Membership } from '../kafka/membership.ts';
 import type { Partitions } from '../kafka/partitions.ts';
 import type { PreparedJoin } from '../kafka/prepared-join.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
-import type { SessionDescription } from '../kafka/session-entry.ts';
+import type { LoggedSeek, SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { commitDelivered, commitForClient } from './commits.ts';
 import { type Deliver, DeliveryLog } from './delivery.ts';
@@ -80,6 +80,8 @@ interface PollProgress {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
+/** Whoever claimed the session does not wait for longer. */
+const HAND_OVER_TIMEOUT_MS = 2000;
 /** Records that are there wait at least so long for the commit of those before; without it they are answered all the same. */
 const COMMIT_WAIT_MS = 1000;
 /** Records that are there wait so long for the word that this bridge may answer them. */
@@ -382,8 +384,7 @@ export class Session {
     write: (description: SessionDescription) => Promise<void>,
     { isClients }: { isClients: boolean },
   ): Promise<void> {
-    this.#isReleasingPolls = true;
-    this.#waiting?.abort();
+    this.#endPolls();
     const untilReceived = () => this.#deliveries.untilReceived(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
     if (!isClients) await this.#operations.run(untilReceived, { isClients });
     await this.#operations.run(
@@ -394,13 +395,58 @@ export class Session {
         await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
         // The client commits later, and elsewhere, what it has received here.
         if (!this.options.isAutoCommit) this.#seeks.keep(this.#partitions.positions, this.#partitions.assigned);
-        const { description } = this;
-        this.#handOver({ kind: 'released' });
-        await this.#fetcher.close();
-        await write(description);
+        await this.#giveUp({ kind: 'released' }, write);
       },
       { isClients },
     );
+  }
+
+  /**
+   * Another bridge has claimed it, which waits for a moment before it answers: `write` tells it where the client is, and
+   * that nothing more follows. `received`: the mark of the client's last answer, where it is known. Never throws.
+   */
+  async handOver(
+    write: (description: SessionDescription) => Promise<void>,
+    { owner, received }: { owner: string; received: string | undefined },
+  ): Promise<void> {
+    this.#endPolls();
+    if (received !== undefined) this.confirmDelivery(received, { isInPassing: true });
+    const handingOver = this.#operations.run(
+      async () => {
+        this.#checkAlive();
+        // The client asked elsewhere: that it has the last answer is certain only if its gateway says so.
+        this.#deliveries.takeBack();
+        await this.#untilCommitted(within(HAND_OVER_TIMEOUT_MS));
+        // Not committed: the other bridge has joined in its place by now, or could not know when that arrives. What a
+        // client has yet to commit comes again, unless its gateway says that it goes on.
+        const { uncommitted, positions } = this.#partitions;
+        if (this.options.isAutoCommit) this.#seeks.keep(uncommitted, uncommitted);
+        else if (received !== undefined) this.#seeks.keep(positions, positions);
+        await this.#giveUp({ kind: 'fenced', owner }, write);
+      },
+      { isClients: false },
+    );
+    await bounded(handingOver, within(HAND_OVER_TIMEOUT_MS)).catch(() => this.fence(owner));
+  }
+
+  /** Goes on where the owner before left off, in the partitions that it still has. */
+  goOnAt(seeks: readonly LoggedSeek[]): void {
+    const offsets = seeks.map(({ topic, partition, to }) => ({ topic, partition, offset: BigInt(to) }));
+    const sought = offsets.filter((place) => this.#fetcher.seek(place, place.offset));
+    this.#positions.invalidate();
+    if (!this.options.isAutoCommit) this.#seeks.keep(sought, sought);
+  }
+
+  #endPolls(): void {
+    this.#isReleasingPolls = true;
+    this.#waiting?.abort();
+  }
+
+  async #giveUp(state: EndedState, write: (description: SessionDescription) => Promise<void>): Promise<void> {
+    const { description } = this;
+    this.#handOver(state);
+    await this.#fetcher.close();
+    await write(description);
   }
 
   /** A gateway handed the answer of this mark to the client. `isInPassing`: it says so with the client's own request. */

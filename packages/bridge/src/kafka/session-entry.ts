@@ -50,6 +50,11 @@ const Head = {
   /** Since when the epoch's owner, and the description, are what they are. */
   writtenAtMs: Type.Integer({ minimum: 0 }),
   createdAtMs: Type.Integer({ minimum: 0 }),
+  /**
+   * The mark of the last answer that the client has of the owner before, as the request said that led to this claim
+   * (`causeway-delivered`): an owner that lives, and loses the session to this claim, commits what that moved.
+   */
+  received: Type.Optional(Type.String()),
   /** How often a bridge took it over since it was created; default 0. */
   adoptionCount: Type.Optional(Type.Integer({ minimum: 0 })),
   /** How long a confirmation of the claim counts, in milliseconds: whoever takes the session over waits for longer. */

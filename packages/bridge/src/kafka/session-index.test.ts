@@ -108,6 +108,34 @@ test.each<[what: string, lines: Line[], current: string | undefined]>([
   }
 });
 
+test.each<[when: string, lines: Line[]]>([
+  [
+    'after it was superseded',
+    [
+      [1, 'a', held('A')],
+      [2, 'b', held('B')],
+      [1, 'a', { ...held('A', 0), state: 'released' } as EntryValue],
+    ],
+  ],
+  [
+    'just before it was',
+    [
+      [1, 'a', held('A')],
+      [1, 'a', { ...held('A', 0), state: 'released' } as EntryValue],
+      [2, 'b', held('B')],
+    ],
+  ],
+])('what an owner says that gives a session up %s is kept until its claim is removed', (_when, lines) => {
+  const index = new SessionIndex();
+  const applied = log(lines).map((record) => index.apply(record).kind);
+  expect(applied.at(-1)).toBe(lines.at(-1)?.[1] === 'a' ? 'handedOver' : 'changed');
+  expect(index.get(IDENTITY)?.value.owner).toBe('B');
+  expect(index.handedOver(IDENTITY, { epoch: 1, id: 'a' })?.value.state).toBe('released');
+  expect(index.handedOver(IDENTITY, { epoch: 1, id: 'other' })).toBeUndefined();
+  for (const record of log([[1, 'a', null]])) index.apply(record);
+  expect(index.handedOver(IDENTITY, { epoch: 1, id: 'a' })).toBeUndefined();
+});
+
 test('keys hold any text, and what is no key or value of ours is not taken for one', () => {
   const identity = { group: 'a/b","c', name: 'ü[1]' };
   const claim = { epoch: 7, id: 'x' };

@@ -1,6 +1,7 @@
 /** What one partition of the session log says: the claim that counts of each session, and what it dominates. */
 import type { StoredRecord } from '../records.ts';
 import {
+  type Claim,
   decodeKey,
   decodeValue,
   encodeKey,
@@ -17,6 +18,8 @@ interface Logged {
   current: LoggedEntry | undefined;
   /** Claims that lost or were superseded, by key, whose records are still in the log; almost always none. */
   dominated: Set<string> | undefined;
+  /** The last word of an owner that was superseded, and gave the session up when it saw that. */
+  handedOver?: LoggedEntry | undefined;
 }
 
 /** What a record did. */
@@ -26,6 +29,8 @@ export type Applied =
   | { kind: 'unchanged' }
   /** Somebody wants to know whether the owner lives. */
   | { kind: 'asked'; identity: LoggedIdentity }
+  /** An owner that was superseded gave the session up. */
+  | { kind: 'handedOver'; identity: LoggedIdentity }
   /** Neither key nor value of ours: skipped. */
   | { kind: 'unreadable' };
 
@@ -34,6 +39,12 @@ export class SessionIndex {
 
   get(identity: LoggedIdentity): LoggedEntry | undefined {
     return this.#sessions.get(sessionKey(identity))?.current;
+  }
+
+  /** What the owner of a claim that was superseded left, if that was in order. */
+  handedOver(identity: LoggedIdentity, claim: Claim): LoggedEntry | undefined {
+    const found = this.#sessions.get(sessionKey(identity))?.handedOver;
+    return found !== undefined && isSameClaim(found, claim) ? found : undefined;
   }
 
   /** Keys of records of a session that no longer count. */
@@ -77,10 +88,13 @@ export class SessionIndex {
     known.dominated ??= new Set();
     if (!supersedes(entry, current)) {
       known.dominated.add(key);
-      return { kind: 'unchanged' };
+      if (entry.value.state !== 'released') return { kind: 'unchanged' };
+      known.handedOver = entry;
+      return { kind: 'handedOver', identity: entry.identity };
     }
     known.dominated.add(keyOfEntry(current));
     known.dominated.delete(key);
+    known.handedOver = current.value.state === 'released' ? current : undefined;
     known.current = entry;
     return { kind: 'changed', identity: entry.identity };
   }
@@ -100,6 +114,7 @@ export class SessionIndex {
     const known = this.#sessions.get(place);
     if (known === undefined) return { kind: 'unchanged' };
     if (known.dominated?.delete(key) === true && known.dominated.size === 0) known.dominated = undefined;
+    if (known.handedOver !== undefined && keyOfEntry(known.handedOver) === key) known.handedOver = undefined;
     const { current } = known;
     const isCurrent = current !== undefined && keyOfEntry(current) === key;
     if (isCurrent) known.current = undefined;

@@ -47,6 +47,8 @@ export interface SessionLogOptions {
   onChanged?: (identity: LoggedIdentity) => void;
   /** Another bridge wants to know whether the owner of this session lives. Not while the log is read at start. */
   onAsked?: (identity: LoggedIdentity) => void;
+  /** The owner of a claim that was superseded gave the session up. Not while the log is read at start. */
+  onHandedOver?: (identity: LoggedIdentity) => void;
   /** A record that no bridge of this version can read: it is skipped. */
   onUnreadable?: (place: { partition: number; offset: bigint }) => void;
   /** It cannot be read, for this reason; `undefined` when it can again. */
@@ -141,6 +143,11 @@ export class SessionLog {
   /** The claim that counts, as far as the log was read. */
   get(identity: LoggedIdentity): LoggedEntry | undefined {
     return this.#partitionOf(identity).index.get(identity);
+  }
+
+  /** What the owner of a claim that was superseded left, if that was in order. */
+  handedOver(identity: LoggedIdentity, claim: Claim): LoggedEntry | undefined {
+    return this.#partitionOf(identity).index.handedOver(identity, claim);
   }
 
   *entries(): IterableIterator<LoggedEntry> {
@@ -323,10 +330,11 @@ export class SessionLog {
     const partition = this.#partitions[record.partition];
     if (partition === undefined) return;
     const applied = (partition.next ?? partition.index).apply(record);
-    const { onUnreadable, onChanged, onAsked } = this.#options;
+    const { onUnreadable, onChanged, onAsked, onHandedOver } = this.#options;
     if (applied.kind === 'unreadable') onUnreadable?.({ partition: record.partition, offset: record.offset });
     if (applied.kind === 'changed' && partition.next === undefined) onChanged?.(applied.identity);
     if (applied.kind === 'asked' && partition.next === undefined) onAsked?.(applied.identity);
+    if (applied.kind === 'handedOver' && partition.next === undefined) onHandedOver?.(applied.identity);
   }
 
   #endReached(number: number, askedAt: Instant): void {

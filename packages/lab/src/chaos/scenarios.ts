@@ -97,6 +97,15 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'stop-gateway',
+    title: 'SIGTERM of a regional gateway whose bridge goes on, started again after 6 s',
+    allowed: ORDERLY,
+    plan: (dice) => {
+      const service = `${dice.region()} gateway` as const;
+      return plan(forSeconds(start(dice), 6, [{ kind: 'stop', service } as const, { kind: 'start', service }]));
+    },
+  },
+  {
     name: 'rolling-restart',
     title: 'SIGTERM and start of everything, one after the other',
     allowed: ORDERLY,
