@@ -51,3 +51,10 @@ test('no two panels overlap, and none has the number of another', () => {
   expect(new Set(cells).size).toBe(cells.length);
   expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
 });
+
+test('every panel says what it shows', () => {
+  const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+  expect(panels.filter(({ description = '' }) => !/^.{10,}\.$/.test(description)).map(({ title }) => title)).toEqual(
+    [],
+  );
+});

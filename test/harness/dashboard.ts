@@ -7,6 +7,7 @@ const FILE = fileURLToPath(new URL('../../config/grafana/causeway.json', import.
 interface Panel {
   id: number;
   title: string;
+  description?: string;
   type: string;
   gridPos: { h: number; w: number; x: number; y: number };
   targets?: { expr: string }[];
