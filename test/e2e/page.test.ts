@@ -18,8 +18,9 @@ const SHOWN_WITHIN_MS = healthCheck.intervalMs + healthCheck.fall * healthCheck.
 
 /** `CAUSEWAY_SCREENSHOTS=1` writes those of the README, after traffic long enough for curves. */
 const SCREENSHOTS = fileURLToPath(new URL('../../docs/screenshots', import.meta.url));
-const PHONE_HEIGHT_PX = 1_440;
+const MARGIN_PX = 16;
 const takesScreenshots = process.env['CAUSEWAY_SCREENSHOTS'] === '1';
+const TIMEOUT_MS = takesScreenshots ? 240_000 : 60_000;
 
 let chromium: TestBrowser;
 let system: TestStack;
@@ -70,17 +71,25 @@ async function screenshot(name: string): Promise<void> {
       await page.locator('.timeline li').first().waitFor();
       const path = `${SCREENSHOTS}/${name}-${colorScheme}-${width}.png`;
       // On a phone as far as the graph goes; the rest is long.
-      const clip = { x: 0, y: 0, width, height: PHONE_HEIGHT_PX };
+      const graph = await page.locator('.graph-panel').boundingBox();
+      const clip = { x: 0, y: 0, width, height: (graph?.y ?? 0) + (graph?.height ?? 0) + MARGIN_PX };
       await page.screenshot({ path, fullPage: true, ...(width === 390 ? { clip } : {}) });
     }
   }
 }
 
-test('a region that is killed is shown down with the reason, its traffic and consumers in the other one; and up again', async () => {
+test('a region that is killed is shown down with the reason, its traffic and consumers in the other one; and up again', {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const { page, complaints } = await open();
   await regionRow(page, 'east').locator('.badge-up').waitFor();
   await until('consumers live in both regions', async () => new Set(await homes(page)).size === 2);
   await until('the page knows all consumers', async () => (await homes(page)).length === traffic.consumerCount);
+  await until('the edges to Kafka have figures', async () => {
+    const rows = await page.locator('.graph-table tr').allTextContents();
+    const toKafka = rows.filter((row) => /^\w+ BridgeKafka[\d.]+ req\/s, \S+ err\/s, p99 ≤ \d/.test(row));
+    return toKafka.length === 2;
+  });
   if (takesScreenshots) await page.waitForTimeout(75_000);
   await screenshot('healthy');
 
@@ -100,6 +109,11 @@ test('a region that is killed is shown down with the reason, its traffic and con
     .locator('.timeline')
     .getByText(/moved from east\/bridge to west\/bridge/)
     .first()
+    .waitFor();
+  const { page: late } = await open();
+  await late
+    .locator('[data-card^="east"]', { hasText: 'not known for' })
+    .getByText('Bridge', { exact: true })
     .waitFor();
   if (takesScreenshots) await page.waitForTimeout(12_000);
   await screenshot('failed-over');

@@ -117,7 +117,7 @@ function layoutTall(graph: Graph, givenWidth: number): GraphLayout {
   head('tier1', TALL_HEAD_HEIGHT + TALL_EDGE);
   const hasRedirects = graph.links.some(({ kind }) => kind === 'redirect');
   const top = 2 * TALL_HEAD_HEIGHT + TALL_EDGE + TALL_BRANCH + (hasRedirects ? TALL_REDIRECT : 0);
-  const header = LANE_HEADER + 30;
+  const header = LANE_HEADER + 38;
   const placed = graph.lanes.map((lane, index) => {
     const x = index * (laneWidth + TALL_LANE_GAP);
     let y = top + header;
@@ -156,7 +156,7 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
   });
   const router = new Router(isTall);
   const laneOf = (id: string): Box | undefined => lanes.find(({ lane }) => cardIds(lane).includes(id))?.box;
-  const links = isTall ? joinLabels(graph, boxes) : graph.links;
+  const links = withoutLeft(isTall ? joinLabels(graph, boxes) : graph.links, graph.lanes);
   const edges = links.flatMap((link): Edge[] => {
     const from = boxes.get(link.from);
     const to = boxes.get(link.to);
@@ -173,6 +173,16 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
     return [{ link, strokeWidth, ...router.redirect({ from, aimedLane: aimedAt.box, aimed, toLane, to }) }];
   });
   return { width, height, isTall, cards, lanes, edges };
+}
+
+/** Redirected work sets off beside the edge that it left: what that idle one has to say would lie upon both. */
+function withoutLeft(links: readonly Link[], lanes: readonly Lane[]): Link[] {
+  const left = new Set(links.flatMap(({ redirect }) => redirect?.from ?? []));
+  const idsLeft = new Set(lanes.filter(({ region }) => left.has(region)).flatMap(cardIds));
+  return links.map((link) => {
+    const isLeft = link.from === 'tier1' && link.kind === 'traffic' && idsLeft.has(link.to);
+    return isLeft && link.requestsPerSecond < 0.05 ? { ...link, label: [] } : link;
+  });
 }
 
 /** Edges that lie upon each other, as those of a lane's cards do that stand in one column, have one label for all. */

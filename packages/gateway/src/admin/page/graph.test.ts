@@ -176,6 +176,17 @@ test.each(
   },
 );
 
+test.each([1280, 390])(
+  'in a page %i pixels wide, the idle edge that redirected work left has no label in its way',
+  (width) => {
+    const dead = regionOf('east', { rates: { ...rates, requestsPerSecond: 0 } });
+    const system = systemOf([dead, regionOf('west')], [{ from: 'east', to: 'west', requestsPerSecond: 21 }]);
+    const labels = new Map(layoutGraph(graphOf(system), width).edges.map(({ link }) => [link.id, link.label.length]));
+    expect(labels.get('tier1 → east http://east')).toBe(0);
+    expect(labels.get('tier1 → west http://west')).toBe(3);
+  },
+);
+
 test('an edge is wider for more traffic, within bounds', () => {
   const widths = [0, 10, 100, 1_000, 50_000].map((requestsPerSecond) => strokeWidthOf({ requestsPerSecond }));
   expect(widths).toEqual([...widths].sort((a, b) => a - b));
