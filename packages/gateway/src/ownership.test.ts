@@ -237,12 +237,18 @@ describe('orderly moves', () => {
     ['stays where it is without returnAfterMs', 0, false],
   ])('a consumer that a failure moved %s', async (_, returnAfterMs, isReturning) => {
     const system = await startBridges();
-    const { url } = await startTier1(system, { affinity: { returnAfterMs } });
+    const { url, gateway } = await startTier1(system, { affinity: { returnAfterMs } });
     const home = (await poll(url)).by;
     const upstream = home === 'east/bridge' ? system.east : system.west;
     await upstream.kill();
     const away = home === 'east/bridge' ? 'west/bridge' : 'east/bridge';
     expect(await poll(url)).toMatchObject({ status: 200, by: away });
+    // One that is there again before it was declared down has been well since the request that failed, which was before.
+    await until('the failure is seen', () =>
+      gateway.events
+        .recent()
+        .some((event) => event.type === 'health' && event.target === upstream.url && event.to === 'unhealthy'),
+    );
     const revivedMs = performance.now();
     await upstream.revive();
     const seen = new Set<string>();
