@@ -39,6 +39,10 @@ async function seek(consumer: TestConsumer, topic: string, offset: number): Prom
   expect(status).toBe(204);
 }
 
+async function assignedTo(consumer: TestConsumer): Promise<unknown[]> {
+  return (await bridge.get(`${consumer.path}/subscription`)).body.partitions;
+}
+
 async function deleteTopic(topic: string): Promise<void> {
   await kafka.admin.deleteTopics({ topics: [topic] });
   await until('the topic is gone', async () => !(await kafka.admin.listTopics()).includes(topic));
@@ -123,7 +127,10 @@ describe('a topic that is deleted and made again', () => {
       kind === 'an assignment'
         ? await assigned(topic, reset)
         : await bridge.consumer(unique('group'), 'c', [topic], { 'auto.offset.reset': reset });
-    await consumer.poll('timeout=300');
+    await until('it has its partition', async () => {
+      await consumer.poll('timeout=300');
+      return (await assignedTo(consumer)).length > 0;
+    });
     if (reset === 'latest') await bridge.post(`${consumer.path}/positions/beginning`, { partitions: [] });
     else await bridge.post(`${consumer.path}/positions`, { offsets: [{ topic, partition: 0, offset: 0 }] });
     expect(valuesOf(await consumer.take(3))).toEqual(['old0', 'old1', 'old2']);
@@ -134,6 +141,26 @@ describe('a topic that is deleted and made again', () => {
     await kafka.write(topic, numbered(10, 'new'));
     const values = valuesOf(await consumer.take(10));
     expect(values).toEqual(Array.from({ length: 10 }, (_, index) => `new${index}`));
+    await consumer.delete();
+  });
+
+  test('is read from its new beginning with latest also when the group had noticed that it was gone', async () => {
+    const topic = await kafka.topic();
+    const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'auto.offset.reset': 'latest' });
+    await until('it has its partition', async () => {
+      await consumer.poll('timeout=300');
+      return (await assignedTo(consumer)).length > 0;
+    });
+    await kafka.write(topic, numbered(1, 'old'));
+    expect(valuesOf(await consumer.take(1))).toEqual(['old0']);
+    await deleteTopic(topic);
+    await until('the partition is taken away', async () => {
+      await consumer.poll('timeout=100');
+      return (await assignedTo(consumer)).length === 0;
+    });
+    await kafka.createTopic(topic);
+    await kafka.write(topic, numbered(3, 'new'));
+    expect(valuesOf(await consumer.take(3))).toEqual(['new0', 'new1', 'new2']);
     await consumer.delete();
   });
 

@@ -5,7 +5,7 @@ import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
 import { bounded, type Limits, within } from '../kafka/limits.ts';
 import { listOffsets } from '../kafka/list-offsets.ts';
-import type { Partitions, ResetTarget } from '../kafka/partitions.ts';
+import type { Partitions, Unpositioned } from '../kafka/partitions.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { ResetPolicy, SessionOptions } from './session-options.ts';
 
@@ -19,8 +19,6 @@ export interface PositionsDependencies {
 
 /** Metadata may be this old when it does not have a partition: it may be new. */
 const MISSING_PARTITION_AGE_MS = 500;
-
-type Unpositioned = TopicPartition & { resetTo: ResetTarget | undefined };
 
 export class Positions {
   readonly #dependencies: PositionsDependencies;
@@ -98,7 +96,7 @@ export class Positions {
   async #reset(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
     const { cluster, partitions: known, onBegunAtEnd } = this.#dependencies;
     const { resetPolicy, isolationLevel } = this.#options;
-    const byTarget = Map.groupBy(partitions, ({ resetTo }) => targetOf(resetTo, resetPolicy));
+    const byTarget = Map.groupBy(partitions, (unpositioned) => targetOf(unpositioned, resetPolicy));
     for (const spec of ['earliest', 'latest'] as const) {
       const sent = byTarget.get(spec) ?? [];
       if (sent.length === 0) continue;
@@ -124,8 +122,9 @@ export class Positions {
   }
 }
 
-function targetOf(resetTo: ResetTarget | undefined, policy: ResetPolicy): ResetPolicy {
-  return resetTo === undefined || resetTo === 'policy' ? policy : resetTo;
+function targetOf({ resetTo, isNew = false }: Unpositioned, policy: ResetPolicy): ResetPolicy {
+  if (resetTo !== undefined && resetTo !== 'policy') return resetTo;
+  return isNew && policy === 'latest' ? 'earliest' : policy;
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -21,6 +21,14 @@ export interface Partition extends TopicPartition {
   logEnd: bigint | undefined;
 }
 
+/** A partition without a position. */
+export interface Unpositioned extends TopicPartition {
+  /** Where what is committed does not count. */
+  resetTo: ResetTarget | undefined;
+  /** Its topic was deleted and made again since this consumer read it: where nothing is committed, all of it is new. */
+  isNew?: boolean;
+}
+
 /** What {@link Partitions.advance} changed, so that it can be taken back. */
 export type Checkpoint = Map<Partition, { position: bigint | undefined; buffer: RecordBuffer }>;
 
@@ -28,6 +36,8 @@ export class Partitions {
   /** Whether a partition's topic was deleted and made again since its position was found. */
   readonly #isMadeAnew: (partition: Partition) => boolean;
   #byKey = new Map<string, Partition>();
+  /** By topic: the identity under which partitions were read that were taken away. */
+  readonly #leftTopicIds = new Map<string, string>();
   #rotation = 0;
   /** It keeps what was taken last. */
   #lastCheckpoint: Checkpoint | undefined;
@@ -42,10 +52,18 @@ export class Partitions {
     this.#byKey = new Map(
       partitions.map(({ topic, partition }) => {
         const key = partitionKey(topic, partition);
-        return [key, previous.get(key) ?? newPartition(topic, partition)];
+        return [key, previous.get(key) ?? this.#begun(topic, partition)];
       }),
     );
+    for (const [key, { topic, topicId }] of previous) {
+      if (topicId !== undefined && !this.#byKey.has(key)) this.#leftTopicIds.set(topic, topicId);
+    }
     return previous.size !== this.#byKey.size || ![...previous.keys()].every((key) => this.#byKey.has(key));
+  }
+
+  /** A group takes a topic away that is deleted, and gives it back when it was made again. */
+  #begun(topic: string, partition: number): Partition {
+    return { ...newPartition(topic, partition), topicId: this.#leftTopicIds.get(topic) };
   }
 
   get all(): Partition[] {
@@ -56,11 +74,13 @@ export class Partitions {
     return this.all.map(({ topic, partition }) => ({ topic, partition }));
   }
 
-  /** Partitions without a position; with `resetTo` where what is committed does not count. */
-  get unpositioned(): (TopicPartition & { resetTo: ResetTarget | undefined })[] {
+  get unpositioned(): Unpositioned[] {
     return this.all
       .filter(({ position }) => position === undefined)
-      .map(({ topic, partition, resetTo }) => ({ topic, partition, resetTo }));
+      .map((found) => {
+        const { topic, partition, resetTo } = found;
+        return { topic, partition, resetTo, ...(this.#isMadeAnew(found) ? { isNew: true } : {}) };
+      });
   }
 
   get isPositioned(): boolean {
@@ -123,6 +143,7 @@ export class Partitions {
       if (found === undefined || found.position !== undefined) continue;
       found.position = offset;
       found.resetTo = undefined;
+      if (this.#isMadeAnew(found)) found.topicId = undefined;
     }
   }
 
