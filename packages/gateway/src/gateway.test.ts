@@ -488,13 +488,16 @@ describe('when no region can answer', () => {
 describe('health', () => {
   test('a region that is not ready gets nothing, and gets work again when it is', async () => {
     const { east, gw } = await twoRegions(answerJson({ from: 'east' }));
+    await until('east is well', async () => (await from(gw)) === 'east');
     east.readyStatus = 503;
     await until('east is left', async () => (await from(gw)) === 'west');
     east.readyStatus = 200;
     await until('east is back', async () => (await from(gw)) === 'east');
     const flips = gw.gateway.events.recent().filter((event) => event.type === 'health' && event.target === east.url);
-    expect(flips.map((event) => event.type === 'health' && event.to)).toEqual(['healthy', 'unhealthy', 'healthy']);
-    expect(flips[1]).toMatchObject({ reason: 'probe answered 503, 2 in a row' });
+    // On a busy machine the first probe of all may have been too late.
+    const [well, left, back] = flips.slice(-3);
+    expect([well, left, back]).toMatchObject([{ to: 'healthy' }, { to: 'unhealthy' }, { to: 'healthy' }]);
+    expect(left).toMatchObject({ reason: 'probe answered 503, 2 in a row' });
   });
 
   test('when too few are left, probes are not believed', async () => {
