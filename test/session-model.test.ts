@@ -7,6 +7,9 @@ import { PROTOCOL, type Protocol } from './model/protocol.ts';
 import { sessionModel } from './model/session-model.ts';
 import type { Bounds } from './model/session-state.ts';
 
+/** An exploration takes seconds on a processor of its own, and may have to share it. */
+const EXPLORATION_TIMEOUT_MS = 180_000;
+
 const BOUNDS: Bounds = {
   ...{ bridgeCount: 2, gatewayCount: 2, pollCount: 3, faultCount: 1 },
   ...{ isMember: true, isDeleting: false, faults: ['die', 'freeze', 'end', 'giveUp'] },
@@ -42,11 +45,15 @@ describe('one owner answers, nothing is lost, and every request is answered in t
       'two bridges that are given up wrongly or freeze',
       { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['freeze', 'giveUp'] },
     ],
-  ])('%s', (_what, bounds, protocol) => {
-    const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
-    expect(describeExploration(result)).toMatch(/^\d+ states, \d+ steps: nothing wrong$/);
-    expect(result.stateCount).toBeGreaterThan(1000);
-  });
+  ])(
+    '%s',
+    (_what, bounds, protocol) => {
+      const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
+      expect(describeExploration(result)).toMatch(/^\d+ states, \d+ steps: nothing wrong$/);
+      expect(result.stateCount).toBeGreaterThan(1000);
+    },
+    EXPLORATION_TIMEOUT_MS,
+  );
 });
 
 describe('each rule is needed: without it the model finds the way to', () => {
@@ -139,10 +146,14 @@ describe('each rule is needed: without it the model finds the way to', () => {
       bounds: { isDeleting: true, pollCount: 2 },
       finds: /a deleted session is back/,
     },
-  ])('what goes wrong without $without', ({ without, protocol, bounds, finds }) => {
-    const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
-    console.info(`Without ${without}: ${describeExploration(result)}`);
-    expect(result.counterexample?.reason).toMatch(finds);
-    expect(result.counterexample?.trace.length).toBeGreaterThan(3);
-  });
+  ])(
+    'what goes wrong without $without',
+    ({ without, protocol, bounds, finds }) => {
+      const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
+      console.info(`Without ${without}: ${describeExploration(result)}`);
+      expect(result.counterexample?.reason).toMatch(finds);
+      expect(result.counterexample?.trace.length).toBeGreaterThan(3);
+    },
+    EXPLORATION_TIMEOUT_MS,
+  );
 });

@@ -121,21 +121,30 @@ export async function waitInPolls(client: BridgeClient, consumer: ConsumerRef, s
 export async function pollUntil(
   client: BridgeClient,
   { path }: ConsumerRef,
-  options: { readonly timeoutMs: number; signal: AbortSignal; onAnswer?: () => void },
+  options: {
+    readonly timeoutMs: number;
+    signal: AbortSignal;
+    onAnswer?: () => void;
+    onError?: (reason: string) => void;
+  },
 ): Promise<number> {
-  const { signal, onAnswer } = options;
+  const { signal, onAnswer, onError } = options;
   let errorCount = 0;
+  const onFailed = (reason: string): void => {
+    errorCount += 1;
+    onError?.(reason);
+  };
   while (!signal.aborted) {
     try {
-      const { status } = await call(client, {
+      const { status, content } = await call(client, {
         method: 'GET',
         path: `${path}/records?timeout=${options.timeoutMs}`,
         signal,
       });
       if (status === 200) onAnswer?.();
-      else errorCount += 1;
-    } catch {
-      if (!signal.aborted) errorCount += 1;
+      else onFailed(`${status} ${content}`);
+    } catch (error) {
+      if (!signal.aborted) onFailed(String(error));
     }
   }
   return errorCount;

@@ -9,7 +9,9 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { findStackPorts } from '@causeway/lab/stack/ports.ts';
-import { startStack } from '@causeway/lab/stack/stack.ts';
+import type { RegionName } from '@causeway/lab/stack/regions.ts';
+import { type Stack, startStack } from '@causeway/lab/stack/stack.ts';
+import { request } from 'undici';
 import {
   type BridgeClient,
   bridgeClient,
@@ -33,13 +35,13 @@ const MOST_BACK_MS = 10_000;
 const MOST_READY_MS = 5_000;
 const TOPIC = 'failover';
 const CREATING_AT_ONCE = 50;
-/** Each record goes to every consumer. */
-const RECORDS_PER_SECOND = 1;
+/** Each record goes to every consumer; the first is there when they have moved. */
+const RECORDS_PER_SECOND = 0.2;
 /** Between the last create and the kill, for joins and first answers. */
 const SETTLE_MS = 10_000;
-/** Polls that wait longer would tell later that they are back. */
-const POLL_TIMEOUT_MS = 1_000;
+const POLL_TIMEOUT_MS = 5_000;
 const WATCH_SECONDS = 20;
+const MOST_ERRORS_TOLD = 5;
 
 export async function benchFailover({ activeCount, idleCount }: FailoverBench): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
@@ -53,7 +55,10 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
     await createAll(client, idle, undefined);
     const groups = Array.from({ length: activeCount }, (_, number) => `active-${number}`);
     const polls: Promise<Poller>[] = [];
+    // All of them live in the region that dies.
+    await steer(stack, 'west', 'drain');
     await createAll(client, groups, (consumer) => void polls.push(poll(client, consumer, stop.signal)));
+    await steer(stack, 'west', 'undrain');
     await delay(SETTLE_MS);
     const homes = await homesOf(stack.tier1.admin, stack.adminToken, activeCount + idleCount);
     const moving = new Set(groups.filter((group) => homes.get(group)?.startsWith('east/')));
@@ -68,7 +73,11 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
     const backMs = pollers
       .filter(({ group }) => moving.has(group))
       .map(({ answeredAtMs }) => (answeredAtMs.find((atMs) => atMs > killedAtMs) ?? Number.NaN) - killedAtMs);
-    const errorCount = pollers.reduce((sum, poller) => sum + poller.errorCount, produceErrorCount);
+    const errors = pollers.flatMap((poller) => poller.errors);
+    for (const { atMs, reason } of errors.slice(0, MOST_ERRORS_TOLD)) {
+      process.stderr.write(`${((atMs - killedAtMs) / 1_000).toFixed(2)} s after the kill: ${reason}\n`);
+    }
+    const errorCount = errors.length + produceErrorCount;
     const startedAtMs = performance.now();
     await east.bridge.start();
     const readyMs = performance.now() - startedAtMs;
@@ -81,18 +90,30 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
   }
 }
 
+/** Errors: when the gateway refuses. */
+async function steer({ tier1, adminToken }: Stack, region: RegionName, action: 'drain' | 'undrain'): Promise<void> {
+  const { statusCode, body } = await request(`${tier1.admin}/api/regions/${region}/${action}`, {
+    ...{ method: 'POST', headers: { authorization: `Bearer ${adminToken}` } },
+  });
+  const text = await body.text();
+  if (statusCode >= 300) throw new Error(`no ${action} of ${region}: ${statusCode} ${text}`);
+}
+
 interface Poller {
   group: string;
   answeredAtMs: number[];
-  errorCount: number;
+  errors: { atMs: number; reason: string }[];
 }
 
 async function poll(client: BridgeClient, consumer: ConsumerRef, signal: AbortSignal): Promise<Poller> {
   const answeredAtMs: number[] = [];
-  const errorCount = await pollUntil(client, consumer, {
-    ...{ timeoutMs: POLL_TIMEOUT_MS, signal, onAnswer: () => answeredAtMs.push(performance.now()) },
+  const errors: Poller['errors'] = [];
+  await pollUntil(client, consumer, {
+    ...{ timeoutMs: POLL_TIMEOUT_MS, signal },
+    onAnswer: () => answeredAtMs.push(performance.now()),
+    onError: (reason) => errors.push({ atMs: performance.now(), reason }),
   });
-  return { group: consumer.group, answeredAtMs, errorCount };
+  return { group: consumer.group, answeredAtMs, errors };
 }
 
 /** One consumer in each group; without `onSubscribed` none reads anything. */

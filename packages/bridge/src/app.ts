@@ -66,9 +66,9 @@ export class Bridge {
     });
     const parts = createParts(config, log, watcher);
     try {
-      const { host, port } = config.listen;
-      const apiPort = await parts.server.listen({ host, port });
-      const managementPort = await parts.management?.listen({ host, port: config.management?.port ?? 0 });
+      const { host, port, backlog } = config.listen;
+      const apiPort = await parts.server.listen({ host, port, backlog });
+      const managementPort = await parts.management?.listen({ host, port: config.management?.port ?? 0, backlog });
       const ports = { api: apiPort, management: managementPort ?? apiPort };
       parts.certificates?.start();
       parts.readiness.start();

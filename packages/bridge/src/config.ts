@@ -1,6 +1,6 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
 import { checkPeers, TrustSection } from '@causeway/config/networks.ts';
-import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
@@ -139,6 +139,7 @@ export const BridgeConfig = Entry(
           minimum: 0,
           maximum: 65_535,
         }),
+        backlog: BacklogSetting(),
         tls: Type.Optional(TlsConfig),
       },
       { description: 'Where clients reach it.' },

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
+import { connectAtOnce } from '../../../test/harness/crowd.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
 
@@ -119,6 +120,16 @@ test('SIGTERM ends it in order: polls answered, records stored, what was receive
     'bridge stopped',
   ]);
   expect(bridge.stderr).toBe('');
+});
+
+test('clients that come at once wait for a bridge that is busy, and need not call again', async () => {
+  const bridge = new BridgeProcess(directory, ['--config', configFile(VALID)], { BOOTSTRAP: '127.0.0.1:1' });
+  const url = await bridge.url();
+  bridge.child.kill('SIGSTOP');
+  // More than Node lets wait by default (511).
+  const crowd = await connectAtOnce(url, 1000, 10_000);
+  crowd.close();
+  expect(crowd.connectedCount).toBe(1000);
 });
 
 test('a burst of clients with large bodies is refused before memory grows', async () => {

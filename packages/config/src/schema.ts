@@ -28,6 +28,17 @@ export function Choice<const Words extends readonly string[]>(
   return Type.Unsafe<Words[number]>({ ...options, anyOf: words.map((word) => Type.Literal(word)) });
 }
 
+/** How many connections wait in the kernel for a program that is busy (`listen(2)`). */
+export function BacklogSetting() {
+  return Type.Integer({
+    description:
+      'Connections that may come at once and wait to be accepted, as when a region dies and all of its clients turn here; the system has a limit, too (net.core.somaxconn). A change needs a restart.',
+    default: 4096,
+    minimum: 1,
+    maximum: 1_048_576,
+  });
+}
+
 /** JSON lines on standard output, by pino's levels. */
 export function LogSection(note: string) {
   return Section(

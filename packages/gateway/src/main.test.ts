@@ -8,10 +8,13 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { afterAll, expect, test } from 'vitest';
+import { connectAtOnce } from '../../../test/harness/crowd.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream } from '../../../test/harness/upstream.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+/** More than Node lets wait by default (511). */
+const CROWD_COUNT = 1000;
 const directory = mkdtempSync(join(tmpdir(), 'causeway-gateway-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -71,6 +74,27 @@ test('a file that changes is picked up, a broken one is refused, SIGHUP reads it
   } finally {
     child.kill('SIGKILL');
     await east.kill();
+  }
+});
+
+test('clients that come at once wait for a gateway that is busy, and need not call again', async () => {
+  const file = write(
+    'listen:\n  port: 0\nadmin:\n  port: 0\nregions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n',
+  );
+  const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const url = (): string | undefined => /"url":"([^"]+)"/.exec(output)?.[1];
+    await until('it has started', () => url() !== undefined);
+    child.kill('SIGSTOP');
+    const crowd = await connectAtOnce(url() ?? '', CROWD_COUNT, 10_000);
+    crowd.close();
+    expect(crowd.connectedCount).toBe(CROWD_COUNT);
+  } finally {
+    child.kill('SIGKILL');
   }
 });
 

@@ -35,6 +35,14 @@ export interface ListenerOptions {
   pendingAnswer: (connection: Duplex) => ServerResponse | undefined;
 }
 
+export interface ListenAddress {
+  /** A name is all of its addresses. */
+  host: string;
+  port: number;
+  /** Connections that wait to be accepted. */
+  backlog: number;
+}
+
 export class Listener {
   readonly #options: ListenerOptions;
   /** One, or one for each address of a name. */
@@ -52,7 +60,7 @@ export class Listener {
   }
 
   /** Every address of a name that this machine has gets the same port. Errors: as `net.Server`. */
-  async listen({ host, port }: { host: string; port: number }): Promise<number> {
+  async listen({ host, port, backlog }: ListenAddress): Promise<number> {
     const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
     let boundPort = port;
     let missing: unknown;
@@ -60,7 +68,7 @@ export class Listener {
     for (const { address } of addresses) {
       const server = this.#servers[boundCount] ?? this.#add();
       try {
-        server.listen({ host: address, port: boundPort });
+        server.listen({ host: address, port: boundPort, backlog });
         await once(server, 'listening');
       } catch (error) {
         if (!isMissingAddress(error)) throw error;

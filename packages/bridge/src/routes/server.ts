@@ -12,7 +12,7 @@ import type { Sender } from '../consumers/sender.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics, Outcome } from '../metrics.ts';
 import type { Cors } from './cors.ts';
-import { type HttpLimits, Listener } from './listener.ts';
+import { type HttpLimits, type ListenAddress, Listener } from './listener.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
@@ -54,7 +54,7 @@ export interface ApiServer {
   onDelivered(handler: (params: Request['params'], mark: string) => void): void;
   /** Adds what gateways ask in an operator's name; nobody else learns that it is there. */
   onOperator(path: string, handler: (target: string, reply: FastifyReply) => FastifyReply): void;
-  listen(address: { host: string; port: number }): Promise<number>;
+  listen(address: ListenAddress): Promise<number>;
   /** Takes no more connections; every answer from now on ends its connection. */
   stopAccepting(): void;
   /** Requests that have no answer yet. */

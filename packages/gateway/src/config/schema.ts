@@ -1,6 +1,6 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
 import { TrustSection } from '@causeway/config/networks.ts';
-import { Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
 const TargetConfig = Entry(
@@ -85,6 +85,7 @@ export const GatewayConfig = Entry(
           minimum: 0,
           maximum: 65_535,
         }),
+        backlog: BacklogSetting(),
       },
       { description: 'Where clients connect.' },
     ),

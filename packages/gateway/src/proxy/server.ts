@@ -13,6 +13,8 @@ import { type Expectation, malformed } from './intake.ts';
 export interface ProxyServerOptions {
   host: string;
   port: number;
+  /** Connections that wait to be accepted. */
+  backlog: number;
   maxHeaderBytes: number;
   context: ExchangeContext;
 }
@@ -54,10 +56,11 @@ export class ProxyServer {
 
   /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
   async start(): Promise<{ host: string; port: number }> {
-    this.#server.listen(this.#options.port, this.#options.host);
+    const { host, port, backlog } = this.#options;
+    this.#server.listen({ host, port, backlog });
     await once(this.#server, 'listening');
-    const { address, port } = this.#server.address() as AddressInfo;
-    return { host: address, port };
+    const bound = this.#server.address() as AddressInfo;
+    return { host: bound.address, port: bound.port };
   }
 
   /** Takes no more connections, lets what is in flight finish for `graceMs`, and breaks off the rest. */

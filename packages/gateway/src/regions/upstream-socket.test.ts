@@ -96,3 +96,13 @@ test('who does not listen, and who does not answer the call, is told apart', asy
     code: expect.stringMatching(/^(?:UND_ERR_CONNECT_TIMEOUT|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED)$/),
   });
 });
+
+test('a connection that came while this process was busy is there in time', async () => {
+  const url = await listen(createServer((_, response) => response.end('here')));
+  const answer = request(url, { dispatcher: pool(url, 50) });
+  await delay(0);
+  // The kernel connects; nobody looks.
+  const untilMs = performance.now() + 100;
+  while (performance.now() < untilMs);
+  expect(await (await answer).body.text()).toBe('here');
+});

@@ -77,11 +77,13 @@ export function upstreamConnector(timeoutMs: number): buildConnector.connector {
     }
     const settings = { highWaterMark: HIGH_WATER_MARK_BYTES, noDelay: true, keepAlive: true };
     const socket = new UpstreamSocket(settings as SocketConstructorOpts);
-    const timer = setTimeout(
-      () => socket.destroy(new errors.ConnectTimeoutError(`no connection within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
     let isSettled = false;
+    const timer = setTimeout(() => {
+      // A process that was busy for so long looks first whether the connection has been there for long, too.
+      setImmediate(() => {
+        if (!isSettled) socket.destroy(new errors.ConnectTimeoutError(`no connection within ${timeoutMs} ms`));
+      });
+    }, timeoutMs);
     const settle = (error: Error | undefined): void => {
       clearTimeout(timer);
       if (isSettled) return;
