@@ -17,6 +17,7 @@ import type { LoggedSeek, SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { commitDelivered, commitForClient } from './commits.ts';
 import { type Deliver, DeliveryLog } from './delivery.ts';
+import { type Departing, handOver, release, type WriteDeparture } from './departure.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { Positions } from './positions.ts';
 import { Seeks } from './seeks.ts';
@@ -80,8 +81,6 @@ interface PollProgress {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
-/** Whoever claimed the session does not wait for longer. */
-const HAND_OVER_TIMEOUT_MS = 2000;
 /** Records that are there wait at least so long for the commit of those before; without it they are answered all the same. */
 const COMMIT_WAIT_MS = 1000;
 /** Records that are there wait so long for the word that this bridge may answer them. */
@@ -374,59 +373,14 @@ export class Session {
     void this.#fetcher.close();
   }
 
-  /**
-   * Gives it up in order, for another bridge: what the client received is committed, and the group keeps the member.
-   * `write` tells the others, and is the last thing that is done in its name. `isClients`: the client's own request asks
-   * for it, which says that its last answer was received; else that is waited for a little (see {@link received}), and an
-   * answer that nobody says was received comes again. Errors: those of `write`, which gets what to tell.
-   */
-  async release(
-    write: (description: SessionDescription) => Promise<void>,
-    { isClients }: { isClients: boolean },
-  ): Promise<void> {
-    this.#endPolls();
-    const untilReceived = () => this.#deliveries.untilReceived(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
-    if (!isClients) await this.#operations.run(untilReceived, { isClients });
-    await this.#operations.run(
-      async () => {
-        this.#checkAlive();
-        // A gateway that turned away from this bridge may have dropped what was written to it.
-        this.#deliveries.takeBack();
-        await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
-        // The client commits later, and elsewhere, what it has received here.
-        if (!this.options.isAutoCommit) this.#seeks.keep(this.#partitions.positions, this.#partitions.assigned);
-        await this.#giveUp({ kind: 'released' }, write);
-      },
-      { isClients },
-    );
+  /** For another bridge, in order. See {@link release}. */
+  release(write: WriteDeparture, reason: { isClients: boolean }): Promise<void> {
+    return release(this.#departing, write, reason);
   }
 
-  /**
-   * Another bridge has claimed it, which waits for a moment before it answers: `write` tells it where the client is, and
-   * that nothing more follows. `received`: the mark of the client's last answer, where it is known. Never throws.
-   */
-  async handOver(
-    write: (description: SessionDescription) => Promise<void>,
-    { owner, received }: { owner: string; received: string | undefined },
-  ): Promise<void> {
-    this.#endPolls();
-    if (received !== undefined) this.confirmDelivery(received, { isInPassing: true });
-    const handingOver = this.#operations.run(
-      async () => {
-        this.#checkAlive();
-        // The client asked elsewhere: that it has the last answer is certain only if its gateway says so.
-        this.#deliveries.takeBack();
-        await this.#untilCommitted(within(HAND_OVER_TIMEOUT_MS));
-        // Not committed: the other bridge has joined in its place by now, or could not know when that arrives. What a
-        // client has yet to commit comes again, unless its gateway says that it goes on.
-        const { uncommitted, positions } = this.#partitions;
-        if (this.options.isAutoCommit) this.#seeks.keep(uncommitted, uncommitted);
-        else if (received !== undefined) this.#seeks.keep(positions, positions);
-        await this.#giveUp({ kind: 'fenced', owner }, write);
-      },
-      { isClients: false },
-    );
-    await bounded(handingOver, within(HAND_OVER_TIMEOUT_MS)).catch(() => this.fence(owner));
+  /** To the bridge that has claimed it. See {@link handOver}. */
+  handOver(write: WriteDeparture, successor: { owner: string; received: string | undefined }): Promise<void> {
+    return handOver(this.#departing, write, successor);
   }
 
   /** Goes on where the owner before left off, in the partitions that it still has. */
@@ -437,16 +391,27 @@ export class Session {
     if (!this.options.isAutoCommit) this.#seeks.keep(sought, sought);
   }
 
-  #endPolls(): void {
-    this.#isReleasingPolls = true;
-    this.#waiting?.abort();
-  }
-
-  async #giveUp(state: EndedState, write: (description: SessionDescription) => Promise<void>): Promise<void> {
-    const { description } = this;
-    this.#handOver(state);
-    await this.#fetcher.close();
-    await write(description);
+  get #departing(): Departing {
+    return {
+      isAutoCommit: this.options.isAutoCommit,
+      operations: this.#operations,
+      deliveries: this.#deliveries,
+      partitions: this.#partitions,
+      seeks: this.#seeks,
+      end: this.#end.signal,
+      endPolls: () => {
+        this.#isReleasingPolls = true;
+        this.#waiting?.abort();
+      },
+      checkAlive: () => this.#checkAlive(),
+      commitDelivered: (limits) => this.#commitDelivered(limits),
+      untilCommitted: (limits) => this.#untilCommitted(limits),
+      describe: () => this.description,
+      depart: async (state) => {
+        this.#handOver(state);
+        await this.#fetcher.close();
+      },
+    };
   }
 
   /** A gateway handed the answer of this mark to the client. `isInPassing`: it says so with the client's own request. */
