@@ -178,6 +178,49 @@ describe('asked by gateways', () => {
     expect(await poll(west, asGateway())).toMatchObject({ values: ['b'] });
   });
 
+  test('a place that was kept for a consumer that commits itself goes with the partition, when others get that', async () => {
+    const wide = unique('wide');
+    await kafka.createTopic(wide, 2);
+    await create(east, { 'enable.auto.commit': false });
+    await subscribe(east, { topics: [wide] });
+    const produceTo = (partition: number, value: string) =>
+      east.produce(wide, { records: [{ value, partition }] }).then(({ status }) => expect(status).toBe(200));
+    const take = async (bridge: TestBridge, count: number, headers = asGateway()): Promise<unknown[]> => {
+      const values: unknown[] = [];
+      await until('the records come', async () => {
+        values.push(...(await poll(bridge, headers)).values);
+        return values.length >= count;
+      });
+      return values.toSorted();
+    };
+    await Promise.all([produceTo(0, 'a0'), produceTo(1, 'b0')]);
+    expect(await take(east, 2)).toEqual(['a0', 'b0']);
+    // The places behind them are written, for the next bridge: nothing is committed.
+    expect((await poll(east, asGateway({ 'causeway-release': 'drain' }))).status).toBe(421);
+    await produceTo(0, 'a1');
+    expect(await take(west, 1)).toEqual(['a1']);
+    // Another consumer gets a partition, commits what it reads there, and goes.
+    const other = await west.consumer(group, 'other', [wide], { 'enable.auto.commit': false });
+    const partitionsOf = async (name: string): Promise<unknown[]> =>
+      (await west.get(`/consumers/${group}/instances/${name}/subscription`)).body.partitions;
+    await until('the other one has a partition', async () => {
+      await Promise.all([other.poll('timeout=200'), west.get(path('/records?timeout=200'))]);
+      return (await partitionsOf('other')).length > 0;
+    });
+    await Promise.all([produceTo(0, 'a2'), produceTo(1, 'b1')]);
+    await until('the other one has read', async () => (await other.poll('timeout=500')).body.length > 0);
+    await Promise.all([other.commit(), west.request('POST', path('/offsets'), { headers: asGateway() })]);
+    await take(west, 1);
+    expect((await west.request('POST', path('/offsets'), { headers: asGateway() })).status).toBe(204);
+    await other.delete();
+    await until('it has both partitions again', async () => {
+      await west.get(path('/records?timeout=200'));
+      return JSON.stringify(await partitionsOf('c')).includes('[0,1]');
+    });
+    await Promise.all([produceTo(0, 'a3'), produceTo(1, 'b2')]);
+    expect(await take(east, 2, asGateway({ 'causeway-failed': `${region}/west` }))).toEqual(['a3', 'b2']);
+  });
+
   test('a bridge that stops hands its consumers over, and commits what their clients received', async () => {
     await create(east);
     await subscribe(east);

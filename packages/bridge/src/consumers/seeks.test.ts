@@ -15,10 +15,25 @@ test('what the client chose is kept until it is committed', () => {
 test('what another bridge left is where the partitions begin, once, and is still kept for the next', () => {
   const seeks = new Seeks();
   seeks.restore([{ topic: 't', partition: 2, to: '5' }]);
-  expect(seeks.takeRestored([{ topic: 't', partition: 0 }])).toEqual([]);
   expect(seeks.takeRestored([{ topic: 't', partition: 2 }])).toEqual([at(2, 5n)]);
   expect(seeks.takeRestored([{ topic: 't', partition: 2 }])).toEqual([]);
   expect(seeks.logged).toEqual([{ topic: 't', partition: 2, to: '5' }]);
+});
+
+test('what another bridge left of partitions that the group has given to others since does not come back', () => {
+  const seeks = new Seeks();
+  seeks.restore([
+    { topic: 't', partition: 1, to: '4' },
+    { topic: 't', partition: 2, to: '5' },
+  ]);
+  const [first, second] = [1, 2].map((partition) => ({ topic: 't', partition }));
+  if (first === undefined || second === undefined) throw new Error('no partitions');
+  expect(seeks.takeRestored([])).toEqual([]);
+  expect(seeks.takeRestored([first])).toEqual([at(1, 4n)]);
+  expect(seeks.retain([first])).toBe(true);
+  expect(seeks.retain([first, second])).toBe(false);
+  expect(seeks.takeRestored([first, second])).toEqual([]);
+  expect(seeks.logged).toEqual([{ topic: 't', partition: 1, to: '4' }]);
 });
 
 test('another subscription forgets them', () => {

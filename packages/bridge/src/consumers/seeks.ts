@@ -42,14 +42,19 @@ export class Seeks {
     this.#restored = new Map(this.#offsets);
   }
 
-  /** Where another bridge left these partitions; once. */
+  /** Where another bridge left these partitions, the first that are read here; once. */
   takeRestored(partitions: readonly TopicPartition[]): PartitionOffset[] {
-    return partitions.flatMap((partition) => {
-      const key = keyOf(partition);
-      const found = this.#restored.get(key);
-      this.#restored.delete(key);
-      return found === undefined ? [] : [found];
-    });
+    const found = partitions.flatMap((partition) => this.#restored.get(keyOf(partition)) ?? []);
+    if (partitions.length > 0) this.#restored.clear();
+    return found;
+  }
+
+  /** Forgets the other partitions, which somebody else reads and commits from now on; whether any was kept. */
+  retain(partitions: readonly TopicPartition[]): boolean {
+    const keys = new Set(partitions.map(keyOf));
+    const gone = [...this.#offsets.keys()].filter((key) => !keys.has(key));
+    for (const key of gone) this.#offsets.delete(key);
+    return gone.length > 0;
   }
 }
 

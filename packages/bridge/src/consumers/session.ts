@@ -533,6 +533,8 @@ export class Session {
     this.#positions.invalidate();
     this.#fetcher.assign(partitions);
     for (const seek of this.#seeks.takeRestored(partitions)) this.#fetcher.seek(seek, seek.offset);
+    // Told by nobody when it fails: the next change writes it.
+    if (partitions.length > 0 && this.#seeks.retain(partitions)) this.#record().catch(() => {});
   }
 
   /** Errors: `notAssigned`. */
