@@ -31,39 +31,17 @@ export interface Exploration {
 /** States that are more than this are a model that does not end. */
 const MOST_STATES = 2_000_000;
 
-/**
- * Numbers values so that equal ones have one number: states share most of their parts, and each part is looked at once.
- * Objects count by their values alone: those in one place of a model have the same properties in the same order.
- */
-function createNumbering(): (value: object) => number {
-  const byIdentity = new WeakMap<object, number>();
-  const byContent = new Map<string, number>();
-  const numberOf = (value: object): number => {
-    const known = byIdentity.get(value);
-    if (known !== undefined) return known;
-    let content = '';
-    for (const inner of Array.isArray(value) ? value : Object.values(value)) {
-      content += typeof inner === 'object' && inner !== null ? `#${numberOf(inner)},` : `${inner},`;
-    }
-    const number = byContent.get(content) ?? byContent.size;
-    byContent.set(content, number);
-    byIdentity.set(value, number);
-    return number;
-  };
-  return numberOf;
-}
-
 /** Explores until something is wrong, or everything was seen. States are immutable, and share what does not change. */
 export function explore<State extends object>(model: Model<State>): Exploration {
-  const numbers = new Map<number, number>();
-  const identify = createNumbering();
+  const numbers = new Map<string, number>();
   const states: State[] = [];
   const origins: { from: number; label: string }[] = [];
   /** By state: the states that lead to it from inside. */
   const before: number[][] = [];
   let stepCount = 0;
   const add = (state: State, from: number, label: string): { number: number; isNew: boolean } => {
-    const key = identify(state);
+    // Objects in one place of a model have the same properties in the same order.
+    const key = JSON.stringify(state);
     const known = numbers.get(key);
     if (known !== undefined) return { number: known, isNew: false };
     const number = states.length;
