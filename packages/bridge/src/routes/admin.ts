@@ -2,8 +2,9 @@
 import { NewTopic } from '@causeway/protocol/admin.ts';
 import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
 import { BridgeError } from '../errors.ts';
+import { answer } from './answers.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
-import { type ApiServer, answer } from './server.ts';
+import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
 export interface TopicToCreate {

@@ -4,9 +4,10 @@ import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consum
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { readFormat, readSessionOptions } from '../consumers/session-options.ts';
 import { BridgeError } from '../errors.ts';
+import { answer, answerEmpty } from './answers.ts';
 import { baseUri } from './base-uri.ts';
 import { consumerBody, identityOf } from './consumer-request.ts';
-import { type ApiServer, answer, answerEmpty, type Request } from './server.ts';
+import type { ApiServer, Request } from './server.ts';
 
 export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('createConsumer', async (request, reply) => {

@@ -1,6 +1,7 @@
 /** Operations about the API itself: its version and its description. */
 import { openApiDocument } from '@causeway/protocol/openapi.ts';
-import { type ApiServer, answer } from './server.ts';
+import { answer } from './answers.ts';
+import type { ApiServer } from './server.ts';
 
 export function addInfoRoutes(server: ApiServer, version: string): void {
   const info = JSON.stringify({ bridge_version: version });

@@ -3,7 +3,8 @@ import { formatKafkaRates, KAFKA_RATES_HEADER, type KafkaRatesTold } from '@caus
 import { KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { type ApiServer, answer, answerEmpty } from './server.ts';
+import { answer, answerEmpty } from './answers.ts';
+import type { ApiServer } from './server.ts';
 
 export interface ManagementDependencies {
   metrics: Metrics;

@@ -3,8 +3,9 @@ import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.t
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
+import { answer, answerEmpty } from './answers.ts';
 import { consumerBody, partitionsOf, sessionOf } from './consumer-request.ts';
-import { type ApiServer, answer, answerEmpty } from './server.ts';
+import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
 /** The original answers so when `offsets` is absent, and clients' tests compare it. */

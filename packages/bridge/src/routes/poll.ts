@@ -9,10 +9,11 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
+import { answer } from './answers.ts';
 import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
 import { choiceParameter, integerParameter } from './parameters.ts';
-import { type ApiServer, answer, type Request } from './server.ts';
+import type { ApiServer, Request } from './server.ts';
 
 export interface PollDependencies {
   registry: ConsumerRegistry;

@@ -5,9 +5,10 @@ import type { FastifyReply } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
+import { answer, answerEmpty } from './answers.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
 import { recordsOf } from './record-body.ts';
-import { type ApiServer, answer, answerEmpty, type Request } from './server.ts';
+import type { ApiServer, Request } from './server.ts';
 
 /** What stores records. */
 export interface RecordSink {

@@ -1,26 +1,23 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { BlockList } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
-import type { ErrorBody } from '@causeway/protocol/errors.ts';
-import { type Operation, parseUrl, routeOf } from '@causeway/protocol/paths.ts';
-import { BRIDGE_HEADER, DELIVERED_PATH, OWNER_HEADER } from '@causeway/protocol/routing.ts';
+import { type Operation, routeOf } from '@causeway/protocol/paths.ts';
+import { BRIDGE_HEADER, DELIVERED_PATH } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Certificates } from '../certificates.ts';
 import type { Sender } from '../consumers/sender.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics, Outcome } from '../metrics.ts';
+import { answerEmpty, answerError, answerUnknown } from './answers.ts';
 import type { Cors } from './cors.ts';
 import { type HttpLimits, type ListenAddress, Listener } from './listener.ts';
 import type { Load } from './load.ts';
+import { PendingAnswers } from './pending-answers.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
 import { isOperator, senderOf } from './sender.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
 const MAX_NAME_LENGTH = 1_048_576;
-const METHODS = ['POST', 'GET', 'DELETE'] as const;
 /** What tells how the bridge is must be served when it has too much to do. */
 const ALWAYS_SERVED: ReadonlySet<Operation> = new Set(['healthy', 'ready', 'metrics']);
 
@@ -210,30 +207,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
 }
 
-/**
- * The last request of each connection that waits for an answer. Entries stay for as long as connections do: each table
- * that a map outgrows by additions and removals refers to the next, and so keeps what it held until the whole heap is
- * collected.
- */
-class PendingAnswers {
-  readonly #connections = new WeakMap<Duplex, { last: ServerResponse | undefined }>();
-
-  get(connection: Duplex): ServerResponse | undefined {
-    return this.#connections.get(connection)?.last;
-  }
-
-  add(connection: Duplex, response: ServerResponse): { last: ServerResponse | undefined } {
-    const known = this.#connections.get(connection);
-    if (known !== undefined) {
-      known.last = response;
-      return known;
-    }
-    const added = { last: response };
-    this.#connections.set(connection, added);
-    return added;
-  }
-}
-
 function createServer(listener: Listener): FastifyInstance {
   const server = fastify({
     logger: false,
@@ -265,42 +238,6 @@ function setAnswersForErrors(server: FastifyInstance, log: FastifyBaseLogger): v
     log.error({ err: error }, 'a request failed unexpectedly');
     return await answerError(reply, new BridgeError('internal', { cause: error }));
   });
-}
-
-/** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
-export function answer(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
-  reply.hijack();
-  const headers = reply.getHeaders() as OutgoingHttpHeaders;
-  headers['content-type'] = contentType;
-  const bytes = Buffer.byteLength(text);
-  headers['content-length'] = bytes;
-  reply.watch?.answering(bytes);
-  reply.raw.writeHead(reply.statusCode, headers).end(text);
-  return reply;
-}
-
-export function answerEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
-  return reply.code(status).send();
-}
-
-function answerError(reply: FastifyReply, error: BridgeError): FastifyReply {
-  const body: ErrorBody = { error_code: error.status, message: error.message };
-  if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
-  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
-  if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
-  reply.code(error.status);
-  return answer(reply, JSON.stringify(body));
-}
-
-/** 405 for a path that has another method, 503 for one that another port serves, 404 otherwise. */
-function answerUnknown(request: FastifyRequest, reply: FastifyReply, operations: ReadonlySet<Operation>): FastifyReply {
-  const known = METHODS.filter((method) => parseUrl(method, request.url).operation !== 'unknown');
-  if (known.length === 0) return answerError(reply, new BridgeError('notFound'));
-  const allowed = known.filter((method) => operations.has(parseUrl(method, request.url).operation));
-  if (allowed.length === 0) return reply.code(503).send();
-  // As the original: it does not say what a HEAD could be instead.
-  if (request.method !== 'HEAD') reply.header('allow', allowed.join(','));
-  return reply.code(405).send();
 }
 
 function outcomeOf(status: number, isFinished: boolean): Outcome {

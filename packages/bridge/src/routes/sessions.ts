@@ -2,8 +2,9 @@
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import { SESSIONS_PATH } from '@causeway/protocol/routing.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { answer } from './answers.ts';
 import { integerParameter } from './parameters.ts';
-import { type ApiServer, answer } from './server.ts';
+import type { ApiServer } from './server.ts';
 
 const DEFAULT_LIMIT = 200;
 

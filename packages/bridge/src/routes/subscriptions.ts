@@ -4,8 +4,9 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
+import { answer, answerEmpty } from './answers.ts';
 import { consumerBody, partitionsOf, sessionOf } from './consumer-request.ts';
-import { type ApiServer, answer, answerEmpty } from './server.ts';
+import type { ApiServer } from './server.ts';
 
 export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('subscribe', async (request, reply) => {

@@ -2,8 +2,9 @@
 import type { PartitionMetadata, TopicMetadata } from '@causeway/protocol/topics.ts';
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
+import { answer } from './answers.ts';
 import { partitionParameter } from './parameters.ts';
-import { type ApiServer, answer } from './server.ts';
+import type { ApiServer } from './server.ts';
 
 /** What the routes need to know about topics. Errors: `unknownTopic`, `kafkaRefused`, `kafkaUnavailable`. */
 export interface TopicCatalog {

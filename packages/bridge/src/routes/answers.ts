@@ -1,0 +1,52 @@
+/** How requests are answered: with text, with nothing, with an error. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import type { ErrorBody } from '@causeway/protocol/errors.ts';
+import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
+import { OWNER_HEADER } from '@causeway/protocol/routing.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BridgeError } from '../errors.ts';
+
+const METHODS = ['POST', 'GET', 'DELETE'] as const;
+
+/** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
+export function answer(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
+  reply.hijack();
+  const headers = reply.getHeaders() as OutgoingHttpHeaders;
+  headers['content-type'] = contentType;
+  const bytes = Buffer.byteLength(text);
+  headers['content-length'] = bytes;
+  reply.watch?.answering(bytes);
+  reply.raw.writeHead(reply.statusCode, headers).end(text);
+  return reply;
+}
+
+/** Answers without a body. */
+export function answerEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
+  return reply.code(status).send();
+}
+
+/** Answers with an error in the API's words. */
+export function answerError(reply: FastifyReply, error: BridgeError): FastifyReply {
+  const body: ErrorBody = { error_code: error.status, message: error.message };
+  if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
+  if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
+  reply.code(error.status);
+  return answer(reply, JSON.stringify(body));
+}
+
+/** 405 for a path that has another method, 503 for one that another port serves, 404 otherwise. */
+export function answerUnknown(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  operations: ReadonlySet<Operation>,
+): FastifyReply {
+  const known = METHODS.filter((method) => parseUrl(method, request.url).operation !== 'unknown');
+  if (known.length === 0) return answerError(reply, new BridgeError('notFound'));
+  const allowed = known.filter((method) => operations.has(parseUrl(method, request.url).operation));
+  if (allowed.length === 0) return reply.code(503).send();
+  // As the original: it does not say what a HEAD could be instead.
+  if (request.method !== 'HEAD') reply.header('allow', allowed.join(','));
+  return reply.code(405).send();
+}
