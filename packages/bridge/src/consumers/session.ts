@@ -145,6 +145,7 @@ export class Session {
         },
         onAssigned: (partitions) => this.#read(partitions),
         onChanged: () => this.#fetcher.interrupt(),
+        onJoiningAnew: (limits) => this.#ownership.confirm(limits),
         onFenced,
       },
     });

@@ -44,6 +44,8 @@ export interface SubscriptionEvents {
   onAssigned: (partitions: readonly TopicPartition[]) => void;
   /** A poll that waits looks again. */
   onChanged: () => void;
+  /** A member that Kafka forgot is about to join anew. Errors: `misdirected`, `consumerNotFound`, `kafkaUnavailable`. */
+  onJoiningAnew: (limits: Limits) => Promise<void>;
   /** Kafka says that another member has this one's identity; nothing may be committed any more. */
   onFenced: () => void;
 }
@@ -256,6 +258,7 @@ export class Subscription {
       },
       onAssigned: events.onAssigned,
       onForgotten: () => events.onAssigned([]),
+      onJoiningAnew: events.onJoiningAnew,
       onFenced: events.onFenced,
     });
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
+import { BridgeError } from '../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import { Cluster } from './cluster.ts';
 import { GroupCoordinator } from './coordinator.ts';
@@ -40,6 +41,7 @@ class Recorder {
   isForgotten = false;
   isFenced = false;
   onRevoking: () => Promise<void> = async () => {};
+  onJoiningAnew: () => Promise<void> = async () => {};
 
   constructor(group: string, instanceId: string, topics: string[], topicRefreshMs = 60_000) {
     this.membership = new Membership(
@@ -67,6 +69,7 @@ class Recorder {
         onForgotten: () => {
           this.isForgotten = true;
         },
+        onJoiningAnew: () => this.onJoiningAnew(),
         onFenced: () => {
           this.isFenced = true;
         },
@@ -160,6 +163,21 @@ test('a member that Kafka forgot waits for somebody to ask, and then joins anew'
   expect(await member.join()).toBe(true);
   expect(member.assignmentCount).toBe(2);
   expect(member.isFenced).toBe(false);
+});
+
+test('a member that Kafka forgot does not come back when its consumer is another bridge’s', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const member = new Recorder(group, 'm', [topic]);
+  await member.join();
+  member.onJoiningAnew = async () => {
+    throw new BridgeError('misdirected');
+  };
+  // As the other bridge does, which joined in its place and then deleted the consumer, while this one stood still.
+  await removeMember(group, 'm');
+  await until('it learns that it was forgotten', () => member.isForgotten);
+  await expect(member.join()).rejects.toMatchObject({ code: 'misdirected' });
+  expect(await kafka.members(group)).toEqual([]);
 });
 
 /** Removes a static member from outside, by its instance id alone. */
@@ -266,7 +284,13 @@ test('a group that Kafka refuses is told to whoever joins', async () => {
       requestTimeoutMs: 5000,
       topicRefreshMs: 1000,
     },
-    { onRevoking: async () => {}, onAssigned: () => {}, onForgotten: () => {}, onFenced: () => {} },
+    {
+      onRevoking: async () => {},
+      onAssigned: () => {},
+      onJoiningAnew: async () => {},
+      onForgotten: () => {},
+      onFenced: () => {},
+    },
   );
   await expect(strict.join(within(5000))).rejects.toMatchObject({
     code: 'kafkaRefused',

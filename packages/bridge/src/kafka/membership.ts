@@ -48,6 +48,11 @@ export interface MembershipEvents {
   onAssigned: (partitions: readonly TopicPartition[]) => void;
   /** Kafka no longer knows the member, and others may read its partitions. The next {@link Membership.join} joins anew. */
   onForgotten: () => void;
+  /**
+   * It is about to join anew after Kafka forgot it: another may have had its identity meanwhile, and left. Throws where it
+   * must not; `kafkaUnavailable` is tried again.
+   */
+  onJoiningAnew: (limits: Limits) => Promise<void>;
   /** Somebody joined with the same identity. It never joins again. */
   onFenced: () => void;
 }
@@ -70,6 +75,7 @@ export class Membership implements Committer {
   #state: State = { kind: 'unjoined' };
   /** Empty until Kafka gives one. */
   #memberId = '';
+  #wasForgotten = false;
   #topics: readonly string[];
   /** Topics of the whole group, as its leader saw them. */
   #groupTopics: readonly string[] = [];
@@ -212,6 +218,7 @@ export class Membership implements Committer {
         }
         if (id === 'UNKNOWN_MEMBER_ID') {
           this.#memberId = '';
+          this.#wasForgotten = true;
           this.#events.onForgotten();
         } else if (!isUnreached(error) && !isJoinRetriable(id)) {
           this.#state = { kind: 'unjoined' };
@@ -244,6 +251,7 @@ export class Membership implements Committer {
     });
     const protocols = ASSIGNORS.map((name) => ({ name, metadata }));
     try {
+      if (this.#wasForgotten) await this.#events.onJoiningAnew(limits);
       const joined = await this.#coordinator.sendAndWait(
         (connection) =>
           joinGroupV9.api.async(
@@ -257,6 +265,7 @@ export class Membership implements Committer {
         pool,
       );
       this.#memberId = joined.memberId;
+      this.#wasForgotten = false;
       const isLeader = joined.leader === joined.memberId;
       // A leader that came back under its old identity finds the assignment in place (KIP-814).
       const led = isLeader && !joined.skipAssignment ? await this.#lead(joined, limits) : undefined;
@@ -421,6 +430,7 @@ export class Membership implements Committer {
     clearTimeout(this.#heartbeatTimer);
     clearInterval(this.#refreshTimer);
     this.#memberId = '';
+    this.#wasForgotten = true;
     this.#state = { kind: 'unjoined' };
     this.#events.onForgotten();
   }
