@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Adoptions, readAdoptions } from '@causeway/lab/chaos/adoptions.ts';
 import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { findStackPorts } from '@causeway/lab/stack/ports.ts';
 import type { RegionName } from '@causeway/lab/stack/regions.ts';
@@ -46,7 +47,7 @@ const MOST_ERRORS_TOLD = 5;
 export async function benchFailover({ activeCount, idleCount }: FailoverBench): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
   const stack = await startStack({ directory, ports: await findStackPorts(1), onEvent: tell });
-  const { east } = stack.regions;
+  const { east, west } = stack.regions;
   const client = bridgeClient(Number(new URL(stack.tier1.url).port));
   const stop = new AbortController();
   try {
@@ -78,10 +79,11 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
       process.stderr.write(`${((atMs - killedAtMs) / 1_000).toFixed(2)} s after the kill: ${reason}\n`);
     }
     const errorCount = errors.length + produceErrorCount;
+    const adoptions = await readAdoptions([west.bridge.url]);
     const startedAtMs = performance.now();
     await east.bridge.start();
     const readyMs = performance.now() - startedAtMs;
-    report({ sessionCount: homes.size, backMs, readyMs, errorCount });
+    report({ sessionCount: homes.size, backMs, adoptions, readyMs, errorCount });
   } finally {
     stop.abort();
     await client.agent.destroy();
@@ -134,17 +136,19 @@ async function createAll(
 interface Findings {
   sessionCount: number;
   backMs: readonly number[];
+  adoptions: Adoptions;
   readyMs: number;
   errorCount: number;
 }
 
-function report({ sessionCount, backMs, readyMs, errorCount }: Findings): void {
+function report({ sessionCount, backMs, adoptions, readyMs, errorCount }: Findings): void {
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(2)} s`;
   const mostBackMs = percentile(backMs, 100);
   process.stdout.write(
     [
       `Sessions in the log: ${sessionCount}`,
       `Consumers of the region that was killed: ${backMs.length}, answered again after ${seconds(percentile(backMs, 50))} (median), ${seconds(percentile(backMs, 99))} (p99), ${seconds(mostBackMs)} (last)`,
+      `Adoptions: ${adoptions.count}, ${adoptions.medianMs} ms at the median; mean of the stages: ${formatStages(adoptions)}`,
       `Requests that failed: ${errorCount}`,
       `The bridge was ready ${seconds(readyMs)} after its start`,
       '',
@@ -157,6 +161,10 @@ function report({ sessionCount, backMs, readyMs, errorCount }: Findings): void {
     );
     process.exitCode = 1;
   }
+}
+
+function formatStages({ stageMeansMs }: Adoptions): string {
+  return [...stageMeansMs].map(([stage, ms]) => `${stage} ${ms.toFixed(0)} ms`).join(', ');
 }
 
 function tell(event: { type: string; text?: string }): void {

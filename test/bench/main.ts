@@ -1,4 +1,4 @@
-/** `npm run bench -- [gateway|bridge|failover] [--quick] [--row NAME]…`: measures, prints a table, and stops by itself. */
+/** `npm run bench -- [gateway|bridge|failover] [--quick] [--row NAME]… [--consumers N]`: measures, prints a table, and stops by itself. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { BRIDGE_ROWS, type BridgeRow, benchBridge } from './bridge.ts';
@@ -7,7 +7,7 @@ import { benchGateway } from './gateway.ts';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' }, row: { type: 'string', multiple: true } },
+  options: { quick: { type: 'boolean' }, row: { type: 'string', multiple: true }, consumers: { type: 'string' } },
 });
 const [what = 'gateway'] = positionals;
 if (what === 'gateway') {
@@ -22,7 +22,8 @@ if (what === 'gateway') {
     process.exitCode = 2;
   }
 } else if (what === 'failover') {
-  await benchFailover(values.quick ? { activeCount: 100, idleCount: 900 } : { activeCount: 1_000, idleCount: 9_000 });
+  const activeCount = Number(values.consumers ?? (values.quick ? 100 : 1_000));
+  await benchFailover({ activeCount, idleCount: 9 * activeCount });
 } else {
   process.stderr.write(`There is no benchmark ${what}. There are: gateway, bridge, failover\n`);
   process.exitCode = 2;

@@ -5,18 +5,23 @@ import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
+import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { until } from '../../../test/harness/until.ts';
+import { MIN_LEASE_MS } from './consumers/ownership.ts';
+import { SessionLog } from './kafka/session-log.ts';
 
-const ONE_WAY_MS = 60;
+/** Changed by the test. */
+let oneWayMs = 60;
 
 /** Passes everything on to `port`, in order, and late. */
 async function startFarEnd(port: number): Promise<{ server: Server; port: number; close(): void }> {
   const sockets = new Set<Socket>();
   const pass = (from: Socket, to: Socket): void => {
-    from.on('data', (chunk) => setTimeout(() => to.write(chunk), ONE_WAY_MS));
+    from.on('data', (chunk) => setTimeout(() => to.write(chunk), oneWayMs));
     from.on('error', () => {});
-    from.on('close', () => setTimeout(() => to.destroy(), ONE_WAY_MS));
+    from.on('close', () => setTimeout(() => to.destroy(), oneWayMs));
     sockets.add(from);
   };
   const server = createServer((near) => {
@@ -81,3 +86,30 @@ test('polls are answered with records all the same, also by a bridge that takes 
   expect(await poll(west, failed)).toContain('c');
   expect(performance.now() - startedAtMs).toBeLessThan(5000);
 }, 30_000);
+
+test('the lease of a consumer becomes short again when Kafka is near', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const consumer = await east.consumer(group, 'c', [topic]);
+  const cluster = testCluster(`127.0.0.1:${farEnd.port}`);
+  const log = new SessionLog(cluster, { requestTimeoutMs: 5000 });
+  log.start();
+  try {
+    const leaseMs = (): number | undefined => log.get({ group, name: 'c' })?.value.leaseMs;
+    await until('the consumer is in the log', () => leaseMs() !== undefined);
+    expect(leaseMs()).toBeGreaterThan(4 * oneWayMs);
+    oneWayMs = 0;
+    await until(
+      'its lease is short',
+      async () => {
+        await east.produce(topic, { records: [{ value: 'x' }] });
+        await consumer.take(1);
+        return (leaseMs() ?? 0) <= 2 * MIN_LEASE_MS;
+      },
+      { timeoutMs: 20_000 },
+    );
+  } finally {
+    await log.close();
+    await cluster.close();
+  }
+}, 60_000);

@@ -25,6 +25,7 @@ import {
   isConfirmationOld,
   isConfirmed,
   leaseMsFor,
+  MIN_LEASE_MS,
   type Origin,
   type Ownership,
   type RequestDecision,
@@ -115,6 +116,10 @@ interface ClaimToWrite {
 /** An owner that has not answered in the log for this long is gone; one that froze finds that it was replaced. */
 const OWNER_TIMEOUT_MS = 1500;
 const OWNER_POLL_MS = 20;
+/** A lease that is so many times too short or too long is replaced. */
+const LEASE_TOLERANCE = 2;
+/** No lease becomes shorter sooner after it was written. */
+const LEASE_SETTLE_MS = 3000;
 /** Well within the shortest lease, and longer than Kafka's answer usually takes. */
 const ASK_AHEAD_MS = 10;
 
@@ -139,9 +144,7 @@ export class Adoption {
     const { holdingOf, log } = this.#dependencies;
     const { identity, limits } = request;
     const holding = holdingOf(identity);
-    if (holding !== undefined && decideHolding(ownershipOf(log.get(identity)), holding).kind === 'keep') {
-      return { kind: 'serve' };
-    }
+    if (holding !== undefined && this.decide(identity, holding).kind === 'keep') return { kind: 'serve' };
     return await this.#alone(identity, async () => {
       for (let hasLost = false; ; hasLost = true) {
         await log.readToEnd(limits);
@@ -270,9 +273,22 @@ export class Adoption {
     return decideHolding(ownershipOf(log.get(entry.identity)), entry);
   }
 
-  /** Whether Kafka now answers so slowly that no confirmation of the claim is fresh enough: it needs a longer lease. */
-  isLeaseTooShort(entry: LoggedEntry): boolean {
-    return leaseMsFor(this.#dependencies.log.answerMs) > 2 * leaseMsOf(entry);
+  /**
+   * Whether Kafka now answers so slowly that no confirmation of the claim is fresh enough, or so quickly that whoever takes
+   * the session over would wait for nothing: it needs another lease. A shorter one not at once, or it would follow every
+   * moment that is quiet or busy.
+   */
+  isLeaseUnfit({ value }: LoggedEntry): boolean {
+    const leaseMs = value.leaseMs ?? DEFAULT_LEASE_MS;
+    const neededMs = leaseMsFor(this.#dependencies.log.answerMs);
+    if (neededMs > LEASE_TOLERANCE * leaseMs) return true;
+    return neededMs * LEASE_TOLERANCE < leaseMs && isSettled(value);
+  }
+
+  /** Asks Kafka how quick it is now, where a lease could be shorter: who has no records asks nothing else. Nobody waits. */
+  measureAhead({ value }: LoggedEntry): void {
+    const isLong = (value.leaseMs ?? DEFAULT_LEASE_MS) > LEASE_TOLERANCE * MIN_LEASE_MS;
+    if (isLong && isSettled(value)) this.#dependencies.log.readAhead().catch(() => {});
   }
 
   /** Asks Kafka, when a {@link confirm} soon will have to; nobody waits. */
@@ -460,6 +476,10 @@ export function ownershipOf(entry: LoggedEntry | undefined): Ownership | undefin
   if (entry === undefined) return undefined;
   const { epoch, id, value } = entry;
   return { epoch, id, owner: value.owner, state: value.state, leaseMs: leaseMsOf(entry) };
+}
+
+function isSettled({ writtenAtMs }: EntryValue): boolean {
+  return Date.now() - writtenAtMs > LEASE_SETTLE_MS;
 }
 
 /** Bridges of older versions do not say. */

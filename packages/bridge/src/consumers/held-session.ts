@@ -19,7 +19,7 @@ export class ClaimedOwnership implements SessionOwnership {
   readonly #limits: () => Limits;
   readonly #onLost: (loss: Loss) => void;
   #claim: OwnedClaim;
-  #lengthening: Promise<void> | undefined;
+  #fitting: Promise<void> | undefined;
 
   /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
   constructor(
@@ -38,9 +38,22 @@ export class ClaimedOwnership implements SessionOwnership {
   }
 
   async confirm(limits: Limits): Promise<void> {
-    if (this.#adoption.isLeaseTooShort(this.#claim.entry)) await this.#lengthen(limits);
-    const decision = await this.#adoption.confirm(this.#claim, limits);
-    if (decision.kind !== 'keep') throw this.#lose(decision);
+    await this.fit(limits);
+    while (true) {
+      const claim = this.#claim;
+      const decision = await this.#adoption.confirm(claim, limits);
+      // A claim of its own supersedes this one, and may count for a shorter time.
+      if (this.#fitting !== undefined) await this.#fitting;
+      else if (decision.kind === 'keep') return;
+      else if (this.#claim === claim) throw this.#lose(decision);
+    }
+  }
+
+  fit(limits: Limits): Promise<void> | undefined {
+    const { entry } = this.#claim;
+    if (this.#adoption.isLeaseUnfit(entry)) return this.#fitLease(limits);
+    this.#adoption.measureAhead(entry);
+    return this.#fitting;
   }
 
   confirmAhead(): void {
@@ -48,18 +61,18 @@ export class ClaimedOwnership implements SessionOwnership {
   }
 
   async record(description: SessionDescription): Promise<void> {
-    await this.#lengthening;
+    await this.#fitting;
     const written = await this.#adoption.update(this.#claim, description, this.#limits());
     if (written.kind !== 'written') throw this.#lose(written);
     this.#claim = written.claim;
   }
 
   /** Calls share it. */
-  #lengthen(limits: Limits): Promise<void> {
-    this.#lengthening ??= this.#claimAgain(limits).finally(() => {
-      this.#lengthening = undefined;
+  #fitLease(limits: Limits): Promise<void> {
+    this.#fitting ??= this.#claimAgain(limits).finally(() => {
+      this.#fitting = undefined;
     });
-    return this.#lengthening;
+    return this.#fitting;
   }
 
   async #claimAgain(limits: Limits): Promise<void> {

@@ -52,6 +52,11 @@ export interface SessionOwnership {
   confirm(limits: Limits): Promise<void>;
   /** Asks for a confirmation that a {@link confirm} soon will need, without waiting for it. Never throws. */
   confirmAhead(): void;
+  /**
+   * Claims the session anew where its lease is far too long or too short for today's Kafka; `undefined` when it is not.
+   * Errors: as {@link confirm}.
+   */
+  fit(limits: Limits): Promise<void> | undefined;
   /** Writes what the session is, so that another bridge can take it over. Errors: as {@link confirm}. */
   record(description: SessionDescription): Promise<void>;
 }
@@ -292,6 +297,8 @@ export class Session {
       const membership = this.#subscription.readAs();
       const waiting = this.#startWaiting(signal);
       const limits = within(timeoutMs, waiting.signal);
+      // What fails is told where it is needed.
+      await this.#ownership.fit(this.#requestLimits())?.catch(() => {});
       const committing = this.#commitDelivered(this.#requestLimits());
       if (this.#partitions.hasRecords) this.#ownership.confirmAhead();
       let answer: Answer | undefined;
