@@ -87,6 +87,18 @@ test('polls are answered with records all the same, also by a bridge that takes 
   expect(performance.now() - startedAtMs).toBeLessThan(5000);
 }, 30_000);
 
+test('an answer without records says, too, that what came before it is committed', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const consumer = await east.consumer(group, 'c', [topic]);
+  await east.produce(topic, { records: [{ value: 'a' }] });
+  await consumer.take(1);
+  const startedAtMs = performance.now();
+  expect((await consumer.poll('timeout=0')).body).toEqual([]);
+  expect(performance.now() - startedAtMs).toBeGreaterThan(2 * oneWayMs - 5);
+  expect(await kafka.committed(group, topic)).toEqual([1]);
+}, 30_000);
+
 test('the lease of a consumer becomes short again when Kafka is near', async () => {
   const topic = await kafka.topic();
   const group = unique('group');

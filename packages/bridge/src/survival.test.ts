@@ -6,6 +6,7 @@ import { testCluster } from '../../../test/harness/cluster.ts';
 import { valueIn } from '../../../test/harness/exposition.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
+import { within } from './kafka/limits.ts';
 import { SessionLog } from './kafka/session-log.ts';
 
 let kafka: KafkaView;
@@ -71,6 +72,26 @@ async function poll(
   };
 }
 
+/** Longer than a bridge that has other work takes to hand over, and too short to be waited for by a client. */
+const LONG_LEASE_MS = 4000;
+
+/** The session's claim stays, with another lease. */
+async function lengthenLease(): Promise<void> {
+  const cluster = testCluster(inject('kafkaBootstrap'));
+  const log = new SessionLog(cluster, { requestTimeoutMs: 5000 });
+  log.start();
+  try {
+    await until('the session is read', () => log.isLoaded && log.get({ group, name: 'c' }) !== undefined);
+    const entry = log.get({ group, name: 'c' });
+    if (entry === undefined) throw new Error('no session');
+    const longer = { ...entry.value, leaseMs: LONG_LEASE_MS, claimedAtOffset: String(entry.claimedAtOffset) };
+    expect(await log.append(entry.identity, entry, longer, within(5000))).toMatchObject({ kind: 'stored' });
+  } finally {
+    await log.close();
+    await cluster.close();
+  }
+}
+
 describe('asked by clients', () => {
   test('a consumer goes on at another bridge where it was, without a record lost or a second create', async () => {
     await create(east);
@@ -128,6 +149,7 @@ describe('asked by gateways', () => {
       const first = await poll(east, asGateway({ 'causeway-delivered': '0' }));
       expect(first).toMatchObject({ values: ['a', 'b'] });
       await produce('c');
+      await lengthenLease();
       const failed = { 'causeway-failed': `${region}/east` };
       const delivered = { 'causeway-delivered': first.delivery?.split(';')[0] ?? '' };
       const second = await poll(west, asGateway({ ...failed, ...delivered }));

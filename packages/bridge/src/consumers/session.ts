@@ -86,7 +86,7 @@ interface PollProgress {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
-/** Records that are there wait at least so long for the commit of those before; without it they are answered all the same. */
+/** An answer waits at least so long for the commit of what came before it; without that it is given all the same. */
 const COMMIT_WAIT_MS = 1000;
 /** Records that are there wait so long for the word that this bridge may answer them. */
 const CONFIRM_TIMEOUT_MS = 2000;
@@ -307,6 +307,8 @@ export class Session {
       } catch (error) {
         if (!waiting.signal.aborted) throw error;
       }
+      // An answer without records says, too, that what came before it is committed.
+      if (answer === undefined) await bounded(committing, commitLimits(limits)).catch(() => {});
       if (signal.aborted) return;
       // A poll that waited here goes on where the consumer lives now.
       if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
@@ -517,8 +519,7 @@ export class Session {
   async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
     while (await this.#waitForRecords(membership, limits)) {
       const answer = this.#answerOf(this.#maxPollRecords, convert);
-      const commitLimits = within(Math.max(COMMIT_WAIT_MS, remainingMs(limits)), limits.signal);
-      await bounded(committing, commitLimits).catch(() => {});
+      await bounded(committing, commitLimits(limits)).catch(() => {});
       if (!(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
@@ -600,4 +601,9 @@ export class Session {
   #requestLimits(): Limits {
     return within(this.options.requestTimeoutMs);
   }
+}
+
+/** How long the answer to a poll waits for the commit of what came before it. */
+function commitLimits(poll: Limits): Limits {
+  return within(Math.max(COMMIT_WAIT_MS, remainingMs(poll)), poll.signal);
 }
