@@ -38,6 +38,8 @@ export const MAX_LEASE_MS = 2000;
 const LEASE_ANSWERS = 3;
 /** The clocks of two machines may run at slightly different speeds. */
 const WAIT_RATIO = 1.2;
+/** An owner that lives needs so long to learn that it was passed over, and to say where the client is. */
+const MIN_WAIT_MS = 60;
 
 /** The lease of a new claim, by how long Kafka's answers take here. Whoever needs a fresh one asks, and all share it. */
 export function leaseMsFor(answerMs: number): number {
@@ -133,7 +135,7 @@ export function hasWon(entry: Ownership | undefined, claimIds: ReadonlySet<strin
 
 /** How long an adopter waits, by what its claim superseded, in milliseconds. */
 export function adoptionWaitMs(superseded: Ownership | undefined): number {
-  return superseded?.state === 'held' ? Math.ceil(superseded.leaseMs * WAIT_RATIO) : 0;
+  return superseded?.state === 'held' ? Math.max(MIN_WAIT_MS, Math.ceil(superseded.leaseMs * WAIT_RATIO)) : 0;
 }
 
 /** Whether ownership that Kafka confirmed when asked at `confirmedAt` still counts. */
