@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { afterAll, expect, test } from 'vitest';
@@ -26,6 +27,17 @@ function write(text: string): string {
 
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+}
+
+/** Where the gateway that logs there listens for clients, once it does. */
+async function urlOf(log: Readable): Promise<string> {
+  let text = '';
+  log.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const url = (): string | undefined => /"url":"([^"]+)"/.exec(text)?.[1];
+  await until('it has started', () => url() !== undefined);
+  return url() ?? '';
 }
 
 test('--check says ok, or what is wrong and where', () => {
@@ -83,14 +95,9 @@ test('clients that come at once wait for a gateway that is busy, and need not ca
   );
   const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-    const url = (): string | undefined => /"url":"([^"]+)"/.exec(output)?.[1];
-    await until('it has started', () => url() !== undefined);
+    const url = await urlOf(child.stdout);
     child.kill('SIGSTOP');
-    const crowd = await connectAtOnce(url() ?? '', CROWD_COUNT, 10_000);
+    const crowd = await connectAtOnce(url, CROWD_COUNT, 10_000);
     crowd.close();
     expect(crowd.connectedCount).toBe(CROWD_COUNT);
   } finally {
@@ -106,24 +113,19 @@ test('SIGHUP opens the access log anew', async () => {
   );
   const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-    const url = (): string | undefined => /"url":"([^"]+)"/.exec(output)?.[1];
-    await until('it has started', () => url() !== undefined);
+    const url = await urlOf(child.stdout);
     const paths = (name: string): string[] =>
       existsSync(name)
         ? (readFileSync(name, 'utf8')
             .match(/"path":"[^"]*"/g)
             ?.map(String) ?? [])
         : [];
-    await (await request(`${url()}/topics/before`)).body.dump();
+    await (await request(`${url}/topics/before`)).body.dump();
     await until('the first line is there', () => paths(log).length === 1);
     renameSync(log, `${log}.1`);
     child.kill('SIGHUP');
     await until('there is a new file', () => existsSync(log));
-    await (await request(`${url()}/topics/after`)).body.dump();
+    await (await request(`${url}/topics/after`)).body.dump();
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await exited).toEqual([0, null]);

@@ -187,11 +187,18 @@ test('a bridge that loses the session while it waits abandons what it began', as
   const south = await new Owner('south/b').start();
   onTestFinished(() => south.close());
   let adopting: Promise<unknown> | undefined;
-  const answer = west.adoption.admit(west.request(identity, failed(east)), (claim) => {
-    adopting = south.admit(identity, failed(west));
-    return west.succeed(claim);
-  });
+  const ended: AdoptionStage[] = [];
+  const answer = west.adoption.admit(
+    west.request(identity, failed(east)),
+    (claim) => {
+      adopting = south.admit(identity, failed(west));
+      return west.succeed(claim);
+    },
+    { onStageEnded: (stage) => ended.push(stage) },
+  );
   expect(await answer).toEqual({ kind: 'misdirected', owner: 'south/b' });
+  // Or it would count as an adoption.
+  expect(ended).not.toContain('join');
   expect(await adopting).toEqual({ kind: 'serve' });
   expect(west.abandoned.map(({ entry }) => entry.identity)).toContainEqual(identity);
   expect(west.held.has(identity.name)).toBe(false);

@@ -91,7 +91,6 @@ export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> 
 
 /** Another bridge has the session, or nobody. */
 export type Loss = Exclude<HoldingDecision, { kind: 'keep' }>;
-export type Fenced = Extract<Loss, { kind: 'fenced' }>;
 export type Written = { kind: 'written'; claim: OwnedClaim } | Loss;
 
 /** A claim that won. */
@@ -178,18 +177,16 @@ export class Adoption {
   ): Promise<boolean> {
     // Looked at after the wait.
     successor.joined.catch(() => {});
-    let isKept = false;
+    let hasSucceeded = false;
     try {
-      isKept = await this.#waitFor(superseded, won, limits);
+      if (!(await this.#waitFor(superseded, won, limits))) return false;
       onStageEnded?.('wait');
-      if (isKept) await successor.joined;
+      await successor.joined;
       onStageEnded?.('join');
-      return isKept;
-    } catch (error) {
-      isKept = false;
-      throw error;
+      hasSucceeded = true;
+      return true;
     } finally {
-      if (!isKept) successor.abandon();
+      if (!hasSucceeded) successor.abandon();
     }
   }
 
@@ -278,17 +275,17 @@ export class Adoption {
    * the session over would wait for nothing: it needs another lease. A shorter one not at once, or it would follow every
    * moment that is quiet or busy.
    */
-  isLeaseUnfit({ value }: LoggedEntry): boolean {
-    const leaseMs = value.leaseMs ?? DEFAULT_LEASE_MS;
+  isLeaseUnfit(entry: LoggedEntry): boolean {
+    const leaseMs = leaseMsOf(entry);
     const neededMs = leaseMsFor(this.#dependencies.log.answerMs);
     if (neededMs > LEASE_TOLERANCE * leaseMs) return true;
-    return neededMs * LEASE_TOLERANCE < leaseMs && isSettled(value);
+    return neededMs * LEASE_TOLERANCE < leaseMs && isSettled(entry);
   }
 
   /** Asks Kafka how quick it is now, where a lease could be shorter: who has no records asks nothing else. Nobody waits. */
-  measureAhead({ value }: LoggedEntry): void {
-    const isLong = (value.leaseMs ?? DEFAULT_LEASE_MS) > LEASE_TOLERANCE * MIN_LEASE_MS;
-    if (isLong && isSettled(value)) this.#dependencies.log.readAhead().catch(() => {});
+  measureAhead(entry: LoggedEntry): void {
+    const isLong = leaseMsOf(entry) > LEASE_TOLERANCE * MIN_LEASE_MS;
+    if (isLong && isSettled(entry)) this.#dependencies.log.readAhead().catch(() => {});
   }
 
   /** Asks Kafka, when a {@link confirm} soon will have to; nobody waits. */
@@ -478,8 +475,8 @@ export function ownershipOf(entry: LoggedEntry | undefined): Ownership | undefin
   return { epoch, id, owner: value.owner, state: value.state, leaseMs: leaseMsOf(entry) };
 }
 
-function isSettled({ writtenAtMs }: EntryValue): boolean {
-  return Date.now() - writtenAtMs > LEASE_SETTLE_MS;
+function isSettled({ value }: LoggedEntry): boolean {
+  return Date.now() - value.writtenAtMs > LEASE_SETTLE_MS;
 }
 
 /** Bridges of older versions do not say. */
