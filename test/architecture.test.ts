@@ -18,14 +18,22 @@ const MAY_IMPORT: Record<string, string[]> = {
   'packages/gateway/src/proxy': [
     'packages/gateway/src/consumers',
     'packages/gateway/src/regions',
+    'packages/gateway/src/upstream',
     'packages/gateway/src/config',
     'packages/gateway/src',
     // Networks alone: the hot path reads no configuration.
     'packages/config',
     'packages/protocol',
   ],
-  'packages/gateway/src/consumers': ['packages/gateway/src/regions', 'packages/gateway/src', 'packages/protocol'],
+  'packages/gateway/src/consumers': [
+    'packages/gateway/src/regions',
+    'packages/gateway/src/upstream',
+    'packages/gateway/src',
+    'packages/protocol',
+  ],
+  'packages/gateway/src/upstream': [],
   'packages/gateway/src/regions': [
+    'packages/gateway/src/upstream',
     'packages/gateway/src/config',
     'packages/gateway/src',
     'packages/metrics',
@@ -89,7 +97,7 @@ const ONLY_IN: Record<string, RegExp> = {
   '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,
   'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,
   opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
-  undici: /^(?:packages\/gateway\/src\/(?:proxy|regions|admin)|packages\/lab|test)\//,
+  undici: /^(?:packages\/gateway\/src\/(?:regions|admin)|packages\/lab|test)\//,
   'prom-client': /^packages\/metrics\/src\/exposition\.ts$/,
 };
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -90,6 +91,34 @@ describe('passing on', () => {
     expect(await body.text()).toBe(long + long);
   });
 
+  test('an answer in many small chunks waits for a client that reads slowly', async () => {
+    const pieces = Array.from({ length: 20_000 }, (_, index) => `${index},`.repeat(200));
+    let sentBytes = (): number => 0;
+    const east = await upstream((_, response) => {
+      const { socket } = response;
+      sentBytes = () => socket?.bytesWritten ?? 0;
+      for (const piece of pieces) response.write(piece);
+      response.end();
+    });
+    const gw = await gateway({ regions: regions({ east: east.url }), response: { bufferBytes: 1_000 } });
+    const client = connect(Number(new URL(gw.url).port), '127.0.0.1');
+    cleanups.push(async () => client.destroy());
+    client.write('GET /topics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    let before = -1;
+    await until('nobody can send more', async () => {
+      const now = sentBytes();
+      const isStill = now > 0 && now === before;
+      before = now;
+      await delay(50);
+      return isStill && sentBytes() === now;
+    });
+    let text = '';
+    for await (const chunk of client) text += String(chunk);
+    // Without the sizes of its chunks.
+    const body = text.slice(text.indexOf('\r\n\r\n') + 4).replaceAll(/(?:^|\r\n)[0-9a-f]+\r\n/g, '');
+    expect(body.trimEnd() === pieces.join('')).toBe(true);
+  });
+
   test('HEAD and 204 have no body and break nothing', async () => {
     const east = await upstream(({ method }, response) =>
       method === 'HEAD' ? response.writeHead(200, { 'content-length': '5' }).end() : response.writeHead(204).end(),
@@ -143,6 +172,15 @@ describe('request bodies', () => {
       message: expect.stringContaining('region east: '),
     });
     expect(west.requests).toHaveLength(0);
+  });
+
+  test('a streamed one of which nobody has taken goes to the next region', async () => {
+    const { east, west, gw } = await twoRegions(answerJson({}), { request: { bufferBytes: 1_000 } });
+    await east.kill();
+    const body = 'y'.repeat(50_000);
+    const answer = await request(`${gw.url}/topics/t`, { ...produce, body });
+    expect(answer.statusCode).toBe(200);
+    expect(west.requests.map((received) => received.body)).toEqual([body]);
   });
 
   test.each([

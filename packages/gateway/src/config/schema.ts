@@ -214,7 +214,7 @@ export const GatewayConfig = Entry(
       {
         bufferBytes: Type.Integer({
           description:
-            'A body up to this size, in bytes, is kept so that it can be sent again. A larger one is streamed and not retried.',
+            'A body up to this size, in bytes, is kept so that it can be sent again. A larger one is streamed, and retried only where no connection was made.',
           default: 1_048_576,
           minimum: 0,
           maximum: 1_073_741_824,

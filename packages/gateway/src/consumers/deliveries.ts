@@ -13,6 +13,7 @@ import {
   parseDelivery,
 } from '@causeway/protocol/routing.ts';
 import type { Target } from '../regions/target.ts';
+import { ask } from '../upstream/ask.ts';
 import { consumerKey } from './affinity.ts';
 
 export interface DeliveredConsumer {
@@ -128,13 +129,9 @@ export class Deliveries {
     const { consumer, mark, target, failureCount } = delivered;
     const { group, instance } = consumer;
     try {
-      const { body } = await target.pool.request({
-        method: 'POST',
-        path: `${instancePath(group, instance)}${DELIVERED_PATH}`,
-        headers: { [GATEWAY_HEADER]: this.#options.entry, [DELIVERED_HEADER]: mark },
-        signal: AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS),
-      });
-      await body.dump();
+      const path = `${instancePath(group, instance)}${DELIVERED_PATH}`;
+      const headers = [GATEWAY_HEADER, this.#options.entry, DELIVERED_HEADER, mark];
+      await ask(target.pool, { method: 'POST', path, headers }, AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS));
     } catch {
       // On the way to a bridge that lives a gateway may be starting again; the client's next request says it, too.
       if (failureCount === MOST_FAILURES || this.#isClosed) return;

@@ -27,6 +27,7 @@ export class Answer implements PendingWrite {
   status = 0;
   /** Of the body, handed to the connection. */
   sentBytes = 0;
+  #awaitsDrain = false;
   #headers: string[] = [];
   #body: Buffer | undefined;
 
@@ -76,7 +77,13 @@ export class Answer implements PendingWrite {
     if (this.#state !== 'streaming') return true;
     this.sentBytes += chunk.length;
     if (response.write(chunk)) return true;
-    response.once('drain', onDrain);
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true;
+      response.once('drain', () => {
+        this.#awaitsDrain = false;
+        onDrain();
+      });
+    }
     return false;
   }
 

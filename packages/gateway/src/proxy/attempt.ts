@@ -1,17 +1,15 @@
 /** Sends a request to one target and turns whatever happens into one outcome. */
-import type { Dispatcher } from 'undici';
 import type { Trial } from '../regions/breaker.ts';
 import { describeConnectionFailure } from '../regions/connection-failure.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
+import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from '../upstream/connection.ts';
+import { UpstreamError } from '../upstream/errors.ts';
+import type { ResponseHeaders } from '../upstream/response-head.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
 import type { Outcome } from './outcome.ts';
 
-export interface AttemptRequest {
-  readonly method: string;
-  readonly path: string;
-  /** Names and values in turn. */
-  readonly headers: string[];
+export interface AttemptRequest extends UpstreamRequest {
   readonly body: Buffer | StreamedBody | undefined;
 }
 
@@ -43,12 +41,12 @@ export interface AttemptOwner {
   onBodyTooLarge(): void;
 }
 
-export class Attempt implements Dispatcher.DispatchHandler, InFlight {
+export class Attempt implements UpstreamHandler, InFlight {
   readonly target: Target;
   inFlightIndex = -1;
   deadlineMs = Number.POSITIVE_INFINITY;
   status = 0;
-  headers: Record<string, string | string[] | undefined> = {};
+  headers: ResponseHeaders = {};
   /** What has come of an answer that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
@@ -56,9 +54,8 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
   isCut = false;
   /** The try of a half-open breaker that this is. */
   trial: Trial = 0;
-  onBodySent?: () => void;
   readonly #options: AttemptOptions;
-  #controller: Dispatcher.DispatchController | undefined;
+  #controller: UpstreamControl | undefined;
   #isStreaming = false;
   #isPaused = false;
   #isSettled = false;
@@ -74,31 +71,19 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     target.inFlight.add(this);
     this.trial = target.breaker.started();
     this.deadlineMs = nowMs + timeoutMs;
-    // A long upload is not a silent target. Set for streams only: a callback on every request is not free.
-    const { body } = request;
-    const isBuffered = body === undefined || Buffer.isBuffer(body);
-    if (!isBuffered) this.onBodySent = () => this.#extend();
-    target.pool.dispatch(
-      {
-        method: request.method,
-        path: request.path,
-        headers: request.headers,
-        body: isBuffered ? (body ?? null) : body.stream,
-        // A long poll must not block the connection's other users, and nothing of ours is pipelined.
-        blocking: false,
-      },
-      this,
-    );
+    target.pool.dispatch(request, this);
   }
 
   /** Ends the attempt from outside: the client left, or the target is out of use. */
   abort(outcome: Outcome): void {
     if (this.#isSettled) return;
     this.#settle(this.#asSeen(outcome));
-    this.#controller?.abort(new Error(outcome.kind));
+    this.#controller?.abort();
   }
 
   resume(): void {
+    // The connection may be another one's by now.
+    if (this.#isSettled) return;
     this.#isPaused = false;
     this.#extend();
     this.#controller?.resume();
@@ -112,39 +97,41 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
     return true;
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
+  onRequestStart(controller: UpstreamControl): boolean {
     // Settled while it waited for a connection.
-    if (this.#isSettled) controller.abort(new Error('no longer wanted'));
+    if (this.#isSettled) return false;
+    this.#controller = controller;
+    return true;
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Attempt['headers']): void {
-    // Informational answers (103 Early Hints) are not the answer.
-    if (status < 200 || this.#isSettled) return;
+  onResponseStart(status: number, headers: ResponseHeaders): void {
     this.status = status;
     this.headers = headers;
     if (Number(headers['content-length'] ?? 0) > this.#options.holdBytes) this.#startStreaming();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#isSettled) return;
+  onResponseData(chunk: Buffer): boolean {
     if (this.#isStreaming) {
       this.#extend();
-      if (this.#options.owner.onStreamData(chunk)) return;
-      this.#isPaused = true;
-      controller.pause();
-      return;
+      this.#isPaused = !this.#options.owner.onStreamData(chunk);
+      return !this.#isPaused;
     }
     this.chunks.push(chunk);
     this.heldBytes += chunk.length;
     if (this.heldBytes > this.#options.holdBytes) this.#startStreaming();
+    return true;
+  }
+
+  /** A long upload is not a silent target. */
+  onUploadProgress(): void {
+    this.#extend();
   }
 
   onResponseEnd(): void {
     if (!this.#isSettled) this.#settle({ kind: 'answered', status: this.status });
   }
 
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(error: Error): void {
     if (this.#isSettled) return;
     if (error instanceof BodyTooLargeError) {
       this.#release();
@@ -152,8 +139,7 @@ export class Attempt implements Dispatcher.DispatchHandler, InFlight {
       this.#options.owner.onBodyTooLarge();
       return;
     }
-    const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-    if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {
+    if (error instanceof UpstreamError && error.code === 'BAD_REQUEST') {
       this.#release();
       this.target.breaker.abandoned(this.trial);
       this.#options.owner.onMalformed(error.message);

@@ -119,9 +119,6 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     const nowMs = this.#context.now();
     this.#deadlineMs = nowMs + limitMs;
     if (this.#url.group !== undefined) this.#findHome(nowMs);
-    if (body !== undefined && !Buffer.isBuffer(body) && body.lengthBytes !== undefined) {
-      this.#headers.push('content-length', String(body.lengthBytes));
-    }
     this.#tryNext(nowMs);
   }
 
@@ -139,6 +136,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     this.home = consumer.home?.target;
     consumer.moveIfDue(this, nowMs);
     consumer.addDelivered(this.#headers);
+  }
+
+  /** It can be sent again. One that is streamed can as long as no connection has taken of it. */
+  get #isBodyKept(): boolean {
+    return this.#body === undefined || Buffer.isBuffer(this.#body);
   }
 
   /** The body, if it was small enough to be kept. */
@@ -213,10 +215,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   #follow(attempt: Attempt, consumer: RequestedConsumer): void {
     const answer = consumer.follow(attempt, this, this.#tried);
     this.#context.stats.retried('misdirected');
-    const isReplayable = this.#body === undefined || Buffer.isBuffer(this.#body);
     const nowMs = this.#context.now();
     if (answer.action === 'passUp') this.#reply(attempt);
-    else if (answer.action === 'giveUp' || !isReplayable || nowMs >= this.#deadlineMs) this.#fail(consumerMoving());
+    else if (answer.action === 'giveUp' || !this.#isBodyKept || nowMs >= this.#deadlineMs) this.#fail(consumerMoving());
     else this.#tryNext(nowMs, answer.action === 'goTo' ? answer.target : undefined);
   }
 
@@ -230,7 +231,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       outcome,
       operation: this.#url.operation,
       method: this.#request.method ?? 'GET',
-      isBodyReplayable: this.#body === undefined || Buffer.isBuffer(this.#body),
+      isBodyReplayable: this.#isBodyKept || outcome.kind === 'connectFailed',
       isAnswerStarted: this.#answer.isStreaming,
       attemptCount: this.#tried.length,
       maxAttempts: retry.maxAttempts,

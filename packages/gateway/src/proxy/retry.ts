@@ -8,7 +8,7 @@ export interface RetryInput {
   readonly outcome: Outcome;
   readonly operation: Operation;
   readonly method: string;
-  /** The whole request body is at hand. */
+  /** The whole request body is at hand: it was kept, or nobody has taken of it. */
   readonly isBodyReplayable: boolean;
   /** The client has seen a part of the answer. */
   readonly isAnswerStarted: boolean;

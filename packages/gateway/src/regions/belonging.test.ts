@@ -15,7 +15,13 @@ type Spec = Record<string, { weight?: number; priority?: number; isWell?: boolea
 
 function snapshotOf(specs: Spec): Snapshot {
   const regions = Object.entries(specs).map(([name, { weight = 100, priority = 0, isWell = true }]): RegionSnapshot => {
-    const target = new Target({ region: name, url: `http://${name}`, settings: config, onBreakerChange: () => {} });
+    const target = new Target({
+      region: name,
+      url: `http://${name}`,
+      settings: config,
+      now: () => 0,
+      onBreakerChange: () => {},
+    });
     const status = isWell ? 'healthy' : 'unhealthy';
     target.health = { status, contraryCount: 0, reason: '', isSilent: false };
     targets.push(target);

@@ -178,6 +178,7 @@ export class Registry {
       region: region.name,
       url,
       settings: { upstream, breaker },
+      now: this.#now,
       onBreakerChange: (from, to, reason) => {
         this.#events.emit({ type: 'breaker', region: region.name, target: url, from, to, reason });
         this.#publish();

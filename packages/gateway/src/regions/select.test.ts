@@ -34,6 +34,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
           region: name,
           url: `http://${name}-${index}`,
           settings: config,
+          now: () => 0,
           onBreakerChange: () => {},
         });
         target.health = {

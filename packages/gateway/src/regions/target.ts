@@ -1,13 +1,12 @@
 /** One bridge or regional gateway with what outlives a config: connections, health, breaker and counters. */
 import { isDeepStrictEqual } from 'node:util';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
-import { Pool } from 'undici';
 import type { GatewayConfig } from '../config/schema.ts';
+import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { Breaker } from './breaker.ts';
 import { type Health, INITIAL_HEALTH, type KafkaReport } from './health.ts';
 import { InFlightList } from './in-flight.ts';
 import { TargetTraffic } from './target-traffic.ts';
-import { upstreamConnector } from './upstream-socket.ts';
 
 /** What a reload may change about a target. */
 export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'>;
@@ -19,6 +18,8 @@ export interface TargetOptions {
   region: string;
   url: string;
   settings: TargetSettings;
+  /** Milliseconds, never going back. */
+  now: () => number;
   onBreakerChange: ConstructorParameters<typeof Breaker>[1];
 }
 
@@ -49,20 +50,22 @@ export class Target {
     perBaseUnit: MILLISECONDS_PER_SECOND,
   });
   readonly #onBreakerChange: TargetOptions['onBreakerChange'];
+  readonly #now: () => number;
   #settings: TargetSettings;
   #breaker: Breaker;
-  #pool: Pool;
+  #pool: ConnectionPool;
 
   constructor(options: TargetOptions) {
     this.region = options.region;
     this.url = options.url;
+    this.#now = options.now;
     this.#settings = options.settings;
     this.#onBreakerChange = options.onBreakerChange;
     this.#breaker = this.#createBreaker();
     this.#pool = this.#connect();
   }
 
-  get pool(): Pool {
+  get pool(): ConnectionPool {
     return this.#pool;
   }
 
@@ -121,16 +124,8 @@ export class Target {
     });
   }
 
-  #connect(): Pool {
+  #connect(): ConnectionPool {
     const { connectTimeoutMs, keepAliveMs } = this.#settings.upstream;
-    return new Pool(this.url, {
-      connect: upstreamConnector(connectTimeoutMs),
-      keepAliveTimeout: keepAliveMs,
-      // The exchange owns the time limits: one clock for all attempts.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      pipelining: 1,
-      allowH2: false,
-    });
+    return new ConnectionPool({ url: this.url, connectTimeoutMs, keepAliveMs, now: this.#now });
   }
 }

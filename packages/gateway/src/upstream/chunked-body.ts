@@ -1,0 +1,81 @@
+/** A body in chunks, of which any number of bytes may come at a time (RFC 9112 §7.1). Extensions and trailers are dropped. */
+import { badResponse } from './errors.ts';
+
+/** Of a chunk's size with its extensions, and of all trailers together. */
+const MAX_LINES_BYTES = 16_384;
+/** Hexadecimal digits of a size that a double holds exactly. */
+const CHUNK_SIZE = /^([0-9a-f]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
+const LF = 10;
+const CR = 13;
+const HEXADECIMAL = 16;
+
+type State = 'size' | 'data' | 'dataEnd' | 'trailers' | 'complete';
+
+export class ChunkedBody {
+  readonly #onData: (part: Buffer) => void;
+  #state: State = 'size';
+  #leftBytes = 0;
+  /** The beginning of a line that is not complete. */
+  #begun = '';
+  #trailerBytes = 0;
+
+  /** `onData`: is handed parts that are there for the time of the call only. */
+  constructor(onData: (part: Buffer) => void) {
+    this.#onData = onData;
+  }
+
+  get isComplete(): boolean {
+    return this.#state === 'complete';
+  }
+
+  /** What is left once the body is complete. Errors: `BAD_RESPONSE`. */
+  execute(bytes: Buffer): Buffer {
+    let at = 0;
+    while (at < bytes.length && this.#state !== 'complete') {
+      at = this.#state === 'data' ? this.#readData(bytes, at) : this.#readLine(bytes, at);
+    }
+    return bytes.subarray(at);
+  }
+
+  #readData(bytes: Buffer, at: number): number {
+    const end = Math.min(bytes.length, at + this.#leftBytes);
+    this.#leftBytes -= end - at;
+    if (this.#leftBytes === 0) this.#state = 'dataEnd';
+    this.#onData(bytes.subarray(at, end));
+    return end;
+  }
+
+  #readLine(bytes: Buffer, at: number): number {
+    const lineFeed = bytes.indexOf(LF, at);
+    const end = lineFeed === -1 ? bytes.length : lineFeed;
+    if (this.#begun.length + end - at > MAX_LINES_BYTES) throw badResponse('a line of its body is too long');
+    const text = this.#begun + bytes.toString('latin1', at, end);
+    if (lineFeed === -1) {
+      this.#begun = text;
+      return end;
+    }
+    this.#begun = '';
+    if (text.charCodeAt(text.length - 1) !== CR) throw badResponse('a line of its body does not end in CR LF');
+    this.#take(text.slice(0, -1));
+    return end + 1;
+  }
+
+  #take(line: string): void {
+    if (this.#state === 'dataEnd') {
+      if (line !== '') throw badResponse('a chunk is longer than its size');
+      this.#state = 'size';
+    } else if (this.#state === 'size') {
+      const digits = CHUNK_SIZE.exec(line)?.[1];
+      if (digits === undefined) throw badResponse('a chunk’s size is none');
+      this.#leftBytes = Number.parseInt(digits, HEXADECIMAL);
+      this.#state = this.#leftBytes === 0 ? 'trailers' : 'data';
+    } else if (line === '') {
+      this.#state = 'complete';
+    } else {
+      this.#trailerBytes += line.length;
+      if (this.#trailerBytes > MAX_LINES_BYTES) throw badResponse('its trailers are too long');
+      if (!TRAILER.test(line)) throw badResponse('a trailer is none');
+    }
+  }
+}

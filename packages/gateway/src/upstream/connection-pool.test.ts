@@ -1,0 +1,667 @@
+/** Connections to targets over real sockets: what comes back, what is used again, and what ends. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { afterEach, describe, expect, test } from 'vitest';
+import { TestAuthority } from '../../../../test/harness/certificates.ts';
+import { until } from '../../../../test/harness/until.ts';
+import { ask } from './ask.ts';
+import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from './connection.ts';
+import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.ts';
+import type { ResponseHeaders } from './response-head.ts';
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of cleanUp.splice(0).reverse()) await end();
+});
+
+interface Listening {
+  url: string;
+  /** Connections that are open. */
+  sockets: Set<Socket>;
+  /** Connections that ever were. */
+  connectionCount: number;
+  close(): Promise<void>;
+}
+
+async function listen(server: Server, scheme = 'http', host = '127.0.0.1'): Promise<Listening> {
+  const listening: Listening = { url: '', sockets: new Set(), connectionCount: 0, close: async () => {} };
+  server.on(scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => {
+    listening.connectionCount += 1;
+    listening.sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => listening.sockets.delete(socket));
+  });
+  server.listen(0, host === 'localhost' ? '127.0.0.1' : host);
+  await once(server, 'listening');
+  listening.url = `${scheme}://${host}:${(server.address() as AddressInfo).port}`;
+  listening.close = async () => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of listening.sockets) socket.destroy();
+    await closed;
+  };
+  cleanUp.push(listening.close);
+  return listening;
+}
+
+const http = (listener: RequestListener, host?: string): Promise<Listening> =>
+  listen(createServer({ keepAliveTimeout: 60_000 }, listener), 'http', host);
+
+/** Says the same text to each first byte of a request. */
+const says = (text: string, then: (socket: Socket) => void = () => {}): Promise<Listening> =>
+  listen(
+    createTcpServer((socket) => {
+      socket.on('data', () => socket.write(text, 'latin1', () => then(socket)));
+    }),
+  );
+
+function poolOf(url: string, options: Partial<ConnectionPoolOptions> = {}): ConnectionPool {
+  const now = (): number => performance.now();
+  const pool = new ConnectionPool({ url, connectTimeoutMs: 1_000, keepAliveMs: 60_000, now, ...options });
+  cleanUp.push(() => pool.destroy());
+  return pool;
+}
+
+interface Answered {
+  status: number;
+  headers: ResponseHeaders;
+  body: Buffer;
+  error: Error | undefined;
+  /** The request had a connection. */
+  hasStarted: boolean;
+}
+
+interface Sent {
+  control: UpstreamControl | undefined;
+  answered: Promise<Answered>;
+  /** What has come so far. */
+  soFar: Answered;
+}
+
+const GET: UpstreamRequest = { method: 'GET', path: '/', headers: [], body: undefined };
+
+function send(pool: ConnectionPool, request: Partial<UpstreamRequest> = {}, more: Partial<UpstreamHandler> = {}): Sent {
+  const { promise, resolve, reject } = Promise.withResolvers<Answered>();
+  const soFar: Answered = { status: 0, headers: {}, body: Buffer.alloc(0), error: undefined, hasStarted: false };
+  const sent: Sent = { control: undefined, answered: promise, soFar };
+  let isEnded = false;
+  const end = (error?: Error): void => {
+    if (isEnded) reject(new Error('the end was told twice'));
+    isEnded = true;
+    soFar.error = error;
+    resolve(soFar);
+  };
+  pool.dispatch(
+    { ...GET, ...request },
+    {
+      onRequestStart: (control) => {
+        soFar.hasStarted = true;
+        sent.control = control;
+        return true;
+      },
+      onResponseStart: (status, headers) => {
+        soFar.status = status;
+        soFar.headers = headers;
+      },
+      onResponseData: (chunk) => {
+        soFar.body = Buffer.concat([soFar.body, chunk]);
+        return true;
+      },
+      onResponseEnd: () => end(),
+      onResponseError: end,
+      ...more,
+    },
+  );
+  return sent;
+}
+
+async function textOf(pool: ConnectionPool, request?: Partial<UpstreamRequest>): Promise<string> {
+  const { body, error } = await send(pool, request).answered;
+  if (error !== undefined) throw error;
+  return body.toString('latin1');
+}
+
+/** Bytes that tell their place. */
+const pattern = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => index % 251));
+
+describe('passing on', () => {
+  test('bodies of every size arrive as they are, in both directions and on one connection', async () => {
+    const server = await http((incoming, response) => incoming.pipe(response));
+    const pool = poolOf(server.url);
+    for (const length of [0, 1, 300, 16_384, 16_385, 65_536, 1_000_003]) {
+      const body = pattern(length);
+      const answer = await send(pool, { method: 'POST', body }).answered;
+      expect(answer.error).toBeUndefined();
+      expect(answer.body.equals(body), `${length} bytes`).toBe(true);
+    }
+    expect(server.connectionCount).toBe(1);
+  });
+
+  test('method, path and headers arrive as they are, and the answer’s come back', async () => {
+    const server = await http((incoming, response) => {
+      response.setHeader('x-twice', ['a', 'b']);
+      response.writeHead(418).end(JSON.stringify([incoming.method, incoming.url, incoming.rawHeaders]));
+    });
+    const request = { method: 'DELETE', path: '/a%2Fb?c=d', headers: ['host', 'kafka.example', 'x-own', '\xe4'] };
+    const { status, headers, body } = await send(poolOf(server.url), request).answered;
+    expect(status).toBe(418);
+    expect(headers['x-twice']).toEqual(['a', 'b']);
+    expect(JSON.parse(body.toString())).toEqual([request.method, request.path, request.headers]);
+  });
+
+  test('a target is found by its name, and at an IPv6 address', async () => {
+    for (const host of ['localhost', '[::1]']) {
+      const server =
+        host === 'localhost'
+          ? await http((_, response) => response.end('here'), host)
+          : await listen(
+              createServer((_, response) => response.end('here')),
+              'http',
+              '::1',
+            );
+      expect(await textOf(poolOf(server.url.replace('//::1', '//[::1]')))).toBe('here');
+    }
+  });
+
+  test('requests at the same time have connections of their own, and later ones use those', async () => {
+    const waiting: (() => void)[] = [];
+    const server = await http((incoming, response) => {
+      waiting.push(() => response.end(incoming.url));
+    });
+    const pool = poolOf(server.url);
+    for (const round of [1, 2, 3]) {
+      const paths = Array.from({ length: 20 }, (_, index) => `/${round}/${index}`);
+      const texts = Promise.all(paths.map((path) => textOf(pool, { path })));
+      await until('all requests are there', () => waiting.length === 20);
+      for (const answer of waiting.splice(0).reverse()) answer();
+      expect(await texts).toEqual(paths);
+    }
+    expect(server.connectionCount).toBe(20);
+  });
+
+  test('the answers to HEAD, 204 and 304 have no body, and the connection is used again', async () => {
+    const server = await http((incoming, response) => {
+      if (incoming.method === 'HEAD') response.writeHead(200, { 'content-length': '5' }).end();
+      else response.writeHead(Number(incoming.url?.slice(1))).end();
+    });
+    const pool = poolOf(server.url);
+    expect(await send(pool, { method: 'HEAD' }).answered).toMatchObject({ status: 200, error: undefined });
+    for (const status of [204, 304, 200]) {
+      expect(await send(pool, { path: `/${status}` }).answered).toMatchObject({ status, error: undefined });
+    }
+    expect(server.connectionCount).toBe(1);
+  });
+
+  test('informational answers are not the answer', async () => {
+    const server = await http((_, response) => {
+      response.writeEarlyHints({ link: '</a>; rel=preload' });
+      response.writeProcessing();
+      response.end('the answer');
+    });
+    expect(await textOf(poolOf(server.url))).toBe('the answer');
+  });
+
+  test('an answer that ends with its connection is complete', async () => {
+    const server = await says(`HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n${'x'.repeat(100_000)}`, (socket) =>
+      socket.end(),
+    );
+    expect(await textOf(poolOf(server.url))).toHaveLength(100_000);
+  });
+
+  test('over TLS too, to a target that proves its name, and to no other', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'causeway-upstream-'));
+    cleanUp.push(() => rmSync(directory, { recursive: true }));
+    const authority = await TestAuthority.create(directory);
+    const trusted = getCACertificates('default');
+    setDefaultCACertificates([...trusted, authority.cert]);
+    cleanUp.push(() => setDefaultCACertificates(trusted));
+    const echo: RequestListener = (incoming, response) => incoming.pipe(response);
+    const serve = async (names: { dns?: string[]; ip?: string[] }, host: string): Promise<Listening> =>
+      listen(createHttpsServer(await authority.certify(`target-${host}`, names), echo), 'https', host);
+    for (const [host, names] of [
+      ['localhost', { dns: ['localhost'] }],
+      ['127.0.0.1', { ip: ['127.0.0.1'] }],
+    ] as const) {
+      const server = await serve({ ...names } as { dns?: string[] }, host);
+      const pool = poolOf(server.url);
+      for (const length of [0, 5, 70_000, 1_000_003]) {
+        const body = pattern(length);
+        const answer = await send(pool, { method: 'POST', body }).answered;
+        expect(answer.error).toBeUndefined();
+        expect(answer.body.equals(body)).toBe(true);
+      }
+      expect(server.connectionCount).toBe(1);
+    }
+    const other = await serve({ dns: ['other.example'] }, 'localhost');
+    await expect(textOf(poolOf(other.url))).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  });
+});
+
+describe('connections', () => {
+  test('that the target closes while they are idle are not used again', async () => {
+    const server = await http((_, response) => response.end('here'));
+    const pool = poolOf(server.url);
+    expect(await textOf(pool)).toBe('here');
+    const [socket] = server.sockets;
+    socket?.end();
+    await until('the gateway has closed, too', () => server.sockets.size === 0);
+    expect(await textOf(pool)).toBe('here');
+    expect(server.connectionCount).toBe(2);
+  });
+
+  test.each([
+    ['says that it closes', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok'],
+    ['speaks HTTP/1.0', 'HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok'],
+    [
+      'keeps them no longer than a request takes',
+      'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=1\r\n\r\nok',
+    ],
+    [
+      'says more than it was asked',
+      'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil',
+    ],
+  ])('of a target that %s are closed', async (_, text) => {
+    const server = await says(text);
+    const pool = poolOf(server.url);
+    for (const count of [1, 2, 3]) {
+      expect(await textOf(pool)).toBe('ok');
+      await until('it is closed', () => server.sockets.size === 0);
+      expect(server.connectionCount).toBe(count);
+    }
+  });
+
+  test('on which something comes that nobody asked for are closed, and it is nobody’s answer', async () => {
+    const server = await says('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+    const pool = poolOf(server.url);
+    expect(await textOf(pool)).toBe('ok');
+    const [socket] = server.sockets;
+    socket?.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil');
+    await until('it is closed', () => server.sockets.size === 0);
+    expect(await textOf(pool)).toBe('ok');
+  });
+
+  test('that are idle for long are closed, those used last stay', async () => {
+    const waiting: (() => void)[] = [];
+    const server = await http((_, response) => waiting.push(() => response.end('here')));
+    const pool = poolOf(server.url, { keepAliveMs: 150 });
+    const both = [textOf(pool), textOf(pool)];
+    await until('two are open', () => waiting.length === 2);
+    for (const answer of waiting.splice(0)) answer();
+    await Promise.all(both);
+    await until('one that is used again and again stays', async () => {
+      const text = textOf(pool);
+      await until('it is asked', () => waiting.length === 1);
+      waiting.pop()?.();
+      await text;
+      return server.sockets.size === 1;
+    });
+    await until('the last one goes, too', () => server.sockets.size === 0);
+    expect(server.connectionCount).toBe(2);
+  });
+
+  test('whose time is up are not used, however late the timer is', async () => {
+    const server = await http((_, response) => response.end('here'));
+    let nowMs = 0;
+    const pool = poolOf(server.url, { keepAliveMs: 10_000, now: () => nowMs });
+    await textOf(pool);
+    nowMs = 9_999;
+    await textOf(pool);
+    expect(server.connectionCount).toBe(1);
+    nowMs += 10_000;
+    await textOf(pool);
+    expect(server.connectionCount).toBe(2);
+  });
+
+  test('that came while this process was busy are there in time', async () => {
+    const server = await http((_, response) => response.end('here'));
+    const answer = textOf(poolOf(server.url, { connectTimeoutMs: 50 }));
+    await delay(0);
+    // The kernel connects; nobody looks.
+    const untilMs = performance.now() + 100;
+    while (performance.now() < untilMs);
+    expect(await answer).toBe('here');
+  });
+
+  test('that are not made are told from each other, and nothing was sent', async () => {
+    const gone = await http(() => {});
+    await gone.close();
+    const refused = await send(poolOf(gone.url)).answered;
+    expect(refused).toMatchObject({ hasStarted: false, error: { code: 'ECONNREFUSED' } });
+    // An address of the range for documentation (RFC 5737): nobody is there, or the network says so itself.
+    const nobody = await send(poolOf('http://192.0.2.1:9', { connectTimeoutMs: 50 })).answered;
+    expect(nobody.hasStarted).toBe(false);
+    expect(nobody.error).toMatchObject({
+      code: expect.stringMatching(/^(?:ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED)$/),
+    });
+  });
+});
+
+describe('answers that are none', () => {
+  test.each([
+    ['breaks off before it begins', '', 'ECONNRESET', 0],
+    ['breaks off in the head', 'HTTP/1.1 200 OK\r\nconte', 'ECONNRESET', 0],
+    ['breaks off in the body', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345', 'ECONNRESET', 200],
+    ['breaks off in a chunk', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\n12345', 'ECONNRESET', 200],
+    [
+      'breaks off before the last chunk',
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n1\r\n',
+      'ECONNRESET',
+      200,
+    ],
+    ['is not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 'BAD_RESPONSE', 0],
+    ['has two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12', 'BAD_RESPONSE', 0],
+  ])('one that %s is an error, by an end and by a reset', async (_, text, code, status) => {
+    for (const leave of ['end', 'resetAndDestroy'] as const) {
+      const server = await says(text, (socket) => {
+        // What was said before a reset may be lost on the way: it is read first.
+        if (leave === 'end') socket.end();
+        else setTimeout(() => socket.resetAndDestroy(), 20);
+      });
+      const answer = await send(poolOf(server.url)).answered;
+      expect(answer).toMatchObject({ hasStarted: true, status, error: { code } });
+      await until('the connection is closed', () => server.sockets.size === 0);
+    }
+  });
+});
+
+describe('pauses', () => {
+  test('an answer that is read slowly waits, loses nothing, and gives its connection back', async () => {
+    const bytes = pattern(8_000_000);
+    let acceptedBytes = 0;
+    const server = await http((_, response) => {
+      const { socket } = response;
+      response.end(bytes, () => {
+        acceptedBytes = socket?.bytesWritten ?? 0;
+      });
+    });
+    const pool = poolOf(server.url);
+    let pauseCount = 0;
+    const chunks: Buffer[] = [];
+    const sent: Sent = send(
+      pool,
+      {},
+      {
+        onResponseData: (chunk) => {
+          chunks.push(chunk);
+          if (chunks.length % 10 !== 0) return true;
+          pauseCount += 1;
+          setTimeout(() => sent.control?.resume(), 1);
+          return false;
+        },
+      },
+    );
+    expect((await sent.answered).error).toBeUndefined();
+    expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+    expect(pauseCount).toBeGreaterThan(5);
+    expect(acceptedBytes).toBeGreaterThan(bytes.length);
+    await textOf(pool);
+    expect(server.connectionCount).toBe(1);
+  });
+
+  test('while an answer is not wanted, the target is not read', async () => {
+    const server = await http((_, response) => {
+      const write = (): void => {
+        while (response.write(pattern(65_536)));
+        response.once('drain', write);
+      };
+      write();
+    });
+    let chunkCount = 0;
+    const sent = send(
+      poolOf(server.url),
+      {},
+      {
+        onResponseData: () => {
+          chunkCount += 1;
+          return false;
+        },
+      },
+    );
+    await until('something has come', () => chunkCount > 0);
+    await delay(50);
+    // What had been read when the first came.
+    expect(chunkCount).toBeLessThan(5);
+    await until('more comes', () => {
+      sent.control?.resume();
+      return chunkCount >= 5;
+    });
+    sent.control?.abort();
+    await until('the target is let go', () => server.sockets.size === 0);
+  });
+
+  test('an answer whose last part is paused ends all the same, and its connection is read again', async () => {
+    const server = await http((_, response) => response.end('here'));
+    const pool = poolOf(server.url);
+    const { error } = await send(pool, {}, { onResponseData: () => false }).answered;
+    expect(error).toBeUndefined();
+    const [socket] = server.sockets;
+    socket?.end();
+    await until('its end is seen', () => server.sockets.size === 0);
+  });
+});
+
+describe('uploads', () => {
+  /** Pieces that come one after the other. */
+  const pieces = (count: number, length: number): Readable =>
+    Readable.from(
+      (async function* () {
+        for (let index = 0; index < count; index += 1) yield pattern(length);
+      })(),
+      { objectMode: false },
+    );
+
+  test.each([
+    ['with its length', 500_000, '500000', undefined],
+    ['in chunks', undefined, undefined, 'chunked'],
+  ])('a body on its way arrives whole, %s', async (_, lengthBytes, contentLength, transferEncoding) => {
+    const server = await http((incoming, response) => {
+      const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
+      response.setHeader('x-told', JSON.stringify([length ?? null, coding ?? null]));
+      incoming.pipe(response);
+    });
+    const pool = poolOf(server.url);
+    for (const round of [1, 2]) {
+      let progressCount = 0;
+      const body = { stream: pieces(50, 10_000), lengthBytes };
+      const answer = await send(pool, { method: 'POST', body }, { onUploadProgress: () => (progressCount += 1) })
+        .answered;
+      expect(answer.error).toBeUndefined();
+      expect(answer.headers['x-told']).toBe(JSON.stringify([contentLength ?? null, transferEncoding ?? null]));
+      expect(answer.body.equals(Buffer.concat(Array(50).fill(pattern(10_000))))).toBe(true);
+      expect(progressCount).toBe(50);
+      expect(server.connectionCount, `round ${round}`).toBe(1);
+    }
+  });
+
+  test('a target that reads slowly is not given more than it takes', async () => {
+    let incomingSocket: Socket | undefined;
+    const server = await listen(
+      createTcpServer((socket) => {
+        incomingSocket = socket;
+        socket.once('data', () => socket.pause());
+      }),
+    );
+    let givenBytes = 0;
+    const stream = new Readable({
+      read() {
+        givenBytes += 65_536;
+        this.push(pattern(65_536));
+      },
+    });
+    const sent = send(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: undefined } });
+    await until('something was sent', () => givenBytes > 0 && incomingSocket !== undefined);
+    let before = -1;
+    await until('no more is taken', async () => {
+      const isStill = givenBytes === before;
+      before = givenBytes;
+      await delay(50);
+      return isStill && givenBytes === before;
+    });
+    expect(givenBytes).toBeLessThan(20_000_000);
+    incomingSocket?.on('data', () => {});
+    incomingSocket?.resume();
+    await until('it goes on', () => givenBytes > before);
+    sent.control?.abort();
+    expect(stream.destroyed).toBe(true);
+  });
+
+  test.each([
+    ['fails', (stream: PassThrough) => stream.destroy(new Error('the client left')), 'the client left'],
+    ['is cut off', (stream: PassThrough) => stream.destroy(), 'the request’s body ended before its end'],
+    ['is shorter than it said', (stream: PassThrough) => stream.end(), 'its body is not as long as it says'],
+    [
+      'is longer than it said',
+      (stream: PassThrough) => stream.write('x'.repeat(100)),
+      'its body is not as long as it says',
+    ],
+  ])('a body that %s breaks the connection', async (_, end, message) => {
+    const server = await http(() => {});
+    const stream = new PassThrough();
+    stream.on('error', () => {});
+    const sent = send(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: 50 } });
+    stream.write('beginning');
+    await until('it has begun', () => server.sockets.size === 1 && sent.soFar.hasStarted);
+    end(stream);
+    expect(await sent.answered).toMatchObject({ error: { message } });
+    await until('it is closed', () => server.sockets.size === 0);
+    expect(stream.destroyed).toBe(true);
+  });
+
+  test('an answer that comes before the body’s end is one, and the connection is not used again', async () => {
+    const server = await says('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nno!');
+    const pool = poolOf(server.url);
+    const stream = new PassThrough();
+    stream.write('beginning');
+    const answer = await send(pool, { method: 'POST', body: { stream, lengthBytes: 5_000 } }).answered;
+    expect(answer).toMatchObject({ status: 413, error: undefined });
+    expect(answer.body.toString()).toBe('no!');
+    expect(stream.destroyed).toBe(true);
+    await until('it is closed', () => server.sockets.size === 0);
+  });
+
+  test('a body that no connection was made for is untouched', async () => {
+    const gone = await http(() => {});
+    await gone.close();
+    const stream = Readable.from([Buffer.from('whole')], { objectMode: false });
+    const { error } = await send(poolOf(gone.url), { method: 'POST', body: { stream, lengthBytes: 5 } }).answered;
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' });
+    const server = await http((incoming, response) => incoming.pipe(response));
+    expect(await textOf(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: 5 } })).toBe('whole');
+  });
+});
+
+describe('what ends', () => {
+  test('a request that is given up takes its connection with it, and hears no more', async () => {
+    const server = await http(() => {});
+    let told = 0;
+    const sent = send(poolOf(server.url), {}, { onResponseError: () => (told += 1), onResponseEnd: () => (told += 1) });
+    await until('it is there', () => server.sockets.size === 1 && sent.soFar.hasStarted);
+    sent.control?.abort();
+    await until('it is closed', () => server.sockets.size === 0);
+    expect(told).toBe(0);
+  });
+
+  test('a request that nobody wants when the connection is there is not sent; the next one uses it', async () => {
+    const paths: (string | undefined)[] = [];
+    const server = await http((incoming, response) => {
+      paths.push(incoming.url);
+      response.end('here');
+    });
+    const pool = poolOf(server.url);
+    let isAsked = false;
+    send(
+      pool,
+      { path: '/unwanted' },
+      {
+        onRequestStart: () => {
+          isAsked = true;
+          return false;
+        },
+      },
+    );
+    await until('it is asked', () => isAsked);
+    expect(await textOf(pool, { path: '/wanted' })).toBe('here');
+    expect(paths).toEqual(['/wanted']);
+    expect(server.connectionCount).toBe(1);
+  });
+
+  test('a handler that throws ends its request, and no other', async () => {
+    const server = await http((_, response) => response.end('here'));
+    const pool = poolOf(server.url);
+    const fail = (): never => {
+      throw new Error('of the handler');
+    };
+    for (const handler of [{ onResponseStart: fail }, { onResponseData: fail }, { onResponseEnd: fail }]) {
+      expect(await send(pool, {}, handler).answered).toMatchObject({ error: { message: 'of the handler' } });
+      expect(await textOf(pool)).toBe('here');
+    }
+  });
+
+  test('a pool that closes finishes what is under way, and takes no more', async () => {
+    const waiting: (() => void)[] = [];
+    const server = await http((_, response) => waiting.push(() => response.end('here')));
+    const pool = poolOf(server.url);
+    const idle = textOf(pool);
+    const busy = textOf(pool);
+    await until('both are there', () => waiting.length === 2);
+    waiting.shift()?.();
+    await Promise.race([idle, busy]);
+    let isClosed = false;
+    const closed = pool.close().then(() => {
+      isClosed = true;
+    });
+    await until('the idle one is closed', () => server.sockets.size === 1);
+    expect(isClosed).toBe(false);
+    expect(await send(pool).answered).toMatchObject({ hasStarted: false, error: { code: 'CLOSED' } });
+    waiting.shift()?.();
+    expect(await Promise.all([idle, busy])).toEqual(['here', 'here']);
+    await closed;
+    await until('all are closed', () => server.sockets.size === 0);
+  });
+
+  test('a pool that is destroyed breaks off what is under way, and what waits for a connection', async () => {
+    const server = await http(() => {});
+    const pool = poolOf(server.url);
+    const busy = send(pool);
+    await until('it is there', () => server.sockets.size === 1 && busy.soFar.hasStarted);
+    const waiting = send(pool);
+    await pool.destroy();
+    expect(await busy.answered).toMatchObject({ hasStarted: true, error: { code: 'CLOSED' } });
+    expect(await waiting.answered).toMatchObject({ hasStarted: false, error: { code: 'CLOSED' } });
+    await until('all are closed', () => server.sockets.size === 0);
+  });
+
+  test('what cannot be said in HTTP is refused before there is a connection', async () => {
+    const server = await http(() => {});
+    const { error, hasStarted } = await send(poolOf(server.url), { path: '/a b' }).answered;
+    expect(error).toMatchObject({ code: 'BAD_REQUEST' });
+    expect(hasStarted).toBe(false);
+    expect(server.connectionCount).toBe(0);
+  });
+});
+
+describe('asking for a status', () => {
+  test('tells it, and drops the body', async () => {
+    const server = await http((_, response) => response.writeHead(204).end());
+    expect(await ask(poolOf(server.url), GET, AbortSignal.timeout(5_000))).toBe(204);
+  });
+
+  test('fails with the connection, or with its time', async () => {
+    const silent = await http(() => {});
+    await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(30))).rejects.toMatchObject({ name: 'TimeoutError' });
+    await until('the connection is closed', () => silent.sockets.size === 0);
+    await silent.close();
+    await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(5_000))).rejects.toMatchObject({
+      code: 'ECONNREFUSED',
+    });
+  });
+});

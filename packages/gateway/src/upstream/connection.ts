@@ -1,0 +1,224 @@
+/** One connection to a target, and the one request that is under way on it. */
+import type { Socket } from 'node:net';
+import { UpstreamError } from './errors.ts';
+import { isPersistent, keepAliveHintMs } from './framing.ts';
+import type { RequestHead } from './request-head.ts';
+import type { HeaderNames, ResponseHead, ResponseHeaders } from './response-head.ts';
+import { ResponseParser, type ResponseReceiver } from './response-parser.ts';
+import { Upload, type UploadBody } from './upload.ts';
+
+export interface UpstreamRequest extends RequestHead {
+  readonly body: Buffer | UploadBody | undefined;
+}
+
+/** Who has sent a request is told what becomes of it: one of `onResponseEnd` and `onResponseError`, once. */
+export interface UpstreamHandler {
+  /** There is a connection: the request goes out now. `false`: nobody wants it any more. */
+  onRequestStart(connection: UpstreamControl): boolean;
+  onResponseStart(status: number, headers: ResponseHeaders): void;
+  /** `false` asks for a pause until `resume`; what has been read already comes all the same. */
+  onResponseData(chunk: Buffer): boolean;
+  onResponseEnd(): void;
+  /** Before `onRequestStart` nothing was sent. */
+  onResponseError(error: Error): void;
+  /** A part of a body that is not all there yet was sent. */
+  onUploadProgress?(): void;
+}
+
+/** What the handler may do until it has been told the end. */
+export interface UpstreamControl {
+  resume(): void;
+  /** Breaks the connection; the handler hears no more. */
+  abort(): void;
+}
+
+/** A request as it goes over the wire. */
+export interface Message {
+  readonly method: string;
+  readonly headText: string;
+  readonly body: Buffer | UploadBody | undefined;
+}
+
+export interface ConnectionEvents {
+  /** Another request may follow. */
+  onIdle(connection: Connection): void;
+  onClosed(connection: Connection): void;
+}
+
+/** Above this, copying a body into the head's text costs more than a second buffer. */
+const ONE_WRITE_BYTES = 16_384;
+
+export class Connection implements ResponseReceiver, UpstreamControl {
+  /** When the pool gives it up, if nobody uses it. */
+  idleUntilMs = 0;
+  /** Its place among the idle ones; -1 outside. Kept by the pool. */
+  idleIndex = -1;
+  /** For how long the target keeps it idle, as far as it has said. */
+  hintMs: number | undefined;
+  readonly #events: ConnectionEvents;
+  readonly #parser: ResponseParser;
+  #socket: Socket | undefined;
+  #handler: UpstreamHandler | undefined;
+  /** Waits for the connection. */
+  #message: Message | undefined;
+  #upload: Upload | undefined;
+  #isConnected = false;
+  #isPersistent = true;
+  #isComplete = false;
+  #isPaused = false;
+  #isClosed = false;
+  #error: Error | undefined;
+
+  constructor(names: HeaderNames, events: ConnectionEvents) {
+    this.#events = events;
+    this.#parser = new ResponseParser(this, names);
+  }
+
+  /** Takes over a socket that is connecting. */
+  attach(socket: Socket): void {
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () =>
+      this.#fail(this.#error ?? new UpstreamError('ECONNRESET', 'the target closed the connection')),
+    );
+  }
+
+  /** Sends a request: now, or as soon as there is a connection. */
+  send(message: Message, handler: UpstreamHandler): void {
+    this.#handler = handler;
+    if (this.#isConnected) this.#start(message, handler);
+    else this.#message = message;
+  }
+
+  onConnected(): void {
+    this.#isConnected = true;
+    const message = this.#message;
+    const handler = this.#handler;
+    this.#message = undefined;
+    if (message !== undefined && handler !== undefined) this.#start(message, handler);
+  }
+
+  /** What the socket has read; not there any more afterwards. */
+  onBytes(bytes: Buffer): void {
+    if (this.#handler === undefined) {
+      // Nobody asked: what follows could be taken for the answer to another request.
+      this.destroy();
+      return;
+    }
+    try {
+      const rest = this.#parser.execute(bytes);
+      if (this.#isComplete) this.#finish(rest.length === 0);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#isPersistent = isPersistent(head);
+    if (head.headers['keep-alive'] !== undefined) this.hintMs = keepAliveHintMs(head.headers);
+    this.#handler?.onResponseStart(head.status, head.headers);
+  }
+
+  onBody(bytes: Buffer): void {
+    if (this.#handler === undefined || this.#handler.onResponseData(Buffer.from(bytes)) || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket?.pause();
+  }
+
+  onComplete(): void {
+    this.#isComplete = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket?.resume();
+  }
+
+  abort(): void {
+    this.#handler = undefined;
+    this.destroy();
+  }
+
+  /** A request that is under way fails with `error`. */
+  destroy(error?: Error): void {
+    if (error !== undefined) this.#fail(error);
+    this.#close();
+  }
+
+  #start(message: Message, handler: UpstreamHandler): void {
+    if (!handler.onRequestStart(this)) {
+      this.#handler = undefined;
+      this.#events.onIdle(this);
+      return;
+    }
+    const socket = this.#socket as Socket;
+    const { method, headText, body } = message;
+    this.#isComplete = false;
+    this.#parser.expect(method);
+    if (body === undefined) {
+      socket.write(headText, 'latin1');
+    } else if (!Buffer.isBuffer(body)) {
+      socket.write(headText, 'latin1');
+      this.#upload = new Upload(body, socket, {
+        onProgress: () => handler.onUploadProgress?.(),
+        onBroken: (error) => this.#fail(error),
+      });
+    } else if (body.length <= ONE_WRITE_BYTES) {
+      // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
+      socket.write(headText + body.toString('latin1'), 'latin1');
+    } else {
+      socket.cork();
+      socket.write(headText, 'latin1');
+      socket.write(body);
+      socket.uncork();
+    }
+  }
+
+  /** The answer is complete. */
+  #finish(isRestEmpty: boolean): void {
+    const handler = this.#handler;
+    if (handler === undefined) return;
+    this.#handler = undefined;
+    const isUploaded = this.#upload === undefined || this.#upload.isComplete;
+    const isReusable = isRestEmpty && isUploaded && this.#isPersistent && this.#socket?.writable === true;
+    this.#endUpload();
+    this.resume();
+    if (isReusable) this.#events.onIdle(this);
+    else this.#close();
+    try {
+      handler.onResponseEnd();
+    } catch (error) {
+      handler.onResponseError(error as Error);
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#handler !== undefined && this.#parser.end()) this.#finish(false);
+    else this.#fail(new UpstreamError('ECONNRESET', 'the target closed the connection'));
+  }
+
+  #fail(error: Error): void {
+    const handler = this.#handler;
+    this.#handler = undefined;
+    this.#close();
+    handler?.onResponseError(error);
+  }
+
+  #endUpload(): void {
+    this.#upload?.end();
+    this.#upload = undefined;
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#message = undefined;
+    this.#endUpload();
+    this.#socket?.destroy();
+    this.#events.onClosed(this);
+  }
+}

@@ -1,0 +1,68 @@
+/** Where an answer's body ends, and whether its connection can be used again (RFC 9112 §6.3 and §9.3). */
+import { badResponse } from './errors.ts';
+import type { ResponseHead, ResponseHeaders } from './response-head.ts';
+
+export type Framing =
+  /** So many bytes; 0: no body. */
+  | { readonly kind: 'length'; readonly bytes: number }
+  | { readonly kind: 'chunked' }
+  /** All that comes until the target closes. */
+  | { readonly kind: 'untilClose' };
+
+const NO_BODY: Framing = { kind: 'length', bytes: 0 };
+const CHUNKED: Framing = { kind: 'chunked' };
+const UNTIL_CLOSE: Framing = { kind: 'untilClose' };
+
+const NO_CONTENT = 204;
+const NOT_MODIFIED = 304;
+
+/** Errors: `BAD_RESPONSE` for a length or a transfer coding that leaves open where the body ends. */
+export function framingOf({ status, headers }: ResponseHead, method: string): Framing {
+  const coding = headers['transfer-encoding'];
+  const lengthText = headers['content-length'];
+  if (coding !== undefined && lengthText !== undefined) throw badResponse('it has a length and a transfer coding');
+  const length = lengthText === undefined ? undefined : parseLength(lengthText);
+  if (method === 'HEAD' || status === NO_CONTENT || status === NOT_MODIFIED) return NO_BODY;
+  if (coding !== undefined) {
+    if (typeof coding === 'string' && coding.toLowerCase() === 'chunked') return CHUNKED;
+    throw badResponse('its transfer coding is not "chunked" alone');
+  }
+  return length === undefined ? UNTIL_CLOSE : { kind: 'length', bytes: length };
+}
+
+/** Whether another request may follow on the connection, once this answer is complete. */
+export function isPersistent({ headers, minorVersion }: ResponseHead): boolean {
+  const { connection } = headers;
+  if (connection === undefined) return minorVersion > 0;
+  if (connection === 'keep-alive') return true;
+  const options = (Array.isArray(connection) ? connection.join(',') : connection)
+    .split(',')
+    .map((option) => option.trim().toLowerCase());
+  if (options.includes('close')) return false;
+  return minorVersion > 0 || options.includes('keep-alive');
+}
+
+const KEEP_ALIVE_TIMEOUT = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i;
+const MS_PER_SECOND = 1_000;
+
+/** For how long the target keeps an idle connection, in milliseconds, if it says so. */
+export function keepAliveHintMs(headers: ResponseHeaders): number | undefined {
+  const hint = headers['keep-alive'];
+  if (typeof hint !== 'string') return undefined;
+  const seconds = KEEP_ALIVE_TIMEOUT.exec(hint)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * MS_PER_SECOND;
+}
+
+/** The same length several times is one length (RFC 9112 §6.3, 5). */
+function parseLength(value: string | string[]): number {
+  const texts = typeof value === 'string' && !value.includes(',') ? [value] : String(value).split(',');
+  let length: number | undefined;
+  for (const text of texts) {
+    const digits = text.trim();
+    const parsed = /^\d+$/.test(digits) ? Number(digits) : Number.NaN;
+    if (!Number.isSafeInteger(parsed) || (length !== undefined && length !== parsed))
+      throw badResponse('its length is none');
+    length = parsed;
+  }
+  return length as number;
+}

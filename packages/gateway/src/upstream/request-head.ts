@@ -1,0 +1,46 @@
+/** The head of a request as it goes over the wire (RFC 9112 §3), and whether it can. */
+import { UpstreamError } from './errors.ts';
+
+export interface RequestHead {
+  readonly method: string;
+  /** The request target, in origin form. */
+  readonly path: string;
+  /** Names and values in turn. Without `Host` the target is the host. */
+  readonly headers: readonly string[];
+}
+
+/** How the body that follows is delimited: by its length in bytes, by chunks, or there is none. */
+export type BodyFraming = number | 'chunked' | 'none';
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const NOT_IN_PATH = /[^\x21-\x7e\x80-\xff]/;
+const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Methods whose body is expected: without one they say so (RFC 9110 §8.6). */
+const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/** Characters stand for bytes. `authority`: of the target. Errors: `BAD_REQUEST`. */
+export function formatRequestHead(request: RequestHead, authority: string, body: BodyFraming): string {
+  const { method, path, headers } = request;
+  if (!TOKEN.test(method)) throw bad(`its method has characters that no method may have`);
+  if (NOT_IN_PATH.test(path)) throw bad('its path has characters that no path may have');
+  let text = `${method} ${path} HTTP/1.1\r\n`;
+  let hasHost = false;
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    const value = headers[index + 1] as string;
+    if (NOT_IN_VALUE.test(value) || !TOKEN.test(name))
+      throw bad(`its header ${name} has characters that none may have`);
+    if (name === 'host') hasHost = true;
+    text += `${name}: ${value}\r\n`;
+  }
+  if (!hasHost) text += `host: ${authority}\r\n`;
+  if (typeof body === 'number') text += `content-length: ${body}\r\n`;
+  else if (body === 'chunked') text += 'transfer-encoding: chunked\r\n';
+  else if (body === 'none' && EXPECTS_BODY.has(method)) text += 'content-length: 0\r\n';
+  return `${text}\r\n`;
+}
+
+function bad(what: string): UpstreamError {
+  return new UpstreamError('BAD_REQUEST', what);
+}

@@ -1,0 +1,100 @@
+/** Sends a body that is not all there yet, as fast as the target takes it. */
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { UpstreamError } from './errors.ts';
+
+export interface UploadBody {
+  readonly stream: Readable;
+  /** `undefined`: it is sent in chunks (RFC 9112 §7.1). */
+  readonly lengthBytes: number | undefined;
+}
+
+export interface UploadEvents {
+  /** A part was handed to the connection. */
+  onProgress(): void;
+  /** The body ended before its end, or is not as long as it was said to be. */
+  onBroken(error: Error): void;
+}
+
+const HEXADECIMAL = 16;
+
+export class Upload {
+  readonly #body: UploadBody;
+  readonly #socket: Socket;
+  readonly #events: UploadEvents;
+  readonly #resume = (): void => {
+    this.#body.stream.resume();
+  };
+  #sentBytes = 0;
+  #state: 'sending' | 'complete' | 'ended' = 'sending';
+
+  constructor(body: UploadBody, socket: Socket, events: UploadEvents) {
+    this.#body = body;
+    this.#socket = socket;
+    this.#events = events;
+    const { stream } = body;
+    socket.on('drain', this.#resume);
+    stream.on('error', (error: Error) => this.#break(error));
+    stream.on('close', () => this.#break(new UpstreamError('ECONNRESET', 'the request’s body ended before its end')));
+    stream.on('end', () => this.#complete());
+    stream.on('data', (chunk: Buffer) => this.#send(chunk));
+  }
+
+  get isComplete(): boolean {
+    return this.#state === 'complete';
+  }
+
+  /** Sends no more, and lets go of the body. */
+  end(): void {
+    this.#socket.off('drain', this.#resume);
+    if (this.#state === 'sending') this.#state = 'ended';
+    if (this.#state === 'ended') this.#body.stream.destroy();
+  }
+
+  #send(chunk: Buffer): void {
+    if (this.#state !== 'sending') return;
+    this.#sentBytes += chunk.length;
+    const { lengthBytes, stream } = this.#body;
+    if (lengthBytes !== undefined && this.#sentBytes > lengthBytes) {
+      this.#break(wrongLength());
+      return;
+    }
+    const hasRoom = lengthBytes === undefined ? this.#writeChunk(chunk) : this.#socket.write(chunk);
+    if (!hasRoom) stream.pause();
+    this.#events.onProgress();
+  }
+
+  #writeChunk(chunk: Buffer): boolean {
+    // An empty chunk would be the last one.
+    if (chunk.length === 0) return true;
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(`${chunk.length.toString(HEXADECIMAL)}\r\n`, 'latin1');
+    socket.write(chunk);
+    const hasRoom = socket.write('\r\n', 'latin1');
+    socket.uncork();
+    return hasRoom;
+  }
+
+  #complete(): void {
+    if (this.#state !== 'sending') return;
+    const { lengthBytes } = this.#body;
+    if (lengthBytes !== undefined && lengthBytes !== this.#sentBytes) {
+      this.#break(wrongLength());
+      return;
+    }
+    if (lengthBytes === undefined) this.#socket.write('0\r\n\r\n', 'latin1');
+    this.#state = 'complete';
+    this.#socket.off('drain', this.#resume);
+  }
+
+  #break(error: Error): void {
+    if (this.#state !== 'sending') return;
+    this.end();
+    this.#events.onBroken(error);
+  }
+}
+
+function wrongLength(): UpstreamError {
+  return new UpstreamError('BAD_REQUEST', 'its body is not as long as it says');
+}
