@@ -5,6 +5,7 @@ import type { RequestHead } from './request-head.ts';
 
 /** The answer's status; its body is dropped. Errors: `UpstreamError`, those of the system, and the signal's reason. */
 export function ask(pool: ConnectionPool, request: RequestHead, signal: AbortSignal): Promise<number> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let control: UpstreamControl | undefined;
   let status = 0;

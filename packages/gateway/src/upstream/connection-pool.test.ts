@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -188,7 +188,7 @@ describe('passing on', () => {
     expect(server.connectionCount).toBe(20);
   });
 
-  test('the answers to HEAD, 204 and 304 have no body, and the connection is used again', async () => {
+  test('the answers to HEAD, 204 and 304 have no body', async () => {
     const server = await http((incoming, response) => {
       if (incoming.method === 'HEAD') response.writeHead(200, { 'content-length': '5' }).end();
       else response.writeHead(Number(incoming.url?.slice(1))).end();
@@ -198,7 +198,8 @@ describe('passing on', () => {
     for (const status of [204, 304, 200]) {
       expect(await send(pool, { path: `/${status}` }).answered).toMatchObject({ status, error: undefined });
     }
-    expect(server.connectionCount).toBe(1);
+    // After HEAD a new one: a body that comes all the same would be the next request's answer.
+    expect(server.connectionCount).toBe(2);
   });
 
   test('informational answers are not the answer', async () => {
@@ -241,6 +242,13 @@ describe('passing on', () => {
       }
       expect(server.connectionCount).toBe(1);
     }
+    const leaving = await listen(
+      createTcpServer((socket) => socket.once('data', () => socket.end())),
+      'http',
+      'localhost',
+    );
+    const left = await send(poolOf(leaving.url.replace('http:', 'https:'))).answered;
+    expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'ECONNRESET' } });
     const other = await serve({ dns: ['other.example'] }, 'localhost');
     await expect(textOf(poolOf(other.url))).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   });
@@ -256,6 +264,54 @@ describe('connections', () => {
     await until('the gateway has closed, too', () => server.sockets.size === 0);
     expect(await textOf(pool)).toBe('here');
     expect(server.connectionCount).toBe(2);
+  });
+
+  test('that a target has reset are not used again, also in the same turn', async () => {
+    const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+    const server = await says(ok);
+    const pool = poolOf(server.url);
+    await textOf(pool);
+    const bell = await says('');
+    const client = connect(Number(new URL(bell.url).port), '127.0.0.1');
+    cleanUp.push(() => client.destroy());
+    await until('it is there', () => bell.sockets.size === 1);
+    const answer = once(client, 'data').then(() => send(pool).answered);
+    // Both wait for the next turn, the reset first.
+    for (const socket of server.sockets) socket.resetAndDestroy();
+    for (const socket of bell.sockets) socket.write('now');
+    expect(await answer).toMatchObject({ error: undefined, status: 200 });
+    expect(server.connectionCount).toBe(2);
+  });
+
+  test('of a target that says for how long it keeps them are closed before that', async () => {
+    const server = await http((incoming, response) => {
+      response.setHeader('connection', 'keep-alive');
+      response.setHeader('keep-alive', incoming.url === '/hint' ? 'timeout=3' : 'timeout=60');
+      response.end('here');
+    });
+    const pool = poolOf(server.url);
+    // The timer of the first one is far away.
+    const both = [textOf(pool), textOf(pool, { path: '/hint' })];
+    await Promise.all(both);
+    await until('the hinted one is closed', () => server.sockets.size === 1);
+  });
+
+  test('of thousands that expire at once are closed by the next request', async () => {
+    const count = 2_000;
+    const waiting: (() => void)[] = [];
+    const server = await http((_, response) => waiting.push(() => response.end('here')));
+    let nowMs = 0;
+    const pool = poolOf(server.url, { keepAliveMs: 10_000, connectTimeoutMs: 60_000, now: () => nowMs });
+    const texts = Promise.all(Array.from({ length: count }, () => textOf(pool)));
+    await until('all are there', () => waiting.length === count);
+    for (const answer of waiting.splice(0)) answer();
+    await texts;
+    nowMs = 20_000;
+    const text = textOf(pool);
+    await until('it is there', () => waiting.length === 1);
+    waiting.pop()?.();
+    expect(await text).toBe('here');
+    await until('the others are closed', () => server.sockets.size === 1);
   });
 
   test.each([
@@ -548,6 +604,15 @@ describe('uploads', () => {
     await until('it is closed', () => server.sockets.size === 0);
   });
 
+  test('a body that is gone before there is a connection ends its request', async () => {
+    const server = await http(() => {});
+    const stream = new PassThrough();
+    stream.destroy();
+    const answer = await send(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: 5 } }).answered;
+    expect(answer).toMatchObject({ error: { message: 'the request’s body ended before its end' } });
+    await until('it is closed', () => server.sockets.size === 0);
+  });
+
   test('a body that no connection was made for is untouched', async () => {
     const gone = await http(() => {});
     await gone.close();
@@ -657,6 +722,7 @@ describe('asking for a status', () => {
 
   test('fails with the connection, or with its time', async () => {
     const silent = await http(() => {});
+    await expect(ask(poolOf(silent.url), GET, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
     await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(30))).rejects.toMatchObject({ name: 'TimeoutError' });
     await until('the connection is closed', () => silent.sockets.size === 0);
     await silent.close();

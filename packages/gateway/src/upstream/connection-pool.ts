@@ -43,6 +43,8 @@ export class ConnectionPool implements ConnectionEvents {
   /** One for all: whoever reads has read before the next one does. */
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   #sweepTimer: NodeJS.Timeout | undefined;
+  /** When the timer is due; Infinity: there is none. */
+  #sweepAtMs = Number.POSITIVE_INFINITY;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ConnectionPoolOptions) {
@@ -92,7 +94,7 @@ export class ConnectionPool implements ConnectionEvents {
     connection.idleUntilMs = now() + keptMs;
     connection.idleIndex = this.#idle.length;
     this.#idle.push(connection);
-    if (this.#sweepTimer === undefined) this.#sweepIn(keptMs);
+    if (connection.idleUntilMs < this.#sweepAtMs) this.#sweepAt(connection.idleUntilMs, keptMs);
   }
 
   onClosed(connection: Connection): void {
@@ -143,19 +145,22 @@ export class ConnectionPool implements ConnectionEvents {
     last.idleIndex = idleIndex;
   }
 
-  #sweepIn(delayMs: number): void {
+  #sweepAt(atMs: number, delayMs: number): void {
+    clearTimeout(this.#sweepTimer);
+    this.#sweepAtMs = atMs;
     this.#sweepTimer = setTimeout(() => this.#sweep(), Math.max(MIN_SWEEP_MS, delayMs));
   }
 
   #sweep(): void {
     this.#sweepTimer = undefined;
+    this.#sweepAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#options.now();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const connection of [...this.#idle]) {
       if (connection.idleUntilMs <= nowMs) connection.destroy();
       else nextMs = Math.min(nextMs, connection.idleUntilMs);
     }
-    if (this.#idle.length > 0) this.#sweepIn(nextMs - nowMs);
+    if (this.#idle.length > 0) this.#sweepAt(nextMs, nextMs - nowMs);
   }
 }
 

@@ -5,7 +5,7 @@ import { isPersistent, keepAliveHintMs } from './framing.ts';
 import type { RequestHead } from './request-head.ts';
 import type { HeaderNames, ResponseHead, ResponseHeaders } from './response-head.ts';
 import { ResponseParser, type ResponseReceiver } from './response-parser.ts';
-import { Upload, type UploadBody } from './upload.ts';
+import { endedEarly, Upload, type UploadBody } from './upload.ts';
 
 export interface UpstreamRequest extends RequestHead {
   readonly body: Buffer | UploadBody | undefined;
@@ -64,10 +64,10 @@ export class Connection implements ResponseReceiver, UpstreamControl {
   #upload: Upload | undefined;
   #isConnected = false;
   #isPersistent = true;
+  #isHead = false;
   #isComplete = false;
   #isPaused = false;
   #isClosed = false;
-  #error: Error | undefined;
 
   constructor(names: HeaderNames, events: ConnectionEvents) {
     this.#events = events;
@@ -77,13 +77,10 @@ export class Connection implements ResponseReceiver, UpstreamControl {
   /** Takes over a socket that is connecting. */
   attach(socket: Socket): void {
     this.#socket = socket;
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
+    // At once: until the socket tells its end, requests would be given to it.
+    socket.on('error', (error) => this.#fail(error));
     socket.on('end', () => this.#onEnd());
-    socket.on('close', () =>
-      this.#fail(this.#error ?? new UpstreamError('ECONNRESET', 'the target closed the connection')),
-    );
+    socket.on('close', () => this.#fail(closedByTarget()));
   }
 
   /** Sends a request: now, or as soon as there is a connection. */
@@ -108,12 +105,14 @@ export class Connection implements ResponseReceiver, UpstreamControl {
       this.destroy();
       return;
     }
+    let rest: Buffer;
     try {
-      const rest = this.#parser.execute(bytes);
-      if (this.#isComplete) this.#finish(rest.length === 0);
+      rest = this.#parser.execute(bytes);
     } catch (error) {
       this.#fail(error as Error);
+      return;
     }
+    if (this.#isComplete) this.#finish(rest.length === 0);
   }
 
   onHead(head: ResponseHead): void {
@@ -158,10 +157,15 @@ export class Connection implements ResponseReceiver, UpstreamControl {
     const socket = this.#socket as Socket;
     const { method, headText, body } = message;
     this.#isComplete = false;
+    this.#isHead = method === 'HEAD';
     this.#parser.expect(method);
     if (body === undefined) {
       socket.write(headText, 'latin1');
     } else if (!Buffer.isBuffer(body)) {
+      if (body.stream.destroyed) {
+        this.#fail(endedEarly());
+        return;
+      }
       socket.write(headText, 'latin1');
       this.#upload = new Upload(body, socket, {
         onProgress: () => handler.onUploadProgress?.(),
@@ -184,7 +188,9 @@ export class Connection implements ResponseReceiver, UpstreamControl {
     if (handler === undefined) return;
     this.#handler = undefined;
     const isUploaded = this.#upload === undefined || this.#upload.isComplete;
-    const isReusable = isRestEmpty && isUploaded && this.#isPersistent && this.#socket?.writable === true;
+    // A target that sends a body all the same (RFC 9110 §9.3.2) would answer the next request with it.
+    const isClear = isRestEmpty && !this.#isHead;
+    const isReusable = isClear && isUploaded && this.#isPersistent && this.#socket?.writable === true;
     this.#endUpload();
     this.resume();
     if (isReusable) this.#events.onIdle(this);
@@ -197,8 +203,10 @@ export class Connection implements ResponseReceiver, UpstreamControl {
   }
 
   #onEnd(): void {
-    if (this.#handler !== undefined && this.#parser.end()) this.#finish(false);
-    else this.#fail(new UpstreamError('ECONNRESET', 'the target closed the connection'));
+    // A handshake that ends like this is no answer: nothing was sent.
+    const hasSent = this.#handler !== undefined && this.#message === undefined;
+    if (hasSent && this.#parser.end()) this.#finish(false);
+    else this.#fail(closedByTarget());
   }
 
   #fail(error: Error): void {
@@ -221,4 +229,8 @@ export class Connection implements ResponseReceiver, UpstreamControl {
     this.#socket?.destroy();
     this.#events.onClosed(this);
   }
+}
+
+function closedByTarget(): UpstreamError {
+  return new UpstreamError('ECONNRESET', 'the target closed the connection');
 }

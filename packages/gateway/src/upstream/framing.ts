@@ -53,16 +53,9 @@ export function keepAliveHintMs(headers: ResponseHeaders): number | undefined {
   return seconds === undefined ? undefined : Number(seconds) * MS_PER_SECOND;
 }
 
-/** The same length several times is one length (RFC 9112 §6.3, 5). */
+/** Of several, or of a list, a client would have to know which one was meant (RFC 9110 §8.6). */
 function parseLength(value: string | string[]): number {
-  const texts = typeof value === 'string' && !value.includes(',') ? [value] : String(value).split(',');
-  let length: number | undefined;
-  for (const text of texts) {
-    const digits = text.trim();
-    const parsed = /^\d+$/.test(digits) ? Number(digits) : Number.NaN;
-    if (!Number.isSafeInteger(parsed) || (length !== undefined && length !== parsed))
-      throw badResponse('its length is none');
-    length = parsed;
-  }
-  return length as number;
+  const length = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(length)) throw badResponse('its length is none');
+  return length;
 }

@@ -12,7 +12,7 @@ interface Read {
   isComplete: boolean;
   /** What was not the answer's. */
   rest: string;
-  /** The connection's end was the answer's, or is no harm. */
+  /** The connection's end was the answer's. */
   isWellEnded: boolean;
 }
 
@@ -69,7 +69,7 @@ describe('an answer is the same, wherever the network cuts it', () => {
   ])('%s', (_, text, body) => {
     const bytes = Buffer.from(text, 'latin1');
     const whole = read([bytes]);
-    expect(whole).toMatchObject({ body, isComplete: true, rest: '', isWellEnded: true });
+    expect(whole).toMatchObject({ body, isComplete: true, rest: '', isWellEnded: text === UNTIL_CLOSE });
     expect(whole.heads).toHaveLength(1);
     for (let first = 1; first < bytes.length; first += 1) {
       for (const second of [first, first + 1, bytes.length]) {
@@ -155,6 +155,20 @@ test.each([
   const bad = expect.objectContaining({ code: 'BAD_RESPONSE' });
   expect(() => read([bytes])).toThrow(bad);
   expect(() => read([...bytes].map((byte) => Buffer.from([byte])))).toThrow(bad);
+});
+
+test.each([
+  ['a banner', 'SSH-2.0-OpenSSH_9.2\r\n'],
+  ['an alert of TLS', '\x15\x03\x01\x00\x02\x02\x16'],
+  ['a head whose lines end in line feeds alone', 'HTTP/1.1 200 OK\ncontent-length: 0\n'],
+  ['the beginning of HTTP/2', 'HTTP/2'],
+])('%s is not waited for', (_, text) => {
+  expect(() => readText(text)).toThrow(expect.objectContaining({ code: 'BAD_RESPONSE' }));
+});
+
+test('nothing that was expected is nothing that was answered', () => {
+  const parser = new ResponseParser({ onHead: () => {}, onBody: () => {}, onComplete: () => {} }, new HeaderNames());
+  expect(parser.end()).toBe(false);
 });
 
 test('a parser is used for one answer after the other', () => {

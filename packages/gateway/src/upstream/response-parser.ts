@@ -55,10 +55,11 @@ export class ResponseParser {
     return rest;
   }
 
-  /** No more bytes come. `false`: something is missing. */
+  /** No more bytes come. `false`: that does not end the answer, something is missing. */
   end(): boolean {
-    if (this.#state === 'body' && this.#framing?.kind === 'untilClose') this.#complete();
-    return this.#state === 'idle';
+    if (this.#state !== 'body' || this.#framing?.kind !== 'untilClose') return false;
+    this.#complete();
+    return true;
   }
 
   #readHead(bytes: Buffer): Buffer {
@@ -67,6 +68,7 @@ export class ResponseParser {
     const end = all.indexOf(HEAD_END, begun === undefined ? 0 : Math.max(0, begun.length - HEAD_END.length));
     if (end > MAX_HEAD_BYTES || (end === -1 && all.length > MAX_HEAD_BYTES)) throw badResponse('its head is too long');
     if (end === -1) {
+      if (!canBeginHead(all)) throw badResponse('it begins otherwise');
       this.#begun = begun === undefined ? Buffer.from(all) : all;
       return NOTHING;
     }
@@ -119,3 +121,13 @@ export class ResponseParser {
 }
 
 const NOTHING = Buffer.alloc(0);
+const BEGINNING = 'HTTP/1.';
+
+/** Whether it is worth waiting for more: a banner of another protocol has no end that a head has. */
+function canBeginHead(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1');
+  return (
+    (text.length < BEGINNING.length ? BEGINNING.startsWith(text) : text.startsWith(BEGINNING)) &&
+    !/(?<!\r)\n/.test(text)
+  );
+}

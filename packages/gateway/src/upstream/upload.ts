@@ -35,7 +35,7 @@ export class Upload {
     const { stream } = body;
     socket.on('drain', this.#resume);
     stream.on('error', (error: Error) => this.#break(error));
-    stream.on('close', () => this.#break(new UpstreamError('ECONNRESET', 'the request’s body ended before its end')));
+    stream.on('close', () => this.#break(endedEarly()));
     stream.on('end', () => this.#complete());
     stream.on('data', (chunk: Buffer) => this.#send(chunk));
   }
@@ -93,6 +93,11 @@ export class Upload {
     this.end();
     this.#events.onBroken(error);
   }
+}
+
+/** The client is gone, or whoever made the body. */
+export function endedEarly(): UpstreamError {
+  return new UpstreamError('ECONNRESET', 'the request’s body ended before its end');
 }
 
 function wrongLength(): UpstreamError {
