@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src',
     'packages/protocol',
   ],
-  'packages/gateway/src/upstream': [],
+  'packages/gateway/src/upstream': ['packages/protocol'],
   'packages/gateway/src/regions': [
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { codecOf } from '../codec/formats.ts';
-import type { Partition } from '../kafka/partitions.ts';
+import type { Partition } from '../kafka/partition.ts';
 import { writeBatch } from '../kafka/record-batch-writer.ts';
 import { fetchedBuffer } from '../kafka/record-buffer.ts';
 import { RecordReader } from '../kafka/record-reader.ts';

@@ -1,6 +1,7 @@
 import { createRecordsBatch } from '@platformatic/kafka';
 import { expect, test } from 'vitest';
-import { accept, nextOffset, type Partition, Partitions } from './partitions.ts';
+import { accept, nextOffset, type Partition } from './partition.ts';
+import { Partitions } from './partitions.ts';
 import { fetchedBuffer } from './record-buffer.ts';
 
 const TOPIC = 't';

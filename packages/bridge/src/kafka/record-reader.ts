@@ -1,7 +1,7 @@
 /** Reads what is buffered of several partitions, one record after another, without taking it. */
 import { BridgeError } from '../errors.ts';
 import type { StoredRecord, TopicPartition } from '../records.ts';
-import type { Partition } from './partitions.ts';
+import type { Partition } from './partition.ts';
 import type { RecordBatch } from './record-batches.ts';
 import { FIRST_RECORD, type RecordBuffer, type RecordPlace } from './record-buffer.ts';
 import { RecordCursor } from './record-cursor.ts';

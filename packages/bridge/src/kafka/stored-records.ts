@@ -1,6 +1,6 @@
 /** Turns the record batches of a fetch into records, all at once: for topics of which everything is kept. */
 import type { StoredRecord, TopicPartition } from '../records.ts';
-import { newPartition } from './partitions.ts';
+import { newPartition } from './partition.ts';
 import { type FetchedBatches, fetchedBuffer } from './record-buffer.ts';
 import { RecordReader } from './record-reader.ts';
 

@@ -1,5 +1,6 @@
 /** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import {
   CAUSEWAY_PREFIX,
   FAILED_HEADER,
@@ -177,8 +178,6 @@ function firstElement(value: string | string[] | undefined): string | undefined 
 function quoteNode(address: string): string {
   return address.includes(':') ? `"[${address}]"` : address;
 }
-
-const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** A token as it is, anything else (`host:port`) as a quoted-string (RFC 7239 §4). */
 function quoteIfNeeded(value: string): string {

@@ -1,4 +1,5 @@
 /** The head of a request as it goes over the wire (RFC 9112 §3), and whether it can. */
+import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import { UpstreamError } from './errors.ts';
 
 export interface RequestHead {
@@ -12,7 +13,6 @@ export interface RequestHead {
 /** How the body that follows is delimited: by its length in bytes, by chunks, or there is none. */
 export type BodyFraming = number | 'chunked' | 'none';
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_PATH = /[^\x21-\x7e\x80-\xff]/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 

@@ -1,4 +1,5 @@
 /** The head of an answer: status line and headers, from text (RFC 9112 §4 and §5). */
+import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import { badResponse } from './errors.ts';
 
 /** Names in lower case; several of one name as a list, in their order. */
@@ -14,7 +15,6 @@ export interface ResponseHead {
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/;
 /** Control characters, and line ends that are not CR LF: somebody would read another message here (RFC 9112 §2.2). */
 const FORBIDDEN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 const TAB = 9;
 const SPACE = 32;

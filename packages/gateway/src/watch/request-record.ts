@@ -3,23 +3,12 @@
 import type { Outcome } from '../proxy/outcome.ts';
 import type { RequestEnd, RequestWatch, WatchedRequest } from '../proxy/request-watch.ts';
 import type { Target } from '../regions/target.ts';
-import type { RequestTrace } from './request-trace.ts';
+import type { AttemptRecord } from './attempt-record.ts';
+import type { RequestTrace, TraceHeaders } from './request-trace.ts';
 
 /** Longer paths are cut in the log. */
 const MAX_PATH_LENGTH = 1_024;
 const MAX_FORWARDED_LENGTH = 256;
-
-export interface AttemptRecord {
-  region: string;
-  target: string;
-  /** As outcomes are called; `abandoned`: the request ended before it did. */
-  outcome: Outcome['kind'] | 'abandoned';
-  /** What the target answered. */
-  status?: number;
-  /** Why there was no answer. */
-  reason?: string;
-  durationMs: number;
-}
 
 export interface RecordOptions extends WatchedRequest {
   requestId: string;
@@ -32,12 +21,6 @@ export interface RecordOptions extends WatchedRequest {
   onFinished: (record: RequestRecord, end: RequestEnd) => void;
   /** What an attempt takes along, from the headers that it would have without. */
   headersOf: (headers: readonly string[], traceparent: TraceHeaders | undefined) => string[];
-}
-
-/** What a span tells to those that come after it. */
-export interface TraceHeaders {
-  traceparent: string;
-  tracestate: string | undefined;
 }
 
 export class RequestRecord implements RequestWatch {
@@ -113,10 +96,4 @@ export class RequestRecord implements RequestWatch {
 /** To microseconds. */
 function rounded(durationMs: number): number {
   return Math.round(durationMs * 1_000) / 1_000;
-}
-
-/** Why an attempt was followed by another; as retries are counted. */
-export function retryReason({ outcome, status }: AttemptRecord): string {
-  if (outcome !== 'answered') return outcome;
-  return status === 421 ? 'misdirected' : `status_${status}`;
 }

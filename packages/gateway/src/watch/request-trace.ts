@@ -4,7 +4,13 @@ import { contextOf, headersOfSpan } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { RequestEnd, WatchedRequest } from '../proxy/request-watch.ts';
 import type { Target } from '../regions/target.ts';
-import { type AttemptRecord, retryReason, type TraceHeaders } from './request-record.ts';
+import { type AttemptRecord, retryReason } from './attempt-record.ts';
+
+/** What a span tells to those that come after it. */
+export interface TraceHeaders {
+  traceparent: string;
+  tracestate: string | undefined;
+}
 
 export class RequestTraces {
   readonly #tracer: Tracer;

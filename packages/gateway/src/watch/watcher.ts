@@ -4,8 +4,8 @@ import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.t
 import { Telemetry, type TelemetryOptions } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
 import type { RequestEnd, RequestWatch, WatchedRequest, Watcher } from '../proxy/request-watch.ts';
-import { RequestRecord, type TraceHeaders } from './request-record.ts';
-import type { RequestTraces } from './request-trace.ts';
+import { RequestRecord } from './request-record.ts';
+import type { RequestTraces, TraceHeaders } from './request-trace.ts';
 
 export interface WatchOptions extends TelemetryOptions {
   /** Milliseconds, never going back. */
