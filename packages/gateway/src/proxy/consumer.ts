@@ -12,12 +12,13 @@ import {
 } from '@causeway/protocol/routing.ts';
 import type { Affinity, Home } from '../consumers/affinity.ts';
 import type { Delivered, Deliveries } from '../consumers/deliveries.ts';
-import { consumerOf, learnHome } from '../consumers/homes.ts';
+import { consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
 import { type ReturnPace, targetOfOwner, whyMove } from '../consumers/owners.ts';
 import { ConsumerRoute, type MisdirectionAnswer } from '../consumers/route.ts';
 import { hashText, type SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
+import { answerToRepeated, type RepeatedAnswer } from './consumer-requests.ts';
 import type { Identity } from './headers.ts';
 import { type Peer, peerHeader } from './peer.ts';
 
@@ -124,6 +125,18 @@ export class RequestedConsumer {
       isFromGateway,
       ownRegion: gateway.identity.hop.region,
       tried,
+    });
+  }
+
+  /** What the client is told instead of `status`, if the request may have been executed before; `undefined`: nothing else. */
+  answerToRepeated(status: number, path: string): RepeatedAnswer | undefined {
+    const { request, peer, url, body } = this.#options;
+    const { headers } = request;
+    const proto = peerHeader(peer, request, 'x-forwarded-proto') ?? 'http';
+    const host = peerHeader(peer, request, 'x-forwarded-host') ?? headers.host ?? '';
+    return answerToRepeated(url.operation, status, {
+      instance: nameInCreateRequest(body),
+      baseUri: `${proto}://${host}${path.split('?', 1)[0] ?? ''}`,
     });
   }
 

@@ -4,7 +4,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
-import { nameInCreateRequest } from '../consumers/homes.ts';
 import { assertNever, GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import { type SelectionRequest, selectTarget } from '../regions/select.ts';
@@ -15,10 +14,11 @@ import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
 import { MISDIRECTED, RequestedConsumer } from './consumer.ts';
-import { answerToRepeated, pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
+import { pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
 import { type Expectation, examine, malformed } from './intake.ts';
+import { judgeTarget } from './judge.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import { attemptFailure, consumerMoving, type FailureCode, requestFailure } from './own-answers.ts';
 import { type Peer, type PeerRequest, peerHeader } from './peer.ts';
@@ -175,7 +175,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   onSettled(attempt: Attempt, outcome: Outcome): void {
-    this.#judgeTarget(attempt, outcome);
+    judgeTarget(attempt, outcome, { isOfConsumer: this.#url.instance !== undefined, gateway: this.#context });
     this.#watch?.attempted(outcome);
     if (this.#isDone) return;
     if (outcome.kind !== 'answered') this.#failures.push(attemptFailure(attempt.target, outcome));
@@ -247,26 +247,6 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     return next?.isAvailable === true && this.#decide(outcome, () => true).action === 'retry';
   }
 
-  /** What the outcome says about the target, to its breaker and to its probes. */
-  #judgeTarget({ target, trial }: Attempt, outcome: Outcome): void {
-    const { stats, regions } = this.#context;
-    stats.attempted(target.region, outcome.kind);
-    target.traffic.requestCount += 1;
-    if (outcome.kind === 'clientGone') {
-      target.breaker.abandoned(trial);
-    } else if (outcome.kind === 'answered') {
-      // A 500 to a consumer's request speaks of that consumer ("not subscribed"), not of the target.
-      const isConsumersFault = outcome.status === 500 && this.#url.instance !== undefined;
-      if (outcome.status < 500 || isConsumersFault) target.breaker.succeeded(trial);
-      else target.breaker.failed(`answered ${outcome.status}`, trial);
-      if (outcome.status >= 500) target.traffic.errorCount += 1;
-    } else {
-      target.traffic.errorCount += 1;
-      target.breaker.failed(outcome.reason, trial);
-      if (outcome.kind !== 'targetDown') regions.suspect(target);
-    }
-  }
-
   #reply(attempt: Attempt): void {
     const { status, target } = attempt;
     if (this.#answer.isStreaming) {
@@ -282,7 +262,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     }
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
     this.#consumer?.watchDelivery(attempt, this.#response);
-    const repeated = this.#mayHaveBeenExecuted ? this.#answerToRepeated(status) : undefined;
+    const repeated = this.#mayHaveBeenExecuted ? this.#consumer?.answerToRepeated(status, this.#path) : undefined;
     this.#consumer?.learn(attempt, this, { status: repeated?.status ?? status, body: repeated?.body ?? body });
     if (repeated !== undefined) {
       const headers = repeated.body.length === 0 ? [] : ['content-type', KAFKA_V2];
@@ -293,17 +273,6 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       this.#answer.send(status, this.#responseHeaders(attempt), body, length);
     }
     this.#finishAnswered(target, repeated?.status ?? status);
-  }
-
-  #answerToRepeated(status: number): ReturnType<typeof answerToRepeated> {
-    const forwardedProto = this.#peer.isTrusted ? this.#request.headers['x-forwarded-proto'] : undefined;
-    const forwardedHost = this.#peer.isTrusted ? this.#request.headers['x-forwarded-host'] : undefined;
-    const path = this.#path.split('?', 1)[0] ?? '';
-    const origin = `${forwardedProto ?? 'http'}://${forwardedHost ?? this.#request.headers.host ?? ''}`;
-    return answerToRepeated(this.#url.operation, status, {
-      instance: nameInCreateRequest(this.#keptBody),
-      baseUri: `${origin}${path}`,
-    });
   }
 
   onStreamStart(attempt: Attempt): boolean {
