@@ -1,7 +1,7 @@
 /** A gateway of a test, in this process, on ports of the system's choice, over regions given as URLs. */
 import { parseConfig } from '@causeway/config/load.ts';
 import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
-import { Gateway } from '@causeway/gateway/gateway.ts';
+import { Gateway, type GatewayOptions } from '@causeway/gateway/gateway.ts';
 import { stringify } from 'yaml';
 import { until } from './until.ts';
 
@@ -35,8 +35,11 @@ export interface TestGateway {
 }
 
 /** Starts a gateway and waits until every target was probed. */
-export async function startGateway(overrides: ConfigOverrides): Promise<TestGateway> {
-  const gateway = new Gateway({ config: testConfig(overrides), configFile: 'test.yaml' });
+export async function startGateway(
+  overrides: ConfigOverrides,
+  options: Partial<GatewayOptions> = {},
+): Promise<TestGateway> {
+  const gateway = new Gateway({ config: testConfig(overrides), configFile: 'test.yaml', ...options });
   const { url, adminUrl } = await gateway.start();
   const targetCount = testConfig(overrides).regions.flatMap((region) => region.targets).length;
   await until('every target is probed', () => {

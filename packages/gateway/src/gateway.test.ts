@@ -325,6 +325,45 @@ describe('odd and hostile clients', () => {
   });
 });
 
+test.each([
+  ['when a target is chosen', true],
+  ['when the next one is chosen', false],
+])('a bug %s is answered with 500, told to the operator, and ends with its request', async (_, isFromTheStart) => {
+  const faults: unknown[] = [];
+  let isBroken = false;
+  const random = (): number => {
+    if (isBroken) throw new Error('a bug');
+    return 0.5;
+  };
+  const east = await upstream((_request, response) => {
+    isBroken = true;
+    response.writeHead(503).end();
+  });
+  const west = await upstream(answerJson({}));
+  const overrides = {
+    regions: [
+      { name: 'east', priority: 0, targets: [{ url: east.url }] },
+      { name: 'west', priority: 1, targets: [{ url: west.url }] },
+    ],
+    // Probes take their times by chance, too.
+    healthCheck: { intervalMs: 60_000 },
+  };
+  const gw = await startGateway(overrides, { random, onFault: (error) => faults.push(error) });
+  cleanups.push(gw.close);
+  isBroken = isFromTheStart;
+  const answer = await request(`${gw.url}/topics/t`, produce);
+  expect(answer.statusCode).toBe(500);
+  expect(await answer.body.json()).toEqual({
+    error_code: 500,
+    message: 'The gateway failed at this request; its log says how.',
+  });
+  expect(faults).toEqual([new Error('a bug')]);
+  expect(east.requests).toHaveLength(isFromTheStart ? 0 : 1);
+  isBroken = false;
+  east.handle = answerJson({});
+  expect((await request(`${gw.url}/topics/t`, produce)).statusCode).toBe(200);
+});
+
 describe('a region that fails costs the client nothing', () => {
   test.each<[string, UpstreamHandler]>([
     ['breaks the connection before the answer', (_, response) => response.destroy()],

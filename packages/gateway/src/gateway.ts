@@ -34,6 +34,8 @@ export interface GatewayOptions {
   /** Milliseconds, never going back. */
   now?: () => number;
   random?: () => number;
+  /** A bug has shown itself at a request, which was answered with 500. Default: nothing. */
+  onFault?: (error: unknown) => void;
 }
 
 export class Gateway {
@@ -58,7 +60,7 @@ export class Gateway {
   #closed: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, configFile, now = () => performance.now(), random = Math.random } = options;
+    const { config, configFile, now = () => performance.now(), random = Math.random, onFault = () => {} } = options;
     this.#config = config;
     this.#configFile = configFile;
     this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
@@ -93,6 +95,7 @@ export class Gateway {
       },
       now,
       random,
+      onFault,
     };
     this.#watching = context;
     const { listen, admin, request } = config;

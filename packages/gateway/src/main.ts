@@ -42,7 +42,8 @@ function load(file: string): GatewayConfig {
 async function run(configFile: string, config: GatewayConfig): Promise<void> {
   const { name, region } = config.gateway;
   const log = pino({ level: config.log.level, base: { gateway: name, ...(region === undefined ? {} : { region }) } });
-  const gateway = new Gateway({ config, configFile, env: process.env });
+  const onFault = (error: unknown): void => log.error({ err: error }, 'fault');
+  const gateway = new Gateway({ config, configFile, env: process.env, onFault });
   gateway.events.subscribe(({ id: _, at: __, type, ...details }) => {
     if (type === 'reloadRefused') log.error(details, type);
     else if (type === 'health' || type === 'breaker' || type === 'panic' || type === 'telemetry')

@@ -25,6 +25,8 @@ export interface ExchangeContext {
   readonly writes: TurnBatch;
   /** For the access log and traces; `undefined` while both are off. */
   readonly watcher: Watcher | undefined;
+  /** A bug has shown itself at a request, which is answered with 500. */
+  readonly onFault: (error: unknown) => void;
   /** Stops taking connections: answers say so. */
   readonly isClosing: boolean;
   /** Milliseconds, never going back. */

@@ -69,6 +69,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   /** `expectation`: the client waits for a word before it sends its body. */
   start(expectation?: Expectation): void {
+    try {
+      this.#start(expectation);
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
+
+  #start(expectation: Expectation | undefined): void {
     const context = this.#context;
     const { isTrusted, requests } = this.#peer;
     context.budget.requested(this.#startMs);
@@ -111,6 +119,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   #begin(body: Buffer | StreamedBody | undefined): void {
     if (this.#isDone) return;
+    try {
+      this.#send(body);
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
+
+  #send(body: Buffer | StreamedBody | undefined): void {
     this.#body = body;
     this.#headers = requestHeaders(this.#request.headers, this.#peer, this.#context.identity);
     const { request } = this.#settings;
@@ -175,6 +191,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   onSettled(attempt: Attempt, outcome: Outcome): void {
+    try {
+      this.#goOn(attempt, outcome);
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
+
+  #goOn(attempt: Attempt, outcome: Outcome): void {
     judgeTarget(attempt, outcome, { isOfConsumer: this.#url.instance !== undefined, gateway: this.#context });
     this.#watch?.attempted(outcome);
     if (this.#isDone) return;
@@ -322,6 +346,13 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     if (!this.#request.complete) headers.push('connection', 'close');
     this.#answer.send(error.status, headers, Buffer.from(JSON.stringify(error.toBody())));
     this.#finish(this.#tried.at(-1)?.region ?? NO_REGION, 'gateway_error');
+  }
+
+  /** A bug: the client is told, and nobody else notices. */
+  #crash(error: unknown): void {
+    this.#context.onFault(error);
+    this.#fail(new GatewayError('internal', 'The gateway failed at this request; its log says how.'));
+    if (this.#attempt !== undefined) this.#abandon(this.#attempt);
   }
 
   #responseHeaders(attempt: Attempt): string[] {
