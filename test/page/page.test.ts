@@ -184,6 +184,24 @@ test('the theme follows the system until the reader chooses, and the choice is r
   expect(await scheme()).toBe('dark');
 });
 
+test('who asks again in the moment in which a dialog closes is asked again', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
+  const { page } = await openOver(fixture);
+  await page.getByRole('button', { name: 'Drain east' }).click();
+  await page.getByRole('dialog').waitFor();
+  // The dialog is gone at once; that it closed is told a moment later.
+  await page.evaluate(`
+    document.querySelector('dialog').close();
+    document.querySelector('button[aria-label="Drain east"]').click();
+  `);
+  const box = page.getByRole('textbox', { name: 'Admin token' });
+  await box.waitFor();
+  await box.fill('right');
+  await page.keyboard.press('Enter');
+  await page.getByText('east is drained.').waitFor();
+  expect(await page.getByRole('dialog').count()).toBe(0);
+});
+
 test('all of it is reached by keyboard, and a dialog gives the focus back', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
   const { page } = await openOver(fixture);

@@ -20,7 +20,10 @@ interface AppProps {
 }
 
 interface AppState {
+  /** What a dialog asks about. */
   request: DialogRequest | null;
+  /** Dialogs so far: the same may be asked again before the one before has told its end. */
+  dialogCount: number;
   notice: string;
 }
 
@@ -28,7 +31,7 @@ interface AppState {
 const TICK_MS = 1_000;
 
 export class AppView extends Component<AppProps, AppState> {
-  override state: AppState = { request: null, notice: '' };
+  override state: AppState = { request: null, dialogCount: 0, notice: '' };
   #ticks: ReturnType<typeof setInterval> | undefined;
 
   override componentDidMount(): void {
@@ -52,11 +55,19 @@ export class AppView extends Component<AppProps, AppState> {
     clearInterval(this.#ticks);
   }
 
-  readonly #ask = (request: DialogRequest): void => this.setState({ request });
+  readonly #ask = (request: DialogRequest): void =>
+    this.setState(({ dialogCount }) => ({ request, dialogCount: dialogCount + 1 }));
+
+  #onDialogClosed(dialog: number, done: string | undefined): void {
+    this.setState(({ request, dialogCount, notice }) => ({
+      request: dialog === dialogCount ? null : request,
+      notice: done ?? notice,
+    }));
+  }
 
   override render(): ComponentChild {
     const { state, store } = this.props;
-    const { request, notice } = this.state;
+    const { request, dialogCount, notice } = this.state;
     const { system, connection } = state;
     // Durations stand still at what was last heard.
     const nowMs = system === null ? Date.now() : Date.parse(system.at);
@@ -77,12 +88,11 @@ export class AppView extends Component<AppProps, AppState> {
       request === null
         ? null
         : h(ChangeDialog, {
-            key: JSON.stringify(request),
+            key: dialogCount,
             request,
             system,
             store,
-            onClose: (done?: string) =>
-              this.setState({ request: null, ...(done === undefined ? {} : { notice: done }) }),
+            onClose: (done?: string) => this.#onDialogClosed(dialogCount, done),
           }),
     );
   }
