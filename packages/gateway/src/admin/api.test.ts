@@ -118,6 +118,31 @@ describe('weights', () => {
   });
 });
 
+test('a gateway whose regions have no weight does not claim that they all get traffic', async () => {
+  const east = await upstream();
+  const gw = await gateway({ regions: regions({ east: east.url }, { east: 0 }) });
+  expect(await systemOf(gw.adminUrl)).toMatchObject({
+    state: 'down',
+    isPanic: false,
+    summary: 'No region has weight: nothing can be served; no consumers are known.',
+  });
+  const panicReasons = () =>
+    gw.gateway.events.recent().flatMap((event) => (event.type === 'panic' ? [event.reason] : []));
+  expect(panicReasons()).toEqual([]);
+  const weigh = (weight: number) => {
+    const { config } = gw.gateway;
+    gw.gateway.reload({ ...config, regions: config.regions.map((region) => ({ ...region, weight })) });
+  };
+  weigh(100);
+  await east.kill();
+  await until('panic', async () => (await systemOf(gw.adminUrl)).isPanic);
+  weigh(0);
+  expect(panicReasons()).toEqual([
+    'fewer than 30 % of the targets are left: all of them get traffic',
+    'no region has weight: nothing can be served',
+  ]);
+});
+
 test('the only region that can serve keeps its work, whatever an operator says', async () => {
   const { east, gw } = await twoRegions();
   await east.kill();

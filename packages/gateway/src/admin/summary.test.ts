@@ -63,6 +63,15 @@ test.each<[string, Partial<Facts>, string, string]>([
   expect(summarize(all, judgeSystem(all, true))).toBe(sentence);
 });
 
+test('where no region has weight, that is said, with whatever else there is to say', () => {
+  const regions = [region('east', { weight: 0 }), region('west', { weight: 0 })];
+  const config = { file: 'a.yaml', loadedAt: '', lastError: { at: '2026-01-01T12:00:00.000Z', reason: 'no' } };
+  expect(summarize(factsOf({ regions }), 'down')).toBe(
+    'No region has weight: nothing can be served; no consumers are known.',
+  );
+  expect(summarize(factsOf({ regions, config }), 'down')).toContain('; no region has weight: nothing can be served;');
+});
+
 test('when nobody can serve, that is said', () => {
   const facts = factsOf({ regions: [region('east', DOWN), region('west', DOWN)] });
   expect(judgeSystem(facts, false)).toBe('down');

@@ -1,4 +1,5 @@
 /** The state of the whole in one word and in one sentence, for somebody who was called at night. Pure. */
+import { hasWeight } from '../regions/snapshot.ts';
 import type { Region, State, System } from './model.ts';
 
 /** What the sentence is made of. */
@@ -39,7 +40,7 @@ export function summarize(facts: Facts, state: State): string {
       `a change of ${config.file} was refused at ${clockOf(config.lastError.at)}: ${config.lastError.reason}`,
     );
   }
-  if (state === 'down' && clauses.length === 0) clauses.push('no region has weight: nothing can be served');
+  if (!hasWeight(regions)) clauses.push('no region has weight: nothing can be served');
   const isWell = state === 'up';
   const opening = isWell ? [`All is well: ${listOf(regions.map(({ name }) => name))} up`] : [];
   return sentence([...opening, ...clauses, describeConsumers(facts)]);

@@ -7,7 +7,7 @@ import type { EventLog } from '../events.ts';
 import { canRegionServe, isWhole } from './belonging.ts';
 import { judge, type KafkaTold, type ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
-import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
+import { isPanic, panicReason, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import { Target } from './target.ts';
 
 /** How often time limits are looked at, and successes carried over to the breakers: what requests then need not do. */
@@ -288,9 +288,7 @@ export class Registry {
       this.#events.emit({
         type: 'panic',
         isPanic: panic,
-        reason: panic
-          ? `fewer than ${config.healthCheck.panicPercent} % of the targets are left: all of them get traffic`
-          : 'enough targets are well again',
+        reason: panicReason(this.#snapshot, config.healthCheck.panicPercent),
       });
     }
   }

@@ -126,6 +126,12 @@ test('one priority that is well is no panic, however the others are', () => {
   expect(order(snapshotOf(specs, 30))[0]).toBe('west-0');
 });
 
+test('no region with weight is no panic: nothing gets traffic', () => {
+  const specs = { east: { weight: 0 }, west: { weight: 0, health: 'u' } };
+  expect(snapshotOf(specs, 30).isPanic).toBe(false);
+  expect(order(snapshotOf(specs, 30))).toEqual([]);
+});
+
 test('a target that is silent is tried first or not at all', () => {
   const snapshot = snapshotOf({ east: { health: 'u' }, west: {} });
   const east = snapshot.regions[0]?.targets[0];

@@ -28,9 +28,14 @@ export interface Snapshot {
   readonly settings: RequestSettings;
 }
 
+/** Whether any region may get new work. */
+export function hasWeight(regions: readonly Pick<RegionSnapshot, 'weight'>[]): boolean {
+  return regions.some(({ weight }) => weight > 0);
+}
+
 /**
  * Whether no priority has `panicPercent` of its targets left, counting regions with weight. One that has is enough: the
- * others' traffic goes there.
+ * others' traffic goes there. Where no region has weight there is nobody to believe or not: no panic.
  */
 export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number): boolean {
   const counts = new Map<number, { total: number; available: number }>();
@@ -43,5 +48,13 @@ export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number
     }
     counts.set(priority, count);
   }
-  return [...counts.values()].every(({ total, available }) => available * 100 < total * panicPercent);
+  return (
+    hasWeight(regions) && [...counts.values()].every(({ total, available }) => available * 100 < total * panicPercent)
+  );
+}
+
+/** Why panic begins or ends, for whoever reads the events. */
+export function panicReason({ isPanic, regions }: Pick<Snapshot, 'isPanic' | 'regions'>, panicPercent: number): string {
+  if (isPanic) return `fewer than ${panicPercent} % of the targets are left: all of them get traffic`;
+  return hasWeight(regions) ? 'enough targets are well again' : 'no region has weight: nothing can be served';
 }
