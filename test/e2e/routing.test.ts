@@ -135,6 +135,23 @@ test('a consumer’s requests all reach the same bridge while both are up', asyn
   }
 });
 
+test('one client’s mistakes take no region from the others, though the API says 500 to them', async () => {
+  const tier1 = await listen(system.admin);
+  const client = new HttpClient(system.url);
+  try {
+    for (let index = 0; index < 100; index += 1) {
+      expect(await client.send({ method: 'GET', path: '/topics/a%20b' })).toMatchObject({ status: 500 });
+    }
+    const { regions } = await system.topology();
+    expect(regions.map(({ state }) => state)).toEqual(['up', 'up']);
+    // Those of the regional gateways are told to tier-1.
+    expect(tier1.events.filter((event) => event.type === 'breaker')).toEqual([]);
+  } finally {
+    await client.close();
+    tier1.close();
+  }
+});
+
 test('a breaker opens on a region that answers 500, and closes when it is well again', async () => {
   const north = await startUpstream(answerJson({ error_code: 500, message: 'broken' }, 500));
   const tier1 = await listen(system.admin);

@@ -108,6 +108,11 @@ export class BridgeError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+
+  /** A 500 by which the API refuses what was asked: nothing is wrong with this bridge. */
+  get isOfRequest(): boolean {
+    return this.status === 500 && this.code !== 'internal';
+  }
 }
 
 /** For the end of a switch over a closed set. */

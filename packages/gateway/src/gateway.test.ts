@@ -169,7 +169,9 @@ describe('request bodies', () => {
     expect(answer.statusCode).toBe(502);
     expect(await answer.body.json()).toMatchObject({
       error_code: 502,
-      message: expect.stringContaining('region east: '),
+      message: expect.stringMatching(
+        /region east: .*, and a body larger than request.bufferBytes is not sent twice\.$/,
+      ),
     });
     expect(west.requests).toHaveLength(0);
   });
@@ -627,6 +629,24 @@ test('a consumer whose own requests fail with 500 does not open the breaker', as
     expect((await request(`${gw.url}/consumers/g/instances/i/records`)).statusCode).toBe(500);
   }
   expect(gw.gateway.events.recent().filter((event) => event.type === 'breaker')).toEqual([]);
+});
+
+test('a client whose requests are at fault with 500 does not open the breaker, at either tier', async () => {
+  const { east, gw: regional } = await twoRegions(
+    (_, response) => response.writeHead(500, { 'causeway-fault': 'request' }).end('{}'),
+    { breaker: { minRequests: 5 }, gateway: { name: 'east-gateway', region: 'east' } },
+  );
+  const tier1 = await gateway({ regions: regions({ east: regional.url }), breaker: { minRequests: 5 } });
+  for (let index = 0; index < 10; index += 1) {
+    const { statusCode, headers, body } = await request(`${tier1.url}/topics/a%20b`);
+    await body.dump();
+    expect(statusCode).toBe(500);
+    expect(headers).not.toHaveProperty('causeway-fault');
+  }
+  expect(east.requests).toHaveLength(10);
+  for (const { gateway: each } of [tier1, regional]) {
+    expect(each.events.recent().filter((event) => event.type === 'breaker')).toEqual([]);
+  }
 });
 
 describe('choosing a region', () => {

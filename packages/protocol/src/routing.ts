@@ -15,6 +15,13 @@ export const GATEWAY_HEADER = 'causeway-gateway';
  */
 export const BRIDGE_HEADER = 'causeway-bridge';
 
+/**
+ * Of an answer 500 to a gateway: what is at fault. {@link FAULT_OF_REQUEST}: the API and Kafka say 500 to what was asked (an
+ * illegal topic name, a topic that is there already); the bridge is well, and no breaker is to count it.
+ */
+export const FAULT_HEADER = 'causeway-fault';
+export const FAULT_OF_REQUEST = 'request';
+
 /** On 421 (RFC 9110 §15.5.20): who owns the consumer, as `region/bridge`. Without it nobody does: it was released. */
 export const OWNER_HEADER = 'causeway-owner';
 

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
-import { OWNER_HEADER } from '@causeway/protocol/routing.ts';
+import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
 
@@ -32,6 +32,8 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
+  const isFromGateway = reply.request.headers[GATEWAY_HEADER] !== undefined;
+  if (isFromGateway && error.isOfRequest) reply.header(FAULT_HEADER, FAULT_OF_REQUEST);
   reply.code(error.status);
   return answer(reply, JSON.stringify(body));
 }

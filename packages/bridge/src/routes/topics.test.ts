@@ -170,6 +170,16 @@ test('topics are listed without internal ones, and described with all their sett
   );
 });
 
+test('a gateway is told that a 500 is what was asked, and a client is not', async () => {
+  const gateways = { 'causeway-gateway': 'tier1' };
+  const ofRequest = await bridge.request('GET', '/topics/bad%20name', { headers: gateways });
+  expect([ofRequest.status, ofRequest.headers.get('causeway-fault')]).toEqual([500, 'request']);
+  const missing = await bridge.request('GET', `/topics/${unique('nowhere')}`, { headers: gateways });
+  expect([missing.status, missing.headers.get('causeway-fault')]).toEqual([404, null]);
+  const toClient = await bridge.get('/topics/bad%20name');
+  expect([toClient.status, toClient.headers.get('causeway-fault')]).toEqual([500, null]);
+});
+
 test('a topic that does not exist, and a name that cannot, are refused in the words of Kafka', async () => {
   expect(await bridge.get(`/topics/${unique('nowhere')}`)).toMatchObject({
     status: 404,

@@ -202,7 +202,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     judgeTarget(attempt, outcome, { isOfConsumer: this.#url.instance !== undefined, gateway: this.#context });
     this.#watch?.attempted(outcome);
     if (this.#isDone) return;
-    if (outcome.kind !== 'answered') this.#failures.push(attemptFailure(attempt.target, outcome));
+    if (outcome.kind !== 'answered') {
+      this.#failures.push(attemptFailure(attempt.target, outcome, { isBodyKept: this.#isBodyKept }));
+    }
     if (isFinal(outcome)) {
       if (attempt.status !== MISDIRECTED || this.#consumer === undefined) this.#reply(attempt);
       else this.#follow(attempt, this.#consumer);

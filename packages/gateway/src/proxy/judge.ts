@@ -1,12 +1,16 @@
 /** What the end of an attempt says about its target: to its breaker, to its counters, and to whoever probes it. */
+import { FAULT_HEADER, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 import type { Trial } from '../regions/breaker.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
+import type { ResponseHeaders } from '../upstream/response-head.ts';
 import type { Outcome } from './outcome.ts';
 
 export interface JudgedAttempt {
   readonly target: Target;
   readonly trial: Trial;
+  /** Of the answer. */
+  readonly headers: ResponseHeaders;
 }
 
 export interface JudgeOptions {
@@ -17,7 +21,8 @@ export interface JudgeOptions {
 
 const SERVER_ERROR = 500;
 
-export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, options: JudgeOptions): void {
+export function judgeTarget(attempt: JudgedAttempt, outcome: Outcome, options: JudgeOptions): void {
+  const { target, trial } = attempt;
   const { stats, regions } = options.gateway;
   const { breaker, traffic } = target;
   stats.attempted(target.region, outcome.kind);
@@ -25,9 +30,7 @@ export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, 
   if (outcome.kind === 'clientGone') {
     breaker.abandoned(trial);
   } else if (outcome.kind === 'answered') {
-    // A 500 to a consumer's request speaks of that consumer ("not subscribed"), not of the target.
-    const isConsumersFault = outcome.status === SERVER_ERROR && options.isOfConsumer;
-    if (outcome.status < SERVER_ERROR || isConsumersFault) breaker.succeeded(trial);
+    if (outcome.status < SERVER_ERROR || isRequestsFault(attempt, outcome.status, options)) breaker.succeeded(trial);
     else breaker.failed(`answered ${outcome.status}`, trial);
     if (outcome.status >= SERVER_ERROR) traffic.errorCount += 1;
   } else {
@@ -35,4 +38,12 @@ export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, 
     breaker.failed(outcome.reason, trial);
     if (outcome.kind !== 'targetDown') regions.suspect(target);
   }
+}
+
+/**
+ * A 500 to a consumer's request speaks of that consumer ("not subscribed"), and one that a bridge marks of what was asked:
+ * one client's mistakes must not take the target from all others.
+ */
+function isRequestsFault({ headers }: JudgedAttempt, status: number, { isOfConsumer }: JudgeOptions): boolean {
+  return status === SERVER_ERROR && (isOfConsumer || headers[FAULT_HEADER] === FAULT_OF_REQUEST);
 }

@@ -34,8 +34,15 @@ export function consumerMoving(): GatewayError {
 }
 
 /** How an attempt at a target failed, in words. */
-export function attemptFailure(target: Target, outcome: Exclude<Outcome, { kind: 'answered' }>): string {
-  return `region ${target.region}: ${outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason}`;
+export function attemptFailure(
+  target: Target,
+  outcome: Exclude<Outcome, { kind: 'answered' }>,
+  { isBodyKept }: { isBodyKept: boolean },
+): string {
+  const reason = outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason;
+  const isLost = !isBodyKept && outcome.kind !== 'connectFailed';
+  const consequence = isLost ? ', and a body larger than request.bufferBytes is not sent twice' : '';
+  return `region ${target.region}: ${reason}${consequence}`;
 }
 
 /** Why the gateway is not ready; `undefined` when it is. With `localOnly` for its own region alone. */
