@@ -28,3 +28,22 @@ test('what a silent gateway told of its bridges is shown as what it was, and for
   expect(lineOf({ behindError: 'connection refused', behindAt })).toBe(`${silent}; 42 s ago: east/bridge`);
   expect(lineOf({ behind: null, behindAt: null })).toBe(silent);
 });
+
+test.each([
+  ['open', 'healthy (answered 200) for 6 min 0 s, breaker open for 1 s'],
+  ['halfOpen', 'healthy (answered 200) for 6 min 0 s, breaker half open for 1 s'],
+  ['closed', 'healthy for 6 min 0 s'],
+] as const)(
+  'a target whose breaker is %s says so since the breaker changed, and not since its health did',
+  (state, expected) => {
+    const { system } = fixtureState(['east']);
+    const [target] = system.regions[0]?.targets ?? [];
+    const before = (seconds: number): string => new Date(Date.parse(system.at) - seconds * 1_000).toISOString();
+    Object.assign(target ?? {}, {
+      health: { ...target?.health, since: before(360) },
+      breaker: { state, since: before(1) },
+    });
+    const lines = picture({ system, events: [] }, { url: 'http://x', paint: (_, plain) => plain }).split('\n');
+    expect(lines.find((line) => line.startsWith('  └ gateway'))?.split('   ')[1]).toBe(expected);
+  },
+);

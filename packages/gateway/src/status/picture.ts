@@ -93,8 +93,12 @@ function targetLine(
   const { url, name, kind, health, breaker } = target;
   const what = kind === 'bridge' ? `bridge ${name}` : kind === 'gateway' ? 'gateway' : 'target';
   const isWell = health.status === 'healthy' && breaker.state === 'closed';
-  const breakerText = breaker.state === 'closed' ? '' : `, breaker ${breaker.state === 'open' ? 'open' : 'half open'}`;
-  return `${indent}└ ${what} ${url}   ${isWell ? 'healthy' : `${health.status} (${health.reason})`}${breakerText} for ${age(health.since, at)}`;
+  const healthText = isWell ? 'healthy' : `${health.status} (${health.reason})`;
+  const breakerText =
+    breaker.state === 'closed'
+      ? ''
+      : `, breaker ${breaker.state === 'open' ? 'open' : 'half open'} for ${age(breaker.since, at)}`;
+  return `${indent}└ ${what} ${url}   ${healthText} for ${age(health.since, at)}${breakerText}`;
 }
 
 function marked(state: State | 'unknown', paint: Paint): string {
