@@ -579,6 +579,21 @@ describe('health', () => {
     expect(left).toMatchObject({ reason: 'probe answered 503, 2 in a row' });
   });
 
+  test('is told to load balancers that ask with HEAD', async () => {
+    const east = await upstream();
+    const gw = await gateway({ regions: regions({ east: east.url }) });
+    const ask = async (path: string): Promise<[number, string]> => {
+      const { statusCode, body } = await request(`${gw.url}${path}`, { method: 'HEAD' });
+      return [statusCode, await body.text()];
+    };
+    expect(await ask('/healthy')).toEqual([200, '']);
+    expect(await ask('/ready')).toEqual([200, '']);
+    east.readyStatus = 503;
+    await until('it is not ready', async () => (await ask('/ready'))[0] === 503);
+    expect(await ask('/healthy')).toEqual([200, '']);
+    expect(east.requests).toEqual([]);
+  });
+
   test('when too few are left, probes are not believed', async () => {
     const { east, west, gw } = await twoRegions(answerJson({ from: 'east' }));
     east.readyStatus = 503;

@@ -1,6 +1,6 @@
 /** What is said of a request before any region is asked: it is the gateway's own, or it cannot be passed on. */
 import type { IncomingMessage } from 'node:http';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
@@ -36,8 +36,10 @@ export function examine({
   const { headers, httpVersionMinor } = request;
   if (expectation === 'unknown') return new GatewayError('expectationFailed', `Nobody can expect ${headers.expect}.`);
   if (headers.host === undefined && httpVersionMinor > 0) return malformed('it has no Host header');
-  if (operation === 'healthy') return 'well';
-  if (operation === 'ready') {
+  // As load balancers ask (RFC 9110 §9.3.2); of the API's other operations the bridge has the say.
+  const asked = request.method === 'HEAD' ? parseUrl('GET', path).operation : operation;
+  if (asked === 'healthy') return 'well';
+  if (asked === 'ready') {
     // A peer gateway that asks is told about this region alone: what lies behind other regions is not its own.
     const isAskedByPeer = isTrusted && headers[GATEWAY_HEADER] !== undefined;
     const localOnly = isAskedByPeer && gateway.identity.hop.region !== undefined;
