@@ -8,9 +8,14 @@ const down: KafkaState = { state: 'down', since: '2026-01-01T00:00:05.000Z', rea
 test.each<[string, KafkaState[], Partial<KafkaState>]>([
   ['nobody tells', [], UNKNOWN_KAFKA],
   ['nobody knows', [UNKNOWN_KAFKA], UNKNOWN_KAFKA],
-  ['all have it', [up, later], { state: 'up', since: later.since }],
+  ['all have it, one since its restart', [later, up], { state: 'up', since: up.since }],
   ['one knows nothing', [up, UNKNOWN_KAFKA], { state: 'up', since: up.since }],
   ['some have it', [up, down], { state: 'degraded', since: down.since, reason: 'no broker answers' }],
+  [
+    'one of those without it was restarted',
+    [up, { ...down, since: later.since }, down],
+    { state: 'degraded', since: down.since },
+  ],
   [
     'none has it',
     [down, { ...down, since: later.since }],

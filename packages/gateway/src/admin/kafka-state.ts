@@ -5,26 +5,22 @@ export type KafkaState = System['kafka'];
 
 export const UNKNOWN_KAFKA: KafkaState = { state: 'unknown', since: null, reason: 'no bridge has told' };
 
-/** `up`: it answers all that tell; `down`: none of them; `degraded`: some. Those who know nothing do not count. */
+/**
+ * `up`: it answers all that tell; `down`: none of them; `degraded`: some. Those who know nothing do not count. `since`:
+ * the earliest of those that say so, of `degraded` and `down` of those it does not answer. A bridge that was restarted
+ * tells only of its own time, and takes nothing away from what the others have seen.
+ */
 export function joinKafka(reports: readonly KafkaState[]): KafkaState {
   const known = reports.filter(({ state }) => state !== 'unknown');
   const ill = known.filter(({ state }) => state !== 'up');
   if (known.length === 0) return UNKNOWN_KAFKA;
-  if (ill.length === 0) return { state: 'up', since: latest(known), reason: 'it answers the bridges' };
+  if (ill.length === 0) return { state: 'up', since: earliest(known), reason: 'it answers the bridges' };
   const reason = [...new Set(ill.map((report) => report.reason))].join('; ');
   const isDown = known.every(({ state }) => state === 'down');
   return { state: isDown ? 'down' : 'degraded', since: earliest(ill), reason };
 }
 
-function latest(reports: readonly KafkaState[]): string | null {
-  return sinces(reports).at(-1) ?? null;
-}
-
-function earliest(reports: readonly KafkaState[]): string | null {
-  return sinces(reports)[0] ?? null;
-}
-
 /** ISO 8601 of one zone sorts as text. */
-function sinces(reports: readonly KafkaState[]): string[] {
-  return reports.flatMap(({ since }) => (since === null ? [] : [since])).sort();
+function earliest(reports: readonly KafkaState[]): string | null {
+  return reports.flatMap(({ since }) => (since === null ? [] : [since])).sort()[0] ?? null;
 }
