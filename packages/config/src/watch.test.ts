@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { until } from '../../../test/harness/until.ts';
 import { type FileWatch, watchFiles } from './watch.ts';
@@ -61,6 +62,19 @@ test('a file that is gone for a moment is no change', async () => {
   writeFileSync(file, 'two');
   await until('the change is seen', () => changeCount > 0);
   expect(changeCount).toBe(1);
+});
+
+test('a file that is gone is told once, and so is its coming back, with what it had', async () => {
+  const file = join(directory, 'a.yaml');
+  writeFileSync(file, 'one');
+  start(file);
+  unlinkSync(file);
+  await until('it is missed', () => changeCount === 1);
+  // As long as it took to be missed, and longer.
+  await delay(400);
+  expect(changeCount).toBe(1);
+  writeFileSync(file, 'one');
+  await until('it is back', () => changeCount === 2);
 });
 
 test('a symlink that points to itself for a moment ends nothing', async () => {

@@ -4,6 +4,8 @@ import { readFileSync, statSync } from 'node:fs';
 
 /** How often files are looked at. Polling sees every way in which a file can change; inotify follows inodes. */
 const POLL_INTERVAL_MS = 250;
+/** After so many looks a file that is missing is gone (5 s), and not just being replaced. */
+const GONE_AFTER_LOOKS = 20;
 
 export interface FileWatch {
   close(): void;
@@ -12,7 +14,7 @@ export interface FileWatch {
 /**
  * Calls `onChange` once for each new content, when the files have stood still for one interval (so that one which is
  * being written is not read by half, nor a certificate without its key). A file that is missing for a moment is not a
- * change.
+ * change; one that is gone for {@link GONE_AFTER_LOOKS} intervals is one, and another when it is back.
  */
 export function watchFiles(
   files: readonly string[],
@@ -22,10 +24,17 @@ export function watchFiles(
   let knownDigest = digest(files);
   let settledStamp = stamp(files);
   let lastStamp = settledStamp;
+  let missingCount = 0;
   const timer = setInterval(() => {
     const current = stamp(files);
     const stoodStill = current === lastStamp;
     lastStamp = current;
+    missingCount = current === undefined ? missingCount + 1 : 0;
+    if (missingCount === GONE_AFTER_LOOKS) {
+      knownDigest = undefined;
+      settledStamp = undefined;
+      onChange();
+    }
     if (current === undefined || current === settledStamp || !stoodStill) return;
     settledStamp = current;
     const currentDigest = digest(files);

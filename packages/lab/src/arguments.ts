@@ -32,7 +32,7 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
   --brokers 1|3             brokers of the Kafka that is started (default 1)
   --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
-  --directory DIR           for logs, Kafka's data and stack.json; emptied at the start
+  --directory DIR           for logs, Kafka's data and stack.json, which replace those of the run before
                             (default .causeway in the repository)
   --help                    this text`;
 
