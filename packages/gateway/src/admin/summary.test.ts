@@ -40,6 +40,19 @@ test.each<[string, Partial<Facts>, string, string]>([
     'East is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west; consumers: 12 on west.',
   ],
   [
+    'a region is down and one of those that took its traffic, too',
+    {
+      regions: [region('east', DOWN), region('west', DOWN), region('north')],
+      redirects: [
+        { from: 'east', to: 'west', requestsPerSecond: 5 },
+        { from: 'east', to: 'north', requestsPerSecond: 5 },
+        { from: 'west', to: 'east', requestsPerSecond: 5 },
+      ],
+    },
+    'degraded',
+    `East is down since 12:03:11 UTC (${DOWN.reason}), its traffic goes to north; west is down since 12:03:11 UTC (${DOWN.reason}); no consumers are known.`,
+  ],
+  [
     'Kafka is down',
     { kafka: { state: 'down', since: '2026-01-01T12:00:00.000Z', reason: 'no broker answers' } },
     'degraded',
@@ -73,7 +86,12 @@ test('where no region has weight, that is said, with whatever else there is to s
 });
 
 test('when nobody can serve, that is said', () => {
-  const facts = factsOf({ regions: [region('east', DOWN), region('west', DOWN)] });
+  const redirects = [
+    { from: 'east', to: 'west', requestsPerSecond: 5 },
+    { from: 'west', to: 'east', requestsPerSecond: 5 },
+  ];
+  const facts = factsOf({ regions: [region('east', DOWN), region('west', DOWN)], redirects });
   expect(judgeSystem(facts, false)).toBe('down');
-  expect(summarize(facts, 'down')).toContain('and no other region can take its traffic');
+  const why = `down since 12:03:11 UTC (${DOWN.reason}), and no other region can take its traffic`;
+  expect(summarize(facts, 'down')).toBe(`East is ${why}; west is ${why}; no consumers are known.`);
 });

@@ -49,10 +49,12 @@ export function summarize(facts: Facts, state: State): string {
 /** `east is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west`. */
 function describeIll({ name, state, since, reason }: Region, { regions, redirects }: Facts): string {
   const text = `${name} is ${state} since ${clockOf(since)} (${reason})`;
-  const takers = redirects.filter(({ from }) => from === name).map(({ to }) => to);
-  if (takers.length > 0) return `${text}, its traffic goes to ${listOf(takers)}`;
-  const isAnyUp = regions.some((other) => other.name !== name && other.state !== 'down' && other.weight > 0);
-  return state === 'down' && !isAnyUp ? `${text}, and no other region can take its traffic` : text;
+  const others = regions.filter((other) => other.name !== name && other.state !== 'down');
+  // Rates are of the last seconds: who took the traffic may be down by now.
+  const takers = others.filter((other) => redirects.some(({ from, to }) => from === name && to === other.name));
+  if (takers.length > 0) return `${text}, its traffic goes to ${listOf(takers.map((taker) => taker.name))}`;
+  const canOthersTake = others.some(({ weight }) => weight > 0);
+  return state === 'down' && !canOthersTake ? `${text}, and no other region can take its traffic` : text;
 }
 
 function describeConsumers({ regions, consumers }: Facts): string {
