@@ -5,6 +5,7 @@ import type { ErrorBody } from '@causeway/protocol/errors.ts';
 export type GatewayErrorCode =
   | 'malformedRequest'
   | 'bodyTooLarge'
+  | 'bodyTypeUnsupported'
   | 'headersTooLarge'
   | 'requestTimeout'
   | 'expectationFailed'
@@ -25,6 +26,7 @@ export type GatewayErrorCode =
 const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   malformedRequest: 400,
   bodyTooLarge: 413,
+  bodyTypeUnsupported: 415,
   headersTooLarge: 431,
   requestTimeout: 408,
   expectationFailed: 417,

@@ -3,6 +3,8 @@ import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../errors.ts';
 
+const NO_JSON = 'A body here needs the header "Content-Type: application/json".';
+
 /** Makes an answer of every error that a route throws, and of paths that are not there. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: Error, _, reply) => answerError(reply, toGatewayError(error)));
@@ -17,6 +19,7 @@ export function answerError(reply: FastifyReply, error: GatewayError): FastifyRe
 function toGatewayError(error: Error & { statusCode?: number }): GatewayError {
   if (error instanceof GatewayError) return error;
   if (error.statusCode === 413) return new GatewayError('bodyTooLarge', error.message, { cause: error });
+  if (error.statusCode === 415) return new GatewayError('bodyTypeUnsupported', NO_JSON, { cause: error });
   const code = error.statusCode !== undefined && error.statusCode < 500 ? 'malformedRequest' : 'internal';
   return new GatewayError(code, error.message, { cause: error });
 }

@@ -118,6 +118,20 @@ describe('weights', () => {
   });
 });
 
+test.each([
+  ['no type', {}],
+  ['the type that curl gives to -d', { 'content-type': 'application/x-www-form-urlencoded' }],
+  ['the type of text', { 'content-type': 'text/plain' }],
+])('a weight with %s is told which type it needs', async (_, headers) => {
+  const { gw } = await twoRegions();
+  const url = `${gw.adminUrl}/api/regions/east/weight`;
+  expect(await ask(url, { method: 'PUT', body: '{"weight":50}', headers })).toMatchObject({
+    status: 415,
+    body: { error_code: 415, message: 'A body here needs the header "Content-Type: application/json".' },
+  });
+  expect(await systemOf(gw.adminUrl)).toMatchObject({ regions: [{ weight: 100 }, {}] });
+});
+
 test('a gateway whose regions have no weight does not claim that they all get traffic', async () => {
   const east = await upstream();
   const gw = await gateway({ regions: regions({ east: east.url }, { east: 0 }) });

@@ -78,6 +78,7 @@ test('all answers are as documented, and all documented statuses were seen', asy
     ['/api/config/check', '/api/config/check', { method: 'POST', body: '#'.repeat(2_000_000) }, 413],
     [weight, '/api/regions/east/weight', put('{"weight":50}'), 200],
     [weight, '/api/regions/east/weight', put('{"weight":-1}'), 400],
+    [weight, '/api/regions/east/weight', { method: 'PUT', body: '{"weight":50}' }, 415],
     [weight, '/api/regions/north/weight', put('{"weight":5}'), 404],
     ['/api/regions/{region}/drain', '/api/regions/west/drain', { method: 'POST' }, 200],
     ['/api/regions/{region}/drain', '/api/regions/east/drain', { method: 'POST' }, 409],

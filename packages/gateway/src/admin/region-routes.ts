@@ -62,7 +62,7 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
         body: WeightChange,
         response: { 200: Region },
       },
-      config: { errors: [400, 404, 409] },
+      config: { errors: [400, 404, 409, 415] },
     },
     ({ params: { region }, body: { weight } }, reply) => {
       assertKnown(registry, region);
