@@ -1,5 +1,5 @@
 /** Addresses and networks (CIDR) in configurations: whom a process believes. */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { Section } from './schema.ts';
 
@@ -52,6 +52,17 @@ export function plainAddress(address: string | undefined): string {
 /** Whether a server that listens there is reached from its own machine alone. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || (isIP(host) !== 0 && isTrusted(LOOPBACK, plainAddress(host)));
+}
+
+/** Whether two servers cannot have the same port: on one host, or where one of them listens on all addresses. */
+export function areHostsInConflict(one: string, other: string): boolean {
+  return one === other || includesHost(one, other) || includesHost(other, one);
+}
+
+function includesHost(all: string, host: string): boolean {
+  if (all === '::') return true;
+  const address = host === 'localhost' ? '127.0.0.1' : host;
+  return all === address || (all === '0.0.0.0' && isIPv4(address));
 }
 
 const LOOPBACK = trustedNetworks(['127.0.0.0/8', '::1/128']);

@@ -60,6 +60,11 @@ describe('what a schema cannot say', () => {
       `admin:\n  host: 0.0.0.0\n${EAST}`,
       /g\.yaml:2: admin\.host: 0\.0\.0\.0 can be reached from other machines, so the admin API needs a token/,
     ],
+    [`admin:\n  port: 8080\n${EAST}`, /g\.yaml:2: admin\.port: 8080 is listen\.port, too/],
+    [`listen:\n  port: 8081\n${EAST}`, /g\.yaml:2: listen\.port: 8081 is admin\.port, too: clients and operators need/],
+    [`listen:\n  port: 5\nadmin:\n  host: localhost\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is listen\.port/],
+    [`listen:\n  host: 0.0.0.0\n  port: 5\nadmin:\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is listen\.port/],
+    [`listen:\n  host: "::"\n  port: 5\nadmin:\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is listen\.port/],
     [`admin:\n  tokenFile: /no/such/file\n${EAST}`, /g\.yaml:2: admin\.tokenFile: .* there is no such file/],
     [`admin:\n  token: a\n  tokenFile: /b\n${EAST}`, /g\.yaml:3: admin\.tokenFile: token and tokenFile exclude/],
     [`admin:\n  token: "two words"\n${EAST}`, /g\.yaml:2: admin\.token: must match/],
@@ -67,6 +72,14 @@ describe('what a schema cannot say', () => {
   ])('%j', (text, message) => {
     expect(() => load(text)).toThrow(message);
   });
+});
+
+test.each([
+  ['the system chooses them', '127.0.0.1', 0],
+  ['they are of different addresses', '127.0.0.2', 5],
+])('both ports may be written alike where %s', (_, host, port) => {
+  const { listen, admin } = load(`listen:\n  port: ${port}\nadmin:\n  host: ${host}\n  port: ${port}\n${EAST}`);
+  expect([listen.port, admin.port]).toEqual([port, port]);
 });
 
 test('a change is told by its path, and so is one that needs a restart', () => {

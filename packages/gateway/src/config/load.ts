@@ -1,8 +1,8 @@
 /** Reads the gateway's YAML, with the checks that a schema cannot make. */
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
-import { checkPeers, isLoopback } from '@causeway/config/networks.ts';
+import { areHostsInConflict, checkPeers, isLoopback } from '@causeway/config/networks.ts';
 import { readSecret } from '@causeway/config/secret.ts';
-import { GatewayConfig } from './schema.ts';
+import { DEFAULT_ADMIN_PORT, GatewayConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -53,8 +53,16 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
       reason: `there is no region ${config.gateway.region} under regions (there: ${[...regionNames].join(', ')})`,
     });
   }
-  findings.push(...checkPeers(config.trust.peers), ...checkAdmin(config.admin));
+  findings.push(...checkPeers(config.trust.peers), ...checkPorts(config), ...checkAdmin(config.admin));
   return findings;
+}
+
+function checkPorts({ listen, admin }: GatewayConfig): Finding[] {
+  const { port } = admin;
+  if (port === 0 || port !== listen.port || !areHostsInConflict(listen.host, admin.host)) return [];
+  // Told where the file has it: one of the two is not at its default.
+  const [section, other] = port === DEFAULT_ADMIN_PORT ? ['listen', 'admin'] : ['admin', 'listen'];
+  return [{ path: [section, 'port'], reason: `${port} is ${other}.port, too: clients and operators need a port each` }];
 }
 
 function checkAdmin({ host, token = '', tokenFile }: GatewayConfig['admin']): Finding[] {

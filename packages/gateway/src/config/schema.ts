@@ -3,6 +3,9 @@ import { TrustSection } from '@causeway/config/networks.ts';
 import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
+/** Of `admin.port`. */
+export const DEFAULT_ADMIN_PORT = 8081;
+
 const TargetConfig = Entry(
   {
     url: Type.String({
@@ -94,7 +97,7 @@ export const GatewayConfig = Entry(
         host: Type.String({ description: 'Address for operators. A change needs a restart.', default: '127.0.0.1' }),
         port: Type.Integer({
           description: 'Port for operators; 0 lets the system choose. A change needs a restart.',
-          default: 8081,
+          default: DEFAULT_ADMIN_PORT,
           minimum: 0,
           maximum: 65_535,
         }),
