@@ -46,7 +46,14 @@ test('a file is checked without starting anything', async () => {
   expect(await refused.exitCode()).toBe(1);
   expect(refused.stderr).toMatch(/bridge-.*\.yaml:5: producer\.akcs: unknown key/);
   expect(await aimless.exitCode()).toBe(1);
-  expect(aimless.stderr).toContain('usage: bridge --config FILE [--check]');
+  expect(aimless.stderr).toContain('Usage: npm run bridge -- --config FILE [--check]');
+});
+
+test('--help is answered with the usage, and is no failure', async () => {
+  const helped = new BridgeProcess(directory, ['--help']);
+  expect(await helped.exitCode()).toBe(0);
+  expect(helped.stdout).toContain('Usage: npm run bridge -- --config FILE [--check]');
+  expect(helped.stderr).toBe('');
 });
 
 test('files of certificates and secrets that cannot be used are told with their key, line and reason', async () => {

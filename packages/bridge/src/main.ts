@@ -1,4 +1,4 @@
-/** The bridge as a process: `--config FILE [--check]`, signals, exit code. */
+/** The bridge as a process: `--config FILE [--check]`, `--help`, signals, exit code. */
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -9,30 +9,44 @@ import { findCertificateProblems } from './certificates.ts';
 import { BridgeConfig, checkBridgeConfig } from './config.ts';
 import { findSecurityProblems } from './kafka/security.ts';
 
-const USAGE = 'usage: bridge --config FILE [--check]';
+const USAGE = `Usage: npm run bridge -- --config FILE [--check]
+
+  --config FILE  YAML; config/bridge.yaml has every key
+  --check        check the file, say what is wrong with it, and end
+  --help         this text`;
 
 const SECRET_KEYS = ['password', 'keyPassphrase', 'token', 'clientSecret'] as const;
 /** Nothing logs a secret; should a line ever take a piece of the configuration along, it goes without them. */
 const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
 
-function readArguments(): { file: string; isCheck: boolean } {
+interface Arguments {
+  file: string;
+  isCheck: boolean;
+}
+
+function readArguments(): Arguments | 'help' {
   const { values } = parseArgs({
-    options: { config: { type: 'string' }, check: { type: 'boolean', default: false } },
+    options: { config: { type: 'string' }, check: { type: 'boolean', default: false }, help: { type: 'boolean' } },
   });
+  if (values.help) return 'help';
   if (values.config === undefined) throw new TypeError('--config FILE is missing');
   return { file: values.config, isCheck: values.check };
 }
 
 /** Exit code, or `undefined` for a process that goes on. */
 async function main(): Promise<number | undefined> {
-  let file: string;
-  let isCheck: boolean;
+  let parsed: Arguments | 'help';
   try {
-    ({ file, isCheck } = readArguments());
+    parsed = readArguments();
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
     return 1;
   }
+  if (parsed === 'help') {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  const { file, isCheck } = parsed;
   let config: BridgeConfig;
   try {
     // npm runs scripts in the package's root and tells where the person stood.
