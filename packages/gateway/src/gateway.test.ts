@@ -756,7 +756,7 @@ describe('reload', () => {
     gw.gateway.reload(testConfig({ regions: regions({ east: east.url, west: west.url }, { east: 0 }) }));
     expect(await from(gw)).toBe('west');
     expect(gw.gateway.events.recent().filter((event) => event.type === 'health')).toHaveLength(2);
-    expect(gw.gateway.events.recent().at(-1)).toMatchObject({
+    expect(gw.gateway.events.recent().findLast(({ type }) => type === 'reload')).toMatchObject({
       type: 'reload',
       changes: ['regions.east.weight: 100 → 0', 'regions.west.weight: 0 → 100'],
     });

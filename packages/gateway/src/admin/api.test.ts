@@ -106,7 +106,11 @@ describe('weights', () => {
     expect((await systemOf(gw.adminUrl)).summary).toContain(
       'the weight of east is 7 by an operator, and 100 in the YAML',
     );
-    expect(gw.gateway.events.recent().at(-1)).toMatchObject({ type: 'weight', region: 'east', from: 100, to: 7 });
+    expect(gw.gateway.events.recent().findLast(({ type }) => type === 'weight')).toMatchObject({
+      region: 'east',
+      from: 100,
+      to: 7,
+    });
     expect((await put('north', '{"weight":7}')).status).toBe(404);
     for (const body of ['{"weight":-1}', '{"weight":1001}', '{}', '', '{']) {
       expect(await put('east', body), body).toMatchObject({ status: 400, body: { error_code: 400 } });
@@ -333,7 +337,9 @@ describe('the configuration', () => {
     expect(text).not.toContain(TEST_TOKEN);
     const { config } = gw.gateway;
     gw.gateway.reload({ ...config, admin: { ...config.admin, token: 'the-next-one' } });
-    expect(gw.gateway.events.recent().at(-1)).toMatchObject({ type: 'reload', changes: ['admin.token: changed'] });
+    expect(gw.gateway.events.recent().findLast(({ type }) => type === 'reload')).toMatchObject({
+      changes: ['admin.token: changed'],
+    });
     const drain = `${gw.adminUrl}/api/regions/east/drain`;
     expect((await ask(drain, { method: 'POST' })).status).toBe(401);
     expect((await ask(drain, { method: 'POST', token: 'the-next-one' })).status).toBe(200);
