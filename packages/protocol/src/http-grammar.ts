@@ -1,4 +1,13 @@
-/** What HTTP's own grammar allows (RFC 9110). */
+/** What HTTP itself says of names and addresses (RFC 9110). */
 
 /** A token: methods, names of headers and of parameters (§5.6.2). */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
+
+/** The port of a URL, or its scheme's (§4.2). */
+export function portOf({ port, protocol }: URL): number {
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? HTTPS_PORT : HTTP_PORT;
+}

@@ -27,7 +27,6 @@ export class Answer implements PendingWrite {
   status = 0;
   /** Of the body, handed to the connection. */
   sentBytes = 0;
-  #awaitsDrain = false;
   #headers: string[] = [];
   #body: Buffer | undefined;
 
@@ -77,13 +76,8 @@ export class Answer implements PendingWrite {
     if (this.#state !== 'streaming') return true;
     this.sentBytes += chunk.length;
     if (response.write(chunk)) return true;
-    if (!this.#awaitsDrain) {
-      this.#awaitsDrain = true;
-      response.once('drain', () => {
-        this.#awaitsDrain = false;
-        onDrain();
-      });
-    }
+    // Once, however much is written meanwhile.
+    if (response.listenerCount('drain') === 0) response.once('drain', onDrain);
     return false;
   }
 

@@ -1,6 +1,6 @@
 /** Why a connection to a target failed, in words for error bodies, events and pages: without addresses, which stand beside it. */
 
-/** Of an error of the system or of undici. */
+/** Of an error of the system, of a connection of the gateway's own, or of undici's, which probes have. */
 export function describeConnectionFailure(error: unknown): string {
   const { code, message, name } = error as NodeJS.ErrnoException;
   switch (code) {

@@ -1,6 +1,7 @@
 /** Makes connections to a target: TCP, or TLS over it, within a time limit. */
 import { isIP, Socket, type SocketConstructorOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { portOf } from '@causeway/protocol/http-grammar.ts';
 import { UpstreamError } from './errors.ts';
 
 export interface ConnectOptions {
@@ -11,8 +12,6 @@ export interface ConnectOptions {
   onBytes(bytes: Buffer): void;
 }
 
-const HTTP_PORT = 80;
-const HTTPS_PORT = 443;
 /** Of TLS: what one record holds at most (RFC 8446 §5.1). */
 const TLS_RECORD_BYTES = 16_384;
 
@@ -47,14 +46,14 @@ function openTcp({ url, readBuffer, onBytes }: ConnectOptions): Socket {
     noDelay: true,
     keepAlive: true,
   } as SocketConstructorOpts);
-  return socket.connect({ host: hostOf(url), port: Number(url.port || HTTP_PORT) });
+  return socket.connect({ host: hostOf(url), port: portOf(url) });
 }
 
 function openTls({ url, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
   const host = hostOf(url);
   const socket = connectTls({
     host,
-    port: Number(url.port || HTTPS_PORT),
+    port: portOf(url),
     // An address is no server name (RFC 6066 §3).
     servername: isIP(host) === 0 ? host : '',
     ALPNProtocols: ['http/1.1'],

@@ -22,7 +22,7 @@ const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 /** Characters stand for bytes. `authority`: of the target. Errors: `BAD_REQUEST`. */
 export function formatRequestHead(request: RequestHead, authority: string, body: BodyFraming): string {
   const { method, path, headers } = request;
-  if (!TOKEN.test(method)) throw bad(`its method has characters that no method may have`);
+  if (!TOKEN.test(method)) throw bad('its method has characters that no method may have');
   if (NOT_IN_PATH.test(path)) throw bad('its path has characters that no path may have');
   let text = `${method} ${path} HTTP/1.1\r\n`;
   let hasHost = false;
@@ -37,7 +37,7 @@ export function formatRequestHead(request: RequestHead, authority: string, body:
   if (!hasHost) text += `host: ${authority}\r\n`;
   if (typeof body === 'number') text += `content-length: ${body}\r\n`;
   else if (body === 'chunked') text += 'transfer-encoding: chunked\r\n';
-  else if (body === 'none' && EXPECTS_BODY.has(method)) text += 'content-length: 0\r\n';
+  else if (EXPECTS_BODY.has(method)) text += 'content-length: 0\r\n';
   return `${text}\r\n`;
 }
 

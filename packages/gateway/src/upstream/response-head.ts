@@ -62,7 +62,7 @@ function endOfLine(text: string, from: number): number {
   return end === -1 ? text.length : end;
 }
 
-/** Without the white space around it (RFC 9112 §5.1). */
+/** Without the white space around it (RFC 9112 §5.1); `String.trim` would take U+00A0 too, a byte of the value. */
 function trimmed(text: string, from: number, to: number): string {
   let start = from;
   let end = to;

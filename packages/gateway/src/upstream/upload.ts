@@ -47,8 +47,9 @@ export class Upload {
   /** Sends no more, and lets go of the body. */
   end(): void {
     this.#socket.off('drain', this.#resume);
-    if (this.#state === 'sending') this.#state = 'ended';
-    if (this.#state === 'ended') this.#body.stream.destroy();
+    if (this.#state !== 'sending') return;
+    this.#state = 'ended';
+    this.#body.stream.destroy();
   }
 
   #send(chunk: Buffer): void {

@@ -1,4 +1,5 @@
 /** The spans of one request: the gateway's own, and one for each attempt (semantic conventions of HTTP spans). */
+import { portOf } from '@causeway/protocol/http-grammar.ts';
 import { routeTemplateOf } from '@causeway/protocol/paths.ts';
 import { contextOf, headersOfSpan } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
@@ -60,7 +61,7 @@ export class RequestTrace {
   /** `before`: the attempts that failed. Returns what the attempt tells to the target. */
   attempting(target: Target, before: readonly AttemptRecord[]): TraceHeaders {
     if (!this.#span.isRecording()) return headersOfSpan(this.#span.spanContext());
-    const { hostname, port, protocol } = new URL(target.url);
+    const url = new URL(target.url);
     const last = before.at(-1);
     this.#attempt = this.#tracer.startSpan(
       this.#name,
@@ -68,8 +69,8 @@ export class RequestTrace {
         kind: SpanKind.CLIENT,
         attributes: {
           'http.request.method': this.#method,
-          'server.address': hostname,
-          'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+          'server.address': url.hostname,
+          'server.port': portOf(url),
           'causeway.region': target.region,
           'causeway.target': target.url,
           ...(last === undefined
