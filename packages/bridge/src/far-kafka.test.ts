@@ -9,6 +9,7 @@ import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
+import { LEASE_SETTLE_MS } from './consumers/adoption.ts';
 import { MIN_LEASE_MS } from './consumers/ownership.ts';
 import { SessionLog } from './kafka/session-log.ts';
 
@@ -99,29 +100,73 @@ test('an answer without records says, too, that what came before it is committed
   expect(await kafka.committed(group, topic)).toEqual([1]);
 }, 30_000);
 
-test('the lease of a consumer becomes short again when Kafka is near', async () => {
-  const topic = await kafka.topic();
-  const group = unique('group');
-  const consumer = await east.consumer(group, 'c', [topic]);
+/** Reads the session log as a bridge does, for as long as `use` takes. */
+async function withSessionLog(use: (leaseMs: (group: string, name: string) => number) => Promise<void>): Promise<void> {
   const cluster = testCluster(`127.0.0.1:${farEnd.port}`);
   const log = new SessionLog(cluster, { requestTimeoutMs: 5000 });
   log.start();
   try {
-    const leaseMs = (): number | undefined => log.get({ group, name: 'c' })?.value.leaseMs;
-    await until('the consumer is in the log', () => leaseMs() !== undefined);
-    expect(leaseMs()).toBeGreaterThan(4 * oneWayMs);
+    await use((group, name) => log.get({ group, name })?.value.leaseMs ?? Number.POSITIVE_INFINITY);
+  } finally {
+    await log.close();
+    await cluster.close();
+  }
+}
+
+test('the lease of a consumer becomes short again when Kafka is near', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const consumer = await east.consumer(group, 'c', [topic]);
+  await withSessionLog(async (leaseMs) => {
+    await until('the consumer is in the log', () => Number.isFinite(leaseMs(group, 'c')));
+    expect(leaseMs(group, 'c')).toBeGreaterThan(4 * oneWayMs);
     oneWayMs = 0;
     await until(
       'its lease is short',
       async () => {
         await east.produce(topic, { records: [{ value: 'x' }] });
         await consumer.take(1);
-        return (leaseMs() ?? 0) <= 2 * MIN_LEASE_MS;
+        return leaseMs(group, 'c') <= 2 * MIN_LEASE_MS;
       },
       { timeoutMs: 20_000 },
     );
+  });
+}, 60_000);
+
+test('a poll that finds Kafka silent, and a lease to make shorter, is answered in its own time', async () => {
+  oneWayMs = 60;
+  const topic = await kafka.topic();
+  const group = unique('group');
+  // A bridge of its own has measured nothing but a Kafka that is far away.
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, { bridge: { name: 'silent', region: 'east' } });
+  try {
+    const createdAtMs = Date.now();
+    const consumer = await bridge.consumer(group, 'long', [topic], { 'consumer.request.timeout.ms': 6000 });
+    await withSessionLog(async (leaseMs) => {
+      await until('the long lease is in the log', () => Number.isFinite(leaseMs(group, 'long')));
+      expect(leaseMs(group, 'long')).toBeGreaterThan(4 * oneWayMs);
+      oneWayMs = 0;
+      let count = 0;
+      await until(
+        'new leases are short, and the long one is old enough to be replaced',
+        async () => {
+          count += 1;
+          const name = `short-${count}`;
+          await bridge.consumer(group, name, []);
+          await until(`${name} is in the log`, () => Number.isFinite(leaseMs(group, name)));
+          return leaseMs(group, name) <= 2 * MIN_LEASE_MS && Date.now() - createdAtMs > 2 * LEASE_SETTLE_MS;
+        },
+        { timeoutMs: 20_000 },
+      );
+      expect(leaseMs(group, 'long')).toBeGreaterThan(4 * MIN_LEASE_MS);
+    });
+    for (const { process } of own.cluster.brokers) process.signal('SIGSTOP');
+    const startedAtMs = performance.now();
+    expect(await consumer.poll('timeout=500')).toMatchObject({ status: 200, body: [] });
+    // The lease may take the consumer's 6 s; a poll does not wait longer than a second for it.
+    expect(performance.now() - startedAtMs).toBeLessThan(3000);
   } finally {
-    await log.close();
-    await cluster.close();
+    for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
+    await bridge.close();
   }
 }, 60_000);

@@ -118,7 +118,7 @@ const OWNER_POLL_MS = 20;
 /** A lease that is so many times too short or too long is replaced. */
 const LEASE_TOLERANCE = 2;
 /** No lease becomes shorter sooner after it was written. */
-const LEASE_SETTLE_MS = 3000;
+export const LEASE_SETTLE_MS = 3000;
 /** Well within the shortest lease, and longer than Kafka's answer usually takes. */
 const ASK_AHEAD_MS = 10;
 

@@ -79,6 +79,7 @@ interface Answer {
 /** What a poll has begun. */
 interface PollProgress {
   membership: Membership | undefined;
+  /** Of what came before, as far as the answer waits for it. Never rejects. */
   committing: Promise<void>;
   limits: Limits;
   convert: PollRequest['convert'];
@@ -86,7 +87,10 @@ interface PollProgress {
 
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
-/** An answer waits at least so long for the commit of what came before it; without that it is given all the same. */
+/**
+ * A poll waits at least so long, or its own time, for a lease that fits and for the commit of what came before it; its
+ * answer is given all the same.
+ */
 const COMMIT_WAIT_MS = 1000;
 /** Records that are there wait so long for the word that this bridge may answer them. */
 const CONFIRM_TIMEOUT_MS = 2000;
@@ -297,9 +301,11 @@ export class Session {
       const membership = this.#subscription.readAs();
       const waiting = this.#startWaiting(signal);
       const limits = within(timeoutMs, waiting.signal);
+      const commitLimits = within(Math.max(COMMIT_WAIT_MS, timeoutMs), waiting.signal);
+      const fitting = this.#ownership.fit(this.#requestLimits());
       // What fails is told where it is needed.
-      await this.#ownership.fit(this.#requestLimits())?.catch(() => {});
-      const committing = this.#commitDelivered(this.#requestLimits());
+      if (fitting !== undefined) await bounded(fitting, commitLimits).catch(() => {});
+      const committing = bounded(this.#commitDelivered(this.#requestLimits()), commitLimits).catch(() => {});
       if (this.#partitions.hasRecords) this.#ownership.confirmAhead();
       let answer: Answer | undefined;
       try {
@@ -308,7 +314,7 @@ export class Session {
         if (!waiting.signal.aborted) throw error;
       }
       // An answer without records says, too, that what came before it is committed.
-      if (answer === undefined) await bounded(committing, commitLimits(limits)).catch(() => {});
+      if (answer === undefined) await committing;
       if (signal.aborted) return;
       // A poll that waited here goes on where the consumer lives now.
       if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
@@ -326,12 +332,12 @@ export class Session {
     await this.#operations.run(async () => {
       this.#checkAlive();
       const { requestTimeoutMs } = this.options;
-      await this.#ownership.confirm(this.#requestLimits());
-      await this.#untilCommitted(this.#requestLimits());
+      const limits = this.#requestLimits();
+      await this.#ownership.confirm(limits);
+      await this.#untilCommitted(limits);
       await commitForClient({
-        ...{ partitions: this.#partitions, committer: this.#subscription.committer, requestTimeoutMs },
+        ...{ partitions: this.#partitions, committer: this.#subscription.committer, requestTimeoutMs, limits },
         read: () => offsets ?? this.#partitions.positions,
-        limits: this.#requestLimits(),
       });
       // What is committed is where another bridge goes on.
       if (this.#seeks.forget(offsets ?? this.#partitions.positions)) await this.#record();
@@ -519,7 +525,7 @@ export class Session {
   async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
     while (await this.#waitForRecords(membership, limits)) {
       const answer = this.#answerOf(this.#maxPollRecords, convert);
-      await bounded(committing, commitLimits(limits)).catch(() => {});
+      await committing;
       if (!(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
@@ -601,9 +607,4 @@ export class Session {
   #requestLimits(): Limits {
     return within(this.options.requestTimeoutMs);
   }
-}
-
-/** How long the answer to a poll waits for the commit of what came before it. */
-function commitLimits(poll: Limits): Limits {
-  return within(Math.max(COMMIT_WAIT_MS, remainingMs(poll)), poll.signal);
 }
