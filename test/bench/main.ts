@@ -1,30 +1,68 @@
-/** `npm run bench -- [gateway|bridge|failover] [--quick] [--row NAME]… [--consumers N]`: measures, prints a table, and stops by itself. */
+/** The command line of the benchmarks: measures, prints a table, and stops by itself. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { BRIDGE_ROWS, type BridgeRow, benchBridge } from './bridge.ts';
 import { benchFailover } from './failover.ts';
 import { benchGateway } from './gateway.ts';
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { quick: { type: 'boolean' }, row: { type: 'string', multiple: true }, consumers: { type: 'string' } },
-});
-const [what = 'gateway'] = positionals;
-if (what === 'gateway') {
-  await benchGateway();
-} else if (what === 'bridge') {
-  const unknown = values.row?.find((row) => !BRIDGE_ROWS.includes(row as BridgeRow));
-  if (unknown === undefined) {
-    const wanted = values.row === undefined ? undefined : new Set(values.row as BridgeRow[]);
-    await benchBridge({ isQuick: values.quick ?? false, wanted });
-  } else {
-    process.stderr.write(`There is no row ${unknown}. There are: ${BRIDGE_ROWS.join(', ')}\n`);
-    process.exitCode = 2;
+const USAGE = `Usage: npm run bench -- [gateway | bridge | failover] [options]
+
+  gateway        requests through the gateway, and through other proxies that are installed (default)
+  bridge         producing and reading
+    --quick      fewer records
+    --row NAME   this row alone; may be repeated: ${BRIDGE_ROWS.join(', ')}
+  failover       consumers whose region dies
+    --quick      100 consumers
+    --consumers N  so many (default 1000)
+  --help         this text`;
+
+const OPTIONS = {
+  quick: { type: 'boolean' },
+  row: { type: 'string', multiple: true },
+  consumers: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
+
+/** Errors: `TypeError` or `RangeError`, with what is wrong. */
+function readArguments() {
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS });
+  const [what = 'gateway', ...others] = positionals;
+  if (others.length > 0) throw new RangeError(`One benchmark at a time: ${positionals.join(', ')}`);
+  const rows = values.row?.map((row) => {
+    if (!(BRIDGE_ROWS as readonly string[]).includes(row)) throw new RangeError(`There is no row ${row}`);
+    return row as BridgeRow;
+  });
+  const isQuick = values.quick ?? false;
+  const consumerCount = Number(values.consumers ?? (isQuick ? 100 : 1_000));
+  if (!Number.isInteger(consumerCount) || consumerCount < 1) {
+    throw new RangeError(`--consumers must be a number of consumers: ${values.consumers}`);
   }
-} else if (what === 'failover') {
-  const activeCount = Number(values.consumers ?? (values.quick ? 100 : 1_000));
-  await benchFailover({ activeCount, idleCount: 9 * activeCount });
-} else {
-  process.stderr.write(`There is no benchmark ${what}. There are: gateway, bridge, failover\n`);
+  return { what, rows, isQuick, consumerCount, isHelp: values.help ?? false };
+}
+
+async function run({ what, rows, isQuick, consumerCount }: ReturnType<typeof readArguments>): Promise<void> {
+  switch (what) {
+    case 'gateway':
+      return await benchGateway();
+    case 'bridge':
+      return await benchBridge({ isQuick, wanted: rows && new Set(rows) });
+    case 'failover':
+      return await benchFailover({ activeCount: consumerCount, idleCount: 9 * consumerCount });
+    default:
+      refuse(`There is no benchmark ${what}`);
+  }
+}
+
+function refuse(reason: string): void {
+  process.stderr.write(`${reason}\n\n${USAGE}\n`);
   process.exitCode = 2;
 }
+
+let given: ReturnType<typeof readArguments> | undefined;
+try {
+  given = readArguments();
+} catch (error) {
+  refuse(error instanceof Error ? error.message : String(error));
+}
+if (given?.isHelp) process.stdout.write(`${USAGE}\n`);
+else if (given !== undefined) await run(given);

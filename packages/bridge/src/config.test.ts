@@ -69,6 +69,7 @@ describe('a file that cannot work is refused with the line and the reason', () =
       'bridge: { name: b, region: east }\nkafka:\n  bootstrapServers: ["h:1"]\n  heartbeatIntervalMs: 20000',
       /bridge\.yaml:4: kafka\.heartbeatIntervalMs: must be at most a third/,
     ],
+    [`${MINIMAL}management: { port: 8080 }`, /bridge\.yaml:3: management\.port: 8080 is listen\.port, too/],
     [`${MINIMAL}readiness: { maxAgeMs: 100 }`, /bridge\.yaml:3: readiness\.maxAgeMs/],
     [`${MINIMAL}producer: { maxBatchBytes: 2000 }`, /bridge\.yaml:3: producer\.maxBatchBytes/],
     [`${MINIMAL}limits: { headersTimeoutMs: 70000 }`, /bridge\.yaml:3: limits\.headersTimeoutMs: must be at most/],

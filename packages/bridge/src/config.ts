@@ -216,6 +216,13 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
       reason: 'must not be less than producer.maxRequestBytes, or such a record would never be sent',
     });
   }
+  const { listen, management } = config;
+  if (management !== undefined && management.port !== 0 && management.port === listen.port) {
+    problems.push({
+      path: ['management', 'port'],
+      reason: `${listen.port} is listen.port, too: without the section, both are on one port`,
+    });
+  }
   problems.push(...checkHttpConfig(config));
   return problems;
 }

@@ -45,7 +45,7 @@ test('a file is checked without starting anything', async () => {
   expect(ok.stdout).toBe(`${good}: ok\n`);
   expect(await refused.exitCode()).toBe(1);
   expect(refused.stderr).toMatch(/bridge-.*\.yaml:5: producer\.akcs: unknown key/);
-  expect(await aimless.exitCode()).toBe(1);
+  expect(await aimless.exitCode()).toBe(2);
   expect(aimless.stderr).toContain('Usage: npm run bridge -- --config FILE [--check]');
 });
 

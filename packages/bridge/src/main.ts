@@ -40,7 +40,7 @@ async function main(): Promise<number | undefined> {
     parsed = readArguments();
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
-    return 1;
+    return 2;
   }
   if (parsed === 'help') {
     process.stdout.write(`${USAGE}\n`);

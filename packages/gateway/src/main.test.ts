@@ -43,6 +43,11 @@ async function urlOf(log: Readable): Promise<string> {
 test('--check says ok, or what is wrong and where', () => {
   const good = write('regions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n');
   expect(run('--config', good, '--check')).toMatchObject({ status: 0, stdout: `${good}: ok\n` });
+  const drained = write('regions:\n  - name: east\n    weight: 0\n    targets:\n      - url: http://127.0.0.1:1\n');
+  expect(run('--config', drained, '--check')).toMatchObject({
+    status: 0,
+    stdout: `${drained}: ok\nwarning: the weight of every region is 0: all that has no home there is answered with 503\n`,
+  });
   const bad = write('regions:\n  - name: east\n    wieght: 5\n    targets:\n      - url: http://127.0.0.1:1\n');
   const { status, stderr } = run('--config', bad, '--check');
   expect(status).toBe(1);

@@ -39,6 +39,12 @@ function load(file: string): GatewayConfig {
   return loadGatewayConfig(file, process.env);
 }
 
+/** What may be meant, and surprises whoever did not mean it; a line each. */
+function warningsOf({ regions }: GatewayConfig): string {
+  if (regions.some(({ weight }) => weight > 0)) return '';
+  return 'warning: the weight of every region is 0: all that has no home there is answered with 503\n';
+}
+
 async function run(configFile: string, config: GatewayConfig): Promise<void> {
   const { name, region } = config.gateway;
   const log = pino({ level: config.log.level, base: { gateway: name, ...(region === undefined ? {} : { region }) } });
@@ -89,7 +95,7 @@ if (parsed === 'help') {
 } else {
   try {
     const config = load(parsed.configFile);
-    if (parsed.isCheck) process.stdout.write(`${parsed.configFile}: ok\n`);
+    if (parsed.isCheck) process.stdout.write(`${parsed.configFile}: ok\n${warningsOf(config)}`);
     else await run(parsed.configFile, config);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

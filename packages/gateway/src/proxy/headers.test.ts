@@ -49,7 +49,7 @@ describe('a request', () => {
 
   test('says where it comes from', () => {
     expect(sent({ host: 'h:8080' })).toMatchObject({
-      via: '1.1 gw',
+      via: '1.1 east-gw',
       forwarded: 'for=10.0.0.1;host="h:8080";proto=http',
       'x-forwarded-for': '10.0.0.1',
       'x-forwarded-host': 'h:8080',
@@ -85,7 +85,7 @@ describe('a request', () => {
       'causeway-gateway': 'tier1',
     };
     expect(sent(before)).toMatchObject({
-      via: '1.1 tier1, 1.1 gw',
+      via: '1.1 tier1, 1.1 east-gw',
       forwarded: 'for=1.2.3.4;host=outer;proto=https, for=10.0.0.1;host=inner;proto=http',
       'x-forwarded-for': '1.2.3.4, 10.0.0.1',
       'x-forwarded-host': 'outer',
@@ -134,7 +134,7 @@ describe('an answer', () => {
 
   test('keeps what is the client’s and loses what is the connection’s and ours', () => {
     const flat = responseHeaders(answer, { isPeerGateway: false, identity });
-    expect(flat).toEqual(['content-type', 'x/y', 'set-cookie', 'a', 'set-cookie', 'b', 'via', '1.1 gw']);
+    expect(flat).toEqual(['content-type', 'x/y', 'set-cookie', 'a', 'set-cookie', 'b', 'via', '1.1 east-gw']);
   });
 
   test('tells a peer gateway who owns the consumer', () => {

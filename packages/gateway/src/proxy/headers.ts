@@ -17,12 +17,16 @@ export interface Identity {
   readonly hop: GatewayHop;
   /** Entry of `causeway-gateway`. */
   readonly entry: string;
-  /** Entry of `Via`. */
+  /** Entry of `Via`: `/` is not part of a pseudonym (RFC 9110 §7.6.3). */
   readonly via: string;
 }
 
 export function identityOf(hop: GatewayHop): Identity {
-  return { hop, entry: formatHop(hop), via: `1.1 ${hop.name}` };
+  return {
+    hop,
+    entry: formatHop(hop),
+    via: `1.1 ${hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`}`,
+  };
 }
 
 /** What this gateway says about where the request comes from, continuing what is there. */
