@@ -28,6 +28,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ports: await findFreePorts(2),
     directory,
     reaper,
+    // It is never started anew, which would take as long; and it keeps its partitions however busy the machine is.
+    properties: { 'broker.session.timeout.ms': '60000' },
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
   project.provide('kafkaBootstrap', kafka.bootstrap);

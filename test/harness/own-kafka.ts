@@ -7,6 +7,9 @@ import type { BrokerProperties } from '@causeway/lab/stack/kafka-broker.ts';
 import { kafkaConfigs } from '@causeway/lab/stack/kafka-configs.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 
+/** Of one broker that is started anew: the controller waits as long until it takes it back. */
+export const QUICK_RESTART: BrokerProperties = { 'broker.session.timeout.ms': '1500' };
+
 export interface OwnKafka {
   readonly cluster: KafkaCluster;
   /** Holds its brokers' data. */

@@ -3,11 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_INTERVAL_MS = 10;
 
-/** Polls `condition` until it holds. Errors: after `timeoutMs` (default 10,000), with `what` and the last error. */
+/** Polls `condition` until it holds. Errors: after `timeoutMs` (default 30,000), with `what` and the last error. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { timeoutMs = 10_000 }: { timeoutMs?: number } = {},
+  { timeoutMs = 30_000 }: { timeoutMs?: number } = {},
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;

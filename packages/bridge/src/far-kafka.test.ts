@@ -86,7 +86,7 @@ test('polls are answered with records all the same, also by a bridge that takes 
   const failed = { 'causeway-gateway': 'test', 'causeway-failed': 'east/bridge' };
   expect(await poll(west, failed)).toContain('c');
   expect(performance.now() - startedAtMs).toBeLessThan(5000);
-}, 30_000);
+});
 
 test('an answer without records says, too, that what came before it is committed', async () => {
   const topic = await kafka.topic();
@@ -98,7 +98,7 @@ test('an answer without records says, too, that what came before it is committed
   expect((await consumer.poll('timeout=0')).body).toEqual([]);
   expect(performance.now() - startedAtMs).toBeGreaterThan(2 * oneWayMs - 5);
   expect(await kafka.committed(group, topic)).toEqual([1]);
-}, 30_000);
+});
 
 /** Reads the session log as a bridge does, for as long as `use` takes. */
 async function withSessionLog(use: (leaseMs: (group: string, name: string) => number) => Promise<void>): Promise<void> {
@@ -131,7 +131,7 @@ test('the lease of a consumer becomes short again when Kafka is near', async () 
       { timeoutMs: 20_000 },
     );
   });
-}, 60_000);
+});
 
 test('a poll that finds Kafka silent, and a lease to make shorter, is answered in its own time', async () => {
   oneWayMs = 60;
@@ -169,4 +169,4 @@ test('a poll that finds Kafka silent, and a lease to make shorter, is answered i
     for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
     await bridge.close();
   }
-}, 60_000);
+});

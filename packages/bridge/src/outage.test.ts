@@ -4,7 +4,7 @@ import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
-import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 
 let own: OwnKafka;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   });
   expect(await bridge.get('/healthy')).toMatchObject({ status: 200 });
   expect(await bridge.get('/ready')).toMatchObject({ status: 503, body: { error_code: 503 } });
-  own = await startOwnKafka({ brokerCount: 1, ports });
+  own = await startOwnKafka({ brokerCount: 1, ports, properties: QUICK_RESTART });
   cluster = own.cluster;
 });
 
@@ -73,7 +73,7 @@ test('Kafka that stops answering, dies and comes back', async () => {
   expect(records.map(({ value }) => value)).toContain('3');
   expect((await consumer.commit()).status).toBe(204);
   expect((await consumer.delete()).status).toBe(204);
-}, 60_000);
+});
 
 async function createTopic(): Promise<string> {
   const kafka = await KafkaView.connect(cluster.bootstrap);

@@ -16,7 +16,7 @@ let view: KafkaView;
 beforeAll(async () => {
   kafka = await SecureKafka.start();
   view = await KafkaView.connect(kafka.cluster.bootstrap);
-}, 90_000);
+});
 
 afterAll(async () => {
   await view?.close();
@@ -152,7 +152,7 @@ describe('SASL', () => {
 
     await kafka.setScramPassword(mechanism, username, password);
     await expectItWorks(bridge);
-  }, 60_000);
+  });
 
   test('a mechanism that the broker does not speak is told', async () => {
     const bridge = await bridgeOn('tls', { sasl: { mechanism: 'PLAIN', ...PLAIN_USER }, tls: tls() });

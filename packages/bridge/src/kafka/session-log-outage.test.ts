@@ -1,12 +1,8 @@
 /** The session log while Kafka is away; on a Kafka of its own, because it is killed. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
-import { Reaper } from '@causeway/lab/stack/process.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
+import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../../test/harness/own-kafka.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { readClocks } from '../clock.ts';
 import { DEFAULT_LEASE_MS, isConfirmed } from '../consumers/ownership.ts';
@@ -15,16 +11,12 @@ import { within } from './limits.ts';
 import type { EntryValue } from './session-entry.ts';
 import { SessionLog } from './session-log.ts';
 
-let directory: string;
-let reaper: Reaper;
-let kafka: KafkaCluster | undefined;
+let kafka: OwnKafka | undefined;
 let cluster: Cluster;
 let log: SessionLog;
 const troubles: (string | undefined)[] = [];
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'causeway-log-outage-'));
-  reaper = new Reaper();
   const ports = await findFreePorts(2);
   cluster = testCluster(`127.0.0.1:${ports[0]}`);
   log = new SessionLog(cluster, { requestTimeoutMs: 2000, onTrouble: (reason) => troubles.push(reason) });
@@ -32,15 +24,13 @@ beforeAll(async () => {
   log.start();
   await expect(log.readToEnd(within(500))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
   expect(log.unreadyReason).toBeDefined();
-  kafka = await startKafka({ brokerCount: 1, ports, directory, reaper, onProgress: () => {} });
+  kafka = await startOwnKafka({ brokerCount: 1, ports, properties: QUICK_RESTART });
 });
 
 afterAll(async () => {
   await log.close();
   await cluster.close();
-  await Promise.all((kafka?.brokers ?? []).map((broker) => broker.process.kill()));
-  await reaper.close();
-  rmSync(directory, { recursive: true, force: true });
+  await kafka?.close();
 });
 
 const IDENTITY = { group: 'g', name: 'c' };
@@ -64,7 +54,7 @@ test('the log is there when Kafka is, confirms nothing while Kafka is away, and 
   await until('a claim is stored', async () => (await write(1)) === 'stored');
   await until('it is confirmed', isConfirmedWhenAsked);
 
-  const [broker] = kafka?.brokers ?? [];
+  const [broker] = kafka?.cluster.brokers ?? [];
   if (broker === undefined) throw new Error('no broker');
   broker.process.signal('SIGSTOP');
   await until('nothing is confirmed any more', () => !isNowConfirmed());
@@ -75,10 +65,10 @@ test('the log is there when Kafka is, confirms nothing while Kafka is away, and 
   broker.process.signal('SIGCONT');
   await until('it goes on', async () => (await isConfirmedWhenAsked()) && log.unreadyReason === undefined);
 
-  await kafka?.killBroker(broker.id);
+  await kafka?.cluster.killBroker(broker.id);
   await until('it says why again', () => log.unreadyReason !== undefined);
   expect(log.get(IDENTITY)).toBeDefined();
-  await kafka?.restartBroker(broker.id);
+  await kafka?.cluster.restartBroker(broker.id);
   await until('it goes on again', async () => (await isConfirmedWhenAsked()) && log.unreadyReason === undefined, {
     timeoutMs: 20_000,
   });
@@ -88,7 +78,7 @@ test('the log is there when Kafka is, confirms nothing while Kafka is away, and 
   // Told once when it changes, not at each attempt.
   expect(troubles.filter((reason, at) => at > 0 && reason === troubles[at - 1])).toEqual([]);
   expect(troubles.filter((reason) => reason === undefined).length).toBeGreaterThanOrEqual(3);
-}, 90_000);
+});
 
 test('a log that waits for a Kafka that is not there ends at once', async () => {
   // Nobody listens on the port of discarding (RFC 863).

@@ -134,7 +134,7 @@ test('what is left after compaction says the same, and an independent reader fin
   const fresh = await loaded(open(topic));
   expect(fresh.get(IDENTITY)).toMatchObject({ epoch: 2, id: 'second' });
   expect(ownerOf(fresh)).toBe('west/second');
-}, 90_000);
+});
 
 /** Every record of one partition, as kafkajs sees it. */
 async function countOf(topic: string, partition: number) {

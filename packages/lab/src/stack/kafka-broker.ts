@@ -218,8 +218,9 @@ function brokerProperties(options: BrokerOptions): Record<string, string> {
     'group.initial.rebalance.delay.ms': '0',
     // A topic that is misspelt must be an error, not a new topic.
     'auto.create.topics.enable': 'false',
-    // A broker that died is replaced as leader this soon; Kafka's default is 9 s.
-    'broker.session.timeout.ms': String(BROKER_SESSION_TIMEOUT_MS),
+    // A broker that died is replaced as leader this soon. One that is alone has nobody to replace it, and must not lose
+    // its partitions because the machine is busy: Kafka's default, 9 s.
+    ...(brokerCount === 1 ? {} : { 'broker.session.timeout.ms': String(BROKER_SESSION_TIMEOUT_MS) }),
     'broker.heartbeat.interval.ms': '250',
     // The controller that died, before that; Kafka's defaults are 2 s, 1 s and 1 s.
     'controller.quorum.fetch.timeout.ms': String(CONTROLLER_FETCH_TIMEOUT_MS),
