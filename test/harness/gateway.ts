@@ -13,7 +13,7 @@ export const TEST_TOKEN = 'token-of-a-test';
 
 export function testConfig(overrides: ConfigOverrides): GatewayConfig {
   const yaml = stringify({
-    healthCheck: { intervalMs: 50, timeoutMs: 200, rise: 1, fall: 2 },
+    healthCheck: { intervalMs: 50, timeoutMs: 1000, rise: 1, fall: 2 },
     listen: { port: 0 },
     admin: { port: 0, token: TEST_TOKEN },
     shutdown: { graceMs: 100 },

@@ -409,8 +409,8 @@ describe('a region that fails costs the client nothing', () => {
     await until('they are in flight', () => east.requests.length === 3);
     east.isFrozen = true;
     for (const answer of await Promise.all(pending)) expect(await answer.body.json()).toEqual({ from: 'west' });
-    // intervalMs + fall * timeoutMs = 450 ms, far from the 15 s of one attempt.
-    expect(performance.now() - start).toBeLessThan(1_500);
+    // intervalMs + fall * timeoutMs = 2050 ms, far from the 15 s of one attempt.
+    expect(performance.now() - start).toBeLessThan(8_000);
     expect(west.requests).toHaveLength(3);
     await eventOf(gw, 'failover');
   });
