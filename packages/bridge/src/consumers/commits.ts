@@ -1,81 +1,128 @@
-/** What a consumer commits: what it delivered, by itself, and what its client says. */
+/**
+ * What a consumer commits: what it delivered, by itself, and what its client says. One commit is on its way at a time, none
+ * in the name of another bridge's consumer, and none of an answer that may not have arrived.
+ */
 import { assertNever, BridgeError } from '../errors.ts';
 import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
-import { type Limits, retrying } from '../kafka/limits.ts';
+import { bounded, type Limits, retrying, within } from '../kafka/limits.ts';
 import type { CommitOutcome, Committer } from '../kafka/offset-commit.ts';
-import type { Checkpoint, Partitions } from '../kafka/partitions.ts';
+import type { Partitions } from '../kafka/partitions.ts';
 import type { PartitionOffset } from '../records.ts';
+import type { DeliveryLog } from './delivery.ts';
+import type { SessionOptions } from './session-options.ts';
+import { isOwned, type SessionOwnership } from './session-ownership.ts';
+import type { Subscription } from './subscription.ts';
 
-/** Commits what was delivered, but for an answer that may not have arrived. Never throws: the next time tries again. */
-export async function commitDelivered(
-  { partitions, unreceived }: { partitions: Partitions; unreceived: Checkpoint | undefined },
-  committer: Committer,
-  limits: Limits,
-): Promise<void> {
-  const offsets = partitions.uncommittedBefore(unreceived);
-  if (offsets.length === 0) return;
-  try {
-    const outcome = await committer.commit(offsets, limits);
-    if (outcome === 'committed') partitions.setCommitted(offsets);
-  } catch {
-    // Still uncommitted, and told by nobody: a poll must not fail for it.
-  }
-}
-
-export interface ClientCommit {
+export interface CommitsDependencies {
+  subscription: Subscription;
   partitions: Partitions;
-  committer: Committer;
-  /** Read again after a rebalance: partitions may have gone. */
-  read: () => readonly PartitionOffset[];
-  limits: Limits;
-  /** As the client set it, for the message. */
-  requestTimeoutMs: number;
+  deliveries: DeliveryLog;
+  ownership: SessionOwnership;
 }
 
-/** Commits for a client. Errors: `commitRefused`, `misdirected` once fenced, `kafkaRefused`, `kafkaUnavailable`. */
-export async function commitForClient(commit: ClientCommit): Promise<void> {
-  const { partitions, committer, read, limits } = commit;
-  while (true) {
-    const offsets = read();
-    if (offsets.length === 0) return;
-    const outcome = await commitOnce(commit, offsets);
-    switch (outcome) {
-      case 'committed':
-        partitions.setCommitted(offsets);
-        return;
-      case 'rebalancing':
-        if (!(await committer.join(limits))) throw new BridgeError('kafkaUnavailable');
-        break;
-      case 'notMember':
-        throw new BridgeError('commitRefused');
-      case 'fenced':
-        throw new BridgeError('misdirected');
-      default:
-        return assertNever(outcome);
+export class Commits {
+  readonly #options: SessionOptions;
+  readonly #dependencies: CommitsDependencies;
+  /** Of what was delivered. */
+  #committing: Promise<void> | undefined;
+
+  constructor(options: SessionOptions, dependencies: CommitsDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * Commits what was delivered, if the consumer commits by itself and may. One commit at a time, or one that is repeated
+   * could arrive after a newer one. Never throws.
+   */
+  async commitDelivered(limits: Limits): Promise<void> {
+    if (!this.#options.isAutoCommit) return;
+    try {
+      await this.untilCommitted(limits);
+    } catch {
+      return;
+    }
+    this.#committing = this.#commitDeliveredOnce(limits).finally(() => {
+      this.#committing = undefined;
+    });
+    await this.#committing;
+  }
+
+  /** Waits for the commit that is on its way. Errors: as {@link bounded}. */
+  async untilCommitted(limits: Limits): Promise<void> {
+    while (this.#committing !== undefined) await bounded(this.#committing, limits);
+  }
+
+  /**
+   * Commits positions as the client gave them, or those of everything that was delivered. Errors: `commitRefused`,
+   * `misdirected` once fenced, `consumerNotFound`, `kafkaRefused`, `kafkaUnavailable`.
+   */
+  async commitForClient(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
+    const { subscription, partitions, ownership } = this.#dependencies;
+    const limits = within(this.#options.requestTimeoutMs);
+    await ownership.confirm(limits);
+    await this.untilCommitted(limits);
+    const { committer } = subscription;
+    while (true) {
+      // Read again after a rebalance: partitions may have gone.
+      const wanted = offsets ?? partitions.positions;
+      if (wanted.length === 0) return;
+      const outcome = await this.#commitWanted(wanted, committer, limits);
+      switch (outcome) {
+        case 'committed':
+          partitions.setCommitted(wanted);
+          return;
+        case 'rebalancing':
+          if (!(await committer.join(limits))) throw new BridgeError('kafkaUnavailable');
+          break;
+        case 'notMember':
+          throw new BridgeError('commitRefused');
+        case 'fenced':
+          throw new BridgeError('misdirected');
+        default:
+          return assertNever(outcome);
+      }
     }
   }
-}
 
-async function commitOnce(
-  { committer, limits, requestTimeoutMs }: ClientCommit,
-  offsets: readonly PartitionOffset[],
-): Promise<CommitOutcome> {
-  try {
-    return await retrying(
-      () => committer.commit(offsets, limits),
-      limits,
-      // A topic may be about to be created; Kafka's clients wait for it too.
-      (error) => protocolErrorId(error) === 'UNKNOWN_TOPIC_OR_PARTITION',
-    );
-  } catch (error) {
-    if (protocolErrorId(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw toBridgeError(error);
-    const list = offsets.map(
-      ({ topic, partition, offset }) =>
-        `${topic}-${partition}=OffsetAndMetadata{offset=${offset}, leaderEpoch=null, metadata=''}`,
-    );
-    throw new BridgeError('kafkaRefused', {
-      message: `org.apache.kafka.common.errors.TimeoutException: Timeout of ${requestTimeoutMs}ms expired before successfully committing offsets {${list.join(', ')}}`,
-      cause: error,
-    });
+  async #commitDeliveredOnce(limits: Limits): Promise<void> {
+    const { subscription, partitions, deliveries, ownership } = this.#dependencies;
+    if (!subscription.isCommitPossible || partitions.uncommitted.length === 0) return;
+    // A member that another one has replaced is refused by the group.
+    if (!subscription.isMember && !(await isOwned(ownership, limits).catch(() => false))) return;
+    // A commit that waited for the one before finds a newer answer, which nobody has confirmed yet.
+    const offsets = partitions.uncommittedBefore(deliveries.unreceived);
+    if (offsets.length === 0) return;
+    try {
+      const outcome = await subscription.committer.commit(offsets, limits);
+      if (outcome === 'committed') partitions.setCommitted(offsets);
+    } catch {
+      // Still uncommitted, and told by nobody: a poll must not fail for it, and the next time tries again.
+    }
+  }
+
+  async #commitWanted(
+    offsets: readonly PartitionOffset[],
+    committer: Committer,
+    limits: Limits,
+  ): Promise<CommitOutcome> {
+    try {
+      return await retrying(
+        () => committer.commit(offsets, limits),
+        limits,
+        // A topic may be about to be created; Kafka's clients wait for it too.
+        (error) => protocolErrorId(error) === 'UNKNOWN_TOPIC_OR_PARTITION',
+      );
+    } catch (error) {
+      if (protocolErrorId(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw toBridgeError(error);
+      const list = offsets.map(
+        ({ topic, partition, offset }) =>
+          `${topic}-${partition}=OffsetAndMetadata{offset=${offset}, leaderEpoch=null, metadata=''}`,
+      );
+      throw new BridgeError('kafkaRefused', {
+        message: `org.apache.kafka.common.errors.TimeoutException: Timeout of ${this.#options.requestTimeoutMs}ms expired before successfully committing offsets {${list.join(', ')}}`,
+        cause: error,
+      });
+    }
   }
 }

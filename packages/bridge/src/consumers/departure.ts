@@ -1,8 +1,9 @@
 /** How a consumer is given up for another bridge: in order, or because another bridge has claimed it. */
 import { CONFIRMATION_TIMEOUT_MS } from '@causeway/protocol/routing.ts';
-import { bounded, type Limits, within } from '../kafka/limits.ts';
+import { bounded, within } from '../kafka/limits.ts';
 import type { Partitions } from '../kafka/partitions.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
+import type { Commits } from './commits.ts';
 import type { DeliveryLog } from './delivery.ts';
 import type { OperationQueue } from './operation-queue.ts';
 import type { Seeks } from './seeks.ts';
@@ -16,6 +17,7 @@ export interface Departing {
   isAutoCommit: boolean;
   operations: OperationQueue;
   deliveries: DeliveryLog;
+  commits: Commits;
   partitions: Partitions;
   seeks: Seeks;
   /** Its end. */
@@ -24,10 +26,6 @@ export interface Departing {
   endPolls(): void;
   /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
   checkAlive(): void;
-  /** If it commits by itself. Never throws. */
-  commitDelivered(limits: Limits): Promise<void>;
-  /** Waits for a commit that is on its way. Errors: as {@link bounded}. */
-  untilCommitted(limits: Limits): Promise<void>;
   describe(): SessionDescription;
   /** Ends it here; the group keeps the member. */
   depart(state: EndedState): Promise<void>;
@@ -58,7 +56,7 @@ export async function release(
       departing.checkAlive();
       // A gateway that turned away from this bridge may have dropped what was written to it.
       deliveries.takeBack();
-      await departing.commitDelivered(within(COMMIT_TIMEOUT_MS));
+      await departing.commits.commitDelivered(within(COMMIT_TIMEOUT_MS));
       // The client commits later, and elsewhere, what it has received here.
       if (!isAutoCommit) seeks.keep(partitions.positions, partitions.assigned);
       await giveUp(departing, { kind: 'released' }, write);
@@ -84,7 +82,7 @@ export async function handOver(
       departing.checkAlive();
       // The client asked elsewhere: that it has the last answer is certain only if its gateway says so.
       deliveries.takeBack();
-      await departing.untilCommitted(within(HAND_OVER_TIMEOUT_MS));
+      await departing.commits.untilCommitted(within(HAND_OVER_TIMEOUT_MS));
       // Not committed: the other bridge has joined in its place by now, or could not know when that arrives. What a
       // client has yet to commit comes again, unless its gateway says that it goes on.
       const { uncommitted, positions } = partitions;

@@ -3,7 +3,8 @@ import { BridgeError } from '../errors.ts';
 import type { Limits } from '../kafka/limits.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
 import type { Adoption, Loss, OwnedClaim } from './adoption.ts';
-import type { Session, SessionOwnership } from './session.ts';
+import type { Session } from './session.ts';
+import type { SessionOwnership } from './session-ownership.ts';
 
 export interface HeldSession {
   readonly session: Session;

@@ -15,7 +15,7 @@ import type { PreparedJoin } from '../kafka/prepared-join.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
 import type { LoggedSeek, SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
-import { commitDelivered, commitForClient } from './commits.ts';
+import { Commits } from './commits.ts';
 import { type Deliver, DeliveryLog } from './delivery.ts';
 import { type Departing, handOver, release, type WriteDeparture } from './departure.ts';
 import { OperationQueue } from './operation-queue.ts';
@@ -23,6 +23,7 @@ import { Positions } from './positions.ts';
 import { Seeks } from './seeks.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
+import { isOwned, type SessionOwnership } from './session-ownership.ts';
 import { checkAlive, checkSubscribable, checkSubscribed, type EndedState, type SessionState } from './session-state.ts';
 import { Subscription } from './subscription.ts';
 import type { TopicListing } from './topic-listing.ts';
@@ -41,24 +42,6 @@ export interface SessionDependencies {
   prepared?: PreparedJoin | undefined;
   /** Called when Kafka says that another member has this one's identity. */
   onFenced: () => void;
-}
-
-/** The session's standing among all bridges. */
-export interface SessionOwnership {
-  /**
-   * Waits until Kafka has confirmed lately that this bridge owns the session: nothing is committed, and no record
-   * answered, without. Errors: `misdirected`, `consumerNotFound` when it was deleted elsewhere, `kafkaUnavailable`.
-   */
-  confirm(limits: Limits): Promise<void>;
-  /** Asks for a confirmation that a {@link confirm} soon will need, without waiting for it. Never throws. */
-  confirmAhead(): void;
-  /**
-   * Claims the session anew where its lease is far too long or too short for today's Kafka; `undefined` when it is not.
-   * Errors: as {@link confirm}.
-   */
-  fit(limits: Limits): Promise<void> | undefined;
-  /** Writes what the session is, so that another bridge can take it over. Errors: as {@link confirm}. */
-  record(description: SessionDescription): Promise<void>;
 }
 
 export interface PollRequest {
@@ -109,6 +92,7 @@ export class Session {
   readonly #subscription: Subscription;
   readonly #positions: Positions;
   readonly #deliveries: DeliveryLog;
+  readonly #commits: Commits;
   /** Ends the wait of the poll that runs. */
   #waiting: AbortController | undefined;
   readonly #end = new AbortController();
@@ -117,7 +101,6 @@ export class Session {
   readonly #seeks: Seeks;
   #isReleasingPolls = false;
   #lastPollAtMs: number | undefined;
-  #committing: Promise<void> | undefined;
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     this.identity = identity;
@@ -150,7 +133,7 @@ export class Session {
           // Or the client would have what is just being written, and so would whoever gets the partition.
           await bounded(this.#deliveries.settled(), limits).catch(() => {});
           await this.#deliveries.settleMarked(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
-          await this.#commitDelivered(limits);
+          await this.#commits.commitDelivered(limits);
         },
         onAssigned: (partitions) => this.#read(partitions),
         onChanged: () => this.#fetcher.interrupt(),
@@ -164,6 +147,9 @@ export class Session {
       onBegunAtEnd: (found, limits) => this.#keepBeginning(found, limits),
     });
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
+    this.#commits = new Commits(options, {
+      ...{ subscription: this.#subscription, partitions: this.#partitions, deliveries: this.#deliveries, ownership },
+    });
     this.#operations = new OperationQueue(() => this.#deliveries.settle());
   }
 
@@ -305,7 +291,7 @@ export class Session {
       const fitting = this.#ownership.fit(this.#requestLimits());
       // What fails is told where it is needed.
       if (fitting !== undefined) await bounded(fitting, commitLimits).catch(() => {});
-      const committing = bounded(this.#commitDelivered(this.#requestLimits()), commitLimits).catch(() => {});
+      const committing = bounded(this.#commits.commitDelivered(this.#requestLimits()), commitLimits).catch(() => {});
       if (this.#partitions.hasRecords) this.#ownership.confirmAhead();
       let answer: Answer | undefined;
       try {
@@ -331,14 +317,7 @@ export class Session {
   async commit(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
     await this.#operations.run(async () => {
       this.#checkAlive();
-      const { requestTimeoutMs } = this.options;
-      const limits = this.#requestLimits();
-      await this.#ownership.confirm(limits);
-      await this.#untilCommitted(limits);
-      await commitForClient({
-        ...{ partitions: this.#partitions, committer: this.#subscription.committer, requestTimeoutMs, limits },
-        read: () => offsets ?? this.#partitions.positions,
-      });
+      await this.#commits.commitForClient(offsets);
       // What is committed is where another bridge goes on.
       if (this.#seeks.forget(offsets ?? this.#partitions.positions)) await this.#record();
     });
@@ -354,7 +333,7 @@ export class Session {
     this.#waiting?.abort();
     await this.#operations
       .run(async () => {
-        if (isCommitting) await this.#commitDelivered(within(CLOSE_TIMEOUT_MS));
+        if (isCommitting) await this.#commits.commitDelivered(within(CLOSE_TIMEOUT_MS));
         await this.#subscription.close(within(CLOSE_TIMEOUT_MS));
         await this.#fetcher.close();
       })
@@ -420,8 +399,7 @@ export class Session {
         this.#waiting?.abort();
       },
       checkAlive: () => this.#checkAlive(),
-      commitDelivered: (limits) => this.#commitDelivered(limits),
-      untilCommitted: (limits) => this.#untilCommitted(limits),
+      commits: this.#commits,
       describe: () => this.description,
       depart: async (state) => {
         this.#handOver(state);
@@ -459,21 +437,10 @@ export class Session {
     return this.#ownership.record(this.description);
   }
 
-  /** Whether this bridge may answer and commit. Errors: `misdirected`, `consumerNotFound`. */
-  async #isOwner(limits: Limits): Promise<boolean> {
-    try {
-      await this.#ownership.confirm(limits);
-      return true;
-    } catch (error) {
-      if (error instanceof BridgeError && error.code === 'kafkaUnavailable') return false;
-      throw error;
-    }
-  }
-
   /** A position that the client chose outlives this bridge: committed, or kept until the client commits. */
   async #keepSeeks(sought: readonly TopicPartition[]): Promise<void> {
     if (this.options.isAutoCommit) {
-      await this.#commitDelivered(this.#requestLimits());
+      await this.#commits.commitDelivered(this.#requestLimits());
     } else if (this.#seeks.keep(this.#partitions.positions, sought)) {
       await this.#record();
     }
@@ -482,7 +449,7 @@ export class Session {
   /** Whoever takes the session over must not begin at a later end, and skip what came between. */
   async #keepBeginning(found: readonly PartitionOffset[], limits: Limits): Promise<void> {
     if (this.options.isAutoCommit) {
-      await this.#commitDelivered(limits);
+      await this.#commits.commitDelivered(limits);
     } else if (this.#seeks.keep(found, found)) {
       // Told by nobody when it fails: a poll must not fail for it, and the next seek or change writes it.
       await this.#record().catch(() => {});
@@ -526,7 +493,7 @@ export class Session {
     while (await this.#waitForRecords(membership, limits)) {
       const answer = this.#answerOf(this.#maxPollRecords, convert);
       await committing;
-      if (!(await this.#isOwner(within(CONFIRM_TIMEOUT_MS)))) return undefined;
+      if (!(await isOwned(this.#ownership, within(CONFIRM_TIMEOUT_MS)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
     }
@@ -571,37 +538,6 @@ export class Session {
       return;
     }
     throw new BridgeError('kafkaUnavailable');
-  }
-
-  /**
-   * Commits what was delivered, if the consumer commits by itself and may. One commit at a time, or one that is repeated
-   * could arrive after a newer one. Never throws.
-   */
-  async #commitDelivered(limits: Limits): Promise<void> {
-    if (!this.options.isAutoCommit) return;
-    try {
-      await this.#untilCommitted(limits);
-    } catch {
-      return;
-    }
-    this.#committing = this.#commitOnce(limits).finally(() => {
-      this.#committing = undefined;
-    });
-    await this.#committing;
-  }
-
-  /** Waits for the commit that is on its way. Errors: as {@link bounded}. */
-  async #untilCommitted(limits: Limits): Promise<void> {
-    while (this.#committing !== undefined) await bounded(this.#committing, limits);
-  }
-
-  async #commitOnce(limits: Limits): Promise<void> {
-    if (!this.#subscription.isCommitPossible || this.#partitions.uncommitted.length === 0) return;
-    // A member that another one has replaced is refused by the group.
-    if (!this.#subscription.isMember && !(await this.#isOwner(limits).catch(() => false))) return;
-    // A commit that waited for the one before finds a newer answer, which nobody has confirmed yet.
-    const delivered = { partitions: this.#partitions, unreceived: this.#deliveries.unreceived };
-    await commitDelivered(delivered, this.#subscription.committer, limits);
   }
 
   #requestLimits(): Limits {
