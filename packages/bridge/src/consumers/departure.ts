@@ -6,6 +6,7 @@ import type { SessionDescription } from '../kafka/session-entry.ts';
 import type { Commits } from './commits.ts';
 import type { DeliveryLog } from './delivery.ts';
 import type { OperationQueue } from './operation-queue.ts';
+import type { Poller } from './poller.ts';
 import type { Seeks } from './seeks.ts';
 import type { EndedState } from './session-state.ts';
 
@@ -17,13 +18,12 @@ export interface Departing {
   isAutoCommit: boolean;
   operations: OperationQueue;
   deliveries: DeliveryLog;
+  poller: Poller;
   commits: Commits;
   partitions: Partitions;
   seeks: Seeks;
   /** Its end. */
   end: AbortSignal;
-  /** Polls that wait answer now, and those that come do not wait. */
-  endPolls(): void;
   /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
   checkAlive(): void;
   describe(): SessionDescription;
@@ -48,7 +48,7 @@ export async function release(
   { isClients }: { isClients: boolean },
 ): Promise<void> {
   const { isAutoCommit, operations, deliveries, partitions, seeks, end } = departing;
-  departing.endPolls();
+  departing.poller.end();
   const untilReceived = () => deliveries.untilReceived(within(CONFIRMATION_TIMEOUT_MS, end));
   if (!isClients) await operations.run(untilReceived, { isClients });
   await operations.run(
@@ -75,7 +75,7 @@ export async function handOver(
   { owner, received }: { owner: string; received: string | undefined },
 ): Promise<void> {
   const { isAutoCommit, operations, deliveries, partitions, seeks } = departing;
-  departing.endPolls();
+  departing.poller.end();
   if (received !== undefined) deliveries.confirm(received, { isInPassing: true });
   const handingOver = operations.run(
     async () => {

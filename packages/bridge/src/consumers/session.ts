@@ -7,23 +7,22 @@ import { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
 import type { FetchBudget } from '../kafka/fetch-budget.ts';
 import { Fetcher } from '../kafka/fetcher.ts';
-import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
+import { bounded, type Limits, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
-import type { Membership } from '../kafka/membership.ts';
 import type { Partitions } from '../kafka/partitions.ts';
 import type { PreparedJoin } from '../kafka/prepared-join.ts';
-import type { RecordReader } from '../kafka/record-reader.ts';
 import type { LoggedSeek, SessionDescription } from '../kafka/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { Commits } from './commits.ts';
-import { type Deliver, DeliveryLog } from './delivery.ts';
+import { DeliveryLog } from './delivery.ts';
 import { type Departing, handOver, release, type WriteDeparture } from './departure.ts';
 import { OperationQueue } from './operation-queue.ts';
+import { Poller, type PollRequest } from './poller.ts';
 import { Positions } from './positions.ts';
 import { Seeks } from './seeks.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
-import { isOwned, type SessionOwnership } from './session-ownership.ts';
+import type { SessionOwnership } from './session-ownership.ts';
 import { checkAlive, checkSubscribable, checkSubscribed, type EndedState, type SessionState } from './session-state.ts';
 import { Subscription } from './subscription.ts';
 import type { TopicListing } from './topic-listing.ts';
@@ -44,48 +43,14 @@ export interface SessionDependencies {
   onFenced: () => void;
 }
 
-export interface PollRequest {
-  timeoutMs: number;
-  /** Aborted when the client has gone. */
-  signal: AbortSignal;
-  /** Whoever asks says later whether the answer arrived at the client (`causeway-delivered`). */
-  isConfirming: boolean;
-  /** Makes an answer of records; what it returns hands that over. Called again when others are to be answered after all. */
-  convert: (reader: RecordReader) => Deliver;
-}
-
-interface Answer {
-  reader: RecordReader;
-  result: { deliver: Deliver } | { error: unknown };
-}
-
-/** What a poll has begun. */
-interface PollProgress {
-  membership: Membership | undefined;
-  /** Of what came before, as far as the answer waits for it. Never rejects. */
-  committing: Promise<void>;
-  limits: Limits;
-  convert: PollRequest['convert'];
-}
-
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
-/**
- * A poll waits at least so long, or its own time, for a lease that fits and for the commit of what came before it; its
- * answer is given all the same.
- */
-const COMMIT_WAIT_MS = 1000;
-/** Records that are there wait so long for the word that this bridge may answer them. */
-const CONFIRM_TIMEOUT_MS = 2000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
 const MIN_BYTES_WAIT_MS = 500;
-/** Partitions that do not exist (yet) are looked for this often while a poll waits. */
-const MISSING_PARTITIONS_INTERVAL_MS = 500;
 
 export class Session {
   readonly identity: SessionIdentity;
   readonly options: SessionOptions;
-  readonly #maxPollRecords: number;
   readonly #fetcher: Fetcher;
   readonly #partitions: Partitions;
   readonly #coordinator: GroupCoordinator;
@@ -93,13 +58,11 @@ export class Session {
   readonly #positions: Positions;
   readonly #deliveries: DeliveryLog;
   readonly #commits: Commits;
-  /** Ends the wait of the poll that runs. */
-  #waiting: AbortController | undefined;
+  readonly #poller: Poller;
   readonly #end = new AbortController();
   readonly #operations: OperationQueue;
   readonly #ownership: SessionOwnership;
   readonly #seeks: Seeks;
-  #isReleasingPolls = false;
   #lastPollAtMs: number | undefined;
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
@@ -110,7 +73,6 @@ export class Session {
     this.#ownership = ownership;
     this.#seeks = new Seeks();
     const { requestTimeoutMs } = options;
-    this.#maxPollRecords = consumers.maxPollRecords;
     this.#fetcher = new Fetcher(cluster, options.resetPolicy === 'none' ? 'fail' : 'reset', {
       clientId: identity.name,
       isolationLevel: options.isolationLevel,
@@ -149,6 +111,11 @@ export class Session {
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
     this.#commits = new Commits(options, {
       ...{ subscription: this.#subscription, partitions: this.#partitions, deliveries: this.#deliveries, ownership },
+    });
+    this.#poller = new Poller(options, {
+      ...{ subscription: this.#subscription, positions: this.#positions, fetcher: this.#fetcher },
+      ...{ deliveries: this.#deliveries, commits: this.#commits, ownership },
+      maxRecords: consumers.maxPollRecords,
     });
     this.#operations = new OperationQueue(() => this.#deliveries.settle());
   }
@@ -276,38 +243,12 @@ export class Session {
   }
 
   /**
-   * Hands records to the client as soon as there are any, and none when the time is over. Commits what the poll before
-   * delivered, if the consumer commits by itself: the answer is made meanwhile, and waits for the commit. Or a failover
-   * could bring back what the client has acknowledged by asking again, beside the one answer that it has not.
-   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `convert` throws.
+   * Hands records to the client, and commits what the poll before delivered, if the consumer commits by itself: see
+   * {@link Poller.answer}.
    */
-  async poll({ timeoutMs, signal, isConfirming, convert }: PollRequest): Promise<void> {
+  async poll(request: PollRequest): Promise<void> {
     this.#lastPollAtMs = Date.now();
-    await this.#operations.run(async () => {
-      const membership = this.#subscription.readAs();
-      const waiting = this.#startWaiting(signal);
-      const limits = within(timeoutMs, waiting.signal);
-      const commitLimits = within(Math.max(COMMIT_WAIT_MS, timeoutMs), waiting.signal);
-      const fitting = this.#ownership.fit(this.#requestLimits());
-      // What fails is told where it is needed.
-      if (fitting !== undefined) await bounded(fitting, commitLimits).catch(() => {});
-      const committing = bounded(this.#commits.commitDelivered(this.#requestLimits()), commitLimits).catch(() => {});
-      if (this.#partitions.hasRecords) this.#ownership.confirmAhead();
-      let answer: Answer | undefined;
-      try {
-        answer = await this.#nextAnswer({ membership, committing, limits, convert });
-      } catch (error) {
-        if (!waiting.signal.aborted) throw error;
-      }
-      // An answer without records says, too, that what came before it is committed.
-      if (answer === undefined) await committing;
-      if (signal.aborted) return;
-      // A poll that waited here goes on where the consumer lives now.
-      if (this.#subscription.state.kind !== 'closing') this.#checkAlive();
-      const { reader, result } = answer ?? this.#answerOf(0, convert);
-      if ('error' in result) throw result.error;
-      await this.#deliveries.deliver(reader, isConfirming, result.deliver);
-    });
+    await this.#operations.run(() => this.#poller.answer(request));
   }
 
   /**
@@ -330,7 +271,7 @@ export class Session {
   async close({ isCommitting }: { isCommitting: boolean }): Promise<void> {
     if (isCommitting) await this.#deliveries.settle();
     this.#end.abort();
-    this.#waiting?.abort();
+    this.#poller.end();
     await this.#operations
       .run(async () => {
         if (isCommitting) await this.#commits.commitDelivered(within(CLOSE_TIMEOUT_MS));
@@ -394,10 +335,7 @@ export class Session {
       partitions: this.#partitions,
       seeks: this.#seeks,
       end: this.#end.signal,
-      endPolls: () => {
-        this.#isReleasingPolls = true;
-        this.#waiting?.abort();
-      },
+      poller: this.#poller,
       checkAlive: () => this.#checkAlive(),
       commits: this.#commits,
       describe: () => this.description,
@@ -421,7 +359,7 @@ export class Session {
   #handOver(state: EndedState): void {
     this.#subscription.handOver(state);
     this.#end.abort();
-    this.#waiting?.abort();
+    this.#poller.end();
   }
 
   /** A change of what it reads: kept for whoever takes it over, before the client has its answer. */
@@ -456,58 +394,9 @@ export class Session {
     }
   }
 
-  /** What ends a poll's wait: its client going, this consumer's end, a bridge that stops. */
-  #startWaiting(signal: AbortSignal): AbortController {
-    const waiting = new AbortController();
-    this.#waiting = waiting;
-    signal.addEventListener('abort', () => waiting.abort(), { once: true });
-    if (signal.aborted || this.#end.signal.aborted || this.#isReleasingPolls) waiting.abort();
-    return waiting;
-  }
-
   /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
   #checkAlive(): void {
     checkAlive(this.#subscription.state);
-  }
-
-  /**
-   * Waits for the group, for positions and for records, in this order, as often as the group changes. Whether there are
-   * records.
-   */
-  async #waitForRecords(membership: Membership | undefined, limits: Limits): Promise<boolean> {
-    while (true) {
-      if (!(await this.#subscription.knowsTopics(limits))) return false;
-      if (membership !== undefined && !(await membership.join(limits))) return false;
-      if (!(await this.#positions.find(limits))) return false;
-      const isComplete = this.#partitions.isPositioned;
-      const waitMs = isComplete ? remainingMs(limits) : Math.min(MISSING_PARTITIONS_INTERVAL_MS, remainingMs(limits));
-      await this.#fetcher.fill(within(waitMs, limits.signal));
-      if (membership?.isJoined === false) continue;
-      if (this.#partitions.hasRecords) return true;
-      if (remainingMs(limits) === 0) return false;
-    }
-  }
-
-  /** An answer with records that this bridge may give; `undefined` when there is none in time. */
-  async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
-    while (await this.#waitForRecords(membership, limits)) {
-      const answer = this.#answerOf(this.#maxPollRecords, convert);
-      await committing;
-      if (!(await isOwned(this.#ownership, within(CONFIRM_TIMEOUT_MS)))) return undefined;
-      // The group may have taken partitions away meanwhile.
-      if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
-    }
-    return undefined;
-  }
-
-  /** Made before it is known whether it may be given: what it throws is told then. */
-  #answerOf(maxCount: number, convert: PollRequest['convert']): Answer {
-    const reader = this.#partitions.read(maxCount);
-    try {
-      return { reader, result: { deliver: convert(reader) } };
-    } catch (error) {
-      return { reader, result: { error } };
-    }
   }
 
   /** Reads these partitions, and finds their positions anew. */

@@ -1,0 +1,167 @@
+/**
+ * Answers a consumer's polls, one at a time: waits for the group, for positions and for records, has what came before
+ * committed meanwhile, and hands over no record without the word that this bridge may.
+ */
+import type { Fetcher } from '../kafka/fetcher.ts';
+import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
+import type { Membership } from '../kafka/membership.ts';
+import type { Partitions } from '../kafka/partitions.ts';
+import type { RecordReader } from '../kafka/record-reader.ts';
+import type { Commits } from './commits.ts';
+import type { Deliver, DeliveryLog } from './delivery.ts';
+import type { Positions } from './positions.ts';
+import type { SessionOptions } from './session-options.ts';
+import { isOwned, type SessionOwnership } from './session-ownership.ts';
+import { checkAlive } from './session-state.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface PollerDependencies {
+  subscription: Subscription;
+  positions: Positions;
+  fetcher: Fetcher;
+  deliveries: DeliveryLog;
+  commits: Commits;
+  ownership: SessionOwnership;
+  /** Of one answer. */
+  maxRecords: number;
+}
+
+export interface PollRequest {
+  timeoutMs: number;
+  /** Aborted when the client has gone. */
+  signal: AbortSignal;
+  /** Whoever asks says later whether the answer arrived at the client (`causeway-delivered`). */
+  isConfirming: boolean;
+  /** Makes an answer of records; what it returns hands that over. Called again when others are to be answered after all. */
+  convert: (reader: RecordReader) => Deliver;
+}
+
+interface Answer {
+  reader: RecordReader;
+  result: { deliver: Deliver } | { error: unknown };
+}
+
+/** What a poll has begun. */
+interface PollProgress {
+  membership: Membership | undefined;
+  /** Of what came before, as far as the answer waits for it. Never rejects. */
+  committing: Promise<void>;
+  limits: Limits;
+  convert: PollRequest['convert'];
+}
+
+/**
+ * A poll waits at least so long, or its own time, for a lease that fits and for the commit of what came before it; its
+ * answer is given all the same.
+ */
+const COMMIT_WAIT_MS = 1000;
+/** Records that are there wait so long for the word that this bridge may answer them. */
+const CONFIRM_TIMEOUT_MS = 2000;
+/** Partitions that do not exist (yet) are looked for this often while a poll waits. */
+const MISSING_PARTITIONS_INTERVAL_MS = 500;
+
+export class Poller {
+  readonly #options: SessionOptions;
+  readonly #dependencies: PollerDependencies;
+  readonly #partitions: Partitions;
+  /** Ends the wait of the poll that runs. */
+  #waiting: AbortController | undefined;
+  #isEnded = false;
+
+  constructor(options: SessionOptions, dependencies: PollerDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#partitions = dependencies.fetcher.partitions;
+  }
+
+  /** For good: a poll that waits answers now, and those that come do not wait. */
+  end(): void {
+    this.#isEnded = true;
+    this.#waiting?.abort();
+  }
+
+  /**
+   * Hands records to the client as soon as there are any, and none when the time is over. Commits what the poll before
+   * delivered, if the consumer commits by itself: the answer is made meanwhile, and waits for the commit. Or a failover
+   * could bring back what the client has acknowledged by asking again, beside the one answer that it has not.
+   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `convert` throws.
+   */
+  async answer({ timeoutMs, signal, isConfirming, convert }: PollRequest): Promise<void> {
+    const { subscription, ownership, commits, deliveries } = this.#dependencies;
+    const { requestTimeoutMs } = this.#options;
+    const membership = subscription.readAs();
+    const waiting = this.#startWaiting(signal);
+    const limits = within(timeoutMs, waiting.signal);
+    const commitLimits = within(Math.max(COMMIT_WAIT_MS, timeoutMs), waiting.signal);
+    const fitting = ownership.fit(within(requestTimeoutMs));
+    // What fails is told where it is needed.
+    if (fitting !== undefined) await bounded(fitting, commitLimits).catch(() => {});
+    const committing = bounded(commits.commitDelivered(within(requestTimeoutMs)), commitLimits).catch(() => {});
+    if (this.#partitions.hasRecords) ownership.confirmAhead();
+    let answer: Answer | undefined;
+    try {
+      answer = await this.#nextAnswer({ membership, committing, limits, convert });
+    } catch (error) {
+      if (!waiting.signal.aborted) throw error;
+    }
+    // An answer without records says, too, that what came before it is committed.
+    if (answer === undefined) await committing;
+    if (signal.aborted) return;
+    // A poll that waited here goes on where the consumer lives now.
+    if (subscription.state.kind !== 'closing') checkAlive(subscription.state);
+    const { reader, result } = answer ?? this.#answerOf(0, convert);
+    if ('error' in result) throw result.error;
+    await deliveries.deliver(reader, isConfirming, result.deliver);
+  }
+
+  /** What ends a poll's wait: its client going, this consumer's end, a bridge that stops. */
+  #startWaiting(signal: AbortSignal): AbortController {
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    signal.addEventListener('abort', () => waiting.abort(), { once: true });
+    if (signal.aborted || this.#isEnded) waiting.abort();
+    return waiting;
+  }
+
+  /**
+   * Waits for the group, for positions and for records, in this order, as often as the group changes. Whether there are
+   * records.
+   */
+  async #waitForRecords(membership: Membership | undefined, limits: Limits): Promise<boolean> {
+    const { subscription, positions, fetcher } = this.#dependencies;
+    while (true) {
+      if (!(await subscription.knowsTopics(limits))) return false;
+      if (membership !== undefined && !(await membership.join(limits))) return false;
+      if (!(await positions.find(limits))) return false;
+      const isComplete = this.#partitions.isPositioned;
+      const waitMs = isComplete ? remainingMs(limits) : Math.min(MISSING_PARTITIONS_INTERVAL_MS, remainingMs(limits));
+      await fetcher.fill(within(waitMs, limits.signal));
+      if (membership?.isJoined === false) continue;
+      if (this.#partitions.hasRecords) return true;
+      if (remainingMs(limits) === 0) return false;
+    }
+  }
+
+  /** An answer with records that this bridge may give; `undefined` when there is none in time. */
+  async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
+    const { ownership, maxRecords } = this.#dependencies;
+    while (await this.#waitForRecords(membership, limits)) {
+      const answer = this.#answerOf(maxRecords, convert);
+      await committing;
+      if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS)))) return undefined;
+      // The group may have taken partitions away meanwhile.
+      if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
+    }
+    return undefined;
+  }
+
+  /** Made before it is known whether it may be given: what it throws is told then. */
+  #answerOf(maxCount: number, convert: PollRequest['convert']): Answer {
+    const reader = this.#partitions.read(maxCount);
+    try {
+      return { reader, result: { deliver: convert(reader) } };
+    } catch (error) {
+      return { reader, result: { error } };
+    }
+  }
+}
