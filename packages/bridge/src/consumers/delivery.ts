@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { CONFIRMATION_TIMEOUT_MS, formatDelivery } from '@causeway/protocol/routing.ts';
-import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
+import { bounded, remainingMs, within } from '../kafka/limits.ts';
 import type { Checkpoint, Partitions } from '../kafka/partitions.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
 
@@ -93,19 +93,20 @@ export class DeliveryLog {
       return undefined;
     }
     this.#isAwaited = true;
-    return this.settleMarked(within(CONFIRMATION_TIMEOUT_MS, this.#end));
+    return this.settleMarked();
   }
 
   /** Waits for the confirmation of an answer that has a mark; takes it back without one. Never rejects. */
-  async settleMarked(limits: Limits): Promise<void> {
+  async settleMarked(): Promise<void> {
     if (this.#last === undefined || this.#mark === undefined) return;
-    await this.untilReceived(limits);
+    await this.untilReceived();
     if (this.#last !== undefined && this.#decide({ isWaitOver: true }) === 'comesAgain') this.takeBack();
   }
 
-  /** Waits until the last answer, if any, was received. Never rejects. */
-  async untilReceived(limits: Limits): Promise<void> {
+  /** Waits until the last answer, if any, was received, or until no gateway that lives would still say so. Never rejects. */
+  async untilReceived(): Promise<void> {
     if (this.#last === undefined) return;
+    const limits = within(CONFIRMATION_TIMEOUT_MS, this.#end);
     this.#waiter ??= Promise.withResolvers();
     await bounded(this.#waiter.promise, limits).catch(() => {});
   }

@@ -1,13 +1,10 @@
 /** How a consumer is given up for another bridge: in order, or because another bridge has claimed it. */
-import { CONFIRMATION_TIMEOUT_MS } from '@causeway/protocol/routing.ts';
 import { bounded, within } from '../kafka/limits.ts';
-import type { Partitions } from '../kafka/partitions.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
-import type { Commits } from './commits.ts';
 import type { DeliveryLog } from './delivery.ts';
+import type { LoggedSession } from './logged-session.ts';
 import type { OperationQueue } from './operation-queue.ts';
 import type { Poller } from './poller.ts';
-import type { Seeks } from './seeks.ts';
 import type { EndedState } from './session-state.ts';
 
 /** Tells other bridges; the last thing that is done in the consumer's name. */
@@ -15,18 +12,12 @@ export type WriteDeparture = (description: SessionDescription) => Promise<void>;
 
 /** A consumer that is given up. */
 export interface Departing {
-  isAutoCommit: boolean;
   operations: OperationQueue;
-  deliveries: DeliveryLog;
   poller: Poller;
-  commits: Commits;
-  partitions: Partitions;
-  seeks: Seeks;
-  /** Its end. */
-  end: AbortSignal;
+  deliveries: DeliveryLog;
+  logged: LoggedSession;
   /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
   checkAlive(): void;
-  describe(): SessionDescription;
   /** Ends it here; the group keeps the member. */
   depart(state: EndedState): Promise<void>;
 }
@@ -47,18 +38,15 @@ export async function release(
   write: WriteDeparture,
   { isClients }: { isClients: boolean },
 ): Promise<void> {
-  const { isAutoCommit, operations, deliveries, partitions, seeks, end } = departing;
-  departing.poller.end();
-  const untilReceived = () => deliveries.untilReceived(within(CONFIRMATION_TIMEOUT_MS, end));
-  if (!isClients) await operations.run(untilReceived, { isClients });
+  const { operations, poller, deliveries, logged } = departing;
+  poller.end();
+  if (!isClients) await operations.run(() => deliveries.untilReceived(), { isClients });
   await operations.run(
     async () => {
       departing.checkAlive();
       // A gateway that turned away from this bridge may have dropped what was written to it.
       deliveries.takeBack();
-      await departing.commits.commitDelivered(within(COMMIT_TIMEOUT_MS));
-      // The client commits later, and elsewhere, what it has received here.
-      if (!isAutoCommit) seeks.keep(partitions.positions, partitions.assigned);
+      await logged.keepReceived(within(COMMIT_TIMEOUT_MS));
       await giveUp(departing, { kind: 'released' }, write);
     },
     { isClients },
@@ -74,20 +62,15 @@ export async function handOver(
   write: WriteDeparture,
   { owner, received }: { owner: string; received: string | undefined },
 ): Promise<void> {
-  const { isAutoCommit, operations, deliveries, partitions, seeks } = departing;
-  departing.poller.end();
+  const { operations, poller, deliveries, logged } = departing;
+  poller.end();
   if (received !== undefined) deliveries.confirm(received, { isInPassing: true });
   const handingOver = operations.run(
     async () => {
       departing.checkAlive();
       // The client asked elsewhere: that it has the last answer is certain only if its gateway says so.
       deliveries.takeBack();
-      await departing.commits.untilCommitted(within(HAND_OVER_TIMEOUT_MS));
-      // Not committed: the other bridge has joined in its place by now, or could not know when that arrives. What a
-      // client has yet to commit comes again, unless its gateway says that it goes on.
-      const { uncommitted, positions } = partitions;
-      if (isAutoCommit) seeks.keep(uncommitted, uncommitted);
-      else if (received !== undefined) seeks.keep(positions, positions);
+      await logged.keepUncommitted({ isReceived: received !== undefined }, within(HAND_OVER_TIMEOUT_MS));
       await giveUp(departing, { kind: 'fenced', owner }, write);
     },
     { isClients: false },
@@ -96,7 +79,7 @@ export async function handOver(
 }
 
 async function giveUp(departing: Departing, state: EndedState, write: WriteDeparture): Promise<void> {
-  const description = departing.describe();
+  const description = departing.logged.description;
   await departing.depart(state);
   await write(description);
 }

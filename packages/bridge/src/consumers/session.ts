@@ -1,5 +1,4 @@
 /** One consumer instance: its operations, one after another, and what a poll does. */
-import { CONFIRMATION_TIMEOUT_MS } from '@causeway/protocol/routing.ts';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
@@ -16,10 +15,10 @@ import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { Commits } from './commits.ts';
 import { DeliveryLog } from './delivery.ts';
 import { type Departing, handOver, release, type WriteDeparture } from './departure.ts';
+import { LoggedSession } from './logged-session.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { Poller, type PollRequest } from './poller.ts';
 import { Positions } from './positions.ts';
-import { Seeks } from './seeks.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionOptions } from './session-options.ts';
 import type { SessionOwnership } from './session-ownership.ts';
@@ -58,11 +57,10 @@ export class Session {
   readonly #positions: Positions;
   readonly #deliveries: DeliveryLog;
   readonly #commits: Commits;
+  readonly #logged: LoggedSession;
   readonly #poller: Poller;
   readonly #end = new AbortController();
   readonly #operations: OperationQueue;
-  readonly #ownership: SessionOwnership;
-  readonly #seeks: Seeks;
   #lastPollAtMs: number | undefined;
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
@@ -70,8 +68,6 @@ export class Session {
     this.options = options;
     const { cluster, consumers, topicListing, fetchBudget, kafka, heartbeatPauseMs, ownership, prepared, onFenced } =
       dependencies;
-    this.#ownership = ownership;
-    this.#seeks = new Seeks();
     const { requestTimeoutMs } = options;
     this.#fetcher = new Fetcher(cluster, options.resetPolicy === 'none' ? 'fail' : 'reset', {
       clientId: identity.name,
@@ -94,23 +90,26 @@ export class Session {
         onRevoking: async (limits) => {
           // Or the client would have what is just being written, and so would whoever gets the partition.
           await bounded(this.#deliveries.settled(), limits).catch(() => {});
-          await this.#deliveries.settleMarked(within(CONFIRMATION_TIMEOUT_MS, this.#end.signal));
+          await this.#deliveries.settleMarked();
           await this.#commits.commitDelivered(limits);
         },
         onAssigned: (partitions) => this.#read(partitions),
         onChanged: () => this.#fetcher.interrupt(),
-        onJoiningAnew: (limits) => this.#ownership.confirm(limits),
+        onJoiningAnew: (limits) => ownership.confirm(limits),
         onFenced,
       },
     });
     this.#positions = new Positions(options, {
       ...{ cluster, coordinator: this.#coordinator, partitions: this.#partitions },
       // Or whoever takes this consumer over would begin at a later end, and skip what came between.
-      onBegunAtEnd: (found, limits) => this.#keepBeginning(found, limits),
+      onBegunAtEnd: (found, limits) => this.#logged.keepBegun(found, limits),
     });
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
     this.#commits = new Commits(options, {
       ...{ subscription: this.#subscription, partitions: this.#partitions, deliveries: this.#deliveries, ownership },
+    });
+    this.#logged = new LoggedSession(options, {
+      ...{ subscription: this.#subscription, partitions: this.#partitions, commits: this.#commits, ownership },
     });
     this.#poller = new Poller(options, {
       ...{ subscription: this.#subscription, positions: this.#positions, fetcher: this.#fetcher },
@@ -223,7 +222,7 @@ export class Session {
           this.#seek({ topic, partition }, offset);
         }
       } finally {
-        await this.#keepSeeks(offsets);
+        await this.#logged.keepSought(offsets);
       }
     });
   }
@@ -238,7 +237,7 @@ export class Session {
       const sought = partitions.length === 0 ? this.#partitions.assigned : partitions;
       for (const partition of sought) this.#seek(partition, end);
       await this.#findPositions();
-      await this.#keepSeeks(sought);
+      await this.#logged.keepSought(sought);
     });
   }
 
@@ -259,8 +258,7 @@ export class Session {
     await this.#operations.run(async () => {
       this.#checkAlive();
       await this.#commits.commitForClient(offsets);
-      // What is committed is where another bridge goes on.
-      if (this.#seeks.forget(offsets ?? this.#partitions.positions)) await this.#record();
+      await this.#logged.onCommitted(offsets ?? this.#partitions.positions);
     });
   }
 
@@ -283,13 +281,13 @@ export class Session {
 
   /** What another bridge needs to know to take it over. */
   get description(): SessionDescription {
-    return { options: this.options, subscription: this.#subscription.description, seeks: this.#seeks.logged };
+    return this.#logged.description;
   }
 
   /** Goes on as another bridge described it: reads what that read, and joins the group in its place. */
   async restore({ subscription, seeks }: SessionDescription, limits: Limits): Promise<void> {
     await this.#operations.run(async () => {
-      this.#seeks.restore(seeks);
+      this.#logged.restore(seeks);
       await this.#subscription.restore(subscription);
       if (this.#subscription.state.kind !== 'subscribed') return;
       const { membership } = this.#subscription.state;
@@ -324,21 +322,16 @@ export class Session {
     const offsets = seeks.map(({ topic, partition, to }) => ({ topic, partition, offset: BigInt(to) }));
     const sought = offsets.filter((place) => this.#fetcher.seek(place, place.offset));
     this.#positions.invalidate();
-    if (!this.options.isAutoCommit) this.#seeks.keep(sought, sought);
+    this.#logged.goOnAt(sought);
   }
 
   get #departing(): Departing {
     return {
-      isAutoCommit: this.options.isAutoCommit,
       operations: this.#operations,
       deliveries: this.#deliveries,
-      partitions: this.#partitions,
-      seeks: this.#seeks,
-      end: this.#end.signal,
+      logged: this.#logged,
       poller: this.#poller,
       checkAlive: () => this.#checkAlive(),
-      commits: this.#commits,
-      describe: () => this.description,
       depart: async (state) => {
         this.#handOver(state);
         await this.#fetcher.close();
@@ -366,32 +359,8 @@ export class Session {
   async #change(change: () => void | Promise<void>): Promise<void> {
     await this.#operations.run(async () => {
       await change();
-      this.#seeks.clear();
-      await this.#record();
+      await this.#logged.onChanged();
     });
-  }
-
-  #record(): Promise<void> {
-    return this.#ownership.record(this.description);
-  }
-
-  /** A position that the client chose outlives this bridge: committed, or kept until the client commits. */
-  async #keepSeeks(sought: readonly TopicPartition[]): Promise<void> {
-    if (this.options.isAutoCommit) {
-      await this.#commits.commitDelivered(this.#requestLimits());
-    } else if (this.#seeks.keep(this.#partitions.positions, sought)) {
-      await this.#record();
-    }
-  }
-
-  /** Whoever takes the session over must not begin at a later end, and skip what came between. */
-  async #keepBeginning(found: readonly PartitionOffset[], limits: Limits): Promise<void> {
-    if (this.options.isAutoCommit) {
-      await this.#commits.commitDelivered(limits);
-    } else if (this.#seeks.keep(found, found)) {
-      // Told by nobody when it fails: a poll must not fail for it, and the next seek or change writes it.
-      await this.#record().catch(() => {});
-    }
   }
 
   /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
@@ -403,9 +372,7 @@ export class Session {
   #read(partitions: readonly TopicPartition[]): void {
     this.#positions.invalidate();
     this.#fetcher.assign(partitions);
-    for (const seek of this.#seeks.takeRestored(partitions)) this.#fetcher.seek(seek, seek.offset);
-    // Told by nobody when it fails: the next change writes it.
-    if (partitions.length > 0 && this.#seeks.retain(partitions)) this.#record().catch(() => {});
+    for (const place of this.#logged.onAssigned(partitions)) this.#fetcher.seek(place, place.offset);
   }
 
   /** Errors: `notAssigned`. */
