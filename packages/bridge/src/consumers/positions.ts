@@ -1,18 +1,22 @@
-/** Where a consumer's partitions are read from: what its group committed, an end it was sent to, its reset policy. */
+/**
+ * Where a consumer's partitions are read from: what its group committed, an end it was sent to, its reset policy. Whatever
+ * changes that goes through here, and makes a search that runs worthless.
+ */
 import { BridgeError } from '../errors.ts';
 import { type Cluster, throwForbidden } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
+import type { Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, within } from '../kafka/limits.ts';
-import { listOffsets } from '../kafka/list-offsets.ts';
-import type { Partitions, Unpositioned } from '../kafka/partitions.ts';
+import { listOffsets, type OffsetSpec } from '../kafka/list-offsets.ts';
+import type { Unpositioned } from '../kafka/partitions.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { ResetPolicy, SessionOptions } from './session-options.ts';
 
 export interface PositionsDependencies {
   cluster: Cluster;
   coordinator: GroupCoordinator;
-  partitions: Partitions;
+  fetcher: Fetcher;
   /** Called when partitions without a commit begin at their end, which moves on. */
   onBegunAtEnd: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
 }
@@ -32,10 +36,17 @@ export class Positions {
     this.#dependencies = dependencies;
   }
 
-  /** The partitions were replaced, or sent somewhere: what is being found out does not count. */
-  invalidate(): void {
-    this.#epoch += 1;
-    this.#searching = undefined;
+  /** Replaces the partitions; those that stay keep their positions. */
+  assign(partitions: readonly TopicPartition[]): void {
+    this.#invalidate();
+    this.#dependencies.fetcher.assign(partitions);
+  }
+
+  /** Moves a position, or has it found anew at an end. Whether the partition is assigned. */
+  seek(partition: TopicPartition, to: bigint | OffsetSpec): boolean {
+    if (!this.#dependencies.fetcher.seek(partition, to)) return false;
+    this.#invalidate();
+    return true;
   }
 
   /**
@@ -45,7 +56,7 @@ export class Positions {
   async find(limits: Limits): Promise<boolean> {
     let epoch: number;
     do {
-      if (this.#dependencies.partitions.isPositioned) return true;
+      if (this.#dependencies.fetcher.partitions.isPositioned) return true;
       epoch = this.#epoch;
       try {
         await bounded(this.#startSearch(), limits);
@@ -57,6 +68,12 @@ export class Positions {
       }
     } while (epoch !== this.#epoch);
     return true;
+  }
+
+  /** What is being found out does not count. */
+  #invalidate(): void {
+    this.#epoch += 1;
+    this.#searching = undefined;
   }
 
   #startSearch(): Promise<void> {
@@ -71,7 +88,8 @@ export class Positions {
   }
 
   async #search(limits: Limits): Promise<void> {
-    const { coordinator, partitions } = this.#dependencies;
+    const { coordinator, fetcher } = this.#dependencies;
+    const { partitions } = fetcher;
     const epoch = this.#epoch;
     const existing = await this.#existing(partitions.unpositioned, limits);
     if (existing.length === 0 || epoch !== this.#epoch) return;
@@ -94,7 +112,7 @@ export class Positions {
 
   /** To the ends that they were sent to, or by the reset policy. */
   async #reset(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
-    const { cluster, partitions: known, onBegunAtEnd } = this.#dependencies;
+    const { cluster, fetcher, onBegunAtEnd } = this.#dependencies;
     const { resetPolicy, isolationLevel } = this.#options;
     const byTarget = Map.groupBy(partitions, (unpositioned) => targetOf(unpositioned, resetPolicy));
     for (const spec of ['earliest', 'latest'] as const) {
@@ -102,7 +120,7 @@ export class Positions {
       if (sent.length === 0) continue;
       const found = await listOffsets(cluster, sent, { spec, isolationLevel, limits });
       if (epoch !== this.#epoch) return;
-      known.setPositions(found);
+      fetcher.partitions.setPositions(found);
       if (spec === 'latest') await onBegunAtEnd(found, limits);
     }
     const lost = byTarget.get('none');

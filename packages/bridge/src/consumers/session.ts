@@ -1,4 +1,7 @@
-/** One consumer instance: its operations, one after another, and what a poll does. */
+/**
+ * One consumer instance: its operations, one after another, until it ends here. What they do is the work of its parts, which
+ * it puts together.
+ */
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
@@ -100,7 +103,7 @@ export class Session {
       },
     });
     this.#positions = new Positions(options, {
-      ...{ cluster, coordinator: this.#coordinator, partitions: this.#partitions },
+      ...{ cluster, coordinator: this.#coordinator, fetcher: this.#fetcher },
       // Or whoever takes this consumer over would begin at a later end, and skip what came between.
       onBegunAtEnd: (found, limits) => this.#logged.keepBegun(found, limits),
     });
@@ -320,9 +323,7 @@ export class Session {
   /** Goes on where the owner before left off, in the partitions that it still has. */
   goOnAt(seeks: readonly LoggedSeek[]): void {
     const offsets = seeks.map(({ topic, partition, to }) => ({ topic, partition, offset: BigInt(to) }));
-    const sought = offsets.filter((place) => this.#fetcher.seek(place, place.offset));
-    this.#positions.invalidate();
-    this.#logged.goOnAt(sought);
+    this.#logged.goOnAt(offsets.filter((place) => this.#positions.seek(place, place.offset)));
   }
 
   get #departing(): Departing {
@@ -368,19 +369,15 @@ export class Session {
     checkAlive(this.#subscription.state);
   }
 
-  /** Reads these partitions, and finds their positions anew. */
+  /** Reads these partitions from now on, at first from where another bridge left them. */
   #read(partitions: readonly TopicPartition[]): void {
-    this.#positions.invalidate();
-    this.#fetcher.assign(partitions);
-    for (const place of this.#logged.onAssigned(partitions)) this.#fetcher.seek(place, place.offset);
+    this.#positions.assign(partitions);
+    for (const place of this.#logged.onAssigned(partitions)) this.#positions.seek(place, place.offset);
   }
 
   /** Errors: `notAssigned`. */
   #seek(partition: TopicPartition, to: bigint | OffsetSpec): void {
-    if (this.#fetcher.seek(partition, to)) {
-      this.#positions.invalidate();
-      return;
-    }
+    if (this.#positions.seek(partition, to)) return;
     const { topic, partition: number } = partition;
     throw new BridgeError('notAssigned', { message: `No current assignment for partition ${topic}-${number}` });
   }
