@@ -9,7 +9,7 @@ import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
-import { LEASE_SETTLE_MS } from './consumers/adoption.ts';
+import { LEASE_SETTLE_MS } from './consumers/leases.ts';
 import { MIN_LEASE_MS } from './consumers/ownership.ts';
 import { SessionLog } from './kafka/session-log.ts';
 

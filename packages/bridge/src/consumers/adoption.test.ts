@@ -6,7 +6,9 @@ import type { Cluster } from '../kafka/cluster.ts';
 import { within } from '../kafka/limits.ts';
 import type { Claim, SessionDescription } from '../kafka/session-entry.ts';
 import { SessionLog } from '../kafka/session-log.ts';
-import { Adoption, type AdoptionStage, type OwnedClaim, type SessionRequest, type Successor } from './adoption.ts';
+import { Adoption, type AdoptionStage, type SessionRequest, type Successor } from './adoption.ts';
+import { Claims, type OwnedClaim } from './claims.ts';
+import { Leases } from './leases.ts';
 import { MIN_LEASE_MS, type Origin } from './ownership.ts';
 import type { SessionIdentity } from './session-identity.ts';
 
@@ -25,6 +27,8 @@ const GATEWAY: Origin = { via: 'gateway', failedOwners: [] };
 class Owner {
   readonly name: string;
   readonly log: SessionLog;
+  readonly claims: Claims;
+  readonly leases: Leases;
   readonly adoption: Adoption;
   readonly #cluster: Cluster;
   /** By the consumer's name. */
@@ -41,19 +45,20 @@ class Owner {
       ...{ requestTimeoutMs: 5000, topic: TOPIC },
       onChanged: (identity) => {
         const held = this.held.get(identity.name);
-        if (held !== undefined && this.adoption.decide(identity, held.entry).kind !== 'keep') {
+        if (held !== undefined && this.claims.decide(identity, held.entry).kind !== 'keep') {
           this.held.delete(identity.name);
         }
       },
       onAsked: (identity) => {
         const held = this.held.get(identity.name);
-        if (held !== undefined && !this.isSilent) void this.adoption.update(held, held.description, within(5000));
+        if (held !== undefined && !this.isSilent) void this.claims.update(held, held.description, within(5000));
       },
     });
+    this.claims = new Claims({ log: this.log, self: name, inactivityTimeoutMs: 60_000 });
+    this.leases = new Leases(this.log);
     this.adoption = new Adoption({
-      ...{ log: this.log, self: name },
+      ...{ log: this.log, self: name, claims: this.claims, leases: this.leases },
       holdingOf: (identity): Claim | undefined => this.held.get(identity.name)?.entry,
-      inactivityTimeoutMs: 60_000,
     });
   }
 
@@ -135,7 +140,7 @@ test('a session whose owner failed is adopted with all that was said of it, and 
     seeks: [{ topic: 't', partition: 1, to: '42' }],
   };
   const old = east.claimOf(identity);
-  expect(await east.adoption.update(old, subscribed, within(5000))).toMatchObject({ kind: 'written' });
+  expect(await east.claims.update(old, subscribed, within(5000))).toMatchObject({ kind: 'written' });
 
   const startedAtMs = performance.now();
   expect(await west.admit(identity, failed(east))).toEqual({ kind: 'serve' });
@@ -143,9 +148,9 @@ test('a session whose owner failed is adopted with all that was said of it, and 
   expect(performance.now() - startedAtMs).toBeGreaterThan(MIN_LEASE_MS);
   expect(west.claimOf(identity)).toMatchObject({ description: subscribed, entry: { epoch: 2 } });
   await until('the old owner drops it', () => !east.held.has(identity.name));
-  expect(await east.adoption.confirm(old, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
-  expect(await east.adoption.update(old, DESCRIPTION, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
-  expect(await east.adoption.delete(old, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.leases.confirm(old, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.claims.update(old, DESCRIPTION, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.claims.delete(old, within(5000))).toEqual({ kind: 'fenced', owner: 'west/b' });
   expect(await east.admit(identity)).toEqual({ kind: 'misdirected', owner: 'west/b' });
   expect(west.claimOf(identity).description).toEqual(subscribed);
   await until('what it superseded is removed', () => east.log.dominatedCount(identity) === 0);
@@ -234,7 +239,7 @@ test('a session that was released moves without a wait, to whoever is asked', as
   await east.create(identity);
   const claim = east.claimOf(identity);
   east.held.delete(identity.name);
-  await east.adoption.release(claim, within(5000));
+  await east.claims.release(claim, within(5000));
   const startedAtMs = performance.now();
   expect(await west.admit(identity)).toEqual({ kind: 'serve' });
   console.info(`a session that was released is adopted after ${Math.round(performance.now() - startedAtMs)} ms`);
@@ -245,7 +250,7 @@ test('a session that was deleted stays deleted, also for a claim that comes late
   const identity = session();
   await east.create(identity);
   const claim = east.claimOf(identity);
-  expect(await east.adoption.delete(claim, within(5000))).toEqual({ kind: 'deleted' });
+  expect(await east.claims.delete(claim, within(5000))).toEqual({ kind: 'deleted' });
   east.held.delete(identity.name);
   // Of a bridge that was frozen before it wrote.
   const late = { ...claim.entry.value, owner: 'west/b' };

@@ -2,7 +2,8 @@
 import { BridgeError } from '../errors.ts';
 import type { Limits } from '../kafka/limits.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
-import type { Adoption, Loss, OwnedClaim } from './adoption.ts';
+import type { Claims, Loss, OwnedClaim } from './claims.ts';
+import type { Leases } from './leases.ts';
 import type { Session } from './session.ts';
 import type { SessionOwnership } from './session-ownership.ts';
 
@@ -16,7 +17,8 @@ export interface HeldSession {
 }
 
 export class ClaimedOwnership implements SessionOwnership {
-  readonly #adoption: Adoption;
+  readonly #claims: Claims;
+  readonly #leases: Leases;
   readonly #limits: () => Limits;
   readonly #onLost: (loss: Loss) => void;
   #claim: OwnedClaim;
@@ -24,11 +26,12 @@ export class ClaimedOwnership implements SessionOwnership {
 
   /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
   constructor(
-    adoption: Adoption,
+    { claims, leases }: { claims: Claims; leases: Leases },
     claim: OwnedClaim,
     { limits, onLost }: { limits: () => Limits; onLost: (loss: Loss) => void },
   ) {
-    this.#adoption = adoption;
+    this.#claims = claims;
+    this.#leases = leases;
     this.#claim = claim;
     this.#limits = limits;
     this.#onLost = onLost;
@@ -42,7 +45,7 @@ export class ClaimedOwnership implements SessionOwnership {
     await this.fit(limits);
     while (true) {
       const claim = this.#claim;
-      const decision = await this.#adoption.confirm(claim, limits);
+      const decision = await this.#leases.confirm(claim, limits);
       // A claim of its own supersedes this one, and may count for a shorter time.
       if (this.#fitting !== undefined) await this.#fitting;
       else if (decision.kind === 'keep') return;
@@ -52,18 +55,18 @@ export class ClaimedOwnership implements SessionOwnership {
 
   fit(limits: Limits): Promise<void> | undefined {
     const { entry } = this.#claim;
-    if (this.#adoption.isLeaseUnfit(entry)) return this.#fitLease(limits);
-    this.#adoption.measureAhead(entry);
+    if (this.#leases.isUnfit(entry)) return this.#fitLease(limits);
+    this.#leases.measureAhead(entry);
     return this.#fitting;
   }
 
   confirmAhead(): void {
-    this.#adoption.confirmAhead(this.#claim);
+    this.#leases.confirmAhead(this.#claim);
   }
 
   async record(description: SessionDescription): Promise<void> {
     await this.#fitting;
-    const written = await this.#adoption.update(this.#claim, description, this.#limits());
+    const written = await this.#claims.update(this.#claim, description, this.#limits());
     if (written.kind !== 'written') throw this.#lose(written);
     this.#claim = written.claim;
   }
@@ -77,7 +80,7 @@ export class ClaimedOwnership implements SessionOwnership {
   }
 
   async #claimAgain(limits: Limits): Promise<void> {
-    const written = await this.#adoption.claimAgain(this.#claim, this.#claim.description, limits);
+    const written = await this.#claims.claimAgain(this.#claim, this.#claim.description, limits);
     if (written.kind !== 'written') throw this.#lose(written);
     this.#claim = written.claim;
   }

@@ -25,8 +25,7 @@
  * 5. Deleting is a claim too, of a session that is over: a claim that was on its way meanwhile loses against it.
  */
 import { elapsedMs, type Instant } from '../clock.ts';
-import type { Claim, EntryValue } from '../kafka/session-entry.ts';
-import { isSameClaim } from '../kafka/session-entry.ts';
+import { type Claim, type EntryValue, isSameClaim, type LoggedEntry } from '../kafka/session-entry.ts';
 
 /** Of claims that do not say: how long a confirmation counts, in milliseconds. */
 export const DEFAULT_LEASE_MS = 50;
@@ -52,6 +51,18 @@ export interface Ownership extends Claim {
   owner: string;
   state: EntryValue['state'];
   leaseMs: number;
+}
+
+/** An entry, as far as ownership goes. */
+export function ownershipOf(entry: LoggedEntry | undefined): Ownership | undefined {
+  if (entry === undefined) return undefined;
+  const { epoch, id, value } = entry;
+  return { epoch, id, owner: value.owner, state: value.state, leaseMs: leaseMsOf(entry) };
+}
+
+/** Bridges of older versions do not say. */
+export function leaseMsOf({ value }: LoggedEntry): number {
+  return value.leaseMs ?? DEFAULT_LEASE_MS;
 }
 
 /** Whoever sends a request. */

@@ -10,17 +10,12 @@ import { type Limits, within } from '../kafka/limits.ts';
 import { PreparedJoin } from '../kafka/prepared-join.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
-import {
-  type Admission,
-  Adoption,
-  type AdoptionStage,
-  type Loss,
-  type OwnedClaim,
-  type Successor,
-} from './adoption.ts';
+import { type Admission, Adoption, type AdoptionStage, type Successor } from './adoption.ts';
+import { Claims, type Loss, type OwnedClaim } from './claims.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
 import { ClaimedOwnership, type HeldSession } from './held-session.ts';
 import { LagWatch } from './lag-watch.ts';
+import { Leases } from './leases.ts';
 import type { Sender } from './sender.ts';
 import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
@@ -53,6 +48,8 @@ const RESTORE_TIMEOUT_MS = 2000;
 
 export class ConsumerRegistry {
   readonly #dependencies: RegistryDependencies;
+  readonly #claims: Claims;
+  readonly #leases: Leases;
   readonly #adoption: Adoption;
   readonly #sessions = new Map<string, HeldSession>();
   /** Sessions that are being deleted: gone for everybody. */
@@ -72,14 +69,14 @@ export class ConsumerRegistry {
       refreshMs: consumers.topicRefreshMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
+    this.#claims = new Claims({ log: sessionLog, self: bridge, inactivityTimeoutMs: consumers.inactivityTimeoutMs });
+    this.#leases = new Leases(sessionLog);
     this.#adoption = new Adoption({
-      log: sessionLog,
-      self: bridge,
+      ...{ log: sessionLog, self: bridge, claims: this.#claims, leases: this.#leases },
       holdingOf: (identity) => this.#sessions.get(sessionKey(identity))?.ownership.claim.entry,
-      inactivityTimeoutMs: consumers.inactivityTimeoutMs,
     });
     this.#upkeep = new Upkeep({
-      adoption: this.#adoption,
+      claims: this.#claims,
       entries: () => sessionLog.entries(),
       held: () => this.#sessions.values(),
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
@@ -214,7 +211,7 @@ export class ConsumerRegistry {
   onLogged(identity: SessionIdentity): void {
     const held = this.#sessions.get(sessionKey(identity));
     if (held === undefined || held.releasing !== undefined) return;
-    const decision = this.#adoption.decide(identity, held.ownership.claim.entry);
+    const decision = this.#claims.decide(identity, held.ownership.claim.entry);
     if (decision.kind !== 'keep') this.#lose(held, decision);
   }
 
@@ -298,7 +295,7 @@ export class ConsumerRegistry {
   #sessionOf(claim: OwnedClaim, prepared?: PreparedJoin): HeldSession {
     const { cluster, kafka, consumers } = this.#dependencies;
     const { identity } = claim.entry;
-    const ownership = new ClaimedOwnership(this.#adoption, claim, {
+    const ownership = new ClaimedOwnership({ claims: this.#claims, leases: this.#leases }, claim, {
       limits: () => this.#limits(),
       onLost: (loss) => this.#lose(held, loss),
     });
@@ -340,17 +337,17 @@ export class ConsumerRegistry {
     const { sessionLog } = this.#dependencies;
     const { identity } = session;
     // Kafka may know the other bridge's member before this one has read the other's claim.
-    const isRead = this.#adoption.decide(identity, ownership.claim.entry).kind === 'fenced';
+    const isRead = this.#claims.decide(identity, ownership.claim.entry).kind === 'fenced';
     if (!isRead) await sessionLog.readToEnd(this.#limits()).catch(() => {});
-    const decision = this.#adoption.decide(identity, ownership.claim.entry);
+    const decision = this.#claims.decide(identity, ownership.claim.entry);
     if (decision.kind !== 'fenced') {
       session.fence(undefined);
       return;
     }
-    await session.handOver(
-      (description) => this.#adoption.release({ ...ownership.claim, description }, this.#limits()),
-      { owner: decision.owner, received: sessionLog.get(identity)?.value.received },
-    );
+    await session.handOver((description) => this.#claims.release({ ...ownership.claim, description }, this.#limits()), {
+      owner: decision.owner,
+      received: sessionLog.get(identity)?.value.received,
+    });
   }
 
   #release(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
@@ -362,7 +359,7 @@ export class ConsumerRegistry {
     const { session, ownership } = held;
     try {
       await session.release((description) => {
-        return this.#adoption.release({ ...ownership.claim, description }, this.#limits());
+        return this.#claims.release({ ...ownership.claim, description }, this.#limits());
       }, reason);
       this.#dependencies.log.info({ ...session.identity }, 'consumer released');
     } catch {
@@ -377,7 +374,7 @@ export class ConsumerRegistry {
     this.#ending.add(key);
     try {
       await held.session.close({ isCommitting });
-      await this.#adoption.delete(held.ownership.claim, this.#limits());
+      await this.#claims.delete(held.ownership.claim, this.#limits());
     } finally {
       this.#remove(held);
       this.#ending.delete(key);

@@ -2,11 +2,11 @@
 
 import type { Limits } from '../kafka/limits.ts';
 import type { LoggedEntry } from '../kafka/session-entry.ts';
-import type { Adoption } from './adoption.ts';
+import type { Claims } from './claims.ts';
 import type { HeldSession } from './held-session.ts';
 
 export interface UpkeepDependencies {
-  adoption: Adoption;
+  claims: Claims;
   entries: () => Iterable<LoggedEntry>;
   held: () => Iterable<HeldSession>;
   /** A session that no bridge has written of for twice as long has lost its owner and its client. */
@@ -43,16 +43,16 @@ export class Upkeep {
 
   /** Never throws: the next round tries again. */
   async #round(): Promise<void> {
-    const { adoption, entries, held, inactivityTimeoutMs, limits } = this.#dependencies;
+    const { claims, entries, held, inactivityTimeoutMs, limits } = this.#dependencies;
     const nowMs = Date.now();
     const mine = [...held()];
-    const claims = new Set(mine.map(({ ownership }) => ownership.claim.entry.id));
+    const heldIds = new Set(mine.map(({ ownership }) => ownership.claim.entry.id));
     const stale = mine.filter(({ ownership }) => isOlder(ownership.claim.entry, nowMs, inactivityTimeoutMs / 2));
-    const orphans = orphansIn(entries(), { claims, nowMs, inactivityTimeoutMs });
+    const orphans = orphansIn(entries(), { claims: heldIds, nowMs, inactivityTimeoutMs });
     await Promise.allSettled([
       ...stale.slice(0, MOST_PER_ROUND).map(({ session, ownership }) => ownership.record(session.description)),
-      ...orphans.slice(0, MOST_PER_ROUND).map((entry) => adoption.delete({ entry }, limits())),
-      adoption.forgetOld(nowMs, limits()),
+      ...orphans.slice(0, MOST_PER_ROUND).map((entry) => claims.delete({ entry }, limits())),
+      claims.forgetOld(nowMs, limits()),
     ]);
   }
 }
