@@ -4,16 +4,11 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
 import { errorText, isForbidden, javaException, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
-import {
-  type BatchOutcome,
-  canShareBatch,
-  type PartitionBatch,
-  type ProduceClient,
-  partitionForKey,
-} from '../kafka/produce.ts';
+import { type BatchOutcome, canShareBatch, type PartitionBatch, type ProduceClient } from '../kafka/produce.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
 import { FlushSchedule } from './flush-schedule.ts';
-import { serializedBytes } from './record-size.ts';
+import { type Entry, isOpen, OpenRequests } from './open-requests.ts';
+import { Partitioner } from './partitioner.ts';
 
 export interface BatcherOptions {
   maxBlockMs: number;
@@ -25,23 +20,6 @@ export interface BatcherOptions {
   /** Default: 0. */
   lingerMs?: number;
   random?: () => number;
-}
-
-/** One request's records: resolved when each has its result. */
-interface Waiting {
-  results: (ProduceResult | undefined)[];
-  openCount: number;
-  /** By which their request's body is larger than they are: in memory until all of them are settled. */
-  extraBytes: number;
-  resolve: (results: ProduceResult[]) => void;
-}
-
-interface Entry {
-  record: RecordToProduce;
-  bytes: number;
-  waiting: Waiting;
-  index: number;
-  expiresAtMs: number;
 }
 
 /** What waits for one partition. At most one batch of it is on its way, or a retry could overtake what follows. */
@@ -65,7 +43,6 @@ const MAX_IN_FLIGHT_PER_BROKER = 1;
 const EXPIRY_INTERVAL_MS = 100;
 /** Pauses between questions for a topic that is not known. */
 const TOPIC_PAUSE_MS = { first: 50, longest: 500 } as const;
-const RETRY_AFTER_SECONDS = 1;
 
 /** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
 const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
@@ -99,29 +76,27 @@ export class Batcher {
   readonly #cluster: Cluster;
   readonly #client: ProduceClient;
   readonly #options: BatcherOptions;
-  readonly #random: () => number;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes with something to send that may be sent now. */
   readonly #ready = new Set<Lane>();
   readonly #inFlightCounts = new Map<number, number>();
-  /** The partition that records without a key go to until it is sent. */
-  readonly #sticky = new Map<string, number>();
+  readonly #partitioner: Partitioner;
+  readonly #requests: OpenRequests;
   /** Of each batch that was sent. */
   readonly batchRecords = new Distribution({ bounds: BATCH_RECORD_BUCKETS });
   readonly batchBytes = new Distribution({ bounds: BATCH_BYTE_BUCKETS });
   #storedBytes = 0;
-  #queuedBytes = 0;
   readonly #schedule: FlushSchedule;
   #expiryTimer: NodeJS.Timeout | undefined;
   readonly #pauses = new Set<NodeJS.Timeout>();
   #isClosed = false;
-  #onIdle: (() => void) | undefined;
 
   constructor(cluster: Cluster, client: ProduceClient, options: BatcherOptions) {
     this.#cluster = cluster;
     this.#client = client;
     this.#options = options;
-    this.#random = options.random ?? Math.random;
+    this.#partitioner = new Partitioner(options.random ?? Math.random);
+    this.#requests = new OpenRequests({ maxBytes: options.maxQueuedBytes, timeoutMs: options.deliveryTimeoutMs });
     this.#schedule = new FlushSchedule({ lingerMs: 0, ...options }, () => this.#flush());
   }
 
@@ -132,34 +107,17 @@ export class Batcher {
    */
   send(topic: string, records: readonly RecordToProduce[], bodyBytes = 0): Promise<ProduceResult[]> {
     if (this.#isClosed) throw new BridgeError('shuttingDown');
-    const bytes = records.map(serializedBytes);
-    const recordBytes = bytes.reduce((sum, value) => sum + value, 0);
-    const totalBytes = Math.max(recordBytes, bodyBytes);
-    if (this.#queuedBytes > 0 && this.#queuedBytes + totalBytes > this.#options.maxQueuedBytes) {
-      throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    }
-    if (records.length === 0) return Promise.resolve([]);
-    this.#queuedBytes += totalBytes;
-    return new Promise((resolve) => {
-      const extraBytes = totalBytes - recordBytes;
-      const waiting: Waiting = { results: new Array(records.length), openCount: records.length, extraBytes, resolve };
-      const expiresAtMs = performance.now() + this.#options.deliveryTimeoutMs;
-      const entries = records.map((record, index) => ({
-        record,
-        bytes: bytes[index] ?? 0,
-        waiting,
-        index,
-        expiresAtMs,
-      }));
-      const info = this.#cluster.knownTopic(topic);
-      if (info === undefined || !isCovering(info, records)) void this.#enqueueWhenKnown(topic, entries);
-      else this.#enqueue(info, entries);
-    });
+    const { entries, results } = this.#requests.open(records, bodyBytes);
+    if (entries.length === 0) return results;
+    const info = this.#cluster.knownTopic(topic);
+    if (info === undefined || !isCovering(info, records)) void this.#enqueueWhenKnown(topic, entries);
+    else this.#enqueue(info, entries);
+    return results;
   }
 
   /** Bytes of records that wait or are on their way, with what they keep in memory. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#requests.bytes;
   }
 
   /** Bytes of records that Kafka has stored since the start. */
@@ -171,11 +129,7 @@ export class Batcher {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#schedule.close();
-    if (this.#queuedBytes > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
-    }
+    await this.#requests.untilNone();
     for (const pause of this.#pauses) clearTimeout(pause);
     clearInterval(this.#expiryTimer);
   }
@@ -190,11 +144,11 @@ export class Batcher {
         const answer = (await this.#cluster.topics([topic], limits, 0)).get(topic);
         if (answer !== undefined && 'topic' in answer) return this.#enqueue(answer.topic, entries);
         if (answer?.errorId === 'INVALID_TOPIC_EXCEPTION') {
-          return settleAll(this.#settle, entries, { errorCode: 500, message: `Invalid topics: [${topic}]` });
+          return this.#requests.settleAll(entries, { errorCode: 500, message: `Invalid topics: [${topic}]` });
         }
         if (answer !== undefined && isForbidden(answer.errorId)) {
           const message = subjectText(answer.errorId, { topics: [topic] });
-          return settleAll(this.#settle, entries, { errorCode: 403, message });
+          return this.#requests.settleAll(entries, { errorCode: 403, message });
         }
       } catch {
         // Kafka did not answer: asked again for as long as the request may wait.
@@ -204,12 +158,12 @@ export class Batcher {
       pauseMs = Math.min(TOPIC_PAUSE_MS.longest, pauseMs * 2);
     }
     const message = `Topic ${topic} not present in metadata after ${maxBlockMs} ms.`;
-    settleAll(this.#settle, entries, { errorCode: 404, message });
+    this.#requests.settleAll(entries, { errorCode: 404, message });
   }
 
   #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
     if (info.isInternal) {
-      settleAll(this.#settle, entries, { errorCode: 500, message: errorText('INVALID_TOPIC_EXCEPTION') });
+      this.#requests.settleAll(entries, { errorCode: 500, message: errorText('INVALID_TOPIC_EXCEPTION') });
       return;
     }
     const { maxRequestBytes, maxBlockMs } = this.#options;
@@ -218,13 +172,13 @@ export class Batcher {
     for (const entry of entries) {
       if (entry.bytes > maxRequestBytes) {
         const message = `The message is ${entry.bytes} bytes when serialized which is larger than ${maxRequestBytes}, which is the value of the max.request.size configuration.`;
-        this.#settle(entry, { errorCode: 500, message });
+        this.#requests.settle(entry, { errorCode: 500, message });
         continue;
       }
-      const partition = entry.record.partition ?? this.#choosePartition(info, entry.record);
+      const partition = entry.record.partition ?? this.#partitioner.choose(info, entry.record);
       if (partition >= partitionCount) {
         const message = `Partition ${partition} of topic ${info.name} with partition count ${partitionCount} is not present in metadata after ${maxBlockMs} ms.`;
-        this.#settle(entry, { errorCode: 404, message });
+        this.#requests.settle(entry, { errorCode: 404, message });
         continue;
       }
       const lane = this.#lane(info.name, partition);
@@ -240,18 +194,6 @@ export class Batcher {
   #refreshIfOld(info: TopicInfo): void {
     if (performance.now() - info.fetchedAtMs < this.#cluster.options.metadataMaxAgeMs) return;
     this.#cluster.topics([info.name], within(this.#cluster.options.requestTimeoutMs)).catch(() => {});
-  }
-
-  #choosePartition(info: TopicInfo, record: RecordToProduce): number {
-    if (record.key !== null) return partitionForKey(record.key, info.partitions.length);
-    let partition = this.#sticky.get(info.name);
-    if (partition === undefined || partition >= info.partitions.length) {
-      const led = info.partitions.filter(({ leader }) => leader >= 0);
-      const candidates = led.length > 0 ? led : info.partitions;
-      partition = candidates[Math.floor(this.#random() * candidates.length)]?.partition ?? 0;
-      this.#sticky.set(info.name, partition);
-    }
-    return partition;
   }
 
   #lane(topic: string, partition: number): Lane {
@@ -322,7 +264,7 @@ export class Batcher {
       this.batchBytes.observe(bytes);
       roomCount -= count;
       this.#ready.delete(lane);
-      this.#sticky.delete(lane.topic);
+      this.#partitioner.onSent(lane.topic);
       taken.push(lane);
     }
     return taken;
@@ -357,7 +299,7 @@ export class Batcher {
       lane.failureCount = 0;
       for (const [index, entry] of entries.entries()) {
         this.#storedBytes += entry.bytes;
-        this.#settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
+        this.#requests.settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
       }
     } else if (outcome === undefined || RETRIABLE.has(outcome.errorId)) {
       lane.queue = [...entries.filter(isOpen), ...lane.queue];
@@ -366,7 +308,7 @@ export class Batcher {
       this.#separate(lane, entries, outcome);
     } else {
       const isMissingRight = isForbidden(outcome.errorId);
-      settleAll(this.#settle, entries, {
+      this.#requests.settleAll(entries, {
         errorCode: isMissingRight ? 403 : 500,
         message: isMissingRight
           ? subjectText(outcome.errorId, { topics: [lane.topic] })
@@ -381,7 +323,7 @@ export class Batcher {
     const { badRecords } = outcome;
     const good = entries.filter((entry, index) => {
       const message = badRecords.get(index);
-      if (message !== undefined) this.#settle(entry, { errorCode: 500, message });
+      if (message !== undefined) this.#requests.settle(entry, { errorCode: 500, message });
       return message === undefined;
     });
     if (badRecords.size > 0) {
@@ -433,38 +375,13 @@ export class Batcher {
       const message = isUnknown
         ? errorText('UNKNOWN_TOPIC_OR_PARTITION')
         : `Expiring ${late.length} record(s) for ${lane.topic}-${lane.partition}:${this.#options.deliveryTimeoutMs} ms has passed since batch creation${lane.lastRefusal === undefined ? '' : `; the last attempt: ${lane.lastRefusal}`}`;
-      settleAll(this.#settle, late, { errorCode: isUnknown ? 404 : 500, message });
+      this.#requests.settleAll(late, { errorCode: isUnknown ? 404 : 500, message });
     }
-    if (this.#queuedBytes === 0) {
+    if (this.#requests.bytes === 0) {
       clearInterval(this.#expiryTimer);
       this.#expiryTimer = undefined;
     }
   }
-
-  readonly #settle = (entry: Entry, result: ProduceResult): void => {
-    const { waiting, index } = entry;
-    if (waiting.results[index] !== undefined) return;
-    waiting.results[index] = result;
-    waiting.openCount -= 1;
-    this.#queuedBytes -= entry.bytes;
-    if (waiting.openCount === 0) {
-      this.#queuedBytes -= waiting.extraBytes;
-      waiting.resolve(waiting.results as ProduceResult[]);
-    }
-    if (this.#queuedBytes === 0) this.#onIdle?.();
-  };
-}
-
-function settleAll(
-  settle: (entry: Entry, result: ProduceResult) => void,
-  entries: readonly Entry[],
-  result: ProduceResult,
-): void {
-  for (const entry of entries) settle(entry, result);
-}
-
-function isOpen({ waiting, index }: Entry): boolean {
-  return waiting.results[index] === undefined;
 }
 
 /** Whether the topic, as it is known, has every partition that the records ask for. */

@@ -1,0 +1,110 @@
+/**
+ * Produce requests that have not all their results yet: which of their records are open and until when, what they keep in
+ * memory, and their answers, which are there when each record has its result.
+ */
+import { BridgeError } from '../errors.ts';
+import type { ProduceResult, RecordToProduce } from '../records.ts';
+import { serializedBytes } from './record-size.ts';
+
+export interface OpenRequestsOptions {
+  /** That all of them may keep in memory together; one alone may be larger. */
+  maxBytes: number;
+  /** How long a record may be open. */
+  timeoutMs: number;
+}
+
+/** One request's records: resolved when each has its result. */
+interface Waiting {
+  results: (ProduceResult | undefined)[];
+  openCount: number;
+  /** By which their request's body is larger than they are: in memory until all of them are settled. */
+  extraBytes: number;
+  resolve: (results: ProduceResult[]) => void;
+}
+
+/** A record of a request. */
+export interface Entry {
+  record: RecordToProduce;
+  bytes: number;
+  waiting: Waiting;
+  index: number;
+  expiresAtMs: number;
+}
+
+const RETRY_AFTER_SECONDS = 1;
+
+export class OpenRequests {
+  readonly #options: OpenRequestsOptions;
+  #bytes = 0;
+  #onNone: (() => void) | undefined;
+
+  constructor(options: OpenRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of records that are open, with what they keep in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * `bodyBytes`: of the request that the records are parts of, and keep in memory. `results` are in the order of the records,
+   * and never rejected. Errors: `overloaded` when too much is open.
+   */
+  open(
+    records: readonly RecordToProduce[],
+    bodyBytes: number,
+  ): { entries: Entry[]; results: Promise<ProduceResult[]> } {
+    const bytes = records.map(serializedBytes);
+    const recordBytes = bytes.reduce((sum, value) => sum + value, 0);
+    const totalBytes = Math.max(recordBytes, bodyBytes);
+    if (this.#bytes > 0 && this.#bytes + totalBytes > this.#options.maxBytes) {
+      throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
+    if (records.length === 0) return { entries: [], results: Promise.resolve([]) };
+    this.#bytes += totalBytes;
+    const { promise, resolve } = Promise.withResolvers<ProduceResult[]>();
+    const extraBytes = totalBytes - recordBytes;
+    const waiting: Waiting = { results: new Array(records.length), openCount: records.length, extraBytes, resolve };
+    const expiresAtMs = performance.now() + this.#options.timeoutMs;
+    const entries = records.map((record, index) => ({
+      record,
+      bytes: bytes[index] ?? 0,
+      waiting,
+      index,
+      expiresAtMs,
+    }));
+    return { entries, results: promise };
+  }
+
+  /** The record's result; the first one counts. */
+  settle(entry: Entry, result: ProduceResult): void {
+    const { waiting, index } = entry;
+    if (waiting.results[index] !== undefined) return;
+    waiting.results[index] = result;
+    waiting.openCount -= 1;
+    this.#bytes -= entry.bytes;
+    if (waiting.openCount === 0) {
+      this.#bytes -= waiting.extraBytes;
+      waiting.resolve(waiting.results as ProduceResult[]);
+    }
+    if (this.#bytes === 0) this.#onNone?.();
+  }
+
+  settleAll(entries: readonly Entry[], result: ProduceResult): void {
+    for (const entry of entries) this.settle(entry, result);
+  }
+
+  /** Resolves when all have their results. */
+  async untilNone(): Promise<void> {
+    if (this.#bytes === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onNone = resolve;
+    });
+  }
+}
+
+/** Whether it has no result yet. */
+export function isOpen({ waiting, index }: Entry): boolean {
+  return waiting.results[index] === undefined;
+}
