@@ -4,9 +4,10 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
 import { errorText, isForbidden, javaException, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
-import { type BatchOutcome, canShareBatch, type PartitionBatch, type ProduceClient } from '../kafka/produce.ts';
+import type { BatchOutcome, ProduceClient } from '../kafka/produce.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
 import { FlushSchedule } from './flush-schedule.ts';
+import { Lane } from './lane.ts';
 import { type Entry, isOpen, OpenRequests } from './open-requests.ts';
 import { Partitioner } from './partitioner.ts';
 
@@ -20,21 +21,6 @@ export interface BatcherOptions {
   /** Default: 0. */
   lingerMs?: number;
   random?: () => number;
-}
-
-/** What waits for one partition. At most one batch of it is on its way, or a retry could overtake what follows. */
-interface Lane {
-  topic: string;
-  partition: number;
-  queue: Entry[];
-  inFlight: Entry[];
-  /** Most records of its next batch: less after a batch that was refused for some record in it. */
-  batchLimit: number;
-  /** Failed attempts in a row. */
-  failureCount: number;
-  isPaused: boolean;
-  /** Why the last attempt failed, when a broker said so. */
-  lastRefusal: string | undefined;
 }
 
 /** Requests on their way to one broker at a time; what arrives meanwhile makes the next one larger. */
@@ -182,9 +168,9 @@ export class Batcher {
         continue;
       }
       const lane = this.#lane(info.name, partition);
-      lane.queue.push(entry);
+      lane.push(entry);
       bytes += entry.bytes;
-      if (!lane.isPaused && lane.inFlight.length === 0) this.#ready.add(lane);
+      if (lane.isReady) this.#ready.add(lane);
     }
     this.#refreshIfOld(info);
     this.#schedule.onArrival({ bytes, recordCount: entries.length });
@@ -200,16 +186,7 @@ export class Batcher {
     const key = partitionKey(topic, partition);
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = {
-        topic,
-        partition,
-        queue: [],
-        inFlight: [],
-        batchLimit: Number.POSITIVE_INFINITY,
-        failureCount: 0,
-        isPaused: false,
-        lastRefusal: undefined,
-      };
+      lane = new Lane(topic, partition);
       this.#lanes.set(key, lane);
     }
     return lane;
@@ -222,7 +199,7 @@ export class Batcher {
       return;
     }
     let oldestMs = Number.POSITIVE_INFINITY;
-    for (const { queue } of this.#ready) oldestMs = Math.min(oldestMs, queue[0]?.expiresAtMs ?? oldestMs);
+    for (const { firstExpiresAtMs } of this.#ready) oldestMs = Math.min(oldestMs, firstExpiresAtMs ?? oldestMs);
     this.#schedule.onWaiting(oldestMs - this.#options.deliveryTimeoutMs);
   }
 
@@ -249,16 +226,8 @@ export class Batcher {
     let roomCount = this.#options.maxBatchRecords;
     const taken: Lane[] = [];
     for (const lane of lanes) {
-      const count = countThatFits(
-        lane.queue,
-        Math.min(roomBytes, this.#options.maxRequestBytes),
-        Math.min(roomCount, lane.batchLimit),
-      );
+      const { count, bytes } = lane.take(Math.min(roomBytes, this.#options.maxRequestBytes), roomCount);
       if (count === 0) continue;
-      lane.inFlight = count === lane.queue.length ? lane.queue : lane.queue.splice(0, count);
-      if (lane.inFlight === lane.queue) lane.queue = [];
-      let bytes = 0;
-      for (const entry of lane.inFlight) bytes += entry.bytes;
       roomBytes -= bytes;
       this.batchRecords.observe(count);
       this.batchBytes.observe(bytes);
@@ -273,11 +242,7 @@ export class Batcher {
   async #sendTo(nodeId: number, lanes: readonly Lane[]): Promise<void> {
     if (lanes.length === 0) return;
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 0) + 1);
-    const batches: PartitionBatch[] = lanes.map(({ topic, partition, inFlight }) => ({
-      topic,
-      partition,
-      records: inFlight.map(({ record }) => record),
-    }));
+    const batches = lanes.map((lane) => lane.batch);
     let outcomes: BatchOutcome[] | undefined;
     try {
       outcomes = await this.#client.send(nodeId, batches);
@@ -291,9 +256,7 @@ export class Batcher {
 
   /** Settles what was on its way, or puts it back in front of its lane. */
   #conclude(lane: Lane, outcome: BatchOutcome | undefined): void {
-    const entries = lane.inFlight;
-    lane.inFlight = [];
-    lane.batchLimit = Number.POSITIVE_INFINITY;
+    const entries = lane.land();
     lane.lastRefusal = outcome?.kind === 'refused' ? javaException(outcome.errorId) : undefined;
     if (outcome?.kind === 'stored') {
       lane.failureCount = 0;
@@ -302,8 +265,8 @@ export class Batcher {
         this.#requests.settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
       }
     } else if (outcome === undefined || RETRIABLE.has(outcome.errorId)) {
-      lane.queue = [...entries.filter(isOpen), ...lane.queue];
-      if (lane.queue.length > 0) this.#pause(lane);
+      lane.putBack(entries.filter(isOpen));
+      if (!lane.isEmpty) this.#pause(lane);
     } else if (FAULT_OF_RECORDS.has(outcome.errorId) && entries.length > 1) {
       this.#separate(lane, entries, outcome);
     } else {
@@ -315,7 +278,7 @@ export class Batcher {
           : (outcome.badRecords.get(0) ?? outcome.message),
       });
     }
-    if (lane.queue.length > 0 && !lane.isPaused) this.#ready.add(lane);
+    if (lane.isReady) this.#ready.add(lane);
   }
 
   /** The records that are at fault fail, the others go again; when nobody knows which, in smaller batches. */
@@ -326,12 +289,8 @@ export class Batcher {
       if (message !== undefined) this.#requests.settle(entry, { errorCode: 500, message });
       return message === undefined;
     });
-    if (badRecords.size > 0) {
-      lane.queue = [...good, ...lane.queue];
-      return;
-    }
-    lane.queue = [...entries, ...lane.queue];
-    lane.batchLimit = Math.ceil(entries.length / 2);
+    if (badRecords.size > 0) lane.putBack(good);
+    else lane.putBack(entries, { batchLimit: Math.ceil(entries.length / 2) });
   }
 
   /** Looks at the metadata after a pause, and then lets the lane go on. */
@@ -348,7 +307,7 @@ export class Batcher {
       }
       lane.isPaused = false;
       this.#leaveMissingPartition(lane);
-      if (lane.queue.length > 0) {
+      if (lane.isReady) {
         this.#ready.add(lane);
         this.#schedule.flushSoon();
       }
@@ -360,17 +319,16 @@ export class Batcher {
   #leaveMissingPartition(lane: Lane): void {
     const info = this.#cluster.knownTopic(lane.topic);
     if (info === undefined || lane.partition < info.partitions.length) return;
-    this.#enqueue(info, lane.queue.splice(0).filter(isOpen));
+    this.#enqueue(info, lane.takeAll().filter(isOpen));
   }
 
   /** Answers for records that have waited too long, wherever they are; what is on its way may still be stored. */
   #expire(): void {
     const nowMs = performance.now();
     for (const lane of this.#lanes.values()) {
-      const late = [...lane.inFlight, ...lane.queue].filter((entry) => isOpen(entry) && entry.expiresAtMs <= nowMs);
+      const late = lane.expire(nowMs);
       if (late.length === 0) continue;
-      lane.queue = lane.queue.filter((entry) => entry.expiresAtMs > nowMs);
-      if (lane.queue.length === 0) this.#ready.delete(lane);
+      if (lane.isEmpty) this.#ready.delete(lane);
       const isUnknown = this.#cluster.knownTopic(lane.topic) === undefined;
       const message = isUnknown
         ? errorText('UNKNOWN_TOPIC_OR_PARTITION')
@@ -387,18 +345,4 @@ export class Batcher {
 /** Whether the topic, as it is known, has every partition that the records ask for. */
 function isCovering(info: TopicInfo, records: readonly RecordToProduce[]): boolean {
   return records.every(({ partition }) => partition === undefined || partition < info.partitions.length);
-}
-
-/** How many of a queue may be the next batch, from the first. */
-function countThatFits(queue: readonly Entry[], roomBytes: number, roomCount: number): number {
-  const [first] = queue;
-  let bytes = 0;
-  let count = 0;
-  for (const entry of queue) {
-    bytes += entry.bytes;
-    if (count >= roomCount || bytes > roomBytes) break;
-    if (first !== undefined && !canShareBatch(first.record, entry.record)) break;
-    count += 1;
-  }
-  return count;
 }
