@@ -4,9 +4,6 @@
  */
 import {
   decodeConsumerProtocolAssignment,
-  decodeConsumerProtocolSubscription,
-  describeGroupsV5,
-  encodeConsumerProtocolAssignment,
   encodeConsumerProtocolSubscription,
   heartbeatV4,
   joinGroupV9,
@@ -15,17 +12,16 @@ import {
 } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
-import { ASSIGNORS, type Assignor, assign, type GroupMember } from './assignors.ts';
+import { ASSIGNORS } from './assignors.ts';
 import { type Cluster, throwForbidden } from './cluster.ts';
 import type { GroupCoordinator } from './coordinator.ts';
 import { type ErrorId, isUnreached, protocolErrorId, toBridgeError } from './failure.ts';
+import { CONSUMER_PROTOCOL_VERSION, GroupLeader } from './group-leader.ts';
 import { backoffMs, bounded, type Limits, within } from './limits.ts';
 import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit.ts';
 import type { PreparedJoin } from './prepared-join.ts';
 
 const PROTOCOL_TYPE = 'consumer';
-/** Version of the subscription and assignment inside: eager members need no more. */
-const CONSUMER_PROTOCOL_VERSION = 0;
 
 export interface MembershipOptions {
   /** How brokers name this member in their tools. */
@@ -57,14 +53,12 @@ export interface MembershipEvents {
   onFenced: () => void;
 }
 
-type State = { kind: 'unjoined' } | { kind: 'joining' } | JoinedState | { kind: 'fenced' } | { kind: 'left' };
-
-interface JoinedState {
-  kind: 'joined';
-  generation: number;
-  /** Of the leader: what the assignment was made from; `undefined` where a member before this one made it. */
-  partitionCounts: ReadonlyMap<string, number> | undefined;
-}
+type State =
+  | { kind: 'unjoined' }
+  | { kind: 'joining' }
+  | { kind: 'joined'; generation: number }
+  | { kind: 'fenced' }
+  | { kind: 'left' };
 
 export class Membership implements Committer {
   readonly #cluster: Cluster;
@@ -77,12 +71,11 @@ export class Membership implements Committer {
   #memberId = '';
   #wasForgotten = false;
   #topics: readonly string[];
-  /** Topics of the whole group, as its leader saw them. */
-  #groupTopics: readonly string[] = [];
   #isTopicsChanged = false;
   #joining: Promise<void> | undefined;
   #heartbeatTimer: NodeJS.Timeout | undefined;
-  #refreshTimer: NodeJS.Timeout | undefined;
+  /** While the member leads its group. */
+  #leader: GroupLeader | undefined;
 
   constructor(
     cluster: Cluster,
@@ -187,7 +180,7 @@ export class Membership implements Committer {
     this.#state = state;
     this.#life.abort();
     clearTimeout(this.#heartbeatTimer);
-    clearInterval(this.#refreshTimer);
+    this.#leader?.close();
   }
 
   #startJoining({ isCommitPossible }: { isCommitPossible: boolean }): Promise<void> {
@@ -202,7 +195,7 @@ export class Membership implements Committer {
   async #joinUntilDone(isCommitPossible: boolean): Promise<void> {
     if (this.#state.kind === 'joined' && isCommitPossible) await this.#events.onRevoking();
     clearTimeout(this.#heartbeatTimer);
-    clearInterval(this.#refreshTimer);
+    this.#leader?.close();
     if (this.#isOver) return;
     this.#state = { kind: 'joining' };
     for (let attempt = 0; ; attempt += 1) {
@@ -267,9 +260,9 @@ export class Membership implements Committer {
       this.#memberId = joined.memberId;
       this.#wasForgotten = false;
       const isLeader = joined.leader === joined.memberId;
+      const leader = isLeader ? new GroupLeader(this.#cluster, this.#coordinator, joined) : undefined;
       // A leader that came back under its old identity finds the assignment in place (KIP-814).
-      const led = isLeader && !joined.skipAssignment ? await this.#lead(joined, limits) : undefined;
-      if (isLeader && joined.skipAssignment) this.#noteTopics(joined);
+      const assignments = joined.skipAssignment ? undefined : await leader?.assign(limits);
       const synced = await this.#coordinator.sendAndWait(
         (connection) =>
           syncGroupV5.api.async(
@@ -277,102 +270,32 @@ export class Membership implements Committer {
             ...([group, joined.generationId, joined.memberId, instanceId] as const),
             PROTOCOL_TYPE,
             joined.protocolName,
-            led?.assignments ?? [],
+            assignments ?? [],
           ),
         limits,
         pool,
       );
       if (this.#isOver) return;
-      this.#onJoined(joined.generationId, { isLeader, partitionCounts: led?.partitionCounts }, synced.assignment);
+      this.#onJoined(joined.generationId, leader, synced.assignment);
     } finally {
       void this.#cluster.closePool(pool);
     }
   }
 
-  #onJoined(
-    generation: number,
-    { isLeader, partitionCounts }: { isLeader: boolean; partitionCounts: ReadonlyMap<string, number> | undefined },
-    assignment: Buffer,
-  ): void {
-    this.#state = { kind: 'joined', generation, partitionCounts };
+  #onJoined(generation: number, leader: GroupLeader | undefined, assignment: Buffer): void {
+    this.#state = { kind: 'joined', generation };
     this.#scheduleHeartbeat();
-    if (isLeader) {
-      this.#refreshTimer = setInterval(() => void this.#checkTopics(), this.#options.topicRefreshMs);
-    }
+    this.#leader = leader;
+    leader?.watch({
+      intervalMs: this.#options.topicRefreshMs,
+      limits: () => within(this.#options.requestTimeoutMs, this.#life.signal),
+      onChanged: () => void this.#startJoining({ isCommitPossible: true }),
+    });
     this.#events.onAssigned(
       decodeConsumerProtocolAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
         partitions.map((partition) => ({ topic, partition })),
       ),
     );
-  }
-
-  /** The leader's work: who gets what. */
-  async #lead(joined: joinGroupV9.JoinGroupResponse, limits: Limits) {
-    const members = this.#noteTopics(joined);
-    const partitionCounts = await this.#countPartitions(limits, 0);
-    const assignment = assign(joined.protocolName as Assignor, members, partitionCounts);
-    const assignments = [...assignment].map(([memberId, partitions]) => ({
-      memberId,
-      assignment: encodeConsumerProtocolAssignment({
-        version: CONSUMER_PROTOCOL_VERSION,
-        assignedPartitions: [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, entries]) => ({
-          topic,
-          partitions: entries.map(({ partition }) => partition),
-        })),
-      }),
-    }));
-    return { assignments, partitionCounts };
-  }
-
-  /** The members, and what the whole group reads. */
-  #noteTopics(joined: joinGroupV9.JoinGroupResponse): GroupMember[] {
-    const members = joined.members.map(({ memberId, groupInstanceId, metadata }) => ({
-      memberId,
-      instanceId: groupInstanceId ?? undefined,
-      topics: decodeConsumerProtocolSubscription(metadata).topics,
-    }));
-    this.#groupTopics = [...new Set(members.flatMap(({ topics }) => topics))];
-    return members;
-  }
-
-  /** How many partitions of each topic the group's members have: what an assignment was made from that others made. */
-  async #countAssigned(limits: Limits): Promise<Map<string, number>> {
-    const { group } = this.#coordinator;
-    const { groups } = await this.#coordinator.send(
-      (connection) => describeGroupsV5.api.async(connection, [group], false),
-      limits,
-    );
-    const counts = new Map<string, number>();
-    for (const { memberAssignment } of groups[0]?.members ?? []) {
-      if (memberAssignment.length === 0) continue;
-      for (const { topic, partitions } of decodeConsumerProtocolAssignment(memberAssignment).assignedPartitions) {
-        counts.set(topic, (counts.get(topic) ?? 0) + partitions.length);
-      }
-    }
-    return counts;
-  }
-
-  async #countPartitions(limits: Limits, maxAgeMs: number): Promise<Map<string, number>> {
-    const answers = await this.#cluster.topics(this.#groupTopics, limits, maxAgeMs);
-    const counts = new Map<string, number>();
-    for (const [name, answer] of answers) if ('topic' in answer) counts.set(name, answer.topic.partitions.length);
-    return counts;
-  }
-
-  /** A group of the classic protocol does not see new topics and partitions by itself: its leader looks. */
-  async #checkTopics(): Promise<void> {
-    const state = this.#state;
-    if (state.kind !== 'joined') return;
-    try {
-      const limits = within(this.#options.requestTimeoutMs, this.#life.signal);
-      const counts = await this.#countPartitions(limits, this.#options.topicRefreshMs / 2);
-      const before = state.partitionCounts ?? (await this.#countAssigned(limits));
-      const isSame = counts.size === before.size && [...counts].every(([topic, count]) => before.get(topic) === count);
-      if (isSame) state.partitionCounts = counts;
-      if (!isSame && this.#state === state) void this.#startJoining({ isCommitPossible: true });
-    } catch {
-      // Looked at again after the interval.
-    }
   }
 
   #scheduleHeartbeat(): void {
@@ -428,7 +351,7 @@ export class Membership implements Committer {
   /** Joins again only when a client asks: a member that nobody uses must not come back. */
   #forget(): void {
     clearTimeout(this.#heartbeatTimer);
-    clearInterval(this.#refreshTimer);
+    this.#leader?.close();
     this.#memberId = '';
     this.#wasForgotten = true;
     this.#state = { kind: 'unjoined' };
