@@ -1,93 +1,76 @@
-/** A session that this bridge serves, with the claim by which it may. */
-import { BridgeError } from '../errors.ts';
+/**
+ * A session that this bridge serves, with the claim by which it may, and how both come to an end here: given up in order,
+ * handed over to the bridge that has claimed it, or deleted.
+ */
+import type { Logger } from 'pino';
 import type { Limits } from '../kafka/limits.ts';
-import type { SessionDescription } from '../kafka/session-entry.ts';
-import type { Claims, Loss, OwnedClaim } from './claims.ts';
-import type { Leases } from './leases.ts';
+import type { SessionLog } from '../kafka/session-log.ts';
+import type { ClaimedOwnership } from './claimed-ownership.ts';
 import type { Session } from './session.ts';
-import type { SessionOwnership } from './session-ownership.ts';
 
-export interface HeldSession {
+export interface HeldSessionDependencies {
+  log: Logger;
+  sessionLog: SessionLog;
+  /** Of a question to the log. */
+  limits: () => Limits;
+}
+
+export class HeldSession {
   readonly session: Session;
   readonly ownership: ClaimedOwnership;
   /** Since when this bridge serves it, in milliseconds since 1970. */
-  readonly heldSinceMs: number;
+  readonly heldSinceMs = Date.now();
+  readonly #dependencies: HeldSessionDependencies;
+  #releasing: Promise<void> | undefined;
+
+  constructor(session: Session, ownership: ClaimedOwnership, dependencies: HeldSessionDependencies) {
+    this.session = session;
+    this.ownership = ownership;
+    this.#dependencies = dependencies;
+  }
+
   /** Since it is being given up; settles when that is written. */
-  releasing?: Promise<void>;
-}
-
-export class ClaimedOwnership implements SessionOwnership {
-  readonly #claims: Claims;
-  readonly #leases: Leases;
-  readonly #limits: () => Limits;
-  readonly #onLost: (loss: Loss) => void;
-  #claim: OwnedClaim;
-  #fitting: Promise<void> | undefined;
-
-  /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
-  constructor(
-    { claims, leases }: { claims: Claims; leases: Leases },
-    claim: OwnedClaim,
-    { limits, onLost }: { limits: () => Limits; onLost: (loss: Loss) => void },
-  ) {
-    this.#claims = claims;
-    this.#leases = leases;
-    this.#claim = claim;
-    this.#limits = limits;
-    this.#onLost = onLost;
+  get releasing(): Promise<void> | undefined {
+    return this.#releasing;
   }
 
-  get claim(): OwnedClaim {
-    return this.#claim;
+  /** Gives it up in order, once. See {@link Session.release}. Never throws. */
+  release(reason: { isClients: boolean }): Promise<void> {
+    this.#releasing ??= this.#releaseOnce(reason);
+    return this.#releasing;
   }
 
-  async confirm(limits: Limits): Promise<void> {
-    await this.fit(limits);
-    while (true) {
-      const claim = this.#claim;
-      const decision = await this.#leases.confirm(claim, limits);
-      // A claim of its own supersedes this one, and may count for a shorter time.
-      if (this.#fitting !== undefined) await this.#fitting;
-      else if (decision.kind === 'keep') return;
-      else if (this.#claim === claim) throw this.#lose(decision);
+  /** Another bridge has it: whoever claimed it may wait still, and then goes on where the client is. Never throws. */
+  async handOver(): Promise<void> {
+    const { session, ownership } = this;
+    const { sessionLog, limits } = this.#dependencies;
+    // Kafka may know the other bridge's member before this one has read the other's claim.
+    const isRead = ownership.decide().kind === 'fenced';
+    if (!isRead) await sessionLog.readToEnd(limits()).catch(() => {});
+    const decision = ownership.decide();
+    if (decision.kind !== 'fenced') {
+      session.fence(undefined);
+      return;
     }
-  }
-
-  fit(limits: Limits): Promise<void> | undefined {
-    const { entry } = this.#claim;
-    if (this.#leases.isUnfit(entry)) return this.#fitLease(limits);
-    this.#leases.measureAhead(entry);
-    return this.#fitting;
-  }
-
-  confirmAhead(): void {
-    this.#leases.confirmAhead(this.#claim);
-  }
-
-  async record(description: SessionDescription): Promise<void> {
-    await this.#fitting;
-    const written = await this.#claims.update(this.#claim, description, this.#limits());
-    if (written.kind !== 'written') throw this.#lose(written);
-    this.#claim = written.claim;
-  }
-
-  /** Calls share it. */
-  #fitLease(limits: Limits): Promise<void> {
-    this.#fitting ??= this.#claimAgain(limits).finally(() => {
-      this.#fitting = undefined;
+    await session.handOver((description) => ownership.release(description), {
+      owner: decision.owner,
+      received: sessionLog.get(session.identity)?.value.received,
     });
-    return this.#fitting;
   }
 
-  async #claimAgain(limits: Limits): Promise<void> {
-    const written = await this.#claims.claimAgain(this.#claim, this.#claim.description, limits);
-    if (written.kind !== 'written') throw this.#lose(written);
-    this.#claim = written.claim;
+  /** Ends it for good. Errors: `kafkaUnavailable`: then it is still there for whoever asks again. */
+  async end(options: { isCommitting: boolean }): Promise<void> {
+    await this.session.close(options);
+    await this.ownership.delete();
   }
 
-  #lose(loss: Loss): BridgeError {
-    this.#onLost(loss);
-    if (loss.kind === 'ended') return new BridgeError('consumerNotFound');
-    return new BridgeError('misdirected', { owner: loss.owner });
+  async #releaseOnce(reason: { isClients: boolean }): Promise<void> {
+    const { session, ownership } = this;
+    try {
+      await session.release((description) => ownership.release(description), reason);
+      this.#dependencies.log.info({ ...session.identity }, 'consumer released');
+    } catch {
+      // It ended meanwhile.
+    }
   }
 }

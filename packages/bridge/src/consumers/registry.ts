@@ -1,4 +1,4 @@
-/** The consumers of this bridge: those that it serves, and how it comes by others and gives them up. */
+/** The consumers of this bridge: those that it serves, how it comes by others, and when it gives them up. */
 import { randomUUID } from 'node:crypto';
 import type { SessionPage, SessionQuery } from '@causeway/protocol/sessions.ts';
 import type { Logger } from 'pino';
@@ -11,9 +11,10 @@ import { PreparedJoin } from '../kafka/prepared-join.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
 import { type Admission, Adoption, type AdoptionStage, type Successor } from './adoption.ts';
+import { ClaimedOwnership } from './claimed-ownership.ts';
 import { Claims, type Loss, type OwnedClaim } from './claims.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
-import { ClaimedOwnership, type HeldSession } from './held-session.ts';
+import { HeldSession } from './held-session.ts';
 import { LagWatch } from './lag-watch.ts';
 import { Leases } from './leases.ts';
 import type { Sender } from './sender.ts';
@@ -211,7 +212,7 @@ export class ConsumerRegistry {
   onLogged(identity: SessionIdentity): void {
     const held = this.#sessions.get(sessionKey(identity));
     if (held === undefined || held.releasing !== undefined) return;
-    const decision = this.#claims.decide(identity, held.ownership.claim.entry);
+    const decision = held.ownership.decide();
     if (decision.kind !== 'keep') this.#lose(held, decision);
   }
 
@@ -293,7 +294,7 @@ export class ConsumerRegistry {
   }
 
   #sessionOf(claim: OwnedClaim, prepared?: PreparedJoin): HeldSession {
-    const { cluster, kafka, consumers } = this.#dependencies;
+    const { cluster, kafka, consumers, log, sessionLog } = this.#dependencies;
     const { identity } = claim.entry;
     const ownership = new ClaimedOwnership({ claims: this.#claims, leases: this.#leases }, claim, {
       limits: () => this.#limits(),
@@ -314,7 +315,7 @@ export class ConsumerRegistry {
         else session.fence(undefined);
       },
     });
-    const held: HeldSession = { session, ownership, heldSinceMs: Date.now() };
+    const held = new HeldSession(session, ownership, { log, sessionLog, limits: () => this.#limits() });
     return held;
   }
 
@@ -328,53 +329,21 @@ export class ConsumerRegistry {
       held.session.endElsewhere();
     } else {
       log.info({ ...identity, owner: loss.owner }, 'consumer was taken over');
-      void this.#handOver(held);
+      void held.handOver();
     }
   }
 
-  /** Whoever claimed it may wait still, and then goes on where the client is. Never throws. */
-  async #handOver({ session, ownership }: HeldSession): Promise<void> {
-    const { sessionLog } = this.#dependencies;
-    const { identity } = session;
-    // Kafka may know the other bridge's member before this one has read the other's claim.
-    const isRead = this.#claims.decide(identity, ownership.claim.entry).kind === 'fenced';
-    if (!isRead) await sessionLog.readToEnd(this.#limits()).catch(() => {});
-    const decision = this.#claims.decide(identity, ownership.claim.entry);
-    if (decision.kind !== 'fenced') {
-      session.fence(undefined);
-      return;
-    }
-    await session.handOver((description) => this.#claims.release({ ...ownership.claim, description }, this.#limits()), {
-      owner: decision.owner,
-      received: sessionLog.get(identity)?.value.received,
-    });
-  }
-
-  #release(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
-    held.releasing ??= this.#releaseOnce(held, reason);
-    return held.releasing;
-  }
-
-  async #releaseOnce(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
-    const { session, ownership } = held;
-    try {
-      await session.release((description) => {
-        return this.#claims.release({ ...ownership.claim, description }, this.#limits());
-      }, reason);
-      this.#dependencies.log.info({ ...session.identity }, 'consumer released');
-    } catch {
-      // It ended meanwhile.
-    }
+  async #release(held: HeldSession, reason: { isClients: boolean }): Promise<void> {
+    await held.release(reason);
     this.#remove(held);
   }
 
   /** Ends a session for good. Errors: `kafkaUnavailable`: then it is still there for whoever asks again. */
-  async #end(held: HeldSession, { isCommitting }: { isCommitting: boolean }): Promise<void> {
+  async #end(held: HeldSession, options: { isCommitting: boolean }): Promise<void> {
     const key = sessionKey(held.session.identity);
     this.#ending.add(key);
     try {
-      await held.session.close({ isCommitting });
-      await this.#claims.delete(held.ownership.claim, this.#limits());
+      await held.end(options);
     } finally {
       this.#remove(held);
       this.#ending.delete(key);
