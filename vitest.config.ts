@@ -15,8 +15,8 @@ export default defineConfig({
     // More than the two cores of a small machine: most long files wait for Kafka's time limits.
     maxWorkers: 3,
     // For a machine that is several times slower than usual: what waits, waits for a condition.
-    testTimeout: 90_000,
-    hookTimeout: 120_000,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     projects: [
       {
         extends: true,

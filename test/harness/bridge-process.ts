@@ -48,7 +48,7 @@ export class BridgeProcess {
   async url(): Promise<string> {
     const isStarted = (): boolean => this.log.some(({ msg }) => msg === 'bridge started');
     // The start of a process takes its time on a machine that has other work.
-    await until('it is started', isStarted, { timeoutMs: 30_000 });
+    await until('it is started', isStarted, { timeoutMs: 60_000 });
     return `http://127.0.0.1:${String(this.log.find(({ msg }) => msg === 'bridge started')?.['port'])}`;
   }
 }

@@ -40,7 +40,7 @@ export class TestBridge {
     const file = {
       bridge: { name: 'test-bridge', region: 'east', ...bridge },
       listen: { port: 0 },
-      kafka: { bootstrapServers: bootstrap.split(','), heartbeatIntervalMs: 200, sessionTimeoutMs: 6000, ...kafka },
+      kafka: { bootstrapServers: bootstrap.split(','), heartbeatIntervalMs: 200, sessionTimeoutMs: 15_000, ...kafka },
       log: { level: 'silent' },
       ...rest,
     };
@@ -130,6 +130,9 @@ export interface ConsumedJson {
   headers?: { key: string; value: string | null }[];
 }
 
+/** Only a consumer that hangs needs so long. */
+const TAKE_TIMEOUT_MS = 45_000;
+
 export class TestConsumer {
   readonly bridge: TestBridge;
   readonly path: string;
@@ -146,7 +149,7 @@ export class TestConsumer {
   /** Polls until `count` records have come. */
   async take(count: number): Promise<ConsumedJson[]> {
     const records: ConsumedJson[] = [];
-    const deadlineMs = performance.now() + 15_000;
+    const deadlineMs = performance.now() + TAKE_TIMEOUT_MS;
     while (records.length < count) {
       if (performance.now() > deadlineMs) throw new Error(`only ${records.length} of ${count} records came`);
       const answer = await this.poll('timeout=1000');

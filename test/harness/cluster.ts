@@ -6,8 +6,8 @@ export function testCluster(bootstrap: string): Cluster {
   return new Cluster({
     bootstrapServers: bootstrap.split(','),
     clientId: 'test',
-    connectTimeoutMs: 3000,
-    requestTimeoutMs: 5000,
+    connectTimeoutMs: 10_000,
+    requestTimeoutMs: 20_000,
     metadataMaxAgeMs: 30_000,
   });
 }

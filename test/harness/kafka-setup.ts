@@ -7,6 +7,7 @@ import { startKafka } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import type { TestProject } from 'vitest/node';
+import { PATIENT_BROKER } from './own-kafka.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -28,8 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ports: await findFreePorts(2),
     directory,
     reaper,
-    // It is never started anew, which would take as long; and it keeps its partitions however busy the machine is.
-    properties: { 'broker.session.timeout.ms': '60000' },
+    properties: PATIENT_BROKER,
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
   project.provide('kafkaBootstrap', kafka.bootstrap);

@@ -10,6 +10,16 @@ import { Reaper } from '@causeway/lab/stack/process.ts';
 /** Of one broker that is started anew: the controller waits as long until it takes it back. */
 export const QUICK_RESTART: BrokerProperties = { 'broker.session.timeout.ms': '1500' };
 
+/** Of brokers that nobody starts anew: they keep their partitions however busy the machine is. */
+export const PATIENT_BROKER: BrokerProperties = { 'broker.session.timeout.ms': '60000' };
+
+/** Of three brokers of which some are killed: longer than they stand still, and soon enough for a test to wait. */
+export const PATIENT_BROKERS: BrokerProperties = {
+  'broker.session.timeout.ms': '6000',
+  'controller.quorum.fetch.timeout.ms': '3000',
+  'controller.quorum.election.timeout.ms': '1000',
+};
+
 export interface OwnKafka {
   readonly cluster: KafkaCluster;
   /** Holds its brokers' data. */

@@ -7,6 +7,7 @@ import { kafkaConfigs } from '@causeway/lab/stack/kafka-configs.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import { type CertifiedKey, TestAuthority } from './certificates.ts';
+import { PATIENT_BROKER } from './own-kafka.ts';
 
 /** What a listener asks of clients. */
 const LISTENERS = {
@@ -77,6 +78,7 @@ export class SecureKafka {
     const cluster = await startKafka({
       ...{ brokerCount: 1, ports: [clientPort, controllerPort], directory, reaper, onProgress: () => {} },
       properties: {
+        ...PATIENT_BROKER,
         ...listenerProperties({ clientPort, controllerPort, ports }),
         ...keyStore('', join(directory, 'broker.pem'), broker),
         ...keyStore('listener.name.named.', join(directory, 'named.pem'), named),

@@ -5,7 +5,7 @@ import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
-import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { type OwnKafka, PATIENT_BROKERS, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 
 const BROKER_IDS = [1, 2, 3] as const;
@@ -18,6 +18,7 @@ beforeAll(async () => {
     brokerCount: 3,
     ports: await findFreePorts(6),
     properties: (id) => ({
+      ...PATIENT_BROKERS,
       'broker.rack': `zone-${id}`,
       'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
     }),
@@ -28,7 +29,7 @@ beforeAll(async () => {
     const logger = ['--entity-type', 'broker-loggers', '--entity-name', String(id)];
     await kafka.configure('--alter', '--add-config', 'kafka.request.logger=DEBUG', ...logger);
   }
-}, 120_000);
+}, 400_000);
 
 afterAll(async () => {
   await view?.close();
@@ -94,10 +95,10 @@ test('consumers read from the replica in their rack, and from the leader when it
   onTestFinished(() => kafka.cluster.restartBroker(nearest));
   const produced = async (): Promise<boolean> =>
     'offset' in (await bridge.produce(topic, { records: [{ value: '3' }] })).body.offsets[0];
-  await until('a record is stored without it', produced, { timeoutMs: 20_000 });
+  await until('a record is stored without it', produced, { timeoutMs: 60_000 });
   expect((await consumer.take(1)).map(({ value }) => value)).toEqual(['3']);
   await until('the leader has told it', () => brokersThatServed(name).includes(leader));
-}, 120_000);
+}, 400_000);
 
 test('bootstrap servers may be dead, at the start and later', async () => {
   const [first = '', second = ''] = kafka.cluster.bootstrap.split(',');
@@ -111,9 +112,9 @@ test('bootstrap servers may be dead, at the start and later', async () => {
   await kafka.cluster.killBroker(1);
   const stored = async (): Promise<boolean> =>
     'offset' in (await bridge.produce(topic, { records: [{ value: 'after' }] })).body.offsets[0];
-  await until('a record is stored without it', stored, { timeoutMs: 20_000 });
+  await until('a record is stored without it', stored, { timeoutMs: 60_000 });
   expect(await consumer.take(1)).toMatchObject([{ value: 'after' }]);
   // Whoever comes now finds two of the three that it was told of dead.
   const late = await bridgeOf(`127.0.0.1:${deadPort},${first},${second}`);
   expect((await late.get('/topics')).body).toContain(topic);
-}, 120_000);
+}, 400_000);

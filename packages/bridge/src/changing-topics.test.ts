@@ -181,7 +181,7 @@ describe('a topic that is deleted and made again', () => {
     // Fewer partitions than before.
     await kafka.createTopic(topic, 1);
     wasRecreated = true;
-    await until('records are stored again', () => stored.length >= 20, { timeoutMs: 20_000 });
+    await until('records are stored again', () => stored.length >= 20, { timeoutMs: 60_000 });
     isOver = true;
     await producing;
     const messages = await kafka.read(topic, stored.length);

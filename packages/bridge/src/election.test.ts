@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { Consuming, Producing } from '../../../test/harness/bridge-traffic.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
-import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { type OwnKafka, PATIENT_BROKERS, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 
 const { ConfigResourceTypes } = kafkajs;
@@ -27,7 +27,7 @@ let bridge: TestBridge;
 let impatient: TestBridge;
 
 beforeAll(async () => {
-  own = await startOwnKafka({ brokerCount: 3, ports: await findFreePorts(6) });
+  own = await startOwnKafka({ brokerCount: 3, ports: await findFreePorts(6), properties: PATIENT_BROKERS });
   kafka = await KafkaView.connect(own.cluster.bootstrap);
   const start = (deliveryTimeoutMs: number): Promise<TestBridge> =>
     TestBridge.start(own.cluster.bootstrap, {
@@ -35,7 +35,7 @@ beforeAll(async () => {
       producer: { deliveryTimeoutMs },
     });
   [bridge, impatient] = await Promise.all([start(DELIVERY_TIMEOUT_MS), start(SHORT_DELIVERY_TIMEOUT_MS)]);
-}, 120_000);
+}, 400_000);
 
 afterAll(async () => {
   await Promise.all([bridge?.close(), impatient?.close()]);
@@ -126,7 +126,7 @@ test('the broker that leads freezes: a poll that waits for it goes on with the n
   const isBack = async (): Promise<boolean> =>
     (await partitions(topic))[0]?.replicas.every(({ in_sync }) => in_sync) === true;
   await until('the broker is back', isBack, WITHIN);
-}, 180_000);
+}, 400_000);
 
 test('the broker that leads and coordinates dies: clients see nothing of it but a pause', async () => {
   const topic = await ledBy(VICTIM, 2);
@@ -182,4 +182,4 @@ test('the broker that leads and coordinates dies: clients see nothing of it but 
   const inKafka = new Set(messages.map(({ value }) => Number(JSON.parse(value?.toString() ?? 'null'))));
   expect(producing.stored.filter((value) => !inKafka.has(value))).toEqual([]);
   expect((await consumer.delete()).status).toBe(204);
-}, 240_000);
+}, 400_000);

@@ -5,15 +5,15 @@ import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JsonAnswer, TestBridge } from '../../../test/harness/bridge.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
-import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 import { SESSION_TOPIC } from './kafka/session-topic-name.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 const PASSWORD = 'admin-secret';
 const JAAS = `org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="${PASSWORD}" user_admin="${PASSWORD}";`;
-/** Everything is far quicker than the limits of the configuration. */
-const QUICK_MS = 5000;
+/** Everything is far quicker than the limits of the configuration, which are at least twice that. */
+const QUICK_MS = 15_000;
 
 const [open, readOnlyGroup, hidden] = [unique('open'), unique('group'), unique('hidden')];
 
@@ -27,6 +27,7 @@ beforeAll(async () => {
     brokerCount: 1,
     ports: [clients, controller],
     properties: {
+      ...PATIENT_BROKER,
       // The bridge comes as User:ANONYMOUS; brokers and the test are super users.
       listeners: `PLAINTEXT://${LAB_HOST}:${clients},CONTROLLER://${LAB_HOST}:${controller},SASL_PLAINTEXT://${LAB_HOST}:${admins}`,
       'advertised.listeners': `PLAINTEXT://${LAB_HOST}:${clients},SASL_PLAINTEXT://${LAB_HOST}:${admins}`,
@@ -56,10 +57,13 @@ beforeAll(async () => {
   await allow(AclResourceTypes.GROUP, readOnlyGroup, AclOperationTypes.READ);
   // What every bridge needs of its own.
   await allow(AclResourceTypes.TOPIC, SESSION_TOPIC, AclOperationTypes.ALL);
-  bridge = await TestBridge.start(`${LAB_HOST}:${clients}`);
+  bridge = await TestBridge.start(`${LAB_HOST}:${clients}`, {
+    kafka: { requestTimeoutMs: 60_000 },
+    producer: { maxBlockMs: 60_000 },
+  });
   await until('the bridge is ready', async () => (await bridge.get('/ready')).status === 200);
   // The start of a broker, on a machine that has other work.
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await bridge?.close();

@@ -86,22 +86,23 @@ test('SIGTERM ends it in order: polls answered, records stored, what was receive
   const post = (target: string, body: object) => fetch(target, { method: 'POST', headers, body: JSON.stringify(body) });
   await post(`${url}/consumers/${group}`, { name: 'c', format: 'json', 'auto.offset.reset': 'earliest' });
   await post(`${path}/subscription`, { topics: [topic] });
-  expect(await (await fetch(`${path}/records?timeout=5000`)).json()).toHaveLength(1);
+  expect(await (await fetch(`${path}/records?timeout=20000`)).json()).toHaveLength(1);
 
-  const waiting = fetch(`${path}/records?timeout=20000`);
+  const waiting = fetch(`${path}/records?timeout=60000`);
   // And one with nothing to read.
   const quietGroup = unique('group');
   const quietPath = `${url}/consumers/${quietGroup}/instances/q`;
   await post(`${url}/consumers/${quietGroup}`, { name: 'q' });
   await post(`${quietPath}/subscription`, { topics: [await kafka.topic()] });
-  const quiet = fetch(`${quietPath}/records?timeout=20000`);
+  const quiet = fetch(`${quietPath}/records?timeout=60000`);
   await until('the first answer is committed', async () => (await kafka.committed(group, topic))[0] === 1);
   const producing = new ClosedLoopProducer(url, topic);
   await until('it produces', () => producing.storedCount > 20);
   bridge.child.kill('SIGTERM');
   const startedAtMs = performance.now();
   expect(await (await quiet).json()).toEqual([]);
-  expect(performance.now() - startedAtMs).toBeLessThan(2000);
+  // Far from its 60 s.
+  expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   const poll = await waiting;
   // Everything that was produced so far, or nothing: but an answer.
   expect(poll.status).toBe(200);
@@ -134,7 +135,7 @@ test('clients that come at once wait for a bridge that is busy, and need not cal
   const url = await bridge.url();
   bridge.child.kill('SIGSTOP');
   // More than Node lets wait by default (511).
-  const crowd = await connectAtOnce(url, 1000, 10_000);
+  const crowd = await connectAtOnce(url, 1000, 60_000);
   crowd.close();
   expect(crowd.connectedCount).toBe(1000);
 });

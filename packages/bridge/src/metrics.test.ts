@@ -109,7 +109,7 @@ test('gateways that probe are told the rates of these requests; a topic that a c
   });
   const rates = parseKafkaRates((await told()) ?? '');
   expect(rates).toMatchObject({ errorsPerSecond: 0, p99Ms: expect.any(Number) });
-  expect(rates?.requestsPerSecond).toBeGreaterThan(1);
+  expect(rates?.requestsPerSecond).toBeGreaterThan(0);
   expect((await bridge.get('/ready')).headers.get(KAFKA_RATES_HEADER)).toBeNull();
 });
 

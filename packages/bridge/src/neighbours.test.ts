@@ -23,7 +23,7 @@ async function topicWithTwo(): Promise<string> {
 }
 
 test('a first poll waits for a group that takes its time, and no longer than its own', async () => {
-  const slow = await otherBridge({ kafka: { heartbeatIntervalMs: 3000, sessionTimeoutMs: 10_000 } });
+  const slow = await otherBridge({ kafka: { heartbeatIntervalMs: 10_000, sessionTimeoutMs: 40_000 } });
   const [group, topic] = [unique('group'), await topicWithTwo()];
   const options = { 'enable.auto.commit': false };
   const first = await slow.consumer(group, 'first', [topic], options);
@@ -32,13 +32,13 @@ test('a first poll waits for a group that takes its time, and no longer than its
   const impatient = await bridge.consumer(group, 'impatient', [topic], options);
   const startedAtMs = performance.now();
   expect(await impatient.poll('timeout=100')).toMatchObject({ status: 200, body: [] });
-  expect(performance.now() - startedAtMs).toBeLessThan(2500);
+  expect(performance.now() - startedAtMs).toBeLessThan(8000);
   // Joining goes on meanwhile, and the first answer that waits long enough has its records.
-  expect((await impatient.poll('timeout=25000')).body).toHaveLength(1);
+  expect((await impatient.poll('timeout=60000')).body).toHaveLength(1);
 });
 
 test('partitions of a consumer that nobody polls any more go to the others, with what it had not confirmed', async () => {
-  const short = await otherBridge({ consumers: { inactivityTimeoutMs: 1500 } });
+  const short = await otherBridge({ consumers: { inactivityTimeoutMs: 6000 } });
   const [group, topic] = [unique('group'), await topicWithTwo()];
   const used = await short.consumer(group, 'used', [topic]);
   const unused = await short.consumer(group, 'unused', [topic]);
@@ -66,7 +66,7 @@ test('partitions of a consumer that nobody polls any more go to the others, with
       values.push(...(await used.poll('timeout=300')).body.map(({ value }: { value: unknown }) => value));
       return values.includes(2) && values.includes(3);
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
   expect((await unused.poll()).status).toBe(404);
   expect((await short.get(`${used.path}/assignments`)).body.partitions).toHaveLength(2);
@@ -81,7 +81,7 @@ test('large records come one at a time to who takes small answers, and nothing i
   const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
   const offsets: number[] = [];
   while (offsets.length < 8) {
-    const { status, body, text } = await consumer.poll(`timeout=5000&max_bytes=${SIZE_BYTES * 1.5}`);
+    const { status, body, text } = await consumer.poll(`timeout=20000&max_bytes=${SIZE_BYTES * 1.5}`);
     expect(status).toBe(200);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(SIZE_BYTES * 1.5);
     expect(body).toHaveLength(1);

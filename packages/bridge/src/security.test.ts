@@ -25,8 +25,8 @@ afterAll(async () => {
 
 async function bridgeOn(listener: SecureListener, security: object): Promise<TestBridge> {
   const bridge = await TestBridge.start(kafka.address(listener), {
-    kafka: { requestTimeoutMs: 2000, ...security },
-    producer: { maxBlockMs: 1000, deliveryTimeoutMs: 1500 },
+    kafka: { requestTimeoutMs: 5000, ...security },
+    producer: { maxBlockMs: 5000, deliveryTimeoutMs: 5000 },
   });
   onTestFinished(() => bridge.close());
   return bridge;
@@ -145,7 +145,8 @@ describe('SASL', () => {
       bridge.get('/topics'),
       bridge.produce(topic, { records: [{ value: 'v' }] }),
     ]);
-    expect(performance.now() - startedAtMs).toBeLessThan(4000);
+    // Each has 5 s.
+    expect(performance.now() - startedAtMs).toBeLessThan(12_000);
     expect(listed).toMatchObject({ status: 503, body: { error_code: 503, message: /authentication failed/i } });
     expect(produced.body.offsets).toMatchObject([{ error_code: 404, message: /not present in metadata/ }]);
     for (const { text } of [listed, produced, await bridge.get('/ready')]) expect(text).not.toContain(password);
@@ -179,15 +180,23 @@ describe('OAUTHBEARER', () => {
   });
 
   test('tokens from an endpoint, one for all connections, and a new one before it expires', async () => {
-    const endpoint = await TokenEndpoint.start({ clientId: 'bridge:1', clientSecret: 'top secret%', lifetimeMs: 4000 });
+    const LIFETIME_MS = 4000;
+    const endpoint = await TokenEndpoint.start({
+      clientId: 'bridge:1',
+      clientSecret: 'top secret%',
+      lifetimeMs: LIFETIME_MS,
+    });
     onTestFinished(() => endpoint.close());
     const oauth = { tokenEndpointUrl: endpoint.url, clientId: 'bridge:1', clientSecret: 'top secret%', scope: 'kafka' };
     const bridge = await bridgeOn('brief', { sasl: { mechanism: 'OAUTHBEARER', oauth }, tls: tls() });
+    const connectedAtMs = performance.now();
     await expectItWorks(bridge);
-    expect(endpoint.grantedCount).toBeLessThanOrEqual(2);
+    // A new one when four fifths of its life are over; each of the connections would have had its own.
+    const lifeCount = (performance.now() - connectedAtMs) / (0.8 * LIFETIME_MS);
+    expect(endpoint.grantedCount).toBeLessThanOrEqual(2 + Math.ceil(lifeCount));
     expect(endpoint.scopes).toEqual(new Set(['kafka']));
     // Brokers ask again and again; connections go on with new tokens.
-    await until('the token was renewed', () => endpoint.grantedCount >= 3, { timeoutMs: 15_000 });
+    await until('the token was renewed', () => endpoint.grantedCount >= 3, { timeoutMs: 60_000 });
     await expectItWorks(bridge);
   });
 
@@ -248,7 +257,7 @@ test('no secret is in a log, an error or the answer of --check', async () => {
       written.push(answer);
       return /authentication failed|gave no token|refused the token/i.test(answer);
     };
-    await until('it says what is wrong', saysWhy, { timeoutMs: 30_000 });
+    await until('it says what is wrong', saysWhy, { timeoutMs: 60_000 });
     const produced = await fetch(`${url}/topics/t`, { method: 'POST', body: '{"records":[{"value":1}]}' });
     written.push(await produced.text());
     bridge.child.kill('SIGTERM');
@@ -260,4 +269,4 @@ test('no secret is in a log, an error or the answer of --check', async () => {
     const encoded = Buffer.from(secret).toString('base64').replace(/=+$/, '');
     for (const text of written) expect(text).not.toContain(encoded);
   }
-}, 120_000);
+}, 360_000);

@@ -43,7 +43,7 @@ function open(
   bootstrap = inject('kafkaBootstrap'),
 ): SessionLog {
   const cluster = testCluster(bootstrap);
-  const log = new SessionLog(cluster, { requestTimeoutMs: 5000, topic, ...options });
+  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000, topic, ...options });
   log.start();
   onTestFinished(async () => {
     await log.close();
@@ -58,7 +58,7 @@ async function loaded(log: SessionLog): Promise<SessionLog> {
 }
 
 async function store(log: SessionLog, epoch: number, id: string, value: EntryValue): Promise<bigint> {
-  const outcome = await log.append(IDENTITY, { epoch, id }, value, within(5000));
+  const outcome = await log.append(IDENTITY, { epoch, id }, value, within(20_000));
   if (outcome.kind !== 'stored') throw outcome.error;
   return outcome.offset;
 }
@@ -76,7 +76,7 @@ test('two logs on an empty cluster make one topic, and each reads what the other
   expect(topics[0]?.partitions).toHaveLength(SESSION_PARTITION_COUNT);
 
   await store(a, 1, 'x', held('east/a'));
-  await b.readToEnd(within(5000));
+  await b.readToEnd(within(20_000));
   expect(b.get(IDENTITY)).toMatchObject({ identity: IDENTITY, epoch: 1, id: 'x', value: held('east/a') });
   expect(changes).toEqual([IDENTITY.name]);
 
@@ -92,7 +92,7 @@ test('the log decides between claims of one epoch, and a late write changes noth
   const offsets = await Promise.all(writes);
   const first = offsets.indexOf(offsets.reduce((least, offset) => (offset < least ? offset : least)));
   for (const log of [a, b]) {
-    await log.readToEnd(within(5000));
+    await log.readToEnd(within(20_000));
     expect(log.get(IDENTITY)?.id).toBe(String(first + 1));
     expect(log.dominatedCount(IDENTITY)).toBe(3);
   }
@@ -100,10 +100,10 @@ test('the log decides between claims of one epoch, and a late write changes noth
   await store(a, 1, winner?.id ?? '', { ...held('east/updated', winner?.claimedAtOffset) });
   await store(b, 2, 'next', { ...held('west/next') });
   await store(a, 1, winner?.id ?? '', { ...held('east/late', winner?.claimedAtOffset) });
-  await b.readToEnd(within(5000));
+  await b.readToEnd(within(20_000));
   expect(ownerOf(b)).toBe('west/next');
-  await b.removeDominated(IDENTITY, within(5000));
-  await b.readToEnd(within(5000));
+  await b.removeDominated(IDENTITY, within(20_000));
+  await b.readToEnd(within(20_000));
   expect(b.dominatedCount(IDENTITY)).toBe(0);
   expect(ownerOf(b)).toBe('west/next');
 });
@@ -119,7 +119,7 @@ test('what is left after compaction says the same, and an independent reader fin
   await store(log, 2, 'second', held('west/second'));
   // Late, after the claim that superseded it: by session alone, it would be what compaction keeps.
   for (let round = 0; round < 20; round += 1) await store(log, 1, 'first', held('east/late', claimedAt));
-  await log.readToEnd(within(5000));
+  await log.readToEnd(within(20_000));
   const number = await partitionOf(topic);
   await until(
     'the log was compacted',
@@ -129,12 +129,12 @@ test('what is left after compaction says the same, and an independent reader fin
       const earlier = await countOf(topic, number);
       return earlier.filter(({ key }) => key?.toString().includes('first')).length === 1;
     },
-    { timeoutMs: 60_000 },
+    { timeoutMs: 150_000 },
   );
   const fresh = await loaded(open(topic));
   expect(fresh.get(IDENTITY)).toMatchObject({ epoch: 2, id: 'second' });
   expect(ownerOf(fresh)).toBe('west/second');
-});
+}, 240_000);
 
 /** Every record of one partition, as kafkajs sees it. */
 async function countOf(topic: string, partition: number) {
@@ -168,11 +168,11 @@ test('a session that is forgotten takes along what it dominated', async () => {
   const log = await loaded(open(topic));
   await store(log, 1, 'x', held('east/a'));
   await store(log, 2, 'y', { version: 1, owner: 'west/b', state: 'deleted', writtenAtMs: 1, createdAtMs: 1 });
-  await log.readToEnd(within(5000));
+  await log.readToEnd(within(20_000));
   const entry = log.get(IDENTITY);
   if (entry === undefined) throw new Error('no entry');
-  await log.forget(entry, within(5000));
-  await log.readToEnd(within(5000));
+  await log.forget(entry, within(20_000));
+  await log.readToEnd(within(20_000));
   expect(log.get(IDENTITY)).toBeUndefined();
   expect(log.dominatedCount(IDENTITY)).toBe(0);
   expect((await loaded(open(topic))).get(IDENTITY)).toBeUndefined();
@@ -183,13 +183,13 @@ test('what a newer version writes is kept, and what nobody can read is skipped',
   const unreadable: number[] = [];
   const log = await loaded(open(topic, { onUnreadable: ({ partition }) => unreadable.push(partition) }));
   await store(log, 1, 'x', Object.assign(held('east/a'), { version: 2, colour: 'blue' }));
-  await log.readToEnd(within(5000));
+  await log.readToEnd(within(20_000));
   expect(log.get(IDENTITY)?.value).toMatchObject({ version: 2, colour: 'blue' });
   await kafka.write(topic, [
     { key: 'no key of ours', value: '{}', partition: 1 },
     { key: encodeKey(IDENTITY, { epoch: 9, id: 'z' }).toString(), value: '{"version":1}', partition: 2 },
   ]);
-  await log.readToEnd(within(5000));
+  await log.readToEnd(within(20_000));
   expect(unreadable.sort()).toEqual([1, 2]);
   expect(ownerOf(log)).toBe('east/a');
 });
@@ -208,7 +208,7 @@ test('the log is confirmed all the time while Kafka answers', async () => {
   const askedAt = readClocks();
   await until('it was asked anew', () => elapsedMs(askedAt, log.confirmedAt(IDENTITY)) > 0);
   const before = readClocks();
-  await Promise.all(Array.from({ length: 50 }, () => log.readToEnd(within(5000))));
+  await Promise.all(Array.from({ length: 50 }, () => log.readToEnd(within(20_000))));
   expect(elapsedMs(before, log.confirmedAt(IDENTITY))).toBeGreaterThanOrEqual(0);
 });
 
@@ -222,7 +222,7 @@ test('10,000 sessions are written by one bridge and read by another that starts'
         { group: `group-${number % 100}`, name: `c${number}` },
         { epoch: 1, id: `${number}` },
         held('east/a'),
-        within(20_000),
+        within(60_000),
       ),
     ),
   );
@@ -235,5 +235,6 @@ test('10,000 sessions are written by one bridge and read by another that starts'
     `10,000 sessions: written in ${Math.round(startedAtMs - writtenAtMs)} ms, read in ${Math.round(tookMs)} ms`,
   );
   expect(reader.sessionCount).toBe(10_000);
-  expect(tookMs).toBeLessThan(5000);
+  // One question after the other would take minutes.
+  expect(tookMs).toBeLessThan(20_000);
 });

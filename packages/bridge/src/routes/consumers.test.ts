@@ -193,12 +193,13 @@ describe('polling', () => {
     expect((await consumer.poll('timeout=300')).body).toEqual([]);
     const emptyMs = performance.now() - startedAtMs;
     expect(emptyMs).toBeGreaterThan(280);
-    expect(emptyMs).toBeLessThan(1500);
+    // Far from the 30 s for which a broker may hold a fetch.
+    expect(emptyMs).toBeLessThan(15_000);
     startedAtMs = performance.now();
-    const waiting = consumer.poll('timeout=20000');
+    const waiting = consumer.poll('timeout=60000');
     await kafka.write(topic, [{ value: '1' }]);
     expect(valuesOf((await waiting).body)).toEqual([1]);
-    expect(performance.now() - startedAtMs).toBeLessThan(5000);
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   });
 
   test('polls without a wait get there too', async () => {
@@ -250,7 +251,7 @@ describe('polling', () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(10));
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
-    const first = await consumer.poll('timeout=3000&max_bytes=300');
+    const first = await consumer.poll('timeout=20000&max_bytes=300');
     expect(first.body.length).toBeGreaterThan(0);
     expect(Buffer.byteLength(first.text)).toBeLessThanOrEqual(300);
     const rest = await consumer.poll();
@@ -262,7 +263,7 @@ describe('polling', () => {
     await kafka.write(topic, [{ value: JSON.stringify('x'.repeat(500)) }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
     for (let time = 0; time < 2; time += 1) {
-      expect((await consumer.poll('timeout=3000&max_bytes=400')).body).toEqual({
+      expect((await consumer.poll('timeout=20000&max_bytes=400')).body).toEqual({
         error_code: 422,
         message: 'Response exceeds the maximum number of bytes the consumer can receive',
       });
@@ -289,7 +290,7 @@ describe('polling', () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: '1' }, { value: 'no JSON' }, { value: '3' }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
-    const { status, body } = await consumer.poll('timeout=3000&on_error=report');
+    const { status, body } = await consumer.poll('timeout=20000&on_error=report');
     expect(status).toBe(200);
     expect(body[0]).toMatchObject({ offset: 0, value: 1 });
     expect(body[1]).toEqual({
@@ -328,25 +329,25 @@ describe('polling', () => {
     await kafka.write(topic, [{ value: '1' }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'fetch.min.bytes': 1_000_000 });
     const startedAtMs = performance.now();
-    expect(valuesOf((await consumer.poll('timeout=4000')).body)).toEqual([1]);
-    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+    expect(valuesOf((await consumer.poll('timeout=60000')).body)).toEqual([1]);
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   });
 
   test('a waiting poll delays nobody else', async () => {
     const topics = [await kafka.topic(), await kafka.topic()];
     const waiting = await bridge.consumer(unique('group'), 'waiting', [topics[0] ?? '']);
     await waiting.poll('timeout=500');
-    const longPoll = waiting.poll('timeout=20000');
+    const longPoll = waiting.poll('timeout=60000');
     const startedAtMs = performance.now();
     const other = await bridge.consumer(unique('group'), 'other', [topics[1] ?? '']);
     await kafka.write(topics[1] ?? '', [{ value: '1' }]);
     expect(await other.take(1)).toHaveLength(1);
     expect((await other.commit()).status).toBe(204);
     expect((await other.delete()).status).toBe(204);
-    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
     const deletedAtMs = performance.now();
     await waiting.delete();
-    expect(performance.now() - deletedAtMs).toBeLessThan(800);
+    expect(performance.now() - deletedAtMs).toBeLessThan(15_000);
     expect(await longPoll).toMatchObject({ status: 200, body: [] });
   });
 });
@@ -437,7 +438,7 @@ describe('what is committed, and when', () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(4));
     const first = await bridge.consumer(group, 'a', [topic]);
-    const { body } = await first.poll('timeout=3000&max_bytes=220');
+    const { body } = await first.poll('timeout=20000&max_bytes=220');
     await first.delete();
     const second = await bridge.consumer(group, 'b', [topic]);
     expect(valuesOf([...body, ...(await second.take(4 - body.length))])).toEqual([0, 1, 2, 3]);
@@ -500,17 +501,18 @@ describe('a client that goes away', () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
     await consumer.poll('timeout=1000');
-    const socket = openPoll(consumer.path, 'timeout=20000');
-    await until('it waits', async () => (await metric('causeway_bridge_requests_total', 'poll', 'aborted')) >= 0);
+    const socket = openPoll(consumer.path, 'timeout=60000');
+    // It, and the question itself.
+    await until('it waits', async () => (await metric('causeway_bridge_in_flight_requests')) === 2);
     const before = await metric('causeway_bridge_requests_total', 'poll', 'aborted');
     socket.destroy();
     await until('it is gone', async () => (await metric('causeway_bridge_requests_total', 'poll', 'aborted')) > before);
     // Nobody waits for the poll of the client that is gone.
     const startedAtMs = performance.now();
     expect((await consumer.poll('timeout=100')).body).toEqual([]);
-    expect(performance.now() - startedAtMs).toBeLessThan(2000);
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
     await kafka.write(topic, [{ value: '1' }]);
-    expect(valuesOf((await consumer.poll('timeout=5000')).body)).toEqual([1]);
+    expect(valuesOf((await consumer.poll('timeout=20000')).body)).toEqual([1]);
   });
 
   test('under an answer that was written to its connection and not read: the same records come again', async () => {
@@ -518,14 +520,14 @@ describe('a client that goes away', () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: JSON.stringify('x'.repeat(200_000)) }, { value: '2' }]);
     const consumer = await bridge.consumer(group, 'c', [topic]);
-    const socket = openPoll(consumer.path, 'timeout=5000');
     const delivered = await metric('causeway_bridge_records_delivered_total');
     const takenBack = await metric('causeway_bridge_answers_taken_back_total');
+    const socket = openPoll(consumer.path, 'timeout=20000');
     await until('it is written', async () => (await metric('causeway_bridge_records_delivered_total')) > delivered);
     // As the system does it for a client that ends with data unread.
     socket.resetAndDestroy();
     await until('it is taken back', async () => (await metric('causeway_bridge_answers_taken_back_total')) > takenBack);
-    const again = await consumer.poll('timeout=5000');
+    const again = await consumer.poll('timeout=20000');
     expect(again.body).toHaveLength(2);
     expect(again.body[0].offset).toBe(0);
     // Where it began, at most.
@@ -542,17 +544,17 @@ describe('a client that goes away', () => {
     });
     try {
       const consumer = await roomy.consumer(group, 'c', [topic]);
-      await consumer.poll('timeout=3000&max_bytes=1000000');
+      await consumer.poll('timeout=20000&max_bytes=1000000');
       // More than the buffers of a connection hold, and nobody reads it.
       const openPoll = async () => {
         const socket = connect(roomy.bridge.port, '127.0.0.1');
-        socket.write(`GET ${consumer.path}/records?timeout=5000 HTTP/1.1\r\nhost: h\r\n\r\n`);
+        socket.write(`GET ${consumer.path}/records?timeout=20000 HTTP/1.1\r\nhost: h\r\n\r\n`);
         await once(socket, 'readable');
         return socket;
       };
       const gone = await openPoll();
       gone.destroy();
-      const again = await consumer.poll('timeout=3000&max_bytes=1000000');
+      const again = await consumer.poll('timeout=20000&max_bytes=1000000');
       expect(again.body).toMatchObject([{ offset: 1 }]);
       const socket = await openPoll();
       expect((await consumer.delete()).status).toBe(204);
@@ -571,7 +573,7 @@ describe('a client that goes away', () => {
 });
 
 test('a consumer that nobody uses expires, and one that polls does not', async () => {
-  const short = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { inactivityTimeoutMs: 800 } });
+  const short = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { inactivityTimeoutMs: 4000 } });
   try {
     const group = unique('group');
     const topic = await kafka.topic(2);
@@ -583,7 +585,7 @@ test('a consumer that nobody uses expires, and one that polls does not', async (
       return (await kafka.members(group)).join() === 'used';
     });
     expect((await unused.poll()).body).toEqual(NOT_FOUND);
-    expect((await used.poll('timeout=1500')).status).toBe(200);
+    expect((await used.poll('timeout=6000')).status).toBe(200);
   } finally {
     await short.close();
   }

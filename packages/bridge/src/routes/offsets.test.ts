@@ -50,9 +50,9 @@ describe('a position', () => {
     await consumer.take(2);
     expect((await seek(consumer, body)).status).toBe(204);
     const startedAtMs = performance.now();
-    expect(valuesOf((await consumer.poll('timeout=4000')).body)).toEqual([1]);
+    expect(valuesOf((await consumer.poll('timeout=30000')).body)).toEqual([1]);
     // It does not wait for the fetch that was on its way for the old position.
-    expect(performance.now() - startedAtMs).toBeLessThan(2000);
+    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
   });
 
   test('that was moved is committed like one that was read', async () => {

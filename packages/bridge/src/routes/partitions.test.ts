@@ -14,7 +14,9 @@ const NO_NUMBER = 'Specified partition is not a valid number';
 let topic: string;
 
 const kafka = await kafkaOfFile();
-const bridge = await bridgeOfFile({ producer: { maxBlockMs: 300 } });
+/** How long records wait for a topic that is not there. What must not wait is far quicker, also on a busy machine. */
+const MAX_BLOCK_MS = 6000;
+const bridge = await bridgeOfFile({ producer: { maxBlockMs: MAX_BLOCK_MS } });
 
 beforeAll(async () => {
   topic = await kafka.topic(3);
@@ -120,14 +122,14 @@ describe('producing to a partition', () => {
     expect(await produceTo(unique('nowhere'), '0?async=true', { records: [{ value: 'x' }] })).toMatchObject({
       status: 204,
     });
-    expect(performance.now() - startedAtMs).toBeLessThan(250);
+    expect(performance.now() - startedAtMs).toBeLessThan(MAX_BLOCK_MS - 1000);
   });
 
   test('beyond their count is the error of each record', async () => {
     expect((await produceTo(topic, '3', { records: [{ value: 'x' }] })).body.offsets).toEqual([
       {
         error_code: 404,
-        message: `Partition 3 of topic ${topic} with partition count 3 is not present in metadata after 300 ms.`,
+        message: `Partition 3 of topic ${topic} with partition count 3 is not present in metadata after ${MAX_BLOCK_MS} ms.`,
       },
     ]);
   });

@@ -3,7 +3,9 @@ import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 
 const kafka = await kafkaOfFile();
-const bridge = await bridgeOfFile({ producer: { maxBlockMs: 300 }, limits: { maxBodyBytes: 100_000 } });
+/** How long records wait for a topic that is not there. What must not wait is far quicker, also on a busy machine. */
+const MAX_BLOCK_MS = 6000;
+const bridge = await bridgeOfFile({ producer: { maxBlockMs: MAX_BLOCK_MS }, limits: { maxBodyBytes: 100_000 } });
 
 const KAFKA_V2 = 'application/vnd.kafka.v2+json';
 
@@ -52,7 +54,7 @@ test('no records are no work, and an async request is answered before its record
   const startedAtMs = performance.now();
   const missing = await bridge.produce(unique('nowhere'), { records: [{ value: 'x' }] }, { query: '?ASYNC=true' });
   expect(missing.status).toBe(204);
-  expect(performance.now() - startedAtMs).toBeLessThan(250);
+  expect(performance.now() - startedAtMs).toBeLessThan(MAX_BLOCK_MS - 1000);
   expect((await kafka.read(topic, 1))[0]?.value?.toString()).toBe('"x"');
 });
 
@@ -71,14 +73,14 @@ test('records fail one by one, and the others are stored', async () => {
         { partition: 1, offset: 0 },
         {
           error_code: 404,
-          message: `Partition 2 of topic ${topic} with partition count 2 is not present in metadata after 300 ms.`,
+          message: `Partition 2 of topic ${topic} with partition count 2 is not present in metadata after ${MAX_BLOCK_MS} ms.`,
         },
       ],
     },
   });
   const nowhere = unique('nowhere');
   expect((await bridge.produce(nowhere, { records: [{ value: 'a' }] })).body.offsets).toEqual([
-    { error_code: 404, message: `Topic ${nowhere} not present in metadata after 300 ms.` },
+    { error_code: 404, message: `Topic ${nowhere} not present in metadata after ${MAX_BLOCK_MS} ms.` },
   ]);
 });
 
