@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { request } from 'undici';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
@@ -25,9 +25,15 @@ beforeEach(async () => {
   gateway = await startGateway({ regions: regions({ east: bridge.url }) });
 });
 afterEach(async () => {
+  vi.useRealTimers();
   await gateway.close();
   await bridge.kill();
 });
+
+/** From now on no timer ends: what a gateway sends all the same waits for none, and a busy machine lets none end too early. */
+function stopTimers(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+}
 
 async function ask(path: string, { method = 'GET', headers = {} } = {}): Promise<Record<string, unknown>> {
   const answer = await request(`${gateway.url}${path}`, { method: method as 'GET', headers });
@@ -39,6 +45,7 @@ const told = (): [path: string, mark: unknown][] =>
   bridge.requests.map(({ url, headers }) => [url, headers['causeway-delivered']]);
 
 test('the next request confirms an answer, once, and the client sees nothing of it', async () => {
+  stopTimers();
   expect(Object.keys(await ask(POLL)).filter((name) => name.startsWith('causeway-'))).toEqual([]);
   await ask(`${CONSUMER}/offsets`, { method: 'POST' });
   await ask(`${CONSUMER}/positions`);
@@ -68,16 +75,17 @@ test('a bridge that could not be told is told later', async () => {
 });
 
 test('an answer that a bridge waits for is confirmed at once', async () => {
+  stopTimers();
   delivery = '6;now';
-  const startedAtMs = performance.now();
   await ask(POLL);
   await until('the gateway confirms', () => bridge.requests.length === 2);
-  expect(performance.now() - startedAtMs).toBeLessThan(150);
   expect(told()[1]).toEqual([CONFIRMATION, '6']);
 });
 
 test('a gateway that ends confirms what it has handed over', async () => {
+  stopTimers();
   await ask(POLL);
+  vi.useRealTimers();
   await gateway.close();
   expect(told()).toEqual([
     [POLL, '0'],
@@ -86,6 +94,7 @@ test('a gateway that ends confirms what it has handed over', async () => {
 });
 
 test('an answer that the client did not wait for is not confirmed', async () => {
+  stopTimers();
   const answering = Promise.withResolvers<() => void>();
   bridge.handle = (_, response) => {
     answering.resolve(() => response.writeHead(200, { 'causeway-delivery': '7' }).end('[]'));
@@ -103,6 +112,7 @@ test('an answer that the client did not wait for is not confirmed', async () => 
 });
 
 test('what another gateway confirms is passed on, and its answers are for it to confirm', async () => {
+  stopTimers();
   const headers = { 'causeway-gateway': 'tier1', 'causeway-delivered': '4' };
   expect(await ask(POLL, { headers })).toMatchObject({ 'causeway-delivery': '5' });
   await ask(CONFIRMATION, { method: 'POST', headers: { ...headers, 'causeway-delivered': '5' } });

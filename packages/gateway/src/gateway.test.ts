@@ -299,7 +299,7 @@ describe('odd and hostile clients', () => {
     const east = await upstream();
     const gw = await gateway({
       regions: regions({ east: east.url }),
-      request: { bufferBytes: 10, deadlineMs: 150 },
+      request: { bufferBytes: 10, deadlineMs: 1_500 },
       breaker: { minRequests: 1 },
     });
     const answer = await rawExchange(
@@ -348,7 +348,7 @@ test.each([
       { name: 'west', priority: 1, targets: [{ url: west.url }] },
     ],
     // Probes take their times by chance, too.
-    healthCheck: { intervalMs: 60_000 },
+    healthCheck: { intervalMs: 60_000, timeoutMs: 10_000, rise: 1 },
   };
   const gw = await startGateway(overrides, { random, onFault: (error) => faults.push(error) });
   cleanups.push(gw.close);
@@ -403,28 +403,28 @@ describe('a region that fails costs the client nothing', () => {
   });
 
   test('when it freezes: requests in flight move once it is declared down', async () => {
-    const { east, west, gw } = await twoRegions(never);
+    const { east, west, gw } = await twoRegions(never, { request: { attemptTimeoutMs: 60_000, deadlineMs: 120_000 } });
     const start = performance.now();
     const pending = [1, 2, 3].map(() => request(`${gw.url}/topics/t`, produce));
     await until('they are in flight', () => east.requests.length === 3);
     east.isFrozen = true;
     for (const answer of await Promise.all(pending)) expect(await answer.body.json()).toEqual({ from: 'west' });
-    // intervalMs + fall * timeoutMs = 2050 ms, far from the 15 s of one attempt.
-    expect(performance.now() - start).toBeLessThan(8_000);
+    // intervalMs + fall * timeoutMs = 4 s, far from the minute of one attempt.
+    expect(performance.now() - start).toBeLessThan(20_000);
     expect(west.requests).toHaveLength(3);
     await eventOf(gw, 'failover');
   });
 
   test('when a poll was waiting there: it goes on elsewhere with the time that is left', async () => {
     const { east, west, gw } = await twoRegions(never);
-    const pending = request(`${gw.url}/consumers/g/instances/i/records?timeout=5000`);
+    const pending = request(`${gw.url}/consumers/g/instances/i/records?timeout=60000`);
     await until('the poll waits', () => east.requests.length === 1);
     await new Promise((resolve) => setTimeout(resolve, 30));
     await east.kill();
     expect((await pending).statusCode).toBe(200);
     const timeout = Number(new URL(west.requests[0]?.url ?? '', 'http://x').searchParams.get('timeout'));
-    expect(timeout).toBeLessThan(5_000);
-    expect(timeout).toBeGreaterThan(3_000);
+    expect(timeout).toBeLessThan(60_000);
+    expect(timeout).toBeGreaterThan(30_000);
   });
 
   test('a delete that may have been executed is deleted; a create that may have been is created', async () => {
@@ -520,7 +520,7 @@ describe('when no region can answer', () => {
 
   test('504 after the deadline', async () => {
     const east = await upstream(never);
-    const gw = await gateway({ regions: regions({ east: east.url }), request: { deadlineMs: 100 } });
+    const gw = await gateway({ regions: regions({ east: east.url }), request: { deadlineMs: 1_500 } });
     const answer = await request(`${gw.url}/topics/t`, produce);
     expect(answer.statusCode).toBe(504);
     expect(await answer.body.json()).toMatchObject({
@@ -622,7 +622,8 @@ describe('health', () => {
 
 test('a breaker opens on a region that answers 500, and closes when it is well again', async () => {
   const { east, gw } = await twoRegions(answerJson({ from: 'east' }, 500), {
-    breaker: { minRequests: 5, resetMs: 100 },
+    // Open for longer than the requests take that are to find it open.
+    breaker: { minRequests: 5, resetMs: 3_000 },
   });
   for (let index = 0; index < 5; index += 1) await (await request(`${gw.url}/topics/t`, produce)).body.dump();
   await until('the breaker is open', async () => (await from(gw)) === 'west');
@@ -668,7 +669,13 @@ describe('choosing a region', () => {
   test('weights 80 and 20 are met within 5 points over 1,000 requests', async () => {
     const east = await upstream(answerJson({ from: 'east' }));
     const west = await upstream(answerJson({ from: 'west' }));
-    const gw = await gateway({ regions: regions({ east: east.url, west: west.url }, { east: 80, west: 20 }) });
+    const config = {
+      regions: regions({ east: east.url, west: west.url }, { east: 80, west: 20 }),
+      // Probes take their times by chance, too: none comes in between, and the numbers are the same in each run.
+      healthCheck: { intervalMs: 600_000, timeoutMs: 10_000, rise: 1 },
+    };
+    const gw = await startGateway(config, { random: seededRandom() });
+    cleanups.push(gw.close);
     for (let index = 0; index < 1_000; index += 1) await (await request(`${gw.url}/topics`)).body.dump();
     expect(east.requests.length).toBeGreaterThan(750);
     expect(east.requests.length).toBeLessThan(850);
@@ -940,6 +947,15 @@ describe('admin', () => {
     expect(text).toContain('causeway_in_flight_requests');
   });
 });
+
+/** Park and Miller's minimal standard generator. */
+function seededRandom(): () => number {
+  let seed = 7;
+  return () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+}
 
 /** Which region answers a produce. */
 async function from(gw: TestGateway): Promise<string> {

@@ -233,7 +233,7 @@ describe('orderly moves', () => {
   });
 
   test.each([
-    ['goes home once its region has been well for returnAfterMs', 300, true],
+    ['goes home once its region has been well for returnAfterMs', 2_000, true],
     ['stays where it is without returnAfterMs', 0, false],
   ])('a consumer that a failure moved %s', async (_, returnAfterMs, isReturning) => {
     const system = await startBridges();

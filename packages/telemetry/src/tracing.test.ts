@@ -83,7 +83,8 @@ test('a silent receiver costs no memory beyond the queue, and the end does not w
   expect(tracing.lostCount).toBe(20_000 - 2 * 512);
   const startMs = performance.now();
   await tracing.close();
-  expect(performance.now() - startMs).toBeLessThan(3_000);
+  // It gives the receiver 2 s, where an export may take 10.
+  expect(performance.now() - startMs).toBeLessThan(8_000);
 });
 
 test('the client decides whether it is traced; otherwise the share does', () => {

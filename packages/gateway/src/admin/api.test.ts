@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ask, systemOf, watchLive } from '../../../../test/harness/admin.ts';
 import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../../test/harness/gateway.ts';
+import { StallMeter } from '../../../../test/harness/stall-meter.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { answerJson, startUpstream, type Upstream } from '../../../../test/harness/upstream.ts';
 
@@ -184,7 +185,7 @@ describe('the topology', () => {
     const killedAt = Date.now();
     await east.kill();
     await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
-    await send(gw, 40);
+    await send(gw, 200);
     await until('the rates know it', async () => (await systemOf(gw.adminUrl)).redirects.length > 0);
     const system = await systemOf(gw.adminUrl);
     expect(system).toMatchObject({
@@ -217,6 +218,11 @@ describe('the topology', () => {
         { name: 'east', targets: [{ url: inner.url, adminUrl: inner.adminUrl }] },
         { name: 'west', targets: [{ url: west.url, adminUrl: 'http://127.0.0.1:1' }] },
       ],
+    });
+    // It waits for no answer that takes long.
+    await until('both were asked', async () => {
+      const [first, second] = (await systemOf(gw.adminUrl)).regions.map(({ targets: [target] }) => target);
+      return first?.behind?.[0]?.kafkaRates != null && second?.behindError != null;
     });
     const { regions: found } = await systemOf(gw.adminUrl);
     expect(found).toMatchObject([
@@ -301,12 +307,16 @@ describe('the live stream', () => {
     const { east, gw } = await twoRegions();
     const view = await watchLive(gw.adminUrl);
     await until('the system comes at once', () => view.systems.length > 0);
+    const meter = new StallMeter();
+    open.push(meter);
     await east.kill();
     await until('the flip is shown', () => view.systems.at(-1)?.regions[0]?.state === 'down');
     const flip = view.events.find((event) => event.type === 'health' && event.to === 'unhealthy');
     expect(flip).toMatchObject({ region: 'east' });
-    const shownAt = view.systems.find(({ regions: [first] }) => first?.state === 'down')?.at ?? '';
-    expect(Date.parse(shownAt) - Date.parse(flip?.at ?? '')).toBeLessThan(100);
+    const shownAtMs = Date.parse(view.systems.find(({ regions: [first] }) => first?.state === 'down')?.at ?? '');
+    const flippedAtMs = Date.parse(flip?.at ?? '');
+    // Without the time in which the machine let neither the gateway nor this test run.
+    expect(shownAtMs - flippedAtMs - meter.stalledMs(flippedAtMs, shownAtMs)).toBeLessThan(100);
     view.close();
     const again = await watchLive(gw.adminUrl, { 'last-event-id': String((flip?.id ?? 0) - 1) });
     await until('the past comes', () => again.events.length > 0);
@@ -319,13 +329,21 @@ describe('the live stream', () => {
     const { gw } = await twoRegions();
     const view = await watchLive(gw.adminUrl);
     await send(gw, 20);
-    await until('a sample comes', () => view.samples.length > 0);
+    // On a busy machine they are not all in the first.
+    const countIn = (curves: readonly (number | null)[][]): number =>
+      5 * curves.flat().reduce<number>((sum, perSecond) => sum + (perSecond ?? 0), 0);
+    const told = (): (number | null)[][] =>
+      view.samples.map(({ regions: all }) => Object.values(all).map(({ requestsPerSecond }) => requestsPerSecond));
+    await until('all requests are in samples', () => countIn(told()) > 18);
     view.close();
+    expect(countIn(told())).toBeLessThan(22);
     const { body: history } = await ask(`${gw.adminUrl}/api/history`);
-    expect(history).toMatchObject({ stepMs: 5_000, atSeconds: [view.samples[0]?.atSeconds] });
+    expect(history.stepMs).toBe(5_000);
+    const { length } = view.samples;
+    expect(history.atSeconds.slice(0, length)).toEqual(view.samples.map(({ atSeconds }) => atSeconds));
     const [east, west] = [history.regions.east, history.regions.west];
-    expect(east.requestsPerSecond[0] + west.requestsPerSecond[0]).toBeCloseTo(20 / 5, 0);
-    expect(east.p99Ms[0]).toBeGreaterThan(0);
+    expect(countIn([east.requestsPerSecond, west.requestsPerSecond])).toBeCloseTo(countIn(told()), 0);
+    expect(Math.max(...east.p99Ms)).toBeGreaterThan(0);
   });
 });
 

@@ -12,7 +12,7 @@ async function ask(socket: Socket): Promise<string> {
 
 test('a connection that was idle when the end begins is used once more, and then ended in order', async () => {
   const upstream = await startUpstream();
-  const gateway = await startGateway({ regions: regions({ east: upstream.url }), shutdown: { graceMs: 5000 } });
+  const gateway = await startGateway({ regions: regions({ east: upstream.url }), shutdown: { graceMs: 60_000 } });
   const { hostname, port } = new URL(gateway.url);
   const [used, idle] = [connect(Number(port), hostname), connect(Number(port), hostname)];
   try {
@@ -24,7 +24,7 @@ test('a connection that was idle when the end begins is used once more, and then
     expect(answer).toMatch(/^HTTP\/1.1 200/);
     expect(answer).toMatch(/^connection: close/im);
     await Promise.all([...isEnded, closed]);
-    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   } finally {
     for (const socket of [used, idle]) socket.destroy();
     await gateway.close();

@@ -28,7 +28,7 @@ interface Ran {
 
 function run(args: string[], env: Record<string, string> = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { env: { PATH: process.env['PATH'], INIT_CWD: directory, ...env }, timeout: 20_000 };
+    const options = { env: { PATH: process.env['PATH'], INIT_CWD: directory, ...env }, timeout: 60_000 };
     execFile(process.execPath, [MAIN, ...args], options, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, stdout, stderr }),
     );

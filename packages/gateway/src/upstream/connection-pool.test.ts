@@ -66,7 +66,7 @@ const says = (text: string, then: (socket: Socket) => void = () => {}): Promise<
 
 function poolOf(url: string, options: Partial<ConnectionPoolOptions> = {}): ConnectionPool {
   const now = (): number => performance.now();
-  const pool = new ConnectionPool({ url, connectTimeoutMs: 1_000, keepAliveMs: 60_000, now, ...options });
+  const pool = new ConnectionPool({ url, connectTimeoutMs: 10_000, keepAliveMs: 60_000, now, ...options });
   cleanUp.push(() => pool.destroy());
   return pool;
 }
@@ -348,7 +348,7 @@ describe('connections', () => {
   test('that are idle for long are closed, those used last stay', async () => {
     const waiting: (() => void)[] = [];
     const server = await http((_, response) => waiting.push(() => response.end('here')));
-    const pool = poolOf(server.url, { keepAliveMs: 150 });
+    const pool = poolOf(server.url, { keepAliveMs: 2_500 });
     const both = [textOf(pool), textOf(pool)];
     await until('two are open', () => waiting.length === 2);
     for (const answer of waiting.splice(0)) answer();
@@ -420,7 +420,8 @@ describe('answers that are none', () => {
       const server = await says(text, (socket) => {
         // What was said before a reset may be lost on the way: it is read first.
         if (leave === 'end') socket.end();
-        else setTimeout(() => socket.resetAndDestroy(), 20);
+        // After the timer the loop looks at sockets once more, however late it is.
+        else setTimeout(() => setImmediate(() => setImmediate(() => socket.resetAndDestroy())), 20);
       });
       const answer = await send(poolOf(server.url)).answered;
       expect(answer).toMatchObject({ hasStarted: true, status, error: { code } });
@@ -717,7 +718,7 @@ describe('what ends', () => {
 describe('asking for a status', () => {
   test('tells it, and drops the body', async () => {
     const server = await http((_, response) => response.writeHead(204).end());
-    expect(await ask(poolOf(server.url), GET, AbortSignal.timeout(5_000))).toBe(204);
+    expect(await ask(poolOf(server.url), GET, AbortSignal.timeout(20_000))).toBe(204);
   });
 
   test('fails with the connection, or with its time', async () => {
@@ -726,7 +727,7 @@ describe('asking for a status', () => {
     await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(30))).rejects.toMatchObject({ name: 'TimeoutError' });
     await until('the connection is closed', () => silent.sockets.size === 0);
     await silent.close();
-    await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(5_000))).rejects.toMatchObject({
+    await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(20_000))).rejects.toMatchObject({
       code: 'ECONNREFUSED',
     });
   });
