@@ -8,7 +8,7 @@ import { sessionModel } from './model/session-model.ts';
 import type { Bounds } from './model/session-state.ts';
 
 /** An exploration takes seconds on a processor of its own, and may have to share it. */
-const EXPLORATION_TIMEOUT_MS = 180_000;
+const EXPLORATION_TIMEOUT_MS = 600_000;
 
 const BOUNDS: Bounds = {
   ...{ bridgeCount: 2, gatewayCount: 2, pollCount: 3, faultCount: 1 },

@@ -36,7 +36,7 @@ function recordOf(format: EmbeddedFormat) {
   );
 }
 
-test.for(['json', 'binary', 'text'] as const)('as %s', { timeout: 60_000 }, async (format) => {
+test.for(['json', 'binary', 'text'] as const)('as %s', { timeout: 240_000 }, async (format) => {
   const topic = await kafka.topic();
   const consumer = await bridge.consumer(unique('group'), 'c', [], { format });
   await bridge.post(`${consumer.path}/assignments`, { partitions: [{ topic, partition: 0 }] });

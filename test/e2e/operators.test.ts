@@ -56,6 +56,8 @@ test('a dead region: its consumers have new homes, its work is shown as redirect
     expect(subscription.status).toBe(204);
   }
   await pollAll();
+  // Who is asked has a second to answer.
+  await until('everybody has told', async () => (await consumers()).incomplete.length === 0);
   const before = await consumers();
   expect(before).toMatchObject({ matching: NAMES.length, incomplete: [] });
   const onEast = before.consumers.filter(({ home }) => home === 'east/bridge');
@@ -75,12 +77,17 @@ test('a dead region: its consumers have new homes, its work is shown as redirect
   const adoptions = live.events.filter((event) => event.type === 'adoption');
   expect(adoptions.reduce((sum, { consumerCount }) => sum + consumerCount, 0)).toBe(onEast.length);
   expect(adoptions[0]).toMatchObject({ from: 'east/bridge', to: 'west/bridge' });
+  let after = before;
   await until('all live in the west', async () => {
     await pollAll();
     const page = await consumers();
-    return page.consumers.length === NAMES.length && page.consumers.every(({ home }) => home === 'west/bridge');
+    after = page;
+    return (
+      page.incomplete.length === 1 &&
+      page.consumers.length === NAMES.length &&
+      page.consumers.every(({ home }) => home === 'west/bridge')
+    );
   });
-  const after = await consumers();
   expect(after.incomplete).toMatchObject([{ region: 'east', reason: 'its gateway: connection refused' }]);
   const adopted = after.consumers.find(({ instance }) => instance === onEast[0]?.instance);
   expect(adopted).toMatchObject({ adoptions: 1 });

@@ -20,7 +20,7 @@ const SHOWN_WITHIN_MS = healthCheck.intervalMs + healthCheck.fall * healthCheck.
 const SCREENSHOTS = fileURLToPath(new URL('../../docs/screenshots', import.meta.url));
 const MARGIN_PX = 16;
 const takesScreenshots = process.env['CAUSEWAY_SCREENSHOTS'] === '1';
-const TIMEOUT_MS = takesScreenshots ? 240_000 : 60_000;
+const TIMEOUT_MS = takesScreenshots ? 240_000 : 180_000;
 
 let chromium: TestBrowser;
 let system: TestStack;
@@ -122,7 +122,7 @@ test('a region that is killed is shown down with the reason, its traffic and con
   await regionRow(page, 'east').locator('.badge-up').waitFor();
   await page.getByTestId('summary').getByText('All is well').waitFor();
   await until('no redirect is left', async () => (await page.locator('.edge-redirect').count()) === 0, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   expect(complaints).toEqual([]);
 });
@@ -184,13 +184,13 @@ test('the page comes back by itself after the gateway was restarted', async () =
 const CROWD = 10_000;
 const EVENTS_PER_SECOND = 100;
 
-test('10,000 consumers and 100 events a second: an update takes less than 100 ms', { timeout: 180_000 }, async () => {
+test('10,000 consumers and 100 events a second: an update takes less than 100 ms', { timeout: 400_000 }, async () => {
   await createConsumers(CROWD);
   const { page, complaints } = await open();
   await page
     .getByTestId('consumer-count')
     .getByText(/of 10,\d{3}$/)
-    .waitFor({ timeout: 30_000 });
+    .waitFor({ timeout: 120_000 });
   await page.locator('.series-legend').waitFor();
   // What came before was the page's opening, not an update.
   await page.evaluate('window.__causewayUpdateMs.recentMs.length = 0');
@@ -200,7 +200,7 @@ test('10,000 consumers and 100 events a second: an update takes less than 100 ms
     .getByTestId('consumer-count')
     .getByText(/^1 to \d+ of \d+ of 10,/)
     .waitFor();
-  await until('six hundred events', () => flood.count() >= 600, { timeoutMs: 60_000 });
+  await until('six hundred events', () => flood.count() >= 600, { timeoutMs: 120_000 });
   await flood.stop();
   const { recentMs } = await updateTimes(page);
   expect(recentMs.length).toBeGreaterThan(20);

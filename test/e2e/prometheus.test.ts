@@ -13,7 +13,10 @@ import { startTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
 
 /** Detection, a scrape, an evaluation and the alert's own delay, each about a second; the machine may be busy. */
-const ALERT_TIMEOUT_MS = 30_000;
+const ALERT_TIMEOUT_MS = 90_000;
+
+/** These judge how quick the machine is; when they fire is tried in config/prometheus/causeway.rules.test.yml. */
+const OF_THE_MACHINE: ReadonlySet<string | undefined> = new Set(['CausewayAdoptionSlow', 'CausewayEventLoopBlocked']);
 
 /** A certificate is what a plain listener does not have. */
 const NOT_IN_THE_DEMO = /^causeway_bridge_certificate_/;
@@ -49,7 +52,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
 
   /** Names of alerts that fire, with the region or instance that they are about. */
   async function firing(): Promise<string[]> {
-    const alerts = await prometheus.firing();
+    const alerts = (await prometheus.firing()).filter(({ alertname }) => !OF_THE_MACHINE.has(alertname));
     return alerts.map(({ alertname, region, instance }) => `${alertname} ${region ?? instance}`).sort();
   }
 
@@ -91,7 +94,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
 
   test('a region that is killed fires its alerts while traffic goes on, and they resolve when it is back', async () => {
     await until('every instance is scraped', async () => (await prometheus.query('up == 1')).length === 5);
-    expect(await firing()).toEqual([]);
+    await untilFiring('nothing fires', (names) => names.length === 0);
     const [east] = bridges.map((url) => new URL(url).host);
     await system.stack.killRegion('east');
     await untilFiring('east is told to be down', (names) =>

@@ -40,7 +40,8 @@ async function sendMany(count: number): Promise<void> {
 }
 
 describe('weights', () => {
-  test('80 and 20 in the YAML are 80 and 20 of 1,000 requests, within 5 points', async () => {
+  // By chance: with 1,000 one run in 12,000 would be further off, with 2,000 one in 45 million is.
+  test('80 and 20 in the YAML are 80 and 20 of 2,000 requests, within 5 points', async () => {
     system.edit('tier1.yaml', 'weight: 50', 'weight: 80');
     system.edit('tier1.yaml', 'weight: 50', 'weight: 20');
     await until(
@@ -48,10 +49,10 @@ describe('weights', () => {
       async () => (await system.topology()).regions.map(({ weight }) => weight).join() === '80,20',
     );
     const before = await answeredBy('listTopics');
-    await sendMany(1_000);
+    await sendMany(2_000);
     const after = await answeredBy('listTopics');
-    expect(after.east - before.east + after.west - before.west).toBe(1_000);
-    expect(Math.abs(after.east - before.east - 800)).toBeLessThanOrEqual(50);
+    expect(after.east - before.east + after.west - before.west).toBe(2_000);
+    expect(Math.abs(after.east - before.east - 1_600)).toBeLessThanOrEqual(100);
   });
 
   test('one that is changed while requests flow moves traffic, and no request fails', async () => {
@@ -91,12 +92,15 @@ test('a broken YAML changes nothing, and is told with its line', async () => {
   tier1.close();
 });
 
+/** Their names are new in each run: with 10, one run in 500 would have them all in one region. */
+const CONSUMER_COUNT = 30;
+
 test('a consumer’s requests all reach the same bridge while both are up', async () => {
   const client = new HttpClient(system.url);
   const group = `sticky-${Date.now()}`;
   const headers = { 'content-type': 'application/vnd.kafka.v2+json' };
   try {
-    for (let consumer = 0; consumer < 10; consumer += 1) {
+    for (let consumer = 0; consumer < CONSUMER_COUNT; consumer += 1) {
       const name = `c${consumer}`;
       const path = `/consumers/${group}/instances/${name}`;
       const created = await client.send({
@@ -118,15 +122,15 @@ test('a consumer’s requests all reach the same bridge while both are up', asyn
       });
       expect(subscribed).toMatchObject({ status: 204 });
       // A bridge that does not have the consumer would answer 404.
-      for (let poll = 0; poll < 20; poll += 1) {
+      for (let poll = 0; poll < 8; poll += 1) {
         expect(await client.send({ method: 'POST', path: `${path}/offsets`, headers })).toMatchObject({ status: 204 });
       }
     }
     const { regions } = await system.topology();
     const homes = regions.map(({ consumerCount }) => consumerCount);
-    expect(homes.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(10);
+    expect(homes.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(CONSUMER_COUNT);
     expect(Math.min(...homes)).toBeGreaterThan(0);
-    for (let consumer = 0; consumer < 10; consumer += 1) {
+    for (let consumer = 0; consumer < CONSUMER_COUNT; consumer += 1) {
       const answer = await client.send({ method: 'DELETE', path: `/consumers/${group}/instances/c${consumer}` });
       expect(answer).toMatchObject({ status: 204 });
     }
@@ -155,7 +159,7 @@ test('one client’s mistakes take no region from the others, though the API say
 test('a breaker opens on a region that answers 500, and closes when it is well again', async () => {
   const north = await startUpstream(answerJson({ error_code: 500, message: 'broken' }, 500));
   const tier1 = await listen(system.admin);
-  const withNorth = `breaker:\n  minRequests: 10\n  resetMs: 300\nregions:\n  - name: north\n    weight: 1000\n    targets:\n      - url: ${north.url}\n`;
+  const withNorth = `breaker:\n  minRequests: 10\n  resetMs: 3000\nregions:\n  - name: north\n    weight: 1000\n    targets:\n      - url: ${north.url}\n`;
   const client = new HttpClient(system.url);
   const produce = async (): Promise<number> => {
     const answer = await client.send({

@@ -66,7 +66,7 @@ export interface WatchedPage {
 }
 
 /** How long a test waits for what a page should show. */
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 /** A page of its own: no storage is shared with another. */
 export async function openPage(

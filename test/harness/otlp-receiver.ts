@@ -21,7 +21,7 @@ const WHEEL = [
   'manylinux_2_34_x86_64',
 ];
 const DOWNLOAD_TIMEOUT_MS = 120_000;
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** The program, fetched once to the user's cache. `undefined` where it cannot run. Errors: the same, with `CI=true`. */
 export function findOtlpReceiver(): string | undefined {

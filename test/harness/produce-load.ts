@@ -31,7 +31,7 @@ export class ProduceLoad {
       `${count} more acknowledged records`,
       () => this.failures.length > 0 || this.acknowledged.size >= goal,
       {
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
       },
     );
   }
@@ -45,7 +45,7 @@ export class ProduceLoad {
 
   /** Acknowledged records that Kafka does not have, as kafkajs reads it. */
   async missingIn(bootstrap: string): Promise<number[]> {
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     const stored = await readBack({ bootstrap, topic: this.#topic, runId: this.#runId, signal });
     return [...this.acknowledged].filter((record) => !stored.has(record));
   }

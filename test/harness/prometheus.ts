@@ -12,7 +12,7 @@ const CONFIG = fileURLToPath(new URL('../../config/prometheus', import.meta.url)
 const SCRAPE_INTERVAL = '1s';
 /** How long a condition has to hold before an alert fires, in the place of the rules' own times. */
 const ALERT_DELAY = '1s';
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 
 export interface QuerySample {
   metric: Record<string, string>;

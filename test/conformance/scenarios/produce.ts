@@ -9,7 +9,7 @@ const NO_BODY = 'Validation error on: The related request does not contain the r
 const NO_JSON = "Validation error on: The request body can't be decoded";
 const NO_NUMBER = 'Specified partition is not a valid number';
 /** As the stack's bridges are configured. */
-export const MAX_BLOCK_MS = 500;
+export const MAX_BLOCK_MS = 3000;
 
 const send = (records: unknown, more: Partial<Step> = {}): Step => ({
   ask: 'POST /topics/<t>',

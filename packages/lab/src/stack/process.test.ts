@@ -35,7 +35,7 @@ function start(script: string, more: Partial<ProcessSpec> = {}): Promise<LabProc
 
 /** Awaits that a child says so in its log. */
 async function untilLogged(child: LabProcess, text: string): Promise<void> {
-  await child.waitUntilReady(async () => readFileSync(child.logFile, 'utf8').includes(text), { timeoutMs: 10_000 });
+  await child.waitUntilReady(async () => readFileSync(child.logFile, 'utf8').includes(text), { timeoutMs: 60_000 });
 }
 
 const STAYS = 'setInterval(() => {}, 1000);';
@@ -44,7 +44,7 @@ describe('a process', () => {
   test('tells its life: started, ready, exited with its signal and the reason', async () => {
     const events: ProcessEvent[] = [];
     const child = await start(STAYS, { name: 'east bridge', onEvent: (event) => events.push(event) });
-    await child.waitUntilReady(async () => true, { timeoutMs: 1_000 });
+    await child.waitUntilReady(async () => true, { timeoutMs: 60_000 });
     await child.kill();
     const { pid, logFile } = child;
     expect(events).toEqual([
@@ -63,7 +63,7 @@ describe('a process', () => {
 
   test('that ends before it is ready fails the start with the end of its log', async () => {
     const child = await start('console.error("the port is taken"); process.exit(7)');
-    await expect(child.waitUntilReady(async () => false, { timeoutMs: 10_000 })).rejects.toMatchObject({
+    await expect(child.waitUntilReady(async () => false, { timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'startFailed',
       message: expect.stringMatching(/ended before it was ready \(exit code 7\)[\s\S]*the port is taken/),
     });
@@ -139,11 +139,12 @@ setInterval(() => {}, 1000);
     const childPid = Number(line);
     const grandchildPid = await vi.waitUntil(
       () => Number(readFileSync(join(directory, 'orphan.log'), 'utf8').trim()) || undefined,
+      { timeout: 30_000 },
     );
     expect([childPid, grandchildPid].map(isAlive)).toEqual([true, true]);
     parent.kill('SIGKILL');
-    await vi.waitUntil(() => !isAlive(childPid) && !isAlive(grandchildPid), { timeout: 5_000 });
-    await vi.waitUntil(() => existsSync(marker), { timeout: 5_000 });
+    await vi.waitUntil(() => !isAlive(childPid) && !isAlive(grandchildPid), { timeout: 30_000 });
+    await vi.waitUntil(() => existsSync(marker), { timeout: 30_000 });
   });
 
   test('closing it ends it and whatever is still registered', async () => {

@@ -12,7 +12,7 @@ if (whyNot !== undefined) console.info(`skipped: ${whyNot}`);
 /** What a process in the region is answered from outside, in time. */
 async function ask(network: RegionNetwork, link: Link, port: number): Promise<string> {
   const url = `http://${network.address(link, 'outside')}:${port}`;
-  const script = `fetch(${JSON.stringify(url)}, { signal: AbortSignal.timeout(700) })
+  const script = `fetch(${JSON.stringify(url)}, { signal: AbortSignal.timeout(5_000) })
     .then((answer) => answer.text(), (error) => error.name).then((text) => process.stdout.write(text))`;
   const [command, ...args] = [...network.commandPrefix, process.execPath, '-e', script];
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { until } from '../../../../test/harness/until.ts';
 import { HttpClient } from './client.ts';
 import { Consumer, type Reading } from './consumer.ts';
 import { Ledger } from './ledger.ts';
@@ -70,7 +71,7 @@ test('a consumer creates itself, subscribes, counts the records of its run, and 
   const consumer = newConsumer(ledger);
   consumer.start();
   await consumer.joined;
-  await vi.waitUntil(() => ledger.counts().delivered === 3);
+  await until('all are delivered', () => ledger.counts().delivered === 3);
   await consumer.stop();
   expect(seen.slice(0, 4)).toEqual([CREATE, SUBSCRIBE, POLL, POLL]);
   expect(seen.at(-1)).toBe(DELETE);
@@ -88,7 +89,7 @@ test('a consumer that nobody knows is an error of the client, which does not cre
   const ledger = newLedger(2);
   const consumer = newConsumer(ledger);
   consumer.start();
-  await vi.waitUntil(() => ledger.counts().delivered === 2);
+  await until('all are delivered', () => ledger.counts().delivered === 2);
   await consumer.stop();
   expect(seen.filter((request) => request === CREATE)).toHaveLength(1);
   expect(ledger.summarize().errors).toEqual([
@@ -109,7 +110,7 @@ test('a consumer that commits by itself does so after each poll that brought som
   const ledger = newLedger(2);
   const consumer = newConsumer(ledger, { kind: 'manualCommit' });
   consumer.start();
-  await vi.waitUntil(() => seen.filter((request) => request === commit).length >= 2);
+  await until('it has committed twice', () => seen.filter((request) => request === commit).length >= 2);
   await consumer.stop();
   expect(seen.slice(0, 7)).toEqual([CREATE, SUBSCRIBE, POLL, commit, POLL, POLL, commit]);
   expect(ledger.counts().clientErrors).toBe(0);
@@ -160,7 +161,7 @@ test('a poll that fails is an error of the client, and the consumer goes on', as
   const ledger = newLedger(1);
   const consumer = newConsumer(ledger);
   consumer.start();
-  await vi.waitUntil(() => ledger.counts().delivered === 1);
+  await until('it is delivered', () => ledger.counts().delivered === 1);
   await consumer.stop();
   expect(ledger.summarize()).toMatchObject({
     consumerErrors: 3,
@@ -186,7 +187,7 @@ test('a produce request that fails is never repeated: its record stays unacknowl
     maxInFlight: 1,
   });
   producer.start();
-  await vi.waitUntil(() => ledger.counts().acknowledged >= 2);
+  await until('two are acknowledged', () => ledger.counts().acknowledged >= 2);
   await producer.stop();
   const { produced, acknowledged, errors } = ledger.summarize();
   expect(produced - acknowledged).toBe(2);

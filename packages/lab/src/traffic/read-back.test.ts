@@ -22,13 +22,13 @@ async function newTopic(values: unknown[]): Promise<string> {
 test('counts how often each record of the run is in the topic, whatever else is there', async () => {
   const run = 'r';
   const topic = await newTopic([{ n: 1, run }, { n: 2, run }, { n: 2, run }, { n: 3, run: 'another' }, 'no json', '']);
-  const counts = await readBack({ bootstrap, topic, runId: run, signal: AbortSignal.timeout(20_000) });
+  const counts = await readBack({ bootstrap, topic, runId: run, signal: AbortSignal.timeout(60_000) });
   expect(Object.fromEntries(counts)).toEqual({ 1: 1, 2: 2 });
 });
 
 test('an empty topic holds nothing', async () => {
   const topic = await newTopic([]);
-  expect((await readBack({ bootstrap, topic, runId: 'r', signal: AbortSignal.timeout(20_000) })).size).toBe(0);
+  expect((await readBack({ bootstrap, topic, runId: 'r', signal: AbortSignal.timeout(60_000) })).size).toBe(0);
 });
 
 test('a reading that is given up throws the reason', async () => {
