@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
-import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 import { LEASE_SETTLE_MS } from './consumers/leases.ts';
 import { MIN_LEASE_MS } from './consumers/ownership.ts';
@@ -52,14 +52,14 @@ beforeAll(async () => {
   own = await startOwnKafka({
     brokerCount: 1,
     ports,
-    properties: { 'advertised.listeners': `PLAINTEXT://${address}` },
+    properties: { ...PATIENT_BROKER, 'advertised.listeners': `PLAINTEXT://${address}` },
   });
   [east, west] = (await Promise.all(
     ['east', 'west'].map((region) => TestBridge.start(address, { bridge: { name: 'bridge', region } })),
   )) as [TestBridge, TestBridge];
   kafka = await KafkaView.connect(address);
   // The start of a broker, on a machine that has other work.
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await kafka?.close();
@@ -73,7 +73,7 @@ test('polls are answered with records all the same, also by a bridge that takes 
   const consumer = await east.consumer(unique('group'), 'c', [topic]);
   const produce = (value: string) => east.produce(topic, { records: [{ value }] });
   const poll = async (bridge: TestBridge, headers: Record<string, string> = {}): Promise<unknown[]> => {
-    const { statusCode, body } = await request(`${bridge.url}${consumer.path}/records?timeout=5000`, { headers });
+    const { statusCode, body } = await request(`${bridge.url}${consumer.path}/records?timeout=20000`, { headers });
     expect(statusCode).toBe(200);
     return ((await body.json()) as { value: unknown }[]).map(({ value }) => value);
   };
@@ -85,7 +85,8 @@ test('polls are answered with records all the same, also by a bridge that takes 
   const startedAtMs = performance.now();
   const failed = { 'causeway-gateway': 'test', 'causeway-failed': 'east/bridge' };
   expect(await poll(west, failed)).toContain('c');
-  expect(performance.now() - startedAtMs).toBeLessThan(5000);
+  // And not at the end of its time.
+  expect(performance.now() - startedAtMs).toBeLessThan(15_000);
 });
 
 test('an answer without records says, too, that what came before it is committed', async () => {
@@ -103,7 +104,7 @@ test('an answer without records says, too, that what came before it is committed
 /** Reads the session log as a bridge does, for as long as `use` takes. */
 async function withSessionLog(use: (leaseMs: (group: string, name: string) => number) => Promise<void>): Promise<void> {
   const cluster = testCluster(`127.0.0.1:${farEnd.port}`);
-  const log = new SessionLog(cluster, { requestTimeoutMs: 5000 });
+  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000 });
   log.start();
   try {
     await use((group, name) => log.get({ group, name })?.value.leaseMs ?? Number.POSITIVE_INFINITY);
@@ -128,45 +129,58 @@ test('the lease of a consumer becomes short again when Kafka is near', async () 
         await consumer.take(1);
         return leaseMs(group, 'c') <= 2 * MIN_LEASE_MS;
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
   });
 });
 
-test('a poll that finds Kafka silent, and a lease to make shorter, is answered in its own time', async () => {
-  oneWayMs = 60;
-  const topic = await kafka.topic();
-  const group = unique('group');
-  // A bridge of its own has measured nothing but a Kafka that is far away.
-  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, { bridge: { name: 'silent', region: 'east' } });
-  try {
-    const createdAtMs = Date.now();
-    const consumer = await bridge.consumer(group, 'long', [topic], { 'consumer.request.timeout.ms': 6000 });
-    await withSessionLog(async (leaseMs) => {
-      await until('the long lease is in the log', () => Number.isFinite(leaseMs(group, 'long')));
-      expect(leaseMs(group, 'long')).toBeGreaterThan(4 * oneWayMs);
-      oneWayMs = 0;
-      let count = 0;
-      await until(
-        'new leases are short, and the long one is old enough to be replaced',
-        async () => {
-          count += 1;
-          const name = `short-${count}`;
-          await bridge.consumer(group, name, []);
-          await until(`${name} is in the log`, () => Number.isFinite(leaseMs(group, name)));
-          return leaseMs(group, name) <= 2 * MIN_LEASE_MS && Date.now() - createdAtMs > 2 * LEASE_SETTLE_MS;
-        },
-        { timeoutMs: 20_000 },
-      );
-      expect(leaseMs(group, 'long')).toBeGreaterThan(4 * MIN_LEASE_MS);
+test.each([
+  ['no records', 0],
+  ['records in hand', 501],
+])(
+  'a poll with %s that finds Kafka silent, and a lease to make shorter, is answered in its own time',
+  async (_, recordCount) => {
+    oneWayMs = 60;
+    const topic = await kafka.topic();
+    const records = Array.from({ length: recordCount }, () => ({ value: '1' }));
+    if (recordCount > 0) await kafka.write(topic, records);
+    const group = unique('group');
+    // A bridge of its own has measured nothing but a Kafka that is far away.
+    const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+      bridge: { name: 'silent', region: 'east' },
+      kafka: { requestTimeoutMs: 30_000 },
     });
-    for (const { process } of own.cluster.brokers) process.signal('SIGSTOP');
-    const startedAtMs = performance.now();
-    expect(await consumer.poll('timeout=500')).toMatchObject({ status: 200, body: [] });
-    // The lease may take the consumer's 6 s; a poll does not wait longer than a second for it.
-    expect(performance.now() - startedAtMs).toBeLessThan(3000);
-  } finally {
-    for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
-    await bridge.close();
-  }
-});
+    try {
+      const createdAtMs = Date.now();
+      const consumer = await bridge.consumer(group, 'long', [topic], { 'consumer.request.timeout.ms': 30_000 });
+      // All but the last, which is kept for the next poll.
+      if (recordCount > 0) expect(await consumer.take(500)).toHaveLength(500);
+      await withSessionLog(async (leaseMs) => {
+        await until('the long lease is in the log', () => Number.isFinite(leaseMs(group, 'long')));
+        expect(leaseMs(group, 'long')).toBeGreaterThan(4 * oneWayMs);
+        oneWayMs = 0;
+        let count = 0;
+        await until(
+          'new leases are short, and the long one is old enough to be replaced',
+          async () => {
+            count += 1;
+            const name = `short-${count}`;
+            await bridge.consumer(group, name, []);
+            await until(`${name} is in the log`, () => Number.isFinite(leaseMs(group, name)));
+            return leaseMs(group, name) <= 2 * MIN_LEASE_MS && Date.now() - createdAtMs > 2 * LEASE_SETTLE_MS;
+          },
+          { timeoutMs: 60_000 },
+        );
+        expect(leaseMs(group, 'long')).toBeGreaterThan(4 * MIN_LEASE_MS);
+      });
+      for (const { process } of own.cluster.brokers) process.signal('SIGSTOP');
+      const startedAtMs = performance.now();
+      expect(await consumer.poll('timeout=500')).toMatchObject({ status: 200, body: [] });
+      // The lease may take the consumer's 30 s; a poll does not wait longer than a second for it.
+      expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+    } finally {
+      for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
+      await bridge.close();
+    }
+  },
+);

@@ -3,7 +3,7 @@
  * anew replaces the one before; one that is lost is told once it is seen to be.
  */
 import { BridgeError } from '../errors.ts';
-import type { Limits } from '../kafka/limits.ts';
+import { bounded, type Limits } from '../kafka/limits.ts';
 import type { SessionDescription } from '../kafka/session-entry.ts';
 import type { Claims, Loss, OwnedClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
@@ -36,12 +36,14 @@ export class ClaimedOwnership implements SessionOwnership {
   }
 
   async confirm(limits: Limits): Promise<void> {
-    await this.fit(limits);
+    // Whoever began it may wait longer.
+    const fitting = this.fit(limits);
+    if (fitting !== undefined) await bounded(fitting, limits);
     while (true) {
       const claim = this.#claim;
       const decision = await this.#leases.confirm(claim, limits);
       // A claim of its own supersedes this one, and may count for a shorter time.
-      if (this.#fitting !== undefined) await this.#fitting;
+      if (this.#fitting !== undefined) await bounded(this.#fitting, limits);
       else if (decision.kind === 'keep') return;
       else if (this.#claim === claim) throw this.#lose(decision);
     }
