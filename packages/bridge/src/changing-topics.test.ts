@@ -73,7 +73,10 @@ describe('a position that the log does not have', () => {
     const topic = await shortened();
     const consumer = await assigned(topic, 'latest');
     await seek(consumer, topic, offset);
-    expect((await consumer.poll('timeout=1000')).body).toEqual([]);
+    await until('it is at the end', async () => {
+      expect((await consumer.poll('timeout=500')).body).toEqual([]);
+      return (await bridge.get(`${consumer.path}/positions`)).body.offsets[0]?.offset === 10;
+    });
     await kafka.write(topic, numbered(1, 'new'));
     expect((await consumer.take(1)).map((record) => record.offset)).toEqual([10]);
   });

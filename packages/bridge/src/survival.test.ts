@@ -392,6 +392,11 @@ describe('what goes along', () => {
   test('where a consumer began that starts at the end', async () => {
     await create(east, { 'auto.offset.reset': 'latest', 'enable.auto.commit': false });
     await subscribe(east);
+    await until('it has its partition', async () => {
+      expect((await east.get(path('/records?timeout=500'))).body).toEqual([]);
+      return (await east.get(path('/subscription'))).body.partitions.length > 0;
+    });
+    // And its position, if that took longer.
     expect((await east.get(path('/records?timeout=3000'))).body).toEqual([]);
     await produce('a');
     expect(await poll(west)).toMatchObject({ values: ['a'] });

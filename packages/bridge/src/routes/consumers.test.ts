@@ -416,11 +416,11 @@ describe('what is committed, and when', () => {
 
   test('offsets of a partition that does not exist are refused when the request has had its time', async () => {
     const topic = await kafka.topic();
-    const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'consumer.request.timeout.ms': 300 });
+    const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'consumer.request.timeout.ms': 3000 });
     await consumer.poll('timeout=300');
     expect((await consumer.commit({ offsets: [{ topic, partition: 9, offset: 1 }] })).body).toEqual({
       error_code: 500,
-      message: `org.apache.kafka.common.errors.TimeoutException: Timeout of 300ms expired before successfully committing offsets {${topic}-9=OffsetAndMetadata{offset=1, leaderEpoch=null, metadata=''}}`,
+      message: `org.apache.kafka.common.errors.TimeoutException: Timeout of 3000ms expired before successfully committing offsets {${topic}-9=OffsetAndMetadata{offset=1, leaderEpoch=null, metadata=''}}`,
     });
   });
 
@@ -429,7 +429,11 @@ describe('what is committed, and when', () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(2));
     const consumer = await bridge.consumer(group, 'c', [topic], { 'auto.offset.reset': 'latest' });
-    expect((await consumer.poll('timeout=500')).body).toEqual([]);
+    // Joining its group may take longer than a poll.
+    await until('it has begun', async () => {
+      expect((await consumer.poll('timeout=500')).body).toEqual([]);
+      return (await kafka.committed(group, topic))[0] !== -1;
+    });
     expect(await kafka.committed(group, topic)).toEqual([2]);
   });
 

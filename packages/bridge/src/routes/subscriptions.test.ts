@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeOfFile, type ConsumedJson, kafkaOfFile, type TestConsumer } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
 
 const CONFLICT = {
   error_code: 409,
@@ -139,8 +140,12 @@ describe('what is subscribed', () => {
     const shown = await bridge.get(`${consumer.path}/subscription`);
     expect(shown).toMatchObject({ status: 200, text: '{"topics":[],"partitions":[]}' });
     expect(shown.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
-    await consumer.poll('timeout=1000');
-    const { body } = await bridge.get(`${consumer.path}/subscription`);
+    const subscribed = async () => (await bridge.get(`${consumer.path}/subscription`)).body;
+    await until('it has its partitions', async () => {
+      await consumer.poll('timeout=300');
+      return (await subscribed()).partitions.length > 0;
+    });
+    const body = await subscribed();
     expect(body.topics.sort()).toEqual([a, b].sort());
     expect(Object.assign({}, ...body.partitions)).toEqual({ [a]: [0, 1], [b]: [0] });
   });
