@@ -10,6 +10,7 @@ import { ConsumerRegistry } from './consumers/registry.ts';
 import { Admin } from './kafka/admin.ts';
 import { Cluster } from './kafka/cluster.ts';
 import { ProduceClient } from './kafka/produce.ts';
+import { ProducerId } from './kafka/producer-id.ts';
 import { Readiness } from './kafka/readiness.ts';
 import { KafkaSecurity } from './kafka/security.ts';
 import { SessionLog } from './kafka/session-log.ts';
@@ -166,7 +167,11 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     timeoutMs: config.kafka.requestTimeoutMs,
     compression: config.producer.compression,
   });
-  const batcher = new Batcher(cluster, produceClient, config.producer);
+  const onForbidden = (reason: string): void =>
+    log.warn({ reason }, 'the producer is not idempotent: Kafka gives it no id');
+  const isIdempotent = config.producer.isIdempotent && config.producer.acks === 'all';
+  const producerId = isIdempotent ? new ProducerId(cluster, onForbidden) : undefined;
+  const batcher = new Batcher(cluster, produceClient, { ...config.producer, producerId });
   const sessionLog = new SessionLog(cluster, {
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     onChanged: (identity) => registry.onLogged(identity),

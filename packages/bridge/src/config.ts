@@ -18,6 +18,11 @@ const ProducerConfig = Section(
       description: 'Who must have stored a record before the client gets its offset.',
       default: 'all',
     }),
+    isIdempotent: Type.Boolean({
+      description:
+        'Whether a batch that is sent again is stored once (enable.idempotence), with acks all; from Kafka 2.8 on it needs no more than the right to write to any topic.',
+      default: true,
+    }),
     compression: Choice(['none', 'gzip', 'snappy', 'lz4', 'zstd'], {
       description: 'How batches are compressed on their way and in the log.',
       default: 'none',

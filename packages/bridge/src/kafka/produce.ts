@@ -11,13 +11,15 @@ import type { RecordToProduce, TopicPartition } from '../records.ts';
 import { type Compression, compressBatch } from './batch-compression.ts';
 import type { Cluster } from './cluster.ts';
 import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
-import { writeBatch } from './record-batch-writer.ts';
+import { type BatchStamp, writeBatch } from './record-batch-writer.ts';
 
 type ProduceResponse = produceV9.ProduceResponse;
 
 /** Records for one partition, in order. */
 export interface PartitionBatch extends TopicPartition {
   records: readonly RecordToProduce[];
+  /** Of an idempotent producer. */
+  stamp?: BatchStamp | undefined;
 }
 
 /** What the broker did with a batch. */
@@ -104,9 +106,9 @@ function writeAll(
   compression: Compression,
 ): readonly WrittenBatch[] | Promise<readonly WrittenBatch[]> {
   const nowMs = BigInt(Date.now());
-  const written = batches.map(({ topic, partition, records }) => ({
+  const written = batches.map(({ topic, partition, records, stamp }) => ({
     ...{ topic, partition },
-    bytes: writeBatch(records, nowMs),
+    bytes: writeBatch(records, nowMs, stamp),
   }));
   if (compression === 'none') return written;
   return Promise.all(

@@ -20,8 +20,16 @@ const RECORD_COUNT_AT = 57;
 /** Bytes of a batch before its records. */
 export const HEAD_BYTES = 61;
 const MAGIC = 2;
-/** A producer that is neither idempotent nor transactional. */
-const NO_PRODUCER = -1;
+/** By which a broker knows a batch when it comes again. */
+export interface BatchStamp {
+  producerId: bigint;
+  epoch: number;
+  /** Of the first record; those behind it have the following ones. */
+  sequence: number;
+}
+
+/** Of a producer that is neither idempotent nor transactional. */
+const NO_STAMP: BatchStamp = { producerId: -1n, epoch: -1, sequence: -1 };
 /** A null key or value, instead of its length. */
 const NULL_LENGTH = -1;
 /** Attributes, which no record has; timestamp and offset delta, and count of headers, at their longest. */
@@ -33,7 +41,7 @@ const SHORT_FIELD_BYTES = 32;
  * The batch of records that are sent together; those without a time have `nowMs`. Times must not differ by more than 31
  * bits of milliseconds.
  */
-export function writeBatch(records: readonly RecordToProduce[], nowMs: bigint): Buffer {
+export function writeBatch(records: readonly RecordToProduce[], nowMs: bigint, stamp = NO_STAMP): Buffer {
   const target = Buffer.allocUnsafe(HEAD_BYTES + records.reduce((sum, record) => sum + maxRecordBytes(record), 0));
   const firstTimestampMs = records[0]?.timestampMs ?? nowMs;
   const nowDeltaMs = Number(nowMs - firstTimestampMs);
@@ -46,20 +54,30 @@ export function writeBatch(records: readonly RecordToProduce[], nowMs: bigint): 
     cursor.record(record, index, deltaMs);
   }
   const batch = target.subarray(0, cursor.at);
-  writeHead(batch, records.length, firstTimestampMs, firstTimestampMs + BigInt(maxDeltaMs));
+  writeHead(batch, {
+    ...{ recordCount: records.length, stamp },
+    ...{ firstTimestampMs, maxTimestampMs: firstTimestampMs + BigInt(maxDeltaMs) },
+  });
   return batch;
 }
 
-function writeHead(batch: Buffer, recordCount: number, firstTimestampMs: bigint, maxTimestampMs: bigint): void {
+interface BatchHead {
+  recordCount: number;
+  firstTimestampMs: bigint;
+  maxTimestampMs: bigint;
+  stamp: BatchStamp;
+}
+
+function writeHead(batch: Buffer, { recordCount, firstTimestampMs, maxTimestampMs, stamp }: BatchHead): void {
   batch.fill(0, 0, LENGTH_AT);
   batch.writeInt32BE(-1, LEADER_EPOCH_AT);
   batch.writeInt8(MAGIC, MAGIC_AT);
   batch.writeInt32BE(recordCount - 1, LAST_OFFSET_DELTA_AT);
   batch.writeBigInt64BE(firstTimestampMs, FIRST_TIMESTAMP_AT);
   batch.writeBigInt64BE(maxTimestampMs, MAX_TIMESTAMP_AT);
-  batch.writeBigInt64BE(BigInt(NO_PRODUCER), PRODUCER_ID_AT);
-  batch.writeInt16BE(NO_PRODUCER, PRODUCER_EPOCH_AT);
-  batch.writeInt32BE(NO_PRODUCER, FIRST_SEQUENCE_AT);
+  batch.writeBigInt64BE(stamp.producerId, PRODUCER_ID_AT);
+  batch.writeInt16BE(stamp.epoch, PRODUCER_EPOCH_AT);
+  batch.writeInt32BE(stamp.sequence, FIRST_SEQUENCE_AT);
   batch.writeInt32BE(recordCount, RECORD_COUNT_AT);
   sealBatch(batch, 0);
 }

@@ -6,6 +6,7 @@ import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { within } from '../kafka/limits.ts';
 import { ProduceClient, partitionForKey } from '../kafka/produce.ts';
+import { ProducerId } from '../kafka/producer-id.ts';
 import { ensureSessionTopic, SESSION_PARTITION_COUNT } from '../kafka/session-topic.ts';
 import { SESSION_TOPIC } from '../kafka/session-topic-name.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
@@ -44,6 +45,7 @@ function newBatcher(options: Partial<BatcherOptions> = {}): { batcher: Batcher; 
     maxBatchBytes: 1_048_576,
     maxBatchRecords: 10_000,
     maxQueuedBytes: 10_000_000,
+    producerId: new ProducerId(cluster, () => {}),
     ...options,
   });
   onTestFinished(async () => {

@@ -5,6 +5,7 @@ import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
 import { errorText, isForbidden, javaException, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce.ts';
+import type { ProducerId } from '../kafka/producer-id.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
 import { FlushSchedule } from './flush-schedule.ts';
 import { Lane } from './lane.ts';
@@ -20,6 +21,8 @@ export interface BatcherOptions {
   maxQueuedBytes: number;
   /** Default: 0. */
   lingerMs?: number;
+  /** For an idempotent producer. */
+  producerId?: ProducerId | undefined;
   random?: () => number;
 }
 
@@ -56,6 +59,18 @@ const FAULT_OF_RECORDS: ReadonlySet<string> = new Set([
   'INVALID_TIMESTAMP',
   'CORRUPT_MESSAGE',
 ]);
+
+/** The broker knows another history of this producer than we do, as after its data were lost. */
+const OUT_OF_SEQUENCE: ReadonlySet<string> = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'PRODUCER_FENCED',
+]);
+
+/** Of a batch that is stored, where the broker no longer knows at which offset; as Kafka's clients in Java say it. */
+const UNKNOWN_OFFSET = -1n;
 
 /** The one producer of a bridge. */
 export class Batcher {
@@ -186,7 +201,7 @@ export class Batcher {
     const key = partitionKey(topic, partition);
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = new Lane(topic, partition);
+      lane = new Lane({ topic, partition }, (producerId) => this.#options.producerId?.renew(producerId));
       this.#lanes.set(key, lane);
     }
     return lane;
@@ -242,9 +257,10 @@ export class Batcher {
   async #sendTo(nodeId: number, lanes: readonly Lane[]): Promise<void> {
     if (lanes.length === 0) return;
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 0) + 1);
-    const batches = lanes.map((lane) => lane.batch);
     let outcomes: BatchOutcome[] | undefined;
     try {
+      const producerId = await this.#options.producerId?.get();
+      const batches = lanes.map((lane) => lane.batch(producerId));
       outcomes = await this.#client.send(nodeId, batches);
     } catch {
       // The broker is gone or silent: every lane tries again.
@@ -259,17 +275,25 @@ export class Batcher {
     const entries = lane.land();
     lane.lastRefusal = outcome?.kind === 'refused' ? javaException(outcome.errorId) : undefined;
     if (outcome?.kind === 'stored') {
+      lane.advance(entries.length);
       lane.failureCount = 0;
       for (const [index, entry] of entries.entries()) {
         this.#storedBytes += entry.bytes;
         this.#requests.settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
       }
     } else if (outcome === undefined || RETRIABLE.has(outcome.errorId)) {
-      lane.putBack(entries.filter(isOpen));
+      lane.sendAgain(entries);
+      if (!lane.isEmpty) this.#pause(lane);
+    } else if (outcome.errorId === 'DUPLICATE_SEQUENCE_NUMBER') {
+      lane.advance(entries.length);
+      this.#requests.settleAll(entries, { partition: lane.partition, offset: UNKNOWN_OFFSET });
+    } else if (OUT_OF_SEQUENCE.has(outcome.errorId)) {
+      lane.startOver(entries);
       if (!lane.isEmpty) this.#pause(lane);
     } else if (FAULT_OF_RECORDS.has(outcome.errorId) && entries.length > 1) {
       this.#separate(lane, entries, outcome);
     } else {
+      lane.giveUp();
       const isMissingRight = isForbidden(outcome.errorId);
       this.#requests.settleAll(entries, {
         errorCode: isMissingRight ? 403 : 500,

@@ -3,13 +3,18 @@
  * could overtake what follows.
  */
 import { canShareBatch, type PartitionBatch } from '../kafka/produce.ts';
+import type { TopicPartition } from '../records.ts';
 import { type Entry, isOpen } from './open-requests.ts';
+import { PartitionSequence } from './sequence.ts';
 
 export class Lane {
   readonly topic: string;
   readonly partition: number;
   #queue: Entry[] = [];
   #inFlight: Entry[] = [];
+  readonly #sequence: PartitionSequence;
+  /** A batch with a stamp that may be stored: it goes before the queue, and as it was, with those that came too late. */
+  #again: Entry[] | undefined;
   /** Most records of its next batch: less after a batch that was refused for some record in it. */
   #batchLimit = Number.POSITIVE_INFINITY;
   /** Failed attempts in a row. */
@@ -18,51 +23,85 @@ export class Lane {
   /** Why the last attempt failed, when a broker said so. */
   lastRefusal: string | undefined;
 
-  constructor(topic: string, partition: number) {
+  /** `onSpent`: this producer's id cannot be used here any longer. */
+  constructor({ topic, partition }: TopicPartition, onSpent: (producerId: bigint) => void) {
     this.topic = topic;
     this.partition = partition;
+    this.#sequence = new PartitionSequence(onSpent);
   }
 
   /** Whether nothing waits; a batch may be on its way. */
   get isEmpty(): boolean {
-    return this.#queue.length === 0;
+    return this.#queue.length === 0 && this.#again === undefined;
   }
 
   /** Whether a batch of what waits may be sent now. */
   get isReady(): boolean {
-    return this.#queue.length > 0 && this.#inFlight.length === 0 && !this.isPaused;
+    return !this.isEmpty && this.#inFlight.length === 0 && !this.isPaused;
   }
 
   /** When what waits longest has waited too long. */
   get firstExpiresAtMs(): number | undefined {
-    return this.#queue[0]?.expiresAtMs;
+    return (this.#again ?? this.#queue)[0]?.expiresAtMs;
   }
 
   push(entry: Entry): void {
     this.#queue.push(entry);
   }
 
-  /** In front of what waits: a batch that goes again. `batchLimit`: of its records that may be in the next one. */
+  /** After {@link land}: the batch may be stored, and goes again. */
+  sendAgain(entries: Entry[]): void {
+    if (this.#sequence.open !== undefined && entries.some(isOpen)) this.#again = entries;
+    else this.putBack(entries.filter(isOpen));
+  }
+
+  /** The batch goes again under another id of the producer: the broker knows another history of this one. */
+  startOver(entries: readonly Entry[]): void {
+    this.#sequence.startOver();
+    this.putBack(entries.filter(isOpen));
+  }
+
+  /**
+   * In front of what waits: records of a batch that is not stored, and goes again as another one. `batchLimit`: of them
+   * that may be in the next.
+   */
   putBack(entries: readonly Entry[], { batchLimit = Number.POSITIVE_INFINITY }: { batchLimit?: number } = {}): void {
+    this.#sequence.abandon();
     this.#queue = [...entries, ...this.#queue];
     this.#batchLimit = batchLimit;
   }
 
   /** Makes a batch of what comes first, as far as there is room; the size of it. */
   take(roomBytes: number, roomCount: number): { count: number; bytes: number } {
+    if (this.#again !== undefined) {
+      const [count, bytes] = [this.#again.length, bytesOf(this.#again)];
+      if (count > roomCount || bytes > roomBytes) return { count: 0, bytes: 0 };
+      this.#inFlight = this.#again;
+      this.#again = undefined;
+      return { count, bytes };
+    }
     const count = countThatFits(this.#queue, roomBytes, Math.min(roomCount, this.#batchLimit));
     if (count === 0) return { count, bytes: 0 };
     this.#inFlight = count === this.#queue.length ? this.#queue : this.#queue.splice(0, count);
     if (this.#inFlight === this.#queue) this.#queue = [];
-    let bytes = 0;
-    for (const entry of this.#inFlight) bytes += entry.bytes;
-    return { count, bytes };
+    return { count, bytes: bytesOf(this.#inFlight) };
   }
 
-  /** What is on its way. */
-  get batch(): PartitionBatch {
+  /** What is on its way, with the stamp of an idempotent producer. */
+  batch(producerId: bigint | undefined): PartitionBatch {
     const { topic, partition } = this;
-    return { topic, partition, records: this.#inFlight.map(({ record }) => record) };
+    const stamp = producerId === undefined ? this.#sequence.open : this.#sequence.stamp(producerId);
+    return { topic, partition, records: this.#inFlight.map(({ record }) => record), stamp };
+  }
+
+  /** What was on its way is stored: so many records. */
+  advance(recordCount: number): void {
+    this.#sequence.advance(recordCount);
+  }
+
+  /** What was on its way does not go again. */
+  giveUp(): void {
+    this.#sequence.abandon();
   }
 
   /** The batch is no longer on its way; what it was. */
@@ -75,15 +114,32 @@ export class Lane {
 
   /** Everything that waits, for another lane. */
   takeAll(): Entry[] {
-    return this.#queue.splice(0);
+    const entries = [...(this.#again ?? []), ...this.#queue.splice(0)];
+    this.#again = undefined;
+    this.#sequence.abandon();
+    return entries;
   }
 
   /** Lets go of what has waited too long; that, and what is on its way for too long and may still be stored. */
   expire(nowMs: number): Entry[] {
-    const late = [...this.#inFlight, ...this.#queue].filter((entry) => isOpen(entry) && entry.expiresAtMs <= nowMs);
-    if (late.length > 0) this.#queue = this.#queue.filter((entry) => entry.expiresAtMs > nowMs);
+    const isLate = (entry: Entry): boolean => entry.expiresAtMs <= nowMs;
+    const late = [...this.#inFlight, ...(this.#again ?? []), ...this.#queue].filter(
+      (entry) => isLate(entry) && isOpen(entry),
+    );
+    if (late.length === 0) return late;
+    this.#queue = this.#queue.filter((entry) => !isLate(entry));
+    if (this.#again?.every(isLate)) {
+      this.#again = undefined;
+      this.#sequence.abandon();
+    }
     return late;
   }
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entry.bytes;
+  return bytes;
 }
 
 /** How many of a queue may be the next batch, from the first. */
