@@ -40,6 +40,7 @@ describe('partitions of the own choice', () => {
     expect(await kafka.members(group)).toEqual([]);
     // And what was delivered is committed by the next poll.
     await consumer.poll('timeout=50');
+    await until('it is committed', async () => (await kafka.committed(group, topic))[1] !== 3);
     expect(await kafka.committed(group, topic)).toEqual([-1, 5]);
     expect((await bridge.get(`${consumer.path}/subscription`)).body).toEqual({
       topics: [topic],
@@ -202,8 +203,12 @@ describe('a pattern', () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', []);
     await subscribe(consumer, { topic_pattern: `${topic}|__consumer_offsets` });
-    await consumer.poll('timeout=1000');
-    expect((await bridge.get(`${consumer.path}/subscription`)).body.topics).toEqual([topic]);
+    const topics = async () => (await bridge.get(`${consumer.path}/subscription`)).body.topics;
+    await until('it has its partition', async () => {
+      await consumer.poll('timeout=300');
+      return (await topics()).length > 0;
+    });
+    expect(await topics()).toEqual([topic]);
   });
 
   test('may match nothing', async () => {
