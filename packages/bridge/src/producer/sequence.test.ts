@@ -39,6 +39,21 @@ test('one that does not go again ends its epoch, and another id begins with the 
   expect(spent).toEqual([]);
 });
 
+test('a batch that was given up is kept away under its own id, also where there is another one by now', () => {
+  const { sequence } = newSequence();
+  sequence.stamp(PRODUCER_ID);
+  sequence.abandon();
+  expect(sequence.stamp(8n)).toEqual({ producerId: 7n, epoch: 1, sequence: 0 });
+  sequence.abandon();
+  expect(sequence.stamp(8n)).toEqual({ producerId: 7n, epoch: 2, sequence: 0 });
+  sequence.advance(1);
+  expect(sequence.stamp(8n)).toEqual({ producerId: 8n, epoch: 0, sequence: 0 });
+  sequence.abandon();
+  expect(sequence.stamp(9n)).toEqual({ producerId: 8n, epoch: 1, sequence: 0 });
+  sequence.startOver();
+  expect(sequence.stamp(9n)).toEqual({ producerId: 9n, epoch: 0, sequence: 0 });
+});
+
 test('after the last epoch another id is needed', () => {
   const { sequence, spent } = newSequence();
   for (let epoch = 0; epoch < MAX_EPOCH; epoch += 1) {

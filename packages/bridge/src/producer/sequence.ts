@@ -17,6 +17,8 @@ export class PartitionSequence {
   #epoch = 0;
   #next = 0;
   #open: BatchStamp | undefined;
+  /** Whose batch was given up last, and may come late: the next one must be of the same id, or would not keep it away. */
+  #fencing: bigint | undefined;
 
   /** `onSpent`: this id cannot be used here any longer. */
   constructor(onSpent: (producerId: bigint) => void) {
@@ -28,15 +30,19 @@ export class PartitionSequence {
     return this.#open;
   }
 
-  /** Of the next batch: the same until {@link advance} or {@link abandon}. Another producer's id begins anew. */
+  /**
+   * Of the next batch: the same until {@link advance} or {@link abandon}. Another producer's id begins anew, once a batch is
+   * stored after one that was given up.
+   */
   stamp(producerId: bigint): BatchStamp {
     if (this.#open !== undefined) return this.#open;
-    if (producerId !== this.#producerId) {
-      this.#producerId = producerId;
+    const ownId = this.#fencing ?? producerId;
+    if (ownId !== this.#producerId) {
+      this.#producerId = ownId;
       this.#epoch = 0;
       this.#next = 0;
     }
-    this.#open = { producerId, epoch: this.#epoch, sequence: this.#next };
+    this.#open = { producerId: ownId, epoch: this.#epoch, sequence: this.#next };
     return this.#open;
   }
 
@@ -44,6 +50,7 @@ export class PartitionSequence {
   advance(recordCount: number): void {
     if (this.#open === undefined) return;
     this.#open = undefined;
+    this.#fencing = undefined;
     this.#next = (this.#next + recordCount) % SEQUENCE_COUNT;
   }
 
@@ -54,6 +61,7 @@ export class PartitionSequence {
       this.startOver();
       return;
     }
+    this.#fencing = this.#open.producerId;
     this.#open = undefined;
     this.#epoch += 1;
     this.#next = 0;
@@ -64,6 +72,7 @@ export class PartitionSequence {
     if (this.#open === undefined) return;
     const { producerId } = this.#open;
     this.#open = undefined;
+    this.#fencing = undefined;
     this.#onSpent(producerId);
   }
 }
