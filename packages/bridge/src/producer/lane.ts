@@ -52,22 +52,22 @@ export class Lane {
   /** After {@link land}: the batch may be stored, and goes again. */
   sendAgain(entries: Entry[]): void {
     if (this.#sequence.open !== undefined && entries.some(isOpen)) this.#again = entries;
-    else this.putBack(entries.filter(isOpen));
+    else this.putBack(entries);
   }
 
   /** The batch goes again under another id of the producer: the broker knows another history of this one. */
   startOver(entries: readonly Entry[]): void {
     this.#sequence.startOver();
-    this.putBack(entries.filter(isOpen));
+    this.putBack(entries);
   }
 
   /**
-   * In front of what waits: records of a batch that is not stored, and goes again as another one. `batchLimit`: of them
-   * that may be in the next.
+   * In front of what waits: records of a batch that is not stored, and goes again as another one, without those whose
+   * clients have been told that it was too late. `batchLimit`: of them that may be in the next.
    */
   putBack(entries: readonly Entry[], { batchLimit = Number.POSITIVE_INFINITY }: { batchLimit?: number } = {}): void {
     this.#sequence.abandon();
-    this.#queue = [...entries, ...this.#queue];
+    this.#queue = [...entries.filter(isOpen), ...this.#queue];
     this.#batchLimit = batchLimit;
   }
 

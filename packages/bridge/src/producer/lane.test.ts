@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import type { RecordToProduce } from '../records.ts';
+import { Lane } from './lane.ts';
+import { type Entry, OpenRequests } from './open-requests.ts';
+
+const PRODUCER_ID = 7n;
+const requests = new OpenRequests({ maxBytes: 1_000_000, timeoutMs: 60_000 });
+
+function entriesOf(...values: string[]): Entry[] {
+  const records = values.map(
+    (value): RecordToProduce => ({
+      ...{ key: null, value: Buffer.from(value), headers: undefined, partition: 0, timestampMs: undefined },
+    }),
+  );
+  return requests.open(records, 0).entries;
+}
+
+function newLane(entries: readonly Entry[]): Lane {
+  const lane = new Lane({ topic: 't', partition: 0 }, () => {});
+  for (const entry of entries) lane.push(entry);
+  return lane;
+}
+
+/** What goes next, with its stamp. */
+function send(lane: Lane): { values: string[]; epoch: number | undefined; sequence: number | undefined } {
+  lane.take(1_000_000, 1_000);
+  const { records, stamp } = lane.batch(PRODUCER_ID);
+  return { values: records.map(({ value }) => String(value)), epoch: stamp?.epoch, sequence: stamp?.sequence };
+}
+
+function isLate(entry: Entry): void {
+  requests.settle(entry, { errorCode: 500, message: 'late' });
+}
+
+test('a batch that was refused goes again without the records that came too late meanwhile', () => {
+  const entries = entriesOf('a', 'b', 'c');
+  const lane = newLane(entries);
+  expect(send(lane)).toEqual({ values: ['a', 'b', 'c'], epoch: 0, sequence: 0 });
+  isLate(entries[1] as Entry);
+  lane.putBack(lane.land());
+  expect(send(lane)).toEqual({ values: ['a', 'c'], epoch: 1, sequence: 0 });
+});
+
+test('a batch that may be stored goes again with them', () => {
+  const entries = entriesOf('a', 'b');
+  const lane = newLane(entries);
+  const first = send(lane);
+  isLate(entries[0] as Entry);
+  lane.sendAgain(lane.land());
+  for (const entry of entriesOf('c')) lane.push(entry);
+  expect(send(lane)).toEqual(first);
+});
+
+test('a batch of which all records came too late does not go again, and what follows is not taken for it', () => {
+  const entries = entriesOf('a', 'b');
+  const lane = newLane(entries);
+  send(lane);
+  for (const entry of entries) isLate(entry);
+  lane.sendAgain(lane.land());
+  expect(lane.isEmpty).toBe(true);
+  for (const entry of entriesOf('c', 'd')) lane.push(entry);
+  expect(send(lane)).toEqual({ values: ['c', 'd'], epoch: 1, sequence: 0 });
+});
