@@ -10,14 +10,21 @@ const FORBIDDEN_PAUSE_MS = 60_000;
 export class ProducerId {
   readonly #cluster: Cluster;
   readonly #onForbidden: (reason: string) => void;
+  readonly #forbiddenPauseMs: number;
+  #isForbidden = false;
   #asking: Promise<bigint | undefined> | undefined;
   #askAgainAtMs = Number.NEGATIVE_INFINITY;
   #known: bigint | undefined;
 
-  /** `onForbidden` is called with Kafka's reason each time that it says no. */
-  constructor(cluster: Cluster, onForbidden: (reason: string) => void) {
+  /** `onForbidden` is called with Kafka's reason when it says no, once until it says yes. */
+  constructor(
+    cluster: Cluster,
+    onForbidden: (reason: string) => void,
+    { forbiddenPauseMs = FORBIDDEN_PAUSE_MS }: { forbiddenPauseMs?: number } = {},
+  ) {
     this.#cluster = cluster;
     this.#onForbidden = onForbidden;
+    this.#forbiddenPauseMs = forbiddenPauseMs;
   }
 
   /** The id, `undefined` where the bridge may not have one. Errors: when Kafka does not answer. */
@@ -43,12 +50,14 @@ export class ProducerId {
         within(this.#cluster.options.requestTimeoutMs),
       );
       this.#known = producerId;
+      this.#isForbidden = false;
       return producerId;
     } catch (error) {
       const id = protocolErrorId(error);
       if (id === undefined || !isForbidden(id)) throw error;
-      this.#askAgainAtMs = performance.now() + FORBIDDEN_PAUSE_MS;
-      this.#onForbidden(javaException(id));
+      this.#askAgainAtMs = performance.now() + this.#forbiddenPauseMs;
+      if (!this.#isForbidden) this.#onForbidden(javaException(id));
+      this.#isForbidden = true;
       return undefined;
     }
   }

@@ -2,7 +2,7 @@
 import { Distribution } from '@causeway/metrics/distribution.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
-import { errorText, isForbidden, javaException, subjectText } from '../kafka/failure.ts';
+import { type ErrorId, errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce.ts';
 import type { ProducerId } from '../kafka/producer-id.ts';
@@ -258,15 +258,20 @@ export class Batcher {
     if (lanes.length === 0) return;
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 0) + 1);
     let outcomes: BatchOutcome[] | undefined;
+    let refusalId: ErrorId | undefined;
     try {
       const producerId = await this.#options.producerId?.get();
       const batches = lanes.map((lane) => lane.batch(producerId));
       outcomes = await this.#client.send(nodeId, batches);
-    } catch {
-      // The broker is gone or silent: every lane tries again.
+    } catch (error) {
+      // The broker is gone or silent, or Kafka has no id for the producer now: every lane tries again.
+      refusalId = protocolErrorId(error);
     }
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 1) - 1);
-    for (const [index, lane] of lanes.entries()) this.#conclude(lane, outcomes?.[index]);
+    for (const [index, lane] of lanes.entries()) {
+      this.#conclude(lane, outcomes?.[index]);
+      if (refusalId !== undefined) lane.lastRefusal = javaException(refusalId);
+    }
     if (this.#ready.size > 0) this.#scheduleWaiting();
   }
 

@@ -15,11 +15,18 @@ import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher } from './batcher.ts';
 
 const PRODUCE_KEY = 0;
+const INIT_PRODUCER_ID_KEY = 22;
+/** Of its answer: behind the correlation id, the tagged fields of the head (none), and the throttle time. */
+const INIT_PRODUCER_ID_ERROR_AT = 9;
+const COORDINATOR_LOAD_IN_PROGRESS = 14;
+const CLUSTER_AUTHORIZATION_FAILED = 31;
 const LENGTH_BYTES = 4;
 
 /** Asked for each produce request. */
 let isAnswerLost: () => boolean = () => false;
 let lostCount = 0;
+/** Instead of an id, Kafka answers so. */
+let idErrorCode: number | undefined;
 
 /** Calls `onFrame` with each message of the protocol that has come whole, without its length. */
 function readFrames(socket: Socket, onFrame: (frame: Buffer) => void): void {
@@ -49,6 +56,7 @@ async function startProxy(port: number): Promise<{ port: number; close(): void }
       far.destroy();
     };
     const lost = new Set<number>();
+    const refused = new Set<number>();
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', end);
@@ -56,9 +64,11 @@ async function startProxy(port: number): Promise<{ port: number; close(): void }
     }
     readFrames(near, (frame) => {
       if (frame.readInt16BE(0) === PRODUCE_KEY && isAnswerLost()) lost.add(frame.readInt32BE(4));
+      if (frame.readInt16BE(0) === INIT_PRODUCER_ID_KEY && idErrorCode !== undefined) refused.add(frame.readInt32BE(4));
       far.write(withLength(frame));
     });
     readFrames(far, (frame) => {
+      if (refused.has(frame.readInt32BE(0))) frame.writeInt16BE(idErrorCode ?? 0, INIT_PRODUCER_ID_ERROR_AT);
       if (!lost.has(frame.readInt32BE(0))) {
         near.write(withLength(frame));
         return;
@@ -101,6 +111,7 @@ afterAll(async () => {
 beforeEach(() => {
   isAnswerLost = () => false;
   lostCount = 0;
+  idErrorCode = undefined;
 });
 
 function newCluster(): Cluster {
@@ -231,4 +242,34 @@ test('where the broker knows another history of the producer, it goes on under a
   expect(offsetOf(await other.send(topic, [record('b'), record('c')]))).toBe(1n);
   expect(await valuesOf(topic, 3)).toEqual(['a', 'b', 'c']);
   expect(await producerId.get()).not.toBe(used);
+});
+
+test('a record that waited for an id of the producer in vain says why, and one that waits gets it', async () => {
+  const topic = await kafka.topic();
+  const batcher = newBatcher({ deliveryTimeoutMs: 3000 });
+  idErrorCode = COORDINATOR_LOAD_IN_PROGRESS;
+  expect(await batcher.send(topic, [record('a')])).toMatchObject([
+    { errorCode: 500, message: expect.stringContaining('errors.CoordinatorLoadInProgressException') },
+  ]);
+  const waiting = batcher.send(topic, [record('b')]);
+  idErrorCode = undefined;
+  expect(offsetOf(await waiting)).toBe(0n);
+  expect(await valuesOf(topic, 1)).toEqual(['b']);
+});
+
+test('a producer that may have no id stores records all the same, and is told of it once until it has one', async () => {
+  const topic = await kafka.topic();
+  const reasons: string[] = [];
+  const producerId = new ProducerId(newCluster(), (reason) => reasons.push(reason), { forbiddenPauseMs: 0 });
+  const batcher = newBatcher({ producerId });
+  idErrorCode = CLUSTER_AUTHORIZATION_FAILED;
+  for (const offset of [0n, 1n]) expect(offsetOf(await batcher.send(topic, [record('v')]))).toBe(offset);
+  expect(reasons).toEqual([expect.stringContaining('ClusterAuthorizationException')]);
+  idErrorCode = undefined;
+  expect(await producerId.get()).toBeTypeOf('bigint');
+  expect(offsetOf(await batcher.send(topic, [record('v')]))).toBe(2n);
+  producerId.renew((await producerId.get()) ?? 0n);
+  idErrorCode = CLUSTER_AUTHORIZATION_FAILED;
+  expect(await producerId.get()).toBeUndefined();
+  expect(reasons).toHaveLength(2);
 });
