@@ -40,8 +40,11 @@ export interface ProduceOptions {
   compression: Compression;
 }
 
-/** Times within a batch may differ by this much, 24.8 days: as a batch is written, differences are 32-bit integers. */
-const MAX_BATCH_TIMESPAN_MS = 2n ** 31n - 1n;
+/**
+ * Times within a batch may differ by this much: as a batch is written, differences are 32-bit integers, 24.8 days. The rest
+ * is for one that goes again as it was, when records without a time of their own have a later one.
+ */
+const MAX_BATCH_TIMESPAN_MS = 24n * 86_400_000n;
 
 /** Whether two records may be in one batch. */
 export function canShareBatch(first: RecordToProduce, other: RecordToProduce): boolean {

@@ -1,6 +1,7 @@
 import { createRecordsBatch } from '@platformatic/kafka';
 import { expect, test } from 'vitest';
 import type { RecordToProduce } from '../records.ts';
+import { canShareBatch } from './produce.ts';
 import { writeBatch } from './record-batch-writer.ts';
 import { readBatches } from './record-batches.ts';
 import { RecordCursor } from './record-cursor.ts';
@@ -40,6 +41,21 @@ test('records are read as they were written, with the time of sending where they
   }
   expect(cursor.at).toBe(batch.records.length);
   expect(batch.maxTimestampMs).toBe(NOW_MS + 2n ** 31n - 1001n);
+});
+
+test('records that may share a batch keep their times in it also when it goes again, an hour later', () => {
+  const hourMs = 3_600_000n;
+  const nowMs = BigInt(Date.now());
+  const ages = Array.from({ length: 20 * 24 }, (_, index) => BigInt(index + 10 * 24) * hourMs);
+  const shared = ages.filter((ageMs) => canShareBatch(record({ timestampMs: nowMs - ageMs }), record({})));
+  expect(shared).not.toHaveLength(0);
+  for (const ageMs of shared) {
+    const [batch] = readBatches(writeBatch([record({ timestampMs: nowMs - ageMs }), record({})], nowMs + hourMs));
+    const cursor = new RecordCursor(batch?.records ?? Buffer.alloc(0));
+    cursor.next();
+    cursor.next();
+    expect(cursor.timestampDeltaMs).toBe(Number(ageMs + hourMs));
+  }
 });
 
 test('a batch is to the byte what the library writes, but for the fields of producers and leaders', () => {
