@@ -184,3 +184,42 @@ test.each([
     }
   },
 );
+
+test('an answer says that what came before it is committed also where a lease is to become longer, which takes more time', async () => {
+  oneWayMs = 0;
+  const [topic, topicOfOther] = [await kafka.topic(), await kafka.topic()];
+  const [group, groupOfOther] = [unique('group'), unique('group')];
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+    bridge: { name: 'slower', region: 'east' },
+    kafka: { requestTimeoutMs: 30_000 },
+  });
+  try {
+    const consumer = await bridge.consumer(group, 'short', [topic]);
+    const other = await bridge.consumer(groupOfOther, 'other', [topicOfOther]);
+    await kafka.write(topic, [{ value: '1' }]);
+    await consumer.take(1);
+    expect(await kafka.committed(group, topic)).toEqual([-1]);
+    await withSessionLog(async (leaseMs) => {
+      await until('the lease is in the log', () => Number.isFinite(leaseMs(group, 'short')));
+      oneWayMs = 200;
+      await until(
+        'the bridge knows that Kafka is far away',
+        async () => {
+          await kafka.write(topicOfOther, [{ value: '1' }]);
+          await other.take(1);
+          return leaseMs(groupOfOther, 'other') > 4 * oneWayMs;
+        },
+        { timeoutMs: 60_000 },
+      );
+      expect(leaseMs(group, 'short')).toBeLessThan(oneWayMs);
+    });
+    // The commit takes twice as long, and a claim that is written and read back four times.
+    oneWayMs = 2000;
+    expect(await consumer.poll('timeout=6000')).toMatchObject({ status: 200, body: [] });
+    oneWayMs = 0;
+    expect(await kafka.committed(group, topic)).toEqual([1]);
+  } finally {
+    oneWayMs = 0;
+    await bridge.close();
+  }
+});

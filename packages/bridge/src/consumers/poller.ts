@@ -94,9 +94,10 @@ export class Poller {
     const limits = within(timeoutMs, waiting.signal);
     const commitLimits = within(Math.max(COMMIT_WAIT_MS, timeoutMs), waiting.signal);
     const fitting = ownership.fit(within(requestTimeoutMs));
+    // Meanwhile, or a claim that takes all of the time would leave none for the commit.
+    const committing = bounded(commits.commitDelivered(within(requestTimeoutMs)), commitLimits).catch(() => {});
     // What fails is told where it is needed.
     if (fitting !== undefined) await bounded(fitting, commitLimits).catch(() => {});
-    const committing = bounded(commits.commitDelivered(within(requestTimeoutMs)), commitLimits).catch(() => {});
     if (this.#partitions.hasRecords) ownership.confirmAhead();
     let answer: Answer | undefined;
     try {
