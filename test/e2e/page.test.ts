@@ -7,7 +7,15 @@ import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
 import type { Locator, Page } from 'playwright-core';
 import { Agent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
-import { launchBrowser, openPage, type TestBrowser, updateTimes, type WatchedPage } from '../harness/browser.ts';
+import {
+  launchBrowser,
+  longestTaskMs,
+  openPage,
+  percentile,
+  type TestBrowser,
+  updateTimes,
+  type WatchedPage,
+} from '../harness/browser.ts';
 import { PageTraffic } from '../harness/page-traffic.ts';
 import { startTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
@@ -183,6 +191,8 @@ test('the page comes back by itself after the gateway was restarted', async () =
 
 const CROWD = 10_000;
 const EVENTS_PER_SECOND = 100;
+/** What an update of the page may take. */
+const UPDATE_MS = 100;
 
 test('10,000 consumers and 100 events a second: an update takes less than 100 ms', { timeout: 400_000 }, async () => {
   await createConsumers(CROWD);
@@ -194,20 +204,21 @@ test('10,000 consumers and 100 events a second: an update takes less than 100 ms
   await page.locator('.series-legend').waitFor();
   // What came before was the page's opening, not an update.
   await page.evaluate('window.__causewayUpdateMs.recentMs.length = 0');
-  const flood = floodOfEvents();
-  await page.getByRole('searchbox').fill('crowd-07');
-  await page
-    .getByTestId('consumer-count')
-    .getByText(/^1 to \d+ of \d+ of 10,/)
-    .waitFor();
-  await until('six hundred events', () => flood.count() >= 600, { timeoutMs: 120_000 });
-  await flood.stop();
+  const workMs = await longestTaskMs(page, async () => {
+    const flood = floodOfEvents();
+    await page.getByRole('searchbox').fill('crowd-07');
+    await page
+      .getByTestId('consumer-count')
+      .getByText(/^1 to \d+ of \d+ of 10,/)
+      .waitFor();
+    await until('six hundred events', () => flood.count() >= 600, { timeoutMs: 120_000 });
+    await flood.stop();
+  });
+  expect(workMs).toBeLessThan(UPDATE_MS);
+  // By the clock, on a machine that runs ten processes at their limit beside the browser: half of them may be put off.
   const { recentMs } = await updateTimes(page);
   expect(recentMs.length).toBeGreaterThan(20);
-  // By the clock, on a machine that runs ten processes at their limit beside the browser: one in twenty may have been put
-  // off. In test/page, where only the browser works, none may.
-  const sortedMs = recentMs.toSorted((a, b) => a - b);
-  expect(sortedMs[Math.floor(sortedMs.length * 0.95)]).toBeLessThan(100);
+  expect(percentile(recentMs, 0.5)).toBeLessThan(UPDATE_MS);
   expect(complaints).toEqual([]);
 });
 

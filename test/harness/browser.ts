@@ -101,3 +101,48 @@ export async function accessibilityViolations(page: Page): Promise<string[]> {
 export async function updateTimes(page: Page): Promise<{ count: number; maxMs: number; recentMs: number[] }> {
   return page.evaluate('window.__causewayUpdateMs');
 }
+
+/** By the clock, how long the given share of the updates took at most. */
+export function percentile(updateMs: readonly number[], share: number): number {
+  const sortedMs = updateMs.toSorted((a, b) => a - b);
+  return sortedMs[Math.min(sortedMs.length - 1, Math.floor(sortedMs.length * share))] ?? Number.POSITIVE_INFINITY;
+}
+
+/** https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU */
+interface TraceEvent {
+  ph: string;
+  name: string;
+  pid: number;
+  tid: number;
+  args: { name?: string };
+  /** By the clock, in microseconds. */
+  dur: number;
+  /** Of the thread on a processor; left out where it is none. */
+  tdur?: number;
+}
+
+/**
+ * The most work that one task of the page's main thread was while `use` ran, in milliseconds on a processor: what other
+ * processes of the machine take does not count. A frame is one task: scripts, styles, layout and paint.
+ */
+export async function longestTaskMs(page: Page, use: () => Promise<void>): Promise<number> {
+  const browser = page.context().browser();
+  if (browser === null) throw new TypeError('The page has no browser.');
+  await browser.startTracing(page, { categories: ['__metadata', 'toplevel', 'disabled-by-default-devtools.timeline'] });
+  let trace: Buffer | undefined;
+  try {
+    await use();
+  } finally {
+    trace = await browser.stopTracing();
+  }
+  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
+  const threadOf = ({ pid, tid }: TraceEvent): string => `${pid}/${tid}`;
+  const mainThreads = new Set(
+    traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(threadOf),
+  );
+  const workMs = traceEvents
+    .filter((event) => event.ph === 'X' && event.name.endsWith('RunTask') && mainThreads.has(threadOf(event)))
+    .map(({ dur, tdur = dur }) => tdur / 1000);
+  if (workMs.length === 0) throw new Error('The trace has no task of the page.');
+  return workMs.reduce((most, ms) => Math.max(most, ms), 0);
+}

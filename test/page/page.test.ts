@@ -2,7 +2,15 @@
 import type { RecordedEvent } from '@causeway/gateway/admin/model.ts';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { AdminFixture, fixtureState } from '../harness/admin-fixture.ts';
-import { accessibilityViolations, launchBrowser, openPage, type TestBrowser, updateTimes } from '../harness/browser.ts';
+import {
+  accessibilityViolations,
+  launchBrowser,
+  longestTaskMs,
+  openPage,
+  percentile,
+  type TestBrowser,
+  updateTimes,
+} from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 
 let chromium: TestBrowser;
@@ -79,28 +87,35 @@ function breakEast(system: ReturnType<typeof fixtureState>['system']): void {
   });
 }
 
+/** What an update of the page may take. */
+const UPDATE_MS = 100;
+
 test('10,000 consumers and 100 events a second: each update takes less than 100 ms', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west'], 10_000)).start());
   const { page, complaints } = await openOver(fixture);
   await page.getByTestId('consumer-count').getByText('1 to 50 of 10,000').waitFor();
   // What came before was the page's opening, not an update.
-  await page.evaluate('window.__causewayUpdateMs.maxMs = 0');
-  let id = 0;
-  const flood = setInterval(() => {
-    id += 1;
-    fixture.emit(eventOf(id));
-  }, 10);
-  try {
-    await until('two hundred events were sent', () => id >= 200);
-    await page.getByRole('searchbox').fill('consumer-0999');
-    await page.getByTestId('consumer-count').getByText('1 to 10 of 10').waitFor();
-    await until('five hundred events were sent', () => id >= 500);
-  } finally {
-    clearInterval(flood);
-  }
-  const times = await updateTimes(page);
-  expect(times.count).toBeGreaterThan(20);
-  expect(times.maxMs).toBeLessThan(100);
+  await page.evaluate('window.__causewayUpdateMs.recentMs.length = 0');
+  const workMs = await longestTaskMs(page, async () => {
+    let id = 0;
+    const flood = setInterval(() => {
+      id += 1;
+      fixture.emit(eventOf(id));
+    }, 10);
+    try {
+      await until('two hundred events were sent', () => id >= 200);
+      await page.getByRole('searchbox').fill('consumer-0999');
+      await page.getByTestId('consumer-count').getByText('1 to 10 of 10').waitFor();
+      await until('five hundred events were sent', () => id >= 500);
+    } finally {
+      clearInterval(flood);
+    }
+  });
+  expect(workMs).toBeLessThan(UPDATE_MS);
+  // By the clock, one in twenty may have been put off by what else the machine does.
+  const { recentMs } = await updateTimes(page);
+  expect(recentMs.length).toBeGreaterThan(20);
+  expect(percentile(recentMs, 0.95)).toBeLessThan(UPDATE_MS);
   expect(complaints).toEqual([]);
 });
 
