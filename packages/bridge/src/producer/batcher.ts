@@ -2,7 +2,7 @@
 import { Distribution } from '@causeway/metrics/distribution.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
-import { type ErrorId, errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/failure.ts';
+import { errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/failure.ts';
 import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce.ts';
 import type { ProducerId } from '../kafka/producer-id.ts';
@@ -228,11 +228,44 @@ export class Batcher {
         continue;
       }
       if ((this.#inFlightCounts.get(leader) ?? 0) >= MAX_IN_FLIGHT_PER_BROKER) continue;
+      const asking = this.#beginStamps(lane);
+      if (asking !== undefined) {
+        this.#ready.delete(lane);
+        void this.#waitForProducerId(lane, asking);
+        continue;
+      }
       const lanes = lanesByNode.get(leader);
       if (lanes === undefined) lanesByNode.set(leader, [lane]);
       else lanes.push(lane);
     }
     for (const [nodeId, lanes] of lanesByNode) void this.#sendTo(nodeId, this.#take(lanes));
+  }
+
+  /** Gives a lane the producer's id, if it needs one and there is to be one; a promise where Kafka is being asked for it. */
+  #beginStamps(lane: Lane): Promise<unknown> | undefined {
+    const { producerId } = this.#options;
+    if (producerId === undefined || !lane.needsProducerId) return undefined;
+    const id = producerId.get();
+    if (id instanceof Promise) return id;
+    if (id !== undefined) lane.beginWith(id);
+    return undefined;
+  }
+
+  /** The lane alone waits: others have their ids. */
+  async #waitForProducerId(lane: Lane, asking: Promise<unknown>): Promise<void> {
+    lane.isPaused = true;
+    try {
+      await asking;
+    } catch (error) {
+      const refusalId = protocolErrorId(error);
+      if (refusalId !== undefined) lane.lastRefusal = javaException(refusalId);
+      this.#pause(lane);
+      return;
+    }
+    lane.isPaused = false;
+    if (!lane.isReady) return;
+    this.#ready.add(lane);
+    this.#schedule.flushSoon();
   }
 
   /** Fills a request; lanes that do not fit stay ready. */
@@ -257,21 +290,15 @@ export class Batcher {
   async #sendTo(nodeId: number, lanes: readonly Lane[]): Promise<void> {
     if (lanes.length === 0) return;
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 0) + 1);
+    const batches = lanes.map((lane) => lane.batch());
     let outcomes: BatchOutcome[] | undefined;
-    let refusalId: ErrorId | undefined;
     try {
-      const producerId = await this.#options.producerId?.get();
-      const batches = lanes.map((lane) => lane.batch(producerId));
       outcomes = await this.#client.send(nodeId, batches);
-    } catch (error) {
-      // The broker is gone or silent, or Kafka has no id for the producer now: every lane tries again.
-      refusalId = protocolErrorId(error);
+    } catch {
+      // The broker is gone or silent: every lane tries again.
     }
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 1) - 1);
-    for (const [index, lane] of lanes.entries()) {
-      this.#conclude(lane, outcomes?.[index]);
-      if (refusalId !== undefined) lane.lastRefusal = javaException(refusalId);
-    }
+    for (const [index, lane] of lanes.entries()) this.#conclude(lane, outcomes?.[index]);
     if (this.#ready.size > 0) this.#scheduleWaiting();
   }
 

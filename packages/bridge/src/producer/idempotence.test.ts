@@ -260,16 +260,33 @@ test('a record that waited for an id of the producer in vain says why, and one t
 test('a producer that may have no id stores records all the same, and is told of it once until it has one', async () => {
   const topic = await kafka.topic();
   const reasons: string[] = [];
-  const producerId = new ProducerId(newCluster(), (reason) => reasons.push(reason), { forbiddenPauseMs: 0 });
+  const producerId = new ProducerId(newCluster(), (reason) => reasons.push(reason), { forbiddenPauseMs: 500 });
   const batcher = newBatcher({ producerId });
   idErrorCode = CLUSTER_AUTHORIZATION_FAILED;
   for (const offset of [0n, 1n]) expect(offsetOf(await batcher.send(topic, [record('v')]))).toBe(offset);
   expect(reasons).toEqual([expect.stringContaining('ClusterAuthorizationException')]);
   idErrorCode = undefined;
-  expect(await producerId.get()).toBeTypeOf('bigint');
+  await until('it is asked for again', async () => (await producerId.get()) !== undefined);
   expect(offsetOf(await batcher.send(topic, [record('v')]))).toBe(2n);
   producerId.renew((await producerId.get()) ?? 0n);
   idErrorCode = CLUSTER_AUTHORIZATION_FAILED;
   expect(await producerId.get()).toBeUndefined();
   expect(reasons).toHaveLength(2);
+});
+
+test('a partition that needs an id waits for it alone', async () => {
+  const [begun, fresh] = [await kafka.topic(), await kafka.topic()];
+  const producerId = new ProducerId(newCluster(), () => {});
+  const batcher = newBatcher({ producerId });
+  await batcher.send(begun, [record('a')]);
+  producerId.renew((await producerId.get()) ?? 0n);
+  idErrorCode = COORDINATOR_LOAD_IN_PROGRESS;
+  let isStored = false;
+  const waiting = batcher.send(fresh, [record('a')]).finally(() => {
+    isStored = true;
+  });
+  for (const offset of [1n, 2n]) expect(offsetOf(await batcher.send(begun, [record('b')]))).toBe(offset);
+  expect(isStored).toBe(false);
+  idErrorCode = undefined;
+  expect(offsetOf(await waiting)).toBe(0n);
 });

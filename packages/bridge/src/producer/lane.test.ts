@@ -17,6 +17,7 @@ function entriesOf(...values: string[]): Entry[] {
 
 function newLane(entries: readonly Entry[]): Lane {
   const lane = new Lane({ topic: 't', partition: 0 }, () => {});
+  lane.beginWith(PRODUCER_ID);
   for (const entry of entries) lane.push(entry);
   return lane;
 }
@@ -24,7 +25,7 @@ function newLane(entries: readonly Entry[]): Lane {
 /** What goes next, with its stamp. */
 function send(lane: Lane): { values: string[]; epoch: number | undefined; sequence: number | undefined } {
   lane.take(1_000_000, 1_000);
-  const { records, stamp } = lane.batch(PRODUCER_ID);
+  const { records, stamp } = lane.batch();
   return { values: records.map(({ value }) => String(value)), epoch: stamp?.epoch, sequence: stamp?.sequence };
 }
 

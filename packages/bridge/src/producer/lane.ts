@@ -45,13 +45,22 @@ export class Lane {
     return (this.#again ?? this.#queue)[0]?.expiresAtMs;
   }
 
+  /** Whether batches of an idempotent producer need an id to begin with. */
+  get needsProducerId(): boolean {
+    return this.#sequence.needsProducerId;
+  }
+
+  beginWith(producerId: bigint): void {
+    this.#sequence.beginWith(producerId);
+  }
+
   push(entry: Entry): void {
     this.#queue.push(entry);
   }
 
   /** After {@link land}: the batch may be stored, and goes again. */
   sendAgain(entries: Entry[]): void {
-    if (this.#sequence.open !== undefined && entries.some(isOpen)) this.#again = entries;
+    if (this.#sequence.isOpen && entries.some(isOpen)) this.#again = entries;
     else this.putBack(entries);
   }
 
@@ -88,10 +97,9 @@ export class Lane {
   }
 
   /** What is on its way, with the stamp of an idempotent producer. */
-  batch(producerId: bigint | undefined): PartitionBatch {
+  batch(): PartitionBatch {
     const { topic, partition } = this;
-    const stamp = producerId === undefined ? this.#sequence.open : this.#sequence.stamp(producerId);
-    return { topic, partition, records: this.#inFlight.map(({ record }) => record), stamp };
+    return { topic, partition, records: this.#inFlight.map(({ record }) => record), stamp: this.#sequence.stamp() };
   }
 
   /** What was on its way is stored: so many records. */

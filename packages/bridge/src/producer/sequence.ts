@@ -3,7 +3,8 @@
  *
  * A batch of which nobody knows whether it is stored must go again as it was, or not at all: another one with its numbers
  * would be taken for it, and lost. So whoever gives such a batch up begins a new epoch, which also keeps it from coming
- * late. As a partition has one batch on its way at a time, each may have an epoch of its own (KIP-360).
+ * late; under another id it would not, so a partition keeps the id that it began with. As it has one batch on its way at a
+ * time, it may have an epoch of its own, too (KIP-360).
  */
 import type { BatchStamp } from '../kafka/record-batch-writer.ts';
 
@@ -17,32 +18,32 @@ export class PartitionSequence {
   #epoch = 0;
   #next = 0;
   #open: BatchStamp | undefined;
-  /** Whose batch was given up last, and may come late: the next one must be of the same id, or would not keep it away. */
-  #fencing: bigint | undefined;
 
   /** `onSpent`: this id cannot be used here any longer. */
   constructor(onSpent: (producerId: bigint) => void) {
     this.#onSpent = onSpent;
   }
 
-  /** Whose batch is on its way, or goes again. */
-  get open(): BatchStamp | undefined {
-    return this.#open;
+  /** Whether there is no id for stamps, yet or any longer. */
+  get needsProducerId(): boolean {
+    return this.#producerId === undefined;
   }
 
-  /**
-   * Of the next batch: the same until {@link advance} or {@link abandon}. Another producer's id begins anew, once a batch is
-   * stored after one that was given up.
-   */
-  stamp(producerId: bigint): BatchStamp {
-    if (this.#open !== undefined) return this.#open;
-    const ownId = this.#fencing ?? producerId;
-    if (ownId !== this.#producerId) {
-      this.#producerId = ownId;
-      this.#epoch = 0;
-      this.#next = 0;
-    }
-    this.#open = { producerId: ownId, epoch: this.#epoch, sequence: this.#next };
+  beginWith(producerId: bigint): void {
+    this.#producerId = producerId;
+    this.#epoch = 0;
+    this.#next = 0;
+  }
+
+  /** Whether a batch is on its way, or goes again. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Of the next batch: the same until {@link advance} or {@link abandon}. `undefined` where there is no id. */
+  stamp(): BatchStamp | undefined {
+    if (this.#producerId === undefined) return undefined;
+    this.#open ??= { producerId: this.#producerId, epoch: this.#epoch, sequence: this.#next };
     return this.#open;
   }
 
@@ -50,7 +51,6 @@ export class PartitionSequence {
   advance(recordCount: number): void {
     if (this.#open === undefined) return;
     this.#open = undefined;
-    this.#fencing = undefined;
     this.#next = (this.#next + recordCount) % SEQUENCE_COUNT;
   }
 
@@ -61,7 +61,6 @@ export class PartitionSequence {
       this.startOver();
       return;
     }
-    this.#fencing = this.#open.producerId;
     this.#open = undefined;
     this.#epoch += 1;
     this.#next = 0;
@@ -72,7 +71,7 @@ export class PartitionSequence {
     if (this.#open === undefined) return;
     const { producerId } = this.#open;
     this.#open = undefined;
-    this.#fencing = undefined;
+    this.#producerId = undefined;
     this.#onSpent(producerId);
   }
 }
