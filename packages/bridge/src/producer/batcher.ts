@@ -259,8 +259,7 @@ export class Batcher {
     } catch (error) {
       const refusalId = protocolErrorId(error);
       if (refusalId !== undefined) lane.lastRefusal = javaException(refusalId);
-      this.#pause(lane);
-      return;
+      if (!lane.isEmpty) return this.#pause(lane);
     }
     lane.isPaused = false;
     if (!lane.isReady) return;
