@@ -29,8 +29,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ports: await findFreePorts(2),
     directory,
     reaper,
-    // Some tests produce records of 2017, which Kafka would delete when it next looks for old ones, 30 s after its start.
-    properties: { ...PATIENT_BROKER, 'log.retention.ms': '-1' },
+    // Some tests produce records of 2017, which Kafka would delete when it first looks for old ones, 30 s after its start.
+    properties: { ...PATIENT_BROKER, 'log.initial.task.delay.ms': '86400000' },
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
   project.provide('kafkaBootstrap', kafka.bootstrap);
