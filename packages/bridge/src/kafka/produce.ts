@@ -1,16 +1,10 @@
 /** One produce request to one broker, and what became of each partition's batch in it. */
-import {
-  type Connection,
-  type ConnectionPool,
-  compatibilityPartitioner,
-  ProduceAcks,
-  produceV9,
-  Writer,
-} from '@platformatic/kafka';
+import { type Connection, type ConnectionPool, ProduceAcks, produceV9, Writer } from '@platformatic/kafka';
 import type { RecordToProduce, TopicPartition } from '../records.ts';
 import { type Compression, compressBatch } from './batch-compression.ts';
 import type { Cluster } from './cluster.ts';
 import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
+import { murmur2 } from './murmur2.ts';
 import { type BatchStamp, writeBatch } from './record-batch-writer.ts';
 
 type ProduceResponse = produceV9.ProduceResponse;
@@ -92,12 +86,15 @@ export class ProduceClient {
   }
 }
 
+/** `Utils.toPositive` in Kafka. */
+const POSITIVE_BITS = 0x7fff_ffff;
+
 /**
- * The partition of a key, as Kafka's Java clients choose it. The library's default partitioner is another one.
+ * The partition of a key, as Kafka's Java clients choose it.
  * Source: `Utils.toPositive(Utils.murmur2(key)) % partitionCount` in Kafka's `BuiltInPartitioner`.
  */
 export function partitionForKey(key: Buffer, partitionCount: number): number {
-  return compatibilityPartitioner(undefined as never, key) % partitionCount;
+  return (murmur2(key) & POSITIVE_BITS) % partitionCount;
 }
 
 interface WrittenBatch extends TopicPartition {

@@ -17,23 +17,59 @@ interface SchemaNode {
 /** Bits of sized integers. */
 const INTEGER_BITS: Readonly<Record<string, number>> = { int32: 32, int64: 64 };
 
-/** Everything in which `value` violates `schema`, in the API's order; empty when it fits. */
+/**
+ * Everything in which `value` violates `schema`, in the API's order; empty when it fits. At most {@link MAX_ENTRIES} entries
+ * and one that counts the rest, so that an answer stays small whatever the body is.
+ */
 export function violations(schema: object, value: unknown): string[] {
-  const found: string[] = [];
-  check(schema as SchemaNode, value, found);
-  return found;
+  const findings = new Findings();
+  check(schema as SchemaNode, value, findings);
+  return findings.entries();
 }
 
-function check(node: SchemaNode, value: unknown, found: string[]): void {
+/** A client that sends more mistakes than this reads the first of them. */
+export const MAX_ENTRIES = 100;
+/** Names of properties are the client's, and may be as long as its body: so much of one is shown. */
+const MAX_SHOWN_NAME_LENGTH = 100;
+
+/** What was found so far: the first entries as text, of the others the number. */
+class Findings {
+  readonly #first: string[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(entry: string): void {
+    if (this.#count < MAX_ENTRIES) this.#first.push(entry);
+    this.#count += 1;
+  }
+
+  /** Puts `entries` before those that came after the first `count`: a summary stands before its details. */
+  insertAt(count: number, entries: readonly string[]): void {
+    this.#count += entries.length;
+    if (count >= MAX_ENTRIES) return;
+    this.#first.splice(count, 0, ...entries);
+    if (this.#first.length > MAX_ENTRIES) this.#first.length = MAX_ENTRIES;
+  }
+
+  entries(): string[] {
+    const moreCount = this.#count - this.#first.length;
+    return moreCount === 0 ? this.#first : [...this.#first, `and ${moreCount} more`];
+  }
+}
+
+function check(node: SchemaNode, value: unknown, found: Findings): void {
   if (node.oneOf !== undefined) {
     checkAlternatives(node.oneOf, value, found);
   } else if (node.type !== undefined && !hasType(node.type, value)) {
-    found.push(wrongType(value, node.type));
-    if (node.format !== undefined && node.type === 'integer') found.push(wrongInteger(node.format));
+    found.add(wrongType(value, node.type));
+    if (node.format !== undefined && node.type === 'integer') found.add(wrongInteger(node.format));
   } else if (node.type === 'integer') {
     checkInteger(node, value, found);
   } else if (node.type === 'string') {
-    if (node.format === 'byte' && !isFilledBase64(value as string)) found.push('String does not match format "byte"');
+    if (node.format === 'byte' && !isFilledBase64(value as string)) found.add('String does not match format "byte"');
   } else if (node.type === 'array') {
     checkItems(node, value as unknown[], found);
   } else if (node.type === 'object') {
@@ -45,58 +81,63 @@ function isFilledBase64(text: string): boolean {
   return text !== '' && isBase64(text);
 }
 
-function checkAlternatives(alternatives: readonly SchemaNode[], value: unknown, found: string[]): void {
+function checkAlternatives(alternatives: readonly SchemaNode[], value: unknown, found: Findings): void {
   if (alternatives.some(({ type = '' }) => hasType(type, value))) return;
-  found.push('Instance does not match exactly one subschema (0 matches)');
-  for (const { type = '' } of alternatives) found.push(wrongType(value, type));
+  found.add('Instance does not match exactly one subschema (0 matches)');
+  for (const { type = '' } of alternatives) found.add(wrongType(value, type));
 }
 
-function checkInteger({ format }: SchemaNode, value: unknown, found: string[]): void {
+function checkInteger({ format }: SchemaNode, value: unknown, found: Findings): void {
   const bits = format === undefined ? undefined : INTEGER_BITS[format];
   if (format === undefined || bits === undefined || isInt32(value)) return;
   // Exactly: the greatest int64 and the number after it are the same double.
   const exact = exactInteger(value);
-  if (BigInt.asIntN(bits, exact) !== exact) found.push(wrongInteger(format));
+  if (BigInt.asIntN(bits, exact) !== exact) found.add(wrongInteger(format));
 }
 
 function isInt32(value: unknown): boolean {
   return typeof value === 'number' && (value | 0) === value;
 }
 
-function checkItems({ items }: SchemaNode, value: readonly unknown[], found: string[]): void {
+function checkItems({ items }: SchemaNode, value: readonly unknown[], found: Findings): void {
   if (items === undefined) return;
   for (const item of value) {
-    const inner = violations(items, item);
-    if (inner.length === 0) continue;
-    found.push('Items did not match schema', ...asReferred(items, inner));
+    checkChild(items, item, found, 'Items did not match schema');
   }
 }
 
-function checkProperties(node: SchemaNode, value: Record<string, unknown>, found: string[]): void {
+/** Checks a part; its findings follow the `summary`. Whether it fits. */
+function checkChild(node: SchemaNode, value: unknown, found: Findings, summary: string): boolean {
+  const { count } = found;
+  check(node, value, found);
+  if (found.count === count) return true;
+  found.insertAt(count, node.$id === undefined ? [summary] : [summary, 'A subschema had errors']);
+  return false;
+}
+
+function checkProperties(node: SchemaNode, value: Record<string, unknown>, found: Findings): void {
   const { properties = {}, required = [] } = node;
   for (const name of required) {
-    if (!Object.hasOwn(value, name)) found.push(`Instance does not have required property "${name}"`);
+    if (!Object.hasOwn(value, name)) found.add(`Instance does not have required property "${name}"`);
   }
   let bad: Set<string> | undefined;
   for (const name in properties) {
     const child = properties[name];
     if (child === undefined || !Object.hasOwn(value, name)) continue;
-    const inner = violations(child, value[name]);
-    if (inner.length === 0) continue;
+    if (checkChild(child, value[name], found, `Property "${name}" does not match schema`)) continue;
     bad ??= new Set();
     bad.add(name);
-    found.push(`Property "${name}" does not match schema`, ...asReferred(child, inner));
   }
   if (node.additionalProperties !== false) return;
   for (const name of Object.keys(value)) {
     if (bad?.has(name) === true || !Object.hasOwn(properties, name)) {
-      found.push(`Property "${name}" does not match additional properties schema`);
+      found.add(`Property "${shown(name)}" does not match additional properties schema`);
     }
   }
 }
 
-function asReferred(node: SchemaNode, inner: string[]): string[] {
-  return node.$id === undefined ? inner : ['A subschema had errors', ...inner];
+function shown(name: string): string {
+  return name.length <= MAX_SHOWN_NAME_LENGTH ? name : `${name.slice(0, MAX_SHOWN_NAME_LENGTH)}…`;
 }
 
 function hasType(type: string | readonly string[], value: unknown): boolean {

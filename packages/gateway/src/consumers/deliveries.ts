@@ -91,7 +91,7 @@ export class Deliveries {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#due.push(...this.#waiting.values());
+    for (const delivered of this.#waiting.values()) this.#due.push(delivered);
     this.#waiting.clear();
     this.#send();
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
