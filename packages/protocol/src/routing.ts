@@ -16,11 +16,14 @@ export const GATEWAY_HEADER = 'causeway-gateway';
 export const BRIDGE_HEADER = 'causeway-bridge';
 
 /**
- * Of an answer 500 to a gateway: what is at fault. {@link FAULT_OF_REQUEST}: the API and Kafka say 500 to what was asked (an
- * illegal topic name, a topic that is there already); the bridge is well, and no breaker is to count it.
+ * Of an answer >= 500 to a gateway: what is at fault, where that is not the bridge that answers. No breaker counts it.
+ *
+ * {@link FAULT_OF_REQUEST}: what was asked cannot be done here or elsewhere (an illegal topic name, a topic that exists
+ * already, a partition that does not exist). {@link FAULT_OF_KAFKA}: the bridge's Kafka does not answer.
  */
 export const FAULT_HEADER = 'causeway-fault';
 export const FAULT_OF_REQUEST = 'request';
+export const FAULT_OF_KAFKA = 'kafka';
 
 /** On 421 (RFC 9110 §15.5.20): who owns the consumer, as `region/bridge`. Without it nobody does: it was released. */
 export const OWNER_HEADER = 'causeway-owner';
