@@ -113,6 +113,11 @@ export class BridgeError extends Error {
   get isOfRequest(): boolean {
     return this.status === 500 && this.code !== 'internal';
   }
+
+  /** Kafka does not answer: nothing is wrong with this bridge, and another one over the same Kafka cannot help. */
+  get isOfKafka(): boolean {
+    return this.code === 'kafkaUnavailable';
+  }
 }
 
 /** For the end of a switch over a closed set. */

@@ -1,6 +1,7 @@
 /** What clients see when Kafka goes and comes back; on a Kafka of its own, because it is killed. */
 import type { KafkaCluster } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { FAULT_HEADER, FAULT_OF_KAFKA, GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
@@ -93,7 +94,7 @@ async function expectBoundedFailures(topic: string, consumerPath: string): Promi
   const [produced, unknown, listed, described, polled, committed, created] = await Promise.all([
     timed(bridge.produce(topic, { records: [{ value: 'lost' }] })),
     timed(bridge.produce('never-seen', { records: [{ value: 'x' }] })),
-    timed(bridge.get('/topics')),
+    timed(bridge.get('/topics', { [GATEWAY_HEADER]: 'tier1' })),
     timed(bridge.get(`/topics/${topic}`)),
     timed(bridge.get(`${consumerPath}/records?timeout=500`)),
     timed(bridge.post(`${consumerPath}/offsets`, { offsets: [{ topic, partition: 0, offset: 1 }] })),
@@ -111,6 +112,9 @@ async function expectBoundedFailures(topic: string, consumerPath: string): Promi
   for (const { result } of [listed, described, committed, created]) {
     expect(result).toMatchObject({ status: 503, body: { error_code: 503 } });
   }
+  // A gateway learns that the bridge is not at fault.
+  expect(listed.result.headers.get(FAULT_HEADER)).toBe(FAULT_OF_KAFKA);
+  expect(described.result.headers.get(FAULT_HEADER)).toBeNull();
   expect(polled.result).toMatchObject({ status: 200, body: [] });
   // The commit waits for the poll, which takes a second at most, and then for one request; two would be too many.
   for (const { durationMs } of [produced, unknown, listed, described, polled, committed, created]) {

@@ -16,10 +16,11 @@ export const GATEWAY_HEADER = 'causeway-gateway';
 export const BRIDGE_HEADER = 'causeway-bridge';
 
 /**
- * Of an answer >= 500 to a gateway: what is at fault, where that is not the bridge that answers. No breaker counts it.
+ * Of an answer >= 500 to a gateway: what is at fault, where that is not the target that answers. No breaker counts it.
  *
  * {@link FAULT_OF_REQUEST}: what was asked cannot be done here or elsewhere (an illegal topic name, a topic that exists
- * already, a partition that does not exist). {@link FAULT_OF_KAFKA}: the bridge's Kafka does not answer.
+ * already, a partition that does not exist). {@link FAULT_OF_KAFKA}: the bridge's Kafka does not answer; another region
+ * helps only if it has another Kafka ({@link KAFKA_CLUSTER_HEADER}).
  */
 export const FAULT_HEADER = 'causeway-fault';
 export const FAULT_OF_REQUEST = 'request';
@@ -124,6 +125,12 @@ export function parseHops(header: string | undefined): GatewayHop[] {
 
 /** Of a bridge's answer to a gateway's probe: whether Kafka answers that bridge, `up` or `down`. */
 export const KAFKA_HEADER = 'causeway-kafka';
+
+/**
+ * Of an answer to a gateway's probe: which Kafka serves behind the target, as the id of its cluster. Of a regional gateway
+ * it is what its own region's bridges say, where they all say the same.
+ */
+export const KAFKA_CLUSTER_HEADER = 'causeway-kafka-cluster';
 
 /**
  * On what a gateway asks in an operator's name, and not in a client's: who asks, as in {@link GATEWAY_HEADER}. Gateways

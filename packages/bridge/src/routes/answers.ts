@@ -3,7 +3,13 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
-import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
+import {
+  FAULT_HEADER,
+  FAULT_OF_KAFKA,
+  FAULT_OF_REQUEST,
+  GATEWAY_HEADER,
+  OWNER_HEADER,
+} from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
 
@@ -34,6 +40,7 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
   const isFromGateway = reply.request.headers[GATEWAY_HEADER] !== undefined;
   if (isFromGateway && error.isOfRequest) reply.header(FAULT_HEADER, FAULT_OF_REQUEST);
+  if (isFromGateway && error.isOfKafka) reply.header(FAULT_HEADER, FAULT_OF_KAFKA);
   reply.code(error.status);
   return answer(reply, JSON.stringify(body));
 }
