@@ -37,6 +37,11 @@ const ProducerConfig = Section(
       description: 'How long a request waits for a topic that is not known (yet), in milliseconds.',
       default: 10_000,
     }),
+    allowAutoTopicCreation: Type.Boolean({
+      description:
+        'Whether a record for a topic that does not exist lets Kafka create it (allow.auto.create.topics); the broker decides by its auto.create.topics.enable.',
+      default: true,
+    }),
     deliveryTimeoutMs: milliseconds({
       description: 'How long a record is tried before its entry in the answer is an error, in milliseconds.',
       default: 20_000,
@@ -77,6 +82,11 @@ const ConsumersConfig = Section(
       description:
         'A consumer that no request has touched for this long is closed, in milliseconds. The same on all bridges: each also ends the consumers of bridges that died, after twice that time.',
       default: 300_000,
+    }),
+    allowAutoTopicCreation: Type.Boolean({
+      description:
+        'Whether a subscription to a topic that does not exist lets Kafka create it (allow.auto.create.topics); the broker decides by its auto.create.topics.enable.',
+      default: true,
     }),
     defaultAutoOffsetReset: Choice(['latest', 'earliest', 'none'], {
       description: 'Where a consumer starts that has nothing committed and did not say.',

@@ -69,6 +69,8 @@ const ERRORS = {
     status: 503,
     message: 'Consumer is disabled in config. To enable consumer update http.consumer.enabled to true',
   },
+  /** With `async=true`, where the record has no entry in the answer. */
+  recordTooLarge: { status: 413, message: 'The record is too large' },
   tooManyRecords: { status: 413, message: 'The request has too many records' },
   overloaded: { status: 503, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },

@@ -113,6 +113,15 @@ test.each([
   expect({ status, body }).toEqual({ status: 200, body: { offsets: [entry, entry] } });
 });
 
+test.each([
+  ['that it may see and not write', open],
+  ['that it may not see', hidden],
+])('with async=true, records for a topic %s are refused before they are taken', async (_name, topic) => {
+  const answer = await quick(bridge.produce(topic, { records: [{ value: 'a' }] }, { query: '?async=true' }));
+  const message = `Not authorized to access topics: [${topic}]`;
+  expect({ status: answer.status, body: answer.body }).toEqual({ status: 403, body: { error_code: 403, message } });
+});
+
 test.each(['', '/partitions', '/partitions/0', '/partitions/0/offsets'])(
   'a topic that it may not see is refused: /topics/…%s',
   async (path) => {
@@ -169,6 +178,8 @@ test.each([
   const isStored = async (): Promise<boolean> =>
     'offset' in (await bridge.produce(topic, { records: [{ value: 'now' }] })).body.offsets[0];
   await until('a record may be written', isStored);
+  const taken = await bridge.produce(topic, { records: [{ value: 'later' }] }, { query: '?async=true' });
+  expect(taken.status).toBe(204);
   await until('it is read', async () => {
     const { status, body } = await consumer.poll('timeout=500');
     return status === 200 && body.some(({ value }: { value: unknown }) => value === 'now');

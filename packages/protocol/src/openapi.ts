@@ -58,10 +58,13 @@ const TOPIC = { tags: ['Topics'], status: 200, errors: [403, 404, 500, 503] } as
 const PARTITION = { tags: ['Topics'], status: 200, errors: [400, 403, 404, 422, 500, 503] } as const;
 const PRODUCE = {
   tags: ['Topics', 'Producer'],
-  query: { async: Type.Boolean({ description: 'Whether to answer 204 without waiting for Kafka.' }) },
+  query: {
+    async: Type.Boolean({ description: 'Whether to answer 204 without waiting until Kafka has stored the records.' }),
+  },
   status: 200,
   answer: v2(OffsetRecordSentList),
-  errors: [400, 422, 503],
+  /** 403 and 404: with `async`, for what cannot be stored; otherwise the record's entry says so. */
+  errors: [400, 403, 404, 422, 503],
 } as const;
 const POLL_QUERY = {
   timeout: Type.Integer({ description: 'How long to wait for records, in milliseconds. Default: 100.' }),

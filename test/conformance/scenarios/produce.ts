@@ -140,13 +140,37 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'with async the answer does not wait, and still tells what is malformed',
+    title:
+      'with async the answer does not wait until records are stored, and still tells what is malformed or impossible',
     topics: { t: 1 },
     steps: [
       send([{ value: 'x' }], { ask: 'POST /topics/<t>?async=true', status: 204 }),
       send([{ value: 'x' }], { ask: 'POST /topics/<t>?ASYNC=true&async=false', status: 204 }),
       send([{ value: 'x' }], { ask: 'POST /topics/<t>/partitions/0?async=true', status: 204 }),
-      send([{ value: 'x' }], { ask: 'POST /topics/<nowhere>?async=true', status: 204 }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/<nowhere>?async=true',
+        ...{ status: 404, message: `Topic <nowhere> not present in metadata after ${MAX_BLOCK_MS} ms.` },
+      }),
+      send([{ value: 'x' }, { value: 'y', partition: 4 }], {
+        ask: 'POST /topics/<t>?async=true',
+        status: 404,
+        message: `Partition 4 of topic <t> with partition count 1 is not present in metadata after ${MAX_BLOCK_MS} ms. (record 1; none of the request is stored)`,
+      }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/<t>/partitions/1?async=true',
+        status: 404,
+        message: `Partition 1 of topic <t> with partition count 1 is not present in metadata after ${MAX_BLOCK_MS} ms.`,
+      }),
+      send([{ value: 'x'.repeat(1_048_576) }], {
+        ask: 'POST /topics/<t>?async=true',
+        status: 413,
+        message:
+          'The message is 1048666 bytes when serialized which is larger than 1048576, which is the value of the max.request.size configuration.',
+      }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/bad%20name?async=true',
+        ...{ status: 422, message: 'Invalid topics: [bad name]' },
+      }),
       send([{ value: 'x' }], { ask: 'POST /topics/<t>?async=false', answer: { offsets: [expect.any(Object)] } }),
       send([{}], { ask: 'POST /topics/<t>?async=true', ...inRecord(MISSING('value')) }),
       send([{ value: {} }], {

@@ -135,7 +135,7 @@ export class Positions {
       (cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1) >= 0;
     const answers = await cluster.topics(names, limits);
     throwForbidden(answers);
-    if (!partitions.every(hasLeader)) await cluster.topics(names, limits, MISSING_PARTITION_AGE_MS);
+    if (!partitions.every(hasLeader)) await cluster.topics(names, limits, { maxAgeMs: MISSING_PARTITION_AGE_MS });
     return partitions.filter(hasLeader);
   }
 }

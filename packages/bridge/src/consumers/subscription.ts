@@ -103,9 +103,14 @@ export class Subscription {
       this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
       return;
     }
+    this.#createTopics(legal);
     const membership = this.#membership;
     membership?.setTopics(legal);
-    this.#state = { kind: 'subscribed', watch: undefined, membership: membership ?? this.#createMembership(legal) };
+    this.#state = {
+      kind: 'subscribed',
+      watch: undefined,
+      membership: membership ?? this.#createMembership(legal, { isPattern: false }),
+    };
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while topics are subscribed to. */
@@ -114,7 +119,7 @@ export class Subscription {
     const [membership, watch] = [this.#membership, this.#watch];
     if (membership !== undefined && watch === undefined) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
     watch?.close();
-    const joined = membership ?? this.#createMembership([]);
+    const joined = membership ?? this.#createMembership([], { isPattern: true });
     this.#state = { kind: 'subscribed', membership: joined, watch: this.#createWatch(pattern, joined) };
   }
 
@@ -207,6 +212,13 @@ export class Subscription {
     }
   }
 
+  /** Lets Kafka begin to create the topics that do not exist; the join, which would do it, comes with the first poll. */
+  #createTopics(topics: readonly string[]): void {
+    const { cluster, consumers } = this.#dependencies;
+    if (!consumers.allowAutoTopicCreation) return;
+    cluster.topics(topics, this.#requestLimits(), { mayCreate: true }).catch(() => {});
+  }
+
   get #membership(): Membership | undefined {
     return this.#state.kind === 'subscribed' ? this.#state.membership : undefined;
   }
@@ -237,7 +249,8 @@ export class Subscription {
     });
   }
 
-  #createMembership(topics: readonly string[]): Membership {
+  /** Topics of a pattern are those that exist: none is created. */
+  #createMembership(topics: readonly string[], { isPattern }: { isPattern: boolean }): Membership {
     const { identity, cluster, coordinator, kafka, consumers, heartbeatPauseMs, events } = this.#dependencies;
     const options = {
       clientId: identity.name,
@@ -249,6 +262,7 @@ export class Subscription {
       },
       requestTimeoutMs: kafka.requestTimeoutMs,
       topicRefreshMs: consumers.topicRefreshMs,
+      allowAutoTopicCreation: consumers.allowAutoTopicCreation && !isPattern,
       prepared: this.#dependencies.prepared,
     };
     return new Membership(cluster, coordinator, topics, options, {

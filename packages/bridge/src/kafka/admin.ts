@@ -67,7 +67,7 @@ export class Admin {
    */
   async offsets(name: string, partition: number): Promise<OffsetRange | undefined> {
     const limits = this.#limits();
-    const answer = (await this.#cluster.topics([name], limits, 0)).get(name);
+    const answer = (await this.#cluster.topics([name], limits, { maxAgeMs: 0 })).get(name);
     if (answer !== undefined && 'errorId' in answer && answer.errorId === 'INVALID_TOPIC_EXCEPTION') {
       throw new BridgeError('invalidValue', { message: javaException(answer.errorId) });
     }
@@ -98,7 +98,7 @@ export class Admin {
   }
 
   async #isThere(name: string, limits: Limits): Promise<boolean> {
-    const answer = (await this.#cluster.topics([name], limits, 0)).get(name);
+    const answer = (await this.#cluster.topics([name], limits, { maxAgeMs: 0 })).get(name);
     return answer !== undefined && 'topic' in answer;
   }
 
@@ -114,7 +114,7 @@ export class Admin {
   }
 
   async #topic(name: string, limits: Limits): Promise<TopicInfo> {
-    return topicOf(name, (await this.#cluster.topics([name], limits, 0)).get(name));
+    return topicOf(name, (await this.#cluster.topics([name], limits, { maxAgeMs: 0 })).get(name));
   }
 
   async #configs(name: string, limits: Limits): Promise<Record<string, string>> {

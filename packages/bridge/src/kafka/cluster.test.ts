@@ -51,7 +51,7 @@ test('what is known is not asked again before its age, and forgotten when the to
   await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
   await cluster.topics([topic], within(20_000));
   expect(cluster.knownTopic(topic)?.partitions).toHaveLength(1);
-  await cluster.topics([topic], within(20_000), 0);
+  await cluster.topics([topic], within(20_000), { maxAgeMs: 0 });
   expect(cluster.knownTopic(topic)?.partitions).toHaveLength(2);
 });
 

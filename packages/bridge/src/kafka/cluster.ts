@@ -50,6 +50,8 @@ export interface TopicInfo {
   /** UUID. */
   id: string;
   isInternal: boolean;
+  /** Whether the bridge's principal may write to it; `undefined` until Kafka was asked for this topic by its name. */
+  isWritable: boolean | undefined;
   /** By partition number. */
   partitions: readonly PartitionInfo[];
   fetchedAtMs: number;
@@ -57,6 +59,19 @@ export interface TopicInfo {
 
 /** A topic that exists, or why it cannot be used. */
 export type TopicAnswer = { topic: TopicInfo } | { errorId: ErrorId };
+
+export interface TopicQuestion {
+  /** What is known and younger is not asked for. Default: the configured age. */
+  maxAgeMs?: number;
+  /** Lets a broker with `auto.create.topics.enable` create the topics that do not exist. Default: false. */
+  mayCreate?: boolean;
+}
+
+/** Topics that no client's request creates. */
+const RESERVED_TOPICS: ReadonlySet<string> = new Set([
+  SESSION_TOPIC,
+  ...['__consumer_offsets', '__transaction_state', '__share_group_state'],
+]);
 
 /** A broker that has not answered a question about the cluster for this long is passed over. */
 const ATTEMPT_TIMEOUT_MS = 2000;
@@ -140,13 +155,13 @@ export class Cluster {
   }
 
   /**
-   * What is known of topics; asked for anew when older than `maxAgeMs` (default: the configured age).
-   * Errors: `kafkaUnavailable`.
+   * What is known of topics; asked for anew when too old. A topic that a broker is creating is answered as unknown until it
+   * is there. Errors: `kafkaUnavailable`.
    */
   async topics(
     names: readonly string[],
     limits: Limits,
-    maxAgeMs = this.options.metadataMaxAgeMs,
+    { maxAgeMs = this.options.metadataMaxAgeMs, mayCreate = false }: TopicQuestion = {},
   ): Promise<Map<string, TopicAnswer>> {
     const oldestMs = performance.now() - maxAgeMs;
     const answers = new Map<string, TopicAnswer>();
@@ -157,8 +172,7 @@ export class Cluster {
       else missing.push(name);
     }
     if (missing.length > 0) {
-      const response = await this.#ask(missing, limits);
-      for (const raw of response.topics) {
+      for (const raw of await this.#askForTopics(missing, limits, mayCreate)) {
         if (typeof raw.name === 'string') answers.set(raw.name, answerOf(raw, this.#topics.get(raw.name)));
       }
     }
@@ -167,7 +181,7 @@ export class Cluster {
 
   /** Every topic that is not internal. Errors: `kafkaUnavailable`. */
   async listTopics(limits: Limits): Promise<string[]> {
-    const response = await this.#ask(null, limits);
+    const response = await this.#ask(null, limits, false);
     return response.topics.flatMap((raw) => (typeof raw.name !== 'string' || isInternal(raw) ? [] : [raw.name]));
   }
 
@@ -203,13 +217,24 @@ export class Cluster {
     this.#pools.clear();
   }
 
-  async #ask(names: readonly string[] | null, limits: Limits): Promise<MetadataResponse> {
-    const key = names === null ? '*' : [...names].sort().join(',');
+  /** Topics of Kafka's own and of the bridges are created by their owners alone, with the settings that they need. */
+  async #askForTopics(names: readonly string[], limits: Limits, mayCreate: boolean): Promise<MetadataResponseTopic[]> {
+    const creatable = mayCreate ? names.filter((name) => !RESERVED_TOPICS.has(name)) : [];
+    const reserved = mayCreate ? names.filter((name) => RESERVED_TOPICS.has(name)) : names;
+    const responses = await Promise.all([
+      ...(reserved.length > 0 ? [this.#ask(reserved, limits, false)] : []),
+      ...(creatable.length > 0 ? [this.#ask(creatable, limits, true)] : []),
+    ]);
+    return responses.flatMap(({ topics }) => topics);
+  }
+
+  async #ask(names: readonly string[] | null, limits: Limits, mayCreate: boolean): Promise<MetadataResponse> {
+    const key = names === null ? '*' : JSON.stringify([mayCreate, ...[...names].sort()]);
     let pending = this.#pending.get(key);
     if (pending === undefined) {
       // Not this caller's limits: others wait for the same answer.
       const own = within(this.options.requestTimeoutMs);
-      pending = this.onAnyBroker((connection) => this.#metadata(connection, names), own).finally(() =>
+      pending = this.onAnyBroker((connection) => this.#metadata(connection, names, mayCreate), own).finally(() =>
         this.#pending.delete(key),
       );
       pending.catch(() => {});
@@ -225,10 +250,15 @@ export class Cluster {
     );
   }
 
-  async #metadata(connection: Connection, names: readonly string[] | null): Promise<MetadataResponse> {
+  async #metadata(
+    connection: Connection,
+    names: readonly string[] | null,
+    mayCreate = false,
+  ): Promise<MetadataResponse> {
     let response: MetadataResponse;
+    const isNamed = names !== null;
     try {
-      response = await metadataV12.api.async(connection, names === null ? null : [...names], false, false);
+      response = await metadataV12.api.async(connection, isNamed ? [...names] : null, mayCreate, isNamed);
     } catch (error) {
       // A topic that does not exist makes the whole answer an error.
       const partial = responseIn<MetadataResponse>(error);
@@ -246,7 +276,7 @@ export class Cluster {
     for (const raw of response.topics) {
       if (typeof raw.name !== 'string') continue;
       if (isGone(raw)) this.#topics.delete(raw.name);
-      else if (raw.errorCode === 0) this.#topics.set(raw.name, topicInfo(raw, raw.name, fetchedAtMs));
+      else if (raw.errorCode === 0) this.#topics.set(raw.name, topicInfo(raw, this.#topics.get(raw.name), fetchedAtMs));
     }
   }
 
@@ -287,11 +317,18 @@ function isInternal({ name, isInternal: isKafkas }: MetadataResponseTopic): bool
   return isKafkas || name === SESSION_TOPIC;
 }
 
-function topicInfo(raw: MetadataResponseTopic, name: string, fetchedAtMs: number): TopicInfo {
+/** `AclOperation.WRITE` in the bit field of authorized operations (KIP-430). */
+const WRITE_BIT = 1 << 4;
+/** Of an answer to a question that did not ask for them. */
+const OPERATIONS_NOT_ASKED = -(2 ** 31);
+
+function topicInfo(raw: MetadataResponseTopic, before: TopicInfo | undefined, fetchedAtMs: number): TopicInfo {
+  const operations = raw.topicAuthorizedOperations;
   return {
-    name,
+    name: raw.name ?? '',
     id: raw.topicId,
     isInternal: isInternal(raw),
+    isWritable: operations === OPERATIONS_NOT_ASKED ? before?.isWritable : (operations & WRITE_BIT) !== 0,
     fetchedAtMs,
     // A partition without leader has an error of its own; it still counts.
     partitions: raw.partitions

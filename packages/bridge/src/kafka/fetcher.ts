@@ -166,7 +166,7 @@ export class Fetcher {
     const asked = [...this.#inFlight];
     const topics = [...new Set(this.partitions.all.map(({ topic }) => topic))];
     try {
-      await this.#cluster.topics(topics, within(this.#options.requestTimeoutMs), SOURCE_CHECK_MS);
+      await this.#cluster.topics(topics, within(this.#options.requestTimeoutMs), { maxAgeMs: SOURCE_CHECK_MS });
     } catch {
       return;
     }
@@ -357,7 +357,7 @@ export class Fetcher {
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const topics = [...new Set(partitions.map(({ topic }) => topic))];
     try {
-      await this.#cluster.topics(topics, { deadlineAtMs: performance.now() + this.#options.requestTimeoutMs }, 0);
+      await this.#cluster.topics(topics, within(this.#options.requestTimeoutMs), { maxAgeMs: 0 });
     } catch {
       // The next request finds out.
     }

@@ -13,7 +13,7 @@ import {
 import { type Assignor, assign, type GroupMember } from './assignors.ts';
 import type { Cluster } from './cluster.ts';
 import type { GroupCoordinator } from './coordinator.ts';
-import type { Limits } from './limits.ts';
+import { backoffMs, type Limits } from './limits.ts';
 
 /** Version of the subscription and assignment inside: eager members need no more. */
 export const CONSUMER_PROTOCOL_VERSION = 0;
@@ -26,6 +26,9 @@ export interface TopicWatchOptions {
   onChanged: () => void;
 }
 
+/** A topic that Kafka creates because of a subscription is usually there by then. */
+const FIRST_LOOK_MS = 200;
+
 /** Of one generation. */
 export class GroupLeader {
   readonly #cluster: Cluster;
@@ -36,6 +39,8 @@ export class GroupLeader {
   readonly #topics: readonly string[];
   /** What the assignment was made from; `undefined` where a member before this one made it. */
   #partitionCounts: ReadonlyMap<string, number> | undefined;
+  /** Whether a topic was missing at the last look: Kafka may be creating it. */
+  #isTopicMissing = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -73,13 +78,25 @@ export class GroupLeader {
 
   /** Looks at the topics again and again, until {@link close}. */
   watch(options: TopicWatchOptions): void {
-    this.#timer = setInterval(() => void this.#check(options), options.intervalMs);
+    this.#scheduleLook(options, 0);
+  }
+
+  /** `count`: of looks before. The first ones come soon where a topic is missing. */
+  #scheduleLook(options: TopicWatchOptions, count: number): void {
+    const { intervalMs } = options;
+    const pauseMs = this.#isTopicMissing
+      ? backoffMs(count, { minMs: Math.min(FIRST_LOOK_MS, intervalMs), maxMs: intervalMs })
+      : intervalMs;
+    this.#timer = setTimeout(async () => {
+      await this.#check(options);
+      if (!this.#isClosed) this.#scheduleLook(options, count + 1);
+    }, pauseMs);
   }
 
   /** It leads no more. */
   close(): void {
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 
   async #check({ intervalMs, limits, onChanged }: TopicWatchOptions): Promise<void> {
@@ -113,9 +130,10 @@ export class GroupLeader {
   }
 
   async #countPartitions(limits: Limits, maxAgeMs: number): Promise<Map<string, number>> {
-    const answers = await this.#cluster.topics(this.#topics, limits, maxAgeMs);
+    const answers = await this.#cluster.topics(this.#topics, limits, { maxAgeMs });
     const counts = new Map<string, number>();
     for (const [name, answer] of answers) if ('topic' in answer) counts.set(name, answer.topic.partitions.length);
+    this.#isTopicMissing = counts.size < this.#topics.length;
     return counts;
   }
 }

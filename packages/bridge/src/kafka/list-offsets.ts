@@ -48,7 +48,7 @@ async function groupByLeader(
   isFresh: boolean,
 ): Promise<Map<number, TopicPartition[]>> {
   const names = [...new Set(partitions.map(({ topic }) => topic))];
-  const topics = await cluster.topics(names, limits, isFresh ? 0 : undefined);
+  const topics = await cluster.topics(names, limits, isFresh ? { maxAgeMs: 0 } : {});
   throwForbidden(topics);
   return Map.groupBy(partitions, ({ topic, partition }) => {
     const answer = topics.get(topic);

@@ -56,6 +56,7 @@ class Recorder {
         heartbeatIntervalMs: 100,
         requestTimeoutMs: 20_000,
         topicRefreshMs,
+        allowAutoTopicCreation: false,
       },
       {
         onRevoking: async () => {
@@ -283,6 +284,7 @@ test('a group that Kafka refuses is told to whoever joins', async () => {
       heartbeatIntervalMs: 100,
       requestTimeoutMs: 5000,
       topicRefreshMs: 1000,
+      allowAutoTopicCreation: false,
     },
     {
       onRevoking: async () => {},

@@ -33,6 +33,8 @@ export interface MembershipOptions {
   heartbeatIntervalMs: number;
   requestTimeoutMs: number;
   topicRefreshMs: number;
+  /** Whether a broker may create topics that do not exist. */
+  allowAutoTopicCreation: boolean;
   /** For the first join. */
   prepared?: PreparedJoin | undefined;
 }
@@ -237,7 +239,8 @@ export class Membership implements Committer {
     const { group } = this.#coordinator;
     this.#isTopicsChanged = false;
     // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
-    throwForbidden(await this.#cluster.topics(this.#topics, limits));
+    const mayCreate = this.#options.allowAutoTopicCreation;
+    throwForbidden(await this.#cluster.topics(this.#topics, limits, { mayCreate }));
     const metadata = encodeConsumerProtocolSubscription({
       version: CONSUMER_PROTOCOL_VERSION,
       topics: [...this.#topics],

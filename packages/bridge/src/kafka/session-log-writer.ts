@@ -139,6 +139,6 @@ export class SessionLogWriter {
   }
 
   async #refresh(limits: Limits): Promise<void> {
-    await this.#cluster.topics([this.#topic], limits, 0);
+    await this.#cluster.topics([this.#topic], limits, { maxAgeMs: 0 });
   }
 }

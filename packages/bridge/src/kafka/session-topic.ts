@@ -51,7 +51,7 @@ export async function ensureSessionTopic(cluster: Cluster, options: SessionTopic
 }
 
 async function find(cluster: Cluster, name: string, limits: Limits): Promise<TopicInfo | undefined> {
-  const answer = (await cluster.topics([name], limits, 0)).get(name);
+  const answer = (await cluster.topics([name], limits, { maxAgeMs: 0 })).get(name);
   if (answer === undefined) return undefined;
   if ('topic' in answer) return answer.topic;
   if (answer.errorId === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;

@@ -3,7 +3,7 @@ import { Distribution } from '@causeway/metrics/distribution.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
 import { errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/failure.ts';
-import { backoffMs, remainingMs, within } from '../kafka/limits.ts';
+import { backoffMs, within } from '../kafka/limits.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce.ts';
 import type { ProducerId } from '../kafka/producer-id.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
@@ -11,6 +11,8 @@ import { FlushSchedule } from './flush-schedule.ts';
 import { Lane } from './lane.ts';
 import { type Entry, isOpen, OpenRequests } from './open-requests.ts';
 import { Partitioner } from './partitioner.ts';
+import { firstRefusal, type RecordRefusal, recordRefusal, refusedRequest, resultOf } from './refusal.ts';
+import { waitForTopic } from './topic-wait.ts';
 
 export interface BatcherOptions {
   maxBlockMs: number;
@@ -19,6 +21,8 @@ export interface BatcherOptions {
   maxBatchBytes: number;
   maxBatchRecords: number;
   maxQueuedBytes: number;
+  /** Whether a broker may create a topic that records are for. Default: true. */
+  allowAutoTopicCreation?: boolean;
   /** Default: 0. */
   lingerMs?: number;
   /** For an idempotent producer. */
@@ -30,9 +34,6 @@ export interface BatcherOptions {
 const MAX_IN_FLIGHT_PER_BROKER = 1;
 /** How often records are looked through for those that have waited too long. */
 const EXPIRY_INTERVAL_MS = 100;
-/** Pauses between questions for a topic that is not known. */
-const TOPIC_PAUSE_MS = { first: 50, longest: 500 } as const;
-
 /** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
 const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 const BATCH_BYTE_BUCKETS = [100, 1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
@@ -116,6 +117,37 @@ export class Batcher {
     return results;
   }
 
+  /**
+   * Takes records of one topic over: all of them, or none when one cannot be stored. Waits until the topic is known, and
+   * not for Kafka to store them; `results` says later what became of them, as {@link send} does.
+   * Errors: also those of a refused request.
+   */
+  async takeOver(
+    topic: string,
+    records: readonly RecordToProduce[],
+    bodyBytes = 0,
+  ): Promise<{ results: Promise<ProduceResult[]> }> {
+    if (this.#isClosed) throw new BridgeError('shuttingDown');
+    const { entries, results } = this.#requests.open(records, bodyBytes);
+    if (entries.length === 0) return { results };
+    let info = this.#cluster.knownTopic(topic);
+    if (info?.isWritable !== true || !isCovering(info, records)) {
+      const answer = await this.#waitForTopic(topic);
+      if ('refusal' in answer) {
+        this.#requests.settleAll(entries, resultOf(answer.refusal));
+        throw refusedRequest(answer.refusal);
+      }
+      info = answer.topic;
+    }
+    const found = firstRefusal(info, entries, this.#options);
+    if (found !== undefined) {
+      this.#requests.settleAll(entries, resultOf(found.refusal));
+      throw refusedRequest(found.refusal, records.length > 1 ? found.index : undefined);
+    }
+    this.#enqueue(info, entries);
+    return { results };
+  }
+
   /** Bytes of records that wait or are on their way, with what they keep in memory. */
   get queuedBytes(): number {
     return this.#requests.bytes;
@@ -137,51 +169,28 @@ export class Batcher {
 
   /** One wait for all the records of a request. */
   async #enqueueWhenKnown(topic: string, entries: Entry[]): Promise<void> {
-    const { maxBlockMs } = this.#options;
-    const limits = within(maxBlockMs);
-    let pauseMs: number = TOPIC_PAUSE_MS.first;
-    while (true) {
-      try {
-        const answer = (await this.#cluster.topics([topic], limits, 0)).get(topic);
-        if (answer !== undefined && 'topic' in answer) return this.#enqueue(answer.topic, entries);
-        if (answer?.errorId === 'INVALID_TOPIC_EXCEPTION') {
-          return this.#requests.settleAll(entries, { errorCode: 500, message: `Invalid topics: [${topic}]` });
-        }
-        if (answer !== undefined && isForbidden(answer.errorId)) {
-          const message = subjectText(answer.errorId, { topics: [topic] });
-          return this.#requests.settleAll(entries, { errorCode: 403, message });
-        }
-      } catch {
-        // Kafka did not answer: asked again for as long as the request may wait.
-      }
-      if (remainingMs(limits) <= pauseMs) break;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      pauseMs = Math.min(TOPIC_PAUSE_MS.longest, pauseMs * 2);
-    }
-    const message = `Topic ${topic} not present in metadata after ${maxBlockMs} ms.`;
-    this.#requests.settleAll(entries, { errorCode: 404, message });
+    const answer = await this.#waitForTopic(topic);
+    if ('topic' in answer) this.#enqueue(answer.topic, entries);
+    else this.#requests.settleAll(entries, resultOf(answer.refusal));
+  }
+
+  #waitForTopic(topic: string): Promise<{ topic: TopicInfo } | { refusal: RecordRefusal }> {
+    return waitForTopic(this.#cluster, topic, { maxBlockMs: this.#options.maxBlockMs, mayCreate: this.#mayCreate });
+  }
+
+  get #mayCreate(): boolean {
+    return this.#options.allowAutoTopicCreation !== false;
   }
 
   #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
-    if (info.isInternal) {
-      this.#requests.settleAll(entries, { errorCode: 500, message: errorText('INVALID_TOPIC_EXCEPTION') });
-      return;
-    }
-    const { maxRequestBytes, maxBlockMs } = this.#options;
-    const partitionCount = info.partitions.length;
     let bytes = 0;
     for (const entry of entries) {
-      if (entry.bytes > maxRequestBytes) {
-        const message = `The message is ${entry.bytes} bytes when serialized which is larger than ${maxRequestBytes}, which is the value of the max.request.size configuration.`;
-        this.#requests.settle(entry, { errorCode: 500, message });
+      const refusal = recordRefusal(info, entry, this.#options);
+      if (refusal !== undefined) {
+        this.#requests.settle(entry, resultOf(refusal));
         continue;
       }
       const partition = entry.record.partition ?? this.#partitioner.choose(info, entry.record);
-      if (partition >= partitionCount) {
-        const message = `Partition ${partition} of topic ${info.name} with partition count ${partitionCount} is not present in metadata after ${maxBlockMs} ms.`;
-        this.#requests.settle(entry, { errorCode: 404, message });
-        continue;
-      }
       const lane = this.#lane(info.name, partition);
       lane.push(entry);
       bytes += entry.bytes;
@@ -356,7 +365,9 @@ export class Batcher {
     const pause = setTimeout(async () => {
       this.#pauses.delete(pause);
       try {
-        await this.#cluster.topics([lane.topic], within(this.#cluster.options.requestTimeoutMs), 0);
+        // A topic that was deleted comes again for its records, if the broker makes it.
+        const question = { maxAgeMs: 0, mayCreate: this.#mayCreate && !lane.isEmpty };
+        await this.#cluster.topics([lane.topic], within(this.#cluster.options.requestTimeoutMs), question);
       } catch {
         // The next attempt finds out; records expire meanwhile.
       }

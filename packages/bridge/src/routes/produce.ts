@@ -14,6 +14,12 @@ import type { ApiServer, Request } from './server.ts';
 export interface RecordSink {
   /** `bodyBytes`: of the request's body, which records may be parts of. */
   send(topic: string, records: readonly RecordToProduce[], bodyBytes: number): Promise<ProduceResult[]>;
+  /** All or none, without waiting for Kafka to store them. Errors: of the request, when one of them cannot be stored. */
+  takeOver(
+    topic: string,
+    records: readonly RecordToProduce[],
+    bodyBytes: number,
+  ): Promise<{ results: Promise<ProduceResult[]> }>;
 }
 
 export interface ProduceDependencies {
@@ -55,14 +61,20 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   }
   const topic = request.params['topic'] ?? '';
   request.watch?.producing(topic, records);
-  const counted = sink.send(topic, records, request.body?.length ?? 0).then((results) => {
+  const bodyBytes = request.body?.length ?? 0;
+  const counted = (results: readonly ProduceResult[]): void => {
     const storedCount = results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
     metrics.countProduced(storedCount, results.length - storedCount);
     request.watch?.produced(results);
-    return results;
-  });
-  if (isAsync) return answerEmpty(reply, 204);
-  return answer(reply, offsetsText(await counted), KAFKA_V2);
+  };
+  if (isAsync) {
+    const { results } = await sink.takeOver(topic, records, bodyBytes);
+    void results.then(counted);
+    return answerEmpty(reply, 204);
+  }
+  const results = await sink.send(topic, records, bodyBytes);
+  counted(results);
+  return answer(reply, offsetsText(results), KAFKA_V2);
 }
 
 function offsetsText(results: readonly ProduceResult[]): string {

@@ -1,0 +1,79 @@
+/** Why a record cannot be stored, as far as the bridge knows it before it asks Kafka to, and what its client gets for it. */
+import { BridgeError, type BridgeErrorCode } from '../errors.ts';
+import type { TopicInfo } from '../kafka/cluster.ts';
+import { errorText, subjectText } from '../kafka/failure.ts';
+import type { ProduceResult } from '../records.ts';
+import type { Entry } from './open-requests.ts';
+
+export interface RecordRefusal {
+  reason: 'unknownTopic' | 'kafkaSilent' | 'unknownPartition' | 'invalidTopic' | 'forbidden' | 'tooLarge';
+  message: string;
+}
+
+/** The code of a record's entry in an answer, as the API has it, and the error where the whole request is refused. */
+const ANSWERS: Readonly<Record<RecordRefusal['reason'], { entryCode: number; requestCode: BridgeErrorCode }>> = {
+  unknownTopic: { entryCode: 404, requestCode: 'unknownTopic' },
+  kafkaSilent: { entryCode: 404, requestCode: 'kafkaUnavailable' },
+  unknownPartition: { entryCode: 404, requestCode: 'unknownPartition' },
+  invalidTopic: { entryCode: 500, requestCode: 'invalidValue' },
+  forbidden: { entryCode: 403, requestCode: 'kafkaForbidden' },
+  tooLarge: { entryCode: 500, requestCode: 'recordTooLarge' },
+};
+
+export interface RecordLimits {
+  maxRequestBytes: number;
+  maxBlockMs: number;
+}
+
+/** Why no record of a topic that exists can be stored; `undefined` when nothing speaks against it. */
+export function topicRefusal({ name, isInternal, isWritable }: TopicInfo): RecordRefusal | undefined {
+  if (isInternal) return { reason: 'invalidTopic', message: errorText('INVALID_TOPIC_EXCEPTION') };
+  if (isWritable !== false) return undefined;
+  return { reason: 'forbidden', message: subjectText('TOPIC_AUTHORIZATION_FAILED', { topics: [name] }) };
+}
+
+/** Why this record cannot be stored; `undefined` when nothing speaks against it. */
+export function recordRefusal(
+  info: TopicInfo,
+  { record, bytes }: Pick<Entry, 'record' | 'bytes'>,
+  { maxRequestBytes, maxBlockMs }: RecordLimits,
+): RecordRefusal | undefined {
+  if (info.isInternal) return topicRefusal(info);
+  if (bytes > maxRequestBytes) {
+    const message = `The message is ${bytes} bytes when serialized which is larger than ${maxRequestBytes}, which is the value of the max.request.size configuration.`;
+    return { reason: 'tooLarge', message };
+  }
+  const { partition } = record;
+  const partitionCount = info.partitions.length;
+  if (partition !== undefined && partition >= partitionCount) {
+    const message = `Partition ${partition} of topic ${info.name} with partition count ${partitionCount} is not present in metadata after ${maxBlockMs} ms.`;
+    return { reason: 'unknownPartition', message };
+  }
+  return undefined;
+}
+
+/** What stands against storing all of the records. `index`: of the record at fault, where it is not the topic. */
+export function firstRefusal(
+  info: TopicInfo,
+  entries: readonly Pick<Entry, 'record' | 'bytes' | 'index'>[],
+  limits: RecordLimits,
+): { refusal: RecordRefusal; index: number | undefined } | undefined {
+  const ofTopic = topicRefusal(info);
+  if (ofTopic !== undefined) return { refusal: ofTopic, index: undefined };
+  for (const entry of entries) {
+    const refusal = recordRefusal(info, entry, limits);
+    if (refusal !== undefined) return { refusal, index: entry.index };
+  }
+  return undefined;
+}
+
+/** The entry of a record that is refused alone. */
+export function resultOf({ reason, message }: RecordRefusal): ProduceResult {
+  return { errorCode: ANSWERS[reason].entryCode, message };
+}
+
+/** The answer of a request that is refused whole. `index`: of the record at fault among several. */
+export function refusedRequest({ reason, message }: RecordRefusal, index?: number): BridgeError {
+  const place = index === undefined ? '' : ` (record ${index}; none of the request is stored)`;
+  return new BridgeError(ANSWERS[reason].requestCode, { message: `${message}${place}` });
+}
