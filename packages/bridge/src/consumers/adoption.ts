@@ -152,7 +152,7 @@ export class Adoption {
         await log.readToEnd(limits);
         let entry = log.get(identity);
         let decision = decideCreate(this.#situation(request, entry, hasLost));
-        if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.#isOwnerGone(entry, limits))) {
+        if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.isOwnerGone(entry, limits))) {
           const gone = entry.id;
           entry = log.get(identity);
           decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
@@ -211,7 +211,7 @@ export class Adoption {
    * Asks an owner in the log whether it lives: one that does writes its entry again. What is not certain counts as alive.
    * Errors: `kafkaUnavailable`.
    */
-  async #isOwnerGone({ identity, epoch, id }: LoggedEntry, limits: Limits): Promise<boolean> {
+  async isOwnerGone({ identity, epoch, id }: LoggedEntry, limits: Limits): Promise<boolean> {
     const { log, self, holdingOf } = this.#dependencies;
     if (holdingOf(identity) !== undefined) return false;
     const question = { epoch, id: `${id}?${randomUUID()}` };

@@ -14,6 +14,7 @@ import {
   type SessionDescription,
 } from '../kafka/session-entry.ts';
 import { DELETED_RETENTION_MS, type SessionLog } from '../kafka/session-log.ts';
+import { ageMs, type LogWatch } from './log-watch.ts';
 import { decideHolding, type HoldingDecision, hasWon, leaseMsFor, ownershipOf } from './ownership.ts';
 import type { SessionIdentity } from './session-identity.ts';
 
@@ -130,10 +131,10 @@ export class Claims {
   }
 
   /** Removes the last word on sessions that ended long ago. */
-  async forgetOld(nowMs: number, limits: Limits): Promise<void> {
+  async forgetOld(watch: LogWatch, limits: Limits): Promise<void> {
     const { log } = this.#dependencies;
     const old = [...log.entries()].filter(
-      ({ value, timestampMs }) => value.state === 'deleted' && nowMs - timestampMs > DELETED_RETENTION_MS,
+      (entry) => entry.value.state === 'deleted' && ageMs(entry, watch) > DELETED_RETENTION_MS,
     );
     await Promise.all(old.map((entry) => log.forget(entry, limits)));
   }

@@ -76,6 +76,6 @@ export class Leases {
   }
 }
 
-function isSettled({ value }: LoggedEntry): boolean {
-  return Date.now() - value.writtenAtMs > LEASE_SETTLE_MS;
+function isSettled({ readAtMs }: LoggedEntry): boolean {
+  return performance.now() - readAtMs > LEASE_SETTLE_MS;
 }

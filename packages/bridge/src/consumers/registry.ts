@@ -79,6 +79,8 @@ export class ConsumerRegistry {
     this.#upkeep = new Upkeep({
       claims: this.#claims,
       entries: () => sessionLog.entries(),
+      readableSinceMs: () => sessionLog.readableSinceMs,
+      isOwnerGone: (entry, limits) => this.#adoption.isOwnerGone(entry, limits),
       held: () => this.#sessions.values(),
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
       limits: () => this.#limits(),

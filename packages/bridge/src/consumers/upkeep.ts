@@ -1,14 +1,22 @@
-/** What a bridge does for the session log by itself: its sessions stay fresh in it, and what nobody uses leaves it. */
+/**
+ * What a bridge does for the session log by itself: its sessions stay fresh in it, and what nobody uses leaves it. A session
+ * whose owner wrote nothing for long is ended once the owner does not answer in the log either.
+ */
 
 import type { Limits } from '../kafka/limits.ts';
 import type { LoggedEntry } from '../kafka/session-entry.ts';
 import type { Claims } from './claims.ts';
 import type { HeldSession } from './held-session.ts';
+import { ageMs, type LogWatch, watchAt } from './log-watch.ts';
 
 export interface UpkeepDependencies {
   claims: Claims;
   entries: () => Iterable<LoggedEntry>;
+  /** Since when the session log has been read without a break; `Infinity` while it cannot be read. */
+  readableSinceMs: () => number;
   held: () => Iterable<HeldSession>;
+  /** Whether the owner of a session does not answer in the log. Errors: `kafkaUnavailable`. */
+  isOwnerGone: (entry: LoggedEntry, limits: Limits) => Promise<boolean>;
   /** A session that no bridge has written of for twice as long has lost its owner and its client. */
   inactivityTimeoutMs: number;
   /** Of one write. */
@@ -18,23 +26,34 @@ export interface UpkeepDependencies {
 /** Sessions of one round that are written or ended at most; the next round goes on. */
 const MOST_PER_ROUND = 200;
 const LONGEST_INTERVAL_MS = 30_000;
+/** In one inactivity time. All sessions of a bridge are written within the last quarter before others look for them. */
+const ROUNDS_PER_TIMEOUT = 4;
+/** A round that is later than this many intervals was held up. */
+const LONGEST_PAUSE_INTERVALS = 3;
 
 export class Upkeep {
   readonly #dependencies: UpkeepDependencies;
+  readonly #intervalMs: number;
+  #watch: LogWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
 
   constructor(dependencies: UpkeepDependencies) {
     this.#dependencies = dependencies;
+    this.#intervalMs = Math.min(LONGEST_INTERVAL_MS, dependencies.inactivityTimeoutMs / ROUNDS_PER_TIMEOUT);
   }
 
   start(): void {
-    const intervalMs = Math.min(LONGEST_INTERVAL_MS, this.#dependencies.inactivityTimeoutMs / 4);
     this.#timer = setInterval(() => {
-      this.#running ??= this.#round().finally(() => {
+      this.#watch = watchAt(performance.now(), this.#watch, {
+        readableSinceMs: this.#dependencies.readableSinceMs(),
+        longestPauseMs: LONGEST_PAUSE_INTERVALS * this.#intervalMs,
+      });
+      const watch = this.#watch;
+      this.#running ??= this.#round(watch).finally(() => {
         this.#running = undefined;
       });
-    }, intervalMs);
+    }, this.#intervalMs);
   }
 
   close(): void {
@@ -42,34 +61,39 @@ export class Upkeep {
   }
 
   /** Never throws: the next round tries again. */
-  async #round(): Promise<void> {
+  async #round(watch: LogWatch): Promise<void> {
     const { claims, entries, held, inactivityTimeoutMs, limits } = this.#dependencies;
-    const nowMs = Date.now();
     const mine = [...held()];
     const heldIds = new Set(mine.map(({ ownership }) => ownership.claim.entry.id));
-    const stale = mine.filter(({ ownership }) => isOlder(ownership.claim.entry, nowMs, inactivityTimeoutMs / 2));
-    const orphans = orphansIn(entries(), { claims: heldIds, nowMs, inactivityTimeoutMs });
+    const stale = mine.filter(
+      ({ ownership }) => watch.nowMs - ownership.claim.entry.readAtMs > inactivityTimeoutMs / 2,
+    );
+    const orphans = orphansIn(entries(), { claims: heldIds, watch, inactivityTimeoutMs });
+    const share = Math.ceil((mine.length * this.#intervalMs * ROUNDS_PER_TIMEOUT) / inactivityTimeoutMs);
     await Promise.allSettled([
-      ...stale.slice(0, MOST_PER_ROUND).map(({ session, ownership }) => ownership.record(session.description)),
-      ...orphans.slice(0, MOST_PER_ROUND).map((entry) => claims.delete({ entry }, limits())),
-      claims.forgetOld(nowMs, limits()),
+      ...stale
+        .slice(0, Math.max(MOST_PER_ROUND, share))
+        .map(({ session, ownership }) => ownership.record(session.description)),
+      ...orphans.slice(0, MOST_PER_ROUND).map((entry) => this.#end(entry)),
+      claims.forgetOld(watch, limits()),
     ]);
+  }
+
+  async #end(entry: LoggedEntry): Promise<void> {
+    const { claims, isOwnerGone, limits } = this.#dependencies;
+    if (await isOwnerGone(entry, limits())) await claims.delete({ entry }, limits());
   }
 }
 
 /** Sessions whose owner no longer writes of them: it died, and no client has asked another bridge for them since. */
 export function orphansIn(
   entries: Iterable<LoggedEntry>,
-  { claims, nowMs, inactivityTimeoutMs }: { claims: ReadonlySet<string>; nowMs: number; inactivityTimeoutMs: number },
+  { claims, watch, inactivityTimeoutMs }: { claims: ReadonlySet<string>; watch: LogWatch; inactivityTimeoutMs: number },
 ): LoggedEntry[] {
   return [...entries].filter(
     (entry) =>
       entry.value.state !== 'deleted' &&
       !claims.has(entry.id) &&
-      isOlder(entry, nowMs, 2 * Math.max(inactivityTimeoutMs, entry.value.inactivityTimeoutMs ?? 0)),
+      ageMs(entry, watch) > 2 * Math.max(inactivityTimeoutMs, entry.value.inactivityTimeoutMs ?? 0),
   );
-}
-
-function isOlder({ timestampMs }: LoggedEntry, nowMs: number, ageMs: number): boolean {
-  return nowMs - timestampMs > ageMs;
 }

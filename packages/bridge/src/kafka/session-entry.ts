@@ -47,8 +47,9 @@ const Head = {
   owner: Type.String(),
   /** The offset of the claim's first record; absent in that record itself. */
   claimedAtOffset: Type.Optional(Offset),
-  /** Since when the epoch's owner, and the description, are what they are. */
+  /** By the clock of the machine that wrote it: for people, who read the log. No decision is made from it. */
   writtenAtMs: Type.Integer({ minimum: 0 }),
+  /** The same. */
   createdAtMs: Type.Integer({ minimum: 0 }),
   /**
    * The mark of the last answer that the client has of the owner before, as the request said that led to this claim
@@ -105,7 +106,11 @@ export interface LoggedEntry extends PlacedClaim {
   identity: LoggedIdentity;
   /** Of this record. */
   offset: bigint;
-  timestampMs: number;
+  /**
+   * When this bridge read it, by `performance.now()`. Ages are counted from here: the clocks of two machines have nothing to
+   * do with each other, and the age that an entry had before is not known.
+   */
+  readAtMs: number;
   value: EntryValue;
 }
 

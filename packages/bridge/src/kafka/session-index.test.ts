@@ -36,7 +36,7 @@ function log(lines: Line[]): StoredRecord[] {
 
 function read(records: StoredRecord[]): string | undefined {
   const index = new SessionIndex();
-  for (const record of records) index.apply(record);
+  for (const record of records) index.apply(record, 0);
   const current = index.get(IDENTITY);
   return current && `${current.value.owner} ${current.value.state} ${current.epoch}`;
 }
@@ -127,12 +127,12 @@ test.each<[when: string, lines: Line[]]>([
   ],
 ])('what an owner says that gives a session up %s is kept until its claim is removed', (_when, lines) => {
   const index = new SessionIndex();
-  const applied = log(lines).map((record) => index.apply(record).kind);
+  const applied = log(lines).map((record) => index.apply(record, 0).kind);
   expect(applied.at(-1)).toBe(lines.at(-1)?.[1] === 'a' ? 'handedOver' : 'changed');
   expect(index.get(IDENTITY)?.value.owner).toBe('B');
   expect(index.handedOver(IDENTITY, { epoch: 1, id: 'a' })?.value.state).toBe('released');
   expect(index.handedOver(IDENTITY, { epoch: 1, id: 'other' })).toBeUndefined();
-  for (const record of log([[1, 'a', null]])) index.apply(record);
+  for (const record of log([[1, 'a', null]])) index.apply(record, 0);
   expect(index.handedOver(IDENTITY, { epoch: 1, id: 'a' })).toBeUndefined();
 });
 

@@ -56,8 +56,8 @@ export class SessionIndex {
     for (const { current } of this.#sessions.values()) if (current !== undefined) yield current;
   }
 
-  /** Records come in the order of their offsets. */
-  apply(record: StoredRecord): Applied {
+  /** Records come in the order of their offsets; `readAtMs` is now, by `performance.now()`. */
+  apply(record: StoredRecord, readAtMs: number): Applied {
     const key = decodeKey(record.key);
     if (key === undefined || record.key === null) return { kind: 'unreadable' };
     const { identity, claim } = key;
@@ -66,7 +66,7 @@ export class SessionIndex {
     if (value === undefined && isQuestion(record.value)) return this.#ask(identity, record.key.toString());
     if (value === undefined) return { kind: 'unreadable' };
     return this.#put(record.key.toString(), {
-      ...{ identity, ...claim, value, offset: record.offset, timestampMs: Number(record.timestampMs) },
+      ...{ identity, ...claim, value, offset: record.offset, readAtMs },
       claimedAtOffset: value.claimedAtOffset === undefined ? record.offset : BigInt(value.claimedAtOffset),
     });
   }

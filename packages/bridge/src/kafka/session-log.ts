@@ -81,6 +81,7 @@ export class SessionLog {
   readonly #waiters = new Set<Waiter>();
   #trouble: string | undefined = 'the session log was not read yet';
   #troubleSinceMs = Number.NEGATIVE_INFINITY;
+  #readableSinceMs = Number.POSITIVE_INFINITY;
   /** A question for the log's end that is on its way, and the one that all who came since then share. */
   #asking: Promise<void> | undefined;
   #askingNext: Promise<void> | undefined;
@@ -107,6 +108,7 @@ export class SessionLog {
       onTrouble: (reason) => {
         if (reason !== this.#trouble) options.onTrouble?.(reason);
         if (this.#trouble === undefined && reason !== undefined) this.#troubleSinceMs = performance.now();
+        if (this.#trouble !== undefined && reason === undefined) this.#readableSinceMs = performance.now();
         this.#trouble = reason;
       },
     });
@@ -138,6 +140,14 @@ export class SessionLog {
   lastingUnreadyReason(graceMs: number): string | undefined {
     if (this.isLoaded && performance.now() - this.#troubleSinceMs < graceMs) return undefined;
     return this.unreadyReason;
+  }
+
+  /**
+   * Since when it has been read without a break, by `performance.now()`: `Infinity` while it cannot be read. That an owner
+   * wrote nothing before says nothing about the owner.
+   */
+  get readableSinceMs(): number {
+    return this.unreadyReason === undefined ? this.#readableSinceMs : Number.POSITIVE_INFINITY;
   }
 
   /** The claim that counts, as far as the log was read. */
@@ -329,7 +339,7 @@ export class SessionLog {
   #apply(record: StoredRecord): void {
     const partition = this.#partitions[record.partition];
     if (partition === undefined) return;
-    const applied = (partition.next ?? partition.index).apply(record);
+    const applied = (partition.next ?? partition.index).apply(record, performance.now());
     const { onUnreadable, onChanged, onAsked, onHandedOver } = this.#options;
     if (applied.kind === 'unreadable') onUnreadable?.({ partition: record.partition, offset: record.offset });
     if (applied.kind === 'changed' && partition.next === undefined) onChanged?.(applied.identity);

@@ -20,6 +20,8 @@ const CONFIGS: Readonly<Record<string, string>> = {
   'segment.ms': '600000',
   'min.cleanable.dirty.ratio': '0.1',
   'compression.type': 'producer',
+  // Brokers refuse a record that a clock an hour ahead has dated. No decision is made from the time of a record.
+  'message.timestamp.type': 'LogAppendTime',
 };
 
 export interface SessionTopicOptions {

@@ -1,0 +1,19 @@
+/**
+ * Preloaded (`--import`) into a process whose wall clock is to be wrong: `CAUSEWAY_CLOCK_SHIFT_MS` is added to every reading.
+ * The monotonic clock stays as it is, as on a real machine with a wrong time.
+ */
+import process from 'node:process';
+
+const shiftMs = Number(process.env['CAUSEWAY_CLOCK_SHIFT_MS'] ?? 0);
+const RealDate = Date;
+
+globalThis.Date = class extends RealDate {
+  constructor(...args: unknown[]) {
+    if (args.length === 0) super(RealDate.now() + shiftMs);
+    else super(...(args as [number]));
+  }
+
+  static override now(): number {
+    return RealDate.now() + shiftMs;
+  }
+} as DateConstructor;
