@@ -123,6 +123,11 @@ const ConsumersConfig = Section(
       description: 'Whether the checksum of each record batch is compared (check.crcs): damage on a disk is told.',
       default: true,
     }),
+    excludeInternalTopics: Type.Boolean({
+      description:
+        "Whether Kafka's internal topics are closed to consumers (exclude.internal.topics): 403. Those of Causeway always are.",
+      default: true,
+    }),
     topicRefreshMs: milliseconds({
       description: 'How often a group is checked for new topics and partitions, in milliseconds.',
       default: 5000,

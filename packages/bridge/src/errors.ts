@@ -54,6 +54,8 @@ const ERRORS = {
   kafkaRefused: { status: 500, message: 'Kafka refused the request' },
   /** Kafka does not let the bridge's principal do it; the message is its Java exception with its text. */
   kafkaForbidden: { status: 403, message: 'Kafka does not allow the request' },
+  /** An internal topic; the message names it. */
+  topicClosed: { status: 403, message: 'The topic is internal.' },
   /** The group no longer knows this member. */
   commitRefused: {
     status: 500,

@@ -118,7 +118,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     summary: 'Subscribes to topics, or to those that match a pattern.',
     body: consumerBody(Topics),
     status: 204,
-    errors: [400, 404, 409, 422, 500, 503],
+    errors: [400, 403, 404, 409, 422, 500, 503],
   },
   unsubscribe: { ...CONSUMER, summary: 'Ends subscription and assignment.', status: 204 },
   listSubscriptions: {
@@ -132,7 +132,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     summary: "Reads partitions of the client's choice.",
     body: consumerBody(Partitions),
     status: 204,
-    errors: [400, 404, 409, 422, 500, 503],
+    errors: [400, 403, 404, 409, 422, 500, 503],
   },
   poll: {
     ...CONSUMER,

@@ -1,6 +1,6 @@
 /** The topics that match a consumer's pattern, looked up anew as long as it is subscribed. */
 import { bounded, type Limits } from '../kafka/limits.ts';
-import type { TopicListing } from './topic-listing.ts';
+import type { ListedTopics, TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 export class PatternWatch {
@@ -8,29 +8,28 @@ export class PatternWatch {
   readonly #listing: TopicListing;
   readonly #onTopics: (topics: readonly string[]) => void;
   readonly #stopWatching: () => void;
-  /** `undefined` until Kafka has told for the first time. */
-  #topics: readonly string[] | undefined;
+  /** What matched of the topics of a version; `undefined` until Kafka listed them for the first time. */
+  #known: { version: number; topics: readonly string[] } | undefined;
+  #following: Promise<void> = Promise.resolve();
+  /** Why matching ended; the consumer's polls answer with it. */
+  #failure: unknown;
   #isClosed = false;
 
-  /** `onTopics` is called with every look that finds other topics than the one before, first of all with those of the first. */
+  /** Calls `onTopics` with every change of the topics that match, and with the first ones. */
   constructor(listing: TopicListing, pattern: TopicPattern, onTopics: (topics: readonly string[]) => void) {
     this.#listing = listing;
     this.pattern = pattern;
     this.#onTopics = onTopics;
-    this.#stopWatching = listing.watch((names) => {
-      try {
-        this.#match(names);
-      } catch {
-        // Told to whoever polls.
-      }
-    });
+    this.#stopWatching = listing.watch((listed) => void this.#follow(listed));
   }
 
   /** Waits until the topics were looked up once. Errors: `kafkaUnavailable`, `kafkaRefused`, the signal's reason. */
   async ready(limits: Limits): Promise<void> {
-    if (this.#topics !== undefined) return;
-    const names = await bounded(this.#listing.look(), limits);
-    if (this.#topics === undefined) this.#match(names);
+    if (this.#known === undefined && this.#failure === undefined) {
+      const listed = await bounded(this.#listing.look(), limits);
+      await bounded(this.#follow(listed), limits);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   close(): void {
@@ -38,12 +37,34 @@ export class PatternWatch {
     this.#stopWatching();
   }
 
-  #match(names: readonly string[]): void {
-    const topics = this.pattern.match(names).sort();
-    const known = this.#topics;
-    const isSame = known?.length === topics.length && known.every((topic, index) => topic === topics[index]);
-    if (this.#isClosed || isSame) return;
-    this.#topics = topics;
-    this.#onTopics(topics);
+  /** One list of topics after another. Never rejects. */
+  #follow(listed: ListedTopics): Promise<void> {
+    this.#following = this.#following.then(async () => {
+      try {
+        await this.#match(listed);
+      } catch (failure) {
+        this.#failure = failure;
+        this.#stopWatching();
+      }
+    });
+    return this.#following;
+  }
+
+  async #match(listed: ListedTopics): Promise<void> {
+    const known = this.#known;
+    if (this.#isClosed || known?.version === listed.version) return;
+    const topics = await this.#matching(listed);
+    if (this.#isClosed) return;
+    this.#known = { version: listed.version, topics };
+    const isSame = known?.topics.length === topics.length && known.topics.every((topic, at) => topic === topics[at]);
+    if (!isSame) this.#onTopics(topics);
+  }
+
+  /** Sorted. Of a list that follows the one before, only what is new is matched. */
+  async #matching({ version, names, added, removed }: ListedTopics): Promise<readonly string[]> {
+    const { matcher } = this.#listing;
+    if (this.#known?.version !== version - 1) return (await matcher.match(this.pattern, names)).sort();
+    const kept = this.#known.topics.filter((topic) => !removed.has(topic));
+    return kept.concat(await matcher.match(this.pattern, added)).sort();
   }
 }

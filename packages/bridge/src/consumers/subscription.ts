@@ -3,6 +3,7 @@ import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
+import { isClosedToConsumers } from '../kafka/internal-topics.ts';
 import { type Limits, within } from '../kafka/limits.ts';
 import { Membership } from '../kafka/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
@@ -63,6 +64,8 @@ export class Subscription {
   #state: SessionState = { kind: 'idle' };
   /** Illegal names that were subscribed to: the next poll says so, once. */
   #illegalTopics: readonly string[] = [];
+  /** Why a subscription that another bridge logged cannot be used here: polls answer with it. */
+  #unusable: BridgeError | undefined;
   /** As the client gave them. */
   #topics: readonly string[] = [];
   #assigned: readonly TopicPartition[] = [];
@@ -91,13 +94,17 @@ export class Subscription {
     return this.#membership?.isMember === true;
   }
 
-  /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while a pattern is subscribed to. */
+  /**
+   * Errors: `subscriptionConflict`, `consumerNotFound`, `topicClosed`, `kafkaRefused` while a pattern is subscribed to.
+   */
   async subscribe(topics: readonly string[]): Promise<void> {
     checkSubscribable(this.#state);
+    this.#checkOpen(topics);
     if (this.#watch !== undefined && topics.length > 0) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
     const legal = topics.filter((topic) => LEGAL_TOPIC.test(topic) && topic !== '.' && topic !== '..');
     this.#illegalTopics = topics.filter((topic) => !legal.includes(topic));
     this.#topics = topics;
+    this.#unusable = undefined;
     if (topics.length === 0) {
       await this.#leave();
       this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
@@ -116,6 +123,7 @@ export class Subscription {
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while topics are subscribed to. */
   subscribePattern(pattern: TopicPattern): void {
     checkSubscribable(this.#state);
+    this.#unusable = undefined;
     const [membership, watch] = [this.#membership, this.#watch];
     if (membership !== undefined && watch === undefined) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
     watch?.close();
@@ -123,9 +131,10 @@ export class Subscription {
     this.#state = { kind: 'subscribed', membership: joined, watch: this.#createWatch(pattern, joined) };
   }
 
-  /** Errors: `subscriptionConflict`, `consumerNotFound`. */
+  /** Errors: `subscriptionConflict`, `consumerNotFound`, `topicClosed`. */
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
     checkAssignable(this.#state);
+    this.#checkOpen(partitions.map(({ topic }) => topic));
     const { events } = this.#dependencies;
     await events.onRevoking(this.#requestLimits());
     events.onAssigned(partitions);
@@ -138,6 +147,7 @@ export class Subscription {
     checkAlive(this.#state);
     await this.#leave();
     this.#illegalTopics = [];
+    this.#unusable = undefined;
     this.#state = { kind: 'idle' };
   }
 
@@ -150,17 +160,17 @@ export class Subscription {
     return { kind: 'topics', topics: [...this.#topics] };
   }
 
-  /** Becomes what another bridge described. */
+  /** Becomes what another bridge described, without what is not allowed here. */
   async restore(description: LoggedSubscription): Promise<void> {
     switch (description.kind) {
       case 'none':
         return;
       case 'topics':
-        return await this.subscribe(description.topics);
+        return await this.subscribe(description.topics.filter((topic) => !this.#isClosed(topic)));
       case 'pattern':
-        return this.subscribePattern(new TopicPattern(description.pattern));
+        return this.#restorePattern(description.pattern);
       case 'partitions':
-        return await this.assign(description.partitions);
+        return await this.assign(description.partitions.filter(({ topic }) => !this.#isClosed(topic)));
       default:
         return assertNever(description);
     }
@@ -186,9 +196,11 @@ export class Subscription {
 
   /**
    * The membership to read with; `undefined` when the client chose the partitions.
-   * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names.
+   * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names, and the reason why a logged
+   * subscription cannot be used.
    */
   readAs(): Membership | undefined {
+    if (this.#state.kind === 'subscribed' && this.#unusable !== undefined) throw this.#unusable;
     const membership = readerOf(this.#state);
     if (this.#state.kind !== 'subscribed' || this.#illegalTopics.length === 0) return membership;
     const names = this.#illegalTopics.join(', ');
@@ -217,6 +229,28 @@ export class Subscription {
     const { cluster, consumers } = this.#dependencies;
     if (!consumers.allowAutoTopicCreation) return;
     cluster.topics(topics, this.#requestLimits(), { mayCreate: true }).catch(() => {});
+  }
+
+  /** A pattern that an older bridge took may be one that this one refuses. */
+  #restorePattern(source: string): void {
+    try {
+      this.subscribePattern(new TopicPattern(source));
+    } catch (error) {
+      if (!(error instanceof BridgeError)) throw error;
+      this.#unusable = error;
+      this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
+    }
+  }
+
+  #isClosed(topic: string): boolean {
+    return isClosedToConsumers(topic, { excludeKafkas: this.#dependencies.consumers.excludeInternalTopics });
+  }
+
+  /** Errors: `topicClosed`. */
+  #checkOpen(topics: readonly string[]): void {
+    const closed = topics.find((topic) => this.#isClosed(topic));
+    if (closed === undefined) return;
+    throw new BridgeError('topicClosed', { message: `The topic ${closed} is internal: consumers cannot read it.` });
   }
 
   get #membership(): Membership | undefined {

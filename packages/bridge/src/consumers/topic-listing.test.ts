@@ -42,7 +42,7 @@ test('a look begins after it was asked for, and is shared by all who ask while a
   const topic = await kafka.topic();
   const others = await Promise.all(Array.from({ length: 20 }, () => listing.look()));
   await first;
-  for (const names of others) expect(names).toContain(topic);
+  for (const { names } of others) expect(names).toContain(topic);
   // The first one, one that the first of the others began, and one for all that came while that ran.
   expect(requestCount()).toBeLessThanOrEqual(3);
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TopicPattern } from './topic-pattern.ts';
 
 const NAMES = ['a', 'ab', 'abc', 'b', 'a.b', 'A', 'a1'];
+const LONGEST_NAME = 'a'.repeat(249);
 
 describe('whole names match, as in Java', () => {
   test.each([
@@ -9,18 +10,23 @@ describe('whole names match, as in Java', () => {
     ['a.*', ['a', 'ab', 'abc', 'a.b', 'a1']],
     ['a|b', ['a', 'b']],
     ['(?i)a', ['a', 'A']],
+    ['(?i:a)|b', ['a', 'b', 'A']],
     ['\\Qa.b\\E', ['a.b']],
     ['a\\p{Lower}+', ['ab', 'abc']],
     ['a[\\p{Digit}b]', ['ab', 'a1']],
     ['\\Aab*+\\z', ['a', 'ab']],
-    ['(?:a|ab)(?!c).?', ['a', 'ab', 'a1']],
+    ['ab\\Z', ['ab']],
+    ['[^\\w]|a\\W\\w', ['a.b']],
+    ['a{1}b{0,1}(?:c)??', ['a', 'ab', 'abc']],
+    ['(?<letter>a)\\d', ['a1']],
     ['nothing', []],
   ])('%s', (source, expected) => {
-    expect(new TopicPattern(source).match(NAMES)).toEqual(expected);
+    const pattern = new TopicPattern(source);
+    expect(NAMES.filter((name) => pattern.matches(name))).toEqual(expected);
   });
 });
 
-describe('what is no pattern is refused in the words of Java', () => {
+describe('an invalid pattern is refused in the words of Java', () => {
   test.each([
     ['(', 'java.util.regex.PatternSyntaxException: Unclosed group near index 1\n('],
     ['*a', "java.util.regex.PatternSyntaxException: Dangling meta character '*' near index 0\n*a\n^"],
@@ -32,9 +38,50 @@ describe('what is no pattern is refused in the words of Java', () => {
   });
 });
 
-test('a pattern that would never end is given up', () => {
-  const pattern = new TopicPattern('(a+)+$b');
-  expect(() => pattern.match([`${'a'.repeat(200)}!`])).toThrow(
-    expect.objectContaining({ message: 'The topic_pattern takes too long to match' }),
+describe('what cannot be matched in linear time is refused, with its place', () => {
+  test.each([
+    ['a(?!b)', 1],
+    ['a(?=b)', 1],
+    ['(?<=a)b', 0],
+    ['(?<!a)b', 0],
+    ['(a)\\1', 3],
+    ['(?<x>a)\\k<x>', 7],
+  ])('%s', (source, index) => {
+    const message = expect.stringContaining(
+      `Lookahead, lookbehind and backreferences are not supported near index ${index}\n`,
+    );
+    expect(() => new TopicPattern(source)).toThrow(expect.objectContaining({ code: 'kafkaRefused', message }));
+  });
+});
+
+describe('a pattern that would become too large is refused before it is compiled', () => {
+  test.each([
+    ['a long one', 'a'.repeat(1001), '1001 characters; at most 1000'],
+    ['a repetition of much', `(${'ab'.repeat(490)}){1000}`, 'too large'],
+    ['many repetitions', 'a{1000}'.repeat(140), 'too large'],
+    ['repetitions of repetitions', '(((a{50}){50}){50}){50}', 'too large'],
+    ['an open repetition', '(a{900,}b){3}', 'too large'],
+    ['repetitions of a set', '[a-z]{900}[^]x]{900}[[:alpha:]]{900}', 'too large'],
+  ])('%s', (_what, source, part) => {
+    const message = expect.stringContaining(part);
+    expect(() => new TopicPattern(source)).toThrow(expect.objectContaining({ code: 'invalidValue', message }));
+  });
+
+  test.each([['[a-z0-9.-]{1,249}'], ['(orders|payments)-[a-z]{2}-\\d{4}-\\d{2}'], ['\\Qa{9999}\\E'], ['\\{9999\\}']])(
+    '%s is none of them',
+    (source) => {
+      expect(() => new TopicPattern(source)).not.toThrow();
+    },
+  );
+});
+
+describe('a pattern that takes a backtracking matcher for ever takes one that keeps all alternatives no longer than others', () => {
+  test.each([['(a+)+$b'], ['(([a-z]+)+)+!'], ['(a|a)*b'], ['(a|aa)+b'], ['(.*)*x'], ['(a?){200}a{200}b']])(
+    '%s',
+    (source) => {
+      const pattern = new TopicPattern(source);
+      // A backtracking matcher does not come back from the first of these.
+      for (let count = 0; count < 200; count += 1) expect(pattern.matches(LONGEST_NAME)).toBe(false);
+    },
   );
 });

@@ -1,11 +1,14 @@
-/** A `topic_pattern`: Java's regular expressions, as far as JavaScript can say them, matched against whole topic names. */
-import { createContext, Script } from 'node:vm';
+/** A `topic_pattern`: a regular expression in Java's syntax that matches whole topic names, in time linear to the name. */
+import { RE2JS, RE2JSException } from 're2js';
 import { BridgeError } from '../errors.ts';
+import { patternSize } from './pattern-size.ts';
 
-/** Matching all topics may take this long: patterns of clients must not hold up the bridge. */
-const MATCH_TIMEOUT_MS = 200;
+/** Characters; four times the longest topic name (249). */
+const MAX_LENGTH = 1000;
+/** Instructions of the compiled pattern. A name takes a pattern of this size some milliseconds at the worst. */
+const MAX_SIZE = 2500;
 
-/** Java's names of character classes, as JavaScript's sets of ASCII characters. */
+/** Java's names of character classes, as sets of ASCII characters. */
 const CLASSES: Readonly<Record<string, string>> = {
   Lower: 'a-z',
   Upper: 'A-Z',
@@ -17,13 +20,14 @@ const CLASSES: Readonly<Record<string, string>> = {
   ASCII: '\\x00-\\x7f',
 };
 
-const MATCHING = new Script('names.filter((name) => pattern.test(name))');
+/** What Java has and no matcher in linear time can have. */
+const UNSUPPORTED = 'Lookahead, lookbehind and backreferences are not supported';
 
 export class TopicPattern {
   readonly source: string;
-  readonly #pattern: RegExp;
+  readonly #pattern: RE2JS;
 
-  /** Errors: `kafkaRefused` with the text of Java's exception. */
+  /** Errors: `kafkaRefused` with the text of Java's exception; `invalidValue` for a pattern that is too large. */
   constructor(source: string) {
     if (source.trim() === '') {
       throw new BridgeError('kafkaRefused', {
@@ -31,44 +35,40 @@ export class TopicPattern {
       });
     }
     this.source = source;
+    if (source.length > MAX_LENGTH) {
+      const message = `The topic_pattern has ${source.length} characters; at most ${MAX_LENGTH} are allowed.`;
+      throw new BridgeError('invalidValue', { message });
+    }
+    const pattern = asRe2(source);
+    // Before it is compiled, which takes time in proportion.
+    if (patternSize(pattern) > MAX_SIZE) {
+      const message = 'The topic_pattern is too large: its repetitions ({n}) multiply what they repeat.';
+      throw new BridgeError('invalidValue', { message });
+    }
     try {
-      const { flags, rest } = leadingFlags(source);
-      // Checked by itself first: two halves must not make a whole.
-      new RegExp(asJavaScript(rest), flags);
-      this.#pattern = new RegExp(`^(?:${asJavaScript(rest)})$`, flags);
+      this.#pattern = RE2JS.compile(pattern);
     } catch (cause) {
+      if (!(cause instanceof RE2JSException)) throw cause;
       const message = `java.util.regex.PatternSyntaxException: ${javaReason(source)}`;
       throw new BridgeError('kafkaRefused', { message, cause });
     }
   }
 
-  /** Those that match as a whole. Errors: `kafkaRefused` when it takes too long. */
-  match(names: readonly string[]): string[] {
-    const context = createContext({ names, pattern: this.#pattern });
-    try {
-      return [...(MATCHING.runInContext(context, { timeout: MATCH_TIMEOUT_MS }) as string[])];
-    } catch (cause) {
-      throw new BridgeError('kafkaRefused', { message: 'The topic_pattern takes too long to match', cause });
-    }
+  /** Whether the whole name matches. */
+  matches(name: string): boolean {
+    return this.#pattern.testExact(name);
   }
 }
 
-/** Flags that hold for the whole pattern, as `(?i)`. */
-function leadingFlags(source: string): { flags: string; rest: string } {
-  const match = /^\(\?([ims]+)\)/.exec(source);
-  const flags = [...new Set(match?.[1] ?? '')].join('');
-  return { flags, rest: source.slice(match?.[0].length ?? 0) };
-}
-
-/** What Java writes otherwise: quotations, names of classes, anchors, possessive quantifiers. */
-function asJavaScript(source: string): string {
+/** What RE2 writes otherwise: names of classes, the anchor `\Z`, possessive quantifiers. */
+function asRe2(source: string): string {
   let isInSet = false;
   return source.replace(
-    /\\Q([\s\S]*?)(?:\\E|$)|\\p\{(\w+)\}|\\([AzZ])|\\[\s\S]|([*+?}])\+|[[\]]/g,
-    (found, quoted?: string, name?: string, anchor?: string, quantifier?: string) => {
-      if (quoted !== undefined) return quoted.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-      if (name !== undefined) return isInSet ? (CLASSES[name] ?? found) : `[${CLASSES[name] ?? found}]`;
-      if (anchor !== undefined) return anchor === 'A' ? '^' : '$';
+    /\\Q[\s\S]*?(?:\\E|$)|\\p\{(\w+)\}|\\Z|\\[\s\S]|([*+?}])\+|[[\]]/g,
+    (found, name?: string, quantifier?: string) => {
+      const set = name === undefined ? undefined : CLASSES[name];
+      if (set !== undefined) return isInSet ? set : `[${set}]`;
+      if (found === '\\Z') return '\\z';
       if (quantifier !== undefined) return isInSet ? found : quantifier;
       if (found === '[') isInSet = true;
       if (found === ']') isInSet = false;
@@ -89,11 +89,15 @@ function firstFault(source: string): { description: string; index: number } {
   let setStart: number | undefined;
   for (let index = 0; index < source.length; index += 1) {
     const char = source.charAt(index);
-    if (char === '\\') index += 1;
-    else if (setStart !== undefined) setStart = char === ']' && index > setStart + 1 ? undefined : setStart;
+    if (char === '\\') {
+      if (/^[1-9k]/.test(source.slice(index + 1, index + 2))) return { description: UNSUPPORTED, index };
+      index += 1;
+    } else if (setStart !== undefined) setStart = char === ']' && index > setStart + 1 ? undefined : setStart;
     else if (char === '[') setStart = index;
-    else if (char === '(') depth += 1;
-    else if (char === ')') {
+    else if (char === '(') {
+      if (/^\?<?[=!]/.test(source.slice(index + 1, index + 4))) return { description: UNSUPPORTED, index };
+      depth += 1;
+    } else if (char === ')') {
       if (depth === 0) return { description: "Unmatched closing ')'", index: Math.max(0, index - 1) };
       depth -= 1;
     } else if ('*+?'.includes(char) && (index === 0 || '(|'.includes(source.charAt(index - 1)))) {

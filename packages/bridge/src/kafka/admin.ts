@@ -5,6 +5,7 @@ import type { OffsetRange } from '../records.ts';
 import type { Cluster, PartitionInfo, TopicAnswer, TopicInfo } from './cluster.ts';
 import { createTopic } from './create-topic.ts';
 import { isForbidden, javaException, refusal, toBridgeError } from './failure.ts';
+import { isInternalTopic } from './internal-topics.ts';
 import { type Limits, within } from './limits.ts';
 import { listOffsets, type OffsetSpec } from './list-offsets.ts';
 
@@ -79,12 +80,15 @@ export class Admin {
     return { beginning, end };
   }
 
-  /** Errors: `kafkaRefused` or `kafkaForbidden` with Kafka's text alone, `kafkaUnavailable`. */
+  /** Errors: `kafkaRefused` or `kafkaForbidden` with Kafka's text alone, `topicClosed`, `kafkaUnavailable`. */
   async create({ name, partitionCount, replicationFactor }: TopicToCreate): Promise<void> {
     if (name === '') {
       throw new BridgeError('kafkaRefused', {
         message: "The given topic name '' cannot be represented in a request.",
       });
+    }
+    if (isInternalTopic(name)) {
+      throw new BridgeError('topicClosed', { message: `The topic ${name} is internal: clients cannot create it.` });
     }
     const limits = this.#limits();
     const wasThere = await this.#isThere(name, limits);

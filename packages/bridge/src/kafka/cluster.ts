@@ -9,10 +9,10 @@ import {
   responseIn,
   toBridgeError,
 } from './failure.ts';
+import { isInternalTopic } from './internal-topics.ts';
 import { KafkaTraffic } from './kafka-traffic.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 import type { KafkaSecurity } from './security.ts';
-import { SESSION_TOPIC } from './session-topic-name.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
 type MetadataResponseTopic = metadataV12.MetadataResponseTopic;
@@ -314,7 +314,7 @@ function answerOf(raw: MetadataResponseTopic, known: TopicInfo | undefined): Top
 
 /** Kafka's own topics, and the bridges'. */
 function isInternal({ name, isInternal: isKafkas }: MetadataResponseTopic): boolean {
-  return isKafkas || name === SESSION_TOPIC;
+  return isKafkas || (typeof name === 'string' && isInternalTopic(name));
 }
 
 /** `AclOperation.WRITE` in the bit field of authorized operations (KIP-430). */

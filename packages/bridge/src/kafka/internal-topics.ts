@@ -1,0 +1,29 @@
+/** Which topics are internal: Kafka's own and Causeway's. Clients neither read nor write them. */
+
+/** Topics of Causeway's own: the session log, and what follows it. */
+const CAUSEWAY_PREFIX = '__causeway_';
+
+/** Source: `Topic.INTERNAL_TOPICS` in Kafka, and the metadata log of KRaft. */
+const KAFKAS: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+  '__cluster_metadata',
+]);
+
+export function isCausewayTopic(name: string): boolean {
+  return name.startsWith(CAUSEWAY_PREFIX);
+}
+
+/**
+ * Whether consumers may not read the topic. Causeway's own stay closed: they tell who consumes what. `excludeKafkas`: as
+ * `exclude.internal.topics` of Kafka's consumers.
+ */
+export function isClosedToConsumers(name: string, { excludeKafkas }: { excludeKafkas: boolean }): boolean {
+  return isCausewayTopic(name) || (excludeKafkas && KAFKAS.has(name));
+}
+
+/** Whether only Kafka and the bridges create and write the topic. */
+export function isInternalTopic(name: string): boolean {
+  return isClosedToConsumers(name, { excludeKafkas: true });
+}
