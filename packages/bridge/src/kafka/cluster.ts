@@ -67,12 +67,6 @@ export interface TopicQuestion {
   mayCreate?: boolean;
 }
 
-/** Topics that no client's request creates. */
-const RESERVED_TOPICS: ReadonlySet<string> = new Set([
-  SESSION_TOPIC,
-  ...['__consumer_offsets', '__transaction_state', '__share_group_state'],
-]);
-
 /** A broker that has not answered a question about the cluster for this long is passed over. */
 const ATTEMPT_TIMEOUT_MS = 2000;
 
@@ -219,8 +213,8 @@ export class Cluster {
 
   /** Topics of Kafka's own and of the bridges are created by their owners alone, with the settings that they need. */
   async #askForTopics(names: readonly string[], limits: Limits, mayCreate: boolean): Promise<MetadataResponseTopic[]> {
-    const creatable = mayCreate ? names.filter((name) => !RESERVED_TOPICS.has(name)) : [];
-    const reserved = mayCreate ? names.filter((name) => RESERVED_TOPICS.has(name)) : names;
+    const creatable = mayCreate ? names.filter((name) => !isInternalTopic(name)) : [];
+    const reserved = mayCreate ? names.filter((name) => isInternalTopic(name)) : names;
     const responses = await Promise.all([
       ...(reserved.length > 0 ? [this.#ask(reserved, limits, false)] : []),
       ...(creatable.length > 0 ? [this.#ask(creatable, limits, true)] : []),

@@ -1,6 +1,7 @@
 /** Waits for the topic of a request's records, which a broker may be creating. */
 import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
-import { isForbidden, subjectText } from '../kafka/failure.ts';
+import { errorText, isForbidden, subjectText } from '../kafka/failure.ts';
+import { isInternalTopic } from '../kafka/internal-topics.ts';
 import { remainingMs, within } from '../kafka/limits.ts';
 import type { RecordRefusal } from './refusal.ts';
 
@@ -19,6 +20,10 @@ export async function waitForTopic(
   topic: string,
   { maxBlockMs, mayCreate }: TopicWait,
 ): Promise<{ topic: TopicInfo } | { refusal: RecordRefusal }> {
+  // Kafka must not be asked to create it.
+  if (isInternalTopic(topic)) {
+    return { refusal: { reason: 'invalidTopic', message: errorText('INVALID_TOPIC_EXCEPTION') } };
+  }
   const limits = within(maxBlockMs);
   let isAnswered = false;
   let pauseMs: number = PAUSE_MS.first;
