@@ -81,7 +81,7 @@ describe('the whole system', () => {
 
   beforeAll(async () => {
     const bridgeYaml = `producer:\n  maxBlockMs: ${MAX_BLOCK_MS}\n`;
-    system = await startTestStack(inject('kafkaBootstrap'), { bridgeYaml });
+    system = await startTestStack(inject('kafkaBootstrap'), { bridgeYaml, isBehindProxy: true });
     await system.untilWell();
   });
 

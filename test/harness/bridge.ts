@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { KafkaView } from './kafka-view.ts';
 import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
+import { TEST_TRUST } from './trust.ts';
 
 export interface JsonAnswer {
   status: number;
@@ -42,6 +43,7 @@ export class TestBridge {
       listen: { port: 0 },
       kafka: { bootstrapServers: bootstrap.split(','), heartbeatIntervalMs: 200, sessionTimeoutMs: 15_000, ...kafka },
       log: { level: 'silent' },
+      trust: TEST_TRUST,
       ...rest,
     };
     const config = parseConfig('test', JSON.stringify(file), { schema: BridgeConfig, env: {} });

@@ -3,6 +3,7 @@ import { parseConfig } from '@causeway/config/load.ts';
 import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
 import { Gateway, type GatewayOptions } from '@causeway/gateway/gateway.ts';
 import { stringify } from 'yaml';
+import { TEST_TRUST } from './trust.ts';
 import { until } from './until.ts';
 
 /** Partial YAML; sections are merged over quick health checks. */
@@ -17,6 +18,7 @@ export function testConfig(overrides: ConfigOverrides): GatewayConfig {
     healthCheck: { intervalMs: 50, timeoutMs: 2_000, rise: 1, fall: 2 },
     listen: { port: 0 },
     admin: { port: 0, token: TEST_TOKEN },
+    trust: TEST_TRUST,
     shutdown: { graceMs: 100 },
     ...overrides,
   });

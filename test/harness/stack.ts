@@ -1,5 +1,5 @@
 /** The whole system as real processes over the test run's Kafka, with a copy of the demo's YAML that a test may edit. */
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,15 +29,24 @@ export interface TestStack {
   close(): Promise<void>;
 }
 
-/** `bridgeYaml`: sections that the YAML of both bridges gets on top. */
+/**
+ * `bridgeYaml`: sections that the YAML of both bridges gets on top. `isBehindProxy`: whether every part believes what proxies
+ * on loopback say of their clients, as the demo's do not.
+ */
 export async function startTestStack(
   bootstrap: string,
-  { bridgeYaml = '' }: { bridgeYaml?: string } = {},
+  { bridgeYaml = '', isBehindProxy = false }: { bridgeYaml?: string; isBehindProxy?: boolean } = {},
 ): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-e2e-'));
   const configDirectory = join(directory, 'config');
   cpSync(DEMO, configDirectory, { recursive: true });
   for (const name of ['east', 'west']) appendFileSync(join(configDirectory, `${name}-bridge.yaml`), bridgeYaml);
+  if (isBehindProxy) {
+    for (const name of readdirSync(configDirectory)) {
+      const path = join(configDirectory, name);
+      writeFileSync(path, readFileSync(path, 'utf8').replace('proxies: []', 'proxies: [127.0.0.0/8]'));
+    }
+  }
   const stack = await startStack({
     bootstrap,
     configDirectory,

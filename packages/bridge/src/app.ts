@@ -1,7 +1,7 @@
 /** Puts a bridge together, starts it, and stops it in order. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { trustedNetworks } from '@causeway/config/networks.ts';
+import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
 import { Certificates } from './certificates.ts';
@@ -208,7 +208,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const shared = {
     ...{ limits: config.limits, load, metrics, log, watcher },
     bridge: formatBridge(config.bridge),
-    trustedNetworks: trustedNetworks(config.trust.peers),
+    trust: trustPolicy(config.trust, log),
   };
   const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
   const server = createApiServer({ ...shared, certificates, cors });
@@ -238,6 +238,13 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     ...{ config, log, server, management, servers, certificates },
     ...{ registry, sessionLog, batcher, produceClient, readiness, cluster, state, watcher },
   };
+}
+
+function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
+  return new TrustPolicy({
+    ...{ proxies: trust.proxies, peers: trust.peers, secret: readTrustSecret(trust) },
+    onImpostor: (impostor) => log.warn(impostor, 'not believed to be a gateway'),
+  });
 }
 
 /** Waits until every request has its answer, and idle connections had their chance. */

@@ -1,6 +1,6 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
-import { checkPeers, TrustSection } from '@causeway/config/networks.ts';
 import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
@@ -198,7 +198,7 @@ export const BridgeConfig = Entry(
       },
       { description: 'What /ready says.' },
     ),
-    trust: TrustSection('causeway-* headers (those of gateways)'),
+    trust: TrustSection,
     limits: LimitsConfig,
     shutdown: Section(
       {
@@ -223,7 +223,7 @@ export type ReadinessConfig = BridgeConfig['readiness'];
 
 /** What the schema cannot say. */
 export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
-  const problems: ConfigFinding[] = [...checkKafkaConfig(config.kafka), ...checkPeers(config.trust.peers)];
+  const problems: ConfigFinding[] = [...checkKafkaConfig(config.kafka), ...checkTrust(config.trust)];
   if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
     problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
   }

@@ -8,6 +8,7 @@ import { TestBridge } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { LEASE_SETTLE_MS } from './consumers/leases.ts';
 import { MIN_LEASE_MS } from './consumers/ownership.ts';
@@ -83,7 +84,7 @@ test('polls are answered with records all the same, also by a bridge that takes 
   expect(await poll(east)).toEqual(['b']);
   await produce('c');
   const startedAtMs = performance.now();
-  const failed = { 'causeway-gateway': 'test', 'causeway-failed': 'east/bridge' };
+  const failed = { 'causeway-gateway': 'test', ...PROOF, 'causeway-failed': 'east/bridge' };
   expect(await poll(west, failed)).toContain('c');
   // And not at the end of its time.
   expect(performance.now() - startedAtMs).toBeLessThan(15_000);

@@ -15,7 +15,7 @@ const USAGE = `Usage: npm run bridge -- --config FILE [--check]
   --check        check the file, say what is wrong with it, and end
   --help         this text`;
 
-const SECRET_KEYS = ['password', 'keyPassphrase', 'token', 'clientSecret'] as const;
+const SECRET_KEYS = ['password', 'keyPassphrase', 'token', 'clientSecret', 'secret'] as const;
 /** Nothing logs a secret; should a line ever take a piece of the configuration along, it goes without them. */
 const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
 

@@ -3,6 +3,7 @@ import { expect, inject, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, TestBridge } from '../../../test/harness/bridge.ts';
 import { parseExposition, valueIn } from '../../../test/harness/exposition.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { BRIDGE_METRICS } from './metrics.ts';
 
@@ -99,7 +100,7 @@ test('requests to Kafka are counted by their kinds, and those that produce are t
 
 test('gateways that probe are told the rates of these requests; a topic that a client invents is no error', async () => {
   const told = async () =>
-    (await bridge.get('/ready', { 'causeway-gateway': 'tier1' })).headers.get(KAFKA_RATES_HEADER);
+    (await bridge.get('/ready', { 'causeway-gateway': 'tier1', ...PROOF })).headers.get(KAFKA_RATES_HEADER);
   const topic = await kafka.topic();
   await told();
   await bridge.get(`/topics/${unique('nowhere')}`);

@@ -5,6 +5,7 @@ import { TestBridge } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { valueIn } from '../../../test/harness/exposition.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { within } from './kafka/limits.ts';
 import { SessionLog } from './kafka/session-log.ts';
@@ -37,6 +38,7 @@ afterEach(async () => {
 const path = (rest: string): string => `/consumers/${group}/instances/c${rest}`;
 const asGateway = (headers: Record<string, string> = {}): Record<string, string> => ({
   'causeway-gateway': 'test',
+  ...PROOF,
   ...headers,
 });
 

@@ -1,35 +1,20 @@
-/** Addresses and networks (CIDR) in configurations: whom a process believes. */
+/** Addresses and networks (CIDR) in configurations. */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
-import { type Static, Type } from 'typebox';
-import { Section } from './schema.ts';
 
-/** The section `trust` of gateways and bridges. `headers`: which ones are believed. */
-export const TrustSection = (headers: string) =>
-  Section(
-    {
-      peers: Type.Array(Type.String(), {
-        description: `Addresses and networks (CIDR) whose ${headers} are believed. They are replaced or ignored when anyone else sends them.`,
-        default: ['127.0.0.0/8', '::1/128'],
-      }),
-    },
-    { description: 'Whom it believes.' },
-  );
-export type TrustSection = Static<ReturnType<typeof TrustSection>>;
-
-/** What is wrong with `trust.peers`. */
-export function checkPeers(peers: readonly string[]): { path: (string | number)[]; reason: string }[] {
-  return peers.flatMap((peer, index) =>
-    parseNetwork(peer) === undefined
-      ? [{ path: ['trust', 'peers', index], reason: `${peer} is not an address or a network (10.0.0.0/8)` }]
+/** Which entries of a list are no networks. */
+export function checkNetworks(entries: readonly string[]): { index: number; reason: string }[] {
+  return entries.flatMap((entry, index) =>
+    parseNetwork(entry) === undefined
+      ? [{ index, reason: `${entry} is not an address or a network (10.0.0.0/8)` }]
       : [],
   );
 }
 
-/** The networks of `trust.peers`, which {@link checkPeers} has found to be well-formed. */
-export function trustedNetworks(peers: readonly string[]): BlockList {
+/** Networks, which {@link checkNetworks} has found to be well-formed. */
+export function trustedNetworks(entries: readonly string[]): BlockList {
   const networks = new BlockList();
-  for (const peer of peers) {
-    const network = parseNetwork(peer);
+  for (const entry of entries) {
+    const network = parseNetwork(entry);
     if (network !== undefined) networks.addSubnet(network.address, network.prefix, network.family);
   }
   return networks;

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { request } from 'undici';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 
@@ -113,7 +114,7 @@ test('an answer that the client did not wait for is not confirmed', async () => 
 
 test('what another gateway confirms is passed on, and its answers are for it to confirm', async () => {
   stopTimers();
-  const headers = { 'causeway-gateway': 'tier1', 'causeway-delivered': '4' };
+  const headers = { 'causeway-gateway': 'tier1', ...PROOF, 'causeway-delivered': '4' };
   expect(await ask(POLL, { headers })).toMatchObject({ 'causeway-delivery': '5' });
   await ask(CONFIRMATION, { method: 'POST', headers: { ...headers, 'causeway-delivered': '5' } });
   await ask(POLL);

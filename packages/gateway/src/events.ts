@@ -17,6 +17,8 @@ export type GatewayEvent =
   | { type: 'reloadRefused'; file: string; reason: string }
   /** Lines of the access log, or spans, cannot be written; `null`: they can be again. */
   | { type: 'telemetry'; part: 'accessLog' | 'tracing'; reason: string | null }
+  /** Requests that claim to be a gateway's and do not show the secret; at most one a minute. */
+  | { type: 'impostor'; address: string; requestCount: number; reason: string }
   | { type: 'started'; url: string; adminUrl: string }
   | { type: 'stopping'; reason: string };
 

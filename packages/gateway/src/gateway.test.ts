@@ -12,6 +12,7 @@ import {
   type TestGateway,
   testConfig,
 } from '../../../test/harness/gateway.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream, type Upstream, type UpstreamHandler } from '../../../test/harness/upstream.ts';
 
@@ -611,7 +612,7 @@ describe('health', () => {
       gw.gateway.events.recent().some((event) => event.type === 'health' && event.to === 'unhealthy'),
     );
     expect((await request(`${gw.url}/ready`)).statusCode).toBe(200);
-    const asPeer = await request(`${gw.url}/ready`, { headers: { 'causeway-gateway': 'tier1' } });
+    const asPeer = await request(`${gw.url}/ready`, { headers: { 'causeway-gateway': 'tier1', ...PROOF } });
     expect(asPeer.statusCode).toBe(503);
     expect(await asPeer.body.json()).toMatchObject({
       message:
@@ -745,10 +746,12 @@ describe('choosing a region', () => {
 
   test('a request that another region has passed on stays in this one', async () => {
     const { east, west, gw } = await twoRegions((_, response) => response.destroy(), { gateway: { region: 'east' } });
-    const crossed = await request(`${gw.url}/topics`, { headers: { 'causeway-gateway': 'tier1, west/gateway' } });
+    const crossed = await request(`${gw.url}/topics`, {
+      headers: { 'causeway-gateway': 'tier1, west/gateway', ...PROOF },
+    });
     expect(crossed.statusCode).toBe(502);
     expect(west.requests).toHaveLength(0);
-    const own = await request(`${gw.url}/topics`, { headers: { 'causeway-gateway': 'tier1' } });
+    const own = await request(`${gw.url}/topics`, { headers: { 'causeway-gateway': 'tier1', ...PROOF } });
     expect(own.statusCode).toBe(200);
     expect(east.requests).toHaveLength(2);
   });

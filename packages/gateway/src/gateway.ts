@@ -1,6 +1,6 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
 import { masked } from '@causeway/config/masked.ts';
-import { trustedNetworks } from '@causeway/config/networks.ts';
+import { type Impostor, TrustPolicy } from '@causeway/config/trust.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
 import type { System } from './admin/model.ts';
@@ -15,7 +15,7 @@ import { EventLog } from './events.ts';
 import { Metrics } from './metrics.ts';
 import { RetryBudget } from './proxy/budget.ts';
 import type { ExchangeContext } from './proxy/context.ts';
-import { identityOf } from './proxy/headers.ts';
+import { type Identity, identityOf } from './proxy/headers.ts';
 import { Peers } from './proxy/peer.ts';
 import { ProxyServer } from './proxy/server.ts';
 import { TurnBatch } from './proxy/turn-batch.ts';
@@ -54,7 +54,8 @@ export class Gateway {
   readonly #configFile: string;
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
-  readonly #peers: Peers;
+  #trust: TrustPolicy;
+  #identity: Identity;
   #configStatus: Omit<System['config'], 'file'>;
   #isClosing = false;
   #closed: Promise<void> | undefined;
@@ -64,8 +65,9 @@ export class Gateway {
     this.#config = config;
     this.#configFile = configFile;
     this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
-    this.#peers = new Peers(trustedNetworks(config.trust.peers));
     this.#now = now;
+    this.#trust = this.#trustPolicy();
+    this.#identity = this.#identityNow();
     this.#random = random;
     const stats = new RequestStats();
     const registry = new Registry(config, { events: this.events, random, now });
@@ -75,8 +77,7 @@ export class Gateway {
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
 
-    const identity = identityOf({ region: config.gateway.region, name: config.gateway.name });
-    const deliveries = new Deliveries({ entry: identity.entry, now });
+    const deliveries = new Deliveries({ identity: () => this.#identity, now });
     this.#deliveries = deliveries;
     const self = this;
     const context: ExchangeContext & { watcher: RequestWatcher | undefined } = {
@@ -87,8 +88,13 @@ export class Gateway {
       budget,
       stats,
       writes: new TurnBatch(),
-      identity,
-      peers: this.#peers,
+      get identity() {
+        return self.#identity;
+      },
+      peers: new Peers(),
+      get trust() {
+        return self.#trust;
+      },
       watcher: undefined,
       get isClosing() {
         return self.#isClosing;
@@ -153,7 +159,8 @@ export class Gateway {
     if (this.#isClosing) return;
     const changes = describeChanges(this.#config, config);
     this.#config = untilRestart(this.#config, config);
-    this.#peers.trusted = trustedNetworks(config.trust.peers);
+    this.#trust = this.#trustPolicy();
+    this.#identity = this.#identityNow();
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#registry.apply(this.#config);
     this.#reloadCounts.applied += 1;
@@ -199,6 +206,17 @@ export class Gateway {
     this.#metrics.close();
     await this.#registry.close();
     await this.#watching.watcher?.telemetry.close();
+  }
+
+  #identityNow(): Identity {
+    const { gateway, trust } = this.#config;
+    return identityOf({ region: gateway.region, name: gateway.name }, trust.secret);
+  }
+
+  #trustPolicy(): TrustPolicy {
+    const { proxies, peers, secret } = this.#config.trust;
+    const onImpostor = (impostor: Impostor): void => this.events.emit({ type: 'impostor', ...impostor });
+    return new TrustPolicy({ proxies, peers, secret, onImpostor, now: this.#now });
   }
 
   #whyNotReady(): string | undefined {

@@ -52,7 +52,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
   const gateway = new Gateway({ config, configFile, env: process.env, onFault });
   gateway.events.subscribe(({ id: _, at: __, type, ...details }) => {
     if (type === 'reloadRefused') log.error(details, type);
-    else if (type === 'health' || type === 'breaker' || type === 'panic' || type === 'telemetry')
+    else if (type === 'health' || type === 'breaker' || type === 'panic' || type === 'telemetry' || type === 'impostor')
       log.warn(details, type);
     else log.info(details, type);
   });

@@ -6,6 +6,7 @@ import { parseList } from '@causeway/protocol/routing.ts';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
+import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 
@@ -133,11 +134,15 @@ test('clients see nothing of it', async () => {
   expect(Object.keys(headers).filter((name) => name.startsWith('causeway-'))).toEqual([]);
 });
 
-test('a client that is no peer can neither take a consumer over nor release it', async () => {
+test.each([
+  ['an address that is not listed, whatever it shows', { peers: [] }, PROOF],
+  ['a listed address without the secret', {}, {}],
+  ['a listed address with another secret', {}, { 'causeway-secret': 'x'.repeat(PROOF['causeway-secret'].length) }],
+])('a client from %s can neither take a consumer over nor release it', async (_, trust, proof) => {
   const system = await startBridges('east/bridge');
-  const { url } = await startTier1(system, { trust: { peers: [] } });
+  const { url } = await startTier1(system, { trust: { ...TEST_TRUST, ...trust } });
   for (const headers of [{ 'causeway-failed': 'east/bridge' }, { 'causeway-release': 'drain' }]) {
-    const { body } = await request(`${url}${POLL}`, { headers });
+    const { body } = await request(`${url}${POLL}`, { headers: { 'causeway-gateway': 'tier1', ...proof, ...headers } });
     expect(await body.text()).toBe('["east/bridge"]');
   }
   expect(system.ownership.owner).toBe('east/bridge');

@@ -1,5 +1,7 @@
 /** The grammar of the REST API's URLs: the only place that knows which path and method are which operation. */
 
+import { DELIVERED_PATH, SESSIONS_PATH } from './routing.ts';
+
 /** What a request asks for. `unknown` is a path or a method that the API does not have. */
 export type Operation = (typeof OPERATIONS)[number]['operation'] | 'unknown';
 
@@ -172,6 +174,12 @@ function decode(segment: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether gateways alone ask for this path; to others it is not there. */
+export function isForGateways(target: string): boolean {
+  const segments = splitPath(target) ?? [];
+  return `/${segments[0]}` === SESSIONS_PATH || `/${segments.at(-1)}` === DELIVERED_PATH;
 }
 
 /** The path and query of a request target in absolute form (RFC 9112 §3.2.2); anything else as it is. */

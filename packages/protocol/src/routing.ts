@@ -4,6 +4,12 @@
 export const CAUSEWAY_PREFIX = 'causeway-';
 
 /**
+ * The secret of the system (`trust.secret`), by which gateways show on every request to their targets that they are gateways.
+ * It is in no log and no answer, and no process passes on one that it was sent.
+ */
+export const SECRET_HEADER = 'causeway-secret';
+
+/**
  * The gateways that a request has passed, oldest first, comma-separated: `name`, or `region/name` for a gateway that
  * stands in a region.
  */

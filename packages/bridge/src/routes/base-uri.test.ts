@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { baseUri } from './base-uri.ts';
 
 function of(headers: Record<string, string>, path = '/consumers/g'): string {
-  return baseUri({ headers: { host: 'bridge:8080', ...headers }, path, scheme: 'http' }, 'c 1');
+  return baseUri({ headers: { host: 'bridge:8080', ...headers }, isForwarded: true, path, scheme: 'http' }, 'c 1');
 }
 
 describe('the address that the client used', () => {

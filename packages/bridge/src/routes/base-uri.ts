@@ -3,6 +3,8 @@ import { BridgeError } from '../errors.ts';
 
 export interface BaseUriRequest {
   headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Whether the headers on where the client came from are believed. */
+  isForwarded: boolean;
   /** Without query, still percent-encoded. */
   path: string;
   /** Of the connection. */
@@ -15,16 +17,17 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 };
  * The `base_uri` of a new consumer. Errors: `internal` for a host without port and a scheme without one.
  * Gateways append to these headers, so the first element is what the client used (RFC 7239 §4).
  */
-export function baseUri({ headers, path, scheme }: BaseUriRequest, instance: string): string {
-  const forwarded = first(headers['forwarded']);
+export function baseUri({ headers, isForwarded: isBelieved, path, scheme }: BaseUriRequest, instance: string): string {
+  const before = isBelieved ? headers : {};
+  const forwarded = first(before['forwarded']);
   const origin =
     forwarded === undefined
-      ? { host: firstElement(headers['x-forwarded-host']), proto: firstElement(headers['x-forwarded-proto']) }
+      ? { host: firstElement(before['x-forwarded-host']), proto: firstElement(before['x-forwarded-proto']) }
       : parseForwarded(forwarded);
   const isForwarded = origin.host !== undefined && origin.proto !== undefined;
   const proto = isForwarded ? (origin.proto ?? scheme) : scheme;
   const host = isForwarded ? (origin.host ?? '') : (first(headers['host']) ?? '');
-  const forwardedPath = first(headers['x-forwarded-path']);
+  const forwardedPath = first(before['x-forwarded-path']);
   const prefix = forwardedPath === undefined || forwardedPath === '' ? path : forwardedPath;
   return `${proto}://${withPort(host, proto)}${prefix}/instances/${instance}`;
 }

@@ -36,7 +36,10 @@ async function createConsumer(
   const scheme = socket instanceof TLSSocket ? 'https' : 'http';
   // HTTP/1.0 needs no Host: then it is where the client came to.
   const host = request.headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
-  const base_uri = baseUri({ headers: { ...request.headers, host }, path, scheme }, identity.name);
+  const base_uri = baseUri(
+    { headers: { ...request.headers, host }, isForwarded: request.trust !== 'client', path, scheme },
+    identity.name,
+  );
   await registry.create(identity, readSessionOptions(body, registry.defaults), request.sender);
   return { instance_id: identity.name, base_uri };
 }

@@ -9,8 +9,8 @@ export function addInfoRoutes(server: ApiServer, version: string): void {
   const document = openApiDocument(version);
   const documentText = JSON.stringify(document);
   for (const operation of ['openapi', 'openapiv3'] as const) {
-    server.on(operation, async ({ headers }, reply) => {
-      const basePath = headers['x-forwarded-path'] ?? headers['x-forwarded-prefix'];
+    server.on(operation, async ({ headers, trust }, reply) => {
+      const basePath = trust === 'client' ? undefined : (headers['x-forwarded-path'] ?? headers['x-forwarded-prefix']);
       const text = basePath === undefined ? documentText : JSON.stringify({ ...document, basePath: first(basePath) });
       return answer(reply, text, 'application/json');
     });

@@ -1,12 +1,13 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
 import type { IncomingMessage } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import type { Outcome } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce, StoredRecord } from '../records.ts';
 
 export interface Watcher {
   /** `undefined` for what nobody follows: probes. */
-  begin(operation: Operation, request: IncomingMessage): RequestWatch | undefined;
+  begin(operation: Operation, request: IncomingMessage, trust: Trust): RequestWatch | undefined;
 }
 
 /** Follows one request; is told what it does, and of its end. */

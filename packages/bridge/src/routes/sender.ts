@@ -1,7 +1,6 @@
 /** Who sent a request, as far as it matters to consumers: a client itself, or a gateway, and what that says of owners. */
 import type { IncomingMessage } from 'node:http';
-import type { BlockList } from 'node:net';
-import { isTrusted, plainAddress } from '@causeway/config/networks.ts';
+import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import {
   DELIVERED_HEADER,
   FAILED_HEADER,
@@ -9,15 +8,26 @@ import {
   OPERATOR_HEADER,
   parseList,
   RELEASE_HEADER,
+  SECRET_HEADER,
 } from '@causeway/protocol/routing.ts';
 import type { Sender } from '../consumers/sender.ts';
 
 const CLIENT: Sender = { via: 'client' };
 
-/** `networks`: whose `causeway-*` headers are believed. */
-export function senderOf({ headers, socket }: IncomingMessage, networks: BlockList): Sender {
-  if (headers[GATEWAY_HEADER] === undefined) return CLIENT;
-  if (!isTrusted(networks, plainAddress(socket.remoteAddress))) return CLIENT;
+/** How far a request is believed: by its connection's address, and by the secret that it shows. */
+export function trustOf(policy: TrustPolicy, { headers, socket }: IncomingMessage): Trust {
+  const isLikeGateway = headers[GATEWAY_HEADER] !== undefined || headers[OPERATOR_HEADER] !== undefined;
+  return policy.of(socket, headers[SECRET_HEADER], isLikeGateway);
+}
+
+/** Whether a gateway sent the request, in a client's name or to probe. */
+export function isOfGateway({ headers }: Pick<IncomingMessage, 'headers'>, trust: Trust): boolean {
+  return trust === 'gateway' && headers[GATEWAY_HEADER] !== undefined;
+}
+
+export function senderOf(request: IncomingMessage, trust: Trust): Sender {
+  if (!isOfGateway(request, trust)) return CLIENT;
+  const { headers } = request;
   return {
     via: 'gateway',
     failedOwners: parseList(textOf(headers[FAILED_HEADER])),
@@ -27,8 +37,8 @@ export function senderOf({ headers, socket }: IncomingMessage, networks: BlockLi
 }
 
 /** Whether a gateway asks in an operator's name. */
-export function isOperator({ headers, socket }: IncomingMessage, networks: BlockList): boolean {
-  return headers[OPERATOR_HEADER] !== undefined && isTrusted(networks, plainAddress(socket.remoteAddress));
+export function isOperator({ headers }: IncomingMessage, trust: Trust): boolean {
+  return trust === 'gateway' && headers[OPERATOR_HEADER] !== undefined;
 }
 
 function textOf(header: string | string[] | undefined): string | undefined {

@@ -1,5 +1,5 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
-import type { BlockList } from 'node:net';
+import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { type Operation, routeOf } from '@causeway/protocol/paths.ts';
 import { BRIDGE_HEADER, DELIVERED_PATH } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
@@ -14,7 +14,7 @@ import type { Load } from './load.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
-import { isOperator, senderOf } from './sender.ts';
+import { isOperator, senderOf, trustOf } from './sender.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
 const MAX_NAME_LENGTH = 1_048_576;
@@ -30,6 +30,8 @@ export interface Request {
   /** `undefined` when there is none. */
   body: Buffer | undefined;
   sender: Sender;
+  /** Whether what it says of its client is believed. */
+  trust: Trust;
   raw: FastifyRequest['raw'];
   /** For the access log and traces, while one of them is on. */
   watch: RequestWatch | undefined;
@@ -38,6 +40,8 @@ export interface Request {
 declare module 'fastify' {
   interface FastifyReply {
     watch: RequestWatch | undefined;
+    /** How far the request is believed. */
+    trust: Trust;
   }
 }
 
@@ -66,8 +70,8 @@ export interface ApiServerOptions {
   cors?: Cors | undefined;
   /** This bridge, as `region/bridge`. */
   bridge: string;
-  /** Whose `causeway-*` headers are believed. */
-  trustedNetworks: BlockList;
+  /** Whose headers are believed. */
+  trust: TrustPolicy;
   metrics: Metrics;
   log: FastifyBaseLogger;
   /** For the access log and traces; `undefined` while both are off. */
@@ -97,6 +101,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   });
   const server = createServer(listener);
   server.decorateReply('watch', undefined);
+  server.decorateReply('trust', 'client');
   setAnswersForErrors(server, log);
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
     const { raw } = reply;
@@ -106,7 +111,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     load.requestCount += 1;
     const connection = pending.add(socket, raw);
     if (isClosing) raw.setHeader('connection', 'close');
-    if (options.watcher !== undefined) reply.watch = options.watcher.begin(operation, request.raw);
+    reply.trust = trustOf(options.trust, request.raw);
+    if (options.watcher !== undefined) reply.watch = options.watcher.begin(operation, request.raw, reply.trust);
     raw.once('close', () => {
       openCount -= 1;
       load.requestCount -= 1;
@@ -144,7 +150,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         handler: async (request, reply) => {
           const visit = begin(operation, request, reply);
           if (isBounded) load.checkRequests();
-          const sender = senderOf(request.raw, options.trustedNetworks);
+          const { trust } = reply;
+          const sender = senderOf(request.raw, trust);
           if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
           return await handler(
             {
@@ -154,6 +161,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
               // Bodies of other methods mean nothing.
               body: method === 'POST' ? await bodyOf(visit, request) : undefined,
               sender,
+              trust,
               raw: request.raw,
               watch: reply.watch,
             },
@@ -169,7 +177,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         url: `${path}${DELIVERED_PATH}`,
         handler: async (request, reply) => {
           begin('unknown', request, reply);
-          const sender = senderOf(request.raw, options.trustedNetworks);
+          const sender = senderOf(request.raw, reply.trust);
           if (sender.via !== 'gateway') return answerUnknown(request, reply, operations);
           if (sender.delivered !== undefined) handler(request.params as Record<string, string>, sender.delivered);
           return answerEmpty(reply, 204);
@@ -183,7 +191,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         exposeHeadRoute: false,
         handler: async (request, reply) => {
           begin('unknown', request, reply);
-          const isAllowed = isOperator(request.raw, options.trustedNetworks);
+          const isAllowed = isOperator(request.raw, reply.trust);
           return isAllowed ? handler(request.url, reply) : answerUnknown(request, reply, operations);
         },
       });

@@ -2,13 +2,14 @@ import { OPERATOR_HEADER } from '@causeway/protocol/routing.ts';
 import type { SessionPage } from '@causeway/protocol/sessions.ts';
 import { expect, inject, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
+import { PROOF, TEST_TRUST } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 
 const kafka = await kafkaOfFile();
 const bridge = await bridgeOfFile();
 
 async function list(from: TestBridge, query: string): Promise<SessionPage> {
-  const answer = await from.get(`/causeway-sessions?${query}`, { [OPERATOR_HEADER]: 'gateway' });
+  const answer = await from.get(`/causeway-sessions?${query}`, { [OPERATOR_HEADER]: 'gateway', ...PROOF });
   expect(answer.status).toBe(200);
   return answer.body;
 }
@@ -69,17 +70,19 @@ test('a consumer that was taken over says how often', async () => {
 
 test('clients do not learn that there is such a list, and probes of gateways learn of Kafka', async () => {
   expect((await bridge.get('/causeway-sessions')).status).toBe(404);
-  expect((await bridge.get('/causeway-sessions', { 'causeway-gateway': 'tier1' })).status).toBe(404);
+  expect((await bridge.get('/causeway-sessions', { 'causeway-gateway': 'tier1', ...PROOF })).status).toBe(404);
   const stranger = await TestBridge.start(inject('kafkaBootstrap'), {
-    trust: { peers: [] },
+    trust: { ...TEST_TRUST, peers: [] },
     bridge: { name: 'strict' },
   });
   try {
-    expect((await stranger.get('/causeway-sessions', { [OPERATOR_HEADER]: 'gateway' })).status).toBe(404);
+    expect((await stranger.get('/causeway-sessions', { [OPERATOR_HEADER]: 'gateway', ...PROOF })).status).toBe(404);
   } finally {
     await stranger.close();
   }
   await until('Kafka has answered', async () => (await bridge.get('/ready')).status === 200);
-  expect((await bridge.get('/ready', { 'causeway-gateway': 'tier1' })).headers.get('causeway-kafka')).toBe('up');
+  expect((await bridge.get('/ready', { 'causeway-gateway': 'tier1', ...PROOF })).headers.get('causeway-kafka')).toBe(
+    'up',
+  );
   expect((await bridge.get('/ready')).headers.get('causeway-kafka')).toBeNull();
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { PROOF } from '../../../../test/harness/trust.ts';
 
 const kafka = await kafkaOfFile();
 /** How long records wait for a topic that is not there. What must not wait is far quicker, also on a busy machine. */
@@ -170,7 +171,7 @@ test('topics are listed without internal ones, and described with all their sett
 });
 
 test('a gateway is told that a 500 is what was asked, and a client is not', async () => {
-  const gateways = { 'causeway-gateway': 'tier1' };
+  const gateways = { 'causeway-gateway': 'tier1', ...PROOF };
   const ofRequest = await bridge.request('GET', '/topics/bad%20name', { headers: gateways });
   expect([ofRequest.status, ofRequest.headers.get('causeway-fault')]).toEqual([500, 'request']);
   const missing = await bridge.request('GET', `/topics/${unique('nowhere')}`, { headers: gateways });

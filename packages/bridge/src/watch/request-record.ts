@@ -1,5 +1,6 @@
 /** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
 import type { IncomingMessage } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
@@ -15,8 +16,8 @@ export interface RecordOptions {
   request: IncomingMessage;
   /** Of the other end of the connection. */
   address: string;
-  /** Its word on whom it forwards for is believed. */
-  isTrusted: boolean;
+  /** Whether its word on whom it forwards for is believed. */
+  trust: Trust;
   requestId: string;
   /** Of the request's traceparent, or the one that this bridge began. */
   traceId: string | undefined;
@@ -71,15 +72,15 @@ export class RequestRecord implements RequestWatch {
 
   /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
   entry({ status, outcome, receivedBytes }: RequestEnd): object {
-    const { operation, request, address, isTrusted, requestId, traceId } = this.#options;
+    const { operation, request, address, trust, requestId, traceId } = this.#options;
     const { headers } = request;
     return {
       at: new Date(this.#startedAt).toISOString(),
       requestId,
       traceId,
       client: address,
-      forwardedFor: isTrusted ? cut(headers['x-forwarded-for']) : undefined,
-      gateways: isTrusted ? cut(headers[GATEWAY_HEADER]) : undefined,
+      forwardedFor: trust === 'client' ? undefined : cut(headers['x-forwarded-for']),
+      gateways: trust === 'gateway' ? cut(headers[GATEWAY_HEADER]) : undefined,
       method: request.method,
       operation,
       path: (request.url ?? '').split('?', 1)[0]?.slice(0, MAX_PATH_LENGTH),

@@ -1,6 +1,7 @@
 /** Follows the requests of a bridge for the access log and for traces, as far as they are on. */
 import type { IncomingMessage } from 'node:http';
-import { isTrusted, plainAddress, trustedNetworks } from '@causeway/config/networks.ts';
+import { plainAddress } from '@causeway/config/networks.ts';
+import type { Trust } from '@causeway/config/trust.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import { isFollowed } from '@causeway/telemetry/followed.ts';
@@ -13,7 +14,7 @@ import { RequestRecord } from './request-record.ts';
 import type { RequestTraces } from './request-trace.ts';
 
 export interface WatchOptions {
-  config: Pick<BridgeConfig, 'accessLog' | 'tracing' | 'bridge' | 'trust'>;
+  config: Pick<BridgeConfig, 'accessLog' | 'tracing' | 'bridge'>;
   /** Lines or spans cannot be written, or can be again (`undefined`). */
   onTrouble: (what: 'access log' | 'traces', reason: string | undefined) => void;
 }
@@ -22,18 +23,11 @@ export class RequestWatcher implements Watcher {
   readonly telemetry: Telemetry;
   readonly #traces: RequestTraces | undefined;
   readonly #sampleRatio: number;
-  readonly #isTrusted: (address: string) => boolean;
 
-  private constructor(
-    { accessLog, trust }: WatchOptions['config'],
-    telemetry: Telemetry,
-    traces: RequestTraces | undefined,
-  ) {
+  private constructor({ accessLog }: WatchOptions['config'], telemetry: Telemetry, traces: RequestTraces | undefined) {
     this.telemetry = telemetry;
     this.#traces = traces;
     this.#sampleRatio = accessLog?.sampleRatio ?? 0;
-    const networks = trustedNetworks(trust.peers);
-    this.#isTrusted = (address) => isTrusted(networks, address);
   }
 
   /** `undefined` while access log and traces are off; nothing is loaded then. Errors: of the access log's file. */
@@ -48,14 +42,14 @@ export class RequestWatcher implements Watcher {
     return new RequestWatcher(config, telemetry, new RequestTraces(telemetry.tracing.tracer));
   }
 
-  begin(operation: Operation, request: IncomingMessage): RequestWatch | undefined {
+  begin(operation: Operation, request: IncomingMessage, trust: Trust): RequestWatch | undefined {
     if (!isFollowed(operation)) return undefined;
     const { headers, socket } = request;
     const address = plainAddress(socket.remoteAddress);
     const trace = this.#traces?.begin(operation, request, address);
     return new RequestRecord({
       ...{ operation, request, address, trace },
-      isTrusted: this.#isTrusted(address),
+      trust,
       requestId: requestIdOf(headers[REQUEST_ID_HEADER]),
       traceId: trace?.traceId ?? parseTraceparent(headers[TRACEPARENT])?.traceId,
       onFinished: (record, end) => this.#write(record, end),

@@ -3,6 +3,7 @@ import type { SessionPage, SessionRow } from '@causeway/protocol/sessions.ts';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ask } from '../../../../test/harness/admin.ts';
 import { startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
+import { PROOF } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { startUpstream, type Upstream, type UpstreamRequest } from '../../../../test/harness/upstream.ts';
 import type { ConsumerPage, System } from './model.ts';
@@ -84,7 +85,7 @@ test('the consumers of all regions come as one page, from bridges and through re
   expect((await consumers(inner)).matching).toBe(5);
   expect(east.requests[0]).toMatchObject({
     url: '/causeway-sessions?filter=G%2F&limit=3',
-    headers: { 'causeway-operator': 'east/inner' },
+    headers: { 'causeway-operator': 'east/inner', ...PROOF },
   });
   // Bridges do not know the token.
   expect(east.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);

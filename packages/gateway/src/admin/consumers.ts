@@ -1,5 +1,5 @@
 /** Where every consumer is, as the bridges tell it: asked for when an operator looks, and kept for a second. */
-import { formatHop, OPERATOR_HEADER, SESSIONS_PATH } from '@causeway/protocol/routing.ts';
+import { formatHop, OPERATOR_HEADER, SECRET_HEADER, SESSIONS_PATH } from '@causeway/protocol/routing.ts';
 import { joinPages, type SessionPage } from '@causeway/protocol/sessions.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
@@ -120,9 +120,12 @@ export class Consumers {
 
   async #askBridge(url: string, { filter, limit }: Question): Promise<SessionPage> {
     const { client, registry } = this.#options;
-    const { name, region } = registry.config.gateway;
+    const { gateway, trust } = registry.config;
     const query = new URLSearchParams({ filter, limit: String(limit) });
-    const headers = { [OPERATOR_HEADER]: formatHop({ name, region }) };
+    const headers = {
+      [OPERATOR_HEADER]: formatHop({ name: gateway.name, region: gateway.region }),
+      ...(trust.secret ? { [SECRET_HEADER]: trust.secret } : {}),
+    };
     return (await client.get(`${url}${SESSIONS_PATH}?${query}`, TIMEOUT_MS, headers)) as SessionPage;
   }
 

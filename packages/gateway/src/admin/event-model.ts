@@ -42,6 +42,7 @@ export const EventSchema = Type.Union(
       part: Type.Union([Type.Literal('accessLog'), Type.Literal('tracing')]),
       reason: Type.Union([Type.String(), Type.Null()]),
     }),
+    Event('impostor', { address: Type.String(), requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     Event('started', { url: Type.String(), adminUrl: Type.String() }),
     Event('stopping', { reason: Type.String() }),
   ],

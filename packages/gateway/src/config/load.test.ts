@@ -50,7 +50,16 @@ describe('what a schema cannot say', () => {
       /g\.yaml:2: gateway\.region: there is no region north under regions \(there: east\)/,
     ],
     [`trust:\n  peers:\n    - 10.0.0.0/33\n${EAST}`, /g\.yaml:3: trust\.peers\[0\]: 10\.0\.0\.0\/33 is not an address/],
-    [`trust:\n  peers: [example.com]\n${EAST}`, /example\.com is not an address/],
+    [`trust:\n  proxies: [example.com]\n${EAST}`, /g\.yaml:2: trust\.proxies\[0\]: example\.com is not an address/],
+    [`trust:\n  peers: [127.0.0.1]\n${EAST}`, /g\.yaml:2: trust\.peers: .* set trust\.secret .* or trust\.secretFile/],
+    [`trust:\n  peers: [127.0.0.1]\n  secret: ""\n${EAST}`, /g\.yaml:2: trust\.peers: an address alone/],
+    [`trust:\n  secret: short\n${EAST}`, /g\.yaml:2: trust\.secret: is shorter than 16 characters: draw one with/],
+    [`trust:\n  secret: "of words, which no header carries"\n${EAST}`, /g\.yaml:2: trust\.secret: must match/],
+    [`trust:\n  secretFile: /no/such/file\n${EAST}`, /g\.yaml:2: trust\.secretFile: .* there is no such file/],
+    [
+      `trust:\n  secret: 0123456789abcdef\n  secretFile: /b\n${EAST}`,
+      /g\.yaml:3: trust\.secretFile: secret and secretFile exclude/,
+    ],
     ['regions: []\n', /g\.yaml:1: regions: must not have fewer than 1 items/],
     [
       `regions:\n  - name: east\n    targets:\n      - url: ftp://x\n`,

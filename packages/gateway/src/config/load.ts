@@ -1,7 +1,8 @@
 /** Reads the gateway's YAML, with the checks that a schema cannot make. */
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
-import { areHostsInConflict, checkPeers, isLoopback } from '@causeway/config/networks.ts';
+import { areHostsInConflict, isLoopback } from '@causeway/config/networks.ts';
 import { readSecret } from '@causeway/config/secret.ts';
+import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { DEFAULT_ADMIN_PORT, GatewayConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -25,7 +26,12 @@ export function findConfigProblems(text: string, env: Environment): readonly Con
 function withSecrets(config: GatewayConfig): GatewayConfig {
   const { token: value, tokenFile: file } = config.admin;
   const token = readSecret({ value, file });
-  return token === undefined ? config : { ...config, admin: { ...config.admin, token } };
+  const secret = readTrustSecret(config.trust);
+  return {
+    ...config,
+    ...(token === undefined ? {} : { admin: { ...config.admin, token } }),
+    ...(secret === undefined ? {} : { trust: { ...config.trust, secret } }),
+  };
 }
 
 type Finding = { path: (string | number)[]; reason: string };
@@ -53,7 +59,7 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
       reason: `there is no region ${config.gateway.region} under regions (there: ${[...regionNames].join(', ')})`,
     });
   }
-  findings.push(...checkPeers(config.trust.peers), ...checkPorts(config), ...checkAdmin(config.admin));
+  findings.push(...checkTrust(config.trust), ...checkPorts(config), ...checkAdmin(config.admin));
   return findings;
 }
 

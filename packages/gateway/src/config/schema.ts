@@ -1,6 +1,6 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
-import { TrustSection } from '@causeway/config/networks.ts';
 import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { TrustSection } from '@causeway/config/trust.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
 /** Of `admin.port`. */
@@ -119,7 +119,7 @@ export const GatewayConfig = Entry(
       },
       { description: 'Where operators connect: /healthy, /ready, /metrics, /api/….' },
     ),
-    trust: TrustSection('Forwarded, X-Forwarded-* and causeway-* headers'),
+    trust: TrustSection,
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(
       {

@@ -33,8 +33,8 @@ export interface Delivered {
 }
 
 export interface DeliveriesOptions {
-  /** The entry of this gateway in `causeway-gateway`. */
-  entry: string;
+  /** The entry of this gateway in `causeway-gateway`, and the header that proves it. */
+  identity: () => { readonly entry: string; readonly proof: readonly string[] };
   /** Milliseconds, never going back. */
   now: () => number;
 }
@@ -130,7 +130,8 @@ export class Deliveries {
     const { group, instance } = consumer;
     try {
       const path = `${instancePath(group, instance)}${DELIVERED_PATH}`;
-      const headers = [GATEWAY_HEADER, this.#options.entry, DELIVERED_HEADER, mark];
+      const { entry, proof } = this.#options.identity();
+      const headers = [GATEWAY_HEADER, entry, DELIVERED_HEADER, mark, ...proof];
       await ask(target.pool, { method: 'POST', path, headers }, AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS));
     } catch {
       // On the way to a bridge that lives a gateway may be starting again; the client's next request says it, too.

@@ -1,5 +1,6 @@
 /** What an exchange does for a consumer's request: where it is sent first, where an answer 421 leads, what answers teach. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import {
   BRIDGE_HEADER,
@@ -20,7 +21,7 @@ import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { answerToRepeated, type RepeatedAnswer } from './consumer-requests.ts';
 import type { Identity } from './headers.ts';
-import { type Peer, peerHeader } from './peer.ts';
+import { forwardingHeader, gatewayHeader } from './peer.ts';
 
 /** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
 export const MISDIRECTED = 421;
@@ -37,7 +38,7 @@ export interface ConsumerOptions {
   request: IncomingMessage;
   /** The request's body, where it was kept. */
   body: Buffer | undefined;
-  peer: Peer;
+  trust: Trust;
   /** Of another gateway, which follows what this one does not. */
   isFromGateway: boolean;
 }
@@ -60,14 +61,14 @@ export class RequestedConsumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    const { gateway, url, request, body, peer } = options;
+    const { gateway, url, request, body, trust } = options;
     const key = consumerOf(url, body);
     this.hash = key === undefined ? undefined : hashText(key);
     this.home = key === undefined || url.operation === 'createConsumer' ? undefined : gateway.affinity.homeOf(key);
     this.#route = new ConsumerRoute({
       home: this.home,
-      failedHeader: peerHeader(peer, request, FAILED_HEADER),
-      releaseHeader: peerHeader(peer, request, RELEASE_HEADER),
+      failedHeader: gatewayHeader(trust, request, FAILED_HEADER),
+      releaseHeader: gatewayHeader(trust, request, RELEASE_HEADER),
     });
   }
 
@@ -130,10 +131,10 @@ export class RequestedConsumer {
 
   /** What the client is told instead of `status`, if the request may have been executed before; `undefined`: nothing else. */
   answerToRepeated(status: number, path: string): RepeatedAnswer | undefined {
-    const { request, peer, url, body } = this.#options;
+    const { request, trust, url, body } = this.#options;
     const { headers } = request;
-    const proto = peerHeader(peer, request, 'x-forwarded-proto') ?? 'http';
-    const host = peerHeader(peer, request, 'x-forwarded-host') ?? headers.host ?? '';
+    const proto = forwardingHeader(trust, request, 'x-forwarded-proto') ?? 'http';
+    const host = forwardingHeader(trust, request, 'x-forwarded-host') ?? headers.host ?? '';
     return answerToRepeated(url.operation, status, {
       instance: nameInCreateRequest(body),
       baseUri: `${proto}://${host}${path.split('?', 1)[0] ?? ''}`,

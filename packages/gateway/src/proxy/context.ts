@@ -1,4 +1,5 @@
 /** What all exchanges of a gateway share; put together by the composition root. */
+import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
@@ -19,8 +20,9 @@ export interface ExchangeContext {
   readonly budget: RetryBudget;
   readonly stats: RequestStats;
   readonly identity: Identity;
-  /** Whose forwarding headers are believed. */
   readonly peers: Peers;
+  /** Whose headers are believed. */
+  readonly trust: TrustPolicy;
   /** Whole answers go out at the end of the turn in which they are ready. */
   readonly writes: TurnBatch;
   /** For the access log and traces; `undefined` while both are off. */

@@ -1,6 +1,7 @@
 /** One request of a client, from its first byte to the end of its answer, over as many targets as it takes. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
@@ -21,7 +22,7 @@ import { type Expectation, examine, malformed } from './intake.ts';
 import { judgeTarget } from './judge.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import { attemptFailure, consumerMoving, type FailureCode, requestFailure } from './own-answers.ts';
-import { type Peer, type PeerRequest, peerHeader } from './peer.ts';
+import { gatewayHeader, type Peer, type PeerRequest, trustOf } from './peer.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide } from './retry.ts';
 
@@ -34,6 +35,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   readonly #startMs: number;
   readonly #settings: RequestSettings;
   readonly #peer: Peer;
+  readonly #trust: Trust;
   readonly #tried: Target[] = [];
   readonly #failures: string[] = [];
   readonly #watch: RequestWatch | undefined;
@@ -63,7 +65,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     this.#path = originForm(request.url ?? '/');
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
     this.#peer = context.peers.of(request.socket);
-    this.#watch = context.watcher?.begin({ request, url: this.#url, path: this.#path, peer: this.#peer });
+    this.#trust = trustOf(context.trust, request);
+    const watched = { request, url: this.#url, path: this.#path, peer: this.#peer, trust: this.#trust };
+    this.#watch = context.watcher?.begin(watched);
     this.#answer = new Answer({ request, response, gateway: context, owner: this });
   }
 
@@ -78,16 +82,15 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   #start(expectation: Expectation | undefined): void {
     const context = this.#context;
-    const { isTrusted, requests } = this.#peer;
     context.budget.requested(this.#startMs);
-    requests.push(this);
-    this.localOnly = isTrusted && hasCrossedRegions(this.#request.headers, context.identity);
+    this.#peer.requests.push(this);
+    this.localOnly = this.#trust === 'gateway' && hasCrossedRegions(this.#request.headers, context.identity);
     const found = examine({
       request: this.#request,
       operation: this.#url.operation,
       path: this.#path,
       expectation,
-      isTrusted,
+      isFromGateway: this.#isFromGateway,
       gateway: context,
     });
     if (found === 'well') {
@@ -128,7 +131,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   #send(body: Buffer | StreamedBody | undefined): void {
     this.#body = body;
-    this.#headers = requestHeaders(this.#request.headers, this.#peer, this.#context.identity);
+    this.#headers = requestHeaders(this.#request.headers, {
+      peer: this.#peer,
+      trust: this.#trust,
+      identity: this.#context.identity,
+    });
     const { request } = this.#settings;
     const isPoll = this.#url.operation === 'poll';
     const limitMs = isPoll ? pollTimeoutMs(this.#path) + request.pollMarginMs : request.deadlineMs;
@@ -144,7 +151,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       url: this.#url,
       request: this.#request,
       body: this.#keptBody,
-      peer: this.#peer,
+      trust: this.#trust,
       isFromGateway: this.#isFromGateway,
     });
     this.#consumer = consumer;
@@ -248,7 +255,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   get #isFromGateway(): boolean {
-    return peerHeader(this.#peer, this.#request, GATEWAY_HEADER) !== undefined;
+    return gatewayHeader(this.#trust, this.#request, GATEWAY_HEADER) !== undefined;
   }
 
   #decide(outcome: Outcome, takeFromBudget: () => boolean): Decision {

@@ -1,3 +1,4 @@
+import type { Trust } from '@causeway/config/trust.ts';
 import { describe, expect, test } from 'vitest';
 import { identityOf, requestHeaders, responseHeaders } from './headers.ts';
 import type { Peer } from './peer.ts';
@@ -5,11 +6,11 @@ import type { Peer } from './peer.ts';
 const identity = identityOf({ region: 'east', name: 'gw' });
 
 function peer(changes: Partial<Peer> = {}): Peer {
-  return { isTrusted: true, address: '10.0.0.1', forwarding: undefined, requests: [], ...changes };
+  return { address: '10.0.0.1', forwarding: undefined, requests: [], ...changes };
 }
 
-function sent(headers: Record<string, string>, from: Peer = peer()): Record<string, string> {
-  const flat = requestHeaders(headers, from, identity);
+function sent(headers: Record<string, string>, from: Peer = peer(), trust: Trust = 'gateway'): Record<string, string> {
+  const flat = requestHeaders(headers, { peer: from, trust, identity });
   const result: Record<string, string> = {};
   for (let index = 0; index < flat.length; index += 2) result[flat[index] ?? ''] = flat[index + 1] ?? '';
   return result;
@@ -70,7 +71,7 @@ describe('a request', () => {
       'for="[2001:db8::1]";host="outer:8443";proto=https, for=10.0.0.1;host=inner;proto=http',
     );
     expect(sent({ host: 'inner', 'x-forwarded-host': 'outer' }).forwarded).toBe('for=10.0.0.1;host=inner;proto=http');
-    expect(sent(before, peer({ isTrusted: false })).forwarded).toBe('for=10.0.0.1;host=inner;proto=http');
+    expect(sent(before, peer(), 'client').forwarded).toBe('for=10.0.0.1;host=inner;proto=http');
   });
 
   test('continues what a trusted peer says', () => {
@@ -105,7 +106,8 @@ describe('a request', () => {
         'causeway-failed': 'x',
         'causeway-gateway': 'y',
       },
-      peer({ isTrusted: false }),
+      peer(),
+      'client',
     );
     expect(result).toMatchObject({
       forwarded: 'for=10.0.0.1;host=h;proto=http',
@@ -114,6 +116,23 @@ describe('a request', () => {
     });
     expect(result).not.toHaveProperty('causeway-failed');
     expect(result).not.toHaveProperty('x-forwarded-path');
+  });
+
+  test('of a proxy is believed in what it says of the client, and in nothing else', () => {
+    const headers = { host: 'h', 'x-forwarded-host': 'outer', 'x-forwarded-proto': 'https', 'causeway-gateway': 'y' };
+    const result = sent({ ...headers, 'causeway-failed': 'x', 'causeway-operator': 'z' }, peer(), 'proxy');
+    expect(result).toMatchObject({ 'x-forwarded-host': 'outer', 'causeway-gateway': 'east/gw' });
+    expect(Object.keys(result).filter((name) => name.startsWith('causeway-'))).toEqual(['causeway-gateway']);
+  });
+
+  test.each<Trust>(['client', 'proxy', 'gateway'])('of a %s shows the own secret alone', (trust) => {
+    const passage = { peer: peer(), trust, identity: identityOf({ region: undefined, name: 'gw' }, 'mine') };
+    const secrets = (headers: Record<string, string>): string[] => {
+      const flat = requestHeaders({ host: 'h', ...headers }, passage);
+      return flat.filter((_, index) => flat[index - 1] === 'causeway-secret');
+    };
+    expect([secrets({}), secrets({ 'causeway-secret': 'theirs' })]).toEqual([['mine'], ['mine']]);
+    expect(sent({ 'causeway-secret': 'theirs' }, peer(), trust)).not.toHaveProperty('causeway-secret');
   });
 
   test('to another host on the same connection says that host', () => {

@@ -1,5 +1,6 @@
 /** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
 import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import {
   CAUSEWAY_PREFIX,
@@ -9,21 +10,25 @@ import {
   type GatewayHop,
   parseHops,
   RELEASE_HEADER,
+  SECRET_HEADER,
 } from '@causeway/protocol/routing.ts';
 import type { Peer } from './peer.ts';
 
-/** What the gateway says about itself in headers; made once. */
+/** What the gateway says about itself in headers; made once, and anew for another secret. */
 export interface Identity {
   readonly hop: GatewayHop;
   /** Entry of `causeway-gateway`. */
   readonly entry: string;
   /** Entry of `Via`: `/` is not part of a pseudonym (RFC 9110 §7.6.3). */
   readonly via: string;
+  /** What targets are shown; none where the system has no secret. */
+  readonly proof: readonly string[];
 }
 
-export function identityOf(hop: GatewayHop): Identity {
+export function identityOf(hop: GatewayHop, secret?: string): Identity {
   return {
     hop,
+    proof: secret === undefined || secret === '' ? [] : [SECRET_HEADER, secret],
     entry: formatHop(hop),
     via: `1.1 ${hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`}`,
   };
@@ -57,6 +62,8 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   // What a consumer's request says of its owner is written for each attempt.
   FAILED_HEADER,
   RELEASE_HEADER,
+  // What a sender shows is not for the next one to know.
+  SECRET_HEADER,
   ...WRITTEN_ANEW,
 ]);
 
@@ -74,8 +81,16 @@ const RESPONSE_NOT_PASSED_ON: ReadonlySet<string> = new Set([
   'content-length',
 ]);
 
+/** Who sent a request, and who passes it on. */
+export interface Passage {
+  peer: Peer;
+  trust: Trust;
+  identity: Identity;
+}
+
 /** The request's headers for the target, as a flat list of names and values. `Host` stays the client's. */
-export function requestHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: Identity): string[] {
+export function requestHeaders(headers: IncomingHttpHeaders, passage: Passage): string[] {
+  const { trust } = passage;
   const listed = connectionOptions(headers.connection);
   const result: string[] = [];
   // Who forwarded it before, as far as that is believed.
@@ -85,29 +100,33 @@ export function requestHeaders(headers: IncomingHttpHeaders, peer: Peer, identit
       isForwarded ||= WRITTEN_ANEW.has(name);
       continue;
     }
-    if (!peer.isTrusted && (name.startsWith(CAUSEWAY_PREFIX) || name.startsWith('x-forwarded-'))) continue;
+    if (trust !== 'gateway' && name.startsWith(CAUSEWAY_PREFIX)) continue;
+    if (trust === 'client' && name.startsWith('x-forwarded-')) continue;
     const value = headers[name];
     if (typeof value === 'string') result.push(name, value);
     else if (value !== undefined) for (const item of value) result.push(name, item);
   }
   const forwarding = isForwarded
-    ? forwardingHeaders(headers, peer, identity)
-    : firstForwardingHeaders(headers.host ?? '', peer, identity);
+    ? forwardingHeaders(headers, passage)
+    : firstForwardingHeaders(headers.host ?? '', passage);
   for (const text of forwarding) result.push(text);
   return result;
 }
 
 /** The headers of a request that nobody forwarded before: the same for all requests of a connection to one host. */
-function firstForwardingHeaders(host: string, peer: Peer, identity: Identity): readonly string[] {
-  if (peer.forwarding?.host !== host) {
-    peer.forwarding = { host, headers: forwardingHeaders({ host }, peer, identity) };
-  }
-  return peer.forwarding.headers;
+function firstForwardingHeaders(host: string, passage: Passage): readonly string[] {
+  const { peer, identity } = passage;
+  const known = peer.forwarding;
+  if (known?.host === host && known.identity === identity) return known.headers;
+  const headers = forwardingHeaders({ host }, passage);
+  peer.forwarding = { host, identity, headers };
+  return headers;
 }
 
-function forwardingHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: Identity): string[] {
+function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, identity }: Passage): string[] {
   const host = headers.host ?? '';
-  const before = peer.isTrusted ? headers : NO_HEADERS;
+  const before = trust === 'client' ? NO_HEADERS : headers;
+  const gateways = trust === 'gateway' ? headers[GATEWAY_HEADER] : undefined;
   const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
   return [
     ...['via', append(headers.via, identity.via)],
@@ -115,7 +134,8 @@ function forwardingHeaders(headers: IncomingHttpHeaders, peer: Peer, identity: I
     ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
     ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? 'http'],
-    ...[GATEWAY_HEADER, append(before[GATEWAY_HEADER], identity.entry)],
+    ...[GATEWAY_HEADER, append(gateways, identity.entry)],
+    ...identity.proof,
   ];
 }
 

@@ -1,7 +1,6 @@
 /** What is said of a request before any region is asked: it is the gateway's own, or it cannot be passed on. */
 import type { IncomingMessage } from 'node:http';
-import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
-import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import { isForGateways, type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Identity } from './headers.ts';
@@ -16,7 +15,7 @@ export interface IntakeRequest {
   /** The request target. */
   path: string;
   expectation: Expectation | undefined;
-  isTrusted: boolean;
+  isFromGateway: boolean;
   gateway: {
     readonly regions: { readonly snapshot: Snapshot };
     readonly identity: Identity;
@@ -30,7 +29,7 @@ export function examine({
   operation,
   path,
   expectation,
-  isTrusted,
+  isFromGateway,
   gateway,
 }: IntakeRequest): GatewayError | 'well' | 'passOn' {
   const { headers, httpVersionMinor } = request;
@@ -41,12 +40,14 @@ export function examine({
   if (asked === 'healthy') return 'well';
   if (asked === 'ready') {
     // A peer gateway that asks is told about this region alone: what lies behind other regions is not its own.
-    const isAskedByPeer = isTrusted && headers[GATEWAY_HEADER] !== undefined;
-    const localOnly = isAskedByPeer && gateway.identity.hop.region !== undefined;
+    const localOnly = isFromGateway && gateway.identity.hop.region !== undefined;
     const { isClosing, identity } = gateway;
     return whyNotReady({ snapshot: gateway.regions.snapshot, localOnly, isClosing, identity }) ?? 'well';
   }
   if (operation === 'metrics') return new GatewayError('notServedHere', 'Metrics are on the admin port.');
+  if (operation === 'unknown' && !isFromGateway && isForGateways(path)) {
+    return new GatewayError('notServedHere', 'Not Found');
+  }
   return path.startsWith('/') ? 'passOn' : malformed('the request target must be a path');
 }
 

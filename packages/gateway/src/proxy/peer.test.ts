@@ -1,24 +1,18 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { trustedNetworks } from '@causeway/config/networks.ts';
 import { expect, test } from 'vitest';
 import { Peers } from './peer.ts';
 
-test('a connection is one peer for life, with one listener, and is trusted by the networks of now', async () => {
+test('a connection is one peer for life, with one listener', async () => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
   const [socket] = (await once(server, 'connection')) as [Socket];
-  const peers = new Peers(trustedNetworks(['127.0.0.0/8']));
+  const peers = new Peers();
   const peer = peers.of(socket);
   const listenerCount = socket.listenerCount('close');
-  expect(peer.isTrusted).toBe(true);
-  for (const network of ['10.0.0.0/8', '::1', '192.168.0.0/16']) {
-    peers.trusted = trustedNetworks([network]);
-    expect(peers.of(socket)).toBe(peer);
-    expect(peer.isTrusted).toBe(false);
-  }
+  expect(peers.of(socket)).toBe(peer);
   expect(socket.listenerCount('close')).toBe(listenerCount);
   let goneCount = 0;
   peer.requests.push({ onClientGone: () => (goneCount += 1) });

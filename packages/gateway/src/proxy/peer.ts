@@ -1,7 +1,10 @@
 /** Who is at the other end of a connection: worked out once for all of its requests. */
 import type { IncomingMessage } from 'node:http';
-import type { BlockList, Socket } from 'node:net';
-import { isTrusted, plainAddress } from '@causeway/config/networks.ts';
+import type { Socket } from 'node:net';
+import { plainAddress } from '@causeway/config/networks.ts';
+import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import { GATEWAY_HEADER, OPERATOR_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
+import type { Identity } from './headers.ts';
 
 /** A request that is told when its client is gone. */
 export interface PeerRequest {
@@ -9,43 +12,24 @@ export interface PeerRequest {
 }
 
 export interface Peer {
-  /** Its forwarding headers are believed. */
-  isTrusted: boolean;
   /** IPv4 addresses that arrive on an IPv6 socket are written as what they are. */
   readonly address: string;
   /** What a request without forwarding headers of its own gets, by its `Host`. */
-  forwarding: { host: string; headers: readonly string[] } | undefined;
+  forwarding: { host: string; identity: Identity; headers: readonly string[] } | undefined;
   /** Requests whose answers are not complete: one, or several that were pipelined. */
   readonly requests: PeerRequest[];
 }
 
 export class Peers {
-  readonly #bySocket = new WeakMap<Socket, { peer: Peer; networks: BlockList }>();
-  #networks: BlockList;
-
-  constructor(networks: BlockList) {
-    this.#networks = networks;
-  }
-
-  /** Believes other networks from now on; connections that are open are looked at again. */
-  set trusted(networks: BlockList) {
-    this.#networks = networks;
-  }
+  readonly #bySocket = new WeakMap<Socket, Peer>();
 
   of(socket: Socket): Peer {
-    const known = this.#bySocket.get(socket);
-    if (known === undefined) return this.#meet(socket);
-    if (known.networks !== this.#networks) {
-      known.networks = this.#networks;
-      known.peer.isTrusted = isTrusted(this.#networks, known.peer.address);
-    }
-    return known.peer;
+    return this.#bySocket.get(socket) ?? this.#meet(socket);
   }
 
   #meet(socket: Socket): Peer {
-    const address = plainAddress(socket.remoteAddress);
-    const peer: Peer = { isTrusted: isTrusted(this.#networks, address), address, forwarding: undefined, requests: [] };
-    this.#bySocket.set(socket, { peer, networks: this.#networks });
+    const peer: Peer = { address: plainAddress(socket.remoteAddress), forwarding: undefined, requests: [] };
+    this.#bySocket.set(socket, peer);
     // One listener a connection; one on each answer would cost every request.
     socket.once('close', () => {
       for (const request of peer.requests.splice(0)) request.onClientGone();
@@ -54,8 +38,23 @@ export class Peers {
   }
 }
 
-/** A header that only another gateway may set. */
-export function peerHeader({ isTrusted }: Peer, { headers }: IncomingMessage, name: string): string | undefined {
-  const value = isTrusted ? headers[name] : undefined;
+/** How far a request is believed: by its connection's address, and by the secret that it shows. */
+export function trustOf(policy: TrustPolicy, { headers, socket }: IncomingMessage): Trust {
+  const isLikeGateway = headers[GATEWAY_HEADER] !== undefined || headers[OPERATOR_HEADER] !== undefined;
+  return policy.of(socket, headers[SECRET_HEADER], isLikeGateway);
+}
+
+/** A header that gateways alone may set. */
+export function gatewayHeader(trust: Trust, request: IncomingMessage, name: string): string | undefined {
+  return trust === 'gateway' ? textOf(request, name) : undefined;
+}
+
+/** A header that gateways and proxies may set. */
+export function forwardingHeader(trust: Trust, request: IncomingMessage, name: string): string | undefined {
+  return trust === 'client' ? undefined : textOf(request, name);
+}
+
+function textOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name];
   return typeof value === 'string' ? value : undefined;
 }

@@ -1,5 +1,6 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
 import type { IncomingMessage } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestOutcome } from '../stats.ts';
@@ -17,6 +18,7 @@ export interface WatchedRequest {
   /** The request target, with its query. */
   path: string;
   peer: Peer;
+  trust: Trust;
 }
 
 /** Follows one request; is told of its attempts in turn, and of its end. */

@@ -1,5 +1,5 @@
 /** Owns the targets and their probes, and publishes a new snapshot whenever anything about them changes. */
-import { formatHop, GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
@@ -160,10 +160,10 @@ export class Registry {
   }
 
   #addOrUpdate(key: string, region: RegionConfig, config: RegionConfig['targets'][number]): void {
-    const { healthCheck, breaker, upstream, gateway } = this.#config;
+    const { healthCheck, breaker, upstream, gateway, trust } = this.#config;
     const url = normalizeUrl(config.url);
     const healthUrl = normalizeUrl(config.healthUrl ?? url);
-    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl]);
+    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl, trust.secret]);
     const existing = this.#members.get(key);
     if (existing !== undefined) {
       existing.target.adminUrl = config.adminUrl;
@@ -189,7 +189,7 @@ export class Registry {
   }
 
   #startCheck(target: Target, url: string): HealthCheck {
-    const { healthCheck, gateway } = this.#config;
+    const { healthCheck, gateway, trust } = this.#config;
     const check = new HealthCheck({
       url,
       path: healthCheck.path,
@@ -199,6 +199,7 @@ export class Registry {
       headers: {
         'user-agent': 'causeway-health-check',
         [GATEWAY_HEADER]: formatHop({ region: gateway.region, name: gateway.name }),
+        ...(trust.secret ? { [SECRET_HEADER]: trust.secret } : {}),
       },
       random: this.#random,
       onResult: (result, durationMs) => {

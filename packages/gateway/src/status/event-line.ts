@@ -33,6 +33,8 @@ function describe(event: RecordedEvent): string {
       return `configuration refused: ${event.reason}`;
     case 'telemetry':
       return `${event.part}: ${event.reason ?? 'writes again'}`;
+    case 'impostor':
+      return `${event.address} is not believed to be a gateway (${event.requestCount} requests): ${event.reason}`;
     case 'started':
       return `started at ${event.url}`;
     case 'stopping':

@@ -57,8 +57,8 @@ export class RequestRecord implements RequestWatch {
 
   /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
   entry({ region, outcome, status, receivedBytes, sentBytes }: RequestEnd): object {
-    const { request, url, path, peer, requestId, traceId, now } = this.#options;
-    const forwardedFor = peer.isTrusted ? request.headers['x-forwarded-for'] : undefined;
+    const { request, url, path, peer, trust, requestId, traceId, now } = this.#options;
+    const forwardedFor = trust === 'client' ? undefined : request.headers['x-forwarded-for'];
     return {
       at: new Date(this.#startedAt).toISOString(),
       requestId,

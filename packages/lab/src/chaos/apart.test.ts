@@ -38,10 +38,11 @@ test('the others listen everywhere, and reach east on its address', () => {
   for (const name of ['tier1', 'west-gateway']) expect(yamlOf(name)).toContain(`//${EAST}:\${EAST_`);
 });
 
-test('everybody believes the headers of the others', () => {
-  for (const name of ['tier1', 'east-gateway', 'west-gateway', 'east-bridge', 'west-bridge']) {
-    expect(parse(yamlOf(name)).trust.peers).toContain('127.0.0.0/8');
+test('what stands behind a gateway takes the gateways of that network for its own', () => {
+  for (const name of ['east-gateway', 'west-gateway', 'east-bridge', 'west-bridge']) {
+    expect(parse(yamlOf(name)).trust.peers).toEqual(['127.0.0.0/8', '10.203.61.0/29']);
   }
+  expect(parse(yamlOf('tier1')).trust.peers).toEqual([]);
 });
 
 test('east runs inside, and Kafka tells its clients an address that is reached from there', () => {

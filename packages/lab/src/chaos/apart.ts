@@ -5,9 +5,6 @@ import { LAB_HOST, type StackPorts } from '../stack/ports.ts';
 import { NETWORK_BLOCK, type RegionNetwork } from '../stack/region-network.ts';
 import type { StackOptions } from '../stack/stack.ts';
 
-/** Everybody in this network is one of us. */
-const TRUST = `trust:\n  peers: [127.0.0.0/8, ${NETWORK_BLOCK}]\n`;
-
 /** Edits the YAML, and returns what the stack needs to know besides. */
 export function moveEast(
   network: Pick<RegionNetwork, 'address' | 'commandPrefix'>,
@@ -47,12 +44,17 @@ function eastYaml(yaml: string, { east, outside, kafka }: Addresses): string {
     .replaceAll(`//${LAB_HOST}:\${EAST_`, `//${east}:\${EAST_`)
     .replaceAll(`//${LAB_HOST}:\${WEST_`, `//${outside}:\${WEST_`)
     .replaceAll(/\$\{KAFKA_BROKER_[^}]*\}/g, kafka);
-  return `${moved}${TRUST}`;
+  return trusting(moved);
 }
 
 function otherYaml(yaml: string, { east }: Addresses): string {
   const moved = yaml
     .replaceAll(`host: ${LAB_HOST}`, 'host: 0.0.0.0')
     .replaceAll(`//${LAB_HOST}:\${EAST_`, `//${east}:\${EAST_`);
-  return `${moved}${TRUST}`;
+  return trusting(moved);
+}
+
+/** The parts of the system reach each other from that network, too. */
+function trusting(yaml: string): string {
+  return yaml.replace('peers: [127.0.0.0/8]', `peers: [127.0.0.0/8, ${NETWORK_BLOCK}]`);
 }

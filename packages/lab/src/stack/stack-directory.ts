@@ -14,6 +14,8 @@ export interface StackFile {
     adminToken: string;
   };
   regions: Record<RegionName, { gateway: GatewayEntry; bridge: BridgeEntry }>;
+  /** What gateways show to each other and to bridges: for a part that is started by hand beside these. */
+  trustSecret: string;
   /** The directory of the YAML files that run. */
   config: string;
 }
@@ -65,7 +67,7 @@ export class StackDirectory {
     return [this.stackFile, this.#lockFile];
   }
 
-  /** Replaces `stack.json` at once: a reader never sees half of it. It holds a token: others cannot read it. */
+  /** Replaces `stack.json` at once: a reader never sees half of it. It holds secrets: others cannot read it. */
   write(content: StackFile): void {
     const partFile = `${this.stackFile}.part`;
     writeFileSync(partFile, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });

@@ -61,6 +61,7 @@ test('a region is killed and restored while the rest stays, stack.json tells whi
         adminToken: stack.adminToken,
       },
       regions: { east: regionEntry(stack.regions.east), west: regionEntry(stack.regions.west) },
+      trustSecret: stack.trustSecret,
       config: stack.configDirectory,
     });
     expect(stack.tier1.url).toBe(`http://127.0.0.1:${ports.tier1}`);

@@ -25,6 +25,7 @@ import { type GatewayEntry, StackDirectory, type StackFile } from './stack-direc
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 const ADMIN_TOKEN_BYTES = 24;
+const TRUST_SECRET_BYTES = 32;
 
 /** `orders` carries the lab's traffic, `greetings` is there to try by hand. */
 const TOPICS = [
@@ -130,6 +131,8 @@ export class Stack {
   readonly directory: StackDirectory;
   /** The bearer token of every gateway's admin API, drawn anew at each start. */
   readonly adminToken = randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
+  /** What gateways show to each other and to bridges, drawn anew at each start. */
+  readonly trustSecret = randomBytes(TRUST_SECRET_BYTES).toString('base64url');
   readonly #reaper: Reaper;
   #isUp = false;
   #closing: Promise<void> | undefined;
@@ -152,6 +155,7 @@ export class Stack {
         ...options.env,
         ...programEnvironment(ports, kafka.bootstrap),
         CAUSEWAY_ADMIN_TOKEN: this.adminToken,
+        CAUSEWAY_TRUST_SECRET: this.trustSecret,
       },
       reaper,
       onEvent: (event) => options.onEvent?.(event),
@@ -253,6 +257,7 @@ export class Stack {
       tier1: { ...gatewayEntry(this.tier1), adminToken: this.adminToken },
       regions: { east: regionEntry(this.regions.east), west: regionEntry(this.regions.west) },
       config: this.configDirectory,
+      trustSecret: this.trustSecret,
     };
   }
 }

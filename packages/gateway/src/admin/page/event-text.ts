@@ -74,6 +74,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `${event.part === 'accessLog' ? 'Access log' : 'Traces'}: ${event.reason === null ? 'written again' : 'cannot be written'}`,
         detail: event.reason ?? '',
       };
+    case 'impostor':
+      return {
+        mark: 'degraded',
+        topic: 'config',
+        title: `${plural(event.requestCount, 'request')} of ${event.address} not believed`,
+        detail: event.reason,
+      };
     case 'started':
       return { mark: 'up', topic: 'config', title: 'Gateway started', detail: `clients: ${event.url}` };
     case 'stopping':

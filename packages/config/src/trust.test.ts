@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { type Impostor, type Trust, TrustPolicy, type TrustPolicyOptions } from './trust.ts';
+
+const SECRET = 'a-secret-of-the-system-0123456789';
+const OTHER = `${SECRET.slice(0, -1)}x`;
+
+function policy(options: Partial<TrustPolicyOptions> = {}): TrustPolicy {
+  return new TrustPolicy({ proxies: ['10.1.0.0/16'], peers: ['10.2.0.0/16', '::1'], secret: SECRET, ...options });
+}
+
+const from = (remoteAddress: string | undefined) => ({ remoteAddress });
+
+describe('who is believed', () => {
+  test.each<[address: string | undefined, secret: string | undefined, expected: Trust]>([
+    ['10.1.0.1', undefined, 'proxy'],
+    ['10.1.0.1', SECRET, 'proxy'],
+    ['10.2.0.1', SECRET, 'gateway'],
+    ['::ffff:10.2.0.1', SECRET, 'gateway'],
+    ['::1', SECRET, 'gateway'],
+    ['10.2.0.1', undefined, 'client'],
+    ['10.2.0.1', OTHER, 'client'],
+    ['10.2.0.1', '', 'client'],
+    ['10.2.0.1', `${SECRET}x`, 'client'],
+    ['10.2.0.1', SECRET.slice(1), 'client'],
+    ['10.2.0.1', `${SECRET}, ${SECRET}`, 'client'],
+    // As node gives bytes beyond ASCII.
+    ['10.2.0.1', `${SECRET.slice(0, -1)}ÿ`, 'client'],
+    ['10.3.0.1', SECRET, 'client'],
+    ['127.0.0.1', SECRET, 'client'],
+    [undefined, SECRET, 'client'],
+  ])('%s with %j is a %s', (address, secret, expected) => {
+    expect(policy().of(from(address), secret, true)).toBe(expected);
+  });
+
+  test('nobody, by default, nor without a secret of our own', () => {
+    for (const secret of [undefined, '', SECRET]) {
+      expect(policy({ proxies: [], peers: [], secret }).of(from('127.0.0.1'), SECRET, true)).toBe('client');
+    }
+    for (const secret of [undefined, '']) {
+      for (const shown of [undefined, '', SECRET]) {
+        expect(policy({ secret }).of(from('10.2.0.1'), shown, true)).toBe('client');
+      }
+    }
+  });
+
+  test('an address of both lists without the secret is a proxy', () => {
+    const both = policy({ proxies: ['127.0.0.1'], peers: ['127.0.0.1'] });
+    expect([undefined, OTHER, SECRET].map((secret) => both.of(from('127.0.0.1'), secret, false))).toEqual([
+      'proxy',
+      'proxy',
+      'gateway',
+    ]);
+  });
+
+  test('each request of a connection anew: proxies share connections', () => {
+    const shared = from('10.2.0.1');
+    const one = policy();
+    const shown = [SECRET, undefined, OTHER, SECRET];
+    expect(shown.map((secret) => one.of(shared, secret, true))).toEqual(['gateway', 'client', 'client', 'gateway']);
+  });
+});
+
+test('impostors are reported once a minute, with their number and without what they showed', () => {
+  const told: Impostor[] = [];
+  let nowMs = 0;
+  const watching = policy({ onImpostor: (impostor) => told.push(impostor), now: () => nowMs });
+  const wrong = randomBytes(24).toString('hex');
+  // A client, and a gateway.
+  watching.of(from('10.2.0.1'), undefined, false);
+  watching.of(from('10.2.0.1'), SECRET, true);
+  // Whatever a stranger shows is no news.
+  watching.of(from('10.9.0.1'), wrong, true);
+  expect(told).toEqual([]);
+  for (let index = 0; index < 5; index += 1) watching.of(from('10.2.0.1'), wrong, true);
+  expect(told).toHaveLength(1);
+  nowMs = 60_000;
+  watching.of(from('10.2.0.2'), undefined, true);
+  expect(told.map(({ address, requestCount }) => [address, requestCount])).toEqual([
+    ['10.2.0.1', 1],
+    ['10.2.0.2', 5],
+  ]);
+  expect(told.map(({ reason }) => /shows (\w+)/.exec(reason)?.[1])).toEqual(['another', 'no']);
+  expect(JSON.stringify(told)).not.toContain(wrong);
+});

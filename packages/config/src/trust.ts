@@ -1,0 +1,191 @@
+/** Whom a process believes: proxies, whose word on the client counts, and gateways of the same system, which show a secret. */
+import { timingSafeEqual } from 'node:crypto';
+import type { BlockList } from 'node:net';
+import { type Static, Type } from 'typebox';
+import { checkNetworks, isTrusted, plainAddress, trustedNetworks } from './networks.ts';
+import { Section } from './schema.ts';
+import { readSecret } from './secret.ts';
+
+/** What a header may carry: RFC 6750 has the same set for bearer tokens. */
+const SECRET_PATTERN = '^[A-Za-z0-9._~+/=-]*$';
+/** Shorter ones could be guessed over the network in weeks; 32 bytes at random are advised. */
+const MIN_SECRET_CHARS = 16;
+
+/** The section `trust` of gateways and bridges. */
+export const TrustSection = Section(
+  {
+    proxies: Type.Array(Type.String(), {
+      description:
+        'Addresses and networks (CIDR) of the proxies in front, such as one that ends TLS: their Forwarded and X-Forwarded-* headers say who the client is and which address it used. From all others these headers are ignored or replaced.',
+      default: [],
+    }),
+    peers: Type.Array(Type.String(), {
+      description:
+        'Addresses and networks (CIDR) of the gateways of this system that send requests here. A request from there that shows the secret is believed in its causeway-* headers, too, by which gateways move consumers and list them. From all others these headers are ignored or removed.',
+      default: [],
+    }),
+    secret: Type.Optional(
+      Type.String({
+        description:
+          'What gateways show to each other and to bridges, the same in the whole system: 32 random bytes (openssl rand -base64 32). A gateway sends it to its targets and to nobody else. peers needs it.',
+        examples: ['${CAUSEWAY_TRUST_SECRET}'],
+        pattern: SECRET_PATTERN,
+        writeOnly: true,
+      }),
+    ),
+    secretFile: Type.Optional(
+      Type.String({
+        description: 'A file that holds the secret, instead of it. Read when this file is.',
+        examples: ['/run/secrets/causeway-trust-secret'],
+      }),
+    ),
+  },
+  { description: 'Whom it believes.' },
+);
+export type TrustSection = Static<typeof TrustSection>;
+
+/** What is wrong with the section. */
+export function checkTrust(trust: TrustSection): { path: (string | number)[]; reason: string }[] {
+  const findings = (['proxies', 'peers'] as const).flatMap((key) =>
+    checkNetworks(trust[key]).map(({ index, reason }) => ({ path: ['trust', key, index], reason })),
+  );
+  const found = findSecretProblem(trust);
+  if (found !== undefined) findings.push({ path: ['trust', found.key], reason: found.reason });
+  return findings;
+}
+
+function findSecretProblem(trust: TrustSection): { key: string; reason: string } | undefined {
+  const { peers, secretFile } = trust;
+  if (secretFile !== undefined && (trust.secret ?? '') !== '') {
+    return { key: 'secretFile', reason: 'secret and secretFile exclude each other' };
+  }
+  let secret: string | undefined;
+  try {
+    secret = readTrustSecret(trust);
+  } catch (error) {
+    return { key: 'secretFile', reason: error instanceof Error ? error.message : String(error) };
+  }
+  const key = secretFile === undefined ? 'secret' : 'secretFile';
+  if (secret === undefined) {
+    if (peers.length === 0) return undefined;
+    const reason =
+      'an address alone makes no peer, since a proxy on the same host would make one of every client: set trust.secret (as "${CAUSEWAY_TRUST_SECRET}") or trust.secretFile, the same on all gateways and bridges';
+    return { key: 'peers', reason };
+  }
+  if (!new RegExp(SECRET_PATTERN).test(secret)) return { key, reason: 'holds what a header cannot carry as a secret' };
+  if (secret.length >= MIN_SECRET_CHARS) return undefined;
+  return { key, reason: `is shorter than ${MIN_SECRET_CHARS} characters: draw one with openssl rand -base64 32` };
+}
+
+/** The secret, where there is one. Errors: `Error` for a file that cannot be used, with the file and the reason. */
+export function readTrustSecret({ secret, secretFile }: TrustSection): string | undefined {
+  const read = readSecret({ value: secret, file: secretFile });
+  return read === '' ? undefined : read;
+}
+
+/**
+ * How far a sender is believed. `client`: not at all. `proxy`: in what it says of the client. `gateway`: in its `causeway-*`
+ * headers, too.
+ */
+export type Trust = 'client' | 'proxy' | 'gateway';
+
+/** Requests from an address of `trust.peers` that do not show the secret though they claim to be a gateway's. */
+export interface Impostor {
+  address: string;
+  /** Since the last word of it, this one among them. */
+  requestCount: number;
+  reason: string;
+}
+
+export interface TrustPolicyOptions {
+  proxies: readonly string[];
+  peers: readonly string[];
+  secret: string | undefined;
+  /** At most once a minute. Default: nothing. */
+  onImpostor?: ((impostor: Impostor) => void) | undefined;
+  /** Milliseconds, never going back. */
+  now?: () => number;
+}
+
+/** How often impostors are reported. */
+const IMPOSTOR_INTERVAL_MS = 60_000;
+
+interface Connection {
+  readonly isProxy: boolean;
+  readonly isPeerAddress: boolean;
+}
+
+export class TrustPolicy {
+  readonly #options: TrustPolicyOptions;
+  readonly #proxies: BlockList;
+  readonly #peers: BlockList;
+  /** Nothing to look up for anyone. */
+  readonly #isForNobody: boolean;
+  readonly #expected: Buffer | undefined;
+  readonly #given: Buffer;
+  /** Addresses are looked up once a connection, secrets compared at each request: proxies share connections. */
+  readonly #connections = new WeakMap<object, Connection>();
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #impostorCount = 0;
+
+  constructor(options: TrustPolicyOptions) {
+    const { proxies, peers, secret } = options;
+    this.#options = options;
+    this.#proxies = trustedNetworks(proxies);
+    this.#peers = trustedNetworks(peers);
+    this.#isForNobody = proxies.length === 0 && peers.length === 0;
+    this.#expected = secret === undefined || secret === '' ? undefined : Buffer.from(secret, 'latin1');
+    this.#given = Buffer.alloc(this.#expected?.length ?? 0);
+  }
+
+  /**
+   * How far a request over this connection is believed. `secret`: what it shows. `isLikeGateway`: it has headers that
+   * gateways alone send.
+   */
+  of(
+    socket: { readonly remoteAddress?: string | undefined },
+    secret: string | string[] | undefined,
+    isLikeGateway: boolean,
+  ): Trust {
+    if (this.#isForNobody) return 'client';
+    let connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      connection = this.#lookUp(plainAddress(socket.remoteAddress));
+      this.#connections.set(socket, connection);
+    }
+    if (connection.isPeerAddress && (secret !== undefined || isLikeGateway)) {
+      if (this.#isSecret(secret)) return 'gateway';
+      this.#report(plainAddress(socket.remoteAddress), secret);
+    }
+    return connection.isProxy ? 'proxy' : 'client';
+  }
+
+  #lookUp(address: string): Connection {
+    return { isProxy: isTrusted(this.#proxies, address), isPeerAddress: isTrusted(this.#peers, address) };
+  }
+
+  /** In constant time for secrets of the right length. */
+  #isSecret(secret: string | string[] | undefined): boolean {
+    if (typeof secret !== 'string' || this.#expected === undefined || secret.length !== this.#expected.length) {
+      return false;
+    }
+    this.#given.write(secret, 'latin1');
+    return timingSafeEqual(this.#given, this.#expected);
+  }
+
+  #report(address: string, secret: string | string[] | undefined): void {
+    const { onImpostor, now = () => performance.now() } = this.#options;
+    this.#impostorCount += 1;
+    const nowMs = now();
+    if (onImpostor === undefined || nowMs - this.#reportedAtMs < IMPOSTOR_INTERVAL_MS) return;
+    this.#reportedAtMs = nowMs;
+    const requestCount = this.#impostorCount;
+    this.#impostorCount = 0;
+    const what = secret === undefined ? 'no secret' : 'another secret than trust.secret';
+    onImpostor({
+      address,
+      requestCount,
+      reason: `the address is in trust.peers, and the request shows ${what}: it is served as a client's`,
+    });
+  }
+}
