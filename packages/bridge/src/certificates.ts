@@ -1,8 +1,8 @@
 /** The certificate of the listener: read from files, and read again when they change. */
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createSecureContext, type SecureContextOptions, Server as TlsServer } from 'node:tls';
+import { readRegularFile } from '@causeway/config/file.ts';
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 import type { Logger } from 'pino';
 import type { TlsConfig } from './config.ts';
@@ -95,15 +95,15 @@ function read({
   clientCaFile,
   minVersion,
 }: TlsConfig): Credentials {
-  const cert = readFileSync(certFile);
+  const cert = readRegularFile(certFile);
   const passphrase =
-    keyPassphraseFile === undefined ? keyPassphrase : readFileSync(keyPassphraseFile, 'utf8').split(/\r?\n/)[0];
+    keyPassphraseFile === undefined ? keyPassphrase : readRegularFile(keyPassphraseFile).toString().split(/\r?\n/)[0];
   const context: SecureContextOptions = {
     cert,
-    key: readFileSync(keyFile),
+    key: readRegularFile(keyFile),
     minVersion,
     ...(passphrase === undefined ? {} : { passphrase }),
-    ...(clientCaFile === undefined ? {} : { ca: readFileSync(clientCaFile) }),
+    ...(clientCaFile === undefined ? {} : { ca: readRegularFile(clientCaFile) }),
   };
   createSecureContext(context);
   return { context, expiresAtMs: new X509Certificate(cert).validToDate.getTime() };

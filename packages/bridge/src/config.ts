@@ -1,5 +1,14 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
-import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import {
+  BacklogSetting,
+  Choice,
+  Entry,
+  ListenHost,
+  LogSection,
+  Section,
+  type Static,
+  Type,
+} from '@causeway/config/schema.ts';
 import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
@@ -152,7 +161,7 @@ export const BridgeConfig = Entry(
     ),
     listen: Section(
       {
-        host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1' }),
+        host: ListenHost('Address to listen on.'),
         port: Type.Integer({
           description: 'Port of the API; 0 lets the system choose.',
           default: 8080,

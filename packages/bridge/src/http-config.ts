@@ -13,7 +13,7 @@ export const TlsConfig = Entry(
     }),
     keyFile: Type.String({ description: 'PEM: its private key.', examples: ['/etc/causeway/tls.key'] }),
     keyPassphrase: Type.Optional(
-      Type.String({ description: 'Of a key that is encrypted.', examples: ['${KEY_PASSPHRASE}'] }),
+      Type.String({ description: 'Of a key that is encrypted.', examples: ['${KEY_PASSPHRASE}'], writeOnly: true }),
     ),
     keyPassphraseFile: Type.Optional(
       Type.String({

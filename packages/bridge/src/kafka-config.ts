@@ -1,6 +1,6 @@
 /** How a bridge reaches Kafka: the keys below `kafka`, their bounds and defaults, and what they need of each other. */
 import { isIP } from 'node:net';
-import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+import { Choice, Entry, HttpUrl, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { assertNever } from './errors.ts';
 
 /** A time of at least a millisecond. */
@@ -9,6 +9,9 @@ export const milliseconds = (options: { description: string; default: number; mi
 
 const text = (description: string, example: string) =>
   Type.Optional(Type.String({ description, minLength: 1, examples: [example] }));
+
+const secret = (description: string, example: string) =>
+  Type.Optional(Type.String({ description, minLength: 1, examples: [example], writeOnly: true }));
 
 const KafkaTlsConfig = Section(
   {
@@ -22,7 +25,7 @@ const KafkaTlsConfig = Section(
       '/etc/causeway/bridge.pem',
     ),
     keyFile: text("PEM file with that certificate's private key.", '/etc/causeway/bridge.key'),
-    keyPassphrase: text('Passphrase of the private key.', '${KAFKA_KEY_PASSPHRASE}'),
+    keyPassphrase: secret('Passphrase of the private key.', '${KAFKA_KEY_PASSPHRASE}'),
     keyPassphraseFile: text('File with the passphrase, in place of keyPassphrase.', '/run/secrets/key-passphrase'),
     serverName: text(
       "Name that is asked for (SNI) and that brokers' certificates must have. Default: the host of each broker.",
@@ -41,13 +44,15 @@ const KafkaTlsConfig = Section(
 
 const OAuthConfig = Entry(
   {
-    tokenEndpointUrl: Type.String({
-      description: 'Where access tokens are granted to client credentials (RFC 6749, section 4.4).',
-      pattern: '^https?://',
-      examples: ['https://identity.example/oauth2/token'],
-    }),
+    tokenEndpointUrl: HttpUrl(
+      {
+        description: 'Where access tokens are granted to client credentials (RFC 6749, section 4.4).',
+        examples: ['https://identity.example/oauth2/token'],
+      },
+      { hasPath: true },
+    ),
     clientId: Type.String({ description: 'Client id at that endpoint.', minLength: 1, examples: ['causeway'] }),
-    clientSecret: text('Client secret.', '${KAFKA_CLIENT_SECRET}'),
+    clientSecret: secret('Client secret.', '${KAFKA_CLIENT_SECRET}'),
     clientSecretFile: text('File with the client secret, in place of clientSecret.', '/run/secrets/kafka-client'),
     scope: text('Scope that is asked for.', 'kafka'),
   },
@@ -64,12 +69,12 @@ const KafkaSaslConfig = Section(
       default: 'none',
     }),
     username: text('For PLAIN and SCRAM.', 'causeway'),
-    password: text('For PLAIN and SCRAM.', '${KAFKA_PASSWORD}'),
+    password: secret('For PLAIN and SCRAM.', '${KAFKA_PASSWORD}'),
     passwordFile: text(
       'File with the password, in place of password; read for each new connection.',
       '/run/secrets/kafka-password',
     ),
-    token: text('Access token, for OAUTHBEARER.', '${KAFKA_TOKEN}'),
+    token: secret('Access token, for OAUTHBEARER.', '${KAFKA_TOKEN}'),
     tokenFile: text('File with the access token; read for each new connection.', '/run/secrets/kafka-token'),
     oauth: Type.Optional(OAuthConfig),
     extensions: Type.Record(Type.String({ pattern: '^[A-Za-z]+$' }), Type.String(), {

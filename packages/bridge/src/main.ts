@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '@causeway/config/load.ts';
+import { secretKeys } from '@causeway/config/masked.ts';
 import { pino } from 'pino';
 import { Bridge } from './app.ts';
 import { findCertificateProblems } from './certificates.ts';
@@ -15,9 +16,8 @@ const USAGE = `Usage: npm run bridge -- --config FILE [--check]
   --check        check the file, say what is wrong with it, and end
   --help         this text`;
 
-const SECRET_KEYS = ['password', 'keyPassphrase', 'token', 'clientSecret', 'secret'] as const;
 /** Nothing logs a secret; should a line ever take a piece of the configuration along, it goes without them. */
-const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
+const SECRET_PATHS = secretKeys(BridgeConfig).flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
 
 interface Arguments {
   file: string;

@@ -1,10 +1,12 @@
 /** Reads a YAML file into a value of a TypeBox schema, or says what is wrong, in which line, and why. */
-import { readFileSync } from 'node:fs';
+import leven from 'leven';
 import { Settings } from 'typebox/system';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { type Environment, substituteEnvironment } from './environment.ts';
+import { readRegularFile } from './file.ts';
+import { formProblem } from './form.ts';
 import { type Static, type TObject, Value } from './schema.ts';
-import { schemaAt } from './schema-place.ts';
+import { type SchemaNode, schemaAt } from './schema-place.ts';
 
 /** One thing that is wrong with a config file. */
 export interface ConfigProblem {
@@ -44,10 +46,10 @@ export interface LoadOptions<Schema extends TObject> {
 export function loadConfig<Schema extends TObject>(file: string, options: LoadOptions<Schema>): Static<Schema> {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readRegularFile(file).toString();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(file, [{ line: 1, path: '', reason: `cannot be read: ${reason}` }], { cause });
+    throw new ConfigError(file, [{ line: 1, path: '', reason }], { cause });
   }
   return parseConfig(file, text, options);
 }
@@ -115,7 +117,7 @@ function schemaProblems(
       case 'additionalProperties': {
         const known = knownKeys(schema, path);
         for (const key of error.params.additionalProperties) {
-          add([...path, key], `unknown key${known.length > 0 ? ` (known here: ${known.join(', ')})` : ''}`);
+          add([...path, key], unknownKey(key, known));
         }
         break;
       }
@@ -136,13 +138,44 @@ function schemaProblems(
         add(path, error.message);
     }
   }
+  visitForms(schema, value, (path, reason) => add(path, reason));
   // A file whose only finding was folded away above would otherwise pass.
   if (problems.size === 0 && errors.length > 0) add([], errors[0]?.message ?? 'does not fit the schema');
   return [...problems.values()].sort((a, b) => a.line - b.line);
 }
 
+/** A typo changes at most one letter of so many; two that are swapped count as two. */
+const LETTERS_PER_CHANGE = 3;
+
+function unknownKey(key: string, known: readonly string[]): string {
+  if (known.length === 0) return 'unknown key';
+  const distances = known.map((word) => ({ word, distance: leven(key.toLowerCase(), word.toLowerCase()) }));
+  const [nearest] = distances.sort((a, b) => a.distance - b.distance);
+  const isNear = nearest !== undefined && nearest.distance <= Math.ceil(nearest.word.length / LETTERS_PER_CHANGE);
+  return `unknown key${isNear ? `; did you mean ${nearest.word}?` : ''} (known here: ${known.join(', ')})`;
+}
+
 function knownKeys(schema: TObject, path: readonly (string | number)[]): string[] {
   return Object.keys(schemaAt(schema, path)?.properties ?? {});
+}
+
+/** Calls `onProblem` for every text that is not of the form its schema asks for. */
+function visitForms(
+  schema: TObject,
+  value: unknown,
+  onProblem: (path: (string | number)[], reason: string) => void,
+): void {
+  const visit = (node: SchemaNode | undefined, part: unknown, path: (string | number)[]): void => {
+    if (typeof part === 'string') {
+      const reason = node?.format === undefined ? undefined : formProblem(node.format, part);
+      if (reason !== undefined) onProblem(path, reason);
+    } else if (Array.isArray(part)) {
+      for (const [index, item] of part.entries()) visit(node?.items, item, [...path, index]);
+    } else if (typeof part === 'object' && part !== null) {
+      for (const [key, item] of Object.entries(part)) visit(node?.properties?.[key], item, [...path, key]);
+    }
+  };
+  visit(schema as unknown as SchemaNode, value, []);
 }
 
 function describeUnion(schema: TObject, path: readonly (string | number)[]): string {

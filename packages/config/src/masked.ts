@@ -30,3 +30,17 @@ function hidden(value: unknown): unknown {
   }
   return value === undefined || value === '' ? value : MASK;
 }
+
+/** The names of all keys that hold secrets, at any depth. */
+export function secretKeys(schema: TObject): string[] {
+  const keys = new Set<string>();
+  const visit = (node: SchemaNode): void => {
+    for (const [key, child] of Object.entries(node.properties ?? {})) {
+      if (child.writeOnly === true) keys.add(key);
+      else visit(child);
+    }
+    if (node.items !== undefined) visit(node.items);
+  };
+  visit(schema as SchemaNode);
+  return [...keys];
+}

@@ -3,6 +3,8 @@ import type { TObject } from './schema.ts';
 
 export interface SchemaNode {
   type?: string;
+  /** Checked by `form.ts`. */
+  format?: string;
   properties?: Record<string, SchemaNode>;
   /** Of maps with free keys, by the pattern of the keys. */
   patternProperties?: Record<string, SchemaNode>;

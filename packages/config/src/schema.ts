@@ -1,5 +1,6 @@
 /** The words in which a config schema is written: TypeBox, with closed objects whose every key has a default. */
 import { type TObject, type TProperties, Type } from 'typebox';
+import { HTTP_URL, LISTEN_HOST } from './form.ts';
 
 export { type Static, type TObject, Type } from 'typebox';
 export { default as Value } from 'typebox/value';
@@ -26,6 +27,16 @@ export function Choice<const Words extends readonly string[]>(
   options: { description: string; default: Words[number] },
 ) {
   return Type.Unsafe<Words[number]>({ ...options, anyOf: words.map((word) => Type.Literal(word)) });
+}
+
+/** A URL of HTTP(S). `hasPath`: beyond the origin; default false. Credentials in it are refused: they would be shown. */
+export function HttpUrl(options: { description: string; examples: string[] }, { hasPath = false } = {}) {
+  return Type.String({ ...options, pattern: hasPath ? '^https?://[^/]' : '^https?://[^/]+/?$', format: HTTP_URL });
+}
+
+/** An address or name to listen on. */
+export function ListenHost(description: string) {
+  return Type.String({ description, default: '127.0.0.1', format: LISTEN_HOST });
 }
 
 /** How many connections wait in the kernel for a program that is busy (`listen(2)`). */

@@ -1,5 +1,5 @@
 /** Secrets that stand in the configuration or in a file of their own. */
-import { readFileSync } from 'node:fs';
+import { readRegularFile } from './file.ts';
 
 /** Where a secret is: its value, or the file that has it. */
 export interface SecretSource {
@@ -20,23 +20,5 @@ export function readSecret({ value, file }: SecretSource): string | undefined {
 
 /** Errors: `Error` with the file and the reason. */
 export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new Error(`${file} cannot be read: ${code === undefined ? message : describe(code)}`, { cause });
-  }
-}
-
-function describe(code: string): string {
-  switch (code) {
-    case 'ENOENT':
-      return 'there is no such file';
-    case 'EACCES':
-      return 'permission denied';
-    case 'EISDIR':
-      return 'it is a directory';
-    default:
-      return code;
-  }
+  return readRegularFile(file).toString();
 }

@@ -1,6 +1,7 @@
 /** Notices that files' content changed: written in place, replaced, or swapped through a symlink (a ConfigMap). */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readRegularFile } from './file.ts';
 
 /** How often files are looked at. Polling sees every way in which a file can change; inotify follows inodes. */
 const POLL_INTERVAL_MS = 250;
@@ -66,7 +67,7 @@ function stamp(files: readonly string[]): string | undefined {
 
 function digest(files: readonly string[]): string | undefined {
   try {
-    return files.map((file) => createHash('sha256').update(readFileSync(file)).digest('base64')).join(' ');
+    return files.map((file) => createHash('sha256').update(readRegularFile(file)).digest('base64')).join(' ');
   } catch {
     return undefined;
   }

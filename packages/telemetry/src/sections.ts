@@ -1,5 +1,5 @@
 /** The sections `accessLog` and `tracing` of gateways and bridges: absent, and therefore off, by default. */
-import { Entry, type Static, Type } from '@causeway/config/schema.ts';
+import { Entry, HttpUrl, type Static, Type } from '@causeway/config/schema.ts';
 
 export const AccessLogSection = Entry(
   {
@@ -36,11 +36,13 @@ export type AccessLogConfig = Static<typeof AccessLogSection>;
 export const TracingSection = (serviceName: string) =>
   Entry(
     {
-      endpoint: Type.String({
-        description: 'Where spans are sent: OTLP over HTTP in protobuf. Without a path it is /v1/traces.',
-        pattern: '^https?://[^/]+(/.*)?$',
-        examples: ['http://127.0.0.1:4318'],
-      }),
+      endpoint: HttpUrl(
+        {
+          description: 'Where spans are sent: OTLP over HTTP in protobuf. Without a path it is /v1/traces.',
+          examples: ['http://127.0.0.1:4318'],
+        },
+        { hasPath: true },
+      ),
       headers: Type.Record(Type.String({ pattern: '^[A-Za-z0-9-]+$' }), Type.String(), {
         description:
           'Headers of those requests, such as {authorization: "Bearer ${OTLP_TOKEN}"}. Their values are in no log.',

@@ -25,25 +25,21 @@ export function untilRestart(before: GatewayConfig, after: GatewayConfig): Gatew
   };
 }
 
-/** One line a change, as `regions.east.weight: 50 → 20`. */
+/** One line a change, as `regions.east.weight: 50 → 20`. Of a secret, only that it changed. */
 export function describeChanges(before: GatewayConfig, after: GatewayConfig): string[] {
-  const old = flatten(before);
-  const shown = flatten(masked(GatewayConfig, after));
+  const [old, shownOld] = [flatten(before), flatten(masked(GatewayConfig, before))];
+  const [values, shown] = [flatten(after), flatten(masked(GatewayConfig, after))];
   const changes: string[] = [];
-  for (const [path, value] of flatten(after)) {
-    const oldValue = old.get(path);
-    old.delete(path);
+  for (const path of new Set([...values.keys(), ...old.keys()])) {
+    const [oldValue, value] = [old.get(path), values.get(path)];
     if (oldValue === value) continue;
-    const note = NEEDS_RESTART.some((pattern) => pattern.test(path)) ? ' (needs a restart)' : '';
-    const isSecret = shown.get(path) !== value;
-    if (isSecret) changes.push(`${path}: changed${note}`);
-    else
-      changes.push(
-        oldValue === undefined ? `${path}: ${value} (new)${note}` : `${path}: ${oldValue} → ${value}${note}`,
-      );
+    const isSecret = shownOld.get(path) !== oldValue || shown.get(path) !== value;
+    const note = value !== undefined && NEEDS_RESTART.some((pattern) => pattern.test(path)) ? ' (needs a restart)' : '';
+    if (value === undefined) changes.push(`${path}: ${shownOld.get(path)} (removed)`);
+    else if (isSecret) changes.push(`${path}: changed${note}`);
+    else if (oldValue === undefined) changes.push(`${path}: ${value} (new)${note}`);
+    else changes.push(`${path}: ${oldValue} → ${value}${note}`);
   }
-  const shownBefore = flatten(masked(GatewayConfig, before));
-  for (const path of old.keys()) changes.push(`${path}: ${shownBefore.get(path)} (removed)`);
   return changes;
 }
 

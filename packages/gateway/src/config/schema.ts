@@ -1,5 +1,15 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
-import { BacklogSetting, Choice, Entry, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
+import {
+  BacklogSetting,
+  Choice,
+  Entry,
+  HttpUrl,
+  ListenHost,
+  LogSection,
+  Section,
+  type Static,
+  Type,
+} from '@causeway/config/schema.ts';
 import { TrustSection } from '@causeway/config/trust.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
@@ -8,23 +18,20 @@ export const DEFAULT_ADMIN_PORT = 8081;
 
 const TargetConfig = Entry(
   {
-    url: Type.String({
+    url: HttpUrl({
       description: 'Where the bridge or the regional gateway listens. A path prefix is not supported.',
       examples: ['http://127.0.0.1:8282'],
-      pattern: '^https?://[^/]+/?$',
     }),
     healthUrl: Type.Optional(
-      Type.String({
+      HttpUrl({
         description: 'Where it is probed, if not at its url: the management port of a bridge that has one.',
         examples: ['http://127.0.0.1:8081'],
-        pattern: '^https?://[^/]+/?$',
       }),
     ),
     adminUrl: Type.Optional(
-      Type.String({
+      HttpUrl({
         description: "A regional gateway's admin address; /api/regions/NAME/… is relayed to it.",
         examples: ['http://127.0.0.1:8181'],
-        pattern: '^https?://[^/]+/?$',
       }),
     ),
   },
@@ -81,7 +88,7 @@ export const GatewayConfig = Entry(
     ),
     listen: Section(
       {
-        host: Type.String({ description: 'Address for clients. A change needs a restart.', default: '127.0.0.1' }),
+        host: ListenHost('Address for clients. A change needs a restart.'),
         port: Type.Integer({
           description: 'Port for clients; 0 lets the system choose. A change needs a restart.',
           default: 8080,
@@ -94,7 +101,7 @@ export const GatewayConfig = Entry(
     ),
     admin: Section(
       {
-        host: Type.String({ description: 'Address for operators. A change needs a restart.', default: '127.0.0.1' }),
+        host: ListenHost('Address for operators. A change needs a restart.'),
         port: Type.Integer({
           description: 'Port for operators; 0 lets the system choose. A change needs a restart.',
           default: DEFAULT_ADMIN_PORT,

@@ -1,0 +1,44 @@
+/** Forms of text that a pattern cannot say: URLs, and what a server can listen on. */
+import { isIP } from 'node:net';
+
+/** An `http:` or `https:` URL without credentials. */
+export const HTTP_URL = 'http-url';
+/** An IP address without brackets, or a host name (RFC 1123 §2.1). */
+export const LISTEN_HOST = 'listen-host';
+
+/** What is wrong with a text of this form; `undefined` when it fits. Says nothing of credentials in it. */
+export function formProblem(form: string, text: string): string | undefined {
+  switch (form) {
+    case HTTP_URL:
+      return urlProblem(text);
+    case LISTEN_HOST:
+      return hostProblem(text);
+    default:
+      throw new TypeError(`unknown form ${form}`);
+  }
+}
+
+function urlProblem(text: string): string | undefined {
+  // What is no URL may still hold a password: it is not repeated.
+  if (!URL.canParse(text)) return 'is not a URL';
+  const { username, password, hostname, hash } = new URL(text);
+  if (username !== '' || password !== '' || /^[a-z]+:\/\/[^/?#]*@/i.test(text)) {
+    return 'must not hold a user name or password: they would stand in logs, events and the admin API';
+  }
+  if (hash !== '') return 'must not have a fragment (#…)';
+  return hostname === '' ? 'is not a URL' : undefined;
+}
+
+const HOST_NAME =
+  /^(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$/;
+
+function hostProblem(text: string): string | undefined {
+  if (isIP(text) !== 0) return undefined;
+  if (text === '*') return '* is not an address: write 0.0.0.0 for all of IPv4, or "::" for IPv6, too';
+  const inBrackets = /^\[(.*)\]$/.exec(text)?.[1];
+  if (inBrackets !== undefined && isIP(inBrackets) === 6) return `write "${inBrackets}", without brackets`;
+  if (/:\d+$/.test(text)) return 'is an address with a port: the port has a key of its own';
+  // The last label of a name is not a number; such texts are addresses with a mistake.
+  if (HOST_NAME.test(text) && !/(?:^|\.)\d+\.?$/.test(text)) return undefined;
+  return `${JSON.stringify(text)} is neither an IP address nor a host name`;
+}
