@@ -217,7 +217,11 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   addManagementRoutes(management ?? server, {
     ...{ metrics, unreadyReason },
     kafkaRates: () => kafkaRates.at(performance.now()),
-    isKafkaAnswering: () => readiness.unreadyReason === undefined,
+    kafka: () => ({
+      isAnswering: readiness.unreadyReason === undefined,
+      clusterId: cluster.id,
+      answeredAgoMs: readiness.answeredAgoMs,
+    }),
   });
   const admin = new Admin(cluster);
   addTopicRoutes(server, admin);

@@ -93,6 +93,8 @@ export interface BridgeErrorOptions {
   cause?: unknown;
 }
 
+const OF_REQUEST: ReadonlySet<BridgeErrorCode> = new Set(['overloaded', 'producerDisabled', 'consumerDisabled']);
+
 /** An error that has an HTTP answer. */
 export class BridgeError extends Error {
   readonly code: BridgeErrorCode;
@@ -113,9 +115,13 @@ export class BridgeError extends Error {
     return ERRORS[this.code].status;
   }
 
-  /** A 500 by which the API refuses what was asked: nothing is wrong with this bridge. */
+  /**
+   * What was asked is at fault, or how much of it: nothing is wrong with this bridge. A 500 by which the API refuses a
+   * request; one of a request that the bridge fails at (`internal`), which its client can send again and again; a limit or a
+   * setting that keeps a request out.
+   */
   get isOfRequest(): boolean {
-    return this.status === 500 && this.code !== 'internal';
+    return this.status === 500 || OF_REQUEST.has(this.code);
   }
 
   /** Kafka does not answer: nothing is wrong with this bridge, and another one over the same Kafka cannot help. */

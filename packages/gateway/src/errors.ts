@@ -11,6 +11,8 @@ export type GatewayErrorCode =
   | 'expectationFailed'
   | 'notServedHere'
   | 'regionFailed'
+  | 'targetsLost'
+  | 'outOfConnections'
   | 'noRegionAvailable'
   | 'retryBudgetExhausted'
   | 'consumerMoving'
@@ -32,6 +34,8 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   expectationFailed: 417,
   notServedHere: 404,
   regionFailed: 502,
+  targetsLost: 502,
+  outOfConnections: 503,
   noRegionAvailable: 503,
   retryBudgetExhausted: 503,
   consumerMoving: 503,
@@ -44,6 +48,13 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   changesOff: 403,
   internal: 500,
 };
+
+const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
+  'deadlineExceeded',
+  'targetsLost',
+  'consumerMoving',
+  'internal',
+]);
 
 /** A failure with the sentence that the client reads. */
 export class GatewayError extends Error {
@@ -60,6 +71,11 @@ export class GatewayError extends Error {
 
   get status(): number {
     return STATUS[this.code];
+  }
+
+  /** The request is at fault, or waited for what its client asked for: sent elsewhere, it would end alike. */
+  get isOfRequest(): boolean {
+    return OF_REQUEST.has(this.code);
   }
 
   toBody(): ErrorBody {

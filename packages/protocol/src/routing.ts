@@ -129,7 +129,10 @@ export function parseHops(header: string | undefined): GatewayHop[] {
   });
 }
 
-/** Of a bridge's answer to a gateway's probe: whether Kafka answers that bridge, `up` or `down`. */
+/**
+ * Of an answer to a gateway's probe: whether Kafka answers, `up` or `down`. A regional gateway says it of its own region's
+ * bridges, in their own words and never in those of other gateways, and `degraded` where it answers some.
+ */
 export const KAFKA_HEADER = 'causeway-kafka';
 
 /**
@@ -137,6 +140,15 @@ export const KAFKA_HEADER = 'causeway-kafka';
  * it is what its own region's bridges say, where they all say the same.
  */
 export const KAFKA_CLUSTER_HEADER = 'causeway-kafka-cluster';
+
+/** Of an answer to a gateway's probe: how long ago Kafka last answered there, in milliseconds. */
+export const KAFKA_ANSWERED_HEADER = 'causeway-kafka-answered';
+
+/**
+ * How many targets were lost while the request was under way on them, so that it may be why: on a request, before it was
+ * sent to this one; on a gateway's error, behind that gateway.
+ */
+export const SUSPECT_HEADER = 'causeway-suspect';
 
 /**
  * On what a gateway asks in an operator's name, and not in a client's: who asks, as in {@link GATEWAY_HEADER}. Gateways

@@ -83,6 +83,7 @@ export class Cluster {
   /** Requests on their way, by what they ask for: who asks the same waits for the same answer. */
   readonly #pending = new Map<string, Promise<MetadataResponse>>();
   readonly #pools = new Set<ConnectionPool>();
+  #id: string | undefined;
   /** Where the next question goes first; moves on when a broker does not answer. */
   #turn = 0;
 
@@ -142,6 +143,11 @@ export class Cluster {
   /** What is known of a topic now, without asking; however old. */
   knownTopic(name: string): TopicInfo | undefined {
     return this.#topics.get(name);
+  }
+
+  /** Kafka's own id of the cluster; `undefined` before it first answered. */
+  get id(): string | undefined {
+    return this.#id;
   }
 
   broker(nodeId: number): Broker | undefined {
@@ -264,6 +270,7 @@ export class Cluster {
   }
 
   #remember(response: MetadataResponse): void {
+    this.#id = response.clusterId ?? this.#id;
     this.#brokers.clear();
     for (const { nodeId, host, port } of response.brokers) this.#brokers.set(nodeId, { host, port });
     const fetchedAtMs = performance.now();

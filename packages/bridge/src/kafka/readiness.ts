@@ -36,6 +36,12 @@ export class Readiness {
     return performance.now() - this.#answeredAtMs <= this.#options.maxAgeMs ? undefined : this.#reason;
   }
 
+  /** How long ago Kafka last answered, in milliseconds; `undefined` before it did. */
+  get answeredAgoMs(): number | undefined {
+    const agoMs = performance.now() - this.#answeredAtMs;
+    return Number.isFinite(agoMs) ? agoMs : undefined;
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -1,26 +1,38 @@
 /** Operations for those who run the bridge: is it alive, can it serve, what does it count. */
 import { formatKafkaRates, KAFKA_RATES_HEADER, type KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
-import { KAFKA_HEADER } from '@causeway/protocol/routing.ts';
+import { KAFKA_ANSWERED_HEADER, KAFKA_CLUSTER_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { answer, answerEmpty } from './answers.ts';
 import type { ApiServer } from './server.ts';
 
+/** What the bridge knows of its Kafka. */
+export interface KafkaTold {
+  isAnswering: boolean;
+  /** The id of its cluster; `undefined` before it first answered. */
+  clusterId: string | undefined;
+  /** How long ago it last answered, in milliseconds; `undefined` before it did. */
+  answeredAgoMs: number | undefined;
+}
+
 export interface ManagementDependencies {
   metrics: Metrics;
   /** Why the bridge is not ready; `undefined` when it is. */
   unreadyReason: () => string | undefined;
-  isKafkaAnswering: () => boolean;
+  kafka: () => KafkaTold;
   /** `undefined` until they are measured. */
   kafkaRates: () => KafkaRatesTold | undefined;
 }
 
 export function addManagementRoutes(server: ApiServer, dependencies: ManagementDependencies): void {
-  const { metrics, unreadyReason, isKafkaAnswering, kafkaRates } = dependencies;
+  const { metrics, unreadyReason, kafka, kafkaRates } = dependencies;
   server.on('healthy', async (_request, reply) => answerEmpty(reply, 200));
   server.on('ready', async ({ sender }, reply) => {
     if (sender.via === 'gateway') {
-      reply.header(KAFKA_HEADER, isKafkaAnswering() ? 'up' : 'down');
+      const { isAnswering, clusterId, answeredAgoMs } = kafka();
+      reply.header(KAFKA_HEADER, isAnswering ? 'up' : 'down');
+      if (clusterId !== undefined) reply.header(KAFKA_CLUSTER_HEADER, clusterId);
+      if (answeredAgoMs !== undefined) reply.header(KAFKA_ANSWERED_HEADER, String(Math.ceil(answeredAgoMs)));
       const rates = kafkaRates();
       if (rates !== undefined) reply.header(KAFKA_RATES_HEADER, formatKafkaRates(rates));
     }

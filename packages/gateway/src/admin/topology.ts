@@ -103,7 +103,7 @@ function describeTarget(target: LiveTarget, { rates, behind }: TopologySources):
 function kafkaBehind(target: LiveTarget, { behind }: TopologySources): KafkaState[] {
   const { kafka, adminUrl } = target;
   if (kafka !== undefined) {
-    return [{ state: kafka.isUp ? 'up' : 'down', since: kafka.since.toISOString(), reason: kafka.reason }];
+    return [{ state: kafka.state, since: kafka.since.toISOString(), reason: kafka.reason }];
   }
   const told = adminUrl === undefined ? undefined : behind(target).kafka;
   return told === undefined ? [] : [told];

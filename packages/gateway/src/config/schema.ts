@@ -170,7 +170,7 @@ export const GatewayConfig = Entry(
       {
         errorPercent: Type.Integer({
           description:
-            'A target of whose requests more than this share fail, in percent, is not used for a while. Connections that fail, time-outs and 5xx answers count (a 500 to a consumer request does not: it speaks of that consumer).',
+            'A target of whose requests more than this share fail, in percent, is not used for a while. Connections that fail count, and 5xx answers; what a client can bring about by itself (a time limit, a 5xx answer to what was asked) does not (docs/faults.md).',
           default: 50,
           minimum: 1,
           maximum: 99,
@@ -250,8 +250,8 @@ export const GatewayConfig = Entry(
         }),
         attemptTimeoutMs: Type.Integer({
           description:
-            'One attempt waits this long for the answer, in milliseconds. For a poll: its own timeout plus pollMarginMs.',
-          default: 15_000,
+            "One attempt waits this long for the answer, in milliseconds. For a poll: its own timeout plus pollMarginMs. Longer than the bridges' producer.deliveryTimeoutMs, so that a bridge answers first: what waits for a target that answers probes is not sent elsewhere, but answered with 504.",
+          default: 25_000,
           minimum: 1,
           maximum: 3_600_000,
         }),
@@ -287,7 +287,7 @@ export const GatewayConfig = Entry(
         }),
         produce: Choice(['at-least-once', 'at-most-once'], {
           description:
-            'A produce request that may have been executed (the connection broke, no answer came): sent to the next target, where the records may then stand twice, or answered with 502.',
+            'A produce request that may have been executed (the connection broke, the target went down): sent to the next target, where the records may then stand twice, or answered with 502.',
           default: 'at-least-once',
         }),
         budgetPercent: Type.Integer({

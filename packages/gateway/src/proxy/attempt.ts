@@ -1,6 +1,7 @@
 /** Sends a request to one target and turns whatever happens into one outcome. */
+import { FAULT_HEADER, FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 import type { Trial } from '../regions/breaker.ts';
-import { describeConnectionFailure } from '../regions/connection-failure.ts';
+import { describeConnectionFailure, isGatewaysOwn } from '../regions/connection-failure.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
 import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from '../upstream/connection.ts';
@@ -8,6 +9,8 @@ import { UpstreamError } from '../upstream/errors.ts';
 import type { ResponseHeaders } from '../upstream/response-head.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
 import type { Outcome } from './outcome.ts';
+
+const SERVER_ERROR = 500;
 
 export interface AttemptRequest extends UpstreamRequest {
   readonly body: Buffer | StreamedBody | undefined;
@@ -17,6 +20,8 @@ export interface AttemptOptions {
   readonly target: Target;
   readonly request: AttemptRequest;
   readonly timeoutMs: number;
+  /** Over a connection that carries nothing else: one that was used before has just failed. */
+  readonly isFresh: boolean;
   /** Milliseconds, never going back. */
   readonly now: () => number;
   /** An answer up to this size is held until it is complete. */
@@ -31,7 +36,7 @@ export interface AttemptOwner {
   /** More of a streamed answer; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
   /** Whether the request could be sent to another target, were this one lost. */
-  mayMove(outcome: Outcome): boolean;
+  mayMove(attempt: Attempt, outcome: Outcome): boolean;
   /** The client has neither sent nor taken anything for the whole time limit. */
   onClientStalled(attempt: Attempt): void;
   /** The end, exactly once. */
@@ -45,6 +50,7 @@ export class Attempt implements UpstreamHandler, InFlight {
   readonly target: Target;
   inFlightIndex = -1;
   deadlineMs = Number.POSITIVE_INFINITY;
+  startedMs = 0;
   status = 0;
   headers: ResponseHeaders = {};
   /** What has come of an answer that is held. */
@@ -67,11 +73,12 @@ export class Attempt implements UpstreamHandler, InFlight {
 
   /** `nowMs`: what the clock says. */
   start(nowMs: number): void {
-    const { request, target, timeoutMs } = this.#options;
+    const { request, target, timeoutMs, isFresh } = this.#options;
     target.inFlight.add(this);
     this.trial = target.breaker.started();
+    this.startedMs = nowMs;
     this.deadlineMs = nowMs + timeoutMs;
-    target.pool.dispatch(request, this);
+    target.pool.dispatch(request, this, { isFresh });
   }
 
   /** Ends the attempt from outside: the client left, or the target is out of use. */
@@ -89,10 +96,10 @@ export class Attempt implements UpstreamHandler, InFlight {
     this.#controller?.resume();
   }
 
-  targetDeclaredDown(reason: string): boolean {
+  targetDeclaredDown(reason: string, isOfKafka: boolean): boolean {
     if (this.#isStreaming || this.#isSettled) return false;
-    const outcome = this.#asSeen({ kind: 'targetDown', reason });
-    if (!this.#options.owner.mayMove(outcome)) return false;
+    const outcome = this.#asSeen({ kind: 'targetDown', reason, ...(isOfKafka && { isOfKafka }) });
+    if (!this.#options.owner.mayMove(this, outcome)) return false;
     this.abort(outcome);
     return true;
   }
@@ -128,7 +135,7 @@ export class Attempt implements UpstreamHandler, InFlight {
   }
 
   onResponseEnd(): void {
-    if (!this.#isSettled) this.#settle({ kind: 'answered', status: this.status });
+    if (!this.#isSettled) this.#settle(this.#answered);
   }
 
   onResponseError(error: Error): void {
@@ -147,15 +154,19 @@ export class Attempt implements UpstreamHandler, InFlight {
     }
     const reason = describeConnectionFailure(error);
     if (this.status !== 0) this.#settle({ kind: 'brokenMidBody', reason });
-    else if (this.#controller === undefined) this.#settle({ kind: 'connectFailed', reason });
-    else this.#settle({ kind: 'brokenBeforeHeaders', reason });
+    else if (this.#controller === undefined) {
+      this.#settle({ kind: 'connectFailed', reason, ...(isGatewaysOwn(error) && { culprit: 'gateway' }) });
+    } else {
+      const { isReused } = this.#controller;
+      this.#settle({ kind: 'brokenBeforeHeaders', reason, ...(isReused && { isReused }) });
+    }
   }
 
   #startStreaming(): void {
     if (!this.#options.owner.onStreamStart(this)) {
       this.isCut = true;
       this.chunks = [];
-      this.abort({ kind: 'answered', status: this.status });
+      this.abort(this.#answered);
       return;
     }
     this.#isStreaming = true;
@@ -179,11 +190,22 @@ export class Attempt implements UpstreamHandler, InFlight {
     return body !== undefined && !Buffer.isBuffer(body) && body.isWaitingForClient;
   }
 
+  get #answered(): Outcome {
+    const { status } = this;
+    if (status < SERVER_ERROR) return { kind: 'answered', status };
+    const fault = this.headers[FAULT_HEADER];
+    return fault === FAULT_OF_REQUEST || fault === FAULT_OF_KAFKA
+      ? { kind: 'answered', status, fault }
+      : { kind: 'answered', status };
+  }
+
   /** Before there is a connection nothing was sent, whatever ended the attempt. */
   #asSeen(outcome: Outcome): Outcome {
-    const isLost = outcome.kind === 'targetDown' || outcome.kind === 'timedOut';
-    if (!isLost || this.#controller !== undefined) return outcome;
-    return { kind: 'connectFailed', reason: outcome.reason };
+    if (this.#controller !== undefined) return outcome;
+    const { kind } = outcome;
+    // The request's time was over before that of a connection.
+    if (kind === 'timedOut') return { kind: 'connectFailed', reason: outcome.reason, culprit: 'request' };
+    return kind === 'targetDown' ? { kind: 'connectFailed', reason: outcome.reason } : outcome;
   }
 
   #settle(outcome: Outcome): void {

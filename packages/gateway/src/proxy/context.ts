@@ -4,16 +4,16 @@ import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
-import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
 import type { RetryBudget } from './budget.ts';
 import type { Identity } from './headers.ts';
 import type { Peers } from './peer.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
+import type { TargetWatch } from './verdict.ts';
 
 export interface ExchangeContext {
-  readonly regions: { readonly snapshot: Snapshot; suspect(target: Target): void };
+  readonly regions: TargetWatch & { readonly snapshot: Snapshot };
   readonly affinity: Affinity;
   readonly deliveries: Deliveries;
   readonly returnPace: ReturnPace;

@@ -4,9 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
-import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { assertNever, GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
+import { isKafkaUndecided, kafkaAnswersAt } from '../regions/kafka-outage.ts';
 import { type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
@@ -19,12 +20,17 @@ import { pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
 import { type Expectation, examine, malformed } from './intake.ts';
-import { judgeTarget } from './judge.ts';
+import { kafkaWord } from './kafka-word.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import { attemptFailure, consumerMoving, type FailureCode, requestFailure } from './own-answers.ts';
-import { gatewayHeader, type Peer, type PeerRequest, trustOf } from './peer.ts';
+import { clientAddress, gatewayHeader, type Peer, type PeerRequest, trustOf } from './peer.ts';
 import type { RequestWatch } from './request-watch.ts';
-import { type Decision, decide } from './retry.ts';
+import { type Decision, decide, isFaultOfKafka, MAX_LOSSES } from './retry.ts';
+import { Suspicion } from './suspicion.ts';
+import { judgeTarget } from './verdict.ts';
+
+/** Between two looks at whether another target reaches Kafka. */
+const KAFKA_LOOK_MS = 100;
 
 export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, SelectionRequest {
   readonly #context: ExchangeContext;
@@ -48,11 +54,15 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   #consumer: RequestedConsumer | undefined;
   /** The last answer by which a target refused, in case that nobody does better. */
   #refusal: Attempt | undefined;
+  /** Made when the first target is lost, or a gateway before this one has lost some. */
+  #suspicion: Suspicion | undefined;
+  #wasResent = false;
   #isDone = false;
   // What `selectTarget` asks.
   consumerHash: number | undefined;
   home: Target | undefined;
   localOnly = false;
+  helps: ((target: Target) => boolean) | undefined;
   readonly random: () => number;
 
   constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse) {
@@ -94,15 +104,21 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       gateway: context,
     });
     if (found === 'well') {
-      this.#answer.send(200, [], Buffer.alloc(0));
+      this.#answer.send(200, this.#wordForProbe, Buffer.alloc(0));
       this.#finish(NO_REGION, '2xx');
     } else if (found !== 'passOn') {
-      this.#fail(found);
+      this.#fail(found, this.#wordForProbe);
     } else if (hasBody(this.#request)) {
       this.#readBody(expectation);
     } else {
       this.#begin(undefined);
     }
+  }
+
+  /** What a gateway that probes this one learns beside the status. */
+  get #wordForProbe(): string[] {
+    const isProbe = this.#url.operation === 'ready' && this.#isFromGateway;
+    return isProbe ? kafkaWord(this.#context.regions.snapshot, this.#context.now()) : [];
   }
 
   #readBody(expectation: Expectation | undefined): void {
@@ -136,6 +152,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       trust: this.#trust,
       identity: this.#context.identity,
     });
+    const suspected = gatewayHeader(this.#trust, this.#request, SUSPECT_HEADER);
+    if (suspected !== undefined) this.#suspicion = new Suspicion(suspected);
     const { request } = this.#settings;
     const isPoll = this.#url.operation === 'poll';
     const limitMs = isPoll ? pollTimeoutMs(this.#path) + request.pollMarginMs : request.deadlineMs;
@@ -172,7 +190,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   /** `chosen`: where the consumer's owner is known to be. */
-  #tryNext(nowMs: number, chosen?: Target): void {
+  #tryNext(nowMs: number, chosen?: Target, isFresh = false): void {
     if (this.#isDone) return;
     const target = chosen ?? selectTarget(this.#context.regions.snapshot, this, this.#tried);
     if (target === undefined) {
@@ -185,11 +203,13 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     const path = isPoll && this.#tried.length > 0 ? shortenPoll(this.#path, nowMs - this.#startMs) : this.#path;
     if (chosen === undefined) this.#tried.push(target);
     const consumersHeaders = this.#consumer?.headersAt(target, this.#headers) ?? this.#headers;
-    const headers = this.#watch?.attempting(target, consumersHeaders) ?? consumersHeaders;
+    const markedHeaders = this.#suspicion?.mark(consumersHeaders) ?? consumersHeaders;
+    const headers = this.#watch?.attempting(target, markedHeaders) ?? markedHeaders;
     this.#attempt = new Attempt({
       target,
       request: { method: this.#request.method ?? 'GET', path, headers, body: this.#body },
       timeoutMs: isPoll ? leftMs : Math.min(leftMs, request.attemptTimeoutMs),
+      isFresh,
       holdBytes: response.bufferBytes,
       now: this.#context.now,
       owner: this,
@@ -206,20 +226,40 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   #goOn(attempt: Attempt, outcome: Outcome): void {
-    judgeTarget(attempt, outcome, { isOfConsumer: this.#url.instance !== undefined, gateway: this.#context });
+    judgeTarget(attempt, outcome, {
+      isOfConsumer: this.#url.instance !== undefined,
+      client: () => clientAddress(this.#peer, this.#trust, this.#request),
+      gateway: this.#context,
+    });
     this.#watch?.attempted(outcome);
     if (this.#isDone) return;
-    if (outcome.kind !== 'answered') {
-      this.#failures.push(attemptFailure(attempt.target, outcome, { isBodyKept: this.#isBodyKept }));
-    }
     if (isFinal(outcome)) {
       if (attempt.status !== MISDIRECTED || this.#consumer === undefined) this.#reply(attempt);
       else this.#follow(attempt, this.#consumer);
       return;
     }
     if (outcome.kind === 'answered') this.#refusal = attempt;
-    const decision = this.#decide(outcome, () => this.#context.budget.take(this.#settings.retry));
+    this.#suspicion ??= new Suspicion(undefined);
+    this.#suspicion.ended(attempt, outcome, { nowMs: this.#context.now(), settings: this.#settings });
+    this.#followUp(attempt, outcome);
+  }
+
+  /** What is done about an attempt that has no answer for the client. */
+  #followUp(attempt: Attempt, outcome: Outcome): void {
+    if (this.#isDone) return;
+    const decision = this.#decide(attempt, outcome, () => this.#context.budget.take(this.#settings.retry));
+    if (outcome.kind !== 'answered' && decision.action !== 'resend' && decision.action !== 'wait') {
+      this.#failures.push(attemptFailure(attempt.target, outcome, { isBodyKept: this.#isBodyKept }));
+    }
     switch (decision.action) {
+      case 'resend':
+        this.#wasResent = true;
+        this.#mayHaveBeenExecuted = true;
+        this.#tryNext(this.#context.now(), attempt.target, true);
+        break;
+      case 'wait':
+        setTimeout(() => this.#lookAgain(attempt, outcome), KAFKA_LOOK_MS);
+        break;
       case 'retry':
         if (!isSurelyNotExecuted(outcome)) this.#mayHaveBeenExecuted = true;
         this.#context.stats.retried(outcome.kind === 'answered' ? `status_${outcome.status}` : outcome.kind);
@@ -244,6 +284,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     }
   }
 
+  #lookAgain(attempt: Attempt, outcome: Outcome): void {
+    try {
+      this.#followUp(attempt, outcome);
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
+
   /** The consumer's owner is another bridge. */
   #follow(attempt: Attempt, consumer: RequestedConsumer): void {
     const answer = consumer.follow(attempt, this, this.#tried);
@@ -258,8 +306,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     return gatewayHeader(this.#trust, this.#request, GATEWAY_HEADER) !== undefined;
   }
 
-  #decide(outcome: Outcome, takeFromBudget: () => boolean): Decision {
+  #decide({ target }: Attempt, outcome: Outcome, takeFromBudget: () => boolean): Decision {
     const { retry } = this.#settings;
+    const { regions, now } = this.#context;
+    this.helps = isFaultOfKafka(outcome) ? (other) => kafkaAnswersAt(target, other, now()) === 'answers' : undefined;
     return decide({
       outcome,
       operation: this.#url.operation,
@@ -268,16 +318,21 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
       isAnswerStarted: this.#answer.isStreaming,
       attemptCount: this.#tried.length,
       maxAttempts: retry.maxAttempts,
-      hasNextTarget: () => selectTarget(this.#context.regions.snapshot, this, this.#tried) !== undefined,
+      hasNextTarget: () => selectTarget(regions.snapshot, this, this.#tried) !== undefined,
+      targetAnswersProbes: target.answersProbes,
+      isOfConsumer: this.#url.instance !== undefined,
+      lossCount: this.#suspicion?.lossCount ?? 0,
+      wasResent: this.#wasResent,
+      isKafkaUndecided: () => isKafkaUndecided(regions.snapshot, target, { request: this, nowMs: now() }),
       isPastDeadline: () => this.#context.now() >= this.#deadlineMs,
       produce: retry.produce,
       takeFromBudget,
     });
   }
 
-  mayMove(outcome: Outcome): boolean {
-    const next = selectTarget(this.#context.regions.snapshot, this, this.#tried);
-    return next?.isAvailable === true && this.#decide(outcome, () => true).action === 'retry';
+  mayMove(attempt: Attempt, outcome: Outcome): boolean {
+    if (this.#decide(attempt, outcome, () => true).action !== 'retry') return false;
+    return selectTarget(this.#context.regions.snapshot, this, this.#tried)?.isAvailable === true;
   }
 
   #reply(attempt: Attempt): void {
@@ -347,14 +402,22 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     this.#fail(requestFailure(code, { failures: this.#failures, snapshot, localOnly: this.localOnly }));
   }
 
-  #fail(error: GatewayError): void {
+  #fail(error: GatewayError, moreHeaders: readonly string[] = []): void {
     if (this.#isDone) return;
-    const headers = ['content-type', KAFKA_V2];
+    const headers = ['content-type', KAFKA_V2, ...moreHeaders];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
+    if (this.#isFromGateway) this.#tellGateway(error, headers);
     // The rest of a body that is not wanted is not read: the connection cannot be used again.
     if (!this.#request.complete) headers.push('connection', 'close');
     this.#answer.send(error.status, headers, Buffer.from(JSON.stringify(error.toBody())));
     this.#finish(this.#tried.at(-1)?.region ?? NO_REGION, 'gateway_error');
+  }
+
+  /** What the gateway before this one is to make of an error: where the request is at fault, it goes nowhere else. */
+  #tellGateway(error: GatewayError, headers: string[]): void {
+    const { lossCount = 0, ownLossCount = 0 } = this.#suspicion ?? {};
+    if (error.isOfRequest || lossCount >= MAX_LOSSES) headers.push(FAULT_HEADER, FAULT_OF_REQUEST);
+    if (ownLossCount > 0) headers.push(SUSPECT_HEADER, String(ownLossCount));
   }
 
   /** A bug: the client is told, and nobody else notices. */

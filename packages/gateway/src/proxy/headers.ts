@@ -11,6 +11,7 @@ import {
   parseHops,
   RELEASE_HEADER,
   SECRET_HEADER,
+  SUSPECT_HEADER,
 } from '@causeway/protocol/routing.ts';
 import type { Peer } from './peer.ts';
 
@@ -64,6 +65,7 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   RELEASE_HEADER,
   // What a sender shows is not for the next one to know.
   SECRET_HEADER,
+  SUSPECT_HEADER,
   ...WRITTEN_ANEW,
 ]);
 

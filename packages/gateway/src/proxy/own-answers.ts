@@ -9,11 +9,18 @@ import type { Outcome } from './outcome.ts';
 /** Why a request ended without an answer of a region. */
 export type FailureCode = Extract<
   GatewayErrorCode,
-  'regionFailed' | 'deadlineExceeded' | 'noRegionAvailable' | 'retryBudgetExhausted'
+  | 'regionFailed'
+  | 'targetsLost'
+  | 'outOfConnections'
+  | 'deadlineExceeded'
+  | 'noRegionAvailable'
+  | 'retryBudgetExhausted'
 >;
 
 const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   regionFailed: 'No region answered this request',
+  targetsLost: 'Two targets failed while this request was under way on them, and it is not sent to a third',
+  outOfConnections: 'The gateway cannot make connections to any region now; try again',
   deadlineExceeded: 'No region answered this request in time',
   noRegionAvailable: 'No region can serve this request',
   retryBudgetExhausted: 'The request failed and the retry budget is used up',
@@ -70,7 +77,7 @@ function describeRegions(snapshot: Snapshot, localOnly: boolean): string {
         targets.map(({ breaker, health, isFull }) => {
           if (isFull) return 'at its limit of requests in flight';
           if (breaker.state === 'open') return 'not used, its circuit breaker is open';
-          return `${health.status} (${health.reason})`;
+          return `${health.status} (${health.publicReason})`;
         }),
       );
       return `region ${name} is ${[...reasons].join(', ')}`;

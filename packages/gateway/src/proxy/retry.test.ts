@@ -1,3 +1,4 @@
+import { type Operation, OPERATIONS as ROUTES } from '@causeway/protocol/paths.ts';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from './outcome.ts';
 import { type Decision, decide, type RetryInput } from './retry.ts';
@@ -29,12 +30,18 @@ function decideWith(outcome: Outcome, changes: Partial<RetryInput> = {}): Decisi
     maxAttempts: 4,
     hasNextTarget: () => true,
     isPastDeadline: () => false,
+    targetAnswersProbes: true,
+    isOfConsumer: false,
+    lossCount: 0,
+    wasResent: false,
+    isKafkaUndecided: () => false,
     produce: 'at-least-once',
     takeFromBudget: () => true,
     ...changes,
   });
 }
 
+const FAULT_OF_KAFKA: Outcome = { kind: 'answered', status: 503, fault: 'kafka' };
 const yes = (): boolean => true;
 const no = (): boolean => false;
 const retry: Decision = { action: 'retry' };
@@ -127,4 +134,96 @@ describe('an empty budget', () => {
     decideWith(outcomes.broken, { takeFromBudget });
     expect(taken).toBe(1);
   });
+});
+
+const OPERATIONS = [...ROUTES.map(({ operation }) => operation), 'unknown'] satisfies Operation[];
+const PLAIN_READS: readonly Operation[] = [
+  ...([
+    'info',
+    'openapi',
+    'openapiv3',
+    'listTopics',
+    'getTopic',
+    'listPartitions',
+    'getPartition',
+    'getOffsets',
+  ] as const),
+];
+
+describe('no answer in time', () => {
+  test.each(OPERATIONS)(
+    '%s stays where it is while the target answers probes, unless it is a plain read',
+    (operation) => {
+      const method = operation === 'unknown' || PLAIN_READS.includes(operation) ? 'GET' : 'POST';
+      const isRepeated = PLAIN_READS.includes(operation);
+      const expected = isRepeated ? retry : { action: 'fail', code: 'deadlineExceeded' };
+      expect(decideWith(outcomes.timedOut, { operation, method })).toEqual(expected);
+      // A target that does not answer probes either is lost.
+      expect(decideWith(outcomes.timedOut, { operation, method, targetAnswersProbes: false })).toEqual(retry);
+    },
+  );
+});
+
+describe('a fault that the answer names', () => {
+  const ofRequest = (status: number): Outcome => ({ kind: 'answered', status, fault: 'request' });
+
+  test.each([
+    ['the request, of a gateway that lost or waited', ofRequest(502), {}, reply],
+    ['the request, of a gateway that lost or waited', ofRequest(504), { isOfConsumer: true }, reply],
+    ['the request, refused by one bridge for its own reasons', ofRequest(503), {}, retry],
+    ['the request, refused by the owner of a consumer', ofRequest(503), { isOfConsumer: true }, reply],
+    ['Kafka, that answers elsewhere', FAULT_OF_KAFKA, {}, retry],
+    ['Kafka, that answers nowhere', FAULT_OF_KAFKA, { hasNextTarget: no }, reply],
+    [
+      'Kafka, of which the next probes tell',
+      FAULT_OF_KAFKA,
+      { hasNextTarget: no, isKafkaUndecided: yes },
+      { action: 'wait' },
+    ],
+    [
+      'Kafka, when no time is left',
+      FAULT_OF_KAFKA,
+      { hasNextTarget: no, isKafkaUndecided: yes, isPastDeadline: yes },
+      reply,
+    ],
+  ] as const)('is %s', (_, outcome, changes, expected) => {
+    expect(decideWith(outcome, changes)).toEqual(expected);
+  });
+});
+
+describe('a request under which targets are lost', () => {
+  const lost = [outcomes.broken, outcomes.targetDown, outcomes.brokenMidBody];
+
+  test.each(OPERATIONS)('%s is offered a second target, and never a third', (operation) => {
+    const input = { operation, method: 'GET', targetAnswersProbes: false } as const;
+    for (const outcome of lost) {
+      expect(decideWith(outcome, { ...input, lossCount: 1 })).toEqual(retry);
+      expect(decideWith(outcome, { ...input, lossCount: 2 })).toEqual({ action: 'fail', code: 'targetsLost' });
+    }
+    // Behind another gateway.
+    expect(decideWith(outcomes.badGateway, { ...input, lossCount: 2 })).toEqual(reply);
+    // Nothing was lost by a target that is not there.
+    expect(decideWith(outcomes.connectFailed, { ...input, lossCount: 2 })).toEqual(retry);
+  });
+});
+
+describe('a connection that had carried other requests and ends before the answer', () => {
+  const idleClose: Outcome = { ...outcomes.broken, isReused: true };
+
+  test('has the request sent once more, to the same target', () => {
+    expect(decideWith(idleClose)).toEqual({ action: 'resend' });
+    expect(decideWith(idleClose, { hasNextTarget: no })).toEqual({ action: 'resend' });
+    expect(decideWith(idleClose, { wasResent: true })).toEqual(retry);
+  });
+
+  test('leaves alone what must not be done twice, or is not at hand any more', () => {
+    const fail = { action: 'fail', code: 'regionFailed' };
+    expect(decideWith(idleClose, { produce: 'at-most-once' })).toEqual(fail);
+    expect(decideWith(idleClose, { isBodyReplayable: false })).toEqual(fail);
+  });
+});
+
+test('what the gateway lacks is its own fault', () => {
+  const outcome: Outcome = { kind: 'connectFailed', reason: REASON, culprit: 'gateway' };
+  expect(decideWith(outcome, { hasNextTarget: no })).toEqual({ action: 'fail', code: 'outOfConnections' });
 });

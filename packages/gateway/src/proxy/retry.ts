@@ -1,7 +1,7 @@
 /** Decides what follows the end of an attempt: the only place that does. Pure. */
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { assertNever } from '../errors.ts';
-import { isFinal, isSurelyNotExecuted, type Outcome } from './outcome.ts';
+import { isFinal, isLoss, isSurelyNotExecuted, type Outcome } from './outcome.ts';
 import type { FailureCode } from './own-answers.ts';
 
 export interface RetryInput {
@@ -17,6 +17,16 @@ export interface RetryInput {
   /** A target that was not tried yet. */
   readonly hasNextTarget: () => boolean;
   readonly isPastDeadline: () => boolean;
+  /** The target of the attempt answered the last probe. */
+  readonly targetAnswersProbes: boolean;
+  /** The request is one to a consumer that exists, or existed. */
+  readonly isOfConsumer: boolean;
+  /** Targets that were lost soon after they got the request, this one and those behind other gateways included. */
+  readonly lossCount: number;
+  /** It was sent to this target once more already. */
+  readonly wasResent: boolean;
+  /** Whether the next probes will tell if another target reaches the Kafka that did not answer this one. */
+  readonly isKafkaUndecided: () => boolean;
   readonly produce: 'at-least-once' | 'at-most-once';
   /** Takes one retry out of the budget; asked only when everything else speaks for a retry. */
   readonly takeFromBudget: () => boolean;
@@ -24,6 +34,10 @@ export interface RetryInput {
 
 export type Decision =
   | { action: 'retry' }
+  /** Send it to the same target, over a new connection. */
+  | { action: 'resend' }
+  /** Decide again in a moment. */
+  | { action: 'wait' }
   /** Send the answer of the attempt to the client. */
   | { action: 'reply' }
   /** Answer with an error of the gateway's own. */
@@ -43,15 +57,64 @@ export function decide(input: RetryInput): Decision {
     outcome.kind === 'answered' ? { action: 'reply' } : { action: 'fail', code: failureOf(input) };
   if (input.isPastDeadline()) return giveUp;
   if (!input.isBodyReplayable) return giveUp;
-  if (!input.hasNextTarget() || input.attemptCount >= input.maxAttempts) return giveUp;
-  if (!isSurelyNotExecuted(outcome) && !mayBeExecutedTwice(input)) return giveUp;
+  const isRepeatable = isSurelyNotExecuted(outcome) || mayBeExecutedTwice(input);
+  if (isRepeatable && isIdleClose(outcome) && !input.wasResent) return { action: 'resend' };
+  if (isOwnersWord(input)) return giveUp;
+  if (!input.hasNextTarget()) return isFaultOfKafka(outcome) && input.isKafkaUndecided() ? { action: 'wait' } : giveUp;
+  if (input.attemptCount >= input.maxAttempts) return giveUp;
+  if (!isRepeatable) return giveUp;
+  if (isLoss(outcome) && input.lossCount >= MAX_LOSSES) return { action: 'fail', code: 'targetsLost' };
+  if (outcome.kind === 'answered' && input.lossCount >= MAX_LOSSES) return giveUp;
   if (isChargedToBudget(input) && !input.takeFromBudget()) {
     return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'retryBudgetExhausted' };
   }
   return { action: 'retry' };
 }
 
+/** Targets that a request may take down with it: the second one is offered it with a mark, a third one never. */
+export const MAX_LOSSES = 2;
+
+/** The target closed a connection that was idle until then. */
+function isIdleClose(outcome: Outcome): boolean {
+  return outcome.kind === 'brokenBeforeHeaders' && outcome.isReused === true;
+}
+
+export function isFaultOfKafka(outcome: Outcome): boolean {
+  return (
+    (outcome.kind === 'answered' && outcome.fault === 'kafka') ||
+    (outcome.kind === 'targetDown' && outcome.isOfKafka === true)
+  );
+}
+
+/**
+ * Whether the target is to be left alone with the request, because it lives. A request that waited for a target that
+ * answers probes waited for what its client asked for: elsewhere it would wait, too, be executed twice, or take a consumer
+ * from an owner that is well. And an owner that refuses a consumer's request for its own reasons still is the owner.
+ */
+function isOwnersWord({ outcome, operation, isOfConsumer, targetAnswersProbes }: RetryInput): boolean {
+  if (outcome.kind === 'timedOut') return targetAnswersProbes && !isPlainRead(operation);
+  return outcome.kind === 'answered' && outcome.fault === 'request' && isOfConsumer;
+}
+
+/** Reads that no client can prolong: a target that does not answer one is to blame, and another one is asked. */
+function isPlainRead(operation: Operation): boolean {
+  switch (operation) {
+    case 'info':
+    case 'openapi':
+    case 'openapiv3':
+    case 'listTopics':
+    case 'getTopic':
+    case 'listPartitions':
+    case 'getPartition':
+    case 'getOffsets':
+      return true;
+    default:
+      return false;
+  }
+}
+
 function failureOf({ outcome, isPastDeadline }: RetryInput): FailureCode {
+  if (outcome.kind === 'connectFailed' && outcome.culprit === 'gateway') return 'outOfConnections';
   return outcome.kind === 'timedOut' || isPastDeadline() ? 'deadlineExceeded' : 'regionFailed';
 }
 

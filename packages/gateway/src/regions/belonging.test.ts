@@ -23,7 +23,7 @@ function snapshotOf(specs: Spec): Snapshot {
       onBreakerChange: () => {},
     });
     const status = isWell ? 'healthy' : 'unhealthy';
-    target.health = { status, contraryCount: 0, reason: '', isSilent: false };
+    target.health = { status, contraryCount: 0, reason: '', publicReason: '', isSilent: false };
     targets.push(target);
     return {
       ...{ name, weight, priority, configuredWeight: weight, weightIsOverridden: false },

@@ -1,4 +1,7 @@
-/** The circuit breaker of one target: opossum decides, and the request path only bumps an integer. */
+/**
+ * The circuit breaker of one target: opossum decides, and the request path only bumps an integer. What it is told of, and
+ * what not, because a client can bring it about by itself, is in proxy/verdict.ts.
+ */
 import CircuitBreaker from 'opossum';
 import type { BreakerState } from '../events.ts';
 

@@ -1,9 +1,14 @@
 /** Probes one target on a timer and reports what each probe found; judging is elsewhere. */
 import { KAFKA_RATES_HEADER, parseKafkaRates } from '@causeway/protocol/kafka-rates.ts';
-import { BRIDGE_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
+import {
+  BRIDGE_HEADER,
+  KAFKA_ANSWERED_HEADER,
+  KAFKA_CLUSTER_HEADER,
+  KAFKA_HEADER,
+} from '@causeway/protocol/routing.ts';
 import { Client } from 'undici';
-import { describeConnectionFailure } from './connection-failure.ts';
-import type { KafkaTold, ProbeResult } from './health.ts';
+import { describeConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
+import { KAFKA_WORDS, type KafkaTold, type ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
   url: string;
@@ -14,6 +19,8 @@ export interface HealthCheckOptions {
   onResult: (result: ProbeResult, durationMs: number) => void;
   /** Chance, from 0 up to 1. */
   random: () => number;
+  /** Milliseconds, never going back. */
+  now: () => number;
 }
 
 /** The share of the interval by which probes are spread, so that many gateways do not probe in step. */
@@ -71,11 +78,13 @@ export class HealthCheck {
     // Counted from start to start, so that a frozen target is found in intervalMs + fall * timeoutMs.
     const jitterMs = intervalMs * JITTER_RATIO * (random() - 0.5);
     this.#schedule(Math.max(0, intervalMs + jitterMs - durationMs));
-    onResult(result, durationMs);
+    if (result !== undefined) onResult(result, durationMs);
   }
 
-  async #ask(): Promise<ProbeResult> {
-    const { path, timeoutMs, headers } = this.#options;
+  /** `undefined`: the gateway could not ask, which says nothing about the target. */
+  async #ask(): Promise<ProbeResult | undefined> {
+    const { path, timeoutMs, headers, now } = this.#options;
+    const askedMs = now();
     const abort = new AbortController();
     this.#abort = abort;
     const timer = setTimeout(() => abort.abort(), timeoutMs);
@@ -83,32 +92,53 @@ export class HealthCheck {
       const answer = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
       const { statusCode, body } = answer;
       const text = await body.text();
-      const kafka = kafkaTold(answer.headers, text);
+      const kafka = kafkaTold(answer.headers, { text, askedMs });
       if (statusCode >= 200 && statusCode < 300) {
         const bridge = answer.headers[BRIDGE_HEADER];
         return { isGood: true, bridge: typeof bridge === 'string' ? bridge : undefined, kafka };
       }
-      return { isGood: false, reason: `probe answered ${statusCode}${messageOf(text)}`, isSilent: false, kafka };
+      const publicReason = kafka?.state === 'down' ? 'Kafka does not answer there' : `probe answered ${statusCode}`;
+      const reason = `probe answered ${statusCode}${messageOf(text)}`;
+      return { isGood: false, reason, publicReason, isSilent: false, kafka };
     } catch (error) {
       // A connection in an unknown state is not used again.
       void this.#client.destroy();
       if (!this.#isClosed) this.#client = this.#connect();
-      if (abort.signal.aborted)
-        return { isGood: false, reason: `probe timed out after ${timeoutMs} ms`, isSilent: true };
-      return { isGood: false, reason: `probe failed: ${describeConnectionFailure(error)}`, isSilent: false };
+      if (isGatewaysOwn(error)) return undefined;
+      const isSilent = abort.signal.aborted;
+      const reason = isSilent
+        ? `probe timed out after ${timeoutMs} ms`
+        : `probe failed: ${describeConnectionFailure(error)}`;
+      return { isGood: false, reason, publicReason: reason, isSilent };
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-function kafkaTold(headers: Readonly<Record<string, unknown>>, text: string): KafkaTold | undefined {
-  const state = headers[KAFKA_HEADER];
-  if (state !== 'up' && state !== 'down') return undefined;
-  const told = headers[KAFKA_RATES_HEADER];
-  const rates = typeof told === 'string' ? parseKafkaRates(told) : undefined;
-  if (state === 'up') return { isUp: true, reason: 'it answers the bridge', rates };
-  return { isUp: false, reason: messageOf(text).replace(/^: /, ''), rates };
+/** `askedMs`: when the probe was sent; what the target says is at least as old. */
+function kafkaTold(
+  headers: Readonly<Record<string, unknown>>,
+  { text, askedMs }: { text: string; askedMs: number },
+): KafkaTold | undefined {
+  const state = KAFKA_WORDS.find((word) => word === headers[KAFKA_HEADER]);
+  if (state === undefined) return undefined;
+  const rates = textOf(headers[KAFKA_RATES_HEADER]);
+  const agoText = textOf(headers[KAFKA_ANSWERED_HEADER]);
+  const agoMs = agoText !== undefined && /^\d{1,12}$/.test(agoText) ? Number(agoText) : undefined;
+  return {
+    state,
+    reason: state === 'down' ? messageOf(text).replace(/^: /, '') : REASONS[state],
+    rates: rates === undefined ? undefined : parseKafkaRates(rates),
+    cluster: textOf(headers[KAFKA_CLUSTER_HEADER]),
+    answeredMs: agoMs === undefined ? undefined : askedMs - agoMs,
+  };
+}
+
+const REASONS = { up: 'it answers the bridge', degraded: 'it answers some bridges of the region' } as const;
+
+function textOf(header: unknown): string | undefined {
+  return typeof header === 'string' ? header : undefined;
 }
 
 /** The `message` of the API's error body, which says why a bridge is not ready. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { INITIAL_HEALTH, judge, type ProbeResult } from './health.ts';
 
 const good: ProbeResult = { isGood: true };
-const bad: ProbeResult = { isGood: false, reason: 'probe timed out after 500 ms', isSilent: true };
+const reason = 'probe timed out after 500 ms';
+const bad: ProbeResult = { isGood: false, reason, publicReason: reason, isSilent: true };
 
 describe('rise 2, fall 3', () => {
   test.each([
@@ -31,7 +32,7 @@ describe('rise 2, fall 3', () => {
     let health = INITIAL_HEALTH;
     for (const result of [bad, bad]) health = judge(health, result, { rise: 2, fall: 3 });
     expect(health.isSilent).toBe(true);
-    health = judge(health, { isGood: false, reason: 'refused', isSilent: false }, { rise: 2, fall: 3 });
+    health = judge(health, { ...bad, reason: 'refused', isSilent: false }, { rise: 2, fall: 3 });
     expect(health).toMatchObject({ status: 'unhealthy', isSilent: false });
   });
 });

@@ -2,13 +2,21 @@
 import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 import type { HealthStatus } from '../events.ts';
 
-/** What a bridge says of Kafka. */
+/** What a target says of Kafka: a bridge of its own, a regional gateway of what its region's bridges say. */
 export interface KafkaTold {
-  readonly isUp: boolean;
+  /** `degraded`: it answers some of the region's bridges. */
+  readonly state: KafkaWord;
   readonly reason: string;
+  /** The id of its cluster. */
+  readonly cluster?: string | undefined;
+  /** When it last answered there, on the gateway's clock that never goes back, in milliseconds. */
+  readonly answeredMs?: number | undefined;
   /** Of its requests to Kafka; `undefined` until it has measured. */
   readonly rates?: KafkaRatesTold | undefined;
 }
+
+export const KAFKA_WORDS = ['up', 'degraded', 'down'] as const;
+export type KafkaWord = (typeof KAFKA_WORDS)[number];
 
 /** The same, with since when it says so. */
 export interface KafkaReport extends KafkaTold {
@@ -20,7 +28,14 @@ export type ProbeResult =
   /** `bridge`: which bridge answered, as `region/bridge`; a gateway does not say. */
   | { isGood: true; bridge?: string | undefined; kafka?: KafkaTold | undefined }
   /** `isSilent`: no answer at all, as of a process that is frozen or behind a cut. */
-  | { isGood: false; reason: string; isSilent: boolean; kafka?: KafkaTold | undefined };
+  | {
+      isGood: false;
+      reason: string;
+      /** The same for clients: without what the target says in its own words, which may hold addresses. */
+      publicReason: string;
+      isSilent: boolean;
+      kafka?: KafkaTold | undefined;
+    };
 
 export interface Health {
   readonly status: HealthStatus;
@@ -28,6 +43,8 @@ export interface Health {
   readonly contraryCount: number;
   /** Why it is so, in words. */
   readonly reason: string;
+  /** The same for clients, without addresses. */
+  readonly publicReason: string;
   /** Probes get no answer at all: a request would get none either, and wait its whole time for it. */
   readonly isSilent: boolean;
 }
@@ -36,6 +53,7 @@ export const INITIAL_HEALTH: Health = {
   status: 'unknown',
   contraryCount: 0,
   reason: 'not probed yet',
+  publicReason: 'not probed yet',
   isSilent: false,
 };
 
@@ -47,8 +65,9 @@ export function judge(
 ): Health {
   const target: HealthStatus = result.isGood ? 'healthy' : 'unhealthy';
   const reason = result.isGood ? 'probe answered' : result.reason;
+  const publicReason = result.isGood ? reason : result.publicReason;
   const isSilent = !result.isGood && result.isSilent;
-  if (health.status === 'unknown') return { status: target, contraryCount: 0, reason, isSilent };
+  if (health.status === 'unknown') return { status: target, contraryCount: 0, reason, publicReason, isSilent };
   if (health.status === target) {
     if (health.contraryCount === 0 && health.isSilent === isSilent) return health;
     return { ...health, contraryCount: 0, isSilent };
@@ -56,5 +75,9 @@ export function judge(
   const contraryCount = health.contraryCount + 1;
   const needed = result.isGood ? thresholds.rise : thresholds.fall;
   if (contraryCount < needed) return { ...health, contraryCount };
-  return { status: target, contraryCount: 0, reason: needed > 1 ? `${reason}, ${needed} in a row` : reason, isSilent };
+  const times = needed > 1 ? `, ${needed} in a row` : '';
+  return {
+    ...{ status: target, contraryCount: 0, isSilent },
+    ...{ reason: `${reason}${times}`, publicReason: `${publicReason}${times}` },
+  };
 }

@@ -8,8 +8,8 @@ export interface InFlight {
   readonly deadlineMs: number;
   /** Its time is up. */
   onDeadline(): void;
-  /** The target was declared down; `true` when the request goes elsewhere, `false` when it cannot and stays. */
-  targetDeclaredDown(reason: string): boolean;
+  /** The target was declared down, or says that its Kafka is (`isOfKafka`); `true` when the request goes elsewhere, `false` when it cannot and stays. */
+  targetDeclaredDown(reason: string, isOfKafka: boolean): boolean;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { EventLog } from '../events.ts';
 import { canRegionServe, isWhole } from './belonging.ts';
 import { judge, type KafkaTold, type ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
+import { heardOfKafka } from './kafka-outage.ts';
 import { isPanic, panicReason, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import { Target } from './target.ts';
 
@@ -134,9 +135,14 @@ export class Registry {
     return this.targets().find((target) => target.region === region && target.adminUrl !== undefined)?.adminUrl;
   }
 
-  /** Real traffic failed on a target: look at once, instead of at the next interval. */
+  /** A target failed real traffic: looks at once, instead of at the next interval. */
   suspect(target: Target): void {
     target.wellSinceMs = this.#now();
+    this.probeSoon(target);
+  }
+
+  /** Looks at once, without holding anything against the target. */
+  probeSoon(target: Target): void {
     this.#members.get(memberKey(target.region, target.url))?.check.probeSoon();
   }
 
@@ -202,6 +208,7 @@ export class Registry {
         ...(trust.secret ? { [SECRET_HEADER]: trust.secret } : {}),
       },
       random: this.#random,
+      now: this.#now,
       onResult: (result, durationMs) => {
         target.probeDurations.observe(durationMs);
         this.#onProbe(target, result);
@@ -218,10 +225,15 @@ export class Registry {
     } else {
       target.probeCounts.failed += 1;
     }
+    const wasWithoutKafka = target.isWithoutKafka;
     noteKafka(target, result.kafka);
     const before = target.health;
     target.health = judge(before, result, this.#config.healthCheck);
-    if (target.health.status === before.status) return;
+    if (target.health.status === before.status) {
+      // Requests that wait for Kafka move as soon as it is known to answer elsewhere.
+      if (before.status === 'unhealthy' && (target.isWithoutKafka || wasWithoutKafka)) this.#failOver(target);
+      return;
+    }
     target.healthSince = new Date();
     target.wellSinceMs = this.#now();
     this.#events.emit({
@@ -241,7 +253,7 @@ export class Registry {
   #failOver(target: Target): void {
     let requestCount = 0;
     for (const request of target.inFlight.toArray()) {
-      if (request.targetDeclaredDown(target.health.reason)) requestCount += 1;
+      if (request.targetDeclaredDown(target.health.publicReason, target.isWithoutKafka)) requestCount += 1;
     }
     if (requestCount === 0) return;
     const { region, url } = target;
@@ -301,14 +313,16 @@ export class Registry {
   }
 }
 
-/** A bridge that cannot be asked says nothing. */
+/** A target that cannot be asked says nothing; which Kafka it has stays known. */
 function noteKafka(target: Target, told: KafkaTold | undefined): void {
   if (told === undefined) {
     target.kafka = undefined;
     return;
   }
   const { kafka } = target;
-  const isSame = kafka?.isUp === told.isUp;
+  const { cluster, answeredMs } = told;
+  target.kafkaContact = heardOfKafka(target.kafkaContact, { cluster, answeredMs });
+  const isSame = kafka?.state === told.state;
   target.kafka = { ...told, ...(isSame ? { since: kafka.since, reason: kafka.reason } : { since: new Date() }) };
 }
 

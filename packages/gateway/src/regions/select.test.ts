@@ -41,6 +41,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
           status: letter === 'h' ? 'healthy' : 'unhealthy',
           contraryCount: 0,
           reason: '',
+          publicReason: '',
           isSilent: false,
         };
         targets.push(target);
@@ -145,7 +146,8 @@ describe('a consumer', () => {
     const snapshot = snapshotOf({ east: { weight: 0 }, west: {} });
     const home = snapshot.regions[0]?.targets[0];
     expect(order(snapshot, { home })).toEqual(['east-0', 'west-0']);
-    if (home !== undefined) home.health = { status: 'unhealthy', contraryCount: 0, reason: '', isSilent: false };
+    if (home !== undefined)
+      home.health = { status: 'unhealthy', contraryCount: 0, reason: '', publicReason: '', isSilent: false };
     expect(order(snapshot, { home })).toEqual(['west-0']);
   });
 

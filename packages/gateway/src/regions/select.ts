@@ -14,6 +14,8 @@ export interface SelectionRequest {
   readonly home: Target | undefined;
   /** The request has crossed regions already: only this gateway's own region may serve it. */
   readonly localOnly: boolean;
+  /** Whether a target can help where another one could not; `undefined`: any can. */
+  readonly helps?: ((target: Target) => boolean) | undefined;
   readonly random: () => number;
 }
 
@@ -29,11 +31,11 @@ export function selectTarget(
   request: SelectionRequest,
   tried: readonly Target[],
 ): Target | undefined {
-  const { home } = request;
+  const { home, helps } = request;
   const isFirst = tried.length === 0;
   const believesProbes = !(snapshot.isPanic && isFirst);
   if (home !== undefined && !tried.includes(home) && !home.isFull && (!believesProbes || home.isAvailable)) {
-    if (isKnown(snapshot, home, request.localOnly)) return home;
+    if (isKnown(snapshot, home, request.localOnly) && helps?.(home) !== false) return home;
   }
   let best: Target | undefined;
   let bestTier = Number.POSITIVE_INFINITY;
@@ -43,7 +45,7 @@ export function selectTarget(
     const regionDraw = drawRegion(region, request);
     let bestTargetDraw = Number.POSITIVE_INFINITY;
     for (const target of region.targets) {
-      if (tried.includes(target) || target.isFull) continue;
+      if (tried.includes(target) || target.isFull || helps?.(target) === false) continue;
       if (!isFirst && target.health.status === 'unhealthy' && target.health.isSilent) continue;
       const tier = believesProbes && !target.isAvailable ? LAST_RESORT + region.priority : region.priority;
       if (tier > bestTier || (tier === bestTier && regionDraw > bestDraw)) continue;

@@ -17,7 +17,7 @@ export interface RegionSnapshot {
 }
 
 /** The part of the config that the request path reads. */
-export type RequestSettings = Pick<GatewayConfig, 'request' | 'response' | 'retry' | 'affinity'>;
+export type RequestSettings = Pick<GatewayConfig, 'request' | 'response' | 'retry' | 'affinity' | 'healthCheck'>;
 
 export interface Snapshot {
   readonly regions: readonly RegionSnapshot[];

@@ -4,8 +4,10 @@ import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distrib
 import type { GatewayConfig } from '../config/schema.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { Breaker } from './breaker.ts';
+import { Doubts } from './doubts.ts';
 import { type Health, INITIAL_HEALTH, type KafkaReport } from './health.ts';
 import { InFlightList } from './in-flight.ts';
+import type { KafkaContact } from './kafka-outage.ts';
 import { TargetTraffic } from './target-traffic.ts';
 
 /** What a reload may change about a target. */
@@ -34,8 +36,12 @@ export class Target {
   wellSinceMs = 0;
   /** The bridge that answers here, as `region/bridge`; `undefined` for a regional gateway, and before a probe told. */
   bridge: string | undefined;
-  /** What that bridge says of Kafka; `undefined` where no bridge answers. */
+  /** What the target says of Kafka now; `undefined` where it says nothing. */
   kafka: KafkaReport | undefined;
+  /** Which Kafka it has, and when that answered, as far as the target has told it. */
+  kafkaContact: KafkaContact = { cluster: undefined, answersMs: [] };
+  /** Requests that ended without an answer since the last one. */
+  readonly doubts = new Doubts();
   /** Where a regional gateway answers operators. */
   adminUrl: string | undefined;
   readonly traffic = new TargetTraffic();
@@ -76,6 +82,19 @@ export class Target {
   /** It has as many requests as it may have; nothing goes there, not even as a last resort. */
   get isFull(): boolean {
     return this.inFlight.size >= this.#settings.upstream.maxInFlight;
+  }
+
+  /** It answered the last probe, if only to say that it is not ready. */
+  get answersProbes(): boolean {
+    const { status, contraryCount, isSilent } = this.health;
+    return (
+      (status === 'healthy' && contraryCount === 0) || this.isWithoutKafka || (status === 'unhealthy' && !isSilent)
+    );
+  }
+
+  /** It answers, and says that its Kafka does not. */
+  get isWithoutKafka(): boolean {
+    return this.kafka?.state === 'down';
   }
 
   /** The one predicate: probed healthy, breaker not open, below its in-flight limit. */

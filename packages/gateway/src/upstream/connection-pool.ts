@@ -52,8 +52,8 @@ export class ConnectionPool implements ConnectionEvents {
     this.#url = new URL(options.url);
   }
 
-  /** Never throws: `handler` is told what becomes of the request. */
-  dispatch(request: UpstreamRequest, handler: UpstreamHandler): void {
+  /** Never throws: `handler` is told what becomes of the request. `isFresh`: over a connection that was never used. */
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler, { isFresh = false } = {}): void {
     let message: Message;
     try {
       if (this.#closing !== undefined) throw new UpstreamError('CLOSED', 'its connections are closed');
@@ -64,7 +64,7 @@ export class ConnectionPool implements ConnectionEvents {
       handler.onResponseError(error as Error);
       return;
     }
-    const connection = this.#takeIdle() ?? this.#open();
+    const connection = (isFresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.send(message, handler);
   }
 

@@ -27,6 +27,8 @@ export interface UpstreamHandler {
 
 /** What the handler may do until it has been told the end. */
 export interface UpstreamControl {
+  /** It carried another request before: the target may have closed it while it was idle. */
+  readonly isReused: boolean;
   resume(): void;
   /** Breaks the connection; the handler hears no more. */
   abort(): void;
@@ -55,6 +57,7 @@ export class Connection implements ResponseReceiver, UpstreamControl {
   idleIndex = -1;
   /** For how long the target keeps it idle, as far as it has said. */
   hintMs: number | undefined;
+  isReused = false;
   readonly #events: ConnectionEvents;
   readonly #parser: ResponseParser;
   #socket: Socket | undefined;
@@ -193,6 +196,7 @@ export class Connection implements ResponseReceiver, UpstreamControl {
     const isReusable = isClear && isUploaded && this.#isPersistent && this.#socket?.writable === true;
     this.#endUpload();
     this.resume();
+    this.isReused = true;
     if (isReusable) this.#events.onIdle(this);
     else this.#close();
     try {

@@ -1,0 +1,106 @@
+/**
+ * What the end of an attempt says about its target: to its breaker, to its counters, and to its probes.
+ *
+ * The rule: what a client can bring about by itself says nothing about a target. Its `timeout`, the queue of its consumer,
+ * its options, its body, its slow reading, a topic that does not exist decide how long a request takes and how it fails;
+ * were they held against the target, one client could take it from all others. What does speak against a target is a
+ * connection that it refuses, a probe that fails, and an answer >= 500 for which it names no other fault. docs/faults.md
+ * says it for operators.
+ */
+import type { Trial } from '../regions/breaker.ts';
+import type { Target } from '../regions/target.ts';
+import type { RequestStats } from '../stats.ts';
+import type { Outcome } from './outcome.ts';
+
+export type Verdict =
+  /** The target did its work. */
+  | 'well'
+  /** The target is at fault. */
+  | 'failed'
+  /** The request or the target: many clients must say so, and no answer may come in between. */
+  | 'doubted'
+  /** The end says nothing. */
+  | 'nothing';
+
+const SERVER_ERROR = 500;
+
+/** Pure. `isOfConsumer`: the request was one to a consumer that exists, or existed. */
+export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: boolean }): Verdict {
+  switch (outcome.kind) {
+    case 'clientGone':
+      return 'nothing';
+    case 'answered': {
+      const { status, fault } = outcome;
+      if (status < SERVER_ERROR || fault === 'request') return 'well';
+      if (fault === 'kafka') return 'nothing';
+      // A 500 to a consumer's request speaks of that consumer ("not subscribed").
+      return status === SERVER_ERROR && isOfConsumer ? 'well' : 'failed';
+    }
+    case 'connectFailed':
+      return outcome.culprit === undefined ? 'failed' : 'nothing';
+    case 'targetDown':
+      return outcome.isOfKafka === true ? 'nothing' : 'failed';
+    case 'brokenBeforeHeaders':
+      // An idle connection may end at any moment (RFC 9112 §9.5).
+      return outcome.isReused === true ? 'nothing' : 'doubted';
+    case 'timedOut':
+    case 'brokenMidBody':
+      return 'doubted';
+  }
+}
+
+export interface JudgedAttempt {
+  readonly target: Target;
+  readonly trial: Trial;
+}
+
+export interface JudgeOptions {
+  isOfConsumer: boolean;
+  /** Where the request comes from; asked only when in doubt. */
+  client: () => string;
+  gateway: { readonly stats: RequestStats; readonly regions: TargetWatch };
+}
+
+/** What the registry does about a target of which a request says something. */
+export interface TargetWatch {
+  /** The target failed. */
+  suspect(target: Target): void;
+  /** Something is wrong with the target or with a request. */
+  probeSoon(target: Target): void;
+}
+
+export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, options: JudgeOptions): void {
+  const { stats, regions } = options.gateway;
+  const { breaker, doubts, traffic } = target;
+  stats.attempted(target.region, outcome.kind);
+  traffic.requestCount += 1;
+  if (outcome.kind === 'answered') {
+    doubts.clear();
+    if (outcome.status >= SERVER_ERROR) traffic.errorCount += 1;
+  } else if (outcome.kind !== 'clientGone') {
+    traffic.errorCount += 1;
+  }
+  switch (verdictOn(outcome, options)) {
+    case 'well':
+      breaker.succeeded(trial);
+      break;
+    case 'failed':
+      breaker.failed(reasonOf(outcome), trial);
+      if (outcome.kind === 'connectFailed') regions.suspect(target);
+      break;
+    case 'doubted':
+      if (doubts.add(options.client())) breaker.failed(reasonOf(outcome), trial);
+      else breaker.abandoned(trial);
+      regions.probeSoon(target);
+      break;
+    case 'nothing':
+      breaker.abandoned(trial);
+      if (outcome.kind === 'brokenBeforeHeaders') regions.probeSoon(target);
+      break;
+  }
+}
+
+function reasonOf(outcome: Outcome): string {
+  if (outcome.kind === 'answered') return `answered ${outcome.status}`;
+  return outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason;
+}
