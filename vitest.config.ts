@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
 /** Whole systems that claim how quick something is: one file at a time, and nothing beside it. */
-const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/page/**/*.test.ts', 'test/chaos/**/*.test.ts'];
+const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/{page,chaos,attack}/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -8,6 +8,7 @@ import {
   ErrorCounts,
   type ProducerBooks,
 } from './books.ts';
+import { percentile } from './percentile.ts';
 
 /** Cheap to read: for the line that is shown while the traffic runs. */
 export interface LedgerCounts {
@@ -172,9 +173,4 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     if (this.#lastDeliveryAtMs === undefined || this.#endedAtMs !== undefined) return this.#longestGapMs;
     return Math.max(this.#longestGapMs, this.#now() - this.#lastDeliveryAtMs);
   }
-}
-
-/** Nearest rank: the smallest value that `ratio` of all values do not exceed; 0 for no values. */
-function percentile(sorted: readonly number[], ratio: number): number {
-  return sorted[Math.max(0, Math.ceil(ratio * sorted.length) - 1)] ?? 0;
 }

@@ -1,0 +1,135 @@
+/** An attacker's HTTP: requests that may be wrong, and connections that do what no library would. */
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import type { Address } from './attack.ts';
+
+/** As long as a patient client waits. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Of an answer; what is longer is counted and not kept. */
+const MAX_KEPT_BYTES = 1_000_000;
+
+export interface Asked {
+  method?: string;
+  path: string;
+  headers?: Record<string, string | string[]>;
+  /** Text and bytes are sent as they are, everything else as JSON. */
+  body?: unknown;
+  timeoutMs?: number;
+}
+
+export interface Reply {
+  /** 0 for a request that was not answered. */
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+  byteCount: number;
+  tookMs: number;
+  /** Why there is no answer. */
+  failure: string | undefined;
+}
+
+export class AttackClient {
+  readonly #address: Address;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor(address: Address) {
+    this.#address = address;
+  }
+
+  ask(asked: Asked): Promise<Reply> {
+    const { method = asked.body === undefined ? 'GET' : 'POST', path, body, timeoutMs = REQUEST_TIMEOUT_MS } = asked;
+    const bytes =
+      body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+    const headers = { ...(bytes === undefined ? {} : { 'content-type': KAFKA_V2 }), ...asked.headers };
+    const startedAtMs = performance.now();
+    const { promise, resolve } = Promise.withResolvers<Reply>();
+    const fail = (failure: string): void =>
+      resolve({ status: 0, headers: {}, text: '', byteCount: 0, tookMs: performance.now() - startedAtMs, failure });
+    const { host, port } = this.#address;
+    const outgoing = request({ agent: this.#agent, host, port, method, path, headers }, (response) => {
+      read(response).then(
+        ({ text, byteCount }) =>
+          resolve({
+            ...{ status: response.statusCode ?? 0, headers: response.headers, text, byteCount },
+            ...{ tookMs: performance.now() - startedAtMs, failure: undefined },
+          }),
+        (error: Error) => fail(`answer broke off: ${error.message}`),
+      );
+    });
+    const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    outgoing.on('close', () => clearTimeout(timer));
+    outgoing.on('error', (error) => fail(error.message));
+    outgoing.end(bytes);
+    return promise;
+  }
+
+  /** Cuts off what is still in flight. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+async function read(response: IncomingMessage): Promise<{ text: string; byteCount: number }> {
+  const kept: Buffer[] = [];
+  let byteCount = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    if (byteCount < MAX_KEPT_BYTES) kept.push(chunk);
+    byteCount += chunk.length;
+  }
+  return { text: Buffer.concat(kept).toString('utf8'), byteCount };
+}
+
+/** A connection that sends and reads as the attack wants. */
+export class RawConnection {
+  readonly #socket: Socket;
+  readonly opened: Promise<void>;
+  readonly closed: Promise<void>;
+  isClosed = false;
+  receivedBytes = 0;
+  #kept = '';
+
+  constructor({ host, port }: Address, { isReading = true }: { isReading?: boolean } = {}) {
+    this.#socket = connect({ host, port, allowHalfOpen: true });
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+    this.opened = opened;
+    this.closed = closed;
+    this.#socket.on('connect', open);
+    this.#socket.on('error', () => {});
+    this.#socket.on('end', () => this.#socket.end());
+    this.#socket.on('close', () => {
+      this.isClosed = true;
+      open();
+      close();
+    });
+    if (isReading) {
+      this.#socket.on('data', (chunk: Buffer) => {
+        this.receivedBytes += chunk.length;
+        if (this.#kept.length < MAX_KEPT_BYTES) this.#kept += chunk.toString('latin1');
+      });
+    }
+  }
+
+  /** The first megabyte of what came. */
+  get received(): string {
+    return this.#kept;
+  }
+
+  /** Resolves when the system has taken the bytes, or the connection is closed. */
+  async write(bytes: string | Uint8Array): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.isClosed) return;
+    this.#socket.write(bytes, () => resolve());
+    await Promise.race([promise, this.closed]);
+  }
+
+  /** FIN: nothing more is sent, and the answer is still read. */
+  finish(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

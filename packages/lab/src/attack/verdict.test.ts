@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import type { AttackAllowance } from './attack.ts';
+import type { Window } from './good-books.ts';
+import { damageOf, type Measured } from './verdict.ts';
+import type { Vitals } from './watch.ts';
+
+const CALM: Window = { produced: 100, acknowledged: 100, errors: [], p99Ms: 20, maxMs: 30, longestGapMs: 100 };
+const WELL: Vitals = {
+  name: 'east bridge',
+  isRestarted: false,
+  rssBytes: 0,
+  growthBytes: 0,
+  lateMs: 10,
+  incidents: {},
+};
+const REFUSED = { operation: 'poll', kind: 'HTTP 503', message: 'Kafka does not answer.', count: 2 } as const;
+
+interface Case {
+  window?: Partial<Window>;
+  vitals?: Partial<Vitals>;
+  ownLateMs?: number;
+  allowed?: AttackAllowance;
+}
+
+test.each<[string, Case, string[]]>([
+  ['all is well', {}, []],
+  ['nothing came through', { window: { acknowledged: 0 } }, ['nothing of the good producer was acknowledged']],
+  ['an error', { window: { errors: [REFUSED] } }, ['good client: 2 × poll: HTTP 503 (Kafka does not answer.)']],
+  ['an error that is the right answer', { window: { errors: [REFUSED] }, allowed: { consumerStatuses: [503] } }, []],
+  [
+    'an error of the producer, which no attack may cause',
+    { window: { errors: [{ ...REFUSED, operation: 'send' }] }, allowed: { consumerStatuses: [503] } },
+    ['good client: 2 × send: HTTP 503 (Kafka does not answer.)'],
+  ],
+  ['a gap', { window: { longestGapMs: 1_650 } }, ['a good group waited 1650 ms (allowed 1640)']],
+  ['a gap that is allowed', { window: { longestGapMs: 1_650 }, allowed: { extraGapMs: 2_000 } }, []],
+  ['a gap on a machine that stood still itself', { window: { longestGapMs: 1_650 }, ownLateMs: 500 }, []],
+  ['a loop that stood still', { vitals: { lateMs: 400 } }, ['east bridge: stood still for 400 ms (allowed 290)']],
+  ['a loop that stood still with the machine', { vitals: { lateMs: 400 }, ownLateMs: 50 }, []],
+  ['memory', { vitals: { growthBytes: 2 ** 30 } }, ['east bridge: grew by 1024 MiB (allowed 300 MiB)']],
+  ['memory that is allowed', { vitals: { growthBytes: 2 ** 30 }, allowed: { growthBytes: 2 ** 30 } }, []],
+  ['a process that ended', { vitals: { isRestarted: true } }, ['east bridge: ended']],
+  ['an open breaker', { vitals: { incidents: { 'breaker open': 3 } } }, ['east bridge: breaker open, 3 ×']],
+])('%s', (_, { window, vitals, ownLateMs = 10, allowed }, expected) => {
+  const measured: Measured = { window: { ...CALM, ...window }, vitals: [{ ...WELL, ...vitals }], ownLateMs };
+  expect(damageOf(measured, CALM, allowed)).toEqual(expected);
+});
