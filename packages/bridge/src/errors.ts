@@ -1,4 +1,8 @@
-/** The bridge's one error class, and the one table from its codes to what clients see. */
+/** The bridge's one error class, and the one table from its codes to what clients see and gateways make of it. */
+import { FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
+
+/** Whose fault an error >= 500 is (`causeway-fault`); `undefined`: this bridge's. */
+export type Fault = typeof FAULT_OF_REQUEST | typeof FAULT_OF_KAFKA;
 
 const ERRORS = {
   notFound: { status: 404, message: 'Not Found' },
@@ -27,17 +31,20 @@ const ERRORS = {
     status: 409,
     message: 'A consumer instance with the specified name already exists in the Kafka Bridge.',
   },
+  /** Another request of the same consumer is in the way; the message says which. */
+  consumerBusy: { status: 409, message: 'Another request of this consumer is under way.' },
   subscriptionConflict: {
     status: 409,
     message: 'Subscriptions to topics, partitions, and patterns are mutually exclusive.',
   },
   notSubscribed: {
     status: 500,
+    fault: FAULT_OF_REQUEST,
     message: 'Consumer is not subscribed to any topics or assigned any partitions',
   },
   /** A position of a partition that the consumer does not read; the message says which. */
   notAssigned: { status: 404, message: 'No current assignment' },
-  negativeOffset: { status: 500, message: 'seek offset must not be a negative number' },
+  negativeOffset: { status: 500, fault: FAULT_OF_REQUEST, message: 'seek offset must not be a negative number' },
   formatMismatch: {
     status: 406,
     message: 'Consumer format does not match the embedded format requested by the Accept header.',
@@ -51,7 +58,7 @@ const ERRORS = {
   },
   unknownPartition: { status: 404, message: 'Specified partition does not exist.' },
   /** Kafka refused; the message is its Java exception with its text, as clients know it. */
-  kafkaRefused: { status: 500, message: 'Kafka refused the request' },
+  kafkaRefused: { status: 500, fault: FAULT_OF_REQUEST, message: 'Kafka refused the request' },
   /** Kafka does not let the bridge's principal do it; the message is its Java exception with its text. */
   kafkaForbidden: { status: 403, message: 'Kafka does not allow the request' },
   /** An internal topic; the message names it. */
@@ -59,28 +66,35 @@ const ERRORS = {
   /** The group no longer knows this member. */
   commitRefused: {
     status: 500,
+    fault: FAULT_OF_REQUEST,
     message:
       'org.apache.kafka.clients.consumer.CommitFailedException: Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment; it is likely that the consumer was kicked out of the group.',
   },
-  kafkaUnavailable: { status: 503, message: 'Kafka did not answer in time' },
+  /** Another bridge over the same Kafka cannot help. */
+  kafkaUnavailable: { status: 503, fault: FAULT_OF_KAFKA, message: 'Kafka did not answer in time' },
   producerDisabled: {
     status: 503,
+    fault: FAULT_OF_REQUEST,
     message: 'Producer is disabled in config. To enable producer update http.producer.enabled to true',
   },
   consumerDisabled: {
     status: 503,
+    fault: FAULT_OF_REQUEST,
     message: 'Consumer is disabled in config. To enable consumer update http.consumer.enabled to true',
   },
   /** With `async=true`, where the record has no entry in the answer. */
   recordTooLarge: { status: 413, message: 'The record is too large' },
   tooManyRecords: { status: 413, message: 'The request has too many records' },
-  overloaded: { status: 503, message: 'Bridge is overloaded, please retry later' },
+  /** Of a limit, which a client reaches by itself: gateways may ask another bridge, and do not give this one up. */
+  overloaded: { status: 503, fault: FAULT_OF_REQUEST, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },
   notReady: { status: 503, message: 'Bridge is not ready' },
-  internal: { status: 500, message: 'Internal Server Error' },
-} as const satisfies Record<string, { status: number; message: string }>;
+  /** What nobody expected, in the work for one request: another bridge has the same code. */
+  internal: { status: 500, fault: FAULT_OF_REQUEST, message: 'Internal Server Error' },
+} as const satisfies Record<string, { status: number; message: string; fault?: Fault }>;
 
 export type BridgeErrorCode = keyof typeof ERRORS;
+export const BRIDGE_ERROR_CODES = Object.keys(ERRORS) as readonly BridgeErrorCode[];
 
 export interface BridgeErrorOptions {
   /** Default: the table's. */
@@ -88,12 +102,12 @@ export interface BridgeErrorOptions {
   /** Only for `schemaViolation`. */
   validationErrors?: string[];
   retryAfterSeconds?: number;
+  /** Default: the table's. */
+  fault?: Fault;
   /** Only for `misdirected`: who owns the consumer, as `region/bridge`. */
   owner?: string | undefined;
   cause?: unknown;
 }
-
-const OF_REQUEST: ReadonlySet<BridgeErrorCode> = new Set(['overloaded', 'producerDisabled', 'consumerDisabled']);
 
 /** An error that has an HTTP answer. */
 export class BridgeError extends Error {
@@ -101,6 +115,7 @@ export class BridgeError extends Error {
   readonly validationErrors: string[] | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly owner: string | undefined;
+  readonly fault: Fault | undefined;
 
   constructor(code: BridgeErrorCode, options: BridgeErrorOptions = {}) {
     super(options.message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -109,24 +124,12 @@ export class BridgeError extends Error {
     this.validationErrors = options.validationErrors;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.owner = options.owner;
+    const { fault }: { status: number; fault?: Fault } = ERRORS[code];
+    this.fault = options.fault ?? fault;
   }
 
   get status(): number {
     return ERRORS[this.code].status;
-  }
-
-  /**
-   * What was asked is at fault, or how much of it: nothing is wrong with this bridge. A 500 by which the API refuses a
-   * request; one of a request that the bridge fails at (`internal`), which its client can send again and again; a limit or a
-   * setting that keeps a request out.
-   */
-  get isOfRequest(): boolean {
-    return this.status === 500 || OF_REQUEST.has(this.code);
-  }
-
-  /** Kafka does not answer: nothing is wrong with this bridge, and another one over the same Kafka cannot help. */
-  get isOfKafka(): boolean {
-    return this.code === 'kafkaUnavailable';
   }
 }
 

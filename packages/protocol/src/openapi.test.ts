@@ -61,8 +61,8 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
   ready: [500],
 };
 
-/** The original answers with these, or with nothing at all, and documents none of them. */
-const UNDOCUMENTED = new Set(['204', '400', '403', '413', '422', '500', '503']);
+/** The original answers with these, or with nothing at all, and documents none of them; 409 is that a consumer is busy. */
+const UNDOCUMENTED = new Set(['204', '400', '403', '409', '413', '422', '500', '503']);
 
 const OWN_QUERIES: Readonly<Record<string, string[]>> = { poll: ['on_error'] };
 const OWN_TYPES: Readonly<Record<string, string[]>> = { createTopic: [V] };

@@ -53,7 +53,7 @@ const consumerBody = (schema: object): Content => ({ schema, types: [KAFKA_V2, J
 const recordsBody = (schema: object): Content => ({ schema, types: [...RECORD_TYPES, JSON_TYPE] });
 
 const CONSUMER = { tags: ['Consumers'], errors: [404, 500, 503] } as const;
-const SEEK = { tags: ['Seek', 'Consumers'], status: 204, errors: [400, 403, 404, 422, 500, 503] } as const;
+const SEEK = { tags: ['Seek', 'Consumers'], status: 204, errors: [400, 403, 404, 409, 422, 500, 503] } as const;
 const TOPIC = { tags: ['Topics'], status: 200, errors: [403, 404, 500, 503] } as const;
 const PARTITION = { tags: ['Topics'], status: 200, errors: [400, 403, 404, 422, 500, 503] } as const;
 const PRODUCE = {
@@ -120,7 +120,12 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     status: 204,
     errors: [400, 403, 404, 409, 422, 500, 503],
   },
-  unsubscribe: { ...CONSUMER, summary: 'Ends subscription and assignment.', status: 204 },
+  unsubscribe: {
+    ...CONSUMER,
+    summary: 'Ends subscription and assignment.',
+    status: 204,
+    errors: [404, 409, 500, 503],
+  },
   listSubscriptions: {
     ...CONSUMER,
     summary: 'Topics and partitions that the consumer reads now.',
@@ -140,14 +145,14 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     query: POLL_QUERY,
     status: 200,
     answer: { schema: ConsumerRecordList, types: RECORD_TYPES },
-    errors: [400, 403, 404, 406, 422, 500, 503],
+    errors: [400, 403, 404, 406, 409, 422, 500, 503],
   },
   commit: {
     ...CONSUMER,
     summary: 'Commits offsets; without a body, the positions of all partitions.',
     body: { ...consumerBody(OffsetCommitSeekList), isOptional: true },
     status: 204,
-    errors: [400, 403, 404, 422, 500, 503],
+    errors: [400, 403, 404, 409, 422, 500, 503],
   },
   listCommitted: {
     ...CONSUMER,

@@ -4,7 +4,7 @@
  */
 import { assertNever, BridgeError } from '../errors.ts';
 import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
-import { bounded, type Limits, retrying, within } from '../kafka/limits.ts';
+import { bounded, type Limits, remainingMs, retrying, within } from '../kafka/limits.ts';
 import type { CommitOutcome, Committer } from '../kafka/offset-commit.ts';
 import type { Partitions } from '../kafka/partitions.ts';
 import type { PartitionOffset } from '../records.ts';
@@ -12,6 +12,11 @@ import type { DeliveryLog } from './delivery.ts';
 import type { SessionOptions } from './session-options.ts';
 import { isOwned, type SessionOwnership } from './session-ownership.ts';
 import type { Subscription } from './subscription.ts';
+
+/** How long a partition that does not exist is waited for: a topic may be about to be created. */
+const MISSING_PARTITION_WAIT_MS = 2000;
+/** So many offsets of a commit stand in an error. */
+const MOST_LISTED = 100;
 
 export interface CommitsDependencies {
   subscription: Subscription;
@@ -106,19 +111,22 @@ export class Commits {
     committer: Committer,
     limits: Limits,
   ): Promise<CommitOutcome> {
+    const missing = within(MISSING_PARTITION_WAIT_MS);
     try {
       return await retrying(
         () => committer.commit(offsets, limits),
         limits,
-        // A topic may be about to be created; Kafka's clients wait for it too.
-        (error) => protocolErrorId(error) === 'UNKNOWN_TOPIC_OR_PARTITION',
+        (error) => protocolErrorId(error) === 'UNKNOWN_TOPIC_OR_PARTITION' && remainingMs(missing) > 0,
       );
     } catch (error) {
       if (protocolErrorId(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw toBridgeError(error);
-      const list = offsets.map(
-        ({ topic, partition, offset }) =>
-          `${topic}-${partition}=OffsetAndMetadata{offset=${offset}, leaderEpoch=null, metadata=''}`,
-      );
+      const list = offsets
+        .slice(0, MOST_LISTED)
+        .map(
+          ({ topic, partition, offset }) =>
+            `${topic}-${partition}=OffsetAndMetadata{offset=${offset}, leaderEpoch=null, metadata=''}`,
+        );
+      if (offsets.length > MOST_LISTED) list.push(`and ${offsets.length - MOST_LISTED} more`);
       throw new BridgeError('kafkaRefused', {
         message: `org.apache.kafka.common.errors.TimeoutException: Timeout of ${this.#options.requestTimeoutMs}ms expired before successfully committing offsets {${list.join(', ')}}`,
         cause: error,

@@ -1,10 +1,56 @@
-/** Runs the operations of one consumer one after another, and knows since when there was none. */
+/**
+ * Runs the operations of one consumer one after another. A poll that waits for records lets the others run meanwhile; what
+ * waits for its turn is bounded in number and in time.
+ */
+import { BridgeError } from '../errors.ts';
+
+/** Polls that wait for the end of the one that runs; a client that gave its connection up frees its place. */
+export const MAX_WAITING_POLLS = 4;
+/** Other operations of a client that wait for their turn. */
+export const MAX_WAITING_OPERATIONS = 64;
+/** An operation that has not begun after this long is refused: the one before it waits for Kafka, or for a slow reader. */
+export const OPERATION_TURN_TIMEOUT_MS = 5000;
+/** Beyond its own time a poll waits so long for its turn: one that came at the same moment ends then. */
+export const POLL_TURN_GRACE_MS = 500;
+
+const ONE_POLL =
+  'Another poll of this consumer is under way; wait for its answer, or create a consumer for each reader.';
+
+/** The turn of a poll. While it has nothing in hand, it lets the operations run that wait. */
+export interface PollTurn {
+  /** Whether operations wait. */
+  readonly isWanted: boolean;
+  /** Called when an operation begins to wait; the poll ends what it waits for, and gives way. */
+  onWanted: (() => void) | undefined;
+  /** Runs the operations that wait now; those that come meanwhile wait for the next time, or a poll would never go on. */
+  giveWay(): Promise<void>;
+}
+
+export interface PollTurnRequest {
+  timeoutMs: number;
+  /** Aborted when the client has gone: the poll then frees its place. */
+  signal: AbortSignal;
+}
+
+/** What waits for its turn. */
+interface Entry {
+  /** Of its arrival. */
+  place: number;
+  /** Never rejects. */
+  begin: () => Promise<void>;
+}
 
 export class OperationQueue {
   /** Called before each operation of the client, which waits for what it returns. */
   readonly #onNext: () => Promise<void> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-  #runningCount = 0;
+  readonly #operations: Entry[] = [];
+  readonly #polls: Entry[] = [];
+  #isRunning = false;
+  /** Of the poll that runs. */
+  #turn: PollTurn | undefined;
+  #lastPlace = 0;
+  /** Operations that run or wait. */
+  #openCount = 0;
   #touchedAtMs = performance.now();
 
   constructor(onNext: () => Promise<void> | undefined) {
@@ -13,7 +59,7 @@ export class OperationQueue {
 
   /** Since the last operation, in milliseconds; 0 while one is running. */
   idleMs(): number {
-    return this.#runningCount > 0 ? 0 : performance.now() - this.#touchedAtMs;
+    return this.#openCount > 0 ? 0 : performance.now() - this.#touchedAtMs;
   }
 
   /** Counts as an operation that is over at once. */
@@ -22,20 +68,135 @@ export class OperationQueue {
   }
 
   /**
-   * Settles like the operation, which begins when all that came before it are over. `isClients`: the client asks for it,
-   * so it has come again; default true.
+   * Settles like the operation. `isClients`: the client asks for it, so it has come
+   * again; default true. `isBounded`: it may be refused; default false. Errors: `consumerBusy` where it is bounded.
    */
-  run<T>(operation: () => T | Promise<T>, { isClients = true }: { isClients?: boolean } = {}): Promise<T> {
-    this.#runningCount += 1;
-    const result = this.#last.then(() => {
-      const settling = isClients ? this.#onNext() : undefined;
-      return settling === undefined ? operation() : settling.then(operation);
-    });
-    const onEnd = (): void => {
-      this.#runningCount -= 1;
-      this.touch();
-    };
-    this.#last = result.then(onEnd, onEnd);
-    return result;
+  async run<T>(
+    operation: () => T | Promise<T>,
+    { isClients = true, isBounded = false }: { isClients?: boolean; isBounded?: boolean } = {},
+  ): Promise<T> {
+    if (isBounded && this.#operations.length >= MAX_WAITING_OPERATIONS) throw busy(busyText(0));
+    const turn = isBounded ? { timeoutMs: OPERATION_TURN_TIMEOUT_MS, message: busyText } : undefined;
+    return await this.#enter(this.#operations, () => this.#settled(operation, isClients), turn);
   }
+
+  /**
+   * Settles like the poll; `undefined` when its client goes before its turn comes. Errors: `consumerBusy` when that does not
+   * come within its own time, or too many polls wait already.
+   */
+  async poll<T>(poll: (turn: PollTurn) => Promise<T>, { timeoutMs, signal }: PollTurnRequest): Promise<T | undefined> {
+    if (signal.aborted) return undefined;
+    if (this.#polls.length >= MAX_WAITING_POLLS) throw busy(ONE_POLL);
+    const run = async (): Promise<T> => {
+      const turn = this.#newTurn();
+      this.#turn = turn;
+      try {
+        return await this.#settled(() => poll(turn), true);
+      } finally {
+        this.#turn = undefined;
+      }
+    };
+    const isBehindPoll = this.#turn !== undefined || this.#polls.length > 0;
+    const limitMs = timeoutMs + (isBehindPoll ? POLL_TURN_GRACE_MS : 2 * POLL_TURN_GRACE_MS);
+    const message = isBehindPoll ? () => ONE_POLL : busyText;
+    return await this.#enter(this.#polls, run, { timeoutMs: limitMs, message, signal });
+  }
+
+  async #settled<T>(operation: () => T | Promise<T>, isClients: boolean): Promise<T> {
+    const settling = isClients ? this.#onNext() : undefined;
+    if (settling !== undefined) await settling;
+    return await operation();
+  }
+
+  /** Waits for the turn, then for the operation. Resolves with `undefined` when the signal is aborted before. */
+  #enter<T>(
+    line: Entry[],
+    operation: () => Promise<T>,
+    turn: { timeoutMs: number; message: (waitedMs: number) => string; signal?: AbortSignal } | undefined,
+  ): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#openCount += 1;
+    let timer: NodeJS.Timeout | undefined;
+    const stopWaiting = (): void => {
+      clearTimeout(timer);
+      turn?.signal?.removeEventListener('abort', onGone);
+    };
+    this.#lastPlace += 1;
+    const entry: Entry = {
+      place: this.#lastPlace,
+      begin: async () => {
+        stopWaiting();
+        try {
+          resolve(await operation());
+        } catch (error) {
+          reject(error);
+        }
+        this.#over();
+      },
+    };
+    const leave = (): boolean => {
+      const index = line.indexOf(entry);
+      if (index === -1) return false;
+      line.splice(index, 1);
+      stopWaiting();
+      this.#over();
+      return true;
+    };
+    const onGone = (): void => {
+      if (leave()) resolve(undefined as T);
+    };
+    line.push(entry);
+    if (this.#isRunning && turn !== undefined) {
+      timer = setTimeout(() => {
+        if (leave()) reject(busy(turn.message(turn.timeoutMs)));
+      }, turn.timeoutMs);
+      turn.signal?.addEventListener('abort', onGone, { once: true });
+    }
+    if (!this.#isRunning) void this.#runAll();
+    else if (line === this.#operations) this.#turn?.onWanted?.();
+    return promise;
+  }
+
+  #over(): void {
+    this.#openCount -= 1;
+    this.touch();
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isRunning = true;
+    // Whoever asks has gone on by then.
+    await Promise.resolve();
+    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) await entry.begin();
+    this.#isRunning = false;
+  }
+
+  /** The oldest: a poll that has begun gives way, but operations without end must not keep it from beginning. */
+  #next(): Entry | undefined {
+    const [operation] = this.#operations;
+    const [poll] = this.#polls;
+    const isOperation = operation !== undefined && (poll === undefined || operation.place < poll.place);
+    return (isOperation ? this.#operations : this.#polls).shift();
+  }
+
+  #newTurn(): PollTurn {
+    const operations = this.#operations;
+    return {
+      get isWanted(): boolean {
+        return operations.length > 0;
+      },
+      onWanted: undefined,
+      async giveWay(): Promise<void> {
+        for (let count = operations.length; count > 0; count -= 1) await operations.shift()?.begin();
+      },
+    };
+  }
+}
+
+function busy(message: string): BridgeError {
+  return new BridgeError('consumerBusy', { message });
+}
+
+function busyText(waitedMs: number): string {
+  const state = waitedMs === 0 ? `${MAX_WAITING_OPERATIONS} others wait` : `it did not end within ${waitedMs} ms`;
+  return `Another request of this consumer is under way, and ${state}; send one request of a consumer at a time.`;
 }

@@ -1,18 +1,21 @@
 /**
  * Answers a consumer's polls, one at a time: waits for the group, for positions and for records, has what came before
- * committed meanwhile, and hands over no record without the word that this bridge may.
+ * committed meanwhile, and hands over no record without the word that this bridge may. While it waits, it gives way to the
+ * consumer's other operations, and goes on after them.
  */
 import type { Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
+import type { Liveness } from '../kafka/liveness.ts';
 import type { Membership } from '../kafka/membership.ts';
 import type { Partitions } from '../kafka/partitions.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
 import type { Commits } from './commits.ts';
 import type { Deliver, DeliveryLog } from './delivery.ts';
+import type { PollTurn } from './operation-queue.ts';
 import type { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
 import { isOwned, type SessionOwnership } from './session-ownership.ts';
-import { checkAlive } from './session-state.ts';
+import { checkAlive, isReading } from './session-state.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface PollerDependencies {
@@ -22,12 +25,15 @@ export interface PollerDependencies {
   deliveries: DeliveryLog;
   commits: Commits;
   ownership: SessionOwnership;
+  liveness: Liveness;
   /** Of one answer. */
   maxRecords: number;
 }
 
 export interface PollRequest {
   timeoutMs: number;
+  /** When it came, on the clock of `performance.now()`: its time begins then, also while it waits for its turn. */
+  startedAtMs: number;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
   /** Whoever asks says later whether the answer arrived at the client (`causeway-delivered`). */
@@ -43,10 +49,13 @@ interface Answer {
 
 /** What a poll has begun. */
 interface PollProgress {
+  /** Another one when the client subscribed anew while the poll waited. */
   membership: Membership | undefined;
   /** Of what came before, as far as the answer waits for it. Never rejects. */
   committing: Promise<void>;
+  /** The signal ends the poll: its client has gone, the consumer ends. */
   limits: Limits;
+  turn: PollTurn;
   convert: PollRequest['convert'];
 }
 
@@ -64,7 +73,9 @@ export class Poller {
   readonly #options: SessionOptions;
   readonly #dependencies: PollerDependencies;
   readonly #partitions: Partitions;
-  /** Ends the wait of the poll that runs. */
+  /** Ends the poll that runs. */
+  #over: AbortController | undefined;
+  /** Ends what it waits for now. */
   #waiting: AbortController | undefined;
   #isEnded = false;
 
@@ -77,22 +88,23 @@ export class Poller {
   /** For good: a poll that waits answers now, and those that come do not wait. */
   end(): void {
     this.#isEnded = true;
-    this.#waiting?.abort();
+    this.#over?.abort();
   }
 
   /**
    * Hands records to the client as soon as there are any, and none when the time is over. Commits what the poll before
    * delivered, if the consumer commits by itself: the answer is made meanwhile, and waits for the commit. Or a failover
    * could bring back what the client has acknowledged by asking again, beside the one answer that it has not.
-   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, what Kafka refuses, and what `convert` throws.
+   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, `kafkaUnavailable` where Kafka has not said a word in all
+   * of its time, what Kafka refuses, and what `convert` throws.
    */
-  async answer({ timeoutMs, signal, isConfirming, convert }: PollRequest): Promise<void> {
-    const { subscription, ownership, commits, deliveries } = this.#dependencies;
+  async answer({ timeoutMs, startedAtMs, signal, isConfirming, convert }: PollRequest, turn: PollTurn): Promise<void> {
+    const { subscription, ownership, commits, deliveries, liveness } = this.#dependencies;
     const { requestTimeoutMs } = this.#options;
     const membership = subscription.readAs();
-    const waiting = this.#startWaiting(signal);
-    const limits = within(timeoutMs, waiting.signal);
-    const commitLimits = within(Math.max(COMMIT_WAIT_MS, timeoutMs), waiting.signal);
+    const over = this.#begin(signal);
+    const limits = { deadlineAtMs: startedAtMs + timeoutMs, signal: over.signal };
+    const commitLimits = within(Math.max(COMMIT_WAIT_MS, remainingMs(limits)), over.signal);
     const fitting = ownership.fit(within(requestTimeoutMs));
     // Meanwhile, or a claim that takes all of the time would leave none for the commit.
     const committing = bounded(commits.commitDelivered(within(requestTimeoutMs)), commitLimits).catch(() => {});
@@ -101,12 +113,14 @@ export class Poller {
     if (this.#partitions.hasRecords) ownership.confirmAhead();
     let answer: Answer | undefined;
     try {
-      answer = await this.#nextAnswer({ membership, committing, limits, convert });
+      answer = await this.#nextAnswer({ membership, committing, limits, turn, convert });
     } catch (error) {
-      if (!waiting.signal.aborted) throw error;
+      if (!over.signal.aborted) throw error;
     }
     // An answer without records says, too, that what came before it is committed.
     if (answer === undefined) await committing;
+    // That there is nothing is Kafka's word, and not that of a bridge which hears nothing.
+    if (answer === undefined && !over.signal.aborted) await liveness.confirm({ sinceMs: startedAtMs });
     if (signal.aborted) return;
     // A poll that waited here goes on where the consumer lives now.
     if (subscription.state.kind !== 'closing') checkAlive(subscription.state);
@@ -115,12 +129,46 @@ export class Poller {
     await deliveries.deliver(reader, isConfirming, result.deliver);
   }
 
-  /** What ends a poll's wait: its client going, this consumer's end, a bridge that stops. */
-  #startWaiting(signal: AbortSignal): AbortController {
+  /** What ends a poll: its client going, this consumer's end, a bridge that stops. */
+  #begin(signal: AbortSignal): AbortController {
+    const over = new AbortController();
+    this.#over = over;
+    over.signal.addEventListener('abort', () => this.#waiting?.abort(), { once: true });
+    signal.addEventListener('abort', () => over.abort(), { once: true });
+    if (signal.aborted || this.#isEnded) over.abort();
+    return over;
+  }
+
+  /** Until there are records, or the time is over; gives way to other operations as often as they come. */
+  async #waitForRecords(progress: PollProgress): Promise<boolean> {
+    const { subscription } = this.#dependencies;
+    const { limits, turn } = progress;
+    const { deadlineAtMs } = limits;
+    while (true) {
+      const waiting = this.#startWaiting(progress);
+      try {
+        return await this.#waitOnce(progress.membership, { deadlineAtMs, signal: waiting.signal });
+      } catch (error) {
+        if (limits.signal?.aborted === true || error !== waiting.signal.reason) throw error;
+      } finally {
+        turn.onWanted = undefined;
+      }
+      if (remainingMs(limits) === 0) return false;
+      await turn.giveWay();
+      // A poll that began before the client unsubscribed has nothing to tell.
+      if (!isReading(subscription.state)) return false;
+      progress.membership = subscription.readAs();
+    }
+  }
+
+  /** Of a wait that another operation ends. */
+  #startWaiting({ limits, turn }: PollProgress): AbortController {
     const waiting = new AbortController();
     this.#waiting = waiting;
-    signal.addEventListener('abort', () => waiting.abort(), { once: true });
-    if (signal.aborted || this.#isEnded) waiting.abort();
+    if (limits.signal?.aborted === true) waiting.abort();
+    turn.onWanted = () => waiting.abort();
+    // Not at once: clients that ask without end must not keep a poll from fetching.
+    if (turn.isWanted) setImmediate(() => waiting.abort());
     return waiting;
   }
 
@@ -128,7 +176,7 @@ export class Poller {
    * Waits for the group, for positions and for records, in this order, as often as the group changes. Whether there are
    * records.
    */
-  async #waitForRecords(membership: Membership | undefined, limits: Limits): Promise<boolean> {
+  async #waitOnce(membership: Membership | undefined, limits: Limits): Promise<boolean> {
     const { subscription, positions, fetcher } = this.#dependencies;
     while (true) {
       if (!(await subscription.knowsTopics(limits))) return false;
@@ -144,11 +192,12 @@ export class Poller {
   }
 
   /** An answer with records that this bridge may give; `undefined` when there is none in time. */
-  async #nextAnswer({ membership, committing, limits, convert }: PollProgress): Promise<Answer | undefined> {
+  async #nextAnswer(progress: PollProgress): Promise<Answer | undefined> {
     const { ownership, maxRecords } = this.#dependencies;
-    while (await this.#waitForRecords(membership, limits)) {
-      const answer = this.#answerOf(maxRecords, convert);
-      await committing;
+    while (await this.#waitForRecords(progress)) {
+      const { membership } = progress;
+      const answer = this.#answerOf(maxRecords, progress.convert);
+      await progress.committing;
       if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;

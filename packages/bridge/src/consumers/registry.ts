@@ -6,7 +6,8 @@ import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { assertNever, BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { FetchBudget } from '../kafka/fetch-budget.ts';
-import { type Limits, within } from '../kafka/limits.ts';
+import { bounded, type Limits, within } from '../kafka/limits.ts';
+import { Liveness } from '../kafka/liveness.ts';
 import { PreparedJoin } from '../kafka/prepared-join.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
 import type { SessionLog } from '../kafka/session-log.ts';
@@ -21,7 +22,7 @@ import type { Sender } from './sender.ts';
 import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import { listSessions } from './session-list.ts';
-import type { SessionOptions } from './session-options.ts';
+import { boundedOptions, type SessionOptions } from './session-options.ts';
 import { TopicListing } from './topic-listing.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -44,6 +45,8 @@ const EXPIRY_INTERVAL_MS = 1000;
 /** What was fetched for a consumer that nobody polls for this long is freed. */
 const IDLE_RECORDS_MS = 10_000;
 const RETRY_AFTER_SECONDS = 1;
+/** A request to Kafka has its time, and what stands around it this one: less than a gateway's `request.attemptTimeoutMs`. */
+const ANSWER_MARGIN_MS = 2000;
 /** A session that was adopted is served when its group has it, at the latest after this long. */
 const RESTORE_TIMEOUT_MS = 2000;
 
@@ -55,6 +58,7 @@ export class ConsumerRegistry {
   readonly #sessions = new Map<string, HeldSession>();
   /** Sessions that are being deleted: gone for everybody. */
   readonly #ending = new Set<string>();
+  readonly #liveness: Liveness;
   readonly #topicListing: TopicListing;
   readonly #fetchBudget: FetchBudget;
   readonly #upkeep: Upkeep;
@@ -65,6 +69,7 @@ export class ConsumerRegistry {
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
     const { cluster, kafka, consumers, sessionLog, bridge } = dependencies;
+    this.#liveness = new Liveness(cluster);
     this.#fetchBudget = new FetchBudget(consumers.maxFetchedBytes);
     this.#topicListing = new TopicListing(cluster, {
       refreshMs: consumers.topicRefreshMs,
@@ -119,6 +124,14 @@ export class ConsumerRegistry {
   /** Whether consumers may be created at all. */
   get isEnabled(): boolean {
     return this.#dependencies.consumers.isEnabled;
+  }
+
+  /**
+   * Settles like what a client asks for, at the latest when gateways no longer wait for the answer; it goes on then.
+   * Errors: also `kafkaUnavailable`.
+   */
+  async inTime<T>(operation: () => Promise<T>): Promise<T> {
+    return await bounded(operation(), within(this.#dependencies.kafka.requestTimeoutMs + ANSWER_MARGIN_MS));
   }
 
   generateName(): string {
@@ -302,7 +315,7 @@ export class ConsumerRegistry {
       limits: () => this.#limits(),
       onLost: (loss) => this.#lose(held, loss),
     });
-    const session = new Session(identity, claim.description.options, {
+    const session = new Session(identity, boundedOptions(claim.description.options, kafka.requestTimeoutMs), {
       cluster,
       kafka,
       consumers,
@@ -310,6 +323,7 @@ export class ConsumerRegistry {
       fetchBudget: this.#fetchBudget,
       heartbeatPauseMs: () => heartbeatPauseMs(kafka, this.#sessions.size),
       ownership,
+      liveness: this.#liveness,
       prepared,
       // Whoever joined in its place has written so, or will be asked for it again.
       onFenced: () => {

@@ -44,6 +44,12 @@ export function readSessionOptions(body: ConsumerOptions, defaults: SessionDefau
   };
 }
 
+/** A client may choose to wait less than the bridge does for Kafka, and not longer: gateways do not wait, either. */
+export function boundedOptions(options: SessionOptions, longestTimeoutMs: number): SessionOptions {
+  if (options.requestTimeoutMs <= longestTimeoutMs) return options;
+  return { ...options, requestTimeoutMs: longestTimeoutMs };
+}
+
 function readResetPolicy(value: string | undefined, fallback: ResetPolicy): ResetPolicy {
   if (value === undefined) return fallback;
   if (RESET_POLICIES.has(value)) return value as ResetPolicy;

@@ -58,6 +58,12 @@ export function checkSubscribed(state: SessionState): void {
   if (state.kind === 'fenced' || state.kind === 'released') throw endOf(state);
 }
 
+/** Whether there is anything to read. */
+export function isReading(state: SessionState): boolean {
+  if (state.kind === 'assigned') return !state.isEmpty;
+  return state.kind === 'subscribed' && state.membership !== undefined;
+}
+
 /**
  * The membership to read with; `undefined` when the client chose the partitions.
  * Errors: `notSubscribed`; as {@link checkAlive}.

@@ -2,6 +2,7 @@
  * One consumer instance: its operations, one after another, until it ends here. What they do is the work of its parts, which
  * it puts together.
  */
+import { FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
@@ -11,6 +12,7 @@ import type { FetchBudget } from '../kafka/fetch-budget.ts';
 import { Fetcher } from '../kafka/fetcher.ts';
 import { bounded, type Limits, within } from '../kafka/limits.ts';
 import type { OffsetSpec } from '../kafka/list-offsets.ts';
+import type { Liveness } from '../kafka/liveness.ts';
 import type { Partitions } from '../kafka/partitions.ts';
 import type { PreparedJoin } from '../kafka/prepared-join.ts';
 import type { LoggedSeek, SessionDescription } from '../kafka/session-entry.ts';
@@ -19,7 +21,7 @@ import { Commits } from './commits.ts';
 import { DeliveryLog } from './delivery.ts';
 import { type Departing, handOver, release, type WriteDeparture } from './departure.ts';
 import { LoggedSession } from './logged-session.ts';
-import { OperationQueue } from './operation-queue.ts';
+import { OperationQueue, POLL_TURN_GRACE_MS } from './operation-queue.ts';
 import { Poller, type PollRequest } from './poller.ts';
 import { Positions } from './positions.ts';
 import type { SessionIdentity } from './session-identity.ts';
@@ -39,6 +41,7 @@ export interface SessionDependencies {
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
   ownership: SessionOwnership;
+  liveness: Liveness;
   /** Of a session that joins a group at once. */
   prepared?: PreparedJoin | undefined;
   /** Called when Kafka says that another member has this one's identity. */
@@ -62,6 +65,9 @@ export class Session {
   readonly #commits: Commits;
   readonly #logged: LoggedSession;
   readonly #poller: Poller;
+  readonly #liveness: Liveness;
+  /** Of the bridge's requests to Kafka, which bounds the client's choice. */
+  readonly #longestTimeoutMs: number;
   readonly #end = new AbortController();
   readonly #operations: OperationQueue;
   #lastPollAtMs: number | undefined;
@@ -71,7 +77,10 @@ export class Session {
     this.options = options;
     const { cluster, consumers, topicListing, fetchBudget, kafka, heartbeatPauseMs, ownership, prepared, onFenced } =
       dependencies;
+    const { liveness } = dependencies;
     const { requestTimeoutMs } = options;
+    this.#liveness = liveness;
+    this.#longestTimeoutMs = kafka.requestTimeoutMs;
     this.#fetcher = new Fetcher(cluster, options.resetPolicy === 'none' ? 'fail' : 'reset', {
       clientId: identity.name,
       isolationLevel: options.isolationLevel,
@@ -116,7 +125,7 @@ export class Session {
     });
     this.#poller = new Poller(options, {
       ...{ subscription: this.#subscription, positions: this.#positions, fetcher: this.#fetcher },
-      ...{ deliveries: this.#deliveries, commits: this.#commits, ownership },
+      ...{ deliveries: this.#deliveries, commits: this.#commits, ownership, liveness },
       maxRecords: consumers.maxPollRecords,
     });
     this.#operations = new OperationQueue(() => this.#deliveries.settle());
@@ -191,22 +200,27 @@ export class Session {
     await this.#change(() => this.#subscription.end());
   }
 
-  /** The partitions that it reads now. Errors: `consumerNotFound`. */
-  get assigned(): readonly TopicPartition[] {
+  /** The partitions that it reads now. Errors: `consumerNotFound`, `kafkaUnavailable` while its group has not answered. */
+  async assigned(): Promise<readonly TopicPartition[]> {
     this.#checkAlive();
     this.#operations.touch();
-    return this.#partitions.assigned;
+    const { assigned } = this.#partitions;
+    // That a member has none is the group's word.
+    if (assigned.length === 0 && this.#subscription.isJoining) {
+      await this.#liveness.confirm({ sinceMs: performance.now() });
+    }
+    return assigned;
   }
 
   /** The next offset to read of each partition, where it is known or can be found. Errors: `kafkaUnavailable`, `consumerNotFound`. */
   async positions(): Promise<PartitionOffset[]> {
-    if (this.assigned.length > 0) await this.#findPositions();
+    if ((await this.assigned()).length > 0) await this.#findPositions();
     return this.#partitions.positions;
   }
 
   /** What the group has committed for its partitions. Errors: as Kafka has them; `kafkaUnavailable`, `consumerNotFound`. */
   async committed(): Promise<PartitionOffset[]> {
-    const { assigned } = this;
+    const assigned = await this.assigned();
     if (assigned.length === 0) return [];
     try {
       return await this.#coordinator.committed(assigned, this.#requestLimits(), { isStable: false });
@@ -217,7 +231,7 @@ export class Session {
 
   /** Moves positions, one after another until one fails. Errors: `notAssigned`, `negativeOffset`, `consumerNotFound`. */
   async seek(offsets: readonly PartitionOffset[]): Promise<void> {
-    await this.#operations.run(async () => {
+    await this.#run(async () => {
       this.#checkAlive();
       try {
         for (const { topic, partition, offset } of offsets) {
@@ -235,7 +249,7 @@ export class Session {
    * Errors: `notAssigned`, `kafkaUnavailable` (they are moved all the same, later), `consumerNotFound`.
    */
   async seekTo(end: OffsetSpec, partitions: readonly TopicPartition[]): Promise<void> {
-    await this.#operations.run(async () => {
+    await this.#run(async () => {
       this.#checkAlive();
       const sought = partitions.length === 0 ? this.#partitions.assigned : partitions;
       for (const partition of sought) this.#seek(partition, end);
@@ -246,11 +260,11 @@ export class Session {
 
   /**
    * Hands records to the client, and commits what the poll before delivered, if the consumer commits by itself: see
-   * {@link Poller.answer}.
+   * {@link Poller.answer}. Errors: also `consumerBusy` behind another poll.
    */
   async poll(request: PollRequest): Promise<void> {
     this.#lastPollAtMs = Date.now();
-    await this.#operations.run(() => this.#poller.answer(request));
+    await this.#explaining(() => this.#operations.poll((turn) => this.#poller.answer(request, turn), request));
   }
 
   /**
@@ -258,7 +272,7 @@ export class Session {
    * Errors: `commitRefused` when the group no longer knows the consumer, `kafkaRefused`, `kafkaUnavailable`.
    */
   async commit(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
-    await this.#operations.run(async () => {
+    await this.#run(async () => {
       this.#checkAlive();
       await this.#commits.commitForClient(offsets);
       await this.#logged.onCommitted(offsets ?? this.#partitions.positions);
@@ -358,10 +372,33 @@ export class Session {
 
   /** A change of what it reads: kept for whoever takes it over, before the client has its answer. */
   async #change(change: () => void | Promise<void>): Promise<void> {
-    await this.#operations.run(async () => {
+    await this.#run(async () => {
       await change();
       await this.#logged.onChanged();
     });
+  }
+
+  /** An operation of the client, when its turn comes. Errors: also `consumerBusy` when that takes too long. */
+  async #run(operation: () => Promise<void>): Promise<void> {
+    await this.#explaining(() => this.#operations.run(operation, { isBounded: true }));
+  }
+
+  /** Tells whose fault it is that an operation had no turn, or no answer of Kafka: the client's, or Kafka's. */
+  async #explaining(run: () => Promise<void>): Promise<void> {
+    const startedAtMs = performance.now();
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof BridgeError)) throw error;
+      const waitedMs = performance.now() - startedAtMs;
+      // What is in the way waits for Kafka.
+      if (error.code === 'consumerBusy' && waitedMs >= POLL_TURN_GRACE_MS) {
+        await this.#liveness.confirm({ sinceMs: startedAtMs });
+      }
+      const isShort = this.options.requestTimeoutMs < this.#longestTimeoutMs;
+      if (error.code !== 'kafkaUnavailable' || !isShort || !this.#liveness.isFresh) throw error;
+      throw new BridgeError('kafkaUnavailable', { message: error.message, fault: FAULT_OF_REQUEST, cause: error });
+    }
   }
 
   /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */

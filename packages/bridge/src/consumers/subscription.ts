@@ -89,6 +89,11 @@ export class Subscription {
     return this.#membership?.isMember !== false;
   }
 
+  /** Whether its group is to say what it reads. */
+  get isJoining(): boolean {
+    return this.#membership?.isJoining === true;
+  }
+
   /** Whether its group knows it as a member now. */
   get isMember(): boolean {
     return this.#membership?.isMember === true;

@@ -185,6 +185,16 @@ export class Cluster {
     return response.topics.flatMap((raw) => (typeof raw.name !== 'string' || isInternal(raw) ? [] : [raw.name]));
   }
 
+  /** Every broker that is known; those of the configuration while none is. */
+  get addresses(): Broker[] {
+    return this.#brokers.size > 0 ? [...this.#brokers.values()] : [...this.#bootstrap];
+  }
+
+  /** A question to this broker, without retrying and without a time limit: whether it answers. */
+  async pingBroker(broker: Broker): Promise<void> {
+    await this.onBroker(broker, (connection) => this.#metadata(connection, []));
+  }
+
   /** One question to any broker, without retrying: whether Kafka answers. */
   async ping(limits: Limits): Promise<void> {
     await this.#askOnce([], limits);

@@ -4,8 +4,9 @@ import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distrib
 import { type Connection, type ConnectionPool, protocolAPIsById } from '@platformatic/kafka';
 import { type ErrorId, errorIdOf, protocolErrorId } from './failure.ts';
 
-/** Where the library tells of every request, and of every answer that is an error. */
+/** Where the library tells of every request, of every answer, and of every answer that is an error. */
 const START_CHANNEL = 'tracing:plt:kafka:connections:api:start';
+const ANSWER_CHANNEL = 'tracing:plt:kafka:connections:api:asyncStart';
 const ERROR_CHANNEL = 'tracing:plt:kafka:connections:api:error';
 /** As Kafka's clients call a connection that cannot be made, or that ends while it is in use. */
 const NO_CONNECTION: ErrorId = 'NETWORK_EXCEPTION';
@@ -37,6 +38,8 @@ export class KafkaTraffic {
     bounds: [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000],
     perBaseUnit: MILLISECONDS_PER_SECOND,
   });
+  /** When a broker answered last, whatever it said; on the clock of `performance.now()`. */
+  answeredAtMs = Number.NEGATIVE_INFINITY;
   /** Requests by the number of their kind. */
   readonly #requestCounts = new Float64Array(API_COUNT);
   /** The channels tell of everybody's connections. */
@@ -44,6 +47,7 @@ export class KafkaTraffic {
 
   constructor() {
     subscribe(START_CHANNEL, this.#onStart);
+    subscribe(ANSWER_CHANNEL, this.#onAnswer);
     subscribe(ERROR_CHANNEL, this.#onError);
   }
 
@@ -80,6 +84,7 @@ export class KafkaTraffic {
 
   close(): void {
     unsubscribe(START_CHANNEL, this.#onStart);
+    unsubscribe(ANSWER_CHANNEL, this.#onAnswer);
     unsubscribe(ERROR_CHANNEL, this.#onError);
   }
 
@@ -101,6 +106,11 @@ export class KafkaTraffic {
   readonly #onStart = (message: unknown): void => {
     const { connection, apiKey } = message as { connection: Connection; apiKey: number };
     if (this.#own.has(connection)) this.#requestCounts[apiKey] = (this.#requestCounts[apiKey] ?? 0) + 1;
+  };
+
+  readonly #onAnswer = (message: unknown): void => {
+    const { connection } = message as { connection: Connection };
+    if (this.#own.has(connection)) this.answeredAtMs = performance.now();
   };
 
   readonly #onError = (message: unknown): void => {

@@ -97,6 +97,11 @@ export class Membership implements Committer {
     return this.#state.kind === 'joined' && !this.#isTopicsChanged && this.#joining === undefined;
   }
 
+  /** Whether it is on its way into the group. */
+  get isJoining(): boolean {
+    return this.#joining !== undefined;
+  }
+
   /** Whether Kafka knows it in a generation; also while a rebalance is about to begin. */
   get isMember(): boolean {
     return this.#state.kind === 'joined';

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
-import { FAULT_HEADER, FAULT_OF_KAFKA, FAULT_OF_REQUEST, OWNER_HEADER } from '@causeway/protocol/routing.ts';
+import { FAULT_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import { isOfGateway } from './sender.ts';
@@ -34,8 +34,7 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
   const isFromGateway = isOfGateway(reply.request, reply.trust);
-  if (isFromGateway && error.isOfRequest) reply.header(FAULT_HEADER, FAULT_OF_REQUEST);
-  if (isFromGateway && error.isOfKafka) reply.header(FAULT_HEADER, FAULT_OF_KAFKA);
+  if (isFromGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
   reply.code(error.status);
   return answer(reply, JSON.stringify(body));
 }

@@ -18,6 +18,15 @@ export function sessionOf(registry: ConsumerRegistry, { params, sender }: Reques
   return registry.find(identityOf(params), sender);
 }
 
+/** What the session does for a request, in the time that gateways wait. Errors: also those of `run`; `kafkaUnavailable`. */
+export async function inSession<T>(
+  registry: ConsumerRegistry,
+  request: Request,
+  run: (session: Session) => Promise<T>,
+): Promise<T> {
+  return await registry.inTime(async () => await run(await sessionOf(registry, request)));
+}
+
 /** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`. */
 export function consumerBody({ headers, body }: Request, schema: object, { isOptional = false } = {}): unknown {
   if (isOptional && isEmptyBody(body)) return undefined;

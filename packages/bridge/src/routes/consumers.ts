@@ -13,10 +13,11 @@ export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry)
   server.on('createConsumer', async (request, reply) => {
     const body = consumerBody(request, ConsumerOptions, { isOptional: true }) as ConsumerOptions | undefined;
     if (!registry.isEnabled) throw new BridgeError('consumerDisabled');
-    return answer(reply, JSON.stringify(await createConsumer(registry, request, body ?? {})));
+    const created = await registry.inTime(() => createConsumer(registry, request, body ?? {}));
+    return answer(reply, JSON.stringify(created));
   });
   server.on('deleteConsumer', async ({ params, sender }, reply) => {
-    await registry.delete(identityOf(params), sender);
+    await registry.inTime(() => registry.delete(identityOf(params), sender));
     return answerEmpty(reply, 204);
   });
   server.onDelivered((params, mark) => registry.confirmDelivery(identityOf(params), mark));

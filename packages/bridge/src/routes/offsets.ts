@@ -4,7 +4,7 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
 import { answer, answerEmpty } from './answers.ts';
-import { consumerBody, partitionsOf, sessionOf } from './consumer-request.ts';
+import { consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
@@ -17,28 +17,31 @@ const ENDS = { seekToBeginning: 'earliest', seekToEnd: 'latest' } as const;
 export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('commit', async (request, reply) => {
     const body = consumerBody(request, OffsetCommitSeekList, { isOptional: true }) as OffsetCommitSeekList | undefined;
-    const session = await sessionOf(registry, request);
-    const offsets = body?.offsets?.map(toOffset);
-    if (offsets?.some(({ offset }) => offset < 0n) === true) {
-      throw new BridgeError('invalidValue', { message: 'Invalid negative offset' });
-    }
-    await session.commit(offsets);
+    await inSession(registry, request, async (session) => {
+      const offsets = body?.offsets?.map(toOffset);
+      if (offsets?.some(({ offset }) => offset < 0n) === true) {
+        throw new BridgeError('invalidValue', { message: 'Invalid negative offset' });
+      }
+      await session.commit(offsets);
+    });
     return answerEmpty(reply, 204);
   });
   server.on('seek', async (request, reply) => {
     const { offsets } = consumerBody(request, OffsetCommitSeekList) as OffsetCommitSeekList;
-    const session = await sessionOf(registry, request);
-    if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
-    await session.seek(offsets.map(toOffset));
+    await inSession(registry, request, async (session) => {
+      if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
+      await session.seek(offsets.map(toOffset));
+    });
     return answerEmpty(reply, 204);
   });
   for (const operation of ['seekToBeginning', 'seekToEnd'] as const) {
     server.on(operation, async (request, reply) => {
       const body = consumerBody(request, Partitions) as Partitions;
-      const session = await sessionOf(registry, request);
-      // As the original shows a topic that is absent.
-      const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({ topic, partition }));
-      await session.seekTo(ENDS[operation], partitions);
+      await inSession(registry, request, async (session) => {
+        // As the original shows a topic that is absent.
+        const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({ topic, partition }));
+        await session.seekTo(ENDS[operation], partitions);
+      });
       return answerEmpty(reply, 204);
     });
   }
@@ -47,12 +50,12 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
 /** Beyond the original: where a consumer is. */
 export function addPositionReports(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('listCommitted', async (request, reply) => {
-    const session = await sessionOf(registry, request);
-    return answer(reply, offsetsText(await session.committed()));
+    const committed = await inSession(registry, request, (session) => session.committed());
+    return answer(reply, offsetsText(committed));
   });
   server.on('listPositions', async (request, reply) => {
-    const session = await sessionOf(registry, request);
-    return answer(reply, offsetsText(await session.positions()));
+    const positions = await inSession(registry, request, (session) => session.positions());
+    return answer(reply, offsetsText(positions));
   });
 }
 

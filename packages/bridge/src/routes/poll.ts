@@ -35,7 +35,7 @@ export function addPollRoute(server: ApiServer, dependencies: PollDependencies):
     const timeoutMs = integerParameter(request.target, 'timeout') ?? DEFAULT_POLL_TIMEOUT_MS;
     const maxBytes = integerParameter(request.target, 'max_bytes') ?? Number.POSITIVE_INFINITY;
     const onError = choiceParameter(request.target, 'on_error', ERROR_POLICIES) ?? 'fail';
-    const session = await sessionOf(registry, request);
+    const session = await registry.inTime(() => sessionOf(registry, request));
     load.checkBytes(0);
     await poll(session, { ...dependencies, request, reply, timeoutMs, maxBytes, onError, deliveries });
     return reply;
@@ -71,6 +71,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   request.watch?.polling(session.identity);
   await session.poll({
     timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
+    startedAtMs: performance.now(),
     signal: gone.signal,
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
     convert: (reader) => {

@@ -5,38 +5,37 @@ import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
 import { answer, answerEmpty } from './answers.ts';
-import { consumerBody, partitionsOf, sessionOf } from './consumer-request.ts';
+import { consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import type { ApiServer } from './server.ts';
 
 export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('subscribe', async (request, reply) => {
     const body = consumerBody(request, Topics) as Topics;
-    const session = await sessionOf(registry, request);
-    session.checkSubscribable();
-    const { topics, topic_pattern } = body;
-    if (topics !== undefined && topic_pattern !== undefined) throw new BridgeError('subscriptionConflict');
-    if (topic_pattern === undefined) await session.subscribe(topicsToSubscribe(body));
-    else await session.subscribePattern(new TopicPattern(topic_pattern));
+    await inSession(registry, request, async (session) => {
+      session.checkSubscribable();
+      const { topics, topic_pattern } = body;
+      if (topics !== undefined && topic_pattern !== undefined) throw new BridgeError('subscriptionConflict');
+      if (topic_pattern === undefined) await session.subscribe(topicsToSubscribe(body));
+      else await session.subscribePattern(new TopicPattern(topic_pattern));
+    });
     return answerEmpty(reply, 204);
   });
   server.on('unsubscribe', async (request, reply) => {
-    const session = await sessionOf(registry, request);
-    await session.unsubscribe();
+    await inSession(registry, request, (session) => session.unsubscribe());
     return answerEmpty(reply, 204);
   });
   server.on('listSubscriptions', async (request, reply) => {
-    const { assigned } = await sessionOf(registry, request);
+    const assigned = await inSession(registry, request, (session) => session.assigned());
     return answer(reply, JSON.stringify(subscribedTopics(assigned)));
   });
   server.on('listAssignments', async (request, reply) => {
-    const { assigned } = await sessionOf(registry, request);
+    const assigned = await inSession(registry, request, (session) => session.assigned());
     const partitions = assigned.map(({ topic, partition }) => ({ partition, topic }));
     return answer(reply, JSON.stringify({ partitions } satisfies Partitions));
   });
   server.on('assign', async (request, reply) => {
     const body = consumerBody(request, Partitions) as Partitions;
-    const session = await sessionOf(registry, request);
-    await session.assign(partitionsToAssign(body));
+    await inSession(registry, request, (session) => session.assign(partitionsToAssign(body)));
     return answerEmpty(reply, 204);
   });
 }

@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest';
+import { BRIDGE_ERROR_CODES, BridgeError, type BridgeErrorCode } from './errors.ts';
+
+/** What says something about the bridge that answers, and is for a gateway to count. */
+const OF_BRIDGE: ReadonlySet<BridgeErrorCode> = new Set(['shuttingDown', 'notReady']);
+
+test.each(BRIDGE_ERROR_CODES)('%s blames the bridge only if the bridge is the cause', (code) => {
+  const { status, fault } = new BridgeError(code);
+  const expected = code === 'kafkaUnavailable' ? 'kafka' : 'request';
+  expect(fault).toBe(status < 500 || OF_BRIDGE.has(code) ? undefined : expected);
+});
