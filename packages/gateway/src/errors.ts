@@ -15,6 +15,7 @@ export type GatewayErrorCode =
   | 'outOfConnections'
   | 'noRegionAvailable'
   | 'retryBudgetExhausted'
+  | 'overloaded'
   | 'consumerMoving'
   | 'shuttingDown'
   | 'deadlineExceeded'
@@ -38,6 +39,7 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   outOfConnections: 503,
   noRegionAvailable: 503,
   retryBudgetExhausted: 503,
+  overloaded: 503,
   consumerMoving: 503,
   shuttingDown: 503,
   deadlineExceeded: 504,

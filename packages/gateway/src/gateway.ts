@@ -16,6 +16,7 @@ import { Metrics } from './metrics.ts';
 import { RetryBudget } from './proxy/budget.ts';
 import type { ExchangeContext } from './proxy/context.ts';
 import { type Identity, identityOf } from './proxy/headers.ts';
+import { HeldBytes } from './proxy/held-bytes.ts';
 import { Peers } from './proxy/peer.ts';
 import { ProxyServer } from './proxy/server.ts';
 import { TurnBatch } from './proxy/turn-batch.ts';
@@ -54,6 +55,7 @@ export class Gateway {
   readonly #configFile: string;
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
+  readonly #held: HeldBytes;
   #trust: TrustPolicy;
   #identity: Identity;
   #configStatus: Omit<System['config'], 'file'>;
@@ -77,6 +79,7 @@ export class Gateway {
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
 
+    this.#held = new HeldBytes({ limits: () => this.#config.limits, now });
     const deliveries = new Deliveries({ identity: () => this.#identity, now });
     this.#deliveries = deliveries;
     const self = this;
@@ -92,6 +95,7 @@ export class Gateway {
         return self.#identity;
       },
       peers: new Peers(),
+      held: this.#held,
       get trust() {
         return self.#trust;
       },
@@ -113,6 +117,7 @@ export class Gateway {
       budget,
       retrySettings: () => this.#config.retry,
       clients: this.#proxy.clients,
+      held: this.#held,
       reloadCounts: this.#reloadCounts,
       configStatus: () => this.#configStatus,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
@@ -200,6 +205,7 @@ export class Gateway {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
     await this.#proxy.close(this.#config.shutdown.graceMs);
+    this.#held.close();
     await this.#deliveries.close();
     this.#adoptions.flush();
     await this.#admin.close();

@@ -59,8 +59,23 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
       reason: `there is no region ${config.gateway.region} under regions (there: ${[...regionNames].join(', ')})`,
     });
   }
-  findings.push(...checkTrust(config.trust), ...checkPorts(config), ...checkAdmin(config.admin));
+  findings.push(
+    ...checkLimits(config),
+    ...checkTrust(config.trust),
+    ...checkPorts(config),
+    ...checkAdmin(config.admin),
+  );
   return findings;
+}
+
+/** Large bodies and answers have three quarters of the budget. */
+const MIN_BUDGET_PER_BUFFER = 4 / 3;
+
+function checkLimits({ limits, request, response }: GatewayConfig): Finding[] {
+  const neededBytes = Math.ceil(Math.max(request.bufferBytes, response.bufferBytes) * MIN_BUDGET_PER_BUFFER);
+  if (limits.maxInFlightBytes >= neededBytes) return [];
+  const reason = `must be at least ${neededBytes}, or a body of request.bufferBytes or response.bufferBytes would never be kept`;
+  return [{ path: ['limits', 'maxInFlightBytes'], reason }];
 }
 
 function checkPorts({ listen, admin }: GatewayConfig): Finding[] {

@@ -265,6 +265,24 @@ export const GatewayConfig = Entry(
       },
       { description: 'Requests of clients.' },
     ),
+    limits: Section(
+      {
+        maxInFlightBytes: Type.Integer({
+          description:
+            'Bytes of request bodies, and of answers that clients have not read, at a time, over all clients; what comes beyond it is refused with 503. Of this, bodies and answers above 65536 bytes use three quarters at most. Clients that make no progress for a second make room for others.',
+          default: 268_435_456,
+          minimum: 65_536,
+          maximum: 1_099_511_627_776,
+        }),
+        answerTimeoutMs: Type.Integer({
+          description: 'A client that takes no byte of its answer for so long loses its connection, in milliseconds.',
+          default: 60_000,
+          minimum: 1,
+          maximum: 3_600_000,
+        }),
+      },
+      { description: 'What all clients together may hold.' },
+    ),
     response: Section(
       {
         bufferBytes: Type.Integer({

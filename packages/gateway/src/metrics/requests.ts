@@ -4,6 +4,7 @@ import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { RetryBudget } from '../proxy/budget.ts';
 import type { ClientTraffic } from '../proxy/client-traffic.ts';
+import type { HeldBytes } from '../proxy/held-bytes.ts';
 import type { Registry } from '../regions/registry.ts';
 import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
 
@@ -26,6 +27,12 @@ export const REQUEST_METRICS = {
   ),
   budget: gauge('causeway_retry_budget_remaining', 'Retries that the budget allows now.'),
   connections: gauge('causeway_client_connections', 'Connections of clients that are open.'),
+  heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of answers that clients have not read.'),
+  overload: counter(
+    'causeway_overload_total',
+    'What limits.maxInFlightBytes and limits.answerTimeoutMs cost clients: refused (503), evicted (stood still while others needed the memory), unread (took no byte of an answer in time).',
+    ['outcome'],
+  ),
   receivedBytes: counter('causeway_client_received_bytes_total', 'Bytes that clients sent, headers and bodies.'),
   sentBytes: counter('causeway_client_sent_bytes_total', 'Bytes that were sent to clients, headers and bodies.'),
 };
@@ -36,10 +43,11 @@ export interface RequestSources {
   retrySettings: () => GatewayConfig['retry'];
   clients: ClientTraffic;
   registry: Registry;
+  held: HeldBytes;
 }
 
 export function addRequestMetrics(exposition: Exposition, sources: RequestSources): void {
-  const { stats, budget, retrySettings, clients, registry } = sources;
+  const { stats, budget, retrySettings, clients, registry, held } = sources;
   exposition.add(REQUEST_METRICS.requests, (sample) => {
     for (const { region, operation, outcomes } of stats.operations()) {
       // Those that did not happen are 0: a rate sees only what grows.
@@ -67,6 +75,10 @@ export function addRequestMetrics(exposition: Exposition, sources: RequestSource
   exposition.addValue(REQUEST_METRICS.refusedRetries, () => budget.refusedCount);
   exposition.addValue(REQUEST_METRICS.budget, () => budget.remaining(retrySettings()));
   exposition.addValue(REQUEST_METRICS.connections, () => clients.connectionCount);
+  exposition.addValue(REQUEST_METRICS.heldBytes, () => held.bytes);
+  exposition.add(REQUEST_METRICS.overload, (sample) => {
+    for (const [outcome, count] of Object.entries(held.counts)) sample({ outcome }, count);
+  });
   exposition.addValue(REQUEST_METRICS.receivedBytes, () => clients.totals().receivedBytes);
   exposition.addValue(REQUEST_METRICS.sentBytes, () => clients.totals().sentBytes);
 }

@@ -33,6 +33,8 @@ export interface AttemptOptions {
 export interface AttemptOwner {
   /** The answer is too long to be held: its head and what has come so far. `false` refuses it. */
   onStreamStart(attempt: Attempt): boolean;
+  /** So many more bytes of an answer are to be held; `false`: there is no room, and the answer is not held. */
+  onHeldBytes(bytes: number): boolean;
   /** More of a streamed answer; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
   /** Whether the request could be sent to another target, were this one lost. */
@@ -125,7 +127,8 @@ export class Attempt implements UpstreamHandler, InFlight {
     }
     this.chunks.push(chunk);
     this.heldBytes += chunk.length;
-    if (this.heldBytes > this.#options.holdBytes) this.#startStreaming();
+    const isHeld = this.#options.owner.onHeldBytes(chunk.length);
+    if (!isHeld || this.heldBytes > this.#options.holdBytes) this.#startStreaming();
     return true;
   }
 

@@ -21,6 +21,8 @@ export interface StreamedBody {
 }
 
 export interface BodyReceiver {
+  /** So many more bytes have come that are kept; `isLast`: more will not come. `false`: they are not to be kept. */
+  onBodyBytes(bytes: number, isLast: boolean): boolean;
   /** The whole body. */
   onBuffered(body: Buffer): void;
   /** The body is longer than `bufferBytes`. */
@@ -49,53 +51,71 @@ export function bodyBytes(body: Buffer | StreamedBody | undefined): number {
   return Buffer.isBuffer(body) ? body.length : body.receivedBytes;
 }
 
-export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): void {
+/** Returns what ends the reading, and drops what has come. */
+export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
   const lengthText = request.headers['content-length'];
   const declaredBytes = lengthText === undefined ? undefined : Number(lengthText);
   if (declaredBytes !== undefined && declaredBytes > limits.maxBodyBytes) {
     receiver.onBodyTooLarge();
-    return;
+    return nothing;
   }
   if (declaredBytes !== undefined && declaredBytes > limits.bufferBytes) {
     receiver.onStreamed(streamBody(request, [], limits.maxBodyBytes, declaredBytes));
-    return;
+    return nothing;
   }
-  if (declaredBytes === undefined) readUntilEnd(request, limits, receiver);
-  else readDeclared(request, declaredBytes, receiver);
+  return declaredBytes === undefined
+    ? readUntilEnd(request, limits, receiver)
+    : readDeclared(request, declaredBytes, receiver);
 }
 
+function nothing(): void {}
+
 /** A body of a known length that fits: usually one chunk, and complete before the stream says so. */
-function readDeclared(request: IncomingMessage, declaredBytes: number, receiver: BodyReceiver): void {
+function readDeclared(request: IncomingMessage, declaredBytes: number, receiver: BodyReceiver): () => void {
   let chunks: Buffer[] | undefined;
   let totalBytes = 0;
-  request.on('data', (chunk: Buffer) => {
+  const onData = (chunk: Buffer): void => {
     totalBytes += chunk.length;
-    if (chunks === undefined && totalBytes === declaredBytes) {
+    const isLast = totalBytes === declaredBytes;
+    if (!receiver.onBodyBytes(chunk.length, isLast)) return;
+    if (chunks === undefined && isLast) {
       receiver.onBuffered(chunk);
       return;
     }
     chunks ??= [];
     chunks.push(chunk);
-    if (totalBytes === declaredBytes) receiver.onBuffered(Buffer.concat(chunks, totalBytes));
-  });
+    if (isLast) receiver.onBuffered(Buffer.concat(chunks, totalBytes));
+  };
+  request.on('data', onData);
+  return () => {
+    request.off('data', onData);
+    chunks = undefined;
+  };
 }
 
-function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): void {
-  const chunks: Buffer[] = [];
+function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
+  let chunks: Buffer[] = [];
   let totalBytes = 0;
   const onData = (chunk: Buffer): void => {
+    if (!receiver.onBodyBytes(chunk.length, false)) return;
     chunks.push(chunk);
     totalBytes += chunk.length;
     if (totalBytes <= limits.bufferBytes) return;
-    request.off('data', onData);
-    request.off('end', onEnd);
+    const received = chunks;
+    stop();
     request.pause();
     if (totalBytes > limits.maxBodyBytes) receiver.onBodyTooLarge();
-    else receiver.onStreamed(streamBody(request, chunks, limits.maxBodyBytes, undefined));
+    else receiver.onStreamed(streamBody(request, received, limits.maxBodyBytes, undefined));
   };
   const onEnd = (): void => receiver.onBuffered(Buffer.concat(chunks, totalBytes));
+  const stop = (): void => {
+    request.off('data', onData);
+    request.off('end', onEnd);
+    chunks = [];
+  };
   request.on('data', onData);
   request.on('end', onEnd);
+  return stop;
 }
 
 /** What has come already, then the rest, as fast as it is taken. */

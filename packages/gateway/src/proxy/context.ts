@@ -7,6 +7,7 @@ import type { Snapshot } from '../regions/snapshot.ts';
 import type { RequestStats } from '../stats.ts';
 import type { RetryBudget } from './budget.ts';
 import type { Identity } from './headers.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import type { Peers } from './peer.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
@@ -21,6 +22,8 @@ export interface ExchangeContext {
   readonly stats: RequestStats;
   readonly identity: Identity;
   readonly peers: Peers;
+  /** The memory of bodies and answers. */
+  readonly held: HeldBytes;
   /** Whose headers are believed. */
   readonly trust: TrustPolicy;
   /** Whole answers go out at the end of the turn in which they are ready. */

@@ -19,10 +19,18 @@ import { MISDIRECTED, RequestedConsumer } from './consumer.ts';
 import { pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
+import type { HeldClient } from './held-bytes.ts';
 import { type Expectation, examine, malformed } from './intake.ts';
 import { kafkaWord } from './kafka-word.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
-import { attemptFailure, consumerMoving, type FailureCode, requestFailure } from './own-answers.ts';
+import {
+  attemptFailure,
+  bodyStoodStill,
+  consumerMoving,
+  type FailureCode,
+  overloaded,
+  requestFailure,
+} from './own-answers.ts';
 import { clientAddress, gatewayHeader, type Peer, type PeerRequest, trustOf } from './peer.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide, isFaultOfKafka, MAX_LOSSES } from './retry.ts';
@@ -32,7 +40,7 @@ import { judgeTarget } from './verdict.ts';
 /** Between two looks at whether another target reaches Kafka. */
 const KAFKA_LOOK_MS = 100;
 
-export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, SelectionRequest {
+export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerRequest, SelectionRequest {
   readonly #context: ExchangeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -58,6 +66,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   #suspicion: Suspicion | undefined;
   #wasResent = false;
   #isDone = false;
+  #stopReading: (() => void) | undefined;
+  /** Of the body and of answers, as {@link HeldBytes} counts them. */
+  #heldBytes = 0;
+  // While its body arrives.
+  progressMs = 0;
   // What `selectTarget` asks.
   consumerHash: number | undefined;
   home: Target | undefined;
@@ -122,8 +135,36 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   #readBody(expectation: Expectation | undefined): void {
-    readBody(this.#request, this.#settings.request, this);
+    const stop = readBody(this.#request, this.#settings.request, this);
+    if (this.#isDone) stop();
+    else this.#stopReading = stop;
     if (expectation === 'continue' && !this.#isDone) this.#response.writeContinue();
+  }
+
+  onBodyBytes(bytes: number, isLast: boolean): boolean {
+    if (this.#isDone) return false;
+    if (!this.onHeldBytes(bytes)) {
+      this.#fail(overloaded());
+      return false;
+    }
+    if (!isLast) this.#context.held.awaiting(this);
+    return true;
+  }
+
+  onHeldBytes(bytes: number): boolean {
+    if (!this.#context.held.take(bytes, this.#heldBytes)) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  onEvicted(): void {
+    this.#fail(bodyStoodStill());
+    this.#release();
+  }
+
+  #release(): void {
+    this.#context.held.give(this.#heldBytes);
+    this.#heldBytes = 0;
   }
 
   onBuffered(body: Buffer): void {
@@ -137,6 +178,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
   }
 
   #begin(body: Buffer | StreamedBody | undefined): void {
+    if (this.progressMs > 0) this.#context.held.arrived(this);
     if (this.#isDone) return;
     try {
       this.#send(body);
@@ -404,6 +446,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   #fail(error: GatewayError, moreHeaders: readonly string[] = []): void {
     if (this.#isDone) return;
+    this.#stopReading?.();
+    if (this.progressMs > 0) this.#context.held.arrived(this);
     const headers = ['content-type', KAFKA_V2, ...moreHeaders];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
     if (this.#isFromGateway) this.#tellGateway(error, headers);
@@ -438,6 +482,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
     if (this.#isDone) return;
     this.#finish(this.#attempt?.target.region ?? NO_REGION, 'client_gone');
     if (this.#attempt !== undefined) this.#abandon(this.#attempt);
+    this.#stopReading?.();
+    if (this.progressMs > 0) this.#context.held.arrived(this);
+    this.#release();
   }
 
   /** Nobody waits for the attempt any more. */
@@ -474,6 +521,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest, Select
 
   /** The connection is free for the next one. */
   onAnswerEnded(): void {
+    this.#context.held.giveWhenRead(this.#response, this.#heldBytes);
+    this.#heldBytes = 0;
     const { requests } = this.#peer;
     if (requests.at(-1) === this) requests.pop();
     else if (requests.includes(this)) requests.splice(requests.indexOf(this), 1);

@@ -35,6 +35,22 @@ export function requestFailure(
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
 }
 
+/** The gateway holds as much as it may, for clients that send and read. */
+export function overloaded(): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'The gateway holds as many bytes of requests and answers as it may; try again.',
+  );
+}
+
+/** Others need the memory that an incomplete body takes. */
+export function bodyStoodStill(): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'The request body made no progress while the gateway was short of memory; send the request again.',
+  );
+}
+
 /** Bridges keep naming each other as the consumer's owner. */
 export function consumerMoving(): GatewayError {
   return new GatewayError('consumerMoving', 'The consumer is being moved to another bridge; try again.');
