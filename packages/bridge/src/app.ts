@@ -206,7 +206,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     name: formatBridge(config.bridge),
   });
   const shared = {
-    ...{ limits: config.limits, load, metrics, log, watcher },
+    ...{ limits: config.limits, load, compression: config.compression, metrics, log, watcher },
     bridge: formatBridge(config.bridge),
     trust: trustPolicy(config.trust, log),
   };

@@ -11,10 +11,10 @@ import {
 } from '@causeway/config/schema.ts';
 import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
-import { CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
+import { CompressionConfig, CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 
-export type { CorsConfig, LimitsConfig, TlsConfig } from './http-config.ts';
+export type { CompressionConfig, CorsConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 export type { KafkaConfig } from './kafka-config.ts';
 
 const ProducerConfig = Section(
@@ -190,6 +190,7 @@ export const BridgeConfig = Entry(
       ),
     ),
     cors: CorsConfig,
+    compression: CompressionConfig,
     kafka: KafkaConfig,
     producer: ProducerConfig,
     consumers: ConsumersConfig,

@@ -55,6 +55,21 @@ export const CorsConfig = Section(
   { description: 'Cross-origin resource sharing, of the API without /healthy, /ready and /metrics.' },
 );
 
+export const CompressionConfig = Section(
+  {
+    isEnabled: Type.Boolean({
+      description: 'Whether answers are compressed for clients that ask for it by Accept-Encoding.',
+      default: true,
+    }),
+    minBytes: Type.Integer({
+      description: 'Shortest answer that is compressed, in bytes.',
+      default: 1024,
+      minimum: 0,
+    }),
+  },
+  { description: 'Compression of answers. Request bodies that are compressed (Content-Encoding) are always decoded.' },
+);
+
 export const LimitsConfig = Section(
   {
     maxUrlBytes: Type.Integer({
@@ -111,6 +126,7 @@ export const LimitsConfig = Section(
 );
 
 export type TlsConfig = Static<typeof TlsConfig>;
+export type CompressionConfig = Static<typeof CompressionConfig>;
 export type CorsConfig = Static<typeof CorsConfig>;
 export type LimitsConfig = Static<typeof LimitsConfig>;
 

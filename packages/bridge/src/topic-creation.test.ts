@@ -145,9 +145,10 @@ async function ask(bootstrap: string, topic: string): Promise<unknown> {
 
 test('no request creates a topic of the bridges or of Kafka itself', async () => {
   expect(await ask(own.cluster.bootstrap, RESERVED)).toEqual({ errorId: 'UNKNOWN_TOPIC_OR_PARTITION' });
-  const subscribed = await bridge.consumer(unique('group'), 'c', [RESERVED]);
-  await subscribed.poll('timeout=500');
-  await subscribed.delete();
+  expect((await bridge.produce(RESERVED, { records: [{ value: 'x' }] }, { query: '?async=true' })).status).toBe(422);
+  const consumer = await bridge.consumer(unique('group'), 'c', []);
+  expect((await bridge.post(`${consumer.path}/subscription`, { topics: [RESERVED] })).status).toBe(403);
+  await consumer.delete();
   await untilCreationIsOver();
   expect(await exists(RESERVED)).toBe(false);
 });

@@ -6,6 +6,7 @@ export type GatewayErrorCode =
   | 'malformedRequest'
   | 'bodyTooLarge'
   | 'bodyTypeUnsupported'
+  | 'transferCodingUnsupported'
   | 'headersTooLarge'
   | 'requestTimeout'
   | 'expectationFailed'
@@ -30,6 +31,7 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   malformedRequest: 400,
   bodyTooLarge: 413,
   bodyTypeUnsupported: 415,
+  transferCodingUnsupported: 501,
   headersTooLarge: 431,
   requestTimeout: 408,
   expectationFailed: 417,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -12,6 +13,7 @@ import {
   type TestGateway,
   testConfig,
 } from '../../../test/harness/gateway.ts';
+import { HOST, raw } from '../../../test/harness/raw.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream, type Upstream, type UpstreamHandler } from '../../../test/harness/upstream.ts';
@@ -982,3 +984,37 @@ async function rawExchange(url: string, text: string): Promise<string> {
   await once(socket, 'close');
   return answer;
 }
+
+describe('compression', () => {
+  test('bodies, answers and what they say of their coding pass as they are', async () => {
+    const packed = gzipSync('{"records":[]}');
+    const { east, gw } = await twoRegions((_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip', vary: 'accept-encoding', 'content-length': packed.length });
+      response.end(packed);
+    });
+    const answer = await request(`${gw.url}/topics/t`, {
+      method: 'POST',
+      headers: { ...produce.headers, 'content-encoding': 'gzip', 'accept-encoding': 'gzip;q=0.5, identity;q=0' },
+      body: packed,
+    });
+    expect(Buffer.from(await answer.body.arrayBuffer())).toEqual(packed);
+    expect(answer.headers).toMatchObject({
+      'content-encoding': 'gzip',
+      vary: 'accept-encoding',
+      'content-length': String(packed.length),
+    });
+    expect(east.requests[0]).toMatchObject({
+      headers: { 'content-encoding': 'gzip', 'accept-encoding': 'gzip;q=0.5, identity;q=0' },
+      body: packed.toString('utf8'),
+    });
+  });
+
+  test.each(['gzip, chunked', 'identity, chunked'])('the transfer coding %j is refused: 501', async (coding) => {
+    const { east, gw } = await twoRegions(answerJson({}));
+    for (const line of ['POST /topics/t', 'GET /topics', 'POST /consumers/g']) {
+      const text = `${line} HTTP/1.1\r\n${HOST}transfer-encoding: ${coding}\r\nconnection: close\r\n\r\n0\r\n\r\n`;
+      expect(await raw(Number(new URL(gw.url).port), text)).toMatch(/^HTTP\/1\.1 501 [\s\S]*"error_code":501/);
+    }
+    expect(east.requests).toEqual([]);
+  });
+});

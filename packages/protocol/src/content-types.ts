@@ -61,7 +61,8 @@ function specificityOf(range: string, type: string): 0 | 1 | 2 | 3 {
   return range.endsWith('/*') && type.startsWith(range.slice(0, -1)) ? 2 : 0;
 }
 
-function qualityOf(range: string): number {
+/** The weight of an element of `Accept` or `Accept-Encoding`: 1 without (RFC 9110 §12.4.2). */
+export function qualityOf(range: string): number {
   const match = /;\s*q\s*=\s*([0-9.]+)/i.exec(range);
   return match?.[1] === undefined ? 1 : Number(match[1]);
 }

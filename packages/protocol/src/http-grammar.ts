@@ -3,6 +3,12 @@
 /** A token: methods, names of headers and of parameters (§5.6.2). */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+/** Whether a message's body is framed by its length, or by chunks without another transfer coding (RFC 9112 §6.1). */
+export function isPlainlyFramed(headers: { readonly 'transfer-encoding'?: string | undefined }): boolean {
+  const coding = headers['transfer-encoding'];
+  return coding === undefined || coding.toLowerCase() === 'chunked';
+}
+
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 

@@ -38,11 +38,11 @@ interface Description {
   /** Status of a success. */
   status: number;
   answer?: Content;
-  /** Statuses of errors; 413 comes with a body, 403 is Kafka's, and 503 also says that the bridge has too much in hand. */
+  /** Statuses of errors; 413 and 415 come with a body, 403 is Kafka's, and 503 also says that the bridge has too much in hand. */
   errors?: readonly number[];
 }
 
-const BODY_TOO_LARGE = 413;
+const OF_BODIES = [413, 415];
 
 const RECORD_TYPES = Object.values(RECORDS);
 const JSON_TYPE = 'application/json';
@@ -216,7 +216,7 @@ function operationObject(operation: NamedOperation, path: string, components: Re
     [status]: { description: 'Success.', ...(answer === undefined ? {} : { content: content(answer) }) },
   };
   if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.' };
-  const statuses = body === undefined ? errors : [...errors, BODY_TOO_LARGE];
+  const statuses = body === undefined ? errors : [...errors, ...OF_BODIES];
   for (const error of statuses) responses[error] = { description: 'Error.', content: content(v2(ErrorBody)) };
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
     ...{ in: 'path', required: true, ...PATH_PARAMETERS[name] },

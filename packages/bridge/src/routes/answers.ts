@@ -1,11 +1,13 @@
 /** How requests are answered: with text, with nothing, with an error. */
-import type { OutgoingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { CONTENT_CODINGS } from '@causeway/protocol/content-codings.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { FAULT_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
+import { encode } from './answer-coding.ts';
 import { isOfGateway } from './sender.ts';
 
 const METHODS = ['POST', 'GET', 'DELETE'] as const;
@@ -22,6 +24,38 @@ export function answer(reply: FastifyReply, text: string | Buffer, contentType: 
   return reply;
 }
 
+/** Answers with what may be long: compressed, if the client asks for it and it pays. */
+export function answerLong(
+  reply: FastifyReply,
+  text: string | Buffer,
+  contentType: string = KAFKA_V2,
+): FastifyReply | Promise<FastifyReply> {
+  const content = encoded(reply, text);
+  if (!(content instanceof Promise)) return answer(reply, content, contentType);
+  return content.then((bytes) => answer(reply, bytes, contentType));
+}
+
+/** The text as the client wants it; the reply's headers say how it is encoded. */
+export function encoded(reply: FastifyReply, text: string | Buffer): string | Buffer | Promise<Buffer> {
+  const { answerCoding } = reply;
+  const bytes = Buffer.byteLength(text);
+  const coding = answerCoding.codingFor(acceptedCodings(reply.request.headers), bytes);
+  if (coding !== undefined || answerCoding.isNegotiated(bytes)) addVary(reply);
+  if (coding === undefined) return text;
+  reply.header('content-encoding', coding);
+  return encode(text, coding);
+}
+
+function acceptedCodings({ 'accept-encoding': header }: IncomingHttpHeaders): string | undefined {
+  return typeof header === 'string' ? header : undefined;
+}
+
+/** Beside what is there for other origins. */
+function addVary(reply: FastifyReply): void {
+  const before = reply.raw.getHeader('vary');
+  reply.header('vary', before === undefined ? 'accept-encoding' : `${String(before)}, accept-encoding`);
+}
+
 /** Answers without a body. */
 export function answerEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
   return reply.code(status).send();
@@ -35,6 +69,7 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
   const isFromGateway = isOfGateway(reply.request, reply.trust);
   if (isFromGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
+  if (error.code === 'contentCodingUnsupported') reply.header('accept-encoding', CONTENT_CODINGS.join(', '));
   reply.code(error.status);
   return answer(reply, JSON.stringify(body));
 }

@@ -1,6 +1,6 @@
 /** Operations about the API itself: its version and its description. */
 import { openApiDocument } from '@causeway/protocol/openapi.ts';
-import { answer } from './answers.ts';
+import { answer, answerLong } from './answers.ts';
 import type { ApiServer } from './server.ts';
 
 export function addInfoRoutes(server: ApiServer, version: string): void {
@@ -12,7 +12,7 @@ export function addInfoRoutes(server: ApiServer, version: string): void {
     server.on(operation, async ({ headers, trust }, reply) => {
       const basePath = trust === 'client' ? undefined : (headers['x-forwarded-path'] ?? headers['x-forwarded-prefix']);
       const text = basePath === undefined ? documentText : JSON.stringify({ ...document, basePath: first(basePath) });
-      return answer(reply, text, 'application/json');
+      return answerLong(reply, text, 'application/json');
     });
   }
 }

@@ -3,7 +3,7 @@ import { formatKafkaRates, KAFKA_RATES_HEADER, type KafkaRatesTold } from '@caus
 import { KAFKA_ANSWERED_HEADER, KAFKA_CLUSTER_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { answer, answerEmpty } from './answers.ts';
+import { answerEmpty, answerLong } from './answers.ts';
 import type { ApiServer } from './server.ts';
 
 /** What the bridge knows of its Kafka. */
@@ -40,5 +40,5 @@ export function addManagementRoutes(server: ApiServer, dependencies: ManagementD
     if (reason !== undefined) throw new BridgeError('notReady', { message: reason });
     return answerEmpty(reply, 200);
   });
-  server.on('metrics', async (_request, reply) => answer(reply, await metrics.text(), metrics.contentType));
+  server.on('metrics', async (_request, reply) => answerLong(reply, await metrics.text(), metrics.contentType));
 }

@@ -3,7 +3,7 @@ import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.t
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
-import { answer, answerEmpty } from './answers.ts';
+import { answerEmpty, answerLong } from './answers.ts';
 import { consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
@@ -51,11 +51,11 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
 export function addPositionReports(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('listCommitted', async (request, reply) => {
     const committed = await inSession(registry, request, (session) => session.committed());
-    return answer(reply, offsetsText(committed));
+    return answerLong(reply, offsetsText(committed));
   });
   server.on('listPositions', async (request, reply) => {
     const positions = await inSession(registry, request, (session) => session.positions());
-    return answer(reply, offsetsText(positions));
+    return answerLong(reply, offsetsText(positions));
   });
 }
 

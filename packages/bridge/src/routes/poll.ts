@@ -9,7 +9,7 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { answer } from './answers.ts';
+import { answer, encoded } from './answers.ts';
 import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
 import { choiceParameter, integerParameter } from './parameters.ts';
@@ -96,7 +96,16 @@ async function poll(session: Session, context: PollContext): Promise<void> {
 }
 
 /** Whether the whole answer left for the client, in time. */
-function write(text: Buffer, contentType: string, { reply, load, answerTimeoutMs }: PollContext): Promise<boolean> {
+async function write(text: Buffer, contentType: string, context: PollContext): Promise<boolean> {
+  const content = encoded(context.reply, text);
+  return await writeEncoded(content instanceof Promise ? await content : content, contentType, context);
+}
+
+function writeEncoded(
+  content: string | Buffer,
+  contentType: string,
+  { reply, load, answerTimeoutMs }: PollContext,
+): Promise<boolean> {
   const { raw } = reply;
   if (raw.destroyed || raw.closed) return Promise.resolve(false);
   return new Promise((resolve) => {
@@ -106,14 +115,14 @@ function write(text: Buffer, contentType: string, { reply, load, answerTimeoutMs
       if (unread === undefined) return;
       clearTimeout(unread);
       unread = undefined;
-      load.bytes -= text.length;
+      load.bytes -= content.length;
     };
     raw.once('finish', () => settle(true));
     raw.once('close', () => settle(false));
-    answer(reply, text, contentType);
+    answer(reply, content, contentType);
     // What the system did not take waits here for a client that may never read.
     if (raw.writableLength === 0) return;
-    load.bytes += text.length;
+    load.bytes += content.length;
     unread = setTimeout(() => raw.destroy(), answerTimeoutMs);
   });
 }

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
-import { answer, answerEmpty } from './answers.ts';
+import { answerEmpty, answerLong } from './answers.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
 import { recordsOf } from './record-body.ts';
 import type { ApiServer, Request } from './server.ts';
@@ -74,7 +74,7 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   }
   const results = await sink.send(topic, records, bodyBytes);
   counted(results);
-  return answer(reply, offsetsText(results), KAFKA_V2);
+  return answerLong(reply, offsetsText(results), KAFKA_V2);
 }
 
 function offsetsText(results: readonly ProduceResult[]): string {

@@ -1,26 +1,42 @@
 /** Reads the body of a request, within the limits of one body and of all that are in hand. */
 import type { IncomingMessage } from 'node:http';
+import type { ContentCoding } from '@causeway/protocol/content-codings.ts';
 import { BridgeError } from '../errors.ts';
+import { type ContentDecoder, contentCodings } from './content-decoding.ts';
 import type { Load } from './load.ts';
 
 export interface BodyReader {
   maxBodyBytes: number;
   load: Load;
+  decoder: ContentDecoder;
   /** Counts bytes that are in hand until the request has its answer. */
   hold: (bytes: number) => void;
+  /** Counts bytes as the client sent them. */
+  onReceived: (bytes: number) => void;
 }
 
 /**
  * The whole body; `undefined` when there is none. What is refused is read on and thrown away, so that the client can
- * read why. Errors: `bodyTooLarge`, `overloaded`, `badRequest` when the client goes away.
+ * read why. A body with a content coding is decoded. Errors: `bodyTooLarge`, `overloaded`, `contentCodingUnsupported`,
+ * `bodyUndecodable`, `badRequest` when the client goes away.
  */
 export function readBody(request: IncomingMessage, reader: BodyReader): Promise<Buffer | undefined> | undefined {
-  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  const { 'content-length': length, 'transfer-encoding': coding, 'content-encoding': encoding } = request.headers;
   const declaredBytes = length === undefined ? 0 : Number(length);
   if (coding === undefined && declaredBytes === 0) return undefined;
   if (declaredBytes > reader.maxBodyBytes) throw tooLarge(reader);
   reader.load.checkBytes(declaredBytes);
-  return receive(request, reader);
+  const codings = contentCodings(encoding);
+  return codings.length === 0 ? receive(request, reader) : receiveEncoded(request, codings, reader);
+}
+
+async function receiveEncoded(
+  request: IncomingMessage,
+  codings: readonly ContentCoding[],
+  reader: BodyReader,
+): Promise<Buffer> {
+  const body = await receive(request, reader);
+  return body.length === 0 ? body : await reader.decoder.decode(body, codings, reader);
 }
 
 function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> {
@@ -39,6 +55,7 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
         return;
       }
       reader.hold(chunk.length);
+      reader.onReceived(chunk.length);
       chunks.push(chunk);
     };
     request.on('data', onData);

@@ -1,13 +1,17 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import { type Operation, routeOf } from '@causeway/protocol/paths.ts';
 import { BRIDGE_HEADER, DELIVERED_PATH } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Certificates } from '../certificates.ts';
+import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics, Outcome } from '../metrics.ts';
+import { AnswerCoding } from './answer-coding.ts';
 import { answerEmpty, answerError, answerUnknown } from './answers.ts';
+import { ContentDecoder } from './content-decoding.ts';
 import type { Cors } from './cors.ts';
 import { type HttpLimits, type ListenAddress, Listener } from './listener.ts';
 import type { Load } from './load.ts';
@@ -42,6 +46,7 @@ declare module 'fastify' {
     watch: RequestWatch | undefined;
     /** How far the request is believed. */
     trust: Trust;
+    readonly answerCoding: AnswerCoding;
   }
 }
 
@@ -73,6 +78,7 @@ export interface ApiServerOptions {
   /** Whose headers are believed. */
   trust: TrustPolicy;
   metrics: Metrics;
+  compression: CompressionConfig;
   log: FastifyBaseLogger;
   /** For the access log and traces; `undefined` while both are off. */
   watcher: Watcher | undefined;
@@ -82,8 +88,10 @@ export interface ApiServerOptions {
 interface Visit {
   operation: Operation;
   startedAtMs: number;
-  /** Of its body. */
+  /** Of its body, in memory. */
   heldBytes: number;
+  /** Of its body, as the client sent it. */
+  receivedBytes: number;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -102,11 +110,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const server = createServer(listener);
   server.decorateReply('watch', undefined);
   server.decorateReply('trust', 'client');
+  const answerCoding = new AnswerCoding(options.compression);
+  server.decorateReply('answerCoding', { getter: () => answerCoding });
+  const decoder = new ContentDecoder();
   setAnswersForErrors(server, log);
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
     const { raw } = reply;
     const { socket } = request.raw;
-    const visit = { operation, startedAtMs: performance.now(), heldBytes: 0 };
+    const visit = { operation, startedAtMs: performance.now(), heldBytes: 0, receivedBytes: 0 };
     openCount += 1;
     load.requestCount += 1;
     const connection = pending.add(socket, raw);
@@ -121,7 +132,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const durationMs = performance.now() - visit.startedAtMs;
       const outcome = outcomeOf(raw.statusCode, raw.writableFinished);
       metrics.countRequest(operation, outcome, durationMs);
-      reply.watch?.finished({ status: raw.statusCode, outcome, receivedBytes: visit.heldBytes });
+      reply.watch?.finished({ status: raw.statusCode, outcome, receivedBytes: visit.receivedBytes });
     });
     return visit;
   };
@@ -129,9 +140,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     readBody(request.raw, {
       maxBodyBytes: limits.maxBodyBytes,
       load,
+      decoder,
       hold: (bytes) => {
         visit.heldBytes += bytes;
         load.bytes += bytes;
+      },
+      onReceived: (bytes) => {
+        visit.receivedBytes += bytes;
       },
     });
   server.setNotFoundHandler(async (request, reply) => {
@@ -150,6 +165,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         handler: async (request, reply) => {
           const visit = begin(operation, request, reply);
           if (isBounded) load.checkRequests();
+          if (!isPlainlyFramed(request.headers)) throw new BridgeError('transferCodingUnsupported');
           const { trust } = reply;
           const sender = senderOf(request.raw, trust);
           if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);

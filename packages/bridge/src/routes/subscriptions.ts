@@ -4,7 +4,7 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
-import { answer, answerEmpty } from './answers.ts';
+import { answerEmpty, answerLong } from './answers.ts';
 import { consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import type { ApiServer } from './server.ts';
 
@@ -26,12 +26,12 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
   });
   server.on('listSubscriptions', async (request, reply) => {
     const assigned = await inSession(registry, request, (session) => session.assigned());
-    return answer(reply, JSON.stringify(subscribedTopics(assigned)));
+    return answerLong(reply, JSON.stringify(subscribedTopics(assigned)));
   });
   server.on('listAssignments', async (request, reply) => {
     const assigned = await inSession(registry, request, (session) => session.assigned());
     const partitions = assigned.map(({ topic, partition }) => ({ partition, topic }));
-    return answer(reply, JSON.stringify({ partitions } satisfies Partitions));
+    return answerLong(reply, JSON.stringify({ partitions } satisfies Partitions));
   });
   server.on('assign', async (request, reply) => {
     const body = consumerBody(request, Partitions) as Partitions;

@@ -2,7 +2,7 @@
 import type { PartitionMetadata, TopicMetadata } from '@causeway/protocol/topics.ts';
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
-import { answer } from './answers.ts';
+import { answer, answerLong } from './answers.ts';
 import { partitionParameter } from './parameters.ts';
 import type { ApiServer } from './server.ts';
 
@@ -18,12 +18,12 @@ export interface TopicCatalog {
 }
 
 export function addTopicRoutes(server: ApiServer, catalog: TopicCatalog): void {
-  server.on('listTopics', async (_request, reply) => answer(reply, JSON.stringify(await catalog.list())));
+  server.on('listTopics', async (_request, reply) => answerLong(reply, JSON.stringify(await catalog.list())));
   server.on('getTopic', async ({ params }, reply) =>
-    answer(reply, JSON.stringify(await catalog.describe(params['topic'] ?? ''))),
+    answerLong(reply, JSON.stringify(await catalog.describe(params['topic'] ?? ''))),
   );
   server.on('listPartitions', async ({ params }, reply) =>
-    answer(reply, JSON.stringify(await catalog.partitions(params['topic'] ?? ''))),
+    answerLong(reply, JSON.stringify(await catalog.partitions(params['topic'] ?? ''))),
   );
   server.on('getPartition', async ({ params }, reply) => {
     const partition = partitionParameter(params);

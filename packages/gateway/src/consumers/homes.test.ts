@@ -1,3 +1,4 @@
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { nameInCreateRequest } from './homes.ts';
 
@@ -9,5 +10,24 @@ test.each([
   ['not json', undefined],
   ['', undefined],
 ])('the name in %j is %j', (body, expected) => {
-  expect(nameInCreateRequest(Buffer.from(body))).toBe(expected);
+  expect(nameInCreateRequest({ bytes: Buffer.from(body), coding: undefined })).toBe(expected);
 });
+
+const BODY = Buffer.from('{"name":"c1"}');
+
+test.each([
+  ['gzip', gzipSync(BODY), 'c1'],
+  [' X-GZIP', gzipSync(BODY), 'c1'],
+  ['deflate', deflateSync(BODY), 'c1'],
+  ['br', brotliCompressSync(BODY), 'c1'],
+  ['zstd', zstdCompressSync(BODY), 'c1'],
+  ['identity', BODY, 'c1'],
+  ['br', gzipSync(BODY), undefined],
+  ['sdch', BODY, undefined],
+  ['gzip', gzipSync(Buffer.concat([BODY, Buffer.alloc(10_000_000, ' ')])), undefined],
+])(
+  'the name in a body with the content coding %j is found, unless the bridge refuses it or it is long',
+  (coding, bytes, expected) => {
+    expect(nameInCreateRequest({ bytes, coding })).toBe(expected);
+  },
+);

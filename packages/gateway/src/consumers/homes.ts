@@ -1,9 +1,11 @@
 /** Which consumer a request belongs to, and what its answer says about where that consumer lives. */
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+import { type ContentCoding, contentCoding } from '@causeway/protocol/content-codings.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import { type Affinity, consumerKey, type Home } from './affinity.ts';
 
 /** The key of the consumer that a request is about; a create request names it in its body, if at all. */
-export function consumerOf(url: ParsedUrl, body: Buffer | undefined): string | undefined {
+export function consumerOf(url: ParsedUrl, body: CreateBody | undefined): string | undefined {
   const { group, instance, operation } = url;
   if (group === undefined) return undefined;
   const name = operation === 'createConsumer' ? nameInCreateRequest(body) : instance;
@@ -38,10 +40,41 @@ export function learnHome(affinity: Affinity, { url, known, home, status, body }
   }
 }
 
-/** The `name` in the body of a create request. */
-export function nameInCreateRequest(body: Buffer | undefined): string | undefined {
-  return stringField(body, 'name');
+/** The body of a create request, as it came. */
+export interface CreateBody {
+  bytes: Buffer;
+  /** `Content-Encoding`. */
+  coding: string | undefined;
 }
+
+/** The `name` in the body of a create request. */
+export function nameInCreateRequest(body: CreateBody | undefined): string | undefined {
+  if (body === undefined) return undefined;
+  const { bytes, coding } = body;
+  return stringField(coding === undefined ? bytes : decoded(bytes, coding.trim().toLowerCase()), 'name');
+}
+
+/** Longest description of a consumer that is decoded for its name: far beyond what one needs, and no work. */
+const MAX_DECODED_BYTES = 65_536;
+
+/** `undefined` for what the bridge will refuse, and for what is too long or encoded more than once. */
+function decoded(bytes: Buffer, coding: string): Buffer | undefined {
+  if (coding === 'identity') return bytes;
+  const name = contentCoding(coding);
+  if (name === undefined) return undefined;
+  try {
+    return DECODERS[name](bytes, { maxOutputLength: MAX_DECODED_BYTES });
+  } catch {
+    return undefined;
+  }
+}
+
+const DECODERS: Readonly<Record<ContentCoding, (bytes: Buffer, options: { maxOutputLength: number }) => Buffer>> = {
+  gzip: gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+  zstd: zstdDecompressSync,
+};
 
 function stringField(body: Buffer | undefined, field: string): string | undefined {
   if (body === undefined || body.length === 0) return undefined;

@@ -13,7 +13,7 @@ import {
 } from '@causeway/protocol/routing.ts';
 import type { Affinity, Home } from '../consumers/affinity.ts';
 import type { Delivered, Deliveries } from '../consumers/deliveries.ts';
-import { consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
+import { type CreateBody, consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
 import { type ReturnPace, targetOfOwner, whyMove } from '../consumers/owners.ts';
 import { ConsumerRoute, type MisdirectionAnswer } from '../consumers/route.ts';
 import { hashText, type SelectionRequest } from '../regions/select.ts';
@@ -56,13 +56,16 @@ export class RequestedConsumer {
   readonly home: Home | undefined;
   readonly #options: ConsumerOptions;
   readonly #route: ConsumerRoute;
+  readonly #createBody: CreateBody | undefined;
   /** What this request confirms. */
   #delivered: Delivered | undefined;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     const { gateway, url, request, body, trust } = options;
-    const key = consumerOf(url, body);
+    const isCreating = url.operation === 'createConsumer' && body !== undefined;
+    this.#createBody = isCreating ? { bytes: body, coding: request.headers['content-encoding'] } : undefined;
+    const key = consumerOf(url, this.#createBody);
     this.hash = key === undefined ? undefined : hashText(key);
     this.home = key === undefined || url.operation === 'createConsumer' ? undefined : gateway.affinity.homeOf(key);
     this.#route = new ConsumerRoute({
@@ -131,12 +134,12 @@ export class RequestedConsumer {
 
   /** What the client is told instead of `status`, if the request may have been executed before; `undefined`: nothing else. */
   answerToRepeated(status: number, path: string): RepeatedAnswer | undefined {
-    const { request, trust, url, body } = this.#options;
+    const { request, trust, url } = this.#options;
     const { headers } = request;
     const proto = forwardingHeader(trust, request, 'x-forwarded-proto') ?? 'http';
     const host = forwardingHeader(trust, request, 'x-forwarded-host') ?? headers.host ?? '';
     return answerToRepeated(url.operation, status, {
-      instance: nameInCreateRequest(body),
+      instance: nameInCreateRequest(this.#createBody),
       baseUri: `${proto}://${host}${path.split('?', 1)[0] ?? ''}`,
     });
   }

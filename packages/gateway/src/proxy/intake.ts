@@ -1,5 +1,6 @@
 /** What is said of a request before any region is asked: it is the gateway's own, or it cannot be passed on. */
 import type { IncomingMessage } from 'node:http';
+import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import { isForGateways, type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
@@ -35,6 +36,10 @@ export function examine({
   const { headers, httpVersionMinor } = request;
   if (expectation === 'unknown') return new GatewayError('expectationFailed', `Nobody can expect ${headers.expect}.`);
   if (headers.host === undefined && httpVersionMinor > 0) return malformed('it has no Host header');
+  if (!isPlainlyFramed(headers)) {
+    const message = 'The only transfer coding that is supported is chunked; Content-Encoding names compression.';
+    return new GatewayError('transferCodingUnsupported', message);
+  }
   // As load balancers ask (RFC 9110 §9.3.2); of the API's other operations the bridge has the say.
   const asked = request.method === 'HEAD' ? parseUrl('GET', path).operation : operation;
   if (asked === 'healthy') return 'well';
