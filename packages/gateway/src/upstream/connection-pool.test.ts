@@ -430,6 +430,66 @@ describe('answers that are none', () => {
   });
 });
 
+/** What a target says to the first request of a connection; what it says late; what the first request gets of it. */
+const UNCLEAR: readonly (readonly [what: string, method: string, text: string, late: string, status: number])[] = [
+  ['204 with a length', 'DELETE', 'HTTP/1.1 204 No Content\r\ncontent-length: LATE\r\n\r\n', 'late', 204],
+  ['204 in chunks', 'DELETE', 'HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 204],
+  ['304 with a length', 'GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: LATE\r\n\r\n', 'late', 304],
+  ['304 in chunks', 'GET', 'HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 304],
+  ['an answer to HEAD with a body', 'HEAD', 'HTTP/1.1 200 OK\r\ncontent-length: LATE\r\n\r\n', 'late', 200],
+  ['103 with a length', 'GET', 'HTTP/1.1 103 Early Hints\r\ncontent-length: LATE\r\n\r\n', 'late', 0],
+  ['100 in chunks', 'GET', 'HTTP/1.1 100 Continue\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 0],
+  ['length and chunks', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 0],
+  [
+    '204 with length and chunks',
+    'GET',
+    'HTTP/1.1 204 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n',
+    'late',
+    0,
+  ],
+  ['two lengths', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: LATE\r\n\r\nok', 'late', 0],
+  ['204 with two lengths', 'GET', 'HTTP/1.1 204 OK\r\ncontent-length: 0\r\ncontent-length: LATE\r\n\r\n', 'late', 0],
+  ['an answer longer than announced', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokLATEANSWER', '', 200],
+  [
+    'chunks of HTTP/1.0',
+    'GET',
+    'HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    'late',
+    200,
+  ],
+  ['two answers at once', 'GET', 'HTTP/1.1 204 No Content\r\n\r\nLATEANSWER', '', 204],
+];
+
+describe('a connection on which it is unclear where the answer ended', () => {
+  const lateAnswer = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
+
+  test.each(UNCLEAR)(
+    '%s: is not used again, and the next requests get their own answers',
+    async (_, method, text, late, status) => {
+      const head = text.replace('LATEANSWER', lateAnswer).replaceAll('LATE', String(lateAnswer.length));
+      const server = await listen(
+        createTcpServer((socket) => {
+          let isUnclear = false;
+          socket.on('data', (bytes) => {
+            const path = /^\S+ (\S+)/.exec(bytes.toString('latin1'))?.[1] ?? '';
+            if (path === '/unclear') {
+              isUnclear = true;
+              socket.write(head);
+            }
+            // The worst moment: when another request waits for its answer there.
+            else if (isUnclear && late !== '') socket.write(lateAnswer);
+            else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${path.length}\r\n\r\n${path}`);
+          });
+        }),
+      );
+      const pool = poolOf(server.url);
+      const first = await send(pool, { method, path: '/unclear' }).answered;
+      expect(first.status).toBe(status);
+      for (const path of ['/a', '/b']) expect(await textOf(pool, { path })).toBe(path);
+    },
+  );
+});
+
 describe('pauses', () => {
   test('an answer that is read slowly waits, loses nothing, and gives its connection back', async () => {
     const bytes = pattern(8_000_000);

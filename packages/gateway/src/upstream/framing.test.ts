@@ -35,6 +35,21 @@ describe('where the body ends', () => {
   });
 });
 
+test.each<[number, ResponseHeaders, number, boolean]>([
+  [204, {}, 1, true],
+  [204, { 'content-length': '0' }, 1, true],
+  [204, { 'content-length': '5' }, 1, false],
+  [204, { 'content-length': '0005' }, 1, false],
+  [204, { 'transfer-encoding': 'chunked' }, 1, false],
+  [304, { 'content-length': '5' }, 1, false],
+  [304, { 'transfer-encoding': 'chunked' }, 1, false],
+  [200, { 'content-length': '5' }, 1, true],
+  [200, { 'transfer-encoding': 'chunked' }, 1, true],
+  [200, { 'transfer-encoding': 'chunked', connection: 'keep-alive' }, 0, false],
+])('an answer %i with %j of HTTP/1.%i: another request may follow: %j', (status, headers, minorVersion, expected) => {
+  expect(isPersistent(head(headers, status, minorVersion))).toBe(expected);
+});
+
 test.each<[string | string[] | undefined, number, boolean]>([
   [undefined, 1, true],
   [undefined, 0, false],

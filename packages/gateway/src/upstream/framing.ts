@@ -31,7 +31,9 @@ export function framingOf({ status, headers }: ResponseHead, method: string): Fr
 }
 
 /** Whether another request may follow on the connection, once this answer is complete. */
-export function isPersistent({ headers, minorVersion }: ResponseHead): boolean {
+export function isPersistent(head: ResponseHead): boolean {
+  const { headers, minorVersion } = head;
+  if (isUnclear(head)) return false;
   const { connection } = headers;
   if (connection === undefined) return minorVersion > 0;
   if (connection === 'keep-alive') return true;
@@ -40,6 +42,22 @@ export function isPersistent({ headers, minorVersion }: ResponseHead): boolean {
     .map((option) => option.trim().toLowerCase());
   if (options.includes('close')) return false;
   return minorVersion > 0 || options.includes('keep-alive');
+}
+
+/**
+ * Whether the target may think otherwise of where the answer ends: a body that the status rules out is announced, and could
+ * come late, as if it were the next request's answer (RFC 9110 §6.4.1); or there are chunks from HTTP/1.0, which does not know
+ * them (RFC 9112 §6.1).
+ */
+function isUnclear({ status, headers, minorVersion }: ResponseHead): boolean {
+  if (headers['transfer-encoding'] !== undefined && minorVersion === 0) return true;
+  return (status === NO_CONTENT || status === NOT_MODIFIED) && announcesBody(headers);
+}
+
+/** Whether a body is announced, beside the question whether there may be one. */
+export function announcesBody(headers: ResponseHeaders): boolean {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) !== 0);
 }
 
 const KEEP_ALIVE_TIMEOUT = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i;

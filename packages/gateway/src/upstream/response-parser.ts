@@ -6,7 +6,7 @@
  */
 import { ChunkedBody } from './chunked-body.ts';
 import { badResponse } from './errors.ts';
-import { type Framing, framingOf } from './framing.ts';
+import { announcesBody, type Framing, framingOf } from './framing.ts';
 import { type HeaderNames, parseResponseHead, type ResponseHead } from './response-head.ts';
 
 export interface ResponseReceiver {
@@ -77,7 +77,10 @@ export class ResponseParser {
     const rest = all.length === end + HEAD_END.length ? NOTHING : all.subarray(end + HEAD_END.length);
     if (head.status === SWITCHING_PROTOCOLS) throw badResponse('it changes the protocol');
     // Informational answers (100 Continue, 103 Early Hints) are not the answer.
-    if (head.status < FIRST_FINAL_STATUS) return rest;
+    if (head.status < FIRST_FINAL_STATUS) {
+      if (announcesBody(head.headers)) throw badResponse('it announces a body before its answer');
+      return rest;
+    }
     this.#begin(head);
     return rest;
   }
