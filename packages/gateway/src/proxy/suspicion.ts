@@ -16,6 +16,7 @@ import { isLoss, type Outcome } from './outcome.ts';
 const SUSPICION_MS = 5_000;
 
 export interface EndedAttempt {
+  readonly target: object;
   readonly startedMs: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
@@ -23,7 +24,9 @@ export interface EndedAttempt {
 export class Suspicion {
   /** Before the request came here. */
   readonly #before: number;
-  #own = 0;
+  /** A target that dies resets more than one connection: that on which it had the request, and that on which it gets it anew. */
+  readonly #lost = new Set<object>();
+  #behind = 0;
 
   /** `header`: what a gateway before this one says. */
   constructor(header: string | undefined) {
@@ -32,23 +35,23 @@ export class Suspicion {
 
   /** Targets that were lost soon after they got the request. */
   get lossCount(): number {
-    return this.#before + this.#own;
+    return this.#before + this.ownLossCount;
   }
 
   /** Those of which the gateway before this one does not know. */
   get ownLossCount(): number {
-    return this.#own;
+    return this.#lost.size + this.#behind;
   }
 
   ended(
-    { startedMs, headers }: EndedAttempt,
+    { target, startedMs, headers }: EndedAttempt,
     outcome: Outcome,
     { nowMs, settings }: { nowMs: number; settings: RequestSettings },
   ): void {
     const { intervalMs, timeoutMs, fall } = settings.healthCheck;
     const noticedAfterMs = SUSPICION_MS + intervalMs + fall * timeoutMs;
-    if (outcome.kind === 'answered') this.#own += countOf(headers[SUSPECT_HEADER]);
-    else if (isLoss(outcome) && nowMs - startedMs <= noticedAfterMs) this.#own += 1;
+    if (outcome.kind === 'answered') this.#behind += countOf(headers[SUSPECT_HEADER]);
+    else if (isLoss(outcome) && nowMs - startedMs <= noticedAfterMs) this.#lost.add(target);
   }
 
   /** The headers of the next attempt. */

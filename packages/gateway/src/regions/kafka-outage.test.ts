@@ -40,11 +40,17 @@ test.each([
 
 test('probes add what is new, keep which Kafka it is, and do not grow', () => {
   let known = contact(undefined);
-  for (let answeredMs = 0; answeredMs < 50; answeredMs += 1) known = heardOfKafka(known, { cluster: 'k', answeredMs });
+  for (let answeredMs = 0; answeredMs < 60_000; answeredMs += 10) {
+    known = heardOfKafka(known, { cluster: 'k', answeredMs });
+  }
   // Told again, by a probe whose way was longer.
-  known = heardOfKafka(known, { cluster: undefined, answeredMs: 48 });
+  known = heardOfKafka(known, { cluster: undefined, answeredMs: 59_980 });
   known = heardOfKafka(known, { cluster: undefined, answeredMs: undefined });
   expect(known.cluster).toBe('k');
-  expect(known.answersMs.at(-1)).toBe(49);
-  expect(known.answersMs.length).toBeLessThan(10);
+  expect(known.answersMs.at(-1)).toBe(59_990);
+  expect(known.answersMs.length).toBeLessThan(30);
+  // However often it is probed, there is an answer of each quarter of the last seconds.
+  for (const agoMs of [1_000, 2_000, 3_000]) {
+    expect(known.answersMs.some((atMs) => Math.abs(59_990 - agoMs - atMs) <= 250)).toBe(true);
+  }
 });

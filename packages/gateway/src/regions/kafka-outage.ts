@@ -62,8 +62,9 @@ export function isKafkaUndecided(
   );
 }
 
-/** Answers that are remembered: of the last seconds, which is what {@link kafkaAnswers} looks at. */
-const REMEMBERED_ANSWERS = 8;
+/** Answers that are remembered: so many, apart by so much at least, of the seconds at which {@link kafkaAnswers} looks. */
+const REMEMBERED_ANSWERS = 24;
+const REMEMBERED_GAP_MS = KAFKA_MARGIN_MS / 4;
 
 /** After one more probe. `answeredMs`: when Kafka last answered, as the target tells it. */
 export function heardOfKafka(
@@ -76,5 +77,8 @@ export function heardOfKafka(
   const lastMs = before.answersMs.at(-1) ?? NEVER;
   // The same answer, told again, with what the ways of two probes differ.
   if (answeredMs === undefined || answeredMs <= lastMs) return { cluster, answersMs: before.answersMs };
-  return { cluster, answersMs: [...before.answersMs, answeredMs].slice(-REMEMBERED_ANSWERS) };
+  const beforeLastMs = before.answersMs.at(-2) ?? NEVER;
+  const isDense = lastMs - beforeLastMs < REMEMBERED_GAP_MS;
+  const kept = isDense ? before.answersMs.slice(0, -1) : before.answersMs;
+  return { cluster, answersMs: [...kept, answeredMs].slice(-REMEMBERED_ANSWERS) };
 }
