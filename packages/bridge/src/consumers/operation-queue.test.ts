@@ -110,6 +110,31 @@ test('operations without end do not keep a poll from going on', async () => {
   expect(count).toBeGreaterThanOrEqual(50);
 });
 
+test('a poll need not wait for the operations that it let run, and what comes next waits for them', async () => {
+  const queue = newQueue();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wanted = Promise.withResolvers<void>();
+  let isOver = false;
+  const polled = queue.poll(
+    async (turn) => {
+      turn.onWanted = wanted.resolve;
+      await wanted.promise;
+      void turn.giveWay();
+    },
+    { timeoutMs: LONG_MS, signal: new AbortController().signal },
+  );
+  await soon();
+  const slow = queue.run(async () => {
+    await promise;
+    isOver = true;
+  });
+  await polled;
+  const next = queue.run(() => expect(isOver).toBe(true));
+  await soon();
+  resolve();
+  await Promise.all([slow, next]);
+});
+
 describe('surplus polls', () => {
   test('wait up to their number, and are refused at once beyond it', async () => {
     const queue = newQueue();

@@ -22,7 +22,10 @@ export interface PollTurn {
   readonly isWanted: boolean;
   /** Called when an operation begins to wait; the poll ends what it waits for, and gives way. */
   onWanted: (() => void) | undefined;
-  /** Runs the operations that wait now; those that come meanwhile wait for the next time, or a poll would never go on. */
+  /**
+   * Runs the operations that wait now; those that come meanwhile wait for the next time, or a poll would never go on. A poll
+   * whose time is over need not wait for them. Never rejects.
+   */
   giveWay(): Promise<void>;
 }
 
@@ -48,6 +51,8 @@ export class OperationQueue {
   #isRunning = false;
   /** Of the poll that runs. */
   #turn: PollTurn | undefined;
+  /** The operations that a poll let run: its turn ends when they have, also where it does not wait for them. */
+  #givenWay: Promise<void> | undefined;
   #lastPlace = 0;
   /** Operations that run or wait. */
   #openCount = 0;
@@ -132,6 +137,7 @@ export class OperationQueue {
           reject(error);
         }
         this.#over();
+        if (line === this.#polls) await this.#givenWay;
       },
     };
     const leave = (): boolean => {
@@ -185,10 +191,15 @@ export class OperationQueue {
         return operations.length > 0;
       },
       onWanted: undefined,
-      async giveWay(): Promise<void> {
-        for (let count = operations.length; count > 0; count -= 1) await operations.shift()?.begin();
+      giveWay: async () => {
+        this.#givenWay = this.#runWaiting();
+        await this.#givenWay;
       },
     };
+  }
+
+  async #runWaiting(): Promise<void> {
+    for (let { length } = this.#operations; length > 0; length -= 1) await this.#operations.shift()?.begin();
   }
 }
 

@@ -153,8 +153,12 @@ export class Poller {
       } finally {
         turn.onWanted = undefined;
       }
-      if (remainingMs(limits) === 0) return false;
-      await turn.giveWay();
+      try {
+        await bounded(turn.giveWay(), limits);
+      } catch {
+        // An operation that waits for Kafka takes longer than the poll has.
+        return false;
+      }
       // A poll that began before the client unsubscribed has nothing to tell.
       if (!isReading(subscription.state)) return false;
       progress.membership = subscription.readAs();
