@@ -24,7 +24,7 @@ const json = fc.oneof(
 const EMBEDDED: Readonly<Record<EmbeddedFormat, fc.Arbitrary<unknown>>> = { json, binary: base64, text };
 
 function recordOf(format: EmbeddedFormat) {
-  const header = fc.record({ key: text, value: base64.filter((value) => value !== '') });
+  const header = fc.record({ key: text, value: fc.option(base64) });
   return fc.record(
     {
       key: EMBEDDED[format],

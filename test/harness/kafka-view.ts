@@ -70,7 +70,10 @@ export class KafkaView {
     return messages;
   }
 
-  async write(topic: string, messages: { key?: string; value: string | null; partition?: number }[]): Promise<void> {
+  async write(
+    topic: string,
+    messages: { key?: string | Buffer; value: string | Buffer | null; partition?: number }[],
+  ): Promise<void> {
     const producer = independentClient(this.#bootstrap).producer();
     await producer.connect();
     await producer.send({ topic, messages });

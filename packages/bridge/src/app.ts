@@ -230,6 +230,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     ...{ sink: batcher, metrics },
     isEnabled: config.producer.isEnabled,
     maxRecords: config.limits.maxRecords,
+    maxRecordBytes: config.producer.maxRequestBytes,
   });
   addConsumerRoutes(server, registry);
   addSessionsRoute(server, registry);

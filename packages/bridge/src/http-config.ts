@@ -89,6 +89,12 @@ export const LimitsConfig = Section(
       default: 16_777_216,
       minimum: 1024,
     }),
+    maxControlBodyBytes: Type.Integer({
+      description:
+        'Largest request body of operations that store no records, as far as limits.maxBodyBytes allows it; larger ones are refused with 413.',
+      default: 1_048_576,
+      minimum: 1024,
+    }),
     maxRecords: Type.Integer({
       description: 'Most records of one produce request; more are refused with 413.',
       default: 100_000,

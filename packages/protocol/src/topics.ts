@@ -19,7 +19,11 @@ export const RecordValue = Type.Unsafe<string | object | null>({
 export const KafkaHeader = Type.Object(
   {
     key: Type.String(),
-    value: Type.String({ format: 'byte', description: 'base64' }),
+    value: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      format: 'byte',
+      description: 'base64, with or without padding; null for a header without a value.',
+    }),
   },
   { $id: 'KafkaHeader', title: 'KafkaHeader' },
 );

@@ -314,7 +314,7 @@ export const PRODUCE: readonly Scenario[] = [
       badHeaders({}, TYPE('object', 'array')),
       badHeaders([{ key: 'k' }], ITEMS, REFERRED, MISSING('value')),
       badHeaders([{ value: 'eA==' }], ITEMS, REFERRED, MISSING('key')),
-      ...['', 'eA', 'eA=', '-_8=', '?'].map((value) =>
+      ...['e', 'eA=', 'eA===', '-_8=', '?'].map((value) =>
         badHeaders([{ key: 'k', value }], ITEMS, REFERRED, BAD('value'), 'String does not match format "byte"'),
       ),
       send([{ value: 'v', headers: [{ key: 'k', value: 'eA==', more: 1 }] }], { answer: stored(0) }),

@@ -1,10 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codecOf } from './formats.ts';
+import { JsonScanner, type JsonText } from './json-scanner.ts';
 
 /** Of the generated values: every run has the same. */
 const SEED = 20_261_121;
-const VALUE = { name: 'value', index: 3 } as const;
+const VALUE = { name: 'value', index: 3, maxBytes: 1_000_000 } as const;
+
+/** A value as it stands in a body. */
+function embed(value: unknown): JsonText {
+  return embedText(JSON.stringify(value));
+}
+
+function embedText(text: string): JsonText {
+  const scanner = new JsonScanner(Buffer.from(text), { maxValueBytes: VALUE.maxBytes });
+  expect(scanner.valueEnd(0, 0, Number.POSITIVE_INFINITY)).toBe(scanner.bytes.length);
+  return scanner;
+}
 
 describe('what is stored', () => {
   test.each([
@@ -14,9 +26,13 @@ describe('what is stored', () => {
     ['text', 'é😀', 'é😀'],
     ['text', '', ''],
     ['binary', 'aGVsbG8=', 'hello'],
+    ['binary', 'aGVsbG8', 'hello'],
+    ['binary', 'aGVsbA', 'hell'],
+    ['binary', 'aGVsbG9=', 'hello'],
+    ['binary', 'aGVsbB', 'hell'],
     ['binary', '', ''],
   ] as const)('%s of %j', (format, value, stored) => {
-    expect(codecOf(format).encode(value, VALUE).toString()).toBe(stored);
+    expect(codecOf(format).encode(embed(value), VALUE).toString()).toBe(stored);
   });
 });
 
@@ -25,13 +41,30 @@ describe('what a format cannot hold is refused, with the record', () => {
     ['text', {}, "Because the embedded format is 'text', the value must be a string"],
     ['binary', [], "Because the embedded format is 'binary', the value must be a base64 string (record 3)"],
     ['binary', '!!!', "Because the embedded format is 'binary', the value must be a base64 string (record 3)"],
-    ['binary', 'aGVsbG8', "Because the embedded format is 'binary', the value must be a base64 string (record 3)"],
+    ...['a', 'aGVsbG8==', 'aGVsbA=', 'aGVsbA===', 'aGVs=', '=', '__-_', 'aGVs\n', 'é'].map(
+      (text) =>
+        [
+          'binary',
+          text,
+          "Because the embedded format is 'binary', the value must be a base64 string (record 3)",
+        ] as const,
+    ),
   ] as const)('%s of %j', (format, value, message) => {
-    expect(() => codecOf(format).encode(value, VALUE)).toThrow(
+    expect(() => codecOf(format).encode(embed(value), VALUE)).toThrow(
       expect.objectContaining({ code: 'invalidValue', message }),
     );
   });
 });
+
+test.each(['\ud800', 'a\udfff', '\ud83d\ud83d\ude00'])(
+  'half a surrogate pair is no text, and JSON keeps its escape: %j',
+  (text) => {
+    expect(() => codecOf('text').encode(embed(text), VALUE)).toThrow(
+      expect.objectContaining({ code: 'invalidValue', message: expect.stringContaining('surrogate pair') }),
+    );
+    expect(JSON.parse(codecOf('json').encode(embed(text), VALUE).toString())).toBe(text);
+  },
+);
 
 describe('what is read', () => {
   test.each([
@@ -49,11 +82,55 @@ describe('what is read', () => {
     expect(codecOf(format).decode(Buffer.from(stored))).toBe(text);
   });
 
-  test('text that is not UTF-8 shows replacement characters', () => {
-    expect(codecOf('text').decode(Buffer.from([0x61, 0xff]))).toBe('"a\ufffd"');
+  test.each([
+    ['\ufeff{"a":1}', '{"a":1}'],
+    ['\ufeff', 'null'],
+    [' \t\r\n', 'null'],
+    ['\ufeff \n', 'null'],
+    ['/* nothing */', 'null'],
+    ['/* a */ {"b": /* c */ 1.0, // d\n "e": "/* f */ // g"}', '{"b":1.0,"e":"/* f */ // g"}'],
+    ['1.50E+05 rest', '1.50E+05'],
+    ['"\\ud800\\u0000" rest', '"\\ud800\\u0000"'],
+    ['{"a":1,"a":2} rest', '{"a":1,"a":2}'],
+    ['[1,2]\u00ff', '[1,2]'],
+  ])('json of %j', (stored, text) => {
+    expect(codecOf('json').decode(Buffer.from(stored))).toBe(text);
   });
 
-  test.each(['key', '{"a":', '{"a" 1}', '}', '   '])('json of %j is an error', (stored) => {
+  test('json that is nested more deeply than a client may send it', () => {
+    const nested = '['.repeat(5000) + ']'.repeat(5000);
+    expect(codecOf('json').decode(Buffer.from(`${nested} rest`))).toBe(nested);
+  });
+
+  test('json that another program stored in UTF-16', () => {
+    const littleEndian = Buffer.from('\ufeff{"a":"é😀"}', 'utf16le');
+    const bigEndian = Buffer.from(littleEndian).swap16();
+    for (const bytes of [littleEndian, bigEndian, littleEndian.subarray(2), bigEndian.subarray(2)]) {
+      expect(codecOf('json').decode(bytes)).toBe('{"a":"é😀"}');
+    }
+  });
+
+  test.each([
+    ['"a\xff"'],
+    ['"\xc3"'],
+    ['"\xed\xa0\x80"'],
+    ['"\xc0\x80"'],
+    ['{"\xff":1}'],
+    ['[1,{"a":["\xf8"]}] rest'],
+    ['\xef\xbb\xbf"\xff"'],
+    ['"\xff" rest'],
+  ])('bytes that are not UTF-8 are never shown as others: %j', (latin1) => {
+    const bytes = Buffer.from(latin1, 'latin1');
+    for (const format of ['json', 'text'] as const) {
+      expect(() => codecOf(format).decode(bytes)).toThrow(expect.objectContaining({ code: 'recordUndecodable' }));
+    }
+    expect(codecOf('binary').decode(bytes)).toBe(JSON.stringify(bytes.toString('base64')));
+  });
+
+  test.each([
+    ...['key', '{"a":', '{"a" 1}', '}', '12abc', '1.', '01', 'nullx', 'NaN', "'a'", '/* a', '/', '\ufeff\ufeff1'],
+    ...['"\\x"', '"\\u12g4"', '"\n"', '[1,]', '{"a":1,}'],
+  ])('json of %j is an error', (stored) => {
     expect(() => codecOf('json').decode(Buffer.from(stored))).toThrow(
       expect.objectContaining({ code: 'recordUndecodable', message: expect.stringMatching(/^Failed to decode:/) }),
     );
@@ -73,7 +150,7 @@ describe('whatever is stored is read as it was', () => {
     fc.assert(
       fc.property(embedded, (value) => {
         const text = JSON.stringify(value);
-        expect(JSON.stringify(JSON.parse(decode(encode(value, VALUE))))).toBe(text);
+        expect(JSON.stringify(JSON.parse(decode(encode(embed(value), VALUE))))).toBe(text);
       }),
       { seed: SEED },
     );
@@ -83,7 +160,7 @@ describe('whatever is stored is read as it was', () => {
     const { encode, decode } = codecOf('json');
     fc.assert(
       fc.property(embedded, fc.string({ unit: 'binary' }), (value, behind) => {
-        const stored = Buffer.concat([encode(value, VALUE), Buffer.from(behind)]);
+        const stored = Buffer.concat([encode(embed(value), VALUE), Buffer.from(behind)]);
         expect(JSON.stringify(JSON.parse(decode(stored)))).toBe(JSON.stringify(value));
       }),
       { seed: SEED },
@@ -94,7 +171,7 @@ describe('whatever is stored is read as it was', () => {
     const { encode, decode } = codecOf('text');
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
-        expect(JSON.parse(decode(encode(text, VALUE)))).toBe(text);
+        expect(JSON.parse(decode(encode(embed(text), VALUE)))).toBe(text);
       }),
       { seed: SEED },
     );
@@ -105,7 +182,7 @@ describe('whatever is stored is read as it was', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         const text = Buffer.from(bytes).toString('base64');
-        const stored = encode(text, VALUE);
+        const stored = encode(embed(text), VALUE);
         expect([...stored]).toEqual([...bytes]);
         expect(JSON.parse(decode(stored))).toBe(text);
       }),

@@ -1,67 +1,65 @@
 /** Keys and values as JSON. */
+import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { hasJsonShape } from './json-bytes.ts';
+import { JsonScanner, MALFORMED } from './json-scanner.ts';
+import { storedJson, withoutSpace } from './stored-json.ts';
 
 export const jsonCodec: Codec = {
-  encode(value) {
-    return Buffer.from(escapeAstral(JSON.stringify(value)));
+  encode(text, { maxBytes }) {
+    return storedJson(text, maxBytes);
   },
   isAnswer: hasJsonShape,
   decode(bytes) {
-    if (bytes.length === 0) return 'null';
-    const text = bytes.toString();
-    try {
-      JSON.parse(text);
-      // As it is stored: numbers keep their digits, objects their order.
-      return text;
-    } catch (cause) {
-      const first = firstValue(text);
-      if (first !== undefined) return first;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new BridgeError('recordUndecodable', { message: `Failed to decode:${reason}`, cause });
-    }
+    return firstValue(utf8Of(bytes));
   },
 };
 
-/** Text outside the BMP is stored as `\ud83d\ude00`: a key's bytes choose its partition, and the API writes them so. */
-function escapeAstral(text: string): string {
-  if (!/[\ud800-\udbff]/.test(text)) return text;
-  return text.replace(/[\ud800-\udfff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).toUpperCase()}`);
+/**
+ * The JSON value that bytes begin with, as it is stored: numbers keep their digits, objects their order. What follows it is
+ * ignored, as the original does; comments are space. Nothing but space reads as null.
+ */
+function firstValue(bytes: Buffer): string {
+  // What others stored may be nested more deeply than what clients may send.
+  const scanner = new JsonScanner(bytes, { maxValueBytes: 0, maxNesting: bytes.length });
+  const start = scanner.afterSpace(markEnd(bytes));
+  if (start === bytes.length) return 'null';
+  const end = scanner.valueEnd(start, 0, Number.POSITIVE_INFINITY);
+  if (end === MALFORMED || !isEnding(bytes, end)) throw undecodable('the bytes do not begin with a JSON value');
+  if (!isUtf8(bytes.subarray(start, end))) throw undecodable('the JSON text is not UTF-8');
+  const text = bytes.toString('utf8', start, end);
+  return scanner.spaceBytes > 0 && text.includes('/') ? withoutSpace(scanner).toString() : text;
 }
 
-/** The JSON value that a text begins with: what follows it is ignored. */
-function firstValue(text: string): string | undefined {
-  const start = text.search(/[^ \t\r\n]/);
-  if (start === -1) return undefined;
-  const end = '{["'.includes(text.charAt(start)) ? closingEnd(text, start) : scalarEnd(text, start);
-  const candidate = text.slice(start, end);
+/** Behind a byte order mark, if there is one. */
+export function markEnd(bytes: Buffer): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
+
+/** Whether a value is over: strings, objects and arrays say so themselves, numbers and words do not. */
+function isEnding(bytes: Buffer, end: number): boolean {
+  return '"}]'.includes(String.fromCharCode(bytes[end - 1] as number)) || !(WORD[bytes[end] as number] === 1);
+}
+
+/** Bytes that go on with a number or a word. */
+const WORD = new Uint8Array(256).map((_, byte) => (/[^\s,\]}]/.test(String.fromCharCode(byte)) ? 1 : 0));
+
+/** JSON in UTF-16 is read, too, as the original does: its first character is ASCII, so one byte of that is zero. */
+function utf8Of(bytes: Buffer): Buffer {
+  const [first, second] = bytes;
+  const isLittleEndian = second === 0 || (first === 0xff && second === 0xfe);
+  if (!isLittleEndian && first !== 0 && !(first === 0xfe && second === 0xff)) return bytes;
   try {
-    JSON.parse(candidate);
-    return candidate;
-  } catch {
-    return undefined;
+    return Buffer.from(new TextDecoder(isLittleEndian ? 'utf-16le' : 'utf-16be', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw undecodable('the bytes are neither UTF-8 nor UTF-16', cause);
   }
 }
 
-function scalarEnd(text: string, start: number): number {
-  const length = text.slice(start).search(/[\s,\]}]/);
-  return length === -1 ? text.length : start + length;
-}
-
-/** Just after what closes the string, object or array that begins at `start`. */
-function closingEnd(text: string, start: number): number {
-  let depth = 0;
-  let isInString = false;
-  for (let index = start; index < text.length; index += 1) {
-    const char = text.charAt(index);
-    if (isInString) {
-      if (char === '\\') index += 1;
-      else if (char === '"') isInString = false;
-    } else if (char === '"') isInString = true;
-    else if (char === '{' || char === '[') depth += 1;
-    else if (char === '}' || char === ']') depth -= 1;
-    if (depth === 0 && !isInString) return index + 1;
-  }
-  return text.length;
+function undecodable(reason: string, cause?: unknown): BridgeError {
+  return new BridgeError('recordUndecodable', {
+    message: `Failed to decode: ${reason}, which the format 'json' needs; 'binary' shows any bytes`,
+    cause,
+  });
 }

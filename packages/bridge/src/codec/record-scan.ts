@@ -1,12 +1,12 @@
 /**
  * Cuts the records of a produce request out of its body in one pass, without making objects of what they hold. Bodies of
- * the usual shape only: everything else, also what is wrong, is for the parser and the schema, and their messages.
+ * the usual shape only: what is wrong, and what takes long, is for the reader that follows the schema.
  */
-import { isUtf8 } from 'node:buffer';
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
-import type { RecordToProduce } from '../records.ts';
-import { isBase64 } from './binary.ts';
-import { CanonicalJson, UNUSUAL, withoutSpace } from './canonical-json.ts';
+import type { RecordHeader, RecordToProduce } from '../records.ts';
+import { JsonScanner, PLAIN } from './json-scanner.ts';
+import { base64Bytes, stringBytes } from './json-string.ts';
+import { storedJson } from './stored-json.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -14,68 +14,100 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
 const OPENING_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
 const CLOSING_BRACKET = 0x5d;
 const LETTER_N = 0x6e;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
-const SPACE = 0x20;
 
 const RECORDS = Buffer.from('records"');
 const KEY = Buffer.from('key"');
 const VALUE = Buffer.from('value"');
+const HEADERS = Buffer.from('headers"');
 const PARTITION = Buffer.from('partition"');
 const TIMESTAMP = Buffer.from('timestamp"');
 /** Digits of numbers that are int32 for sure, and of those that a double holds exactly. */
 const INT32_DIGITS = 9;
 const EXACT_DIGITS = 15;
+/** Of the body: bytes that are read before the event loop may go on, and the longest record that is read here. */
+const SLICE_BYTES = 131_072;
+/** Containers around a key or value: the body, its records and the record. */
+const FIELD_DEPTH = 3;
 
 export interface ScanOptions {
   format: EmbeddedFormat;
   /** Whether records may say their partition and timestamp. */
   isPlacing: boolean;
+  /** More are counted, and not returned. */
+  maxRecords: number;
+  /** What is longer cannot be stored. */
+  maxRecordBytes: number;
 }
 
-/** The records of a body; `undefined` when it must be parsed. They keep the body alive. */
-export function scanRecords(body: Buffer, options: ScanOptions): RecordToProduce[] | undefined {
-  return isUtf8(body) ? new RecordScan(body, options).records() : undefined;
+export interface FoundRecords {
+  /** At most `maxRecords`. They keep the body alive. */
+  records: RecordToProduce[];
+  /** All that the body has. */
+  count: number;
+}
+
+/** The records of a body in valid UTF-8, in slices; `undefined` when it must be read by its schema. */
+export function scanRecords(body: Buffer, options: ScanOptions): Generator<void, FoundRecords | undefined> {
+  return new RecordScan(body, options).records();
+}
+
+/** Just after the quote that closes a string whose text begins at `start`, if it is stored as it is. */
+function plainStringEnd(body: Buffer, start: number): number | undefined {
+  let end = start;
+  while (PLAIN[body[end] as number] === 1) end += 1;
+  return body[end] === QUOTE ? end + 1 : undefined;
 }
 
 class RecordScan {
   readonly #body: Buffer;
-  readonly #json: CanonicalJson;
+  readonly #json: JsonScanner;
   readonly #options: ScanOptions;
-  /** What is read next; `UNUSUAL` ends the scan. */
+  /** What is read next. */
   #at = 0;
+  /** The record that is read must end before. */
+  #limit = 0;
 
   constructor(body: Buffer, options: ScanOptions) {
     this.#body = body;
-    this.#json = new CanonicalJson(body);
+    this.#json = new JsonScanner(body, { maxValueBytes: options.maxRecordBytes });
     this.#options = options;
   }
 
-  records(): RecordToProduce[] | undefined {
-    const body = this.#body;
+  *records(): Generator<void, FoundRecords | undefined> {
+    const { maxRecords } = this.#options;
     const records: RecordToProduce[] = [];
+    let count = 0;
     if (!this.#takes(OPENING_BRACE) || !this.#takes(QUOTE) || !this.#takesWord(RECORDS)) return undefined;
     if (!this.#takes(COLON) || !this.#takes(OPENING_BRACKET)) return undefined;
     if (!this.#takes(CLOSING_BRACKET)) {
+      let pauseAt = SLICE_BYTES;
       do {
+        if (this.#at > pauseAt) {
+          yield;
+          pauseAt = this.#at + SLICE_BYTES;
+        }
         const record = this.#record();
         if (record === undefined) return undefined;
-        records.push(record);
+        count += 1;
+        if (count <= maxRecords) records.push(record);
       } while (this.#takes(COMMA));
       if (!this.#takes(CLOSING_BRACKET)) return undefined;
     }
-    if (!this.#takes(CLOSING_BRACE) || this.#json.afterSpace(this.#at) !== body.length) return undefined;
-    return records;
+    if (!this.#takes(CLOSING_BRACE) || this.#json.afterSpace(this.#at) !== this.#body.length) return undefined;
+    return { records, count };
   }
 
   /** Each field at most once, and a value. */
   #record(): RecordToProduce | undefined {
+    this.#limit = this.#at + SLICE_BYTES;
     if (!this.#takes(OPENING_BRACE)) return undefined;
     let key: Buffer | undefined;
     let value: Buffer | null | undefined;
+    let headers: RecordHeader[] | undefined;
     let partition: number | undefined;
     let timestampMs: bigint | undefined;
     do {
@@ -87,6 +119,9 @@ class RecordScan {
       } else if (key === undefined && this.#takesWord(KEY)) {
         key = this.#takes(COLON) ? this.#field() : undefined;
         if (key === undefined) return undefined;
+      } else if (headers === undefined && this.#takesWord(HEADERS)) {
+        headers = this.#takes(COLON) ? this.#headers() : undefined;
+        if (headers === undefined) return undefined;
       } else if (!this.#options.isPlacing) {
         return undefined;
       } else if (partition === undefined && this.#takesWord(PARTITION)) {
@@ -99,45 +134,74 @@ class RecordScan {
       } else return undefined;
     } while (this.#takes(COMMA));
     if (value === undefined || !this.#takes(CLOSING_BRACE)) return undefined;
-    return { key: key ?? null, value, headers: undefined, partition, timestampMs };
+    return { key: key ?? null, value, headers, partition, timestampMs };
   }
 
   /** A key or value in the request's format. */
   #field(): Buffer | undefined {
-    const start = this.#json.afterSpace(this.#at);
-    return this.#options.format === 'json' ? this.#jsonField(start) : this.#textField(start);
-  }
-
-  #jsonField(start: number): Buffer | undefined {
     const json = this.#json;
+    const start = json.afterSpace(this.#at);
     const first = this.#body[start];
+    const { format } = this.#options;
+    if (first === QUOTE && format !== 'binary') {
+      const end = plainStringEnd(this.#body, start + 1);
+      if (end !== undefined) {
+        this.#at = end;
+        return format === 'text' ? this.#body.subarray(start + 1, end - 1) : this.#body.subarray(start, end);
+      }
+    }
+    if (format !== 'json') return this.#string(start, format);
     if (first !== QUOTE && first !== OPENING_BRACE && first !== OPENING_BRACKET) return undefined;
-    json.hasSpace = false;
-    const end = json.valueEnd(start);
-    if (end === UNUSUAL) return undefined;
+    const end = json.valueEnd(start, FIELD_DEPTH, this.#limit);
+    if (end < 0) return undefined;
     this.#at = end;
-    return json.hasSpace ? withoutSpace(this.#body, start, end) : this.#body.subarray(start, end);
+    return storedJson(json, this.#options.maxRecordBytes);
   }
 
-  /** A string without escapes. */
-  #textField(start: number): Buffer | undefined {
-    const body = this.#body;
-    if (body[start] !== QUOTE) return undefined;
-    let end = start + 1;
-    while (body[end] !== QUOTE) {
-      const byte = body[end];
-      if (byte === undefined || byte === BACKSLASH || byte < SPACE) return undefined;
-      end += 1;
-    }
-    this.#at = end + 1;
-    if (this.#options.format === 'text') return body.subarray(start + 1, end);
-    const text = body.toString('latin1', start + 1, end);
-    return isBase64(text) ? Buffer.from(text, 'base64') : undefined;
+  /** The bytes that a string stands for. */
+  #string(start: number, format: 'text' | 'binary'): Buffer | undefined {
+    const json = this.#json;
+    if (this.#body[start] !== QUOTE) return undefined;
+    const end = json.valueEnd(start, FIELD_DEPTH, this.#limit);
+    if (end < 0) return undefined;
+    this.#at = end;
+    const { maxRecordBytes } = this.#options;
+    return format === 'text' ? stringBytes(json, maxRecordBytes) : base64Bytes(json, maxRecordBytes);
+  }
+
+  #headers(): RecordHeader[] | undefined {
+    const headers: RecordHeader[] = [];
+    if (!this.#takes(OPENING_BRACKET)) return undefined;
+    if (this.#takes(CLOSING_BRACKET)) return headers;
+    do {
+      const header = this.#header();
+      if (header === undefined || this.#at > this.#limit) return undefined;
+      headers.push(header);
+    } while (this.#takes(COMMA));
+    return this.#takes(CLOSING_BRACKET) ? headers : undefined;
+  }
+
+  #header(): RecordHeader | undefined {
+    if (!this.#takes(OPENING_BRACE)) return undefined;
+    let key: Buffer | undefined;
+    let value: Buffer | null | undefined;
+    do {
+      if (!this.#takes(QUOTE)) return undefined;
+      if (key === undefined && this.#takesWord(KEY)) {
+        key = this.#takes(COLON) ? this.#string(this.#json.afterSpace(this.#at), 'text') : undefined;
+        if (key === undefined) return undefined;
+      } else if (value === undefined && this.#takesWord(VALUE)) {
+        if (!this.#takes(COLON)) return undefined;
+        value = this.#isNext(LETTER_N) ? this.#null() : this.#string(this.#json.afterSpace(this.#at), 'binary');
+        if (value === undefined) return undefined;
+      } else return undefined;
+    } while (this.#takes(COMMA));
+    return key === undefined || value === undefined || !this.#takes(CLOSING_BRACE) ? undefined : [key, value];
   }
 
   #null(): null | undefined {
     const end = this.#json.wordEnd(this.#json.afterSpace(this.#at), 'null');
-    if (end === UNUSUAL) return undefined;
+    if (end < 0) return undefined;
     this.#at = end;
     // Whether a format can hold it is the same for all: a tombstone.
     return null;
@@ -152,16 +216,18 @@ class RecordScan {
     for (let byte = body[end]; byte !== undefined && byte >= ZERO && byte <= NINE; byte = body[end]) {
       value = value * 10 + byte - ZERO;
       end += 1;
+      if (end - start > maxDigits) return undefined;
     }
     const digitCount = end - start;
-    if (digitCount === 0 || digitCount > maxDigits || (digitCount > 1 && body[start] === ZERO)) return undefined;
+    if (digitCount === 0 || (digitCount > 1 && body[start] === ZERO)) return undefined;
     this.#at = end;
     // Anything that goes on with the number is neither a comma nor a brace, and ends the scan.
     return value;
   }
 
   #isNext(byte: number): boolean {
-    return this.#body[this.#json.afterSpace(this.#at)] === byte;
+    this.#at = this.#json.afterSpace(this.#at);
+    return this.#body[this.#at] === byte;
   }
 
   /** Past a byte, after any space, if it comes next. */

@@ -1,16 +1,23 @@
 /** Keys and values as UTF-8 text. */
+import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
 import type { Codec } from './codec.ts';
+import { isString, stringBytes } from './json-string.ts';
 
 export const textCodec: Codec = {
-  encode(value, { name }) {
-    if (typeof value === 'string') return Buffer.from(value);
+  encode(text, { name, index, maxBytes }) {
+    const bytes = stringBytes(text, maxBytes);
+    if (bytes !== undefined) return bytes;
     throw new BridgeError('invalidValue', {
-      message: `Because the embedded format is 'text', the ${name} must be a string`,
+      message: isString(text)
+        ? `The ${name} has half of a surrogate pair (\\ud800 to \\udfff), which is no text: the embedded format 'binary' takes any bytes (record ${index})`
+        : `Because the embedded format is 'text', the ${name} must be a string`,
     });
   },
   decode(bytes) {
-    // Bytes that are not UTF-8 become U+FFFD.
-    return JSON.stringify(bytes.toString());
+    if (isUtf8(bytes)) return JSON.stringify(bytes.toString());
+    throw new BridgeError('recordUndecodable', {
+      message: "Failed to decode: the bytes are not UTF-8, which the format 'text' needs; 'binary' shows any bytes",
+    });
   },
 };

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { codecOf } from '../codec/formats.ts';
 import type { Partition } from '../kafka/partition.ts';
 import { writeBatch } from '../kafka/record-batch-writer.ts';
@@ -99,10 +99,24 @@ test.each([
   expect(entries[2]?.value).toEqual(value);
 });
 
-test('bytes that are not UTF-8 inside JSON become replacement characters', () => {
-  const value = Buffer.from([0x22, 0x61, 0xff, 0x22]);
-  const { text } = answerOf([{ ...RECORD, value }], { codec: codecOf('json'), maxBytes: 1000 });
-  expect((JSON.parse(text.toString()) as { value: string }[])[0]?.value).toBe('a\ufffd');
+describe('bytes that are not UTF-8 fail the answer or are reported, and are never shown as other text', () => {
+  const bad = Buffer.from([0x22, 0x61, 0xff, 0x22]);
+  test.each([
+    ['json', { value: bad }],
+    ['json', { key: bad }],
+    ['text', { value: bad }],
+    ['text', { key: bad }],
+    ...(['json', 'text', 'binary'] as const).map((format) => [format, { headers: [[bad, bad] as const] }] as const),
+  ] as const)('in %s', (format, fields) => {
+    const records = [RECORD, { ...RECORD, ...fields }, RECORD];
+    expect(() => answerOf(records, { codec: codecOf(format) })).toThrow(
+      expect.objectContaining({ code: 'recordUndecodable', message: expect.stringContaining('not UTF-8') }),
+    );
+    const { text, recordCount } = answerOf(records, { codec: codecOf(format), onError: 'report' });
+    const entries = JSON.parse(text.toString()) as object[];
+    expect(entries.map((entry) => 'error_code' in entry)).toEqual([false, true, false]);
+    expect(recordCount).toBe(3);
+  });
 });
 
 test('answers grow beyond what was guessed, also with headers and names outside ASCII', () => {

@@ -169,7 +169,7 @@ class AnswerText {
   #addHeaders(headers: StoredRecord['headers']): void {
     const entries = headers.map(
       ([name, content]) =>
-        `{"key":${JSON.stringify(name?.toString() ?? '')},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
+        `{"key":${JSON.stringify(headerName(name))},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
     );
     this.#text.unicode(`,"headers":[${entries.join(',')}]`);
   }
@@ -180,4 +180,11 @@ class AnswerText {
       `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},"error_code":${status},"message":${JSON.stringify(message)}}`,
     );
   }
+}
+
+/** Kafka has header names in UTF-8. Errors: `recordUndecodable` for other bytes, which no text could stand for. */
+function headerName(name: Buffer | null): string {
+  if (name === null) return '';
+  if (isUtf8(name)) return name.toString();
+  throw new BridgeError('recordUndecodable', { message: 'Failed to decode: the key of a header is not UTF-8' });
 }

@@ -23,13 +23,14 @@ export interface TopicCreator {
 const BROKER_DEFAULT = -1;
 
 export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
-  server.on('createTopic', async ({ headers, body }, reply) => {
+  server.on('createTopic', async ({ headers, body, slices }, reply) => {
     if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
     const contentType = headers['content-type'];
     if (recordsFormat(contentType) !== 'json' && !isConsumerBody(contentType)) {
       throw new BridgeError('bodyTypeUnsupported');
     }
-    const { topic_name, partitions_count, replication_factor } = decodeBody(body, NewTopic) as NewTopic;
+    const topic = (await slices.run(decodeBody(body, NewTopic))) as NewTopic;
+    const { topic_name, partitions_count, replication_factor } = topic;
     await creator.create({
       name: topic_name,
       partitionCount: truncated(partitions_count, 32),

@@ -28,11 +28,15 @@ export async function inSession<T>(
 }
 
 /** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`. */
-export function consumerBody({ headers, body }: Request, schema: object, { isOptional = false } = {}): unknown {
+export async function consumerBody(
+  { headers, body, slices }: Request,
+  schema: object,
+  { isOptional = false } = {},
+): Promise<unknown> {
   if (isOptional && isEmptyBody(body)) return undefined;
   if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
   if (!isConsumerBody(headers['content-type'])) throw new BridgeError('bodyTypeUnsupported');
-  return decodeBody(body, schema);
+  return await slices.run(decodeBody(body, schema));
 }
 
 /** The entries of a list of partitions. Errors: `invalidValue` when the list or a number is absent. */

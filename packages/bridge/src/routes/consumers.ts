@@ -11,7 +11,7 @@ import type { ApiServer, Request } from './server.ts';
 
 export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('createConsumer', async (request, reply) => {
-    const body = consumerBody(request, ConsumerOptions, { isOptional: true }) as ConsumerOptions | undefined;
+    const body = (await consumerBody(request, ConsumerOptions, { isOptional: true })) as ConsumerOptions | undefined;
     if (!registry.isEnabled) throw new BridgeError('consumerDisabled');
     const created = await registry.inTime(() => createConsumer(registry, request, body ?? {}));
     return answer(reply, JSON.stringify(created));

@@ -20,7 +20,7 @@ const TOO_SLOW = '{"error_code":408,"message":"The request did not arrive comple
 
 export type HttpLimits = Pick<
   LimitsConfig,
-  'maxUrlBytes' | 'maxHeaderBytes' | 'maxBodyBytes' | 'headersTimeoutMs' | 'requestTimeoutMs'
+  'maxUrlBytes' | 'maxHeaderBytes' | 'maxBodyBytes' | 'maxControlBodyBytes' | 'headersTimeoutMs' | 'requestTimeoutMs'
 >;
 
 export interface ListenerOptions {

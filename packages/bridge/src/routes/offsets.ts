@@ -16,7 +16,9 @@ const ENDS = { seekToBeginning: 'earliest', seekToEnd: 'latest' } as const;
 
 export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('commit', async (request, reply) => {
-    const body = consumerBody(request, OffsetCommitSeekList, { isOptional: true }) as OffsetCommitSeekList | undefined;
+    const body = (await consumerBody(request, OffsetCommitSeekList, { isOptional: true })) as
+      | OffsetCommitSeekList
+      | undefined;
     await inSession(registry, request, async (session) => {
       const offsets = body?.offsets?.map(toOffset);
       if (offsets?.some(({ offset }) => offset < 0n) === true) {
@@ -27,7 +29,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
     return answerEmpty(reply, 204);
   });
   server.on('seek', async (request, reply) => {
-    const { offsets } = consumerBody(request, OffsetCommitSeekList) as OffsetCommitSeekList;
+    const { offsets } = (await consumerBody(request, OffsetCommitSeekList)) as OffsetCommitSeekList;
     await inSession(registry, request, async (session) => {
       if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
       await session.seek(offsets.map(toOffset));
@@ -36,7 +38,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   });
   for (const operation of ['seekToBeginning', 'seekToEnd'] as const) {
     server.on(operation, async (request, reply) => {
-      const body = consumerBody(request, Partitions) as Partitions;
+      const body = (await consumerBody(request, Partitions)) as Partitions;
       await inSession(registry, request, async (session) => {
         // As the original shows a topic that is absent.
         const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({ topic, partition }));

@@ -28,18 +28,26 @@ export interface ProduceDependencies {
   isEnabled: boolean;
   /** Of one request. */
   maxRecords: number;
+  /** What is longer cannot be stored. */
+  maxRecordBytes: number;
 }
 
 export function addProduceRoutes(server: ApiServer, dependencies: ProduceDependencies): void {
+  const { maxRecords, maxRecordBytes } = dependencies;
+  const limits = { maxRecords, maxRecordBytes };
   server.on('send', async (request, reply) => {
     const isAsync = booleanParameter(request.target, 'async');
-    const records = recordsOf(request, { schema: ProducerRecordList, partition: undefined });
+    const target = { schema: ProducerRecordList, partition: undefined, ...limits };
+    const read = request.slices.run(recordsOf(request, target));
+    const records = read instanceof Promise ? await read : read;
     return await produce({ request, reply, isAsync, records }, dependencies);
   });
   server.on('sendToPartition', async (request, reply) => {
     const isAsync = booleanParameter(request.target, 'async');
     const partition = () => partitionParameter(request.params);
-    const records = recordsOf(request, { schema: ProducerRecordToPartitionList, partition });
+    const target = { schema: ProducerRecordToPartitionList, partition, ...limits };
+    const read = request.slices.run(recordsOf(request, target));
+    const records = read instanceof Promise ? await read : read;
     return await produce({ request, reply, isAsync, records }, dependencies);
   });
 }
@@ -52,13 +60,8 @@ interface Production {
 }
 
 async function produce({ request, reply, isAsync, records }: Production, dependencies: ProduceDependencies) {
-  const { sink, metrics, isEnabled, maxRecords } = dependencies;
+  const { sink, metrics, isEnabled } = dependencies;
   if (!isEnabled) throw new BridgeError('producerDisabled');
-  if (records.length > maxRecords) {
-    throw new BridgeError('tooManyRecords', {
-      message: `The request has ${records.length} records, more than the limit of ${maxRecords}`,
-    });
-  }
   const topic = request.params['topic'] ?? '';
   request.watch?.producing(topic, records);
   const bodyBytes = request.body?.length ?? 0;

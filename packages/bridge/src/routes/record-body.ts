@@ -1,50 +1,90 @@
 /** The records of a produce request: cut out of a body of the usual shape, or parsed, checked and encoded one by one. */
 
+import { isUtf8 } from 'node:buffer';
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import { recordsFormat } from '@causeway/protocol/content-types.ts';
-import type { KafkaHeader, ProducerRecord, ProducerRecordList } from '@causeway/protocol/topics.ts';
+import type { KafkaHeader, ProducerRecord } from '@causeway/protocol/topics.ts';
 import type { Codec } from '../codec/codec.ts';
 import { codecOf } from '../codec/formats.ts';
-import { scanRecords } from '../codec/record-scan.ts';
+import { type FoundRecords, scanRecords } from '../codec/record-scan.ts';
 import { BridgeError } from '../errors.ts';
 import type { RecordHeader, RecordToProduce } from '../records.ts';
-import { decodeBody, isEmptyBody } from './request-body.ts';
+import type { EmbeddedText } from './body-tree.ts';
+import { decodeTree, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';
 import { exactInteger } from './violations.ts';
 
 /** The original answers so when `records` is absent, and clients' tests compare it. */
 const RECORDS_ABSENT =
   'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.iterator()" because "jsonArray" is null';
+/** Records that are encoded before the event loop may go on, and bytes of them. */
+const SLICE_RECORDS = 1000;
+const SLICE_BYTES = 131_072;
 
 export interface BodyTarget {
   /** Of the body, for what is not of the usual shape. */
   schema: object;
   /** Reads the partition of the path, if the path has one. */
   partition: (() => number) | undefined;
+  /** Of one request. */
+  maxRecords: number;
+  /** What is longer cannot be stored. */
+  maxRecordBytes: number;
 }
 
-/** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`; what `partition` throws. */
-export function recordsOf({ headers, body }: Request, target: BodyTarget): RecordToProduce[] {
+/**
+ * The records of a request, in slices.
+ * Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`, `tooManyRecords`;
+ * what `partition` throws.
+ */
+export function* recordsOf({ headers, body }: Request, target: BodyTarget): Generator<void, RecordToProduce[]> {
   if (body === undefined || isEmptyBody(body)) throw new BridgeError('bodyMissing');
   const format = recordsFormat(headers['content-type']);
   if (format === undefined) throw new BridgeError('bodyTypeUnsupported');
-  const { partition } = target;
-  const scanned = scanRecords(body, { format, isPlacing: partition === undefined });
-  if (scanned === undefined) return parseRecords(body, format, target);
-  return placed(scanned, partition?.());
+  const { partition, maxRecords, maxRecordBytes } = target;
+  if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');
+  const options = { format, isPlacing: partition === undefined, maxRecords, maxRecordBytes };
+  const scanned = yield* scanRecords(body, options);
+  if (scanned === undefined) return withinLimit(yield* parseRecords(body, format, target), target);
+  return placed(withinLimit(scanned, target), partition?.());
 }
 
-/** Any body. Errors: as {@link recordsOf}. */
-export function parseRecords(
+/** Any body. Errors: as {@link recordsOf}, but for `tooManyRecords`. */
+export function* parseRecords(
   body: Buffer,
   format: EmbeddedFormat,
-  { schema, partition }: BodyTarget,
-): RecordToProduce[] {
-  const { records } = decodeBody(body, schema) as ProducerRecordList;
+  { schema, partition, maxRecords, maxRecordBytes }: BodyTarget,
+): Generator<void, FoundRecords> {
+  const tree = yield* decodeTree(body, schema, { maxItems: maxRecords, maxRecordBytes });
+  const { records } = tree.value as { records?: EmbeddedRecord[] };
   const pathPartition = partition?.();
   if (records === undefined) throw new BridgeError('invalidValue', { message: RECORDS_ABSENT });
-  const codec = codecOf(format);
-  return records.map((record, index) => toProduce(record, index, { codec, pathPartition }));
+  const target: Target = { codec: codecOf(format), pathPartition, maxBytes: maxRecordBytes };
+  const toProduce: RecordToProduce[] = [];
+  let pauseAt = SLICE_BYTES;
+  for (const [index, record] of records.entries()) {
+    if (index % SLICE_RECORDS === SLICE_RECORDS - 1 || bytesBehind(record) > pauseAt) {
+      pauseAt = bytesBehind(record) + SLICE_BYTES;
+      yield;
+    }
+    toProduce.push(encoded(record, index, target));
+  }
+  return { records: toProduce, count: records.length + tree.omittedCount };
+}
+
+/** A record as its schema has it, with its key and value as they stand in the body. */
+type EmbeddedRecord = Omit<ProducerRecord, 'key' | 'value'> & { key?: EmbeddedText; value: EmbeddedText | null };
+
+/** Where a record ends in the body, about. */
+function bytesBehind({ key, value }: EmbeddedRecord): number {
+  return value?.text.end ?? key?.text.end ?? 0;
+}
+
+function withinLimit({ records, count }: FoundRecords, { maxRecords }: BodyTarget): RecordToProduce[] {
+  if (count <= maxRecords) return records;
+  throw new BridgeError('tooManyRecords', {
+    message: `The request has ${count} records, more than the limit of ${maxRecords}`,
+  });
 }
 
 /** Puts all records into the partition of the path. */
@@ -59,9 +99,10 @@ interface Target {
   codec: Codec;
   /** All records of the request go there. */
   pathPartition: number | undefined;
+  maxBytes: number;
 }
 
-function toProduce(record: ProducerRecord, index: number, { codec, pathPartition }: Target): RecordToProduce {
+function encoded(record: EmbeddedRecord, index: number, { codec, pathPartition, maxBytes }: Target): RecordToProduce {
   const { key, value, timestamp, headers } = record;
   const partition = pathPartition ?? record.partition;
   if (partition !== undefined) checkPartition(partition);
@@ -72,9 +113,9 @@ function toProduce(record: ProducerRecord, index: number, { codec, pathPartition
     });
   }
   return {
-    key: key === undefined ? null : codec.encode(key, { name: 'key', index }),
-    value: value === null ? null : codec.encode(value, { name: 'value', index }),
-    headers: headers?.map(toHeader),
+    key: key === undefined ? null : codec.encode(key.text, { name: 'key', index, maxBytes }),
+    value: value === null ? null : codec.encode(value.text, { name: 'value', index, maxBytes }),
+    headers: headers?.map((header) => toHeader(header, index)),
     partition,
     timestampMs,
   };
@@ -87,6 +128,11 @@ function checkPartition(partition: number): void {
   });
 }
 
-function toHeader({ key, value }: KafkaHeader): RecordHeader {
-  return [Buffer.from(key), Buffer.from(value, 'base64')];
+function toHeader({ key, value }: KafkaHeader, index: number): RecordHeader {
+  if (!key.isWellFormed()) {
+    throw new BridgeError('invalidValue', {
+      message: `A header's key has half of a surrogate pair (\\ud800 to \\udfff), which is no text (record ${index})`,
+    });
+  }
+  return [Buffer.from(key), value === null ? null : Buffer.from(value, 'base64')];
 }

@@ -19,9 +19,12 @@ import { PendingAnswers } from './pending-answers.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
 import { isOperator, senderOf, trustOf } from './sender.ts';
+import { SlicedWork } from './sliced-work.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
 const MAX_NAME_LENGTH = 1_048_576;
+/** Operations whose bodies are records; those of the others are small. */
+const STORES_RECORDS: ReadonlySet<Operation> = new Set(['send', 'sendToPartition']);
 /** What tells how the bridge is must be served when it has too much to do. */
 const ALWAYS_SERVED: ReadonlySet<Operation> = new Set(['healthy', 'ready', 'metrics']);
 
@@ -37,6 +40,8 @@ export interface Request {
   /** Whether what it says of its client is believed. */
   trust: Trust;
   raw: FastifyRequest['raw'];
+  /** For work whose length the client decides. */
+  slices: SlicedWork;
   /** For the access log and traces, while one of them is on. */
   watch: RequestWatch | undefined;
 }
@@ -96,8 +101,10 @@ interface Visit {
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { limits, load, metrics, log } = options;
+  const maxControlBodyBytes = Math.min(limits.maxBodyBytes, limits.maxControlBodyBytes);
   const operations = new Set<Operation>();
   const pending = new PendingAnswers();
+  const slices = new SlicedWork();
   let openCount = 0;
   let isClosing = false;
   const listener = new Listener({
@@ -138,7 +145,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   const bodyOf = (visit: Visit, request: FastifyRequest): Promise<Buffer | undefined> | undefined =>
     readBody(request.raw, {
-      maxBodyBytes: limits.maxBodyBytes,
+      maxBodyBytes: STORES_RECORDS.has(visit.operation) ? limits.maxBodyBytes : maxControlBodyBytes,
       load,
       decoder,
       hold: (bytes) => {
@@ -179,6 +186,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
               sender,
               trust,
               raw: request.raw,
+              slices,
               watch: reply.watch,
             },
             reply,

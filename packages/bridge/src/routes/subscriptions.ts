@@ -10,7 +10,7 @@ import type { ApiServer } from './server.ts';
 
 export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('subscribe', async (request, reply) => {
-    const body = consumerBody(request, Topics) as Topics;
+    const body = (await consumerBody(request, Topics)) as Topics;
     await inSession(registry, request, async (session) => {
       session.checkSubscribable();
       const { topics, topic_pattern } = body;
@@ -34,7 +34,7 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
     return answerLong(reply, JSON.stringify({ partitions } satisfies Partitions));
   });
   server.on('assign', async (request, reply) => {
-    const body = consumerBody(request, Partitions) as Partitions;
+    const body = (await consumerBody(request, Partitions)) as Partitions;
     await inSession(registry, request, (session) => session.assign(partitionsToAssign(body)));
     return answerEmpty(reply, 204);
   });

@@ -1,8 +1,10 @@
 /** Compares a body with its schema and tells what is wrong in the API's own words (rest-api: `validation_errors`). */
-import { isBase64 } from '../codec/binary.ts';
+import { isBase64 } from '../codec/base64.ts';
+import { EmbeddedText, UNLISTED } from './body-tree.ts';
+import { runAtOnce } from './sliced-work.ts';
 
 /** The part of JSON Schema that the API's bodies use. A node with an `$id` is a component that others refer to. */
-interface SchemaNode {
+export interface SchemaNode {
   $id?: string;
   /** One of several types, when a list. */
   type?: string | readonly string[];
@@ -22,11 +24,18 @@ const INTEGER_BITS: Readonly<Record<string, number>> = { int32: 32, int64: 64 };
  * and one that counts the rest, so that an answer stays small whatever the body is.
  */
 export function violations(schema: object, value: unknown): string[] {
+  return runAtOnce(violationsOf(schema, value));
+}
+
+/** The same, in slices. */
+export function* violationsOf(schema: object, value: unknown): Generator<void, string[]> {
   const findings = new Findings();
-  check(schema as SchemaNode, value, findings);
+  yield* check(schema as SchemaNode, value, findings);
   return findings.entries();
 }
 
+/** Elements of a list that are checked before the event loop may go on. */
+const SLICE_ITEMS = 2000;
 /** A client that sends more mistakes than this reads the first of them. */
 export const MAX_ENTRIES = 100;
 /** Names of properties are the client's, and may be as long as its body: so much of one is shown. */
@@ -46,6 +55,11 @@ class Findings {
     this.#count += 1;
   }
 
+  /** Of more than {@link MAX_ENTRIES}: some that were counted only. */
+  addUnlisted(count: number): void {
+    this.#count += count;
+  }
+
   /** Puts `entries` before those that came after the first `count`: a summary stands before its details. */
   insertAt(count: number, entries: readonly string[]): void {
     this.#count += entries.length;
@@ -60,7 +74,18 @@ class Findings {
   }
 }
 
-function check(node: SchemaNode, value: unknown, found: Findings): void {
+function* check(node: SchemaNode, value: unknown, found: Findings): Generator<void, void> {
+  if (!isContainer(node, value)) checkLeaf(node, value, found);
+  else if (node.type === 'array') yield* checkItems(node, value as unknown[], found);
+  else yield* checkProperties(node, value as Record<string, unknown>, found);
+}
+
+/** Whether a value has parts to be checked one by one. */
+function isContainer({ type, oneOf }: SchemaNode, value: unknown): boolean {
+  return (type === 'array' || type === 'object') && oneOf === undefined && hasType(type, value);
+}
+
+function checkLeaf(node: SchemaNode, value: unknown, found: Findings): void {
   if (node.oneOf !== undefined) {
     checkAlternatives(node.oneOf, value, found);
   } else if (node.type !== undefined && !hasType(node.type, value)) {
@@ -68,17 +93,9 @@ function check(node: SchemaNode, value: unknown, found: Findings): void {
     if (node.format !== undefined && node.type === 'integer') found.add(wrongInteger(node.format));
   } else if (node.type === 'integer') {
     checkInteger(node, value, found);
-  } else if (node.type === 'string') {
-    if (node.format === 'byte' && !isFilledBase64(value as string)) found.add('String does not match format "byte"');
-  } else if (node.type === 'array') {
-    checkItems(node, value as unknown[], found);
-  } else if (node.type === 'object') {
-    checkProperties(node, value as Record<string, unknown>, found);
+  } else if (node.format === 'byte' && typeof value === 'string' && !isBase64(value)) {
+    found.add('String does not match format "byte"');
   }
-}
-
-function isFilledBase64(text: string): boolean {
-  return text !== '' && isBase64(text);
 }
 
 function checkAlternatives(alternatives: readonly SchemaNode[], value: unknown, found: Findings): void {
@@ -99,23 +116,33 @@ function isInt32(value: unknown): boolean {
   return typeof value === 'number' && (value | 0) === value;
 }
 
-function checkItems({ items }: SchemaNode, value: readonly unknown[], found: Findings): void {
+function* checkItems({ items }: SchemaNode, value: readonly unknown[], found: Findings): Generator<void, void> {
   if (items === undefined) return;
-  for (const item of value) {
-    checkChild(items, item, found, 'Items did not match schema');
+  for (const [index, item] of value.entries()) {
+    if (index % SLICE_ITEMS === SLICE_ITEMS - 1) yield;
+    const { count } = found;
+    if (isContainer(items, item)) yield* check(items, item, found);
+    else checkLeaf(items, item, found);
+    summarize(items, found, { count, summary: 'Items did not match schema' });
   }
 }
 
-/** Checks a part; its findings follow the `summary`. Whether it fits. */
-function checkChild(node: SchemaNode, value: unknown, found: Findings, summary: string): boolean {
-  const { count } = found;
-  check(node, value, found);
+/** Whether a part fits, of which the findings follow the first `count`; the `summary` stands before them. */
+function summarize(
+  { $id }: SchemaNode,
+  found: Findings,
+  { count, summary }: { count: number; summary: string },
+): boolean {
   if (found.count === count) return true;
-  found.insertAt(count, node.$id === undefined ? [summary] : [summary, 'A subschema had errors']);
+  found.insertAt(count, $id === undefined ? [summary] : [summary, 'A subschema had errors']);
   return false;
 }
 
-function checkProperties(node: SchemaNode, value: Record<string, unknown>, found: Findings): void {
+function* checkProperties(
+  node: SchemaNode,
+  value: Record<PropertyKey, unknown>,
+  found: Findings,
+): Generator<void, void> {
   const { properties = {}, required = [] } = node;
   for (const name of required) {
     if (!Object.hasOwn(value, name)) found.add(`Instance does not have required property "${name}"`);
@@ -124,7 +151,10 @@ function checkProperties(node: SchemaNode, value: Record<string, unknown>, found
   for (const name in properties) {
     const child = properties[name];
     if (child === undefined || !Object.hasOwn(value, name)) continue;
-    if (checkChild(child, value[name], found, `Property "${name}" does not match schema`)) continue;
+    const { count } = found;
+    if (isContainer(child, value[name])) yield* check(child, value[name], found);
+    else checkLeaf(child, value[name], found);
+    if (summarize(child, found, { count, summary: `Property "${name}" does not match schema` })) continue;
     bad ??= new Set();
     bad.add(name);
   }
@@ -134,6 +164,7 @@ function checkProperties(node: SchemaNode, value: Record<string, unknown>, found
       found.add(`Property "${shown(name)}" does not match additional properties schema`);
     }
   }
+  found.addUnlisted((value[UNLISTED] as number | undefined) ?? 0);
 }
 
 function shown(name: string): string {
@@ -155,6 +186,7 @@ function exactText(value: unknown): string {
 function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
+  if (value instanceof EmbeddedText) return value.type;
   if (typeof value === 'object' && isRawNumber(value)) return 'number';
   return typeof value;
 }

@@ -1,0 +1,24 @@
+/** Base64 as the API takes it: the standard alphabet, with or without padding (RFC 4648 §4, §3.2). */
+
+const EQUALS = 0x3d;
+const IS_DIGIT = new Uint8Array(256);
+for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')) IS_DIGIT[byte] = 1;
+
+/**
+ * What base64 stands for; `undefined` for other text. Spare bits of the last digit stand for nothing, whatever they are
+ * (RFC 4648 §3.5 leaves the choice): the original takes them.
+ */
+export function decodeBase64(bytes: Buffer, start = 0, end = bytes.length): Buffer | undefined {
+  let last = end;
+  while (last > start && end - last < 2 && bytes[last - 1] === EQUALS) last -= 1;
+  const beyond = (last - start) % 4;
+  if (beyond === 1 || (last !== end && (end - start) % 4 !== 0)) return undefined;
+  for (let at = start; at < last; at += 1) if (IS_DIGIT[bytes[at] as number] !== 1) return undefined;
+  return Buffer.from(bytes.toString('latin1', start, last), 'base64');
+}
+
+/** Whether {@link decodeBase64} takes a text; also when it is empty. */
+export function isBase64(text: string): boolean {
+  // Text beyond ASCII has other bytes than base64 in UTF-8.
+  return decodeBase64(Buffer.from(text)) !== undefined;
+}

@@ -1,0 +1,389 @@
+/**
+ * Finds where JSON values end (RFC 8259) in one pass over bytes, without making values of them, and notes what must be
+ * changed before a value is stored. Comments count as space. A long value can be read in slices.
+ */
+import { randomInt } from 'node:crypto';
+
+/** No JSON, or JSON beyond the limits of depth and of digits. */
+export const MALFORMED = -1;
+/** The value goes on behind the place where {@link JsonScanner.resume} was to pause. */
+export const PAUSED = -2;
+
+/** Limits of the original's JSON parser: containers within each other, and characters of a number beside its sign. */
+export const MAX_NESTING = 1000;
+const MAX_NUMBER_LENGTH = 1000;
+/** So many names of an object are compared one by one; more are looked up. */
+const MAX_LISTED_NAMES = 16;
+/** The multiplier of the hash of names is odd and not known to clients, who could find names with one hash otherwise. */
+const HASH_MULTIPLIER = randomInt(2 ** 31) | 1;
+/** The longest escape, which may stand for one byte. */
+export const ESCAPE_BYTES = 6;
+/** A character beyond the BMP has four bytes in UTF-8, and twelve as `\ud83d\ude00`. */
+const ASTRAL_GROWTH_BYTES = 8;
+
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const ASTERISK = 0x2a;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const SLASH = 0x2f;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const OPENING_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSING_BRACKET = 0x5d;
+const LETTER_E = 0x65;
+const LETTER_U = 0x75;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+/** Begins a character beyond the BMP in UTF-8. */
+const FIRST_ASTRAL = 0xf0;
+
+const SPACES = flags([SPACE, LINE_FEED, CARRIAGE_RETURN, TAB]);
+/** Bytes of a string that are stored as they are; those beyond the BMP are escaped. */
+export const PLAIN = flags(
+  Array.from({ length: FIRST_ASTRAL }, (_, byte) => byte).filter(
+    (byte) => byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH,
+  ),
+);
+/** What follows the backslash of `\"`, `\\`, `\b`, `\f`, `\n`, `\r`, `\t`, which are stored the same way. */
+const SHORT_ESCAPES = flags([...Buffer.from('"\\bfnrt')]);
+
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+const NULL = Buffer.from('null');
+
+function flags(bytes: readonly number[]): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of bytes) table[byte] = 1;
+  return table;
+}
+
+/** One value as it stands in a body, and what is special about it. */
+export interface JsonText {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** Space and comments within the value. */
+  readonly spaceBytes: number;
+  /** By so much the value may grow when it is stored. */
+  readonly growthBytes: number;
+  readonly hasBackslash: boolean;
+  /** Whether a string has an escape that is stored in another form. */
+  readonly hasUnusualEscape: boolean;
+  /** Whether two members of an object may have one name. */
+  readonly mayRepeatNames: boolean;
+}
+
+export interface ScannerOptions {
+  /** Values that are longer than this, without space, cannot be stored: names in them are not compared. */
+  maxValueBytes: number;
+  /** Default: that of the original's parser. */
+  maxNesting?: number;
+}
+
+/** Reads the bytes of one text, which are valid UTF-8. */
+export class JsonScanner implements JsonText {
+  readonly bytes: Buffer;
+  start = 0;
+  end = 0;
+  spaceBytes = 0;
+  growthBytes = 0;
+  hasBackslash = false;
+  hasUnusualEscape = false;
+  mayRepeatNames = false;
+  readonly #maxValueBytes: number;
+  readonly #maxNesting: number;
+  /** Where {@link resume} goes on. */
+  #at = 0;
+  #depth = 0;
+  #outerDepth = 0;
+  /** Whether the container that was opened last is closed already. */
+  #isLeft = false;
+  /** Whether the container of each depth is an object. */
+  readonly #isObject: boolean[] = [];
+  /** Hashes of the names of the objects that are open, the innermost last; `#firstNames`: where each depth begins. */
+  readonly #names: number[] = [];
+  readonly #firstNames: number[] = [];
+  #nameCount = 0;
+  /** For objects with many names, by depth. */
+  readonly #lookups: (Set<number> | undefined)[] = [];
+
+  constructor(bytes: Buffer, { maxValueBytes, maxNesting = MAX_NESTING }: ScannerOptions) {
+    this.bytes = bytes;
+    this.#maxValueBytes = maxValueBytes;
+    this.#maxNesting = maxNesting;
+  }
+
+  /** The value that was read last, when the scanner goes on to others. */
+  snapshot(): JsonText {
+    const { bytes, start, end, spaceBytes, growthBytes, hasBackslash, hasUnusualEscape, mayRepeatNames } = this;
+    return { bytes, start, end, spaceBytes, growthBytes, hasBackslash, hasUnusualEscape, mayRepeatNames };
+  }
+
+  /** The first byte from `at` on that is neither space nor part of a comment. */
+  afterSpace(at: number): number {
+    const byte = this.bytes[at];
+    return byte === undefined || (byte > SPACE && byte !== SLASH) ? at : this.#afterSpaces(at);
+  }
+
+  /** Just after the value that begins at `start`, within `depth` containers; {@link MALFORMED}, {@link PAUSED}. */
+  valueEnd(start: number, depth: number, pauseAt: number): number {
+    this.start = start;
+    this.spaceBytes = 0;
+    this.growthBytes = 0;
+    this.hasBackslash = false;
+    this.hasUnusualEscape = false;
+    this.mayRepeatNames = false;
+    this.#at = start;
+    this.#depth = depth;
+    this.#outerDepth = depth;
+    this.#nameCount = 0;
+    return this.resume(pauseAt);
+  }
+
+  /** Goes on with a value where {@link valueEnd} paused. */
+  resume(pauseAt: number): number {
+    let at = this.#at;
+    while (at <= pauseAt) {
+      const start = this.#inner(at);
+      const byte = this.bytes[start];
+      if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
+        at = this.#opened(start, byte === OPENING_BRACE);
+        if (at === MALFORMED) return MALFORMED;
+        // Unless it is empty, its first value is next.
+        if (!this.#isLeft) continue;
+      } else at = byte === QUOTE ? this.stringEnd(start + 1) : this.#scalarEnd(start, byte);
+      if (at === MALFORMED) return MALFORMED;
+      if (this.#depth > this.#outerDepth) at = this.#closed(at);
+      if (at === MALFORMED) return MALFORMED;
+      if (this.#depth === this.#outerDepth) {
+        this.end = at;
+        return at;
+      }
+    }
+    this.#at = at;
+    return PAUSED;
+  }
+
+  /** Just after the quote that closes the string whose text begins at `start`. */
+  stringEnd(start: number): number {
+    const { bytes } = this;
+    let at = start;
+    while (true) {
+      while (PLAIN[bytes[at] as number] === 1) at += 1;
+      const byte = bytes[at];
+      if (byte === QUOTE) return at + 1;
+      if (byte === BACKSLASH) {
+        at = this.#escapeEnd(at + 1);
+        if (at === MALFORMED) return MALFORMED;
+      } else if (byte !== undefined && byte >= FIRST_ASTRAL) {
+        this.growthBytes += ASTRAL_GROWTH_BYTES;
+        at += 1;
+      } else return MALFORMED;
+    }
+  }
+
+  wordEnd(start: number, word: 'true' | 'false' | 'null'): number {
+    return this.#wordEnd(start, word === 'null' ? NULL : word === 'true' ? TRUE : FALSE);
+  }
+
+  #scalarEnd(at: number, byte: number | undefined): number {
+    switch (byte) {
+      case TRUE[0]:
+        return this.#wordEnd(at, TRUE);
+      case FALSE[0]:
+        return this.#wordEnd(at, FALSE);
+      case NULL[0]:
+        return this.#wordEnd(at, NULL);
+      default:
+        return this.#numberEnd(at);
+    }
+  }
+
+  /** Where the first value of a container begins; just after the container, if it is empty. */
+  #opened(start: number, isObject: boolean): number {
+    if (this.#depth >= this.#maxNesting) return MALFORMED;
+    this.#depth += 1;
+    this.#isObject[this.#depth] = isObject;
+    this.#firstNames[this.#depth] = this.#nameCount;
+    const first = this.#inner(start + 1);
+    this.#isLeft = this.bytes[first] === (isObject ? CLOSING_BRACE : CLOSING_BRACKET);
+    if (this.#isLeft) return this.#leave(first);
+    return isObject ? this.#nameEnd(first) : first;
+  }
+
+  /** Where the next value begins, after one that ends at `end`; where the whole value ends, once no container is open. */
+  #closed(end: number): number {
+    const { bytes } = this;
+    let at = end;
+    while (this.#depth > this.#outerDepth) {
+      at = this.#inner(at);
+      const byte = bytes[at];
+      if (this.#isObject[this.#depth]) {
+        if (byte === COMMA) return this.#nameEnd(this.#inner(at + 1));
+        if (byte !== CLOSING_BRACE) return MALFORMED;
+      } else {
+        if (byte === COMMA) return at + 1;
+        if (byte !== CLOSING_BRACKET) return MALFORMED;
+      }
+      at = this.#leave(at);
+    }
+    return at;
+  }
+
+  #leave(at: number): number {
+    const depth = this.#depth;
+    this.#nameCount = this.#firstNames[depth] as number;
+    if (depth < this.#lookups.length) this.#lookups.length = depth;
+    this.#depth = depth - 1;
+    return at + 1;
+  }
+
+  /** Just after the colon that follows the name that begins at `start`. */
+  #nameEnd(start: number): number {
+    const { bytes } = this;
+    if (bytes[start] !== QUOTE) return MALFORMED;
+    let at = start + 1;
+    let hash = 0;
+    while (PLAIN[bytes[at] as number] === 1) {
+      hash = (Math.imul(hash, HASH_MULTIPLIER) + (bytes[at] as number)) | 0;
+      at += 1;
+    }
+    if (bytes[at] === QUOTE) {
+      at += 1;
+      this.#addName(hash, at);
+    } else {
+      at = this.stringEnd(at);
+      if (at === MALFORMED) return MALFORMED;
+      this.mayRepeatNames = true;
+    }
+    at = this.#inner(at);
+    return bytes[at] === COLON ? at + 1 : MALFORMED;
+  }
+
+  #addName(hash: number, at: number): void {
+    if (this.mayRepeatNames || at - this.start - this.spaceBytes > this.#maxValueBytes) return;
+    const names = this.#names;
+    const first = this.#firstNames[this.#depth] as number;
+    if (this.#nameCount - first === MAX_LISTED_NAMES) {
+      this.#lookUp(hash, first);
+      return;
+    }
+    for (let index = first; index < this.#nameCount; index += 1) {
+      if (names[index] === hash) this.mayRepeatNames = true;
+    }
+    names[this.#nameCount] = hash;
+    this.#nameCount += 1;
+  }
+
+  #lookUp(hash: number, first: number): void {
+    const lookups = this.#lookups;
+    let lookup = lookups[this.#depth];
+    if (lookup === undefined) {
+      lookup = new Set(this.#names.slice(first, this.#nameCount));
+      while (lookups.length < this.#depth) lookups.push(undefined);
+      lookups[this.#depth] = lookup;
+    }
+    if (lookup.has(hash)) this.mayRepeatNames = true;
+    else lookup.add(hash);
+  }
+
+  /** Past space within a value, which is not stored. */
+  #inner(at: number): number {
+    const end = this.afterSpace(at);
+    if (end !== at) this.spaceBytes += end - at;
+    return end;
+  }
+
+  #afterSpaces(start: number): number {
+    const { bytes } = this;
+    let at = start;
+    while (SPACES[bytes[at] as number] === 1) at += 1;
+    while (bytes[at] === SLASH) {
+      const end = commentEnd(bytes, at);
+      if (end === MALFORMED) return at;
+      at = end;
+      while (SPACES[bytes[at] as number] === 1) at += 1;
+    }
+    return at;
+  }
+
+  /** Past what follows a backslash. */
+  #escapeEnd(at: number): number {
+    const byte = this.bytes[at];
+    this.hasBackslash = true;
+    if (SHORT_ESCAPES[byte as number] === 1) return at + 1;
+    this.hasUnusualEscape = true;
+    if (byte === SLASH) return at + 1;
+    return byte === LETTER_U && hasHexDigits(this.bytes, at + 1) ? at + 5 : MALFORMED;
+  }
+
+  #wordEnd(start: number, word: Buffer): number {
+    for (let index = 0; index < word.length; index += 1) {
+      if (this.bytes[start + index] !== word[index]) return MALFORMED;
+    }
+    return start + word.length;
+  }
+
+  #numberEnd(start: number): number {
+    const { bytes } = this;
+    let at = bytes[start] === MINUS ? start + 1 : start;
+    const first = at;
+    if (!isDigit(bytes[at])) return MALFORMED;
+    at = bytes[at] === ZERO ? at + 1 : digitsEnd(bytes, at);
+    if (bytes[at] === DOT) {
+      if (!isDigit(bytes[at + 1])) return MALFORMED;
+      at = digitsEnd(bytes, at + 1);
+    }
+    if (((bytes[at] ?? 0) | 0x20) === LETTER_E) {
+      at += 1;
+      if (bytes[at] === PLUS || bytes[at] === MINUS) at += 1;
+      if (!isDigit(bytes[at])) return MALFORMED;
+      at = digitsEnd(bytes, at);
+    }
+    return at - first > MAX_NUMBER_LENGTH ? MALFORMED : at;
+  }
+}
+
+/** Just after the comment that begins with the slash at `start`. */
+export function commentEnd(bytes: Buffer, start: number): number {
+  const { length } = bytes;
+  let end = start + 2;
+  if (bytes[start + 1] === SLASH) {
+    while (end < length && bytes[end] !== LINE_FEED && bytes[end] !== CARRIAGE_RETURN) end += 1;
+    return end;
+  }
+  if (bytes[start + 1] !== ASTERISK) return MALFORMED;
+  for (; end < length; end += 1) if (bytes[end] === ASTERISK && bytes[end + 1] === SLASH) return end + 2;
+  return MALFORMED;
+}
+
+function hasHexDigits(bytes: Buffer, start: number): boolean {
+  for (let at = start; at < start + 4; at += 1) if (hexDigit(bytes[at]) === undefined) return false;
+  return true;
+}
+
+/** The value of a hexadecimal digit. */
+export function hexDigit(byte: number | undefined): number | undefined {
+  if (byte === undefined) return undefined;
+  if (isDigit(byte)) return byte - ZERO;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : undefined;
+}
+
+function digitsEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  while (isDigit(bytes[at])) at += 1;
+  return at;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
+}

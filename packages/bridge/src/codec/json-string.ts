@@ -1,0 +1,26 @@
+/** What a JSON string holds, as bytes. */
+import { decodeBase64 } from './base64.ts';
+import { ESCAPE_BYTES, type JsonText } from './json-scanner.ts';
+
+const QUOTE = 0x22;
+
+/**
+ * The text in UTF-8; `undefined` for a value that is no string, and for one that UTF-8 cannot hold: half a surrogate pair.
+ * What is longer than `maxBytes` in any case may be returned as it came, for its size to be refused.
+ */
+export function stringBytes({ bytes, start, end, hasBackslash }: JsonText, maxBytes: number): Buffer | undefined {
+  if (bytes[start] !== QUOTE) return undefined;
+  if (!hasBackslash || end - start - 2 > maxBytes * ESCAPE_BYTES) return bytes.subarray(start + 1, end - 1);
+  const text = JSON.parse(bytes.toString('utf8', start, end)) as string;
+  return text.isWellFormed() ? Buffer.from(text) : undefined;
+}
+
+/** The bytes that a base64 string stands for; `undefined` for another value. Long ones as with {@link stringBytes}. */
+export function base64Bytes(text: JsonText, maxBytes: number): Buffer | undefined {
+  const base64 = stringBytes(text, 2 * maxBytes);
+  return base64 === undefined || base64.length > 2 * maxBytes ? base64 : decodeBase64(base64);
+}
+
+export function isString({ bytes, start }: JsonText): boolean {
+  return bytes[start] === QUOTE;
+}
