@@ -4,6 +4,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { MachinePace } from '../machine-pace.ts';
 import { ensureTopics } from '../stack/kafka.ts';
 import { findStackPorts } from '../stack/ports.ts';
 import { RegionNetwork } from '../stack/region-network.ts';
@@ -56,8 +57,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     });
     try {
       const plan = scenario.plan(new Dice(seed), { isLong });
-      const { summary, adoptions } = await underTraffic({ stack, network, plan }, options);
-      return { name: scenario.name, summary, adoptions, faults: faultsOf(summary, scenario.allowed) };
+      const { summary, adoptions, slowness } = await underTraffic({ stack, network, plan }, options);
+      return { name: scenario.name, summary, adoptions, faults: faultsOf(summary, scenario.allowed, slowness) };
     } finally {
       await stack.close();
     }
@@ -69,13 +70,14 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 async function underTraffic(
   { stack, network, plan }: { stack: Stack; network: RegionNetwork | undefined; plan: Plan },
   { onAction }: RunOptions,
-): Promise<{ summary: FleetSummary; adoptions: Adoptions }> {
+): Promise<{ summary: FleetSummary; adoptions: Adoptions; slowness: number }> {
   const operator = new Operator(stack, network);
   const { bootstrap } = stack.kafka;
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
   await ensureTopics(bootstrap, [{ name: topic, partitionCount: PARTITION_COUNT }]);
   await operator.awaitWell();
   const fleet = new Fleet({ urls: stack.tier1s.map(({ url }) => url), bootstrap, topic });
+  const pace = new MachinePace();
   try {
     await fleet.start();
     const startedAtMs = performance.now();
@@ -90,7 +92,9 @@ async function underTraffic(
   } catch (error) {
     await fleet.abandon();
     throw error;
+  } finally {
+    pace.close();
   }
   const adoptions = await readAdoptions(REGION_NAMES.map((name) => stack.regions[name].bridge.url));
-  return { summary: fleet.ledger.summarize(), adoptions };
+  return { summary: fleet.ledger.summarize(), adoptions, slowness: pace.slowness };
 }

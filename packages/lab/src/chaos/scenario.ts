@@ -41,8 +41,10 @@ export interface Step {
 }
 
 export interface Allowance {
-  /** Longest time without a delivery to a group. */
-  maxGapMs: number;
+  /** Longest time without a delivery to a group: what is waited for before a failure counts as one, … */
+  detectionMs: number;
+  /** … and the work that follows, on a machine that does nothing else. */
+  workMs: number;
   /** `lastBatch`: what a consumer got last, before it polled again, may come once more; `none` on orderly moves. */
   duplicates: 'none' | 'lastBatch';
   /** Connections open to a client's own gateway break when that dies; nothing else may fail. */

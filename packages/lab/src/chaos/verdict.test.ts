@@ -20,7 +20,7 @@ const GOOD: FleetSummary = {
   longestGapMs: 900,
   longestWaitMs: 2_000,
 };
-const ALLOWED: Allowance = { maxGapMs: 1_000, duplicates: 'lastBatch', brokenConnections: 'none' };
+const ALLOWED: Allowance = { detectionMs: 600, workMs: 400, duplicates: 'lastBatch', brokenConnections: 'none' };
 const BROKEN = { operation: 'poll', kind: 'connection lost', count: 2 } as const;
 
 test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
@@ -46,5 +46,10 @@ test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
   ['duplicates of an orderly move', {}, { duplicates: 'none' }, ['4 duplicates']],
   ['duplicates that nothing excuses', { lateDuplicates: 1 }, {}, ['1 duplicates of what had been acknowledged']],
 ])('%s', (_, change, allowance, expected) => {
-  expect(faultsOf({ ...GOOD, ...change }, { ...ALLOWED, ...allowance })).toEqual(expected);
+  expect(faultsOf({ ...GOOD, ...change }, { ...ALLOWED, ...allowance }, 1)).toEqual(expected);
+});
+
+test('on a slow machine the work after the detection may take longer, and the detection not', () => {
+  expect(faultsOf({ ...GOOD, longestGapMs: 1_400 }, ALLOWED, 2)).toEqual([]);
+  expect(faultsOf({ ...GOOD, longestGapMs: 1_401 }, ALLOWED, 2)).toEqual(['a group waited 1401 ms (allowed 1400)']);
 });

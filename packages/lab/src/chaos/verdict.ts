@@ -3,8 +3,12 @@ import type { ClientErrorCount } from '../traffic/books.ts';
 import type { FleetSummary } from './fleet-ledger.ts';
 import type { Allowance } from './scenario.ts';
 
-/** What does not hold, a sentence each; none for a scenario that passed. */
-export function faultsOf(summary: FleetSummary, allowed: Allowance): string[] {
+/**
+ * What does not hold, a sentence each; none for a scenario that passed. `slowness`: how many times longer than on a quiet
+ * machine work takes, see `MachinePace`.
+ */
+export function faultsOf(summary: FleetSummary, allowed: Allowance, slowness: number): string[] {
+  const maxGapMs = Math.round(allowed.detectionMs + allowed.workMs * slowness);
   const failures = summary.errors.filter((error) => !isAllowed(error, allowed));
   const faults = [
     ...(summary.acknowledged === 0 ? ['nothing was acknowledged'] : []),
@@ -15,8 +19,8 @@ export function faultsOf(summary: FleetSummary, allowed: Allowance): string[] {
     ),
     ...failures.map(describeError),
     ...(summary.extraCreates > 0 ? [`${summary.extraCreates} consumers created again`] : []),
-    ...(summary.longestGapMs > allowed.maxGapMs
-      ? [`a group waited ${Math.round(summary.longestGapMs)} ms (allowed ${allowed.maxGapMs})`]
+    ...(summary.longestGapMs > maxGapMs
+      ? [`a group waited ${Math.round(summary.longestGapMs)} ms (allowed ${maxGapMs})`]
       : []),
   ];
   if (allowed.duplicates === 'none' && summary.duplicates > 0) faults.push(`${summary.duplicates} duplicates`);
