@@ -25,6 +25,8 @@ export type GatewayErrorCode =
   | 'lastRegion'
   | 'unauthorized'
   | 'changesOff'
+  | 'hostNotAllowed'
+  | 'loopDetected'
   | 'internal';
 
 const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
@@ -50,6 +52,8 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   lastRegion: 409,
   unauthorized: 401,
   changesOff: 403,
+  hostNotAllowed: 421,
+  loopDetected: 508,
   internal: 500,
 };
 

@@ -1,4 +1,5 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
+import { randomBytes } from 'node:crypto';
 import { masked } from '@causeway/config/masked.ts';
 import { type Impostor, TrustPolicy } from '@causeway/config/trust.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
@@ -39,6 +40,9 @@ export interface GatewayOptions {
   onFault?: (error: unknown) => void;
 }
 
+/** Enough that no client guesses them. */
+const INSTANCE_BYTES = 8;
+
 export class Gateway {
   readonly events = new EventLog();
   readonly #registry: Registry;
@@ -56,6 +60,8 @@ export class Gateway {
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
   readonly #held: HeldBytes;
+  /** By which it knows a request that has passed it: drawn, so that no client can name it. */
+  readonly #instance = randomBytes(INSTANCE_BYTES).toString('hex');
   #trust: TrustPolicy;
   #identity: Identity;
   #configStatus: Omit<System['config'], 'file'>;
@@ -127,6 +133,7 @@ export class Gateway {
     this.#admin = new Admin({
       ...{ host: admin.host, port: admin.port, registry, affinity, stats, events: this.events },
       token: () => this.#config.admin.token,
+      allowedHosts: () => this.#config.admin.allowedHosts,
       metrics: () => this.#metrics.expose(),
       whyNotReady: () => this.#whyNotReady(),
       connectionCount: () => this.#proxy.clients.connectionCount,
@@ -216,7 +223,8 @@ export class Gateway {
 
   #identityNow(): Identity {
     const { gateway, trust } = this.#config;
-    return identityOf({ region: gateway.region, name: gateway.name }, trust.secret);
+    const hop = { region: gateway.region, name: gateway.name };
+    return identityOf(hop, { secret: trust.secret, instance: this.#instance });
   }
 
   #trustPolicy(): TrustPolicy {

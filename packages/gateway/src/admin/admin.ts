@@ -17,6 +17,8 @@ import { describeTopology } from './topology.ts';
 export interface AdminSources extends ConfigRoutesOptions {
   host: string;
   port: number;
+  /** The names that `Host` may have, besides those of loopback. */
+  allowedHosts: () => readonly string[];
   /** The token that holds now; empty or `undefined`: none. */
   token: () => string | undefined;
   registry: Registry;

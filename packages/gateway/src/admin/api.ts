@@ -9,6 +9,7 @@ import { Access } from './auth.ts';
 import { addConfigRoutes, type ConfigRoutesOptions } from './config-routes.ts';
 import type { Consumers } from './consumers.ts';
 import type { RateHistory } from './history.ts';
+import { checkHosts } from './hosts.ts';
 import type { System } from './model.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPage } from './page-files.ts';
@@ -32,6 +33,8 @@ declare module 'fastify' {
 export interface AdminOptions extends ConfigRoutesOptions {
   host: string;
   port: number;
+  /** The names that `Host` may have, besides those of loopback. */
+  allowedHosts: () => readonly string[];
   /** The token that holds now; empty or `undefined`: none. */
   token: () => string | undefined;
   registry: Registry;
@@ -61,6 +64,7 @@ export class AdminServer {
     // Schemas of answers are documentation, which a test compares with real answers; they cut nothing away.
     this.#app.setSerializerCompiler(() => (value) => JSON.stringify(value));
     answerErrors(this.#app);
+    checkHosts(this.#app, options);
     this.#access.addTo(this.#app);
     this.#addRoutes();
   }

@@ -72,6 +72,25 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
   );
 }
 
+/** To a region's gateway, and from there to another one's: more would go round in a circle. */
+const MAX_RELAYS = 2;
+
+/** How often a path would be passed on. */
+function relayCount(target: string): number {
+  const path = decodePath(target.split('?', 1)[0] ?? '');
+  const relays = /^\/+api((?:\/+regions\/+[^/]+)+)\/+(?!(?:drain|undrain|weight)\/*$)/.exec(path)?.[1] ?? '';
+  return relays.split(/\/+regions\/+/).length - 1;
+}
+
+/** As the router reads it. */
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new GatewayError('malformedRequest', 'The path has a percent sign that begins no escape.');
+  }
+}
+
 /** `/api/regions/{region}/…`: the admin API of that region's own gateway, with this gateway's own token. */
 export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutesOptions): void {
   const urlOf = (params: unknown): string => adminUrlOf(registry, (params as { region: string }).region);
@@ -91,6 +110,12 @@ export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutes
       },
     },
     preHandler: (request, _, done) => {
+      if (relayCount(request.url) > MAX_RELAYS) {
+        throw new GatewayError(
+          'loopDetected',
+          `The path goes through more than ${MAX_RELAYS} regions' gateways: ask one of them itself.`,
+        );
+      }
       // Throws for a region that is not there, before anything is sent.
       urlOf(request.params);
       done();

@@ -108,6 +108,11 @@ export const GatewayConfig = Entry(
           minimum: 0,
           maximum: 65_535,
         }),
+        allowedHosts: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._~:\\[\\]-]+$' }), {
+          description:
+            "Names that the Host header may have, such as that of a proxy in front, without ports; others are answered with 421, so that no page in an operator's browser reads this API under a name of its own (DNS rebinding). Always allowed are localhost, host, and loopback addresses where host is one. Beyond loopback, where a token is needed, every address is allowed, and every name while the list is empty.",
+          default: [],
+        }),
         token: Type.Optional(
           Type.String({
             description:

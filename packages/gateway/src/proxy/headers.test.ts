@@ -126,7 +126,11 @@ describe('a request', () => {
   });
 
   test.each<Trust>(['client', 'proxy', 'gateway'])('of a %s shows the own secret alone', (trust) => {
-    const passage = { peer: peer(), trust, identity: identityOf({ region: undefined, name: 'gw' }, 'mine') };
+    const passage = {
+      peer: peer(),
+      trust,
+      identity: identityOf({ region: undefined, name: 'gw' }, { secret: 'mine' }),
+    };
     const secrets = (headers: Record<string, string>): string[] => {
       const flat = requestHeaders({ host: 'h', ...headers }, passage);
       return flat.filter((_, index) => flat[index - 1] === 'causeway-secret');

@@ -20,18 +20,26 @@ export interface Identity {
   readonly hop: GatewayHop;
   /** Entry of `causeway-gateway`. */
   readonly entry: string;
-  /** Entry of `Via`: `/` is not part of a pseudonym (RFC 9110 §7.6.3). */
+  /** Entry of `Via` on answers: `/` is not part of a pseudonym (RFC 9110 §7.6.3). */
   readonly via: string;
+  /** Entry of `Via` on requests: with what tells this process from all others. */
+  readonly requestVia: string;
+  /** The part of it that no client can know. */
+  readonly instance: string | undefined;
   /** What targets are shown; none where the system has no secret. */
   readonly proof: readonly string[];
 }
 
-export function identityOf(hop: GatewayHop, secret?: string): Identity {
+export function identityOf(
+  hop: GatewayHop,
+  { secret, instance }: { secret?: string | undefined; instance?: string } = {},
+): Identity {
+  const via = `1.1 ${hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`}`;
   return {
-    hop,
+    ...{ hop, via, instance },
+    requestVia: instance === undefined ? via : `${via}.${instance}`,
     proof: secret === undefined || secret === '' ? [] : [SECRET_HEADER, secret],
     entry: formatHop(hop),
-    via: `1.1 ${hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`}`,
   };
 }
 
@@ -131,7 +139,7 @@ function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, identity
   const gateways = trust === 'gateway' ? headers[GATEWAY_HEADER] : undefined;
   const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
   return [
-    ...['via', append(headers.via, identity.via)],
+    ...['via', append(headers.via, identity.requestVia)],
     ...['forwarded', append(before.forwarded ?? forwardedBefore(before), element)],
     ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
@@ -160,6 +168,21 @@ export function hasCrossedRegions(headers: IncomingHttpHeaders, { hop }: Identit
   if (header === undefined) return false;
   const text = Array.isArray(header) ? header.join(',') : header;
   return parseHops(text).some(({ region }) => region !== undefined && region !== hop.region);
+}
+
+/** A request passes no more gateways than these: tier-1, a region's, another region's, and one to spare. */
+export const MAX_HOPS = 4;
+
+/** Why a request goes round in a circle, in words; `undefined` when it does not. A client can bring neither about. */
+export function whyLooping(
+  headers: IncomingHttpHeaders,
+  { isFromGateway, identity }: { isFromGateway: boolean; identity: Identity },
+): string | undefined {
+  if (identity.instance !== undefined && headers.via?.includes(identity.instance) === true) {
+    return `it has passed gateway ${identity.entry} before`;
+  }
+  const gateways = isFromGateway ? String(headers[GATEWAY_HEADER]).split(',') : [];
+  return gateways.length < MAX_HOPS ? undefined : `it has passed ${MAX_HOPS} gateways, as many as it may`;
 }
 
 /** The answer's headers for the client, as a flat list. Our own stay between gateways. */

@@ -4,7 +4,7 @@ import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import { isForGateways, type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
-import type { Identity } from './headers.ts';
+import { type Identity, whyLooping } from './headers.ts';
 import { whyNotReady } from './own-answers.ts';
 
 /** What the client waits for before it sends its body (RFC 9110 §10.1.1). */
@@ -52,6 +52,13 @@ export function examine({
   if (operation === 'metrics') return new GatewayError('notServedHere', 'Metrics are on the admin port.');
   if (operation === 'unknown' && !isFromGateway && isForGateways(path)) {
     return new GatewayError('notServedHere', 'Not Found');
+  }
+  const loop = whyLooping(headers, { isFromGateway, identity: gateway.identity });
+  if (loop !== undefined) {
+    return new GatewayError(
+      'loopDetected',
+      `The request goes round in a circle between gateways: ${loop}. Their targets name each other.`,
+    );
   }
   return path.startsWith('/') ? 'passOn' : malformed('the request target must be a path');
 }

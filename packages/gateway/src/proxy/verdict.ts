@@ -23,6 +23,8 @@ export type Verdict =
   | 'nothing';
 
 const SERVER_ERROR = 500;
+/** Loop Detected: gateways that name each other as targets, and work. */
+const LOOP_DETECTED = 508;
 
 /** Pure. `isOfConsumer`: the request was one to a consumer that exists, or existed. */
 export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: boolean }): Verdict {
@@ -31,7 +33,7 @@ export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: bo
       return 'nothing';
     case 'answered': {
       const { status, fault } = outcome;
-      if (status < SERVER_ERROR || fault === 'request') return 'well';
+      if (status < SERVER_ERROR || status === LOOP_DETECTED || fault === 'request') return 'well';
       if (fault === 'kafka') return 'nothing';
       // A 500 to a consumer's request speaks of that consumer ("not subscribed").
       return status === SERVER_ERROR && isOfConsumer ? 'well' : 'failed';
