@@ -36,7 +36,10 @@ const REFUSING = [
     name: 'a bridge with tight limits',
     scenarios: LIMITED,
     hasKafka: true,
-    config: { limits: { maxBodyBytes: 1024, maxRecords: 2 }, consumers: { maxCount: 1 } },
+    config: {
+      limits: { maxBodyBytes: 1024, maxRecords: 2 },
+      consumers: { maxCount: 1, maxTopics: 2, maxPartitions: 2 },
+    },
   },
 ];
 

@@ -87,6 +87,18 @@ const ConsumersConfig = Section(
       default: 10_000,
       minimum: 1,
     }),
+    maxTopics: Type.Integer({
+      description: 'Most topics of one subscription; more are refused with 413.',
+      default: 5000,
+      minimum: 1,
+      maximum: 100_000,
+    }),
+    maxPartitions: Type.Integer({
+      description: 'Most entries of one commit, seek or assignment; more are refused with 413.',
+      default: 5000,
+      minimum: 1,
+      maximum: 100_000,
+    }),
     inactivityTimeoutMs: milliseconds({
       description:
         'A consumer that no request has touched for this long is closed, in milliseconds. The same on all bridges: each also ends the consumers of bridges that died, after twice that time.',

@@ -90,6 +90,10 @@ const ERRORS = {
   /** With `async=true`, where the record has no entry in the answer. */
   recordTooLarge: { status: 413, message: 'The record is too large' },
   tooManyRecords: { status: 413, message: 'The request has too many records' },
+  /** A list in a request; the message says which, and the limit. */
+  tooManyEntries: { status: 413, message: 'The request has too many entries' },
+  /** What a consumer would need in the session log; the message says how much, and the limit. */
+  sessionTooLarge: { status: 413, message: 'The consumer has too much to remember' },
   /** Of a limit, which a client reaches by itself: gateways may ask another bridge, and do not give this one up. */
   overloaded: { status: 503, fault: FAULT_OF_REQUEST, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },
@@ -136,6 +140,15 @@ export class BridgeError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+}
+
+/** Entries that a message shows of a list that a client can make as long as its body. */
+const MAX_LISTED = 100;
+
+/** A list in a message: its first entries, and the number of the others. */
+export function listText(entries: readonly string[]): string {
+  if (entries.length <= MAX_LISTED) return entries.join(', ');
+  return `${entries.slice(0, MAX_LISTED).join(', ')} and ${entries.length - MAX_LISTED} more`;
 }
 
 /** For the end of a switch over a closed set. */

@@ -52,7 +52,7 @@ const plain = (schema: object): Content => ({ schema, types: [JSON_TYPE] });
 const consumerBody = (schema: object): Content => ({ schema, types: [KAFKA_V2, JSON_TYPE] });
 const recordsBody = (schema: object): Content => ({ schema, types: [...RECORD_TYPES, JSON_TYPE] });
 
-const CONSUMER = { tags: ['Consumers'], errors: [404, 500, 503] } as const;
+const CONSUMER = { tags: ['Consumers'], errors: [404, 422, 500, 503] } as const;
 const SEEK = { tags: ['Seek', 'Consumers'], status: 204, errors: [400, 403, 404, 409, 422, 500, 503] } as const;
 const TOPIC = { tags: ['Topics'], status: 200, errors: [403, 404, 500, 503] } as const;
 const PARTITION = { tags: ['Topics'], status: 200, errors: [400, 403, 404, 422, 500, 503] } as const;
@@ -124,7 +124,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     ...CONSUMER,
     summary: 'Ends subscription and assignment.',
     status: 204,
-    errors: [404, 409, 500, 503],
+    errors: [404, 409, 422, 500, 503],
   },
   listSubscriptions: {
     ...CONSUMER,
@@ -158,7 +158,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     ...CONSUMER,
     summary: "What the group has committed for the consumer's partitions.",
     status: 200,
-    errors: [403, 404, 500, 503],
+    errors: [403, 404, 422, 500, 503],
     answer: v2(OffsetCommitSeekList),
   },
   listAssignments: {
@@ -171,7 +171,7 @@ const DESCRIPTIONS: Readonly<Record<NamedOperation, Description>> = {
     ...CONSUMER,
     summary: 'The next offset to read of each partition.',
     status: 200,
-    errors: [403, 404, 500, 503],
+    errors: [403, 404, 422, 500, 503],
     answer: v2(OffsetCommitSeekList),
   },
   seek: { ...SEEK, summary: 'Moves positions.', body: consumerBody(OffsetCommitSeekList) },

@@ -192,6 +192,22 @@ export const CONSUMERS: readonly Scenario[] = [
     ]),
   },
   {
+    title: 'a group or a name that is too long',
+    steps: [
+      ...INSTANCE_OPERATIONS.map(([method, path, body]) => ({
+        ask: `${method} /consumers/<group>/instances/${'n'.repeat(1025)}${path}`,
+        ...(body === undefined ? {} : { body }),
+        status: 422,
+        message: 'The name of the consumer has 1025 bytes, more than the limit of 1024',
+      })),
+      {
+        ask: `POST /consumers/${'g'.repeat(1025)}`,
+        status: 422,
+        message: 'The name of the group has 1025 bytes, more than the limit of 1024',
+      },
+    ],
+  },
+  {
     title: 'a body that is required',
     steps: ['/subscription', '/assignments', '/positions', '/positions/beginning', '/positions/end'].map((path) => ({
       ask: `POST <c>${path}`,

@@ -88,7 +88,10 @@ export const SWITCHED_OFF: readonly Scenario[] = [
   },
 ];
 
-/** One consumer, two records in a request, and bodies of 1,024 bytes are the most that are taken. */
+const PLACE = { topic: 't', partition: 0 };
+const OFFSET = { ...PLACE, offset: 0 };
+
+/** One consumer, two records, topics or partitions in a request, and bodies of 1,024 bytes are the most that are taken. */
 export const LIMITED: readonly Scenario[] = [
   {
     title: 'a body that is too large is refused everywhere',
@@ -114,6 +117,24 @@ export const LIMITED: readonly Scenario[] = [
       body: { records: [{ value: 'a' }, { value: 'b' }, { value: 'c' }] },
       status: 413,
       message: 'The request has 3 records, more than the limit of 2',
+    })),
+  },
+  {
+    title: 'lists that are too long are refused',
+    steps: (
+      [
+        ['subscription', 'topics', { topics: ['a', 'b', 'c'] }],
+        ['assignments', 'partitions', { partitions: [PLACE, PLACE, PLACE] }],
+        ['positions/beginning', 'partitions', { partitions: [PLACE, PLACE, PLACE] }],
+        ['positions/end', 'partitions', { partitions: [PLACE, PLACE, PLACE] }],
+        ['positions', 'offsets', { offsets: [OFFSET, OFFSET, OFFSET] }],
+        ['offsets', 'offsets', { offsets: [OFFSET, OFFSET, OFFSET] }],
+      ] as const
+    ).map(([path, what, body]) => ({
+      ask: `POST /consumers/<group>/instances/c/${path}`,
+      body,
+      status: 413,
+      message: `The request has 3 ${what}, more than the limit of 2`,
     })),
   },
   {

@@ -170,8 +170,8 @@ export const SERVICE: readonly Scenario[] = [
     steps: [
       {
         ask: `DELETE /consumers/${LONG_NAME}/instances/i`,
-        status: 404,
-        message: 'The specified consumer instance was not found.',
+        status: 422,
+        message: `The name of the group has ${LONG_NAME.length} bytes, more than the limit of 1024`,
       },
     ],
   },

@@ -110,8 +110,12 @@ export class Claims {
    * served any more. Never throws: a release that does not arrive makes the next adoption slower.
    */
   async release({ entry, description }: OwnedClaim, limits: Limits): Promise<void> {
-    const value: EntryValue = { ...this.#sameClaim(entry), state: 'released', description };
-    await this.#dependencies.log.append(entry.identity, entry, value, limits);
+    const value = { ...this.#sameClaim(entry), state: 'released' as const, description };
+    const { log } = this.#dependencies;
+    const outcome = await log.append(entry.identity, entry, value, limits);
+    if (outcome.kind !== 'refused' || outcome.error.code !== 'sessionTooLarge') return;
+    // Without positions that the client has yet to commit: it gets the records after the last commit again.
+    await log.append(entry.identity, entry, { ...value, description: { ...description, seeks: [] } }, limits);
   }
 
   /** Ends a session for good. Errors: as {@link write}. */

@@ -2,7 +2,7 @@
  * What a consumer commits: what it delivered, by itself, and what its client says. One commit is on its way at a time, none
  * in the name of another bridge's consumer, and none of an answer that may not have arrived.
  */
-import { assertNever, BridgeError } from '../errors.ts';
+import { assertNever, BridgeError, listText } from '../errors.ts';
 import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from '../kafka/limits.ts';
 import type { CommitOutcome, Committer } from '../kafka/offset-commit.ts';
@@ -128,7 +128,7 @@ export class Commits {
         );
       if (offsets.length > MOST_LISTED) list.push(`and ${offsets.length - MOST_LISTED} more`);
       throw new BridgeError('kafkaRefused', {
-        message: `org.apache.kafka.common.errors.TimeoutException: Timeout of ${this.#options.requestTimeoutMs}ms expired before successfully committing offsets {${list.join(', ')}}`,
+        message: `org.apache.kafka.common.errors.TimeoutException: Timeout of ${this.#options.requestTimeoutMs}ms expired before successfully committing offsets {${listText(list)}}`,
         cause: error,
       });
     }

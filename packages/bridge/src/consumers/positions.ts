@@ -2,7 +2,7 @@
  * Where a consumer's partitions are read from: what its group committed, an end it was sent to, its reset policy. Whatever
  * changes that goes through here, and makes a search that runs worthless.
  */
-import { BridgeError } from '../errors.ts';
+import { BridgeError, listText } from '../errors.ts';
 import { type Cluster, throwForbidden } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { toBridgeError } from '../kafka/failure.ts';
@@ -150,7 +150,7 @@ function keyOf({ topic, partition }: TopicPartition): string {
 }
 
 function noOffset(partitions: readonly TopicPartition[]): BridgeError {
-  const list = partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ');
+  const list = listText(partitions.map(({ topic, partition }) => `${topic}-${partition}`));
   return new BridgeError('kafkaRefused', {
     message: `org.apache.kafka.clients.consumer.NoOffsetForPartitionException: Undefined offset with no reset policy for partitions: [${list}]`,
   });

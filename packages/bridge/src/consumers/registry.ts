@@ -134,6 +134,16 @@ export class ConsumerRegistry {
     return await bounded(operation(), within(this.#dependencies.kafka.requestTimeoutMs + ANSWER_MARGIN_MS));
   }
 
+  /** Of one subscription. */
+  get maxTopics(): number {
+    return this.#dependencies.consumers.maxTopics;
+  }
+
+  /** Entries of one commit, seek or assignment. */
+  get maxPartitions(): number {
+    return this.#dependencies.consumers.maxPartitions;
+  }
+
   generateName(): string {
     return `${this.#dependencies.bridgeName}-${randomUUID()}`;
   }

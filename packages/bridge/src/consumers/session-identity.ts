@@ -1,9 +1,27 @@
 /** Which consumer a session is, for its clients and for its group. */
 import { createHash } from 'node:crypto';
+import { BridgeError } from '../errors.ts';
 
 export interface SessionIdentity {
   group: string;
   name: string;
+}
+
+/** Of a group and of a name, in bytes of UTF-8: both are in every entry of the session log, and in requests to Kafka. */
+export const MAX_NAME_BYTES = 1024;
+
+/** Errors: `invalidValue` for a group or name that is too long. */
+export function checkIdentity({ group, name }: SessionIdentity): void {
+  checkLength('group', group);
+  checkLength('consumer', name);
+}
+
+function checkLength(what: string, name: string): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes <= MAX_NAME_BYTES) return;
+  throw new BridgeError('invalidValue', {
+    message: `The name of the ${what} has ${bytes} bytes, more than the limit of ${MAX_NAME_BYTES}`,
+  });
 }
 
 /** Names of instances that can be shown as they are in a `group.instance.id`. */

@@ -23,6 +23,8 @@ export interface SessionDefaults {
 
 const FORMATS: ReadonlySet<string> = new Set(['json', 'binary', 'text'] satisfies EmbeddedFormat[]);
 const RESET_POLICIES: ReadonlySet<string> = new Set(['earliest', 'latest', 'none'] satisfies ResetPolicy[]);
+/** A value of a client may be as long as its body: so much of it is shown. */
+const MAX_SHOWN_LENGTH = 200;
 const MAX_INT32 = 2 ** 31 - 1;
 
 /** The format alone: it is checked before anything else. Errors: `invalidValue`. */
@@ -80,5 +82,7 @@ function readIsolationLevel(value: string | undefined): SessionOptions['isolatio
 }
 
 function invalid(key: string, value: unknown, reason: string): BridgeError {
-  return new BridgeError('invalidValue', { message: `Invalid value ${value} for configuration ${key}: ${reason}` });
+  const text = String(value);
+  const shown = text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
+  return new BridgeError('invalidValue', { message: `Invalid value ${shown} for configuration ${key}: ${reason}` });
 }

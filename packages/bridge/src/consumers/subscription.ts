@@ -1,6 +1,6 @@
 /** What a session is subscribed or assigned to: its state, its membership in the group, and the watch of a pattern. */
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
-import { assertNever, BridgeError } from '../errors.ts';
+import { assertNever, BridgeError, listText } from '../errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import type { GroupCoordinator } from '../kafka/coordinator.ts';
 import { isClosedToConsumers } from '../kafka/internal-topics.ts';
@@ -8,8 +8,9 @@ import { type Limits, within } from '../kafka/limits.ts';
 import { Membership } from '../kafka/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
 import type { PreparedJoin } from '../kafka/prepared-join.ts';
-import type { LoggedSubscription } from '../kafka/session-entry.ts';
+import { checkSubscriptionSize, type LoggedSubscription } from '../kafka/session-entry.ts';
 import type { TopicPartition } from '../records.ts';
+import { isLegalTopic } from '../topic-name.ts';
 import { PatternWatch } from './pattern-watch.ts';
 import { groupInstanceId, type SessionIdentity } from './session-identity.ts';
 import {
@@ -53,8 +54,6 @@ export interface SubscriptionEvents {
 
 /** How long a commit at a rebalance may take; the group waits for it. */
 const REVOKING_TIMEOUT_MS = 3000;
-/** Legal topic names; Kafka's `Topic.validate`. */
-const LEGAL_TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 const EXCLUSIVE =
   'java.lang.IllegalStateException: Subscription to topics, partitions and pattern are mutually exclusive';
 
@@ -105,9 +104,10 @@ export class Subscription {
   async subscribe(topics: readonly string[]): Promise<void> {
     checkSubscribable(this.#state);
     this.#checkOpen(topics);
+    checkSubscriptionSize({ kind: 'topics', topics: [...topics] });
     if (this.#watch !== undefined && topics.length > 0) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
-    const legal = topics.filter((topic) => LEGAL_TOPIC.test(topic) && topic !== '.' && topic !== '..');
-    this.#illegalTopics = topics.filter((topic) => !legal.includes(topic));
+    const legal = topics.filter(isLegalTopic);
+    this.#illegalTopics = topics.filter((topic) => !isLegalTopic(topic));
     this.#topics = topics;
     this.#unusable = undefined;
     if (topics.length === 0) {
@@ -140,10 +140,12 @@ export class Subscription {
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
     checkAssignable(this.#state);
     this.#checkOpen(partitions.map(({ topic }) => topic));
+    checkSubscriptionSize({ kind: 'partitions', partitions: [...partitions] });
     const { events } = this.#dependencies;
     await events.onRevoking(this.#requestLimits());
     events.onAssigned(partitions);
     this.#assigned = partitions;
+    this.#unusable = undefined;
     this.#state = { kind: 'assigned', isEmpty: partitions.length === 0 };
   }
 
@@ -171,11 +173,11 @@ export class Subscription {
       case 'none':
         return;
       case 'topics':
-        return await this.subscribe(description.topics.filter((topic) => !this.#isClosed(topic)));
+        return await this.#restoreTopics(description.topics);
       case 'pattern':
         return this.#restorePattern(description.pattern);
       case 'partitions':
-        return await this.assign(description.partitions.filter(({ topic }) => !this.#isClosed(topic)));
+        return await this.#restorePartitions(description.partitions);
       default:
         return assertNever(description);
     }
@@ -205,10 +207,11 @@ export class Subscription {
    * subscription cannot be used.
    */
   readAs(): Membership | undefined {
-    if (this.#state.kind === 'subscribed' && this.#unusable !== undefined) throw this.#unusable;
+    checkAlive(this.#state);
+    if (this.#unusable !== undefined) throw this.#unusable;
     const membership = readerOf(this.#state);
     if (this.#state.kind !== 'subscribed' || this.#illegalTopics.length === 0) return membership;
-    const names = this.#illegalTopics.join(', ');
+    const names = listText(this.#illegalTopics);
     this.#illegalTopics = [];
     throw new BridgeError('kafkaRefused', {
       message: `org.apache.kafka.common.errors.InvalidTopicException: Invalid topics: [${names}]`,
@@ -237,6 +240,24 @@ export class Subscription {
   }
 
   /** A pattern that an older bridge took may be one that this one refuses. */
+  async #restoreTopics(topics: readonly string[]): Promise<void> {
+    const { maxTopics } = this.#dependencies.consumers;
+    if (topics.length <= maxTopics) return await this.subscribe(topics.filter((topic) => !this.#isClosed(topic)));
+    this.#topics = topics;
+    this.#unusable = tooMany(topics.length, 'topics', maxTopics);
+    this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
+  }
+
+  async #restorePartitions(partitions: readonly TopicPartition[]): Promise<void> {
+    const { maxPartitions } = this.#dependencies.consumers;
+    if (partitions.length <= maxPartitions) {
+      return await this.assign(partitions.filter(({ topic }) => !this.#isClosed(topic)));
+    }
+    this.#assigned = partitions;
+    this.#unusable = tooMany(partitions.length, 'partitions', maxPartitions);
+    this.#state = { kind: 'assigned', isEmpty: true };
+  }
+
   #restorePattern(source: string): void {
     try {
       this.subscribePattern(new TopicPattern(source));
@@ -315,4 +336,11 @@ export class Subscription {
       onFenced: events.onFenced,
     });
   }
+}
+
+/** Another bridge, or this one under another configuration, had a higher limit. */
+function tooMany(count: number, what: string, limit: number): BridgeError {
+  return new BridgeError('notSubscribed', {
+    message: `The consumer reads ${count} ${what}, more than the limit of ${limit}: subscribe or assign anew`,
+  });
 }

@@ -27,15 +27,18 @@ export function assign(
 /** Kafka's `RangeAssignor`: of each topic, a run of partitions for each member, the first ones one longer. */
 function assignRange(members: readonly GroupMember[], partitionCounts: ReadonlyMap<string, number>): Assignment {
   const assignment = emptyAssignment(members);
-  for (const topic of topicsOf(members)) {
-    const subscribers = inOrder(members).filter(({ topics }) => topics.includes(topic));
+  const ordered = inOrder(members);
+  for (const [topic, subscribers] of subscribersOf(ordered)) {
     const partitionCount = partitionCounts.get(topic) ?? 0;
     const share = Math.floor(partitionCount / subscribers.length);
     const longerCount = partitionCount % subscribers.length;
+    // Members after that get none.
+    const readers = share === 0 ? subscribers.slice(0, longerCount) : subscribers;
     let next = 0;
-    for (const [index, { memberId }] of subscribers.entries()) {
+    for (const [index, place] of readers.entries()) {
       const end = next + share + (index < longerCount ? 1 : 0);
-      for (; next < end; next += 1) assignment.get(memberId)?.push({ topic, partition: next });
+      const assigned = assignment.get(ordered[place]?.memberId ?? '');
+      for (; next < end; next += 1) assigned?.push({ topic, partition: next });
     }
   }
   return assignment;
@@ -46,22 +49,36 @@ function assignRoundRobin(members: readonly GroupMember[], partitionCounts: Read
   const assignment = emptyAssignment(members);
   const ordered = inOrder(members);
   let turn = 0;
-  for (const topic of topicsOf(members)) {
-    for (let partition = 0; partition < (partitionCounts.get(topic) ?? 0); partition += 1) {
-      while (ordered[turn % ordered.length]?.topics.includes(topic) === false) turn += 1;
-      assignment.get(ordered[turn % ordered.length]?.memberId ?? '')?.push({ topic, partition });
-      turn += 1;
+  for (const [topic, subscribers] of subscribersOf(ordered)) {
+    const partitionCount = partitionCounts.get(topic) ?? 0;
+    if (partitionCount === 0) continue;
+    const first = subscribers.findIndex((place) => place >= turn);
+    let next = first === -1 ? 0 : first;
+    for (let partition = 0; partition < partitionCount; partition += 1) {
+      const place = subscribers[next] ?? 0;
+      assignment.get(ordered[place]?.memberId ?? '')?.push({ topic, partition });
+      turn = (place + 1) % ordered.length;
+      next = (next + 1) % subscribers.length;
     }
   }
   return assignment;
 }
 
-function emptyAssignment(members: readonly GroupMember[]): Assignment {
-  return new Map(members.map(({ memberId }) => [memberId, []]));
+/** By topic, in alphabetical order: the places in `ordered` of the members that want it, ascending. Linear in all names. */
+function subscribersOf(ordered: readonly GroupMember[]): [topic: string, places: number[]][] {
+  const byTopic = new Map<string, number[]>();
+  for (const [place, { topics }] of ordered.entries()) {
+    for (const topic of topics) {
+      const places = byTopic.get(topic);
+      if (places === undefined) byTopic.set(topic, [place]);
+      else if (places.at(-1) !== place) places.push(place);
+    }
+  }
+  return [...byTopic].sort(([a], [b]) => compare(a, b));
 }
 
-function topicsOf(members: readonly GroupMember[]): string[] {
-  return [...new Set(members.flatMap(({ topics }) => topics))].sort();
+function emptyAssignment(members: readonly GroupMember[]): Assignment {
+  return new Map(members.map(({ memberId }) => [memberId, []]));
 }
 
 /** Static members first, by instance id, so that a restart changes nothing; then the others by member id. */

@@ -1,5 +1,6 @@
 /** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
 import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
+import { isTooLong } from '../topic-name.ts';
 import {
   type ErrorId,
   errorIdOf,
@@ -168,7 +169,8 @@ export class Cluster {
     const missing: string[] = [];
     for (const name of names) {
       const known = this.#topics.get(name);
-      if (known !== undefined && known.fetchedAtMs >= oldestMs) answers.set(name, { topic: known });
+      if (isTooLong(name)) answers.set(name, { errorId: 'INVALID_TOPIC_EXCEPTION' });
+      else if (known !== undefined && known.fetchedAtMs >= oldestMs) answers.set(name, { topic: known });
       else missing.push(name);
     }
     if (missing.length > 0) {

@@ -1,8 +1,11 @@
 /** Asks a broker to create a topic. */
 import { createTopicsV7 } from '@platformatic/kafka';
+import { isTooLong, MAX_TOPIC_LENGTH } from '../topic-name.ts';
 import type { Cluster } from './cluster.ts';
 import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
 import type { Limits } from './limits.ts';
+
+const MAX_SHOWN_LENGTH = 1000;
 
 export interface TopicRequest {
   name: string;
@@ -28,6 +31,7 @@ export async function createTopic(
   { name, partitionCount, replicationFactor, configs = {} }: TopicRequest,
   limits: Limits,
 ): Promise<TopicCreation> {
+  if (isTooLong(name)) return tooLong(name);
   const topic = {
     ...{ name, numPartitions: partitionCount, replicationFactor, assignments: [] },
     configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
@@ -47,4 +51,13 @@ export async function createTopic(
   const { errorCode = 0, errorMessage } = response.topics[0] ?? {};
   const errorId = errorIdOf(errorCode);
   return { errorId, attemptCount, message: errorMessage ?? (errorId === undefined ? '' : errorText(errorId)) };
+}
+
+/** In Kafka's words, which show the whole name; a client can make it as long as its body. */
+function tooLong(name: string): TopicCreation {
+  const shown = name.length > MAX_SHOWN_LENGTH ? `${name.slice(0, MAX_SHOWN_LENGTH)}…` : name;
+  return {
+    ...{ errorId: 'INVALID_TOPIC_EXCEPTION', attemptCount: 0 },
+    message: `Topic name is invalid: the length of '${shown}' is longer than the max allowed length ${MAX_TOPIC_LENGTH}`,
+  };
 }

@@ -6,7 +6,7 @@ import {
   protocolErrorsCodesById,
   ResponseError,
 } from '@platformatic/kafka';
-import { BridgeError } from '../errors.ts';
+import { BridgeError, listText } from '../errors.ts';
 
 /** A protocol error's name, as in Kafka's `Errors.java`: `UNKNOWN_MEMBER_ID`. */
 export type ErrorId = string;
@@ -76,7 +76,7 @@ export function javaException(id: ErrorId, subject: Subject = {}): string {
 /** The text alone, as Kafka's clients in Java have it. */
 export function subjectText(id: ErrorId, { topics, group }: Subject): string {
   if (id === 'TOPIC_AUTHORIZATION_FAILED' && topics !== undefined) {
-    return `Not authorized to access topics: [${topics.join(', ')}]`;
+    return `Not authorized to access topics: [${listText(topics)}]`;
   }
   if (id === 'GROUP_AUTHORIZATION_FAILED' && group !== undefined) return `Not authorized to access group: ${group}`;
   return errorText(id);

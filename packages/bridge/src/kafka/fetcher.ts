@@ -261,9 +261,15 @@ export class Fetcher {
   #accept(answer: FetchAnswer, offsets: ReadonlyMap<Partition, bigint>): boolean {
     let isStale = answer.errorCode !== 0;
     this.#cluster.traffic.countCode(answer.errorCode);
-    const byId = Map.groupBy(offsets.keys(), ({ topic }) => this.#cluster.knownTopic(topic)?.id ?? '');
+    const byId = new Map<string, Map<number, Partition>>();
+    for (const found of offsets.keys()) {
+      const id = this.#cluster.knownTopic(found.topic)?.id ?? '';
+      const ofTopic = byId.get(id);
+      if (ofTopic === undefined) byId.set(id, new Map([[found.partition, found]]));
+      else ofTopic.set(found.partition, found);
+    }
     for (const fetched of answer.partitions) {
-      const found = byId.get(fetched.topicId)?.find(({ partition }) => partition === fetched.partition);
+      const found = byId.get(fetched.topicId)?.get(fetched.partition);
       // Not when it was taken away, or its position was changed meanwhile.
       if (found === undefined || nextOffset(found) !== offsets.get(found)) continue;
       if (!this.#acceptPartition(found, fetched)) isStale = true;

@@ -109,7 +109,8 @@ export class Membership implements Committer {
 
   /** Replaces the topics; the next {@link join} tells the group. */
   setTopics(topics: readonly string[]): void {
-    const isSame = topics.length === this.#topics.length && topics.every((topic) => this.#topics.includes(topic));
+    const known = new Set(this.#topics);
+    const isSame = topics.length === this.#topics.length && topics.every((topic) => known.has(topic));
     this.#topics = topics;
     if (!isSame) this.#isTopicsChanged = true;
   }

@@ -156,10 +156,14 @@ function writeRequest(batches: readonly WrittenBatch[], { acks, timeoutMs }: Pro
 }
 
 function outcomesOf(batches: readonly PartitionBatch[], { responses }: ProduceResponse): BatchOutcome[] {
+  const byTopic = new Map(
+    responses.map(({ name, partitionResponses }) => [
+      name,
+      new Map(partitionResponses.map((answer) => [answer.index, answer])),
+    ]),
+  );
   return batches.map(({ topic, partition }) => {
-    const answer = responses
-      .find((candidate) => candidate.name === topic)
-      ?.partitionResponses.find((candidate) => candidate.index === partition);
+    const answer = byTopic.get(topic)?.get(partition);
     return answer === undefined ? refused('UNKNOWN_SERVER_ERROR') : outcomeOf(answer);
   });
 }

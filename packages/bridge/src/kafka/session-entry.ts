@@ -1,9 +1,15 @@
 /** What bridges write about a session: the entry of its claim in the session log, as bytes and as a value. */
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { BridgeError } from '../errors.ts';
 
 /** A version of the entry's format; newer ones add fields, which older bridges keep. */
 export const ENTRY_VERSION = 1;
+
+/** Of one entry, in bytes: a broker's default takes batches of 1,048,588 (`max.message.bytes`). */
+export const MAX_ENTRY_BYTES = 900_000;
+/** Of what a consumer reads, as JSON; the rest of an entry is for positions. */
+const MAX_SUBSCRIPTION_BYTES = 800_000;
 
 const Offset = Type.String({ pattern: '^[0-9]+$' });
 /** As the client gave it: a partition that cannot be is assigned all the same, and has no records. */
@@ -149,6 +155,23 @@ export function encodeValue(value: EntryValue | Question): Buffer {
 export function decodeValue(value: Buffer): EntryValue | undefined {
   const parsed = parse(value);
   return valueCheck.Check(parsed) ? parsed : undefined;
+}
+
+/** Errors: `sessionTooLarge` for a subscription or assignment that no entry can hold. */
+export function checkSubscriptionSize(subscription: LoggedSubscription): void {
+  const bytes = Buffer.byteLength(JSON.stringify(subscription));
+  if (bytes <= MAX_SUBSCRIPTION_BYTES) return;
+  throw new BridgeError('sessionTooLarge', {
+    message: `What the consumer is to read takes ${bytes} bytes in the session log, more than the limit of ${MAX_SUBSCRIPTION_BYTES}: use fewer topics, or a topic_pattern`,
+  });
+}
+
+/** Why an entry of this size is not written; `undefined` for one that is. */
+export function entryRefusal(bytes: number): BridgeError | undefined {
+  if (bytes <= MAX_ENTRY_BYTES) return undefined;
+  return new BridgeError('sessionTooLarge', {
+    message: `The consumer's subscription and positions take ${bytes} bytes in the session log, more than the limit of ${MAX_ENTRY_BYTES}: commit its positions, or read fewer partitions`,
+  });
 }
 
 export function isQuestion(value: Buffer): boolean {

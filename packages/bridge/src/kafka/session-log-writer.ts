@@ -20,11 +20,19 @@ interface Append {
   records: readonly RecordToProduce[];
   limits: Limits;
   attempt: number;
+  /** It shares no batch: one that it was in was too large. */
+  isAlone: boolean;
   resolve: (outcome: AppendOutcome) => void;
 }
 
 /** A broker that has not answered for this long is not waited for: whoever writes finds out by reading. */
 const WRITE_TIMEOUT_MS = 5000;
+
+/**
+ * Of one partition in one request. A record that is larger goes alone: what a broker refuses for its size is one session's,
+ * and not that of others that came at the same time.
+ */
+const MAX_BATCH_BYTES = 524_288;
 
 /** Refusals of a broker that has stored nothing, and that metadata or time may cure. */
 const NOT_STORED_YET: ReadonlySet<string> = new Set([
@@ -57,7 +65,7 @@ export class SessionLogWriter {
   /** Records of one session, in order and together. Never throws. */
   append(partition: number, records: readonly RecordToProduce[], limits: Limits): Promise<AppendOutcome> {
     return new Promise((resolve) => {
-      this.#enqueue({ partition, records, limits, attempt: 0, resolve });
+      this.#enqueue({ partition, records, limits, attempt: 0, isAlone: false, resolve });
     });
   }
 
@@ -77,9 +85,10 @@ export class SessionLogWriter {
     const byLeader = Map.groupBy(this.#waiting, (append) => this.#leaderOf(append));
     for (const [leader, appends] of byLeader) {
       if (leader !== undefined && this.#busyLeaders.has(leader)) continue;
-      const sent = new Set(appends);
+      const fitting = leader === undefined ? appends : inOneRequest(appends);
+      const sent = new Set(fitting);
       this.#waiting = this.#waiting.filter((append) => !sent.has(append));
-      if (leader !== undefined) void this.#send(leader, appends);
+      if (leader !== undefined) void this.#send(leader, fitting);
       else for (const append of appends) void this.#tryAgain(append, new BridgeError('kafkaUnavailable'));
     }
   }
@@ -119,6 +128,11 @@ export class SessionLogWriter {
       return;
     }
     const { errorId = 'UNKNOWN_SERVER_ERROR', message = '' } = outcome ?? {};
+    if (errorId === 'MESSAGE_TOO_LARGE' && appends.length > 1) {
+      // Whichever it is, the others are not: each goes again by itself, before what came since.
+      this.#waiting = [...appends.map((append) => ({ ...append, isAlone: true })), ...this.#waiting];
+      return;
+    }
     for (const append of appends) {
       const error = new BridgeError('kafkaRefused', { message: `The session log refused a record: ${message}` });
       if (NOT_STORED_YET.has(errorId)) void this.#tryAgain(append, error);
@@ -141,4 +155,18 @@ export class SessionLogWriter {
   async #refresh(limits: Limits): Promise<void> {
     await this.#cluster.topics([this.#topic], limits, { maxAgeMs: 0 });
   }
+}
+
+/** The first of each partition, as many as one batch may have; in their order. */
+function inOneRequest(appends: readonly Append[]): Append[] {
+  const bytesByPartition = new Map<number, number>();
+  return appends.filter(({ partition, records, isAlone }) => {
+    const before = bytesByPartition.get(partition) ?? 0;
+    let bytes = before;
+    for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+    const isFitting = before === 0 || (bytes <= MAX_BATCH_BYTES && !isAlone);
+    // What comes later must not overtake it.
+    bytesByPartition.set(partition, isFitting && !isAlone ? bytes : Number.POSITIVE_INFINITY);
+    return isFitting;
+  });
 }

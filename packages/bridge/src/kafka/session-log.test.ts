@@ -203,6 +203,22 @@ test('a topic with another number of partitions, or that is not compacted, is re
   await expect(first.readToEnd(within(1000))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
 });
 
+test('an entry that Kafka finds too large fails alone, not with those that are written at the same time', async () => {
+  const topic = unique('sessions');
+  await kafka.createTopic(topic, SESSION_PARTITION_COUNT, { 'cleanup.policy': 'compact', 'max.message.bytes': '4096' });
+  const log = await loaded(open(topic));
+  const append = (id: string, length: number) =>
+    log.append(IDENTITY, { epoch: 1, id }, held(`east/${'x'.repeat(length)}`), within(20_000));
+  const kinds = async (lengths: number[]): Promise<string[]> =>
+    (await Promise.all(lengths.map((length, at) => append(`${length}-${at}`, length)))).map(({ kind }) => kind);
+  // The first is sent at once, the others share the next request.
+  expect(await kinds([1, 1, 5000, 1, 3000, 3000, 1])).toEqual(
+    [1, 1, 5000, 1, 3000, 3000, 1].map((length) => (length === 5000 ? 'refused' : 'stored')),
+  );
+  const tooLarge = await append('huge', 1_000_000);
+  expect(tooLarge).toMatchObject({ kind: 'refused', error: { code: 'sessionTooLarge' } });
+});
+
 test('the log is confirmed all the time while Kafka answers', async () => {
   const log = await loaded(open(unique('sessions')));
   const askedAt = readClocks();

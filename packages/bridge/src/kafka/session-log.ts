@@ -20,6 +20,7 @@ import {
   type EntryValue,
   encodeKey,
   encodeValue,
+  entryRefusal,
   type LoggedEntry,
   type LoggedIdentity,
   partitioningKey,
@@ -226,8 +227,15 @@ export class SessionLog {
   }
 
   /** Writes a claim's record. Never throws. After `unknown`, nothing more may be written under this claim. */
-  append(identity: LoggedIdentity, claim: Claim, value: EntryValue | Question, limits: Limits): Promise<AppendOutcome> {
-    return this.#append(identity, [{ key: encodeKey(identity, claim), value: encodeValue(value) }], limits);
+  async append(
+    identity: LoggedIdentity,
+    claim: Claim,
+    value: EntryValue | Question,
+    limits: Limits,
+  ): Promise<AppendOutcome> {
+    const record = { key: encodeKey(identity, claim), value: encodeValue(value) };
+    const error = entryRefusal(record.key.length + record.value.length);
+    return error === undefined ? await this.#append(identity, [record], limits) : { kind: 'refused', error };
   }
 
   /** Removes the records that the claim that counts dominates, if there are any. Never throws: others do it, or the next. */

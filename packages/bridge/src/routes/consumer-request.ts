@@ -3,14 +3,17 @@ import type { Partitions } from '@causeway/protocol/consumers.ts';
 import { isConsumerBody } from '@causeway/protocol/content-types.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
-import type { SessionIdentity } from '../consumers/session-identity.ts';
+import { checkIdentity, type SessionIdentity } from '../consumers/session-identity.ts';
 import { BridgeError } from '../errors.ts';
+import { isTooLong, MAX_TOPIC_LENGTH } from '../topic-name.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';
 
-/** The consumer that a path names. */
+/** The consumer that a path names. Errors: `invalidValue` for a name that is too long. */
 export function identityOf(params: Request['params']): SessionIdentity {
-  return { group: params['group'] ?? '', name: params['instance'] ?? '' };
+  const identity = { group: params['group'] ?? '', name: params['instance'] ?? '' };
+  checkIdentity(identity);
+  return identity;
 }
 
 /** The consumer that a request is about. Errors: as {@link ConsumerRegistry.find}. */
@@ -39,12 +42,29 @@ export async function consumerBody(
   return await slices.run(decodeBody(body, schema));
 }
 
-/** The entries of a list of partitions. Errors: `invalidValue` when the list or a number is absent. */
+/** Errors: `tooManyEntries`. */
+export function checkCount(entries: readonly unknown[], what: string, limit: number): void {
+  if (entries.length <= limit) return;
+  throw new BridgeError('tooManyEntries', {
+    message: `The request has ${entries.length} ${what}, more than the limit of ${limit}`,
+  });
+}
+
+/** For what is sent to Kafka without a look whether the topic exists. Errors: `invalidValue`. */
+export function checkTopicLength(topic: string): void {
+  if (!isTooLong(topic)) return;
+  throw new BridgeError('invalidValue', {
+    message: `The name of a topic has ${topic.length} characters, more than the limit of ${MAX_TOPIC_LENGTH}`,
+  });
+}
+
+/** The entries of a list of partitions. Errors: `invalidValue` when the list or a number is absent, or a name is too long. */
 export function partitionsOf({ partitions }: Partitions): { topic: string | undefined; partition: number }[] {
   if (partitions === undefined) {
     throw new BridgeError('invalidValue', { message: 'A list of partitions must be specified.' });
   }
   return partitions.map(({ topic, partition }) => {
+    if (topic !== undefined) checkTopicLength(topic);
     if (partition !== undefined) return { topic, partition };
     throw new BridgeError('invalidValue', { message: 'Each entry of partitions must have a partition.' });
   });

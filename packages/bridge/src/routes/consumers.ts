@@ -2,6 +2,7 @@
 import { TLSSocket } from 'node:tls';
 import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { checkIdentity } from '../consumers/session-identity.ts';
 import { readFormat, readSessionOptions } from '../consumers/session-options.ts';
 import { BridgeError } from '../errors.ts';
 import { answer, answerEmpty } from './answers.ts';
@@ -30,6 +31,7 @@ async function createConsumer(
 ): Promise<CreatedConsumer> {
   readFormat(body);
   const identity = { group: request.params['group'] ?? '', name: body.name ?? registry.generateName() };
+  checkIdentity(identity);
   if (registry.has(identity)) throw new BridgeError('consumerExists');
   const queryStart = request.target.indexOf('?');
   const path = queryStart === -1 ? request.target : request.target.slice(0, queryStart);

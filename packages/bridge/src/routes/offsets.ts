@@ -4,7 +4,7 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
 import { answerEmpty, answerLong } from './answers.ts';
-import { consumerBody, inSession, partitionsOf } from './consumer-request.ts';
+import { checkCount, checkTopicLength, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
@@ -19,6 +19,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
     const body = (await consumerBody(request, OffsetCommitSeekList, { isOptional: true })) as
       | OffsetCommitSeekList
       | undefined;
+    checkOffsets(body?.offsets ?? [], registry);
     await inSession(registry, request, async (session) => {
       const offsets = body?.offsets?.map(toOffset);
       if (offsets?.some(({ offset }) => offset < 0n) === true) {
@@ -30,6 +31,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   });
   server.on('seek', async (request, reply) => {
     const { offsets } = (await consumerBody(request, OffsetCommitSeekList)) as OffsetCommitSeekList;
+    checkOffsets(offsets ?? [], registry);
     await inSession(registry, request, async (session) => {
       if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
       await session.seek(offsets.map(toOffset));
@@ -39,9 +41,13 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   for (const operation of ['seekToBeginning', 'seekToEnd'] as const) {
     server.on(operation, async (request, reply) => {
       const body = (await consumerBody(request, Partitions)) as Partitions;
+      checkCount(body.partitions ?? [], 'partitions', registry.maxPartitions);
       await inSession(registry, request, async (session) => {
         // As the original shows a topic that is absent.
-        const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({ topic, partition }));
+        const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({
+          topic,
+          partition,
+        }));
         await session.seekTo(ENDS[operation], partitions);
       });
       return answerEmpty(reply, 204);
@@ -69,6 +75,12 @@ function offsetsText(offsets: readonly PartitionOffset[]): string {
 }
 
 type OffsetBody = NonNullable<OffsetCommitSeekList['offsets']>[number];
+
+/** Errors: `tooManyEntries`, `invalidValue`. */
+function checkOffsets(offsets: readonly OffsetBody[], { maxPartitions }: ConsumerRegistry): void {
+  checkCount(offsets, 'offsets', maxPartitions);
+  for (const { topic } of offsets) checkTopicLength(topic);
+}
 
 function toOffset({ topic, partition, offset }: OffsetBody): PartitionOffset {
   return { topic, partition, offset: exactInteger(offset) };

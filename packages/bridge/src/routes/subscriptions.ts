@@ -5,12 +5,13 @@ import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
 import { answerEmpty, answerLong } from './answers.ts';
-import { consumerBody, inSession, partitionsOf } from './consumer-request.ts';
+import { checkCount, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import type { ApiServer } from './server.ts';
 
 export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('subscribe', async (request, reply) => {
     const body = (await consumerBody(request, Topics)) as Topics;
+    checkCount(body.topics ?? [], 'topics', registry.maxTopics);
     await inSession(registry, request, async (session) => {
       session.checkSubscribable();
       const { topics, topic_pattern } = body;
@@ -35,6 +36,7 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
   });
   server.on('assign', async (request, reply) => {
     const body = (await consumerBody(request, Partitions)) as Partitions;
+    checkCount(body.partitions ?? [], 'partitions', registry.maxPartitions);
     await inSession(registry, request, (session) => session.assign(partitionsToAssign(body)));
     return answerEmpty(reply, 204);
   });
