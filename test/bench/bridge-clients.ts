@@ -78,6 +78,12 @@ export async function deleteConsumer(client: BridgeClient, { path }: ConsumerRef
   await call(client, { method: 'DELETE', path });
 }
 
+/** One poll, which joins the consumer to its group. Errors: when it is refused. */
+export async function pollOnce(client: BridgeClient, { path }: ConsumerRef, timeoutMs: number): Promise<void> {
+  const { status, content } = await call(client, { method: 'GET', path: `${path}/records?timeout=${timeoutMs}` });
+  if (status !== 200) throw new Error(`no poll: ${status} ${content}`);
+}
+
 /** Polls until so many records have come. */
 export async function readRecords(
   client: BridgeClient,

@@ -4,8 +4,9 @@ import { parseArgs } from 'node:util';
 import { BRIDGE_ROWS, type BridgeRow, benchBridge } from './bridge.ts';
 import { benchFailover } from './failover.ts';
 import { benchGateway } from './gateway.ts';
+import { benchSessions } from './sessions.ts';
 
-const USAGE = `Usage: npm run bench -- [gateway | bridge | failover] [options]
+const USAGE = `Usage: npm run bench -- [gateway | bridge | failover | sessions] [options]
 
   gateway        requests through the gateway, and through other proxies that are installed (default)
   bridge         producing and reading
@@ -14,6 +15,9 @@ const USAGE = `Usage: npm run bench -- [gateway | bridge | failover] [options]
   failover       consumers whose region dies
     --quick      100 consumers
     --consumers N  so many (default 1000)
+  sessions       consumers that joined their groups and wait
+    --quick      1000 consumers
+    --consumers N  so many (default 10000)
   --help         this text`;
 
 const OPTIONS = {
@@ -33,7 +37,8 @@ function readArguments() {
     return row as BridgeRow;
   });
   const isQuick = values.quick ?? false;
-  const consumerCount = Number(values.consumers ?? (isQuick ? 100 : 1_000));
+  const usualCount = (what === 'sessions' ? 10_000 : 1_000) / (isQuick ? 10 : 1);
+  const consumerCount = Number(values.consumers ?? usualCount);
   if (!Number.isInteger(consumerCount) || consumerCount < 1) {
     throw new RangeError(`--consumers must be a number of consumers: ${values.consumers}`);
   }
@@ -48,6 +53,8 @@ async function run({ what, rows, isQuick, consumerCount }: ReturnType<typeof rea
       return await benchBridge({ isQuick, wanted: rows && new Set(rows) });
     case 'failover':
       return await benchFailover({ activeCount: consumerCount, idleCount: 9 * consumerCount });
+    case 'sessions':
+      return await benchSessions({ consumerCount });
     default:
       refuse(`There is no benchmark ${what}`);
   }

@@ -1,6 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_WAITING_OPERATIONS, MAX_WAITING_POLLS, OperationQueue, type PollTurn } from './operation-queue.ts';
+import { until } from '../../../../test/harness/until.ts';
+import {
+  MAX_WAITING_OPERATIONS,
+  MAX_WAITING_POLLS,
+  OperationQueue,
+  POLL_TURN_GRACE_MS,
+  type PollTurn,
+} from './operation-queue.ts';
 
 const LONG_MS = 60_000;
 
@@ -154,6 +162,19 @@ describe('surplus polls', () => {
     expect(await new WaitingPoll(queue, 0).answer).toBe('consumerBusy');
     first.end();
     expect(await first.answer).toBe('answered');
+  });
+
+  test('wait on while the poll before them is over its own time', async () => {
+    const queue = newQueue();
+    const late = new WaitingPoll(queue, 0);
+    await soon();
+    const next = new WaitingPoll(queue, 0);
+    // Longer than a poll waits behind one that has time left.
+    expect(await Promise.race([next.answer, delay(2 * POLL_TURN_GRACE_MS, 'waits')])).toBe('waits');
+    late.end();
+    await until('it begins', () => next.isBegun);
+    next.end();
+    expect(await next.answer).toBe('answered');
   });
 
   test('free their places when their clients go, whether they wait or run', async () => {

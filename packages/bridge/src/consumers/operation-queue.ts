@@ -12,6 +12,8 @@ export const MAX_WAITING_OPERATIONS = 64;
 export const OPERATION_TURN_TIMEOUT_MS = 5000;
 /** Beyond its own time a poll waits so long for its turn: one that came at the same moment ends then. */
 export const POLL_TURN_GRACE_MS = 500;
+/** And so long where the poll before it is over its own time: it waits for Kafka, and not for records. */
+export const OVERDUE_POLL_WAIT_MS = 2500;
 
 const ONE_POLL =
   'Another poll of this consumer is under way; wait for its answer, or create a consumer for each reader.';
@@ -35,6 +37,17 @@ export interface PollTurnRequest {
   signal: AbortSignal;
 }
 
+/** How long a turn is waited for. */
+interface TurnWait {
+  timeoutMs: number;
+  /** Of the refusal. */
+  message: (waitedMs: number) => string;
+  /** Ends the wait. */
+  signal?: AbortSignal;
+  /** Asked when the time is over: how long to go on. */
+  moreMs?: () => number;
+}
+
 /** What waits for its turn. */
 interface Entry {
   /** Of its arrival. */
@@ -51,6 +64,8 @@ export class OperationQueue {
   #isRunning = false;
   /** Of the poll that runs. */
   #turn: PollTurn | undefined;
+  /** When that poll should have its answer, on the clock of `performance.now()`. */
+  #turnEndsAtMs = 0;
   /** The operations that a poll let run: its turn ends when they have, also where it does not wait for them. */
   #givenWay: Promise<void> | undefined;
   #lastPlace = 0;
@@ -91,10 +106,12 @@ export class OperationQueue {
    */
   async poll<T>(poll: (turn: PollTurn) => Promise<T>, { timeoutMs, signal }: PollTurnRequest): Promise<T | undefined> {
     if (signal.aborted) return undefined;
+    const endsAtMs = performance.now() + timeoutMs;
     if (this.#polls.length >= MAX_WAITING_POLLS) throw busy(ONE_POLL);
     const run = async (): Promise<T> => {
       const turn = this.#newTurn();
       this.#turn = turn;
+      this.#turnEndsAtMs = endsAtMs;
       try {
         return await this.#settled(() => poll(turn), true);
       } finally {
@@ -104,7 +121,9 @@ export class OperationQueue {
     const isBehindPoll = this.#turn !== undefined || this.#polls.length > 0;
     const limitMs = timeoutMs + (isBehindPoll ? POLL_TURN_GRACE_MS : 2 * POLL_TURN_GRACE_MS);
     const message = isBehindPoll ? () => ONE_POLL : busyText;
-    return await this.#enter(this.#polls, run, { timeoutMs: limitMs, message, signal });
+    const moreMs = (): number =>
+      this.#turn !== undefined && performance.now() > this.#turnEndsAtMs ? OVERDUE_POLL_WAIT_MS : 0;
+    return await this.#enter(this.#polls, run, { timeoutMs: limitMs, message, signal, moreMs });
   }
 
   async #settled<T>(operation: () => T | Promise<T>, isClients: boolean): Promise<T> {
@@ -114,11 +133,7 @@ export class OperationQueue {
   }
 
   /** Waits for the turn, then for the operation. Resolves with `undefined` when the signal is aborted before. */
-  #enter<T>(
-    line: Entry[],
-    operation: () => Promise<T>,
-    turn: { timeoutMs: number; message: (waitedMs: number) => string; signal?: AbortSignal } | undefined,
-  ): Promise<T> {
+  #enter<T>(line: Entry[], operation: () => Promise<T>, turn: TurnWait | undefined): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#openCount += 1;
     let timer: NodeJS.Timeout | undefined;
@@ -153,8 +168,13 @@ export class OperationQueue {
     };
     line.push(entry);
     if (this.#isRunning && turn !== undefined) {
-      timer = setTimeout(() => {
+      const refuse = (): void => {
         if (leave()) reject(busy(turn.message(turn.timeoutMs)));
+      };
+      timer = setTimeout(() => {
+        const moreMs = turn.moreMs?.() ?? 0;
+        if (moreMs > 0) timer = setTimeout(refuse, moreMs);
+        else refuse();
       }, turn.timeoutMs);
       turn.signal?.addEventListener('abort', onGone, { once: true });
     }

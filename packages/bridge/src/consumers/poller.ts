@@ -56,6 +56,8 @@ interface PollProgress {
   /** The signal ends the poll: its client has gone, the consumer ends. */
   limits: Limits;
   turn: PollTurn;
+  /** Aborted when the client has gone. */
+  signal: AbortSignal;
   convert: PollRequest['convert'];
 }
 
@@ -113,7 +115,7 @@ export class Poller {
     if (this.#partitions.hasRecords) ownership.confirmAhead();
     let answer: Answer | undefined;
     try {
-      answer = await this.#nextAnswer({ membership, committing, limits, turn, convert });
+      answer = await this.#nextAnswer({ membership, committing, limits, turn, signal, convert });
     } catch (error) {
       if (!over.signal.aborted) throw error;
     }
@@ -202,7 +204,7 @@ export class Poller {
       const { membership } = progress;
       const answer = this.#answerOf(maxRecords, progress.convert);
       await progress.committing;
-      if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS)))) return undefined;
+      if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS, progress.signal)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
     }
