@@ -1,4 +1,4 @@
-/** How Kafka is, as bridges tell it: each bridge's own word, joined. Pure. */
+/** How Kafka is, as each target's own region tells it, joined. Pure. */
 import type { System } from './model.ts';
 
 export type KafkaState = System['kafka'];

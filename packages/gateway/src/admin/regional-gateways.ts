@@ -96,7 +96,6 @@ export class RegionalGateways {
       targets: system === undefined ? null : ownTargets(system),
       error,
       toldAt: known?.toldAt ?? null,
-      kafka: error === null ? system?.kafka : undefined,
     };
   }
 

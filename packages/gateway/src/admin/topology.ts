@@ -19,11 +19,9 @@ export interface Behind {
   error: string | null;
   /** When it said so; ISO 8601. */
   toldAt: string | null;
-  /** As it is now. */
-  kafka: KafkaState | undefined;
 }
 
-const NOTHING_BEHIND: Behind = { targets: null, error: null, toldAt: null, kafka: undefined };
+const NOTHING_BEHIND: Behind = { targets: null, error: null, toldAt: null };
 
 export interface TopologySources {
   registry: Registry;
@@ -54,7 +52,7 @@ export function describeTopology(sources: TopologySources): System {
       return describeRegion(region, share, sources);
     }),
     redirects: rates.redirects,
-    kafka: joinKafka(registry.targets().flatMap((target) => kafkaBehind(target, sources))),
+    kafka: joinKafka(registry.targets().flatMap(kafkaOf)),
     consumers: { count: affinity.size },
     retryBudget: sources.retryBudget(),
     config: sources.configStatus(),
@@ -100,11 +98,11 @@ function describeTarget(target: LiveTarget, { rates, behind }: TopologySources):
   };
 }
 
-function kafkaBehind(target: LiveTarget, { behind }: TopologySources): KafkaState[] {
-  const { kafka, adminUrl } = target;
-  if (kafka !== undefined) {
-    return [{ state: kafka.state, since: kafka.since.toISOString(), reason: kafka.reason }];
-  }
-  const told = adminUrl === undefined ? undefined : behind(target).kafka;
-  return told === undefined ? [] : [told];
+/**
+ * As the target's own region tells it, with the last probe. What another gateway makes of all that it has heard is not asked
+ * for: gateways that name each other would hear their own words again.
+ */
+function kafkaOf({ kafka }: LiveTarget): KafkaState[] {
+  if (kafka === undefined) return [];
+  return [{ state: kafka.state, since: kafka.since.toISOString(), reason: kafka.reason }];
 }

@@ -93,13 +93,11 @@ export class HealthCheck {
       const { statusCode, body } = answer;
       const text = await body.text();
       const kafka = kafkaTold(answer.headers, { text, askedMs });
-      if (statusCode >= 200 && statusCode < 300) {
-        const bridge = answer.headers[BRIDGE_HEADER];
-        return { isGood: true, bridge: typeof bridge === 'string' ? bridge : undefined, kafka };
-      }
+      const bridge = textOf(answer.headers[BRIDGE_HEADER]);
+      if (statusCode >= 200 && statusCode < 300) return { isGood: true, bridge, kafka };
       const publicReason = kafka?.state === 'down' ? 'Kafka does not answer there' : `probe answered ${statusCode}`;
       const reason = `probe answered ${statusCode}${messageOf(text)}`;
-      return { isGood: false, reason, publicReason, isSilent: false, kafka };
+      return { isGood: false, reason, publicReason, isSilent: false, bridge, kafka };
     } catch (error) {
       // A connection in an unknown state is not used again.
       void this.#client.destroy();

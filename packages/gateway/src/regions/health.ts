@@ -34,6 +34,8 @@ export type ProbeResult =
       /** The same for clients: without what the target says in its own words, which may hold addresses. */
       publicReason: string;
       isSilent: boolean;
+      /** As in a good one: a bridge says who it is when it is not ready, too. */
+      bridge?: string | undefined;
       kafka?: KafkaTold | undefined;
     };
 

@@ -224,6 +224,7 @@ export class Registry {
       target.bridge = result.bridge;
     } else {
       target.probeCounts.failed += 1;
+      target.bridge ??= result.bridge;
     }
     const wasWithoutKafka = target.isWithoutKafka;
     noteKafka(target, result.kafka);
