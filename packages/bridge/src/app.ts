@@ -237,7 +237,13 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   addSubscriptionRoutes(server, registry);
   addOffsetRoutes(server, registry);
   addPositionReports(server, registry);
-  addPollRoute(server, { registry, metrics, load, answerTimeoutMs: config.limits.answerTimeoutMs });
+  addPollRoute(server, {
+    registry,
+    metrics,
+    load,
+    answerTimeoutMs: config.limits.answerTimeoutMs,
+    maxPollTimeoutMs: config.consumers.maxPollTimeoutMs,
+  });
   const servers = management === undefined ? [server] : [server, management];
   return {
     ...{ config, log, server, management, servers, certificates },

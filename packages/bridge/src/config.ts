@@ -10,6 +10,7 @@ import {
   Type,
 } from '@causeway/config/schema.ts';
 import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
+import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { CompressionConfig, CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
@@ -112,6 +113,11 @@ const ConsumersConfig = Section(
     defaultAutoOffsetReset: Choice(['latest', 'earliest', 'none'], {
       description: 'Where a consumer starts that has nothing committed and did not say.',
       default: 'latest',
+    }),
+    maxPollTimeoutMs: milliseconds({
+      description: 'Longest time that a poll may ask to wait (timeout), in milliseconds; more is refused with 400.',
+      default: 3_600_000,
+      maximum: LONGEST_POLL_TIMEOUT_MS,
     }),
     maxPollRecords: Type.Integer({ description: 'Most records of one answer.', default: 500, minimum: 1 }),
     fetchMaxBytes: Type.Integer({

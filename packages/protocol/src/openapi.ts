@@ -67,8 +67,11 @@ const PRODUCE = {
   errors: [400, 403, 404, 422, 503],
 } as const;
 const POLL_QUERY = {
-  timeout: Type.Integer({ description: 'How long to wait for records, in milliseconds. Default: 100.' }),
-  max_bytes: Type.Integer({ description: 'Largest answer, in bytes.' }),
+  timeout: Type.Integer({
+    description:
+      'How long to wait for records, in milliseconds; at most consumers.maxPollTimeoutMs of the bridge. Default: 100.',
+  }),
+  max_bytes: Type.Integer({ description: 'Largest answer, in bytes.', maximum: 2_147_483_647 }),
   on_error: { type: 'string', enum: ['fail', 'report'], description: 'What becomes of a record that cannot be shown.' },
 };
 
@@ -188,7 +191,7 @@ const PATH_PARAMETERS: Readonly<Record<string, { name: string; schema: object }>
   group: { name: 'groupid', schema: { type: 'string' } },
   instance: { name: 'name', schema: { type: 'string' } },
   topic: { name: 'topicname', schema: { type: 'string' } },
-  partition: { name: 'partitionid', schema: { type: 'integer' } },
+  partition: { name: 'partitionid', schema: { type: 'integer', minimum: 0 } },
 };
 
 /** An OpenAPI 3.1 document of every operation. */

@@ -117,6 +117,9 @@ export const READING: readonly Scenario[] = [
         status: 500,
         message: 'java.lang.IllegalArgumentException: Invalid negative timeout -1',
       }),
+      poll('?timeout=99999999999999999999', schemaError('99999999999999999999 is greater than 3600000')),
+      poll('?timeout=3600001', schemaError('3600001 is greater than 3600000')),
+      poll('?max_bytes=2147483648', schemaError('2147483648 is greater than 2147483647')),
       poll('?on_error=ignore', schemaError('on_error must be one of: fail, report')),
       // A bad value holds for its own request.
       take('abcdefghij', 0),
@@ -333,8 +336,7 @@ export const POSITIONS: readonly Scenario[] = [
         ask: 'POST <c>/positions',
         body: {},
         status: 422,
-        message:
-          'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.size()" because "seekOffsetsList" is null',
+        message: 'The request body has no "offsets": it must be a list of entries with topic, partition and offset',
       },
       { ask: 'POST <c>/positions', body: { offsets: [] }, status: 204 },
       // Applied in order until one fails.

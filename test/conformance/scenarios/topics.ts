@@ -84,7 +84,7 @@ export const TOPICS: readonly Scenario[] = [
       })),
       // Where the original never answers.
       { ask: 'GET /topics/bad%20name!/partitions/0/offsets', status: 422, message: INVALID_TOPIC },
-      ...['1', '-1'].flatMap((partition) => [
+      ...['1', '7'].flatMap((partition) => [
         { ask: `GET /topics/<t>/partitions/${partition}`, status: 404, message: 'Specified partition does not exist.' },
         {
           ask: `GET /topics/<t>/partitions/${partition}/offsets`,
@@ -92,7 +92,13 @@ export const TOPICS: readonly Scenario[] = [
           message: `Topic '<t>' does not have partition with id ${partition}`,
         },
       ]),
-      ...['1.0', '2147483648', '-2147483649', '1e3', '99999999999999999999'].flatMap((partition) =>
+      ...['-1', '-2147483649'].flatMap((partition) =>
+        ['', '/offsets'].map((path) => ({
+          ask: `GET /topics/<t>/partitions/${partition}${path}`,
+          ...schemaError(`${partition} is less than 0`),
+        })),
+      ),
+      ...['1.0', '2147483648', '1e3', '99999999999999999999'].flatMap((partition) =>
         ['', '/offsets'].map((path) => ({
           ask: `GET /topics/<t>/partitions/${partition}${path}`,
           status: 422,
@@ -121,13 +127,25 @@ export const TOPICS: readonly Scenario[] = [
       created({ topic_name: '<nowhere>.b' }, V),
       created({ topic_name: '<nowhere>.c', partitions_count: null, replication_factor: null }, 'application/json'),
       created({ topic_name: '<nowhere>.d', partitions_count: -1, replication_factor: -1 }),
-      created('{"topic_name":"<nowhere>.e","partitions_count":1.0,"replication_factor":65537}'),
+      created('{"topic_name":"<nowhere>.e","partitions_count":1.0,"replication_factor":1}'),
     ],
   },
   {
     title: 'what Kafka refuses of a new topic',
     topics: { t: 1 },
     steps: [
+      ...(
+        [
+          ['replication_factor', '65537', '65537 is greater than 32767'],
+          ['replication_factor', '-32769', '-32769 is less than -32768'],
+          ['partitions_count', '2147483648', '2147483648 is greater than 2147483647'],
+          ['partitions_count', '99999999999999999999', '99999999999999999999 is greater than 2147483647'],
+        ] as const
+      ).map(([name, value, violation]) => ({
+        ask: 'POST /admin/topics',
+        body: `{"topic_name":"<nowhere>.f","${name}":${value}}`,
+        ...schemaError(BAD(name), violation, ADDITIONAL(name)),
+      })),
       create({ topic_name: '<t>' }, { message: "Topic '<t>' already exists." }),
       create(
         { topic_name: 'x!' },

@@ -28,11 +28,7 @@ async function partitionCountOf(topic: string): Promise<number> {
 }
 
 describe('a topic is created', () => {
-  test.each([
-    [{ partitions_count: 3, replication_factor: 1 }, 3],
-    // Upper bits are cut off.
-    [{ partitions_count: 4_294_967_298, replication_factor: 65_537 }, 2],
-  ])('%j', async (options, partitionCount) => {
+  test.each([[{ partitions_count: 3, replication_factor: 1 }, 3]])('%j', async (options, partitionCount) => {
     const topic = unique('created');
     const answer = await create({ topic_name: topic, ...options });
     expect(answer).toMatchObject({ status: 201, text: '{}' });

@@ -3,6 +3,7 @@ import { NewTopic } from '@causeway/protocol/admin.ts';
 import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
 import { BridgeError } from '../errors.ts';
 import { answer } from './answers.ts';
+import { shown } from './parameters.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
@@ -33,16 +34,24 @@ export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
     const { topic_name, partitions_count, replication_factor } = topic;
     await creator.create({
       name: topic_name,
-      partitionCount: truncated(partitions_count, 32),
-      replicationFactor: truncated(replication_factor, 16),
+      partitionCount: count('partitions_count', partitions_count, 32),
+      replicationFactor: count('replication_factor', replication_factor, 16),
     });
     reply.code(201);
     return answer(reply, '{}');
   });
 }
 
-/** As the API does it: a number that is too large loses its upper bits. */
-function truncated(value: number | null | undefined, bits: number): number {
+/** Errors: `schemaViolation` for what Kafka has no room for. */
+function count(name: keyof NewTopic, value: number | null | undefined, bits: number): number {
   if (value === null || value === undefined) return BROKER_DEFAULT;
-  return Number(BigInt.asIntN(bits, exactInteger(value)));
+  const exact = exactInteger(value);
+  const maximum = 2 ** (bits - 1) - 1;
+  if (exact >= -maximum - 1 && exact <= maximum) return Number(exact);
+  const validationErrors = [
+    `Property "${name}" does not match schema`,
+    exact > 0 ? `${shown(exact)} is greater than ${maximum}` : `${shown(exact)} is less than ${-maximum - 1}`,
+    `Property "${name}" does not match additional properties schema`,
+  ];
+  throw new BridgeError('schemaViolation', { validationErrors });
 }

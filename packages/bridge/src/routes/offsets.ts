@@ -8,9 +8,8 @@ import { checkCount, checkTopicLength, consumerBody, inSession, partitionsOf } f
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
-/** The original answers so when `offsets` is absent, and clients' tests compare it. */
 const OFFSETS_ABSENT =
-  'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.size()" because "seekOffsetsList" is null';
+  'The request body has no "offsets": it must be a list of entries with topic, partition and offset';
 
 const ENDS = { seekToBeginning: 'earliest', seekToEnd: 'latest' } as const;
 

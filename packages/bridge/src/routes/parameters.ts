@@ -1,14 +1,20 @@
 /** Values of paths and queries, read as the API reads them: like JSON literals. */
+import { readLiteral } from '@causeway/protocol/parameters.ts';
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import { BridgeError } from '../errors.ts';
 import { wrongType } from './violations.ts';
 
-const MAX_INT32 = 2 ** 31 - 1;
+export const MAX_INT32 = 2 ** 31 - 1;
+/** Of a value in an error: far more than a number that someone means. */
+const MAX_SHOWN_LENGTH = 40;
 
-/** `undefined` when absent. Errors: `schemaViolation`. */
-export function integerParameter(target: string, name: string): number | undefined {
+/** `undefined` when absent. Errors: `schemaViolation`, also for more than `maximum`. */
+export function integerParameter(target: string, name: string, { maximum }: { maximum: number }): number | undefined {
   const text = queryParameter(target, name);
-  return text === undefined ? undefined : readInteger(text);
+  if (text === undefined) return undefined;
+  const value = readLiteral(text);
+  if (typeof value === 'number' && value > maximum) throw outOfBounds(text, `greater than ${maximum}`);
+  return readInteger(text);
 }
 
 /** `false` when absent. Errors: `schemaViolation`. */
@@ -33,28 +39,33 @@ export function choiceParameter<Word extends string>(
 }
 
 /**
- * The number of a partition in a path; may be negative.
- * Errors: `schemaViolation` for what is no integer, `invalidValue` for one that is too large or not written as one.
+ * The number of a partition in a path.
+ * Errors: `schemaViolation` for what is negative or no integer, `invalidValue` for what is too large or not written as one.
  */
 export function partitionParameter(params: Readonly<Record<string, string>>): number {
   const text = params['partition'] ?? '';
   const value = readInteger(text);
-  if (!/^[-+]?\d+$/.test(text) || value > MAX_INT32 || value < -MAX_INT32 - 1) {
+  if (value < 0) throw outOfBounds(text, 'less than 0');
+  if (!/^[-+]?\d+$/.test(text) || value > MAX_INT32) {
     throw new BridgeError('invalidValue', { message: 'Specified partition is not a valid number' });
   }
-  return value;
+  // Without the sign of -0.
+  return Math.abs(value);
+}
+
+/** As JSON Schema validators of the API's world say it. */
+function outOfBounds(text: string, bound: string): BridgeError {
+  return new BridgeError('schemaViolation', { validationErrors: [`${shown(text)} is ${bound}`] });
+}
+
+/** A client's value, as an error tells it. */
+export function shown(value: string | bigint): string {
+  const text = String(value);
+  return text.length <= MAX_SHOWN_LENGTH ? text : `${text.slice(0, MAX_SHOWN_LENGTH)}…`;
 }
 
 function readInteger(text: string): number {
   const value = readLiteral(text);
   if (typeof value === 'number' && Number.isInteger(value)) return value;
   throw new BridgeError('schemaViolation', { validationErrors: [wrongType(value, 'integer')] });
-}
-
-/** A parameter is read like a JSON literal where it is one, and is a string otherwise. */
-function readLiteral(text: string): unknown {
-  if (text === 'true') return true;
-  if (text === 'false') return false;
-  if (text === 'null') return null;
-  return /^[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(text) ? Number(text) : text;
 }

@@ -52,7 +52,7 @@ test('offsets tell where a partition begins and where the next record goes', asy
 describe('what there is not', () => {
   test.each([
     ['3', 404, 'Specified partition does not exist.'],
-    ['-1', 404, 'Specified partition does not exist.'],
+    ['-1', 400, SCHEMA_ERROR],
     ['2147483648', 422, NO_NUMBER],
     ['1.0', 422, NO_NUMBER],
     ['x', 400, SCHEMA_ERROR],
@@ -63,7 +63,19 @@ describe('what there is not', () => {
     });
   });
 
-  test.each(['3', '-1'])('offsets of partition %s', async (partition) => {
+  test.each([
+    ['', (target: string, path: string) => bridge.get(`${target}${path}`)],
+    ['/offsets', (target: string, path: string) => bridge.get(`${target}${path}`)],
+    ['', (target: string) => produceTo(topic, target.split('/').at(-1) ?? '', { records: [{ value: 'v' }] })],
+  ])('a negative partition: %s', async (path, ask) => {
+    const { status, body } = await ask(`/topics/${topic}/partitions/-1`, path);
+    expect({ status, body }).toEqual({
+      status: 400,
+      body: { error_code: 400, message: SCHEMA_ERROR, validation_errors: ['-1 is less than 0'] },
+    });
+  });
+
+  test.each(['3', '7'])('offsets of partition %s', async (partition) => {
     expect((await bridge.get(`/topics/${topic}/partitions/${partition}/offsets`)).body).toEqual({
       error_code: 404,
       message: `Topic '${topic}' does not have partition with id ${partition}`,
@@ -135,12 +147,6 @@ describe('producing to a partition', () => {
   });
 
   test.each([
-    [
-      '-1',
-      '{"records":[{"value":"v"}]}',
-      422,
-      'Invalid partition: -1. Partition number should always be non-negative or null.',
-    ],
     ['1.0', '{"records":[{"value":"v"}]}', 422, NO_NUMBER],
     ['2147483648', '{"records":[{"value":"v"}]}', 422, NO_NUMBER],
     ['x', '{"records":[{"value":"v"}]}', 400, SCHEMA_ERROR],

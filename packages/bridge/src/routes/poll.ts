@@ -1,6 +1,7 @@
 /** Reading records, and taking an answer back that did not arrive. */
 import type { Socket } from 'node:net';
 import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
+import { DEFAULT_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { DELIVERY_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply } from 'fastify';
 import { codecOf } from '../codec/formats.ts';
@@ -12,29 +13,29 @@ import type { Metrics } from '../metrics.ts';
 import { answer, encoded } from './answers.ts';
 import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
-import { choiceParameter, integerParameter } from './parameters.ts';
+import { choiceParameter, integerParameter, MAX_INT32 } from './parameters.ts';
 import type { ApiServer, Request } from './server.ts';
 
 export interface PollDependencies {
   registry: ConsumerRegistry;
   metrics: Metrics;
   load: Load;
+  /** Longest `timeout`. */
+  maxPollTimeoutMs: number;
   /** How long a client may take to read. */
   answerTimeoutMs: number;
 }
 
 const ERROR_POLICIES: readonly ErrorPolicy[] = ['fail', 'report'];
-const DEFAULT_POLL_TIMEOUT_MS = 100;
-/** Longest delay of a timer in Node, and far beyond any client's patience. */
-const MAX_POLL_TIMEOUT_MS = 2 ** 31 - 1;
 
 export function addPollRoute(server: ApiServer, dependencies: PollDependencies): void {
-  const { registry, load } = dependencies;
+  const { registry, load, maxPollTimeoutMs } = dependencies;
   const deliveries = new DeliveryWatch();
   server.on('poll', async (request, reply) => {
-    const timeoutMs = integerParameter(request.target, 'timeout') ?? DEFAULT_POLL_TIMEOUT_MS;
-    const maxBytes = integerParameter(request.target, 'max_bytes') ?? Number.POSITIVE_INFINITY;
-    const onError = choiceParameter(request.target, 'on_error', ERROR_POLICIES) ?? 'fail';
+    const { target } = request;
+    const timeoutMs = integerParameter(target, 'timeout', { maximum: maxPollTimeoutMs }) ?? DEFAULT_POLL_TIMEOUT_MS;
+    const maxBytes = integerParameter(target, 'max_bytes', { maximum: MAX_INT32 }) ?? Number.POSITIVE_INFINITY;
+    const onError = choiceParameter(target, 'on_error', ERROR_POLICIES) ?? 'fail';
     const session = await registry.inTime(() => sessionOf(registry, request));
     load.checkBytes(0);
     await poll(session, { ...dependencies, request, reply, timeoutMs, maxBytes, onError, deliveries });
@@ -70,7 +71,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   });
   request.watch?.polling(session.identity);
   await session.poll({
-    timeoutMs: Math.min(timeoutMs, MAX_POLL_TIMEOUT_MS),
+    timeoutMs,
     startedAtMs: performance.now(),
     signal: gone.signal,
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,

@@ -14,9 +14,7 @@ import { decodeTree, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';
 import { exactInteger } from './violations.ts';
 
-/** The original answers so when `records` is absent, and clients' tests compare it. */
-const RECORDS_ABSENT =
-  'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.iterator()" because "jsonArray" is null';
+const RECORDS_ABSENT = 'The request body has no "records": it must be a list of records';
 /** Records that are encoded before the event loop may go on, and bytes of them. */
 const SLICE_RECORDS = 1000;
 const SLICE_BYTES = 131_072;

@@ -3,7 +3,7 @@ import { queryParameter } from '@causeway/protocol/paths.ts';
 import { SESSIONS_PATH } from '@causeway/protocol/routing.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { answer } from './answers.ts';
-import { integerParameter } from './parameters.ts';
+import { integerParameter, MAX_INT32 } from './parameters.ts';
 import type { ApiServer } from './server.ts';
 
 const DEFAULT_LIMIT = 200;
@@ -11,7 +11,7 @@ const DEFAULT_LIMIT = 200;
 export function addSessionsRoute(server: ApiServer, registry: ConsumerRegistry): void {
   server.onOperator(SESSIONS_PATH, (target, reply) => {
     const filter = queryParameter(target, 'filter') ?? '';
-    const limit = Math.max(0, integerParameter(target, 'limit') ?? DEFAULT_LIMIT);
+    const limit = Math.max(0, integerParameter(target, 'limit', { maximum: MAX_INT32 }) ?? DEFAULT_LIMIT);
     return answer(reply, JSON.stringify(registry.list({ filter, limit })), 'application/json');
   });
 }

@@ -91,12 +91,7 @@ describe('requests that are refused as a whole', () => {
     ['application/json', '', 400, 'Validation error on: The related request does not contain the required body.'],
     ['application/json', '{"records":', 400, "Validation error on: The request body can't be decoded"],
     ['application/json', '{"records":[{"value":1}]}', 400, 'Validation error on: Schema validation error'],
-    [
-      'application/json',
-      '{}',
-      422,
-      'Cannot invoke "com.fasterxml.jackson.databind.node.ArrayNode.iterator()" because "jsonArray" is null',
-    ],
+    ['application/json', '{}', 422, 'The request body has no "records": it must be a list of records'],
     [
       'application/json',
       '{"records":[{"value":"v","partition":-1}]}',

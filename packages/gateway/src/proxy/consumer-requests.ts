@@ -1,27 +1,15 @@
 /** What the gateway reads and writes of consumer requests: the poll's time, and answers to a repeated request. */
-import { type Operation, queryParameter } from '@causeway/protocol/paths.ts';
+import { pollTimeoutMs, withQueryParameter } from '@causeway/protocol/parameters.ts';
+import type { Operation } from '@causeway/protocol/paths.ts';
 
-/** A poll that does not say how long it waits. */
-const DEFAULT_POLL_TIMEOUT_MS = 100;
 /** What is left of a poll that moved to another target is at least this, so that it can join the group there. */
 const MIN_POLL_TIMEOUT_MS = 100;
 
-/** How long a poll asks to wait, in milliseconds. */
-export function pollTimeoutMs(target: string): number {
-  const text = queryParameter(target, 'timeout');
-  const value = text === undefined ? Number.NaN : Number(text);
-  return Number.isFinite(value) && value >= 0 ? value : DEFAULT_POLL_TIMEOUT_MS;
-}
-
 /** The same poll with what is left of its time after `elapsedMs`, so that a failover does not make the client wait twice. */
 export function shortenPoll(target: string, elapsedMs: number): string {
-  const text = queryParameter(target, 'timeout');
-  if (text === undefined || !/^\d+$/.test(text)) return target;
-  const leftMs = Math.max(MIN_POLL_TIMEOUT_MS, Math.round(Number(text) - elapsedMs));
-  if (leftMs >= Number(text)) return target;
-  const start = target.indexOf('?');
-  const query = target.slice(start + 1).replace(/(^|&)timeout=\d+/i, `$1timeout=${leftMs}`);
-  return `${target.slice(0, start)}?${query}`;
+  const timeoutMs = pollTimeoutMs(target);
+  const leftMs = Math.max(MIN_POLL_TIMEOUT_MS, Math.round(timeoutMs - elapsedMs));
+  return leftMs >= timeoutMs ? target : withQueryParameter(target, 'timeout', String(leftMs));
 }
 
 export interface RepeatedAnswer {

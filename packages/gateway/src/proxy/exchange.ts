@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
 import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { assertNever, GatewayError } from '../errors.ts';
@@ -16,7 +17,7 @@ import { Answer } from './answer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
 import { MISDIRECTED, RequestedConsumer } from './consumer.ts';
-import { pollTimeoutMs, shortenPoll } from './consumer-requests.ts';
+import { shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
 import type { HeldClient } from './held-bytes.ts';
