@@ -90,6 +90,12 @@ export const CONSUMERS: readonly Scenario[] = [
           status: 422,
           message: `Invalid value 12345678901234567890 for configuration ${key}: Not a number of type INT`,
         }),
+        ...['1.0', '1e3'].map((value) =>
+          create(`{"${name}":${value}}`, {
+            status: 422,
+            message: `Invalid value ${value} for configuration ${key}: Not a number of type INT`,
+          }),
+        ),
         invalid({ [name]: 2 ** 31 }, `Invalid value 2147483648 for configuration ${key}: Not a number of type INT`),
       ]),
       // The format comes before everything else.

@@ -244,10 +244,14 @@ function hasType({ type }: SchemaNode, wanted: string): boolean {
 /** Not yet in TypeScript's library: https://tc39.es/proposal-json-parse-with-source/ */
 const exactJson = JSON as unknown as { rawJSON(text: string): object };
 
-/** A number; as `JSON.rawJSON`, which keeps its digits, where a double cannot hold it. */
+/**
+ * A number; as `JSON.rawJSON`, which keeps its spelling, where a double cannot hold it, and for an integer that is not
+ * written as one (`1.0`, `1e3`).
+ */
 function exactNumber(text: string): unknown {
   const value = Number(text);
-  return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))
-    ? value
-    : exactJson.rawJSON(text);
+  const isHeld = Number.isSafeInteger(value) ? !NOT_AS_INTEGER.test(text) : Number.isFinite(value) && value % 1 !== 0;
+  return isHeld ? value : exactJson.rawJSON(text);
 }
+
+const NOT_AS_INTEGER = /[.eE]/;

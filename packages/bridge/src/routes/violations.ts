@@ -107,6 +107,10 @@ function checkAlternatives(alternatives: readonly SchemaNode[], value: unknown, 
 function checkInteger({ format }: SchemaNode, value: unknown, found: Findings): void {
   const bits = format === undefined ? undefined : INTEGER_BITS[format];
   if (format === undefined || bits === undefined || isInt32(value)) return;
+  if (!/^-?\d+$/.test(exactText(value))) {
+    found.add(wrongInteger(format));
+    return;
+  }
   // Exactly: the greatest int64 and the number after it are the same double.
   const exact = exactInteger(value);
   if (BigInt.asIntN(bits, exact) !== exact) found.add(wrongInteger(format));
