@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { UpstreamError } from '../upstream/errors.ts';
+import { describeConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
+
+/** As the system, TLS and undici make them: their texts name the host and the port. */
+const withCode = (code: string, more: object = { syscall: 'connect' }): Error =>
+  Object.assign(new Error(`connect ${code} 10.1.2.3:8282 - Local (10.9.9.9:4711), host bridge.internal`), {
+    code,
+    ...more,
+  });
+
+describe('a failure in words', () => {
+  test.each([
+    ['ECONNREFUSED', 'connection refused', false],
+    ['ECONNRESET', 'connection closed', false],
+    ['EPIPE', 'connection closed', false],
+    ['ETIMEDOUT', 'no connection in time', false],
+    ['EHOSTUNREACH', 'host unreachable', false],
+    ['ENETUNREACH', 'host unreachable', false],
+    ['ENOTFOUND', 'host name not found', false],
+    ['EAI_AGAIN', 'host name not found', false],
+    ['EMFILE', 'the gateway has no file descriptor left', true],
+    ['ENFILE', 'the gateway has no file descriptor left', true],
+    ['EADDRNOTAVAIL', 'the gateway has no local port left', true],
+    ['ENOBUFS', 'the gateway has no memory for connections left', true],
+    ['EACCES', 'connection failed (EACCES)', false],
+    ['EPROTO', 'connection failed (EPROTO)', false],
+  ])('%s', (code, text, isOwn) => {
+    expect(describeConnectionFailure(withCode(code))).toBe(text);
+    expect(isGatewaysOwn(withCode(code))).toBe(isOwn);
+  });
+
+  test.each([
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host'],
+    ['CERT_HAS_EXPIRED', 'connection failed (CERT_HAS_EXPIRED)'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'connection failed (DEPTH_ZERO_SELF_SIGNED_CERT)'],
+    ['UND_ERR_CONNECT_TIMEOUT', 'no connection in time'],
+    ['UND_ERR_HEADERS_OVERFLOW', 'connection failed (UND_ERR_HEADERS_OVERFLOW)'],
+  ])('%s of TLS or a client', (code, text) => {
+    expect(describeConnectionFailure(withCode(code, {}))).toBe(text);
+  });
+
+  test('of a host with several addresses is that of the first one that the gateway is to blame for', () => {
+    const error = Object.assign(new AggregateError([withCode('ECONNREFUSED'), withCode('EMFILE')]), {
+      code: 'ECONNREFUSED',
+    });
+    expect(isGatewaysOwn(error)).toBe(true);
+  });
+
+  test('of the gateway’s own keeps its words', () => {
+    const error = new UpstreamError('BAD_RESPONSE', 'the answer is not HTTP/1.1: it begins otherwise');
+    expect(describeConnectionFailure(error)).toBe('the answer is not HTTP/1.1: it begins otherwise');
+  });
+});
