@@ -2,7 +2,7 @@
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import { type Operation, routeOf } from '@causeway/protocol/paths.ts';
-import { BRIDGE_HEADER, DELIVERED_PATH } from '@causeway/protocol/routing.ts';
+import { BRIDGE_HEADER, DELIVERED_PATH, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Certificates } from '../certificates.ts';
 import type { CompressionConfig } from '../config.ts';
@@ -20,6 +20,7 @@ import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
 import { isOperator, senderOf, trustOf } from './sender.ts';
 import { SlicedWork } from './sliced-work.ts';
+import { Suspects } from './suspects.ts';
 
 /** Names in paths may be this long; the request line has its own limit. */
 const MAX_NAME_LENGTH = 1_048_576;
@@ -104,6 +105,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const maxControlBodyBytes = Math.min(limits.maxBodyBytes, limits.maxControlBodyBytes);
   const operations = new Set<Operation>();
   const pending = new PendingAnswers();
+  const suspects = new Suspects(log);
   const slices = new SlicedWork();
   let openCount = 0;
   let isClosing = false;
@@ -176,13 +178,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           const { trust } = reply;
           const sender = senderOf(request.raw, trust);
           if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
+          // Bodies of other methods mean nothing.
+          const body = method === 'POST' ? await bodyOf(visit, request) : undefined;
+          if (sender.via === 'gateway' && request.headers[SUSPECT_HEADER] !== undefined) {
+            await suspects.turn({ method, target: request.url, bodyBytes: body?.length ?? 0 });
+          }
           return await handler(
             {
               params: request.params as Record<string, string>,
               target: request.url,
               headers: request.headers,
-              // Bodies of other methods mean nothing.
-              body: method === 'POST' ? await bodyOf(visit, request) : undefined,
+              body,
               sender,
               trust,
               raw: request.raw,
