@@ -47,7 +47,7 @@ const REFUSING = [
 const NOT_PROVOKED = [
   // A Kafka with authorisation (packages/bridge/src/forbidden.test.ts).
   ...['createTopic', 'getTopic', 'listPartitions', 'getPartition', 'getOffsets', 'poll', 'commit', 'listCommitted'],
-  ...['listPositions', 'seek', 'seekToBeginning', 'seekToEnd'],
+  ...['listPositions', 'seek', 'seekToBeginning', 'seekToEnd', 'send', 'sendToPartition'],
 ]
   .map((operation) => `${operation} 403`)
   .concat([

@@ -20,7 +20,15 @@ const GROUP = unique('generated');
 const NAMES = ['c', 'a b/c'];
 
 /** Consumers are made as fast as they go, and mostly read. */
-const WEIGHTS = { createConsumer: 12, deleteConsumer: 1, unsubscribe: 3, assign: 10, poll: 16 };
+const WEIGHTS = {
+  send: 20,
+  sendToPartition: 20,
+  createConsumer: 12,
+  deleteConsumer: 1,
+  unsubscribe: 3,
+  assign: 10,
+  poll: 16,
+};
 
 const client = new PlainClient();
 let kafka: KafkaView;
@@ -55,9 +63,11 @@ beforeAll(async () => {
     groupid: fc.constant(GROUP),
     name: fc.constantFrom(...NAMES),
     format: fc.constantFrom('json', 'json', 'binary', 'text'),
-    'auto.offset.reset': fc.constantFrom('earliest', 'latest', 'none'),
+    'auto.offset.reset': fc.constantFrom('earliest', 'latest', 'none', 'by_duration:PT1H'),
     'isolation.level': fc.constantFrom('read_committed', 'read_uncommitted'),
     'consumer.request.timeout.ms': fc.constantFrom(0, 200, 200, 1000),
+    partition: fc.constantFrom(0, 0, 0, 0, 1, 3),
+    async: fc.constantFrom(true, true, false, 'x'),
     partitionid: fc.constantFrom('0', '0', '0', '0', '1', '7', '-1', '1.0', '2147483648', 'x'),
     timeout: fc.constantFrom(0, 1, 30, 30, 30, 30, -1, 'x', 1.5, '+5', '5.0'),
     max_bytes: fc.constantFrom(0, 2, 200, 100_000, 100_000, -5, 2 ** 53, 'null'),

@@ -72,6 +72,10 @@ describe('a file that cannot work is refused with the line and the reason', () =
     [`${MINIMAL}management: { port: 8080 }`, /bridge\.yaml:3: management\.port: 8080 is listen\.port, too/],
     [`${MINIMAL}readiness: { maxAgeMs: 100 }`, /bridge\.yaml:3: readiness\.maxAgeMs/],
     [`${MINIMAL}producer: { maxBatchBytes: 2000 }`, /bridge\.yaml:3: producer\.maxBatchBytes/],
+    ...['by_duration:', 'by_duration:-PT1H', 'by_duration:1h', 'EARLIEST'].map((policy): [string, RegExp] => [
+      `${MINIMAL}consumers: { defaultAutoOffsetReset: "${policy}" }`,
+      /bridge\.yaml:3: consumers\.defaultAutoOffsetReset/,
+    ]),
     [`${MINIMAL}limits: { headersTimeoutMs: 70000 }`, /bridge\.yaml:3: limits\.headersTimeoutMs: must be at most/],
     [`${MINIMAL}limits: { maxInFlightBytes: 2000 }`, /bridge\.yaml:3: limits\.maxInFlightBytes: must not be less/],
     [

@@ -12,6 +12,7 @@ import {
 import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
+import { resetPolicyOf } from './consumers/reset-policy.ts';
 import { CompressionConfig, CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 
@@ -110,9 +111,11 @@ const ConsumersConfig = Section(
         'Whether a subscription to a topic that does not exist lets Kafka create it (allow.auto.create.topics); the broker decides by its auto.create.topics.enable.',
       default: true,
     }),
-    defaultAutoOffsetReset: Choice(['latest', 'earliest', 'none'], {
-      description: 'Where a consumer starts that has nothing committed and did not say.',
+    defaultAutoOffsetReset: Type.String({
+      description:
+        'Where a consumer starts that has nothing committed and did not say: latest, earliest, none, or by_duration with an ISO-8601 duration before now, as by_duration:PT1H.',
       default: 'latest',
+      pattern: '^(?:latest|earliest|none|by_duration:.+)$',
     }),
     maxPollTimeoutMs: milliseconds({
       description: 'Longest time that a poll may ask to wait (timeout), in milliseconds; more is refused with 400.',
@@ -263,6 +266,10 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
       path: ['producer', 'maxBatchBytes'],
       reason: 'must not be less than producer.maxRequestBytes, or such a record would never be sent',
     });
+  }
+  if (resetPolicyOf(config.consumers.defaultAutoOffsetReset) === undefined) {
+    const reason = 'must be latest, earliest, none, or by_duration:PnDTnHnMn.nS with a duration that is not negative';
+    problems.push({ path: ['consumers', 'defaultAutoOffsetReset'], reason });
   }
   const { listen, management } = config;
   if (management !== undefined && management.port !== 0 && management.port === listen.port) {

@@ -6,7 +6,9 @@ export const ConsumerOptions = Type.Object(
   {
     name: Type.Optional(Type.String({ description: 'Name of the instance, unique in its group. Default: generated.' })),
     format: Type.Optional(Type.String({ description: 'json, binary or text. Default: binary.' })),
-    'auto.offset.reset': Type.Optional(Type.String({ description: 'earliest, latest or none. Default: latest.' })),
+    'auto.offset.reset': Type.Optional(
+      Type.String({ description: 'earliest, latest, none or by_duration:PnDTnHnMn.nS. Default: latest.' }),
+    ),
     'fetch.min.bytes': Type.Optional(Type.Integer({ description: 'Bytes a fetch waits for. Default: 1.' })),
     'consumer.request.timeout.ms': Type.Optional(
       Type.Integer({ description: 'How long the requests of this consumer to Kafka may take. Default: 30000.' }),

@@ -76,9 +76,19 @@ export const CONSUMERS: readonly Scenario[] = [
     title: 'values that cannot be',
     steps: [
       ...['JSON', 'avro', ''].map((format) => invalid({ format }, 'Invalid format type.')),
-      invalid(
-        { 'auto.offset.reset': 'foo' },
-        "Invalid value foo for configuration auto.offset.reset: Invalid value `foo` for configuration auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.",
+      ...[
+        'foo',
+        'EARLIEST',
+        'by_duration',
+        'by_duration:',
+        'by_duration:1h',
+        'by_duration:-PT1H',
+        'by_duration:P1Y',
+      ].map((value) =>
+        invalid(
+          { 'auto.offset.reset': value },
+          `Invalid value ${value} for configuration auto.offset.reset: Invalid value \`${value}\` for configuration auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.`,
+        ),
       ),
       invalid(
         { 'isolation.level': 'foo' },

@@ -28,6 +28,15 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
     ],
   },
   {
+    title: 'records without Kafka are not taken over',
+    steps: ['', '/partitions/0'].map((path) =>
+      unavailable(`POST /topics/t${path}?async=true`, {
+        body: { records: [{ value: 'a' }] },
+        answer: { error_code: 503, message: 'Topic t not present in metadata after 200 ms.' },
+      }),
+    ),
+  },
+  {
     title: 'records without Kafka fail one by one',
     steps: ['', '/partitions/0'].map((path) => ({
       ask: `POST /topics/t${path}`,

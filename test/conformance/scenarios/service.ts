@@ -187,4 +187,20 @@ export const SERVICE: readonly Scenario[] = [
       },
     ],
   },
+  {
+    title: 'a body in a coding that the bridge does not know is refused by every operation that takes one',
+    steps: [
+      ...['/topics/t', '/topics/t/partitions/0', '/admin/topics', '/consumers/<group>'],
+      ...['subscription', 'assignments', 'offsets', 'positions', 'positions/beginning', 'positions/end'].map(
+        (name) => `<c>/${name}`,
+      ),
+    ].map((path) => ({
+      ask: `POST ${path}`,
+      body: {},
+      headers: { 'content-encoding': 'sdch' },
+      status: 415,
+      message: 'Content-Encoding "sdch" is not supported: use one of zstd, gzip, br, deflate, or none',
+      answerHeaders: { 'accept-encoding': 'zstd, gzip, br, deflate' },
+    })),
+  },
 ];

@@ -11,14 +11,15 @@ import { bounded, type Limits, within } from '../kafka/limits.ts';
 import { listOffsets, type OffsetSpec } from '../kafka/list-offsets.ts';
 import type { Unpositioned } from '../kafka/partitions.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
-import type { ResetPolicy, SessionOptions } from './session-options.ts';
+import { type ResetPolicy, resetTimestampMs } from './reset-policy.ts';
+import type { SessionOptions } from './session-options.ts';
 
 export interface PositionsDependencies {
   cluster: Cluster;
   coordinator: GroupCoordinator;
   fetcher: Fetcher;
-  /** Called when partitions without a commit begin at their end, which moves on. */
-  onBegunAtEnd: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
+  /** Called when partitions without a commit begin where they would not a moment later: at their end, or by the clock. */
+  onBegun: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
 }
 
 /** Metadata may be this old when it does not have a partition: it may be new. */
@@ -112,7 +113,7 @@ export class Positions {
 
   /** To the ends that they were sent to, or by the reset policy. */
   async #reset(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
-    const { cluster, fetcher, onBegunAtEnd } = this.#dependencies;
+    const { cluster, fetcher, onBegun } = this.#dependencies;
     const { resetPolicy, isolationLevel } = this.#options;
     const byTarget = Map.groupBy(partitions, (unpositioned) => targetOf(unpositioned, resetPolicy));
     for (const spec of ['earliest', 'latest'] as const) {
@@ -121,10 +122,28 @@ export class Positions {
       const found = await listOffsets(cluster, sent, { spec, isolationLevel, limits });
       if (epoch !== this.#epoch) return;
       fetcher.partitions.setPositions(found);
-      if (spec === 'latest') await onBegunAtEnd(found, limits);
+      if (spec === 'latest') await onBegun(found, limits);
     }
+    await this.#resetByTime(byTarget.get('time') ?? [], epoch, limits);
     const lost = byTarget.get('none');
     if (lost !== undefined) throw noOffset(lost);
+  }
+
+  /** To the first record of the policy's time; to the end where there is none. */
+  async #resetByTime(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
+    const { cluster, fetcher, onBegun } = this.#dependencies;
+    const { resetPolicy, isolationLevel } = this.#options;
+    // The time of the bridge against those of the records: as Kafka's own clients compare them.
+    const timestampMs = resetTimestampMs(resetPolicy, Date.now());
+    if (partitions.length === 0 || timestampMs === undefined) return;
+    const byTime = await listOffsets(cluster, partitions, { spec: timestampMs, isolationLevel, limits });
+    const found = byTime.filter(({ offset }) => offset >= 0n);
+    const foundKeys = new Set(found.map(keyOf));
+    const rest = partitions.filter((partition) => !foundKeys.has(keyOf(partition)));
+    if (rest.length > 0) found.push(...(await listOffsets(cluster, rest, { spec: 'latest', isolationLevel, limits })));
+    if (epoch !== this.#epoch) return;
+    fetcher.partitions.setPositions(found);
+    await onBegun(found, limits);
   }
 
   /** Those that Kafka has. Errors: `kafkaForbidden`. */
@@ -140,9 +159,14 @@ export class Positions {
   }
 }
 
-function targetOf({ resetTo, isNew = false }: Unpositioned, policy: ResetPolicy): ResetPolicy {
+function targetOf(
+  { resetTo, isNew = false }: Unpositioned,
+  policy: ResetPolicy,
+): 'earliest' | 'latest' | 'none' | 'time' {
   if (resetTo !== undefined && resetTo !== 'policy') return resetTo;
-  return isNew && policy === 'latest' ? 'earliest' : policy;
+  // Every record of a topic that was made anew is new.
+  if (isNew && policy !== 'none') return 'earliest';
+  return policy === 'earliest' || policy === 'latest' || policy === 'none' ? policy : 'time';
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

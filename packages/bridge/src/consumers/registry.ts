@@ -18,6 +18,7 @@ import { heartbeatPauseMs } from './heartbeats.ts';
 import { HeldSession } from './held-session.ts';
 import { LagWatch } from './lag-watch.ts';
 import { Leases } from './leases.ts';
+import { resetPolicyOf } from './reset-policy.ts';
 import type { Sender } from './sender.ts';
 import { Session } from './session.ts';
 import type { SessionIdentity } from './session-identity.ts';
@@ -115,7 +116,7 @@ export class ConsumerRegistry {
   get defaults() {
     const { consumers, kafka } = this.#dependencies;
     return {
-      resetPolicy: consumers.defaultAutoOffsetReset,
+      resetPolicy: resetPolicyOf(consumers.defaultAutoOffsetReset) ?? 'latest',
       requestTimeoutMs: kafka.requestTimeoutMs,
       fetchMinBytes: consumers.defaultFetchMinBytes,
     };

@@ -3,8 +3,7 @@
 import type { ConsumerOptions } from '@causeway/protocol/consumers.ts';
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import { BridgeError } from '../errors.ts';
-
-export type ResetPolicy = 'earliest' | 'latest' | 'none';
+import { type ResetPolicy, resetPolicyOf } from './reset-policy.ts';
 
 export interface SessionOptions {
   format: EmbeddedFormat;
@@ -22,7 +21,6 @@ export interface SessionDefaults {
 }
 
 const FORMATS: ReadonlySet<string> = new Set(['json', 'binary', 'text'] satisfies EmbeddedFormat[]);
-const RESET_POLICIES: ReadonlySet<string> = new Set(['earliest', 'latest', 'none'] satisfies ResetPolicy[]);
 /** A value of a client may be as long as its body: so much of it is shown. */
 const MAX_SHOWN_LENGTH = 200;
 const MAX_INT32 = 2 ** 31 - 1;
@@ -54,7 +52,8 @@ export function boundedOptions(options: SessionOptions, longestTimeoutMs: number
 
 function readResetPolicy(value: string | undefined, fallback: ResetPolicy): ResetPolicy {
   if (value === undefined) return fallback;
-  if (RESET_POLICIES.has(value)) return value as ResetPolicy;
+  const policy = resetPolicyOf(value);
+  if (policy !== undefined) return policy;
   throw invalid(
     'auto.offset.reset',
     value,

@@ -114,7 +114,7 @@ export class Session {
     this.#positions = new Positions(options, {
       ...{ cluster, coordinator: this.#coordinator, fetcher: this.#fetcher },
       // Or whoever takes this consumer over would begin at a later end, and skip what came between.
-      onBegunAtEnd: (found, limits) => this.#logged.keepBegun(found, limits),
+      onBegun: (found, limits) => this.#logged.keepBegun(found, limits),
     });
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
     this.#commits = new Commits(options, {

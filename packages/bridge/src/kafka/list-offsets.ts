@@ -8,6 +8,8 @@ import { type Limits, retrying } from './limits.ts';
 
 export type IsolationLevel = 'read_uncommitted' | 'read_committed';
 export type OffsetSpec = 'earliest' | 'latest';
+/** A timestamp is that of the first record from then on, in milliseconds; the offset is -1 where there is none. */
+export type TimedOffsetSpec = OffsetSpec | bigint;
 
 /** ListOffsets' timestamps with a meaning of their own. */
 const TIMESTAMPS: Readonly<Record<OffsetSpec, bigint>> = { earliest: -2n, latest: -1n };
@@ -23,7 +25,7 @@ export function isolationByte(level: IsolationLevel): 0 | 1 {
 export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
-  options: { spec: OffsetSpec; isolationLevel: IsolationLevel; limits: Limits },
+  options: { spec: TimedOffsetSpec; isolationLevel: IsolationLevel; limits: Limits },
 ): Promise<PartitionOffset[]> {
   const { limits } = options;
   return await retrying(
@@ -64,7 +66,7 @@ async function listOfLeader(
   cluster: Cluster,
   leader: number,
   partitions: readonly TopicPartition[],
-  { spec, isolationLevel }: { spec: OffsetSpec; isolationLevel: IsolationLevel },
+  { spec, isolationLevel }: { spec: TimedOffsetSpec; isolationLevel: IsolationLevel },
 ): Promise<PartitionOffset[]> {
   const broker = cluster.broker(leader);
   if (broker === undefined) throw new BridgeError('kafkaUnavailable', { message: `Broker ${leader} is not known` });
@@ -73,7 +75,7 @@ async function listOfLeader(
     partitions: entries.map(({ partition }) => ({
       partitionIndex: partition,
       currentLeaderEpoch: ANY_LEADER_EPOCH,
-      timestamp: TIMESTAMPS[spec],
+      timestamp: typeof spec === 'bigint' ? spec : TIMESTAMPS[spec],
     })),
   }));
   const response = await cluster.onBroker(broker, (connection) =>

@@ -36,7 +36,10 @@ export type LoggedSeek = Static<typeof Seek>;
 export const SessionDescription = Type.Object({
   options: Type.Object({
     format: Type.Union([Type.Literal('json'), Type.Literal('binary'), Type.Literal('text')]),
-    resetPolicy: Type.Union([Type.Literal('earliest'), Type.Literal('latest'), Type.Literal('none')]),
+    resetPolicy: Type.Unsafe<'earliest' | 'latest' | 'none' | `by_duration:${string}`>({
+      type: 'string',
+      pattern: '^(?:earliest|latest|none|by_duration:.+)$',
+    }),
     fetchMinBytes: Type.Integer({ minimum: 0 }),
     requestTimeoutMs: Type.Integer({ minimum: 0 }),
     isAutoCommit: Type.Boolean(),
