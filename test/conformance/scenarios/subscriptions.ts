@@ -261,4 +261,14 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
       ),
     })),
   },
+  {
+    title: 'internal topics are closed to consumers',
+    steps: [
+      consumer(),
+      ...['__consumer_offsets', '__causeway_sessions'].flatMap((topic) => {
+        const refused = { status: 403, message: `The topic ${topic} is internal: consumers cannot read it.` };
+        return [subscribe({ topics: [topic] }, refused), assign({ partitions: [{ topic, partition: 0 }] }, refused)];
+      }),
+    ],
+  },
 ];
