@@ -16,7 +16,9 @@ import { percentile } from './statistics.ts';
 /** What 10,000 joined consumers may cost. */
 export const BOUNDS = { corePercent: 30, residentMiB: 700, createMedianMs: 20 } as const;
 
-const JOINING_AT_ONCE = 20;
+const JOINING_AT_ONCE = 50;
+/** Long enough for most to join meanwhile; the others go on after it. */
+const JOIN_POLL_MS = 500;
 /** Until nothing of the joins is on its way: fetches that a broker holds, connections that nobody uses. */
 const SETTLE_MS = 45_000;
 const IDLE_MS = 30_000;
@@ -47,7 +49,7 @@ export async function benchSessions({ consumerCount, settleMs = SETTLE_MS }: Ses
     const { usage } = await usageOf(child.pid, () => delay(IDLE_MS));
     const { usage: creating, result: createMs } = await usageOf(child.pid, () => measureCreates(client));
     await client.agent.destroy();
-    await child.kill();
+    await child.stop();
     print(consumerCount, {
       corePercent: (100 * usage.cpuSeconds) / usage.wallSeconds,
       residentMiB: Math.max(usage.residentBytes, creating.residentBytes) / MIB,
@@ -96,7 +98,7 @@ async function joinAll(client: BridgeClient, count: number): Promise<void> {
   const joinSome = async (): Promise<void> => {
     for (let index = next++; index < count; index = next++) {
       const consumer = await createConsumer(client, `group-${index}`, 'quiet');
-      await pollOnce(client, consumer, 5000);
+      await pollOnce(client, consumer, JOIN_POLL_MS);
       if (index % 1000 === 999) progress(`${index + 1} consumers`);
     }
   };

@@ -43,8 +43,6 @@ export interface RegistryDependencies {
 
 /** How often consumers that nobody uses are looked for. */
 const EXPIRY_INTERVAL_MS = 1000;
-/** What was fetched for a consumer that nobody polls for this long is freed. */
-const IDLE_RECORDS_MS = 10_000;
 const RETRY_AFTER_SECONDS = 1;
 /** A request to Kafka has its time, and what stands around it this one: less than a gateway's `request.attemptTimeoutMs`. */
 const ANSWER_MARGIN_MS = 2000;
@@ -387,7 +385,7 @@ export class ConsumerRegistry {
     for (const held of this.#sessions.values()) {
       const { identity } = held.session;
       const idleMs = held.session.idleMs();
-      if (idleMs >= IDLE_RECORDS_MS) held.session.dropRecords();
+      held.session.rest();
       if (idleMs < consumers.inactivityTimeoutMs || this.#ending.has(sessionKey(identity))) continue;
       log.info({ ...identity }, 'consumer expired');
       // Nobody came back for more, so nobody says that the last answer was received.

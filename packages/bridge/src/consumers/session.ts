@@ -48,6 +48,10 @@ export interface SessionDependencies {
   onFenced: () => void;
 }
 
+/** What was fetched for a consumer that nobody polls for this long is freed. */
+const IDLE_RECORDS_MS = 10_000;
+/** And its connections to brokers: longer than most clients pause, since the next poll has to connect again. */
+const IDLE_CONNECTIONS_MS = 30_000;
 /** How long the commit and the leave at the end may take; the group waits for them. */
 const CLOSE_TIMEOUT_MS = 3000;
 /** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
@@ -165,9 +169,11 @@ export class Session {
     return this.#operations.idleMs();
   }
 
-  /** Frees what was fetched for a client that does not come for it; positions stay. Not while an operation runs. */
-  dropRecords(): void {
-    if (this.idleMs() > 0) this.#fetcher.dropRecords();
+  /** Frees what a client that does not come would need: what was fetched, later its connections, too. Positions stay. */
+  rest(): void {
+    const idleMs = this.idleMs();
+    if (idleMs >= IDLE_CONNECTIONS_MS) this.#fetcher.rest();
+    else if (idleMs >= IDLE_RECORDS_MS) this.#fetcher.dropRecords();
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`. */

@@ -58,7 +58,10 @@ export class Fetcher {
   readonly #replicas: ReadReplicas;
   readonly partitions: Partitions;
   /** Its own connections: a fetch that waits holds up everything behind it. */
-  #pool: ConnectionPool;
+  #pool: ConnectionPool | undefined;
+  /** Nobody has read since records were dropped, or since connections were closed: both are asked for again and again. */
+  #isDropped = false;
+  #isAtRest = false;
   /** At most one request to a broker at a time, by node id; it may outlive the poll that sent it. */
   readonly #inFlight = new Map<number, Promise<void>>();
   /** Requests of an earlier epoch are of no use any more. */
@@ -76,7 +79,6 @@ export class Fetcher {
     this.#outOfRangePolicy = outOfRangePolicy;
     this.#options = options;
     this.#replicas = new ReadReplicas({ rack: options.rack, maxAgeMs: cluster.options.metadataMaxAgeMs });
-    this.#pool = this.#createPool();
   }
 
   /** Replaces the partitions; those that stay keep their positions and what was fetched. */
@@ -98,6 +100,8 @@ export class Fetcher {
    * Errors: what Kafka refuses for good; the signal's reason.
    */
   async fill(limits: Limits): Promise<void> {
+    this.#isDropped = false;
+    this.#isAtRest = false;
     this.#fetchAhead();
     while (!this.partitions.hasRecords) {
       limits.signal?.throwIfAborted();
@@ -121,8 +125,19 @@ export class Fetcher {
 
   /** Frees what was fetched; positions stay. */
   dropRecords(): void {
+    if (this.#isDropped && this.#heldBytes === 0) return;
+    this.#isDropped = true;
     this.partitions.dropRecords();
     this.#countHeld();
+  }
+
+  /** Frees its connections, too; the next {@link fill} makes new ones. */
+  rest(): void {
+    if (this.#isAtRest) return;
+    this.#isAtRest = true;
+    this.dropRecords();
+    this.#abandonRequests();
+    void this.#closePool();
   }
 
   /** Ends a running {@link fill} at once. */
@@ -135,7 +150,7 @@ export class Fetcher {
     this.partitions.assign([]);
     this.#countHeld();
     this.interrupt();
-    await this.#cluster.closePool(this.#pool);
+    await this.#closePool();
   }
 
   /** Whether it was interrupted. Resolves when any of the requests is done, and at the limits. */
@@ -224,7 +239,7 @@ export class Fetcher {
     try {
       const broker = this.#cluster.broker(nodeId);
       if (broker !== undefined) {
-        const answer = await this.#fetch(await this.#pool.get(broker), offsets, size);
+        const answer = await this.#fetch(await this.#connections.get(broker), offsets, size);
         if (epoch !== this.#epoch) return;
         isFailed = this.#accept(answer, offsets);
         this.#countHeld();
@@ -374,12 +389,18 @@ export class Fetcher {
     this.#epoch += 1;
     if (this.#inFlight.size === 0) return;
     this.#inFlight.clear();
-    void this.#cluster.closePool(this.#pool);
-    this.#pool = this.#createPool();
+    void this.#closePool();
   }
 
-  #createPool(): ConnectionPool {
+  get #connections(): ConnectionPool {
     const { clientId, maxWaitMs, requestTimeoutMs } = this.#options;
-    return this.#cluster.createPool({ clientId, requestTimeoutMs: maxWaitMs + requestTimeoutMs });
+    this.#pool ??= this.#cluster.createPool({ clientId, requestTimeoutMs: maxWaitMs + requestTimeoutMs });
+    return this.#pool;
+  }
+
+  async #closePool(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    if (pool !== undefined) await this.#cluster.closePool(pool);
   }
 }
