@@ -57,10 +57,15 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   internal: 500,
 };
 
+/** Those of 5xx that a client can bring about by itself, or that say nothing about a region. */
 const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
+  'transferCodingUnsupported',
   'deadlineExceeded',
   'targetsLost',
+  'outOfConnections',
+  'overloaded',
   'consumerMoving',
+  'loopDetected',
   'internal',
 ]);
 
@@ -81,7 +86,7 @@ export class GatewayError extends Error {
     return STATUS[this.code];
   }
 
-  /** The request is at fault, or waited for what its client asked for: sent elsewhere, it would end alike. */
+  /** Whether a gateway before this one is told that the request is at fault, or what clients do to this gateway. */
   get isOfRequest(): boolean {
     return OF_REQUEST.has(this.code);
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import { CLIENTS_TO_BLAME, Doubts } from '../regions/doubts.ts';
 import type { Outcome } from './outcome.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
@@ -12,7 +13,8 @@ const CASES: readonly (readonly [what: string, outcome: Outcome, other: Verdict,
     (status) => [`an answer ${status}`, answered(status), 'well', 'well'] as const,
   ),
   ['an answer 500', answered(500), 'failed', 'well'],
-  ...[501, 502, 503, 504, 505].map((status) => [`an answer ${status}`, answered(status), 'failed', 'failed'] as const),
+  ...[501, 505, 508].map((status) => [`an answer ${status}`, answered(status), 'well', 'well'] as const),
+  ...[502, 503, 504, 507].map((status) => [`an answer ${status}`, answered(status), 'failed', 'failed'] as const),
   ...[500, 502, 503, 504].flatMap((status) => [
     [`an answer ${status} to a request that is at fault`, answered(status, 'request'), 'well', 'well'] as const,
     [`an answer ${status} of which Kafka is at fault`, answered(status, 'kafka'), 'nothing', 'nothing'] as const,
@@ -34,6 +36,26 @@ describe('what an outcome says about the target', () => {
     expect(verdictOn(outcome, { isOfConsumer: false })).toBe(other);
     expect(verdictOn(outcome, { isOfConsumer: true })).toBe(ofConsumer);
   });
+});
+
+test.each<[GatewayErrorCode, Verdict]>([
+  ['overloaded', 'well'],
+  ['outOfConnections', 'well'],
+  ['consumerMoving', 'well'],
+  ['deadlineExceeded', 'well'],
+  ['targetsLost', 'well'],
+  ['loopDetected', 'well'],
+  ['transferCodingUnsupported', 'well'],
+  ['internal', 'well'],
+  // Of its region, to which another one is an alternative.
+  ['regionFailed', 'failed'],
+  ['noRegionAvailable', 'failed'],
+  ['retryBudgetExhausted', 'failed'],
+  ['shuttingDown', 'failed'],
+])('a regional gateway’s error %s: %s', (code, expected) => {
+  const error = new GatewayError(code, 'as it happened');
+  const outcome = answered(error.status, error.isOfRequest ? 'request' : undefined);
+  expect(verdictOn(outcome, { isOfConsumer: false })).toBe(expected);
 });
 
 describe('a doubt', () => {

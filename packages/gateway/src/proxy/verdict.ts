@@ -23,8 +23,11 @@ export type Verdict =
   | 'nothing';
 
 const SERVER_ERROR = 500;
-/** Loop Detected: gateways that name each other as targets, and work. */
-const LOOP_DETECTED = 508;
+/**
+ * Words on the request, of targets that work: not implemented, version not supported (RFC 9110 §15.6.2 and §15.6.6), and a
+ * loop of gateways that name each other (RFC 5842 §7.2).
+ */
+const OF_REQUEST: ReadonlySet<number> = new Set([501, 505, 508]);
 
 /** Pure. `isOfConsumer`: the request was one to a consumer that exists, or existed. */
 export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: boolean }): Verdict {
@@ -33,7 +36,7 @@ export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: bo
       return 'nothing';
     case 'answered': {
       const { status, fault } = outcome;
-      if (status < SERVER_ERROR || status === LOOP_DETECTED || fault === 'request') return 'well';
+      if (status < SERVER_ERROR || OF_REQUEST.has(status) || fault === 'request') return 'well';
       if (fault === 'kafka') return 'nothing';
       // A 500 to a consumer's request speaks of that consumer ("not subscribed").
       return status === SERVER_ERROR && isOfConsumer ? 'well' : 'failed';
