@@ -11,9 +11,22 @@ const MAY_IMPORT: Record<string, string[]> = {
   'packages/protocol': [],
   'packages/config': [],
   'packages/metrics': [],
+  'packages/http': ['packages/protocol'],
   'packages/telemetry': ['packages/config', 'packages/metrics'],
-  'packages/gateway': ['packages/protocol', 'packages/config', 'packages/metrics', 'packages/telemetry'],
-  'packages/bridge': ['packages/protocol', 'packages/config', 'packages/metrics', 'packages/telemetry'],
+  'packages/gateway': [
+    'packages/protocol',
+    'packages/config',
+    'packages/http',
+    'packages/metrics',
+    'packages/telemetry',
+  ],
+  'packages/bridge': [
+    'packages/protocol',
+    'packages/config',
+    'packages/http',
+    'packages/metrics',
+    'packages/telemetry',
+  ],
   'packages/lab': ['packages/protocol'],
   'packages/gateway/src/proxy': [
     'packages/gateway/src/consumers',
@@ -23,6 +36,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src',
     // Networks alone: the hot path reads no configuration.
     'packages/config',
+    'packages/http',
     'packages/protocol',
   ],
   'packages/gateway/src/consumers': [
@@ -63,6 +77,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src/codec',
     'packages/bridge/src',
     'packages/config',
+    'packages/http',
     'packages/protocol',
   ],
   'packages/bridge/src/watch': [

@@ -79,8 +79,8 @@ export const LimitsConfig = Section(
       maximum: 1_048_576,
     }),
     maxHeaderBytes: Type.Integer({
-      description: 'Longest headers, the URL among them; longer ones are refused with 431.',
-      default: 8192,
+      description: 'Longest headers, the URL among them, without what gateways add; longer ones are refused with 431.',
+      default: 16_384,
       minimum: 1024,
       maximum: 1_048_576,
     }),

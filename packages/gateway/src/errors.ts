@@ -4,12 +4,17 @@ import type { ErrorBody } from '@causeway/protocol/errors.ts';
 /** Why the gateway itself answers instead of a region. */
 export type GatewayErrorCode =
   | 'malformedRequest'
+  | 'methodNotAllowed'
+  | 'methodNotImplemented'
+  | 'urlTooLong'
+  | 'versionNotSupported'
   | 'bodyTooLarge'
   | 'bodyTypeUnsupported'
   | 'transferCodingUnsupported'
   | 'headersTooLarge'
   | 'requestTimeout'
   | 'expectationFailed'
+  | 'notFound'
   | 'notServedHere'
   | 'regionFailed'
   | 'targetsLost'
@@ -31,12 +36,17 @@ export type GatewayErrorCode =
 
 const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   malformedRequest: 400,
+  methodNotAllowed: 405,
+  methodNotImplemented: 501,
+  urlTooLong: 414,
+  versionNotSupported: 505,
   bodyTooLarge: 413,
   bodyTypeUnsupported: 415,
   transferCodingUnsupported: 501,
   headersTooLarge: 431,
   requestTimeout: 408,
   expectationFailed: 417,
+  notFound: 404,
   notServedHere: 404,
   regionFailed: 502,
   targetsLost: 502,
@@ -75,10 +85,18 @@ export class GatewayError extends Error {
   /** For the `Retry-After` header (RFC 9110 §10.2.3), on answers with status 503 only. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: GatewayErrorCode, message: string, options?: { cause?: unknown; retryAfterSeconds?: number }) {
+  /** For the `Allow` header. */
+  readonly allow: string | undefined;
+
+  constructor(
+    code: GatewayErrorCode,
+    message: string,
+    options?: { cause?: unknown; retryAfterSeconds?: number; allow?: string | undefined },
+  ) {
     super(message, options);
     this.name = 'GatewayError';
     this.code = code;
+    this.allow = options?.allow;
     this.retryAfterSeconds = options?.retryAfterSeconds ?? (STATUS[code] === 503 ? 1 : undefined);
   }
 

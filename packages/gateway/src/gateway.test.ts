@@ -213,8 +213,8 @@ describe('request bodies', () => {
 describe('bad requests', () => {
   test.each([
     ['no HTTP at all', 'hello\r\n\r\n', 400],
-    ['a target that is no path', 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
-    ['a forward proxy request', 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+    ['a target that is no path', 'GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
+    ['a forward proxy request', 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 501],
     ['two lengths', 'POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', 400],
     [
       'length and chunks',
@@ -223,7 +223,7 @@ describe('bad requests', () => {
     ],
     ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
     ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n', 417],
-    ['headers too large', `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
+    ['headers too large', `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(20_000)}\r\nConnection: close\r\n\r\n`, 431],
   ])('%s is answered with an error body', async (_, text, status) => {
     const east = await upstream(answerJson({}));
     const gw = await gateway({ regions: regions({ east: east.url }) });
@@ -291,11 +291,11 @@ describe('odd and hostile clients', () => {
     expect((await request(`${gw.url}/healthy`)).statusCode).toBe(200);
   });
 
-  test('garbage behind a request cannot be answered in its place', async () => {
-    const east = await upstream(never);
+  test('garbage behind a request is answered after it', async () => {
+    const east = await upstream();
     const gw = await gateway({ regions: regions({ east: east.url }) });
     const answer = await rawExchange(gw.url, 'GET /topics HTTP/1.1\r\nHost: x\r\n\r\n\u0000garbage\r\n\r\n');
-    expect(answer).toBe('');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 .*HTTP\/1\.1 400 /s);
   });
 
   test('an upload that stalls is the client’s fault, not the region’s', async () => {

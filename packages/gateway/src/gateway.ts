@@ -115,7 +115,7 @@ export class Gateway {
     };
     this.#watching = context;
     const { listen, admin, request } = config;
-    this.#proxy = new ProxyServer({ ...listen, maxHeaderBytes: request.maxHeaderBytes, context });
+    this.#proxy = new ProxyServer({ ...listen, ...request, context });
     this.#metrics = new Metrics({
       registry,
       stats,

@@ -43,6 +43,8 @@ interface Description {
 }
 
 const OF_BODIES = [413, 415];
+/** A URL with an invalid percent-encoding, at any operation. */
+const BAD_URL = 400;
 
 const RECORD_TYPES = Object.values(RECORDS);
 const JSON_TYPE = 'application/json';
@@ -219,7 +221,7 @@ function operationObject(operation: NamedOperation, path: string, components: Re
     [status]: { description: 'Success.', ...(answer === undefined ? {} : { content: content(answer) }) },
   };
   if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.' };
-  const statuses = body === undefined ? errors : [...errors, ...OF_BODIES];
+  const statuses = new Set([BAD_URL, ...errors, ...(body === undefined ? [] : OF_BODIES)]);
   for (const error of statuses) responses[error] = { description: 'Error.', content: content(v2(ErrorBody)) };
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
     ...{ in: 'path', required: true, ...PATH_PARAMETERS[name] },

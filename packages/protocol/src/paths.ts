@@ -87,8 +87,19 @@ const SINGLE_SEGMENT_OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['GET topics', 'listTopics'],
 ]);
 
-/** Parses a request target in origin form (RFC 9112 §3.2.1), query included. Never throws. */
-export function parseUrl(method: string, target: string): ParsedUrl {
+const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'] as const;
+
+/** The methods that a request target has, of those for which `isServed` holds; none for a path that the API does not have. */
+export function allowedMethods(target: string, isServed: (operation: Operation) => boolean = () => true): string[] {
+  return METHODS.filter((method) => {
+    const { operation } = parseUrl(method, target);
+    return operation !== 'unknown' && isServed(operation);
+  });
+}
+
+/** Parses a request target in origin form (RFC 9112 §3.2.1), query included. HEAD asks what GET does. Never throws. */
+export function parseUrl(requestMethod: string, target: string): ParsedUrl {
+  const method = requestMethod === 'HEAD' ? 'GET' : requestMethod;
   const parsed: ParsedUrl = { operation: 'unknown', group: undefined, instance: undefined, topic: undefined };
   const segments = splitPath(target);
   if (segments === undefined) return parsed;

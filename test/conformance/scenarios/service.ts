@@ -1,9 +1,20 @@
 /** The bridge itself, paths and methods, and what is told apart before any operation begins. */
+import { OPERATIONS } from '@causeway/protocol/paths.ts';
 import { expect } from 'vitest';
 import { type Scenario, type Step, V } from '../scenario.ts';
 
 const NOT_FOUND = { status: 404, text: '{"error_code":404,"message":"Not Found"}' };
-const refused = (ask: string, allow: string): Step => ({ ask, status: 405, answerHeaders: { allow } });
+const refused = (ask: string, allow: string): Step => ({
+  ask,
+  status: 405,
+  message: `The method ${ask.split(' ')[0]} is not allowed at this path; use one of ${allow}.`,
+  answerHeaders: { allow },
+});
+const badEscape = (method: string, target: string, found: string): Step => ({
+  ask: `${method} ${target}`,
+  status: 400,
+  message: `The URL has an invalid percent-encoding: ${found}; write a percent sign as %25.`,
+});
 const LONG_NAME = 'g'.repeat(3000);
 
 export const SERVICE: readonly Scenario[] = [
@@ -84,6 +95,13 @@ export const SERVICE: readonly Scenario[] = [
     })),
   },
   {
+    title: 'URLs with an invalid percent-encoding, at every operation',
+    steps: OPERATIONS.flatMap(({ method, path }) => {
+      const target = path.replaceAll(/:\w+/g, 'x');
+      return [badEscape(method, `${target}?%zz`, '%zz'), badEscape(method, `${target}?a=%`, '%')];
+    }),
+  },
+  {
     title: 'unknown paths',
     steps: [
       'GET /nothing',
@@ -105,37 +123,37 @@ export const SERVICE: readonly Scenario[] = [
   {
     title: 'methods that a path does not have',
     steps: [
-      refused('POST /', 'GET'),
-      refused('DELETE /topics', 'GET'),
-      refused('POST /topics', 'GET'),
-      refused('PUT /topics/t', 'POST,GET'),
-      refused('PATCH /topics/t', 'POST,GET'),
-      refused('DELETE /topics/t', 'POST,GET'),
-      refused('POST /topics/t/partitions', 'GET'),
-      refused('DELETE /topics/t/partitions/0', 'POST,GET'),
-      refused('POST /topics/t/partitions/0/offsets', 'GET'),
+      refused('POST /', 'GET,HEAD'),
+      refused('DELETE /topics', 'GET,HEAD'),
+      refused('POST /topics', 'GET,HEAD'),
+      refused('PUT /topics/t', 'GET,HEAD,POST'),
+      refused('PATCH /topics/t', 'GET,HEAD,POST'),
+      refused('DELETE /topics/t', 'GET,HEAD,POST'),
+      refused('POST /topics/t/partitions', 'GET,HEAD'),
+      refused('DELETE /topics/t/partitions/0', 'GET,HEAD,POST'),
+      refused('POST /topics/t/partitions/0/offsets', 'GET,HEAD'),
       refused('GET /admin/topics', 'POST'),
       refused('GET /consumers/g', 'POST'),
       refused('GET /consumers/g/instances/i', 'DELETE'),
       refused('POST /consumers/g/instances/i', 'DELETE'),
-      refused('PUT /consumers/g/instances/i/subscription', 'POST,GET,DELETE'),
-      refused('DELETE /consumers/g/instances/i/assignments', 'POST,GET'),
-      refused('POST /consumers/g/instances/i/records', 'GET'),
-      refused('DELETE /consumers/g/instances/i/offsets', 'POST,GET'),
-      refused('DELETE /consumers/g/instances/i/positions', 'POST,GET'),
+      refused('PUT /consumers/g/instances/i/subscription', 'GET,HEAD,POST,DELETE'),
+      refused('DELETE /consumers/g/instances/i/assignments', 'GET,HEAD,POST'),
+      refused('POST /consumers/g/instances/i/records', 'GET,HEAD'),
+      refused('DELETE /consumers/g/instances/i/offsets', 'GET,HEAD,POST'),
+      refused('DELETE /consumers/g/instances/i/positions', 'GET,HEAD,POST'),
       refused('GET /consumers/g/instances/i/positions/beginning', 'POST'),
       refused('GET /consumers/g/instances/i/positions/end', 'POST'),
-      refused('POST /openapi', 'GET'),
-      refused('POST /openapi/v3', 'GET'),
+      refused('POST /openapi', 'GET,HEAD'),
+      refused('POST /openapi/v3', 'GET,HEAD'),
       ...['PUT', 'PATCH', 'QUERY', 'OPTIONS', 'PROPFIND'].flatMap((method) => [
-        { ask: `${method} /topics`, status: 405 },
+        refused(`${method} /topics`, 'GET,HEAD'),
         // Whatever they carry.
-        { ask: `${method} /topics`, type: ';', body: 'x', status: 405 },
+        { ...refused(`${method} /topics`, 'GET,HEAD'), type: ';', body: 'x' },
         { ask: `${method} /nothing`, type: 'x/y', body: '{', ...NOT_FOUND },
       ]),
-      { ask: 'OPTIONS /consumers/g', headers: { origin: 'http://example.com' }, status: 405 },
-      { ask: 'HEAD /topics', status: 405 },
-      { ask: 'HEAD /', status: 405 },
+      { ...refused('OPTIONS /consumers/g', 'POST'), headers: { origin: 'http://example.com' } },
+      { ask: 'HEAD /topics', status: 200, text: '', answerType: V },
+      { ask: 'HEAD /', status: 200, text: '', answerType: 'application/json' },
     ],
   },
   {
@@ -162,7 +180,7 @@ export const SERVICE: readonly Scenario[] = [
         message:
           'org.apache.kafka.common.errors.InvalidTopicException: The request attempted to perform an operation on an invalid topic.',
       },
-      { ask: 'GET /topics/%zz', status: 400, message: 'Bad Request' },
+      badEscape('GET', '/topics/%zz', '%zz'),
     ],
   },
   {

@@ -1,16 +1,15 @@
 /** How requests are answered: with text, with nothing, with an error. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { methodNotAllowed, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
 import { CONTENT_CODINGS } from '@causeway/protocol/content-codings.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
-import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
+import { allowedMethods, type Operation } from '@causeway/protocol/paths.ts';
 import { FAULT_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import { encode } from './answer-coding.ts';
 import { isOfGateway } from './sender.ts';
-
-const METHODS = ['POST', 'GET', 'DELETE'] as const;
 
 /** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
 export function answer(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
@@ -56,8 +55,16 @@ function addVary(reply: FastifyReply): void {
   reply.header('vary', before === undefined ? 'accept-encoding' : `${String(before)}, accept-encoding`);
 }
 
+/** Answers HEAD where what GET would answer cannot be known (RFC 9110 §9.3.2). */
+export function answerHead(reply: FastifyReply, contentType: string): void {
+  reply.hijack();
+  reply.raw.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), 'content-type': contentType }).end();
+}
+
 /** Answers without a body. */
 export function answerEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
+  // Fastify leaves it out of the answer to HEAD.
+  if (status === 200) reply.header('content-length', '0');
   return reply.code(status).send();
 }
 
@@ -74,17 +81,17 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   return answer(reply, JSON.stringify(body));
 }
 
-/** 405 for a path that has another method, 503 for one that another port serves, 404 otherwise. */
+/** 405 for a path that has other methods, 503 for one that another port serves, 404 otherwise. */
 export function answerUnknown(
   request: FastifyRequest,
   reply: FastifyReply,
   operations: ReadonlySet<Operation>,
 ): FastifyReply {
-  const known = METHODS.filter((method) => parseUrl(method, request.url).operation !== 'unknown');
-  if (known.length === 0) return answerError(reply, new BridgeError('notFound'));
-  const allowed = known.filter((method) => operations.has(parseUrl(method, request.url).operation));
+  const { method, url } = request;
+  if (allowedMethods(url).length === 0) return answerError(reply, new BridgeError('notFound'));
+  const allowed = allowedMethods(url, (operation) => operations.has(operation));
   if (allowed.length === 0) return reply.code(503).send();
-  // As the original: it does not say what a HEAD could be instead.
-  if (request.method !== 'HEAD') reply.header('allow', allowed.join(','));
-  return reply.code(405).send();
+  const refusal = methodNotAllowed(method, allowed);
+  reply.code(statusOf(refusal)).headers(refusalHeaders(refusal));
+  return answer(reply, refusalBody(refusal));
 }

@@ -24,18 +24,23 @@ function parsed(answer: string): { status: string; headers: string[]; body: stri
   return { status, headers: headers.filter((line) => !/^(?:connection|keep-alive):/i.test(line)), body };
 }
 
-describe('what is too long or no request gets its status, and no body', () => {
+describe('what is too long or no request gets its status, and says why', () => {
   test.each([
     ['a URL of 5 kB', `GET /topics/${'a'.repeat(5000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
-    ['a URL of 20 kB', `GET /topics/${'a'.repeat(20_000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
+    ['a URL of 30 kB', `GET /topics/${'a'.repeat(30_000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
     [
-      'headers of 9 kB',
-      `GET / HTTP/1.1\r\n${HOST}x: ${'a'.repeat(9000)}\r\n\r\n`,
+      'headers of 17 kB',
+      `GET / HTTP/1.1\r\n${HOST}x: ${'a'.repeat(17_000)}\r\n${END}`,
+      '431 Request Header Fields Too Large',
+    ],
+    [
+      'headers of 30 kB',
+      `GET / HTTP/1.1\r\n${HOST}x: ${'a'.repeat(30_000)}\r\n\r\n`,
       '431 Request Header Fields Too Large',
     ],
     ['no request line', 'HELLO\r\n\r\n', '400 Bad Request'],
-    ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '400 Bad Request'],
-    ['a tunnel', `CONNECT h:1 HTTP/1.1\r\n${HOST}\r\n`, '400 Bad Request'],
+    ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '505 HTTP Version Not Supported'],
+    ['a tunnel', `CONNECT h:1 HTTP/1.1\r\n${HOST}\r\n`, '501 Not Implemented'],
     ['a blank in a header name', `GET / HTTP/1.1\r\n${HOST}x y: z\r\n\r\n`, '400 Bad Request'],
     [
       'two lengths',
@@ -48,10 +53,12 @@ describe('what is too long or no request gets its status, and no body', () => {
       '400 Bad Request',
     ],
   ])('%s', async (_, request, status) => {
-    expect(parsed(await send(request))).toEqual({
-      status: `HTTP/1.1 ${status}`,
-      headers: ['content-length: 0'],
-      body: '',
+    const answer = parsed(await send(request));
+    expect(answer.status).toBe(`HTTP/1.1 ${status}`);
+    expect(answer.headers).toContain(V2_TYPE.trim());
+    expect(JSON.parse(answer.body)).toEqual({
+      error_code: Number(status.slice(0, 3)),
+      message: expect.stringMatching(/^The .+\.$/),
     });
   });
 
@@ -70,7 +77,7 @@ describe('what is too long or no request gets its status, and no body', () => {
 });
 
 describe('a request that arrives too slowly is refused with 408', () => {
-  const TOO_SLOW = '{"error_code":408,"message":"The request did not arrive completely in time"}';
+  const TOO_SLOW = '{"error_code":408,"message":"The request did not arrive completely in time; send it again."}';
 
   test.each([
     ['no request at all', ''],
@@ -87,8 +94,8 @@ describe('a request that arrives too slowly is refused with 408', () => {
       alone.bridge.port,
       `POST /admin/topics HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 18\r\n\r\n{"topic_name":"t"}GET / HTTP/1.1\r\nhost: `,
     );
-    // The first one waits for a Kafka that is not there; the client learns nothing about it, rather than the wrong thing.
-    expect(await answers).toBe('');
+    // The first one waits for a Kafka that is not there.
+    expect(await answers).toMatch(/^HTTP\/1\.1 503 .*HTTP\/1\.1 408 Request Timeout\r\n/s);
   });
 
   test('while a slow answer takes the time that it takes', async () => {
@@ -128,8 +135,8 @@ describe('requests are read as HTTP allows', () => {
     const answer = await send(`GET /healthy HTTP/1.1\r\n${END}`);
     expect(parsed(answer)).toEqual({
       status: 'HTTP/1.1 400 Bad Request',
-      headers: ['content-type: application/vnd.kafka.v2+json', 'content-length: 31'],
-      body: '{"error_code":400,"message":""}',
+      headers: ['content-type: application/vnd.kafka.v2+json', 'content-length: 85'],
+      body: '{"error_code":400,"message":"The request has no Host header; HTTP/1.1 requires one."}',
     });
   });
 
@@ -192,8 +199,8 @@ describe('answers have the headers that they need, and no others', () => {
   test.each([
     ['an empty 200', 'GET /healthy', ['content-length: 0'], ''],
     ['JSON', 'GET /', ['content-type: application/json', 'content-length: 26'], /^\{"bridge_version":"[\d.]+"\}$/],
-    ['an empty 405', 'PUT /topics/t', ['allow: POST,GET', 'content-length: 0'], ''],
-    ['a 405 of HEAD', 'HEAD /topics/t', [], ''],
+    ['a 405', 'PUT /topics/t', [V2_TYPE.trim(), 'allow: GET,HEAD,POST', 'content-length: 100'], /^\{"error_code":405,/],
+    ['a 405 of HEAD', 'HEAD /consumers/g', [V2_TYPE.trim(), 'allow: POST', 'content-length: 92'], /^$/],
     [
       'an error',
       'GET /nothing',

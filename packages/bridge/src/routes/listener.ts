@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, isIP, Server as NetServer } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import { ClosingResponse } from '@causeway/http/closing-response.ts';
+import { Connections, type Expectation } from '@causeway/http/connections.ts';
+import { examineHead, FORWARDING_BYTES } from '@causeway/http/head.ts';
+import { API_METHODS, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
 import type { Certificates } from '../certificates.ts';
 import type { LimitsConfig } from '../config.ts';
 import type { Cors } from './cors.ts';
@@ -14,9 +16,6 @@ import type { Cors } from './cors.ts';
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** How often time limits are looked at: they are met this exactly. */
 const TIMEOUT_CHECK_MS = 500;
-/** As the original says it. */
-const NO_HOST = '{"error_code":400,"message":""}';
-const TOO_SLOW = '{"error_code":408,"message":"The request did not arrive completely in time"}';
 
 export type HttpLimits = Pick<
   LimitsConfig,
@@ -31,8 +30,6 @@ export interface ListenerOptions {
   cors: Cors | undefined;
   /** A request was answered here. */
   onAnswered: (status: number) => void;
-  /** The last request of a connection that has no complete answer. */
-  pendingAnswer: (connection: Duplex) => ServerResponse | undefined;
 }
 
 export interface ListenAddress {
@@ -47,10 +44,18 @@ export class Listener {
   readonly #options: ListenerOptions;
   /** One, or one for each address of a name. */
   readonly #servers: Server[] = [];
+  readonly #connections: Connections;
   #handler: RequestListener = () => {};
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    const { limits, onAnswered } = options;
+    this.#connections = new Connections({
+      limits,
+      bodyTimeoutMs: limits.requestTimeoutMs,
+      serve: (request, response, expectation) => this.#serve(request, response, expectation),
+      onRefused: (refusal) => onAnswered(statusOf(refusal)),
+    });
   }
 
   /** What serves every request that gets past this listener. */
@@ -89,6 +94,7 @@ export class Listener {
 
   /** Ends every connection. */
   close(): void {
+    this.#connections.close();
     for (const server of this.#servers) {
       server.close();
       server.closeAllConnections();
@@ -98,7 +104,7 @@ export class Listener {
   #add(): Server {
     const { limits, certificates } = this.#options;
     const options = {
-      maxHeaderSize: limits.maxHeaderBytes,
+      maxHeaderSize: limits.maxHeaderBytes + FORWARDING_BYTES,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
@@ -106,76 +112,45 @@ export class Listener {
       noDelay: true,
       // Answered here, in the API's words.
       requireHostHeader: false,
+      ServerResponse: ClosingResponse,
     };
-    const serve = this.#intake();
     const server =
       certificates === undefined
-        ? createServer(options, serve)
-        : createSecureServer({ ...options, ...certificates.options, handshakeTimeout: limits.headersTimeoutMs }, serve);
+        ? createServer(options)
+        : createSecureServer({ ...options, ...certificates.options, handshakeTimeout: limits.headersTimeoutMs });
     certificates?.serve(server);
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      // Whoever asks first is spared a body that will not be read.
-      if (Number(request.headers['content-length'] ?? 0) <= limits.maxBodyBytes) response.writeContinue();
-      serve(request, response);
-    });
-    // What nobody knows is not expected of anybody.
-    server.on('checkExpectation', serve);
-    server.on('clientError', (error: Error & { code?: string; rawPacket?: Buffer }, connection) =>
-      this.#onClientError(error, connection),
-    );
-    server.on('connect', (_request, connection) => refuse(connection, '400 Bad Request'));
+    this.#connections.attach(server, { isSecure: certificates !== undefined });
     this.#servers.push(server);
     return server;
   }
 
-  #intake(): RequestListener {
+  #serve(request: IncomingMessage, response: ServerResponse, expectation: Expectation | undefined): void {
     const { limits, cors, onAnswered } = this.#options;
-    const handler: RequestListener = (request, response) => this.#handler(request, response);
-    const serve: RequestListener =
-      cors === undefined
-        ? handler
-        : (request, response) => {
-            if (cors.answers(request, response)) onAnswered(response.statusCode);
-            else handler(request, response);
-          };
-    return (request, response) => {
-      // The original sends none.
-      response.sendDate = false;
-      if ((request.url ?? '').length > limits.maxUrlBytes) {
-        response.writeHead(414, { 'content-length': 0 }).end();
-        onAnswered(414);
-      } else if (request.headers.host === undefined && request.httpVersionMinor > 0) {
-        response.writeHead(400, { 'content-type': KAFKA_V2, 'content-length': NO_HOST.length }).end(NO_HOST);
-        onAnswered(400);
-      } else serve(request, response);
-    };
-  }
-
-  /** What is no request is answered, if that cannot be taken for another request's answer. */
-  #onClientError(error: Error & { code?: string; rawPacket?: Buffer }, connection: Duplex): void {
-    const pending = this.#options.pendingAnswer(connection);
-    const isItsTurn =
-      pending === undefined || (pending.socket === connection && !pending.headersSent && !pending.req.complete);
-    if (error.code === 'ECONNRESET' || !connection.writable || !isItsTurn) {
-      connection.destroy();
+    // The original sends none.
+    response.sendDate = false;
+    const refusal = examineHead(request, limits);
+    // A page may read what is refused, too.
+    if (cors?.answers(request, response) === true) {
+      onAnswered(response.statusCode);
       return;
     }
-    switch (error.code) {
-      case 'HPE_HEADER_OVERFLOW':
-        refuse(
-          connection,
-          isRequestLineTooLong(error.rawPacket, this.#options.limits)
-            ? '414 URI Too Long'
-            : '431 Request Header Fields Too Large',
-        );
-        break;
-      case 'ERR_HTTP_REQUEST_TIMEOUT':
-        refuse(connection, '408 Request Timeout', TOO_SLOW);
-        break;
-      default:
-        refuse(connection, '400 Bad Request');
+    if (refusal !== undefined) {
+      const body = refusalBody(refusal);
+      const headers = { ...refusalHeaders(refusal), 'content-length': Buffer.byteLength(body) };
+      response.writeHead(statusOf(refusal), headers).end(body);
+      onAnswered(statusOf(refusal));
+      return;
     }
-    if (pending === undefined) this.#options.onAnswered(400);
+    if (request.url === '*') {
+      response.writeHead(204, { allow: `${API_METHODS},OPTIONS` }).end();
+      onAnswered(204);
+      return;
+    }
+    // A client that asks first is spared a body that will not be read. Other expectations are ignored.
+    if (expectation === 'continue' && Number(request.headers['content-length'] ?? 0) <= limits.maxBodyBytes) {
+      response.writeContinue();
+    }
+    this.#handler(request, response);
   }
 }
 
@@ -183,20 +158,4 @@ export class Listener {
 function isMissingAddress(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
-}
-
-/** Whether what arrived last begins with a request line that is too long by itself. */
-function isRequestLineTooLong(packet: Buffer | undefined, { maxUrlBytes }: HttpLimits): boolean {
-  const target = /^[A-Z]+ (\S*)/.exec(packet?.toString('latin1') ?? '')?.[1];
-  return target !== undefined && target.length > maxUrlBytes;
-}
-
-/** Answers on the bare connection and ends it; node has left the connection to us, its errors too. */
-function refuse(connection: Duplex, status: string, body = ''): void {
-  const type = body === '' ? '' : `content-type: ${KAFKA_V2}\r\n`;
-  connection.on('error', () => {});
-  connection.end(
-    `HTTP/1.1 ${status}\r\n${type}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-    () => connection.destroy(),
-  );
 }

@@ -1,5 +1,6 @@
 /** Reading records, and taking an answer back that did not arrive. */
 import type { Socket } from 'node:net';
+import { probeHalfClosed } from '@causeway/http/connections.ts';
 import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
 import { DEFAULT_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { DELIVERY_HEADER } from '@causeway/protocol/routing.ts';
@@ -10,7 +11,7 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { answer, encoded } from './answers.ts';
+import { answer, answerHead, encoded } from './answers.ts';
 import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
 import { choiceParameter, integerParameter, MAX_INT32 } from './parameters.ts';
@@ -62,6 +63,11 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   const { format } = session.options;
   session.checkSubscribed();
   if (!accepts(request.headers.accept, RECORDS[format])) throw new BridgeError('formatMismatch');
+  if (request.raw.method === 'HEAD') {
+    // It must not take records that nobody sees.
+    answerHead(reply, RECORDS[format]);
+    return;
+  }
   const { sender } = request;
   const gone = new AbortController();
   const { raw } = reply;
@@ -69,6 +75,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   raw.once('close', () => {
     if (!raw.writableFinished) gone.abort();
   });
+  probeHalfClosed(raw);
   request.watch?.polling(session.identity);
   await session.poll({
     timeoutMs,

@@ -49,17 +49,19 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
         if (receivedBytes > reader.maxBodyBytes) throw tooLarge(reader);
         reader.load.checkBytes(chunk.length);
       } catch (error) {
-        request.off('data', onData).resume();
+        request.off('data', onData).off('end', onEnd).resume();
         chunks.length = 0;
-        reject(error);
+        // The rest may have come already: then the connection can go on.
+        setImmediate(() => reject(error));
         return;
       }
       reader.hold(chunk.length);
       reader.onReceived(chunk.length);
       chunks.push(chunk);
     };
+    const onEnd = (): void => resolve(joined(chunks, receivedBytes));
     request.on('data', onData);
-    request.once('end', () => resolve(joined(chunks, receivedBytes)));
+    request.once('end', onEnd);
     // Settled long before, when all is well.
     request.once('error', (cause) => reject(new BridgeError('badRequest', { cause })));
   });

@@ -42,14 +42,15 @@ describe('what the API does not have', () => {
   });
 
   test.each([
-    ['PUT', '/topics/t', 'POST,GET'],
-    ['DELETE', '/topics', 'GET'],
-    ['HEAD', '/topics', null],
+    ['PUT', '/topics/t', 'GET,HEAD,POST'],
+    ['DELETE', '/topics', 'GET,HEAD'],
+    ['HEAD', '/consumers/g', 'POST'],
     ['OPTIONS', '/consumers/g', 'POST'],
     ['GET', '/consumers/g/instances/i', 'DELETE'],
   ])('%s %s is not allowed', async (method, path, allow) => {
     const answer = await bridge.request(method, path);
-    expect(answer).toMatchObject({ status: 405, text: '' });
+    expect(answer.status).toBe(405);
+    if (method !== 'HEAD') expect(answer.body).toMatchObject({ error_code: 405 });
     expect(answer.headers.get('allow')).toBe(allow);
   });
 });
@@ -63,7 +64,7 @@ describe('paths are read with tolerance', () => {
   test('a bad escape is refused in JSON', async () => {
     const answer = await raw(bridge.bridge.port, 'GET /topics/%zz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toContain('{"error_code":400,"message":"Bad Request"}');
+    expect(answer).toContain('{"error_code":400,"message":"The URL has an invalid percent-encoding: %zz;');
   });
 
   test('long names reach their operation', async () => {
@@ -102,7 +103,9 @@ describe('the OpenAPI document', () => {
       const refused = await bridge.request('PUT', target);
       expect(refused.status).toBe(405);
       expect(refused.headers.get('allow')?.split(',')).toContain(method);
-      expect(refused.headers.get('allow')?.split(',')).toHaveLength(Object.keys(body.paths[path]).length);
+      const methods = Object.keys(body.paths[path]).map((name) => name.toUpperCase());
+      const expected = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
+      expect(refused.headers.get('allow')?.split(',').sort()).toEqual(expected.sort());
     }
   });
 

@@ -15,7 +15,6 @@ import { ContentDecoder } from './content-decoding.ts';
 import type { Cors } from './cors.ts';
 import { type HttpLimits, type ListenAddress, Listener } from './listener.ts';
 import type { Load } from './load.ts';
-import { PendingAnswers } from './pending-answers.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
 import { isOperator, senderOf, trustOf } from './sender.ts';
@@ -104,7 +103,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const { limits, load, metrics, log } = options;
   const maxControlBodyBytes = Math.min(limits.maxBodyBytes, limits.maxControlBodyBytes);
   const operations = new Set<Operation>();
-  const pending = new PendingAnswers();
   const suspects = new Suspects(log);
   const slices = new SlicedWork();
   let openCount = 0;
@@ -114,7 +112,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     certificates: options.certificates,
     cors: options.cors,
     onAnswered: (status) => metrics.countRequest('unknown', outcomeOf(status, true), 0),
-    pendingAnswer: (connection) => pending.get(connection),
   });
   const server = createServer(listener);
   server.decorateReply('watch', undefined);
@@ -125,11 +122,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   setAnswersForErrors(server, log);
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
     const { raw } = reply;
-    const { socket } = request.raw;
     const visit = { operation, startedAtMs: performance.now(), heldBytes: 0, receivedBytes: 0 };
     openCount += 1;
     load.requestCount += 1;
-    const connection = pending.add(socket, raw);
     if (isClosing) raw.setHeader('connection', 'close');
     reply.trust = trustOf(options.trust, request.raw);
     if (options.watcher !== undefined) reply.watch = options.watcher.begin(operation, request.raw, reply.trust);
@@ -137,7 +132,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       openCount -= 1;
       load.requestCount -= 1;
       load.bytes -= visit.heldBytes;
-      if (connection.last === raw) connection.last = undefined;
       const durationMs = performance.now() - visit.startedAtMs;
       const outcome = outcomeOf(raw.statusCode, raw.writableFinished);
       metrics.countRequest(operation, outcome, durationMs);
@@ -168,7 +162,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const { method, path } = routeOf(operation);
       const isBounded = !ALWAYS_SERVED.has(operation);
       server.route({
-        method,
+        method: method === 'GET' ? ['GET', 'HEAD'] : method,
         url: path,
         exposeHeadRoute: false,
         handler: async (request, reply) => {

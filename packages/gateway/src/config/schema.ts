@@ -240,11 +240,32 @@ export const GatewayConfig = Entry(
           minimum: 1,
           maximum: 1_099_511_627_776,
         }),
+        maxUrlBytes: Type.Integer({
+          description: 'A longer URL, with its query, is answered with 414, in bytes. A change needs a restart.',
+          default: 4_096,
+          minimum: 256,
+          maximum: 1_048_576,
+        }),
         maxHeaderBytes: Type.Integer({
-          description: 'Longer headers are answered with 431, in bytes. A change needs a restart.',
+          description:
+            'Longer headers, the URL among them, are answered with 431, in bytes. What gateways add does not count. A change needs a restart.',
           default: 16_384,
           minimum: 1_024,
           maximum: 1_048_576,
+        }),
+        headersTimeoutMs: Type.Integer({
+          description:
+            'How long the headers of a request may take to arrive, in milliseconds; 408 after it. A change needs a restart.',
+          default: 10_000,
+          minimum: 1,
+          maximum: 300_000,
+        }),
+        bodyTimeoutMs: Type.Integer({
+          description:
+            'How long a body may bring no byte while the gateway waits for it, in milliseconds; 408 after it. A change needs a restart.',
+          default: 30_000,
+          minimum: 1,
+          maximum: 300_000,
         }),
         deadlineMs: Type.Integer({
           description:

@@ -131,7 +131,9 @@ function streamBody(
       yield chunk;
     }
     body.isWaitingForClient = true;
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    // The client may still be sending when its answer is there.
+    const rest = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    for await (const chunk of rest) {
       body.isWaitingForClient = false;
       body.receivedBytes += chunk.length;
       if (body.receivedBytes > maxBodyBytes) throw new BodyTooLargeError();

@@ -2,9 +2,11 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
+import { type Expectation, probeHalfClosed } from '@causeway/http/connections.ts';
+import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
-import { originForm, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
+import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { assertNever, GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
@@ -21,7 +23,7 @@ import { shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
 import type { HeldClient } from './held-bytes.ts';
-import { type Expectation, examine, malformed } from './intake.ts';
+import { examine, malformed } from './intake.ts';
 import { kafkaWord } from './kafka-word.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import {
@@ -86,7 +88,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     this.#startMs = context.now();
     this.#settings = context.regions.snapshot.settings;
     this.random = context.random;
-    this.#path = originForm(request.url ?? '/');
+    this.#path = request.url ?? '/';
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
     this.#peer = context.peers.of(request.socket);
     this.#trust = trustOf(context.trust, request);
@@ -95,16 +97,16 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     this.#answer = new Answer({ request, response, gateway: context, owner: this });
   }
 
-  /** `expectation`: the client waits for a word before it sends its body. */
-  start(expectation?: Expectation): void {
+  /** `expectation`: the client waits for a word before it sends its body; `refusal`: what is wrong with its head. */
+  start(expectation?: Expectation, refusal?: Refusal): void {
     try {
-      this.#start(expectation);
+      this.#start(expectation, refusal);
     } catch (error) {
       this.#crash(error);
     }
   }
 
-  #start(expectation: Expectation | undefined): void {
+  #start(expectation: Expectation | undefined, refusal: Refusal | undefined): void {
     const context = this.#context;
     context.budget.requested(this.#startMs);
     this.#peer.requests.push(this);
@@ -113,12 +115,16 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
       request: this.#request,
       operation: this.#url.operation,
       path: this.#path,
+      refusal,
       expectation,
       isFromGateway: this.#isFromGateway,
       gateway: context,
     });
     if (found === 'well') {
-      this.#answer.send(200, this.#wordForProbe, Buffer.alloc(0));
+      this.#answer.send(200, this.#wordForProbe, Buffer.alloc(0), '0');
+      this.#finish(NO_REGION, '2xx');
+    } else if (found === 'methods') {
+      this.#answer.send(204, ['allow', `${API_METHODS},OPTIONS`], Buffer.alloc(0));
       this.#finish(NO_REGION, '2xx');
     } else if (found !== 'passOn') {
       this.#fail(found, this.#wordForProbe);
@@ -199,6 +205,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     if (suspected !== undefined) this.#suspicion = new Suspicion(suspected);
     const { request } = this.#settings;
     const isPoll = this.#url.operation === 'poll';
+    // Its records must not go to a client that is gone.
+    if (isPoll) probeHalfClosed(this.#response);
     const limitMs = isPoll ? pollTimeoutMs(this.#path) + request.pollMarginMs : request.deadlineMs;
     const nowMs = this.#context.now();
     this.#deadlineMs = nowMs + limitMs;
@@ -452,9 +460,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     const headers = ['content-type', KAFKA_V2, ...moreHeaders];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
     if (this.#isFromGateway) this.#tellGateway(error, headers);
-    // The rest of a body that is not wanted is not read: the connection cannot be used again.
-    if (!this.#request.complete) headers.push('connection', 'close');
-    this.#answer.send(error.status, headers, Buffer.from(JSON.stringify(error.toBody())));
+    if (error.allow !== undefined) headers.push('allow', error.allow);
+    const body = Buffer.from(JSON.stringify(error.toBody()));
+    this.#answer.send(error.status, headers, body, String(body.length));
     this.#finish(this.#tried.at(-1)?.region ?? NO_REGION, 'gateway_error');
   }
 

@@ -1,20 +1,22 @@
 /** What is said of a request before any region is asked: it is the gateway's own, or it cannot be passed on. */
 import type { IncomingMessage } from 'node:http';
+import type { Expectation } from '@causeway/http/connections.ts';
+import { examineMethod } from '@causeway/http/methods.ts';
+import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
-import { isForGateways, type Operation, parseUrl } from '@causeway/protocol/paths.ts';
+import { isForGateways, type Operation } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import { type Identity, whyLooping } from './headers.ts';
 import { whyNotReady } from './own-answers.ts';
-
-/** What the client waits for before it sends its body (RFC 9110 §10.1.1). */
-export type Expectation = 'continue' | 'unknown';
 
 export interface IntakeRequest {
   request: IncomingMessage;
   operation: Operation;
   /** The request target. */
   path: string;
+  /** What is wrong with its head. */
+  refusal: Refusal | undefined;
   expectation: Expectation | undefined;
   isFromGateway: boolean;
   gateway: {
@@ -24,35 +26,36 @@ export interface IntakeRequest {
   };
 }
 
-/** An error to answer, `well` for a good word on the gateway itself, or `passOn`. */
+/** An error to answer, `well` for a good word on the gateway itself, `methods` for those of the API, or `passOn`. */
 export function examine({
   request,
   operation,
   path,
+  refusal,
   expectation,
   isFromGateway,
   gateway,
-}: IntakeRequest): GatewayError | 'well' | 'passOn' {
-  const { headers, httpVersionMinor } = request;
-  if (expectation === 'unknown') return new GatewayError('expectationFailed', `Nobody can expect ${headers.expect}.`);
-  if (headers.host === undefined && httpVersionMinor > 0) return malformed('it has no Host header');
+}: IntakeRequest): GatewayError | 'well' | 'methods' | 'passOn' {
+  const { headers } = request;
+  if (refusal !== undefined) return errorOf(refusal);
+  if (expectation === 'unknown') {
+    return new GatewayError('expectationFailed', `This gateway cannot meet the expectation ${headers.expect}.`);
+  }
   if (!isPlainlyFramed(headers)) {
     const message = 'The only transfer coding that is supported is chunked; Content-Encoding names compression.';
     return new GatewayError('transferCodingUnsupported', message);
   }
-  // As load balancers ask (RFC 9110 §9.3.2); of the API's other operations the bridge has the say.
-  const asked = request.method === 'HEAD' ? parseUrl('GET', path).operation : operation;
-  if (asked === 'healthy') return 'well';
-  if (asked === 'ready') {
+  if (operation === 'unknown' && !isFromGateway && isForGateways(path)) {
+    return new GatewayError('notServedHere', 'Not Found');
+  }
+  if (operation === 'healthy') return 'well';
+  if (operation === 'ready') {
     // A peer gateway that asks is told about this region alone: what lies behind other regions is not its own.
     const localOnly = isFromGateway && gateway.identity.hop.region !== undefined;
     const { isClosing, identity } = gateway;
     return whyNotReady({ snapshot: gateway.regions.snapshot, localOnly, isClosing, identity }) ?? 'well';
   }
   if (operation === 'metrics') return new GatewayError('notServedHere', 'Metrics are on the admin port.');
-  if (operation === 'unknown' && !isFromGateway && isForGateways(path)) {
-    return new GatewayError('notServedHere', 'Not Found');
-  }
   const loop = whyLooping(headers, { isFromGateway, identity: gateway.identity });
   if (loop !== undefined) {
     return new GatewayError(
@@ -60,7 +63,19 @@ export function examine({
       `The request goes round in a circle between gateways: ${loop}. Their targets name each other.`,
     );
   }
-  return path.startsWith('/') ? 'passOn' : malformed('the request target must be a path');
+  return operation === 'unknown' ? examineUnknown(request.method ?? 'GET', path) : 'passOn';
+}
+
+/** A bridge answers for paths that are not found, and a preflight; methods that the API does not have end here. */
+function examineUnknown(method: string, path: string): GatewayError | 'methods' | 'passOn' {
+  if (method === 'OPTIONS') return path === '*' ? 'methods' : 'passOn';
+  const refusal = examineMethod(method, path);
+  if (refusal !== undefined) return errorOf(refusal);
+  return API_METHODS.split(',').includes(method) ? 'passOn' : new GatewayError('notFound', 'Not Found');
+}
+
+function errorOf({ code, message, allow }: Refusal): GatewayError {
+  return new GatewayError(code, message, { allow });
 }
 
 /** A request that no target could take. */

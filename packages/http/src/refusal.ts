@@ -1,0 +1,158 @@
+/** Why a listener refuses what came on a connection, and how it says so. */
+import { STATUS_CODES } from 'node:http';
+import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import type { ErrorBody } from '@causeway/protocol/errors.ts';
+
+const STATUS = {
+  malformedRequest: 400,
+  methodNotAllowed: 405,
+  requestTimeout: 408,
+  urlTooLong: 414,
+  headersTooLarge: 431,
+  methodNotImplemented: 501,
+  versionNotSupported: 505,
+} as const satisfies Record<string, number>;
+
+export type RefusalCode = keyof typeof STATUS;
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** The sentence that the client reads. */
+  readonly message: string;
+  /** For the `Allow` header: the methods that there are instead (RFC 9110 §10.2.1). */
+  readonly allow?: string;
+}
+
+export interface HeadLimits {
+  /** Of the request target, with its query. */
+  readonly maxUrlBytes: number;
+  /** Of names and values of headers and the request target, as the client sent them. */
+  readonly maxHeaderBytes: number;
+}
+
+/** Every method of the API. */
+export const API_METHODS = 'GET,HEAD,POST,DELETE';
+
+export function statusOf({ code }: Refusal): number {
+  return STATUS[code];
+}
+
+export function refusalBody(refusal: Refusal): string {
+  return JSON.stringify({ error_code: statusOf(refusal), message: refusal.message } satisfies ErrorBody);
+}
+
+/** The headers of a refusal, `Content-Length` and `Connection` left out. */
+export function refusalHeaders({ allow }: Refusal): Record<string, string> {
+  return allow === undefined ? { 'content-type': KAFKA_V2 } : { 'content-type': KAFKA_V2, allow };
+}
+
+/** A whole answer, after which the connection ends. */
+export function refusalText(refusal: Refusal): string {
+  const status = statusOf(refusal);
+  const body = refusalBody(refusal);
+  const lines = Object.entries(refusalHeaders(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
+  return (
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}` +
+    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  );
+}
+
+export function malformed(message: string): Refusal {
+  return { code: 'malformedRequest', message };
+}
+
+export function urlTooLong({ maxUrlBytes }: HeadLimits): Refusal {
+  return { code: 'urlTooLong', message: `The URL is longer than the limit of ${maxUrlBytes} bytes.` };
+}
+
+export function headersTooLarge({ maxHeaderBytes }: HeadLimits): Refusal {
+  return {
+    code: 'headersTooLarge',
+    message: `The request headers, with the URL, are larger than the limit of ${maxHeaderBytes} bytes.`,
+  };
+}
+
+export function methodNotImplemented(method: string): Refusal {
+  return {
+    code: 'methodNotImplemented',
+    message: `The API does not have the method ${method}; use one of ${API_METHODS}.`,
+    allow: API_METHODS,
+  };
+}
+
+/** `allowed`: the methods of the path. */
+export function methodNotAllowed(method: string, allowed: readonly string[]): Refusal {
+  const allow = allowed.join(',');
+  return {
+    code: 'methodNotAllowed',
+    message: `The method ${method} is not allowed at this path; use one of ${allow}.`,
+    allow,
+  };
+}
+
+export function versionNotSupported(version: string): Refusal {
+  return {
+    code: 'versionNotSupported',
+    message: `The version HTTP/${version} is not supported; use HTTP/1.1.`,
+  };
+}
+
+export const TOO_SLOW: Refusal = {
+  code: 'requestTimeout',
+  message: 'The request did not arrive completely in time; send it again.',
+};
+
+/** An error of Node's parser, as `clientError` passes it. */
+export interface ParseError extends Error {
+  code?: string;
+  /** A system call that failed. */
+  syscall?: string;
+  /** Where the parser stopped, in `rawPacket`. */
+  bytesParsed?: number;
+  /** What arrived last. */
+  rawPacket?: Buffer;
+}
+
+/** What to say of a request that Node's parser refuses. */
+export function refusalOf(error: ParseError, limits: HeadLimits): Refusal {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW': {
+      const target = /^\S+ (\S*)/.exec(lineAround(error, 'first'))?.[1] ?? '';
+      return target.length > limits.maxUrlBytes ? urlTooLong(limits) : headersTooLarge(limits);
+    }
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return malformed('The chunk extensions of the request body are too long; send chunks without extensions.');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return TOO_SLOW;
+    case 'HPE_INVALID_METHOD':
+    case 'HPE_INVALID_CONSTANT': {
+      // A method that Node's parser does not know (or knows from RTSP alone), or no request at all.
+      const method = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) \S+ HTTP\/\d/.exec(lineAround(error, 'last'))?.[1];
+      return method === undefined ? notHttp(error) : methodNotImplemented(method);
+    }
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return versionNotSupported('2.0');
+    case 'HPE_INVALID_VERSION': {
+      const version = / HTTP\/(\d+(?:\.\d+)?)\s*$/.exec(lineAround(error, 'last'))?.[1];
+      return version === undefined ? notHttp(error) : versionNotSupported(version);
+    }
+    default:
+      return notHttp(error);
+  }
+}
+
+function notHttp(error: ParseError): Refusal {
+  return malformed(`The request is not HTTP/1.1: ${error.message}.`);
+}
+
+/** Longest line that is looked at: a request line at Node's own limit. */
+const MAX_LINE_BYTES = 32_768;
+
+/** The first line of what arrived last, or the one in which the parser stopped. */
+function lineAround({ rawPacket, bytesParsed = 0 }: ParseError, which: 'first' | 'last'): string {
+  if (rawPacket === undefined) return '';
+  const start = which === 'first' ? 0 : rawPacket.lastIndexOf(0x0a, Math.max(0, bytesParsed - 1)) + 1;
+  const end = rawPacket.indexOf(0x0a, start);
+  const line = rawPacket.subarray(start, end === -1 ? start + MAX_LINE_BYTES : end);
+  return line.toString('latin1').trimEnd();
+}
