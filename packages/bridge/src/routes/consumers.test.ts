@@ -36,7 +36,7 @@ describe('creating', () => {
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe('application/vnd.kafka.v2+json');
     expect(answer.text).toBe(
-      `{"instance_id":"c 1","base_uri":"https://api.example:8443/consumers/${group}/instances/c 1"}`,
+      `{"instance_id":"c 1","base_uri":"https://api.example:8443/consumers/${group}/instances/c%201"}`,
     );
   });
 

@@ -1,12 +1,12 @@
 /** Making consumers and ending them. */
 import { TLSSocket } from 'node:tls';
+import { baseUri, nameProblem, UnknownSchemeError } from '@causeway/protocol/base-uri.ts';
 import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
-import { checkIdentity } from '../consumers/session-identity.ts';
+import { checkIdentity, type SessionIdentity } from '../consumers/session-identity.ts';
 import { readFormat, readSessionOptions } from '../consumers/session-options.ts';
 import { BridgeError } from '../errors.ts';
 import { answer, answerEmpty } from './answers.ts';
-import { baseUri } from './base-uri.ts';
 import { consumerBody, identityOf } from './consumer-request.ts';
 import type { ApiServer, Request } from './server.ts';
 
@@ -32,19 +32,24 @@ async function createConsumer(
   readFormat(body);
   const identity = { group: request.params['group'] ?? '', name: body.name ?? registry.generateName() };
   checkIdentity(identity);
+  const problem = nameProblem(identity);
+  if (problem !== undefined) throw new BridgeError('invalidValue', { message: `The name of a consumer ${problem}.` });
   if (registry.has(identity)) throw new BridgeError('consumerExists');
-  const queryStart = request.target.indexOf('?');
-  const path = queryStart === -1 ? request.target : request.target.slice(0, queryStart);
-  const { socket } = request.raw;
-  const scheme = socket instanceof TLSSocket ? 'https' : 'http';
-  // HTTP/1.0 needs no Host: then it is where the client came to.
-  const host = request.headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
-  const base_uri = baseUri(
-    { headers: { ...request.headers, host }, isForwarded: request.trust !== 'client', path, scheme },
-    identity.name,
-  );
+  const base_uri = baseUriOf(request, identity);
   await registry.create(identity, readSessionOptions(body, registry.defaults), request.sender);
   return { instance_id: identity.name, base_uri };
+}
+
+function baseUriOf({ headers, trust, raw: { socket } }: Request, identity: SessionIdentity): string {
+  const scheme = socket instanceof TLSSocket ? 'https' : 'http';
+  // HTTP/1.0 needs no Host: then it is where the client came to.
+  const host = headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
+  try {
+    return baseUri({ headers, host, isForwarded: trust !== 'client', scheme }, identity);
+  } catch (error) {
+    if (!(error instanceof UnknownSchemeError)) throw error;
+    throw new BridgeError('internal', { message: error.message, cause: error });
+  }
 }
 
 /** An address as it stands in a URL. */

@@ -24,11 +24,11 @@ export interface RepeatedAnswer {
 export function answerToRepeated(
   operation: Operation,
   status: number,
-  created: { instance: string | undefined; baseUri: string },
+  created: { instance: string | undefined; baseUri: (instance: string) => string },
 ): RepeatedAnswer | undefined {
   if (operation === 'deleteConsumer' && status === 404) return { status: 204, body: Buffer.alloc(0) };
   if (operation === 'createConsumer' && status === 409 && created.instance !== undefined) {
-    const answer = { instance_id: created.instance, base_uri: `${created.baseUri}/instances/${created.instance}` };
+    const answer = { instance_id: created.instance, base_uri: created.baseUri(created.instance) };
     return { status: 200, body: Buffer.from(JSON.stringify(answer)) };
   }
   return undefined;

@@ -1,6 +1,7 @@
 /** What an exchange does for a consumer's request: where it is sent first, where an answer 421 leads, what answers teach. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
+import { baseUri } from '@causeway/protocol/base-uri.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import {
   BRIDGE_HEADER,
@@ -21,7 +22,7 @@ import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { answerToRepeated, type RepeatedAnswer } from './consumer-requests.ts';
 import type { Identity } from './headers.ts';
-import { forwardingHeader, gatewayHeader } from './peer.ts';
+import { gatewayHeader } from './peer.ts';
 
 /** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
 export const MISDIRECTED = 421;
@@ -133,14 +134,16 @@ export class RequestedConsumer {
   }
 
   /** What the client is told instead of `status`, if the request may have been executed before; `undefined`: nothing else. */
-  answerToRepeated(status: number, path: string): RepeatedAnswer | undefined {
+  answerToRepeated(status: number): RepeatedAnswer | undefined {
     const { request, trust, url } = this.#options;
     const { headers } = request;
-    const proto = forwardingHeader(trust, request, 'x-forwarded-proto') ?? 'http';
-    const host = forwardingHeader(trust, request, 'x-forwarded-host') ?? headers.host ?? '';
     return answerToRepeated(url.operation, status, {
       instance: nameInCreateRequest(this.#createBody),
-      baseUri: `${proto}://${host}${path.split('?', 1)[0] ?? ''}`,
+      baseUri: (name) =>
+        baseUri(
+          { headers, host: headers.host ?? '', isForwarded: trust !== 'client', scheme: 'http' },
+          { group: url.group ?? '', name },
+        ),
     });
   }
 

@@ -401,7 +401,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     }
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
     this.#consumer?.watchDelivery(attempt, this.#response);
-    const repeated = this.#mayHaveBeenExecuted ? this.#consumer?.answerToRepeated(status, this.#path) : undefined;
+    const repeated = this.#mayHaveBeenExecuted ? this.#consumer?.answerToRepeated(status) : undefined;
     this.#consumer?.learn(attempt, this, { status: repeated?.status ?? status, body: repeated?.body ?? body });
     if (repeated !== undefined) {
       const headers = repeated.body.length === 0 ? [] : ['content-type', KAFKA_V2];

@@ -1,6 +1,7 @@
 /** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
+import { olderOrigin } from '@causeway/protocol/base-uri.ts';
 import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import {
   CAUSEWAY_PREFIX,
@@ -140,7 +141,7 @@ function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, identity
   const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
   return [
     ...['via', append(headers.via, identity.requestVia)],
-    ...['forwarded', append(before.forwarded ?? forwardedBefore(before), element)],
+    ...['forwarded', append(before.forwarded ?? forwardedBefore(before, host), element)],
     ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
     ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? 'http'],
@@ -152,10 +153,10 @@ function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, identity
 const NO_HEADERS: IncomingHttpHeaders = {};
 
 /** What a proxy in front said in the older headers: it stands first, or its host would be taken for the client's (RFC 7239 §7.4). */
-function forwardedBefore(headers: IncomingHttpHeaders): string | undefined {
-  const host = firstElement(headers['x-forwarded-host']);
-  const proto = firstElement(headers['x-forwarded-proto']);
-  if (host === undefined || proto === undefined) return undefined;
+function forwardedBefore(headers: IncomingHttpHeaders, ownHost: string): string | undefined {
+  const origin = olderOrigin(headers, ownHost);
+  if (origin === undefined) return undefined;
+  const { host, proto } = origin;
   const client = firstElement(headers['x-forwarded-for']);
   const forClient = client === undefined ? '' : `for=${quoteNode(client)};`;
   return `${forClient}host=${quoteIfNeeded(host)};proto=${quoteIfNeeded(proto)}`;
