@@ -3,7 +3,7 @@
  * as their sessions change; given up.
  */
 import { randomUUID } from 'node:crypto';
-import { readClocks } from '../clock.ts';
+import { elapsedMs, readClocks } from '../clock.ts';
 import { assertNever } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/limits.ts';
 import {
@@ -13,7 +13,7 @@ import {
   type LoggedEntry,
   type SessionDescription,
 } from '../kafka/session-entry.ts';
-import { DELETED_RETENTION_MS, type SessionLog } from '../kafka/session-log.ts';
+import { DELETED_RETENTION_MS, MAX_DELETED, MIN_DELETED_RETENTION_MS, type SessionLog } from '../kafka/session-log.ts';
 import { ageMs, type LogWatch } from './log-watch.ts';
 import { decideHolding, type HoldingDecision, hasWon, leaseMsFor, ownershipOf } from './ownership.ts';
 import type { SessionIdentity } from './session-identity.ts';
@@ -55,6 +55,12 @@ export interface ClaimToWrite {
   limits: Limits;
 }
 
+/**
+ * A log that was not read for so long may say since that a session is over, and may soon forget it (see
+ * `MIN_DELETED_RETENTION_MS`): a process that stood still looks before it writes.
+ */
+const STALE_MS = 10_000;
+
 export class Claims {
   readonly #dependencies: ClaimsDependencies;
   /** Those that are being written and read back. */
@@ -89,6 +95,11 @@ export class Claims {
     const { log } = this.#dependencies;
     const { entry } = claim;
     const { identity } = entry;
+    if (elapsedMs(log.confirmedAt(identity), readClocks()) > STALE_MS) {
+      await log.readToEnd(limits);
+      const decision = decideHolding(ownershipOf(log.get(identity)), entry);
+      if (decision.kind !== 'keep') return decision;
+    }
     const value: EntryValue = { ...this.#sameClaim(entry), state: 'held', description };
     const outcome = await log.append(identity, entry, value, limits);
     switch (outcome.kind) {
@@ -134,13 +145,22 @@ export class Claims {
     return decideHolding(ownershipOf(entry), holding);
   }
 
-  /** Removes the last word on sessions that ended long ago. */
+  /**
+   * Removes the last word on sessions that ended long ago, or than which too many ended since. Whoever ended a session does
+   * so; others, which may be dead, are waited for twice as long.
+   */
   async forgetOld(watch: LogWatch, limits: Limits): Promise<void> {
-    const { log } = this.#dependencies;
-    const old = [...log.entries()].filter(
-      (entry) => entry.value.state === 'deleted' && ageMs(entry, watch) > DELETED_RETENTION_MS,
-    );
-    await Promise.all(old.map((entry) => log.forget(entry, limits)));
+    const { log, self } = this.#dependencies;
+    const olderThan = (limitMs: number) => (entry: LoggedEntry) => ageMs(entry, watch) > limitMs;
+    const forgettable = (factor: number) =>
+      log.forgettable({
+        isOld: olderThan(factor * DELETED_RETENTION_MS),
+        isOldEnough: olderThan(factor * MIN_DELETED_RETENTION_MS),
+        maxCount: factor * MAX_DELETED,
+      });
+    const forgotten = new Set(forgettable(2));
+    for (const entry of forgettable(1)) if (entry.value.owner === self) forgotten.add(entry);
+    await Promise.all([...forgotten].map((entry) => log.forget(entry, limits)));
   }
 
   async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Won | undefined> {

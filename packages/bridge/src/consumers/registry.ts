@@ -10,7 +10,7 @@ import { bounded, type Limits, within } from '../kafka/limits.ts';
 import { Liveness } from '../kafka/liveness.ts';
 import { PreparedJoin } from '../kafka/prepared-join.ts';
 import { sessionKey } from '../kafka/session-entry.ts';
-import type { SessionLog } from '../kafka/session-log.ts';
+import { MOST_DELETED, type SessionLog } from '../kafka/session-log.ts';
 import { type Admission, Adoption, type AdoptionStage, type Successor } from './adoption.ts';
 import { ClaimedOwnership } from './claimed-ownership.ts';
 import { Claims, type Loss, type OwnedClaim } from './claims.ts';
@@ -44,6 +44,8 @@ export interface RegistryDependencies {
 /** How often consumers that nobody uses are looked for. */
 const EXPIRY_INTERVAL_MS = 1000;
 const RETRY_AFTER_SECONDS = 1;
+/** By then some of the sessions that are over are forgotten. */
+const DELETED_RETRY_AFTER_SECONDS = 10;
 /** A request to Kafka has its time, and what stands around it this one: less than a gateway's `request.attemptTimeoutMs`. */
 const ANSWER_MARGIN_MS = 2000;
 /** A session that was adopted is served when its group has it, at the latest after this long. */
@@ -157,11 +159,17 @@ export class ConsumerRegistry {
    * `kafkaUnavailable`.
    */
   async create(identity: SessionIdentity, options: SessionOptions, sender: Sender): Promise<void> {
-    const { log, consumers } = this.#dependencies;
+    const { log, consumers, sessionLog } = this.#dependencies;
     if (this.#isStopping) throw new BridgeError('shuttingDown');
     if (this.has(identity)) throw new BridgeError('consumerExists');
     if (this.#sessions.size >= consumers.maxCount) {
       throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
+    if (sessionLog.deletedCount >= MOST_DELETED) {
+      throw new BridgeError('overloaded', {
+        message: 'Too many consumers were deleted in the last minute: use them longer, or retry later',
+        retryAfterSeconds: DELETED_RETRY_AFTER_SECONDS,
+      });
     }
     const created = await this.#adoption.create(
       { identity, origin: sender, limits: this.#limits() },

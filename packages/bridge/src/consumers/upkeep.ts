@@ -28,6 +28,8 @@ const MOST_PER_ROUND = 200;
 const LONGEST_INTERVAL_MS = 30_000;
 /** In one inactivity time. All sessions of a bridge are written within the last quarter before others look for them. */
 const ROUNDS_PER_TIMEOUT = 4;
+/** Sessions end by the thousand in a second, where clients do nothing but create and delete consumers. */
+const FORGET_INTERVAL_MS = 1000;
 /** A round that is later than this many intervals was held up. */
 const LONGEST_PAUSE_INTERVALS = 3;
 
@@ -36,6 +38,8 @@ export class Upkeep {
   readonly #intervalMs: number;
   #watch: LogWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #forgetTimer: NodeJS.Timeout | undefined;
+  #forgetting: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
   constructor(dependencies: UpkeepDependencies) {
@@ -54,15 +58,17 @@ export class Upkeep {
         this.#running = undefined;
       });
     }, this.#intervalMs);
+    this.#forgetTimer = setInterval(() => this.#forget(), FORGET_INTERVAL_MS);
   }
 
   close(): void {
     clearInterval(this.#timer);
+    clearInterval(this.#forgetTimer);
   }
 
   /** Never throws: the next round tries again. */
   async #round(watch: LogWatch): Promise<void> {
-    const { claims, entries, held, inactivityTimeoutMs, limits } = this.#dependencies;
+    const { entries, held, inactivityTimeoutMs } = this.#dependencies;
     const mine = [...held()];
     const heldIds = new Set(mine.map(({ ownership }) => ownership.claim.entry.id));
     const stale = mine.filter(
@@ -75,8 +81,17 @@ export class Upkeep {
         .slice(0, Math.max(MOST_PER_ROUND, share))
         .map(({ session, ownership }) => ownership.record(session.description)),
       ...orphans.slice(0, MOST_PER_ROUND).map((entry) => this.#end(entry)),
-      claims.forgetOld(watch, limits()),
     ]);
+  }
+
+  /** What fails is tried again the next time. */
+  #forget(): void {
+    const { claims, limits } = this.#dependencies;
+    if (this.#watch === undefined) return;
+    const watch = { ...this.#watch, nowMs: performance.now() };
+    this.#forgetting ??= claims.forgetOld(watch, limits()).finally(() => {
+      this.#forgetting = undefined;
+    });
   }
 
   async #end(entry: LoggedEntry): Promise<void> {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { StoredRecord } from '../records.ts';
 import { decodeKey, decodeValue, type EntryValue, encodeKey, encodeValue } from './session-entry.ts';
@@ -145,3 +147,54 @@ test('keys hold any text, and what is no key or value of ours is not taken for o
   expect(decodeValue(encodeValue(held('A', 3)))).toEqual(held('A', 3));
   for (const text of ['', '1', '{}', '{"version":1}']) expect(decodeValue(Buffer.from(text))).toBeUndefined();
 });
+
+test('of a session that is over little is kept, and nothing once it is forgotten', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heapBytes = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const index = new SessionIndex();
+  const count = 20_000;
+  const apply = (at: number, epoch: number, value: EntryValue | null): void => {
+    const identity = { group: 'group', name: `consumer-${at}` };
+    index.apply(
+      {
+        ...{ topic: 't', partition: 0, offset: BigInt(3 * at + epoch), timestampMs: 0n, headers: [] },
+        key: encodeKey(identity, { epoch, id: `${at}-${epoch}` }),
+        value: value === null ? null : encodeValue(value),
+      },
+      at,
+    );
+  };
+  const topics = Array.from({ length: 20 }, (_, at) => `topic-${at}`);
+  const subscribed = { ...held('A'), description: { ...describing(topics) } } as EntryValue;
+  const over = { ...head('A'), state: 'deleted', ofANewerVersion: 'x'.repeat(1000) } as unknown as EntryValue;
+  const emptyBytes = heapBytes();
+  for (let at = 0; at < count; at += 1) {
+    apply(at, 1, subscribed);
+    apply(at, 2, over);
+    apply(at, 1, null);
+  }
+  expect(index.overCount).toBe(count);
+  expect([...index.over()].slice(0, 2).map(({ identity }) => identity.name)).toEqual(['consumer-0', 'consumer-1']);
+  const keptBytes = heapBytes() - emptyBytes;
+  expect(keptBytes / count).toBeLessThan(1000);
+  // It begins again, and is no longer over.
+  apply(1, 3, subscribed);
+  expect(index.overCount).toBe(count - 1);
+  for (let at = 0; at < count; at += 1) apply(at, at === 1 ? 3 : 2, null);
+  expect([index.overCount, [...index.entries()].length]).toEqual([0, 0]);
+  expect(heapBytes() - emptyBytes).toBeLessThan(keptBytes / 4);
+});
+
+function describing(topics: string[]) {
+  return {
+    options: {
+      ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
+      ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+    },
+    ...{ subscription: { kind: 'topics', topics }, seeks: [] },
+  };
+}

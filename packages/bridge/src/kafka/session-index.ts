@@ -4,6 +4,7 @@ import {
   type Claim,
   decodeKey,
   decodeValue,
+  type EntryValue,
   encodeKey,
   isQuestion,
   isSameClaim,
@@ -36,6 +37,8 @@ export type Applied =
 
 export class SessionIndex {
   readonly #sessions = new Map<string, Logged>();
+  /** Sessions that are over, in the order in which that was read. */
+  readonly #over = new Map<string, LoggedEntry>();
 
   get(identity: LoggedIdentity): LoggedEntry | undefined {
     return this.#sessions.get(sessionKey(identity))?.current;
@@ -56,6 +59,15 @@ export class SessionIndex {
     for (const { current } of this.#sessions.values()) if (current !== undefined) yield current;
   }
 
+  /** The last words on sessions that are over, the oldest first. */
+  over(): IterableIterator<LoggedEntry> {
+    return this.#over.values();
+  }
+
+  get overCount(): number {
+    return this.#over.size;
+  }
+
   /** Records come in the order of their offsets; `readAtMs` is now, by `performance.now()`. */
   apply(record: StoredRecord, readAtMs: number): Applied {
     const key = decodeKey(record.key);
@@ -66,13 +78,28 @@ export class SessionIndex {
     if (value === undefined && isQuestion(record.value)) return this.#ask(identity, record.key.toString());
     if (value === undefined) return { kind: 'unreadable' };
     return this.#put(record.key.toString(), {
-      ...{ identity, ...claim, value, offset: record.offset, readAtMs },
+      ...{
+        identity,
+        ...claim,
+        value: value.state === 'deleted' ? lastWord(value) : value,
+        offset: record.offset,
+        readAtMs,
+      },
       claimedAtOffset: value.claimedAtOffset === undefined ? record.offset : BigInt(value.claimedAtOffset),
     });
   }
 
   #put(key: string, entry: LoggedEntry): Applied {
     const place = sessionKey(entry.identity);
+    const applied = this.#rank(key, place, entry);
+    const current = this.#sessions.get(place)?.current;
+    if (applied.kind !== 'changed') return applied;
+    this.#over.delete(place);
+    if (current?.value.state === 'deleted') this.#over.set(place, current);
+    return applied;
+  }
+
+  #rank(key: string, place: string, entry: LoggedEntry): Applied {
     const known = this.#sessions.get(place);
     if (known?.current === undefined) {
       this.#sessions.set(place, { current: entry, dominated: known?.dominated });
@@ -117,10 +144,21 @@ export class SessionIndex {
     if (known.handedOver !== undefined && keyOfEntry(known.handedOver) === key) known.handedOver = undefined;
     const { current } = known;
     const isCurrent = current !== undefined && keyOfEntry(current) === key;
-    if (isCurrent) known.current = undefined;
+    if (isCurrent) {
+      known.current = undefined;
+      this.#over.delete(place);
+    }
     if (known.current === undefined && known.dominated === undefined) this.#sessions.delete(place);
     return isCurrent ? { kind: 'changed', identity } : { kind: 'unchanged' };
   }
+}
+
+/**
+ * What is kept of a session that is over: who ended it, without whatever else its record says. Sessions of one owner come
+ * and go by the thousand.
+ */
+function lastWord({ version, owner }: EntryValue): EntryValue {
+  return { version, owner, state: 'deleted', writtenAtMs: 0, createdAtMs: 0 };
 }
 
 function keyOfEntry(entry: LoggedEntry): string {

@@ -82,6 +82,7 @@ export class SessionLogWriter {
 
   /** Sends what waits for a leader that has no request; leaders may have changed since it was queued. */
   #pump(): void {
+    this.#refuseLate();
     const byLeader = Map.groupBy(this.#waiting, (append) => this.#leaderOf(append));
     for (const [leader, appends] of byLeader) {
       if (leader !== undefined && this.#busyLeaders.has(leader)) continue;
@@ -91,6 +92,15 @@ export class SessionLogWriter {
       if (leader !== undefined) void this.#send(leader, fitting);
       else for (const append of appends) void this.#tryAgain(append, new BridgeError('kafkaUnavailable'));
     }
+  }
+
+  /** What waited beyond its limits, here or in a process that stood still, is not sent: it would come too late to be heard of. */
+  #refuseLate(): void {
+    const isLate = ({ limits }: Append): boolean => remainingMs(limits) === 0;
+    const late = this.#waiting.filter(isLate);
+    if (late.length === 0) return;
+    this.#waiting = this.#waiting.filter((append) => !isLate(append));
+    for (const { resolve } of late) resolve({ kind: 'refused', error: new BridgeError('kafkaUnavailable') });
   }
 
   #leaderOf({ partition }: Append): number | undefined {

@@ -5,7 +5,8 @@
  * session are in one order, and no record overwrites another claim's: compaction leaves the newest record of each claim,
  * a write that arrives late can only repeat a claim that lost, and `supersedes` gives the same owner whatever has been
  * compacted. Whoever wins removes the keys of the claims that it dominates. A session that is over keeps the record that
- * says so for {@link DELETED_RETENTION_MS}; it is removed together with, and after, everything that it dominates.
+ * says so for {@link DELETED_RETENTION_MS}, and for {@link MIN_DELETED_RETENTION_MS} while there are more than
+ * {@link MAX_DELETED}; it is removed together with, and after, everything that it dominates.
  */
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
@@ -34,7 +35,16 @@ import { ensureSessionTopic, SESSION_PARTITION_COUNT } from './session-topic.ts'
 import { SESSION_TOPIC } from './session-topic-name.ts';
 
 /** For how long the log remembers that a session is over: far longer than any write is on its way. */
-export const DELETED_RETENTION_MS = 86_400_000;
+export const DELETED_RETENTION_MS = 3_600_000;
+/** How many such sessions it remembers; the oldest go first. Some megabytes of memory in every bridge. */
+export const MAX_DELETED = 8192;
+/**
+ * However many there are: longer than a write of a claim can be late. Of what waits to be written nothing is sent after its
+ * limits, and whoever has not read the log lately reads it before it writes of a claim that it had.
+ */
+export const MIN_DELETED_RETENTION_MS = 60_000;
+/** With more of them no consumer is created: clients do nothing but create and delete. */
+export const MOST_DELETED = 131_072;
 
 /** By then, most of a region's consumers that come at once are here. */
 const TIDYING_DELAY_MS = 1000;
@@ -56,6 +66,13 @@ export interface SessionLogOptions {
   onTrouble?: (reason: string | undefined) => void;
   /** Default: {@link SESSION_TOPIC}. For tests. */
   topic?: string;
+}
+
+/** Which sessions that are over are to be forgotten. */
+export interface Forgetting {
+  isOld: (entry: LoggedEntry) => boolean;
+  isOldEnough: (entry: LoggedEntry) => boolean;
+  maxCount: number;
 }
 
 interface Partition {
@@ -170,6 +187,24 @@ export class SessionLog {
     let count = 0;
     for (const { value } of this.entries()) if (value.state !== 'deleted') count += 1;
     return count;
+  }
+
+  /** Sessions that are over, and not forgotten. */
+  get deletedCount(): number {
+    return this.#partitions.reduce((count, { index }) => count + index.overCount, 0);
+  }
+
+  /** Those that are to be forgotten: `isOld`, or `isOldEnough` and beyond `maxCount` in all; the oldest first. */
+  *forgettable({ isOld, isOldEnough, maxCount }: Forgetting): IterableIterator<LoggedEntry> {
+    const mostInPartition = Math.floor(maxCount / this.#partitions.length);
+    for (const { index } of this.#partitions) {
+      let surplus = index.overCount - mostInPartition;
+      for (const entry of index.over()) {
+        if (!isOld(entry) && (surplus <= 0 || !isOldEnough(entry))) break;
+        surplus -= 1;
+        yield entry;
+      }
+    }
   }
 
   /** How many claims of a session are in the log that no longer count. */
