@@ -101,7 +101,7 @@ describe('with a list of origins', () => {
     for (const path of ['/healthy', '/metrics', '//metrics/']) {
       const answer = await bridge.request('GET', path, { headers: { origin: 'https://b.example' } });
       expect(answer.status).toBe(200);
-      expect(answer.headers.get('vary')).toBeNull();
+      expect(answer.headers.get('vary') ?? '').not.toMatch(/origin/i);
     }
     const preflight = `origin: https://a.example\r\naccess-control-request-method: GET\r\n`;
     expect(await ask('OPTIONS /healthy', preflight)).toMatch(/^HTTP\/1\.1 405 /);

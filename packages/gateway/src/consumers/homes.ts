@@ -1,5 +1,5 @@
 /** Which consumer a request belongs to, and what its answer says about where that consumer lives. */
-import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+import { brotliDecompressSync, constants, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { type ContentCoding, contentCoding } from '@causeway/protocol/content-codings.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import { type Affinity, consumerKey, type Home } from './affinity.ts';
@@ -61,7 +61,7 @@ const MAX_DECODED_BYTES = 65_536;
 function decoded(bytes: Buffer, coding: string): Buffer | undefined {
   if (coding === 'identity') return bytes;
   const name = contentCoding(coding);
-  if (name === undefined) return undefined;
+  if (name === undefined || bytes.length > MAX_DECODED_BYTES) return undefined;
   try {
     return DECODERS[name](bytes, { maxOutputLength: MAX_DECODED_BYTES });
   } catch {
@@ -69,11 +69,15 @@ function decoded(bytes: Buffer, coding: string): Buffer | undefined {
   }
 }
 
+const MAX_ZSTD_WINDOW_LOG = 23;
+
 const DECODERS: Readonly<Record<ContentCoding, (bytes: Buffer, options: { maxOutputLength: number }) => Buffer>> = {
   gzip: gunzipSync,
   deflate: inflateSync,
   br: brotliDecompressSync,
-  zstd: zstdDecompressSync,
+  // A frame may ask for a window of any size, which the decoder takes from memory: 8 MiB (RFC 9659).
+  zstd: (bytes, options) =>
+    zstdDecompressSync(bytes, { ...options, params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG } }),
 };
 
 function stringField(body: Buffer | undefined, field: string): string | undefined {
