@@ -16,7 +16,7 @@ import { percentile } from './statistics.ts';
 /** What 10,000 joined consumers may cost. */
 export const BOUNDS = { corePercent: 30, residentMiB: 700, createMedianMs: 20 } as const;
 
-const JOINING_AT_ONCE = 50;
+const JOINING_AT_ONCE = 20;
 /** Long enough for most to join meanwhile; the others go on after it. */
 const JOIN_POLL_MS = 500;
 /** Until nothing of the joins is on its way: fetches that a broker holds, connections that nobody uses. */
@@ -73,7 +73,7 @@ async function startBridge(
     listen: { port },
     kafka: { bootstrapServers: [bootstrap] },
     // None expires, and there is room for those that are created meanwhile.
-    consumers: { maxCount: consumerCount + CREATE_COUNT, inactivityTimeoutMs: 7_200_000 },
+    consumers: { maxCount: 2 * consumerCount + CREATE_COUNT, inactivityTimeoutMs: 7_200_000 },
   };
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(config));
@@ -92,17 +92,30 @@ async function startBridge(
   return { port, child };
 }
 
+/** Kafka may be too busy with the groups before it: then another group. Errors: those of the last attempt. */
+const JOIN_ATTEMPTS = 5;
+
 /** Each is the only member of its group, as most consumers of a REST API are. */
 async function joinAll(client: BridgeClient, count: number): Promise<void> {
   let next = 0;
   const joinSome = async (): Promise<void> => {
     for (let index = next++; index < count; index = next++) {
-      const consumer = await createConsumer(client, `group-${index}`, 'quiet');
-      await pollOnce(client, consumer, JOIN_POLL_MS);
+      await joinOne(client, index);
       if (index % 1000 === 999) progress(`${index + 1} consumers`);
     }
   };
   await Promise.all(Array.from({ length: JOINING_AT_ONCE }, joinSome));
+}
+
+async function joinOne(client: BridgeClient, index: number): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await pollOnce(client, await createConsumer(client, `group-${index}-${attempt}`, 'quiet'), JOIN_POLL_MS);
+      return;
+    } catch (error) {
+      if (attempt === JOIN_ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** How long creates take, one after another, while the others are there. */

@@ -118,6 +118,9 @@ export class Poller {
       answer = await this.#nextAnswer({ membership, committing, limits, turn, signal, convert });
     } catch (error) {
       if (!over.signal.aborted) throw error;
+    } finally {
+      // A consumer may rest for long, and there are many.
+      this.#waiting = undefined;
     }
     // An answer without records says, too, that what came before it is committed.
     if (answer === undefined) await committing;
