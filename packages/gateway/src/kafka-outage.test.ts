@@ -107,6 +107,17 @@ test('that all regions share is told by the first answer, once it is certain', a
   expect(gw.gateway.events.recent().filter(({ type }) => type === 'breaker')).toEqual([]);
 });
 
+test('of which a part is silent is told at once: it answers the bridges, and elsewhere it is the same', async () => {
+  const kafka = new Kafka('shared');
+  const [east, west] = [await bridge('east/b', kafka, silent), await bridge('west/b', kafka, never)];
+  const gw = await start(east, west);
+  const answers = await Promise.all(Array.from({ length: 5 }, () => request(`${gw.url}/topics`)));
+  for (const answer of answers)
+    expect([answer.statusCode, await answer.body.json()]).toEqual([503, { error_code: 503 }]);
+  expect(east.requests).toHaveLength(5);
+  expect(west.requests).toEqual([]);
+});
+
 test.each([
   ['that another region has as well, from which the first one is cut off', 'shared'],
   ['that the other region does not have', 'of-west'],

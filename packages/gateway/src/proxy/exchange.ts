@@ -68,6 +68,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   /** Made when the first target is lost, or a gateway before this one has lost some. */
   #suspicion: Suspicion | undefined;
   #wasResent = false;
+  /** When Kafka had not answered the request, as its target said. */
+  #unansweredSinceMs = 0;
   #isDone = false;
   #stopReading: (() => void) | undefined;
   /** Of the body and of answers, as {@link HeldBytes} counts them. */
@@ -291,7 +293,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     }
     if (outcome.kind === 'answered') this.#refusal = attempt;
     this.#suspicion ??= new Suspicion(undefined);
-    this.#suspicion.ended(attempt, outcome, { nowMs: this.#context.now(), settings: this.#settings });
+    const nowMs = this.#context.now();
+    this.#suspicion.ended(attempt, outcome, { nowMs, settings: this.#settings });
+    this.#unansweredSinceMs = nowMs;
     this.#followUp(attempt, outcome);
   }
 
@@ -374,7 +378,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
       isOfConsumer: this.#url.instance !== undefined,
       lossCount: this.#suspicion?.lossCount ?? 0,
       wasResent: this.#wasResent,
-      isKafkaUndecided: () => isKafkaUndecided(regions.snapshot, target, { request: this, nowMs: now() }),
+      isKafkaUndecided: () =>
+        isKafkaUndecided(regions.snapshot, target, {
+          ...{ request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() },
+        }),
       isPastDeadline: () => this.#context.now() >= this.#deadlineMs,
       produce: retry.produce,
       takeFromBudget,

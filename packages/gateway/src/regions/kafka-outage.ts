@@ -48,12 +48,20 @@ export function kafkaAnswersAt(here: Target, there: Target, nowMs: number): Kafk
   return kafkaAnswers(here.kafkaContact, there.kafkaContact, nowMs);
 }
 
-/** Whether the next probes may find a target that reaches the Kafka of `here`. */
+/** Longer than it takes to tell an outage from a cut: nobody waits for more than this. */
+const LONGEST_DOUBT_MS = 4 * KAFKA_MARGIN_MS;
+
+/**
+ * Whether the next probes may find a target that reaches the Kafka of `here`. `sinceMs`: when Kafka had not answered the
+ * request; if it has answered `here` after that, a part of Kafka is at fault, and another place is no better off.
+ */
 export function isKafkaUndecided(
   { regions }: Snapshot,
   here: Target,
-  { request, nowMs }: { request: Pick<SelectionRequest, 'localOnly'>; nowMs: number },
+  { request, sinceMs, nowMs }: { request: Pick<SelectionRequest, 'localOnly'>; sinceMs: number; nowMs: number },
 ): boolean {
+  if (nowMs - sinceMs > LONGEST_DOUBT_MS) return false;
+  if ((here.kafkaContact.answersMs.at(-1) ?? NEVER) > sinceMs) return false;
   return regions.some(
     ({ weight, isLocal, targets }) =>
       weight > 0 &&
