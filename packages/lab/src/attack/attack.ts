@@ -1,6 +1,7 @@
 /** What an attack is made of: what it sends, how often, and what must hold for the attacker's own requests. */
 import type { Dice } from '../chaos/dice.ts';
 import type { AttackClient } from './attack-client.ts';
+import type { Incident } from './watch.ts';
 
 /** What an attack may do: everything that a client without credentials can, and freezing Kafka. */
 export interface Scene {
@@ -38,6 +39,8 @@ export interface AttackAllowance {
   extraGapMs?: number;
   /** Errors of the good consumers with these statuses are the right answer. */
   consumerStatuses?: readonly number[];
+  /** What gateways and bridges rightly tell of. */
+  incidents?: readonly Incident[];
   /** Default: `DEFAULT_GROWTH_BYTES`. */
   growthBytes?: number;
 }

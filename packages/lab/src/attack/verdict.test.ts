@@ -40,6 +40,7 @@ test.each<[string, Case, string[]]>([
   ['memory', { vitals: { growthBytes: 2 ** 30 } }, ['east bridge: grew by 1024 MiB (allowed 300 MiB)']],
   ['memory that is allowed', { vitals: { growthBytes: 2 ** 30 }, allowed: { growthBytes: 2 ** 30 } }, []],
   ['a process that ended', { vitals: { isRestarted: true } }, ['east bridge: ended']],
+  ['what gateways rightly tell', { vitals: { incidents: { panic: 3 } }, allowed: { incidents: ['panic'] } }, []],
   ['an open breaker', { vitals: { incidents: { 'breaker open': 3 } } }, ['east bridge: breaker open, 3 ×']],
 ])('%s', (_, { window, vitals, ownLateMs = 10, allowed }, expected) => {
   const measured: Measured = { window: { ...CALM, ...window }, vitals: [{ ...WELL, ...vitals }], ownLateMs };

@@ -25,7 +25,12 @@ export function damageOf(
   calm: Window,
   allowed: AttackAllowance = {},
 ): string[] {
-  const { extraGapMs = DEFAULT_EXTRA_GAP_MS, growthBytes = DEFAULT_GROWTH_BYTES, consumerStatuses = [] } = allowed;
+  const {
+    extraGapMs = DEFAULT_EXTRA_GAP_MS,
+    growthBytes = DEFAULT_GROWTH_BYTES,
+    consumerStatuses = [],
+    incidents: known = [],
+  } = allowed;
   const allowedKinds = consumerStatuses.map((status) => `HTTP ${status}`);
   const errors = window.errors.filter(({ operation, kind }) => operation === 'send' || !allowedKinds.includes(kind));
   const maxGapMs = calm.longestGapMs + extraGapMs + LATE_RATIO * ownLateMs;
@@ -44,7 +49,9 @@ export function damageOf(
       ...(lateMs > maxLateMs
         ? [`${name}: stood still for ${Math.round(lateMs)} ms (allowed ${Math.round(maxLateMs)})`]
         : []),
-      ...Object.entries(incidents).map(([what, count]) => `${name}: ${what}, ${count} ×`),
+      ...Object.entries(incidents)
+        .filter(([what]) => !known.some((incident) => incident === what))
+        .map(([what, count]) => `${name}: ${what}, ${count} ×`),
     ]),
   ];
 }

@@ -25,8 +25,16 @@ export interface Vitals {
   /** The longest time that its event loop was late, or its metrics waited for an answer. */
   lateMs: number;
   /** What happened that should not: a breaker that opened, a target found ill, an adoption, …, and how often. */
-  incidents: Record<string, number>;
+  incidents: Partial<Record<Incident, number>>;
 }
+
+/** What should not happen while a client attacks. */
+export type Incident =
+  | (typeof STILL)[keyof typeof STILL]
+  | 'breaker open'
+  | 'target found ill'
+  | 'panic'
+  | 'metrics not answered';
 
 /** Counters that stand still in a system in which all is well. */
 const STILL = {
@@ -92,7 +100,7 @@ class ProcessWindow {
   #last: Sample;
   #peakBytes: number;
   #lateMs = 0;
-  readonly #incidents = new Map<string, number>();
+  readonly #incidents = new Map<Incident, number>();
 
   constructor(watched: Watched, first: Sample) {
     this.#watched = watched;
@@ -130,7 +138,7 @@ class ProcessWindow {
     };
   }
 
-  #count(incident: string): void {
+  #count(incident: Incident): void {
     this.#incidents.set(incident, (this.#incidents.get(incident) ?? 0) + 1);
   }
 }

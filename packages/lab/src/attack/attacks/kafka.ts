@@ -14,7 +14,12 @@ export const KAFKA: readonly Attack[] = [
     claim: 'no record is stored more often than it was sent, and each acknowledged one is there',
     freezesKafka: true,
     // A consumer that cannot know gets 503; what waits for Kafka waits as long as Kafka does.
-    allowed: { extraGapMs: FROZEN_MS + 10_000, consumerStatuses: [503] },
+    // Bridges say that they cannot serve, and whoever asks another bridge then finds its consumer there.
+    allowed: {
+      extraGapMs: FROZEN_MS + 10_000,
+      consumerStatuses: [503],
+      incidents: ['target found ill', 'panic', 'consumers adopted'],
+    },
     async play(scene) {
       const found = new Findings();
       const path = `/topics/${scene.topic}`;
