@@ -265,7 +265,7 @@ export class Connections {
     const nowMs = performance.now();
     for (const connection of this.#open) {
       const { last, active } = connection;
-      if (last === undefined) continue;
+      if (last === undefined || connection.isEnding) continue;
       // A connection that is not read does not show that its client is gone.
       if (active !== undefined && IS_PROBED in active) sendProbe(active);
       if (last.req.complete) {

@@ -26,4 +26,6 @@ export function closeLingering(socket: Socket): void {
   socket.removeAllListeners('timeout');
   socket.setTimeout(MAX_SILENCE_MS, () => socket.destroy());
   socket.resume();
+  // Node's parser stops the reading of a connection where the stream does not know: it waits for bytes already.
+  socket._read(0);
 }
