@@ -125,7 +125,10 @@ export interface LoggedEntry extends PlacedClaim {
 
 const valueCheck = Compile(EntryValue);
 const questionCheck = Compile(Question);
-const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 1 }), Type.String()]));
+/** Beyond it two epochs could be the same number; far beyond what changes of owner reach. */
+const MAX_EPOCH = 2 ** 52;
+const Epoch = Type.Integer({ minimum: 1, maximum: MAX_EPOCH });
+const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Epoch, Type.String()]));
 
 /** A session as a key of maps. Groups and names may hold any text: the length says where one ends. */
 export function sessionKey({ group, name }: LoggedIdentity): string {

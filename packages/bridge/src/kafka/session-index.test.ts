@@ -142,7 +142,15 @@ test('keys hold any text, and what is no key or value of ours is not taken for o
   const identity = { group: 'a/b","c', name: 'ü[1]' };
   const claim = { epoch: 7, id: 'x' };
   expect(decodeKey(encodeKey(identity, claim))).toEqual({ identity, claim });
-  for (const text of ['', '[]', '["g","c",0,"x"]', '["g","c",1]', '{'])
+  for (const text of [
+    '',
+    '[]',
+    '["g","c",0,"x"]',
+    '["g","c",1]',
+    '["g","c",9007199254740992,"x"]',
+    '["g","c",1e300,"x"]',
+    '{',
+  ])
     expect(decodeKey(Buffer.from(text))).toBeUndefined();
   expect(decodeValue(encodeValue(held('A', 3)))).toEqual(held('A', 3));
   for (const text of ['', '1', '{}', '{"version":1}']) expect(decodeValue(Buffer.from(text))).toBeUndefined();

@@ -17,8 +17,8 @@ export interface TailEvents {
   onRecord: (record: StoredRecord) => void;
   /** Everything was read that was there when Kafka was asked, at this moment. */
   onEndReached: (partition: number, askedAt: Instant) => void;
-  /** Why it cannot read now; `undefined` when it can. */
-  onTrouble: (reason: string | undefined) => void;
+  /** Why it cannot read now; `undefined` when it can. `isRefused`: the topic cannot be used as it is, and waiting is in vain. */
+  onTrouble: (reason: string | undefined, options: { isRefused: boolean }) => void;
 }
 
 interface TailedPartition {
@@ -89,7 +89,9 @@ export class SessionLogTail {
         this.#begin(topic);
         await this.#tailAll(topic, pool);
       } catch (error) {
-        if (!this.#life.signal.aborted) this.#events.onTrouble(error instanceof Error ? error.message : String(error));
+        const isRefused = error instanceof BridgeError && error.code === 'kafkaRefused';
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!this.#life.signal.aborted) this.#events.onTrouble(reason, { isRefused });
       } finally {
         await this.#cluster.closePool(pool);
       }
@@ -120,7 +122,7 @@ export class SessionLogTail {
     const signal = AbortSignal.any([stop.signal, this.#life.signal]);
     const silent = new Set(byLeader.keys());
     const onAnswer = (leader: number): void => {
-      if (silent.delete(leader) && silent.size === 0) this.#events.onTrouble(undefined);
+      if (silent.delete(leader) && silent.size === 0) this.#events.onTrouble(undefined, { isRefused: false });
     };
     try {
       await Promise.all(

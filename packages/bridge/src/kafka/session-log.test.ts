@@ -194,13 +194,26 @@ test('what a newer version writes is kept, and what nobody can read is skipped',
   expect(ownerOf(log)).toBe('east/a');
 });
 
-test('a topic with another number of partitions, or that is not compacted, is refused with the reason', async () => {
+test('a topic with another number of partitions, that is not compacted or takes no records is refused with the reason', async () => {
   const wrongCount = await kafka.topic(3, { 'cleanup.policy': 'compact' });
   const wrongPolicy = await kafka.topic(SESSION_PARTITION_COUNT, { 'cleanup.policy': 'delete' });
-  const [first, second] = [open(wrongCount), open(wrongPolicy)];
+  const wrongReplicas = await kafka.topic(SESSION_PARTITION_COUNT, {
+    ...{ 'cleanup.policy': 'compact', 'min.insync.replicas': '2' },
+  });
+  const [first, second, third] = [open(wrongCount), open(wrongPolicy), open(wrongReplicas)];
+  await until('the third says why', () => /1 replicas and min\.insync\.replicas=2/.test(third.unreadyReason ?? ''));
   await until('the first says why', () => /has 3 partitions, and bridges rely on 16/.test(first.unreadyReason ?? ''));
   await until('the second says why', () => /cleanup\.policy=delete/.test(second.unreadyReason ?? ''));
-  await expect(first.readToEnd(within(1000))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+  // At once, with the reason, and not when the time for it is over.
+  for (const [log, reason] of [
+    [first, /has 3 partitions/],
+    [second, /cleanup\.policy=delete/],
+    [third, /takes no records/],
+  ] as const) {
+    await expect(log.readToEnd(within(3_600_000))).rejects.toMatchObject({
+      ...{ code: 'kafkaUnavailable', message: expect.stringMatching(reason) },
+    });
+  }
 });
 
 test('an entry that Kafka finds too large fails alone, not with those that are written at the same time', async () => {

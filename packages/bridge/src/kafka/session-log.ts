@@ -100,6 +100,8 @@ export class SessionLog {
   #trouble: string | undefined = 'the session log was not read yet';
   #troubleSinceMs = Number.NEGATIVE_INFINITY;
   #readableSinceMs = Number.POSITIVE_INFINITY;
+  /** The topic cannot be used as it is: whoever asks has the reason at once. */
+  #isRefused = false;
   /** A question for the log's end that is on its way, and the one that all who came since then share. */
   #asking: Promise<void> | undefined;
   #askingNext: Promise<void> | undefined;
@@ -123,7 +125,8 @@ export class SessionLog {
       onRestart: (partition) => this.#restart(partition),
       onRecord: (record) => this.#apply(record),
       onEndReached: (partition, askedAt) => this.#endReached(partition, askedAt),
-      onTrouble: (reason) => {
+      onTrouble: (reason, { isRefused }) => {
+        this.#isRefused = isRefused;
         if (reason !== this.#trouble) options.onTrouble?.(reason);
         if (this.#trouble === undefined && reason !== undefined) this.#troubleSinceMs = performance.now();
         if (this.#trouble !== undefined && reason === undefined) this.#readableSinceMs = performance.now();
@@ -222,6 +225,7 @@ export class SessionLog {
    * before they came. Errors: `kafkaUnavailable`, `kafkaRefused` for a topic that cannot be used.
    */
   async readToEnd(limits: Limits): Promise<void> {
+    if (this.#isRefused) throw this.#explained(undefined);
     if (this.#asking === undefined) {
       await bounded(this.#ask(), limits);
       return;

@@ -48,7 +48,7 @@ export async function ensureSessionTopic(cluster: Cluster, options: SessionTopic
       message: `Topic ${topic} has ${found.partitions.length} partitions, and bridges rely on ${partitionCount}: delete it, and the first bridge creates it anew`,
     });
   }
-  await checkPolicy(cluster, options);
+  await checkSettings(cluster, found, limits);
   return found;
 }
 
@@ -83,16 +83,23 @@ async function countBrokers(cluster: Cluster, limits: Limits): Promise<number> {
   return brokers.length;
 }
 
-/** Without compaction the log forgets sessions, or grows for ever. */
-async function checkPolicy(cluster: Cluster, { topic, limits }: SessionTopicOptions): Promise<void> {
-  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }];
+/** Without compaction the log forgets sessions, or grows for ever; with too few replicas it takes no record. */
+async function checkSettings(cluster: Cluster, { name, partitions }: TopicInfo, limits: Limits): Promise<void> {
+  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: name }];
   const { results } = await cluster.onAnyBroker(
     (connection) => describeConfigsV4.api.async(connection, resources, false, false),
     limits,
   );
-  const policy = results[0]?.configs.find(({ name }) => name === 'cleanup.policy')?.value;
-  if (policy === undefined || policy === null || policy === 'compact') return;
-  throw new BridgeError('kafkaRefused', {
-    message: `Topic ${topic} has cleanup.policy=${policy}, and bridges rely on compact`,
-  });
+  const settings = new Map(results[0]?.configs.map((config) => [config.name, config.value]));
+  const policy = settings.get('cleanup.policy') ?? 'compact';
+  if (policy !== 'compact') throw unusable(name, `has cleanup.policy=${policy}, and bridges rely on compact`);
+  const minInSync = Number(settings.get('min.insync.replicas') ?? 1);
+  const replicas = Math.min(...partitions.map((partition) => partition.replicas.length));
+  if (minInSync > replicas) {
+    throw unusable(name, `has ${replicas} replicas and min.insync.replicas=${minInSync}, and takes no records`);
+  }
+}
+
+function unusable(topic: string, reason: string): BridgeError {
+  return new BridgeError('kafkaRefused', { message: `Topic ${topic} ${reason}` });
 }
