@@ -89,6 +89,7 @@ const ERRORS = {
   },
   /** With `async=true`, where the record has no entry in the answer. */
   recordTooLarge: { status: 413, message: 'The record is too large' },
+  tooManyHeaders: { status: 413, message: 'A record has too many headers' },
   tooManyRecords: { status: 413, message: 'The request has too many records' },
   /** A list in a request; the message says which, and the limit. */
   tooManyEntries: { status: 413, message: 'The request has too many entries' },

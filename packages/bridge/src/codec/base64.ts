@@ -19,6 +19,10 @@ export function decodeBase64(bytes: Buffer, start = 0, end = bytes.length): Buff
 
 /** Whether {@link decodeBase64} takes a text; also when it is empty. */
 export function isBase64(text: string): boolean {
-  // Text beyond ASCII has other bytes than base64 in UTF-8.
-  return decodeBase64(Buffer.from(text)) !== undefined;
+  const { length } = text;
+  let last = length;
+  while (last > 0 && length - last < 2 && text.charCodeAt(last - 1) === EQUALS) last -= 1;
+  if (last % 4 === 1 || (last !== length && length % 4 !== 0)) return false;
+  for (let at = 0; at < last; at += 1) if (IS_DIGIT[text.charCodeAt(at)] !== 1) return false;
+  return true;
 }

@@ -16,6 +16,8 @@ export interface Codec {
    * Errors: `invalidValue` for what the format cannot hold.
    */
   encode(text: JsonText, field: Field): Buffer;
+  /** The same in slices, where it takes long. */
+  encodeInSlices?(text: JsonText, field: Field): Generator<void, Buffer>;
   /** Whether a part of stored bytes is JSON text that an answer can hold as it is, if it is UTF-8. */
   isAnswer?(bytes: Buffer, start: number, end: number): boolean;
   /** JSON text for stored bytes. Errors: `recordUndecodable`. */

@@ -12,6 +12,8 @@ export const PAUSED = -2;
 /** Limits of the original's JSON parser: containers within each other, and characters of a number beside its sign. */
 export const MAX_NESTING = 1000;
 const MAX_NUMBER_LENGTH = 1000;
+/** Of space and comments between two tokens: it is read at once. */
+const MAX_SPACE_BYTES = 1_048_576;
 /** So many names of an object are compared one by one; more are looked up. */
 const MAX_LISTED_NAMES = 16;
 /** The multiplier of the hash of names is odd and not known to clients, who could find names with one hash otherwise. */
@@ -54,6 +56,8 @@ export const PLAIN = flags(
 );
 /** What follows the backslash of `\"`, `\\`, `\b`, `\f`, `\n`, `\r`, `\t`, which are stored the same way. */
 const SHORT_ESCAPES = flags([...Buffer.from('"\\bfnrt')]);
+
+const HEX_DIGITS = flags([...Buffer.from('0123456789abcdefABCDEF')]);
 
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
@@ -104,6 +108,7 @@ export class JsonScanner implements JsonText {
   #at = 0;
   #depth = 0;
   #outerDepth = 0;
+  #isInString = false;
   /** Whether the container that was opened last is closed already. */
   #isLeft = false;
   /** Whether the container of each depth is an object. */
@@ -145,6 +150,7 @@ export class JsonScanner implements JsonText {
     this.#depth = depth;
     this.#outerDepth = depth;
     this.#nameCount = 0;
+    this.#isInString = false;
     return this.resume(pauseAt);
   }
 
@@ -152,15 +158,16 @@ export class JsonScanner implements JsonText {
   resume(pauseAt: number): number {
     let at = this.#at;
     while (at <= pauseAt) {
-      const start = this.#inner(at);
+      const start = this.#isInString ? at : this.#inner(at);
       const byte = this.bytes[start];
-      if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
+      if (this.#isInString) at = this.#unusualStringEnd(start, pauseAt);
+      else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
         at = this.#opened(start, byte === OPENING_BRACE);
         if (at === MALFORMED) return MALFORMED;
         // Unless it is empty, its first value is next.
         if (!this.#isLeft) continue;
-      } else at = byte === QUOTE ? this.stringEnd(start + 1) : this.#scalarEnd(start, byte);
-      if (at === MALFORMED) return MALFORMED;
+      } else at = byte === QUOTE ? this.stringEnd(start + 1, pauseAt) : this.#scalarEnd(start, byte);
+      if (at < 0) return at;
       if (this.#depth > this.#outerDepth) at = this.#closed(at);
       if (at === MALFORMED) return MALFORMED;
       if (this.#depth === this.#outerDepth) {
@@ -173,21 +180,39 @@ export class JsonScanner implements JsonText {
   }
 
   /** Just after the quote that closes the string whose text begins at `start`. */
-  stringEnd(start: number): number {
+  stringEnd(start: number, pauseAt = Number.POSITIVE_INFINITY): number {
     const { bytes } = this;
     let at = start;
-    while (true) {
-      while (PLAIN[bytes[at] as number] === 1) at += 1;
-      const byte = bytes[at];
-      if (byte === QUOTE) return at + 1;
-      if (byte === BACKSLASH) {
-        at = this.#escapeEnd(at + 1);
-        if (at === MALFORMED) return MALFORMED;
+    while (PLAIN[bytes[at] as number] === 1) at += 1;
+    return bytes[at] === QUOTE ? at + 1 : this.#unusualStringEnd(at, pauseAt);
+  }
+
+  #unusualStringEnd(start: number, pauseAt: number): number {
+    const { bytes } = this;
+    let at = start;
+    let hasBackslash = false;
+    let hasUnusualEscape = false;
+    let astralCount = 0;
+    for (let byte = bytes[at]; byte !== QUOTE && at <= pauseAt; byte = bytes[at]) {
+      if (PLAIN[byte as number] === 1) at += 1;
+      else if (byte === BACKSLASH) {
+        hasBackslash = true;
+        const bytesOfEscape = escapeBytes(bytes, at);
+        if (bytesOfEscape === 0) return MALFORMED;
+        if (bytesOfEscape > 2 || bytes[at + 1] === SLASH) hasUnusualEscape = true;
+        at += bytesOfEscape;
       } else if (byte !== undefined && byte >= FIRST_ASTRAL) {
-        this.growthBytes += ASTRAL_GROWTH_BYTES;
+        astralCount += 1;
         at += 1;
       } else return MALFORMED;
     }
+    if (hasBackslash) this.hasBackslash = true;
+    if (hasUnusualEscape) this.hasUnusualEscape = true;
+    this.growthBytes += astralCount * ASTRAL_GROWTH_BYTES;
+    this.#isInString = bytes[at] !== QUOTE;
+    if (!this.#isInString) return at + 1;
+    this.#at = at;
+    return PAUSED;
   }
 
   wordEnd(start: number, word: 'true' | 'false' | 'null'): number {
@@ -304,25 +329,17 @@ export class JsonScanner implements JsonText {
 
   #afterSpaces(start: number): number {
     const { bytes } = this;
+    const limit = start + MAX_SPACE_BYTES;
     let at = start;
-    while (SPACES[bytes[at] as number] === 1) at += 1;
-    while (bytes[at] === SLASH) {
+    while (at <= limit && SPACES[bytes[at] as number] === 1) at += 1;
+    while (at <= limit && bytes[at] === SLASH) {
       const end = commentEnd(bytes, at);
       if (end === MALFORMED) return at;
       at = end;
-      while (SPACES[bytes[at] as number] === 1) at += 1;
+      while (at <= limit && SPACES[bytes[at] as number] === 1) at += 1;
     }
-    return at;
-  }
-
-  /** Past what follows a backslash. */
-  #escapeEnd(at: number): number {
-    const byte = this.bytes[at];
-    this.hasBackslash = true;
-    if (SHORT_ESCAPES[byte as number] === 1) return at + 1;
-    this.hasUnusualEscape = true;
-    if (byte === SLASH) return at + 1;
-    return byte === LETTER_U && hasHexDigits(this.bytes, at + 1) ? at + 5 : MALFORMED;
+    // A space comes next then, where none may.
+    return at <= limit ? at : start;
   }
 
   #wordEnd(start: number, word: Buffer): number {
@@ -365,9 +382,21 @@ export function commentEnd(bytes: Buffer, start: number): number {
   return MALFORMED;
 }
 
-function hasHexDigits(bytes: Buffer, start: number): boolean {
-  for (let at = start; at < start + 4; at += 1) if (hexDigit(bytes[at]) === undefined) return false;
-  return true;
+/** The length of the escape that begins with the backslash at `at`; 0 for none. */
+function escapeBytes(bytes: Buffer, at: number): number {
+  const next = bytes[at + 1];
+  if (SHORT_ESCAPES[next as number] === 1 || next === SLASH) return 2;
+  return next === LETTER_U &&
+    isHex(bytes[at + 2]) &&
+    isHex(bytes[at + 3]) &&
+    isHex(bytes[at + 4]) &&
+    isHex(bytes[at + 5])
+    ? ESCAPE_BYTES
+    : 0;
+}
+
+function isHex(byte: number | undefined): boolean {
+  return HEX_DIGITS[byte as number] === 1;
 }
 
 /** The value of a hexadecimal digit. */

@@ -4,11 +4,14 @@ import { BridgeError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { hasJsonShape } from './json-bytes.ts';
 import { JsonScanner, MALFORMED } from './json-scanner.ts';
-import { storedJson, withoutSpace } from './stored-json.ts';
+import { storedJson, storedJsonSlices, withoutSpace } from './stored-json.ts';
 
 export const jsonCodec: Codec = {
   encode(text, { maxBytes }) {
     return storedJson(text, maxBytes);
+  },
+  encodeInSlices(text, { maxBytes }) {
+    return storedJsonSlices(text, maxBytes);
   },
   isAnswer: hasJsonShape,
   decode(bytes) {

@@ -19,6 +19,9 @@ const FIRST_ASTRAL = 0xf0;
 const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 
+/** Bytes of a value that are read before the event loop may go on. */
+const SLICE_BYTES = 131_072;
+
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF');
 /** By the code of a character, what follows the backslash of its escape of two bytes; 0 for those that have none. */
 const SHORT_ESCAPES = new Uint8Array(0x80);
@@ -33,13 +36,29 @@ for (const [index, char] of [...'"\\\b\f\n\r\t'].entries()) {
 export function storedJson(text: JsonText, maxBytes: number): Buffer {
   const { bytes, start, end, spaceBytes, growthBytes, hasUnusualEscape, mayRepeatNames } = text;
   if (spaceBytes === 0 && growthBytes === 0 && !hasUnusualEscape && !mayRepeatNames) return bytes.subarray(start, end);
+  const work = storedJsonSlices(text, maxBytes);
+  while (true) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, in slices. */
+export function* storedJsonSlices(text: JsonText, maxBytes: number): Generator<void, Buffer> {
+  const { bytes, start, end, spaceBytes, growthBytes, hasUnusualEscape, mayRepeatNames } = text;
+  if (spaceBytes === 0 && growthBytes === 0 && !hasUnusualEscape && !mayRepeatNames) return bytes.subarray(start, end);
   const leastBytes = (end - start - spaceBytes) / (hasUnusualEscape ? ESCAPE_BYTES : 1);
   if (leastBytes > maxBytes) return bytes.subarray(start, end);
-  const repeated = mayRepeatNames ? repeatedMembers(text) : [];
+  const repeated = mayRepeatNames ? yield* repeatedMembers(text) : [];
   const writer = new JsonWriter(Buffer.allocUnsafe(end - start - spaceBytes + growthBytes));
   let at = start;
   let next = 0;
+  let pauseAt = start + SLICE_BYTES;
   while (at < end) {
+    if (at > pauseAt) {
+      yield;
+      pauseAt = at + SLICE_BYTES;
+    }
     while (next < repeated.length && (repeated[next] as Span).start < at) next += 1;
     if (repeated[next]?.start === at) {
       at = (repeated[next] as Span).end;
@@ -87,11 +106,16 @@ interface Container {
 }
 
 /** Members that another one of the same name follows in the same object, each up to the member after it; in order. */
-function repeatedMembers({ bytes, start, end }: JsonText): Span[] {
+function* repeatedMembers({ bytes, start, end }: JsonText): Generator<void, Span[]> {
   const spans: Span[] = [];
   const containers: Container[] = [];
   let at = start;
+  let pauseAt = start + SLICE_BYTES;
   while (at < end) {
+    if (at > pauseAt) {
+      yield;
+      pauseAt = at + SLICE_BYTES;
+    }
     const container = containers.at(-1);
     switch (bytes[at]) {
       case QUOTE: {

@@ -15,6 +15,8 @@ const CLOSING_BRACE = 0x7d;
 
 /** Bytes that are read before the event loop may go on. */
 const SLICE_BYTES = 65_536;
+/** Containers around the list of a body: the body. */
+const LIST_DEPTH = 1;
 /** Names that the schema does not have, of the whole body; more are counted. Beyond what an answer tells. */
 const MAX_UNKNOWN_NAMES = 1000;
 /** Of such a name, more than an answer shows. */
@@ -45,12 +47,12 @@ export const UNLISTED = Symbol('unlisted');
 
 export interface BodyTree {
   value: unknown;
-  /** Elements of lists that are not in the value: they are beyond `maxItems`. */
+  /** Elements of the body's list that are not in the value: they are beyond `maxItems`. */
   omittedCount: number;
 }
 
 export interface TreeOptions {
-  /** Most elements of one list that are read. */
+  /** Most elements of the body's list that are read; of lists within them all are. */
   maxItems: number;
   /** Of keys and values; longer ones cannot be stored. */
   maxRecordBytes: number;
@@ -158,7 +160,8 @@ class TreeReader {
     this.#at += 1;
     if (this.#takes(CLOSING_BRACKET)) return array;
     while (true) {
-      const isKept = array.length < this.#maxItems;
+      // Of the body's own list: those within its elements are checked as a part of them.
+      const isKept = depth > LIST_DEPTH || array.length < this.#maxItems;
       const node = isKept ? items : undefined;
       let value = this.#shortValue(node, depth + 1);
       if (value === LONG) value = yield* this.#longValue(node, depth + 1);

@@ -4,13 +4,13 @@ import { isUtf8 } from 'node:buffer';
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import { recordsFormat } from '@causeway/protocol/content-types.ts';
 import type { KafkaHeader, ProducerRecord } from '@causeway/protocol/topics.ts';
-import type { Codec } from '../codec/codec.ts';
+import type { Codec, Field } from '../codec/codec.ts';
 import { codecOf } from '../codec/formats.ts';
 import { type FoundRecords, scanRecords } from '../codec/record-scan.ts';
 import { BridgeError } from '../errors.ts';
 import type { RecordHeader, RecordToProduce } from '../records.ts';
 import type { EmbeddedText } from './body-tree.ts';
-import { decodeTree, isEmptyBody } from './request-body.ts';
+import { decodeTree, isEmptyBody, isLong } from './request-body.ts';
 import type { Request } from './server.ts';
 import { exactInteger } from './violations.ts';
 
@@ -18,6 +18,8 @@ const RECORDS_ABSENT = 'The request body has no "records": it must be a list of 
 /** Records that are encoded before the event loop may go on, and bytes of them. */
 const SLICE_RECORDS = 1000;
 const SLICE_BYTES = 131_072;
+/** Of one record. Far beyond any use: they are there at once, and would hold the event loop. */
+const MAX_HEADERS = 10_000;
 
 export interface BodyTarget {
   /** Of the body, for what is not of the usual shape. */
@@ -32,8 +34,8 @@ export interface BodyTarget {
 
 /**
  * The records of a request, in slices.
- * Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`, `tooManyRecords`;
- * what `partition` throws.
+ * Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`, `tooManyHeaders`,
+ * `tooManyRecords`; what `partition` throws.
  */
 export function* recordsOf({ headers, body }: Request, target: BodyTarget): Generator<void, RecordToProduce[]> {
   if (body === undefined || isEmptyBody(body)) throw new BridgeError('bodyMissing');
@@ -43,6 +45,7 @@ export function* recordsOf({ headers, body }: Request, target: BodyTarget): Gene
   if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');
   const options = { format, isPlacing: partition === undefined, maxRecords, maxRecordBytes };
   const scanned = yield* scanRecords(body, options);
+  if (isLong(body)) yield;
   if (scanned === undefined) return withinLimit(yield* parseRecords(body, format, target), target);
   return placed(withinLimit(scanned, target), partition?.());
 }
@@ -54,6 +57,7 @@ export function* parseRecords(
   { schema, partition, maxRecords, maxRecordBytes }: BodyTarget,
 ): Generator<void, FoundRecords> {
   const tree = yield* decodeTree(body, schema, { maxItems: maxRecords, maxRecordBytes });
+  if (isLong(body)) yield;
   const { records } = tree.value as { records?: EmbeddedRecord[] };
   const pathPartition = partition?.();
   if (records === undefined) throw new BridgeError('invalidValue', { message: RECORDS_ABSENT });
@@ -65,7 +69,7 @@ export function* parseRecords(
       pauseAt = bytesBehind(record) + SLICE_BYTES;
       yield;
     }
-    toProduce.push(encoded(record, index, target));
+    toProduce.push(yield* encoded(record, index, target));
   }
   return { records: toProduce, count: records.length + tree.omittedCount };
 }
@@ -100,7 +104,11 @@ interface Target {
   maxBytes: number;
 }
 
-function encoded(record: EmbeddedRecord, index: number, { codec, pathPartition, maxBytes }: Target): RecordToProduce {
+function* encoded(
+  record: EmbeddedRecord,
+  index: number,
+  { codec, pathPartition, maxBytes }: Target,
+): Generator<void, RecordToProduce> {
   const { key, value, timestamp, headers } = record;
   const partition = pathPartition ?? record.partition;
   if (partition !== undefined) checkPartition(partition);
@@ -111,18 +119,32 @@ function encoded(record: EmbeddedRecord, index: number, { codec, pathPartition, 
     });
   }
   return {
-    key: key === undefined ? null : codec.encode(key.text, { name: 'key', index, maxBytes }),
-    value: value === null ? null : codec.encode(value.text, { name: 'value', index, maxBytes }),
-    headers: headers?.map((header) => toHeader(header, index)),
+    key: key === undefined ? null : yield* encodedField(codec, key, { name: 'key', index, maxBytes }),
+    value: value === null ? null : yield* encodedField(codec, value, { name: 'value', index, maxBytes }),
+    headers: headers === undefined ? undefined : toHeaders(headers, index),
     partition,
     timestampMs,
   };
+}
+
+function* encodedField(codec: Codec, { text }: EmbeddedText, field: Field): Generator<void, Buffer> {
+  const isLong = text.end - text.start > SLICE_BYTES;
+  return isLong && codec.encodeInSlices !== undefined
+    ? yield* codec.encodeInSlices(text, field)
+    : codec.encode(text, field);
 }
 
 function checkPartition(partition: number): void {
   if (partition >= 0) return;
   throw new BridgeError('invalidValue', {
     message: `Invalid partition: ${partition}. Partition number should always be non-negative or null.`,
+  });
+}
+
+function toHeaders(headers: readonly KafkaHeader[], index: number): RecordHeader[] {
+  if (headers.length <= MAX_HEADERS) return headers.map((header) => toHeader(header, index));
+  throw new BridgeError('tooManyHeaders', {
+    message: `Record ${index} has ${headers.length} headers, more than the limit of ${MAX_HEADERS}`,
   });
 }
 

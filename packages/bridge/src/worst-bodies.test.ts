@@ -1,0 +1,166 @@
+import process from 'node:process';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { unique } from '../../../test/harness/kafka-view.ts';
+import { MeasuredBridge } from '../../../test/harness/measured-bridge.ts';
+
+/** The rule: no request holds the event loop longer, on a machine of normal speed that has nothing else to do. */
+const MAX_TURN_MS = 50;
+/** What {@link MeasuredBridge.calibrationMs} is on such a machine. */
+const NORMAL_CALIBRATION_MS = 8;
+/** A turn may also have to collect garbage, and shares the caches of the machine with whatever else runs. */
+const TOLERANCE = 2;
+/** `CAUSEWAY_LARGEST_BODIES=1` sends the largest that the bridge takes; a quarter shows squares as well. */
+const PRODUCE_BYTES = (process.env['CAUSEWAY_LARGEST_BODIES'] === '1' ? 16 : 4) * 1024 * 1024;
+const CONTROL_BYTES = 1024 * 1024;
+/** How long a request may take that is read in time linear to its size; with the square of it, it takes minutes. */
+const TIMEOUT_MS = 60_000;
+
+let bridge: MeasuredBridge;
+let maxTurnMs = MAX_TURN_MS;
+const topic = unique('worst');
+const consumer = `/consumers/${unique('worst')}/instances/c`;
+
+beforeAll(async () => {
+  bridge = await MeasuredBridge.start(inject('kafkaBootstrap'));
+  await post('/admin/topics', JSON.stringify({ topic_name: topic, partitions_count: 2 }));
+  await post(consumer.split('/instances')[0] ?? '', '{"name":"c","format":"json"}');
+  // Code is compiled while it first runs.
+  await post(`/topics/${topic}`, `{"records":[${repeated('{"value":{"a":[1,"\\u0041"]}}', 1000)}]}`);
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await bridge?.close();
+});
+
+async function post(path: string, body: string | Buffer, type = 'application/vnd.kafka.v2+json') {
+  const records = path.startsWith('/topics/') ? 'application/vnd.kafka.json.v2+json' : type;
+  const headers = { 'content-type': type.includes('kafka.v2') ? records : type };
+  const response = await fetch(bridge.url + path, { method: 'POST', headers, body });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Elements of a list, or whatever is separated by commas. */
+function repeated(element: string, count: number): string {
+  return `${element},`.repeat(count - 1) + element;
+}
+
+/** A text as long as `bytes`, about: as many of `unit` as fit between what opens and closes it. */
+function filled(opening: string, unit: string, closing: string): (bytes: number) => string {
+  return (bytes) => {
+    const count = Math.floor((bytes - opening.length - closing.length) / Buffer.byteLength(unit)) - 1;
+    return `${opening}${unit.repeat(count)}${unit.replace(/,$/, '')}${closing}`;
+  };
+}
+
+const inValue = (unit: string, [open, close] = ['[', ']']) =>
+  filled(`{"records":[{"value":${open}`, unit, `${close}}]}`);
+const named =
+  (opening: string, closing: string) =>
+  (bytes: number): string => {
+    const count = Math.floor((bytes - opening.length - closing.length) / 14);
+    return opening + Array.from({ length: count }, (_, i) => `"${String(i).padStart(9, '0')}":1`).join(',') + closing;
+  };
+
+/** By its shape, a body that takes long to read, and the statuses that answer it. */
+const PRODUCED: readonly (readonly [string, (bytes: number) => string, number])[] = [
+  ['numbers of 999 digits', inValue(`${'9'.repeat(999)},`), 200],
+  ['exponents', inValue('1e999,'), 200],
+  ['a string of escapes', inValue('\\u00e9', ['"', '"']), 200],
+  ['short strings with escapes', inValue('"\\/",'), 200],
+  ['characters beyond the BMP', inValue('😀', ['"', '"']), 200],
+  ['deep nesting', inValue(`${'['.repeat(900)}${']'.repeat(900)},`), 200],
+  ['empty objects', inValue('{},'), 200],
+  ['many names', named('{"records":[{"value":{', '}}]}'), 200],
+  ['one name again and again', inValue('"a":1,', ['{', '}']), 200],
+  ['many unknown members', named('{"records":[],', '}'), 400],
+  ['many unknown members of a record', named('{"records":[{"value":"",', '}]}'), 400],
+  ['empty records', filled('{"records":[', '{},', ']}'), 400],
+  ['many records', filled('{"records":[', '{"value":""},', ']}'), 413],
+  ['100,000 records', () => `{"records":[${repeated('{"value":{"a":1.0}}', 100_000)}]}`, 200],
+  [
+    '60,000 records of another shape',
+    () => `{"records":[${repeated('{"value":"","headers":[{"key":"","value":"","x":1}]}', 60_000)}]}`,
+    200,
+  ],
+  ['many headers', filled('{"records":[{"value":"","headers":[', '{"key":"","value":""},', ']}]}'), 413],
+  [
+    'a long header',
+    (bytes) => `{"records":[{"value":"","headers":[{"key":"","value":"${'A'.repeat(bytes - 1000)}"}]}]}`,
+    200,
+  ],
+  ['space', (bytes) => `{"records":[{"value":[${' '.repeat(bytes - 100)}]}]}`, 400],
+  ['comments', (bytes) => `{"records":[{"value":[${'/**/'.repeat(bytes / 4 - 100)}]}]}`, 400],
+  ['an error at the last byte', (bytes) => `{"records":[{"value":["${'\\n'.repeat(bytes / 2 - 100)}"]]}]`, 400],
+  ['brackets that are never closed', (bytes) => '['.repeat(bytes), 400],
+];
+
+const entries = (unit: string, name: string) => filled(`{"${name}":[`, `${unit},`, ']}');
+const place = '{"topic":"t","partition":0}';
+const offset = '{"topic":"t","partition":0,"offset":1e300}';
+const CONTROLLED: readonly (readonly [string, readonly (readonly [string, (bytes: number) => string])[]])[] = [
+  ['/admin/topics', []],
+  [consumer.split('/instances')[0] ?? '', []],
+  [`${consumer}/subscription`, [['many topics', entries('1', 'topics')]]],
+  [`${consumer}/assignments`, [['bad entries', entries('{"partition":"0"}', 'partitions')]]],
+  [`${consumer}/offsets`, [['many entries', entries(offset, 'offsets')]]],
+  [`${consumer}/positions`, [['many entries', entries(offset, 'offsets')]]],
+  [`${consumer}/positions/beginning`, [['bad entries', entries(`{"offset":${place}}`, 'partitions')]]],
+  [`${consumer}/positions/end`, [['empty objects', entries('[{}]', 'partitions')]]],
+];
+const EVERYWHERE: readonly (readonly [string, (bytes: number) => string])[] = [
+  ['many unknown members', named('{', '}')],
+  ['numbers of 999 digits', filled('{"a":[', `${'9'.repeat(999)},`, ']}')],
+  ['brackets that are never closed', (bytes) => '['.repeat(bytes)],
+];
+
+async function measured(path: string, body: string): Promise<{ status: number; text: string; turnMs: number }> {
+  const bytes = Buffer.from(body);
+  await bridge.longestTurnMs();
+  const answer = await post(path, bytes);
+  return { ...answer, turnMs: await bridge.longestTurnMs() };
+}
+
+/** Calibrates beside each request: other processes of the machine come and go. */
+async function expectShortTurns(path: string, body: string, statuses: readonly number[]): Promise<void> {
+  let { status, text, turnMs } = await measured(path, body);
+  maxTurnMs = MAX_TURN_MS * TOLERANCE * Math.max(1, (await bridge.calibrationMs()) / NORMAL_CALIBRATION_MS);
+  // A collection of garbage that others left behind is not the fault of this request twice.
+  if (turnMs > maxTurnMs) ({ status, text, turnMs } = await measured(path, body));
+  expect(statuses, text.slice(0, 200)).toContain(status);
+  expect(turnMs).toBeLessThan(maxTurnMs);
+  if (status !== 200) expect(text.length).toBeLessThan(20_000);
+}
+
+describe('no body holds the event loop, up to the largest', { timeout: TIMEOUT_MS }, () => {
+  test.each(PRODUCED)('of records: %s', async (_shape, bodyOf, status) => {
+    await expectShortTurns(`/topics/${topic}`, bodyOf(PRODUCE_BYTES), [status]);
+  });
+
+  test.each(CONTROLLED)('of %s', async (path, shapes) => {
+    for (const [, bodyOf] of [...EVERYWHERE, ...shapes]) {
+      await expectShortTurns(path, bodyOf(CONTROL_BYTES), [200, 204, 400, 404, 409, 413, 422, 500]);
+    }
+    const tooLarge = await post(path, ' '.repeat(CONTROL_BYTES + 1));
+    expect(tooLarge.status).toBe(413);
+  });
+});
+
+test('many large bodies at a time are read one slice a turn, and small requests go on beside them', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const body = Buffer.from(inValue('{"a":[1e999,"\\u00e9"]},')(1_000_000));
+  await bridge.longestTurnMs();
+  const large = Promise.all(Array.from({ length: 8 }, () => post(`/topics/${topic}`, body)));
+  let isOver = false;
+  void large.then(() => {
+    isOver = true;
+  });
+  let smallCount = 0;
+  while (!isOver) {
+    expect((await post(`/topics/${topic}`, '{"records":[{"value":"v"}]}')).status).toBe(200);
+    smallCount += 1;
+  }
+  expect((await large).map(({ status }) => status)).toEqual(new Array(8).fill(200));
+  expect(await bridge.longestTurnMs()).toBeLessThan(maxTurnMs);
+  expect(smallCount).toBeGreaterThan(1);
+});
