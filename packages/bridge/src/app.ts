@@ -174,6 +174,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const batcher = new Batcher(cluster, produceClient, { ...config.producer, producerId });
   const sessionLog = new SessionLog(cluster, {
     requestTimeoutMs: config.kafka.requestTimeoutMs,
+    onWritten: (entry) => registry.onWritten(entry),
     onChanged: (identity) => registry.onLogged(identity),
     onAsked: (identity) => registry.onAsked(identity),
     onHandedOver: (identity) => registry.onHandedOver(identity),

@@ -22,6 +22,8 @@ export interface ClaimsDependencies {
   log: SessionLog;
   /** This bridge, as `region/bridge`. */
   self: string;
+  /** This process; see `instance` in the entries. */
+  instance?: string;
   /** Sessions of this bridge that nobody uses for so long end. */
   inactivityTimeoutMs: number;
 }
@@ -165,11 +167,12 @@ export class Claims {
 
   async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Won | undefined> {
     const { identity, epoch, content, createdAtMs, inherited, received, limits } = claim;
-    const { log, self, inactivityTimeoutMs } = this.#dependencies;
+    const { log, self, instance, inactivityTimeoutMs } = this.#dependencies;
     const { claimedAtOffset: _, received: __, ...kept } = inherited;
     const head = {
       ...{ version: ENTRY_VERSION, ...kept, owner: self, createdAtMs, writtenAtMs: Date.now() },
       ...{ leaseMs: leaseMsFor(log.answerMs), inactivityTimeoutMs },
+      ...(instance === undefined ? {} : { instance }),
       ...(received === undefined ? {} : { received }),
     };
     while (true) {

@@ -9,7 +9,7 @@ import { FetchBudget } from '../kafka/fetch-budget.ts';
 import { bounded, type Limits, within } from '../kafka/limits.ts';
 import { Liveness } from '../kafka/liveness.ts';
 import { PreparedJoin } from '../kafka/prepared-join.ts';
-import { sessionKey } from '../kafka/session-entry.ts';
+import { type LoggedEntry, sessionKey } from '../kafka/session-entry.ts';
 import { MOST_DELETED, type SessionLog } from '../kafka/session-log.ts';
 import { type Admission, Adoption, type AdoptionStage, type Successor } from './adoption.ts';
 import { ClaimedOwnership } from './claimed-ownership.ts';
@@ -53,6 +53,9 @@ const RESTORE_TIMEOUT_MS = 2000;
 
 export class ConsumerRegistry {
   readonly #dependencies: RegistryDependencies;
+  readonly #instance = randomUUID();
+  /** Other processes that write under this bridge's name: each is reported once. */
+  readonly #namesakes = new Set<string>();
   readonly #claims: Claims;
   readonly #leases: Leases;
   readonly #adoption: Adoption;
@@ -76,7 +79,12 @@ export class ConsumerRegistry {
       refreshMs: consumers.topicRefreshMs,
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
-    this.#claims = new Claims({ log: sessionLog, self: bridge, inactivityTimeoutMs: consumers.inactivityTimeoutMs });
+    this.#claims = new Claims({
+      log: sessionLog,
+      self: bridge,
+      instance: this.#instance,
+      inactivityTimeoutMs: consumers.inactivityTimeoutMs,
+    });
     this.#leases = new Leases(sessionLog);
     this.#adoption = new Adoption({
       ...{ log: sessionLog, self: bridge, claims: this.#claims, leases: this.#leases },
@@ -238,6 +246,18 @@ export class ConsumerRegistry {
     if (held === undefined) throw new BridgeError('consumerNotFound');
     await this.#end(held, { isCommitting: true });
     this.#dependencies.log.info({ ...identity }, 'consumer deleted');
+  }
+
+  /** A bridge wrote of a session. Two of one name answer for each other, and neither can adopt from the other in order. */
+  onWritten({ value: { owner, instance } }: LoggedEntry): void {
+    const { bridge, log } = this.#dependencies;
+    if (owner !== bridge || instance === undefined || instance === this.#instance || this.#namesakes.has(instance))
+      return;
+    this.#namesakes.add(instance);
+    log.warn(
+      { bridge, instance },
+      'another process writes the session log under the name of this bridge: names must be unique',
+    );
   }
 
   /** The session log says something else of a session. */

@@ -54,6 +54,8 @@ const Head = {
   version: Type.Integer({ minimum: 1 }),
   /** `region/bridge`. */
   owner: Type.String(),
+  /** The process that wrote it, drawn anew at each start: two that write under one name at a time are noticed. */
+  instance: Type.Optional(Type.String()),
   /** The offset of the claim's first record; absent in that record itself. */
   claimedAtOffset: Type.Optional(Offset),
   /** By the clock of the machine that wrote it: for people, who read the log. No decision is made from it. */

@@ -56,6 +56,8 @@ export interface SessionLogOptions {
   requestTimeoutMs: number;
   /** The claim that counts of this session is another, or says something else. Not while the log is read at start. */
   onChanged?: (identity: LoggedIdentity) => void;
+  /** Somebody wrote this of a session that counts. Not while the log is read at start. */
+  onWritten?: (entry: LoggedEntry) => void;
   /** Another bridge wants to know whether the owner of this session lives. Not while the log is read at start. */
   onAsked?: (identity: LoggedIdentity) => void;
   /** The owner of a claim that was superseded gave the session up. Not while the log is read at start. */
@@ -389,7 +391,11 @@ export class SessionLog {
     const applied = (partition.next ?? partition.index).apply(record, performance.now());
     const { onUnreadable, onChanged, onAsked, onHandedOver } = this.#options;
     if (applied.kind === 'unreadable') onUnreadable?.({ partition: record.partition, offset: record.offset });
-    if (applied.kind === 'changed' && partition.next === undefined) onChanged?.(applied.identity);
+    if (applied.kind === 'changed' && partition.next === undefined) {
+      const entry = partition.index.get(applied.identity);
+      if (entry !== undefined) this.#options.onWritten?.(entry);
+      onChanged?.(applied.identity);
+    }
     if (applied.kind === 'asked' && partition.next === undefined) onAsked?.(applied.identity);
     if (applied.kind === 'handedOver' && partition.next === undefined) onHandedOver?.(applied.identity);
   }
