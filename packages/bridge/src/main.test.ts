@@ -184,7 +184,9 @@ test.each([['no option'], ['--check']])(
       BOOTSTRAP: '127.0.0.1:1',
     });
     expect(await bridge.exitCode()).toBe(1);
-    expect(bridge.stderr).toMatch(/bridge-.*\.yaml:3: listen\.tls: cannot be used: ENOENT.*nowhere\.crt/);
+    expect(bridge.stderr).toMatch(
+      /bridge-.*\.yaml:3: listen\.tls: cannot be used: nowhere\.crt cannot be read: there is no such file/,
+    );
   },
 );
 

@@ -51,7 +51,9 @@ test('--check says ok, or what is wrong and where', () => {
   const bad = write('regions:\n  - name: east\n    wieght: 5\n    targets:\n      - url: http://127.0.0.1:1\n');
   const { status, stderr } = run('--config', bad, '--check');
   expect(status).toBe(1);
-  expect(stderr).toContain(`${bad}:3: regions[0].wieght: unknown key (known here: name, weight, priority, targets)`);
+  expect(stderr).toContain(
+    `${bad}:3: regions[0].wieght: unknown key; did you mean weight? (known here: name, weight, priority, targets)`,
+  );
 });
 
 test('bad arguments are told with the usage', () => {
