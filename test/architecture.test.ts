@@ -11,7 +11,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'packages/protocol': [],
   'packages/config': [],
   'packages/metrics': [],
-  'packages/http': ['packages/protocol'],
+  'packages/http': ['packages/config', 'packages/protocol'],
   'packages/telemetry': ['packages/config', 'packages/metrics'],
   'packages/gateway': [
     'packages/protocol',

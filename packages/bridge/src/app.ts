@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
+import { Cors } from '@causeway/http/cors.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
 import { Certificates } from './certificates.ts';
@@ -19,7 +20,6 @@ import { Metrics } from './metrics.ts';
 import { Batcher } from './producer/batcher.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addConsumerRoutes } from './routes/consumers.ts';
-import { Cors } from './routes/cors.ts';
 import { addInfoRoutes } from './routes/info.ts';
 import { Load } from './routes/load.ts';
 import { addManagementRoutes } from './routes/management.ts';

@@ -1,4 +1,5 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
+import { CorsSection } from '@causeway/config/cors.ts';
 import {
   BacklogSetting,
   Choice,
@@ -13,10 +14,10 @@ import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { resetPolicyOf } from './consumers/reset-policy.ts';
-import { CompressionConfig, CorsConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
+import { CompressionConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 
-export type { CompressionConfig, CorsConfig, LimitsConfig, TlsConfig } from './http-config.ts';
+export type { CompressionConfig, LimitsConfig, TlsConfig } from './http-config.ts';
 export type { KafkaConfig } from './kafka-config.ts';
 
 const ProducerConfig = Section(
@@ -210,7 +211,7 @@ export const BridgeConfig = Entry(
         },
       ),
     ),
-    cors: CorsConfig,
+    cors: CorsSection,
     compression: CompressionConfig,
     kafka: KafkaConfig,
     producer: ProducerConfig,

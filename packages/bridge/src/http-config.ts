@@ -1,9 +1,7 @@
 /** How the bridge speaks HTTP: TLS, origins of pages, limits. Keys, bounds and defaults, and what only code can check. */
+import { type CorsConfig, checkCors } from '@causeway/config/cors.ts';
 import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { type ConfigFinding, milliseconds } from './kafka-config.ts';
-import { originProblem } from './origins.ts';
-
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
 
 export const TlsConfig = Entry(
   {
@@ -33,26 +31,6 @@ export const TlsConfig = Entry(
     description:
       'HTTPS on the port of the API. Files that change are read again; a certificate that cannot be used changes nothing.',
   },
-);
-
-export const CorsConfig = Section(
-  {
-    isEnabled: Type.Boolean({
-      description: 'Whether pages of other origins may use the API; Origin is ignored otherwise.',
-      default: false,
-    }),
-    allowedOrigins: Type.Array(Type.String(), {
-      description: 'Origins as https://example.com, * for all, or a regular expression between slashes for the whole.',
-      default: ['*'],
-      minItems: 1,
-    }),
-    allowedMethods: Type.Array(Choice(METHODS, { description: 'A method.', default: 'GET' }), {
-      description: 'Methods that a preflight is told.',
-      default: [...METHODS],
-      minItems: 1,
-    }),
-  },
-  { description: 'Cross-origin resource sharing, of the API without /healthy, /ready and /metrics.' },
 );
 
 export const CompressionConfig = Section(
@@ -133,7 +111,6 @@ export const LimitsConfig = Section(
 
 export type TlsConfig = Static<typeof TlsConfig>;
 export type CompressionConfig = Static<typeof CompressionConfig>;
-export type CorsConfig = Static<typeof CorsConfig>;
 export type LimitsConfig = Static<typeof LimitsConfig>;
 
 /** What the schema cannot say. */
@@ -155,9 +132,6 @@ export function checkHttpConfig(config: {
   if (config.listen.tls?.keyPassphrase !== undefined && config.listen.tls.keyPassphraseFile !== undefined) {
     problems.push({ path: ['listen', 'tls', 'keyPassphraseFile'], reason: 'keyPassphrase says it already' });
   }
-  for (const [index, entry] of config.cors.allowedOrigins.entries()) {
-    const reason = originProblem(entry);
-    if (reason !== undefined) problems.push({ path: ['cors', 'allowedOrigins', index], reason });
-  }
+  problems.push(...checkCors(config.cors));
   return problems;
 }

@@ -31,6 +31,7 @@ export type GatewayErrorCode =
   | 'unauthorized'
   | 'changesOff'
   | 'hostNotAllowed'
+  | 'originRejected'
   | 'loopDetected'
   | 'internal';
 
@@ -63,6 +64,7 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   unauthorized: 401,
   changesOff: 403,
   hostNotAllowed: 421,
+  originRejected: 403,
   loopDetected: 508,
   internal: 500,
 };

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { masked } from '@causeway/config/masked.ts';
 import { type Impostor, TrustPolicy } from '@causeway/config/trust.ts';
+import { Cors } from '@causeway/http/cors.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
 import type { System } from './admin/model.ts';
@@ -60,6 +61,7 @@ export class Gateway {
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
   readonly #held: HeldBytes;
+  #cors: Cors | undefined;
   /** By which it knows a request that has passed it: drawn, so that no client can name it. */
   readonly #instance = randomBytes(INSTANCE_BYTES).toString('hex');
   #trust: TrustPolicy;
@@ -85,6 +87,7 @@ export class Gateway {
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
 
+    this.#cors = corsOf(config);
     this.#held = new HeldBytes({ limits: () => this.#config.limits, now });
     const deliveries = new Deliveries({ identity: () => this.#identity, now });
     this.#deliveries = deliveries;
@@ -102,6 +105,9 @@ export class Gateway {
       },
       peers: new Peers(),
       held: this.#held,
+      get cors() {
+        return self.#cors;
+      },
       get trust() {
         return self.#trust;
       },
@@ -172,6 +178,7 @@ export class Gateway {
     const changes = describeChanges(this.#config, config);
     this.#config = untilRestart(this.#config, config);
     this.#trust = this.#trustPolicy();
+    this.#cors = corsOf(this.#config);
     this.#identity = this.#identityNow();
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#registry.apply(this.#config);
@@ -240,6 +247,10 @@ export class Gateway {
     if (!canServe(this.#registry.snapshot, false)) return `${self} has no available target in any region.`;
     return undefined;
   }
+}
+
+function corsOf({ cors }: GatewayConfig): Cors | undefined {
+  return cors.isEnabled ? new Cors(cors) : undefined;
 }
 
 function toUrl({ host, port }: { host: string; port: number }): string {

@@ -177,12 +177,15 @@ export const CONSUMERS: readonly Scenario[] = [
           {
             ask: 'POST /consumers/<group>%2F%20x',
             // The name as it is, the path as it came.
-            answer: { instance_id: name, base_uri: `http://<host>/consumers/<group>%2F%20x/instances/${name}` },
+            answer: {
+              instance_id: name,
+              base_uri: `http://<host>/consumers/<group>%2F%20x/instances/${encodeURIComponent(name)}`,
+            },
           },
         ),
         { ask: `DELETE /consumers/<group>%2F%20x/instances/${encoded}`, status: 204 },
       ]),
-      create({ name: '' }, { answer: { instance_id: '', base_uri: 'http://<host>/consumers/<group>/instances/' } }),
+      create({ name: '' }, { status: 422, message: 'The name of a consumer must not be empty.' }),
     ],
   },
   {

@@ -1,7 +1,7 @@
+import { Cors } from '@causeway/http/cors.ts';
 import { describe, expect, inject, test } from 'vitest';
 import { bridgeOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
-import { Cors } from './cors.ts';
 
 const METHODS: ('GET' | 'POST' | 'DELETE')[] = ['GET', 'POST', 'DELETE'];
 
@@ -24,7 +24,13 @@ describe('an origin is judged by the list', () => {
     [['*'], 'https://a.example, https://b.example', 'rejected'],
     [['*'], '', 'rejected'],
   ] as const)('%j, %s: %s', (allowedOrigins, origin, verdict) => {
-    const cors = new Cors({ allowedOrigins: [...allowedOrigins], allowedMethods: METHODS });
+    const cors = new Cors({
+      allowedOrigins: [...allowedOrigins],
+      allowedMethods: METHODS,
+      allowedHeaders: [],
+      exposedHeaders: [],
+      maxAgeSeconds: 0,
+    });
     expect(cors.judge(origin)).toBe(verdict);
   });
 });
@@ -49,9 +55,10 @@ describe('with a list of origins', () => {
       const [status, ...headers] = answer.trim().split('\r\n');
       expect(status).toBe('HTTP/1.1 204 No Content');
       expect(headers.filter((line) => !/^connection:/i.test(line)).sort()).toEqual([
-        'access-control-allow-headers: access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept',
+        'access-control-allow-headers: access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept,authorization,x-request-id,traceparent,idempotency-key',
         'access-control-allow-methods: POST,GET',
         'access-control-allow-origin: https://a.example',
+        'access-control-max-age: 600',
         'vary: origin',
       ]);
     }

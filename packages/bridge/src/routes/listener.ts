@@ -6,11 +6,11 @@ import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, isIP, Server as NetServer } from 'node:net';
 import { ClosingResponse } from '@causeway/http/closing-response.ts';
 import { Connections, type Expectation } from '@causeway/http/connections.ts';
+import type { Cors } from '@causeway/http/cors.ts';
 import { examineHead, FORWARDING_BYTES } from '@causeway/http/head.ts';
 import { API_METHODS, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
 import type { Certificates } from '../certificates.ts';
 import type { LimitsConfig } from '../config.ts';
-import type { Cors } from './cors.ts';
 
 /** Longer than load balancers keep idle connections, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;

@@ -1,5 +1,6 @@
 /** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import type { Cors } from '@causeway/http/cors.ts';
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import { type Operation, routeOf } from '@causeway/protocol/paths.ts';
 import { BRIDGE_HEADER, DELIVERED_PATH, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
@@ -12,7 +13,6 @@ import type { Metrics, Outcome } from '../metrics.ts';
 import { AnswerCoding } from './answer-coding.ts';
 import { answerEmpty, answerError, answerUnknown } from './answers.ts';
 import { ContentDecoder } from './content-decoding.ts';
-import type { Cors } from './cors.ts';
 import { type HttpLimits, type ListenAddress, Listener } from './listener.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';

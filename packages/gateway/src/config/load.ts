@@ -1,4 +1,6 @@
 /** Reads the gateway's YAML, with the checks that a schema cannot make. */
+
+import { checkCors } from '@causeway/config/cors.ts';
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
 import { areHostsInConflict, isLoopback } from '@causeway/config/networks.ts';
 import { readSecret } from '@causeway/config/secret.ts';
@@ -61,6 +63,7 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
   }
   findings.push(
     ...checkLimits(config),
+    ...checkCors(config.cors),
     ...checkTrust(config.trust),
     ...checkPorts(config),
     ...checkAdmin(config.admin),

@@ -1,4 +1,6 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
+
+import { CorsSection } from '@causeway/config/cors.ts';
 import {
   BacklogSetting,
   Choice,
@@ -131,6 +133,7 @@ export const GatewayConfig = Entry(
       },
       { description: 'Where operators connect: /healthy, /ready, /metrics, /api/….' },
     ),
+    cors: CorsSection,
     trust: TrustSection,
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(

@@ -1,5 +1,6 @@
 /** What all exchanges of a gateway share; put together by the composition root. */
 import type { TrustPolicy } from '@causeway/config/trust.ts';
+import type { Cors } from '@causeway/http/cors.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
@@ -22,6 +23,8 @@ export interface ExchangeContext {
   readonly stats: RequestStats;
   readonly identity: Identity;
   readonly peers: Peers;
+  /** `undefined` where pages of other origins are the bridges' affair. */
+  readonly cors: Cors | undefined;
   /** The memory of bodies and answers. */
   readonly held: HeldBytes;
   /** Whose headers are believed. */

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
 import { type Expectation, probeHalfClosed } from '@causeway/http/connections.ts';
+import { type Cors, REJECTED } from '@causeway/http/cors.ts';
 import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
@@ -71,6 +72,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   /** When Kafka had not answered the request, as its target said. */
   #unansweredSinceMs = 0;
   #isDone = false;
+  /** For pages of other origins, on every answer. */
+  #corsHeaders: readonly string[] = [];
   #stopReading: (() => void) | undefined;
   /** Of the body and of answers, as {@link HeldBytes} counts them. */
   #heldBytes = 0;
@@ -113,6 +116,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     context.budget.requested(this.#startMs);
     this.#peer.requests.push(this);
     this.localOnly = this.#trust === 'gateway' && hasCrossedRegions(this.#request.headers, context.identity);
+    if (context.cors !== undefined && this.#answersForCors(context.cors)) return;
     const found = examine({
       request: this.#request,
       operation: this.#url.operation,
@@ -141,6 +145,22 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   get #wordForProbe(): string[] {
     const isProbe = this.#url.operation === 'ready' && this.#isFromGateway;
     return isProbe ? kafkaWord(this.#context.regions.snapshot, this.#context.now()) : [];
+  }
+
+  /** A preflight, also while no region can be reached, and an origin that may not. */
+  #answersForCors(cors: Cors): boolean {
+    this.#corsHeaders = cors.headersFor(this.#request);
+    switch (cors.decide(this.#request)) {
+      case 'passOn':
+        return false;
+      case 'preflight':
+        this.#answer.send(204, [...this.#corsHeaders, ...cors.preflightHeaders], Buffer.alloc(0));
+        this.#finish(NO_REGION, '2xx');
+        return true;
+      case 'rejected':
+        this.#fail(new GatewayError('originRejected', REJECTED));
+        return true;
+    }
   }
 
   #readBody(expectation: Expectation | undefined): void {
@@ -402,7 +422,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     }
     if (attempt.isCut) {
       const body = { error_code: status, message: `Region ${target.region} answered ${status}.` };
-      this.#answer.send(status, ['content-type', KAFKA_V2], Buffer.from(JSON.stringify(body)));
+      this.#answer.send(status, ['content-type', KAFKA_V2, ...this.#corsHeaders], Buffer.from(JSON.stringify(body)));
       this.#finishAnswered(target, status);
       return;
     }
@@ -411,7 +431,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     const repeated = this.#mayHaveBeenExecuted ? this.#consumer?.answerToRepeated(status) : undefined;
     this.#consumer?.learn(attempt, this, { status: repeated?.status ?? status, body: repeated?.body ?? body });
     if (repeated !== undefined) {
-      const headers = repeated.body.length === 0 ? [] : ['content-type', KAFKA_V2];
+      const headers = [...this.#corsHeaders, ...(repeated.body.length === 0 ? [] : ['content-type', KAFKA_V2])];
       this.#answer.send(repeated.status, headers, repeated.body);
     } else {
       const declared = attempt.headers['content-length'];
@@ -464,7 +484,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     if (this.#isDone) return;
     this.#stopReading?.();
     if (this.progressMs > 0) this.#context.held.arrived(this);
-    const headers = ['content-type', KAFKA_V2, ...moreHeaders];
+    const headers = ['content-type', KAFKA_V2, ...this.#corsHeaders, ...moreHeaders];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
     if (this.#isFromGateway) this.#tellGateway(error, headers);
     if (error.allow !== undefined) headers.push('allow', error.allow);
@@ -488,10 +508,15 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   }
 
   #responseHeaders(attempt: Attempt): string[] {
-    return responseHeaders(attempt.headers, {
+    const headers = responseHeaders(attempt.headers, {
       isPeerGateway: this.#isFromGateway,
       identity: this.#context.identity,
     });
+    // A bridge that has a word on it itself is not contradicted.
+    if (this.#corsHeaders.length > 0 && attempt.headers['access-control-allow-origin'] === undefined) {
+      headers.push(...this.#corsHeaders);
+    }
+    return headers;
   }
 
   onClientGone(): void {
