@@ -193,15 +193,6 @@ export function isForGateways(target: string): boolean {
   return `/${segments[0]}` === SESSIONS_PATH || `/${segments.at(-1)}` === DELIVERED_PATH;
 }
 
-/** The path and query of a request target in absolute form (RFC 9112 §3.2.2); anything else as it is. */
-export function originForm(target: string): string {
-  if (target.startsWith('/')) return target;
-  const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
-  if (match === null) return target;
-  const rest = match[1] ?? '';
-  return rest.startsWith('/') ? rest : `/${rest}`;
-}
-
 /** The path of a consumer instance, percent-encoded. */
 export function instancePath(group: string, instance: string): string {
   return `/consumers/${encodeURIComponent(group)}/instances/${encodeURIComponent(instance)}`;
