@@ -94,6 +94,15 @@ const PRODUCED: readonly (readonly [string, (bytes: number) => string, number])[
   ['brackets that are never closed', (bytes) => '['.repeat(bytes), 400],
 ];
 
+const hundredThousand = (record: string) => `{"records":[${repeated(record, 100_000)}]}`;
+/** By why each of 100,000 records is refused by itself, a topic, a body, and the code of each entry of the answer. */
+const REFUSED: readonly (readonly [string, string, string, number])[] = [
+  ['by Kafka, for its time', topic, hundredThousand('{"value":"","timestamp":1234567890123456}'), 500],
+  ['for its partition', topic, hundredThousand('{"value":"","partition":7}'), 404],
+  ['for its topic, which is internal', '__consumer_offsets', hundredThousand('{"value":""}'), 500],
+  ['for its topic, which has a long name', 'x'.repeat(3900), hundredThousand('{"value":""}'), 500],
+];
+
 const entries = (unit: string, name: string) => filled(`{"${name}":[`, `${unit},`, ']}');
 const place = '{"topic":"t","partition":0}';
 const offset = '{"topic":"t","partition":0,"offset":1e300}';
@@ -113,6 +122,8 @@ const EVERYWHERE: readonly (readonly [string, (bytes: number) => string])[] = [
   ['brackets that are never closed', (bytes) => '['.repeat(bytes)],
 ];
 
+const CONTROL_STATUSES = [200, 204, 400, 404, 409, 413, 422, 500];
+
 async function measured(path: string, body: string): Promise<{ status: number; text: string; turnMs: number }> {
   const bytes = Buffer.from(body);
   await bridge.longestTurnMs();
@@ -121,7 +132,7 @@ async function measured(path: string, body: string): Promise<{ status: number; t
 }
 
 /** Calibrates beside each request: other processes of the machine come and go. */
-async function expectShortTurns(path: string, body: string, statuses: readonly number[]): Promise<void> {
+async function expectShortTurns(path: string, body: string, statuses: readonly number[]): Promise<string> {
   let { status, text, turnMs } = await measured(path, body);
   maxTurnMs = MAX_TURN_MS * TOLERANCE * Math.max(1, (await bridge.calibrationMs()) / NORMAL_CALIBRATION_MS);
   // A collection of garbage that others left behind is not the fault of this request twice.
@@ -129,6 +140,7 @@ async function expectShortTurns(path: string, body: string, statuses: readonly n
   expect(statuses, text.slice(0, 200)).toContain(status);
   expect(turnMs).toBeLessThan(maxTurnMs);
   if (status !== 200) expect(text.length).toBeLessThan(20_000);
+  return text;
 }
 
 describe('no body holds the event loop, up to the largest', { timeout: TIMEOUT_MS }, () => {
@@ -136,9 +148,16 @@ describe('no body holds the event loop, up to the largest', { timeout: TIMEOUT_M
     await expectShortTurns(`/topics/${topic}`, bodyOf(PRODUCE_BYTES), [status]);
   });
 
+  test.each(REFUSED)('of 100,000 records that are refused one by one: %s', async (_why, refusing, body, code) => {
+    const text = await expectShortTurns(`/topics/${refusing}`, body, [200]);
+    const { offsets } = JSON.parse(text) as { offsets: { error_code?: number; message?: string }[] };
+    expect(offsets.length).toBe(100_000);
+    expect(offsets.every(({ error_code, message = '' }) => error_code === code && message.length < 1000)).toBe(true);
+  });
+
   test.each(CONTROLLED)('of %s', async (path, shapes) => {
     for (const [, bodyOf] of [...EVERYWHERE, ...shapes]) {
-      await expectShortTurns(path, bodyOf(CONTROL_BYTES), [200, 204, 400, 404, 409, 413, 422, 500]);
+      await expectShortTurns(path, bodyOf(CONTROL_BYTES), CONTROL_STATUSES);
     }
     const tooLarge = await post(path, ' '.repeat(CONTROL_BYTES + 1));
     expect(tooLarge.status).toBe(413);

@@ -3,11 +3,10 @@ import { type Connection, type ConnectionPool, ProduceAcks, produceV9, Writer } 
 import type { RecordToProduce, TopicPartition } from '../records.ts';
 import { type Compression, compressBatch } from './batch-compression.ts';
 import type { Cluster } from './cluster.ts';
-import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
+import { type ErrorId, errorIdOf, errorText } from './failure.ts';
 import { murmur2 } from './murmur2.ts';
+import { type PartitionAnswer, readProduceResponse, type TopicAnswer } from './produce-response.ts';
 import { type BatchStamp, writeBatch } from './record-batch-writer.ts';
-
-type ProduceResponse = produceV9.ProduceResponse;
 
 /** Records for one partition, in order. */
 export interface PartitionBatch extends TopicPartition {
@@ -67,18 +66,11 @@ export class ProduceClient {
     const written = await writeAll(batches, this.#options.compression);
     const connection = await this.#pool.get(broker);
     const startedAtMs = performance.now();
-    let response: ProduceResponse;
     try {
-      response = await produce(connection, written, this.#options);
-    } catch (error) {
-      // A partition that failed makes the whole answer an error, also for those that were stored.
-      const partial = responseIn<ProduceResponse>(error);
-      if (partial === undefined) throw error;
-      response = partial;
+      return outcomesOf(batches, await produce(connection, written, this.#options));
     } finally {
       this.#cluster.traffic.produceDurations.observe(performance.now() - startedAtMs);
     }
-    return outcomesOf(batches, response);
   }
 
   async close(): Promise<void> {
@@ -121,15 +113,15 @@ function produce(
   connection: Connection,
   batches: readonly WrittenBatch[],
   options: ProduceOptions,
-): Promise<ProduceResponse> {
+): Promise<TopicAnswer[]> {
   const { key, version } = produceV9.api;
   return new Promise((resolve, reject) => {
     const onAnswer = (error: Error | null, answer: unknown): void => {
-      if (error === null) resolve(answer as ProduceResponse);
+      if (error === null) resolve(answer as TopicAnswer[]);
       else reject(error);
     };
     const write = (): Writer => writeRequest(batches, options);
-    connection.send(key, version, write, produceV9.parseResponse, true, true, onAnswer as never);
+    connection.send(key, version, write, readProduceResponse as never, true, true, onAnswer as never);
   });
 }
 
@@ -155,12 +147,9 @@ function writeRequest(batches: readonly WrittenBatch[], { acks, timeoutMs }: Pro
   );
 }
 
-function outcomesOf(batches: readonly PartitionBatch[], { responses }: ProduceResponse): BatchOutcome[] {
+function outcomesOf(batches: readonly PartitionBatch[], topics: readonly TopicAnswer[]): BatchOutcome[] {
   const byTopic = new Map(
-    responses.map(({ name, partitionResponses }) => [
-      name,
-      new Map(partitionResponses.map((answer) => [answer.index, answer])),
-    ]),
+    topics.map(({ name, partitions }) => [name, new Map(partitions.map((answer) => [answer.index, answer]))]),
   );
   return batches.map(({ topic, partition }) => {
     const answer = byTopic.get(topic)?.get(partition);
@@ -168,12 +157,12 @@ function outcomesOf(batches: readonly PartitionBatch[], { responses }: ProduceRe
   });
 }
 
-function outcomeOf(answer: produceV9.ProduceResponsePartition): BatchOutcome {
+function outcomeOf(answer: PartitionAnswer): BatchOutcome {
   const errorId = errorIdOf(answer.errorCode);
   if (errorId === undefined) return { kind: 'stored', baseOffset: answer.baseOffset };
   const badRecords = new Map<number, string>();
-  for (const { batchIndex, batchIndexErrorMessage } of answer.recordErrors) {
-    badRecords.set(batchIndex, batchIndexErrorMessage ?? answer.errorMessage ?? errorText(errorId));
+  for (const { batchIndex, message } of answer.recordErrors) {
+    badRecords.set(batchIndex, message ?? answer.errorMessage ?? errorText(errorId));
   }
   return { kind: 'refused', errorId, message: answer.errorMessage ?? errorText(errorId), badRecords };
 }

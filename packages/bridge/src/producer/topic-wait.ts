@@ -11,6 +11,8 @@ export interface TopicWait {
   mayCreate: boolean;
 }
 
+/** Of a name that no topic can have: the answer repeats it for each record. */
+const MAX_SHOWN_LENGTH = 100;
 /** Pauses between questions. */
 const PAUSE_MS = { first: 50, longest: 500 } as const;
 
@@ -32,7 +34,7 @@ export async function waitForTopic(
       const answer = (await cluster.topics([topic], limits, { maxAgeMs: 0, mayCreate })).get(topic);
       if (answer !== undefined && 'topic' in answer) return answer;
       if (answer?.errorId === 'INVALID_TOPIC_EXCEPTION') {
-        return { refusal: { reason: 'invalidTopic', message: `Invalid topics: [${topic}]` } };
+        return { refusal: { reason: 'invalidTopic', message: `Invalid topics: [${shown(topic)}]` } };
       }
       if (answer !== undefined && isForbidden(answer.errorId)) {
         return { refusal: { reason: 'forbidden', message: subjectText(answer.errorId, { topics: [topic] }) } };
@@ -47,4 +49,8 @@ export async function waitForTopic(
   }
   const message = `Topic ${topic} not present in metadata after ${maxBlockMs} ms.`;
   return { refusal: { reason: isAnswered ? 'unknownTopic' : 'kafkaSilent', message } };
+}
+
+function shown(topic: string): string {
+  return topic.length <= MAX_SHOWN_LENGTH ? topic : `${topic.slice(0, MAX_SHOWN_LENGTH)}…`;
 }

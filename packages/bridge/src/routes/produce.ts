@@ -22,6 +22,9 @@ export interface RecordSink {
   ): Promise<{ results: Promise<ProduceResult[]> }>;
 }
 
+/** Entries of an answer that are written before the event loop may go on. */
+const SLICE_ENTRIES = 5000;
+
 export interface ProduceDependencies {
   sink: RecordSink;
   metrics: Metrics;
@@ -77,14 +80,28 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   }
   const results = await sink.send(topic, records, bodyBytes);
   counted(results);
-  return answerLong(reply, offsetsText(results), KAFKA_V2);
+  const text = request.slices.run(offsetsText(results));
+  return answerLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
 }
 
-function offsetsText(results: readonly ProduceResult[]): string {
+/** The answer, in slices: UTF-8 where there is more than one. */
+function* offsetsText(results: readonly ProduceResult[]): Generator<void, string | Buffer> {
+  if (results.length <= SLICE_ENTRIES) return `{"offsets":[${entriesText(results)}]}`;
+  const parts: Buffer[] = [];
+  for (let first = 0; first < results.length; first += SLICE_ENTRIES) {
+    yield;
+    const text = entriesText(results.slice(first, first + SLICE_ENTRIES));
+    parts.push(Buffer.from(first === 0 ? `{"offsets":[${text}` : `,${text}`));
+  }
+  yield;
+  return Buffer.concat([...parts, Buffer.from(']}')]);
+}
+
+function entriesText(results: readonly ProduceResult[]): string {
   const entries = results.map((result) =>
     'offset' in result
       ? `{"partition":${result.partition},"offset":${result.offset}}`
       : `{"error_code":${result.errorCode},"message":${JSON.stringify(result.message)}}`,
   );
-  return `{"offsets":[${entries.join(',')}]}`;
+  return entries.join(',');
 }
