@@ -68,6 +68,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src/config',
     'packages/gateway/src',
     'packages/config',
+    'packages/http',
     'packages/metrics',
     'packages/protocol',
   ],

@@ -60,7 +60,6 @@ export class Gateway {
   readonly #configFile: string;
   readonly #reloadCounts = { applied: 0, refused: 0 };
   #config: GatewayConfig;
-  readonly #held: HeldBytes;
   #cors: Cors | undefined;
   /** By which it knows a request that has passed it: drawn, so that no client can name it. */
   readonly #instance = randomBytes(INSTANCE_BYTES).toString('hex');
@@ -88,7 +87,7 @@ export class Gateway {
     this.#adoptions = new AdoptionEvents(this.events);
 
     this.#cors = corsOf(config);
-    this.#held = new HeldBytes({ limits: () => this.#config.limits, now });
+    const held = new HeldBytes({ limits: () => this.#config.limits, now });
     const deliveries = new Deliveries({ identity: () => this.#identity, now });
     this.#deliveries = deliveries;
     const self = this;
@@ -104,7 +103,7 @@ export class Gateway {
         return self.#identity;
       },
       peers: new Peers(),
-      held: this.#held,
+      held,
       get cors() {
         return self.#cors;
       },
@@ -121,7 +120,12 @@ export class Gateway {
     };
     this.#watching = context;
     const { listen, admin, request } = config;
-    this.#proxy = new ProxyServer({ ...listen, ...request, context });
+    this.#proxy = new ProxyServer({
+      ...listen,
+      ...request,
+      answerTimeoutMs: () => this.#config.limits.answerTimeoutMs,
+      context,
+    });
     this.#metrics = new Metrics({
       registry,
       stats,
@@ -129,7 +133,7 @@ export class Gateway {
       budget,
       retrySettings: () => this.#config.retry,
       clients: this.#proxy.clients,
-      held: this.#held,
+      held,
       reloadCounts: this.#reloadCounts,
       configStatus: () => this.#configStatus,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
@@ -141,6 +145,7 @@ export class Gateway {
       token: () => this.#config.admin.token,
       allowedHosts: () => this.#config.admin.allowedHosts,
       metrics: () => this.#metrics.expose(),
+      answerTimeoutMs: () => this.#config.limits.answerTimeoutMs,
       whyNotReady: () => this.#whyNotReady(),
       connectionCount: () => this.#proxy.clients.connectionCount,
       retryBudget: () => ({ remainingCount: budget.remaining(this.#config.retry), usedCount: budget.usedCount }),
@@ -219,7 +224,6 @@ export class Gateway {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
     await this.#proxy.close(this.#config.shutdown.graceMs);
-    this.#held.close();
     await this.#deliveries.close();
     this.#adoptions.flush();
     await this.#admin.close();

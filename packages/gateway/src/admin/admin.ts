@@ -26,6 +26,7 @@ export interface AdminSources extends ConfigRoutesOptions {
   stats: RequestStats;
   events: EventLog;
   metrics: () => Promise<{ contentType: string; text: string }>;
+  answerTimeoutMs: () => number;
   whyNotReady: () => string | undefined;
   connectionCount: () => number;
   retryBudget: () => System['retryBudget'];

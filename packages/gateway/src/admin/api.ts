@@ -1,5 +1,6 @@
 /** The operators' port: who may ask, health, metrics, and the routes of the admin API. */
 import type { AddressInfo } from 'node:net';
+import { ReadingTimeouts } from '@causeway/http/reading-timeouts.ts';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
@@ -45,6 +46,8 @@ export interface AdminOptions extends ConfigRoutesOptions {
   topology: () => System;
   /** Exposition and its content type. */
   metrics: () => Promise<{ contentType: string; text: string }>;
+  /** How long a client may take no byte of its answer. */
+  answerTimeoutMs: () => number;
   /** Why the gateway cannot serve; `undefined` when it can. */
   whyNotReady: () => string | undefined;
 }
@@ -53,12 +56,15 @@ export class AdminServer {
   readonly #options: AdminOptions;
   readonly #app: FastifyInstance;
   readonly #access: Access;
+  readonly #reading: ReadingTimeouts;
   #endStreams: () => void = () => {};
 
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#access = new Access(options);
     this.#app = Fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } });
+    this.#reading = new ReadingTimeouts({ timeoutMs: options.answerTimeoutMs });
+    this.#reading.attach(this.#app.server, { isSecure: false });
     // Fastify's own parser for text: a body of JSON that says to be text is of an unsupported type.
     this.#app.removeContentTypeParser('text/plain');
     // Schemas of answers are documentation, which a test compares with real answers; they cut nothing away.
@@ -84,6 +90,7 @@ export class AdminServer {
   async close(): Promise<void> {
     this.#endStreams();
     await this.#app.close();
+    this.#reading.close();
   }
 
   #addRoutes(): void {

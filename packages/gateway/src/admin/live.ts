@@ -1,7 +1,7 @@
 /** The live stream of the page: the whole system at once, each second and after each flip; events; samples of rates. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EventLog, RecordedEvent } from '../events.ts';
-import { EventStream, lastEventId } from './event-stream.ts';
+import { type EventStream, type EventStreams, lastEventId, type StreamMessage } from './event-stream.ts';
 import type { RateHistory } from './history.ts';
 import type { System } from './model.ts';
 
@@ -14,6 +14,7 @@ const FIRST_ANSWERS_MS = 150;
 const QUIET: ReadonlySet<RecordedEvent['type']> = new Set(['failover', 'adoption']);
 
 export interface LiveSources {
+  streams: EventStreams;
   events: EventLog;
   history: RateHistory;
   system: () => System;
@@ -35,19 +36,21 @@ export class LiveFeed {
   }
 
   open(request: FastifyRequest, reply: FastifyReply): void {
-    const { events, system } = this.#sources;
-    const stream = new EventStream(reply, () => {
+    const { streams, events, system } = this.#sources;
+    const stream = streams.open(reply, () => {
       this.#streams.delete(stream);
       if (this.#streams.size === 0) this.#stop();
     });
-    stream.send('system', JSON.stringify(system()));
-    for (const event of events.recent(lastEventId(request))) stream.send('event', JSON.stringify(event), event.id);
+    const missed = events.recent(lastEventId(request));
+    stream.send(
+      { event: 'system', json: JSON.stringify(system()) },
+      ...missed.map((event) => ({ event: 'event', json: JSON.stringify(event), id: event.id })),
+    );
     this.#streams.add(stream);
     if (this.#streams.size === 1) this.#start();
   }
 
   close(): void {
-    for (const stream of this.#streams) stream.end();
     this.#stop();
   }
 
@@ -57,7 +60,7 @@ export class LiveFeed {
     this.#stops = [
       onWatched(),
       events.follow((event) => this.#onEvent(event)),
-      history.subscribe((sample) => this.#send('sample', JSON.stringify(sample))),
+      history.subscribe((sample) => this.#send({ event: 'sample', json: JSON.stringify(sample) })),
     ];
     this.#soon = setTimeout(() => this.#sendSystem(), FIRST_ANSWERS_MS);
   }
@@ -70,7 +73,7 @@ export class LiveFeed {
   }
 
   #onEvent(event: RecordedEvent): void {
-    this.#send('event', JSON.stringify(event), event.id);
+    this.#send({ event: 'event', json: JSON.stringify(event), id: event.id });
     if (QUIET.has(event.type)) return;
     if (this.#isFlipTold) return;
     this.#isFlipTold = true;
@@ -83,10 +86,10 @@ export class LiveFeed {
     this.#isFlipTold = false;
     const json = JSON.stringify(this.#sources.system());
     // The next one says more: a slow listener skips this one.
-    for (const stream of this.#streams) if (!stream.isBusy) stream.send('system', json);
+    for (const stream of this.#streams) if (!stream.isBusy) stream.send({ event: 'system', json });
   }
 
-  #send(event: string, json: string, id?: number): void {
-    for (const stream of this.#streams) stream.send(event, json, id);
+  #send(message: StreamMessage): void {
+    for (const stream of this.#streams) stream.send(message);
   }
 }

@@ -1,10 +1,10 @@
 /** What the admin API tells of the system: its topology, once or live, its events and its history. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import type { EventLog } from '../events.ts';
+import type { EventLog, RecordedEvent } from '../events.ts';
 import type { Consumers } from './consumers.ts';
 import { EventSchema } from './event-model.ts';
-import { EventStream, lastEventId } from './event-stream.ts';
+import { EventStreams, lastEventId, type StreamMessage } from './event-stream.ts';
 import type { RateHistory } from './history.ts';
 import { LiveFeed } from './live.ts';
 import { ConsumerPage, ConsumerQuery, EventList, History, Sample, System } from './model.ts';
@@ -41,8 +41,8 @@ const stream = (events: object) => ({ 'text/event-stream': { schema: Type.String
 /** Returns what ends the streams. */
 export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): () => void {
   const { events, history, regional, consumers, topology } = options;
-  const streams = new Set<EventStream>();
-  const live = new LiveFeed({ events, history, system: topology, onWatched: () => regional.watch() });
+  const streams = new EventStreams();
+  const live = new LiveFeed({ streams, events, history, system: topology, onWatched: () => regional.watch() });
 
   app.get<{ Querystring: { behind: boolean } }>(
     '/api/topology',
@@ -68,6 +68,7 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
         200: { description: 'A stream.', content: stream({ system: System, event: EventSchema, sample: Sample }) },
       },
     },
+    config: { errors: [503] },
     handler: (request, reply) => live.open(request, reply),
   });
   app.get('/api/history', {
@@ -101,26 +102,25 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
         },
       },
     },
+    config: { errors: [503] },
     handler: (request, reply) => {
       if (request.headers.accept?.includes('application/json') === true) {
         const { after = 0, limit = Number.POSITIVE_INFINITY } = request.query;
         const recent = events.recent(after);
         return reply.send({ events: recent.slice(Math.max(0, recent.length - limit)) });
       }
-      const unfollow = events.follow((event) => stream.send(event.type, JSON.stringify(event), event.id));
-      const stream = new EventStream(reply, () => {
-        unfollow();
-        streams.delete(stream);
-      });
-      streams.add(stream);
-      for (const event of events.recent(lastEventId(request))) {
-        stream.send(event.type, JSON.stringify(event), event.id);
-      }
+      const stream = streams.open(reply, () => unfollow());
+      const unfollow = events.follow((event) => stream.send(messageOf(event)));
+      stream.send(...events.recent(lastEventId(request)).map(messageOf));
       return reply;
     },
   });
   return () => {
     live.close();
-    for (const stream of streams) stream.end();
+    streams.end();
   };
+}
+
+function messageOf(event: RecordedEvent): StreamMessage {
+  return { event: event.type, json: JSON.stringify(event), id: event.id };
 }

@@ -4,12 +4,11 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { breakOff, takenBytesOf } from '@causeway/http/reading-timeouts.ts';
 
 export interface HeldBytesLimits {
   /** Of all clients together. */
   maxInFlightBytes: number;
-  /** A client that takes no byte of its answer for so long loses its connection. */
-  answerTimeoutMs: number;
 }
 
 /** A client for whose next bytes, or for whose reading, the gateway waits. */
@@ -25,8 +24,6 @@ const SMALL_BYTES = 65_536;
 const LARGE_SHARE = 0.75;
 /** Clients that made no progress for so long make room for others when the budget is used up. */
 const EVICTABLE_AFTER_MS = 1_000;
-/** How often unread answers are looked at. */
-const SWEEP_INTERVAL_MS = 1_000;
 
 /** What has become of the budget, for metrics. */
 export interface HeldBytesCounts {
@@ -43,8 +40,6 @@ export class HeldBytes {
   readonly #now: () => number;
   /** The one that has stood still for longest comes first. */
   readonly #waiting = new Set<HeldClient>();
-  readonly #unread = new Set<UnreadAnswer>();
-  #sweepTimer: NodeJS.Timeout | undefined;
   #bytes = 0;
 
   constructor({ limits, now }: { limits: () => HeldBytesLimits; now: () => number }) {
@@ -84,7 +79,7 @@ export class HeldBytes {
     this.#waiting.delete(client);
   }
 
-  /** The answer was written: gives `bytes` back when the system has taken it, and breaks off a client that does not read. */
+  /** The answer was written: gives `bytes` back when the system has taken it. */
   giveWhenRead(response: ServerResponse, bytes: number): void {
     const { socket } = response;
     if (socket === null || socket.writableLength === 0 || response.closed) {
@@ -92,36 +87,16 @@ export class HeldBytes {
       return;
     }
     const unread = new UnreadAnswer(socket);
-    this.#unread.add(unread);
     this.awaiting(unread);
+    let isSettled = false;
     const settle = (): void => {
-      if (!this.#unread.delete(unread)) return;
+      if (isSettled) return;
+      isSettled = true;
       this.#waiting.delete(unread);
       this.#bytes -= bytes;
     };
     response.once('finish', settle);
     response.once('close', settle);
-    this.#sweepTimer ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
-  }
-
-  close(): void {
-    clearInterval(this.#sweepTimer);
-  }
-
-  #sweep(): void {
-    const { answerTimeoutMs } = this.#limits();
-    const nowMs = this.#now();
-    for (const unread of this.#unread) {
-      if (unread.hasProgressed()) {
-        this.awaiting(unread);
-      } else if (nowMs - unread.progressMs >= answerTimeoutMs) {
-        this.counts.unread += 1;
-        unread.breakOff();
-      }
-    }
-    if (this.#unread.size > 0) return;
-    clearInterval(this.#sweepTimer);
-    this.#sweepTimer = undefined;
   }
 
   #makeRoom(wantedBytes: number): boolean {
@@ -145,31 +120,21 @@ export class HeldBytes {
 class UnreadAnswer implements HeldClient {
   progressMs = 0;
   readonly #socket: Socket;
-  #unsentBytes: number;
+  #takenBytes: number;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    this.#unsentBytes = unsentBytes(socket);
+    this.#takenBytes = takenBytesOf(socket);
   }
 
   /** Whether the client has taken something since the last look. */
   hasProgressed(): boolean {
-    const before = this.#unsentBytes;
-    this.#unsentBytes = unsentBytes(this.#socket);
-    return this.#unsentBytes < before;
+    const before = this.#takenBytes;
+    this.#takenBytes = takenBytesOf(this.#socket);
+    return this.#takenBytes !== before;
   }
 
   onEvicted(): void {
-    this.breakOff();
+    breakOff(this.#socket);
   }
-
-  breakOff(): void {
-    this.#socket.resetAndDestroy();
-  }
-}
-
-/** What waits in the stream, and of the write that is under way what the system has not taken: node's own time limit looks there, too. */
-function unsentBytes(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize?: number } | null };
-  return socket.writableLength + (handle?.writeQueueSize ?? 0);
 }

@@ -5,6 +5,7 @@ import { type AddressInfo, Server as NetServer } from 'node:net';
 import { ClosingResponse } from '@causeway/http/closing-response.ts';
 import { Connections } from '@causeway/http/connections.ts';
 import { examineHead, FORWARDING_BYTES } from '@causeway/http/head.ts';
+import { ReadingTimeouts } from '@causeway/http/reading-timeouts.ts';
 import { ClientTraffic } from './client-traffic.ts';
 import type { ExchangeContext } from './context.ts';
 import { Exchange } from './exchange.ts';
@@ -18,6 +19,8 @@ export interface ProxyServerOptions {
   maxHeaderBytes: number;
   headersTimeoutMs: number;
   bodyTimeoutMs: number;
+  /** How long a client may take no byte of its answer. */
+  answerTimeoutMs: () => number;
   context: ExchangeContext;
 }
 
@@ -34,6 +37,7 @@ export class ProxyServer {
   readonly #options: ProxyServerOptions;
   readonly #server: Server;
   readonly #connections: Connections;
+  readonly #reading: ReadingTimeouts;
   /** Of the connections that came here. */
   readonly clients = new ClientTraffic();
 
@@ -62,6 +66,13 @@ export class ProxyServer {
       onRefused: () => {},
     });
     this.#connections.attach(this.#server, { isSecure: false });
+    this.#reading = new ReadingTimeouts({
+      timeoutMs: options.answerTimeoutMs,
+      onTimeout: () => {
+        context.held.counts.unread += 1;
+      },
+    });
+    this.#reading.attach(this.#server, { isSecure: false });
     this.#server.on('connection', (socket) => this.clients.watch(socket));
   }
 
@@ -90,5 +101,6 @@ export class ProxyServer {
     clearTimeout(timer);
     clearTimeout(idleTimer);
     this.#connections.close();
+    this.#reading.close();
   }
 }
