@@ -84,6 +84,17 @@ const PRODUCED: readonly (readonly [string, (bytes: number) => string, number])[
   ],
   ['many headers', filled('{"records":[{"value":"","headers":[', '{"key":"","value":""},', ']}]}'), 413],
   [
+    'many headers, and another mistake',
+    filled('{"records":[{"value":1,"headers":[', '{"key":"a","value":""},', ']}]}'),
+    400,
+  ],
+  ['headers that are none', filled('{"records":[{"value":"","headers":[', '{},', ']}]}'), 400],
+  [
+    'many records with many headers',
+    filled('{"records":[', `{"value":"","headers":[${repeated('{"key":"","value":"","x":1}', 5000)}]},`, ']}'),
+    200,
+  ],
+  [
     'a long header',
     (bytes) => `{"records":[{"value":"","headers":[{"key":"","value":"${'A'.repeat(bytes - 1000)}"}]}]}`,
     200,

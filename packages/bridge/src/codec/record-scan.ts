@@ -41,6 +41,8 @@ export interface ScanOptions {
   maxRecords: number;
   /** What is longer cannot be stored. */
   maxRecordBytes: number;
+  /** Of all records together. */
+  maxHeaders: number;
 }
 
 export interface FoundRecords {
@@ -70,6 +72,7 @@ class RecordScan {
   #at = 0;
   /** The record that is read must end before. */
   #limit = 0;
+  #headerCount = 0;
 
   constructor(body: Buffer, options: ScanOptions) {
     this.#body = body;
@@ -177,6 +180,8 @@ class RecordScan {
       const header = this.#header();
       if (header === undefined || this.#at > this.#limit) return undefined;
       headers.push(header);
+      this.#headerCount += 1;
+      if (this.#headerCount > this.#options.maxHeaders) return undefined;
     } while (this.#takes(COMMA));
     return this.#takes(CLOSING_BRACKET) ? headers : undefined;
   }

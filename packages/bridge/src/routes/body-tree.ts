@@ -42,18 +42,22 @@ export class EmbeddedText {
   }
 }
 
-/** Under this key an object has the number of its unknown members that it does not list. */
+/** Under this key an object has the number of its unknown members that it does not list, a list that of its further items. */
 export const UNLISTED = Symbol('unlisted');
 
 export interface BodyTree {
   value: unknown;
   /** Elements of the body's list that are not in the value: they are beyond `maxItems`. */
   omittedCount: number;
+  /** Items of all lists within the elements of the body's list, whether they are in the value or not. */
+  innerCount: number;
 }
 
 export interface TreeOptions {
-  /** Most elements of the body's list that are read; of lists within them all are. */
+  /** Most elements of the body's list that are read. */
   maxItems: number;
+  /** Most items that are read of a list within such an element, and of all these lists together. */
+  maxInnerItems: { ofList: number; ofBody: number };
   /** Of keys and values; longer ones cannot be stored. */
   maxRecordBytes: number;
 }
@@ -66,7 +70,7 @@ export function* readTree(
   const reader = new TreeReader(body, start, options);
   const value = yield* reader.value(schema, 0);
   if (value === NOT_JSON || !reader.isAtEnd) return undefined;
-  return { value, omittedCount: reader.omittedCount };
+  return { value, omittedCount: reader.omittedCount, innerCount: reader.innerCount };
 }
 
 const NOT_JSON = Symbol('not JSON');
@@ -76,15 +80,18 @@ class TreeReader {
   readonly #body: Buffer;
   readonly #json: JsonScanner;
   readonly #maxItems: number;
+  readonly #maxInnerItems: TreeOptions['maxInnerItems'];
   #at: number;
   #pauseAt: number;
   #unknownCount = 0;
   omittedCount = 0;
+  innerCount = 0;
 
-  constructor(body: Buffer, start: number, { maxItems, maxRecordBytes }: TreeOptions) {
+  constructor(body: Buffer, start: number, { maxItems, maxInnerItems, maxRecordBytes }: TreeOptions) {
     this.#body = body;
     this.#json = new JsonScanner(body, { maxValueBytes: maxRecordBytes });
     this.#maxItems = maxItems;
+    this.#maxInnerItems = maxInnerItems;
     this.#at = start;
     this.#pauseAt = start + SLICE_BYTES;
   }
@@ -156,22 +163,29 @@ class TreeReader {
   }
 
   *#array(items: SchemaNode, depth: number): Generator<void, unknown> {
-    const array: unknown[] = [];
+    const array: unknown[] & { [UNLISTED]?: number } = [];
     this.#at += 1;
     if (this.#takes(CLOSING_BRACKET)) return array;
     while (true) {
-      // Of the body's own list: those within its elements are checked as a part of them.
-      const isKept = depth > LIST_DEPTH || array.length < this.#maxItems;
+      const isInner = depth > LIST_DEPTH;
+      const isKept = isInner ? this.#isInnerKept(array) : array.length < this.#maxItems;
       const node = isKept ? items : undefined;
       let value = this.#shortValue(node, depth + 1);
       if (value === LONG) value = yield* this.#longValue(node, depth + 1);
       if (value === NOT_JSON) return NOT_JSON;
       if (this.#at > this.#pauseAt) yield* this.#pause();
+      if (isInner) this.innerCount += 1;
       if (isKept) array.push(value);
+      else if (isInner) array[UNLISTED] = (array[UNLISTED] ?? 0) + 1;
       else this.omittedCount += 1;
       if (this.#takes(CLOSING_BRACKET)) return array;
       if (!this.#takes(COMMA)) return NOT_JSON;
     }
+  }
+
+  #isInnerKept({ length }: readonly unknown[]): boolean {
+    const { ofList, ofBody } = this.#maxInnerItems;
+    return length < ofList && this.innerCount < ofBody;
   }
 
   *#pause(): Generator<void, void> {

@@ -5,13 +5,14 @@ import { expect, test } from 'vitest';
 import { scanRecords } from '../codec/record-scan.ts';
 import { BridgeError } from '../errors.ts';
 import type { RecordToProduce } from '../records.ts';
+import { readTree } from './body-tree.ts';
 import { parseRecords } from './record-body.ts';
 import { runAtOnce } from './sliced-work.ts';
 
 /** Of the generated bodies: every run has the same. */
 const SEED = 20_261_121;
 
-const LIMITS = { maxRecords: 100, maxRecordBytes: 1_000_000 };
+const LIMITS = { maxRecords: 100, maxRecordBytes: 1_000_000, maxHeaders: 500_000 };
 
 const USUAL = [
   '{"records":[{"value":{"a":1,"b":[true,false,null,-2.5,0,0.000001,123456789012345],"c":{"d":"é\\n\\"\\\\"}}}]}',
@@ -187,4 +188,26 @@ test('whatever is cut out of a body is what the parser makes of it, however the 
     { seed: SEED, numRuns: 3000 },
   );
   expect(cutCount).toBeGreaterThan(300);
+});
+
+const HEADER = '{"key":"k","value":"","x":1}';
+
+test.each([
+  ['of a record', [10_000, 10_001], 'Record 1 has 10001 headers, more than the limit of 10000'],
+  ['of a request', new Array(51).fill(9_900), 'The request has 504900 headers, more than the limit of 500000'],
+])('too many headers %s are refused', (_what, counts, message) => {
+  const records = counts.map((count) => `{"value":"","headers":[${`${HEADER},`.repeat(count - 1)}${HEADER}]}`);
+  const body = Buffer.from(`{"records":[${records.join(',')}]}`);
+  const target = { schema: ProducerRecordList, partition: undefined, ...LIMITS };
+  expect(() => runAtOnce(parseRecords(body, 'json', target))).toThrow(message);
+});
+
+test('what is read of a body is bounded, and all of it is counted', () => {
+  const body = Buffer.from(`{"records":[${`{"headers":[${'{},'.repeat(99)}{}]},`.repeat(9)}{"headers":[{},{},{}]}]}`);
+  const options = { maxItems: 8, maxInnerItems: { ofList: 70, ofBody: 460 }, maxRecordBytes: 1000 };
+  const schema: object = ProducerRecordList;
+  const tree = runAtOnce(readTree(body, { schema, start: 0, ...options }));
+  expect(tree).toMatchObject({ innerCount: 800, omittedCount: 2 });
+  const { records } = (tree as { value: unknown }).value as { records: { headers: unknown[] }[] };
+  expect(records.map(({ headers }) => headers.length)).toEqual([70, 70, 70, 70, 60, 0, 0, 0]);
 });

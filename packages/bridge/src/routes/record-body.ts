@@ -9,7 +9,7 @@ import { codecOf } from '../codec/formats.ts';
 import { type FoundRecords, scanRecords } from '../codec/record-scan.ts';
 import { BridgeError } from '../errors.ts';
 import type { RecordHeader, RecordToProduce } from '../records.ts';
-import type { EmbeddedText } from './body-tree.ts';
+import { type EmbeddedText, UNLISTED } from './body-tree.ts';
 import { decodeTree, isEmptyBody, isLong } from './request-body.ts';
 import type { Request } from './server.ts';
 import { exactInteger } from './violations.ts';
@@ -18,8 +18,11 @@ const RECORDS_ABSENT = 'The request body has no "records": it must be a list of 
 /** Records that are encoded before the event loop may go on, and bytes of them. */
 const SLICE_RECORDS = 1000;
 const SLICE_BYTES = 131_072;
-/** Of one record. Far beyond any use: they are there at once, and would hold the event loop. */
-const MAX_HEADERS = 10_000;
+/**
+ * Headers of one record, and of all records of a request. Far beyond any use: those of a record are there at once, and would
+ * hold the event loop; all of them take many times the memory of the body.
+ */
+const MAX_HEADERS = { ofList: 10_000, ofBody: 500_000 };
 
 export interface BodyTarget {
   /** Of the body, for what is not of the usual shape. */
@@ -43,7 +46,13 @@ export function* recordsOf({ headers, body }: Request, target: BodyTarget): Gene
   if (format === undefined) throw new BridgeError('bodyTypeUnsupported');
   const { partition, maxRecords, maxRecordBytes } = target;
   if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');
-  const options = { format, isPlacing: partition === undefined, maxRecords, maxRecordBytes };
+  const options = {
+    format,
+    isPlacing: partition === undefined,
+    maxRecords,
+    maxRecordBytes,
+    maxHeaders: MAX_HEADERS.ofBody,
+  };
   const scanned = yield* scanRecords(body, options);
   if (isLong(body)) yield;
   if (scanned === undefined) return withinLimit(yield* parseRecords(body, format, target), target);
@@ -56,11 +65,12 @@ export function* parseRecords(
   format: EmbeddedFormat,
   { schema, partition, maxRecords, maxRecordBytes }: BodyTarget,
 ): Generator<void, FoundRecords> {
-  const tree = yield* decodeTree(body, schema, { maxItems: maxRecords, maxRecordBytes });
+  const tree = yield* decodeTree(body, schema, { maxItems: maxRecords, maxInnerItems: MAX_HEADERS, maxRecordBytes });
   if (isLong(body)) yield;
   const { records } = tree.value as { records?: EmbeddedRecord[] };
   const pathPartition = partition?.();
   if (records === undefined) throw new BridgeError('invalidValue', { message: RECORDS_ABSENT });
+  checkHeaderCounts(records, tree.innerCount);
   const target: Target = { codec: codecOf(format), pathPartition, maxBytes: maxRecordBytes };
   const toProduce: RecordToProduce[] = [];
   let pauseAt = SLICE_BYTES;
@@ -121,7 +131,7 @@ function* encoded(
   return {
     key: key === undefined ? null : yield* encodedField(codec, key, { name: 'key', index, maxBytes }),
     value: value === null ? null : yield* encodedField(codec, value, { name: 'value', index, maxBytes }),
-    headers: headers === undefined ? undefined : toHeaders(headers, index),
+    headers: headers?.map((header) => toHeader(header, index)),
     partition,
     timestampMs,
   };
@@ -141,10 +151,20 @@ function checkPartition(partition: number): void {
   });
 }
 
-function toHeaders(headers: readonly KafkaHeader[], index: number): RecordHeader[] {
-  if (headers.length <= MAX_HEADERS) return headers.map((header) => toHeader(header, index));
-  throw new BridgeError('tooManyHeaders', {
-    message: `Record ${index} has ${headers.length} headers, more than the limit of ${MAX_HEADERS}`,
+/** `totalCount`: of all records. */
+function checkHeaderCounts(records: readonly EmbeddedRecord[], totalCount: number): void {
+  // As in most requests.
+  if (totalCount <= MAX_HEADERS.ofList) return;
+  for (const [index, { headers = [] }] of records.entries()) {
+    const count = headers.length + ((headers as { [UNLISTED]?: number })[UNLISTED] ?? 0);
+    if (count > MAX_HEADERS.ofList) throw tooManyHeaders(`Record ${index}`, count, MAX_HEADERS.ofList);
+  }
+  if (totalCount > MAX_HEADERS.ofBody) throw tooManyHeaders('The request', totalCount, MAX_HEADERS.ofBody);
+}
+
+function tooManyHeaders(what: string, count: number, limit: number): BridgeError {
+  return new BridgeError('tooManyHeaders', {
+    message: `${what} has ${count} headers, more than the limit of ${limit}`,
   });
 }
 

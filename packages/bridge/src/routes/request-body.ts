@@ -10,7 +10,13 @@ export function isEmptyBody(body: unknown): boolean {
   return !(body instanceof Buffer) || body.length === 0;
 }
 
-const UNLIMITED: TreeOptions = { maxItems: Number.POSITIVE_INFINITY, maxRecordBytes: 0 };
+const { POSITIVE_INFINITY } = Number;
+/** Bodies without records are short, and their lists have limits of their own. */
+const UNLIMITED: TreeOptions = {
+  maxItems: POSITIVE_INFINITY,
+  maxInnerItems: { ofList: POSITIVE_INFINITY, ofBody: POSITIVE_INFINITY },
+  maxRecordBytes: 0,
+};
 /** Longer bodies take long enough for the event loop to go on between one step and the next. */
 const LONG_BYTES = 131_072;
 
