@@ -665,6 +665,25 @@ describe('uploads', () => {
     await until('it is closed', () => server.sockets.size === 0);
   });
 
+  test('an answer that comes before a kept body has left is one, and no other request waits behind the body', async () => {
+    // More than the systems of both sides take.
+    const body = Buffer.alloc(16_777_216, 0x61);
+    const server = await listen(
+      createTcpServer((socket) => {
+        socket.once('data', () => {
+          socket.pause();
+          socket.write('HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n');
+        });
+      }),
+    );
+    const pool = poolOf(server.url);
+    for (const count of [1, 2, 3]) {
+      const sent = send(pool, { method: 'POST', body });
+      await until(`request ${count} has a connection of its own`, () => server.connectionCount === count);
+      expect(await sent.answered).toMatchObject({ status: 413, error: undefined });
+    }
+  });
+
   test('a body that is gone before there is a connection ends its request', async () => {
     const server = await http(() => {});
     const stream = new PassThrough();

@@ -197,13 +197,22 @@ export class Connection implements ResponseReceiver, UpstreamControl {
     this.#endUpload();
     this.resume();
     this.isReused = true;
-    if (isReusable) this.#events.onIdle(this);
-    else this.#close();
+    if (!isReusable) this.#close();
+    else if (this.#socket?.writableLength === 0) this.#events.onIdle(this);
+    // Over TLS, what has left counts as sent one turn later.
+    else setImmediate(() => this.#rest());
     try {
       handler.onResponseEnd();
     } catch (error) {
       handler.onResponseError(error as Error);
     }
+  }
+
+  /** A target that answers before it has read the body would read the next request after the rest of it, or never. */
+  #rest(): void {
+    if (this.#isClosed) return;
+    if (this.#socket?.writable === true && this.#socket.writableLength === 0) this.#events.onIdle(this);
+    else this.#close();
   }
 
   #onEnd(): void {
