@@ -21,6 +21,7 @@ const ERRORS = {
   transferCodingUnsupported: {
     status: 501,
     message: 'The only transfer coding that is supported is chunked; Content-Encoding names compression',
+    fault: 'request',
   },
   bodyTooLarge: { status: 413, message: 'The request body is too large' },
   /** A value that fits the schema and cannot be used; the message says which. */
