@@ -2,6 +2,7 @@
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { answersOf, HOST, raw } from '../../../test/harness/raw.ts';
 import { answerJson, startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 
 let upstream: Upstream;
@@ -11,12 +12,12 @@ afterEach(async () => {
   await upstream.kill();
 });
 
-async function start(cors: object): Promise<void> {
+async function start(cors: object, limits: object = {}): Promise<void> {
   upstream = await startUpstream(answerJson([]));
   gw = await startGateway({
     regions: regions({ east: upstream.url }),
     cors: { isEnabled: true, allowedOrigins: ['https://a.example'], ...cors },
-    request: { maxBodyBytes: 1_000 },
+    request: { maxBodyBytes: 1_000, ...limits },
   });
 }
 
@@ -79,4 +80,25 @@ test('another origin is refused, and health is no part of it', async () => {
     expect((await ask('GET', '/healthy', { origin })).status).toBe(200);
   }
   expect(upstream.requests).toEqual([]);
+});
+
+/** Answered before there is a request: on the bare connection. */
+const ORIGIN = 'Origin: https://a.example\r\n';
+test.each([
+  ['headers beyond every limit', `GET /topics HTTP/1.1\r\n${HOST}${ORIGIN}x-large: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
+  ['a URL beyond every limit', `GET /${'x'.repeat(40_000)} HTTP/1.1\r\n${HOST}${ORIGIN}\r\n`, 414],
+  ['a header that is none', `GET /topics HTTP/1.1\r\n${HOST}${ORIGIN}a b: c\r\n\r\n`, 400],
+  ['a body that stops', `POST /topics/t HTTP/1.1\r\n${HOST}${ORIGIN}content-length: 9\r\n\r\n{`, 408],
+  ['chunks that are none', `POST /topics/t HTTP/1.1\r\n${HOST}${ORIGIN}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400],
+])('%s: pages of allowed origins, and no others, read why', async (_, text, status) => {
+  await start({}, { bodyTimeoutMs: 100 });
+  const port = Number(new URL(gw.url).port);
+  const [answer] = answersOf(await raw(port, text));
+  expect([answer?.status, answer?.headers['access-control-allow-origin']]).toEqual([status, 'https://a.example']);
+  for (const foreign of ['Origin: https://b.example\r\n', '']) {
+    const [other] = answersOf(await raw(port, text.replace(ORIGIN, foreign)));
+    // Where the head was understood, a foreign origin is what is wrong.
+    expect([status, 403]).toContain(other?.status);
+    expect(other?.headers['access-control-allow-origin']).toBeUndefined();
+  }
 });

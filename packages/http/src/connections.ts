@@ -2,10 +2,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Cors } from './cors.ts';
 import { closeLingering } from './lingering.ts';
 import {
   type HeadLimits,
   methodNotImplemented,
+  originIn,
   type ParseError,
   type Refusal,
   refusalOf,
@@ -25,6 +27,8 @@ export interface ConnectionsOptions {
   /** How long a body may stand still while it is waited for; 408 after it. */
   bodyTimeoutMs: number;
   serve: Serve;
+  /** Read at each refusal: which pages may read it. */
+  cors: () => Cors | undefined;
   /** A request was refused before it reached `serve`. */
   onRefused: (refusal: Refusal) => void;
 }
@@ -198,7 +202,7 @@ export class Connections {
     }
     if (connection.isEnding || connection.refusal !== undefined) return;
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') this.#onTimeout(connection);
-    else this.#refuse(connection, refusalOf(error, this.#options.limits));
+    else this.#refuse(connection, { ...refusalOf(error, this.#options.limits), origin: originIn(error) });
   }
 
   /** The head of a request, or all of it, did not arrive in time. */
@@ -243,12 +247,15 @@ export class Connections {
 
   /** Says why, and ends the connection. */
   #end(connection: Connection, refusal: Refusal): void {
-    const { socket } = connection;
+    const { socket, last } = connection;
     if (connection.isEnding || !socket.writable) return;
     connection.isEnding = true;
     if (connection.hold !== undefined) socket.off('resume', connection.hold);
     this.#options.onRefused(refusal);
-    socket.write(refusalText(refusal));
+    // A body that failed has a head that was understood.
+    const origin = last?.req.complete === false ? last.req.headers.origin : refusal.origin;
+    const headers = this.#options.cors()?.headersFor({ url: '/', headers: { origin } }) ?? [];
+    socket.write(refusalText(refusal, headers));
     closeLingering(socket);
   }
 

@@ -48,7 +48,7 @@ export class Cors {
   }
 
   /** Of every answer to this request: names and values in turn. */
-  headersFor({ url = '/', headers: { origin } }: IncomingMessage): string[] {
+  headersFor({ url = '/', headers: { origin } }: Pick<IncomingMessage, 'url' | 'headers'>): string[] {
     if (isForOperators(url)) return [];
     const result = this.#isForAll ? [] : ['vary', 'origin'];
     if (origin === undefined || this.judge(origin) === 'rejected') return result;

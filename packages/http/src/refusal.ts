@@ -19,6 +19,8 @@ export interface Refusal {
   readonly code: RefusalCode;
   /** The sentence that the client reads. */
   readonly message: string;
+  /** Of the page whose request it was, where it can be read. */
+  readonly origin?: string | undefined;
   /** For the `Allow` header: the methods that there are instead (RFC 9110 §10.2.1). */
   readonly allow?: string;
 }
@@ -46,11 +48,12 @@ export function refusalHeaders({ allow }: Refusal): Record<string, string> {
   return allow === undefined ? { 'content-type': KAFKA_V2 } : { 'content-type': KAFKA_V2, allow };
 }
 
-/** A whole answer, after which the connection ends. */
-export function refusalText(refusal: Refusal): string {
+/** A whole answer, after which the connection ends. `more`: names and values of further headers in turn. */
+export function refusalText(refusal: Refusal, more: readonly string[]): string {
   const status = statusOf(refusal);
   const body = refusalBody(refusal);
   const lines = Object.entries(refusalHeaders(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
+  for (let index = 0; index + 1 < more.length; index += 2) lines.push(`${more[index]}: ${more[index + 1]}\r\n`);
   return (
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}` +
     `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
@@ -143,6 +146,12 @@ export function refusalOf(error: ParseError, limits: HeadLimits): Refusal {
 
 function notHttp(error: ParseError): Refusal {
   return malformed(`The request is not HTTP/1.1: ${error.message}.`);
+}
+
+/** The origin in a head that the parser refused, if it is in what arrived last: browsers send a head at once. */
+export function originIn({ rawPacket }: ParseError): string | undefined {
+  if (rawPacket === undefined) return undefined;
+  return /\r\norigin:[ \t]*([\x21-\x7e]{1,512})[ \t]*\r\n/i.exec(rawPacket.toString('latin1'))?.[1];
 }
 
 /** Longest line that is looked at: a request line at Node's own limit. */

@@ -54,6 +54,7 @@ export class Listener {
       limits,
       bodyTimeoutMs: limits.requestTimeoutMs,
       serve: (request, response, expectation) => this.#serve(request, response, expectation),
+      cors: () => options.cors,
       onRefused: (refusal) => onAnswered(statusOf(refusal)),
     });
   }

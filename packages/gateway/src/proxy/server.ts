@@ -63,6 +63,7 @@ export class ProxyServer {
         const refusal = examineHead(request, options);
         new Exchange(context, request, response).start(expectation, refusal);
       },
+      cors: () => context.cors,
       onRefused: () => {},
     });
     this.#connections.attach(this.#server, { isSecure: false });
