@@ -7,6 +7,7 @@ import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
 import { Certificates } from './certificates.ts';
 import type { BridgeConfig } from './config.ts';
+import { LONGEST_RELIANCE_MS } from './consumers/ownership.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import { Admin } from './kafka/admin.ts';
 import { Cluster } from './kafka/cluster.ts';
@@ -178,6 +179,8 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     onChanged: (identity) => registry.onLogged(identity),
     onAsked: (identity) => registry.onAsked(identity),
     onHandedOver: (identity) => registry.onHandedOver(identity),
+    onMadeAnew: () => registry.writeAgain(),
+    settleMs: LONGEST_RELIANCE_MS,
     onUnreadable: (place) => log.warn(place, 'a record of the session log cannot be read, and is skipped'),
     onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
   });

@@ -17,6 +17,8 @@ export class ClaimedOwnership implements SessionOwnership {
   readonly #onLost: (loss: Loss) => void;
   #claim: OwnedClaim;
   #fitting: Promise<void> | undefined;
+  /** A write under this claim may arrive late, and nothing comes after it. */
+  #isSpent = false;
 
   /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
   constructor(
@@ -51,7 +53,7 @@ export class ClaimedOwnership implements SessionOwnership {
 
   fit(limits: Limits): Promise<void> | undefined {
     const { entry } = this.#claim;
-    if (this.#leases.isUnfit(entry)) return this.#fitLease(limits);
+    if (this.#isSpent || this.#leases.isUnfit(entry)) return this.#fitLease(limits);
     this.#leases.measureAhead(entry);
     return this.#fitting;
   }
@@ -65,6 +67,19 @@ export class ClaimedOwnership implements SessionOwnership {
     const written = await this.#claims.update(this.#claim, description, this.#limits());
     if (written.kind !== 'written') throw this.#lose(written);
     this.#claim = written.claim;
+  }
+
+  /** Into a log that was made anew. What cannot be written under this claim is claimed again when it is needed. Never throws. */
+  async writeAgain(description: SessionDescription): Promise<void> {
+    const claim = this.#claim;
+    const writing = this.#claims.writeAgain(claim, description, this.#limits()).then((isWritten) => {
+      if (!isWritten && this.#claim === claim) this.#isSpent = true;
+    });
+    // A claim that is on its way waits for the log, and the log for this.
+    this.#fitting ??= writing.finally(() => {
+      this.#fitting = undefined;
+    });
+    await writing;
   }
 
   /** What the log says of it, as far as it was read. */
@@ -95,6 +110,7 @@ export class ClaimedOwnership implements SessionOwnership {
     const written = await this.#claims.claimAgain(this.#claim, this.#claim.description, limits);
     if (written.kind !== 'written') throw this.#lose(written);
     this.#claim = written.claim;
+    this.#isSpent = false;
   }
 
   #lose(loss: Loss): BridgeError {

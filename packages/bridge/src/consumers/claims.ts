@@ -4,12 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { elapsedMs, readClocks } from '../clock.ts';
-import { assertNever } from '../errors.ts';
+import { assertNever, BridgeError } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/limits.ts';
 import {
   type Claim,
   ENTRY_VERSION,
   type EntryValue,
+  isCarriedOver,
+  isSameClaim,
   type LoggedEntry,
   type SessionDescription,
 } from '../kafka/session-entry.ts';
@@ -119,6 +121,15 @@ export class Claims {
   }
 
   /**
+   * Writes a session again into a log that was made anew, and lacks it; whether it is there. If not, nothing more may be
+   * written under this claim. Never throws.
+   */
+  async writeAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<boolean> {
+    const value: EntryValue = { ...this.#sameClaim(entry), state: 'held', description };
+    return (await this.#dependencies.log.append(entry.identity, entry, value, limits)).kind === 'stored';
+  }
+
+  /**
    * Gives a session up, after its last commit: the next bridge that is asked adopts it without a wait. It must not be
    * served any more. Never throws: a release that does not arrive makes the next adoption slower.
    */
@@ -189,8 +200,12 @@ export class Claims {
       const isWon = hasWon(ownershipOf(entry), ids);
       // Neither this one nor another has arrived: it may still, and then comes after the next.
       const isOpen = outcome.kind === 'unknown' && (entry === undefined || entry.epoch < epoch);
-      if (isOpen && remainingMs(limits) === 0) throw outcome.error;
-      if (isOpen) continue;
+      // The log that had it was deleted.
+      const isGone = entry !== undefined && (isWon ? isCarriedOver(entry) : entry.epoch < epoch);
+      if ((isOpen || isGone) && remainingMs(limits) === 0) {
+        throw outcome.kind === 'unknown' ? outcome.error : new BridgeError('kafkaUnavailable');
+      }
+      if (isOpen || isGone) continue;
       log.removeDominatedLater(identity);
       if (!isWon || entry === undefined) return undefined;
       // Of a write that was not answered nobody knows when it arrived: at the latest now.
@@ -210,7 +225,12 @@ export class Claims {
     return decision.kind === 'keep' ? { kind: 'ended' } : decision;
   }
 
-  #sameClaim({ value, claimedAtOffset }: LoggedEntry) {
-    return { ...value, claimedAtOffset: String(claimedAtOffset), writtenAtMs: Date.now() };
+  /** The offset is that of the log as it is now, where the claim may be not yet, after the log was made anew. */
+  #sameClaim(entry: LoggedEntry) {
+    const logged = this.#dependencies.log.get(entry.identity);
+    const { claimedAtOffset: _, ...kept } = { ...entry.value, writtenAtMs: Date.now() };
+    const place = logged !== undefined && isSameClaim(logged, entry) ? logged : entry;
+    if (isCarriedOver(place)) return kept;
+    return { ...kept, claimedAtOffset: String(place.claimedAtOffset) };
   }
 }

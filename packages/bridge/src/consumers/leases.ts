@@ -42,15 +42,19 @@ export class Leases {
       if (remainingMs(limits) === 0) throw new BridgeError('kafkaUnavailable');
       await this.#log.readToEnd(limits);
     }
+    if (this.#log.isLost(entry.identity)) {
+      throw new BridgeError('kafkaUnavailable', { message: 'The session log was made anew, and lacks this consumer' });
+    }
     return decideHolding(ownershipOf(this.#log.get(entry.identity)), entry);
   }
 
   /**
    * Whether Kafka now answers so slowly that no confirmation of the claim is fresh enough, or so quickly that whoever takes
    * the session over would wait for nothing: it needs another lease. A shorter one not at once, or it would follow every
-   * moment that is quiet or busy.
+   * moment that is quiet or busy. Nor does a claim count that only a log before had.
    */
   isUnfit(entry: LoggedEntry): boolean {
+    if (this.#log.isLost(entry.identity)) return true;
     const leaseMs = leaseMsOf(entry);
     const neededMs = leaseMsFor(this.#log.answerMs);
     if (neededMs > LEASE_TOLERANCE * leaseMs) return true;

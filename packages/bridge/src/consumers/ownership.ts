@@ -23,6 +23,9 @@
  *    not adopt: it is answered 421 with the winner, which is alive. Otherwise two bridges, each with an old request that
  *    says that the other one failed, would take the session from each other for ever.
  * 5. Deleting is a claim too, of a session that is over: a claim that was on its way meanwhile loses against it.
+ * 6. A log that was deleted is written again by the owners, under their claims, and confirms nothing until every confirmation
+ *    by the old log is over (`kafka/session-log-renewal.ts`). What only the old log had counts on, behind whatever the new one
+ *    has of the same epoch, so that others can adopt; but no owner is confirmed by it.
  */
 import { elapsedMs, type Instant } from '../clock.ts';
 import { type Claim, type EntryValue, isSameClaim, type LoggedEntry } from '../kafka/session-entry.ts';
@@ -37,6 +40,8 @@ export const MAX_LEASE_MS = 2000;
 const LEASE_ANSWERS = 3;
 /** The clocks of two machines may run at slightly different speeds. */
 const WAIT_RATIO = 1.2;
+/** After so long nobody relies any more on a session log that was deleted since. */
+export const LONGEST_RELIANCE_MS = Math.ceil(MAX_LEASE_MS * WAIT_RATIO);
 /** An owner that lives needs so long to learn that it was passed over, and to say where the client is. */
 const MIN_WAIT_MS = 60;
 

@@ -281,6 +281,14 @@ export class ConsumerRegistry {
     held.ownership.record(held.session.description).catch(() => {});
   }
 
+  /** The session log was deleted: what it said of the consumers of this bridge is written again. Never throws. */
+  async writeAgain(): Promise<void> {
+    const held = [...this.#sessions.values()].filter(({ releasing }) => releasing === undefined);
+    const { log } = this.#dependencies;
+    log.warn({ count: held.length }, 'the session log was made anew: the consumers of this bridge are written again');
+    await Promise.all(held.map(({ session, ownership }) => ownership.writeAgain(session.description)));
+  }
+
   /** Gives every session up, for other bridges: what was received is committed, and waiting polls answer now. */
   async close(): Promise<void> {
     this.#isStopping = true;

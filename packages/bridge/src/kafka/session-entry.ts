@@ -196,6 +196,23 @@ export function supersedes(candidate: PlacedClaim, current: PlacedClaim): boolea
   return candidate.claimedAtOffset < current.claimedAtOffset;
 }
 
+/** Of an entry that a log before this one had: behind every record of this log. */
+const CARRIED_OVER_CLAIM_OFFSET = 2n ** 63n - 1n;
+const CARRIED_OVER_OFFSET = -1n;
+
+/**
+ * An entry of a log that was deleted since. It counts where the new log has nothing of the session; of one epoch, whatever
+ * the new log has comes first.
+ */
+export function carriedOver(entry: LoggedEntry): LoggedEntry {
+  return { ...entry, offset: CARRIED_OVER_OFFSET, claimedAtOffset: CARRIED_OVER_CLAIM_OFFSET };
+}
+
+/** Whether it is in no log now. */
+export function isCarriedOver({ offset }: LoggedEntry): boolean {
+  return offset === CARRIED_OVER_OFFSET;
+}
+
 export function isSameClaim(a: Claim, b: Claim): boolean {
   return a.epoch === b.epoch && a.id === b.id;
 }

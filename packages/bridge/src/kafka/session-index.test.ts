@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { StoredRecord } from '../records.ts';
-import { decodeKey, decodeValue, type EntryValue, encodeKey, encodeValue } from './session-entry.ts';
+import { decodeKey, decodeValue, type EntryValue, encodeKey, encodeValue, isCarriedOver } from './session-entry.ts';
 import { SessionIndex } from './session-index.ts';
 
 const IDENTITY = { group: 'g', name: 'c' };
@@ -136,6 +136,60 @@ test.each<[when: string, lines: Line[]]>([
   expect(index.handedOver(IDENTITY, { epoch: 1, id: 'other' })).toBeUndefined();
   for (const record of log([[1, 'a', null]])) index.apply(record, 0);
   expect(index.handedOver(IDENTITY, { epoch: 1, id: 'a' })).toBeUndefined();
+});
+
+test.each<[what: string, lines: Line[], current: string, isCarried: boolean]>([
+  ['counts while the new log has nothing of the session', [], 'A held 2', true],
+  ['is what the new log has once its owner has written it', [[2, 'a', held('A', 5)]], 'A held 2', false],
+  ['comes before an older epoch', [[1, 'b', held('B')]], 'A held 2', true],
+  ['comes behind another claim of its epoch', [[2, 'b', held('B')]], 'B held 2', false],
+  [
+    'comes behind another claim of its epoch, also when its owner writes it later',
+    [
+      [2, 'b', held('B')],
+      [2, 'a', held('A')],
+    ],
+    'B held 2',
+    false,
+  ],
+  [
+    'comes behind another claim of its epoch, also when a write was late that says its place in the old log',
+    [
+      [2, 'b', held('B')],
+      [2, 'a', held('A', 7)],
+    ],
+    'B held 2',
+    false,
+  ],
+  [
+    'comes before what others claim once its owner has written it',
+    [
+      [2, 'a', held('A')],
+      [2, 'b', held('B')],
+    ],
+    'A held 2',
+    false,
+  ],
+  ['comes behind a later epoch', [[3, 'b', held('B')]], 'B held 3', false],
+])('an entry of a log that was deleted %s', (_, lines, expected, isCarried) => {
+  const before = new SessionIndex();
+  for (const record of log([
+    [1, 'x', held('X')],
+    [2, 'a', held('A')],
+  ]))
+    before.apply(record, 0);
+  const index = SessionIndex.carryingOver(before);
+  for (const record of log(lines)) index.apply(record, 1);
+  const current = index.get(IDENTITY);
+  expect(current && `${current.value.owner} ${current.value.state} ${current.epoch}`).toBe(expected);
+  expect(current && isCarriedOver(current)).toBe(isCarried);
+});
+
+test('that a session is over is not carried over into a new log', () => {
+  const before = new SessionIndex();
+  for (const record of log([[5, 'a', { ...head('A'), state: 'deleted' }]])) before.apply(record, 0);
+  const index = SessionIndex.carryingOver(before);
+  expect([index.get(IDENTITY), index.overCount]).toEqual([undefined, 0]);
 });
 
 test('keys hold any text, and what is no key or value of ours is not taken for one', () => {

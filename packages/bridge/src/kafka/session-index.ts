@@ -2,6 +2,7 @@
 import type { StoredRecord } from '../records.ts';
 import {
   type Claim,
+  carriedOver,
   decodeKey,
   decodeValue,
   type EntryValue,
@@ -39,6 +40,19 @@ export class SessionIndex {
   readonly #sessions = new Map<string, Logged>();
   /** Sessions that are over, in the order in which that was read. */
   readonly #over = new Map<string, LoggedEntry>();
+
+  /**
+   * What is known of the sessions of a log that was deleted, before the first record of the new one. Sessions that are over
+   * are left out: no claim of theirs is in the new log, and who creates one of that name there begins anew.
+   */
+  static carryingOver(before: SessionIndex): SessionIndex {
+    const index = new SessionIndex();
+    for (const entry of before.entries()) {
+      if (entry.value.state === 'deleted') continue;
+      index.#sessions.set(sessionKey(entry.identity), { current: carriedOver(entry), dominated: undefined });
+    }
+    return index;
+  }
 
   get(identity: LoggedIdentity): LoggedEntry | undefined {
     return this.#sessions.get(sessionKey(identity))?.current;
@@ -85,7 +99,7 @@ export class SessionIndex {
         offset: record.offset,
         readAtMs,
       },
-      claimedAtOffset: value.claimedAtOffset === undefined ? record.offset : BigInt(value.claimedAtOffset),
+      claimedAtOffset: claimedAtOffset(value, record.offset),
     });
   }
 
@@ -159,6 +173,11 @@ export class SessionIndex {
  */
 function lastWord({ version, owner }: EntryValue): EntryValue {
   return { version, owner, state: 'deleted', writtenAtMs: 0, createdAtMs: 0 };
+}
+
+/** A write that was on its way when the log was deleted says an offset of the old one: that may be beyond its own. */
+function claimedAtOffset(value: EntryValue, offset: bigint): bigint {
+  return value.claimedAtOffset === undefined ? offset : smaller(BigInt(value.claimedAtOffset), offset);
 }
 
 function keyOfEntry(entry: LoggedEntry): string {

@@ -14,6 +14,8 @@ import { storedRecords } from './stored-records.ts';
 export interface TailEvents {
   /** The partition is read from its beginning: what follows replaces all that was read of it. */
   onRestart: (partition: number) => void;
+  /** The partition is a new one, or lost what was read of it: it is read from its beginning, and need not have all of it. */
+  onMadeAnew: (partition: number) => void;
   onRecord: (record: StoredRecord) => void;
   /** Everything was read that was there when Kafka was asked, at this moment. */
   onEndReached: (partition: number, askedAt: Instant) => void;
@@ -103,9 +105,19 @@ export class SessionLogTail {
   /** From where it stopped; from the beginning for a topic that is not the same. */
   #begin({ id, partitions }: TopicInfo): void {
     if (this.#topicId === id) return;
+    const isFirst = this.#topicId === undefined;
     this.#topicId = id;
     this.#partitions = partitions.map(({ partition }) => ({ number: partition, position: 0n, reachedEndAt: NEVER }));
-    for (const partition of this.#partitions) this.#restart(partition);
+    for (const partition of this.#partitions) {
+      if (isFirst) this.#restart(partition);
+      else this.#beginAnew(partition);
+    }
+  }
+
+  #beginAnew(partition: TailedPartition): void {
+    partition.position = 0n;
+    partition.reachedEndAt = readClocks();
+    this.#events.onMadeAnew(partition.number);
   }
 
   #restart(partition: TailedPartition): void {
@@ -175,7 +187,7 @@ export class SessionLogTail {
   #accept(partition: TailedPartition, fetched: FetchedPartition, askedAt: Instant): void {
     const errorId = errorIdOf(fetched.errorCode);
     if (errorId === 'OFFSET_OUT_OF_RANGE') {
-      this.#restart(partition);
+      this.#beginAnew(partition);
       return;
     }
     if (errorId !== undefined) throw refusal(this.#topic, fetched.errorCode);

@@ -22,6 +22,7 @@ import {
   encodeKey,
   encodeValue,
   entryRefusal,
+  isCarriedOver,
   type LoggedEntry,
   type LoggedIdentity,
   partitioningKey,
@@ -29,6 +30,7 @@ import {
   sessionKey,
 } from './session-entry.ts';
 import { SessionIndex } from './session-index.ts';
+import { SessionLogRenewal } from './session-log-renewal.ts';
 import { SessionLogTail } from './session-log-tail.ts';
 import { type AppendOutcome, SessionLogWriter } from './session-log-writer.ts';
 import { ensureSessionTopic, SESSION_PARTITION_COUNT } from './session-topic.ts';
@@ -62,6 +64,10 @@ export interface SessionLogOptions {
   onAsked?: (identity: LoggedIdentity) => void;
   /** The owner of a claim that was superseded gave the session up. Not while the log is read at start. */
   onHandedOver?: (identity: LoggedIdentity) => void;
+  /** It was deleted and made anew, or lost records: whoever holds sessions writes their entries again. Never throws. */
+  onMadeAnew?: () => Promise<void>;
+  /** How long a log that was made anew confirms nothing after that: longer than any lease. Default: 0. */
+  settleMs?: number;
   /** A record that no bridge of this version can read: it is skipped. */
   onUnreadable?: (place: { partition: number; offset: bigint }) => void;
   /** It cannot be read, for this reason; `undefined` when it can again. */
@@ -76,6 +82,8 @@ export interface Forgetting {
   isOldEnough: (entry: LoggedEntry) => boolean;
   maxCount: number;
 }
+
+const NEVER_REACHED: readonly bigint[] = new Array<bigint>(SESSION_PARTITION_COUNT).fill(2n ** 63n);
 
 interface Partition {
   index: SessionIndex;
@@ -95,6 +103,7 @@ export class SessionLog {
   readonly #topic: string;
   readonly #tail: SessionLogTail;
   readonly #writer: SessionLogWriter;
+  readonly #renewal: SessionLogRenewal;
   readonly #partitions: Partition[] = Array.from({ length: SESSION_PARTITION_COUNT }, () => ({
     ...{ index: new SessionIndex(), next: new SessionIndex(), confirmedAt: NEVER },
   }));
@@ -118,6 +127,9 @@ export class SessionLog {
     this.#options = options;
     this.#topic = options.topic ?? SESSION_TOPIC;
     this.#writer = new SessionLogWriter(cluster, this.#topic);
+    this.#renewal = new SessionLogRenewal(async () => await options.onMadeAnew?.(), {
+      settleMs: options.settleMs ?? 0,
+    });
     const findTopic = (end: AbortSignal) =>
       ensureSessionTopic(cluster, {
         ...{ topic: this.#topic, partitionCount: SESSION_PARTITION_COUNT },
@@ -125,6 +137,7 @@ export class SessionLog {
       });
     this.#tail = new SessionLogTail(cluster, this.#topic, findTopic, {
       onRestart: (partition) => this.#restart(partition),
+      onMadeAnew: (partition) => this.#beginAnew(partition),
       onRecord: (record) => this.#apply(record),
       onEndReached: (partition, askedAt) => this.#endReached(partition, askedAt),
       onTrouble: (reason, { isRefused }) => {
@@ -144,6 +157,7 @@ export class SessionLog {
 
   async close(): Promise<void> {
     clearTimeout(this.#tidying);
+    this.#renewal.close();
     await this.#tail.close();
     await this.#writer.close();
   }
@@ -153,9 +167,17 @@ export class SessionLog {
     return this.#partitions.every(({ next }) => next === undefined);
   }
 
+  /** Whether only a log before this one had the session, and the time to write it again is over. */
+  isLost(identity: LoggedIdentity): boolean {
+    if (!this.#renewal.isOver) return false;
+    const entry = this.get(identity);
+    return entry !== undefined && isCarriedOver(entry);
+  }
+
   /** Why it is not usable; `undefined` when it is. */
   get unreadyReason(): string | undefined {
     if (this.#trouble !== undefined) return this.#trouble;
+    if (this.#renewal.isRunning) return 'the session log was made anew, and bridges write their consumers again';
     return this.isLoaded ? undefined : 'the session log is being read';
   }
 
@@ -229,7 +251,7 @@ export class SessionLog {
   async readToEnd(limits: Limits): Promise<void> {
     if (this.#isRefused) throw this.#explained(undefined);
     if (this.#asking === undefined) {
-      await bounded(this.#ask(), limits);
+      await this.#inTime(this.#ask(), limits);
       return;
     }
     this.#askingNext ??= this.#asking
@@ -239,7 +261,16 @@ export class SessionLog {
         return this.#ask();
       });
     this.#askingNext.catch(() => {});
-    await bounded(this.#askingNext, limits);
+    await this.#inTime(this.#askingNext, limits);
+  }
+
+  /** For a caller that may have less time than the question. */
+  async #inTime(asking: Promise<void>, limits: Limits): Promise<void> {
+    try {
+      await bounded(asking, limits);
+    } catch (error) {
+      throw error instanceof BridgeError ? this.#explained(error) : error;
+    }
   }
 
   /**
@@ -252,9 +283,11 @@ export class SessionLog {
     limits: Limits,
   ): Promise<void> {
     const number = partitionNumberOf(identity);
+    if (this.#renewal.isRunning || this.#renewal.hasBegunSince(sentAt.monotonicMs)) return await this.readToEnd(limits);
     const ends = this.#partitions.map((_, other) => (other === number ? offset + 1n : 0n));
     await this.#readUpTo(ends, limits);
-    confirm(this.#partitionOf(identity), sentAt);
+    if (this.#renewal.hasBegunSince(sentAt.monotonicMs)) await this.readToEnd(limits);
+    else confirm(this.#partitionOf(identity), sentAt);
   }
 
   /** How long Kafka's answers take when nothing is in their way, in milliseconds; 0 before there was one. */
@@ -328,9 +361,22 @@ export class SessionLog {
 
   async #askAndRead(): Promise<void> {
     const limits = within(this.#options.requestTimeoutMs);
-    const askedAt = readClocks();
+    while (true) {
+      try {
+        await this.#renewal.untilSettled(limits);
+      } catch (error) {
+        throw this.#explained(error);
+      }
+      const askedAt = readClocks();
+      if (await this.#askOnce(askedAt, limits)) return;
+    }
+  }
+
+  /** Whether the log is still the one that was asked for its end. */
+  async #askOnce(askedAt: Instant, limits: Limits): Promise<boolean> {
     const partitions = this.#partitions.map((_, partition) => ({ topic: this.#topic, partition }));
     const ends = new Array<bigint>(partitions.length).fill(0n);
+    const positions = partitions.map(({ partition }) => this.#tail.position(partition));
     try {
       const found = await listOffsets(this.#cluster, partitions, {
         ...{ spec: 'latest', isolationLevel: 'read_uncommitted', limits },
@@ -339,13 +385,17 @@ export class SessionLog {
     } catch (error) {
       throw this.#explained(error);
     }
-    await this.#readUpTo(ends, limits);
+    // Offsets that begin anew are those of another log: the tail finds that out, and waiters go on with it.
+    const isAnother = ends.some((end, number) => end < (positions[number] ?? 0n));
+    await this.#readUpTo(isAnother ? NEVER_REACHED : ends, limits);
+    if (this.#renewal.hasBegunSince(askedAt.monotonicMs)) return false;
     this.#answerMs.push(elapsedMs(askedAt, readClocks()));
     if (this.#answerMs.length > ANSWERS_KEPT) this.#answerMs.shift();
     for (const partition of this.#partitions) confirm(partition, askedAt);
+    return true;
   }
 
-  /** Until every partition was read up to there. Errors: as {@link readToEnd}. */
+  /** Until every partition was read up to there, or the log is another. Errors: as {@link readToEnd}. */
   async #readUpTo(ends: readonly bigint[], limits: Limits): Promise<void> {
     let waiter: Waiter | undefined;
     const reached = new Promise<void>((resolve) => {
@@ -385,6 +435,22 @@ export class SessionLog {
     if (partition !== undefined) partition.next = new SessionIndex();
   }
 
+  /** What the old partition said counts on where the new one says nothing. */
+  #beginAnew(number: number): void {
+    const partition = this.#partitions[number];
+    // Never read to its end: nobody relied on it.
+    if (partition === undefined || partition.confirmedAt === NEVER) {
+      this.#restart(number);
+      return;
+    }
+    partition.index = SessionIndex.carryingOver(partition.index);
+    partition.next = undefined;
+    this.#renewal.begin(number);
+    // They wait for offsets of the old log.
+    for (const { resolve } of this.#waiters) resolve();
+    this.#waiters.clear();
+  }
+
   #apply(record: StoredRecord): void {
     const partition = this.#partitions[record.partition];
     if (partition === undefined) return;
@@ -403,13 +469,14 @@ export class SessionLog {
   #endReached(number: number, askedAt: Instant): void {
     const partition = this.#partitions[number];
     if (partition === undefined) return;
-    confirm(partition, askedAt);
+    if (!this.#renewal.isRunning) confirm(partition, askedAt);
     const { index, next } = partition;
     if (next !== undefined) {
       partition.index = next;
       partition.next = undefined;
       for (const { identity } of [...index.entries(), ...next.entries()]) this.#options.onChanged?.(identity);
     }
+    this.#renewal.onRead(number);
     this.#wake();
   }
 
