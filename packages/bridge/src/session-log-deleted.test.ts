@@ -31,7 +31,9 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'causeway-deleted-log-'));
   own = await startOwnKafka({ brokerCount: 1, ports: await findFreePorts(2), properties: PATIENT_BROKER });
   kafka = await KafkaView.connect(own.cluster.bootstrap);
-  west = await TestBridge.start(own.cluster.bootstrap, { bridge: { name: 'b', region: 'west' } });
+  west = await TestBridge.start(own.cluster.bootstrap, {
+    ...{ bridge: { name: 'b', region: 'west' }, consumers: { topicRefreshMs: 500 } },
+  });
 });
 afterAll(async () => {
   await west?.close();
@@ -162,7 +164,8 @@ test('consumers whose bridge died before it could write them again live on where
   await killEast();
   await kafka.admin.deleteTopics({ topics: [SESSION_TOPIC] });
   await produce('b');
-  await takeAll(west.url, 'b', 'east/b');
+  // It waits until the log is written again, and no longer.
+  expect(await takeAll(west.url, 'b', 'east/b')).toEqual([200]);
   await untilLogged('the other bridge has them', (entries) => isHeldBy('west/b', entries));
 });
 

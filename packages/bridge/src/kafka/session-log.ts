@@ -385,6 +385,7 @@ export class SessionLog {
     } catch (error) {
       throw this.#explained(error);
     }
+    if (this.#renewal.hasBegunSince(askedAt.monotonicMs)) return false;
     // Offsets that begin anew are those of another log: the tail finds that out, and waiters go on with it.
     const isAnother = ends.some((end, number) => end < (positions[number] ?? 0n));
     await this.#readUpTo(isAnother ? NEVER_REACHED : ends, limits);
