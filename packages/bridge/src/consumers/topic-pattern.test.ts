@@ -76,7 +76,7 @@ describe('a pattern that would become too large is refused before it is compiled
 });
 
 describe('a pattern that takes a backtracking matcher for ever takes one that keeps all alternatives no longer than others', () => {
-  test.each([['(a+)+$b'], ['(([a-z]+)+)+!'], ['(a|a)*b'], ['(a|aa)+b'], ['(.*)*x'], ['(a?){200}a{200}b']])(
+  test.each([['(a+)+$b'], ['(([a-z]+)+)+!'], ['(a|a)*b'], ['(a|aa)+b'], ['(.*)*x'], ['(a?){150}a{150}b']])(
     '%s',
     (source) => {
       const pattern = new TopicPattern(source);

@@ -5,8 +5,8 @@ import { patternSize } from './pattern-size.ts';
 
 /** Characters; four times the longest topic name (249). */
 const MAX_LENGTH = 1000;
-/** Instructions of the compiled pattern. A name takes a pattern of this size some milliseconds at the worst. */
-const MAX_SIZE = 2500;
+/** Instructions of the compiled pattern: the first long name takes the worst pattern of this size some 20 ms. */
+const MAX_SIZE = 1000;
 
 /** Java's names of character classes, as sets of ASCII characters. */
 const CLASSES: Readonly<Record<string, string>> = {

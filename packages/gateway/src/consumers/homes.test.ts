@@ -31,3 +31,11 @@ test.each([
     expect(nameInCreateRequest({ bytes, coding })).toBe(expected);
   },
 );
+
+test.each([
+  ['many members', `{"name":"c1",${Array.from({ length: 50_000 }, (_, index) => `"k${index}":1`).join(',')}}`],
+  ['nesting', '['.repeat(500_000)],
+  ['a long name', JSON.stringify({ name: 'c'.repeat(100_000) })],
+])('a body that is too long is not read for its name: %s', (_, text) => {
+  expect(nameInCreateRequest({ bytes: Buffer.from(text), coding: undefined })).toBeUndefined();
+});

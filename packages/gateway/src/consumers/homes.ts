@@ -47,23 +47,23 @@ export interface CreateBody {
   coding: string | undefined;
 }
 
-/** The `name` in the body of a create request. */
+/** The `name` in the body of a create request; `undefined` for a body that is too long to be looked into. */
 export function nameInCreateRequest(body: CreateBody | undefined): string | undefined {
-  if (body === undefined) return undefined;
+  if (body === undefined || body.bytes.length > MAX_BODY_BYTES) return undefined;
   const { bytes, coding } = body;
   return stringField(coding === undefined ? bytes : decoded(bytes, coding.trim().toLowerCase()), 'name');
 }
 
-/** Longest description of a consumer that is decoded for its name: far beyond what one needs, and no work. */
-const MAX_DECODED_BYTES = 65_536;
+/** Longest description of a consumer that is read for its name: far beyond what one needs, and little work. */
+const MAX_BODY_BYTES = 65_536;
 
 /** `undefined` for what the bridge will refuse, and for what is too long or encoded more than once. */
 function decoded(bytes: Buffer, coding: string): Buffer | undefined {
   if (coding === 'identity') return bytes;
   const name = contentCoding(coding);
-  if (name === undefined || bytes.length > MAX_DECODED_BYTES) return undefined;
+  if (name === undefined) return undefined;
   try {
-    return DECODERS[name](bytes, { maxOutputLength: MAX_DECODED_BYTES });
+    return DECODERS[name](bytes, { maxOutputLength: MAX_BODY_BYTES });
   } catch {
     return undefined;
   }

@@ -202,8 +202,19 @@ describe('a request under which targets are lost', () => {
     }
     // Behind another gateway.
     expect(decideWith(outcomes.badGateway, { ...input, lossCount: 2 })).toEqual(reply);
-    // Nothing was lost by a target that is not there.
-    expect(decideWith(outcomes.connectFailed, { ...input, lossCount: 2 })).toEqual(retry);
+    // Nothing is lost by a target that is not there: but the next one would still be the third.
+    for (const lossCount of [0, 1]) {
+      expect(decideWith(outcomes.connectFailed, { ...input, lossCount })).toEqual(retry);
+    }
+  });
+
+  test.each(
+    Object.entries({ ...outcomes, idleClose: { ...outcomes.broken, isReused: true } } as Record<string, Outcome>),
+  )('ends after two of them, whatever became of the last attempt: %s', (_, outcome) => {
+    for (const wasResent of [false, true]) {
+      const { action } = decideWith(outcome, { lossCount: 2, wasResent });
+      expect(['reply', 'fail', 'drop']).toContain(action);
+    }
   });
 });
 

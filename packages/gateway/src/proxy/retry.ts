@@ -1,7 +1,7 @@
 /** Decides what follows the end of an attempt: the only place that does. Pure. */
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { assertNever } from '../errors.ts';
-import { isFinal, isLoss, isSurelyNotExecuted, type Outcome } from './outcome.ts';
+import { isFinal, isSurelyNotExecuted, type Outcome } from './outcome.ts';
 import type { FailureCode } from './own-answers.ts';
 
 export interface RetryInput {
@@ -57,14 +57,16 @@ export function decide(input: RetryInput): Decision {
     outcome.kind === 'answered' ? { action: 'reply' } : { action: 'fail', code: failureOf(input) };
   if (input.isPastDeadline()) return giveUp;
   if (!input.isBodyReplayable) return giveUp;
+  // Whatever became of the last attempt: the next one would be the third.
+  if (input.lossCount >= MAX_LOSSES) {
+    return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'targetsLost' };
+  }
   const isRepeatable = isSurelyNotExecuted(outcome) || mayBeExecutedTwice(input);
   if (isRepeatable && isIdleClose(outcome) && !input.wasResent) return { action: 'resend' };
   if (isOwnersWord(input)) return giveUp;
   if (!input.hasNextTarget()) return isFaultOfKafka(outcome) && input.isKafkaUndecided() ? { action: 'wait' } : giveUp;
   if (input.attemptCount >= input.maxAttempts) return giveUp;
   if (!isRepeatable) return giveUp;
-  if (isLoss(outcome) && input.lossCount >= MAX_LOSSES) return { action: 'fail', code: 'targetsLost' };
-  if (outcome.kind === 'answered' && input.lossCount >= MAX_LOSSES) return giveUp;
   if (isChargedToBudget(input) && !input.takeFromBudget()) {
     return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'retryBudgetExhausted' };
   }
