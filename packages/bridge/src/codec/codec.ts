@@ -22,4 +22,6 @@ export interface Codec {
   isAnswer?(bytes: Buffer, start: number, end: number): boolean;
   /** JSON text for stored bytes. Errors: `recordUndecodable`. */
   decode(bytes: Buffer): string;
+  /** The same in slices, where it takes long. */
+  decodeInSlices?(bytes: Buffer): Generator<void, string>;
 }

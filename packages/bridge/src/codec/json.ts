@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { hasJsonShape } from './json-bytes.ts';
-import { JsonScanner, MALFORMED } from './json-scanner.ts';
+import { JsonScanner, MALFORMED, PAUSED } from './json-scanner.ts';
 import { storedJson, storedJsonSlices, withoutSpace } from './stored-json.ts';
 
 export const jsonCodec: Codec = {
@@ -15,20 +15,32 @@ export const jsonCodec: Codec = {
   },
   isAnswer: hasJsonShape,
   decode(bytes) {
-    return firstValue(utf8Of(bytes));
+    return firstValue(utf8Of(bytes), Number.POSITIVE_INFINITY).next().value as string;
+  },
+  *decodeInSlices(bytes) {
+    return yield* firstValue(utf8Of(bytes), SLICE_BYTES);
   },
 };
 
+/** Bytes of a stored value that are read before the event loop may go on. */
+const SLICE_BYTES = 131_072;
+
 /**
  * The JSON value that bytes begin with, as it is stored: numbers keep their digits, objects their order. What follows it is
- * ignored, as the original does; comments are space. Nothing but space reads as null.
+ * ignored, as the original does; comments are space. Nothing but space reads as null. Pauses after so many bytes.
  */
-function firstValue(bytes: Buffer): string {
+function* firstValue(bytes: Buffer, sliceBytes: number): Generator<void, string> {
   // What others stored may be nested more deeply than what clients may send.
   const scanner = new JsonScanner(bytes, { maxValueBytes: 0, maxNesting: bytes.length });
   const start = scanner.afterSpace(markEnd(bytes));
   if (start === bytes.length) return 'null';
-  const end = scanner.valueEnd(start, 0, Number.POSITIVE_INFINITY);
+  let pauseAt = start + sliceBytes;
+  let end = scanner.valueEnd(start, 0, pauseAt);
+  while (end === PAUSED) {
+    yield;
+    pauseAt += sliceBytes;
+    end = scanner.resume(pauseAt);
+  }
   if (end === MALFORMED || !isEnding(bytes, end)) throw undecodable('the bytes do not begin with a JSON value');
   if (!isUtf8(bytes.subarray(start, end))) throw undecodable('the JSON text is not UTF-8');
   const text = bytes.toString('utf8', start, end);

@@ -5,6 +5,7 @@ import { writeBatch } from '../kafka/record-batch-writer.ts';
 import { fetchedBuffer } from '../kafka/record-buffer.ts';
 import { RecordReader } from '../kafka/record-reader.ts';
 import type { RecordHeader, StoredRecord } from '../records.ts';
+import { runAtOnce } from '../routes/sliced-work.ts';
 import { type AnswerOptions, answerText } from './answer-text.ts';
 
 const RECORD: StoredRecord = {
@@ -43,7 +44,7 @@ function readerOf(records: readonly StoredRecord[]): RecordReader {
 
 function answerOf(records: readonly StoredRecord[], options: AnswerOptions): { text: Buffer; recordCount: number } {
   const reader = readerOf(records);
-  const text = answerText(reader, options);
+  const text = runAtOnce(answerText(reader, options));
   return { text, recordCount: reader.count };
 }
 

@@ -1,8 +1,8 @@
-/** The JSON of a poll's answer, cut to the bytes that the client takes. */
+/** The JSON of a poll's answer, cut to the bytes that the client takes, and made in slices. */
 import { isUtf8 } from 'node:buffer';
 import type { Codec } from '../codec/codec.ts';
 import { BridgeError } from '../errors.ts';
-import { NULL_FIELD } from '../kafka/record-cursor.ts';
+import { NULL_FIELD, type RecordCursor } from '../kafka/record-cursor.ts';
 import type { RecordReader } from '../kafka/record-reader.ts';
 import type { StoredRecord } from '../records.ts';
 import { TextBuffer } from './text-buffer.ts';
@@ -13,10 +13,16 @@ export interface AnswerOptions {
   maxBytes?: number;
   /** Default: `fail`. */
   onError?: ErrorPolicy;
-  /** Is told the headers of each record of the answer that has some. */
+  /** Is told the first headers of each record of the answer that has some. */
   onHeaders?: ((headers: StoredRecord['headers']) => void) | undefined;
 }
 
+/** Bytes that are read and written before the event loop may go on; usual answers have less. */
+const SLICE_BYTES = 524_288;
+/** A longer record is made in slices itself, if its key, its value or the number of its headers is beyond these. */
+const LONG_RECORD_BYTES = 32_768;
+const LONG_FIELD_BYTES = 131_072;
+const SLICE_HEADERS = 2000;
 const CLOSING_BYTES = 1;
 /** About as much as names, numbers and punctuation of an entry take, beside its topic. */
 const ENTRY_BYTES = 110;
@@ -29,12 +35,12 @@ export type ErrorPolicy = 'fail' | 'report';
  * Errors: `responseTooLarge` when not even one does; unless they are to be reported, `recordUndecodable` and those of
  * damaged batches.
  */
-export function answerText(reader: RecordReader, options: AnswerOptions): Buffer {
-  const text = new AnswerText(reader, options).build();
+export function* answerText(reader: RecordReader, options: AnswerOptions): Generator<void, Buffer> {
+  const text = yield* new AnswerText(reader, options).build();
   // Looked at once for the whole answer: hardly ever is anything in it that is not UTF-8.
   if (isUtf8(text)) return text;
   reader.restart();
-  return new AnswerText(reader, options, { isCheckingUtf8: true }).build();
+  return yield* new AnswerText(reader, options, { isCheckingUtf8: true }).build();
 }
 
 class AnswerText {
@@ -69,15 +75,23 @@ class AnswerText {
     this.#text = new TextBuffer(2 + bytes + count * ENTRY_BYTES);
   }
 
-  build(): Buffer {
+  *build(): Generator<void, Buffer> {
     const text = this.#text;
     const reader = this.#reader;
     text.ascii('[');
     let hasMore = false;
+    let sliceBytes = 0;
     while (reader.next()) {
       const before = text.length;
       if (reader.count > 1) text.ascii(',');
-      this.#addEntry();
+      const { recordBytes } = reader.cursor;
+      if (reader.damage === undefined && recordBytes > LONG_RECORD_BYTES) yield* this.#addLongEntry();
+      else this.#addEntry();
+      sliceBytes += recordBytes + text.length - before;
+      if (sliceBytes > SLICE_BYTES) {
+        yield;
+        sliceBytes = 0;
+      }
       if (text.length + CLOSING_BYTES <= this.#maxBytes) {
         if (this.#onHeaders !== undefined) this.#tellHeaders(this.#onHeaders);
         continue;
@@ -94,44 +108,76 @@ class AnswerText {
 
   #tellHeaders(onHeaders: (headers: StoredRecord['headers']) => void): void {
     const { cursor, damage } = this.#reader;
-    if (damage === undefined && cursor.hasHeaders) onHeaders(cursor.headers);
+    if (damage !== undefined || !cursor.hasHeaders) return;
+    const { value } = cursor.headersInParts(SLICE_HEADERS).next();
+    if (value !== undefined) onHeaders(value);
   }
 
   #addEntry(): void {
-    if (this.#onError === 'fail') {
-      this.#addRecord();
-      return;
-    }
     const before = this.#text.length;
     try {
-      this.#addRecord();
+      this.#addFields();
+      const { cursor } = this.#reader;
+      if (cursor.hasHeaders) this.#text.unicode(`,"headers":[${headersText(cursor.headers)}]`);
+      this.#text.ascii('}');
     } catch (error) {
-      if (!(error instanceof BridgeError)) throw error;
-      if (error !== this.#reader.damage && error.code !== 'recordUndecodable') throw error;
-      this.#text.cut(before);
-      this.#addError(error);
+      this.#addInstead(error, before);
     }
   }
 
-  #addRecord(): void {
-    const text = this.#text;
-    const { topic, partition, offset, timestampMs, cursor, damage } = this.#reader;
-    if (damage !== undefined) throw damage;
-    if (topic !== this.#topic || partition !== this.#partition) this.#enter(topic, partition);
-    // All but keys, values and headers is ASCII.
-    if (cursor.keyStart === NULL_FIELD) {
-      text.ascii(this.#openingWithoutKey);
-    } else {
-      text.ascii(this.#opening);
+  *#addLongEntry(): Generator<void, void> {
+    const before = this.#text.length;
+    try {
+      yield* this.#addLongFields();
+      const { cursor } = this.#reader;
+      if (cursor.hasHeaders) yield* this.#addHeaderParts(cursor.headersInParts(SLICE_HEADERS));
+      this.#text.ascii('}');
+    } catch (error) {
+      this.#addInstead(error, before);
+    }
+  }
+
+  /** Of a record that cannot be shown, which began at `before`. Errors: that of the record, unless it is to be reported. */
+  #addInstead(error: unknown, before: number): void {
+    if (this.#onError === 'fail' || !(error instanceof BridgeError)) throw error;
+    if (error !== this.#reader.damage && error.code !== 'recordUndecodable') throw error;
+    this.#text.cut(before);
+    this.#addError(error);
+  }
+
+  #addFields(): void {
+    const cursor = this.#open();
+    if (cursor.keyStart !== NULL_FIELD) {
       this.#addField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
-      text.ascii(',"value":');
+      this.#text.ascii(',"value":');
     }
     this.#addField(cursor.bytes, cursor.valueStart, cursor.valueEnd);
-    text.ascii(this.#place);
-    text.integer(offset);
-    this.#addTime(timestampMs);
-    if (cursor.hasHeaders) this.#addHeaders(cursor.headers);
-    text.ascii('}');
+    this.#addPlace();
+  }
+
+  *#addLongFields(): Generator<void, void> {
+    const cursor = this.#open();
+    if (cursor.keyStart !== NULL_FIELD) {
+      yield* this.#addLongField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
+      this.#text.ascii(',"value":');
+    }
+    yield* this.#addLongField(cursor.bytes, cursor.valueStart, cursor.valueEnd);
+    this.#addPlace();
+  }
+
+  /** Up to the key, or the value where there is no key. All but keys, values and headers is ASCII. */
+  #open(): RecordCursor {
+    const { topic, partition, cursor, damage } = this.#reader;
+    if (damage !== undefined) throw damage;
+    if (topic !== this.#topic || partition !== this.#partition) this.#enter(topic, partition);
+    this.#text.ascii(cursor.keyStart === NULL_FIELD ? this.#openingWithoutKey : this.#opening);
+    return cursor;
+  }
+
+  #addPlace(): void {
+    this.#text.ascii(this.#place);
+    this.#text.integer(this.#reader.offset);
+    this.#addTime(this.#reader.timestampMs);
   }
 
   #enter(topic: string, partition: number): void {
@@ -161,17 +207,32 @@ class AnswerText {
     else this.#text.unicode(this.#codec.decode(bytes.subarray(start, end)));
   }
 
+  *#addLongField(bytes: Buffer, start: number, end: number): Generator<void, void> {
+    const isLong = end - start > LONG_FIELD_BYTES;
+    if (!isLong || this.#codec.decodeInSlices === undefined) {
+      this.#addField(bytes, start, end);
+      return;
+    }
+    const decoded = yield* this.#codec.decodeInSlices(bytes.subarray(start, end));
+    yield;
+    this.#text.unicode(decoded);
+    yield;
+  }
+
   #isAnswer(bytes: Buffer, start: number, end: number): boolean {
     if (this.#codec.isAnswer?.(bytes, start, end) !== true) return false;
     return !this.#isCheckingUtf8 || isUtf8(bytes.subarray(start, end));
   }
 
-  #addHeaders(headers: StoredRecord['headers']): void {
-    const entries = headers.map(
-      ([name, content]) =>
-        `{"key":${JSON.stringify(headerName(name))},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
-    );
-    this.#text.unicode(`,"headers":[${entries.join(',')}]`);
+  /** `parts`: of the headers, as they come; after each, something else may go on. */
+  *#addHeaderParts(parts: Iterable<StoredRecord['headers']>): Generator<void, void> {
+    let opening = ',"headers":[';
+    for (const part of parts) {
+      this.#text.unicode(opening + headersText(part));
+      opening = ',';
+      yield;
+    }
+    this.#text.ascii(']');
   }
 
   #addError({ status, message }: BridgeError): void {
@@ -180,6 +241,14 @@ class AnswerText {
       `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},"error_code":${status},"message":${JSON.stringify(message)}}`,
     );
   }
+}
+
+function headersText(headers: StoredRecord['headers']): string {
+  const entries = headers.map(
+    ([name, content]) =>
+      `{"key":${JSON.stringify(headerName(name))},"value":${content === null ? 'null' : `"${content.toString('base64')}"`}}`,
+  );
+  return entries.join(',');
 }
 
 /** Kafka has header names in UTF-8. Errors: `recordUndecodable` for other bytes, which no text could stand for. */

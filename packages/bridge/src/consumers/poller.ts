@@ -39,7 +39,7 @@ export interface PollRequest {
   /** Whoever asks says later whether the answer arrived at the client (`causeway-delivered`). */
   isConfirming: boolean;
   /** Makes an answer of records; what it returns hands that over. Called again when others are to be answered after all. */
-  convert: (reader: RecordReader) => Deliver;
+  convert: (reader: RecordReader) => Deliver | Promise<Deliver>;
 }
 
 interface Answer {
@@ -129,7 +129,7 @@ export class Poller {
     if (signal.aborted) return;
     // A poll that waited here goes on where the consumer lives now.
     if (subscription.state.kind !== 'closing') checkAlive(subscription.state);
-    const { reader, result } = answer ?? this.#answerOf(0, convert);
+    const { reader, result } = answer ?? (await this.#answerOf(0, convert));
     if ('error' in result) throw result.error;
     await deliveries.deliver(reader, isConfirming, result.deliver);
   }
@@ -205,8 +205,9 @@ export class Poller {
     const { ownership, maxRecords } = this.#dependencies;
     while (await this.#waitForRecords(progress)) {
       const { membership } = progress;
-      const answer = this.#answerOf(maxRecords, progress.convert);
+      const making = this.#answerOf(maxRecords, progress.convert);
       await progress.committing;
+      const answer = await making;
       if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS, progress.signal)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
@@ -214,11 +215,11 @@ export class Poller {
     return undefined;
   }
 
-  /** Made before it is known whether it may be given: what it throws is told then. */
-  #answerOf(maxCount: number, convert: PollRequest['convert']): Answer {
+  /** Made before it is known whether it may be given: what it throws is told then. Never rejects. */
+  async #answerOf(maxCount: number, convert: PollRequest['convert']): Promise<Answer> {
     const reader = this.#partitions.read(maxCount);
     try {
-      return { reader, result: { deliver: convert(reader) } };
+      return { reader, result: { deliver: await convert(reader) } };
     } catch (error) {
       return { reader, result: { error } };
     }

@@ -18,6 +18,8 @@ export class RecordCursor {
   valueEnd = NULL_FIELD;
   /** Where the next record begins. */
   at: number;
+  /** Bytes of the record, with all that it has. */
+  recordBytes = 0;
   #headersAt = 0;
 
   constructor(bytes: Buffer, at = 0) {
@@ -30,6 +32,7 @@ export class RecordCursor {
     const length = this.#varint();
     const end = this.at + length;
     if (length < 0 || end > this.bytes.length) throw endsTooEarly();
+    this.recordBytes = length;
     // Attributes: none are defined.
     this.at += 1;
     this.timestampDeltaMs = this.#varlong();
@@ -64,6 +67,15 @@ export class RecordCursor {
     const count = reader.#varint();
     if (count === 0) return NO_HEADERS;
     return Array.from({ length: count }, () => [reader.#field(), reader.#field()] as const);
+  }
+
+  /** The same, at most so many at a time. */
+  *headersInParts(maxCount: number): Generator<Headers, void> {
+    const reader = new RecordCursor(this.bytes, this.#headersAt);
+    for (let count = reader.#varint(); count > 0; count -= maxCount) {
+      const length = Math.min(count, maxCount);
+      yield Array.from({ length }, () => [reader.#field(), reader.#field()] as const);
+    }
   }
 
   #field(): Buffer | null {

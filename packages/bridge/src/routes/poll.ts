@@ -82,13 +82,11 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     startedAtMs: performance.now(),
     signal: gone.signal,
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
-    convert: (reader) => {
-      const text = answerText(reader, {
-        codec: codecOf(format),
-        maxBytes,
-        onError,
-        onHeaders: request.watch?.onHeaders,
-      });
+    convert: async (reader) => {
+      const { onHeaders } = request.watch ?? {};
+      const text = await request.slices.run(
+        answerText(reader, { codec: codecOf(format), maxBytes, onError, onHeaders }),
+      );
       request.watch?.polled(reader.count);
       return async (_reader, { takeBack, delivery }) => {
         if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);
