@@ -58,6 +58,19 @@ test('fields come in the order of the API, headers only when there are any', () 
   );
 });
 
+test.each([
+  ['far apart', [1000n, 1_700_000_000_000n, 0n]],
+  ['at the ends of 64 bits', [0n, 2n ** 63n - 1n, 2n ** 53n + 1n, 2n ** 62n + 1n]],
+  ['at the ends of 64 bits, backwards', [2n ** 63n - 1n, 2n ** 62n + 1n, 2n ** 53n + 1n, 0n]],
+  ['whose sum with the first needs more than a double', [2n ** 52n - 1n, 2n ** 53n + 1n, 2n ** 53n - 1n]],
+])('timestamps are exact in one batch: %s', (_, times) => {
+  const { text } = answerOf(
+    times.map((timestampMs) => ({ ...RECORD, timestampMs })),
+    { codec: codecOf('json') },
+  );
+  expect(text.toString().match(/(?<="timestamp":)\d+/g)).toEqual(times.map(String));
+});
+
 test('an answer holds as many records as fit, counted in bytes of UTF-8', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"é"') }, RECORD];
   const codec = codecOf('json');

@@ -33,20 +33,6 @@ export interface ProduceOptions {
   compression: Compression;
 }
 
-/**
- * Times within a batch may differ by this much: as a batch is written, differences are 32-bit integers, 24.8 days. The rest
- * is for one that goes again as it was, when records without a time of their own have a later one.
- */
-const MAX_BATCH_TIMESPAN_MS = 24n * 86_400_000n;
-
-/** Whether two records may be in one batch. */
-export function canShareBatch(first: RecordToProduce, other: RecordToProduce): boolean {
-  if (first.timestampMs === other.timestampMs) return true;
-  const nowMs = BigInt(Date.now());
-  const differenceMs = (first.timestampMs ?? nowMs) - (other.timestampMs ?? nowMs);
-  return differenceMs <= MAX_BATCH_TIMESPAN_MS && -differenceMs <= MAX_BATCH_TIMESPAN_MS;
-}
-
 /** Sends batches over connections of its own. */
 export class ProduceClient {
   readonly #cluster: Cluster;

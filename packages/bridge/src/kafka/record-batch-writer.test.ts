@@ -1,7 +1,7 @@
 import { createRecordsBatch } from '@platformatic/kafka';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { RecordToProduce } from '../records.ts';
-import { canShareBatch } from './produce.ts';
 import { writeBatch } from './record-batch-writer.ts';
 import { readBatches } from './record-batches.ts';
 import { RecordCursor } from './record-cursor.ts';
@@ -43,19 +43,37 @@ test('records are read as they were written, with the time of sending where they
   expect(batch.maxTimestampMs).toBe(NOW_MS + 2n ** 31n - 1001n);
 });
 
-test('records that may share a batch keep their times in it also when it goes again, an hour later', () => {
-  const hourMs = 3_600_000n;
-  const nowMs = BigInt(Date.now());
-  const ages = Array.from({ length: 20 * 24 }, (_, index) => BigInt(index + 10 * 24) * hourMs);
-  const shared = ages.filter((ageMs) => canShareBatch(record({ timestampMs: nowMs - ageMs }), record({})));
-  expect(shared).not.toHaveLength(0);
-  for (const ageMs of shared) {
-    const [batch] = readBatches(writeBatch([record({ timestampMs: nowMs - ageMs }), record({})], nowMs + hourMs));
-    const cursor = new RecordCursor(batch?.records ?? Buffer.alloc(0));
-    cursor.next();
-    cursor.next();
-    expect(cursor.timestampDeltaMs).toBe(Number(ageMs + hourMs));
-  }
+/** Near the powers of two, where a varlong gets longer, and anywhere else. */
+const timestamps = fc.option(
+  fc.oneof(
+    fc.bigInt(0n, 2n ** 63n - 1n),
+    fc.tuple(fc.bigInt(0n, 62n), fc.bigInt(-2n, 2n)).map(([power, more]) => {
+      const timestampMs = 2n ** power + more;
+      return timestampMs < 0n ? 0n : timestampMs;
+    }),
+    fc.constant(2n ** 63n - 1n),
+  ),
+  { nil: undefined },
+);
+
+test('records keep their timestamps in a batch, however far apart these are', () => {
+  const property = fc.property(fc.array(timestamps, { minLength: 1, maxLength: 50 }), (all) => {
+    const records = all.map((timestampMs, index) => record({ timestampMs, value: Buffer.from(`v${index}`) }));
+    const expected = all.map((timestampMs) => timestampMs ?? NOW_MS);
+    const [batch, ...others] = readBatches(writeBatch(records, NOW_MS));
+    expect(others).toEqual([]);
+    if (batch === undefined) throw new Error('no batch');
+    const cursor = new RecordCursor(batch.records);
+    const read = expected.map(() => {
+      cursor.next();
+      return batch.firstTimestampMs + BigInt(cursor.timestampDeltaMs);
+    });
+    expect(read).toEqual(expected);
+    expect(cursor.value).toEqual(records.at(-1)?.value);
+    expect(cursor.at).toBe(batch.records.length);
+    expect(batch.maxTimestampMs).toBe(expected.reduce((max, time) => (time > max ? time : max)));
+  });
+  fc.assert(property, { numRuns: 300 });
 });
 
 test('a batch is to the byte what the library writes, but for the fields of producers and leaders', () => {

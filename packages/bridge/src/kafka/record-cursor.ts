@@ -5,12 +5,16 @@ type Headers = readonly (readonly [Buffer | null, Buffer | null])[];
 /** Instead of where a field begins: it is null. */
 export const NULL_FIELD = -1;
 
+/** 64 bits, seven a byte. */
+const MAX_VARLONG_BYTES = 10;
+
 const NO_HEADERS: Headers = [];
 
 /** Fields are of the record that was read last; keys and values are parts of {@link bytes}. */
 export class RecordCursor {
   readonly bytes: Buffer;
-  timestampDeltaMs = 0;
+  /** A `bigint` where a number does not hold it exactly. */
+  timestampDeltaMs: number | bigint = 0;
   offsetDelta = 0;
   keyStart = NULL_FIELD;
   keyEnd = NULL_FIELD;
@@ -97,14 +101,16 @@ export class RecordCursor {
     return (value >>> 1) ^ -(value & 1);
   }
 
-  /** A zigzag varint of 64 bits, exact to 2^52: more than 140,000 years of milliseconds. */
-  #varlong(): number {
+  /** A zigzag varint of 64 bits. */
+  #varlong(): number | bigint {
+    const start = this.at;
     let byte = this.#byte();
     let value = byte & 0x7f;
     for (let factor = 128; byte >= 0x80; factor *= 128) {
       byte = this.#byte();
       value += (byte & 0x7f) * factor;
     }
+    if (value > Number.MAX_SAFE_INTEGER) return zigzagOf(this.bytes.subarray(start, this.at));
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
@@ -114,6 +120,14 @@ export class RecordCursor {
     this.at += 1;
     return byte;
   }
+}
+
+/** The number of which these bytes are the zigzag varint. */
+function zigzagOf(bytes: Buffer): bigint {
+  if (bytes.length > MAX_VARLONG_BYTES) throw new RangeError('a number in the record batch is longer than 64 bits');
+  let value = 0n;
+  for (const byte of bytes.toReversed()) value = (value << 7n) | BigInt(byte & 0x7f);
+  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
 }
 
 function endsTooEarly(): RangeError {

@@ -122,7 +122,11 @@ export class RecordReader {
     const first = this.#timestampMs;
     if (this.#hasAppendTime) return first;
     const { timestampDeltaMs } = this.cursor;
-    return typeof first === 'number' ? first + timestampDeltaMs : first + BigInt(timestampDeltaMs);
+    if (typeof first === 'number' && typeof timestampDeltaMs === 'number') {
+      const timestampMs = first + timestampDeltaMs;
+      if (timestampMs <= Number.MAX_SAFE_INTEGER) return timestampMs;
+    }
+    return BigInt(first) + BigInt(timestampDeltaMs);
   }
 
   /** The record that was read last, by itself. */

@@ -147,17 +147,40 @@ describe('records that wait for others', () => {
   });
 });
 
-test('times far apart in one batch do not change each other', async () => {
-  const topic = await kafka.topic(1, { 'message.timestamp.before.max.ms': '9223372036854775807' });
-  const { batcher } = newBatcher();
-  const times = [1000n, BigInt(Date.now()), 0n, 2n ** 31n, 2n ** 31n + 5n, 2n ** 32n, undefined, 7n];
-  const sends = times.map((timestampMs) => batcher.send(topic, [record('v', { timestampMs })]));
-  expect((await Promise.all(sends)).flatMap(stored).map(({ offset }) => Number(offset))).toEqual([
-    0, 1, 2, 3, 4, 5, 6, 7,
-  ]);
-  const read = (await kafka.read(topic, times.length)).map(({ timestamp }) => BigInt(timestamp));
-  expect(read.map((time, index) => (times[index] === undefined ? undefined : time))).toEqual(times);
-  expect(Number(read[6])).toBeGreaterThan(Date.now() - 60_000);
+describe('timestamps far apart', () => {
+  const MAX_TIMESTAMP = 2n ** 63n - 1n;
+  const ANY_TIMESTAMP = {
+    'message.timestamp.before.max.ms': String(MAX_TIMESTAMP),
+    'message.timestamp.after.max.ms': String(MAX_TIMESTAMP),
+  };
+  /** Where a varlong gets longer. */
+  const steps = Array.from({ length: 63 }, (_, power) => [2n ** BigInt(power) - 1n, 2n ** BigInt(power)]).flat();
+
+  test.each([
+    ['from the earliest', [0n, ...steps, MAX_TIMESTAMP]],
+    ['from the latest', [MAX_TIMESTAMP, ...steps, 0n]],
+    ['from now', [BigInt(Date.now()), ...steps, undefined, 0n, undefined]],
+    ['from one that the bridge gives', [undefined, ...steps, undefined]],
+    ['up and down', Array.from({ length: 1000 }, (_, index) => (index % 2 === 0 ? 1000n : 1_700_000_000_000n))],
+  ])('share a batch and do not change each other: %s', async (_, times) => {
+    const topic = await kafka.topic(1, ANY_TIMESTAMP);
+    const { batcher, client } = newBatcher();
+    await cluster.topics([topic], within(20_000));
+    const startedAtMs = Date.now();
+    const results = await batcher.send(
+      topic,
+      times.map((timestampMs, index) => record(`v${index}`, { timestampMs })),
+    );
+    expect(stored(results).map(({ offset }) => offset)).toEqual(times.map((_, index) => BigInt(index)));
+    expect(client.sentCounts).toEqual([times.length]);
+    const read = await kafka.read(topic, times.length);
+    expect(read.map(({ value }) => String(value))).toEqual(times.map((_, index) => `v${index}`));
+    for (const [index, { timestamp }] of read.entries()) {
+      const time = times[index];
+      if (time !== undefined) expect(BigInt(timestamp)).toBe(time);
+      else expect(Number(timestamp)).toBeGreaterThanOrEqual(startedAtMs);
+    }
+  });
 });
 
 test('what arrives while a send is on its way goes out in the next one', async () => {

@@ -2,7 +2,7 @@
  * What waits for one partition, in order, and how much of it is one batch. At most one batch of it is on its way, or a retry
  * could overtake what follows.
  */
-import { canShareBatch, type PartitionBatch } from '../kafka/produce.ts';
+import type { PartitionBatch } from '../kafka/produce.ts';
 import type { TopicPartition } from '../records.ts';
 import { type Entry, isOpen } from './open-requests.ts';
 import { PartitionSequence } from './sequence.ts';
@@ -152,13 +152,11 @@ function bytesOf(entries: readonly Entry[]): number {
 
 /** How many of a queue may be the next batch, from the first. */
 function countThatFits(queue: readonly Entry[], roomBytes: number, roomCount: number): number {
-  const [first] = queue;
   let bytes = 0;
   let count = 0;
   for (const entry of queue) {
     bytes += entry.bytes;
     if (count >= roomCount || bytes > roomBytes) break;
-    if (first !== undefined && !canShareBatch(first.record, entry.record)) break;
     count += 1;
   }
   return count;
