@@ -184,6 +184,7 @@ export class Batcher {
 
   #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
     let bytes = 0;
+    let last: Lane | undefined;
     for (const entry of entries) {
       const refusal = recordRefusal(info, entry, this.#options);
       if (refusal !== undefined) {
@@ -191,7 +192,8 @@ export class Batcher {
         continue;
       }
       const partition = entry.record.partition ?? this.#partitioner.choose(info, entry.record);
-      const lane = this.#lane(info.name, partition);
+      const lane: Lane = last?.partition === partition ? last : this.#lane(info.name, partition);
+      last = lane;
       lane.push(entry);
       bytes += entry.bytes;
       if (lane.isReady) this.#ready.add(lane);
