@@ -119,7 +119,7 @@ describe('clients that stop within a body', () => {
     await until('all is given back', async () => held(await metrics()) === 0);
   });
 
-  test('a body that goes on is not cut, however slow', async () => {
+  test('a slow body is not cut while the room that the largest gives back is enough', async () => {
     // The test's own: a machine that stands still for a moment does not make a client stand still.
     let clockMs = 1_000;
     await start({ maxInFlightBytes: 2 * MIB }, { now: () => clockMs });
@@ -142,6 +142,73 @@ describe('clients that stop within a body', () => {
     slow.socket.write(Buffer.alloc(MIB - sentBytes));
     await until('it is answered', () => slow.status !== undefined);
     expect(slow.status).toBe(200);
+  });
+});
+
+describe('clients below the minimum rate', () => {
+  /** Bytes of each client's body; then so many more each step. */
+  test.each([
+    { name: 'a byte', heldBytes: MIB - 2_000, dripBytes: 1 },
+    { name: 'a byte, of bodies just above the small ones', heldBytes: 70_000, dripBytes: 1 },
+    { name: '500 bytes', heldBytes: MIB - 8_000, dripBytes: 500 },
+  ])('make room, though each sends $name every 400 ms', async ({ heldBytes, dripBytes }) => {
+    // The test's own: a machine that stands still for a moment does not make a client slow.
+    let clockMs = 1_000;
+    const clientCount = Math.floor((BUDGET_BYTES * 0.75) / heldBytes);
+    await start({}, { now: () => clockMs });
+    const slow: RawClient[] = [];
+    for (let index = 0; index < clientCount; index += 1) {
+      slow.push(await stopWithin(`content-length: ${MIB}\r\n\r\n`, heldBytes));
+    }
+    let sentBytes = clientCount * heldBytes;
+    const untilSent = (): Promise<void> => until('all of it has come', async () => held(await metrics()) === sentBytes);
+    await untilSent();
+    for (let step = 0; step < 6; step += 1) {
+      clockMs += 400;
+      for (const { socket } of slow) socket.write(Buffer.alloc(dripBytes, 0x61));
+      sentBytes += clientCount * dripBytes;
+      await untilSent();
+    }
+    // While there is room, no client is harmed.
+    expect(overload(await metrics(), 'evicted')).toBe(0);
+    clockMs += 100;
+    for (let index = 0; index < 20; index += 1) expect(await produce('x'.repeat(100_000))).toBe(200);
+    const evicted = overload(await metrics(), 'evicted');
+    expect(evicted).toBeGreaterThan(0);
+    expect(evicted).toBeLessThanOrEqual(heldBytes > 100_000 ? 1 : 2);
+    await until('those have their answers', () => slow.filter(({ status }) => status === 503).length === evicted);
+  });
+
+  test('but not one above it', async () => {
+    let clockMs = 1_000;
+    await start({ maxInFlightBytes: 2 * MIB }, { now: () => clockMs });
+    const steady = await stopWithin(`content-length: ${MIB}\r\n\r\n`, MIB / 2);
+    let sentBytes = MIB / 2;
+    await until('it has come', async () => held(await metrics()) === sentBytes);
+    for (let step = 0; step < 10; step += 1) {
+      clockMs += 400;
+      steady.socket.write(Buffer.alloc(8_000, 0x61));
+      sentBytes += 8_000;
+      await until('more has come', async () => held(await metrics()) === sentBytes);
+    }
+    expect(await produce('x'.repeat(MIB))).toBe(503);
+    steady.socket.write(Buffer.alloc(MIB - sentBytes, 0x61));
+    await until('it is answered', () => steady.status !== undefined);
+    expect(steady.status).toBe(200);
+  });
+
+  test('a body without a length that outgrew what is kept holds nothing once its target has it', async () => {
+    await start({ maxInFlightBytes: 2 * MIB });
+    const client = (await RawClient.open()).read();
+    client.socket.write('POST /topics/t HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n');
+    client.socket.write(`${(2 * MIB).toString(16)}\r\n`);
+    client.socket.write(Buffer.alloc(MIB + 100_000, 0x61));
+    await until('it is on its way', async () => {
+      const text = await metrics();
+      return client.socket.bytesWritten > MIB && held(text) === 0;
+    });
+    expect(await produce('x'.repeat(MIB))).toBe(200);
+    expect(client.status).toBeUndefined();
   });
 });
 
@@ -180,6 +247,28 @@ describe('clients that never read', () => {
     await until('a large body is served', async () => (await produce('x'.repeat(MIB))) === 200);
     expect(overload(await metrics(), 'evicted')).toBeGreaterThan(0);
     expect(overload(await metrics(), 'unread')).toBe(0);
+  });
+
+  test.each(['with a length', 'without'])('or hardly, make room for others: of a streamed answer %s', async (kind) => {
+    let clockMs = 1_000;
+    const body = Buffer.alloc(16 * MIB, 0x62);
+    upstream.handle = ({ url }, response) => {
+      if (url !== '/large') response.writeHead(200, { 'content-length': 2 }).end('{}');
+      else response.writeHead(200, kind === 'without' ? {} : { 'content-length': body.length }).end(body);
+    };
+    await start({ maxInFlightBytes: 2 * MIB }, { now: () => clockMs });
+    const readers: RawClient[] = [];
+    for (let index = 0; index < 4; index += 1) {
+      const client = await RawClient.open();
+      readers.push(client);
+      client.socket.write('GET /large HTTP/1.1\r\nhost: h\r\n\r\n');
+    }
+    await until('their answers are on their way', () => upstream.requests.length === 4);
+    await until('a large body is served', async () => {
+      clockMs += 400;
+      for (const { socket } of readers) socket.read(1);
+      return (await produce('x'.repeat(MIB))) === 200;
+    });
   });
 
   test('but a slow reader gets all of its answer', async () => {

@@ -30,7 +30,7 @@ export const REQUEST_METRICS = {
   heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of answers that clients have not read.'),
   overload: counter(
     'causeway_overload_total',
-    'What limits.maxInFlightBytes and limits.answerTimeoutMs cost clients: refused (503), evicted (stood still while others needed the memory), unread (took no byte of an answer in time).',
+    'What limits.maxInFlightBytes and limits.answerTimeoutMs cost clients: refused (503), evicted (too slow while others needed the memory), unread (took no byte of an answer in time).',
     ['outcome'],
   ),
   receivedBytes: counter('causeway_client_received_bytes_total', 'Bytes that clients sent, headers and bodies.'),

@@ -23,6 +23,8 @@ export interface StreamedBody {
 export interface BodyReceiver {
   /** So many more bytes have come that are kept; `isLast`: more will not come. `false`: they are not to be kept. */
   onBodyBytes(bytes: number, isLast: boolean): boolean;
+  /** So many bytes of those that were kept went on their way to a target: they cannot be sent again. */
+  onBodyTaken(bytes: number): void;
   /** The whole body. */
   onBuffered(body: Buffer): void;
   /** The body is longer than `bufferBytes`. */
@@ -60,7 +62,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
     return nothing;
   }
   if (declaredBytes !== undefined && declaredBytes > limits.bufferBytes) {
-    receiver.onStreamed(streamBody(request, [], limits.maxBodyBytes, declaredBytes));
+    receiver.onStreamed(streamBody(request, { received: [], limits, receiver, lengthBytes: declaredBytes }));
     return nothing;
   }
   return declaredBytes === undefined
@@ -105,7 +107,7 @@ function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: Bo
     stop();
     request.pause();
     if (totalBytes > limits.maxBodyBytes) receiver.onBodyTooLarge();
-    else receiver.onStreamed(streamBody(request, received, limits.maxBodyBytes, undefined));
+    else receiver.onStreamed(streamBody(request, { received, limits, receiver, lengthBytes: undefined }));
   };
   const onEnd = (): void => receiver.onBuffered(Buffer.concat(chunks, totalBytes));
   const stop = (): void => {
@@ -118,17 +120,26 @@ function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: Bo
   return stop;
 }
 
+interface StreamBeginning {
+  readonly received: Buffer[];
+  readonly limits: BodyLimits;
+  readonly receiver: BodyReceiver;
+  readonly lengthBytes: number | undefined;
+}
+
 /** What has come already, then the rest, as fast as it is taken. */
 function streamBody(
   request: IncomingMessage,
-  chunks: readonly Buffer[],
-  maxBodyBytes: number,
-  lengthBytes: number | undefined,
+  { received, limits, receiver, lengthBytes }: StreamBeginning,
 ): StreamedBody {
+  const { maxBodyBytes } = limits;
   async function* pieces(): AsyncGenerator<Buffer> {
-    for (const chunk of chunks) {
+    // From the back: what was taken is held no longer.
+    const chunks = received.reverse();
+    for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) {
       body.receivedBytes += chunk.length;
       yield chunk;
+      receiver.onBodyTaken(chunk.length);
     }
     body.isWaitingForClient = true;
     // The client may still be sending when its answer is there.

@@ -29,7 +29,7 @@ import { kafkaWord } from './kafka-word.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import {
   attemptFailure,
-  bodyStoodStill,
+  bodyTooSlow,
   consumerMoving,
   type FailureCode,
   overloaded,
@@ -76,9 +76,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   #corsHeaders: readonly string[] = [];
   #stopReading: (() => void) | undefined;
   /** Of the body and of answers, as {@link HeldBytes} counts them. */
-  #heldBytes = 0;
+  heldBytes = 0;
   // While its body arrives.
-  progressMs = 0;
+  pacedUntilMs = 0;
   // What `selectTarget` asks.
   consumerHash: number | undefined;
   home: Target | undefined;
@@ -176,24 +176,30 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
       this.#fail(overloaded());
       return false;
     }
-    if (!isLast) this.#context.held.awaiting(this);
+    if (!isLast) this.#context.held.awaiting(this, bytes);
     return true;
   }
 
   onHeldBytes(bytes: number): boolean {
-    if (!this.#context.held.take(bytes, this.#heldBytes)) return false;
-    this.#heldBytes += bytes;
+    if (!this.#context.held.take(bytes, this.heldBytes)) return false;
+    this.heldBytes += bytes;
     return true;
   }
 
   onEvicted(): void {
-    this.#fail(bodyStoodStill());
+    this.#fail(bodyTooSlow());
     this.#release();
   }
 
   #release(): void {
-    this.#context.held.give(this.#heldBytes);
-    this.#heldBytes = 0;
+    this.#context.held.give(this.heldBytes);
+    this.heldBytes = 0;
+  }
+
+  onBodyTaken(bytes: number): void {
+    const takenBytes = Math.min(bytes, this.heldBytes);
+    this.heldBytes -= takenBytes;
+    this.#context.held.give(takenBytes);
   }
 
   onBuffered(body: Buffer): void {
@@ -207,7 +213,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   }
 
   #begin(body: Buffer | StreamedBody | undefined): void {
-    if (this.progressMs > 0) this.#context.held.arrived(this);
+    if (this.pacedUntilMs > 0) this.#context.held.arrived(this);
     if (this.#isDone) return;
     try {
       this.#send(body);
@@ -449,6 +455,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     const length = attempt.headers['content-length'];
     if (typeof length === 'string') headers.push('content-length', length);
     this.#answer.startStream(attempt.status, headers, attempt.chunks);
+    this.#giveWhenRead();
     return true;
   }
 
@@ -483,7 +490,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   #fail(error: GatewayError, moreHeaders: readonly string[] = []): void {
     if (this.#isDone) return;
     this.#stopReading?.();
-    if (this.progressMs > 0) this.#context.held.arrived(this);
+    if (this.pacedUntilMs > 0) this.#context.held.arrived(this);
     const headers = ['content-type', KAFKA_V2, ...this.#corsHeaders, ...moreHeaders];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
     if (this.#isFromGateway) this.#tellGateway(error, headers);
@@ -524,7 +531,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     this.#finish(this.#attempt?.target.region ?? NO_REGION, 'client_gone');
     if (this.#attempt !== undefined) this.#abandon(this.#attempt);
     this.#stopReading?.();
-    if (this.progressMs > 0) this.#context.held.arrived(this);
+    if (this.pacedUntilMs > 0) this.#context.held.arrived(this);
     this.#release();
   }
 
@@ -562,10 +569,16 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
 
   /** The connection is free for the next one. */
   onAnswerEnded(): void {
-    this.#context.held.giveWhenRead(this.#response, this.#heldBytes);
-    this.#heldBytes = 0;
+    this.#giveWhenRead();
     const { requests } = this.#peer;
     if (requests.at(-1) === this) requests.pop();
     else if (requests.includes(this)) requests.splice(requests.indexOf(this), 1);
+  }
+
+  /** The request is not sent again: what is held for it goes with what the client reads of its answer. */
+  #giveWhenRead(): void {
+    const bytes = this.heldBytes;
+    this.heldBytes = 0;
+    if (bytes > 0) this.#context.held.giveWhenRead(this.#response, bytes);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The bytes of bodies and answers that a gateway holds: counted over all clients, bounded, and taken back from clients that
- * stand still. A few clients that stop within a body, or never read an answer, must not use up the memory of all.
+ * The bytes of bodies and answers that a gateway holds: counted over all clients, bounded, and taken back from slow clients.
+ * A few clients that stop within a body, drip it, or hardly read an answer, must not use up the memory of all.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -13,8 +13,10 @@ export interface HeldBytesLimits {
 
 /** A client for whose next bytes, or for whose reading, the gateway waits. */
 export interface HeldClient {
-  /** When it last made progress, in milliseconds. */
-  progressMs: number;
+  /** What it gives back when it is evicted. */
+  readonly heldBytes: number;
+  /** Until when the bytes that it moved keep it above the minimum rate, in milliseconds; 0: the gateway never waited for it. */
+  pacedUntilMs: number;
   /** Its memory is needed for others: it gives back what it holds. */
   onEvicted(): void;
 }
@@ -22,13 +24,23 @@ export interface HeldClient {
 /** Up to here a request or an answer is small: it may use the last quarter of the budget, which large ones leave free. */
 const SMALL_BYTES = 65_536;
 const LARGE_SHARE = 0.75;
-/** Clients that made no progress for so long make room for others when the budget is used up. */
-const EVICTABLE_AFTER_MS = 1_000;
+/** When the budget is used up, clients that move fewer bytes make room for others. Holding 192 MiB costs 3 MiB/s. */
+const MIN_BYTES_PER_SECOND = 16_384;
+/** A client gets so much time at the start, and no burst earns more. */
+const MAX_PACE_MS = 1_000;
+/** Looking at all clients takes time in proportion to them: no refused byte brings about more looks than these. */
+const LOOK_INTERVAL_MS = 100;
+
+/** Pure: a leaky bucket of time. What moved in the last second counts, and nothing before. */
+function pacedUntil(pacedUntilMs: number, movedBytes: number, nowMs: number): number {
+  const earnedMs = (movedBytes * 1_000) / MIN_BYTES_PER_SECOND;
+  return Math.min(nowMs + MAX_PACE_MS, Math.max(nowMs, pacedUntilMs) + earnedMs);
+}
 
 /** What has become of the budget, for metrics. */
 export interface HeldBytesCounts {
   refused: number;
-  /** Clients that stood still while others needed the memory. */
+  /** Clients that were too slow while others needed the memory. */
   evicted: number;
   /** Clients that took no byte of an answer in time. */
   unread: number;
@@ -38,8 +50,10 @@ export class HeldBytes {
   readonly counts: HeldBytesCounts = { refused: 0, evicted: 0, unread: 0 };
   readonly #limits: () => HeldBytesLimits;
   readonly #now: () => number;
-  /** The one that has stood still for longest comes first. */
   readonly #waiting = new Set<HeldClient>();
+  /** Slow ones that the last look found; the largest comes last. */
+  #slow: HeldClient[] = [];
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #bytes = 0;
 
   constructor({ limits, now }: { limits: () => HeldBytesLimits; now: () => number }) {
@@ -67,10 +81,11 @@ export class HeldBytes {
     this.#bytes -= bytes;
   }
 
-  /** The client has made progress, and is waited for. */
-  awaiting(client: HeldClient): void {
-    client.progressMs = this.#now();
-    this.#waiting.delete(client);
+  /** The client has moved so many bytes, and the gateway waits for more. */
+  awaiting(client: HeldClient, movedBytes: number): void {
+    const nowMs = this.#now();
+    const isNew = client.pacedUntilMs === 0;
+    client.pacedUntilMs = isNew ? nowMs + MAX_PACE_MS : pacedUntil(client.pacedUntilMs, movedBytes, nowMs);
     this.#waiting.add(client);
   }
 
@@ -79,59 +94,76 @@ export class HeldBytes {
     this.#waiting.delete(client);
   }
 
-  /** The answer was written: gives `bytes` back when the system has taken it. */
+  /** The answer, or its beginning, was written: gives `bytes` back when the system has taken it. */
   giveWhenRead(response: ServerResponse, bytes: number): void {
     const { socket } = response;
     if (socket === null || socket.writableLength === 0 || response.closed) {
       this.#bytes -= bytes;
       return;
     }
-    const unread = new UnreadAnswer(socket);
-    this.awaiting(unread);
-    let isSettled = false;
+    const unread = new UnreadAnswer(socket, bytes, this.#now());
+    this.awaiting(unread, 0);
     const settle = (): void => {
-      if (isSettled) return;
-      isSettled = true;
       this.#waiting.delete(unread);
-      this.#bytes -= bytes;
+      this.#bytes -= unread.heldBytes;
+      unread.heldBytes = 0;
+      socket.off('drain', settle);
     };
     response.once('finish', settle);
     response.once('close', settle);
+    socket.on('drain', settle);
   }
 
   #makeRoom(wantedBytes: number): boolean {
-    const latestMs = this.#now() - EVICTABLE_AFTER_MS;
-    for (const client of this.#waiting) {
-      if (client.progressMs > latestMs) break;
+    const nowMs = this.#now();
+    if (this.#slow.length === 0) this.#look(nowMs);
+    for (let client = this.#slow.pop(); client !== undefined; client = this.#slow.pop()) {
+      if (!this.#waiting.has(client) || !isSlow(client, nowMs)) continue;
       this.#waiting.delete(client);
-      if (client instanceof UnreadAnswer && client.hasProgressed()) {
-        this.awaiting(client);
-        continue;
-      }
       this.counts.evicted += 1;
       client.onEvicted();
       if (this.#bytes <= wantedBytes) return true;
     }
     return false;
   }
+
+  #look(nowMs: number): void {
+    if (nowMs - this.#lookedAtMs < LOOK_INTERVAL_MS) return;
+    this.#lookedAtMs = nowMs;
+    for (const client of this.#waiting) if (isSlow(client, nowMs)) this.#slow.push(client);
+    this.#slow.sort((one, other) => one.heldBytes - other.heldBytes);
+  }
+}
+
+function isSlow(client: HeldClient, nowMs: number): boolean {
+  if (client instanceof UnreadAnswer) client.look(nowMs);
+  return client.pacedUntilMs < nowMs && client.heldBytes > 0;
 }
 
 /** A written answer of which the client has not taken all. */
 class UnreadAnswer implements HeldClient {
-  progressMs = 0;
+  heldBytes: number;
+  pacedUntilMs = 0;
   readonly #socket: Socket;
   #takenBytes: number;
+  #lookedAtMs: number;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, heldBytes: number, nowMs: number) {
     this.#socket = socket;
+    this.heldBytes = heldBytes;
     this.#takenBytes = takenBytesOf(socket);
+    this.#lookedAtMs = nowMs;
   }
 
-  /** Whether the client has taken something since the last look. */
-  hasProgressed(): boolean {
-    const before = this.#takenBytes;
-    this.#takenBytes = takenBytesOf(this.#socket);
-    return this.#takenBytes !== before;
+  /** No event tells that a client takes a part: counts what it has taken since the last look. */
+  look(nowMs: number): void {
+    if (nowMs === this.#lookedAtMs) return;
+    const takenBytes = takenBytesOf(this.#socket);
+    const paced = pacedUntil(this.pacedUntilMs, 0, this.#lookedAtMs);
+    const movedMs = ((takenBytes - this.#takenBytes) * 1_000) / MIN_BYTES_PER_SECOND;
+    this.pacedUntilMs = Math.min(nowMs + MAX_PACE_MS, paced + movedMs);
+    this.#takenBytes = takenBytes;
+    this.#lookedAtMs = nowMs;
   }
 
   onEvicted(): void {

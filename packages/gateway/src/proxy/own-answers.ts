@@ -44,10 +44,10 @@ export function overloaded(): GatewayError {
 }
 
 /** Others need the memory that an incomplete body takes. */
-export function bodyStoodStill(): GatewayError {
+export function bodyTooSlow(): GatewayError {
   return new GatewayError(
     'overloaded',
-    'The request body made no progress while the gateway was short of memory; send the request again.',
+    'The request body arrived too slowly while the gateway was short of memory; send the request again.',
   );
 }
 
