@@ -347,7 +347,7 @@ export class Batcher {
     if (lane.isReady) this.#ready.add(lane);
   }
 
-  /** The records that are at fault fail, the others go again; when nobody knows which, in smaller batches. */
+  /** The records that are at fault fail, the others go again; when Kafka does not say which, in smaller batches. */
   #separate(lane: Lane, entries: Entry[], outcome: BatchOutcome & { kind: 'refused' }): void {
     const { badRecords } = outcome;
     const good = entries.filter((entry, index) => {
@@ -356,7 +356,7 @@ export class Batcher {
       return message === undefined;
     });
     if (badRecords.size > 0) lane.putBack(good);
-    else lane.putBack(entries, { batchLimit: Math.ceil(entries.length / 2) });
+    else lane.putBackHalved(entries);
   }
 
   /** Looks at the metadata after a pause, and then lets the lane go on. */

@@ -15,7 +15,7 @@ export class Lane {
   readonly #sequence: PartitionSequence;
   /** A batch with a stamp that may be stored: it goes before the queue, and as it was, with those that came too late. */
   #again: Entry[] | undefined;
-  /** Most records of its next batch: less after a batch that was refused for some record in it. */
+  /** Most records of its next batch: half of one that Kafka refused for some record in it, doubled with each batch stored. */
   #batchLimit = Number.POSITIVE_INFINITY;
   /** Failed attempts in a row. */
   failureCount = 0;
@@ -72,12 +72,17 @@ export class Lane {
 
   /**
    * In front of what waits: records of a batch that is not stored, and goes again as another one, without those whose
-   * clients have been told that it was too late. `batchLimit`: of them that may be in the next.
+   * clients have been told that it was too late.
    */
-  putBack(entries: readonly Entry[], { batchLimit = Number.POSITIVE_INFINITY }: { batchLimit?: number } = {}): void {
+  putBack(entries: readonly Entry[]): void {
     this.#sequence.abandon();
     this.#queue = [...entries.filter(isOpen), ...this.#queue];
-    this.#batchLimit = batchLimit;
+  }
+
+  /** As {@link putBack}, when Kafka does not say which record in the batch is at fault: the next batch has half as many. */
+  putBackHalved(entries: readonly Entry[]): void {
+    this.putBack(entries);
+    this.#batchLimit = Math.ceil(entries.length / 2);
   }
 
   /** Makes a batch of what comes first, as far as there is room; the size of it. */
@@ -102,9 +107,13 @@ export class Lane {
     return { topic, partition, records: this.#inFlight.map(({ record }) => record), stamp: this.#sequence.stamp() };
   }
 
-  /** What was on its way is stored: so many records. */
+  /**
+   * What was on its way is stored: so many records. Only that lets the next batch be larger: behind a record that is too
+   * large for its topic there are often more.
+   */
   advance(recordCount: number): void {
     this.#sequence.advance(recordCount);
+    this.#batchLimit *= 2;
   }
 
   /** What was on its way does not go again. */
@@ -116,7 +125,6 @@ export class Lane {
   land(): Entry[] {
     const entries = this.#inFlight;
     this.#inFlight = [];
-    this.#batchLimit = Number.POSITIVE_INFINITY;
     return entries;
   }
 
