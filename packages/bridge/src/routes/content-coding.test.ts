@@ -1,4 +1,6 @@
 /** Content codings: bodies of requests are decoded within limits, answers are encoded where the client asks. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import {
   brotliCompressSync,
@@ -12,7 +14,7 @@ import {
   zstdDecompressSync,
 } from 'node:zlib';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, type TestBridge } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
@@ -188,6 +190,66 @@ describe('a body that grows too large', () => {
     );
     // Health and the next request are served.
     expect((await ask(small, '/topics/t', { method: 'POST', headers, body })).status).toBe(400);
+  });
+});
+
+describe('clients that go away while their bodies are decoded', () => {
+  const CLIENT_COUNT = 12;
+  const content = Buffer.alloc(8 * MAX_BODY_BYTES, ' ');
+  // Beyond the limit are the headers of blocks that `level: 0` stores.
+  const maxBodyBytes = 9 * MAX_BODY_BYTES;
+  let target: TestBridge;
+
+  beforeAll(async () => {
+    const limits = { maxBodyBytes, maxInFlightBytes: 2 * CLIENT_COUNT * maxBodyBytes };
+    target = await bridgeOfFile({ bridge: { name: 'left' }, limits });
+  });
+
+  function send(coding: string, body: Buffer): Socket {
+    const socket = connect(target.bridge.port, '127.0.0.1').on('error', () => {});
+    const fields = `content-type: ${JSON_V2}\r\ncontent-encoding: ${coding}\r\ncontent-length: ${body.length}`;
+    socket.write(`POST /topics/t HTTP/1.1\r\n${HOST}${fields}\r\n\r\n`);
+    socket.write(body);
+    return socket;
+  }
+
+  async function durationMs(work: () => Promise<unknown>): Promise<number> {
+    const startedAtMs = performance.now();
+    await work();
+    return performance.now() - startedAtMs;
+  }
+
+  async function answered(socket: Socket): Promise<void> {
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
+  }
+
+  async function metric(name: string): Promise<number> {
+    const { text } = await target.get('/metrics');
+    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+  }
+
+  test.each<[string, Buffer]>([
+    ['gzip', gzipSync(content)],
+    ['deflate', deflateSync(content)],
+    ['br', brotliCompressSync(content)],
+    ['zstd', zstdCompressSync(content)],
+    ['gzip, br', brotliCompressSync(gzipSync(content, { level: 0 }))],
+  ])('hold no bytes and no decoder: %s', async (coding, body) => {
+    const sendAll = (): Socket[] => Array.from({ length: CLIENT_COUNT }, () => send(coding, body));
+    const allMs = await durationMs(() => Promise.all(sendAll().map(answered)));
+    await until('nothing is held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+    // There are fewer decoders: some bodies are decoded, others wait.
+    const sockets = sendAll();
+    await until('bodies are there', async () => (await metric('causeway_bridge_in_flight_bytes')) > 0);
+    for (const socket of sockets) socket.resetAndDestroy();
+    const nextMs = await durationMs(() => answered(send('gzip', gzipSync('no JSON'))));
+    expect(nextMs).toBeLessThan(allMs);
+    await until('nothing is in flight', async () => (await metric('causeway_bridge_in_flight_requests')) === 1);
+    await until('nothing is held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0, {
+      timeoutMs: 10_000,
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 /** Decodes the content codings of request bodies (RFC 9110 §8.4), within the limits of one body and of all in hand. */
+import { addAbortSignal } from 'node:stream';
 import {
   constants,
   createBrotliDecompress,
@@ -47,35 +48,59 @@ function unsupported(what: string): BridgeError {
 /** Decodes a few bodies at a time; others wait their turn. */
 export class ContentDecoder {
   #openCount = 0;
-  readonly #waiting: (() => void)[] = [];
+  /** In the order in which they came. */
+  readonly #waiting = new Set<() => void>();
 
   /**
-   * Bytes are counted while they grow, those of a coding inside another too.
-   * Errors: `bodyTooLarge`, `overloaded`, `bodyUndecodable`.
+   * Counts bytes while they grow, those of a coding inside another too. Stops, and leaves the queue, when the request is
+   * over. Errors: `bodyTooLarge`, `overloaded`, `bodyUndecodable`, `badRequest` when the client goes away.
    */
   async decode(body: Buffer, codings: readonly ContentCoding[], reader: BodyReader): Promise<Buffer> {
-    if (this.#openCount >= MAX_DECODERS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#openCount += 1;
+    const over = reader.over();
+    await this.#turn(over);
     try {
       let content = body;
       for (const coding of codings.toReversed()) {
-        const decoded = await decodeOnce(content, coding, reader);
+        const decoded = await decodeOnce(content, coding, reader, over);
         reader.hold(-content.length);
         content = decoded;
       }
       return content;
     } finally {
-      const next = this.#waiting.shift();
+      const [next] = this.#waiting;
       if (next === undefined) this.#openCount -= 1;
       else next();
     }
   }
+
+  /** Waits for one of the decoders. Errors: `badRequest` when the request is over before. */
+  async #turn(over: AbortSignal): Promise<void> {
+    if (over.aborted) throw clientGone();
+    if (this.#openCount < MAX_DECODERS) {
+      this.#openCount += 1;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const begin = (): void => {
+        this.#waiting.delete(begin);
+        over.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.delete(begin);
+        reject(clientGone());
+      };
+      this.#waiting.add(begin);
+      over.addEventListener('abort', leave, { once: true });
+    });
+  }
 }
 
-async function decodeOnce(body: Buffer, coding: ContentCoding, reader: BodyReader): Promise<Buffer> {
+async function decodeOnce(body: Buffer, coding: ContentCoding, reader: BodyReader, over: AbortSignal): Promise<Buffer> {
+  if (over.aborted) throw clientGone();
   const chunks: Buffer[] = [];
   let decodedBytes = 0;
-  const decoder = createDecoder(coding, body);
+  const decoder = addAbortSignal(over, createDecoder(coding, body));
   decoder.end(body);
   try {
     for await (const chunk of decoder as AsyncIterable<Buffer>) {
@@ -90,11 +115,16 @@ async function decodeOnce(body: Buffer, coding: ContentCoding, reader: BodyReade
     }
   } catch (cause) {
     if (cause instanceof BridgeError) throw cause;
+    if (over.aborted) throw clientGone();
     throw undecodable(coding, cause);
   }
   // Most decoders ignore what follows the end of their data.
   if (decoder.bytesWritten < body.length) throw undecodable(coding);
   return Buffer.concat(chunks, decodedBytes);
+}
+
+function clientGone(): BridgeError {
+  return new BridgeError('badRequest');
 }
 
 function undecodable(coding: ContentCoding, cause?: unknown): BridgeError {

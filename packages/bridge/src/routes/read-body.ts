@@ -9,7 +9,9 @@ export interface BodyReader {
   maxBodyBytes: number;
   load: Load;
   decoder: ContentDecoder;
-  /** Counts bytes that are in hand until the request has its answer. */
+  /** Aborts when the request has its answer, or its client is gone. */
+  over: () => AbortSignal;
+  /** Counts bytes that are in hand until the request is over; those that come later do not count. */
   hold: (bytes: number) => void;
   /** Counts bytes as the client sent them. */
   onReceived: (bytes: number) => void;

@@ -97,6 +97,10 @@ interface Visit {
   heldBytes: number;
   /** Of its body, as the client sent it. */
   receivedBytes: number;
+  /** Its answer is complete, or its client is gone: it holds nothing any more. */
+  isOver: boolean;
+  /** For work that stops with the request; made when it is first asked for. */
+  over: AbortController | undefined;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -122,7 +126,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   setAnswersForErrors(server, log);
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
     const { raw } = reply;
-    const visit = { operation, startedAtMs: performance.now(), heldBytes: 0, receivedBytes: 0 };
+    const visit: Visit = {
+      operation,
+      startedAtMs: performance.now(),
+      heldBytes: 0,
+      receivedBytes: 0,
+      isOver: false,
+      over: undefined,
+    };
     openCount += 1;
     load.requestCount += 1;
     if (isClosing) raw.setHeader('connection', 'close');
@@ -132,6 +143,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       openCount -= 1;
       load.requestCount -= 1;
       load.bytes -= visit.heldBytes;
+      visit.isOver = true;
+      visit.over?.abort();
       const durationMs = performance.now() - visit.startedAtMs;
       const outcome = outcomeOf(raw.statusCode, raw.writableFinished);
       metrics.countRequest(operation, outcome, durationMs);
@@ -144,7 +157,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       maxBodyBytes: STORES_RECORDS.has(visit.operation) ? limits.maxBodyBytes : maxControlBodyBytes,
       load,
       decoder,
+      over: () => overOf(visit),
       hold: (bytes) => {
+        // What it held was given back.
+        if (visit.isOver) return;
         visit.heldBytes += bytes;
         load.bytes += bytes;
       },
@@ -270,6 +286,12 @@ function setAnswersForErrors(server: FastifyInstance, log: FastifyBaseLogger): v
     log.error({ err: error }, 'a request failed unexpectedly');
     return await answerError(reply, new BridgeError('internal', { cause: error }));
   });
+}
+
+function overOf(visit: Visit): AbortSignal {
+  visit.over ??= new AbortController();
+  if (visit.isOver) visit.over.abort();
+  return visit.over.signal;
 }
 
 function outcomeOf(status: number, isFinished: boolean): Outcome {
