@@ -117,6 +117,43 @@ describe('a request that merely waits', () => {
   });
 });
 
+describe('a region whose targets have as many requests as they may', () => {
+  test.each(['alone', 'beside one that is gone'])('%s, stays in use, and others serve the rest', async (kind) => {
+    const east = await upstream(never);
+    const gone = await upstream(never);
+    const west = await upstream(answerJson({ from: 'west' }));
+    const own = kind === 'alone' ? [east] : [east, gone];
+    const regional = await gateway({
+      ...{ ...BLAME, upstream: { maxInFlight: 3 } },
+      gateway: { name: 'east-gateway', region: 'east' },
+      regions: [{ name: 'east', targets: own.map(({ url }) => ({ url })) }],
+    });
+    if (kind !== 'alone') {
+      await gone.kill();
+      await until('its end is known', () => eventsOf([regional], 'health').length > own.length);
+    }
+    const tier1 = await gateway({
+      ...BLAME,
+      regions: [
+        { name: 'east', priority: 0, targets: [{ url: regional.url }] },
+        { name: 'west', priority: 1, targets: [{ url: west.url }] },
+      ],
+    });
+    for (let count = 0; count < 3; count += 1) {
+      void ask(`${tier1.url}/topics/slow${count}`, PRODUCE).catch(() => {});
+      await until('it is under way', () => east.requests.length === count + 1);
+    }
+    const direct = await request(`${regional.url}/topics/t`);
+    expect([direct.statusCode, direct.headers['retry-after']]).toEqual([503, '1']);
+    expect(await direct.body.text()).toContain('have as many as they may');
+    for (let count = 0; count < 20; count += 1) {
+      const { status, text } = await ask(`${tier1.url}/topics/t`, PRODUCE);
+      expect([status, text]).toEqual([200, '{"from":"west"}']);
+    }
+    expect(eventsOf([tier1], 'breaker')).toEqual([]);
+  });
+});
+
 describe('a target that answers probes and nothing else', () => {
   test('is left when several clients find it so, and not for one', async () => {
     const east = await upstream(never);

@@ -496,7 +496,8 @@ describe('when no region can answer', () => {
       503,
       {
         error_code: 503,
-        message: 'No region can serve this request: region east is at its limit of requests in flight.',
+        message:
+          'The regions that could serve this request have as many as they may; try again: region east is at its limit of requests in flight.',
       },
     ]);
     expect(east.requests).toHaveLength(1);

@@ -12,7 +12,7 @@ import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, SUSPECT_HEADER } from '
 import { assertNever, GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import { isKafkaUndecided, kafkaAnswersAt } from '../regions/kafka-outage.ts';
-import { type SelectionRequest, selectTarget } from '../regions/select.ts';
+import { isHeldUpByLimit, type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { NO_REGION, outcomeOfStatus, type RequestOutcome } from '../stats.ts';
@@ -273,7 +273,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     if (this.#isDone) return;
     const target = chosen ?? selectTarget(this.#context.regions.snapshot, this, this.#tried);
     if (target === undefined) {
-      this.#failWith('noRegionAvailable');
+      this.#failWith(this.#isHeldUpByLimit ? 'overloaded' : 'noRegionAvailable');
       return;
     }
     const { request, response } = this.#settings;
@@ -351,7 +351,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
         break;
       case 'fail':
         // What a region said is worth more than what became of the attempts after it.
-        if (this.#refusal === undefined) this.#failWith(decision.code);
+        if (this.#refusal === undefined) this.#failWith(this.#failureCode(decision.code, outcome));
         else this.#reply(this.#refusal);
         break;
       case 'destroy':
@@ -363,6 +363,16 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
       default:
         assertNever(decision);
     }
+  }
+
+  /** Where the target that could not be reached is not the only one, and the others work to their limits. */
+  #failureCode(code: FailureCode, outcome: Outcome): FailureCode {
+    const isUnsent = code === 'regionFailed' && outcome.kind === 'connectFailed' && !this.#suspicion?.ownLossCount;
+    return isUnsent && this.#isHeldUpByLimit ? 'overloaded' : code;
+  }
+
+  get #isHeldUpByLimit(): boolean {
+    return isHeldUpByLimit(this.#context.regions.snapshot, this, this.#tried);
   }
 
   #lookAgain(attempt: Attempt, outcome: Outcome): void {

@@ -14,6 +14,7 @@ export type FailureCode = Extract<
   | 'outOfConnections'
   | 'deadlineExceeded'
   | 'noRegionAvailable'
+  | 'overloaded'
   | 'retryBudgetExhausted'
 >;
 
@@ -23,6 +24,7 @@ const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   outOfConnections: 'The gateway cannot make connections to any region now; try again',
   deadlineExceeded: 'No region answered this request in time',
   noRegionAvailable: 'No region can serve this request',
+  overloaded: 'The regions that could serve this request have as many as they may; try again',
   retryBudgetExhausted: 'The request failed and the retry budget is used up',
 };
 

@@ -61,6 +61,23 @@ export function selectTarget(
   return best;
 }
 
+/** Whether a target that works is left out because it has as many requests as it may have, and for no other reason. */
+export function isHeldUpByLimit(snapshot: Snapshot, request: SelectionRequest, tried: readonly Target[]): boolean {
+  return snapshot.regions.some(
+    (region) =>
+      region.weight > 0 &&
+      (!request.localOnly || region.isLocal) &&
+      region.targets.some(
+        (target) =>
+          target.isFull &&
+          !tried.includes(target) &&
+          target.health.status === 'healthy' &&
+          target.breaker.state !== 'open' &&
+          request.helps?.(target) !== false,
+      ),
+  );
+}
+
 /** Whether any target could be chosen: without one, an error is all that a client can get. */
 export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
   return snapshot.regions.some(
