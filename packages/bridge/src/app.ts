@@ -245,7 +245,6 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     registry,
     metrics,
     load,
-    answerTimeoutMs: config.limits.answerTimeoutMs,
     maxPollTimeoutMs: config.consumers.maxPollTimeoutMs,
   });
   const servers = management === undefined ? [server] : [server, management];

@@ -90,7 +90,7 @@ export const LimitsConfig = Section(
     }),
     answerTimeoutMs: milliseconds({
       description:
-        'How long a client may take to read records that were written to it, in milliseconds; its connection is broken after it, and the records come again.',
+        'A client that takes no byte of its answer for so long loses its connection, in milliseconds; records in it come again.',
       default: 60_000,
       maximum: 3_600_000,
     }),
@@ -101,7 +101,7 @@ export const LimitsConfig = Section(
     }),
     maxInFlightBytes: Type.Integer({
       description:
-        'Bytes of request bodies, and of answers that clients have not read, at a time; more are refused with 503.',
+        'Bytes of request bodies, and of answers that clients have not read, at a time; more are refused with 503. Slow clients make room for others.',
       default: 134_217_728,
       minimum: 1024,
     }),

@@ -20,6 +20,7 @@ export function answer(reply: FastifyReply, text: string | Buffer, contentType: 
   headers['content-length'] = bytes;
   reply.watch?.answering(bytes);
   reply.raw.writeHead(reply.statusCode, headers).end(text);
+  reply.load.holdUntilRead(reply.raw, bytes);
   return reply;
 }
 

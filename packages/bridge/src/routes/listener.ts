@@ -8,6 +8,7 @@ import { ClosingResponse } from '@causeway/http/closing-response.ts';
 import { Connections, type Expectation } from '@causeway/http/connections.ts';
 import type { Cors } from '@causeway/http/cors.ts';
 import { examineHead, FORWARDING_BYTES } from '@causeway/http/head.ts';
+import { ReadingTimeouts } from '@causeway/http/reading-timeouts.ts';
 import { API_METHODS, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
 import type { Certificates } from '../certificates.ts';
 import type { LimitsConfig } from '../config.ts';
@@ -19,7 +20,13 @@ const TIMEOUT_CHECK_MS = 500;
 
 export type HttpLimits = Pick<
   LimitsConfig,
-  'maxUrlBytes' | 'maxHeaderBytes' | 'maxBodyBytes' | 'maxControlBodyBytes' | 'headersTimeoutMs' | 'requestTimeoutMs'
+  | 'maxUrlBytes'
+  | 'maxHeaderBytes'
+  | 'maxBodyBytes'
+  | 'maxControlBodyBytes'
+  | 'headersTimeoutMs'
+  | 'requestTimeoutMs'
+  | 'answerTimeoutMs'
 >;
 
 export interface ListenerOptions {
@@ -45,11 +52,13 @@ export class Listener {
   /** One, or one for each address of a name. */
   readonly #servers: Server[] = [];
   readonly #connections: Connections;
+  readonly #reading: ReadingTimeouts;
   #handler: RequestListener = () => {};
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     const { limits, onAnswered } = options;
+    this.#reading = new ReadingTimeouts({ timeoutMs: () => limits.answerTimeoutMs });
     this.#connections = new Connections({
       limits,
       bodyTimeoutMs: limits.requestTimeoutMs,
@@ -96,6 +105,7 @@ export class Listener {
   /** Ends every connection. */
   close(): void {
     this.#connections.close();
+    this.#reading.close();
     for (const server of this.#servers) {
       server.close();
       server.closeAllConnections();
@@ -121,6 +131,7 @@ export class Listener {
         : createSecureServer({ ...options, ...certificates.options, handshakeTimeout: limits.headersTimeoutMs });
     certificates?.serve(server);
     this.#connections.attach(server, { isSecure: certificates !== undefined });
+    this.#reading.attach(server, { isSecure: certificates !== undefined });
     this.#servers.push(server);
     return server;
   }

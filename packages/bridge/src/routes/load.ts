@@ -1,4 +1,6 @@
 /** What the bridge has in hand at a time, and where it says no: before memory grows. */
+import type { ServerResponse } from 'node:http';
+import { HeldBytes, type HeldClient } from '@causeway/http/held-bytes.ts';
 import { BridgeError } from '../errors.ts';
 
 const RETRY_AFTER_SECONDS = 1;
@@ -12,11 +14,16 @@ export interface LoadLimits {
 
 export class Load {
   readonly #limits: LoadLimits;
+  readonly #held: HeldBytes;
   requestCount = 0;
-  bytes = 0;
 
   constructor(limits: LoadLimits) {
     this.#limits = limits;
+    this.#held = new HeldBytes({ limits: () => limits, now: () => performance.now() });
+  }
+
+  get bytes(): number {
+    return this.#held.bytes;
   }
 
   /** Errors: `overloaded` when there is a request too many. */
@@ -24,12 +31,40 @@ export class Load {
     if (this.requestCount > this.#limits.maxInFlightRequests) throw overloaded();
   }
 
-  /** Errors: `overloaded` when so many more bytes would be too many. */
+  /** Slow clients make room. Errors: `overloaded` when so many more bytes would be too many. */
   checkBytes(more: number): void {
-    if (this.bytes + more > this.#limits.maxInFlightBytes) throw overloaded();
+    if (!this.#held.hasRoomFor(more)) throw overloaded();
+  }
+
+  /** Counts so many more, or fewer. */
+  hold(bytes: number): void {
+    this.#held.add(bytes);
+  }
+
+  /** Counts what the client of a written answer has not taken, until it has. */
+  holdUntilRead(response: ServerResponse, bytes: number): void {
+    this.#held.holdUntilRead(response, bytes);
+  }
+
+  /** So many bytes of the client's body have come, and more is to come. */
+  awaiting(client: HeldClient, movedBytes: number): void {
+    this.#held.awaiting(client, movedBytes);
+  }
+
+  /** No more of its body is waited for. */
+  arrived(client: HeldClient): void {
+    this.#held.arrived(client);
   }
 }
 
 function overloaded(): BridgeError {
   return new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
+
+/** Others need the memory that an incomplete body takes. */
+export function bodyTooSlow(): BridgeError {
+  return new BridgeError('overloaded', {
+    message: 'The request body came too slowly while the bridge was short of memory; send the request again.',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
 }

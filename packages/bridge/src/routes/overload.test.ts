@@ -63,14 +63,17 @@ test('bodies that would be too much together are refused, before they are read o
   await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 3 * MEBIBYTE } });
   const head = (length: string) => `POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}${length}\r\n\r\n`;
   const half = open(head(`content-length: ${2 * MEBIBYTE}`));
-  half.write('a'.repeat(2 * MEBIBYTE - 1));
-  await until('it is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 1);
+  half.write('a'.repeat(2 * MEBIBYTE - 10));
+  await until('it is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 10);
+  // Who goes on does not make room.
+  half.write('a');
   const refused = await raw(bridge.bridge.port, `${head('content-length: 1500000\r\nconnection: close')}`);
   expect(refused).toMatch(/^HTTP\/1\.1 503 /);
   expect(refused).toMatch(/retry-after: 1/);
   expect(refused).toContain(OVERLOADED);
   const chunk = `100000\r\n${'a'.repeat(MEBIBYTE)}\r\n`;
   const onItsWay = open(head('transfer-encoding: chunked'));
+  half.write('a');
   onItsWay.write(`${chunk}${chunk}`);
   const [answer] = await once(onItsWay, 'data');
   expect(String(answer)).toMatch(/^HTTP\/1\.1 503 /);
@@ -78,6 +81,58 @@ test('bodies that would be too much together are refused, before they are read o
   expect((await bridge.post('/consumers/g', {})).status).toBe(200);
   half.destroy();
   onItsWay.destroy();
+  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+});
+
+test.each([
+  ['of a length that they told', `content-length: ${2 * MEBIBYTE}`, ''],
+  ['in chunks', 'transfer-encoding: chunked', '1fffff\r\n'],
+])('bodies %s that stand still make room for others, and their clients learn why', async (_, length, chunk) => {
+  await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 3 * MEBIBYTE } });
+  const stopped = open(`POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}${length}\r\n\r\n${chunk}`);
+  stopped.write('a'.repeat(2 * MEBIBYTE - 10));
+  await until('it is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 10);
+  const answer = once(stopped, 'data');
+  const topic = await kafka.topic();
+  const body = { records: Array.from({ length: 15 }, () => ({ value: 'x'.repeat(100_000) })) };
+  await until('another one is served', async () => {
+    const { status, headers } = await bridge.produce(topic, body);
+    if (status === 503) expect(headers.get('retry-after')).toBe('1');
+    return status === 200;
+  });
+  const text = String((await answer)[0]);
+  expect(text).toMatch(/^HTTP\/1\.1 503 /);
+  expect(text).toMatch(/retry-after: 1\r\n/);
+  expect(text).toContain('The request body came too slowly while the bridge was short of memory');
+  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+});
+
+/** Requests whose answers are more together than the systems of both sides take; nothing is read. */
+function neverRead(request: string, count = 400): Socket {
+  return open(request.repeat(count)).pause();
+}
+
+test.each([
+  ['GET', `GET /openapi HTTP/1.1\r\n${HOST}\r\n`],
+  ['HEAD and GET', `HEAD /openapi HTTP/1.1\r\n${HOST}\r\nGET /openapi HTTP/1.1\r\n${HOST}\r\n`],
+])('a client that reads no answer to %s is counted, and loses its connection in time', async (_, request) => {
+  await start({ limits: { answerTimeoutMs: 2_000 } });
+  neverRead(request);
+  await until('it is counted', async () => (await metric('causeway_bridge_in_flight_bytes')) > 0);
+  await until('its connection is cut', async () => (await metric('causeway_bridge_in_flight_requests')) === 1);
+  expect(await metric('causeway_bridge_in_flight_bytes')).toBe(0);
+});
+
+test('an answer to a produce request that is not read makes room for others', async () => {
+  await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 2 * MEBIBYTE, answerTimeoutMs: 600_000 } });
+  const topic = await kafka.topic();
+  const body = JSON.stringify({ records: Array.from({ length: 40_000 }, () => ({ value: 'x' })) });
+  const head = `POST /topics/${topic} HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: ${body.length}\r\n\r\n`;
+  neverRead(head + body, 8);
+  const answerBytes = 1_000_000;
+  await until('an answer waits', async () => (await metric('causeway_bridge_in_flight_bytes')) > answerBytes);
+  const large = { records: Array.from({ length: 15 }, () => ({ value: 'x'.repeat(100_000) })) };
+  await until('another one is served', async () => (await bridge.produce(topic, large)).status === 200);
   await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
 });
 

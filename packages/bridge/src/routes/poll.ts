@@ -23,8 +23,6 @@ export interface PollDependencies {
   load: Load;
   /** Longest `timeout`. */
   maxPollTimeoutMs: number;
-  /** How long a client may take to read. */
-  answerTimeoutMs: number;
 }
 
 const ERROR_POLICIES: readonly ErrorPolicy[] = ['fail', 'report'];
@@ -101,35 +99,19 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   });
 }
 
-/** Whether the whole answer left for the client, in time. */
+/** Whether the whole answer left for the client. */
 async function write(text: Buffer, contentType: string, context: PollContext): Promise<boolean> {
   const content = encoded(context.reply, text);
   return await writeEncoded(content instanceof Promise ? await content : content, contentType, context);
 }
 
-function writeEncoded(
-  content: string | Buffer,
-  contentType: string,
-  { reply, load, answerTimeoutMs }: PollContext,
-): Promise<boolean> {
+function writeEncoded(content: string | Buffer, contentType: string, { reply }: PollContext): Promise<boolean> {
   const { raw } = reply;
   if (raw.destroyed || raw.closed) return Promise.resolve(false);
   return new Promise((resolve) => {
-    let unread: NodeJS.Timeout | undefined;
-    const settle = (isWritten: boolean): void => {
-      resolve(isWritten);
-      if (unread === undefined) return;
-      clearTimeout(unread);
-      unread = undefined;
-      load.bytes -= content.length;
-    };
-    raw.once('finish', () => settle(true));
-    raw.once('close', () => settle(false));
+    raw.once('finish', () => resolve(true));
+    raw.once('close', () => resolve(false));
     answer(reply, content, contentType);
-    // What the system did not take waits here for a client that may never read.
-    if (raw.writableLength === 0) return;
-    load.bytes += content.length;
-    unread = setTimeout(() => raw.destroy(), answerTimeoutMs);
   });
 }
 

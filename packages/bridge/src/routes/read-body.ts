@@ -1,9 +1,10 @@
 /** Reads the body of a request, within the limits of one body and of all that are in hand. */
 import type { IncomingMessage } from 'node:http';
+import type { HeldClient } from '@causeway/http/held-bytes.ts';
 import type { ContentCoding } from '@causeway/protocol/content-codings.ts';
 import { BridgeError } from '../errors.ts';
 import { type ContentDecoder, contentCodings } from './content-decoding.ts';
-import type { Load } from './load.ts';
+import { bodyTooSlow, type Load } from './load.ts';
 
 export interface BodyReader {
   maxBodyBytes: number;
@@ -43,29 +44,52 @@ async function receiveEncoded(
 
 function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const { load } = reader;
+    const declaredBytes = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
     const chunks: Buffer[] = [];
     let receivedBytes = 0;
     const onData = (chunk: Buffer): void => {
       receivedBytes += chunk.length;
       try {
         if (receivedBytes > reader.maxBodyBytes) throw tooLarge(reader);
-        reader.load.checkBytes(chunk.length);
+        load.checkBytes(chunk.length);
       } catch (error) {
-        request.off('data', onData).off('end', onEnd).resume();
-        chunks.length = 0;
-        // The rest may have come already: then the connection can go on.
-        setImmediate(() => reject(error));
+        giveUp(error);
         return;
       }
+      client.heldBytes += chunk.length;
       reader.hold(chunk.length);
       reader.onReceived(chunk.length);
       chunks.push(chunk);
+      if (receivedBytes < declaredBytes) load.awaiting(client, chunk.length);
     };
-    const onEnd = (): void => resolve(joined(chunks, receivedBytes));
+    const onEnd = (): void => {
+      if (client.pacedUntilMs > 0) load.arrived(client);
+      resolve(joined(chunks, receivedBytes));
+    };
+    const giveUp = (error: unknown): void => {
+      if (client.pacedUntilMs > 0) load.arrived(client);
+      request.off('data', onData).off('end', onEnd).resume();
+      chunks.length = 0;
+      reader.hold(-client.heldBytes);
+      client.heldBytes = 0;
+      // The rest may have come already: then the connection can go on.
+      setImmediate(() => reject(error));
+    };
+    const client: HeldClient & { heldBytes: number } = {
+      heldBytes: 0,
+      pacedUntilMs: 0,
+      onEvicted: () => {
+        if (!request.destroyed) giveUp(bodyTooSlow());
+      },
+    };
     request.on('data', onData);
     request.once('end', onEnd);
     // Settled long before, when all is well.
-    request.once('error', (cause) => reject(new BridgeError('badRequest', { cause })));
+    request.once('error', (cause) => {
+      if (client.pacedUntilMs > 0) load.arrived(client);
+      reject(new BridgeError('badRequest', { cause }));
+    });
   });
 }
 

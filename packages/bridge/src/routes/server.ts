@@ -52,6 +52,8 @@ declare module 'fastify' {
     /** How far the request is believed. */
     trust: Trust;
     readonly answerCoding: AnswerCoding;
+    /** Where answers are counted that their clients do not read. */
+    readonly load: Load;
   }
 }
 
@@ -122,6 +124,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   server.decorateReply('trust', 'client');
   const answerCoding = new AnswerCoding(options.compression);
   server.decorateReply('answerCoding', { getter: () => answerCoding });
+  server.decorateReply('load', { getter: () => load });
   const decoder = new ContentDecoder();
   setAnswersForErrors(server, log);
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
@@ -142,7 +145,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     raw.once('close', () => {
       openCount -= 1;
       load.requestCount -= 1;
-      load.bytes -= visit.heldBytes;
+      load.hold(-visit.heldBytes);
       visit.isOver = true;
       visit.over?.abort();
       const durationMs = performance.now() - visit.startedAtMs;
@@ -162,7 +165,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         // What it held was given back.
         if (visit.isOver) return;
         visit.heldBytes += bytes;
-        load.bytes += bytes;
+        load.hold(bytes);
       },
       onReceived: (bytes) => {
         visit.receivedBytes += bytes;
@@ -184,6 +187,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         handler: async (request, reply) => {
           const visit = begin(operation, request, reply);
           if (isBounded) load.checkRequests();
+          // Answers to others are short, or come after a body that found room.
+          if (isBounded && method === 'GET') load.checkBytes(0);
           if (!isPlainlyFramed(request.headers)) throw new BridgeError('transferCodingUnsupported');
           const { trust } = reply;
           const sender = senderOf(request.raw, trust);

@@ -1,10 +1,11 @@
 /** Metrics of what clients asked for, and what it took to answer them. */
+
+import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { RetryBudget } from '../proxy/budget.ts';
 import type { ClientTraffic } from '../proxy/client-traffic.ts';
-import type { HeldBytes } from '../proxy/held-bytes.ts';
 import type { Registry } from '../regions/registry.ts';
 import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
 

@@ -1,6 +1,7 @@
 /** What all exchanges of a gateway share; put together by the composition root. */
 import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Cors } from '@causeway/http/cors.ts';
+import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
@@ -8,7 +9,6 @@ import type { Snapshot } from '../regions/snapshot.ts';
 import type { RequestStats } from '../stats.ts';
 import type { RetryBudget } from './budget.ts';
 import type { Identity } from './headers.ts';
-import type { HeldBytes } from './held-bytes.ts';
 import type { Peers } from './peer.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';

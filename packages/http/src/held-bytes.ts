@@ -1,21 +1,21 @@
 /**
- * The bytes of bodies and answers that a gateway holds: counted over all clients, bounded, and taken back from slow clients.
+ * The bytes of bodies and answers that a process holds: counted over all clients, bounded, and taken back from slow clients.
  * A few clients that stop within a body, drip it, or hardly read an answer, must not use up the memory of all.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { breakOff, takenBytesOf } from '@causeway/http/reading-timeouts.ts';
+import { breakOff, takenBytesOf } from './reading-timeouts.ts';
 
 export interface HeldBytesLimits {
   /** Of all clients together. */
   maxInFlightBytes: number;
 }
 
-/** A client for whose next bytes, or for whose reading, the gateway waits. */
+/** A client for whose next bytes, or for whose reading, the process waits. */
 export interface HeldClient {
   /** What it gives back when it is evicted. */
   readonly heldBytes: number;
-  /** Until when the bytes that it moved keep it above the minimum rate, in milliseconds; 0: the gateway never waited for it. */
+  /** Until when the bytes that it moved keep it above the minimum rate, in milliseconds; 0: the process never waited for it. */
   pacedUntilMs: number;
   /** Its memory is needed for others: it gives back what it holds. */
   onEvicted(): void;
@@ -69,19 +69,32 @@ export class HeldBytes {
   take(bytes: number, heldBytes: number): boolean {
     const { maxInFlightBytes } = this.#limits();
     const limitBytes = bytes + heldBytes > SMALL_BYTES ? maxInFlightBytes * LARGE_SHARE : maxInFlightBytes;
-    if (this.#bytes + bytes > limitBytes && !this.#makeRoom(limitBytes - bytes)) {
-      this.counts.refused += 1;
-      return false;
-    }
+    if (!this.#hasRoomFor(bytes, limitBytes)) return false;
     this.#bytes += bytes;
     return true;
+  }
+
+  /** Whether there is room for so many more, whatever their size. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#hasRoomFor(bytes, this.#limits().maxInFlightBytes);
+  }
+
+  /** Counts bytes that are there already; fewer, if negative. */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  #hasRoomFor(bytes: number, limitBytes: number): boolean {
+    if (this.#bytes + bytes <= limitBytes || this.#makeRoom(limitBytes - bytes)) return true;
+    this.counts.refused += 1;
+    return false;
   }
 
   give(bytes: number): void {
     this.#bytes -= bytes;
   }
 
-  /** The client has moved so many bytes, and the gateway waits for more. */
+  /** The client has moved so many bytes, and the process waits for more. */
   awaiting(client: HeldClient, movedBytes: number): void {
     const nowMs = this.#now();
     const isNew = client.pacedUntilMs === 0;
@@ -96,22 +109,30 @@ export class HeldBytes {
 
   /** The answer, or its beginning, was written: gives `bytes` back when the system has taken it. */
   giveWhenRead(response: ServerResponse, bytes: number): void {
+    if (!this.#watchReading(response, bytes)) this.#bytes -= bytes;
+  }
+
+  /** As {@link giveWhenRead}, of an answer that was not counted: all that the system did not take at once. */
+  holdUntilRead(response: ServerResponse, bytes: number): void {
+    if (this.#watchReading(response, bytes)) this.#bytes += bytes;
+  }
+
+  /** `false`: the system has taken all of the answer. */
+  #watchReading(response: ServerResponse, bytes: number): boolean {
     const { socket } = response;
-    if (socket === null || socket.writableLength === 0 || response.closed) {
-      this.#bytes -= bytes;
-      return;
-    }
-    const unread = new UnreadAnswer(socket, bytes, this.#now());
-    this.awaiting(unread, 0);
+    if (socket === null || socket.writableLength === 0 || response.closed) return false;
     const settle = (): void => {
       this.#waiting.delete(unread);
       this.#bytes -= unread.heldBytes;
       unread.heldBytes = 0;
       socket.off('drain', settle);
     };
+    const unread = new UnreadAnswer(socket, { heldBytes: bytes, nowMs: this.#now(), settle });
+    this.awaiting(unread, 0);
     response.once('finish', settle);
     response.once('close', settle);
     socket.on('drain', settle);
+    return true;
   }
 
   #makeRoom(wantedBytes: number): boolean {
@@ -148,8 +169,11 @@ class UnreadAnswer implements HeldClient {
   #takenBytes: number;
   #lookedAtMs: number;
 
-  constructor(socket: Socket, heldBytes: number, nowMs: number) {
+  readonly #settle: () => void;
+
+  constructor(socket: Socket, { heldBytes, nowMs, settle }: { heldBytes: number; nowMs: number; settle: () => void }) {
     this.#socket = socket;
+    this.#settle = settle;
     this.heldBytes = heldBytes;
     this.#takenBytes = takenBytesOf(socket);
     this.#lookedAtMs = nowMs;
@@ -168,5 +192,6 @@ class UnreadAnswer implements HeldClient {
 
   onEvicted(): void {
     breakOff(this.#socket);
+    this.#settle();
   }
 }
