@@ -4,6 +4,7 @@ import { findFreePorts, LAB_HOST } from '@causeway/lab/stack/ports.ts';
 import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JsonAnswer, TestBridge } from '../../../test/harness/bridge.ts';
+import { watchPools } from '../../../test/harness/connection-pools.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
@@ -129,6 +130,17 @@ test.each(['', '/partitions', '/partitions/0', '/partitions/0/offsets'])(
     expect({ status: answer.status, body: answer.body }).toEqual({ status: 403, body: topicRefusal(hidden) });
   },
 );
+
+test('a join that is refused leaves no connections behind', async () => {
+  const consumer = await bridge.consumer(readOnlyGroup, unique('c'), [hidden]);
+  const pools = watchPools();
+  for (let time = 0; time < 3; time += 1) {
+    expect((await quick(consumer.poll('timeout=3000'))).body).toEqual(topicRefusal(hidden));
+  }
+  expect(pools.createdCount).toBeGreaterThanOrEqual(3);
+  await until('they are closed', () => pools.openCount === 0, { timeoutMs: 10_000 });
+  expect((await quick(consumer.delete())).status).toBe(204);
+});
 
 test('settings that it may not read are refused, topics that it may not see are not listed', async () => {
   expect((await quick(bridge.get(`/topics/${open}`))).body).toMatchObject({

@@ -60,11 +60,10 @@ export class GroupCoordinator {
     return await this.#retrying((broker) => this.#cluster.onBroker(broker, request, pool), limits);
   }
 
-  /** Finds the coordinator and connects to it, for a request that comes soon. Errors: as {@link send}. */
+  /** Finds the coordinator and connects to it, once, for a request that comes soon. Errors: as {@link send}. */
   async connect(pool: ConnectionPool, limits: Limits): Promise<void> {
-    await this.#retrying(async (broker) => {
-      await pool.get(broker);
-    }, limits);
+    this.#broker ??= await this.#find(limits);
+    await pool.get(this.#broker);
   }
 
   /** What the group has committed; partitions without a commit are left out. Errors: as {@link send}. */

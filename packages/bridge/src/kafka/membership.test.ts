@@ -1,12 +1,15 @@
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { watchPools } from '../../../../test/harness/connection-pools.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { BridgeError } from '../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type ClusterOptions } from './cluster.ts';
 import { GroupCoordinator } from './coordinator.ts';
 import { within } from './limits.ts';
 import { Membership } from './membership.ts';
+import { PreparedJoin } from './prepared-join.ts';
 
 let kafka: KafkaView;
 let cluster: Cluster;
@@ -22,13 +25,14 @@ afterAll(async () => {
   await kafka.close();
 });
 
-function newCluster(bootstrap: string): Cluster {
+function newCluster(bootstrap: string, options: Partial<ClusterOptions> = {}): Cluster {
   return new Cluster({
     bootstrapServers: bootstrap.split(','),
     clientId: 'test',
     connectTimeoutMs: 10_000,
     requestTimeoutMs: 20_000,
     metadataMaxAgeMs: 30_000,
+    ...options,
   });
 }
 
@@ -299,4 +303,62 @@ test('a group that Kafka refuses is told to whoever joins', async () => {
     message: expect.stringMatching(/^org\.apache\.kafka\.common\.errors\.InvalidGroupIdException: /),
   });
   expect(await member.join()).toBe(true);
+});
+
+test.each([{ isPrepared: false }, { isPrepared: true }])(
+  'joins that fail while Kafka cannot be reached leave no connections behind, prepared: $isPrepared',
+  async ({ isPrepared }) => {
+    const [port] = await findFreePorts(1);
+    const unreached = newCluster(`127.0.0.1:${port}`, { requestTimeoutMs: 100 });
+    const group = unique('group');
+    const pools = watchPools();
+    const timeouts = { timeoutMs: 200, requestTimeoutMs: 100 };
+    const prepared = isPrepared ? new PreparedJoin(unreached, { group, clientId: 'm', ...timeouts }) : undefined;
+    const membership = new Membership(
+      unreached,
+      prepared?.coordinator ?? new GroupCoordinator(unreached, group),
+      ['t'],
+      {
+        ...{
+          clientId: 'm',
+          instanceId: 'm',
+          sessionTimeoutMs: 60_000,
+          heartbeatIntervalMs: 100,
+          topicRefreshMs: 60_000,
+        },
+        ...{ rebalanceTimeoutMs: 100, requestTimeoutMs: 100, allowAutoTopicCreation: false, prepared },
+      },
+      {
+        onRevoking: async () => {},
+        onAssigned: () => {},
+        onForgotten: () => {},
+        onJoiningAnew: async () => {},
+        onFenced: () => {},
+      },
+    );
+    const joining = membership.join(within(30_000));
+    await until('it tried a few times', () => pools.createdCount >= 4);
+    membership.abandon();
+    await joining;
+    await until('all are closed', () => pools.openCount === 0, { timeoutMs: 10_000 });
+    await unreached.close();
+  },
+);
+
+test('a prepared join that is not used asks Kafka for nothing more', async () => {
+  const own = newCluster(inject('kafkaBootstrap'));
+  const pools = watchPools();
+  const prepared = new PreparedJoin(own, {
+    ...{ group: unique('group'), clientId: 'm', timeoutMs: 20_000, requestTimeoutMs: 20_000 },
+  });
+  prepared.close();
+  expect(pools).toMatchObject({ createdCount: 1, openCount: 0 });
+  const findCount = (): number => Object.fromEntries(own.traffic.requestCounts())['FindCoordinator'] ?? 0;
+  await until('it has begun', () => findCount() > 0);
+  // Longer than pauses between attempts.
+  const untilMs = performance.now() + 4 * own.backoff.maxMs;
+  while (performance.now() < untilMs) await own.ping(within(10_000));
+  // One more where the first broker that it asked was slow.
+  expect(findCount()).toBeLessThan(3);
+  await own.close();
 });

@@ -242,17 +242,17 @@ export class Membership implements Committer {
     const limits = within(timeoutMs, this.#life.signal);
     const pool =
       this.#options.prepared?.takePool() ?? this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
-    const { group } = this.#coordinator;
-    this.#isTopicsChanged = false;
-    // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
-    const mayCreate = this.#options.allowAutoTopicCreation;
-    throwForbidden(await this.#cluster.topics(this.#topics, limits, { mayCreate }));
-    const metadata = encodeConsumerProtocolSubscription({
-      version: CONSUMER_PROTOCOL_VERSION,
-      topics: [...this.#topics],
-    });
-    const protocols = ASSIGNORS.map((name) => ({ name, metadata }));
     try {
+      const { group } = this.#coordinator;
+      this.#isTopicsChanged = false;
+      // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
+      const mayCreate = this.#options.allowAutoTopicCreation;
+      throwForbidden(await this.#cluster.topics(this.#topics, limits, { mayCreate }));
+      const metadata = encodeConsumerProtocolSubscription({
+        version: CONSUMER_PROTOCOL_VERSION,
+        topics: [...this.#topics],
+      });
+      const protocols = ASSIGNORS.map((name) => ({ name, metadata }));
       if (this.#wasForgotten) await this.#events.onJoiningAnew(limits);
       const joined = await this.#coordinator.sendAndWait(
         (connection) =>
