@@ -160,6 +160,11 @@ export class TrustPolicy {
     return connection.isProxy ? 'proxy' : 'client';
   }
 
+  /** Whether an address among those that a request passed is one of a trusted proxy or peer: the client stands before it. */
+  isHop(address: string): boolean {
+    return isTrusted(this.#proxies, address) || isTrusted(this.#peers, address);
+  }
+
   #lookUp(address: string): Connection {
     return { isProxy: isTrusted(this.#proxies, address), isPeerAddress: isTrusted(this.#peers, address) };
   }

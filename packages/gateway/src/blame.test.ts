@@ -168,6 +168,9 @@ describe('a target that answers probes and nothing else', () => {
     const askAs = (client: string): Promise<Answer> =>
       ask(`${gw.url}/topics/t`, { ...PRODUCE, headers: { 'x-forwarded-for': client } });
     await Promise.all(Array.from({ length: 20 }, () => askAs('198.51.100.1')));
+    // One client: what it writes itself, and the addresses of its network, make it no more.
+    await Promise.all(Array.from({ length: 20 }, (_, index) => askAs(`6.6.6.${index}, 198.51.100.1`)));
+    await Promise.all(Array.from({ length: 20 }, (_, index) => askAs(`2001:db8::${index}`)));
     expect(eventsOf([gw], 'breaker')).toEqual([]);
     await Promise.all(Array.from({ length: 20 }, (_, index) => askAs(`198.51.100.${index}`)));
     await until('the breaker opens', () => eventsOf([gw], 'breaker').length > 0);

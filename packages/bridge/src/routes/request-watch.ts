@@ -1,13 +1,19 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
 import type { IncomingMessage } from 'node:http';
-import type { Trust } from '@causeway/config/trust.ts';
+import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import type { Outcome } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce, StoredRecord } from '../records.ts';
 
 export interface Watcher {
   /** `undefined` for what nobody follows: probes. */
-  begin(operation: Operation, request: IncomingMessage, trust: Trust): RequestWatch | undefined;
+  begin(operation: Operation, request: IncomingMessage, believed: Believed): RequestWatch | undefined;
+}
+
+/** How far a request is believed, and by which lists. */
+export interface Believed {
+  trust: Trust;
+  policy: TrustPolicy;
 }
 
 /** Follows one request; is told what it does, and of its end. */

@@ -141,7 +141,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     load.requestCount += 1;
     if (isClosing) raw.setHeader('connection', 'close');
     reply.trust = trustOf(options.trust, request.raw);
-    if (options.watcher !== undefined) reply.watch = options.watcher.begin(operation, request.raw, reply.trust);
+    if (options.watcher !== undefined) {
+      const believed = { trust: reply.trust, policy: options.trust };
+      reply.watch = options.watcher.begin(operation, request.raw, believed);
+    }
     raw.once('close', () => {
       openCount -= 1;
       load.requestCount -= 1;

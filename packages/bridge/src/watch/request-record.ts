@@ -14,7 +14,7 @@ const MAX_HEADER_LENGTH = 256;
 export interface RecordOptions {
   operation: Operation;
   request: IncomingMessage;
-  /** Of the other end of the connection. */
+  /** Of the client, before the proxies and gateways that are trusted. */
   address: string;
   /** Whether its word on whom it forwards for is believed. */
   trust: Trust;

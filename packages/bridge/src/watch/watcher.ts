@@ -1,7 +1,7 @@
 /** Follows the requests of a bridge for the access log and for traces, as far as they are on. */
 import type { IncomingMessage } from 'node:http';
+import { clientAddress } from '@causeway/config/client-address.ts';
 import { plainAddress } from '@causeway/config/networks.ts';
-import type { Trust } from '@causeway/config/trust.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import { isFollowed } from '@causeway/telemetry/followed.ts';
@@ -9,7 +9,7 @@ import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.t
 import { Telemetry } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT } from '@causeway/telemetry/trace-context.ts';
 import type { BridgeConfig } from '../config.ts';
-import type { RequestEnd, RequestWatch, Watcher } from '../routes/request-watch.ts';
+import type { Believed, RequestEnd, RequestWatch, Watcher } from '../routes/request-watch.ts';
 import { RequestRecord } from './request-record.ts';
 import type { RequestTraces } from './request-trace.ts';
 
@@ -42,10 +42,10 @@ export class RequestWatcher implements Watcher {
     return new RequestWatcher(config, telemetry, new RequestTraces(telemetry.tracing.tracer));
   }
 
-  begin(operation: Operation, request: IncomingMessage, trust: Trust): RequestWatch | undefined {
+  begin(operation: Operation, request: IncomingMessage, { trust, policy }: Believed): RequestWatch | undefined {
     if (!isFollowed(operation)) return undefined;
     const { headers, socket } = request;
-    const address = plainAddress(socket.remoteAddress);
+    const address = clientAddress(policy, { peerAddress: plainAddress(socket.remoteAddress), trust, headers });
     const trace = this.#traces?.begin(operation, request, address);
     return new RequestRecord({
       ...{ operation, request, address, trace },

@@ -1,6 +1,7 @@
 /** One request of a client, from its first byte to the end of its answer, over as many targets as it takes. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { clientAddress } from '@causeway/config/client-address.ts';
 import type { Trust } from '@causeway/config/trust.ts';
 import { type Expectation, probeHalfClosed } from '@causeway/http/connections.ts';
 import { type Cors, REJECTED } from '@causeway/http/cors.ts';
@@ -35,7 +36,7 @@ import {
   overloaded,
   requestFailure,
 } from './own-answers.ts';
-import { clientAddress, gatewayHeader, type Peer, type PeerRequest, trustOf } from './peer.ts';
+import { gatewayHeader, type Peer, type PeerRequest, trustOf } from './peer.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide, isFaultOfKafka, MAX_LOSSES } from './retry.ts';
 import { Suspicion } from './suspicion.ts';
@@ -97,8 +98,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
     this.#peer = context.peers.of(request.socket);
     this.#trust = trustOf(context.trust, request);
-    const watched = { request, url: this.#url, path: this.#path, peer: this.#peer, trust: this.#trust };
-    this.#watch = context.watcher?.begin(watched);
+    this.#watch = context.watcher?.begin({
+      ...{ request, url: this.#url, path: this.#path, peer: this.#peer, trust: this.#trust },
+      client: this.#client,
+    });
     this.#answer = new Answer({ request, response, gateway: context, owner: this });
   }
 
@@ -307,7 +310,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   #goOn(attempt: Attempt, outcome: Outcome): void {
     judgeTarget(attempt, outcome, {
       isOfConsumer: this.#url.instance !== undefined,
-      client: () => clientAddress(this.#peer, this.#trust, this.#request),
+      client: () => this.#client,
       gateway: this.#context,
     });
     this.#watch?.attempted(outcome);
@@ -391,6 +394,12 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     if (answer.action === 'passUp') this.#reply(attempt);
     else if (answer.action === 'giveUp' || !this.#isBodyKept || nowMs >= this.#deadlineMs) this.#fail(consumerMoving());
     else this.#tryNext(nowMs, answer.action === 'goTo' ? answer.target : undefined);
+  }
+
+  /** The address of the client, as far as trusted proxies and gateways tell it. */
+  get #client(): string {
+    const { headers } = this.#request;
+    return clientAddress(this.#context.trust, { peerAddress: this.#peer.address, trust: this.#trust, headers });
   }
 
   get #isFromGateway(): boolean {

@@ -49,18 +49,7 @@ export function gatewayHeader(trust: Trust, request: IncomingMessage, name: stri
   return trust === 'gateway' ? textOf(request, name) : undefined;
 }
 
-/** A header that gateways and proxies may set. */
-export function forwardingHeader(trust: Trust, request: IncomingMessage, name: string): string | undefined {
-  return trust === 'client' ? undefined : textOf(request, name);
-}
-
 function textOf({ headers }: IncomingMessage, name: string): string | undefined {
   const value = headers[name];
   return typeof value === 'string' ? value : undefined;
-}
-
-/** The client that a request comes from, as far as this gateway knows: what a trusted proxy before it says, or the peer. */
-export function clientAddress(peer: Peer, trust: Trust, request: IncomingMessage): string {
-  const first = forwardingHeader(trust, request, 'x-forwarded-for')?.split(',', 1)[0]?.trim();
-  return first === undefined || first === '' ? peer.address : first;
 }

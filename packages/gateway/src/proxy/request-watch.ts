@@ -18,6 +18,8 @@ export interface WatchedRequest {
   /** The request target, with its query. */
   path: string;
   peer: Peer;
+  /** The address of the client, before the proxies that are trusted. */
+  client: string;
   trust: Trust;
 }
 

@@ -7,6 +7,7 @@
  * connection that it refuses, a probe that fails, and an answer >= 500 for which it names no other fault. docs/faults.md
  * says it for operators.
  */
+import { clientNetwork } from '@causeway/config/client-address.ts';
 import type { Trial } from '../regions/breaker.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
@@ -94,7 +95,7 @@ export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, 
       if (outcome.kind === 'connectFailed') regions.suspect(target);
       break;
     case 'doubted':
-      if (doubts.add(options.client())) breaker.failed(reasonOf(outcome), trial);
+      if (doubts.add(clientNetwork(options.client()))) breaker.failed(reasonOf(outcome), trial);
       else breaker.abandoned(trial);
       regions.probeSoon(target);
       break;

@@ -11,7 +11,7 @@ export const CLIENTS_TO_BLAME = 5;
 export class Doubts {
   readonly #clients = new Set<string>();
 
-  /** A request of `client` (its address) got no answer. Whether the target is to blame. */
+  /** A request of `client` (its network) got no answer. Whether the target is to blame. */
   add(client: string): boolean {
     if (this.#clients.size < CLIENTS_TO_BLAME) this.#clients.add(client);
     return this.#clients.size >= CLIENTS_TO_BLAME;

@@ -57,13 +57,13 @@ export class RequestRecord implements RequestWatch {
 
   /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
   entry({ region, outcome, status, receivedBytes, sentBytes }: RequestEnd): object {
-    const { request, url, path, peer, trust, requestId, traceId, now } = this.#options;
+    const { request, url, path, client, trust, requestId, traceId, now } = this.#options;
     const forwardedFor = trust === 'client' ? undefined : request.headers['x-forwarded-for'];
     return {
       at: new Date(this.#startedAt).toISOString(),
       requestId,
       traceId,
-      client: peer.address,
+      client,
       forwardedFor: forwardedFor === undefined ? undefined : String(forwardedFor).slice(0, MAX_FORWARDED_LENGTH),
       method: request.method,
       operation: url.operation,

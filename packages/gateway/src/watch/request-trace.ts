@@ -34,7 +34,7 @@ export class RequestTrace {
   readonly #name: string;
   #attempt: Span | undefined;
 
-  constructor(tracer: Tracer, { request, url, path, peer }: WatchedRequest) {
+  constructor(tracer: Tracer, { request, url, path, peer, client }: WatchedRequest) {
     this.#tracer = tracer;
     this.#method = request.method ?? 'GET';
     const route = routeTemplateOf(url.operation);
@@ -48,7 +48,8 @@ export class RequestTrace {
       'http.request.method': this.#method,
       'url.path': path.split('?', 1)[0] ?? '',
       'url.scheme': 'http',
-      'client.address': peer.address,
+      'client.address': client,
+      'network.peer.address': peer.address,
       'causeway.operation': url.operation,
       ...(route === undefined ? {} : { 'http.route': route }),
     });
