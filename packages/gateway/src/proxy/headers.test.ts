@@ -68,7 +68,11 @@ describe('a request', () => {
       'x-forwarded-proto': 'https',
     };
     expect(sent(before).forwarded).toBe(
-      'for="[2001:db8::1]";host="outer:8443";proto=https, for=10.0.0.1;host=inner;proto=http',
+      'for="[2001:db8::1]";host="outer:8443";proto=https, for=10.9.9.9, for=10.0.0.1;host=inner;proto=http',
+    );
+    const written = { ...before, 'x-forwarded-for': 'a;host=evil, 10.9.9.9' };
+    expect(sent(written).forwarded).toBe(
+      'for="a;host=evil";host="outer:8443";proto=https, for=10.9.9.9, for=10.0.0.1;host=inner;proto=http',
     );
     expect(sent({ host: 'inner', 'x-forwarded-host': 'outer' }).forwarded).toBe('for=10.0.0.1;host=inner;proto=http');
     expect(sent(before, peer(), 'client').forwarded).toBe('for=10.0.0.1;host=inner;proto=http');

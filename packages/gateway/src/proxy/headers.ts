@@ -1,5 +1,6 @@
 /** Which headers go to the target and which come back: RFC 9110 §7.6, RFC 7239, and our own. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIPv6 } from 'node:net';
 import type { Trust } from '@causeway/config/trust.ts';
 import { olderOrigin } from '@causeway/protocol/base-uri.ts';
 import { TOKEN } from '@causeway/protocol/http-grammar.ts';
@@ -157,9 +158,11 @@ function forwardedBefore(headers: IncomingHttpHeaders, ownHost: string): string 
   const origin = olderOrigin(headers, ownHost);
   if (origin === undefined) return undefined;
   const { host, proto } = origin;
-  const client = firstElement(headers['x-forwarded-for']);
-  const forClient = client === undefined ? '' : `for=${quoteNode(client)};`;
-  return `${forClient}host=${quoteIfNeeded(host)};proto=${quoteIfNeeded(proto)}`;
+  const [client, ...proxies] = elementsOf(headers['x-forwarded-for']).map(
+    (node) => `for=${quoteIfNeeded(quotable(node))}`,
+  );
+  const forClient = client === undefined ? '' : `${client};`;
+  return [`${forClient}host=${quoteIfNeeded(host)};proto=${quoteIfNeeded(proto)}`, ...proxies].join(', ');
 }
 
 /** Whether another region's gateway has sent the request here: then it stays. */
@@ -219,9 +222,14 @@ function first(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-function firstElement(value: string | string[] | undefined): string | undefined {
-  const element = first(value)?.split(',', 1)[0]?.trim();
-  return element === '' ? undefined : element;
+function elementsOf(value: string | string[] | undefined): string[] {
+  const text = Array.isArray(value) ? value.join(',') : (value ?? '');
+  return text.split(',').flatMap((element) => element.trim() || []);
+}
+
+/** IPv6 in brackets (RFC 7239 §6). */
+function quotable(node: string): string {
+  return isIPv6(node) ? `[${node}]` : node;
 }
 
 /** A node identifier (RFC 7239 §6): IPv6 in brackets and quotes. */
