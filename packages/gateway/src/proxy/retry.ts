@@ -57,16 +57,17 @@ export function decide(input: RetryInput): Decision {
     outcome.kind === 'answered' ? { action: 'reply' } : { action: 'fail', code: failureOf(input) };
   if (input.isPastDeadline()) return giveUp;
   if (!input.isBodyReplayable) return giveUp;
-  // Whatever became of the last attempt: the next one would be the third.
-  if (input.lossCount >= MAX_LOSSES) {
-    return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'targetsLost' };
-  }
+  // Whatever became of the last attempt: the next target would be the third.
+  const isOver = input.lossCount >= MAX_LOSSES;
   const isRepeatable = isSurelyNotExecuted(outcome) || mayBeExecutedTwice(input);
-  if (isRepeatable && isIdleClose(outcome) && !input.wasResent) return { action: 'resend' };
+  if (isRepeatable && isIdleClose(outcome) && !input.wasResent && !isOver) return { action: 'resend' };
   if (isOwnersWord(input)) return giveUp;
-  if (!input.hasNextTarget()) return isFaultOfKafka(outcome) && input.isKafkaUndecided() ? { action: 'wait' } : giveUp;
+  if (!input.hasNextTarget()) {
+    return isFaultOfKafka(outcome) && !isOver && input.isKafkaUndecided() ? { action: 'wait' } : giveUp;
+  }
   if (input.attemptCount >= input.maxAttempts) return giveUp;
   if (!isRepeatable) return giveUp;
+  if (isOver) return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'targetsLost' };
   if (isChargedToBudget(input) && !input.takeFromBudget()) {
     return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'retryBudgetExhausted' };
   }
