@@ -5,7 +5,7 @@ const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
 /** Whole systems that claim how quick something is: one file at a time, and nothing beside it. */
 const TIMED = [
-  'packages/bridge/src/worst-bodies.test.ts',
+  'packages/bridge/test/worst-bodies.test.ts',
   'test/e2e/{failover,page,routing}.test.ts',
   'test/{page,chaos,attack}/**/*.test.ts',
 ];
@@ -26,7 +26,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts'],
+          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts'],
           exclude: TIMED,
           sequence: { groupOrder: 0 },
         },

@@ -1,6 +1,6 @@
 /** Clients of a bridge over HTTP with keep-alive: consumers that read or wait, and a producer at a steady rate. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ConsumerPage } from '@causeway/gateway/admin/model.ts';
+import type { ConsumerPage } from '@causeway/protocol/admin/model.ts';
 import { Agent, request } from 'undici';
 
 const V2 = 'application/vnd.kafka.v2+json';

@@ -2,13 +2,13 @@
 import { execFile } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import type { ConsumerPage, RecordedEvent, Region } from '@causeway/gateway/admin/model.ts';
+import type { ConsumerPage, RecordedEvent, Region } from '@causeway/protocol/admin/model.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type AdminAnswer, type AskOptions, ask, watchLive } from '../harness/admin.ts';
 import { startTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
 
-const STATUS = fileURLToPath(new URL('../../packages/gateway/src/status/main.ts', import.meta.url));
+const STATUS = fileURLToPath(new URL('../../packages/status/src/main.ts', import.meta.url));
 const GROUP = 'operators';
 const NAMES = ['one', 'two', 'three', 'four', 'five', 'six'];
 

@@ -1,7 +1,7 @@
 /** An admin port that says what a test wants, over real HTTP and with the real page: for states that a real system has seldom. */
 import type { AddressInfo } from 'node:net';
-import type { Consumer, History, Rates, RecordedEvent, System, Target } from '@causeway/gateway/admin/model.ts';
 import { addPage } from '@causeway/gateway/admin/page-files.ts';
+import type { Consumer, History, Rates, RecordedEvent, System, Target } from '@causeway/protocol/admin/model.ts';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 export interface FixtureState {

@@ -1,5 +1,5 @@
 /** The admin API of a gateway, as a test asks it. */
-import type { RecordedEvent, Sample, System } from '@causeway/gateway/admin/model.ts';
+import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
 import { request } from 'undici';
 import { TEST_TOKEN } from './gateway.ts';
 

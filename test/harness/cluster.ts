@@ -1,5 +1,5 @@
 /** A bridge's connections to Kafka, for tests of what stands on them. */
-import { Cluster } from '@causeway/bridge/kafka/cluster.ts';
+import { Cluster } from '@causeway/bridge/kafka/client/cluster.ts';
 
 /** `bootstrap` as `host:port,…`; whoever asks for it closes it. */
 export function testCluster(bootstrap: string): Cluster {

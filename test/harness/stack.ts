@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Topology } from '@causeway/gateway/admin/topology.ts';
-import type { RecordedEvent } from '@causeway/gateway/events.ts';
 import { findStackPorts } from '@causeway/lab/stack/ports.ts';
 import type { RegionName } from '@causeway/lab/stack/regions.ts';
 import { type Stack, startStack } from '@causeway/lab/stack/stack.ts';
+import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
 import { request } from 'undici';
 import { until } from './until.ts';
 

@@ -1,5 +1,5 @@
 /** What bridges, their log and their group do in the model. */
-import { adoptionWaitMs, DEFAULT_LEASE_MS, type Origin, type Ownership } from '@causeway/bridge/consumers/ownership.ts';
+import { adoptionWaitMs, DEFAULT_LEASE_MS, type Origin, type Ownership } from '@causeway/bridge/ownership/ownership.ts';
 import type { Step } from './explorer.ts';
 import { foldLog, type Protocol } from './protocol.ts';
 import {

@@ -6,8 +6,8 @@ import {
   decideRequest,
   hasWon,
   isConfirmed,
-} from '@causeway/bridge/consumers/ownership.ts';
-import { supersedes } from '@causeway/bridge/kafka/session-entry.ts';
+} from '@causeway/bridge/ownership/ownership.ts';
+import { supersedes } from '@causeway/bridge/ownership/session-entry.ts';
 import type { Rec } from './session-state.ts';
 
 export interface Protocol {

@@ -1,5 +1,5 @@
 /** What the model of the ownership protocol consists of: one session, its log, its group, bridges, gateways and a client. */
-import { DEFAULT_LEASE_MS, type Ownership } from '@causeway/bridge/consumers/ownership.ts';
+import { DEFAULT_LEASE_MS, type Ownership } from '@causeway/bridge/ownership/ownership.ts';
 
 export type BridgeNumber = number;
 

@@ -1,6 +1,7 @@
 /** The topology page in a real Chromium, over an admin port that says what each test needs; see test/e2e for the real system. */
-import type { RecordedEvent } from '@causeway/gateway/admin/model.ts';
+
 import { MachinePace } from '@causeway/lab/machine-pace.ts';
+import type { RecordedEvent } from '@causeway/protocol/admin/model.ts';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { AdminFixture, fixtureState } from '../harness/admin-fixture.ts';
 import {

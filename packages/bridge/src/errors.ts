@@ -152,8 +152,3 @@ export function listText(entries: readonly string[]): string {
   if (entries.length <= MAX_LISTED) return entries.join(', ');
   return `${entries.slice(0, MAX_LISTED).join(', ')} and ${entries.length - MAX_LISTED} more`;
 }
-
-/** For the end of a switch over a closed set. */
-export function assertNever(value: never): never {
-  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
-}

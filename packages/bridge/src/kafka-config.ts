@@ -1,7 +1,8 @@
 /** How a bridge reaches Kafka: the keys below `kafka`, their bounds and defaults, and what they need of each other. */
+
 import { isIP } from 'node:net';
 import { Choice, Entry, HttpUrl, Section, type Static, Type } from '@causeway/config/schema.ts';
-import { assertNever } from './errors.ts';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 
 /** A time of at least a millisecond. */
 export const milliseconds = (options: { description: string; default: number; minimum?: number; maximum?: number }) =>

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { Bridge } from './app.ts';
 import { findCertificateProblems } from './certificates.ts';
 import { BridgeConfig, checkBridgeConfig } from './config.ts';
-import { findSecurityProblems } from './kafka/security.ts';
+import { findSecurityProblems } from './kafka/client/security.ts';
 
 const USAGE = `Usage: npm run bridge -- --config FILE [--check]
 

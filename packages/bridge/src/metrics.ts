@@ -3,7 +3,6 @@ import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
-import type { AdoptionStage } from './consumers/adoption.ts';
 import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
 import { addKafkaMetrics, CERTIFICATE_METRICS, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
@@ -14,6 +13,7 @@ import {
   RequestCounts,
   type RequestSources,
 } from './metrics/requests.ts';
+import type { AdoptionStage } from './ownership/adoption.ts';
 
 export type { Outcome } from './metrics/requests.ts';
 

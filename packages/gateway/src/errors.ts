@@ -115,8 +115,3 @@ export class GatewayError extends Error {
     return { error_code: this.status, message: this.message };
   }
 }
-
-/** The end of a switch over a closed set. */
-export function assertNever(value: never): never {
-  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
-}

@@ -1,32 +1,5 @@
-/** What changed, told once: the last events are kept for whoever opens the page later, and sent to whoever listens. */
-
-/** Whether a region's target may be used, as its probes judge it. */
-export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy';
-export type BreakerState = 'closed' | 'open' | 'halfOpen';
-
-export type GatewayEvent =
-  | { type: 'health'; region: string; target: string; from: HealthStatus; to: HealthStatus; reason: string }
-  | { type: 'breaker'; region: string; target: string; from: BreakerState; to: BreakerState; reason: string }
-  | { type: 'panic'; isPanic: boolean; reason: string }
-  | { type: 'drain'; region: string; isDrained: boolean }
-  | { type: 'weight'; region: string; from: number; to: number }
-  /** Consumers that another bridge owns now; `from` and `to` as `region/bridge`, the first few by `group/instance`. */
-  | { type: 'adoption'; consumerCount: number; from: string; to: string; consumers: string[] }
-  | { type: 'failover'; region: string; target: string; requestCount: number; reason: string }
-  | { type: 'reload'; file: string; changes: string[] }
-  | { type: 'reloadRefused'; file: string; reason: string }
-  /** Lines of the access log, or spans, cannot be written; `null`: they can be again. */
-  | { type: 'telemetry'; part: 'accessLog' | 'tracing'; reason: string | null }
-  /** Requests that claim to be a gateway's and do not show the secret; at most one a minute. */
-  | { type: 'impostor'; address: string; requestCount: number; reason: string }
-  | { type: 'started'; url: string; adminUrl: string }
-  | { type: 'stopping'; reason: string };
-
-/**
- * An event with its place in the sequence and its time (ISO 8601). `gateway`: which regional gateway told it, as
- * `region/name`; left out for this gateway's own.
- */
-export type RecordedEvent = GatewayEvent & { id: number; at: string; gateway?: string };
+/** The events of a gateway: the last ones are kept for a page that opens later, and each is sent to every listener. */
+import type { GatewayEvent, RecordedEvent } from '@causeway/protocol/admin/events.ts';
 
 /** How many events are kept for listeners that come later. */
 const KEPT_EVENTS = 1_000;

@@ -1,6 +1,5 @@
 /** The OpenAPI document, made from the table of operations and from the schemas that bodies are checked with. */
 import { Type } from 'typebox';
-import { NewTopic } from './admin.ts';
 import {
   ConsumerOptions,
   ConsumerRecordList,
@@ -12,6 +11,7 @@ import {
 } from './consumers.ts';
 import { KAFKA_V2, RECORDS } from './content-types.ts';
 import { ErrorBody } from './errors.ts';
+import { NewTopic } from './new-topic.ts';
 import { OPERATIONS, type Operation } from './paths.ts';
 import {
   OffsetRecordSentList,

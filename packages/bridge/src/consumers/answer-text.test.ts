@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { codecOf } from '../codec/formats.ts';
-import type { Partition } from '../kafka/partition.ts';
-import { writeBatch } from '../kafka/record-batch-writer.ts';
-import { fetchedBuffer } from '../kafka/record-buffer.ts';
-import { RecordReader } from '../kafka/record-reader.ts';
+import { codecOf } from '../formats/formats.ts';
+import { runAtOnce } from '../http/sliced-work.ts';
+import type { Partition } from '../kafka/fetch/partition.ts';
+import { fetchedBuffer } from '../kafka/fetch/record-buffer.ts';
+import { RecordReader } from '../kafka/fetch/record-reader.ts';
+import { writeBatch } from '../kafka/produce/record-batch-writer.ts';
 import type { RecordHeader, StoredRecord } from '../records.ts';
-import { runAtOnce } from '../routes/sliced-work.ts';
 import { type AnswerOptions, answerText } from './answer-text.ts';
 
 const RECORD: StoredRecord = {

@@ -1,9 +1,9 @@
 /** The JSON of a poll's answer, cut to the bytes that the client takes, and made in slices. */
 import { isUtf8 } from 'node:buffer';
-import type { Codec } from '../codec/codec.ts';
 import { BridgeError } from '../errors.ts';
-import { NULL_FIELD, type RecordCursor } from '../kafka/record-cursor.ts';
-import type { RecordReader } from '../kafka/record-reader.ts';
+import type { Codec } from '../formats/codec.ts';
+import { NULL_FIELD, type RecordCursor } from '../kafka/fetch/record-cursor.ts';
+import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { StoredRecord } from '../records.ts';
 import { TextBuffer } from './text-buffer.ts';
 

@@ -2,15 +2,16 @@
  * What a consumer commits: what it delivered, by itself, and what its client says. One commit is on its way at a time, none
  * in the name of another bridge's consumer, and none of an answer that may not have arrived.
  */
-import { assertNever, BridgeError, listText } from '../errors.ts';
-import { protocolErrorId, toBridgeError } from '../kafka/failure.ts';
-import { bounded, type Limits, remainingMs, retrying, within } from '../kafka/limits.ts';
-import type { CommitOutcome, Committer } from '../kafka/offset-commit.ts';
-import type { Partitions } from '../kafka/partitions.ts';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
+import { BridgeError, listText } from '../errors.ts';
+import { protocolErrorId, toBridgeError } from '../kafka/client/failure.ts';
+import { bounded, type Limits, remainingMs, retrying, within } from '../kafka/client/limits.ts';
+import type { Partitions } from '../kafka/fetch/partitions.ts';
+import type { CommitOutcome, Committer } from '../kafka/group/offset-commit.ts';
+import { isOwned, type SessionOwnership } from '../ownership/session-ownership.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { DeliveryLog } from './delivery.ts';
 import type { SessionOptions } from './session-options.ts';
-import { isOwned, type SessionOwnership } from './session-ownership.ts';
 import type { Subscription } from './subscription.ts';
 
 /** How long a partition that does not exist is waited for: a topic may be about to be created. */

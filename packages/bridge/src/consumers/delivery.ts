@@ -7,9 +7,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { CONFIRMATION_TIMEOUT_MS, formatDelivery } from '@causeway/protocol/routing.ts';
-import { bounded, remainingMs, within } from '../kafka/limits.ts';
-import type { Checkpoint, Partitions } from '../kafka/partitions.ts';
-import type { RecordReader } from '../kafka/record-reader.ts';
+import { bounded, remainingMs, within } from '../kafka/client/limits.ts';
+import type { Checkpoint, Partitions } from '../kafka/fetch/partitions.ts';
+import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 
 /**
  * Writes the answer that was made of the records that the reader read. Whether it was written: not when the client has

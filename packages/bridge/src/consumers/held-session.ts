@@ -3,9 +3,9 @@
  * handed over to the bridge that has claimed it, or deleted.
  */
 import type { Logger } from 'pino';
-import type { Limits } from '../kafka/limits.ts';
-import type { SessionLog } from '../kafka/session-log.ts';
-import type { ClaimedOwnership } from './claimed-ownership.ts';
+import type { Limits } from '../kafka/client/limits.ts';
+import type { ClaimedOwnership } from '../ownership/claimed-ownership.ts';
+import type { SessionLog } from '../ownership/session-log.ts';
 import type { Session } from './session.ts';
 
 export interface HeldSessionDependencies {

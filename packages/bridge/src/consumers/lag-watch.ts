@@ -1,7 +1,7 @@
 /** Keeps the ends of the partitions known that consumers here read: those of a client that stopped polling move on, too. */
-import type { Cluster } from '../kafka/cluster.ts';
-import { within } from '../kafka/limits.ts';
-import { listOffsets } from '../kafka/list-offsets.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { within } from '../kafka/client/limits.ts';
+import { listOffsets } from '../kafka/client/list-offsets.ts';
 import { partitionKey, type TopicPartition } from '../records.ts';
 import type { Session } from './session.ts';
 

@@ -3,14 +3,14 @@
  * outlives this bridge: committed, if the consumer commits by itself, or in the description until its client commits. So
  * whoever takes the consumer over neither begins anew nor skips anything.
  */
-import { type Limits, within } from '../kafka/limits.ts';
-import type { Partitions } from '../kafka/partitions.ts';
-import type { LoggedSeek, SessionDescription } from '../kafka/session-entry.ts';
+import { type Limits, within } from '../kafka/client/limits.ts';
+import type { Partitions } from '../kafka/fetch/partitions.ts';
+import type { LoggedSeek, SessionDescription } from '../ownership/session-entry.ts';
+import type { SessionOwnership } from '../ownership/session-ownership.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import type { Commits } from './commits.ts';
 import { Seeks } from './seeks.ts';
 import type { SessionOptions } from './session-options.ts';
-import type { SessionOwnership } from './session-ownership.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface LoggedSessionDependencies {

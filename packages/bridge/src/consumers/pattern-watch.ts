@@ -1,5 +1,5 @@
 /** The topics that match a consumer's pattern, looked up anew as long as it is subscribed. */
-import { bounded, type Limits } from '../kafka/limits.ts';
+import { bounded, type Limits } from '../kafka/client/limits.ts';
 import type { ListedTopics, TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 

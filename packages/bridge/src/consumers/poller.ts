@@ -3,18 +3,19 @@
  * committed meanwhile, and hands over no record without the word that this bridge may. While it waits, it gives way to the
  * consumer's other operations, and goes on after them.
  */
-import type { Fetcher } from '../kafka/fetcher.ts';
-import { bounded, type Limits, remainingMs, within } from '../kafka/limits.ts';
-import type { Liveness } from '../kafka/liveness.ts';
-import type { Membership } from '../kafka/membership.ts';
-import type { Partitions } from '../kafka/partitions.ts';
-import type { RecordReader } from '../kafka/record-reader.ts';
+
+import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import type { Liveness } from '../kafka/client/liveness.ts';
+import type { Fetcher } from '../kafka/fetch/fetcher.ts';
+import type { Partitions } from '../kafka/fetch/partitions.ts';
+import type { RecordReader } from '../kafka/fetch/record-reader.ts';
+import type { Membership } from '../kafka/group/membership.ts';
+import { isOwned, type SessionOwnership } from '../ownership/session-ownership.ts';
 import type { Commits } from './commits.ts';
 import type { Deliver, DeliveryLog } from './delivery.ts';
 import type { PollTurn } from './operation-queue.ts';
 import type { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
-import { isOwned, type SessionOwnership } from './session-ownership.ts';
 import { checkAlive, isReading } from './session-state.ts';
 import type { Subscription } from './subscription.ts';
 

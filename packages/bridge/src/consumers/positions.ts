@@ -3,13 +3,13 @@
  * changes that goes through here, and makes a search that runs worthless.
  */
 import { BridgeError, listText } from '../errors.ts';
-import { type Cluster, throwForbidden } from '../kafka/cluster.ts';
-import type { GroupCoordinator } from '../kafka/coordinator.ts';
-import { toBridgeError } from '../kafka/failure.ts';
-import type { Fetcher } from '../kafka/fetcher.ts';
-import { bounded, type Limits, within } from '../kafka/limits.ts';
-import { listOffsets, type OffsetSpec } from '../kafka/list-offsets.ts';
-import type { Unpositioned } from '../kafka/partitions.ts';
+import { type Cluster, throwForbidden } from '../kafka/client/cluster.ts';
+import { toBridgeError } from '../kafka/client/failure.ts';
+import { bounded, type Limits, within } from '../kafka/client/limits.ts';
+import { listOffsets, type OffsetSpec } from '../kafka/client/list-offsets.ts';
+import type { Fetcher } from '../kafka/fetch/fetcher.ts';
+import type { Unpositioned } from '../kafka/fetch/partitions.ts';
+import type { GroupCoordinator } from '../kafka/group/coordinator.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import { type ResetPolicy, resetTimestampMs } from './reset-policy.ts';
 import type { SessionOptions } from './session-options.ts';

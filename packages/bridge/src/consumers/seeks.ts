@@ -1,5 +1,5 @@
 /** Positions that a consumer got otherwise than by a commit, and that its next commit replaces: kept for another bridge. */
-import type { LoggedSeek } from '../kafka/session-entry.ts';
+import type { LoggedSeek } from '../ownership/session-entry.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 
 export class Seeks {

@@ -1,6 +1,7 @@
 /** The states of a session: what it reads, or how it ended. */
-import { assertNever, BridgeError } from '../errors.ts';
-import type { Membership } from '../kafka/membership.ts';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
+import { BridgeError } from '../errors.ts';
+import type { Membership } from '../kafka/group/membership.ts';
 import type { PatternWatch } from './pattern-watch.ts';
 
 export type SessionState =

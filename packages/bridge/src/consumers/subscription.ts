@@ -1,18 +1,19 @@
 /** What a session is subscribed or assigned to: its state, its membership in the group, and the watch of a pattern. */
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
-import { assertNever, BridgeError, listText } from '../errors.ts';
-import type { Cluster } from '../kafka/cluster.ts';
-import type { GroupCoordinator } from '../kafka/coordinator.ts';
-import { isClosedToConsumers } from '../kafka/internal-topics.ts';
-import { type Limits, within } from '../kafka/limits.ts';
-import { Membership } from '../kafka/membership.ts';
-import { type Committer, LoneCommitter } from '../kafka/offset-commit.ts';
-import type { PreparedJoin } from '../kafka/prepared-join.ts';
-import { checkSubscriptionSize, type LoggedSubscription } from '../kafka/session-entry.ts';
+import { BridgeError, listText } from '../errors.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { isClosedToConsumers } from '../kafka/client/internal-topics.ts';
+import { type Limits, within } from '../kafka/client/limits.ts';
+import type { GroupCoordinator } from '../kafka/group/coordinator.ts';
+import { Membership } from '../kafka/group/membership.ts';
+import { type Committer, LoneCommitter } from '../kafka/group/offset-commit.ts';
+import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
+import { checkSubscriptionSize, type LoggedSubscription } from '../ownership/session-entry.ts';
+import { groupInstanceId, type SessionIdentity } from '../ownership/session-identity.ts';
 import type { TopicPartition } from '../records.ts';
 import { isLegalTopic } from '../topic-name.ts';
 import { PatternWatch } from './pattern-watch.ts';
-import { groupInstanceId, type SessionIdentity } from './session-identity.ts';
 import {
   checkAlive,
   checkAssignable,

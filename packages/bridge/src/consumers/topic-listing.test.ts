@@ -4,7 +4,7 @@ import { TestBridge } from '../../../../test/harness/bridge.ts';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
-import type { Cluster } from '../kafka/cluster.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
 import { TopicListing } from './topic-listing.ts';
 
 let kafka: KafkaView;

@@ -1,6 +1,6 @@
 /** The names of all topics, listed once for every consumer of a bridge that reads by a pattern. */
-import type { Cluster } from '../kafka/cluster.ts';
-import { within } from '../kafka/limits.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { within } from '../kafka/client/limits.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
 
 export interface TopicListingOptions {

@@ -3,11 +3,11 @@
  * whose owner wrote nothing for long is ended once the owner does not answer in the log either.
  */
 
-import type { Limits } from '../kafka/limits.ts';
-import type { LoggedEntry } from '../kafka/session-entry.ts';
-import type { Claims } from './claims.ts';
+import type { Limits } from '../kafka/client/limits.ts';
+import type { Claims } from '../ownership/claims.ts';
+import { ageMs, type LogWatch, watchAt } from '../ownership/log-watch.ts';
+import type { LoggedEntry } from '../ownership/session-entry.ts';
 import type { HeldSession } from './held-session.ts';
-import { ageMs, type LogWatch, watchAt } from './log-watch.ts';
 
 export interface UpkeepDependencies {
   claims: Claims;

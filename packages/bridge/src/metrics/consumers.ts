@@ -2,7 +2,7 @@
 import { gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
-import { ADOPTION_STAGES, type AdoptionStage } from '../consumers/adoption.ts';
+import { ADOPTION_STAGES, type AdoptionStage } from '../ownership/adoption.ts';
 
 /** The aim is below 100 ms. */
 const ADOPTION_BUCKETS_MS = [5, 10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000];

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
-import type { Cluster } from '../kafka/cluster.ts';
-import { within } from '../kafka/limits.ts';
-import { ProduceClient, partitionForKey } from '../kafka/produce.ts';
-import { ProducerId } from '../kafka/producer-id.ts';
-import { ensureSessionTopic, SESSION_PARTITION_COUNT } from '../kafka/session-topic.ts';
-import { SESSION_TOPIC } from '../kafka/session-topic-name.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { within } from '../kafka/client/limits.ts';
+import { ProduceClient, partitionForKey } from '../kafka/produce/produce.ts';
+import { ProducerId } from '../kafka/produce/producer-id.ts';
+import { ensureSessionTopic, SESSION_PARTITION_COUNT } from '../ownership/session-topic.ts';
+import { SESSION_TOPIC } from '../ownership/session-topic-name.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
 import { serializedBytes } from './record-size.ts';

@@ -1,11 +1,11 @@
 /** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
 import { Distribution } from '@causeway/metrics/distribution.ts';
 import { BridgeError } from '../errors.ts';
-import type { Cluster, TopicInfo } from '../kafka/cluster.ts';
-import { errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/failure.ts';
-import { backoffMs, within } from '../kafka/limits.ts';
-import type { BatchOutcome, ProduceClient } from '../kafka/produce.ts';
-import type { ProducerId } from '../kafka/producer-id.ts';
+import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
+import { errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/client/failure.ts';
+import { backoffMs, within } from '../kafka/client/limits.ts';
+import type { BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
+import type { ProducerId } from '../kafka/produce/producer-id.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
 import { FlushSchedule } from './flush-schedule.ts';
 import { Lane } from './lane.ts';

@@ -8,9 +8,9 @@ import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView } from '../../../../test/harness/kafka-view.ts';
 import { type OwnKafka, startOwnKafka } from '../../../../test/harness/own-kafka.ts';
 import { until } from '../../../../test/harness/until.ts';
-import type { Cluster } from '../kafka/cluster.ts';
-import { ProduceClient } from '../kafka/produce.ts';
-import { ProducerId } from '../kafka/producer-id.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { ProduceClient } from '../kafka/produce/produce.ts';
+import { ProducerId } from '../kafka/produce/producer-id.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher } from './batcher.ts';
 

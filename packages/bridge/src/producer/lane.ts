@@ -2,7 +2,7 @@
  * What waits for one partition, in order, and how much of it is one batch. At most one batch of it is on its way, or a retry
  * could overtake what follows.
  */
-import type { PartitionBatch } from '../kafka/produce.ts';
+import type { PartitionBatch } from '../kafka/produce/produce.ts';
 import type { TopicPartition } from '../records.ts';
 import { type Entry, isOpen } from './open-requests.ts';
 import { PartitionSequence } from './sequence.ts';

@@ -6,7 +6,7 @@
  * late; under another id it would not, so a partition keeps the id that it began with. As it has one batch on its way at a
  * time, it may have an epoch of its own, too (KIP-360).
  */
-import type { BatchStamp } from '../kafka/record-batch-writer.ts';
+import type { BatchStamp } from '../kafka/produce/record-batch-writer.ts';
 
 /** Numbers are 32 bits without the sign, and begin anew at 0. */
 const SEQUENCE_COUNT = 2 ** 31;

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import type { RequestEnd, RequestWatch } from '../http/request-watch.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
-import type { RequestEnd, RequestWatch } from '../routes/request-watch.ts';
 import type { RequestTrace } from './request-trace.ts';
 
 /** Longer texts are cut in the log. */

@@ -4,8 +4,8 @@ import { type Operation, routeTemplateOf } from '@causeway/protocol/paths.ts';
 import { TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
 import { contextOf, headersOfSpan, MAX_LINKS, spanContextOf } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import type { RequestEnd } from '../http/request-watch.ts';
 import type { ProduceResult, RecordHeader, RecordToProduce, StoredRecord } from '../records.ts';
-import type { RequestEnd } from '../routes/request-watch.ts';
 
 const TRACEPARENT_KEY = Buffer.from(TRACEPARENT);
 const TRACESTATE_KEY = Buffer.from(TRACESTATE);

@@ -9,7 +9,7 @@ import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.t
 import { Telemetry } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT } from '@causeway/telemetry/trace-context.ts';
 import type { BridgeConfig } from '../config.ts';
-import type { Believed, RequestEnd, RequestWatch, Watcher } from '../routes/request-watch.ts';
+import type { Believed, RequestEnd, RequestWatch, Watcher } from '../http/request-watch.ts';
 import { RequestRecord } from './request-record.ts';
 import type { RequestTraces } from './request-trace.ts';
 

@@ -1,4 +1,6 @@
 /** Everything behind the operators' port, put together: rates and their past, states, regional gateways, the server. */
+
+import type { System } from '@causeway/protocol/admin/model.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { EventLog } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
@@ -8,7 +10,6 @@ import { AdminServer } from './api.ts';
 import type { ConfigRoutesOptions } from './config-routes.ts';
 import { Consumers } from './consumers.ts';
 import { RateHistory } from './history.ts';
-import type { System } from './model.ts';
 import { RateSampler } from './rates.ts';
 import { RegionStates } from './region-state.ts';
 import { RegionalGateways } from './regional-gateways.ts';

@@ -1,6 +1,7 @@
 /** The operators' port: who may ask, health, metrics, and the routes of the admin API. */
 import type { AddressInfo } from 'node:net';
 import { ReadingTimeouts } from '@causeway/http/reading-timeouts.ts';
+import type { System } from '@causeway/protocol/admin/model.ts';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
@@ -11,7 +12,6 @@ import { addConfigRoutes, type ConfigRoutesOptions } from './config-routes.ts';
 import type { Consumers } from './consumers.ts';
 import type { RateHistory } from './history.ts';
 import { checkHosts } from './hosts.ts';
-import type { System } from './model.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPage } from './page-files.ts';
 import { addRegionRoutes, addRelay } from './region-routes.ts';

@@ -1,9 +1,9 @@
 /** Who may ask the admin API for what: a bearer token (RFC 6750), compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopback } from '@causeway/config/networks.ts';
+import type { System } from '@causeway/protocol/admin/model.ts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors.ts';
-import type { System } from './model.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

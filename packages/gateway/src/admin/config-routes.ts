@@ -1,8 +1,8 @@
 /** The configuration that runs, without its secrets, and a check of one that is to run. */
 import type { ConfigProblem } from '@causeway/config/load.ts';
+import { ConfigCheck } from '@causeway/protocol/admin/model.ts';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { ConfigCheck } from './model.ts';
 
 export interface ConfigRoutesOptions {
   /** Without secrets. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { ConsumerPage, System } from '@causeway/protocol/admin/model.ts';
 import type { SessionPage, SessionRow } from '@causeway/protocol/sessions.ts';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ask } from '../../../../test/harness/admin.ts';
@@ -6,7 +7,6 @@ import { startGateway, type TestGateway } from '../../../../test/harness/gateway
 import { PROOF } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { startUpstream, type Upstream, type UpstreamRequest } from '../../../../test/harness/upstream.ts';
-import type { ConsumerPage, System } from './model.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {

@@ -1,10 +1,11 @@
 /** Where every consumer is, as the bridges tell it: asked for when an operator looks, and kept for a second. */
+
+import type { ConsumerPage, ConsumerQuery } from '@causeway/protocol/admin/model.ts';
 import { formatHop, OPERATOR_HEADER, SECRET_HEADER, SESSIONS_PATH } from '@causeway/protocol/routing.ts';
 import { joinPages, type SessionPage } from '@causeway/protocol/sessions.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
 import { type AdminClient, reasonOf } from './admin-client.ts';
-import type { ConsumerPage, ConsumerQuery } from './model.ts';
 
 /** Whoever asks waits no longer than this for a region that is frozen. */
 const TIMEOUT_MS = 1_000;

@@ -1,5 +1,5 @@
 /** The rates of the last 15 minutes, by region: kept here, so that a page that is opened later shows the past. */
-import type { History, Rates, Sample } from './model.ts';
+import type { History, Rates, Sample } from '@causeway/protocol/admin/model.ts';
 import type { RateSampler } from './rates.ts';
 
 /** A sample a step; the sampler's are a second apart. */

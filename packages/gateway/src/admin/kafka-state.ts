@@ -1,5 +1,5 @@
 /** How Kafka is, as each target's own region tells it, joined. Pure. */
-import type { System } from './model.ts';
+import type { System } from '@causeway/protocol/admin/model.ts';
 
 export type KafkaState = System['kafka'];
 

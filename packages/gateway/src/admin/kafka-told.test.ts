@@ -1,4 +1,6 @@
 /** What gateways tell each other of Kafka: each what its own bridges said, so that nothing outlives its origin. */
+
+import type { System } from '@causeway/protocol/admin/model.ts';
 import {
   GATEWAY_HEADER,
   KAFKA_ANSWERED_HEADER,
@@ -12,7 +14,6 @@ import { PROOF } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../../test/harness/upstream.ts';
 import { Gateway } from '../gateway.ts';
-import type { System } from './model.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,9 +1,11 @@
 /** The live stream of the page: the whole system at once, each second and after each flip; events; samples of rates. */
+
+import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
+import type { System } from '@causeway/protocol/admin/model.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { EventLog, RecordedEvent } from '../events.ts';
+import type { EventLog } from '../events.ts';
 import { type EventStream, type EventStreams, lastEventId, type StreamMessage } from './event-stream.ts';
 import type { RateHistory } from './history.ts';
-import type { System } from './model.ts';
 
 const INTERVAL_MS = 1_000;
 /** Flips come in bursts: what changed within this long is one message. */

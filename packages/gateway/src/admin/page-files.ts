@@ -13,7 +13,7 @@ interface PageFile {
   etag: string;
 }
 
-const DIRECTORY = fileURLToPath(new URL('./page', import.meta.url));
+const DIRECTORY = dirname(fileURLToPath(import.meta.resolve('@causeway/page/index.html')));
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.ts': 'text/javascript; charset=utf-8',
@@ -87,7 +87,7 @@ export function readPage(): Map<string, PageFile> {
     const text = readFileSync(join(DIRECTORY, name), 'utf8');
     add(name, name.endsWith('.ts') ? withAddresses(stripTypes(text)) : text);
   }
-  const { resolve } = createRequire(import.meta.url);
+  const { resolve } = createRequire(join(DIRECTORY, 'index.html'));
   const uplot = dirname(resolve('uplot'));
   add('preact.mjs', readFileSync(resolve('preact'), 'utf8'));
   add('preact-hooks.mjs', withAddresses(readFileSync(resolve('preact/hooks'), 'utf8')));

@@ -1,8 +1,8 @@
 /** Requests per second and percentiles of the last seconds, of regions and targets: counters sampled on a timer. */
 import { percentile } from '@causeway/metrics/distribution.ts';
+import type { Rates, Redirect } from '@causeway/protocol/admin/model.ts';
 import type { Target } from '../regions/target.ts';
 import { DURATION_BUCKETS_MS, type RequestStats } from '../stats.ts';
-import type { Rates, Redirect } from './model.ts';
 
 const SAMPLE_INTERVAL_MS = 1_000;
 /** Rates are over this many samples. */

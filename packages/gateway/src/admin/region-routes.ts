@@ -1,4 +1,6 @@
 /** What operators change about regions: drain, undrain, weight; and the way to a region's own gateway. */
+
+import { Region, type System, WeightChange } from '@causeway/protocol/admin/model.ts';
 import httpProxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
@@ -6,7 +8,6 @@ import { GatewayError } from '../errors.ts';
 import type { Registry } from '../regions/registry.ts';
 import { authorization } from './admin-client.ts';
 import { answerError } from './answer-error.ts';
-import { Region, type System, WeightChange } from './model.ts';
 
 export interface RegionRoutesOptions {
   registry: Registry;

@@ -1,7 +1,8 @@
 /** In which state a region is, and why, in words. Pure, but for {@link RegionStates}, which remembers since when. */
+
+import type { State } from '@causeway/protocol/admin/model.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
-import type { State } from './model.ts';
 
 /** `trying`: some requests may go there, and it is not well. */
 type Condition = { kind: 'well' } | { kind: 'trying' | 'out'; reason: string };

@@ -2,11 +2,13 @@
  * What regional gateways tell of their own regions: asked once a second while somebody watches, and when asked for; now and
  * then otherwise, so that what stood behind one that died is known to whoever looks afterwards.
  */
+
+import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
+import type { BehindTarget, System } from '@causeway/protocol/admin/model.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
-import type { EventLog, RecordedEvent } from '../events.ts';
+import type { EventLog } from '../events.ts';
 import type { Target as LiveTarget } from '../regions/target.ts';
 import { type AdminClient, reasonOf } from './admin-client.ts';
-import type { BehindTarget, System } from './model.ts';
 import type { Behind } from './topology.ts';
 
 const INTERVAL_MS = 1_000;

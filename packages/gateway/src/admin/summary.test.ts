@@ -1,5 +1,5 @@
+import type { Region } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
-import type { Region } from './model.ts';
 import { type Facts, judgeSystem, summarize } from './summary.ts';
 
 function region(name: string, facts: Partial<Region> = {}): Region {

@@ -1,6 +1,7 @@
 /** The state of the whole in one word and in one sentence, for somebody who was called at night. Pure. */
+
+import type { Region, State, System } from '@causeway/protocol/admin/model.ts';
 import { hasWeight } from '../regions/snapshot.ts';
-import type { Region, State, System } from './model.ts';
 
 /** What the sentence is made of. */
 export type Facts = Omit<System, 'summary' | 'state'>;

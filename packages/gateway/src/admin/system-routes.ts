@@ -1,13 +1,15 @@
 /** What the admin API tells of the system: its topology, once or live, its events and its history. */
+
+import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
+import { EventSchema } from '@causeway/protocol/admin/events.ts';
+import { ConsumerPage, ConsumerQuery, EventList, History, Sample, System } from '@causeway/protocol/admin/model.ts';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import type { EventLog, RecordedEvent } from '../events.ts';
+import type { EventLog } from '../events.ts';
 import type { Consumers } from './consumers.ts';
-import { EventSchema } from './event-model.ts';
 import { EventStreams, lastEventId, type StreamMessage } from './event-stream.ts';
 import type { RateHistory } from './history.ts';
 import { LiveFeed } from './live.ts';
-import { ConsumerPage, ConsumerQuery, EventList, History, Sample, System } from './model.ts';
 import type { RegionalGateways } from './regional-gateways.ts';
 
 export interface SystemRoutesOptions {

@@ -1,11 +1,12 @@
 /** What the system looks like from this gateway, as JSON: made anew for whoever asks, from what its parts know. */
+
+import type { Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Registry } from '../regions/registry.ts';
 import { canServe } from '../regions/select.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
 import type { Target as LiveTarget } from '../regions/target.ts';
 import { joinKafka, type KafkaState } from './kafka-state.ts';
-import type { Region, System, Target } from './model.ts';
 import type { RateSampler } from './rates.ts';
 import { judgeRegion, type RegionStates } from './region-state.ts';
 import { judgeSystem, summarize } from './summary.ts';

@@ -1,8 +1,8 @@
 /** Metrics of regions and their targets: probes, breakers, what is in flight, where consumers are. */
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
+import type { BreakerState } from '@causeway/protocol/admin/events.ts';
 import type { Affinity } from '../consumers/affinity.ts';
-import type { BreakerState } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RequestStats } from '../stats.ts';
 

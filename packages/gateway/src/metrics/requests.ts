@@ -4,8 +4,8 @@ import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { GatewayConfig } from '../config/schema.ts';
-import type { RetryBudget } from '../proxy/budget.ts';
-import type { ClientTraffic } from '../proxy/client-traffic.ts';
+import type { RetryBudget } from '../exchange/budget.ts';
+import type { ClientTraffic } from '../listen/client-traffic.ts';
 import type { Registry } from '../regions/registry.ts';
 import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
 

@@ -2,8 +2,9 @@
  * The circuit breaker of one target: opossum decides, and the request path only bumps an integer. What it is told of, and
  * what not, because a client can bring it about by itself, is in proxy/verdict.ts.
  */
+
+import type { BreakerState } from '@causeway/protocol/admin/events.ts';
 import CircuitBreaker from 'opossum';
-import type { BreakerState } from '../events.ts';
 
 export interface BreakerSettings {
   readonly errorPercent: number;

@@ -1,6 +1,7 @@
 /** Judges probe results, without any I/O: `rise` good ones in a row bring a target up, `fall` bad ones take it down. */
+
+import type { HealthStatus } from '@causeway/protocol/admin/events.ts';
 import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
-import type { HealthStatus } from '../events.ts';
 
 /** What a target says of Kafka: a bridge of its own, a regional gateway of what its region's bridges say. */
 export interface KafkaTold {

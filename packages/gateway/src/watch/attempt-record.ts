@@ -1,5 +1,5 @@
 /** What is known of one attempt when it has ended. */
-import type { Outcome } from '../proxy/outcome.ts';
+import type { Outcome } from '../exchange/outcome.ts';
 
 export interface AttemptRecord {
   region: string;

@@ -1,7 +1,7 @@
 /** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
 
-import type { Outcome } from '../proxy/outcome.ts';
-import type { RequestEnd, RequestWatch, WatchedRequest } from '../proxy/request-watch.ts';
+import type { Outcome } from '../exchange/outcome.ts';
+import type { RequestEnd, RequestWatch, WatchedRequest } from '../exchange/request-watch.ts';
 import type { Target } from '../regions/target.ts';
 import type { AttemptRecord } from './attempt-record.ts';
 import type { RequestTrace, TraceHeaders } from './request-trace.ts';

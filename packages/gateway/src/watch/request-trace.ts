@@ -3,7 +3,7 @@ import { portOf } from '@causeway/protocol/http-grammar.ts';
 import { routeTemplateOf } from '@causeway/protocol/paths.ts';
 import { contextOf, headersOfSpan } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
-import type { RequestEnd, WatchedRequest } from '../proxy/request-watch.ts';
+import type { RequestEnd, WatchedRequest } from '../exchange/request-watch.ts';
 import type { Target } from '../regions/target.ts';
 import { type AttemptRecord, retryReason } from './attempt-record.ts';
 

@@ -3,7 +3,7 @@ import { isFollowed } from '@causeway/telemetry/followed.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry, type TelemetryOptions } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
-import type { RequestEnd, RequestWatch, WatchedRequest, Watcher } from '../proxy/request-watch.ts';
+import type { RequestEnd, RequestWatch, WatchedRequest, Watcher } from '../exchange/request-watch.ts';
 import { RequestRecord } from './request-record.ts';
 import type { RequestTraces, TraceHeaders } from './request-trace.ts';
 

@@ -1,7 +1,9 @@
 /** Carries out the actions of a scenario on a running stack. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { request } from 'undici';
 import { LabError } from '../errors.ts';
 import type { RegionNetwork } from '../stack/region-network.ts';
@@ -123,8 +125,4 @@ function withWeights(yaml: string, weights: Readonly<Record<RegionName, number>>
   return yaml.replaceAll(/- name: (east|west)\n( +)weight: \d+/g, (_, name: RegionName, indent: string) => {
     return `- name: ${name}\n${indent}weight: ${weights[name]}`;
   });
-}
-
-function assertNever(value: never): never {
-  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
 }

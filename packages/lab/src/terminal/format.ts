@@ -1,4 +1,5 @@
 /** The lab's words: the banner, what happens to processes, the live line and the table at the end. */
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { RegionState } from '../chaos/region-switch.ts';
 import { LabError } from '../errors.ts';
 import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
@@ -41,10 +42,6 @@ export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
 /** A JVM that heeds SIGTERM ends with 128 + 15. */
 function isOrderly({ exitCode }: ProcessExit): boolean {
   return exitCode === 0 || exitCode === 143;
-}
-
-function assertNever(value: never): never {
-  throw new TypeError(`unexpected ${JSON.stringify(value)}`);
 }
 
 /** Where everything is, and what to try. */

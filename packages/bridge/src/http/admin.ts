@@ -1,0 +1,58 @@
+/** Operations that change what there is in the cluster. */
+
+import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
+import { NewTopic } from '@causeway/protocol/new-topic.ts';
+import { BridgeError } from '../errors.ts';
+import { answer } from './answers.ts';
+import { shown } from './parameters.ts';
+import { decodeBody, isEmptyBody } from './request-body.ts';
+import type { ApiServer } from './server.ts';
+import { exactInteger } from './violations.ts';
+
+export interface TopicToCreate {
+  name: string;
+  /** -1: the broker's default. */
+  partitionCount: number;
+  /** -1: the broker's default. */
+  replicationFactor: number;
+}
+
+/** What creates topics. Errors: `kafkaRefused` with Kafka's text alone, `kafkaUnavailable`. */
+export interface TopicCreator {
+  create(topic: TopicToCreate): Promise<void>;
+}
+
+const BROKER_DEFAULT = -1;
+
+export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
+  server.on('createTopic', async ({ headers, body, slices }, reply) => {
+    if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+    const contentType = headers['content-type'];
+    if (recordsFormat(contentType) !== 'json' && !isConsumerBody(contentType)) {
+      throw new BridgeError('bodyTypeUnsupported');
+    }
+    const topic = (await slices.run(decodeBody(body, NewTopic))) as NewTopic;
+    const { topic_name, partitions_count, replication_factor } = topic;
+    await creator.create({
+      name: topic_name,
+      partitionCount: count('partitions_count', partitions_count, 32),
+      replicationFactor: count('replication_factor', replication_factor, 16),
+    });
+    reply.code(201);
+    return answer(reply, '{}');
+  });
+}
+
+/** Errors: `schemaViolation` for what Kafka has no room for. */
+function count(name: keyof NewTopic, value: number | null | undefined, bits: number): number {
+  if (value === null || value === undefined) return BROKER_DEFAULT;
+  const exact = exactInteger(value);
+  const maximum = 2 ** (bits - 1) - 1;
+  if (exact >= -maximum - 1 && exact <= maximum) return Number(exact);
+  const validationErrors = [
+    `Property "${name}" does not match schema`,
+    exact > 0 ? `${shown(exact)} is greater than ${maximum}` : `${shown(exact)} is less than ${-maximum - 1}`,
+    `Property "${name}" does not match additional properties schema`,
+  ];
+  throw new BridgeError('schemaViolation', { validationErrors });
+}

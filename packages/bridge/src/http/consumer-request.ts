@@ -1,0 +1,71 @@
+/** What all operations on consumers read from their requests. */
+import type { Partitions } from '@causeway/protocol/consumers.ts';
+import { isConsumerBody } from '@causeway/protocol/content-types.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import type { Session } from '../consumers/session.ts';
+import { BridgeError } from '../errors.ts';
+import { checkIdentity, type SessionIdentity } from '../ownership/session-identity.ts';
+import { isTooLong, MAX_TOPIC_LENGTH } from '../topic-name.ts';
+import { decodeBody, isEmptyBody } from './request-body.ts';
+import type { Request } from './server.ts';
+
+/** The consumer that a path names. Errors: `invalidValue` for a name that is too long. */
+export function identityOf(params: Request['params']): SessionIdentity {
+  const identity = { group: params['group'] ?? '', name: params['instance'] ?? '' };
+  checkIdentity(identity);
+  return identity;
+}
+
+/** The consumer that a request is about. Errors: as {@link ConsumerRegistry.find}. */
+export function sessionOf(registry: ConsumerRegistry, { params, sender }: Request): Promise<Session> {
+  return registry.find(identityOf(params), sender);
+}
+
+/** What the session does for a request, in the time that gateways wait. Errors: also those of `run`; `kafkaUnavailable`. */
+export async function inSession<T>(
+  registry: ConsumerRegistry,
+  request: Request,
+  run: (session: Session) => Promise<T>,
+): Promise<T> {
+  return await registry.inTime(async () => await run(await sessionOf(registry, request)));
+}
+
+/** Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`. */
+export async function consumerBody(
+  { headers, body, slices }: Request,
+  schema: object,
+  { isOptional = false } = {},
+): Promise<unknown> {
+  if (isOptional && isEmptyBody(body)) return undefined;
+  if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+  if (!isConsumerBody(headers['content-type'])) throw new BridgeError('bodyTypeUnsupported');
+  return await slices.run(decodeBody(body, schema));
+}
+
+/** Errors: `tooManyEntries`. */
+export function checkCount(entries: readonly unknown[], what: string, limit: number): void {
+  if (entries.length <= limit) return;
+  throw new BridgeError('tooManyEntries', {
+    message: `The request has ${entries.length} ${what}, more than the limit of ${limit}`,
+  });
+}
+
+/** For what is sent to Kafka without a look whether the topic exists. Errors: `invalidValue`. */
+export function checkTopicLength(topic: string): void {
+  if (!isTooLong(topic)) return;
+  throw new BridgeError('invalidValue', {
+    message: `The name of a topic has ${topic.length} characters, more than the limit of ${MAX_TOPIC_LENGTH}`,
+  });
+}
+
+/** The entries of a list of partitions. Errors: `invalidValue` when the list or a number is absent, or a name is too long. */
+export function partitionsOf({ partitions }: Partitions): { topic: string | undefined; partition: number }[] {
+  if (partitions === undefined) {
+    throw new BridgeError('invalidValue', { message: 'A list of partitions must be specified.' });
+  }
+  return partitions.map(({ topic, partition }) => {
+    if (topic !== undefined) checkTopicLength(topic);
+    if (partition !== undefined) return { topic, partition };
+    throw new BridgeError('invalidValue', { message: 'Each entry of partitions must have a partition.' });
+  });
+}

@@ -1,0 +1,58 @@
+/** Making consumers and ending them. */
+import { TLSSocket } from 'node:tls';
+import { baseUri, nameProblem, UnknownSchemeError } from '@causeway/protocol/base-uri.ts';
+import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consumers.ts';
+import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { readFormat, readSessionOptions } from '../consumers/session-options.ts';
+import { BridgeError } from '../errors.ts';
+import { checkIdentity, type SessionIdentity } from '../ownership/session-identity.ts';
+import { answer, answerEmpty } from './answers.ts';
+import { consumerBody, identityOf } from './consumer-request.ts';
+import type { ApiServer, Request } from './server.ts';
+
+export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry): void {
+  server.on('createConsumer', async (request, reply) => {
+    const body = (await consumerBody(request, ConsumerOptions, { isOptional: true })) as ConsumerOptions | undefined;
+    if (!registry.isEnabled) throw new BridgeError('consumerDisabled');
+    const created = await registry.inTime(() => createConsumer(registry, request, body ?? {}));
+    return answer(reply, JSON.stringify(created));
+  });
+  server.on('deleteConsumer', async ({ params, sender }, reply) => {
+    await registry.inTime(() => registry.delete(identityOf(params), sender));
+    return answerEmpty(reply, 204);
+  });
+  server.onDelivered((params, mark) => registry.confirmDelivery(identityOf(params), mark));
+}
+
+async function createConsumer(
+  registry: ConsumerRegistry,
+  request: Request,
+  body: ConsumerOptions,
+): Promise<CreatedConsumer> {
+  readFormat(body);
+  const identity = { group: request.params['group'] ?? '', name: body.name ?? registry.generateName() };
+  checkIdentity(identity);
+  const problem = nameProblem(identity);
+  if (problem !== undefined) throw new BridgeError('invalidValue', { message: `The name of a consumer ${problem}.` });
+  if (registry.has(identity)) throw new BridgeError('consumerExists');
+  const base_uri = baseUriOf(request, identity);
+  await registry.create(identity, readSessionOptions(body, registry.defaults), request.sender);
+  return { instance_id: identity.name, base_uri };
+}
+
+function baseUriOf({ headers, trust, raw: { socket } }: Request, identity: SessionIdentity): string {
+  const scheme = socket instanceof TLSSocket ? 'https' : 'http';
+  // HTTP/1.0 needs no Host: then it is where the client came to.
+  const host = headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
+  try {
+    return baseUri({ headers, host, isForwarded: trust !== 'client', scheme }, identity);
+  } catch (error) {
+    if (!(error instanceof UnknownSchemeError)) throw error;
+    throw new BridgeError('internal', { message: error.message, cause: error });
+  }
+}
+
+/** An address as it stands in a URL. */
+function hostOf(address = ''): string {
+  return address.includes(':') ? `[${address}]` : address;
+}

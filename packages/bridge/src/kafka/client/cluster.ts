@@ -1,0 +1,361 @@
+/** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
+import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
+import { isTooLong } from '../../topic-name.ts';
+import {
+  type ErrorId,
+  errorIdOf,
+  isForbidden,
+  protocolErrorId,
+  refusal,
+  responseIn,
+  toBridgeError,
+} from './failure.ts';
+import { isInternalTopic } from './internal-topics.ts';
+import { KafkaTraffic } from './kafka-traffic.ts';
+import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
+import type { KafkaSecurity } from './security.ts';
+
+type MetadataResponse = metadataV12.MetadataResponse;
+type MetadataResponseTopic = metadataV12.MetadataResponseTopic;
+
+export interface ClusterOptions {
+  /** `host:port` each. */
+  bootstrapServers: readonly string[];
+  clientId: string;
+  connectTimeoutMs: number;
+  requestTimeoutMs: number;
+  metadataMaxAgeMs: number;
+  /** Default: 25. */
+  retryBackoffMinMs?: number;
+  /** Default: 250. */
+  retryBackoffMaxMs?: number;
+  /** Default: neither TLS nor SASL. */
+  security?: KafkaSecurity;
+}
+
+export interface Broker {
+  host: string;
+  port: number;
+}
+
+export interface PartitionInfo {
+  partition: number;
+  /** Node id; -1 when it has none now. */
+  leader: number;
+  replicas: readonly number[];
+  inSyncReplicas: readonly number[];
+}
+
+export interface TopicInfo {
+  name: string;
+  /** UUID. */
+  id: string;
+  isInternal: boolean;
+  /** Whether the bridge's principal may write to it; `undefined` until Kafka was asked for this topic by its name. */
+  isWritable: boolean | undefined;
+  /** By partition number. */
+  partitions: readonly PartitionInfo[];
+  fetchedAtMs: number;
+}
+
+/** A topic that exists, or why it cannot be used. */
+export type TopicAnswer = { topic: TopicInfo } | { errorId: ErrorId };
+
+export interface TopicQuestion {
+  /** What is known and younger is not asked for. Default: the configured age. */
+  maxAgeMs?: number;
+  /** Lets a broker with `auto.create.topics.enable` create the topics that do not exist. Default: false. */
+  mayCreate?: boolean;
+}
+
+/** A broker that has not answered a question about the cluster for this long is passed over. */
+const ATTEMPT_TIMEOUT_MS = 2000;
+
+/** Node ids and addresses, and the topics that were ever asked for. */
+export class Cluster {
+  readonly options: ClusterOptions;
+  /** Over every connection that it made. */
+  readonly traffic = new KafkaTraffic();
+  readonly #pool: ConnectionPool;
+  readonly #writePool: ConnectionPool;
+  readonly #bootstrap: readonly Broker[];
+  readonly #brokers = new Map<number, Broker>();
+  readonly #topics = new Map<string, TopicInfo>();
+  /** Requests on their way, by what they ask for: who asks the same waits for the same answer. */
+  readonly #pending = new Map<string, Promise<MetadataResponse>>();
+  readonly #pools = new Set<ConnectionPool>();
+  #id: string | undefined;
+  /** Where the next question goes first; moves on when a broker does not answer. */
+  #turn = 0;
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+    this.#bootstrap = options.bootstrapServers.map(parseAddress);
+    this.#pool = this.createPool();
+    this.#writePool = this.createPool();
+  }
+
+  /**
+   * A set of connections of its own, one a broker. A broker answers the requests of one connection in order, so whoever
+   * sends requests that wait (fetch, join) needs a pool that nobody else uses.
+   */
+  createPool({
+    clientId = this.options.clientId,
+    requestTimeoutMs = this.options.requestTimeoutMs,
+  } = {}): ConnectionPool {
+    const secured = this.options.security?.forPool() ?? { options: {}, watch: () => {} };
+    const options = Object.assign(secured.options, {
+      connectTimeout: this.options.connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+    });
+    const pool = new ConnectionPool(clientId, options);
+    secured.watch(pool);
+    this.traffic.watch(pool);
+    // The pool listens for the first error of a connection only; one more would end the process.
+    pool.on('connecting', ({ connection }) => connection.on('error', () => {}));
+    this.#pools.add(pool);
+    return pool;
+  }
+
+  async closePool(pool: ConnectionPool): Promise<void> {
+    this.#pools.delete(pool);
+    await pool.close().catch(() => {});
+  }
+
+  /** Pauses before what failed is tried again. */
+  get backoff(): Backoff {
+    const { retryBackoffMinMs: minMs = 25, retryBackoffMaxMs: maxMs = 250 } = this.options;
+    return { minMs, maxMs };
+  }
+
+  /** Connections for short requests, shared by everyone. */
+  get pool(): ConnectionPool {
+    return this.#pool;
+  }
+
+  /**
+   * Connections for what is answered when replicas have it (commits), shared by everyone. A broker that waits for a dead
+   * replica must not hold up the questions that tell whether Kafka answers.
+   */
+  get writePool(): ConnectionPool {
+    return this.#writePool;
+  }
+
+  /** What is known of a topic now, without asking; however old. */
+  knownTopic(name: string): TopicInfo | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** Kafka's own id of the cluster; `undefined` before it first answered. */
+  get id(): string | undefined {
+    return this.#id;
+  }
+
+  broker(nodeId: number): Broker | undefined {
+    return this.#brokers.get(nodeId);
+  }
+
+  /**
+   * What is known of topics; asked for anew when too old. A topic that a broker is creating is answered as unknown until it
+   * is there. Errors: `kafkaUnavailable`.
+   */
+  async topics(
+    names: readonly string[],
+    limits: Limits,
+    { maxAgeMs = this.options.metadataMaxAgeMs, mayCreate = false }: TopicQuestion = {},
+  ): Promise<Map<string, TopicAnswer>> {
+    const oldestMs = performance.now() - maxAgeMs;
+    const answers = new Map<string, TopicAnswer>();
+    const missing: string[] = [];
+    for (const name of names) {
+      const known = this.#topics.get(name);
+      if (isTooLong(name)) answers.set(name, { errorId: 'INVALID_TOPIC_EXCEPTION' });
+      else if (known !== undefined && known.fetchedAtMs >= oldestMs) answers.set(name, { topic: known });
+      else missing.push(name);
+    }
+    if (missing.length > 0) {
+      for (const raw of await this.#askForTopics(missing, limits, mayCreate)) {
+        if (typeof raw.name === 'string') answers.set(raw.name, answerOf(raw, this.#topics.get(raw.name)));
+      }
+    }
+    return answers;
+  }
+
+  /** Every topic that is not internal. Errors: `kafkaUnavailable`. */
+  async listTopics(limits: Limits): Promise<string[]> {
+    const response = await this.#ask(null, limits, false);
+    return response.topics.flatMap((raw) => (typeof raw.name !== 'string' || isInternal(raw) ? [] : [raw.name]));
+  }
+
+  /** Every broker that is known; those of the configuration while none is. */
+  get addresses(): Broker[] {
+    return this.#brokers.size > 0 ? [...this.#brokers.values()] : [...this.#bootstrap];
+  }
+
+  /** A question to this broker, without retrying and without a time limit: whether it answers. */
+  async pingBroker(broker: Broker): Promise<void> {
+    await this.onBroker(broker, (connection) => this.#metadata(connection, []));
+  }
+
+  /** One question to any broker, without retrying: whether Kafka answers. */
+  async ping(limits: Limits): Promise<void> {
+    await this.#askOnce([], limits);
+  }
+
+  /** Sends to any broker, the next one when it fails, until the limits are reached. Errors: `kafkaUnavailable`. */
+  async onAnyBroker<T>(send: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+    try {
+      return await retrying(
+        async () =>
+          await this.#sendToAny(send, within(Math.min(ATTEMPT_TIMEOUT_MS, remainingMs(limits)), limits.signal)),
+        limits,
+        (error) => protocolErrorId(error) === undefined,
+        this.backoff,
+      );
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw error;
+      throw toBridgeError(error);
+    }
+  }
+
+  /** Sends to one broker. Errors: as the library has them. */
+  async onBroker<T>(broker: Broker, send: (connection: Connection) => Promise<T>, pool = this.#pool): Promise<T> {
+    return await send(await pool.get(broker));
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#pools].map((pool) => pool.close()));
+    this.traffic.close();
+    this.#pools.clear();
+  }
+
+  /** Topics of Kafka's own and of the bridges are created by their owners alone, with the settings that they need. */
+  async #askForTopics(names: readonly string[], limits: Limits, mayCreate: boolean): Promise<MetadataResponseTopic[]> {
+    const creatable = mayCreate ? names.filter((name) => !isInternalTopic(name)) : [];
+    const reserved = mayCreate ? names.filter((name) => isInternalTopic(name)) : names;
+    const responses = await Promise.all([
+      ...(reserved.length > 0 ? [this.#ask(reserved, limits, false)] : []),
+      ...(creatable.length > 0 ? [this.#ask(creatable, limits, true)] : []),
+    ]);
+    return responses.flatMap(({ topics }) => topics);
+  }
+
+  async #ask(names: readonly string[] | null, limits: Limits, mayCreate: boolean): Promise<MetadataResponse> {
+    const key = names === null ? '*' : JSON.stringify([mayCreate, ...[...names].sort()]);
+    let pending = this.#pending.get(key);
+    if (pending === undefined) {
+      // Not this caller's limits: others wait for the same answer.
+      const own = within(this.options.requestTimeoutMs);
+      pending = this.onAnyBroker((connection) => this.#metadata(connection, names, mayCreate), own).finally(() =>
+        this.#pending.delete(key),
+      );
+      pending.catch(() => {});
+      this.#pending.set(key, pending);
+    }
+    return await bounded(pending, limits);
+  }
+
+  async #askOnce(names: readonly string[], limits: Limits): Promise<void> {
+    await bounded(
+      this.#sendToAny((connection) => this.#metadata(connection, names), limits),
+      limits,
+    );
+  }
+
+  async #metadata(
+    connection: Connection,
+    names: readonly string[] | null,
+    mayCreate = false,
+  ): Promise<MetadataResponse> {
+    let response: MetadataResponse;
+    const isNamed = names !== null;
+    try {
+      response = await metadataV12.api.async(connection, isNamed ? [...names] : null, mayCreate, isNamed);
+    } catch (error) {
+      // A topic that does not exist makes the whole answer an error.
+      const partial = responseIn<MetadataResponse>(error);
+      if (partial === undefined) throw error;
+      response = partial;
+    }
+    this.#remember(response);
+    return response;
+  }
+
+  #remember(response: MetadataResponse): void {
+    this.#id = response.clusterId ?? this.#id;
+    this.#brokers.clear();
+    for (const { nodeId, host, port } of response.brokers) this.#brokers.set(nodeId, { host, port });
+    const fetchedAtMs = performance.now();
+    for (const raw of response.topics) {
+      if (typeof raw.name !== 'string') continue;
+      if (isGone(raw)) this.#topics.delete(raw.name);
+      else if (raw.errorCode === 0) this.#topics.set(raw.name, topicInfo(raw, this.#topics.get(raw.name), fetchedAtMs));
+    }
+  }
+
+  async #sendToAny<T>(send: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+    const brokers = [...this.#brokers.values(), ...this.#bootstrap];
+    const broker = brokers[this.#turn % brokers.length];
+    if (broker === undefined) throw new TypeError('no bootstrap servers');
+    try {
+      return await bounded(this.onBroker(broker, send), limits);
+    } catch (error) {
+      // Also when it only ran out of time: a stopped broker still accepts connections.
+      if (protocolErrorId(error) === undefined && limits.signal?.aborted !== true) this.#turn += 1;
+      throw error;
+    }
+  }
+}
+
+/** Errors: `kafkaForbidden` when the bridge may not use some of the topics. */
+export function throwForbidden(answers: ReadonlyMap<string, TopicAnswer>): void {
+  const forbidden = [...answers].flatMap(([name, answer]) =>
+    'errorId' in answer && isForbidden(answer.errorId) ? [name] : [],
+  );
+  if (forbidden.length > 0) throw refusal('TOPIC_AUTHORIZATION_FAILED', { topics: forbidden });
+}
+
+function isGone(raw: MetadataResponseTopic): boolean {
+  return errorIdOf(raw.errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION';
+}
+
+function answerOf(raw: MetadataResponseTopic, known: TopicInfo | undefined): TopicAnswer {
+  const errorId = errorIdOf(raw.errorCode);
+  if (errorId !== undefined) return { errorId };
+  return known === undefined ? { errorId: 'UNKNOWN_TOPIC_OR_PARTITION' } : { topic: known };
+}
+
+/** Kafka's own topics, and the bridges'. */
+function isInternal({ name, isInternal: isKafkas }: MetadataResponseTopic): boolean {
+  return isKafkas || (typeof name === 'string' && isInternalTopic(name));
+}
+
+/** `AclOperation.WRITE` in the bit field of authorized operations (KIP-430). */
+const WRITE_BIT = 1 << 4;
+/** Of an answer to a question that did not ask for them. */
+const OPERATIONS_NOT_ASKED = -(2 ** 31);
+
+function topicInfo(raw: MetadataResponseTopic, before: TopicInfo | undefined, fetchedAtMs: number): TopicInfo {
+  const operations = raw.topicAuthorizedOperations;
+  return {
+    name: raw.name ?? '',
+    id: raw.topicId,
+    isInternal: isInternal(raw),
+    isWritable: operations === OPERATIONS_NOT_ASKED ? before?.isWritable : (operations & WRITE_BIT) !== 0,
+    fetchedAtMs,
+    // A partition without leader has an error of its own; it still counts.
+    partitions: raw.partitions
+      .map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => ({
+        partition: partitionIndex,
+        leader: leaderId,
+        replicas: replicaNodes,
+        inSyncReplicas: isrNodes,
+      }))
+      .sort((a, b) => a.partition - b.partition),
+  };
+}
+
+function parseAddress(address: string): Broker {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}

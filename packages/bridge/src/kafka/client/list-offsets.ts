@@ -1,0 +1,108 @@
+/** Where partitions begin and end, asked of their leaders. */
+import { listOffsetsV7 } from '@platformatic/kafka';
+import { BridgeError } from '../../errors.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
+import { type Cluster, throwForbidden } from './cluster.ts';
+import { isUnreached, protocolErrorId } from './failure.ts';
+import { type Limits, retrying } from './limits.ts';
+
+export type IsolationLevel = 'read_uncommitted' | 'read_committed';
+export type OffsetSpec = 'earliest' | 'latest';
+/** A timestamp is that of the first record from then on, in milliseconds; the offset is -1 where there is none. */
+export type TimedOffsetSpec = OffsetSpec | bigint;
+
+/** ListOffsets' timestamps with a meaning of their own. */
+const TIMESTAMPS: Readonly<Record<OffsetSpec, bigint>> = { earliest: -2n, latest: -1n };
+const CONSUMER_REPLICA_ID = -1;
+const ANY_LEADER_EPOCH = -1;
+
+/** The isolation level on the wire. */
+export function isolationByte(level: IsolationLevel): 0 | 1 {
+  return level === 'read_committed' ? 1 : 0;
+}
+
+/** Asks until every partition has answered. Errors: `kafkaUnavailable`, or as Kafka has them. */
+export async function listOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  options: { spec: TimedOffsetSpec; isolationLevel: IsolationLevel; limits: Limits },
+): Promise<PartitionOffset[]> {
+  const { limits } = options;
+  return await retrying(
+    async (attempt) => {
+      const byLeader = await groupByLeader(cluster, partitions, limits, attempt > 0);
+      const answers = await Promise.all(
+        [...byLeader].map(([leader, led]) => listOfLeader(cluster, leader, led, options)),
+      );
+      return answers.flat();
+    },
+    limits,
+    isRetriable,
+    cluster.backoff,
+  );
+}
+
+/** The partitions by the node id of their leader. Errors: `kafkaUnavailable` when one has none, `kafkaForbidden`. */
+async function groupByLeader(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  limits: Limits,
+  isFresh: boolean,
+): Promise<Map<number, TopicPartition[]>> {
+  const names = [...new Set(partitions.map(({ topic }) => topic))];
+  const topics = await cluster.topics(names, limits, isFresh ? { maxAgeMs: 0 } : {});
+  throwForbidden(topics);
+  return Map.groupBy(partitions, ({ topic, partition }) => {
+    const answer = topics.get(topic);
+    const leader = answer !== undefined && 'topic' in answer ? answer.topic.partitions[partition]?.leader : undefined;
+    if (leader === undefined || leader < 0) {
+      throw new BridgeError('kafkaUnavailable', { message: `Partition ${topic}-${partition} has no leader` });
+    }
+    return leader;
+  });
+}
+
+async function listOfLeader(
+  cluster: Cluster,
+  leader: number,
+  partitions: readonly TopicPartition[],
+  { spec, isolationLevel }: { spec: TimedOffsetSpec; isolationLevel: IsolationLevel },
+): Promise<PartitionOffset[]> {
+  const broker = cluster.broker(leader);
+  if (broker === undefined) throw new BridgeError('kafkaUnavailable', { message: `Broker ${leader} is not known` });
+  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([name, entries]) => ({
+    name,
+    partitions: entries.map(({ partition }) => ({
+      partitionIndex: partition,
+      currentLeaderEpoch: ANY_LEADER_EPOCH,
+      timestamp: typeof spec === 'bigint' ? spec : TIMESTAMPS[spec],
+    })),
+  }));
+  const response = await cluster.onBroker(broker, (connection) =>
+    listOffsetsV7.api.async(connection, CONSUMER_REPLICA_ID, isolationByte(isolationLevel), topics),
+  );
+  const wanted = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)));
+  return response.topics.flatMap(({ name, partitions: found }) =>
+    found
+      .filter(({ partitionIndex }) => wanted.has(partitionKey(name, partitionIndex)))
+      .map(({ partitionIndex, offset }) => ({ topic: name, partition: partitionIndex, offset })),
+  );
+}
+
+/** Everything that a look at the metadata may cure. */
+function isRetriable(error: unknown): boolean {
+  if (isUnreached(error)) return true;
+  switch (protocolErrorId(error)) {
+    case 'NOT_LEADER_OR_FOLLOWER':
+    case 'LEADER_NOT_AVAILABLE':
+    case 'REPLICA_NOT_AVAILABLE':
+    case 'OFFSET_NOT_AVAILABLE':
+    case 'FENCED_LEADER_EPOCH':
+    case 'UNKNOWN_LEADER_EPOCH':
+    case 'UNKNOWN_TOPIC_OR_PARTITION':
+    case 'KAFKA_STORAGE_ERROR':
+      return true;
+    default:
+      return false;
+  }
+}

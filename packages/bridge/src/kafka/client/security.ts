@@ -1,0 +1,58 @@
+/** Who the bridge is to brokers, and how it knows them: what every connection to Kafka is made with. */
+import type { ConnectionOptions, ConnectionPool, SASLOptions } from '@platformatic/kafka';
+import type { Logger } from 'pino';
+import type { ConfigFinding, KafkaConfig } from '../../kafka-config.ts';
+import { findSaslProblems, saslOptions } from './sasl.ts';
+import { BrokerTls, findTlsProblems } from './tls.ts';
+
+/** The options of a pool's connections, and what is to be done with the pool. */
+export interface SecuredPool {
+  options: ConnectionOptions;
+  watch: (pool: ConnectionPool) => void;
+}
+
+/** TLS and SASL of one bridge. */
+export class KafkaSecurity {
+  readonly #tls: BrokerTls | undefined;
+  readonly #sasl: SASLOptions | undefined;
+
+  /** Tells once of what is unsafe. Errors: see {@link findSecurityProblems}. */
+  constructor({ tls, sasl, connectTimeoutMs }: KafkaConfig, log: Logger) {
+    if (tls.isEnabled) {
+      this.#tls = new BrokerTls(tls, (change) => {
+        if (change.kind === 'reloaded') log.info('certificates for Kafka read again');
+        else log.warn({ reason: change.reason }, 'changed certificates for Kafka cannot be used');
+      });
+      if (!tls.isBrokerVerified) log.warn("brokers' certificates are not checked: anyone can pose as a broker");
+    }
+    this.#sasl = saslOptions(sasl, { tokenTimeoutMs: connectTimeoutMs });
+    if (this.#sasl !== undefined && !tls.isEnabled) {
+      log.warn({ mechanism: sasl.mechanism }, 'SASL without TLS: whoever listens on the way can read along');
+    }
+  }
+
+  /** For one pool: each of its connections has TLS options of its own, made when it is opened. */
+  forPool(): SecuredPool {
+    const options: ConnectionOptions = this.#sasl === undefined ? {} : { sasl: this.#sasl };
+    const tls = this.#tls;
+    if (tls === undefined) return { options, watch: () => {} };
+    // The library reads the options of a connection when it makes it, then tells its pool, and then connects.
+    let next: object = {};
+    Object.defineProperty(options, 'tls', {
+      enumerable: true,
+      get: () => {
+        next = {};
+        return next;
+      },
+    });
+    return {
+      options,
+      watch: (pool) => pool.on('connecting', ({ broker }) => Object.assign(next, tls.options(broker.host))),
+    };
+  }
+}
+
+/** Files of certificates, keys and secrets that cannot be used: which, and why. */
+export function findSecurityProblems({ tls, sasl }: KafkaConfig): ConfigFinding[] {
+  return [...findTlsProblems(tls), ...findSaslProblems(sasl)];
+}

@@ -1,0 +1,117 @@
+/** What new connections over TLS are made with: certificates from files, read again when they have changed. */
+import { statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls';
+import { readSecret, readText } from '@causeway/config/secret.ts';
+import type { ConfigFinding, KafkaTlsConfig } from '../../kafka-config.ts';
+
+/** What became of files that had changed. */
+export type TlsFileChange = { kind: 'reloaded' } | { kind: 'refused'; reason: string };
+
+export class BrokerTls {
+  readonly #config: KafkaTlsConfig;
+  readonly #onFileChange: (change: TlsFileChange) => void;
+  #context: SecureContext;
+  #fileState: string;
+
+  /** Errors: `Error` when a file cannot be used; see {@link findTlsProblems}. */
+  constructor(config: KafkaTlsConfig, onFileChange: (change: TlsFileChange) => void) {
+    this.#config = config;
+    this.#onFileChange = onFileChange;
+    this.#fileState = fileState(config);
+    this.#context = createContext(config);
+  }
+
+  /** For a connection to `host`. Files that changed and cannot be used leave everything as it was. */
+  options(host: string): ConnectionOptions {
+    this.#reloadIfChanged();
+    const { serverName, isBrokerVerified } = this.#config;
+    // An address is no server name (RFC 6066, section 3), and Node.js throws; it is verified as an address all the same.
+    const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
+    return {
+      secureContext: this.#context,
+      rejectUnauthorized: isBrokerVerified,
+      ...(servername === undefined ? {} : { servername }),
+    };
+  }
+
+  #reloadIfChanged(): void {
+    const state = fileState(this.#config);
+    if (state === this.#fileState) return;
+    // Whatever comes of it: the same files are not tried again.
+    this.#fileState = state;
+    try {
+      this.#context = createContext(this.#config);
+      this.#onFileChange({ kind: 'reloaded' });
+    } catch (error) {
+      this.#onFileChange({ kind: 'refused', reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
+
+/** Files that cannot be read, or not be used: which, and why. */
+export function findTlsProblems(config: KafkaTlsConfig): ConfigFinding[] {
+  if (!config.isEnabled) return [];
+  const problems: ConfigFinding[] = [];
+  const attempt = (key: keyof KafkaTlsConfig, use: () => unknown): void => {
+    try {
+      use();
+    } catch (error) {
+      problems.push({ path: ['kafka', 'tls', key], reason: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  const { caFile, certFile, keyFile, keyPassphraseFile } = config;
+  if (caFile !== undefined) attempt('caFile', () => readCertificates(caFile));
+  if (certFile !== undefined) attempt('certFile', () => readCertificates(certFile));
+  if (keyPassphraseFile !== undefined) attempt('keyPassphraseFile', () => passphraseOf(config));
+  if (keyFile !== undefined) attempt('keyFile', () => readText(keyFile));
+  // Each can be read: whether they fit together.
+  if (problems.length === 0 && keyFile !== undefined) attempt('keyFile', () => createContext(config));
+  return problems;
+}
+
+function createContext(config: KafkaTlsConfig): SecureContext {
+  const { caFile, certFile, keyFile } = config;
+  const passphrase = passphraseOf(config);
+  const ca = caFile === undefined ? undefined : readCertificates(caFile);
+  const cert = certFile === undefined ? undefined : readCertificates(certFile);
+  const key = keyFile === undefined ? undefined : readText(keyFile);
+  try {
+    return createSecureContext({
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(passphrase === undefined ? {} : { passphrase }),
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${keyFile ?? certFile ?? caFile} cannot be used: ${reason}`, { cause });
+  }
+}
+
+/** An authority without a certificate in it would silently trust nobody. */
+function readCertificates(file: string): string {
+  const text = readText(file);
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} has no certificate in PEM format`);
+  try {
+    createSecureContext({ ca: text });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${file} cannot be used: ${reason}`, { cause });
+  }
+  return text;
+}
+
+function passphraseOf({ keyPassphrase, keyPassphraseFile }: KafkaTlsConfig): string | undefined {
+  return readSecret({ value: keyPassphrase, file: keyPassphraseFile });
+}
+
+/** Another text when a file was written or replaced, or its symbolic link was turned. */
+function fileState({ caFile, certFile, keyFile, keyPassphraseFile }: KafkaTlsConfig): string {
+  return [caFile, certFile, keyFile, keyPassphraseFile]
+    .map((file) => {
+      const stat = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false });
+      return stat === undefined ? '' : `${stat.ino}:${stat.mtimeMs}:${stat.size}`;
+    })
+    .join(' ');
+}

@@ -1,0 +1,406 @@
+/** Fetches what one consumer reads: a poll at a time, and ahead of a consumer that is read. */
+import type { Connection, ConnectionPool } from '@platformatic/kafka';
+import { BridgeError } from '../../errors.ts';
+import type { TopicPartition } from '../../records.ts';
+import type { Cluster } from '../client/cluster.ts';
+import { errorIdOf, refusal } from '../client/failure.ts';
+import { backoffMs, type Limits, remainingMs, within } from '../client/limits.ts';
+import { type IsolationLevel, isolationByte, type OffsetSpec } from '../client/list-offsets.ts';
+import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
+import type { FetchBudget } from './fetch-budget.ts';
+import { accept, isBehind, nextOffset, type Partition } from './partition.ts';
+import { Partitions } from './partitions.ts';
+import { ReadReplicas } from './read-replicas.ts';
+import { EMPTY_BUFFER, fetchedBuffer, hasRecords, remainingBytes } from './record-buffer.ts';
+import { unreadable } from './record-reader.ts';
+
+export interface FetcherOptions {
+  /** How brokers name this consumer in their logs. */
+  clientId: string;
+  isolationLevel: IsolationLevel;
+  minBytes: number;
+  /** Of one fetch of one broker. */
+  maxBytes: number;
+  /** Of one partition in it. Default: `maxBytes`. */
+  partitionMaxBytes?: number;
+  /** Where the bridge is: replicas there are read from, if leaders know any. */
+  rack?: string | undefined;
+  /** How long a broker may hold a fetch. */
+  maxWaitMs: number;
+  /** Whether checksums of record batches are compared. */
+  isChecking: boolean;
+  /** On top of the wait, until the broker counts as gone. */
+  requestTimeoutMs: number;
+  /** Shared with other consumers. */
+  budget: FetchBudget;
+}
+
+/** A position that the log no longer or not yet has. */
+export type OutOfRangePolicy = 'reset' | 'fail';
+
+interface FetchSize {
+  waitMs: number;
+  maxBytes: number;
+}
+
+/** How often a consumer that waits asks who leads its partitions now: about as long as Kafka takes to replace a broker. */
+const SOURCE_CHECK_MS = 10_000;
+/** A consumer that is read fetches ahead when less than this part of a fetch is left. */
+const FETCH_AHEAD_RATIO = 0.5;
+/** Fetches without a fetch session (KIP-227): concurrent requests would get in each other's way. */
+const NO_SESSION = { id: 0, epoch: -1 } as const;
+const ANY_LEADER_EPOCH = -1;
+
+export class Fetcher {
+  readonly #cluster: Cluster;
+  readonly #options: FetcherOptions;
+  readonly #outOfRangePolicy: OutOfRangePolicy;
+  readonly #replicas: ReadReplicas;
+  readonly partitions: Partitions;
+  /** Its own connections: a fetch that waits holds up everything behind it. */
+  #pool: ConnectionPool | undefined;
+  /** Nobody has read since records were dropped, or since connections were closed: both are asked for again and again. */
+  #isDropped = false;
+  #isAtRest = false;
+  /** At most one request to a broker at a time, by node id; it may outlive the poll that sent it. */
+  readonly #inFlight = new Map<number, Promise<void>>();
+  /** Requests of an earlier epoch are of no use any more. */
+  #epoch = 0;
+  #failure: BridgeError | undefined;
+  #failedAttempts = 0;
+  #checkedAtMs = performance.now();
+  /** As the budget knows it. */
+  #heldBytes = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(cluster: Cluster, outOfRangePolicy: OutOfRangePolicy, options: FetcherOptions) {
+    this.#cluster = cluster;
+    this.partitions = new Partitions(this.#isMadeAnew);
+    this.#outOfRangePolicy = outOfRangePolicy;
+    this.#options = options;
+    this.#replicas = new ReadReplicas({ rack: options.rack, maxAgeMs: cluster.options.metadataMaxAgeMs });
+  }
+
+  /** Replaces the partitions; those that stay keep their positions and what was fetched. */
+  assign(partitions: readonly TopicPartition[]): void {
+    if (this.partitions.assign(partitions)) this.#abandonRequests();
+    this.interrupt();
+  }
+
+  /** Moves a position, and drops what was fetched. Whether the partition is assigned. */
+  seek(partition: TopicPartition, to: bigint | OffsetSpec): boolean {
+    if (!this.partitions.seek(partition, to)) return false;
+    this.#failure = undefined;
+    this.#abandonRequests();
+    return true;
+  }
+
+  /**
+   * Waits until there are records, the limits are reached, or {@link interrupt} is called.
+   * Errors: what Kafka refuses for good; the signal's reason.
+   */
+  async fill(limits: Limits): Promise<void> {
+    this.#isDropped = false;
+    this.#isAtRest = false;
+    this.#fetchAhead();
+    while (!this.partitions.hasRecords) {
+      limits.signal?.throwIfAborted();
+      const isMovedAway = this.#leaveMadeAnew();
+      const failure = this.#failure;
+      if (failure !== undefined) {
+        this.#failure = undefined;
+        throw failure;
+      }
+      if (isMovedAway) return;
+      const { maxWaitMs, budget } = this.#options;
+      const maxBytes = budget.fetchBytes(this.#options.maxBytes);
+      const waitMs = Math.min(maxWaitMs, Math.ceil(remainingMs(limits)));
+      const requests = this.#startRequests(this.partitions.all, { waitMs, maxBytes });
+      if (remainingMs(limits) === 0) return;
+      void this.#checkSources();
+      const untilCheckMs = Math.min(SOURCE_CHECK_MS, remainingMs(limits));
+      if (await this.#waitForAny(requests, within(untilCheckMs, limits.signal))) return;
+    }
+  }
+
+  /** Frees what was fetched; positions stay. */
+  dropRecords(): void {
+    if (this.#isDropped && this.#heldBytes === 0) return;
+    this.#isDropped = true;
+    this.partitions.dropRecords();
+    this.#countHeld();
+  }
+
+  /** Frees its connections, too; the next {@link fill} makes new ones. */
+  rest(): void {
+    if (this.#isAtRest) return;
+    this.#isAtRest = true;
+    this.dropRecords();
+    this.#abandonRequests();
+    void this.#closePool();
+  }
+
+  /** Ends a running {@link fill} at once. */
+  interrupt(): void {
+    this.#wake?.();
+  }
+
+  async close(): Promise<void> {
+    this.#epoch += 1;
+    this.partitions.assign([]);
+    this.#countHeld();
+    this.interrupt();
+    await this.#closePool();
+  }
+
+  /** Whether it was interrupted. Resolves when any of the requests is done, and at the limits. */
+  async #waitForAny(requests: readonly Promise<void>[], limits: Limits): Promise<boolean> {
+    const { signal } = limits;
+    let timer: NodeJS.Timeout | undefined;
+    let onAbort: (() => void) | undefined;
+    const woken = new Promise<boolean>((resolve) => {
+      this.#wake = () => resolve(true);
+      onAbort = () => resolve(false);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      timer = setTimeout(() => resolve(false), remainingMs(limits));
+    });
+    try {
+      return await Promise.race([woken, ...requests.map((request) => request.then(() => false))]);
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+      this.#wake = undefined;
+    }
+  }
+
+  /** A broker that froze does not say that it leads no more: the others are asked, now and then. Never rejects. */
+  async #checkSources(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#checkedAtMs < SOURCE_CHECK_MS) return;
+    this.#checkedAtMs = nowMs;
+    const asked = [...this.#inFlight];
+    const topics = [...new Set(this.partitions.all.map(({ topic }) => topic))];
+    try {
+      await this.#cluster.topics(topics, within(this.#options.requestTimeoutMs), { maxAgeMs: SOURCE_CHECK_MS });
+    } catch {
+      return;
+    }
+    const sources = new Set(this.partitions.all.map((found) => this.#sourceOf(found)));
+    const isMoved = asked.some(([nodeId, request]) => !sources.has(nodeId) && this.#inFlight.get(nodeId) === request);
+    if (isMoved || this.partitions.all.some(this.#isMadeAnew)) this.#abandonRequests();
+  }
+
+  #sourceOf(found: Partition): number {
+    return this.#replicas.sourceOf(found, this.#cluster.knownTopic(found.topic)?.partitions[found.partition]);
+  }
+
+  /** Tells the budget, and returns, how much was fetched and is not taken. */
+  #countHeld(): number {
+    let bytes = 0;
+    for (const { buffer } of this.partitions.all) bytes += Math.ceil(remainingBytes(buffer));
+    this.#options.budget.add(bytes - this.#heldBytes);
+    this.#heldBytes = bytes;
+    return bytes;
+  }
+
+  /**
+   * Fetches what comes next while the client works on what it has: only in a poll that has records, only where the log
+   * is known to go on, and no more than there is room for.
+   */
+  #fetchAhead(): void {
+    const partitions = this.partitions.all;
+    const leftBytes = this.#countHeld();
+    const { maxBytes, budget } = this.#options;
+    if (leftBytes === 0 || leftBytes > maxBytes * FETCH_AHEAD_RATIO || budget.isSpent) return;
+    const behind = partitions.filter(isBehind);
+    this.#startRequests(behind, { waitMs: 0, maxBytes: Math.ceil(maxBytes - leftBytes) });
+  }
+
+  /** Everything that is on its way, with new requests to brokers that have none. */
+  #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
+    const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isMadeAnew(found));
+    for (const found of fetchable) found.topicId ??= this.#cluster.knownTopic(found.topic)?.id;
+    const bySource = Map.groupBy(fetchable, (found) => this.#sourceOf(found));
+    for (const [source, read] of bySource) {
+      if (this.#inFlight.has(source)) continue;
+      const request = this.#request(source, read, size).finally(() => {
+        if (this.#inFlight.get(source) === request) this.#inFlight.delete(source);
+      });
+      this.#inFlight.set(source, request);
+    }
+    return [...this.#inFlight.values()];
+  }
+
+  /** One fetch of one broker; never rejects. */
+  async #request(nodeId: number, partitions: readonly Partition[], size: FetchSize): Promise<void> {
+    const epoch = this.#epoch;
+    const offsets = new Map(partitions.map((partition) => [partition, nextOffset(partition) ?? 0n]));
+    let isFailed = true;
+    try {
+      const broker = this.#cluster.broker(nodeId);
+      if (broker !== undefined) {
+        const answer = await this.#fetch(await this.#connections.get(broker), offsets, size);
+        if (epoch !== this.#epoch) return;
+        isFailed = this.#accept(answer, offsets);
+        this.#countHeld();
+      }
+    } catch {
+      // The broker is gone: found again below.
+    }
+    if (epoch !== this.#epoch) return;
+    this.#failedAttempts = isFailed ? this.#failedAttempts + 1 : 0;
+    if (!isFailed) return;
+    for (const partition of partitions) this.#replicas.giveUp(partition, nodeId);
+    await this.#refresh(partitions);
+  }
+
+  #fetch(connection: Connection, offsets: ReadonlyMap<Partition, bigint>, size: FetchSize): Promise<FetchAnswer> {
+    const { isolationLevel, minBytes, partitionMaxBytes = size.maxBytes } = this.#options;
+    const { waitMs, maxBytes } = size;
+    const topics = [...Map.groupBy(offsets, ([{ topic }]) => topic)].map(([topic, entries]) => ({
+      topicId: this.#cluster.knownTopic(topic)?.id ?? '',
+      partitions: entries.map(([{ partition }, fetchOffset]) => ({
+        partition,
+        currentLeaderEpoch: ANY_LEADER_EPOCH,
+        fetchOffset,
+        lastFetchedEpoch: ANY_LEADER_EPOCH,
+        partitionMaxBytes: Math.min(partitionMaxBytes, maxBytes),
+      })),
+    }));
+    const isolation = isolationByte(isolationLevel);
+    const { id, epoch } = NO_SESSION;
+    return fetchFrom(connection, [waitMs, minBytes, maxBytes, isolation, id, epoch, topics, [], this.#replicas.rack]);
+  }
+
+  /** Whether a look at the metadata is due. */
+  #accept(answer: FetchAnswer, offsets: ReadonlyMap<Partition, bigint>): boolean {
+    let isStale = answer.errorCode !== 0;
+    this.#cluster.traffic.countCode(answer.errorCode);
+    const byId = new Map<string, Map<number, Partition>>();
+    for (const found of offsets.keys()) {
+      const id = this.#cluster.knownTopic(found.topic)?.id ?? '';
+      const ofTopic = byId.get(id);
+      if (ofTopic === undefined) byId.set(id, new Map([[found.partition, found]]));
+      else ofTopic.set(found.partition, found);
+    }
+    for (const fetched of answer.partitions) {
+      const found = byId.get(fetched.topicId)?.get(fetched.partition);
+      // Not when it was taken away, or its position was changed meanwhile.
+      if (found === undefined || nextOffset(found) !== offsets.get(found)) continue;
+      if (!this.#acceptPartition(found, fetched)) isStale = true;
+    }
+    return isStale;
+  }
+
+  #acceptPartition(found: Partition, fetched: FetchedPartition): boolean {
+    const errorId = errorIdOf(fetched.errorCode);
+    if (errorId !== undefined) this.#cluster.traffic.countCode(fetched.errorCode);
+    switch (errorId) {
+      case undefined:
+        break;
+      case 'OFFSET_OUT_OF_RANGE':
+        // A replica may be behind: the leader knows.
+        if (this.#replicas.giveUp(found)) return true;
+        // Told when what is left has been delivered, by the fetch that follows it.
+        if (!hasRecords(found.buffer)) this.#onOutOfRange(found);
+        return true;
+      case 'CORRUPT_MESSAGE':
+        // The broker cannot read it either. Told like the position above.
+        if (!hasRecords(found.buffer)) {
+          this.#failure = new BridgeError('kafkaRefused', {
+            message: `org.apache.kafka.common.KafkaException: Encountered corrupt message when fetching offset ${found.position} for topic-partition ${found.topic}-${found.partition}`,
+          });
+        }
+        return true;
+      case 'TOPIC_AUTHORIZATION_FAILED':
+        this.#failure = refusal(errorId, { topics: [found.topic] });
+        return true;
+      default:
+        return false;
+    }
+    if (fetched.preferredReplica >= 0) this.#replicas.prefer(found, fetched.preferredReplica);
+    const isCommittedOnly = this.#options.isolationLevel === 'read_committed';
+    try {
+      const buffer = fetchedBuffer({
+        ...{ position: nextOffset(found) ?? 0n, batches: fetched.batches },
+        abortedTransactions: isCommittedOnly ? fetched.abortedTransactions : null,
+        isChecking: this.#options.isChecking,
+      });
+      accept(found, buffer);
+    } catch (error) {
+      // Told when what is left has been delivered, and at every poll until the client seeks past it.
+      if (!hasRecords(found.buffer)) this.#failure = unreadable(found, error);
+      return true;
+    }
+    found.logEnd = isCommittedOnly ? fetched.lastStableOffset : fetched.highWatermark;
+    return true;
+  }
+
+  /** Whether the topic was deleted and made again since the position was found (KIP-516). */
+  readonly #isMadeAnew = ({ topic, topicId }: Partition): boolean => {
+    const known = this.#cluster.knownTopic(topic)?.id;
+    return topicId !== undefined && known !== undefined && known !== topicId;
+  };
+
+  /** Whether a position was given up: everything in a topic that was made anew is new to the consumer. */
+  #leaveMadeAnew(): boolean {
+    let isMovedAway = false;
+    for (const found of this.partitions.all) {
+      if (!this.#isMadeAnew(found)) continue;
+      if (this.#outOfRangePolicy === 'fail') {
+        this.#onOutOfRange(found);
+        continue;
+      }
+      const unread = { topicId: undefined, position: undefined, committed: undefined, resetTo: 'earliest' } as const;
+      Object.assign(found, { ...unread, buffer: EMPTY_BUFFER });
+      isMovedAway = true;
+    }
+    return isMovedAway;
+  }
+
+  #onOutOfRange(found: Partition): void {
+    const { topic, partition, position } = found;
+    if (this.#outOfRangePolicy === 'fail') {
+      this.#failure = new BridgeError('kafkaRefused', {
+        message: `org.apache.kafka.clients.consumer.OffsetOutOfRangeException: Fetch position ${position} is out of range for partition ${topic}-${partition}`,
+      });
+      return;
+    }
+    found.position = undefined;
+    found.resetTo = 'policy';
+    // Whoever polls finds the position first.
+    this.interrupt();
+  }
+
+  /** After a failure: who leads now. */
+  async #refresh(partitions: readonly Partition[]): Promise<void> {
+    const pauseMs = backoffMs(this.#failedAttempts, this.#cluster.backoff);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    const topics = [...new Set(partitions.map(({ topic }) => topic))];
+    try {
+      await this.#cluster.topics(topics, within(this.#options.requestTimeoutMs), { maxAgeMs: 0 });
+    } catch {
+      // The next request finds out.
+    }
+  }
+
+  /** Requests on their way hold their connections until their wait is over: new ones go over new connections. */
+  #abandonRequests(): void {
+    this.#epoch += 1;
+    if (this.#inFlight.size === 0) return;
+    this.#inFlight.clear();
+    void this.#closePool();
+  }
+
+  get #connections(): ConnectionPool {
+    const { clientId, maxWaitMs, requestTimeoutMs } = this.#options;
+    this.#pool ??= this.#cluster.createPool({ clientId, requestTimeoutMs: maxWaitMs + requestTimeoutMs });
+    return this.#pool;
+  }
+
+  async #closePool(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    if (pool !== undefined) await this.#cluster.closePool(pool);
+  }
+}

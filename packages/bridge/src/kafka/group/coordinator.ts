@@ -1,0 +1,136 @@
+/** Requests to the broker that coordinates a group: found, and found again when it has moved. */
+import { type Connection, type ConnectionPool, findCoordinatorV4, offsetFetchV8 } from '@platformatic/kafka';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
+import type { Broker, Cluster } from '../client/cluster.ts';
+import { protocolErrorId, refusal } from '../client/failure.ts';
+import { bounded, type Limits, remainingMs, retrying, within } from '../client/limits.ts';
+
+/** FindCoordinator's key type for groups. */
+const GROUP_KEY_TYPE = 0;
+/** A coordinator that has not answered a small request for this long is looked for anew. */
+const ATTEMPT_TIMEOUT_MS = 3000;
+
+const MOVED: ReadonlySet<string | undefined> = new Set([
+  // No protocol error: the broker could not be reached.
+  undefined,
+  'NOT_COORDINATOR',
+  'COORDINATOR_NOT_AVAILABLE',
+]);
+
+export class GroupCoordinator {
+  readonly group: string;
+  readonly #cluster: Cluster;
+  #broker: Broker | undefined;
+
+  constructor(cluster: Cluster, group: string) {
+    this.#cluster = cluster;
+    this.group = group;
+  }
+
+  /**
+   * Sends a request that is answered at once, over the connections that everyone shares.
+   * Errors: protocol errors as the library has them; the last failure when the limits are reached.
+   */
+  async send<T>(
+    request: (connection: Connection) => Promise<T>,
+    limits: Limits,
+    pool = this.#cluster.pool,
+  ): Promise<T> {
+    return await this.#retrying(
+      async (broker) =>
+        await bounded(
+          this.#cluster.onBroker(broker, request, pool),
+          within(Math.min(ATTEMPT_TIMEOUT_MS, remainingMs(limits)), limits.signal),
+        ),
+      limits,
+    );
+  }
+
+  /** Like {@link send}, for a request that is answered when replicas have it (commit, leave). */
+  async sendAndStore<T>(request: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
+    return await this.send(request, limits, this.#cluster.writePool);
+  }
+
+  /** Like {@link send}, for a request that the coordinator holds until others have come (join, sync). */
+  async sendAndWait<T>(
+    request: (connection: Connection) => Promise<T>,
+    limits: Limits,
+    pool: ConnectionPool,
+  ): Promise<T> {
+    return await this.#retrying((broker) => this.#cluster.onBroker(broker, request, pool), limits);
+  }
+
+  /** Finds the coordinator and connects to it, once, for a request that comes soon. Errors: as {@link send}. */
+  async connect(pool: ConnectionPool, limits: Limits): Promise<void> {
+    this.#broker ??= await this.#find(limits);
+    await pool.get(this.#broker);
+  }
+
+  /** What the group has committed; partitions without a commit are left out. Errors: as {@link send}. */
+  async committed(
+    partitions: readonly TopicPartition[],
+    limits: Limits,
+    options: { isStable: boolean },
+  ): Promise<PartitionOffset[]> {
+    const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([name, entries]) => ({
+      name,
+      partitionIndexes: entries.map(({ partition }) => partition),
+    }));
+    const response = await retrying(
+      () =>
+        this.send(
+          (connection) =>
+            offsetFetchV8.api.async(connection, [{ groupId: this.group, memberEpoch: -1, topics }], options.isStable),
+          limits,
+        ),
+      limits,
+      // Of a transaction that is being decided (KIP-447).
+      (error) => protocolErrorId(error) === 'UNSTABLE_OFFSET_COMMIT',
+    );
+    const wanted = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)));
+    return (response.groups[0]?.topics ?? []).flatMap(({ name, partitions: found }) =>
+      found
+        .filter(
+          ({ partitionIndex, committedOffset }) =>
+            committedOffset >= 0n && wanted.has(partitionKey(name, partitionIndex)),
+        )
+        .map(({ partitionIndex, committedOffset }) => ({
+          topic: name,
+          partition: partitionIndex,
+          offset: committedOffset,
+        })),
+    );
+  }
+
+  async #retrying<T>(send: (broker: Broker) => Promise<T>, limits: Limits): Promise<T> {
+    return await retrying(
+      async () => {
+        try {
+          this.#broker ??= await this.#find(limits);
+          return await send(this.#broker);
+        } catch (error) {
+          if (MOVED.has(protocolErrorId(error))) this.#broker = undefined;
+          throw error;
+        }
+      },
+      limits,
+      (error) => {
+        const id = protocolErrorId(error);
+        return MOVED.has(id) || id === 'COORDINATOR_LOAD_IN_PROGRESS';
+      },
+      this.#cluster.backoff,
+    );
+  }
+
+  async #find(limits: Limits): Promise<Broker> {
+    const { coordinators } = await this.#cluster
+      .onAnyBroker((connection) => findCoordinatorV4.api.async(connection, GROUP_KEY_TYPE, [this.group]), limits)
+      .catch((error: unknown) => {
+        const id = protocolErrorId(error);
+        throw id === undefined ? error : refusal(id, { group: this.group, cause: error });
+      });
+    const [found] = coordinators;
+    if (found === undefined) throw new TypeError('no coordinator in the answer');
+    return { host: found.host, port: found.port };
+  }
+}

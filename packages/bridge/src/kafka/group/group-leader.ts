@@ -1,0 +1,139 @@
+/**
+ * What a consumer group's leader does: it says who gets which partitions, and watches the topics of all members. A group of
+ * the classic protocol does not see new topics and partitions by itself.
+ */
+import {
+  decodeConsumerProtocolAssignment,
+  decodeConsumerProtocolSubscription,
+  describeGroupsV5,
+  encodeConsumerProtocolAssignment,
+  type joinGroupV9,
+  type syncGroupV5,
+} from '@platformatic/kafka';
+import type { Cluster } from '../client/cluster.ts';
+import { backoffMs, type Limits } from '../client/limits.ts';
+import { type Assignor, assign, type GroupMember } from './assignors.ts';
+import type { GroupCoordinator } from './coordinator.ts';
+
+/** Version of the subscription and assignment inside: eager members need no more. */
+export const CONSUMER_PROTOCOL_VERSION = 0;
+
+export interface TopicWatchOptions {
+  intervalMs: number;
+  /** Of one look. */
+  limits: () => Limits;
+  /** Topics or partitions came or went: the group is to join anew. */
+  onChanged: () => void;
+}
+
+/** A topic that Kafka creates because of a subscription is usually there by then. */
+const FIRST_LOOK_MS = 200;
+
+/** Of one generation. */
+export class GroupLeader {
+  readonly #cluster: Cluster;
+  readonly #coordinator: GroupCoordinator;
+  readonly #assignor: Assignor;
+  readonly #members: readonly GroupMember[];
+  /** Of the whole group. */
+  readonly #topics: readonly string[];
+  /** What the assignment was made from; `undefined` where a member before this one made it. */
+  #partitionCounts: ReadonlyMap<string, number> | undefined;
+  /** Whether a topic was missing at the last look: Kafka may be creating it. */
+  #isTopicMissing = false;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** `joined`: as the coordinator answered the leader. */
+  constructor(
+    cluster: Cluster,
+    coordinator: GroupCoordinator,
+    { members, protocolName }: Pick<joinGroupV9.JoinGroupResponse, 'members' | 'protocolName'>,
+  ) {
+    this.#cluster = cluster;
+    this.#coordinator = coordinator;
+    this.#assignor = protocolName as Assignor;
+    this.#members = members.map(({ memberId, groupInstanceId, metadata }) => ({
+      memberId,
+      instanceId: groupInstanceId ?? undefined,
+      topics: decodeConsumerProtocolSubscription(metadata).topics,
+    }));
+    this.#topics = [...new Set(this.#members.flatMap(({ topics }) => topics))];
+  }
+
+  /** Who gets what, for the coordinator to tell the members. */
+  async assign(limits: Limits): Promise<syncGroupV5.SyncGroupRequestAssignment[]> {
+    this.#partitionCounts = await this.#countPartitions(limits, 0);
+    return [...assign(this.#assignor, this.#members, this.#partitionCounts)].map(([memberId, partitions]) => ({
+      memberId,
+      assignment: encodeConsumerProtocolAssignment({
+        version: CONSUMER_PROTOCOL_VERSION,
+        assignedPartitions: [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, entries]) => ({
+          topic,
+          partitions: entries.map(({ partition }) => partition),
+        })),
+      }),
+    }));
+  }
+
+  /** Looks at the topics again and again, until {@link close}. */
+  watch(options: TopicWatchOptions): void {
+    this.#scheduleLook(options, 0);
+  }
+
+  /** `count`: of looks before. The first ones come soon where a topic is missing. */
+  #scheduleLook(options: TopicWatchOptions, count: number): void {
+    const { intervalMs } = options;
+    const pauseMs = this.#isTopicMissing
+      ? backoffMs(count, { minMs: Math.min(FIRST_LOOK_MS, intervalMs), maxMs: intervalMs })
+      : intervalMs;
+    this.#timer = setTimeout(async () => {
+      await this.#check(options);
+      if (!this.#isClosed) this.#scheduleLook(options, count + 1);
+    }, pauseMs);
+  }
+
+  /** It leads no more. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #check({ intervalMs, limits, onChanged }: TopicWatchOptions): Promise<void> {
+    try {
+      const ownLimits = limits();
+      const counts = await this.#countPartitions(ownLimits, intervalMs / 2);
+      const before = this.#partitionCounts ?? (await this.#countAssigned(ownLimits));
+      const isSame = counts.size === before.size && [...counts].every(([topic, count]) => before.get(topic) === count);
+      if (isSame) this.#partitionCounts = counts;
+      if (!isSame && !this.#isClosed) onChanged();
+    } catch {
+      // Looked at again after the interval.
+    }
+  }
+
+  /** How many partitions of each topic the group's members have: what an assignment was made from that others made. */
+  async #countAssigned(limits: Limits): Promise<Map<string, number>> {
+    const { group } = this.#coordinator;
+    const { groups } = await this.#coordinator.send(
+      (connection) => describeGroupsV5.api.async(connection, [group], false),
+      limits,
+    );
+    const counts = new Map<string, number>();
+    for (const { memberAssignment } of groups[0]?.members ?? []) {
+      if (memberAssignment.length === 0) continue;
+      for (const { topic, partitions } of decodeConsumerProtocolAssignment(memberAssignment).assignedPartitions) {
+        counts.set(topic, (counts.get(topic) ?? 0) + partitions.length);
+      }
+    }
+    return counts;
+  }
+
+  async #countPartitions(limits: Limits, maxAgeMs: number): Promise<Map<string, number>> {
+    const answers = await this.#cluster.topics(this.#topics, limits, { maxAgeMs });
+    const counts = new Map<string, number>();
+    for (const [name, answer] of answers) if ('topic' in answer) counts.set(name, answer.topic.partitions.length);
+    this.#isTopicMissing = counts.size < this.#topics.length;
+    return counts;
+  }
+}

@@ -1,0 +1,390 @@
+/**
+ * Membership in a consumer group, by the classic protocol and with a static identity (KIP-345): join, sync, heartbeat,
+ * commit, leave. Ours, because a member whose identity was taken over must stop, and the library's joins again.
+ */
+import {
+  decodeConsumerProtocolAssignment,
+  encodeConsumerProtocolSubscription,
+  heartbeatV4,
+  joinGroupV9,
+  leaveGroupV5,
+  syncGroupV5,
+} from '@platformatic/kafka';
+import { BridgeError } from '../../errors.ts';
+import type { PartitionOffset, TopicPartition } from '../../records.ts';
+import { type Cluster, throwForbidden } from '../client/cluster.ts';
+import { type ErrorId, isUnreached, protocolErrorId, toBridgeError } from '../client/failure.ts';
+import { backoffMs, bounded, type Limits, within } from '../client/limits.ts';
+import { ASSIGNORS } from './assignors.ts';
+import type { GroupCoordinator } from './coordinator.ts';
+import { CONSUMER_PROTOCOL_VERSION, GroupLeader } from './group-leader.ts';
+import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit.ts';
+import type { PreparedJoin } from './prepared-join.ts';
+
+const PROTOCOL_TYPE = 'consumer';
+
+export interface MembershipOptions {
+  /** How brokers name this member in their tools. */
+  clientId: string;
+  /** `group.instance.id`. */
+  instanceId: string;
+  sessionTimeoutMs: number;
+  rebalanceTimeoutMs: number;
+  heartbeatIntervalMs: number;
+  requestTimeoutMs: number;
+  topicRefreshMs: number;
+  /** Whether a broker may create topics that do not exist. */
+  allowAutoTopicCreation: boolean;
+  /** For the first join. */
+  prepared?: PreparedJoin | undefined;
+}
+
+/** What happens to the member without its asking. */
+export interface MembershipEvents {
+  /** Partitions may go to others now: the last chance to commit. */
+  onRevoking: () => Promise<void>;
+  onAssigned: (partitions: readonly TopicPartition[]) => void;
+  /** Kafka no longer knows the member, and others may read its partitions. The next {@link Membership.join} joins anew. */
+  onForgotten: () => void;
+  /**
+   * It is about to join anew after Kafka forgot it: another may have had its identity meanwhile, and left. Throws where it
+   * must not; `kafkaUnavailable` is tried again.
+   */
+  onJoiningAnew: (limits: Limits) => Promise<void>;
+  /** Somebody joined with the same identity. It never joins again. */
+  onFenced: () => void;
+}
+
+type State =
+  | { kind: 'unjoined' }
+  | { kind: 'joining' }
+  | { kind: 'joined'; generation: number }
+  | { kind: 'fenced' }
+  | { kind: 'left' };
+
+export class Membership implements Committer {
+  readonly #cluster: Cluster;
+  readonly #coordinator: GroupCoordinator;
+  readonly #options: MembershipOptions;
+  readonly #events: MembershipEvents;
+  readonly #life = new AbortController();
+  #state: State = { kind: 'unjoined' };
+  /** Empty until Kafka gives one. */
+  #memberId = '';
+  #wasForgotten = false;
+  #topics: readonly string[];
+  #isTopicsChanged = false;
+  #joining: Promise<void> | undefined;
+  #heartbeatTimer: NodeJS.Timeout | undefined;
+  /** While the member leads its group. */
+  #leader: GroupLeader | undefined;
+
+  constructor(
+    cluster: Cluster,
+    coordinator: GroupCoordinator,
+    topics: readonly string[],
+    options: MembershipOptions,
+    events: MembershipEvents,
+  ) {
+    this.#cluster = cluster;
+    this.#coordinator = coordinator;
+    this.#topics = topics;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get isJoined(): boolean {
+    return this.#state.kind === 'joined' && !this.#isTopicsChanged && this.#joining === undefined;
+  }
+
+  /** Whether it is on its way into the group. */
+  get isJoining(): boolean {
+    return this.#joining !== undefined;
+  }
+
+  /** Whether Kafka knows it in a generation; also while a rebalance is about to begin. */
+  get isMember(): boolean {
+    return this.#state.kind === 'joined';
+  }
+
+  /** Replaces the topics; the next {@link join} tells the group. */
+  setTopics(topics: readonly string[]): void {
+    const known = new Set(this.#topics);
+    const isSame = topics.length === this.#topics.length && topics.every((topic) => known.has(topic));
+    this.#topics = topics;
+    if (!isSame) this.#isTopicsChanged = true;
+  }
+
+  /**
+   * Waits until the member has its partitions; joining goes on when the time is over.
+   * Errors: `misdirected` once fenced; `consumerNotFound` once it left; what Kafka refuses for good.
+   */
+  async join(limits: Limits): Promise<boolean> {
+    if (this.#state.kind === 'fenced') throw new BridgeError('misdirected');
+    if (this.#state.kind === 'left') throw new BridgeError('consumerNotFound');
+    if (this.isJoined) return true;
+    const joining = this.#startJoining({ isCommitPossible: true });
+    try {
+      await bounded(joining, limits);
+    } catch (error) {
+      if (limits.signal?.aborted === true) throw error;
+      if (error instanceof BridgeError && error.code === 'kafkaUnavailable') return false;
+      throw error;
+    }
+    return this.isJoined;
+  }
+
+  /** Commits as this member, in its generation. Errors: as Kafka has them; `kafkaUnavailable`. */
+  async commit(offsets: readonly PartitionOffset[], limits: Limits): Promise<CommitOutcome> {
+    if (this.#state.kind === 'fenced') return 'fenced';
+    if (this.#state.kind === 'joining') return 'rebalancing';
+    const state = this.#state;
+    const member =
+      state.kind === 'joined'
+        ? { generation: state.generation, memberId: this.#memberId, instanceId: this.#options.instanceId }
+        : undefined;
+    try {
+      await sendOffsets(this.#coordinator, offsets, { member, limits });
+      return 'committed';
+    } catch (error) {
+      const id = protocolErrorId(error);
+      if (member === undefined && id !== undefined && MEMBERSHIP_ERRORS.has(id)) return 'notMember';
+      if (id !== undefined && this.#concerns(state, id)) {
+        if (id === 'FENCED_INSTANCE_ID') return 'fenced';
+        return id === 'UNKNOWN_MEMBER_ID' ? 'notMember' : 'rebalancing';
+      }
+      if (id === undefined) throw toBridgeError(error);
+      throw error;
+    }
+  }
+
+  /** Leaves the group at once, so that others get its partitions. Never throws. */
+  async leave(limits: Limits): Promise<void> {
+    const { kind } = this.#state;
+    this.#stop({ kind: 'left' });
+    if (kind === 'fenced' || kind === 'left' || kind === 'unjoined') return;
+    try {
+      // The instance id too: without it, brokers may keep a static member until its session times out.
+      const member = {
+        memberId: this.#memberId,
+        groupInstanceId: this.#options.instanceId,
+        reason: 'the consumer was closed',
+      };
+      await this.#coordinator.sendAndStore(
+        (connection) => leaveGroupV5.api.async(connection, this.#coordinator.group, [member]),
+        limits,
+      );
+    } catch {
+      // Kafka finds out by the session timeout.
+    }
+  }
+
+  /** Goes without a word: the group keeps the member until its session times out. */
+  abandon(): void {
+    this.#stop({ kind: 'left' });
+  }
+
+  #stop(state: State): void {
+    this.#state = state;
+    this.#life.abort();
+    clearTimeout(this.#heartbeatTimer);
+    this.#leader?.close();
+  }
+
+  #startJoining({ isCommitPossible }: { isCommitPossible: boolean }): Promise<void> {
+    this.#joining ??= this.#joinUntilDone(isCommitPossible).finally(() => {
+      this.#joining = undefined;
+    });
+    // Whoever waits sees the failure; a rebalance in the background tries again at the next poll.
+    this.#joining.catch(() => {});
+    return this.#joining;
+  }
+
+  async #joinUntilDone(isCommitPossible: boolean): Promise<void> {
+    if (this.#state.kind === 'joined' && isCommitPossible) await this.#events.onRevoking();
+    clearTimeout(this.#heartbeatTimer);
+    this.#leader?.close();
+    if (this.#isOver) return;
+    this.#state = { kind: 'joining' };
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.#joinOnce();
+        return;
+      } catch (error) {
+        if (this.#isOver) return;
+        const id = protocolErrorId(error);
+        if (id === 'FENCED_INSTANCE_ID') {
+          this.#fence();
+          throw new BridgeError('misdirected', { cause: error });
+        }
+        if (id === 'UNKNOWN_MEMBER_ID') {
+          this.#memberId = '';
+          this.#wasForgotten = true;
+          this.#events.onForgotten();
+        } else if (!isUnreached(error) && !isJoinRetriable(id)) {
+          this.#state = { kind: 'unjoined' };
+          throw toBridgeError(error, { group: this.#coordinator.group });
+        }
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, this.#cluster.backoff)));
+        if (this.#isOver) return;
+      }
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#life.signal.aborted;
+  }
+
+  /** Join and sync, over a connection of its own: the coordinator answers when every member has come. */
+  async #joinOnce(): Promise<void> {
+    const { clientId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, requestTimeoutMs } = this.#options;
+    const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
+    const limits = within(timeoutMs, this.#life.signal);
+    const pool =
+      this.#options.prepared?.takePool() ?? this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
+    try {
+      const { group } = this.#coordinator;
+      this.#isTopicsChanged = false;
+      // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
+      const mayCreate = this.#options.allowAutoTopicCreation;
+      throwForbidden(await this.#cluster.topics(this.#topics, limits, { mayCreate }));
+      const metadata = encodeConsumerProtocolSubscription({
+        version: CONSUMER_PROTOCOL_VERSION,
+        topics: [...this.#topics],
+      });
+      const protocols = ASSIGNORS.map((name) => ({ name, metadata }));
+      if (this.#wasForgotten) await this.#events.onJoiningAnew(limits);
+      const joined = await this.#coordinator.sendAndWait(
+        (connection) =>
+          joinGroupV9.api.async(
+            connection,
+            ...([group, sessionTimeoutMs, rebalanceTimeoutMs, this.#memberId, instanceId] as const),
+            PROTOCOL_TYPE,
+            protocols,
+            null,
+          ),
+        limits,
+        pool,
+      );
+      this.#memberId = joined.memberId;
+      this.#wasForgotten = false;
+      const isLeader = joined.leader === joined.memberId;
+      const leader = isLeader ? new GroupLeader(this.#cluster, this.#coordinator, joined) : undefined;
+      // A leader that came back under its old identity finds the assignment in place (KIP-814).
+      const assignments = joined.skipAssignment ? undefined : await leader?.assign(limits);
+      const synced = await this.#coordinator.sendAndWait(
+        (connection) =>
+          syncGroupV5.api.async(
+            connection,
+            ...([group, joined.generationId, joined.memberId, instanceId] as const),
+            PROTOCOL_TYPE,
+            joined.protocolName,
+            assignments ?? [],
+          ),
+        limits,
+        pool,
+      );
+      if (this.#isOver) return;
+      this.#onJoined(joined.generationId, leader, synced.assignment);
+    } finally {
+      void this.#cluster.closePool(pool);
+    }
+  }
+
+  #onJoined(generation: number, leader: GroupLeader | undefined, assignment: Buffer): void {
+    this.#state = { kind: 'joined', generation };
+    this.#scheduleHeartbeat();
+    this.#leader = leader;
+    leader?.watch({
+      intervalMs: this.#options.topicRefreshMs,
+      limits: () => within(this.#options.requestTimeoutMs, this.#life.signal),
+      onChanged: () => void this.#startJoining({ isCommitPossible: true }),
+    });
+    this.#events.onAssigned(
+      decodeConsumerProtocolAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
+        partitions.map((partition) => ({ topic, partition })),
+      ),
+    );
+  }
+
+  #scheduleHeartbeat(): void {
+    clearTimeout(this.#heartbeatTimer);
+    this.#heartbeatTimer = setTimeout(() => void this.#heartbeat(), this.#options.heartbeatIntervalMs);
+  }
+
+  async #heartbeat(): Promise<void> {
+    const state = this.#state;
+    if (state.kind !== 'joined' || this.#joining !== undefined) return;
+    try {
+      await this.#coordinator.send(
+        (connection) =>
+          heartbeatV4.api.async(
+            connection,
+            this.#coordinator.group,
+            state.generation,
+            this.#memberId,
+            this.#options.instanceId,
+          ),
+        within(this.#options.sessionTimeoutMs, this.#life.signal),
+      );
+    } catch (error) {
+      const id = protocolErrorId(error);
+      if (id !== undefined && this.#concerns(state, id)) return;
+    }
+    if (this.#state === state && this.#joining === undefined) this.#scheduleHeartbeat();
+  }
+
+  /** Acts on an error that means that the member is no longer what `state` says. */
+  #concerns(state: State, id: ErrorId): boolean {
+    if (!MEMBERSHIP_ERRORS.has(id)) return false;
+    // Told by several requests at once: the first one was acted on.
+    if (this.#state !== state || state.kind !== 'joined') return true;
+    switch (id) {
+      case 'FENCED_INSTANCE_ID':
+        this.#fence();
+        break;
+      case 'UNKNOWN_MEMBER_ID':
+        this.#forget();
+        break;
+      default:
+        void this.#startJoining({ isCommitPossible: id === 'REBALANCE_IN_PROGRESS' });
+    }
+    return true;
+  }
+
+  #fence(): void {
+    this.#stop({ kind: 'fenced' });
+    this.#events.onFenced();
+  }
+
+  /** Joins again only when a client asks: a member that nobody uses must not come back. */
+  #forget(): void {
+    clearTimeout(this.#heartbeatTimer);
+    this.#leader?.close();
+    this.#memberId = '';
+    this.#wasForgotten = true;
+    this.#state = { kind: 'unjoined' };
+    this.#events.onForgotten();
+  }
+}
+
+const MEMBERSHIP_ERRORS: ReadonlySet<ErrorId> = new Set([
+  'FENCED_INSTANCE_ID',
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'REBALANCE_IN_PROGRESS',
+]);
+
+/** Errors of join and sync after which another attempt may succeed. */
+function isJoinRetriable(id: ErrorId | undefined): boolean {
+  switch (id) {
+    case 'REBALANCE_IN_PROGRESS':
+    case 'ILLEGAL_GENERATION':
+    case 'NOT_COORDINATOR':
+    case 'COORDINATOR_NOT_AVAILABLE':
+    case 'COORDINATOR_LOAD_IN_PROGRESS':
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,43 @@
+/** What a join needs and nobody notices, done ahead: the group's coordinator found, and a connection of its own to it. */
+import type { ConnectionPool } from '@platformatic/kafka';
+import type { Cluster } from '../client/cluster.ts';
+import { within } from '../client/limits.ts';
+import { GroupCoordinator } from './coordinator.ts';
+
+export interface PreparedJoinOptions {
+  group: string;
+  /** How brokers name the member in their tools. */
+  clientId: string;
+  /** Of the join, which the coordinator may hold for long. */
+  timeoutMs: number;
+  /** Of the preparation itself. */
+  requestTimeoutMs: number;
+}
+
+export class PreparedJoin {
+  readonly coordinator: GroupCoordinator;
+  readonly #cluster: Cluster;
+  #pool: ConnectionPool | undefined;
+
+  /** Begins at once. What fails is tried again by the join itself. */
+  constructor(cluster: Cluster, { group, clientId, timeoutMs, requestTimeoutMs }: PreparedJoinOptions) {
+    this.#cluster = cluster;
+    this.coordinator = new GroupCoordinator(cluster, group);
+    const pool = cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
+    this.#pool = pool;
+    this.coordinator.connect(pool, within(requestTimeoutMs)).catch(() => {});
+  }
+
+  /** The connection, for the one join that it is for; whoever takes it closes it. */
+  takePool(): ConnectionPool | undefined {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    return pool;
+  }
+
+  /** Nobody joins. */
+  close(): void {
+    const pool = this.takePool();
+    if (pool !== undefined) void this.#cluster.closePool(pool);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * How long a bridge has seen nothing new of a session. Durations are measured by this bridge's own monotonic clock, and
+ * only while it could have seen something: neither another machine's clock, nor a time in which Kafka, this process or its
+ * machine stood still, makes an entry old.
+ */
+import type { LoggedEntry } from './session-entry.ts';
+
+/** A time through which this bridge read the log without a break; both by `performance.now()`. */
+export interface LogWatch {
+  sinceMs: number;
+  nowMs: number;
+}
+
+/**
+ * The watch at `nowMs`. It begins anew when the log could not be read since the last look, or when that look is longer ago
+ * than `longestPauseMs`: then this process stood still, and perhaps all others, too.
+ */
+export function watchAt(
+  nowMs: number,
+  last: LogWatch | undefined,
+  { readableSinceMs, longestPauseMs }: { readableSinceMs: number; longestPauseMs: number },
+): LogWatch {
+  const hasPaused = last === undefined || nowMs - last.nowMs > longestPauseMs;
+  const sinceMs = hasPaused ? nowMs : last.sinceMs;
+  return { nowMs, sinceMs: Math.max(sinceMs, Math.min(readableSinceMs, nowMs)) };
+}
+
+/** For how long an entry was seen to stay as it is, in milliseconds. */
+export function ageMs({ readAtMs }: Pick<LoggedEntry, 'readAtMs'>, { sinceMs, nowMs }: LogWatch): number {
+  return nowMs - Math.max(readAtMs, sinceMs);
+}

@@ -1,0 +1,209 @@
+/** Reads the session log from its beginning and on, all partitions, for as long as it lives. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection, ConnectionPool } from '@platformatic/kafka';
+import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
+import { BridgeError } from '../errors.ts';
+import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
+import { errorIdOf, errorText } from '../kafka/client/failure.ts';
+import { backoffMs, bounded, within } from '../kafka/client/limits.ts';
+import { type FetchedPartition, fetchFrom } from '../kafka/fetch/fetch.ts';
+import { storedRecords } from '../kafka/fetch/stored-records.ts';
+import type { StoredRecord } from '../records.ts';
+import { DELETE_RETENTION_MS } from './session-topic.ts';
+
+export interface TailEvents {
+  /** The partition is read from its beginning: what follows replaces all that was read of it. */
+  onRestart: (partition: number) => void;
+  /** The partition is a new one, or lost what was read of it: it is read from its beginning, and need not have all of it. */
+  onMadeAnew: (partition: number) => void;
+  onRecord: (record: StoredRecord) => void;
+  /** Everything was read that was there when Kafka was asked, at this moment. */
+  onEndReached: (partition: number, askedAt: Instant) => void;
+  /** Why it cannot read now; `undefined` when it can. `isRefused`: the topic cannot be used as it is, and waiting is in vain. */
+  onTrouble: (reason: string | undefined, options: { isRefused: boolean }) => void;
+}
+
+interface TailedPartition {
+  number: number;
+  position: bigint;
+  reachedEndAt: Instant;
+}
+
+/**
+ * How long a broker may hold a fetch while there is nothing new; what is new comes at once. Not longer, so that a broker
+ * that froze is noticed.
+ */
+const WAIT_MS = 500;
+/** On top of the wait, until a broker counts as gone. */
+const ANSWER_TIMEOUT_MS = 2000;
+const MAX_BYTES = 8_388_608;
+const MAX_PARTITION_BYTES = 1_048_576;
+/** A bridge that was away for longer may have missed that records were removed, and reads anew. */
+const LONGEST_ABSENCE_MS = DELETE_RETENTION_MS / 2;
+/** A fetch that begins no session (KIP-227). */
+const NO_SESSION = { id: 0, epoch: -1 };
+const ANY_EPOCH = -1;
+const READ_UNCOMMITTED = 0;
+
+export class SessionLogTail {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  readonly #findTopic: (end: AbortSignal) => Promise<TopicInfo>;
+  readonly #events: TailEvents;
+  readonly #life = new AbortController();
+  #partitions: TailedPartition[] = [];
+  #topicId: string | undefined;
+  #running: Promise<void> | undefined;
+
+  /** `findTopic` makes sure that the topic is there, and says where its leaders are now; until `end`, which it throws. */
+  constructor(
+    cluster: Cluster,
+    topic: string,
+    findTopic: (end: AbortSignal) => Promise<TopicInfo>,
+    events: TailEvents,
+  ) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+    this.#findTopic = findTopic;
+    this.#events = events;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#life.abort();
+    await this.#running;
+  }
+
+  /** How far a partition was read: the offset after the last record. */
+  position(partition: number): bigint {
+    return this.#partitions[partition]?.position ?? -1n;
+  }
+
+  async #run(): Promise<void> {
+    for (let attempt = 0; !this.#life.signal.aborted; attempt += 1) {
+      const pool = this.#cluster.createPool();
+      const startedAtMs = performance.now();
+      try {
+        const topic = await this.#findTopic(this.#life.signal);
+        this.#begin(topic);
+        await this.#tailAll(topic, pool);
+      } catch (error) {
+        const isRefused = error instanceof BridgeError && error.code === 'kafkaRefused';
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!this.#life.signal.aborted) this.#events.onTrouble(reason, { isRefused });
+      } finally {
+        await this.#cluster.closePool(pool);
+      }
+      if (performance.now() - startedAtMs > ANSWER_TIMEOUT_MS) attempt = 0;
+      await delay(backoffMs(attempt, this.#cluster.backoff), undefined, { signal: this.#life.signal }).catch(() => {});
+    }
+  }
+
+  /** From where it stopped; from the beginning for a topic that is not the same. */
+  #begin({ id, partitions }: TopicInfo): void {
+    if (this.#topicId === id) return;
+    const isFirst = this.#topicId === undefined;
+    this.#topicId = id;
+    this.#partitions = partitions.map(({ partition }) => ({ number: partition, position: 0n, reachedEndAt: NEVER }));
+    for (const partition of this.#partitions) {
+      if (isFirst) this.#restart(partition);
+      else this.#beginAnew(partition);
+    }
+  }
+
+  #beginAnew(partition: TailedPartition): void {
+    partition.position = 0n;
+    partition.reachedEndAt = readClocks();
+    this.#events.onMadeAnew(partition.number);
+  }
+
+  #restart(partition: TailedPartition): void {
+    partition.position = 0n;
+    partition.reachedEndAt = readClocks();
+    this.#events.onRestart(partition.number);
+  }
+
+  /** One loop for each leader, until one of them fails. */
+  async #tailAll(topic: TopicInfo, pool: ConnectionPool): Promise<void> {
+    const byLeader = Map.groupBy(this.#partitions, ({ number }) => topic.partitions[number]?.leader ?? -1);
+    if (byLeader.has(-1)) throw new BridgeError('kafkaUnavailable', { message: `Topic ${topic.name} has no leader` });
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#life.signal]);
+    const silent = new Set(byLeader.keys());
+    const onAnswer = (leader: number): void => {
+      if (silent.delete(leader) && silent.size === 0) this.#events.onTrouble(undefined, { isRefused: false });
+    };
+    try {
+      await Promise.all(
+        [...byLeader].map(([leader, led]) => this.#tailLeader(leader, led, { pool, signal, onAnswer })),
+      );
+    } finally {
+      stop.abort();
+    }
+  }
+
+  async #tailLeader(
+    leader: number,
+    partitions: readonly TailedPartition[],
+    { pool, signal, onAnswer }: { pool: ConnectionPool; signal: AbortSignal; onAnswer: (leader: number) => void },
+  ): Promise<void> {
+    const broker = this.#cluster.broker(leader);
+    if (broker === undefined) throw new BridgeError('kafkaUnavailable', { message: `Broker ${leader} is not known` });
+    const connection = await bounded(pool.get(broker), within(ANSWER_TIMEOUT_MS, signal));
+    // Whoever waits for the log to be read waits for the first answer, also where there is nothing.
+    for (let waitMs = 0; !signal.aborted; waitMs = WAIT_MS) {
+      for (const partition of partitions) {
+        if (elapsedMs(partition.reachedEndAt, readClocks()) > LONGEST_ABSENCE_MS) this.#restart(partition);
+      }
+      const askedAt = readClocks();
+      const fetching = this.#fetch(connection, partitions, waitMs);
+      const answer = await bounded(fetching, within(waitMs + ANSWER_TIMEOUT_MS, signal));
+      if (answer.errorCode !== 0) throw refusal(this.#topic, answer.errorCode);
+      for (const fetched of answer.partitions) {
+        const partition = partitions.find(({ number }) => number === fetched.partition);
+        if (partition !== undefined) this.#accept(partition, fetched, askedAt);
+      }
+      onAnswer(leader);
+    }
+  }
+
+  #fetch(connection: Connection, partitions: readonly TailedPartition[], waitMs: number) {
+    const topics = [
+      {
+        topicId: this.#topicId ?? '',
+        partitions: partitions.map(({ number, position }) => ({
+          ...{ partition: number, fetchOffset: position, partitionMaxBytes: MAX_PARTITION_BYTES },
+          ...{ currentLeaderEpoch: ANY_EPOCH, lastFetchedEpoch: ANY_EPOCH },
+        })),
+      },
+    ];
+    const { id, epoch } = NO_SESSION;
+    return fetchFrom(connection, [waitMs, 1, MAX_BYTES, READ_UNCOMMITTED, id, epoch, topics, [], '']);
+  }
+
+  #accept(partition: TailedPartition, fetched: FetchedPartition, askedAt: Instant): void {
+    const errorId = errorIdOf(fetched.errorCode);
+    if (errorId === 'OFFSET_OUT_OF_RANGE') {
+      this.#beginAnew(partition);
+      return;
+    }
+    if (errorId !== undefined) throw refusal(this.#topic, fetched.errorCode);
+    const { records, end } = storedRecords({
+      ...{ topic: this.#topic, partition: partition.number, position: partition.position },
+      ...{ batches: fetched.batches, abortedTransactions: null, isChecking: true },
+    });
+    for (const record of records) this.#events.onRecord(record);
+    partition.position = end;
+    if (end < fetched.highWatermark) return;
+    partition.reachedEndAt = askedAt;
+    this.#events.onEndReached(partition.number, askedAt);
+  }
+}
+
+function refusal(topic: string, errorCode: number): BridgeError {
+  const text = errorText(errorIdOf(errorCode) ?? '');
+  return new BridgeError('kafkaUnavailable', { message: `Topic ${topic} cannot be read: ${text}` });
+}

@@ -1,0 +1,182 @@
+/** Appends to the session log: what waits for a broker while a request is on its way goes out in the next. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { BridgeError } from '../errors.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { toBridgeError } from '../kafka/client/failure.ts';
+import { backoffMs, bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import { type BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
+import type { RecordToProduce } from '../records.ts';
+
+export type AppendOutcome =
+  /** By every replica that is in sync. The offset is that of the first record. */
+  | { kind: 'stored'; offset: bigint }
+  /** It is not in the log, and never will be. */
+  | { kind: 'refused'; error: BridgeError }
+  /** It may be in the log, or arrive there later: nothing may be written under the same claim any more. */
+  | { kind: 'unknown'; error: BridgeError };
+
+interface Append {
+  partition: number;
+  records: readonly RecordToProduce[];
+  limits: Limits;
+  attempt: number;
+  /** It shares no batch: one that it was in was too large. */
+  isAlone: boolean;
+  resolve: (outcome: AppendOutcome) => void;
+}
+
+/** A broker that has not answered for this long is not waited for: whoever writes finds out by reading. */
+const WRITE_TIMEOUT_MS = 5000;
+
+/**
+ * Of one partition in one request. A record that is larger goes alone: what a broker refuses for its size is one session's,
+ * and not that of others that came at the same time.
+ */
+const MAX_BATCH_BYTES = 524_288;
+
+/** Refusals of a broker that has stored nothing, and that metadata or time may cure. */
+const NOT_STORED_YET: ReadonlySet<string> = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'NOT_ENOUGH_REPLICAS',
+]);
+/** Refusals after which nobody knows. */
+const MAY_BE_STORED: ReadonlySet<string> = new Set([
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'REQUEST_TIMED_OUT',
+  'UNKNOWN_SERVER_ERROR',
+  'KAFKA_STORAGE_ERROR',
+]);
+
+export class SessionLogWriter {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  readonly #client: ProduceClient;
+  readonly #busyLeaders = new Set<number>();
+  #waiting: Append[] = [];
+
+  constructor(cluster: Cluster, topic: string) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+    this.#client = new ProduceClient(cluster, { acks: 'all', timeoutMs: WRITE_TIMEOUT_MS, compression: 'none' });
+  }
+
+  /** Records of one session, in order and together. Never throws. */
+  append(partition: number, records: readonly RecordToProduce[], limits: Limits): Promise<AppendOutcome> {
+    return new Promise((resolve) => {
+      this.#enqueue({ partition, records, limits, attempt: 0, isAlone: false, resolve });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  #enqueue(append: Append): void {
+    this.#waiting.push(append);
+    const leader = this.#leaderOf(append);
+    // Whoever waits is looked at when the request that runs has its answer.
+    if (leader === undefined || !this.#busyLeaders.has(leader)) this.#pump();
+  }
+
+  /** Sends what waits for a leader that has no request; leaders may have changed since it was queued. */
+  #pump(): void {
+    this.#refuseLate();
+    const byLeader = Map.groupBy(this.#waiting, (append) => this.#leaderOf(append));
+    for (const [leader, appends] of byLeader) {
+      if (leader !== undefined && this.#busyLeaders.has(leader)) continue;
+      const fitting = leader === undefined ? appends : inOneRequest(appends);
+      const sent = new Set(fitting);
+      this.#waiting = this.#waiting.filter((append) => !sent.has(append));
+      if (leader !== undefined) void this.#send(leader, fitting);
+      else for (const append of appends) void this.#tryAgain(append, new BridgeError('kafkaUnavailable'));
+    }
+  }
+
+  /** What waited beyond its limits, here or in a process that stood still, is not sent: it would come too late to be heard of. */
+  #refuseLate(): void {
+    const isLate = ({ limits }: Append): boolean => remainingMs(limits) === 0;
+    const late = this.#waiting.filter(isLate);
+    if (late.length === 0) return;
+    this.#waiting = this.#waiting.filter((append) => !isLate(append));
+    for (const { resolve } of late) resolve({ kind: 'refused', error: new BridgeError('kafkaUnavailable') });
+  }
+
+  #leaderOf({ partition }: Append): number | undefined {
+    const leader = this.#cluster.knownTopic(this.#topic)?.partitions[partition]?.leader;
+    return leader === undefined || leader < 0 ? undefined : leader;
+  }
+
+  async #send(leader: number, appends: readonly Append[]): Promise<void> {
+    this.#busyLeaders.add(leader);
+    const byPartition = [...Map.groupBy(appends, ({ partition }) => partition)];
+    const batches = byPartition.map(([partition, entries]) => ({
+      ...{ topic: this.#topic, partition },
+      records: entries.flatMap(({ records }) => records),
+    }));
+    try {
+      const outcomes = await bounded(this.#client.send(leader, batches), within(WRITE_TIMEOUT_MS));
+      byPartition.forEach(([, entries], index) => {
+        this.#settle(entries, outcomes[index]);
+      });
+    } catch (error) {
+      for (const { resolve } of appends) resolve({ kind: 'unknown', error: toBridgeError(error) });
+      this.#refresh(within(WRITE_TIMEOUT_MS)).catch(() => {});
+    }
+    this.#busyLeaders.delete(leader);
+    this.#pump();
+  }
+
+  #settle(appends: readonly Append[], outcome: BatchOutcome | undefined): void {
+    if (outcome?.kind === 'stored') {
+      let offset = outcome.baseOffset;
+      for (const { records, resolve } of appends) {
+        resolve({ kind: 'stored', offset });
+        offset += BigInt(records.length);
+      }
+      return;
+    }
+    const { errorId = 'UNKNOWN_SERVER_ERROR', message = '' } = outcome ?? {};
+    if (errorId === 'MESSAGE_TOO_LARGE' && appends.length > 1) {
+      // Whichever it is, the others are not: each goes again by itself, before what came since.
+      this.#waiting = [...appends.map((append) => ({ ...append, isAlone: true })), ...this.#waiting];
+      return;
+    }
+    for (const append of appends) {
+      const error = new BridgeError('kafkaRefused', { message: `The session log refused a record: ${message}` });
+      if (NOT_STORED_YET.has(errorId)) void this.#tryAgain(append, error);
+      else append.resolve({ kind: MAY_BE_STORED.has(errorId) ? 'unknown' : 'refused', error });
+    }
+  }
+
+  async #tryAgain(append: Append, error: BridgeError): Promise<void> {
+    const { limits, attempt, resolve } = append;
+    const pauseMs = backoffMs(attempt, this.#cluster.backoff);
+    if (remainingMs(limits) <= pauseMs || limits.signal?.aborted === true) {
+      resolve({ kind: 'refused', error: toBridgeError(error) });
+      return;
+    }
+    await delay(pauseMs);
+    await this.#refresh(limits).catch(() => {});
+    this.#enqueue({ ...append, attempt: attempt + 1 });
+  }
+
+  async #refresh(limits: Limits): Promise<void> {
+    await this.#cluster.topics([this.#topic], limits, { maxAgeMs: 0 });
+  }
+}
+
+/** The first of each partition, as many as one batch may have; in their order. */
+function inOneRequest(appends: readonly Append[]): Append[] {
+  const bytesByPartition = new Map<number, number>();
+  return appends.filter(({ partition, records, isAlone }) => {
+    const before = bytesByPartition.get(partition) ?? 0;
+    let bytes = before;
+    for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+    const isFitting = before === 0 || (bytes <= MAX_BATCH_BYTES && !isAlone);
+    // What comes later must not overtake it.
+    bytesByPartition.set(partition, isFitting && !isAlone ? bytes : Number.POSITIVE_INFINITY);
+    return isFitting;
+  });
+}

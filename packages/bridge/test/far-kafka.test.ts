@@ -1,0 +1,232 @@
+/** A Kafka that is far away: every answer takes longer than the shortest time for which the word on an owner counts. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import { request } from 'undici';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestBridge } from '../../../test/harness/bridge.ts';
+import { testCluster } from '../../../test/harness/cluster.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
+import { until } from '../../../test/harness/until.ts';
+import { LEASE_SETTLE_MS } from '../src/ownership/leases.ts';
+import { SessionLog } from '../src/ownership/session-log.ts';
+
+/** Changed by the test. */
+let oneWayMs = 60;
+
+/** Passes everything on to `port`, in order, and late. */
+async function startFarEnd(port: number): Promise<{ server: Server; port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const pass = (from: Socket, to: Socket): void => {
+    from.on('data', (chunk) => setTimeout(() => to.write(chunk), oneWayMs));
+    from.on('error', () => {});
+    from.on('close', () => setTimeout(() => to.destroy(), oneWayMs));
+    sockets.add(from);
+  };
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    pass(near, far);
+    pass(far, near);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { server, port: (server.address() as AddressInfo).port, close };
+}
+
+let own: OwnKafka;
+let farEnd: Awaited<ReturnType<typeof startFarEnd>>;
+let east: TestBridge;
+let west: TestBridge;
+let kafka: KafkaView;
+
+beforeAll(async () => {
+  const ports = await findFreePorts(2);
+  farEnd = await startFarEnd(ports[0] ?? 0);
+  const address = `127.0.0.1:${farEnd.port}`;
+  own = await startOwnKafka({
+    brokerCount: 1,
+    ports,
+    properties: { ...PATIENT_BROKER, 'advertised.listeners': `PLAINTEXT://${address}` },
+  });
+  [east, west] = (await Promise.all(
+    ['east', 'west'].map((region) => TestBridge.start(address, { bridge: { name: 'bridge', region } })),
+  )) as [TestBridge, TestBridge];
+  kafka = await KafkaView.connect(address);
+  // The start of a broker, on a machine that has other work.
+}, 240_000);
+
+afterAll(async () => {
+  await kafka?.close();
+  await Promise.all([east?.close(), west?.close()]);
+  farEnd?.close();
+  await own?.close();
+});
+
+test('polls are answered with records all the same, also by a bridge that takes the consumer over', async () => {
+  const topic = await kafka.topic();
+  const consumer = await east.consumer(unique('group'), 'c', [topic]);
+  const produce = (value: string) => east.produce(topic, { records: [{ value }] });
+  const poll = async (bridge: TestBridge, headers: Record<string, string> = {}): Promise<unknown[]> => {
+    const { statusCode, body } = await request(`${bridge.url}${consumer.path}/records?timeout=20000`, { headers });
+    expect(statusCode).toBe(200);
+    return ((await body.json()) as { value: unknown }[]).map(({ value }) => value);
+  };
+  await produce('a');
+  expect(await poll(east)).toEqual(['a']);
+  await produce('b');
+  expect(await poll(east)).toEqual(['b']);
+  await produce('c');
+  const startedAtMs = performance.now();
+  const failed = { 'causeway-gateway': 'test', ...PROOF, 'causeway-failed': 'east/bridge' };
+  expect(await poll(west, failed)).toContain('c');
+  // And not at the end of its time.
+  expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+});
+
+test('an answer without records says, too, that what came before it is committed', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const consumer = await east.consumer(group, 'c', [topic]);
+  await east.produce(topic, { records: [{ value: 'a' }] });
+  await consumer.take(1);
+  const startedAtMs = performance.now();
+  expect((await consumer.poll('timeout=0')).body).toEqual([]);
+  expect(performance.now() - startedAtMs).toBeGreaterThan(2 * oneWayMs - 5);
+  expect(await kafka.committed(group, topic)).toEqual([1]);
+});
+
+/** Reads the session log as a bridge does, for as long as `use` takes. */
+async function withSessionLog(use: (leaseMs: (group: string, name: string) => number) => Promise<void>): Promise<void> {
+  const cluster = testCluster(`127.0.0.1:${farEnd.port}`);
+  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000 });
+  log.start();
+  try {
+    await use((group, name) => log.get({ group, name })?.value.leaseMs ?? Number.POSITIVE_INFINITY);
+  } finally {
+    await log.close();
+    await cluster.close();
+  }
+}
+
+test('the lease of a consumer becomes short again when Kafka is near', async () => {
+  const topic = await kafka.topic();
+  const group = unique('group');
+  const consumer = await east.consumer(group, 'c', [topic]);
+  await withSessionLog(async (leaseMs) => {
+    await until('the consumer is in the log', () => Number.isFinite(leaseMs(group, 'c')));
+    const firstLeaseMs = leaseMs(group, 'c');
+    expect(firstLeaseMs).toBeGreaterThan(4 * oneWayMs);
+    const wayMs = oneWayMs;
+    oneWayMs = 0;
+    await until(
+      'its lease is shorter by more than a way there and back, which no answer has any more',
+      async () => {
+        await east.produce(topic, { records: [{ value: 'x' }] });
+        await consumer.take(1);
+        return leaseMs(group, 'c') <= firstLeaseMs - 2 * wayMs;
+      },
+      { timeoutMs: 60_000 },
+    );
+  });
+});
+
+test.each([
+  ['no records', 0],
+  ['records in hand', 501],
+])(
+  'a poll with %s that finds Kafka silent, and a lease to make shorter, is answered in its own time',
+  async (_, recordCount) => {
+    oneWayMs = 60;
+    const topic = await kafka.topic();
+    const records = Array.from({ length: recordCount }, () => ({ value: '1' }));
+    if (recordCount > 0) await kafka.write(topic, records);
+    const group = unique('group');
+    // A bridge of its own has measured nothing but a Kafka that is far away.
+    const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+      bridge: { name: 'silent', region: 'east' },
+      kafka: { requestTimeoutMs: 30_000 },
+    });
+    try {
+      const createdAtMs = Date.now();
+      const consumer = await bridge.consumer(group, 'long', [topic], { 'consumer.request.timeout.ms': 30_000 });
+      // All but the last, which is kept for the next poll.
+      if (recordCount > 0) expect(await consumer.take(500)).toHaveLength(500);
+      await withSessionLog(async (leaseMs) => {
+        await until('the long lease is in the log', () => Number.isFinite(leaseMs(group, 'long')));
+        const longLeaseMs = leaseMs(group, 'long');
+        expect(longLeaseMs).toBeGreaterThan(4 * oneWayMs);
+        const wayMs = oneWayMs;
+        oneWayMs = 0;
+        let count = 0;
+        await until(
+          'new leases are short, and the long one is old enough to be replaced',
+          async () => {
+            count += 1;
+            const name = `short-${count}`;
+            await bridge.consumer(group, name, []);
+            await until(`${name} is in the log`, () => Number.isFinite(leaseMs(group, name)));
+            return leaseMs(group, name) <= longLeaseMs - 2 * wayMs && Date.now() - createdAtMs > 2 * LEASE_SETTLE_MS;
+          },
+          { timeoutMs: 60_000 },
+        );
+        expect(leaseMs(group, 'long')).toBe(longLeaseMs);
+      });
+      for (const { process } of own.cluster.brokers) process.signal('SIGSTOP');
+      const startedAtMs = performance.now();
+      expect((await consumer.poll('timeout=500')).status).toBe(503);
+      // The lease may take the consumer's 30 s; a poll does not wait longer than a second for it.
+      expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+    } finally {
+      for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
+      await bridge.close();
+    }
+  },
+);
+
+test('an answer says that what came before it is committed also where a lease is to become longer, which takes more time', async () => {
+  oneWayMs = 0;
+  const [topic, topicOfOther] = [await kafka.topic(), await kafka.topic()];
+  const [group, groupOfOther] = [unique('group'), unique('group')];
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+    bridge: { name: 'slower', region: 'east' },
+    kafka: { requestTimeoutMs: 30_000 },
+  });
+  try {
+    const consumer = await bridge.consumer(group, 'short', [topic]);
+    const other = await bridge.consumer(groupOfOther, 'other', [topicOfOther]);
+    await kafka.write(topic, [{ value: '1' }]);
+    await consumer.take(1);
+    expect(await kafka.committed(group, topic)).toEqual([-1]);
+    await withSessionLog(async (leaseMs) => {
+      await until('the lease is in the log', () => Number.isFinite(leaseMs(group, 'short')));
+      const shortLeaseMs = leaseMs(group, 'short');
+      oneWayMs = 200;
+      await until(
+        'the bridge knows that Kafka is far away',
+        async () => {
+          await kafka.write(topicOfOther, [{ value: '1' }]);
+          await other.take(1);
+          return leaseMs(groupOfOther, 'other') > Math.max(4 * oneWayMs, shortLeaseMs);
+        },
+        { timeoutMs: 60_000 },
+      );
+      // It is still the one that is to become longer, whatever a near Kafka's answers took.
+      expect(leaseMs(group, 'short')).toBe(shortLeaseMs);
+      expect(shortLeaseMs).toBeLessThan(leaseMs(groupOfOther, 'other'));
+    });
+    // The commit takes twice as long, and a claim that is written and read back four times.
+    oneWayMs = 2000;
+    expect(await consumer.poll('timeout=6000')).toMatchObject({ status: 200, body: [] });
+    oneWayMs = 0;
+    expect(await kafka.committed(group, topic)).toEqual([1]);
+  } finally {
+    oneWayMs = 0;
+    await bridge.close();
+  }
+});

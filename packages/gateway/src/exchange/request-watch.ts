@@ -1,0 +1,43 @@
+/** What follows single requests, for the access log and for traces. While both are off there is none of it. */
+import type { IncomingMessage } from 'node:http';
+import type { Trust } from '@causeway/config/trust.ts';
+import type { ParsedUrl } from '@causeway/protocol/paths.ts';
+import type { Peer } from '../listen/peer.ts';
+import type { Target } from '../regions/target.ts';
+import type { RequestOutcome } from '../stats.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface Watcher {
+  /** `undefined` for what nobody follows: probes. */
+  begin(request: WatchedRequest): RequestWatch | undefined;
+}
+
+export interface WatchedRequest {
+  request: IncomingMessage;
+  url: ParsedUrl;
+  /** The request target, with its query. */
+  path: string;
+  peer: Peer;
+  /** The address of the client, before the proxies that are trusted. */
+  client: string;
+  trust: Trust;
+}
+
+/** Follows one request; is told of its attempts in turn, and of its end. */
+export interface RequestWatch {
+  /** The headers of an attempt, from those that it would have without. */
+  attempting(target: Target, headers: readonly string[]): string[];
+  attempted(outcome: Outcome): void;
+  finished(end: RequestEnd): void;
+}
+
+export interface RequestEnd {
+  /** The last that was asked; `none` where no region was. */
+  region: string;
+  outcome: RequestOutcome;
+  /** 0: the client got no answer. */
+  status: number;
+  /** Of the bodies. */
+  receivedBytes: number;
+  sentBytes: number;
+}

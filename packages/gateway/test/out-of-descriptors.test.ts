@@ -1,0 +1,105 @@
+/** A gateway that has no file descriptor left for a connection to a region: its own trouble, and told as such. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, createServer, get } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import { until } from '../../../test/harness/until.ts';
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** Enough for Node.js itself, and for some clients. */
+const DESCRIPTOR_COUNT = 80;
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A region whose every answer ends its connection, so that each probe and each request needs a new one. */
+async function region(): Promise<{ url: string; probeCount: () => number }> {
+  let probeCount = 0;
+  const server = createServer((request, response) => {
+    if (request.url === '/ready') probeCount += 1;
+    response.writeHead(200, { connection: 'close', 'content-type': 'application/json' }).end('{}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, probeCount: () => probeCount };
+}
+
+async function startLimited(url: string): Promise<{ url: string; log: () => string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-descriptors-'));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'gateway.yaml');
+  writeFileSync(
+    file,
+    `listen: { port: 0 }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
+  );
+  const command = `ulimit -n ${DESCRIPTOR_COUNT}; exec "$0" "$@"`;
+  const child = spawn('sh', ['-c', command, process.execPath, MAIN, '--config', file], { stdio: 'pipe' });
+  cleanups.push(async () => {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  });
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  await until('it knows its region', () => log.includes('"to":"healthy"'));
+  return { url: /"url":"([^"]+)"/.exec(log)?.[1] ?? '', log: () => log };
+}
+
+/** Over the one connection of `agent`. */
+function ask(url: string, agent: Agent): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    get(`${url}/topics`, { agent }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    }).on('error', reject);
+  });
+}
+
+test('requests are 503 without a region’s address, and the region stays what it is', async () => {
+  const east = await region();
+  const gateway = await startLimited(east.url);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  cleanups.push(() => agent.destroy());
+  expect((await ask(gateway.url, agent)).status).toBe(200);
+
+  const { port } = new URL(gateway.url);
+  const clients: Socket[] = [];
+  const leave = (): void => {
+    for (const client of clients.splice(0)) client.destroy();
+  };
+  cleanups.push(leave);
+  let last = { status: 200, text: '' };
+  await until('there is none left', async () => {
+    const client = connect(Number(port), '127.0.0.1');
+    client.on('error', () => {});
+    clients.push(client);
+    last = await ask(gateway.url, agent);
+    return last.status !== 200;
+  });
+  expect(last.status).toBe(503);
+  expect(JSON.parse(last.text)).toEqual({
+    error_code: 503,
+    message:
+      'The gateway cannot make connections to any region now; try again: region east: the gateway has no file descriptor left.',
+  });
+  const askUntil = async (status: number): Promise<void> =>
+    await until(`it answers ${status}`, async () => (await ask(gateway.url, agent)).status === status);
+  // Probes cannot be made either; some of them are due meanwhile.
+  const probeCount = east.probeCount();
+  const sinceMs = performance.now();
+  await until('probes were due', () => performance.now() - sinceMs > 500);
+  expect(east.probeCount() - probeCount).toBeLessThan(5);
+  leave();
+  await askUntil(200);
+  expect(gateway.log()).not.toContain('"to":"unhealthy"');
+  expect(gateway.log()).not.toContain('"to":"open"');
+});

@@ -1,0 +1,82 @@
+/** Requests to the gateway's admin API, with the operator's token where there is one. */
+import type { ConsumerPage, History, RecordedEvent } from '@causeway/protocol/admin/model.ts';
+
+/** What the gateway answered instead; `isTokenRefused` when it wants another token. */
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+
+  get isTokenRefused(): boolean {
+    return this.status === 401;
+  }
+}
+
+export type Change = { kind: 'drain' | 'undrain'; region: string } | { kind: 'weight'; region: string; weight: number };
+
+export interface ConsumerQuestion {
+  filter: string;
+  region: string;
+  limit: number;
+  offset: number;
+}
+
+/** Errors: {@link ApiError}, with status 0 when there was no answer. */
+export async function request(path: string, token: string | null, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (token !== null) headers.set('authorization', `Bearer ${token}`);
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, headers, cache: 'no-store' });
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw new ApiError(0, 'The gateway does not answer.', { cause });
+  }
+  if (response.ok) return response;
+  throw new ApiError(response.status, await messageOf(response));
+}
+
+async function messageOf(response: Response): Promise<string> {
+  try {
+    const { message } = (await response.json()) as { message?: unknown };
+    if (typeof message === 'string' && message !== '') return message;
+  } catch {
+    // Not the gateway's own body: the status has to do.
+  }
+  return `The gateway answered with status ${response.status}.`;
+}
+
+export async function fetchEvents(token: string | null, signal: AbortSignal): Promise<RecordedEvent[]> {
+  const headers = { accept: 'application/json' };
+  const response = await request('/api/events?limit=500', token, { headers, signal });
+  return ((await response.json()) as { events: RecordedEvent[] }).events;
+}
+
+export async function fetchHistory(token: string | null, signal: AbortSignal): Promise<History> {
+  return (await (await request('/api/history', token, { signal })).json()) as History;
+}
+
+export async function fetchConsumers(
+  question: ConsumerQuestion,
+  token: string | null,
+  signal: AbortSignal,
+): Promise<ConsumerPage> {
+  const query = new URLSearchParams({ limit: String(question.limit), offset: String(question.offset) });
+  if (question.filter !== '') query.set('filter', question.filter);
+  if (question.region !== '') query.set('region', question.region);
+  return (await (await request(`/api/consumers?${query}`, token, { signal })).json()) as ConsumerPage;
+}
+
+export async function sendChange(change: Change, token: string | null): Promise<void> {
+  const path = `/api/regions/${encodeURIComponent(change.region)}/${change.kind}`;
+  if (change.kind !== 'weight') {
+    await request(path, token, { method: 'POST' });
+    return;
+  }
+  const headers = { 'content-type': 'application/json' };
+  await request(path, token, { method: 'PUT', headers, body: JSON.stringify({ weight: change.weight }) });
+}

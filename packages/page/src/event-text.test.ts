@@ -1,0 +1,45 @@
+import type { RecordedEvent } from '@causeway/protocol/admin/model.ts';
+import { expect, test } from 'vitest';
+import { describeEvent } from './event-text.ts';
+
+const at = '2026-11-21T12:00:00.000Z';
+
+test('a region that is lost is told with its target and the reason', () => {
+  const event: RecordedEvent = {
+    id: 1,
+    at,
+    type: 'health',
+    region: 'east',
+    target: 'http://127.0.0.1:8180',
+    from: 'healthy',
+    to: 'unhealthy',
+    reason: 'connection refused, 2 in a row',
+  };
+  expect(describeEvent(event)).toEqual({
+    mark: 'down',
+    topic: 'health',
+    title: 'east is down',
+    detail: '127.0.0.1:8180: connection refused, 2 in a row',
+  });
+});
+
+test('an adoption names the first consumers and counts the others', () => {
+  const event: RecordedEvent = {
+    id: 2,
+    at,
+    type: 'adoption',
+    consumerCount: 12,
+    from: 'east/bridge',
+    to: 'west/bridge',
+    consumers: ['billing/c-1', 'billing/c-2'],
+  };
+  expect(describeEvent(event)).toMatchObject({
+    title: '12 consumers moved from east/bridge to west/bridge',
+    detail: 'billing/c-1, billing/c-2 and 10 more',
+  });
+});
+
+test('an event of a newer gateway is shown as it is', () => {
+  const event = { id: 3, at, type: 'eclipse', region: 'east' } as unknown as RecordedEvent;
+  expect(describeEvent(event)).toMatchObject({ mark: 'unknown', title: 'eclipse' });
+});

@@ -1,0 +1,113 @@
+/** What an event of the gateway says, in words for the time line. */
+import type { RecordedEvent } from '@causeway/protocol/admin/model.ts';
+import { formatHost, plural } from './format.ts';
+import type { Mark } from './marks.ts';
+
+export type EventTopic = 'health' | 'traffic' | 'consumers' | 'config';
+
+export interface EventText {
+  mark: Mark;
+  topic: EventTopic;
+  title: string;
+  detail: string;
+}
+
+export function describeEvent(event: RecordedEvent): EventText {
+  switch (event.type) {
+    case 'health':
+      return describeHealth(event);
+    case 'breaker':
+      return {
+        mark: event.to === 'closed' ? 'up' : 'degraded',
+        topic: 'health',
+        title: `Breaker of ${event.region} ${event.to === 'halfOpen' ? 'half open' : event.to}`,
+        detail: `${formatHost(event.target)}: ${event.reason}`,
+      };
+    case 'panic':
+      return {
+        mark: event.isPanic ? 'down' : 'up',
+        topic: 'health',
+        title: event.isPanic ? 'Panic: probes are not believed' : 'Panic is over',
+        detail: event.reason,
+      };
+    case 'drain':
+      return {
+        mark: event.isDrained ? 'drained' : 'up',
+        topic: 'traffic',
+        title: event.isDrained ? `${event.region} is drained` : `${event.region} takes new work again`,
+        detail: 'by an operator, until the next reload',
+      };
+    case 'weight':
+      return {
+        mark: 'unknown',
+        topic: 'traffic',
+        title: `Weight of ${event.region}: ${event.from} to ${event.to}`,
+        detail: 'by an operator, until the next reload',
+      };
+    case 'adoption':
+      return {
+        mark: 'degraded',
+        topic: 'consumers',
+        title: `${plural(event.consumerCount, 'consumer')} moved from ${event.from} to ${event.to}`,
+        detail: listSome(event.consumers, event.consumerCount),
+      };
+    case 'failover':
+      return {
+        mark: 'degraded',
+        topic: 'traffic',
+        title: `${plural(event.requestCount, 'request')} left ${event.region}`,
+        detail: event.reason,
+      };
+    case 'reload':
+      return {
+        mark: 'up',
+        topic: 'config',
+        title: 'Configuration reloaded',
+        detail: event.changes.length === 0 ? 'nothing changed' : event.changes.join('; '),
+      };
+    case 'reloadRefused':
+      return { mark: 'down', topic: 'config', title: 'Configuration refused', detail: event.reason };
+    case 'telemetry':
+      return {
+        mark: event.reason === null ? 'up' : 'degraded',
+        topic: 'config',
+        title: `${event.part === 'accessLog' ? 'Access log' : 'Traces'}: ${event.reason === null ? 'written again' : 'cannot be written'}`,
+        detail: event.reason ?? '',
+      };
+    case 'impostor':
+      return {
+        mark: 'degraded',
+        topic: 'config',
+        title: `${plural(event.requestCount, 'request')} of ${event.address} not believed`,
+        detail: event.reason,
+      };
+    case 'started':
+      return { mark: 'up', topic: 'config', title: 'Gateway started', detail: `clients: ${event.url}` };
+    case 'stopping':
+      return { mark: 'degraded', topic: 'config', title: 'Gateway stopping', detail: event.reason };
+    default:
+      // A newer gateway may tell what this page does not know.
+      return {
+        mark: 'unknown',
+        topic: 'config',
+        title: (event as { type: string }).type,
+        detail: JSON.stringify(event),
+      };
+  }
+}
+
+function describeHealth(event: Extract<RecordedEvent, { type: 'health' }>): EventText {
+  const words = { healthy: 'is up', unhealthy: 'is down', unknown: 'is not known' }[event.to];
+  const mark: Mark = event.to === 'healthy' ? 'up' : event.to === 'unhealthy' ? 'down' : 'unknown';
+  return {
+    mark,
+    topic: 'health',
+    title: `${event.region} ${words}`,
+    detail: `${formatHost(event.target)}: ${event.reason}`,
+  };
+}
+
+function listSome(names: string[], count: number): string {
+  const more = count - names.length;
+  return names.join(', ') + (more > 0 && names.length > 0 ? ` and ${more} more` : '');
+}

@@ -1,0 +1,208 @@
+/** The graph as values: what stands where in the chain clients, tier-1, gateways, bridges, Kafka, and what flows between. */
+import type { BehindTarget, Rates, Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import { formatHost, formatMs, formatPercent, formatRate, plural } from './format.ts';
+import {
+  type Condition,
+  conditionOfGateway,
+  conditionOfKafka,
+  conditionOfRegion,
+  conditionOfTarget,
+  type Mark,
+} from './marks.ts';
+
+export interface Card {
+  id: string;
+  title: string;
+  subtitle: string;
+  /** `null` for clients, of which the gateway knows no state. */
+  condition: Condition | null;
+  fact: string;
+}
+
+export interface Lane {
+  region: string;
+  condition: Condition;
+  /** Weight, share and consumers. */
+  fact: string;
+  gateways: Card[];
+  bridges: Card[];
+}
+
+export interface Link {
+  id: string;
+  from: string;
+  to: string;
+  kind: 'traffic' | 'redirect';
+  mark: Mark;
+  requestsPerSecond: number;
+  /** Short lines for beside the edge; none where nobody knows. */
+  label: string[];
+  /** What the figures are, where they are not requests of clients. */
+  note?: string;
+  /** The regions of a redirect. */
+  redirect?: { from: string; to: string };
+}
+
+export interface Graph {
+  clients: Card;
+  tier1: Card;
+  lanes: Lane[];
+  kafka: Card;
+  links: Link[];
+}
+
+const KAFKA_NOTE = 'the bridge’s own requests to Kafka; p99 of produce requests alone, since others wait for records';
+const NO_RATES: Rates = { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
+
+export function graphOf(system: System): Graph {
+  const links: Link[] = [trafficLink('clients', 'tier1', { rates: system.clients.rates, mark: 'up' })];
+  const lanes = system.regions.map((region) => laneOf(region, links));
+  for (const { from, to, requestsPerSecond } of system.redirects) {
+    if (requestsPerSecond <= 0) continue;
+    links.push({
+      id: `redirect ${from} ${to}`,
+      from: 'tier1',
+      to: firstCardOf(lanes, to),
+      kind: 'redirect',
+      mark: 'degraded',
+      requestsPerSecond,
+      label: [`${from}’s work, in ${to}`, `${formatRate(requestsPerSecond)} req/s`],
+      redirect: { from, to },
+    });
+  }
+  return {
+    clients: {
+      id: 'clients',
+      title: 'Clients',
+      subtitle: 'plain HTTP',
+      condition: null,
+      fact: plural(system.clients.connectionCount, 'connection'),
+    },
+    tier1: {
+      id: 'tier1',
+      title: system.gateway.name,
+      subtitle: system.gateway.region === null ? 'tier-1 gateway' : `gateway of ${system.gateway.region}`,
+      condition: conditionOfGateway(system),
+      fact: plural(system.consumers.count, 'consumer'),
+    },
+    lanes,
+    kafka: {
+      id: 'kafka',
+      title: 'Kafka',
+      subtitle: 'as bridges see it',
+      condition: conditionOfKafka(system),
+      fact: '',
+    },
+    links,
+  };
+}
+
+function firstCardOf(lanes: Lane[], region: string): string {
+  const lane = lanes.find((candidate) => candidate.region === region);
+  return (lane?.gateways[0] ?? lane?.bridges[0])?.id ?? 'tier1';
+}
+
+/** Adds the edges to `links`. */
+function laneOf(region: Region, links: Link[]): Lane {
+  const lane: Lane = {
+    region: region.name,
+    condition: conditionOfRegion(region),
+    fact: factOf(region),
+    gateways: [],
+    bridges: [],
+  };
+  for (const target of region.targets) {
+    const id = `${region.name} ${target.url}`;
+    const condition = conditionOfTarget(target);
+    links.push(trafficLink('tier1', id, { rates: target.rates, mark: condition.mark }));
+    if (target.kind === 'bridge') {
+      lane.bridges.push(cardOf(target, { id, title: 'Bridge', condition }));
+      links.push(kafkaLink(id, { rates: target.kafkaRates, mark: condition.mark }));
+      continue;
+    }
+    lane.gateways.push(cardOf(target, { id, title: 'Gateway', condition }));
+    for (const bridge of bridgesBehind(target)) {
+      const bridgeId = `${id} ${bridge.card.id}`;
+      lane.bridges.push({ ...bridge.card, id: bridgeId });
+      const mark = bridge.card.condition?.mark ?? 'unknown';
+      links.push(trafficLink(id, bridgeId, { rates: bridge.rates, mark }));
+      links.push(kafkaLink(bridgeId, { rates: bridge.kafkaRates, mark }));
+    }
+  }
+  return lane;
+}
+
+function factOf({ weight, shareRatio, consumerCount }: Region): string {
+  return `weight ${weight}, share ${formatPercent(shareRatio)}, ${plural(consumerCount, 'consumer')}`;
+}
+
+interface Bridge {
+  card: Card;
+  rates: Rates;
+  kafkaRates: Rates | null;
+}
+
+/** A gateway that does not tell of its bridges: those it told of before, or one card that stands for them. */
+function bridgesBehind({ behind, behindError, behindAt }: Target): Bridge[] {
+  if (behind !== null && behindError === null) {
+    return behind.map((bridge) => ({
+      card: cardOf(bridge, { id: bridge.url, title: 'Bridge', condition: conditionOfTarget(bridge) }),
+      rates: bridge.rates,
+      kafkaRates: bridge.kafkaRates,
+    }));
+  }
+  const reason = `its gateway does not tell: ${behindError ?? 'not asked yet'}`;
+  const condition: Condition = { mark: 'unknown', words: 'not known', since: behindAt, reason };
+  const cards = behind?.map((bridge) => cardOf(bridge, { id: bridge.url, title: 'Bridge', condition })) ?? [];
+  const anyBridges: Card = { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' };
+  return (cards.length === 0 ? [anyBridges] : cards).map((card) => ({
+    card: { ...card, fact: '' },
+    rates: NO_RATES,
+    kafkaRates: null,
+  }));
+}
+
+function cardOf(
+  target: Target | BehindTarget,
+  { id, title, condition }: { id: string; title: string; condition: Condition },
+): Card {
+  const host = formatHost(target.url);
+  const own = target.name?.split('/').at(-1) ?? '';
+  return {
+    id,
+    // Most are called what they are; the others get their name beside it.
+    title: own === '' || own.toLowerCase() === title.toLowerCase() ? title : `${title} ${own}`,
+    subtitle: host,
+    condition,
+    fact: `${target.inFlight} in flight`,
+  };
+}
+
+interface Traffic {
+  /** `null`: nobody knows. */
+  rates: Rates | null;
+  mark: Mark;
+}
+
+function trafficLink(from: string, to: string, { rates, mark }: Traffic): Link {
+  return {
+    id: `${from} → ${to}`,
+    from,
+    to,
+    kind: 'traffic',
+    mark: rates !== null && rates.errorsPerSecond >= 0.05 && mark === 'up' ? 'degraded' : mark,
+    requestsPerSecond: rates?.requestsPerSecond ?? 0,
+    label: rates === null ? [] : labelOf(rates, mark),
+  };
+}
+
+function labelOf({ requestsPerSecond, errorsPerSecond, p99Ms }: Rates, mark: Mark): string[] {
+  const isIdle = mark === 'down' || mark === 'unknown';
+  if (isIdle && requestsPerSecond < 0.05) return ['no traffic'];
+  return [`${formatRate(requestsPerSecond)} req/s`, `${formatRate(errorsPerSecond)} err/s`, `p99 ${formatMs(p99Ms)}`];
+}
+
+/** As the bridge itself measures its requests to Kafka, of which there are others than its clients send it. */
+function kafkaLink(from: string, traffic: Traffic): Link {
+  return { ...trafficLink(from, 'kafka', traffic), note: KAFKA_NOTE };
+}

@@ -1,0 +1,158 @@
+/** The regions: weight configured and share measured, breakers, in flight, and what an operator may change. */
+
+import type { Region, System } from '@causeway/protocol/admin/model.ts';
+import { type ComponentChild, h } from 'preact';
+import type { DialogRequest } from './change-dialog.ts';
+import { formatCount, formatDuration, formatMs, formatPercent, formatRate } from './format.ts';
+import { markBadge } from './icons.ts';
+import { breakerWords, conditionOfRegion } from './marks.ts';
+import { memo } from './memo.ts';
+import { tableHead } from './table-head.ts';
+
+interface RegionsProps {
+  system: System;
+  nowMs: number;
+  onAsk: (request: DialogRequest) => void;
+}
+
+const HEADS = [
+  'Region',
+  'Weight',
+  'Share',
+  'Requests/s',
+  'Errors/s',
+  'p99',
+  'In flight',
+  'Consumers',
+  'Breaker',
+  'Change',
+];
+
+export const RegionsView = memo(({ system, nowMs, onAsk }: RegionsProps): ComponentChild => {
+  const totalWeight = system.regions.reduce((sum, { weight }) => sum + weight, 0);
+  return h(
+    'section',
+    { class: 'panel regions-panel', 'aria-labelledby': 'regions-title' },
+    h('div', { class: 'panel-head' }, h('h2', { id: 'regions-title' }, 'Regions')),
+    system.adminAccess.canChange ? null : h('p', { class: 'hint' }, system.adminAccess.reason),
+    h(
+      'table',
+      { class: 'cards-on-phone' },
+      tableHead(HEADS),
+      h(
+        'tbody',
+        null,
+        system.regions.map((region) =>
+          h(RegionRow, {
+            key: region.name,
+            region,
+            totalWeight,
+            nowMs,
+            canChange: system.adminAccess.canChange,
+            onAsk,
+          }),
+        ),
+      ),
+    ),
+  );
+});
+
+interface RowProps {
+  region: Region;
+  totalWeight: number;
+  nowMs: number;
+  canChange: boolean;
+  onAsk: (request: DialogRequest) => void;
+}
+
+function RegionRow({ region, totalWeight, nowMs, canChange, onAsk }: RowProps): ComponentChild {
+  const { name, rates, isDrained } = region;
+  const condition = conditionOfRegion(region);
+  const breaker = breakerWords(region);
+  const since = condition.since === null ? '' : ` for ${formatDuration(nowMs - Date.parse(condition.since))}`;
+  const expected = totalWeight === 0 ? null : region.weight / totalWeight;
+  return h(
+    'tr',
+    { 'data-region-row': name },
+    h(
+      'th',
+      { scope: 'row' },
+      h('span', { class: 'region-name' }, name),
+      markBadge(condition.mark, condition.words + since),
+      condition.reason === '' ? null : h('span', { class: 'reason' }, condition.reason),
+    ),
+    cell('Weight', weightText(region)),
+    cell('Share', shareBar(region.shareRatio, expected)),
+    cell('Requests/s', formatRate(rates.requestsPerSecond), 'number'),
+    cell('Errors/s', formatRate(rates.errorsPerSecond), rates.errorsPerSecond >= 0.05 ? 'number is-bad' : 'number'),
+    cell('p99', formatMs(rates.p99Ms), 'number'),
+    cell('In flight', formatCount(region.inFlight), 'number'),
+    cell('Consumers', formatCount(region.consumerCount), 'number'),
+    cell('Breaker', breaker.mark === 'up' ? breaker.words : markBadge(breaker.mark, breaker.words)),
+    h(
+      'td',
+      null,
+      h(
+        'div',
+        { class: 'actions' },
+        h(
+          'button',
+          {
+            type: 'button',
+            disabled: !canChange,
+            'aria-label': `Change the weight of ${name}`,
+            onClick: () =>
+              onAsk({ kind: 'weight', region: name, weight: isDrained ? region.configuredWeight : region.weight }),
+          },
+          'Weight',
+        ),
+        h(
+          'button',
+          {
+            type: 'button',
+            disabled: !canChange,
+            'aria-label': `${isDrained ? 'Undrain' : 'Drain'} ${name}`,
+            onClick: () => onAsk({ kind: isDrained ? 'undrain' : 'drain', region: name }),
+          },
+          isDrained ? 'Undrain' : 'Drain',
+        ),
+      ),
+    ),
+  );
+}
+
+function cell(head: string, content: ComponentChild | string, kind = ''): ComponentChild {
+  return h('td', { class: kind, 'data-head': head }, content);
+}
+
+function weightText({ weight, configuredWeight, weightIsOverridden, isDrained }: Region): ComponentChild {
+  const isOther = weight !== configuredWeight;
+  const why = isDrained ? 'drained' : weightIsOverridden ? 'set by hand' : '';
+  return h(
+    'span',
+    { class: 'weight' },
+    h('b', null, String(weight)),
+    isOther || why !== ''
+      ? h('small', null, [`${configuredWeight} in the file`, why].filter(Boolean).join(', '))
+      : null,
+  );
+}
+
+/** The measured share as a bar, with a line where the weights would have it. */
+function shareBar(ratio: number | null, expected: number | null): ComponentChild {
+  return h(
+    'span',
+    { class: 'share' },
+    h('span', { class: 'share-text' }, formatPercent(ratio)),
+    h(
+      'svg',
+      { class: 'share-bar', viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+      h('rect', { class: 'share-ground', width: 100, height: 10 }),
+      h('rect', { class: 'share-measured', width: (ratio ?? 0) * 100, height: 10 }),
+      expected === null
+        ? null
+        : h('rect', { class: 'share-expected', x: Math.min(expected * 100, 98.5) - 0.75, width: 1.5, height: 10 }),
+    ),
+    h('small', null, expected === null ? '' : `by weight ${formatPercent(expected)}`),
+  );
+}

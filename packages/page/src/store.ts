@@ -1,0 +1,125 @@
+/** Owns the page's state: takes in the live stream, and has the page drawn, a few times a second at most. */
+import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
+import { fetchEvents, fetchHistory } from './api-client.ts';
+import { LiveStream } from './live.ts';
+import type { ServerEvent } from './sse.ts';
+import { initialState, type PageState, withEvents, withSample, withSystem } from './state.ts';
+import { measureFrame, startUpdateTimes } from './update-time.ts';
+
+/** Of this tab alone, and gone with it. */
+const TOKEN_KEY = 'causeway-admin-token';
+/** Not drawn more often: many events in a short time become one drawing. */
+const DRAW_INTERVAL_MS = 100;
+/** The curves and events of before, asked again when that failed. */
+const PAST_RETRY_MS = 2_000;
+
+export class Store {
+  #state: PageState;
+  readonly #draw: (state: PageState) => void;
+  readonly #live: LiveStream;
+  readonly #times = startUpdateTimes();
+  #isFrameAsked = false;
+  #drawnAtMs = Number.NEGATIVE_INFINITY;
+  #readMs = 0;
+
+  constructor(draw: (state: PageState) => void) {
+    this.#draw = draw;
+    this.#state = initialState(sessionStorage.getItem(TOKEN_KEY));
+    this.#live = new LiveStream(
+      {
+        onOpen: (signal) => void this.#loadPast(signal),
+        onEvents: (events) => this.#take(events),
+        onLost: (reason, retryInMs) => this.#lost(reason, retryInMs),
+        onRefused: (reason) => {
+          this.#connection({ phase: 'refused', reason, retryAtMs: null });
+        },
+      },
+      () => this.#state.token,
+    );
+  }
+
+  get state(): PageState {
+    return this.#state;
+  }
+
+  start(): void {
+    this.#ask();
+    this.#live.restart();
+    // Networks come back and laptops wake up: no need to wait for the next try then.
+    window.addEventListener('online', () => this.retryNow());
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible' && this.#state.connection.phase === 'lost') this.retryNow();
+    });
+  }
+
+  readonly retryNow = (): void => {
+    if (this.#state.connection.phase !== 'live') this.#live.restart();
+  };
+
+  /** Keeps the token for this tab; an empty one forgets it. */
+  readonly setToken = (token: string): void => {
+    const kept = token === '' ? null : token;
+    if (kept === null) sessionStorage.removeItem(TOKEN_KEY);
+    else sessionStorage.setItem(TOKEN_KEY, kept);
+    this.#set({ ...this.#state, token: kept });
+    if (this.#state.connection.phase === 'refused') this.#live.restart();
+  };
+
+  #take(events: ServerEvent[]): void {
+    const startMs = performance.now();
+    let state = this.#state;
+    const added: RecordedEvent[] = [];
+    for (const { type, data } of events) {
+      if (type === 'system') state = withSystem(state, JSON.parse(data) as System, Date.now());
+      else if (type === 'event') added.push(JSON.parse(data) as RecordedEvent);
+      else if (type === 'sample') state = withSample(state, JSON.parse(data) as Sample);
+    }
+    state = withEvents(state, added);
+    if (state.connection.phase !== 'live' && state.system !== null) {
+      state = { ...state, connection: { phase: 'live', lostAtMs: null, retryAtMs: null, reason: '' } };
+    }
+    this.#readMs += performance.now() - startMs;
+    this.#set(state);
+  }
+
+  async #loadPast(signal: AbortSignal): Promise<void> {
+    const { token } = this.#state;
+    try {
+      const [events, history] = await Promise.all([fetchEvents(token, signal), fetchHistory(token, signal)]);
+      this.#set(withEvents({ ...this.#state, history }, events));
+    } catch {
+      // The stream tells when the gateway is gone; otherwise the past is worth another try.
+      if (!signal.aborted) setTimeout(() => signal.aborted || void this.#loadPast(signal), PAST_RETRY_MS);
+    }
+  }
+
+  #lost(reason: string, retryInMs: number): void {
+    const { lostAtMs } = this.#state.connection;
+    this.#connection({ phase: 'lost', reason, retryAtMs: Date.now() + retryInMs, lostAtMs: lostAtMs ?? Date.now() });
+  }
+
+  #connection(change: Partial<PageState['connection']>): void {
+    this.#set({ ...this.#state, connection: { ...this.#state.connection, ...change } });
+  }
+
+  #set(state: PageState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#ask();
+  }
+
+  #ask(): void {
+    if (this.#isFrameAsked) return;
+    this.#isFrameAsked = true;
+    const waitMs = DRAW_INTERVAL_MS - (performance.now() - this.#drawnAtMs);
+    setTimeout(() => requestAnimationFrame(() => this.#drawNow()), Math.max(0, waitMs));
+  }
+
+  #drawNow(): void {
+    this.#isFrameAsked = false;
+    this.#drawnAtMs = performance.now();
+    measureFrame(this.#times, this.#readMs);
+    this.#readMs = 0;
+    this.#draw(this.#state);
+  }
+}

@@ -1,0 +1,67 @@
+/** Asks a gateway how the system is; whatever goes wrong is a sentence. */
+import type { RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
+
+const TIMEOUT_MS = 3_000;
+const KEPT_COUNT = 200;
+
+export interface Status {
+  system: System;
+  /** The last ones, as they happened. */
+  events: readonly RecordedEvent[];
+}
+
+/** The sentence says what to do about it. */
+export type Asked = { status: Status } | { failure: string };
+
+export async function askGateway(
+  { url, token }: { url: string; token: string | undefined },
+  eventCount: number,
+): Promise<Asked> {
+  const headers = {
+    accept: 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+  const get = async (path: string): Promise<unknown> => {
+    const answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (answer.status === 401) throw new Unusable(`The gateway at ${url} ${wantsToken(token)}`);
+    if (!answer.ok)
+      throw new Unusable(`What answers at ${url} is no admin API of a gateway: it said ${answer.status}.`);
+    return JSON.parse(await answer.text(), withoutControls);
+  };
+  try {
+    const [system, { events }] = await Promise.all([
+      get('/api/topology') as Promise<System>,
+      get(`/api/events?limit=${KEPT_COUNT}`) as Promise<{ events: RecordedEvent[] }>,
+    ]);
+    // Those of regional gateways come later than they happened.
+    const inOrder = events.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+    return { status: { system, events: inOrder.slice(-eventCount) } };
+  } catch (error) {
+    if (error instanceof Unusable) return { failure: error.message };
+    return {
+      failure: `No gateway answers at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
+    };
+  }
+}
+
+/** Names in answers come from clients: none may steer the terminal. */
+function withoutControls(_: string, value: unknown): unknown {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken away.
+  return typeof value === 'string' ? value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ') : value;
+}
+
+/** An answer that is not what was asked for; its message is the sentence. */
+class Unusable extends Error {}
+
+function wantsToken(token: string | undefined): string {
+  if (token !== undefined) return 'does not take this token: it is not its admin.token.';
+  return 'wants a token: give its admin.token with --token or in CAUSEWAY_ADMIN_TOKEN.';
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1_000} s`;
+  const { code } = (error.cause ?? error) as NodeJS.ErrnoException;
+  if (code === 'ECONNREFUSED') return 'connection refused';
+  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
+}

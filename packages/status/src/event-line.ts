@@ -1,0 +1,46 @@
+/** An event in one line. */
+
+import type { RecordedEvent } from '@causeway/protocol/admin/model.ts';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
+
+/** `12:03:11  east  http://… healthy → unhealthy: probe timed out …`. */
+export function eventLine(event: RecordedEvent): string {
+  const from = event.gateway === undefined ? '' : `[${event.gateway}] `;
+  return `${event.at.slice(11, 19)}  ${from}${describe(event)}`;
+}
+
+function describe(event: RecordedEvent): string {
+  switch (event.type) {
+    case 'health':
+      return `${event.region} ${event.target} ${event.from} → ${event.to}: ${event.reason}`;
+    case 'breaker':
+      return `${event.region} ${event.target} breaker ${event.from} → ${event.to}: ${event.reason}`;
+    case 'panic':
+      return `${event.isPanic ? 'panic' : 'no more panic'}: ${event.reason}`;
+    case 'drain':
+      return `${event.region} ${event.isDrained ? 'drained' : 'undrained'}`;
+    case 'weight':
+      return `${event.region} weight ${event.from} → ${event.to}`;
+    case 'adoption': {
+      const { consumerCount, consumers, from, to } = event;
+      const more = consumerCount > consumers.length ? ', …' : '';
+      return `${consumerCount} ${consumerCount === 1 ? 'consumer' : 'consumers'} ${from} → ${to}: ${consumers.join(', ')}${more}`;
+    }
+    case 'failover':
+      return `${event.region} ${event.target} ${event.requestCount} requests went elsewhere: ${event.reason}`;
+    case 'reload':
+      return `configuration reloaded: ${event.changes.length === 0 ? 'nothing changed' : event.changes.join('; ')}`;
+    case 'reloadRefused':
+      return `configuration refused: ${event.reason}`;
+    case 'telemetry':
+      return `${event.part}: ${event.reason ?? 'writes again'}`;
+    case 'impostor':
+      return `${event.address} is not believed to be a gateway (${event.requestCount} requests): ${event.reason}`;
+    case 'started':
+      return `started at ${event.url}`;
+    case 'stopping':
+      return `stopping: ${event.reason}`;
+    default:
+      return assertNever(event);
+  }
+}

@@ -1,0 +1,75 @@
+/** `npm run status`: how the system is, from the admin API of any gateway; the exit code says it, too. */
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { styleText } from 'node:util';
+import type { State } from '@causeway/protocol/admin/model.ts';
+import { readArguments, type StatusArguments, USAGE } from './arguments.ts';
+import { type Asked, askGateway } from './ask.ts';
+import { type Paint, picture } from './picture.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const INTERVAL_MS = 1_000;
+const EVENT_COUNT = 8;
+const DOWN = 2;
+const EXIT_CODES: Readonly<Record<State, number>> = { up: 0, degraded: 1, down: DOWN };
+/** Cursor to the top left; what is below is overwritten line by line, which does not flicker. */
+const HOME = '\u001b[H';
+const CLEAR_LINE = '\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
+
+const isColoured = process.stdout.isTTY === true && !process.env['NO_COLOR'];
+const paint: Paint = (colour, text) => (isColoured ? styleText(colour, text, { validateStream: false }) : text);
+
+function shown(asked: Asked, { url, isJson, isWatching }: StatusArguments): string {
+  if ('failure' in asked) return isJson ? JSON.stringify({ failure: asked.failure }) : paint('red', asked.failure);
+  if (isJson) return JSON.stringify(asked.status.system, undefined, isWatching ? undefined : 2);
+  return picture(asked.status, { url, paint });
+}
+
+function exitCodeOf(asked: Asked): number {
+  return 'failure' in asked ? DOWN : EXIT_CODES[asked.status.system.state];
+}
+
+async function once(options: StatusArguments): Promise<number> {
+  const asked = await askGateway(options, EVENT_COUNT);
+  const stream = 'failure' in asked && !options.isJson ? process.stderr : process.stdout;
+  stream.write(`${shown(asked, options)}\n`);
+  return exitCodeOf(asked);
+}
+
+/** Until Ctrl-C; the exit code is that of the last look. */
+async function watch(options: StatusArguments): Promise<number> {
+  const end = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());
+  const isScreen = process.stdout.isTTY === true && !options.isJson;
+  let exitCode = DOWN;
+  if (isScreen) process.stdout.write(`${HOME}${CLEAR_BELOW}`);
+  while (!end.signal.aborted) {
+    const asked = await askGateway(options, EVENT_COUNT);
+    exitCode = exitCodeOf(asked);
+    const text = shown(asked, options);
+    const drawn = `${HOME}${text.replaceAll('\n', `${CLEAR_LINE}\n`)}${CLEAR_LINE}\n${CLEAR_BELOW}`;
+    process.stdout.write(isScreen ? drawn : `${text}\n`);
+    await delay(INTERVAL_MS, undefined, { signal: end.signal }).catch(() => {});
+  }
+  return exitCode;
+}
+
+async function main(): Promise<number> {
+  let options: StatusArguments | 'help';
+  try {
+    const directories = [process.env['INIT_CWD'] ?? process.cwd(), ROOT];
+    options = readArguments(process.argv.slice(2), { env: process.env, directories });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
+    return DOWN;
+  }
+  if (options === 'help') {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  return await (options.isWatching ? watch(options) : once(options));
+}
+
+process.exitCode = await main();

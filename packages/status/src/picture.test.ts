@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { fixtureState } from '../../../test/harness/admin-fixture.ts';
+import { age, picture } from './picture.ts';
+
+test.each([
+  ['2026-01-01T00:00:00.000Z', '0 s'],
+  ['2025-12-31T23:59:18.000Z', '42 s'],
+  ['2025-12-31T23:56:55.000Z', '3 min 5 s'],
+  ['2025-12-31T21:50:00.000Z', '2 h 10 min'],
+  ['2025-12-26T21:00:00.000Z', '5 d 3 h'],
+  // Clocks of two machines.
+  ['2026-01-01T00:00:05.000Z', '0 s'],
+])('since %s it is %s', (since, expected) => {
+  expect(age(since, '2026-01-01T00:00:00.000Z')).toBe(expected);
+});
+
+test('what a silent gateway told of its bridges is shown as what it was, and for how long it is old', () => {
+  const { system } = fixtureState(['east']);
+  const [target] = system.regions[0]?.targets ?? [];
+  const behindAt = new Date(Date.parse(system.at) - 42_000).toISOString();
+  const lineOf = (change: object): string => {
+    Object.assign(target ?? {}, change);
+    const text = picture({ system, events: [] }, { url: 'http://x', paint: (_, plain) => plain });
+    return text.split('\n').find((line) => line.startsWith('    └')) ?? '';
+  };
+  expect(lineOf({})).toMatch(/└ bridge east\/bridge \S+ {3}healthy/);
+  const silent = '    └ what is behind it is not known: connection refused';
+  expect(lineOf({ behindError: 'connection refused', behindAt })).toBe(`${silent}; 42 s ago: east/bridge`);
+  expect(lineOf({ behind: null, behindAt: null })).toBe(silent);
+});
+
+test.each([
+  ['open', 'healthy (answered 200) for 6 min 0 s, breaker open for 1 s'],
+  ['halfOpen', 'healthy (answered 200) for 6 min 0 s, breaker half open for 1 s'],
+  ['closed', 'healthy for 6 min 0 s'],
+] as const)(
+  'a target whose breaker is %s says so since the breaker changed, and not since its health did',
+  (state, expected) => {
+    const { system } = fixtureState(['east']);
+    const [target] = system.regions[0]?.targets ?? [];
+    const before = (seconds: number): string => new Date(Date.parse(system.at) - seconds * 1_000).toISOString();
+    Object.assign(target ?? {}, {
+      health: { ...target?.health, since: before(360) },
+      breaker: { state, since: before(1) },
+    });
+    const lines = picture({ system, events: [] }, { url: 'http://x', paint: (_, plain) => plain }).split('\n');
+    expect(lines.find((line) => line.startsWith('  └ gateway'))?.split('   ')[1]).toBe(expected);
+  },
+);

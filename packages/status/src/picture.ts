@@ -1,0 +1,130 @@
+/** The system as text for a terminal: words and marks say everything, colour only repeats it. Pure. */
+import type { Rates, Region, State, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { Status } from './ask.ts';
+import { eventLine } from './event-line.ts';
+
+export type Colour = 'green' | 'yellow' | 'red' | 'dim' | 'bold';
+export type Paint = (colour: Colour, text: string) => string;
+
+const MARKS: Readonly<Record<State | 'unknown', { mark: string; colour: Colour }>> = {
+  up: { mark: '●', colour: 'green' },
+  degraded: { mark: '◐', colour: 'yellow' },
+  down: { mark: '○', colour: 'red' },
+  unknown: { mark: '?', colour: 'dim' },
+};
+
+/** `url`: where the gateway was asked. */
+export function picture({ system, events }: Status, { url, paint }: { url: string; paint: Paint }): string {
+  const { gateway, state, summary, clients, regions, redirects, kafka, retryBudget, at } = system;
+  const name = gateway.region === null ? gateway.name : `${gateway.region}/${gateway.name}`;
+  const lines = [
+    `${paint('bold', name)} at ${url}   ${paint('dim', `${at.slice(0, 19).replace('T', ' ')} UTC`)}`,
+    `${marked(state, paint)}  ${summary}`,
+    '',
+    `clients     ${clients.connectionCount} connections   ${describeRates(clients.rates)}`,
+    '',
+    ...table(system, paint),
+    '',
+    ...redirects.map(({ from, to, requestsPerSecond }) =>
+      paint('yellow', `redirected  ${from} ⇢ ${to}   ${rate(requestsPerSecond)} that belong to ${from}`),
+    ),
+    `Kafka       ${marked(kafka.state, paint)}${kafka.since === null ? '' : ` for ${age(kafka.since, at)}`}: ${kafka.reason}`,
+    `retries     ${retryBudget.usedCount} in 10 s, ${retryBudget.remainingCount} more allowed`,
+  ];
+  if (regions.length === 0) lines.push('no regions are configured');
+  if (events.length > 0)
+    lines.push('', paint('dim', 'last events (UTC)'), ...events.map((event) => `  ${eventLine(event)}`));
+  return lines.join('\n');
+}
+
+const HEADINGS = ['REGION', 'STATE', 'FOR', 'WEIGHT', 'SHARE', 'REQUESTS', 'ERRORS', 'P99', 'IN FLIGHT', 'CONSUMERS'];
+
+function table({ regions, at }: System, paint: Paint): string[] {
+  const rows = regions.map((region) => [
+    region.name,
+    `${MARKS[region.state].mark} ${region.state}${region.isDrained ? ', drained' : ''}`,
+    age(region.since, at),
+    region.weight === region.configuredWeight
+      ? `${region.weight}`
+      : `${region.weight} (YAML ${region.configuredWeight})`,
+    region.shareRatio === null ? '–' : `${Math.round(region.shareRatio * 100)} %`,
+    rate(region.rates.requestsPerSecond),
+    rate(region.rates.errorsPerSecond),
+    milliseconds(region.rates.p99Ms),
+    `${region.inFlight}`,
+    `${region.consumerCount}`,
+  ]);
+  const widths = HEADINGS.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const aligned = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [
+    paint('dim', aligned(HEADINGS)),
+    ...rows.flatMap((row, index) => {
+      const region = regions[index];
+      if (region === undefined) return [];
+      return [paint(MARKS[region.state].colour, aligned(row)), ...details(region, at, paint)];
+    }),
+  ];
+}
+
+function details({ state, reason, targets }: Region, at: string, paint: Paint): string[] {
+  const why = state === 'up' ? [] : [paint(MARKS[state].colour, `  why: ${reason}`)];
+  return [...why, ...targets.flatMap((target) => [targetLine(target, at, '  '), ...behind(target, at)])];
+}
+
+function behind({ behind: targets, behindError, behindAt, kind }: Target, at: string): string[] {
+  if (behindError === null) return (targets ?? []).map((target) => targetLine(target, at, '    '));
+  if (kind !== 'gateway') return [];
+  const before = (targets ?? []).map(({ name, url }) => name ?? url).join(', ');
+  const seen = behindAt === null || before === '' ? '' : `; ${age(behindAt, at)} ago: ${before}`;
+  return [`    └ what is behind it is not known: ${behindError}${seen}`];
+}
+
+function targetLine(
+  target: Pick<Target, 'url' | 'name' | 'kind' | 'health' | 'breaker'>,
+  at: string,
+  indent: string,
+): string {
+  const { url, name, kind, health, breaker } = target;
+  const what = kind === 'bridge' ? `bridge ${name}` : kind === 'gateway' ? 'gateway' : 'target';
+  const isWell = health.status === 'healthy' && breaker.state === 'closed';
+  const healthText = isWell ? 'healthy' : `${health.status} (${health.reason})`;
+  const breakerText =
+    breaker.state === 'closed'
+      ? ''
+      : `, breaker ${breaker.state === 'open' ? 'open' : 'half open'} for ${age(breaker.since, at)}`;
+  return `${indent}└ ${what} ${url}   ${healthText} for ${age(health.since, at)}${breakerText}`;
+}
+
+function marked(state: State | 'unknown', paint: Paint): string {
+  const { mark, colour } = MARKS[state];
+  return paint(colour, `${mark} ${state}`);
+}
+
+function describeRates({ requestsPerSecond, errorsPerSecond, p50Ms, p99Ms }: Rates): string {
+  return `${rate(requestsPerSecond)}   errors ${rate(errorsPerSecond)}   p50 ${milliseconds(p50Ms)}   p99 ${milliseconds(p99Ms)}`;
+}
+
+function rate(perSecond: number): string {
+  return `${perSecond >= 100 ? Math.round(perSecond) : Number(perSecond.toFixed(1))}/s`;
+}
+
+function milliseconds(value: number | null): string {
+  return value === null ? '–' : `≤ ${value} ms`;
+}
+
+/** How long ago, as `42 s`, `3 min 5 s`, `2 h 10 min` or `5 d 3 h`. */
+export function age(since: string, at: string): string {
+  const seconds = Math.max(0, Math.round((Date.parse(at) - Date.parse(since)) / 1_000));
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (minutes === 0) return `${seconds} s`;
+  if (hours === 0) return `${minutes} min ${seconds % 60} s`;
+  if (hours < 24) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

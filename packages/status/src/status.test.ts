@@ -1,0 +1,114 @@
+/** `npm run status` as a process, over real gateways. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { systemOf } from '../../../test/harness/admin.ts';
+import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
+import { until } from '../../../test/harness/until.ts';
+import { answerJson, startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'causeway-status-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const thing of open.splice(0).reverse()) await thing.close();
+});
+
+interface Ran {
+  code: number | string;
+  stdout: string;
+  stderr: string;
+}
+
+function run(args: string[], env: Record<string, string> = {}): Promise<Ran> {
+  return new Promise((resolve) => {
+    const options = { env: { PATH: process.env['PATH'], INIT_CWD: directory, ...env }, timeout: 60_000 };
+    execFile(process.execPath, [MAIN, ...args], options, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr }),
+    );
+  });
+}
+
+async function twoRegions(admin: object = {}): Promise<{ east: Upstream; west: Upstream; gw: TestGateway }> {
+  const [east, west] = [await startUpstream(answerJson({})), await startUpstream(answerJson({}))];
+  east.bridge = 'east/bridge';
+  open.push({ close: () => east.kill() }, { close: () => west.kill() });
+  const gw = await startGateway({
+    admin: { port: 0, token: TEST_TOKEN, ...admin },
+    regions: regions({ east: east.url, west: west.url }),
+  });
+  open.push(gw);
+  return { east, west, gw };
+}
+
+test('all well is 0, one region down is 1 and says why, all down is 2', async () => {
+  const { east, west, gw } = await twoRegions();
+  const well = await run(['--url', gw.adminUrl]);
+  expect(well).toMatchObject({ code: 0, stderr: '' });
+  expect(well.stdout).toContain('● up  All is well: east and west up');
+  expect(well.stdout).toContain(`└ bridge east/bridge ${east.url}   healthy`);
+  await east.kill();
+  await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
+  const ill = await run(['--url', `${gw.adminUrl}/`]);
+  expect(ill.code).toBe(1);
+  expect(ill.stdout).toMatch(/◐ degraded {2}East is down since \d\d:\d\d:\d\d UTC/);
+  expect(ill.stdout).toContain('why: probe failed: connection refused');
+  expect(ill.stdout).toMatch(/\d\d:\d\d:\d\d {2}east http:\/\/\S+ healthy → unhealthy/);
+  await west.kill();
+  await until('west is down', async () => (await systemOf(gw.adminUrl)).state === 'down');
+  expect((await run(['--url', gw.adminUrl])).code).toBe(2);
+});
+
+test('--json is the topology as it is', async () => {
+  const { gw } = await twoRegions();
+  const { code, stdout } = await run(['--url', gw.adminUrl, '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ state: 'up', regions: [{ name: 'east' }, { name: 'west' }] });
+});
+
+test('no gateway, no token and a wrong one are told in a sentence, with 2', async () => {
+  const gone = await startUpstream();
+  await gone.kill();
+  expect(await run(['--url', gone.url])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `No gateway answers at ${gone.url} (connection refused): is it running, and is this its admin address?\n`,
+  });
+  const { gw, west } = await twoRegions({ host: '0.0.0.0' });
+  const url = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
+  expect((await run(['--url', url])).stderr).toContain('wants a token: give its admin.token with --token');
+  expect((await run(['--url', url, '--token', 'wrong'])).stderr).toContain('does not take this token');
+  expect((await run(['--url', url, '--token', TEST_TOKEN])).code).toBe(0);
+  expect((await run(['--url', url], { CAUSEWAY_ADMIN_TOKEN: TEST_TOKEN })).code).toBe(0);
+  west.handle = answerJson({}, 404);
+  expect(await run(['--url', west.url])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('is no admin API of a gateway: it said 404'),
+  });
+});
+
+test('a lab that runs is found by its file, with its token', async () => {
+  const { gw } = await twoRegions({ host: '0.0.0.0' });
+  const admin = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
+  mkdirSync(join(directory, '.causeway'));
+  writeFileSync(join(directory, '.causeway/stack.json'), JSON.stringify({ tier1: { admin, adminToken: TEST_TOKEN } }));
+  expect(await run([])).toMatchObject({ code: 0, stdout: expect.stringContaining(`at ${admin}`) });
+  // That token is not shown to anybody else.
+  const other = await twoRegions({ host: '0.0.0.0' });
+  expect((await run(['--url', other.gw.adminUrl.replace('0.0.0.0', '127.0.0.1')])).stderr).toContain('wants a token');
+});
+
+test('arguments that are none are told with the usage', async () => {
+  for (const args of [['--ulr', 'x'], ['--url'], ['--url', 'nonsense'], ['more']]) {
+    const { code, stderr } = await run(args);
+    expect(code, args.join(' ')).toBe(2);
+    expect(stderr).toContain('Usage: npm run status');
+  }
+  expect((await run(['--help'])).stdout).toContain('Exit code: 0 all well');
+});
