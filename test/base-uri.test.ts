@@ -132,7 +132,9 @@ test.each(['/consumers/g/', '//consumers//g', '/./consumers/x/../g', '/consumers
     // Not by a client that tidies the path.
     const client = new Client(tier1.url);
     const { statusCode, body } = await client.request({
-      ...{ path, method: 'POST', body: JSON.stringify({ name }) },
+      path,
+      method: 'POST',
+      body: JSON.stringify({ name }),
       headers: { 'content-type': 'application/vnd.kafka.v2+json' },
     });
     expect([statusCode, ((await body.json()) as { base_uri: string }).base_uri]).toEqual([

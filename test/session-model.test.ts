@@ -11,8 +11,13 @@ import type { Bounds } from './model/session-state.ts';
 const EXPLORATION_TIMEOUT_MS = 600_000;
 
 const BOUNDS: Bounds = {
-  ...{ bridgeCount: 2, gatewayCount: 2, pollCount: 3, faultCount: 1 },
-  ...{ isMember: true, isDeleting: false, faults: ['die', 'freeze', 'end', 'giveUp'] },
+  bridgeCount: 2,
+  gatewayCount: 2,
+  pollCount: 3,
+  faultCount: 1,
+  isMember: true,
+  isDeleting: false,
+  faults: ['die', 'freeze', 'end', 'giveUp'],
 };
 
 describe('one owner answers, nothing is lost, and every request is answered in the end', () => {

@@ -130,7 +130,11 @@ async function startServer(bench: Bench, name: string, args: (port: number) => s
   const [port = 0] = await findFreePorts(1);
   const logFile = join(bench.directory, `${port}.log`);
   const child = await LabProcess.start({
-    ...{ name, command: process.execPath, args: args(port), logFile, reaper: bench.reaper },
+    name,
+    command: process.execPath,
+    args: args(port),
+    logFile,
+    reaper: bench.reaper,
   });
   bench.started.push(child);
   const isReady = async (): Promise<boolean> => {

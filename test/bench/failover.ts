@@ -64,7 +64,10 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
     const homes = await homesOf(stack.tier1.admin, stack.adminToken, activeCount + idleCount);
     const moving = new Set(groups.filter((group) => homes.get(group)?.startsWith('east/')));
     const producing = produceSteadily(client, {
-      ...{ path: `/topics/${TOPIC}`, value: 'x', requestsPerSecond: RECORDS_PER_SECOND, seconds: WATCH_SECONDS },
+      path: `/topics/${TOPIC}`,
+      value: 'x',
+      requestsPerSecond: RECORDS_PER_SECOND,
+      seconds: WATCH_SECONDS,
     });
     const killedAtMs = performance.now();
     await stack.killRegion('east');
@@ -95,7 +98,8 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
 /** Errors: when the gateway refuses. */
 async function steer({ tier1, adminToken }: Stack, region: RegionName, action: 'drain' | 'undrain'): Promise<void> {
   const { statusCode, body } = await request(`${tier1.admin}/api/regions/${region}/${action}`, {
-    ...{ method: 'POST', headers: { authorization: `Bearer ${adminToken}` } },
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminToken}` },
   });
   const text = await body.text();
   if (statusCode >= 300) throw new Error(`no ${action} of ${region}: ${statusCode} ${text}`);
@@ -111,7 +115,8 @@ async function poll(client: BridgeClient, consumer: ConsumerRef, signal: AbortSi
   const answeredAtMs: number[] = [];
   const errors: Poller['errors'] = [];
   await pollUntil(client, consumer, {
-    ...{ timeoutMs: POLL_TIMEOUT_MS, signal },
+    timeoutMs: POLL_TIMEOUT_MS,
+    signal,
     onAnswer: () => answeredAtMs.push(performance.now()),
     onError: (reason) => errors.push({ atMs: performance.now(), reason }),
   });

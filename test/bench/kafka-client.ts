@@ -62,7 +62,10 @@ async function fetchAll(bootstrap: string, topic: string, { recordCount }: Count
         {
           topicId: info.id,
           partitions: positions.map((fetchOffset, partition) => ({
-            ...{ partition, currentLeaderEpoch: -1, fetchOffset, lastFetchedEpoch: -1 },
+            partition,
+            currentLeaderEpoch: -1,
+            fetchOffset,
+            lastFetchedEpoch: -1,
             partitionMaxBytes: FETCH_BYTES,
           })),
         },

@@ -36,8 +36,12 @@ export async function benchSessions({ consumerCount, settleMs = SETTLE_MS }: Ses
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
   const reaper = new Reaper();
   const kafka = await startKafka({
-    ...{ brokerCount: 1, isSustained: true, ports: await findFreePorts(2), directory: join(directory, 'kafka') },
-    ...{ reaper, onProgress: progress },
+    brokerCount: 1,
+    isSustained: true,
+    ports: await findFreePorts(2),
+    directory: join(directory, 'kafka'),
+    reaper,
+    onProgress: progress,
   });
   try {
     await ensureTopics(kafka.bootstrap, [{ name: 'quiet', partitionCount: 1 }]);
@@ -80,7 +84,10 @@ async function startBridge(
   const profiling = process.env['CAUSEWAY_BENCH_NODE_ARGS']?.split(' ') ?? [];
   const main = fileURLToPath(new URL('../../packages/bridge/src/main.ts', import.meta.url));
   const child = await LabProcess.start({
-    ...{ name: 'bridge', command: process.execPath, reaper, logFile: join(directory, 'bridge.log') },
+    name: 'bridge',
+    command: process.execPath,
+    reaper,
+    logFile: join(directory, 'bridge.log'),
     args: [...BRIDGE_NODE_OPTIONS, ...profiling, main, '--config', file],
   });
   const isReady = async (): Promise<boolean> => {

@@ -140,7 +140,10 @@ test('every answer that the OpenAPI document has was seen, but for what nobody p
 function namesOf(scenario: Scenario, url: string, topics: { topic: string; numPartitions: number }[]): Names {
   const group = unique('group');
   const names: Record<string, string> = {
-    ...{ group, c: `/consumers/${group}/instances/c`, nowhere: unique('nowhere'), host: new URL(url).host },
+    group,
+    c: `/consumers/${group}/instances/c`,
+    nowhere: unique('nowhere'),
+    host: new URL(url).host,
   };
   for (const [name, numPartitions] of Object.entries(scenario.topics ?? {})) {
     const topic = unique('topic');

@@ -55,7 +55,9 @@ beforeAll(async () => {
     fc.constantFrom(unique('nowhere'), 'bad name!', '__consumer_offsets'),
   );
   generator = new RequestGenerator(document, {
-    ...{ topicname: topic, topic, topics: fc.array(topic, { maxLength: 2 }) },
+    topicname: topic,
+    topic,
+    topics: fc.array(topic, { maxLength: 2 }),
     topic_pattern: fc.constantFrom(topics[0], `${topics[1]}|x`, 'nothing.*', '(', '', '(?i)a*+', '\\p{Alpha}'),
     topic_name: fc.nat({ max: 20 }).map((index) => `${topics[0]}-${index}`),
     partitions_count: fc.constantFrom(1, 2, null, -1, 0, 2 ** 31),

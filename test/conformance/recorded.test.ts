@@ -47,7 +47,9 @@ function requestOf({ ask, type, headers = {}, body }: Exchange, names: Record<st
   const usualType = /^\/(?:topics|admin)/.test(target) ? J : V;
   const contentType = type ?? (text === undefined ? '' : usualType);
   return {
-    ...{ method, target, body: text === undefined ? undefined : Buffer.from(text) },
+    method,
+    target,
+    body: text === undefined ? undefined : Buffer.from(text),
     headers: { ...(contentType === '' ? {} : { 'content-type': contentType }), ...headers },
   };
 }

@@ -47,7 +47,12 @@ test.for(['json', 'binary', 'text'] as const)('as %s', { timeout: 240_000 }, asy
       const sent = await bridge.produce(topic, { records }, { format });
       expect(sent.body.offsets).toEqual(records.map((_, index) => ({ partition: 0, offset: offset + index })));
       const expected = records.map(({ key = null, value, timestamp, headers = [] }, index) => ({
-        ...{ topic, key, value, partition: 0, offset: offset + index, timestamp },
+        topic,
+        key,
+        value,
+        partition: 0,
+        offset: offset + index,
+        timestamp,
         ...(headers.length === 0 ? {} : { headers }),
       }));
       offset += records.length;

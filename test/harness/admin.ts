@@ -31,7 +31,9 @@ export async function ask(url: string, options: AskOptions = {}): Promise<AdminA
   const text = await answer.body.text();
   const isJson = String(answer.headers['content-type']).includes('json');
   return {
-    ...{ status: answer.statusCode, headers: answer.headers, text },
+    status: answer.statusCode,
+    headers: answer.headers,
+    text,
     body: isJson ? (JSON.parse(text) as unknown) : undefined,
   };
 }

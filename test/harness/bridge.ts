@@ -92,7 +92,9 @@ export class TestBridge {
   /** A JSON consumer that reads topics from their beginning. */
   async consumer(group: string, name: string, topics: string[], options: object = {}): Promise<TestConsumer> {
     const created = await this.post(`/consumers/${encodeURIComponent(group)}`, {
-      ...{ name, format: 'json', 'auto.offset.reset': 'earliest' },
+      name,
+      format: 'json',
+      'auto.offset.reset': 'earliest',
       ...options,
     });
     if (created.status !== 200) throw new Error(created.text);

@@ -54,7 +54,10 @@ export class TestAuthority {
   static async create(directory: string, name = 'test-authority'): Promise<TestAuthority> {
     const keys = await generateKeys();
     const certificate = await X509CertificateGenerator.createSelfSigned({
-      ...{ name: `CN=${name}`, keys, signingAlgorithm: ALGORITHM, ...lifetime() },
+      name: `CN=${name}`,
+      keys,
+      signingAlgorithm: ALGORITHM,
+      ...lifetime(),
       extensions: [
         new BasicConstraintsExtension(true, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -71,8 +74,12 @@ export class TestAuthority {
       ...ip.map((value) => ({ type: 'ip', value }) as const),
     ];
     const certificate = await X509CertificateGenerator.create({
-      ...{ subject: `CN=${name}`, issuer: `CN=${this.#name}`, ...lifetime() },
-      ...{ publicKey: keys.publicKey, signingKey: this.#keys.privateKey, signingAlgorithm: ALGORITHM },
+      subject: `CN=${name}`,
+      issuer: `CN=${this.#name}`,
+      ...lifetime(),
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: ALGORITHM,
       extensions: [
         new BasicConstraintsExtension(false),
         ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
@@ -81,7 +88,8 @@ export class TestAuthority {
     const cert = certificate.toString('pem');
     const key = pem(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
     return {
-      ...{ cert, key },
+      cert,
+      key,
       certFile: writeTo(this.#directory, `${name}.crt`, cert),
       keyFile: writeTo(this.#directory, `${name}.key`, key),
     };

@@ -76,7 +76,11 @@ export class SecureKafka {
     const broker = await authority.certify('broker', { dns: ['localhost'], ip: ['127.0.0.1'] });
     const named = await authority.certify('named-broker', { dns: [NAMED_SERVER] });
     const cluster = await startKafka({
-      ...{ brokerCount: 1, ports: [clientPort, controllerPort], directory, reaper, onProgress: () => {} },
+      brokerCount: 1,
+      ports: [clientPort, controllerPort],
+      directory,
+      reaper,
+      onProgress: () => {},
       properties: {
         ...PATIENT_BROKER,
         ...listenerProperties({ clientPort, controllerPort, ports }),

@@ -50,8 +50,14 @@ function parse(text: string): ReceivedSpan[] {
     const [service = '', instance = ''] = [of['service.name'], of['service.instance.id']];
     return scopeSpans.flatMap(({ spans }) =>
       spans.map((span) => ({
-        ...{ service, instance, name: span.name, kind: KINDS[span.kind] ?? 'internal' },
-        ...{ traceId: span.traceId, id: span.spanId, parentId: span.parentSpanId, state: span.traceState },
+        service,
+        instance,
+        name: span.name,
+        kind: KINDS[span.kind] ?? 'internal',
+        traceId: span.traceId,
+        id: span.spanId,
+        parentId: span.parentSpanId,
+        state: span.traceState,
         isError: span.status.code === STATUS_ERROR,
         attributes: attributesOf(span.attributes),
         links: span.links.map(({ traceId, spanId }) => ({ traceId, spanId })),

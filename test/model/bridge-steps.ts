@@ -170,7 +170,10 @@ class BridgeSteps {
     const { protocol, hasGateways } = this.#rules;
     const origin: Origin = hasGateways ? { via: 'gateway', failedOwners: work.failed.map(letter) } : { via: 'client' };
     const decision = protocol.decideRequest({
-      ...{ self: letter(this.#number), origin, isOwnerGone: false, hasLost: work.hasLost },
+      self: letter(this.#number),
+      origin,
+      isOwnerGone: false,
+      hasLost: work.hasLost,
       entry: ownershipOf(entry),
       holding: bridge.holding,
     });
@@ -288,7 +291,13 @@ class BridgeSteps {
   #handsOver({ epoch, id, position }: Holding): Step<State> {
     const claimedAt = this.#state.log.findIndex((record) => record.id === id);
     const release: Rec = {
-      ...{ epoch, id, owner: this.#number, state: 'released', claimedAt, received: undefined, position },
+      epoch,
+      id,
+      owner: this.#number,
+      state: 'released',
+      claimedAt,
+      received: undefined,
+      position,
     };
     return this.#step(`hands over at ${position}`, this.#writing(this.#with({ handingOver: undefined }), release));
   }

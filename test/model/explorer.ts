@@ -57,7 +57,8 @@ export function explore<State extends object>(model: Model<State>): Exploration 
     return labels.reverse();
   };
   const found = (reason: string, trace: string[]): Exploration => ({
-    ...{ stateCount: states.length, stepCount },
+    stateCount: states.length,
+    stepCount,
     counterexample: { reason, trace },
   });
 

@@ -35,10 +35,20 @@ export interface Protocol {
 }
 
 export const PROTOCOL: Protocol = {
-  ...{ decideRequest, decideHolding, hasWon, adoptionWaitMs, isConfirmed, supersedes, decideDelivery },
+  decideRequest,
+  decideHolding,
+  hasWon,
+  adoptionWaitMs,
+  isConfirmed,
+  supersedes,
+  decideDelivery,
   keyOf: ({ id }) => id,
-  ...{ isReadBack: true, isDatedByQuestion: true, isPositionedAfterWait: true, isDeletedByClaim: true },
-  ...{ isCommittedBeforeAnswer: true, isHandedOver: true },
+  isReadBack: true,
+  isDatedByQuestion: true,
+  isPositionedAfterWait: true,
+  isDeletedByClaim: true,
+  isCommittedBeforeAnswer: true,
+  isHandedOver: true,
 };
 
 /** The record that counts of those, in the order of the log; the rest of a log may be missing, offsets stay. */

@@ -81,8 +81,13 @@ function clientSteps(state: State, { isDeleting }: Bounds): Step<State>[] {
     next: {
       ...state,
       request: {
-        ...{ op, gateway: nextGateway, at: undefined, isTaken: false, failed: [] },
-        ...{ delivered: gateways[nextGateway]?.delivered, answer: undefined },
+        op,
+        gateway: nextGateway,
+        at: undefined,
+        isTaken: false,
+        failed: [],
+        delivered: gateways[nextGateway]?.delivered,
+        answer: undefined,
       },
       gateways: gateways.map((gateway, number) =>
         number === nextGateway ? { ...gateway, delivered: undefined } : gateway,
@@ -105,9 +110,17 @@ function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<Stat
   if (!request.isTaken && bridge.status === 'up' && bridge.work === undefined) {
     const { op, failed } = request;
     const work = {
-      ...{ op, failed, delivered: request.delivered, isAbandoned: false, step: 'received' as const },
-      ...{ claim: undefined, superseded: undefined, waitTicks: 0, hasJoined: false },
-      ...{ hasLost: false, position: undefined },
+      op,
+      failed,
+      delivered: request.delivered,
+      isAbandoned: false,
+      step: 'received' as const,
+      claim: undefined,
+      superseded: undefined,
+      waitTicks: 0,
+      hasJoined: false,
+      hasLost: false,
+      position: undefined,
     };
     const taken = withBridge(state, request.at, confirmed({ ...bridge, work }, request.delivered));
     const label = `${letter(request.at)} takes the request${failed.length > 0 ? `, which says that ${failed.map(letter)} failed` : ''}`;
@@ -232,8 +245,13 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
     const { position } = holding.mark === undefined ? holding : takenBack(holding);
     const claimedAt = state.log.findIndex(({ id }) => id === holding.id);
     const release: Rec = {
-      ...{ epoch: holding.epoch, id: holding.id, owner: number, state: 'released', claimedAt },
-      ...{ received: undefined, position: undefined },
+      epoch: holding.epoch,
+      id: holding.id,
+      owner: number,
+      state: 'released',
+      claimedAt,
+      received: undefined,
+      position: undefined,
     };
     const mayCommit = isMember ? state.member === holding.id : bridge.confirmedTicks === 0;
     return {
@@ -242,7 +260,8 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
       next: {
         ...withBridge(state, number, DEAD),
         committed: mayCommit ? position : state.committed,
-        ...{ writes: [...state.writes, release], faultsLeft: state.faultsLeft - 1 },
+        writes: [...state.writes, release],
+        faultsLeft: state.faultsLeft - 1,
       },
     };
   });

@@ -119,8 +119,13 @@ export interface State {
 export const NEVER_TICKS = 1;
 
 const FIRST: Rec = {
-  ...{ epoch: 1, id: 'A1', owner: 0, state: 'held', claimedAt: undefined },
-  ...{ received: undefined, position: undefined },
+  epoch: 1,
+  id: 'A1',
+  owner: 0,
+  state: 'held',
+  claimedAt: undefined,
+  received: undefined,
+  position: undefined,
 };
 
 /** A bridge dies, freezes, ends in order; a gateway gives up a bridge that is well, or dies and is there again at once. */
@@ -142,8 +147,13 @@ export interface Bounds {
 }
 
 export const DEAD: BridgeState = {
-  ...{ status: 'dead', read: 0, asked: undefined, confirmedTicks: NEVER_TICKS },
-  ...{ holding: undefined, handingOver: undefined, work: undefined },
+  status: 'dead',
+  read: 0,
+  asked: undefined,
+  confirmedTicks: NEVER_TICKS,
+  holding: undefined,
+  handingOver: undefined,
+  work: undefined,
 };
 
 /** The first bridge has created the session and serves it; the others know nothing. */
@@ -154,14 +164,24 @@ export function initialState({ bridgeCount, gatewayCount, pollCount, faultCount 
   bridges[0] = { ...idle, read: 1, confirmedTicks: 0, holding };
   const isDown = bridges.map(() => false);
   return {
-    ...{ log: [FIRST], writes: [], member: FIRST.id, committed: 0, bridges },
+    log: [FIRST],
+    writes: [],
+    member: FIRST.id,
+    committed: 0,
+    bridges,
     gateways: Array.from({ length: Math.max(1, gatewayCount) }, () => ({
       remembered: undefined,
       isDown,
       delivered: undefined,
     })),
-    ...{ request: undefined, nextGateway: 0, pollsLeft: pollCount, received: 0, repeatCount: 0 },
-    ...{ acknowledged: { epoch: 1, id: FIRST.id }, isDeleted: false, faultsLeft: faultCount },
+    request: undefined,
+    nextGateway: 0,
+    pollsLeft: pollCount,
+    received: 0,
+    repeatCount: 0,
+    acknowledged: { epoch: 1, id: FIRST.id },
+    isDeleted: false,
+    faultsLeft: faultCount,
   };
 }
 

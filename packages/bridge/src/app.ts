@@ -206,11 +206,19 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
     sessions: () => registry.sessions(),
     producer: batcher,
     kafka: cluster.traffic,
-    ...{ load, certificates, version, telemetry: watcher?.telemetry },
+    load,
+    certificates,
+    version,
+    telemetry: watcher?.telemetry,
     name: formatBridge(config.bridge),
   });
   const shared = {
-    ...{ limits: config.limits, load, compression: config.compression, metrics, log, watcher },
+    limits: config.limits,
+    load,
+    compression: config.compression,
+    metrics,
+    log,
+    watcher,
     bridge: formatBridge(config.bridge),
     trust: trustPolicy(config.trust, log),
   };
@@ -219,7 +227,8 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const management = config.management === undefined ? undefined : createApiServer(shared);
   addInfoRoutes(server, version);
   addManagementRoutes(management ?? server, {
-    ...{ metrics, unreadyReason },
+    metrics,
+    unreadyReason,
     kafkaRates: () => kafkaRates.at(performance.now()),
     kafka: () => ({
       isAnswering: readiness.unreadyReason === undefined,
@@ -231,7 +240,8 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   addTopicRoutes(server, admin);
   addAdminRoutes(server, admin);
   addProduceRoutes(server, {
-    ...{ sink: batcher, metrics },
+    sink: batcher,
+    metrics,
     isEnabled: config.producer.isEnabled,
     maxRecords: config.limits.maxRecords,
     maxRecordBytes: config.producer.maxRequestBytes,
@@ -249,14 +259,28 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   });
   const servers = management === undefined ? [server] : [server, management];
   return {
-    ...{ config, log, server, management, servers, certificates },
-    ...{ registry, sessionLog, batcher, produceClient, readiness, cluster, state, watcher },
+    config,
+    log,
+    server,
+    management,
+    servers,
+    certificates,
+    registry,
+    sessionLog,
+    batcher,
+    produceClient,
+    readiness,
+    cluster,
+    state,
+    watcher,
   };
 }
 
 function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
   return new TrustPolicy({
-    ...{ proxies: trust.proxies, peers: trust.peers, secret: readTrustSecret(trust) },
+    proxies: trust.proxies,
+    peers: trust.peers,
+    secret: readTrustSecret(trust),
     onImpostor: (impostor) => log.warn(impostor, 'not believed to be a gateway'),
   });
 }

@@ -37,7 +37,8 @@ consumers: { inactivityTimeoutMs: ${INACTIVITY_MS} }
 `,
   );
   return new BridgeProcess(directory, ['--config', `${name}.yaml`], {
-    ...{ NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`, CAUSEWAY_CLOCK_SHIFT_MS: String(shiftMs) },
+    NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`,
+    CAUSEWAY_CLOCK_SHIFT_MS: String(shiftMs),
   });
 }
 

@@ -76,7 +76,11 @@ async function allow(resourceType: number, resourceName: string, operation: numb
   await admin.createAcls({
     acl: [
       {
-        ...{ resourceType, resourceName, operation, principal: 'User:ANONYMOUS', host: '*' },
+        resourceType,
+        resourceName,
+        operation,
+        principal: 'User:ANONYMOUS',
+        host: '*',
         resourcePatternType: ResourcePatternTypes.LITERAL,
         permissionType: AclPermissionTypes.ALLOW,
       },

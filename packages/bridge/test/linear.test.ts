@@ -37,23 +37,41 @@ function spreadWide(assignor: Assignor, count: number): () => unknown {
 
 function membership(topics: string[]): Membership {
   const options = {
-    ...{ clientId: 'c', instanceId: 'i', sessionTimeoutMs: 1, rebalanceTimeoutMs: 1, heartbeatIntervalMs: 1 },
-    ...{ requestTimeoutMs: 1, topicRefreshMs: 1, isPattern: false, allowAutoTopicCreation: false },
+    clientId: 'c',
+    instanceId: 'i',
+    sessionTimeoutMs: 1,
+    rebalanceTimeoutMs: 1,
+    heartbeatIntervalMs: 1,
+    requestTimeoutMs: 1,
+    topicRefreshMs: 1,
+    isPattern: false,
+    allowAutoTopicCreation: false,
   };
   const nothing = (): void => {};
   return new Membership(cluster, new GroupCoordinator(cluster, 'g'), topics, options, {
-    ...{ onRevoking: async () => {}, onAssigned: nothing, onForgotten: nothing, onJoiningAnew: async () => {} },
+    onRevoking: async () => {},
+    onAssigned: nothing,
+    onForgotten: nothing,
+    onJoiningAnew: async () => {},
     onFenced: nothing,
   });
 }
 
 function entry(count: number): EntryValue {
   return {
-    ...{ version: 1, owner: 'x/y', state: 'held', writtenAtMs: 1, createdAtMs: 1 },
+    version: 1,
+    owner: 'x/y',
+    state: 'held',
+    writtenAtMs: 1,
+    createdAtMs: 1,
     description: {
       options: {
-        ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
-        ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+        format: 'json',
+        resetPolicy: 'latest',
+        fetchMinBytes: 1,
+        requestTimeoutMs: 1,
+        isAutoCommit: true,
+        isolationLevel: 'read_uncommitted',
       },
       subscription: { kind: 'topics', topics: names(count) },
       seeks: partitionsOf(count).map((partition) => ({ ...partition, to: '1' })),

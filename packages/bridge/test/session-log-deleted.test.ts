@@ -32,7 +32,8 @@ beforeAll(async () => {
   own = await startOwnKafka({ brokerCount: 1, ports: await findFreePorts(2), properties: PATIENT_BROKER });
   kafka = await KafkaView.connect(own.cluster.bootstrap);
   west = await TestBridge.start(own.cluster.bootstrap, {
-    ...{ bridge: { name: 'b', region: 'west' }, consumers: { topicRefreshMs: 500 } },
+    bridge: { name: 'b', region: 'west' },
+    consumers: { topicRefreshMs: 500 },
   });
 });
 afterAll(async () => {

@@ -44,7 +44,9 @@ const asGateway = (headers: Record<string, string> = {}): Record<string, string>
 
 async function create(bridge: TestBridge, options: object = {}): Promise<void> {
   const created = await bridge.post(`/consumers/${group}`, {
-    ...{ name: 'c', format: 'json', 'auto.offset.reset': 'earliest' },
+    name: 'c',
+    format: 'json',
+    'auto.offset.reset': 'earliest',
     ...options,
   });
   expect(created.status).toBe(200);

@@ -136,7 +136,10 @@ test('nothing that only reads creates a topic', async () => {
 async function ask(bootstrap: string, topic: string): Promise<unknown> {
   const cluster = new Cluster({
     bootstrapServers: bootstrap.split(','),
-    ...{ clientId: 'test', connectTimeoutMs: 10_000, requestTimeoutMs: 20_000, metadataMaxAgeMs: 60_000 },
+    clientId: 'test',
+    connectTimeoutMs: 10_000,
+    requestTimeoutMs: 20_000,
+    metadataMaxAgeMs: 60_000,
   });
   const answers = await cluster.topics([topic], within(20_000), { mayCreate: true });
   await cluster.close();

@@ -141,7 +141,12 @@ export class Gateway {
       telemetry: () => this.#watching.watcher?.telemetry,
     });
     this.#admin = new Admin({
-      ...{ host: admin.host, port: admin.port, registry, affinity, stats, events: this.events },
+      host: admin.host,
+      port: admin.port,
+      registry,
+      affinity,
+      stats,
+      events: this.events,
       token: () => this.#config.admin.token,
       allowedHosts: () => this.#config.admin.allowedHosts,
       metrics: () => this.#metrics.expose(),
@@ -208,7 +213,11 @@ export class Gateway {
     const { gateway, accessLog, tracing } = this.#config;
     const { name, region } = gateway;
     return RequestWatcher.start({
-      ...{ accessLog, tracing, region, now: this.#now, random: this.#random },
+      accessLog,
+      tracing,
+      region,
+      now: this.#now,
+      random: this.#random,
       instance: formatHop({ name, region }),
       onTrouble: (part, reason) => this.events.emit({ type: 'telemetry', part, reason: reason ?? null }),
     });

@@ -68,7 +68,8 @@ async function twoTiers(handle: UpstreamHandler, overrides: ConfigOverrides = {}
   const west = await upstream(answerJson({ from: 'west' }), 'west/bridge');
   const regional = async (region: string, own: Upstream, others: unknown[]): Promise<TestGateway> =>
     await gateway({
-      ...{ ...BLAME, ...overrides },
+      ...BLAME,
+      ...overrides,
       gateway: { name: `${region}-gateway`, region },
       regions: [{ name: region, priority: 0, targets: [{ url: own.url }] }, ...others],
     });
@@ -77,7 +78,8 @@ async function twoTiers(handle: UpstreamHandler, overrides: ConfigOverrides = {}
     { name: 'west', priority: 1, targets: [{ url: westGateway.url }] },
   ]);
   const tier1 = await gateway({
-    ...{ ...BLAME, ...overrides },
+    ...BLAME,
+    ...overrides,
     regions: [
       { name: 'east', priority: 0, targets: [{ url: eastGateway.url }] },
       { name: 'west', priority: 1, targets: [{ url: westGateway.url }] },
@@ -124,7 +126,8 @@ describe('a region whose targets have as many requests as they may', () => {
     const west = await upstream(answerJson({ from: 'west' }));
     const own = kind === 'alone' ? [east] : [east, gone];
     const regional = await gateway({
-      ...{ ...BLAME, upstream: { maxInFlight: 3 } },
+      ...BLAME,
+      upstream: { maxInFlight: 3 },
       gateway: { name: 'east-gateway', region: 'east' },
       regions: [{ name: 'east', targets: own.map(({ url }) => ({ url })) }],
     });
@@ -159,7 +162,8 @@ describe('a target that answers probes and nothing else', () => {
     const east = await upstream(never);
     const west = await upstream(answerJson({ from: 'west' }));
     const gw = await gateway({
-      ...{ ...BLAME, ...IMPATIENT },
+      ...BLAME,
+      ...IMPATIENT,
       regions: [
         { name: 'east', priority: 0, targets: [{ url: east.url }] },
         { name: 'west', priority: 1, targets: [{ url: west.url }] },

@@ -64,7 +64,9 @@ export class Lab {
     const { bootstrap, brokerCount, portBase, hasTraffic, directory } = this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
     const stack = await startStack({
-      ...{ bootstrap, brokerCount, signal },
+      bootstrap,
+      brokerCount,
+      signal,
       directory: directory === undefined ? undefined : resolve(this.#directory, directory),
       ports: defaultPorts(brokerCount, portBase),
       onEvent: (event) => this.#show(event),

@@ -78,7 +78,9 @@ test('the edge to Kafka tells what the bridge measures itself, and nothing where
       ({ to }) => to === 'kafka',
     );
   expect(kafkaEdge({})).toMatchObject({
-    ...{ label: ['310 req/s', '0 err/s', 'p99 ≤ 10 ms'], mark: 'up', requestsPerSecond: 310 },
+    label: ['310 req/s', '0 err/s', 'p99 ≤ 10 ms'],
+    mark: 'up',
+    requestsPerSecond: 310,
     note: expect.stringContaining('p99 of produce requests alone'),
   });
   expect(kafkaEdge({ kafkaRates: { ...kafkaRates, errorsPerSecond: 2 } })).toMatchObject({ mark: 'degraded' });
@@ -145,7 +147,9 @@ const busy = { requestsPerSecond: 12_345, errorsPerSecond: 1_234, p50Ms: 100, p9
 function busyRegion(name: string, { bridgeCount, isDirect }: { bridgeCount: number; isDirect: boolean }): Region {
   const bridges = Array.from({ length: bridgeCount }, (_, index) => ({
     ...bridgeOf(name),
-    ...{ url: `http://${name}-bridge-${index}`, rates: busy, kafkaRates: busy },
+    url: `http://${name}-bridge-${index}`,
+    rates: busy,
+    kafkaRates: busy,
   }));
   return isDirect ? { ...regionOf(name), targets: bridges } : regionOf(name, { rates: busy, behind: bridges });
 }

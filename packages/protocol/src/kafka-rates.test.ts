@@ -24,6 +24,9 @@ test.each(['', 'requests=1', 'requests=x, errors=0', 'requests=-1, errors=0', 'r
 
 test('what a later version tells beyond it is passed over', () => {
   expect(parseKafkaRates('requests=1, errors=0, brokers=3, p99=5')).toEqual({
-    ...{ requestsPerSecond: 1, errorsPerSecond: 0, p50Ms: null, p99Ms: 5 },
+    requestsPerSecond: 1,
+    errorsPerSecond: 0,
+    p50Ms: null,
+    p99Ms: 5,
   });
 });

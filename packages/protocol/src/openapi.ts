@@ -224,12 +224,16 @@ function operationObject(operation: NamedOperation, path: string, components: Re
   const statuses = new Set([BAD_URL, ...errors, ...(body === undefined ? [] : OF_BODIES)]);
   for (const error of statuses) responses[error] = { description: 'Error.', content: content(v2(ErrorBody)) };
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
-    ...{ in: 'path', required: true, ...PATH_PARAMETERS[name] },
+    in: 'path',
+    required: true,
+    ...PATH_PARAMETERS[name],
   }));
   const inQuery = Object.entries(query).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
   return {
-    ...{ operationId: operation, summary, tags },
-    ...{ parameters: [...inPath, ...inQuery] },
+    operationId: operation,
+    summary,
+    tags,
+    parameters: [...inPath, ...inQuery],
     ...(body === undefined ? {} : { requestBody: { required: body.isOptional !== true, content: content(body) } }),
     responses,
   };

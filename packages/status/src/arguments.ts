@@ -33,8 +33,11 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ url: { type: 'string' }, token: { type: 'string' } },
-      ...{ watch: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+      url: { type: 'string' },
+      token: { type: 'string' },
+      watch: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
     },
   });
   if (values.help === true) return 'help';

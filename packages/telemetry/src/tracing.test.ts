@@ -24,15 +24,13 @@ async function receiver(handle: Handler): Promise<string> {
 function start(endpoint: string, options: Partial<ConstructorParameters<typeof Tracing>[0]> = {}) {
   const troubles: (string | undefined)[] = [];
   const tracing = new Tracing({
-    ...{
-      endpoint,
-      headers: {},
-      sampleRatio: 1,
-      serviceName: 's',
-      maxQueuedSpans: 512,
-      instance: 'i',
-      region: undefined,
-    },
+    endpoint,
+    headers: {},
+    sampleRatio: 1,
+    serviceName: 's',
+    maxQueuedSpans: 512,
+    instance: 'i',
+    region: undefined,
     onTrouble: (reason) => troubles.push(reason),
     ...options,
   });

@@ -149,7 +149,8 @@ export const PRODUCE: readonly Scenario[] = [
       send([{ value: 'x' }], { ask: 'POST /topics/<t>/partitions/0?async=true', status: 204 }),
       send([{ value: 'x' }], {
         ask: 'POST /topics/<nowhere>?async=true',
-        ...{ status: 404, message: `Topic <nowhere> not present in metadata after ${MAX_BLOCK_MS} ms.` },
+        status: 404,
+        message: `Topic <nowhere> not present in metadata after ${MAX_BLOCK_MS} ms.`,
       }),
       send([{ value: 'x' }, { value: 'y', partition: 4 }], {
         ask: 'POST /topics/<t>?async=true',
@@ -169,13 +170,16 @@ export const PRODUCE: readonly Scenario[] = [
       }),
       send([{ value: 'x' }], {
         ask: 'POST /topics/bad%20name?async=true',
-        ...{ status: 422, message: 'Invalid topics: [bad name]' },
+        status: 422,
+        message: 'Invalid topics: [bad name]',
       }),
       send([{ value: 'x' }], { ask: 'POST /topics/<t>?async=false', answer: { offsets: [expect.any(Object)] } }),
       send([{}], { ask: 'POST /topics/<t>?async=true', ...inRecord(MISSING('value')) }),
       send([{ value: {} }], {
         ask: 'POST /topics/<t>?async=true',
-        ...{ type: T, status: 422, message: "Because the embedded format is 'text', the value must be a string" },
+        type: T,
+        status: 422,
+        message: "Because the embedded format is 'text', the value must be a string",
       }),
       ...(
         [
@@ -338,7 +342,8 @@ export const PRODUCE: readonly Scenario[] = [
       }),
       ...(['==', '!!!', {}] as const).map((value) =>
         send([{ value: 'eA==' }, { value }], {
-          ...{ type: B, status: 422 },
+          type: B,
+          status: 422,
           message: "Because the embedded format is 'binary', the value must be a base64 string (record 1)",
         }),
       ),

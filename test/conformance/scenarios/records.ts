@@ -23,11 +23,17 @@ const reader = (options: object = {}, letters = 'abcdefghij'): Step[] => [
   { ask: 'POST <c>/assignments', body: { partitions: [{ topic: '<t>', partition: 0 }] }, status: 204 },
 ];
 const record = (value: unknown, offset: number, more: object = {}) => ({
-  ...{ topic: '<t>', key: null, value, partition: 0, offset, timestamp: expect.any(Number) },
+  topic: '<t>',
+  key: null,
+  value,
+  partition: 0,
+  offset,
+  timestamp: expect.any(Number),
   ...more,
 });
 const take = (letters: string, first: number) => ({
-  ...{ take: letters.length, from: '<c>' },
+  take: letters.length,
+  from: '<c>',
   records: [...letters].map((letter, index) => record(letter, first + index)),
 });
 const poll = (query: string, more: Partial<Step> = {}): Step => ({
@@ -170,8 +176,11 @@ export const READING: readonly Scenario[] = [
         answer: [
           record(1, 0),
           {
-            ...{ topic: '<t>', partition: 0, offset: 1 },
-            ...{ error_code: 406, message: expect.stringMatching(/^Failed to decode:/) },
+            topic: '<t>',
+            partition: 0,
+            offset: 1,
+            error_code: 406,
+            message: expect.stringMatching(/^Failed to decode:/),
           },
           record({ a: 1 }, 2),
           record(null, 3),
@@ -319,18 +328,21 @@ export const POSITIONS: readonly Scenario[] = [
         {
           ask: `POST <c>/positions/${end}`,
           body: { partitions: [{ topic: '<t>' }] },
-          ...{ status: 422, message: 'Each entry of partitions must have a partition.' },
+          status: 422,
+          message: 'Each entry of partitions must have a partition.',
         },
         {
           ask: `POST <c>/positions/${end}`,
           body: {},
-          ...{ status: 422, message: 'A list of partitions must be specified.' },
+          status: 422,
+          message: 'A list of partitions must be specified.',
         },
       ]),
       {
         ask: 'POST <c>/positions',
         body: { offsets: [{ topic: '<t>', partition: 0, offset: -1 }] },
-        ...{ status: 500, message: 'seek offset must not be a negative number' },
+        status: 500,
+        message: 'seek offset must not be a negative number',
       },
       {
         ask: 'POST <c>/positions',

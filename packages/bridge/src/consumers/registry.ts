@@ -89,7 +89,10 @@ export class ConsumerRegistry {
     });
     this.#leases = new Leases(sessionLog);
     this.#adoption = new Adoption({
-      ...{ log: sessionLog, self: bridge, claims: this.#claims, leases: this.#leases },
+      log: sessionLog,
+      self: bridge,
+      claims: this.#claims,
+      leases: this.#leases,
       holdingOf: (identity) => this.#sessions.get(sessionKey(identity))?.ownership.claim.entry,
     });
     this.#upkeep = new Upkeep({
@@ -102,7 +105,9 @@ export class ConsumerRegistry {
       limits: () => this.#limits(),
     });
     this.#lagWatch = new LagWatch({
-      ...{ cluster, sessions: () => this.sessions(), requestTimeoutMs: kafka.requestTimeoutMs },
+      cluster,
+      sessions: () => this.sessions(),
+      requestTimeoutMs: kafka.requestTimeoutMs,
     });
   }
 

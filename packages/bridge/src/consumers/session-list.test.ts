@@ -21,8 +21,14 @@ test('of ten thousand consumers only those are described that are on the page', 
   expect(page).toMatchObject({ total: 10_000, matching: 111 });
   expect(page.consumers).toEqual([
     {
-      ...{ group: 'group-0', instance: 'consumer-9900', home: 'east/bridge', state: 'subscribed', adoptions: 3 },
-      ...{ since: '1970-01-01T00:00:00.000Z', lastPollAt: '1970-01-01T00:00:01.000Z', lag: 9_900 },
+      group: 'group-0',
+      instance: 'consumer-9900',
+      home: 'east/bridge',
+      state: 'subscribed',
+      adoptions: 3,
+      since: '1970-01-01T00:00:00.000Z',
+      lastPollAt: '1970-01-01T00:00:01.000Z',
+      lag: 9_900,
     },
     expect.objectContaining({ group: 'group-1', instance: 'consumer-9901' }),
   ]);

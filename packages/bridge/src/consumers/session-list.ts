@@ -38,7 +38,10 @@ export function listSessions(
 function describe({ session, ownership, heldSinceMs }: ListedSession, home: string): SessionRow {
   const { identity, stateKind, lastPollAtMs, knownLagRecords } = session;
   return {
-    ...{ group: identity.group, instance: identity.name, home, state: stateKind },
+    group: identity.group,
+    instance: identity.name,
+    home,
+    state: stateKind,
     since: new Date(heldSinceMs).toISOString(),
     adoptions: ownership.claim.entry.value.adoptionCount ?? 0,
     lastPollAt: lastPollAtMs === undefined ? null : new Date(lastPollAtMs).toISOString(),

@@ -100,7 +100,14 @@ export class Session {
     this.#partitions = this.#fetcher.partitions;
     this.#coordinator = prepared?.coordinator ?? new GroupCoordinator(cluster, identity.group);
     this.#subscription = new Subscription({
-      ...{ identity, cluster, kafka, consumers, topicListing, heartbeatPauseMs, requestTimeoutMs, prepared },
+      identity,
+      cluster,
+      kafka,
+      consumers,
+      topicListing,
+      heartbeatPauseMs,
+      requestTimeoutMs,
+      prepared,
       coordinator: this.#coordinator,
       events: {
         onRevoking: async (limits) => {
@@ -116,20 +123,33 @@ export class Session {
       },
     });
     this.#positions = new Positions(options, {
-      ...{ cluster, coordinator: this.#coordinator, fetcher: this.#fetcher },
+      cluster,
+      coordinator: this.#coordinator,
+      fetcher: this.#fetcher,
       // Or whoever takes this consumer over would begin at a later end, and skip what came between.
       onBegun: (found, limits) => this.#logged.keepBegun(found, limits),
     });
     this.#deliveries = new DeliveryLog(this.#partitions, this.#end.signal);
     this.#commits = new Commits(options, {
-      ...{ subscription: this.#subscription, partitions: this.#partitions, deliveries: this.#deliveries, ownership },
+      subscription: this.#subscription,
+      partitions: this.#partitions,
+      deliveries: this.#deliveries,
+      ownership,
     });
     this.#logged = new LoggedSession(options, {
-      ...{ subscription: this.#subscription, partitions: this.#partitions, commits: this.#commits, ownership },
+      subscription: this.#subscription,
+      partitions: this.#partitions,
+      commits: this.#commits,
+      ownership,
     });
     this.#poller = new Poller(options, {
-      ...{ subscription: this.#subscription, positions: this.#positions, fetcher: this.#fetcher },
-      ...{ deliveries: this.#deliveries, commits: this.#commits, ownership, liveness },
+      subscription: this.#subscription,
+      positions: this.#positions,
+      fetcher: this.#fetcher,
+      deliveries: this.#deliveries,
+      commits: this.#commits,
+      ownership,
+      liveness,
       maxRecords: consumers.maxPollRecords,
     });
     this.#operations = new OperationQueue(() => this.#deliveries.settle());

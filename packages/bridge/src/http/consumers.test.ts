@@ -294,7 +294,10 @@ describe('polling', () => {
     expect(status).toBe(200);
     expect(body[0]).toMatchObject({ offset: 0, value: 1 });
     expect(body[1]).toEqual({
-      ...{ topic, partition: 0, offset: 1, error_code: 406 },
+      topic,
+      partition: 0,
+      offset: 1,
+      error_code: 406,
       message: expect.stringMatching(/^Failed to decode:/),
     });
     expect(body[2]).toMatchObject({ offset: 2, value: 3 });

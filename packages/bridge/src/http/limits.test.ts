@@ -95,7 +95,8 @@ test('a consumer of a bridge with higher limits is adopted, says why it reads no
   const region = unique('region');
   const generous = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { region, name: 'generous' } });
   const strict = await TestBridge.start(inject('kafkaBootstrap'), {
-    ...{ bridge: { region, name: 'strict' }, consumers: { maxTopics: 1, maxPartitions: 1 } },
+    bridge: { region, name: 'strict' },
+    consumers: { maxTopics: 1, maxPartitions: 1 },
   });
   try {
     const topic = await kafka.topic(2);

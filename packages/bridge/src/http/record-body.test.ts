@@ -51,7 +51,8 @@ function plain(records: readonly RecordToProduce[]): Plain[] {
       key: key?.toString('latin1'),
       value: value?.toString('latin1'),
       headers: plainHeaders,
-      ...{ partition, timestampMs },
+      partition,
+      timestampMs,
     };
   });
 }

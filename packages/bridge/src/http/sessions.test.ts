@@ -20,8 +20,14 @@ test('gateways see consumers with their state, last poll and lag, also of a clie
   const consumer = await bridge.consumer('sessions-lag', 'one', [topic]);
   expect((await list(bridge, 'filter=sessions-lag')).consumers).toEqual([
     {
-      ...{ group: 'sessions-lag', instance: 'one', home: 'east/test-bridge', state: 'subscribed', adoptions: 0 },
-      ...{ since: expect.any(String), lastPollAt: null, lag: null },
+      group: 'sessions-lag',
+      instance: 'one',
+      home: 'east/test-bridge',
+      state: 'subscribed',
+      adoptions: 0,
+      since: expect.any(String),
+      lastPollAt: null,
+      lag: null,
     },
   ]);
   await bridge.produce(topic, { records: [{ value: '1' }, { value: '2' }] });

@@ -15,10 +15,15 @@ import { SessionLog } from './session-log.ts';
 const TOPIC = unique('sessions');
 const DESCRIPTION: SessionDescription = {
   options: {
-    ...{ format: 'json', resetPolicy: 'earliest', fetchMinBytes: 1, requestTimeoutMs: 30_000 },
-    ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+    format: 'json',
+    resetPolicy: 'earliest',
+    fetchMinBytes: 1,
+    requestTimeoutMs: 30_000,
+    isAutoCommit: true,
+    isolationLevel: 'read_uncommitted',
   },
-  ...{ subscription: { kind: 'none' }, seeks: [] },
+  subscription: { kind: 'none' },
+  seeks: [],
 };
 const CLIENT: Origin = { via: 'client' };
 const GATEWAY: Origin = { via: 'gateway', failedOwners: [] };
@@ -42,7 +47,8 @@ class Owner {
     this.name = name;
     this.#cluster = testCluster(inject('kafkaBootstrap'));
     this.log = new SessionLog(this.#cluster, {
-      ...{ requestTimeoutMs: 20_000, topic: TOPIC },
+      requestTimeoutMs: 20_000,
+      topic: TOPIC,
       onChanged: (identity) => {
         const held = this.held.get(identity.name);
         if (held !== undefined && this.claims.decide(identity, held.entry).kind !== 'keep') {
@@ -57,7 +63,10 @@ class Owner {
     this.claims = new Claims({ log: this.log, self: name, inactivityTimeoutMs: 60_000 });
     this.leases = new Leases(this.log);
     this.adoption = new Adoption({
-      ...{ log: this.log, self: name, claims: this.claims, leases: this.leases },
+      log: this.log,
+      self: name,
+      claims: this.claims,
+      leases: this.leases,
       holdingOf: (identity): Claim | undefined => this.held.get(identity.name)?.entry,
     });
   }

@@ -109,7 +109,12 @@ export class Adoption {
         progress.onStageEnded?.('read');
         progress.onClaiming?.(description);
         const won = await claims.write({
-          ...{ identity, epoch: decision.epoch, createdAtMs, limits, inherited, received: request.received },
+          identity,
+          epoch: decision.epoch,
+          createdAtMs,
+          limits,
+          inherited,
+          received: request.received,
           content: { state: 'held', description },
         });
         progress.onStageEnded?.('claim');
@@ -159,7 +164,11 @@ export class Adoption {
         }
         if (decision.kind !== 'create' && decision.kind !== 'takeOver') return decision;
         const won = await claims.write({
-          ...{ identity, epoch: decision.epoch, limits, createdAtMs: Date.now(), inherited: {} },
+          identity,
+          epoch: decision.epoch,
+          limits,
+          createdAtMs: Date.now(),
+          inherited: {},
           content: { state: 'held', description },
         });
         if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
@@ -233,7 +242,11 @@ export class Adoption {
   #situation({ identity, origin }: SessionRequest, entry: LoggedEntry | undefined, hasLost: boolean) {
     const { self, holdingOf } = this.#dependencies;
     return {
-      ...{ self, origin, hasLost, entry: ownershipOf(entry), holding: holdingOf(identity) },
+      self,
+      origin,
+      hasLost,
+      entry: ownershipOf(entry),
+      holding: holdingOf(identity),
       isOwnerGone: false,
     };
   }

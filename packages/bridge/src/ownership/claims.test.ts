@@ -10,13 +10,22 @@ import { DELETED_RETENTION_MS, MAX_DELETED, SessionLog, type SessionLogOptions }
 
 const DESCRIPTION: SessionDescription = {
   options: {
-    ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
-    ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+    format: 'json',
+    resetPolicy: 'latest',
+    fetchMinBytes: 1,
+    requestTimeoutMs: 1,
+    isAutoCommit: true,
+    isolationLevel: 'read_uncommitted',
   },
-  ...{ subscription: { kind: 'none' }, seeks: [] },
+  subscription: { kind: 'none' },
+  seeks: [],
 };
 const HELD: EntryValue = {
-  ...{ version: 1, owner: 'east/a', state: 'held', writtenAtMs: 1, createdAtMs: 1 },
+  version: 1,
+  owner: 'east/a',
+  state: 'held',
+  writtenAtMs: 1,
+  createdAtMs: 1,
   description: DESCRIPTION,
 };
 
@@ -75,7 +84,11 @@ describe('of a log that was deleted', () => {
   afterEach(() => kafka.close());
 
   const claimed = (epoch: number) => ({
-    ...{ identity, epoch, createdAtMs: 1, inherited: {}, limits: within(20_000) },
+    identity,
+    epoch,
+    createdAtMs: 1,
+    inherited: {},
+    limits: within(20_000),
     content: { state: 'held' as const, description: DESCRIPTION },
   });
 
@@ -96,7 +109,8 @@ describe('of a log that was deleted', () => {
     await until('the bridge notices', () => isMadeAnew);
     const leases = new Leases(log);
     await expect(leases.confirm(own, within(200))).rejects.toMatchObject({
-      ...{ code: 'kafkaUnavailable', message: expect.stringContaining('made anew') },
+      code: 'kafkaUnavailable',
+      message: expect.stringContaining('made anew'),
     });
     expect(await claims.writeAgain(own, DESCRIPTION, within(20_000))).toBe(true);
     writing.resolve();
@@ -107,7 +121,9 @@ describe('of a log that was deleted', () => {
     // A bridge that starts now reads the same, with the claim's place in the new log.
     await claims.update(own, DESCRIPTION, within(20_000));
     expect((await open(topic)).get(identity)).toMatchObject({
-      ...{ id: won.entry.id, epoch: 7, claimedAtOffset: entry?.claimedAtOffset },
+      id: won.entry.id,
+      epoch: 7,
+      claimedAtOffset: entry?.claimedAtOffset,
     });
   });
 

@@ -90,7 +90,11 @@ export class Claims {
   async claimAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { identity, epoch, value } = entry;
     const won = await this.write({
-      ...{ identity, epoch: epoch + 1, limits, createdAtMs: value.createdAtMs, inherited: value },
+      identity,
+      epoch: epoch + 1,
+      limits,
+      createdAtMs: value.createdAtMs,
+      inherited: value,
       content: { state: 'held', description },
     });
     return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won.entry, description } };
@@ -147,8 +151,12 @@ export class Claims {
   /** Ends a session for good. Errors: as {@link write}. */
   async delete({ entry }: Pick<OwnedClaim, 'entry'>, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
     const won = await this.write({
-      ...{ identity: entry.identity, epoch: entry.epoch + 1, content: { state: 'deleted' }, limits },
-      ...{ createdAtMs: entry.value.createdAtMs, inherited: {} },
+      identity: entry.identity,
+      epoch: entry.epoch + 1,
+      content: { state: 'deleted' },
+      limits,
+      createdAtMs: entry.value.createdAtMs,
+      inherited: {},
     });
     return won === undefined ? this.#lossOf(entry) : { kind: 'deleted' };
   }
@@ -183,8 +191,13 @@ export class Claims {
     const { log, self, instance, inactivityTimeoutMs } = this.#dependencies;
     const { claimedAtOffset: _, received: __, ...kept } = inherited;
     const head = {
-      ...{ version: ENTRY_VERSION, ...kept, owner: self, createdAtMs, writtenAtMs: Date.now() },
-      ...{ leaseMs: leaseMsFor(log.answerMs), inactivityTimeoutMs },
+      version: ENTRY_VERSION,
+      ...kept,
+      owner: self,
+      createdAtMs,
+      writtenAtMs: Date.now(),
+      leaseMs: leaseMsFor(log.answerMs),
+      inactivityTimeoutMs,
       ...(instance === undefined ? {} : { instance }),
       ...(received === undefined ? {} : { received }),
     };

@@ -65,16 +65,30 @@ test('an entry that was read while the log was watched is as old as that', () =>
 test('whether a session is an orphan does not depend on any wall clock', () => {
   const watch = { sinceMs: 0, nowMs: 1_000 };
   const entry = (id: string, readAtMs: number, atMs: number, inactivityTimeoutMs?: number): LoggedEntry => ({
-    ...{ identity: { group: 'g', name: id }, epoch: 1, id, claimedAtOffset: 0n, offset: 0n, readAtMs },
+    identity: { group: 'g', name: id },
+    epoch: 1,
+    id,
+    claimedAtOffset: 0n,
+    offset: 0n,
+    readAtMs,
     value: {
-      ...{ version: 1, owner: 'x/y', state: 'held', writtenAtMs: atMs, createdAtMs: atMs },
+      version: 1,
+      owner: 'x/y',
+      state: 'held',
+      writtenAtMs: atMs,
+      createdAtMs: atMs,
       ...(inactivityTimeoutMs === undefined ? {} : { inactivityTimeoutMs }),
       description: {
         options: {
-          ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
-          ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+          format: 'json',
+          resetPolicy: 'latest',
+          fetchMinBytes: 1,
+          requestTimeoutMs: 1,
+          isAutoCommit: true,
+          isolationLevel: 'read_uncommitted',
         },
-        ...{ subscription: { kind: 'none' }, seeks: [] },
+        subscription: { kind: 'none' },
+        seeks: [],
       },
     },
   });

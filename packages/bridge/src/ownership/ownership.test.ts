@@ -22,8 +22,12 @@ const OWNER_FAILED = { via: 'gateway', failedOwners: ['east/b1'] } as const;
 /** Asked by a gateway at a bridge that does not hold the session. */
 function situation(change: Partial<Situation>): Situation {
   return {
-    ...{ self: 'west/b1', entry: OWNED, holding: undefined, origin: NOBODY_FAILED },
-    ...{ isOwnerGone: false, hasLost: false },
+    self: 'west/b1',
+    entry: OWNED,
+    holding: undefined,
+    origin: NOBODY_FAILED,
+    isOwnerGone: false,
+    hasLost: false,
     ...change,
   };
 }

@@ -18,10 +18,15 @@ function held(owner: string, claimedAt?: number): EntryValue {
     state: 'held',
     description: {
       options: {
-        ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
-        ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+        format: 'json',
+        resetPolicy: 'latest',
+        fetchMinBytes: 1,
+        requestTimeoutMs: 1,
+        isAutoCommit: true,
+        isolationLevel: 'read_uncommitted',
       },
-      ...{ subscription: { kind: 'none' }, seeks: [] },
+      subscription: { kind: 'none' },
+      seeks: [],
     },
   };
 }
@@ -31,8 +36,13 @@ type Line = [epoch: number, id: string, value: EntryValue | null];
 
 function log(lines: Line[]): StoredRecord[] {
   return lines.map(([epoch, id, value], offset) => ({
-    ...{ topic: 't', partition: 0, offset: BigInt(offset), timestampMs: 0n, headers: [] },
-    ...{ key: encodeKey(IDENTITY, { epoch, id }), value: value === null ? null : encodeValue(value) },
+    topic: 't',
+    partition: 0,
+    offset: BigInt(offset),
+    timestampMs: 0n,
+    headers: [],
+    key: encodeKey(IDENTITY, { epoch, id }),
+    value: value === null ? null : encodeValue(value),
   }));
 }
 
@@ -223,7 +233,11 @@ test('of a session that is over little is kept, and nothing once it is forgotten
     const identity = { group: 'group', name: `consumer-${at}` };
     index.apply(
       {
-        ...{ topic: 't', partition: 0, offset: BigInt(3 * at + epoch), timestampMs: 0n, headers: [] },
+        topic: 't',
+        partition: 0,
+        offset: BigInt(3 * at + epoch),
+        timestampMs: 0n,
+        headers: [],
         key: encodeKey(identity, { epoch, id: `${at}-${epoch}` }),
         value: value === null ? null : encodeValue(value),
       },
@@ -254,9 +268,14 @@ test('of a session that is over little is kept, and nothing once it is forgotten
 function describing(topics: string[]) {
   return {
     options: {
-      ...{ format: 'json', resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 1 },
-      ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+      format: 'json',
+      resetPolicy: 'latest',
+      fetchMinBytes: 1,
+      requestTimeoutMs: 1,
+      isAutoCommit: true,
+      isolationLevel: 'read_uncommitted',
     },
-    ...{ subscription: { kind: 'topics', topics }, seeks: [] },
+    subscription: { kind: 'topics', topics },
+    seeks: [],
   };
 }

@@ -92,13 +92,11 @@ export class SessionIndex {
     if (value === undefined && isQuestion(record.value)) return this.#ask(identity, record.key.toString());
     if (value === undefined) return { kind: 'unreadable' };
     return this.#put(record.key.toString(), {
-      ...{
-        identity,
-        ...claim,
-        value: value.state === 'deleted' ? lastWord(value) : value,
-        offset: record.offset,
-        readAtMs,
-      },
+      identity,
+      ...claim,
+      value: value.state === 'deleted' ? lastWord(value) : value,
+      offset: record.offset,
+      readAtMs,
       claimedAtOffset: claimedAtOffset(value, record.offset),
     });
   }

@@ -175,8 +175,11 @@ export class SessionLogTail {
       {
         topicId: this.#topicId ?? '',
         partitions: partitions.map(({ number, position }) => ({
-          ...{ partition: number, fetchOffset: position, partitionMaxBytes: MAX_PARTITION_BYTES },
-          ...{ currentLeaderEpoch: ANY_EPOCH, lastFetchedEpoch: ANY_EPOCH },
+          partition: number,
+          fetchOffset: position,
+          partitionMaxBytes: MAX_PARTITION_BYTES,
+          currentLeaderEpoch: ANY_EPOCH,
+          lastFetchedEpoch: ANY_EPOCH,
         })),
       },
     ];
@@ -192,8 +195,12 @@ export class SessionLogTail {
     }
     if (errorId !== undefined) throw refusal(this.#topic, fetched.errorCode);
     const { records, end } = storedRecords({
-      ...{ topic: this.#topic, partition: partition.number, position: partition.position },
-      ...{ batches: fetched.batches, abortedTransactions: null, isChecking: true },
+      topic: this.#topic,
+      partition: partition.number,
+      position: partition.position,
+      batches: fetched.batches,
+      abortedTransactions: null,
+      isChecking: true,
     });
     for (const record of records) this.#events.onRecord(record);
     partition.position = end;

@@ -112,7 +112,8 @@ export class SessionLogWriter {
     this.#busyLeaders.add(leader);
     const byPartition = [...Map.groupBy(appends, ({ partition }) => partition)];
     const batches = byPartition.map(([partition, entries]) => ({
-      ...{ topic: this.#topic, partition },
+      topic: this.#topic,
+      partition,
       records: entries.flatMap(({ records }) => records),
     }));
     try {

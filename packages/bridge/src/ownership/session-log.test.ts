@@ -22,8 +22,12 @@ afterAll(async () => {
 const IDENTITY = { group: 'g/1', name: 'näme/2' };
 const DESCRIPTION = {
   options: {
-    ...{ format: 'json', resetPolicy: 'earliest', fetchMinBytes: 1, requestTimeoutMs: 30_000 },
-    ...{ isAutoCommit: true, isolationLevel: 'read_uncommitted' },
+    format: 'json',
+    resetPolicy: 'earliest',
+    fetchMinBytes: 1,
+    requestTimeoutMs: 30_000,
+    isAutoCommit: true,
+    isolationLevel: 'read_uncommitted',
   },
   subscription: { kind: 'topics', topics: ['t'] },
   seeks: [{ topic: 't', partition: 0, to: '12345678901234567890' }],
@@ -31,7 +35,11 @@ const DESCRIPTION = {
 
 function held(owner: string, claimedAtOffset?: bigint): EntryValue {
   const value = {
-    ...{ version: 1, owner, state: 'held' as const, writtenAtMs: 1, createdAtMs: 1 },
+    version: 1,
+    owner,
+    state: 'held' as const,
+    writtenAtMs: 1,
+    createdAtMs: 1,
     description: structuredClone(DESCRIPTION) as never,
   };
   return claimedAtOffset === undefined ? value : { ...value, claimedAtOffset: String(claimedAtOffset) };
@@ -111,8 +119,12 @@ test('the log decides between claims of one epoch, and a late write changes noth
 test('what is left after compaction says the same, and an independent reader finds it', async () => {
   const topic = unique('sessions');
   await kafka.createTopic(topic, SESSION_PARTITION_COUNT, {
-    ...{ 'cleanup.policy': 'compact', 'segment.bytes': '1048576', 'segment.ms': '100' },
-    ...{ 'min.cleanable.dirty.ratio': '0.0', 'delete.retention.ms': '0', 'max.compaction.lag.ms': '1' },
+    'cleanup.policy': 'compact',
+    'segment.bytes': '1048576',
+    'segment.ms': '100',
+    'min.cleanable.dirty.ratio': '0.0',
+    'delete.retention.ms': '0',
+    'max.compaction.lag.ms': '1',
   });
   const log = await loaded(open(topic));
   const claimedAt = await store(log, 1, 'first', held('east/first'));
@@ -198,7 +210,8 @@ test('a topic with another number of partitions, that is not compacted or takes 
   const wrongCount = await kafka.topic(3, { 'cleanup.policy': 'compact' });
   const wrongPolicy = await kafka.topic(SESSION_PARTITION_COUNT, { 'cleanup.policy': 'delete' });
   const wrongReplicas = await kafka.topic(SESSION_PARTITION_COUNT, {
-    ...{ 'cleanup.policy': 'compact', 'min.insync.replicas': '2' },
+    'cleanup.policy': 'compact',
+    'min.insync.replicas': '2',
   });
   const [first, second, third] = [open(wrongCount), open(wrongPolicy), open(wrongReplicas)];
   await until('the third says why', () => /1 replicas and min\.insync\.replicas=2/.test(third.unreadyReason ?? ''));
@@ -211,7 +224,8 @@ test('a topic with another number of partitions, that is not compacted or takes 
     [third, /takes no records/],
   ] as const) {
     await expect(log.readToEnd(within(3_600_000))).rejects.toMatchObject({
-      ...{ code: 'kafkaUnavailable', message: expect.stringMatching(reason) },
+      code: 'kafkaUnavailable',
+      message: expect.stringMatching(reason),
     });
   }
 });

@@ -105,7 +105,9 @@ export class SessionLog {
   readonly #writer: SessionLogWriter;
   readonly #renewal: SessionLogRenewal;
   readonly #partitions: Partition[] = Array.from({ length: SESSION_PARTITION_COUNT }, () => ({
-    ...{ index: new SessionIndex(), next: new SessionIndex(), confirmedAt: NEVER },
+    index: new SessionIndex(),
+    next: new SessionIndex(),
+    confirmedAt: NEVER,
   }));
   readonly #waiters = new Set<Waiter>();
   #trouble: string | undefined = 'the session log was not read yet';
@@ -132,7 +134,8 @@ export class SessionLog {
     });
     const findTopic = (end: AbortSignal) =>
       ensureSessionTopic(cluster, {
-        ...{ topic: this.#topic, partitionCount: SESSION_PARTITION_COUNT },
+        topic: this.#topic,
+        partitionCount: SESSION_PARTITION_COUNT,
         limits: within(options.requestTimeoutMs, end),
       });
     this.#tail = new SessionLogTail(cluster, this.#topic, findTopic, {
@@ -345,7 +348,9 @@ export class SessionLog {
   ): Promise<AppendOutcome> {
     const full = records.map((record) => ({
       ...record,
-      ...{ headers: undefined, partition: undefined, timestampMs: undefined },
+      headers: undefined,
+      partition: undefined,
+      timestampMs: undefined,
     }));
     return this.#writer.append(partitionNumberOf(identity), full, limits);
   }
@@ -379,7 +384,9 @@ export class SessionLog {
     const positions = partitions.map(({ partition }) => this.#tail.position(partition));
     try {
       const found = await listOffsets(this.#cluster, partitions, {
-        ...{ spec: 'latest', isolationLevel: 'read_uncommitted', limits },
+        spec: 'latest',
+        isolationLevel: 'read_uncommitted',
+        limits,
       });
       for (const { partition, offset } of found) ends[partition] = offset;
     } catch (error) {

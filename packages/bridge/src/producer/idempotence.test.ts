@@ -130,8 +130,13 @@ function newBatcher(options: TestBatcherOptions = {}): Batcher {
   const cluster = newCluster();
   const client = new ProduceClient(cluster, { acks: 'all', timeoutMs: 5000, compression: 'none' });
   const batcher = new Batcher(cluster, client, {
-    ...{ maxBlockMs: 30_000, deliveryTimeoutMs: 30_000, producerId: new ProducerId(cluster, () => {}) },
-    ...{ maxRequestBytes: 1_048_576, maxBatchBytes: 1_048_576, maxBatchRecords: 10_000, maxQueuedBytes: 10_000_000 },
+    maxBlockMs: 30_000,
+    deliveryTimeoutMs: 30_000,
+    producerId: new ProducerId(cluster, () => {}),
+    maxRequestBytes: 1_048_576,
+    maxBatchBytes: 1_048_576,
+    maxBatchRecords: 10_000,
+    maxQueuedBytes: 10_000_000,
     ...options,
   });
   onTestFinished(async () => {

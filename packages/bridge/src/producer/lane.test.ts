@@ -9,7 +9,11 @@ const requests = new OpenRequests({ maxBytes: 1_000_000, timeoutMs: 60_000 });
 function entriesOf(...values: string[]): Entry[] {
   const records = values.map(
     (value): RecordToProduce => ({
-      ...{ key: null, value: Buffer.from(value), headers: undefined, partition: 0, timestampMs: undefined },
+      key: null,
+      value: Buffer.from(value),
+      headers: undefined,
+      partition: 0,
+      timestampMs: undefined,
     }),
   );
   return requests.open(records, 0).entries;

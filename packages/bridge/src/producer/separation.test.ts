@@ -40,8 +40,12 @@ class CountingClient extends ProduceClient {
 async function batcherFor(topic: string): Promise<{ batcher: Batcher; client: CountingClient }> {
   const client = new CountingClient(cluster, { acks: 'all', timeoutMs: 20_000, compression: 'none' });
   const batcher = new Batcher(cluster, client, {
-    ...{ maxBlockMs: 30_000, deliveryTimeoutMs: 120_000, maxQueuedBytes: 10_000_000 },
-    ...{ maxRequestBytes: 1_048_576, maxBatchBytes: 1_048_576, maxBatchRecords: 10_000 },
+    maxBlockMs: 30_000,
+    deliveryTimeoutMs: 120_000,
+    maxQueuedBytes: 10_000_000,
+    maxRequestBytes: 1_048_576,
+    maxBatchBytes: 1_048_576,
+    maxBatchRecords: 10_000,
     producerId: new ProducerId(cluster, () => {}),
   });
   onTestFinished(async () => {

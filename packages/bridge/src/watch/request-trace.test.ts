@@ -41,7 +41,10 @@ function span(kind: SpanKind): ReadableSpan {
 }
 
 const record = (headers?: RecordToProduce['headers']): RecordToProduce => ({
-  ...{ key: null, value: null, partition: undefined, timestampMs: undefined },
+  key: null,
+  value: null,
+  partition: undefined,
+  timestampMs: undefined,
   headers,
 });
 

@@ -34,7 +34,10 @@ export class RequestWatcher implements Watcher {
   static async start({ config, onTrouble }: WatchOptions): Promise<RequestWatcher | undefined> {
     const { accessLog, tracing, bridge } = config;
     const telemetry = await Telemetry.open({
-      ...{ accessLog, tracing, instance: formatBridge(bridge), region: bridge.region },
+      accessLog,
+      tracing,
+      instance: formatBridge(bridge),
+      region: bridge.region,
       onTrouble: (what, reason) => onTrouble(what === 'accessLog' ? 'access log' : 'traces', reason),
     });
     if (telemetry?.tracing === undefined) return telemetry && new RequestWatcher(config, telemetry, undefined);
@@ -48,7 +51,10 @@ export class RequestWatcher implements Watcher {
     const address = clientAddress(policy, { peerAddress: plainAddress(socket.remoteAddress), trust, headers });
     const trace = this.#traces?.begin(operation, request, address);
     return new RequestRecord({
-      ...{ operation, request, address, trace },
+      operation,
+      request,
+      address,
+      trace,
       trust,
       requestId: requestIdOf(headers[REQUEST_ID_HEADER]),
       traceId: trace?.traceId ?? parseTraceparent(headers[TRACEPARENT])?.traceId,

@@ -20,7 +20,9 @@ export class AdminClient {
   async get(url: string, timeoutMs: number, headers: Record<string, string>): Promise<unknown> {
     const { origin, pathname, search } = new URL(url);
     const { statusCode, body } = await this.#agent.request({
-      ...{ origin, path: `${pathname}${search}`, method: 'GET' },
+      origin,
+      path: `${pathname}${search}`,
+      method: 'GET',
       headers: { accept: 'application/json', ...headers },
       signal: AbortSignal.timeout(timeoutMs),
     });

@@ -55,7 +55,9 @@ export class Admin {
       topology: () =>
         describeTopology({
           ...sources,
-          ...{ rates, regionStates, startedAt },
+          rates,
+          regionStates,
+          startedAt,
           adminAccess: () => server.access,
           behind: (target) => regional.behind(target),
         }),

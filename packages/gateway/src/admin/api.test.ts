@@ -98,7 +98,9 @@ describe('weights', () => {
     const { gw } = await twoRegions();
     const put = (region: string, body: string) =>
       ask(`${gw.adminUrl}/api/regions/${region}/weight`, {
-        ...{ method: 'PUT', body, headers: { 'content-type': 'application/json' } },
+        method: 'PUT',
+        body,
+        headers: { 'content-type': 'application/json' },
       });
     expect(await put('east', '{"weight":7}')).toMatchObject({
       status: 200,
@@ -233,7 +235,11 @@ describe('the topology', () => {
             kafkaRates: null,
             behind: [
               {
-                ...{ url: east.url, name: 'east/bridge', kind: 'bridge', isAvailable: true, behind: null },
+                url: east.url,
+                name: 'east/bridge',
+                kind: 'bridge',
+                isAvailable: true,
+                behind: null,
                 kafkaRates: { requestsPerSecond: 31.5, errorsPerSecond: 0, p50Ms: 2.5, p99Ms: 10 },
               },
             ],
@@ -367,7 +373,8 @@ describe('the configuration', () => {
     const { gw } = await twoRegions();
     const check = async (body: string) => (await ask(`${gw.adminUrl}/api/config/check`, { method: 'POST', body })).body;
     expect(await check('regions:\n  - name: a\n    targets:\n      - url: http://127.0.0.1:1\n')).toEqual({
-      ...{ isValid: true, errors: [] },
+      isValid: true,
+      errors: [],
     });
     expect(
       await check('regions:\n  - name: a\n    wieght: 3\n    targets:\n      - url: http://127.0.0.1:1\n'),

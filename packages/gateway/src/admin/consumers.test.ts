@@ -16,8 +16,14 @@ afterEach(async () => {
 
 function row(home: string, instance: string): SessionRow {
   return {
-    ...{ group: 'g', instance, home, state: 'subscribed', since: '2026-01-01T00:00:00.000Z' },
-    ...{ adoptions: 0, lastPollAt: null, lag: 5 },
+    group: 'g',
+    instance,
+    home,
+    state: 'subscribed',
+    since: '2026-01-01T00:00:00.000Z',
+    adoptions: 0,
+    lastPollAt: null,
+    lag: 5,
   };
 }
 
@@ -26,7 +32,8 @@ async function bridge(name: string, instances: string[]): Promise<Upstream> {
   const upstream = await startUpstream(({ url }: UpstreamRequest, response: ServerResponse) => {
     const limit = Number(new URL(url, 'http://bridge').searchParams.get('limit'));
     const page: SessionPage = {
-      ...{ total: instances.length + 1, matching: instances.length },
+      total: instances.length + 1,
+      matching: instances.length,
       consumers: instances.slice(0, limit).map((instance) => row(name, instance)),
     };
     response.end(JSON.stringify(page));

@@ -61,7 +61,9 @@ async function checked(template: string, target: string, options: AskOptions = {
 test('all answers are as documented, and all documented statuses were seen', async () => {
   const json = { accept: 'application/json' };
   const put = (body: string): AskOptions => ({
-    ...{ method: 'PUT', body, headers: { 'content-type': 'application/json' } },
+    method: 'PUT',
+    body,
+    headers: { 'content-type': 'application/json' },
   });
   const weight = '/api/regions/{region}/weight';
   const answers: [string, string, AskOptions, number][] = [

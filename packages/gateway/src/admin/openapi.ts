@@ -61,7 +61,8 @@ function operation({ method, schema, config }: Documented, schemas: Record<strin
   const errors = [...(isPublic ? [] : [WITHOUT_TOKEN, CHANGES_OFF]), ...(config?.errors ?? [])];
   const errorContent = { [KAFKA_V2]: { schema: referring(ErrorBody, schemas) } };
   return {
-    ...{ operationId, summary },
+    operationId,
+    summary,
     // Without it, for those that read on loopback.
     security: isPublic ? [] : isChange ? [{ token: [] }] : [{}, { token: [] }],
     parameters: [...parameters(params, 'path', schemas), ...parameters(querystring, 'query', schemas)],
@@ -83,7 +84,9 @@ interface ObjectSchema {
 function parameters(schema: unknown, place: 'path' | 'query', schemas: Record<string, unknown>): object[] {
   const { properties = {}, required = [] } = (schema ?? {}) as ObjectSchema;
   return Object.entries(properties).map(([name, { description, ...rest }]) => ({
-    ...{ name, in: place, required: required.includes(name) },
+    name,
+    in: place,
+    required: required.includes(name),
     ...(description === undefined ? {} : { description }),
     schema: referring(rest, schemas),
   }));

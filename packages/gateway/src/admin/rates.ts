@@ -134,7 +134,10 @@ export class RateSampler {
       [...counts].map(([to, count]): [string, number] => [`${from} ${to}`, count]),
     );
     return {
-      ...{ atMs: performance.now(), all, regions, redirects: new Map(redirects) },
+      atMs: performance.now(),
+      all,
+      regions,
+      redirects: new Map(redirects),
       targets: new Map(Array.from(targets(), (target) => [targetKey(target), countsOfTarget(target)])),
     };
   }

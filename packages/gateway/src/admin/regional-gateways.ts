@@ -110,8 +110,10 @@ export class RegionalGateways {
   async #askOne(url: string): Promise<void> {
     const before = this.#known.get(url);
     const known: Known = {
-      ...{ system: before?.system, toldAt: before?.toldAt ?? null },
-      ...{ error: null, lastEventId: before?.lastEventId ?? 0 },
+      system: before?.system,
+      toldAt: before?.toldAt ?? null,
+      error: null,
+      lastEventId: before?.lastEventId ?? 0,
     };
     let isTold = false;
     try {

@@ -4,9 +4,20 @@ import { type Facts, judgeSystem, summarize } from './summary.ts';
 
 function region(name: string, facts: Partial<Region> = {}): Region {
   return {
-    ...{ name, weight: 50, configuredWeight: 50, weightIsOverridden: false, shareRatio: null, priority: 0 },
-    ...{ isDrained: false, isLocal: false, state: 'up', since: '2026-01-01T12:03:11.000Z', reason: 'why' },
-    ...{ inFlight: 0, consumerCount: 0, targets: [] },
+    name,
+    weight: 50,
+    configuredWeight: 50,
+    weightIsOverridden: false,
+    shareRatio: null,
+    priority: 0,
+    isDrained: false,
+    isLocal: false,
+    state: 'up',
+    since: '2026-01-01T12:03:11.000Z',
+    reason: 'why',
+    inFlight: 0,
+    consumerCount: 0,
+    targets: [],
     rates: { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null },
     ...facts,
   };
@@ -15,9 +26,14 @@ function region(name: string, facts: Partial<Region> = {}): Region {
 function factsOf(facts: Partial<Facts> = {}): Facts {
   const [east, west] = [region('east'), region('west')];
   return {
-    ...{ at: '2026-01-01T12:10:00.000Z', gateway: { name: 'tier1', region: null, startedAt: east.since } },
-    ...{ isPanic: false, clients: { connectionCount: 0, rates: east.rates }, regions: [east, west], redirects: [] },
-    ...{ kafka: { state: 'up', since: null, reason: '' }, consumers: { count: 0 } },
+    at: '2026-01-01T12:10:00.000Z',
+    gateway: { name: 'tier1', region: null, startedAt: east.since },
+    isPanic: false,
+    clients: { connectionCount: 0, rates: east.rates },
+    regions: [east, west],
+    redirects: [],
+    kafka: { state: 'up', since: null, reason: '' },
+    consumers: { count: 0 },
     retryBudget: { remainingCount: 0, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: east.since, lastError: null },
     adminAccess: { canChange: true, reason: '' },

@@ -70,8 +70,17 @@ function describeRegion(region: RegionSnapshot, shareRatio: number | null, sourc
   const { name, weight, configuredWeight, weightIsOverridden, priority, isDrained, isLocal } = region;
   const { state, reason } = judgeRegion(region);
   return {
-    ...{ name, weight, configuredWeight, weightIsOverridden, shareRatio, priority, isDrained, isLocal },
-    ...{ state, since: regionStates.sinceOf(name).toISOString(), reason },
+    name,
+    weight,
+    configuredWeight,
+    weightIsOverridden,
+    shareRatio,
+    priority,
+    isDrained,
+    isLocal,
+    state,
+    since: regionStates.sinceOf(name).toISOString(),
+    reason,
     inFlight: targets.reduce((sum, target) => sum + target.inFlight, 0),
     consumerCount: affinity.countByRegion().get(name) ?? 0,
     rates: rates.ratesOf(name),

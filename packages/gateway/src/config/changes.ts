@@ -19,7 +19,11 @@ export function untilRestart(before: GatewayConfig, after: GatewayConfig): Gatew
   const { accessLog: _, tracing: __, ...others } = after;
   const { token = '' } = after.admin;
   return {
-    ...{ ...others, gateway, listen, admin: { ...admin, token }, log },
+    ...others,
+    gateway,
+    listen,
+    admin: { ...admin, token },
+    log,
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(tracing === undefined ? {} : { tracing }),
   };

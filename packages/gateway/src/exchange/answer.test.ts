@@ -12,7 +12,8 @@ test('whoever streams to a client that reads slowly is told once that it may go 
   client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   const [request, response] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
   const answer = new Answer({
-    ...{ request, response },
+    request,
+    response,
     gateway: { writes: new TurnBatch(), isClosing: false },
     owner: { onAnswerEnded: () => {} },
   });

@@ -100,7 +100,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     this.#peer = context.peers.of(request.socket);
     this.#trust = trustOf(context.trust, request);
     this.#watch = context.watcher?.begin({
-      ...{ request, url: this.#url, path: this.#path, peer: this.#peer, trust: this.#trust },
+      request,
+      url: this.#url,
+      path: this.#path,
+      peer: this.#peer,
+      trust: this.#trust,
       client: this.#client,
     });
     this.#answer = new Answer({ request, response, gateway: context, owner: this });
@@ -426,7 +430,9 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
       wasResent: this.#wasResent,
       isKafkaUndecided: () =>
         isKafkaUndecided(regions.snapshot, target, {
-          ...{ request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() },
+          request: this,
+          sinceMs: this.#unansweredSinceMs,
+          nowMs: now(),
         }),
       isPastDeadline: () => this.#context.now() >= this.#deadlineMs,
       produce: retry.produce,

@@ -38,7 +38,9 @@ export function identityOf(
 ): Identity {
   const via = `1.1 ${hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`}`;
   return {
-    ...{ hop, via, instance },
+    hop,
+    via,
+    instance,
     requestVia: instance === undefined ? via : `${via}.${instance}`,
     proof: secret === undefined || secret === '' ? [] : [SECRET_HEADER, secret],
     entry: formatHop(hop),

@@ -26,8 +26,14 @@ function snapshotOf(specs: Spec): Snapshot {
     target.health = { status, contraryCount: 0, reason: '', publicReason: '', isSilent: false };
     targets.push(target);
     return {
-      ...{ name, weight, priority, configuredWeight: weight, weightIsOverridden: false },
-      ...{ isDrained: false, isLocal: false, targets: [target] },
+      name,
+      weight,
+      priority,
+      configuredWeight: weight,
+      weightIsOverridden: false,
+      isDrained: false,
+      isLocal: false,
+      targets: [target],
     };
   });
   return { regions, isPanic: false, isWhole: isWhole(regions), settings: config };

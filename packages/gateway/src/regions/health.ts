@@ -80,7 +80,10 @@ export function judge(
   if (contraryCount < needed) return { ...health, contraryCount };
   const times = needed > 1 ? `, ${needed} in a row` : '';
   return {
-    ...{ status: target, contraryCount: 0, isSilent },
-    ...{ reason: `${reason}${times}`, publicReason: `${publicReason}${times}` },
+    status: target,
+    contraryCount: 0,
+    isSilent,
+    reason: `${reason}${times}`,
+    publicReason: `${publicReason}${times}`,
   };
 }

@@ -51,8 +51,12 @@ export class AttackClient {
       read(response).then(
         ({ text, byteCount }) =>
           resolve({
-            ...{ status: response.statusCode ?? 0, headers: response.headers, text, byteCount },
-            ...{ tookMs: performance.now() - startedAtMs, failure: undefined },
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            byteCount,
+            tookMs: performance.now() - startedAtMs,
+            failure: undefined,
           }),
         (error: Error) => fail(`answer broke off: ${error.message}`),
       );

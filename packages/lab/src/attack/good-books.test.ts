@@ -21,7 +21,12 @@ test('a window has its own errors, latencies and gaps, and a gap that is open go
   group.delivered('c', [delivery(2)]);
   nowMs = 500;
   expect(books.closeWindow()).toEqual({
-    ...{ produced: 1, acknowledged: 1, errors: [], p99Ms: 5, maxMs: 5, longestGapMs: 350 },
+    produced: 1,
+    acknowledged: 1,
+    errors: [],
+    p99Ms: 5,
+    maxMs: 5,
+    longestGapMs: 350,
   });
 });
 

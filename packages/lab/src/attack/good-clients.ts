@@ -41,8 +41,12 @@ export class GoodClients {
     this.#client = new HttpClient(options.url);
     const { topic } = options;
     this.#producer = new Producer({
-      ...{ client: this.#client, books: this.books, topic, runId: this.#runId },
-      ...{ recordsPerSecond: RECORDS_PER_SECOND, maxInFlight: MAX_IN_FLIGHT },
+      client: this.#client,
+      books: this.books,
+      topic,
+      runId: this.#runId,
+      recordsPerSecond: RECORDS_PER_SECOND,
+      maxInFlight: MAX_IN_FLIGHT,
     });
     this.#consumers = (['autoCommit', 'manualCommit'] as const).flatMap((kind) => {
       const books = this.books.addGroup(kind);
@@ -50,8 +54,13 @@ export class GoodClients {
         { length: CONSUMER_COUNT },
         (_, index) =>
           new Consumer({
-            ...{ client: this.#client, books, topic, runId: this.#runId, reading: { kind } },
-            ...{ group: `good-${this.#runId}-${kind}`, name: `good-${index + 1}` },
+            client: this.#client,
+            books,
+            topic,
+            runId: this.#runId,
+            reading: { kind },
+            group: `good-${this.#runId}-${kind}`,
+            name: `good-${index + 1}`,
           }),
       );
     });

@@ -23,7 +23,10 @@ async function run({ attacks, seconds, directory, seed = randomInt(2 ** 32) }: A
   print('Good clients: acknowledged, errors, p99, longest gap; of each level: most memory, longest delay of a loop.\n');
   print(formatHeader());
   const { results, faults } = await runAttacks({
-    ...{ attacks, seconds, seed, directory: base },
+    attacks,
+    seconds,
+    seed,
+    directory: base,
     onResult: (result) => print(formatRow(result)),
   });
   for (const fault of faults) print(`    ${fault}`);

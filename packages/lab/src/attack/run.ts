@@ -140,7 +140,11 @@ async function prepare(
   const bridges = regions.map(({ bridge }) => addressOf(bridge.name, bridge.url));
   const gateways = regions.map(({ gateway }) => gateway);
   return {
-    ...{ attackName: name, topic: id, id, seed, durationMs },
+    attackName: name,
+    topic: id,
+    id,
+    seed,
+    durationMs,
     tier1: addressOf(stack.tier1.name, stack.tier1.url),
     behind: [...gateways.map((gateway) => addressOf(gateway.name, gateway.url)), ...bridges],
     admins: [stack.tier1, ...gateways].map((gateway) => addressOf(gateway.name, gateway.admin)),

@@ -18,7 +18,11 @@ causeway_panic 1
 
 test('a sample adds up what an exposition tells', () => {
   expect(readSample(GATEWAY)).toEqual({
-    ...{ rssBytes: 1_000, lateMs: 250, openBreakers: 1, illTargets: 1, isPanic: true },
+    rssBytes: 1_000,
+    lateMs: 250,
+    openBreakers: 1,
+    illTargets: 1,
+    isPanic: true,
     counters: {
       causeway_retries_total: 5,
       causeway_failovers_total: 0,
@@ -45,7 +49,10 @@ test('a window tells the most memory, incidents, what counters grew by, and a pr
   pid = 2;
   expect(await watch.closeWindow()).toMatchObject([
     {
-      ...{ name: 'tier-1 gateway', isRestarted: true, rssBytes: 300, growthBytes: 800 },
+      name: 'tier-1 gateway',
+      isRestarted: true,
+      rssBytes: 300,
+      growthBytes: 800,
       incidents: { 'breaker open': 1, 'requests left a target': 2 },
     },
   ]);

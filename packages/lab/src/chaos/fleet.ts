@@ -45,8 +45,12 @@ export class Fleet {
       { length: PRODUCER_COUNT },
       (_, index) =>
         new Producer({
-          ...{ client: this.#clientOf(index), books: this.ledger, topic: options.topic, runId: this.#runId },
-          ...{ recordsPerSecond: RECORDS_PER_SECOND, maxInFlight: MAX_IN_FLIGHT },
+          client: this.#clientOf(index),
+          books: this.ledger,
+          topic: options.topic,
+          runId: this.#runId,
+          recordsPerSecond: RECORDS_PER_SECOND,
+          maxInFlight: MAX_IN_FLIGHT,
         }),
     );
     this.#consumers = [
@@ -115,8 +119,13 @@ export class Fleet {
       { length: consumerCount },
       (_, index) =>
         new Consumer({
-          ...{ client: this.#clientOf(index), books, topic: this.#options.topic, runId: this.#runId, reading },
-          ...{ group: `chaos-${this.#runId}-${name}`, name: `consumer-${index + 1}` },
+          client: this.#clientOf(index),
+          books,
+          topic: this.#options.topic,
+          runId: this.#runId,
+          reading,
+          group: `chaos-${this.#runId}-${name}`,
+          name: `consumer-${index + 1}`,
         }),
     );
   }

@@ -37,7 +37,9 @@ async function run({ scenarios, isLong, directory, seed = randomInt(2 ** 32) }: 
     }
     try {
       const result = await runScenario(scenario, {
-        ...{ seed, isLong, directory: join(base, scenario.name) },
+        seed,
+        isLong,
+        directory: join(base, scenario.name),
         onAction: ({ kind, ...what }) => print(`  ${kind} ${Object.values(what).map(inWords).join(' ')}`.trimEnd()),
       });
       isGood &&= result.faults.length === 0;

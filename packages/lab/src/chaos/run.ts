@@ -51,7 +51,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const network = hasRegionNetwork ? await RegionNetwork.create() : undefined;
   try {
     const stack = await startStack({
-      ...{ configDirectory, directory, brokerCount, ports, onEvent: options.onEvent },
+      configDirectory,
+      directory,
+      brokerCount,
+      ports,
+      onEvent: options.onEvent,
       ...(network === undefined ? {} : moveEast(network, { configDirectory, ports })),
       bootstrap: scenario.brokerCount === undefined && network === undefined ? bootstrap : undefined,
     });

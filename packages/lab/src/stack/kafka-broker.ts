@@ -81,8 +81,11 @@ export class KafkaBroker {
     signal?.throwIfAborted();
     const child = await LabProcess.start({
       ...this.#command(isRestart),
-      ...{ name: this.#name, logFile: this.#logFile, reaper: this.#options.reaper },
-      ...{ onEvent: this.#options.onEvent, isRestart },
+      name: this.#name,
+      logFile: this.#logFile,
+      reaper: this.#options.reaper,
+      onEvent: this.#options.onEvent,
+      isRestart,
     });
     this.#process = child;
     try {

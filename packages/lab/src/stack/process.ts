@@ -119,8 +119,13 @@ export class LabProcess {
         spec.reaper.forget(pid);
         resolve(this.#exit);
         spec.onEvent?.({
-          ...{ type: 'exited', name: spec.name, pid, reason: this.#endReason },
-          ...{ logFile: spec.logFile, exitCode, signal },
+          type: 'exited',
+          name: spec.name,
+          pid,
+          reason: this.#endReason,
+          logFile: spec.logFile,
+          exitCode,
+          signal,
         });
       });
     });

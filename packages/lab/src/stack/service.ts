@@ -95,7 +95,14 @@ export class Service {
     const { command, args, env, logFile, reaper, onEvent, readyUrl } = this.#spec;
     const isRestart = this.#process !== undefined;
     const child = await LabProcess.start({
-      ...{ name: this.name, command, args, env, logFile, reaper, onEvent, isRestart },
+      name: this.name,
+      command,
+      args,
+      env,
+      logFile,
+      reaper,
+      onEvent,
+      isRestart,
     });
     this.#process = child;
     try {

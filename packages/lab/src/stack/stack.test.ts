@@ -40,7 +40,9 @@ function readStackFile(): StackFile {
 test('programs start from compiled code, which the first start leaves', async () => {
   const compiled = join(directory, 'compiled');
   const stack = await startStack({
-    ...{ ports: await findStackPorts(1), directory: join(directory, 'state'), bootstrap: inject('kafkaBootstrap') },
+    ports: await findStackPorts(1),
+    directory: join(directory, 'state'),
+    bootstrap: inject('kafkaBootstrap'),
     env: { NODE_COMPILE_CACHE: compiled },
   });
   await stack.close();
@@ -57,7 +59,9 @@ test('a region is killed and restored while the rest stays, stack.json tells whi
     expect(before).toEqual({
       kafka: { bootstrap, pids: [] },
       tier1: {
-        ...{ url: stack.tier1.url, admin: stack.tier1.admin, pid: stack.tier1.pid },
+        url: stack.tier1.url,
+        admin: stack.tier1.admin,
+        pid: stack.tier1.pid,
         adminToken: stack.adminToken,
       },
       regions: { east: regionEntry(stack.regions.east), west: regionEntry(stack.regions.west) },

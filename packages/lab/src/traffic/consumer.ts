@@ -96,7 +96,9 @@ export class Consumer {
     const request: ClientRequest = {
       ...v2Request(`/consumers/${encodeURIComponent(group)}`),
       body: {
-        ...{ name, format: 'json', 'enable.auto.commit': this.#reading.kind !== 'manualCommit' },
+        name,
+        format: 'json',
+        'enable.auto.commit': this.#reading.kind !== 'manualCommit',
         // Where the seek decides, the reset must not.
         'auto.offset.reset': hasSeek ? 'latest' : 'earliest',
       },

@@ -33,7 +33,10 @@ export async function createTopic(
 ): Promise<TopicCreation> {
   if (isTooLong(name)) return tooLong(name);
   const topic = {
-    ...{ name, numPartitions: partitionCount, replicationFactor, assignments: [] },
+    name,
+    numPartitions: partitionCount,
+    replicationFactor,
+    assignments: [],
     configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
   };
   let attemptCount = 0;
@@ -57,7 +60,8 @@ export async function createTopic(
 function tooLong(name: string): TopicCreation {
   const shown = name.length > MAX_SHOWN_LENGTH ? `${name.slice(0, MAX_SHOWN_LENGTH)}…` : name;
   return {
-    ...{ errorId: 'INVALID_TOPIC_EXCEPTION', attemptCount: 0 },
+    errorId: 'INVALID_TOPIC_EXCEPTION',
+    attemptCount: 0,
     message: `Topic name is invalid: the length of '${shown}' is longer than the max allowed length ${MAX_TOPIC_LENGTH}`,
   };
 }

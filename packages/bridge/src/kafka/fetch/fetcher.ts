@@ -322,7 +322,8 @@ export class Fetcher {
     const isCommittedOnly = this.#options.isolationLevel === 'read_committed';
     try {
       const buffer = fetchedBuffer({
-        ...{ position: nextOffset(found) ?? 0n, batches: fetched.batches },
+        position: nextOffset(found) ?? 0n,
+        batches: fetched.batches,
         abortedTransactions: isCommittedOnly ? fetched.abortedTransactions : null,
         isChecking: this.#options.isChecking,
       });

@@ -9,7 +9,10 @@ const TOPIC = 't';
 /** As a broker stores them from that offset on. */
 function batch(firstOffset: number, count: number): Buffer {
   const messages = Array.from({ length: count }, (_, index) => ({
-    ...{ topic: TOPIC, key: null, value: Buffer.from(`${firstOffset + index}`), timestamp: 1_700_000_000_000n },
+    topic: TOPIC,
+    key: null,
+    value: Buffer.from(`${firstOffset + index}`),
+    timestamp: 1_700_000_000_000n,
   }));
   const { buffer } = createRecordsBatch(messages as never, { compression: 'none' });
   buffer.writeBigInt64BE(BigInt(firstOffset));

@@ -7,7 +7,10 @@ const MESSAGES = [
   { topic: 't', key: Buffer.from('k'), value: Buffer.from('first'), timestamp: 1_700_000_000_000n },
   { topic: 't', key: null, value: null, timestamp: 1_700_000_000_500n },
   {
-    ...{ topic: 't', key: Buffer.alloc(0), value: Buffer.alloc(300, 'x'), timestamp: 1_699_999_999_000n },
+    topic: 't',
+    key: Buffer.alloc(0),
+    value: Buffer.alloc(300, 'x'),
+    timestamp: 1_699_999_999_000n,
     headers: new Map([[Buffer.from('h'), Buffer.from('v')]]),
   },
 ];

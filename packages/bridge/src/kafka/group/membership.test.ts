@@ -319,14 +319,15 @@ test.each([{ isPrepared: false }, { isPrepared: true }])(
       prepared?.coordinator ?? new GroupCoordinator(unreached, group),
       ['t'],
       {
-        ...{
-          clientId: 'm',
-          instanceId: 'm',
-          sessionTimeoutMs: 60_000,
-          heartbeatIntervalMs: 100,
-          topicRefreshMs: 60_000,
-        },
-        ...{ rebalanceTimeoutMs: 100, requestTimeoutMs: 100, allowAutoTopicCreation: false, prepared },
+        clientId: 'm',
+        instanceId: 'm',
+        sessionTimeoutMs: 60_000,
+        heartbeatIntervalMs: 100,
+        topicRefreshMs: 60_000,
+        rebalanceTimeoutMs: 100,
+        requestTimeoutMs: 100,
+        allowAutoTopicCreation: false,
+        prepared,
       },
       {
         onRevoking: async () => {},
@@ -349,7 +350,10 @@ test('a prepared join that is not used asks Kafka for nothing more', async () =>
   const own = newCluster(inject('kafkaBootstrap'));
   const pools = watchPools();
   const prepared = new PreparedJoin(own, {
-    ...{ group: unique('group'), clientId: 'm', timeoutMs: 20_000, requestTimeoutMs: 20_000 },
+    group: unique('group'),
+    clientId: 'm',
+    timeoutMs: 20_000,
+    requestTimeoutMs: 20_000,
   });
   prepared.close();
   expect(pools).toMatchObject({ createdCount: 1, openCount: 0 });

@@ -44,7 +44,10 @@ afterAll(async () => {
 function recordsOf(values: readonly string[]): RecordToProduce[] {
   return values.map((value) => ({
     value: Buffer.from(value),
-    ...{ key: null, headers: undefined, partition: undefined, timestampMs: undefined },
+    key: null,
+    headers: undefined,
+    partition: undefined,
+    timestampMs: undefined,
   }));
 }
 

@@ -85,7 +85,8 @@ function writeAll(
 ): readonly WrittenBatch[] | Promise<readonly WrittenBatch[]> {
   const nowMs = BigInt(Date.now());
   const written = batches.map(({ topic, partition, records, stamp }) => ({
-    ...{ topic, partition },
+    topic,
+    partition,
     bytes: writeBatch(records, nowMs, stamp),
   }));
   if (compression === 'none') return written;

@@ -18,7 +18,8 @@ const RECORDS = [
   record({}),
   record({ key: Buffer.alloc(0), value: Buffer.alloc(40_000, 'x'), timestampMs: NOW_MS + 2n ** 31n - 1001n }),
   record({
-    ...{ value: Buffer.alloc(64, 'y'), timestampMs: NOW_MS - 2000n },
+    value: Buffer.alloc(64, 'y'),
+    timestampMs: NOW_MS - 2000n,
     headers: [
       [Buffer.from('h'), Buffer.from('v')],
       [Buffer.from('h'), null],
@@ -79,7 +80,9 @@ test('records keep their timestamps in a batch, however far apart these are', ()
 test('a batch is to the byte what the library writes, but for the fields of producers and leaders', () => {
   const records = RECORDS.filter(({ headers }) => headers === undefined);
   const messages = records.map(({ key, value, timestampMs }) => ({
-    ...{ topic: 't', key, value },
+    topic: 't',
+    key,
+    value,
     timestamp: timestampMs ?? NOW_MS,
   }));
   const library = createRecordsBatch(

@@ -52,8 +52,10 @@ export function writeBatch(records: readonly RecordToProduce[], nowMs: bigint, s
   }
   const batch = target.subarray(0, cursor.at);
   writeHead(batch, {
-    ...{ recordCount: records.length, stamp },
-    ...{ firstTimestampMs, maxTimestampMs: firstTimestampMs + BigInt(maxDeltaMs) },
+    recordCount: records.length,
+    stamp,
+    firstTimestampMs,
+    maxTimestampMs: firstTimestampMs + BigInt(maxDeltaMs),
   });
   return batch;
 }
