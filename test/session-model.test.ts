@@ -1,6 +1,6 @@
 /** The ownership of sessions, explored: nothing goes wrong with it, and every rule of it is needed. */
 import { decideDelivery } from '@causeway/bridge/consumers/delivery.ts';
-import { decideRequest } from '@causeway/bridge/ownership/ownership.ts';
+import { decideRequest } from '@causeway/bridge/ownership/rules.ts';
 import { describe, expect, test } from 'vitest';
 import { describeExploration, explore } from './model/explorer.ts';
 import { PROTOCOL, type Protocol } from './model/protocol.ts';

@@ -1,15 +1,15 @@
 /** What bridges, their log and their group do in the model. */
-import { adoptionWaitMs, DEFAULT_LEASE_MS, type Origin, type Ownership } from '@causeway/bridge/ownership/ownership.ts';
+import { adoptionWaitMs, type CurrentClaim, DEFAULT_LEASE_MS, type Origin } from '@causeway/bridge/ownership/rules.ts';
 import type { Step } from './explorer.ts';
 import { foldLog, type Protocol } from './protocol.ts';
 import {
   type BridgeNumber,
   type BridgeState,
+  currentClaimOf,
   type HeldAnswer,
   type Holding,
   letter,
   NEVER_TICKS,
-  ownershipOf,
   type Rec,
   type State,
   type Work,
@@ -126,7 +126,7 @@ class BridgeSteps {
   #isServing(): boolean {
     const entry = this.#entry(this.#bridge.read);
     const { holding } = this.#bridge;
-    return holding !== undefined && this.#rules.protocol.decideHolding(ownershipOf(entry), holding).kind === 'keep';
+    return holding !== undefined && this.#rules.protocol.decideHolding(currentClaimOf(entry), holding).kind === 'keep';
   }
 
   #asking(change: Partial<Work>): State {
@@ -145,7 +145,7 @@ class BridgeSteps {
     let bridge: BridgeState = { ...this.#bridge, asked: undefined, read, confirmedTicks };
     const entry = this.#entry(read);
     const { holding } = bridge;
-    const kept = holding && protocol.decideHolding(ownershipOf(entry), holding).kind;
+    const kept = holding && protocol.decideHolding(currentClaimOf(entry), holding).kind;
     if (holding !== undefined && kept !== 'keep') {
       const isHandedOver = kept === 'fenced' && protocol.isHandedOver;
       const { handingOver } = bridge;
@@ -155,7 +155,7 @@ class BridgeSteps {
     const { work } = bridge;
     if (work?.step === 'reading') return this.#decides(label, bridge, work, entry);
     if (work?.step === 'readingBack') {
-      const hasWon = protocol.hasWon(ownershipOf(entry), new Set([work.claim?.id ?? '']));
+      const hasWon = protocol.hasWon(currentClaimOf(entry), new Set([work.claim?.id ?? '']));
       if (!hasWon) return this.#decides(`${label}, has lost`, bridge, { ...work, hasLost: true }, entry);
       if (work.claim?.state === 'deleted') return this.#ends(label, bridge);
       return this.#step(`${label}, has won`, this.#won(this.#state, bridge, work));
@@ -174,7 +174,7 @@ class BridgeSteps {
       origin,
       isOwnerGone: false,
       hasLost: work.hasLost,
-      entry: ownershipOf(entry),
+      entry: currentClaimOf(entry),
       holding: bridge.holding,
     });
     switch (decision.kind) {
@@ -191,7 +191,7 @@ class BridgeSteps {
       }
       default: {
         const claim = this.#claim(decision.epoch, 'held');
-        const waitTicks = Math.ceil(protocol.adoptionWaitMs(ownershipOf(entry)) / TICK_MS);
+        const waitTicks = Math.ceil(protocol.adoptionWaitMs(currentClaimOf(entry)) / TICK_MS);
         const next: BridgeState = {
           ...bridge,
           work: { ...work, step: 'claiming', claim, superseded: entry?.id, waitTicks, hasJoined: false },
@@ -334,7 +334,7 @@ class BridgeSteps {
     );
   }
 
-  #claim(epoch: number, state: Ownership['state']): Rec {
+  #claim(epoch: number, state: CurrentClaim['state']): Rec {
     const { log, writes } = this.#state;
     const name = `${letter(this.#number)}${epoch}`;
     const sameCount = [...log, ...writes].filter(({ id }) => id.startsWith(name)).length;

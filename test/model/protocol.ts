@@ -1,12 +1,6 @@
 /** The rules that the model follows: the bridge's own decision functions, and the order in which it acts on them. */
 import { decideDelivery } from '@causeway/bridge/consumers/delivery.ts';
-import {
-  adoptionWaitMs,
-  decideHolding,
-  decideRequest,
-  hasWon,
-  isConfirmed,
-} from '@causeway/bridge/ownership/ownership.ts';
+import { adoptionWaitMs, decideHolding, decideRequest, hasWon, isConfirmed } from '@causeway/bridge/ownership/rules.ts';
 import { supersedes } from '@causeway/bridge/ownership/session-entry.ts';
 import type { Rec } from './session-state.ts';
 

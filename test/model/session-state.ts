@@ -1,5 +1,5 @@
 /** What the model of the ownership protocol consists of: one session, its log, its group, bridges, gateways and a client. */
-import { DEFAULT_LEASE_MS, type Ownership } from '@causeway/bridge/ownership/ownership.ts';
+import { type CurrentClaim, DEFAULT_LEASE_MS } from '@causeway/bridge/ownership/rules.ts';
 
 export type BridgeNumber = number;
 
@@ -8,7 +8,7 @@ export interface Rec {
   epoch: number;
   id: string;
   owner: BridgeNumber;
-  state: Ownership['state'];
+  state: CurrentClaim['state'];
   /** `undefined` in a claim's first record. */
   claimedAt: number | undefined;
   /** Of a claim: the mark of the last answer that the client has, as the request said that led to it. */
@@ -186,7 +186,7 @@ export function initialState({ bridgeCount, gatewayCount, pollCount, faultCount 
 }
 
 /** As the bridge's decision functions see a record. */
-export function ownershipOf(record: Rec | undefined): Ownership | undefined {
+export function currentClaimOf(record: Rec | undefined): CurrentClaim | undefined {
   return record && { ...record, owner: letter(record.owner), leaseMs: DEFAULT_LEASE_MS };
 }
 

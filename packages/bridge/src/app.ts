@@ -28,7 +28,7 @@ import { ProduceClient } from './kafka/produce/produce.ts';
 import { ProducerId } from './kafka/produce/producer-id.ts';
 import { KafkaRates } from './metrics/kafka-rates.ts';
 import { Metrics } from './metrics.ts';
-import { LONGEST_RELIANCE_MS } from './ownership/ownership.ts';
+import { LONGEST_RELIANCE_MS } from './ownership/rules.ts';
 import { SessionLog } from './ownership/session-log.ts';
 import { Batcher } from './producer/batcher.ts';
 import { RequestWatcher } from './watch/watcher.ts';

@@ -8,7 +8,7 @@ import { protocolErrorId, toBridgeError } from '../kafka/client/failure.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from '../kafka/client/limits.ts';
 import type { Partitions } from '../kafka/fetch/partitions.ts';
 import type { CommitOutcome, Committer } from '../kafka/group/offset-commit.ts';
-import { isOwned, type SessionOwnership } from '../ownership/session-ownership.ts';
+import { isOwned, type Ownership } from '../ownership/ownership.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { DeliveryLog } from './delivery.ts';
 import type { SessionOptions } from './session-options.ts';
@@ -23,7 +23,7 @@ export interface CommitsDependencies {
   subscription: Subscription;
   partitions: Partitions;
   deliveries: DeliveryLog;
-  ownership: SessionOwnership;
+  ownership: Ownership;
 }
 
 export class Commits {

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Limits } from '../kafka/client/limits.ts';
-import type { ClaimedOwnership } from '../ownership/claimed-ownership.ts';
+import type { HeldClaim } from '../ownership/held-claim.ts';
 import type { SessionLog } from '../ownership/session-log.ts';
 import type { Session } from './session.ts';
 
@@ -17,13 +17,13 @@ export interface HeldSessionDependencies {
 
 export class HeldSession {
   readonly session: Session;
-  readonly ownership: ClaimedOwnership;
+  readonly ownership: HeldClaim;
   /** Since when this bridge serves it, in milliseconds since 1970. */
   readonly heldSinceMs = Date.now();
   readonly #dependencies: HeldSessionDependencies;
   #releasing: Promise<void> | undefined;
 
-  constructor(session: Session, ownership: ClaimedOwnership, dependencies: HeldSessionDependencies) {
+  constructor(session: Session, ownership: HeldClaim, dependencies: HeldSessionDependencies) {
     this.session = session;
     this.ownership = ownership;
     this.#dependencies = dependencies;

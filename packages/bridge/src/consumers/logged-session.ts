@@ -5,8 +5,8 @@
  */
 import { type Limits, within } from '../kafka/client/limits.ts';
 import type { Partitions } from '../kafka/fetch/partitions.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 import type { LoggedSeek, SessionDescription } from '../ownership/session-entry.ts';
-import type { SessionOwnership } from '../ownership/session-ownership.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import type { Commits } from './commits.ts';
 import { Seeks } from './seeks.ts';
@@ -17,7 +17,7 @@ export interface LoggedSessionDependencies {
   subscription: Subscription;
   partitions: Partitions;
   commits: Commits;
-  ownership: SessionOwnership;
+  ownership: Ownership;
 }
 
 export class LoggedSession {
@@ -46,7 +46,7 @@ export class LoggedSession {
     if (!this.#options.isAutoCommit) this.#seeks.keep(positions, positions);
   }
 
-  /** What it reads is something else now: to be called before the client has its answer. Errors: as {@link SessionOwnership}. */
+  /** What it reads is something else now: to be called before the client has its answer. Errors: as {@link Ownership}. */
   async onChanged(): Promise<void> {
     this.#seeks.clear();
     await this.#record();
@@ -60,12 +60,12 @@ export class LoggedSession {
     return restored;
   }
 
-  /** What its client commits is where another bridge goes on. Errors: as {@link SessionOwnership}. */
+  /** What its client commits is where another bridge goes on. Errors: as {@link Ownership}. */
   async onCommitted(committed: readonly TopicPartition[]): Promise<void> {
     if (this.#seeks.forget(committed)) await this.#record();
   }
 
-  /** A position that the client chose outlives this bridge. Errors: as {@link SessionOwnership}. */
+  /** A position that the client chose outlives this bridge. Errors: as {@link Ownership}. */
   async keepSought(sought: readonly TopicPartition[]): Promise<void> {
     const { partitions } = this.#dependencies;
     const limits = within(this.#options.requestTimeoutMs);

@@ -10,7 +10,7 @@ import type { Fetcher } from '../kafka/fetch/fetcher.ts';
 import type { Partitions } from '../kafka/fetch/partitions.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { Membership } from '../kafka/group/membership.ts';
-import { isOwned, type SessionOwnership } from '../ownership/session-ownership.ts';
+import { isOwned, type Ownership } from '../ownership/ownership.ts';
 import type { Commits } from './commits.ts';
 import type { Deliver, DeliveryLog } from './delivery.ts';
 import type { PollTurn } from './operation-queue.ts';
@@ -25,7 +25,7 @@ export interface PollerDependencies {
   fetcher: Fetcher;
   deliveries: DeliveryLog;
   commits: Commits;
-  ownership: SessionOwnership;
+  ownership: Ownership;
   liveness: Liveness;
   /** Of one answer. */
   maxRecords: number;

@@ -12,8 +12,8 @@ import { Liveness } from '../kafka/client/liveness.ts';
 import { FetchBudget } from '../kafka/fetch/fetch-budget.ts';
 import { PreparedJoin } from '../kafka/group/prepared-join.ts';
 import { type Admission, Adoption, type AdoptionStage, type Successor } from '../ownership/adoption.ts';
-import { ClaimedOwnership } from '../ownership/claimed-ownership.ts';
-import { Claims, type Loss, type OwnedClaim } from '../ownership/claims.ts';
+import { Claims, type Loss, type WonClaim } from '../ownership/claims.ts';
+import { HeldClaim } from '../ownership/held-claim.ts';
 import { Leases } from '../ownership/leases.ts';
 import { type LoggedEntry, sessionKey } from '../ownership/session-entry.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
@@ -336,7 +336,7 @@ export class ConsumerRegistry {
     return new PreparedJoin(cluster, { group, clientId: name, timeoutMs, requestTimeoutMs });
   }
 
-  #succeed(claim: OwnedClaim, prepared: PreparedJoin | undefined): Successor {
+  #succeed(claim: WonClaim, prepared: PreparedJoin | undefined): Successor {
     const held = this.#sessionOf(claim, prepared);
     const { session } = held;
     return {
@@ -360,10 +360,10 @@ export class ConsumerRegistry {
     this.onLogged(identity);
   }
 
-  #sessionOf(claim: OwnedClaim, prepared?: PreparedJoin): HeldSession {
+  #sessionOf(claim: WonClaim, prepared?: PreparedJoin): HeldSession {
     const { cluster, kafka, consumers, log, sessionLog } = this.#dependencies;
     const { identity } = claim.entry;
-    const ownership = new ClaimedOwnership({ claims: this.#claims, leases: this.#leases }, claim, {
+    const ownership = new HeldClaim({ claims: this.#claims, leases: this.#leases }, claim, {
       limits: () => this.#limits(),
       onLost: (loss) => this.#lose(held, loss),
     });

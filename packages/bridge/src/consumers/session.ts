@@ -16,9 +16,9 @@ import type { Partitions } from '../kafka/fetch/partitions.ts';
 import { GroupCoordinator } from '../kafka/group/coordinator.ts';
 import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
 import { type Departing, handOver, release, type WriteDeparture } from '../ownership/departure.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 import type { LoggedSeek, SessionDescription } from '../ownership/session-entry.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
-import type { SessionOwnership } from '../ownership/session-ownership.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { Commits } from './commits.ts';
 import { DeliveryLog } from './delivery.ts';
@@ -40,7 +40,7 @@ export interface SessionDependencies {
   fetchBudget: FetchBudget;
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
-  ownership: SessionOwnership;
+  ownership: Ownership;
   liveness: Liveness;
   /** Of a session that joins a group at once. */
   prepared?: PreparedJoin | undefined;

@@ -5,9 +5,9 @@ import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
 import { Adoption, type AdoptionStage, type SessionRequest, type Successor } from './adoption.ts';
-import { Claims, type OwnedClaim } from './claims.ts';
+import { Claims, type WonClaim } from './claims.ts';
 import { Leases } from './leases.ts';
-import { MIN_LEASE_MS, type Origin } from './ownership.ts';
+import { MIN_LEASE_MS, type Origin } from './rules.ts';
 import type { Claim, SessionDescription } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import { SessionLog } from './session-log.ts';
@@ -37,9 +37,9 @@ class Owner {
   readonly adoption: Adoption;
   readonly #cluster: Cluster;
   /** By the consumer's name. */
-  readonly held = new Map<string, OwnedClaim>();
+  readonly held = new Map<string, WonClaim>();
   /** Claimed, and lost before they were served. */
-  readonly abandoned: OwnedClaim[] = [];
+  readonly abandoned: WonClaim[] = [];
   /** As if it had frozen: it answers nobody. */
   isSilent = false;
 
@@ -82,12 +82,12 @@ class Owner {
     await this.#cluster.close();
   }
 
-  readonly serve = (claim: OwnedClaim): void => {
+  readonly serve = (claim: WonClaim): void => {
     this.held.set(claim.entry.identity.name, claim);
   };
 
   /** `joined`: of a group, which there is none here. */
-  succeed(claim: OwnedClaim, joined = Promise.resolve()): Successor {
+  succeed(claim: WonClaim, joined = Promise.resolve()): Successor {
     return { joined, serve: () => this.serve(claim), abandon: () => this.abandoned.push(claim) };
   }
 
@@ -103,7 +103,7 @@ class Owner {
     return this.adoption.create(this.request(identity, origin), DESCRIPTION, this.serve);
   }
 
-  claimOf({ name }: SessionIdentity): OwnedClaim {
+  claimOf({ name }: SessionIdentity): WonClaim {
     const claim = this.held.get(name);
     if (claim === undefined) throw new Error(`${this.name} does not hold ${name}`);
     return claim;

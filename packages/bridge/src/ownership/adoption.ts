@@ -5,17 +5,17 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
-import type { Claims, OwnedClaim, Won } from './claims.ts';
+import type { Claims, Win, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
 import {
   adoptionWaitMs,
   type CreateDecision,
+  currentClaimOf,
   decideCreate,
   decideRequest,
   type Origin,
-  ownershipOf,
   type RequestDecision,
-} from './ownership.ts';
+} from './rules.ts';
 import { type Claim, type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionLog } from './session-log.ts';
@@ -39,7 +39,7 @@ export interface SessionRequest {
 }
 
 /** Serves a session of a claim that won. */
-export type Serve = (claim: OwnedClaim) => void;
+export type Serve = (claim: WonClaim) => void;
 
 /** A session that this bridge has claimed, and does not serve yet. */
 export interface Successor {
@@ -52,7 +52,7 @@ export interface Successor {
 }
 
 /** Begins a session of a claim that won: it joins its group while the old owner's lease ends, and reads nothing yet. */
-export type Succeed = (claim: OwnedClaim) => Successor;
+export type Succeed = (claim: WonClaim) => Successor;
 
 /**
  * Parts of an adoption's time: the log read to its end, the claim written and read back, the rest of the old owner's lease,
@@ -130,7 +130,7 @@ export class Adoption {
   /** Whether the claim still counts when the old owner's lease is over and the group has the member; else it is abandoned. */
   async #hasSucceeded(
     successor: Successor,
-    { superseded, won, limits }: { superseded: LoggedEntry; won: Won; limits: Limits },
+    { superseded, won, limits }: { superseded: LoggedEntry; won: Win; limits: Limits },
     { onStageEnded }: AdoptionProgress,
   ): Promise<boolean> {
     // Looked at after the wait.
@@ -186,8 +186,8 @@ export class Adoption {
   }
 
   /** Lets an old owner notice, or hand over at once; whether the claim is the one that counts after that. */
-  async #waitFor(superseded: LoggedEntry | undefined, won: Won, limits: Limits): Promise<boolean> {
-    const waitMs = won.storedAtMs + adoptionWaitMs(ownershipOf(superseded)) - performance.now();
+  async #waitFor(superseded: LoggedEntry | undefined, won: Win, limits: Limits): Promise<boolean> {
+    const waitMs = won.storedAtMs + adoptionWaitMs(currentClaimOf(superseded)) - performance.now();
     if (superseded !== undefined && waitMs > 0) {
       const { log } = this.#dependencies;
       const aheadMs = Math.min(waitMs, ASK_AHEAD_MS);
@@ -245,7 +245,7 @@ export class Adoption {
       self,
       origin,
       hasLost,
-      entry: ownershipOf(entry),
+      entry: currentClaimOf(entry),
       holding: holdingOf(identity),
       isOwnerGone: false,
     };

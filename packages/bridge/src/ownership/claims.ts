@@ -9,7 +9,7 @@ import { elapsedMs, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/client/limits.ts';
 import { ageMs, type LogWatch } from './log-watch.ts';
-import { decideHolding, type HoldingDecision, hasWon, leaseMsFor, ownershipOf } from './ownership.ts';
+import { currentClaimOf, decideHolding, type HoldingDecision, hasWon, leaseMsFor } from './rules.ts';
 import {
   type Claim,
   ENTRY_VERSION,
@@ -33,17 +33,17 @@ export interface ClaimsDependencies {
 }
 
 /** A claim of this bridge that won. Later calls need it, and return its successor. */
-export interface OwnedClaim {
+export interface WonClaim {
   entry: LoggedEntry;
   description: SessionDescription;
 }
 
 /** Another bridge has the session, or nobody. */
 export type Loss = Exclude<HoldingDecision, { kind: 'keep' }>;
-export type Written = { kind: 'written'; claim: OwnedClaim } | Loss;
+export type Written = { kind: 'written'; claim: WonClaim } | Loss;
 
 /** A claim that won. */
-export interface Won {
+export interface Win {
   entry: LoggedEntry;
   /** On the clock of `performance.now()`: by then, whoever asks Kafka learns of it. */
   storedAtMs: number;
@@ -77,7 +77,7 @@ export class Claims {
   }
 
   /** Writes a claim and reads it back; `undefined` when another one won. Errors: `kafkaUnavailable`, `kafkaRefused`. */
-  async write(claim: ClaimToWrite): Promise<Won | undefined> {
+  async write(claim: ClaimToWrite): Promise<Win | undefined> {
     const ids = new Set<string>();
     try {
       return await this.#writeAs(ids, claim);
@@ -87,7 +87,7 @@ export class Claims {
   }
 
   /** Claims a session of its own anew, under the next epoch and with a lease for today. Errors: as {@link write}. */
-  async claimAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+  async claimAgain({ entry }: WonClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { identity, epoch, value } = entry;
     const won = await this.write({
       identity,
@@ -101,13 +101,13 @@ export class Claims {
   }
 
   /** Writes what a session is now; to be called before its client is answered. Errors: as {@link write}. */
-  async update(claim: OwnedClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+  async update(claim: WonClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { log } = this.#dependencies;
     const { entry } = claim;
     const { identity } = entry;
     if (elapsedMs(log.confirmedAt(identity), readClocks()) > STALE_MS) {
       await log.readToEnd(limits);
-      const decision = decideHolding(ownershipOf(log.get(identity)), entry);
+      const decision = decideHolding(currentClaimOf(log.get(identity)), entry);
       if (decision.kind !== 'keep') return decision;
     }
     const value: EntryValue = { ...this.#sameClaim(entry), state: 'held', description };
@@ -130,7 +130,7 @@ export class Claims {
    * Writes a session again into a log that was made anew, and lacks it; whether it is there. If not, nothing more may be
    * written under this claim. Never throws.
    */
-  async writeAgain({ entry }: OwnedClaim, description: SessionDescription, limits: Limits): Promise<boolean> {
+  async writeAgain({ entry }: WonClaim, description: SessionDescription, limits: Limits): Promise<boolean> {
     const value: EntryValue = { ...this.#sameClaim(entry), state: 'held', description };
     return (await this.#dependencies.log.append(entry.identity, entry, value, limits)).kind === 'stored';
   }
@@ -139,7 +139,7 @@ export class Claims {
    * Gives a session up, after its last commit: the next bridge that is asked adopts it without a wait. It must not be
    * served any more. Never throws: a release that does not arrive makes the next adoption slower.
    */
-  async release({ entry, description }: OwnedClaim, limits: Limits): Promise<void> {
+  async release({ entry, description }: WonClaim, limits: Limits): Promise<void> {
     const value = { ...this.#sameClaim(entry), state: 'released' as const, description };
     const { log } = this.#dependencies;
     const outcome = await log.append(entry.identity, entry, value, limits);
@@ -149,7 +149,7 @@ export class Claims {
   }
 
   /** Ends a session for good. Errors: as {@link write}. */
-  async delete({ entry }: Pick<OwnedClaim, 'entry'>, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
+  async delete({ entry }: Pick<WonClaim, 'entry'>, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
     const won = await this.write({
       identity: entry.identity,
       epoch: entry.epoch + 1,
@@ -165,7 +165,7 @@ export class Claims {
   decide(identity: SessionIdentity, holding: Claim): HoldingDecision {
     const entry = this.#dependencies.log.get(identity);
     if (entry !== undefined && this.#claiming.has(entry.id)) return { kind: 'keep' };
-    return decideHolding(ownershipOf(entry), holding);
+    return decideHolding(currentClaimOf(entry), holding);
   }
 
   /**
@@ -186,7 +186,7 @@ export class Claims {
     await Promise.all([...forgotten].map((entry) => log.forget(entry, limits)));
   }
 
-  async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Won | undefined> {
+  async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Win | undefined> {
     const { identity, epoch, content, createdAtMs, inherited, received, limits } = claim;
     const { log, self, instance, inactivityTimeoutMs } = this.#dependencies;
     const { claimedAtOffset: _, received: __, ...kept } = inherited;
@@ -212,7 +212,7 @@ export class Claims {
       if (outcome.kind === 'stored') await log.readTo(identity, { offset: outcome.offset, sentAt }, limits);
       else await log.readToEnd(limits);
       const entry = log.get(identity);
-      const isWon = hasWon(ownershipOf(entry), ids);
+      const isWon = hasWon(currentClaimOf(entry), ids);
       // Neither this one nor another has arrived: it may still, and then comes after the next.
       const isOpen = outcome.kind === 'unknown' && (entry === undefined || entry.epoch < epoch);
       // The log that had it was deleted.
@@ -228,15 +228,15 @@ export class Claims {
     }
   }
 
-  #written(claim: OwnedClaim, description: SessionDescription): Written {
+  #written(claim: WonClaim, description: SessionDescription): Written {
     const entry = this.#dependencies.log.get(claim.entry.identity);
-    const decision = decideHolding(ownershipOf(entry), claim.entry);
+    const decision = decideHolding(currentClaimOf(entry), claim.entry);
     if (decision.kind !== 'keep' || entry === undefined) return this.#lossOf(claim.entry);
     return { kind: 'written', claim: { entry, description } };
   }
 
   #lossOf(claim: LoggedEntry): Loss {
-    const decision = decideHolding(ownershipOf(this.#dependencies.log.get(claim.identity)), claim);
+    const decision = decideHolding(currentClaimOf(this.#dependencies.log.get(claim.identity)), claim);
     return decision.kind === 'keep' ? { kind: 'ended' } : decision;
   }
 

@@ -5,8 +5,9 @@
 import { readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/client/limits.ts';
-import type { OwnedClaim } from './claims.ts';
+import type { WonClaim } from './claims.ts';
 import {
+  currentClaimOf,
   decideHolding,
   type HoldingDecision,
   isConfirmationOld,
@@ -14,8 +15,7 @@ import {
   leaseMsFor,
   leaseMsOf,
   MIN_LEASE_MS,
-  ownershipOf,
-} from './ownership.ts';
+} from './rules.ts';
 import type { LoggedEntry } from './session-entry.ts';
 import type { SessionLog } from './session-log.ts';
 
@@ -36,7 +36,7 @@ export class Leases {
    * answer with records, with the records in hand, and before every commit of a session that is no member of its group.
    * Errors: `kafkaUnavailable` when nobody can tell: then nothing may be answered but that there are no records.
    */
-  async confirm({ entry }: Pick<OwnedClaim, 'entry'>, limits: Limits): Promise<HoldingDecision> {
+  async confirm({ entry }: Pick<WonClaim, 'entry'>, limits: Limits): Promise<HoldingDecision> {
     // Again, where the answer was looked at too late: whoever is told goes on at once, without awaiting anything.
     while (!this.#isConfirmed(entry)) {
       if (remainingMs(limits) === 0) throw new BridgeError('kafkaUnavailable');
@@ -45,7 +45,7 @@ export class Leases {
     if (this.#log.isLost(entry.identity)) {
       throw new BridgeError('kafkaUnavailable', { message: 'The session log was made anew, and lacks this consumer' });
     }
-    return decideHolding(ownershipOf(this.#log.get(entry.identity)), entry);
+    return decideHolding(currentClaimOf(this.#log.get(entry.identity)), entry);
   }
 
   /**
@@ -68,7 +68,7 @@ export class Leases {
   }
 
   /** Asks Kafka, when a {@link confirm} soon will have to; nobody waits. */
-  confirmAhead({ entry }: Pick<OwnedClaim, 'entry'>): void {
+  confirmAhead({ entry }: Pick<WonClaim, 'entry'>): void {
     if (!isConfirmationOld(this.#log.confirmedAt(entry.identity), readClocks(), leaseMsOf(entry))) return;
     // Who needs it asks again.
     this.#log.readAhead().catch(() => {});

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { BridgeError } from '../errors.ts';
+import type { SessionIdentity } from './session-identity.ts';
 
 /** A version of the entry's format; newer ones add fields, which older bridges keep. */
 export const ENTRY_VERSION = 1;
@@ -91,11 +92,6 @@ export type EntryValue = Static<typeof EntryValue>;
 const Question = Type.Object({ state: Type.Literal('asked'), askedBy: Type.String() });
 export type Question = Static<typeof Question>;
 
-export interface LoggedIdentity {
-  group: string;
-  name: string;
-}
-
 /**
  * One attempt of one bridge to own a session. Its id is drawn anew for each attempt and is part of the record's key, so
  * a record that arrives late can overwrite nothing but its own claim, and compaction loses no other.
@@ -114,7 +110,7 @@ export interface PlacedClaim extends Claim {
 
 /** The newest record of a claim, as it was read. */
 export interface LoggedEntry extends PlacedClaim {
-  identity: LoggedIdentity;
+  identity: SessionIdentity;
   /** Of this record. */
   offset: bigint;
   /**
@@ -133,17 +129,17 @@ const Epoch = Type.Integer({ minimum: 1, maximum: MAX_EPOCH });
 const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Epoch, Type.String()]));
 
 /** A session as a key of maps. Groups and names may hold any text: the length says where one ends. */
-export function sessionKey({ group, name }: LoggedIdentity): string {
+export function sessionKey({ group, name }: SessionIdentity): string {
   return `${group.length}:${group}${name}`;
 }
 
 /** The key of a claim's records. */
-export function encodeKey({ group, name }: LoggedIdentity, { epoch, id }: Claim): Buffer {
+export function encodeKey({ group, name }: SessionIdentity, { epoch, id }: Claim): Buffer {
   return Buffer.from(JSON.stringify([group, name, epoch, id]));
 }
 
 /** `undefined` when it is not a key of ours. */
-export function decodeKey(key: Buffer | null): { identity: LoggedIdentity; claim: Claim } | undefined {
+export function decodeKey(key: Buffer | null): { identity: SessionIdentity; claim: Claim } | undefined {
   const parsed = parse(key);
   if (!keyCheck.Check(parsed)) return undefined;
   const [group, name, epoch, id] = parsed;
@@ -151,7 +147,7 @@ export function decodeKey(key: Buffer | null): { identity: LoggedIdentity; claim
 }
 
 /** What decides the partition: the same for all claims of a session, so that the log orders them. */
-export function partitioningKey({ group, name }: LoggedIdentity): Buffer {
+export function partitioningKey({ group, name }: SessionIdentity): Buffer {
   return Buffer.from(JSON.stringify([group, name]));
 }
 

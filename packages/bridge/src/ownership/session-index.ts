@@ -10,10 +10,10 @@ import {
   isQuestion,
   isSameClaim,
   type LoggedEntry,
-  type LoggedIdentity,
   sessionKey,
   supersedes,
 } from './session-entry.ts';
+import type { SessionIdentity } from './session-identity.ts';
 
 interface Logged {
   /** `undefined` while only dominated keys are left of it. */
@@ -27,12 +27,12 @@ interface Logged {
 /** What a record did. */
 export type Applied =
   /** `current` of this session is another, or says something else. */
-  | { kind: 'changed'; identity: LoggedIdentity }
+  | { kind: 'changed'; identity: SessionIdentity }
   | { kind: 'unchanged' }
   /** Somebody wants to know whether the owner lives. */
-  | { kind: 'asked'; identity: LoggedIdentity }
+  | { kind: 'asked'; identity: SessionIdentity }
   /** An owner that was superseded gave the session up. */
-  | { kind: 'handedOver'; identity: LoggedIdentity }
+  | { kind: 'handedOver'; identity: SessionIdentity }
   /** Neither key nor value of ours: skipped. */
   | { kind: 'unreadable' };
 
@@ -54,18 +54,18 @@ export class SessionIndex {
     return index;
   }
 
-  get(identity: LoggedIdentity): LoggedEntry | undefined {
+  get(identity: SessionIdentity): LoggedEntry | undefined {
     return this.#sessions.get(sessionKey(identity))?.current;
   }
 
   /** What the owner of a claim that was superseded left, if that was in order. */
-  handedOver(identity: LoggedIdentity, claim: Claim): LoggedEntry | undefined {
+  handedOver(identity: SessionIdentity, claim: Claim): LoggedEntry | undefined {
     const found = this.#sessions.get(sessionKey(identity))?.handedOver;
     return found !== undefined && isSameClaim(found, claim) ? found : undefined;
   }
 
   /** Keys of records of a session that no longer count. */
-  dominated(identity: LoggedIdentity): readonly Buffer[] {
+  dominated(identity: SessionIdentity): readonly Buffer[] {
     return [...(this.#sessions.get(sessionKey(identity))?.dominated ?? [])].map((key) => Buffer.from(key));
   }
 
@@ -139,7 +139,7 @@ export class SessionIndex {
   }
 
   /** Its record goes with whatever else no longer counts. */
-  #ask(identity: LoggedIdentity, key: string): Applied {
+  #ask(identity: SessionIdentity, key: string): Applied {
     const known = this.#sessions.get(sessionKey(identity));
     if (known !== undefined) {
       known.dominated ??= new Set();
@@ -148,7 +148,7 @@ export class SessionIndex {
     return { kind: 'asked', identity };
   }
 
-  #remove(identity: LoggedIdentity, key: string): Applied {
+  #remove(identity: SessionIdentity, key: string): Applied {
     const place = sessionKey(identity);
     const known = this.#sessions.get(place);
     if (known === undefined) return { kind: 'unchanged' };

@@ -7,7 +7,7 @@ import { until } from '../../../../test/harness/until.ts';
 import { readClocks } from '../clock.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
-import { DEFAULT_LEASE_MS, isConfirmed } from './ownership.ts';
+import { DEFAULT_LEASE_MS, isConfirmed } from './rules.ts';
 import type { EntryValue } from './session-entry.ts';
 import { SessionLog } from './session-log.ts';
 

@@ -5,7 +5,8 @@ import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { elapsedMs, readClocks } from '../clock.ts';
 import { within } from '../kafka/client/limits.ts';
-import { type EntryValue, encodeKey, type LoggedIdentity } from './session-entry.ts';
+import { type EntryValue, encodeKey } from './session-entry.ts';
+import type { SessionIdentity } from './session-identity.ts';
 import { SessionLog, type SessionLogOptions } from './session-log.ts';
 import { SESSION_PARTITION_COUNT } from './session-topic.ts';
 
@@ -71,7 +72,7 @@ async function store(log: SessionLog, epoch: number, id: string, value: EntryVal
   return outcome.offset;
 }
 
-function ownerOf(log: SessionLog, identity: LoggedIdentity = IDENTITY): string | undefined {
+function ownerOf(log: SessionLog, identity: SessionIdentity = IDENTITY): string | undefined {
   return log.get(identity)?.value.owner;
 }
 

@@ -24,11 +24,11 @@ import {
   entryRefusal,
   isCarriedOver,
   type LoggedEntry,
-  type LoggedIdentity,
   partitioningKey,
   type Question,
   sessionKey,
 } from './session-entry.ts';
+import type { SessionIdentity } from './session-identity.ts';
 import { SessionIndex } from './session-index.ts';
 import { SessionLogRenewal } from './session-log-renewal.ts';
 import { SessionLogTail } from './session-log-tail.ts';
@@ -57,13 +57,13 @@ const ANSWERS_KEPT = 8;
 export interface SessionLogOptions {
   requestTimeoutMs: number;
   /** The claim that counts of this session is another, or says something else. Not while the log is read at start. */
-  onChanged?: (identity: LoggedIdentity) => void;
+  onChanged?: (identity: SessionIdentity) => void;
   /** Somebody wrote this of a session that counts. Not while the log is read at start. */
   onWritten?: (entry: LoggedEntry) => void;
   /** Another bridge wants to know whether the owner of this session lives. Not while the log is read at start. */
-  onAsked?: (identity: LoggedIdentity) => void;
+  onAsked?: (identity: SessionIdentity) => void;
   /** The owner of a claim that was superseded gave the session up. Not while the log is read at start. */
-  onHandedOver?: (identity: LoggedIdentity) => void;
+  onHandedOver?: (identity: SessionIdentity) => void;
   /** It was deleted and made anew, or lost records: whoever holds sessions writes their entries again. Never throws. */
   onMadeAnew?: () => Promise<void>;
   /** How long a log that was made anew confirms nothing after that: longer than any lease. Default: 0. */
@@ -119,7 +119,7 @@ export class SessionLog {
   #asking: Promise<void> | undefined;
   #askingNext: Promise<void> | undefined;
   /** Sessions of which records are left that no longer count, by {@link sessionKey}. */
-  readonly #untidy = new Map<string, LoggedIdentity>();
+  readonly #untidy = new Map<string, SessionIdentity>();
   #tidying: NodeJS.Timeout | undefined;
   /** What the last questions took. */
   readonly #answerMs: number[] = [];
@@ -171,7 +171,7 @@ export class SessionLog {
   }
 
   /** Whether only a log before this one had the session, and the time to write it again is over. */
-  isLost(identity: LoggedIdentity): boolean {
+  isLost(identity: SessionIdentity): boolean {
     if (!this.#renewal.isOver) return false;
     const entry = this.get(identity);
     return entry !== undefined && isCarriedOver(entry);
@@ -199,12 +199,12 @@ export class SessionLog {
   }
 
   /** The claim that counts, as far as the log was read. */
-  get(identity: LoggedIdentity): LoggedEntry | undefined {
+  get(identity: SessionIdentity): LoggedEntry | undefined {
     return this.#partitionOf(identity).index.get(identity);
   }
 
   /** What the owner of a claim that was superseded left, if that was in order. */
-  handedOver(identity: LoggedIdentity, claim: Claim): LoggedEntry | undefined {
+  handedOver(identity: SessionIdentity, claim: Claim): LoggedEntry | undefined {
     return this.#partitionOf(identity).index.handedOver(identity, claim);
   }
 
@@ -238,12 +238,12 @@ export class SessionLog {
   }
 
   /** How many claims of a session are in the log that no longer count. */
-  dominatedCount(identity: LoggedIdentity): number {
+  dominatedCount(identity: SessionIdentity): number {
     return this.#partitionOf(identity).index.dominated(identity).length;
   }
 
   /** When Kafka was asked for all that {@link get} says of a session: it said the same at that moment. */
-  confirmedAt(identity: LoggedIdentity): Instant {
+  confirmedAt(identity: SessionIdentity): Instant {
     return this.#partitionOf(identity).confirmedAt;
   }
 
@@ -281,7 +281,7 @@ export class SessionLog {
    * was sent: whatever was there then is before it. Errors: as {@link readToEnd}.
    */
   async readTo(
-    identity: LoggedIdentity,
+    identity: SessionIdentity,
     { offset, sentAt }: { offset: bigint; sentAt: Instant },
     limits: Limits,
   ): Promise<void> {
@@ -305,7 +305,7 @@ export class SessionLog {
 
   /** Writes a claim's record. Never throws. After `unknown`, nothing more may be written under this claim. */
   async append(
-    identity: LoggedIdentity,
+    identity: SessionIdentity,
     claim: Claim,
     value: EntryValue | Question,
     limits: Limits,
@@ -316,14 +316,14 @@ export class SessionLog {
   }
 
   /** Removes the records that the claim that counts dominates, if there are any. Never throws: others do it, or the next. */
-  async removeDominated(identity: LoggedIdentity, limits: Limits): Promise<void> {
+  async removeDominated(identity: SessionIdentity, limits: Limits): Promise<void> {
     const keys = this.#partitionOf(identity).index.dominated(identity);
     if (keys.length === 0) return;
     await this.#append(identity, keys.map(tombstone), limits);
   }
 
   /** {@link removeDominated} in a while, with what else there is then: claims do not wait behind it. Forgotten at the end. */
-  removeDominatedLater(identity: LoggedIdentity): void {
+  removeDominatedLater(identity: SessionIdentity): void {
     this.#untidy.set(sessionKey(identity), identity);
     this.#tidying ??= setTimeout(() => this.#tidy(), TIDYING_DELAY_MS).unref();
   }
@@ -342,7 +342,7 @@ export class SessionLog {
   }
 
   #append(
-    identity: LoggedIdentity,
+    identity: SessionIdentity,
     records: readonly { key: Buffer; value: Buffer | null }[],
     limits: Limits,
   ): Promise<AppendOutcome> {
@@ -488,7 +488,7 @@ export class SessionLog {
     this.#wake();
   }
 
-  #partitionOf(identity: LoggedIdentity): Partition {
+  #partitionOf(identity: SessionIdentity): Partition {
     const partition = this.#partitions[partitionNumberOf(identity)];
     if (partition === undefined) throw new TypeError('no such partition');
     return partition;
@@ -499,7 +499,7 @@ function confirm(partition: Partition, askedAt: Instant): void {
   if (askedAt.monotonicMs > partition.confirmedAt.monotonicMs) partition.confirmedAt = askedAt;
 }
 
-function partitionNumberOf(identity: LoggedIdentity): number {
+function partitionNumberOf(identity: SessionIdentity): number {
   return partitionForKey(partitioningKey(identity), SESSION_PARTITION_COUNT);
 }
 

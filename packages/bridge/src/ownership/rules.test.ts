@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   adoptionWaitMs,
+  type CurrentClaim,
   decideCreate,
   decideHolding,
   decideRequest,
@@ -9,13 +10,12 @@ import {
   leaseMsFor,
   MAX_LEASE_MS,
   MIN_LEASE_MS,
-  type Ownership,
   type Situation,
-} from './ownership.ts';
+} from './rules.ts';
 
-const OWNED: Ownership = { owner: 'east/b1', epoch: 3, id: 'x', state: 'held', leaseMs: 50 };
-const RELEASED: Ownership = { ...OWNED, state: 'released' };
-const DELETED: Ownership = { ...OWNED, state: 'deleted' };
+const OWNED: CurrentClaim = { owner: 'east/b1', epoch: 3, id: 'x', state: 'held', leaseMs: 50 };
+const RELEASED: CurrentClaim = { ...OWNED, state: 'released' };
+const DELETED: CurrentClaim = { ...OWNED, state: 'deleted' };
 const NOBODY_FAILED = { via: 'gateway', failedOwners: [] } as const;
 const OWNER_FAILED = { via: 'gateway', failedOwners: ['east/b1'] } as const;
 
@@ -94,7 +94,7 @@ describe('a create with the name of a session', () => {
 
 describe('a session that is held', () => {
   const holding = { epoch: 3, id: 'x' };
-  test.each<[what: string, entry: Ownership | undefined, decision: object]>([
+  test.each<[what: string, entry: CurrentClaim | undefined, decision: object]>([
     ['is kept while its claim counts', OWNED, { kind: 'keep' }],
     ['is dropped for a newer epoch', { ...OWNED, epoch: 4, owner: 'west/b1' }, { kind: 'fenced', owner: 'west/b1' }],
     ['is dropped for another claim of the same epoch', { ...OWNED, id: 'y' }, { kind: 'fenced', owner: 'east/b1' }],

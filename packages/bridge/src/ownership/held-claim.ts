@@ -4,18 +4,18 @@
  */
 import { BridgeError } from '../errors.ts';
 import { bounded, type Limits } from '../kafka/client/limits.ts';
-import type { Claims, Loss, OwnedClaim } from './claims.ts';
+import type { Claims, Loss, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
-import type { HoldingDecision } from './ownership.ts';
+import type { Ownership } from './ownership.ts';
+import type { HoldingDecision } from './rules.ts';
 import type { SessionDescription } from './session-entry.ts';
-import type { SessionOwnership } from './session-ownership.ts';
 
-export class ClaimedOwnership implements SessionOwnership {
+export class HeldClaim implements Ownership {
   readonly #claims: Claims;
   readonly #leases: Leases;
   readonly #limits: () => Limits;
   readonly #onLost: (loss: Loss) => void;
-  #claim: OwnedClaim;
+  #claim: WonClaim;
   #fitting: Promise<void> | undefined;
   /** A write under this claim may arrive late, and nothing comes after it. */
   #isSpent = false;
@@ -23,7 +23,7 @@ export class ClaimedOwnership implements SessionOwnership {
   /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
   constructor(
     { claims, leases }: { claims: Claims; leases: Leases },
-    claim: OwnedClaim,
+    claim: WonClaim,
     { limits, onLost }: { limits: () => Limits; onLost: (loss: Loss) => void },
   ) {
     this.#claims = claims;
@@ -33,7 +33,7 @@ export class ClaimedOwnership implements SessionOwnership {
     this.#onLost = onLost;
   }
 
-  get claim(): OwnedClaim {
+  get claim(): WonClaim {
     return this.#claim;
   }
 
