@@ -32,6 +32,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   'packages/lab': ['packages/protocol'],
   'packages/gateway/src/listen': [
+    'packages/gateway/src',
     'packages/gateway/src/exchange',
     'packages/config',
     'packages/http',
@@ -55,7 +56,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src',
     'packages/protocol',
   ],
-  'packages/gateway/src/upstream': ['packages/protocol'],
+  'packages/gateway/src/upstream': ['packages/gateway/src', 'packages/protocol'],
   'packages/gateway/src/regions': [
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',

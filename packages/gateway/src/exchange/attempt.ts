@@ -50,7 +50,7 @@ export interface AttemptOwner {
 
 export class Attempt implements UpstreamHandler, InFlight {
   readonly target: Target;
-  inFlightIndex = -1;
+  listIndex = -1;
   deadlineMs = Number.POSITIVE_INFINITY;
   startedMs = 0;
   status = 0;

@@ -160,9 +160,9 @@ export class Registry {
     const nowMs = this.#now();
     for (const { target } of this.#members.values()) {
       target.breaker.flush();
-      target.inFlight.expire(nowMs);
+      target.expire(nowMs);
     }
-    for (const target of this.#retired.keys()) target.inFlight.expire(nowMs);
+    for (const target of this.#retired.keys()) target.expire(nowMs);
   }
 
   #addOrUpdate(key: string, region: RegionConfig, config: RegionConfig['targets'][number]): void {

@@ -2,11 +2,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { GatewayConfig } from '../config/schema.ts';
+import { IndexedList } from '../indexed-list.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { Breaker } from './breaker.ts';
 import { Doubts } from './doubts.ts';
 import { type Health, INITIAL_HEALTH, type KafkaReport } from './health.ts';
-import { InFlightList } from './in-flight.ts';
+import type { InFlight } from './in-flight.ts';
 import type { KafkaContact } from './kafka-outage.ts';
 import { TargetTraffic } from './target-traffic.ts';
 
@@ -28,7 +29,7 @@ export interface TargetOptions {
 export class Target {
   readonly region: string;
   readonly url: string;
-  readonly inFlight = new InFlightList();
+  readonly inFlight = new IndexedList<InFlight>();
   health: Health = INITIAL_HEALTH;
   /** When health last changed, on the wall clock. */
   healthSince = new Date();
@@ -100,6 +101,13 @@ export class Target {
   /** The one predicate: probed healthy, breaker not open, below its in-flight limit. */
   get isAvailable(): boolean {
     return this.health.status === 'healthy' && this.#breaker.admits && !this.isFull;
+  }
+
+  /** Ends the time of requests whose deadline has passed. One sweep for all costs less than a timer for each. */
+  expire(nowMs: number): void {
+    this.inFlight.forEach((request) => {
+      if (request.deadlineMs <= nowMs) request.onDeadline();
+    });
   }
 
   /** Takes over settings; what they do not touch stays: health, counters, and connections or breaker. */

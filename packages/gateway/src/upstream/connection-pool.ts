@@ -4,6 +4,7 @@
  * HTTP/1.1 without pipelining; the connection that was used last is used first, so that the others may end. No time limits
  * but those of connections: whoever sends owns the time of its request.
  */
+import { IndexedList } from '../indexed-list.ts';
 import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
 import {
   Connection,
@@ -37,7 +38,7 @@ export class ConnectionPool implements ConnectionEvents {
   readonly #url: URL;
   readonly #connections = new Set<Connection>();
   /** The one that was used last is the last, but for places that were filled again. */
-  readonly #idle: Connection[] = [];
+  readonly #idle = new IndexedList<Connection>();
   readonly #names = new HeaderNames();
   readonly #tlsSessions = new TlsSessions();
   /** One for all: whoever reads has read before the next one does. */
@@ -72,7 +73,6 @@ export class ConnectionPool implements ConnectionEvents {
     for (;;) {
       const connection = this.#idle.pop();
       if (connection === undefined) return undefined;
-      connection.idleIndex = -1;
       // The timer of a process that was busy comes late.
       if (connection.idleUntilMs > this.#options.now()) return connection;
       connection.destroy();
@@ -92,14 +92,13 @@ export class ConnectionPool implements ConnectionEvents {
       return;
     }
     connection.idleUntilMs = now() + keptMs;
-    connection.idleIndex = this.#idle.length;
-    this.#idle.push(connection);
+    this.#idle.add(connection);
     if (connection.idleUntilMs < this.#sweepAtMs) this.#sweepAt(connection.idleUntilMs, keptMs);
   }
 
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
-    this.#leaveIdle(connection);
+    this.#idle.remove(connection);
     if (this.#connections.size === 0) this.#closing?.resolve();
   }
 
@@ -107,7 +106,7 @@ export class ConnectionPool implements ConnectionEvents {
   close(): Promise<void> {
     this.#closing ??= Promise.withResolvers();
     clearTimeout(this.#sweepTimer);
-    for (const connection of [...this.#idle]) connection.destroy();
+    for (const connection of this.#idle.toArray()) connection.destroy();
     if (this.#connections.size === 0) this.#closing.resolve();
     return this.#closing.promise;
   }
@@ -134,17 +133,6 @@ export class ConnectionPool implements ConnectionEvents {
     return connection;
   }
 
-  /** The last one takes the place: thousands may leave at a time. */
-  #leaveIdle(connection: Connection): void {
-    const { idleIndex } = connection;
-    if (idleIndex === -1) return;
-    connection.idleIndex = -1;
-    const last = this.#idle.pop();
-    if (last === undefined || last === connection) return;
-    this.#idle[idleIndex] = last;
-    last.idleIndex = idleIndex;
-  }
-
   #sweepAt(atMs: number, delayMs: number): void {
     clearTimeout(this.#sweepTimer);
     this.#sweepAtMs = atMs;
@@ -156,11 +144,11 @@ export class ConnectionPool implements ConnectionEvents {
     this.#sweepAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#options.now();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const connection of [...this.#idle]) {
+    for (const connection of this.#idle.toArray()) {
       if (connection.idleUntilMs <= nowMs) connection.destroy();
       else nextMs = Math.min(nextMs, connection.idleUntilMs);
     }
-    if (this.#idle.length > 0) this.#sweepAt(nextMs, nextMs - nowMs);
+    if (this.#idle.size > 0) this.#sweepAt(nextMs, nextMs - nowMs);
   }
 }
 

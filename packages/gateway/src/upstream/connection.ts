@@ -1,5 +1,6 @@
 /** One connection to a target, and the one request that is under way on it. */
 import type { Socket } from 'node:net';
+import type { Indexed } from '../indexed-list.ts';
 import { UpstreamError } from './errors.ts';
 import { isPersistent, keepAliveHintMs } from './framing.ts';
 import type { RequestHead } from './request-head.ts';
@@ -50,11 +51,11 @@ export interface ConnectionEvents {
 /** Above this, copying a body into the head's text costs more than a second buffer. */
 const ONE_WRITE_BYTES = 16_384;
 
-export class Connection implements ResponseReceiver, UpstreamControl {
+export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   /** When the pool gives it up, if nobody uses it. */
   idleUntilMs = 0;
-  /** Its place among the idle ones; -1 outside. Kept by the pool. */
-  idleIndex = -1;
+  /** Its place among the idle ones. */
+  listIndex = -1;
   /** For how long the target keeps it idle, as far as it has said. */
   hintMs: number | undefined;
   isReused = false;
