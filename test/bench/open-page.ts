@@ -1,5 +1,6 @@
 /** Asks a gateway's admin API what an open topology page asks it, all the time: what the page costs the data path. */
 import { setInterval as ticks } from 'node:timers/promises';
+import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
 
 /** As often as the page asks for the consumers that it shows. */
@@ -19,12 +20,13 @@ export async function openPage(adminUrl: string): Promise<OpenPage> {
   const live = await request(`${adminUrl}/api/live`, { signal });
   let updateCount = 0;
   const watch = async (): Promise<void> => {
-    let rest = '';
-    for await (const chunk of live.body) {
-      const parts = (rest + String(chunk)).split('\nevent: system\n');
-      updateCount += parts.length - 1;
-      rest = parts.at(-1)?.slice(-16) ?? '';
-    }
+    const parser = createParser({
+      onEvent({ event }) {
+        if (event === 'system') updateCount += 1;
+      },
+    });
+    live.body.setEncoding('utf8');
+    for await (const text of live.body) parser.feed(String(text));
   };
   const ask = async (): Promise<void> => {
     for await (const _ of ticks(CONSUMERS_INTERVAL_MS, undefined, { signal })) {

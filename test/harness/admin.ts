@@ -1,5 +1,6 @@
 /** The admin API of a gateway, as a test asks it. */
 import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
+import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
 import { TEST_TOKEN } from './gateway.ts';
 
@@ -57,18 +58,15 @@ export async function watchLive(adminUrl: string, headers: Record<string, string
   });
   if (statusCode !== 200) throw new Error(`the live stream was answered ${statusCode}`);
   const view: LiveView = { systems: [], events: [], samples: [], close: () => body.destroy() };
-  let pending = '';
-  body.on('data', (chunk: Buffer) => {
-    const blocks = `${pending}${chunk}`.split('\n\n');
-    pending = blocks.pop() ?? '';
-    for (const block of blocks) {
-      const [, name] = /^event: (.*)$/m.exec(block) ?? [];
-      const [, data = 'null'] = /^data: (.*)$/m.exec(block) ?? [];
-      if (name === 'system') view.systems.push(JSON.parse(data) as System);
-      if (name === 'event') view.events.push(JSON.parse(data) as RecordedEvent);
-      if (name === 'sample') view.samples.push(JSON.parse(data) as Sample);
-    }
+  const parser = createParser({
+    onEvent({ event, data }) {
+      if (event === 'system') view.systems.push(JSON.parse(data) as System);
+      if (event === 'event') view.events.push(JSON.parse(data) as RecordedEvent);
+      if (event === 'sample') view.samples.push(JSON.parse(data) as Sample);
+    },
   });
+  body.setEncoding('utf8');
+  body.on('data', (text: string) => parser.feed(text));
   body.on('error', () => {});
   return view;
 }

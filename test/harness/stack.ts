@@ -8,6 +8,7 @@ import { findStackPorts } from '@causeway/lab/stack/ports.ts';
 import type { RegionName } from '@causeway/lab/stack/regions.ts';
 import { type Stack, startStack } from '@causeway/lab/stack/stack.ts';
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
+import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
 import { until } from './until.ts';
 
@@ -94,15 +95,9 @@ export async function regionState(system: TestStack, region: RegionName): Promis
 export async function listen(admin: string): Promise<{ events: RecordedEvent[]; close(): void }> {
   const { body } = await request(`${admin}/api/events`, { bodyTimeout: 0 });
   const events: RecordedEvent[] = [];
-  let pending = '';
-  body.on('data', (chunk: Buffer) => {
-    const blocks = `${pending}${chunk}`.split('\n\n');
-    pending = blocks.pop() ?? '';
-    for (const block of blocks) {
-      const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (data !== undefined) events.push(JSON.parse(data) as RecordedEvent);
-    }
-  });
+  const parser = createParser({ onEvent: ({ data }) => events.push(JSON.parse(data) as RecordedEvent) });
+  body.setEncoding('utf8');
+  body.on('data', (text: string) => parser.feed(text));
   body.on('error', () => {});
   return { events, close: () => body.destroy() };
 }

@@ -1,6 +1,6 @@
 /** The stream of what happens, read with fetch so that a token can go along; it comes back by itself when it is lost. */
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ApiError, request } from './api-client.ts';
-import { type ServerEvent, ServerEventReader } from './sse.ts';
 
 /** The gateway tells its state every second: a stream that says nothing for so long is dead. */
 const SILENCE_MS = 5_000;
@@ -9,7 +9,7 @@ const MAX_DELAY_MS = 5_000;
 
 export interface LiveListener {
   onOpen(signal: AbortSignal): void;
-  onEvents(events: ServerEvent[]): void;
+  onEvents(events: EventSourceMessage[]): void;
   onLost(reason: string, retryInMs: number): void;
   /** The gateway wants another token; nothing is tried until {@link LiveStream.restart}. */
   onRefused(reason: string): void;
@@ -58,17 +58,18 @@ export class LiveStream {
       const response = await request('/api/live', this.#token(), { signal: attempt.signal });
       if (response.body === null) throw new ApiError(response.status, 'The gateway sent no stream.');
       this.#listener.onOpen(attempt.signal);
-      const reader = new ServerEventReader();
+      const events: EventSourceMessage[] = [];
+      const parser = createParser({ onEvent: (event) => events.push(event) });
       const decoder = new TextDecoder();
       const body = response.body.getReader();
       for (;;) {
         const { done, value } = await body.read();
         if (done) return;
         silence.restart();
-        const events = reader.push(decoder.decode(value, { stream: true }));
+        parser.feed(decoder.decode(value, { stream: true }));
         if (events.length === 0) continue;
         this.#failureCount = 0;
-        this.#listener.onEvents(events);
+        this.#listener.onEvents(events.splice(0));
       }
     } finally {
       silence.close();

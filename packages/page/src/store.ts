@@ -1,8 +1,9 @@
 /** Owns the page's state: takes in the live stream, and has the page drawn, a few times a second at most. */
+
 import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
+import type { EventSourceMessage } from 'eventsource-parser';
 import { fetchEvents, fetchHistory } from './api-client.ts';
 import { LiveStream } from './live.ts';
-import type { ServerEvent } from './sse.ts';
 import { initialState, type PageState, withEvents, withSample, withSystem } from './state.ts';
 import { measureFrame, startUpdateTimes } from './update-time.ts';
 
@@ -65,14 +66,14 @@ export class Store {
     if (this.#state.connection.phase === 'refused') this.#live.restart();
   };
 
-  #take(events: ServerEvent[]): void {
+  #take(events: EventSourceMessage[]): void {
     const startMs = performance.now();
     let state = this.#state;
     const added: RecordedEvent[] = [];
-    for (const { type, data } of events) {
-      if (type === 'system') state = withSystem(state, JSON.parse(data) as System, Date.now());
-      else if (type === 'event') added.push(JSON.parse(data) as RecordedEvent);
-      else if (type === 'sample') state = withSample(state, JSON.parse(data) as Sample);
+    for (const { event, data } of events) {
+      if (event === 'system') state = withSystem(state, JSON.parse(data) as System, Date.now());
+      else if (event === 'event') added.push(JSON.parse(data) as RecordedEvent);
+      else if (event === 'sample') state = withSample(state, JSON.parse(data) as Sample);
     }
     state = withEvents(state, added);
     if (state.connection.phase !== 'live' && state.system !== null) {

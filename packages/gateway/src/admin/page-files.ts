@@ -1,4 +1,4 @@
-/** Serves the topology page: its TypeScript without the types, its styles, and the two libraries that it uses. */
+/** Serves the topology page: its TypeScript without the types, its styles, and the libraries that it uses. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';
@@ -29,6 +29,7 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   preact: '/page/preact.mjs',
   'preact/hooks': '/page/preact-hooks.mjs',
   uplot: '/page/uplot.js',
+  'eventsource-parser': '/page/eventsource-parser.js',
 };
 
 /**
@@ -93,7 +94,26 @@ export function readPage(): Map<string, PageFile> {
   add('preact-hooks.mjs', withAddresses(readFileSync(resolve('preact/hooks'), 'utf8')));
   add('uplot.js', readFileSync(join(uplot, 'uPlot.esm.js'), 'utf8'));
   add('uplot.css', readFileSync(join(uplot, 'uPlot.min.css'), 'utf8'));
+  for (const [name, text] of modulesOf('eventsource-parser', resolve('eventsource-parser'))) add(name, text);
   return files;
+}
+
+/** A library of several modules: the entry as `library.js`, what it imports as `library-module.js`. */
+function modulesOf(library: string, entry: string): Map<string, string> {
+  const modules = new Map<string, string>();
+  const read = (name: string, path: string): void => {
+    const code = readFileSync(path, 'utf8');
+    modules.set(
+      name,
+      code.replace(/\bfrom '\.\/([\w-]+\.js)'/g, (_, module: string) => {
+        const served = `${library}-${module}`;
+        if (!modules.has(served)) read(served, join(dirname(path), module));
+        return `from './${served}'`;
+      }),
+    );
+  };
+  read(`${library}.js`, entry);
+  return modules;
 }
 
 /** Browsers know no packages: names in imports become addresses. */

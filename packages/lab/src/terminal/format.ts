@@ -1,4 +1,5 @@
 /** The lab's words: the banner, what happens to processes, the live line and the table at the end. */
+import { stripVTControlCharacters } from 'node:util';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { RegionState } from '../chaos/region-switch.ts';
 import { LabError } from '../errors.ts';
@@ -179,8 +180,7 @@ const VALUE_WIDTH = 8;
 
 /** Right-aligned by what is seen: colour codes take no room. */
 function padValue(value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes begin with the escape character
-  const width = value.replace(/\u001b\[[0-9;]*m/g, '').length;
+  const width = stripVTControlCharacters(value).length;
   return `${' '.repeat(Math.max(0, VALUE_WIDTH - width))}${value}`;
 }
 
