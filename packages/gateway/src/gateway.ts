@@ -17,7 +17,7 @@ import { ReturnPace } from './consumers/owners.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
-import { type Identity, identityOf } from './exchange/headers.ts';
+import { type Identity, identityOf } from './exchange/identity.ts';
 import { TurnBatch } from './exchange/turn-batch.ts';
 import { Peers } from './listen/peer.ts';
 import { ProxyServer } from './listen/server.ts';

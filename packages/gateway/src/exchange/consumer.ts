@@ -22,7 +22,7 @@ import { hashText, type SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { answerToRepeated, type RepeatedAnswer } from './consumer-requests.ts';
-import type { Identity } from './headers.ts';
+import type { Identity } from './identity.ts';
 
 /** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
 export const MISDIRECTED = 421;

@@ -9,7 +9,7 @@ import type { Peers } from '../listen/peer.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { RequestStats } from '../stats.ts';
 import type { RetryBudget } from './budget.ts';
-import type { Identity } from './headers.ts';
+import type { Identity } from './identity.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
 import type { TargetWatch } from './verdict.ts';

@@ -26,9 +26,10 @@ import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } fr
 import { MISDIRECTED, RequestedConsumer } from './consumer.ts';
 import { shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
-import { hasCrossedRegions, requestHeaders, responseHeaders } from './headers.ts';
+import { requestHeaders, responseHeaders } from './headers.ts';
 import { examine, malformed } from './intake.ts';
 import { kafkaWord } from './kafka-word.ts';
+import { hasCrossedRegions } from './loops.ts';
 import { isFinal, isSurelyNotExecuted, isTargetsFault, type Outcome } from './outcome.ts';
 import {
   attemptFailure,

@@ -1,7 +1,8 @@
 import type { Trust } from '@causeway/config/trust.ts';
 import { describe, expect, test } from 'vitest';
 import type { Peer } from '../listen/peer.ts';
-import { identityOf, requestHeaders, responseHeaders } from './headers.ts';
+import { requestHeaders, responseHeaders } from './headers.ts';
+import { identityOf } from './identity.ts';
 
 const identity = identityOf({ region: 'east', name: 'gw' });
 

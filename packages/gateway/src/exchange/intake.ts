@@ -7,7 +7,8 @@ import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import { isForGateways, type Operation } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
-import { type Identity, whyLooping } from './headers.ts';
+import type { Identity } from './identity.ts';
+import { whyLooping } from './loops.ts';
 import { whyNotReady } from './own-answers.ts';
 
 export interface IntakeRequest {

@@ -3,7 +3,7 @@ import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import { canServe } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
-import type { Identity } from './headers.ts';
+import type { Identity } from './identity.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Why a request ended without an answer of a region. */

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { plainAddress } from '@causeway/config/networks.ts';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { GATEWAY_HEADER, OPERATOR_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
-import type { Identity } from '../exchange/headers.ts';
+import type { Identity } from '../exchange/identity.ts';
 
 /** A request that is told when its client is gone. */
 export interface PeerRequest {

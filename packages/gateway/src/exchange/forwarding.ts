@@ -1,0 +1,96 @@
+/** What a gateway tells a target of where a request comes from: `Via`, `Forwarded` (RFC 7239), `X-Forwarded-*`, and its own. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIPv6 } from 'node:net';
+import type { Trust } from '@causeway/config/trust.ts';
+import { olderOrigin } from '@causeway/protocol/base-uri.ts';
+import { TOKEN } from '@causeway/protocol/http-grammar.ts';
+import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import type { Peer } from '../listen/peer.ts';
+import type { Identity } from './identity.ts';
+
+/** What this gateway says about where the request comes from, continuing what is there. */
+export const WRITTEN_ANEW: ReadonlySet<string> = new Set([
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  GATEWAY_HEADER,
+]);
+
+/** Who sent a request, and who passes it on. */
+export interface Passage {
+  peer: Peer;
+  trust: Trust;
+  identity: Identity;
+}
+
+/** The headers of a request that nobody forwarded before: the same for all requests of a connection to one host. */
+export function firstForwardingHeaders(host: string, passage: Passage): readonly string[] {
+  const { peer, identity } = passage;
+  const known = peer.forwarding;
+  if (known?.host === host && known.identity === identity) return known.headers;
+  const headers = forwardingHeaders({ host }, passage);
+  peer.forwarding = { host, identity, headers };
+  return headers;
+}
+
+export function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, identity }: Passage): string[] {
+  const host = headers.host ?? '';
+  const before = trust === 'client' ? NO_HEADERS : headers;
+  const gateways = trust === 'gateway' ? headers[GATEWAY_HEADER] : undefined;
+  const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
+  return [
+    ...['via', append(headers.via, identity.requestVia)],
+    ...['forwarded', append(before.forwarded ?? forwardedBefore(before, host), element)],
+    ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
+    ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
+    ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? 'http'],
+    ...[GATEWAY_HEADER, append(gateways, identity.entry)],
+    ...identity.proof,
+  ];
+}
+
+const NO_HEADERS: IncomingHttpHeaders = {};
+
+/** What a proxy in front said in the older headers: it stands first, or its host would be taken for the client's (RFC 7239 §7.4). */
+function forwardedBefore(headers: IncomingHttpHeaders, ownHost: string): string | undefined {
+  const origin = olderOrigin(headers, ownHost);
+  if (origin === undefined) return undefined;
+  const { host, proto } = origin;
+  const [client, ...proxies] = elementsOf(headers['x-forwarded-for']).map(
+    (node) => `for=${quoteIfNeeded(quotable(node))}`,
+  );
+  const forClient = client === undefined ? '' : `${client};`;
+  return [`${forClient}host=${quoteIfNeeded(host)};proto=${quoteIfNeeded(proto)}`, ...proxies].join(', ');
+}
+
+/** Continues a list. */
+export function append(before: string | string[] | undefined, value: string): string {
+  if (before === undefined || before.length === 0) return value;
+  return `${Array.isArray(before) ? before.join(', ') : before}, ${value}`;
+}
+
+export function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function elementsOf(value: string | string[] | undefined): string[] {
+  const text = Array.isArray(value) ? value.join(',') : (value ?? '');
+  return text.split(',').flatMap((element) => element.trim() || []);
+}
+
+/** IPv6 in brackets (RFC 7239 §6). */
+function quotable(node: string): string {
+  return isIPv6(node) ? `[${node}]` : node;
+}
+
+/** A node identifier (RFC 7239 §6): IPv6 in brackets and quotes. */
+function quoteNode(address: string): string {
+  return address.includes(':') ? `"[${address}]"` : address;
+}
+
+/** A token as it is, anything else (`host:port`) as a quoted-string (RFC 7239 §4). */
+function quoteIfNeeded(value: string): string {
+  return TOKEN.test(value) ? value : `"${value.replaceAll(/["\\]/g, '\\$&')}"`;
+}
