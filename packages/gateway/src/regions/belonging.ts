@@ -3,9 +3,9 @@ import { drawRegion, type SelectionRequest } from './select.ts';
 import type { RegionSnapshot, Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
 
-/** Whether one of its targets is probed healthy, with a breaker that is not open; limits in flight come and go. */
+/** Whether one of its targets is serving; limits in flight come and go. */
 export function canRegionServe({ targets }: RegionSnapshot): boolean {
-  return targets.some(({ health, breaker }) => health.status === 'healthy' && breaker.state !== 'open');
+  return targets.some(({ isServing }) => isServing);
 }
 
 /** Whether every region to which work belongs can serve: those with weight, of the lowest priority. */

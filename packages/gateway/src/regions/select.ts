@@ -68,12 +68,7 @@ export function isHeldUpByLimit(snapshot: Snapshot, request: SelectionRequest, t
       region.weight > 0 &&
       (!request.localOnly || region.isLocal) &&
       region.targets.some(
-        (target) =>
-          target.isFull &&
-          !tried.includes(target) &&
-          target.health.status === 'healthy' &&
-          target.breaker.state !== 'open' &&
-          request.helps?.(target) !== false,
+        (target) => target.isFull && !tried.includes(target) && target.isServing && request.helps?.(target) !== false,
       ),
   );
 }
@@ -82,9 +77,7 @@ export function isHeldUpByLimit(snapshot: Snapshot, request: SelectionRequest, t
 export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
   return snapshot.regions.some(
     (region) =>
-      region.weight > 0 &&
-      (!localOnly || region.isLocal) &&
-      region.targets.some((target) => target.health.status === 'healthy' && target.breaker.state !== 'open'),
+      region.weight > 0 && (!localOnly || region.isLocal) && region.targets.some((target) => target.isServing),
   );
 }
 

@@ -42,9 +42,9 @@ export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number
   for (const { weight, priority, targets } of regions) {
     if (weight === 0) continue;
     const count = counts.get(priority) ?? { total: 0, available: 0 };
-    for (const { health, breaker } of targets) {
+    for (const { isServing } of targets) {
       count.total += 1;
-      if (health.status === 'healthy' && breaker.state !== 'open') count.available += 1;
+      if (isServing) count.available += 1;
     }
     counts.set(priority, count);
   }

@@ -98,9 +98,14 @@ export class Target {
     return this.kafka?.state === 'down';
   }
 
-  /** The one predicate: probed healthy, breaker not open, below its in-flight limit. */
+  /** Probed healthy with a breaker that is not open: it serves requests, though it may have no room for one right now. */
+  get isServing(): boolean {
+    return this.health.status === 'healthy' && this.#breaker.state !== 'open';
+  }
+
+  /** Serving, and takes another request now: below its in-flight limit, and past the trial of a half-open breaker. */
   get isAvailable(): boolean {
-    return this.health.status === 'healthy' && this.#breaker.admits && !this.isFull;
+    return this.isServing && this.#breaker.admits && !this.isFull;
   }
 
   /** Ends the time of requests whose deadline has passed. One sweep for all costs less than a timer for each. */
