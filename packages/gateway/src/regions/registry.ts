@@ -2,13 +2,13 @@
 import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
-import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
-import { canRegionServe, isWhole } from './belonging.ts';
-import { judge, type KafkaTold, type ProbeResult } from './health.ts';
+import { Failovers } from './failovers.ts';
+import type { ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
-import { heardOfKafka } from './kafka-outage.ts';
-import { isPanic, panicReason, type RegionSnapshot, type Snapshot } from './snapshot.ts';
+import { assertNotLast, Overrides } from './overrides.ts';
+import { noteProbe } from './probe-report.ts';
+import { panicReason, type Snapshot, takeSnapshot } from './snapshot.ts';
 import { Target } from './target.ts';
 
 /** How often time limits are looked at, and successes carried over to the breakers: what requests then need not do. */
@@ -28,12 +28,8 @@ export class Registry {
   readonly #members = new Map<string, Member>();
   /** Removed from the config, with requests that may still finish. */
   readonly #retired = new Map<Target, Promise<void>>();
-  /** Regions that an operator drains, until the next reload. */
-  readonly #drained = new Set<string>();
-  /** Requests that left targets that went down, by region, since the start. */
-  readonly #failoverCounts = new Map<string, number>();
-  /** Weights that an operator set, until the next reload. */
-  readonly #weights = new Map<string, number>();
+  readonly #overrides = new Overrides();
+  readonly #failovers: Failovers;
   #config: GatewayConfig;
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -42,6 +38,7 @@ export class Registry {
   constructor(config: GatewayConfig, options: { events: EventLog; random: () => number; now: () => number }) {
     this.#config = config;
     this.#events = options.events;
+    this.#failovers = new Failovers(options.events);
     this.#random = options.random;
     this.#now = options.now;
     this.#snapshot = { regions: [], isPanic: false, isWhole: false, settings: config };
@@ -66,8 +63,7 @@ export class Registry {
   apply(config: GatewayConfig): void {
     if (this.#isClosed) return;
     this.#config = config;
-    this.#drained.clear();
-    this.#weights.clear();
+    this.#overrides.clear();
     const wanted = new Set<string>();
     for (const region of config.regions) {
       for (const target of region.targets) {
@@ -89,10 +85,11 @@ export class Registry {
    * `false`: it has no weight anyway. Errors: `lastRegion`, also where no other can serve now.
    */
   drain(region: string): boolean {
-    const before = this.#snapshot.regions.find(({ name }) => name === region);
+    const { regions } = this.#snapshot;
+    const before = regions.find(({ name }) => name === region);
     if (before === undefined || before.weight === 0) return false;
-    this.#assertNotLast(region);
-    this.#drained.add(region);
+    assertNotLast(regions, region);
+    this.#overrides.drain(region);
     this.#events.emit({ type: 'drain', region, isDrained: true });
     this.#publish();
     return true;
@@ -100,7 +97,7 @@ export class Registry {
 
   /** Takes `drain` back; `false`: the region was not drained. */
   undrain(region: string): boolean {
-    if (!this.#drained.delete(region)) return false;
+    if (!this.#overrides.undrain(region)) return false;
     this.#events.emit({ type: 'drain', region, isDrained: false });
     this.#publish();
     return true;
@@ -108,13 +105,12 @@ export class Registry {
 
   /** Gives a region another weight, until the next reload. Whether it is another. Errors: `lastRegion` for 0. */
   setWeight(region: string, weight: number): boolean {
-    const before = this.#config.regions.find(({ name }) => name === region);
-    if (before === undefined) return false;
-    const from = this.#weights.get(region) ?? before.weight;
+    const config = this.#config.regions.find(({ name }) => name === region);
+    if (config === undefined) return false;
+    const from = this.#overrides.weightOf(config);
     if (from === weight) return false;
-    if (weight === 0) this.#assertNotLast(region);
-    if (weight === before.weight) this.#weights.delete(region);
-    else this.#weights.set(region, weight);
+    if (weight === 0) assertNotLast(this.#snapshot.regions, region);
+    this.#overrides.setWeight(config, weight);
     this.#events.emit({ type: 'weight', region, from, to: weight });
     this.#publish();
     return true;
@@ -127,7 +123,7 @@ export class Registry {
 
   /** How many requests in flight left targets that were declared down, of each region, since the start. */
   failoverCounts(): Map<string, number> {
-    return new Map(this.#config.regions.map(({ name }) => [name, this.#failoverCounts.get(name) ?? 0]));
+    return new Map(this.#config.regions.map(({ name }) => [name, this.#failovers.countOf(name)]));
   }
 
   /** Where a region's gateway answers operators. */
@@ -219,89 +215,41 @@ export class Registry {
   }
 
   #onProbe(target: Target, result: ProbeResult): void {
-    if (result.isGood) {
-      target.probeCounts.good += 1;
-      target.bridge = result.bridge;
-    } else {
-      target.probeCounts.failed += 1;
-      target.bridge ??= result.bridge;
-    }
-    const wasWithoutKafka = target.isWithoutKafka;
-    noteKafka(target, result.kafka);
-    const before = target.health;
-    target.health = judge(before, result, this.#config.healthCheck);
-    if (target.health.status === before.status) {
+    const { rise, fall } = this.#config.healthCheck;
+    const { before, isFlip, isOfKafka } = noteProbe(target, result, { rise, fall, nowMs: this.#now() });
+    if (!isFlip) {
       // Requests that wait for Kafka move as soon as it is known to answer elsewhere.
-      if (before.status === 'unhealthy' && (target.isWithoutKafka || wasWithoutKafka)) this.#failOver(target);
+      if (isOfKafka) this.#failovers.failOver(target);
       return;
     }
-    target.healthSince = new Date();
-    target.wellSinceMs = this.#now();
+    const { region, url, health } = target;
     this.#events.emit({
       type: 'health',
-      region: target.region,
-      target: target.url,
+      region,
+      target: url,
       from: before.status,
-      to: target.health.status,
-      reason: target.health.reason,
+      to: health.status,
+      reason: health.reason,
     });
     if (before.status === 'unhealthy') target.renewConnections();
     this.#publish();
-    if (target.health.status === 'unhealthy') this.#failOver(target);
-  }
-
-  /** Requests in flight on a target that is down do not wait for their time limits, where they may go elsewhere. */
-  #failOver(target: Target): void {
-    let requestCount = 0;
-    for (const request of target.inFlight.toArray()) {
-      if (request.targetDeclaredDown(target.health.publicReason, target.isWithoutKafka)) requestCount += 1;
-    }
-    if (requestCount === 0) return;
-    const { region, url } = target;
-    this.#failoverCounts.set(region, (this.#failoverCounts.get(region) ?? 0) + requestCount);
-    this.#events.emit({ type: 'failover', region, target: url, requestCount, reason: target.health.reason });
-  }
-
-  #assertNotLast(region: string): void {
-    const { regions } = this.#snapshot;
-    const others = regions.filter(({ name, weight }) => name !== region && weight > 0);
-    if (others.length === 0) {
-      throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
-    }
-    const itself = regions.find(({ name }) => name === region);
-    if (itself !== undefined && canRegionServe(itself) && !others.some(canRegionServe)) {
-      throw new GatewayError(
-        'lastRegion',
-        `Region ${region} is the only one that can serve: nobody could take its work.`,
-      );
-    }
+    if (health.status === 'unhealthy') this.#failovers.failOver(target);
   }
 
   #publish(): void {
     if (this.#isClosed) return;
     const config = this.#config;
-    const regions: RegionSnapshot[] = config.regions.map((region) => ({
-      name: region.name,
-      weight: this.#drained.has(region.name) ? 0 : (this.#weights.get(region.name) ?? region.weight),
-      configuredWeight: region.weight,
-      weightIsOverridden: this.#weights.has(region.name),
-      priority: region.priority,
-      isDrained: this.#drained.has(region.name),
-      isLocal: region.name === config.gateway.region,
-      targets: region.targets.flatMap(({ url }) => {
-        const member = this.#members.get(memberKey(region.name, url));
-        return member === undefined ? [] : [member.target];
-      }),
-    }));
-    const wasPanic = this.#snapshot.isPanic;
-    const panic = isPanic(regions, config.healthCheck.panicPercent);
-    this.#snapshot = Object.freeze({ regions, isPanic: panic, isWhole: isWhole(regions), settings: config });
+    const { isPanic: wasPanic } = this.#snapshot;
+    this.#snapshot = takeSnapshot(config, this.#overrides, ({ name, targets }) =>
+      targets.flatMap(({ url }) => this.#members.get(memberKey(name, url))?.target ?? []),
+    );
+    const { isPanic } = this.#snapshot;
     // At the start nothing is probed yet: that is no event.
     const isProbed = this.targets().every((target) => target.health.status !== 'unknown');
-    if (panic !== wasPanic && isProbed) {
+    if (isPanic !== wasPanic && isProbed) {
       this.#events.emit({
         type: 'panic',
-        isPanic: panic,
+        isPanic,
         reason: panicReason(this.#snapshot, config.healthCheck.panicPercent),
       });
     }
@@ -312,19 +260,6 @@ export class Registry {
     const done = target.drain().finally(() => this.#retired.delete(target));
     this.#retired.set(target, done);
   }
-}
-
-/** A target that cannot be asked says nothing; which Kafka it has stays known. */
-function noteKafka(target: Target, told: KafkaTold | undefined): void {
-  if (told === undefined) {
-    target.kafka = undefined;
-    return;
-  }
-  const { kafka } = target;
-  const { cluster, answeredMs } = told;
-  target.kafkaContact = heardOfKafka(target.kafkaContact, { cluster, answeredMs });
-  const isSame = kafka?.state === told.state;
-  target.kafka = { ...told, ...(isSame ? { since: kafka.since, reason: kafka.reason } : { since: new Date() }) };
 }
 
 function memberKey(region: string, url: string): string {

@@ -1,5 +1,7 @@
 /** What a request reads to choose a target: immutable, made anew by the control plane at every change. */
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
+import { isWhole } from './belonging.ts';
+import type { Overrides } from './overrides.ts';
 import type { Target } from './target.ts';
 
 export interface RegionSnapshot {
@@ -26,6 +28,29 @@ export interface Snapshot {
   /** Every region to which work belongs can serve: nothing goes anywhere else. */
   readonly isWhole: boolean;
   readonly settings: RequestSettings;
+}
+
+/** `targetsOf`: the targets of a region, in the order of the config. */
+export function takeSnapshot(
+  config: GatewayConfig,
+  overrides: Overrides,
+  targetsOf: (region: RegionConfig) => readonly Target[],
+): Snapshot {
+  const regions = config.regions.map((region): RegionSnapshot => {
+    const { weight, configuredWeight, weightIsOverridden, isDrained } = overrides.of(region);
+    return {
+      name: region.name,
+      weight,
+      configuredWeight,
+      weightIsOverridden,
+      priority: region.priority,
+      isDrained,
+      isLocal: region.name === config.gateway.region,
+      targets: targetsOf(region),
+    };
+  });
+  const panic = isPanic(regions, config.healthCheck.panicPercent);
+  return Object.freeze({ regions, isPanic: panic, isWhole: isWhole(regions), settings: config });
 }
 
 /** Whether any region may get new work. */
