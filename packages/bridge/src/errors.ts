@@ -140,8 +140,12 @@ export class BridgeError extends Error {
   }
 
   get status(): number {
-    return ERRORS[this.code].status;
+    return statusOf(this.code);
   }
+}
+
+export function statusOf(code: BridgeErrorCode): number {
+  return ERRORS[code].status;
 }
 
 /** Entries that a message shows of a list that a client can make as long as its body. */

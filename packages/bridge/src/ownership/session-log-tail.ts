@@ -4,7 +4,7 @@ import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
-import { errorIdOf, errorText } from '../kafka/client/failure.ts';
+import { errorIdOf, errorText } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, within } from '../kafka/client/limits.ts';
 import { type FetchedPartition, fetchFrom } from '../kafka/fetch/fetch.ts';
 import { storedRecords } from '../kafka/fetch/stored-records.ts';
@@ -211,6 +211,6 @@ export class SessionLogTail {
 }
 
 function refusal(topic: string, errorCode: number): BridgeError {
-  const text = errorText(errorIdOf(errorCode) ?? '');
+  const text = errorText(errorIdOf(errorCode) ?? 'UNKNOWN_SERVER_ERROR');
   return new BridgeError('kafkaUnavailable', { message: `Topic ${topic} cannot be read: ${text}` });
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
+import { isRetriable, kafkaError } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import { type BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
 import type { RecordToProduce } from '../records.ts';
@@ -33,21 +34,6 @@ const WRITE_TIMEOUT_MS = 5000;
  * and not that of others that came at the same time.
  */
 const MAX_BATCH_BYTES = 524_288;
-
-/** Refusals of a broker that has stored nothing, and that metadata or time may cure. */
-const NOT_STORED_YET: ReadonlySet<string> = new Set([
-  'NOT_LEADER_OR_FOLLOWER',
-  'LEADER_NOT_AVAILABLE',
-  'UNKNOWN_TOPIC_OR_PARTITION',
-  'NOT_ENOUGH_REPLICAS',
-]);
-/** Refusals after which nobody knows. */
-const MAY_BE_STORED: ReadonlySet<string> = new Set([
-  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
-  'REQUEST_TIMED_OUT',
-  'UNKNOWN_SERVER_ERROR',
-  'KAFKA_STORAGE_ERROR',
-]);
 
 export class SessionLogWriter {
   readonly #cluster: Cluster;
@@ -139,15 +125,16 @@ export class SessionLogWriter {
       return;
     }
     const { errorId = 'UNKNOWN_SERVER_ERROR', message = '' } = outcome ?? {};
-    if (errorId === 'MESSAGE_TOO_LARGE' && appends.length > 1) {
+    if (kafkaError(errorId).remedy === 'fewerRecords' && appends.length > 1) {
       // Whichever it is, the others are not: each goes again by itself, before what came since.
       this.#waiting = [...appends.map((append) => ({ ...append, isAlone: true })), ...this.#waiting];
       return;
     }
     for (const append of appends) {
       const error = new BridgeError('kafkaRefused', { message: `The session log refused a record: ${message}` });
-      if (NOT_STORED_YET.has(errorId)) void this.#tryAgain(append, error);
-      else append.resolve({ kind: MAY_BE_STORED.has(errorId) ? 'unknown' : 'refused', error });
+      if (kafkaError(errorId).stored !== undefined) append.resolve({ kind: 'unknown', error });
+      else if (isRetriable(errorId)) void this.#tryAgain(append, error);
+      else append.resolve({ kind: 'refused', error });
     }
   }
 

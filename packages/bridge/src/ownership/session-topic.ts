@@ -3,7 +3,7 @@ import { ConfigResourceTypes, describeConfigsV4, metadataV12 } from '@platformat
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
 import { createTopic } from '../kafka/client/create-topic.ts';
-import { errorText } from '../kafka/client/failure.ts';
+import { errorText } from '../kafka/client/kafka-errors.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 
 /** Of all bridges alike: the partition of a session follows from it, so it can never change. */

@@ -1,12 +1,15 @@
 /** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
 import { Distribution } from '@causeway/metrics/distribution.ts';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
-import { errorText, isForbidden, javaException, protocolErrorId, subjectText } from '../kafka/client/failure.ts';
+import { javaException, protocolErrorId } from '../kafka/client/failure.ts';
+import { errorText } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, within } from '../kafka/client/limits.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
 import type { ProducerId } from '../kafka/produce/producer-id.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
+import { verdictOf } from './batch-verdict.ts';
 import { FlushSchedule } from './flush-schedule.ts';
 import { Lane } from './lane.ts';
 import { type Entry, isOpen, OpenRequests } from './open-requests.ts';
@@ -37,38 +40,6 @@ const EXPIRY_INTERVAL_MS = 100;
 /** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
 const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 const BATCH_BYTE_BUCKETS = [100, 1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
-
-/** Errors that another attempt may cure, mostly after a look at the metadata. */
-const RETRIABLE: ReadonlySet<string> = new Set([
-  'UNKNOWN_TOPIC_OR_PARTITION',
-  'LEADER_NOT_AVAILABLE',
-  'NOT_LEADER_OR_FOLLOWER',
-  'REQUEST_TIMED_OUT',
-  'NOT_ENOUGH_REPLICAS',
-  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
-  'KAFKA_STORAGE_ERROR',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
-  'NETWORK_EXCEPTION',
-]);
-
-/** Errors that are the fault of records: those beside them in the batch must not suffer. */
-const FAULT_OF_RECORDS: ReadonlySet<string> = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_RECORD',
-  'INVALID_TIMESTAMP',
-  'CORRUPT_MESSAGE',
-]);
-
-/** The broker knows another history of this producer than we do, as after its data were lost. */
-const OUT_OF_SEQUENCE: ReadonlySet<string> = new Set([
-  'OUT_OF_ORDER_SEQUENCE_NUMBER',
-  'UNKNOWN_PRODUCER_ID',
-  'INVALID_PRODUCER_EPOCH',
-  'INVALID_PRODUCER_ID_MAPPING',
-  'PRODUCER_FENCED',
-]);
 
 /** Of a batch that is stored, where the broker no longer knows at which offset; as Kafka's clients in Java say it. */
 const UNKNOWN_OFFSET = -1n;
@@ -316,40 +287,45 @@ export class Batcher {
   #conclude(lane: Lane, outcome: BatchOutcome | undefined): void {
     const entries = lane.land();
     lane.lastRefusal = outcome?.kind === 'refused' ? javaException(outcome.errorId) : undefined;
-    if (outcome?.kind === 'stored') {
-      lane.advance(entries.length);
-      lane.failureCount = 0;
-      for (const [index, entry] of entries.entries()) {
-        this.#storedBytes += entry.bytes;
-        this.#requests.settle(entry, { partition: lane.partition, offset: outcome.baseOffset + BigInt(index) });
-      }
-    } else if (outcome === undefined || RETRIABLE.has(outcome.errorId)) {
-      lane.sendAgain(entries);
-      if (!lane.isEmpty) this.#pause(lane);
-    } else if (outcome.errorId === 'DUPLICATE_SEQUENCE_NUMBER') {
-      lane.advance(entries.length);
-      this.#requests.settleAll(entries, { partition: lane.partition, offset: UNKNOWN_OFFSET });
-    } else if (OUT_OF_SEQUENCE.has(outcome.errorId)) {
-      lane.startOver(entries);
-      if (!lane.isEmpty) this.#pause(lane);
-    } else if (FAULT_OF_RECORDS.has(outcome.errorId) && entries.length > 1) {
-      this.#separate(lane, entries, outcome);
-    } else {
-      lane.giveUp();
-      const isMissingRight = isForbidden(outcome.errorId);
-      this.#requests.settleAll(entries, {
-        errorCode: isMissingRight ? 403 : 500,
-        message: isMissingRight
-          ? subjectText(outcome.errorId, { topics: [lane.topic] })
-          : (outcome.badRecords.get(0) ?? outcome.message),
-      });
+    const verdict = verdictOf(outcome, lane.topic, entries.length);
+    switch (verdict.kind) {
+      case 'stored':
+        this.#onStored(lane, entries, verdict.baseOffset);
+        break;
+      case 'sendAgain':
+        lane.sendAgain(entries);
+        if (!lane.isEmpty) this.#pause(lane);
+        break;
+      case 'startOver':
+        lane.startOver(entries);
+        if (!lane.isEmpty) this.#pause(lane);
+        break;
+      case 'separate':
+        this.#separate(lane, entries, verdict.badRecords);
+        break;
+      case 'refused':
+        lane.giveUp();
+        this.#requests.settleAll(entries, { errorCode: verdict.errorCode, message: verdict.message });
+        break;
+      default:
+        assertNever(verdict);
     }
     if (lane.isReady) this.#ready.add(lane);
   }
 
+  #onStored(lane: Lane, entries: readonly Entry[], baseOffset: bigint | undefined): void {
+    const { partition } = lane;
+    lane.advance(entries.length);
+    lane.failureCount = 0;
+    for (const [index, entry] of entries.entries()) {
+      this.#storedBytes += entry.bytes;
+      const offset = baseOffset === undefined ? UNKNOWN_OFFSET : baseOffset + BigInt(index);
+      this.#requests.settle(entry, { partition, offset });
+    }
+  }
+
   /** The records that are at fault fail, the others go again; when Kafka does not say which, in smaller batches. */
-  #separate(lane: Lane, entries: Entry[], outcome: BatchOutcome & { kind: 'refused' }): void {
-    const { badRecords } = outcome;
+  #separate(lane: Lane, entries: Entry[], badRecords: ReadonlyMap<number, string>): void {
     const good = entries.filter((entry, index) => {
       const message = badRecords.get(index);
       if (message !== undefined) this.#requests.settle(entry, { errorCode: 500, message });

@@ -1,7 +1,8 @@
 /** Waits for the topic of a request's records, which a broker may be creating. */
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
-import { errorText, isForbidden, subjectText } from '../kafka/client/failure.ts';
+import { subjectText } from '../kafka/client/failure.ts';
 import { isInternalTopic } from '../kafka/client/internal-topics.ts';
+import { errorText, isForbidden } from '../kafka/client/kafka-errors.ts';
 import { remainingMs, within } from '../kafka/client/limits.ts';
 import type { RecordRefusal } from './refusal.ts';
 

@@ -11,7 +11,7 @@ import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
 const LOG4J_FILE = fileURLToPath(new URL('../../kafka/log4j2.properties', import.meta.url));
 export const KAFKA_VERSION = '4.3.1';
-const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
+export const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
 /** Any fixed id will do: every cluster of the lab lives on its own ports and directory. */
 const CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMQ';
 export const START_TIMEOUT_MS = 60_000;

@@ -4,8 +4,9 @@ import { BridgeError } from '../../errors.ts';
 import type { OffsetRange } from '../../records.ts';
 import type { Cluster, PartitionInfo, TopicAnswer, TopicInfo } from './cluster.ts';
 import { createTopic } from './create-topic.ts';
-import { isForbidden, javaException, refusal, toBridgeError } from './failure.ts';
+import { javaException, refusal, toBridgeError } from './failure.ts';
 import { isInternalTopic } from './internal-topics.ts';
+import { kafkaError } from './kafka-errors.ts';
 import { type Limits, within } from './limits.ts';
 import { listOffsets, type OffsetSpec } from './list-offsets.ts';
 
@@ -97,8 +98,7 @@ export class Admin {
     if (errorId === undefined) return;
     // An attempt that was slow or whose answer was lost has made it.
     if (errorId === 'TOPIC_ALREADY_EXISTS' && attemptCount > 1 && !wasThere) return;
-    const code = isForbidden(errorId) ? 'kafkaForbidden' : 'kafkaRefused';
-    throw new BridgeError(code, { message });
+    throw new BridgeError(kafkaError(errorId).answer ?? 'kafkaRefused', { message });
   }
 
   async #isThere(name: string, limits: Limits): Promise<boolean> {

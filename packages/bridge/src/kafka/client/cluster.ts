@@ -1,16 +1,9 @@
 /** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
 import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
 import { isTooLong } from '../../topic-name.ts';
-import {
-  type ErrorId,
-  errorIdOf,
-  isForbidden,
-  protocolErrorId,
-  refusal,
-  responseIn,
-  toBridgeError,
-} from './failure.ts';
+import { protocolErrorId, refusal, responseIn, toBridgeError } from './failure.ts';
 import { isInternalTopic } from './internal-topics.ts';
+import { type ErrorId, errorIdOf, isForbidden } from './kafka-errors.ts';
 import { KafkaTraffic } from './kafka-traffic.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
 import type { KafkaSecurity } from './security.ts';

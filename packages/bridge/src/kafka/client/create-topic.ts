@@ -2,7 +2,8 @@
 import { createTopicsV7 } from '@platformatic/kafka';
 import { isTooLong, MAX_TOPIC_LENGTH } from '../../topic-name.ts';
 import type { Cluster } from './cluster.ts';
-import { type ErrorId, errorIdOf, errorText, responseIn } from './failure.ts';
+import { responseIn } from './failure.ts';
+import { type ErrorId, errorIdOf, errorText } from './kafka-errors.ts';
 import type { Limits } from './limits.ts';
 
 const MAX_SHOWN_LENGTH = 1000;

@@ -1,27 +1,7 @@
 /** What an error of the client library means: which protocol error it is, or that the broker could not be reached. */
-import {
-  GenericError,
-  type MultipleErrors,
-  protocolErrors,
-  protocolErrorsCodesById,
-  ResponseError,
-} from '@platformatic/kafka';
+import { GenericError, type MultipleErrors, ResponseError } from '@platformatic/kafka';
 import { BridgeError, listText } from '../../errors.ts';
-
-/** A protocol error's name, as in Kafka's `Errors.java`: `UNKNOWN_MEMBER_ID`. */
-export type ErrorId = string;
-
-/** The name of an error code of a response; `undefined` for 0. */
-export function errorIdOf(errorCode: number): ErrorId | undefined {
-  if (errorCode === 0) return undefined;
-  return (protocolErrorsCodesById as Record<number, string>)[errorCode] ?? 'UNKNOWN_SERVER_ERROR';
-}
-
-/** Kafka's own text for an error. */
-export function errorText(id: ErrorId): string {
-  const known = (protocolErrors as Record<string, { message: string } | undefined>)[id];
-  return known?.message ?? id;
-}
+import { type ErrorId, errorText, isErrorId, javaClass, kafkaError, type MemberState } from './kafka-errors.ts';
 
 /** The first protocol error that a failed call of the library carries. */
 export function protocolErrorId(error: unknown): ErrorId | undefined {
@@ -29,12 +9,18 @@ export function protocolErrorId(error: unknown): ErrorId | undefined {
   if (error instanceof BridgeError) return protocolErrorId(error.cause);
   if (!(error instanceof Error) || !GenericError.isGenericError(error)) return undefined;
   const own: unknown = error['apiId'];
-  if (typeof own === 'string') return own;
+  if (typeof own === 'string') return isErrorId(own) ? own : 'UNKNOWN_SERVER_ERROR';
   for (const inner of (error as MultipleErrors).errors ?? []) {
     const id = protocolErrorId(inner);
     if (id !== undefined) return id;
   }
   return undefined;
+}
+
+/** What a failed call says about the group's member; `undefined` for every other failure. */
+export function memberStateIn(error: unknown): MemberState | undefined {
+  const id = protocolErrorId(error);
+  return id === undefined ? undefined : kafkaError(id).member;
 }
 
 /**
@@ -45,22 +31,6 @@ export function responseIn<Response>(error: unknown): Response | undefined {
   return (error as { response?: Response } | undefined)?.response;
 }
 
-/** Exceptions that Java does not name after the error: https://kafka.apache.org/protocol#protocol_error_codes */
-const JAVA_NAMES: Readonly<Record<ErrorId, string>> = {
-  CLUSTER_AUTHORIZATION_FAILED: 'ClusterAuthorization',
-  CORRUPT_MESSAGE: 'CorruptRecord',
-  GROUP_AUTHORIZATION_FAILED: 'GroupAuthorization',
-  KAFKA_STORAGE_ERROR: 'KafkaStorage',
-  MESSAGE_TOO_LARGE: 'RecordTooLarge',
-  RECORD_LIST_TOO_LARGE: 'RecordBatchTooLarge',
-  REQUEST_TIMED_OUT: 'Timeout',
-  SASL_AUTHENTICATION_FAILED: 'SaslAuthentication',
-  TOPIC_ALREADY_EXISTS: 'TopicExists',
-  TOPIC_AUTHORIZATION_FAILED: 'TopicAuthorization',
-  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'TransactionalIdAuthorization',
-  UNKNOWN_SERVER_ERROR: 'UnknownServer',
-};
-
 /** What an error is about, where Java's text names it. */
 export interface Subject {
   topics?: readonly string[];
@@ -69,8 +39,7 @@ export interface Subject {
 
 /** The Java exception of an error, as Kafka's clients name it, with its text. */
 export function javaException(id: ErrorId, subject: Subject = {}): string {
-  const name = JAVA_NAMES[id] ?? camelCase(id.replace(/_EXCEPTION$/, ''));
-  return `org.apache.kafka.common.errors.${name}Exception: ${subjectText(id, subject)}`;
+  return `${javaClass(id)}: ${subjectText(id, subject)}`;
 }
 
 /** The text alone, as Kafka's clients in Java have it. */
@@ -82,24 +51,14 @@ export function subjectText(id: ErrorId, { topics, group }: Subject): string {
   return errorText(id);
 }
 
-function camelCase(id: string): string {
-  return id
-    .toLowerCase()
-    .split('_')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
-}
-
-/** Whether the bridge's principal lacks a right. */
-export function isForbidden(id: ErrorId | undefined): boolean {
-  return id?.endsWith('_AUTHORIZATION_FAILED') === true;
-}
-
 /** The answer for an error of Kafka's. */
 export function refusal(id: ErrorId, { cause, ...subject }: Subject & { cause?: unknown } = {}): BridgeError {
-  if (id === 'UNKNOWN_TOPIC_OR_PARTITION') return new BridgeError('unknownTopic', { cause });
-  const message = javaException(id, subject);
-  return new BridgeError(isForbidden(id) ? 'kafkaForbidden' : 'kafkaRefused', { message, cause });
+  const { answer = 'kafkaRefused' } = kafkaError(id);
+  // The text of an unknown topic is fixed: the same for every operation.
+  return new BridgeError(
+    answer,
+    answer === 'unknownTopic' ? { cause } : { message: javaException(id, subject), cause },
+  );
 }
 
 /** The answer for a failed call: an error of ours stays as it is. */

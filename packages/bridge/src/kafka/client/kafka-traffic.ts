@@ -2,7 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { type Connection, type ConnectionPool, protocolAPIsById } from '@platformatic/kafka';
-import { type ErrorId, errorIdOf, protocolErrorId } from './failure.ts';
+import { protocolErrorId } from './failure.ts';
+import { type ErrorId, errorIdOf, kafkaError } from './kafka-errors.ts';
 
 /** Where the library tells of every request, of every answer, and of every answer that is an error. */
 const START_CHANNEL = 'tracing:plt:kafka:connections:api:start';
@@ -13,19 +14,6 @@ const NO_CONNECTION: ErrorId = 'NETWORK_EXCEPTION';
 
 /** There from the start, since a rate does not see a count that begins with 1. */
 const ALWAYS_TOLD: readonly ErrorId[] = [NO_CONNECTION, 'NOT_LEADER_OR_FOLLOWER', 'NOT_COORDINATOR'];
-
-/** Answers that say nothing against Kafka: steps of the group protocol, and what a client asked for and is not there. */
-const EXPECTED: ReadonlySet<ErrorId> = new Set([
-  'MEMBER_ID_REQUIRED',
-  'REBALANCE_IN_PROGRESS',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'FENCED_INSTANCE_ID',
-  'OFFSET_OUT_OF_RANGE',
-  'UNKNOWN_TOPIC_OR_PARTITION',
-  'INVALID_TOPIC_EXCEPTION',
-  'TOPIC_ALREADY_EXISTS',
-]);
 
 /** Numbers of Kafka's kinds of requests are below it (93 at most in Kafka 4.3). */
 const API_COUNT = 128;
@@ -78,7 +66,7 @@ export class KafkaTraffic {
   /** Refusals and failed connections, without what belongs to the normal course or is a client's own fault. */
   get failureCount(): number {
     let total = 0;
-    for (const [id, count] of this.errorCounts) if (!EXPECTED.has(id)) total += count;
+    for (const [id, count] of this.errorCounts) if (isFailure(id)) total += count;
     return total;
   }
 
@@ -123,4 +111,9 @@ export class KafkaTraffic {
   #count(id: ErrorId): void {
     this.errorCounts.set(id, (this.errorCounts.get(id) ?? 0) + 1);
   }
+}
+
+function isFailure(id: ErrorId): boolean {
+  const { fault = 'kafka' } = kafkaError(id);
+  return fault === 'kafka';
 }

@@ -4,6 +4,7 @@ import { BridgeError } from '../../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
 import { type Cluster, throwForbidden } from './cluster.ts';
 import { isUnreached, protocolErrorId } from './failure.ts';
+import { isRetriable } from './kafka-errors.ts';
 import { type Limits, retrying } from './limits.ts';
 
 export type IsolationLevel = 'read_uncommitted' | 'read_committed';
@@ -37,7 +38,7 @@ export async function listOffsets(
       return answers.flat();
     },
     limits,
-    isRetriable,
+    isWorthAnotherAttempt,
     cluster.backoff,
   );
 }
@@ -89,20 +90,7 @@ async function listOfLeader(
   );
 }
 
-/** Everything that a look at the metadata may cure. */
-function isRetriable(error: unknown): boolean {
-  if (isUnreached(error)) return true;
-  switch (protocolErrorId(error)) {
-    case 'NOT_LEADER_OR_FOLLOWER':
-    case 'LEADER_NOT_AVAILABLE':
-    case 'REPLICA_NOT_AVAILABLE':
-    case 'OFFSET_NOT_AVAILABLE':
-    case 'FENCED_LEADER_EPOCH':
-    case 'UNKNOWN_LEADER_EPOCH':
-    case 'UNKNOWN_TOPIC_OR_PARTITION':
-    case 'KAFKA_STORAGE_ERROR':
-      return true;
-    default:
-      return false;
-  }
+function isWorthAnotherAttempt(error: unknown): boolean {
+  const id = protocolErrorId(error);
+  return id === undefined ? isUnreached(error) : isRetriable(id);
 }

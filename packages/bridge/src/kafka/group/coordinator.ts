@@ -3,19 +3,13 @@ import { type Connection, type ConnectionPool, findCoordinatorV4, offsetFetchV8 
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
 import type { Broker, Cluster } from '../client/cluster.ts';
 import { protocolErrorId, refusal } from '../client/failure.ts';
+import { kafkaError, type Remedy } from '../client/kafka-errors.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from '../client/limits.ts';
 
 /** FindCoordinator's key type for groups. */
 const GROUP_KEY_TYPE = 0;
 /** A coordinator that has not answered a small request for this long is looked for anew. */
 const ATTEMPT_TIMEOUT_MS = 3000;
-
-const MOVED: ReadonlySet<string | undefined> = new Set([
-  // No protocol error: the broker could not be reached.
-  undefined,
-  'NOT_COORDINATOR',
-  'COORDINATOR_NOT_AVAILABLE',
-]);
 
 export class GroupCoordinator {
   readonly group: string;
@@ -76,16 +70,11 @@ export class GroupCoordinator {
       name,
       partitionIndexes: entries.map(({ partition }) => partition),
     }));
-    const response = await retrying(
-      () =>
-        this.send(
-          (connection) =>
-            offsetFetchV8.api.async(connection, [{ groupId: this.group, memberEpoch: -1, topics }], options.isStable),
-          limits,
-        ),
+    // While a transaction is being decided, the coordinator refuses stable offsets for some time (KIP-447).
+    const response = await this.send(
+      (connection) =>
+        offsetFetchV8.api.async(connection, [{ groupId: this.group, memberEpoch: -1, topics }], options.isStable),
       limits,
-      // Of a transaction that is being decided (KIP-447).
-      (error) => protocolErrorId(error) === 'UNSTABLE_OFFSET_COMMIT',
     );
     const wanted = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)));
     return (response.groups[0]?.topics ?? []).flatMap(({ name, partitions: found }) =>
@@ -109,14 +98,14 @@ export class GroupCoordinator {
           this.#broker ??= await this.#find(limits);
           return await send(this.#broker);
         } catch (error) {
-          if (MOVED.has(protocolErrorId(error))) this.#broker = undefined;
+          if (remedyOf(error) === 'coordinator') this.#broker = undefined;
           throw error;
         }
       },
       limits,
       (error) => {
-        const id = protocolErrorId(error);
-        return MOVED.has(id) || id === 'COORDINATOR_LOAD_IN_PROGRESS';
+        const remedy = remedyOf(error);
+        return remedy === 'coordinator' || remedy === 'time';
       },
       this.#cluster.backoff,
     );
@@ -133,4 +122,10 @@ export class GroupCoordinator {
     if (found === undefined) throw new TypeError('no coordinator in the answer');
     return { host: found.host, port: found.port };
   }
+}
+
+/** What helps a request that failed; a broker that cannot be reached coordinates no group. */
+function remedyOf(error: unknown): Remedy | undefined {
+  const id = protocolErrorId(error);
+  return id === undefined ? 'coordinator' : kafkaError(id).remedy;
 }

@@ -2,6 +2,7 @@
  * Membership in a consumer group, by the classic protocol and with a static identity (KIP-345): join, sync, heartbeat,
  * commit, leave. Ours, because a member whose identity was taken over must stop, and the library's joins again.
  */
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 import {
   decodeConsumerProtocolAssignment,
   encodeConsumerProtocolSubscription,
@@ -13,7 +14,8 @@ import {
 import { BridgeError } from '../../errors.ts';
 import type { PartitionOffset, TopicPartition } from '../../records.ts';
 import { type Cluster, throwForbidden } from '../client/cluster.ts';
-import { type ErrorId, isUnreached, protocolErrorId, toBridgeError } from '../client/failure.ts';
+import { isUnreached, memberStateIn, protocolErrorId, toBridgeError } from '../client/failure.ts';
+import { isRetriable, type MemberState } from '../client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, within } from '../client/limits.ts';
 import { ASSIGNORS } from './assignors.ts';
 import type { GroupCoordinator } from './coordinator.ts';
@@ -147,14 +149,12 @@ export class Membership implements Committer {
       await sendOffsets(this.#coordinator, offsets, { member, limits });
       return 'committed';
     } catch (error) {
-      const id = protocolErrorId(error);
-      if (member === undefined && id !== undefined && MEMBERSHIP_ERRORS.has(id)) return 'notMember';
-      if (id !== undefined && this.#concerns(state, id)) {
-        if (id === 'FENCED_INSTANCE_ID') return 'fenced';
-        return id === 'UNKNOWN_MEMBER_ID' ? 'notMember' : 'rebalancing';
-      }
-      if (id === undefined) throw toBridgeError(error);
-      throw error;
+      const found = memberStateIn(error);
+      if (found === undefined) throw protocolErrorId(error) === undefined ? toBridgeError(error) : error;
+      if (member === undefined) return 'notMember';
+      this.#accept(state, found);
+      if (found === 'fenced') return 'fenced';
+      return found === 'forgotten' ? 'notMember' : 'rebalancing';
     }
   }
 
@@ -212,16 +212,16 @@ export class Membership implements Committer {
         return;
       } catch (error) {
         if (this.#isOver) return;
-        const id = protocolErrorId(error);
-        if (id === 'FENCED_INSTANCE_ID') {
+        const found = memberStateIn(error);
+        if (found === 'fenced') {
           this.#fence();
           throw new BridgeError('misdirected', { cause: error });
         }
-        if (id === 'UNKNOWN_MEMBER_ID') {
+        if (found === 'forgotten') {
           this.#memberId = '';
           this.#wasForgotten = true;
           this.#events.onForgotten();
-        } else if (!isUnreached(error) && !isJoinRetriable(id)) {
+        } else if (found === undefined && !mayJoinLater(error)) {
           this.#state = { kind: 'unjoined' };
           throw toBridgeError(error, { group: this.#coordinator.group });
         }
@@ -328,28 +328,33 @@ export class Membership implements Committer {
         within(this.#options.sessionTimeoutMs, this.#life.signal),
       );
     } catch (error) {
-      const id = protocolErrorId(error);
-      if (id !== undefined && this.#concerns(state, id)) return;
+      const found = memberStateIn(error);
+      if (found !== undefined) {
+        this.#accept(state, found);
+        return;
+      }
     }
     if (this.#state === state && this.#joining === undefined) this.#scheduleHeartbeat();
   }
 
-  /** Acts on an error that means that the member is no longer what `state` says. */
-  #concerns(state: State, id: ErrorId): boolean {
-    if (!MEMBERSHIP_ERRORS.has(id)) return false;
-    // Told by several requests at once: the first one was acted on.
-    if (this.#state !== state || state.kind !== 'joined') return true;
-    switch (id) {
-      case 'FENCED_INSTANCE_ID':
+  /** Acts on an error that says that the member is no longer what `state` says. */
+  #accept(state: State, found: MemberState): void {
+    // Several requests report the same: the first one was acted on.
+    if (this.#state !== state || state.kind !== 'joined') return;
+    switch (found) {
+      case 'fenced':
         this.#fence();
         break;
-      case 'UNKNOWN_MEMBER_ID':
+      case 'forgotten':
         this.#forget();
         break;
+      case 'outdated':
+      case 'rebalancing':
+        void this.#startJoining({ isCommitPossible: found === 'rebalancing' });
+        break;
       default:
-        void this.#startJoining({ isCommitPossible: id === 'REBALANCE_IN_PROGRESS' });
+        assertNever(found);
     }
-    return true;
   }
 
   #fence(): void {
@@ -368,23 +373,8 @@ export class Membership implements Committer {
   }
 }
 
-const MEMBERSHIP_ERRORS: ReadonlySet<ErrorId> = new Set([
-  'FENCED_INSTANCE_ID',
-  'UNKNOWN_MEMBER_ID',
-  'ILLEGAL_GENERATION',
-  'REBALANCE_IN_PROGRESS',
-]);
-
-/** Errors of join and sync after which another attempt may succeed. */
-function isJoinRetriable(id: ErrorId | undefined): boolean {
-  switch (id) {
-    case 'REBALANCE_IN_PROGRESS':
-    case 'ILLEGAL_GENERATION':
-    case 'NOT_COORDINATOR':
-    case 'COORDINATOR_NOT_AVAILABLE':
-    case 'COORDINATOR_LOAD_IN_PROGRESS':
-      return true;
-    default:
-      return false;
-  }
+/** Whether another attempt to join may succeed. */
+function mayJoinLater(error: unknown): boolean {
+  const id = protocolErrorId(error);
+  return id === undefined ? isUnreached(error) : isRetriable(id);
 }

@@ -1,7 +1,7 @@
 /** The request that stores a group's offsets, sent by a member or by somebody who is none. */
 import { offsetCommitV8 } from '@platformatic/kafka';
 import type { PartitionOffset } from '../../records.ts';
-import { protocolErrorId, toBridgeError } from '../client/failure.ts';
+import { memberStateIn, protocolErrorId, toBridgeError } from '../client/failure.ts';
 import type { Limits } from '../client/limits.ts';
 import type { GroupCoordinator } from './coordinator.ts';
 
@@ -61,10 +61,9 @@ export class LoneCommitter implements Committer {
       await sendOffsets(this.#coordinator, offsets, { member: undefined, limits });
       return 'committed';
     } catch (error) {
-      const id = protocolErrorId(error);
-      if (id === undefined) throw toBridgeError(error);
-      if (MEMBERS_ONLY.has(id)) return 'notMember';
-      throw error;
+      // The group has members, and this is not one of them.
+      if (memberStateIn(error) !== undefined) return 'notMember';
+      throw protocolErrorId(error) === undefined ? toBridgeError(error) : error;
     }
   }
 
@@ -72,6 +71,3 @@ export class LoneCommitter implements Committer {
     return true;
   }
 }
-
-/** The group has members, and this is none of them. */
-const MEMBERS_ONLY: ReadonlySet<string> = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS']);

@@ -2,7 +2,7 @@
 import { type Connection, type ConnectionPool, ProduceAcks, produceV9, Writer } from '@platformatic/kafka';
 import type { RecordToProduce, TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
-import { type ErrorId, errorIdOf, errorText } from '../client/failure.ts';
+import { type ErrorId, errorIdOf, errorText } from '../client/kafka-errors.ts';
 import { type Compression, compressBatch } from './batch-compression.ts';
 import { murmur2 } from './murmur2.ts';
 import { type PartitionAnswer, readProduceResponse, type TopicAnswer } from './produce-response.ts';

@@ -1,7 +1,8 @@
 /** The id by which brokers know the batches of this bridge: https://kafka.apache.org/protocol#The_Messages_InitProducerId */
 import { initProducerIdV4 } from '@platformatic/kafka';
 import type { Cluster } from '../client/cluster.ts';
-import { isForbidden, javaException, protocolErrorId } from '../client/failure.ts';
+import { javaException, protocolErrorId } from '../client/failure.ts';
+import { isForbidden } from '../client/kafka-errors.ts';
 import { within } from '../client/limits.ts';
 
 /** A bridge that may not have one asks again after this long. */
