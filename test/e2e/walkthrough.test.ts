@@ -1,7 +1,10 @@
-/** The README's walk-through with curl, run as written: each command's output is the one that the README shows. */
+/** The commands of the README and of docs/, run as written: each command's output is the one that the document shows. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { hasDebianTool } from '../harness/debian-tool.ts';
@@ -9,15 +12,33 @@ import { startTestStack, type TestStack } from '../harness/stack.ts';
 
 interface Step {
   command: string;
+  /** `…` stands for any text. */
   output: string;
 }
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+interface Walk {
+  file: string;
+  steps: Step[];
+}
 
-/** The commands (`$ …`) of a section's first console block, each with what stands below it. */
-function stepsOf(section: string): Step[] {
-  const text = README.slice(README.indexOf(`## ${section}`));
-  const block = /```console\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Marks, as a comment in Markdown, the console block that follows. */
+const MARKED_BLOCK = /<!-- test\/e2e\/walkthrough\.test\.ts [^>]*-->\n+```console\n([\s\S]*?)```/g;
+
+const documents = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
+
+const walks: Walk[] = documents
+  .filter((name) => name.endsWith('.md'))
+  .flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(MARKED_BLOCK)].map(([, block = '']) => ({
+      file,
+      steps: stepsOf(block),
+    })),
+  );
+
+/** The commands (`$ …`) of a console block, each with the lines below it. */
+function stepsOf(block: string): Step[] {
   const steps: Step[] = [];
   for (const line of block.trimEnd().split('\n')) {
     const step = steps.at(-1);
@@ -30,30 +51,59 @@ function stepsOf(section: string): Step[] {
 const hasCurl = hasDebianTool('curl', '--version');
 
 let system: TestStack;
+/** Where the commands run: with `.causeway`, as in the repository while the lab runs. */
+let directory: string;
 beforeAll(async () => {
   system = await startTestStack(inject('kafkaBootstrap'));
   await system.untilWell();
+  directory = mkdtempSync(join(tmpdir(), 'causeway-walkthrough-'));
+  symlinkSync(system.stack.directory.path, join(directory, '.causeway'));
 });
-afterAll(() => system?.close());
+afterAll(async () => {
+  await system?.close();
+  if (directory !== undefined) rmSync(directory, { recursive: true });
+});
 
-test.skipIf(!hasCurl)('the walk-through of the README (skipped without the Debian package curl)', async () => {
-  const topic = `greetings-${process.pid}-${Date.now()}`;
-  await ensureTopics(inject('kafkaBootstrap'), [{ name: topic, partitionCount: 1 }]);
+test('the README, the lab and the admin API have commands that are run', () => {
+  expect(walks.map(({ file }) => file)).toEqual(['README.md', 'docs/lab.md', 'docs/operating.md']);
+});
+
+test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the Debian package curl)', async (walk) => {
+  const suffix = `${process.pid}-${Date.now()}`;
+  await ensureTopics(inject('kafkaBootstrap'), [{ name: `greetings-${suffix}`, partitionCount: 1 }]);
   const here = (text: string): string =>
-    text.replaceAll('http://localhost:8080', system.url).replaceAll('greetings', topic);
-  const steps = stepsOf('Try it with curl');
-  expect(steps.length).toBeGreaterThan(5);
-  for (const { command, output } of steps) {
-    const { stdout, status } = spawnSync('sh', ['-c', here(command).replace(/^curl/, 'curl -sS')], {
-      encoding: 'utf8',
-    });
-    expect({ command, status, output: withoutTimes(stdout) }).toEqual({
+    text
+      .replaceAll('http://localhost:8080', system.url)
+      .replaceAll('http://localhost:8081', system.admin)
+      .replaceAll(/\b(?:greetings|orders-eu)\b/g, (name) => `${name}-${suffix}`);
+  expect(walk.steps.length).toBeGreaterThan(0);
+  const outputs = run(walk.steps.map(({ command }) => here(command)));
+  for (const [index, { command, output }] of walk.steps.entries()) {
+    const { text, status } = outputs[index] ?? {};
+    expect({ command, text, status }).toEqual({
       command,
+      text: expect.stringMatching(patternOf(here(output))),
       status: 0,
-      output: withoutTimes(here(output)),
     });
   }
 });
+
+/** Runs the commands one after another in one shell, so that they share variables. */
+function run(commands: readonly string[]): { text: string; status: number }[] {
+  const END = '\u001e';
+  const script = commands.map((command) => `${command.replace(/^curl/, 'curl -sS')}\nprintf '${END}%s${END}' $?\n`);
+  const { stdout } = spawnSync('sh', ['-c', script.join('')], { cwd: directory, encoding: 'utf8' });
+  const parts = stdout.split(END);
+  return commands.map((_, index) => ({
+    text: withoutTimes((parts[2 * index] ?? '').trim()),
+    status: Number(parts[2 * index + 1] ?? Number.NaN),
+  }));
+}
+
+function patternOf(output: string): RegExp {
+  const parts = withoutTimes(output.trim()).split('…');
+  return new RegExp(`^${parts.map(RegExp.escape).join('[\\s\\S]*')}$`);
+}
 
 function withoutTimes(text: string): string {
   return text.replaceAll(/"timestamp":\d+/g, '"timestamp":0');

@@ -1,0 +1,51 @@
+/** YAML in the documents is configuration that the programs take. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { BridgeConfig, checkBridgeConfig } from '@causeway/bridge/config.ts';
+import { parseConfig } from '@causeway/config/load.ts';
+import { findConfigProblems } from '@causeway/gateway/config/load.ts';
+import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
+import { expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const GATEWAY = { regions: [{ name: 'east', targets: [{ url: 'http://127.0.0.1:8282' }] }] };
+const BRIDGE = { bridge: { name: 'b', region: 'east' }, kafka: { bootstrapServers: ['127.0.0.1:9092'] } };
+
+const blocks = ['README.md', ...readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`)]
+  .filter((file) => file.endsWith('.md'))
+  .flatMap((file) =>
+    [...readFileSync(`${ROOT}${file}`, 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => ({
+      file,
+      text,
+    })),
+  )
+  // A part of the block before it.
+  .filter(({ text }) => !text.startsWith(' '))
+  .map(({ file, text }) => ({ file, text, keys: Object.keys(parse(text) as object) }));
+
+/** A value for each variable that the block names. */
+function environmentOf(text: string): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, 'x'.repeat(32)]));
+}
+
+function isKnown(schema: { properties: object }, keys: readonly string[]): boolean {
+  return keys.every((key) => Object.hasOwn(schema.properties, key));
+}
+
+test('there are blocks of YAML', () => {
+  expect(blocks.length).toBeGreaterThan(3);
+});
+
+test.each(blocks)('$file: $keys', ({ text, keys }) => {
+  const env = environmentOf(text);
+  const forGateway = isKnown(GatewayConfig, keys);
+  const forBridge = isKnown(BridgeConfig, keys);
+  expect(forGateway || forBridge).toBe(true);
+  const over = (base: object): string => stringify({ ...base, ...(parse(text) as object) });
+  if (forGateway) expect(findConfigProblems(over(GATEWAY), env)).toEqual([]);
+  if (forBridge) {
+    expect(() => parseConfig('', over(BRIDGE), { schema: BridgeConfig, env, check: checkBridgeConfig })).not.toThrow();
+  }
+});
