@@ -1,5 +1,5 @@
 /** Requests as bytes, to a bridge and through two gateways: what is refused, with which status, and what is understood. */
-import { OPERATIONS, routeOf } from '@causeway/protocol/paths.ts';
+import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile } from './harness/bridge.ts';
@@ -197,9 +197,9 @@ describe.each(PROGRAMS)('%s', (program) => {
     const { path } = await bridge.consumer('heads', program, ['heads']);
     for (const { operation, path: template } of OPERATIONS.filter(({ method }) => method === 'GET')) {
       const target = template
-        .replace('/consumers/:group/instances/:instance', path)
-        .replace(':topic', 'heads')
-        .replace(':partition', '0');
+        .replace('/consumers/{group}/instances/{instance}', path)
+        .replace('{topic}', 'heads')
+        .replace('{partition}', '0');
       const [got] = answersOf(await raw(port, get(target)));
       const [head, ...others] = answersOf(await raw(port, get(target).replace('GET', 'HEAD')), { isHead: true });
       const seen = { operation, status: got?.status, type: got?.headers['content-type'] };
@@ -229,9 +229,8 @@ describe.each(PROGRAMS)('%s', (program) => {
   });
 
   test('a client that ends its side after its request gets the answer that another one gets', async () => {
-    for (const { operation } of OPERATIONS) {
-      const { method, path } = routeOf(operation);
-      const target = path.replaceAll(/:\w+/g, 'half');
+    for (const { operation, method, path } of OPERATIONS) {
+      const target = path.replaceAll(/\{\w+\}/g, 'half');
       const request = `${method} ${target} HTTP/1.1\r\n${HOST}content-length: 2\r\n`;
       const whole = answersOf(await raw(port, `${request}${CLOSE}\r\n{}`));
       const half = answersOf(await rawHalfClosed(port, `${request}\r\n{}`)).filter(({ status }) => status !== 100);

@@ -1,5 +1,5 @@
 /** What a client can bring about by itself is not held against a region, at either tier, and moves no consumer. */
-import { OPERATIONS, routeOf } from '@causeway/protocol/paths.ts';
+import { entryOf, OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { FAILED_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -88,7 +88,7 @@ async function twoTiers(handle: UpstreamHandler, overrides: ConfigOverrides = {}
   return { east, west, gateways: [tier1, eastGateway, westGateway], url: tier1.url };
 }
 
-const OF_CONSUMERS = OPERATIONS.filter(({ path }) => path.includes(':instance')).map(({ operation }) => operation);
+const OF_CONSUMERS = OPERATIONS.filter(({ path }) => path.includes('{instance}')).map(({ operation }) => operation);
 const PRODUCE = { method: 'POST', body: '{"records":[{"value":"v"}]}' };
 
 describe('a request that merely waits', () => {
@@ -96,8 +96,8 @@ describe('a request that merely waits', () => {
     '%s is answered 504 by the region that it waited for, which stays in use, as does its consumer',
     async (operation) => {
       const { east, west, gateways, url } = await twoTiers(never, IMPATIENT);
-      const { method, path } = routeOf(operation);
-      const target = path.replaceAll(/:(\w+)/g, (_, name) => (name === 'partition' ? '0' : name));
+      const { method, path } = entryOf(operation);
+      const target = path.replaceAll(/\{(\w+)\}/g, (_, name) => (name === 'partition' ? '0' : name));
       const query = operation === 'poll' ? '?timeout=0' : '';
       const asked = Array.from({ length: 12 }, () =>
         ask(`${url}${target}${query}`, method === 'POST' ? { method, body: '{}' } : { method }),

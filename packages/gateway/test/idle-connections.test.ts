@@ -1,7 +1,7 @@
 /** A keep-alive connection that the only target closes just as a request is on its way: the client notices nothing. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { OPERATIONS } from '@causeway/protocol/paths.ts';
+import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
@@ -68,7 +68,7 @@ async function ask(url: string, method: string): Promise<number> {
 }
 
 const REQUESTS = [
-  ...OPERATIONS.filter(({ operation }) => !['healthy', 'ready', 'metrics'].includes(operation)),
+  ...OPERATIONS.filter(({ kind }) => kind !== 'management'),
   { operation: 'HEAD', method: 'HEAD', path: '/topics/t' },
   { operation: 'OPTIONS', method: 'OPTIONS', path: '/topics/t' },
 ];

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CorsConfig } from '@causeway/config/cors.ts';
 import { isOrigin, originPattern } from '@causeway/config/origins.ts';
+import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { parseUrl } from '@causeway/protocol/paths.ts';
 
 export const REJECTED = 'CORS Rejected - Invalid origin';
@@ -81,6 +82,5 @@ function setHeaders(response: ServerResponse, headers: readonly string[]): void 
 
 /** Health and metrics are no part of the API, even where they are on its port. */
 function isForOperators(url: string): boolean {
-  const { operation } = parseUrl('GET', url);
-  return operation === 'healthy' || operation === 'ready' || operation === 'metrics';
+  return isManagement(parseUrl('GET', url).operation);
 }

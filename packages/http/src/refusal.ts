@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
+import { METHODS } from '@causeway/protocol/paths.ts';
 
 const STATUS = {
   malformedRequest: 400,
@@ -33,7 +34,7 @@ export interface HeadLimits {
 }
 
 /** Every method of the API. */
-export const API_METHODS = 'GET,HEAD,POST,DELETE';
+export const API_METHODS = METHODS.join(',');
 
 export function statusOf({ code }: Refusal): number {
   return STATUS[code];

@@ -1,46 +1,74 @@
 import { describe, expect, test } from 'vitest';
-import { instancePath, OPERATIONS, parseUrl, queryParameter } from './paths.ts';
+import { ODD_PATHS } from '../../../test/harness/odd-paths.ts';
+import { INTERNAL_OPERATIONS, OPERATIONS } from './operations/table.ts';
+import { allowedMethods, instancePath, parseUrl, queryParameter } from './paths.ts';
+
+const NO_NAMES = { group: undefined, instance: undefined, topic: undefined, partition: undefined };
+const NAMES = { group: 'g', instance: 'i', topic: 't', partition: '0' };
+
+/** A target for a template, and the names in it. */
+function filled(template: string): { target: string; names: Record<string, string | undefined> } {
+  const names: Record<string, string | undefined> = { ...NO_NAMES };
+  const target = template.replaceAll(/\{(\w+)\}/g, (_, name: keyof typeof NAMES) => {
+    names[name] = NAMES[name];
+    return NAMES[name];
+  });
+  return { target, names };
+}
 
 describe('every operation is recognised by its method and path', () => {
-  test.each(OPERATIONS)('$method $path is $operation', ({ operation, method, path }) => {
-    const target = path
-      .replace(':topic', 't')
-      .replace(':partition', '0')
-      .replace(':group', 'g')
-      .replace(':instance', 'i');
-    expect(parseUrl(method, target)).toEqual({
-      operation,
-      group: path.includes(':group') ? 'g' : undefined,
-      instance: path.includes(':instance') ? 'i' : undefined,
-      topic: path.includes(':topic') ? 't' : undefined,
-    });
-    expect(parseUrl('PATCH', target).operation).toBe('unknown');
-    if (path !== '/') expect(parseUrl(method, `/${target}/?x=/consumers/g`).operation).toBe(operation);
+  test.each(OPERATIONS)('$operation', ({ operation, method, path }) => {
+    const { target, names } = filled(path);
+    expect(parseUrl(method, target)).toEqual({ operation, internal: undefined, ...names });
+    expect(parseUrl(method, `/${target}/?x=/consumers/g`)).toEqual({ operation, internal: undefined, ...names });
     expect(parseUrl(method, `${target}/more/of/it`).operation).toBe('unknown');
+    expect(parseUrl('PATCH', target).operation).toBe('unknown');
+    expect(allowedMethods(target)).toContain(method);
+    // HEAD is GET, and nothing else.
+    expect(parseUrl('HEAD', target).operation).toBe(parseUrl('GET', target).operation);
+  });
+
+  test.each(INTERNAL_OPERATIONS)('$internal, which is no operation of the API', ({ internal, method, path }) => {
+    const { target, names } = filled(path);
+    expect(parseUrl(method, target)).toEqual({ operation: 'unknown', internal, ...names });
+    for (const other of ['GET', 'HEAD', 'POST', 'DELETE'].filter((candidate) => candidate !== method)) {
+      expect(parseUrl(other, target)).toEqual({ operation: 'unknown', internal: undefined, ...names });
+    }
+    expect(allowedMethods(target)).toEqual([]);
   });
 });
 
-test.each([
-  ['GET', '/nothing'],
-  ['POST', '/consumers/'],
-  ['GET', '/consumers/g/instances'],
-  ['GET', '/consumers/g/somewhere/i/records'],
-  ['GET', '/topics/%zz'],
-  ['POST', '/consumers/g/instances/i/positions/middle'],
-  ['GET', '/__proto__'],
-  ['toString', '/consumers/g/instances/i/records'],
-])('%s %s is unknown', (method, target) => {
-  expect(parseUrl(method, target).operation).toBe('unknown');
+const READ = ODD_PATHS.map(([method, target, meaning, names]) => ({ method, target, meaning, names }));
+
+test.each(READ.filter(({ meaning }) => meaning !== 400))('$method $target is $meaning', (read) => {
+  const { internal: _, ...parsed } = parseUrl(read.method, read.target);
+  expect(parsed).toEqual({ ...NO_NAMES, operation: read.meaning, ...read.names });
 });
 
-test('names are decoded, dot segments resolved, and an encoded slash stays inside its segment', () => {
-  expect(parseUrl('GET', '/x/../topics/./a%2Fb%20c')).toMatchObject({ operation: 'getTopic', topic: 'a/b c' });
-  expect(parseUrl('GET', '/topics/a/%2e%2E/b')).toMatchObject({ operation: 'getTopic', topic: 'b' });
-  expect(parseUrl('GET', `${instancePath('g/1', 'ü ?')}/records`)).toMatchObject({
-    operation: 'poll',
-    group: 'g/1',
-    instance: 'ü ?',
-  });
+test.each(['/topics/%zz', '/topics/%', '/topics/%FF'])('%s has an invalid escape and is unknown', (target) => {
+  expect(parseUrl('GET', target)).toEqual({ ...NO_NAMES, operation: 'unknown', internal: undefined });
+});
+
+test('a method that an object has is none of the API', () => {
+  expect(parseUrl('toString', '/consumers/g/instances/i/records').operation).toBe('unknown');
+  expect(parseUrl('get', '/healthy').operation).toBe('unknown');
+});
+
+test('the methods of a path come in a fixed order, and only those that are served', () => {
+  expect(allowedMethods('/topics/t')).toEqual(['GET', 'HEAD', 'POST']);
+  expect(allowedMethods('/consumers/g/instances/i/subscription?x')).toEqual(['GET', 'HEAD', 'POST', 'DELETE']);
+  expect(allowedMethods('/topics/t', (operation) => operation === 'send')).toEqual(['POST']);
+  expect(allowedMethods('/nothing')).toEqual([]);
+});
+
+test('the path of an instance is read back, whatever its names', () => {
+  for (const [group, instance] of [
+    ['g/1', 'ü ?'],
+    ['..a', '%2e'],
+    [';#', '😀'],
+  ] as const) {
+    expect(parseUrl('GET', `${instancePath(group, instance)}/records`)).toMatchObject({ group, instance });
+  }
 });
 
 test('query names are case-insensitive and the first value wins', () => {

@@ -1,93 +1,109 @@
-/** The grammar of the REST API's URLs: the only place that knows which path and method are which operation. */
+/** The grammar of request targets: which path and method are which operation, and what names a path has. */
+import {
+  INTERNAL_OPERATIONS,
+  type InternalOperation,
+  type NamedOperation,
+  OPERATIONS,
+  type Operation,
+} from './operations/table.ts';
 
-import { DELIVERED_PATH, SESSIONS_PATH } from './routing.ts';
+export { OPERATIONS, type Operation, routeTemplateOf } from './operations/table.ts';
 
-/** What a request asks for. `unknown` is a path or a method that the API does not have. */
-export type Operation = (typeof OPERATIONS)[number]['operation'] | 'unknown';
-
-/**
- * Every operation with its method and path, in the form that Fastify's router takes.
- * Names are the `operationId`s of the API's OpenAPI document; `listCommitted`, `listAssignments` and `listPositions` are ours.
- */
-export const OPERATIONS = [
-  { operation: 'info', method: 'GET', path: '/' },
-  { operation: 'healthy', method: 'GET', path: '/healthy' },
-  { operation: 'ready', method: 'GET', path: '/ready' },
-  { operation: 'metrics', method: 'GET', path: '/metrics' },
-  { operation: 'openapi', method: 'GET', path: '/openapi' },
-  { operation: 'openapiv3', method: 'GET', path: '/openapi/v3' },
-  { operation: 'createTopic', method: 'POST', path: '/admin/topics' },
-  { operation: 'listTopics', method: 'GET', path: '/topics' },
-  { operation: 'getTopic', method: 'GET', path: '/topics/:topic' },
-  { operation: 'send', method: 'POST', path: '/topics/:topic' },
-  { operation: 'listPartitions', method: 'GET', path: '/topics/:topic/partitions' },
-  { operation: 'getPartition', method: 'GET', path: '/topics/:topic/partitions/:partition' },
-  { operation: 'sendToPartition', method: 'POST', path: '/topics/:topic/partitions/:partition' },
-  { operation: 'getOffsets', method: 'GET', path: '/topics/:topic/partitions/:partition/offsets' },
-  { operation: 'createConsumer', method: 'POST', path: '/consumers/:group' },
-  { operation: 'deleteConsumer', method: 'DELETE', path: '/consumers/:group/instances/:instance' },
-  { operation: 'subscribe', method: 'POST', path: '/consumers/:group/instances/:instance/subscription' },
-  { operation: 'unsubscribe', method: 'DELETE', path: '/consumers/:group/instances/:instance/subscription' },
-  { operation: 'listSubscriptions', method: 'GET', path: '/consumers/:group/instances/:instance/subscription' },
-  { operation: 'assign', method: 'POST', path: '/consumers/:group/instances/:instance/assignments' },
-  { operation: 'poll', method: 'GET', path: '/consumers/:group/instances/:instance/records' },
-  { operation: 'commit', method: 'POST', path: '/consumers/:group/instances/:instance/offsets' },
-  { operation: 'listCommitted', method: 'GET', path: '/consumers/:group/instances/:instance/offsets' },
-  { operation: 'listAssignments', method: 'GET', path: '/consumers/:group/instances/:instance/assignments' },
-  { operation: 'listPositions', method: 'GET', path: '/consumers/:group/instances/:instance/positions' },
-  { operation: 'seek', method: 'POST', path: '/consumers/:group/instances/:instance/positions' },
-  { operation: 'seekToBeginning', method: 'POST', path: '/consumers/:group/instances/:instance/positions/beginning' },
-  { operation: 'seekToEnd', method: 'POST', path: '/consumers/:group/instances/:instance/positions/end' },
-] as const;
-
-/** The method and path of an operation. */
-export function routeOf(operation: Exclude<Operation, 'unknown'>): { method: 'GET' | 'POST' | 'DELETE'; path: string } {
-  const route = OPERATIONS.find((candidate) => candidate.operation === operation);
-  if (route === undefined) throw new TypeError(`no operation ${operation}`);
-  return { method: route.method, path: route.path };
-}
-
-const ROUTE_TEMPLATES: ReadonlyMap<Operation, string> = new Map(
-  OPERATIONS.map(({ operation, path }) => [operation, path.replaceAll(/:(\w+)/g, '{$1}')]),
-);
-
-/** The path of an operation as OpenAPI and OpenTelemetry write it: `/topics/{topic}`. */
-export function routeTemplateOf(operation: Operation): string | undefined {
-  return ROUTE_TEMPLATES.get(operation);
-}
-
-/** What a request's method and URL say. Names are percent-decoded; those the path does not have are `undefined`. */
+/** What a request's method and URL say. Names are percent-decoded; those that the path does not have are `undefined`. */
 export interface ParsedUrl {
   operation: Operation;
+  /** Of a request that gateways alone send; its `operation` is `unknown`. */
+  internal: InternalOperation | undefined;
   group: string | undefined;
   instance: string | undefined;
   topic: string | undefined;
+  partition: string | undefined;
 }
 
-/** Operations below `/consumers/:group/instances/:instance`, by method and what follows. */
-const CONSUMER_OPERATIONS: ReadonlyMap<string, Operation> = new Map([
-  ['DELETE ', 'deleteConsumer'],
-  ['POST subscription', 'subscribe'],
-  ['DELETE subscription', 'unsubscribe'],
-  ['GET subscription', 'listSubscriptions'],
-  ['POST assignments', 'assign'],
-  ['GET records', 'poll'],
-  ['POST offsets', 'commit'],
-  ['POST positions', 'seek'],
-  ['GET offsets', 'listCommitted'],
-  ['GET assignments', 'listAssignments'],
-  ['GET positions', 'listPositions'],
-]);
+type Name = 'group' | 'instance' | 'topic' | 'partition';
 
-const SINGLE_SEGMENT_OPERATIONS: ReadonlyMap<string, Operation> = new Map([
-  ['GET healthy', 'healthy'],
-  ['GET ready', 'ready'],
-  ['GET metrics', 'metrics'],
-  ['GET openapi', 'openapi'],
-  ['GET topics', 'listTopics'],
-]);
+/** A place in the tree of paths, after some segments. */
+interface Place {
+  /** What follows in so many words. */
+  readonly literals: { readonly segment: string; readonly next: Place }[];
+  /** What follows as a name. */
+  parameter: { readonly name: Name; readonly next: Place } | undefined;
+  /** The operations of the path that ends here, by method. */
+  readonly operations: Map<string, NamedOperation>;
+  internal: (typeof INTERNAL_OPERATIONS)[number] | undefined;
+}
 
-const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'] as const;
+const ROOT = treeOfPaths();
+
+function treeOfPaths(): Place {
+  const root = newPlace();
+  for (const { operation, method, path } of OPERATIONS) placeOf(root, path).operations.set(method, operation);
+  for (const entry of INTERNAL_OPERATIONS) placeOf(root, entry.path).internal = entry;
+  return root;
+}
+
+function newPlace(): Place {
+  return { literals: [], parameter: undefined, operations: new Map(), internal: undefined };
+}
+
+/** The place at the end of a template, made where there is none. */
+function placeOf(root: Place, template: string): Place {
+  let place = root;
+  for (const segment of template.split('/').filter((text) => text !== '')) {
+    if (segment.startsWith('{')) {
+      place.parameter ??= { name: segment.slice(1, -1) as Name, next: newPlace() };
+      place = place.parameter.next;
+    } else {
+      let literal = place.literals.find((candidate) => candidate.segment === segment);
+      if (literal === undefined) {
+        literal = { segment, next: newPlace() };
+        place.literals.push(literal);
+      }
+      place = literal.next;
+    }
+  }
+  return place;
+}
+
+/**
+ * Parses a request target in origin form (RFC 9112 §3.2.1), with its query. HEAD is GET. Of a path that the API does not
+ * have, the names that its beginning has are there. Never throws.
+ */
+export function parseUrl(method: string, target: string): ParsedUrl {
+  const parsed: ParsedUrl = {
+    operation: 'unknown',
+    internal: undefined,
+    group: undefined,
+    instance: undefined,
+    topic: undefined,
+    partition: undefined,
+  };
+  const segments = splitPath(target);
+  if (segments === undefined) return parsed;
+  let place = ROOT;
+  for (const segment of segments) {
+    const next = literalNext(place, segment);
+    if (next !== undefined) {
+      place = next;
+      continue;
+    }
+    const { parameter } = place;
+    if (parameter === undefined) return parsed;
+    parsed[parameter.name] = segment;
+    place = parameter.next;
+  }
+  parsed.operation = place.operations.get(method === 'HEAD' ? 'GET' : method) ?? 'unknown';
+  if (place.internal?.method === method) parsed.internal = place.internal.internal;
+  return parsed;
+}
+
+function literalNext({ literals }: Place, segment: string): Place | undefined {
+  for (const literal of literals) if (literal.segment === segment) return literal.next;
+  return undefined;
+}
+
+/** Every method of the API, in the order of `Allow`. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'] as const;
 
 /** The methods that a request target has, of those for which `isServed` holds; none for a path that the API does not have. */
 export function allowedMethods(target: string, isServed: (operation: Operation) => boolean = () => true): string[] {
@@ -97,86 +113,37 @@ export function allowedMethods(target: string, isServed: (operation: Operation) 
   });
 }
 
-/** Parses a request target in origin form (RFC 9112 §3.2.1), query included. HEAD asks what GET does. Never throws. */
-export function parseUrl(requestMethod: string, target: string): ParsedUrl {
-  const method = requestMethod === 'HEAD' ? 'GET' : requestMethod;
-  const parsed: ParsedUrl = { operation: 'unknown', group: undefined, instance: undefined, topic: undefined };
-  const segments = splitPath(target);
-  if (segments === undefined) return parsed;
-  const [first, second, third, fourth, fifth] = segments;
-  if (first === undefined) {
-    if (method === 'GET') parsed.operation = 'info';
-    return parsed;
-  }
-  if (segments.length === 1) {
-    parsed.operation = SINGLE_SEGMENT_OPERATIONS.get(`${method} ${first}`) ?? 'unknown';
-    return parsed;
-  }
-  switch (first) {
-    case 'topics':
-      parsed.topic = second;
-      parsed.operation = topicOperation(method, segments.length, third, fifth);
-      return parsed;
-    case 'consumers':
-      parsed.group = second;
-      if (segments.length === 2) {
-        if (method === 'POST') parsed.operation = 'createConsumer';
-      } else if (third === 'instances' && fourth !== undefined) {
-        parsed.instance = fourth;
-        parsed.operation = consumerOperation(method, segments.length, fifth, segments[5]);
-      }
-      return parsed;
-    case 'admin':
-      if (segments.length === 2 && second === 'topics' && method === 'POST') parsed.operation = 'createTopic';
-      return parsed;
-    case 'openapi':
-      if (segments.length === 2 && second === 'v3' && method === 'GET') parsed.operation = 'openapiv3';
-      return parsed;
-    default:
-      return parsed;
-  }
-}
-
-function topicOperation(method: string, length: number, third?: string, fifth?: string): Operation {
-  if (length === 2) return method === 'POST' ? 'send' : method === 'GET' ? 'getTopic' : 'unknown';
-  if (third !== 'partitions') return 'unknown';
-  if (length === 3) return method === 'GET' ? 'listPartitions' : 'unknown';
-  if (length === 4) return method === 'POST' ? 'sendToPartition' : method === 'GET' ? 'getPartition' : 'unknown';
-  return length === 5 && fifth === 'offsets' && method === 'GET' ? 'getOffsets' : 'unknown';
-}
-
-function consumerOperation(method: string, length: number, fifth?: string, sixth?: string): Operation {
-  if (length <= 5) return CONSUMER_OPERATIONS.get(`${method} ${fifth ?? ''}`) ?? 'unknown';
-  if (length !== 6 || fifth !== 'positions' || method !== 'POST') return 'unknown';
-  return sixth === 'beginning' ? 'seekToBeginning' : sixth === 'end' ? 'seekToEnd' : 'unknown';
-}
-
 const SLASH = 0x2f;
 const QUESTION_MARK = 0x3f;
 const PERCENT = 0x25;
 
-/** The path's segments, decoded, with empty ones left out and dot segments resolved; `undefined` for a bad escape. */
+/**
+ * The segments of a path, decoded; `undefined` for an invalid escape. Dot segments are resolved first (RFC 3986 §5.2.4),
+ * also those that are percent-encoded (WHATWG URL); then empty segments are left out. An encoded slash stays inside its
+ * segment.
+ */
 function splitPath(target: string): string[] | undefined {
   const segments: string[] = [];
-  let start = 0;
+  let hasEmpty = false;
   let hasEscape = false;
-  for (let index = 0; index <= target.length; index += 1) {
+  let start = target.charCodeAt(0) === SLASH ? 1 : 0;
+  for (let index = start; index <= target.length; index += 1) {
     const code = index === target.length ? QUESTION_MARK : target.charCodeAt(index);
     if (code === PERCENT) hasEscape = true;
     if (code !== SLASH && code !== QUESTION_MARK) continue;
-    if (index > start) {
-      const raw = target.slice(start, index);
-      const segment = hasEscape ? decode(raw) : raw;
-      if (segment === undefined) return undefined;
-      // `%2E%2E` counts as `..` too (WHATWG URL); an encoded slash stays inside its segment.
-      if (segment === '..') segments.pop();
-      else if (segment !== '.') segments.push(segment);
+    const raw = target.slice(start, index);
+    const segment = hasEscape ? decode(raw) : raw;
+    if (segment === undefined) return undefined;
+    if (segment === '..') segments.pop();
+    else if (segment !== '.') {
+      if (segment === '') hasEmpty = true;
+      segments.push(segment);
     }
     if (code === QUESTION_MARK) break;
     start = index + 1;
     hasEscape = false;
   }
-  return segments;
+  return hasEmpty ? segments.filter((segment) => segment !== '') : segments;
 }
 
 function decode(segment: string): string | undefined {
@@ -185,12 +152,6 @@ function decode(segment: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether gateways alone ask for this path; to others it is not there. */
-export function isForGateways(target: string): boolean {
-  const segments = splitPath(target) ?? [];
-  return `/${segments[0]}` === SESSIONS_PATH || `/${segments.at(-1)}` === DELIVERED_PATH;
 }
 
 /** The path of a consumer instance, percent-encoded. */

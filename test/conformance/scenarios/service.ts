@@ -1,5 +1,5 @@
 /** The bridge itself, paths and methods, and what is told apart before any operation begins. */
-import { OPERATIONS } from '@causeway/protocol/paths.ts';
+import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { expect } from 'vitest';
 import { type Scenario, type Step, V } from '../scenario.ts';
 
@@ -97,7 +97,7 @@ export const SERVICE: readonly Scenario[] = [
   {
     title: 'URLs with an invalid percent-encoding, at every operation',
     steps: OPERATIONS.flatMap(({ method, path }) => {
-      const target = path.replaceAll(/:\w+/g, 'x');
+      const target = path.replaceAll(/\{\w+\}/g, 'x');
       return [badEscape(method, `${target}?%zz`, '%zz'), badEscape(method, `${target}?a=%`, '%')];
     }),
   },

@@ -86,11 +86,11 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
 export function answerUnknown(
   request: FastifyRequest,
   reply: FastifyReply,
-  operations: ReadonlySet<Operation>,
+  isServed: (operation: Operation) => boolean,
 ): FastifyReply {
   const { method, url } = request;
   if (allowedMethods(url).length === 0) return answerError(reply, new BridgeError('notFound'));
-  const allowed = allowedMethods(url, (operation) => operations.has(operation));
+  const allowed = allowedMethods(url, isServed);
   if (allowed.length === 0) return reply.code(503).send();
   const refusal = methodNotAllowed(method, allowed);
   reply.code(statusOf(refusal)).headers(refusalHeaders(refusal));

@@ -10,15 +10,15 @@ import { decodeBody, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';
 
 /** The consumer that a path names. Errors: `invalidValue` for a name that is too long. */
-export function identityOf(params: Request['params']): SessionIdentity {
-  const identity = { group: params['group'] ?? '', name: params['instance'] ?? '' };
+export function identityOf({ group = '', instance = '' }: Request['url']): SessionIdentity {
+  const identity = { group, name: instance };
   checkIdentity(identity);
   return identity;
 }
 
 /** The consumer that a request is about. Errors: as {@link ConsumerRegistry.find}. */
-export function sessionOf(registry: ConsumerRegistry, { params, sender }: Request): Promise<Session> {
-  return registry.find(identityOf(params), sender);
+export function sessionOf(registry: ConsumerRegistry, { url, sender }: Request): Promise<Session> {
+  return registry.find(identityOf(url), sender);
 }
 
 /** What the session does for a request, in the time that gateways wait. Errors: also those of `run`; `kafkaUnavailable`. */

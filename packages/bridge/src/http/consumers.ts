@@ -17,11 +17,11 @@ export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry)
     const created = await registry.inTime(() => createConsumer(registry, request, body ?? {}));
     return answer(reply, JSON.stringify(created));
   });
-  server.on('deleteConsumer', async ({ params, sender }, reply) => {
-    await registry.inTime(() => registry.delete(identityOf(params), sender));
+  server.on('deleteConsumer', async ({ url, sender }, reply) => {
+    await registry.inTime(() => registry.delete(identityOf(url), sender));
     return answerEmpty(reply, 204);
   });
-  server.onDelivered((params, mark) => registry.confirmDelivery(identityOf(params), mark));
+  server.onDelivered((url, mark) => registry.confirmDelivery(identityOf(url), mark));
 }
 
 async function createConsumer(
@@ -30,7 +30,7 @@ async function createConsumer(
   body: ConsumerOptions,
 ): Promise<CreatedConsumer> {
   readFormat(body);
-  const identity = { group: request.params['group'] ?? '', name: body.name ?? registry.generateName() };
+  const identity = { group: request.url.group ?? '', name: body.name ?? registry.generateName() };
   checkIdentity(identity);
   const problem = nameProblem(identity);
   if (problem !== undefined) throw new BridgeError('invalidValue', { message: `The name of a consumer ${problem}.` });

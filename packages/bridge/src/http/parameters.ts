@@ -1,6 +1,6 @@
 /** Values of paths and queries, read as the API reads them: like JSON literals. */
 import { readLiteral } from '@causeway/protocol/parameters.ts';
-import { queryParameter } from '@causeway/protocol/paths.ts';
+import { type ParsedUrl, queryParameter } from '@causeway/protocol/paths.ts';
 import { BridgeError } from '../errors.ts';
 import { wrongType } from './violations.ts';
 
@@ -42,8 +42,7 @@ export function choiceParameter<Word extends string>(
  * The number of a partition in a path.
  * Errors: `schemaViolation` for what is negative or no integer, `invalidValue` for what is too large or not written as one.
  */
-export function partitionParameter(params: Readonly<Record<string, string>>): number {
-  const text = params['partition'] ?? '';
+export function partitionParameter({ partition: text = '' }: Pick<ParsedUrl, 'partition'>): number {
   const value = readInteger(text);
   if (value < 0) throw outOfBounds(text, 'less than 0');
   if (!/^[-+]?\d+$/.test(text) || value > MAX_INT32) {

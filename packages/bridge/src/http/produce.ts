@@ -47,7 +47,7 @@ export function addProduceRoutes(server: ApiServer, dependencies: ProduceDepende
   });
   server.on('sendToPartition', async (request, reply) => {
     const isAsync = booleanParameter(request.target, 'async');
-    const partition = () => partitionParameter(request.params);
+    const partition = () => partitionParameter(request.url);
     const target = { schema: ProducerRecordToPartitionList, partition, ...limits };
     const read = request.slices.run(recordsOf(request, target));
     const records = read instanceof Promise ? await read : read;
@@ -65,7 +65,7 @@ interface Production {
 async function produce({ request, reply, isAsync, records }: Production, dependencies: ProduceDependencies) {
   const { sink, metrics, isEnabled } = dependencies;
   if (!isEnabled) throw new BridgeError('producerDisabled');
-  const topic = request.params['topic'] ?? '';
+  const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
   const bodyBytes = request.body?.length ?? 0;
   const counted = (results: readonly ProduceResult[]): void => {

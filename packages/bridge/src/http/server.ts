@@ -2,8 +2,14 @@
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import type { Cors } from '@causeway/http/cors.ts';
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
-import { type Operation, routeOf } from '@causeway/protocol/paths.ts';
-import { BRIDGE_HEADER, DELIVERED_PATH, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import {
+  entryOf,
+  type InternalOperation,
+  type NamedOperation,
+  type Operation,
+} from '@causeway/protocol/operations/table.ts';
+import { METHODS, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
+import { BRIDGE_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Certificates } from '../certificates.ts';
 import type { CompressionConfig } from '../config.ts';
@@ -21,16 +27,9 @@ import { isOperator, senderOf, trustOf } from './sender.ts';
 import { SlicedWork } from './sliced-work.ts';
 import { Suspects } from './suspects.ts';
 
-/** Names in paths may be this long; the request line has its own limit. */
-const MAX_NAME_LENGTH = 1_048_576;
-/** Operations whose bodies are records; those of the others are small. */
-const STORES_RECORDS: ReadonlySet<Operation> = new Set(['send', 'sendToPartition']);
-/** What tells how the bridge is must be served when it has too much to do. */
-const ALWAYS_SERVED: ReadonlySet<Operation> = new Set(['healthy', 'ready', 'metrics']);
-
 export interface Request {
-  /** Percent-decoded names of the path. */
-  params: Readonly<Record<string, string>>;
+  /** The operation, and the names of the path. */
+  url: ParsedUrl;
   /** As received, with the query. */
   target: string;
   headers: FastifyRequest['headers'];
@@ -60,13 +59,16 @@ declare module 'fastify' {
 /** Answers a request by {@link answer}, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
+/** Serves the requests of one operation, before anything of them is read. */
+type Route = (request: FastifyRequest, reply: FastifyReply, url: ParsedUrl) => FastifyReply | Promise<FastifyReply>;
+
 export interface ApiServer {
-  /** Adds an operation at its path. */
-  on(operation: Exclude<Operation, 'unknown'>, handler: Handler): void;
+  /** Adds the handler of an operation. */
+  on(operation: NamedOperation, handler: Handler): void;
   /** Adds what only gateways ask: that they handed an answer with records to its client. */
-  onDelivered(handler: (params: Request['params'], mark: string) => void): void;
+  onDelivered(handler: (url: ParsedUrl, mark: string) => void): void;
   /** Adds what gateways ask in an operator's name; nobody else learns that it is there. */
-  onOperator(path: string, handler: (target: string, reply: FastifyReply) => FastifyReply): void;
+  onSessions(handler: (target: string, reply: FastifyReply) => FastifyReply): void;
   listen(address: ListenAddress): Promise<number>;
   /** Takes no more connections; every answer from now on ends its connection. */
   stopAccepting(): void;
@@ -108,7 +110,7 @@ interface Visit {
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { limits, load, metrics, log } = options;
   const maxControlBodyBytes = Math.min(limits.maxBodyBytes, limits.maxControlBodyBytes);
-  const operations = new Set<Operation>();
+  const routes = new Map<Operation | InternalOperation, Route>();
   const suspects = new Suspects(log);
   const slices = new SlicedWork();
   let openCount = 0;
@@ -158,9 +160,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     });
     return visit;
   };
-  const bodyOf = (visit: Visit, request: FastifyRequest): Promise<Buffer | undefined> | undefined =>
+  const bodyOf = (
+    visit: Visit,
+    request: FastifyRequest,
+    maxBodyBytes: number,
+  ): Promise<Buffer | undefined> | undefined =>
     readBody(request.raw, {
-      maxBodyBytes: STORES_RECORDS.has(visit.operation) ? limits.maxBodyBytes : maxControlBodyBytes,
+      maxBodyBytes,
       load,
       decoder,
       over: () => overOf(visit),
@@ -174,74 +180,66 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         visit.receivedBytes += bytes;
       },
     });
-  server.setNotFoundHandler(async (request, reply) => {
+  const isServed = (operation: Operation): boolean => routes.has(operation);
+  // URLs are read by the grammar that gateways use, and not by Fastify's router: both take a request for the same operation.
+  const route = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const url = parseUrl(request.method, request.url);
+    const serve = routes.get(url.internal ?? url.operation);
+    if (serve !== undefined) return await serve(request, reply, url);
     begin('unknown', request, reply);
-    return await answerUnknown(request, reply, operations);
-  });
+    return answerUnknown(request, reply, isServed);
+  };
+  server.route({ method: [...METHODS], url: '*', exposeHeadRoute: false, handler: route });
+  server.setNotFoundHandler(route);
   return {
     on(operation, handler) {
-      operations.add(operation);
-      const { method, path } = routeOf(operation);
-      const isBounded = !ALWAYS_SERVED.has(operation);
-      server.route({
-        method: method === 'GET' ? ['GET', 'HEAD'] : method,
-        url: path,
-        exposeHeadRoute: false,
-        handler: async (request, reply) => {
-          const visit = begin(operation, request, reply);
-          if (isBounded) load.checkRequests();
-          // Answers to others are short, or come after a body that found room.
-          if (isBounded && method === 'GET') load.checkBytes(0);
-          if (!isPlainlyFramed(request.headers)) throw new BridgeError('transferCodingUnsupported');
-          const { trust } = reply;
-          const sender = senderOf(request.raw, trust);
-          if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
-          // Bodies of other methods mean nothing.
-          const body = method === 'POST' ? await bodyOf(visit, request) : undefined;
-          if (sender.via === 'gateway' && request.headers[SUSPECT_HEADER] !== undefined) {
-            await suspects.turn({ method, target: request.url, bodyBytes: body?.length ?? 0 });
-          }
-          return await handler(
-            {
-              params: request.params as Record<string, string>,
-              target: request.url,
-              headers: request.headers,
-              body,
-              sender,
-              trust,
-              raw: request.raw,
-              slices,
-              watch: reply.watch,
-            },
-            reply,
-          );
-        },
+      const { method, kind, body: accepted } = entryOf(operation);
+      // Whatever the load: they say how the bridge is.
+      const isBounded = kind !== 'management';
+      const maxBodyBytes = accepted?.holdsRecords === true ? limits.maxBodyBytes : maxControlBodyBytes;
+      routes.set(operation, async (request, reply, url) => {
+        const visit = begin(operation, request, reply);
+        if (isBounded) load.checkRequests();
+        // Answers to others are short, or come after a body that found room.
+        if (isBounded && method === 'GET') load.checkBytes(0);
+        if (!isPlainlyFramed(request.headers)) throw new BridgeError('transferCodingUnsupported');
+        const { trust } = reply;
+        const sender = senderOf(request.raw, trust);
+        if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
+        const body = accepted === undefined ? undefined : await bodyOf(visit, request, maxBodyBytes);
+        if (sender.via === 'gateway' && request.headers[SUSPECT_HEADER] !== undefined) {
+          await suspects.turn({ method, target: request.url, bodyBytes: body?.length ?? 0 });
+        }
+        return await handler(
+          {
+            url,
+            target: request.url,
+            headers: request.headers,
+            body,
+            sender,
+            trust,
+            raw: request.raw,
+            slices,
+            watch: reply.watch,
+          },
+          reply,
+        );
       });
     },
     onDelivered(handler) {
-      const { path } = routeOf('deleteConsumer');
-      server.route({
-        method: 'POST',
-        url: `${path}${DELIVERED_PATH}`,
-        handler: async (request, reply) => {
-          begin('unknown', request, reply);
-          const sender = senderOf(request.raw, reply.trust);
-          if (sender.via !== 'gateway') return answerUnknown(request, reply, operations);
-          if (sender.delivered !== undefined) handler(request.params as Record<string, string>, sender.delivered);
-          return answerEmpty(reply, 204);
-        },
+      routes.set('confirmDelivery', (request, reply, url) => {
+        begin('unknown', request, reply);
+        const sender = senderOf(request.raw, reply.trust);
+        if (sender.via !== 'gateway') return answerUnknown(request, reply, isServed);
+        if (sender.delivered !== undefined) handler(url, sender.delivered);
+        return answerEmpty(reply, 204);
       });
     },
-    onOperator(path, handler) {
-      server.route({
-        method: 'GET',
-        url: path,
-        exposeHeadRoute: false,
-        handler: async (request, reply) => {
-          begin('unknown', request, reply);
-          const isAllowed = isOperator(request.raw, reply.trust);
-          return isAllowed ? handler(request.url, reply) : answerUnknown(request, reply, operations);
-        },
+    onSessions(handler) {
+      routes.set('listSessions', (request, reply) => {
+        begin('unknown', request, reply);
+        const isAllowed = isOperator(request.raw, reply.trust);
+        return isAllowed ? handler(request.url, reply) : answerUnknown(request, reply, isServed);
       });
     },
     async listen(address) {
@@ -271,13 +269,7 @@ function createServer(listener: Listener): FastifyInstance {
     serverFactory: (handler) => listener.serveBy(handler),
     // The listener's affair.
     clientErrorHandler: () => {},
-    rewriteUrl: (request) => withoutDotSegments(request.url ?? '/'),
-    routerOptions: {
-      ignoreTrailingSlash: true,
-      ignoreDuplicateSlashes: true,
-      maxParamLength: MAX_NAME_LENGTH,
-      querystringParser: () => ({}),
-    },
+    routerOptions: { querystringParser: () => ({}) },
     frameworkErrors: (error, _request, reply) => {
       void answerError(reply, new BridgeError('badRequest', { cause: error }));
     },
@@ -306,18 +298,4 @@ function outcomeOf(status: number, isFinished: boolean): Outcome {
   if (!isFinished) return 'aborted';
   if (status < 400) return 'ok';
   return status < 500 ? 'clientError' : 'serverError';
-}
-
-/** `.` and `..` are resolved before the path is looked up, as in a browser; everything else stays as it came. */
-function withoutDotSegments(target: string): string {
-  if (!/\/(?:\.|%2e)/i.test(target)) return target;
-  const queryStart = target.indexOf('?');
-  const path = queryStart === -1 ? target : target.slice(0, queryStart);
-  const kept: string[] = [];
-  for (const segment of path.split('/').slice(1)) {
-    const plain = segment.replaceAll(/%2e/gi, '.');
-    if (plain === '..') kept.pop();
-    else if (plain !== '.') kept.push(segment);
-  }
-  return `/${kept.join('/')}${queryStart === -1 ? '' : target.slice(queryStart)}`;
 }

@@ -1,6 +1,5 @@
 /** What gateways ask in an operator's name: which consumers live here. */
 import { queryParameter } from '@causeway/protocol/paths.ts';
-import { SESSIONS_PATH } from '@causeway/protocol/routing.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { answer } from './answers.ts';
 import { integerParameter, MAX_INT32 } from './parameters.ts';
@@ -9,7 +8,7 @@ import type { ApiServer } from './server.ts';
 const DEFAULT_LIMIT = 200;
 
 export function addSessionsRoute(server: ApiServer, registry: ConsumerRegistry): void {
-  server.onOperator(SESSIONS_PATH, (target, reply) => {
+  server.onSessions((target, reply) => {
     const filter = queryParameter(target, 'filter') ?? '';
     const limit = Math.max(0, integerParameter(target, 'limit', { maximum: MAX_INT32 }) ?? DEFAULT_LIMIT);
     return answer(reply, JSON.stringify(registry.list({ filter, limit })), 'application/json');

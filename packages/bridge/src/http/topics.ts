@@ -19,22 +19,22 @@ export interface TopicCatalog {
 
 export function addTopicRoutes(server: ApiServer, catalog: TopicCatalog): void {
   server.on('listTopics', async (_request, reply) => answerLong(reply, JSON.stringify(await catalog.list())));
-  server.on('getTopic', async ({ params }, reply) =>
-    answerLong(reply, JSON.stringify(await catalog.describe(params['topic'] ?? ''))),
+  server.on('getTopic', async ({ url }, reply) =>
+    answerLong(reply, JSON.stringify(await catalog.describe(url.topic ?? ''))),
   );
-  server.on('listPartitions', async ({ params }, reply) =>
-    answerLong(reply, JSON.stringify(await catalog.partitions(params['topic'] ?? ''))),
+  server.on('listPartitions', async ({ url }, reply) =>
+    answerLong(reply, JSON.stringify(await catalog.partitions(url.topic ?? ''))),
   );
-  server.on('getPartition', async ({ params }, reply) => {
-    const partition = partitionParameter(params);
-    const partitions = await catalog.partitions(params['topic'] ?? '');
+  server.on('getPartition', async ({ url }, reply) => {
+    const partition = partitionParameter(url);
+    const partitions = await catalog.partitions(url.topic ?? '');
     const found = partitions.find((candidate) => candidate.partition === partition);
     if (found === undefined) throw new BridgeError('unknownPartition');
     return answer(reply, JSON.stringify(found));
   });
-  server.on('getOffsets', async ({ params }, reply) => {
-    const partition = partitionParameter(params);
-    const topic = params['topic'] ?? '';
+  server.on('getOffsets', async ({ url }, reply) => {
+    const partition = partitionParameter(url);
+    const topic = url.topic ?? '';
     const offsets = await catalog.offsets(topic, partition);
     if (offsets === undefined) {
       throw new BridgeError('unknownPartition', {

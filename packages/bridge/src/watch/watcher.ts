@@ -2,9 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
 import { plainAddress } from '@causeway/config/networks.ts';
+import { isManagement } from '@causeway/protocol/operations/table.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
-import { isFollowed } from '@causeway/telemetry/followed.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT } from '@causeway/telemetry/trace-context.ts';
@@ -46,7 +46,7 @@ export class RequestWatcher implements Watcher {
   }
 
   begin(operation: Operation, request: IncomingMessage, { trust, policy }: Believed): RequestWatch | undefined {
-    if (!isFollowed(operation)) return undefined;
+    if (isManagement(operation)) return undefined;
     const { headers, socket } = request;
     const address = clientAddress(policy, { peerAddress: plainAddress(socket.remoteAddress), trust, headers });
     const trace = this.#traces?.begin(operation, request, address);

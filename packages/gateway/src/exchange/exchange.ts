@@ -128,7 +128,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     if (context.cors !== undefined && this.#answersForCors(context.cors)) return;
     const found = examine({
       request: this.#request,
-      operation: this.#url.operation,
+      url: this.#url,
       path: this.#path,
       refusal,
       expectation,

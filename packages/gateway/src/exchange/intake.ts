@@ -4,7 +4,7 @@ import type { Expectation } from '@causeway/http/connections.ts';
 import { examineMethod } from '@causeway/http/methods.ts';
 import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
-import { isForGateways, type Operation } from '@causeway/protocol/paths.ts';
+import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Identity } from './identity.ts';
@@ -13,7 +13,7 @@ import { whyNotReady } from './own-answers.ts';
 
 export interface IntakeRequest {
   request: IncomingMessage;
-  operation: Operation;
+  url: ParsedUrl;
   /** The request target. */
   path: string;
   /** What is wrong with its head. */
@@ -30,7 +30,7 @@ export interface IntakeRequest {
 /** An error to answer, `well` for a good word on the gateway itself, `methods` for those of the API, or `passOn`. */
 export function examine({
   request,
-  operation,
+  url: { operation, internal },
   path,
   refusal,
   expectation,
@@ -46,7 +46,7 @@ export function examine({
     const message = 'The only transfer coding that is supported is chunked; Content-Encoding names compression.';
     return new GatewayError('transferCodingUnsupported', message);
   }
-  if (operation === 'unknown' && !isFromGateway && isForGateways(path)) {
+  if (internal !== undefined && !isFromGateway) {
     return new GatewayError('notServedHere', 'Not Found');
   }
   if (operation === 'healthy') return 'well';

@@ -140,6 +140,9 @@ const OPERATIONS = [...ROUTES.map(({ operation }) => operation), 'unknown'] sati
 const PLAIN_READS: readonly Operation[] = [
   ...([
     'info',
+    'healthy',
+    'ready',
+    'metrics',
     'openapi',
     'openapiv3',
     'listTopics',

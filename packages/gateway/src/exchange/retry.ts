@@ -1,6 +1,5 @@
 /** Decides what follows the end of an attempt: the only place that does. Pure. */
-import { assertNever } from '@causeway/protocol/assert-never.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
 import { isFinal, isSurelyNotExecuted, type Outcome } from './outcome.ts';
 import type { FailureCode } from './own-answers.ts';
 
@@ -95,25 +94,8 @@ export function isFaultOfKafka(outcome: Outcome): boolean {
  * from an owner that is well. And an owner that refuses a consumer's request for its own reasons still is the owner.
  */
 function isOwnersWord({ outcome, operation, isOfConsumer, targetAnswersProbes }: RetryInput): boolean {
-  if (outcome.kind === 'timedOut') return targetAnswersProbes && !isPlainRead(operation);
+  if (outcome.kind === 'timedOut') return targetAnswersProbes && retryClassOf(operation) !== 'read';
   return outcome.kind === 'answered' && outcome.fault === 'request' && isOfConsumer;
-}
-
-/** Reads that no client can prolong: a target that does not answer one is to blame, and another one is asked. */
-function isPlainRead(operation: Operation): boolean {
-  switch (operation) {
-    case 'info':
-    case 'openapi':
-    case 'openapiv3':
-    case 'listTopics':
-    case 'getTopic':
-    case 'listPartitions':
-    case 'getPartition':
-    case 'getOffsets':
-      return true;
-    default:
-      return false;
-  }
 }
 
 function failureOf({ outcome, isPastDeadline }: RetryInput): FailureCode {
@@ -121,44 +103,17 @@ function failureOf({ outcome, isPastDeadline }: RetryInput): FailureCode {
   return outcome.kind === 'timedOut' || isPastDeadline() ? 'deadlineExceeded' : 'regionFailed';
 }
 
-/** Reads and everything that a consumer does may be done twice; records may stand twice if the operator allows it. */
+/** Records may be stored twice if the operator allows it. */
 function mayBeExecutedTwice({ operation, method, produce }: RetryInput): boolean {
-  switch (operation) {
-    case 'info':
-    case 'healthy':
-    case 'ready':
-    case 'metrics':
-    case 'openapi':
-    case 'openapiv3':
-    case 'listTopics':
-    case 'getTopic':
-    case 'listPartitions':
-    case 'getPartition':
-    case 'getOffsets':
-    case 'poll':
-    case 'listCommitted':
-    case 'listAssignments':
-    case 'listPositions':
-    case 'commit':
-    case 'seek':
-    case 'seekToBeginning':
-    case 'seekToEnd':
-    case 'subscribe':
-    case 'unsubscribe':
-    case 'listSubscriptions':
-    case 'assign':
-    case 'createConsumer':
-    case 'deleteConsumer':
+  switch (retryClassOf(operation)) {
+    case 'read':
+    case 'repeatable':
       return true;
-    case 'send':
-    case 'sendToPartition':
-    case 'createTopic':
+    case 'stores':
       return produce === 'at-least-once';
     case 'unknown':
       // An operation that this gateway does not know: safe methods only (RFC 9110 §9.2.1).
       return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || produce === 'at-least-once';
-    default:
-      return assertNever(operation);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Follows the requests of a gateway for the access log and for traces, as far as they are on. */
-import { isFollowed } from '@causeway/telemetry/followed.ts';
+import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry, type TelemetryOptions } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
@@ -33,7 +33,7 @@ export class RequestWatcher implements Watcher {
   }
 
   begin(watched: WatchedRequest): RequestWatch | undefined {
-    if (!isFollowed(watched.url.operation)) return undefined;
+    if (isManagement(watched.url.operation)) return undefined;
     const { headers } = watched.request;
     const requestId = requestIdOf(headers[REQUEST_ID_HEADER]);
     const trace = this.#traces?.begin(watched);

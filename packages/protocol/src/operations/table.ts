@@ -1,0 +1,53 @@
+/**
+ * The table of operations of the REST API. The parser of URLs, the routers of gateway and bridge, retries, metrics, traces
+ * and the OpenAPI document read it: a new operation is an entry here and a handler in the bridge.
+ */
+import { CONSUMER_OPERATIONS } from './consumers.ts';
+import type { Method, OperationEntry, RetryClass } from './operation.ts';
+import { SERVICE_OPERATIONS } from './service.ts';
+import { TOPIC_OPERATIONS } from './topics.ts';
+
+export const OPERATIONS = [...SERVICE_OPERATIONS, ...TOPIC_OPERATIONS, ...CONSUMER_OPERATIONS];
+
+export type NamedOperation = (typeof OPERATIONS)[number]['operation'];
+
+/** The operation of a request. `unknown`: the API does not have the path, or not with this method. */
+export type Operation = NamedOperation | 'unknown';
+
+const ENTRIES: ReadonlyMap<string, OperationEntry<NamedOperation>> = new Map(
+  OPERATIONS.map((entry) => [entry.operation, entry]),
+);
+
+export function entryOf(operation: NamedOperation): OperationEntry<NamedOperation> {
+  const entry = ENTRIES.get(operation);
+  if (entry === undefined) throw new TypeError(`no operation ${operation}`);
+  return entry;
+}
+
+/** The path of an operation as OpenAPI and OpenTelemetry write it: `/topics/{topic}`. */
+export function routeTemplateOf(operation: Operation): string | undefined {
+  return ENTRIES.get(operation)?.path;
+}
+
+export function retryClassOf(operation: Operation): RetryClass | 'unknown' {
+  return ENTRIES.get(operation)?.retry ?? 'unknown';
+}
+
+/** Whether the operation is about the process itself; machines ask for these all the time. */
+export function isManagement(operation: Operation): boolean {
+  return ENTRIES.get(operation)?.kind === 'management';
+}
+
+/** Requests between gateways and bridges alone: to clients, these paths do not exist. */
+export const INTERNAL_OPERATIONS = [
+  /** Confirms a delivery; answered 204 whether the bridge knows the consumer or not. */
+  {
+    internal: 'confirmDelivery',
+    method: 'POST',
+    path: '/consumers/{group}/instances/{instance}/causeway-delivered',
+  },
+  /** Lists the consumers of a bridge, for gateways that send {@link OPERATOR_HEADER}; query `filter`, `limit`. */
+  { internal: 'listSessions', method: 'GET', path: '/causeway-sessions' },
+] as const satisfies readonly { internal: string; method: Method; path: string }[];
+
+export type InternalOperation = (typeof INTERNAL_OPERATIONS)[number]['internal'];

@@ -1,0 +1,103 @@
+/** Operations on topics: what there is, and storing records. */
+import { Type } from 'typebox';
+import { KAFKA_V2, RECORDS } from '../content-types.ts';
+import { NewTopic } from '../new-topic.ts';
+import {
+  OffsetRecordSentList,
+  OffsetsSummary,
+  PartitionMetadata,
+  ProducerRecordList,
+  ProducerRecordToPartitionList,
+  TopicMetadata,
+} from '../topics.ts';
+import { JSON_TYPE, recordsBody, v2 } from './content.ts';
+import { defineOperations } from './operation.ts';
+
+const TOPIC = {
+  method: 'GET',
+  kind: 'topics',
+  retry: 'read',
+  tags: ['Topics'],
+  status: 200,
+  errors: [403, 404, 500, 503],
+} as const;
+const PARTITION = { ...TOPIC, errors: [400, 403, 404, 422, 500, 503] } as const;
+const PRODUCE = {
+  method: 'POST',
+  kind: 'produce',
+  retry: 'stores',
+  tags: ['Topics', 'Producer'],
+  query: {
+    async: Type.Boolean({ description: 'Whether to answer 204 without waiting until Kafka has stored the records.' }),
+  },
+  status: 200,
+  answer: v2(OffsetRecordSentList),
+  // 403 and 404: with `async`, for what cannot be stored; otherwise the record's entry says so.
+  errors: [400, 403, 404, 422, 503],
+} as const;
+
+export const TOPIC_OPERATIONS = defineOperations([
+  {
+    operation: 'createTopic',
+    method: 'POST',
+    path: '/admin/topics',
+    kind: 'topics',
+    retry: 'stores',
+    body: { schema: NewTopic, types: [RECORDS.json, KAFKA_V2, JSON_TYPE] },
+    summary: 'Creates a topic.',
+    tags: ['Topics'],
+    status: 201,
+    answer: v2(Type.Object({})),
+    errors: [400, 403, 500, 503],
+  },
+  {
+    ...TOPIC,
+    operation: 'listTopics',
+    path: '/topics',
+    summary: 'Names of all topics.',
+    answer: v2(Type.Array(Type.String())),
+    errors: [500, 503],
+  },
+  {
+    ...TOPIC,
+    operation: 'getTopic',
+    path: '/topics/{topic}',
+    summary: 'A topic with its settings and partitions.',
+    answer: v2(TopicMetadata),
+  },
+  {
+    ...PRODUCE,
+    operation: 'send',
+    path: '/topics/{topic}',
+    summary: 'Stores records in a topic.',
+    body: recordsBody(ProducerRecordList),
+  },
+  {
+    ...TOPIC,
+    operation: 'listPartitions',
+    path: '/topics/{topic}/partitions',
+    summary: 'Partitions of a topic.',
+    answer: v2(Type.Array(PartitionMetadata)),
+  },
+  {
+    ...PARTITION,
+    operation: 'getPartition',
+    path: '/topics/{topic}/partitions/{partition}',
+    summary: 'One partition.',
+    answer: v2(PartitionMetadata),
+  },
+  {
+    ...PRODUCE,
+    operation: 'sendToPartition',
+    path: '/topics/{topic}/partitions/{partition}',
+    summary: 'Stores records in one partition.',
+    body: recordsBody(ProducerRecordToPartitionList),
+  },
+  {
+    ...PARTITION,
+    operation: 'getOffsets',
+    path: '/topics/{topic}/partitions/{partition}/offsets',
+    summary: 'Where a partition begins and ends.',
+    answer: v2(OffsetsSummary),
+  },
+]);

@@ -1,0 +1,111 @@
+/** Request targets that are written oddly, and what they mean: for the parser alone and for every program that reads URLs. */
+import type { Operation } from '@causeway/protocol/operations/table.ts';
+import type { ParsedUrl } from '@causeway/protocol/paths.ts';
+
+type Names = Partial<Pick<ParsedUrl, 'group' | 'instance' | 'topic' | 'partition'>>;
+
+/** 400: the target is refused before anything reads its path. */
+export type OddPath = readonly [method: string, target: string, meaning: Operation | 400, names?: Names];
+
+const INSTANCE = '/consumers/g/instances/i';
+
+export const ODD_PATHS: readonly OddPath[] = [
+  // Slashes.
+  ['GET', '//', 'info'],
+  ['GET', '//healthy', 'healthy'],
+  ['GET', '/healthy/', 'healthy'],
+  ['GET', '/healthy//', 'healthy'],
+  ['GET', '/topics/', 'listTopics'],
+  ['GET', '/topics//t', 'getTopic', { topic: 't' }],
+  ['POST', '//consumers///g//', 'createConsumer', { group: 'g' }],
+  ['GET', '/consumers//g/instances//i/records/', 'poll', { group: 'g', instance: 'i' }],
+  ['POST', '/consumers/', 'unknown'],
+  ['POST', '/consumers//', 'unknown'],
+  ['GET', '/consumers//instances/i/records', 'unknown', { group: 'instances' }],
+  ['GET', '/consumers/g/instances//records', 'unknown', { group: 'g', instance: 'records' }],
+  ['GET', '/topics//partitions/0', 'unknown', { topic: 'partitions' }],
+  // Dot segments are resolved as RFC 3986 says, an empty segment included.
+  ['GET', '/./healthy', 'healthy'],
+  ['GET', '/.', 'info'],
+  ['GET', '/..', 'info'],
+  ['GET', '/../../healthy', 'healthy'],
+  ['GET', '/x/..', 'info'],
+  ['GET', '/x/../healthy', 'healthy'],
+  ['GET', '/topics/../healthy', 'healthy'],
+  ['GET', '/topics//../healthy', 'getTopic', { topic: 'healthy' }],
+  ['GET', '/topics///../..//healthy', 'getTopic', { topic: 'healthy' }],
+  ['GET', '/topics/a//../../b', 'getTopic', { topic: 'b' }],
+  ['GET', '/topics/t/.', 'getTopic', { topic: 't' }],
+  ['GET', '/topics/t/..', 'listTopics'],
+  ['GET', '/topics/./a%2Fb%20c', 'getTopic', { topic: 'a/b c' }],
+  ['GET', '/topics/...', 'getTopic', { topic: '...' }],
+  ['GET', '/topics/.t', 'getTopic', { topic: '.t' }],
+  ['GET', '/topics/a/%2e%2E/b', 'getTopic', { topic: 'b' }],
+  ['GET', '/topics/a/.%2e/b', 'getTopic', { topic: 'b' }],
+  ['GET', '/topics/%2e/b', 'getTopic', { topic: 'b' }],
+  ['GET', '/topics/a//%2E%2E/b', 'unknown', { topic: 'a' }],
+  ['GET', '/topics/%252e%252e/', 'getTopic', { topic: '%2e%2e' }],
+  ['GET', `${INSTANCE}/x/../records`, 'poll', { group: 'g', instance: 'i' }],
+  ['DELETE', `${INSTANCE}/records/..`, 'deleteConsumer', { group: 'g', instance: 'i' }],
+  ['GET', '/topics/../consumers/g/instances/i/records', 'poll', { group: 'g', instance: 'i' }],
+  // Percent-encoding.
+  ['GET', '/%74opics/%74', 'getTopic', { topic: 't' }],
+  ['GET', '/topics%2Ft', 'unknown'],
+  ['GET', '/topics/a%2F..%2Fb', 'getTopic', { topic: 'a/../b' }],
+  ['GET', '/topics/%2F', 'getTopic', { topic: '/' }],
+  ['GET', '/topics/%3Fa=b', 'getTopic', { topic: '?a=b' }],
+  ['GET', '/topics/%23', 'getTopic', { topic: '#' }],
+  ['GET', '/topics/%25zz', 'getTopic', { topic: '%zz' }],
+  ['GET', '/topics/%00', 'getTopic', { topic: '\0' }],
+  ['GET', '/topics/a+b', 'getTopic', { topic: 'a+b' }],
+  ['GET', '/topics/%C3%BC', 'getTopic', { topic: 'ü' }],
+  ['GET', '/topics/%F0%9F%98%80', 'getTopic', { topic: '😀' }],
+  ['GET', '/consumers/g%2F1/instances/%C3%BC%20%3F/records', 'poll', { group: 'g/1', instance: 'ü ?' }],
+  ['GET', '/topics/%zz', 400],
+  ['GET', '/topics/%', 400],
+  ['GET', '/topics/%2', 400],
+  ['GET', '/topics/%FF', 400],
+  ['GET', '/topics/%C3', 400],
+  ['GET', '/topics/t?a=%zz', 400],
+  ['GET', '/topics/t#x', 400],
+  // Other characters, and other cases.
+  ['GET', '/topics;a=b', 'unknown'],
+  ['GET', '/topics/t;a=b', 'getTopic', { topic: 't;a=b' }],
+  ['GET', '/healthy;', 'unknown'],
+  ['GET', '/topics\\t', 'unknown'],
+  ['GET', '/topics/a\\..\\b', 'getTopic', { topic: 'a\\..\\b' }],
+  ['GET', '/topics/*', 'getTopic', { topic: '*' }],
+  ['GET', '/topics/{topic}', 'getTopic', { topic: '{topic}' }],
+  ['GET', '/topics/:topic', 'getTopic', { topic: ':topic' }],
+  ['GET', '/Topics/t', 'unknown'],
+  ['GET', '/__proto__', 'unknown'],
+  ['GET', '/topics/__proto__', 'getTopic', { topic: '__proto__' }],
+  ['GET', '/topics/constructor/partitions', 'listPartitions', { topic: 'constructor' }],
+  // Queries.
+  ['GET', '/?', 'info'],
+  ['GET', '/?/topics', 'info'],
+  ['GET', '/topics?', 'listTopics'],
+  ['GET', '/topics/?x', 'listTopics'],
+  ['GET', '/topics/t?/../../healthy', 'getTopic', { topic: 't' }],
+  ['GET', '/topics/t?a?b=/partitions', 'getTopic', { topic: 't' }],
+  ['POST', '/consumers/g?/instances/i', 'createConsumer', { group: 'g' }],
+  ['GET', '/topics/..?x', 'info'],
+  // Methods.
+  ['HEAD', '/topics//t', 'getTopic', { topic: 't' }],
+  ['HEAD', '/consumers/g', 'unknown', { group: 'g' }],
+  ['PUT', '/topics/./t', 'unknown', { topic: 't' }],
+  ['PATCH', '/../', 'unknown'],
+  ['GET', `${INSTANCE}/`, 'unknown', { group: 'g', instance: 'i' }],
+  // What the API does not have.
+  ['GET', '/nothing', 'unknown'],
+  ['GET', '/consumers/g/instances', 'unknown', { group: 'g' }],
+  ['GET', '/consumers/g/somewhere/i/records', 'unknown', { group: 'g' }],
+  ['POST', `${INSTANCE}/positions/middle`, 'unknown', { group: 'g', instance: 'i' }],
+  ['GET', `${INSTANCE}/records/more`, 'unknown', { group: 'g', instance: 'i' }],
+  ['GET', '/topics/t/partitions/0/offsets/more', 'unknown', { topic: 't', partition: '0' }],
+  // Between gateways and bridges alone.
+  ['POST', `${INSTANCE}/causeway-delivered`, 'unknown', { group: 'g', instance: 'i' }],
+  ['GET', `${INSTANCE}/causeway-delivered`, 'unknown', { group: 'g', instance: 'i' }],
+  ['GET', '/causeway-sessions', 'unknown'],
+  ['GET', '//causeway-sessions/./', 'unknown'],
+];
