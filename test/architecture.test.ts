@@ -108,12 +108,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src',
     'packages/protocol',
   ],
-  'packages/bridge/src/ownership': [
-    'packages/bridge/src/consumers',
-    'packages/bridge/src/kafka',
-    'packages/bridge/src',
-    'packages/protocol',
-  ],
+  'packages/bridge/src/ownership': ['packages/bridge/src/kafka', 'packages/bridge/src', 'packages/protocol'],
   'packages/bridge/src/producer': [
     'packages/bridge/src/formats',
     'packages/bridge/src/kafka',

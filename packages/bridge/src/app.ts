@@ -175,13 +175,7 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   const batcher = new Batcher(cluster, produceClient, { ...config.producer, producerId });
   const sessionLog = new SessionLog(cluster, {
     requestTimeoutMs: config.kafka.requestTimeoutMs,
-    onWritten: (entry) => registry.onWritten(entry),
-    onChanged: (identity) => registry.onLogged(identity),
-    onAsked: (identity) => registry.onAsked(identity),
-    onHandedOver: (identity) => registry.onHandedOver(identity),
-    onMadeAnew: () => registry.writeAgain(),
     settleMs: LONGEST_RELIANCE_MS,
-    onUnreadable: (place) => log.warn(place, 'a record of the session log cannot be read, and is skipped'),
     onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
   });
   const registry = new ConsumerRegistry({

@@ -41,8 +41,8 @@ export class LoggedSession {
     this.#seeks.restore(seeks);
   }
 
-  /** Goes on at these positions, where the owner before left off. */
-  goOnAt(positions: readonly PartitionOffset[]): void {
+  /** Continues at these positions, where the previous owner handed over. */
+  resumeAt(positions: readonly PartitionOffset[]): void {
     if (!this.#options.isAutoCommit) this.#seeks.keep(positions, positions);
   }
 

@@ -10,14 +10,14 @@ import type { Fetcher } from '../kafka/fetch/fetcher.ts';
 import type { Partitions } from '../kafka/fetch/partitions.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { Membership } from '../kafka/group/membership.ts';
-import { isOwned, type Ownership } from '../ownership/ownership.ts';
+import { checkAlive, isOwned, type Ownership } from '../ownership/ownership.ts';
 import type { Commits } from './commits.ts';
 import type { Deliver, DeliveryLog } from './delivery.ts';
 import type { PollTurn } from './operation-queue.ts';
 import type { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
-import { checkAlive, isReading } from './session-state.ts';
 import type { Subscription } from './subscription.ts';
+import { isReading } from './subscription-state.ts';
 
 export interface PollerDependencies {
   subscription: Subscription;
@@ -129,7 +129,7 @@ export class Poller {
     if (answer === undefined && !over.signal.aborted) await liveness.confirm({ sinceMs: startedAtMs });
     if (signal.aborted) return;
     // A poll that waited here goes on where the consumer lives now.
-    if (subscription.state.kind !== 'closing') checkAlive(subscription.state);
+    if (ownership.life.kind !== 'ended') checkAlive(ownership);
     const { reader, result } = answer ?? (await this.#answerOf(0, convert));
     if ('error' in result) throw result.error;
     await deliveries.deliver(reader, isConfirming, result.deliver);

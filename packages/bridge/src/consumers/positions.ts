@@ -50,6 +50,23 @@ export class Positions {
     return true;
   }
 
+  /** As {@link seek}. Errors: `notAssigned`, `negativeOffset`. */
+  seekTo({ topic, partition }: TopicPartition, to: bigint | OffsetSpec): void {
+    if (typeof to === 'bigint' && to < 0n) throw new BridgeError('negativeOffset');
+    if (this.seek({ topic, partition }, to)) return;
+    throw new BridgeError('notAssigned', { message: `No current assignment for partition ${topic}-${partition}` });
+  }
+
+  /** As {@link find}, without those that cannot be found: the next poll reports why. Errors: `kafkaUnavailable`. */
+  async findKnown(limits: Limits): Promise<void> {
+    try {
+      if (await this.find(limits)) return;
+    } catch {
+      return;
+    }
+    throw new BridgeError('kafkaUnavailable');
+  }
+
   /**
    * Finds the positions of all partitions that exist. Whether Kafka told in time; the search goes on when it did not.
    * Errors: `kafkaRefused` where a position cannot be found; the signal's reason.

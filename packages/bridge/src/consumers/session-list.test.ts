@@ -12,7 +12,7 @@ test('of ten thousand consumers only those are described that are on the page', 
         return index;
       },
     },
-    ownership: { claim: { entry: { value: { adoptionCount: 3 } } } },
+    claim: { entry: { value: { adoptionCount: 3 } } },
     heldSinceMs: 0,
   }));
   const page = listSessions(held, 'east/bridge', { filter: 'Consumer-99', limit: 2 });

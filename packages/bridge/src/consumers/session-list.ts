@@ -11,7 +11,7 @@ import type { Session } from './session.ts';
 /** What is told of a session that is held. */
 export interface ListedSession {
   readonly session: Pick<Session, 'identity' | 'stateKind' | 'lastPollAtMs' | 'knownLagRecords'>;
-  readonly ownership: { readonly claim: { readonly entry: { readonly value: { adoptionCount?: number } } } };
+  readonly claim: { readonly entry: { readonly value: { adoptionCount?: number | undefined } } };
   readonly heldSinceMs: number;
 }
 
@@ -35,7 +35,7 @@ export function listSessions(
   return { total, matching: matching.length, consumers: shown.map((one) => describe(one.held, home)) };
 }
 
-function describe({ session, ownership, heldSinceMs }: ListedSession, home: string): SessionRow {
+function describe({ session, claim, heldSinceMs }: ListedSession, home: string): SessionRow {
   const { identity, stateKind, lastPollAtMs, knownLagRecords } = session;
   return {
     group: identity.group,
@@ -43,7 +43,7 @@ function describe({ session, ownership, heldSinceMs }: ListedSession, home: stri
     home,
     state: stateKind,
     since: new Date(heldSinceMs).toISOString(),
-    adoptions: ownership.claim.entry.value.adoptionCount ?? 0,
+    adoptions: claim.entry.value.adoptionCount ?? 0,
     lastPollAt: lastPollAtMs === undefined ? null : new Date(lastPollAtMs).toISOString(),
     lag: knownLagRecords ?? null,
   };

@@ -9,19 +9,13 @@ import type { GroupCoordinator } from '../kafka/group/coordinator.ts';
 import { Membership } from '../kafka/group/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/group/offset-commit.ts';
 import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
+import { checkAlive, type Ownership } from '../ownership/ownership.ts';
 import { checkSubscriptionSize, type LoggedSubscription } from '../ownership/session-entry.ts';
 import { groupInstanceId, type SessionIdentity } from '../ownership/session-identity.ts';
 import type { TopicPartition } from '../records.ts';
 import { isLegalTopic } from '../topic-name.ts';
 import { PatternWatch } from './pattern-watch.ts';
-import {
-  checkAlive,
-  checkAssignable,
-  checkSubscribable,
-  type EndedState,
-  readerOf,
-  type SessionState,
-} from './session-state.ts';
+import { readerOf, type SubscriptionState } from './subscription-state.ts';
 import type { TopicListing } from './topic-listing.ts';
 import { TopicPattern } from './topic-pattern.ts';
 
@@ -36,6 +30,7 @@ export interface SubscriptionDependencies {
   heartbeatPauseMs: () => number;
   requestTimeoutMs: number;
   prepared: PreparedJoin | undefined;
+  ownership: Ownership;
   events: SubscriptionEvents;
 }
 
@@ -47,10 +42,6 @@ export interface SubscriptionEvents {
   onAssigned: (partitions: readonly TopicPartition[]) => void;
   /** A poll that waits looks again. */
   onChanged: () => void;
-  /** A member that Kafka forgot is about to join anew. Errors: `misdirected`, `consumerNotFound`, `kafkaUnavailable`. */
-  onJoiningAnew: (limits: Limits) => Promise<void>;
-  /** Kafka says that another member has this one's identity; nothing may be committed any more. */
-  onFenced: () => void;
 }
 
 /** How long a commit at a rebalance may take; the group waits for it. */
@@ -61,7 +52,7 @@ const EXCLUSIVE =
 export class Subscription {
   readonly #dependencies: SubscriptionDependencies;
   readonly #lone: LoneCommitter;
-  #state: SessionState = { kind: 'idle' };
+  #state: SubscriptionState = { kind: 'idle' };
   /** Illegal names that were subscribed to: the next poll says so, once. */
   #illegalTopics: readonly string[] = [];
   /** Why a subscription that another bridge logged cannot be used here: polls answer with it. */
@@ -75,8 +66,22 @@ export class Subscription {
     this.#lone = new LoneCommitter(dependencies.coordinator);
   }
 
-  get state(): SessionState {
+  get state(): SubscriptionState {
     return this.#state;
+  }
+
+  /** Errors: as {@link checkAlive}; `subscriptionConflict`. */
+  checkSubscribable(): void {
+    checkAlive(this.#dependencies.ownership);
+    if (this.#state.kind === 'assigned') throw new BridgeError('subscriptionConflict');
+  }
+
+  /** Errors: `notSubscribed`; `misdirected` once it lives elsewhere. The poll itself finds that it is deleted. */
+  checkSubscribed(): void {
+    const { ownership } = this.#dependencies;
+    if (ownership.life.kind === 'ended') return;
+    checkAlive(ownership);
+    if (this.#state.kind === 'idle') throw new BridgeError('notSubscribed');
   }
 
   /** Who commits for a client: the member, or somebody who is none. */
@@ -103,7 +108,7 @@ export class Subscription {
    * Errors: `subscriptionConflict`, `consumerNotFound`, `topicClosed`, `kafkaRefused` while a pattern is subscribed to.
    */
   async subscribe(topics: readonly string[]): Promise<void> {
-    checkSubscribable(this.#state);
+    this.checkSubscribable();
     this.#checkOpen(topics);
     checkSubscriptionSize({ kind: 'topics', topics: [...topics] });
     if (this.#watch !== undefined && topics.length > 0) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
@@ -128,7 +133,7 @@ export class Subscription {
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `kafkaRefused` while topics are subscribed to. */
   subscribePattern(pattern: TopicPattern): void {
-    checkSubscribable(this.#state);
+    this.checkSubscribable();
     this.#unusable = undefined;
     const [membership, watch] = [this.#membership, this.#watch];
     if (membership !== undefined && watch === undefined) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
@@ -139,7 +144,8 @@ export class Subscription {
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`, `topicClosed`. */
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
-    checkAssignable(this.#state);
+    checkAlive(this.#dependencies.ownership);
+    if (this.#state.kind === 'subscribed') throw new BridgeError('subscriptionConflict');
     this.#checkOpen(partitions.map(({ topic }) => topic));
     checkSubscriptionSize({ kind: 'partitions', partitions: [...partitions] });
     const { events } = this.#dependencies;
@@ -152,7 +158,7 @@ export class Subscription {
 
   /** Ends the subscription or assignment, whichever there is. Errors: `consumerNotFound`. */
   async end(): Promise<void> {
-    checkAlive(this.#state);
+    checkAlive(this.#dependencies.ownership);
     await this.#leave();
     this.#illegalTopics = [];
     this.#unusable = undefined;
@@ -184,21 +190,25 @@ export class Subscription {
     }
   }
 
+  /** Joins the group now, where there is one, with the topics that are known in time. Errors: as {@link Membership.join}. */
+  async join(limits: Limits): Promise<void> {
+    const membership = this.#membership;
+    if (membership !== undefined && (await this.knowsTopics(limits))) await membership.join(limits);
+  }
+
   /** Ends it for good, and leaves the group. Never throws. */
   async close(limits: Limits): Promise<void> {
     const membership = this.#membership;
     this.#watch?.close();
-    const { kind } = this.#state;
-    if (kind === 'fenced' || kind === 'released') return;
-    this.#state = { kind: 'closing' };
+    this.#state = { kind: 'idle' };
     await membership?.leave(limits);
   }
 
-  /** Ends here and goes on elsewhere: the group keeps the member, for the bridge that joins as it. */
-  handOver(state: EndedState): void {
+  /** Ends it here: the group keeps the member, for the bridge that joins in its place. */
+  abandon(): void {
     this.#membership?.abandon();
     this.#watch?.close();
-    this.#state = state;
+    this.#state = { kind: 'idle' };
     this.#dependencies.events.onAssigned([]);
   }
 
@@ -208,7 +218,7 @@ export class Subscription {
    * subscription cannot be used.
    */
   readAs(): Membership | undefined {
-    checkAlive(this.#state);
+    checkAlive(this.#dependencies.ownership);
     if (this.#unusable !== undefined) throw this.#unusable;
     const membership = readerOf(this.#state);
     if (this.#state.kind !== 'subscribed' || this.#illegalTopics.length === 0) return membership;
@@ -312,7 +322,8 @@ export class Subscription {
 
   /** Topics of a pattern are those that exist: none is created. */
   #createMembership(topics: readonly string[], { isPattern }: { isPattern: boolean }): Membership {
-    const { identity, cluster, coordinator, kafka, consumers, heartbeatPauseMs, events } = this.#dependencies;
+    const { identity, cluster, coordinator, kafka, consumers, heartbeatPauseMs, ownership, events } =
+      this.#dependencies;
     const options = {
       clientId: identity.name,
       instanceId: groupInstanceId(identity),
@@ -333,8 +344,8 @@ export class Subscription {
       },
       onAssigned: events.onAssigned,
       onForgotten: () => events.onAssigned([]),
-      onJoiningAnew: events.onJoiningAnew,
-      onFenced: events.onFenced,
+      onJoiningAnew: (limits) => ownership.confirm(limits),
+      onFenced: () => ownership.onReplaced(),
     });
   }
 }

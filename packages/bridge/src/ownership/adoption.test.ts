@@ -46,9 +46,8 @@ class Owner {
   constructor(name: string) {
     this.name = name;
     this.#cluster = testCluster(inject('kafkaBootstrap'));
-    this.log = new SessionLog(this.#cluster, {
-      requestTimeoutMs: 20_000,
-      topic: TOPIC,
+    this.log = new SessionLog(this.#cluster, { requestTimeoutMs: 20_000, topic: TOPIC });
+    this.log.follow({
       onChanged: (identity) => {
         const held = this.held.get(identity.name);
         if (held !== undefined && this.claims.decide(identity, held.entry).kind !== 'keep') {

@@ -6,7 +6,7 @@ import { within } from '../kafka/client/limits.ts';
 import { Claims } from './claims.ts';
 import { Leases } from './leases.ts';
 import { type EntryValue, isCarriedOver, type SessionDescription } from './session-entry.ts';
-import { DELETED_RETENTION_MS, MAX_DELETED, SessionLog, type SessionLogOptions } from './session-log.ts';
+import { DELETED_RETENTION_MS, MAX_DELETED, SessionLog, type SessionLogFollower } from './session-log.ts';
 
 const DESCRIPTION: SessionDescription = {
   options: {
@@ -29,9 +29,10 @@ const HELD: EntryValue = {
   description: DESCRIPTION,
 };
 
-async function open(topic: string, options: Partial<SessionLogOptions> = {}): Promise<SessionLog> {
+async function open(topic: string, follower: SessionLogFollower = {}): Promise<SessionLog> {
   const cluster = testCluster(inject('kafkaBootstrap'));
-  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000, topic, ...options });
+  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000, topic });
+  log.follow(follower);
   log.start();
   onTestFinished(async () => {
     await log.close();
@@ -94,10 +95,10 @@ describe('of a log that was deleted', () => {
 
   test('a claim confirms nothing until it is written again, and then does under its epoch', async () => {
     const writing = Promise.withResolvers<void>();
-    let isMadeAnew = false;
+    let isRecreated = false;
     const log = await open(topic, {
-      onMadeAnew: async () => {
-        isMadeAnew = true;
+      onRecreated: async () => {
+        isRecreated = true;
         await writing.promise;
       },
     });
@@ -106,7 +107,7 @@ describe('of a log that was deleted', () => {
     if (won === undefined) throw new Error('not won');
     const own = { entry: won.entry, description: DESCRIPTION };
     await kafka.admin.deleteTopics({ topics: [topic] });
-    await until('the bridge notices', () => isMadeAnew);
+    await until('the bridge notices', () => isRecreated);
     const leases = new Leases(log);
     await expect(leases.confirm(own, within(200))).rejects.toMatchObject({
       code: 'kafkaUnavailable',
@@ -128,10 +129,10 @@ describe('of a log that was deleted', () => {
   });
 
   test('a claim that was not written again is confirmed no more, and is claimed under the next epoch', async () => {
-    let isMadeAnew = false;
+    let isRecreated = false;
     const log = await open(topic, {
-      onMadeAnew: async () => {
-        isMadeAnew = true;
+      onRecreated: async () => {
+        isRecreated = true;
       },
     });
     const claims = new Claims({ log, self: 'east/a', inactivityTimeoutMs: 60_000 });
@@ -139,7 +140,7 @@ describe('of a log that was deleted', () => {
     if (won === undefined) throw new Error('not won');
     const own = { entry: won.entry, description: DESCRIPTION };
     await kafka.admin.deleteTopics({ topics: [topic] });
-    await until('the bridge notices', () => isMadeAnew);
+    await until('the bridge notices', () => isRecreated);
     await log.readToEnd(within(20_000));
     const leases = new Leases(log);
     expect(leases.isUnfit(own.entry)).toBe(true);

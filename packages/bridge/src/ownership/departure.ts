@@ -1,86 +1,97 @@
-/** How a consumer is given up for another bridge: in order, or because another bridge has claimed it. */
-
-import type { DeliveryLog } from '../consumers/delivery.ts';
-import type { LoggedSession } from '../consumers/logged-session.ts';
-import type { OperationQueue } from '../consumers/operation-queue.ts';
-import type { Poller } from '../consumers/poller.ts';
-import type { EndedState } from '../consumers/session-state.ts';
+/** How a session leaves this bridge: released for any bridge, handed over to the one that claimed it, or ended for good. */
 import { bounded, within } from '../kafka/client/limits.ts';
-import type { SessionDescription } from './session-entry.ts';
+import type { HeldClaim } from './held-claim.ts';
+import type { ServedSession } from './served-session.ts';
+import type { OverLife } from './session-life.ts';
 
-/** Tells other bridges; the last thing that is done in the consumer's name. */
-export type WriteDeparture = (description: SessionDescription) => Promise<void>;
+/** How long the last commit may take; the bridge that is to adopt waits for it. */
+const COMMIT_TIMEOUT_MS = 3000;
+/** The bridge that claimed the session does not wait longer. */
+const HAND_OVER_TIMEOUT_MS = 2000;
+/** How long the commit and the leave at the end may take; the group waits for them. */
+const CLOSE_TIMEOUT_MS = 3000;
 
-/** A consumer that is given up. */
+/** The session, and the claim that holds its life. */
 export interface Departing {
-  operations: OperationQueue;
-  poller: Poller;
-  deliveries: DeliveryLog;
-  logged: LoggedSession;
-  /** Errors: `consumerNotFound`; `misdirected` once it lives elsewhere. */
-  checkAlive(): void;
-  /** Ends it here; the group keeps the member. */
-  depart(state: EndedState): Promise<void>;
+  readonly session: ServedSession;
+  readonly claim: HeldClaim;
 }
 
-/** How long the last commit may take. */
-const COMMIT_TIMEOUT_MS = 3000;
-/** Whoever claimed the consumer does not wait for longer. */
-const HAND_OVER_TIMEOUT_MS = 2000;
-
 /**
- * Gives it up in order, for another bridge: what the client received is committed, and the group keeps the member.
- * `write` tells the others. `isClients`: the client's own request asks for it, which says that its last answer was
- * received; else that is waited for a little, and an answer that nobody says was received comes again. Errors: those of
- * `write`, which gets what to tell.
+ * Releases the session for any bridge: commits or logs what the client received, keeps the member in the group, and writes the
+ * release. `isClients`: the client's own request asks for it, and so it has its last answer; otherwise a confirmation is waited
+ * for a little, and an answer without one comes again. Whether the release went through: not where the session was lost or
+ * deleted meanwhile.
  */
-export async function release(
-  departing: Departing,
-  write: WriteDeparture,
-  { isClients }: { isClients: boolean },
-): Promise<void> {
-  const { operations, poller, deliveries, logged } = departing;
-  poller.end();
-  if (!isClients) await operations.run(() => deliveries.untilReceived(), { isClients });
-  await operations.run(
+export async function release(departing: Departing, { isClients }: { isClients: boolean }): Promise<boolean> {
+  const { session, claim } = departing;
+  let isReleased = false;
+  session.endPolls();
+  if (!isClients) await session.inTurn(() => session.deliveries.untilReceived(), { isClients });
+  await session.inTurn(
     async () => {
-      departing.checkAlive();
-      // A gateway that turned away from this bridge may have dropped what was written to it.
-      deliveries.takeBack();
-      await logged.keepReceived(within(COMMIT_TIMEOUT_MS));
-      await giveUp(departing, { kind: 'released' }, write);
+      const { life } = claim;
+      if (life.kind !== 'releasing') return;
+      // A gateway that turned away from this bridge may have dropped the answer.
+      session.deliveries.takeBack();
+      await session.logged.keepReceived(within(COMMIT_TIMEOUT_MS));
+      isReleased = await giveUp(departing, { kind: 'released', settled: life.settled });
     },
     { isClients },
   );
+  return isReleased;
 }
 
 /**
- * Another bridge has claimed it, which waits for a moment before it answers: `write` tells it where the client is, and
- * that nothing more follows. `received`: the mark of the client's last answer, where it is known. Never throws.
+ * Hands the session over to the bridge that has claimed it, which waits for a moment before it answers: writes where the client
+ * is, and does nothing more for the session. `received`: the mark of the client's last answer, where it is known. Never throws.
  */
 export async function handOver(
   departing: Departing,
-  write: WriteDeparture,
   { owner, received }: { owner: string; received: string | undefined },
 ): Promise<void> {
-  const { operations, poller, deliveries, logged } = departing;
-  poller.end();
-  if (received !== undefined) deliveries.confirm(received, { isInPassing: true });
-  const handingOver = operations.run(
+  const { session, claim } = departing;
+  session.endPolls();
+  if (received !== undefined) session.deliveries.confirm(received, { isInPassing: true });
+  const handingOver = session.inTurn(
     async () => {
-      departing.checkAlive();
-      // The client asked elsewhere: that it has the last answer is certain only if its gateway says so.
-      deliveries.takeBack();
-      await logged.keepUncommitted({ isReceived: received !== undefined }, within(HAND_OVER_TIMEOUT_MS));
-      await giveUp(departing, { kind: 'fenced', owner }, write);
+      if (claim.life.kind !== 'handingOver') return;
+      // The client asked elsewhere: only its gateway can say that it has the last answer.
+      session.deliveries.takeBack();
+      await session.logged.keepUncommitted({ isReceived: received !== undefined }, within(HAND_OVER_TIMEOUT_MS));
+      await giveUp(departing, { kind: 'fenced', owner });
     },
     { isClients: false },
   );
-  await bounded(handingOver, within(HAND_OVER_TIMEOUT_MS)).catch(() => departing.depart({ kind: 'fenced', owner }));
+  await bounded(handingOver, within(HAND_OVER_TIMEOUT_MS)).catch(() => abandon(departing, { kind: 'fenced', owner }));
 }
 
-async function giveUp(departing: Departing, state: EndedState, write: WriteDeparture): Promise<void> {
-  const description = departing.logged.description;
-  await departing.depart(state);
-  await write(description);
+/**
+ * Ends the session here: a waiting poll responds, what was delivered is committed where the consumer commits by itself, and the
+ * group is left. The log does not have it yet. Never throws.
+ */
+export async function end({ session, claim }: Departing, { isCommitting }: { isCommitting: boolean }): Promise<void> {
+  if (isCommitting) await session.deliveries.settle();
+  session.stop();
+  await session
+    .inTurn(async () => {
+      if (claim.life.kind !== 'ending') return;
+      if (isCommitting) await session.commitDelivered(within(CLOSE_TIMEOUT_MS));
+      if (claim.enter({ kind: 'ended' })) await session.leave(within(CLOSE_TIMEOUT_MS));
+    })
+    .catch(() => {});
+}
+
+/** Stops serving at once: the session is another bridge's, or deleted. */
+export async function abandon({ session, claim }: Departing, over: OverLife): Promise<void> {
+  if (claim.enter(over)) await session.abandon();
+}
+
+/** The last thing that is done in the session's name is to write how it ends here. */
+async function giveUp({ session, claim }: Departing, over: OverLife): Promise<boolean> {
+  const { description } = session.logged;
+  if (!claim.enter(over)) return false;
+  await session.abandon();
+  await claim.release(description);
+  return true;
 }

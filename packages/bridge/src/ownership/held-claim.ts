@@ -1,101 +1,127 @@
 /**
- * The claim by which this bridge serves a session: confirmed, kept fit and up to date, and given up. A claim that is written
- * anew replaces the one before; one that is lost is told once it is seen to be.
+ * The claim by which this bridge owns one session, and the life of that session here. The claim is confirmed, renewed when its
+ * lease no longer fits, updated as the session changes, and given up; a new claim of this bridge replaces the one before.
  */
 import { BridgeError } from '../errors.ts';
-import { bounded, type Limits } from '../kafka/client/limits.ts';
+import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import type { Claims, Loss, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
 import type { Ownership } from './ownership.ts';
 import type { HoldingDecision } from './rules.ts';
-import type { SessionDescription } from './session-entry.ts';
+import type { LoggedEntry, SessionDescription } from './session-entry.ts';
+import { mayFollow, type SessionLife } from './session-life.ts';
+
+export interface HeldClaimDependencies {
+  claims: Claims;
+  leases: Leases;
+  /** Of a write. */
+  requestTimeoutMs: number;
+}
+
+/** Learns when the claim does not count any more. */
+export interface ClaimHolder {
+  /** Another bridge owns the session, or it was deleted. */
+  onLost(loss: Loss): void;
+  /** Kafka reported another member in the session's place. */
+  onReplaced(): void;
+}
 
 export class HeldClaim implements Ownership {
-  readonly #claims: Claims;
-  readonly #leases: Leases;
-  readonly #limits: () => Limits;
-  readonly #onLost: (loss: Loss) => void;
+  readonly #dependencies: HeldClaimDependencies;
+  readonly #holder: ClaimHolder;
   #claim: WonClaim;
+  #life: SessionLife = { kind: 'claimed' };
+  /** The claim that is about to replace this one. */
   #fitting: Promise<void> | undefined;
-  /** A write under this claim may arrive late, and nothing comes after it. */
+  /** A write under this claim may arrive late: nothing more is written under it. */
   #isSpent = false;
 
-  /** `limits` are those of a write; `onLost` is called when another bridge has the session, or nobody. */
-  constructor(
-    { claims, leases }: { claims: Claims; leases: Leases },
-    claim: WonClaim,
-    { limits, onLost }: { limits: () => Limits; onLost: (loss: Loss) => void },
-  ) {
-    this.#claims = claims;
-    this.#leases = leases;
+  constructor(dependencies: HeldClaimDependencies, claim: WonClaim, holder: ClaimHolder) {
+    this.#dependencies = dependencies;
     this.#claim = claim;
-    this.#limits = limits;
-    this.#onLost = onLost;
+    this.#holder = holder;
   }
 
-  get claim(): WonClaim {
-    return this.#claim;
+  get life(): SessionLife {
+    return this.#life;
+  }
+
+  /** Whether the life went on to `next`; not where that cannot follow. */
+  enter(next: SessionLife): boolean {
+    if (!mayFollow(this.#life, next)) return false;
+    this.#life = next;
+    return true;
+  }
+
+  /** As it was written last. */
+  get entry(): LoggedEntry {
+    return this.#claim.entry;
   }
 
   async confirm(limits: Limits): Promise<void> {
-    // Whoever began it may wait longer.
+    // The call that began it may wait longer.
     const fitting = this.fit(limits);
     if (fitting !== undefined) await bounded(fitting, limits);
     while (true) {
       const claim = this.#claim;
-      const decision = await this.#leases.confirm(claim, limits);
-      // A claim of its own supersedes this one, and may count for a shorter time.
+      const decision = await this.#dependencies.leases.confirm(claim, limits);
+      // A claim of this bridge supersedes this one, and may count for a shorter time.
       if (this.#fitting !== undefined) await bounded(this.#fitting, limits);
       else if (decision.kind === 'keep') return;
-      else if (this.#claim === claim) throw this.#lose(decision);
+      else if (this.#claim === claim) throw this.#lost(decision);
     }
   }
 
   fit(limits: Limits): Promise<void> | undefined {
     const { entry } = this.#claim;
-    if (this.#isSpent || this.#leases.isUnfit(entry)) return this.#fitLease(limits);
-    this.#leases.measureAhead(entry);
+    const { leases } = this.#dependencies;
+    if (this.#isSpent || leases.isUnfit(entry)) return this.#fitLease(limits);
+    leases.measureAhead(entry);
     return this.#fitting;
   }
 
   confirmAhead(): void {
-    this.#leases.confirmAhead(this.#claim);
+    this.#dependencies.leases.confirmAhead(this.#claim);
   }
 
   async record(description: SessionDescription): Promise<void> {
     await this.#fitting;
-    const written = await this.#claims.update(this.#claim, description, this.#limits());
-    if (written.kind !== 'written') throw this.#lose(written);
+    const written = await this.#dependencies.claims.update(this.#claim, description, this.#limits());
+    if (written.kind !== 'written') throw this.#lost(written);
     this.#claim = written.claim;
   }
 
-  /** Into a log that was made anew. What cannot be written under this claim is claimed again when it is needed. Never throws. */
+  onReplaced(): void {
+    this.#holder.onReplaced();
+  }
+
+  /** Into a log that was recreated. A claim that cannot be written again is replaced when it is needed. Never throws. */
   async writeAgain(description: SessionDescription): Promise<void> {
     const claim = this.#claim;
-    const writing = this.#claims.writeAgain(claim, description, this.#limits()).then((isWritten) => {
+    const writing = this.#dependencies.claims.writeAgain(claim, description, this.#limits()).then((isWritten) => {
       if (!isWritten && this.#claim === claim) this.#isSpent = true;
     });
-    // A claim that is on its way waits for the log, and the log for this.
+    // A claim that is being written waits for the log, and the log for this.
     this.#fitting ??= writing.finally(() => {
       this.#fitting = undefined;
     });
     await writing;
   }
 
-  /** What the log says of it, as far as it was read. */
+  /** Whether the claim still counts, as far as the log was read. */
   decide(): HoldingDecision {
     const { entry } = this.#claim;
-    return this.#claims.decide(entry.identity, entry);
+    return this.#dependencies.claims.decide(entry.identity, entry);
   }
 
-  /** Gives it up, with the last word on the session. See {@link Claims.release}. */
+  /** Writes that this bridge gives the session up, with its last description. See {@link Claims.release}. */
   async release(description: SessionDescription): Promise<void> {
-    await this.#claims.release({ ...this.#claim, description }, this.#limits());
+    await this.#dependencies.claims.release({ ...this.#claim, description }, this.#limits());
   }
 
-  /** Ends the session for good. Errors: as {@link Claims.delete}. */
-  async delete(): Promise<void> {
-    await this.#claims.delete(this.#claim, this.#limits());
+  /** Deletes the session. Errors: as {@link Claims.delete}. */
+  async delete(): Promise<{ kind: 'deleted' } | Loss> {
+    return await this.#dependencies.claims.delete(this.#claim, this.#limits());
   }
 
   /** Calls share it. */
@@ -107,15 +133,19 @@ export class HeldClaim implements Ownership {
   }
 
   async #claimAgain(limits: Limits): Promise<void> {
-    const written = await this.#claims.claimAgain(this.#claim, this.#claim.description, limits);
-    if (written.kind !== 'written') throw this.#lose(written);
+    const written = await this.#dependencies.claims.claimAgain(this.#claim, this.#claim.description, limits);
+    if (written.kind !== 'written') throw this.#lost(written);
     this.#claim = written.claim;
     this.#isSpent = false;
   }
 
-  #lose(loss: Loss): BridgeError {
-    this.#onLost(loss);
+  #lost(loss: Loss): BridgeError {
+    this.#holder.onLost(loss);
     if (loss.kind === 'ended') return new BridgeError('consumerNotFound');
     return new BridgeError('misdirected', { owner: loss.owner });
+  }
+
+  #limits(): Limits {
+    return within(this.#dependencies.requestTimeoutMs);
   }
 }

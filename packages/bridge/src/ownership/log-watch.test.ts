@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { orphansIn } from '../consumers/upkeep.ts';
 import { ageMs, type LogWatch, watchAt } from './log-watch.ts';
 import type { LoggedEntry } from './session-entry.ts';
+import { orphansIn } from './upkeep.ts';
 
 const PAUSE_MS = 30;
 

@@ -7,7 +7,7 @@ import { elapsedMs, readClocks } from '../clock.ts';
 import { within } from '../kafka/client/limits.ts';
 import { type EntryValue, encodeKey } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
-import { SessionLog, type SessionLogOptions } from './session-log.ts';
+import { SessionLog, type SessionLogFollower } from './session-log.ts';
 import { SESSION_PARTITION_COUNT } from './session-topic.ts';
 
 let kafka: KafkaView;
@@ -46,13 +46,10 @@ function held(owner: string, claimedAtOffset?: bigint): EntryValue {
   return claimedAtOffset === undefined ? value : { ...value, claimedAtOffset: String(claimedAtOffset) };
 }
 
-function open(
-  topic: string,
-  options: Partial<SessionLogOptions> = {},
-  bootstrap = inject('kafkaBootstrap'),
-): SessionLog {
+function open(topic: string, follower: SessionLogFollower = {}, bootstrap = inject('kafkaBootstrap')): SessionLog {
   const cluster = testCluster(bootstrap);
-  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000, topic, ...options });
+  const log = new SessionLog(cluster, { requestTimeoutMs: 20_000, topic });
+  log.follow(follower);
   log.start();
   onTestFinished(async () => {
     await log.close();

@@ -54,22 +54,26 @@ const TIDYING_DELAY_MS = 1000;
 /** Of how many questions the quickest says how far Kafka is: others met a busy moment. */
 const ANSWERS_KEPT = 8;
 
+/** Learns what the log says, once it was read to its end for the first time. */
+export interface SessionLogFollower {
+  /** The session has another current claim, or that says something else. */
+  onChanged?(identity: SessionIdentity): void;
+  /** A bridge wrote this entry, and it is the current claim's. */
+  onWritten?(entry: LoggedEntry): void;
+  /** Another bridge asks whether the owner of this session lives. */
+  onAsked?(identity: SessionIdentity): void;
+  /** The owner of a superseded claim gave the session up. */
+  onHandedOver?(identity: SessionIdentity): void;
+  /** The log has a record that bridges of this version cannot read, and skip. */
+  onUnreadable?(place: { partition: number; offset: bigint }): void;
+  /** The log was deleted and recreated, or lost records: owners write the entries of their sessions again. Never rejects. */
+  onRecreated?(): Promise<void>;
+}
+
 export interface SessionLogOptions {
   requestTimeoutMs: number;
-  /** The claim that counts of this session is another, or says something else. Not while the log is read at start. */
-  onChanged?: (identity: SessionIdentity) => void;
-  /** Somebody wrote this of a session that counts. Not while the log is read at start. */
-  onWritten?: (entry: LoggedEntry) => void;
-  /** Another bridge wants to know whether the owner of this session lives. Not while the log is read at start. */
-  onAsked?: (identity: SessionIdentity) => void;
-  /** The owner of a claim that was superseded gave the session up. Not while the log is read at start. */
-  onHandedOver?: (identity: SessionIdentity) => void;
-  /** It was deleted and made anew, or lost records: whoever holds sessions writes their entries again. Never throws. */
-  onMadeAnew?: () => Promise<void>;
   /** How long a log that was made anew confirms nothing after that: longer than any lease. Default: 0. */
   settleMs?: number;
-  /** A record that no bridge of this version can read: it is skipped. */
-  onUnreadable?: (place: { partition: number; offset: bigint }) => void;
   /** It cannot be read, for this reason; `undefined` when it can again. */
   onTrouble?: (reason: string | undefined) => void;
   /** Default: {@link SESSION_TOPIC}. For tests. */
@@ -101,6 +105,7 @@ export class SessionLog {
   readonly #cluster: Cluster;
   readonly #options: SessionLogOptions;
   readonly #topic: string;
+  #follower: SessionLogFollower = {};
   readonly #tail: SessionLogTail;
   readonly #writer: SessionLogWriter;
   readonly #renewal: SessionLogRenewal;
@@ -129,7 +134,7 @@ export class SessionLog {
     this.#options = options;
     this.#topic = options.topic ?? SESSION_TOPIC;
     this.#writer = new SessionLogWriter(cluster, this.#topic);
-    this.#renewal = new SessionLogRenewal(async () => await options.onMadeAnew?.(), {
+    this.#renewal = new SessionLogRenewal(async () => await this.#follower.onRecreated?.(), {
       settleMs: options.settleMs ?? 0,
     });
     const findTopic = (end: AbortSignal) =>
@@ -151,6 +156,11 @@ export class SessionLog {
         this.#trouble = reason;
       },
     });
+  }
+
+  /** To be called before {@link start}. */
+  follow(follower: SessionLogFollower): void {
+    this.#follower = follower;
   }
 
   /** Begins to read; Kafka may come later. */
@@ -463,15 +473,15 @@ export class SessionLog {
     const partition = this.#partitions[record.partition];
     if (partition === undefined) return;
     const applied = (partition.next ?? partition.index).apply(record, performance.now());
-    const { onUnreadable, onChanged, onAsked, onHandedOver } = this.#options;
-    if (applied.kind === 'unreadable') onUnreadable?.({ partition: record.partition, offset: record.offset });
+    const follower = this.#follower;
+    if (applied.kind === 'unreadable') follower.onUnreadable?.({ partition: record.partition, offset: record.offset });
     if (applied.kind === 'changed' && partition.next === undefined) {
       const entry = partition.index.get(applied.identity);
-      if (entry !== undefined) this.#options.onWritten?.(entry);
-      onChanged?.(applied.identity);
+      if (entry !== undefined) follower.onWritten?.(entry);
+      follower.onChanged?.(applied.identity);
     }
-    if (applied.kind === 'asked' && partition.next === undefined) onAsked?.(applied.identity);
-    if (applied.kind === 'handedOver' && partition.next === undefined) onHandedOver?.(applied.identity);
+    if (applied.kind === 'asked' && partition.next === undefined) follower.onAsked?.(applied.identity);
+    if (applied.kind === 'handedOver' && partition.next === undefined) follower.onHandedOver?.(applied.identity);
   }
 
   #endReached(number: number, askedAt: Instant): void {
@@ -482,7 +492,7 @@ export class SessionLog {
     if (next !== undefined) {
       partition.index = next;
       partition.next = undefined;
-      for (const { identity } of [...index.entries(), ...next.entries()]) this.#options.onChanged?.(identity);
+      for (const { identity } of [...index.entries(), ...next.entries()]) this.#follower.onChanged?.(identity);
     }
     this.#renewal.onRead(number);
     this.#wake();

@@ -2,18 +2,16 @@
  * What a bridge does for the session log by itself: its sessions stay fresh in it, and what nobody uses leaves it. A session
  * whose owner wrote nothing for long is ended once the owner does not answer in the log either.
  */
-
 import type { Limits } from '../kafka/client/limits.ts';
-import type { Claims } from '../ownership/claims.ts';
-import { ageMs, type LogWatch, watchAt } from '../ownership/log-watch.ts';
-import type { LoggedEntry } from '../ownership/session-entry.ts';
+import type { Claims } from './claims.ts';
 import type { HeldSession } from './held-session.ts';
+import { ageMs, type LogWatch, watchAt } from './log-watch.ts';
+import type { LoggedEntry } from './session-entry.ts';
+import type { SessionLog } from './session-log.ts';
 
 export interface UpkeepDependencies {
+  log: SessionLog;
   claims: Claims;
-  entries: () => Iterable<LoggedEntry>;
-  /** Since when the session log has been read without a break; `Infinity` while it cannot be read. */
-  readableSinceMs: () => number;
   held: () => Iterable<HeldSession>;
   /** Whether the owner of a session does not answer in the log. Errors: `kafkaUnavailable`. */
   isOwnerGone: (entry: LoggedEntry, limits: Limits) => Promise<boolean>;
@@ -50,7 +48,7 @@ export class Upkeep {
   start(): void {
     this.#timer = setInterval(() => {
       this.#watch = watchAt(performance.now(), this.#watch, {
-        readableSinceMs: this.#dependencies.readableSinceMs(),
+        readableSinceMs: this.#dependencies.log.readableSinceMs,
         longestPauseMs: LONGEST_PAUSE_INTERVALS * this.#intervalMs,
       });
       const watch = this.#watch;
@@ -68,18 +66,14 @@ export class Upkeep {
 
   /** Never throws: the next round tries again. */
   async #round(watch: LogWatch): Promise<void> {
-    const { entries, held, inactivityTimeoutMs } = this.#dependencies;
+    const { log, held, inactivityTimeoutMs } = this.#dependencies;
     const mine = [...held()];
-    const heldIds = new Set(mine.map(({ ownership }) => ownership.claim.entry.id));
-    const stale = mine.filter(
-      ({ ownership }) => watch.nowMs - ownership.claim.entry.readAtMs > inactivityTimeoutMs / 2,
-    );
-    const orphans = orphansIn(entries(), { claims: heldIds, watch, inactivityTimeoutMs });
+    const heldIds = new Set(mine.map(({ claim }) => claim.entry.id));
+    const stale = mine.filter(({ claim }) => watch.nowMs - claim.entry.readAtMs > inactivityTimeoutMs / 2);
+    const orphans = orphansIn(log.entries(), { claims: heldIds, watch, inactivityTimeoutMs });
     const share = Math.ceil((mine.length * this.#intervalMs * ROUNDS_PER_TIMEOUT) / inactivityTimeoutMs);
     await Promise.allSettled([
-      ...stale
-        .slice(0, Math.max(MOST_PER_ROUND, share))
-        .map(({ session, ownership }) => ownership.record(session.description)),
+      ...stale.slice(0, Math.max(MOST_PER_ROUND, share)).map((one) => one.record()),
       ...orphans.slice(0, MOST_PER_ROUND).map((entry) => this.#end(entry)),
     ]);
   }

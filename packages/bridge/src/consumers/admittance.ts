@@ -1,0 +1,51 @@
+/** Takes over a session for a request: what can begin before its claim has won, and how long each part took. */
+import type { Limits } from '../kafka/client/limits.ts';
+import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
+import type { Admission, AdoptionStage } from '../ownership/adoption.ts';
+import type { Holdings } from '../ownership/holdings.ts';
+import type { SessionIdentity } from '../ownership/session-identity.ts';
+import type { Sender } from './sender.ts';
+import type { Session } from './session.ts';
+import type { SessionFactory } from './session-factory.ts';
+
+/** How long an adoption took, and each of its stages. */
+export type OnAdopted = (durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>) => void;
+
+export interface AdmittanceDependencies {
+  holdings: Holdings<Session>;
+  factory: SessionFactory;
+  onAdopted: OnAdopted;
+}
+
+/** Settles which bridge serves a request; adopts the session if that is this one. Errors: as {@link Holdings.admit}. */
+export async function admit(
+  { holdings, factory, onAdopted }: AdmittanceDependencies,
+  { identity, sender, limits }: { identity: SessionIdentity; sender: Sender; limits: Limits },
+): Promise<Admission> {
+  const startedAtMs = performance.now();
+  const stagesMs = new Map<AdoptionStage, number>();
+  let stageAtMs = startedAtMs;
+  let prepared: PreparedJoin | undefined;
+  try {
+    const request = { identity, origin: sender, received: receivedBy(sender), limits };
+    const admission = await holdings.admit(request, (claim, ownership) => factory.create(claim, ownership, prepared), {
+      onClaiming: ({ subscription: { kind } }) => {
+        if (kind === 'topics' || kind === 'pattern') prepared ??= factory.prepareJoin(identity);
+      },
+      onStageEnded: (stage) => {
+        const nowMs = performance.now();
+        stagesMs.set(stage, (stagesMs.get(stage) ?? 0) + nowMs - stageAtMs);
+        stageAtMs = nowMs;
+      },
+    });
+    if (stagesMs.has('join')) onAdopted(stageAtMs - startedAtMs, stagesMs);
+    return admission;
+  } finally {
+    prepared?.close();
+  }
+}
+
+/** The mark of the client's last answer, where its gateway sends it. */
+function receivedBy(sender: Sender): string | undefined {
+  return sender.via === 'gateway' ? sender.delivered : undefined;
+}

@@ -1,0 +1,65 @@
+/** Makes sessions: what all of a bridge share of Kafka, its limits and its topics. */
+import type { ConsumersConfig, KafkaConfig } from '../config.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { Liveness } from '../kafka/client/liveness.ts';
+import { FetchBudget } from '../kafka/fetch/fetch-budget.ts';
+import { PreparedJoin } from '../kafka/group/prepared-join.ts';
+import type { WonClaim } from '../ownership/claims.ts';
+import type { Ownership } from '../ownership/ownership.ts';
+import type { SessionIdentity } from '../ownership/session-identity.ts';
+import { heartbeatPauseMs } from './heartbeats.ts';
+import { Session } from './session.ts';
+import { boundedOptions } from './session-options.ts';
+import { TopicListing } from './topic-listing.ts';
+
+export interface SessionFactoryOptions {
+  cluster: Cluster;
+  kafka: KafkaConfig;
+  consumers: ConsumersConfig;
+  /** Of the bridge: with more of them, each sends heartbeats more rarely. */
+  sessionCount: () => number;
+}
+
+export class SessionFactory {
+  readonly #options: SessionFactoryOptions;
+  readonly #liveness: Liveness;
+  readonly #topicListing: TopicListing;
+  readonly #fetchBudget: FetchBudget;
+  readonly #heartbeatPauseMs: () => number;
+
+  constructor(options: SessionFactoryOptions) {
+    this.#options = options;
+    const { cluster, kafka, consumers, sessionCount } = options;
+    this.#liveness = new Liveness(cluster);
+    this.#fetchBudget = new FetchBudget(consumers.maxFetchedBytes);
+    this.#topicListing = new TopicListing(cluster, {
+      refreshMs: consumers.topicRefreshMs,
+      requestTimeoutMs: kafka.requestTimeoutMs,
+    });
+    this.#heartbeatPauseMs = () => heartbeatPauseMs(kafka, sessionCount());
+  }
+
+  /** The session of a claim that won. `prepared`: a join that was begun for it. */
+  create({ entry, description }: WonClaim, ownership: Ownership, prepared?: PreparedJoin): Session {
+    const { cluster, kafka, consumers } = this.#options;
+    return new Session(entry.identity, boundedOptions(description.options, kafka.requestTimeoutMs), {
+      cluster,
+      kafka,
+      consumers,
+      topicListing: this.#topicListing,
+      fetchBudget: this.#fetchBudget,
+      heartbeatPauseMs: this.#heartbeatPauseMs,
+      ownership,
+      liveness: this.#liveness,
+      prepared,
+    });
+  }
+
+  /** Finds the coordinator of a group and connects to it, before it is certain that the session is this bridge's to serve. */
+  prepareJoin({ group, name }: SessionIdentity): PreparedJoin {
+    const { cluster, kafka } = this.#options;
+    const { rebalanceTimeoutMs, requestTimeoutMs } = kafka;
+    const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
+    return new PreparedJoin(cluster, { group, clientId: name, timeoutMs, requestTimeoutMs });
+  }
+}

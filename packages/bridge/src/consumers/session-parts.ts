@@ -1,0 +1,147 @@
+/** Puts the parts of a session together: what each needs of the others. */
+import type { ConsumersConfig, KafkaConfig } from '../config.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { bounded, type Limits } from '../kafka/client/limits.ts';
+import type { Liveness } from '../kafka/client/liveness.ts';
+import type { FetchBudget } from '../kafka/fetch/fetch-budget.ts';
+import { Fetcher } from '../kafka/fetch/fetcher.ts';
+import { GroupCoordinator } from '../kafka/group/coordinator.ts';
+import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
+import type { Ownership } from '../ownership/ownership.ts';
+import type { SessionIdentity } from '../ownership/session-identity.ts';
+import type { PartitionOffset, TopicPartition } from '../records.ts';
+import { Commits } from './commits.ts';
+import { DeliveryLog } from './delivery.ts';
+import { LoggedSession } from './logged-session.ts';
+import { OperationQueue } from './operation-queue.ts';
+import { Poller } from './poller.ts';
+import { Positions } from './positions.ts';
+import type { SessionOptions } from './session-options.ts';
+import { Subscription } from './subscription.ts';
+import type { TopicListing } from './topic-listing.ts';
+
+export interface SessionDependencies {
+  cluster: Cluster;
+  kafka: KafkaConfig;
+  consumers: ConsumersConfig;
+  topicListing: TopicListing;
+  fetchBudget: FetchBudget;
+  /** Until its next heartbeat; longer while the bridge has many consumers. */
+  heartbeatPauseMs: () => number;
+  ownership: Ownership;
+  liveness: Liveness;
+  /** Of a session that joins a group at once. */
+  prepared?: PreparedJoin | undefined;
+}
+
+/** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
+const MIN_BYTES_WAIT_MS = 500;
+
+export class SessionParts {
+  readonly fetcher: Fetcher;
+  readonly coordinator: GroupCoordinator;
+  readonly subscription: Subscription;
+  readonly positions: Positions;
+  readonly deliveries: DeliveryLog;
+  readonly commits: Commits;
+  readonly logged: LoggedSession;
+  readonly poller: Poller;
+  readonly operations: OperationQueue;
+  readonly #end = new AbortController();
+
+  constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
+    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, ownership, liveness, prepared } = dependencies;
+    const fetcher = createFetcher(identity, options, dependencies);
+    const { partitions } = fetcher;
+    const coordinator = prepared?.coordinator ?? new GroupCoordinator(cluster, identity.group);
+    const deliveries = new DeliveryLog(partitions, this.#end.signal);
+    const subscription = new Subscription({
+      identity,
+      cluster,
+      coordinator,
+      kafka,
+      consumers,
+      topicListing,
+      heartbeatPauseMs,
+      requestTimeoutMs: options.requestTimeoutMs,
+      prepared,
+      ownership,
+      events: {
+        onRevoking: (limits) => this.#revoke(limits),
+        onAssigned: (assigned) => this.#read(assigned),
+        onChanged: () => fetcher.interrupt(),
+      },
+    });
+    const commits = new Commits(options, { subscription, partitions, deliveries, ownership });
+    const logged = new LoggedSession(options, { subscription, partitions, commits, ownership });
+    const positions = new Positions(options, {
+      cluster,
+      coordinator,
+      fetcher,
+      // Or the next owner would begin at a later end, and skip what came between.
+      onBegun: (found, limits) => logged.keepBegun(found, limits),
+    });
+    this.fetcher = fetcher;
+    this.coordinator = coordinator;
+    this.deliveries = deliveries;
+    this.subscription = subscription;
+    this.commits = commits;
+    this.logged = logged;
+    this.positions = positions;
+    this.poller = new Poller(options, {
+      subscription,
+      positions,
+      fetcher,
+      deliveries,
+      commits,
+      ownership,
+      liveness,
+      maxRecords: consumers.maxPollRecords,
+    });
+    this.operations = new OperationQueue(() => deliveries.settle());
+  }
+
+  /** A waiting poll responds now, later ones do not wait, and neither does an answer that is being written. */
+  stop(): void {
+    this.#end.abort();
+    this.poller.end();
+  }
+
+  /** Continues at these positions, in the partitions that are still assigned. */
+  resumeAt(offsets: readonly PartitionOffset[]): void {
+    this.logged.resumeAt(offsets.filter((place) => this.positions.seek(place, place.offset)));
+  }
+
+  /** Partitions may go now: the last chance to commit what was delivered. */
+  async #revoke(limits: Limits): Promise<void> {
+    // Or the client, and the next owner of the partition, would both get what is being written.
+    await bounded(this.deliveries.settled(), limits).catch(() => {});
+    await this.deliveries.settleMarked();
+    await this.commits.commitDelivered(limits);
+  }
+
+  /** Reads these partitions from now on, at first from where another bridge left them. */
+  #read(partitions: readonly TopicPartition[]): void {
+    this.positions.assign(partitions);
+    for (const place of this.logged.onAssigned(partitions)) this.positions.seek(place, place.offset);
+  }
+}
+
+function createFetcher(
+  { name }: SessionIdentity,
+  { resetPolicy, isolationLevel, fetchMinBytes }: SessionOptions,
+  { cluster, consumers, kafka, fetchBudget }: SessionDependencies,
+): Fetcher {
+  return new Fetcher(cluster, resetPolicy === 'none' ? 'fail' : 'reset', {
+    clientId: name,
+    isolationLevel,
+    minBytes: fetchMinBytes,
+    maxBytes: consumers.fetchMaxBytes,
+    partitionMaxBytes: consumers.partitionFetchMaxBytes,
+    rack: kafka.clientRack,
+    maxWaitMs: fetchMinBytes > 1 ? MIN_BYTES_WAIT_MS : consumers.fetchMaxWaitMs,
+    isChecking: consumers.isChecksumCompared,
+    requestTimeoutMs: kafka.requestTimeoutMs,
+    budget: fetchBudget,
+  });
+}

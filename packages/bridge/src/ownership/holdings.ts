@@ -1,0 +1,178 @@
+/**
+ * The sessions that this bridge holds: how they are created and adopted, what the session log brings on them, and how they all
+ * leave when the bridge stops.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { type Limits, within } from '../kafka/client/limits.ts';
+import {
+  type Admission,
+  Adoption,
+  type AdoptionProgress,
+  type Creation,
+  type SessionRequest,
+  type Successor,
+} from './adoption.ts';
+import { Claims, type WonClaim } from './claims.ts';
+import { type Begin, HeldSession, type HeldSessionDependencies } from './held-session.ts';
+import { Leases } from './leases.ts';
+import type { ServedSession } from './served-session.ts';
+import { type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
+import type { SessionIdentity } from './session-identity.ts';
+import type { SessionLog, SessionLogFollower } from './session-log.ts';
+import { Upkeep } from './upkeep.ts';
+
+export interface HoldingsOptions {
+  log: Logger;
+  sessionLog: SessionLog;
+  /** This bridge, as `region/bridge`. */
+  self: string;
+  requestTimeoutMs: number;
+  inactivityTimeoutMs: number;
+}
+
+/** An adopted session is served when its group has it, at the latest after this long. */
+const RESTORE_TIMEOUT_MS = 2000;
+
+export class Holdings<S extends ServedSession> implements SessionLogFollower {
+  readonly #options: HoldingsOptions;
+  readonly #instance = randomUUID();
+  /** Other processes that write under this bridge's name: each is reported once. */
+  readonly #namesakes = new Set<string>();
+  readonly #sessions = new Map<string, HeldSession<S>>();
+  readonly #adoption: Adoption;
+  readonly #upkeep: Upkeep;
+  readonly #shared: HeldSessionDependencies;
+
+  constructor(options: HoldingsOptions) {
+    this.#options = options;
+    const { log, sessionLog, self, requestTimeoutMs, inactivityTimeoutMs } = options;
+    const claims = new Claims({ log: sessionLog, self, instance: this.#instance, inactivityTimeoutMs });
+    const leases = new Leases(sessionLog);
+    this.#shared = { log, sessionLog, claims, leases, requestTimeoutMs, remove: (held) => this.#remove(held) };
+    this.#adoption = new Adoption({
+      log: sessionLog,
+      self,
+      claims,
+      leases,
+      holdingOf: (identity) => this.get(identity)?.claim.entry,
+    });
+    this.#upkeep = new Upkeep({
+      log: sessionLog,
+      claims,
+      held: () => this.#sessions.values(),
+      isOwnerGone: (entry, limits) => this.#adoption.isOwnerGone(entry, limits),
+      inactivityTimeoutMs,
+      limits: () => this.#limits(),
+    });
+    sessionLog.follow(this);
+  }
+
+  start(): void {
+    this.#upkeep.start();
+  }
+
+  /** Releases every session, for other bridges. */
+  async close(): Promise<void> {
+    this.#upkeep.close();
+    await Promise.all([...this.#sessions.values()].map((held) => held.release({ isClients: false })));
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get(identity: SessionIdentity): HeldSession<S> | undefined {
+    return this.#sessions.get(sessionKey(identity));
+  }
+
+  values(): IterableIterator<HeldSession<S>> {
+    return this.#sessions.values();
+  }
+
+  /** Creates a session that is described so, and serves it. Errors: as {@link Adoption.create}. */
+  async create(request: SessionRequest, description: SessionDescription, begin: Begin<S>): Promise<Creation> {
+    return await this.#adoption.create(request, description, (claim) => this.#serve(this.#claimed(claim, begin)));
+  }
+
+  /** Settles which bridge serves a request, and adopts the session if that is this one. Errors: as {@link Adoption.admit}. */
+  async admit(request: SessionRequest, begin: Begin<S>, progress: AdoptionProgress): Promise<Admission> {
+    return await this.#adoption.admit(request, (claim) => this.#succeed(claim, begin), progress);
+  }
+
+  onWritten({ value: { owner, instance } }: LoggedEntry): void {
+    const { self, log } = this.#options;
+    if (owner !== self || instance === undefined || instance === this.#instance || this.#namesakes.has(instance))
+      return;
+    this.#namesakes.add(instance);
+    // Two of one name answer for each other, and neither can adopt from the other in order.
+    log.warn(
+      { bridge: self, instance },
+      'another process writes the session log under the name of this bridge: names must be unique',
+    );
+  }
+
+  onChanged(identity: SessionIdentity): void {
+    this.get(identity)?.onLogged();
+  }
+
+  /** The owner of a session writes its entry again. */
+  onAsked(identity: SessionIdentity): void {
+    const held = this.get(identity);
+    if (held?.isServing !== true) return;
+    // A write that fails counts as no answer.
+    held.record().catch(() => {});
+  }
+
+  onHandedOver(identity: SessionIdentity): void {
+    this.#adoption.onHandedOver(identity);
+  }
+
+  onUnreadable(place: { partition: number; offset: bigint }): void {
+    this.#options.log.warn(place, 'a record of the session log cannot be read, and is skipped');
+  }
+
+  async onRecreated(): Promise<void> {
+    const held = [...this.#sessions.values()].filter(({ isServing }) => isServing);
+    this.#options.log.warn(
+      { count: held.length },
+      'the session log was recreated: this bridge writes the entries of its consumers again',
+    );
+    await Promise.all(held.map(({ claim, session }) => claim.writeAgain(session.logged.description)));
+  }
+
+  #claimed(claim: WonClaim, begin: Begin<S>): HeldSession<S> {
+    return new HeldSession(this.#shared, claim, begin);
+  }
+
+  #succeed(claim: WonClaim, begin: Begin<S>): Successor {
+    const held = this.#claimed(claim, begin);
+    const { session } = held;
+    return {
+      // The next poll reports what fails.
+      joined: session.restore(claim.description, within(RESTORE_TIMEOUT_MS)).catch(() => {}),
+      serve: (handedOver) => {
+        if (handedOver !== undefined) session.resumeAt(handedOver.seeks);
+        this.#serve(held);
+        this.#options.log.info({ ...session.identity, epoch: claim.entry.epoch }, 'consumer adopted');
+      },
+      abandon: () => void held.abandon(),
+    };
+  }
+
+  #serve(held: HeldSession<S>): void {
+    if (!held.claim.enter({ kind: 'held' })) return;
+    this.#sessions.set(sessionKey(held.session.identity), held);
+    // Changes that the log had until now passed it by.
+    held.onLogged();
+  }
+
+  #remove({ session }: { readonly session: ServedSession }): void {
+    const key = sessionKey(session.identity);
+    if (this.#sessions.get(key)?.session === session) this.#sessions.delete(key);
+  }
+
+  #limits(): Limits {
+    return within(this.#options.requestTimeoutMs);
+  }
+}

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { isEnding, isOver, LEADS_TO, mayFollow, type SessionLife } from './session-life.ts';
+
+const SETTLED = Promise.resolve();
+const LIVES: readonly SessionLife[] = [
+  { kind: 'claimed' },
+  { kind: 'held' },
+  { kind: 'releasing', settled: SETTLED },
+  { kind: 'handingOver' },
+  { kind: 'ending' },
+  { kind: 'released', settled: SETTLED },
+  { kind: 'fenced', owner: 'west/b' },
+  { kind: 'ended' },
+];
+
+/** Every life that can come after `life`, at once or later. */
+function reachableFrom(life: SessionLife): SessionLife[] {
+  const reached = new Set<SessionLife>();
+  const queue = [life];
+  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+    const from = at;
+    for (const next of LIVES.filter((candidate) => mayFollow(from, candidate) && !reached.has(candidate))) {
+      reached.add(next);
+      queue.push(next);
+    }
+  }
+  return [...reached];
+}
+
+test('every life has its place in the table, and every life leads to an end', () => {
+  expect(Object.keys(LEADS_TO).sort()).toEqual(LIVES.map(({ kind }) => kind).sort());
+  for (const life of LIVES) expect([life, ...reachableFrom(life)].some(isOver)).toBe(true);
+});
+
+test('nothing comes back: no life repeats, and one that is over is served no more', () => {
+  for (const life of LIVES) expect(reachableFrom(life)).not.toContain(life);
+  for (const life of LIVES.filter(isOver)) {
+    expect(reachableFrom(life).filter((next) => !isOver(next) && !isEnding(next))).toEqual([]);
+  }
+});
+
+test('a session that another bridge claimed is neither released nor deleted by this one', () => {
+  const lost = LIVES.filter(({ kind }) => kind === 'handingOver' || kind === 'fenced');
+  for (const life of lost) {
+    expect(reachableFrom(life).filter(({ kind }) => kind === 'released' || kind === 'ended')).toEqual([]);
+  }
+});

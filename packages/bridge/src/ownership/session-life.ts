@@ -1,0 +1,53 @@
+/**
+ * The life of a session at this bridge, as one union: from the claim that won to the moment at which nothing is done for the
+ * session here any more. {@link HeldClaim} holds the value, and nothing else in the bridge remembers a part of it.
+ */
+
+export type SessionLife =
+  /** Claimed. The session joins its group, and serves no request before the owner before it can do nothing any more. */
+  | { kind: 'claimed' }
+  /** This bridge owns the session and serves it. */
+  | { kind: 'held' }
+  /** Being released for any bridge to adopt. Runs the operations that came before. `settled` resolves when it is over. */
+  | { kind: 'releasing'; settled: Promise<void> }
+  /** Another bridge has claimed the session, and is about to learn where the client is. */
+  | { kind: 'handingOver' }
+  /** Being deleted, by its client or because its client does not come any more: not found by other requests. */
+  | { kind: 'ending' }
+  /** Over: released. `settled` resolves when the session log has that. */
+  | { kind: 'released'; settled: Promise<void> }
+  /** Over: another bridge owns the session, or nobody knows which. Nothing is committed or answered here any more. */
+  | { kind: 'fenced'; owner: string | undefined }
+  /** Over: the session is deleted. */
+  | { kind: 'ended' };
+
+type Kind = SessionLife['kind'];
+
+/** What may follow. A life that another bridge or a delete has cut short never returns to a release. */
+export const LEADS_TO: Readonly<Record<Kind, readonly Kind[]>> = {
+  claimed: ['held', 'fenced'],
+  held: ['releasing', 'handingOver', 'ending', 'ended'],
+  releasing: ['released', 'handingOver', 'ending', 'ended'],
+  // A client may delete a session whose release is still being written.
+  released: ['ending'],
+  handingOver: ['fenced'],
+  ending: ['ended', 'handingOver'],
+  fenced: [],
+  ended: [],
+};
+
+export function mayFollow(life: SessionLife, next: SessionLife): boolean {
+  return LEADS_TO[life.kind].includes(next.kind);
+}
+
+export type OverLife = Extract<SessionLife, { kind: 'released' | 'fenced' | 'ended' }>;
+
+/** Whether nothing is done for the session here any more. */
+export function isOver(life: SessionLife): life is OverLife {
+  return life.kind === 'released' || life.kind === 'fenced' || life.kind === 'ended';
+}
+
+/** Whether a delete of the session is under way, or done. */
+export function isEnding({ kind }: SessionLife): boolean {
+  return kind === 'ending' || kind === 'ended';
+}
