@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SlowestFiles } from './test/harness/slowest-files.ts';
 
 /** kafkajs computes negative delays, which Node 26 warns about; nothing of ours does. */
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
@@ -15,6 +16,8 @@ export default defineConfig({
     // One real Kafka for the whole run; files use topics and groups of their own.
     globalSetup: ['test/harness/kafka-setup.ts'],
     pool: 'forks',
+    // In this order: the summary of the default reporter comes last.
+    reporters: [new SlowestFiles(), 'default'],
     execArgv,
     // More than the two cores of a small machine: most long files wait for Kafka's time limits.
     maxWorkers: 3,
