@@ -122,7 +122,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Libraries that only one place may import. */
 const ONLY_IN: Record<string, RegExp> = {
-  '@platformatic/kafka': /^packages\/bridge\/src\/(?:kafka|ownership)\//,
+  '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
   kafkajs: /^(?:packages\/lab|test)\//,
   '@opentelemetry/api': /^packages\/(?:telemetry|gateway\/src\/watch|bridge\/src\/watch)\//,
   '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,

@@ -1,13 +1,13 @@
 /** Reads the session log from its beginning and on, all partitions, for as long as it lives. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
 import { errorIdOf, errorText } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, within } from '../kafka/client/limits.ts';
-import { type FetchedPartition, fetchFrom } from '../kafka/fetch/fetch.ts';
+import type { FetchedPartition } from '../kafka/fetch/fetch.ts';
 import { storedRecords } from '../kafka/fetch/stored-records.ts';
+import { TopicReader } from '../kafka/fetch/topic-reader.ts';
 import type { StoredRecord } from '../records.ts';
 import { DELETE_RETENTION_MS } from './session-topic.ts';
 
@@ -36,15 +36,8 @@ interface TailedPartition {
 const WAIT_MS = 500;
 /** On top of the wait, until a broker counts as gone. */
 const ANSWER_TIMEOUT_MS = 2000;
-const MAX_BYTES = 8_388_608;
-const MAX_PARTITION_BYTES = 1_048_576;
 /** A bridge that was away for longer may have missed that records were removed, and reads anew. */
 const LONGEST_ABSENCE_MS = DELETE_RETENTION_MS / 2;
-/** A fetch that begins no session (KIP-227). */
-const NO_SESSION = { id: 0, epoch: -1 };
-const ANY_EPOCH = -1;
-const READ_UNCOMMITTED = 0;
-
 export class SessionLogTail {
   readonly #cluster: Cluster;
   readonly #topic: string;
@@ -84,18 +77,19 @@ export class SessionLogTail {
 
   async #run(): Promise<void> {
     for (let attempt = 0; !this.#life.signal.aborted; attempt += 1) {
-      const pool = this.#cluster.createPool();
+      let reader: TopicReader | undefined;
       const startedAtMs = performance.now();
       try {
         const topic = await this.#findTopic(this.#life.signal);
         this.#begin(topic);
-        await this.#tailAll(topic, pool);
+        reader = new TopicReader(this.#cluster, topic.id);
+        await this.#tailAll(topic, reader);
       } catch (error) {
         const isRefused = error instanceof BridgeError && error.code === 'kafkaRefused';
         const reason = error instanceof Error ? error.message : String(error);
         if (!this.#life.signal.aborted) this.#events.onTrouble(reason, { isRefused });
       } finally {
-        await this.#cluster.closePool(pool);
+        await reader?.close();
       }
       if (performance.now() - startedAtMs > ANSWER_TIMEOUT_MS) attempt = 0;
       await delay(backoffMs(attempt, this.#cluster.backoff), undefined, { signal: this.#life.signal }).catch(() => {});
@@ -127,7 +121,7 @@ export class SessionLogTail {
   }
 
   /** One loop for each leader, until one of them fails. */
-  async #tailAll(topic: TopicInfo, pool: ConnectionPool): Promise<void> {
+  async #tailAll(topic: TopicInfo, reader: TopicReader): Promise<void> {
     const byLeader = Map.groupBy(this.#partitions, ({ number }) => topic.partitions[number]?.leader ?? -1);
     if (byLeader.has(-1)) throw new BridgeError('kafkaUnavailable', { message: `Topic ${topic.name} has no leader` });
     const stop = new AbortController();
@@ -138,7 +132,7 @@ export class SessionLogTail {
     };
     try {
       await Promise.all(
-        [...byLeader].map(([leader, led]) => this.#tailLeader(leader, led, { pool, signal, onAnswer })),
+        [...byLeader].map(([leader, led]) => this.#tailLeader(leader, led, { reader, signal, onAnswer })),
       );
     } finally {
       stop.abort();
@@ -148,18 +142,16 @@ export class SessionLogTail {
   async #tailLeader(
     leader: number,
     partitions: readonly TailedPartition[],
-    { pool, signal, onAnswer }: { pool: ConnectionPool; signal: AbortSignal; onAnswer: (leader: number) => void },
+    { reader, signal, onAnswer }: { reader: TopicReader; signal: AbortSignal; onAnswer: (leader: number) => void },
   ): Promise<void> {
-    const broker = this.#cluster.broker(leader);
-    if (broker === undefined) throw new BridgeError('kafkaUnavailable', { message: `Broker ${leader} is not known` });
-    const connection = await bounded(pool.get(broker), within(ANSWER_TIMEOUT_MS, signal));
+    const leaderReader = await reader.connect(leader, within(ANSWER_TIMEOUT_MS, signal));
     // Whoever waits for the log to be read waits for the first answer, also where there is nothing.
     for (let waitMs = 0; !signal.aborted; waitMs = WAIT_MS) {
       for (const partition of partitions) {
         if (elapsedMs(partition.reachedEndAt, readClocks()) > LONGEST_ABSENCE_MS) this.#restart(partition);
       }
       const askedAt = readClocks();
-      const fetching = this.#fetch(connection, partitions, waitMs);
+      const fetching = leaderReader.fetch(partitions, waitMs);
       const answer = await bounded(fetching, within(waitMs + ANSWER_TIMEOUT_MS, signal));
       if (answer.errorCode !== 0) throw refusal(this.#topic, answer.errorCode);
       for (const fetched of answer.partitions) {
@@ -168,23 +160,6 @@ export class SessionLogTail {
       }
       onAnswer(leader);
     }
-  }
-
-  #fetch(connection: Connection, partitions: readonly TailedPartition[], waitMs: number) {
-    const topics = [
-      {
-        topicId: this.#topicId ?? '',
-        partitions: partitions.map(({ number, position }) => ({
-          partition: number,
-          fetchOffset: position,
-          partitionMaxBytes: MAX_PARTITION_BYTES,
-          currentLeaderEpoch: ANY_EPOCH,
-          lastFetchedEpoch: ANY_EPOCH,
-        })),
-      },
-    ];
-    const { id, epoch } = NO_SESSION;
-    return fetchFrom(connection, [waitMs, 1, MAX_BYTES, READ_UNCOMMITTED, id, epoch, topics, [], '']);
   }
 
   #accept(partition: TailedPartition, fetched: FetchedPartition, askedAt: Instant): void {

@@ -1,10 +1,10 @@
 /** The topic of the session log: created with what the log relies on, and checked when somebody else made it. */
-import { ConfigResourceTypes, describeConfigsV4, metadataV12 } from '@platformatic/kafka';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
 import { createTopic } from '../kafka/client/create-topic.ts';
 import { errorText } from '../kafka/client/kafka-errors.ts';
 import type { Limits } from '../kafka/client/limits.ts';
+import { countBrokers, topicSettings } from '../kafka/client/topic-settings.ts';
 
 /** Of all bridges alike: the partition of a session follows from it, so it can never change. */
 export const SESSION_PARTITION_COUNT = 16;
@@ -75,22 +75,9 @@ async function create(cluster: Cluster, { topic, partitionCount, limits }: Sessi
   throw new BridgeError('kafkaRefused', { message: `Topic ${topic} cannot be created: ${message}` });
 }
 
-async function countBrokers(cluster: Cluster, limits: Limits): Promise<number> {
-  const { brokers } = await cluster.onAnyBroker(
-    (connection) => metadataV12.api.async(connection, [], false, false),
-    limits,
-  );
-  return brokers.length;
-}
-
 /** Without compaction the log forgets sessions, or grows for ever; with too few replicas it takes no record. */
 async function checkSettings(cluster: Cluster, { name, partitions }: TopicInfo, limits: Limits): Promise<void> {
-  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: name }];
-  const { results } = await cluster.onAnyBroker(
-    (connection) => describeConfigsV4.api.async(connection, resources, false, false),
-    limits,
-  );
-  const settings = new Map(results[0]?.configs.map((config) => [config.name, config.value]));
+  const settings = await topicSettings(cluster, name, limits);
   const policy = settings.get('cleanup.policy') ?? 'compact';
   if (policy !== 'compact') throw unusable(name, `has cleanup.policy=${policy}, and bridges rely on compact`);
   const minInSync = Number(settings.get('min.insync.replicas') ?? 1);
