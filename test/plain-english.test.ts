@@ -78,9 +78,7 @@ const NOT_YET: readonly string[] = [
   'packages/http/',
   'packages/lab/',
   'packages/metrics/',
-  'packages/page/',
   'packages/protocol/',
-  'packages/status/',
   'packages/telemetry/',
   'test/*',
   'test/bench/',
@@ -88,7 +86,6 @@ const NOT_YET: readonly string[] = [
   'test/e2e/',
   'test/harness/',
   'test/model/',
-  'test/page/',
 ];
 
 /** Not our words: what the peer API was recorded to say, and this list. */

@@ -62,7 +62,7 @@ test.each([
     const { page, complaints } = await openOver(fixture, { colorScheme, viewport: { width, height: 844 } });
     await page.getByTestId('consumer-count').waitFor();
     await page.locator('.timeline li').nth(5).waitFor();
-    await page.getByText('The same as a table').click();
+    await page.getByText('Show as a table').click();
     expect(await accessibilityViolations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Drain west' }).click();
     expect(await accessibilityViolations(page)).toEqual([]);
@@ -124,7 +124,7 @@ test('10,000 consumers and 100 events a second: each update takes less than 100 
   expect(complaints).toEqual([]);
 });
 
-test('a gateway that goes away is told, and the page comes back by itself when it does', async () => {
+test('the page reports a lost gateway, and reconnects when it returns', async () => {
   const state = fixtureState(['east', 'west']);
   const first = kept(await new AdminFixture(state).start());
   const { page, complaints } = await openOver(first);
@@ -141,7 +141,7 @@ test('a gateway that goes away is told, and the page comes back by itself when i
   expect(complaints.filter(isOfThePage)).toEqual([]);
 });
 
-test('a change goes with the token, a refused one is told, and the token is kept for the tab alone', async () => {
+test('a change carries the token, a refusal is shown, and only this tab keeps the token', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
   const { page, complaints } = await openOver(fixture);
   await page.getByRole('button', { name: 'Change the weight of east' }).click();
@@ -152,30 +152,30 @@ test('a change goes with the token, a refused one is told, and the token is kept
   expect(fixture.changes).toEqual([]);
   await page.getByRole('textbox', { name: 'Admin token' }).fill('right');
   await page.getByRole('button', { name: 'Set weight' }).click();
-  await page.getByText('The weight of east is 20. At the next reload tier1.yaml wins.').waitFor();
+  await page.getByText('The weight of east is 20. The next reload restores the values in tier1.yaml.').waitFor();
   // The token is there now: it is not asked for again.
   await page.getByRole('button', { name: 'Drain west' }).click();
   expect(await page.getByRole('textbox', { name: 'Admin token' }).count()).toBe(0);
   await page.getByRole('dialog').getByRole('button', { name: 'Drain west' }).click();
-  await page.getByText('west is drained. At the next reload tier1.yaml wins.').waitFor();
+  await page.getByText('west is drained. The next reload restores the values in tier1.yaml.').waitFor();
   expect(fixture.changes).toEqual(['PUT /api/regions/east/weight {"weight":20}', 'POST /api/regions/west/drain']);
   expect(await page.evaluate('JSON.stringify(localStorage)')).not.toContain('right');
   expect(await page.evaluate('JSON.stringify(sessionStorage)')).toContain('right');
   expect(complaints.filter(isOfThePage)).toEqual([]);
 });
 
-test('where reading needs the token, too, the page asks for it', async () => {
+test('the page asks for the token where reading needs it', async () => {
   const options = { token: 'right', needsTokenToRead: true };
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), options).start());
   const { page } = await openOver(fixture);
-  await page.getByText('The gateway wants the admin token.').waitFor();
+  await page.getByText('The gateway requires the admin token.').waitFor();
   await page.getByRole('button', { name: 'Enter token' }).click();
   await page.getByRole('textbox', { name: 'Admin token' }).fill('right');
   await page.getByRole('button', { name: 'Keep in this tab' }).click();
   await page.getByTestId('summary').getByText('All 2 regions are up.').waitFor();
 });
 
-test('names of clients are text, whatever they look like', async () => {
+test('names of clients are shown as text, never as markup', async () => {
   const state = fixtureState(['east', 'west'], 1);
   const name = '<img src=x onerror="document.title=1">';
   Object.assign(state.consumers[0] ?? {}, { group: name, instance: name });
@@ -190,7 +190,7 @@ test('names of clients are text, whatever they look like', async () => {
   expect(complaints).toEqual([]);
 });
 
-test('the theme follows the system until the reader chooses, and the choice is remembered', async () => {
+test('the theme follows the system until the reader chooses, and the page remembers the choice', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west'])).start());
   const { page } = await openOver(fixture, { colorScheme: 'dark' });
   // At once: a change before the page was drawn went unnoticed once.
@@ -204,12 +204,12 @@ test('the theme follows the system until the reader chooses, and the choice is r
   expect(await scheme()).toBe('dark');
 });
 
-test('who asks again in the moment in which a dialog closes is asked again', async () => {
+test('a request for a dialog while another one closes opens it', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
   const { page } = await openOver(fixture);
   await page.getByRole('button', { name: 'Drain east' }).click();
   await page.getByRole('dialog').waitFor();
-  // The dialog is gone at once; that it closed is told a moment later.
+  // The dialog disappears at once; its close event comes a moment later.
   await page.evaluate(`
     document.querySelector('dialog').close();
     document.querySelector('button[aria-label="Drain east"]').click();
@@ -222,7 +222,7 @@ test('who asks again in the moment in which a dialog closes is asked again', asy
   expect(await page.getByRole('dialog').count()).toBe(0);
 });
 
-test('all of it is reached by keyboard, and a dialog gives the focus back', async () => {
+test('the whole page works by keyboard, and a dialog returns the focus', async () => {
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
   const { page } = await openOver(fixture);
   const drain = page.getByRole('button', { name: 'Drain east' });
@@ -234,7 +234,7 @@ test('all of it is reached by keyboard, and a dialog gives the focus back', asyn
     await page.keyboard.press('Tab');
     seen.push(await focused());
   }
-  expect(seen[0]).toBe('To the content');
+  expect(seen[0]).toBe('Skip to content');
   expect(seen.at(-1)).toBe('Drain east');
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor();

@@ -1,7 +1,7 @@
 /** Requests to the gateway's admin API, with the operator's token where there is one. */
 import type { ConsumerPage, History, RecordedEvent } from '@causeway/protocol/admin/model.ts';
 
-/** What the gateway answered instead; `isTokenRefused` when it wants another token. */
+/** An error response of the gateway; `isTokenRefused` when it requires another token. */
 export class ApiError extends Error {
   readonly status: number;
 
@@ -25,7 +25,7 @@ export interface ConsumerQuestion {
   offset: number;
 }
 
-/** Errors: {@link ApiError}, with status 0 when there was no answer. */
+/** Errors: {@link ApiError}, with status 0 when no response arrived. */
 export async function request(path: string, token: string | null, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (token !== null) headers.set('authorization', `Bearer ${token}`);
@@ -34,7 +34,7 @@ export async function request(path: string, token: string | null, init: RequestI
     response = await fetch(path, { ...init, headers, cache: 'no-store' });
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
-    throw new ApiError(0, 'The gateway does not answer.', { cause });
+    throw new ApiError(0, 'The gateway does not respond.', { cause });
   }
   if (response.ok) return response;
   throw new ApiError(response.status, await messageOf(response));
@@ -45,9 +45,9 @@ async function messageOf(response: Response): Promise<string> {
     const { message } = (await response.json()) as { message?: unknown };
     if (typeof message === 'string' && message !== '') return message;
   } catch {
-    // Not the gateway's own body: the status has to do.
+    // Not the gateway's own body: only the status is known.
   }
-  return `The gateway answered with status ${response.status}.`;
+  return `The gateway responded with status ${response.status}.`;
 }
 
 export async function fetchEvents(token: string | null, signal: AbortSignal): Promise<RecordedEvent[]> {

@@ -20,14 +20,14 @@ interface AppProps {
 }
 
 interface AppState {
-  /** What a dialog asks about. */
+  /** The subject of the open dialog. */
   request: DialogRequest | null;
-  /** Dialogs so far: the same may be asked again before the one before has told its end. */
+  /** Counts dialogs: the same one may open again before the previous one has reported its end. */
   dialogCount: number;
   notice: string;
 }
 
-/** While the connection is lost nothing else redraws the page, and its age has to grow. */
+/** While the connection is lost nothing else redraws the page, and the age that it shows must grow. */
 const TICK_MS = 1_000;
 
 export class AppView extends Component<AppProps, AppState> {
@@ -36,7 +36,7 @@ export class AppView extends Component<AppProps, AppState> {
 
   override componentDidMount(): void {
     onThemeChange(() => this.forceUpdate());
-    // What the system chose before somebody listened.
+    // The system's choice before this component listened.
     applyTheme();
     this.#ticks = setInterval(() => {
       if (this.props.state.connection.phase === 'lost') this.forceUpdate();
@@ -47,7 +47,7 @@ export class AppView extends Component<AppProps, AppState> {
     const { system, connection } = this.props.state;
     const isWell = connection.phase === 'live' && system?.state === 'up';
     const words = connection.phase === 'lost' || system === null ? 'Not connected' : STATE_WORDS[system.state];
-    // Seen in the row of tabs.
+    // Visible in the browser's tabs.
     document.title = isWell ? 'Causeway' : `${words}: Causeway`;
   }
 
@@ -69,12 +69,12 @@ export class AppView extends Component<AppProps, AppState> {
     const { state, store } = this.props;
     const { request, dialogCount, notice } = this.state;
     const { system, connection } = state;
-    // Durations stand still at what was last heard.
+    // Durations stop at the time of the last message.
     const nowMs = system === null ? Date.now() : Date.parse(system.at);
     return h(
       'div',
       { class: `page page-${connection.phase}` },
-      h('a', { class: 'skip', href: '#main' }, 'To the content'),
+      h('a', { class: 'skip', href: '#main' }, 'Skip to content'),
       this.#header(),
       h(BannersView, {
         state,
@@ -134,7 +134,7 @@ export class AppView extends Component<AppProps, AppState> {
   #header(): ComponentChild {
     const { system, connection, token } = this.props.state;
     const isDark = currentTheme() === 'dark';
-    const phase = { connecting: 'connecting', live: 'live', lost: 'not connected', refused: 'token wanted' }[
+    const phase = { connecting: 'connecting', live: 'live', lost: 'not connected', refused: 'token required' }[
       connection.phase
     ];
     const upFor =
@@ -175,7 +175,7 @@ export class AppView extends Component<AppProps, AppState> {
   }
 }
 
-/** The key of the newest event after which consumers may live elsewhere. */
+/** The key of the newest event that may have moved consumers. */
 function lastMoveOf({ events }: PageState): string {
   return events.find(({ event }) => event.type === 'adoption' || event.type === 'health')?.key ?? '';
 }

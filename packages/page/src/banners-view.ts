@@ -1,4 +1,4 @@
-/** What has to be seen before all else: no connection, a token that is wanted, a refused configuration, panic. */
+/** Banners on top of the page: lost connection, required token, refused configuration, panic. */
 import { type ComponentChild, h } from 'preact';
 import { formatDuration, formatTime } from './format.ts';
 import { markIcon } from './icons.ts';
@@ -20,12 +20,12 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
   const banners: ComponentChild[] = [];
   if (connection.phase === 'lost') {
     const lostFor = formatDuration(nowMs - (connection.lostAtMs ?? nowMs));
-    const seen = system === null ? '' : ` What you see is of ${formatTime(new Date(system.at))}.`;
+    const seen = system === null ? '' : ` This page shows the state at ${formatTime(new Date(system.at))}.`;
     banners.push(
       banner(
         'down',
         'connection',
-        `Connection to the gateway lost for ${lostFor}. ${connection.reason}${seen} It is tried again by itself.`,
+        `Connection to the gateway lost for ${lostFor}. ${connection.reason}${seen} The page keeps trying to reconnect.`,
         {
           label: 'Try now',
           onClick: onRetry,
@@ -35,7 +35,7 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
   }
   if (connection.phase === 'refused') {
     banners.push(
-      banner('down', 'token', `The gateway wants the admin token. ${connection.reason}`, {
+      banner('down', 'token', `The gateway requires the admin token. ${connection.reason}`, {
         label: 'Enter token',
         onClick: onToken,
       }),
@@ -46,7 +46,7 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
       banner(
         'degraded',
         'panic',
-        'Panic: too few targets are left, so probes are not believed and every target gets requests.',
+        'Panic: too few targets are available, so the gateway ignores probes and sends requests to every target.',
       ),
     );
   }
@@ -57,7 +57,7 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
       banner(
         'degraded',
         'config',
-        `The change of the configuration at ${at} was refused; what was there before goes on. ${lastError.reason}`,
+        `The configuration change at ${at} was refused; the gateway keeps the previous configuration. ${lastError.reason}`,
       ),
     );
   }

@@ -1,4 +1,4 @@
-/** Asks before a change: what it will do, the weight where it is one, and the token while there is none. */
+/** Confirms a change: shows its effect, and asks for the new weight and for a missing token. */
 
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
@@ -13,7 +13,7 @@ interface DialogProps {
   request: DialogRequest;
   system: System | null;
   store: Store;
-  /** Called with what was done, or nothing when it was given up. */
+  /** Called with a sentence on the change, or with nothing when the operator cancelled. */
   onClose: (done?: string) => void;
 }
 
@@ -27,7 +27,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
   const [asksToken, setAsksToken] = useState(request.kind === 'token' || token === null);
   const done = useRef<string>(undefined);
   useEffect(() => dialog.current?.showModal(), []);
-  /** The browser's own way gives the focus back to where it was. */
+  /** `close()` of the browser returns the focus to the element that had it. */
   const close = (text?: string): void => {
     done.current = text;
     dialog.current?.close();
@@ -103,21 +103,21 @@ function explanation(request: DialogRequest, system: System | null): ComponentCh
     return h(
       'p',
       null,
-      'Needed for changes, and for reading where the gateway asks for it. It is kept in this tab only and is gone when you close it.',
+      'Required for changes, and for reading where the gateway says so. This tab keeps it until you close the tab.',
     );
   }
   const file = system?.config.file ?? 'the configuration file';
   const region = system?.regions.find(({ name }) => name === request.region);
   const consumers = plural(region?.consumerCount ?? 0, 'consumer');
   const others = system?.regions.filter(({ name }) => name !== request.region).map(({ name }) => name) ?? [];
-  const elsewhere = others.length === 0 ? 'nowhere: it is the only region' : others.join(', ');
+  const elsewhere = others.length === 0 ? 'no region: it is the only one' : others.join(', ');
   const what = {
-    drain: `New work goes to ${elsewhere}. The ${consumers} of ${request.region} move there at their next polls, after their last commit.`,
+    drain: `New work goes to ${elsewhere}. The ${consumers} of ${request.region} move there at their next poll, after their last commit.`,
     undrain: `${request.region} takes new work again, by its weight of ${region?.configuredWeight ?? 0}.`,
     weight:
-      'The share of new work among the regions of the same priority. With 0 its consumers move away at their next polls.',
+      'The share of new work among the regions of the same priority. With 0 its consumers move away at their next poll.',
   }[request.kind];
-  return h('p', null, what, ' ', h('strong', null, `At the next reload ${file} wins.`));
+  return h('p', null, what, ' ', h('strong', null, `The next reload restores the values in ${file}.`));
 }
 
 function weightField(weight: number): ComponentChild {
@@ -165,5 +165,5 @@ function doneText(change: Change, system: System | null): string {
     undrain: `${change.region} takes new work again.`,
     weight: change.kind === 'weight' ? `The weight of ${change.region} is ${change.weight}.` : '',
   }[change.kind];
-  return `${done} At the next reload ${file} wins.`;
+  return `${done} The next reload restores the values in ${file}.`;
 }

@@ -6,14 +6,14 @@ import { type ConsumerQuestion, fetchConsumers } from './api-client.ts';
 import { formatAge, formatCount, plural } from './format.ts';
 import { tableHead } from './table-head.ts';
 
-/** Rows at a time: what is not shown costs the page nothing, however many there are. */
+/** Rows of one page of the list: other rows cost the page nothing. */
 const PAGE_ROWS = 50;
 const REFRESH_MS = 2_000;
-/** From the last key to the question. */
+/** Delay from the last keystroke to the request. */
 const TYPING_MS = 150;
-/** From news of a move to the question: moves come in swarms. */
+/** Delay from an event that moved consumers to the request: moves come in bursts. */
 const MOVING_MS = 200;
-/** A consumer that moved so lately is marked. */
+/** A consumer that moved within this time is marked. */
 const LATELY_MS = 60_000;
 
 interface ConsumersProps {
@@ -21,7 +21,7 @@ interface ConsumersProps {
   token: string | null;
   isLive: boolean;
   nowMs: number;
-  /** Another one when homes may have changed: then the list is asked for at once. */
+  /** Changes when homes may have changed: the list is then loaded at once. */
   lastMove: string;
 }
 
@@ -72,7 +72,7 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
     const asked: ConsumerQuestion = { filter, region, offset, limit: PAGE_ROWS };
     try {
       const page = await fetchConsumers(asked, this.props.token, question.signal);
-      // The list may have become shorter than where we were.
+      // The list may have become shorter than the current offset.
       const last = Math.max(0, Math.ceil(page.matching / PAGE_ROWS) - 1) * PAGE_ROWS;
       this.setState({ page, failure: '', offset: Math.min(offset, last) });
       this.#askIn(offset > last ? 0 : REFRESH_MS);
@@ -126,14 +126,14 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
       (page?.incomplete ?? []).map(({ region: name, reason }) =>
         h('p', { key: name, class: 'hint' }, `Consumers that live in ${name} may be missing here: ${reason}.`),
       ),
-      page === null ? h('p', { class: 'hint' }, 'Asking the bridges…') : consumerTable(page, nowMs),
+      page === null ? h('p', { class: 'hint' }, 'Loading from the bridges…') : consumerTable(page, nowMs),
       page === null ? null : this.#pager(page, offset),
     );
   }
 
   #pager(page: ConsumerPage, offset: number): ComponentChild {
     const last = Math.min(offset + PAGE_ROWS, page.matching);
-    const all = page.matching === page.total ? '' : ` of ${plural(page.total, 'consumer')} in all`;
+    const all = page.matching === page.total ? '' : ` of ${plural(page.total, 'consumer')}`;
     const text =
       page.matching === 0
         ? `None${all}`
@@ -164,7 +164,7 @@ const HEADS = ['Group', 'Instance', 'Home', 'Here for', 'Last poll', 'Lag', 'Mov
 
 function consumerTable({ consumers, total }: ConsumerPage, nowMs: number): ComponentChild {
   if (consumers.length === 0) {
-    return h('p', { class: 'hint' }, total === 0 ? 'There are no consumers.' : 'No consumer is like that.');
+    return h('p', { class: 'hint' }, total === 0 ? 'There are no consumers.' : 'No consumer matches.');
   }
   return h(
     'div',

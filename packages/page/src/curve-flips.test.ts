@@ -8,7 +8,7 @@ function healthEvent(change: Partial<Extract<RecordedEvent, { type: 'health' }>>
   return { ...common, from: 'healthy', to: 'unhealthy', ...change };
 }
 
-test('flips are what this gateway saw itself; the first probes after a start are none', () => {
+test('flips are what this gateway probed itself; the first probes after a start are not flips', () => {
   const events = [
     healthEvent({}),
     healthEvent({ from: 'unhealthy', to: 'healthy' }),

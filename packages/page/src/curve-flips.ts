@@ -1,4 +1,4 @@
-/** Flips of regions as upright lines in the curves, so that what changed is seen beside what it changed. */
+/** Flips of regions as vertical lines in the curves. */
 import type uPlot from 'uplot';
 import type { KeyedEvent } from './state.ts';
 
@@ -7,7 +7,7 @@ export interface Flip {
   isUp: boolean;
 }
 
-/** As this gateway saw them; what regional gateways tell is about what is behind them. */
+/** As this gateway probed them; regional gateways report targets behind them. */
 export function flipsOf(events: readonly KeyedEvent[]): Flip[] {
   return events.flatMap(({ event }) =>
     event.type === 'health' && event.gateway === undefined && event.from !== 'unknown'
@@ -22,7 +22,7 @@ export interface FlipColours {
 }
 
 const LINE_WIDTH = 1.5;
-/** Told apart by more than their colours. */
+/** Distinguished by more than their colours. */
 const DASHES = { up: [1, 3], down: [6, 3] };
 
 export function drawFlips(plot: uPlot, flips: readonly Flip[], colours: FlipColours): void {

@@ -20,7 +20,7 @@ const CHARTS: Chart[] = [
   { curve: 'p99Ms', title: 'p99', unit: 'ms' },
 ];
 
-/** Regions beyond this many share colours; their dashes differ still. */
+/** Regions beyond this many share colours, but not dashes. */
 const COLOUR_COUNT = 6;
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 
@@ -49,7 +49,7 @@ export function CurvesView({ history, events, regions, theme }: CurvesProps): Co
     h(
       'div',
       { class: 'curves' },
-      // Another set of regions or other colours make new plots.
+      // A change of regions or colours makes new plots.
       CHARTS.map((chart) =>
         h(CurveView, { key: `${chart.curve} ${theme} ${regions.join()}`, chart, history, flips, regions }),
       ),
@@ -76,7 +76,7 @@ interface CurveProps {
   regions: string[];
 }
 
-/** A gateway that started a moment ago has little to show: it gets no more room than that. */
+/** A gateway that started recently has a short history: the curves get no more room than that. */
 const MIN_SPAN_SECONDS = 60;
 
 class CurveView extends Component<CurveProps> {
@@ -129,7 +129,7 @@ class CurveView extends Component<CurveProps> {
     );
   }
 
-  /** The newest values, for those who cannot see the curves. */
+  /** The newest values, for screen readers. */
   #words(): string {
     const { chart, history, regions } = this.props;
     const newest = regions.map((name) => {
@@ -155,7 +155,7 @@ function optionsOf({ regions }: CurveProps, holder: HTMLElement, flips: () => Fl
   return {
     width: Math.max(holder.clientWidth, 120),
     height: holder.clientHeight,
-    // Half of the last label on the right.
+    // Room for half of the last label on the right.
     padding: [8, 24, 0, 0],
     hooks: { draw: [(plot) => drawFlips(plot, flips(), flipColours)] },
     cursor: { sync: { key: 'causeway' }, points: { size: 7 }, drag: { x: false, y: false } },
@@ -191,7 +191,7 @@ function formatTick(value: number): string {
   return value >= 10_000 ? `${value / 1_000}k` : String(value);
 }
 
-/** What CSS makes of a class here and now: canvases know no classes. */
+/** The colour that CSS gives a class: a canvas has no classes. */
 function colourOf(holder: HTMLElement, name: string): string {
   const probe = holder.ownerDocument.createElement('i');
   probe.className = name;

@@ -4,7 +4,7 @@ import { describeEvent } from './event-text.ts';
 
 const at = '2026-11-21T12:00:00.000Z';
 
-test('a region that is lost is told with its target and the reason', () => {
+test('a lost region is shown with its target and the reason', () => {
   const event: RecordedEvent = {
     id: 1,
     at,
@@ -39,7 +39,7 @@ test('an adoption names the first consumers and counts the others', () => {
   });
 });
 
-test('an event of a newer gateway is shown as it is', () => {
+test('an unknown event of a newer gateway is shown as JSON', () => {
   const event = { id: 3, at, type: 'eclipse', region: 'east' } as unknown as RecordedEvent;
   expect(describeEvent(event)).toMatchObject({ mark: 'unknown', title: 'eclipse' });
 });

@@ -1,4 +1,4 @@
-/** What an event of the gateway says, in words for the time line. */
+/** Describes events of the gateway for the time line. */
 import type { RecordedEvent } from '@causeway/protocol/admin/model.ts';
 import { formatHost, plural } from './format.ts';
 import type { Mark } from './marks.ts';
@@ -27,7 +27,7 @@ export function describeEvent(event: RecordedEvent): EventText {
       return {
         mark: event.isPanic ? 'down' : 'up',
         topic: 'health',
-        title: event.isPanic ? 'Panic: probes are not believed' : 'Panic is over',
+        title: event.isPanic ? 'Panic: probes are ignored' : 'Panic is over',
         detail: event.reason,
       };
     case 'drain':
@@ -78,7 +78,7 @@ export function describeEvent(event: RecordedEvent): EventText {
       return {
         mark: 'degraded',
         topic: 'config',
-        title: `${plural(event.requestCount, 'request')} of ${event.address} not believed`,
+        title: `${plural(event.requestCount, 'request')} from ${event.address} not trusted`,
         detail: event.reason,
       };
     case 'started':
@@ -86,7 +86,7 @@ export function describeEvent(event: RecordedEvent): EventText {
     case 'stopping':
       return { mark: 'degraded', topic: 'config', title: 'Gateway stopping', detail: event.reason };
     default:
-      // A newer gateway may tell what this page does not know.
+      // An event of a newer gateway.
       return {
         mark: 'unknown',
         topic: 'config',
@@ -97,7 +97,7 @@ export function describeEvent(event: RecordedEvent): EventText {
 }
 
 function describeHealth(event: Extract<RecordedEvent, { type: 'health' }>): EventText {
-  const words = { healthy: 'is up', unhealthy: 'is down', unknown: 'is not known' }[event.to];
+  const words = { healthy: 'is up', unhealthy: 'is down', unknown: 'is not probed yet' }[event.to];
   const mark: Mark = event.to === 'healthy' ? 'up' : event.to === 'unhealthy' ? 'down' : 'unknown';
   return {
     mark,

@@ -26,7 +26,7 @@ test.each([
   expect(formatRate(rate)).toBe(text);
 });
 
-test('a percentile is told as the bound that it is', () => {
+test('a percentile is shown as an upper bound', () => {
   expect(formatMs(2.5)).toBe('≤ 2.5 ms');
   expect(formatMs(2_500)).toBe('≤ 2.5 s');
   expect(formatMs(null)).toBe('–');

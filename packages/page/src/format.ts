@@ -1,4 +1,4 @@
-/** Numbers and times as people read them. */
+/** Formats numbers and times for people. */
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -43,7 +43,7 @@ export function formatRate(perSecond: number): string {
   return counts.format(perSecond);
 }
 
-/** A percentile; the gateway tells the upper bound of the bucket in which it lies. */
+/** A percentile; the gateway reports the upper bound of its bucket. */
 export function formatMs(ms: number | null): string {
   if (ms === null) return '–';
   return ms < 1_000 ? `≤ ${Math.round(ms * 10) / 10} ms` : `≤ ${Math.round(ms / 100) / 10} s`;
@@ -53,7 +53,7 @@ export function formatPercent(ratio: number | null): string {
   return ratio === null ? '–' : `${Math.round(ratio * 100)} %`;
 }
 
-/** "14:03:27" of the reader's own day. */
+/** "14:03:27" in the reader's time zone. */
 export function formatTime(time: Date): string {
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }

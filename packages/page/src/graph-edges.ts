@@ -1,4 +1,4 @@
-/** The ways of the graph's edges and the places of their labels, the same for columns and rows with the axes swapped. */
+/** Paths of the graph's edges and positions of their labels; rows are columns with the axes swapped. */
 import type { Link } from './graph-model.ts';
 
 export interface Box {
@@ -18,7 +18,7 @@ export interface Route {
   label: Point;
 }
 
-/** A place along the flow (from clients to Kafka) and across it. */
+/** A point along the flow (from clients to Kafka) and across it. */
 interface Place {
   along: number;
   across: number;
@@ -35,19 +35,19 @@ interface Extent {
 export interface StraightOptions {
   fromLane?: Box | undefined;
   toLane?: Box | undefined;
-  /** Several edges come together at its end; otherwise they part at its start. */
+  /** Edges join at its end; otherwise they fork at its start. */
   isJoin?: boolean;
 }
 
-/** Corners are rounded by this. */
+/** Radius of corners. */
 const CORNER = 14;
-/** Where branches part, their labels stand off from the fork, by Bézier's formula for 0.62 of the way across. */
+/** Labels of branches keep away from the fork: Bézier's formula at 0.62 of the way. */
 const LABEL_ALONG = 0.46;
 const LABEL_ACROSS = 0.676;
-/** A tall graph's labels stand so far below the card or lane from which the edge comes. */
+/** Distance of a tall graph's labels below the card or lane at which the edge starts. */
 const TALL_LABEL = 46;
 
-/** In a wide graph, a redirect's label stands beside its turn, in the room between two lanes. */
+/** In a wide graph, the label of a redirect is beside its turn, between two lanes. */
 const WIDE_REDIRECT_LABEL = 76;
 
 export class Router {
@@ -57,7 +57,7 @@ export class Router {
     this.#isTall = isTall;
   }
 
-  /** From card to card; with `lane`, no further than its border, which stands for the cards in it. */
+  /** From card to card; with `lane`, to the border of the lane, which represents its cards. */
   straight(from: Box, to: Box, { fromLane, toLane, isJoin = false }: StraightOptions = {}): Route {
     const source = this.#extent(from);
     const sink = this.#extent(to);
@@ -75,7 +75,7 @@ export class Router {
     };
   }
 
-  /** Stands off from where edges part or come together; halfway of one that is straight. */
+  /** Away from forks and joins; halfway along a straight edge. */
   #labelBetween(start: Place, end: Place, isJoin: boolean): Place {
     const length = end.along - start.along;
     const breadth = end.across - start.across;
@@ -88,7 +88,7 @@ export class Router {
     };
   }
 
-  /** Sets off for the region to which the work belongs, turns before it, and goes where the work is done. */
+  /** Starts toward the region to which the work belongs, turns before it, and ends at the region that serves it. */
   redirect({
     from,
     aimedLane,
@@ -144,7 +144,7 @@ export class Router {
   }
 }
 
-/** Between lanes there is room for the label of what is redirected. */
+/** Room between lanes for the label of a redirect. */
 export const LANE_GAP = 46;
 
 const round = (value: number): number => Math.round(value * 10) / 10;

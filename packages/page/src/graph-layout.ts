@@ -1,4 +1,4 @@
-/** Where the graph's cards, lanes and edges go: in columns on a wide page, in rows on a narrow one. */
+/** Positions of the graph's cards, lanes and edges: columns on a wide page, rows on a narrow one. */
 import { formatRate } from './format.ts';
 import { type Box, LANE_GAP, type Point, Router, strokeWidthOf } from './graph-edges.ts';
 import type { Card, Graph, Lane, Link } from './graph-model.ts';
@@ -20,17 +20,17 @@ export interface GraphLayout {
 }
 
 export const LABEL_LINE_HEIGHT = 14;
-/** Wide enough for the longest line in the label's font, as far as that can be told without measuring. */
+/** Estimates the width of the longest line in the label's font, without measuring. */
 const LABEL_CHARACTER_WIDTH = 6.1;
 
-/** What an edge's label covers. */
+/** The area of an edge's label. */
 export function labelBox({ link, label }: Edge): Box {
   const width = Math.max(...link.label.map((line) => line.length)) * LABEL_CHARACTER_WIDTH + 12;
   const height = link.label.length * LABEL_LINE_HEIGHT + 8;
   return { x: label.x - width / 2, y: label.y - height / 2, width, height };
 }
 
-/** Below this width the graph stands upright. */
+/** Below this width the graph has rows. */
 export const TALL_BELOW_PX = 1_000;
 export const LANE_HEADER = 56;
 export const LANE_PADDING = 14;
@@ -41,7 +41,7 @@ export function layoutGraph(graph: Graph, width: number): GraphLayout {
   return width < TALL_BELOW_PX ? layoutTall(graph, width) : layoutWide(graph, width);
 }
 
-/** Between columns there is room for labels; before lanes also for where redirected traffic turns. */
+/** Room between columns for labels, and before lanes for the turn of redirected traffic. */
 const LABEL_GAP = 104;
 const BRANCH_GAP = 152;
 /** Widths of the columns in proportion to each other: they share the rest. */
@@ -93,12 +93,12 @@ function placeColumn(
   }
 }
 
-/** Narrower lanes cannot be read; the graph then scrolls. */
+/** Narrower lanes are unreadable; the graph scrolls instead. */
 const TALL_LANE_MIN_WIDTH = 150;
 const TALL_LANE_GAP = 12;
 const TALL_EDGE = 70;
 const TALL_BRANCH = 92;
-/** Over Kafka: for the labels of the edges that come together there. */
+/** Room above Kafka for the labels of the edges that join there. */
 const TALL_JOIN = 104;
 const TALL_REDIRECT = 48;
 const TALL_HEAD_HEIGHT = 84;
@@ -175,7 +175,7 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
   return { width, height, isTall, cards, lanes, edges };
 }
 
-/** Redirected work sets off beside the edge that it left: what that idle one has to say would lie upon both. */
+/** A redirect starts beside the idle edge that it left: the label of that edge would cover both. */
 function withoutLeft(links: readonly Link[], lanes: readonly Lane[]): Link[] {
   const left = new Set(links.flatMap(({ redirect }) => redirect?.from ?? []));
   const idsLeft = new Set(lanes.filter(({ region }) => left.has(region)).flatMap(cardIds));
@@ -185,7 +185,7 @@ function withoutLeft(links: readonly Link[], lanes: readonly Lane[]): Link[] {
   });
 }
 
-/** Edges that lie upon each other, as those of a lane's cards do that stand in one column, have one label for all. */
+/** Edges that overlap, as those of a lane's cards in one column, share one label. */
 function joinLabels({ links, lanes }: Graph, boxes: ReadonlyMap<string, Box>): Link[] {
   const placeOf = (id: string): string => lanes.find((lane) => cardIds(lane).includes(id))?.region ?? id;
   const groups = Map.groupBy(
@@ -196,7 +196,7 @@ function joinLabels({ links, lanes }: Graph, boxes: ReadonlyMap<string, Box>): L
   for (const group of groups.values()) {
     if (group.length < 2) continue;
     const sum = group.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
-    // Of the one whose cards stand next to each other: the others' labels would lie on the cards between theirs.
+    // The label of the edge between neighbouring cards: labels of the others would cover the cards between.
     const shortest = group.toSorted((a, b) => lengthOf(a, boxes) - lengthOf(b, boxes))[0];
     for (const link of group) labels.set(link, []);
     if (shortest !== undefined) labels.set(shortest, [`${group.length} together`, `${formatRate(sum)} req/s`]);

@@ -1,4 +1,4 @@
-/** The graph as values: what stands where in the chain clients, tier-1, gateways, bridges, Kafka, and what flows between. */
+/** The graph as values: clients, tier-1, gateways, bridges and Kafka, and the traffic between them. */
 import type { BehindTarget, Rates, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import { formatHost, formatMs, formatPercent, formatRate, plural } from './format.ts';
 import {
@@ -14,7 +14,7 @@ export interface Card {
   id: string;
   title: string;
   subtitle: string;
-  /** `null` for clients, of which the gateway knows no state. */
+  /** `null` for clients, which have no state. */
   condition: Condition | null;
   fact: string;
 }
@@ -35,9 +35,9 @@ export interface Link {
   kind: 'traffic' | 'redirect';
   mark: Mark;
   requestsPerSecond: number;
-  /** Short lines for beside the edge; none where nobody knows. */
+  /** Short lines beside the edge; empty when the traffic is unknown. */
   label: string[];
-  /** What the figures are, where they are not requests of clients. */
+  /** Explains figures that are not requests of clients. */
   note?: string;
   /** The regions of a redirect. */
   redirect?: { from: string; to: string };
@@ -142,7 +142,7 @@ interface Bridge {
   kafkaRates: Rates | null;
 }
 
-/** A gateway that does not tell of its bridges: those it told of before, or one card that stands for them. */
+/** For a gateway that does not report its bridges: those that it reported before, or one card for all of them. */
 function bridgesBehind({ behind, behindError, behindAt }: Target): Bridge[] {
   if (behind !== null && behindError === null) {
     return behind.map((bridge) => ({
@@ -151,8 +151,8 @@ function bridgesBehind({ behind, behindError, behindAt }: Target): Bridge[] {
       kafkaRates: bridge.kafkaRates,
     }));
   }
-  const reason = `its gateway does not tell: ${behindError ?? 'not asked yet'}`;
-  const condition: Condition = { mark: 'unknown', words: 'not known', since: behindAt, reason };
+  const reason = `its gateway does not respond: ${behindError ?? 'not asked yet'}`;
+  const condition: Condition = { mark: 'unknown', words: 'unknown', since: behindAt, reason };
   const cards = behind?.map((bridge) => cardOf(bridge, { id: bridge.url, title: 'Bridge', condition })) ?? [];
   const anyBridges: Card = { id: 'bridges', title: 'Bridges', subtitle: '', condition, fact: '' };
   return (cards.length === 0 ? [anyBridges] : cards).map((card) => ({
@@ -170,7 +170,7 @@ function cardOf(
   const own = target.name?.split('/').at(-1) ?? '';
   return {
     id,
-    // Most are called what they are; the others get their name beside it.
+    // A name that repeats the title is left out.
     title: own === '' || own.toLowerCase() === title.toLowerCase() ? title : `${title} ${own}`,
     subtitle: host,
     condition,
@@ -179,7 +179,7 @@ function cardOf(
 }
 
 interface Traffic {
-  /** `null`: nobody knows. */
+  /** `null` when unknown. */
   rates: Rates | null;
   mark: Mark;
 }
@@ -202,7 +202,7 @@ function labelOf({ requestsPerSecond, errorsPerSecond, p99Ms }: Rates, mark: Mar
   return [`${formatRate(requestsPerSecond)} req/s`, `${formatRate(errorsPerSecond)} err/s`, `p99 ${formatMs(p99Ms)}`];
 }
 
-/** As the bridge itself measures its requests to Kafka, of which there are others than its clients send it. */
+/** The bridge's own measure of its requests to Kafka, which include more than those for its clients. */
 function kafkaLink(from: string, traffic: Traffic): Link {
   return { ...trafficLink(from, 'kafka', traffic), note: KAFKA_NOTE };
 }

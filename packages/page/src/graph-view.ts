@@ -1,4 +1,4 @@
-/** Draws the graph: edges as SVG paths as wide as their traffic, cards and lanes in it, and the same as a table. */
+/** Draws the graph: edges as SVG paths as wide as their traffic, cards, lanes, and the same data as a table. */
 
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, Fragment, h } from 'preact';
@@ -12,7 +12,7 @@ import type { Condition } from './marks.ts';
 import { memo } from './memo.ts';
 import { tableHead } from './table-head.ts';
 
-/** The page's usual width, until it was measured. */
+/** Width before the first measurement. */
 const FIRST_WIDTH_PX = 1_180;
 /** Cards are drawn for this font size and grow with it. */
 const FONT_PX = 16;
@@ -33,7 +33,7 @@ export const GraphView = memo(({ system, nowMs }: GraphProps): ComponentChild =>
     h('div', { class: 'panel-head' }, h('h2', { id: 'graph-title' }, 'Where requests go'), legend()),
     h(
       'div',
-      // What scrolls has to be reachable by keyboard.
+      // A scrolling element must be reachable by keyboard.
       {
         class: 'graph-scroll',
         ref: holder,
@@ -44,7 +44,7 @@ export const GraphView = memo(({ system, nowMs }: GraphProps): ComponentChild =>
     h(
       'details',
       { class: 'graph-table' },
-      h('summary', null, 'The same as a table'),
+      h('summary', null, 'Show as a table'),
       h(
         'div',
         { class: 'table-scroll', tabIndex: 0, role: 'region', 'aria-label': 'Edges of the graph' },
@@ -81,7 +81,7 @@ function legend(): ComponentChild {
 }
 
 function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, nowMs: number): ComponentChild {
-  // What is drawn later lies on top: redirects over the rest.
+  // Later elements cover earlier ones: redirects come last.
   const sorted = [...edges].sort((a, b) => Number(a.link.kind === 'redirect') - Number(b.link.kind === 'redirect'));
   return h(
     'svg',
@@ -90,7 +90,7 @@ function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, no
       viewBox: `-4 -4 ${width + 8} ${height + 8}`,
       'aria-hidden': 'true',
       'data-testid': 'graph',
-      // A tall one with many regions is wider than the page, and scrolls.
+      // A tall graph with many regions is wider than the page, and scrolls.
       ...(isTall ? { style: { minWidth: `${width / FONT_PX}rem` } } : {}),
     },
     arrowHead(),
@@ -118,7 +118,7 @@ function tooltip({ note }: Link): ComponentChild {
   return note === undefined ? null : h('title', null, note);
 }
 
-/** As wide as it is whatever the edge's width. */
+/** Its size does not depend on the edge's width. */
 function arrowHead(): ComponentChild {
   const marker = {
     id: 'arrow',
@@ -157,7 +157,7 @@ function wordsFor({ words, since }: Condition, nowMs: number): string {
   return since === null ? words : `${words} for ${formatDuration(nowMs - Date.parse(since))}`;
 }
 
-/** For cards: of what is well, one unit is enough. */
+/** For cards: one unit of time is enough for a healthy part. */
 function shortWordsFor(condition: Condition, nowMs: number): string {
   const { mark, words, since } = condition;
   if (mark !== 'up' || since === null) return wordsFor(condition, nowMs);

@@ -62,7 +62,7 @@ function systemOf(regions: Region[], redirects: System['redirects'] = []): Syste
   };
 }
 
-test('requests go from clients over tier-1, gateway and bridge to Kafka, and each edge tells its traffic', () => {
+test('requests go from clients over tier-1, gateway and bridge to Kafka, and each edge shows its traffic', () => {
   const { links } = graphOf(systemOf([regionOf('east')]));
   expect(links.map(({ id, label }) => [id, label[0]])).toEqual([
     ['clients → tier1', '40 req/s'],
@@ -72,7 +72,7 @@ test('requests go from clients over tier-1, gateway and bridge to Kafka, and eac
   ]);
 });
 
-test('the edge to Kafka tells what the bridge measures itself, and nothing where no bridge has told', () => {
+test('the edge to Kafka shows what the bridge measures, and nothing before a bridge has reported', () => {
   const kafkaEdge = (bridge: Partial<BehindTarget>) =>
     graphOf(systemOf([regionOf('east', { behind: [{ ...bridgeOf('east'), ...bridge }] })])).links.find(
       ({ to }) => to === 'kafka',
@@ -93,27 +93,27 @@ test('bridges straight behind tier-1 have no gateway before them', () => {
   expect(lane?.bridges.map(({ title }) => title)).toEqual(['Bridge']);
 });
 
-test('bridges that a dead gateway told of before stay where they were, and their state is not known', () => {
+test('bridges that a dead gateway reported before keep their place, with an unknown state', () => {
   const dead = regionOf('east', { behindError: 'connection refused', behindAt: since });
   const { lanes, links } = graphOf(systemOf([dead]));
   expect(lanes[0]?.bridges).toHaveLength(1);
   expect(lanes[0]?.bridges[0]).toMatchObject({
     subtitle: 'east-bridge',
-    condition: { mark: 'unknown', since, reason: 'its gateway does not tell: connection refused' },
+    condition: { mark: 'unknown', since, reason: 'its gateway does not respond: connection refused' },
   });
-  // What it sent then is not what it sends now.
+  // Traffic reported then is not current.
   expect(links.slice(-2).map(({ label, requestsPerSecond }) => [label, requestsPerSecond])).toEqual([
     [['no traffic'], 0],
     [[], 0],
   ]);
 });
 
-test('of a gateway that never told, one card stands for its bridges', () => {
+test('one card represents the bridges of a gateway that never reported them', () => {
   const [lane] = graphOf(systemOf([regionOf('east', { behind: null, behindError: 'not asked yet' })])).lanes;
   expect(lane?.bridges.map(({ title }) => title)).toEqual(['Bridges']);
 });
 
-test('work of a lost region is an edge of its own, into the region that does it', () => {
+test('work of a lost region has its own edge, to the region that serves it', () => {
   const system = systemOf([regionOf('east'), regionOf('west')], [{ from: 'east', to: 'west', requestsPerSecond: 21 }]);
   expect(graphOf(system).links.find(({ kind }) => kind === 'redirect')).toMatchObject({
     from: 'tier1',
@@ -126,7 +126,7 @@ function isApart(a: Box, b: Box): boolean {
   return a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
 }
 
-test.each([1280, 390])('in a page %i pixels wide no card lies on another, and none sticks out', (width) => {
+test.each([1280, 390])('in a page %i pixels wide no card overlaps another or leaves the page', (width) => {
   const system = systemOf(['east', 'west', 'north'].map((name) => regionOf(name)));
   const layout = layoutGraph(graphOf(system), width);
   const boxes = layout.cards.map(({ box }) => box);
@@ -140,7 +140,7 @@ test.each([1280, 390])('in a page %i pixels wide no card lies on another, and no
   expect(layout.edges.every(({ path }) => !path.includes('NaN'))).toBe(true);
 });
 
-/** What the longest figures look like. */
+/** The longest figures that occur. */
 const busy = { requestsPerSecond: 12_345, errorsPerSecond: 1_234, p50Ms: 100, p99Ms: 2_500 };
 
 /** A region with a gateway before the bridges, or with bridges straight behind tier-1. */

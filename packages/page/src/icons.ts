@@ -1,4 +1,4 @@
-/** Icons, drawn so that each state has a shape of its own, whatever the colour. */
+/** Icons: each state has its own shape, independent of colour. */
 import { type ComponentChild, h } from 'preact';
 import type { Mark } from './marks.ts';
 

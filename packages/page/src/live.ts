@@ -1,8 +1,8 @@
-/** The stream of what happens, read with fetch so that a token can go along; it comes back by itself when it is lost. */
+/** The live stream, read with fetch so that it can carry a token; reconnects when the connection is lost. */
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ApiError, request } from './api-client.ts';
 
-/** The gateway tells its state every second: a stream that says nothing for so long is dead. */
+/** The gateway sends its state every second: a stream that is silent for this long is dead. */
 const SILENCE_MS = 5_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5_000;
@@ -11,7 +11,7 @@ export interface LiveListener {
   onOpen(signal: AbortSignal): void;
   onEvents(events: EventSourceMessage[]): void;
   onLost(reason: string, retryInMs: number): void;
-  /** The gateway wants another token; nothing is tried until {@link LiveStream.restart}. */
+  /** The gateway requires another token; nothing happens until {@link LiveStream.restart}. */
   onRefused(reason: string): void;
 }
 
@@ -27,7 +27,7 @@ export class LiveStream {
     this.#token = token;
   }
 
-  /** Connects now, in the place of what is there. */
+  /** Connects now, and replaces an existing connection. */
   restart(): void {
     this.close();
     const attempt = new AbortController();
@@ -77,7 +77,7 @@ export class LiveStream {
   }
 
   #lost(attempt: AbortController, reason: string): void {
-    // Replaced or closed: that was not a loss.
+    // Replaced or closed: not a loss.
     if (this.#attempt !== attempt) return;
     this.#attempt = undefined;
     attempt.abort();
@@ -88,7 +88,7 @@ export class LiveStream {
   }
 }
 
-/** Ends an attempt on which nothing was heard for {@link SILENCE_MS}. */
+/** Aborts an attempt that has been silent for {@link SILENCE_MS}. */
 class SilenceTimer {
   readonly #attempt: AbortController;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -100,7 +100,7 @@ class SilenceTimer {
   restart(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#attempt.abort(new ApiError(0, `Nothing was heard for ${SILENCE_MS / 1_000} seconds.`));
+      this.#attempt.abort(new ApiError(0, `The gateway was silent for ${SILENCE_MS / 1_000} seconds.`));
     }, SILENCE_MS);
   }
 

@@ -1,4 +1,4 @@
-/** The state of what the page shows, as a mark (icon and colour) and in words. */
+/** The state of a part, as a mark (icon and colour) and in words. */
 import type { BehindTarget, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 
 export type Mark = 'up' | 'degraded' | 'down' | 'drained' | 'unknown';
@@ -6,9 +6,9 @@ export type Mark = 'up' | 'degraded' | 'down' | 'drained' | 'unknown';
 export interface Condition {
   mark: Mark;
   words: string;
-  /** ISO 8601; `null` where nobody knows. */
+  /** ISO 8601; `null` when unknown. */
   since: string | null;
-  /** Empty where there is nothing to say. */
+  /** Empty when healthy. */
   reason: string;
 }
 
@@ -34,16 +34,16 @@ export function conditionOfTarget(target: Target | BehindTarget): Condition {
   return { mark: 'up', words: 'up', since: health.since, reason: '' };
 }
 
-/** This gateway itself: it answers, so it is up; `down` means that it can serve no request. */
+/** This gateway: it responds, so it is up; `down` means that it can serve no request. */
 export function conditionOfGateway(system: System): Condition {
   const since = system.gateway.startedAt;
   if (system.state === 'down') return { mark: 'down', words: 'cannot serve', since: null, reason: 'no region is left' };
-  if (system.isPanic) return { mark: 'degraded', words: 'panic', since: null, reason: 'probes are not believed' };
+  if (system.isPanic) return { mark: 'degraded', words: 'panic', since: null, reason: 'probes are ignored' };
   return { mark: 'up', words: 'up', since, reason: '' };
 }
 
 export function conditionOfKafka({ kafka }: System): Condition {
-  const words = kafka.state === 'unknown' ? 'not known' : kafka.state;
+  const words = kafka.state === 'unknown' ? 'unknown' : kafka.state;
   return { mark: kafka.state, words, since: kafka.since, reason: kafka.state === 'up' ? '' : kafka.reason };
 }
 

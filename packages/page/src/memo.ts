@@ -1,7 +1,7 @@
-/** Parts of the page that are drawn again only when what they show is another. */
+/** Components that render again only when their properties change. */
 import { Component, type ComponentChild, type FunctionComponent, h } from 'preact';
 
-/** The component with its last drawing kept while each of its properties is the same value. */
+/** Keeps the last rendering of the component while each of its properties is the same value. */
 export function memo<Props extends object>(view: FunctionComponent<Props>): new (props: Props) => Component<Props> {
   return class extends Component<Props> {
     override shouldComponentUpdate(props: Readonly<Props>): boolean {

@@ -1,4 +1,4 @@
-/** The regions: weight configured and share measured, breakers, in flight, and what an operator may change. */
+/** The regions: configured weight, measured share, breakers, requests in flight, and the operator's buttons. */
 
 import type { Region, System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
@@ -127,7 +127,7 @@ function cell(head: string, content: ComponentChild | string, kind = ''): Compon
 
 function weightText({ weight, configuredWeight, weightIsOverridden, isDrained }: Region): ComponentChild {
   const isOther = weight !== configuredWeight;
-  const why = isDrained ? 'drained' : weightIsOverridden ? 'set by hand' : '';
+  const why = isDrained ? 'drained' : weightIsOverridden ? 'set by an operator' : '';
   return h(
     'span',
     { class: 'weight' },
@@ -138,7 +138,7 @@ function weightText({ weight, configuredWeight, weightIsOverridden, isDrained }:
   );
 }
 
-/** The measured share as a bar, with a line where the weights would have it. */
+/** The measured share as a bar, with a line at the share that the weights imply. */
 function shareBar(ratio: number | null, expected: number | null): ComponentChild {
   return h(
     'span',

@@ -6,7 +6,7 @@ function eventOf(id: number, second: number): RecordedEvent {
   return { id, at: `2026-11-21T12:00:${String(second).padStart(2, '0')}.000Z`, type: 'stopping', reason: 'asked to' };
 }
 
-test('events come newest first, each once, also after the gateway restarted and counts from 1 again', () => {
+test('events are sorted newest first, each once, also after a restart of the gateway, which counts from 1 again', () => {
   let state = withEvents(initialState(null), [eventOf(1, 1), eventOf(2, 2)]);
   state = withEvents(state, [eventOf(2, 2), eventOf(1, 5)]);
   expect(state.events.map(({ event }) => [event.id, event.at.slice(17, 19)])).toEqual([
@@ -17,12 +17,12 @@ test('events come newest first, each once, also after the gateway restarted and 
   expect(withEvents(state, [eventOf(1, 5)])).toBe(state);
 });
 
-test('an event that comes late is put where it belongs', () => {
+test('a late event is sorted into its place', () => {
   const state = withEvents(withEvents(initialState(null), [eventOf(3, 9)]), [eventOf(2, 4)]);
   expect(state.events.map(({ event }) => event.id)).toEqual([3, 2]);
 });
 
-test('a sample goes to the end of every curve, and what is older than 15 minutes leaves', () => {
+test('a sample is added to every curve, and samples older than 15 minutes are dropped', () => {
   const history: History = {
     stepMs: 5_000,
     atSeconds: [100, 105],

@@ -1,11 +1,11 @@
-/** What the page knows, and how each message of the gateway changes it. */
+/** The page's state, and how each message of the gateway changes it. */
 import type { History, RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
 
-/** The time line keeps this many events; older ones leave it. */
+/** The time line keeps this many events; older ones are dropped. */
 const KEPT_EVENTS = 500;
 
 export interface Connection {
-  /** `refused`: the gateway wants a token to read, and has not got the right one. */
+  /** `refused`: the gateway requires a token for reading, and refused this one or none. */
   phase: 'connecting' | 'live' | 'lost' | 'refused';
   /** Milliseconds since 1970, by this machine's clock. */
   lostAtMs: number | null;
@@ -13,7 +13,7 @@ export interface Connection {
   reason: string;
 }
 
-/** An event with a key of its own. */
+/** An event with a unique key. */
 export interface KeyedEvent {
   key: string;
   event: RecordedEvent;
@@ -22,7 +22,7 @@ export interface KeyedEvent {
 export interface PageState {
   connection: Connection;
   system: System | null;
-  /** What the gateway's clock is ahead of this machine's. */
+  /** How far the gateway's clock is ahead of this machine's. */
   clockAheadMs: number;
   /** Newest first. */
   events: readonly KeyedEvent[];
@@ -49,7 +49,7 @@ export function withSystem(state: PageState, system: System, nowMs: number): Pag
   };
 }
 
-/** Takes up events in any order, those that are there already only once. */
+/** Adds events in any order; known ones are skipped. */
 export function withEvents(state: PageState, added: readonly RecordedEvent[]): PageState {
   if (added.length === 0) return state;
   const keys = new Set(state.events.map(({ key }) => key));
@@ -76,7 +76,7 @@ export type Curve = (typeof CURVES)[number];
 
 const HISTORY_SECONDS = 15 * 60;
 
-/** Adds one sample at the end of the curves, and lets go what is older than 15 minutes. */
+/** Adds one sample to the curves, and drops samples older than 15 minutes. */
 export function withSample(state: PageState, sample: Sample): PageState {
   const { history } = state;
   if (history === null || sample.atSeconds <= (history.atSeconds.at(-1) ?? 0)) return state;

@@ -1,4 +1,4 @@
-/** Owns the page's state: takes in the live stream, and has the page drawn, a few times a second at most. */
+/** Owns the page's state: reads the live stream, and renders the page at most a few times a second. */
 
 import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
 import type { EventSourceMessage } from 'eventsource-parser';
@@ -7,11 +7,11 @@ import { LiveStream } from './live.ts';
 import { initialState, type PageState, withEvents, withSample, withSystem } from './state.ts';
 import { measureFrame, startUpdateTimes } from './update-time.ts';
 
-/** Of this tab alone, and gone with it. */
+/** In the tab's storage, which ends with the tab. */
 const TOKEN_KEY = 'causeway-admin-token';
-/** Not drawn more often: many events in a short time become one drawing. */
+/** Events within this time share one rendering. */
 const DRAW_INTERVAL_MS = 100;
-/** The curves and events of before, asked again when that failed. */
+/** Delay before the history is requested again. */
 const PAST_RETRY_MS = 2_000;
 
 export class Store {
@@ -46,7 +46,7 @@ export class Store {
   start(): void {
     this.#ask();
     this.#live.restart();
-    // Networks come back and laptops wake up: no need to wait for the next try then.
+    // The network is back, or the laptop woke up: try at once.
     window.addEventListener('online', () => this.retryNow());
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible' && this.#state.connection.phase === 'lost') this.retryNow();
@@ -89,7 +89,7 @@ export class Store {
       const [events, history] = await Promise.all([fetchEvents(token, signal), fetchHistory(token, signal)]);
       this.#set(withEvents({ ...this.#state, history }, events));
     } catch {
-      // The stream tells when the gateway is gone; otherwise the past is worth another try.
+      // The stream reports a gateway that is gone; in all other cases try again.
       if (!signal.aborted) setTimeout(() => signal.aborted || void this.#loadPast(signal), PAST_RETRY_MS);
     }
   }

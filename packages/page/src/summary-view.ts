@@ -1,4 +1,4 @@
-/** The first thing to read: how the system is, in one sentence and a few figures. */
+/** The summary: the system's state in one sentence and a few figures. */
 
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { Component, type ComponentChild, h } from 'preact';
@@ -12,7 +12,7 @@ export const SummaryView = memo(({ system }: { system: System }): ComponentChild
   const { clients, consumers, retryBudget, state } = system;
   return h(
     'section',
-    { class: `panel summary summary-${state}`, 'aria-label': 'How the system is' },
+    { class: `panel summary summary-${state}`, 'aria-label': 'State of the system' },
     h(
       'div',
       { class: 'summary-sentence' },
@@ -51,7 +51,7 @@ function tile(name: string, value: string, unit: string, isBad = false): Compone
   );
 }
 
-/** Tells a screen reader what changed, once: the sentence is said again only when a state is another. */
+/** Announces changes to screen readers, once: only a change of state repeats the sentence. */
 export function Announcer({ system }: { system: System }): ComponentChild {
   const states = [system.state, ...system.regions.map(({ name, state, isDrained }) => `${name} ${state} ${isDrained}`)];
   return h(Announcement, {

@@ -1,4 +1,4 @@
-/** Dark or light: as the system says, until the reader chooses. */
+/** Dark or light: the system's setting, until the reader chooses. */
 
 const THEME_KEY = 'causeway-theme';
 
@@ -16,7 +16,7 @@ export function applyTheme(): void {
   document.documentElement.style.colorScheme = currentTheme();
 }
 
-/** Remembered in this browser; the system's own choice is forgotten as soon as it is the same. */
+/** Remembered in this browser; a choice that equals the system's setting is forgotten. */
 export function toggleTheme(): void {
   const next = currentTheme() === 'dark' ? 'light' : 'dark';
   if (prefersDark().matches === (next === 'dark')) localStorage.removeItem(THEME_KEY);
@@ -24,7 +24,7 @@ export function toggleTheme(): void {
   applyTheme();
 }
 
-/** Calls `listener` when the system's choice changes. */
+/** Calls `listener` when the system's setting changes. */
 export function onThemeChange(listener: () => void): void {
   prefersDark().addEventListener('change', () => {
     applyTheme();

@@ -1,4 +1,4 @@
-/** The time line: what changed, newest first, all of it or one topic. */
+/** The time line: events, newest first, all or of one topic. */
 import { Component, type ComponentChild, h } from 'preact';
 import { describeEvent, type EventTopic } from './event-text.ts';
 import { formatTime } from './format.ts';
@@ -39,11 +39,11 @@ export class TimelineView extends Component<TimelineProps, TimelineState> {
     return h(
       'section',
       { class: 'panel timeline-panel', 'aria-labelledby': 'timeline-title' },
-      h('div', { class: 'panel-head' }, h('h2', { id: 'timeline-title' }, 'What happened'), this.#topics()),
+      h('div', { class: 'panel-head' }, h('h2', { id: 'timeline-title' }, 'Events'), this.#topics()),
       h(
         'ol',
         { class: 'timeline', tabIndex: 0, 'aria-labelledby': 'timeline-title' },
-        shown.length === 0 ? h('li', { class: 'hint' }, 'Nothing yet.') : null,
+        shown.length === 0 ? h('li', { class: 'hint' }, 'No events yet.') : null,
         shown.map(({ key, event, text }) =>
           h(
             'li',
@@ -55,7 +55,7 @@ export class TimelineView extends Component<TimelineProps, TimelineState> {
               null,
               h('b', null, text.title),
               text.detail === '' ? null : h('span', null, text.detail),
-              event.gateway === undefined ? null : h('small', null, `told by ${event.gateway}`),
+              event.gateway === undefined ? null : h('small', null, `reported by ${event.gateway}`),
             ),
           ),
         ),

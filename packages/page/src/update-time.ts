@@ -1,6 +1,6 @@
-/** The page's own measure of an update: from a message of the gateway to what is painted, without waiting for frames. */
+/** Measures updates: the time from a message of the gateway to the paint, without the wait for frames. */
 
-/** Read by tests, and by whoever opens the browser's console. */
+/** For tests, and for the browser's console. */
 export interface UpdateTimes {
   count: number;
   lastMs: number;
@@ -26,7 +26,7 @@ export function startUpdateTimes(): UpdateTimes {
 /** Adds `readMs` (reading messages), and the time from now (the frame begins) to after its paint. */
 export function measureFrame(times: UpdateTimes, readMs: number): void {
   const startMs = performance.now();
-  // A message posted in a frame is handled after that frame was painted.
+  // A message posted in a frame is handled after the frame's paint.
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
     port1.close();

@@ -1,4 +1,4 @@
-/** The command line of `npm run status`, and where the gateway is that it asks. */
+/** The command line of `npm run status`, and the address of the gateway that it reads. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,11 +7,11 @@ export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--wa
 
   --url URL      the admin address of any gateway; default: tier-1 of the lab that runs here, else http://127.0.0.1:8081
   --token TOKEN  admin.token, for a gateway that listens beyond loopback; also CAUSEWAY_ADMIN_TOKEN
-  --watch        anew each second, until Ctrl-C
-  --json         the answer of /api/topology as it is
+  --watch        redraw each second, until Ctrl-C
+  --json         the response of /api/topology, unchanged
   --help         this text
 
-Exit code: 0 all well, 1 degraded, 2 down, or no gateway that answers.`;
+Exit code: 0 up, 1 degraded, 2 down or no gateway responds.`;
 
 const DEFAULT_URL = 'http://127.0.0.1:8081';
 
@@ -24,11 +24,11 @@ export interface StatusArguments {
 
 export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
-  /** Where the file of a running lab is looked for, in this order. */
+  /** Directories to search for the file of a running lab, in this order. */
   directories: readonly string[];
 }
 
-/** Errors: `Error` for what is no argument. */
+/** Errors: `Error` for an invalid argument. */
 export function readArguments(args: readonly string[], { env, directories }: Surroundings): StatusArguments | 'help' {
   const { values } = parseArgs({
     args: [...args],
@@ -49,7 +49,7 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
   const token = values.token ?? (env['CAUSEWAY_ADMIN_TOKEN'] || undefined);
   return {
     url,
-    // The lab's token is for the lab's gateway.
+    // The lab's token is for the lab's gateway alone.
     token: token ?? (url === lab?.admin ? lab.token : undefined),
     isWatching: values.watch === true,
     isJson: values.json === true,

@@ -1,4 +1,4 @@
-/** Asks a gateway how the system is; whatever goes wrong is a sentence. */
+/** Reads the state of the system from a gateway; failures are sentences. */
 import type { RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
 
 const TIMEOUT_MS = 3_000;
@@ -6,11 +6,11 @@ const KEPT_COUNT = 200;
 
 export interface Status {
   system: System;
-  /** The last ones, as they happened. */
+  /** The most recent events, oldest first. */
   events: readonly RecordedEvent[];
 }
 
-/** The sentence says what to do about it. */
+/** A failure; the sentence says what to do about it. */
 export type Asked = { status: Status } | { failure: string };
 
 export async function askGateway(
@@ -24,8 +24,7 @@ export async function askGateway(
   const get = async (path: string): Promise<unknown> => {
     const answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (answer.status === 401) throw new Unusable(`The gateway at ${url} ${wantsToken(token)}`);
-    if (!answer.ok)
-      throw new Unusable(`What answers at ${url} is no admin API of a gateway: it said ${answer.status}.`);
+    if (!answer.ok) throw new Unusable(`${url} is not the admin API of a gateway: it responded with ${answer.status}.`);
     return JSON.parse(await answer.text(), withoutControls);
   };
   try {
@@ -33,34 +32,34 @@ export async function askGateway(
       get('/api/topology') as Promise<System>,
       get(`/api/events?limit=${KEPT_COUNT}`) as Promise<{ events: RecordedEvent[] }>,
     ]);
-    // Those of regional gateways come later than they happened.
+    // Events of regional gateways arrive late.
     const inOrder = events.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
     return { status: { system, events: inOrder.slice(-eventCount) } };
   } catch (error) {
     if (error instanceof Unusable) return { failure: error.message };
     return {
-      failure: `No gateway answers at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
+      failure: `No gateway responds at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
     };
   }
 }
 
-/** Names in answers come from clients: none may steer the terminal. */
+/** Names in responses come from clients: they must not control the terminal. */
 function withoutControls(_: string, value: unknown): unknown {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken away.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: removes control characters.
   return typeof value === 'string' ? value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ') : value;
 }
 
-/** An answer that is not what was asked for; its message is the sentence. */
+/** An unusable response; its message is the sentence. */
 class Unusable extends Error {}
 
 function wantsToken(token: string | undefined): string {
-  if (token !== undefined) return 'does not take this token: it is not its admin.token.';
-  return 'wants a token: give its admin.token with --token or in CAUSEWAY_ADMIN_TOKEN.';
+  if (token !== undefined) return 'rejects this token: it is not its admin.token.';
+  return 'requires a token: give its admin.token with --token or in CAUSEWAY_ADMIN_TOKEN.';
 }
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1_000} s`;
+  if (error.name === 'TimeoutError') return `no response within ${TIMEOUT_MS / 1_000} s`;
   const { code } = (error.cause ?? error) as NodeJS.ErrnoException;
   if (code === 'ECONNREFUSED') return 'connection refused';
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;

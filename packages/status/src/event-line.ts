@@ -16,7 +16,7 @@ function describe(event: RecordedEvent): string {
     case 'breaker':
       return `${event.region} ${event.target} breaker ${event.from} → ${event.to}: ${event.reason}`;
     case 'panic':
-      return `${event.isPanic ? 'panic' : 'no more panic'}: ${event.reason}`;
+      return `${event.isPanic ? 'panic' : 'panic is over'}: ${event.reason}`;
     case 'drain':
       return `${event.region} ${event.isDrained ? 'drained' : 'undrained'}`;
     case 'weight':
@@ -27,15 +27,15 @@ function describe(event: RecordedEvent): string {
       return `${consumerCount} ${consumerCount === 1 ? 'consumer' : 'consumers'} ${from} → ${to}: ${consumers.join(', ')}${more}`;
     }
     case 'failover':
-      return `${event.region} ${event.target} ${event.requestCount} requests went elsewhere: ${event.reason}`;
+      return `${event.region} ${event.target} ${event.requestCount} requests failed over: ${event.reason}`;
     case 'reload':
       return `configuration reloaded: ${event.changes.length === 0 ? 'nothing changed' : event.changes.join('; ')}`;
     case 'reloadRefused':
       return `configuration refused: ${event.reason}`;
     case 'telemetry':
-      return `${event.part}: ${event.reason ?? 'writes again'}`;
+      return `${event.part}: ${event.reason ?? 'recovered'}`;
     case 'impostor':
-      return `${event.address} is not believed to be a gateway (${event.requestCount} requests): ${event.reason}`;
+      return `${event.address} is not trusted as a gateway (${event.requestCount} requests): ${event.reason}`;
     case 'started':
       return `started at ${event.url}`;
     case 'stopping':

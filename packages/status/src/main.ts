@@ -1,4 +1,4 @@
-/** `npm run status`: how the system is, from the admin API of any gateway; the exit code says it, too. */
+/** `npm run status`: the state of the system from the admin API of any gateway, also as exit code. */
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const INTERVAL_MS = 1_000;
 const EVENT_COUNT = 8;
 const DOWN = 2;
 const EXIT_CODES: Readonly<Record<State, number>> = { up: 0, degraded: 1, down: DOWN };
-/** Cursor to the top left; what is below is overwritten line by line, which does not flicker. */
+/** Cursor to the top left; lines are overwritten one by one, which does not flicker. */
 const HOME = '\u001b[H';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
@@ -38,7 +38,7 @@ async function once(options: StatusArguments): Promise<number> {
   return exitCodeOf(asked);
 }
 
-/** Until Ctrl-C; the exit code is that of the last look. */
+/** Redraws until Ctrl-C; the exit code is that of the last state. */
 async function watch(options: StatusArguments): Promise<number> {
   const end = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());

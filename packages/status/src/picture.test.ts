@@ -14,7 +14,7 @@ test.each([
   expect(age(since, '2026-01-01T00:00:00.000Z')).toBe(expected);
 });
 
-test('what a silent gateway told of its bridges is shown as what it was, and for how long it is old', () => {
+test('bridges that a silent gateway reported before are shown with the age of the report', () => {
   const { system } = fixtureState(['east']);
   const [target] = system.regions[0]?.targets ?? [];
   const behindAt = new Date(Date.parse(system.at) - 42_000).toISOString();
@@ -24,7 +24,7 @@ test('what a silent gateway told of its bridges is shown as what it was, and for
     return text.split('\n').find((line) => line.startsWith('    └')) ?? '';
   };
   expect(lineOf({})).toMatch(/└ bridge east\/bridge \S+ {3}healthy/);
-  const silent = '    └ what is behind it is not known: connection refused';
+  const silent = '    └ targets behind it unknown: connection refused';
   expect(lineOf({ behindError: 'connection refused', behindAt })).toBe(`${silent}; 42 s ago: east/bridge`);
   expect(lineOf({ behind: null, behindAt: null })).toBe(silent);
 });
@@ -34,7 +34,7 @@ test.each([
   ['halfOpen', 'healthy (answered 200) for 6 min 0 s, breaker half open for 1 s'],
   ['closed', 'healthy for 6 min 0 s'],
 ] as const)(
-  'a target whose breaker is %s says so since the breaker changed, and not since its health did',
+  'a target whose breaker is %s shows the time since the breaker changed, not since its health changed',
   (state, expected) => {
     const { system } = fixtureState(['east']);
     const [target] = system.regions[0]?.targets ?? [];

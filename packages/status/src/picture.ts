@@ -1,4 +1,4 @@
-/** The system as text for a terminal: words and marks say everything, colour only repeats it. Pure. */
+/** The system as text for a terminal: words and marks carry everything, colour only repeats it. Pure. */
 import type { Rates, Region, State, System, Target } from '@causeway/protocol/admin/model.ts';
 import type { Status } from './ask.ts';
 import { eventLine } from './event-line.ts';
@@ -13,7 +13,7 @@ const MARKS: Readonly<Record<State | 'unknown', { mark: string; colour: Colour }
   unknown: { mark: '?', colour: 'dim' },
 };
 
-/** `url`: where the gateway was asked. */
+/** `url`: the address of the gateway. */
 export function picture({ system, events }: Status, { url, paint }: { url: string; paint: Paint }): string {
   const { gateway, state, summary, clients, regions, redirects, kafka, retryBudget, at } = system;
   const name = gateway.region === null ? gateway.name : `${gateway.region}/${gateway.name}`;
@@ -82,7 +82,7 @@ function behind({ behind: targets, behindError, behindAt, kind }: Target, at: st
   if (kind !== 'gateway') return [];
   const before = (targets ?? []).map(({ name, url }) => name ?? url).join(', ');
   const seen = behindAt === null || before === '' ? '' : `; ${age(behindAt, at)} ago: ${before}`;
-  return [`    └ what is behind it is not known: ${behindError}${seen}`];
+  return [`    └ targets behind it unknown: ${behindError}${seen}`];
 }
 
 function targetLine(

@@ -47,68 +47,70 @@ async function twoRegions(admin: object = {}): Promise<{ east: Upstream; west: U
   return { east, west, gw };
 }
 
-test('all well is 0, one region down is 1 and says why, all down is 2', async () => {
+test('up is 0, one region down is 1 with the reason, all down is 2', async () => {
   const { east, west, gw } = await twoRegions();
-  const well = await run(['--url', gw.adminUrl]);
-  expect(well).toMatchObject({ code: 0, stderr: '' });
-  expect(well.stdout).toContain('● up  All is well: east and west up');
-  expect(well.stdout).toContain(`└ bridge east/bridge ${east.url}   healthy`);
+  const healthy = await run(['--url', gw.adminUrl]);
+  expect(healthy).toMatchObject({ code: 0, stderr: '' });
+  expect(healthy.stdout).toContain('● up  Healthy: east and west up');
+  expect(healthy.stdout).toContain(`└ bridge east/bridge ${east.url}   healthy`);
   await east.kill();
   await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
-  const ill = await run(['--url', `${gw.adminUrl}/`]);
-  expect(ill.code).toBe(1);
-  expect(ill.stdout).toMatch(/◐ degraded {2}East is down since \d\d:\d\d:\d\d UTC/);
-  expect(ill.stdout).toContain('why: probe failed: connection refused');
-  expect(ill.stdout).toMatch(/\d\d:\d\d:\d\d {2}east http:\/\/\S+ healthy → unhealthy/);
+  const degraded = await run(['--url', `${gw.adminUrl}/`]);
+  expect(degraded.code).toBe(1);
+  expect(degraded.stdout).toMatch(/◐ degraded {2}East is down since \d\d:\d\d:\d\d UTC/);
+  expect(degraded.stdout).toContain('why: probe failed: connection refused');
+  expect(degraded.stdout).toMatch(/\d\d:\d\d:\d\d {2}east http:\/\/\S+ healthy → unhealthy/);
   await west.kill();
   await until('west is down', async () => (await systemOf(gw.adminUrl)).state === 'down');
   expect((await run(['--url', gw.adminUrl])).code).toBe(2);
 });
 
-test('--json is the topology as it is', async () => {
+test('--json is the unchanged topology', async () => {
   const { gw } = await twoRegions();
   const { code, stdout } = await run(['--url', gw.adminUrl, '--json']);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ state: 'up', regions: [{ name: 'east' }, { name: 'west' }] });
 });
 
-test('no gateway, no token and a wrong one are told in a sentence, with 2', async () => {
+test('a missing gateway, a missing token and a wrong one are a sentence and exit code 2', async () => {
   const gone = await startUpstream();
   await gone.kill();
   expect(await run(['--url', gone.url])).toEqual({
     code: 2,
     stdout: '',
-    stderr: `No gateway answers at ${gone.url} (connection refused): is it running, and is this its admin address?\n`,
+    stderr: `No gateway responds at ${gone.url} (connection refused): is it running, and is this its admin address?\n`,
   });
   const { gw, west } = await twoRegions({ host: '0.0.0.0' });
   const url = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
-  expect((await run(['--url', url])).stderr).toContain('wants a token: give its admin.token with --token');
-  expect((await run(['--url', url, '--token', 'wrong'])).stderr).toContain('does not take this token');
+  expect((await run(['--url', url])).stderr).toContain('requires a token: give its admin.token with --token');
+  expect((await run(['--url', url, '--token', 'wrong'])).stderr).toContain('rejects this token');
   expect((await run(['--url', url, '--token', TEST_TOKEN])).code).toBe(0);
   expect((await run(['--url', url], { CAUSEWAY_ADMIN_TOKEN: TEST_TOKEN })).code).toBe(0);
   west.handle = answerJson({}, 404);
   expect(await run(['--url', west.url])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('is no admin API of a gateway: it said 404'),
+    stderr: expect.stringContaining('is not the admin API of a gateway: it responded with 404'),
   });
 });
 
-test('a lab that runs is found by its file, with its token', async () => {
+test('a running lab is found by its file, with its token', async () => {
   const { gw } = await twoRegions({ host: '0.0.0.0' });
   const admin = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
   mkdirSync(join(directory, '.causeway'));
   writeFileSync(join(directory, '.causeway/stack.json'), JSON.stringify({ tier1: { admin, adminToken: TEST_TOKEN } }));
   expect(await run([])).toMatchObject({ code: 0, stdout: expect.stringContaining(`at ${admin}`) });
-  // That token is not shown to anybody else.
+  // That token goes to no other gateway.
   const other = await twoRegions({ host: '0.0.0.0' });
-  expect((await run(['--url', other.gw.adminUrl.replace('0.0.0.0', '127.0.0.1')])).stderr).toContain('wants a token');
+  expect((await run(['--url', other.gw.adminUrl.replace('0.0.0.0', '127.0.0.1')])).stderr).toContain(
+    'requires a token',
+  );
 });
 
-test('arguments that are none are told with the usage', async () => {
+test('invalid arguments are reported with the usage', async () => {
   for (const args of [['--ulr', 'x'], ['--url'], ['--url', 'nonsense'], ['more']]) {
     const { code, stderr } = await run(args);
     expect(code, args.join(' ')).toBe(2);
     expect(stderr).toContain('Usage: npm run status');
   }
-  expect((await run(['--help'])).stdout).toContain('Exit code: 0 all well');
+  expect((await run(['--help'])).stdout).toContain('Exit code: 0 up, 1 degraded');
 });

@@ -181,7 +181,7 @@ describe('the topology', () => {
     const { east, gw } = await twoRegions();
     expect(await systemOf(gw.adminUrl)).toMatchObject({
       state: 'up',
-      summary: 'All is well: east and west up; no consumers are known.',
+      summary: 'Healthy: east and west up; no consumers are known.',
       redirects: [],
     });
     const killedAt = Date.now();

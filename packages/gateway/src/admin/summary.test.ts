@@ -44,7 +44,7 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
 const DOWN = { state: 'down', reason: 'probe timed out after 500 ms, 2 in a row' } as const;
 
 test.each<[string, Partial<Facts>, string, string]>([
-  ['all is well', {}, 'up', 'All is well: east and west up; no consumers are known.'],
+  ['all is well', {}, 'up', 'Healthy: east and west up; no consumers are known.'],
   [
     'a region is down',
     {
@@ -84,7 +84,7 @@ test.each<[string, Partial<Facts>, string, string]>([
     'an operator drains a region, which is no fault',
     { regions: [region('east', { isDrained: true, weight: 0 }), region('west')] },
     'up',
-    'All is well: east and west up; east is drained by an operator; no consumers are known.',
+    'Healthy: east and west up; east is drained by an operator; no consumers are known.',
   ],
 ])('when %s', (_, facts, state, sentence) => {
   const all = factsOf(facts);

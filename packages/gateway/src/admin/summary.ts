@@ -43,7 +43,7 @@ export function summarize(facts: Facts, state: State): string {
   }
   if (!hasWeight(regions)) clauses.push('no region has weight: nothing can be served');
   const isWell = state === 'up';
-  const opening = isWell ? [`All is well: ${listOf(regions.map(({ name }) => name))} up`] : [];
+  const opening = isWell ? [`Healthy: ${listOf(regions.map(({ name }) => name))} up`] : [];
   return sentence([...opening, ...clauses, describeConsumers(facts)]);
 }
 
