@@ -4,9 +4,11 @@ import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { within } from '../kafka/client/limits.ts';
 import { Claims } from './claims.ts';
+import { DELETED_RETENTION_MS, forgetOld, MAX_DELETED } from './forgetting.ts';
 import { Leases } from './leases.ts';
 import { type EntryValue, isCarriedOver, type SessionDescription } from './session-entry.ts';
-import { DELETED_RETENTION_MS, MAX_DELETED, SessionLog, type SessionLogFollower } from './session-log.ts';
+import { SessionLog } from './session-log.ts';
+import type { SessionLogFollower } from './session-log-partitions.ts';
 
 const DESCRIPTION: SessionDescription = {
   options: {
@@ -56,10 +58,9 @@ test('sessions that are created and deleted in a loop are forgotten by every bri
   );
   await Promise.all([a, b].map((log) => log.readToEnd(within(60_000))));
   expect([a.deletedCount, b.deletedCount]).toEqual([count, count]);
-  const claims = (log: SessionLog, self: string) => new Claims({ log, self, inactivityTimeoutMs: 60_000 });
   const forget = async (log: SessionLog, self: string, afterMs: number): Promise<number[]> => {
     const nowMs = performance.now() + afterMs;
-    await claims(log, self).forgetOld({ sinceMs: 0, nowMs }, within(60_000));
+    await forgetOld(log, { self, watch: { sinceMs: 0, nowMs }, limits: within(60_000) });
     await Promise.all([a, b].map((each) => each.readToEnd(within(60_000))));
     return [a.deletedCount, b.deletedCount];
   };
@@ -111,7 +112,7 @@ describe('of a log that was deleted', () => {
     const leases = new Leases(log);
     await expect(leases.confirm(own, within(200))).rejects.toMatchObject({
       code: 'kafkaUnavailable',
-      message: expect.stringContaining('made anew'),
+      message: expect.stringContaining('recreated'),
     });
     expect(await claims.writeAgain(own, DESCRIPTION, within(20_000))).toBe(true);
     writing.resolve();

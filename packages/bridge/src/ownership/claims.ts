@@ -8,7 +8,6 @@ import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { elapsedMs, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/client/limits.ts';
-import { ageMs, type LogWatch } from './log-watch.ts';
 import { currentClaimOf, decideHolding, type HoldingDecision, hasWon, leaseMsFor } from './rules.ts';
 import {
   type Claim,
@@ -20,7 +19,7 @@ import {
   type SessionDescription,
 } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
-import { DELETED_RETENTION_MS, MAX_DELETED, MIN_DELETED_RETENTION_MS, type SessionLog } from './session-log.ts';
+import type { SessionLog } from './session-log.ts';
 
 export interface ClaimsDependencies {
   log: SessionLog;
@@ -166,24 +165,6 @@ export class Claims {
     const entry = this.#dependencies.log.get(identity);
     if (entry !== undefined && this.#claiming.has(entry.id)) return { kind: 'keep' };
     return decideHolding(currentClaimOf(entry), holding);
-  }
-
-  /**
-   * Removes the last word on sessions that ended long ago, or than which too many ended since. Whoever ended a session does
-   * so; others, which may be dead, are waited for twice as long.
-   */
-  async forgetOld(watch: LogWatch, limits: Limits): Promise<void> {
-    const { log, self } = this.#dependencies;
-    const olderThan = (limitMs: number) => (entry: LoggedEntry) => ageMs(entry, watch) > limitMs;
-    const forgettable = (factor: number) =>
-      log.forgettable({
-        isOld: olderThan(factor * DELETED_RETENTION_MS),
-        isOldEnough: olderThan(factor * MIN_DELETED_RETENTION_MS),
-        maxCount: factor * MAX_DELETED,
-      });
-    const forgotten = new Set(forgettable(2));
-    for (const entry of forgettable(1)) if (entry.value.owner === self) forgotten.add(entry);
-    await Promise.all([...forgotten].map((entry) => log.forget(entry, limits)));
   }
 
   async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Win | undefined> {

@@ -19,7 +19,8 @@ import { Leases } from './leases.ts';
 import type { ServedSession } from './served-session.ts';
 import { type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
-import type { SessionLog, SessionLogFollower } from './session-log.ts';
+import type { SessionLog } from './session-log.ts';
+import type { SessionLogFollower } from './session-log-partitions.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface HoldingsOptions {
@@ -60,6 +61,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
     this.#upkeep = new Upkeep({
       log: sessionLog,
       claims,
+      self,
       held: () => this.#sessions.values(),
       isOwnerGone: (entry, limits) => this.#adoption.isOwnerGone(entry, limits),
       inactivityTimeoutMs,

@@ -43,7 +43,7 @@ export class Leases {
       await this.#log.readToEnd(limits);
     }
     if (this.#log.isLost(entry.identity)) {
-      throw new BridgeError('kafkaUnavailable', { message: 'The session log was made anew, and lacks this consumer' });
+      throw new BridgeError('kafkaUnavailable', { message: 'The session log was recreated, and lacks this consumer' });
     }
     return decideHolding(currentClaimOf(this.#log.get(entry.identity)), entry);
   }

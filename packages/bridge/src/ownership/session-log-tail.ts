@@ -15,7 +15,7 @@ export interface TailEvents {
   /** The partition is read from its beginning: what follows replaces all that was read of it. */
   onRestart: (partition: number) => void;
   /** The partition is a new one, or lost what was read of it: it is read from its beginning, and need not have all of it. */
-  onMadeAnew: (partition: number) => void;
+  onRecreated: (partition: number) => void;
   onRecord: (record: StoredRecord) => void;
   /** Everything was read that was there when Kafka was asked, at this moment. */
   onEndReached: (partition: number, askedAt: Instant) => void;
@@ -104,14 +104,14 @@ export class SessionLogTail {
     this.#partitions = partitions.map(({ partition }) => ({ number: partition, position: 0n, reachedEndAt: NEVER }));
     for (const partition of this.#partitions) {
       if (isFirst) this.#restart(partition);
-      else this.#beginAnew(partition);
+      else this.#recreate(partition);
     }
   }
 
-  #beginAnew(partition: TailedPartition): void {
+  #recreate(partition: TailedPartition): void {
     partition.position = 0n;
     partition.reachedEndAt = readClocks();
-    this.#events.onMadeAnew(partition.number);
+    this.#events.onRecreated(partition.number);
   }
 
   #restart(partition: TailedPartition): void {
@@ -165,7 +165,7 @@ export class SessionLogTail {
   #accept(partition: TailedPartition, fetched: FetchedPartition, askedAt: Instant): void {
     const errorId = errorIdOf(fetched.errorCode);
     if (errorId === 'OFFSET_OUT_OF_RANGE') {
-      this.#beginAnew(partition);
+      this.#recreate(partition);
       return;
     }
     if (errorId !== undefined) throw refusal(this.#topic, fetched.errorCode);

@@ -7,7 +7,8 @@ import { elapsedMs, readClocks } from '../clock.ts';
 import { within } from '../kafka/client/limits.ts';
 import { type EntryValue, encodeKey } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
-import { SessionLog, type SessionLogFollower } from './session-log.ts';
+import { SessionLog } from './session-log.ts';
+import type { SessionLogFollower } from './session-log-partitions.ts';
 import { SESSION_PARTITION_COUNT } from './session-topic.ts';
 
 let kafka: KafkaView;

@@ -4,18 +4,15 @@
  * A record's key is `[group, name, epoch, claim id]` and its partition follows from group and name. So all claims of a
  * session are in one order, and no record overwrites another claim's: compaction leaves the newest record of each claim,
  * a write that arrives late can only repeat a claim that lost, and `supersedes` gives the same owner whatever has been
- * compacted. Whoever wins removes the keys of the claims that it dominates. A session that is over keeps the record that
- * says so for {@link DELETED_RETENTION_MS}, and for {@link MIN_DELETED_RETENTION_MS} while there are more than
- * {@link MAX_DELETED}; it is removed together with, and after, everything that it dominates.
+ * compacted. The bridge whose claim wins removes the records of the claims that it dominates. A deleted session keeps the
+ * record that says so for a while (`forgetting.ts`); it is removed together with, and after, everything that it dominates.
  */
-import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
+import type { Instant } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
-import { bounded, type Limits, within } from '../kafka/client/limits.ts';
-import { listOffsets } from '../kafka/client/list-offsets.ts';
-import { partitionForKey } from '../kafka/produce/produce.ts';
-import type { StoredRecord } from '../records.ts';
+import { type Limits, within } from '../kafka/client/limits.ts';
+import { type Forgetting, forgettableIn } from './forgetting.ts';
 import {
   type Claim,
   type EntryValue,
@@ -24,143 +21,81 @@ import {
   entryRefusal,
   isCarriedOver,
   type LoggedEntry,
-  partitioningKey,
   type Question,
-  sessionKey,
 } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
-import { SessionIndex } from './session-index.ts';
+import { SessionLogEnds } from './session-log-ends.ts';
+import { SessionLogHealth } from './session-log-health.ts';
+import { partitionNumberOf, type SessionLogFollower, SessionLogPartitions } from './session-log-partitions.ts';
 import { SessionLogRenewal } from './session-log-renewal.ts';
 import { SessionLogTail } from './session-log-tail.ts';
+import { SessionLogTidying } from './session-log-tidying.ts';
 import { type AppendOutcome, SessionLogWriter } from './session-log-writer.ts';
 import { ensureSessionTopic, SESSION_PARTITION_COUNT } from './session-topic.ts';
 import { SESSION_TOPIC } from './session-topic-name.ts';
 
-/** For how long the log remembers that a session is over: far longer than any write is on its way. */
-export const DELETED_RETENTION_MS = 3_600_000;
-/** How many such sessions it remembers; the oldest go first. Some megabytes of memory in every bridge. */
-export const MAX_DELETED = 8192;
-/**
- * However many there are: longer than a write of a claim can be late. Of what waits to be written nothing is sent after its
- * limits, and whoever has not read the log lately reads it before it writes of a claim that it had.
- */
-export const MIN_DELETED_RETENTION_MS = 60_000;
-/** With more of them no consumer is created: clients do nothing but create and delete. */
-export const MOST_DELETED = 131_072;
-
-/** By then, most of a region's consumers that come at once are here. */
-const TIDYING_DELAY_MS = 1000;
-
-/** Of how many questions the quickest says how far Kafka is: others met a busy moment. */
-const ANSWERS_KEPT = 8;
-
-/** Learns what the log says, once it was read to its end for the first time. */
-export interface SessionLogFollower {
-  /** The session has another current claim, or that says something else. */
-  onChanged?(identity: SessionIdentity): void;
-  /** A bridge wrote this entry, and it is the current claim's. */
-  onWritten?(entry: LoggedEntry): void;
-  /** Another bridge asks whether the owner of this session lives. */
-  onAsked?(identity: SessionIdentity): void;
-  /** The owner of a superseded claim gave the session up. */
-  onHandedOver?(identity: SessionIdentity): void;
-  /** The log has a record that bridges of this version cannot read, and skip. */
-  onUnreadable?(place: { partition: number; offset: bigint }): void;
-  /** The log was deleted and recreated, or lost records: owners write the entries of their sessions again. Never rejects. */
-  onRecreated?(): Promise<void>;
-}
-
 export interface SessionLogOptions {
   requestTimeoutMs: number;
-  /** How long a log that was made anew confirms nothing after that: longer than any lease. Default: 0. */
+  /**
+   * How long a recreated log confirms nothing after the owners have written their entries again: longer than any lease.
+   * Default: 0.
+   */
   settleMs?: number;
-  /** It cannot be read, for this reason; `undefined` when it can again. */
+  /** The log cannot be read, for this reason; `undefined` when it can again. */
   onTrouble?: (reason: string | undefined) => void;
   /** Default: {@link SESSION_TOPIC}. For tests. */
   topic?: string;
 }
 
-/** Which sessions that are over are to be forgotten. */
-export interface Forgetting {
-  isOld: (entry: LoggedEntry) => boolean;
-  isOldEnough: (entry: LoggedEntry) => boolean;
-  maxCount: number;
-}
-
-const NEVER_REACHED: readonly bigint[] = new Array<bigint>(SESSION_PARTITION_COUNT).fill(2n ** 63n);
-
-interface Partition {
-  index: SessionIndex;
-  /** What is read from the beginning, to replace `index` once it is complete. */
-  next: SessionIndex | undefined;
-  confirmedAt: Instant;
-}
-
-interface Waiter {
-  ends: readonly bigint[];
-  resolve: () => void;
-}
-
 export class SessionLog {
-  readonly #cluster: Cluster;
-  readonly #options: SessionLogOptions;
-  readonly #topic: string;
-  #follower: SessionLogFollower = {};
-  readonly #tail: SessionLogTail;
-  readonly #writer: SessionLogWriter;
+  readonly #partitions = new SessionLogPartitions();
+  readonly #health: SessionLogHealth;
   readonly #renewal: SessionLogRenewal;
-  readonly #partitions: Partition[] = Array.from({ length: SESSION_PARTITION_COUNT }, () => ({
-    index: new SessionIndex(),
-    next: new SessionIndex(),
-    confirmedAt: NEVER,
-  }));
-  readonly #waiters = new Set<Waiter>();
-  #trouble: string | undefined = 'the session log was not read yet';
-  #troubleSinceMs = Number.NEGATIVE_INFINITY;
-  #readableSinceMs = Number.POSITIVE_INFINITY;
-  /** The topic cannot be used as it is: whoever asks has the reason at once. */
-  #isRefused = false;
-  /** A question for the log's end that is on its way, and the one that all who came since then share. */
-  #asking: Promise<void> | undefined;
-  #askingNext: Promise<void> | undefined;
-  /** Sessions of which records are left that no longer count, by {@link sessionKey}. */
-  readonly #untidy = new Map<string, SessionIdentity>();
-  #tidying: NodeJS.Timeout | undefined;
-  /** What the last questions took. */
-  readonly #answerMs: number[] = [];
+  readonly #tail: SessionLogTail;
+  readonly #ends: SessionLogEnds;
+  readonly #writer: SessionLogWriter;
+  readonly #tidying: SessionLogTidying;
 
   constructor(cluster: Cluster, options: SessionLogOptions) {
-    this.#cluster = cluster;
-    this.#options = options;
-    this.#topic = options.topic ?? SESSION_TOPIC;
-    this.#writer = new SessionLogWriter(cluster, this.#topic);
-    this.#renewal = new SessionLogRenewal(async () => await this.#follower.onRecreated?.(), {
-      settleMs: options.settleMs ?? 0,
-    });
+    const { requestTimeoutMs, topic = SESSION_TOPIC, settleMs = 0 } = options;
+    const partitions = this.#partitions;
+    this.#health = new SessionLogHealth(options.onTrouble);
+    this.#writer = new SessionLogWriter(cluster, topic);
+    this.#renewal = new SessionLogRenewal(async () => await partitions.follower.onRecreated?.(), { settleMs });
     const findTopic = (end: AbortSignal) =>
       ensureSessionTopic(cluster, {
-        topic: this.#topic,
+        topic,
         partitionCount: SESSION_PARTITION_COUNT,
-        limits: within(options.requestTimeoutMs, end),
+        limits: within(requestTimeoutMs, end),
       });
-    this.#tail = new SessionLogTail(cluster, this.#topic, findTopic, {
-      onRestart: (partition) => this.#restart(partition),
-      onMadeAnew: (partition) => this.#beginAnew(partition),
-      onRecord: (record) => this.#apply(record),
+    this.#tail = new SessionLogTail(cluster, topic, findTopic, {
+      onRestart: (partition) => partitions.restart(partition),
+      onRecreated: (partition) => this.#recreate(partition),
+      onRecord: (record) => partitions.apply(record),
       onEndReached: (partition, askedAt) => this.#endReached(partition, askedAt),
-      onTrouble: (reason, { isRefused }) => {
-        this.#isRefused = isRefused;
-        if (reason !== this.#trouble) options.onTrouble?.(reason);
-        if (this.#trouble === undefined && reason !== undefined) this.#troubleSinceMs = performance.now();
-        if (this.#trouble !== undefined && reason === undefined) this.#readableSinceMs = performance.now();
-        this.#trouble = reason;
-      },
+      onTrouble: (reason, kind) => this.#health.note(reason, kind),
     });
+    this.#ends = new SessionLogEnds({
+      cluster,
+      topic,
+      partitions,
+      renewal: this.#renewal,
+      requestTimeoutMs,
+      position: (partition) => this.#tail.position(partition),
+      explained: (error) => this.#explained(error),
+    });
+    const remove = (identity: SessionIdentity, keys: readonly Buffer[], limits: Limits) =>
+      this.#append(
+        identity,
+        keys.map((key) => ({ key, value: null })),
+        limits,
+      );
+    this.#tidying = new SessionLogTidying(partitions, remove, { requestTimeoutMs });
   }
 
   /** To be called before {@link start}. */
   follow(follower: SessionLogFollower): void {
-    this.#follower = follower;
+    this.#partitions.follower = follower;
   }
 
   /** Begins to read; Kafka may come later. */
@@ -169,7 +104,7 @@ export class SessionLog {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#tidying);
+    this.#tidying.close();
     this.#renewal.close();
     await this.#tail.close();
     await this.#writer.close();
@@ -177,7 +112,7 @@ export class SessionLog {
 
   /** Whether everything that was there at the start was read. */
   get isLoaded(): boolean {
-    return this.#partitions.every(({ next }) => next === undefined);
+    return this.#partitions.isLoaded;
   }
 
   /** Whether only a log before this one had the session, and the time to write it again is over. */
@@ -189,128 +124,88 @@ export class SessionLog {
 
   /** Why it is not usable; `undefined` when it is. */
   get unreadyReason(): string | undefined {
-    if (this.#trouble !== undefined) return this.#trouble;
-    if (this.#renewal.isRunning) return 'the session log was made anew, and bridges write their consumers again';
-    return this.isLoaded ? undefined : 'the session log is being read';
+    if (this.#health.trouble !== undefined) return this.#health.trouble;
+    if (this.#renewal.isRunning) return 'the session log was recreated, and bridges write their consumers again';
+    return this.#partitions.isLoaded ? undefined : 'the session log is being read';
   }
 
-  /** The same, but for trouble that began less than `graceMs` ago: a leader that moves is no reason to send clients away. */
+  /** The same, except for trouble that began less than `graceMs` ago: a leader that moves is no reason to send clients away. */
   lastingUnreadyReason(graceMs: number): string | undefined {
-    if (this.isLoaded && performance.now() - this.#troubleSinceMs < graceMs) return undefined;
+    if (this.#partitions.isLoaded && performance.now() - this.#health.troubleSinceMs < graceMs) return undefined;
     return this.unreadyReason;
   }
 
   /**
-   * Since when it has been read without a break, by `performance.now()`: `Infinity` while it cannot be read. That an owner
-   * wrote nothing before says nothing about the owner.
+   * Since when the log has been read without a break, by `performance.now()`; `Infinity` while it cannot be read. That an
+   * owner wrote nothing before proves nothing about the owner.
    */
   get readableSinceMs(): number {
-    return this.unreadyReason === undefined ? this.#readableSinceMs : Number.POSITIVE_INFINITY;
+    return this.unreadyReason === undefined ? this.#health.readableSinceMs : Number.POSITIVE_INFINITY;
   }
 
-  /** The claim that counts, as far as the log was read. */
+  /** The entry of the current claim, as far as the log was read. */
   get(identity: SessionIdentity): LoggedEntry | undefined {
-    return this.#partitionOf(identity).index.get(identity);
+    return this.#partitions.indexOf(identity).get(identity);
   }
 
-  /** What the owner of a claim that was superseded left, if that was in order. */
+  /** What the owner of a superseded claim wrote when it gave the session up. */
   handedOver(identity: SessionIdentity, claim: Claim): LoggedEntry | undefined {
-    return this.#partitionOf(identity).index.handedOver(identity, claim);
+    return this.#partitions.indexOf(identity).handedOver(identity, claim);
   }
 
   *entries(): IterableIterator<LoggedEntry> {
-    for (const { index } of this.#partitions) yield* index.entries();
+    for (const index of this.#partitions.indexes()) yield* index.entries();
   }
 
-  /** Sessions that are not over. */
+  /** Sessions that are not deleted. */
   get sessionCount(): number {
     let count = 0;
     for (const { value } of this.entries()) if (value.state !== 'deleted') count += 1;
     return count;
   }
 
-  /** Sessions that are over, and not forgotten. */
+  /** Sessions that are deleted, and not forgotten. */
   get deletedCount(): number {
-    return this.#partitions.reduce((count, { index }) => count + index.overCount, 0);
+    return this.#partitions.indexes().reduce((count, { overCount }) => count + overCount, 0);
   }
 
-  /** Those that are to be forgotten: `isOld`, or `isOldEnough` and beyond `maxCount` in all; the oldest first. */
-  *forgettable({ isOld, isOldEnough, maxCount }: Forgetting): IterableIterator<LoggedEntry> {
-    const mostInPartition = Math.floor(maxCount / this.#partitions.length);
-    for (const { index } of this.#partitions) {
-      let surplus = index.overCount - mostInPartition;
-      for (const entry of index.over()) {
-        if (!isOld(entry) && (surplus <= 0 || !isOldEnough(entry))) break;
-        surplus -= 1;
-        yield entry;
-      }
-    }
+  /** The deleted sessions that are to be forgotten. */
+  forgettable(forgetting: Forgetting): IterableIterator<LoggedEntry> {
+    return forgettableIn(this.#partitions.indexes(), forgetting);
   }
 
   /** How many claims of a session are in the log that no longer count. */
   dominatedCount(identity: SessionIdentity): number {
-    return this.#partitionOf(identity).index.dominated(identity).length;
+    return this.#partitions.indexOf(identity).dominated(identity).length;
   }
 
   /** When Kafka was asked for all that {@link get} says of a session: it said the same at that moment. */
   confirmedAt(identity: SessionIdentity): Instant {
-    return this.#partitionOf(identity).confirmedAt;
+    return this.#partitions.confirmedAt(identity);
   }
 
   /**
    * Reads everything that is in the log at this moment. Calls share their questions to Kafka, but none that was asked
-   * before they came. Errors: `kafkaUnavailable`, `kafkaRefused` for a topic that cannot be used.
+   * before they came. Errors: `kafkaUnavailable`, at once for a topic that cannot be used.
    */
   async readToEnd(limits: Limits): Promise<void> {
-    if (this.#isRefused) throw this.#explained(undefined);
-    if (this.#asking === undefined) {
-      await this.#inTime(this.#ask(), limits);
-      return;
-    }
-    this.#askingNext ??= this.#asking
-      .catch(() => {})
-      .then(() => {
-        this.#askingNext = undefined;
-        return this.#ask();
-      });
-    this.#askingNext.catch(() => {});
-    await this.#inTime(this.#askingNext, limits);
+    if (this.#health.isRefused) throw this.#explained(undefined);
+    await this.#ends.readToEnd(limits);
   }
 
-  /** For a caller that may have less time than the question. */
-  async #inTime(asking: Promise<void>, limits: Limits): Promise<void> {
-    try {
-      await bounded(asking, limits);
-    } catch (error) {
-      throw error instanceof BridgeError ? this.#explained(error) : error;
-    }
+  /** Reads up to a record that was stored here, and not beyond. Errors: as {@link readToEnd}. */
+  async readTo(identity: SessionIdentity, record: { offset: bigint; sentAt: Instant }, limits: Limits): Promise<void> {
+    await this.#ends.readTo(partitionNumberOf(identity), record, limits);
   }
 
-  /**
-   * Reads up to a record that was stored here, and not beyond. That tells as much as a question for the log's end when it
-   * was sent: whatever was there then is before it. Errors: as {@link readToEnd}.
-   */
-  async readTo(
-    identity: SessionIdentity,
-    { offset, sentAt }: { offset: bigint; sentAt: Instant },
-    limits: Limits,
-  ): Promise<void> {
-    const number = partitionNumberOf(identity);
-    if (this.#renewal.isRunning || this.#renewal.hasBegunSince(sentAt.monotonicMs)) return await this.readToEnd(limits);
-    const ends = this.#partitions.map((_, other) => (other === number ? offset + 1n : 0n));
-    await this.#readUpTo(ends, limits);
-    if (this.#renewal.hasBegunSince(sentAt.monotonicMs)) await this.readToEnd(limits);
-    else confirm(this.#partitionOf(identity), sentAt);
-  }
-
-  /** How long Kafka's answers take when nothing is in their way, in milliseconds; 0 before there was one. */
-  get answerMs(): number {
-    return this.#answerMs.length === 0 ? 0 : Math.min(...this.#answerMs);
-  }
-
-  /** {@link readToEnd} for whoever is content with a question that is on its way. Errors: as that. */
+  /** {@link readToEnd} for a caller whom a question on its way serves as well. Errors: as that. */
   readAhead(): Promise<void> {
-    return this.#asking ?? this.#ask();
+    return this.#ends.readAhead();
+  }
+
+  /** How long Kafka's answers take when nothing is in their way, in milliseconds; 0 before the first. */
+  get answerMs(): number {
+    return this.#ends.answerMs;
   }
 
   /** Writes a claim's record. Never throws. After `unknown`, nothing more may be written under this claim. */
@@ -325,30 +220,19 @@ export class SessionLog {
     return error === undefined ? await this.#append(identity, [record], limits) : { kind: 'refused', error };
   }
 
-  /** Removes the records that the claim that counts dominates, if there are any. Never throws: others do it, or the next. */
-  async removeDominated(identity: SessionIdentity, limits: Limits): Promise<void> {
-    const keys = this.#partitionOf(identity).index.dominated(identity);
-    if (keys.length === 0) return;
-    await this.#append(identity, keys.map(tombstone), limits);
-  }
-
-  /** {@link removeDominated} in a while, with what else there is then: claims do not wait behind it. Forgotten at the end. */
+  /** Removes the records that the current claim dominates, in a while. */
   removeDominatedLater(identity: SessionIdentity): void {
-    this.#untidy.set(sessionKey(identity), identity);
-    this.#tidying ??= setTimeout(() => this.#tidy(), TIDYING_DELAY_MS).unref();
+    this.#tidying.removeDominatedLater(identity);
   }
 
-  #tidy(): void {
-    const untidy = [...this.#untidy.values()];
-    this.#untidy.clear();
-    this.#tidying = undefined;
-    for (const identity of untidy) void this.removeDominated(identity, within(this.#options.requestTimeoutMs));
+  /** The same, now. Never throws. */
+  async removeDominated(identity: SessionIdentity, limits: Limits): Promise<void> {
+    await this.#tidying.removeDominated(identity, limits);
   }
 
-  /** Removes the last word on a session that is over, and before it whatever else there is of it. */
-  async forget({ identity, epoch, id }: LoggedEntry, limits: Limits): Promise<void> {
-    const keys = [...this.#partitionOf(identity).index.dominated(identity), encodeKey(identity, { epoch, id })];
-    await this.#append(identity, keys.map(tombstone), limits);
+  /** Removes all records of a deleted session. Never throws. */
+  async forget(entry: LoggedEntry, limits: Limits): Promise<void> {
+    await this.#tidying.forget(entry, limits);
   }
 
   #append(
@@ -356,78 +240,14 @@ export class SessionLog {
     records: readonly { key: Buffer; value: Buffer | null }[],
     limits: Limits,
   ): Promise<AppendOutcome> {
-    const full = records.map((record) => ({
-      ...record,
+    const full = records.map(({ key, value }) => ({
+      key,
+      value,
       headers: undefined,
       partition: undefined,
       timestampMs: undefined,
     }));
     return this.#writer.append(partitionNumberOf(identity), full, limits);
-  }
-
-  #ask(): Promise<void> {
-    const asking = this.#askAndRead().finally(() => {
-      if (this.#asking === asking) this.#asking = undefined;
-    });
-    asking.catch(() => {});
-    this.#asking = asking;
-    return asking;
-  }
-
-  async #askAndRead(): Promise<void> {
-    const limits = within(this.#options.requestTimeoutMs);
-    while (true) {
-      try {
-        await this.#renewal.untilSettled(limits);
-      } catch (error) {
-        throw this.#explained(error);
-      }
-      const askedAt = readClocks();
-      if (await this.#askOnce(askedAt, limits)) return;
-    }
-  }
-
-  /** Whether the log is still the one that was asked for its end. */
-  async #askOnce(askedAt: Instant, limits: Limits): Promise<boolean> {
-    const partitions = this.#partitions.map((_, partition) => ({ topic: this.#topic, partition }));
-    const ends = new Array<bigint>(partitions.length).fill(0n);
-    const positions = partitions.map(({ partition }) => this.#tail.position(partition));
-    try {
-      const found = await listOffsets(this.#cluster, partitions, {
-        spec: 'latest',
-        isolationLevel: 'read_uncommitted',
-        limits,
-      });
-      for (const { partition, offset } of found) ends[partition] = offset;
-    } catch (error) {
-      throw this.#explained(error);
-    }
-    if (this.#renewal.hasBegunSince(askedAt.monotonicMs)) return false;
-    // Offsets that begin anew are those of another log: the tail finds that out, and waiters go on with it.
-    const isAnother = ends.some((end, number) => end < (positions[number] ?? 0n));
-    await this.#readUpTo(isAnother ? NEVER_REACHED : ends, limits);
-    if (this.#renewal.hasBegunSince(askedAt.monotonicMs)) return false;
-    this.#answerMs.push(elapsedMs(askedAt, readClocks()));
-    if (this.#answerMs.length > ANSWERS_KEPT) this.#answerMs.shift();
-    for (const partition of this.#partitions) confirm(partition, askedAt);
-    return true;
-  }
-
-  /** Until every partition was read up to there, or the log is another. Errors: as {@link readToEnd}. */
-  async #readUpTo(ends: readonly bigint[], limits: Limits): Promise<void> {
-    let waiter: Waiter | undefined;
-    const reached = new Promise<void>((resolve) => {
-      waiter = { ends, resolve };
-      this.#waiters.add(waiter);
-      this.#wake();
-    });
-    try {
-      await bounded(reached, limits);
-    } catch (error) {
-      throw this.#explained(error);
-    } finally {
-      if (waiter !== undefined) this.#waiters.delete(waiter);
-    }
   }
 
   /** With the reason for which the log cannot be read now, if there is one. */
@@ -437,82 +257,16 @@ export class SessionLog {
     return new BridgeError('kafkaUnavailable', { message: reason, cause: error });
   }
 
-  #wake(): void {
-    for (const waiter of this.#waiters) {
-      const isReached = waiter.ends.every(
-        (end, number) => this.#partitions[number]?.next === undefined && this.#tail.position(number) >= end,
-      );
-      if (!isReached) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-    }
-  }
-
-  #restart(number: number): void {
-    const partition = this.#partitions[number];
-    if (partition !== undefined) partition.next = new SessionIndex();
-  }
-
-  /** What the old partition said counts on where the new one says nothing. */
-  #beginAnew(number: number): void {
-    const partition = this.#partitions[number];
-    // Never read to its end: nobody relied on it.
-    if (partition === undefined || partition.confirmedAt === NEVER) {
-      this.#restart(number);
-      return;
-    }
-    partition.index = SessionIndex.carryingOver(partition.index);
-    partition.next = undefined;
+  #recreate(number: number): void {
+    if (!this.#partitions.recreate(number)) return;
     this.#renewal.begin(number);
-    // They wait for offsets of the old log.
-    for (const { resolve } of this.#waiters) resolve();
-    this.#waiters.clear();
-  }
-
-  #apply(record: StoredRecord): void {
-    const partition = this.#partitions[record.partition];
-    if (partition === undefined) return;
-    const applied = (partition.next ?? partition.index).apply(record, performance.now());
-    const follower = this.#follower;
-    if (applied.kind === 'unreadable') follower.onUnreadable?.({ partition: record.partition, offset: record.offset });
-    if (applied.kind === 'changed' && partition.next === undefined) {
-      const entry = partition.index.get(applied.identity);
-      if (entry !== undefined) follower.onWritten?.(entry);
-      follower.onChanged?.(applied.identity);
-    }
-    if (applied.kind === 'asked' && partition.next === undefined) follower.onAsked?.(applied.identity);
-    if (applied.kind === 'handedOver' && partition.next === undefined) follower.onHandedOver?.(applied.identity);
+    this.#ends.wakeAll();
   }
 
   #endReached(number: number, askedAt: Instant): void {
-    const partition = this.#partitions[number];
-    if (partition === undefined) return;
-    if (!this.#renewal.isRunning) confirm(partition, askedAt);
-    const { index, next } = partition;
-    if (next !== undefined) {
-      partition.index = next;
-      partition.next = undefined;
-      for (const { identity } of [...index.entries(), ...next.entries()]) this.#follower.onChanged?.(identity);
-    }
+    if (!this.#renewal.isRunning) this.#partitions.confirm(number, askedAt);
+    this.#partitions.complete(number);
     this.#renewal.onRead(number);
-    this.#wake();
+    this.#ends.wake();
   }
-
-  #partitionOf(identity: SessionIdentity): Partition {
-    const partition = this.#partitions[partitionNumberOf(identity)];
-    if (partition === undefined) throw new TypeError('no such partition');
-    return partition;
-  }
-}
-
-function confirm(partition: Partition, askedAt: Instant): void {
-  if (askedAt.monotonicMs > partition.confirmedAt.monotonicMs) partition.confirmedAt = askedAt;
-}
-
-function partitionNumberOf(identity: SessionIdentity): number {
-  return partitionForKey(partitioningKey(identity), SESSION_PARTITION_COUNT);
-}
-
-function tombstone(key: Buffer): { key: Buffer; value: null } {
-  return { key, value: null };
 }

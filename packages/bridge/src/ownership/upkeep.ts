@@ -4,6 +4,7 @@
  */
 import type { Limits } from '../kafka/client/limits.ts';
 import type { Claims } from './claims.ts';
+import { forgetOld } from './forgetting.ts';
 import type { HeldSession } from './held-session.ts';
 import { ageMs, type LogWatch, watchAt } from './log-watch.ts';
 import type { LoggedEntry } from './session-entry.ts';
@@ -12,6 +13,8 @@ import type { SessionLog } from './session-log.ts';
 export interface UpkeepDependencies {
   log: SessionLog;
   claims: Claims;
+  /** This bridge, as `region/bridge`. */
+  self: string;
   held: () => Iterable<HeldSession>;
   /** Whether the owner of a session does not answer in the log. Errors: `kafkaUnavailable`. */
   isOwnerGone: (entry: LoggedEntry, limits: Limits) => Promise<boolean>;
@@ -80,10 +83,10 @@ export class Upkeep {
 
   /** What fails is tried again the next time. */
   #forget(): void {
-    const { claims, limits } = this.#dependencies;
+    const { log, self, limits } = this.#dependencies;
     if (this.#watch === undefined) return;
     const watch = { ...this.#watch, nowMs: performance.now() };
-    this.#forgetting ??= claims.forgetOld(watch, limits()).finally(() => {
+    this.#forgetting ??= forgetOld(log, { self, watch, limits: limits() }).finally(() => {
       this.#forgetting = undefined;
     });
   }
