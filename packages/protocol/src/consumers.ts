@@ -1,11 +1,15 @@
 /** Bodies of the consumer operations; the order of properties is the order in which violations are reported. */
 import { type Static, Type } from 'typebox';
+import { FORMATS } from './content-types.ts';
+
+/** `json, binary or text` */
+const FORMAT_LIST = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(FORMATS);
 
 /** Body of `createConsumer`. Values are checked by the bridge: a wrong value is 422, a wrong type 400. */
 export const ConsumerOptions = Type.Object(
   {
     name: Type.Optional(Type.String({ description: 'Name of the instance, unique in its group. Default: generated.' })),
-    format: Type.Optional(Type.String({ description: 'json, binary or text. Default: binary.' })),
+    format: Type.Optional(Type.String({ description: `${FORMAT_LIST}. Default: binary.` })),
     'auto.offset.reset': Type.Optional(
       Type.String({ description: 'earliest, latest, none or by_duration:PnDTnHnMn.nS. Default: latest.' }),
     ),

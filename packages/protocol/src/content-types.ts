@@ -1,17 +1,31 @@
 /** The API's media types, and what a request's `Content-Type` and `Accept` say about them (RFC 9110 §8.3, §12.5.1). */
 
-/** How keys and values of records are embedded in JSON. */
-export type EmbeddedFormat = 'json' | 'binary' | 'text';
-
 /** Everything that is not records: consumers, errors, produce results. */
 export const KAFKA_V2 = 'application/vnd.kafka.v2+json';
 
-/** Records, by the format of their keys and values. */
-export const RECORDS: Readonly<Record<EmbeddedFormat, string>> = {
+/**
+ * The one list of formats, in which JSON embeds keys and values, and the media type of records in each. The OpenAPI document,
+ * the options of consumers and the session log follow it; a bridge has one entry for each in `formats/formats.ts`.
+ */
+export const RECORDS = {
   json: 'application/vnd.kafka.json.v2+json',
   binary: 'application/vnd.kafka.binary.v2+json',
   text: 'application/vnd.kafka.text.v2+json',
-};
+} as const satisfies Record<string, string>;
+
+/** How keys and values of records are embedded in JSON. */
+export type EmbeddedFormat = keyof typeof RECORDS;
+
+export const FORMATS = Object.keys(RECORDS) as readonly EmbeddedFormat[];
+
+export function isFormat(name: string): name is EmbeddedFormat {
+  return Object.hasOwn(RECORDS, name);
+}
+
+const FORMATS_BY_TYPE: ReadonlyMap<string, EmbeddedFormat> = new Map([
+  ...FORMATS.map((format) => [RECORDS[format], format] as const),
+  ['application/json', 'json'],
+]);
 
 /** The media type without its parameters, in lower case. */
 export function mediaType(contentType: string): string {
@@ -21,18 +35,7 @@ export function mediaType(contentType: string): string {
 
 /** The format of produced records; plain JSON counts as `json`. `undefined` for any other type. */
 export function recordsFormat(contentType: string | undefined): EmbeddedFormat | undefined {
-  if (contentType === undefined) return undefined;
-  switch (mediaType(contentType)) {
-    case RECORDS.json:
-    case 'application/json':
-      return 'json';
-    case RECORDS.binary:
-      return 'binary';
-    case RECORDS.text:
-      return 'text';
-    default:
-      return undefined;
-  }
+  return contentType === undefined ? undefined : FORMATS_BY_TYPE.get(mediaType(contentType));
 }
 
 /** Whether a body of this type may describe a consumer: the API's own type or plain JSON. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { codecOf } from '../formats/formats.ts';
+import { CODECS } from '../formats/formats.ts';
 import { runAtOnce } from '../http/sliced-work.ts';
 import type { Partition } from '../kafka/fetch/partition.ts';
 import { fetchedBuffer } from '../kafka/fetch/record-buffer.ts';
@@ -49,11 +49,11 @@ function answerOf(records: readonly StoredRecord[], options: AnswerOptions): { t
 }
 
 test('fields come in the order of the API, headers only when there are any', () => {
-  const answer = answerOf([RECORD], { codec: codecOf('json') });
+  const answer = answerOf([RECORD], { codec: CODECS.json });
   expect(answer.text.toString()).toBe(`[${TEXT}]`);
   expect(answer.recordCount).toBe(1);
   const headers = [[Buffer.from('h'), Buffer.from('x')] as const, [Buffer.from('h'), null] as const];
-  expect(answerOf([{ ...RECORD, headers }], { codec: codecOf('json') }).text.toString()).toBe(
+  expect(answerOf([{ ...RECORD, headers }], { codec: CODECS.json }).text.toString()).toBe(
     `[${TEXT.slice(0, -1)},"headers":[{"key":"h","value":"eA=="},{"key":"h","value":null}]}]`,
   );
 });
@@ -66,14 +66,14 @@ test.each([
 ])('timestamps are exact in one batch: %s', (_, times) => {
   const { text } = answerOf(
     times.map((timestampMs) => ({ ...RECORD, timestampMs })),
-    { codec: codecOf('json') },
+    { codec: CODECS.json },
   );
   expect(text.toString().match(/(?<="timestamp":)\d+/g)).toEqual(times.map(String));
 });
 
 test('an answer holds as many records as fit, counted in bytes of UTF-8', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"é"') }, RECORD];
-  const codec = codecOf('json');
+  const codec = CODECS.json;
   const twoBytes = answerOf(records.slice(0, 2), { codec }).text.length;
   expect(answerOf(records, { codec, maxBytes: twoBytes }).recordCount).toBe(2);
   expect(answerOf(records, { codec, maxBytes: twoBytes - 1 }).recordCount).toBe(1);
@@ -81,20 +81,20 @@ test('an answer holds as many records as fit, counted in bytes of UTF-8', () => 
 });
 
 test('an answer that cannot hold one record is refused, and so is a record that is not JSON', () => {
-  expect(() => answerOf([RECORD], { codec: codecOf('json'), maxBytes: 50 })).toThrow(
+  expect(() => answerOf([RECORD], { codec: CODECS.json, maxBytes: 50 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),
   );
-  expect(() => answerOf([], { codec: codecOf('json'), maxBytes: 1 })).toThrow(
+  expect(() => answerOf([], { codec: CODECS.json, maxBytes: 1 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),
   );
-  expect(() => answerOf([{ ...RECORD, value: Buffer.from('x') }], { codec: codecOf('json'), maxBytes: 1000 })).toThrow(
+  expect(() => answerOf([{ ...RECORD, value: Buffer.from('x') }], { codec: CODECS.json, maxBytes: 1000 })).toThrow(
     expect.objectContaining({ code: 'recordUndecodable' }),
   );
 });
 
 test('an answer that was cut holds nothing of the record that did not fit', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"not in it"') }];
-  const { text, recordCount } = answerOf(records, { codec: codecOf('json'), maxBytes: TEXT.length + 3 });
+  const { text, recordCount } = answerOf(records, { codec: CODECS.json, maxBytes: TEXT.length + 3 });
   expect([text.toString(), recordCount]).toEqual([`[${TEXT}]`, 1]);
 });
 
@@ -107,7 +107,7 @@ test.each([
   ['binary', '😀', Buffer.from('😀').toString('base64')],
 ] as const)('%s bytes of %j are read back as %j, as keys and as values', (format, stored, value) => {
   const record = { ...RECORD, key: Buffer.from(stored), value: Buffer.from(stored) };
-  const { text } = answerOf([record, RECORD, record], { codec: codecOf(format) });
+  const { text } = answerOf([record, RECORD, record], { codec: CODECS[format] });
   const entries = JSON.parse(text.toString()) as { key: unknown; value: unknown }[];
   expect(entries.map(({ key }) => key)).toEqual([value, null, value]);
   expect(entries[2]?.value).toEqual(value);
@@ -123,10 +123,10 @@ describe('bytes that are not UTF-8 fail the answer or are reported, and are neve
     ...(['json', 'text', 'binary'] as const).map((format) => [format, { headers: [[bad, bad] as const] }] as const),
   ] as const)('in %s', (format, fields) => {
     const records = [RECORD, { ...RECORD, ...fields }, RECORD];
-    expect(() => answerOf(records, { codec: codecOf(format) })).toThrow(
+    expect(() => answerOf(records, { codec: CODECS[format] })).toThrow(
       expect.objectContaining({ code: 'recordUndecodable', message: expect.stringContaining('not UTF-8') }),
     );
-    const { text, recordCount } = answerOf(records, { codec: codecOf(format), onError: 'report' });
+    const { text, recordCount } = answerOf(records, { codec: CODECS[format], onError: 'report' });
     const entries = JSON.parse(text.toString()) as object[];
     expect(entries.map((entry) => 'error_code' in entry)).toEqual([false, true, false]);
     expect(recordCount).toBe(3);
@@ -136,7 +136,7 @@ describe('bytes that are not UTF-8 fail the answer or are reported, and are neve
 test('answers grow beyond what was guessed, also with headers and names outside ASCII', () => {
   const value = Buffer.from('\u0001é'.repeat(20_000));
   const headers = [[Buffer.from('ключ😀'), Buffer.from('x')] as const];
-  const { text } = answerOf([{ ...RECORD, value, headers }, RECORD], { codec: codecOf('text') });
+  const { text } = answerOf([{ ...RECORD, value, headers }, RECORD], { codec: CODECS.text });
   const [first, second] = JSON.parse(text.toString()) as { value: string; headers?: { key: string }[] }[];
   expect(first?.value).toBe(value.toString());
   expect(first?.headers?.[0]?.key).toBe('ключ😀');

@@ -5,10 +5,12 @@ import type { Codec } from '../formats/codec.ts';
 import { NULL_FIELD, type RecordCursor } from '../kafka/fetch/record-cursor.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { StoredRecord } from '../records.ts';
+import type { CodecOfTopic } from './prepared-codecs.ts';
 import { TextBuffer } from './text-buffer.ts';
 
 export interface AnswerOptions {
-  codec: Codec;
+  /** One for all records, or by topic. */
+  codec: Codec | CodecOfTopic;
   /** Default: none. */
   maxBytes?: number;
   /** Default: `fail`. */
@@ -45,7 +47,9 @@ export function* answerText(reader: RecordReader, options: AnswerOptions): Gener
 
 class AnswerText {
   readonly #reader: RecordReader;
-  readonly #codec: Codec;
+  readonly #codecOf: CodecOfTopic;
+  /** Of the topic. */
+  #codec!: Codec;
   readonly #maxBytes: number;
   readonly #onError: ErrorPolicy;
   readonly #isCheckingUtf8: boolean;
@@ -66,7 +70,7 @@ class AnswerText {
     { isCheckingUtf8 = false } = {},
   ) {
     this.#reader = reader;
-    this.#codec = codec;
+    this.#codecOf = typeof codec === 'function' ? codec : () => codec;
     this.#maxBytes = maxBytes;
     this.#onError = onError;
     this.#isCheckingUtf8 = isCheckingUtf8;
@@ -181,6 +185,7 @@ class AnswerText {
   }
 
   #enter(topic: string, partition: number): void {
+    if (topic !== this.#topic) this.#codec = this.#codecOf(topic);
     this.#topic = topic;
     this.#partition = partition;
     this.#opening = `{"topic":${JSON.stringify(topic)},"key":`;

@@ -1,7 +1,7 @@
 /** What a client asked for when it created a consumer, read and checked. */
 
 import type { ConsumerOptions } from '@causeway/protocol/consumers.ts';
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
+import { type EmbeddedFormat, isFormat } from '@causeway/protocol/content-types.ts';
 import { BridgeError } from '../errors.ts';
 import { type ResetPolicy, resetPolicyOf } from './reset-policy.ts';
 
@@ -20,15 +20,14 @@ export interface SessionDefaults {
   requestTimeoutMs: number;
 }
 
-const FORMATS: ReadonlySet<string> = new Set(['json', 'binary', 'text'] satisfies EmbeddedFormat[]);
 /** A value of a client may be as long as its body: so much of it is shown. */
 const MAX_SHOWN_LENGTH = 200;
 const MAX_INT32 = 2 ** 31 - 1;
 
 /** The format alone: it is checked before anything else. Errors: `invalidValue`. */
 export function readFormat({ format = 'binary' }: ConsumerOptions): EmbeddedFormat {
-  if (!FORMATS.has(format)) throw new BridgeError('invalidValue', { message: 'Invalid format type.' });
-  return format as EmbeddedFormat;
+  if (!isFormat(format)) throw new BridgeError('invalidValue', { message: 'Invalid format type.' });
+  return format;
 }
 
 /** Errors: `invalidValue` with the text of Kafka's `ConfigException`. */

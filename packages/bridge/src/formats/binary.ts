@@ -4,10 +4,9 @@ import type { Codec } from './codec.ts';
 import { base64Bytes } from './json-string.ts';
 
 export const binaryCodec: Codec = {
-  encode(text, { name, index, maxBytes }) {
-    const bytes = base64Bytes(text, maxBytes);
-    if (bytes !== undefined) return bytes;
-    throw new BridgeError('invalidValue', {
+  encode: base64Bytes,
+  refusal(_text, { name, index }) {
+    return new BridgeError('invalidValue', {
       message: `Because the embedded format is 'binary', the ${name} must be a base64 string (record ${index})`,
     });
   },

@@ -1,4 +1,5 @@
 /** What a format of keys and values can do. */
+import type { BridgeError } from '../errors.ts';
 import type { JsonText } from './json-scanner.ts';
 
 /** Which field of which record, for errors. */
@@ -6,22 +7,62 @@ export interface Field {
   name: 'key' | 'value';
   /** The record's place in the request. */
   index: number;
-  /** What is longer cannot be stored: it may stay as it is, to be refused. */
-  maxBytes: number;
 }
 
+/** Turns keys and values of requests into bytes, and stored bytes into JSON. It runs in the hot loops, and never waits. */
 export interface Codec {
   /**
-   * The bytes to store for a key or value of a request: a string, object or array, in valid UTF-8.
-   * Errors: `invalidValue` for what the format cannot hold.
+   * The bytes to store for a key or value of a request: a string, object or array, in valid UTF-8. A value that is longer
+   * than `maxBytes` cannot be stored: it may be returned as it is, for its size to be refused. `undefined` for a value that the
+   * format cannot hold; {@link refusal} says why.
    */
-  encode(text: JsonText, field: Field): Buffer;
-  /** The same in slices, where it takes long. */
-  encodeInSlices?(text: JsonText, field: Field): Generator<void, Buffer>;
-  /** Whether a part of stored bytes is JSON text that an answer can hold as it is, if it is UTF-8. */
+  encode(text: JsonText, maxBytes: number): Buffer | undefined;
+  /** The same in slices, for long values. */
+  encodeInSlices?(text: JsonText, maxBytes: number): Generator<void, Buffer | undefined>;
+  /** The error for a value that the format cannot hold. */
+  refusal(text: JsonText, field: Field): BridgeError;
+  /**
+   * What the scanner of bodies may store without a call of {@link encode}: `values` as they stand, where {@link isStoredAsIs} is true, or
+   * the text of `strings` without escapes. Default: nothing.
+   */
+  keeps?: 'values' | 'strings';
+  /** Whether a part of stored bytes is JSON text that a response can hold as it is, if it is UTF-8. */
   isAnswer?(bytes: Buffer, start: number, end: number): boolean;
   /** JSON text for stored bytes. Errors: `recordUndecodable`. */
   decode(bytes: Buffer): string;
-  /** The same in slices, where it takes long. */
+  /** The same in slices, for long values. */
   decodeInSlices?(bytes: Buffer): Generator<void, string>;
+}
+
+/**
+ * A format whose codec depends on schemas. {@link prepare} runs once before the records of a request, or before the records of a poll for
+ * each topic, and may look schemas up; the loop over the records then only uses what it returned.
+ *
+ *     const avro: SchemaFormat = {
+ *       prepare: async (topic, schemaIds) => avroCodec(await registry.schemas(topic, schemaIds)),
+ *       schemaIdOf: (bytes, start, end) => (end - start > 5 && bytes[start] === 0 ? bytes.readUInt32BE(start + 1) : undefined),
+ *     };
+ */
+export interface SchemaFormat {
+  /**
+   * The codec for the records of one topic. `schemaIds`: those that stored records name; none for records of a request.
+   * Errors: those of the response, as a `BridgeError`.
+   */
+  prepare(topic: string, schemaIds: ReadonlySet<number>): Codec | Promise<Codec>;
+  /** The id of the schema of a stored key or value; `undefined` for bytes that name none. */
+  schemaIdOf(bytes: Buffer, start: number, end: number): number | undefined;
+}
+
+/** An entry of the list of formats. */
+export type Format = Codec | SchemaFormat;
+
+export function hasSchemas(format: Format): format is SchemaFormat {
+  return 'prepare' in format;
+}
+
+const NO_SCHEMA_IDS: ReadonlySet<number> = new Set();
+
+/** The codec for the records of a request: at once for a format without schemas. */
+export function codecForRequest(format: Format, topic: string): Codec | Promise<Codec> {
+  return hasSchemas(format) ? format.prepare(topic, NO_SCHEMA_IDS) : format;
 }

@@ -1,20 +1,16 @@
-/** The codec of each format. */
-import { assertNever } from '@causeway/protocol/assert-never.ts';
+/** The bridge's list of formats: an entry of `RECORDS` in `protocol/content-types.ts` without one here does not compile. */
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import { binaryCodec } from './binary.ts';
-import type { Codec } from './codec.ts';
+import type { Format } from './codec.ts';
 import { jsonCodec } from './json.ts';
 import { textCodec } from './text.ts';
 
-export function codecOf(format: EmbeddedFormat): Codec {
-  switch (format) {
-    case 'json':
-      return jsonCodec;
-    case 'binary':
-      return binaryCodec;
-    case 'text':
-      return textCodec;
-    default:
-      return assertNever(format);
-  }
+export const CODECS = {
+  json: jsonCodec,
+  binary: binaryCodec,
+  text: textCodec,
+} as const satisfies Readonly<Record<EmbeddedFormat, Format>>;
+
+export function formatNamed(name: EmbeddedFormat): Format {
+  return CODECS[name];
 }

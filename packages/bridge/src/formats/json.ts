@@ -7,12 +7,12 @@ import { JsonScanner, MALFORMED, PAUSED } from './json-scanner.ts';
 import { storedJson, storedJsonSlices, withoutSpace } from './stored-json.ts';
 
 export const jsonCodec: Codec = {
-  encode(text, { maxBytes }) {
-    return storedJson(text, maxBytes);
-  },
-  encodeInSlices(text, { maxBytes }) {
-    return storedJsonSlices(text, maxBytes);
-  },
+  encode: storedJson,
+  encodeInSlices: storedJsonSlices,
+  keeps: 'values',
+  // JSON holds every value that a body can hold.
+  refusal: (_text, { name, index }) =>
+    new BridgeError('invalidValue', { message: `The ${name} is no JSON (record ${index})` }),
   isAnswer: hasJsonShape,
   decode(bytes) {
     return firstValue(utf8Of(bytes), Number.POSITIVE_INFINITY).next().value as string;

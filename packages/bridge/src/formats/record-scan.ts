@@ -2,11 +2,11 @@
  * Cuts the records of a produce request out of its body in one pass, without making objects of what they hold. Bodies of
  * the usual shape only: what is wrong, and what takes long, is for the reader that follows the schema.
  */
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import type { RecordHeader, RecordToProduce } from '../records.ts';
+import type { Codec } from './codec.ts';
 import { JsonScanner, PLAIN } from './json-scanner.ts';
 import { base64Bytes, stringBytes } from './json-string.ts';
-import { storedJson } from './stored-json.ts';
+import { isStoredAsIs } from './stored-json.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -34,7 +34,8 @@ const SLICE_BYTES = 131_072;
 const FIELD_DEPTH = 3;
 
 export interface ScanOptions {
-  format: EmbeddedFormat;
+  /** Of keys and values. */
+  codec: Codec;
   /** Whether records may say their partition and timestamp. */
   isPlacing: boolean;
   /** More are counted, and not returned. */
@@ -68,6 +69,8 @@ class RecordScan {
   readonly #body: Buffer;
   readonly #json: JsonScanner;
   readonly #options: ScanOptions;
+  readonly #codec: Codec;
+  readonly #keeps: Codec['keeps'];
   /** What is read next. */
   #at = 0;
   /** The record that is read must end before. */
@@ -78,6 +81,8 @@ class RecordScan {
     this.#body = body;
     this.#json = new JsonScanner(body, { maxValueBytes: options.maxRecordBytes });
     this.#options = options;
+    this.#codec = options.codec;
+    this.#keeps = options.codec.keeps;
   }
 
   *records(): Generator<void, FoundRecords | undefined> {
@@ -145,31 +150,25 @@ class RecordScan {
     const json = this.#json;
     const start = json.afterSpace(this.#at);
     const first = this.#body[start];
-    const { format } = this.#options;
-    if (first === QUOTE && format !== 'binary') {
+    if (first === QUOTE && this.#keeps !== undefined) {
       const end = plainStringEnd(this.#body, start + 1);
       if (end !== undefined) {
         this.#at = end;
-        return format === 'text' ? this.#body.subarray(start + 1, end - 1) : this.#body.subarray(start, end);
+        return this.#keeps === 'strings' ? this.#body.subarray(start + 1, end - 1) : this.#body.subarray(start, end);
       }
     }
-    if (format !== 'json') return this.#string(start, format);
     if (first !== QUOTE && first !== OPENING_BRACE && first !== OPENING_BRACKET) return undefined;
-    const end = json.valueEnd(start, FIELD_DEPTH, this.#limit);
-    if (end < 0) return undefined;
-    this.#at = end;
-    return storedJson(json, this.#options.maxRecordBytes);
+    if (!this.#isValue(start)) return undefined;
+    if (this.#keeps === 'values' && isStoredAsIs(json)) return this.#body.subarray(start, this.#at);
+    return this.#codec.encode(json, this.#options.maxRecordBytes);
   }
 
-  /** The bytes that a string stands for. */
-  #string(start: number, format: 'text' | 'binary'): Buffer | undefined {
-    const json = this.#json;
-    if (this.#body[start] !== QUOTE) return undefined;
-    const end = json.valueEnd(start, FIELD_DEPTH, this.#limit);
-    if (end < 0) return undefined;
+  /** Whether a value begins at `start`; it is then in the scanner. */
+  #isValue(start: number): boolean {
+    const end = this.#json.valueEnd(start, FIELD_DEPTH, this.#limit);
+    if (end < 0) return false;
     this.#at = end;
-    const { maxRecordBytes } = this.#options;
-    return format === 'text' ? stringBytes(json, maxRecordBytes) : base64Bytes(json, maxRecordBytes);
+    return true;
   }
 
   #headers(): RecordHeader[] | undefined {
@@ -190,18 +189,24 @@ class RecordScan {
     if (!this.#takes(OPENING_BRACE)) return undefined;
     let key: Buffer | undefined;
     let value: Buffer | null | undefined;
+    const { maxRecordBytes } = this.#options;
     do {
       if (!this.#takes(QUOTE)) return undefined;
       if (key === undefined && this.#takesWord(KEY)) {
-        key = this.#takes(COLON) ? this.#string(this.#json.afterSpace(this.#at), 'text') : undefined;
+        key = this.#takes(COLON) && this.#isNextString() ? stringBytes(this.#json, maxRecordBytes) : undefined;
         if (key === undefined) return undefined;
       } else if (value === undefined && this.#takesWord(VALUE)) {
         if (!this.#takes(COLON)) return undefined;
-        value = this.#isNext(LETTER_N) ? this.#null() : this.#string(this.#json.afterSpace(this.#at), 'binary');
+        if (this.#isNext(LETTER_N)) value = this.#null();
+        else value = this.#isNextString() ? base64Bytes(this.#json, maxRecordBytes) : undefined;
         if (value === undefined) return undefined;
       } else return undefined;
     } while (this.#takes(COMMA));
     return key === undefined || value === undefined || !this.#takes(CLOSING_BRACE) ? undefined : [key, value];
+  }
+
+  #isNextString(): boolean {
+    return this.#isNext(QUOTE) && this.#isValue(this.#at);
   }
 
   #null(): null | undefined {

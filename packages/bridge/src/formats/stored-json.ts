@@ -29,13 +29,17 @@ for (const [index, char] of [...'"\\\b\f\n\r\t'].entries()) {
   SHORT_ESCAPES[char.charCodeAt(0)] = '"\\bfnrt'.charCodeAt(index);
 }
 
+/** Whether the bytes to store are those of the body. */
+export function isStoredAsIs({ spaceBytes, growthBytes, hasUnusualEscape, mayRepeatNames }: JsonText): boolean {
+  return spaceBytes === 0 && growthBytes === 0 && !hasUnusualEscape && !mayRepeatNames;
+}
+
 /**
  * The bytes to store; they may be a part of the body. A value that is longer than `maxBytes` even so is returned as it
  * came, for its size to be refused: work on what cannot be stored is not worth its time.
  */
 export function storedJson(text: JsonText, maxBytes: number): Buffer {
-  const { bytes, start, end, spaceBytes, growthBytes, hasUnusualEscape, mayRepeatNames } = text;
-  if (spaceBytes === 0 && growthBytes === 0 && !hasUnusualEscape && !mayRepeatNames) return bytes.subarray(start, end);
+  if (isStoredAsIs(text)) return text.bytes.subarray(text.start, text.end);
   const work = storedJsonSlices(text, maxBytes);
   while (true) {
     const { done, value } = work.next();
@@ -46,7 +50,7 @@ export function storedJson(text: JsonText, maxBytes: number): Buffer {
 /** The same, in slices. */
 export function* storedJsonSlices(text: JsonText, maxBytes: number): Generator<void, Buffer> {
   const { bytes, start, end, spaceBytes, growthBytes, hasUnusualEscape, mayRepeatNames } = text;
-  if (spaceBytes === 0 && growthBytes === 0 && !hasUnusualEscape && !mayRepeatNames) return bytes.subarray(start, end);
+  if (isStoredAsIs(text)) return bytes.subarray(start, end);
   const leastBytes = (end - start - spaceBytes) / (hasUnusualEscape ? ESCAPE_BYTES : 1);
   if (leastBytes > maxBytes) return bytes.subarray(start, end);
   const repeated = mayRepeatNames ? yield* repeatedMembers(text) : [];

@@ -5,10 +5,10 @@ import type { Codec } from './codec.ts';
 import { isString, stringBytes } from './json-string.ts';
 
 export const textCodec: Codec = {
-  encode(text, { name, index, maxBytes }) {
-    const bytes = stringBytes(text, maxBytes);
-    if (bytes !== undefined) return bytes;
-    throw new BridgeError('invalidValue', {
+  encode: stringBytes,
+  keeps: 'strings',
+  refusal(text, { name, index }) {
+    return new BridgeError('invalidValue', {
       message: isString(text)
         ? `The ${name} has half of a surrogate pair (\\ud800 to \\udfff), which is no text: the embedded format 'binary' takes any bytes (record ${index})`
         : `Because the embedded format is 'text', the ${name} must be a string`,

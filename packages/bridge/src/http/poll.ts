@@ -6,10 +6,11 @@ import { DEFAULT_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { DELIVERY_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply } from 'fastify';
 import { answerText, type ErrorPolicy } from '../consumers/answer-text.ts';
+import { codecForReading } from '../consumers/prepared-codecs.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
-import { codecOf } from '../formats/formats.ts';
+import { formatNamed } from '../formats/formats.ts';
 import type { Metrics } from '../metrics.ts';
 import { answer, answerHead, encoded } from './answers.ts';
 import { sessionOf } from './consumer-request.ts';
@@ -82,9 +83,9 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
     convert: async (reader) => {
       const { onHeaders } = request.watch ?? {};
-      const text = await request.slices.run(
-        answerText(reader, { codec: codecOf(format), maxBytes, onError, onHeaders }),
-      );
+      const prepared = codecForReading(formatNamed(format), reader, request.slices);
+      const codec = prepared instanceof Promise ? await prepared : prepared;
+      const text = await request.slices.run(answerText(reader, { codec, maxBytes, onError, onHeaders }));
       request.watch?.polled(reader.count);
       return async (_reader, { takeBack, delivery }) => {
         if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);

@@ -7,7 +7,7 @@ import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { answerEmpty, answerLong } from './answers.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
-import { recordsOf } from './record-body.ts';
+import { readRecords } from './record-body.ts';
 import type { ApiServer, Request } from './server.ts';
 
 /** What stores records. */
@@ -41,7 +41,7 @@ export function addProduceRoutes(server: ApiServer, dependencies: ProduceDepende
   server.on('send', async (request, reply) => {
     const isAsync = booleanParameter(request.target, 'async');
     const target = { schema: ProducerRecordList, partition: undefined, ...limits };
-    const read = request.slices.run(recordsOf(request, target));
+    const read = readRecords(request, request.url.topic ?? '', target);
     const records = read instanceof Promise ? await read : read;
     return await produce({ request, reply, isAsync, records }, dependencies);
   });
@@ -49,7 +49,7 @@ export function addProduceRoutes(server: ApiServer, dependencies: ProduceDepende
     const isAsync = booleanParameter(request.target, 'async');
     const partition = () => partitionParameter(request.url);
     const target = { schema: ProducerRecordToPartitionList, partition, ...limits };
-    const read = request.slices.run(recordsOf(request, target));
+    const read = readRecords(request, request.url.topic ?? '', target);
     const records = read instanceof Promise ? await read : read;
     return await produce({ request, reply, isAsync, records }, dependencies);
   });

@@ -1,12 +1,11 @@
 /** The records of a produce request: cut out of a body of the usual shape, or parsed, checked and encoded one by one. */
 
 import { isUtf8 } from 'node:buffer';
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import { recordsFormat } from '@causeway/protocol/content-types.ts';
 import type { KafkaHeader, ProducerRecord } from '@causeway/protocol/topics.ts';
 import { BridgeError } from '../errors.ts';
-import type { Codec, Field } from '../formats/codec.ts';
-import { codecOf } from '../formats/formats.ts';
+import { type Codec, codecForRequest, type Field } from '../formats/codec.ts';
+import { formatNamed } from '../formats/formats.ts';
 import { type FoundRecords, scanRecords } from '../formats/record-scan.ts';
 import type { RecordHeader, RecordToProduce } from '../records.ts';
 import { type EmbeddedText, UNLISTED } from './body-tree.ts';
@@ -36,18 +35,29 @@ export interface BodyTarget {
 }
 
 /**
- * The records of a request, in slices.
+ * The records of a request for a topic, once the codec of their format is ready.
  * Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`, `tooManyHeaders`,
  * `tooManyRecords`; what `partition` throws.
  */
-export function* recordsOf({ headers, body }: Request, target: BodyTarget): Generator<void, RecordToProduce[]> {
+export function readRecords(
+  { headers, body, slices }: Request,
+  topic: string,
+  target: BodyTarget,
+): RecordToProduce[] | Promise<RecordToProduce[]> {
   if (body === undefined || isEmptyBody(body)) throw new BridgeError('bodyMissing');
   const format = recordsFormat(headers['content-type']);
   if (format === undefined) throw new BridgeError('bodyTypeUnsupported');
+  const codec = codecForRequest(formatNamed(format), topic);
+  if (codec instanceof Promise) return codec.then((ready) => slices.run(recordsOf(body, ready, target)));
+  return slices.run(recordsOf(body, codec, target));
+}
+
+/** The same for a body that is there, in slices. */
+export function* recordsOf(body: Buffer, codec: Codec, target: BodyTarget): Generator<void, RecordToProduce[]> {
   const { partition, maxRecords, maxRecordBytes } = target;
   if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');
   const options = {
-    format,
+    codec,
     isPlacing: partition === undefined,
     maxRecords,
     maxRecordBytes,
@@ -55,14 +65,14 @@ export function* recordsOf({ headers, body }: Request, target: BodyTarget): Gene
   };
   const scanned = yield* scanRecords(body, options);
   if (isLong(body)) yield;
-  if (scanned === undefined) return withinLimit(yield* parseRecords(body, format, target), target);
+  if (scanned === undefined) return withinLimit(yield* parseRecords(body, codec, target), target);
   return placed(withinLimit(scanned, target), partition?.());
 }
 
 /** Any body. Errors: as {@link recordsOf}, but for `tooManyRecords`. */
 export function* parseRecords(
   body: Buffer,
-  format: EmbeddedFormat,
+  codec: Codec,
   { schema, partition, maxRecords, maxRecordBytes }: BodyTarget,
 ): Generator<void, FoundRecords> {
   const tree = yield* decodeTree(body, schema, { maxItems: maxRecords, maxInnerItems: MAX_HEADERS, maxRecordBytes });
@@ -71,7 +81,7 @@ export function* parseRecords(
   const pathPartition = partition?.();
   if (records === undefined) throw new BridgeError('invalidValue', { message: RECORDS_ABSENT });
   checkHeaderCounts(records, tree.innerCount);
-  const target: Target = { codec: codecOf(format), pathPartition, maxBytes: maxRecordBytes };
+  const target: Target = { codec, pathPartition, maxBytes: maxRecordBytes };
   const toProduce: RecordToProduce[] = [];
   let pauseAt = SLICE_BYTES;
   for (const [index, record] of records.entries()) {
@@ -129,19 +139,26 @@ function* encoded(
     });
   }
   return {
-    key: key === undefined ? null : yield* encodedField(codec, key, { name: 'key', index, maxBytes }),
-    value: value === null ? null : yield* encodedField(codec, value, { name: 'value', index, maxBytes }),
+    key: key === undefined ? null : yield* encodedField(key, { name: 'key', index }, { codec, maxBytes }),
+    value: value === null ? null : yield* encodedField(value, { name: 'value', index }, { codec, maxBytes }),
     headers: headers?.map((header) => toHeader(header, index)),
     partition,
     timestampMs,
   };
 }
 
-function* encodedField(codec: Codec, { text }: EmbeddedText, field: Field): Generator<void, Buffer> {
+function* encodedField(
+  { text }: EmbeddedText,
+  field: Field,
+  { codec, maxBytes }: Pick<Target, 'codec' | 'maxBytes'>,
+): Generator<void, Buffer> {
   const isLong = text.end - text.start > SLICE_BYTES;
-  return isLong && codec.encodeInSlices !== undefined
-    ? yield* codec.encodeInSlices(text, field)
-    : codec.encode(text, field);
+  const bytes =
+    isLong && codec.encodeInSlices !== undefined
+      ? yield* codec.encodeInSlices(text, maxBytes)
+      : codec.encode(text, maxBytes);
+  if (bytes === undefined) throw codec.refusal(text, field);
+  return bytes;
 }
 
 function checkPartition(partition: number): void {

@@ -1,4 +1,5 @@
 /** What bridges write about a session: the entry of its claim in the session log, as bytes and as a value. */
+import { type EmbeddedFormat, FORMATS } from '@causeway/protocol/content-types.ts';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { BridgeError } from '../errors.ts';
@@ -36,7 +37,7 @@ export type LoggedSeek = Static<typeof Seek>;
 /** Everything that Kafka does not hold of a session. */
 export const SessionDescription = Type.Object({
   options: Type.Object({
-    format: Type.Union([Type.Literal('json'), Type.Literal('binary'), Type.Literal('text')]),
+    format: Type.Unsafe<EmbeddedFormat>({ type: 'string', enum: [...FORMATS] }),
     resetPolicy: Type.Unsafe<'earliest' | 'latest' | 'none' | `by_duration:${string}`>({
       type: 'string',
       pattern: '^(?:earliest|latest|none|by_duration:.+)$',

@@ -1,0 +1,178 @@
+/** A format with schemas, which exists in this test alone: what it needs beside its own code is `prepare` and `schemaIdOf`. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { answerText } from '@causeway/bridge/consumers/answer-text.ts';
+import { codecForReading } from '@causeway/bridge/consumers/prepared-codecs.ts';
+import { BridgeError } from '@causeway/bridge/errors.ts';
+import { type Codec, codecForRequest, type SchemaFormat } from '@causeway/bridge/formats/codec.ts';
+import { CODECS } from '@causeway/bridge/formats/formats.ts';
+import { recordsOf } from '@causeway/bridge/http/record-body.ts';
+import { SlicedWork } from '@causeway/bridge/http/sliced-work.ts';
+import type { Cluster } from '@causeway/bridge/kafka/client/cluster.ts';
+import { within } from '@causeway/bridge/kafka/client/limits.ts';
+import { FetchBudget } from '@causeway/bridge/kafka/fetch/fetch-budget.ts';
+import { Fetcher } from '@causeway/bridge/kafka/fetch/fetcher.ts';
+import { ProduceClient } from '@causeway/bridge/kafka/produce/produce.ts';
+import { Batcher } from '@causeway/bridge/producer/batcher.ts';
+import { ProducerRecordList } from '@causeway/protocol/topics.ts';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { testCluster } from '../../../test/harness/cluster.ts';
+import { KafkaView } from '../../../test/harness/kafka-view.ts';
+
+const HEAD_BYTES = 5;
+const WRITTEN_WITH = 2;
+
+let kafka: KafkaView;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
+  cluster = testCluster(inject('kafkaBootstrap'));
+});
+
+afterAll(async () => {
+  await cluster.close();
+  await kafka.close();
+});
+
+/** A registry of schemas over HTTP: a schema is the names of an object's members in the order in which they are stored. */
+async function startRegistry(schemas: Record<number, string[]>): Promise<{ url: string; asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const path = request.url ?? '';
+    asked.push(path);
+    const schema = schemas[Number(path.slice(1))];
+    response.writeHead(schema === undefined ? 404 : 200).end(JSON.stringify(schema));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+/** Values as a zero byte, the id of their schema in four bytes, and a JSON array of their members. */
+function positionalFormat(url: string): SchemaFormat {
+  const schemaOf = async (id: number): Promise<[number, string[]]> => {
+    const response = await fetch(`${url}/${id}`);
+    if (!response.ok) throw new BridgeError('recordUndecodable', { message: `Failed to decode: no schema ${id}` });
+    return [id, (await response.json()) as string[]];
+  };
+  return {
+    async prepare(_topic, schemaIds) {
+      const ids = schemaIds.size === 0 ? [WRITTEN_WITH] : [...schemaIds];
+      return positionalCodec(new Map(await Promise.all(ids.map(schemaOf))));
+    },
+    schemaIdOf: (bytes, start, end) => (end - start > HEAD_BYTES ? bytes.readUInt32BE(start + 1) : undefined),
+  };
+}
+
+function positionalCodec(schemas: ReadonlyMap<number, readonly string[]>): Codec {
+  return {
+    encode({ bytes, start, end }) {
+      const value = JSON.parse(bytes.toString('utf8', start, end)) as Record<string, unknown>;
+      const members = schemas.get(WRITTEN_WITH) ?? [];
+      if (typeof value !== 'object' || members.some((name) => !(name in value))) return undefined;
+      const head = Buffer.alloc(HEAD_BYTES);
+      head.writeUInt32BE(WRITTEN_WITH, 1);
+      return Buffer.concat([head, Buffer.from(JSON.stringify(members.map((name) => value[name])))]);
+    },
+    refusal: (_text, { name, index }) =>
+      new BridgeError('invalidValue', { message: `The ${name} does not fit its schema (record ${index})` }),
+    decode(bytes) {
+      const members = schemas.get(bytes.readUInt32BE(1)) ?? [];
+      const values = JSON.parse(bytes.toString('utf8', HEAD_BYTES)) as unknown[];
+      return JSON.stringify(Object.fromEntries(members.map((name, index) => [name, values[index]])));
+    },
+  };
+}
+
+const LIMITS = { schema: ProducerRecordList, partition: undefined, maxRecords: 100, maxRecordBytes: 1000 };
+
+async function produce(topic: string, format: SchemaFormat, body: string): Promise<void> {
+  const client = new ProduceClient(cluster, { acks: 'all', timeoutMs: 20_000, compression: 'none' });
+  const batcher = new Batcher(cluster, client, {
+    maxBlockMs: 30_000,
+    deliveryTimeoutMs: 120_000,
+    maxQueuedBytes: 10_000_000,
+    maxRequestBytes: 1_048_576,
+    maxBatchBytes: 1_048_576,
+    maxBatchRecords: 10_000,
+  });
+  try {
+    const codec = await codecForRequest(format, topic);
+    const records = await new SlicedWork().run(recordsOf(Buffer.from(body), codec, LIMITS));
+    for (const result of await batcher.send(topic, records)) expect(result).toHaveProperty('offset');
+  } finally {
+    await batcher.close();
+    await client.close();
+  }
+}
+
+async function poll(topic: string, format: SchemaFormat): Promise<unknown> {
+  await cluster.topics([topic], within(20_000));
+  const fetcher = new Fetcher(cluster, 'reset', {
+    clientId: 'test',
+    isolationLevel: 'read_uncommitted',
+    minBytes: 1,
+    maxBytes: 1_048_576,
+    maxWaitMs: 5000,
+    isChecking: true,
+    requestTimeoutMs: 20_000,
+    budget: new FetchBudget(Number.POSITIVE_INFINITY),
+  });
+  onTestFinished(() => fetcher.close());
+  fetcher.assign([{ topic, partition: 0 }]);
+  fetcher.partitions.setPositions([{ topic, partition: 0, offset: 0n }]);
+  await fetcher.fill(within(20_000));
+  const reader = fetcher.partitions.read(100);
+  const slices = new SlicedWork();
+  const codec = await codecForReading(format, reader, slices);
+  return JSON.parse((await slices.run(answerText(reader, { codec }))).toString());
+}
+
+test('a format looks its schemas up once before the records of a request, and once before those of a poll', async () => {
+  const registry = await startRegistry({ 1: ['b', 'a'], 2: ['a', 'b', 'c'] });
+  const format = positionalFormat(registry.url);
+  const topic = await kafka.topic();
+  const ofEarlierSchema = Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), Buffer.from('[7,8]')]);
+  await kafka.write(topic, [{ value: ofEarlierSchema }]);
+  await produce(
+    topic,
+    format,
+    '{"records":[{"value":{"c":3,"a":1,"b":2}},{"key":{"a":"k","b":0,"c":0},"value":{"a":[],"b":"x","c":null}}]}',
+  );
+  expect(registry.asked.splice(0)).toEqual(['/2']);
+  const stored = await kafka.read(topic, 3);
+  expect(stored.map(({ value }) => value?.toString('latin1'))).toEqual([
+    '\0\0\0\0\x01[7,8]',
+    '\0\0\0\0\x02[1,2,3]',
+    '\0\0\0\0\x02[[],"x",null]',
+  ]);
+  expect(await poll(topic, format)).toMatchObject([
+    { key: null, value: { b: 7, a: 8 } },
+    { key: null, value: { a: 1, b: 2, c: 3 } },
+    { key: { a: 'k', b: 0, c: 0 }, value: { a: [], b: 'x', c: null } },
+  ]);
+  expect(registry.asked.toSorted()).toEqual(['/1', '/2']);
+});
+
+test('a value that does not fit its schema is refused with the record, and an unknown schema with its id', async () => {
+  const registry = await startRegistry({ 2: ['a'] });
+  const format = positionalFormat(registry.url);
+  const topic = await kafka.topic();
+  await expect(produce(topic, format, '{"records":[{"value":{"a":1}},{"value":{"b":1}}]}')).rejects.toMatchObject({
+    code: 'invalidValue',
+    message: 'The value does not fit its schema (record 1)',
+  });
+  await kafka.write(topic, [{ value: Buffer.from('\0\0\0\0\x09[1]') }]);
+  await expect(poll(topic, format)).rejects.toMatchObject({
+    code: 'recordUndecodable',
+    message: expect.stringContaining('no schema 9'),
+  });
+});
+
+test('a format without schemas is ready at once', () => {
+  expect(codecForRequest(CODECS.json, 'any')).toBe(CODECS.json);
+});
