@@ -56,11 +56,13 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src',
     'packages/protocol',
   ],
-  'packages/gateway/src/upstream': ['packages/gateway/src', 'packages/protocol'],
+  // The indexed list alone.
+  'packages/gateway/src/upstream': ['packages/gateway/src', 'packages/http', 'packages/protocol'],
   'packages/gateway/src/regions': [
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',
     'packages/gateway/src',
+    'packages/http',
     'packages/metrics',
     'packages/protocol',
   ],
@@ -98,6 +100,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src/http',
     'packages/bridge/src',
     'packages/config',
+    'packages/http',
     'packages/protocol',
     'packages/telemetry',
   ],

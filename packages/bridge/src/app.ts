@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
+import { Certificates, type CertificatesOptions } from '@causeway/http/certificates.ts';
 import { Cors } from '@causeway/http/cors.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
-import { Certificates } from './certificates.ts';
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import { addAdminRoutes } from './http/admin.ts';
@@ -33,8 +33,6 @@ import { SessionLog } from './ownership/session-log.ts';
 import { Batcher } from './producer/batcher.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
-/** How often a stopping bridge looks whether every request has its answer. */
-const DRAIN_POLL_MS = 10;
 /** How long connections are taken while consumers are given up: longer than clients and gateways are waited for. */
 const RELEASE_MS = 1000;
 /**
@@ -42,8 +40,6 @@ const RELEASE_MS = 1000;
  * the same log: sending clients to another one would help nobody.
  */
 const SESSION_LOG_GRACE_MS = 12_000;
-/** Connections that were idle when the stop began get this long to be used once more, and ended in order. */
-const IDLE_CONNECTION_MS = 250;
 
 /** A bridge that is running. */
 export class Bridge {
@@ -87,8 +83,9 @@ export class Bridge {
   }
 
   get url(): string {
-    const { host, tls } = this.#parts.config.listen;
-    return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+    const { server, config } = this.#parts;
+    const { host } = config.listen;
+    return `${server.scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
   /** The access log goes on in a new file: the old one was moved away. */
@@ -115,7 +112,7 @@ export class Bridge {
     await Promise.race([released, delay(Math.min(RELEASE_MS, config.shutdown.graceMs), undefined, { ref: false })]);
     for (const server of servers) server.stopAccepting();
     const drained = (async () => {
-      await drain(servers);
+      await Promise.all(servers.map((server) => server.drained()));
       await batcher.close();
       await released;
     })();
@@ -157,7 +154,7 @@ interface Parts {
 function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher | undefined): Parts {
   const state = { isShuttingDown: false };
   const { tls } = config.listen;
-  const certificates = tls === undefined ? undefined : new Certificates(tls, log);
+  const certificates = tls === undefined ? undefined : new Certificates(tls, certificateLog(log));
   const cluster = new Cluster({ ...config.kafka, security: new KafkaSecurity(config.kafka, log) });
   const readiness = new Readiness(cluster, {
     ...config.readiness,
@@ -270,6 +267,13 @@ function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher 
   };
 }
 
+function certificateLog(log: Logger): CertificatesOptions {
+  return {
+    onReplaced: (expiresAt) => log.info({ expiresAt: expiresAt.toISOString() }, 'certificate replaced'),
+    onRefused: (reason) => log.error({ reason }, 'certificate cannot be used, the one before stays'),
+  };
+}
+
 function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
   return new TrustPolicy({
     proxies: trust.proxies,
@@ -277,12 +281,6 @@ function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
     secret: readTrustSecret(trust),
     onImpostor: (impostor) => log.warn(impostor, 'not believed to be a gateway'),
   });
-}
-
-/** Waits until every request has its answer, and idle connections had their chance. */
-async function drain(servers: readonly ApiServer[]): Promise<void> {
-  await delay(IDLE_CONNECTION_MS);
-  while (servers.some(({ openCount }) => openCount > 0)) await delay(DRAIN_POLL_MS);
 }
 
 function readVersion(): string {

@@ -1,5 +1,7 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
+
 import { CorsSection } from '@causeway/config/cors.ts';
+import { ListenTls } from '@causeway/config/listen-tls.ts';
 import {
   BacklogSetting,
   Choice,
@@ -14,10 +16,10 @@ import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { resetPolicyOf } from './consumers/reset-policy.ts';
-import { CompressionConfig, checkHttpConfig, LimitsConfig, TlsConfig } from './http-config.ts';
+import { CompressionConfig, checkHttpConfig, LimitsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
 
-export type { CompressionConfig, LimitsConfig, TlsConfig } from './http-config.ts';
+export type { CompressionConfig, LimitsConfig } from './http-config.ts';
 export type { KafkaConfig } from './kafka-config.ts';
 
 const ProducerConfig = Section(
@@ -191,7 +193,7 @@ export const BridgeConfig = Entry(
           maximum: 65_535,
         }),
         backlog: BacklogSetting(),
-        tls: Type.Optional(TlsConfig),
+        tls: Type.Optional(ListenTls),
       },
       { description: 'Where clients reach it.' },
     ),

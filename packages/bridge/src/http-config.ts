@@ -1,37 +1,9 @@
 /** How the bridge speaks HTTP: TLS, origins of pages, limits. Keys, bounds and defaults, and what only code can check. */
 import { type CorsConfig, checkCors } from '@causeway/config/cors.ts';
-import { Choice, Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
+import type { ListenTls } from '@causeway/config/listen-tls.ts';
+import { Section, type Static, Type } from '@causeway/config/schema.ts';
+import { certificateProblem } from '@causeway/http/certificates.ts';
 import { type ConfigFinding, milliseconds } from './kafka-config.ts';
-
-export const TlsConfig = Entry(
-  {
-    certFile: Type.String({
-      description: 'PEM: the certificate, and those between it and its authority.',
-      examples: ['/etc/causeway/tls.crt'],
-    }),
-    keyFile: Type.String({ description: 'PEM: its private key.', examples: ['/etc/causeway/tls.key'] }),
-    keyPassphrase: Type.Optional(
-      Type.String({ description: 'Of a key that is encrypted.', examples: ['${KEY_PASSPHRASE}'], writeOnly: true }),
-    ),
-    keyPassphraseFile: Type.Optional(
-      Type.String({
-        description: 'The same, as a file whose first line it is.',
-        examples: ['/etc/causeway/passphrase'],
-      }),
-    ),
-    clientCaFile: Type.Optional(
-      Type.String({
-        description: 'PEM: clients must show a certificate that one of these authorities signed.',
-        examples: ['/etc/causeway/clients.crt'],
-      }),
-    ),
-    minVersion: Choice(['TLSv1.2', 'TLSv1.3'], { description: 'Oldest version of TLS.', default: 'TLSv1.2' }),
-  },
-  {
-    description:
-      'HTTPS on the port of the API. Files that change are read again; a certificate that cannot be used changes nothing.',
-  },
-);
 
 export const CompressionConfig = Section(
   {
@@ -109,13 +81,12 @@ export const LimitsConfig = Section(
   { description: 'What clients may ask for.' },
 );
 
-export type TlsConfig = Static<typeof TlsConfig>;
 export type CompressionConfig = Static<typeof CompressionConfig>;
 export type LimitsConfig = Static<typeof LimitsConfig>;
 
 /** What the schema cannot say. */
 export function checkHttpConfig(config: {
-  listen: { tls?: TlsConfig };
+  listen: { tls?: ListenTls };
   cors: CorsConfig;
   limits: LimitsConfig;
 }): ConfigFinding[] {
@@ -134,4 +105,10 @@ export function checkHttpConfig(config: {
   }
   problems.push(...checkCors(config.cors));
   return problems;
+}
+
+/** Why the listener cannot use its certificate, which needs its files. */
+export function findCertificateProblems(tls: ListenTls | undefined): ConfigFinding[] {
+  const problem = tls === undefined ? undefined : certificateProblem(tls);
+  return problem === undefined ? [] : [{ path: ['listen', 'tls'], reason: `cannot be used: ${problem}` }];
 }

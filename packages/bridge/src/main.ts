@@ -6,8 +6,8 @@ import { ConfigError, loadConfig } from '@causeway/config/load.ts';
 import { secretKeys } from '@causeway/config/masked.ts';
 import { pino } from 'pino';
 import { Bridge } from './app.ts';
-import { findCertificateProblems } from './certificates.ts';
 import { BridgeConfig, checkBridgeConfig } from './config.ts';
+import { findCertificateProblems } from './http-config.ts';
 import { findSecurityProblems } from './kafka/client/security.ts';
 
 const USAGE = `Usage: npm run bridge -- --config FILE [--check]

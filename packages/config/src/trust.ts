@@ -119,8 +119,8 @@ export class TrustPolicy {
   readonly #options: TrustPolicyOptions;
   readonly #proxies: BlockList;
   readonly #peers: BlockList;
-  /** Nothing to look up for anyone. */
-  readonly #isForNobody: boolean;
+  /** Without proxies and peers every request is a client's. */
+  readonly trustsNone: boolean;
   readonly #expected: Buffer | undefined;
   readonly #given: Buffer;
   /** Addresses are looked up once a connection, secrets compared at each request: proxies share connections. */
@@ -133,7 +133,7 @@ export class TrustPolicy {
     this.#options = options;
     this.#proxies = trustedNetworks(proxies);
     this.#peers = trustedNetworks(peers);
-    this.#isForNobody = proxies.length === 0 && peers.length === 0;
+    this.trustsNone = proxies.length === 0 && peers.length === 0;
     this.#expected = secret === undefined || secret === '' ? undefined : Buffer.from(secret, 'latin1');
     this.#given = Buffer.alloc(this.#expected?.length ?? 0);
   }
@@ -147,7 +147,7 @@ export class TrustPolicy {
     secret: string | string[] | undefined,
     isLikeGateway: boolean,
   ): Trust {
-    if (this.#isForNobody) return 'client';
+    if (this.trustsNone) return 'client';
     let connection = this.#connections.get(socket);
     if (connection === undefined) {
       connection = this.#lookUp(plainAddress(socket.remoteAddress));

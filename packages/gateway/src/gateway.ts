@@ -4,6 +4,7 @@ import { masked } from '@causeway/config/masked.ts';
 import { type Impostor, TrustPolicy } from '@causeway/config/trust.ts';
 import { Cors } from '@causeway/http/cors.ts';
 import { HeldBytes } from '@causeway/http/held-bytes.ts';
+import type { HttpServer } from '@causeway/http/server.ts';
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
@@ -19,8 +20,8 @@ import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
 import { type Identity, identityOf } from './exchange/identity.ts';
 import { TurnBatch } from './exchange/turn-batch.ts';
-import { Peers } from './listen/peer.ts';
-import { ProxyServer } from './listen/server.ts';
+import type { ClientPeer } from './listen/peer.ts';
+import { createClientServer } from './listen/server.ts';
 import { Metrics } from './metrics.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
@@ -51,7 +52,7 @@ export class Gateway {
   readonly #deliveries: Deliveries;
   readonly #adoptions: AdoptionEvents;
   readonly #metrics: Metrics;
-  readonly #proxy: ProxyServer;
+  readonly #server: HttpServer<ClientPeer>;
   readonly #now: () => number;
   readonly #random: () => number;
   /** Where requests find it. */
@@ -102,7 +103,6 @@ export class Gateway {
       get identity() {
         return self.#identity;
       },
-      peers: new Peers(),
       held,
       get cors() {
         return self.#cors;
@@ -119,11 +119,10 @@ export class Gateway {
       onFault,
     };
     this.#watching = context;
-    const { listen, admin, request } = config;
-    this.#proxy = new ProxyServer({
-      ...listen,
+    const { admin, request } = config;
+    this.#server = createClientServer({
       ...request,
-      answerTimeoutMs: () => this.#config.limits.answerTimeoutMs,
+      responseTimeoutMs: () => this.#config.limits.answerTimeoutMs,
       context,
     });
     this.#metrics = new Metrics({
@@ -132,7 +131,7 @@ export class Gateway {
       affinity,
       budget,
       retrySettings: () => this.#config.retry,
-      clients: this.#proxy.clients,
+      clients: this.#server.connections,
       held,
       reloadCounts: this.#reloadCounts,
       configStatus: () => this.#configStatus,
@@ -152,7 +151,7 @@ export class Gateway {
       metrics: () => this.#metrics.expose(),
       answerTimeoutMs: () => this.#config.limits.answerTimeoutMs,
       whyNotReady: () => this.#whyNotReady(),
-      connectionCount: () => this.#proxy.clients.connectionCount,
+      connectionCount: () => this.#server.connections.count,
       retryBudget: () => ({ remainingCount: budget.remaining(this.#config.retry), usedCount: budget.usedCount }),
       shownConfig: () => masked(GatewayConfig, this.#config),
       checkConfig: (text) => findConfigProblems(text, options.env ?? {}),
@@ -165,10 +164,10 @@ export class Gateway {
     this.#registry.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
-      const adminUrl = toUrl(await this.#admin.start());
-      const url = toUrl(await this.#proxy.start());
-      // Asked to end while it started.
-      if (this.#isClosing) await this.#proxy.close(0);
+      const adminUrl = `http://${authorityOf(await this.#admin.start())}`;
+      const url = `${this.#server.scheme}://${authorityOf(await this.#server.listen(this.#config.listen))}`;
+      // Closed while it started.
+      if (this.#isClosing) this.#server.close();
       this.events.emit({ type: 'started', url, adminUrl });
       return { url, adminUrl };
     } catch (error) {
@@ -232,7 +231,7 @@ export class Gateway {
   async #close(reason: string): Promise<void> {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
-    await this.#proxy.close(this.#config.shutdown.graceMs);
+    await this.#server.stop(this.#config.shutdown.graceMs);
     await this.#deliveries.close();
     this.#adoptions.flush();
     await this.#admin.close();
@@ -266,6 +265,6 @@ function corsOf({ cors }: GatewayConfig): Cors | undefined {
   return cors.isEnabled ? new Cors(cors) : undefined;
 }
 
-function toUrl({ host, port }: { host: string; port: number }): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function authorityOf({ host, port }: { host: string; port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -1,22 +1,25 @@
-/** The head of a request, before it means anything: its version, sizes, target and host (RFC 9112 §2.3, §3). */
+/** Checks the head of a request: its version, sizes, target, host and transfer coding (RFC 9112 §2.3, §3, §6). */
 import type { IncomingMessage } from 'node:http';
+import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
+import type { Check } from './admission.ts';
 import { hostProblem, reachedHost, withoutEmptyPort } from './host.ts';
 import {
   type HeadLimits,
   headersTooLarge,
   malformed,
   type Refusal,
+  TRANSFER_CODING_UNSUPPORTED,
   urlTooLong,
   versionNotSupported,
 } from './refusal.ts';
 
 /**
- * What gateways on the way may add to a request: four of them, with a host of 255 characters. A server's parser takes so
- * much beyond `maxHeaderBytes`, and what clients write counts here.
+ * What gateways may add to a request: four of them, with a host of 255 characters. A server's parser accepts so many bytes
+ * beyond `maxHeaderBytes`; the checks here count only what the client wrote.
  */
 export const FORWARDING_BYTES = 8_192;
 
-/** Headers that gateways write, which count as theirs and not as the client's. */
+/** Headers that gateways write; they do not count against the client's limit. */
 const FORWARDING =
   /^(?:via|forwarded|x-forwarded-(?:for|host|proto|port|prefix)|causeway-.*|traceparent|tracestate|x-request-id)$/i;
 
@@ -24,12 +27,28 @@ const HTTPS_PORT = 443;
 const MISSING_HOST = 'The request has no Host header; HTTP/1.1 requires one.';
 
 /**
- * What is wrong with the head; `undefined`: nothing. Then `url` is a path with its query, or `*` of OPTIONS, and
- * `headers.host` the host that the client means: a URL's own authority wins over `Host` (RFC 9112 §3.2.2).
+ * The checks of a head, in order. A request that passes them has a path with its query as `url`, or `*` of OPTIONS, and as
+ * `headers.host` the host that the client means: a URL's own authority takes precedence over `Host` (RFC 9112 §3.2.2).
  */
-export function examineHead(request: IncomingMessage, limits: HeadLimits): Refusal | undefined {
-  if (request.httpVersionMajor !== 1) return versionNotSupported(request.httpVersion);
-  const { rawHeaders, url = '/' } = request;
+export function headChecks(limits: HeadLimits): readonly Check[] {
+  return [version, (request) => sizes(request, limits), target, escapes, host];
+}
+
+/** Chunked is the only transfer coding, and without it last a body has no end that servers agree on (RFC 9112 §6.1, §6.3). */
+export function transferCoding({ headers }: IncomingMessage): Refusal | undefined {
+  if (isPlainlyFramed(headers)) return undefined;
+  const isChunkedLast = /(?:^|[,\s])chunked$/i.test(headers['transfer-encoding'] ?? '');
+  return isChunkedLast
+    ? TRANSFER_CODING_UNSUPPORTED
+    : malformed('The last transfer coding of a request must be chunked.');
+}
+
+function version({ httpVersionMajor, httpVersion }: IncomingMessage): Refusal | undefined {
+  return httpVersionMajor === 1 ? undefined : versionNotSupported(httpVersion);
+}
+
+/** The limits of the head, and the number of its hosts: both read all headers. */
+function sizes({ rawHeaders, url = '/' }: IncomingMessage, limits: HeadLimits): Refusal | undefined {
   if (url.length > limits.maxUrlBytes) return urlTooLong(limits);
   let bytes = url.length;
   let hostCount = 0;
@@ -40,11 +59,10 @@ export function examineHead(request: IncomingMessage, limits: HeadLimits): Refus
   }
   if (bytes > limits.maxHeaderBytes && ownBytes(rawHeaders, url) > limits.maxHeaderBytes)
     return headersTooLarge(limits);
-  if (hostCount > 1) return malformed('The request has more than one Host header.');
-  return examineTarget(request, url) ?? examineHost(request);
+  return hostCount > 1 ? malformed('The request has more than one Host header.') : undefined;
 }
 
-/** Of the request target and the headers that no gateway writes. */
+/** The bytes of the request target and of the headers that gateways do not write. */
 function ownBytes(rawHeaders: readonly string[], url: string): number {
   let bytes = url.length;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -54,41 +72,40 @@ function ownBytes(rawHeaders: readonly string[], url: string): number {
   return bytes;
 }
 
-function examineTarget(request: IncomingMessage, url: string): Refusal | undefined {
-  const { headers, method } = request;
-  if (!url.startsWith('/')) {
-    if (url === '*') {
-      return method === 'OPTIONS'
-        ? undefined
-        : malformed(`The request target * is for OPTIONS alone, not for ${method}.`);
-    }
-    const match = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(url);
-    if (match === null) return malformed('The request target must be a path, or an http or https URL.');
-    const [, scheme = '', authority = '', rest = ''] = match;
-    const problem = hostProblem(authority);
-    if (problem !== undefined) return malformed(`The host of the request target is invalid: ${problem}.`);
-    if (headers.host === undefined && request.httpVersionMinor > 0) return malformed(MISSING_HOST);
-    request.url = rest.startsWith('/') ? rest : `/${rest}`;
-    headers.host = withPortOf(scheme, authority);
+function target(request: IncomingMessage): Refusal | undefined {
+  const { headers, method, url = '/' } = request;
+  if (url.startsWith('/')) return undefined;
+  if (url === '*') {
+    return method === 'OPTIONS'
+      ? undefined
+      : malformed(`The request target * is for OPTIONS alone, not for ${method}.`);
   }
-  return examineEscapes(request.url ?? '/');
+  const match = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(url);
+  if (match === null) return malformed('The request target must be a path, or an http or https URL.');
+  const [, scheme = '', authority = '', rest = ''] = match;
+  const problem = hostProblem(authority);
+  if (problem !== undefined) return malformed(`The host of the request target is invalid: ${problem}.`);
+  if (headers.host === undefined && request.httpVersionMinor > 0) return malformed(MISSING_HOST);
+  request.url = rest.startsWith('/') ? rest : `/${rest}`;
+  headers.host = withPortOf(scheme, authority);
+  return undefined;
 }
 
-/** `https` to a plain listener is what a gateway's TLS leaves: its port is not the one of `http`. */
+/** `https` in a request to a plain listener: a proxy terminated TLS, and the port is not the one of `http`. */
 function withPortOf(scheme: string, authority: string): string {
   const host = withoutEmptyPort(authority);
   if (/:\d+$/.test(host) || scheme.toLowerCase() === 'http') return host;
   return `${host}:${HTTPS_PORT}`;
 }
 
-function examineEscapes(target: string): Refusal | undefined {
-  if (target.includes('#')) return malformed('The URL has a #, which must be written as %23.');
-  if (!target.includes('%')) return undefined;
+function escapes({ url = '/' }: IncomingMessage): Refusal | undefined {
+  if (url.includes('#')) return malformed('The URL has a #, which must be written as %23.');
+  if (!url.includes('%')) return undefined;
   try {
-    decodeURIComponent(target);
+    decodeURIComponent(url);
     return undefined;
   } catch {
-    const bad = /%(?![0-9A-Fa-f]{2}).{0,2}/.exec(target)?.[0];
+    const bad = /%(?![0-9A-Fa-f]{2}).{0,2}/.exec(url)?.[0];
     return malformed(
       bad === undefined
         ? 'The URL has percent-encoded bytes that are not UTF-8.'
@@ -97,18 +114,18 @@ function examineEscapes(target: string): Refusal | undefined {
   }
 }
 
-function examineHost(request: IncomingMessage): Refusal | undefined {
+function host(request: IncomingMessage): Refusal | undefined {
   const { headers, socket } = request;
-  const { host } = headers;
-  if (host === undefined || (host === '' && request.httpVersionMinor === 0)) {
+  const named = headers.host;
+  if (named === undefined || (named === '' && request.httpVersionMinor === 0)) {
     if (request.httpVersionMinor > 0) return malformed(MISSING_HOST);
-    // As the client came here, also when gateways pass it on.
+    // The address that the client reached, also for the gateways and bridges behind this server.
     headers.host = reachedHost(socket);
     return undefined;
   }
-  if (host === '' && request.url === '*') return undefined;
-  const problem = hostProblem(host);
+  if (named === '' && request.url === '*') return undefined;
+  const problem = hostProblem(named);
   if (problem !== undefined) return malformed(`The Host header is invalid: ${problem}.`);
-  headers.host = withoutEmptyPort(host);
+  headers.host = withoutEmptyPort(named);
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** Why a listener refuses what came on a connection, and how it says so. */
+/** Refusals: why a server does not serve a request, and the response that says so. */
 import { STATUS_CODES } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
@@ -11,6 +11,8 @@ const STATUS = {
   urlTooLong: 414,
   headersTooLarge: 431,
   methodNotImplemented: 501,
+  transferCodingUnsupported: 501,
+  overloaded: 503,
   versionNotSupported: 505,
 } as const satisfies Record<string, number>;
 
@@ -20,10 +22,12 @@ export interface Refusal {
   readonly code: RefusalCode;
   /** The sentence that the client reads. */
   readonly message: string;
-  /** Of the page whose request it was, where it can be read. */
+  /** The `Origin` of the refused request, where it could be read. */
   readonly origin?: string | undefined;
-  /** For the `Allow` header: the methods that there are instead (RFC 9110 §10.2.1). */
+  /** For the `Allow` header: the methods of the path (RFC 9110 §10.2.1). */
   readonly allow?: string;
+  /** For the `Retry-After` header. */
+  readonly retryAfterSeconds?: number;
 }
 
 export interface HeadLimits {
@@ -44,12 +48,15 @@ export function refusalBody(refusal: Refusal): string {
   return JSON.stringify({ error_code: statusOf(refusal), message: refusal.message } satisfies ErrorBody);
 }
 
-/** The headers of a refusal, `Content-Length` and `Connection` left out. */
-export function refusalHeaders({ allow }: Refusal): Record<string, string> {
-  return allow === undefined ? { 'content-type': KAFKA_V2 } : { 'content-type': KAFKA_V2, allow };
+/** The headers of a refusal, without `Content-Length` and `Connection`. */
+export function refusalHeaders({ allow, retryAfterSeconds }: Refusal): Record<string, string> {
+  const headers: Record<string, string> = { 'content-type': KAFKA_V2 };
+  if (allow !== undefined) headers['allow'] = allow;
+  if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
+  return headers;
 }
 
-/** A whole answer, after which the connection ends. `more`: names and values of further headers in turn. */
+/** A whole response, after which the connection closes. `more`: names and values of further headers in turn. */
 export function refusalText(refusal: Refusal, more: readonly string[]): string {
   const status = statusOf(refusal);
   const body = refusalBody(refusal);
@@ -101,6 +108,11 @@ export function versionNotSupported(version: string): Refusal {
   };
 }
 
+export const TRANSFER_CODING_UNSUPPORTED: Refusal = {
+  code: 'transferCodingUnsupported',
+  message: 'The only transfer coding that is supported is chunked; Content-Encoding names compression.',
+};
+
 export const TOO_SLOW: Refusal = {
   code: 'requestTimeout',
   message: 'The request did not arrive completely in time; send it again.',
@@ -109,15 +121,15 @@ export const TOO_SLOW: Refusal = {
 /** An error of Node's parser, as `clientError` passes it. */
 export interface ParseError extends Error {
   code?: string;
-  /** A system call that failed. */
+  /** The system call that failed. */
   syscall?: string;
   /** Where the parser stopped, in `rawPacket`. */
   bytesParsed?: number;
-  /** What arrived last. */
+  /** The bytes that arrived last. */
   rawPacket?: Buffer;
 }
 
-/** What to say of a request that Node's parser refuses. */
+/** The refusal for an error of Node's parser. */
 export function refusalOf(error: ParseError, limits: HeadLimits): Refusal {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW': {
@@ -130,7 +142,7 @@ export function refusalOf(error: ParseError, limits: HeadLimits): Refusal {
       return TOO_SLOW;
     case 'HPE_INVALID_METHOD':
     case 'HPE_INVALID_CONSTANT': {
-      // A method that Node's parser does not know (or knows from RTSP alone), or no request at all.
+      // A method that Node's parser does not know (or knows from RTSP alone), or no HTTP.
       const method = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) \S+ HTTP\/\d/.exec(lineAround(error, 'last'))?.[1];
       return method === undefined ? notHttp(error) : methodNotImplemented(method);
     }
@@ -149,16 +161,16 @@ function notHttp(error: ParseError): Refusal {
   return malformed(`The request is not HTTP/1.1: ${error.message}.`);
 }
 
-/** The origin in a head that the parser refused, if it is in what arrived last: browsers send a head at once. */
+/** The origin in a head that the parser refused, if the last bytes have it: browsers send a head at once. */
 export function originIn({ rawPacket }: ParseError): string | undefined {
   if (rawPacket === undefined) return undefined;
   return /\r\norigin:[ \t]*([\x21-\x7e]{1,512})[ \t]*\r\n/i.exec(rawPacket.toString('latin1'))?.[1];
 }
 
-/** Longest line that is looked at: a request line at Node's own limit. */
+/** The longest line that is read: a request line at Node's own limit. */
 const MAX_LINE_BYTES = 32_768;
 
-/** The first line of what arrived last, or the one in which the parser stopped. */
+/** The first line of the last bytes, or the line in which the parser stopped. */
 function lineAround({ rawPacket, bytesParsed = 0 }: ParseError, which: 'first' | 'last'): string {
   if (rawPacket === undefined) return '';
   const start = which === 'first' ? 0 : rawPacket.lastIndexOf(0x0a, Math.max(0, bytesParsed - 1)) + 1;

@@ -1,6 +1,7 @@
 /** How requests are answered: with text, with nothing, with an error. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { methodNotAllowed, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
+import { isFromGateway } from '@causeway/http/trust.ts';
 import { CONTENT_CODINGS } from '@causeway/protocol/content-codings.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
@@ -9,7 +10,6 @@ import { FAULT_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import { encode } from './answer-coding.ts';
-import { isOfGateway } from './sender.ts';
 
 /** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
 export function answer(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
@@ -75,8 +75,8 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
-  const isFromGateway = isOfGateway(reply.request, reply.trust);
-  if (isFromGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
+  const isForGateway = isFromGateway(reply.trust, reply.request);
+  if (isForGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
   if (error.code === 'contentCodingUnsupported') reply.header('accept-encoding', CONTENT_CODINGS.join(', '));
   reply.code(error.status);
   return answer(reply, JSON.stringify(body));

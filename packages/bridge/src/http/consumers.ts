@@ -1,5 +1,5 @@
 /** Making consumers and ending them. */
-import { TLSSocket } from 'node:tls';
+import { peerOf } from '@causeway/http/connection.ts';
 import { baseUri, nameProblem, UnknownSchemeError } from '@causeway/protocol/base-uri.ts';
 import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
@@ -41,18 +41,13 @@ async function createConsumer(
 }
 
 function baseUriOf({ headers, trust, raw: { socket } }: Request, identity: SessionIdentity): string {
-  const scheme = socket instanceof TLSSocket ? 'https' : 'http';
-  // HTTP/1.0 needs no Host: then it is where the client came to.
-  const host = headers.host ?? `${hostOf(socket.localAddress)}:${socket.localPort}`;
+  const { scheme } = peerOf(socket);
+  // A check has set it for HTTP/1.0, which needs none.
+  const { host = '' } = headers;
   try {
     return baseUri({ headers, host, isForwarded: trust !== 'client', scheme }, identity);
   } catch (error) {
     if (!(error instanceof UnknownSchemeError)) throw error;
     throw new BridgeError('internal', { message: error.message, cause: error });
   }
-}
-
-/** An address as it stands in a URL. */
-function hostOf(address = ''): string {
-  return address.includes(':') ? `[${address}]` : address;
 }

@@ -58,13 +58,13 @@ export class ContentDecoder {
    * over. Errors: `bodyTooLarge`, `overloaded`, `bodyUndecodable`, `badRequest` when the client goes away.
    */
   async decode(body: Buffer, codings: readonly ContentCoding[], reader: BodyReader): Promise<Buffer> {
-    const over = reader.over();
+    const { over } = reader.visit;
     await this.#turn(over);
     try {
       let content = body;
       for (const coding of codings.toReversed()) {
         const decoded = await decodeOnce(content, coding, reader, over);
-        reader.hold(-content.length);
+        reader.visit.hold(-content.length);
         content = decoded;
       }
       return content;
@@ -111,7 +111,7 @@ async function decodeOnce(body: Buffer, coding: ContentCoding, reader: BodyReade
         throw new BridgeError('bodyTooLarge', { message });
       }
       reader.load.checkBytes(chunk.length);
-      reader.hold(chunk.length);
+      reader.visit.hold(chunk.length);
       decodedBytes += chunk.length;
       chunks.push(chunk);
     }

@@ -1,4 +1,4 @@
-/** What the bridge has in hand at a time, and where it says no: before memory grows. */
+/** Requests in flight and bytes held, over all clients: beyond the limits the bridge refuses, before memory grows. */
 import type { ServerResponse } from 'node:http';
 import { HeldBytes, type HeldClient } from '@causeway/http/held-bytes.ts';
 import { BridgeError } from '../errors.ts';
@@ -26,14 +26,23 @@ export class Load {
     return this.#held.bytes;
   }
 
-  /** Errors: `overloaded` when there is a request too many. */
-  checkRequests(): void {
-    if (this.requestCount > this.#limits.maxInFlightRequests) throw overloaded();
+  hasRoomForRequest(): boolean {
+    return this.requestCount < this.#limits.maxInFlightRequests;
   }
 
-  /** Slow clients make room. Errors: `overloaded` when so many more bytes would be too many. */
+  /** Whether more bytes are held than may be; slow clients may still make room. */
+  get isFull(): boolean {
+    return this.#held.bytes > this.#limits.maxInFlightBytes;
+  }
+
+  /** Whether `more` bytes fit; slow clients make room. */
+  hasRoomFor(more: number): boolean {
+    return this.#held.hasRoomFor(more);
+  }
+
+  /** As {@link hasRoomFor}. Errors: `overloaded` when they do not fit. */
   checkBytes(more: number): void {
-    if (!this.#held.hasRoomFor(more)) throw overloaded();
+    if (!this.hasRoomFor(more)) throw overloaded();
   }
 
   /** Counts so many more, or fewer. */
@@ -57,7 +66,7 @@ export class Load {
   }
 }
 
-function overloaded(): BridgeError {
+export function overloaded(): BridgeError {
   return new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
 

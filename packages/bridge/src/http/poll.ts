@@ -1,6 +1,6 @@
 /** Reading records, and taking an answer back that did not arrive. */
 import type { Socket } from 'node:net';
-import { probeHalfClosed } from '@causeway/http/connections.ts';
+import { probeHalfClosed } from '@causeway/http/half-closed.ts';
 import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
 import { DEFAULT_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { DELIVERY_HEADER } from '@causeway/protocol/routing.ts';

@@ -5,17 +5,14 @@ import type { ContentCoding } from '@causeway/protocol/content-codings.ts';
 import { BridgeError } from '../errors.ts';
 import { type ContentDecoder, contentCodings } from './content-decoding.ts';
 import { bodyTooSlow, type Load } from './load.ts';
+import type { Visit } from './visits.ts';
 
 export interface BodyReader {
   maxBodyBytes: number;
   load: Load;
   decoder: ContentDecoder;
-  /** Aborts when the request has its answer, or its client is gone. */
-  over: () => AbortSignal;
-  /** Counts bytes that are in hand until the request is over; those that come later do not count. */
-  hold: (bytes: number) => void;
-  /** Counts bytes as the client sent them. */
-  onReceived: (bytes: number) => void;
+  /** Of the request: counts the bytes that arrive and those that are held. */
+  visit: Pick<Visit, 'over' | 'hold' | 'receivedBytes'>;
 }
 
 /**
@@ -44,7 +41,7 @@ async function receiveEncoded(
 
 function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const { load } = reader;
+    const { load, visit } = reader;
     const declaredBytes = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
     const chunks: Buffer[] = [];
     let receivedBytes = 0;
@@ -58,8 +55,8 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
         return;
       }
       client.heldBytes += chunk.length;
-      reader.hold(chunk.length);
-      reader.onReceived(chunk.length);
+      visit.hold(chunk.length);
+      visit.receivedBytes += chunk.length;
       chunks.push(chunk);
       if (receivedBytes < declaredBytes) load.awaiting(client, chunk.length);
     };
@@ -71,7 +68,7 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
       if (client.pacedUntilMs > 0) load.arrived(client);
       request.off('data', onData).off('end', onEnd).resume();
       chunks.length = 0;
-      reader.hold(-client.heldBytes);
+      visit.hold(-client.heldBytes);
       client.heldBytes = 0;
       // The rest may have come already: then the connection can go on.
       setImmediate(() => reject(error));

@@ -1,7 +1,9 @@
-/** The HTTP server: which path and method is which operation, how errors are answered, what is counted. */
+/** The API over HTTP: operations at their paths, each with its body, its sender and its account. */
+import type { RequestListener } from 'node:http';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import type { Certificates } from '@causeway/http/certificates.ts';
 import type { Cors } from '@causeway/http/cors.ts';
-import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
+import type { ListenAddress } from '@causeway/http/server.ts';
 import {
   entryOf,
   type InternalOperation,
@@ -10,22 +12,21 @@ import {
 } from '@causeway/protocol/operations/table.ts';
 import { METHODS, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { BRIDGE_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import type { Certificates } from '../certificates.ts';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
-import { BridgeError } from '../errors.ts';
-import type { Metrics, Outcome } from '../metrics.ts';
-import { AnswerCoding } from './answer-coding.ts';
-import { answerEmpty, answerError, answerUnknown } from './answers.ts';
+import type { Metrics } from '../metrics.ts';
+import { answerEmpty, answerUnknown } from './answers.ts';
 import { ContentDecoder } from './content-decoding.ts';
-import { type HttpLimits, type ListenAddress, Listener } from './listener.ts';
+import { createHttpServer, type HttpLimits } from './intake.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
-import { isOperator, senderOf, trustOf } from './sender.ts';
+import { createRouter } from './router.ts';
+import { isFromOperator, senderOf } from './sender.ts';
 import { SlicedWork } from './sliced-work.ts';
 import { Suspects } from './suspects.ts';
+import { type Visit, Visits } from './visits.ts';
 
 export interface Request {
   /** The operation, and the names of the path. */
@@ -36,44 +37,36 @@ export interface Request {
   /** `undefined` when there is none. */
   body: Buffer | undefined;
   sender: Sender;
-  /** Whether what it says of its client is believed. */
+  /** How far its headers are trusted. */
   trust: Trust;
   raw: FastifyRequest['raw'];
-  /** For work whose length the client decides. */
+  /** For work whose length the client determines. */
   slices: SlicedWork;
-  /** For the access log and traces, while one of them is on. */
+  /** For the access log and traces; `undefined` while both are off. */
   watch: RequestWatch | undefined;
-}
-
-declare module 'fastify' {
-  interface FastifyReply {
-    watch: RequestWatch | undefined;
-    /** How far the request is believed. */
-    trust: Trust;
-    readonly answerCoding: AnswerCoding;
-    /** Where answers are counted that their clients do not read. */
-    readonly load: Load;
-  }
 }
 
 /** Answers a request by {@link answer}, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
-/** Serves the requests of one operation, before anything of them is read. */
+/** Serves the requests of one operation, before its body is read. */
 type Route = (request: FastifyRequest, reply: FastifyReply, url: ParsedUrl) => FastifyReply | Promise<FastifyReply>;
 
 export interface ApiServer {
   /** Adds the handler of an operation. */
   on(operation: NamedOperation, handler: Handler): void;
-  /** Adds what only gateways ask: that they handed an answer with records to its client. */
+  /** Adds the report by which a gateway confirms that a response with records reached its client. */
   onDelivered(handler: (url: ParsedUrl, mark: string) => void): void;
-  /** Adds what gateways ask in an operator's name; nobody else learns that it is there. */
+  /** Adds the list of sessions, for gateways on behalf of an operator; for every other sender it does not exist. */
   onSessions(handler: (target: string, reply: FastifyReply) => FastifyReply): void;
+  /** Returns the port. Errors: as `net.Server`, such as `EADDRINUSE`. */
   listen(address: ListenAddress): Promise<number>;
-  /** Takes no more connections; every answer from now on ends its connection. */
+  readonly scheme: 'http' | 'https';
+  /** Accepts no more connections; every response from now on closes its connection. */
   stopAccepting(): void;
-  /** Requests that have no answer yet. */
-  readonly openCount: number;
+  /** Resolves when every request has its response and every connection is closed. */
+  drained(): Promise<void>;
+  /** Breaks what is left. */
   close(): Promise<void>;
 }
 
@@ -84,7 +77,7 @@ export interface ApiServerOptions {
   cors?: Cors | undefined;
   /** This bridge, as `region/bridge`. */
   bridge: string;
-  /** Whose headers are believed. */
+  /** Which peers are trusted. */
   trust: TrustPolicy;
   metrics: Metrics;
   compression: CompressionConfig;
@@ -93,137 +86,65 @@ export interface ApiServerOptions {
   watcher: Watcher | undefined;
 }
 
-/** What is known of a request until it has its answer. */
-interface Visit {
-  operation: Operation;
-  startedAtMs: number;
-  /** Of its body, in memory. */
-  heldBytes: number;
-  /** Of its body, as the client sent it. */
-  receivedBytes: number;
-  /** Its answer is complete, or its client is gone: it holds nothing any more. */
-  isOver: boolean;
-  /** For work that stops with the request; made when it is first asked for. */
-  over: AbortController | undefined;
-}
-
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { limits, load, metrics, log } = options;
+  const { limits, load, log } = options;
   const maxControlBodyBytes = Math.min(limits.maxBodyBytes, limits.maxControlBodyBytes);
   const routes = new Map<Operation | InternalOperation, Route>();
   const suspects = new Suspects(log);
   const slices = new SlicedWork();
-  let openCount = 0;
-  let isClosing = false;
-  const listener = new Listener({
+  const decoder = new ContentDecoder();
+  const visits = new Visits(options);
+  let handle: RequestListener = () => {};
+  const http = createHttpServer({
     limits,
+    load,
+    visits,
     certificates: options.certificates,
     cors: options.cors,
-    onAnswered: (status) => metrics.countRequest('unknown', outcomeOf(status, true), 0),
+    route: () => handle,
   });
-  const server = createServer(listener);
-  server.decorateReply('watch', undefined);
-  server.decorateReply('trust', 'client');
-  const answerCoding = new AnswerCoding(options.compression);
-  server.decorateReply('answerCoding', { getter: () => answerCoding });
-  server.decorateReply('load', { getter: () => load });
-  const decoder = new ContentDecoder();
-  setAnswersForErrors(server, log);
+  const router = createRouter({
+    compression: options.compression,
+    load,
+    log,
+    attach: (handler) => {
+      handle = handler;
+      return http.node;
+    },
+  });
   const begin = (operation: Operation, request: FastifyRequest, reply: FastifyReply): Visit => {
-    const { raw } = reply;
-    const visit: Visit = {
-      operation,
-      startedAtMs: performance.now(),
-      heldBytes: 0,
-      receivedBytes: 0,
-      isOver: false,
-      over: undefined,
-    };
-    openCount += 1;
-    load.requestCount += 1;
-    if (isClosing) raw.setHeader('connection', 'close');
-    reply.trust = trustOf(options.trust, request.raw);
-    if (options.watcher !== undefined) {
-      const believed = { trust: reply.trust, policy: options.trust };
-      reply.watch = options.watcher.begin(operation, request.raw, believed);
-    }
-    raw.once('close', () => {
-      openCount -= 1;
-      load.requestCount -= 1;
-      load.hold(-visit.heldBytes);
-      visit.isOver = true;
-      visit.over?.abort();
-      const durationMs = performance.now() - visit.startedAtMs;
-      const outcome = outcomeOf(raw.statusCode, raw.writableFinished);
-      metrics.countRequest(operation, outcome, durationMs);
-      reply.watch?.finished({ status: raw.statusCode, outcome, receivedBytes: visit.receivedBytes });
-    });
+    const visit = visits.begin(operation, request.raw, reply.raw);
+    reply.trust = visit.trust;
+    reply.watch = visit.watch;
     return visit;
   };
-  const bodyOf = (
-    visit: Visit,
-    request: FastifyRequest,
-    maxBodyBytes: number,
-  ): Promise<Buffer | undefined> | undefined =>
-    readBody(request.raw, {
-      maxBodyBytes,
-      load,
-      decoder,
-      over: () => overOf(visit),
-      hold: (bytes) => {
-        // What it held was given back.
-        if (visit.isOver) return;
-        visit.heldBytes += bytes;
-        load.hold(bytes);
-      },
-      onReceived: (bytes) => {
-        visit.receivedBytes += bytes;
-      },
-    });
   const isServed = (operation: Operation): boolean => routes.has(operation);
   // URLs are read by the grammar that gateways use, and not by Fastify's router: both take a request for the same operation.
-  const route = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const url = parseUrl(request.method, request.url);
-    const serve = routes.get(url.internal ?? url.operation);
-    if (serve !== undefined) return await serve(request, reply, url);
+    const route = routes.get(url.internal ?? url.operation);
+    if (route !== undefined) return await route(request, reply, url);
     begin('unknown', request, reply);
     return answerUnknown(request, reply, isServed);
   };
-  server.route({ method: [...METHODS], url: '*', exposeHeadRoute: false, handler: route });
-  server.setNotFoundHandler(route);
+  router.route({ method: [...METHODS], url: '*', exposeHeadRoute: false, handler: serve });
+  router.setNotFoundHandler(serve);
   return {
     on(operation, handler) {
-      const { method, kind, body: accepted } = entryOf(operation);
-      // Whatever the load: they say how the bridge is.
-      const isBounded = kind !== 'management';
+      const { method, body: accepted } = entryOf(operation);
       const maxBodyBytes = accepted?.holdsRecords === true ? limits.maxBodyBytes : maxControlBodyBytes;
       routes.set(operation, async (request, reply, url) => {
         const visit = begin(operation, request, reply);
-        if (isBounded) load.checkRequests();
-        // Answers to others are short, or come after a body that found room.
-        if (isBounded && method === 'GET') load.checkBytes(0);
-        if (!isPlainlyFramed(request.headers)) throw new BridgeError('transferCodingUnsupported');
-        const { trust } = reply;
+        const { trust, watch } = visit;
         const sender = senderOf(request.raw, trust);
         if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
-        const body = accepted === undefined ? undefined : await bodyOf(visit, request, maxBodyBytes);
+        const body =
+          accepted === undefined ? undefined : await readBody(request.raw, { maxBodyBytes, load, decoder, visit });
         if (sender.via === 'gateway' && request.headers[SUSPECT_HEADER] !== undefined) {
           await suspects.turn({ method, target: request.url, bodyBytes: body?.length ?? 0 });
         }
-        return await handler(
-          {
-            url,
-            target: request.url,
-            headers: request.headers,
-            body,
-            sender,
-            trust,
-            raw: request.raw,
-            slices,
-            watch: reply.watch,
-          },
-          reply,
-        );
+        const { headers, raw } = request;
+        return await handler({ url, target: request.url, headers, body, sender, trust, raw, slices, watch }, reply);
       });
     },
     onDelivered(handler) {
@@ -238,64 +159,20 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     onSessions(handler) {
       routes.set('listSessions', (request, reply) => {
         begin('unknown', request, reply);
-        const isAllowed = isOperator(request.raw, reply.trust);
+        const isAllowed = isFromOperator(request.raw, reply.trust);
         return isAllowed ? handler(request.url, reply) : answerUnknown(request, reply, isServed);
       });
     },
     async listen(address) {
-      await server.ready();
-      return await listener.listen(address);
+      await router.ready();
+      return (await http.listen(address)).port;
     },
-    stopAccepting() {
-      isClosing = true;
-      listener.stopAccepting();
-    },
-    get openCount() {
-      return openCount;
-    },
+    scheme: http.scheme,
+    stopAccepting: () => http.stopAccepting(),
+    drained: () => http.drained(),
     async close() {
-      isClosing = true;
-      listener.close();
-      await server.close().catch((error: unknown) => log.warn({ err: error }, 'the server did not close cleanly'));
+      http.close();
+      await router.close().catch((error: unknown) => log.warn({ err: error }, 'the server did not close cleanly'));
     },
   };
-}
-
-function createServer(listener: Listener): FastifyInstance {
-  const server = fastify({
-    logger: false,
-    // A request that comes while the server closes is served, and its connection ended in order.
-    return503OnClosing: false,
-    serverFactory: (handler) => listener.serveBy(handler),
-    // The listener's affair.
-    clientErrorHandler: () => {},
-    routerOptions: { querystringParser: () => ({}) },
-    frameworkErrors: (error, _request, reply) => {
-      void answerError(reply, new BridgeError('badRequest', { cause: error }));
-    },
-  });
-  // Bodies are read by the operations that have one, whatever their type says; those of other methods by nobody.
-  for (const method of ['POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'QUERY'])
-    server.addHttpMethod(method, { hasBody: false, overrideExisting: true });
-  return server;
-}
-
-function setAnswersForErrors(server: FastifyInstance, log: FastifyBaseLogger): void {
-  server.setErrorHandler(async (error, _request, reply) => {
-    if (error instanceof BridgeError) return await answerError(reply, error);
-    log.error({ err: error }, 'a request failed unexpectedly');
-    return await answerError(reply, new BridgeError('internal', { cause: error }));
-  });
-}
-
-function overOf(visit: Visit): AbortSignal {
-  visit.over ??= new AbortController();
-  if (visit.isOver) visit.over.abort();
-  return visit.over.signal;
-}
-
-function outcomeOf(status: number, isFinished: boolean): Outcome {
-  if (!isFinished) return 'aborted';
-  if (status < 400) return 'ok';
-  return status < 500 ? 'clientError' : 'serverError';
 }

@@ -1,7 +1,6 @@
 /** Spans of requests that end in other ways than well, and the bounds of what they hold. */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { HttpServer } from '@causeway/http/server.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -13,19 +12,29 @@ import { type RequestTrace, RequestTraces } from './request-trace.ts';
 const exporter = new InMemorySpanExporter();
 const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
 const traces = new RequestTraces(provider.getTracer('test'));
+const LIMITS = {
+  maxUrlBytes: 1_000,
+  maxHeaderBytes: 10_000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  bodyTimeoutMs: 10_000,
+  responseTimeoutMs: () => 10_000,
+};
 beforeEach(() => exporter.reset());
 
 /** What a server got. */
 async function received(headers: Record<string, string> = {}): Promise<IncomingMessage> {
   const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
-  const server = createServer((message, response) => {
-    resolve(message);
-    response.end();
+  const server = new HttpServer({
+    limits: LIMITS,
+    checks: [],
+    serve: (arrival) => {
+      resolve(arrival.request);
+      arrival.response.end();
+    },
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
-  const { port } = server.address() as AddressInfo;
+  onTestFinished(() => server.close());
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   await (await request(`http://127.0.0.1:${port}/topics/t?x=1`, { headers })).body.dump();
   return await promise;
 }

@@ -1,5 +1,6 @@
 /** The spans of one request: the bridge's own, and what it does with Kafka (semantic conventions of HTTP and messaging). */
 import type { IncomingMessage } from 'node:http';
+import { peerOf } from '@causeway/http/connection.ts';
 import { type Operation, routeTemplateOf } from '@causeway/protocol/paths.ts';
 import { TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
 import { contextOf, headersOfSpan, MAX_LINKS, spanContextOf } from '@causeway/telemetry/tracing.ts';
@@ -46,7 +47,7 @@ export class RequestTrace {
     this.#span.setAttributes({
       'http.request.method': method,
       'url.path': request.url?.split('?', 1)[0] ?? '',
-      'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
+      'url.scheme': peerOf(request.socket).scheme,
       'client.address': address,
       'causeway.operation': operation,
       ...(route === undefined ? {} : { 'http.route': route }),

@@ -1,7 +1,7 @@
 /** Follows the requests of a bridge for the access log and for traces, as far as they are on. */
 import type { IncomingMessage } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
-import { plainAddress } from '@causeway/config/networks.ts';
+import { peerOf } from '@causeway/http/connection.ts';
 import { isManagement } from '@causeway/protocol/operations/table.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
@@ -48,7 +48,7 @@ export class RequestWatcher implements Watcher {
   begin(operation: Operation, request: IncomingMessage, { trust, policy }: Believed): RequestWatch | undefined {
     if (isManagement(operation)) return undefined;
     const { headers, socket } = request;
-    const address = clientAddress(policy, { peerAddress: plainAddress(socket.remoteAddress), trust, headers });
+    const address = clientAddress(policy, { peerAddress: peerOf(socket).address, trust, headers });
     const trace = this.#traces?.begin(operation, request, address);
     return new RequestRecord({
       operation,

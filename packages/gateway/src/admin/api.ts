@@ -1,6 +1,7 @@
 /** The operators' port: who may ask, health, metrics, and the routes of the admin API. */
-import type { AddressInfo } from 'node:net';
-import { ReadingTimeouts } from '@causeway/http/reading-timeouts.ts';
+import type { RequestListener } from 'node:http';
+import { headChecks } from '@causeway/http/head.ts';
+import { HttpServer } from '@causeway/http/server.ts';
 import type { System } from '@causeway/protocol/admin/model.ts';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { GatewayError } from '../errors.ts';
@@ -52,19 +53,43 @@ export interface AdminOptions extends ConfigRoutesOptions {
   whyNotReady: () => string | undefined;
 }
 
+/** Node's own limits; bodies are configurations. */
+const LIMITS = {
+  maxUrlBytes: 16_384,
+  maxHeaderBytes: 16_384,
+  headersTimeoutMs: 60_000,
+  requestTimeoutMs: 300_000,
+  bodyTimeoutMs: 10_000,
+} as const;
+
 export class AdminServer {
   readonly #options: AdminOptions;
   readonly #app: FastifyInstance;
   readonly #access: Access;
-  readonly #reading: ReadingTimeouts;
+  readonly #http: HttpServer;
   #endStreams: () => void = () => {};
 
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#access = new Access(options);
-    this.#app = Fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } });
-    this.#reading = new ReadingTimeouts({ timeoutMs: options.answerTimeoutMs });
-    this.#reading.attach(this.#app.server, { isSecure: false });
+    let route: RequestListener = () => {};
+    this.#http = new HttpServer({
+      limits: { ...LIMITS, responseTimeoutMs: options.answerTimeoutMs },
+      checks: headChecks(LIMITS),
+      serve: ({ request, response, expectation }) => {
+        if (expectation === 'continue') response.writeContinue();
+        route(request, response);
+      },
+    });
+    this.#app = Fastify({
+      serverFactory: (handler) => {
+        route = handler;
+        return this.#http.node;
+      },
+      // The HTTP server has refused it already.
+      clientErrorHandler: () => {},
+      routerOptions: { ignoreTrailingSlash: true },
+    });
     // Fastify's own parser for text: a body of JSON that says to be text is of an unsupported type.
     this.#app.removeContentTypeParser('text/plain');
     // Schemas of answers are documentation, which a test compares with real answers; they cut nothing away.
@@ -82,15 +107,14 @@ export class AdminServer {
 
   /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
   async start(): Promise<{ host: string; port: number }> {
-    await this.#app.listen({ host: this.#options.host, port: this.#options.port });
-    const { address, port } = this.#app.server.address() as AddressInfo;
-    return { host: address, port };
+    await this.#app.ready();
+    return await this.#http.listen({ host: this.#options.host, port: this.#options.port });
   }
 
   async close(): Promise<void> {
     this.#endStreams();
+    this.#http.close();
     await this.#app.close();
-    this.#reading.close();
   }
 
   #addRoutes(): void {

@@ -1,6 +1,8 @@
 /** What an exchange does for a consumer's request: where it is sent first, where an answer 421 leads, what answers teach. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
+import { peerOf } from '@causeway/http/connection.ts';
+import { gatewayHeader } from '@causeway/http/trust.ts';
 import { baseUri } from '@causeway/protocol/base-uri.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import {
@@ -17,7 +19,6 @@ import type { Delivered, Deliveries } from '../consumers/deliveries.ts';
 import { type CreateBody, consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
 import { type ReturnPace, targetOfOwner, whyMove } from '../consumers/owners.ts';
 import { ConsumerRoute, type MisdirectionAnswer } from '../consumers/route.ts';
-import { gatewayHeader } from '../listen/peer.ts';
 import { hashText, type SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
@@ -141,7 +142,7 @@ export class RequestedConsumer {
       instance: nameInCreateRequest(this.#createBody),
       baseUri: (name) =>
         baseUri(
-          { headers, host: headers.host ?? '', isForwarded: trust !== 'client', scheme: 'http' },
+          { headers, host: headers.host ?? '', isForwarded: trust !== 'client', scheme: peerOf(request.socket).scheme },
           { group: url.group ?? '', name },
         ),
     });

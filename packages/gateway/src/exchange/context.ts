@@ -5,7 +5,6 @@ import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
-import type { Peers } from '../listen/peer.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { RequestStats } from '../stats.ts';
 import type { RetryBudget } from './budget.ts';
@@ -22,7 +21,6 @@ export interface ExchangeContext {
   readonly budget: RetryBudget;
   readonly stats: RequestStats;
   readonly identity: Identity;
-  readonly peers: Peers;
   /** `undefined` where pages of other origins are the bridges' affair. */
   readonly cors: Cors | undefined;
   /** The memory of bodies and answers. */

@@ -3,17 +3,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
 import type { Trust } from '@causeway/config/trust.ts';
-import { type Expectation, probeHalfClosed } from '@causeway/http/connections.ts';
+import { peerOf } from '@causeway/http/connection.ts';
 import { type Cors, REJECTED } from '@causeway/http/cors.ts';
+import { probeHalfClosed } from '@causeway/http/half-closed.ts';
 import type { HeldClient } from '@causeway/http/held-bytes.ts';
 import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
+import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
+import type { Expectation } from '@causeway/http/turns.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
-import { FAULT_HEADER, FAULT_OF_REQUEST, GATEWAY_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import { FAULT_HEADER, FAULT_OF_REQUEST, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { GatewayError } from '../errors.ts';
-import { gatewayHeader, type Peer, type PeerRequest, trustOf } from '../listen/peer.ts';
+import type { ClientPeer, PeerRequest } from '../listen/peer.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import { isKafkaUndecided, kafkaAnswersAt } from '../regions/kafka-outage.ts';
 import { isHeldUpByLimit, type SelectionRequest, selectTarget } from '../regions/select.ts';
@@ -55,7 +58,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   readonly #url: ParsedUrl;
   readonly #startMs: number;
   readonly #settings: RequestSettings;
-  readonly #peer: Peer;
+  readonly #peer: ClientPeer;
   readonly #trust: Trust;
   readonly #tried: Target[] = [];
   readonly #failures: string[] = [];
@@ -98,7 +101,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     this.random = context.random;
     this.#path = request.url ?? '/';
     this.#url = parseUrl(request.method ?? 'GET', this.#path);
-    this.#peer = context.peers.of(request.socket);
+    this.#peer = peerOf(request.socket);
     this.#trust = trustOf(context.trust, request);
     this.#watch = context.watcher?.begin({
       request,
@@ -409,7 +412,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
   }
 
   get #isFromGateway(): boolean {
-    return gatewayHeader(this.#trust, this.#request, GATEWAY_HEADER) !== undefined;
+    return isFromGateway(this.#trust, this.#request);
   }
 
   #decide({ target }: Attempt, outcome: Outcome, takeFromBudget: () => boolean): Decision {

@@ -5,7 +5,7 @@ import type { Trust } from '@causeway/config/trust.ts';
 import { olderOrigin } from '@causeway/protocol/base-uri.ts';
 import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
-import type { Peer } from '../listen/peer.ts';
+import type { ClientPeer } from '../listen/peer.ts';
 import type { Identity } from './identity.ts';
 
 /** What this gateway says about where the request comes from, continuing what is there. */
@@ -20,7 +20,7 @@ export const WRITTEN_ANEW: ReadonlySet<string> = new Set([
 
 /** Who sent a request, and who passes it on. */
 export interface Passage {
-  peer: Peer;
+  peer: ClientPeer;
   trust: Trust;
   identity: Identity;
 }
@@ -39,13 +39,13 @@ export function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, i
   const host = headers.host ?? '';
   const before = trust === 'client' ? NO_HEADERS : headers;
   const gateways = trust === 'gateway' ? headers[GATEWAY_HEADER] : undefined;
-  const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=http`;
+  const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=${peer.scheme}`;
   return [
     ...['via', append(headers.via, identity.requestVia)],
     ...['forwarded', append(before.forwarded ?? forwardedBefore(before, host), element)],
     ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
-    ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? 'http'],
+    ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? peer.scheme],
     ...[GATEWAY_HEADER, append(gateways, identity.entry)],
     ...identity.proof,
   ];

@@ -1,16 +1,29 @@
 import type { Trust } from '@causeway/config/trust.ts';
 import { describe, expect, test } from 'vitest';
-import type { Peer } from '../listen/peer.ts';
+import type { ClientPeer } from '../listen/peer.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
 import { identityOf } from './identity.ts';
 
 const identity = identityOf({ region: 'east', name: 'gw' });
 
-function peer(changes: Partial<Peer> = {}): Peer {
-  return { address: '10.0.0.1', forwarding: undefined, requests: [], ...changes };
+function peer(changes: Partial<ClientPeer> = {}): ClientPeer {
+  return {
+    address: '10.0.0.1',
+    port: 50_000,
+    scheme: 'http',
+    alpnProtocol: undefined,
+    identity: undefined,
+    forwarding: undefined,
+    requests: [],
+    ...changes,
+  };
 }
 
-function sent(headers: Record<string, string>, from: Peer = peer(), trust: Trust = 'gateway'): Record<string, string> {
+function sent(
+  headers: Record<string, string>,
+  from: ClientPeer = peer(),
+  trust: Trust = 'gateway',
+): Record<string, string> {
   const flat = requestHeaders(headers, { peer: from, trust, identity });
   const result: Record<string, string> = {};
   for (let index = 0; index < flat.length; index += 2) result[flat[index] ?? ''] = flat[index + 1] ?? '';

@@ -1,9 +1,8 @@
 /** What is said of a request before any region is asked: it is the gateway's own, or it cannot be passed on. */
 import type { IncomingMessage } from 'node:http';
-import type { Expectation } from '@causeway/http/connections.ts';
 import { examineMethod } from '@causeway/http/methods.ts';
 import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
-import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
+import type { Expectation } from '@causeway/http/turns.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import { GatewayError } from '../errors.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
@@ -41,10 +40,6 @@ export function examine({
   if (refusal !== undefined) return errorOf(refusal);
   if (expectation === 'unknown') {
     return new GatewayError('expectationFailed', `This gateway cannot meet the expectation ${headers.expect}.`);
-  }
-  if (!isPlainlyFramed(headers)) {
-    const message = 'The only transfer coding that is supported is chunked; Content-Encoding names compression.';
-    return new GatewayError('transferCodingUnsupported', message);
   }
   if (internal !== undefined && !isFromGateway) {
     return new GatewayError('notServedHere', 'Not Found');

@@ -1,8 +1,8 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
 import type { IncomingMessage } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
+import type { Peer } from '@causeway/http/peer.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
-import type { Peer } from '../listen/peer.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestOutcome } from '../stats.ts';
 import type { Outcome } from './outcome.ts';

@@ -1,19 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { describePeer } from '@causeway/http/peer.ts';
 import { expect, test } from 'vitest';
-import { Peers } from './peer.ts';
+import { meetClient } from './peer.ts';
 
-test('a connection is one peer for life, with one listener', async () => {
+test('the requests of a connection learn of its end', async () => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
   const [socket] = (await once(server, 'connection')) as [Socket];
-  const peers = new Peers();
-  const peer = peers.of(socket);
-  const listenerCount = socket.listenerCount('close');
-  expect(peers.of(socket)).toBe(peer);
-  expect(socket.listenerCount('close')).toBe(listenerCount);
+  const peer = meetClient(describePeer(socket), socket);
+  expect(peer).toMatchObject({ address: '127.0.0.1', port: client.localPort, scheme: 'http', identity: undefined });
   let goneCount = 0;
   peer.requests.push({ onClientGone: () => (goneCount += 1) });
   client.destroy();

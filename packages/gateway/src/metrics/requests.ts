@@ -1,11 +1,11 @@
 /** Metrics of what clients asked for, and what it took to answer them. */
 
 import type { HeldBytes } from '@causeway/http/held-bytes.ts';
+import type { OpenConnections } from '@causeway/http/open-connections.ts';
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { RetryBudget } from '../exchange/budget.ts';
-import type { ClientTraffic } from '../listen/client-traffic.ts';
 import type { Registry } from '../regions/registry.ts';
 import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
 
@@ -42,7 +42,7 @@ export interface RequestSources {
   stats: RequestStats;
   budget: RetryBudget;
   retrySettings: () => GatewayConfig['retry'];
-  clients: ClientTraffic;
+  clients: Pick<OpenConnections, 'count' | 'totals'>;
   registry: Registry;
   held: HeldBytes;
 }
@@ -75,7 +75,7 @@ export function addRequestMetrics(exposition: Exposition, sources: RequestSource
   });
   exposition.addValue(REQUEST_METRICS.refusedRetries, () => budget.refusedCount);
   exposition.addValue(REQUEST_METRICS.budget, () => budget.remaining(retrySettings()));
-  exposition.addValue(REQUEST_METRICS.connections, () => clients.connectionCount);
+  exposition.addValue(REQUEST_METRICS.connections, () => clients.count);
   exposition.addValue(REQUEST_METRICS.heldBytes, () => held.bytes);
   exposition.add(REQUEST_METRICS.overload, (sample) => {
     for (const [outcome, count] of Object.entries(held.counts)) sample({ outcome }, count);

@@ -1,5 +1,5 @@
 /** What the registry asks of an attempt that is under way on a target. */
-import type { Indexed } from '../indexed-list.ts';
+import type { Indexed } from '@causeway/http/indexed-list.ts';
 
 /** Something under way on a target that can be told to look for another one. */
 export interface InFlight extends Indexed {

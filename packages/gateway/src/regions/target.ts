@@ -1,8 +1,8 @@
 /** One bridge or regional gateway with what outlives a config: connections, health, breaker and counters. */
 import { isDeepStrictEqual } from 'node:util';
+import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { GatewayConfig } from '../config/schema.ts';
-import { IndexedList } from '../indexed-list.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { Breaker } from './breaker.ts';
 import { Doubts } from './doubts.ts';

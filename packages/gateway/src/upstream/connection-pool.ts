@@ -4,7 +4,7 @@
  * HTTP/1.1 without pipelining; the connection that was used last is used first, so that the others may end. No time limits
  * but those of connections: whoever sends owns the time of its request.
  */
-import { IndexedList } from '../indexed-list.ts';
+import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
 import {
   Connection,

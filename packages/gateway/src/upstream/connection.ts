@@ -1,6 +1,6 @@
 /** One connection to a target, and the one request that is under way on it. */
 import type { Socket } from 'node:net';
-import type { Indexed } from '../indexed-list.ts';
+import type { Indexed } from '@causeway/http/indexed-list.ts';
 import { UpstreamError } from './errors.ts';
 import { isPersistent, keepAliveHintMs } from './framing.ts';
 import type { RequestHead } from './request-head.ts';

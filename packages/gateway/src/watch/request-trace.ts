@@ -47,7 +47,7 @@ export class RequestTrace {
     this.#span.setAttributes({
       'http.request.method': this.#method,
       'url.path': path.split('?', 1)[0] ?? '',
-      'url.scheme': 'http',
+      'url.scheme': peer.scheme,
       'client.address': client,
       'network.peer.address': peer.address,
       'causeway.operation': url.operation,

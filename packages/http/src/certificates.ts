@@ -1,31 +1,36 @@
-/** The certificate of the listener: read from files, and read again when they change. */
+/** The certificate of a listener: read from files, and read again when they change. */
 import { X509Certificate } from 'node:crypto';
 import type { Server } from 'node:http';
 import { createSecureContext, type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { readRegularFile } from '@causeway/config/file.ts';
+import type { ListenTls } from '@causeway/config/listen-tls.ts';
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
-import type { Logger } from 'pino';
-import type { TlsConfig } from './config.ts';
-import type { ConfigFinding } from './kafka-config.ts';
+
+export interface CertificatesOptions {
+  /** New connections get a new certificate. */
+  onReplaced: (expiresAt: Date) => void;
+  /** Changed files cannot be used: the certificate before stays. */
+  onRefused: (reason: string) => void;
+}
 
 interface Credentials {
   context: SecureContextOptions;
-  expiresAtMs: number;
+  expiresAt: Date;
 }
 
 export class Certificates {
-  /** Files that were read again, by what came of it. */
+  /** Reads after the first, by their outcome. */
   readonly reloadCounts = { applied: 0, refused: 0 };
-  readonly #config: TlsConfig;
-  readonly #log: Logger;
+  readonly #config: ListenTls;
+  readonly #options: CertificatesOptions;
   readonly #servers: TlsServer[] = [];
   #credentials: Credentials;
   #watch: FileWatch | undefined;
 
-  /** Errors: of files that cannot be read, or of what they hold. */
-  constructor(config: TlsConfig, log: Logger) {
+  /** Errors: for files that cannot be read or used. */
+  constructor(config: ListenTls, options: CertificatesOptions) {
     this.#config = config;
-    this.#log = log;
+    this.#options = options;
     try {
       this.#credentials = read(config);
     } catch (cause) {
@@ -33,7 +38,7 @@ export class Certificates {
     }
   }
 
-  /** What a server is made with. */
+  /** For the constructor of a server. */
   get options(): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
     const isForKnownClients = this.#config.clientCaFile !== undefined;
     return {
@@ -44,10 +49,10 @@ export class Certificates {
   }
 
   get expiresAtMs(): number {
-    return this.#credentials.expiresAtMs;
+    return this.#credentials.expiresAt.getTime();
   }
 
-  /** The server's new connections get every certificate that comes; those that are open go on. */
+  /** New connections of the server get every later certificate; open ones keep theirs. */
   serve(server: Server): void {
     if (server instanceof TlsServer) this.#servers.push(server);
   }
@@ -66,35 +71,29 @@ export class Certificates {
     try {
       this.#credentials = read(this.#config);
       for (const server of this.#servers) server.setSecureContext(this.#credentials.context);
-      this.reloadCounts.applied += 1;
-      this.#log.info({ expiresAt: new Date(this.#credentials.expiresAtMs).toISOString() }, 'certificate replaced');
     } catch (error) {
       this.reloadCounts.refused += 1;
-      this.#log.error({ reason: reasonOf(error) }, 'certificate cannot be used, the one before stays');
+      this.#options.onRefused(reasonOf(error));
+      return;
     }
+    this.reloadCounts.applied += 1;
+    this.#options.onReplaced(this.#credentials.expiresAt);
   }
 }
 
-/** What keeps the listener from using its certificate, if anything. */
-export function findCertificateProblems(config: TlsConfig | undefined): ConfigFinding[] {
-  if (config === undefined) return [];
+/** Why a listener cannot use its certificate; `undefined` when it can. */
+export function certificateProblem(config: ListenTls): string | undefined {
   try {
     read(config);
-    return [];
+    return undefined;
   } catch (error) {
-    return [{ path: ['listen', 'tls'], reason: `cannot be used: ${reasonOf(error)}` }];
+    return reasonOf(error);
   }
 }
 
-/** Errors: of reading; of a key that does not fit, a passphrase that is wrong, what is no certificate. */
-function read({
-  certFile,
-  keyFile,
-  keyPassphrase,
-  keyPassphraseFile,
-  clientCaFile,
-  minVersion,
-}: TlsConfig): Credentials {
+/** Errors: for files that cannot be read, a key that does not fit, a wrong passphrase, an invalid certificate. */
+function read(config: ListenTls): Credentials {
+  const { certFile, keyFile, keyPassphrase, keyPassphraseFile, clientCaFile, minVersion } = config;
   const cert = readRegularFile(certFile);
   const passphrase =
     keyPassphraseFile === undefined ? keyPassphrase : readRegularFile(keyPassphraseFile).toString().split(/\r?\n/)[0];
@@ -106,7 +105,7 @@ function read({
     ...(clientCaFile === undefined ? {} : { ca: readRegularFile(clientCaFile) }),
   };
   createSecureContext(context);
-  return { context, expiresAtMs: new X509Certificate(cert).validToDate.getTime() };
+  return { context, expiresAt: new X509Certificate(cert).validToDate };
 }
 
 function reasonOf(error: unknown): string {

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
-import { TestBridge } from '../../../test/harness/bridge.ts';
-import { TestAuthority } from '../../../test/harness/certificates.ts';
-import { until } from '../../../test/harness/until.ts';
+import { TestBridge } from '../../../../test/harness/bridge.ts';
+import { TestAuthority } from '../../../../test/harness/certificates.ts';
+import { until } from '../../../../test/harness/until.ts';
 
 let directory: string;
 let authority: TestAuthority;

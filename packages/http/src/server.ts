@@ -1,0 +1,253 @@
+/** The HTTP server of both programs: listens, limits, refuses, serves requests in turn, drains and stops. */
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { type AddressInfo, isIP, Server as NetServer, type Socket } from 'node:net';
+import { admit, type Check } from './admission.ts';
+import { BodyTimeouts } from './body-timeouts.ts';
+import type { Certificates } from './certificates.ts';
+import { ClosingResponse } from './closing-response.ts';
+import { connectionOf, openConnection } from './connection.ts';
+import type { Cors } from './cors.ts';
+import { watchHalfClosed } from './half-closed.ts';
+import { FORWARDING_BYTES } from './head.ts';
+import { OpenConnections } from './open-connections.ts';
+import { describePeer, type Peer, type Scheme } from './peer.ts';
+import { ReadingTimeouts } from './reading-timeouts.ts';
+import { type HeadLimits, type Refusal, refusalBody, refusalHeaders, statusOf, TOO_SLOW } from './refusal.ts';
+import { Refuser } from './refuser.ts';
+import { type Arrival, type Expectation, Turns } from './turns.ts';
+
+export interface ServerLimits extends HeadLimits {
+  /** How long the head of a request may take to arrive; 408 after it. Also for the TLS handshake. */
+  headersTimeoutMs: number;
+  /** How long a whole request may take to arrive; 408 after it. */
+  requestTimeoutMs: number;
+  /** How long a body may stall; 408 after it. */
+  bodyTimeoutMs: number;
+  /** Read at each sweep: how long a client may read nothing of its response; then its connection is broken. */
+  responseTimeoutMs: () => number;
+}
+
+export interface HttpServerOptions<P extends Peer = Peer> {
+  limits: ServerLimits;
+  /** TLS on every connection; plain HTTP without. */
+  certificates?: Certificates | undefined;
+  /** What the program keeps for each connection. Default: the peer itself. */
+  meet?: (peer: Peer, socket: Socket) => P;
+  /** Every request passes them in order; the first refusal wins. */
+  checks: readonly Check<P>[];
+  /** Gets each admitted request when it is its turn. */
+  serve: (arrival: Arrival<P>) => void;
+  /** Responds to a request that a check refuses. Default: in the API's words. */
+  refuse?: (arrival: Arrival<P>, refusal: Refusal) => void;
+  /** Read at each refusal of bytes that are no request: which pages of other origins may read it. */
+  cors?: () => Cors | undefined;
+  /** Bytes that are no request were refused, or a request that arrived too slowly. */
+  onRefused?: (refusal: Refusal) => void;
+  /** A client read nothing of its response in time. */
+  onUnread?: () => void;
+}
+
+export interface ListenAddress {
+  /** A name means all of its addresses that this machine has. */
+  host: string;
+  /** 0: the system chooses. */
+  port: number;
+  /** Connections that may wait to be accepted. */
+  backlog?: number | undefined;
+}
+
+/** Longer than the 60 s after which common clients and load balancers give up an idle connection, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** How often Node checks for requests that are late. */
+const TIMEOUT_CHECK_MS = 500;
+/** How long an idle connection may carry one more request while the server drains; the response closes it in order. */
+const IDLE_CONNECTION_MS = 250;
+
+export class HttpServer<P extends Peer = Peer> {
+  readonly connections = new OpenConnections<P>();
+  readonly #options: HttpServerOptions<P>;
+  /** One for each address. */
+  readonly #servers: Server[] = [];
+  readonly #turns: Turns<P>;
+  readonly #refuser: Refuser;
+  readonly #bodies: BodyTimeouts;
+  readonly #reading: ReadingTimeouts;
+  #drained: Promise<unknown> | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: HttpServerOptions<P>) {
+    this.#options = options;
+    const { limits, onRefused = () => {}, cors = () => undefined } = options;
+    const { connections } = this;
+    this.#turns = new Turns((arrival) => this.#admit(arrival));
+    const { bodyTimeoutMs } = limits;
+    this.#refuser = new Refuser({ limits, bodyTimeoutMs, cors, onRefused });
+    const onStalled = this.#refuser.refuse.bind(this.#refuser);
+    this.#bodies = new BodyTimeouts({
+      connections,
+      timeoutMs: bodyTimeoutMs,
+      onStalled: (connection) => onStalled(connection, TOO_SLOW),
+    });
+    this.#reading = new ReadingTimeouts({
+      connections,
+      timeoutMs: limits.responseTimeoutMs,
+      onTimeout: options.onUnread,
+    });
+    this.#addServer();
+  }
+
+  get scheme(): Scheme {
+    return this.#options.certificates === undefined ? 'http' : 'https';
+  }
+
+  /** The first of Node's servers, for a framework that needs one. It must not listen by itself. */
+  get node(): Server {
+    return this.#servers[0] as Server;
+  }
+
+  /** Whether the server has stopped accepting connections. */
+  get isDraining(): boolean {
+    return this.#drained !== undefined;
+  }
+
+  /** All addresses of a name get the same port. Returns the first. Errors: as `net.Server`, such as `EADDRINUSE`. */
+  async listen({ host, port, backlog }: ListenAddress): Promise<{ host: string; port: number }> {
+    const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
+    let first: AddressInfo | undefined;
+    let missing: unknown;
+    for (const { address } of addresses) {
+      const server = first === undefined ? this.node : this.#addServer();
+      try {
+        server.listen({ host: address, port: first?.port ?? port, backlog });
+        await once(server, 'listening');
+      } catch (error) {
+        if (!isMissingAddress(error)) throw error;
+        missing = error;
+        continue;
+      }
+      first ??= server.address() as AddressInfo;
+    }
+    if (first === undefined) throw missing;
+    return { host: first.address, port: first.port };
+  }
+
+  /** Accepts no more connections. Every response from now on closes its connection; idle ones close after a moment. */
+  stopAccepting(): void {
+    if (this.isDraining) return;
+    const listening = this.#servers.filter((server) => server.listening);
+    this.#drained = Promise.all(listening.map((server) => once(server, 'close')));
+    // Not `http.Server.close()`, which breaks connections on which a client is just sending its next request.
+    for (const server of listening) NetServer.prototype.close.call(server);
+    this.connections.forEach(({ last }) => {
+      if (last?.headersSent === false) last.shouldKeepAlive = false;
+    });
+    this.#idleTimer = setInterval(() => this.#closeIdle(), IDLE_CONNECTION_MS);
+  }
+
+  /** Resolves when no connection is left. {@link stopAccepting} comes first. */
+  async drained(): Promise<void> {
+    await this.#drained;
+  }
+
+  /** Stops accepting, waits `graceMs` at most for requests in flight, and closes. */
+  async stop(graceMs: number): Promise<void> {
+    this.stopAccepting();
+    const isOver = Promise.withResolvers<void>();
+    const timer = setTimeout(() => isOver.resolve(), graceMs);
+    await Promise.race([this.#drained, isOver.promise]);
+    clearTimeout(timer);
+    this.close();
+  }
+
+  /** Breaks every connection. */
+  close(): void {
+    this.stopAccepting();
+    clearInterval(this.#idleTimer);
+    this.#bodies.close();
+    this.#reading.close();
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+
+  #addServer(): Server {
+    const { limits, certificates } = this.#options;
+    const options = {
+      maxHeaderSize: limits.maxHeaderBytes + FORWARDING_BYTES,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, limits.headersTimeoutMs),
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      noDelay: true,
+      optimizeEmptyRequests: true,
+      // A check refuses the request, in the API's words.
+      requireHostHeader: false,
+      ServerResponse: ClosingResponse,
+    };
+    const server =
+      certificates === undefined
+        ? createServer(options)
+        : createSecureServer({ ...options, ...certificates.options, handshakeTimeout: limits.headersTimeoutMs });
+    certificates?.serve(server);
+    this.#attach(server);
+    this.#servers.push(server);
+    return server;
+  }
+
+  #attach(server: Server): void {
+    // A client that ends its side gets its response. Node has no other name for it.
+    (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    server.on(this.scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => this.#meet(socket));
+    server.on('request', (request, response) => this.#onRequest(request, response, undefined));
+    server.on('checkContinue', (request, response) => this.#onRequest(request, response, 'continue'));
+    server.on('checkExpectation', (request, response) => this.#onRequest(request, response, 'unknown'));
+    server.on('clientError', (error, socket) => this.#refuser.onClientError(error, socket));
+    server.on('connect', (_request, socket) => this.#refuser.onConnect(socket));
+  }
+
+  #meet(socket: Socket): void {
+    const peer = describePeer(socket);
+    const connection = openConnection(socket, this.#options.meet?.(peer, socket) ?? (peer as P));
+    this.connections.add(connection);
+    watchHalfClosed(connection);
+    socket.once('close', () => this.#turns.forget(connection));
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse, expectation: Expectation | undefined): void {
+    const connection = connectionOf<P>(request.socket);
+    if (connection === undefined) return;
+    this.#turns.take(connection, { request, response, peer: connection.peer, expectation });
+  }
+
+  #admit(arrival: Arrival<P>): void {
+    if (this.isDraining) arrival.response.shouldKeepAlive = false;
+    const refusal = admit(this.#options.checks, arrival.request, arrival.peer);
+    const { serve, refuse = sendRefusal } = this.#options;
+    if (refusal === undefined) serve(arrival);
+    else refuse(arrival, refusal);
+  }
+
+  /** Closes the connections that carry no request, among them those that never did. */
+  #closeIdle(): void {
+    for (const server of this.#servers) server.closeIdleConnections();
+    this.connections.forEach(({ socket }) => {
+      if (socket.bytesRead === 0) socket.destroy();
+    });
+  }
+}
+
+function sendRefusal({ response }: Pick<Arrival, 'response'>, refusal: Refusal): void {
+  const body = refusalBody(refusal);
+  const headers = { ...refusalHeaders(refusal), 'content-length': Buffer.byteLength(body) };
+  response.writeHead(statusOf(refusal), headers).end(body);
+}
+
+/** As `::1` of `localhost` on a machine without IPv6. */
+function isMissingAddress(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
+}
