@@ -8,6 +8,7 @@ import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { within } from '../src/kafka/client/limits.ts';
+import type { EntryValue, LoggedEntry } from '../src/ownership/session-entry.ts';
 import { SessionLog } from '../src/ownership/session-log.ts';
 
 let kafka: KafkaView;
@@ -79,21 +80,29 @@ async function poll(
 /** Longer than a bridge that has other work takes to hand over, and too short to be waited for by a client. */
 const LONG_LEASE_MS = 10_000;
 
-/** The session's claim stays, with another lease. */
-async function lengthenLease(): Promise<void> {
+/** Runs with a session log of the test's own, which has read the consumer's entry. */
+async function withLog(run: (log: SessionLog, entry: LoggedEntry) => Promise<void>): Promise<void> {
   const cluster = testCluster(inject('kafkaBootstrap'));
   const log = new SessionLog(cluster, { requestTimeoutMs: 20_000 });
   log.start();
   try {
-    await until('the session is read', () => log.isLoaded && log.get({ group, name: 'c' }) !== undefined);
-    const entry = log.get({ group, name: 'c' });
+    const identity = { group, name: 'c' };
+    await until('the session is read', () => log.isLoaded && log.get(identity)?.value.state === 'held');
+    const entry = log.get(identity);
     if (entry === undefined) throw new Error('no session');
-    const longer = { ...entry.value, leaseMs: LONG_LEASE_MS, claimedAtOffset: String(entry.claimedAtOffset) };
-    expect(await log.append(entry.identity, entry, longer, within(20_000))).toMatchObject({ kind: 'stored' });
+    await run(log, entry);
   } finally {
     await log.close();
     await cluster.close();
   }
+}
+
+/** The session's claim stays, with another lease. */
+async function lengthenLease(): Promise<void> {
+  await withLog(async (log, entry) => {
+    const longer = { ...entry.value, leaseMs: LONG_LEASE_MS, claimedAtOffset: String(entry.claimedAtOffset) };
+    expect(await log.append(entry.identity, entry, longer, within(20_000))).toMatchObject({ kind: 'stored' });
+  });
 }
 
 describe('asked by clients', () => {
@@ -295,6 +304,39 @@ describe('asked by gateways that confirm what they delivered', () => {
     await create(east);
     await subscribe(east);
     await produce('a');
+  });
+
+  test('a delete that another bridge forestalls with its claim is misdirected to that bridge', async () => {
+    let isForestalled = false;
+    // A delete waits for the confirmation of the last answer: on a busy machine that may be over before the claim is written.
+    for (let attempt = 0; attempt < 10 && !isForestalled; attempt += 1) {
+      if (attempt > 0) {
+        await create(east);
+        await subscribe(east);
+      }
+      await produce('again');
+      expect(await poll(east, confirming())).toMatchObject({ status: 200 });
+      await withLog(async (log, entry) => {
+        const deleting = request(`${east.url}${path('')}`, { method: 'DELETE', headers: asGateway() });
+        await until(
+          'the consumer is being deleted',
+          async () => (await east.get(path('/subscription'))).status === 404,
+        );
+        const claim = { epoch: entry.epoch + 1, id: unique('claim') };
+        const { claimedAtOffset: _, ...value } = entry.value;
+        await log.append(entry.identity, claim, { ...value, owner: `${region}/west` } as EntryValue, within(20_000));
+        await log.readToEnd(within(20_000));
+        isForestalled = log.get(entry.identity)?.id === claim.id;
+        const { statusCode, headers, body } = await deleting;
+        await body.dump();
+        expect(statusCode).toBe(isForestalled ? 421 : 204);
+        if (isForestalled) expect(headers['causeway-owner']).toBe(`${region}/west`);
+      });
+    }
+    expect(isForestalled).toBe(true);
+    // The other bridge holds no session under the test's claim, and adopts it under the next.
+    expect((await west.request('DELETE', path(''))).status).toBe(204);
+    expect((await poll(east)).status).toBe(404);
   });
 
   test('an answer that died with its gateway comes again through another one', async () => {

@@ -206,7 +206,9 @@ export class ConsumerRegistry {
     await this.find(identity, sender);
     const held = this.#holdings.get(identity);
     if (held === undefined) throw new BridgeError('consumerNotFound');
-    await held.end({ isCommitting: true });
+    const outcome = await held.end({ isCommitting: true });
+    // Another bridge adopted it meanwhile, and has it still.
+    if (outcome.kind === 'fenced') throw new BridgeError('misdirected', { owner: outcome.owner });
     this.#dependencies.log.info({ ...identity }, 'consumer deleted');
   }
 

@@ -64,13 +64,14 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
   }
 
   /**
-   * Deletes the session. Errors: `kafkaUnavailable`: then the log still has it, and the next request adopts it.
+   * Deletes the session, unless another bridge claims it first: then the session lives there.
+   * Errors: `kafkaUnavailable`: then the log still has it, and the next request adopts it.
    */
-  async end(options: { isCommitting: boolean }): Promise<void> {
+  async end(options: { isCommitting: boolean }): Promise<{ kind: 'deleted' } | Loss> {
     this.claim.enter({ kind: 'ending' });
     try {
       await end(this, options);
-      await this.claim.delete();
+      return await this.claim.delete();
     } finally {
       this.#dependencies.remove(this);
     }

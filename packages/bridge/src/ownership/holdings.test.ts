@@ -1,0 +1,210 @@
+/** Sessions of two bridges over one log, and what happens where their departures meet. */
+import pino from 'pino';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { testCluster } from '../../../../test/harness/cluster.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
+import { until } from '../../../../test/harness/until.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { within } from '../kafka/client/limits.ts';
+import type { SessionRequest } from './adoption.ts';
+import { Holdings } from './holdings.ts';
+import type { Ownership } from './ownership.ts';
+import type { Origin } from './rules.ts';
+import type { ServedSession } from './served-session.ts';
+import type { SessionDescription } from './session-entry.ts';
+import type { SessionIdentity } from './session-identity.ts';
+import { SessionLog } from './session-log.ts';
+
+const TOPIC = unique('sessions');
+const DESCRIPTION: SessionDescription = {
+  options: {
+    format: 'json',
+    resetPolicy: 'earliest',
+    fetchMinBytes: 1,
+    requestTimeoutMs: 30_000,
+    isAutoCommit: true,
+    isolationLevel: 'read_uncommitted',
+  },
+  subscription: { kind: 'none' },
+  seeks: [],
+};
+
+/** A session without a client and a group: it notes what ownership does with it, and its turn comes when the test says so. */
+class QuietSession implements ServedSession {
+  readonly identity: SessionIdentity;
+  readonly ownership: Ownership;
+  readonly done: string[] = [];
+  readonly deliveries = {
+    settle: () => undefined,
+    untilReceived: async () => {},
+    confirm: () => {},
+    takeBack: () => {},
+  };
+  readonly logged;
+  #turn = Promise.withResolvers<void>();
+
+  constructor(identity: SessionIdentity, ownership: Ownership, description: SessionDescription) {
+    this.identity = identity;
+    this.ownership = ownership;
+    this.logged = { description, keepReceived: async () => {}, keepUncommitted: async () => {} };
+    this.#turn.resolve();
+  }
+
+  /** Its turn comes no more, until what this returns is called. */
+  block(): () => void {
+    this.#turn = Promise.withResolvers();
+    return () => this.#turn.resolve();
+  }
+
+  async inTurn(operation: () => Promise<void>): Promise<void> {
+    await this.#turn.promise;
+    await operation();
+  }
+
+  async restore(): Promise<void> {}
+  resumeAt(): void {}
+  endPolls(): void {}
+  stop(): void {}
+  async commitDelivered(): Promise<void> {
+    this.done.push('commit');
+  }
+  async leave(): Promise<void> {
+    this.done.push('leave');
+  }
+  async abandon(): Promise<void> {
+    this.done.push('abandon');
+  }
+}
+
+class Bridge {
+  readonly name: string;
+  readonly log: SessionLog;
+  readonly holdings: Holdings<QuietSession>;
+  readonly #cluster: Cluster;
+
+  constructor(name: string) {
+    this.name = name;
+    this.#cluster = testCluster(inject('kafkaBootstrap'));
+    this.log = new SessionLog(this.#cluster, { requestTimeoutMs: 20_000, topic: TOPIC });
+    this.holdings = new Holdings({
+      log: pino({ level: 'silent' }),
+      sessionLog: this.log,
+      self: name,
+      requestTimeoutMs: 20_000,
+      inactivityTimeoutMs: 60_000,
+    });
+    this.log.start();
+  }
+
+  async close(): Promise<void> {
+    await this.log.close();
+    await this.#cluster.close();
+  }
+
+  request(identity: SessionIdentity, origin: Origin): SessionRequest {
+    return { identity, origin, limits: within(60_000) };
+  }
+
+  async create(): Promise<SessionIdentity> {
+    const identity = { group: unique('group'), name: unique('consumer') };
+    const begin = this.#begin(identity);
+    const request = this.request(identity, { via: 'gateway', failedOwners: [] });
+    expect(await this.holdings.create(request, DESCRIPTION, begin)).toEqual({ kind: 'created' });
+    return identity;
+  }
+
+  async adopt(identity: SessionIdentity, from: Bridge): Promise<void> {
+    const request = this.request(identity, { via: 'gateway', failedOwners: [from.name] });
+    expect(await this.holdings.admit(request, this.#begin(identity), {})).toEqual({ kind: 'serve' });
+  }
+
+  held(identity: SessionIdentity) {
+    const held = this.holdings.get(identity);
+    if (held === undefined) throw new Error(`${this.name} does not hold ${identity.name}`);
+    return held;
+  }
+
+  #begin(identity: SessionIdentity) {
+    return ({ description }: { description: SessionDescription }, ownership: Ownership) =>
+      new QuietSession(identity, ownership, description);
+  }
+}
+
+let east: Bridge;
+let west: Bridge;
+
+beforeAll(async () => {
+  [east, west] = [new Bridge('east/b'), new Bridge('west/b')];
+  await until('the logs are read', () => [east, west].every(({ log }) => log.unreadyReason === undefined), {
+    timeoutMs: 60_000,
+  });
+});
+
+afterAll(async () => {
+  await Promise.all([east.close(), west.close()]);
+});
+
+test('a session lives as held, is released, and is held again by the bridge that adopts it', async () => {
+  const identity = await east.create();
+  const { claim, session } = east.held(identity);
+  expect(claim.life).toEqual({ kind: 'held' });
+  await east.held(identity).release({ isClients: true });
+  expect(claim.life).toMatchObject({ kind: 'released' });
+  expect(session.done).toEqual(['abandon']);
+  expect(east.holdings.get(identity)).toBeUndefined();
+  await west.adopt(identity, east);
+  expect(west.held(identity).claim.life).toEqual({ kind: 'held' });
+});
+
+test('a delete that another bridge forestalls says who owns the session, which lives', async () => {
+  const identity = await east.create();
+  const held = east.held(identity);
+  const goOn = held.session.block();
+  onTestFinished(goOn);
+  const ending = held.end({ isCommitting: true });
+  await west.adopt(identity, east);
+  await until('the owner sees the claim', () => held.claim.life.kind !== 'ending');
+  goOn();
+  expect(await ending).toEqual({ kind: 'fenced', owner: 'west/b' });
+  await until('the owner is fenced', () => held.claim.life.kind === 'fenced');
+  // The other bridge has its place in the group.
+  expect(held.session.done).toEqual(['abandon']);
+  expect(west.held(identity).claim.life).toEqual({ kind: 'held' });
+  expect(west.held(identity).claim.decide()).toEqual({ kind: 'keep' });
+});
+
+test('a release that another bridge forestalls becomes a hand-over', async () => {
+  const identity = await east.create();
+  const held = east.held(identity);
+  const goOn = held.session.block();
+  onTestFinished(goOn);
+  const releasing = held.release({ isClients: true });
+  await west.adopt(identity, east);
+  // While it is being released, what the log says does not concern it: the next confirmation finds the claim.
+  await expect(held.claim.confirm(within(20_000))).rejects.toMatchObject({ code: 'misdirected', owner: 'west/b' });
+  expect(held.claim.life).toEqual({ kind: 'handingOver' });
+  goOn();
+  await releasing;
+  await until('the owner is fenced', () => held.claim.life.kind === 'fenced');
+  expect(held.claim.life).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(held.session.done).toEqual(['abandon']);
+});
+
+test('a session that is deleted elsewhere ends here without a word to its group', async () => {
+  const identity = await east.create();
+  const held = east.held(identity);
+  await west.adopt(identity, east);
+  await until('the owner is fenced', () => held.claim.life.kind === 'fenced');
+  const adopted = west.held(identity);
+  expect(await adopted.end({ isCommitting: true })).toEqual({ kind: 'deleted' });
+  expect(adopted.session.done).toEqual(['commit', 'leave']);
+  expect(adopted.claim.life).toEqual({ kind: 'ended' });
+  const again = await east.create();
+  const { claim, session } = east.held(again);
+  const other = { epoch: claim.entry.epoch + 1, id: unique('claim') };
+  const { description: _, ...head } = claim.entry.value as { description: unknown } & typeof claim.entry.value;
+  await west.log.append(again, other, { ...head, owner: 'west/b', state: 'deleted' } as never, within(20_000));
+  await until('the owner sees it', () => claim.life.kind === 'ended');
+  expect(session.done).toEqual(['abandon']);
+  expect(east.holdings.get(again)).toBeUndefined();
+});
