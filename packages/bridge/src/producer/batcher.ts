@@ -4,18 +4,18 @@ import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
 import { javaException, protocolErrorId } from '../kafka/client/failure.ts';
-import { errorText } from '../kafka/client/kafka-errors.ts';
-import { backoffMs, within } from '../kafka/client/limits.ts';
+import { backoffMs } from '../kafka/client/limits.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
 import type { ProducerId } from '../kafka/produce/producer-id.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';
 import { verdictOf } from './batch-verdict.ts';
+import { Expiry } from './expiry.ts';
 import { FlushSchedule } from './flush-schedule.ts';
 import { Lane } from './lane.ts';
 import { type Entry, isOpen, OpenRequests } from './open-requests.ts';
 import { Partitioner } from './partitioner.ts';
-import { firstRefusal, type RecordRefusal, recordRefusal, refusedRequest, resultOf } from './refusal.ts';
-import { waitForTopic } from './topic-wait.ts';
+import { firstRefusal, recordRefusal, refusedRequest, resultOf } from './refusal.ts';
+import { TopicLookup } from './topic-lookup.ts';
 
 export interface BatcherOptions {
   maxBlockMs: number;
@@ -35,8 +35,6 @@ export interface BatcherOptions {
 
 /** Requests on their way to one broker at a time; what arrives meanwhile makes the next one larger. */
 const MAX_IN_FLIGHT_PER_BROKER = 1;
-/** How often records are looked through for those that have waited too long. */
-const EXPIRY_INTERVAL_MS = 100;
 /** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
 const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 const BATCH_BYTE_BUCKETS = [100, 1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
@@ -54,13 +52,14 @@ export class Batcher {
   readonly #ready = new Set<Lane>();
   readonly #inFlightCounts = new Map<number, number>();
   readonly #partitioner: Partitioner;
+  readonly #topics: TopicLookup;
   readonly #requests: OpenRequests;
   /** Of each batch that was sent. */
   readonly batchRecords = new Distribution({ bounds: BATCH_RECORD_BUCKETS });
   readonly batchBytes = new Distribution({ bounds: BATCH_BYTE_BUCKETS });
   #storedBytes = 0;
   readonly #schedule: FlushSchedule;
-  #expiryTimer: NodeJS.Timeout | undefined;
+  readonly #expiry: Expiry;
   readonly #pauses = new Set<NodeJS.Timeout>();
   #isClosed = false;
 
@@ -69,8 +68,16 @@ export class Batcher {
     this.#client = client;
     this.#options = options;
     this.#partitioner = new Partitioner(options.random ?? Math.random);
+    this.#topics = new TopicLookup(cluster, options);
     this.#requests = new OpenRequests({ maxBytes: options.maxQueuedBytes, timeoutMs: options.deliveryTimeoutMs });
     this.#schedule = new FlushSchedule({ lingerMs: 0, ...options }, () => this.#flush());
+    this.#expiry = new Expiry({
+      cluster,
+      requests: this.#requests,
+      lanes: () => this.#lanes.values(),
+      deliveryTimeoutMs: options.deliveryTimeoutMs,
+      onEmptied: (lane) => this.#ready.delete(lane),
+    });
   }
 
   /**
@@ -82,8 +89,8 @@ export class Batcher {
     if (this.#isClosed) throw new BridgeError('shuttingDown');
     const { entries, results } = this.#requests.open(records, bodyBytes);
     if (entries.length === 0) return results;
-    const info = this.#cluster.knownTopic(topic);
-    if (info === undefined || !isCovering(info, records)) void this.#enqueueWhenKnown(topic, entries);
+    const info = this.#topics.known(topic, records);
+    if (info === undefined) void this.#enqueueWhenKnown(topic, entries);
     else this.#enqueue(info, entries);
     return results;
   }
@@ -101,9 +108,9 @@ export class Batcher {
     if (this.#isClosed) throw new BridgeError('shuttingDown');
     const { entries, results } = this.#requests.open(records, bodyBytes);
     if (entries.length === 0) return { results };
-    let info = this.#cluster.knownTopic(topic);
-    if (info?.isWritable !== true || !isCovering(info, records)) {
-      const answer = await this.#waitForTopic(topic);
+    let info = this.#topics.known(topic, records);
+    if (info?.isWritable !== true) {
+      const answer = await this.#topics.wait(topic);
       if ('refusal' in answer) {
         this.#requests.settleAll(entries, resultOf(answer.refusal));
         throw refusedRequest(answer.refusal);
@@ -135,22 +142,14 @@ export class Batcher {
     this.#schedule.close();
     await this.#requests.untilNone();
     for (const pause of this.#pauses) clearTimeout(pause);
-    clearInterval(this.#expiryTimer);
+    this.#expiry.close();
   }
 
   /** One wait for all the records of a request. */
   async #enqueueWhenKnown(topic: string, entries: Entry[]): Promise<void> {
-    const answer = await this.#waitForTopic(topic);
+    const answer = await this.#topics.wait(topic);
     if ('topic' in answer) this.#enqueue(answer.topic, entries);
     else this.#requests.settleAll(entries, resultOf(answer.refusal));
-  }
-
-  #waitForTopic(topic: string): Promise<{ topic: TopicInfo } | { refusal: RecordRefusal }> {
-    return waitForTopic(this.#cluster, topic, { maxBlockMs: this.#options.maxBlockMs, mayCreate: this.#mayCreate });
-  }
-
-  get #mayCreate(): boolean {
-    return this.#options.allowAutoTopicCreation !== false;
   }
 
   #enqueue(info: TopicInfo, entries: readonly Entry[]): void {
@@ -169,14 +168,9 @@ export class Batcher {
       bytes += entry.bytes;
       if (lane.isReady) this.#ready.add(lane);
     }
-    this.#refreshIfOld(info);
+    this.#topics.refreshIfOld(info);
     this.#schedule.onArrival({ bytes, recordCount: entries.length });
-    this.#expiryTimer ??= setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
-  }
-
-  #refreshIfOld(info: TopicInfo): void {
-    if (performance.now() - info.fetchedAtMs < this.#cluster.options.metadataMaxAgeMs) return;
-    this.#cluster.topics([info.name], within(this.#cluster.options.requestTimeoutMs)).catch(() => {});
+    this.#expiry.start();
   }
 
   #lane(topic: string, partition: number): Lane {
@@ -342,13 +336,7 @@ export class Batcher {
     lane.failureCount += 1;
     const pause = setTimeout(async () => {
       this.#pauses.delete(pause);
-      try {
-        // A topic that was deleted comes again for its records, if the broker makes it.
-        const question = { maxAgeMs: 0, mayCreate: this.#mayCreate && !lane.isEmpty };
-        await this.#cluster.topics([lane.topic], within(this.#cluster.options.requestTimeoutMs), question);
-      } catch {
-        // The next attempt finds out; records expire meanwhile.
-      }
+      await this.#topics.refresh(lane.topic, { hasRecords: !lane.isEmpty });
       lane.isPaused = false;
       this.#leaveMissingPartition(lane);
       if (lane.isReady) {
@@ -365,28 +353,4 @@ export class Batcher {
     if (info === undefined || lane.partition < info.partitions.length) return;
     this.#enqueue(info, lane.takeAll().filter(isOpen));
   }
-
-  /** Answers for records that have waited too long, wherever they are; what is on its way may still be stored. */
-  #expire(): void {
-    const nowMs = performance.now();
-    for (const lane of this.#lanes.values()) {
-      const late = lane.expire(nowMs);
-      if (late.length === 0) continue;
-      if (lane.isEmpty) this.#ready.delete(lane);
-      const isUnknown = this.#cluster.knownTopic(lane.topic) === undefined;
-      const message = isUnknown
-        ? errorText('UNKNOWN_TOPIC_OR_PARTITION')
-        : `Expiring ${late.length} record(s) for ${lane.topic}-${lane.partition}:${this.#options.deliveryTimeoutMs} ms has passed since batch creation${lane.lastRefusal === undefined ? '' : `; the last attempt: ${lane.lastRefusal}`}`;
-      this.#requests.settleAll(late, { errorCode: isUnknown ? 404 : 500, message });
-    }
-    if (this.#requests.bytes === 0) {
-      clearInterval(this.#expiryTimer);
-      this.#expiryTimer = undefined;
-    }
-  }
-}
-
-/** Whether the topic, as it is known, has every partition that the records ask for. */
-function isCovering(info: TopicInfo, records: readonly RecordToProduce[]): boolean {
-  return records.every(({ partition }) => partition === undefined || partition < info.partitions.length);
 }

@@ -66,3 +66,45 @@ test('a batch of which all records came too late does not go again, and what fol
   for (const entry of entriesOf('c', 'd')) lane.push(entry);
   expect(send(lane)).toEqual({ values: ['c', 'd'], epoch: 1, sequence: 0 });
 });
+
+/** Entries that count how often somebody looks at when they expire. */
+function watchedEntries(
+  count: number,
+  expiresAtMs: (index: number) => number,
+): { entries: Entry[]; reads: () => number } {
+  let reads = 0;
+  const entries = entriesOf(...Array.from({ length: count }, (_, index) => `${index}`));
+  for (const [index, entry] of entries.entries()) {
+    Object.defineProperty(entry, 'expiresAtMs', {
+      get: () => {
+        reads += 1;
+        return expiresAtMs(index);
+      },
+    });
+  }
+  return { entries, reads: () => reads };
+}
+
+test('a queue is not looked through before its earliest record expires', () => {
+  const { entries, reads } = watchedEntries(1000, (index) => 5000 + index);
+  const lane = newLane(entries);
+  const before = reads();
+  for (let nowMs = 0; nowMs < 5000; nowMs += 100) expect(lane.expire(nowMs)).toHaveLength(0);
+  expect(reads()).toBe(before);
+});
+
+test('records expire wherever they are, and in any order', () => {
+  const { entries } = watchedEntries(4, (index) => [100, 300, 200, 400][index] as number);
+  const lane = newLane(entries.slice(0, 1));
+  send(lane);
+  for (const entry of entries.slice(1)) lane.push(entry);
+  const expired = (nowMs: number): number[] => {
+    const late = lane.expire(nowMs);
+    for (const entry of late) isLate(entry);
+    return late.map((entry) => entries.indexOf(entry));
+  };
+  expect([99, 100, 199, 200, 250, 300].map(expired)).toEqual([[], [0], [], [2], [], [1]]);
+  lane.putBack(lane.land());
+  expect(send(lane).values).toEqual(['3']);
+  expect(expired(400)).toEqual([3]);
+});

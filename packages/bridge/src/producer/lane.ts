@@ -20,6 +20,8 @@ export class Lane {
   /** Failed attempts in a row. */
   failureCount = 0;
   isPaused = false;
+  /** No record in the lane expires before; it may lag behind, when records have left. */
+  #earliestExpiryMs = Number.POSITIVE_INFINITY;
   /** Why the last attempt failed, when a broker said so. */
   lastRefusal: string | undefined;
 
@@ -56,6 +58,7 @@ export class Lane {
 
   push(entry: Entry): void {
     this.#queue.push(entry);
+    if (entry.expiresAtMs < this.#earliestExpiryMs) this.#earliestExpiryMs = entry.expiresAtMs;
   }
 
   /** After {@link land}: the batch may be stored, and goes again. */
@@ -136,13 +139,14 @@ export class Lane {
     return entries;
   }
 
-  /** Lets go of what has waited too long; that, and what is on its way for too long and may still be stored. */
-  expire(nowMs: number): Entry[] {
-    const isLate = (entry: Entry): boolean => entry.expiresAtMs <= nowMs;
-    const late = [...this.#inFlight, ...(this.#again ?? []), ...this.#queue].filter(
-      (entry) => isLate(entry) && isOpen(entry),
-    );
+  /** Removes what has waited too long; returns that, and what is in flight for too long and may still be stored. */
+  expire(nowMs: number): readonly Entry[] {
+    if (nowMs < this.#earliestExpiryMs) return NONE;
+    const late: Entry[] = [];
+    this.#earliestExpiryMs = Number.POSITIVE_INFINITY;
+    for (const entries of [this.#inFlight, this.#again ?? NONE, this.#queue]) this.#findLate(entries, nowMs, late);
     if (late.length === 0) return late;
+    const isLate = (entry: Entry): boolean => entry.expiresAtMs <= nowMs;
     this.#queue = this.#queue.filter((entry) => !isLate(entry));
     if (this.#again?.every(isLate)) {
       this.#again = undefined;
@@ -150,7 +154,17 @@ export class Lane {
     }
     return late;
   }
+
+  #findLate(entries: readonly Entry[], nowMs: number, late: Entry[]): void {
+    for (const entry of entries) {
+      if (!isOpen(entry)) continue;
+      if (entry.expiresAtMs <= nowMs) late.push(entry);
+      else if (entry.expiresAtMs < this.#earliestExpiryMs) this.#earliestExpiryMs = entry.expiresAtMs;
+    }
+  }
 }
+
+const NONE: readonly Entry[] = [];
 
 function bytesOf(entries: readonly Entry[]): number {
   let bytes = 0;

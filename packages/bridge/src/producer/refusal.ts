@@ -1,9 +1,10 @@
 /** Why a record cannot be stored, as far as the bridge knows it before it asks Kafka to, and what its client gets for it. */
-import { BridgeError, type BridgeErrorCode } from '../errors.ts';
+import { BridgeError, type BridgeErrorCode, statusOf } from '../errors.ts';
 import type { TopicInfo } from '../kafka/client/cluster.ts';
 import { subjectText } from '../kafka/client/failure.ts';
 import { errorText } from '../kafka/client/kafka-errors.ts';
 import type { ProduceResult } from '../records.ts';
+import type { Lane } from './lane.ts';
 import type { Entry } from './open-requests.ts';
 
 export interface RecordRefusal {
@@ -77,4 +78,26 @@ export function resultOf({ reason, message }: RecordRefusal): ProduceResult {
 export function refusedRequest({ reason, message }: RecordRefusal, index?: number): BridgeError {
   const place = index === undefined ? '' : ` (record ${index}; none of the request is stored)`;
   return new BridgeError(ANSWERS[reason].requestCode, { message: `${message}${place}` });
+}
+
+export interface Expired {
+  /** Records that expire together. */
+  count: number;
+  deliveryTimeoutMs: number;
+  isTopicKnown: boolean;
+}
+
+/** The entry of a record that waited too long, in the words of Kafka's producer. */
+export function expiredResult(
+  { topic, partition, lastRefusal }: Pick<Lane, 'topic' | 'partition' | 'lastRefusal'>,
+  { count, deliveryTimeoutMs, isTopicKnown }: Expired,
+): ProduceResult {
+  if (!isTopicKnown) {
+    return { errorCode: statusOf('unknownTopic'), message: errorText('UNKNOWN_TOPIC_OR_PARTITION') };
+  }
+  const attempt = lastRefusal === undefined ? '' : `; the last attempt: ${lastRefusal}`;
+  return {
+    errorCode: statusOf('kafkaRefused'),
+    message: `Expiring ${count} record(s) for ${topic}-${partition}:${deliveryTimeoutMs} ms has passed since batch creation${attempt}`,
+  };
 }
