@@ -156,7 +156,7 @@ test('drained, undrained and weighed from the page; a wrong token is refused, an
     .getByText(/^drained/)
     .first()
     .waitFor();
-  await page.getByText('east is drained. At the next reload').waitFor();
+  await page.getByText('east is drained. The next reload').waitFor();
   await until('the consumers left', async () => (await homes(page)).every((home) => home === 'west/bridge'));
   await page.getByRole('button', { name: 'Undrain east' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Undrain east' }).click();
@@ -164,11 +164,11 @@ test('drained, undrained and weighed from the page; a wrong token is refused, an
   await page.getByRole('button', { name: 'Change the weight of east' }).click();
   await page.getByLabel('Weight, 0 to 1000').fill('10');
   await page.getByRole('button', { name: 'Set weight' }).click();
-  await regionRow(page, 'east').getByText('50 in the file, set by hand').waitFor();
+  await regionRow(page, 'east').getByText('50 in the file, set by an operator').waitFor();
   // The YAML wins at the next reload.
   system.edit('tier1.yaml', 'weight: 50', 'weight: 60');
   await regionRow(page, 'east').getByText('60', { exact: true }).waitFor();
-  expect(await regionRow(page, 'east').getByText('set by hand').count()).toBe(0);
+  expect(await regionRow(page, 'east').getByText('set by an operator').count()).toBe(0);
   system.edit('tier1.yaml', 'weight: 60', 'weight: 50');
   expect(complaints.filter(isOfThePage)).toEqual([]);
 });

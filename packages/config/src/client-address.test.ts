@@ -5,9 +5,9 @@ import { TrustPolicy } from './trust.ts';
 
 const policy = new TrustPolicy({ proxies: ['10.0.0.1', '2001:db8:1::/64'], peers: ['10.1.0.0/24'], secret: undefined });
 const PROXY = { peerAddress: '10.0.0.1', trust: 'proxy' } as const;
-const told = (headers: Record<string, string | string[]>): string => clientAddress(policy, { ...PROXY, headers });
+const read = (headers: Record<string, string | string[]>): string => clientAddress(policy, { ...PROXY, headers });
 
-describe('the client is the right-most address that is no trusted proxy or peer', () => {
+describe('the client is the right-most address that is not a trusted proxy or peer', () => {
   test.each([
     ['198.51.100.7', '198.51.100.7'],
     ['6.6.6.6, 198.51.100.7', '198.51.100.7'],
@@ -23,7 +23,7 @@ describe('the client is the right-most address that is no trusted proxy or peer'
     ['', '10.0.0.1'],
     [',', '10.0.0.1'],
   ])('X-Forwarded-For: %s', (header, address) => {
-    expect(told({ 'x-forwarded-for': header })).toBe(address);
+    expect(read({ 'x-forwarded-for': header })).toBe(address);
   });
 
   test.each([
@@ -35,25 +35,25 @@ describe('the client is the right-most address that is no trusted proxy or peer'
     ['for=6.6.6.6, for=_hidden', '10.0.0.1'],
     ['for=6.6.6.6, proto=https', '10.0.0.1'],
   ])('Forwarded: %s', (header, address) => {
-    expect(told({ forwarded: header })).toBe(address);
+    expect(read({ forwarded: header })).toBe(address);
   });
 
-  test('of a client that is not trusted, its own', () => {
+  test('an untrusted client has the address of its connection', () => {
     const request = { peerAddress: '6.6.6.6', trust: 'client', headers: { 'x-forwarded-for': '1.2.3.4' } } as const;
     expect(clientAddress(policy, request)).toBe('6.6.6.6');
   });
 
-  test('whatever the client wrote before', () => {
+  test('earlier elements, written by the client, do not count', () => {
     fc.assert(
       fc.property(
         fc.string({ maxLength: 60 }),
         fc.constantFrom('198.51.100.7', '10.1.0.9, 10.1.0.8'),
         (own, proxies) => {
           const expected = proxies.startsWith('198') ? proxies : undefined;
-          const found = told({ 'x-forwarded-for': `${own}, ${proxies}` });
+          const found = read({ 'x-forwarded-for': `${own}, ${proxies}` });
           if (expected !== undefined) expect(found).toBe(expected);
           const forwarded = proxies.split(', ').map((address) => `for=${address};proto=http`);
-          if (expected !== undefined) expect(told({ forwarded: [own, ...forwarded].join(', ') })).toBe(expected);
+          if (expected !== undefined) expect(read({ forwarded: [own, ...forwarded].join(', ') })).toBe(expected);
         },
       ),
     );

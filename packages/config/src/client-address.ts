@@ -1,18 +1,18 @@
-/** Which client a request comes from: the proxies in front append whom they got it from, and clients write the rest. */
+/** Finds the client of a request: each proxy appends the address that it got the request from; clients can write the rest. */
 import { isIP, isIPv6 } from 'node:net';
 import type { Trust, TrustPolicy } from './trust.ts';
 
 export interface ForwardedRequest {
-  /** Of the connection, as `plainAddress` gives it. */
+  /** The address of the connection, from `plainAddress`. */
   peerAddress: string;
   trust: Trust;
   headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 /**
- * The address of the client, as far as those who are trusted tell it: read from the right, the first that is no trusted
- * proxy or peer, as nginx (`real_ip_recursive`) and Envoy (`xff_num_trusted_hops`) do. `X-Forwarded-For` comes before
- * `Forwarded` (RFC 7239 §5.2). Where a node has no address, it is the last hop that has one.
+ * The address of the client: read from the right, the first that is not a trusted proxy or peer, as nginx
+ * (`real_ip_recursive`) and Envoy (`xff_num_trusted_hops`) do. `X-Forwarded-For` comes before `Forwarded` (RFC 7239 §5.2).
+ * For a node without an address, it is the nearest hop that has one.
  */
 export function clientAddress(policy: Pick<TrustPolicy, 'isHop'>, request: ForwardedRequest): string {
   let address = request.peerAddress;
@@ -32,7 +32,7 @@ export function clientAddress(policy: Pick<TrustPolicy, 'isHop'>, request: Forwa
   return address;
 }
 
-/** What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one client has to itself. */
+/** What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which belongs to one client. */
 export function clientNetwork(address: string): string {
   if (!isIPv6(address)) return address;
   return `${groupsOf(address).slice(0, 4).join(':')}::/64`;
@@ -43,7 +43,7 @@ function textOf(value: string | string[] | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text;
 }
 
-/** Where the last element before `end` begins. From the right: a quote that a client left open spoils its own part alone. */
+/** The start of the last element before `end`. Read from the right, so that a client's unclosed quote affects only its own part. */
 function elementStart(text: string, end: number): number {
   let isQuoted = false;
   for (let index = end - 1; index >= 0; index -= 1) {
@@ -62,7 +62,7 @@ function forOf(element: string): string {
   return '';
 }
 
-/** Without a port, brackets and zone; `undefined` for `unknown`, an obfuscated node, and what is no address at all. */
+/** Without port, brackets and zone; `undefined` for `unknown`, an obfuscated node, and any other text. */
 function addressOf(node: string): string | undefined {
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(node)?.[1];
   const text = bracketed ?? (/^[\d.]+:\d+$/.test(node) ? node.slice(0, node.indexOf(':')) : node);

@@ -5,7 +5,7 @@ import { Choice, Section } from './schema.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
 
-/** The peer's, and what clients of this API send besides. */
+/** The headers of the peer API, and others that clients of this API send. */
 const ALLOWED_HEADERS =
   'access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept,authorization,x-request-id,traceparent,idempotency-key';
 
@@ -24,28 +24,27 @@ export const CorsSection = Section(
       minItems: 1,
     }),
     allowedMethods: Type.Array(Choice(METHODS, { description: 'A method.', default: 'GET' }), {
-      description: 'Methods that a preflight is told.',
+      description: 'Methods that a preflight response lists.',
       default: [...METHODS],
       minItems: 1,
     }),
-    allowedHeaders: HeaderNames('Request headers that a preflight is told.', ALLOWED_HEADERS.split(',')),
-    exposedHeaders: HeaderNames('Headers of answers that pages may read besides those that they always may.', [
+    allowedHeaders: HeaderNames('Request headers that a preflight response lists.', ALLOWED_HEADERS.split(',')),
+    exposedHeaders: HeaderNames('Response headers that pages may read, beside those that they always may.', [
       'retry-after',
       'x-request-id',
     ]),
     maxAgeSeconds: Type.Integer({
-      description:
-        'How long a browser may remember the answer to a preflight, in seconds; browsers have limits of their own.',
+      description: 'How long a browser may cache a preflight response, in seconds; browsers have their own limits.',
       default: 600,
       minimum: 0,
       maximum: 86_400,
     }),
   },
-  { description: 'Cross-origin resource sharing, of the API without /healthy, /ready and /metrics.' },
+  { description: 'Cross-origin resource sharing for the API, except /healthy, /ready and /metrics.' },
 );
 export type CorsConfig = Static<typeof CorsSection>;
 
-/** What the schema cannot say. */
+/** Checks that the schema cannot express. */
 export function checkCors({ allowedOrigins }: CorsConfig): { path: (string | number)[]; reason: string }[] {
   return allowedOrigins.flatMap((entry, index) => {
     const reason = originProblem(entry);

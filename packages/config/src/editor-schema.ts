@@ -1,4 +1,4 @@
-/** Writes the JSON Schema of a config schema for editors: what the loader takes, `${NAME}` in place of any value among it. */
+/** Writes the JSON Schema of a config schema for editors. It accepts what the loader accepts, including `${NAME}` for any value. */
 import type { TObject } from './schema.ts';
 
 interface SchemaNode {
@@ -7,7 +7,7 @@ interface SchemaNode {
   default?: unknown;
   examples?: unknown[];
   properties?: Record<string, SchemaNode>;
-  /** Of maps with free keys, by the pattern of the keys. */
+  /** For maps with free keys, by the pattern of the keys. */
   patternProperties?: Record<string, SchemaNode>;
   required?: string[];
   additionalProperties?: boolean;
@@ -16,13 +16,13 @@ interface SchemaNode {
   [bound: string]: unknown;
 }
 
-/** What editors' YAML support understands best: https://github.com/redhat-developer/yaml-language-server */
+/** The dialect that yaml-language-server supports best: https://github.com/redhat-developer/yaml-language-server */
 const DIALECT = 'http://json-schema.org/draft-07/schema#';
-/** A scalar that names an environment variable; what it holds shows at the start only. */
+/** A scalar that names an environment variable; its value is known at the start only. */
 const PLACEHOLDER = { type: 'string', pattern: '\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}' };
 const BOUNDS = ['minimum', 'maximum', 'minLength', 'pattern', 'minItems'] as const;
 
-/** The schema as the text of a file. A key with a default need not be there. */
+/** The schema as the text of a file. Keys with a default are optional. */
 export function editorSchema(schema: TObject, title: string): string {
   const root = { $schema: DIALECT, title, ...translate(schema as unknown as SchemaNode) };
   return `${JSON.stringify(root, undefined, 2)}\n`;
@@ -30,26 +30,26 @@ export function editorSchema(schema: TObject, title: string): string {
 
 function translate(node: SchemaNode): Record<string, unknown> {
   const { description, examples } = node;
-  const told = {
+  const annotations = {
     ...(description === undefined ? {} : { description }),
     ...(node.default === undefined ? {} : { default: node.default }),
     ...(examples === undefined ? {} : { examples }),
   };
   const bounds = Object.fromEntries(BOUNDS.filter((key) => key in node).map((key) => [key, node[key]]));
   if (node.anyOf !== undefined) {
-    return { ...told, anyOf: [{ enum: node.anyOf.map((option) => option.const) }, PLACEHOLDER] };
+    return { ...annotations, anyOf: [{ enum: node.anyOf.map((option) => option.const) }, PLACEHOLDER] };
   }
   switch (node.type) {
     case 'object':
-      return { ...told, ...translateObject(node) };
+      return { ...annotations, ...translateObject(node) };
     case 'array':
-      return { ...told, type: 'array', ...bounds, items: translate(node.items ?? {}) };
+      return { ...annotations, type: 'array', ...bounds, items: translate(node.items ?? {}) };
     case 'string':
       // Any text may hold a placeholder already, unless its form is checked.
-      if (node['pattern'] === undefined) return { ...told, type: 'string', ...bounds };
-      return { ...told, anyOf: [{ type: 'string', ...bounds }, PLACEHOLDER] };
+      if (node['pattern'] === undefined) return { ...annotations, type: 'string', ...bounds };
+      return { ...annotations, anyOf: [{ type: 'string', ...bounds }, PLACEHOLDER] };
     default:
-      return { ...told, anyOf: [{ type: node.type, ...bounds }, PLACEHOLDER] };
+      return { ...annotations, anyOf: [{ type: node.type, ...bounds }, PLACEHOLDER] };
   }
 }
 

@@ -1,11 +1,11 @@
-/** Puts the values of environment variables in the place of `${NAME}` and `${NAME:-default}` in a YAML document. */
+/** Replaces `${NAME}` and `${NAME:-default}` in a YAML document by the values of environment variables. */
 import { type Document, isPair, isScalar, isSeq, type Node, parse as parseYaml, type Scalar, visit } from 'yaml';
 import type { TObject } from './schema.ts';
 import { type Place, schemaAt } from './schema-place.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A variable that the file names and the environment has not. */
+/** A variable that the file names and the environment lacks. */
 export interface MissingVariable {
   node: Node;
   reason: string;
@@ -15,8 +15,8 @@ const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 const ONE_VARIABLE = new RegExp(`^${VARIABLE.source}$`);
 
 /**
- * Changes the document. Where the schema wants a number or a boolean, an unquoted scalar becomes one (`${PORT:-8080}`),
- * and so does a quoted one that is nothing but a variable: tools that make YAML of templates quote what they do not know.
+ * Changes the document. Where the schema expects a number or a boolean, an unquoted scalar becomes one (`${PORT:-8080}`), and
+ * so does a quoted scalar that is only a variable: template tools quote values that they do not know.
  */
 export function substituteEnvironment(
   document: Document,
@@ -28,7 +28,7 @@ export function substituteEnvironment(
       const text = node.value;
       if (key === 'key' || typeof text !== 'string' || !text.includes('${')) return;
       const substituted = text.replaceAll(VARIABLE, (_, name: string, fallback: string | undefined) => {
-        // As in a shell: `:-` also stands in for a variable that is empty.
+        // As in a shell: `:-` also replaces an empty variable.
         const value = env[name];
         if (value !== undefined && (value !== '' || fallback === undefined)) return value;
         if (fallback !== undefined) return fallback;
@@ -43,13 +43,13 @@ export function substituteEnvironment(
   return missing;
 }
 
-/** Whether the schema wants text there, which stays text whatever it looks like: a password may be `12345`. */
+/** Whether the schema expects text, which stays text even if it looks like a number: a password may be `12345`. */
 function isText(schema: TObject, place: Place): boolean {
   const { type, anyOf } = schemaAt(schema, place) ?? {};
   return type === 'string' || (anyOf?.every((option) => typeof option.const === 'string') ?? false);
 }
 
-/** Where a scalar stands, by what it stands in. */
+/** The path of a scalar, from the nodes that contain it. */
 function placeOf(node: Scalar, ancestors: readonly unknown[]): (string | number)[] {
   return ancestors.flatMap((ancestor, index): (string | number)[] => {
     if (isPair(ancestor)) return [String(isScalar(ancestor.key) ? ancestor.key.value : ancestor.key)];
@@ -57,7 +57,7 @@ function placeOf(node: Scalar, ancestors: readonly unknown[]): (string | number)
   });
 }
 
-/** Numbers and booleans only: what an environment variable holds is never YAML structure. */
+/** Numbers and booleans only: the value of an environment variable is never YAML structure. */
 function retype(text: string): unknown {
   if (!/^(?:true|false|[-+]?[0-9][0-9_.eE+-]*)$/.test(text)) return text;
   const value: unknown = parseYaml(text);

@@ -10,7 +10,7 @@ import { Entry } from './schema.ts';
 import { readSecret } from './secret.ts';
 import { watchFiles } from './watch.ts';
 
-/** A file of each kind that reading may wait for, or never end at. */
+/** A file of each kind that could block a reader, or never end. */
 async function fileOf(kind: string): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-file-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));

@@ -1,4 +1,4 @@
-/** Reads files that a configuration names: regular ones of a sensible size, so that none can hold the process up. */
+/** Reads files that a configuration names: regular files of limited size, so that no file can block the process. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
 /** Far beyond certificates of a hundred authorities, or the YAML of a thousand regions. */

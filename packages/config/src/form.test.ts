@@ -2,14 +2,14 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { formProblem, HTTP_URL, LISTEN_HOST } from './form.ts';
 
-describe('what a server cannot listen on is no host', () => {
+describe('a host on which no server can listen is rejected', () => {
   test.each<[string, RegExp]>([
     ['[::1]', /write "::1", without brackets/],
     ['*', /write 0\.0\.0\.0/],
     ['', /neither an IP address nor a host name/],
     [' 127.0.0.1', /neither/],
-    ['127.0.0.1:8080', /port has a key of its own/],
-    ['[::1]:8080', /port has a key of its own/],
+    ['127.0.0.1:8080', /port has its own key/],
+    ['[::1]:8080', /port has its own key/],
     ['127.0.0.256', /neither/],
     ['1.2.3', /neither/],
     ['http://localhost', /neither/],
@@ -22,7 +22,7 @@ describe('what a server cannot listen on is no host', () => {
     expect(formProblem(LISTEN_HOST, host)).toMatch(reason);
   });
 
-  test.each(['127.0.0.1', '0.0.0.0', '::1', '::', 'localhost'])('%s is one', async (host) => {
+  test.each(['127.0.0.1', '0.0.0.0', '::1', '::', 'localhost'])('%s is accepted', async (host) => {
     expect(formProblem(LISTEN_HOST, host)).toBeUndefined();
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
@@ -32,7 +32,7 @@ describe('what a server cannot listen on is no host', () => {
   });
 
   test.each(['bridge-1.east.svc.cluster.local', 'a.example.', '_a', 'xn--bcher-kva.example'])(
-    '%s may be one',
+    '%s is accepted as a name',
     (host) => {
       expect(formProblem(LISTEN_HOST, host)).toBeUndefined();
     },
@@ -55,11 +55,11 @@ describe('a URL with credentials is refused without repeating them', () => {
     expect(problem).not.toContain('s3cret');
   });
 
-  test.each(['http://a b', 'http://host:99999', 'http://', 'nonsense', 'http://host/#a'])('%s is none', (url) => {
+  test.each(['http://a b', 'http://host:99999', 'http://', 'nonsense', 'http://host/#a'])('%s is rejected', (url) => {
     expect(formProblem(HTTP_URL, url)).toBeDefined();
   });
 
-  test.each(['http://host', 'https://host:1/a@b?c=d@e', 'http://[::1]:8080/'])('%s is one', (url) => {
+  test.each(['http://host', 'https://host:1/a@b?c=d@e', 'http://[::1]:8080/'])('%s is accepted', (url) => {
     expect(formProblem(HTTP_URL, url)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** Forms of text that a pattern cannot say: URLs, and what a server can listen on. */
+/** Forms of text that a pattern cannot express: URLs, and hosts to listen on. */
 import { isIP } from 'node:net';
 
 /** An `http:` or `https:` URL without credentials. */
@@ -6,7 +6,7 @@ export const HTTP_URL = 'http-url';
 /** An IP address without brackets, or a host name (RFC 1123 §2.1). */
 export const LISTEN_HOST = 'listen-host';
 
-/** What is wrong with a text of this form; `undefined` when it fits. Says nothing of credentials in it. */
+/** Why a text does not have this form; `undefined` when it does. Never repeats credentials. */
 export function formProblem(form: string, text: string): string | undefined {
   switch (form) {
     case HTTP_URL:
@@ -19,11 +19,11 @@ export function formProblem(form: string, text: string): string | undefined {
 }
 
 function urlProblem(text: string): string | undefined {
-  // What is no URL may still hold a password: it is not repeated.
+  // An invalid URL may still contain a password: it is not repeated.
   if (!URL.canParse(text)) return 'is not a URL';
   const { username, password, hostname, hash } = new URL(text);
   if (username !== '' || password !== '' || /^[a-z]+:\/\/[^/?#]*@/i.test(text)) {
-    return 'must not hold a user name or password: they would stand in logs, events and the admin API';
+    return 'must not contain a user name or password: logs, events and the admin API would show them';
   }
   if (hash !== '') return 'must not have a fragment (#…)';
   return hostname === '' ? 'is not a URL' : undefined;
@@ -37,8 +37,8 @@ function hostProblem(text: string): string | undefined {
   if (text === '*') return '* is not an address: write 0.0.0.0 for all of IPv4, or "::" for IPv6, too';
   const inBrackets = /^\[(.*)\]$/.exec(text)?.[1];
   if (inBrackets !== undefined && isIP(inBrackets) === 6) return `write "${inBrackets}", without brackets`;
-  if (/:\d+$/.test(text)) return 'is an address with a port: the port has a key of its own';
-  // The last label of a name is not a number; such texts are addresses with a mistake.
+  if (/:\d+$/.test(text)) return 'is an address with a port: the port has its own key';
+  // The last label of a name is not a number: such a text is a mistyped address.
   if (HOST_NAME.test(text) && !/(?:^|\.)\d+\.?$/.test(text)) return undefined;
   return `${JSON.stringify(text)} is neither an IP address nor a host name`;
 }

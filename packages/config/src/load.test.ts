@@ -41,7 +41,7 @@ test('an empty file is all defaults', () => {
   });
 });
 
-describe('a file that cannot be used says the line, the key and the reason', () => {
+describe('an error names the line, the key and the reason', () => {
   test.each([
     ['listen:\n  prot: 1\n', 'x.yaml:2: listen.prot: unknown key; did you mean port? (known here: host, port)'],
     ['listen:\n  Port: 1\n', 'x.yaml:2: listen.Port: unknown key; did you mean port? (known here: host, port)'],
@@ -77,12 +77,12 @@ describe('a file that cannot be used says the line, the key and the reason', () 
     expect(problemsOf('mode: fast\nmode: safe\n')[0]).toMatch(/^x\.yaml:\d: .*unique/i);
   });
 
-  test('more findings than eight are all told', () => {
+  test('more than eight problems are all reported', () => {
     const text = `regions:\n${'  - name: a\n    wight: 1\n'.repeat(12)}`;
     expect(problemsOf(text)).toHaveLength(12);
   });
 
-  test('a file that is not there', () => {
+  test('a missing file', () => {
     expect(() => loadConfig('/nonexistent/x.yaml', { schema, env: {} })).toThrow(
       /x\.yaml:1: .* cannot be read: there is no such file/,
     );
@@ -110,21 +110,21 @@ describe('environment variables', () => {
   });
 });
 
-test('a quoted variable that holds no number, where one is wanted, is told with its line and key', () => {
+test('a quoted variable without the expected number is reported with its line and key', () => {
   const text = 'mode: fast\nlisten:\n  port: "${PORT}"\n';
   expect(problemsOf(text, { PORT: 'http' })).toEqual(['x.yaml:3: listen.port: must be integer']);
   expect(problemsOf(text, { PORT: 'true' })).toEqual(['x.yaml:3: listen.port: must be integer']);
   expect(problemsOf(text, { PORT: '70000' })).toEqual(['x.yaml:3: listen.port: must be <= 65535']);
 });
 
-test('numbers come to lists of entries, too', () => {
+test('variables become numbers in lists of entries, too', () => {
   const text = 'regions:\n  - name: "${NAME}"\n    weight: "${WEIGHT}"\n';
   expect(parseConfig('x.yaml', text, { schema, env: { NAME: '1', WEIGHT: '5' } }).regions).toEqual([
     { name: '1', weight: 5 },
   ]);
 });
 
-test('a check of the program is told with the line of its key', () => {
+test('a finding of the program’s own check has the line of its key', () => {
   const check = () => [{ path: ['regions', 0, 'name'], reason: 'is taken' }];
   expect(() => parseConfig('x.yaml', 'mode: fast\nregions:\n  - name: a\n', { schema, env: {}, check })).toThrow(
     'x.yaml:3: regions[0].name: is taken',

@@ -1,4 +1,4 @@
-/** Reads a YAML file into a value of a TypeBox schema, or says what is wrong, in which line, and why. */
+/** Reads a YAML file into a value of a TypeBox schema, or reports problems with line, key and reason. */
 import leven from 'leven';
 import { Settings } from 'typebox/system';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
@@ -8,7 +8,7 @@ import { formProblem } from './form.ts';
 import { type Static, type TObject, Value } from './schema.ts';
 import { type SchemaNode, schemaAt } from './schema-place.ts';
 
-/** One thing that is wrong with a config file. */
+/** One problem of a config file. */
 export interface ConfigProblem {
   /** Counted from 1. */
   line: number;
@@ -38,7 +38,7 @@ export interface LoadOptions<Schema extends TObject> {
   schema: Schema;
   /** For `${NAME}` and `${NAME:-default}`. */
   env: Environment;
-  /** What a schema cannot say: called with a value that fits the schema. */
+  /** Checks that a schema cannot express; called with a value that fits the schema. */
   check?: (config: Static<Schema>) => { path: readonly (string | number)[]; reason: string }[];
 }
 
@@ -87,7 +87,7 @@ export function parseConfig<Schema extends TObject>(
   return config;
 }
 
-/** Errors: `ConfigError` for what only shows now, an alias without its anchor, or too many of them. */
+/** Errors: `ConfigError` for aliases without an anchor, and for too many aliases, which only conversion detects. */
 function toValue(file: string, document: Document): unknown {
   try {
     return document.toJS();
@@ -125,12 +125,12 @@ function schemaProblems(
         for (const key of error.params.requiredProperties) add(path, `the key ${key} is missing`);
         break;
       case 'const':
-        break; // Told by the anyOf that follows.
+        break; // Reported by the anyOf that follows.
       case 'anyOf':
         add(path, describeUnion(schema, path));
         break;
       case 'boolean':
-        break; // Told by additionalProperties.
+        break; // Reported by additionalProperties.
       case 'pattern':
         add(path, `must match ${String(error.params.pattern)}`);
         break;
@@ -139,12 +139,12 @@ function schemaProblems(
     }
   }
   visitForms(schema, value, (path, reason) => add(path, reason));
-  // A file whose only finding was folded away above would otherwise pass.
+  // Otherwise a file whose only problem was skipped above would pass.
   if (problems.size === 0 && errors.length > 0) add([], errors[0]?.message ?? 'does not fit the schema');
   return [...problems.values()].sort((a, b) => a.line - b.line);
 }
 
-/** A typo changes at most one letter of so many; two that are swapped count as two. */
+/** A typo changes at most one in this many letters; two swapped letters count as two. */
 const LETTERS_PER_CHANGE = 3;
 
 function unknownKey(key: string, known: readonly string[]): string {
@@ -159,7 +159,7 @@ function knownKeys(schema: TObject, path: readonly (string | number)[]): string[
   return Object.keys(schemaAt(schema, path)?.properties ?? {});
 }
 
-/** Calls `onProblem` for every text that is not of the form its schema asks for. */
+/** Calls `onProblem` for every text that does not have the form that its schema requires. */
 function visitForms(
   schema: TObject,
   value: unknown,
@@ -195,7 +195,7 @@ function formatPath(path: readonly (string | number)[]): string {
   return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`)).join('');
 }
 
-/** The line of the deepest part of `path` that the file has. */
+/** The line of the deepest part of `path` that the file contains. */
 function findLine(document: Document, lines: LineCounter, path: readonly (string | number)[]): number {
   for (let length = path.length; length > 0; length -= 1) {
     const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);

@@ -1,4 +1,4 @@
-/** A configuration as it may be shown: what its schema calls a secret (`writeOnly`) is not in it. */
+/** Masks the secrets of a configuration, which its schema marks as `writeOnly`. */
 import type { TObject } from './schema.ts';
 
 interface SchemaNode {
@@ -7,10 +7,10 @@ interface SchemaNode {
   items?: SchemaNode;
 }
 
-/** Stands for every secret, however long it is. */
+/** Replaces every secret, independent of its length. */
 export const MASK = '********';
 
-/** A copy without secrets. Empty ones stay: nothing is there to be hidden. Passwords in URLs go, too. */
+/** A copy without secrets. Empty ones stay. Passwords in URLs are masked, too. */
 export function masked(schema: TObject, config: unknown): unknown {
   return maskedBy(schema as SchemaNode, config);
 }
@@ -23,7 +23,7 @@ function maskedBy(node: SchemaNode | undefined, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskedBy(node?.properties?.[key], item)]));
 }
 
-/** Of a map of secrets, the keys stay. */
+/** In a map of secrets, the keys stay. */
 function hidden(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hidden(item)]));

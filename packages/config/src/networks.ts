@@ -1,7 +1,7 @@
 /** Addresses and networks (CIDR) in configurations. */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
-/** Which entries of a list are no networks. */
+/** Finds entries of a list that are not networks. */
 export function checkNetworks(entries: readonly string[]): { index: number; reason: string }[] {
   return entries.flatMap((entry, index) =>
     parseNetwork(entry) === undefined
@@ -10,7 +10,7 @@ export function checkNetworks(entries: readonly string[]): { index: number; reas
   );
 }
 
-/** Networks, which {@link checkNetworks} has found to be well-formed. */
+/** Parses networks, which {@link checkNetworks} has checked. */
 export function trustedNetworks(entries: readonly string[]): BlockList {
   const networks = new BlockList();
   for (const entry of entries) {
@@ -25,21 +25,21 @@ export function isTrusted(networks: BlockList, address: string): boolean {
   return address !== UNKNOWN_ADDRESS && networks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
-/** Of a connection that is closed already. */
+/** The address of a connection that is already closed. */
 export const UNKNOWN_ADDRESS = 'unknown';
 
-/** A socket's remote address; IPv4 that arrived on an IPv6 socket is written as what it is. */
+/** A socket's remote address; an IPv4 address on an IPv6 socket is written as IPv4. */
 export function plainAddress(address: string | undefined): string {
   if (address === undefined) return UNKNOWN_ADDRESS;
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
-/** Whether a server that listens there is reached from its own machine alone. */
+/** Whether only the same machine reaches a server that listens there. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || (isIP(host) !== 0 && isTrusted(LOOPBACK, plainAddress(host)));
 }
 
-/** Whether two servers cannot have the same port: on one host, or where one of them listens on all addresses. */
+/** Whether two servers cannot share a port: on the same host, or when one of them listens on all addresses. */
 export function areHostsInConflict(one: string, other: string): boolean {
   return one === other || includesHost(one, other) || includesHost(other, one);
 }

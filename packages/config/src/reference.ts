@@ -1,4 +1,4 @@
-/** Writes the commented YAML reference of a config schema: every key, what it means, its bounds, at its default. */
+/** Writes the commented YAML reference of a config schema: every key with meaning, bounds and default. */
 import { stringify } from 'yaml';
 import type { TObject } from './schema.ts';
 
@@ -45,7 +45,7 @@ function section(node: SchemaNode & { required?: string[] }, indent: string): st
   return lines;
 }
 
-/** A branch that is absent by default: whoever wants it takes the marks away. */
+/** A branch that is absent by default, commented out. */
 function commentedOut(branch: readonly string[], indent: string): string[] {
   return branch.flatMap((lines) => lines.split('\n')).map((line) => `${indent}# ${line.slice(indent.length)}`);
 }

@@ -1,4 +1,4 @@
-/** What a config schema says of one place in a file. */
+/** Finds the part of a config schema that describes one place in a file. */
 import type { TObject } from './schema.ts';
 
 export interface SchemaNode {
@@ -6,13 +6,13 @@ export interface SchemaNode {
   /** Checked by `form.ts`. */
   format?: string;
   properties?: Record<string, SchemaNode>;
-  /** Of maps with free keys, by the pattern of the keys. */
+  /** For maps with free keys, by the pattern of the keys. */
   patternProperties?: Record<string, SchemaNode>;
   items?: SchemaNode;
   anyOf?: (SchemaNode & { const?: unknown })[];
 }
 
-/** A key, or a place in a list, after the other, from the root. */
+/** Keys and list indexes, from the root. */
 export type Place = readonly (string | number)[];
 
 /** `undefined` where the schema knows no such key. */

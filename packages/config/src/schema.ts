@@ -1,11 +1,11 @@
-/** The words in which a config schema is written: TypeBox, with closed objects whose every key has a default. */
+/** Building blocks of config schemas: TypeBox, with closed objects whose keys have defaults. */
 import { type TObject, type TProperties, Type } from 'typebox';
 import { HTTP_URL, LISTEN_HOST } from './form.ts';
 
 export { type Static, type TObject, Type } from 'typebox';
 export { default as Value } from 'typebox/value';
 
-/** A closed object: unknown keys are errors. Left out of the file, it is its defaults. */
+/** A closed object: unknown keys are errors. When the file leaves it out, its defaults apply. */
 export function Section<Properties extends TProperties>(
   properties: Properties,
   options: { description: string },
@@ -29,7 +29,7 @@ export function Choice<const Words extends readonly string[]>(
   return Type.Unsafe<Words[number]>({ ...options, anyOf: words.map((word) => Type.Literal(word)) });
 }
 
-/** A URL of HTTP(S). `hasPath`: beyond the origin; default false. Credentials in it are refused: they would be shown. */
+/** A URL of HTTP(S). `hasPath`: whether it may have a path; default false. Credentials are rejected, because logs would show them. */
 export function HttpUrl(options: { description: string; examples: string[] }, { hasPath = false } = {}) {
   return Type.String({ ...options, pattern: hasPath ? '^https?://[^/]' : '^https?://[^/]+/?$', format: HTTP_URL });
 }
@@ -39,11 +39,11 @@ export function ListenHost(description: string) {
   return Type.String({ description, default: '127.0.0.1', format: LISTEN_HOST });
 }
 
-/** How many connections wait in the kernel for a program that is busy (`listen(2)`). */
+/** How many connections may wait in the kernel while the program is busy (`listen(2)`). */
 export function BacklogSetting() {
   return Type.Integer({
     description:
-      'Connections that may come at once and wait to be accepted, as when a region dies and all of its clients turn here; the system has a limit, too (net.core.somaxconn). A change needs a restart.',
+      'Connections that may wait to be accepted, such as when a region dies and all of its clients connect here; the system has a limit, too (net.core.somaxconn). A change needs a restart.',
     default: 4096,
     minimum: 1,
     maximum: 1_048_576,
@@ -55,7 +55,7 @@ export function LogSection(note: string) {
   return Section(
     {
       level: Choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-        description: `Least severe lines that are written.${note}`,
+        description: `Lowest level of the lines that are written.${note}`,
         default: 'info',
       }),
     },

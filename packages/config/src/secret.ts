@@ -1,15 +1,15 @@
-/** Secrets that stand in the configuration or in a file of their own. */
+/** Secrets in the configuration, or in their own files. */
 import { readRegularFile } from './file.ts';
 
-/** Where a secret is: its value, or the file that has it. */
+/** A secret: its value, or the file that contains it. */
 export interface SecretSource {
   value: string | undefined;
   file: string | undefined;
 }
 
 /**
- * Reads it anew, so that a file may be replaced; line ends after it do not belong to it. `undefined` when it is nowhere.
- * Errors: `Error` with the file and the reason, never with what the file holds.
+ * Reads the secret each time, so that its file may be replaced; trailing line ends are dropped. `undefined` without one.
+ * Errors: `Error` with the file and the reason, never with the file's content.
  */
 export function readSecret({ value, file }: SecretSource): string | undefined {
   if (file === undefined) return value;

@@ -11,7 +11,7 @@ function policy(options: Partial<TrustPolicyOptions> = {}): TrustPolicy {
 
 const from = (remoteAddress: string | undefined) => ({ remoteAddress });
 
-describe('who is believed', () => {
+describe('who is trusted', () => {
   test.each<[address: string | undefined, secret: string | undefined, expected: Trust]>([
     ['10.1.0.1', undefined, 'proxy'],
     ['10.1.0.1', SECRET, 'proxy'],
@@ -24,7 +24,7 @@ describe('who is believed', () => {
     ['10.2.0.1', `${SECRET}x`, 'client'],
     ['10.2.0.1', SECRET.slice(1), 'client'],
     ['10.2.0.1', `${SECRET}, ${SECRET}`, 'client'],
-    // As node gives bytes beyond ASCII.
+    // As Node returns bytes beyond ASCII.
     ['10.2.0.1', `${SECRET.slice(0, -1)}ÿ`, 'client'],
     ['10.3.0.1', SECRET, 'client'],
     ['127.0.0.1', SECRET, 'client'],
@@ -33,7 +33,7 @@ describe('who is believed', () => {
     expect(policy().of(from(address), secret, true)).toBe(expected);
   });
 
-  test('nobody, by default, nor without a secret of our own', () => {
+  test('no sender, by default, and no peer without a configured secret', () => {
     for (const secret of [undefined, '', SECRET]) {
       expect(policy({ proxies: [], peers: [], secret }).of(from('127.0.0.1'), SECRET, true)).toBe('client');
     }
@@ -44,7 +44,7 @@ describe('who is believed', () => {
     }
   });
 
-  test('an address of both lists without the secret is a proxy', () => {
+  test('an address in both lists that does not show the secret is a proxy', () => {
     const both = policy({ proxies: ['127.0.0.1'], peers: ['127.0.0.1'] });
     expect([undefined, OTHER, SECRET].map((secret) => both.of(from('127.0.0.1'), secret, false))).toEqual([
       'proxy',
@@ -53,7 +53,7 @@ describe('who is believed', () => {
     ]);
   });
 
-  test('each request of a connection anew: proxies share connections', () => {
+  test('each request of a connection by itself, because proxies share connections', () => {
     const shared = from('10.2.0.1');
     const one = policy();
     const shown = [SECRET, undefined, OTHER, SECRET];
@@ -61,25 +61,25 @@ describe('who is believed', () => {
   });
 });
 
-test('impostors are reported once a minute, with their number and without what they showed', () => {
-  const told: Impostor[] = [];
+test('impostors are reported once a minute, with their number and without the secret that they showed', () => {
+  const reported: Impostor[] = [];
   let nowMs = 0;
-  const watching = policy({ onImpostor: (impostor) => told.push(impostor), now: () => nowMs });
+  const watching = policy({ onImpostor: (impostor) => reported.push(impostor), now: () => nowMs });
   const wrong = randomBytes(24).toString('hex');
   // A client, and a gateway.
   watching.of(from('10.2.0.1'), undefined, false);
   watching.of(from('10.2.0.1'), SECRET, true);
-  // Whatever a stranger shows is no news.
+  // A secret from an unlisted address is not reported.
   watching.of(from('10.9.0.1'), wrong, true);
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
   for (let index = 0; index < 5; index += 1) watching.of(from('10.2.0.1'), wrong, true);
-  expect(told).toHaveLength(1);
+  expect(reported).toHaveLength(1);
   nowMs = 60_000;
   watching.of(from('10.2.0.2'), undefined, true);
-  expect(told.map(({ address, requestCount }) => [address, requestCount])).toEqual([
+  expect(reported.map(({ address, requestCount }) => [address, requestCount])).toEqual([
     ['10.2.0.1', 1],
     ['10.2.0.2', 5],
   ]);
-  expect(told.map(({ reason }) => /shows (\w+)/.exec(reason)?.[1])).toEqual(['another', 'no']);
-  expect(JSON.stringify(told)).not.toContain(wrong);
+  expect(reported.map(({ reason }) => /shows (\w+)/.exec(reason)?.[1])).toEqual(['another', 'no']);
+  expect(JSON.stringify(reported)).not.toContain(wrong);
 });

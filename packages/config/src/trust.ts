@@ -1,4 +1,4 @@
-/** Whom a process believes: proxies, whose word on the client counts, and gateways of the same system, which show a secret. */
+/** Whom a process trusts: proxies, for what they say about the client, and gateways of the same system, which show a secret. */
 import { timingSafeEqual } from 'node:crypto';
 import type { BlockList } from 'node:net';
 import { type Static, Type } from 'typebox';
@@ -6,9 +6,9 @@ import { checkNetworks, isTrusted, plainAddress, trustedNetworks } from './netwo
 import { Section } from './schema.ts';
 import { readSecret } from './secret.ts';
 
-/** What a header may carry: RFC 6750 has the same set for bearer tokens. */
+/** Characters that a header can carry: RFC 6750 has the same set for bearer tokens. */
 const SECRET_PATTERN = '^[A-Za-z0-9._~+/=-]*$';
-/** Shorter ones could be guessed over the network in weeks; 32 bytes at random are advised. */
+/** Shorter secrets could be guessed over the network within weeks; use 32 random bytes. */
 const MIN_SECRET_CHARS = 16;
 
 /** The section `trust` of gateways and bridges. */
@@ -16,18 +16,18 @@ export const TrustSection = Section(
   {
     proxies: Type.Array(Type.String(), {
       description:
-        'Addresses and networks (CIDR) of the proxies in front, such as one that ends TLS: their Forwarded and X-Forwarded-* headers say who the client is and which address it used. From all others these headers are ignored or replaced.',
+        'Addresses and networks (CIDR) of the proxies in front, such as one that terminates TLS: their Forwarded and X-Forwarded-* headers name the client and the address that it used. From all other senders these headers are ignored or replaced.',
       default: [],
     }),
     peers: Type.Array(Type.String(), {
       description:
-        'Addresses and networks (CIDR) of the gateways of this system that send requests here. A request from there that shows the secret is believed in its causeway-* headers, too, by which gateways move consumers and list them. From all others these headers are ignored or removed.',
+        'Addresses and networks (CIDR) of the gateways of this system that send requests here. When a request from there shows the secret, its causeway-* headers count, too, with which gateways move and list consumers. From all other senders these headers are ignored or removed.',
       default: [],
     }),
     secret: Type.Optional(
       Type.String({
         description:
-          'What gateways show to each other and to bridges, the same in the whole system: 32 random bytes (openssl rand -base64 32). A gateway sends it to its targets and to nobody else. peers needs it.',
+          'The secret that gateways show to each other and to bridges, the same in the whole system: 32 random bytes (openssl rand -base64 32). A gateway sends it to its targets only. Required by peers.',
         examples: ['${CAUSEWAY_TRUST_SECRET}'],
         pattern: SECRET_PATTERN,
         writeOnly: true,
@@ -35,16 +35,16 @@ export const TrustSection = Section(
     ),
     secretFile: Type.Optional(
       Type.String({
-        description: 'A file that holds the secret, instead of it. Read when this file is.',
+        description: 'A file that contains the secret. Read together with this file.',
         examples: ['/run/secrets/causeway-trust-secret'],
       }),
     ),
   },
-  { description: 'Whom it believes.' },
+  { description: 'Senders whose headers are trusted.' },
 );
 export type TrustSection = Static<typeof TrustSection>;
 
-/** What is wrong with the section. */
+/** Finds problems of the section. */
 export function checkTrust(trust: TrustSection): { path: (string | number)[]; reason: string }[] {
   const findings = (['proxies', 'peers'] as const).flatMap((key) =>
     checkNetworks(trust[key]).map(({ index, reason }) => ({ path: ['trust', key, index], reason })),
@@ -69,30 +69,31 @@ function findSecretProblem(trust: TrustSection): { key: string; reason: string }
   if (secret === undefined) {
     if (peers.length === 0) return undefined;
     const reason =
-      'an address alone makes no peer, since a proxy on the same host would make one of every client: set trust.secret (as "${CAUSEWAY_TRUST_SECRET}") or trust.secretFile, the same on all gateways and bridges';
+      'an address alone does not make a peer, because a proxy on the same host sends the requests of every client: set trust.secret (as "${CAUSEWAY_TRUST_SECRET}") or trust.secretFile, the same on all gateways and bridges';
     return { key: 'peers', reason };
   }
-  if (!new RegExp(SECRET_PATTERN).test(secret)) return { key, reason: 'holds what a header cannot carry as a secret' };
+  if (!new RegExp(SECRET_PATTERN).test(secret))
+    return { key, reason: 'contains characters that a header cannot carry' };
   if (secret.length >= MIN_SECRET_CHARS) return undefined;
-  return { key, reason: `is shorter than ${MIN_SECRET_CHARS} characters: draw one with openssl rand -base64 32` };
+  return { key, reason: `is shorter than ${MIN_SECRET_CHARS} characters: generate one with openssl rand -base64 32` };
 }
 
-/** The secret, where there is one. Errors: `Error` for a file that cannot be used, with the file and the reason. */
+/** The secret, if there is one. Errors: `Error` for a file that cannot be used, with the file and the reason. */
 export function readTrustSecret({ secret, secretFile }: TrustSection): string | undefined {
   const read = readSecret({ value: secret, file: secretFile });
   return read === '' ? undefined : read;
 }
 
 /**
- * How far a sender is believed. `client`: not at all. `proxy`: in what it says of the client. `gateway`: in its `causeway-*`
- * headers, too.
+ * How far a sender is trusted. `client`: its headers are ignored. `proxy`: its `Forwarded` and `X-Forwarded-*` headers count.
+ * `gateway`: its `causeway-*` headers, too.
  */
 export type Trust = 'client' | 'proxy' | 'gateway';
 
 /** Requests from an address of `trust.peers` that do not show the secret though they claim to be a gateway's. */
 export interface Impostor {
   address: string;
-  /** Since the last word of it, this one among them. */
+  /** Since the last report, including this request. */
   requestCount: number;
   reason: string;
 }
@@ -123,7 +124,7 @@ export class TrustPolicy {
   readonly trustsNone: boolean;
   readonly #expected: Buffer | undefined;
   readonly #given: Buffer;
-  /** Addresses are looked up once a connection, secrets compared at each request: proxies share connections. */
+  /** Addresses are looked up once for each connection, secrets compared at each request: proxies share connections. */
   readonly #connections = new WeakMap<object, Connection>();
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #impostorCount = 0;
@@ -139,8 +140,8 @@ export class TrustPolicy {
   }
 
   /**
-   * How far a request over this connection is believed. `secret`: what it shows. `isLikeGateway`: it has headers that
-   * gateways alone send.
+   * How far a request over this connection is trusted. `secret`: the secret that it shows. `isLikeGateway`: it has headers
+   * that only gateways send.
    */
   of(
     socket: { readonly remoteAddress?: string | undefined },
@@ -160,7 +161,7 @@ export class TrustPolicy {
     return connection.isProxy ? 'proxy' : 'client';
   }
 
-  /** Whether an address among those that a request passed is one of a trusted proxy or peer: the client stands before it. */
+  /** Whether an address on the way of a request is a trusted proxy or peer: the client is before it. */
   isHop(address: string): boolean {
     return isTrusted(this.#proxies, address) || isTrusted(this.#peers, address);
   }

@@ -53,7 +53,7 @@ test('a ConfigMap that Kubernetes swaps through its ..data symlink is noticed', 
   await until('the change is seen', () => changeCount === 1);
 });
 
-test('a file that is gone for a moment is no change', async () => {
+test('a file that is missing for a moment has not changed', async () => {
   const file = join(directory, 'a.yaml');
   writeFileSync(file, 'one');
   start(file);
@@ -64,20 +64,20 @@ test('a file that is gone for a moment is no change', async () => {
   expect(changeCount).toBe(1);
 });
 
-test('a file that is gone is told once, and so is its coming back, with what it had', async () => {
+test('a missing file is reported once, and so is its return with the same content', async () => {
   const file = join(directory, 'a.yaml');
   writeFileSync(file, 'one');
   start(file);
   unlinkSync(file);
   await until('it is missed', () => changeCount === 1);
-  // As long as it took to be missed, and longer.
+  // Longer than it took to be reported.
   await delay(400);
   expect(changeCount).toBe(1);
   writeFileSync(file, 'one');
   await until('it is back', () => changeCount === 2);
 });
 
-test('a symlink that points to itself for a moment ends nothing', async () => {
+test('a symlink that points to itself for a moment does not end the watch', async () => {
   const file = join(directory, 'a.yaml');
   writeFileSync(join(directory, 'one'), 'one');
   symlinkSync('one', file);
@@ -89,7 +89,7 @@ test('a symlink that points to itself for a moment ends nothing', async () => {
   await until('the change is seen', () => changeCount === 1);
 });
 
-test('files that belong together are told once, when the last of them stands still', async () => {
+test('files that belong together are reported once, when the last of them is complete', async () => {
   const files = ['cert', 'key'].map((name) => join(directory, name));
   for (const file of files) writeFileSync(file, 'one');
   watch = watchFiles(files, () => (changeCount += 1), 10);

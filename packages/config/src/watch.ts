@@ -1,11 +1,11 @@
-/** Notices that files' content changed: written in place, replaced, or swapped through a symlink (a ConfigMap). */
+/** Detects changes of files: written in place, replaced, or swapped through a symlink (a ConfigMap). */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { readRegularFile } from './file.ts';
 
-/** How often files are looked at. Polling sees every way in which a file can change; inotify follows inodes. */
+/** How often files are checked. Polling detects every kind of change; inotify follows inodes. */
 const POLL_INTERVAL_MS = 250;
-/** After so many looks a file that is missing is gone (5 s), and not just being replaced. */
+/** After this many checks (5 s) a missing file is gone, and not just being replaced. */
 const GONE_AFTER_LOOKS = 20;
 
 export interface FileWatch {
@@ -13,9 +13,9 @@ export interface FileWatch {
 }
 
 /**
- * Calls `onChange` once for each new content, when the files have stood still for one interval (so that one which is
- * being written is not read by half, nor a certificate without its key). A file that is missing for a moment is not a
- * change; one that is gone for {@link GONE_AFTER_LOOKS} intervals is one, and another when it is back.
+ * Calls `onChange` once for each new content, after one interval without a change, so that no half-written file is read, and
+ * no certificate without its key. A file that is missing for a moment has not changed; one that is missing for
+ * {@link GONE_AFTER_LOOKS} intervals has, and again when it returns.
  */
 export function watchFiles(
   files: readonly string[],
@@ -51,7 +51,7 @@ export function watchFiles(
   };
 }
 
-/** Changes whenever a file behind a path does, through symlinks too; `undefined` while one cannot be looked at. */
+/** Changes whenever a file behind a path does, also through symlinks; `undefined` while a file cannot be read. */
 function stamp(files: readonly string[]): string | undefined {
   try {
     return files

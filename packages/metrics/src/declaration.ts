@@ -1,4 +1,4 @@
-/** What a metric is, declared once: the exposition and the reference of all metrics are made from it. */
+/** Declarations of metrics, from which the exposition and docs/metrics.md are made. */
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
@@ -34,7 +34,7 @@ export function histogram<const Label extends string = never>(
   return { type: 'histogram', name, help, labels };
 }
 
-/** The version of this program and of what runs it; the value is always 1. */
+/** The versions of this program and of Node.js; the value is always 1. */
 export const BUILD_INFO = gauge(
   'causeway_build_info',
   'Always 1; the labels say what runs here: gateway or bridge, its name, and versions.',

@@ -13,6 +13,6 @@ test.each([
   expect(percentile({ buckets, bounds }, percent)).toBe(expected);
 });
 
-test('beyond the last bound the bound itself is told', () => {
+test('beyond the last bound, a percentile is that bound', () => {
   expect(percentile({ buckets: [0, 0, 7], bounds }, 50)).toBe(2.5);
 });

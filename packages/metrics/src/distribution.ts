@@ -1,9 +1,9 @@
-/** How often a measure fell into which bucket: plain numbers, bumped where something happens and read at a scrape. */
+/** Counts measured values by bucket: plain numbers, incremented where something happens and read at a scrape. */
 
 export const MILLISECONDS_PER_SECOND = 1_000;
 
 export interface DistributionOptions {
-  /** Upper bounds of the buckets, rising; what is above the last has a bucket of its own. */
+  /** Upper bounds of the buckets, ascending; values above the last one have their own bucket. */
   readonly bounds: readonly number[];
   /** How many of the measure's units are one of Prometheus' base unit: 1000 for milliseconds. Default: 1. */
   readonly perBaseUnit?: number;

@@ -9,7 +9,7 @@ async function linesOf(exposition: Exposition, name: string): Promise<string[]> 
   return text.split('\n').filter((line) => line.includes(name));
 }
 
-test('a counter and a gauge say what is read at the scrape, and nothing of a label that is gone', async () => {
+test('a counter and a gauge have the values read at the scrape, without labels that no longer exist', async () => {
   const exposition = new Exposition();
   const counts = new Map([
     ['east', 1],
@@ -48,7 +48,7 @@ test('a distribution of milliseconds is a histogram of seconds, its buckets cumu
   ]);
 });
 
-test('no gauge is named like a counter', async () => {
+test('no gauge has a counter’s name', async () => {
   const exposition = new Exposition();
   const text = await exposition.text();
   exposition.close();

@@ -1,9 +1,9 @@
-/** Prometheus' text of declared metrics, read from plain counters at each scrape: requests pay nothing for it. */
+/** Writes declared metrics in Prometheus' text format, from plain counters at each scrape: requests pay nothing for it. */
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import type { MetricDeclaration } from './declaration.ts';
 import type { Distribution } from './distribution.ts';
 
-/** Gauges of prom-client that Prometheus takes for counters by their names; what they say is told per type, too. */
+/** Gauges of prom-client with names of counters; other metrics have the same values by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 interface Value {
@@ -12,7 +12,7 @@ interface Value {
   value: number;
 }
 
-/** Calls `sample` once for each combination of labels that there is now. */
+/** Calls `sample` once for each combination of labels that exists now. */
 export type Read<Label extends string, Measure> = (
   sample: (labels: Readonly<Record<Label, string>>, value: Measure) => void,
 ) => void;
@@ -20,13 +20,13 @@ export type Read<Label extends string, Measure> = (
 export class Exposition {
   readonly #registry = new Registry();
 
-  /** With the process's own metrics: CPU, memory, event loop, garbage collection. */
+  /** Includes the process's own metrics: CPU, memory, event loop, garbage collection. */
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
     for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
   }
 
-  /** A counter or a gauge. Errors: for a name that is there already. */
+  /** A counter or a gauge. Errors: when the name exists already. */
   add<Label extends string>(
     declaration: MetricDeclaration<Label, 'counter' | 'gauge'>,
     read: Read<Label, number>,
@@ -69,7 +69,7 @@ export class Exposition {
     this.#registry.clear();
   }
 
-  /** prom-client's own metrics want a label object for each count; these are read instead. */
+  /** prom-client's own metrics need a label object for each count; these are read instead. */
   #register({ name, help, type }: MetricDeclaration, values: () => Value[]): void {
     this.#registry.registerMetric({
       name,

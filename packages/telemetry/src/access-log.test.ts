@@ -30,7 +30,7 @@ function linesOf(file: string): unknown[] {
         .map((line) => JSON.parse(line));
 }
 
-test('lines are in the file after a moment, and the last ones when it is closed', async () => {
+test('lines reach the file after a moment, the last ones when the log closes', async () => {
   const file = join(directory, 'new/folder/access.log');
   const { log } = await openLog(file);
   log.write({ number: 1, text: 'a "quoted"\nline' });
@@ -41,7 +41,7 @@ test('lines are in the file after a moment, and the last ones when it is closed'
   log.write({ number: 3 });
 });
 
-test('a file that was there is continued', async () => {
+test('an existing file is continued', async () => {
   const file = join(directory, 'continued.log');
   for (const number of [1, 2]) {
     const { log } = await openLog(file);
@@ -51,7 +51,7 @@ test('a file that was there is continued', async () => {
   expect(linesOf(file)).toEqual([{ number: 1 }, { number: 2 }]);
 });
 
-test('after a rotation it goes on in a new file, and nothing is lost', async () => {
+test('after a rotation lines go to a new file, and none is lost', async () => {
   const file = join(directory, 'rotated.log');
   const { log } = await openLog(file);
   for (let number = 0; number < 3_000; number += 1) log.write({ number });
@@ -65,7 +65,7 @@ test('after a rotation it goes on in a new file, and nothing is lost', async () 
   expect(lines.map(({ number }) => number)).toEqual(Array.from({ length: 6_000 }, (_, number) => number));
 });
 
-test('a reader that stands still costs lines, which are counted, and no time', async () => {
+test('a reader that stalls costs lines, which are counted, and no time', async () => {
   const fifo = join(directory, 'fifo');
   execFileSync('mkfifo', [fifo]);
   const reader = spawn('sleep', ['600'], { stdio: [openSync(fifo, 'r+'), 'ignore', 'ignore'] });
@@ -79,15 +79,15 @@ test('a reader that stands still costs lines, which are counted, and no time', a
   await once(reader, 'exit');
 });
 
-test('a full disk is told once, and the end does not wait for it', async () => {
+test('a full disk is reported once, and closing does not wait for it', async () => {
   const { log, troubles } = await openLog('/dev/full', 65_536);
   for (let number = 0; number < 3_000; number += 1) log.write({ number, text: 'x'.repeat(100) });
-  await until('it is told', () => troubles.length > 0);
+  await until('the failure is reported', () => troubles.length > 0);
   expect(log.droppedCount).toBeGreaterThan(0);
   expect(troubles).toEqual([expect.stringMatching(/^ENOSPC/)]);
   const startMs = performance.now();
   await log.close();
-  // It gives the disk a second.
+  // Closing waits one second for the disk.
   expect(performance.now() - startMs).toBeLessThan(10_000);
 });
 
@@ -95,11 +95,11 @@ test('a file that cannot be opened is an error at the start', async () => {
   const file = join(directory, 'is-a-folder');
   mkdirSync(file);
   await expect(openLog(file)).rejects.toThrow(/EISDIR/);
-  // Nothing of it is left that could fail later.
+  // No stream remains that could fail later.
   await delay(400);
 });
 
-test('without a file lines go to standard output, each in one piece beside those of others', async () => {
+test('without a file, lines go to standard output, each in one piece', async () => {
   const script = `
     import { AccessLog } from '${new URL('./access-log.ts', import.meta.url).href}';
     const log = await AccessLog.open({ maxQueuedBytes: 10_000_000, onTrouble: () => {} });

@@ -1,4 +1,4 @@
-/** Writes lines of JSON to a file or to standard output: beside the requests, which never wait for it. */
+/** Writes lines of JSON to a file or to standard output. Requests never wait for it. */
 import { once } from 'node:events';
 import sonicBoom from 'sonic-boom';
 import type { AccessLogConfig } from './sections.ts';
@@ -7,14 +7,14 @@ const STANDARD_OUTPUT = 1;
 /** Lines are written together once they are this long, or after a moment. */
 const WRITE_BYTES = 4_096;
 const WRITE_INTERVAL_MS = 250;
-/** Larger than that a write to a pipe may be torn apart by others' (PIPE_BUF of Linux). */
+/** Larger writes to a pipe may be interleaved with those of other processes (PIPE_BUF of Linux). */
 const MAX_PIPE_WRITE_BYTES = 4_096;
 const MAX_FILE_WRITE_BYTES = 65_536;
-/** How long the last lines may take at the end. */
+/** How long closing waits for the last lines. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 export interface AccessLogOptions extends Omit<AccessLogConfig, 'sampleRatio'> {
-  /** Lines cannot be written (told once, not for each), or can be again (`undefined`). */
+  /** Lines cannot be written (reported once, not for each line), or can be written again (`undefined`). */
   onTrouble: (reason: string | undefined) => void;
 }
 
@@ -24,7 +24,7 @@ export class AccessLog {
   #timer: NodeJS.Timeout | undefined;
   #isInTrouble = false;
   #isClosed = false;
-  /** Lines that were thrown away since too much waited. */
+  /** Lines that were dropped because the queue was full. */
   droppedCount = 0;
 
   private constructor({ file, maxQueuedBytes, onTrouble }: AccessLogOptions) {
@@ -36,7 +36,7 @@ export class AccessLog {
       minLength: WRITE_BYTES - 1,
       maxWrite: this.#isFile ? MAX_FILE_WRITE_BYTES : MAX_PIPE_WRITE_BYTES,
       maxLength: maxQueuedBytes,
-      // As text, what waits would be measured anew with every line.
+      // With text, the library would measure the whole queue for every line.
       contentMode: 'buffer',
     });
     this.#stream.on('drop', () => {
@@ -54,30 +54,30 @@ export class AccessLog {
     });
   }
 
-  /** Errors: of the file system, for a file that cannot be written to. */
+  /** Errors: those of the file system, for a file that cannot be written. */
   static async open(options: AccessLogOptions): Promise<AccessLog> {
     const log = new AccessLog(options);
-    // Before that an error is the caller's to tell.
+    // Until then the caller reports errors.
     log.#isInTrouble = true;
     await once(log.#stream, 'ready');
     log.#isInTrouble = false;
-    // The library's own timer would also run, and throw, where the file cannot be opened.
+    // The library's own timer would run and throw even when the file cannot be opened.
     log.#timer = setInterval(() => log.#stream.flush(), WRITE_INTERVAL_MS).unref();
     return log;
   }
 
-  /** At once; the line leaves later, or is dropped. */
+  /** Returns at once; the line is written later, or dropped. */
   write(entry: object): void {
-    // In this mode bytes are what it takes; its types know text alone.
+    // In this mode it takes bytes; its types declare text only.
     if (!this.#isClosed) this.#stream.write(Buffer.from(`${JSON.stringify(entry)}\n`) as unknown as string);
   }
 
-  /** Goes on in a new file of the same name: logrotate has moved the old one. */
+  /** Continues in a new file of the same name: logrotate has moved the old one. */
   reopen(): void {
     if (this.#isFile && !this.#isClosed) this.#stream.reopen();
   }
 
-  /** Writes what is left, within a second. */
+  /** Writes the remaining lines, within a second. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -85,7 +85,7 @@ export class AccessLog {
     const closed = once(this.#stream, 'close', { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch(() => {});
     this.#stream.end();
     await closed;
-    // Of a disk that takes no more.
+    // The error of a full disk.
     this.#stream.destroy();
   }
 }

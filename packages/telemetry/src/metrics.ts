@@ -1,4 +1,4 @@
-/** Metrics of what the access log and the traces lose. Where one is off, it loses nothing. */
+/** Metrics of lines and spans that the access log and the traces lost. */
 import { counter } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 
@@ -9,11 +9,11 @@ export const TELEMETRY_METRICS = {
   ),
   lostSpans: counter(
     'causeway_trace_lost_spans_total',
-    'Spans of traces that were not sent: the receiver did not take them, or too many waited for it.',
+    'Spans of traces that were not sent: the receiver rejected them, or the queue was full.',
   ),
 };
 
-/** Since the start. */
+/** Counts since the start. */
 export interface TelemetryCounts {
   readonly droppedLineCount: number;
   readonly lostSpanCount: number;

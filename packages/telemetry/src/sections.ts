@@ -6,20 +6,20 @@ export const AccessLogSection = Entry(
     file: Type.Optional(
       Type.String({
         description:
-          'File to which lines are added; made if it is not there, opened anew on SIGHUP (for logrotate). Left out: standard output.',
+          'File to which lines are appended; created if it is missing, reopened on SIGHUP (for logrotate). Left out: standard output.',
         minLength: 1,
         examples: ['/var/log/causeway/access.log'],
       }),
     ),
     sampleRatio: Type.Number({
       description:
-        'Share of the requests that get a line. Those that failed (5xx, broken off) or took more than one attempt always do.',
+        'Share of the requests that get a line. Requests that failed (5xx, broken off) or took more than one attempt always get one.',
       default: 1,
       minimum: 0,
       maximum: 1,
     }),
     maxQueuedBytes: Type.Integer({
-      description: 'Bytes of lines that may wait for a slow disk; what comes beyond it is dropped and counted.',
+      description: 'Bytes of lines that may wait for a slow disk; further lines are dropped and counted.',
       default: 4_194_304,
       minimum: 65_536,
       maximum: 1_073_741_824,
@@ -57,7 +57,7 @@ export const TracingSection = (serviceName: string) =>
       }),
       serviceName: Type.String({ description: 'service.name of the spans.', default: serviceName, minLength: 1 }),
       maxQueuedSpans: Type.Integer({
-        description: 'Spans that may wait to be sent; what comes beyond it is dropped.',
+        description: 'Spans that may wait to be sent; further spans are dropped and counted.',
         default: 4_096,
         minimum: 512,
         maximum: 1_000_000,
@@ -65,7 +65,7 @@ export const TracingSection = (serviceName: string) =>
     },
     {
       description:
-        'Traces (OpenTelemetry). Off without this section: then traceparent and tracestate are only passed on. A change needs a restart.',
+        'Traces (OpenTelemetry). Off without this section: traceparent and tracestate are then forwarded unchanged. A change needs a restart.',
     },
   );
 export type TracingConfig = Static<ReturnType<typeof TracingSection>>;

@@ -1,4 +1,4 @@
-/** Access log and tracing of one program, as far as they are on: opened together, counted and closed together. */
+/** Access log and tracing of one program, if they are on: opened, counted and closed together. */
 import { AccessLog } from './access-log.ts';
 import type { TelemetryCounts } from './metrics.ts';
 import type { AccessLogConfig, TracingConfig } from './sections.ts';
@@ -7,10 +7,10 @@ import type { Tracing } from './tracing.ts';
 export interface TelemetryOptions {
   accessLog: AccessLogConfig | undefined;
   tracing: TracingConfig | undefined;
-  /** `name`, or `region/name`: who wrote a line or a span. */
+  /** `name`, or `region/name`: the process that wrote a line or a span. */
   instance: string;
   region: string | undefined;
-  /** Lines or spans cannot be written, or can be again (`undefined`). */
+  /** Lines or spans cannot be written, or can be written again (`undefined`). */
   onTrouble: (what: 'accessLog' | 'tracing', reason: string | undefined) => void;
 }
 
@@ -23,7 +23,7 @@ export class Telemetry implements TelemetryCounts {
     this.tracing = tracing;
   }
 
-  /** `undefined` while both are off; the tracing library is loaded only where it is on. Errors: of the access log's file. */
+  /** `undefined` while both are off; the tracing library is loaded only when tracing is on. Errors: those of the access log's file. */
   static async open({ accessLog, tracing, onTrouble, ...who }: TelemetryOptions): Promise<Telemetry | undefined> {
     if (accessLog === undefined && tracing === undefined) return undefined;
     const log =
@@ -33,22 +33,22 @@ export class Telemetry implements TelemetryCounts {
     return new Telemetry(log, new Tracing({ ...tracing, ...who, onTrouble: (reason) => onTrouble('tracing', reason) }));
   }
 
-  /** Lines that were dropped since the disk was too slow. */
+  /** Lines that were dropped because the disk was too slow. */
   get droppedLineCount(): number {
     return this.log?.droppedCount ?? 0;
   }
 
-  /** Spans that no receiver took. */
+  /** Spans that were lost. */
   get lostSpanCount(): number {
     return this.tracing?.lostCount ?? 0;
   }
 
-  /** After a rotation. */
+  /** Reopens the access log after a rotation. */
   reopen(): void {
     this.log?.reopen();
   }
 
-  /** Sends and writes what is left, within bounds. */
+  /** Sends and writes the remaining spans and lines, within bounds. */
   async close(): Promise<void> {
     await Promise.all([this.log?.close(), this.tracing?.close()]);
   }

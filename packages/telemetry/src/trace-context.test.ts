@@ -4,7 +4,7 @@ import { formatTraceparent, parseTraceparent } from './trace-context.ts';
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
 
-describe('a traceparent is read as the recommendation says', () => {
+describe('a traceparent is parsed as W3C recommends', () => {
   test.each([
     [`00-${TRACE}-${SPAN}-01`, { traceId: TRACE, spanId: SPAN, isSampled: true }],
     [`00-${TRACE}-${SPAN}-00`, { traceId: TRACE, spanId: SPAN, isSampled: false }],
@@ -25,7 +25,7 @@ describe('a traceparent is read as the recommendation says', () => {
   });
 });
 
-test('what is written can be read', () => {
+test('a formatted traceparent can be parsed', () => {
   const parent = { traceId: TRACE, spanId: SPAN, isSampled: true };
   expect(formatTraceparent(parent)).toBe(`00-${TRACE}-${SPAN}-01`);
   expect(parseTraceparent(formatTraceparent({ ...parent, isSampled: false }))).toEqual({ ...parent, isSampled: false });

@@ -3,7 +3,7 @@
 export const TRACEPARENT = 'traceparent';
 export const TRACESTATE = 'tracestate';
 
-/** The place in a trace that a `traceparent` names. */
+/** The position in a trace that a `traceparent` names. */
 export interface TraceParent {
   /** 32 hexadecimal digits, not all zero. */
   traceId: string;
@@ -15,11 +15,11 @@ export interface TraceParent {
 const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const NO_TRACE = '0'.repeat(32);
 const NO_SPAN = '0'.repeat(16);
-/** Reserved; what has it is no traceparent (§3.2.2.1). */
+/** Reserved: a traceparent with this version is invalid (§3.2.2.1). */
 const INVALID_VERSION = 'ff';
 const SAMPLED_BIT = 1;
 
-/** Of a header. `undefined` for what is none, or several: then a trace begins anew (§3.2.2.3 and §4.3). */
+/** Parses a header. `undefined` when it is invalid or repeated: a new trace begins then (§3.2.2.3 and §4.3). */
 export function parseTraceparent(text: string | readonly string[] | undefined): TraceParent | undefined {
   if (typeof text !== 'string') return undefined;
   const [, version, traceId, spanId, flags, rest] = FORM.exec(text) ?? [];

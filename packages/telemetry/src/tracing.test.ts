@@ -57,7 +57,7 @@ test('spans go to the path of OTLP with the headers of the configuration, the la
   expect(tracing.lostCount).toBe(0);
 });
 
-test('a receiver that refuses is told once, and once when it takes spans again', async () => {
+test('a receiver that rejects spans is reported once, and once more when it accepts them again', async () => {
   let status = 400;
   const url = await receiver((_, response) => response.writeHead(status).end());
   const { tracing, troubles } = start(`${url}/own/path`);
@@ -68,12 +68,12 @@ test('a receiver that refuses is told once, and once when it takes spans again',
   expect(troubles).toHaveLength(1);
   status = 200;
   tracing.tracer.startSpan('good').end();
-  await until('it is told', () => troubles.length === 2);
+  await until('the recovery is reported', () => troubles.length === 2);
   expect(troubles[1]).toBeUndefined();
   expect(tracing.lostCount).toBe(2);
 });
 
-test('a silent receiver costs no memory beyond the queue, and the end does not wait for it', async () => {
+test('a silent receiver costs no memory beyond the queue, and closing does not wait for it', async () => {
   const url = await receiver(() => {});
   const { tracing } = start(url);
   for (let count = 0; count < 20_000; count += 1) tracing.tracer.startSpan('waiting').end();
@@ -81,11 +81,11 @@ test('a silent receiver costs no memory beyond the queue, and the end does not w
   expect(tracing.lostCount).toBe(20_000 - 2 * 512);
   const startMs = performance.now();
   await tracing.close();
-  // It gives the receiver 2 s, where an export may take 10.
+  // Closing waits 2 s for the receiver, where an export may take 10 s.
   expect(performance.now() - startMs).toBeLessThan(8_000);
 });
 
-test('the client decides whether it is traced; otherwise the share does', () => {
+test('the client’s traceparent decides whether a request is traced; without one, the ratio does', () => {
   const { tracing } = start('http://127.0.0.1:9', { sampleRatio: 0 });
   const contextAfter = (headers: Record<string, string>): SpanContext =>
     tracing.tracer.startSpan('x', {}, contextOf(headers)).spanContext();

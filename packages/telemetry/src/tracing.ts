@@ -1,4 +1,4 @@
-/** Sends spans to an OTLP receiver. Loads OpenTelemetry's SDK: to be imported only where tracing is on. */
+/** Sends spans to an OTLP receiver. Loads OpenTelemetry's SDK: import it only when tracing is on. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Context,
@@ -23,24 +23,24 @@ import type { TracingConfig } from './sections.ts';
 import { formatTraceparent, parseTraceparent, TRACEPARENT, TRACESTATE } from './trace-context.ts';
 
 const DEFAULT_PATH = '/v1/traces';
-/** Spans leave together after this long, or when they are this many. */
+/** Spans are sent together after this long, or when there are this many. */
 const EXPORT_INTERVAL_MS = 1_000;
 const EXPORT_SPANS = 512;
-/** One batch, its repetitions included; what has not arrived by then is lost. */
+/** Time limit for one batch, including retries; then its spans are lost. */
 const EXPORT_TIMEOUT_MS = 10_000;
-/** How long the last spans may take at the end. */
+/** How long closing waits for the last spans. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const EXPORT_SUCCEEDED = 0;
 /** Longer texts (paths, names) are cut. */
 const MAX_ATTRIBUTE_LENGTH = 1_024;
-/** Of one span; the producers of a poll's records. */
+/** Links of one span: the producers of a poll's records. */
 export const MAX_LINKS = 128;
 
 export interface TracingOptions extends TracingConfig {
-  /** `name`, or `region/name`: which of the service's processes. */
+  /** `name`, or `region/name`: the process within the service. */
   instance: string;
   region: string | undefined;
-  /** The receiver takes no spans (told once, not for each batch), or does again (`undefined`). */
+  /** The receiver rejects spans (reported once, not for each batch), or accepts them again (`undefined`). */
   onTrouble: (reason: string | undefined) => void;
 }
 
@@ -51,7 +51,7 @@ export class Tracing {
   #isClosed = false;
   /** Spans that wait to be sent. */
   #waitingCount = 0;
-  /** Spans that found the queue full, or that the receiver did not take. */
+  /** Spans that the full queue or the receiver rejected. */
   lostCount = 0;
 
   constructor({
@@ -89,14 +89,14 @@ export class Tracing {
     this.tracer = this.#provider.getTracer('causeway');
   }
 
-  /** Sends what is left, for two seconds at most. */
+  /** Sends the remaining spans, for two seconds at most. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await Promise.race([this.#provider.shutdown().catch(() => {}), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
-  /** The processor has the same bound, and does not tell whom it turned away. */
+  /** The processor has the same bound, but does not count the spans that it rejects. */
   #bounded(processor: SpanProcessor, maxQueuedSpans: number): SpanProcessor {
     return {
       onStart: (span, context) => processor.onStart(span, context),
@@ -140,13 +140,13 @@ function urlOf(endpoint: string): string {
   return url.href;
 }
 
-/** Where a request stands in a trace, by its headers; the root of a new one without. */
+/** The position of a request in its trace, from its headers; without them, the root of a new trace. */
 export function contextOf(headers: Readonly<Record<string, string | string[] | undefined>>): Context {
   const context = spanContextOf(headers[TRACEPARENT], headers[TRACESTATE]);
   return context === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, context);
 }
 
-/** `undefined` for a text that is no traceparent. */
+/** `undefined` for an invalid traceparent. */
 export function spanContextOf(
   traceparent: string | string[] | undefined,
   tracestate: string | string[] | undefined,
@@ -161,7 +161,7 @@ export function spanContextOf(
   return { traceId, spanId, traceFlags, isRemote, traceState: createTraceState(state) };
 }
 
-/** What goes along to whoever comes after a span. */
+/** The headers that carry a span's position to the next process. */
 export function headersOfSpan({ traceId, spanId, traceFlags, traceState }: SpanContext): {
   traceparent: string;
   tracestate: string | undefined;

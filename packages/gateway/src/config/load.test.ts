@@ -53,7 +53,7 @@ describe('what a schema cannot say', () => {
     [`trust:\n  proxies: [example.com]\n${EAST}`, /g\.yaml:2: trust\.proxies\[0\]: example\.com is not an address/],
     [`trust:\n  peers: [127.0.0.1]\n${EAST}`, /g\.yaml:2: trust\.peers: .* set trust\.secret .* or trust\.secretFile/],
     [`trust:\n  peers: [127.0.0.1]\n  secret: ""\n${EAST}`, /g\.yaml:2: trust\.peers: an address alone/],
-    [`trust:\n  secret: short\n${EAST}`, /g\.yaml:2: trust\.secret: is shorter than 16 characters: draw one with/],
+    [`trust:\n  secret: short\n${EAST}`, /g\.yaml:2: trust\.secret: is shorter than 16 characters: generate one with/],
     [`trust:\n  secret: "of words, which no header carries"\n${EAST}`, /g\.yaml:2: trust\.secret: must match/],
     [`trust:\n  secretFile: /no/such/file\n${EAST}`, /g\.yaml:2: trust\.secretFile: .* there is no such file/],
     [
