@@ -34,6 +34,9 @@ test.each([
   ['identity;q=0', undefined, false],
   ['gzip;q=x', 'gzip', false],
   [',,gzip,', 'gzip', false],
+  // Of one that is named twice the first one counts.
+  ['gzip;q=0, gzip', undefined, false],
+  ['x-gzip;q=0, gzip', undefined, false],
 ])('Accept-Encoding %j asks for %j; nothing else will do: %j', (header, coding, isIdentityRefused) => {
   expect(wantedCoding(header)).toEqual({ coding, isIdentityRefused });
 });

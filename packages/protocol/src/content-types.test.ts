@@ -5,6 +5,7 @@ describe('accept', () => {
   test.each([
     [undefined, true],
     ['', true],
+    [' ', true],
     ['*/*', true],
     ['application/*', true],
     [RECORDS.json, true],
@@ -15,6 +16,16 @@ describe('accept', () => {
     [`${RECORDS.json};q=0`, false],
     [`${RECORDS.json};q=0, */*`, false],
     [`*/*;q=0, ${RECORDS.json}`, true],
+    ['application/*;q=0, */*', false],
+    ['*/*, application/*;q=0', false],
+    [`application/*;q=0, ${RECORDS.json}`, true],
+    // Of ranges that are equally specific the first one counts.
+    ['*/*, */*;q=0', true],
+    ['*/*;q=0, */*', false],
+    [`${RECORDS.json};Q=0`, false],
+    [`${RECORDS.json};q=0.001`, true],
+    ['applicationx/*', false],
+    ['app/*', false],
   ])('%j admits json records: %j', (accept, expected) => {
     expect(accepts(accept, RECORDS.json)).toBe(expected);
   });

@@ -15,12 +15,19 @@ test.each<[KafkaRatesTold, string]>([
   });
 });
 
-test.each(['', 'requests=1', 'requests=x, errors=0', 'requests=-1, errors=0', 'requests=1e400, errors=0'])(
-  'what is no such header is nothing: %s',
-  (header) => {
-    expect(parseKafkaRates(header)).toBeUndefined();
-  },
-);
+test.each([
+  '',
+  'requests=1',
+  'requests=x, errors=0',
+  'requests=-1, errors=0',
+  'requests=1e400, errors=0',
+  'requests=1=2, errors',
+  '=1, errors=0',
+  'requests=1., errors=0',
+  'requests, errors=0',
+])('what is no such header is nothing: %s', (header) => {
+  expect(parseKafkaRates(header)).toBeUndefined();
+});
 
 test('what a later version tells beyond it is passed over', () => {
   expect(parseKafkaRates('requests=1, errors=0, brokers=3, p99=5')).toEqual({

@@ -3,8 +3,9 @@ import { openApiDocument } from './openapi.ts';
 
 interface OperationObject {
   operationId: string;
-  parameters: { name: string; in: string }[];
-  requestBody?: { content: Record<string, object> };
+  tags: string[];
+  parameters: { name: string; in: string; required: boolean; schema: object }[];
+  requestBody?: { required: boolean; content: Record<string, object> };
   responses: Record<string, object>;
 }
 
@@ -80,6 +81,45 @@ const operations = new Map(
     ),
   ),
 );
+
+test('the document is one of OpenAPI 3.1, and declares the tags that its operations have', () => {
+  const { openapi, info, tags } = document as unknown as {
+    openapi: string;
+    info: { version: string };
+    tags: { name: string }[];
+  };
+  expect({ openapi, version: info.version }).toEqual({ openapi: '3.1.0', version: '1.2.3' });
+  const used = new Set([...operations.values()].flatMap(({ operation }) => operation.tags));
+  expect(tags.map(({ name }) => name).sort()).toEqual([...used].sort());
+  expect(operations.get('seek')?.operation.tags).toEqual(['Seek', 'Consumers']);
+  expect(operations.get('send')?.operation.tags).toEqual(['Topics', 'Producer']);
+});
+
+test('parameters of a path are required, those of a query are not; a body is, except where the API does without', () => {
+  for (const [name, { operation }] of operations) {
+    for (const { in: place, required } of operation.parameters) expect(required).toBe(place === 'path');
+    const isRequired = operation.requestBody?.required;
+    const expected = operation.requestBody === undefined ? undefined : !['createConsumer', 'commit'].includes(name);
+    expect({ name, isRequired }).toEqual({ name, isRequired: expected });
+    // With a body come 413 and 415.
+    expect('413' in operation.responses).toBe(operation.requestBody !== undefined);
+    expect('415' in operation.responses).toBe(operation.requestBody !== undefined);
+  }
+  const parameters = [...operations.values()].flatMap(({ operation }) => operation.parameters);
+  const schemas = new Map(parameters.map(({ name, schema }) => [name, schema]));
+  expect(schemas.get('groupid')).toEqual({ type: 'string' });
+  expect(schemas.get('name')).toEqual({ type: 'string' });
+  expect(schemas.get('topicname')).toEqual({ type: 'string' });
+  expect(schemas.get('partitionid')).toEqual({ type: 'integer', minimum: 0 });
+});
+
+test('what Kafka may refuse has a 403', () => {
+  const refused = [...operations].filter(([, { operation }]) => '403' in operation.responses).map(([name]) => name);
+  expect(refused.sort()).toEqual([
+    ...['assign', 'commit', 'createTopic', 'getOffsets', 'getPartition', 'getTopic', 'listCommitted', 'listPartitions'],
+    ...['listPositions', 'poll', 'seek', 'seekToBeginning', 'seekToEnd', 'send', 'sendToPartition', 'subscribe'],
+  ]);
+});
 
 test('the original’s operations are there under their names, and three more', () => {
   expect([...operations.keys()].sort()).toEqual([...Object.keys(ORIGINAL), ...ADDED].sort());

@@ -1,5 +1,23 @@
 import { expect, test } from 'vitest';
-import { LONGEST_POLL_TIMEOUT_MS, pollTimeoutMs, withQueryParameter } from './parameters.ts';
+import { LONGEST_POLL_TIMEOUT_MS, pollTimeoutMs, readLiteral, withQueryParameter } from './parameters.ts';
+
+test.each([
+  ['true', true],
+  ['false', false],
+  ['null', null],
+  ['True', 'True'],
+  ['', ''],
+  ['-0.5e2', -50],
+  ['+5', 5],
+  ['05', '05'],
+  ['.5', '.5'],
+  ['5.', '5.'],
+  ['5 ', '5 '],
+  ['1e', '1e'],
+  ['"5"', '"5"'],
+])('%j is read as %j', (text, expected) => {
+  expect(readLiteral(text)).toBe(expected);
+});
 
 test.each([
   ['/x', 100],
@@ -28,6 +46,9 @@ test.each([
 
 test.each([
   ['/x', '/x'],
+  // A path is no query.
+  ['timeout=1', 'timeout=1'],
+  ['?timeout=1', '?timeout=7'],
   ['/x?a=1', '/x?a=1'],
   ['/x?timeout=1', '/x?timeout=7'],
   ['/x?a=1&TIMEOUT=1&timeout=2&b', '/x?a=1&timeout=7&timeout=2&b'],

@@ -73,6 +73,10 @@ test('the path of an instance is read back, whatever its names', () => {
 
 test('query names are case-insensitive and the first value wins', () => {
   expect(queryParameter('/x?a=1&TimeOut=5&timeout=6', 'timeout')).toBe('5');
+  expect(queryParameter('/x?timeout=5', 'timeout')).toBe('5');
+  expect(queryParameter('/x?timeout', 'timeout')).toBe('');
   expect(queryParameter('/x?a=1', 'timeout')).toBeUndefined();
+  // A path is no query.
+  expect(queryParameter('timeout=5', 'timeout')).toBeUndefined();
   expect(queryParameter('/x', 'timeout')).toBeUndefined();
 });

@@ -1,12 +1,97 @@
-import { expect, test } from 'vitest';
-import { formatHop, parseHops } from './routing.ts';
+import { describe, expect, test } from 'vitest';
+import * as routing from './routing.ts';
+import {
+  formatBridge,
+  formatDelivery,
+  formatHop,
+  parseBridge,
+  parseDelivery,
+  parseHops,
+  parseList,
+} from './routing.ts';
 
-test('hops are read back as they were written', () => {
-  const hops = [
-    { region: undefined, name: 'tier1' },
-    { region: 'east', name: 'gw/1' },
-  ];
-  expect(parseHops(hops.map(formatHop).join(', '))).toEqual(hops);
-  expect(parseHops(undefined)).toEqual([]);
-  expect(parseHops(' , ')).toEqual([]);
+test('gateways and bridges of other versions find the names that they know', () => {
+  const { CAUSEWAY_PREFIX, NOTHING_DELIVERED, ...names } = Object.fromEntries(
+    Object.entries(routing).filter(([, value]) => typeof value === 'string'),
+  );
+  expect(CAUSEWAY_PREFIX).toBe('causeway-');
+  expect(NOTHING_DELIVERED).toBe('0');
+  expect(names).toEqual({
+    SECRET_HEADER: 'causeway-secret',
+    GATEWAY_HEADER: 'causeway-gateway',
+    BRIDGE_HEADER: 'causeway-bridge',
+    FAULT_HEADER: 'causeway-fault',
+    FAULT_OF_REQUEST: 'request',
+    FAULT_OF_KAFKA: 'kafka',
+    OWNER_HEADER: 'causeway-owner',
+    FAILED_HEADER: 'causeway-failed',
+    RELEASE_HEADER: 'causeway-release',
+    DELIVERED_HEADER: 'causeway-delivered',
+    DELIVERY_HEADER: 'causeway-delivery',
+    DELIVERED_PATH: '/causeway-delivered',
+    KAFKA_HEADER: 'causeway-kafka',
+    KAFKA_CLUSTER_HEADER: 'causeway-kafka-cluster',
+    KAFKA_ANSWERED_HEADER: 'causeway-kafka-answered',
+    SUSPECT_HEADER: 'causeway-suspect',
+    OPERATOR_HEADER: 'causeway-operator',
+    SESSIONS_PATH: '/causeway-sessions',
+  });
+  // Gateways strip what begins so from requests of clients.
+  for (const [name, header] of Object.entries(names)) {
+    if (name.endsWith('_HEADER')) expect(header).toMatch(/^causeway-/);
+  }
+  // A confirmation that comes in its time is on its way when the bridge gives up.
+  expect(routing.CONFIRMATION_TIMEOUT_MS).toBeGreaterThan(routing.CONFIRM_AFTER_MS);
+});
+
+describe('hops', () => {
+  test('are read back as they were written', () => {
+    const hops = [
+      { region: undefined, name: 'tier1' },
+      { region: 'east', name: 'gw/1' },
+    ];
+    expect(hops.map(formatHop)).toEqual(['tier1', 'east/gw/1']);
+    expect(parseHops(hops.map(formatHop).join(', '))).toEqual(hops);
+  });
+
+  test('are none without a header, or in an empty one', () => {
+    expect(parseHops(undefined)).toEqual([]);
+    expect(parseHops(' , ')).toEqual([]);
+  });
+});
+
+test('lists are read without spaces and empty entries', () => {
+  expect(parseList('a, b ,,c,')).toEqual(['a', 'b', 'c']);
+  expect(parseList('')).toEqual([]);
+  expect(parseList(undefined)).toEqual([]);
+});
+
+test.each([
+  [{ mark: '17', isAwaited: false }, '17'],
+  [{ mark: '17', isAwaited: true }, '17;now'],
+])('the delivery %j is written %s, and read back', (delivery, text) => {
+  expect(formatDelivery(delivery)).toBe(text);
+  expect(parseDelivery(text)).toEqual(delivery);
+});
+
+test('a delivery that a later version writes is read as far as this one knows it', () => {
+  expect(parseDelivery('17;later')).toEqual({ mark: '17', isAwaited: false });
+  expect(parseDelivery('17;now;more')).toEqual({ mark: '17', isAwaited: true });
+});
+
+describe('a bridge', () => {
+  test.each([
+    ['east', 'b-1'],
+    ['a.B_9', '0'],
+    ['EU-west', 'zZ09._-'],
+  ])('of %s with the name %s is read back', (region, name) => {
+    expect(parseBridge(formatBridge({ region, name }))).toEqual({ region, name });
+  });
+
+  test.each(['', 'east', 'east/', '/b', 'east/b/c', ' east/b', 'east/b ', 'ea st/b', 'east/b,west/c', undefined])(
+    'is nothing for %j',
+    (text) => {
+      expect(parseBridge(text)).toBeUndefined();
+    },
+  );
 });

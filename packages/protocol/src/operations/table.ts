@@ -2,6 +2,7 @@
  * The table of operations of the REST API. The parser of URLs, the routers of gateway and bridge, retries, metrics, traces
  * and the OpenAPI document read it: a new operation is an entry here and a handler in the bridge.
  */
+import { DELIVERED_PATH, SESSIONS_PATH } from '../routing.ts';
 import { CONSUMER_OPERATIONS } from './consumers.ts';
 import type { Method, OperationEntry, RetryClass } from './operation.ts';
 import { SERVICE_OPERATIONS } from './service.ts';
@@ -44,10 +45,10 @@ export const INTERNAL_OPERATIONS = [
   {
     internal: 'confirmDelivery',
     method: 'POST',
-    path: '/consumers/{group}/instances/{instance}/causeway-delivered',
+    path: `/consumers/{group}/instances/{instance}${DELIVERED_PATH}`,
   },
   /** Lists the consumers of a bridge, for gateways that send {@link OPERATOR_HEADER}; query `filter`, `limit`. */
-  { internal: 'listSessions', method: 'GET', path: '/causeway-sessions' },
+  { internal: 'listSessions', method: 'GET', path: SESSIONS_PATH },
 ] as const satisfies readonly { internal: string; method: Method; path: string }[];
 
 export type InternalOperation = (typeof INTERNAL_OPERATIONS)[number]['internal'];

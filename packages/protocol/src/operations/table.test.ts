@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import type { OperationEntry } from './operation.ts';
+import { entryOf, INTERNAL_OPERATIONS, isManagement, OPERATIONS, retryClassOf, routeTemplateOf } from './table.ts';
+
+const named = (holds: (entry: OperationEntry) => boolean): string[] =>
+  OPERATIONS.filter(holds)
+    .map(({ operation }) => operation)
+    .sort();
+
+const READ = ['info', 'healthy', 'ready', 'metrics', 'openapi', 'openapiv3', 'listTopics', 'getTopic'];
+const READ_OF_PARTITIONS = ['listPartitions', 'getPartition', 'getOffsets'];
+
+test('what may be repeated, and when', () => {
+  expect(named(({ retry }) => retry === 'read')).toEqual([...READ, ...READ_OF_PARTITIONS].sort());
+  expect(named(({ retry }) => retry === 'stores')).toEqual(['createTopic', 'send', 'sendToPartition']);
+  expect(named(({ retry }) => retry === 'repeatable')).toEqual(named(({ kind }) => kind === 'consumer'));
+  expect(retryClassOf('unknown')).toBe('unknown');
+});
+
+test('kinds', () => {
+  expect(named(({ kind }) => kind === 'management')).toEqual(['healthy', 'metrics', 'ready']);
+  expect(named(({ kind }) => kind === 'service')).toEqual(['info', 'openapi', 'openapiv3']);
+  expect(named(({ kind }) => kind === 'produce')).toEqual(['send', 'sendToPartition']);
+  expect(named(({ kind }) => kind === 'consumer')).toEqual(named(({ path }) => path.startsWith('/consumers/')));
+  expect(OPERATIONS.map(({ operation }) => operation).filter(isManagement)).toEqual(['healthy', 'ready', 'metrics']);
+  expect(isManagement('unknown')).toBe(false);
+});
+
+test('bodies', () => {
+  expect(named(({ body }) => body !== undefined)).toEqual(named(({ method }) => method === 'POST'));
+  expect(named(({ body }) => body?.isOptional === true)).toEqual(['commit', 'createConsumer']);
+  expect(named(({ body }) => body?.holdsRecords === true)).toEqual(['send', 'sendToPartition']);
+});
+
+test('routes of traces have no names of clients', () => {
+  expect(routeTemplateOf('getTopic')).toBe('/topics/{topic}');
+  expect(routeTemplateOf('unknown')).toBeUndefined();
+});
+
+test('an entry is found by its name', () => {
+  for (const entry of OPERATIONS) expect(entryOf(entry.operation)).toBe(entry);
+  expect(() => entryOf('toString' as 'info')).toThrow('no operation toString');
+});
+
+test('paths between gateways and bridges are told apart from those of the API', () => {
+  // A gateway of another version sends requests there.
+  expect(INTERNAL_OPERATIONS).toEqual([
+    {
+      internal: 'confirmDelivery',
+      method: 'POST',
+      path: '/consumers/{group}/instances/{instance}/causeway-delivered',
+    },
+    { internal: 'listSessions', method: 'GET', path: '/causeway-sessions' },
+  ]);
+});
