@@ -2,8 +2,6 @@
  * One consumer instance: the operations of its client, one after another, until the session is over here. Its parts do the
  * work.
  */
-import { FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
-import { BridgeError } from '../errors.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
 import type { OffsetSpec } from '../kafka/client/list-offsets.ts';
@@ -16,7 +14,7 @@ import { isOver } from '../ownership/session-life.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import type { DeliveryLog } from './delivery.ts';
 import type { LoggedSession } from './logged-session.ts';
-import { POLL_TURN_GRACE_MS } from './operation-queue.ts';
+import { withFault } from './operation-fault.ts';
 import type { PollRequest } from './poller.ts';
 import type { SessionOptions } from './session-options.ts';
 import { type SessionDependencies, SessionParts } from './session-parts.ts';
@@ -196,7 +194,7 @@ export class Session implements ServedSession {
   async poll(request: PollRequest): Promise<void> {
     this.#lastPollAtMs = Date.now();
     const { operations, poller } = this.#parts;
-    await this.#explaining(() => operations.poll((turn) => poller.answer(request, turn), request));
+    await this.#withFault(() => operations.poll((turn) => poller.answer(request, turn), request));
   }
 
   /**
@@ -262,25 +260,12 @@ export class Session implements ServedSession {
 
   /** An operation of the client, when its turn comes. Errors: also `consumerBusy` when that takes too long. */
   async #run(operation: () => Promise<void>): Promise<void> {
-    await this.#explaining(() => this.#parts.operations.run(operation, { isBounded: true }));
+    await this.#withFault(() => this.#parts.operations.run(operation, { isBounded: true }));
   }
 
-  /** Names the fault when an operation had no turn, or no answer of Kafka: the client's, or Kafka's. */
-  async #explaining(run: () => Promise<void>): Promise<void> {
-    const startedAtMs = performance.now();
-    try {
-      await run();
-    } catch (error) {
-      if (!(error instanceof BridgeError)) throw error;
-      const waitedMs = performance.now() - startedAtMs;
-      // The operation before it waits for Kafka.
-      if (error.code === 'consumerBusy' && waitedMs >= POLL_TURN_GRACE_MS) {
-        await this.#liveness.confirm({ sinceMs: startedAtMs });
-      }
-      const isShort = this.options.requestTimeoutMs < this.#longestTimeoutMs;
-      if (error.code !== 'kafkaUnavailable' || !isShort || !this.#liveness.isFresh) throw error;
-      throw new BridgeError('kafkaUnavailable', { message: error.message, fault: FAULT_OF_REQUEST, cause: error });
-    }
+  async #withFault(run: () => Promise<void>): Promise<void> {
+    const isShortened = this.options.requestTimeoutMs < this.#longestTimeoutMs;
+    await withFault(run, { liveness: this.#liveness, isShortened });
   }
 
   #requestLimits(): Limits {

@@ -1,51 +1,25 @@
 /** What a session is subscribed or assigned to: its state, its membership in the group, and the watch of a pattern. */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
-import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError, listText } from '../errors.ts';
-import type { Cluster } from '../kafka/client/cluster.ts';
-import { isClosedToConsumers } from '../kafka/client/internal-topics.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
-import type { GroupCoordinator } from '../kafka/group/coordinator.ts';
-import { Membership } from '../kafka/group/membership.ts';
+import type { Membership } from '../kafka/group/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/group/offset-commit.ts';
-import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
-import { checkAlive, type Ownership } from '../ownership/ownership.ts';
+import { checkAlive } from '../ownership/ownership.ts';
 import { checkSubscriptionSize, type LoggedSubscription } from '../ownership/session-entry.ts';
-import { groupInstanceId, type SessionIdentity } from '../ownership/session-identity.ts';
 import type { TopicPartition } from '../records.ts';
 import { isLegalTopic } from '../topic-name.ts';
+import { isClosed, restoreSubscription } from './logged-subscription.ts';
 import { PatternWatch } from './pattern-watch.ts';
+import { createMembership, type SessionMembershipDependencies } from './session-membership.ts';
 import { readerOf, type SubscriptionState } from './subscription-state.ts';
 import type { TopicListing } from './topic-listing.ts';
-import { TopicPattern } from './topic-pattern.ts';
+import type { TopicPattern } from './topic-pattern.ts';
 
-export interface SubscriptionDependencies {
-  identity: SessionIdentity;
-  cluster: Cluster;
-  coordinator: GroupCoordinator;
-  kafka: KafkaConfig;
-  consumers: ConsumersConfig;
+export interface SubscriptionDependencies extends SessionMembershipDependencies {
   topicListing: TopicListing;
-  /** Until the session's next heartbeat. */
-  heartbeatPauseMs: () => number;
   requestTimeoutMs: number;
-  prepared: PreparedJoin | undefined;
-  ownership: Ownership;
-  events: SubscriptionEvents;
 }
 
-/** What the session does when its subscription changes, by the client's wish or by the group's. */
-export interface SubscriptionEvents {
-  /** Partitions may go now: the last chance to commit what was delivered. */
-  onRevoking: (limits: Limits) => Promise<void>;
-  /** Reads these partitions from now on, and no others. */
-  onAssigned: (partitions: readonly TopicPartition[]) => void;
-  /** A poll that waits looks again. */
-  onChanged: () => void;
-}
-
-/** How long a commit at a rebalance may take; the group waits for it. */
-const REVOKING_TIMEOUT_MS = 3000;
 const EXCLUSIVE =
   'java.lang.IllegalStateException: Subscription to topics, partitions and pattern are mutually exclusive';
 
@@ -127,7 +101,7 @@ export class Subscription {
     this.#state = {
       kind: 'subscribed',
       watch: undefined,
-      membership: membership ?? this.#createMembership(legal, { isPattern: false }),
+      membership: membership ?? createMembership(this.#dependencies, legal, { isPattern: false }),
     };
   }
 
@@ -138,7 +112,7 @@ export class Subscription {
     const [membership, watch] = [this.#membership, this.#watch];
     if (membership !== undefined && watch === undefined) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
     watch?.close();
-    const joined = membership ?? this.#createMembership([], { isPattern: true });
+    const joined = membership ?? createMembership(this.#dependencies, [], { isPattern: true });
     this.#state = { kind: 'subscribed', membership: joined, watch: this.#createWatch(pattern, joined) };
   }
 
@@ -174,20 +148,31 @@ export class Subscription {
     return { kind: 'topics', topics: [...this.#topics] };
   }
 
-  /** Becomes what another bridge described, without what is not allowed here. */
+  /** Becomes what another bridge described, as far as that is allowed here. */
   async restore(description: LoggedSubscription): Promise<void> {
-    switch (description.kind) {
+    const restored = restoreSubscription(description, this.#dependencies.consumers);
+    switch (restored.kind) {
       case 'none':
         return;
       case 'topics':
-        return await this.#restoreTopics(description.topics);
+        if (restored.unusable === undefined) return await this.subscribe(restored.topics);
+        this.#topics = restored.topics;
+        this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
+        break;
       case 'pattern':
-        return this.#restorePattern(description.pattern);
+        return this.subscribePattern(restored.pattern);
+      case 'unusablePattern':
+        this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
+        break;
       case 'partitions':
-        return await this.#restorePartitions(description.partitions);
+        if (restored.unusable === undefined) return await this.assign(restored.partitions);
+        this.#assigned = restored.partitions;
+        this.#state = { kind: 'assigned', isEmpty: true };
+        break;
       default:
-        return assertNever(description);
+        return assertNever(restored);
     }
+    this.#unusable = restored.unusable;
   }
 
   /** Joins the group now, where there is one, with the topics that are known in time. Errors: as {@link Membership.join}. */
@@ -250,42 +235,9 @@ export class Subscription {
     cluster.topics(topics, this.#requestLimits(), { mayCreate: true }).catch(() => {});
   }
 
-  /** A pattern that an older bridge took may be one that this one refuses. */
-  async #restoreTopics(topics: readonly string[]): Promise<void> {
-    const { maxTopics } = this.#dependencies.consumers;
-    if (topics.length <= maxTopics) return await this.subscribe(topics.filter((topic) => !this.#isClosed(topic)));
-    this.#topics = topics;
-    this.#unusable = tooMany(topics.length, 'topics', maxTopics);
-    this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
-  }
-
-  async #restorePartitions(partitions: readonly TopicPartition[]): Promise<void> {
-    const { maxPartitions } = this.#dependencies.consumers;
-    if (partitions.length <= maxPartitions) {
-      return await this.assign(partitions.filter(({ topic }) => !this.#isClosed(topic)));
-    }
-    this.#assigned = partitions;
-    this.#unusable = tooMany(partitions.length, 'partitions', maxPartitions);
-    this.#state = { kind: 'assigned', isEmpty: true };
-  }
-
-  #restorePattern(source: string): void {
-    try {
-      this.subscribePattern(new TopicPattern(source));
-    } catch (error) {
-      if (!(error instanceof BridgeError)) throw error;
-      this.#unusable = error;
-      this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
-    }
-  }
-
-  #isClosed(topic: string): boolean {
-    return isClosedToConsumers(topic, { excludeKafkas: this.#dependencies.consumers.excludeInternalTopics });
-  }
-
   /** Errors: `topicClosed`. */
   #checkOpen(topics: readonly string[]): void {
-    const closed = topics.find((topic) => this.#isClosed(topic));
+    const closed = topics.find((topic) => isClosed(topic, this.#dependencies.consumers));
     if (closed === undefined) return;
     throw new BridgeError('topicClosed', { message: `The topic ${closed} is internal: consumers cannot read it.` });
   }
@@ -319,40 +271,4 @@ export class Subscription {
       events.onChanged();
     });
   }
-
-  /** Topics of a pattern are those that exist: none is created. */
-  #createMembership(topics: readonly string[], { isPattern }: { isPattern: boolean }): Membership {
-    const { identity, cluster, coordinator, kafka, consumers, heartbeatPauseMs, ownership, events } =
-      this.#dependencies;
-    const options = {
-      clientId: identity.name,
-      instanceId: groupInstanceId(identity),
-      sessionTimeoutMs: kafka.sessionTimeoutMs,
-      rebalanceTimeoutMs: kafka.rebalanceTimeoutMs,
-      get heartbeatIntervalMs(): number {
-        return heartbeatPauseMs();
-      },
-      requestTimeoutMs: kafka.requestTimeoutMs,
-      topicRefreshMs: consumers.topicRefreshMs,
-      allowAutoTopicCreation: consumers.allowAutoTopicCreation && !isPattern,
-      prepared: this.#dependencies.prepared,
-    };
-    return new Membership(cluster, coordinator, topics, options, {
-      onRevoking: async () => {
-        await events.onRevoking(within(REVOKING_TIMEOUT_MS));
-        events.onChanged();
-      },
-      onAssigned: events.onAssigned,
-      onForgotten: () => events.onAssigned([]),
-      onJoiningAnew: (limits) => ownership.confirm(limits),
-      onFenced: () => ownership.onReplaced(),
-    });
-  }
-}
-
-/** Another bridge, or this one under another configuration, had a higher limit. */
-function tooMany(count: number, what: string, limit: number): BridgeError {
-  return new BridgeError('notSubscribed', {
-    message: `The consumer reads ${count} ${what}, more than the limit of ${limit}: subscribe or assign anew`,
-  });
 }

@@ -2,11 +2,10 @@
  * How this bridge comes to own sessions: who serves a request is settled from the log; a claim is made where that is to be
  * this bridge, and waits until the owner before has given the session up, or cannot believe any more that it owns it.
  */
-import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import type { Claims, Win, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
+import { isOwnerGone } from './owner-check.ts';
 import {
   adoptionWaitMs,
   type CreateDecision,
@@ -71,9 +70,6 @@ export interface AdoptionProgress {
 export type Admission = Exclude<RequestDecision, { kind: 'adopt' }>;
 export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> | { kind: 'created' };
 
-/** An owner that has not answered in the log for this long is gone; one that froze finds that it was replaced. */
-const OWNER_TIMEOUT_MS = 1500;
-const OWNER_POLL_MS = 20;
 /** Well within the shortest lease, and longer than Kafka's answer usually takes. */
 const ASK_AHEAD_MS = 10;
 
@@ -216,27 +212,10 @@ export class Adoption {
     return value === undefined || value.state === 'deleted' ? undefined : value.description;
   }
 
-  /**
-   * Asks an owner in the log whether it lives: one that does writes its entry again. What is not certain counts as alive.
-   * Errors: `kafkaUnavailable`.
-   */
-  async isOwnerGone({ identity, epoch, id }: LoggedEntry, limits: Limits): Promise<boolean> {
-    const { log, self, holdingOf } = this.#dependencies;
-    if (holdingOf(identity) !== undefined) return false;
-    const question = { epoch, id: `${id}?${randomUUID()}` };
-    const asked = await log.append(identity, question, { state: 'asked', askedBy: self }, limits);
-    if (asked.kind !== 'stored') return false;
-    try {
-      for (const untilMs = performance.now() + OWNER_TIMEOUT_MS; performance.now() < untilMs; ) {
-        await delay(OWNER_POLL_MS);
-        await log.readToEnd(limits);
-        const entry = log.get(identity);
-        if (entry === undefined || entry.id !== id || entry.offset > asked.offset) return false;
-      }
-      return true;
-    } finally {
-      log.removeDominatedLater(identity);
-    }
+  /** Whether an owner does not answer in the log. Errors: `kafkaUnavailable`. */
+  async isOwnerGone(entry: LoggedEntry, limits: Limits): Promise<boolean> {
+    const { holdingOf } = this.#dependencies;
+    return holdingOf(entry.identity) === undefined && (await isOwnerGone(this.#dependencies, entry, limits));
   }
 
   #situation({ identity, origin }: SessionRequest, entry: LoggedEntry | undefined, hasLost: boolean) {
