@@ -3,10 +3,11 @@
  * changes that goes through here, and makes a search that runs worthless.
  */
 import { BridgeError, listText } from '../errors.ts';
-import { type Cluster, throwForbidden } from '../kafka/client/cluster.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { listOffsets, type OffsetSpec } from '../kafka/client/list-offsets.ts';
+import { throwForbidden } from '../kafka/client/metadata.ts';
 import type { Fetcher } from '../kafka/fetch/fetcher.ts';
 import type { Unpositioned } from '../kafka/fetch/partitions.ts';
 import type { GroupCoordinator } from '../kafka/group/coordinator.ts';

@@ -2,9 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
-import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
 import { errorIdOf, errorText } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, within } from '../kafka/client/limits.ts';
+import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { FetchedPartition } from '../kafka/fetch/fetch.ts';
 import { storedRecords } from '../kafka/fetch/stored-records.ts';
 import { TopicReader } from '../kafka/fetch/topic-reader.ts';

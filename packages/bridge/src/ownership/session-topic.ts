@@ -1,9 +1,10 @@
 /** The topic of the session log: created with what the log relies on, and checked when somebody else made it. */
 import { BridgeError } from '../errors.ts';
-import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
 import { createTopic } from '../kafka/client/create-topic.ts';
 import { errorText } from '../kafka/client/kafka-errors.ts';
 import type { Limits } from '../kafka/client/limits.ts';
+import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { countBrokers, topicSettings } from '../kafka/client/topic-settings.ts';
 
 /** Of all bridges alike: the partition of a session follows from it, so it can never change. */

@@ -2,9 +2,10 @@
 import { Distribution } from '@causeway/metrics/distribution.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../errors.ts';
-import type { Cluster, TopicInfo } from '../kafka/client/cluster.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
 import { javaException, protocolErrorId } from '../kafka/client/failure.ts';
 import { backoffMs } from '../kafka/client/limits.ts';
+import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
 import type { ProducerId } from '../kafka/produce/producer-id.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce } from '../records.ts';

@@ -2,7 +2,7 @@
  * Which partition a record goes to that its client chose none for: the one of its key, as every Kafka client has it; or one
  * for all without a key until it is sent, so that they share a batch (KIP-480).
  */
-import type { TopicInfo } from '../kafka/client/cluster.ts';
+import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { partitionForKey } from '../kafka/produce/produce.ts';
 import type { RecordToProduce } from '../records.ts';
 

@@ -1,8 +1,8 @@
 /** Why a record cannot be stored, as far as the bridge knows it before it asks Kafka to, and what its client gets for it. */
 import { BridgeError, type BridgeErrorCode, statusOf } from '../errors.ts';
-import type { TopicInfo } from '../kafka/client/cluster.ts';
 import { subjectText } from '../kafka/client/failure.ts';
 import { errorText } from '../kafka/client/kafka-errors.ts';
+import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { ProduceResult } from '../records.ts';
 import type { Lane } from './lane.ts';
 import type { Entry } from './open-requests.ts';

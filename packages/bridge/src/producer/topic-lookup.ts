@@ -1,9 +1,10 @@
 /** Finds the topics of records to produce, and waits for those that a broker may be creating. */
-import type { Cluster, TopicAnswer, TopicInfo } from '../kafka/client/cluster.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
 import { subjectText } from '../kafka/client/failure.ts';
 import { isInternalTopic } from '../kafka/client/internal-topics.ts';
 import { type ErrorId, errorText, isForbidden } from '../kafka/client/kafka-errors.ts';
 import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import type { TopicAnswer, TopicInfo } from '../kafka/client/metadata.ts';
 import type { RecordToProduce } from '../records.ts';
 import type { RecordRefusal } from './refusal.ts';
 

@@ -2,13 +2,14 @@
 import { ConfigResourceTypes, describeConfigsV4 } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import type { OffsetRange } from '../../records.ts';
-import type { Cluster, PartitionInfo, TopicAnswer, TopicInfo } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { createTopic } from './create-topic.ts';
 import { javaException, refusal, toBridgeError } from './failure.ts';
 import { isInternalTopic } from './internal-topics.ts';
 import { kafkaError } from './kafka-errors.ts';
 import { type Limits, within } from './limits.ts';
 import { listOffsets, type OffsetSpec } from './list-offsets.ts';
+import type { PartitionInfo, TopicAnswer, TopicInfo } from './metadata.ts';
 
 /** A topic with every effective setting. */
 export interface TopicDescription {

@@ -1,11 +1,20 @@
 /** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
 import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
 import { isTooLong } from '../../topic-name.ts';
-import { protocolErrorId, refusal, responseIn, toBridgeError } from './failure.ts';
+import { protocolErrorId, responseIn, toBridgeError } from './failure.ts';
 import { isInternalTopic } from './internal-topics.ts';
-import { type ErrorId, errorIdOf, isForbidden } from './kafka-errors.ts';
 import { KafkaTraffic } from './kafka-traffic.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
+import {
+  answerOf,
+  type Broker,
+  isGone,
+  isInternal,
+  parseAddress,
+  type TopicAnswer,
+  type TopicInfo,
+  topicInfo,
+} from './metadata.ts';
 import type { KafkaSecurity } from './security.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
@@ -25,34 +34,6 @@ export interface ClusterOptions {
   /** Default: neither TLS nor SASL. */
   security?: KafkaSecurity;
 }
-
-export interface Broker {
-  host: string;
-  port: number;
-}
-
-export interface PartitionInfo {
-  partition: number;
-  /** Node id; -1 when it has none now. */
-  leader: number;
-  replicas: readonly number[];
-  inSyncReplicas: readonly number[];
-}
-
-export interface TopicInfo {
-  name: string;
-  /** UUID. */
-  id: string;
-  isInternal: boolean;
-  /** Whether the bridge's principal may write to it; `undefined` until Kafka was asked for this topic by its name. */
-  isWritable: boolean | undefined;
-  /** By partition number. */
-  partitions: readonly PartitionInfo[];
-  fetchedAtMs: number;
-}
-
-/** A topic that exists, or why it cannot be used. */
-export type TopicAnswer = { topic: TopicInfo } | { errorId: ErrorId };
 
 export interface TopicQuestion {
   /** What is known and younger is not asked for. Default: the configured age. */
@@ -298,57 +279,4 @@ export class Cluster {
       throw error;
     }
   }
-}
-
-/** Errors: `kafkaForbidden` when the bridge may not use some of the topics. */
-export function throwForbidden(answers: ReadonlyMap<string, TopicAnswer>): void {
-  const forbidden = [...answers].flatMap(([name, answer]) =>
-    'errorId' in answer && isForbidden(answer.errorId) ? [name] : [],
-  );
-  if (forbidden.length > 0) throw refusal('TOPIC_AUTHORIZATION_FAILED', { topics: forbidden });
-}
-
-function isGone(raw: MetadataResponseTopic): boolean {
-  return errorIdOf(raw.errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION';
-}
-
-function answerOf(raw: MetadataResponseTopic, known: TopicInfo | undefined): TopicAnswer {
-  const errorId = errorIdOf(raw.errorCode);
-  if (errorId !== undefined) return { errorId };
-  return known === undefined ? { errorId: 'UNKNOWN_TOPIC_OR_PARTITION' } : { topic: known };
-}
-
-/** Kafka's own topics, and the bridges'. */
-function isInternal({ name, isInternal: isKafkas }: MetadataResponseTopic): boolean {
-  return isKafkas || (typeof name === 'string' && isInternalTopic(name));
-}
-
-/** `AclOperation.WRITE` in the bit field of authorized operations (KIP-430). */
-const WRITE_BIT = 1 << 4;
-/** Of an answer to a question that did not ask for them. */
-const OPERATIONS_NOT_ASKED = -(2 ** 31);
-
-function topicInfo(raw: MetadataResponseTopic, before: TopicInfo | undefined, fetchedAtMs: number): TopicInfo {
-  const operations = raw.topicAuthorizedOperations;
-  return {
-    name: raw.name ?? '',
-    id: raw.topicId,
-    isInternal: isInternal(raw),
-    isWritable: operations === OPERATIONS_NOT_ASKED ? before?.isWritable : (operations & WRITE_BIT) !== 0,
-    fetchedAtMs,
-    // A partition without leader has an error of its own; it still counts.
-    partitions: raw.partitions
-      .map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => ({
-        partition: partitionIndex,
-        leader: leaderId,
-        replicas: replicaNodes,
-        inSyncReplicas: isrNodes,
-      }))
-      .sort((a, b) => a.partition - b.partition),
-  };
-}
-
-function parseAddress(address: string): Broker {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }

@@ -2,10 +2,11 @@
 import { listOffsetsV7 } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
-import { type Cluster, throwForbidden } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { isUnreached, protocolErrorId } from './failure.ts';
 import { isRetriable } from './kafka-errors.ts';
 import { type Limits, retrying } from './limits.ts';
+import { throwForbidden } from './metadata.ts';
 
 export type IsolationLevel = 'read_uncommitted' | 'read_committed';
 export type OffsetSpec = 'earliest' | 'latest';

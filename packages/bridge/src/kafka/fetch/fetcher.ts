@@ -3,17 +3,16 @@ import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import type { TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
-import { refusal } from '../client/failure.ts';
-import { errorIdOf } from '../client/kafka-errors.ts';
 import { backoffMs, type Limits, remainingMs, within } from '../client/limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from '../client/list-offsets.ts';
+import { acceptFetched } from './accept-fetched.ts';
 import { type FetchAnswer, type FetchedPartition, fetchFrom } from './fetch.ts';
 import type { FetchBudget } from './fetch-budget.ts';
-import { accept, isBehind, nextOffset, type Partition } from './partition.ts';
+import { InterruptibleWait } from './interruptible-wait.ts';
+import { isBehind, nextOffset, type Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ReadReplicas } from './read-replicas.ts';
-import { EMPTY_BUFFER, fetchedBuffer, hasRecords, remainingBytes } from './record-buffer.ts';
-import { unreadable } from './record-reader.ts';
+import { EMPTY_BUFFER, remainingBytes } from './record-buffer.ts';
 
 export interface FetcherOptions {
   /** How brokers name this consumer in their logs. */
@@ -72,7 +71,7 @@ export class Fetcher {
   #checkedAtMs = performance.now();
   /** As the budget knows it. */
   #heldBytes = 0;
-  #wake: (() => void) | undefined;
+  readonly #wait = new InterruptibleWait();
 
   constructor(cluster: Cluster, outOfRangePolicy: OutOfRangePolicy, options: FetcherOptions) {
     this.#cluster = cluster;
@@ -120,7 +119,7 @@ export class Fetcher {
       if (remainingMs(limits) === 0) return;
       void this.#checkSources();
       const untilCheckMs = Math.min(SOURCE_CHECK_MS, remainingMs(limits));
-      if (await this.#waitForAny(requests, within(untilCheckMs, limits.signal))) return;
+      if (await this.#wait.forAny(requests, within(untilCheckMs, limits.signal))) return;
     }
   }
 
@@ -143,7 +142,7 @@ export class Fetcher {
 
   /** Ends a running {@link fill} at once. */
   interrupt(): void {
-    this.#wake?.();
+    this.#wait.interrupt();
   }
 
   async close(): Promise<void> {
@@ -152,26 +151,6 @@ export class Fetcher {
     this.#countHeld();
     this.interrupt();
     await this.#closePool();
-  }
-
-  /** Whether it was interrupted. Resolves when any of the requests is done, and at the limits. */
-  async #waitForAny(requests: readonly Promise<void>[], limits: Limits): Promise<boolean> {
-    const { signal } = limits;
-    let timer: NodeJS.Timeout | undefined;
-    let onAbort: (() => void) | undefined;
-    const woken = new Promise<boolean>((resolve) => {
-      this.#wake = () => resolve(true);
-      onAbort = () => resolve(false);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      timer = setTimeout(() => resolve(false), remainingMs(limits));
-    });
-    try {
-      return await Promise.race([woken, ...requests.map((request) => request.then(() => false))]);
-    } finally {
-      clearTimeout(timer);
-      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
-      this.#wake = undefined;
-    }
   }
 
   /** A broker that froze does not say that it leads no more: the others are asked, now and then. Never rejects. */
@@ -293,49 +272,14 @@ export class Fetcher {
     return isStale;
   }
 
+  /** Whether the metadata can be trusted. */
   #acceptPartition(found: Partition, fetched: FetchedPartition): boolean {
-    const errorId = errorIdOf(fetched.errorCode);
-    if (errorId !== undefined) this.#cluster.traffic.countCode(fetched.errorCode);
-    switch (errorId) {
-      case undefined:
-        break;
-      case 'OFFSET_OUT_OF_RANGE':
-        // A replica may be behind: the leader knows.
-        if (this.#replicas.giveUp(found)) return true;
-        // Told when what is left has been delivered, by the fetch that follows it.
-        if (!hasRecords(found.buffer)) this.#onOutOfRange(found);
-        return true;
-      case 'CORRUPT_MESSAGE':
-        // The broker cannot read it either. Told like the position above.
-        if (!hasRecords(found.buffer)) {
-          this.#failure = new BridgeError('kafkaRefused', {
-            message: `org.apache.kafka.common.KafkaException: Encountered corrupt message when fetching offset ${found.position} for topic-partition ${found.topic}-${found.partition}`,
-          });
-        }
-        return true;
-      case 'TOPIC_AUTHORIZATION_FAILED':
-        this.#failure = refusal(errorId, { topics: [found.topic] });
-        return true;
-      default:
-        return false;
-    }
-    if (fetched.preferredReplica >= 0) this.#replicas.prefer(found, fetched.preferredReplica);
-    const isCommittedOnly = this.#options.isolationLevel === 'read_committed';
-    try {
-      const buffer = fetchedBuffer({
-        position: nextOffset(found) ?? 0n,
-        batches: fetched.batches,
-        abortedTransactions: isCommittedOnly ? fetched.abortedTransactions : null,
-        isChecking: this.#options.isChecking,
-      });
-      accept(found, buffer);
-    } catch (error) {
-      // Told when what is left has been delivered, and at every poll until the client seeks past it.
-      if (!hasRecords(found.buffer)) this.#failure = unreadable(found, error);
-      return true;
-    }
-    found.logEnd = isCommittedOnly ? fetched.lastStableOffset : fetched.highWatermark;
-    return true;
+    this.#cluster.traffic.countCode(fetched.errorCode);
+    const { isolationLevel, isChecking } = this.#options;
+    const acceptance = acceptFetched(found, fetched, { isolationLevel, isChecking, replicas: this.#replicas });
+    if (acceptance.kind === 'failed') this.#failure = acceptance.error;
+    if (acceptance.kind === 'outOfRange') this.#onOutOfRange(found);
+    return acceptance.kind !== 'stale';
   }
 
   /** Whether the topic was deleted and made again since the position was found (KIP-516). */

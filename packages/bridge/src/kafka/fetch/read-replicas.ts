@@ -1,6 +1,6 @@
 /** Which broker a partition is read from: its leader, or a replica nearby that the leader has named (KIP-392). */
 import type { TopicPartition } from '../../records.ts';
-import type { PartitionInfo } from '../client/cluster.ts';
+import type { PartitionInfo } from '../client/metadata.ts';
 
 export interface ReadReplicaOptions {
   /** As brokers name it; `undefined`: always the leader. */

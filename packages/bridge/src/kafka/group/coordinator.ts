@@ -1,10 +1,11 @@
 /** Requests to the broker that coordinates a group: found, and found again when it has moved. */
 import { type Connection, type ConnectionPool, findCoordinatorV4, offsetFetchV8 } from '@platformatic/kafka';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
-import type { Broker, Cluster } from '../client/cluster.ts';
+import type { Cluster } from '../client/cluster.ts';
 import { protocolErrorId, refusal } from '../client/failure.ts';
 import { kafkaError, type Remedy } from '../client/kafka-errors.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from '../client/limits.ts';
+import type { Broker } from '../client/metadata.ts';
 
 /** FindCoordinator's key type for groups. */
 const GROUP_KEY_TYPE = 0;

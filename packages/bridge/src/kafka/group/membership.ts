@@ -3,27 +3,18 @@
  * commit, leave. Ours, because a member whose identity was taken over must stop, and the library's joins again.
  */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
-import {
-  decodeConsumerProtocolAssignment,
-  encodeConsumerProtocolSubscription,
-  heartbeatV4,
-  joinGroupV9,
-  leaveGroupV5,
-  syncGroupV5,
-} from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import type { PartitionOffset, TopicPartition } from '../../records.ts';
-import { type Cluster, throwForbidden } from '../client/cluster.ts';
+import type { Cluster } from '../client/cluster.ts';
 import { isUnreached, memberStateIn, protocolErrorId, toBridgeError } from '../client/failure.ts';
 import { isRetriable, type MemberState } from '../client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, within } from '../client/limits.ts';
-import { ASSIGNORS } from './assignors.ts';
+import { throwForbidden } from '../client/metadata.ts';
 import type { GroupCoordinator } from './coordinator.ts';
-import { CONSUMER_PROTOCOL_VERSION, GroupLeader } from './group-leader.ts';
+import { GroupLeader } from './group-leader.ts';
+import { type MemberIdentity, sendHeartbeat, sendJoin, sendLeave, sendSync } from './member-requests.ts';
 import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit.ts';
 import type { PreparedJoin } from './prepared-join.ts';
-
-const PROTOCOL_TYPE = 'consumer';
 
 export interface MembershipOptions {
   /** How brokers name this member in their tools. */
@@ -164,16 +155,7 @@ export class Membership implements Committer {
     this.#stop({ kind: 'left' });
     if (kind === 'fenced' || kind === 'left' || kind === 'unjoined') return;
     try {
-      // The instance id too: without it, brokers may keep a static member until its session times out.
-      const member = {
-        memberId: this.#memberId,
-        groupInstanceId: this.#options.instanceId,
-        reason: 'the consumer was closed',
-      };
-      await this.#coordinator.sendAndStore(
-        (connection) => leaveGroupV5.api.async(connection, this.#coordinator.group, [member]),
-        limits,
-      );
+      await sendLeave(this.#coordinator, this.#identity, limits);
     } catch {
       // Kafka finds out by the session timeout.
     }
@@ -243,55 +225,29 @@ export class Membership implements Committer {
     const pool =
       this.#options.prepared?.takePool() ?? this.#cluster.createPool({ clientId, requestTimeoutMs: timeoutMs });
     try {
-      const { group } = this.#coordinator;
       this.#isTopicsChanged = false;
-      // Nobody would get partitions of a topic that the bridge may not see: said, instead of never a record.
+      // Kafka assigns no partition of a topic that the bridge may not see: an error says so, instead of polls without records.
       const mayCreate = this.#options.allowAutoTopicCreation;
       throwForbidden(await this.#cluster.topics(this.#topics, limits, { mayCreate }));
-      const metadata = encodeConsumerProtocolSubscription({
-        version: CONSUMER_PROTOCOL_VERSION,
-        topics: [...this.#topics],
-      });
-      const protocols = ASSIGNORS.map((name) => ({ name, metadata }));
       if (this.#wasForgotten) await this.#events.onJoiningAnew(limits);
-      const joined = await this.#coordinator.sendAndWait(
-        (connection) =>
-          joinGroupV9.api.async(
-            connection,
-            ...([group, sessionTimeoutMs, rebalanceTimeoutMs, this.#memberId, instanceId] as const),
-            PROTOCOL_TYPE,
-            protocols,
-            null,
-          ),
-        limits,
-        pool,
-      );
+      const request = { ...this.#identity, topics: this.#topics, sessionTimeoutMs, rebalanceTimeoutMs };
+      const joined = await sendJoin(this.#coordinator, request, { pool, limits });
       this.#memberId = joined.memberId;
       this.#wasForgotten = false;
       const isLeader = joined.leader === joined.memberId;
       const leader = isLeader ? new GroupLeader(this.#cluster, this.#coordinator, joined) : undefined;
       // A leader that came back under its old identity finds the assignment in place (KIP-814).
       const assignments = joined.skipAssignment ? undefined : await leader?.assign(limits);
-      const synced = await this.#coordinator.sendAndWait(
-        (connection) =>
-          syncGroupV5.api.async(
-            connection,
-            ...([group, joined.generationId, joined.memberId, instanceId] as const),
-            PROTOCOL_TYPE,
-            joined.protocolName,
-            assignments ?? [],
-          ),
-        limits,
-        pool,
-      );
+      const sync = { instanceId, assignments: assignments ?? [] };
+      const assigned = await sendSync(this.#coordinator, joined, sync, { pool, limits });
       if (this.#isOver) return;
-      this.#onJoined(joined.generationId, leader, synced.assignment);
+      this.#onJoined(joined.generationId, leader, assigned);
     } finally {
       void this.#cluster.closePool(pool);
     }
   }
 
-  #onJoined(generation: number, leader: GroupLeader | undefined, assignment: Buffer): void {
+  #onJoined(generation: number, leader: GroupLeader | undefined, assigned: readonly TopicPartition[]): void {
     this.#state = { kind: 'joined', generation };
     this.#scheduleHeartbeat();
     this.#leader = leader;
@@ -300,11 +256,11 @@ export class Membership implements Committer {
       limits: () => within(this.#options.requestTimeoutMs, this.#life.signal),
       onChanged: () => void this.#startJoining({ isCommitPossible: true }),
     });
-    this.#events.onAssigned(
-      decodeConsumerProtocolAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
-        partitions.map((partition) => ({ topic, partition })),
-      ),
-    );
+    this.#events.onAssigned(assigned);
+  }
+
+  get #identity(): MemberIdentity {
+    return { instanceId: this.#options.instanceId, memberId: this.#memberId };
   }
 
   #scheduleHeartbeat(): void {
@@ -316,15 +272,9 @@ export class Membership implements Committer {
     const state = this.#state;
     if (state.kind !== 'joined' || this.#joining !== undefined) return;
     try {
-      await this.#coordinator.send(
-        (connection) =>
-          heartbeatV4.api.async(
-            connection,
-            this.#coordinator.group,
-            state.generation,
-            this.#memberId,
-            this.#options.instanceId,
-          ),
+      await sendHeartbeat(
+        this.#coordinator,
+        { ...this.#identity, generation: state.generation },
         within(this.#options.sessionTimeoutMs, this.#life.signal),
       );
     } catch (error) {
