@@ -131,7 +131,7 @@ const ONLY_IN: Record<string, RegExp> = {
   '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,
   'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,
   opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
-  undici: /^(?:packages\/gateway\/src\/(?:regions|admin)|packages\/lab|test)\//,
+  undici: /^(?:packages\/gateway\/src\/admin|packages\/lab|test)\//,
   'eventsource-parser': /^packages\/page\//,
   'prom-client': /^packages\/metrics\/src\/exposition\.ts$/,
 };

@@ -41,7 +41,8 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
       if (upstream.isFrozen) return;
       const { bridge, readyStatus, kafkaHeaders } = upstream;
       const own = bridge === undefined ? {} : { [BRIDGE_HEADER]: bridge };
-      response.writeHead(readyStatus, { ...own, ...kafkaHeaders }).end();
+      // Probes share connections with requests: without this, whether a request is the first of its connection were chance.
+      response.writeHead(readyStatus, { connection: 'close', ...own, ...kafkaHeaders }).end();
       return;
     }
     const chunks: Buffer[] = [];

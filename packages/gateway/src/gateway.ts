@@ -26,6 +26,7 @@ import { Metrics } from './metrics.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
 import { RequestStats } from './stats.ts';
+import { transportFactory } from './upstream/create-transport.ts';
 import { readVersion } from './version.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
@@ -80,7 +81,12 @@ export class Gateway {
     this.#identity = this.#identityNow();
     this.#random = random;
     const stats = new RequestStats();
-    const registry = new Registry(config, { events: this.events, random, now });
+    const registry = new Registry(config, {
+      events: this.events,
+      createTransport: transportFactory({ onFault }),
+      random,
+      now,
+    });
     const affinity = new Affinity(config.affinity.maxConsumers, (...move) => this.#adoptions.moved(...move));
     const budget = new RetryBudget(now);
     this.#registry = registry;

@@ -4,7 +4,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
-import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { startUpstream } from '../../../test/harness/upstream.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -13,9 +14,9 @@ afterEach(async () => {
 
 interface ClosingTarget {
   url: string;
-  /** Requests that came, probes left out, with whether they were answered. */
+  /** Requests that came, with whether they were answered. */
   requests: { line: string; isAnswered: boolean }[];
-  /** It closes every connection at its first request, probes left out. */
+  /** It closes every connection at its first request. */
   isDying: boolean;
 }
 
@@ -30,10 +31,9 @@ async function closingTarget(leave: (socket: Socket) => void): Promise<ClosingTa
     socket.on('data', (bytes) => {
       const line = bytes.toString('latin1').split('\r\n', 1)[0] ?? '';
       if (!/ HTTP\/1\.1$/.test(line)) return;
-      const isProbe = line.startsWith('GET /ready ');
-      if (!isProbe) count += 1;
-      const isAnswered = count < 2 && !(target.isDying && !isProbe);
-      if (!isProbe) target.requests.push({ line, isAnswered });
+      count += 1;
+      const isAnswered = count < 2 && !target.isDying;
+      target.requests.push({ line, isAnswered });
       if (isAnswered) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
       else leave(socket);
     });
@@ -51,8 +51,11 @@ async function closingTarget(leave: (socket: Socket) => void): Promise<ClosingTa
 const LEAVE = { end: (socket: Socket) => socket.end(), reset: (socket: Socket) => socket.resetAndDestroy() };
 
 async function over(target: ClosingTarget, overrides: object = {}): Promise<TestGateway> {
+  // Probes have a server of their own: they share connections with requests, and would take the one that is to be used again.
+  const probed = await startUpstream();
+  cleanups.push(() => probed.kill());
   const gw = await startGateway({
-    regions: regions({ east: target.url }),
+    regions: [{ name: 'east', targets: [{ url: target.url, healthUrl: probed.url }] }],
     breaker: { minRequests: 1, errorPercent: 1 },
     ...overrides,
   });

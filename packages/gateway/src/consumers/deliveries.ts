@@ -13,7 +13,7 @@ import {
   parseDelivery,
 } from '@causeway/protocol/routing.ts';
 import type { Target } from '../regions/target.ts';
-import { ask } from '../upstream/ask.ts';
+import { fetchOnce } from '../upstream/fetch-once.ts';
 import { consumerKey } from './affinity.ts';
 
 export interface DeliveredConsumer {
@@ -132,7 +132,8 @@ export class Deliveries {
       const path = `${instancePath(group, instance)}${DELIVERED_PATH}`;
       const { entry, proof } = this.#options.identity();
       const headers = [GATEWAY_HEADER, entry, DELIVERED_HEADER, mark, ...proof];
-      await ask(target.pool, { method: 'POST', path, headers }, AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS));
+      const signal = AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS);
+      await fetchOnce(target.transport, { method: 'POST', path, headers }, { signal, maxBodyBytes: 0 });
     } catch {
       // On the way to a bridge that lives a gateway may be starting again; the client's next request says it, too.
       if (failureCount === MOST_FAILURES || this.#isClosed) return;

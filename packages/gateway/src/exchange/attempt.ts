@@ -4,9 +4,9 @@ import type { Trial } from '../regions/breaker.ts';
 import { describeConnectionFailure, isGatewaysOwn } from '../regions/connection-failure.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
-import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from '../upstream/connection.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import type { ResponseHeaders } from '../upstream/response-head.ts';
+import { isStale, type UpstreamControl, type UpstreamHandler, type UpstreamRequest } from '../upstream/transport.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -46,6 +46,8 @@ export interface AttemptOwner {
   /** The request cannot be sent to any target. */
   onMalformed(reason: string): void;
   onBodyTooLarge(): void;
+  /** A bug of ours ended the attempt. */
+  onFault(error: unknown): void;
 }
 
 export class Attempt implements UpstreamHandler, InFlight {
@@ -80,7 +82,7 @@ export class Attempt implements UpstreamHandler, InFlight {
     this.trial = target.breaker.started();
     this.startedMs = nowMs;
     this.deadlineMs = nowMs + timeoutMs;
-    target.pool.dispatch(request, this, { isFresh });
+    target.transport.dispatch(request, this, { isFresh });
   }
 
   /** Ends the attempt from outside: the client left, or the target is out of use. */
@@ -155,12 +157,18 @@ export class Attempt implements UpstreamHandler, InFlight {
       this.#options.owner.onMalformed(error.message);
       return;
     }
+    if (error instanceof UpstreamError && error.code === 'FAULT') {
+      this.#release();
+      this.target.breaker.abandoned(this.trial);
+      this.#options.owner.onFault(error.cause);
+      return;
+    }
     const reason = describeConnectionFailure(error);
     if (this.status !== 0) this.#settle({ kind: 'brokenMidBody', reason });
     else if (this.#controller === undefined) {
       this.#settle({ kind: 'connectFailed', reason, ...(isGatewaysOwn(error) && { culprit: 'gateway' }) });
     } else {
-      const { isReused } = this.#controller;
+      const isReused = isStale(this.#controller);
       this.#settle({ kind: 'brokenBeforeHeaders', reason, ...(isReused && { isReused }) });
     }
   }

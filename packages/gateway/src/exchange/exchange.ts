@@ -537,6 +537,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, HeldClient, PeerReq
     if (ownLossCount > 0) headers.push(SUSPECT_HEADER, String(ownLossCount));
   }
 
+  onFault(error: unknown): void {
+    this.#crash(error);
+  }
+
   /** A bug: the client is told, and nobody else notices. */
   #crash(error: unknown): void {
     this.#context.onFault(error);

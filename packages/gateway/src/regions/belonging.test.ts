@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { testConfig } from '../../../../test/harness/gateway.ts';
+import { transportFactory } from '../upstream/create-transport.ts';
 import { isWhole, redirectedFrom } from './belonging.ts';
 import { selectTarget } from './select.ts';
 import type { RegionSnapshot, Snapshot } from './snapshot.ts';
@@ -19,6 +20,7 @@ function snapshotOf(specs: Spec): Snapshot {
       region: name,
       url: `http://${name}`,
       settings: config,
+      createTransport: transportFactory({}),
       now: () => 0,
       onBreakerChange: () => {},
     });

@@ -6,16 +6,19 @@ import {
   KAFKA_CLUSTER_HEADER,
   KAFKA_HEADER,
 } from '@causeway/protocol/routing.ts';
-import { Client } from 'undici';
+import { fetchOnce } from '../upstream/fetch-once.ts';
+import type { Transport } from '../upstream/transport.ts';
 import { describeConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
 import { KAFKA_WORDS, type KafkaTold, type ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
-  url: string;
+  /** The way that requests take, too, unless the target has a health URL of its own. */
+  transport: () => Transport;
   path: string;
   intervalMs: number;
   timeoutMs: number;
-  headers: Record<string, string>;
+  /** Names and values in turn. */
+  headers: readonly string[];
   onResult: (result: ProbeResult, durationMs: number) => void;
   /** Chance, from 0 up to 1. */
   random: () => number;
@@ -29,17 +32,20 @@ const JITTER_RATIO = 0.1;
 /** A probe that a failure on real traffic asks for waits this long at least after the one before. */
 const MIN_GAP_MS = 20;
 
+/** Of an answer; the message of an error is shorter by far. */
+const MAX_BODY_BYTES = 65_536;
+
 export class HealthCheck {
   readonly #options: HealthCheckOptions;
-  #client: Client;
   #timer: NodeJS.Timeout | undefined;
   #abort: AbortController | undefined;
   #isClosed = false;
+  /** The last probe got no answer: a connection that is cut without knowing it must not fail the next one, too. */
+  #needsFreshConnection = false;
   #lastStartMs = 0;
 
   constructor(options: HealthCheckOptions) {
     this.#options = options;
-    this.#client = this.#connect();
   }
 
   start(): void {
@@ -52,15 +58,10 @@ export class HealthCheck {
     this.#schedule(Math.max(0, this.#lastStartMs + MIN_GAP_MS - performance.now()));
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#abort?.abort();
-    await this.#client.destroy();
-  }
-
-  #connect(): Client {
-    return new Client(this.#options.url, { connect: { timeout: this.#options.timeoutMs }, pipelining: 1 });
   }
 
   #schedule(delayMs: number): void {
@@ -83,25 +84,27 @@ export class HealthCheck {
 
   /** `undefined`: the gateway could not ask, which says nothing about the target. */
   async #ask(): Promise<ProbeResult | undefined> {
-    const { path, timeoutMs, headers, now } = this.#options;
+    const { transport, path, timeoutMs, headers, now } = this.#options;
     const askedMs = now();
     const abort = new AbortController();
     this.#abort = abort;
     const timer = setTimeout(() => abort.abort(), timeoutMs);
     try {
-      const answer = await this.#client.request({ path, method: 'GET', headers, signal: abort.signal });
-      const { statusCode, body } = answer;
-      const text = await body.text();
+      const request = { method: 'GET', path, headers };
+      const { signal } = abort;
+      const isFresh = this.#needsFreshConnection;
+      const answer = await fetchOnce(transport(), request, { signal, maxBodyBytes: MAX_BODY_BYTES, isFresh });
+      this.#needsFreshConnection = false;
+      const { status } = answer;
+      const text = answer.body.toString();
       const kafka = kafkaTold(answer.headers, { text, askedMs });
       const bridge = textOf(answer.headers[BRIDGE_HEADER]);
-      if (statusCode >= 200 && statusCode < 300) return { isGood: true, bridge, kafka };
-      const publicReason = kafka?.state === 'down' ? 'Kafka does not answer there' : `probe answered ${statusCode}`;
-      const reason = `probe answered ${statusCode}${messageOf(text)}`;
+      if (status >= 200 && status < 300) return { isGood: true, bridge, kafka };
+      const publicReason = kafka?.state === 'down' ? 'Kafka does not answer there' : `probe answered ${status}`;
+      const reason = `probe answered ${status}${messageOf(text)}`;
       return { isGood: false, reason, publicReason, isSilent: false, bridge, kafka };
     } catch (error) {
-      // A connection in an unknown state is not used again.
-      void this.#client.destroy();
-      if (!this.#isClosed) this.#client = this.#connect();
+      this.#needsFreshConnection = true;
       if (isGatewaysOwn(error)) return undefined;
       const isSilent = abort.signal.aborted;
       const reason = isSilent

@@ -3,6 +3,7 @@ import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/rou
 import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import type { EventLog } from '../events.ts';
+import type { CreateTransport, Transport } from '../upstream/transport.ts';
 import { Failovers } from './failovers.ts';
 import type { ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
@@ -14,17 +15,33 @@ import { Target } from './target.ts';
 /** How often time limits are looked at, and successes carried over to the breakers: what requests then need not do. */
 const SWEEP_INTERVAL_MS = 50;
 
+export interface RegistryOptions {
+  events: EventLog;
+  createTransport: CreateTransport;
+  /** Chance, from 0 up to 1. */
+  random: () => number;
+  /** Milliseconds, never going back. */
+  now: () => number;
+}
+
 interface Member {
   target: Target;
-  check: HealthCheck;
+  check: Check;
   /** What the check was made with: another setting makes another check. */
   checkKey: string;
+}
+
+/** Probes of a target, and the transport to its health URL where that is another one than the target's. */
+interface Check {
+  probes: HealthCheck;
+  transport: Transport | undefined;
 }
 
 export class Registry {
   readonly #events: EventLog;
   readonly #random: () => number;
   readonly #now: () => number;
+  readonly #createTransport: CreateTransport;
   readonly #members = new Map<string, Member>();
   /** Removed from the config, with requests that may still finish. */
   readonly #retired = new Map<Target, Promise<void>>();
@@ -35,12 +52,13 @@ export class Registry {
   #sweepTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(config: GatewayConfig, options: { events: EventLog; random: () => number; now: () => number }) {
+  constructor(config: GatewayConfig, options: RegistryOptions) {
     this.#config = config;
     this.#events = options.events;
     this.#failovers = new Failovers(options.events);
     this.#random = options.random;
     this.#now = options.now;
+    this.#createTransport = options.createTransport;
     this.#snapshot = { regions: [], isPanic: false, isWhole: false, settings: config };
   }
 
@@ -139,7 +157,7 @@ export class Registry {
 
   /** Looks at once, without holding anything against the target. */
   probeSoon(target: Target): void {
-    this.#members.get(memberKey(target.region, target.url))?.check.probeSoon();
+    this.#members.get(memberKey(target.region, target.url))?.check.probes.probeSoon();
   }
 
   async close(): Promise<void> {
@@ -148,7 +166,7 @@ export class Registry {
     clearInterval(this.#sweepTimer);
     const members = [...this.#members.values()];
     this.#members.clear();
-    await Promise.all(members.flatMap(({ check, target }) => [check.close(), target.close()]));
+    await Promise.all(members.flatMap(({ check, target }) => [endCheck(check), target.close()]));
     await Promise.all(this.#retired.values());
   }
 
@@ -165,13 +183,13 @@ export class Registry {
     const { healthCheck, breaker, upstream, gateway, trust } = this.#config;
     const url = normalizeUrl(config.url);
     const healthUrl = normalizeUrl(config.healthUrl ?? url);
-    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl, trust.secret]);
+    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl, trust.secret, upstream]);
     const existing = this.#members.get(key);
     if (existing !== undefined) {
       existing.target.adminUrl = config.adminUrl;
       existing.target.configure({ upstream, breaker });
       if (existing.checkKey === checkKey) return;
-      void existing.check.close();
+      void endCheck(existing.check);
       existing.checkKey = checkKey;
       existing.check = this.#startCheck(existing.target, healthUrl);
       return;
@@ -180,6 +198,7 @@ export class Registry {
       region: region.name,
       url,
       settings: { upstream, breaker },
+      createTransport: this.#createTransport,
       now: this.#now,
       onBreakerChange: (from, to, reason) => {
         this.#events.emit({ type: 'breaker', region: region.name, target: url, from, to, reason });
@@ -190,19 +209,30 @@ export class Registry {
     this.#members.set(key, { target, check: this.#startCheck(target, healthUrl), checkKey });
   }
 
-  #startCheck(target: Target, url: string): HealthCheck {
-    const { healthCheck, gateway, trust } = this.#config;
-    const check = new HealthCheck({
-      url,
+  #startCheck(target: Target, url: string): Check {
+    const { healthCheck, gateway, trust, upstream } = this.#config;
+    const transport =
+      url === target.url
+        ? undefined
+        : this.#createTransport({
+            url,
+            connectTimeoutMs: healthCheck.timeoutMs,
+            keepAliveMs: upstream.keepAliveMs,
+            now: this.#now,
+          });
+    const probes = new HealthCheck({
+      transport: () => transport ?? target.transport,
       path: healthCheck.path,
       intervalMs: healthCheck.intervalMs,
       timeoutMs: healthCheck.timeoutMs,
       // A regional gateway answers a peer for its own region: another region's health is not its own.
-      headers: {
-        'user-agent': 'causeway-health-check',
-        [GATEWAY_HEADER]: formatHop({ region: gateway.region, name: gateway.name }),
-        ...(trust.secret ? { [SECRET_HEADER]: trust.secret } : {}),
-      },
+      headers: [
+        'user-agent',
+        'causeway-health-check',
+        GATEWAY_HEADER,
+        formatHop({ region: gateway.region, name: gateway.name }),
+        ...(trust.secret ? [SECRET_HEADER, trust.secret] : []),
+      ],
       random: this.#random,
       now: this.#now,
       onResult: (result, durationMs) => {
@@ -210,8 +240,8 @@ export class Registry {
         this.#onProbe(target, result);
       },
     });
-    check.start();
-    return check;
+    probes.start();
+    return { probes, transport };
   }
 
   #onProbe(target: Target, result: ProbeResult): void {
@@ -256,10 +286,15 @@ export class Registry {
   }
 
   #retire({ check, target }: Member): void {
-    void check.close();
+    void endCheck(check);
     const done = target.drain().finally(() => this.#retired.delete(target));
     this.#retired.set(target, done);
   }
+}
+
+async function endCheck({ probes, transport }: Check): Promise<void> {
+  probes.close();
+  await transport?.destroy();
 }
 
 function memberKey(region: string, url: string): string {

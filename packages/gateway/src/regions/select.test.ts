@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { testConfig } from '../../../../test/harness/gateway.ts';
+import { transportFactory } from '../upstream/create-transport.ts';
 import { isWhole } from './belonging.ts';
 import { hashText, type SelectionRequest, selectTarget } from './select.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
@@ -34,6 +35,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
           region: name,
           url: `http://${name}-${index}`,
           settings: config,
+          createTransport: transportFactory({}),
           now: () => 0,
           onBreakerChange: () => {},
         });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { GatewayConfig } from '../config/schema.ts';
-import { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { CreateTransport, Transport } from '../upstream/transport.ts';
 import { Breaker } from './breaker.ts';
 import { Doubts } from './doubts.ts';
 import { type Health, INITIAL_HEALTH, type KafkaReport } from './health.ts';
@@ -21,6 +21,7 @@ export interface TargetOptions {
   region: string;
   url: string;
   settings: TargetSettings;
+  createTransport: CreateTransport;
   /** Milliseconds, never going back. */
   now: () => number;
   onBreakerChange: ConstructorParameters<typeof Breaker>[1];
@@ -60,7 +61,8 @@ export class Target {
   readonly #now: () => number;
   #settings: TargetSettings;
   #breaker: Breaker;
-  #pool: ConnectionPool;
+  readonly #createTransport: CreateTransport;
+  #transport: Transport;
 
   constructor(options: TargetOptions) {
     this.region = options.region;
@@ -69,11 +71,13 @@ export class Target {
     this.#settings = options.settings;
     this.#onBreakerChange = options.onBreakerChange;
     this.#breaker = this.#createBreaker();
-    this.#pool = this.#connect();
+    this.#createTransport = options.createTransport;
+    this.#transport = this.#connect();
   }
 
-  get pool(): ConnectionPool {
-    return this.#pool;
+  /** Of requests and of probes; another one after `renewConnections`. */
+  get transport(): Transport {
+    return this.#transport;
   }
 
   get breaker(): Breaker {
@@ -131,20 +135,20 @@ export class Target {
 
   /** New requests get new connections. After a silent cut the idle ones are dead without knowing it. */
   renewConnections(): void {
-    const old = this.#pool;
-    this.#pool = this.#connect();
+    const old = this.#transport;
+    this.#transport = this.#connect();
     // What is still being answered on the old ones may finish.
     void old.close();
   }
 
   async close(): Promise<void> {
     this.#breaker.close();
-    await this.#pool.destroy();
+    await this.#transport.destroy();
   }
 
   /** Ends the connections once what is in flight on them is done. */
   async drain(): Promise<void> {
-    await this.#pool.close();
+    await this.#transport.close();
     this.#breaker.close();
   }
 
@@ -156,8 +160,8 @@ export class Target {
     });
   }
 
-  #connect(): ConnectionPool {
+  #connect(): Transport {
     const { connectTimeoutMs, keepAliveMs } = this.#settings.upstream;
-    return new ConnectionPool({ url: this.url, connectTimeoutMs, keepAliveMs, now: this.#now });
+    return this.#createTransport({ url: this.url, connectTimeoutMs, keepAliveMs, now: this.#now });
   }
 }

@@ -1,12 +1,14 @@
 /** Makes connections to a target: TCP, or TLS over it, within a time limit. */
 import { isIP, Socket, type SocketConstructorOpts } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { portOf } from '@causeway/protocol/http-grammar.ts';
 import { UpstreamError } from './errors.ts';
 
 export interface ConnectOptions {
   readonly url: URL;
   readonly timeoutMs: number;
+  /** For TLS; `undefined`: Node's own. */
+  readonly secureContext: SecureContext | undefined;
   /** Where the socket reads into: free again when `onBytes` returns. */
   readonly readBuffer: Buffer;
   onBytes(bytes: Buffer): void;
@@ -49,7 +51,7 @@ function openTcp({ url, readBuffer, onBytes }: ConnectOptions): Socket {
   return socket.connect({ host: hostOf(url), port: portOf(url) });
 }
 
-function openTls({ url, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
+function openTls({ url, secureContext, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
   const host = hostOf(url);
   const socket = connectTls({
     host,
@@ -58,6 +60,7 @@ function openTls({ url, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSo
     servername: isIP(host) === 0 ? host : '',
     ALPNProtocols: ['http/1.1'],
     session: sessions.last,
+    secureContext,
     noDelay: true,
     keepAlive: true,
     // Its own buffer: what is decrypted may be told in the middle of other work.

@@ -1,137 +1,10 @@
-/** Connections to targets over real sockets: what comes back, what is used again, and what ends. */
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createServer } from 'node:http';
+import { createServer as createTcpServer, type Socket } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { afterEach, describe, expect, test } from 'vitest';
-import { TestAuthority } from '../../../../test/harness/certificates.ts';
+import { describe, expect, test } from 'vitest';
+import { http, listen, pattern, poolOf, type Sent, says, send, textOf } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
-import { ask } from './ask.ts';
-import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from './connection.ts';
-import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.ts';
-import type { ResponseHeaders } from './response-head.ts';
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const end of cleanUp.splice(0).reverse()) await end();
-});
-
-interface Listening {
-  url: string;
-  /** Connections that are open. */
-  sockets: Set<Socket>;
-  /** Connections that ever were. */
-  connectionCount: number;
-  close(): Promise<void>;
-}
-
-async function listen(server: Server, scheme = 'http', host = '127.0.0.1'): Promise<Listening> {
-  const listening: Listening = { url: '', sockets: new Set(), connectionCount: 0, close: async () => {} };
-  server.on(scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => {
-    listening.connectionCount += 1;
-    listening.sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => listening.sockets.delete(socket));
-  });
-  server.listen(0, host === 'localhost' ? '127.0.0.1' : host);
-  await once(server, 'listening');
-  listening.url = `${scheme}://${host}:${(server.address() as AddressInfo).port}`;
-  listening.close = async () => {
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    for (const socket of listening.sockets) socket.destroy();
-    await closed;
-  };
-  cleanUp.push(listening.close);
-  return listening;
-}
-
-const http = (listener: RequestListener, host?: string): Promise<Listening> =>
-  listen(createServer({ keepAliveTimeout: 60_000 }, listener), 'http', host);
-
-/** Says the same text to each first byte of a request. */
-const says = (text: string, then: (socket: Socket) => void = () => {}): Promise<Listening> =>
-  listen(
-    createTcpServer((socket) => {
-      socket.on('data', () => socket.write(text, 'latin1', () => then(socket)));
-    }),
-  );
-
-function poolOf(url: string, options: Partial<ConnectionPoolOptions> = {}): ConnectionPool {
-  const now = (): number => performance.now();
-  const pool = new ConnectionPool({ url, connectTimeoutMs: 10_000, keepAliveMs: 60_000, now, ...options });
-  cleanUp.push(() => pool.destroy());
-  return pool;
-}
-
-interface Answered {
-  status: number;
-  headers: ResponseHeaders;
-  body: Buffer;
-  error: Error | undefined;
-  /** The request had a connection. */
-  hasStarted: boolean;
-}
-
-interface Sent {
-  control: UpstreamControl | undefined;
-  answered: Promise<Answered>;
-  /** What has come so far. */
-  soFar: Answered;
-}
-
-const GET: UpstreamRequest = { method: 'GET', path: '/', headers: [], body: undefined };
-
-function send(pool: ConnectionPool, request: Partial<UpstreamRequest> = {}, more: Partial<UpstreamHandler> = {}): Sent {
-  const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-  const soFar: Answered = { status: 0, headers: {}, body: Buffer.alloc(0), error: undefined, hasStarted: false };
-  const sent: Sent = { control: undefined, answered: promise, soFar };
-  let isEnded = false;
-  const end = (error?: Error): void => {
-    if (isEnded) reject(new Error('the end was told twice'));
-    isEnded = true;
-    soFar.error = error;
-    resolve(soFar);
-  };
-  pool.dispatch(
-    { ...GET, ...request },
-    {
-      onRequestStart: (control) => {
-        soFar.hasStarted = true;
-        sent.control = control;
-        return true;
-      },
-      onResponseStart: (status, headers) => {
-        soFar.status = status;
-        soFar.headers = headers;
-      },
-      onResponseData: (chunk) => {
-        soFar.body = Buffer.concat([soFar.body, chunk]);
-        return true;
-      },
-      onResponseEnd: () => end(),
-      onResponseError: end,
-      ...more,
-    },
-  );
-  return sent;
-}
-
-async function textOf(pool: ConnectionPool, request?: Partial<UpstreamRequest>): Promise<string> {
-  const { body, error } = await send(pool, request).answered;
-  if (error !== undefined) throw error;
-  return body.toString('latin1');
-}
-
-/** Bytes that tell their place. */
-const pattern = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => index % 251));
 
 describe('passing on', () => {
   test('bodies of every size arrive as they are, in both directions and on one connection', async () => {
@@ -217,41 +90,6 @@ describe('passing on', () => {
     );
     expect(await textOf(poolOf(server.url))).toHaveLength(100_000);
   });
-
-  test('over TLS too, to a target that proves its name, and to no other', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'causeway-upstream-'));
-    cleanUp.push(() => rmSync(directory, { recursive: true }));
-    const authority = await TestAuthority.create(directory);
-    const trusted = getCACertificates('default');
-    setDefaultCACertificates([...trusted, authority.cert]);
-    cleanUp.push(() => setDefaultCACertificates(trusted));
-    const echo: RequestListener = (incoming, response) => incoming.pipe(response);
-    const serve = async (names: { dns?: string[]; ip?: string[] }, host: string): Promise<Listening> =>
-      listen(createHttpsServer(await authority.certify(`target-${host}`, names), echo), 'https', host);
-    for (const [host, names] of [
-      ['localhost', { dns: ['localhost'] }],
-      ['127.0.0.1', { ip: ['127.0.0.1'] }],
-    ] as const) {
-      const server = await serve({ ...names } as { dns?: string[] }, host);
-      const pool = poolOf(server.url);
-      for (const length of [0, 5, 70_000, 1_000_003]) {
-        const body = pattern(length);
-        const answer = await send(pool, { method: 'POST', body }).answered;
-        expect(answer.error).toBeUndefined();
-        expect(answer.body.equals(body)).toBe(true);
-      }
-      expect(server.connectionCount).toBe(1);
-    }
-    const leaving = await listen(
-      createTcpServer((socket) => socket.once('data', () => socket.end())),
-      'http',
-      'localhost',
-    );
-    const left = await send(poolOf(leaving.url.replace('http:', 'https:'))).answered;
-    expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'ECONNRESET' } });
-    const other = await serve({ dns: ['other.example'] }, 'localhost');
-    await expect(textOf(poolOf(other.url))).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
-  });
 });
 
 describe('connections', () => {
@@ -263,23 +101,6 @@ describe('connections', () => {
     socket?.end();
     await until('the gateway has closed, too', () => server.sockets.size === 0);
     expect(await textOf(pool)).toBe('here');
-    expect(server.connectionCount).toBe(2);
-  });
-
-  test('that a target has reset are not used again, also in the same turn', async () => {
-    const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
-    const server = await says(ok);
-    const pool = poolOf(server.url);
-    await textOf(pool);
-    const bell = await says('');
-    const client = connect(Number(new URL(bell.url).port), '127.0.0.1');
-    cleanUp.push(() => client.destroy());
-    await until('it is there', () => bell.sockets.size === 1);
-    const answer = once(client, 'data').then(() => send(pool).answered);
-    // Both wait for the next turn, the reset first.
-    for (const socket of server.sockets) socket.resetAndDestroy();
-    for (const socket of bell.sockets) socket.write('now');
-    expect(await answer).toMatchObject({ error: undefined, status: 200 });
     expect(server.connectionCount).toBe(2);
   });
 
@@ -333,16 +154,6 @@ describe('connections', () => {
       await until('it is closed', () => server.sockets.size === 0);
       expect(server.connectionCount).toBe(count);
     }
-  });
-
-  test('on which something comes that nobody asked for are closed, and it is nobody’s answer', async () => {
-    const server = await says('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
-    const pool = poolOf(server.url);
-    expect(await textOf(pool)).toBe('ok');
-    const [socket] = server.sockets;
-    socket?.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil');
-    await until('it is closed', () => server.sockets.size === 0);
-    expect(await textOf(pool)).toBe('ok');
   });
 
   test('that are idle for long are closed, those used last stay', async () => {
@@ -739,18 +550,6 @@ describe('what ends', () => {
     expect(server.connectionCount).toBe(1);
   });
 
-  test('a handler that throws ends its request, and no other', async () => {
-    const server = await http((_, response) => response.end('here'));
-    const pool = poolOf(server.url);
-    const fail = (): never => {
-      throw new Error('of the handler');
-    };
-    for (const handler of [{ onResponseStart: fail }, { onResponseData: fail }, { onResponseEnd: fail }]) {
-      expect(await send(pool, {}, handler).answered).toMatchObject({ error: { message: 'of the handler' } });
-      expect(await textOf(pool)).toBe('here');
-    }
-  });
-
   test('a pool that closes finishes what is under way, and takes no more', async () => {
     const waiting: (() => void)[] = [];
     const server = await http((_, response) => waiting.push(() => response.end('here')));
@@ -791,23 +590,5 @@ describe('what ends', () => {
     expect(error).toMatchObject({ code: 'BAD_REQUEST' });
     expect(hasStarted).toBe(false);
     expect(server.connectionCount).toBe(0);
-  });
-});
-
-describe('asking for a status', () => {
-  test('tells it, and drops the body', async () => {
-    const server = await http((_, response) => response.writeHead(204).end());
-    expect(await ask(poolOf(server.url), GET, AbortSignal.timeout(20_000))).toBe(204);
-  });
-
-  test('fails with the connection, or with its time', async () => {
-    const silent = await http(() => {});
-    await expect(ask(poolOf(silent.url), GET, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-    await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(30))).rejects.toMatchObject({ name: 'TimeoutError' });
-    await until('the connection is closed', () => silent.sockets.size === 0);
-    await silent.close();
-    await expect(ask(poolOf(silent.url), GET, AbortSignal.timeout(20_000))).rejects.toMatchObject({
-      code: 'ECONNREFUSED',
-    });
   });
 });

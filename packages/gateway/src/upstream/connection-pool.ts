@@ -6,26 +6,11 @@
  */
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
-import {
-  Connection,
-  type ConnectionEvents,
-  type Message,
-  type UpstreamHandler,
-  type UpstreamRequest,
-} from './connection.ts';
+import { Connection, type ConnectionEvents, type Message } from './connection.ts';
 import { UpstreamError } from './errors.ts';
 import { type BodyFraming, formatRequestHead } from './request-head.ts';
 import { HeaderNames } from './response-head.ts';
-
-export interface ConnectionPoolOptions {
-  /** Scheme, host and port. */
-  readonly url: string;
-  readonly connectTimeoutMs: number;
-  /** An idle connection is closed after this long, or sooner where the target says so. */
-  readonly keepAliveMs: number;
-  /** Milliseconds, never going back. */
-  readonly now: () => number;
-}
+import type { Transport, TransportDefaults, TransportOptions, UpstreamHandler, UpstreamRequest } from './transport.ts';
 
 /** What a socket reads at a time at most. */
 const READ_BUFFER_BYTES = 65_536;
@@ -33,8 +18,16 @@ const READ_BUFFER_BYTES = 65_536;
 const HINT_MARGIN_MS = 2_000;
 const MIN_SWEEP_MS = 10;
 
-export class ConnectionPool implements ConnectionEvents {
-  readonly #options: ConnectionPoolOptions;
+/** A request and the idle connection that it leaves on, unless that turns out to be closed. */
+interface Reserved {
+  readonly connection: Connection;
+  readonly message: Message;
+  readonly handler: UpstreamHandler;
+}
+
+export class ConnectionPool implements Transport, ConnectionEvents {
+  readonly #options: TransportOptions;
+  readonly #defaults: TransportDefaults;
   readonly #url: URL;
   readonly #connections = new Set<Connection>();
   /** The one that was used last is the last, but for places that were filled again. */
@@ -43,30 +36,60 @@ export class ConnectionPool implements ConnectionEvents {
   readonly #tlsSessions = new TlsSessions();
   /** One for all: whoever reads has read before the next one does. */
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  #reserved: Reserved[] = [];
+  readonly #sendReserved = (): void => {
+    const reserved = this.#reserved;
+    this.#reserved = [];
+    for (const { connection, message, handler } of reserved) {
+      if (!connection.isClosed) connection.send(message, handler);
+      else if (this.#isDestroyed) this.#refuse(handler, closed());
+      else this.#open().send(message, handler);
+    }
+    this.#resolveClosing();
+  };
+  #isDestroyed = false;
   #sweepTimer: NodeJS.Timeout | undefined;
   /** When the timer is due; Infinity: there is none. */
   #sweepAtMs = Number.POSITIVE_INFINITY;
   #closing: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: ConnectionPoolOptions) {
+  constructor(options: TransportOptions, defaults: TransportDefaults = {}) {
     this.#options = options;
+    this.#defaults = defaults;
     this.#url = new URL(options.url);
   }
 
-  /** Never throws: `handler` is told what becomes of the request. `isFresh`: over a connection that was never used. */
   dispatch(request: UpstreamRequest, handler: UpstreamHandler, { isFresh = false } = {}): void {
     let message: Message;
     try {
-      if (this.#closing !== undefined) throw new UpstreamError('CLOSED', 'its connections are closed');
+      if (this.#closing !== undefined) throw closed();
       const { method, body } = request;
       const headText = formatRequestHead(request, this.#url.host, framingOf(body));
       message = { method, headText, body };
     } catch (error) {
-      handler.onResponseError(error as Error);
+      this.#refuse(handler, error as Error);
       return;
     }
-    const connection = (isFresh ? undefined : this.#takeIdle()) ?? this.#open();
-    connection.send(message, handler);
+    const connection = isFresh ? undefined : this.#takeIdle();
+    if (connection === undefined) this.#open().send(message, handler);
+    else this.#reserve({ connection, message, handler });
+  }
+
+  /**
+   * Lets what has reached an idle connection be read before a request leaves on it: an end closes it, and so do bytes, which
+   * would be read as the answer otherwise (GHSA-35p6-xmwp-9g52). One turn of the event loop, shared by all requests of it.
+   */
+  #reserve(reserved: Reserved): void {
+    if (this.#reserved.length === 0) setImmediate(this.#sendReserved);
+    this.#reserved.push(reserved);
+  }
+
+  #refuse(handler: UpstreamHandler, error: Error): void {
+    try {
+      handler.onResponseError(error);
+    } catch (fault) {
+      this.onFault(fault);
+    }
   }
 
   #takeIdle(): Connection | undefined {
@@ -99,7 +122,11 @@ export class ConnectionPool implements ConnectionEvents {
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
     this.#idle.remove(connection);
-    if (this.#connections.size === 0) this.#closing?.resolve();
+    this.#resolveClosing();
+  }
+
+  onFault(error: unknown): void {
+    this.#defaults.onFault?.(error);
   }
 
   /** Takes no more requests, and ends when those under way are done. */
@@ -107,25 +134,30 @@ export class ConnectionPool implements ConnectionEvents {
     this.#closing ??= Promise.withResolvers();
     clearTimeout(this.#sweepTimer);
     for (const connection of this.#idle.toArray()) connection.destroy();
-    if (this.#connections.size === 0) this.#closing.resolve();
+    this.#resolveClosing();
     return this.#closing.promise;
+  }
+
+  #resolveClosing(): void {
+    if (this.#connections.size === 0 && this.#reserved.length === 0) this.#closing?.resolve();
   }
 
   /** Takes no more requests, and breaks those under way off. */
   async destroy(): Promise<void> {
-    const closed = this.close();
-    for (const connection of [...this.#connections]) {
-      connection.destroy(new UpstreamError('CLOSED', 'its connections are closed'));
-    }
-    await closed;
+    this.#isDestroyed = true;
+    const ended = this.close();
+    for (const connection of [...this.#connections]) connection.destroy(closed());
+    await ended;
   }
 
   #open(): Connection {
-    const connection = new Connection(this.#names, this);
+    const endsProveAnswers = this.#url.protocol !== 'https:';
+    const connection = new Connection({ names: this.#names, events: this, endsProveAnswers });
     this.#connections.add(connection);
     const options: ConnectOptions = {
       url: this.#url,
       timeoutMs: this.#options.connectTimeoutMs,
+      secureContext: this.#defaults.secureContext?.(),
       readBuffer: this.#readBuffer,
       onBytes: (bytes) => connection.onBytes(bytes),
     };
@@ -150,6 +182,10 @@ export class ConnectionPool implements ConnectionEvents {
     }
     if (this.#idle.size > 0) this.#sweepAt(nextMs, nextMs - nowMs);
   }
+}
+
+function closed(): UpstreamError {
+  return new UpstreamError('CLOSED', 'its connections are closed');
 }
 
 function framingOf(body: UpstreamRequest['body']): BodyFraming {

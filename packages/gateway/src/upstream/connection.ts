@@ -3,37 +3,10 @@ import type { Socket } from 'node:net';
 import type { Indexed } from '@causeway/http/indexed-list.ts';
 import { UpstreamError } from './errors.ts';
 import { isPersistent, keepAliveHintMs } from './framing.ts';
-import type { RequestHead } from './request-head.ts';
-import type { HeaderNames, ResponseHead, ResponseHeaders } from './response-head.ts';
+import type { HeaderNames, ResponseHead } from './response-head.ts';
 import { ResponseParser, type ResponseReceiver } from './response-parser.ts';
-import { endedEarly, Upload, type UploadBody } from './upload.ts';
-
-export interface UpstreamRequest extends RequestHead {
-  readonly body: Buffer | UploadBody | undefined;
-}
-
-/** Who has sent a request is told what becomes of it: one of `onResponseEnd` and `onResponseError`, once. */
-export interface UpstreamHandler {
-  /** There is a connection: the request goes out now. `false`: nobody wants it any more. */
-  onRequestStart(connection: UpstreamControl): boolean;
-  onResponseStart(status: number, headers: ResponseHeaders): void;
-  /** `false` asks for a pause until `resume`; what has been read already comes all the same. */
-  onResponseData(chunk: Buffer): boolean;
-  onResponseEnd(): void;
-  /** Before `onRequestStart` nothing was sent. */
-  onResponseError(error: Error): void;
-  /** A part of a body that is not all there yet was sent. */
-  onUploadProgress?(): void;
-}
-
-/** What the handler may do until it has been told the end. */
-export interface UpstreamControl {
-  /** It carried another request before: the target may have closed it while it was idle. */
-  readonly isReused: boolean;
-  resume(): void;
-  /** Breaks the connection; the handler hears no more. */
-  abort(): void;
-}
+import type { UploadBody, UpstreamControl, UpstreamHandler } from './transport.ts';
+import { endedEarly, Upload } from './upload.ts';
 
 /** A request as it goes over the wire. */
 export interface Message {
@@ -46,6 +19,19 @@ export interface ConnectionEvents {
   /** Another request may follow. */
   onIdle(connection: Connection): void;
   onClosed(connection: Connection): void;
+  /** A handler threw when its request had ended already. */
+  onFault(error: unknown): void;
+}
+
+export interface ConnectionOptions {
+  /** Shared by the connections of a pool. */
+  readonly names: HeaderNames;
+  readonly events: ConnectionEvents;
+  /**
+   * The end of the connection proves that the answer is whole. Over TLS it does not: anyone on the path can end the TCP
+   * connection, and Node reports this `end` like the target's own close_notify (RFC 8446 §6.1).
+   */
+  readonly endsProveAnswers: boolean;
 }
 
 /** Above this, copying a body into the head's text costs more than a second buffer. */
@@ -59,7 +45,9 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   /** For how long the target keeps it idle, as far as it has said. */
   hintMs: number | undefined;
   isReused = false;
+  hasAnswerBegun = false;
   readonly #events: ConnectionEvents;
+  readonly #endsProveAnswers: boolean;
   readonly #parser: ResponseParser;
   #socket: Socket | undefined;
   #handler: UpstreamHandler | undefined;
@@ -73,9 +61,14 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   #isPaused = false;
   #isClosed = false;
 
-  constructor(names: HeaderNames, events: ConnectionEvents) {
+  constructor({ names, events, endsProveAnswers }: ConnectionOptions) {
     this.#events = events;
+    this.#endsProveAnswers = endsProveAnswers;
     this.#parser = new ResponseParser(this, names);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Takes over a socket that is connecting. */
@@ -109,6 +102,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
       this.destroy();
       return;
     }
+    this.hasAnswerBegun = true;
     let rest: Buffer;
     try {
       rest = this.#parser.execute(bytes);
@@ -122,11 +116,21 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   onHead(head: ResponseHead): void {
     this.#isPersistent = isPersistent(head);
     if (head.headers['keep-alive'] !== undefined) this.hintMs = keepAliveHintMs(head.headers);
-    this.#handler?.onResponseStart(head.status, head.headers);
+    try {
+      this.#handler?.onResponseStart(head.status, head.headers);
+    } catch (error) {
+      this.#failByFault(error);
+    }
   }
 
   onBody(bytes: Buffer): void {
-    if (this.#handler === undefined || this.#handler.onResponseData(Buffer.from(bytes)) || this.#isPaused) return;
+    if (this.#handler === undefined) return;
+    try {
+      if (this.#handler.onResponseData(Buffer.from(bytes)) || this.#isPaused) return;
+    } catch (error) {
+      this.#failByFault(error);
+      return;
+    }
     this.#isPaused = true;
     this.#socket?.pause();
   }
@@ -153,11 +157,19 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   }
 
   #start(message: Message, handler: UpstreamHandler): void {
-    if (!handler.onRequestStart(this)) {
-      this.#handler = undefined;
-      this.#events.onIdle(this);
+    this.hasAnswerBegun = false;
+    try {
+      if (!handler.onRequestStart(this)) {
+        this.#handler = undefined;
+        this.#events.onIdle(this);
+        return;
+      }
+    } catch (error) {
+      this.#failByFault(error);
       return;
     }
+    // The handler may have aborted.
+    if (this.#handler === undefined) return;
     const socket = this.#socket as Socket;
     const { method, headText, body } = message;
     this.#isComplete = false;
@@ -172,7 +184,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
       }
       socket.write(headText, 'latin1');
       this.#upload = new Upload(body, socket, {
-        onProgress: () => handler.onUploadProgress?.(),
+        onProgress: () => this.#onUploadProgress(handler),
         onBroken: (error) => this.#fail(error),
       });
     } else if (body.length <= ONE_WRITE_BYTES) {
@@ -183,6 +195,14 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
       socket.write(headText, 'latin1');
       socket.write(body);
       socket.uncork();
+    }
+  }
+
+  #onUploadProgress(handler: UpstreamHandler): void {
+    try {
+      handler.onUploadProgress?.();
+    } catch (error) {
+      this.#failByFault(error);
     }
   }
 
@@ -205,7 +225,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     try {
       handler.onResponseEnd();
     } catch (error) {
-      handler.onResponseError(error as Error);
+      this.#events.onFault(error);
     }
   }
 
@@ -219,7 +239,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   #onEnd(): void {
     // A handshake that ends like this is no answer: nothing was sent.
     const hasSent = this.#handler !== undefined && this.#message === undefined;
-    if (hasSent && this.#parser.end()) this.#finish(false);
+    if (hasSent && this.#endsProveAnswers && this.#parser.end()) this.#finish(false);
     else this.#fail(closedByTarget());
   }
 
@@ -227,7 +247,15 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     const handler = this.#handler;
     this.#handler = undefined;
     this.#close();
-    handler?.onResponseError(error);
+    try {
+      handler?.onResponseError(error);
+    } catch (fault) {
+      this.#events.onFault(fault);
+    }
+  }
+
+  #failByFault(cause: unknown): void {
+    this.#fail(new UpstreamError('FAULT', 'the gateway failed at this request', { cause }));
   }
 
   #endUpload(): void {

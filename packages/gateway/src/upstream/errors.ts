@@ -2,15 +2,15 @@
 
 /**
  * `ECONNRESET` and `ETIMEDOUT` as the system's own; `BAD_RESPONSE`: the answer is not HTTP/1.1; `BAD_REQUEST`: the request
- * cannot be said in it; `CLOSED`: the pool takes no more.
+ * cannot be said in it; `CLOSED`: the pool takes no more; `FAULT`: the handler threw, which is a bug (`cause`).
  */
-export type UpstreamErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'BAD_RESPONSE' | 'BAD_REQUEST' | 'CLOSED';
+export type UpstreamErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'BAD_RESPONSE' | 'BAD_REQUEST' | 'CLOSED' | 'FAULT';
 
 export class UpstreamError extends Error {
   readonly code: UpstreamErrorCode;
 
-  constructor(code: UpstreamErrorCode, message: string) {
-    super(message);
+  constructor(code: UpstreamErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'UpstreamError';
     this.code = code;
   }

@@ -1,13 +1,7 @@
 /** Sends a body that is not all there yet, as fast as the target takes it. */
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
 import { UpstreamError } from './errors.ts';
-
-export interface UploadBody {
-  readonly stream: Readable;
-  /** `undefined`: it is sent in chunks (RFC 9112 §7.1). */
-  readonly lengthBytes: number | undefined;
-}
+import type { UploadBody } from './transport.ts';
 
 export interface UploadEvents {
   /** A part was handed to the connection. */

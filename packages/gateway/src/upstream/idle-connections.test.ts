@@ -1,0 +1,133 @@
+/** What reaches a connection while it is idle never becomes an answer, and a connection that ended there takes no request along. */
+import { once } from 'node:events';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Listening, listen, poolOf, type Sent, says, send, textOf } from '../../../../test/harness/transport.ts';
+import { until } from '../../../../test/harness/until.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+const EVIL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
+
+/** Answers each request with OK, and counts them. */
+async function target(): Promise<Listening & { requestCount: () => number }> {
+  let requestCount = 0;
+  const server = await listen(
+    createTcpServer((socket) => {
+      socket.on('data', () => {
+        requestCount += 1;
+        socket.write(OK);
+      });
+    }),
+  );
+  return Object.assign(server, { requestCount: () => requestCount });
+}
+
+/** A socket of this process whose bytes a test can order before or after those of a target. */
+async function bell(): Promise<{ ring: () => void; rung: Promise<unknown> }> {
+  const server = await says('');
+  const client = connect(Number(new URL(server.url).port), '127.0.0.1');
+  onTestFinished(() => {
+    client.destroy();
+  });
+  await until('the bell is connected', () => server.sockets.size === 1);
+  const [socket] = server.sockets;
+  return { ring: () => socket?.write('now'), rung: once(client, 'data') };
+}
+
+/** How a target touches an idle connection. */
+const TOUCHES: readonly (readonly [what: string, touch: (socket: Socket) => void])[] = [
+  ['an answer to nothing', (socket) => socket.write(EVIL)],
+  ['half an answer', (socket) => socket.write(EVIL.slice(0, 20))],
+  ['a byte', (socket) => socket.write('\n')],
+  ['an end', (socket) => socket.end()],
+  ['a reset', (socket) => socket.resetAndDestroy()],
+  ['an answer and an end', (socket) => socket.end(EVIL)],
+];
+
+describe.each(TOUCHES)('%s on an idle connection', (_, touch) => {
+  test('closes it, and the next request has a new one', async () => {
+    const server = await target();
+    const pool = poolOf(server.url);
+    await textOf(pool);
+    for (const socket of server.sockets) touch(socket);
+    await until('the connection is closed', () => server.sockets.size === 0);
+    expect(await textOf(pool)).toBe('ok');
+    expect([server.connectionCount, server.requestCount()]).toEqual([2, 2]);
+  });
+
+  test.each([
+    ['just before', true],
+    ['just after', false],
+  ])('that the event loop sees %s the next request does the same', async (_when, isTouchFirst) => {
+    const server = await target();
+    const pool = poolOf(server.url);
+    await textOf(pool);
+    const { ring, rung } = await bell();
+    const answer = rung.then(() => send(pool).answered);
+    // Both wait for the same turn of the event loop, in this order.
+    if (!isTouchFirst) ring();
+    for (const socket of server.sockets) touch(socket);
+    if (isTouchFirst) ring();
+    const { error, body } = await answer;
+    expect([error, body.toString()]).toEqual([undefined, 'ok']);
+    // The first connection never carried the second request: nothing is in doubt, and nobody sends it again.
+    expect([server.connectionCount, server.requestCount()]).toEqual([2, 2]);
+  });
+});
+
+test('requests that wait for the check are sent, or fail, with their pool', async () => {
+  const server = await target();
+  const closing = poolOf(server.url);
+  await textOf(closing);
+  const sent = send(closing);
+  await closing.close();
+  expect((await sent.answered).error).toBeUndefined();
+  const destroyed = poolOf(server.url);
+  await textOf(destroyed);
+  const lost = send(destroyed);
+  await destroyed.destroy();
+  expect(await lost.answered).toMatchObject({ hasStarted: false, error: { code: 'CLOSED' } });
+});
+
+describe('a request that fails tells', () => {
+  /** Answers the first request of each connection, and does `then` at the second one. */
+  const answersOnce = (then: (socket: Socket) => void): Promise<Listening> =>
+    listen(
+      createTcpServer((socket) => {
+        socket.once('data', () => {
+          socket.write(OK);
+          socket.once('data', () => then(socket));
+        });
+      }),
+    );
+  const facts = ({ control }: Sent): unknown => [control?.isReused, control?.hasAnswerBegun];
+
+  test('that its connection had carried another one, and that nothing of the answer came', async () => {
+    const server = await answersOnce((socket) => socket.resetAndDestroy());
+    const pool = poolOf(server.url);
+    const first = send(pool);
+    await first.answered;
+    expect(facts(first)).toEqual([true, true]);
+    const second = send(pool);
+    expect(await second.answered).toMatchObject({ status: 0, error: { code: 'ECONNRESET' } });
+    expect(facts(second)).toEqual([true, false]);
+  });
+
+  test('that part of the answer came, be it less than a head', async () => {
+    for (const begun of ['H', 'HTTP/1.1 100 Continue\r\n\r\n']) {
+      const server = await answersOnce((socket) => socket.end(begun));
+      const pool = poolOf(server.url);
+      await textOf(pool);
+      const second = send(pool);
+      expect(await second.answered).toMatchObject({ status: 0, error: { code: 'ECONNRESET' } });
+      expect(facts(second)).toEqual([true, true]);
+    }
+  });
+
+  test('that its connection was new', async () => {
+    const server = await says('', (socket) => socket.end());
+    const sent = send(poolOf(server.url));
+    await sent.answered;
+    expect(facts(sent)).toEqual([false, false]);
+  });
+});

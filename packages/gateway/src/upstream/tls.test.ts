@@ -1,0 +1,130 @@
+/** TLS to targets: names that are proved, certificates that change, and answers whose end proves nothing. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSecureContext, createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { TestAuthority } from '../../../../test/harness/certificates.ts';
+import { type Listening, listen, pattern, poolOf, send, textOf } from '../../../../test/harness/transport.ts';
+import { until } from '../../../../test/harness/until.ts';
+
+let authority: TestAuthority;
+let trusting: SecureContext;
+
+beforeAll(async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-upstream-'));
+  authority = await TestAuthority.create(directory);
+  trusting = createSecureContext({ ca: authority.cert });
+  return () => rmSync(directory, { recursive: true });
+});
+
+const echo: RequestListener = (incoming, response) => incoming.pipe(response);
+
+async function serve(names: { dns?: string[]; ip?: string[] }, host: string): Promise<Listening> {
+  return await listen(createHttpsServer(await authority.certify(`target-${host}`, names), echo), 'https', host);
+}
+
+test('bodies of every size arrive, from a target that proves its name or its address', async () => {
+  for (const [host, names] of [
+    ['localhost', { dns: ['localhost'] }],
+    ['127.0.0.1', { ip: ['127.0.0.1'] }],
+  ] as const) {
+    const server = await serve({ ...names } as { dns?: string[] }, host);
+    const pool = poolOf(server.url, {}, { secureContext: () => trusting });
+    for (const length of [0, 5, 70_000, 1_000_003]) {
+      const body = pattern(length);
+      const answer = await send(pool, { method: 'POST', body }).answered;
+      expect(answer.error).toBeUndefined();
+      expect(answer.body.equals(body)).toBe(true);
+    }
+    expect(server.connectionCount).toBe(1);
+  }
+});
+
+test('a target that proves another name, or whose authority is unknown, gets no request', async () => {
+  const other = await serve({ dns: ['other.example'] }, 'localhost');
+  const pool = poolOf(other.url, {}, { secureContext: () => trusting });
+  expect(await send(pool).answered).toMatchObject({
+    hasStarted: false,
+    error: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+  });
+  const unknown = await send(poolOf((await serve({ dns: ['localhost'] }, 'localhost')).url)).answered;
+  expect(unknown).toMatchObject({ hasStarted: false, error: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } });
+});
+
+test('a new connection uses the certificates of its own time', async () => {
+  const server = await serve({ dns: ['localhost'] }, 'localhost');
+  let context: SecureContext | undefined;
+  const pool = poolOf(server.url, {}, { secureContext: () => context });
+  expect((await send(pool).answered).error).toBeDefined();
+  context = trusting;
+  expect((await send(pool).answered).error).toBeUndefined();
+});
+
+test('a target that leaves during the handshake was sent nothing', async () => {
+  const leaving = await listen(
+    createTcpServer((socket) => socket.once('data', () => socket.end())),
+    'http',
+    'localhost',
+  );
+  const left = await send(poolOf(leaving.url.replace('http:', 'https:'))).answered;
+  expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'ECONNRESET' } });
+});
+
+describe('an answer that only the end of its TLS connection delimits', () => {
+  const UNDELIMITED = 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nthe first half';
+
+  /** A real TLS server, behind a way on which somebody may end the connection of TCP. */
+  async function behindCut(onRequest: (socket: TLSSocket) => void): Promise<{ url: string; cut: () => void }> {
+    const options = await authority.certify('target-cut', { dns: ['localhost'] });
+    const server = await listen(
+      createTlsServer(options, (socket) => socket.once('data', () => onRequest(socket))),
+      'https',
+      'localhost',
+    );
+    let client: Socket | undefined;
+    const way = await listen(
+      createTcpServer((socket) => {
+        client = socket;
+        const onward = connect(Number(new URL(server.url).port), '127.0.0.1');
+        onTestFinished(() => {
+          onward.destroy();
+        });
+        onward.on('error', () => {});
+        socket.pipe(onward, { end: false });
+        onward.pipe(socket);
+      }),
+      'http',
+      'localhost',
+    );
+    return { url: way.url.replace('http:', 'https:'), cut: () => client?.end() };
+  }
+
+  test('is truncated when TCP ends without close_notify', async () => {
+    const { url, cut } = await behindCut((socket) => socket.write(UNDELIMITED));
+    const sent = send(poolOf(url, {}, { secureContext: () => trusting }));
+    await until('half of it is there', () => sent.soFar.body.length > 0);
+    cut();
+    expect(await sent.answered).toMatchObject({ status: 200, error: { code: 'ECONNRESET' } });
+  });
+
+  test('is truncated with close_notify, too: Node reports both ends alike', async () => {
+    const { url } = await behindCut((socket) => socket.end(UNDELIMITED));
+    const answer = await send(poolOf(url, {}, { secureContext: () => trusting })).answered;
+    expect(answer).toMatchObject({ status: 200, error: { code: 'ECONNRESET' } });
+    expect(answer.body.toString()).toBe('the first half');
+  });
+
+  test('is whole where a length or chunks delimit it', async () => {
+    for (const text of [
+      'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole',
+      'HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n',
+    ]) {
+      const { url } = await behindCut((socket) => socket.end(text));
+      expect(await textOf(poolOf(url, {}, { secureContext: () => trusting }))).toBe('whole');
+    }
+  });
+});

@@ -1,0 +1,93 @@
+/**
+ * How requests reach one target: the seam between choosing a target and carrying bytes to it.
+ *
+ * A transport knows one target and no policy: it opens connections, sends requests over them and reports the outcome of each.
+ * Retries, time limits, health and blame belong to its caller, which sees no sockets. {@link ConnectionPool} implements it
+ * for HTTP/1.1 over TCP and TLS.
+ */
+import type { Readable } from 'node:stream';
+import type { SecureContext } from 'node:tls';
+import type { RequestHead } from './request-head.ts';
+import type { ResponseHeaders } from './response-head.ts';
+
+export interface Transport {
+  /**
+   * Sends a request over a connection that carries no other one, and opens one if none is idle. Never throws: `handler`
+   * learns the outcome. `isFresh` asks for a connection that never carried a request.
+   */
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler, options?: { isFresh?: boolean }): void;
+  /** Refuses new requests, and resolves when those under way have ended. */
+  close(): Promise<void>;
+  /** Refuses new requests, and ends those under way with `CLOSED`. */
+  destroy(): Promise<void>;
+}
+
+export interface TransportOptions {
+  /** Scheme, host and port. */
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  /** How long a connection stays open without a request; the target may ask for less. */
+  readonly keepAliveMs: number;
+  /** Milliseconds, never going back. */
+  readonly now: () => number;
+}
+
+/** What all transports of a gateway share. */
+export interface TransportDefaults {
+  /**
+   * Certificates and authorities for TLS to targets. Called for each new connection, so that a renewed certificate needs no
+   * new transport. Default: those of Node.
+   */
+  readonly secureContext?: () => SecureContext | undefined;
+  /** Receives what a handler throws from `onResponseEnd` or `onResponseError`, when its request has ended already. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+export type CreateTransport = (options: TransportOptions) => Transport;
+
+export interface UpstreamRequest extends RequestHead {
+  readonly body: Buffer | UploadBody | undefined;
+}
+
+/** A body that is still arriving. */
+export interface UploadBody {
+  readonly stream: Readable;
+  /** `undefined` sends it in chunks (RFC 9112 §7.1). */
+  readonly lengthBytes: number | undefined;
+}
+
+/**
+ * The sender of a request. Exactly one of `onResponseEnd` and `onResponseError` is called, once and last, unless the handler
+ * aborts. A handler that throws has a bug: its request ends with the error `FAULT`, and the target is not to blame.
+ */
+export interface UpstreamHandler {
+  /** A connection is ready, and the request leaves now. `false` withdraws the request. */
+  onRequestStart(control: UpstreamControl): boolean;
+  onResponseStart(status: number, headers: ResponseHeaders): void;
+  /** `false` pauses the answer until `resume`; bytes that were read already still arrive. */
+  onResponseData(chunk: Buffer): boolean;
+  onResponseEnd(): void;
+  /** Before `onRequestStart` nothing was sent. */
+  onResponseError(error: Error): void;
+  /** Part of an {@link UploadBody} was sent. */
+  onUploadProgress?(): void;
+}
+
+/** What a handler may do with its request until the outcome, and what it may ask at any time. */
+export interface UpstreamControl {
+  /** The connection carried another request before. */
+  readonly isReused: boolean;
+  /** At least one byte of the answer arrived. */
+  readonly hasAnswerBegun: boolean;
+  resume(): void;
+  /** Closes the connection; the handler is not called again. */
+  abort(): void;
+}
+
+/**
+ * Whether the target closed a keep-alive connection before it saw the request: it may do so at any time (RFC 9112 §9.5), so
+ * nothing was executed as far as HTTP can tell, and the target is healthy. Ask when the request has failed.
+ */
+export function isStale({ isReused, hasAnswerBegun }: UpstreamControl): boolean {
+  return isReused && !hasAnswerBegun;
+}
