@@ -56,7 +56,11 @@ export const says = (text: string, then: (socket: Socket) => void = () => {}): P
     }),
   );
 
-export function poolOf(url: string, options: Partial<TransportOptions> = {}, defaults?: TransportDefaults): ConnectionPool {
+export function poolOf(
+  url: string,
+  options: Partial<TransportOptions> = {},
+  defaults?: TransportDefaults,
+): ConnectionPool {
   const now = (): number => performance.now();
   const pool = new ConnectionPool({ url, connectTimeoutMs: 10_000, keepAliveMs: 60_000, now, ...options }, defaults);
   onTestFinished(() => pool.destroy());
@@ -81,7 +85,11 @@ export interface Sent {
 
 export const GET: UpstreamRequest = { method: 'GET', path: '/', headers: [], body: undefined };
 
-export function send(pool: Transport, request: Partial<UpstreamRequest> = {}, more: Partial<UpstreamHandler> = {}): Sent {
+export function send(
+  pool: Transport,
+  request: Partial<UpstreamRequest> = {},
+  more: Partial<UpstreamHandler> = {},
+): Sent {
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const soFar: Answered = { status: 0, headers: {}, body: Buffer.alloc(0), error: undefined, hasStarted: false };
   const sent: Sent = { control: undefined, answered: promise, soFar };
@@ -124,4 +132,3 @@ export async function textOf(pool: Transport, request?: Partial<UpstreamRequest>
 
 /** Bytes that tell their place. */
 export const pattern = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => index % 251));
-

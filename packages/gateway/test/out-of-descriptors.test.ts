@@ -39,7 +39,7 @@ async function startLimited(url: string): Promise<{ url: string; log: () => stri
   const file = join(directory, 'gateway.yaml');
   writeFileSync(
     file,
-    `listen: { port: 0 }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
+    `listen: { port: 0 }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50, timeoutMs: 20000 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
   );
   const command = `ulimit -n ${DESCRIPTOR_COUNT}; exec "$0" "$@"`;
   const child = spawn('sh', ['-c', command, process.execPath, MAIN, '--config', file], { stdio: 'pipe' });
@@ -100,6 +100,8 @@ test('requests are 503 without a region’s address, and the region stays what i
   expect(east.probeCount() - probeCount).toBeLessThan(5);
   leave();
   await askUntil(200);
+  const laterCount = east.probeCount();
+  await until('probes arrive again', () => east.probeCount() > laterCount);
   expect(gateway.log()).not.toContain('"to":"unhealthy"');
   expect(gateway.log()).not.toContain('"to":"open"');
 });
