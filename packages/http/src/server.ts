@@ -234,9 +234,6 @@ export class HttpServer<P extends Peer = Peer> {
   /** Closes the connections that carry no request, among them those that never did. */
   #closeIdle(): void {
     for (const server of this.#servers) server.closeIdleConnections();
-    this.connections.forEach(({ socket }) => {
-      if (socket.bytesRead === 0) socket.destroy();
-    });
   }
 }
 
