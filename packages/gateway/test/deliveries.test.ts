@@ -61,8 +61,49 @@ test('a client that does not ask again soon is confirmed by a request of the gat
   await ask(POLL);
   await until('the gateway confirms', () => bridge.requests.length === 2);
   expect(told()[1]).toEqual([CONFIRMATION, '5']);
+  // Once the bridge has acknowledged it, it is not confirmed again.
+  await until('a poll confirms nothing', async () => {
+    await ask(POLL);
+    const [path, mark] = told().at(-1) ?? [];
+    return path === POLL && mark === '0';
+  });
+});
+
+test('a request that overtakes a confirmation confirms, too: it may reach the bridge that takes the consumer over', async () => {
+  stopTimers();
+  delivery = '6;now';
+  const { handle } = bridge;
+  bridge.handle = (asked, response) => {
+    // The confirmation stays without a response, as in a gateway that is stopping.
+    if (asked.url !== CONFIRMATION) handle(asked, response);
+  };
   await ask(POLL);
-  expect(told()[2]).toEqual([POLL, '0']);
+  await until('the gateway confirms', () => bridge.requests.length === 2);
+  delivery = '7';
+  await ask(POLL);
+  await ask(POLL);
+  expect(told()).toEqual([
+    [POLL, '0'],
+    [CONFIRMATION, '6'],
+    [POLL, '6'],
+    [POLL, '7'],
+  ]);
+});
+
+test('a confirmation that a gateway on the way refused is sent again', async () => {
+  const { handle } = bridge;
+  let refusedCount = 0;
+  bridge.handle = (asked, response) => {
+    if (asked.url !== CONFIRMATION || refusedCount === 2) {
+      handle(asked, response);
+      return;
+    }
+    refusedCount += 1;
+    response.writeHead(503).end();
+  };
+  await ask(POLL);
+  await until('the bridge has it', () => bridge.requests.length === 4);
+  expect(told().slice(1)).toEqual(Array.from({ length: 3 }, () => [CONFIRMATION, '5']));
 });
 
 test('a bridge that could not be told is told later', async () => {

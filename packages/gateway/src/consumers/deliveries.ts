@@ -43,12 +43,16 @@ export interface DeliveriesOptions {
 const MAX_IN_FLIGHT = 32;
 /** A bridge that cannot be told for about a second is gone. */
 const MOST_FAILURES = 5;
+/** A bridge responds 204, also where it does not know the consumer; errors come from gateways before it. */
+const MIN_ERROR_STATUS = 400;
 
 export class Deliveries {
   readonly #options: DeliveriesOptions;
   /** By consumer, the oldest first. */
   readonly #waiting = new Map<string, Delivered>();
   readonly #due: Delivered[] = [];
+  /** By consumer: those that a request of the gateway's own confirms, until the bridge has acknowledged it. */
+  readonly #confirming = new Map<string, Delivered>();
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -62,7 +66,7 @@ export class Deliveries {
     const { mark, isAwaited } = parseDelivery(delivery);
     const delivered = { consumer, mark, target, sinceMs: this.#options.now(), failureCount: 0 };
     if (isAwaited) {
-      this.#due.push(delivered);
+      this.#becomeDue(delivered);
       this.#send();
     } else {
       this.#waiting.delete(consumerKey(consumer.group, consumer.instance));
@@ -70,18 +74,23 @@ export class Deliveries {
     }
   }
 
-  /** What the consumer's next request is to confirm, which counts as done. */
+  /**
+   * The delivery that the consumer's next request confirms. One whose own confirmation is in flight is confirmed again: the
+   * request may reach another bridge, which takes the consumer over before the confirmation arrives, or the confirmation may
+   * die with a gateway on its way. Without the mark, that bridge would deliver the records again.
+   */
   take({ group, instance }: DeliveredConsumer): Delivered | undefined {
-    if (this.#waiting.size === 0) return undefined;
+    if (this.#waiting.size === 0 && this.#confirming.size === 0) return undefined;
     const key = consumerKey(group, instance);
     const delivered = this.#waiting.get(key);
-    if (delivered !== undefined) this.#waiting.delete(key);
+    if (delivered === undefined) return this.#confirming.get(key);
+    this.#waiting.delete(key);
     return delivered;
   }
 
   /** The request that was to confirm it went nowhere; a newer one says more. */
   putBack(delivered: Delivered): void {
-    const key = consumerKey(delivered.consumer.group, delivered.consumer.instance);
+    const key = keyOf(delivered);
     if (this.#waiting.has(key)) return;
     this.#waiting.set(key, delivered);
     this.#timer ??= setTimeout(() => this.#onTimer(), CONFIRM_AFTER_MS);
@@ -91,7 +100,7 @@ export class Deliveries {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    for (const delivered of this.#waiting.values()) this.#due.push(delivered);
+    for (const delivered of this.#waiting.values()) this.#becomeDue(delivered);
     this.#waiting.clear();
     this.#send();
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
@@ -107,9 +116,14 @@ export class Deliveries {
         break;
       }
       this.#waiting.delete(key);
-      this.#due.push(delivered);
+      this.#becomeDue(delivered);
     }
     this.#send();
+  }
+
+  #becomeDue(delivered: Delivered): void {
+    this.#confirming.set(keyOf(delivered), delivered);
+    this.#due.push(delivered);
   }
 
   #send(): void {
@@ -133,11 +147,28 @@ export class Deliveries {
       const { entry, proof } = this.#options.identity();
       const headers = [GATEWAY_HEADER, entry, DELIVERED_HEADER, mark, ...proof];
       const signal = AbortSignal.timeout(CONFIRMATION_TIMEOUT_MS);
-      await fetchOnce(target.transport, { method: 'POST', path, headers }, { signal, maxBodyBytes: 0 });
+      const { status } = await fetchOnce(
+        target.transport,
+        { method: 'POST', path, headers },
+        { signal, maxBodyBytes: 0 },
+      );
+      if (status >= MIN_ERROR_STATUS) throw new Error(`a gateway on the way responded ${status}`);
+      this.#forget(delivered);
     } catch {
+      this.#forget(delivered);
       // On the way to a bridge that lives a gateway may be starting again; the client's next request says it, too.
       if (failureCount === MOST_FAILURES || this.#isClosed) return;
       this.putBack({ ...delivered, sinceMs: this.#options.now(), failureCount: failureCount + 1 });
     }
   }
+
+  #forget(delivered: Delivered): void {
+    const key = keyOf(delivered);
+    // A newer one of the consumer stays.
+    if (this.#confirming.get(key) === delivered) this.#confirming.delete(key);
+  }
+}
+
+function keyOf({ consumer: { group, instance } }: Delivered): string {
+  return consumerKey(group, instance);
 }
