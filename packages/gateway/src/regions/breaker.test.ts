@@ -1,80 +1,166 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from '../../../../test/harness/until.ts';
-import { Breaker } from './breaker.ts';
+/** Outcomes act at once, and time is that of fake timers: nothing here waits. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Breaker, type BreakerSettings } from './breaker.ts';
+
+const SETTINGS: BreakerSettings = { errorPercent: 50, minRequests: 4, windowMs: 10_000, resetMs: 50 };
 
 let breaker: Breaker;
-let states: string[];
-let nowMs: number;
+let changes: string[];
 
 beforeEach(() => {
-  states = [];
-  nowMs = 0;
-  const settings = { errorPercent: 50, minRequests: 4, windowMs: 10_000, resetMs: 50 };
-  breaker = new Breaker(
-    settings,
-    (_, to) => states.push(to),
-    () => nowMs,
-  );
+  vi.useFakeTimers();
+  breaker = breakerWith({});
 });
-afterEach(() => breaker.close());
+afterEach(() => {
+  breaker.close();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
 
-async function open(): Promise<void> {
-  for (let count = 0; count < 4; count += 1) breaker.failed('answered 500', breaker.started());
-  await until('it is open', () => breaker.state === 'open');
+function breakerWith(settings: Partial<BreakerSettings>): Breaker {
+  changes = [];
+  return new Breaker({ ...SETTINGS, ...settings }, (from, to, reason) => changes.push(`${from} ${to}: ${reason}`));
 }
 
-async function halfOpen(): Promise<void> {
-  await open();
-  await until('it is half open', () => breaker.state === 'halfOpen');
+const fail = (count: number): void => {
+  for (let index = 0; index < count; index += 1) breaker.failed('answered 500', breaker.started());
+};
+const succeed = (count: number): void => {
+  for (let index = 0; index < count; index += 1) breaker.succeeded(breaker.started());
+};
+
+function halfOpen(): void {
+  fail(4);
+  vi.advanceTimersByTime(SETTINGS.resetMs);
+  expect(breaker.state).toBe('halfOpen');
 }
 
-test('too few failures, or too small a share of the requests, do not open it', async () => {
-  for (let count = 0; count < 3; count += 1) breaker.failed('answered 500', breaker.started());
-  for (let count = 0; count < 10; count += 1) breaker.succeeded(breaker.started());
-  breaker.failed('answered 500', breaker.started());
-  await Promise.resolve();
-  expect([breaker.state, breaker.admits, states]).toEqual(['closed', true, []]);
+describe('a closed breaker', () => {
+  test.each([
+    ['3 failures of 3', 0, 3, 'closed'],
+    ['4 failures of 4', 0, 4, 'open'],
+    ['4 failures of 8, which is the limit', 4, 4, 'closed'],
+    ['5 failures of 9', 4, 5, 'open'],
+    ['4 failures of 1,004', 1_000, 4, 'closed'],
+  ] as const)('after %s is as it must be', (_, successes, failures, state) => {
+    succeed(successes);
+    fail(failures);
+    expect([breaker.state, breaker.admits]).toEqual([state, state === 'closed']);
+    expect(changes).toEqual(state === 'open' ? ['closed open: answered 500'] : []);
+  });
+
+  test('counts successes that came before a failure, whether they were flushed or not', () => {
+    succeed(3);
+    breaker.flush();
+    succeed(1);
+    fail(4);
+    expect(breaker.state).toBe('closed');
+    fail(1);
+    expect(breaker.state).toBe('open');
+  });
+
+  test('forgets what left the window, and no more', () => {
+    fail(3);
+    vi.advanceTimersByTime(SETTINGS.windowMs - SETTINGS.windowMs / 10);
+    fail(1);
+    expect(breaker.state).toBe('open');
+    breaker.close();
+    breaker = breakerWith({});
+    fail(3);
+    vi.advanceTimersByTime(SETTINGS.windowMs);
+    fail(1);
+    expect(breaker.state).toBe('closed');
+    fail(3);
+    expect(breaker.state).toBe('open');
+  });
+
+  test('opens by the first failure where the settings say so', () => {
+    breaker.close();
+    breaker = breakerWith({ errorPercent: 1, minRequests: 1 });
+    fail(1);
+    expect(breaker.state).toBe('open');
+  });
 });
 
-test('more than half of the requests failing opens it, and nothing is admitted until it is half open', async () => {
-  for (let count = 0; count < 2; count += 1) breaker.succeeded(breaker.started());
-  for (let count = 0; count < 3; count += 1) breaker.failed('answered 500', breaker.started());
-  await until('it is open', () => breaker.state === 'open');
-  expect(breaker.admits).toBe(false);
-  await until('it is half open', () => breaker.state === 'halfOpen');
-  expect(breaker.admits).toBe(true);
+describe('an open breaker', () => {
+  test('admits nothing until the reset time is over, and then one request', () => {
+    fail(4);
+    vi.advanceTimersByTime(SETTINGS.resetMs - 1);
+    expect([breaker.state, breaker.admits]).toEqual(['open', false]);
+    vi.advanceTimersByTime(1);
+    expect([breaker.state, breaker.admits]).toEqual(['halfOpen', true]);
+    breaker.started();
+    expect(breaker.admits).toBe(false);
+  });
+
+  test('is not moved by requests that were sent all the same', () => {
+    fail(4);
+    vi.advanceTimersByTime(SETTINGS.resetMs - 1);
+    succeed(100);
+    fail(100);
+    expect(breaker.state).toBe('open');
+    vi.advanceTimersByTime(1);
+    expect(breaker.state).toBe('halfOpen');
+    // They are not in the window either: one failure of the two that follow is too few.
+    succeed(1);
+    expect(changes.at(-1)).toBe('halfOpen closed: a trial request succeeded');
+    fail(2);
+    expect(breaker.state).toBe('open');
+  });
 });
 
-test('half open admits one request, whose success closes it and whose failure opens it again', async () => {
-  await halfOpen();
-  const first = breaker.started();
-  expect(breaker.admits).toBe(false);
-  breaker.failed('answered 500', first);
-  await until('it is open', () => breaker.state === 'open');
-  await until('it is half open', () => breaker.state === 'halfOpen');
-  breaker.succeeded(breaker.started());
-  await until('it is closed', () => breaker.state === 'closed');
-  expect(states).toEqual(['open', 'halfOpen', 'open', 'halfOpen', 'closed']);
+describe('a half-open breaker', () => {
+  test('is opened by a trial that fails and closed by one that succeeds', () => {
+    halfOpen();
+    breaker.failed('connection refused', breaker.started());
+    expect(breaker.state).toBe('open');
+    vi.advanceTimersByTime(SETTINGS.resetMs);
+    breaker.succeeded(breaker.started());
+    expect(changes).toEqual([
+      'closed open: answered 500',
+      'open halfOpen: open for 50 ms',
+      'halfOpen open: connection refused',
+      'open halfOpen: open for 50 ms',
+      'halfOpen closed: a trial request succeeded',
+    ]);
+    expect(breaker.admits).toBe(true);
+  });
+
+  test('ignores what was sent before it opened', () => {
+    const old = breaker.started();
+    halfOpen();
+    const trial = breaker.started();
+    breaker.succeeded(old);
+    breaker.failed('answered 500', old);
+    breaker.abandoned(old);
+    expect([breaker.state, breaker.admits]).toEqual(['halfOpen', false]);
+    breaker.succeeded(trial);
+    expect(breaker.state).toBe('closed');
+  });
+
+  test('has room for another trial when one is abandoned, or takes longer than the reset time', () => {
+    halfOpen();
+    breaker.abandoned(breaker.started());
+    expect(breaker.admits).toBe(true);
+    const slow = breaker.started();
+    expect(breaker.admits).toBe(false);
+    vi.advanceTimersByTime(SETTINGS.resetMs - 1);
+    expect(breaker.admits).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(breaker.admits).toBe(true);
+    const next = breaker.started();
+    // The one that no longer keeps others away does not make room in place of the one that does.
+    breaker.abandoned(slow);
+    expect(breaker.admits).toBe(false);
+    breaker.succeeded(next);
+    expect(breaker.state).toBe('closed');
+  });
 });
 
-test('what was sent before it opened decides nothing', async () => {
-  const old = breaker.started();
-  await halfOpen();
-  const trial = breaker.started();
-  breaker.succeeded(old);
-  breaker.abandoned(old);
-  await Promise.resolve();
-  expect([breaker.state, breaker.admits]).toEqual(['halfOpen', false]);
-  breaker.succeeded(trial);
-  await until('it is closed', () => breaker.state === 'closed');
-});
-
-test('a trial that is abandoned, or takes longer than the reset time, makes room for another', async () => {
-  await halfOpen();
-  breaker.abandoned(breaker.started());
-  expect(breaker.admits).toBe(true);
-  breaker.started();
-  expect(breaker.admits).toBe(false);
-  nowMs += 50;
-  expect(breaker.admits).toBe(true);
+test('a breaker that is closed for good has no timer left and reports no change', () => {
+  fail(4);
+  breaker.close();
+  changes = [];
+  vi.advanceTimersByTime(SETTINGS.resetMs * 2);
+  expect(changes).toEqual([]);
 });

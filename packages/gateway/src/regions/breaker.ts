@@ -1,10 +1,16 @@
 /**
- * The circuit breaker of one target: opossum decides, and the request path only bumps an integer. What it is told of, and
- * what not, because a client can bring it about by itself, is in proxy/verdict.ts.
+ * The circuit breaker of one target. It counts the outcomes of requests itself and opens above a share of failures; opossum
+ * keeps the state, and half-opens it after the reset time.
+ *
+ * opossum counts too, one `fire` with its promises and events for each request: on the request path a success is one integer
+ * here. Its public `open`, `close` and events are enough for the rest, and they act at once, so that the next request and a
+ * test see the state that an outcome led to. Which outcomes count is decided in exchange/verdict.ts: none that a client can
+ * cause by itself.
  */
-
+import { EventEmitter } from 'node:events';
 import type { BreakerState } from '@causeway/protocol/admin/events.ts';
 import CircuitBreaker from 'opossum';
+import { OutcomeWindow } from './outcome-window.ts';
 
 export interface BreakerSettings {
   readonly errorPercent: number;
@@ -13,18 +19,18 @@ export interface BreakerSettings {
   readonly resetMs: number;
 }
 
-const WINDOW_BUCKETS = 10;
-
-/** Which try of a half-open breaker a request is; 0 for a request that is none. */
+/** The number of a half-open breaker's trial request; 0 for any other request. */
 export type Trial = number;
 
 export class Breaker {
-  readonly #circuit: CircuitBreaker<[boolean], void>;
+  readonly #circuit: CircuitBreaker<[], void>;
+  readonly #settings: BreakerSettings;
   readonly #onChange: (from: BreakerState, to: BreakerState, reason: string) => void;
-  readonly #resetMs: number;
   readonly #now: () => number;
+  readonly #window: OutcomeWindow;
   #state: BreakerState = 'closed';
-  #uncountedSuccesses = 0;
+  /** Successes that are not in the window yet. */
+  #newSuccesses = 0;
   #lastTrial: Trial = 0;
   /** Until then the last trial keeps others away; a long poll must not keep them for its whole time. */
   #trialEndsMs = 0;
@@ -35,19 +41,16 @@ export class Breaker {
     onChange: (from: BreakerState, to: BreakerState, reason: string) => void,
     now: () => number = () => performance.now(),
   ) {
+    this.#settings = settings;
     this.#onChange = onChange;
-    this.#resetMs = settings.resetMs;
     this.#now = now;
-    this.#circuit = new CircuitBreaker(reject, {
+    this.#window = new OutcomeWindow(settings.windowMs);
+    this.#circuit = new CircuitBreaker(unused, {
       timeout: false,
-      errorThresholdPercentage: settings.errorPercent,
-      volumeThreshold: settings.minRequests,
-      rollingCountTimeout: settings.windowMs,
-      rollingCountBuckets: WINDOW_BUCKETS,
       resetTimeout: settings.resetMs,
-      // Both sort or copy every latency of the window, at each failure.
-      rollingPercentilesEnabled: false,
       enableSnapshots: false,
+      // Without it, a timer of each breaker turns a window that counts nothing.
+      rotateBucketController: new EventEmitter(),
     });
     this.#circuit.on('open', () => this.#change('open', this.#reason));
     this.#circuit.on('halfOpen', () => this.#change('halfOpen', `open for ${settings.resetMs} ms`));
@@ -67,19 +70,22 @@ export class Breaker {
   started(): Trial {
     if (this.#state !== 'halfOpen') return 0;
     this.#lastTrial += 1;
-    this.#trialEndsMs = this.#now() + this.#resetMs;
+    this.#trialEndsMs = this.#now() + this.#settings.resetMs;
     return this.#lastTrial;
   }
 
   succeeded(trial: Trial): void {
-    if (this.#state === 'closed') this.#uncountedSuccesses += 1;
-    else this.#settle(true, trial);
+    if (!this.#counts(trial)) return;
+    this.#newSuccesses += 1;
+    if (this.#state === 'halfOpen') this.#circuit.close();
   }
 
   failed(reason: string, trial: Trial): void {
+    if (!this.#counts(trial)) return;
     this.#reason = reason;
     this.flush();
-    this.#settle(false, trial);
+    this.#window.addFailure(this.#now());
+    if (this.#state === 'halfOpen' || this.#isAboveLimit) this.#circuit.open();
   }
 
   /** The request ended without a verdict on the target: the client went away. */
@@ -87,29 +93,29 @@ export class Breaker {
     if (trial !== 0 && trial === this.#lastTrial) this.#trialEndsMs = 0;
   }
 
-  /**
-   * Moves the successes counted since the last call into opossum's window. To be called once a bucket at least
-   * (windowMs / 10), off the request path.
-   */
+  /** Moves successes since the last call into the window: to be called several times in `windowMs`, off the request path. */
   flush(): void {
-    if (this.#uncountedSuccesses === 0) return;
-    const bucket = this.#circuit.status.window[0];
-    if (bucket !== undefined) {
-      bucket.fires += this.#uncountedSuccesses;
-      bucket.successes += this.#uncountedSuccesses;
-    }
-    this.#uncountedSuccesses = 0;
+    if (this.#newSuccesses === 0) return;
+    this.#window.addSuccesses(this.#newSuccesses, this.#now());
+    this.#newSuccesses = 0;
   }
 
   close(): void {
     this.#circuit.shutdown();
   }
 
-  #settle(isGood: boolean, trial: Trial): void {
-    // Open: opossum would only count a rejection; requests of panic traffic end here. Half open: what was sent before
-    // says nothing about now.
-    if (this.#state === 'open' || (this.#state === 'halfOpen' && trial === 0)) return;
-    this.#circuit.fire(isGood).catch(() => {});
+  /**
+   * Open: panic traffic ends here, and decides nothing. Half open: a request that was sent before tells nothing about now, so
+   * only trials count.
+   */
+  #counts(trial: Trial): boolean {
+    return this.#state === 'closed' || (this.#state === 'halfOpen' && trial !== 0);
+  }
+
+  get #isAboveLimit(): boolean {
+    const { minRequests, errorPercent } = this.#settings;
+    const { requests, failures } = this.#window.totals(this.#now());
+    return requests >= minRequests && failures * 100 > requests * errorPercent;
   }
 
   #change(to: BreakerState, reason: string): void {
@@ -121,7 +127,7 @@ export class Breaker {
   }
 }
 
-/** opossum's action: what already happened. */
-function reject(isGood: boolean): Promise<void> {
-  return isGood ? Promise.resolve() : Promise.reject(new Error('request failed'));
+/** opossum wants an action; this breaker has none to `fire`. */
+function unused(): Promise<void> {
+  return Promise.resolve();
 }
