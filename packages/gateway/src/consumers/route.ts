@@ -19,12 +19,13 @@ export interface ConsumerRouteOptions {
   releaseHeader: string | undefined;
 }
 
-export interface Misdirection {
+/** A response 421, and what this gateway knows. */
+export interface MisdirectedResponse {
   snapshot: Snapshot;
   request: SelectionRequest;
-  /** Who answered 421. */
+  /** The target that responded. */
   from: Target;
-  /** `region/bridge`; `undefined`: nobody owns the consumer now. */
+  /** `region/bridge`; `undefined`: no bridge owns the consumer now. */
   owner: string | undefined;
   /** Another gateway sent the request, and follows what this one does not. */
   isFromGateway: boolean;
@@ -34,14 +35,21 @@ export interface Misdirection {
   tried: readonly Target[];
 }
 
-export type MisdirectionAnswer =
-  /** Send it there, tried or not. */
-  | { action: 'goTo'; target: Target }
-  /** Any target that was not tried. */
-  | { action: 'goOn' }
-  /** The gateway that sent the request knows better. */
-  | { action: 'passUp' }
-  | { action: 'giveUp' };
+/** Where a response 421 leads. */
+export type Misdirection =
+  /** To the target behind which the owner is. */
+  | { to: 'owner'; owner: string; target: Target }
+  /** To the same target again, which is told that the owner cannot be reached. */
+  | { to: 'heir'; unreachable: string; target: Target }
+  /** To any target that was not tried: no bridge owns the consumer. */
+  | { to: 'anyone' }
+  /** To the gateway that sent the request, and knows better. */
+  | { to: 'sender' }
+  /** The owner has changed too often. */
+  | { to: 'nowhere' };
+
+/** One that leads to a target of this gateway. */
+export type FollowedMisdirection = Exclude<Misdirection, { to: 'sender' | 'nowhere' }>;
 
 export class ConsumerRoute {
   readonly #failed: Set<string>;
@@ -50,7 +58,7 @@ export class ConsumerRoute {
   #release: string | undefined;
   #owner: string | undefined;
   #ownerTarget: Target | undefined;
-  #misdirectionCount = 0;
+  #followedCount = 0;
 
   constructor({ home, failedHeader, releaseHeader }: ConsumerRouteOptions) {
     this.#failed = new Set(parseList(failedHeader));
@@ -76,27 +84,29 @@ export class ConsumerRoute {
     return result;
   }
 
-  /** What follows an answer 421. */
-  misdirected(misdirection: Misdirection): MisdirectionAnswer {
-    const { snapshot, request, from, owner, isFromGateway, ownRegion, tried } = misdirection;
-    this.#misdirectionCount += 1;
+  /** Where a response 421 leads. Changes nothing: {@link follow} does. */
+  misdirected({ snapshot, request, from, owner, isFromGateway, ownRegion, tried }: MisdirectedResponse): Misdirection {
     const isOwn = owner !== undefined && ownRegion !== undefined && owner.startsWith(`${ownRegion}/`);
     const wasReleased = owner === undefined && this.#releaseHeader !== undefined;
     if (isFromGateway && ownRegion !== undefined && (wasReleased || (owner !== undefined && !isOwn))) {
-      return { action: 'passUp' };
+      return { to: 'sender' };
     }
-    if (this.#misdirectionCount > MAX_MISDIRECTIONS) return { action: 'giveUp' };
+    if (this.#followedCount >= MAX_MISDIRECTIONS) return { to: 'nowhere' };
+    if (owner === undefined) return { to: 'anyone' };
+    const target = this.#failed.has(owner) ? undefined : targetOfOwner(snapshot, owner, request);
+    const isElsewhere = target !== undefined && target !== from && !tried.includes(target);
+    return isElsewhere ? { to: 'owner', owner, target } : { to: 'heir', unreachable: owner, target: from };
+  }
+
+  /** The request goes where `misdirection` leads. */
+  follow(misdirection: FollowedMisdirection): void {
+    this.#followedCount += 1;
     this.#release = undefined;
     this.#owner = undefined;
-    if (owner === undefined) return { action: 'goOn' };
-    const target = this.#failed.has(owner) ? undefined : targetOfOwner(snapshot, owner, request);
-    if (target !== undefined && target !== from && !tried.includes(target)) {
-      this.#owner = owner;
-      this.#ownerTarget = target;
-      return { action: 'goTo', target };
-    }
-    this.#failed.add(owner);
-    return { action: 'goTo', target: from };
+    if (misdirection.to === 'heir') this.#failed.add(misdirection.unreachable);
+    if (misdirection.to !== 'owner') return;
+    this.#owner = misdirection.owner;
+    this.#ownerTarget = misdirection.target;
   }
 
   #ownerFailed(): void {

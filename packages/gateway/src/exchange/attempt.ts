@@ -1,16 +1,14 @@
 /** Sends a request to one target and turns whatever happens into one outcome. */
-import { FAULT_HEADER, FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 import type { Trial } from '../regions/breaker.ts';
-import { describeConnectionFailure, isGatewaysOwn } from '../regions/connection-failure.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import type { ResponseHeaders } from '../upstream/response-head.ts';
-import { isStale, type UpstreamControl, type UpstreamHandler, type UpstreamRequest } from '../upstream/transport.ts';
+import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from '../upstream/transport.ts';
+import { outcomeOfFailure, outcomeOfResponse, outcomeOfUnsent } from './attempt-outcome.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
 import type { Outcome } from './outcome.ts';
-
-const SERVER_ERROR = 500;
+import type { DecidedOutcome } from './retry.ts';
 
 export interface AttemptRequest extends UpstreamRequest {
   readonly body: Buffer | StreamedBody | undefined;
@@ -19,6 +17,8 @@ export interface AttemptRequest extends UpstreamRequest {
 export interface AttemptOptions {
   readonly target: Target;
   readonly request: AttemptRequest;
+  /** When it starts, on the clock of `now`. */
+  readonly startedMs: number;
   readonly timeoutMs: number;
   /** Over a connection that carries nothing else: one that was used before has just failed. */
   readonly isFresh: boolean;
@@ -31,36 +31,44 @@ export interface AttemptOptions {
 
 /** Who runs the attempt. */
 export interface AttemptOwner {
-  /** The answer is too long to be held: its head and what has come so far. `false` refuses it. */
+  /** The response is too long to be held: its head and what has come so far. `false` refuses it. */
   onStreamStart(attempt: Attempt): boolean;
-  /** So many more bytes of an answer are to be held; `false`: there is no room, and the answer is not held. */
+  /** So many more bytes of a response are to be held; `false`: there is no room, and the response is not held. */
   onHeldBytes(bytes: number): boolean;
-  /** More of a streamed answer; `false` asks for a pause until `resume`. */
+  /** More of a streamed response; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
-  /** Whether the request could be sent to another target, were this one lost. */
-  mayMove(attempt: Attempt, outcome: Outcome): boolean;
-  /** The client has neither sent nor taken anything for the whole time limit. */
-  onClientStalled(attempt: Attempt): void;
-  /** The end, exactly once. */
-  onSettled(attempt: Attempt, outcome: Outcome): void;
-  /** The request cannot be sent to any target. */
-  onMalformed(reason: string): void;
-  onBodyTooLarge(): void;
-  /** A bug of ours ended the attempt. */
-  onFault(error: unknown): void;
+  /** Whether the request could be sent to another target, if this one was lost. */
+  mayMove(attempt: Attempt, outcome: DecidedOutcome): boolean;
+  /** The end, exactly once, unless `onRequestFault` is called: the attempt has its outcome. */
+  onSettled(attempt: Attempt): void;
+  /** What the client sent, or did not send, ends the request: no target is at fault. */
+  onRequestFault(attempt: Attempt, fault: RequestFault): void;
+  /** A bug of this gateway's own ended the attempt. */
+  onBug(error: unknown): void;
 }
+
+/** Why a request cannot be sent to any target. */
+export type RequestFault =
+  /** HTTP/1.1 cannot carry it. */
+  | { kind: 'malformed'; reason: string }
+  /** Its body turned out longer than allowed. */
+  | { kind: 'bodyTooLarge' }
+  /** The client has neither sent nor taken anything for the whole time limit. */
+  | { kind: 'stalled' };
 
 export class Attempt implements UpstreamHandler, InFlight {
   readonly target: Target;
   listIndex = -1;
   deadlineMs = Number.POSITIVE_INFINITY;
-  startedMs = 0;
+  readonly startedMs: number;
   status = 0;
   headers: ResponseHeaders = {};
   /** What has come of an answer that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
-  /** The answer's body was too long to be held, and is not there. */
+  /** How it ended; `undefined` while it is under way. */
+  outcome: Outcome | undefined;
+  /** The response's body was too long to be held, and is not there. */
   isCut = false;
   /** The try of a half-open breaker that this is. */
   trial: Trial = 0;
@@ -68,49 +76,49 @@ export class Attempt implements UpstreamHandler, InFlight {
   #controller: UpstreamControl | undefined;
   #isStreaming = false;
   #isPaused = false;
-  #isSettled = false;
+  /** It has its outcome, or will never have one. */
+  #isOver = false;
 
   constructor(options: AttemptOptions) {
     this.target = options.target;
+    this.startedMs = options.startedMs;
     this.#options = options;
   }
 
-  /** `nowMs`: what the clock says. */
-  start(nowMs: number): void {
+  start(): void {
     const { request, target, timeoutMs, isFresh } = this.#options;
     target.inFlight.add(this);
     this.trial = target.breaker.started();
-    this.startedMs = nowMs;
-    this.deadlineMs = nowMs + timeoutMs;
+    this.deadlineMs = this.startedMs + timeoutMs;
     target.transport.dispatch(request, this, { isFresh });
   }
 
   /** Ends the attempt from outside: the client left, or the target is out of use. */
   abort(outcome: Outcome): void {
-    if (this.#isSettled) return;
-    this.#settle(this.#asSeen(outcome));
+    if (this.#isOver) return;
+    this.#settle(this.#controller === undefined ? outcomeOfUnsent(outcome) : outcome);
     this.#controller?.abort();
   }
 
   resume(): void {
     // The connection may be another one's by now.
-    if (this.#isSettled) return;
+    if (this.#isOver) return;
     this.#isPaused = false;
     this.#extend();
     this.#controller?.resume();
   }
 
   targetDeclaredDown(reason: string, isOfKafka: boolean): boolean {
-    if (this.#isStreaming || this.#isSettled) return false;
-    const outcome = this.#asSeen({ kind: 'targetDown', reason, ...(isOfKafka && { isOfKafka }) });
-    if (!this.#options.owner.mayMove(this, outcome)) return false;
-    this.abort(outcome);
+    if (this.#isOver) return false;
+    const down = { kind: 'targetDown', reason, isOfKafka } as const;
+    if (!this.#options.owner.mayMove(this, this.#controller === undefined ? outcomeOfUnsent(down) : down)) return false;
+    this.abort(down);
     return true;
   }
 
   onRequestStart(controller: UpstreamControl): boolean {
     // Settled while it waited for a connection.
-    if (this.#isSettled) return false;
+    if (this.#isOver) return false;
     this.#controller = controller;
     return true;
   }
@@ -140,48 +148,24 @@ export class Attempt implements UpstreamHandler, InFlight {
   }
 
   onResponseEnd(): void {
-    if (!this.#isSettled) this.#settle(this.#answered);
+    if (!this.#isOver) this.#settle(outcomeOfResponse(this.status, this.headers));
   }
 
   onResponseError(error: Error): void {
-    if (this.#isSettled) return;
-    if (error instanceof BodyTooLargeError) {
-      this.#release();
-      this.target.breaker.abandoned(this.trial);
-      this.#options.owner.onBodyTooLarge();
-      return;
-    }
-    if (error instanceof UpstreamError && error.code === 'BAD_REQUEST') {
-      this.#release();
-      this.target.breaker.abandoned(this.trial);
-      this.#options.owner.onMalformed(error.message);
-      return;
-    }
-    if (error instanceof UpstreamError && error.code === 'FAULT') {
-      this.#release();
-      this.target.breaker.abandoned(this.trial);
-      this.#options.owner.onFault(error.cause);
-      return;
-    }
-    const reason = describeConnectionFailure(error);
-    if (this.status !== 0) this.#settle({ kind: 'brokenMidBody', reason });
-    else if (this.#controller === undefined) {
-      this.#settle({ kind: 'connectFailed', reason, ...(isGatewaysOwn(error) && { culprit: 'gateway' }) });
-    } else {
-      const isReused = isStale(this.#controller);
-      this.#settle({ kind: 'brokenBeforeHeaders', reason, ...(isReused && { isReused }) });
-    }
+    if (this.#isOver) return;
+    const code = error instanceof UpstreamError ? error.code : undefined;
+    if (error instanceof BodyTooLargeError) this.#endAtFault({ kind: 'bodyTooLarge' });
+    else if (code === 'BAD_REQUEST') this.#endAtFault({ kind: 'malformed', reason: error.message });
+    else if (code === 'FAULT') this.#endByBug(error.cause);
+    else this.#settle(outcomeOfFailure(error, { connection: this.#controller, status: this.status }));
   }
 
   #startStreaming(): void {
-    if (!this.#options.owner.onStreamStart(this)) {
-      this.isCut = true;
-      this.chunks = [];
-      this.abort(this.#answered);
-      return;
-    }
-    this.#isStreaming = true;
+    this.#isStreaming = this.#options.owner.onStreamStart(this);
     this.chunks = [];
+    if (this.#isStreaming) return;
+    this.isCut = true;
+    this.abort(outcomeOfResponse(this.status, this.headers));
   }
 
   #extend(): void {
@@ -190,7 +174,7 @@ export class Attempt implements UpstreamHandler, InFlight {
 
   onDeadline(): void {
     if (this.#isPaused || this.#isWaitingForClient) {
-      this.#options.owner.onClientStalled(this);
+      this.#options.owner.onRequestFault(this, { kind: 'stalled' });
       return;
     }
     this.abort({ kind: 'timedOut', reason: `no answer within ${Math.round(this.#options.timeoutMs)} ms` });
@@ -201,31 +185,26 @@ export class Attempt implements UpstreamHandler, InFlight {
     return body !== undefined && !Buffer.isBuffer(body) && body.isWaitingForClient;
   }
 
-  get #answered(): Outcome {
-    const { status } = this;
-    if (status < SERVER_ERROR) return { kind: 'answered', status };
-    const fault = this.headers[FAULT_HEADER];
-    return fault === FAULT_OF_REQUEST || fault === FAULT_OF_KAFKA
-      ? { kind: 'answered', status, fault }
-      : { kind: 'answered', status };
-  }
-
-  /** Before there is a connection nothing was sent, whatever ended the attempt. */
-  #asSeen(outcome: Outcome): Outcome {
-    if (this.#controller !== undefined) return outcome;
-    const { kind } = outcome;
-    // The request's time was over before that of a connection.
-    if (kind === 'timedOut') return { kind: 'connectFailed', reason: outcome.reason, culprit: 'request' };
-    return kind === 'targetDown' ? { kind: 'connectFailed', reason: outcome.reason } : outcome;
-  }
-
   #settle(outcome: Outcome): void {
-    this.#release();
-    this.#options.owner.onSettled(this, outcome);
+    this.#leave();
+    this.outcome = outcome;
+    this.#options.owner.onSettled(this);
   }
 
-  #release(): void {
-    this.#isSettled = true;
+  #endAtFault(fault: RequestFault): void {
+    this.#leave();
+    this.target.breaker.abandoned(this.trial);
+    this.#options.owner.onRequestFault(this, fault);
+  }
+
+  #endByBug(error: unknown): void {
+    this.#leave();
+    this.target.breaker.abandoned(this.trial);
+    this.#options.owner.onBug(error);
+  }
+
+  #leave(): void {
+    this.#isOver = true;
     this.target.inFlight.remove(this);
   }
 }

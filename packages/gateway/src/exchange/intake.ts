@@ -1,80 +1,106 @@
-/** What is said of a request before any region is asked: it is the gateway's own, or it cannot be passed on. */
-import type { IncomingMessage } from 'node:http';
+/** Takes a request in before any region gets it: the gateway responds itself, or passes the request on. */
+import { REJECTED } from '@causeway/http/cors.ts';
 import { examineMethod } from '@causeway/http/methods.ts';
 import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
 import type { Expectation } from '@causeway/http/turns.ts';
-import type { ParsedUrl } from '@causeway/protocol/paths.ts';
-import { GatewayError } from '../errors.ts';
-import type { Snapshot } from '../regions/snapshot.ts';
-import type { Identity } from './identity.ts';
+import { GatewayError, type GatewayErrorCode } from '../errors.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ExchangeContext } from './context.ts';
+import { kafkaWord } from './kafka-word.ts';
 import { whyLooping } from './loops.ts';
 import { whyNotReady } from './own-answers.ts';
 
-export interface IntakeRequest {
-  request: IncomingMessage;
-  url: ParsedUrl;
-  /** The request target. */
-  path: string;
-  /** What is wrong with its head. */
+export interface IntakeOptions {
+  context: Pick<ExchangeContext, 'regions' | 'identity' | 'isClosing' | 'cors' | 'now'>;
+  /** What is wrong with the request's head. */
   refusal: Refusal | undefined;
   expectation: Expectation | undefined;
-  isFromGateway: boolean;
-  gateway: {
-    readonly regions: { readonly snapshot: Snapshot };
-    readonly identity: Identity;
-    readonly isClosing: boolean;
-  };
 }
 
-/** An error to answer, `well` for a good word on the gateway itself, `methods` for those of the API, or `passOn`. */
-export function examine({
-  request,
-  url: { operation, internal },
-  path,
-  refusal,
-  expectation,
-  isFromGateway,
-  gateway,
-}: IntakeRequest): GatewayError | 'well' | 'methods' | 'passOn' {
-  const { headers } = request;
-  if (refusal !== undefined) return errorOf(refusal);
-  if (expectation === 'unknown') {
-    return new GatewayError('expectationFailed', `This gateway cannot meet the expectation ${headers.expect}.`);
+export type Intake =
+  /** A region responds. */
+  | { kind: 'passOn' }
+  /** The gateway itself responds, without a body. */
+  | { kind: 'answer'; status: 200 | 204; headers: readonly string[] }
+  | { kind: 'fail'; error: GatewayError; headers: readonly string[] };
+
+const PASS_ON: Intake = { kind: 'passOn' };
+const NO_HEADERS: readonly string[] = [];
+
+/** Whether a region gets the request, or what the gateway responds by itself. Pure. */
+export function takeIn(request: ClientRequest, options: IntakeOptions): Intake {
+  const { cors } = options.context;
+  switch (cors?.decide(request.message)) {
+    case 'preflight':
+      // Also while no region can be reached.
+      return { kind: 'answer', status: 204, headers: cors?.preflightHeaders ?? NO_HEADERS };
+    case 'rejected':
+      return { kind: 'fail', error: new GatewayError('originRejected', REJECTED), headers: NO_HEADERS };
+    default:
+      return examine(request, options);
   }
-  if (internal !== undefined && !isFromGateway) {
-    return new GatewayError('notServedHere', 'Not Found');
-  }
-  if (operation === 'healthy') return 'well';
-  if (operation === 'ready') {
-    // A peer gateway that asks is told about this region alone: what lies behind other regions is not its own.
-    const localOnly = isFromGateway && gateway.identity.hop.region !== undefined;
-    const { isClosing, identity } = gateway;
-    return whyNotReady({ snapshot: gateway.regions.snapshot, localOnly, isClosing, identity }) ?? 'well';
-  }
-  if (operation === 'metrics') return new GatewayError('notServedHere', 'Metrics are on the admin port.');
-  const loop = whyLooping(headers, { isFromGateway, identity: gateway.identity });
+}
+
+function examine(request: ClientRequest, { context, refusal, expectation }: IntakeOptions): Intake {
+  const { url, path, message, isFromGateway } = request;
+  const error = errorInHead(request, { refusal, expectation });
+  if (error !== undefined) return { kind: 'fail', error, headers: kafkaHeaders(request, context) };
+  if (url.operation === 'healthy') return { kind: 'answer', status: 200, headers: NO_HEADERS };
+  if (url.operation === 'ready') return examineReadiness(request, context);
+  if (url.operation === 'metrics') return fail('notServedHere', 'Metrics are on the admin port.');
+  const loop = whyLooping(message.headers, { isFromGateway, identity: context.identity });
   if (loop !== undefined) {
-    return new GatewayError(
+    return fail(
       'loopDetected',
       `The request goes round in a circle between gateways: ${loop}. Their targets name each other.`,
     );
   }
-  return operation === 'unknown' ? examineUnknown(request.method ?? 'GET', path) : 'passOn';
+  return url.operation === 'unknown' ? examineUnknown(request.method, path) : PASS_ON;
 }
 
-/** A bridge answers for paths that are not found, and a preflight; methods that the API does not have end here. */
-function examineUnknown(method: string, path: string): GatewayError | 'methods' | 'passOn' {
-  if (method === 'OPTIONS') return path === '*' ? 'methods' : 'passOn';
-  const refusal = examineMethod(method, path);
+function errorInHead(
+  { url, message, isFromGateway }: ClientRequest,
+  { refusal, expectation }: Pick<IntakeOptions, 'refusal' | 'expectation'>,
+): GatewayError | undefined {
   if (refusal !== undefined) return errorOf(refusal);
-  return API_METHODS.split(',').includes(method) ? 'passOn' : new GatewayError('notFound', 'Not Found');
+  if (expectation === 'unknown') {
+    return new GatewayError('expectationFailed', `This gateway cannot meet the expectation ${message.headers.expect}.`);
+  }
+  const isForbidden = url.internal !== undefined && !isFromGateway;
+  return isForbidden ? new GatewayError('notServedHere', 'Not Found') : undefined;
+}
+
+/** A gateway that probes this one learns of this region alone: what lies behind other regions is not its own. */
+function examineReadiness(request: ClientRequest, context: IntakeOptions['context']): Intake {
+  const { regions, identity, isClosing } = context;
+  const { snapshot } = regions;
+  const headers = kafkaHeaders(request, context);
+  const localOnly = request.isFromGateway && identity.hop.region !== undefined;
+  const error = whyNotReady({ snapshot, localOnly, isClosing, identity });
+  return error === undefined ? { kind: 'answer', status: 200, headers } : { kind: 'fail', error, headers };
+}
+
+/** What a gateway that probes this one learns beside the status. */
+function kafkaHeaders(request: ClientRequest, { regions, now }: IntakeOptions['context']): readonly string[] {
+  const isProbe = request.url.operation === 'ready' && request.isFromGateway;
+  return isProbe ? kafkaWord(regions.snapshot, now()) : NO_HEADERS;
+}
+
+function fail(code: GatewayErrorCode, message: string): Intake {
+  return { kind: 'fail', error: new GatewayError(code, message), headers: NO_HEADERS };
+}
+
+/** A bridge responds to paths that are not found, and to a preflight; methods that the API does not have end here. */
+function examineUnknown(method: string, path: string): Intake {
+  if (method === 'OPTIONS') {
+    if (path !== '*') return PASS_ON;
+    return { kind: 'answer', status: 204, headers: ['allow', `${API_METHODS},OPTIONS`] };
+  }
+  const refusal = examineMethod(method, path);
+  if (refusal !== undefined) return { kind: 'fail', error: errorOf(refusal), headers: NO_HEADERS };
+  return API_METHODS.split(',').includes(method) ? PASS_ON : fail('notFound', 'Not Found');
 }
 
 function errorOf({ code, message, allow }: Refusal): GatewayError {
   return new GatewayError(code, message, { allow });
-}
-
-/** A request that no target could take. */
-export function malformed(reason: string): GatewayError {
-  return new GatewayError('malformedRequest', `The request cannot be passed on: ${reason}.`);
 }

@@ -28,6 +28,9 @@ export type Outcome =
   /** The client is not there any more. */
   | { kind: 'clientGone' };
 
+/** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
+export const MISDIRECTED = 421;
+
 /**
  * Statuses by which a target says that it cannot do the work while another may: unavailable (RFC 9110 §15.6.4), or a
  * gateway's word on what is behind it (§15.6.3, §15.6.5).

@@ -1,8 +1,9 @@
 /** What the gateway itself says to a client when no region does: which regions, and why. */
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import { canServe } from '../regions/select.ts';
-import type { Snapshot } from '../regions/snapshot.ts';
+import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
+import type { RequestFault } from './attempt.ts';
 import type { Identity } from './identity.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -14,6 +15,7 @@ export type FailureCode = Extract<
   | 'outOfConnections'
   | 'deadlineExceeded'
   | 'noRegionAvailable'
+  | 'consumerMoving'
   | 'overloaded'
   | 'retryBudgetExhausted'
 >;
@@ -23,6 +25,7 @@ const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   targetsLost: 'Two targets failed while this request was under way on them, and it is not sent to a third',
   outOfConnections: 'The gateway cannot make connections to any region now; try again',
   deadlineExceeded: 'No region answered this request in time',
+  consumerMoving: 'The consumer is being moved to another bridge; try again',
   noRegionAvailable: 'No region can serve this request',
   overloaded: 'The regions that could serve this request have as many as they may; try again',
   retryBudgetExhausted: 'The request failed and the retry budget is used up',
@@ -33,6 +36,8 @@ export function requestFailure(
   code: FailureCode,
   { failures, snapshot, localOnly }: { failures: readonly string[]; snapshot: Snapshot; localOnly: boolean },
 ): GatewayError {
+  // Bridges keep naming each other as the owner: no region is at fault.
+  if (code === 'consumerMoving') return new GatewayError(code, `${WHAT_HAPPENED[code]}.`);
   const reasons = failures.length > 0 ? failures.join('; ') : describeRegions(snapshot, localOnly);
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
 }
@@ -53,9 +58,16 @@ export function bodyTooSlow(): GatewayError {
   );
 }
 
-/** Bridges keep naming each other as the consumer's owner. */
-export function consumerMoving(): GatewayError {
-  return new GatewayError('consumerMoving', 'The consumer is being moved to another bridge; try again.');
+/** The error for what a client sent, or did not send. */
+export function errorOfRequest(fault: RequestFault, { request }: Pick<RequestSettings, 'request'>): GatewayError {
+  switch (fault.kind) {
+    case 'malformed':
+      return new GatewayError('malformedRequest', `The request cannot be passed on: ${fault.reason}.`);
+    case 'bodyTooLarge':
+      return new GatewayError('bodyTooLarge', `The request body is larger than ${request.maxBodyBytes} bytes.`);
+    case 'stalled':
+      return new GatewayError('requestTimeout', 'The request body did not arrive in time.');
+  }
 }
 
 /** How an attempt at a target failed, in words. */

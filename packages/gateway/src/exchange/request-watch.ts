@@ -1,26 +1,12 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
-import type { IncomingMessage } from 'node:http';
-import type { Trust } from '@causeway/config/trust.ts';
-import type { Peer } from '@causeway/http/peer.ts';
-import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestOutcome } from '../stats.ts';
+import type { ClientRequest } from './client-request.ts';
 import type { Outcome } from './outcome.ts';
 
 export interface Watcher {
-  /** `undefined` for what nobody follows: probes. */
-  begin(request: WatchedRequest): RequestWatch | undefined;
-}
-
-export interface WatchedRequest {
-  request: IncomingMessage;
-  url: ParsedUrl;
-  /** The request target, with its query. */
-  path: string;
-  peer: Peer;
-  /** The address of the client, before the proxies that are trusted. */
-  client: string;
-  trust: Trust;
+  /** `undefined` for requests that are not followed: probes. */
+  begin(request: ClientRequest): RequestWatch | undefined;
 }
 
 /** Follows one request; is told of its attempts in turn, and of its end. */

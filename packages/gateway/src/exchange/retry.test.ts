@@ -1,7 +1,9 @@
 import { type Operation, OPERATIONS as ROUTES } from '@causeway/protocol/paths.ts';
 import { describe, expect, test } from 'vitest';
-import type { Outcome } from './outcome.ts';
-import { type Decision, decide, type RetryInput } from './retry.ts';
+import type { Misdirection } from '../consumers/route.ts';
+import { GatewayError } from '../errors.ts';
+import type { Target } from '../regions/target.ts';
+import { type DecidedOutcome, type Decision, decide, isFaultOfRequest, mayMove, type RetryInput } from './retry.ts';
 
 const REASON = 'connection closed';
 const outcomes = {
@@ -16,32 +18,37 @@ const outcomes = {
   timedOut: { kind: 'timedOut', reason: REASON },
   targetDown: { kind: 'targetDown', reason: REASON },
   brokenMidBody: { kind: 'brokenMidBody', reason: REASON },
-  clientGone: { kind: 'clientGone' },
-} as const satisfies Record<string, Outcome>;
+} as const satisfies Record<string, DecidedOutcome>;
 
-function decideWith(outcome: Outcome, changes: Partial<RetryInput> = {}): Decision {
-  return decide({
-    outcome,
+function inputOf(changes: Partial<RetryInput> = {}): RetryInput {
+  return {
     operation: 'send',
     method: 'POST',
-    isBodyReplayable: true,
-    isAnswerStarted: false,
+    isBodyKept: true,
+    isResponseStarted: false,
     attemptCount: 1,
     maxAttempts: 4,
     hasNextTarget: () => true,
     isPastDeadline: () => false,
     targetAnswersProbes: true,
     isOfConsumer: false,
+    misdirection: undefined,
     lossCount: 0,
+    ownLossCount: 0,
     wasResent: false,
     isKafkaUndecided: () => false,
+    isHeldUpByLimit: () => false,
     produce: 'at-least-once',
     takeFromBudget: () => true,
     ...changes,
-  });
+  };
 }
 
-const FAULT_OF_KAFKA: Outcome = { kind: 'answered', status: 503, fault: 'kafka' };
+function decideWith(outcome: DecidedOutcome, changes: Partial<RetryInput> = {}): Decision {
+  return decide(outcome, () => inputOf(changes));
+}
+
+const FAULT_OF_KAFKA: DecidedOutcome = { kind: 'answered', status: 503, fault: 'kafka' };
 const yes = (): boolean => true;
 const no = (): boolean => false;
 const retry: Decision = { action: 'retry' };
@@ -82,8 +89,7 @@ describe('each operation, when the request may have been executed', () => {
 
 describe('what ends a request', () => {
   test.each([
-    ['the client left', outcomes.clientGone, {}, { action: 'drop' }],
-    ['the answer has begun', outcomes.brokenMidBody, { isAnswerStarted: true }, { action: 'destroy' }],
+    ['the response has begun', outcomes.brokenMidBody, { isResponseStarted: true }, { action: 'destroy' }],
     ['no time is left', outcomes.broken, { isPastDeadline: yes }, { action: 'fail', code: 'deadlineExceeded' }],
     [
       'no answer came, and nobody else is there',
@@ -91,12 +97,7 @@ describe('what ends a request', () => {
       { hasNextTarget: no },
       { action: 'fail', code: 'deadlineExceeded' },
     ],
-    [
-      'the body was streamed',
-      outcomes.connectFailed,
-      { isBodyReplayable: false },
-      { action: 'fail', code: 'regionFailed' },
-    ],
+    ['the body was streamed', outcomes.broken, { isBodyKept: false }, { action: 'fail', code: 'regionFailed' }],
     ['all targets were tried', outcomes.connectFailed, { hasNextTarget: no }, { action: 'fail', code: 'regionFailed' }],
     ['enough targets were tried', outcomes.broken, { attemptCount: 4 }, { action: 'fail', code: 'regionFailed' }],
     ['the last one said 503', outcomes.unavailable, { hasNextTarget: no }, reply],
@@ -105,6 +106,91 @@ describe('what ends a request', () => {
   ] as const)('%s', (_, outcome, changes, expected) => {
     expect(decideWith(outcome, changes)).toEqual(expected);
   });
+});
+
+test('a streamed body of which no connection has taken goes to the next target', () => {
+  expect(decideWith(outcomes.connectFailed, { isBodyKept: false })).toEqual(retry);
+});
+
+describe('once the client has a part of the response', () => {
+  test.each(Object.entries<DecidedOutcome>(outcomes))('nothing is sent again: %s', (_, outcome) => {
+    const misdirection = (): Misdirection => ({ to: 'anyone' });
+    const expected = outcome.kind === 'answered' ? reply : { action: 'destroy' };
+    expect(decideWith(outcome, { isResponseStarted: true })).toEqual(expected);
+    expect(decideWith(MISDIRECTED, { isResponseStarted: true, misdirection })).toEqual(reply);
+  });
+});
+
+const MISDIRECTED: DecidedOutcome = { kind: 'answered', status: 421 };
+// decide() looks at nothing of a target.
+const owner: Misdirection = { to: 'owner', owner: 'west/bridge', target: {} as Target };
+
+describe('a response 421', () => {
+  test('leads to the owner, whatever was tried and lost before, and costs no retry', () => {
+    const changes = {
+      attemptCount: 4,
+      lossCount: 2,
+      hasNextTarget: no,
+      produce: 'at-most-once',
+      takeFromBudget: no,
+    } as const;
+    expect(decideWith(MISDIRECTED, { ...changes, misdirection: () => owner })).toEqual({
+      action: 'follow',
+      misdirection: owner,
+    });
+  });
+
+  test.each<[string, Partial<RetryInput>, Decision]>([
+    ['to the gateway that sent the request', { misdirection: () => ({ to: 'sender' }) }, reply],
+    ['to nowhere', { misdirection: () => ({ to: 'nowhere' }) }, { action: 'fail', code: 'consumerMoving' }],
+    [
+      'to an owner that the body cannot be sent to',
+      { misdirection: () => owner, isBodyKept: false },
+      { action: 'fail', code: 'consumerMoving' },
+    ],
+    [
+      'to an owner too late',
+      { misdirection: () => owner, isPastDeadline: yes },
+      { action: 'fail', code: 'consumerMoving' },
+    ],
+    ['nowhere for a request of no consumer: it is a response as any other', {}, reply],
+  ])('leads %s', (_, changes, expected) => {
+    expect(decideWith(MISDIRECTED, changes)).toEqual(expected);
+  });
+});
+
+describe('a request leaves a target that was declared down', () => {
+  const available = (): { isAvailable: boolean } => ({ isAvailable: true });
+
+  test('for one that is available, without taking from the budget', () => {
+    expect(mayMove(outcomes.targetDown, inputOf({ takeFromBudget: no }), available)).toBe(true);
+  });
+
+  test.each<[string, Partial<RetryInput>, { isAvailable: boolean } | undefined]>([
+    ['the next target is not available', {}, { isAvailable: false }],
+    ['no target is left', { hasNextTarget: no }, undefined],
+    ['the client has a part of the response', { isResponseStarted: true }, available()],
+    ['it must not be done twice', { produce: 'at-most-once' }, available()],
+    ['two targets were lost under it', { lossCount: 2 }, available()],
+  ])('but not if %s', (_, changes, next) => {
+    expect(mayMove(outcomes.targetDown, inputOf(changes), () => next)).toBe(false);
+  });
+});
+
+describe('a gateway before this one', () => {
+  test('sends a request on that failed here, unless it would be the third target, or its own fault', () => {
+    const failed = new GatewayError('regionFailed', 'as it happened');
+    expect([0, 1, 2].map((lossCount) => isFaultOfRequest(failed, lossCount))).toEqual([false, false, true]);
+    expect(isFaultOfRequest(new GatewayError('overloaded', 'as it happened'), 0)).toBe(true);
+  });
+});
+
+test.each<[string, Partial<RetryInput>, string]>([
+  ['the others work to their limits', { isHeldUpByLimit: yes }, 'overloaded'],
+  ['the others work to their limits, and one was lost', { isHeldUpByLimit: yes, ownLossCount: 1 }, 'regionFailed'],
+  ['no other is there', {}, 'regionFailed'],
+])('a target that cannot be reached while %s: %s', (_, changes, code) => {
+  expect(decideWith(outcomes.connectFailed, { hasNextTarget: no, ...changes })).toEqual({ action: 'fail', code });
 });
 
 describe('an empty budget', () => {
@@ -168,7 +254,7 @@ describe('no answer in time', () => {
 });
 
 describe('a fault that the answer names', () => {
-  const ofRequest = (status: number): Outcome => ({ kind: 'answered', status, fault: 'request' });
+  const ofRequest = (status: number): DecidedOutcome => ({ kind: 'answered', status, fault: 'request' });
 
   test.each([
     ['the request, of a gateway that lost or waited', ofRequest(502), {}, reply],
@@ -212,17 +298,20 @@ describe('a request under which targets are lost', () => {
   });
 
   test.each(
-    Object.entries({ ...outcomes, idleClose: { ...outcomes.broken, isReused: true } } as Record<string, Outcome>),
+    Object.entries({ ...outcomes, idleClose: { ...outcomes.broken, isReused: true } } as Record<
+      string,
+      DecidedOutcome
+    >),
   )('ends after two of them, whatever became of the last attempt: %s', (_, outcome) => {
     for (const wasResent of [false, true]) {
       const { action } = decideWith(outcome, { lossCount: 2, wasResent });
-      expect(['reply', 'fail', 'drop']).toContain(action);
+      expect(['reply', 'fail']).toContain(action);
     }
   });
 });
 
 describe('a connection that had carried other requests and ends before the answer', () => {
-  const idleClose: Outcome = { ...outcomes.broken, isReused: true };
+  const idleClose: DecidedOutcome = { ...outcomes.broken, isReused: true };
 
   test('has the request sent once more, to the same target', () => {
     expect(decideWith(idleClose)).toEqual({ action: 'resend' });
@@ -233,11 +322,11 @@ describe('a connection that had carried other requests and ends before the answe
   test('leaves alone what must not be done twice, or is not at hand any more', () => {
     const fail = { action: 'fail', code: 'regionFailed' };
     expect(decideWith(idleClose, { produce: 'at-most-once' })).toEqual(fail);
-    expect(decideWith(idleClose, { isBodyReplayable: false })).toEqual(fail);
+    expect(decideWith(idleClose, { isBodyKept: false })).toEqual(fail);
   });
 });
 
 test('what the gateway lacks is its own fault', () => {
-  const outcome: Outcome = { kind: 'connectFailed', reason: REASON, culprit: 'gateway' };
+  const outcome: DecidedOutcome = { kind: 'connectFailed', reason: REASON, culprit: 'gateway' };
   expect(decideWith(outcome, { hasNextTarget: no })).toEqual({ action: 'fail', code: 'outOfConnections' });
 });

@@ -1,80 +1,142 @@
-/** Decides what follows the end of an attempt: the only place that does. Pure. */
+/**
+ * Decides what follows an attempt: whether, and where, the request is sent again. Pure. No other file decides that.
+ *
+ * Around it, one step each, in the order in which `exchange.ts` and `attempt-loop.ts` take them:
+ *  1. `attempt.ts` turns what happened on the connection into one {@link Outcome}.
+ *  2. `verdict.ts` decides what the outcome says about the target. It never changes what follows.
+ *  3. `suspicion.ts` counts the targets that the request may have taken down.
+ *  4. `consumers/route.ts` decides where a response 421 leads.
+ *  5. {@link decide} takes all of these as input and decides.
+ *  6. `regions/select.ts` chooses the target of the next attempt.
+ */
 import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
-import { isFinal, isSurelyNotExecuted, type Outcome } from './outcome.ts';
+import type { FollowedMisdirection, Misdirection } from '../consumers/route.ts';
+import type { GatewayError } from '../errors.ts';
+import { isFinal, isSurelyNotExecuted, MISDIRECTED, type Outcome } from './outcome.ts';
 import type { FailureCode } from './own-answers.ts';
 
+/** The outcomes that something follows: when the client left, the exchange has ended. */
+export type DecidedOutcome = Exclude<Outcome, { kind: 'clientGone' }>;
+
 export interface RetryInput {
-  readonly outcome: Outcome;
   readonly operation: Operation;
   readonly method: string;
-  /** The whole request body is at hand: it was kept, or nobody has taken of it. */
-  readonly isBodyReplayable: boolean;
-  /** The client has seen a part of the answer. */
-  readonly isAnswerStarted: boolean;
+  /** The whole body was kept, or there is none. */
+  readonly isBodyKept: boolean;
+  /** The client has a part of the response. */
+  readonly isResponseStarted: boolean;
   readonly attemptCount: number;
   readonly maxAttempts: number;
-  /** A target that was not tried yet. */
+  /** Whether a target is left that was not tried. */
   readonly hasNextTarget: () => boolean;
   readonly isPastDeadline: () => boolean;
-  /** The target of the attempt answered the last probe. */
+  /** The target of the attempt responded to the last probe. */
   readonly targetAnswersProbes: boolean;
-  /** The request is one to a consumer that exists, or existed. */
+  /** The request is for a consumer that exists, or existed. */
   readonly isOfConsumer: boolean;
+  /** Where a response 421 leads; `undefined` for requests that belong to no consumer. */
+  readonly misdirection: (() => Misdirection) | undefined;
   /** Targets that were lost soon after they got the request, this one and those behind other gateways included. */
   readonly lossCount: number;
-  /** It was sent to this target once more already. */
+  /** Those of them that this gateway lost. */
+  readonly ownLossCount: number;
+  /** It was sent to a target once more already. */
   readonly wasResent: boolean;
-  /** Whether the next probes will tell if another target reaches the Kafka that did not answer this one. */
+  /** Whether the next probes will show if another target reaches the Kafka that did not answer this one. */
   readonly isKafkaUndecided: () => boolean;
+  /** Whether targets that work are left out because they have as many requests as they may. */
+  readonly isHeldUpByLimit: () => boolean;
   readonly produce: 'at-least-once' | 'at-most-once';
-  /** Takes one retry out of the budget; asked only when everything else speaks for a retry. */
+  /** Takes one retry out of the budget; called only when everything else speaks for a retry. */
   readonly takeFromBudget: () => boolean;
 }
 
 export type Decision =
+  /** Send it to a target that was not tried. */
   | { action: 'retry' }
   /** Send it to the same target, over a new connection. */
   | { action: 'resend' }
+  /** Send it where the consumer's owner is. */
+  | { action: 'follow'; misdirection: FollowedMisdirection }
   /** Decide again in a moment. */
   | { action: 'wait' }
-  /** Send the answer of the attempt to the client. */
+  /** Send the response of the attempt to the client. */
   | { action: 'reply' }
-  /** Answer with an error of the gateway's own. */
+  /** Respond with an error of the gateway's own. */
   | { action: 'fail'; code: FailureCode }
-  /** The client has part of an answer that will not be completed: break the connection, so that it knows. */
-  | { action: 'destroy' }
-  /** Nobody is there to answer. */
-  | { action: 'drop' };
+  /** The client has a part of a response that will not be completed: break the connection, so that it knows. */
+  | { action: 'destroy' };
 
-/** Cheapest reason first. */
-export function decide(input: RetryInput): Decision {
-  const { outcome } = input;
-  if (outcome.kind === 'clientGone') return { action: 'drop' };
-  if (isFinal(outcome)) return { action: 'reply' };
-  if (input.isAnswerStarted) return { action: 'destroy' };
-  const giveUp: Decision =
-    outcome.kind === 'answered' ? { action: 'reply' } : { action: 'fail', code: failureOf(input) };
-  if (input.isPastDeadline()) return giveUp;
-  if (!input.isBodyReplayable) return giveUp;
-  // Whatever became of the last attempt: the next target would be the third.
+/** Cheapest reason first; `inputOf` is called for what is not simply the client's response. */
+export function decide(outcome: DecidedOutcome, inputOf: () => RetryInput): Decision {
+  if (isFinal(outcome) && !isMisdirected(outcome)) return REPLY;
+  const input = inputOf();
+  const decision = decideUncharged(outcome, input);
+  if (decision.action !== 'retry' || !isChargedToBudget(outcome, input) || input.takeFromBudget()) return decision;
+  return outcome.kind === 'answered' ? REPLY : { action: 'fail', code: 'retryBudgetExhausted' };
+}
+
+/**
+ * Whether a request that is under way leaves its target, which was declared down (`outcome`), for the one that is next: only
+ * for one that is available. It stays where it is otherwise: the target may still respond.
+ */
+export function mayMove(
+  outcome: DecidedOutcome,
+  input: RetryInput,
+  next: () => { isAvailable: boolean } | undefined,
+): boolean {
+  return decideUncharged(outcome, input).action === 'retry' && next()?.isAvailable === true;
+}
+
+const REPLY: Decision = { action: 'reply' };
+
+function decideUncharged(outcome: DecidedOutcome, input: RetryInput): Decision {
+  const isAnswered = outcome.kind === 'answered';
+  if (input.isResponseStarted) return isAnswered ? REPLY : { action: 'destroy' };
+  if (isMisdirected(outcome)) {
+    return input.misdirection === undefined ? REPLY : decideMisdirected(input.misdirection(), input);
+  }
+  const giveUp = (): Decision => (isAnswered ? REPLY : { action: 'fail', code: failureOf(outcome, input) });
+  if (input.isPastDeadline()) return giveUp();
+  // A body that was streamed is there as long as no connection has taken of it.
+  if (!input.isBodyKept && outcome.kind !== 'connectFailed') return giveUp();
+  // However the last attempt ended: the next target would be the third.
   const isOver = input.lossCount >= MAX_LOSSES;
   const isRepeatable = isSurelyNotExecuted(outcome) || mayBeExecutedTwice(input);
   if (isRepeatable && isIdleClose(outcome) && !input.wasResent && !isOver) return { action: 'resend' };
-  if (isOwnersWord(input)) return giveUp;
+  if (isOwnersWord(outcome, input)) return giveUp();
   if (!input.hasNextTarget()) {
-    return isFaultOfKafka(outcome) && !isOver && input.isKafkaUndecided() ? { action: 'wait' } : giveUp;
+    return isFaultOfKafka(outcome) && !isOver && input.isKafkaUndecided() ? { action: 'wait' } : giveUp();
   }
-  if (input.attemptCount >= input.maxAttempts) return giveUp;
-  if (!isRepeatable) return giveUp;
-  if (isOver) return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'targetsLost' };
-  if (isChargedToBudget(input) && !input.takeFromBudget()) {
-    return outcome.kind === 'answered' ? giveUp : { action: 'fail', code: 'retryBudgetExhausted' };
-  }
+  if (input.attemptCount >= input.maxAttempts) return giveUp();
+  if (!isRepeatable) return giveUp();
+  if (isOver) return isAnswered ? giveUp() : { action: 'fail', code: 'targetsLost' };
   return { action: 'retry' };
 }
 
+/** The consumer's owner is another bridge. */
+function isMisdirected(outcome: DecidedOutcome): boolean {
+  return outcome.kind === 'answered' && outcome.status === MISDIRECTED;
+}
+
+/** After a response 421: the request was not executed, and an owner costs neither an attempt nor the budget. */
+function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadline }: RetryInput): Decision {
+  if (misdirection.to === 'sender') return REPLY;
+  if (misdirection.to === 'nowhere' || !isBodyKept || isPastDeadline())
+    return { action: 'fail', code: 'consumerMoving' };
+  return { action: 'follow', misdirection };
+}
+
 /** Targets that a request may take down with it: the second one is offered it with a mark, a third one never. */
-export const MAX_LOSSES = 2;
+const MAX_LOSSES = 2;
+
+/**
+ * Whether a gateway before this one must not send the request to another region either: it gets `error` with
+ * `causeway-fault: request`.
+ */
+export function isFaultOfRequest(error: GatewayError, lossCount: number): boolean {
+  return error.isOfRequest || lossCount >= MAX_LOSSES;
+}
 
 /** The target closed a connection that was idle until then. */
 function isIdleClose(outcome: Outcome): boolean {
@@ -93,14 +155,20 @@ export function isFaultOfKafka(outcome: Outcome): boolean {
  * answers probes waited for what its client asked for: elsewhere it would wait, too, be executed twice, or take a consumer
  * from an owner that is well. And an owner that refuses a consumer's request for its own reasons still is the owner.
  */
-function isOwnersWord({ outcome, operation, isOfConsumer, targetAnswersProbes }: RetryInput): boolean {
+function isOwnersWord(outcome: DecidedOutcome, { operation, isOfConsumer, targetAnswersProbes }: RetryInput): boolean {
   if (outcome.kind === 'timedOut') return targetAnswersProbes && retryClassOf(operation) !== 'read';
   return outcome.kind === 'answered' && outcome.fault === 'request' && isOfConsumer;
 }
 
-function failureOf({ outcome, isPastDeadline }: RetryInput): FailureCode {
+function failureOf(
+  outcome: DecidedOutcome,
+  { isPastDeadline, ownLossCount, isHeldUpByLimit }: RetryInput,
+): FailureCode {
   if (outcome.kind === 'connectFailed' && outcome.culprit === 'gateway') return 'outOfConnections';
-  return outcome.kind === 'timedOut' || isPastDeadline() ? 'deadlineExceeded' : 'regionFailed';
+  if (outcome.kind === 'timedOut' || isPastDeadline()) return 'deadlineExceeded';
+  // The target that could not be reached is not the only one, and the others work to their limits.
+  const isUnsent = outcome.kind === 'connectFailed' && ownLossCount === 0;
+  return isUnsent && isHeldUpByLimit() ? 'overloaded' : 'regionFailed';
 }
 
 /** Records may be stored twice if the operator allows it. */
@@ -121,6 +189,6 @@ function mayBeExecutedTwice({ operation, method, produce }: RetryInput): boolean
  * What costs the targets nothing is not charged: nothing was sent, or the target is out of use already, or a waiting
  * poll moves (its client would ask again at once).
  */
-function isChargedToBudget({ outcome, operation }: RetryInput): boolean {
+function isChargedToBudget(outcome: DecidedOutcome, { operation }: RetryInput): boolean {
   return outcome.kind !== 'connectFailed' && outcome.kind !== 'targetDown' && operation !== 'poll';
 }

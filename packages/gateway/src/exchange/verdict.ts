@@ -11,6 +11,7 @@ import { clientNetwork } from '@causeway/config/client-address.ts';
 import type { Trial } from '../regions/breaker.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
+import type { ClientRequest } from './client-request.ts';
 import type { Outcome } from './outcome.ts';
 
 export type Verdict =
@@ -61,10 +62,8 @@ export interface JudgedAttempt {
 }
 
 export interface JudgeOptions {
-  isOfConsumer: boolean;
-  /** Where the request comes from; asked only when in doubt. */
-  client: () => string;
-  gateway: { readonly stats: RequestStats; readonly regions: TargetWatch };
+  request: Pick<ClientRequest, 'url' | 'clientAddress'>;
+  context: { readonly stats: RequestStats; readonly regions: TargetWatch };
 }
 
 /** What the registry does about a target of which a request says something. */
@@ -75,8 +74,13 @@ export interface TargetWatch {
   probeSoon(target: Target): void;
 }
 
-export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, options: JudgeOptions): void {
-  const { stats, regions } = options.gateway;
+/** Reports the end of an attempt to its target, and to the registry. */
+export function judgeTarget(
+  { target, trial }: JudgedAttempt,
+  outcome: Outcome,
+  { request, context }: JudgeOptions,
+): void {
+  const { stats, regions } = context;
   const { breaker, doubts, traffic } = target;
   stats.attempted(target.region, outcome.kind);
   traffic.requestCount += 1;
@@ -86,7 +90,7 @@ export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, 
   } else if (outcome.kind !== 'clientGone') {
     traffic.errorCount += 1;
   }
-  switch (verdictOn(outcome, options)) {
+  switch (verdictOn(outcome, { isOfConsumer: request.url.instance !== undefined })) {
     case 'well':
       breaker.succeeded(trial);
       break;
@@ -95,7 +99,7 @@ export function judgeTarget({ target, trial }: JudgedAttempt, outcome: Outcome, 
       if (outcome.kind === 'connectFailed') regions.suspect(target);
       break;
     case 'doubted':
-      if (doubts.add(clientNetwork(options.client()))) breaker.failed(reasonOf(outcome), trial);
+      if (doubts.add(clientNetwork(request.clientAddress))) breaker.failed(reasonOf(outcome), trial);
       else breaker.abandoned(trial);
       regions.probeSoon(target);
       break;

@@ -1,7 +1,8 @@
 /** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
 
+import type { ClientRequest } from '../exchange/client-request.ts';
 import type { Outcome } from '../exchange/outcome.ts';
-import type { RequestEnd, RequestWatch, WatchedRequest } from '../exchange/request-watch.ts';
+import type { RequestEnd, RequestWatch } from '../exchange/request-watch.ts';
 import type { Target } from '../regions/target.ts';
 import type { AttemptRecord } from './attempt-record.ts';
 import type { RequestTrace, TraceHeaders } from './request-trace.ts';
@@ -10,7 +11,8 @@ import type { RequestTrace, TraceHeaders } from './request-trace.ts';
 const MAX_PATH_LENGTH = 1_024;
 const MAX_FORWARDED_LENGTH = 256;
 
-export interface RecordOptions extends WatchedRequest {
+export interface RecordOptions {
+  request: ClientRequest;
   requestId: string;
   /** Of the client's traceparent, or the one that this gateway began. */
   traceId: string | undefined;
@@ -57,15 +59,16 @@ export class RequestRecord implements RequestWatch {
 
   /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
   entry({ region, outcome, status, receivedBytes, sentBytes }: RequestEnd): object {
-    const { request, url, path, client, trust, requestId, traceId, now } = this.#options;
-    const forwardedFor = trust === 'client' ? undefined : request.headers['x-forwarded-for'];
+    const { request, requestId, traceId, now } = this.#options;
+    const { message, url, path, trust, clientAddress } = request;
+    const forwardedFor = trust === 'client' ? undefined : message.headers['x-forwarded-for'];
     return {
       at: new Date(this.#startedAt).toISOString(),
       requestId,
       traceId,
-      client,
+      client: clientAddress,
       forwardedFor: forwardedFor === undefined ? undefined : String(forwardedFor).slice(0, MAX_FORWARDED_LENGTH),
-      method: request.method,
+      method: message.method,
       operation: url.operation,
       path: (path.split('?', 1)[0] ?? '').slice(0, MAX_PATH_LENGTH),
       status: status === 0 ? null : status,

@@ -3,7 +3,8 @@ import { portOf } from '@causeway/protocol/http-grammar.ts';
 import { routeTemplateOf } from '@causeway/protocol/paths.ts';
 import { contextOf, headersOfSpan } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
-import type { RequestEnd, WatchedRequest } from '../exchange/request-watch.ts';
+import type { ClientRequest } from '../exchange/client-request.ts';
+import type { RequestEnd } from '../exchange/request-watch.ts';
 import type { Target } from '../regions/target.ts';
 import { type AttemptRecord, retryReason } from './attempt-record.ts';
 
@@ -20,8 +21,8 @@ export class RequestTraces {
     this.#tracer = tracer;
   }
 
-  begin(watched: WatchedRequest): RequestTrace {
-    return new RequestTrace(this.#tracer, watched);
+  begin(request: ClientRequest): RequestTrace {
+    return new RequestTrace(this.#tracer, request);
   }
 }
 
@@ -34,12 +35,12 @@ export class RequestTrace {
   readonly #name: string;
   #attempt: Span | undefined;
 
-  constructor(tracer: Tracer, { request, url, path, peer, client }: WatchedRequest) {
+  constructor(tracer: Tracer, { message, method, url, path, peer, clientAddress }: ClientRequest) {
     this.#tracer = tracer;
-    this.#method = request.method ?? 'GET';
+    this.#method = method;
     const route = routeTemplateOf(url.operation);
     this.#name = route === undefined ? this.#method : `${this.#method} ${route}`;
-    const parent = contextOf(request.headers);
+    const parent = contextOf(message.headers);
     this.#span = tracer.startSpan(this.#name, { kind: SpanKind.SERVER }, parent);
     this.#context = trace.setSpan(parent, this.#span);
     // What is not sampled goes along for the sake of the trace's id alone.
@@ -48,7 +49,7 @@ export class RequestTrace {
       'http.request.method': this.#method,
       'url.path': path.split('?', 1)[0] ?? '',
       'url.scheme': peer.scheme,
-      'client.address': client,
+      'client.address': clientAddress,
       'network.peer.address': peer.address,
       'causeway.operation': url.operation,
       ...(route === undefined ? {} : { 'http.route': route }),

@@ -3,7 +3,8 @@ import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry, type TelemetryOptions } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
-import type { RequestEnd, RequestWatch, WatchedRequest, Watcher } from '../exchange/request-watch.ts';
+import type { ClientRequest } from '../exchange/client-request.ts';
+import type { RequestEnd, RequestWatch, Watcher } from '../exchange/request-watch.ts';
 import { RequestRecord } from './request-record.ts';
 import type { RequestTraces, TraceHeaders } from './request-trace.ts';
 
@@ -32,13 +33,13 @@ export class RequestWatcher implements Watcher {
     return new RequestWatcher(options, telemetry, new RequestTraces(telemetry.tracing.tracer));
   }
 
-  begin(watched: WatchedRequest): RequestWatch | undefined {
-    if (isManagement(watched.url.operation)) return undefined;
-    const { headers } = watched.request;
+  begin(request: ClientRequest): RequestWatch | undefined {
+    if (isManagement(request.url.operation)) return undefined;
+    const { headers } = request.message;
     const requestId = requestIdOf(headers[REQUEST_ID_HEADER]);
-    const trace = this.#traces?.begin(watched);
+    const trace = this.#traces?.begin(request);
     return new RequestRecord({
-      ...watched,
+      request,
       requestId,
       trace,
       traceId: trace?.traceId ?? parseTraceparent(headers[TRACEPARENT])?.traceId,

@@ -1,27 +1,27 @@
-/** The answer to one request on its way to the client: sent whole, or as a stream, or broken off; never two of these. */
+/** Writes the response to one request to its client: whole, as a stream, or broken off; never two of these. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PendingWrite, TurnBatch } from './turn-batch.ts';
 
 /** Above this, copying a body into the head's text costs more than a second write. */
 const ONE_WRITE_BYTES = 16_384;
 
-export interface AnswerOptions {
-  request: IncomingMessage;
-  response: ServerResponse;
-  gateway: {
-    /** Whole answers go out at the end of the turn in which they are ready. */
+export interface ResponseWriterOptions {
+  readonly request: { readonly message: IncomingMessage };
+  readonly response: ServerResponse;
+  readonly context: {
+    /** Whole responses go out at the end of the turn in which they are ready. */
     readonly writes: TurnBatch;
-    /** It takes no more connections, and says so. */
+    /** The gateway takes no more connections, and says so. */
     readonly isClosing: boolean;
   };
-  owner: {
+  readonly owner: {
     /** Nothing more will be written. */
-    onAnswerEnded(): void;
+    onResponseEnded(): void;
   };
 }
 
-export class Answer implements PendingWrite {
-  readonly #options: AnswerOptions;
+export class ResponseWriter implements PendingWrite {
+  readonly #options: ResponseWriterOptions;
   #state: 'none' | 'streaming' | 'ended' = 'none';
   /** 0: none. */
   status = 0;
@@ -30,7 +30,7 @@ export class Answer implements PendingWrite {
   #headers: string[] = [];
   #body: Buffer | undefined;
 
-  constructor(options: AnswerOptions) {
+  constructor(options: ResponseWriterOptions) {
     this.#options = options;
   }
 
@@ -39,24 +39,24 @@ export class Answer implements PendingWrite {
     return this.#state === 'streaming';
   }
 
-  /** A complete answer. `declaredLength` is for HEAD, whose answer has the length of what it leaves out (RFC 9110 §9.3.2). */
+  /** A complete response. `declaredLength` is for HEAD: the length of what its response leaves out (RFC 9110 §9.3.2). */
   send(status: number, headers: string[], body: Buffer, declaredLength?: string): void {
     if (this.#state !== 'none') {
       this.breakOff();
       return;
     }
     this.#state = 'ended';
-    const { request, gateway } = this.#options;
-    const isHead = request.method === 'HEAD';
+    const { request, context } = this.#options;
+    const isHead = request.message.method === 'HEAD';
     if (isHead && declaredLength !== undefined) headers.push('content-length', declaredLength);
     // A 204 has no length (RFC 9110 §8.6).
     else if (!isHead && status !== 204 && status !== 304) headers.push('content-length', String(body.length));
-    if (gateway.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
+    if (context.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
     this.status = status;
     this.#headers = headers;
     this.#body = isHead ? undefined : body;
     this.sentBytes = isHead ? 0 : body.length;
-    gateway.writes.add(this);
+    context.writes.add(this);
   }
 
   startStream(status: number, headers: string[], chunks: readonly Buffer[]): void {
@@ -84,14 +84,14 @@ export class Answer implements PendingWrite {
   endStream(): void {
     this.#state = 'ended';
     this.#options.response.end();
-    this.#options.owner.onAnswerEnded();
+    this.#options.owner.onResponseEnded();
   }
 
   /** Breaks the connection, so that the client knows that nothing more comes. */
   breakOff(): void {
     this.#state = 'ended';
     this.#options.response.destroy();
-    this.#options.owner.onAnswerEnded();
+    this.#options.owner.onResponseEnded();
   }
 
   /** For the batch. */
@@ -104,11 +104,11 @@ export class Answer implements PendingWrite {
       if (body !== undefined && body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
       else response.end(body);
       // The rest of a body that nobody wants must not block the connection's end.
-      if (!request.complete) request.resume();
+      if (!request.message.complete) request.message.resume();
     } catch {
       // Headers that HTTP/1.1 cannot carry: others of this turn must not suffer.
       response.destroy();
     }
-    owner.onAnswerEnded();
+    owner.onResponseEnded();
   }
 }

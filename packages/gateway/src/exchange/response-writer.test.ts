@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { Answer } from './answer.ts';
+import { ResponseWriter } from './response-writer.ts';
 import { TurnBatch } from './turn-batch.ts';
 
 test('whoever streams to a client that reads slowly is told once that it may go on, however much it wrote', async () => {
@@ -11,13 +11,13 @@ test('whoever streams to a client that reads slowly is told once that it may go 
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
   client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   const [request, response] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
-  const answer = new Answer({
-    request,
+  const writer = new ResponseWriter({
+    request: { message: request },
     response,
-    gateway: { writes: new TurnBatch(), isClosing: false },
-    owner: { onAnswerEnded: () => {} },
+    context: { writes: new TurnBatch(), isClosing: false },
+    owner: { onResponseEnded: () => {} },
   });
-  answer.startStream(200, [], []);
+  writer.startStream(200, [], []);
   let drainCount = 0;
   const drained = Promise.withResolvers<void>();
   const onDrain = (): void => {
@@ -25,7 +25,7 @@ test('whoever streams to a client that reads slowly is told once that it may go 
     drained.resolve();
   };
   // More than the kernel takes for a client that does not read.
-  const results = Array.from({ length: 500 }, () => answer.writeChunk(Buffer.alloc(65_536), onDrain));
+  const results = Array.from({ length: 500 }, () => writer.writeChunk(Buffer.alloc(65_536), onDrain));
   expect(results.at(-1)).toBe(false);
   expect(response.listenerCount('drain')).toBe(1);
   client.resume();

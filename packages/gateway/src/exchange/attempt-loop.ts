@@ -1,0 +1,258 @@
+/**
+ * Sends a request to one target after another, until there is something to say to its client.
+ *
+ * A generator, not an async function: a request that leaves a target takes its place at the next one before the next request
+ * in flight is asked whether it can leave, too. And a request costs no promise.
+ */
+import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
+import { SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import type { GatewayError } from '../errors.ts';
+import { isKafkaUndecided, kafkaAnswersAt } from '../regions/kafka-outage.ts';
+import { isHeldUpByLimit, type SelectionRequest, selectTarget } from '../regions/select.ts';
+import type { Target } from '../regions/target.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import type { StreamedBody } from './body.ts';
+import type { ClientRequest } from './client-request.ts';
+import { RequestedConsumer } from './consumer.ts';
+import { shortenPoll } from './consumer-requests.ts';
+import type { ExchangeContext } from './context.ts';
+import { requestHeaders } from './headers.ts';
+import { hasCrossedRegions } from './loops.ts';
+import { isFinal, isSurelyNotExecuted } from './outcome.ts';
+import { attemptFailure, type FailureCode, requestFailure } from './own-answers.ts';
+import type { RequestWatch } from './request-watch.ts';
+import { type DecidedOutcome, type Decision, decide, isFaultOfKafka, mayMove, type RetryInput } from './retry.ts';
+import { Suspicion } from './suspicion.ts';
+
+export interface AttemptLoopOptions {
+  readonly context: ExchangeContext;
+  readonly request: ClientRequest;
+  readonly body: Buffer | StreamedBody | undefined;
+  readonly watch: RequestWatch | undefined;
+  readonly owner: AttemptOwner & { readonly isResponseStarted: boolean };
+}
+
+/** What the loop waits for: the end of an attempt, or a moment before it decides again. */
+export type Step = Attempt | typeof PAUSE;
+export const PAUSE = 'pause';
+
+/** What is to be said to the client. */
+export type Ending =
+  | { kind: 'reply'; attempt: Attempt }
+  | { kind: 'fail'; error: GatewayError }
+  /** It has a part of a response that will not be completed. */
+  | { kind: 'destroy'; attempt: Attempt };
+
+/** Where the next attempt goes. */
+interface Hop {
+  /** `undefined`: to the best one that was not tried. */
+  readonly target: Target | undefined;
+  readonly isFresh: boolean;
+}
+
+const NO_FAILURES: readonly string[] = [];
+const NEXT: Hop = { target: undefined, isFresh: false };
+
+export class AttemptLoop implements SelectionRequest {
+  readonly #options: AttemptLoopOptions;
+  /** What the loop waits for. It is resumed when an attempt has its outcome, or a pause is over. */
+  readonly steps: Generator<Step, Ending, void>;
+  readonly #headers: string[];
+  readonly #deadlineMs: number;
+  readonly #isPoll: boolean;
+  #failures: readonly string[] = NO_FAILURES;
+  /** Targets that were chosen, in turn; without those that a response 421 named. */
+  readonly tried: Target[] = [];
+  readonly consumer: RequestedConsumer | undefined;
+  readonly consumerHash: number | undefined;
+  readonly home: Target | undefined;
+  readonly localOnly: boolean;
+  readonly random: () => number;
+  helps: ((target: Target) => boolean) | undefined;
+  /** A target that was lost may have executed it. */
+  mayHaveBeenExecuted = false;
+  /** The last response by which a target refused: sent if no other target does better. */
+  #refusal: Attempt | undefined;
+  /** From the first target that is lost on, here or at a gateway before this one. */
+  #suspicion: Suspicion | undefined;
+  #wasResent = false;
+  /** When the last attempt without a final response ended. */
+  #unansweredSinceMs = 0;
+
+  /** `nowMs`: when the first attempt starts. */
+  constructor(options: AttemptLoopOptions, nowMs: number) {
+    this.#options = options;
+    this.steps = this.#run(nowMs);
+    const { context, request, body } = options;
+    const { url, path, settings } = request;
+    this.localOnly = request.trust === 'gateway' && hasCrossedRegions(request.message.headers, context.identity);
+    this.random = context.random;
+    this.#headers = requestHeaders(request.message.headers, {
+      peer: request.peer,
+      trust: request.trust,
+      identity: context.identity,
+    });
+    const suspected = request.gatewayHeader(SUSPECT_HEADER);
+    if (suspected !== undefined) this.#suspicion = new Suspicion(suspected);
+    this.#isPoll = url.operation === 'poll';
+    const { deadlineMs, pollMarginMs } = settings.request;
+    this.#deadlineMs = nowMs + (this.#isPoll ? pollTimeoutMs(path) + pollMarginMs : deadlineMs);
+    if (url.group === undefined) return;
+    this.consumer = new RequestedConsumer({ context, request, body: Buffer.isBuffer(body) ? body : undefined });
+    this.consumerHash = this.consumer.hash;
+    this.home = this.consumer.home?.target;
+    this.consumer.moveIfDue(this, nowMs);
+    this.consumer.addDelivered(this.#headers);
+  }
+
+  *#run(nowMs: number): Generator<Step, Ending, void> {
+    const { now, stats } = this.#options.context;
+    let hop = NEXT;
+    for (let startMs = nowMs; ; startMs = now()) {
+      const target = hop.target ?? this.#nextTarget();
+      if (target === undefined) return this.#fail(this.#isHeldUpByLimit() ? 'overloaded' : 'noRegionAvailable');
+      const attempt = this.#attemptAt(target, hop, startMs);
+      yield attempt;
+      const outcome = attempt.outcome as DecidedOutcome;
+      this.#note(attempt, outcome);
+      let decision = this.#decide(attempt, outcome);
+      while (decision.action === 'wait') {
+        yield PAUSE;
+        decision = this.#decide(attempt, outcome);
+      }
+      switch (decision.action) {
+        case 'reply':
+          return { kind: 'reply', attempt };
+        case 'destroy':
+          return { kind: 'destroy', attempt };
+        case 'fail':
+          this.#noteFailure(attempt, outcome);
+          // What a region said is worth more than how the attempts after it ended.
+          if (this.#refusal === undefined || outcome.kind === 'answered') return this.#fail(decision.code);
+          return { kind: 'reply', attempt: this.#refusal };
+        case 'retry':
+          this.#noteFailure(attempt, outcome);
+          stats.retried(outcome.kind === 'answered' ? `status_${outcome.status}` : outcome.kind);
+          hop = NEXT;
+          break;
+        case 'resend':
+          this.#wasResent = true;
+          hop = { target, isFresh: true };
+          break;
+        case 'follow':
+          stats.retried('misdirected');
+          this.consumer?.follow(decision.misdirection);
+          hop = decision.misdirection.to === 'anyone' ? NEXT : { target: decision.misdirection.target, isFresh: false };
+          break;
+      }
+      if (decision.action !== 'follow' && !isSurelyNotExecuted(outcome)) this.mayHaveBeenExecuted = true;
+    }
+  }
+
+  /** Whether the request could go elsewhere if its attempt ended with `outcome`. */
+  mayMove(attempt: Attempt, outcome: DecidedOutcome): boolean {
+    return mayMove(outcome, this.#retryInput(attempt, outcome), () => this.#nextTarget());
+  }
+
+  /** Targets that were lost soon after they got the request, those behind other gateways included. */
+  get lossCount(): number {
+    return this.#suspicion?.lossCount ?? 0;
+  }
+
+  /** Those of them of which the gateway before this one does not know. */
+  get ownLossCount(): number {
+    return this.#suspicion?.ownLossCount ?? 0;
+  }
+
+  #attemptAt(target: Target, hop: Hop, nowMs: number): Attempt {
+    const { context, request, body, owner, watch } = this.#options;
+    const { method, settings, startMs } = request;
+    const isAgain = this.tried.length > 0;
+    const path = this.#isPoll && isAgain ? shortenPoll(request.path, nowMs - startMs) : request.path;
+    if (hop.target === undefined) this.tried.push(target);
+    const routed = this.consumer?.headersAt(target, this.#headers) ?? this.#headers;
+    const marked = this.#suspicion?.mark(routed) ?? routed;
+    const headers = watch?.attempting(target, marked) ?? marked;
+    const leftMs = Math.max(1, this.#deadlineMs - nowMs);
+    return new Attempt({
+      target,
+      request: { method, path, headers, body },
+      startedMs: nowMs,
+      timeoutMs: this.#isPoll ? leftMs : Math.min(leftMs, settings.request.attemptTimeoutMs),
+      isFresh: hop.isFresh,
+      holdBytes: settings.response.bufferBytes,
+      now: context.now,
+      owner,
+    });
+  }
+
+  /** Notes what later decisions depend on. */
+  #note(attempt: Attempt, outcome: DecidedOutcome): void {
+    if (isFinal(outcome)) return;
+    if (outcome.kind === 'answered') this.#refusal = attempt;
+    const nowMs = this.#options.context.now();
+    this.#suspicion ??= new Suspicion(undefined);
+    this.#suspicion.ended(attempt, outcome, { nowMs, settings: this.#options.request.settings });
+    this.#unansweredSinceMs = nowMs;
+  }
+
+  /** Notes what the client reads if no other attempt does better. */
+  #noteFailure({ target }: Attempt, outcome: DecidedOutcome): void {
+    if (outcome.kind === 'answered') return;
+    const failure = attemptFailure(target, outcome, { isBodyKept: this.#isBodyKept });
+    this.#failures = [...this.#failures, failure];
+  }
+
+  #decide(attempt: Attempt, outcome: DecidedOutcome): Decision {
+    return decide(outcome, () => this.#retryInput(attempt, outcome));
+  }
+
+  #retryInput({ target, headers }: Attempt, outcome: DecidedOutcome): RetryInput {
+    const { context, request, owner } = this.#options;
+    const { regions, now, budget } = context;
+    const { url, method, settings } = request;
+    const { consumer } = this;
+    this.helps = isFaultOfKafka(outcome) ? (other) => kafkaAnswersAt(target, other, now()) === 'answers' : undefined;
+    return {
+      operation: url.operation,
+      method,
+      isBodyKept: this.#isBodyKept,
+      isResponseStarted: owner.isResponseStarted,
+      attemptCount: this.tried.length,
+      maxAttempts: settings.retry.maxAttempts,
+      hasNextTarget: () => this.#nextTarget() !== undefined,
+      isPastDeadline: () => now() >= this.#deadlineMs,
+      targetAnswersProbes: target.answersProbes,
+      isOfConsumer: url.instance !== undefined,
+      misdirection: consumer && (() => consumer.misdirected({ target, headers }, this, this.tried)),
+      lossCount: this.lossCount,
+      ownLossCount: this.ownLossCount,
+      wasResent: this.#wasResent,
+      isKafkaUndecided: () =>
+        isKafkaUndecided(regions.snapshot, target, { request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() }),
+      isHeldUpByLimit: () => this.#isHeldUpByLimit(),
+      produce: settings.retry.produce,
+      takeFromBudget: () => budget.take(settings.retry),
+    };
+  }
+
+  /** The request can be sent again. One that is streamed can as long as no connection has taken of it. */
+  get #isBodyKept(): boolean {
+    const { body } = this.#options;
+    return body === undefined || Buffer.isBuffer(body);
+  }
+
+  #nextTarget(): Target | undefined {
+    return selectTarget(this.#options.context.regions.snapshot, this, this.tried);
+  }
+
+  #isHeldUpByLimit(): boolean {
+    return isHeldUpByLimit(this.#options.context.regions.snapshot, this, this.tried);
+  }
+
+  #fail(code: FailureCode): Ending {
+    const { snapshot } = this.#options.context.regions;
+    const error = requestFailure(code, { failures: this.#failures, snapshot, localOnly: this.localOnly });
+    return { kind: 'fail', error };
+  }
+}

@@ -1,0 +1,43 @@
+/** Turns what happened to an attempt into its outcome. Pure. */
+import { FAULT_HEADER, FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
+import { describeConnectionFailure, isGatewaysOwn } from '../regions/connection-failure.ts';
+import type { ResponseHeaders } from '../upstream/response-head.ts';
+import { isStale, type UpstreamControl } from '../upstream/transport.ts';
+import type { Outcome } from './outcome.ts';
+
+const SERVER_ERROR = 500;
+
+/** A whole response; what it names as its fault counts from 500 on. */
+export function outcomeOfResponse(status: number, headers: ResponseHeaders): Outcome {
+  if (status < SERVER_ERROR) return { kind: 'answered', status };
+  const fault = headers[FAULT_HEADER];
+  return fault === FAULT_OF_REQUEST || fault === FAULT_OF_KAFKA
+    ? { kind: 'answered', status, fault }
+    : { kind: 'answered', status };
+}
+
+/** A connection that failed. `connection` is `undefined` where there was none: nothing was sent. */
+export function outcomeOfFailure(
+  error: Error,
+  { connection, status }: { connection: UpstreamControl | undefined; status: number },
+): Outcome {
+  const reason = describeConnectionFailure(error);
+  if (status !== 0) return { kind: 'brokenMidBody', reason };
+  if (connection === undefined) {
+    return isGatewaysOwn(error)
+      ? { kind: 'connectFailed', reason, culprit: 'gateway' }
+      : { kind: 'connectFailed', reason };
+  }
+  return isStale(connection)
+    ? { kind: 'brokenBeforeHeaders', reason, isReused: true }
+    : { kind: 'brokenBeforeHeaders', reason };
+}
+
+/** An attempt that ended before it had a connection: nothing was sent, whatever ended it. */
+export function outcomeOfUnsent<Ended extends Outcome>(
+  outcome: Ended,
+): Ended | Extract<Outcome, { kind: 'connectFailed' }> {
+  // The request's time was over before that of a connection.
+  if (outcome.kind === 'timedOut') return { kind: 'connectFailed', reason: outcome.reason, culprit: 'request' };
+  return outcome.kind === 'targetDown' ? { kind: 'connectFailed', reason: outcome.reason } : outcome;
+}

@@ -1,0 +1,54 @@
+/** What the head of a client's request says, and who sent it: read once, for intake, attempts and response. */
+import type { IncomingMessage } from 'node:http';
+import { clientAddress } from '@causeway/config/client-address.ts';
+import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import { peerOf } from '@causeway/http/connection.ts';
+import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
+import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
+import type { ClientPeer } from '../listen/peer.ts';
+import type { RequestSettings } from '../regions/snapshot.ts';
+import type { ExchangeContext } from './context.ts';
+
+export class ClientRequest {
+  readonly message: IncomingMessage;
+  readonly method: string;
+  /** The request target, with its query. */
+  readonly path: string;
+  readonly url: ParsedUrl;
+  readonly peer: ClientPeer;
+  /** How far its headers are believed. */
+  readonly trust: Trust;
+  /** When it began, in milliseconds on the clock that never goes back. */
+  readonly startMs: number;
+  /** The settings of that moment: a reload changes later requests only. */
+  readonly settings: RequestSettings;
+  readonly #policy: TrustPolicy;
+
+  constructor(message: IncomingMessage, { now, regions, trust }: ExchangeContext) {
+    this.message = message;
+    this.method = message.method ?? 'GET';
+    this.path = message.url ?? '/';
+    this.url = parseUrl(this.method, this.path);
+    this.startMs = now();
+    this.settings = regions.snapshot.settings;
+    this.peer = peerOf(message.socket);
+    this.#policy = trust;
+    this.trust = trustOf(trust, message);
+  }
+
+  /** A gateway of this system sent it. */
+  get isFromGateway(): boolean {
+    return isFromGateway(this.trust, this.message);
+  }
+
+  /** A header that only gateways may set. */
+  gatewayHeader(name: string): string | undefined {
+    return gatewayHeader(this.trust, this.message, name);
+  }
+
+  /** The address of the client, as far as trusted proxies and gateways tell it. */
+  get clientAddress(): string {
+    const { headers } = this.message;
+    return clientAddress(this.#policy, { peerAddress: this.peer.address, trust: this.trust, headers });
+  }
+}

@@ -1,0 +1,154 @@
+/** What the client gets: a target's response, held or streamed, or the gateway's own; with what each of them needs beside it. */
+import type { IncomingMessage } from 'node:http';
+import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import { FAULT_HEADER, FAULT_OF_REQUEST, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import type { GatewayError } from '../errors.ts';
+import type { SelectionRequest } from '../regions/select.ts';
+import type { Attempt } from './attempt.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { RequestedConsumer } from './consumer.ts';
+import type { ExchangeContext } from './context.ts';
+import { responseHeaders } from './headers.ts';
+import { ResponseWriter, type ResponseWriterOptions } from './response-writer.ts';
+import { isFaultOfRequest } from './retry.ts';
+
+export interface ClientResponseOptions extends ResponseWriterOptions {
+  readonly context: ExchangeContext;
+  readonly request: ClientRequest;
+}
+
+/** What the attempts have learned of the request. */
+export interface SentRequest extends SelectionRequest {
+  readonly consumer: RequestedConsumer | undefined;
+  /** A target that was lost may have executed it. */
+  readonly mayHaveBeenExecuted: boolean;
+}
+
+/** How many targets were lost under a request, and how many of them this gateway lost. */
+export interface Losses {
+  readonly lossCount: number;
+  readonly ownLossCount: number;
+}
+
+const NO_BODY = Buffer.alloc(0);
+const NO_HEADERS: readonly string[] = [];
+const NO_LOSSES: Losses = { lossCount: 0, ownLossCount: 0 };
+
+export class ClientResponse {
+  readonly #options: ClientResponseOptions;
+  readonly #writer: ResponseWriter;
+  /** For pages of other origins, on every response. */
+  #corsHeaders: readonly string[] = NO_HEADERS;
+
+  constructor(options: ClientResponseOptions) {
+    this.#options = options;
+    this.#writer = new ResponseWriter(options);
+  }
+
+  /** The client has a part of it. */
+  get isStreaming(): boolean {
+    return this.#writer.isStreaming;
+  }
+
+  /** 0: none. */
+  get status(): number {
+    return this.#writer.status;
+  }
+
+  /** Of the body, handed to the connection. */
+  get sentBytes(): number {
+    return this.#writer.sentBytes;
+  }
+
+  addCorsHeaders(message: IncomingMessage): void {
+    const { cors } = this.#options.context;
+    if (cors !== undefined) this.#corsHeaders = cors.headersFor(message);
+  }
+
+  /** A success of the gateway's own. */
+  sendEmpty(status: number, headers: readonly string[]): void {
+    const declaredLength = status === 204 ? undefined : '0';
+    this.#writer.send(status, [...this.#corsHeaders, ...headers], NO_BODY, declaredLength);
+  }
+
+  /** An error of the gateway's own; `losses` are for the gateway before this one. */
+  sendError(error: GatewayError, more: { losses: Losses | undefined; headers: readonly string[] | undefined }): void {
+    const headers = ['content-type', KAFKA_V2, ...this.#corsHeaders, ...(more.headers ?? NO_HEADERS)];
+    if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
+    if (this.#options.request.isFromGateway) {
+      const { lossCount, ownLossCount } = more.losses ?? NO_LOSSES;
+      if (isFaultOfRequest(error, lossCount)) headers.push(FAULT_HEADER, FAULT_OF_REQUEST);
+      if (ownLossCount > 0) headers.push(SUSPECT_HEADER, String(ownLossCount));
+    }
+    if (error.allow !== undefined) headers.push('allow', error.allow);
+    const body = Buffer.from(JSON.stringify(error.toBody()));
+    this.#writer.send(error.status, headers, body, String(body.length));
+  }
+
+  /** The response of an attempt, or the end of it if it was streamed. Returns the status that the client has. */
+  send(attempt: Attempt, sent: SentRequest): number {
+    if (this.#writer.isStreaming) {
+      this.#writer.endStream();
+      return attempt.status;
+    }
+    return attempt.isCut ? this.#sendCut(attempt) : this.#sendHeld(attempt, sent);
+  }
+
+  /** A response that is too long to be held begins: its head, and what has come so far. */
+  startStream(attempt: Attempt, sent: SentRequest): void {
+    const { status } = attempt;
+    sent.consumer?.learn(attempt, sent, { status, body: NO_BODY });
+    sent.consumer?.watchDelivery(attempt, this.#options.response);
+    const headers = this.#headersOf(attempt);
+    const length = attempt.headers['content-length'];
+    if (typeof length === 'string') headers.push('content-length', length);
+    this.#writer.startStream(status, headers, attempt.chunks);
+  }
+
+  /** More of a streamed response; `false`: not before `onDrain` is called. */
+  writeChunk(chunk: Buffer, onDrain: () => void): boolean {
+    return this.#writer.writeChunk(chunk, onDrain);
+  }
+
+  /** Breaks the connection, so that the client knows that nothing more comes. */
+  breakOff(): void {
+    this.#writer.breakOff();
+  }
+
+  #sendHeld(attempt: Attempt, sent: SentRequest): number {
+    const { consumer } = sent;
+    const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
+    consumer?.watchDelivery(attempt, this.#options.response);
+    const repeated = sent.mayHaveBeenExecuted ? consumer?.answerToRepeated(attempt.status) : undefined;
+    if (repeated !== undefined) {
+      consumer?.learn(attempt, sent, repeated);
+      const type = repeated.body.length === 0 ? NO_HEADERS : ['content-type', KAFKA_V2];
+      this.#writer.send(repeated.status, [...this.#corsHeaders, ...type], repeated.body);
+      return repeated.status;
+    }
+    const { status } = attempt;
+    consumer?.learn(attempt, sent, { status, body });
+    const declared = attempt.headers['content-length'];
+    this.#writer.send(status, this.#headersOf(attempt), body, typeof declared === 'string' ? declared : undefined);
+    return status;
+  }
+
+  /** The body is not there: it was too long to be held, and belongs to a status that is not streamed. */
+  #sendCut({ status, target }: Attempt): number {
+    const body = { error_code: status, message: `Region ${target.region} answered ${status}.` };
+    this.#writer.send(status, ['content-type', KAFKA_V2, ...this.#corsHeaders], Buffer.from(JSON.stringify(body)));
+    return status;
+  }
+
+  #headersOf(attempt: Attempt): string[] {
+    const headers = responseHeaders(attempt.headers, {
+      isPeerGateway: this.#options.request.isFromGateway,
+      identity: this.#options.context.identity,
+    });
+    // A bridge that has a word on it itself is not contradicted.
+    if (this.#corsHeaders.length > 0 && attempt.headers['access-control-allow-origin'] === undefined) {
+      headers.push(...this.#corsHeaders);
+    }
+    return headers;
+  }
+}

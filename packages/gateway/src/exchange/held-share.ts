@@ -1,0 +1,55 @@
+/** The memory that one exchange takes of what {@link HeldBytes} counts: its body, and a response that is held. */
+import type { ServerResponse } from 'node:http';
+import type { HeldBytes, HeldClient } from '@causeway/http/held-bytes.ts';
+
+export class HeldShare implements HeldClient {
+  readonly #held: HeldBytes;
+  readonly #owner: { onEvicted(): void };
+  heldBytes = 0;
+  pacedUntilMs = 0;
+
+  /** `onEvicted`: others need the memory, and what is held has to be released. */
+  constructor(held: HeldBytes, owner: { onEvicted(): void }) {
+    this.#held = held;
+    this.#owner = owner;
+  }
+
+  /** Takes `bytes` more; `false`: there is no room for them. */
+  take(bytes: number): boolean {
+    if (!this.#held.take(bytes, this.heldBytes)) return false;
+    this.heldBytes += bytes;
+    return true;
+  }
+
+  /** Gives `bytes` back, if there are as many. */
+  give(bytes: number): void {
+    const givenBytes = Math.min(bytes, this.heldBytes);
+    this.heldBytes -= givenBytes;
+    this.#held.give(givenBytes);
+  }
+
+  release(): void {
+    this.give(this.heldBytes);
+  }
+
+  /** Gives back all, as fast as the client reads its response. */
+  giveWhenRead(response: ServerResponse): void {
+    const bytes = this.heldBytes;
+    this.heldBytes = 0;
+    if (bytes > 0) this.#held.giveWhenRead(response, bytes);
+  }
+
+  /** The client has sent `bytes` of its body, and more is to come. */
+  awaitMore(bytes: number): void {
+    this.#held.awaiting(this, bytes);
+  }
+
+  /** Nothing more of the body is awaited. */
+  stopAwaiting(): void {
+    if (this.pacedUntilMs > 0) this.#held.arrived(this);
+  }
+
+  onEvicted(): void {
+    this.#owner.onEvicted();
+  }
+}
