@@ -52,7 +52,8 @@ function eventsOf(gateways: readonly TestGateway[], type: string): unknown[] {
 
 const never: UpstreamHandler = () => {};
 const BLAME = { breaker: { minRequests: 5, errorPercent: 1 } };
-const IMPATIENT = { request: { attemptTimeoutMs: 300, pollMarginMs: 300, deadlineMs: 5_000 } };
+// Long enough for a busy machine to connect: a request that has no connection in time goes elsewhere.
+const IMPATIENT = { request: { attemptTimeoutMs: 2_000, pollMarginMs: 2_000, deadlineMs: 20_000 } };
 
 interface TwoTiers {
   east: Upstream;
@@ -92,25 +93,26 @@ const OF_CONSUMERS = OPERATIONS.filter(({ path }) => path.includes('{instance}')
 const PRODUCE = { method: 'POST', body: '{"records":[{"value":"v"}]}' };
 
 describe('a request that merely waits', () => {
-  test.each([...OF_CONSUMERS, 'createConsumer', 'send', 'sendToPartition', 'createTopic'] as const)(
-    '%s is answered 504 by the region that it waited for, which stays in use, as does its consumer',
-    async (operation) => {
-      const { east, west, gateways, url } = await twoTiers(never, IMPATIENT);
+  test('is answered 504 by the region that it waited for, which stays in use, as does its consumer', async () => {
+    const { east, west, gateways, url } = await twoTiers(never, IMPATIENT);
+    const operations = [...OF_CONSUMERS, 'createConsumer', 'send', 'sendToPartition', 'createTopic'] as const;
+    const asked = operations.flatMap((operation) => {
       const { method, path } = entryOf(operation);
       const target = path.replaceAll(/\{(\w+)\}/g, (_, name) => (name === 'partition' ? '0' : name));
       const query = operation === 'poll' ? '?timeout=0' : '';
-      const asked = Array.from({ length: 12 }, () =>
-        ask(`${url}${target}${query}`, method === 'POST' ? { method, body: '{}' } : { method }),
-      );
-      for (const { status, text } of await Promise.all(asked)) {
-        expect(status).toBe(504);
-        expect(text).toContain('region east: no answer within');
-      }
-      expect(west.requests).toEqual([]);
-      expect(east.requests.filter(({ headers }) => headers[FAILED_HEADER] !== undefined)).toEqual([]);
-      expect(eventsOf(gateways, 'breaker')).toEqual([]);
-    },
-  );
+      // Together more than breaker.minRequests.
+      return Array.from({ length: 3 }, async () => {
+        const options = method === 'POST' ? { method, body: '{}' } : { method };
+        const { status, text } = await ask(`${url}${target}${query}`, options);
+        return { operation, status, isOfEast: text.includes('region east: no answer within') };
+      });
+    });
+    const expected = operations.flatMap((operation) => Array(3).fill({ operation, status: 504, isOfEast: true }));
+    expect(await Promise.all(asked)).toEqual(expected);
+    expect(west.requests).toEqual([]);
+    expect(east.requests.filter(({ headers }) => headers[FAILED_HEADER] !== undefined)).toEqual([]);
+    expect(eventsOf(gateways, 'breaker')).toEqual([]);
+  });
 
   test('opens no breaker, also when its connection ends instead, for as long as one client does it', async () => {
     const { gateways, url } = await twoTiers((_, response) => response.destroy());
@@ -163,7 +165,7 @@ describe('a target that answers probes and nothing else', () => {
     const west = await upstream(answerJson({ from: 'west' }));
     const gw = await gateway({
       ...BLAME,
-      ...IMPATIENT,
+      request: { attemptTimeoutMs: 500, pollMarginMs: 500, deadlineMs: 5_000 },
       regions: [
         { name: 'east', priority: 0, targets: [{ url: east.url }] },
         { name: 'west', priority: 1, targets: [{ url: west.url }] },
