@@ -1,0 +1,154 @@
+/** The servers of a bridge: the API, its management port, their certificate, and what they count. */
+import { readFileSync } from 'node:fs';
+import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
+import { Certificates, type CertificatesOptions } from '@causeway/http/certificates.ts';
+import { Cors } from '@causeway/http/cors.ts';
+import { formatBridge } from '@causeway/protocol/routing.ts';
+import type { Logger } from 'pino';
+import type { BridgeConfig } from './config.ts';
+import type { ConsumerRegistry } from './consumers/registry.ts';
+import { addAdminRoutes } from './http/admin.ts';
+import { addConsumerRoutes } from './http/consumers.ts';
+import { addInfoRoutes } from './http/info.ts';
+import { Load } from './http/load.ts';
+import { addManagementRoutes } from './http/management.ts';
+import { addOffsetRoutes, addPositionReports } from './http/offsets.ts';
+import { addPollRoute } from './http/poll.ts';
+import { addProduceRoutes } from './http/produce.ts';
+import { type ApiServer, createApiServer } from './http/server.ts';
+import { addSessionsRoute } from './http/sessions.ts';
+import { addSubscriptionRoutes } from './http/subscriptions.ts';
+import { addTopicRoutes } from './http/topics.ts';
+import { Admin } from './kafka/client/admin.ts';
+import type { Cluster } from './kafka/client/cluster.ts';
+import type { Readiness } from './kafka/client/readiness.ts';
+import { KafkaRates } from './metrics/kafka-rates.ts';
+import { Metrics } from './metrics.ts';
+import type { Batcher } from './producer/batcher.ts';
+import type { RequestWatcher } from './watch/watcher.ts';
+
+export interface ServersOptions {
+  config: BridgeConfig;
+  log: Logger;
+  watcher: RequestWatcher | undefined;
+  /** Why the bridge is not ready; `undefined` when it is. */
+  unreadyReason: () => string | undefined;
+  registry: ConsumerRegistry;
+  batcher: Batcher;
+  readiness: Readiness;
+  cluster: Cluster;
+}
+
+export interface Servers {
+  api: ApiServer;
+  /** `undefined` while the API's port serves management, too. */
+  management: ApiServer | undefined;
+  all: readonly ApiServer[];
+  certificates: Certificates | undefined;
+  metrics: Metrics;
+}
+
+/** Errors: of the certificate's files. */
+export function createServers(options: ServersOptions): Servers {
+  const { config, log, watcher, unreadyReason, registry, batcher, cluster } = options;
+  const { tls } = config.listen;
+  const certificates = tls === undefined ? undefined : new Certificates(tls, certificateLog(log));
+  const load = new Load(config.limits);
+  const version = readVersion();
+  const metrics = new Metrics({
+    isReady: () => unreadyReason() === undefined,
+    sessions: () => registry.sessions(),
+    producer: batcher,
+    kafka: cluster.traffic,
+    load,
+    certificates,
+    version,
+    telemetry: watcher?.telemetry,
+    name: formatBridge(config.bridge),
+  });
+  const shared = {
+    limits: config.limits,
+    load,
+    compression: config.compression,
+    metrics,
+    log,
+    watcher,
+    bridge: formatBridge(config.bridge),
+    trust: trustPolicy(config.trust, log),
+  };
+  const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
+  const api = createApiServer({ ...shared, certificates, cors });
+  const management = config.management === undefined ? undefined : createApiServer(shared);
+  addInfoRoutes(api, version);
+  addManagement(management ?? api, metrics, options);
+  addOperations(api, { metrics, load }, options);
+  const all = management === undefined ? [api] : [api, management];
+  return { api, management, all, certificates, metrics };
+}
+
+function addManagement(
+  server: ApiServer,
+  metrics: Metrics,
+  { unreadyReason, readiness, cluster }: ServersOptions,
+): void {
+  const kafkaRates = new KafkaRates(cluster.traffic);
+  addManagementRoutes(server, {
+    metrics,
+    unreadyReason,
+    kafkaRates: () => kafkaRates.at(performance.now()),
+    kafka: () => ({
+      isAnswering: readiness.unreadyReason === undefined,
+      clusterId: cluster.id,
+      answeredAgoMs: readiness.answeredAgoMs,
+    }),
+  });
+}
+
+function addOperations(
+  server: ApiServer,
+  { metrics, load }: { metrics: Metrics; load: Load },
+  { config, registry, batcher, cluster }: ServersOptions,
+): void {
+  const admin = new Admin(cluster);
+  addTopicRoutes(server, admin);
+  addAdminRoutes(server, admin);
+  addProduceRoutes(server, {
+    sink: batcher,
+    metrics,
+    isEnabled: config.producer.isEnabled,
+    maxRecords: config.limits.maxRecords,
+    maxRecordBytes: config.producer.maxRequestBytes,
+  });
+  addConsumerRoutes(server, registry);
+  addSessionsRoute(server, registry);
+  addSubscriptionRoutes(server, registry);
+  addOffsetRoutes(server, registry);
+  addPositionReports(server, registry);
+  addPollRoute(server, {
+    registry,
+    metrics,
+    load,
+    maxPollTimeoutMs: config.consumers.maxPollTimeoutMs,
+  });
+}
+
+function certificateLog(log: Logger): CertificatesOptions {
+  return {
+    onReplaced: (expiresAt) => log.info({ expiresAt: expiresAt.toISOString() }, 'certificate replaced'),
+    onRefused: (reason) => log.error({ reason }, 'certificate cannot be used, the one before stays'),
+  };
+}
+
+function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
+  return new TrustPolicy({
+    proxies: trust.proxies,
+    peers: trust.peers,
+    secret: readTrustSecret(trust),
+    onImpostor: (impostor) => log.warn(impostor, 'not believed to be a gateway'),
+  });
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
