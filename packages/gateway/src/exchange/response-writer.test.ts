@@ -14,7 +14,7 @@ test('whoever streams to a client that reads slowly is told once that it may go 
   const writer = new ResponseWriter({
     request: { message: request },
     response,
-    context: { writes: new TurnBatch(), isClosing: false },
+    context: { writes: new TurnBatch() },
     owner: { onResponseEnded: () => {} },
   });
   writer.startStream(200, [], []);

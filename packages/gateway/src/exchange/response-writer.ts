@@ -11,8 +11,6 @@ export interface ResponseWriterOptions {
   readonly context: {
     /** Whole responses go out at the end of the turn in which they are ready. */
     readonly writes: TurnBatch;
-    /** The gateway takes no more connections, and says so. */
-    readonly isClosing: boolean;
   };
   readonly owner: {
     /** Nothing more will be written. */
@@ -51,7 +49,6 @@ export class ResponseWriter implements PendingWrite {
     if (isHead && declaredLength !== undefined) headers.push('content-length', declaredLength);
     // A 204 has no length (RFC 9110 §8.6).
     else if (!isHead && status !== 204 && status !== 304) headers.push('content-length', String(body.length));
-    if (context.isClosing && !headers.includes('connection')) headers.push('connection', 'close');
     this.status = status;
     this.#headers = headers;
     this.#body = isHead ? undefined : body;
