@@ -11,7 +11,7 @@ const DEFAULTS: LabOptions = {
   schedule: [],
 };
 
-describe('what is understood', () => {
+describe('valid arguments', () => {
   test.each<[string, Partial<LabOptions>, Record<string, string>?]>([
     ['', {}],
     ['--seconds 40', { seconds: 40 }],
@@ -40,16 +40,16 @@ describe('what is understood', () => {
     expect(parseArguments(words(line), env)).toEqual({ kind: 'run', options: { ...DEFAULTS, ...expected } });
   });
 
-  test('help, whatever stands beside it', () => {
+  test('help, beside any other argument', () => {
     expect(parseArguments(['--help'])).toEqual({ kind: 'help' });
   });
 });
 
-describe('what is refused, in one sentence', () => {
+describe('invalid arguments are rejected in one sentence', () => {
   test.each([
-    ['--secconds 40', '--secconds is no option; --help lists them.'],
-    ['-s 40', '-s is no option; --help lists them.'],
-    ['40', '"40" is no option; --help lists them.'],
+    ['--secconds 40', '--secconds is not an option; --help lists them.'],
+    ['-s 40', '-s is not an option; --help lists them.'],
+    ['40', '"40" is not an option; --help lists them.'],
     ['--seconds', '--seconds needs a value; --help says which.'],
     ['--seconds 0', '--seconds 0: must be a number above 0.'],
     ['--seconds -5', '--seconds -5: must be a number above 0.'],
@@ -59,7 +59,7 @@ describe('what is refused, in one sentence', () => {
     ['--bootstrap kafka', '--bootstrap kafka: must be HOST:PORT, several separated by commas.'],
     [
       '--bootstrap a:1 --brokers 3',
-      '--brokers is about the Kafka that the lab starts, and --bootstrap names another: give one of them.',
+      '--brokers is for a Kafka that the lab starts, --bootstrap for an existing one: give one of them.',
     ],
     ['--kill east', '--kill east: must be REGION@SECOND with REGION east or west, like east@10.'],
     ['--kill north@5', '--kill north@5: must be REGION@SECOND with REGION east or west, like east@10.'],
@@ -71,7 +71,7 @@ describe('what is refused, in one sentence', () => {
     expect(() => parseArguments(words(line))).toThrow(expect.objectContaining({ code: 'badArguments', message }));
   });
 
-  test('a bad KAFKA_BOOTSTRAP_SERVERS is named as such', () => {
+  test('an error names KAFKA_BOOTSTRAP_SERVERS', () => {
     expect(() => parseArguments([], { KAFKA_BOOTSTRAP_SERVERS: 'kafka' })).toThrow(/^KAFKA_BOOTSTRAP_SERVERS kafka:/);
   });
 });

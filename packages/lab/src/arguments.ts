@@ -1,4 +1,4 @@
-/** What `npm start -- …` understands. */
+/** The arguments of `npm start -- …`. */
 import { parseArgs } from 'node:util';
 import { buildSchedule, type RegionAtSecond, type ScheduledAction } from './chaos/schedule.ts';
 import { LabError } from './errors.ts';
@@ -6,7 +6,7 @@ import { DEFAULT_PORT_BASE, defaultPorts, describePorts } from './stack/ports.ts
 import { isRegionName, REGION_NAMES } from './stack/regions.ts';
 
 export interface LabOptions {
-  /** Ends by itself after this long; undefined: runs until it is stopped. */
+  /** Stops after this long; undefined: runs until it is stopped. */
   seconds: number | undefined;
   hasTraffic: boolean;
   brokerCount: 1 | 3;
@@ -14,7 +14,7 @@ export interface LabOptions {
   portBase: number;
   /** For logs, Kafka's data and `stack.json`; undefined: `.causeway` in the repository. */
   directory: string | undefined;
-  /** In the order of time. */
+  /** In chronological order. */
   schedule: ScheduledAction[];
 }
 
@@ -73,9 +73,9 @@ export function parseArguments(
     }),
   };
   if (given.has('bootstrap') && given.has('brokers')) {
-    throw bad('--brokers is about the Kafka that the lab starts, and --bootstrap names another: give one of them.');
+    throw bad('--brokers is for a Kafka that the lab starts, --bootstrap for an existing one: give one of them.');
   }
-  // An explicit wish for brokers of our own beats what the environment says.
+  // An explicit --brokers beats the environment.
   if (options.bootstrap === undefined && !given.has('brokers')) {
     options.bootstrap = readBootstrap('KAFKA_BOOTSTRAP_SERVERS', env['KAFKA_BOOTSTRAP_SERVERS'] || undefined);
   }
@@ -91,7 +91,7 @@ function bad(sentence: string): LabError {
   return new LabError('badArguments', sentence);
 }
 
-/** The values of each option that was given, in order; node's own checks are off for the sake of better sentences. */
+/** The values of each given option, in order; Node's own checks are off, because our sentences are better. */
 function readOptions(argv: readonly string[]): Map<OptionName, string[]> {
   const { tokens } = parseArgs({
     args: [...argv],
@@ -103,8 +103,8 @@ function readOptions(argv: readonly string[]): Map<OptionName, string[]> {
   const given = new Map<OptionName, string[]>();
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional') throw bad(`"${token.value}" is no option; --help lists them.`);
-    if (!isOptionName(token.name)) throw bad(`${token.rawName} is no option; --help lists them.`);
+    if (token.kind === 'positional') throw bad(`"${token.value}" is not an option; --help lists them.`);
+    if (!isOptionName(token.name)) throw bad(`${token.rawName} is not an option; --help lists them.`);
     const takesValue = OPTIONS[token.name].type === 'string';
     if (takesValue && token.value === undefined) throw bad(`${token.rawName} needs a value; --help says which.`);
     if (!takesValue && token.value !== undefined) throw bad(`${token.rawName} takes no value.`);

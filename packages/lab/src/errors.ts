@@ -1,4 +1,4 @@
-/** The lab's one error class: a code, a sentence for the person at the terminal, and the cause. */
+/** The lab's error class: a code, a sentence for the terminal, and the cause. */
 
 export type LabErrorCode =
   | 'badArguments'

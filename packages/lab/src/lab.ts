@@ -1,4 +1,4 @@
-/** One run of the lab: the system up, traffic through it, regions killed and restored, the books closed, all stopped. */
+/** One run of the lab: starts the system and the traffic, kills and restores regions, checks the ledger, stops everything. */
 import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabOptions } from './arguments.ts';
@@ -24,19 +24,19 @@ import { DRAIN_TIMEOUT_MS, Traffic } from './traffic/traffic.ts';
 
 const TOPIC = 'orders';
 const LIVE_INTERVAL_MS = 1_000;
-/** Without a terminal every so many live lines are printed. */
+/** Without a terminal, one in this many live lines is printed. */
 const PLAIN_EVERY = 5;
-/** Somebody who stops the lab does not want to wait for records that cannot come. */
+/** A user who stops the lab does not wait longer for missing records. */
 const INTERRUPTED_DRAIN_TIMEOUT_MS = 3_000;
-/** Without a terminal a line about a download at most this often. */
+/** Without a terminal, the least time between lines about a download. */
 const PLAIN_PROGRESS_INTERVAL_MS = 5_000;
 
-/** `clean`: everything as it should be, or ended on request. */
+/** `clean`: no fault, or stopped on request. */
 export type LabOutcome = 'clean' | 'faulty';
 
 export interface LabSurroundings {
   screen: Screen;
-  /** Where the person stands; paths are shown relative to it. */
+  /** The user's working directory; paths are shown relative to it. */
   directory: string;
   /** Whether keys reach {@link Lab.toggle}. */
   hasKeys: boolean;
@@ -59,7 +59,7 @@ export class Lab {
     this.#paint = (colour, text) => screen.style(colour, text);
   }
 
-  /** Runs until the time is over or the signal. Errors: those of `startStack`; everything is stopped then. */
+  /** Runs until the time is over or the signal. Errors: those of `startStack`, after everything is stopped. */
   async run(signal: AbortSignal): Promise<LabOutcome> {
     const { bootstrap, brokerCount, portBase, hasTraffic, directory } = this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
@@ -86,7 +86,7 @@ export class Lab {
     }
   }
 
-  /** Kills a region that is up, restores one that is down. Nothing before everything is up. */
+  /** Kills a region that is up, restores one that is down. Does nothing before everything is up. */
   toggle(region: RegionName): void {
     void this.#switches?.[region].toggle();
   }
@@ -128,7 +128,7 @@ export class Lab {
     return 'clean';
   }
 
-  /** The time in which things happen: the schedule runs and the live line is shown. */
+  /** Runs the schedule and shows the live line. */
   async #untilEnd(signal: AbortSignal, onTick: () => void): Promise<void> {
     const { seconds, schedule } = this.#options;
     const end = new AbortController();
@@ -151,7 +151,7 @@ export class Lab {
 
   #switch(stack: Stack, region: RegionName): RegionSwitch {
     const onError = (error: unknown): void => {
-      // A region that is being restored when the lab stops is no news.
+      // A region that is being restored when the lab stops is not reported.
       if (!(error instanceof LabError && error.code === 'stopped')) this.#screen.print(formatError(error));
     };
     return new RegionSwitch({ stack, region, onError });
@@ -164,7 +164,7 @@ export class Lab {
 
   #show(event: StackEvent): void {
     if (event.type === 'progress') this.#showProgress(event.text, event.isUpdate);
-    // The first start of a part is told when it is ready; until then it is one of many.
+    // The first start of a part is reported when the part is ready.
     else if (event.type === 'started' && !event.isRestart) this.#screen.status(`  ${event.name} is starting …`);
     else if (event.type === 'exited')
       this.#screen.print(formatProcessEvent({ ...event, logFile: this.#shown(event.logFile) }, this.#paint));
@@ -182,7 +182,7 @@ export class Lab {
     }
   }
 
-  /** A path as the person would write it. */
+  /** A path relative to the user's directory. */
   #shown(path: string): string {
     const short = relative(this.#directory, path);
     return short.startsWith('..') ? path : short;

@@ -11,7 +11,7 @@ test('a bound is never shorter than it was chosen', () => {
   expect(newPace().boundMs(1_500, 1_000)).toBeGreaterThanOrEqual(2_500);
 });
 
-test('a process that is held up makes what is work longer, and what is waiting not', async () => {
+test('a stalled process takes longer for work, but not for waiting', async () => {
   const pace = newPace();
   const held = new Int32Array(new SharedArrayBuffer(4));
   // As a machine does that gives this process no time.

@@ -1,9 +1,9 @@
-/** How slow the machine is while something is measured, so that a bound in milliseconds moves with it. */
+/** Measures how slow the machine is during a test, to scale bounds in milliseconds. */
 
 const INTERVAL_MS = 250;
-/** Of a few milliseconds: enough to be interrupted where other processes want the processor, and no burden. */
+/** A few milliseconds of work: enough to be interrupted by other processes, and no load itself. */
 const STEP_COUNT = 2_000_000;
-/** What the steps take on the machine on which the bounds were chosen, when it does nothing else. */
+/** Time of the steps on the idle machine on which the bounds were chosen. */
 const NOMINAL_MS = 2;
 /** The first rounds are slow until the code is compiled. */
 const WARM_UP_ROUNDS = 3;
@@ -25,17 +25,17 @@ export class MachinePace {
     }, INTERVAL_MS);
   }
 
-  /** How many times longer than on a quiet machine work took at the worst moment so far; at least 1. */
+  /** The worst slowdown so far, compared with a quiet machine; at least 1. */
   get slowness(): number {
     return this.#worstRatio;
   }
 
-  /** How many times longer than there the same work takes of the processor alone, when nothing interrupts it; at least 1. */
+  /** The slowdown in processor time alone, without interruptions; at least 1. */
   get processorSlowness(): number {
     return Math.max(1, this.#leastRatio);
   }
 
-  /** `fixedMs` of waiting, which no machine makes longer, and `workMs` of work, which a slow one does. */
+  /** `fixedMs` of waiting, which does not depend on the machine, and `workMs` of work, which does. */
   boundMs(fixedMs: number, workMs: number): number {
     return fixedMs + workMs * this.slowness;
   }

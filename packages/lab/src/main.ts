@@ -8,15 +8,15 @@ import { keyActions } from './terminal/keys.ts';
 import { Screen } from './terminal/screen.ts';
 import { decideStop } from './terminal/stop-requests.ts';
 
-/** As a shell reports a process that Ctrl-C ended. */
+/** The exit code that shells report after Ctrl-C. */
 const FORCED_EXIT_CODE = 130;
 const BAD_ARGUMENTS_EXIT_CODE = 2;
-/** How often it is checked whether npm, if that started the lab, is still there. */
+/** How often the lab checks whether npm, its parent, still runs. */
 const PARENT_CHECK_INTERVAL_MS = 1_000;
 
 async function run(options: LabOptions): Promise<number> {
   const screen = new Screen(process.stdout);
-  // The terminal may be gone (SIGHUP): what is left to do is done without it.
+  // The terminal may be gone (SIGHUP): continue without it.
   process.stdout.on('error', () => {});
   const { stdin } = process;
   const hasKeys = screen.isTerminal && stdin.isTTY;
@@ -28,14 +28,14 @@ async function run(options: LabOptions): Promise<number> {
   const requestStop = (): void => {
     const decision = decideStop(firstStopAtMs, performance.now());
     if (decision === 'ignore') return;
-    // The reaper kills whatever runs once this process is gone.
+    // The reaper kills every remaining process once this one has exited.
     if (decision === 'force') process.exit(FORCED_EXIT_CODE);
     firstStopAtMs = performance.now();
     stop();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, requestStop);
 
-  // Whoever kills npm with SIGKILL means what npm started, and no signal tells.
+  // SIGKILL of npm means the lab, too, but reaches npm only.
   const parent = process.ppid;
   const parentCheck = setInterval(() => {
     if (process.env['npm_lifecycle_event'] !== undefined && process.ppid !== parent) stop();

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { parseAttackArguments } from './arguments.ts';
 import { ATTACKS } from './attacks.ts';
 
-test('without arguments every attack is played, within five minutes together with the start of the system', () => {
+test('without arguments every attack is played, within five minutes including the start of the system', () => {
   expect(parseAttackArguments([])).toEqual({
     kind: 'run',
     options: { attacks: ATTACKS, seconds: 270, seed: undefined, directory: undefined },
   });
 });
 
-test('attacks are named, in the order of the arguments', () => {
+test('attacks can be chosen, in the order of the arguments', () => {
   const argv = ['--scenario', 'pipelining', '--scenario', 'long-key', '--seed', '7', '--seconds', '20'];
   expect(parseAttackArguments(argv)).toMatchObject({
     kind: 'run',
@@ -33,7 +33,7 @@ test.each([
   expect(() => parseAttackArguments(argv)).toThrow(message);
 });
 
-test('every attack has a name of its own, and says what it does and what must hold', () => {
+test('every attack has a unique name, a title and a claim', () => {
   expect(new Set(ATTACKS.map(({ name }) => name)).size).toBe(ATTACKS.length);
   for (const { title, claim } of ATTACKS) expect([title, claim]).not.toContain('');
 });

@@ -1,4 +1,4 @@
-/** What `npm run attack -- …` understands. */
+/** The arguments of `npm run attack -- …`. */
 import { parseArgs } from 'node:util';
 import { LabError } from '../errors.ts';
 import type { Attack } from './attack.ts';
@@ -6,7 +6,7 @@ import { ATTACKS } from './attacks.ts';
 
 export interface AttackOptions {
   attacks: readonly Attack[];
-  /** Of the whole run, without starting and stopping the system. */
+  /** Duration of all attacks, without start and stop of the system. */
   seconds: number;
   /** Undefined: any. */
   seed: number | undefined;
@@ -15,17 +15,17 @@ export interface AttackOptions {
 
 export type AttackArguments = { kind: 'help' } | { kind: 'list' } | { kind: 'run'; options: AttackOptions };
 
-/** Five minutes together with the start of the system. */
+/** Five minutes including the start of the system. */
 const DEFAULT_SECONDS = 270;
 const MAX_SECONDS = 86_400;
 
 export const USAGE = `Usage: npm run attack -- [options]
 
-Plays what clients do wrong, or mean to, against a running system, and measures what good clients notice of it.
+Plays what clients do wrong, by mistake or on purpose, against a running system, and measures what good clients notice.
 
   --scenario NAME   only this attack; may be repeated
   --seconds N       how long all attacks take together (default ${DEFAULT_SECONDS})
-  --seed N          the same names and choices as in the run that told this seed
+  --seed N          the same names and choices as in the run with this seed
   --list            the attacks
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/attack in the repository)
   --help            this text`;

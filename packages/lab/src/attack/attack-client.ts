@@ -1,31 +1,31 @@
-/** An attacker's HTTP: requests that may be wrong, and connections that do what no library would. */
+/** An attacker's HTTP client: invalid requests, and connections that no library would make. */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { Address } from './attack.ts';
 
-/** As long as a patient client waits. */
+/** The time limit of a patient client. */
 const REQUEST_TIMEOUT_MS = 60_000;
-/** Of an answer; what is longer is counted and not kept. */
+/** Bytes of a response that are kept; further bytes are only counted. */
 const MAX_KEPT_BYTES = 1_000_000;
 
 export interface Asked {
   method?: string;
   path: string;
   headers?: Record<string, string | string[]>;
-  /** Text and bytes are sent as they are, everything else as JSON. */
+  /** Text and bytes are sent unchanged, other values as JSON. */
   body?: unknown;
   timeoutMs?: number;
 }
 
 export interface Reply {
-  /** 0 for a request that was not answered. */
+  /** 0 without a response. */
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
   byteCount: number;
   tookMs: number;
-  /** Why there is no answer. */
+  /** Why there is no response. */
   failure: string | undefined;
 }
 
@@ -58,17 +58,17 @@ export class AttackClient {
             tookMs: performance.now() - startedAtMs,
             failure: undefined,
           }),
-        (error: Error) => fail(`answer broke off: ${error.message}`),
+        (error: Error) => fail(`response broke off: ${error.message}`),
       );
     });
-    const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => outgoing.destroy(new Error(`no response within ${timeoutMs} ms`)), timeoutMs);
     outgoing.on('close', () => clearTimeout(timer));
     outgoing.on('error', (error) => fail(error.message));
     outgoing.end(bytes);
     return promise;
   }
 
-  /** Cuts off what is still in flight. */
+  /** Aborts requests in flight. */
   close(): void {
     this.#agent.destroy();
   }
@@ -84,7 +84,7 @@ async function read(response: IncomingMessage): Promise<{ text: string; byteCoun
   return { text: Buffer.concat(kept).toString('utf8'), byteCount };
 }
 
-/** A connection that sends and reads as the attack wants. */
+/** A raw connection. */
 export class RawConnection {
   readonly #socket: Socket;
   readonly opened: Promise<void>;
@@ -115,12 +115,12 @@ export class RawConnection {
     }
   }
 
-  /** The first megabyte of what came. */
+  /** The first megabyte that was received. */
   get received(): string {
     return this.#kept;
   }
 
-  /** Resolves when the system has taken the bytes, or the connection is closed. */
+  /** Resolves when the operating system has accepted the bytes, or the connection is closed. */
   async write(bytes: string | Uint8Array): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (this.isClosed) return;
@@ -128,7 +128,7 @@ export class RawConnection {
     await Promise.race([promise, this.closed]);
   }
 
-  /** FIN: nothing more is sent, and the answer is still read. */
+  /** Sends FIN; the response is still read. */
   finish(): void {
     this.#socket.end();
   }

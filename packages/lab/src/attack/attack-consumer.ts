@@ -1,10 +1,10 @@
-/** A consumer of the attacker's, through the API as any client has it. */
+/** A consumer of the attacker, through the public API. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import { instancePath } from '@causeway/protocol/paths.ts';
 import type { Scene } from './attack.ts';
 import type { Reply } from './attack-client.ts';
 
-/** Above what a poll may wait itself. */
+/** Added to a poll's own timeout. */
 const ANSWER_TIMEOUT_MS = 60_000;
 
 export class AttackConsumer {
@@ -20,7 +20,7 @@ export class AttackConsumer {
     this.path = instancePath(group, name);
   }
 
-  /** Errors: when the system does not let it. */
+  /** Errors: when the system refuses. */
   static async create(
     scene: Scene,
     name: string,
@@ -35,7 +35,7 @@ export class AttackConsumer {
     return consumer;
   }
 
-  /** One that has joined its group and waits for records of the attack's empty topic. */
+  /** A consumer that has joined its group and waits for records of the attack's empty topic. */
   static async idle(scene: Scene, name: string, options: Record<string, unknown> = {}): Promise<AttackConsumer> {
     const consumer = await AttackConsumer.create(scene, name, options);
     await consumer.post('/subscription', { topics: [scene.topic] });
@@ -60,7 +60,7 @@ export class AttackConsumer {
   }
 }
 
-/** An answer in a few words. */
+/** A response in a few words. */
 export function describe({ status, text, failure, tookMs }: Reply): string {
   return `${failure ?? `${status} ${text.slice(0, 120)}`} after ${Math.round(tookMs)} ms`;
 }

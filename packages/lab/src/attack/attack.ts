@@ -1,26 +1,26 @@
-/** What an attack is made of: what it sends, how often, and what must hold for the attacker's own requests. */
+/** The definition of an attack: its requests, and the claim on the responses to them. */
 import type { Dice } from '../chaos/dice.ts';
 import type { AttackClient } from './attack-client.ts';
 import type { Incident } from './watch.ts';
 
-/** What an attack may do: everything that a client without credentials can, and freezing Kafka. */
+/** The means of an attack: those of a client without credentials, and freezing Kafka. */
 export interface Scene {
   /** Through the tier-1 gateway. */
   client: AttackClient;
   tier1: Address;
-  /** Of gateways and bridges that stand behind tier-1, as a process on the same machine could reach them. */
+  /** URLs of gateways and bridges behind tier-1, as a process on the same machine could reach them. */
   behind: readonly Address[];
   /** Of every gateway. */
   admins: readonly Address[];
-  /** An empty topic of the attack's own with three partitions. */
+  /** The attack's own empty topic, with three partitions. */
   topic: string;
-  /** Tells the names of this attack from those of others. */
+  /** Distinguishes the names of this attack from those of others. */
   id: string;
   dice: Dice;
-  /** The attack goes on until this is aborted. */
+  /** The attack lasts until this is aborted. */
   signal: AbortSignal;
   durationMs: number;
-  /** What a quick request through tier-1 took here before the attack: bounds in milliseconds are compared with it. */
+  /** Duration of a quick request through tier-1 before the attack, to scale bounds in milliseconds. */
   calmMs: number;
   /** SIGSTOP and SIGCONT of every broker. */
   freezeKafka(): Promise<void>;
@@ -33,13 +33,13 @@ export interface Address {
   port: number;
 }
 
-/** What the good clients and the processes may show meanwhile; by default nothing. */
+/** Allowed effects on the good clients and the processes; none by default. */
 export interface AttackAllowance {
-  /** On top of what the good clients wait without an attack. Default: `DEFAULT_EXTRA_GAP_MS`. */
+  /** Added to the gap of the good clients without an attack. Default: `DEFAULT_EXTRA_GAP_MS`. */
   extraGapMs?: number;
-  /** Errors of the good consumers with these statuses are the right answer. */
+  /** Errors of the good consumers with these statuses are correct. */
   consumerStatuses?: readonly number[];
-  /** What gateways and bridges rightly tell of. */
+  /** Incidents that gateways and bridges report correctly. */
   incidents?: readonly Incident[];
   /** Default: `DEFAULT_GROWTH_BYTES`. */
   growthBytes?: number;
@@ -47,9 +47,9 @@ export interface AttackAllowance {
 
 export interface Attack {
   name: string;
-  /** The fault that it looks for, in one line. */
+  /** The attack, in one line. */
   title: string;
-  /** What the attacker's own requests must be answered with, in one line. */
+  /** The expected responses to the attacker's own requests, in one line. */
   claim: string;
   /** Part of the short form. */
   isShort?: boolean;
@@ -58,6 +58,6 @@ export interface Attack {
   /** Default: the run's. */
   minDurationMs?: number;
   allowed?: AttackAllowance;
-  /** What of the claim does not hold, a sentence each. */
+  /** Plays the attack; returns violations of the claim, a sentence each. */
   play(scene: Scene): Promise<string[]>;
 }

@@ -1,4 +1,4 @@
-/** What the run and the attacker's thread say to each other: an attack that computes must not slow the good clients' clock. */
+/** Messages between the run and the attacker's thread: a computing attack must not delay the good clients. */
 import type { Address } from './attack.ts';
 
 export interface AttackerData {
@@ -13,7 +13,7 @@ export interface AttackerData {
   calmMs: number;
 }
 
-/** From the attacker. `freeze` and `thaw` are answered by `done`. */
+/** From the attacker. The reply to `freeze` and `thaw` is `done`. */
 export type FromAttacker = { kind: 'freeze' } | { kind: 'thaw' } | { kind: 'finished'; faults: string[] };
 
 export interface ToAttacker {

@@ -1,4 +1,4 @@
-/** The attacker's thread: plays one attack and says what of its claim does not hold. */
+/** The attacker's thread: plays one attack and reports violations of its claim. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Dice } from '../chaos/dice.ts';
 import { attackOf } from './arguments.ts';
@@ -11,7 +11,7 @@ if (port === null) throw new TypeError('the attacker is a thread of the run');
 
 const say = (message: FromAttacker): void => port.postMessage(message);
 
-/** Asks the run, and waits until it is done. */
+/** Sends a request to the run, and waits until it is done. */
 function askFor(kind: 'freeze' | 'thaw'): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   port?.once('message', () => resolve());
@@ -33,7 +33,7 @@ try {
     thawKafka: () => askFor('thaw'),
   });
 } catch (error) {
-  faults = [`the attack could not be played: ${error instanceof Error ? error.message : String(error)}`];
+  faults = [`the attack failed: ${error instanceof Error ? error.message : String(error)}`];
 } finally {
   clearTimeout(timer);
 }

@@ -1,4 +1,4 @@
-/** Every attack, in the order in which they are played. */
+/** Every attack, in the order in which the run plays them. */
 import type { Attack } from './attack.ts';
 import { BODIES } from './attacks/bodies.ts';
 import { CONNECTIONS } from './attacks/connections.ts';

@@ -5,7 +5,7 @@ function delivery(record: number) {
   return { record, partition: 0, offset: record };
 }
 
-test('a window has its own errors, latencies and gaps, and a gap that is open goes on', () => {
+test('a window has its own errors, latencies and gaps, and an open gap continues', () => {
   let nowMs = 0;
   const books = new GoodBooks(() => nowMs);
   const group = books.addGroup('a');
@@ -30,7 +30,7 @@ test('a window has its own errors, latencies and gaps, and a gap that is open go
   });
 });
 
-test('a group that gets nothing more has a gap until the end of the window', () => {
+test('a group without further records has a gap until the end of the window', () => {
   let nowMs = 0;
   const books = new GoodBooks(() => nowMs);
   books.addGroup('a');
@@ -39,7 +39,7 @@ test('a group that gets nothing more has a gap until the end of the window', () 
   expect(books.closeWindow().longestGapMs).toBe(3_000);
 });
 
-test('what is acknowledged must reach every group and Kafka, once', () => {
+test('an acknowledged record must reach every group and Kafka, once', () => {
   const books = new GoodBooks(() => 0);
   const groups = [books.addGroup('a'), books.addGroup('b')];
   for (let count = 0; count < 3; count += 1) books.acknowledge(books.nextRecord(), 1);

@@ -1,4 +1,4 @@
-/** The books of the good clients, which go on from attack to attack: what happened in each window, and what was lost at all. */
+/** The ledger of the good clients over all attacks: results of each window, and lost records. */
 import {
   type ClientError,
   type ClientErrorCount,
@@ -9,7 +9,7 @@ import {
 } from '../traffic/books.ts';
 import { percentile } from '../traffic/percentile.ts';
 
-/** What the good clients had in the time of one attack. */
+/** Results of the good clients during one attack. */
 export interface Window {
   produced: number;
   acknowledged: number;
@@ -36,7 +36,7 @@ export class GoodBooks implements ProducerBooks {
   #latenciesMs: number[] = [];
   #producedBefore = 0;
 
-  /** `now` in milliseconds, from any origin; it must not go back. */
+  /** `now`: monotonic, in milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
   }
@@ -65,7 +65,7 @@ export class GoodBooks implements ProducerBooks {
     this.#errors.add(error);
   }
 
-  /** A window begins; a gap that is open goes on. */
+  /** Starts a window; an open gap continues. */
   openWindow(): void {
     this.#errors = new ErrorCounts();
     this.#latenciesMs = [];

@@ -1,4 +1,4 @@
-/** The good clients of a run: a producer, a group that commits by itself, and one that commits by requests of its own. */
+/** The good clients of a run: a producer, a group that commits implicitly, and a group that sends commits. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../errors.ts';
@@ -14,7 +14,7 @@ const JOIN_TIMEOUT_MS = 30_000;
 const DRAIN_TIMEOUT_MS = 30_000;
 const DRAIN_POLL_MS = 20;
 const READ_BACK_TIMEOUT_MS = 60_000;
-/** Enough that both regions have some of them. */
+/** Enough that both regions have some. */
 const CONSUMER_COUNT = 4;
 
 export const PARTITION_COUNT = 8;
@@ -22,7 +22,7 @@ export const PARTITION_COUNT = 8;
 export interface GoodClientsOptions {
   /** Of the tier-1 gateway. */
   url: string;
-  /** To read the topic back without us in between. */
+  /** The Kafka from which the topic is read back. */
   bootstrap: string;
   /** With `PARTITION_COUNT` partitions. */
   topic: string;
@@ -79,7 +79,7 @@ export class GoodClients {
     this.#producer.start();
   }
 
-  /** Until everything that was acknowledged is delivered, or too long. */
+  /** Waits until every acknowledged record is delivered, within a limit. */
   async drain(): Promise<void> {
     const deadlineMs = performance.now() + DRAIN_TIMEOUT_MS;
     while (this.books.undeliveredCount() > 0 && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);

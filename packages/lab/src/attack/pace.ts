@@ -1,12 +1,12 @@
-/** How an attack repeats what it does: side by side, in a loop, and until its time is over. */
+/** Runs an attack's requests in parallel, in loops, and until its time is over. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Aborted or not, it returns. */
+/** Returns early when aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => {});
 }
 
-/** So many loops side by side, each until the signal is aborted. */
+/** Parallel loops, each until the signal is aborted. */
 export async function untilOver(
   loopCount: number,
   signal: AbortSignal,
@@ -19,7 +19,7 @@ export async function untilOver(
   );
 }
 
-/** In order, so many at a time. */
+/** Runs tasks in order, with limited concurrency. */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
   atATime: number,
@@ -37,12 +37,12 @@ export async function inParallel<Item, Result>(
   return results;
 }
 
-/** The same number of times something, told apart by its index. */
+/** Makes `count` values by index. */
 export function times<Result>(count: number, make: (index: number) => Result): Result[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }
 
-/** Findings of many requests as few sentences: how many of each, and the first one in full. */
+/** Summarizes findings: the count of each kind, and the first one in full. */
 export class Findings {
   readonly #counts = new Map<string, { count: number; example: string }>();
 
@@ -52,7 +52,7 @@ export class Findings {
     else entry.count += 1;
   }
 
-  /** Adds `kind` where the claim does not hold. */
+  /** Adds `kind` when the claim does not hold. */
   expect(holds: boolean, kind: string, example = ''): void {
     if (!holds) this.add(kind, example);
   }

@@ -1,4 +1,4 @@
-/** A run from start to end: a system, its good clients, a calm while, one attack after the other, the books closed. */
+/** A whole run: the system, its good clients, a calm period, one attack after the other, the verdict. */
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,14 +20,14 @@ import { Watch, type Watched } from './watch.ts';
 const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
 const ATTACKER = new URL('./attacker.ts', import.meta.url);
 
-/** The first records of new consumers take longer than any later ones. */
+/** Warm-up: the first records of new consumers take longer. */
 const WARM_UP_MS = 2_000;
-/** Before the first attack: what the good clients have without one. */
+/** Calm period before the first attack, for comparison. */
 const CALM_MS = 4_000;
-/** After each attack: what it did shows within this time, as a breaker does. */
+/** Time after each attack in which its effects show, such as an open breaker. */
 const AFTERMATH_MS = 1_000;
 const MIN_ATTACK_MS = 2_000;
-/** An attack that does not end is ended; its requests have limits of their own. */
+/** Time until an attack that does not end is aborted; its requests have their own limits. */
 const ATTACK_GRACE_MS = 90_000;
 
 export interface RunOptions {
@@ -37,7 +37,7 @@ export interface RunOptions {
   seconds: number;
   /** For logs, YAML and Kafka's data; absolute. */
   directory: string;
-  /** A Kafka that runs already, for attacks that leave Kafka alone. */
+  /** An existing Kafka, for attacks that do not touch Kafka. */
   bootstrap?: string | undefined;
   onResult?: ((result: AttackResult) => void) | undefined;
 }
@@ -54,7 +54,7 @@ export interface RunResult {
   faults: string[];
 }
 
-/** Errors: those of `startStack`, and of the good clients' start; everything is stopped then. */
+/** Errors: those of `startStack`, and of the good clients' start; after everything is stopped. */
 export async function runAttacks(options: RunOptions): Promise<RunResult> {
   const { directory, bootstrap } = options;
   const configDirectory = join(directory, 'config');
@@ -151,7 +151,7 @@ async function prepare(
   };
 }
 
-/** In a thread of its own. Returns what the attacker found. */
+/** Plays the attack in its own thread; returns its findings. */
 async function play(stack: Stack, data: AttackerData): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const worker = new Worker(ATTACKER, { workerData: data });

@@ -11,7 +11,7 @@ const COLUMNS: readonly { title: string; width: number; value: (result: AttackRe
     value: ({ window }) => String(window.errors.reduce((sum, { count }) => sum + count, 0)),
   },
   { title: 'p99', width: 9, value: ({ window }) => `${Math.round(window.p99Ms)} ms` },
-  { title: 'most', width: 10, value: ({ window }) => `${Math.round(window.maxMs)} ms` },
+  { title: 'max', width: 10, value: ({ window }) => `${Math.round(window.maxMs)} ms` },
   { title: 'gap', width: 8, value: ({ window }) => `${(window.longestGapMs / 1_000).toFixed(2)} s` },
   { title: 'tier-1', width: 19, value: (result) => vitalsOf(result, (name) => name.startsWith('tier-1')) },
   { title: 'gateways', width: 19, value: (result) => vitalsOf(result, (name) => /^(east|west) gateway/.test(name)) },
@@ -19,7 +19,7 @@ const COLUMNS: readonly { title: string; width: number; value: (result: AttackRe
   { title: 'lab', width: 9, value: ({ ownLateMs }) => `${Math.round(ownLateMs)} ms` },
 ];
 
-/** Of one level: the most memory and the longest delay of an event loop. */
+/** The most memory and the longest delay of an event loop of one tier. */
 function vitalsOf({ vitals }: AttackResult, isOfLevel: (name: string) => boolean): string {
   const level = vitals.filter(({ name }) => isOfLevel(name));
   const rssBytes = Math.max(0, ...level.map((process) => process.rssBytes));
@@ -31,7 +31,7 @@ export function formatHeader(): string {
   return `${'attack'.padEnd(NAME_WIDTH)}${COLUMNS.map(({ title, width }) => title.padStart(width)).join('')}`;
 }
 
-/** One line, and one more for each claim that does not hold. */
+/** One line, and one more for each violated claim. */
 export function formatRow(result: AttackResult): string {
   const cells = COLUMNS.map(({ value, width }) => value(result).padStart(width)).join('');
   const verdict = result.faults.length === 0 ? '  ok' : '  FAILED';

@@ -5,7 +5,7 @@ import { damageOf, type Measured } from './verdict.ts';
 import type { Vitals } from './watch.ts';
 
 const CALM: Window = { produced: 100, acknowledged: 100, errors: [], p99Ms: 20, maxMs: 30, longestGapMs: 100 };
-const WELL: Vitals = {
+const HEALTHY: Vitals = {
   name: 'east bridge',
   isRestarted: false,
   rssBytes: 0,
@@ -23,26 +23,26 @@ interface Case {
 }
 
 test.each<[string, Case, string[]]>([
-  ['all is well', {}, []],
-  ['nothing came through', { window: { acknowledged: 0 } }, ['nothing of the good producer was acknowledged']],
+  ['no effect', {}, []],
+  ['nothing came through', { window: { acknowledged: 0 } }, ['no record of the good producer was acknowledged']],
   ['an error', { window: { errors: [REFUSED] } }, ['good client: 2 × poll: HTTP 503 (Kafka does not answer.)']],
-  ['an error that is the right answer', { window: { errors: [REFUSED] }, allowed: { consumerStatuses: [503] } }, []],
+  ['an allowed error', { window: { errors: [REFUSED] }, allowed: { consumerStatuses: [503] } }, []],
   [
     'an error of the producer, which no attack may cause',
     { window: { errors: [{ ...REFUSED, operation: 'send' }] }, allowed: { consumerStatuses: [503] } },
     ['good client: 2 × send: HTTP 503 (Kafka does not answer.)'],
   ],
   ['a gap', { window: { longestGapMs: 1_650 } }, ['a good group waited 1650 ms (allowed 1640)']],
-  ['a gap that is allowed', { window: { longestGapMs: 1_650 }, allowed: { extraGapMs: 2_000 } }, []],
-  ['a gap on a machine that stood still itself', { window: { longestGapMs: 1_650 }, ownLateMs: 500 }, []],
-  ['a loop that stood still', { vitals: { lateMs: 400 } }, ['east bridge: stood still for 400 ms (allowed 290)']],
-  ['a loop that stood still with the machine', { vitals: { lateMs: 400 }, ownLateMs: 50 }, []],
+  ['an allowed gap', { window: { longestGapMs: 1_650 }, allowed: { extraGapMs: 2_000 } }, []],
+  ['a gap on a stalled machine', { window: { longestGapMs: 1_650 }, ownLateMs: 500 }, []],
+  ['a stalled loop', { vitals: { lateMs: 400 } }, ['east bridge: stalled for 400 ms (allowed 290)']],
+  ['a loop that stalled with the machine', { vitals: { lateMs: 400 }, ownLateMs: 50 }, []],
   ['memory', { vitals: { growthBytes: 2 ** 30 } }, ['east bridge: grew by 1024 MiB (allowed 300 MiB)']],
-  ['memory that is allowed', { vitals: { growthBytes: 2 ** 30 }, allowed: { growthBytes: 2 ** 30 } }, []],
-  ['a process that ended', { vitals: { isRestarted: true } }, ['east bridge: ended']],
-  ['what gateways rightly tell', { vitals: { incidents: { panic: 3 } }, allowed: { incidents: ['panic'] } }, []],
+  ['allowed memory', { vitals: { growthBytes: 2 ** 30 }, allowed: { growthBytes: 2 ** 30 } }, []],
+  ['a process that exited', { vitals: { isRestarted: true } }, ['east bridge: exited']],
+  ['an allowed incident', { vitals: { incidents: { panic: 3 } }, allowed: { incidents: ['panic'] } }, []],
   ['an open breaker', { vitals: { incidents: { 'breaker open': 3 } } }, ['east bridge: breaker open, 3 ×']],
 ])('%s', (_, { window, vitals, ownLateMs = 10, allowed }, expected) => {
-  const measured: Measured = { window: { ...CALM, ...window }, vitals: [{ ...WELL, ...vitals }], ownLateMs };
+  const measured: Measured = { window: { ...CALM, ...window }, vitals: [{ ...HEALTHY, ...vitals }], ownLateMs };
   expect(damageOf(measured, CALM, allowed)).toEqual(expected);
 });

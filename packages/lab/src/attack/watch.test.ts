@@ -16,12 +16,12 @@ causeway_retries_total{reason="targetDown"} 3
 causeway_panic 1
 `;
 
-test('a sample adds up what an exposition tells', () => {
+test('a sample adds up the metrics of an exposition', () => {
   expect(readSample(GATEWAY)).toEqual({
     rssBytes: 1_000,
     lateMs: 250,
     openBreakers: 1,
-    illTargets: 1,
+    unhealthyTargets: 1,
     isPanic: true,
     counters: {
       causeway_retries_total: 5,
@@ -31,7 +31,7 @@ test('a sample adds up what an exposition tells', () => {
   });
 });
 
-test('a window tells the most memory, incidents, what counters grew by, and a process that is another one', async () => {
+test('a window has the most memory, incidents, growth of counters, and restarts', async () => {
   const expositions = [
     'process_resident_memory_bytes 100\ncauseway_failovers_total 5\n',
     'process_resident_memory_bytes 900\ncauseway_failovers_total 5\ncauseway_breaker_state{state="open"} 1\n',

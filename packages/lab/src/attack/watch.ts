@@ -1,9 +1,9 @@
-/** What the processes of the system show of themselves while an attack goes on: their own metrics, once a second. */
+/** Reads the metrics of the system's processes during an attack, once a second. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 
 const INTERVAL_MS = 1_000;
-/** A process that does not answer for so long is taken for one that stands still. */
+/** A process that does not respond for this long counts as stalled. */
 const TIMEOUT_MS = 30_000;
 
 export interface Watched {
@@ -20,23 +20,23 @@ export interface Vitals {
   /** Of the process that runs, and the one that ran before. */
   isRestarted: boolean;
   rssBytes: number;
-  /** The most above what it was when the window opened. */
+  /** The most growth since the window opened. */
   growthBytes: number;
-  /** The longest time that its event loop was late, or its metrics waited for an answer. */
+  /** The longest delay of its event loop, or of a response to a scrape. */
   lateMs: number;
-  /** What happened that should not: a breaker that opened, a target found ill, an adoption, …, and how often. */
+  /** Counts of incidents: an open breaker, an unhealthy target, an adoption, … */
   incidents: Partial<Record<Incident, number>>;
 }
 
-/** What should not happen while a client attacks. */
+/** Incidents that must not happen during an attack. */
 export type Incident =
   | (typeof STILL)[keyof typeof STILL]
   | 'breaker open'
-  | 'target found ill'
+  | 'target unhealthy'
   | 'panic'
-  | 'metrics not answered';
+  | 'no response to a scrape';
 
-/** Counters that stand still in a system in which all is well. */
+/** Counters that do not change in a healthy system. */
 const STILL = {
   causeway_failovers_total: 'requests left a target',
   causeway_retries_total: 'requests sent again',
@@ -48,7 +48,7 @@ interface Sample {
   lateMs: number;
   counters: Record<string, number>;
   openBreakers: number;
-  illTargets: number;
+  unhealthyTargets: number;
   isPanic: boolean;
 }
 
@@ -71,7 +71,7 @@ export class Watch {
     await this.#running;
   }
 
-  /** Errors: when a process does not answer. */
+  /** Errors: when a process does not respond. */
   async openWindow(): Promise<void> {
     this.#windows = await Promise.all(
       this.#watched.map(async (watched) => new ProcessWindow(watched, await sample(watched.url))),
@@ -117,10 +117,10 @@ class ProcessWindow {
       this.#peakBytes = Math.max(this.#peakBytes, next.rssBytes);
       this.#lateMs = Math.max(this.#lateMs, next.lateMs);
       if (next.openBreakers > 0) this.#count('breaker open');
-      if (next.illTargets > 0) this.#count('target found ill');
+      if (next.unhealthyTargets > 0) this.#count('target unhealthy');
       if (next.isPanic) this.#count('panic');
     } catch {
-      this.#count('metrics not answered');
+      this.#count('no response to a scrape');
     }
   }
 
@@ -147,7 +147,7 @@ async function sample(url: string): Promise<Sample> {
   const askedAtMs = performance.now();
   const { body } = await request(url, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
   const text = await body.text();
-  // A loop that stands still has not counted that yet.
+  // A stalled loop has not measured its delay yet.
   const waitedMs = performance.now() - askedAtMs;
   return { ...readSample(text), lateMs: Math.max(waitedMs, readSample(text).lateMs) };
 }
@@ -159,7 +159,7 @@ export function readSample(text: string): Sample {
     lateMs: total(text, 'nodejs_eventloop_lag_max_seconds') * 1_000,
     counters: Object.fromEntries(Object.keys(STILL).map((metric) => [metric, total(text, metric)])),
     openBreakers: total(text, 'causeway_breaker_state', /state="open"/),
-    illTargets: values(text, 'causeway_target_healthy').filter((value) => value === 0).length,
+    unhealthyTargets: values(text, 'causeway_target_healthy').filter((value) => value === 0).length,
     isPanic: total(text, 'causeway_panic') > 0,
   };
 }

@@ -7,7 +7,7 @@ const exposition = (...counts: number[]): string =>
     .join('\n');
 
 test.each([
-  ['nobody adopted', [exposition(0, 0, 0)], { count: 0, medianMs: undefined }],
+  ['no adoption', [exposition(0, 0, 0)], { count: 0, medianMs: undefined }],
   ['in the first bucket', [exposition(4, 4, 4)], { count: 4, medianMs: 50 }],
   ['in a later one', [exposition(1, 3, 4)], { count: 4, medianMs: 300 }],
   ['beyond the last bound', [exposition(0, 1, 4)], { count: 4, medianMs: 500 }],

@@ -1,4 +1,4 @@
-/** How long bridges took to adopt consumers, from their own metrics. */
+/** Durations of adoptions, from the bridges' own metrics. */
 import { request } from 'undici';
 
 const METRIC = 'causeway_bridge_adoption_duration_seconds';
@@ -12,7 +12,7 @@ export interface Adoptions {
   stageMeansMs: ReadonlyMap<string, number>;
 }
 
-/** Of bridges that run; what a bridge counted before it died is gone with it. */
+/** Scrapes running bridges; the counts of a dead bridge are lost. */
 export async function readAdoptions(bridgeUrls: readonly string[]): Promise<Adoptions> {
   const texts = await Promise.all(
     bridgeUrls.map(async (url) => {

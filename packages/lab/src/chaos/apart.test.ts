@@ -38,14 +38,14 @@ test('the others listen everywhere, and reach east on its address', () => {
   for (const name of ['tier1', 'west-gateway']) expect(yamlOf(name)).toContain(`//${EAST}:\${EAST_`);
 });
 
-test('what stands behind a gateway takes the gateways of that network for its own', () => {
+test('bridges and gateways trust gateways of that network', () => {
   for (const name of ['east-gateway', 'west-gateway', 'east-bridge', 'west-bridge']) {
     expect(parse(yamlOf(name)).trust.peers).toEqual(['127.0.0.0/8', '10.203.61.0/29']);
   }
   expect(parse(yamlOf('tier1')).trust.peers).toEqual([]);
 });
 
-test('east runs inside, and Kafka tells its clients an address that is reached from there', () => {
+test('east runs inside, and Kafka advertises an address that is reachable from there', () => {
   expect(moved.regionHosts?.east).toEqual({ address: EAST, commandPrefix: ['ip', 'netns', 'exec', 'x'] });
   expect(moved.kafkaProperties).toMatchObject({ 'advertised.listeners': `PLAINTEXT://${OUTSIDE}:9092` });
 });

@@ -1,11 +1,11 @@
-/** Moves the east region of a copy of the demo's YAML into a network of its own. */
+/** Moves the east region of a copy of the demo's YAML into its own network. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LAB_HOST, type StackPorts } from '../stack/ports.ts';
 import { NETWORK_BLOCK, type RegionNetwork } from '../stack/region-network.ts';
 import type { StackOptions } from '../stack/stack.ts';
 
-/** Edits the YAML, and returns what the stack needs to know besides. */
+/** Edits the YAML, and returns the matching options of the stack. */
 export function moveEast(
   network: Pick<RegionNetwork, 'address' | 'commandPrefix'>,
   { configDirectory, ports }: { configDirectory: string; ports: StackPorts },
@@ -32,9 +32,9 @@ export function moveEast(
 
 interface Addresses {
   east: string;
-  /** Of tier-1 and west, for east. */
+  /** The address of tier-1 and west, for east. */
   outside: string;
-  /** With its port. */
+  /** Address and port. */
   kafka: string;
 }
 
@@ -54,7 +54,7 @@ function otherYaml(yaml: string, { east }: Addresses): string {
   return trusting(moved);
 }
 
-/** The parts of the system reach each other from that network, too. */
+/** Trusts peers from that network, too. */
 function trusting(yaml: string): string {
   return yaml.replace('peers: [127.0.0.0/8]', `peers: [127.0.0.0/8, ${NETWORK_BLOCK}]`);
 }

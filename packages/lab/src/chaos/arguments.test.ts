@@ -10,7 +10,7 @@ test('without arguments every scenario runs, with any seed', () => {
   });
 });
 
-test('scenarios are named, in the order of the arguments', () => {
+test('scenarios can be chosen, in the order of the arguments', () => {
   const parsed = parseChaosArguments([
     '--scenario',
     'kill-region',
@@ -41,17 +41,17 @@ test.each([
   expect(() => parseChaosArguments(argv)).toThrow(message);
 });
 
-test('an unknown option is refused', () => {
+test('an unknown option is rejected', () => {
   expect(() => parseChaosArguments(['--rain'])).toThrow(/--rain/);
 });
 
-test('the same seed plans the same scenario, and another one another', () => {
+test('the same seed plans the same scenario, another seed a different one', () => {
   const plans = (seed: number) => SCENARIOS.map(({ plan }) => plan(new Dice(seed), { isLong: false }));
   expect(plans(5)).toEqual(plans(5));
   expect(plans(5)).not.toEqual(plans(6));
 });
 
-test('steps are in the order of time, before the end', () => {
+test('steps are in chronological order, before the end', () => {
   for (const { plan } of SCENARIOS) {
     const { steps, endSecond } = plan(new Dice(1), { isLong: true });
     const seconds = steps.map(({ atSecond }) => atSecond);

@@ -1,4 +1,4 @@
-/** What `npm run chaos -- …` understands. */
+/** The arguments of `npm run chaos -- …`. */
 import { parseArgs } from 'node:util';
 import { LabError } from '../errors.ts';
 import type { Scenario } from './scenario.ts';
@@ -16,11 +16,11 @@ export type ChaosArguments = { kind: 'help' } | { kind: 'list' } | { kind: 'run'
 
 export const USAGE = `Usage: npm run chaos -- [options]
 
-Kills, freezes, drains and restarts parts of a running system under traffic, and checks what clients noticed of it.
+Kills, freezes, drains and restarts parts of a running system under traffic, and checks what clients noticed.
 
   --scenario NAME   only this one; may be repeated
-  --seed N          the same victims and moments as in the run that told this seed
-  --long            as often and as long as is worth an hour
+  --seed N          the same victims and moments as in the run with this seed
+  --long            more and longer failures, for about an hour
   --list            the scenarios
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/chaos in the repository)
   --help            this text`;
@@ -66,7 +66,7 @@ function scenarioOf(name: string): Scenario {
   return scenario;
 }
 
-/** As large as `Dice` takes. */
+/** The largest seed of `Dice`. */
 const MAX_SEED = 2 ** 32 - 1;
 
 function readSeed(text: string): number {

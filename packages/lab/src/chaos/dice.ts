@@ -1,10 +1,10 @@
-/** Chance that a seed repeats: the same seed gives the same victims and moments. */
+/** Seeded randomness: the same seed gives the same victims and moments. */
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 
 export class Dice {
   #state: number;
 
-  /** `seed`: a 32-bit integer; what is above that is cut off. */
+  /** `seed`: a 32-bit integer; higher bits are dropped. */
   constructor(seed: number) {
     this.#state = seed >>> 0;
   }

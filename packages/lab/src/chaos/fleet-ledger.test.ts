@@ -21,7 +21,7 @@ test('each acknowledged record must reach every group, and be in Kafka', () => {
   expect(ledger.summarize()).toMatchObject({ lost: 3, notStored: 1, storedTwice: 1 });
 });
 
-test('errors of producers and consumers are told apart, and a second create is counted', () => {
+test('errors of producers and consumers are counted separately, and a second create is counted', () => {
   const ledger = new FleetLedger(() => 0);
   const books = ledger.addGroup('one', 2);
   for (let create = 1; create <= 3; create += 1) books.creating();
@@ -30,7 +30,7 @@ test('errors of producers and consumers are told apart, and a second create is c
   expect(ledger.summarize()).toMatchObject({ extraCreates: 1, consumerErrors: 1, produceErrors: 1 });
 });
 
-test('duplicates and gaps are those of the group and of the consumer that had most', () => {
+test('duplicates and gaps are those of the group and of the consumer with the most', () => {
   let nowMs = 0;
   const ledger = new FleetLedger(() => nowMs);
   const [one, two] = [ledger.addGroup('one', 2), ledger.addGroup('two', 1)];

@@ -1,4 +1,4 @@
-/** The books of a fleet: what was acknowledged, whether every group got it, and what clients had to notice. */
+/** The books of a fleet: what was acknowledged, whether every group received it, and the errors of clients. */
 import {
   type ClientError,
   type ClientErrorCount,
@@ -11,13 +11,13 @@ import { GroupBooks } from './group-books.ts';
 export interface FleetSummary {
   produced: number;
   acknowledged: number;
-  /** Acknowledged records that a group did not get, counted for each group, or that are not in Kafka. */
+  /** Acknowledged records that a group did not receive, counted for each group, or that are not in Kafka. */
   lost: number;
   /** Acknowledged, and not found when the topic was read back; undefined when it was not read back. */
   notStored: number | undefined;
-  /** Records that are in the topic more often than once: a produce request that was repeated on the way. */
+  /** Records that are in the topic more than once: a gateway sent the produce request again. */
   storedTwice: number | undefined;
-  /** How many of the acknowledged records each group did not get; without those that got all. */
+  /** Acknowledged records that each group did not receive; without complete groups. */
   undelivered: Record<string, number>;
   produceErrors: number;
   consumerErrors: number;
@@ -27,7 +27,7 @@ export interface FleetSummary {
   duplicates: number;
   /** See `GroupSummary`. */
   lateDuplicates: number;
-  /** Of the consumer that got most. */
+  /** Of the consumer with the most. */
   mostDuplicatesToOne: number;
   /** Of the group that waited longest. */
   longestGapMs: number;
@@ -46,12 +46,12 @@ export class FleetLedger implements ProducerBooks {
   #createCount = 0;
   #stored: ReadonlyMap<number, number> | undefined;
 
-  /** `now` in milliseconds, from any origin; it must not go back. */
+  /** `now`: monotonic, in milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** A group of so many consumers, and where they tell what they get. */
+  /** Adds a group of `count` consumers, and returns the receiver of their events. */
   addGroup(name: string, consumerCount: number): ConsumerBooks {
     const group = new GroupBooks(name, this.#now);
     this.#groups.push(group);
@@ -89,7 +89,7 @@ export class FleetLedger implements ProducerBooks {
     this.#stored = stored;
   }
 
-  /** Acknowledged records that some group did not get yet. */
+  /** Acknowledged records that some group has not received yet. */
   undelivered(): { group: string; records: number[] }[] {
     const acknowledged = this.#acknowledgedRecords();
     return this.#groups

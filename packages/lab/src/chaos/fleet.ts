@@ -1,4 +1,4 @@
-/** The clients of a scenario: producers, groups that commit in each way, and a consumer that chose its partitions. */
+/** The clients of a scenario: producers, groups that commit in each way, and a consumer with assigned partitions. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../errors.ts';
@@ -13,7 +13,7 @@ const AUTO_COMMIT_GROUP_COUNT = 6;
 const MANUAL_COMMIT_GROUP_COUNT = 2;
 const CONSUMERS_PER_GROUP = 2;
 export const PARTITION_COUNT = 6;
-/** Of each producer: all together leave two cores time for the system. */
+/** Rate of each producer: all together leave the system enough of two cores. */
 const RECORDS_PER_SECOND = 4;
 const MAX_IN_FLIGHT = 64;
 const JOIN_TIMEOUT_MS = 30_000;
@@ -22,9 +22,9 @@ const DRAIN_POLL_MS = 20;
 const READ_BACK_TIMEOUT_MS = 30_000;
 
 export interface FleetOptions {
-  /** Of the tier-1 gateways: half of the clients begin with each, and use the other when a connection is refused. */
+  /** URLs of the tier-1 gateways: half of the clients start with each, and use the other after a refused connection. */
   urls: readonly string[];
-  /** To read the topic back without us in between. */
+  /** The Kafka from which the topic is read back. */
   bootstrap: string;
   /** With `PARTITION_COUNT` partitions. */
   topic: string;
@@ -81,8 +81,8 @@ export class Fleet {
   }
 
   /**
-   * Ends the traffic: no more records, then everything that was acknowledged delivered, the consumers deleted, and the
-   * topic read back. Errors: those of kafkajs.
+   * Ends the traffic: stops the producers, waits until every acknowledged record is delivered, deletes the consumers, and
+   * reads the topic back. Errors: those of kafkajs.
    */
   async finish(): Promise<void> {
     await Promise.all(this.#producers.map((producer) => producer.stop()));
@@ -96,13 +96,13 @@ export class Fleet {
     this.ledger.compareWithKafka(await readBack({ bootstrap, topic, runId: this.#runId, signal }));
   }
 
-  /** Ends the traffic where it stands; for a run that failed. */
+  /** Ends the traffic at once, after a failure. */
   async abandon(): Promise<void> {
     await this.#closeClients();
     await Promise.all([...this.#producers, ...this.#consumers].map((client) => client.stop()));
   }
 
-  /** Cuts off what is still in flight. */
+  /** Aborts requests in flight. */
   async #closeClients(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
   }

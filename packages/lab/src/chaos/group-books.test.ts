@@ -12,7 +12,7 @@ function newBooks(): { books: GroupBooks; pass: (ms: number) => void } {
   };
 }
 
-/** A poll answered with these offsets of partition 0; the record's number is the offset. */
+/** A poll with these offsets of partition 0; the record's number is the offset. */
 function poll(books: GroupBooks, consumer: string, ...offsets: number[]): void {
   books.delivered(
     consumer,
@@ -20,7 +20,7 @@ function poll(books: GroupBooks, consumer: string, ...offsets: number[]): void {
   );
 }
 
-test('what comes again before its consumer polled on is a duplicate that is excused', () => {
+test('a record that comes again before its consumer polled again is an allowed duplicate', () => {
   const { books } = newBooks();
   poll(books, 'a', 1, 2);
   poll(books, 'a', 1, 2, 3);
@@ -32,7 +32,7 @@ test('what comes again before its consumer polled on is a duplicate that is excu
   ]);
 });
 
-test('what comes again after its consumer polled on is late, whoever gets it', () => {
+test('a record that comes again after its consumer polled again is late, at any consumer', () => {
   const { books } = newBooks();
   poll(books, 'a', 1);
   poll(books, 'a');
@@ -44,7 +44,7 @@ test('what comes again after its consumer polled on is late, whoever gets it', (
   expect(books.summarize().lateDuplicates).toBe(2);
 });
 
-test('a record that is twice in Kafka is no duplicate of the group', () => {
+test('a record that is twice in Kafka is not a duplicate of the group', () => {
   const { books } = newBooks();
   books.delivered('a', [
     { record: 7, partition: 0, offset: 1 },
@@ -54,7 +54,7 @@ test('a record that is twice in Kafka is no duplicate of the group', () => {
   expect(books.summarize().duplicatesTo.size).toBe(0);
 });
 
-test('the longest time without a delivery is told of the group and of the consumer that waited longest', () => {
+test('the longest time without a delivery is that of the group, and that of the consumer that waited longest', () => {
   const { books, pass } = newBooks();
   pass(9_000);
   poll(books, 'a', 1);

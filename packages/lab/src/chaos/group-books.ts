@@ -1,18 +1,18 @@
-/** The books about one group: which records its consumers got, what came again, and how long nothing came. */
+/** The ledger of one group: records by consumer, duplicates and gaps. */
 import type { Delivery } from '../traffic/books.ts';
 
 export interface GroupSummary {
-  /** Deliveries of a place in the topic (partition and offset) that the group had been given before, by consumer. */
+  /** Repeated deliveries of an offset to the group, by consumer. */
   duplicatesTo: ReadonlyMap<string, number>;
-  /** Of these, such as nothing excuses: whoever got the record before had polled again since, which acknowledges it. */
+  /** Of these, those that must not happen: the consumer that received the record before had polled again, which acknowledges it. */
   lateDuplicates: number;
-  /** Longest time in which the group got nothing, in milliseconds, from its first delivery to the end of the traffic. */
+  /** Longest time without a delivery to the group, in milliseconds, from its first delivery to the end of the traffic. */
   longestGapMs: number;
   /** The same of a single consumer, the longest of all. */
   longestWaitMs: number;
 }
 
-/** Who was given a place last, and at which of its answered polls. */
+/** The consumer that received an offset last, and at which of its polls. */
 interface Given {
   consumer: string;
   poll: number;
@@ -30,7 +30,7 @@ export class GroupBooks {
   #lateDuplicates = 0;
   #endedAtMs: number | undefined;
 
-  /** `now` in milliseconds, from any origin; it must not go back. */
+  /** `now`: monotonic, in milliseconds. */
   constructor(name: string, now: () => number) {
     this.name = name;
     this.#now = now;
@@ -53,7 +53,7 @@ export class GroupBooks {
     if (deliveries.length > 0 && this.#endedAtMs === undefined) this.#noteDelivery(consumer);
   }
 
-  /** What is delivered later ends no gap. */
+  /** Later deliveries end no gap. */
   endTraffic(): void {
     this.#endedAtMs ??= this.#now();
   }
@@ -83,7 +83,7 @@ export class GroupBooks {
   }
 }
 
-/** The longest time between two moments, of many in a row. */
+/** The longest time between two consecutive moments. */
 class Gap {
   #sinceMs: number | undefined;
   #longestMs = 0;

@@ -22,7 +22,7 @@ function inWords(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Whether every claim of every scenario holds. */
+/** Runs the scenarios; returns whether every claim holds. */
 async function run({ scenarios, isLong, directory, seed = randomInt(2 ** 32) }: ChaosOptions): Promise<boolean> {
   const base = directory === undefined ? DIRECTORY : resolve(process.env['INIT_CWD'] ?? process.cwd(), directory);
   print(`Seed ${seed}; logs in ${base}\n`);

@@ -1,4 +1,4 @@
-/** What the operator says to gateways and writes to their YAML; processes are killed and started in the chaos suite. */
+/** The operator's requests to gateways and edits of their YAML; the chaos suite kills and starts processes. */
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,14 +15,14 @@ const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
 let configDirectory: string;
 let admins: Upstream[];
 let operator: Operator;
-/** What every gateway says of its regions. */
+/** The topology that every gateway returns. */
 let state: string;
 
 beforeEach(async () => {
   configDirectory = mkdtempSync(join(tmpdir(), 'causeway-operator-'));
   cpSync(DEMO, configDirectory, { recursive: true });
   state = 'up';
-  // As a gateway whose admin port is not on loopback.
+  // Like a gateway with an admin port beyond loopback.
   const answer: Parameters<typeof startUpstream>[0] = ({ headers }, response) => {
     if (headers['authorization'] !== 'Bearer secret') response.writeHead(401).end('{}');
     else response.end(JSON.stringify({ regions: [{ state: 'up' }, { state }] }));
@@ -50,13 +50,13 @@ test('a region is drained at every tier-1 gateway, and at no other', async () =>
   expect(asked).toEqual([both, both, [], []]);
 });
 
-test('a drain that a gateway refuses is told', async () => {
+test('a drain that a gateway refuses is an error', async () => {
   const [, second] = admins;
   if (second !== undefined) second.handle = (_, response) => response.writeHead(404).end();
-  await expect(operator.perform({ kind: 'drain', region: 'east' })).rejects.toThrow('was answered 404');
+  await expect(operator.perform({ kind: 'drain', region: 'east' })).rejects.toThrow('status 404');
 });
 
-test('weights are written for both regions; what was broken is mended', async () => {
+test('weights are written for both regions; a broken file is repaired', async () => {
   await operator.perform({ kind: 'setWeights', weights: { east: 7, west: 93 } });
   const { regions } = parse(yaml()) as { regions: { name: string; weight: number }[] };
   expect(regions.map(({ name, weight }) => [name, weight])).toEqual([
@@ -69,7 +69,7 @@ test('weights are written for both regions; what was broken is mended', async ()
   expect(yaml()).toBe(readFileSync(join(DEMO, 'tier1.yaml'), 'utf8'));
 });
 
-test('all is well when every gateway sees every region up', async () => {
+test('the system is healthy when every gateway sees every region up', async () => {
   state = 'down';
   let isWell = false;
   const waiting = operator.awaitWell().then(() => {
@@ -81,6 +81,8 @@ test('all is well when every gateway sees every region up', async () => {
   await waiting;
 });
 
-test('what is not there cannot be killed', async () => {
-  await expect(operator.perform({ kind: 'kill', service: 'east bridge' })).rejects.toThrow('There is no east bridge.');
+test('a missing service cannot be killed', async () => {
+  await expect(operator.perform({ kind: 'kill', service: 'east bridge' })).rejects.toThrow(
+    'The stack has no east bridge.',
+  );
 });

@@ -1,4 +1,4 @@
-/** Carries out the actions of a scenario on a running stack. */
+/** Executes the actions of a scenario on a running stack. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { Service } from '../stack/service.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Action, ServiceName } from './scenario.ts';
 
-/** An orderly end may wait for polls and for what they deliver to be committed. */
+/** An orderly stop may wait for polls and their commits. */
 const STOP_GRACE_MS = 20_000;
 const WELL_TIMEOUT_MS = 30_000;
 const WELL_POLL_MS = 50;
@@ -20,11 +20,11 @@ const WELL_POLL_MS = 50;
 export class Operator {
   readonly #stack: Stack;
   readonly #network: RegionNetwork | undefined;
-  /** Of the tier-1 gateways; the stack's own copy of the demo's. */
+  /** The YAML of the tier-1 gateways: the stack's own copy of the demo's. */
   readonly #yamlFile: string;
   readonly #goodYaml: string;
 
-  /** `stack` must run with YAML of its own: the weights in there are edited. `network`: that of east, if it has one. */
+  /** `stack` must have its own YAML, because weights are edited. `network`: that of east, if it has one. */
   constructor(stack: Stack, network: RegionNetwork | undefined) {
     this.#stack = stack;
     this.#network = network;
@@ -32,7 +32,7 @@ export class Operator {
     this.#goodYaml = readFileSync(this.#yamlFile, 'utf8');
   }
 
-  /** Errors: `startFailed` for what does not come back or is not there, `startTimedOut`. */
+  /** Errors: `startFailed` for a missing service or a failed start, `startTimedOut`. */
   async perform(action: Action): Promise<void> {
     const stack = this.#stack;
     switch (action.kind) {
@@ -89,7 +89,7 @@ export class Operator {
 
   #service(name: ServiceName): Service {
     const service = this.#stack.services.find((candidate) => candidate.name === name);
-    if (service === undefined) throw new LabError('startFailed', `There is no ${name}.`);
+    if (service === undefined) throw new LabError('startFailed', `The stack has no ${name}.`);
     return service;
   }
 
@@ -100,8 +100,7 @@ export class Operator {
         headers: this.#authorization,
       });
       await body.dump();
-      if (statusCode !== 200)
-        throw new LabError('startFailed', `POST ${path} of the ${name} was answered ${statusCode}.`);
+      if (statusCode !== 200) throw new LabError('startFailed', `POST ${path} of the ${name}: status ${statusCode}.`);
     }
   }
 
@@ -115,7 +114,7 @@ export class Operator {
     }
   }
 
-  /** In networks of their own, gateways listen beyond loopback, and want the token for reading, too. */
+  /** In their own networks, gateways listen beyond loopback, and require the token for reading, too. */
   get #authorization(): Record<string, string> {
     return { authorization: `Bearer ${this.#stack.adminToken}` };
   }

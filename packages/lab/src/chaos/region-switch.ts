@@ -1,4 +1,4 @@
-/** Kills and restores one region, one thing after the other, however fast it is asked. */
+/** Kills and restores one region, one action after the other. */
 import type { RegionName } from '../stack/regions.ts';
 import type { Stack } from '../stack/stack.ts';
 
@@ -7,7 +7,7 @@ export type RegionState = 'up' | 'down' | 'restoring';
 export interface RegionSwitchOptions {
   stack: Stack;
   region: RegionName;
-  /** A region that does not come back. */
+  /** A region failed to start. */
   onError: (error: unknown) => void;
 }
 
@@ -16,7 +16,7 @@ export class RegionSwitch {
   readonly #options: RegionSwitchOptions;
   #last: Promise<void> = Promise.resolve();
   #isRestoring = false;
-  /** What was asked for last. */
+  /** The last requested action. */
   #isWanted = true;
 
   constructor(options: RegionSwitchOptions) {
@@ -46,7 +46,7 @@ export class RegionSwitch {
     });
   }
 
-  /** The other of what was asked for last; what died by itself is restored. */
+  /** Reverses the last requested action; a region that died is restored. */
   toggle(): Promise<void> {
     return this.#isWanted && this.state !== 'down' ? this.kill() : this.restore();
   }

@@ -1,4 +1,4 @@
-/** One scenario from start to end: a stack of its own, the fleet, the steps, the books closed, all stopped. */
+/** One whole scenario: its own stack, the fleet, the steps, the verdict. */
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ export interface RunOptions {
   isLong: boolean;
   /** For logs, YAML and Kafka's data; absolute. */
   directory: string;
-  /** A Kafka that runs already, for scenarios that leave Kafka alone. */
+  /** An existing Kafka, for scenarios that do not touch Kafka. */
   bootstrap?: string | undefined;
   onAction?: ((action: Action) => void) | undefined;
   onEvent?: ((event: StackEvent) => void) | undefined;
@@ -36,11 +36,11 @@ export interface ScenarioResult {
   name: string;
   summary: FleetSummary;
   adoptions: Adoptions;
-  /** What it claims and does not hold. */
+  /** Violated claims. */
   faults: string[];
 }
 
-/** Errors: those of `startStack`, of the fleet's start and of the steps; everything is stopped then. */
+/** Errors: those of `startStack`, of the fleet's start and of the steps; after everything is stopped. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
   const { directory, bootstrap, seed, isLong } = options;
   const { brokerCount = 1, hasSecondTier1 = false, hasRegionNetwork = false } = scenario;

@@ -1,4 +1,4 @@
-/** What a scenario is made of: what happens when, and what clients may notice of it. */
+/** The definition of a scenario: its steps, and the effects that clients may notice. */
 import type { Link } from '../stack/region-network.ts';
 import type { RegionName } from '../stack/regions.ts';
 import type { Dice } from './dice.ts';
@@ -9,9 +9,9 @@ export type ServiceName = 'tier-1 gateway' | 'second tier-1 gateway' | `${Region
 export type Action =
   /** SIGKILL. */
   | { kind: 'kill'; service: ServiceName }
-  /** SIGTERM, and its end awaited. */
+  /** SIGTERM, and waits for the exit. */
   | { kind: 'stop'; service: ServiceName }
-  /** Started, and awaited until it is ready. */
+  /** Starts it, and waits until it is ready. */
   | { kind: 'start'; service: ServiceName }
   /** SIGSTOP and SIGCONT. */
   | { kind: 'freeze'; service: ServiceName }
@@ -19,53 +19,53 @@ export type Action =
   /** SIGKILL of a region's gateway and bridge at the same moment. */
   | { kind: 'killRegion'; region: RegionName }
   | { kind: 'restoreRegion'; region: RegionName }
-  /** By the tier-1 gateways' admin API. */
+  /** Through the tier-1 gateways' admin API. */
   | { kind: 'drain'; region: RegionName }
   | { kind: 'undrain'; region: RegionName }
-  /** By the tier-1 gateways' YAML. */
+  /** Through the tier-1 gateways' YAML. */
   | { kind: 'setWeights'; weights: Readonly<Record<RegionName, number>> }
   | { kind: 'breakYaml' }
   | { kind: 'mendYaml' }
   | { kind: 'killBroker'; broker: number }
   | { kind: 'restartBroker'; broker: number }
-  /** Of the east region's network: packets vanish, in both directions. */
+  /** Cuts a link of the east region: packets vanish in both directions. */
   | { kind: 'cut'; link: Link }
   | { kind: 'heal'; link: Link }
   /** Every gateway sees every region up again. */
   | { kind: 'awaitWell' };
 
 export interface Step {
-  /** Seconds from the start of the traffic; later when the step before takes longer. */
+  /** Seconds from the start of the traffic; later when the previous step takes longer. */
   atSecond: number;
   action: Action;
 }
 
 export interface Allowance {
-  /** Longest time without a delivery to a group: what is waited for before a failure counts as one, … */
+  /** Longest allowed time without a delivery to a group: detection of the failure, … */
   detectionMs: number;
-  /** … and the work that follows, on a machine that does nothing else. */
+  /** … and the work that follows, on an idle machine. */
   workMs: number;
-  /** `lastBatch`: what a consumer got last, before it polled again, may come once more; `none` on orderly moves. */
+  /** `lastBatch`: the last records of a consumer, before it polled again, may come again; `none` for orderly moves. */
   duplicates: 'none' | 'lastBatch';
-  /** Connections open to a client's own gateway break when that dies; nothing else may fail. */
+  /** Requests in flight on a client's own gateway fail when it dies; no other request may fail. */
   brokenConnections: 'none' | 'ofOwnGateway';
 }
 
 export interface Plan {
   steps: Step[];
-  /** When the traffic ends; later when the steps take longer. */
+  /** The end of the traffic; later when the steps take longer. */
   endSecond: number;
 }
 
 export interface Scenario {
   name: string;
-  /** What happens, in one line. */
+  /** The failure, in one line. */
   title: string;
   allowed: Allowance;
   brokerCount?: 3;
   hasSecondTier1?: boolean;
-  /** East has a network of its own, which takes root and Linux. */
+  /** East has its own network, which needs root and Linux. */
   hasRegionNetwork?: boolean;
-  /** `isLong`: as often and as long as is worth an hour of somebody's machine. */
+  /** `isLong`: more and longer failures, for about an hour in all. */
   plan(dice: Dice, options: { isLong: boolean }): Plan;
 }

@@ -1,4 +1,4 @@
-/** The scenarios, those first that matter most. */
+/** The scenarios, most important first. */
 import { BROKER_DETECTION_MS } from '../stack/kafka-broker.ts';
 import { REGION_NAMES } from '../stack/regions.ts';
 import { otherRegion } from './dice.ts';
@@ -6,7 +6,7 @@ import type { Action, Allowance, Plan, Scenario, ServiceName, Step } from './sce
 
 /** Gateways with the default configuration declare a frozen target down within `intervalMs + fall × timeoutMs`. */
 export const DETECTION_MS = 1_500;
-/** After a failure is seen: adoption, and the first records. */
+/** After the detection: adoption, and the first records. */
 const AFTER_KILL_MS = 1_000;
 
 const KILL: Allowance = {
@@ -17,7 +17,7 @@ const KILL: Allowance = {
 };
 const ORDERLY: Allowance = { ...KILL, duplicates: 'none' };
 
-/** What vanishes is noticed by nothing but time. */
+/** Lost packets are detected by timeouts only. */
 const CUT: Allowance = { ...KILL, workMs: 2_000 };
 
 /** Traffic before the first step and after the last. */
@@ -28,7 +28,7 @@ function plan(steps: Step[]): Plan {
   return { steps, endSecond: Math.max(...steps.map(({ atSecond }) => atSecond)) + AFTERMATH_SECONDS };
 }
 
-/** Does it, and undoes it so many seconds later. */
+/** An action, and its reversal `seconds` later. */
 function forSeconds(atSecond: number, seconds: number, [first, second]: readonly [Action, Action]): Step[] {
   return [
     { atSecond, action: first },
@@ -43,7 +43,7 @@ function killed(service: ServiceName): [Action, Action] {
   ];
 }
 
-/** A little later than the start: at another moment of polls and probes for each seed. */
+/** A random moment after the start, so that each seed meets polls and probes at another moment. */
 const SPREAD_SECONDS = 1;
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -99,7 +99,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'stop-gateway',
-    title: 'SIGTERM of a regional gateway whose bridge goes on, started again after 6 s',
+    title: 'SIGTERM of a regional gateway while its bridge keeps running, started again after 6 s',
     allowed: ORDERLY,
     plan: (dice) => {
       const service = `${dice.region()} gateway` as const;
@@ -108,7 +108,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'rolling-restart',
-    title: 'SIGTERM and start of everything, one after the other',
+    title: 'SIGTERM and start of every process, one after the other',
     allowed: ORDERLY,
     hasSecondTier1: true,
     plan: (dice) => {

@@ -1,4 +1,4 @@
-/** When which region is killed and restored. */
+/** The schedule of kills and restores. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RegionName } from '../stack/regions.ts';
 
@@ -12,7 +12,7 @@ export interface ScheduledAction extends RegionAtSecond {
   action: 'kill' | 'restore';
 }
 
-/** In the order of time; at the same second a kill comes before a restore. */
+/** Chronological; at the same second a kill comes before a restore. */
 export function buildSchedule({
   kills,
   restores,
@@ -26,7 +26,7 @@ export function buildSchedule({
   ].sort((a, b) => a.atSecond - b.atSecond);
 }
 
-/** Performs each action at its second, from now on, until the signal. */
+/** Performs each action at its second, until the signal. */
 export async function runSchedule(
   schedule: readonly ScheduledAction[],
   { perform, signal }: { perform: (action: ScheduledAction) => void; signal: AbortSignal },

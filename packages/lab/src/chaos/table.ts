@@ -26,7 +26,7 @@ export function formatHeader(): string {
   return `${'scenario'.padEnd(NAME_WIDTH)}${COLUMNS.map(({ title, width }) => title.padStart(width)).join('')}`;
 }
 
-/** One line, and one more for each claim that does not hold. */
+/** One line, and one more for each violated claim. */
 export function formatRow(result: ScenarioResult): string {
   const cells = COLUMNS.map(({ value, width }) => value(result).padStart(width)).join('');
   const verdict = result.faults.length === 0 ? '  ok' : '  FAILED';

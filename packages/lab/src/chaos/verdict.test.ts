@@ -24,9 +24,9 @@ const ALLOWED: Allowance = { detectionMs: 600, workMs: 400, duplicates: 'lastBat
 const BROKEN = { operation: 'poll', kind: 'connection lost', count: 2 } as const;
 
 test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
-  ['all is well', {}, {}, []],
+  ['no fault', {}, {}, []],
   ['nothing came through', { acknowledged: 0 }, {}, ['nothing was acknowledged']],
-  ['nobody asked Kafka', { notStored: undefined }, {}, ['Kafka could not be read back']],
+  ['Kafka was not read back', { notStored: undefined }, {}, ['Kafka could not be read back']],
   [
     'lost records',
     { lost: 3, notStored: 1, undelivered: { a: 2 } },
@@ -44,12 +44,12 @@ test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
   ['a second create', { extraCreates: 1 }, {}, ['1 consumers created again']],
   ['a long silence', { longestGapMs: 1_200.4 }, {}, ['a group waited 1200 ms (allowed 1000)']],
   ['duplicates of an orderly move', {}, { duplicates: 'none' }, ['4 duplicates']],
-  ['duplicates that nothing excuses', { lateDuplicates: 1 }, {}, ['1 duplicates of what had been acknowledged']],
+  ['late duplicates', { lateDuplicates: 1 }, {}, ['1 duplicates of acknowledged records']],
 ])('%s', (_, change, allowance, expected) => {
   expect(faultsOf({ ...GOOD, ...change }, { ...ALLOWED, ...allowance }, 1)).toEqual(expected);
 });
 
-test('on a slow machine the work after the detection may take longer, and the detection not', () => {
+test('on a slow machine the work after the detection may take longer, but not the detection', () => {
   expect(faultsOf({ ...GOOD, longestGapMs: 1_400 }, ALLOWED, 2)).toEqual([]);
   expect(faultsOf({ ...GOOD, longestGapMs: 1_401 }, ALLOWED, 2)).toEqual(['a group waited 1401 ms (allowed 1400)']);
 });

@@ -1,11 +1,11 @@
-/** Whether a scenario's numbers are what it claims. Pure. */
+/** Decides whether a scenario's numbers fulfil its claims. Pure. */
 import type { ClientErrorCount } from '../traffic/books.ts';
 import type { FleetSummary } from './fleet-ledger.ts';
 import type { Allowance } from './scenario.ts';
 
 /**
- * What does not hold, a sentence each; none for a scenario that passed. `slowness`: how many times longer than on a quiet
- * machine work takes, see `MachinePace`.
+ * Violated claims, a sentence each; empty for a scenario that passed. `slowness`: the slowdown compared with a quiet machine,
+ * see `MachinePace`.
  */
 export function faultsOf(summary: FleetSummary, allowed: Allowance, slowness: number): string[] {
   const maxGapMs = Math.round(allowed.detectionMs + allowed.workMs * slowness);
@@ -24,7 +24,7 @@ export function faultsOf(summary: FleetSummary, allowed: Allowance, slowness: nu
       : []),
   ];
   if (allowed.duplicates === 'none' && summary.duplicates > 0) faults.push(`${summary.duplicates} duplicates`);
-  if (summary.lateDuplicates > 0) faults.push(`${summary.lateDuplicates} duplicates of what had been acknowledged`);
+  if (summary.lateDuplicates > 0) faults.push(`${summary.lateDuplicates} duplicates of acknowledged records`);
   return faults;
 }
 

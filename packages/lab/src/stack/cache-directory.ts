@@ -1,4 +1,4 @@
-/** What the lab keeps between its runs, outside the repository: Kafka's jars, and Node's compiled code. */
+/** The lab's cache outside the repository: Kafka's jars, and Node's compiled code. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';

@@ -9,8 +9,8 @@ import { findFreePorts, isPortFree } from './ports.ts';
 import { Reaper } from './process.ts';
 
 /**
- * Stands in for Docker, of which it has what matters here: the container is not a child of its client. It survives the
- * client's death; the client hands SIGTERM on and ends with the container; a container that ended can be started again.
+ * Replaces Docker: the container is not a child of its client. It survives the client's death; the client forwards SIGTERM
+ * and exits with the container; a container that exited can be started again.
  */
 const DOCKER = `#!/bin/sh
 state=$(dirname "$0")
@@ -35,7 +35,7 @@ esac
 
 const CONTAINER = `require('net').createServer().listen(Number(process.argv[1]), '127.0.0.1')`;
 
-/** Starts the container in a process group of its own, and prints its process id. */
+/** Starts the container in its own process group, and prints its process id. */
 const LAUNCH = `const { spawn } = require('child_process');
 const argv = ['-e', ${JSON.stringify(CONTAINER)}, process.argv[2]];
 const container = spawn(process.execPath, argv, { detached: true, stdio: 'ignore' });
@@ -68,13 +68,13 @@ test('killing a broker in a container kills the container, and starting it again
   const broker = newBroker();
   await broker.start();
   await broker.kill();
-  // A process that was killed gives its port back a moment later.
+  // The port of a killed process is free a moment later.
   await until('the port is free', () => isPortFree(port));
   await broker.start();
   expect(await isPortFree(port)).toBe(false);
   await broker.stop();
   broker.remove();
-  // A process that was killed gives its port back a moment later.
+  // The port of a killed process is free a moment later.
   await until('the port is free', () => isPortFree(port));
   const name = `causeway-kafka-${process.pid}-${port}`;
   const calls = readFileSync(join(directory, 'calls'), 'utf8').trim().split('\n');
@@ -82,10 +82,10 @@ test('killing a broker in a container kills the container, and starting it again
   expect(calls.slice(1)).toEqual([`kill ${name}`, `start --attach ${name}`, `rm --force ${name}`]);
 });
 
-test('a container goes with the lab, also when nobody stops it', async () => {
+test('a container ends with the lab, also after SIGKILL of the lab', async () => {
   await newBroker().start();
   await reaper.close();
-  // A process that was killed gives its port back a moment later.
+  // The port of a killed process is free a moment later.
   await until('the port is free', () => isPortFree(port));
   expect(existsSync(join(directory, 'container'))).toBe(false);
 });

@@ -1,4 +1,4 @@
-/** One Apache Kafka broker as a process: its properties, its storage, and how Java or Docker run it. */
+/** One Apache Kafka broker as a process: properties, storage, and the Java or Docker command. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,21 +12,21 @@ import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 const LOG4J_FILE = fileURLToPath(new URL('../../kafka/log4j2.properties', import.meta.url));
 export const KAFKA_VERSION = '4.3.1';
 export const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
-/** Any fixed id will do: every cluster of the lab lives on its own ports and directory. */
+/** A fixed id: every cluster of the lab has its own ports and directory. */
 const CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMQ';
 export const START_TIMEOUT_MS = 60_000;
 const BROKER_SESSION_TIMEOUT_MS = 1500;
 const CONTROLLER_FETCH_TIMEOUT_MS = 1000;
 const CONTROLLER_ELECTION_TIMEOUT_MS = 500;
-/** How long Kafka takes at most to replace a broker that died, if that was the controller, too. */
+/** The most time that Kafka takes to replace a dead broker that was also the controller. */
 export const BROKER_DETECTION_MS =
   CONTROLLER_FETCH_TIMEOUT_MS + CONTROLLER_ELECTION_TIMEOUT_MS + BROKER_SESSION_TIMEOUT_MS;
-/** A broker that stops in order hands its partitions over first. */
+/** A broker that stops in order transfers its partitions first. */
 const GRACE_MS = 10_000;
 
-/** Compiled once and simply: half the processor time of a start, on machines where Kafka is one of many processes. */
+/** Only the simple compiler: half the processor time of a start. */
 const QUICK_JVM = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-/** As Kafka's own scripts start it. */
+/** The options of Kafka's own scripts. */
 const SUSTAINED_JVM = ['-XX:+UseG1GC'];
 
 export type BrokerProperties = Readonly<Record<string, string>>;
@@ -34,15 +34,15 @@ export type BrokerProperties = Readonly<Record<string, string>>;
 export interface BrokerOptions {
   id: number;
   brokerCount: 1 | 3;
-  /** Two a broker: clients, then controller. */
+  /** Two for each broker: clients, then controller. */
   ports: readonly number[];
-  /** Its data and its properties file are made in here. */
+  /** For its data and its properties file. */
   directory: string;
   /** Default: `directory`. */
   logDirectory?: string | undefined;
   /** Broker properties on top of the lab's, for all or by a broker's id; Java only. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
-  /** For high throughput, once it has run for a while; without, Java starts quickly and stays small. Java only. */
+  /** For high throughput after a warm-up; without it, Java starts quickly and stays small. Java only. */
   isSustained?: boolean | undefined;
   runtime: KafkaRuntime;
   reaper: Reaper;
@@ -73,7 +73,7 @@ export class KafkaBroker {
     return this.#process?.isRunning ?? false;
   }
 
-  /** Formats the storage if need be, starts the broker, and waits until it accepts connections. */
+  /** Formats the storage if necessary, starts the broker, and waits until it accepts connections. */
   async start(signal?: AbortSignal | undefined): Promise<void> {
     if (this.isRunning) return;
     const isRestart = this.#process !== undefined;
@@ -105,7 +105,7 @@ export class KafkaBroker {
     await this.#process?.stop(GRACE_MS);
   }
 
-  /** Removes what outlives the process: its container. */
+  /** Removes the container, which outlives the process. */
   remove(): void {
     const { runtime } = this.#options;
     if (runtime.kind !== 'docker' || this.#process === undefined) return;
@@ -166,7 +166,7 @@ export class KafkaBroker {
       };
     }
     const name = this.#containerName;
-    // The process is Docker's client: it hands SIGTERM on, but SIGKILL would leave the container running.
+    // The process is Docker's client: it forwards SIGTERM, but SIGKILL would leave the container running.
     const killCommand = [command, 'kill', name];
     if (isRestart) return { command, args: ['start', '--attach', name], killCommand };
     reaper.atEnd([command, 'rm', '--force', name]);
@@ -219,13 +219,13 @@ function brokerProperties(options: BrokerOptions): Record<string, string> {
     'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': minInSync,
     'group.initial.rebalance.delay.ms': '0',
-    // A topic that is misspelt must be an error, not a new topic.
+    // A misspelt topic must be an error, not a new topic.
     'auto.create.topics.enable': 'false',
-    // A broker that died is replaced as leader this soon. One that is alone has nobody to replace it, and must not lose
-    // its partitions because the machine is busy: Kafka's default, 9 s.
+    // The time until a dead broker is replaced as leader. A single broker has no replacement, and must not lose its partitions
+    // because the machine is busy: Kafka's default, 9 s.
     ...(brokerCount === 1 ? {} : { 'broker.session.timeout.ms': String(BROKER_SESSION_TIMEOUT_MS) }),
     'broker.heartbeat.interval.ms': '250',
-    // The controller that died, before that; Kafka's defaults are 2 s, 1 s and 1 s.
+    // A dead controller is replaced sooner; Kafka's defaults are 2 s, 1 s and 1 s.
     'controller.quorum.fetch.timeout.ms': String(CONTROLLER_FETCH_TIMEOUT_MS),
     'controller.quorum.election.timeout.ms': String(CONTROLLER_ELECTION_TIMEOUT_MS),
     'controller.quorum.election.backoff.max.ms': '200',
@@ -233,7 +233,7 @@ function brokerProperties(options: BrokerOptions): Record<string, string> {
   };
 }
 
-/** Inside the container the broker listens on every address; clients outside are told loopback. One broker only. */
+/** Inside the container the broker listens on every address, and advertises loopback to clients. One broker only. */
 function dockerArguments(clientPort: number): string[] {
   const variables: Record<string, string> = {
     KAFKA_NODE_ID: '1',

@@ -1,4 +1,4 @@
-/** Kafka's own tool for what is configured while brokers run: users, loggers, topics. */
+/** Runs Kafka's own tool for dynamic configuration: users, loggers, topics. */
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
 import { resolveKafkaRuntime } from './kafka-runtime.ts';
@@ -6,12 +6,12 @@ import { LabProcess, type Reaper } from './process.ts';
 
 export interface KafkaConfigsOptions {
   bootstrap: string;
-  /** Where its log goes. */
+  /** The directory of its log. */
   directory: string;
   reaper: Reaper;
 }
 
-/** Runs `kafka-configs` with these arguments; Java only. Errors: `startFailed` with what it said. */
+/** Runs `kafka-configs` with these arguments; Java only. Errors: `startFailed` with its output. */
 export async function kafkaConfigs(
   args: readonly string[],
   { bootstrap, directory, reaper }: KafkaConfigsOptions,

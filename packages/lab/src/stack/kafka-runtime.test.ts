@@ -15,7 +15,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A program that prints and ends as told, in place of one that this machine has or lacks. */
+/** A fake program with the given output and exit code. */
 function program(name: string, script: string): string {
   const file = join(directory, name);
   writeFileSync(file, `#!/bin/sh\n${script}\n`);
@@ -38,7 +38,7 @@ function resolve(commands: Partial<RuntimeCommands>, cacheDirectory = join(direc
 test('without Java and Docker, one sentence says what to install', async () => {
   await expect(resolve({})).rejects.toMatchObject({
     code: 'noKafkaRuntime',
-    message: expect.stringMatching(/there is no Java here: install both .*--bootstrap HOST:PORT\.$/),
+    message: expect.stringMatching(/this machine has no Java: install both .*--bootstrap HOST:PORT\.$/),
   });
 });
 
@@ -52,16 +52,16 @@ test('a Java that is too old is named with its version', async () => {
 test('Java without Maven and without jars in the cache asks for Maven', async () => {
   await expect(resolve({ java: java('17.0.15') })).rejects.toMatchObject({
     code: 'noKafkaRuntime',
-    message: expect.stringContaining('there is no mvn here'),
+    message: expect.stringContaining('this machine has no mvn'),
   });
 });
 
-test('Docker is used where there is no Java', async () => {
+test('Docker is used without Java', async () => {
   const docker = program('docker', 'exit 0');
   expect(await resolve({ docker })).toEqual({ kind: 'docker', command: docker });
 });
 
-test('Maven fetches the jars once, and says how far it is', async () => {
+test('Maven downloads the jars once, and reports progress', async () => {
   const maven = program(
     'mvn',
     `[ "$1" = --version ] && exit 0
@@ -79,7 +79,7 @@ for argument in "$@"; do case $argument in -DoutputDirectory=*) touch "\${argume
   expect(await resolve({ java: java('21') }, cache)).toEqual(runtime);
 });
 
-test('a download that fails shows what Maven said and leaves nothing behind', async () => {
+test('a failed download shows the output of Maven and leaves no files', async () => {
   const maven = program('mvn-broken', '[ "$1" = --version ] && exit 0; echo "[ERROR] no such artifact"; exit 1');
   const cache = join(directory, 'broken');
   await expect(resolve({ java: java('21'), maven }, cache)).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** Finds what can run Apache Kafka on this machine: Java with the jars that Maven resolves, or Docker. */
+/** Finds a runtime for Apache Kafka on this machine: Java with the jars that Maven resolves, or Docker. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -63,15 +63,15 @@ export async function resolveKafkaRuntime(options: RuntimeOptions): Promise<Kafk
 function whatToInstall(javaVersion: number | undefined): string {
   const otherwise = 'or start Docker, or name a running Kafka with --bootstrap HOST:PORT';
   if (javaVersion === undefined) {
-    return `Apache Kafka needs Java ${MIN_JAVA_VERSION} and Maven, and there is no Java here: install both (Debian: apt-get install openjdk-17-jre-headless maven), ${otherwise}.`;
+    return `Apache Kafka needs Java ${MIN_JAVA_VERSION} and Maven, and this machine has no Java: install both (Debian: apt-get install openjdk-17-jre-headless maven), ${otherwise}.`;
   }
   if (javaVersion < MIN_JAVA_VERSION) {
     return `Apache Kafka needs Java ${MIN_JAVA_VERSION} or newer, and this is Java ${javaVersion}: install a newer one and Maven (Debian: apt-get install openjdk-17-jre-headless maven), ${otherwise}.`;
   }
-  return `Apache Kafka's jars are fetched once by Maven, and there is no mvn here: install it (Debian: apt-get install maven), ${otherwise}.`;
+  return `Apache Kafka's jars are fetched once by Maven, and this machine has no mvn: install it (Debian: apt-get install maven), ${otherwise}.`;
 }
 
-/** Another pom is another set of jars: the directory is named after its content. */
+/** A changed pom needs other jars: the directory is named after its content. */
 function pomDigest(): string {
   return createHash('sha256').update(readFileSync(POM_FILE)).digest('hex').slice(0, 12);
 }
@@ -96,7 +96,7 @@ async function downloadJars(maven: string, jarDirectory: string, options: Runtim
   const child = spawn(
     maven,
     ['-B', '-f', POM_FILE, COPY_DEPENDENCIES, `-DoutputDirectory=${partDirectory}`, '-DincludeScope=runtime'],
-    // A process group of its own, so that what mvn starts can be killed with it.
+    // Its own process group, so that the children of mvn can be killed with it.
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );
   const { pid } = child;
@@ -118,8 +118,8 @@ async function downloadJars(maven: string, jarDirectory: string, options: Runtim
   try {
     const [exitCode] = (await once(child, 'close')) as [number | null];
     signal?.throwIfAborted();
-    if (exitCode !== 0) throw new Error(`mvn ended with ${exitCode}`);
-    // Whoever comes second finds the directory there, with the same content.
+    if (exitCode !== 0) throw new Error(`mvn exited with ${exitCode}`);
+    // Another process made the directory first, with the same content.
     if (!existsSync(jarDirectory)) renameSync(partDirectory, jarDirectory);
   } catch (cause) {
     signal?.throwIfAborted();
@@ -136,6 +136,6 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Already gone: that is what was wanted.
+    // Already gone.
   }
 }

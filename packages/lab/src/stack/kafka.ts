@@ -1,4 +1,4 @@
-/** A real Apache Kafka in KRaft mode on loopback (one broker, or three with replication factor 3), or one that runs already. */
+/** A real Apache Kafka in KRaft mode on loopback (one broker, or three with replication factor 3), or an existing one. */
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
 import { LabError } from '../errors.ts';
@@ -8,24 +8,24 @@ import { allOrNone } from './parallel.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
 import type { ProcessEvent, Reaper } from './process.ts';
 
-/** How often the brokers are asked whether they know each other. */
+/** How often the start checks whether the brokers know each other. */
 const MEMBERS_POLL_MS = 100;
 
 export interface KafkaOptions {
   brokerCount: 1 | 3;
-  /** Two a broker: clients, then controller. */
+  /** Two for each broker: clients, then controller. */
   ports: readonly number[];
-  /** For data; emptied by whoever owns it. */
+  /** For data; its owner empties it. */
   directory: string;
   /** Default: `directory`. */
   logDirectory?: string | undefined;
   reaper: Reaper;
-  /** What takes long before there is a process: `isUpdate` for a line that replaces the one before. */
+  /** Reports steps before the process starts: `isUpdate` for a line that replaces the previous one. */
   onProgress: (text: string, isUpdate: boolean) => void;
   onEvent?: ((event: ProcessEvent) => void) | undefined;
   /** Broker properties on top of the lab's, for all or by a broker's id; for tests. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
-  /** For high throughput, once it has run for a while; without, Java starts quickly and stays small. */
+  /** For high throughput after a warm-up; without it, Java starts quickly and stays small. */
   isSustained?: boolean | undefined;
   signal?: AbortSignal | undefined;
   /** Default: `RUNTIME_COMMANDS`. */
@@ -35,7 +35,7 @@ export interface KafkaOptions {
 export interface KafkaCluster {
   /** `host:port,…` of every broker. */
   readonly bootstrap: string;
-  /** None for a Kafka that the lab did not start. */
+  /** Empty for a Kafka that the lab did not start. */
   readonly brokers: readonly KafkaBroker[];
   /** SIGKILL of one broker. */
   killBroker(id: number): Promise<void>;
@@ -43,7 +43,7 @@ export interface KafkaCluster {
   restartBroker(id: number): Promise<void>;
   /** SIGTERM to every broker, then SIGKILL. */
   stop(): Promise<void>;
-  /** SIGKILL to every broker: fast, for data that nobody needs any more. */
+  /** SIGKILL to every broker: fast, when the data is no longer needed. */
   kill(): Promise<void>;
 }
 
@@ -90,7 +90,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
   return cluster;
 }
 
-/** A Kafka that runs already and that the lab leaves alone. Errors: `kafkaUnreachable`. */
+/** An existing Kafka, which the lab does not stop. Errors: `kafkaUnreachable`. */
 export async function useKafka(bootstrap: string): Promise<KafkaCluster> {
   const answers = await Promise.all(
     bootstrap.split(',').map((address) => {
@@ -98,9 +98,9 @@ export async function useKafka(bootstrap: string): Promise<KafkaCluster> {
       return acceptsConnections(Number(address.slice(colon + 1)), address.slice(0, colon));
     }),
   );
-  if (!answers.includes(true)) throw new LabError('kafkaUnreachable', `No Kafka answers at ${bootstrap}.`);
+  if (!answers.includes(true)) throw new LabError('kafkaUnreachable', `No Kafka responds at ${bootstrap}.`);
   const refuse = async (): Promise<never> => {
-    throw new LabError('badArguments', `The lab did not start the Kafka at ${bootstrap}, and does not touch it.`);
+    throw new LabError('badArguments', `The lab did not start the Kafka at ${bootstrap}, and does not stop it.`);
   };
   return {
     bootstrap,
@@ -169,13 +169,13 @@ export async function ensureTopics(
   }
 }
 
-/** How long a new topic may take to be known everywhere, and how often that is asked. */
+/** How long a new topic may take to be known by every broker, and how often this is checked. */
 const TOPIC_TIMEOUT_MS = 10_000;
 const TOPIC_POLL_MS = 20;
 
 /**
- * Creates topics and waits until each partition's leader answers for it. kafkajs's own `waitForLeaders` gives up when a
- * broker has not heard of the topic yet, and a leader that is named may need a moment more. Errors: those of kafkajs.
+ * Creates topics and waits until each partition's leader responds. kafkajs's own `waitForLeaders` gives up when a broker
+ * does not know the topic yet, and a new leader may need a moment more. Errors: those of kafkajs.
  */
 export async function createTopics(admin: Admin, topics: ITopicConfig[]): Promise<void> {
   await admin.createTopics({ topics, waitForLeaders: false });
@@ -185,7 +185,7 @@ export async function createTopics(admin: Admin, topics: ITopicConfig[]): Promis
   }
 }
 
-/** Whether every partition's leader tells where it ends. Errors: whatever does not pass, and anything after the deadline. */
+/** Whether every partition's leader returns its end offset. Errors: permanent ones, and any error after the deadline. */
 async function leadersAnswer(admin: Admin, topic: string, deadlineMs: number): Promise<boolean> {
   try {
     await admin.fetchTopicOffsets(topic);

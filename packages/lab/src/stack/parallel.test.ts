@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { allOrNone } from './parallel.ts';
 
-test('when one task fails, the others are told and awaited, and the first failure is thrown', async () => {
+test('when one task fails, the others are aborted and awaited, and the first failure is thrown', async () => {
   const ended: string[] = [];
   const failure = new Error('first');
   const running = allOrNone([
     async (signal) => {
       await once(signal, 'abort');
-      ended.push('told');
+      ended.push('aborted');
       throw new Error('second');
     },
     async () => {
@@ -16,7 +16,7 @@ test('when one task fails, the others are told and awaited, and the first failur
     },
   ]);
   await expect(running).rejects.toBe(failure);
-  expect(ended).toEqual(['told']);
+  expect(ended).toEqual(['aborted']);
 });
 
 test('a signal from outside reaches every task', async () => {

@@ -1,8 +1,8 @@
-/** Work done side by side that succeeds or fails as a whole. */
+/** Runs tasks in parallel that succeed or fail as a whole. */
 
 /**
- * Runs every task at once. When one fails, the others are told so by their signal and awaited, so that nothing is still
- * being started when this returns; the first failure is thrown.
+ * Runs every task at once. When one fails, aborts the signal of the others and awaits them, so that no start is in progress
+ * when this returns; throws the first failure.
  */
 export async function allOrNone(
   tasks: readonly ((signal: AbortSignal) => Promise<unknown>)[],

@@ -23,7 +23,7 @@ test('a port base moves every port by the same distance', () => {
   expect(new Set(distances)).toEqual(new Set([10_000]));
 });
 
-test('a port that is taken is named with what it is for and how to move', async () => {
+test('an error names the port in use, its purpose and the remedy', async () => {
   const ports = await findStackPorts(1);
   await assertPortsFree(ports);
   const server = createServer().listen(ports.regions.west.bridge, '127.0.0.1');
@@ -31,7 +31,7 @@ test('a port that is taken is named with what it is for and how to move', async 
   try {
     await expect(assertPortsFree(ports)).rejects.toMatchObject({
       code: 'portInUse',
-      message: `Port ${ports.regions.west.bridge} (for the west bridge) is already in use: stop what listens there, or move every port of the lab with --port-base N.`,
+      message: `Port ${ports.regions.west.bridge} (for the west bridge) is already in use: stop the process that listens there, or move every port of the lab with --port-base N.`,
     });
   } finally {
     server.close();

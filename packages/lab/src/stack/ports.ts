@@ -1,22 +1,22 @@
-/** Which ports the lab's processes listen on, and whether they are free. */
+/** The ports of the lab's processes, and whether they are free. */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { LabError } from '../errors.ts';
 import { REGION_NAMES, type RegionName } from './regions.ts';
 
-/** Everything of the lab listens on loopback. */
+/** Every process of the lab listens on loopback. */
 export const LAB_HOST = '127.0.0.1';
 
 /**
- * Ports for tests come from below the range that the system hands to outgoing connections (32768 and up on Linux), so
- * that a process that was killed finds its port free when it comes back.
+ * Ports for tests are below the range of outgoing connections (32768 and up on Linux), so that a killed process finds its
+ * port free when it starts again.
  */
 const TEST_PORT_RANGE = { first: 20_000, last: 31_999 } as const;
 
-/** Where tier-1 listens by default; every other port keeps its distance to it. */
+/** The default port of tier-1; every other port keeps its distance from it. */
 export const DEFAULT_PORT_BASE = 8080;
 
-/** Two a broker: clients, then controller. */
+/** Two for each broker: clients, then controller. */
 const PORTS_PER_BROKER = 2;
 
 export interface RegionPorts {
@@ -28,10 +28,10 @@ export interface RegionPorts {
 export interface StackPorts {
   tier1: number;
   tier1Admin: number;
-  /** Of a second tier-1 gateway, if there is to be one. */
+  /** Ports of an optional second tier-1 gateway. */
   secondTier1?: { gateway: number; admin: number };
   regions: Record<RegionName, RegionPorts>;
-  /** Two a broker: clients, then controller. */
+  /** Two for each broker: clients, then controller. */
   kafka: number[];
 }
 
@@ -58,7 +58,7 @@ export async function findStackPorts(
   const free = await findFreePorts(tier1PortCount + 3 * REGION_NAMES.length + PORTS_PER_BROKER * brokerCount);
   const take = (): number => {
     const port = free.shift();
-    if (port === undefined) throw new TypeError('too few ports were asked for');
+    if (port === undefined) throw new TypeError('too few ports');
     return port;
   };
   const takeRegion = (): RegionPorts => ({ gateway: take(), gatewayAdmin: take(), bridge: take() });
@@ -83,7 +83,7 @@ export async function findPortBase(brokerCount: 1 | 3, random: () => number = Ma
   }
 }
 
-/** What each port is for, in the words of an error message. */
+/** The purpose of each port, for error messages. */
 export function describePorts(ports: StackPorts): { port: number; purpose: string }[] {
   return [
     { port: ports.tier1, purpose: 'the tier-1 gateway' },
@@ -106,7 +106,7 @@ export function describePorts(ports: StackPorts): { port: number; purpose: strin
   ];
 }
 
-/** Errors: `portInUse`, naming every port that is taken and what it is for. */
+/** Errors: `portInUse`, naming every port in use and its purpose. */
 export async function assertPortsFree(ports: StackPorts): Promise<void> {
   const checked = await Promise.all(
     describePorts(ports).map(async (entry) => ({ ...entry, isFree: await isPortFree(entry.port) })),
@@ -116,13 +116,13 @@ export async function assertPortsFree(ports: StackPorts): Promise<void> {
   const subject = taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.join(', ')} are`;
   throw new LabError(
     'portInUse',
-    `${subject} already in use: stop what listens there, or move every port of the lab with --port-base N.`,
+    `${subject} already in use: stop the process that listens there, or move every port of the lab with --port-base N.`,
   );
 }
 
 /** Whether nothing listens on `port` of `host` (default loopback). */
 export async function isPortFree(port: number, host: string = LAB_HOST): Promise<boolean> {
-  // Where a listener on all addresses does not stop one on loopback (macOS), only a connection tells.
+  // On macOS a listener on all addresses does not prevent one on loopback: only a connection shows it.
   return (await canListen(port, host)) && !(await acceptsConnections(port, host));
 }
 
@@ -153,7 +153,7 @@ export function acceptsConnections(port: number, host: string = LAB_HOST, timeou
   });
 }
 
-/** `count` different ports of loopback on which nothing listens now. */
+/** `count` different free ports on loopback. */
 export async function findFreePorts(count: number, random: () => number = Math.random): Promise<number[]> {
   const ports = new Set<number>();
   const width = TEST_PORT_RANGE.last - TEST_PORT_RANGE.first + 1;

@@ -33,7 +33,7 @@ function start(script: string, more: Partial<ProcessSpec> = {}): Promise<LabProc
   });
 }
 
-/** Awaits that a child says so in its log. */
+/** Waits for a text in the log of a child. */
 async function untilLogged(child: LabProcess, text: string): Promise<void> {
   await child.waitUntilReady(async () => readFileSync(child.logFile, 'utf8').includes(text), { timeoutMs: 60_000 });
 }
@@ -41,7 +41,7 @@ async function untilLogged(child: LabProcess, text: string): Promise<void> {
 const STAYS = 'setInterval(() => {}, 1000);';
 
 describe('a process', () => {
-  test('tells its life: started, ready, exited with its signal and the reason', async () => {
+  test('reports its life: started, ready, exited with its signal and the reason', async () => {
     const events: ProcessEvent[] = [];
     const child = await start(STAYS, { name: 'east bridge', onEvent: (event) => events.push(event) });
     await child.waitUntilReady(async () => true, { timeoutMs: 60_000 });
@@ -54,7 +54,7 @@ describe('a process', () => {
     ]);
   });
 
-  test('that ends by itself is told as unexpected', async () => {
+  test('that exits without a request is reported as unexpected', async () => {
     const events: ProcessEvent[] = [];
     const child = await start('process.exit(3)', { onEvent: (event) => events.push(event) });
     expect(await child.exited).toEqual({ exitCode: 3, signal: null });
@@ -65,7 +65,7 @@ describe('a process', () => {
     const child = await start('console.error("the port is taken"); process.exit(7)');
     await expect(child.waitUntilReady(async () => false, { timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'startFailed',
-      message: expect.stringMatching(/ended before it was ready \(exit code 7\)[\s\S]*the port is taken/),
+      message: expect.stringMatching(/exited before it was ready \(exit code 7\)[\s\S]*the port is taken/),
     });
   });
 
@@ -84,7 +84,7 @@ describe('a process', () => {
     });
   });
 
-  test('that heeds SIGTERM stops in order, also when it was frozen', async () => {
+  test('that handles SIGTERM stops in order, also when it was frozen', async () => {
     const child = await start(`process.on("SIGTERM", () => process.exit(0)); console.log("up"); ${STAYS}`);
     await untilLogged(child, 'up');
     child.signal('SIGSTOP');
@@ -108,7 +108,7 @@ describe('a process', () => {
     expect(child.isRunning).toBe(false);
   });
 
-  test('whose kill leaves something running elsewhere runs its own kill command', async () => {
+  test('with its own kill command runs it', async () => {
     const marker = join(directory, 'container-killed');
     const child = await start(STAYS, { killCommand: ['touch', marker] });
     await child.kill();
@@ -117,7 +117,7 @@ describe('a process', () => {
 });
 
 describe('the reaper', () => {
-  test('kills what its parent started, and what that started, when the parent is killed', async () => {
+  test('kills the children of its parent, and their children, when the parent is killed', async () => {
     const module = fileURLToPath(new URL('./process.ts', import.meta.url));
     const script = join(directory, 'parent.ts');
     const marker = join(directory, 'ran-at-end');
@@ -147,7 +147,7 @@ setInterval(() => {}, 1000);
     await vi.waitUntil(() => existsSync(marker), { timeout: 30_000 });
   });
 
-  test('closing it ends it and whatever is still registered', async () => {
+  test('closing it ends it and every process that is still registered', async () => {
     const own = new Reaper();
     const child = await start(STAYS, { reaper: own });
     await own.close();

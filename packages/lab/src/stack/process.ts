@@ -1,4 +1,4 @@
-/** Child processes of the lab: started, logged to a file, watched by the reaper, and surely gone at the end. */
+/** Child processes of the lab: started, logged to a file, registered with the reaper, and always ended. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
@@ -8,14 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LabError } from '../errors.ts';
 
-/** Between SIGTERM and SIGKILL when a child does not say how long it may take. */
+/** Default time between SIGTERM and SIGKILL. */
 const DEFAULT_GRACE_MS = 5_000;
-/** How often a child that starts is asked whether it is ready. */
+/** How often a starting child is asked whether it is ready. */
 const READY_POLL_MS = 25;
 /** Lines of its log that the error for a failed start shows. */
 const LOG_TAIL_LINES = 20;
 
-/** Kills every registered process once this process is gone; one per lab. */
+/** Kills every registered process once this process has exited; one per lab. */
 export class Reaper {
   readonly #child: ChildProcess;
 
@@ -40,12 +40,12 @@ export class Reaper {
     this.#send(`forget ${pid}`);
   }
 
-  /** Runs a command when the lab is gone, for what a signal cannot end (a container). */
+  /** Runs a command when the lab has exited, for a container, which a signal cannot end. */
   atEnd(argv: readonly string[]): void {
     this.#send(`at-end ${JSON.stringify(argv)}`);
   }
 
-  /** Ends the reaper, which kills whatever is still registered. */
+  /** Ends the reaper, which kills every process that is still registered. */
   async close(): Promise<void> {
     if (this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.ref();
@@ -62,14 +62,14 @@ export class Reaper {
 /** Why a process ended: the lab killed it, the lab stopped it in order, or neither. */
 export type EndReason = 'killed' | 'stopped' | 'unexpected';
 
-/** What happens in the life of a process. */
+/** Events in the life of a process. */
 export type ProcessEvent =
   | { type: 'started'; name: string; pid: number; isRestart: boolean }
   | { type: 'ready'; name: string; pid: number; isRestart: boolean; afterMs: number }
   | ({ type: 'exited'; name: string; pid: number; reason: EndReason; logFile: string } & ProcessExit);
 
 export interface ProcessSpec {
-  /** What people call it: `east bridge`. */
+  /** Its name for people: `east bridge`. */
   name: string;
   command: string;
   args: readonly string[];
@@ -78,9 +78,9 @@ export interface ProcessSpec {
   /** Receives standard output and error, appended. */
   logFile: string;
   reaper: Reaper;
-  /** Run on `kill`, for what SIGKILL of the process itself would leave running (a container). */
+  /** Runs on `kill`, for a container, which SIGKILL of the process would leave running. */
   killCommand?: readonly string[] | undefined;
-  /** Default false; only told in events. */
+  /** For events only. Default: false. */
   isRestart?: boolean;
   onEvent?: ((event: ProcessEvent) => void) | undefined;
 }
@@ -140,11 +140,11 @@ export class LabProcess {
         cwd: spec.cwd,
         env: { ...process.env, ...spec.env },
         stdio: ['ignore', log, log],
-        // Its own process group: Ctrl-C in the terminal reaches the lab alone, which then stops things in order.
+        // Its own process group: Ctrl-C in the terminal reaches only the lab, which stops everything in order.
         detached: true,
       });
       const { pid } = child;
-      // Before anything is awaited: from here on the process must not outlive the lab.
+      // Before the first await: from here on the process must not outlive the lab.
       if (pid !== undefined) spec.reaper.watch(pid);
       await once(child, 'spawn');
       if (pid === undefined) throw new Error('no process id');
@@ -167,7 +167,7 @@ export class LabProcess {
   }
 
   /**
-   * Waits until `isReady` says so.
+   * Waits until `isReady` returns true.
    * Errors: `startFailed` when the process ends before, `startTimedOut` after `timeoutMs`; both show the end of its log.
    */
   async waitUntilReady(
@@ -179,7 +179,7 @@ export class LabProcess {
       signal?.throwIfAborted();
       if (this.#exit !== undefined) {
         const how = describeExit(this.#exit);
-        throw new LabError('startFailed', `${this.name} ended before it was ready (${how}).\n${this.logTail()}`);
+        throw new LabError('startFailed', `${this.name} exited before it was ready (${how}).\n${this.logTail()}`);
       }
       if ((await isReady()) && this.isRunning) break;
       if (performance.now() > deadlineMs) {
@@ -192,7 +192,7 @@ export class LabProcess {
     this.#spec.onEvent?.({ type: 'ready', name: this.name, pid: this.pid, isRestart, afterMs });
   }
 
-  /** Waits for the end of a process that ends by itself; `signal` kills it. */
+  /** Waits until the process exits; `signal` kills it. */
   async runToEnd(signal?: AbortSignal | undefined): Promise<ProcessExit> {
     const onAbort = (): void => void this.kill();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -214,7 +214,7 @@ export class LabProcess {
   async stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
     if (!this.isRunning) return;
     this.#claimEnd('stopped');
-    // A stopped process (SIGSTOP) would never see the SIGTERM.
+    // A stopped process (SIGSTOP) would never handle the SIGTERM.
     this.signal('SIGCONT');
     this.signal('SIGTERM');
     const timeout = new AbortController();
@@ -252,7 +252,7 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: somebody else's, but alive.
+    // EPERM: a process of another user, but alive.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -1,4 +1,4 @@
-/** The gateways and bridges of the demo system: which program, which YAML, which environment. */
+/** The gateways and bridges of the demo system: program, YAML and environment. */
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -10,31 +10,31 @@ import { Service } from './service.ts';
 const GATEWAY_PROGRAM = fileURLToPath(new URL('../../../gateway/src/main.ts', import.meta.url));
 const BRIDGE_PROGRAM = fileURLToPath(new URL('../../../bridge/src/main.ts', import.meta.url));
 
-/** As `npm run bridge` has them. */
+/** The options of `npm run bridge`. */
 export const BRIDGE_NODE_OPTIONS = ['--max-semi-space-size=8'] as const;
 
 const BROKER_VARIABLE_COUNT = 3;
 
-/** What every program of a stack shares. */
+/** Shared by every program of a stack. */
 export interface ProgramContext {
   ports: StackPorts;
   configDirectory: string;
   logDirectory: string;
   env: Readonly<Record<string, string>>;
-  /** Of regions that are not reached on loopback. */
+  /** For regions that do not run on loopback. */
   regionHosts?: Readonly<Partial<Record<RegionName, RegionHost>>> | undefined;
   reaper: Reaper;
   onEvent: (event: ProcessEvent) => void;
 }
 
-/** Where a region runs. */
+/** The host of a region. */
 export interface RegionHost {
   address: string;
-  /** The first words of the command line of each of its programs. */
+  /** The prefix of the command line of each of its programs. */
   commandPrefix: readonly [string, ...string[]];
 }
 
-/** A gateway also has an admin API, on a port of its own. */
+/** A gateway also has an admin API, on its own port. */
 export class Gateway extends Service {
   readonly admin: string;
 
@@ -49,7 +49,7 @@ export function tier1Gateway(context: ProgramContext): Gateway {
   return gateway({ name: 'tier-1 gateway', file: 'tier1', ...ports }, context);
 }
 
-/** Another process of the same YAML, on ports of its own. */
+/** Another process with the same YAML, on its own ports. */
 export function secondTier1Gateway(ports: { gateway: number; admin: number }, context: ProgramContext): Gateway {
   const { gateway: port, admin } = ports;
   return gateway(
@@ -97,7 +97,7 @@ interface ProgramSpec {
   file: string;
   /** Its log, without the extension; default: as the YAML. */
   log?: string;
-  /** Default: loopback, without further words. */
+  /** Default: loopback, without a prefix. */
   host?: RegionHost | undefined;
   /** Default: none. */
   nodeOptions?: readonly string[];
@@ -140,7 +140,7 @@ function tier1Environment(port: number, adminPort: number): Record<string, strin
   return { TIER1_PORT: String(port), TIER1_ADMIN_PORT: String(adminPort) };
 }
 
-/** The YAML lists a fixed number of brokers: fewer are named repeatedly, and of more the first will do. */
+/** The YAML lists a fixed number of brokers: fewer are repeated, and of more the first ones are enough. */
 function brokerVariables(bootstrap: string): Record<string, string> {
   const brokers = bootstrap.split(',');
   return Object.fromEntries(

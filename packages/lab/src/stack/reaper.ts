@@ -1,5 +1,5 @@
 /**
- * A program of its own: kills what the lab started when the lab is gone, however it went (also by SIGKILL).
+ * A separate program: kills the processes of the lab when the lab has exited, even by SIGKILL.
  *
  * The lab holds the write end of this program's standard input. Each line is `watch PID`, `forget PID`, or
  * `at-end JSON`, an argv to run at the end. End of input means that the lab is gone.
@@ -26,10 +26,10 @@ lines.on('line', (line) => {
 lines.on('close', () => {
   for (const pid of watched) {
     try {
-      // Each leads a process group of its own: what it started itself goes with it.
+      // Each leads its own process group: its children end with it.
       process.kill(-pid, 'SIGKILL');
     } catch {
-      // Already gone: that is what was wanted.
+      // Already gone.
     }
   }
   for (const [command, ...args] of commandsAtEnd) {

@@ -1,4 +1,4 @@
-/** Namespaces and links that are really made, which takes root on Linux. */
+/** Real namespaces and links, which need root on Linux. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -9,7 +9,7 @@ import { type Link, RegionNetwork, whyNoRegionNetwork } from './region-network.t
 const whyNot = whyNoRegionNetwork();
 if (whyNot !== undefined) console.info(`skipped: ${whyNot}`);
 
-/** What a process in the region is answered from outside, in time. */
+/** The response that a process in the region gets from outside, in time. */
 async function ask(network: RegionNetwork, link: Link, port: number): Promise<string> {
   const url = `http://${network.address(link, 'outside')}:${port}`;
   const script = `fetch(${JSON.stringify(url)}, { signal: AbortSignal.timeout(5_000) })
@@ -46,7 +46,7 @@ describe.skipIf(whyNot !== undefined)('a region with a network of its own', () =
     expect(await ask(network, 'kafka', port)).toBe('here');
   });
 
-  test('is told nothing when a link is cut, keeps the other one, and is healed', async () => {
+  test('gets no error when a link is cut, keeps the other one, and recovers', async () => {
     network.cut('regions');
     expect(await ask(network, 'regions', port)).toBe('TimeoutError');
     expect(await ask(network, 'kafka', port)).toBe('here');
@@ -54,7 +54,7 @@ describe.skipIf(whyNot !== undefined)('a region with a network of its own', () =
     expect(await ask(network, 'regions', port)).toBe('here');
   });
 
-  test('is the only one at a time, and says so', async () => {
+  test('rejects a second one at the same time', async () => {
     await expect(RegionNetwork.create()).rejects.toMatchObject({ code: 'startFailed' });
     expect(await ask(network, 'regions', port)).toBe('here');
   });

@@ -1,4 +1,4 @@
-/** A region in a network namespace of its own, behind two links that can be cut: packets vanish, and nobody is told. */
+/** A region in its own network namespace, behind two links that can be cut: packets vanish without an error. */
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { LabError } from '../errors.ts';
@@ -8,10 +8,10 @@ import { Reaper } from './process.ts';
 export type Link = 'regions' | 'kafka';
 
 interface LinkEnds {
-  /** Addresses of a /30 from a block that nobody routes here (RFC 1918). */
+  /** Addresses of a /30 from a private block (RFC 1918). */
   outside: string;
   inside: string;
-  /** Fixed, so that neighbours need not be asked for: an answer that does not come would be noticed. */
+  /** Fixed, so that no ARP request is needed: its failure would be noticed. */
   outsideMac: string;
   insideMac: string;
 }
@@ -32,18 +32,18 @@ const LINKS: Readonly<Record<Link, LinkEnds>> = {
 };
 const LINK_NAMES = ['regions', 'kafka'] as const;
 
-/** Of both links. */
+/** The block of both links. */
 export const NETWORK_BLOCK = '10.203.61.0/29';
 
-/** A bucket that holds one byte lets no packet through, and drops it without a word (tc-tbf(8)). */
+/** A bucket of one byte drops every packet silently (tc-tbf(8)). */
 const BLACK_HOLE = ['root', 'tbf', 'rate', '8bit', 'burst', '1', 'latency', '1ms'];
 
-/** Why a region cannot have a network of its own here; undefined when it can. */
+/** Why this machine cannot give a region its own network; undefined when it can. */
 export function whyNoRegionNetwork(): string | undefined {
-  if (process.platform !== 'linux') return 'network namespaces are a thing of Linux';
-  if (process.getuid?.() !== 0) return 'only root may make network namespaces';
+  if (process.platform !== 'linux') return 'network namespaces need Linux';
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
   for (const tool of ['ip', 'tc']) {
-    if (spawnSync(tool, ['-V']).status !== 0) return `there is no ${tool} (Debian: iproute2)`;
+    if (spawnSync(tool, ['-V']).status !== 0) return `${tool} is not installed (Debian: iproute2)`;
   }
   return undefined;
 }
@@ -54,11 +54,11 @@ export class RegionNetwork {
 
   private constructor(namespace: string) {
     this.#namespace = namespace;
-    // Its ends of the links go with it.
+    // Deleting it removes its ends of the links.
     this.#reaper.atEnd(['ip', 'netns', 'delete', namespace]);
   }
 
-  /** Errors: `startFailed` with what `ip` said, for example while another lab has such a region. */
+  /** Errors: `startFailed` with the output of `ip`, for example while another lab has such a region. */
   static async create(): Promise<RegionNetwork> {
     const namespace = `causeway-${process.pid}`;
     run('ip', 'netns', 'add', namespace);
@@ -73,12 +73,12 @@ export class RegionNetwork {
     }
   }
 
-  /** Where the region is reached, and where it finds the others. */
+  /** The address of one end of a link. */
   address(link: Link, end: 'inside' | 'outside'): string {
     return LINKS[link][end];
   }
 
-  /** What runs a command inside, as the first words of a command line; the process keeps its id. */
+  /** The prefix of a command line that runs inside; the process keeps its id. */
   get commandPrefix(): readonly [string, ...string[]] {
     return ['ip', 'netns', 'exec', this.#namespace];
   }

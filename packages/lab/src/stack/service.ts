@@ -1,11 +1,11 @@
-/** One program of the system under its name and addresses; it can be killed and started again, each time as a new process. */
+/** One program of the system with its name and addresses; it can be killed and started again as a new process. */
 import { request } from 'undici';
 import { LabError } from '../errors.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
 /** Generous: a cold start on a busy two-core machine took 3 s. */
 const START_TIMEOUT_MS = 30_000;
-/** A single question for readiness. */
+/** Time limit of one readiness request. */
 const READY_REQUEST_TIMEOUT_MS = 1_000;
 
 export interface ServiceSpec {
@@ -14,9 +14,9 @@ export interface ServiceSpec {
   command: string;
   args: readonly string[];
   env: Readonly<Record<string, string>>;
-  /** Where its API listens. */
+  /** The address of its API. */
   url: string;
-  /** Answers 200 once the program can serve. */
+  /** Responds 200 once the program can serve. */
   readyUrl: string;
   logFile: string;
   reaper: Reaper;
@@ -47,7 +47,7 @@ export class Service {
     return this.#process?.isRunning ?? false;
   }
 
-  /** Of the running process. */
+  /** The id of the running process. */
   get pid(): number | undefined {
     return this.isRunning ? this.#process?.pid : undefined;
   }
@@ -70,7 +70,7 @@ export class Service {
     await this.#process?.stop(graceMs);
   }
 
-  /** SIGSTOP: it accepts connections and does nothing, until `thaw`. */
+  /** SIGSTOP: the kernel accepts connections, the process does nothing, until `thaw`. */
   freeze(): void {
     this.#process?.signal('SIGSTOP');
   }
@@ -80,7 +80,7 @@ export class Service {
     this.#process?.signal('SIGCONT');
   }
 
-  /** Stops it for good, also in the middle of a start. */
+  /** Stops it finally, also during a start. */
   async close(): Promise<void> {
     this.#closed.abort(new LabError('stopped', `The ${this.name} was closed.`));
     await this.#starting?.catch(() => {});
@@ -108,7 +108,7 @@ export class Service {
     try {
       await child.waitUntilReady(() => answersOk(readyUrl), { timeoutMs: START_TIMEOUT_MS, signal });
     } catch (error) {
-      // Half started is not started.
+      // A failed start leaves no process.
       await child.kill();
       throw error;
     }

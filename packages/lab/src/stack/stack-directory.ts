@@ -1,4 +1,4 @@
-/** The directory of a running stack: claimed by one lab at a time; `stack.json` in it tells others where everything is. */
+/** The directory of a running stack, for one lab at a time; `stack.json` in it has the addresses and process ids. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -10,13 +10,13 @@ import type { RegionName } from './regions.ts';
 export interface StackFile {
   kafka: { bootstrap: string; pids: number[] };
   tier1: GatewayEntry & {
-    /** The bearer token that changes need; of the regions' gateways, too. */
+    /** The bearer token for changes, also at the regions' gateways. */
     adminToken: string;
   };
   regions: Record<RegionName, { gateway: GatewayEntry; bridge: BridgeEntry }>;
-  /** What gateways show to each other and to bridges: for a part that is started by hand beside these. */
+  /** The secret that gateways show to each other and to bridges, for a part that is started by hand. */
   trustSecret: string;
-  /** The directory of the YAML files that run. */
+  /** The directory of the YAML files in use. */
   config: string;
 }
 
@@ -37,8 +37,8 @@ export class StackDirectory {
   readonly #lockFile: string;
 
   /**
-   * Claims a directory and empties what an earlier lab left in it.
-   * Errors: `alreadyRunning` while another lab lives there.
+   * Claims a directory and removes the files of an earlier lab.
+   * Errors: `alreadyRunning` while another lab uses it.
    */
   constructor(path: string) {
     this.path = path;
@@ -51,7 +51,7 @@ export class StackDirectory {
     if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
       throw new LabError(
         'alreadyRunning',
-        `A lab is already running in ${path} (process ${owner}): stop it first. If that is no lab, remove ${this.#lockFile}.`,
+        `A lab is already running in ${path} (process ${owner}): stop it first. If that process is not a lab, remove ${this.#lockFile}.`,
       );
     }
     writeFileSync(this.#lockFile, `${process.pid}\n`);
@@ -62,12 +62,12 @@ export class StackDirectory {
     mkdirSync(this.kafka);
   }
 
-  /** The files that say that a lab lives here. */
+  /** The files that mark the directory as used. */
   get claims(): string[] {
     return [this.stackFile, this.#lockFile];
   }
 
-  /** Replaces `stack.json` at once: a reader never sees half of it. It holds secrets: others cannot read it. */
+  /** Replaces `stack.json` atomically. It contains secrets: other users cannot read it. */
   write(content: StackFile): void {
     const partFile = `${this.stackFile}.part`;
     writeFileSync(partFile, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
@@ -78,7 +78,7 @@ export class StackDirectory {
     rmSync(this.stackFile, { force: true });
   }
 
-  /** Lets another lab have the directory; the logs stay. */
+  /** Releases the directory; the logs stay. */
   release(): void {
     this.removeStackFile();
     rmSync(this.#lockFile, { force: true });

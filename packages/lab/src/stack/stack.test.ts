@@ -49,7 +49,7 @@ test('programs start from compiled code, which the first start leaves', async ()
   expect(readdirSync(compiled)).not.toEqual([]);
 });
 
-test('a region is killed and restored while the rest stays, stack.json tells which processes run, and closing ends all', async () => {
+test('a region is killed and restored while the rest stays, stack.json shows which processes run, and closing ends all', async () => {
   const ports = await findStackPorts(1);
   const events: StackEvent[] = [];
   const bootstrap = inject('kafkaBootstrap');
@@ -106,7 +106,7 @@ test('a start that fails halfway says why and leaves no process, no port and no 
   cpSync(DEMO, configDirectory, { recursive: true });
   writeFileSync(join(configDirectory, 'west-bridge.yaml'), 'bridge: [this, is, no, bridge]\n');
   const { error, events } = await failingStart({ ports, configDirectory });
-  expect(error).toMatchObject({ code: 'startFailed', message: expect.stringMatching(/west bridge ended before/) });
+  expect(error).toMatchObject({ code: 'startFailed', message: expect.stringMatching(/west bridge exited before/) });
   const pids = startedPids(events);
   // Kafka at least, and the bridge that failed.
   expect(pids.length).toBeGreaterThanOrEqual(2);
@@ -115,7 +115,7 @@ test('a start that fails halfway says why and leaves no process, no port and no 
   expect(existsSync(join(directory, 'stack.json'))).toBe(false);
 });
 
-test('a start that is given up ends what runs', async () => {
+test('a cancelled start ends its processes', async () => {
   const ports = await findStackPorts(1);
   const abort = new AbortController();
   const pids: number[] = [];
@@ -134,14 +134,14 @@ test('a start that is given up ends what runs', async () => {
   expect(pids.filter(isAlive)).toEqual([]);
 });
 
-test('a Kafka that does not answer is named', async () => {
+test('an error names a Kafka that does not respond', async () => {
   const ports = await findStackPorts(1);
   const bootstrap = `127.0.0.1:${ports.kafka[0]}`;
   const { error } = await failingStart({ ports, bootstrap });
-  expect(error).toMatchObject({ code: 'kafkaUnreachable', message: `No Kafka answers at ${bootstrap}.` });
+  expect(error).toMatchObject({ code: 'kafkaUnreachable', message: `No Kafka responds at ${bootstrap}.` });
 });
 
-test('a directory in which another lab lives is refused before anything is touched', async () => {
+test('a directory of another lab is refused before any change', async () => {
   writeFileSync(join(directory, 'lab.pid'), `${process.ppid}\n`);
   writeFileSync(join(directory, 'stack.json'), 'the other one');
   const { error } = await failingStart({ ports: await findStackPorts(1), bootstrap: inject('kafkaBootstrap') });

@@ -1,4 +1,4 @@
-/** The whole system on one machine: Kafka, two regions of a bridge and a gateway each, and the tier-1 gateway. */
+/** The whole system on one machine: Kafka, two regions with a bridge and a gateway each, and the tier-1 gateway. */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -27,7 +27,7 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const ADMIN_TOKEN_BYTES = 24;
 const TRUST_SECRET_BYTES = 32;
 
-/** `orders` carries the lab's traffic, `greetings` is there to try by hand. */
+/** `orders` carries the lab's traffic, `greetings` is for manual tests. */
 const TOPICS = [
   { name: 'orders', partitionCount: 3 },
   { name: 'greetings', partitionCount: 1 },
@@ -42,18 +42,18 @@ export interface StackOptions {
   directory?: string | undefined;
   /** The YAML of gateways and bridges. Default: `config/demo` in the repository. */
   configDirectory?: string | undefined;
-  /** `HOST:PORT` of a Kafka that runs already, instead of one of the lab's own. */
+  /** `HOST:PORT` of an existing Kafka, instead of the lab's own. */
   bootstrap?: string | undefined;
   /** Default: 1. */
   brokerCount?: 1 | 3 | undefined;
   /** Broker properties on top of the lab's. */
   kafkaProperties?: Readonly<Record<string, string>> | undefined;
-  /** Regions that run elsewhere than on loopback. */
+  /** Regions that do not run on loopback. */
   regionHosts?: Readonly<Partial<Record<RegionName, RegionHost>>> | undefined;
-  /** For gateways and bridges, on top of this process's own. */
+  /** Environment of gateways and bridges, on top of this process's own. */
   env?: Readonly<Record<string, string>> | undefined;
   onEvent?: ((event: StackEvent) => void) | undefined;
-  /** Gives the start up; what was started is stopped before `startStack` throws. */
+  /** Cancels the start; everything that was started is stopped before `startStack` throws. */
   signal?: AbortSignal | undefined;
 }
 
@@ -63,7 +63,7 @@ export interface Region {
 }
 
 /**
- * Starts everything and waits until each part is ready; nothing is left running when it throws.
+ * Starts everything and waits until each part is ready; stops everything before it throws.
  * Errors: `alreadyRunning`, `portInUse`, `kafkaUnreachable`, `noKafkaRuntime`, `downloadFailed`, `startFailed`,
  * `startTimedOut`.
  */
@@ -79,7 +79,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     await assertPortsFree(options.bootstrap === undefined ? ports : { ...ports, kafka: [] });
     reaper = new Reaper();
-    // A lab that is killed must not leave a file that says it runs.
+    // A killed lab must not leave a file that says that it runs.
     reaper.atEnd(['rm', '-f', ...directory.claims]);
     const parts: StackParts = { options: { ...options, onEvent }, ports, directory, reaper };
     stack = new Stack(parts, await startOrUseKafka(parts));
@@ -118,20 +118,20 @@ async function startOrUseKafka({ options, ports, directory, reaper }: StackParts
   });
 }
 
-/** A running system. Whoever started it calls `close`. */
+/** A running system. Its creator calls `close`. */
 export class Stack {
   readonly kafka: KafkaCluster;
   readonly tier1: Gateway;
-  /** There if the ports name it. */
+  /** Present if the ports name it. */
   readonly secondTier1: Gateway | undefined;
   readonly regions: Readonly<Record<RegionName, Region>>;
   readonly ports: StackPorts;
   /** Absolute. */
   readonly configDirectory: string;
   readonly directory: StackDirectory;
-  /** The bearer token of every gateway's admin API, drawn anew at each start. */
+  /** The bearer token of every gateway's admin API, generated at each start. */
   readonly adminToken = randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
-  /** What gateways show to each other and to bridges, drawn anew at each start. */
+  /** The secret that gateways show to each other and to bridges, generated at each start. */
   readonly trustSecret = randomBytes(TRUST_SECRET_BYTES).toString('base64url');
   readonly #reaper: Reaper;
   #isUp = false;
@@ -150,7 +150,7 @@ export class Stack {
       logDirectory: directory.logs,
       regionHosts: options.regionHosts,
       env: {
-        // Half of a start is compiling.
+        // Compiling takes half of a start.
         NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(cacheDirectory(), 'compiled'),
         ...options.env,
         ...programEnvironment(ports, kafka.bootstrap),
@@ -174,12 +174,12 @@ export class Stack {
     return this.secondTier1 === undefined ? [this.tier1] : [this.tier1, this.secondTier1];
   }
 
-  /** Everything but Kafka, the front first. */
+  /** Everything except Kafka, tier-1 first. */
   get services(): Service[] {
     return [...this.tier1s, ...this.#regionGateways(), ...this.#bridges()];
   }
 
-  /** For {@link startStack}: everything but Kafka, side by side. */
+  /** For {@link startStack}: starts everything except Kafka, in parallel. */
   async start(signal: AbortSignal | undefined): Promise<void> {
     await allOrNone(
       [
@@ -192,7 +192,7 @@ export class Stack {
     this.refreshStackFile();
   }
 
-  /** For {@link startStack}: the file is there exactly while everything is up, whatever was killed since. */
+  /** For {@link startStack}: writes the file, which exists from the end of the start until `close`. */
   refreshStackFile(): void {
     if (this.#isUp) this.directory.write(this.#describe());
   }
@@ -202,19 +202,19 @@ export class Stack {
     return gateway.isRunning && bridge.isRunning;
   }
 
-  /** SIGKILL of a region's gateway and bridge at the same moment; Kafka goes on. */
+  /** SIGKILL of a region's gateway and bridge at the same moment; Kafka keeps running. */
   async killRegion(name: RegionName): Promise<void> {
     const { gateway, bridge } = this.regions[name];
     await Promise.all([gateway.kill(), bridge.kill()]);
   }
 
-  /** Starts what does not run of a region, and waits until it is ready. */
+  /** Starts the parts of a region that do not run, and waits until they are ready. */
   async restoreRegion(name: RegionName): Promise<void> {
     const { gateway, bridge } = this.regions[name];
     await allOrNone([gateway, bridge].map((service) => (signal) => service.start(signal)));
   }
 
-  /** Stops everything in order, the front first and Kafka last. May be called again, also while it runs. */
+  /** Stops everything in order, tier-1 first and Kafka last. May be called again, also while it runs. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

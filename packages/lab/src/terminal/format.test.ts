@@ -69,7 +69,7 @@ describe('the verdict', () => {
     ['a lost record', { lost: 1 }, false, '1 acknowledged record was lost.'],
     ['failed requests', { clientErrors: 2 }, false, '2 requests failed.'],
     ['both', { lost: 2, clientErrors: 1 }, false, '2 acknowledged records were lost and 1 request failed.'],
-    ['nobody asked Kafka', { notStored: undefined }, false, 'Kafka could not be read back.'],
+    ['Kafka was not read back', { notStored: undefined }, false, 'Kafka could not be read back.'],
     ['no traffic came through', { delivered: 0 }, false, 'Nothing was delivered.'],
   ])('%s', (_, change, isGood, sentence) => {
     expect(judge({ ...GOOD, ...change })).toEqual({ isGood, sentence });

@@ -1,4 +1,4 @@
-/** The lab's words: the banner, what happens to processes, the live line and the table at the end. */
+/** The lab's texts: the banner, events of processes, the live line and the final table. */
 import { stripVTControlCharacters } from 'node:util';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { RegionState } from '../chaos/region-switch.ts';
@@ -40,12 +40,12 @@ export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
   }
 }
 
-/** A JVM that heeds SIGTERM ends with 128 + 15. */
+/** A JVM that handles SIGTERM exits with 128 + 15. */
 function isOrderly({ exitCode }: ProcessExit): boolean {
   return exitCode === 0 || exitCode === 143;
 }
 
-/** Where everything is, and what to try. */
+/** The banner: addresses, and a first command. */
 export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPaths; hasKeys: boolean }): string {
   const row = (name: string, ...values: string[]): string => `  ${name.padEnd(NAME_WIDTH)} ${values.join('   ')}`;
   const lines = [
@@ -79,12 +79,12 @@ export interface BannerPaths {
   stackFile: string;
 }
 
-/** What goes on in the lines that follow. */
+/** Introduces the traffic. */
 export function formatTraffic({ recordsPerSecond, topic, group }: TrafficFacts): string {
   return [
     `  Traffic: one producer, ${recordsPerSecond} records a second into the topic ${topic}, and two`,
     `  consumers in the group ${group}. They are plain HTTP clients, and know`,
-    '  nothing but the address of the tier-1 gateway.',
+    '  only the address of the tier-1 gateway.',
     '',
   ].join('\n');
 }
@@ -102,8 +102,8 @@ const DOTS: Record<RegionState, { colour: Colour; dot: string }> = {
 };
 
 /**
- * `12 s  produced 240  acknowledged 240  delivered 238  duplicates 0  errors 0  gap 0.1 s  east ● west ●`, or the same
- * with shorter words where that is wider than `columns`.
+ * `12 s  produced 240  acknowledged 240  delivered 238  duplicates 0  errors 0  gap 0.1 s  east ● west ●`, with shorter words
+ * when that is wider than `columns`.
  */
 export function formatLiveLine(
   elapsedMs: number,
@@ -153,7 +153,7 @@ export function formatRegions(regions: Record<RegionName, RegionState>, paint: P
   }).join(' ');
 }
 
-/** The result of a run, a fact a line. */
+/** The result of a run, one fact for each line. */
 export function formatSummary(summary: LedgerSummary, paint: Paint): string {
   const rows: [name: string, value: string, remark?: string | undefined][] = [
     ['produced', String(summary.produced), `in ${seconds(summary.durationMs)}`],
@@ -178,7 +178,7 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
 
 const VALUE_WIDTH = 8;
 
-/** Right-aligned by what is seen: colour codes take no room. */
+/** Right-aligned by visible width: colour codes take no room. */
 function padValue(value: string): string {
   const width = stripVTControlCharacters(value).length;
   return `${' '.repeat(Math.max(0, VALUE_WIDTH - width))}${value}`;
@@ -199,7 +199,7 @@ function duplicatesRemark({ storedTwice }: LedgerSummary): string | undefined {
 }
 
 function lostRemark({ acknowledged, undelivered, notStored }: LedgerSummary): string {
-  if (notStored === undefined) return `${undelivered} not delivered; Kafka could not be asked`;
+  if (notStored === undefined) return `${undelivered} not delivered; Kafka could not be read back`;
   if (undelivered === 0 && notStored === 0) return `Kafka holds all ${acknowledged}, read back with another client`;
   return `${undelivered} not delivered, ${notStored} not in Kafka`;
 }
@@ -208,7 +208,7 @@ function errorRemark({ kind, message }: ClientErrorCount): string {
   return message === undefined ? kind : `${kind}: ${message}`;
 }
 
-/** What the numbers come to; `isGood` decides the exit code of a run that ended by itself. */
+/** The verdict on a run; `isGood` decides the exit code of a run that ended without a request to stop. */
 export function judge(summary: LedgerSummary): { isGood: boolean; sentence: string } {
   if (summary.notStored === undefined) return { isGood: false, sentence: 'Kafka could not be read back.' };
   const faults = [
@@ -226,7 +226,7 @@ function plural(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** One sentence, and what caused it as far as that adds something. */
+/** One sentence, with its cause if that adds something. */
 export function formatError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (!(error instanceof LabError)) return error.stack ?? error.message;

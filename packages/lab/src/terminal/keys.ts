@@ -1,12 +1,12 @@
-/** What the keys do while the lab runs. */
+/** The keys of a running lab. */
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 
 export type KeyAction = { kind: 'stop' } | { kind: 'toggle'; region: RegionName };
 
-/** What Ctrl-C sends in raw mode, where it is no signal. */
+/** The byte that Ctrl-C sends in raw mode, where it is not a signal. */
 const CTRL_C = '\u0003';
 
-/** The actions in what a terminal sent: usually one key, pasted text may be more; other keys do nothing. */
+/** The actions for the input of a terminal: usually one key, more for pasted text; other keys do nothing. */
 export function keyActions(input: string): KeyAction[] {
   return [...input].flatMap((key): KeyAction[] => {
     if (key === 'q' || key === 'Q' || key === CTRL_C) return [{ kind: 'stop' }];

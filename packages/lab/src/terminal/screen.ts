@@ -1,9 +1,9 @@
-/** Lines that stay, above one line that is rewritten; without a terminal the rewritten line is left out. */
+/** Permanent lines above one status line, which is rewritten; without a terminal there is no status line. */
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** What the screen needs of `process.stdout`. */
+/** The part of `process.stdout` that the screen needs. */
 export interface ScreenStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -23,12 +23,12 @@ export class Screen {
     this.isTerminal = stream.isTTY === true;
   }
 
-  /** Without a terminal as many as anybody likes. */
+  /** Unlimited without a terminal. */
   get columns(): number {
     return this.isTerminal ? (this.#stream.columns ?? DEFAULT_COLUMNS) : Number.POSITIVE_INFINITY;
   }
 
-  /** Adds lines that stay. */
+  /** Prints permanent lines. */
   print(text: string): void {
     this.#stream.write(`${this.#erase()}${text}\n${this.#status ?? ''}`);
   }

@@ -1,9 +1,9 @@
-/** What a request to stop means when it is not the first. */
+/** The meaning of repeated requests to stop. */
 
-/** npm hands on a Ctrl-C that the terminal has sent already: within this long it is the same one. */
+/** npm forwards a Ctrl-C that the terminal has already sent: within this time it is the same one. */
 const ECHO_MS = 1_000;
 
-/** `stop` in order, `ignore` the echo of a request, `force` the end without order. */
+/** `stop` in order, `ignore` a repeated request, `force` an immediate exit. */
 export type StopDecision = 'stop' | 'ignore' | 'force';
 
 export function decideStop(firstAtMs: number | undefined, nowMs: number): StopDecision {

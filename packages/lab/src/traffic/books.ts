@@ -1,4 +1,4 @@
-/** What the clients of a run tell whoever keeps the books, and errors counted by operation and kind. */
+/** The interface between clients and the ledger of a run, and errors counted by operation and kind. */
 
 /** The requests of the lab's clients, by the API's operation names. */
 export type ClientOperation =
@@ -16,16 +16,16 @@ export interface ClientError {
   operation: ClientOperation;
   /** `HTTP 503`, `connection refused`. */
   kind: string;
-  /** What the answer said, if it said something. */
+  /** The message of the response, if it has one. */
   message?: string | undefined;
 }
 
-/** How many of one operation and kind, with the message of the first. */
+/** The count of errors of one operation and kind, with the message of the first. */
 export interface ClientErrorCount extends ClientError {
   count: number;
 }
 
-/** What a producer tells. */
+/** Events of a producer. */
 export interface ProducerBooks {
   /** The number of the next record, counted from 1. */
   nextRecord(): number;
@@ -33,18 +33,18 @@ export interface ProducerBooks {
   clientError(error: ClientError): void;
 }
 
-/** A record of this run as a consumer got it. */
+/** A record of this run that a consumer received. */
 export interface Delivery {
   record: number;
   partition: number;
   offset: number;
 }
 
-/** What a consumer tells. */
+/** Events of a consumer. */
 export interface ConsumerBooks {
   /** A `POST /consumers` was sent. */
   creating(): void;
-  /** A poll was answered, be it without records. */
+  /** A poll got a response, also one without records. */
   delivered(consumer: string, deliveries: readonly Delivery[]): void;
   clientError(error: ClientError): void;
 }

@@ -1,19 +1,19 @@
-/** A plain HTTP client: one request, one answer; whatever goes wrong is a value. */
+/** A plain HTTP client: one request, one response; failures are values. */
 import { Agent } from 'undici';
 
-/** As long as a patient client waits; a request that takes longer counts as failed. */
+/** The time limit of a patient client; a longer request counts as failed. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface ClientRequest {
   method: 'GET' | 'POST' | 'DELETE';
-  /** With its query. */
+  /** Includes the query. */
   path: string;
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
 }
 
-/** What a client sees: an answer with its JSON body (undefined without one), or how it failed. */
+/** A response with its JSON body (undefined without one), or the failure. */
 export type Answer =
   | { kind: 'answered'; status: number; body: unknown; latencyMs: number }
   | { kind: 'failed'; reason: string };
@@ -23,7 +23,7 @@ export class HttpClient {
   #origin: string;
   readonly #agent = new Agent({ headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
 
-  /** With several origins a refused connection makes the client use the next, as one behind two addresses would. */
+  /** With several origins, the client uses the next one after a refused connection. */
   constructor(origins: string | readonly [string, ...string[]]) {
     this.#origins = typeof origins === 'string' ? [origins] : origins;
     this.#origin = typeof origins === 'string' ? origins : origins[0];
@@ -34,7 +34,7 @@ export class HttpClient {
     let answer = await this.#sendTo(origin, request);
     for (let others = this.#origins.length - 1; others > 0 && isRefused(answer); others -= 1) {
       const next = this.#origins[(this.#origins.indexOf(origin) + 1) % this.#origins.length] ?? origin;
-      // Another request may have gone ahead already.
+      // Another request may have moved to the next origin already.
       if (this.#origin === origin) this.#origin = next;
       origin = next;
       answer = await this.#sendTo(origin, request);
@@ -60,7 +60,7 @@ export class HttpClient {
     }
   }
 
-  /** Cuts off what is still in flight. */
+  /** Aborts requests in flight. */
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
@@ -74,7 +74,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Why an answer is no success, in the words of the ledger; an error's body says more (`{ error_code, message }`). */
+/** Why a response is not a success, for the ledger; the body of an error has a message (`{ error_code, message }`). */
 export function describeRefusal(answer: Answer): { kind: string; message: string | undefined } {
   if (answer.kind === 'failed') return { kind: answer.reason, message: undefined };
   const { message } = (answer.body ?? {}) as { message?: unknown };

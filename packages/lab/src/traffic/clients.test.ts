@@ -8,13 +8,13 @@ import { Consumer, type Reading } from './consumer.ts';
 import { Ledger } from './ledger.ts';
 import { Producer, produceFailure } from './producer.ts';
 
-/** What the server answers: a status with a JSON body, or nothing but the end of the connection. */
+/** A response: a status with a JSON body, or the end of the connection. */
 type Reply = { status: number; body?: unknown } | 'hang up';
 
 let server: Server;
 let client: HttpClient;
 let seen: string[];
-/** Answers in turn by `METHOD path`; the last one stays. */
+/** Responses in turn by `METHOD path`; the last one repeats. */
 let script: Record<string, Reply[]>;
 
 beforeEach(async () => {
@@ -54,7 +54,7 @@ function newConsumer(ledger: Ledger, reading?: Reading): Consumer {
   return new Consumer({ client, books: ledger, topic: 't', group: 'g', name: 'c', runId: 'r', reading });
 }
 
-/** A poll's answer with these records of the run, and one of somebody else. */
+/** The response to a poll with these records of the run, and one of another client. */
 function records(...numbers: number[]): Reply {
   const values = [...numbers.map((n) => ({ n, run: 'r' })), { n: 1, run: 'another' }, 'text', null];
   return { status: 200, body: values.map((value) => ({ topic: 't', value })) };
@@ -78,7 +78,7 @@ test('a consumer creates itself, subscribes, counts the records of its run, and 
   expect(ledger.summarize()).toMatchObject({ clientErrors: 0, deliveredTo: { c: expect.any(Number) } });
 });
 
-test('a consumer that nobody knows is an error of the client, which does not create it again', async () => {
+test('an unknown consumer is an error of the client, which does not create it again', async () => {
   const unknown = { status: 404, body: { error_code: 404, message: 'not found' } };
   script = {
     [CREATE]: [{ status: 200 }],
@@ -98,7 +98,7 @@ test('a consumer that nobody knows is an error of the client, which does not cre
   ]);
 });
 
-test('a consumer that commits by itself does so after each poll that brought something', async () => {
+test('a consumer that sends commits does so after each poll with records', async () => {
   const commit = 'POST /consumers/g/instances/c/offsets';
   script = {
     [CREATE]: [{ status: 200 }],
@@ -116,7 +116,7 @@ test('a consumer that commits by itself does so after each poll that brought som
   expect(ledger.counts().clientErrors).toBe(0);
 });
 
-test('a consumer that chooses its partitions assigns them and seeks before it polls', async () => {
+test('a consumer with assigned partitions assigns and seeks before it polls', async () => {
   const path = '/consumers/g/instances/c';
   script = {
     [CREATE]: [{ status: 200 }],
@@ -134,7 +134,7 @@ test('a consumer that chooses its partitions assigns them and seeks before it po
   expect(ledger.counts().clientErrors).toBe(0);
 });
 
-test('a client of two addresses whose connection is refused uses the other one', async () => {
+test('a client with two addresses uses the other one after a refused connection', async () => {
   script = { 'GET /': [{ status: 200 }] };
   const { port } = server.address() as AddressInfo;
   const gone = createServer().listen(0, '127.0.0.1');
@@ -151,7 +151,7 @@ test('a client of two addresses whose connection is refused uses the other one',
   }
 });
 
-test('a poll that fails is an error of the client, and the consumer goes on', async () => {
+test('a failed poll is an error of the client, and the consumer polls again', async () => {
   script = {
     [CREATE]: [{ status: 503, body: { error_code: 503, message: 'no region' } }, { status: 200 }],
     [SUBSCRIBE]: [{ status: 204 }],
@@ -174,7 +174,7 @@ test('a poll that fails is an error of the client, and the consumer goes on', as
   });
 });
 
-test('a produce request that fails is never repeated: its record stays unacknowledged and the next one follows', async () => {
+test('a failed produce request is never repeated: its record stays unacknowledged and the next one follows', async () => {
   const stored = { status: 200, body: { offsets: [{ partition: 0, offset: 7 }] } };
   script = { 'POST /topics/t': [stored, { status: 503 }, 'hang up', stored] };
   const ledger = newLedger(0);
@@ -205,8 +205,8 @@ test.each([
     { offsets: [{ error_code: 404, message: 'no topic' }] },
     { kind: 'record refused with 404', message: 'no topic' },
   ],
-  ['no offset', { offsets: [] }, { kind: 'an answer without an offset', message: undefined }],
-  ['no JSON', 'hello', { kind: 'an answer without an offset', message: undefined }],
+  ['no offset', { offsets: [] }, { kind: 'a response without an offset', message: undefined }],
+  ['no JSON', 'hello', { kind: 'a response without an offset', message: undefined }],
 ])('an answer 200 to a produce request: %s', (_, body, failure) => {
   expect(produceFailure({ kind: 'answered', status: 200, body, latencyMs: 1 })).toEqual(failure);
 });

@@ -1,4 +1,4 @@
-/** One consumer: creates itself once, subscribes or assigns, and polls until it is stopped, whatever is answered. */
+/** One consumer: creates itself once, subscribes or assigns, and polls until it is stopped, also after errors. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
 import { instancePath } from '@causeway/protocol/paths.ts';
@@ -7,18 +7,18 @@ import { type Answer, type ClientRequest, describeRefusal, type HttpClient } fro
 
 /** A poll waits this long for records. */
 const POLL_TIMEOUT_MS = 1_000;
-/** After a failed request; a client that asks again at once would only add to the trouble. */
+/** Pause after a failed request, so that the client adds no load. */
 const PAUSE_MS = 200;
-/** A poll that runs when the consumer is stopped has this long to end. */
+/** Time for the last poll after the consumer is stopped. */
 const STOP_GRACE_MS = POLL_TIMEOUT_MS + 500;
 
-/** How a consumer comes by its partitions, and who says what it has read. */
+/** How a consumer gets its partitions, and how it commits. */
 export type Reading =
-  /** Subscribed; each poll commits what the one before brought. */
+  /** Subscribed; each poll commits the records of the previous one. */
   | { kind: 'autoCommit' }
-  /** Subscribed; commits by a request of its own after each poll that brought something. */
+  /** Subscribed; sends a commit after each poll with records. */
   | { kind: 'manualCommit' }
-  /** Reads these partitions, from the beginning because it seeks there. */
+  /** Assigned these partitions; seeks to the beginning. */
   | { kind: 'assigned'; partitions: readonly number[] };
 
 export interface ConsumerOptions {
@@ -34,7 +34,7 @@ export interface ConsumerOptions {
 }
 
 export class Consumer {
-  /** Settles with the first poll that is answered with records, be it none: from then on it is a member of its group. */
+  /** Settles with the first successful poll: from then on it is a member of its group. */
   readonly joined: Promise<void>;
   readonly #options: ConsumerOptions;
   readonly #reading: Reading;
@@ -56,7 +56,7 @@ export class Consumer {
     this.#running ??= this.#run();
   }
 
-  /** Ends the polling and deletes the consumer, as a well-behaved client does. */
+  /** Stops polling and deletes the consumer. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.race([this.#running, delay(STOP_GRACE_MS)]);
@@ -85,11 +85,11 @@ export class Consumer {
     const deliveries = deliveriesOfRun(answer, runId);
     books.delivered(name, deliveries);
     if (this.#reading.kind !== 'manualCommit' || deliveries.length === 0) return;
-    // What is not committed comes again, so a failure needs no other answer than that it is counted.
+    // Uncommitted records come again, so a failure is only counted.
     await this.#send('commit', v2Request(`${this.#path}/offsets`));
   }
 
-  /** Until it is there. A name that is taken is its own: a request before was carried out and its answer lost. */
+  /** Retries until the consumer exists. A name in use is its own: an earlier request succeeded and its response was lost. */
   async #create(): Promise<void> {
     const { group, name, books } = this.#options;
     const hasSeek = this.#reading.kind === 'assigned';
@@ -99,7 +99,7 @@ export class Consumer {
         name,
         format: 'json',
         'enable.auto.commit': this.#reading.kind !== 'manualCommit',
-        // Where the seek decides, the reset must not.
+        // The seek decides the position, not the reset.
         'auto.offset.reset': hasSeek ? 'latest' : 'earliest',
       },
     };
@@ -112,7 +112,7 @@ export class Consumer {
     }
   }
 
-  /** What is asked between the create and the first poll. */
+  /** The requests between the create and the first poll. */
   #preparations(): { operation: ClientOperation; request: ClientRequest }[] {
     const { topic } = this.#options;
     if (this.#reading.kind !== 'assigned') {
@@ -136,10 +136,10 @@ export class Consumer {
     return answer;
   }
 
-  /** Whether the answer is a success; if not, it goes into the books. */
+  /** Whether the response is a success; otherwise reports the error. */
   #succeeded(operation: ClientOperation, answer: Answer): boolean {
     if (isSuccess(answer)) return true;
-    // A poll that was given up at the end is nobody's failure.
+    // A poll that is aborted at the end is not a failure.
     if (operation === 'poll' && this.#isStopping && answer.kind === 'failed') return false;
     this.#options.books.clientError({ operation, ...describeRefusal(answer) });
     return false;
@@ -158,7 +158,7 @@ function isSuccess(answer: Answer): boolean {
   return answer.kind === 'answered' && answer.status >= 200 && answer.status < 300;
 }
 
-/** This run's records in the answer to a poll. */
+/** This run's records in the response to a poll. */
 export function deliveriesOfRun(answer: Answer, runId: string): Delivery[] {
   if (answer.kind === 'failed' || !Array.isArray(answer.body)) return [];
   return (answer.body as { value?: unknown; partition: number; offset: number }[]).flatMap(
@@ -169,7 +169,7 @@ export function deliveriesOfRun(answer: Answer, runId: string): Delivery[] {
   );
 }
 
-/** The number in a record's value, if it is one of this run. */
+/** The number in a record's value, if it belongs to this run. */
 export function recordNumber(value: unknown, runId: string): number | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { n, run } = value as { n?: unknown; run?: unknown };

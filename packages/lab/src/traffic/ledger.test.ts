@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Ledger } from './ledger.ts';
 
-/** A ledger whose clock only moves when told. */
+/** A ledger with a manual clock. */
 function ledgerWithClock(): { ledger: Ledger; pass: (ms: number) => void } {
   let nowMs = 1_000;
   const ledger = new Ledger(() => nowMs);
@@ -13,7 +13,7 @@ function ledgerWithClock(): { ledger: Ledger; pass: (ms: number) => void } {
   };
 }
 
-/** What happened, letter by letter: `p` produce the next record, `aN` acknowledge, `dN` deliver. */
+/** A history: `p` produce the next record, `aN` acknowledge, `dN` deliver. */
 function play(ledger: Ledger, script: string): void {
   for (const step of script.split(' ').filter((word) => word !== '')) {
     const record = Number(step.slice(1));
@@ -23,7 +23,7 @@ function play(ledger: Ledger, script: string): void {
   }
 }
 
-describe('what is counted', () => {
+describe('the counts', () => {
   test.each([
     ['nothing', '', { produced: 0, acknowledged: 0, delivered: 0, duplicates: 0, lost: 0 }],
     ['one record, all the way', 'p a1 d1', { produced: 1, acknowledged: 1, delivered: 1, duplicates: 0, lost: 0 }],
@@ -32,7 +32,7 @@ describe('what is counted', () => {
     ['a record acknowledged and never delivered', 'p p a1 a2 d2', { acknowledged: 2, delivered: 1, lost: 1 }],
     ['deliveries of the same record', 'p a1 d1 d1 d1', { delivered: 1, duplicates: 2, lost: 0 }],
     ['a record delivered without acknowledgement', 'p d1', { acknowledged: 0, delivered: 1, lost: 0 }],
-    ['a record of somebody else', 'p a1 d1 d77', { delivered: 1, duplicates: 0, lost: 0 }],
+    ['a record of another client', 'p a1 d1 d77', { delivered: 1, duplicates: 0, lost: 0 }],
   ])('%s', (_, script, expected) => {
     const { ledger } = ledgerWithClock();
     play(ledger, script);
@@ -40,7 +40,7 @@ describe('what is counted', () => {
     expect(ledger.undelivered).toBe(expected.lost);
   });
 
-  test('who got how much', () => {
+  test('deliveries by consumer', () => {
     const { ledger } = ledgerWithClock();
     play(ledger, 'p p p d1 d2');
     ledger.deliver(3, 'consumer-2');
@@ -111,7 +111,7 @@ describe('the comparison with Kafka', () => {
     expect(ledger.summarize()).toMatchObject({ lost: 2, undelivered: 1, notStored: 2, storedTwice: 0 });
   });
 
-  test('a record that is stored twice is told, and not lost', () => {
+  test('a record that is stored twice is reported, and not lost', () => {
     const { ledger } = ledgerWithClock();
     play(ledger, 'p a1 d1 d1');
     ledger.compareWithKafka(new Map([[1, 2]]));

@@ -1,4 +1,4 @@
-/** The books of one run: what was acknowledged, what was delivered to whom, and what a client had to notice. */
+/** The ledger of one run: acknowledged records, deliveries by consumer, and errors of clients. */
 
 import {
   type ClientError,
@@ -10,13 +10,13 @@ import {
 } from './books.ts';
 import { percentile } from './percentile.ts';
 
-/** Cheap to read: for the line that is shown while the traffic runs. */
+/** Cheap to read, for the live line. */
 export interface LedgerCounts {
   produced: number;
   acknowledged: number;
-  /** Different records; a record that comes twice counts once here. */
+  /** Distinct records. */
   delivered: number;
-  /** Deliveries of a record that had been delivered before. */
+  /** Repeated deliveries. */
   duplicates: number;
   clientErrors: number;
   /** Longest time without any delivery, from the first delivery to the end of the traffic. */
@@ -34,7 +34,7 @@ export interface LedgerSummary extends LedgerCounts {
   undelivered: number;
   /** Acknowledged, and not found when the topic was read back; undefined when it was not read back. */
   notStored: number | undefined;
-  /** Records that are in the topic more often than once: a request repeated on the way. */
+  /** Records that are in the topic more than once: a request was sent again. */
   storedTwice: number | undefined;
   produceP99Ms: number;
   produceMaxMs: number;
@@ -59,13 +59,13 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
   #longestGapMs = 0;
   #stored: ReadonlyMap<number, number> | undefined;
 
-  /** `now` in milliseconds, from any origin; it must not go back. */
+  /** `now`: monotonic, in milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
     this.#startedAtMs = now();
   }
 
-  /** The traffic starts now; what was before was preparation. */
+  /** The traffic starts now. */
   startTraffic(): void {
     this.#startedAtMs = this.#now();
   }
@@ -88,7 +88,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
 
   deliver(record: number, consumer: string): void {
     const count = this.#deliveryCounts[record];
-    if (count === undefined) return; // No record of this run.
+    if (count === undefined) return; // Not a record of this run.
     this.#deliveryCounts[record] = count + 1;
     this.#deliveredTo.set(consumer, (this.#deliveredTo.get(consumer) ?? 0) + 1);
     if (count === 0) {
@@ -101,7 +101,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     this.#lastDeliveryAtMs = this.#now();
   }
 
-  /** A client creates its consumer once; what it creates again would be an error of another request before. */
+  /** A client creates its consumer once; a second create would follow an error of another request. */
   creating(): void {}
 
   delivered(consumer: string, deliveries: readonly Delivery[]): void {
@@ -124,7 +124,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     this.#stored = stored;
   }
 
-  /** Acknowledged records that no consumer got yet. */
+  /** Acknowledged records that no consumer has received yet. */
   get undelivered(): number {
     return this.#undelivered;
   }

@@ -7,10 +7,10 @@ export interface ProducerOptions {
   client: HttpClient;
   books: ProducerBooks;
   topic: string;
-  /** Tells the records of this run from those of others in the same topic. */
+  /** Distinguishes the records of this run from others in the same topic. */
   runId: string;
   recordsPerSecond: number;
-  /** With so many requests unanswered the producer waits instead of sending the next. */
+  /** With this many requests in flight the producer waits. */
   maxInFlight: number;
 }
 
@@ -27,7 +27,7 @@ export class Producer {
     this.#timer ??= setInterval(() => this.#produceNext(), 1_000 / this.#options.recordsPerSecond);
   }
 
-  /** Sends nothing more, and waits for the answers that are due. */
+  /** Stops sending, and waits for outstanding responses. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#inFlight);
@@ -53,7 +53,7 @@ export class Producer {
   }
 }
 
-/** Why the record is not acknowledged; a request may well be answered 200 and its record refused. */
+/** Why the record is not acknowledged; a response 200 may still refuse the record. */
 export function produceFailure(answer: Answer): { kind: string; message: string | undefined } | undefined {
   if (answer.kind === 'failed' || answer.status !== 200) return describeRefusal(answer);
   const { offsets } = (answer.body ?? {}) as {
@@ -61,7 +61,7 @@ export function produceFailure(answer: Answer): { kind: string; message: string 
   };
   const entry = Array.isArray(offsets) ? offsets[0] : undefined;
   if (typeof entry?.offset === 'number') return undefined;
-  if (entry?.error_code === undefined) return { kind: 'an answer without an offset', message: undefined };
+  if (entry?.error_code === undefined) return { kind: 'a response without an offset', message: undefined };
   const message = typeof entry.message === 'string' ? entry.message : undefined;
   return { kind: `record refused with ${entry.error_code}`, message };
 }

@@ -19,7 +19,7 @@ async function newTopic(values: unknown[]): Promise<string> {
   return topic;
 }
 
-test('counts how often each record of the run is in the topic, whatever else is there', async () => {
+test('counts how often each record of the run is in the topic, beside other records', async () => {
   const run = 'r';
   const topic = await newTopic([{ n: 1, run }, { n: 2, run }, { n: 2, run }, { n: 3, run: 'another' }, 'no json', '']);
   const counts = await readBack({ bootstrap, topic, runId: run, signal: AbortSignal.timeout(60_000) });
@@ -31,7 +31,7 @@ test('an empty topic holds nothing', async () => {
   expect((await readBack({ bootstrap, topic, runId: 'r', signal: AbortSignal.timeout(60_000) })).size).toBe(0);
 });
 
-test('a reading that is given up throws the reason', async () => {
+test('a cancelled reading throws the reason', async () => {
   const topic = await newTopic([{ n: 1, run: 'r' }]);
   const signal = AbortSignal.abort(new Error('given up'));
   await expect(readBack({ bootstrap, topic, runId: 'r', signal })).rejects.toThrow('given up');

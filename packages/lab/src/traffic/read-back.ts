@@ -1,4 +1,4 @@
-/** Reads a topic with kafkajs, an independent client, to see what Kafka really holds. */
+/** Reads a topic with kafkajs, an independent client, to verify what Kafka stores. */
 import { independentClient } from '../stack/kafka.ts';
 import { recordNumber } from './consumer.ts';
 
@@ -6,7 +6,7 @@ export interface ReadBackOptions {
   bootstrap: string;
   topic: string;
   runId: string;
-  /** Gives the reading up. */
+  /** Cancels the reading. */
   signal: AbortSignal;
 }
 
@@ -21,7 +21,7 @@ export async function readBack({ bootstrap, topic, runId, signal }: ReadBackOpti
   const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  // Nobody waits for it when connecting fails first.
+  // Unused when connecting fails first.
   finished.catch(() => {});
   try {
     signal.throwIfAborted();
@@ -65,14 +65,14 @@ async function endOffsets(client: ReturnType<typeof independentClient>, topic: s
   }
 }
 
-/** Leaves a Kafka that is not the lab's as it was. */
+/** Removes the group, so that an existing Kafka stays unchanged. */
 async function deleteGroup(client: ReturnType<typeof independentClient>, group: string): Promise<void> {
   const admin = client.admin();
   await admin.connect();
   try {
     await admin.deleteGroups([group]);
   } catch {
-    // A group that never came to be.
+    // The group was never created.
   } finally {
     await admin.disconnect();
   }

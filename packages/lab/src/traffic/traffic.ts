@@ -1,4 +1,4 @@
-/** The traffic of a run: one producer and two consumers of one group, all through one URL, and the books about them. */
+/** The traffic of a run: one producer and two consumers of one group, through one URL, and their ledger. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient } from './client.ts';
@@ -9,19 +9,19 @@ import { readBack } from './read-back.ts';
 
 const CONSUMER_COUNT = 2;
 const RECORDS_PER_SECOND = 20;
-/** More than three seconds without an answer; then the producer waits, as a client with bounded memory would. */
+/** More than three seconds without a response; then the producer waits, as a client with bounded memory would. */
 const MAX_IN_FLIGHT = 64;
-/** Consumers join before the first record is produced; if they cannot, the traffic starts anyway and shows it. */
+/** Consumers join before the first record is produced; after this time the traffic starts in any case. */
 const JOIN_TIMEOUT_MS = 15_000;
-/** After the last record: this long until everything that was acknowledged must have been delivered. */
+/** Time after the last record until every acknowledged record must be delivered. */
 export const DRAIN_TIMEOUT_MS = 15_000;
 const DRAIN_POLL_MS = 20;
 const READ_BACK_TIMEOUT_MS = 30_000;
 
 export interface TrafficOptions {
-  /** Of the tier-1 gateway, or of anything that serves the REST API. */
+  /** The URL of the tier-1 gateway, or of any server of the REST API. */
   url: string;
-  /** To read the topic back without us in between. */
+  /** The Kafka from which the topic is read back. */
   bootstrap: string;
   topic: string;
   /** Default: 20. */
@@ -64,8 +64,8 @@ export class Traffic {
   }
 
   /**
-   * Ends the traffic: no more records, then everything that was acknowledged delivered (at most `drainTimeoutMs`), the
-   * consumers deleted, and the topic read back. Returns why the topic could not be read back, if so.
+   * Ends the traffic: stops the producer, waits until every acknowledged record is delivered (at most `drainTimeoutMs`), deletes
+   * the consumers, and reads the topic back. Returns why the topic could not be read back, if so.
    */
   async finish(drainTimeoutMs: number = DRAIN_TIMEOUT_MS): Promise<{ readBackFailure: unknown }> {
     await this.#producer.stop();

@@ -7,7 +7,7 @@ import { AttackConsumer, describe } from '../attack-consumer.ts';
 import { Findings, pause, times, untilOver } from '../pace.ts';
 
 const MIB = 2 ** 20;
-/** An error list that is longer repeats itself. */
+/** The most bytes of an error list. */
 const MAX_ERROR_BYTES = 64 * 1_024;
 
 interface Operation {
@@ -17,7 +17,7 @@ interface Operation {
   list: 'records' | 'offsets' | 'partitions' | 'topics' | undefined;
 }
 
-/** Every operation with a body; the consumer is one that lives. */
+/** Every operation with a body; the consumer exists. */
 function operations({ topic }: Scene, consumer: AttackConsumer): Operation[] {
   const v2 = { contentType: undefined };
   return [
@@ -47,7 +47,7 @@ function inList(list: Operation['list'], text: string): string {
   return `{"${list ?? 'records'}":[${text}]}`;
 }
 
-/** Each a few megabytes at most: what a client sends in a fraction of a second. */
+/** At most a few megabytes each: a client sends them in a fraction of a second. */
 const SHAPES: readonly Shape[] = [
   {
     name: 'numbers of 999 digits',
@@ -104,7 +104,7 @@ const SHAPES: readonly Shape[] = [
   },
 ];
 
-/** Refused or served, but answered. */
+/** Refused or served, but with a response. */
 function isAnswered({ status }: Reply): boolean {
   return (status >= 200 && status < 300) || (status >= 400 && status < 500) || status === 503;
 }
@@ -112,8 +112,8 @@ function isAnswered({ status }: Reply): boolean {
 export const BODIES: readonly Attack[] = [
   {
     name: 'long-key',
-    title: 'records with a key of 700 KB (F23)',
-    claim: 'each is stored or refused while other requests go on',
+    title: 'records with a key of 700 KB',
+    claim: 'each is stored or refused, and other requests are served',
     isShort: true,
     async play(scene) {
       const found = new Findings();
@@ -122,19 +122,19 @@ export const BODIES: readonly Attack[] = [
         const key = String.fromCharCode(97 + ((loop + round) % 26)).repeat(700_000);
         const body = { records: [{ key, value: { round } }] };
         const reply = await scene.client.ask({ path, headers: { 'content-type': RECORDS.json }, body });
-        found.expect(isAnswered(reply), `a long key answered ${reply.status}`, describe(reply));
+        found.expect(isAnswered(reply), `a long key: status ${reply.status}`, describe(reply));
         await pause(200, scene.signal);
       });
       const name = 'n'.repeat(100_000);
       const reply = await scene.client.ask({ path: `/consumers/attack-${scene.id}`, body: { name } });
       const isRefused = reply.status >= 400 && reply.status < 500;
-      found.expect(isRefused, `a name of 100,000 characters answered ${reply.status}`, describe(reply));
+      found.expect(isRefused, `a name of 100,000 characters: status ${reply.status}`, describe(reply));
       return found.list();
     },
   },
   {
     name: 'many-topics',
-    title: 'a subscription to 300,000 topics, and lists as long in commits, seeks and assignments (F24)',
+    title: 'a subscription to 300,000 topics, and lists as long in commits, seeks and assignments',
     claim: 'each is refused with 413 or 422',
     isShort: true,
     async play(scene) {
@@ -150,7 +150,7 @@ export const BODIES: readonly Attack[] = [
       do {
         for (const [path, body] of Object.entries(bodies)) {
           const reply = await consumer.post(path, body);
-          found.expect([413, 422].includes(reply.status), `${path} answered ${reply.status}`, describe(reply));
+          found.expect([413, 422].includes(reply.status), `${path}: status ${reply.status}`, describe(reply));
         }
         await pause(500, scene.signal);
       } while (!scene.signal.aborted);
@@ -160,7 +160,7 @@ export const BODIES: readonly Attack[] = [
   },
   {
     name: 'error-lists',
-    title: 'bodies of 120 KB in which every entry is wrong (A1, F26)',
+    title: 'bodies of 120 KB in which every entry is wrong',
     claim: `each is refused with 4xx and at most ${MAX_ERROR_BYTES / 1_024} KiB`,
     isShort: true,
     async play(scene) {
@@ -175,8 +175,8 @@ export const BODIES: readonly Attack[] = [
           const headers = contentType === undefined ? {} : { 'content-type': contentType };
           const reply = await scene.client.ask({ path, headers, body });
           const isRefused = reply.status >= 400 && reply.status < 500;
-          found.expect(isRefused, `${path} answered ${reply.status}`, describe(reply));
-          found.expect(reply.byteCount <= MAX_ERROR_BYTES, `${path} answered ${reply.byteCount} bytes of errors`);
+          found.expect(isRefused, `${path}: status ${reply.status}`, describe(reply));
+          found.expect(reply.byteCount <= MAX_ERROR_BYTES, `${path}: ${reply.byteCount} bytes of errors`);
           if (scene.signal.aborted) return;
         }
       });
@@ -185,8 +185,8 @@ export const BODIES: readonly Attack[] = [
   },
   {
     name: 'worst-bodies',
-    title: 'for each operation, bodies of each shape that is hard to read (F26)',
-    claim: 'each is answered, with at most so many bytes',
+    title: 'for each operation, bodies of each shape that is hard to read',
+    claim: 'each gets a response of limited size',
     minDurationMs: 30_000,
     async play(scene) {
       const found = new Findings();
@@ -198,9 +198,9 @@ export const BODIES: readonly Attack[] = [
           const headers = contentType === undefined ? {} : { 'content-type': contentType };
           const reply = await scene.client.ask({ path, headers, body: shape.make(operation) });
           const what = `${shape.name} to ${path.replace(/.*instances\/[^/]*/, '…')}`;
-          found.expect(isAnswered(reply), `${what} answered ${reply.status}`, describe(reply));
+          found.expect(isAnswered(reply), `${what}: status ${reply.status}`, describe(reply));
           const isShort = reply.status === 200 || reply.byteCount <= MAX_ERROR_BYTES;
-          found.expect(isShort, `${what} answered ${reply.byteCount} bytes of errors`);
+          found.expect(isShort, `${what}: ${reply.byteCount} bytes of errors`);
         }
       }
       return found.list();
@@ -208,7 +208,7 @@ export const BODIES: readonly Attack[] = [
   },
   {
     name: 'zip-bombs',
-    title: 'bodies of 100 KB that are 100 MB when decoded (D16)',
+    title: 'bodies of 100 KB that are 100 MB when decoded',
     claim: 'each is refused with 4xx or 503',
     async play(scene) {
       const found = new Findings();
@@ -220,7 +220,7 @@ export const BODIES: readonly Attack[] = [
           body: bomb,
         });
         const isRefused = (reply.status >= 400 && reply.status < 500) || reply.status === 503;
-        found.expect(isRefused, `a zip bomb answered ${reply.status}`, describe(reply));
+        found.expect(isRefused, `a zip bomb: status ${reply.status}`, describe(reply));
         await pause(250, scene.signal);
       });
       return found.list();

@@ -1,4 +1,4 @@
-/** Connections that take and do not give: pipelining, bodies without an end, answers that the client does not read. */
+/** Connections that abuse the server: pipelining, endless bodies, responses that the client does not read. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import type { Attack, Scene } from '../attack.ts';
 import { RawConnection } from '../attack-client.ts';
@@ -19,8 +19,8 @@ function destroyAll(connections: readonly RawConnection[]): void {
 export const CONNECTIONS: readonly Attack[] = [
   {
     name: 'pipelining',
-    title: '4,000 requests on one connection, all at once (F28)',
-    claim: 'they are served in their order, one after the other',
+    title: '4,000 requests on one connection, all at once',
+    claim: 'they are served in order, one after the other',
     isShort: true,
     async play(scene) {
       const found = new Findings();
@@ -34,15 +34,19 @@ export const CONNECTIONS: readonly Attack[] = [
       await pause(scene.durationMs, scene.signal);
       connection.destroy();
       const offsets = [...connection.received.matchAll(/"offset":(\d+)/g)].map(([, offset]) => Number(offset));
-      found.expect(offsets.length > 0, 'no answer at all', connection.received.slice(0, 200));
+      found.expect(offsets.length > 0, 'no response', connection.received.slice(0, 200));
       const swapped = offsets.findIndex((offset, index) => offset !== (offsets[0] ?? 0) + index);
-      found.expect(swapped === -1, 'requests were executed out of order', `answer ${swapped} has ${offsets[swapped]}`);
+      found.expect(
+        swapped === -1,
+        'requests were executed out of order',
+        `response ${swapped} has ${offsets[swapped]}`,
+      );
       return found.list();
     },
   },
   {
     name: 'stalled-uploads',
-    title: '800 clients that stop before the last byte of 1 MiB (F29)',
+    title: '800 clients that stop before the last byte of 1 MiB',
     claim: 'the gateway holds a bounded part of it, and serves the others',
     allowed: { growthBytes: 400 * MIB },
     async play(scene) {
@@ -57,7 +61,7 @@ export const CONNECTIONS: readonly Attack[] = [
           const connection = new RawConnection(scene.tier1);
           connections.push(connection);
           await connection.write(head);
-          // What is not taken is not sent: then the connection waits, as a slow client does.
+          // Bytes that the system does not accept wait, as with a slow client.
           await Promise.race([connection.write(body), pause(1_000, scene.signal)]);
         },
       );
@@ -69,8 +73,8 @@ export const CONNECTIONS: readonly Attack[] = [
   },
   {
     name: 'never-read',
-    title: '300 clients that ask for megabytes and read nothing (F29)',
-    claim: 'the gateway holds a bounded part of the answers, and serves the others',
+    title: '300 clients that request megabytes and read nothing',
+    claim: 'the gateway holds a bounded part of the responses, and serves the others',
     allowed: { growthBytes: 400 * MIB },
     async play(scene) {
       const request = `GET /openapi HTTP/1.1\r\n${HOST}\r\n`.repeat(40);
@@ -98,8 +102,8 @@ export const CONNECTIONS: readonly Attack[] = [
   },
   {
     name: 'half-closed',
-    title: 'clients that end their side after the request, and those that go away in the middle (D19)',
-    claim: 'each that ended its side gets its answer',
+    title: 'clients that end their side after the request, and clients that leave in the middle',
+    claim: 'each client that ended its side gets its response',
     isShort: true,
     async play(scene) {
       const found = new Findings();
@@ -125,7 +129,7 @@ export const CONNECTIONS: readonly Attack[] = [
   },
   {
     name: 'unread-body',
-    title: '20 MB to a path that does not exist, by a client that reads when it has sent all (D12)',
+    title: '20 MB to a path that does not exist, by a client that reads when it has sent all',
     claim: 'each reads its 404 or 413',
     async play(scene) {
       const found = new Findings();
@@ -145,7 +149,7 @@ export const CONNECTIONS: readonly Attack[] = [
   },
   {
     name: 'odd-methods',
-    title: 'PROPFIND, TRACE, CONNECT and methods that HTTP does not have (D19, G38)',
+    title: 'PROPFIND, TRACE, CONNECT and methods that HTTP does not have',
     claim: 'each is 405 or 501 at tier-1, with a body',
     async play(scene) {
       const found = new Findings();
@@ -158,7 +162,7 @@ export const CONNECTIONS: readonly Attack[] = [
         connection.destroy();
       }
       const reply = await scene.client.ask({ path: '/topics?%zz' });
-      found.expect(reply.status === 400, `?%zz answered ${reply.status}`, describe(reply));
+      found.expect(reply.status === 400, `?%zz: status ${reply.status}`, describe(reply));
       return found.list();
     },
   },

@@ -1,4 +1,4 @@
-/** Kafka stands still for some seconds, under a producer that counts. */
+/** Kafka freezes for some seconds, under a producer that counts. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import type { Attack } from '../attack.ts';
 import { describe } from '../attack-consumer.ts';
@@ -10,15 +10,15 @@ const PARTITION_COUNT = 3;
 export const KAFKA: readonly Attack[] = [
   {
     name: 'freeze-kafka',
-    title: 'Kafka frozen for 8 s under a producer (G36)',
-    claim: 'no record is stored more often than it was sent, and each acknowledged one is there',
+    title: 'Kafka frozen for 8 s under a producer',
+    claim: 'no record is stored more often than it was sent, and each acknowledged record is stored',
     freezesKafka: true,
-    // A consumer that cannot know gets 503; what waits for Kafka waits as long as Kafka does.
-    // Bridges say that they cannot serve, and whoever asks another bridge then finds its consumer there.
+    // Consumers get 503; requests wait as long as Kafka is frozen. Bridges report that they cannot serve, and a client that
+    // tries another bridge then finds its consumer there.
     allowed: {
       extraGapMs: FROZEN_MS + 10_000,
       consumerStatuses: [503],
-      incidents: ['target found ill', 'panic', 'consumers adopted'],
+      incidents: ['target unhealthy', 'panic', 'consumers adopted'],
     },
     async play(scene) {
       const found = new Findings();
@@ -34,7 +34,7 @@ export const KAFKA: readonly Attack[] = [
           sends.push(send(n));
           await pause(FROZEN_MS / 16, scene.signal);
         }
-        // The whole time, whatever the run's length is.
+        // The whole time, independent of the run's length.
         await pause(FROZEN_MS / 2, AbortSignal.timeout(FROZEN_MS / 2));
       } finally {
         await scene.thawKafka();

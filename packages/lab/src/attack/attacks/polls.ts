@@ -1,26 +1,26 @@
-/** Consumers whose own doing takes long: it says nothing about the bridge that they live on. */
+/** Consumers with slow requests, which say nothing about their bridge. */
 import type { Attack, Scene } from '../attack.ts';
 import { AttackConsumer, describe } from '../attack-consumer.ts';
 import { Findings, pause, times, untilOver } from '../pace.ts';
 
-/** What a surplus poll of one consumer may be answered. */
+/** Allowed statuses of a surplus poll. */
 const POLL_STATUSES = [200, 409, 429];
-/** On top of a poll's own `timeout`: many times what a quick request takes on this machine, and two seconds. */
+/** Added to a poll's own `timeout`: many times the duration of a quick request on this machine, and two seconds. */
 function patienceMs({ calmMs }: Scene): number {
   return 2_000 + 50 * calmMs;
 }
 
 async function expectPoll(scene: Scene, consumer: AttackConsumer, timeoutMs: number, found: Findings): Promise<void> {
   const reply = await consumer.poll(timeoutMs);
-  found.expect(POLL_STATUSES.includes(reply.status), `poll answered ${reply.status}`, describe(reply));
+  found.expect(POLL_STATUSES.includes(reply.status), `poll: status ${reply.status}`, describe(reply));
   const isInTime = reply.tookMs <= timeoutMs + patienceMs(scene);
-  found.expect(isInTime, `poll of ${timeoutMs} ms not answered within its time`, describe(reply));
+  found.expect(isInTime, `poll of ${timeoutMs} ms without a response within its time`, describe(reply));
 }
 
 export const POLLS: readonly Attack[] = [
   {
     name: 'surplus-polls',
-    title: '40 polls of one idle consumer at once, again and again (A1)',
+    title: '40 polls of one idle consumer at once, again and again',
     claim: 'each poll is 200, 409 or 429 within its own timeout',
     isShort: true,
     async play(scene) {
@@ -35,7 +35,7 @@ export const POLLS: readonly Attack[] = [
   },
   {
     name: 'poll-flood',
-    title: 'one poll of 5 s each 150 ms, of one idle consumer (A1)',
+    title: 'one poll of 5 s each 150 ms, of one idle consumer',
     claim: 'each poll is 200, 409 or 429 within its own timeout',
     async play(scene) {
       const found = new Findings();
@@ -52,7 +52,7 @@ export const POLLS: readonly Attack[] = [
   },
   {
     name: 'beside-a-poll',
-    title: 'commit, seek and subscribe while a poll of the same consumer waits (A1)',
+    title: 'commit, seek and subscribe while a poll of the same consumer waits',
     claim: 'each is 204 long before the poll ends, and the poll is 200',
     isShort: true,
     async play(scene) {
@@ -70,28 +70,28 @@ export const POLLS: readonly Attack[] = [
       for (const [path, body] of calls) {
         await pause(300, scene.signal);
         const reply = await consumer.post(path, body);
-        found.expect(reply.status === 204, `${path} answered ${reply.status}`, describe(reply));
+        found.expect(reply.status === 204, `${path}: status ${reply.status}`, describe(reply));
         found.expect(reply.tookMs < pollMs / 3, `${path} waited for the poll`, describe(reply));
       }
-      // The poll may have ended early; what waits still ends with the consumer.
+      // The poll may have ended early; otherwise it ends with the consumer.
       await consumer.delete();
       const polled = await poll;
-      found.expect([200, 404].includes(polled.status), `the poll answered ${polled.status}`, describe(polled));
+      found.expect([200, 404].includes(polled.status), `the poll: status ${polled.status}`, describe(polled));
       return found.list();
     },
   },
   {
     name: 'commit-nowhere',
-    title: 'commits to partitions that do not exist, with a request timeout of ten minutes (A1)',
-    claim: 'the system does not take it for its own illness',
+    title: 'commits to partitions that do not exist, with a request timeout of ten minutes',
+    claim: 'no target is blamed for it',
     async play(scene) {
       const found = new Findings();
       const consumer = await AttackConsumer.idle(scene, 'patient', { 'consumer.request.timeout.ms': 600_000 });
-      // Not awaited: a client that goes away is part of the attack.
+      // Not awaited: a client that leaves is part of the attack.
       void untilOver(4, scene.signal, async (loop, round) => {
         const topic = loop % 2 === 0 ? scene.topic : `no-topic-${scene.id}`;
         const reply = await consumer.post('/offsets', { offsets: [{ topic, partition: 9_999 + round, offset: 1 }] });
-        found.expect(reply.status !== 502, 'commit answered 502', describe(reply));
+        found.expect(reply.status !== 502, 'commit: status 502', describe(reply));
         await pause(100, scene.signal);
       });
       await pause(scene.durationMs, scene.signal);
@@ -100,8 +100,8 @@ export const POLLS: readonly Attack[] = [
   },
   {
     name: 'patterns',
-    title: 'sixty consumers with a pattern that backtracks catastrophically (F25)',
-    claim: 'each subscription is 204 or refused, and nothing else stands still',
+    title: 'sixty consumers with a pattern that backtracks catastrophically',
+    claim: 'each subscription is 204 or refused, and nothing else stalls',
     isShort: true,
     async play(scene) {
       const found = new Findings();
@@ -113,7 +113,7 @@ export const POLLS: readonly Attack[] = [
         consumers.map(async (consumer, index) => {
           const reply = await consumer.post('/subscription', { topic_pattern: patterns[index % patterns.length] });
           const isAnswered = reply.status === 204 || (reply.status >= 400 && reply.status <= 500);
-          found.expect(isAnswered, `subscription answered ${reply.status}`, describe(reply));
+          found.expect(isAnswered, `subscription: status ${reply.status}`, describe(reply));
         }),
       );
       await untilOver(consumers.length, scene.signal, async (index) => {
@@ -126,8 +126,8 @@ export const POLLS: readonly Attack[] = [
   },
   {
     name: 'create-delete',
-    title: 'consumers created and deleted in a loop (F30)',
-    claim: 'each is 200 and 204, and memory does not grow with the number of consumers that were',
+    title: 'consumers created and deleted in a loop',
+    claim: 'each is 200 and 204, and memory does not grow with the number of deleted consumers',
     allowed: { growthBytes: 150 * 2 ** 20 },
     async play(scene) {
       const found = new Findings();
@@ -135,11 +135,11 @@ export const POLLS: readonly Attack[] = [
         const name = `brief-${loop}-${round}`;
         const group = `attack-${scene.id}`;
         const created = await scene.client.ask({ path: `/consumers/${group}`, body: { name, format: 'json' } });
-        found.expect([200, 429, 503].includes(created.status), `create answered ${created.status}`, describe(created));
+        found.expect([200, 429, 503].includes(created.status), `create: status ${created.status}`, describe(created));
         if (created.status !== 200) return;
         const path = `/consumers/${group}/instances/${name}`;
         const deleted = await scene.client.ask({ method: 'DELETE', path });
-        found.expect(deleted.status === 204, `delete answered ${deleted.status}`, describe(deleted));
+        found.expect(deleted.status === 204, `delete: status ${deleted.status}`, describe(deleted));
       });
       return found.list();
     },

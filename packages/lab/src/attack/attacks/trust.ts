@@ -1,4 +1,4 @@
-/** Clients that pretend to be gateways, operators or others, and requests that run in a circle. */
+/** Clients that impersonate gateways, operators or other clients, and requests that loop. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import {
   DELIVERED_HEADER,
@@ -14,7 +14,7 @@ import { AttackClient } from '../attack-client.ts';
 import { AttackConsumer, describe } from '../attack-consumer.ts';
 import { Findings, pause } from '../pace.ts';
 
-/** What gateways say to each other, each as a client could write it. */
+/** Headers between gateways, written by a client. */
 const FORGERIES: readonly Record<string, string>[] = [
   { [GATEWAY_HEADER]: 'tier1', [RELEASE_HEADER]: 'drain' },
   { [GATEWAY_HEADER]: 'tier1, west/gateway', [FAILED_HEADER]: 'east/bridge, west/bridge' },
@@ -34,7 +34,7 @@ const INTERNAL_TOPICS = ['__causeway_sessions', '__consumer_offsets', '__transac
 export const TRUST: readonly Attack[] = [
   {
     name: 'forged-headers',
-    title: 'headers of gateways, operators and proxies, at tier-1 and at what stands behind it (G33)',
+    title: 'headers of gateways, operators and proxies, at tier-1 and behind it',
     claim: 'no list of consumers, no consumer moved, no foreign base_uri',
     isShort: true,
     async play(scene) {
@@ -47,13 +47,17 @@ export const TRUST: readonly Attack[] = [
       for (let round = 0; round === 0 || (!scene.signal.aborted && round < 20); round += 1) {
         for (const { name, client } of clients) {
           const listed = await client.ask({ path: SESSIONS_PATH, headers: { [OPERATOR_HEADER]: 'tier1' } });
-          found.expect(listed.status === 404, `${name} answered a forged operator ${listed.status}`, describe(listed));
-          // Behind tier-1 a consumer is served where one asks for it, and moves there: that is no forgery's doing.
+          found.expect(
+            listed.status === 404,
+            `${name}: status ${listed.status} for a forged operator`,
+            describe(listed),
+          );
+          // Behind tier-1 a consumer moves to the bridge that gets a request for it: the forged headers do not cause that.
           if (name === scene.tier1.name)
             for (const forgery of FORGERIES) {
               const path = `${victim.path}/records?timeout=50`;
               const reply = await client.ask({ path, headers: { accept: RECORDS.json, ...forgery } });
-              found.expect(reply.status === 200, `a forged poll answered ${reply.status}`, describe(reply));
+              found.expect(reply.status === 200, `a forged poll: status ${reply.status}`, describe(reply));
             }
           const created = await client.ask({
             path: `/consumers/attack-${scene.id}`,
@@ -62,7 +66,7 @@ export const TRUST: readonly Attack[] = [
           });
           found.expect(created.status === 200, `${name} did not create a consumer`, describe(created));
           const isForeign = created.text.includes('evil') || created.text.includes('https:');
-          found.expect(!isForeign, `${name} believed a forged host`, created.text);
+          found.expect(!isForeign, `${name} used a forged host`, created.text);
         }
         await pause(300, scene.signal);
       }
@@ -73,7 +77,7 @@ export const TRUST: readonly Attack[] = [
   },
   {
     name: 'internal-topics',
-    title: 'consumers of the session log and of Kafka’s own topics (G34)',
+    title: 'consumers of the session log and of Kafka’s own topics',
     claim: 'no record of them is delivered',
     isShort: true,
     async play(scene) {
@@ -105,23 +109,23 @@ export const TRUST: readonly Attack[] = [
   },
   {
     name: 'admin-host',
-    title: 'the admin API by a foreign Host, and asked through region after region (G35)',
-    claim: 'a foreign Host is refused, and a circle ends with 508',
+    title: 'the admin API by a foreign Host, and through a loop of regions',
+    claim: 'a foreign Host is refused, and a loop ends with 508',
     isShort: true,
     async play(scene) {
       const found = new Findings();
       for (const admin of scene.admins) {
         const client = new AttackClient(admin);
         const rebound = await client.ask({ path: '/api/topology', headers: { host: 'evil.example' } });
-        found.expect([403, 421].includes(rebound.status), `foreign Host answered ${rebound.status}`, describe(rebound));
+        found.expect([403, 421].includes(rebound.status), `foreign Host: status ${rebound.status}`, describe(rebound));
         const circle = '/api/regions/east/regions/west'.concat('/regions/east/regions/west'.repeat(20));
         const reply = await client.ask({ path: `${circle}/topology` });
-        found.expect([400, 404, 508].includes(reply.status), `a circle answered ${reply.status}`, describe(reply));
+        found.expect([400, 404, 508].includes(reply.status), `a loop: status ${reply.status}`, describe(reply));
         client.close();
       }
       const hops = Array.from({ length: 250 }, (_, index) => `1.1 gateway-${index}`).join(', ');
       const reply = await scene.client.ask({ path: '/topics', headers: { via: hops, 'max-forwards': '0' } });
-      found.expect([200, 508].includes(reply.status), `a forged Via answered ${reply.status}`, describe(reply));
+      found.expect([200, 508].includes(reply.status), `a forged Via: status ${reply.status}`, describe(reply));
       return found.list();
     },
   },
