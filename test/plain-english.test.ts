@@ -74,7 +74,6 @@ const NOT_YET: readonly string[] = [
   'packages/gateway/src/watch/',
   'packages/gateway/test/',
   'packages/http/',
-  'packages/protocol/',
   'test/*',
   'test/bench/',
   'test/conformance/',

@@ -1,31 +1,31 @@
-/** Where a client finds its consumer: at the address that the client used, as far as the headers in front say it. */
+/** The `base_uri` of a consumer: the address that the client used, as reported by trusted headers. */
 import { instancePath } from './paths.ts';
 
 export interface BaseUriRequest {
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** What the request was sent to, where nothing in front says otherwise: `host` or `host:port`. */
+  /** The host of the request, `host` or `host:port`; used where no trusted header names another. */
   host: string;
-  /** Whether the headers on where the client came from are believed. */
+  /** Whether `Forwarded` and `X-Forwarded-*` are trusted. */
   isForwarded: boolean;
-  /** Of the connection. */
+  /** The scheme of the connection. */
   scheme: 'http' | 'https';
 }
 
 export interface Origin {
   proto: string;
-  /** With its port, where it is known. */
+  /** With its port, if known. */
   host: string;
 }
 
 const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
-/** The `base_uri` of a new consumer, every segment percent-encoded. Errors: {@link UnknownSchemeError}. */
+/** The `base_uri` of a new consumer, with every segment percent-encoded. Errors: {@link UnknownSchemeError}. */
 export function baseUri(request: BaseUriRequest, { group, name }: { group: string; name: string }): string {
   const { proto, host } = originOf(request);
   return `${proto}://${withPort(host, proto)}${pathOf(request, { group, name })}`;
 }
 
-/** A host without a port, with a scheme whose port is not known. */
+/** The host has no port, and the scheme has no known default port. */
 export class UnknownSchemeError extends Error {
   constructor(scheme: string) {
     super(`${scheme} is not a valid schema/proto.`);
@@ -33,12 +33,12 @@ export class UnknownSchemeError extends Error {
   }
 }
 
-/** The address that the client used. Gateways append to these headers: the first element is the client's (RFC 7239 §4). */
+/** The address that the client used. Proxies append to these headers, so the first element is the client's (RFC 7239 §4). */
 export function originOf(request: BaseUriRequest): Origin {
   return (request.isForwarded ? forwardedOrigin(request) : undefined) ?? { proto: request.scheme, host: request.host };
 }
 
-/** What `Forwarded` says, or else the older headers; `undefined` where neither says the scheme. */
+/** From `Forwarded`, or from the older headers; `undefined` if neither names the scheme. */
 function forwardedOrigin({ headers, host: ownHost }: Pick<BaseUriRequest, 'headers' | 'host'>): Origin | undefined {
   const forwarded = first(headers['forwarded']);
   if (forwarded !== undefined) {
@@ -48,7 +48,7 @@ function forwardedOrigin({ headers, host: ownHost }: Pick<BaseUriRequest, 'heade
   return olderOrigin(headers, ownHost);
 }
 
-/** What `X-Forwarded-Proto`, `-Host` and `-Port` say; AWS's load balancer leaves `Host` as it is, and sends no `-Host`. */
+/** From `X-Forwarded-Proto`, `-Host` and `-Port`. AWS's load balancer keeps `Host` and sends no `-Host`. */
 export function olderOrigin(headers: BaseUriRequest['headers'], ownHost: string): Origin | undefined {
   const proto = firstElement(headers['x-forwarded-proto']);
   if (proto === undefined) return undefined;
@@ -61,12 +61,12 @@ function pathOf({ headers, isForwarded }: BaseUriRequest, { group, name }: { gro
   const own = instancePath(group, name);
   if (!isForwarded) return own;
   const path = first(headers['x-forwarded-path']);
-  // Of the whole path to the group, as the proxy was asked for it.
+  // The proxy sends the path to the group as it received it.
   if (path !== undefined && path !== '') return `${trimmed(path)}/instances/${encodeURIComponent(name)}`;
   return `${trimmed(firstElement(headers['x-forwarded-prefix']) ?? '')}${own}`;
 }
 
-/** With one slash in front and none behind; empty for the root. */
+/** With a leading slash and without a trailing one; empty for the root. */
 function trimmed(path: string): string {
   const text = path.replace(/^\/+/, '').replace(/\/+$/, '');
   return text === '' ? '' : `/${text}`;
@@ -92,7 +92,7 @@ function firstElement(header: string | string[] | undefined): string | undefined
   return element === '' ? undefined : element;
 }
 
-/** `host` and `proto` of the first element; values may be quoted (RFC 7239 §4). */
+/** `host` and `proto` of the first element. Values may be quoted (RFC 7239 §4). */
 function parseForwarded(header: string): { host: string | undefined; proto: string | undefined } {
   const pairs = new Map<string, string>();
   const pattern = /\s*([!#$%&'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;,\s"]*))\s*([;,]|$)/gy;
@@ -105,13 +105,13 @@ function parseForwarded(header: string): { host: string | undefined; proto: stri
   return { host: pairs.get('host'), proto: pairs.get('proto') };
 }
 
-/** Of a consumer's path, percent-encoded: of the 4096 bytes that a URL may have by default, what is asked has the rest. */
+/** Bytes of a consumer's path, percent-encoded. The rest of a URL's 4096 bytes (by default) is for the operation and query. */
 const MAX_PATH_BYTES = 3584;
 
-/** Why no URL can name a consumer; `undefined` when one can. */
+/** Why no URL can name the consumer; `undefined` if one can. */
 export function nameProblem({ group, name }: { group: string; name: string }): string | undefined {
   if (name === '') return 'must not be empty';
-  // Clients and servers resolve them as they resolve directories, percent-encoded or not (WHATWG URL).
+  // Clients and servers resolve them as directories, percent-encoded or not (WHATWG URL).
   if (name === '.' || name === '..') return `must not be ${JSON.stringify(name)}, which means another path in a URL`;
   if (!name.isWellFormed()) return 'must be well-formed Unicode';
   const bytes = instancePath(group, name).length;

@@ -1,11 +1,11 @@
-/** Bodies of the consumer operations; the order of properties is the order in which violations are reported. */
+/** Bodies of the consumer operations. Violations are reported in the order of the properties. */
 import { type Static, Type } from 'typebox';
 import { FORMATS } from './content-types.ts';
 
 /** `json, binary or text` */
 const FORMAT_LIST = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(FORMATS);
 
-/** Body of `createConsumer`. Values are checked by the bridge: a wrong value is 422, a wrong type 400. */
+/** Body of `createConsumer`. A wrong type is 400; the bridge checks the values, and a wrong value is 422. */
 export const ConsumerOptions = Type.Object(
   {
     name: Type.Optional(Type.String({ description: 'Name of the instance, unique in its group. Default: generated.' })),
@@ -13,12 +13,14 @@ export const ConsumerOptions = Type.Object(
     'auto.offset.reset': Type.Optional(
       Type.String({ description: 'earliest, latest, none or by_duration:PnDTnHnMn.nS. Default: latest.' }),
     ),
-    'fetch.min.bytes': Type.Optional(Type.Integer({ description: 'Bytes a fetch waits for. Default: 1.' })),
+    'fetch.min.bytes': Type.Optional(
+      Type.Integer({ description: 'The fewest bytes that a fetch waits for. Default: 1.' }),
+    ),
     'consumer.request.timeout.ms': Type.Optional(
-      Type.Integer({ description: 'How long the requests of this consumer to Kafka may take. Default: 30000.' }),
+      Type.Integer({ description: 'Timeout of requests to Kafka for this consumer. Default: 30000.' }),
     ),
     'enable.auto.commit': Type.Optional(
-      Type.Boolean({ description: 'Whether a poll commits what the poll before it delivered. Default: true.' }),
+      Type.Boolean({ description: 'Whether a poll commits the records of the poll before it. Default: true.' }),
     ),
     'isolation.level': Type.Optional(
       Type.String({ description: 'read_uncommitted or read_committed. Default: read_uncommitted.' }),
@@ -28,11 +30,11 @@ export const ConsumerOptions = Type.Object(
 );
 export type ConsumerOptions = Static<typeof ConsumerOptions>;
 
-/** Answer of `createConsumer`. */
+/** Response of `createConsumer`. */
 export const CreatedConsumer = Type.Object(
   {
     instance_id: Type.String({ description: 'Name of the instance.' }),
-    base_uri: Type.String({ description: 'Where requests for this instance go.' }),
+    base_uri: Type.String({ description: 'The URL for requests to this instance.' }),
   },
   { $id: 'CreatedConsumer', title: 'CreatedConsumer' },
 );
@@ -43,14 +45,14 @@ export const Topics = Type.Object(
   {
     topics: Type.Optional(Type.Array(Type.String())),
     topic_pattern: Type.Optional(
-      Type.String({ description: 'A regular expression that must match the whole topic name.' }),
+      Type.String({ description: 'A regular expression that matches the whole name of a topic.' }),
     ),
   },
   { $id: 'Topics', title: 'Topics', additionalProperties: false },
 );
 export type Topics = Static<typeof Topics>;
 
-/** One entry of the bodies of `commit` and `seek`. */
+/** An entry in the bodies of `commit` and `seek`. */
 export const OffsetCommitSeek = Type.Object(
   {
     partition: Type.Integer({ format: 'int32' }),
@@ -67,7 +69,7 @@ export const OffsetCommitSeekList = Type.Object(
 );
 export type OffsetCommitSeekList = Static<typeof OffsetCommitSeekList>;
 
-/** One entry of the bodies of `assign`, `seekToBeginning` and `seekToEnd`. */
+/** An entry in the bodies of `assign`, `seekToBeginning` and `seekToEnd`. */
 export const Partition = Type.Object(
   {
     partition: Type.Optional(Type.Integer({ format: 'int32' })),
@@ -86,20 +88,22 @@ export type Partitions = Static<typeof Partitions>;
 const AssignedTopicPartitions = Type.Record(Type.String(), Type.Array(Type.Integer({ format: 'int32' })), {
   $id: 'AssignedTopicPartitions',
   title: 'AssignedTopicPartitions',
-  description: 'The numbers of the partitions of one topic, under its name.',
+  description: 'The partitions of one topic, under its name.',
 });
 
-/** Answer of `listSubscriptions`: of what the consumer reads now. */
+/** Response of `listSubscriptions`: the topics and partitions that the consumer reads now. */
 export const SubscribedTopicList = Type.Object(
   { topics: Type.Array(Type.String()), partitions: Type.Array(AssignedTopicPartitions) },
   { $id: 'SubscribedTopicList', title: 'SubscribedTopicList' },
 );
 export type SubscribedTopicList = Static<typeof SubscribedTopicList>;
 
-/** A key or value as the consumer's format shows it. */
-const Embedded = Type.Unknown({ description: "JSON, base64 or text, by the consumer's format; null for none." });
+/** A key or value in the consumer's format. */
+const Embedded = Type.Unknown({
+  description: "JSON, base64 or text, depending on the consumer's format; null if absent.",
+});
 
-/** One entry of the answer of `poll`. */
+/** An entry in the response of `poll`. */
 export const ConsumerRecord = Type.Object(
   {
     topic: Type.String(),
@@ -116,13 +120,15 @@ export const ConsumerRecord = Type.Object(
         }),
       ),
     ),
-    error_code: Type.Optional(Type.Integer({ description: 'With on_error=report: why there is no key and value.' })),
+    error_code: Type.Optional(
+      Type.Integer({ description: 'With on_error=report: why the entry has no key and value.' }),
+    ),
     message: Type.Optional(Type.String()),
   },
   { $id: 'ConsumerRecord', title: 'ConsumerRecord' },
 );
 
-/** Answer of `poll`. */
+/** Response of `poll`. */
 export const ConsumerRecordList = Type.Array(ConsumerRecord, {
   $id: 'ConsumerRecordList',
   title: 'ConsumerRecordList',

@@ -1,7 +1,7 @@
-/** Content codings (RFC 9110 §8.4), and which of them a client wants in an answer (§12.5.3). */
+/** Content codings (RFC 9110 §8.4), and the one that a client prefers for a response (§12.5.3). */
 import { qualityOf } from './content-types.ts';
 
-/** In the order of preference, where a client likes several equally. */
+/** In the order of our preference, for clients that weight several equally. */
 export const CONTENT_CODINGS = ['zstd', 'gzip', 'br', 'deflate'] as const;
 
 export type ContentCoding = (typeof CONTENT_CODINGS)[number];
@@ -14,16 +14,16 @@ export function contentCoding(name: string): ContentCoding | undefined {
 }
 
 export interface WantedCoding {
-  /** `undefined`: the answer goes as it is. */
+  /** `undefined`: the response is not encoded. */
   coding: ContentCoding | undefined;
-  /** The client takes no answer that is not encoded. */
+  /** The client rejects a response that is not encoded. */
   isIdentityRefused: boolean;
 }
 
-/** What every client can decode, for one that takes anything. */
+/** For a client that accepts any coding: first the one that every client can decode. */
 const FOR_ANY: readonly ContentCoding[] = ['gzip', ...CONTENT_CODINGS];
 
-/** The coding that `Accept-Encoding` asks for. An answer that can only be refused goes as it is. */
+/** The coding that `Accept-Encoding` prefers. Where the header rules out every coding, the response is not encoded. */
 export function wantedCoding(header: string | undefined): WantedCoding {
   const qualities = new Map<string, number>();
   for (const element of (header ?? '').split(',')) {

@@ -1,6 +1,6 @@
-/** The API's media types, and what a request's `Content-Type` and `Accept` say about them (RFC 9110 §8.3, §12.5.1). */
+/** The API's media types, and how `Content-Type` and `Accept` select them (RFC 9110 §8.3, §12.5.1). */
 
-/** Everything that is not records: consumers, errors, produce results. */
+/** Bodies without records: consumers, errors, results of produce requests. */
 export const KAFKA_V2 = 'application/vnd.kafka.v2+json';
 
 /**
@@ -33,19 +33,19 @@ export function mediaType(contentType: string): string {
   return (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
-/** The format of produced records; plain JSON counts as `json`. `undefined` for any other type. */
+/** The format of a body with records; plain JSON is `json`. `undefined` for other types. */
 export function recordsFormat(contentType: string | undefined): EmbeddedFormat | undefined {
   return contentType === undefined ? undefined : FORMATS_BY_TYPE.get(mediaType(contentType));
 }
 
-/** Whether a body of this type may describe a consumer: the API's own type or plain JSON. */
+/** Whether operations on consumers accept a body of this type: the API's own type, or plain JSON. */
 export function isConsumerBody(contentType: string | undefined): boolean {
   if (contentType === undefined) return false;
   const type = mediaType(contentType);
   return type === KAFKA_V2 || type === 'application/json';
 }
 
-/** Whether `Accept` admits `type`; a header that is absent or empty admits everything. */
+/** Whether `Accept` admits `type`. An absent or empty header admits every type. */
 export function accepts(accept: string | undefined, type: string): boolean {
   if (accept === undefined || accept.trim() === '') return true;
   let best: { specificity: number; quality: number } | undefined;
@@ -57,14 +57,14 @@ export function accepts(accept: string | undefined, type: string): boolean {
   return best !== undefined && best.quality > 0;
 }
 
-/** 3 for the type itself, 2 for its main type, 1 for anything, 0 for no match: the most specific range decides. */
+/** 3 for the type itself, 2 for its main type, 1 for any type, 0 for no match. The most specific range decides. */
 function specificityOf(range: string, type: string): 0 | 1 | 2 | 3 {
   if (range === type) return 3;
   if (range === '*/*') return 1;
   return range.endsWith('/*') && type.startsWith(range.slice(0, -1)) ? 2 : 0;
 }
 
-/** The weight of an element of `Accept` or `Accept-Encoding`: 1 without (RFC 9110 §12.4.2). */
+/** The weight of an element of `Accept` or `Accept-Encoding`; 1 by default (RFC 9110 §12.4.2). */
 export function qualityOf(range: string): number {
   const match = /;\s*q\s*=\s*([0-9.]+)/i.exec(range);
   return match?.[1] === undefined ? 1 : Number(match[1]);

@@ -1,4 +1,4 @@
-/** The error body of the REST API, which bridge and gateway answer alike. */
+/** The error body of the REST API. Bridges and gateways send the same one. */
 import { type Static, Type } from 'typebox';
 
 export const ErrorBody = Type.Object(

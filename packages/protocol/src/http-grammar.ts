@@ -1,9 +1,9 @@
-/** What HTTP itself says of names and addresses (RFC 9110). */
+/** Rules of HTTP for names, framing and addresses (RFC 9110, RFC 9112). */
 
-/** A token: methods, names of headers and of parameters (§5.6.2). */
+/** A token: a method, or the name of a header or parameter (RFC 9110 §5.6.2). */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** Whether a message's body is framed by its length, or by chunks without another transfer coding (RFC 9112 §6.1). */
+/** Whether a body is framed by its length, or by chunks without another transfer coding (RFC 9112 §6.1). */
 export function isPlainlyFramed(headers: { readonly 'transfer-encoding'?: string | undefined }): boolean {
   const coding = headers['transfer-encoding'];
   return coding === undefined || coding.toLowerCase() === 'chunked';
@@ -12,7 +12,7 @@ export function isPlainlyFramed(headers: { readonly 'transfer-encoding'?: string
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 
-/** The port of a URL, or its scheme's (§4.2). */
+/** The port of a URL, or the default port of its scheme (RFC 9110 §4.2). */
 export function portOf({ port, protocol }: URL): number {
   if (port !== '') return Number(port);
   return protocol === 'https:' ? HTTPS_PORT : HTTP_PORT;

@@ -7,7 +7,7 @@ test.each<[KafkaRatesTold, string]>([
     'requests=41.5, errors=0, p50=2.5, p99=10',
   ],
   [{ requestsPerSecond: 0, errorsPerSecond: 0.1, p50Ms: null, p99Ms: null }, 'requests=0, errors=0.1'],
-])('rates are a header, and come back as they were', (rates, header) => {
+])('rates are formatted, and parsed to the same values', (rates, header) => {
   expect(formatKafkaRates(rates)).toBe(header);
   expect(parseKafkaRates(header)).toEqual({
     ...rates,
@@ -25,11 +25,11 @@ test.each([
   '=1, errors=0',
   'requests=1., errors=0',
   'requests, errors=0',
-])('what is no such header is nothing: %s', (header) => {
+])('an invalid header is undefined: %s', (header) => {
   expect(parseKafkaRates(header)).toBeUndefined();
 });
 
-test('what a later version tells beyond it is passed over', () => {
+test('entries that a later version adds are ignored', () => {
   expect(parseKafkaRates('requests=1, errors=0, brokers=3, p99=5')).toEqual({
     requestsPerSecond: 1,
     errorsPerSecond: 0,

@@ -1,15 +1,15 @@
-/** What a bridge tells gateways of its requests to Kafka, with its answers to their probes. Pure. */
+/** The rates of its requests to Kafka that a bridge reports in its responses to probes. Pure. */
 
-/** `requests=41.5, errors=0, p50=2.5, p99=10`; without the percentiles when there was nothing to measure. */
+/** `requests=41.5, errors=0, p50=2.5, p99=10`; without percentiles if there was nothing to measure. */
 export const KAFKA_RATES_HEADER = 'causeway-kafka-rates';
 
 /** Over the last seconds. */
 export interface KafkaRatesTold {
-  /** Requests of all kinds that were sent to brokers. */
+  /** Requests to brokers, of all kinds. */
   requestsPerSecond: number;
-  /** Of them, those that failed or were refused, and connections that broke; without what is part of the normal course. */
+  /** Requests that failed or that Kafka refused, and broken connections. Errors in the normal course of a group do not count. */
   errorsPerSecond: number;
-  /** Of produce requests alone: fetches and joins wait for as long as they may, which says nothing of Kafka. */
+  /** Of produce requests only: fetches and joins wait by design, which says nothing about Kafka. */
   p50Ms: number | null;
   p99Ms: number | null;
 }
@@ -21,7 +21,7 @@ export function formatKafkaRates({ requestsPerSecond, errorsPerSecond, p50Ms, p9
   return entries.join(', ');
 }
 
-/** `undefined` for anything else. What a later version tells beyond it is passed over. */
+/** `undefined` for an invalid header. Entries that a later version adds are ignored. */
 export function parseKafkaRates(header: string): KafkaRatesTold | undefined {
   const values = new Map<string, number>();
   for (const entry of header.split(',')) {

@@ -1,4 +1,4 @@
-/** Bodies of the admin operations; the order of properties is the order in which violations are reported. */
+/** Bodies of the admin operations. Violations are reported in the order of the properties. */
 import { type Static, Type } from 'typebox';
 
 /** An integer or null, as one schema with two types. */

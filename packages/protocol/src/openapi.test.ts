@@ -22,7 +22,7 @@ interface Fact {
   types?: string[];
 }
 
-/** What the document of the Strimzi Kafka Bridge 1.0.0 has. */
+/** From the document of the Strimzi Kafka Bridge 1.0.0. */
 const ORIGINAL: Readonly<Record<string, Fact>> = {
   createConsumer: { path: 'POST /consumers/{groupid}', statuses: [200, 409, 422], types: [V] },
   deleteConsumer: { path: `DELETE ${INSTANCE}`, statuses: [204, 404] },
@@ -51,10 +51,10 @@ const ORIGINAL: Readonly<Record<string, Fact>> = {
   info: { path: 'GET /', statuses: [200] },
 };
 
-/** Operations of ours alone. */
+/** Operations that the peer API does not have. */
 const ADDED = ['listAssignments', 'listCommitted', 'listPositions'];
 
-/** The original documents them and never answers so: an unknown topic is the error of each record, `/ready` is 503. */
+/** The peer API documents these and never sends them: an unknown topic is an error of each record, and `/ready` is 503. */
 const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
   send: [404],
   sendToPartition: [404],
@@ -62,9 +62,9 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
   ready: [500],
 };
 
-/** The original answers with these, or with nothing at all, and documents none of them; 409 is that a consumer is busy. */
+/** The peer API sends these, or closes the connection, and does not document them. 409: the consumer is busy. */
 const UNDOCUMENTED = new Set(['204', '400', '403', '409', '413', '415', '422', '500', '503']);
-/** With `async`, it answers 204 whatever becomes of the records. */
+/** With `async`, the peer API responds 204 whatever the outcome for the records. */
 const OWN_STATUSES: Readonly<Record<string, string[]>> = { send: ['404'], sendToPartition: ['404'] };
 
 const OWN_QUERIES: Readonly<Record<string, string[]>> = { poll: ['on_error'] };
@@ -121,7 +121,7 @@ test('what Kafka may refuse has a 403', () => {
   ]);
 });
 
-test('the original’s operations are there under their names, and three more', () => {
+test('the peer API’s operations are there under their names, and three more', () => {
   expect([...operations.keys()].sort()).toEqual([...Object.keys(ORIGINAL), ...ADDED].sort());
 });
 
@@ -135,13 +135,13 @@ describe.each(Object.entries(ORIGINAL))('%s', (name, { path, statuses, query = [
     expect(namesIn('query')).toEqual([...query, ...(OWN_QUERIES[name] ?? [])]);
   });
 
-  test('takes the types that it always took, and plain JSON', () => {
+  test('accepts the media types of the peer API, and plain JSON', () => {
     const plain = types.length === 0 ? [] : ['application/json'];
     const expected = [...types, ...(OWN_TYPES[name] ?? []), ...plain];
     expect(Object.keys(found?.operation.requestBody?.content ?? {}).sort()).toEqual(expected.sort());
   });
 
-  test('answers as it always did', () => {
+  test('has the statuses of the peer API', () => {
     const own = Object.keys(found?.operation.responses ?? {});
     const known = statuses.filter((status) => NEVER_ANSWERED[name]?.includes(status) !== true).map(String);
     expect(own).toEqual(expect.arrayContaining(known));
@@ -150,7 +150,7 @@ describe.each(Object.entries(ORIGINAL))('%s', (name, { path, statuses, query = [
   });
 });
 
-/** Properties of the original's components, and whether others are refused. */
+/** Properties of the peer API's components, and whether others are rejected. */
 const COMPONENTS: readonly (readonly [name: string, properties: string[], isClosed: boolean])[] = [
   ['KafkaHeader', ['key', 'value'], false],
   ['ConsumerRecord', ['headers', 'key', 'offset', 'partition', 'timestamp', 'topic', 'value'], false],
@@ -197,6 +197,6 @@ test.each([
   ['ProducerRecord', ['value']],
   ['OffsetCommitSeek', ['partition', 'offset', 'topic']],
   ['KafkaHeader', ['key', 'value']],
-])('%s requires what it always did', (name, required) => {
+])('%s requires the properties that the peer API requires', (name, required) => {
   expect(document.components.schemas[name]?.required).toEqual(required);
 });

@@ -1,14 +1,14 @@
-/** The OpenAPI document, made from the table of operations and from the schemas that bodies are checked with. */
+/** The OpenAPI document, generated from the table of operations and from the schemas that validate bodies. */
 import { ErrorBody } from './errors.ts';
 import { type Content, v2 } from './operations/content.ts';
 import type { OperationEntry } from './operations/operation.ts';
 import { OPERATIONS } from './operations/table.ts';
 
 const OF_BODIES = [413, 415];
-/** A URL with an invalid percent-encoding, at any operation. */
+/** An invalid percent-encoding in the URL, of any operation. */
 const BAD_URL = 400;
 
-/** Names of parameters in paths, as the original's document has them. */
+/** The parameters of paths, with the names of the peer API's document. */
 const PATH_PARAMETERS: Readonly<Record<string, { name: string; schema: object }>> = {
   group: { name: 'groupid', schema: { type: 'string' } },
   instance: { name: 'name', schema: { type: 'string' } },
@@ -77,7 +77,7 @@ function contentObject({ schema, types }: Content, components: Record<string, un
   return Object.fromEntries(types.map((type) => [type, { schema: referring(schema, components) }]));
 }
 
-/** The schema with every named one inside replaced by a reference to `components`. */
+/** Replaces every named schema inside by a reference, and adds it to `components`. */
 function referring(schema: unknown, components: Record<string, unknown>): unknown {
   if (Array.isArray(schema)) return schema.map((item) => referring(item, components));
   if (typeof schema !== 'object' || schema === null) return schema;

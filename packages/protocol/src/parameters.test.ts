@@ -30,7 +30,7 @@ test.each([
   ['/x?timeout=5.0', 5],
   ['/x?timeout=%2B5', 5],
   [`/x?timeout=${LONGEST_POLL_TIMEOUT_MS}`, LONGEST_POLL_TIMEOUT_MS],
-  // What the bridge refuses: it answers at once.
+  // The bridge refuses these at once.
   [`/x?timeout=${LONGEST_POLL_TIMEOUT_MS + 1}`, 100],
   ['/x?timeout=99999999999999999999', 100],
   ['/x?timeout=1e400', 100],
@@ -46,7 +46,7 @@ test.each([
 
 test.each([
   ['/x', '/x'],
-  // A path is no query.
+  // This is a path, not a query.
   ['timeout=1', 'timeout=1'],
   ['?timeout=1', '?timeout=7'],
   ['/x?a=1', '/x?a=1'],

@@ -1,12 +1,12 @@
-/** Values of paths and queries, read as the API reads them, by gateways and bridges alike: like JSON literals. */
+/** Values in paths and queries. Gateways and bridges read them as the peer API does: like JSON literals. */
 import { queryParameter } from './paths.ts';
 
-/** A poll that does not say how long it waits. */
+/** How long a poll waits without a `timeout`. */
 export const DEFAULT_POLL_TIMEOUT_MS = 100;
-/** The longest wait of a poll that a bridge can be configured to allow: a day. */
+/** The largest `consumers.maxPollTimeoutMs` of a bridge: a day. */
 export const LONGEST_POLL_TIMEOUT_MS = 86_400_000;
 
-/** A parameter is read like a JSON literal where it is one, and is a string otherwise. */
+/** Reads text as a JSON literal if it is one, and as a string if not. */
 export function readLiteral(text: string): unknown {
   if (text === 'true') return true;
   if (text === 'false') return false;
@@ -14,7 +14,7 @@ export function readLiteral(text: string): unknown {
   return /^[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(text) ? Number(text) : text;
 }
 
-/** How long a poll waits, in milliseconds: where the bridge refuses what it asks for, it does not wait. */
+/** How long a poll waits, in milliseconds. The default for a value that the bridge refuses, since it refuses at once. */
 export function pollTimeoutMs(target: string): number {
   const text = queryParameter(target, 'timeout');
   const value = text === undefined ? undefined : readLiteral(text);
@@ -22,7 +22,7 @@ export function pollTimeoutMs(target: string): number {
   return value >= 0 && value <= LONGEST_POLL_TIMEOUT_MS ? value : DEFAULT_POLL_TIMEOUT_MS;
 }
 
-/** The same target with another value of a parameter, where it has it: the one that counts. */
+/** Replaces the value of a parameter in a request target; of repeated ones, the first, which counts. Absent ones stay absent. */
 export function withQueryParameter(target: string, name: string, value: string): string {
   const start = target.indexOf('?') + 1;
   if (start === 0) return target;

@@ -28,7 +28,7 @@ describe('every operation is recognised by its method and path', () => {
     expect(parseUrl('HEAD', target).operation).toBe(parseUrl('GET', target).operation);
   });
 
-  test.each(INTERNAL_OPERATIONS)('$internal, which is no operation of the API', ({ internal, method, path }) => {
+  test.each(INTERNAL_OPERATIONS)('$internal, which is not an operation of the API', ({ internal, method, path }) => {
     const { target, names } = filled(path);
     expect(parseUrl(method, target)).toEqual({ operation: 'unknown', internal, ...names });
     for (const other of ['GET', 'HEAD', 'POST', 'DELETE'].filter((candidate) => candidate !== method)) {
@@ -49,7 +49,7 @@ test.each(['/topics/%zz', '/topics/%', '/topics/%FF'])('%s has an invalid escape
   expect(parseUrl('GET', target)).toEqual({ ...NO_NAMES, operation: 'unknown', internal: undefined });
 });
 
-test('a method that an object has is none of the API', () => {
+test('a property name of objects is not a method', () => {
   expect(parseUrl('toString', '/consumers/g/instances/i/records').operation).toBe('unknown');
   expect(parseUrl('get', '/healthy').operation).toBe('unknown');
 });
@@ -76,7 +76,7 @@ test('query names are case-insensitive and the first value wins', () => {
   expect(queryParameter('/x?timeout=5', 'timeout')).toBe('5');
   expect(queryParameter('/x?timeout', 'timeout')).toBe('');
   expect(queryParameter('/x?a=1', 'timeout')).toBeUndefined();
-  // A path is no query.
+  // This is a path, not a query.
   expect(queryParameter('timeout=5', 'timeout')).toBeUndefined();
   expect(queryParameter('/x', 'timeout')).toBeUndefined();
 });

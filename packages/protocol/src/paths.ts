@@ -1,4 +1,4 @@
-/** The grammar of request targets: which path and method are which operation, and what names a path has. */
+/** The grammar of request targets: maps a method and a path to an operation and the names in the path. */
 import {
   INTERNAL_OPERATIONS,
   type InternalOperation,
@@ -9,10 +9,10 @@ import {
 
 export { OPERATIONS, type Operation, routeTemplateOf } from './operations/table.ts';
 
-/** What a request's method and URL say. Names are percent-decoded; those that the path does not have are `undefined`. */
+/** A parsed request line. Names are percent-decoded; a name that the path does not have is `undefined`. */
 export interface ParsedUrl {
   operation: Operation;
-  /** Of a request that gateways alone send; its `operation` is `unknown`. */
+  /** Set for a request that only gateways send; `operation` is `unknown` then. */
   internal: InternalOperation | undefined;
   group: string | undefined;
   instance: string | undefined;
@@ -22,13 +22,13 @@ export interface ParsedUrl {
 
 type Name = 'group' | 'instance' | 'topic' | 'partition';
 
-/** A place in the tree of paths, after some segments. */
+/** A node in the tree of paths. */
 interface Place {
-  /** What follows in so many words. */
+  /** Children for fixed segments. */
   readonly literals: { readonly segment: string; readonly next: Place }[];
-  /** What follows as a name. */
+  /** The child for a name. */
   parameter: { readonly name: Name; readonly next: Place } | undefined;
-  /** The operations of the path that ends here, by method. */
+  /** Operations of the path that ends here, by method. */
   readonly operations: Map<string, NamedOperation>;
   internal: (typeof INTERNAL_OPERATIONS)[number] | undefined;
 }
@@ -46,7 +46,7 @@ function newPlace(): Place {
   return { literals: [], parameter: undefined, operations: new Map(), internal: undefined };
 }
 
-/** The place at the end of a template, made where there is none. */
+/** Finds or adds the node of a template. */
 function placeOf(root: Place, template: string): Place {
   let place = root;
   for (const segment of template.split('/').filter((text) => text !== '')) {
@@ -66,8 +66,8 @@ function placeOf(root: Place, template: string): Place {
 }
 
 /**
- * Parses a request target in origin form (RFC 9112 §3.2.1), with its query. HEAD is GET. Of a path that the API does not
- * have, the names that its beginning has are there. Never throws.
+ * Parses a request target in origin form (RFC 9112 §3.2.1), with or without a query. HEAD is parsed as GET. For an unknown
+ * path, returns the names in the part that is known. Never throws.
  */
 export function parseUrl(method: string, target: string): ParsedUrl {
   const parsed: ParsedUrl = {
@@ -105,7 +105,7 @@ function literalNext({ literals }: Place, segment: string): Place | undefined {
 /** Every method of the API, in the order of `Allow`. */
 export const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'] as const;
 
-/** The methods that a request target has, of those for which `isServed` holds; none for a path that the API does not have. */
+/** The methods of a request target, limited to operations for which `isServed` holds; empty for an unknown path. */
 export function allowedMethods(target: string, isServed: (operation: Operation) => boolean = () => true): string[] {
   return METHODS.filter((method) => {
     const { operation } = parseUrl(method, target);
@@ -118,9 +118,8 @@ const QUESTION_MARK = 0x3f;
 const PERCENT = 0x25;
 
 /**
- * The segments of a path, decoded; `undefined` for an invalid escape. Dot segments are resolved first (RFC 3986 §5.2.4),
- * also those that are percent-encoded (WHATWG URL); then empty segments are left out. An encoded slash stays inside its
- * segment.
+ * Splits a path into decoded segments; `undefined` for an invalid escape. Resolves dot segments first (RFC 3986 §5.2.4),
+ * percent-encoded ones included (WHATWG URL), and drops empty segments afterwards. An encoded slash does not split.
  */
 function splitPath(target: string): string[] | undefined {
   const segments: string[] = [];
@@ -159,7 +158,7 @@ export function instancePath(group: string, instance: string): string {
   return `/consumers/${encodeURIComponent(group)}/instances/${encodeURIComponent(instance)}`;
 }
 
-/** The value of a query parameter: names are case-insensitive, the first of repeated ones wins. */
+/** The value of a query parameter. Names are case-insensitive, and the first of repeated ones wins. */
 export function queryParameter(target: string, name: string): string | undefined {
   const start = target.indexOf('?');
   if (start === -1) return undefined;

@@ -10,7 +10,7 @@ import {
   parseList,
 } from './routing.ts';
 
-test('gateways and bridges of other versions find the names that they know', () => {
+test('names on the wire stay as other versions of gateways and bridges know them', () => {
   const { CAUSEWAY_PREFIX, NOTHING_DELIVERED, ...names } = Object.fromEntries(
     Object.entries(routing).filter(([, value]) => typeof value === 'string'),
   );
@@ -36,16 +36,16 @@ test('gateways and bridges of other versions find the names that they know', () 
     OPERATOR_HEADER: 'causeway-operator',
     SESSIONS_PATH: '/causeway-sessions',
   });
-  // Gateways strip what begins so from requests of clients.
+  // Gateways strip headers with this prefix from requests of clients.
   for (const [name, header] of Object.entries(names)) {
     if (name.endsWith('_HEADER')) expect(header).toMatch(/^causeway-/);
   }
-  // A confirmation that comes in its time is on its way when the bridge gives up.
+  // Leaves time for the confirmation to arrive.
   expect(routing.CONFIRMATION_TIMEOUT_MS).toBeGreaterThan(routing.CONFIRM_AFTER_MS);
 });
 
 describe('hops', () => {
-  test('are read back as they were written', () => {
+  test('are parsed as they were formatted', () => {
     const hops = [
       { region: undefined, name: 'tier1' },
       { region: 'east', name: 'gw/1' },
@@ -54,13 +54,13 @@ describe('hops', () => {
     expect(parseHops(hops.map(formatHop).join(', '))).toEqual(hops);
   });
 
-  test('are none without a header, or in an empty one', () => {
+  test('are empty without a header, or for an empty one', () => {
     expect(parseHops(undefined)).toEqual([]);
     expect(parseHops(' , ')).toEqual([]);
   });
 });
 
-test('lists are read without spaces and empty entries', () => {
+test('lists are parsed without spaces and empty entries', () => {
   expect(parseList('a, b ,,c,')).toEqual(['a', 'b', 'c']);
   expect(parseList('')).toEqual([]);
   expect(parseList(undefined)).toEqual([]);
@@ -69,12 +69,12 @@ test('lists are read without spaces and empty entries', () => {
 test.each([
   [{ mark: '17', isAwaited: false }, '17'],
   [{ mark: '17', isAwaited: true }, '17;now'],
-])('the delivery %j is written %s, and read back', (delivery, text) => {
+])('the delivery %j is formatted as %s, and parsed back', (delivery, text) => {
   expect(formatDelivery(delivery)).toBe(text);
   expect(parseDelivery(text)).toEqual(delivery);
 });
 
-test('a delivery that a later version writes is read as far as this one knows it', () => {
+test('words that a later version adds to a delivery are ignored', () => {
   expect(parseDelivery('17;later')).toEqual({ mark: '17', isAwaited: false });
   expect(parseDelivery('17;now;more')).toEqual({ mark: '17', isAwaited: true });
 });
@@ -84,12 +84,12 @@ describe('a bridge', () => {
     ['east', 'b-1'],
     ['a.B_9', '0'],
     ['EU-west', 'zZ09._-'],
-  ])('of %s with the name %s is read back', (region, name) => {
+  ])('of region %s with the name %s is parsed back', (region, name) => {
     expect(parseBridge(formatBridge({ region, name }))).toEqual({ region, name });
   });
 
   test.each(['', 'east', 'east/', '/b', 'east/b/c', ' east/b', 'east/b ', 'ea st/b', 'east/b,west/c', undefined])(
-    'is nothing for %j',
+    'is undefined for %j',
     (text) => {
       expect(parseBridge(text)).toBeUndefined();
     },

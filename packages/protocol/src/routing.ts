@@ -1,73 +1,73 @@
-/** The headers that gateways and bridges add for each other. Clients never see nor set them. */
+/** The headers that gateways and bridges send to each other. Clients neither see nor set them. */
 
-/** Every header of ours begins so; gateways strip such headers from anyone who is not a trusted peer. */
+/** The prefix of all these headers. Gateways strip headers with it from requests of untrusted peers. */
 export const CAUSEWAY_PREFIX = 'causeway-';
 
 /**
- * The secret of the system (`trust.secret`), by which gateways show on every request to their targets that they are gateways.
- * It is in no log and no answer, and no process passes on one that it was sent.
+ * The secret of the system (`trust.secret`). Gateways send it with every request to prove that they are gateways. It appears in
+ * no log and no response, and no process forwards a secret that it received.
  */
 export const SECRET_HEADER = 'causeway-secret';
 
 /**
- * The gateways that a request has passed, oldest first, comma-separated: `name`, or `region/name` for a gateway that
- * stands in a region.
+ * The gateways that a request has passed, oldest first, comma-separated: `name` for a tier-1 gateway, `region/name` for a
+ * regional one.
  */
 export const GATEWAY_HEADER = 'causeway-gateway';
 
 /**
- * Of a bridge's answer to a gateway: which bridge answered, as `region/bridge`. On answers to probes it tells a gateway
- * who stands behind an address, on a consumer's answers who owns the consumer.
+ * In a bridge's response to a gateway: the bridge, as `region/bridge`. In responses to probes it identifies the bridge at an
+ * address; in responses to a consumer's requests it names the owner.
  */
 export const BRIDGE_HEADER = 'causeway-bridge';
 
 /**
- * Of an answer >= 500 to a gateway: what is at fault, where that is not the target that answers. No breaker counts it.
+ * In a response >= 500 to a gateway: the fault, where it is not the target's own. Breakers ignore such a response.
  *
- * {@link FAULT_OF_REQUEST}: what was asked cannot be done here or elsewhere (an illegal topic name, a topic that exists
- * already, a partition that does not exist). {@link FAULT_OF_KAFKA}: the bridge's Kafka does not answer; another region
- * helps only if it has another Kafka ({@link KAFKA_CLUSTER_HEADER}).
+ * {@link FAULT_OF_REQUEST}: the request cannot succeed at any target (an illegal topic name, a topic that exists already, a
+ * partition that does not exist). {@link FAULT_OF_KAFKA}: the bridge's Kafka does not respond; another region helps only if
+ * it has another Kafka ({@link KAFKA_CLUSTER_HEADER}).
  */
 export const FAULT_HEADER = 'causeway-fault';
 export const FAULT_OF_REQUEST = 'request';
 export const FAULT_OF_KAFKA = 'kafka';
 
-/** On 421 (RFC 9110 §15.5.20): who owns the consumer, as `region/bridge`. Without it nobody does: it was released. */
+/** On 421 (RFC 9110 §15.5.20): the owner of the consumer, as `region/bridge`. Absent after a release: it has no owner. */
 export const OWNER_HEADER = 'causeway-owner';
 
 /** On a repeated request: the owners that the gateway could not reach, as `region/bridge`, comma-separated. */
 export const FAILED_HEADER = 'causeway-failed';
 
 /**
- * On a consumer's request to its owner: the consumer is to live elsewhere. The owner commits what it delivered, releases
- * the consumer, and answers 421 without {@link OWNER_HEADER}. The value says why: `drain` or `return`.
+ * On a consumer's request to its owner: asks the owner to release the consumer. The owner commits what it delivered, releases
+ * the consumer, and responds 421 without {@link OWNER_HEADER}. The value is the reason: `drain` or `return`.
  */
 export const RELEASE_HEADER = 'causeway-release';
 
 /**
- * On a consumer's requests: the mark ({@link DELIVERY_HEADER}) of the last answer with records that this gateway handed to
- * the client completely, or {@link NOTHING_DELIVERED}. The gateway in front of the client says so, with the next request or,
- * when none comes soon, with a request of its own ({@link DELIVERED_PATH}). A bridge does not take what nobody confirms
- * for delivered: the gateway may have died with the answer.
+ * On a consumer's requests: the mark ({@link DELIVERY_HEADER}) of the last response with records that this gateway delivered
+ * to the client completely, or {@link NOTHING_DELIVERED}. Sent by the gateway that the client is connected to, with the client's
+ * next request, or with a request of its own if none comes soon ({@link DELIVERED_PATH}). A bridge does not count an unconfirmed
+ * response as delivered: the gateway may have died with it.
  */
 export const DELIVERED_HEADER = 'causeway-delivered';
 export const NOTHING_DELIVERED = '0';
 
-/** Of an answer with records to a gateway that confirms ({@link DELIVERED_HEADER}): its mark, see {@link formatDelivery}. */
+/** In a response with records to a gateway that confirms ({@link DELIVERED_HEADER}): its mark, see {@link formatDelivery}. */
 export const DELIVERY_HEADER = 'causeway-delivery';
 
-/** After a consumer's path: `POST` confirms a delivery; answered 204 whatever is known of the consumer. */
+/** Follows a consumer's path: `POST` confirms a delivery. */
 export const DELIVERED_PATH = '/causeway-delivered';
 
-/** How long a gateway waits for the client's next request before it confirms a delivery by a request of its own. */
+/** How long a gateway waits for the client's next request before it confirms a delivery with a request of its own. */
 export const CONFIRM_AFTER_MS = 200;
-/** How long a bridge waits for a confirmation before an answer counts as lost: the gateway's wait, and the way. */
+/** How long a bridge waits for a confirmation before a response counts as lost: the gateway's wait, plus the way to the bridge. */
 export const CONFIRMATION_TIMEOUT_MS = 500;
 
 export interface Delivery {
-  /** Tells the answers of one consumer apart. */
+  /** Identifies a response among those of one consumer. */
   mark: string;
-  /** The client uses several gateways in turn: the next request comes through another one, and would wait. */
+  /** The client uses several gateways in turn: its next request comes through another one, and waits for the confirmation. */
   isAwaited: boolean;
 }
 
@@ -80,7 +80,7 @@ export function parseDelivery(text: string): Delivery {
   return { mark, isAwaited: word === 'now' };
 }
 
-/** A bridge, as a consumer's owner. */
+/** A bridge as the owner of a consumer. */
 export interface BridgeIdentity {
   readonly region: string;
   readonly name: string;
@@ -92,7 +92,7 @@ export function formatBridge({ region, name }: BridgeIdentity): string {
 
 const BRIDGE = /^([A-Za-z0-9._-]+)\/([A-Za-z0-9._-]+)$/;
 
-/** `region/bridge`; `undefined` for anything else. */
+/** Parses `region/bridge`; `undefined` for other texts. */
 export function parseBridge(text: string | undefined): BridgeIdentity | undefined {
   const [, region, name] = BRIDGE.exec(text ?? '') ?? [];
   return region === undefined || name === undefined ? undefined : { region, name };
@@ -109,7 +109,7 @@ export function parseList(header: string | undefined): string[] {
 
 /** One entry of {@link GATEWAY_HEADER}. */
 export interface GatewayHop {
-  /** Absent for a tier-1 gateway, which stands above the regions. */
+  /** Absent for a tier-1 gateway. */
   region: string | undefined;
   name: string;
 }
@@ -119,7 +119,7 @@ export function formatHop({ region, name }: GatewayHop): string {
   return region === undefined ? name : `${region}/${name}`;
 }
 
-/** The hops of a {@link GATEWAY_HEADER} value; none when there is no header. */
+/** Parses {@link GATEWAY_HEADER}; empty without a header. */
 export function parseHops(header: string | undefined): GatewayHop[] {
   return parseList(header).map((entry) => {
     const slash = entry.indexOf('/');
@@ -130,31 +130,31 @@ export function parseHops(header: string | undefined): GatewayHop[] {
 }
 
 /**
- * Of an answer to a gateway's probe: whether Kafka answers, `up` or `down`. A regional gateway says it of its own region's
- * bridges, in their own words and never in those of other gateways, and `degraded` where it answers some.
+ * In a response to a probe: whether Kafka responds, `up` or `down`. A regional gateway summarizes what the bridges of its own
+ * region report, never what other gateways report, and sends `degraded` if Kafka responds to some of them.
  */
 export const KAFKA_HEADER = 'causeway-kafka';
 
 /**
- * Of an answer to a gateway's probe: which Kafka serves behind the target, as the id of its cluster. Of a regional gateway
- * it is what its own region's bridges say, where they all say the same.
+ * In a response to a probe: the Kafka behind the target, as its cluster id. A regional gateway sends the id that the bridges of
+ * its own region report, if they agree.
  */
 export const KAFKA_CLUSTER_HEADER = 'causeway-kafka-cluster';
 
-/** Of an answer to a gateway's probe: how long ago Kafka last answered there, in milliseconds. */
+/** In a response to a probe: how long ago Kafka last responded to the target, in milliseconds. */
 export const KAFKA_ANSWERED_HEADER = 'causeway-kafka-answered';
 
 /**
- * How many targets were lost while the request was under way on them, so that it may be why: on a request, before it was
- * sent to this one; on a gateway's error, behind that gateway.
+ * How many targets were lost while the request was in flight on them, so that it may be the cause. On a request: targets
+ * before this one. On a gateway's error: targets behind that gateway.
  */
 export const SUSPECT_HEADER = 'causeway-suspect';
 
 /**
- * On what a gateway asks in an operator's name, and not in a client's: who asks, as in {@link GATEWAY_HEADER}. Gateways
- * pass it on for nobody whom they do not trust.
+ * On requests of a gateway on behalf of an operator, not of a client: the gateway, as in {@link GATEWAY_HEADER}. Gateways strip
+ * it from requests of untrusted peers.
  */
 export const OPERATOR_HEADER = 'causeway-operator';
 
-/** `GET` lists the consumers of a bridge, for gateways that show {@link OPERATOR_HEADER}; query `filter`, `limit`. */
+/** `GET` lists the consumers of a bridge, for gateways that send {@link OPERATOR_HEADER}; query `filter`, `limit`. */
 export const SESSIONS_PATH = '/causeway-sessions';

@@ -1,23 +1,23 @@
-/** The list of consumers that bridges give to gateways, page by page, and how pages of several become one. Pure. */
+/** The list of consumers that bridges send to gateways in pages, and how the pages of several bridges are merged. Pure. */
 
-/** One consumer, where it lives. */
+/** One consumer, as its owner lists it. */
 export interface SessionRow {
   group: string;
   instance: string;
-  /** The bridge that holds it, as `region/bridge`. */
+  /** The bridge that owns it, as `region/bridge`. */
   home: string;
   state: string;
-  /** Since when that bridge holds it; ISO 8601, as the next. */
+  /** When that bridge became its owner; ISO 8601, like `lastPollAt`. */
   since: string;
-  /** How often another bridge took it over. */
+  /** How many times another bridge adopted it. */
   adoptions: number;
   lastPollAt: string | null;
-  /** Records behind the ends of its partitions; `null` while they are not known. */
+  /** Records behind the ends of its partitions; `null` while unknown. */
   lag: number | null;
 }
 
 export interface SessionQuery {
-  /** A part of group, instance, home or state, in any case; empty: all. */
+  /** Part of the group, instance, home or state, case-insensitive; empty: all consumers. */
   filter: string;
   limit: number;
 }
@@ -25,7 +25,7 @@ export interface SessionQuery {
 export interface SessionPage {
   total: number;
   matching: number;
-  /** The first of them that match, by group and instance. */
+  /** The first ones that match, ordered by group and instance. */
   consumers: SessionRow[];
 }
 
@@ -40,7 +40,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Whether a consumer is one of those that `filter`, in lower case, asks for. */
+/** Whether a consumer matches `filter`, which is in lower case. */
 export function matchesFilter(
   { group, instance, home, state }: Pick<SessionRow, 'group' | 'instance' | 'home' | 'state'>,
   filter: string,
@@ -53,7 +53,7 @@ export function matchesFilter(
   );
 }
 
-/** One page of several: each has its first ones, so the first of all are among them. */
+/** Merges pages. Each holds the first consumers of its bridge, so the first of all bridges are among them. */
 export function joinPages(pages: readonly SessionPage[], limit: number): SessionPage {
   return {
     total: pages.reduce((sum, { total }) => sum + total, 0),

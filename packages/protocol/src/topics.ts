@@ -1,15 +1,15 @@
-/** Bodies of the topic operations; the order of properties is the order in which violations are reported. */
+/** Bodies of the topic operations. Violations are reported in the order of the properties. */
 import { type Static, Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
 
-/** A key, as the API embeds it: numbers, booleans and null are refused. */
+/** A key as the API embeds it. Numbers, booleans and null are rejected. */
 export const RecordKey = Type.Unsafe<string | object>({
   $id: 'RecordKey',
   title: 'RecordKey',
   oneOf: [{ type: 'array', items: {} }, { type: 'object' }, { type: 'string' }],
 });
 
-/** A value, as the API embeds it; null is a tombstone. */
+/** A value as the API embeds it. Null is a tombstone. */
 export const RecordValue = Type.Unsafe<string | object | null>({
   $id: 'RecordValue',
   title: 'RecordValue',
@@ -50,7 +50,7 @@ export const ProducerRecordList = Type.Object(
 );
 export type ProducerRecordList = Static<typeof ProducerRecordList>;
 
-/** Of the path `/topics/{topic}/partitions/{partition}`: partition and timestamp are unknown fields there. */
+/** A record for `/topics/{topic}/partitions/{partition}`, where partition and timestamp are unknown fields. */
 export const ProducerRecordToPartition = Type.Object(
   {
     value: RecordValue,
@@ -77,18 +77,18 @@ export const PartitionMetadata = Type.Object(
 );
 export type PartitionMetadata = Static<typeof PartitionMetadata>;
 
-/** Answer of `getTopic`. */
+/** Response of `getTopic`. */
 export const TopicMetadata = Type.Object(
   {
     name: Type.String(),
-    configs: Type.Record(Type.String(), Type.String(), { description: 'Every effective setting of the topic.' }),
+    configs: Type.Record(Type.String(), Type.String(), { description: 'All settings in effect for the topic.' }),
     partitions: Type.Array(PartitionMetadata),
   },
   { $id: 'TopicMetadata', title: 'TopicMetadata', additionalProperties: false },
 );
 export type TopicMetadata = Static<typeof TopicMetadata>;
 
-/** Answer of `getOffsets`; the end is the offset of the next record. */
+/** Response of `getOffsets`; the end is the offset of the next record. */
 export const OffsetsSummary = Type.Object(
   {
     beginning_offset: Type.Integer({ format: 'int64' }),
@@ -97,7 +97,7 @@ export const OffsetsSummary = Type.Object(
   { $id: 'OffsetsSummary', title: 'OffsetsSummary' },
 );
 
-/** Answer of `send` and `sendToPartition`: one entry for each record, in their order. */
+/** Response of `send` and `sendToPartition`: one entry for each record, in the order of the request. */
 export const OffsetRecordSentList = Type.Object(
   {
     offsets: Type.Array(

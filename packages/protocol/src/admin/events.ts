@@ -1,4 +1,4 @@
-/** The events of a gateway, as it logs them and as the admin API sends them: one schema, from which the types follow. */
+/** The events of a gateway, as in its log and in the admin API. The types follow from the schema. */
 import { type Static, type TProperties, Type } from 'typebox';
 
 const Health = Type.Union([Type.Literal('unknown'), Type.Literal('healthy'), Type.Literal('unhealthy')]);
@@ -12,7 +12,9 @@ function Event<const Name extends string, Properties extends TProperties>(type: 
       type: Type.Literal(type),
       ...properties,
       gateway: Type.Optional(
-        Type.String({ description: 'The regional gateway that told it, as `region/name`; left out for its own.' }),
+        Type.String({
+          description: 'The regional gateway that sent the event, as `region/name`. Absent in events of this gateway.',
+        }),
       ),
     },
     { additionalProperties: false },
@@ -30,19 +32,19 @@ export const EventSchema = Type.Union(
     Event('weight', { region: Type.String(), from: Type.Integer(), to: Type.Integer() }),
     Event('adoption', {
       consumerCount: Type.Integer({ minimum: 1 }),
-      from: Type.String({ description: 'The bridge that had them, as `region/bridge`.' }),
+      from: Type.String({ description: 'The former owner, as `region/bridge`.' }),
       to: Type.String(),
-      consumers: Type.Array(Type.String(), { description: 'The first of them, as `group/instance`.' }),
+      consumers: Type.Array(Type.String(), { description: 'The first consumers, as `group/instance`.' }),
     }),
     Event('failover', { ...ofTarget, requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     Event('reload', { file: Type.String(), changes: Type.Array(Type.String()) }),
     Event('reloadRefused', { file: Type.String(), reason: Type.String() }),
-    /** Lines of the access log, or spans, cannot be written; a `reason` of null: they can be again. */
+    /** The access log or spans cannot be written; with a `reason` of null, they can be written again. */
     Event('telemetry', {
       part: Type.Union([Type.Literal('accessLog'), Type.Literal('tracing')]),
       reason: Type.Union([Type.String(), Type.Null()]),
     }),
-    /** Requests that claim to come from a gateway and do not carry its secret; at most one event a minute. */
+    /** Requests claim to come from a gateway but lack the secret. At most one event a minute. */
     Event('impostor', { address: Type.String(), requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     Event('started', { url: Type.String(), adminUrl: Type.String() }),
     Event('stopping', { reason: Type.String() }),
@@ -50,7 +52,7 @@ export const EventSchema = Type.Union(
   { $id: 'Event' },
 );
 
-/** A target's state as its probes judge it. */
+/** The state of a target by its probes. */
 export type HealthStatus = Static<typeof Health>;
 export type BreakerState = Static<typeof Breaker>;
 

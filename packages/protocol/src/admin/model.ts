@@ -1,4 +1,4 @@
-/** What the admin API says: schema and type of each answer, and of the bodies and queries that it takes. */
+/** The admin API: schemas and types of its responses, bodies and queries. */
 import { type Static, type TSchema, Type } from 'typebox';
 import { EventSchema } from './events.ts';
 
@@ -7,7 +7,7 @@ const Time = (description: string) => Type.String({ format: 'date-time', descrip
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 const OneOf = <const Words extends readonly string[]>(words: Words, description: string) =>
   Type.Unsafe<Words[number]>({ type: 'string', enum: words, description });
-/** Closed: what is not described is not answered. */
+/** Responses have no other properties. */
 const Closed = { additionalProperties: false };
 
 export const STATES = ['up', 'degraded', 'down'] as const;
@@ -16,9 +16,13 @@ export type State = (typeof STATES)[number];
 export const Rates = Type.Object(
   {
     requestsPerSecond: Type.Number({ description: 'Over the last ten seconds.' }),
-    errorsPerSecond: Type.Number({ description: 'Answers with 5xx, of a region or of the gateway itself.' }),
-    p50Ms: Nullable(Type.Number({ description: 'Half of the requests but polls took no longer; null without any.' })),
-    p99Ms: Nullable(Type.Number({ description: '99 % of the requests but polls took no longer; null without any.' })),
+    errorsPerSecond: Type.Number({ description: 'Responses with 5xx, from a region or from the gateway itself.' }),
+    p50Ms: Nullable(
+      Type.Number({ description: 'Half of the requests took no longer; polls excluded. null without requests.' }),
+    ),
+    p99Ms: Nullable(
+      Type.Number({ description: '99 % of the requests took no longer; polls excluded. null without requests.' }),
+    ),
   },
   { $id: 'Rates', ...Closed },
 );
@@ -26,14 +30,16 @@ export type Rates = Static<typeof Rates>;
 
 const targetProperties = {
   url: Type.String(),
-  name: Nullable(Type.String({ description: 'Of a bridge, `region/bridge`; null before a probe told.' })),
-  kind: OneOf(['gateway', 'bridge', 'unknown'], 'As its probes or the configuration tell it.'),
-  isAvailable: Type.Boolean({ description: 'Whether requests are sent there now.' }),
-  inFlight: Count('Requests under way.'),
+  name: Nullable(
+    Type.String({ description: '`region/bridge` for a bridge; null before the first response to a probe.' }),
+  ),
+  kind: OneOf(['gateway', 'bridge', 'unknown'], 'From responses to probes, or from the configuration.'),
+  isAvailable: Type.Boolean({ description: 'Whether the gateway sends requests to it now.' }),
+  inFlight: Count('Requests in flight.'),
   rates: Rates,
   health: Type.Object(
     {
-      status: OneOf(['unknown', 'healthy', 'unhealthy'], 'As probes judge it.'),
+      status: OneOf(['unknown', 'healthy', 'unhealthy'], 'The result of probes.'),
       since: Time('When the status last changed.'),
       reason: Type.String(),
     },
@@ -42,10 +48,10 @@ const targetProperties = {
   breaker: Type.Object({ state: OneOf(['closed', 'open', 'halfOpen'], ''), since: Time('') }, Closed),
   kafkaRates: Type.Union([Rates, Type.Null()], {
     description:
-      "Of a bridge's own requests to Kafka, of all kinds; errors are those that failed or were refused, without the normal course of groups. Percentiles are of produce requests alone: a fetch waits for records for as long as it may. null where no bridge has told.",
+      "A bridge's own requests to Kafka, of all kinds. Errors are requests that failed or that Kafka refused, except in the normal course of groups. Percentiles cover produce requests only, since fetches wait for records. null if no bridge reports them.",
   }),
-  behindError: Nullable(Type.String({ description: 'Why `behind` is not known now; it is what was told before.' })),
-  behindAt: Nullable(Time('When `behind` was told.')),
+  behindError: Nullable(Type.String({ description: 'Why `behind` is out of date; null while it is current.' })),
+  behindAt: Nullable(Time('When `behind` was received.')),
 };
 
 export const BehindTarget = Type.Object(
@@ -59,7 +65,8 @@ export const Target = Type.Object(
     ...targetProperties,
     behind: Nullable(
       Type.Array(BehindTarget, {
-        description: "A regional gateway's own targets, as its admin API last told them; null before it ever did.",
+        description:
+          "A regional gateway's own targets, from the last response of its admin API; null before the first.",
       }),
     ),
   },
@@ -70,20 +77,24 @@ export type Target = Static<typeof Target>;
 export const Region = Type.Object(
   {
     name: Type.String(),
-    weight: Count('In force: 0 while it is drained.'),
-    configuredWeight: Count('By the configuration file.'),
-    weightIsOverridden: Type.Boolean({ description: 'An operator set another weight, until the next reload.' }),
+    weight: Count('The weight in effect: 0 while the region is drained.'),
+    configuredWeight: Count('The weight in the configuration file.'),
+    weightIsOverridden: Type.Boolean({ description: 'An operator has set another weight, until the next reload.' }),
     shareRatio: Nullable(
-      Type.Number({ minimum: 0, maximum: 1, description: 'Of the requests that regions answered; null without any.' }),
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: "The region's share of all requests that regions served; null without requests.",
+      }),
     ),
     priority: Type.Integer(),
-    isDrained: Type.Boolean({ description: 'An operator drains it, until the next reload.' }),
-    isLocal: Type.Boolean({ description: 'The region in which this gateway stands.' }),
-    state: OneOf(STATES, '`up`: every target is available; `degraded`: some are; `down`: none is.'),
+    isDrained: Type.Boolean({ description: 'An operator has drained it, until the next reload.' }),
+    isLocal: Type.Boolean({ description: "Whether it is this gateway's own region." }),
+    state: OneOf(STATES, '`up`: all targets are available; `degraded`: some are; `down`: no target is.'),
     since: Time('When the state last changed.'),
-    reason: Type.String({ description: 'Why it is so, in words.' }),
-    inFlight: Count('Requests under way.'),
-    consumerCount: Count('Consumers that this gateway remembers there.'),
+    reason: Type.String({ description: 'The reason for the state, in words.' }),
+    inFlight: Count('Requests in flight.'),
+    consumerCount: Count('Consumers whose home is there, as far as this gateway knows.'),
     rates: Rates,
     targets: Type.Array(Target),
   },
@@ -93,8 +104,8 @@ export type Region = Static<typeof Region>;
 
 export const Redirect = Type.Object(
   {
-    from: Type.String({ description: 'The region to which the work belongs by weight or home.' }),
-    to: Type.String({ description: 'The region that answered it.' }),
+    from: Type.String({ description: 'The region to which the requests belong by weight or home.' }),
+    to: Type.String({ description: 'The region that served them.' }),
     requestsPerSecond: Type.Number(),
   },
   { $id: 'Redirect', ...Closed },
@@ -103,27 +114,35 @@ export type Redirect = Static<typeof Redirect>;
 
 export const System = Type.Object(
   {
-    at: Time('When this was true.'),
+    at: Time('When the gateway took this picture.'),
     gateway: Type.Object({ name: Type.String(), region: Nullable(Type.String()), startedAt: Time('') }, Closed),
-    state: OneOf(STATES, '`up`: all is well; `degraded`: something is not; `down`: no request can be served.'),
-    summary: Type.String({ description: 'One sentence: which region, since when, why, where its consumers are.' }),
+    state: OneOf(
+      STATES,
+      '`up`: everything is healthy; `degraded`: something is not; `down`: no request can be served.',
+    ),
+    summary: Type.String({
+      description: 'One sentence: the region that is down, since when, why, and where its consumers are.',
+    }),
     isPanic: Type.Boolean({
-      description: 'Too few targets are left: probes are not believed, all of them get traffic.',
+      description: 'Too few targets are available: probes are ignored, and all targets get traffic.',
     }),
     clients: Type.Object({ connectionCount: Count('Open connections of clients.'), rates: Rates }, Closed),
     regions: Type.Array(Region),
     redirects: Type.Array(Redirect),
     kafka: Type.Object(
       {
-        state: OneOf([...STATES, 'unknown'], 'As the bridges tell it.'),
+        state: OneOf([...STATES, 'unknown'], 'As the bridges report it.'),
         since: Nullable(Time('')),
         reason: Type.String(),
       },
       Closed,
     ),
-    consumers: Type.Object({ count: Count('Consumers whose home this gateway remembers.') }, Closed),
+    consumers: Type.Object({ count: Count('Consumers whose home this gateway knows.') }, Closed),
     retryBudget: Type.Object(
-      { remainingCount: Count('Retries that are allowed now.'), usedCount: Count('Retries of the last ten seconds.') },
+      {
+        remainingCount: Count('Retries that the budget allows now.'),
+        usedCount: Count('Retries in the last ten seconds.'),
+      },
       Closed,
     ),
     config: Type.Object(
@@ -131,15 +150,18 @@ export const System = Type.Object(
         file: Type.String(),
         loadedAt: Time(''),
         lastError: Nullable(
-          Type.Object({ at: Time(''), reason: Type.String() }, { description: 'The last refused change.', ...Closed }),
+          Type.Object(
+            { at: Time(''), reason: Type.String() },
+            { description: 'The last change that was refused.', ...Closed },
+          ),
         ),
       },
       Closed,
     ),
     adminAccess: Type.Object(
       {
-        canChange: Type.Boolean({ description: 'Whether a token is configured.' }),
-        reason: Type.String({ description: 'How changes are made, or why they cannot be.' }),
+        canChange: Type.Boolean({ description: 'Whether a token is configured, which changes need.' }),
+        reason: Type.String({ description: 'How to make changes, or why they are not possible.' }),
       },
       Closed,
     ),
@@ -148,7 +170,7 @@ export const System = Type.Object(
 );
 export type System = Static<typeof System>;
 
-/** The rates of each region at one moment; an event `sample` of the live stream. */
+/** The rates of each region at one moment: an event `sample` of the live stream. */
 export const Sample = Type.Object(
   { atSeconds: Type.Number({ description: 'Seconds since 1970.' }), regions: Type.Record(Type.String(), Rates) },
   { $id: 'Sample', ...Closed },
@@ -157,7 +179,7 @@ export type Sample = Static<typeof Sample>;
 
 const Curve = Type.Array(Nullable(Type.Number()));
 
-/** The samples of the last 15 minutes, in columns: each curve is as long as `atSeconds`. */
+/** The samples of the last 15 minutes, by column. Each curve is as long as `atSeconds`. */
 export const History = Type.Object(
   {
     stepMs: Type.Integer(),
@@ -175,12 +197,12 @@ export const Consumer = Type.Object(
   {
     group: Type.String(),
     instance: Type.String(),
-    home: Type.String({ description: 'The bridge that holds it, as `region/bridge`.' }),
+    home: Type.String({ description: 'The owner, as `region/bridge`.' }),
     state: Type.String(),
-    since: Time('Since when this bridge holds it.'),
-    adoptions: Count('How often it changed its owner.'),
-    lastPollAt: Nullable(Time('null before the first poll at this bridge.')),
-    lag: Nullable(Count('Records behind the end of its partitions; null while not known.')),
+    since: Time('When the owner got the consumer.'),
+    adoptions: Count('How many times another bridge adopted it.'),
+    lastPollAt: Nullable(Time('null before the first poll at this owner.')),
+    lag: Nullable(Count('Records behind the ends of its partitions; null while unknown.')),
   },
   { $id: 'Consumer', ...Closed },
 );
@@ -189,9 +211,9 @@ export type Consumer = Static<typeof Consumer>;
 export const ConsumerQuery = Type.Object(
   {
     filter: Type.Optional(
-      Type.String({ description: 'A part of group, instance, home or state; case does not matter.' }),
+      Type.String({ description: 'Part of the group, instance, home or state, case-insensitive.' }),
     ),
-    region: Type.Optional(Type.String({ description: 'Only consumers whose home is there.' })),
+    region: Type.Optional(Type.String({ description: 'Only consumers whose home is in this region.' })),
     limit: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, default: 200 })),
     offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000, default: 0 })),
     scope: Type.Optional(OneOf(['all', 'local'], "`local`: only the bridges of the gateway's own region.")),
@@ -202,11 +224,11 @@ export type ConsumerQuery = Static<typeof ConsumerQuery>;
 
 export const ConsumerPage = Type.Object(
   {
-    total: Count('All consumers that are known.'),
-    matching: Count('Of them, those that the query asks for.'),
+    total: Count('All known consumers.'),
+    matching: Count('Consumers that match the query.'),
     consumers: Type.Array(Consumer),
     incomplete: Type.Array(Type.Object({ region: Type.String(), reason: Type.String() }, Closed), {
-      description: 'Regions that did not tell all of their consumers, and why.',
+      description: 'Regions whose consumers are missing in part, and why.',
     }),
   },
   { $id: 'ConsumerPage', ...Closed },
@@ -237,7 +259,7 @@ export const ConfigCheck = Type.Object(
 );
 export type ConfigCheck = Static<typeof ConfigCheck>;
 
-/** Answer of `/api/events` as JSON, oldest first. */
+/** Response of `/api/events` as JSON, oldest first. */
 export const EventList = Type.Object({ events: Type.Array(EventSchema) }, { $id: 'EventList', ...Closed });
 
 export type { RecordedEvent } from './events.ts';

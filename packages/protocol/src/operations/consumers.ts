@@ -1,4 +1,4 @@
-/** Operations on consumers: their life, what they read, and where they are. */
+/** Operations on consumers: life, subscriptions, records and offsets. */
 import { Type } from 'typebox';
 import {
   ConsumerOptions,
@@ -62,7 +62,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     operation: 'unsubscribe',
     method: 'DELETE',
     path: `${INSTANCE}/subscription`,
-    summary: 'Ends subscription and assignment.',
+    summary: 'Removes the subscription and the assignment.',
     status: 204,
     errors: [404, 409, 422, 500, 503],
   },
@@ -81,7 +81,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     method: 'POST',
     path: `${INSTANCE}/assignments`,
     body: consumerBody(Partitions),
-    summary: "Reads partitions of the client's choice.",
+    summary: 'Assigns partitions to the consumer.',
     status: 204,
     errors: [400, 403, 404, 409, 422, 500, 503],
   },
@@ -90,17 +90,17 @@ export const CONSUMER_OPERATIONS = defineOperations([
     operation: 'poll',
     method: 'GET',
     path: `${INSTANCE}/records`,
-    summary: 'Records, as soon as there are any.',
+    summary: 'Returns records as soon as there are any.',
     query: {
       timeout: Type.Integer({
         description:
           'How long to wait for records, in milliseconds; at most consumers.maxPollTimeoutMs of the bridge. Default: 100.',
       }),
-      max_bytes: Type.Integer({ description: 'Largest answer, in bytes.', maximum: 2_147_483_647 }),
+      max_bytes: Type.Integer({ description: 'Size limit of the response, in bytes.', maximum: 2_147_483_647 }),
       on_error: {
         type: 'string',
         enum: ['fail', 'report'],
-        description: 'What becomes of a record that cannot be shown.',
+        description: 'How to handle a record that the format cannot represent.',
       },
     },
     status: 200,
@@ -122,7 +122,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     operation: 'listCommitted',
     method: 'GET',
     path: `${INSTANCE}/offsets`,
-    summary: "What the group has committed for the consumer's partitions.",
+    summary: "The group's committed offsets for the consumer's partitions.",
     status: 200,
     answer: v2(OffsetCommitSeekList),
     errors: [403, 404, 422, 500, 503],

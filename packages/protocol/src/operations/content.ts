@@ -1,4 +1,4 @@
-/** Bodies of requests and answers in the OpenAPI document: a schema and its media types. */
+/** Bodies of requests and responses: a schema and its media types. */
 import { KAFKA_V2, RECORDS } from '../content-types.ts';
 
 export interface Content {
@@ -8,7 +8,7 @@ export interface Content {
 
 export interface RequestBody extends Content {
   readonly isOptional?: boolean;
-  /** Records, which may be large; bodies of other operations are small. */
+  /** The body holds records and may be large. Bodies of other operations are small. */
   readonly holdsRecords?: boolean;
 }
 

@@ -1,14 +1,14 @@
-/** What the system knows of an operation of the REST API: one entry holds everything. */
+/** An entry in the table of operations: everything that the system knows about one operation. */
 import type { Content, RequestBody } from './content.ts';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
 /**
- * - `management`: how the process is; each process answers for itself, even when it is overloaded.
- * - `service`: about the API.
+ * - `management`: health and metrics. Each process responds for itself, even when it is overloaded.
+ * - `service`: version and description of the API.
  * - `topics`: reads and creates topics.
  * - `produce`: stores records.
- * - `consumer`: creates a consumer, or is about one.
+ * - `consumer`: creates a consumer, or operates on one.
  */
 export type OperationKind = 'management' | 'service' | 'topics' | 'produce' | 'consumer';
 
@@ -16,7 +16,7 @@ export type OperationKind = 'management' | 'service' | 'topics' | 'produce' | 'c
  * Whether a gateway repeats a request that may have been executed:
  *
  * - `read`: always, even after a timeout, since no client can prolong it.
- * - `repeatable`: yes, but not after a timeout at a target that is alive; the request waits for what its client asked for.
+ * - `repeatable`: yes, except after a timeout at a target that responds to probes: the request waits by its client's wish.
  * - `stores`: as `retry.produce` of the gateway's configuration says.
  */
 export type RetryClass = 'read' | 'repeatable' | 'stores';
@@ -24,13 +24,13 @@ export type RetryClass = 'read' | 'repeatable' | 'stores';
 export interface OperationEntry<Id extends string = string> {
   /** The `operationId` of the OpenAPI document, and the label of metrics, logs and traces. */
   readonly operation: Id;
-  /** HEAD is served where GET is. */
+  /** HEAD is served wherever GET is. */
   readonly method: Method;
-  /** The template of the path (RFC 6570, level 1): `/topics/{topic}`; the route of traces. */
+  /** The path template (RFC 6570, level 1), as in `/topics/{topic}`. Also the route in traces. */
   readonly path: string;
   readonly kind: OperationKind;
   readonly retry: RetryClass;
-  /** Absent: the operation has no body, and ignores one. */
+  /** Absent: the operation ignores a body. */
   readonly body?: RequestBody;
   readonly summary: string;
   readonly tags: readonly string[];
@@ -39,8 +39,8 @@ export interface OperationEntry<Id extends string = string> {
   readonly status: number;
   readonly answer?: Content;
   /**
-   * Statuses of errors, besides 400 for an invalid URL, and 413 and 415 where there is a body. 403 is Kafka's; 503 also
-   * says that the bridge is overloaded.
+   * Statuses of errors, except 400 for an invalid URL, and 413 and 415 for a body. 403 comes from Kafka; 503 may also mean
+   * that the bridge is overloaded.
    */
   readonly errors?: readonly number[];
 }

@@ -1,4 +1,4 @@
-/** Operations about the process and about the API itself. */
+/** Operations on the process and on the API itself. */
 import { Type } from 'typebox';
 import { plain } from './content.ts';
 import { defineOperations } from './operation.ts';

@@ -10,14 +10,14 @@ const named = (holds: (entry: OperationEntry) => boolean): string[] =>
 const READ = ['info', 'healthy', 'ready', 'metrics', 'openapi', 'openapiv3', 'listTopics', 'getTopic'];
 const READ_OF_PARTITIONS = ['listPartitions', 'getPartition', 'getOffsets'];
 
-test('what may be repeated, and when', () => {
+test('every operation has its retry class', () => {
   expect(named(({ retry }) => retry === 'read')).toEqual([...READ, ...READ_OF_PARTITIONS].sort());
   expect(named(({ retry }) => retry === 'stores')).toEqual(['createTopic', 'send', 'sendToPartition']);
   expect(named(({ retry }) => retry === 'repeatable')).toEqual(named(({ kind }) => kind === 'consumer'));
   expect(retryClassOf('unknown')).toBe('unknown');
 });
 
-test('kinds', () => {
+test('every operation has its kind', () => {
   expect(named(({ kind }) => kind === 'management')).toEqual(['healthy', 'metrics', 'ready']);
   expect(named(({ kind }) => kind === 'service')).toEqual(['info', 'openapi', 'openapiv3']);
   expect(named(({ kind }) => kind === 'produce')).toEqual(['send', 'sendToPartition']);
@@ -26,13 +26,13 @@ test('kinds', () => {
   expect(isManagement('unknown')).toBe(false);
 });
 
-test('bodies', () => {
+test('operations with a body', () => {
   expect(named(({ body }) => body !== undefined)).toEqual(named(({ method }) => method === 'POST'));
   expect(named(({ body }) => body?.isOptional === true)).toEqual(['commit', 'createConsumer']);
   expect(named(({ body }) => body?.holdsRecords === true)).toEqual(['send', 'sendToPartition']);
 });
 
-test('routes of traces have no names of clients', () => {
+test('routes of traces do not contain names', () => {
   expect(routeTemplateOf('getTopic')).toBe('/topics/{topic}');
   expect(routeTemplateOf('unknown')).toBeUndefined();
 });
@@ -42,8 +42,7 @@ test('an entry is found by its name', () => {
   expect(() => entryOf('toString' as 'info')).toThrow('no operation toString');
 });
 
-test('paths between gateways and bridges are told apart from those of the API', () => {
-  // A gateway of another version sends requests there.
+test('internal operations have the paths that other versions use', () => {
   expect(INTERNAL_OPERATIONS).toEqual([
     {
       internal: 'confirmDelivery',

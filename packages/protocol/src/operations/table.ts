@@ -1,6 +1,6 @@
 /**
- * The table of operations of the REST API. The parser of URLs, the routers of gateway and bridge, retries, metrics, traces
- * and the OpenAPI document read it: a new operation is an entry here and a handler in the bridge.
+ * The table of operations of the REST API. The URL parser, the routers of gateway and bridge, retries, metrics, traces and
+ * the OpenAPI document read it. To add an operation, add an entry here and a handler in the bridge.
  */
 import { DELIVERED_PATH, SESSIONS_PATH } from '../routing.ts';
 import { CONSUMER_OPERATIONS } from './consumers.ts';
@@ -12,7 +12,7 @@ export const OPERATIONS = [...SERVICE_OPERATIONS, ...TOPIC_OPERATIONS, ...CONSUM
 
 export type NamedOperation = (typeof OPERATIONS)[number]['operation'];
 
-/** The operation of a request. `unknown`: the API does not have the path, or not with this method. */
+/** The operation of a request. `unknown`: the API has no such path, or not with this method. */
 export type Operation = NamedOperation | 'unknown';
 
 const ENTRIES: ReadonlyMap<string, OperationEntry<NamedOperation>> = new Map(
@@ -25,7 +25,7 @@ export function entryOf(operation: NamedOperation): OperationEntry<NamedOperatio
   return entry;
 }
 
-/** The path of an operation as OpenAPI and OpenTelemetry write it: `/topics/{topic}`. */
+/** The path template of an operation, as in OpenAPI and OpenTelemetry: `/topics/{topic}`. */
 export function routeTemplateOf(operation: Operation): string | undefined {
   return ENTRIES.get(operation)?.path;
 }
@@ -34,20 +34,20 @@ export function retryClassOf(operation: Operation): RetryClass | 'unknown' {
   return ENTRIES.get(operation)?.retry ?? 'unknown';
 }
 
-/** Whether the operation is about the process itself; machines ask for these all the time. */
+/** Whether the operation is about the process itself. Monitoring requests these all the time. */
 export function isManagement(operation: Operation): boolean {
   return ENTRIES.get(operation)?.kind === 'management';
 }
 
-/** Requests between gateways and bridges alone: to clients, these paths do not exist. */
+/** Requests that only gateways send, to bridges. For clients, these paths do not exist. */
 export const INTERNAL_OPERATIONS = [
-  /** Confirms a delivery; answered 204 whether the bridge knows the consumer or not. */
+  /** Confirms a delivery. The bridge responds 204 whether it knows the consumer or not. */
   {
     internal: 'confirmDelivery',
     method: 'POST',
     path: `/consumers/{group}/instances/{instance}${DELIVERED_PATH}`,
   },
-  /** Lists the consumers of a bridge, for gateways that send {@link OPERATOR_HEADER}; query `filter`, `limit`. */
+  /** Lists the consumers of a bridge, for gateways that send `causeway-operator`; query `filter`, `limit`. */
   { internal: 'listSessions', method: 'GET', path: SESSIONS_PATH },
 ] as const satisfies readonly { internal: string; method: Method; path: string }[];
 

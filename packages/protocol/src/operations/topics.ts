@@ -1,4 +1,4 @@
-/** Operations on topics: what there is, and storing records. */
+/** Operations on topics: metadata, creation, and storing records. */
 import { Type } from 'typebox';
 import { KAFKA_V2, RECORDS } from '../content-types.ts';
 import { NewTopic } from '../new-topic.ts';
@@ -28,11 +28,11 @@ const PRODUCE = {
   retry: 'stores',
   tags: ['Topics', 'Producer'],
   query: {
-    async: Type.Boolean({ description: 'Whether to answer 204 without waiting until Kafka has stored the records.' }),
+    async: Type.Boolean({ description: 'Whether to respond 204 before Kafka has stored the records.' }),
   },
   status: 200,
   answer: v2(OffsetRecordSentList),
-  // 403 and 404: with `async`, for what cannot be stored; otherwise the record's entry says so.
+  // 403 and 404 are for `async`; without it, the record's entry in the response has the error.
   errors: [400, 403, 404, 422, 503],
 } as const;
 
@@ -97,7 +97,7 @@ export const TOPIC_OPERATIONS = defineOperations([
     ...PARTITION,
     operation: 'getOffsets',
     path: '/topics/{topic}/partitions/{partition}/offsets',
-    summary: 'Where a partition begins and ends.',
+    summary: 'The first and the next offset of a partition.',
     answer: v2(OffsetsSummary),
   },
 ]);
