@@ -1,8 +1,9 @@
 /** Base64 as the API takes it: the standard alphabet, with or without padding (RFC 4648 §4, §3.2). */
 
+import { byteFlags } from './json-grammar.ts';
+
 const EQUALS = 0x3d;
-const IS_DIGIT = new Uint8Array(256);
-for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')) IS_DIGIT[byte] = 1;
+const IS_DIGIT = byteFlags(Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'));
 
 /**
  * What base64 stands for; `undefined` for other text. Spare bits of the last digit stand for nothing, whatever they are

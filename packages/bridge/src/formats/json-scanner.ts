@@ -3,9 +3,29 @@
  * changed before a value is stored. Comments count as space. A long value can be read in slices.
  */
 import { randomInt } from 'node:crypto';
+import { escapeBytes, JSON_BYTES, scalarEnd } from './json-grammar.ts';
 
-/** No JSON, or JSON beyond the limits of depth and of digits. */
-export const MALFORMED = -1;
+const {
+  MALFORMED,
+  ASTERISK,
+  BACKSLASH,
+  CARRIAGE_RETURN,
+  CLOSING_BRACE,
+  CLOSING_BRACKET,
+  COLON,
+  COMMA,
+  FIRST_ASTRAL,
+  LINE_FEED,
+  MINUS,
+  OPENING_BRACE,
+  OPENING_BRACKET,
+  QUOTE,
+  SLASH,
+  SPACE,
+  SPACES,
+  UNESCAPED,
+} = JSON_BYTES;
+
 /** The value goes on behind the place where {@link JsonScanner.resume} was to pause. */
 export const PAUSED = -2;
 
@@ -18,56 +38,11 @@ const MAX_SPACE_BYTES = 1_048_576;
 const MAX_LISTED_NAMES = 16;
 /** The multiplier of the hash of names is odd and not known to clients, who could find names with one hash otherwise. */
 const HASH_MULTIPLIER = randomInt(2 ** 31) | 1;
-/** The longest escape, which may stand for one byte. */
-export const ESCAPE_BYTES = 6;
 /** A character beyond the BMP has four bytes in UTF-8, and twelve as `\ud83d\ude00`. */
 const ASTRAL_GROWTH_BYTES = 8;
 
-const TAB = 0x09;
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const ASTERISK = 0x2a;
-const PLUS = 0x2b;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const DOT = 0x2e;
-const SLASH = 0x2f;
-const ZERO = 0x30;
-const NINE = 0x39;
-const COLON = 0x3a;
-const OPENING_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSING_BRACKET = 0x5d;
-const LETTER_E = 0x65;
-const LETTER_U = 0x75;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
-/** Begins a character beyond the BMP in UTF-8. */
-const FIRST_ASTRAL = 0xf0;
-
-const SPACES = flags([SPACE, LINE_FEED, CARRIAGE_RETURN, TAB]);
-/** Bytes of a string that are stored as they are; those beyond the BMP are escaped. */
-export const PLAIN = flags(
-  Array.from({ length: FIRST_ASTRAL }, (_, byte) => byte).filter(
-    (byte) => byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH,
-  ),
-);
-/** What follows the backslash of `\"`, `\\`, `\b`, `\f`, `\n`, `\r`, `\t`, which are stored the same way. */
-const SHORT_ESCAPES = flags([...Buffer.from('"\\bfnrt')]);
-
-const HEX_DIGITS = flags([...Buffer.from('0123456789abcdefABCDEF')]);
-
-const TRUE = Buffer.from('true');
-const FALSE = Buffer.from('false');
-const NULL = Buffer.from('null');
-
-function flags(bytes: readonly number[]): Uint8Array {
-  const table = new Uint8Array(256);
-  for (const byte of bytes) table[byte] = 1;
-  return table;
-}
+/** Bytes of a string that are stored as they are; characters beyond the BMP are escaped. */
+export const PLAIN = UNESCAPED.map((flag, byte) => (byte < FIRST_ASTRAL ? flag : 0));
 
 /** One value as it stands in a body, and what is special about it. */
 export interface JsonText {
@@ -215,21 +190,10 @@ export class JsonScanner implements JsonText {
     return PAUSED;
   }
 
-  wordEnd(start: number, word: 'true' | 'false' | 'null'): number {
-    return this.#wordEnd(start, word === 'null' ? NULL : word === 'true' ? TRUE : FALSE);
-  }
-
   #scalarEnd(at: number, byte: number | undefined): number {
-    switch (byte) {
-      case TRUE[0]:
-        return this.#wordEnd(at, TRUE);
-      case FALSE[0]:
-        return this.#wordEnd(at, FALSE);
-      case NULL[0]:
-        return this.#wordEnd(at, NULL);
-      default:
-        return this.#numberEnd(at);
-    }
+    const end = scalarEnd(this.bytes, at, byte);
+    const sign = byte === MINUS ? 1 : 0;
+    return end - at - sign > MAX_NUMBER_LENGTH ? MALFORMED : end;
   }
 
   /** Where the first value of a container begins; just after the container, if it is empty. */
@@ -341,32 +305,6 @@ export class JsonScanner implements JsonText {
     // A space comes next then, where none may.
     return at <= limit ? at : start;
   }
-
-  #wordEnd(start: number, word: Buffer): number {
-    for (let index = 0; index < word.length; index += 1) {
-      if (this.bytes[start + index] !== word[index]) return MALFORMED;
-    }
-    return start + word.length;
-  }
-
-  #numberEnd(start: number): number {
-    const { bytes } = this;
-    let at = bytes[start] === MINUS ? start + 1 : start;
-    const first = at;
-    if (!isDigit(bytes[at])) return MALFORMED;
-    at = bytes[at] === ZERO ? at + 1 : digitsEnd(bytes, at);
-    if (bytes[at] === DOT) {
-      if (!isDigit(bytes[at + 1])) return MALFORMED;
-      at = digitsEnd(bytes, at + 1);
-    }
-    if (((bytes[at] ?? 0) | 0x20) === LETTER_E) {
-      at += 1;
-      if (bytes[at] === PLUS || bytes[at] === MINUS) at += 1;
-      if (!isDigit(bytes[at])) return MALFORMED;
-      at = digitsEnd(bytes, at);
-    }
-    return at - first > MAX_NUMBER_LENGTH ? MALFORMED : at;
-  }
 }
 
 /** Just after the comment that begins with the slash at `start`. */
@@ -380,39 +318,4 @@ export function commentEnd(bytes: Buffer, start: number): number {
   if (bytes[start + 1] !== ASTERISK) return MALFORMED;
   for (; end < length; end += 1) if (bytes[end] === ASTERISK && bytes[end + 1] === SLASH) return end + 2;
   return MALFORMED;
-}
-
-/** The length of the escape that begins with the backslash at `at`; 0 for none. */
-function escapeBytes(bytes: Buffer, at: number): number {
-  const next = bytes[at + 1];
-  if (SHORT_ESCAPES[next as number] === 1 || next === SLASH) return 2;
-  return next === LETTER_U &&
-    isHex(bytes[at + 2]) &&
-    isHex(bytes[at + 3]) &&
-    isHex(bytes[at + 4]) &&
-    isHex(bytes[at + 5])
-    ? ESCAPE_BYTES
-    : 0;
-}
-
-function isHex(byte: number | undefined): boolean {
-  return HEX_DIGITS[byte as number] === 1;
-}
-
-/** The value of a hexadecimal digit. */
-export function hexDigit(byte: number | undefined): number | undefined {
-  if (byte === undefined) return undefined;
-  if (isDigit(byte)) return byte - ZERO;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : undefined;
-}
-
-function digitsEnd(bytes: Buffer, start: number): number {
-  let at = start;
-  while (isDigit(bytes[at])) at += 1;
-  return at;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= ZERO && byte <= NINE;
 }

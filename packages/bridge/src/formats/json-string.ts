@@ -1,8 +1,9 @@
 /** What a JSON string holds, as bytes. */
 import { decodeBase64 } from './base64.ts';
-import { ESCAPE_BYTES, type JsonText } from './json-scanner.ts';
+import { JSON_BYTES } from './json-grammar.ts';
+import type { JsonText } from './json-scanner.ts';
 
-const QUOTE = 0x22;
+const { ESCAPE_BYTES, QUOTE } = JSON_BYTES;
 
 /**
  * The text in UTF-8; `undefined` for a value that is no string, and for one that UTF-8 cannot hold: half a surrogate pair.

@@ -3,8 +3,11 @@ import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { hasJsonShape } from './json-bytes.ts';
-import { JsonScanner, MALFORMED, PAUSED } from './json-scanner.ts';
+import { JSON_BYTES } from './json-grammar.ts';
+import { JsonScanner, PAUSED } from './json-scanner.ts';
 import { storedJson, storedJsonSlices, withoutSpace } from './stored-json.ts';
+
+const { MALFORMED } = JSON_BYTES;
 
 export const jsonCodec: Codec = {
   encode: storedJson,

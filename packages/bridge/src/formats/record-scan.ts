@@ -4,20 +4,13 @@
  */
 import type { RecordHeader, RecordToProduce } from '../records.ts';
 import type { Codec } from './codec.ts';
+import { isDigit, JSON_BYTES, wordEnd } from './json-grammar.ts';
 import { JsonScanner, PLAIN } from './json-scanner.ts';
 import { base64Bytes, stringBytes } from './json-string.ts';
 import { isStoredAsIs } from './stored-json.ts';
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const ZERO = 0x30;
-const NINE = 0x39;
-const COLON = 0x3a;
-const OPENING_BRACKET = 0x5b;
-const CLOSING_BRACKET = 0x5d;
-const LETTER_N = 0x6e;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
+const { CLOSING_BRACE, CLOSING_BRACKET, COLON, COMMA, LETTER_N, NULL, OPENING_BRACE, OPENING_BRACKET, QUOTE, ZERO } =
+  JSON_BYTES;
 
 const RECORDS = Buffer.from('records"');
 const KEY = Buffer.from('key"');
@@ -210,7 +203,7 @@ class RecordScan {
   }
 
   #null(): null | undefined {
-    const end = this.#json.wordEnd(this.#json.afterSpace(this.#at), 'null');
+    const end = wordEnd(this.#body, this.#json.afterSpace(this.#at), NULL);
     if (end < 0) return undefined;
     this.#at = end;
     // Whether a format can hold it is the same for all: a tombstone.
@@ -223,8 +216,8 @@ class RecordScan {
     const start = this.#json.afterSpace(this.#at);
     let end = start;
     let value = 0;
-    for (let byte = body[end]; byte !== undefined && byte >= ZERO && byte <= NINE; byte = body[end]) {
-      value = value * 10 + byte - ZERO;
+    for (let byte = body[end]; isDigit(byte); byte = body[end]) {
+      value = value * 10 + (byte as number) - ZERO;
       end += 1;
       if (end - start > maxDigits) return undefined;
     }

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonScanner, MALFORMED, PAUSED } from './json-scanner.ts';
+import { JSON_BYTES } from './json-grammar.ts';
+import { JsonScanner, PAUSED } from './json-scanner.ts';
 import { storedJson } from './stored-json.ts';
+
+const { MALFORMED } = JSON_BYTES;
 
 /** Of the generated texts: every run has the same. */
 const SEED = 20_261_127;

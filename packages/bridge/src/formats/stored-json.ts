@@ -3,19 +3,24 @@
  * their spelling, but without space and comments, and with strings in the one form that the original has for them. So a
  * key has the same bytes, and goes to the same partition, whichever way its client escapes text.
  */
-import { commentEnd, ESCAPE_BYTES, hexDigit, type JsonText } from './json-scanner.ts';
+import { hexDigit, JSON_BYTES } from './json-grammar.ts';
+import { commentEnd, type JsonText } from './json-scanner.ts';
 
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const SLASH = 0x2f;
-const OPENING_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSING_BRACKET = 0x5d;
-const LETTER_U = 0x75;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
-const FIRST_ASTRAL = 0xf0;
+const {
+  BACKSLASH,
+  CLOSING_BRACE,
+  CLOSING_BRACKET,
+  COMMA,
+  ESCAPE_BYTES,
+  FIRST_ASTRAL,
+  LETTER_U,
+  OPENING_BRACE,
+  OPENING_BRACKET,
+  QUOTE,
+  SLASH,
+  SPACE,
+} = JSON_BYTES;
+
 const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 

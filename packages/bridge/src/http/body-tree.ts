@@ -2,16 +2,11 @@
  * Reads a body by its schema: values for what the schema describes, and only the type of everything else. So a body takes
  * memory for what it may hold, and not for what a client puts into it.
  */
-import { JsonScanner, type JsonText, MALFORMED, PAUSED } from '../formats/json-scanner.ts';
+import { JSON_BYTES } from '../formats/json-grammar.ts';
+import { JsonScanner, type JsonText, PAUSED } from '../formats/json-scanner.ts';
 import type { SchemaNode } from './violations.ts';
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPENING_BRACKET = 0x5b;
-const CLOSING_BRACKET = 0x5d;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
+const { MALFORMED, CLOSING_BRACE, CLOSING_BRACKET, COLON, COMMA, OPENING_BRACE, OPENING_BRACKET, QUOTE } = JSON_BYTES;
 
 /** Bytes that are read before the event loop may go on. */
 const SLICE_BYTES = 65_536;
