@@ -78,7 +78,6 @@ const NOT_YET: readonly string[] = [
   'test/bench/',
   'test/conformance/',
   'test/e2e/',
-  'test/harness/',
   'test/model/',
 ];
 

@@ -1,4 +1,4 @@
-/** An admin port that says what a test wants, over real HTTP and with the real page: for states that a real system has seldom. */
+/** An admin port with the content that a test gives it, over real HTTP and with the real page: for states that are rare in a real system. */
 import type { AddressInfo } from 'node:net';
 import { addPage } from '@causeway/gateway/admin/page-files.ts';
 import type { Consumer, History, Rates, RecordedEvent, System, Target } from '@causeway/protocol/admin/model.ts';
@@ -11,10 +11,10 @@ export interface FixtureState {
   consumers: Consumer[];
 }
 
-/** One running fixture; another one may be started on its port later, as a gateway that restarts. */
+/** A running fixture. Another one may start on its port later, as a gateway that restarts. */
 export class AdminFixture {
   readonly state: FixtureState;
-  /** Changes that came with the right token, as `METHOD path`. */
+  /** Changes with the right token, as `METHOD path`. */
   readonly changes: string[] = [];
   readonly #token: string | undefined;
   readonly #needsTokenToRead: boolean;
@@ -111,7 +111,7 @@ const HEALTHY_RATES: Rates = { requestsPerSecond: 42, errorsPerSecond: 0, p50Ms:
 
 const KAFKA_RATES: Rates = { requestsPerSecond: 310, errorsPerSecond: 0, p50Ms: 2.5, p99Ms: 10 };
 
-/** A system of the given regions, all well, that has been so for an hour. */
+/** A system of the given regions, healthy for an hour. */
 export function fixtureState(regionNames: string[], consumerCount = 40): FixtureState {
   const now = Date.now();
   const since = new Date(now - 3_600_000).toISOString();

@@ -1,4 +1,4 @@
-/** The admin API of a gateway, as a test asks it. */
+/** A client of a gateway's admin API. */
 import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
 import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
@@ -8,7 +8,7 @@ export interface AdminAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  /** Parsed; `undefined` when it is no JSON. */
+  /** Parsed; `undefined` if it is not JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
   body: any;
 }
@@ -16,7 +16,7 @@ export interface AdminAnswer {
 export interface AskOptions {
   method?: 'GET' | 'POST' | 'PUT';
   body?: string;
-  /** Default: that of test gateways; `undefined` shows none. */
+  /** Default: the token of test gateways; `undefined` sends none. */
   token?: string | undefined;
   headers?: Record<string, string>;
 }
@@ -43,7 +43,7 @@ export async function systemOf(adminUrl: string): Promise<System> {
   return (await ask(`${adminUrl}/api/topology`)).body as System;
 }
 
-/** What a live stream has told so far. */
+/** The messages of a live stream so far. */
 export interface LiveView {
   systems: System[];
   events: RecordedEvent[];
@@ -56,7 +56,7 @@ export async function watchLive(adminUrl: string, headers: Record<string, string
     headers: { authorization: `Bearer ${TEST_TOKEN}`, ...headers },
     bodyTimeout: 0,
   });
-  if (statusCode !== 200) throw new Error(`the live stream was answered ${statusCode}`);
+  if (statusCode !== 200) throw new Error(`the live stream has status ${statusCode}`);
   const view: LiveView = { systems: [], events: [], samples: [], close: () => body.destroy() };
   const parser = createParser({
     onEvent({ event, data }) {

@@ -1,4 +1,4 @@
-/** A bridge of a test as a process of its own, as operators start it. */
+/** A bridge in its own process, started as operators start it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
@@ -8,13 +8,13 @@ import { until } from './until.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/bridge/src/main.ts', import.meta.url));
 
-/** A bridge as a process, and what it wrote. */
+/** A bridge process and its output. */
 export class BridgeProcess {
   readonly child: ChildProcess;
   stdout = '';
   stderr = '';
 
-  /** In `directory`, where it finds its files. */
+  /** Runs in `directory`, which has its files. */
   constructor(directory: string, args: string[], env: Record<string, string> = {}) {
     this.child = spawn(process.execPath, [MAIN, ...args], {
       cwd: directory,
@@ -36,7 +36,7 @@ export class BridgeProcess {
     return this.child.exitCode;
   }
 
-  /** The log, a line an object. */
+  /** The lines of the log, parsed. */
   get log(): Record<string, unknown>[] {
     return this.stdout
       .split('\n')
@@ -44,10 +44,10 @@ export class BridgeProcess {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** Where it listens. */
+  /** Its URL, once it listens. */
   async url(): Promise<string> {
     const isStarted = (): boolean => this.log.some(({ msg }) => msg === 'bridge started');
-    // The start of a process takes its time on a machine that has other work.
+    // A process starts slowly on a busy machine.
     await until('it is started', isStarted, { timeoutMs: 60_000 });
     return `http://127.0.0.1:${String(this.log.find(({ msg }) => msg === 'bridge started')?.['port'])}`;
   }

@@ -1,8 +1,8 @@
-/** Clients of a bridge that go on whatever happens, and remember what they were told. */
+/** Clients of a bridge that continue through failures and record the responses. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestBridge, TestConsumer } from './bridge.ts';
 
-/** A client that produces one number after another, and what it was told. */
+/** Produces one number after another, and records the responses. */
 export class Producing {
   readonly stored: number[] = [];
   readonly refused = new Set<string>();
@@ -22,7 +22,7 @@ export class Producing {
       const [entry] = body.offsets ?? [{ message: `${status} ${JSON.stringify(body)}` }];
       if ('offset' in entry) this.stored.push(value);
       else this.refused.add(entry.message.replaceAll(/\d+/g, 'N'));
-      // A client's own pace.
+      // The client's own pace.
       await delay(20);
     }
   }
@@ -33,7 +33,7 @@ export class Producing {
   }
 }
 
-/** A client that polls all the time, and what it was told. */
+/** Polls without a pause, and records the responses. */
 export class Consuming {
   readonly values = new Set<number>();
   readonly offsets: number[] = [];
@@ -60,7 +60,7 @@ export class Consuming {
     }
   }
 
-  /** The first offset that came before the one that precedes it. */
+  /** The first offset that arrived out of order. */
   get firstGap(): number | undefined {
     let next = 0;
     for (const offset of this.offsets) {

@@ -1,4 +1,4 @@
-/** A bridge of a test, in this process, on a port of the system's choice, and the shortest way to talk to it. */
+/** A bridge in the test's process, on a port that the system chooses, with a short client. */
 
 import { Bridge } from '@causeway/bridge/app.ts';
 import { BridgeConfig } from '@causeway/bridge/config.ts';
@@ -14,20 +14,20 @@ export interface JsonAnswer {
   status: number;
   headers: Headers;
   text: string;
-  /** Parsed; `undefined` when there is no body. */
+  /** Parsed; `undefined` without a body. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
   body: any;
 }
 
-/** Every answer that a test sees must be one that the bridge's own document has. */
+/** Every response to a test must be documented. */
 const documented = new OpenApiCheck(openApiDocument('0.0.0') as unknown as OpenApiDocument);
 
-/** Before there is an operation: an origin is rejected, or another port serves the path. */
+/** Responses that precede operations: an origin is rejected, or another port serves the path. */
 function isAnsweredBefore(status: number, type: string | undefined): boolean {
   return (status === 403 || status === 503) && type === undefined;
 }
 
-/** A bridge and the shortest way to talk to it. */
+/** A bridge with a short client. */
 export class TestBridge {
   readonly bridge: Bridge;
 
@@ -58,7 +58,7 @@ export class TestBridge {
     return this.bridge.close();
   }
 
-  /** Errors: of the connection, and when the OpenAPI document has no such answer. */
+  /** Errors: of the connection, and for a response that the OpenAPI document does not have. */
   async request(method: string, path: string, init: RequestInit = {}): Promise<JsonAnswer> {
     const response = await fetch(`${this.url}${path}`, { method, ...init });
     const text = await response.text();
@@ -81,7 +81,7 @@ export class TestBridge {
     return this.request('POST', path, { headers, body: JSON.stringify(body) });
   }
 
-  /** Posts records; `text` as it is. */
+  /** Posts records; sends a string unchanged. */
   produce(topic: string, body: unknown, { format = 'json', query = '' } = {}): Promise<JsonAnswer> {
     return this.request('POST', `/topics/${encodeURIComponent(topic)}${query}`, {
       headers: { 'content-type': `application/vnd.kafka.${format}.v2+json` },
@@ -89,7 +89,7 @@ export class TestBridge {
     });
   }
 
-  /** A JSON consumer that reads topics from their beginning. */
+  /** Creates a JSON consumer that reads topics from the beginning. */
   async consumer(group: string, name: string, topics: string[], options: object = {}): Promise<TestConsumer> {
     const created = await this.post(`/consumers/${encodeURIComponent(group)}`, {
       name,
@@ -107,14 +107,14 @@ export class TestBridge {
   }
 }
 
-/** Kafka as another client sees it, for the tests of one file: it ends with it. */
+/** Kafka through an independent client, for the tests of one file. Closed after them. */
 export async function kafkaOfFile(): Promise<KafkaView> {
   const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
   afterAll(() => kafka.close());
   return kafka;
 }
 
-/** A bridge for the tests of one file, which ends with it; over the run's Kafka, unless another is named. */
+/** A bridge for the tests of one file, by default over the run's Kafka. Closed after them. */
 export async function bridgeOfFile(
   overrides: Record<string, object> = {},
   bootstrap: string = inject('kafkaBootstrap'),
@@ -134,7 +134,7 @@ export interface ConsumedJson {
   headers?: { key: string; value: string | null }[];
 }
 
-/** Only a consumer that hangs needs so long. */
+/** Only a consumer that hangs takes longer. */
 const TAKE_TIMEOUT_MS = 45_000;
 
 export class TestConsumer {
@@ -150,12 +150,12 @@ export class TestConsumer {
     return this.bridge.get(`${this.path}/records?${query}`);
   }
 
-  /** Polls until `count` records have come. */
+  /** Polls until `count` records have arrived. */
   async take(count: number): Promise<ConsumedJson[]> {
     const records: ConsumedJson[] = [];
     const deadlineMs = performance.now() + TAKE_TIMEOUT_MS;
     while (records.length < count) {
-      if (performance.now() > deadlineMs) throw new Error(`only ${records.length} of ${count} records came`);
+      if (performance.now() > deadlineMs) throw new Error(`only ${records.length} of ${count} records arrived`);
       const answer = await this.poll('timeout=1000');
       if (answer.status !== 200) throw new Error(answer.text);
       records.push(...answer.body);

@@ -1,4 +1,4 @@
-/** A real Chromium that comes with `npm ci`, libraries and font included, and what tests ask of its pages. */
+/** A real Chromium, which `npm ci` installs with libraries and font, and checks of its pages. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
-/** The package has a Chromium for Linux on x64; elsewhere `CHROMIUM_PATH` names one that is installed. */
+/** The package has a Chromium for Linux on x64. On other systems, `CHROMIUM_PATH` names an installed one. */
 export async function launchBrowser(): Promise<TestBrowser> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-browser-'));
   const installed = process.env['CHROMIUM_PATH'] ?? '';
@@ -21,7 +21,7 @@ export async function launchBrowser(): Promise<TestBrowser> {
   const browser = await chromium.launch({
     executablePath: installed === '' ? await unpack(directory) : installed,
     env: { ...process.env, HOME: directory, LANG: 'en_GB.UTF-8', ...(installed === '' ? own : {}) },
-    // Without a sandbox, as containers and root need it: it only ever sees pages of ours.
+    // Without a sandbox, which does not run in containers and as root. The browser only opens our own pages.
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
   });
   return {
@@ -33,7 +33,7 @@ export async function launchBrowser(): Promise<TestBrowser> {
   };
 }
 
-/** The package unpacks to the system's temporary directory and takes what lies there for its own: it gets one. */
+/** The package unpacks to the temporary directory and reuses what it finds there, so it gets a directory of its own. */
 async function unpack(directory: string): Promise<string> {
   const before = process.env['TMPDIR'];
   process.env['TMPDIR'] = directory;
@@ -42,7 +42,7 @@ async function unpack(directory: string): Promise<string> {
     const bin = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..', 'bin');
     await inflate(join(bin, 'al2023.tar.br'));
     const executable = await packed.executablePath(bin);
-    // The one that comes with it looks in /tmp/fonts. Without a font the browser dies at the first text.
+    // The package's own configuration looks in /tmp/fonts. Without a font, the browser crashes at the first text.
     writeFileSync(join(directory, 'fonts', 'fonts.conf'), fontConfig(directory));
     return executable;
   } finally {
@@ -61,14 +61,14 @@ function fontConfig(directory: string): string {
 export interface WatchedPage {
   page: Page;
   context: BrowserContext;
-  /** What the console complained about, and errors that nobody caught. */
+  /** Errors and warnings of the console, and uncaught errors. */
   complaints: string[];
 }
 
-/** How long a test waits for what a page should show. */
+/** How long a test waits for the page to show something. */
 const WAIT_MS = 30_000;
 
-/** A page of its own: no storage is shared with another. */
+/** A page with its own storage. */
 export async function openPage(
   browser: Browser,
   url: string,
@@ -88,21 +88,21 @@ export async function openPage(
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds against WCAG 2.2 AA and its best practices, as one line each. */
+/** Violations of WCAG 2.2 AA and of axe-core's best practices, one line each. */
 export async function accessibilityViolations(page: Page): Promise<string[]> {
-  // The page's policy lets nobody add a script: this goes past it, as an extension would.
+  // The page's policy blocks added scripts. This bypasses it, as an extension would.
   await page.evaluate(AXE);
   return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
     violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) =>
       id + ': ' + help + ' at ' + target.join(' ') + ' (' + failureSummary + ')')))`);
 }
 
-/** The page's own measure of its updates. */
+/** The page's own measurement of its updates. */
 export async function updateTimes(page: Page): Promise<{ count: number; maxMs: number; recentMs: number[] }> {
   return page.evaluate('window.__causewayUpdateMs');
 }
 
-/** By the clock, how long the given share of the updates took at most. */
+/** The given percentile of the duration of updates, by the clock. */
 export function percentile(updateMs: readonly number[], share: number): number {
   const sortedMs = updateMs.toSorted((a, b) => a - b);
   return sortedMs[Math.min(sortedMs.length - 1, Math.floor(sortedMs.length * share))] ?? Number.POSITIVE_INFINITY;
@@ -117,7 +117,7 @@ interface TraceEvent {
   args: { name?: string };
   /** By the clock, in microseconds. */
   dur: number;
-  /** Of the thread on a processor; left out where it is none. */
+  /** Processor time of the thread; absent if the kernel does not report it. */
   tdur?: number;
 }
 

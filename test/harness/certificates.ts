@@ -1,4 +1,4 @@
-/** Certificates that a test makes for itself, as PEM files: an authority, and what it signs. */
+/** Certificates for a test, as PEM files: an authority and the certificates that it signs. */
 
 // The next import needs it.
 import 'reflect-metadata';
@@ -16,7 +16,7 @@ import {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const LIFETIME_MS = 24 * 60 * 60 * 1000;
 
-/** Names of what is certified: host names and addresses. */
+/** Subject alternative names: host names and addresses. */
 export interface SubjectNames {
   dns?: readonly string[];
   ip?: readonly string[];
@@ -32,7 +32,7 @@ export interface CertifiedKey {
   key: string;
 }
 
-/** Signs certificates, and writes them into a directory of the test. */
+/** Signs certificates and writes them into a directory of the test. */
 export class TestAuthority {
   /** Its own certificate. */
   readonly certFile: string;
@@ -50,7 +50,7 @@ export class TestAuthority {
     this.certFile = writeTo(directory, `${name}.crt`, cert);
   }
 
-  /** `name` names its file too. */
+  /** `name` is also the name of its file. */
   static async create(directory: string, name = 'test-authority'): Promise<TestAuthority> {
     const keys = await generateKeys();
     const certificate = await X509CertificateGenerator.createSelfSigned({
@@ -66,7 +66,7 @@ export class TestAuthority {
     return new TestAuthority(name, certificate.toString('pem'), keys, directory);
   }
 
-  /** A new key with its certificate, in `NAME.crt` and `NAME.key`; an earlier one of that name is replaced. */
+  /** Creates a key with its certificate, in `NAME.crt` and `NAME.key`; replaces earlier ones of that name. */
   async certify(name: string, { dns = [], ip = [] }: SubjectNames = {}): Promise<CertifiedKey> {
     const keys = await generateKeys();
     const names = [
@@ -107,7 +107,7 @@ function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 }
 
-/** From a little before now: clocks of processes may differ. */
+/** Valid from a little before now, since the clocks of processes may differ. */
 function lifetime(): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + LIFETIME_MS) };
 }

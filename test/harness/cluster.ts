@@ -1,7 +1,7 @@
-/** A bridge's connections to Kafka, for tests of what stands on them. */
+/** A bridge's connections to Kafka, for tests of the parts that use them. */
 import { Cluster } from '@causeway/bridge/kafka/client/cluster.ts';
 
-/** `bootstrap` as `host:port,…`; whoever asks for it closes it. */
+/** `bootstrap` as `host:port,…`. The caller closes it. */
 export function testCluster(bootstrap: string): Cluster {
   return new Cluster({
     bootstrapServers: bootstrap.split(','),

@@ -1,4 +1,4 @@
-/** The connection pools of the Kafka library that are open in this process, as the library itself tells of them. */
+/** The open connection pools of the Kafka library in this process, from the library's own diagnostics. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ConnectionPool } from '@platformatic/kafka';
 import { onTestFinished } from 'vitest';
@@ -6,13 +6,13 @@ import { onTestFinished } from 'vitest';
 const INSTANCES_CHANNEL = 'plt:kafka:instances';
 
 export interface PoolWatch {
-  /** Pools that were made since the watch began. */
+  /** Pools created since the watch began. */
   readonly createdCount: number;
-  /** Those of them that are not closed. */
+  /** Those that are not closed. */
   readonly openCount: number;
 }
 
-/** Watches every pool that is made from now on, until the test ends. */
+/** Watches every pool that is created from now on, until the test ends. */
 export function watchPools(): PoolWatch {
   const open = new Set<ConnectionPool>();
   let createdCount = 0;

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 export interface Crowd {
-  /** Those for which the server's kernel has taken the connection, until the time was over. */
+  /** Clients whose connection the server's kernel accepted in time. */
   connectedCount: number;
   close(): void;
 }
 
-/** Resolves when all are connected, or after `timeoutMs`. */
+/** Resolves when all clients are connected, or after `timeoutMs`. */
 export async function connectAtOnce(url: string, count: number, timeoutMs: number): Promise<Crowd> {
   const { hostname: host, port } = new URL(url);
   const sockets: Socket[] = Array.from({ length: count }, () => connect({ host, port: Number(port) }));

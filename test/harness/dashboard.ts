@@ -1,4 +1,4 @@
-/** The queries of the Grafana dashboard, as Prometheus gets them. */
+/** The queries of the Grafana dashboard, as Prometheus receives them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

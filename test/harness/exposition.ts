@@ -1,8 +1,8 @@
-/** Reads Prometheus' text format 0.0.4, for tests that look into what a running program exposes. */
+/** Parses Prometheus' text format 0.0.4, for tests of the metrics of a running program. */
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 
 export interface ExposedSample {
-  /** A histogram's ends in `_bucket`, `_sum` or `_count`. */
+  /** The names of a histogram's samples end in `_bucket`, `_sum` or `_count`. */
   name: string;
   labels: Record<string, string>;
   value: number;
@@ -15,7 +15,7 @@ export interface ExposedMetric {
   samples: ExposedSample[];
 }
 
-/** Errors: for a line that is none of the format. */
+/** Errors: for an invalid line. */
 export function parseExposition(text: string): Map<string, ExposedMetric> {
   const metrics = new Map<string, ExposedMetric>();
   let current: ExposedMetric | undefined;
@@ -29,7 +29,7 @@ export function parseExposition(text: string): Map<string, ExposedMetric> {
       else current.type = rest;
     } else if (line !== '') {
       const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
-      if (sample === null || current === undefined) throw new Error(`no sample: ${line}`);
+      if (sample === null || current === undefined) throw new Error(`invalid sample: ${line}`);
       const [, name = '', labels = '', value = ''] = sample;
       current.samples.push({ name, labels: parseLabels(labels), value: Number(value.replace('Inf', 'Infinity')) });
     }
@@ -37,7 +37,7 @@ export function parseExposition(text: string): Map<string, ExposedMetric> {
   return metrics;
 }
 
-/** The sum of a metric's samples that have all of `labels`; 0 without any. */
+/** The sum of a metric's samples that have all of `labels`; 0 without samples. */
 export function valueIn(text: string, name: string, labels: Record<string, string> = {}): number {
   return [...parseExposition(text).values()]
     .flatMap(({ samples }) => samples)
@@ -47,7 +47,7 @@ export function valueIn(text: string, name: string, labels: Record<string, strin
     .reduce((sum, { value }) => sum + value, 0);
 }
 
-/** The names that samples of declared metrics have, with their labels. */
+/** The names of the samples of declared metrics, with their labels. */
 export function knownMetrics(declarations: readonly MetricDeclaration[]): Map<string, Set<string>> {
   return new Map(
     declarations.flatMap(({ name, type, labels }): [string, Set<string>][] => {

@@ -1,4 +1,4 @@
-/** A gateway of a test, in this process, on ports of the system's choice, over regions given as URLs. */
+/** A gateway in the test's process, on ports that the system chooses, over regions given as URLs. */
 import { parseConfig } from '@causeway/config/load.ts';
 import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
 import { Gateway, type GatewayOptions } from '@causeway/gateway/gateway.ts';
@@ -6,15 +6,15 @@ import { stringify } from 'yaml';
 import { TEST_TRUST } from './trust.ts';
 import { until } from './until.ts';
 
-/** Partial YAML; sections are merged over quick health checks. */
+/** Partial YAML. Its sections replace those of the test's defaults. */
 export type ConfigOverrides = Record<string, unknown>;
 
-/** Of every gateway that a test starts, unless it says otherwise. */
+/** The admin token of test gateways, by default. */
 export const TEST_TOKEN = 'token-of-a-test';
 
 export function testConfig(overrides: ConfigOverrides): GatewayConfig {
   const yaml = stringify({
-    // Patient: the targets share this process, and it stands still now and then on a busy machine.
+    // Patient: the targets share this process, which stalls now and then on a busy machine.
     healthCheck: { intervalMs: 50, timeoutMs: 2_000, rise: 1, fall: 2 },
     listen: { port: 0 },
     admin: { port: 0, token: TEST_TOKEN },
@@ -25,7 +25,7 @@ export function testConfig(overrides: ConfigOverrides): GatewayConfig {
   return parseConfig('test.yaml', yaml, { schema: GatewayConfig, env: {} });
 }
 
-/** Regions `east`, `west`, … of one target each, as YAML. */
+/** Regions `east`, `west`, … with one target each, as YAML. */
 export function regions(urls: Record<string, string>, weights: Record<string, number> = {}): unknown[] {
   return Object.entries(urls).map(([name, url]) => ({ name, weight: weights[name] ?? 100, targets: [{ url }] }));
 }
@@ -46,7 +46,7 @@ export async function startGateway(
   const { url, adminUrl } = await gateway.start();
   const targetCount = testConfig(overrides).regions.flatMap((region) => region.targets).length;
   await until('every target is probed', () => {
-    // Its own: those of gateways behind it are told, too.
+    // Its own events: it also relays those of gateways behind it.
     const own = gateway.events.recent().filter((event) => event.gateway === undefined);
     return new Set(own.flatMap((event) => (event.type === 'health' ? [event.target] : []))).size === targetCount;
   });

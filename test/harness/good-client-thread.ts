@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { MachinePace } from '@causeway/lab/machine-pace.ts';
 import type { GoodClientReport } from './good-client.ts';
 
-/** Between an answer and the next request. */
+/** Pause between a response and the next request. */
 const PAUSE_MS = 5;
 const BODY = '{"records":[{"key":"k","value":{"good":true}}]}';
 

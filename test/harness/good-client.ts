@@ -1,23 +1,23 @@
-/** A client that sends one small record after another from a thread of its own, and measures how long each takes. */
+/** A client that sends one small record after another from its own thread, and measures how long each takes. */
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 const MAIN = fileURLToPath(new URL('good-client-thread.ts', import.meta.url));
 
-/** Since the start, or the last {@link GoodClient.restart}. */
+/** Measured since the start, or since the last {@link GoodClient.restart}. */
 export interface GoodClientReport {
   durationsMs: number[];
-  /** Answers other than 200. */
+  /** Responses other than 200. */
   failures: string[];
-  /** How many times longer than on a quiet machine work took at the worst moment. */
+  /** The slowest moment of the machine, as a multiple of the time that work takes on a quiet one. */
   slowness: number;
 }
 
 export class GoodClient {
   readonly #worker: Worker;
 
-  /** `path`: of a topic. */
+  /** `path`: the path of a topic. */
   constructor(url: string, path: string) {
     this.#worker = new Worker(MAIN, { workerData: { url, path } });
   }
@@ -26,7 +26,7 @@ export class GoodClient {
     return await this.#ask('report');
   }
 
-  /** Forgets what was measured so far. */
+  /** Discards the measurements so far. */
   async restart(): Promise<void> {
     await this.#ask('restart');
   }

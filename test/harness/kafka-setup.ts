@@ -1,4 +1,4 @@
-/** Starts the one Kafka that every test of a run shares, and ends it with the run. */
+/** Starts the Kafka that all tests of a run share, and stops it after the run. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ports: await findFreePorts(2),
     directory,
     reaper,
-    // Some tests produce records of 2017, which Kafka would delete when it first looks for old ones, 30 s after its start.
+    // Some tests produce records with a timestamp of 2017. By default, Kafka deletes old records 30 s after its start.
     properties: { ...PATIENT_BROKER, 'log.initial.task.delay.ms': '86400000' },
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });

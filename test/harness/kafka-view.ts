@@ -1,4 +1,4 @@
-/** Kafka as kafkajs sees it: the independent witness of the tests. */
+/** Kafka through kafkajs: the independent witness of the tests. */
 import { randomUUID } from 'node:crypto';
 import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
 import type { Admin, KafkaMessage } from 'kafkajs';
@@ -9,7 +9,7 @@ export function unique(prefix: string): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`;
 }
 
-/** Kafka as kafkajs sees it. */
+/** Kafka through kafkajs. */
 export class KafkaView {
   readonly #bootstrap: string;
   readonly #admin: Admin;
@@ -33,7 +33,7 @@ export class KafkaView {
     return this.#admin.disconnect();
   }
 
-  /** A new topic under a name of its own. */
+  /** Creates a topic with a unique name. */
   async topic(partitionCount = 1, configs: Record<string, string> = {}): Promise<string> {
     const topic = unique('topic');
     await this.createTopic(topic, partitionCount, configs);
@@ -45,7 +45,7 @@ export class KafkaView {
     await createTopics(this.#admin, [{ topic, numPartitions: partitionCount, configEntries }]);
   }
 
-  /** By partition; -1 where nothing is committed. */
+  /** Committed offsets by partition; -1 without a commit. */
   async committed(group: string, topic: string): Promise<number[]> {
     const [found] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] });
     return (found?.partitions ?? []).sort((a, b) => a.partition - b.partition).map(({ offset }) => Number(offset));
@@ -80,7 +80,7 @@ export class KafkaView {
     await producer.disconnect();
   }
 
-  /** Names of a group's members, as their clients call themselves. */
+  /** The client ids of a group's members. */
   async members(group: string): Promise<string[]> {
     const { groups } = await this.#admin.describeGroups([group]);
     return (groups[0]?.members ?? []).map(({ clientId }) => clientId).sort();

@@ -1,11 +1,11 @@
-/** The process of a {@link MeasuredBridge}: a bridge beside a clock that measures its event loop. */
+/** The process of a {@link MeasuredBridge}: a bridge, and a clock that measures its event loop. */
 import process from 'node:process';
 import { Bridge } from '@causeway/bridge/app.ts';
 import { BridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
 import { pino } from 'pino';
 
-/** Shorter than any turn of the loop that matters. */
+/** Shorter than every turn of the loop that matters. */
 const TICK_MS = 2;
 
 const config = parseConfig('test', process.argv[2] ?? '', { schema: BridgeConfig, env: {} });
@@ -31,13 +31,13 @@ process.on('message', (question: 'turn' | 'calibration') => {
 process.on('disconnect', () => process.exit());
 process.send?.(bridge.url);
 
-/** Processor time of this thread: other processes of the machine do not add to it. */
+/** Processor time of this thread, to which other processes do not add. */
 function cpuMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 }
 
-/** What a fixed piece of work takes on this machine, now. */
+/** The time that a fixed piece of work takes on this machine now. */
 function calibrationMs(): number {
   const text = JSON.stringify(Array.from({ length: 100_000 }, (_, index) => ({ index })));
   const times = Array.from({ length: 5 }, () => {

@@ -1,4 +1,4 @@
-/** A bridge in a process of its own that tells how long its event loop was held, whatever else the machine does. */
+/** A bridge in its own process that reports how long a request held its event loop, independent of other load. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -25,12 +25,12 @@ export class MeasuredBridge {
     };
     const child = fork(MAIN, [JSON.stringify(file)], { stdio: 'inherit' });
     const ended = new AbortController();
-    child.once('exit', () => ended.abort(new Error('the bridge ended before it had started')));
+    child.once('exit', () => ended.abort(new Error('the bridge exited before it had started')));
     const [url] = (await once(child, 'message', { signal: ended.signal })) as [string];
     return new MeasuredBridge(child, url);
   }
 
-  /** Processor time of the longest turn of its event loop since the last question, in milliseconds. */
+  /** Processor time of the longest turn of its event loop since the last call, in milliseconds. */
   async longestTurnMs(): Promise<number> {
     return await this.#ask('turn');
   }

@@ -1,10 +1,10 @@
-/** Request targets that are written oddly, and what they mean: for the parser alone and for every program that reads URLs. */
+/** Oddly written request targets with their meaning, for the parser and for each program that parses URLs. */
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 
 type Names = Partial<Pick<ParsedUrl, 'group' | 'instance' | 'topic' | 'partition'>>;
 
-/** 400: the target is refused before anything reads its path. */
+/** 400: the target is refused before its path is parsed. */
 export type OddPath = readonly [method: string, target: string, meaning: Operation | 400, names?: Names];
 
 const INSTANCE = '/consumers/g/instances/i';
@@ -24,7 +24,7 @@ export const ODD_PATHS: readonly OddPath[] = [
   ['GET', '/consumers//instances/i/records', 'unknown', { group: 'instances' }],
   ['GET', '/consumers/g/instances//records', 'unknown', { group: 'g', instance: 'records' }],
   ['GET', '/topics//partitions/0', 'unknown', { topic: 'partitions' }],
-  // Dot segments are resolved as RFC 3986 says, an empty segment included.
+  // Dot segments are resolved by RFC 3986: they remove empty segments, too.
   ['GET', '/./healthy', 'healthy'],
   ['GET', '/.', 'info'],
   ['GET', '/..', 'info'],
@@ -68,7 +68,7 @@ export const ODD_PATHS: readonly OddPath[] = [
   ['GET', '/topics/%C3', 400],
   ['GET', '/topics/t?a=%zz', 400],
   ['GET', '/topics/t#x', 400],
-  // Other characters, and other cases.
+  // Other characters, upper case.
   ['GET', '/topics;a=b', 'unknown'],
   ['GET', '/topics/t;a=b', 'getTopic', { topic: 't;a=b' }],
   ['GET', '/healthy;', 'unknown'],
@@ -96,14 +96,14 @@ export const ODD_PATHS: readonly OddPath[] = [
   ['PUT', '/topics/./t', 'unknown', { topic: 't' }],
   ['PATCH', '/../', 'unknown'],
   ['GET', `${INSTANCE}/`, 'unknown', { group: 'g', instance: 'i' }],
-  // What the API does not have.
+  // Unknown paths.
   ['GET', '/nothing', 'unknown'],
   ['GET', '/consumers/g/instances', 'unknown', { group: 'g' }],
   ['GET', '/consumers/g/somewhere/i/records', 'unknown', { group: 'g' }],
   ['POST', `${INSTANCE}/positions/middle`, 'unknown', { group: 'g', instance: 'i' }],
   ['GET', `${INSTANCE}/records/more`, 'unknown', { group: 'g', instance: 'i' }],
   ['GET', '/topics/t/partitions/0/offsets/more', 'unknown', { topic: 't', partition: '0' }],
-  // Between gateways and bridges alone.
+  // Internal paths.
   ['POST', `${INSTANCE}/causeway-delivered`, 'unknown', { group: 'g', instance: 'i' }],
   ['GET', `${INSTANCE}/causeway-delivered`, 'unknown', { group: 'g', instance: 'i' }],
   ['GET', '/causeway-sessions', 'unknown'],

@@ -1,19 +1,19 @@
-/** Compares answers with an OpenAPI document: the status is documented for the operation, and so is the body. */
+/** Checks that an OpenAPI document has the status and body of a response. */
 import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
-/** An answer to be checked. */
+/** A response to check. */
 export interface CheckedAnswer {
   status: number;
   /** `Content-Type`. */
   type: string | undefined;
   text: string;
-  /** Parsed; `undefined` when the body is not JSON. */
+  /** Parsed; `undefined` if the body is not JSON. */
   json: unknown;
 }
 
-/** As much of an OpenAPI document as its readers here need. */
+/** The parts of an OpenAPI document that tests read. */
 export interface OpenApiDocument {
   paths: Record<string, Record<string, OperationObject>>;
   components: { schemas: Record<string, object> };
@@ -26,7 +26,7 @@ export interface OperationObject {
   responses: Record<string, { content?: Record<string, { schema: object }> }>;
 }
 
-/** An operation with where it is found. */
+/** An operation with its method and path. */
 export interface DocumentedOperation extends OperationObject {
   method: string;
   /** With parameters in braces. */
@@ -47,7 +47,7 @@ export class OpenApiCheck {
   readonly #validators = new Map<string, ValidateFunction>();
   readonly #seen: Set<string>;
 
-  /** `seen` gets every `operation status` that is checked. */
+  /** Adds every `operation status` that is checked to `seen`. */
   constructor(document: OpenApiDocument, seen: Set<string> = new Set()) {
     this.#seen = seen;
     this.#operations = new Map(operationsOf(document).map((operation) => [operation.operationId, operation]));
@@ -62,7 +62,7 @@ export class OpenApiCheck {
     );
   }
 
-  /** What the document does not say of an answer; empty when it fits, or when the API has no such operation. */
+  /** How a response differs from the document; empty if it fits, or if the API has no such operation. */
   problems({ method, target }: { method: string; target: string }, answer: CheckedAnswer): string[] {
     const operation = this.#operations.get(parseUrl(method, target).operation);
     if (operation === undefined) return [];
@@ -71,7 +71,7 @@ export class OpenApiCheck {
     const response = responses[answer.status];
     if (response === undefined) return [`${operationId} does not document ${answer.status}: ${answer.text}`];
     const { type } = answer;
-    // What GET would have answered is left out.
+    // A response to HEAD has no body.
     if (method === 'HEAD') return [];
     if (response.content === undefined) {
       if (answer.text === '' && type === undefined) return [];

@@ -1,4 +1,4 @@
-/** A real OTLP receiver: Rotel, a collector that PyPI has as a program of 10 MB. What it received it writes to Kafka. */
+/** A real OTLP receiver: Rotel, a collector of 10 MB from PyPI. It writes what it receives to Kafka. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
 import { request } from 'undici';
 
 const VERSION = '0.0.1a15';
-/** The wheel whose program needs the Python that Debian 12 has. */
+/** The wheel for the Python of Debian 12. */
 const WHEEL = [
   '--implementation',
   'cp',
@@ -23,7 +23,7 @@ const WHEEL = [
 const DOWNLOAD_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_MS = 60_000;
 
-/** The program, fetched once to the user's cache. `undefined` where it cannot run. Errors: the same, with `CI=true`. */
+/** Downloads the program once, to the user's cache. `undefined` if it cannot run here; with `CI=true`, an error instead. */
 export function findOtlpReceiver(): string | undefined {
   const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'causeway');
   const directory = join(cache, `rotel-${VERSION}`);
@@ -47,7 +47,7 @@ function download(directory: string): void {
     run('sh', ['-c', 'python3 -m zipfile -e *.whl .']);
   if (isThere) {
     chmodSync(join(part, 'rotel/rotel-agent'), 0o755);
-    // Whoever comes second finds it there.
+    // Another test may have put it there meanwhile.
     if (!existsSync(directory)) renameSync(part, directory);
   }
   rmSync(part, { recursive: true, force: true });
@@ -59,7 +59,7 @@ export interface OtlpReceiver {
   close(): Promise<void>;
 }
 
-/** Starts it; spans go to a topic as OTLP's JSON. */
+/** Starts the receiver. It writes spans to a topic, as OTLP's JSON. */
 export async function startOtlpReceiver(
   program: string,
   { bootstrap, topic }: { bootstrap: string; topic: string },

@@ -1,4 +1,4 @@
-/** A Kafka of a test's own, for what cannot be done to the one that all tests share: killing it, taking rights away. */
+/** A Kafka for one test, which may kill brokers or revoke permissions, unlike the Kafka that all tests share. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +7,13 @@ import type { BrokerProperties } from '@causeway/lab/stack/kafka-broker.ts';
 import { kafkaConfigs } from '@causeway/lab/stack/kafka-configs.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 
-/** Of one broker that is started anew: the controller waits as long until it takes it back. */
+/** For a broker that restarts: the controller readmits it only after this time. */
 export const QUICK_RESTART: BrokerProperties = { 'broker.session.timeout.ms': '1500' };
 
-/** Of brokers that nobody starts anew: they keep their partitions however busy the machine is. */
+/** For brokers that do not restart: they keep their partitions however busy the machine is. */
 export const PATIENT_BROKER: BrokerProperties = { 'broker.session.timeout.ms': '60000' };
 
-/** Of three brokers of which some are killed: longer than they stand still, and soon enough for a test to wait. */
+/** For three brokers of which some are killed: longer than a broker stalls, and short enough for a test to wait. */
 export const PATIENT_BROKERS: BrokerProperties = {
   'broker.session.timeout.ms': '6000',
   'controller.quorum.fetch.timeout.ms': '3000',
@@ -22,7 +22,7 @@ export const PATIENT_BROKERS: BrokerProperties = {
 
 export interface OwnKafka {
   readonly cluster: KafkaCluster;
-  /** Holds its brokers' data. */
+  /** The directory of its brokers' data. */
   readonly directory: string;
   /** Runs `kafka-configs`. */
   configure(...args: string[]): Promise<void>;
@@ -30,11 +30,11 @@ export interface OwnKafka {
   close(): Promise<void>;
 }
 
-/** `ports`: two a broker, chosen by the test, which may need them before Kafka is there. */
+/** `ports`: two for each broker, chosen by the test, which may need them before Kafka runs. */
 export async function startOwnKafka(options: {
   brokerCount: 1 | 3;
   ports: readonly number[];
-  /** By a broker's id where brokers differ. */
+  /** By broker id, if brokers differ. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties);
 }): Promise<OwnKafka> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-own-kafka-'));

@@ -1,4 +1,4 @@
-/** Traffic as a shop would have it: orders come in, and the consumers of three groups read them, over plain HTTP. */
+/** The traffic of a shop: orders arrive, and the consumers of three groups read them, over plain HTTP. */
 import { HttpClient } from '@causeway/lab/traffic/client.ts';
 import { Consumer } from '@causeway/lab/traffic/consumer.ts';
 import { Ledger } from '@causeway/lab/traffic/ledger.ts';

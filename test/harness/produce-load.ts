@@ -1,4 +1,4 @@
-/** Numbered records, produced by several clients at once without a pause, each request sent once and its answer kept. */
+/** Numbered records from several clients at once, without a pause. Each request is sent once, and its response is kept. */
 import { type Answer, HttpClient } from '@causeway/lab/traffic/client.ts';
 import { produceFailure } from '@causeway/lab/traffic/producer.ts';
 import { readBack } from '@causeway/lab/traffic/read-back.ts';
@@ -24,7 +24,7 @@ export class ProduceLoad {
     for (let index = 0; index < CLIENT_COUNT; index += 1) this.#workers.push(this.#work());
   }
 
-  /** Waits until so many more records are acknowledged, or something failed. */
+  /** Waits until this many more records are acknowledged, or a request fails. */
   async untilMore(count: number): Promise<void> {
     const goal = this.acknowledged.size + count;
     await until(
@@ -36,14 +36,14 @@ export class ProduceLoad {
     );
   }
 
-  /** Sends nothing more and waits for the answers that are due. */
+  /** Stops sending, and waits for outstanding responses. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#workers);
     await this.#client.close();
   }
 
-  /** Acknowledged records that Kafka does not have, as kafkajs reads it. */
+  /** Acknowledged records that kafkajs does not find in Kafka. */
   async missingIn(bootstrap: string): Promise<number[]> {
     const signal = AbortSignal.timeout(60_000);
     const stored = await readBack({ bootstrap, topic: this.#topic, runId: this.#runId, signal });

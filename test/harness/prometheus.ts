@@ -1,4 +1,4 @@
-/** A real Prometheus over a running system: the repository's configuration and rules, with targets and times of a test. */
+/** A real Prometheus for a running system: the repository's configuration and rules, with a test's targets and times. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { parse, stringify } from 'yaml';
 
 const CONFIG = fileURLToPath(new URL('../../config/prometheus', import.meta.url));
 const SCRAPE_INTERVAL = '1s';
-/** How long a condition has to hold before an alert fires, in the place of the rules' own times. */
+/** How long a condition holds before an alert fires; replaces the times in the rules. */
 const ALERT_DELAY = '1s';
 const START_TIMEOUT_MS = 60_000;
 
@@ -21,9 +21,9 @@ export interface QuerySample {
 }
 
 export interface TestPrometheus {
-  /** Errors: with Prometheus' own words for a query that it does not take. */
+  /** Errors: Prometheus' own message, for an invalid query. */
   query(expression: string): Promise<QuerySample[]>;
-  /** The labels of alerts that fire. */
+  /** The labels of firing alerts. */
   firing(): Promise<Record<string, string>[]>;
   close(): Promise<void>;
 }
@@ -79,7 +79,7 @@ function writeConfig(directory: string, targets: Record<string, readonly string[
   writeFileSync(join(directory, 'prometheus.yml'), stringify(config));
   for (const file of config.rule_files) {
     const rules = readFileSync(join(CONFIG, file), 'utf8');
-    // The expressions stay as they are.
+    // The expressions are not changed.
     writeFileSync(join(directory, file), rules.replaceAll(/^( +for:) \S+$/gm, `$1 ${ALERT_DELAY}`));
   }
 }

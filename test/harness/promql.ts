@@ -1,10 +1,10 @@
-/** Which metrics and labels a PromQL query names, by the parser of Prometheus' own page. */
+/** The metrics and labels in a PromQL query, found with the parser of Prometheus' own UI. */
 import { parser } from '@prometheus-io/lezer-promql';
 
 /** Metrics by the labels that their samples have. */
 export type KnownMetrics = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** What Prometheus itself adds to every sample that it scrapes. */
+/** Labels that Prometheus adds to every sample that it scrapes. */
 const TARGET_LABELS = ['job', 'instance'];
 
 interface Selector {
@@ -12,7 +12,7 @@ interface Selector {
   labels: string[];
 }
 
-/** What a query names that there is not: a metric, a label of one, a label to group by. Errors: for what is no query. */
+/** Unknown names in a query: metrics, their labels, labels to group by. Errors: for an invalid query. */
 export function unknownIn(query: string, known: KnownMetrics): string[] {
   const { selectors, groupingLabels } = namesIn(query);
   const labelsOf = (metric: string): Set<string> => new Set([...(known.get(metric) ?? []), ...TARGET_LABELS]);
@@ -26,7 +26,7 @@ export function unknownIn(query: string, known: KnownMetrics): string[] {
   ];
 }
 
-/** Errors: for what is no query. */
+/** Errors: for an invalid query. */
 function namesIn(query: string): { selectors: Selector[]; groupingLabels: string[] } {
   const selectors: Selector[] = [];
   const groupingLabels: string[] = [];
@@ -34,7 +34,7 @@ function namesIn(query: string): { selectors: Selector[]; groupingLabels: string
   parser.parse(query).iterate({
     enter({ name, from, to, type }) {
       const text = query.slice(from, to);
-      if (type.isError) throw new Error(`no PromQL at ${from}: ${query}`);
+      if (type.isError) throw new Error(`invalid PromQL at ${from}: ${query}`);
       if (name === 'VectorSelector') selectors.push({ metric: '', labels: [] });
       else if (name === 'GroupingLabels') isGrouping = true;
       else if (name === 'LabelName' && isGrouping) groupingLabels.push(text);

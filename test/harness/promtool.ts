@@ -1,11 +1,11 @@
-/** promtool and Prometheus of the Debian package: what checks rules, expositions and configurations. */
+/** promtool and Prometheus from the Debian package: check rules, expositions and configurations. */
 import { spawnSync } from 'node:child_process';
 import { hasDebianTool } from './debian-tool.ts';
 
-/** Errors: with `CI=true` when the package is not installed. */
+/** Errors: with `CI=true`, if the package is not installed. */
 export const hasPrometheus = hasDebianTool('prometheus', '--version');
 
-/** For the name of a test that needs it. */
+/** Suffix for the names of tests that need it. */
 export const PROMETHEUS_NOTE = hasPrometheus ? '' : ' (skipped: needs the Debian package prometheus)';
 
 export interface PromtoolResult {

@@ -1,24 +1,24 @@
-/** HTTP as bytes on a socket, for what a client library would not send or would hide. */
+/** HTTP as bytes on a socket, for requests that a client library does not send and responses that it hides. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A `Host` line, which nearly every request needs. */
+/** A `Host` line. */
 export const HOST = 'host: h\r\n';
 
-/** Sends bytes as they are, and returns everything that comes back until the other side ends the connection. */
+/** Sends bytes unchanged, and returns all that arrives until the server ends the connection. */
 export function raw(port: number, request: string): Promise<string> {
   const socket = connect(port, '127.0.0.1', () => socket.write(request, 'latin1'));
   return allOf(socket);
 }
 
-/** As {@link raw}, of a client that ends its side after its request, as `nc -N` does. */
+/** Like {@link raw}, but half-closes the connection after the request, as `nc -N` does. */
 export function rawHalfClosed(port: number, request: string): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.end(request, 'latin1');
   return allOf(socket);
 }
 
-/** As {@link raw}, of a client that reads nothing before it has sent everything: most that block do it so. */
+/** Like {@link raw}, but reads nothing before it has sent everything, as most blocking clients do. */
 export async function rawBlocking(port: number, pieces: Iterable<string | Buffer>): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.pause();
@@ -46,13 +46,13 @@ export interface RawAnswer {
   body: string;
 }
 
-/** The answers of a connection in their order. `isHead`: they have no bodies, whatever their length says. */
+/** Parses the responses of a connection. `isHead`: they have no bodies, whatever their `Content-Length`. */
 export function answersOf(text: string, { isHead = false } = {}): RawAnswer[] {
   const answers: RawAnswer[] = [];
   let rest = text;
   while (rest !== '') {
     const end = rest.indexOf('\r\n\r\n');
-    if (end === -1) throw new Error(`not an answer: ${rest.slice(0, 200)}`);
+    if (end === -1) throw new Error(`not a response: ${rest.slice(0, 200)}`);
     const [statusLine = '', ...lines] = rest.slice(0, end).split('\r\n');
     const match = /^HTTP\/1\.1 (\d{3}) /.exec(statusLine);
     if (match === null) throw new Error(`not a status line: ${statusLine.slice(0, 200)}`);

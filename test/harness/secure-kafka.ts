@@ -1,4 +1,4 @@
-/** A Kafka of a test with TLS and SASL: one broker that listens in every way that a bridge may have to use. */
+/** A Kafka with TLS and SASL for a test: one broker with a listener for each way to connect. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { Reaper } from '@causeway/lab/stack/process.ts';
 import { type CertifiedKey, TestAuthority } from './certificates.ts';
 import { PATIENT_BROKER } from './own-kafka.ts';
 
-/** What a listener asks of clients. */
+/** What a listener requires of clients. */
 const LISTENERS = {
   /** The server's certificate is for this address and for localhost. */
   tls: 'SSL',
@@ -21,7 +21,7 @@ const LISTENERS = {
   sasltls: 'SASL_SSL',
   /** Every mechanism. */
   sasl: 'SASL_PLAINTEXT',
-  /** PLAIN and OAUTHBEARER; clients must prove themselves again within {@link SESSION_MS}. */
+  /** PLAIN and OAUTHBEARER; clients authenticate again within {@link SESSION_MS}. */
   brief: 'SASL_SSL',
 } as const;
 
@@ -29,7 +29,7 @@ export type SecureListener = keyof typeof LISTENERS;
 
 export const NAMED_SERVER = 'kafka.test';
 export const SESSION_MS = 2000;
-/** For PLAIN; SCRAM users are made by {@link SecureKafka.setScramPassword}. */
+/** For PLAIN. {@link SecureKafka.setScramPassword} creates SCRAM users. */
 export const PLAIN_USER = { username: 'plain-user', password: 'plain-secret,=1' } as const;
 
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
@@ -39,13 +39,13 @@ const MODULES = {
   PLAIN: `org.apache.kafka.common.security.plain.PlainLoginModule required user_${PLAIN_USER.username}=${JSON.stringify(PLAIN_USER.password)};`,
   'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
   'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-  // Without a callback handler of their own, brokers believe tokens that nobody signed.
+  // Without a configured callback handler, brokers accept unsigned tokens.
   OAUTHBEARER:
     'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";',
 } as const;
 
 export class SecureKafka {
-  /** Signs the brokers' certificates; whoever it certifies may be a client. */
+  /** Signs the brokers' certificates. A client with a certificate from it is accepted. */
   readonly authority: TestAuthority;
   readonly directory: string;
   readonly cluster: KafkaCluster;
@@ -101,7 +101,7 @@ export class SecureKafka {
     return `127.0.0.1:${this.#ports[listener]}`;
   }
 
-  /** Makes a SCRAM user, or gives it another password. */
+  /** Creates a SCRAM user, or changes its password. */
   async setScramPassword(mechanism: ScramMechanism, username: string, password: string): Promise<void> {
     await kafkaConfigs(
       [
@@ -152,7 +152,7 @@ function listenerProperties({
   return properties;
 }
 
-/** Kafka wants a key and its certificate in one file. */
+/** Kafka reads a key and its certificate from one file. */
 function keyStore(prefix: string, file: string, { key, cert }: CertifiedKey): Record<string, string> {
   writeFileSync(file, `${key}${cert}\n`);
   return { [`${prefix}ssl.keystore.type`]: 'PEM', [`${prefix}ssl.keystore.location`]: file };

@@ -1,6 +1,6 @@
 /**
- * Preloaded (`--import`) into a process whose wall clock is to be wrong: `CAUSEWAY_CLOCK_SHIFT_MS` is added to every reading.
- * The monotonic clock stays as it is, as on a real machine with a wrong time.
+ * Preloaded (`--import`) into a process to make its wall clock wrong: adds `CAUSEWAY_CLOCK_SHIFT_MS` to every reading. The
+ * monotonic clock is unchanged, as on a real machine with a wrong time.
  */
 import process from 'node:process';
 

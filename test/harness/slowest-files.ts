@@ -8,11 +8,11 @@ const LISTED_COUNT = 20;
 export interface FileDuration {
   file: string;
   project: string;
-  /** From its import to the end of its last test: servers that a file starts at its top are in it. */
+  /** From the import to the end of the last test, including servers that the file starts at its top level. */
   durationMs: number;
 }
 
-/** Lines for a terminal; empty for a run of a few files, in which none is hard to find. */
+/** Lines for a terminal; empty for a run of few files. */
 export function slowestFiles(files: readonly FileDuration[]): string[] {
   if (files.length <= LISTED_COUNT) return [];
   const totalMs = files.reduce((sum, { durationMs }) => sum + durationMs, 0);
@@ -39,7 +39,7 @@ export class SlowestFiles implements Reporter {
     });
   }
 
-  /** Reporters are called in their order: one before the default reporter prints before its summary. */
+  /** Vitest calls reporters in order, so a reporter before the default one prints before the summary. */
   onTestRunEnd(): void {
     const lines = slowestFiles(this.#files);
     if (lines.length > 0) process.stdout.write(`\n${lines.join('\n')}\n`);

@@ -1,4 +1,4 @@
-/** Spans that an OTLP receiver wrote to a topic, in a form that tests can compare. */
+/** Spans that an OTLP receiver wrote to a topic, in a comparable form. */
 import { independentClient } from '@causeway/lab/stack/kafka.ts';
 import type { Consumer } from 'kafkajs';
 import { unique } from './kafka-view.ts';
@@ -13,12 +13,12 @@ export interface ReceivedSpan {
   parentId: string;
   state: string;
   isError: boolean;
-  /** As text, whatever their type. */
+  /** As text, for every type. */
   attributes: Record<string, string>;
   links: { traceId: string; spanId: string }[];
 }
 
-/** What is read here of OTLP's JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
+/** The parts of OTLP's JSON that tests read: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
 interface OtlpAttribute {
   key: string;
   value: Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** The whole system as real processes over the test run's Kafka, with a copy of the demo's YAML that a test may edit. */
+/** The whole system as real processes over the run's Kafka, with a copy of the demo's YAML that a test may edit. */
 import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,19 +20,19 @@ export interface TestStack {
   url: string;
   admin: string;
   /**
-   * Replaces `pattern` in a YAML file of the running system; returns the line that changed first. Errors: when there is
-   * nothing to replace.
+   * Replaces `pattern` in a YAML file of the running system; returns the number of the first changed line. Errors: if the file
+   * does not contain the pattern.
    */
   edit(file: string, pattern: string | RegExp, replacement: string): number;
-  /** Every region up, as tier-1 and the regions' own gateways see it. */
+  /** Waits until tier-1 and the regional gateways see every region up. */
   untilWell(): Promise<void>;
   topology(admin?: string): Promise<Topology>;
   close(): Promise<void>;
 }
 
 /**
- * `bridgeYaml`: sections that the YAML of both bridges gets on top. `isBehindProxy`: whether every part believes what proxies
- * on loopback say of their clients, as the demo's do not.
+ * `bridgeYaml`: sections to add to the YAML of both bridges. `isBehindProxy`: whether all processes trust proxies on loopback,
+ * unlike the demo's.
  */
 export async function startTestStack(
   bootstrap: string,
@@ -86,12 +86,12 @@ export async function startTestStack(
   };
 }
 
-/** The state in which tier-1 sees a region. */
+/** The state of a region, as tier-1 sees it. */
 export async function regionState(system: TestStack, region: RegionName): Promise<string | undefined> {
   return (await system.topology()).regions.find(({ name }) => name === region)?.state;
 }
 
-/** Events of a gateway's admin API from now on, for as long as the test wants. */
+/** Events from a gateway's admin API, from now on until the test closes the stream. */
 export async function listen(admin: string): Promise<{ events: RecordedEvent[]; close(): void }> {
   const { body } = await request(`${admin}/api/events`, { bodyTimeout: 0 });
   const events: RecordedEvent[] = [];

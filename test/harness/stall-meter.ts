@@ -1,4 +1,4 @@
-/** How long this process stood still, for tests whose claim is about the program and not about the machine that it runs on. */
+/** Measures how long this process stalled, for tests of the program that must not depend on the machine. */
 
 const TICK_MS = 5;
 
@@ -20,7 +20,7 @@ export class StallMeter {
     clearInterval(this.#timer);
   }
 
-  /** Of this time, in milliseconds since 1970, how much the event loop was not there for a timer that was due. */
+  /** How long the event loop was late for a due timer, within a time span in milliseconds since 1970. */
   stalledMs(fromMs: number, toMs: number): number {
     return this.#stalls.reduce(
       (sum, stall) => sum + Math.max(0, Math.min(toMs, stall.toMs) - Math.max(fromMs, stall.fromMs)),

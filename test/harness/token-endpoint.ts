@@ -1,4 +1,4 @@
-/** An OAuth 2 token endpoint of a test, which grants tokens that nobody signed (Kafka calls them unsecured JWS). */
+/** An OAuth 2 token endpoint for a test. It grants unsigned tokens (Kafka calls them unsecured JWS). */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ export interface TokenEndpointOptions {
   lifetimeMs: number;
 }
 
-/** https://www.rfc-editor.org/rfc/rfc7519#section-6; brokers believe it that have no validator of their own. */
+/** https://www.rfc-editor.org/rfc/rfc7519#section-6; brokers without a configured validator accept it. */
 export function unsecuredToken({ lifetimeMs = 60_000 } = {}): string {
   const nowSeconds = Date.now() / 1000;
   const claims = { sub: 'bridge', scope: 'kafka', iat: nowSeconds - 120, exp: nowSeconds + lifetimeMs / 1000 };
@@ -18,10 +18,10 @@ export function unsecuredToken({ lifetimeMs = 60_000 } = {}): string {
   return `${encode({ alg: 'none' })}.${encode(claims)}.`;
 }
 
-/** Grants client credentials of one client: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
+/** Grants tokens for the credentials of one client: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
 export class TokenEndpoint {
   grantedCount = 0;
-  /** Every scope that was asked for. */
+  /** Every requested scope. */
   readonly scopes = new Set<string | null>();
   readonly #options: TokenEndpointOptions;
   readonly #server: Server;

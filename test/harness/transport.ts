@@ -1,4 +1,4 @@
-/** Targets that say what a test wants over real sockets, and transports to them. */
+/** Targets that send scripted bytes over real sockets, and transports to them. */
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
@@ -48,7 +48,7 @@ export async function listen(server: Server, scheme = 'http', host = '127.0.0.1'
 export const http = (listener: RequestListener, host?: string): Promise<Listening> =>
   listen(createServer({ keepAliveTimeout: 60_000 }, listener), 'http', host);
 
-/** Says the same text to each first byte of a request. */
+/** Sends the same text after the first byte of each request. */
 export const says = (text: string, then: (socket: Socket) => void = () => {}): Promise<Listening> =>
   listen(
     createTcpServer((socket) => {
@@ -79,7 +79,7 @@ export interface Answered {
 export interface Sent {
   control: UpstreamControl | undefined;
   answered: Promise<Answered>;
-  /** What has come so far. */
+  /** Received so far. */
   soFar: Answered;
 }
 
@@ -95,7 +95,7 @@ export function send(
   const sent: Sent = { control: undefined, answered: promise, soFar };
   let isEnded = false;
   const end = (error?: Error): void => {
-    if (isEnded) reject(new Error('the end was told twice'));
+    if (isEnded) reject(new Error('the end was reported twice'));
     isEnded = true;
     soFar.error = error;
     resolve(soFar);
@@ -130,5 +130,5 @@ export async function textOf(pool: Transport, request?: Partial<UpstreamRequest>
   return body.toString('latin1');
 }
 
-/** Bytes that tell their place. */
+/** Bytes that show their position. */
 export const pattern = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => index % 251));

@@ -1,12 +1,12 @@
-/** Whom the gateways and bridges of tests believe, and how a test poses as a gateway of theirs. */
+/** What test gateways and bridges trust, and how a test acts as a gateway of the same system. */
 
-/** Of every gateway and bridge that a test starts, unless it says otherwise. */
+/** The secret of test gateways and bridges, by default. */
 export const TEST_SECRET = 'secret-of-a-test-0123456789abcdef';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
-/** The section `trust`: proxies and gateways are on loopback, as the tests are. */
+/** The section `trust`: proxies and gateways are on loopback, like the tests. */
 export const TEST_TRUST = { proxies: LOOPBACK, peers: LOOPBACK, secret: TEST_SECRET };
 
-/** What a gateway of the system shows besides its other headers. */
+/** The header that proves a gateway of the same system. */
 export const PROOF = { 'causeway-secret': TEST_SECRET };

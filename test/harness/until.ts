@@ -1,9 +1,9 @@
-/** Awaits a condition of the outside world, which has no event to wait for. */
+/** Awaits a condition for which there is no event. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_INTERVAL_MS = 10;
 
-/** Polls `condition` until it holds. Errors: after `timeoutMs` (default 30,000), with `what` and the last error. */
+/** Polls `condition` until it holds. Errors: after `timeoutMs` (default: 30,000), with `what` and the last error. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

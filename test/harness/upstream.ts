@@ -1,4 +1,4 @@
-/** A real HTTP server of a test, on loopback and a port of the system's choice: stands where a bridge or a gateway would. */
+/** A real HTTP server in place of a bridge or gateway, on loopback and a port that the system chooses. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ export interface UpstreamRequest {
   url: string;
   headers: IncomingMessage['headers'];
   body: string;
-  /** Settles when the client's side of the connection is gone before the answer was complete. */
+  /** Settles when the client closes the connection before the response is complete. */
   aborted: Promise<void>;
 }
 
@@ -18,18 +18,18 @@ export type UpstreamHandler = (request: UpstreamRequest, response: ServerRespons
 export interface Upstream {
   url: string;
   port: number;
-  /** What came, probes left out. */
+  /** Requests so far, without probes. */
   requests: UpstreamRequest[];
-  /** What `/ready` answers. */
+  /** The status of `/ready`. */
   readyStatus: number;
-  /** What it tells of Kafka on probes. */
+  /** Headers about Kafka in responses to probes. */
   kafkaHeaders: Record<string, string>;
-  /** The bridge that it says to be, as `region/bridge`. */
+  /** The bridge that it claims to be, as `region/bridge`. */
   bridge: string | undefined;
-  /** Answers probes not at all. */
+  /** Does not respond to probes. */
   isFrozen: boolean;
   handle: UpstreamHandler;
-  /** Breaks every connection off and takes no more. */
+  /** Destroys every connection and stops listening. */
   kill(): Promise<void>;
   /** Listens again, on the same port. */
   revive(): Promise<void>;
@@ -87,7 +87,7 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
   return upstream;
 }
 
-/** Answers every request with the same JSON. */
+/** Responds to every request with the same JSON. */
 export function answerJson(value: unknown, status = 200): UpstreamHandler {
   return (_, response) => {
     const body = JSON.stringify(value);
