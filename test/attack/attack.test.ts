@@ -7,7 +7,7 @@ import { type RunResult, runAttacks } from '@causeway/lab/attack/run.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 const SEED = 1;
-/** Each attack takes as long as it needs at least. */
+/** Each attack takes its shortest time. */
 const SECONDS = 1;
 const RUN_TIMEOUT_MS = 400_000;
 

@@ -1,4 +1,4 @@
-/** A bare node:http server that parses the body of a produce request and answers it: the ceiling of any bridge. */
+/** A bare node:http server that parses the body of a produce request and responds: the ceiling of any bridge. */
 import { createServer } from 'node:http';
 import process from 'node:process';
 

@@ -5,10 +5,10 @@ import { Agent, request } from 'undici';
 
 const V2 = 'application/vnd.kafka.v2+json';
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
-/** Once in every record of an answer, and in no value of the benchmark. */
+/** Occurs once in every record of a response, and in no value of the benchmark. */
 const RECORD_MARK = ',"timestamp":';
 const MAX_ANSWER_BYTES = 64 * 1_048_576;
-/** Spread, or consumers that began together would end their waits together. */
+/** Spread, so that consumers that started together do not end their polls together. */
 const WAIT_TIMEOUT_MS = { shortest: 20_000, longest: 60_000 } as const;
 
 export interface Timings {
@@ -55,7 +55,7 @@ export interface ConsumerRef {
   path: string;
 }
 
-/** A consumer of its own group; subscribed, if there is a topic. Errors: when it is not created. */
+/** A consumer in its own group; subscribed, if there is a topic. Errors: when it is not created. */
 export async function createConsumer(
   client: BridgeClient,
   group: string,
@@ -84,7 +84,7 @@ export async function pollOnce(client: BridgeClient, { path }: ConsumerRef, time
   if (status !== 200) throw new Error(`no poll: ${status} ${content}`);
 }
 
-/** Polls until so many records have come. */
+/** Polls until it has received this many records. */
 export async function readRecords(
   client: BridgeClient,
   { path }: ConsumerRef,
@@ -112,7 +112,7 @@ function countRecords(content: Buffer): number {
   return count;
 }
 
-/** Long polls, one after another, until the signal; the answer to the last is not waited for. Returns how many failed. */
+/** Long polls, one after another, until the signal; does not wait for the last response. Returns the number of failures. */
 export async function waitInPolls(client: BridgeClient, consumer: ConsumerRef, signal: AbortSignal): Promise<number> {
   const { shortest, longest } = WAIT_TIMEOUT_MS;
   return await pollUntil(client, consumer, {
@@ -123,7 +123,7 @@ export async function waitInPolls(client: BridgeClient, consumer: ConsumerRef, s
   });
 }
 
-/** The same, with a time for each poll and told of each answer. */
+/** The same, with a timeout for each poll and a callback for each response. */
 export async function pollUntil(
   client: BridgeClient,
   { path }: ConsumerRef,
@@ -156,7 +156,7 @@ export async function pollUntil(
   return errorCount;
 }
 
-/** By group: the bridges at which the first consumers of groups live, as a gateway's admin API tells it. */
+/** By group: the bridge that owns the first consumer, from a gateway's admin API. */
 export async function homesOf(admin: string, token: string, limit: number): Promise<Map<string, string>> {
   const homes = new Map<string, string>();
   while (homes.size < limit) {
@@ -170,7 +170,7 @@ export async function homesOf(admin: string, token: string, limit: number): Prom
   return homes;
 }
 
-/** Produces at a rate that does not depend on how fast the answers come. */
+/** Produces at a fixed rate, independent of response times. */
 export async function produceSteadily(
   client: BridgeClient,
   options: { path: string; value: unknown; requestsPerSecond: number; seconds: number },

@@ -1,6 +1,6 @@
 /**
- * The bridge as one process, with a Kafka of its own beside it: producing, consuming, and consumers that only wait. In
- * the same run, as ceilings, a bare HTTP server that parses the same body, and the Kafka client without HTTP.
+ * The bridge as one process, beside its own Kafka: producing, consuming, and consumers that only wait. In the same run, as
+ * ceilings, a bare HTTP server that parses the same body, and the Kafka client without HTTP.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,9 +31,9 @@ const SINGLE = { row: 'single', name: 'one record a request', recordsPerRequest:
 const HUNDRED = { row: 'hundred', name: '100 records a request', recordsPerRequest: 100, connections: 16 } as const;
 const LARGE_POLL_RECORDS = 10_000;
 const STEADY_REQUESTS_PER_SECOND = 100;
-/** So many at a time join their groups. */
+/** Concurrent joins. */
 const JOINING_AT_ONCE = 50;
-/** For the connections and the first fetches of consumers that wait. */
+/** Time for the connections and the first fetches of waiting consumers. */
 const SETTLE_MS = 8000;
 
 interface Sizes {
@@ -167,7 +167,7 @@ function bodyOf(recordCount: number): string {
   return JSON.stringify({ records: Array.from({ length: recordCount }, () => ({ value })) });
 }
 
-/** The library in a process of its own; it also writes what the consumers read. */
+/** The library in its own process; it also writes the records that the consumers read. */
 async function measureKafkaClient({ kafka, rows, sizes, isWanted }: Bench): Promise<void> {
   const run = async (name: string, what: string, topic: string, numbers: number[]): Promise<void> => {
     const args = [program('./kafka-client.ts'), what, kafka.bootstrap, topic, ...numbers.map(String)];
@@ -176,7 +176,7 @@ async function measureKafkaClient({ kafka, rows, sizes, isWanted }: Bench): Prom
     progress(`Kafka client: ${name}`);
   };
   const { recordCount } = sizes;
-  // Twice: a broker that has just started is slow, and the first is left out.
+  // Twice: a broker that has just started is slow, so the first run is left out.
   await run('warm-up', 'produce', 'client', [recordCount, 100, 16]);
   rows.pop();
   await run('100 records a send, 16 at a time', 'produce', 'read', [recordCount, 100, 16]);
@@ -212,7 +212,7 @@ async function measureProducing(
   }
 }
 
-/** Every consumer is in a group of its own and reads everything; before that, one reads a part, as a warm-up. */
+/** Every consumer is in its own group and reads everything; before that, one reads a part, as a warm-up. */
 async function measureReading(
   bench: Bench,
   { port, child }: Server,
@@ -240,7 +240,7 @@ async function measureReading(
   await client.agent.close();
 }
 
-/** What the waiting consumers cost, in percent of a core. */
+/** Cost of the waiting consumers, in percent of a core. */
 async function measureWaiting(bench: Bench, { port, child }: Server): Promise<number> {
   const { waitingCount, waitSeconds } = bench.sizes;
   const client = bridgeClient(port);

@@ -1,6 +1,6 @@
 /**
- * A region's death with many consumers: how soon all of them have an answer again through the one hostname, and how soon
- * the region's bridge is ready when it is started anew, with every session in the log that it reads.
+ * A region's death with many consumers: the time until all of them have a response again through the one hostname, and the
+ * time until the restarted bridge of the region is ready, with every session in the log that it reads.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,20 +25,20 @@ import {
 import { percentile } from './statistics.ts';
 
 export interface FailoverBench {
-  /** Polling all the time; each is the only one of its group. */
+  /** Consumers that poll; each is the only one of its group. */
   activeCount: number;
-  /** In the log, and used by nobody. */
+  /** Unused consumers in the log. */
   idleCount: number;
 }
 
-/** What must hold; else the exit code is 1. */
+/** Bounds; beyond them the exit code is 1. */
 const MOST_BACK_MS = 10_000;
 const MOST_READY_MS = 5_000;
 const TOPIC = 'failover';
 const CREATING_AT_ONCE = 50;
-/** Each record goes to every consumer; the first is there when they have moved. */
+/** Each record goes to every consumer; the first one arrives after they have moved. */
 const RECORDS_PER_SECOND = 0.2;
-/** Between the last create and the kill, for joins and first answers. */
+/** Time between the last create and the kill, for joins and first responses. */
 const SETTLE_MS = 10_000;
 const POLL_TIMEOUT_MS = 5_000;
 const WATCH_SECONDS = 20;
@@ -123,7 +123,7 @@ async function poll(client: BridgeClient, consumer: ConsumerRef, signal: AbortSi
   return { group: consumer.group, answeredAtMs, errors };
 }
 
-/** One consumer in each group; without `onSubscribed` none reads anything. */
+/** One consumer in each group; without `onSubscribed` no consumer reads. */
 async function createAll(
   client: BridgeClient,
   groups: readonly string[],

@@ -1,7 +1,7 @@
 /**
  * Requests per second on one core through the gateway, and in the same run through a bare upstream, @fastify/http-proxy,
- * and nginx and HAProxy where they are installed; and what an open topology page costs the gateway. Rounds alternate, so
- * that a machine that slows down slows all of them.
+ * and nginx and HAProxy where they are installed; and the cost of an open topology page. Rounds alternate, so that
+ * a slow moment of the machine affects all of them.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ interface Places {
   directory: string;
 }
 
-/** What is measured: a program, with or without an open page. */
+/** A contestant: a program, with or without an open page. */
 interface Measured {
   name: string;
   port: number;
@@ -190,7 +190,7 @@ export async function benchGateway(): Promise<void> {
       await load.run(urlOf(port), { seconds: WARM_UP_SECONDS, connections: CONNECTIONS });
     }
     for (let round = 1; round <= ROUNDS; round += 1) {
-      // Whoever comes later in a round must not always come later.
+      // No contestant is always the last of a round.
       const order = round % 2 === 0 ? measured.toReversed() : measured;
       for (const { port, child, adminUrl, rounds } of order) {
         const page = adminUrl === undefined ? undefined : await openPage(adminUrl);
@@ -233,7 +233,7 @@ function print(measured: readonly Measured[]): void {
   );
 }
 
-/** Paired by round: a slow moment of the machine is in both figures. */
+/** Paired by round: a slow moment of the machine affects both figures. */
 function ratioOf(rounds: readonly Round[], others: readonly Round[]): number {
   return median(
     rounds.map((round, index) => round.requestsPerSecond / (others[index]?.requestsPerSecond ?? Number.NaN)),

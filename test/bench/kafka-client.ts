@@ -1,5 +1,5 @@
 /**
- * The Kafka client alone, without HTTP: `produce` or `fetch` of so many records, told as one line of JSON. Arguments:
+ * The Kafka client alone, without HTTP: `produce` or `fetch` of a number of records, with the result as one line of JSON. Arguments:
  * what, bootstrap, topic, record count, records a send, sends at a time.
  */
 import process from 'node:process';

@@ -11,7 +11,7 @@ export interface LoadResult {
   requestCount: number;
   p50Ms: number;
   p99Ms: number;
-  /** Broken connections and answers other than 2xx. */
+  /** Broken connections and responses other than 2xx. */
   errorCount: number;
 }
 
@@ -25,7 +25,7 @@ export interface LoadRequest {
   contentType: string;
   /** Where files may be written. */
   directory: string;
-  /** A command that the tool is started by, to pin it to a processor. */
+  /** A command prefix that pins the tool to a processor. */
   prefix: readonly string[];
 }
 
@@ -105,7 +105,7 @@ function autocannonLoad({ body, contentType, prefix }: LoadRequest): Load {
   };
 }
 
-/** What a command prints. Errors: when it fails. */
+/** The output of a command. Errors: when it fails. */
 export async function output([command = '', ...args]: string[]): Promise<string> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';

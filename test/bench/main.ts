@@ -1,4 +1,4 @@
-/** The command line of the benchmarks: measures, prints a table, and stops by itself. */
+/** The command line of the benchmarks: measures, prints a table, and exits. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { BRIDGE_ROWS, type BridgeRow, benchBridge } from './bridge.ts';
@@ -27,7 +27,7 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
-/** Errors: `TypeError` or `RangeError`, with what is wrong. */
+/** Errors: `TypeError` or `RangeError` with the reason. */
 function readArguments() {
   const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS });
   const [what = 'gateway', ...others] = positionals;

@@ -1,13 +1,13 @@
-/** Asks a gateway's admin API what an open topology page asks it, all the time: what the page costs the data path. */
+/** Sends the requests of an open topology page to a gateway's admin API, to measure its cost for the data path. */
 import { setInterval as ticks } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
 
-/** As often as the page asks for the consumers that it shows. */
+/** Interval at which the page loads its consumers. */
 const CONSUMERS_INTERVAL_MS = 2_000;
 
 export interface OpenPage {
-  /** Updates that came. */
+  /** Updates received. */
   readonly updateCount: number;
   close(): Promise<void>;
 }

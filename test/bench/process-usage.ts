@@ -1,7 +1,7 @@
-/** What a process uses while something is measured: processor time and memory, from /proc. */
+/** Measures processor time and memory of a process, from /proc. */
 import { readFileSync } from 'node:fs';
 
-/** Kernel ticks per second (USER_HZ), which /proc counts processor time in. */
+/** Kernel ticks per second (USER_HZ), the unit of processor time in /proc. */
 const TICKS_PER_SECOND = 100;
 const MEMORY_SAMPLE_MS = 100;
 
@@ -9,7 +9,7 @@ export interface Usage {
   wallSeconds: number;
   /** NaN without /proc. */
   cpuSeconds: number;
-  /** The most that was resident at any sample. */
+  /** The largest resident set of all samples. */
   residentBytes: number;
 }
 
@@ -32,7 +32,7 @@ export function cpuSeconds(pid: number): number {
   return [pid, ...children].reduce((sum, id) => sum + ticksOf(id), 0) / TICKS_PER_SECOND;
 }
 
-/** What a process uses while `run` runs. */
+/** The usage of a process while `run` runs. */
 export async function usageOf<T>(pid: number, run: () => Promise<T>): Promise<{ result: T; usage: Usage }> {
   let residentBytes = readResidentBytes(pid);
   const sampler = setInterval(() => {

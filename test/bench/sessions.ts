@@ -1,4 +1,4 @@
-/** Consumers that joined their groups and wait for their clients: what they cost one bridge, and what a new one waits. */
+/** Consumers that have joined their groups and wait: their cost for one bridge, and the latency of a new consumer. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,13 +13,13 @@ import { type BridgeClient, bridgeClient, createConsumer, deleteConsumer, pollOn
 import { usageOf } from './process-usage.ts';
 import { percentile } from './statistics.ts';
 
-/** What 10,000 joined consumers may cost. */
+/** Allowed cost of 10,000 joined consumers. */
 export const BOUNDS = { corePercent: 30, residentMiB: 700, createMedianMs: 20 } as const;
 
 const JOINING_AT_ONCE = 20;
-/** Long enough for most to join meanwhile; the others go on after it. */
+/** Long enough for most to join; the others join later. */
 const JOIN_POLL_MS = 500;
-/** Until nothing of the joins is on its way: fetches that a broker holds, connections that nobody uses. */
+/** Time until the joins have settled: fetches that a broker holds, idle connections. */
 const SETTLE_MS = 45_000;
 const IDLE_MS = 30_000;
 const CREATE_COUNT = 200;
@@ -76,7 +76,7 @@ async function startBridge(
     bridge: { name: 'bench', region: 'bench' },
     listen: { port },
     kafka: { bootstrapServers: [bootstrap] },
-    // None expires, and there is room for those that are created meanwhile.
+    // None expires, and the limit leaves room for the consumers that are created during the measurement.
     consumers: { maxCount: 2 * consumerCount + CREATE_COUNT, inactivityTimeoutMs: 7_200_000 },
   };
   // JSON is YAML.
@@ -99,7 +99,7 @@ async function startBridge(
   return { port, child };
 }
 
-/** Kafka may be too busy with the groups before it: then another group. Errors: those of the last attempt. */
+/** Kafka may be busy with earlier groups: then tries another group. Errors: those of the last attempt. */
 const JOIN_ATTEMPTS = 5;
 
 /** Each is the only member of its group, as most consumers of a REST API are. */
@@ -125,7 +125,7 @@ async function joinOne(client: BridgeClient, index: number): Promise<void> {
   }
 }
 
-/** How long creates take, one after another, while the others are there. */
+/** Durations of creates, one after another, beside the other consumers. */
 async function measureCreates(client: BridgeClient): Promise<number[]> {
   const durationsMs: number[] = [];
   for (let index = 0; index < CREATE_COUNT; index += 1) {

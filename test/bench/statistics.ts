@@ -1,4 +1,4 @@
-/** Numbers of several rounds, as one. */
+/** Statistics over several rounds. */
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

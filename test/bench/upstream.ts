@@ -1,4 +1,4 @@
-/** A bare node:http server that reads a produce request and answers it: what any proxy is measured in front of. */
+/** A bare node:http server that reads a produce request and responds: the upstream behind every proxy. */
 import { createServer } from 'node:http';
 import process from 'node:process';
 

@@ -6,7 +6,7 @@ import { runScenario } from '@causeway/lab/chaos/run.ts';
 import { SCENARIOS } from '@causeway/lab/chaos/scenarios.ts';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 
-/** As in the README's table; another seed is for `npm run chaos`. */
+/** As in docs/chaos.md; other seeds are for `npm run chaos`. */
 const SEED = 1;
 /** A stack is started and stopped, and a bridge stays frozen for 20 s. */
 const SCENARIO_TIMEOUT_MS = 400_000;

@@ -1,4 +1,4 @@
-/** Pages of other origins: headers through both gateways, and what a page in a real browser reads. */
+/** Pages of other origins: headers through both gateways, and a page in a real browser. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -33,7 +33,7 @@ test.each([
     204,
   ],
   [
-    'a preflight of nobody knows what',
+    'a preflight for an unknown path',
     'OPTIONS',
     '/x',
     { origin: 'https://a.example', 'access-control-request-method': 'BREW' },
@@ -47,7 +47,7 @@ test.each([
     403,
   ],
   ['an answer', 'GET', '/topics', { origin: 'https://a.example' }, 200],
-  ['an answer to nobody in particular', 'GET', '/topics', {}, 200],
+  ['a response without Origin', 'GET', '/topics', {}, 200],
   ['an error', 'GET', '/topics/nowhere', { origin: 'https://a.example' }, 404],
   ['a refusal', 'GET', '/topics', { origin: 'https://b.example' }, 403],
   ['a method that is not there', 'OPTIONS', '/topics', { origin: 'https://a.example' }, 405],
@@ -75,9 +75,9 @@ async function servePage(): Promise<{ server: Server; origin: string }> {
   return { server, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-test('a page in a browser reads the gateway’s own errors, also while its region is down; another page reads nothing', async () => {
+test('a page in a browser reads the gateway’s own errors, also while its region is down; a page of another origin reads nothing', async () => {
   const [pages, others] = [await servePage(), await servePage()];
-  // It answers probes, and breaks every other connection: the gateway has to say so itself.
+  // It responds to probes and breaks every other connection, so the gateway returns its own error.
   const broken = await startUpstream((_, response) => response.destroy());
   const options = {
     cors: { isEnabled: true, allowedOrigins: [pages.origin] },

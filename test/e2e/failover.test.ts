@@ -10,16 +10,16 @@ import { ProduceLoad } from '../harness/produce-load.ts';
 import { regionState, startTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
 
-/** How long a gateway with the default config may take to declare a frozen target down, by its own formula. */
+/** The time in which a gateway with the default config declares a frozen target down. */
 const { healthCheck } = Value.Default(GatewayConfig, {}) as GatewayConfig;
 const DETECTION_MS = healthCheck.intervalMs + healthCheck.fall * healthCheck.timeoutMs;
 
-/** On top of it, on a machine that does nothing else. */
+/** Added to it, on an idle machine. */
 const AFTER_DETECTION_MS = 1_000;
 
 const pace = new MachinePace();
 afterAll(() => pace.close());
-/** What a client may wait for the failover, on a machine as slow as this one is. */
+/** The time that a failover may take, on a machine as slow as this one. */
 const failoverMs = (): number => pace.boundMs(DETECTION_MS, AFTER_DETECTION_MS);
 
 let system: TestStack;
@@ -61,7 +61,7 @@ test.each([
   });
 });
 
-/** What a process that is stopped by SIGSTOP does: it accepts connections and never answers. */
+/** Freezes a process by SIGSTOP: its kernel accepts connections, and it never responds. */
 async function frozen(child: LabProcess, action: () => Promise<void>): Promise<void> {
   child.signal('SIGSTOP');
   try {
@@ -79,7 +79,7 @@ test(`SIGSTOP of a bridge: no produce request fails, and none is slower than ${D
     }),
   );
   expect(load.slowestMs).toBeLessThan(failoverMs());
-  // It was frozen while requests were on it: otherwise this test would show nothing.
+  // Requests were in flight when it froze: otherwise this test would show nothing.
   expect(load.slowestMs).toBeGreaterThan(healthCheck.timeoutMs);
 });
 
@@ -93,7 +93,7 @@ test('SIGSTOP of a regional gateway: the same, one level up', async () => {
   expect(load.slowestMs).toBeLessThan(failoverMs());
 });
 
-test('a poll that was waiting on the region when it died is answered within its own time, and the consumer lives on in the other region', async () => {
+test('a poll that waited on the dying region gets a response within its own time, and the consumer continues in the other region', async () => {
   await system.untilWell();
   const client = new HttpClient(system.url);
   const group = `waiting-${Date.now()}`;
@@ -113,7 +113,7 @@ test('a poll that was waiting on the region when it died is answered within its 
       body: { topics: ['greetings'] },
     });
   try {
-    // A consumer that lives in east: names are tried until the placement says so.
+    // A consumer in east: tries names until the placement matches.
     const counts = async (): Promise<number> =>
       (await system.topology()).regions.find(({ name }) => name === 'east')?.consumerCount ?? 0;
     const initial = await counts();
@@ -131,7 +131,7 @@ test('a poll that was waiting on the region when it died is answered within its 
     await until('the poll waits in east', async () => (await inFlight()) === 1);
     await system.stack.killRegion('east');
     const answer = await poll;
-    // West took the consumer over, without the client's doing: nothing was there to read.
+    // West took the consumer over without any action of the client: the topic had no records.
     expect(answer).toMatchObject({ kind: 'answered', status: 200, body: [] });
     expect(performance.now() - startMs).toBeLessThan(5_000 + failoverMs());
     await client.send({

@@ -1,4 +1,4 @@
-/** The commands of the README as a newcomer types them: the programs are run by npm and Node alone, not by the test runner. */
+/** The commands of the README as a newcomer types them: npm and Node run the programs, not the test runner. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

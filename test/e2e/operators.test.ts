@@ -1,4 +1,4 @@
-/** What an operator sees and does while a region dies: the whole system as processes, asked as an operator asks it. */
+/** What an operator sees and does while a region dies: the whole system as processes, through the admin API. */
 import { execFile } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -47,7 +47,7 @@ async function pollAll(): Promise<void> {
   expect(await Promise.all(NAMES.map(poll))).toEqual(NAMES.map(() => 200));
 }
 
-test('a dead region: its consumers have new homes, its work is shown as redirected, and the status says so', async () => {
+test('a dead region: its consumers have new homes, and the topology and the status show its work as redirected', async () => {
   for (const name of NAMES) {
     const post = (path: string, body: object) =>
       ask(`${system.url}${path}`, { method: 'POST', body: JSON.stringify(body), headers: V2 });
@@ -56,8 +56,8 @@ test('a dead region: its consumers have new homes, its work is shown as redirect
     expect(subscription.status).toBe(204);
   }
   await pollAll();
-  // Who is asked has a second to answer.
-  await until('everybody has told', async () => (await consumers()).incomplete.length === 0);
+  // Each bridge has a second to respond.
+  await until('every bridge has responded', async () => (await consumers()).incomplete.length === 0);
   const before = await consumers();
   expect(before).toMatchObject({ matching: NAMES.length, incomplete: [] });
   const onEast = before.consumers.filter(({ home }) => home === 'east/bridge');
@@ -73,10 +73,10 @@ test('a dead region: its consumers have new homes, its work is shown as redirect
   await system.stack.killRegion('east');
   await until('the live stream shows it', () => live.systems.at(-1)?.regions[0]?.state === 'down');
   await pollAll();
-  // Those of one moment together: one event or more.
+  // Adoptions of one moment share an event.
   const adoptions = () => live.events.filter((event) => event.type === 'adoption');
   const adoptedCount = (): number => adoptions().reduce((sum, { consumerCount }) => sum + consumerCount, 0);
-  await until('every adoption is told', () => adoptedCount() >= onEast.length);
+  await until('every adoption is reported', () => adoptedCount() >= onEast.length);
   expect(adoptedCount()).toBe(onEast.length);
   expect(adoptions()[0]).toMatchObject({ from: 'east/bridge', to: 'west/bridge' });
   let after = before;
@@ -96,16 +96,16 @@ test('a dead region: its consumers have new homes, its work is shown as redirect
   await until('redirected work is shown', () => live.systems.at(-1)?.redirects.length === 1);
   expect(live.systems.at(-1)).toMatchObject({ state: 'degraded', redirects: [{ from: 'east', to: 'west' }] });
   live.close();
-  const told = await status();
-  expect(told.code).toBe(1);
-  expect(told.stdout).toMatch(/East is down since .* its traffic goes to west; consumers: 6 on west/);
+  const shown = await status();
+  expect(shown.code).toBe(1);
+  expect(shown.stdout).toMatch(/East is down since .* its traffic goes to west; consumers: 6 on west/);
 
   await system.stack.restoreRegion('east');
   await system.untilWell();
   expect((await status('--json')).code).toBe(0);
 });
 
-test('a region is drained and undrained by whoever shows the token, and each gateway takes it', async () => {
+test('the token allows to drain and undrain a region, at each gateway', async () => {
   expect((await admin('/api/regions/west/drain', { method: 'POST', token: undefined })).status).toBe(401);
   const drained = await admin('/api/regions/west/drain', { method: 'POST' });
   expect(drained).toMatchObject({ status: 200, body: { isDrained: true, weight: 0 } satisfies Partial<Region> });

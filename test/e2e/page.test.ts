@@ -1,4 +1,4 @@
-/** The topology page in a real Chromium, over the real system: what it shows when a region dies, and what is done from it. */
+/** The topology page in a real Chromium, over the real system: a region dies, and an operator acts from the page. */
 import { mkdirSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -22,9 +22,9 @@ import { startTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
 
 const { healthCheck } = Value.Default(GatewayConfig, {}) as GatewayConfig;
-/** How long a gateway with the default config may take to declare a target down. */
+/** The time in which a gateway with the default config declares a target down. */
 const DETECTION_MS = healthCheck.intervalMs + healthCheck.fall * healthCheck.timeoutMs;
-/** On top of it, on a machine that does nothing else. */
+/** Added to it, on an idle machine. */
 const SHOWN_AFTER_MS = 1_000;
 
 const pace = new MachinePace();
@@ -66,13 +66,13 @@ afterEach(async () => {
 });
 
 const regionRow = (page: Page, name: string): Locator => page.locator(`[data-region-row="${name}"]`);
-/** A browser says so itself of every request that fails; that is no complaint about the page. */
+/** The browser logs every failed request; that is not a fault of the page. */
 const isOfThePage = (complaint: string): boolean => !complaint.startsWith('Failed to load resource');
 
 /** The homes in the table, which has room for all consumers of this traffic. */
 async function homes(page: Page): Promise<string[]> {
   const texts = await page.locator('.consumer-home').allTextContents();
-  // The tag of a consumer that moved lately stands behind its home.
+  // The tag of a consumer that moved recently follows its home.
   return texts.map((text) => text.replace(/moved$/, ''));
 }
 
@@ -85,7 +85,7 @@ async function screenshot(name: string): Promise<void> {
       await page.locator('.consumer-home').first().waitFor();
       await page.locator('.timeline li').first().waitFor();
       const path = `${SCREENSHOTS}/${name}-${colorScheme}-${width}.png`;
-      // On a phone as far as the graph goes; the rest is long.
+      // On a phone down to the graph; the rest is long.
       const graph = await page.locator('.graph-panel').boundingBox();
       const clip = { x: 0, y: 0, width, height: (graph?.y ?? 0) + (graph?.height ?? 0) + MARGIN_PX };
       await page.screenshot({ path, fullPage: true, ...(width === 390 ? { clip } : {}) });
@@ -93,7 +93,7 @@ async function screenshot(name: string): Promise<void> {
   }
 }
 
-test('a region that is killed is shown down with the reason, its traffic and consumers in the other one; and up again', {
+test('a killed region is shown down with the reason, its traffic and consumers in the other one; and up again', {
   timeout: TIMEOUT_MS,
 }, async () => {
   const { page, complaints } = await open();
@@ -126,10 +126,7 @@ test('a region that is killed is shown down with the reason, its traffic and con
     .first()
     .waitFor();
   const { page: late } = await open();
-  await late
-    .locator('[data-card^="east"]', { hasText: 'not known for' })
-    .getByText('Bridge', { exact: true })
-    .waitFor();
+  await late.locator('[data-card^="east"]', { hasText: 'unknown for' }).getByText('Bridge', { exact: true }).waitFor();
   if (takesScreenshots) await page.waitForTimeout(12_000);
   await screenshot('failed-over');
 
@@ -142,7 +139,7 @@ test('a region that is killed is shown down with the reason, its traffic and con
   expect(complaints).toEqual([]);
 });
 
-test('drained, undrained and weighed from the page; a wrong token is refused, and nothing changes', async () => {
+test('the page drains, undrains and changes a weight; with a wrong token nothing changes', async () => {
   const { page, complaints } = await open();
   const token = page.getByRole('textbox', { name: 'Admin token' });
   await page.getByRole('button', { name: 'Drain east' }).click();
@@ -165,7 +162,7 @@ test('drained, undrained and weighed from the page; a wrong token is refused, an
   await page.getByLabel('Weight, 0 to 1000').fill('10');
   await page.getByRole('button', { name: 'Set weight' }).click();
   await regionRow(page, 'east').getByText('50 in the file, set by an operator').waitFor();
-  // The YAML wins at the next reload.
+  // The next reload restores the YAML's value.
   system.edit('tier1.yaml', 'weight: 50', 'weight: 60');
   await regionRow(page, 'east').getByText('60', { exact: true }).waitFor();
   expect(await regionRow(page, 'east').getByText('set by an operator').count()).toBe(0);
@@ -173,7 +170,7 @@ test('drained, undrained and weighed from the page; a wrong token is refused, an
   expect(complaints.filter(isOfThePage)).toEqual([]);
 });
 
-test('a refused change of the configuration is shown with its line and reason', async () => {
+test('a refused configuration change is shown with its line and reason', async () => {
   const { page } = await open();
   system.edit('tier1.yaml', 'weight: 50', 'weight: fifty');
   await page
@@ -185,7 +182,7 @@ test('a refused change of the configuration is shown with its line and reason', 
   await page.locator('[data-banner="config"]').waitFor({ state: 'detached' });
 });
 
-test('the page comes back by itself after the gateway was restarted', async () => {
+test('the page reconnects after a restart of the gateway', async () => {
   const { page, complaints } = await open();
   await system.stack.tier1.kill();
   await page.getByText('Connection to the gateway lost').waitFor();
@@ -198,7 +195,7 @@ test('the page comes back by itself after the gateway was restarted', async () =
 
 const CROWD = 10_000;
 const EVENTS_PER_SECOND = 100;
-/** What an update of the page may take. */
+/** The time that an update of the page may take. */
 const UPDATE_MS = 100;
 
 test('10,000 consumers and 100 events a second: an update takes less than 100 ms', { timeout: 400_000 }, async () => {
@@ -209,7 +206,7 @@ test('10,000 consumers and 100 events a second: an update takes less than 100 ms
     .getByText(/of 10,\d{3}$/)
     .waitFor({ timeout: 120_000 });
   await page.locator('.series-legend').waitFor();
-  // What came before was the page's opening, not an update.
+  // Earlier measurements belong to the page's opening, not to updates.
   await page.evaluate('window.__causewayUpdateMs.recentMs.length = 0');
   const workMs = await longestTaskMs(page, async () => {
     const flood = floodOfEvents();
@@ -222,7 +219,7 @@ test('10,000 consumers and 100 events a second: an update takes less than 100 ms
     await flood.stop();
   });
   expect(workMs).toBeLessThan(UPDATE_MS * pace.processorSlowness);
-  // By the clock, on a machine that runs ten processes at their limit beside the browser: half of them may be put off.
+  // In wall-clock time, on a machine with ten busy processes beside the browser: half of the updates may be delayed.
   const { recentMs } = await updateTimes(page);
   expect(recentMs.length).toBeGreaterThan(20);
   expect(percentile(recentMs, 0.5)).toBeLessThan(pace.boundMs(0, UPDATE_MS));

@@ -15,10 +15,10 @@ import { until } from '../harness/until.ts';
 /** Detection, a scrape, an evaluation and the alert's own delay, each about a second; the machine may be busy. */
 const ALERT_TIMEOUT_MS = 90_000;
 
-/** These judge how quick the machine is; when they fire is tried in config/prometheus/causeway.rules.test.yml. */
+/** These depend on the machine's speed; config/prometheus/causeway.rules.test.yml tests them. */
 const OF_THE_MACHINE: ReadonlySet<string | undefined> = new Set(['CausewayAdoptionSlow', 'CausewayEventLoopBlocked']);
 
-/** A certificate is what a plain listener does not have. */
+/** A plain listener has no certificate. */
 const NOT_IN_THE_DEMO = /^causeway_bridge_certificate_/;
 
 describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_NOTE}`, () => {
@@ -50,7 +50,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
 
   const exposed = async (url: string): Promise<string> => (await request(`${url}/metrics`)).body.text();
 
-  /** Names of alerts that fire, with the region or instance that they are about. */
+  /** Names of firing alerts, with their region or instance. */
   async function firing(): Promise<string[]> {
     const alerts = (await prometheus.firing()).filter(({ alertname }) => !OF_THE_MACHINE.has(alertname));
     return alerts.map(({ alertname, region, instance }) => `${alertname} ${region ?? instance}`).sort();
@@ -67,13 +67,13 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
     });
   }
 
-  test('promtool has nothing to say against what gateways and bridges expose', async () => {
+  test('promtool accepts the metrics of gateways and bridges', async () => {
     for (const url of [...gateways, ...bridges]) {
       expect(promtool(['check', 'metrics'], await exposed(url))).toEqual({ isGood: true, output: '' });
     }
   });
 
-  test('gateways and bridges expose what docs/metrics.md has, and nothing else', async () => {
+  test('gateways and bridges expose exactly the metrics of docs/metrics.md', async () => {
     const names = async (url: string): Promise<string[]> =>
       [...parseExposition(await exposed(url)).keys()].filter((name) => name.startsWith('causeway_')).sort();
     const declared = (metrics: readonly { name: string }[]): string[] =>
@@ -85,19 +85,19 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
     for (const url of bridges) expect(await names(url)).toEqual(declared(BRIDGE_METRICS));
   });
 
-  test('no name of a client is a label', async () => {
+  test('no label contains a name that a client chose', async () => {
     for (const url of [...gateways, ...bridges]) {
       const text = await exposed(url);
       for (const name of [traffic.group, traffic.topic, 'consumer-1']) expect(text).not.toContain(name);
     }
   });
 
-  test('a region that is killed fires its alerts while traffic goes on, and they resolve when it is back', async () => {
+  test('a killed region fires its alerts during traffic, and they resolve when it returns', async () => {
     await until('every instance is scraped', async () => (await prometheus.query('up == 1')).length === 5);
     await untilFiring('nothing fires', (names) => names.length === 0);
     const [east] = bridges.map((url) => new URL(url).host);
     await system.stack.killRegion('east');
-    await untilFiring('east is told to be down', (names) =>
+    await untilFiring('the alert on east fires', (names) =>
       ['CausewayRegionDown east', `CausewayInstanceDown ${east}`].every((name) => names.includes(name)),
     );
     expect((await firing()).filter((name) => name.includes('west'))).toEqual([]);
@@ -105,16 +105,16 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
     await untilFiring('nothing fires any more', (names) => names.length === 0);
   });
 
-  test('a refused reload fires its alert until the file is mended', async () => {
+  test('a refused reload fires its alert until the file is repaired', async () => {
     system.edit('tier1.yaml', 'regions:', 'region:');
-    await untilFiring('the reload is told', (names) =>
+    await untilFiring('the alert on the reload fires', (names) =>
       names.includes(`CausewayReloadRefused ${new URL(system.admin).host}`),
     );
     system.edit('tier1.yaml', 'region:', 'regions:');
     await untilFiring('nothing fires any more', (names) => names.length === 0);
   });
 
-  describe('the dashboard, after all this', () => {
+  describe('the dashboard, afterwards', () => {
     const dashboard = readDashboard();
     const known = async (): Promise<KnownMetrics> => {
       const labelsByName = new Map<string, Set<string>>();
@@ -136,7 +136,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
       expect(unknown).toEqual([]);
     });
 
-    test('every query has an answer from Prometheus', async () => {
+    test('Prometheus answers every query', async () => {
       const empty: string[] = [];
       for (const { panel, query } of dashboardQueries(dashboard)) {
         const samples = await prometheus.query(query);
@@ -145,7 +145,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
       expect(empty).toEqual([]);
     });
 
-    test('panels of traffic show traffic, and those of the failover show it', async () => {
+    test('panels of traffic show traffic, and panels of failover show the failover', async () => {
       const amount = async (query: string): Promise<number> => Number((await prometheus.query(query))[0]?.value[1]);
       expect(await amount('sum(rate(causeway_requests_total{operation="send"}[1m]))')).toBeGreaterThan(1);
       expect(await amount('sum(rate(causeway_bridge_records_delivered_total[1m]))')).toBeGreaterThan(1);
@@ -155,7 +155,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
       ).toBeGreaterThan(0);
     });
 
-    test('its variables list what there is', async () => {
+    test('its variables list the running instances and regions', async () => {
       for (const { query, label } of variableQueries(dashboard)) {
         expect((await prometheus.query(`count by (${label}) (${query})`)).length).toBeGreaterThan(1);
       }

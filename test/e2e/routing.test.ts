@@ -1,4 +1,4 @@
-/** What operators do with a running system: weights, broken YAML, a region that answers 500. */
+/** Operations on a running system: weights, broken YAML, a region that responds 500. */
 import { HttpClient } from '@causeway/lab/traffic/client.ts';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.close());
 
-/** Requests that each region has answered with 2xx so far, from tier-1's metrics. */
+/** Requests with a 2xx response so far, by region, from tier-1's metrics. */
 async function answeredBy(operation: string): Promise<{ east: number; west: number }> {
   const text = await (await request(`${system.admin}/metrics`)).body.text();
   const count = (region: string): number => {
@@ -40,7 +40,7 @@ async function sendMany(count: number): Promise<void> {
 }
 
 describe('weights', () => {
-  // By chance: with 1,000 one run in 12,000 would be further off, with 2,000 one in 45 million is.
+  // With 1,000 requests one run in 12,000 would be further off by chance, with 2,000 one in 45 million.
   test('80 and 20 in the YAML are 80 and 20 of 2,000 requests, within 5 points', async () => {
     system.edit('tier1.yaml', 'weight: 50', 'weight: 80');
     system.edit('tier1.yaml', 'weight: 50', 'weight: 20');
@@ -55,12 +55,12 @@ describe('weights', () => {
     expect(Math.abs(after.east - before.east - 1_600)).toBeLessThanOrEqual(100);
   });
 
-  test('one that is changed while requests flow moves traffic, and no request fails', async () => {
+  test('a change during traffic moves requests, and no request fails', async () => {
     const load = new ProduceLoad({ url: system.url, topic: 'orders', runId: `weights-${Date.now()}` });
     await load.untilMore(100);
     system.edit('tier1.yaml', 'weight: 80', 'weight: 0');
     await until('the weight is read', async () => (await system.topology()).regions[0]?.weight === 0);
-    // What was in flight to east at that moment may still be answered.
+    // East may still respond to requests that were in flight.
     await load.untilMore(20);
     const before = await answeredBy('send');
     await load.untilMore(200);
@@ -79,7 +79,7 @@ describe('weights', () => {
   });
 });
 
-test('a broken YAML changes nothing, and is told with its line', async () => {
+test('broken YAML changes nothing, and is reported with its line', async () => {
   const tier1 = await listen(system.admin);
   const line = system.edit('tier1.yaml', 'weight: 50', 'wieght: 50');
   await until('it is refused', () => tier1.events.some(({ type }) => type === 'reloadRefused'));
@@ -92,7 +92,7 @@ test('a broken YAML changes nothing, and is told with its line', async () => {
   tier1.close();
 });
 
-/** Their names are new in each run: with 10, one run in 500 would have them all in one region. */
+/** Their names are new in each run: with 10 consumers, one run in 500 would place all in one region. */
 const CONSUMER_COUNT = 30;
 
 test('a consumer’s requests all reach the same bridge while both are up', async () => {
@@ -121,7 +121,7 @@ test('a consumer’s requests all reach the same bridge while both are up', asyn
         body: { topics: ['greetings'] },
       });
       expect(subscribed).toMatchObject({ status: 204 });
-      // A bridge that does not have the consumer would answer 404.
+      // A bridge without the consumer would respond 404.
       for (let poll = 0; poll < 8; poll += 1) {
         expect(await client.send({ method: 'POST', path: `${path}/offsets`, headers })).toMatchObject({ status: 204 });
       }
@@ -139,7 +139,7 @@ test('a consumer’s requests all reach the same bridge while both are up', asyn
   }
 });
 
-test('one client’s mistakes take no region from the others, though the API says 500 to them', async () => {
+test('one client’s mistakes, which the API answers with 500, take no region from the others', async () => {
   const tier1 = await listen(system.admin);
   const client = new HttpClient(system.url);
   try {
@@ -148,7 +148,7 @@ test('one client’s mistakes take no region from the others, though the API say
     }
     const { regions } = await system.topology();
     expect(regions.map(({ state }) => state)).toEqual(['up', 'up']);
-    // Those of the regional gateways are told to tier-1.
+    // Tier-1 receives the events of regional gateways.
     expect(tier1.events.filter((event) => event.type === 'breaker')).toEqual([]);
   } finally {
     await client.close();
@@ -156,7 +156,7 @@ test('one client’s mistakes take no region from the others, though the API say
   }
 });
 
-test('a breaker opens on a region that answers 500, and closes when it is well again', async () => {
+test('a breaker opens on a region that responds 500, and closes after its recovery', async () => {
   const north = await startUpstream(answerJson({ error_code: 500, message: 'broken' }, 500));
   const tier1 = await listen(system.admin);
   const withNorth = `breaker:\n  minRequests: 10\n  resetMs: 3000\nregions:\n  - name: north\n    weight: 1000\n    targets:\n      - url: ${north.url}\n`;

@@ -1,4 +1,4 @@
-/** One request's trace through the whole system, as a real OTLP receiver got it. */
+/** One request's trace through the whole system, at a real OTLP receiver. */
 import process from 'node:process';
 import { request } from 'undici';
 import { expect, inject, onTestFinished, test } from 'vitest';
@@ -32,7 +32,7 @@ test.skipIf(program === undefined)(
     const tracing = { endpoint: receiver.url };
     const bridge = await TestBridge.start(bootstrap, { bridge: { name: 'b1', region: 'west' }, tracing });
     onTestFinished(() => bridge.close());
-    // East dies within the request.
+    // East dies during the request.
     const east = await startUpstream((_, response) => response.destroy());
     onTestFinished(() => east.kill());
     const gateway = async (overrides: Record<string, unknown>): Promise<TestGateway> => {
@@ -130,7 +130,7 @@ test.skipIf(program === undefined)(
       },
     });
 
-    // The records themselves, as another client sees them.
+    // The records, read by another client.
     const parent = `00-${TRACE}-${send.id}-01`;
     const stored = await kafka.read(topic, 2);
     expect(stored.map(({ headers }) => [String(headers?.['traceparent']), String(headers?.['tracestate'])])).toEqual([
@@ -139,7 +139,7 @@ test.skipIf(program === undefined)(
     ]);
     expect(String(stored[1]?.headers?.['own'])).toBe('x');
 
-    // And the reader: headers in the answer, and a link of the poll's span to the records' producer.
+    // The reader: headers in the response, and a link from the poll's span to the records' producer.
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
     const [first] = await consumer.take(2);
     expect(first?.headers).toContainEqual({ key: 'traceparent', value: Buffer.from(parent).toString('base64') });

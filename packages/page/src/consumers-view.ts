@@ -124,7 +124,7 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
       ),
       failure === '' ? null : h('p', { class: 'hint hint-bad', role: 'status' }, failure),
       (page?.incomplete ?? []).map(({ region: name, reason }) =>
-        h('p', { key: name, class: 'hint' }, `Consumers that live in ${name} may be missing here: ${reason}.`),
+        h('p', { key: name, class: 'hint' }, `Consumers in ${name} may be missing here: ${reason}.`),
       ),
       page === null ? h('p', { class: 'hint' }, 'Loading from the bridges…') : consumerTable(page, nowMs),
       page === null ? null : this.#pager(page, offset),
