@@ -170,8 +170,8 @@ export class Gateway {
     this.#registry.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
-      const adminUrl = `http://${authorityOf(await this.#admin.start())}`;
-      const url = `${this.#server.scheme}://${authorityOf(await this.#server.listen(this.#config.listen))}`;
+      const { url: adminUrl } = await this.#admin.start();
+      const { url } = await this.#server.listen(this.#config.listen);
       // Closed while it started.
       if (this.#isClosing) this.#server.close();
       this.events.emit({ type: 'started', url, adminUrl });
@@ -269,8 +269,4 @@ export class Gateway {
 
 function corsOf({ cors }: GatewayConfig): Cors | undefined {
   return cors.isEnabled ? new Cors(cors) : undefined;
-}
-
-function authorityOf({ host, port }: { host: string; port: number }): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -113,8 +113,8 @@ export class HttpServer<P extends Peer = Peer> {
     return this.#drained !== undefined;
   }
 
-  /** All addresses of a name get the same port. Returns the first. Errors: as `net.Server`, such as `EADDRINUSE`. */
-  async listen({ host, port, backlog }: ListenAddress): Promise<{ host: string; port: number }> {
+  /** All addresses of a name get the same port. Returns the URL of the first. Errors: as `net.Server`, such as `EADDRINUSE`. */
+  async listen({ host, port, backlog }: ListenAddress): Promise<{ url: string; port: number }> {
     const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
     let first: AddressInfo | undefined;
     let missing: unknown;
@@ -131,7 +131,8 @@ export class HttpServer<P extends Peer = Peer> {
       first ??= server.address() as AddressInfo;
     }
     if (first === undefined) throw missing;
-    return { host: first.address, port: first.port };
+    const hostInUrl = first.family === 'IPv6' ? `[${first.address}]` : first.address;
+    return { url: `${this.scheme}://${hostInUrl}:${first.port}`, port: first.port };
   }
 
   /** Accepts no more connections. Every response from now on closes its connection; idle ones close after a moment. */
@@ -231,7 +232,7 @@ export class HttpServer<P extends Peer = Peer> {
     else refuse(arrival, refusal);
   }
 
-  /** Closes the connections that carry no request, among them those that never did. */
+  /** Closes the connections that carry no request. */
   #closeIdle(): void {
     for (const server of this.#servers) server.closeIdleConnections();
   }

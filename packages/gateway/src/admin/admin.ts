@@ -71,7 +71,7 @@ export class Admin {
   }
 
   /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
-  start(): Promise<{ host: string; port: number }> {
+  start(): Promise<{ url: string }> {
     this.#rates.start();
     this.#regional.start();
     return this.#server.start();

@@ -106,7 +106,7 @@ export class AdminServer {
   }
 
   /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
-  async start(): Promise<{ host: string; port: number }> {
+  async start(): Promise<{ url: string }> {
     await this.#app.ready();
     return await this.#http.listen({ host: this.#options.host, port: this.#options.port });
   }
