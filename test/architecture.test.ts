@@ -48,6 +48,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     // Networks alone: the hot path reads no configuration.
     'packages/config',
     'packages/http',
+    'packages/metrics',
     'packages/protocol',
   ],
   'packages/gateway/src/consumers': [
@@ -94,6 +95,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/bridge/src',
     'packages/config',
     'packages/http',
+    'packages/metrics',
     'packages/protocol',
   ],
   'packages/bridge/src/watch': [

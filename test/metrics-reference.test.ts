@@ -1,11 +1,11 @@
 /** docs/metrics.md is made from what the code declares (`npx vitest run -u` writes it anew). */
 import { fileURLToPath } from 'node:url';
 import { SESSION_STATES } from '@causeway/bridge/metrics/consumers.ts';
-import { OUTCOMES } from '@causeway/bridge/metrics/requests.ts';
 import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
 import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
-import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS } from '@causeway/gateway/stats.ts';
+import { ATTEMPT_OUTCOMES, EXCHANGE_OUTCOMES, RETRY_REASONS } from '@causeway/gateway/stats.ts';
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
+import { REQUEST_OUTCOMES } from '@causeway/metrics/request-outcome.ts';
 import { describe, expect, test } from 'vitest';
 
 const FILE = fileURLToPath(new URL('../docs/metrics.md', import.meta.url));
@@ -30,12 +30,12 @@ const TAIL = `## Both, of the process
 \`nodejs_heap_size_used_bytes\` and the like.
 `;
 
-const GATEWAY_LABELS = `\`operation\` is the operation of the API, by the names of its OpenAPI document. \`outcome\` of a request: ${code(REQUEST_OUTCOMES)};
+const GATEWAY_LABELS = `\`operation\` is the operation of the API, by the names of its OpenAPI document. \`outcome\` of a request: ${code(EXCHANGE_OUTCOMES)};
 of an attempt: ${code(ATTEMPT_OUTCOMES)}.
 \`reason\` of a retry: ${code(RETRY_REASONS)}.
 `;
 
-const BRIDGE_LABELS = `\`outcome\` of a request: ${code(OUTCOMES)}. \`state\` of a consumer: ${code(SESSION_STATES)}.
+const BRIDGE_LABELS = `\`outcome\` of a request: ${code(REQUEST_OUTCOMES)}. \`state\` of a consumer: ${code(SESSION_STATES)}.
 \`request\`: as Kafka's protocol names its kinds of requests: \`Produce\`, \`Fetch\`, \`Heartbeat\` and the like.
 `;
 

@@ -1,21 +1,15 @@
 /** The bridge's metrics: plain counters on the request path, turned into Prometheus' text when they are asked for. */
+
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
+import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
 import { addKafkaMetrics, CERTIFICATE_METRICS, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
-import {
-  addRequestMetrics,
-  type Outcome,
-  REQUEST_METRICS,
-  RequestCounts,
-  type RequestSources,
-} from './metrics/requests.ts';
+import { addRequestMetrics, REQUEST_METRICS, RequestCounts, type RequestSources } from './metrics/requests.ts';
 import type { AdoptionStage } from './ownership/adoption.ts';
-
-export type { Outcome } from './metrics/requests.ts';
 
 /** What others count, read when the metrics are asked for. */
 export type MetricsSources = Omit<RequestSources, 'requests'> &
@@ -51,7 +45,7 @@ export class Metrics {
     return this.#exposition.contentType;
   }
 
-  countRequest(operation: Operation, outcome: Outcome, durationMs: number): void {
+  countRequest(operation: Operation, outcome: RequestOutcome, durationMs: number): void {
     this.#requests.count(operation, outcome, durationMs);
   }
 

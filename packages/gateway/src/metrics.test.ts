@@ -57,7 +57,7 @@ test('counters are there with 0 before anything happened: a rate sees only what 
   expect(samples('causeway_redirected_requests_total')).toEqual(['east west 0', 'west east 0']);
   expect(samples('causeway_retries_total')).toContain('connectFailed 0');
   expect(samples('causeway_retries_refused_total')).toEqual([' 0']);
-  expect(samples('causeway_requests_total').filter((sample) => sample.endsWith('gateway_error 0'))).toHaveLength(1);
+  expect(samples('causeway_requests_total').filter((sample) => sample.endsWith('gatewayError 0'))).toHaveLength(1);
 });
 
 test('a region that goes down: its target, the requests that left it, and the work that another one does', async () => {

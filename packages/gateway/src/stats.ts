@@ -1,10 +1,11 @@
 /** Counters of the request path: plain integers, bumped by requests and read by metrics and topology. */
 import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
+import { REQUEST_OUTCOMES } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 
-/** How a request ended for the client. */
-export type RequestOutcome = (typeof REQUEST_OUTCOMES)[number];
-export const REQUEST_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'gateway_error', 'client_gone'] as const;
+/** How an exchange ended for the client; `gatewayError`: with an error of the gateway's own. */
+export type ExchangeOutcome = (typeof EXCHANGE_OUTCOMES)[number];
+export const EXCHANGE_OUTCOMES = [...REQUEST_OUTCOMES, 'gatewayError'] as const;
 
 /** Upper bounds of the duration buckets in milliseconds; the last bucket has none. */
 export const DURATION_BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000] as const;
@@ -40,14 +41,14 @@ export const RETRY_REASONS = [
 export const NO_REGION = 'none';
 
 export class RequestStats {
-  readonly #byRegion = new Map<string, Map<Operation, Map<RequestOutcome, Distribution>>>();
+  readonly #byRegion = new Map<string, Map<Operation, Map<ExchangeOutcome, Distribution>>>();
   readonly retries = new Map<string, number>();
   readonly attempts = new Map<string, Map<string, number>>();
   /** Requests that belong to one region (the outer key) and were answered by another. */
   readonly redirects = new Map<string, Map<string, number>>();
 
   /** The index of the duration's bucket. */
-  record(region: string, operation: Operation, outcome: RequestOutcome, durationMs: number): number {
+  record(region: string, operation: Operation, outcome: ExchangeOutcome, durationMs: number): number {
     return this.#series(region, operation, outcome).observe(durationMs);
   }
 
@@ -69,22 +70,22 @@ export class RequestStats {
   *operations(): Generator<{
     region: string;
     operation: Operation;
-    outcomes: ReadonlyMap<RequestOutcome, Distribution>;
+    outcomes: ReadonlyMap<ExchangeOutcome, Distribution>;
   }> {
     for (const [region, operations] of this.#byRegion) {
       for (const [operation, outcomes] of operations) yield { region, operation, outcomes };
     }
   }
 
-  *entries(): Generator<{ region: string; operation: Operation; outcome: RequestOutcome; series: Distribution }> {
+  *entries(): Generator<{ region: string; operation: Operation; outcome: ExchangeOutcome; series: Distribution }> {
     for (const { region, operation, outcomes } of this.operations()) {
       for (const [outcome, series] of outcomes) yield { region, operation, outcome, series };
     }
   }
 
-  #series(region: string, operation: Operation, outcome: RequestOutcome): Distribution {
-    const operations = getOrCreate(this.#byRegion, region, newMap<Operation, Map<RequestOutcome, Distribution>>);
-    const outcomes = getOrCreate(operations, operation, newMap<RequestOutcome, Distribution>);
+  #series(region: string, operation: Operation, outcome: ExchangeOutcome): Distribution {
+    const operations = getOrCreate(this.#byRegion, region, newMap<Operation, Map<ExchangeOutcome, Distribution>>);
+    const outcomes = getOrCreate(operations, operation, newMap<ExchangeOutcome, Distribution>);
     return getOrCreate(outcomes, outcome, newDurations);
   }
 }
@@ -104,11 +105,4 @@ function newMap<Key, Value>(): Map<Key, Value> {
 
 function newDurations(): Distribution {
   return new Distribution(DURATIONS);
-}
-
-/** The class of a status that a region answered. */
-export function outcomeOfStatus(status: number): RequestOutcome {
-  if (status < 300) return '2xx';
-  if (status < 400) return '3xx';
-  return status < 500 ? '4xx' : '5xx';
 }

@@ -511,9 +511,12 @@ describe('a client that goes away', () => {
     const socket = openPoll(consumer.path, 'timeout=60000');
     // It, and the question itself.
     await until('it waits', async () => (await metric('causeway_bridge_in_flight_requests')) === 2);
-    const before = await metric('causeway_bridge_requests_total', 'poll', 'aborted');
+    const before = await metric('causeway_bridge_requests_total', 'poll', 'clientGone');
     socket.destroy();
-    await until('it is gone', async () => (await metric('causeway_bridge_requests_total', 'poll', 'aborted')) > before);
+    await until(
+      'it is gone',
+      async () => (await metric('causeway_bridge_requests_total', 'poll', 'clientGone')) > before,
+    );
     // Nobody waits for the poll of the client that is gone.
     const startedAtMs = performance.now();
     expect((await consumer.poll('timeout=100')).body).toEqual([]);

@@ -75,7 +75,7 @@ describe('with a list of origins', () => {
       }
     }
     expect((await bridge.get('/metrics')).text).toMatch(
-      /^causeway_bridge_requests_total\{operation="unknown",outcome="clientError"\} 8$/m,
+      /^causeway_bridge_requests_total\{operation="unknown",outcome="4xx"\} 8$/m,
     );
   });
 

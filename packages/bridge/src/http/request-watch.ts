@@ -1,8 +1,8 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
 import type { IncomingMessage } from 'node:http';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
-import type { Outcome } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce, StoredRecord } from '../records.ts';
 
 export interface Watcher {
@@ -34,7 +34,7 @@ export interface RequestWatch {
 export interface RequestEnd {
   /** Of the answer, complete or not. */
   status: number;
-  outcome: Outcome;
+  outcome: RequestOutcome;
   /** Of the body. */
   receivedBytes: number;
 }

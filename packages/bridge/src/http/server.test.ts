@@ -19,9 +19,9 @@ test('info, health and metrics', async () => {
   await bridge.get('/topics/nowhere-at-all');
   const metrics = await bridge.get('/metrics');
   expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-  expect(metrics.text).toMatch(/^causeway_bridge_requests_total\{operation="healthy",outcome="ok"\} 1$/m);
-  expect(metrics.text).toMatch(/^causeway_bridge_requests_total\{operation="getTopic",outcome="clientError"\} 1$/m);
-  expect(metrics.text).toMatch(/^causeway_bridge_request_duration_seconds_count\{operation="info",outcome="ok"\} 1$/m);
+  expect(metrics.text).toMatch(/^causeway_bridge_requests_total\{operation="healthy",outcome="2xx"\} 1$/m);
+  expect(metrics.text).toMatch(/^causeway_bridge_requests_total\{operation="getTopic",outcome="4xx"\} 1$/m);
+  expect(metrics.text).toMatch(/^causeway_bridge_request_duration_seconds_count\{operation="info",outcome="2xx"\} 1$/m);
   expect(metrics.text).toMatch(/^causeway_bridge_ready 1$/m);
   expect(metrics.text).toMatch(/^process_cpu_seconds_total /m);
   // Names of clients are never labels.

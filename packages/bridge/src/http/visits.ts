@@ -1,9 +1,11 @@
 /** The account of each request from its arrival to the end of its response: metrics, access log, trace, held memory. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { trustOf } from '@causeway/http/trust.ts';
+import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
-import type { Metrics, Outcome } from '../metrics.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Load } from './load.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
 
@@ -32,7 +34,7 @@ export class Visits {
     response.once('close', () => {
       load.requestCount -= 1;
       visit.end();
-      const outcome = outcomeOf(response.statusCode, response.writableFinished);
+      const outcome = response.writableFinished ? outcomeOfStatus(response.statusCode) : 'clientGone';
       metrics.countRequest(operation, outcome, performance.now() - visit.startedAtMs);
       watch?.finished({ status: response.statusCode, outcome, receivedBytes: visit.receivedBytes });
     });
@@ -41,7 +43,7 @@ export class Visits {
 
   /** Counts a response to a request that was not visited: a preflight, or bytes that are no request. */
   count(status: number): void {
-    this.#options.metrics.countRequest('unknown', outcomeOf(status, true), 0);
+    this.#options.metrics.countRequest('unknown', outcomeOfStatus(status), 0);
   }
 }
 
@@ -92,10 +94,4 @@ export class Visit {
     this.#load.hold(-this.#heldBytes);
     this.#over?.abort();
   }
-}
-
-function outcomeOf(status: number, isFinished: boolean): Outcome {
-  if (!isFinished) return 'aborted';
-  if (status < 400) return 'ok';
-  return status < 500 ? 'clientError' : 'serverError';
 }

@@ -2,12 +2,9 @@
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
+import { REQUEST_OUTCOMES, type RequestOutcome } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 
-/** How a request ended, by the class of its status. */
-export type Outcome = 'ok' | 'clientError' | 'serverError' | 'aborted';
-
-export const OUTCOMES: readonly Outcome[] = ['ok', 'clientError', 'serverError', 'aborted'];
 /** Long polls are as long as clients ask. */
 const DURATIONS: DistributionOptions = {
   bounds: [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000],
@@ -30,9 +27,9 @@ export const REQUEST_METRICS = {
 
 /** The durations of requests, in milliseconds, by operation and outcome; made when the first one comes. */
 export class RequestCounts {
-  readonly #durations = new Map<Operation, Partial<Record<Outcome, Distribution>>>();
+  readonly #durations = new Map<Operation, Partial<Record<RequestOutcome, Distribution>>>();
 
-  count(operation: Operation, outcome: Outcome, durationMs: number): void {
+  count(operation: Operation, outcome: RequestOutcome, durationMs: number): void {
     let outcomes = this.#durations.get(operation);
     if (outcomes === undefined) {
       outcomes = {};
@@ -46,7 +43,7 @@ export class RequestCounts {
     durations.observe(durationMs);
   }
 
-  get byOperation(): ReadonlyMap<Operation, Readonly<Partial<Record<Outcome, Distribution>>>> {
+  get byOperation(): ReadonlyMap<Operation, Readonly<Partial<Record<RequestOutcome, Distribution>>>> {
     return this.#durations;
   }
 }
@@ -60,12 +57,12 @@ export function addRequestMetrics(exposition: Exposition, { requests, load }: Re
   exposition.add(REQUEST_METRICS.requests, (sample) => {
     for (const [operation, outcomes] of requests.byOperation) {
       // Those that did not happen are 0: a rate sees only what grows.
-      for (const outcome of OUTCOMES) sample({ operation, outcome }, outcomes[outcome]?.count ?? 0);
+      for (const outcome of REQUEST_OUTCOMES) sample({ operation, outcome }, outcomes[outcome]?.count ?? 0);
     }
   });
   exposition.addDistributions(REQUEST_METRICS.durations, (sample) => {
     for (const [operation, outcomes] of requests.byOperation) {
-      for (const outcome of OUTCOMES) {
+      for (const outcome of REQUEST_OUTCOMES) {
         const durations = outcomes[outcome];
         if (durations !== undefined) sample({ operation, outcome }, durations);
       }

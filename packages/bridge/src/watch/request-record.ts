@@ -84,7 +84,7 @@ export class RequestRecord implements RequestWatch {
       method: request.method,
       operation,
       path: (request.url ?? '').split('?', 1)[0]?.slice(0, MAX_PATH_LENGTH),
-      status: outcome === 'aborted' ? null : status,
+      status: outcome === 'clientGone' ? null : status,
       outcome,
       producedRecords: this.#producedCount,
       failedRecords: this.#failedCount,

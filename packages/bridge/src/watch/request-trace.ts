@@ -121,7 +121,7 @@ export class RequestTrace {
   }
 
   finished({ status, outcome }: RequestEnd): void {
-    const isAnswered = outcome !== 'aborted';
+    const isAnswered = outcome !== 'clientGone';
     const errorType = !isAnswered ? outcome : status >= 500 ? String(status) : undefined;
     // Records of a request that wants no answer are still on their way.
     if (!isAnswered || status !== 204)

@@ -43,11 +43,11 @@ test('requests have lines with records and bytes, and nothing of what they hold'
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(lines.map(({ operation, status, outcome }) => ({ operation, status, outcome }))).toEqual([
-    { operation: 'send', status: 200, outcome: 'ok' },
-    { operation: 'createConsumer', status: 200, outcome: 'ok' },
-    { operation: 'subscribe', status: 204, outcome: 'ok' },
-    { operation: 'poll', status: 200, outcome: 'ok' },
-    { operation: 'getTopic', status: 404, outcome: 'clientError' },
+    { operation: 'send', status: 200, outcome: '2xx' },
+    { operation: 'createConsumer', status: 200, outcome: '2xx' },
+    { operation: 'subscribe', status: 204, outcome: '2xx' },
+    { operation: 'poll', status: 200, outcome: '2xx' },
+    { operation: 'getTopic', status: 404, outcome: '4xx' },
   ]);
   expect(lines[0]).toEqual({
     at: expect.stringMatching(/Z$/),
@@ -59,7 +59,7 @@ test('requests have lines with records and bytes, and nothing of what they hold'
     operation: 'send',
     path: `/topics/${topic}`,
     status: 200,
-    outcome: 'ok',
+    outcome: '2xx',
     producedRecords: 2,
     failedRecords: 0,
     receivedBytes: body.length,

@@ -65,7 +65,7 @@ export class RequestWatcher implements Watcher {
   #write(record: RequestRecord, end: RequestEnd): void {
     const { log } = this.telemetry;
     if (log === undefined) return;
-    const isRemarkable = end.outcome === 'serverError' || end.outcome === 'aborted';
+    const isRemarkable = end.outcome === '5xx' || end.outcome === 'clientGone';
     if (isRemarkable || Math.random() < this.#sampleRatio) log.write(record.entry(end));
   }
 }

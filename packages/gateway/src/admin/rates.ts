@@ -122,7 +122,7 @@ export class RateSampler {
         counts = newCounts();
         regions.set(region, counts);
       }
-      const isError = outcome === '5xx' || outcome === 'gateway_error';
+      const isError = outcome === '5xx' || outcome === 'gatewayError';
       for (const sum of [all, counts]) {
         sum.requestCount += series.count;
         if (isError) sum.errorCount += series.count;

@@ -6,12 +6,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { probeHalfClosed } from '@causeway/http/half-closed.ts';
 import type { Refusal } from '@causeway/http/refusal.ts';
 import type { Expectation } from '@causeway/http/turns.ts';
+import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { GatewayError } from '../errors.ts';
 import type { PeerRequest } from '../listen/peer.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import type { Target } from '../regions/target.ts';
-import { NO_REGION, outcomeOfStatus, type RequestOutcome } from '../stats.ts';
+import { type ExchangeOutcome, NO_REGION } from '../stats.ts';
 import type { Attempt, AttemptOwner, RequestFault } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
 import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
@@ -192,7 +193,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
         this.#fail(ending.error);
         break;
       case 'destroy':
-        this.#breakOff(ending.attempt.target, 'gateway_error');
+        this.#breakOff(ending.attempt.target, 'gatewayError');
         break;
       default:
         assertNever(ending);
@@ -220,7 +221,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   }
 
   onRequestFault(attempt: Attempt, fault: RequestFault): void {
-    if (fault.kind === 'stalled' && this.isResponseStarted) this.#breakOff(attempt.target, 'client_gone');
+    if (fault.kind === 'stalled' && this.isResponseStarted) this.#breakOff(attempt.target, 'clientGone');
     else this.#fail(errorOfRequest(fault, this.#request.settings));
     this.#abandon(attempt);
   }
@@ -234,7 +235,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   onClientGone(): void {
     if (this.#isDone) return;
-    this.#finish(this.#attempt?.target.region ?? NO_REGION, 'client_gone');
+    this.#finish(this.#attempt?.target.region ?? NO_REGION, 'clientGone');
     if (this.#attempt !== undefined) this.#abandon(this.#attempt);
     this.#stopReading?.();
     this.#held.stopAwaiting();
@@ -246,11 +247,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#stopReading?.();
     this.#held.stopAwaiting();
     this.#response.sendError(error, { losses: this.#loop, headers });
-    this.#finish(this.#loop?.tried.at(-1)?.region ?? NO_REGION, 'gateway_error');
+    this.#finish(this.#loop?.tried.at(-1)?.region ?? NO_REGION, 'gatewayError');
   }
 
   /** The response that the client has a part of will not be completed. */
-  #breakOff({ region }: Target, outcome: RequestOutcome): void {
+  #breakOff({ region }: Target, outcome: ExchangeOutcome): void {
     if (this.#isDone) return;
     this.#finish(region, outcome);
     this.#response.breakOff();
@@ -274,11 +275,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   }
 
   /** Counts the exchange; returns the index of its duration's bucket. */
-  #finish(region: string, outcome: RequestOutcome): number {
+  #finish(region: string, outcome: ExchangeOutcome): number {
     this.#isDone = true;
     const { stats, now } = this.#context;
     const { url, startMs } = this.#request;
-    if (outcome === 'gateway_error' || outcome === 'client_gone') this.#loop?.consumer?.onUnanswered();
+    if (outcome === 'gatewayError' || outcome === 'clientGone') this.#loop?.consumer?.onUnanswered();
     const bucket = stats.record(region, url.operation, outcome, now() - startMs);
     this.#watch?.finished({
       region,

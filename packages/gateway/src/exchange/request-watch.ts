@@ -1,6 +1,6 @@
 /** What follows single requests, for the access log and for traces. While both are off there is none of it. */
 import type { Target } from '../regions/target.ts';
-import type { RequestOutcome } from '../stats.ts';
+import type { ExchangeOutcome } from '../stats.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -20,7 +20,7 @@ export interface RequestWatch {
 export interface RequestEnd {
   /** The last that was asked; `none` where no region was. */
   region: string;
-  outcome: RequestOutcome;
+  outcome: ExchangeOutcome;
   /** 0: the client got no answer. */
   status: number;
   /** Of the bodies. */

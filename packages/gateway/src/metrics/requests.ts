@@ -7,7 +7,7 @@ import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { RetryBudget } from '../exchange/budget.ts';
 import type { Registry } from '../regions/registry.ts';
-import { ATTEMPT_OUTCOMES, REQUEST_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
+import { ATTEMPT_OUTCOMES, EXCHANGE_OUTCOMES, RETRY_REASONS, type RequestStats } from '../stats.ts';
 
 export const REQUEST_METRICS = {
   requests: counter(
@@ -52,7 +52,7 @@ export function addRequestMetrics(exposition: Exposition, sources: RequestSource
   exposition.add(REQUEST_METRICS.requests, (sample) => {
     for (const { region, operation, outcomes } of stats.operations()) {
       // Those that did not happen are 0: a rate sees only what grows.
-      for (const outcome of REQUEST_OUTCOMES) {
+      for (const outcome of EXCHANGE_OUTCOMES) {
         sample({ region, operation, outcome }, outcomes.get(outcome)?.count ?? 0);
       }
     }

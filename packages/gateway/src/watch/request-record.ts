@@ -51,7 +51,7 @@ export class RequestRecord implements RequestWatch {
 
   finished(end: RequestEnd): void {
     if (this.#open !== undefined) {
-      this.#close(this.#open, end.outcome === 'client_gone' ? { kind: 'clientGone' } : { kind: 'abandoned' });
+      this.#close(this.#open, end.outcome === 'clientGone' ? { kind: 'clientGone' } : { kind: 'abandoned' });
     }
     this.#options.trace?.finished(end, this.attempts.length);
     this.#options.onFinished(this, end);

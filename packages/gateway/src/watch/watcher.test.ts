@@ -142,8 +142,8 @@ test('answers of the gateway itself, streams, and clients that left have their l
   const written = await lines(file, 3);
   expect(written.map(({ path, status, outcome }) => ({ path, status, outcome }))).toEqual([
     { path: '/topics/large', status: 200, outcome: '2xx' },
-    { path: '/topics/x', status: 413, outcome: 'gateway_error' },
-    { path: '/topics/slow', status: null, outcome: 'client_gone' },
+    { path: '/topics/x', status: 413, outcome: 'gatewayError' },
+    { path: '/topics/slow', status: null, outcome: 'clientGone' },
   ]);
   expect(written[0]).toMatchObject({ sentBytes: 100_000, receivedBytes: 0 });
   expect(written[1]).toMatchObject({ attempts: [], region: 'none' });

@@ -54,10 +54,7 @@ export class RequestWatcher implements Watcher {
     const { log } = this.telemetry;
     if (log === undefined || accessLog === undefined) return;
     const isRemarkable =
-      end.status >= 500 ||
-      end.outcome === 'gateway_error' ||
-      end.outcome === 'client_gone' ||
-      record.attempts.length > 1;
+      end.status >= 500 || end.outcome === 'gatewayError' || end.outcome === 'clientGone' || record.attempts.length > 1;
     if (isRemarkable || random() < accessLog.sampleRatio) log.write(record.entry(end));
   }
 }
