@@ -57,7 +57,6 @@ const NOT_YET: readonly string[] = [
   'packages/bridge/src/http/',
   'packages/bridge/src/kafka/',
   'packages/bridge/src/metrics/',
-  'packages/bridge/src/ownership/',
   'packages/bridge/src/producer/',
   'packages/bridge/src/watch/',
   'packages/bridge/test/',

@@ -28,7 +28,7 @@ const DESCRIPTION: SessionDescription = {
 const CLIENT: Origin = { via: 'client' };
 const GATEWAY: Origin = { via: 'gateway', failedOwners: [] };
 
-/** As much of a bridge as owns sessions. */
+/** The part of a bridge that owns sessions. */
 class Owner {
   readonly name: string;
   readonly log: SessionLog;
@@ -40,7 +40,7 @@ class Owner {
   readonly held = new Map<string, WonClaim>();
   /** Claimed, and lost before they were served. */
   readonly abandoned: WonClaim[] = [];
-  /** As if it had frozen: it answers nobody. */
+  /** It answers no question in the log, like a frozen bridge. */
   isSilent = false;
 
   constructor(name: string) {
@@ -85,7 +85,7 @@ class Owner {
     this.held.set(claim.entry.identity.name, claim);
   };
 
-  /** `joined`: of a group, which there is none here. */
+  /** `joined`: stands for the join of a group. */
   succeed(claim: WonClaim, joined = Promise.resolve()): Successor {
     return { joined, serve: () => this.serve(claim), abandon: () => this.abandoned.push(claim) };
   }
@@ -128,7 +128,7 @@ function session(): SessionIdentity {
   return { group: unique('group'), name: unique('consumer') };
 }
 
-test('a session is served where it was created, and elsewhere the owner is named', async () => {
+test('a session is served where it was created, and other bridges name the owner', async () => {
   const identity = session();
   expect(await west.admit(identity)).toEqual({ kind: 'notFound' });
   expect(await east.create(identity)).toEqual({ kind: 'created' });
@@ -139,7 +139,7 @@ test('a session is served where it was created, and elsewhere the owner is named
   expect(await west.create(identity, CLIENT)).toEqual({ kind: 'alreadyExists' });
 });
 
-test('a session whose owner failed is adopted with all that was said of it, and the old owner is told', async () => {
+test('a session whose owner failed is adopted as it was described, and the old owner drops it', async () => {
   const identity = session();
   await east.create(identity);
   const subscribed: SessionDescription = {
@@ -152,7 +152,7 @@ test('a session whose owner failed is adopted with all that was said of it, and 
 
   const startedAtMs = performance.now();
   expect(await west.admit(identity, failed(east))).toEqual({ kind: 'serve' });
-  // Until the old owner, which may only be cut off, cannot believe any more that it owns the session.
+  // Until every confirmation of the old owner, which may only be cut off, is too old.
   expect(performance.now() - startedAtMs).toBeGreaterThan(MIN_LEASE_MS);
   expect(west.claimOf(identity)).toMatchObject({ description: subscribed, entry: { epoch: 2 } });
   await until('the old owner drops it', () => !east.held.has(identity.name));
@@ -164,7 +164,7 @@ test('a session whose owner failed is adopted with all that was said of it, and 
   await until('what it superseded is removed', () => east.log.dominatedCount(identity) === 0);
 });
 
-/** A claim of an owner that is gone, with a lease as where Kafka is far away. */
+/** A session with a claim of an owner that is gone, and a lease for a distant Kafka. */
 async function claimedWithLease(leaseMs: number): Promise<SessionIdentity> {
   const identity = session();
   await east.create(identity);
@@ -218,7 +218,7 @@ test('a bridge that loses the session while it waits abandons what it began', as
   expect(west.held.has(identity.name)).toBe(false);
 });
 
-test('two bridges that adopt at once agree who won', async () => {
+test('two bridges that adopt at once agree on the winner', async () => {
   const identities = Array.from({ length: 20 }, session);
   const dead = await new Owner('dead/b').start();
   await Promise.all(identities.map((identity) => dead.create(identity)));
@@ -243,7 +243,7 @@ test('requests that come at once for a session adopt it once', async () => {
   expect(west.claimOf(identity).entry.epoch).toBe(2);
 });
 
-test('a session that was released moves without a wait, to whoever is asked', async () => {
+test('a session that was released is adopted without a wait, by the first bridge with a request', async () => {
   const identity = session();
   await east.create(identity);
   const claim = east.claimOf(identity);
@@ -255,13 +255,13 @@ test('a session that was released moves without a wait, to whoever is asked', as
   expect(west.claimOf(identity)).toMatchObject({ description: DESCRIPTION, entry: { epoch: 2 } });
 });
 
-test('a session that was deleted stays deleted, also for a claim that comes late, and can be created anew', async () => {
+test('a session that was deleted stays deleted, also for a claim that comes late, and can be created again', async () => {
   const identity = session();
   await east.create(identity);
   const claim = east.claimOf(identity);
   expect(await east.claims.delete(claim, within(20_000))).toEqual({ kind: 'deleted' });
   east.held.delete(identity.name);
-  // Of a bridge that was frozen before it wrote.
+  // From a bridge that was frozen before it wrote.
   const late = { ...claim.entry.value, owner: 'west/b' };
   await west.log.append(identity, { epoch: 2, id: 'late' }, late, within(20_000));
   await west.log.append(identity, { epoch: 1, id: claim.entry.id }, claim.entry.value, within(20_000));
@@ -277,7 +277,7 @@ test('a create with the name of a session succeeds once its owner is gone', asyn
   const identity = session();
   await east.create(identity);
   expect(await west.create(identity, failed(east))).toEqual({ kind: 'created' });
-  // Nobody says that it failed: it is asked.
+  // No gateway reports that the owner failed: the owner is asked.
   const other = session();
   await east.create(other);
   expect(await west.create(other, CLIENT)).toEqual({ kind: 'alreadyExists' });
@@ -290,7 +290,7 @@ test('a create with the name of a session succeeds once its owner is gone', asyn
   await until('the questions are removed', () => west.log.dominatedCount(other) === 0);
 });
 
-test('a bridge that was started anew adopts what it owned', async () => {
+test('a bridge that was restarted adopts the sessions that it owned', async () => {
   const identity = session();
   const before = await new Owner('north/b').start();
   await before.create(identity);

@@ -1,6 +1,6 @@
 /**
- * How this bridge comes to own sessions: who serves a request is settled from the log; a claim is made where that is to be
- * this bridge, and waits until the owner before has given the session up, or cannot believe any more that it owns it.
+ * Decides from the log which bridge serves a request, and makes this bridge the owner where that is to be the one: claims the
+ * session, and waits until the previous owner has given it up, or has no valid confirmation any more.
  */
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import type { Claims, Win, WonClaim } from './claims.ts';
@@ -23,7 +23,7 @@ export interface AdoptionDependencies {
   log: SessionLog;
   /** This bridge, as `region/bridge`. */
   self: string;
-  /** The claim with which a session is served here now. */
+  /** The claim by which this bridge holds a session now. */
   holdingOf: (identity: SessionIdentity) => Claim | undefined;
   claims: Claims;
   leases: Leases;
@@ -32,21 +32,20 @@ export interface AdoptionDependencies {
 export interface SessionRequest {
   identity: SessionIdentity;
   origin: Origin;
-  /** The mark of the last answer that the client has, where its gateway says so. */
+  /** The mark of the last response that the client has, where its gateway reports it. */
   received?: string | undefined;
   limits: Limits;
 }
 
-/** Serves a session of a claim that won. */
 export type Serve = (claim: WonClaim) => void;
 
 /** A session that this bridge has claimed, and does not serve yet. */
 export interface Successor {
-  /** Settled when its group has it; what it throws is thrown by whoever asked. */
+  /** Settles when the group has the member. A rejection fails the adoption. */
   joined: Promise<void>;
-  /** `handedOver`: as the owner before described it at the end, if it still could. */
+  /** `handedOver`: the previous owner's last description, if it handed the session over. */
   serve(handedOver: SessionDescription | undefined): void;
-  /** Another bridge has it. */
+  /** Another bridge owns the session. */
   abandon(): void;
 }
 
@@ -54,28 +53,28 @@ export interface Successor {
 export type Succeed = (claim: WonClaim) => Successor;
 
 /**
- * Parts of an adoption's time: the log read to its end, the claim written and read back, the rest of the old owner's lease,
- * and of the join, which begins with the wait.
+ * Parts of an adoption's time: the log is read to its end; the claim is written and read back; the old owner's lease ends; the
+ * rest of the join, which begins with the wait.
  */
 export const ADOPTION_STAGES = ['read', 'claim', 'wait', 'join'] as const;
 export type AdoptionStage = (typeof ADOPTION_STAGES)[number];
 
-/** What an adoption tells while it runs. */
+/** Reports of an adoption that runs. */
 export interface AdoptionProgress {
-  /** The session is about to be claimed: what takes time and changes nothing may begin. */
+  /** The session is about to be claimed: preparations that change nothing may begin. */
   onClaiming?: (description: SessionDescription) => void;
   onStageEnded?: (stage: AdoptionStage) => void;
 }
 
 export type Admission = Exclude<RequestDecision, { kind: 'adopt' }>;
-export type Creation = Exclude<CreateDecision, { kind: 'create' | 'takeOver' }> | { kind: 'created' };
+export type Creation = Exclude<CreateDecision, { kind: 'create' | 'replace' }> | { kind: 'created' };
 
-/** Well within the shortest lease, and longer than Kafka's answer usually takes. */
+/** How long before the end of the wait Kafka is asked: well within the shortest lease, and longer than an answer usually takes. */
 const ASK_AHEAD_MS = 10;
 
 export class Adoption {
   readonly #dependencies: AdoptionDependencies;
-  /** By session: what runs now. One claim at a time; whoever comes meanwhile decides anew after it. */
+  /** By session: the adoption or creation that runs now. Requests that come meanwhile decide again after it. */
   readonly #running = new Map<string, Promise<unknown>>();
   /** By session: ends the wait of the claim that runs. */
   readonly #handovers = new Map<string, () => void>();
@@ -85,7 +84,7 @@ export class Adoption {
   }
 
   /**
-   * Settles who serves a request for a session; adopts it if that is this bridge: then its successor serves it.
+   * Decides which bridge serves a request for a session, and adopts it if that is to be this one: then its successor serves it.
    * Errors: `kafkaUnavailable`, `kafkaRefused`, and those of the successor's join.
    */
   async admit(request: SessionRequest, succeed: Succeed, progress: AdoptionProgress = {}): Promise<Admission> {
@@ -123,13 +122,13 @@ export class Adoption {
     });
   }
 
-  /** Whether the claim still counts when the old owner's lease is over and the group has the member; else it is abandoned. */
+  /** Whether the claim is still current when the old owner's lease is over and the group has the member; abandons it otherwise. */
   async #hasSucceeded(
     successor: Successor,
     { superseded, won, limits }: { superseded: LoggedEntry; won: Win; limits: Limits },
     { onStageEnded }: AdoptionProgress,
   ): Promise<boolean> {
-    // Looked at after the wait.
+    // Awaited after the wait.
     successor.joined.catch(() => {});
     let hasSucceeded = false;
     try {
@@ -144,7 +143,7 @@ export class Adoption {
     }
   }
 
-  /** Creates a session, or begins one anew whose owner is dead. Errors: as {@link admit}, without a join. */
+  /** Creates a session, or replaces one whose owner is gone. Errors: as {@link admit}, without those of a join. */
   async create(request: SessionRequest, description: SessionDescription, serve: Serve): Promise<Creation> {
     const { log, claims } = this.#dependencies;
     const { identity, limits } = request;
@@ -158,7 +157,7 @@ export class Adoption {
           entry = log.get(identity);
           decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
         }
-        if (decision.kind !== 'create' && decision.kind !== 'takeOver') return decision;
+        if (decision.kind !== 'create' && decision.kind !== 'replace') return decision;
         const won = await claims.write({
           identity,
           epoch: decision.epoch,
@@ -174,21 +173,21 @@ export class Adoption {
     });
   }
 
-  /** The owner of a claim that was superseded gave the session up. */
+  /** The owner of a superseded claim gave the session up. */
   onHandedOver(identity: SessionIdentity): void {
     const { log, holdingOf } = this.#dependencies;
     this.#handovers.get(sessionKey(identity))?.();
     if (holdingOf(identity) !== undefined) log.removeDominatedLater(identity);
   }
 
-  /** Lets an old owner notice, or hand over at once; whether the claim is the one that counts after that. */
+  /** Waits until the old owner has handed over, or its lease is over. Whether the claim is still current then. */
   async #waitFor(superseded: LoggedEntry | undefined, won: Win, limits: Limits): Promise<boolean> {
     const waitMs = won.storedAtMs + adoptionWaitMs(currentClaimOf(superseded)) - performance.now();
     if (superseded !== undefined && waitMs > 0) {
       const { log } = this.#dependencies;
       const aheadMs = Math.min(waitMs, ASK_AHEAD_MS);
       await this.#untilHandedOver(superseded, within(waitMs - aheadMs, limits.signal));
-      // The word that it may join is there when the wait is over.
+      // So that the confirmation is there when the wait is over.
       log.readToEnd(limits).catch(() => {});
       await this.#untilHandedOver(superseded, within(aheadMs, limits.signal));
     }
@@ -205,7 +204,7 @@ export class Adoption {
     this.#handovers.delete(key);
   }
 
-  /** What the owner of a superseded claim says of the session when it gave that up. */
+  /** The description with which the owner of a superseded claim gave the session up. */
   #handedOver(superseded: LoggedEntry | undefined): SessionDescription | undefined {
     if (superseded === undefined) return undefined;
     const value = this.#dependencies.log.handedOver(superseded.identity, superseded)?.value;
@@ -230,7 +229,7 @@ export class Adoption {
     };
   }
 
-  /** One after another for each session. */
+  /** Runs one adoption or creation of a session after another. */
   async #alone<T>(identity: SessionIdentity, run: () => Promise<T>): Promise<T> {
     const key = sessionKey(identity);
     const before = this.#running.get(key) ?? Promise.resolve();

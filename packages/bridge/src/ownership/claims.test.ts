@@ -64,7 +64,7 @@ test('sessions that are created and deleted in a loop are forgotten by every bri
     await Promise.all([a, b].map((each) => each.readToEnd(within(60_000))));
     return [a.deletedCount, b.deletedCount];
   };
-  // A write may be late, and the other bridge leaves it to the one that ended them.
+  // A write may be late; and the other bridge leaves the removal to the one that deleted them.
   expect(await forget(a, 'east/a', 0)).toEqual([count, count]);
   expect(await forget(b, 'west/b', 61_000)).toEqual([count, count]);
   const [left = 0, leftElsewhere] = await forget(a, 'east/a', 61_000);
@@ -94,7 +94,7 @@ describe('of a log that was deleted', () => {
     content: { state: 'held' as const, description: DESCRIPTION },
   });
 
-  test('a claim confirms nothing until it is written again, and then does under its epoch', async () => {
+  test('a claim confirms nothing until it is written again, and confirms under its epoch then', async () => {
     const writing = Promise.withResolvers<void>();
     let isRecreated = false;
     const log = await open(topic, {
@@ -129,7 +129,7 @@ describe('of a log that was deleted', () => {
     });
   });
 
-  test('a claim that was not written again is confirmed no more, and is claimed under the next epoch', async () => {
+  test('a claim that was not written again is confirmed no more, and the session is claimed under the next epoch', async () => {
     let isRecreated = false;
     const log = await open(topic, {
       onRecreated: async () => {
@@ -153,7 +153,7 @@ describe('of a log that was deleted', () => {
     expect((await open(topic)).get(identity)).toMatchObject({ epoch: 8 });
   });
 
-  test('claims that are made while it is deleted are in the new one, and win there', async () => {
+  test('claims that are made during the deletion are in the new log, and win there', async () => {
     const log = await open(topic);
     const claims = new Claims({ log, self: 'east/a', inactivityTimeoutMs: 60_000 });
     let own = await claims.write(claimed(1));

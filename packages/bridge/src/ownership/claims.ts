@@ -1,8 +1,7 @@
 /**
- * This bridge's claims in the session log: written and read back, for the log's order decides which one won; kept up to date
- * as their sessions change; given up.
+ * Writes this bridge's claims to the session log, and reads them back: the log's order decides which claim won. Updates them as
+ * their sessions change, and gives them up.
  */
-
 import { randomUUID } from 'node:crypto';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { elapsedMs, readClocks } from '../clock.ts';
@@ -27,48 +26,47 @@ export interface ClaimsDependencies {
   self: string;
   /** This process; see `instance` in the entries. */
   instance?: string;
-  /** Sessions of this bridge that nobody uses for so long end. */
+  /** Sessions of this bridge without an operation for this long end. */
   inactivityTimeoutMs: number;
 }
 
-/** A claim of this bridge that won. Later calls need it, and return its successor. */
+/** A claim of this bridge that won, as it was written last. */
 export interface WonClaim {
   entry: LoggedEntry;
   description: SessionDescription;
 }
 
-/** Another bridge has the session, or nobody. */
+/** Why a claim is not current any more. */
 export type Loss = Exclude<HoldingDecision, { kind: 'keep' }>;
 export type Written = { kind: 'written'; claim: WonClaim } | Loss;
 
-/** A claim that won. */
+/** What this bridge knows of a claim that has just won. */
 export interface Win {
   entry: LoggedEntry;
-  /** On the clock of `performance.now()`: by then, whoever asks Kafka learns of it. */
+  /** By `performance.now()`: a bridge that asks Kafka from then on learns of the claim. */
   storedAtMs: number;
 }
 
-/** What a claim says. */
 export interface ClaimToWrite {
   identity: SessionIdentity;
   epoch: number;
   content: { state: 'held'; description: SessionDescription } | { state: 'deleted' };
   createdAtMs: number;
-  /** Fields of a newer version that go on with the session. */
+  /** Fields of the previous entry, which newer versions may have added. */
   inherited: Partial<EntryValue>;
   received?: string | undefined;
   limits: Limits;
 }
 
 /**
- * A log that was not read for so long may say since that a session is over, and may soon forget it (see
- * `MIN_DELETED_RETENTION_MS`): a process that stood still looks before it writes.
+ * A log that was not read for this long may have the delete of a session, and may soon forget it (see
+ * `MIN_DELETED_RETENTION_MS`): a process that was stopped reads before it writes.
  */
 const STALE_MS = 10_000;
 
 export class Claims {
   readonly #dependencies: ClaimsDependencies;
-  /** Those that are being written and read back. */
+  /** Ids of claims that are being written and read back. */
   readonly #claiming = new Set<string>();
 
   constructor(dependencies: ClaimsDependencies) {
@@ -85,7 +83,7 @@ export class Claims {
     }
   }
 
-  /** Claims a session of its own anew, under the next epoch and with a lease for today. Errors: as {@link write}. */
+  /** Replaces a claim of this bridge by one of the next epoch, with a lease that fits now. Errors: as {@link write}. */
   async claimAgain({ entry }: WonClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { identity, epoch, value } = entry;
     const won = await this.write({
@@ -99,7 +97,7 @@ export class Claims {
     return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won.entry, description } };
   }
 
-  /** Writes what a session is now; to be called before its client is answered. Errors: as {@link write}. */
+  /** Writes what a session is now, before its client gets the response. Errors: as {@link write}. */
   async update(claim: WonClaim, description: SessionDescription, limits: Limits): Promise<Written> {
     const { log } = this.#dependencies;
     const { entry } = claim;
@@ -115,7 +113,7 @@ export class Claims {
       case 'refused':
         throw outcome.error;
       case 'unknown':
-        // It may arrive after whatever comes next: what comes next is another claim.
+        // It may arrive later, after the next write: that must be another claim's.
         return await this.claimAgain(claim, description, limits);
       case 'stored':
         await log.readToEnd(limits);
@@ -126,8 +124,8 @@ export class Claims {
   }
 
   /**
-   * Writes a session again into a log that was made anew, and lacks it; whether it is there. If not, nothing more may be
-   * written under this claim. Never throws.
+   * Writes a session into a recreated log, which lacks it. Whether it is stored: if not, nothing more may be written under this
+   * claim. Never throws.
    */
   async writeAgain({ entry }: WonClaim, description: SessionDescription, limits: Limits): Promise<boolean> {
     const value: EntryValue = { ...this.#sameClaim(entry), state: 'held', description };
@@ -135,19 +133,19 @@ export class Claims {
   }
 
   /**
-   * Gives a session up, after its last commit: the next bridge that is asked adopts it without a wait. It must not be
-   * served any more. Never throws: a release that does not arrive makes the next adoption slower.
+   * Gives up a session that is not served any more: the next bridge that gets a request adopts it without a wait. Never throws: a
+   * release that does not arrive makes the next adoption slower.
    */
   async release({ entry, description }: WonClaim, limits: Limits): Promise<void> {
     const value = { ...this.#sameClaim(entry), state: 'released' as const, description };
     const { log } = this.#dependencies;
     const outcome = await log.append(entry.identity, entry, value, limits);
     if (outcome.kind !== 'refused' || outcome.error.code !== 'sessionTooLarge') return;
-    // Without positions that the client has yet to commit: it gets the records after the last commit again.
+    // Without the positions that the client has not committed: it gets the records after the last commit again.
     await log.append(entry.identity, entry, { ...value, description: { ...description, seeks: [] } }, limits);
   }
 
-  /** Ends a session for good. Errors: as {@link write}. */
+  /** Deletes a session. Errors: as {@link write}. */
   async delete({ entry }: Pick<WonClaim, 'entry'>, limits: Limits): Promise<{ kind: 'deleted' } | Loss> {
     const won = await this.write({
       identity: entry.identity,
@@ -160,7 +158,7 @@ export class Claims {
     return won === undefined ? this.#lossOf(entry) : { kind: 'deleted' };
   }
 
-  /** What the log says of a session that is held, when it has changed. Claims that this bridge makes now are no loss. */
+  /** Whether this bridge still holds a session, by the log. A claim that it is writing itself is not a loss. */
   decide(identity: SessionIdentity, holding: Claim): HoldingDecision {
     const entry = this.#dependencies.log.get(identity);
     if (entry !== undefined && this.#claiming.has(entry.id)) return { kind: 'keep' };
@@ -194,9 +192,9 @@ export class Claims {
       else await log.readToEnd(limits);
       const entry = log.get(identity);
       const isWon = hasWon(currentClaimOf(entry), ids);
-      // Neither this one nor another has arrived: it may still, and then comes after the next.
+      // Neither this claim nor another has arrived. It still may, and comes after the next one then.
       const isOpen = outcome.kind === 'unknown' && (entry === undefined || entry.epoch < epoch);
-      // The log that had it was deleted.
+      // The log that had the claim was deleted.
       const isGone = entry !== undefined && (isWon ? isCarriedOver(entry) : entry.epoch < epoch);
       if ((isOpen || isGone) && remainingMs(limits) === 0) {
         throw outcome.kind === 'unknown' ? outcome.error : new BridgeError('kafkaUnavailable');
@@ -204,7 +202,7 @@ export class Claims {
       if (isOpen || isGone) continue;
       log.removeDominatedLater(identity);
       if (!isWon || entry === undefined) return undefined;
-      // Of a write that was not answered nobody knows when it arrived: at the latest now.
+      // A write without an answer arrived at an unknown time, at the latest now.
       return { entry, storedAtMs: outcome.kind === 'stored' ? appendedAtMs : performance.now() };
     }
   }
@@ -221,7 +219,7 @@ export class Claims {
     return decision.kind === 'keep' ? { kind: 'ended' } : decision;
   }
 
-  /** The offset is that of the log as it is now, where the claim may be not yet, after the log was made anew. */
+  /** The value with the claim's offset in the log as it is now: a recreated log may not have the claim yet. */
   #sameClaim(entry: LoggedEntry) {
     const logged = this.#dependencies.log.get(entry.identity);
     const { claimedAtOffset: _, ...kept } = { ...entry.value, writtenAtMs: Date.now() };

@@ -26,13 +26,13 @@ export interface Forgetting {
 
 /** Those that are `isOld`, or `isOldEnough` and beyond `maxCount` in all; the oldest first. */
 export function* forgettableIn(
-  indexes: readonly Pick<SessionIndex, 'over' | 'overCount'>[],
+  indexes: readonly Pick<SessionIndex, 'deleted' | 'deletedCount'>[],
   { isOld, isOldEnough, maxCount }: Forgetting,
 ): IterableIterator<LoggedEntry> {
   const mostInPartition = Math.floor(maxCount / indexes.length);
   for (const index of indexes) {
-    let surplus = index.overCount - mostInPartition;
-    for (const entry of index.over()) {
+    let surplus = index.deletedCount - mostInPartition;
+    for (const entry of index.deleted()) {
       if (!isOld(entry) && (surplus <= 0 || !isOldEnough(entry))) break;
       surplus -= 1;
       yield entry;

@@ -46,7 +46,7 @@ export class HeldClaim implements Ownership {
     return this.#life;
   }
 
-  /** Whether the life went on to `next`; not where that cannot follow. */
+  /** Moves the life to `next`, and returns whether `next` may follow. */
   enter(next: SessionLife): boolean {
     if (!mayFollow(this.#life, next)) return false;
     this.#life = next;

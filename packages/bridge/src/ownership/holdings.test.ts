@@ -1,4 +1,4 @@
-/** Sessions of two bridges over one log, and what happens where their departures meet. */
+/** Sessions of two bridges over one log, whose departures meet. */
 import pino from 'pino';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
@@ -29,7 +29,7 @@ const DESCRIPTION: SessionDescription = {
   seeks: [],
 };
 
-/** A session without a client and a group: it notes what ownership does with it, and its turn comes when the test says so. */
+/** A session without a client and a group: it notes what ownership does with it, and its turn comes when the test allows. */
 class QuietSession implements ServedSession {
   readonly identity: SessionIdentity;
   readonly ownership: Ownership;
@@ -50,7 +50,7 @@ class QuietSession implements ServedSession {
     this.#turn.resolve();
   }
 
-  /** Its turn comes no more, until what this returns is called. */
+  /** Its turn does not come until the returned function is called. */
   block(): () => void {
     this.#turn = Promise.withResolvers();
     return () => this.#turn.resolve();
@@ -156,7 +156,7 @@ test('a session lives as held, is released, and is held again by the bridge that
   expect(west.held(identity).claim.life).toEqual({ kind: 'held' });
 });
 
-test('a delete that another bridge forestalls says who owns the session, which lives', async () => {
+test('a delete that another bridge forestalls reports the new owner, and the session lives', async () => {
   const identity = await east.create();
   const held = east.held(identity);
   const goOn = held.session.block();
@@ -180,7 +180,7 @@ test('a release that another bridge forestalls becomes a hand-over', async () =>
   onTestFinished(goOn);
   const releasing = held.release({ isClients: true });
   await west.adopt(identity, east);
-  // While it is being released, what the log says does not concern it: the next confirmation finds the claim.
+  // During a release it ignores the log: the next confirmation finds the claim.
   await expect(held.claim.confirm(within(20_000))).rejects.toMatchObject({ code: 'misdirected', owner: 'west/b' });
   expect(held.claim.life).toEqual({ kind: 'handingOver' });
   goOn();
@@ -190,7 +190,7 @@ test('a release that another bridge forestalls becomes a hand-over', async () =>
   expect(held.session.done).toEqual(['abandon']);
 });
 
-test('a session that is deleted elsewhere ends here without a word to its group', async () => {
+test('a session that is deleted elsewhere ends here, and keeps its member in the group', async () => {
   const identity = await east.create();
   const held = east.held(identity);
   await west.adopt(identity, east);

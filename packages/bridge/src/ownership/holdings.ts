@@ -1,6 +1,6 @@
 /**
- * The sessions that this bridge holds: how they are created and adopted, what the session log brings on them, and how they all
- * leave when the bridge stops.
+ * The sessions that this bridge holds: creates and adopts them, reacts to what the session log says about them, and releases all when
+ * the bridge stops.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -92,12 +92,12 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
     return this.#sessions.values();
   }
 
-  /** Creates a session that is described so, and serves it. Errors: as {@link Adoption.create}. */
+  /** Creates a session with this description, and serves it. Errors: as {@link Adoption.create}. */
   async create(request: SessionRequest, description: SessionDescription, begin: Begin<S>): Promise<Creation> {
     return await this.#adoption.create(request, description, (claim) => this.#serve(this.#claimed(claim, begin)));
   }
 
-  /** Settles which bridge serves a request, and adopts the session if that is this one. Errors: as {@link Adoption.admit}. */
+  /** Decides which bridge serves a request, and adopts the session if that is to be this one. Errors: as {@link Adoption.admit}. */
   async admit(request: SessionRequest, begin: Begin<S>, progress: AdoptionProgress): Promise<Admission> {
     return await this.#adoption.admit(request, (claim) => this.#succeed(claim, begin), progress);
   }
@@ -165,7 +165,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
   #serve(held: HeldSession<S>): void {
     if (!held.claim.enter({ kind: 'held' })) return;
     this.#sessions.set(sessionKey(held.session.identity), held);
-    // Changes that the log had until now passed it by.
+    // Until now the changes in the log did not reach it.
     held.onLogged();
   }
 

@@ -1,6 +1,6 @@
 /**
- * How long this bridge's claims count without a new word from Kafka, which is asked when the last one is older than the
- * lease, or soon will be; and whether a lease still suits how quick Kafka is.
+ * Confirms this bridge's claims: asks Kafka when the last confirmation is older than the lease, or soon will be. Knows whether a
+ * lease still fits how quickly Kafka answers.
  */
 import { readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
@@ -19,9 +19,9 @@ import {
 import type { LoggedEntry } from './session-entry.ts';
 import type { SessionLog } from './session-log.ts';
 
-/** A lease that is so many times too short or too long is replaced. */
+/** A lease that is this many times too short or too long is replaced. */
 const LEASE_TOLERANCE = 2;
-/** No lease becomes shorter sooner after it was written. */
+/** For this long after it was written, a lease does not become shorter. */
 export const LEASE_SETTLE_MS = 3000;
 
 export class Leases {
@@ -32,12 +32,12 @@ export class Leases {
   }
 
   /**
-   * Whether a session is still owned, by a word of Kafka that is not too old; asks if need be. To be called before every
-   * answer with records, with the records in hand, and before every commit of a session that is no member of its group.
-   * Errors: `kafkaUnavailable` when nobody can tell: then nothing may be answered but that there are no records.
+   * Whether this bridge still owns a session, by a confirmation that is not too old; asks Kafka if necessary. Called before
+   * every response with records, once the records are there, and before every commit of a session that is not a member of
+   * its group. Errors: `kafkaUnavailable` without a confirmation: then a response may have no records.
    */
   async confirm({ entry }: Pick<WonClaim, 'entry'>, limits: Limits): Promise<HoldingDecision> {
-    // Again, where the answer was looked at too late: whoever is told goes on at once, without awaiting anything.
+    // Again, where the answer was read too late: the caller acts on it at once, without another await.
     while (!this.#isConfirmed(entry)) {
       if (remainingMs(limits) === 0) throw new BridgeError('kafkaUnavailable');
       await this.#log.readToEnd(limits);
@@ -49,9 +49,9 @@ export class Leases {
   }
 
   /**
-   * Whether Kafka now answers so slowly that no confirmation of the claim is fresh enough, or so quickly that whoever takes
-   * the session over would wait for nothing: it needs another lease. A shorter one not at once, or it would follow every
-   * moment that is quiet or busy. Nor does a claim count that only a log before had.
+   * Whether a claim needs another lease: Kafka now answers so slowly that no confirmation is fresh enough, or so quickly that
+   * an adopter would wait for nothing. A lease does not become shorter at once, or it would follow every quiet or busy
+   * moment. A claim that only a deleted log had is unfit, too.
    */
   isUnfit(entry: LoggedEntry): boolean {
     if (this.#log.isLost(entry.identity)) return true;
@@ -61,16 +61,16 @@ export class Leases {
     return neededMs * LEASE_TOLERANCE < leaseMs && isSettled(entry);
   }
 
-  /** Asks Kafka how quick it is now, where a lease could be shorter: who has no records asks nothing else. Nobody waits. */
+  /** Measures Kafka's answers, where a lease could be shorter: a session without records asks nothing else. Does not wait. */
   measureAhead(entry: LoggedEntry): void {
     const isLong = leaseMsOf(entry) > LEASE_TOLERANCE * MIN_LEASE_MS;
     if (isLong && isSettled(entry)) this.#log.readAhead().catch(() => {});
   }
 
-  /** Asks Kafka, when a {@link confirm} soon will have to; nobody waits. */
+  /** Asks Kafka when a {@link confirm} would soon have to. Does not wait. */
   confirmAhead({ entry }: Pick<WonClaim, 'entry'>): void {
     if (!isConfirmationOld(this.#log.confirmedAt(entry.identity), readClocks(), leaseMsOf(entry))) return;
-    // Who needs it asks again.
+    // A caller that needs the confirmation asks again.
     this.#log.readAhead().catch(() => {});
   }
 

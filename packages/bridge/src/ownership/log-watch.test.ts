@@ -5,7 +5,7 @@ import { orphansIn } from './upkeep.ts';
 
 const PAUSE_MS = 30;
 
-/** The watch after looks at these moments, in each of which the log was readable since then. */
+/** The watch after looks at these moments; `readableSinceMs`: since when the log was readable at each. */
 function watchAfter(looks: [nowMs: number, readableSinceMs: number][]): LogWatch | undefined {
   let watch: LogWatch | undefined;
   for (const [nowMs, readableSinceMs] of looks)
@@ -25,7 +25,7 @@ test.each<[what: string, looks: [nowMs: number, readableSinceMs: number][], ageM
     40,
   ],
   [
-    'no time in which the process stood still',
+    'no time in which the process was stopped',
     [
       [1000, 0],
       [1020, 0],

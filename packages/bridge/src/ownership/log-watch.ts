@@ -1,7 +1,7 @@
 /**
- * How long a bridge has seen nothing new of a session. Durations are measured by this bridge's own monotonic clock, and
- * only while it could have seen something: neither another machine's clock, nor a time in which Kafka, this process or its
- * machine stood still, makes an entry old.
+ * How long a bridge has read nothing new about a session. Durations are measured by this bridge's own monotonic clock, and only
+ * while it could read the log: neither the clock of another machine, nor a time in which Kafka, this process or its machine was
+ * stopped, makes an entry old.
  */
 import type { LoggedEntry } from './session-entry.ts';
 
@@ -12,8 +12,8 @@ export interface LogWatch {
 }
 
 /**
- * The watch at `nowMs`. It begins anew when the log could not be read since the last look, or when that look is longer ago
- * than `longestPauseMs`: then this process stood still, and perhaps all others, too.
+ * The watch at `nowMs`. It starts again when the log could not be read since the last look, or when that look is longer ago than
+ * `longestPauseMs`: then this process was stopped, and perhaps all others, too.
  */
 export function watchAt(
   nowMs: number,
@@ -25,7 +25,7 @@ export function watchAt(
   return { nowMs, sinceMs: Math.max(sinceMs, Math.min(readableSinceMs, nowMs)) };
 }
 
-/** For how long an entry was seen to stay as it is, in milliseconds. */
+/** How long this bridge has seen an entry unchanged, in milliseconds. */
 export function ageMs({ readAtMs }: Pick<LoggedEntry, 'readAtMs'>, { sinceMs, nowMs }: LogWatch): number {
   return nowMs - Math.max(readAtMs, sinceMs);
 }

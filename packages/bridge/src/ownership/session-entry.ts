@@ -1,20 +1,20 @@
-/** What bridges write about a session: the entry of its claim in the session log, as bytes and as a value. */
+/** The entries of the session log: what a bridge writes about a session under its claim, as bytes and as values. */
 import { type EmbeddedFormat, FORMATS } from '@causeway/protocol/content-types.ts';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { BridgeError } from '../errors.ts';
 import type { SessionIdentity } from './session-identity.ts';
 
-/** A version of the entry's format; newer ones add fields, which older bridges keep. */
+/** The version of the entry's format. Newer versions add fields, which older bridges keep. */
 export const ENTRY_VERSION = 1;
 
-/** Of one entry, in bytes: a broker's default takes batches of 1,048,588 (`max.message.bytes`). */
+/** Bytes of one entry. Brokers accept batches of 1,048,588 bytes by default (`max.message.bytes`). */
 export const MAX_ENTRY_BYTES = 900_000;
-/** Of what a consumer reads, as JSON; the rest of an entry is for positions. */
+/** Bytes of a subscription as JSON; the rest of an entry is for positions. */
 const MAX_SUBSCRIPTION_BYTES = 800_000;
 
 const Offset = Type.String({ pattern: '^[0-9]+$' });
-/** As the client gave it: a partition that cannot be is assigned all the same, and has no records. */
+/** As the client gave it: a partition that cannot exist is assigned like any other, and has no records. */
 const Partition = Type.Object({ topic: Type.String(), partition: Type.Integer() });
 
 /** What a session reads. */
@@ -26,7 +26,7 @@ const Subscription = Type.Union([
 ]);
 export type LoggedSubscription = Static<typeof Subscription>;
 
-/** A position that the client chose, and after which nothing was committed yet. */
+/** A position that a commit does not have yet: the client chose it, or read from it. */
 const Seek = Type.Object({
   topic: Type.String(),
   partition: Type.Integer({ minimum: 0 }),
@@ -34,7 +34,7 @@ const Seek = Type.Object({
 });
 export type LoggedSeek = Static<typeof Seek>;
 
-/** Everything that Kafka does not hold of a session. */
+/** Everything about a session that Kafka itself does not have. */
 export const SessionDescription = Type.Object({
   options: Type.Object({
     format: Type.Unsafe<EmbeddedFormat>({ type: 'string', enum: [...FORMATS] }),
@@ -56,24 +56,24 @@ const Head = {
   version: Type.Integer({ minimum: 1 }),
   /** `region/bridge`. */
   owner: Type.String(),
-  /** The process that wrote it, drawn anew at each start: two that write under one name at a time are noticed. */
+  /** Identifies the process that wrote it, with a random value for each start: shows two processes under one name. */
   instance: Type.Optional(Type.String()),
   /** The offset of the claim's first record; absent in that record itself. */
   claimedAtOffset: Type.Optional(Offset),
-  /** By the clock of the machine that wrote it: for people, who read the log. No decision is made from it. */
+  /** By the clock of the machine that wrote it: for people who read the log. No decision uses it. */
   writtenAtMs: Type.Integer({ minimum: 0 }),
   /** The same. */
   createdAtMs: Type.Integer({ minimum: 0 }),
   /**
-   * The mark of the last answer that the client has of the owner before, as the request said that led to this claim
-   * (`causeway-delivered`): an owner that lives, and loses the session to this claim, commits what that moved.
+   * The mark of the last response that the client has from the previous owner, as the request had it that led to this claim
+   * (`causeway-delivered`). A previous owner that lives hands the session over behind that response.
    */
   received: Type.Optional(Type.String()),
-  /** How often a bridge took it over since it was created; default 0. */
+  /** How often the session was adopted since it was created. Default: 0. */
   adoptionCount: Type.Optional(Type.Integer({ minimum: 0 })),
-  /** How long a confirmation of the claim counts, in milliseconds: whoever takes the session over waits for longer. */
+  /** How long a confirmation of the claim counts, in milliseconds. An adopter waits longer. */
   leaseMs: Type.Optional(Type.Integer({ minimum: 1 })),
-  /** Of the owner: nobody else ends its sessions before. */
+  /** Of the owner: no other bridge ends its sessions earlier. */
   inactivityTimeoutMs: Type.Optional(Type.Integer({ minimum: 0 })),
 };
 
@@ -81,7 +81,7 @@ const Head = {
 export const EntryValue = Type.Union([
   Type.Object({
     ...Head,
-    /** `held`: by its owner. `released`: its owner gave it up in order, and anybody may adopt it. */
+    /** `held`: by its owner. `released`: its owner gave it up, and any bridge may adopt it. */
     state: Type.Union([Type.Literal('held'), Type.Literal('released')]),
     description: SessionDescription,
   }),
@@ -89,16 +89,16 @@ export const EntryValue = Type.Union([
 ]);
 export type EntryValue = Static<typeof EntryValue>;
 
-/** A question to the owner of a claim: one that lives writes its entry again. No claim; its key is that of none. */
+/** A question to the owner of a claim: one that lives writes its entry again. Its key is not that of a claim. */
 const Question = Type.Object({ state: Type.Literal('asked'), askedBy: Type.String() });
 export type Question = Static<typeof Question>;
 
 /**
- * One attempt of one bridge to own a session. Its id is drawn anew for each attempt and is part of the record's key, so
- * a record that arrives late can overwrite nothing but its own claim, and compaction loses no other.
+ * One attempt of one bridge to own a session. Its random id is part of the record's key, so a record that arrives late can
+ * overwrite only its own claim, and compaction loses no other.
  */
 export interface Claim {
-  /** Grows with every change of owner. */
+  /** Grows with every claim that wins. */
   epoch: number;
   id: string;
 }
@@ -115,8 +115,8 @@ export interface LoggedEntry extends PlacedClaim {
   /** Of this record. */
   offset: bigint;
   /**
-   * When this bridge read it, by `performance.now()`. Ages are counted from here: the clocks of two machines have nothing to
-   * do with each other, and the age that an entry had before is not known.
+   * When this bridge read it, by `performance.now()`. Ages count from here: clocks of two machines are not comparable, and
+   * the age that the entry had before is unknown.
    */
   readAtMs: number;
   value: EntryValue;
@@ -124,7 +124,7 @@ export interface LoggedEntry extends PlacedClaim {
 
 const valueCheck = Compile(EntryValue);
 const questionCheck = Compile(Question);
-/** Beyond it two epochs could be the same number; far beyond what changes of owner reach. */
+/** Beyond it two epochs could be the same number. No session changes its owner so often. */
 const MAX_EPOCH = 2 ** 52;
 const Epoch = Type.Integer({ minimum: 1, maximum: MAX_EPOCH });
 const keyCheck = Compile(Type.Tuple([Type.String(), Type.String(), Epoch, Type.String()]));
@@ -139,7 +139,7 @@ export function encodeKey({ group, name }: SessionIdentity, { epoch, id }: Claim
   return Buffer.from(JSON.stringify([group, name, epoch, id]));
 }
 
-/** `undefined` when it is not a key of ours. */
+/** `undefined` for a key that no bridge has written. */
 export function decodeKey(key: Buffer | null): { identity: SessionIdentity; claim: Claim } | undefined {
   const parsed = parse(key);
   if (!keyCheck.Check(parsed)) return undefined;
@@ -147,7 +147,7 @@ export function decodeKey(key: Buffer | null): { identity: SessionIdentity; clai
   return { identity: { group, name }, claim: { epoch, id } };
 }
 
-/** What decides the partition: the same for all claims of a session, so that the log orders them. */
+/** The bytes from which the partition follows: the same for all claims of a session, so that the log orders them. */
 export function partitioningKey({ group, name }: SessionIdentity): Buffer {
   return Buffer.from(JSON.stringify([group, name]));
 }
@@ -167,11 +167,11 @@ export function checkSubscriptionSize(subscription: LoggedSubscription): void {
   const bytes = Buffer.byteLength(JSON.stringify(subscription));
   if (bytes <= MAX_SUBSCRIPTION_BYTES) return;
   throw new BridgeError('sessionTooLarge', {
-    message: `What the consumer is to read takes ${bytes} bytes in the session log, more than the limit of ${MAX_SUBSCRIPTION_BYTES}: use fewer topics, or a topic_pattern`,
+    message: `The subscription or assignment takes ${bytes} bytes in the session log, more than the limit of ${MAX_SUBSCRIPTION_BYTES}: use fewer topics, or a topic_pattern`,
   });
 }
 
-/** Why an entry of this size is not written; `undefined` for one that is. */
+/** Why an entry of this size cannot be written; `undefined` when it can. */
 export function entryRefusal(bytes: number): BridgeError | undefined {
   if (bytes <= MAX_ENTRY_BYTES) return undefined;
   return new BridgeError('sessionTooLarge', {
@@ -184,28 +184,27 @@ export function isQuestion(value: Buffer): boolean {
 }
 
 /**
- * The order of claims, and the whole law of ownership: a higher epoch wins; of one epoch, the claim that the log has
- * first. It depends on nothing but the two claims, so what is read does not depend on which dominated records compaction
- * has left.
+ * The order of claims, from which ownership follows: a higher epoch wins; of one epoch, the claim that the log has first. It
+ * depends on the two claims alone, so the current claim does not depend on which dominated records compaction has left.
  */
 export function supersedes(candidate: PlacedClaim, current: PlacedClaim): boolean {
   if (candidate.epoch !== current.epoch) return candidate.epoch > current.epoch;
   return candidate.claimedAtOffset < current.claimedAtOffset;
 }
 
-/** Of an entry that a log before this one had: behind every record of this log. */
+/** Of an entry that a deleted log had: behind every record of this log. */
 const CARRIED_OVER_CLAIM_OFFSET = 2n ** 63n - 1n;
 const CARRIED_OVER_OFFSET = -1n;
 
 /**
- * An entry of a log that was deleted since. It counts where the new log has nothing of the session; of one epoch, whatever
- * the new log has comes first.
+ * An entry of a log that was deleted since. It is current while the new log has nothing about the session; of one epoch, a claim
+ * in the new log comes first.
  */
 export function carriedOver(entry: LoggedEntry): LoggedEntry {
   return { ...entry, offset: CARRIED_OVER_OFFSET, claimedAtOffset: CARRIED_OVER_CLAIM_OFFSET };
 }
 
-/** Whether it is in no log now. */
+/** Whether the entry is only known from a deleted log. */
 export function isCarriedOver({ offset }: LoggedEntry): boolean {
   return offset === CARRIED_OVER_OFFSET;
 }

@@ -88,7 +88,7 @@ test.each<[what: string, lines: Line[], current: string | undefined]>([
     'A2 held 1',
   ],
   [
-    'the end of a session, whatever comes late',
+    'the delete of a session, even if other claims arrive late',
     [
       [1, 'a', held('A')],
       [2, 'x', { ...head('A'), state: 'deleted' }],
@@ -98,7 +98,7 @@ test.each<[what: string, lines: Line[], current: string | undefined]>([
     'A deleted 2',
   ],
   [
-    'nothing of a session that was forgotten',
+    'undefined for a session that was forgotten',
     [
       [1, 'a', held('A')],
       [2, 'x', { ...head('A'), state: 'deleted' }],
@@ -107,7 +107,7 @@ test.each<[what: string, lines: Line[], current: string | undefined]>([
     ],
     undefined,
   ],
-])('what counts is %s, and compaction does not change it', (_what, lines, current) => {
+])('the current claim is %s, and compaction does not change it', (_what, lines, current) => {
   const records = log(lines);
   expect(read(records)).toBe(current);
   // Whichever records compaction has removed so far: any but the last of a key.
@@ -137,7 +137,7 @@ test.each<[when: string, lines: Line[]]>([
       [2, 'b', held('B')],
     ],
   ],
-])('what an owner says that gives a session up %s is kept until its claim is removed', (_when, lines) => {
+])('the entry with which an owner gives a session up %s is kept until its claim is removed', (_when, lines) => {
   const index = new SessionIndex();
   const applied = log(lines).map((record) => index.apply(record, 0).kind);
   expect(applied.at(-1)).toBe(lines.at(-1)?.[1] === 'a' ? 'handedOver' : 'changed');
@@ -163,7 +163,7 @@ test.each<[what: string, lines: Line[], current: string, isCarried: boolean]>([
     false,
   ],
   [
-    'comes behind another claim of its epoch, also when a write was late that says its place in the old log',
+    'comes behind another claim of its epoch, also when a late write has its offset in the old log',
     [
       [2, 'b', held('B')],
       [2, 'a', held('A', 7)],
@@ -172,7 +172,7 @@ test.each<[what: string, lines: Line[], current: string, isCarried: boolean]>([
     false,
   ],
   [
-    'comes before what others claim once its owner has written it',
+    'comes before other claims once its owner has written it',
     [
       [2, 'a', held('A')],
       [2, 'b', held('B')],
@@ -195,14 +195,14 @@ test.each<[what: string, lines: Line[], current: string, isCarried: boolean]>([
   expect(current && isCarriedOver(current)).toBe(isCarried);
 });
 
-test('that a session is over is not carried over into a new log', () => {
+test('a deleted session is not carried over into a new log', () => {
   const before = new SessionIndex();
   for (const record of log([[5, 'a', { ...head('A'), state: 'deleted' }]])) before.apply(record, 0);
   const index = SessionIndex.carryingOver(before);
-  expect([index.get(IDENTITY), index.overCount]).toEqual([undefined, 0]);
+  expect([index.get(IDENTITY), index.deletedCount]).toEqual([undefined, 0]);
 });
 
-test('keys hold any text, and what is no key or value of ours is not taken for one', () => {
+test('keys hold any text, and other keys and values are not taken for those of a claim', () => {
   const identity = { group: 'a/b","c', name: 'ü[1]' };
   const claim = { epoch: 7, id: 'x' };
   expect(decodeKey(encodeKey(identity, claim))).toEqual({ identity, claim });
@@ -220,7 +220,7 @@ test('keys hold any text, and what is no key or value of ours is not taken for o
   for (const text of ['', '1', '{}', '{"version":1}']) expect(decodeValue(Buffer.from(text))).toBeUndefined();
 });
 
-test('of a session that is over little is kept, and nothing once it is forgotten', () => {
+test('little is kept of a deleted session, and nothing once it is forgotten', () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const heapBytes = (): number => {
@@ -253,15 +253,15 @@ test('of a session that is over little is kept, and nothing once it is forgotten
     apply(at, 2, over);
     apply(at, 1, null);
   }
-  expect(index.overCount).toBe(count);
-  expect([...index.over()].slice(0, 2).map(({ identity }) => identity.name)).toEqual(['consumer-0', 'consumer-1']);
+  expect(index.deletedCount).toBe(count);
+  expect([...index.deleted()].slice(0, 2).map(({ identity }) => identity.name)).toEqual(['consumer-0', 'consumer-1']);
   const keptBytes = heapBytes() - emptyBytes;
   expect(keptBytes / count).toBeLessThan(1000);
-  // It begins again, and is no longer over.
+  // It is created again, and no longer deleted.
   apply(1, 3, subscribed);
-  expect(index.overCount).toBe(count - 1);
+  expect(index.deletedCount).toBe(count - 1);
   for (let at = 0; at < count; at += 1) apply(at, at === 1 ? 3 : 2, null);
-  expect([index.overCount, [...index.entries()].length]).toEqual([0, 0]);
+  expect([index.deletedCount, [...index.entries()].length]).toEqual([0, 0]);
   expect(heapBytes() - emptyBytes).toBeLessThan(keptBytes / 4);
 });
 

@@ -1,4 +1,4 @@
-/** What one partition of the session log says: the claim that counts of each session, and what it dominates. */
+/** One partition of the session log: the current claim of each session, and the records that it dominates. */
 import type { StoredRecord } from '../records.ts';
 import {
   type Claim,
@@ -16,34 +16,34 @@ import {
 import type { SessionIdentity } from './session-identity.ts';
 
 interface Logged {
-  /** `undefined` while only dominated keys are left of it. */
+  /** `undefined` while only dominated records are left of the session. */
   current: LoggedEntry | undefined;
-  /** Claims that lost or were superseded, by key, whose records are still in the log; almost always none. */
+  /** Keys of claims that lost or were superseded, with records that are still in the log; almost always `undefined`. */
   dominated: Set<string> | undefined;
-  /** The last word of an owner that was superseded, and gave the session up when it saw that. */
+  /** The last entry of a superseded owner, which gave the session up. */
   handedOver?: LoggedEntry | undefined;
 }
 
-/** What a record did. */
+/** The effect of a record. */
 export type Applied =
-  /** `current` of this session is another, or says something else. */
+  /** The session has another current claim, or that has another value. */
   | { kind: 'changed'; identity: SessionIdentity }
   | { kind: 'unchanged' }
-  /** Somebody wants to know whether the owner lives. */
+  /** A bridge asks whether the owner lives. */
   | { kind: 'asked'; identity: SessionIdentity }
-  /** An owner that was superseded gave the session up. */
+  /** A superseded owner gave the session up. */
   | { kind: 'handedOver'; identity: SessionIdentity }
-  /** Neither key nor value of ours: skipped. */
+  /** Not written by a bridge of a known version: skipped. */
   | { kind: 'unreadable' };
 
 export class SessionIndex {
   readonly #sessions = new Map<string, Logged>();
-  /** Sessions that are over, in the order in which that was read. */
-  readonly #over = new Map<string, LoggedEntry>();
+  /** Deleted sessions, in the order in which the deletes were read. */
+  readonly #deleted = new Map<string, LoggedEntry>();
 
   /**
-   * What is known of the sessions of a log that was deleted, before the first record of the new one. Sessions that are over
-   * are left out: no claim of theirs is in the new log, and who creates one of that name there begins anew.
+   * The sessions of a log that was deleted, before the first record of the new one. Deleted sessions are left out: the new log
+   * has no claim of them, and a consumer of that name is created there from scratch.
    */
   static carryingOver(before: SessionIndex): SessionIndex {
     const index = new SessionIndex();
@@ -58,13 +58,13 @@ export class SessionIndex {
     return this.#sessions.get(sessionKey(identity))?.current;
   }
 
-  /** What the owner of a claim that was superseded left, if that was in order. */
+  /** The entry with which the owner of a superseded claim gave the session up, if it did. */
   handedOver(identity: SessionIdentity, claim: Claim): LoggedEntry | undefined {
     const found = this.#sessions.get(sessionKey(identity))?.handedOver;
     return found !== undefined && isSameClaim(found, claim) ? found : undefined;
   }
 
-  /** Keys of records of a session that no longer count. */
+  /** Keys of records that no longer count. */
   dominated(identity: SessionIdentity): readonly Buffer[] {
     return [...(this.#sessions.get(sessionKey(identity))?.dominated ?? [])].map((key) => Buffer.from(key));
   }
@@ -73,13 +73,13 @@ export class SessionIndex {
     for (const { current } of this.#sessions.values()) if (current !== undefined) yield current;
   }
 
-  /** The last words on sessions that are over, the oldest first. */
-  over(): IterableIterator<LoggedEntry> {
-    return this.#over.values();
+  /** The entries of deleted sessions, the oldest first. */
+  deleted(): IterableIterator<LoggedEntry> {
+    return this.#deleted.values();
   }
 
-  get overCount(): number {
-    return this.#over.size;
+  get deletedCount(): number {
+    return this.#deleted.size;
   }
 
   /** Records come in the order of their offsets; `readAtMs` is now, by `performance.now()`. */
@@ -94,7 +94,7 @@ export class SessionIndex {
     return this.#put(record.key.toString(), {
       identity,
       ...claim,
-      value: value.state === 'deleted' ? lastWord(value) : value,
+      value: value.state === 'deleted' ? deletedValue(value) : value,
       offset: record.offset,
       readAtMs,
       claimedAtOffset: claimedAtOffset(value, record.offset),
@@ -106,8 +106,8 @@ export class SessionIndex {
     const applied = this.#rank(key, place, entry);
     const current = this.#sessions.get(place)?.current;
     if (applied.kind !== 'changed') return applied;
-    this.#over.delete(place);
-    if (current?.value.state === 'deleted') this.#over.set(place, current);
+    this.#deleted.delete(place);
+    if (current?.value.state === 'deleted') this.#deleted.set(place, current);
     return applied;
   }
 
@@ -138,7 +138,7 @@ export class SessionIndex {
     return { kind: 'changed', identity: entry.identity };
   }
 
-  /** Its record goes with whatever else no longer counts. */
+  /** The question's record is removed together with the dominated ones. */
   #ask(identity: SessionIdentity, key: string): Applied {
     const known = this.#sessions.get(sessionKey(identity));
     if (known !== undefined) {
@@ -158,7 +158,7 @@ export class SessionIndex {
     const isCurrent = current !== undefined && keyOfEntry(current) === key;
     if (isCurrent) {
       known.current = undefined;
-      this.#over.delete(place);
+      this.#deleted.delete(place);
     }
     if (known.current === undefined && known.dominated === undefined) this.#sessions.delete(place);
     return isCurrent ? { kind: 'changed', identity } : { kind: 'unchanged' };
@@ -166,14 +166,14 @@ export class SessionIndex {
 }
 
 /**
- * What is kept of a session that is over: who ended it, without whatever else its record says. Sessions of one owner come
- * and go by the thousand.
+ * What is kept of a deleted session: its owner, without the rest of the record. One owner may create and delete sessions by the
+ * thousand.
  */
-function lastWord({ version, owner }: EntryValue): EntryValue {
+function deletedValue({ version, owner }: EntryValue): EntryValue {
   return { version, owner, state: 'deleted', writtenAtMs: 0, createdAtMs: 0 };
 }
 
-/** A write that was on its way when the log was deleted says an offset of the old one: that may be beyond its own. */
+/** A write that was on its way when the log was deleted has an offset of the old log, which may be beyond its own. */
 function claimedAtOffset(value: EntryValue, offset: bigint): bigint {
   return value.claimedAtOffset === undefined ? offset : smaller(BigInt(value.claimedAtOffset), offset);
 }

@@ -27,12 +27,12 @@ function reachableFrom(life: SessionLife): SessionLife[] {
   return [...reached];
 }
 
-test('every life has its place in the table, and every life leads to an end', () => {
+test('every life is in the table, and leads to one that is over', () => {
   expect(Object.keys(LEADS_TO).sort()).toEqual(LIVES.map(({ kind }) => kind).sort());
   for (const life of LIVES) expect([life, ...reachableFrom(life)].some(isOver)).toBe(true);
 });
 
-test('nothing comes back: no life repeats, and one that is over is served no more', () => {
+test('no life repeats, and a session that is over is not served again', () => {
   for (const life of LIVES) expect(reachableFrom(life)).not.toContain(life);
   for (const life of LIVES.filter(isOver)) {
     const later = reachableFrom(life).map(({ kind }) => kind);

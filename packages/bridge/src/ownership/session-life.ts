@@ -4,7 +4,7 @@
  */
 
 export type SessionLife =
-  /** Claimed. The session joins its group, and serves no request before the owner before it can do nothing any more. */
+  /** Claimed. The session joins its group, and serves no request until the previous owner can do nothing any more. */
   | { kind: 'claimed' }
   /** This bridge owns the session and serves it. */
   | { kind: 'held' }
@@ -12,11 +12,11 @@ export type SessionLife =
   | { kind: 'releasing'; settled: Promise<void> }
   /** Another bridge has claimed the session, and is about to learn where the client is. */
   | { kind: 'handingOver' }
-  /** Being deleted, by its client or because its client does not come any more: not found by other requests. */
+  /** Being deleted, by its client or because it is idle. Other requests do not find it. */
   | { kind: 'ending' }
-  /** Over: released. `settled` resolves when the session log has that. */
+  /** Over: released. `settled` resolves when the session log has the release. */
   | { kind: 'released'; settled: Promise<void> }
-  /** Over: another bridge owns the session, or nobody knows which. Nothing is committed or answered here any more. */
+  /** Over: another bridge owns the session; `undefined`: not known which. This bridge commits and answers nothing any more. */
   | { kind: 'fenced'; owner: string | undefined }
   /** Over: the session is deleted. */
   | { kind: 'ended' };

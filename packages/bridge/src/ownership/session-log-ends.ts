@@ -101,7 +101,7 @@ export class SessionLogEnds {
     }
   }
 
-  /** The log is another one: all who wait for offsets of the old one go on, and ask again. */
+  /** The log was recreated: callers that wait for offsets of the old one ask again. */
   wakeAll(): void {
     for (const { resolve } of this.#waiters) resolve();
     this.#waiters.clear();

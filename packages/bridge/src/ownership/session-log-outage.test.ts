@@ -49,7 +49,7 @@ async function isConfirmedWhenAsked(): Promise<boolean> {
   return isNowConfirmed();
 }
 
-test('the log is there when Kafka is, confirms nothing while Kafka is away, and goes on after it', async () => {
+test('the log is readable once Kafka is, confirms nothing while Kafka is away, and continues after that', async () => {
   await until('the log is read', () => log.unreadyReason === undefined, { timeoutMs: 60_000 });
   await until('a claim is stored', async () => (await write(1)) === 'stored');
   await until('it is confirmed', isConfirmedWhenAsked);
@@ -59,29 +59,29 @@ test('the log is there when Kafka is, confirms nothing while Kafka is away, and 
   broker.process.signal('SIGSTOP');
   await until('nothing is confirmed any more', () => !isNowConfirmed());
   await expect(log.readToEnd(within(500))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
-  // Whether it will be stored, nobody can know.
+  // Whether it will be stored is unknown.
   expect(await write(2)).toBe('unknown');
-  await until('it says why', () => log.unreadyReason !== undefined);
+  await until('it reports why', () => log.unreadyReason !== undefined);
   broker.process.signal('SIGCONT');
-  await until('it goes on', async () => (await isConfirmedWhenAsked()) && log.unreadyReason === undefined);
+  await until('it continues', async () => (await isConfirmedWhenAsked()) && log.unreadyReason === undefined);
 
   await kafka?.cluster.killBroker(broker.id);
-  await until('it says why again', () => log.unreadyReason !== undefined);
+  await until('it reports why again', () => log.unreadyReason !== undefined);
   expect(log.get(IDENTITY)).toBeDefined();
   await kafka?.cluster.restartBroker(broker.id);
-  await until('it goes on again', async () => (await isConfirmedWhenAsked()) && log.unreadyReason === undefined, {
+  await until('it continues again', async () => (await isConfirmedWhenAsked()) && log.unreadyReason === undefined, {
     timeoutMs: 60_000,
   });
   await until('a claim is stored again', async () => (await write(3)) === 'stored');
   await log.readToEnd(within(20_000));
   expect(log.get(IDENTITY)?.epoch).toBe(3);
-  // Told once when it changes, not at each attempt.
+  // Reported once for each change, not at each attempt.
   expect(troubles.filter((reason, at) => at > 0 && reason === troubles[at - 1])).toEqual([]);
   expect(troubles.filter((reason) => reason === undefined).length).toBeGreaterThanOrEqual(3);
 });
 
-test('a log that waits for a Kafka that is not there ends at once', async () => {
-  // Nobody listens on the port of discarding (RFC 863).
+test('a log that waits for a missing Kafka closes at once', async () => {
+  // No process listens on the discard port (RFC 863).
   const nowhere = testCluster('127.0.0.1:9');
   const lonely = new SessionLog(nowhere, { requestTimeoutMs: 60_000 });
   lonely.start();

@@ -1,6 +1,6 @@
 /**
- * Writes a session log again that was deleted or truncated: every bridge reads what is there, and writes the entries of the
- * sessions that it holds. Until then, and until every confirmation by the old log is over, the new log confirms nothing.
+ * The renewal of a session log that was recreated or lost records: every bridge reads what the new log has, and writes the entries of
+ * the sessions that it holds. Until then, and until every confirmation by the old log is too old, the new log confirms nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { bounded, type Limits } from '../kafka/client/limits.ts';
@@ -15,8 +15,8 @@ export class SessionLogRenewal {
   #settled: PromiseWithResolvers<void> | undefined;
 
   /**
-   * `writeAgain` writes the sessions of this bridge; never throws. The new log confirms nothing for `settleMs` after that:
-   * longer than a confirmation by the old log counts.
+   * `writeAgain` writes the entries of this bridge; it never rejects. The new log confirms nothing for `settleMs` after that,
+   * which must be longer than a confirmation by the old log counts.
    */
   constructor(writeAgain: () => Promise<void>, { settleMs }: { settleMs: number }) {
     this.#writeAgain = writeAgain;
@@ -27,17 +27,17 @@ export class SessionLogRenewal {
     return this.#settled !== undefined;
   }
 
-  /** Whether there was one. */
+  /** Whether there was a renewal, and it is over. */
   get isOver(): boolean {
     return this.#generation > 0 && this.#settled === undefined;
   }
 
-  /** Whether offsets that were learned at this moment, by `performance.now()`, are those of a log before. */
+  /** Whether offsets that were read at this moment, by `performance.now()`, may be those of an earlier log. */
   hasBegunSince(atMs: number): boolean {
     return this.#beganAtMs >= atMs;
   }
 
-  /** The partition is a new one. */
+  /** The partition was recreated. */
   begin(partition: number): void {
     this.#generation += 1;
     this.#beganAtMs = performance.now();
@@ -45,12 +45,12 @@ export class SessionLogRenewal {
     this.#settled ??= Promise.withResolvers();
   }
 
-  /** Everything that the partition had was read. */
+  /** The recreated partition was read to its end. */
   onRead(partition: number): void {
     if (this.#unread.delete(partition) && this.#unread.size === 0) void this.#settle(this.#generation);
   }
 
-  /** Until the log confirms again. Errors: as {@link bounded}. */
+  /** Waits until the log confirms again. Errors: as {@link bounded}. */
   async untilSettled(limits: Limits): Promise<void> {
     while (this.#settled !== undefined) await bounded(this.#settled.promise, limits);
   }
@@ -62,7 +62,7 @@ export class SessionLogRenewal {
   async #settle(generation: number): Promise<void> {
     await this.#writeAgain();
     await delay(this.#settleMs, undefined, { signal: this.#life.signal }).catch(() => {});
-    // It was made anew once more.
+    // The log was recreated once more.
     if (generation !== this.#generation) return;
     const settled = this.#settled;
     this.#settled = undefined;

@@ -1,4 +1,4 @@
-/** Reads the session log from its beginning and on, all partitions, for as long as it lives. */
+/** Reads the session log: all partitions, from their beginning, and everything that bridges append until it is closed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
@@ -13,14 +13,14 @@ import type { StoredRecord } from '../records.ts';
 import { DELETE_RETENTION_MS } from './session-topic.ts';
 
 export interface TailEvents {
-  /** The partition is read from its beginning: what follows replaces all that was read of it. */
+  /** The partition is read from its beginning: the records that follow replace all earlier ones. */
   onRestart: (partition: number) => void;
-  /** The partition is a new one, or lost what was read of it: it is read from its beginning, and need not have all of it. */
+  /** The partition was recreated or lost records: it is read from its beginning, and may lack what was read before. */
   onRecreated: (partition: number) => void;
   onRecord: (record: StoredRecord) => void;
-  /** Everything was read that was there when Kafka was asked, at this moment. */
+  /** Everything was read that the partition had at this moment, when Kafka was asked. */
   onEndReached: (partition: number, askedAt: Instant) => void;
-  /** Why it cannot read now; `undefined` when it can. `isRefused`: the topic cannot be used as it is, and waiting is in vain. */
+  /** Why it cannot read now; `undefined` when it can. `isRefused`: the topic cannot be used as it is, and waiting does not help. */
   onTrouble: (reason: string | undefined, options: { isRefused: boolean }) => void;
 }
 
@@ -31,13 +31,13 @@ interface TailedPartition {
 }
 
 /**
- * How long a broker may hold a fetch while there is nothing new; what is new comes at once. Not longer, so that a broker
- * that froze is noticed.
+ * How long a broker may hold a fetch while there is nothing new; new records come at once. Not longer, so that a frozen broker
+ * is noticed.
  */
 const WAIT_MS = 500;
-/** On top of the wait, until a broker counts as gone. */
+/** On top of the wait, until a broker counts as unreachable. */
 const ANSWER_TIMEOUT_MS = 2000;
-/** A bridge that was away for longer may have missed that records were removed, and reads anew. */
+/** A bridge that was away for longer may have missed tombstones, and reads from the beginning. */
 const LONGEST_ABSENCE_MS = DELETE_RETENTION_MS / 2;
 export class SessionLogTail {
   readonly #cluster: Cluster;
@@ -49,7 +49,7 @@ export class SessionLogTail {
   #topicId: string | undefined;
   #running: Promise<void> | undefined;
 
-  /** `findTopic` makes sure that the topic is there, and says where its leaders are now; until `end`, which it throws. */
+  /** `findTopic` makes sure that the topic exists, and resolves with its leaders; it rejects when `end` is aborted. */
   constructor(
     cluster: Cluster,
     topic: string,
@@ -97,7 +97,7 @@ export class SessionLogTail {
     }
   }
 
-  /** From where it stopped; from the beginning for a topic that is not the same. */
+  /** Continues where it stopped; from the beginning for a topic with another id. */
   #begin({ id, partitions }: TopicInfo): void {
     if (this.#topicId === id) return;
     const isFirst = this.#topicId === undefined;
@@ -146,7 +146,7 @@ export class SessionLogTail {
     { reader, signal, onAnswer }: { reader: TopicReader; signal: AbortSignal; onAnswer: (leader: number) => void },
   ): Promise<void> {
     const leaderReader = await reader.connect(leader, within(ANSWER_TIMEOUT_MS, signal));
-    // Whoever waits for the log to be read waits for the first answer, also where there is nothing.
+    // The first fetch does not wait for records: the start of the bridge waits for its answer.
     for (let waitMs = 0; !signal.aborted; waitMs = WAIT_MS) {
       for (const partition of partitions) {
         if (elapsedMs(partition.reachedEndAt, readClocks()) > LONGEST_ABSENCE_MS) this.#restart(partition);

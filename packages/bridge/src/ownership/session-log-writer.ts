@@ -1,4 +1,4 @@
-/** Appends to the session log: what waits for a broker while a request is on its way goes out in the next. */
+/** Appends to the session log: records that wait while a broker has a request go out together in the next. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
@@ -9,7 +9,7 @@ import { type BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
 import type { RecordToProduce } from '../records.ts';
 
 export type AppendOutcome =
-  /** By every replica that is in sync. The offset is that of the first record. */
+  /** On every replica that is in sync. The offset is that of the first record. */
   | { kind: 'stored'; offset: bigint }
   /** It is not in the log, and never will be. */
   | { kind: 'refused'; error: BridgeError }
@@ -21,17 +21,17 @@ interface Append {
   records: readonly RecordToProduce[];
   limits: Limits;
   attempt: number;
-  /** It shares no batch: one that it was in was too large. */
+  /** It shares no batch, because a batch with it was too large. */
   isAlone: boolean;
   resolve: (outcome: AppendOutcome) => void;
 }
 
-/** A broker that has not answered for this long is not waited for: whoever writes finds out by reading. */
+/** How long the writer waits for a broker. Whether the record is stored, the caller finds out by reading. */
 const WRITE_TIMEOUT_MS = 5000;
 
 /**
- * Of one partition in one request. A record that is larger goes alone: what a broker refuses for its size is one session's,
- * and not that of others that came at the same time.
+ * Bytes of one partition in one request. A larger record goes alone, so that a broker that refuses it for its size refuses no
+ * other session's.
  */
 const MAX_BATCH_BYTES = 524_288;
 
@@ -62,7 +62,7 @@ export class SessionLogWriter {
   #enqueue(append: Append): void {
     this.#waiting.push(append);
     const leader = this.#leaderOf(append);
-    // Whoever waits is looked at when the request that runs has its answer.
+    // Otherwise it goes out when the leader's request has its answer.
     if (leader === undefined || !this.#busyLeaders.has(leader)) this.#pump();
   }
 
@@ -80,7 +80,7 @@ export class SessionLogWriter {
     }
   }
 
-  /** What waited beyond its limits, here or in a process that stood still, is not sent: it would come too late to be heard of. */
+  /** Refuses what waited beyond its limits, here or in a stopped process: its caller has given up by now. */
   #refuseLate(): void {
     const isLate = ({ limits }: Append): boolean => remainingMs(limits) === 0;
     const late = this.#waiting.filter(isLate);
@@ -126,7 +126,7 @@ export class SessionLogWriter {
     }
     const { errorId = 'UNKNOWN_SERVER_ERROR', message = '' } = outcome ?? {};
     if (kafkaError(errorId).remedy === 'fewerRecords' && appends.length > 1) {
-      // Whichever it is, the others are not: each goes again by itself, before what came since.
+      // One of them is too large, the others are not: each goes again by itself, before those that came since.
       this.#waiting = [...appends.map((append) => ({ ...append, isAlone: true })), ...this.#waiting];
       return;
     }
@@ -163,7 +163,7 @@ function inOneRequest(appends: readonly Append[]): Append[] {
     let bytes = before;
     for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
     const isFitting = before === 0 || (bytes <= MAX_BATCH_BYTES && !isAlone);
-    // What comes later must not overtake it.
+    // Later ones must not overtake it.
     bytesByPartition.set(partition, isFitting && !isAlone ? bytes : Number.POSITIVE_INFINITY);
     return isFitting;
   });

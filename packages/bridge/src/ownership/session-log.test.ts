@@ -115,7 +115,7 @@ test('the log decides between claims of one epoch, and a late write changes noth
   expect(ownerOf(b)).toBe('west/next');
 });
 
-test('what is left after compaction says the same, and an independent reader finds it', async () => {
+test('the log means the same after compaction, and an independent reader finds the records', async () => {
   const topic = unique('sessions');
   await kafka.createTopic(topic, SESSION_PARTITION_COUNT, {
     'cleanup.policy': 'compact',
@@ -174,7 +174,7 @@ async function partitionOf(topic: string): Promise<number> {
   return offsets.find(({ high }) => Number(high) > 0)?.partition ?? -1;
 }
 
-test('a session that is forgotten takes along what it dominated', async () => {
+test('forgetting a session removes the records that it dominated', async () => {
   const topic = unique('sessions');
   const log = await loaded(open(topic));
   await store(log, 1, 'x', held('east/a'));
@@ -189,7 +189,7 @@ test('a session that is forgotten takes along what it dominated', async () => {
   expect((await loaded(open(topic))).get(IDENTITY)).toBeUndefined();
 });
 
-test('what a newer version writes is kept, and what nobody can read is skipped', async () => {
+test('fields of a newer version are kept, and unreadable records are skipped', async () => {
   const topic = unique('sessions');
   const unreadable: number[] = [];
   const log = await loaded(open(topic, { onUnreadable: ({ partition }) => unreadable.push(partition) }));
@@ -197,7 +197,7 @@ test('what a newer version writes is kept, and what nobody can read is skipped',
   await log.readToEnd(within(20_000));
   expect(log.get(IDENTITY)?.value).toMatchObject({ version: 2, colour: 'blue' });
   await kafka.write(topic, [
-    { key: 'no key of ours', value: '{}', partition: 1 },
+    { key: 'no key of a claim', value: '{}', partition: 1 },
     { key: encodeKey(IDENTITY, { epoch: 9, id: 'z' }).toString(), value: '{"version":1}', partition: 2 },
   ]);
   await log.readToEnd(within(20_000));
@@ -205,7 +205,7 @@ test('what a newer version writes is kept, and what nobody can read is skipped',
   expect(ownerOf(log)).toBe('east/a');
 });
 
-test('a topic with another number of partitions, that is not compacted or takes no records is refused with the reason', async () => {
+test('a topic with another number of partitions, that is not compacted or accepts no records is refused with the reason', async () => {
   const wrongCount = await kafka.topic(3, { 'cleanup.policy': 'compact' });
   const wrongPolicy = await kafka.topic(SESSION_PARTITION_COUNT, { 'cleanup.policy': 'delete' });
   const wrongReplicas = await kafka.topic(SESSION_PARTITION_COUNT, {
@@ -213,10 +213,12 @@ test('a topic with another number of partitions, that is not compacted or takes 
     'min.insync.replicas': '2',
   });
   const [first, second, third] = [open(wrongCount), open(wrongPolicy), open(wrongReplicas)];
-  await until('the third says why', () => /1 replicas and min\.insync\.replicas=2/.test(third.unreadyReason ?? ''));
-  await until('the first says why', () => /has 3 partitions, and bridges rely on 16/.test(first.unreadyReason ?? ''));
-  await until('the second says why', () => /cleanup\.policy=delete/.test(second.unreadyReason ?? ''));
-  // At once, with the reason, and not when the time for it is over.
+  await until('the third reports why', () => /1 replicas and min\.insync\.replicas=2/.test(third.unreadyReason ?? ''));
+  await until('the first reports why', () =>
+    /has 3 partitions, and bridges rely on 16/.test(first.unreadyReason ?? ''),
+  );
+  await until('the second reports why', () => /cleanup\.policy=delete/.test(second.unreadyReason ?? ''));
+  // At once, with the reason, and not after its time limit.
   for (const [log, reason] of [
     [first, /has 3 partitions/],
     [second, /cleanup\.policy=delete/],
@@ -229,7 +231,7 @@ test('a topic with another number of partitions, that is not compacted or takes 
   }
 });
 
-test('an entry that Kafka finds too large fails alone, not with those that are written at the same time', async () => {
+test('an entry that is too large for Kafka fails alone, not with others that are written at the same time', async () => {
   const topic = unique('sessions');
   await kafka.createTopic(topic, SESSION_PARTITION_COUNT, { 'cleanup.policy': 'compact', 'max.message.bytes': '4096' });
   const log = await loaded(open(topic));
@@ -248,7 +250,7 @@ test('an entry that Kafka finds too large fails alone, not with those that are w
 test('the log is confirmed all the time while Kafka answers', async () => {
   const log = await loaded(open(unique('sessions')));
   const askedAt = readClocks();
-  await until('it was asked anew', () => elapsedMs(askedAt, log.confirmedAt(IDENTITY)) > 0);
+  await until('it was asked again', () => elapsedMs(askedAt, log.confirmedAt(IDENTITY)) > 0);
   const before = readClocks();
   await Promise.all(Array.from({ length: 50 }, () => log.readToEnd(within(20_000))));
   expect(elapsedMs(before, log.confirmedAt(IDENTITY))).toBeGreaterThanOrEqual(0);
@@ -277,6 +279,6 @@ test('10,000 sessions are written by one bridge and read by another that starts'
     `10,000 sessions: written in ${Math.round(startedAtMs - writtenAtMs)} ms, read in ${Math.round(tookMs)} ms`,
   );
   expect(reader.sessionCount).toBe(10_000);
-  // One question after the other would take minutes.
+  // One question after another would take minutes.
   expect(tookMs).toBeLessThan(20_000);
 });

@@ -166,7 +166,7 @@ export class SessionLog {
 
   /** Sessions that are deleted, and not forgotten. */
   get deletedCount(): number {
-    return this.#partitions.indexes().reduce((count, { overCount }) => count + overCount, 0);
+    return this.#partitions.indexes().reduce((count, { deletedCount }) => count + deletedCount, 0);
   }
 
   /** The deleted sessions that are to be forgotten. */

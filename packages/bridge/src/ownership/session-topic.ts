@@ -1,4 +1,4 @@
-/** The topic of the session log: created with what the log relies on, and checked when somebody else made it. */
+/** The topic of the session log: created with the settings that the log relies on, and checked if it exists. */
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { createTopic } from '../kafka/client/create-topic.ts';
@@ -7,9 +7,9 @@ import type { Limits } from '../kafka/client/limits.ts';
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { countBrokers, topicSettings } from '../kafka/client/topic-settings.ts';
 
-/** Of all bridges alike: the partition of a session follows from it, so it can never change. */
+/** The same in all bridges: the partition of a session follows from it, so it can never change. */
 export const SESSION_PARTITION_COUNT = 16;
-/** How long a record that removes another one is kept: a bridge that was away for less has seen it. */
+/** How long a tombstone is kept: a bridge that was away for less time has read it. */
 export const DELETE_RETENTION_MS = 86_400_000;
 
 const MOST_REPLICAS = 3;
@@ -21,7 +21,7 @@ const CONFIGS: Readonly<Record<string, string>> = {
   'segment.ms': '600000',
   'min.cleanable.dirty.ratio': '0.1',
   'compression.type': 'producer',
-  // Brokers refuse a record that a clock an hour ahead has dated. No decision is made from the time of a record.
+  // Brokers refuse records of a clock that is an hour ahead. No decision uses the time of a record.
   'message.timestamp.type': 'LogAppendTime',
 };
 
@@ -32,7 +32,7 @@ export interface SessionTopicOptions {
 }
 
 /**
- * Creates the topic if it is not there, and checks it.
+ * Creates the topic if it does not exist, and checks it.
  * Errors: `kafkaRefused` for a topic that cannot be used or created, with the reason; `kafkaUnavailable`.
  */
 export async function ensureSessionTopic(cluster: Cluster, options: SessionTopicOptions): Promise<TopicInfo> {
@@ -46,7 +46,7 @@ export async function ensureSessionTopic(cluster: Cluster, options: SessionTopic
   if (found === undefined) throw new BridgeError('kafkaUnavailable', { message: `Topic ${topic} is being created` });
   if (found.partitions.length !== partitionCount) {
     throw new BridgeError('kafkaRefused', {
-      message: `Topic ${topic} has ${found.partitions.length} partitions, and bridges rely on ${partitionCount}: delete it, and the first bridge creates it anew`,
+      message: `Topic ${topic} has ${found.partitions.length} partitions, and bridges rely on ${partitionCount}: delete it, and the first bridge creates it again`,
     });
   }
   await checkSettings(cluster, found, limits);
@@ -71,12 +71,12 @@ async function create(cluster: Cluster, { topic, partitionCount, limits }: Sessi
   const configs = { ...CONFIGS, 'min.insync.replicas': String(minInSync) };
   const request = { name: topic, partitionCount, replicationFactor, configs };
   const { errorId, message } = await createTopic(cluster, request, limits);
-  // Another bridge was faster.
+  // Another bridge created it first.
   if (errorId === undefined || errorId === 'TOPIC_ALREADY_EXISTS') return;
   throw new BridgeError('kafkaRefused', { message: `Topic ${topic} cannot be created: ${message}` });
 }
 
-/** Without compaction the log forgets sessions, or grows for ever; with too few replicas it takes no record. */
+/** Without compaction the log forgets sessions, or grows for ever; with too few replicas it accepts no records. */
 async function checkSettings(cluster: Cluster, { name, partitions }: TopicInfo, limits: Limits): Promise<void> {
   const settings = await topicSettings(cluster, name, limits);
   const policy = settings.get('cleanup.policy') ?? 'compact';

@@ -1,6 +1,6 @@
 /**
- * What a bridge does for the session log by itself: its sessions stay fresh in it, and what nobody uses leaves it. A session
- * whose owner wrote nothing for long is ended once the owner does not answer in the log either.
+ * Keeps the session log fresh: writes the entries of this bridge's sessions again before others take them for orphans, ends
+ * orphans once their owner does not answer in the log either, and removes deleted sessions after a while.
  */
 import type { Limits } from '../kafka/client/limits.ts';
 import type { Claims } from './claims.ts';
@@ -24,7 +24,7 @@ export interface UpkeepDependencies {
   limits: () => Limits;
 }
 
-/** Sessions of one round that are written or ended at most; the next round goes on. */
+/** Sessions of one round that are written or ended at most; the next round continues. */
 const MOST_PER_ROUND = 200;
 const LONGEST_INTERVAL_MS = 30_000;
 /** In one inactivity time. All sessions of a bridge are written within the last quarter before others look for them. */
