@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
+import { toBridgeError } from '../kafka/client/failure.ts';
 import { errorIdOf, errorText } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, within } from '../kafka/client/limits.ts';
 import type { TopicInfo } from '../kafka/client/metadata.ts';
@@ -87,8 +88,7 @@ export class SessionLogTail {
         await this.#tailAll(topic, reader);
       } catch (error) {
         const isRefused = error instanceof BridgeError && error.code === 'kafkaRefused';
-        const reason = error instanceof Error ? error.message : String(error);
-        if (!this.#life.signal.aborted) this.#events.onTrouble(reason, { isRefused });
+        if (!this.#life.signal.aborted) this.#events.onTrouble(toBridgeError(error).message, { isRefused });
       } finally {
         await reader?.close();
       }

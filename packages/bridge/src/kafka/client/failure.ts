@@ -1,6 +1,7 @@
 /** What an error of the client library means: which protocol error it is, or that the broker could not be reached. */
-import { GenericError, type MultipleErrors, ResponseError } from '@platformatic/kafka';
+import { GenericError, type MultipleErrors } from '@platformatic/kafka';
 import { BridgeError, listText } from '../../errors.ts';
+import { publicReasonOf } from './failure-reason.ts';
 import { type ErrorId, errorText, isErrorId, javaClass, kafkaError, type MemberState } from './kafka-errors.ts';
 
 /** The first protocol error that a failed call of the library carries. */
@@ -61,12 +62,15 @@ export function refusal(id: ErrorId, { cause, ...subject }: Subject & { cause?: 
   );
 }
 
-/** The answer for a failed call: an error of ours stays as it is. */
+/** The response for a failed call: an error of ours stays as it is. Its text names no broker; {@link reasonOf} does, for logs. */
 export function toBridgeError(error: unknown, subject: Subject = {}): BridgeError {
   if (error instanceof BridgeError) return error;
   const id = protocolErrorId(error);
   if (id !== undefined) return refusal(id, { ...subject, cause: error });
-  return new BridgeError('kafkaUnavailable', { message: unavailableMessage(error), cause: error });
+  return new BridgeError('kafkaUnavailable', {
+    message: `Kafka cannot be reached${withColon(publicReasonOf(error))}`,
+    cause: error,
+  });
 }
 
 /** Whether Kafka was not reached, so that nobody knows what it would say. */
@@ -75,34 +79,6 @@ export function isUnreached(error: unknown): boolean {
   return !(error instanceof BridgeError) || error.code === 'kafkaUnavailable';
 }
 
-function unavailableMessage(error: unknown): string {
-  return `Kafka cannot be reached: ${reasonOf(error)}`;
-}
-
-/** Why a call failed, from the outside to the cause, in one line: `Connection to kafka:9093 failed: certificate has expired`. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const texts: string[] = [];
-  for (let inner: unknown = error; inner instanceof Error; inner = causeOf(inner)) {
-    const text = ownText(inner);
-    if (text !== '' && !texts.includes(text)) texts.push(text);
-  }
-  return texts.join(': ');
-}
-
-function causeOf(error: Error): unknown {
-  return (error as Partial<MultipleErrors>).errors?.[0] ?? error.cause;
-}
-
-function ownText(error: Error): string {
-  // That of the broker says more than that of the library; that of an answer with errors only counts them.
-  if (error instanceof ResponseError) return '';
-  const { serverErrorMessage } = error as { serverErrorMessage?: unknown };
-  const text = typeof serverErrorMessage === 'string' ? serverErrorMessage : error.message || nameOf(error);
-  return text.replace(/\.$/, '');
-}
-
-/** Node.js puts the attempts at each address of a host into one error without a text. */
-function nameOf(error: Error): string {
-  return String((error as NodeJS.ErrnoException).code ?? '');
+function withColon(reason: string | undefined): string {
+  return reason === undefined ? '' : `: ${reason}`;
 }

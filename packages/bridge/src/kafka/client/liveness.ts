@@ -1,7 +1,8 @@
 /** Whether Kafka says anything at all: by its last answer to this bridge, or by a question to every broker. */
 import { BridgeError } from '../../errors.ts';
 import type { Cluster } from './cluster.ts';
-import { isUnreached, reasonOf } from './failure.ts';
+import { isUnreached } from './failure.ts';
+import { publicReasonOf } from './failure-reason.ts';
 import { bounded, type Limits, within } from './limits.ts';
 
 /** An answer says for so long that Kafka is there; the bridge asks more often (`readiness.intervalMs`). */
@@ -41,10 +42,9 @@ export class Liveness {
       await Promise.any(this.#cluster.addresses.map((broker) => this.#answers(broker, limits)));
     } catch (error) {
       const [reason] = (error as AggregateError).errors;
-      throw new BridgeError('kafkaUnavailable', {
-        message: `Kafka does not answer: ${reasonOf(reason)}`,
-        cause: reason,
-      });
+      const text = publicReasonOf(reason);
+      const message = text === undefined ? 'Kafka does not answer' : `Kafka does not answer: ${text}`;
+      throw new BridgeError('kafkaUnavailable', { message, cause: reason });
     }
   }
 

@@ -1,6 +1,6 @@
 /** Whether Kafka answers: asked on a timer, told to whoever wants to know. */
 import type { Cluster } from './cluster.ts';
-import { reasonOf } from './failure.ts';
+import { reasonOf } from './failure-reason.ts';
 import { within } from './limits.ts';
 
 export interface ReadinessOptions {
