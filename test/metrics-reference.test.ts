@@ -1,4 +1,4 @@
-/** docs/metrics.md is made from what the code declares (`npx vitest run -u` writes it anew). */
+/** docs/metrics.md is made from what the code declares (`npx vitest run -u` rewrites it). */
 import { fileURLToPath } from 'node:url';
 import { SESSION_STATES } from '@causeway/bridge/metrics/consumers.ts';
 import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
@@ -13,7 +13,7 @@ const FILE = fileURLToPath(new URL('../docs/metrics.md', import.meta.url));
 const HEAD = `# Metrics
 
 \`GET /metrics\` on a gateway's admin port and on a bridge's own port (or its \`management.port\`), in Prometheus' text format.
-[config/prometheus](../config/prometheus) scrapes them and has alerts, [config/grafana](../config/grafana) a dashboard.
+[config/prometheus](../config/prometheus) scrapes them and has alerts, [config/grafana](../config/grafana) a dashboard; [operating.md](operating.md#alerts) says how to use them.
 
 Durations are in seconds, sizes in bytes, counters end in \`_total\`. A histogram has the series \`_bucket\` (with the label
 \`le\`), \`_sum\` and \`_count\`. Labels have few values: never a group, a consumer, a topic or a path. A counter is 0 again
@@ -25,9 +25,9 @@ This page is made from the code: a test keeps them equal.
 const TAIL = `## Both, of the process
 
 \`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`process_open_fds\`, \`process_start_time_seconds\` and the other
-\`process_*\` that Prometheus' clients have; of Node.js \`nodejs_eventloop_lag_p50_seconds\`, \`…_p99_seconds\` and
-\`…_max_seconds\` (how late the event loop was since the last scrape), \`nodejs_gc_duration_seconds\`,
-\`nodejs_heap_size_used_bytes\` and the like.
+\`process_*\` that Prometheus' clients expose; of Node.js \`nodejs_eventloop_lag_p50_seconds\`, \`…_p99_seconds\` and
+\`…_max_seconds\` (delay of the event loop since the last scrape), \`nodejs_gc_duration_seconds\`,
+\`nodejs_heap_size_used_bytes\` and others.
 `;
 
 const GATEWAY_LABELS = `\`operation\` is the operation of the API, by the names of its OpenAPI document. \`outcome\` of a request: ${code(EXCHANGE_OUTCOMES)};
@@ -36,7 +36,7 @@ of an attempt: ${code(ATTEMPT_OUTCOMES)}.
 `;
 
 const BRIDGE_LABELS = `\`outcome\` of a request: ${code(REQUEST_OUTCOMES)}. \`state\` of a consumer: ${code(SESSION_STATES)}.
-\`request\`: as Kafka's protocol names its kinds of requests: \`Produce\`, \`Fetch\`, \`Heartbeat\` and the like.
+\`request\`: as Kafka's protocol names its kinds of requests: \`Produce\`, \`Fetch\`, \`Heartbeat\`, …
 `;
 
 function code(values: readonly string[]): string {
