@@ -269,3 +269,18 @@ describe('orderly moves', () => {
     expect(upstream.requests.every(({ headers }) => headers['causeway-failed'] === undefined)).toBe(true);
   });
 });
+
+test('a response 421 that the client reads already is not followed', async () => {
+  const { east, west } = await startBridges();
+  east.handle = (_, response) => response.writeHead(421, { 'causeway-owner': 'west/bridge' }).end('x'.repeat(5_000));
+  const gateway = keep(
+    await startGateway({
+      regions: regions({ east: east.url, west: west.url }, { west: 0 }),
+      response: { bufferBytes: 1_000 },
+    }),
+  );
+  const answer = await request(`${gateway.url}${POLL}`);
+  expect(answer.statusCode).toBe(421);
+  expect(await answer.body.text()).toHaveLength(5_000);
+  expect([east.requests.length, west.requests.length]).toEqual([1, 0]);
+});
