@@ -1,4 +1,4 @@
-/** Who may import whom (CONTRIBUTING.md): a rule that is broken names the file and the import. */
+/** Enforces who may import whom (docs/architecture.md): a violation names the file and the import. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
