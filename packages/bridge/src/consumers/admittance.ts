@@ -1,4 +1,4 @@
-/** Takes over a session for a request: what can begin before its claim has won, and how long each part took. */
+/** Admits a request for a session, which may adopt it: prepares the join before the claim has won, and measures each stage. */
 import type { Limits } from '../kafka/client/limits.ts';
 import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
 import type { Admission, AdoptionStage } from '../ownership/adoption.ts';
@@ -17,7 +17,7 @@ export interface AdmittanceDependencies {
   onAdopted: OnAdopted;
 }
 
-/** Settles which bridge serves a request; adopts the session if that is this one. Errors: as {@link Holdings.admit}. */
+/** Decides which bridge serves a request, and adopts the session if that is to be this one. Errors: as {@link Holdings.admit}. */
 export async function admit(
   { holdings, factory, onAdopted }: AdmittanceDependencies,
   { identity, sender, limits }: { identity: SessionIdentity; sender: Sender; limits: Limits },
@@ -45,7 +45,7 @@ export async function admit(
   }
 }
 
-/** The mark of the client's last answer, where its gateway sends it. */
+/** The mark of the last response that the client has, where its gateway sends it. */
 function receivedBy(sender: Sender): string | undefined {
   return sender.via === 'gateway' ? sender.delivered : undefined;
 }

@@ -19,7 +19,7 @@ const RECORD: StoredRecord = {
 };
 const TEXT = '{"topic":"t","key":null,"value":{"a":1},"partition":1,"offset":7,"timestamp":1000}';
 
-/** Reads records that lie in a batch, as Kafka sends them. */
+/** Reads records from a batch, as Kafka sends them. */
 function readerOf(records: readonly StoredRecord[]): RecordReader {
   const [first] = records;
   if (first === undefined) return new RecordReader([], 500);
@@ -71,7 +71,7 @@ test.each([
   expect(text.toString().match(/(?<="timestamp":)\d+/g)).toEqual(times.map(String));
 });
 
-test('an answer holds as many records as fit, counted in bytes of UTF-8', () => {
+test('a response has as many records as fit, counted in bytes of UTF-8', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"é"') }, RECORD];
   const codec = CODECS.json;
   const twoBytes = answerOf(records.slice(0, 2), { codec }).text.length;
@@ -80,7 +80,7 @@ test('an answer holds as many records as fit, counted in bytes of UTF-8', () => 
   expect(answerOf([], { codec, maxBytes: 2 }).text.toString()).toBe('[]');
 });
 
-test('an answer that cannot hold one record is refused, and so is a record that is not JSON', () => {
+test('a record that does not fit alone, or is not JSON, fails the response', () => {
   expect(() => answerOf([RECORD], { codec: CODECS.json, maxBytes: 50 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),
   );
@@ -92,7 +92,7 @@ test('an answer that cannot hold one record is refused, and so is a record that 
   );
 });
 
-test('an answer that was cut holds nothing of the record that did not fit', () => {
+test('a response that was cut has no part of the record that did not fit', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"not in it"') }];
   const { text, recordCount } = answerOf(records, { codec: CODECS.json, maxBytes: TEXT.length + 3 });
   expect([text.toString(), recordCount]).toEqual([`[${TEXT}]`, 1]);
@@ -113,7 +113,7 @@ test.each([
   expect(entries[2]?.value).toEqual(value);
 });
 
-describe('bytes that are not UTF-8 fail the answer or are reported, and are never shown as other text', () => {
+describe('bytes that are not UTF-8 fail the response or are reported, and never become other text', () => {
   const bad = Buffer.from([0x22, 0x61, 0xff, 0x22]);
   test.each([
     ['json', { value: bad }],
@@ -133,7 +133,7 @@ describe('bytes that are not UTF-8 fail the answer or are reported, and are neve
   });
 });
 
-test('answers grow beyond what was guessed, also with headers and names outside ASCII', () => {
+test('responses grow beyond their estimated size, also with headers and names outside ASCII', () => {
   const value = Buffer.from('\u0001é'.repeat(20_000));
   const headers = [[Buffer.from('ключ😀'), Buffer.from('x')] as const];
   const { text } = answerOf([{ ...RECORD, value, headers }, RECORD], { codec: CODECS.text });

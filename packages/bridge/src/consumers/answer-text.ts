@@ -1,4 +1,4 @@
-/** The JSON of a poll's answer, cut to the bytes that the client takes, and made in slices. */
+/** The JSON of a poll's response, cut to the bytes that the client accepts, and made in slices. */
 import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
 import type { Codec } from '../formats/codec.ts';
@@ -15,11 +15,11 @@ export interface AnswerOptions {
   maxBytes?: number;
   /** Default: `fail`. */
   onError?: ErrorPolicy;
-  /** Is told the first headers of each record of the answer that has some. */
+  /** Called with the first headers of each record that has headers. */
   onHeaders?: ((headers: StoredRecord['headers']) => void) | undefined;
 }
 
-/** Bytes that are read and written before the event loop may go on; usual answers have less. */
+/** Bytes that are read and written before other work of the process gets its turn; most responses have less. */
 const SLICE_BYTES = 524_288;
 /** A longer record is made in slices itself, if its key, its value or the number of its headers is beyond these. */
 const LONG_RECORD_BYTES = 32_768;
@@ -29,17 +29,17 @@ const CLOSING_BYTES = 1;
 /** About as much as names, numbers and punctuation of an entry take, beside its topic. */
 const ENTRY_BYTES = 110;
 
-/** A record that cannot be shown: it fails the whole answer, or has an error entry in its place. */
+/** A record that cannot be decoded fails the whole response, or is replaced by an error entry. */
 export type ErrorPolicy = 'fail' | 'report';
 
 /**
  * In UTF-8, as many records as fit `maxBytes`; the reader is then behind the last of them.
- * Errors: `responseTooLarge` when not even one does; unless they are to be reported, `recordUndecodable` and those of
- * damaged batches.
+ * Errors: `responseTooLarge` when not even one fits; unless `onError` is `report`, `recordUndecodable` and those of damaged
+ * batches.
  */
 export function* answerText(reader: RecordReader, options: AnswerOptions): Generator<void, Buffer> {
   const text = yield* new AnswerText(reader, options).build();
-  // Looked at once for the whole answer: hardly ever is anything in it that is not UTF-8.
+  // Checked once for the whole response, which hardly ever has anything but UTF-8.
   if (isUtf8(text)) return text;
   reader.restart();
   return yield* new AnswerText(reader, options, { isCheckingUtf8: true }).build();
@@ -55,13 +55,13 @@ class AnswerText {
   readonly #isCheckingUtf8: boolean;
   readonly #onHeaders: AnswerOptions['onHeaders'];
   readonly #text: TextBuffer;
-  /** What the entries of a partition have in common. */
+  /** Text that all entries of a partition share. */
   #topic = '';
   #partition = -1;
   #opening = '';
   #openingWithoutKey = '';
   #place = '';
-  /** Most records have the time of the one before; `text`: from the first that had. */
+  /** The last time, which most records share; `text`: of that time, once a second record has it. */
   readonly #time: { ms: number | bigint; text: string } = { ms: Number.NaN, text: '' };
 
   constructor(
@@ -141,7 +141,7 @@ class AnswerText {
     }
   }
 
-  /** Of a record that cannot be shown, which began at `before`. Errors: that of the record, unless it is to be reported. */
+  /** Replaces a record that cannot be decoded and began at `before`. Errors: that of the record, unless `onError` is `report`. */
   #addInstead(error: unknown, before: number): void {
     if (this.#onError === 'fail' || !(error instanceof BridgeError)) throw error;
     if (error !== this.#reader.damage && error.code !== 'recordUndecodable') throw error;
@@ -169,7 +169,7 @@ class AnswerText {
     this.#addPlace();
   }
 
-  /** Up to the key, or the value where there is no key. All but keys, values and headers is ASCII. */
+  /** Writes up to the key, or to the value where there is no key. Everything but keys, values and headers is ASCII. */
   #open(): RecordCursor {
     const { topic, partition, cursor, damage } = this.#reader;
     if (damage !== undefined) throw damage;
@@ -229,7 +229,7 @@ class AnswerText {
     return !this.#isCheckingUtf8 || isUtf8(bytes.subarray(start, end));
   }
 
-  /** `parts`: of the headers, as they come; after each, something else may go on. */
+  /** `parts`: of the headers; after each, other work of the process gets its turn. */
   *#addHeaderParts(parts: Iterable<StoredRecord['headers']>): Generator<void, void> {
     let opening = ',"headers":[';
     for (const part of parts) {
@@ -256,7 +256,7 @@ function headersText(headers: StoredRecord['headers']): string {
   return entries.join(',');
 }
 
-/** Kafka has header names in UTF-8. Errors: `recordUndecodable` for other bytes, which no text could stand for. */
+/** Kafka has header names in UTF-8. Errors: `recordUndecodable` for other bytes, which JSON cannot represent. */
 function headerName(name: Buffer | null): string {
   if (name === null) return '';
   if (isUtf8(name)) return name.toString();

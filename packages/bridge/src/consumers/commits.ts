@@ -1,6 +1,6 @@
 /**
- * What a consumer commits: what it delivered, by itself, and what its client says. One commit is on its way at a time, none
- * in the name of another bridge's consumer, and none of an answer that may not have arrived.
+ * The commits of a consumer: automatic ones of delivered records, and those that its client asks for. One commit is under way at a
+ * time, none for a session that another bridge owns, and none of a response that may not have arrived.
  */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError, listText } from '../errors.ts';
@@ -14,9 +14,9 @@ import type { DeliveryLog } from './delivery.ts';
 import type { SessionOptions } from './session-options.ts';
 import type { Subscription } from './subscription.ts';
 
-/** How long a partition that does not exist is waited for: a topic may be about to be created. */
+/** How long a commit waits for a partition that does not exist: a topic may be about to be created. */
 const MISSING_PARTITION_WAIT_MS = 2000;
-/** So many offsets of a commit stand in an error. */
+/** How many offsets of a commit an error lists. */
 const MOST_LISTED = 100;
 
 export interface CommitsDependencies {
@@ -29,7 +29,7 @@ export interface CommitsDependencies {
 export class Commits {
   readonly #options: SessionOptions;
   readonly #dependencies: CommitsDependencies;
-  /** Of what was delivered. */
+  /** The automatic commit that is under way. */
   #committing: Promise<void> | undefined;
 
   constructor(options: SessionOptions, dependencies: CommitsDependencies) {
@@ -38,8 +38,8 @@ export class Commits {
   }
 
   /**
-   * Commits what was delivered, if the consumer commits by itself and may. One commit at a time, or one that is repeated
-   * could arrive after a newer one. Never throws.
+   * Commits delivered records, if the consumer commits automatically and this bridge may commit. One commit at a time, or one that
+   * is repeated could arrive after a newer one. Never throws.
    */
   async commitDelivered(limits: Limits): Promise<void> {
     if (!this.#options.isAutoCommit) return;
@@ -54,13 +54,13 @@ export class Commits {
     await this.#committing;
   }
 
-  /** Waits for the commit that is on its way. Errors: as {@link bounded}. */
+  /** Waits for the automatic commit that is under way. Errors: as {@link bounded}. */
   async untilCommitted(limits: Limits): Promise<void> {
     while (this.#committing !== undefined) await bounded(this.#committing, limits);
   }
 
   /**
-   * Commits positions as the client gave them, or those of everything that was delivered. Errors: `commitRefused`,
+   * Commits positions that the client gave, or those of all delivered records. Errors: `commitRefused`,
    * `misdirected` once fenced, `consumerNotFound`, `kafkaRefused`, `kafkaUnavailable`.
    */
   async commitForClient(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
@@ -94,16 +94,16 @@ export class Commits {
   async #commitDeliveredOnce(limits: Limits): Promise<void> {
     const { subscription, partitions, deliveries, ownership } = this.#dependencies;
     if (!subscription.isCommitPossible || partitions.uncommitted.length === 0) return;
-    // A member that another one has replaced is refused by the group.
+    // The group refuses a member that another one has replaced.
     if (!subscription.isMember && !(await isOwned(ownership, limits).catch(() => false))) return;
-    // A commit that waited for the one before finds a newer answer, which nobody has confirmed yet.
+    // Meanwhile there may be a newer response, which is not confirmed yet.
     const offsets = partitions.uncommittedBefore(deliveries.unreceived);
     if (offsets.length === 0) return;
     try {
       const outcome = await subscription.committer.commit(offsets, limits);
       if (outcome === 'committed') partitions.setCommitted(offsets);
     } catch {
-      // Still uncommitted, and told by nobody: a poll must not fail for it, and the next time tries again.
+      // Still uncommitted, and not reported: a poll must not fail for it, and the next commit tries again.
     }
   }
 

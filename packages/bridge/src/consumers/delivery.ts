@@ -1,9 +1,10 @@
 /**
- * Hands records to a client, and moves the positions behind what was written; an answer that did not arrive is taken back.
+ * Hands records to a client, and moves the positions behind them; takes a response back that did not arrive.
  *
- * A client that talks to this bridge itself has received an answer when it asks again. One behind gateways has not: the
- * gateway may have died with the answer, and the client asks again through another. So an answer to a gateway that
- * confirms (`causeway-delivered`) has a mark, and counts as received when that comes back; without it, it comes again.
+ * A client that connects to this bridge itself has received a response when it asks again. A client behind gateways may not
+ * have: its gateway may have died with the response, and the client asks again through another one. So a response to a gateway
+ * that confirms (`causeway-delivered`) has a mark, and counts as received when the mark comes back; otherwise its records come
+ * again.
  */
 import { randomInt } from 'node:crypto';
 import { CONFIRMATION_TIMEOUT_MS, formatDelivery } from '@causeway/protocol/routing.ts';
@@ -12,22 +13,21 @@ import type { Checkpoint, Partitions } from '../kafka/fetch/partitions.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 
 /**
- * Writes the answer that was made of the records that the reader read. Whether it was written: not when the client has
- * gone. What it throws is thrown by the poll, and the records come again. `takeBack` may be called later, when the
- * connection turns out to have broken under the answer; it says whether it was in time. `delivery` is for the gateway
- * that is to confirm.
+ * Writes the response with the records of the reader. Resolves with whether it was written: not when the client has gone. An
+ * error fails the poll, and the records come again. `takeBack` may be called later, when the connection turns out to have
+ * broken under the response, and returns whether it was in time. `delivery`: for the gateway that is to confirm.
  */
 export type Deliver = (
   reader: RecordReader,
   context: { takeBack: () => boolean; delivery: string | undefined },
 ) => Promise<boolean>;
 
-/** What becomes of the last answer when the client asks again. */
+/** Whether the client has the last response, when it asks again. */
 export type DeliveryDecision = 'received' | 'wait' | 'comesAgain';
 
 /**
- * `mark`: of the answer, `undefined` where the client talks to this bridge itself. `confirmedMark`: what came back last.
- * `isWaitOver`: long enough for every gateway that lives to confirm.
+ * `mark`: of the response; `undefined` where no gateway confirms. `confirmedMark`: the mark that came back last.
+ * `isWaitOver`: every gateway that lives has had the time to confirm.
  */
 export function decideDelivery({
   mark,
@@ -42,39 +42,39 @@ export function decideDelivery({
   return isWaitOver ? 'comesAgain' : 'wait';
 }
 
-/** A client that needs longer than this for one answer has gone. */
+/** A client that needs longer than this for one response counts as gone. */
 const LONGEST_WRITE_MS = 60_000;
-/** Where marks begin: no two bridges give a consumer's answers the same ones, and they stay exact numbers. */
+/** Upper bound of a random first mark: no two bridges give a consumer's responses the same marks, which stay exact numbers. */
 const FIRST_MARKS = 2 ** 47;
 
 export class DeliveryLog {
   readonly #partitions: Partitions;
   readonly #end: AbortSignal;
-  /** What the last answer moved; nothing once it was received, or taken back. */
+  /** The positions before and after the last response; `undefined` once it was received, or taken back. */
   #last: Checkpoint | undefined;
   #writing: Promise<void> = Promise.resolve();
   #markCount = randomInt(1, FIRST_MARKS);
-  /** Of the last answer; `undefined` where nobody confirms. */
+  /** Of the last response; `undefined` where no gateway confirms. */
   #mark: string | undefined;
-  /** Its mark when that came back, be it before the writing was seen to end. */
+  /** The mark that came back, perhaps before the response was seen to be written. */
   #confirmedMark: string | undefined;
-  /** Whoever waits for the mark. */
+  /** The wait for the mark. */
   #waiter: PromiseWithResolvers<void> | undefined;
-  /** The client's requests come through gateways that do not know of each other's answers. */
+  /** The client's requests come through several gateways, which do not see each other's responses. */
   #isAwaited = false;
 
-  /** `end` is the consumer's: nobody waits any longer for an answer to be written. */
+  /** `end`: aborted when no operation waits any longer for a response to be written. */
   constructor(partitions: Partitions, end: AbortSignal) {
     this.#partitions = partitions;
     this.#end = end;
   }
 
-  /** Waits until the answer that is being written has been, and its positions moved. */
+  /** Waits until the response that is being written is complete, and its positions have moved. */
   settled(): Promise<void> {
     return this.#writing;
   }
 
-  /** A gateway says that it handed over the answer of this mark. `isInPassing`: with the client's own request. */
+  /** A gateway confirms that the client has the response of this mark. `isInPassing`: with the client's next request. */
   confirm(mark: string, { isInPassing }: { isInPassing: boolean }): void {
     if (mark !== this.#mark) return;
     if (isInPassing) this.#isAwaited = false;
@@ -83,8 +83,8 @@ export class DeliveryLog {
   }
 
   /**
-   * The client asks again: the last answer was received, or comes again. A promise where that is not known yet; it never
-   * rejects.
+   * The client asks again: the last response was received, or its records come again. Returns a promise, which never rejects, while
+   * that is not known.
    */
   settle(): Promise<void> | undefined {
     if (this.#last === undefined) return undefined;
@@ -96,14 +96,14 @@ export class DeliveryLog {
     return this.settleMarked();
   }
 
-  /** Waits for the confirmation of an answer that has a mark; takes it back without one. Never rejects. */
+  /** Waits for the confirmation of a response with a mark, and takes the response back without one. Never rejects. */
   async settleMarked(): Promise<void> {
     if (this.#last === undefined || this.#mark === undefined) return;
     await this.untilReceived();
     if (this.#last !== undefined && this.#decide({ isWaitOver: true }) === 'comesAgain') this.takeBack();
   }
 
-  /** Waits until the last answer, if any, was received, or until no gateway that lives would still say so. Never rejects. */
+  /** Waits until the last response, if any, is confirmed, or until every gateway that lives had the time. Never rejects. */
   async untilReceived(): Promise<void> {
     if (this.#last === undefined) return;
     const limits = within(CONFIRMATION_TIMEOUT_MS, this.#end);
@@ -111,23 +111,23 @@ export class DeliveryLog {
     await bounded(this.#waiter.promise, limits).catch(() => {});
   }
 
-  /** What the last answer moved, while a gateway is still to say that it arrived. */
+  /** The positions before the last response, while its confirmation is missing. */
   get unreceived(): Checkpoint | undefined {
     return this.#mark === undefined ? undefined : this.#last;
   }
 
-  /** The client came again, while this consumer is given up: as {@link settle}, without waiting. */
+  /** The client asks again while the session is released: as {@link settle}, without waiting. */
   askedAgain(): void {
     if (this.#mark === undefined) this.#received();
   }
 
-  /** The last answer, unless it was received, comes again. */
+  /** Moves the positions back to before the last response, unless that was received. */
   takeBack(): void {
     if (this.#last !== undefined) this.#partitions.rewind(this.#last);
     this.#received();
   }
 
-  /** `isConfirming`: the gateway that asks says what it delivered. Errors: what `deliver` throws; positions stay then. */
+  /** `isConfirming`: the gateway confirms deliveries. Errors: those of `deliver`; the positions do not move then. */
   async deliver(reader: RecordReader, isConfirming: boolean, deliver: Deliver): Promise<void> {
     const writing = this.#deliver(reader, isConfirming, deliver);
     this.#writing = writing.catch(() => {});
@@ -150,7 +150,7 @@ export class DeliveryLog {
     try {
       isWritten = await bounded(deliver(reader, { takeBack, delivery }), limits);
     } catch (error) {
-      // Whoever ends the consumer, or asks it again, does not wait for a client that does not read.
+      // The end of the session, and its next operation, do not wait for a client that does not read.
       if (this.#end.aborted || remainingMs(limits) === 0) return;
       throw error;
     }

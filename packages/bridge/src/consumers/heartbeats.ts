@@ -1,8 +1,8 @@
-/** How often consumers tell their groups that they live, so that many of them cost little while nothing happens. */
+/** How often consumers send heartbeats to their groups, so that many idle consumers cost little. */
 
-/** Of all consumers of a bridge together: about 1 % of a core. */
+/** Heartbeats of all consumers of a bridge: about 1 % of a core. */
 const MOST_PER_SECOND = 100;
-/** So many fit into a session timeout: one that is lost ends no consumer. */
+/** Heartbeats within a session timeout: a lost one ends no consumer. */
 const LEAST_PER_SESSION = 3;
 
 export interface HeartbeatTimes {

@@ -1,4 +1,4 @@
-/** Keeps the ends of the partitions known that consumers here read: those of a client that stopped polling move on, too. */
+/** Looks the ends of partitions up that consumers here read: they advance, too, when a client stops polling. */
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
 import { listOffsets } from '../kafka/client/list-offsets.ts';
@@ -35,7 +35,7 @@ export class LagWatch {
     clearInterval(this.#timer);
   }
 
-  /** Never throws: what Kafka does not tell now it tells the next round. */
+  /** Never throws: the next round asks for what this one did not get. */
   async #round(): Promise<void> {
     const bySessions = Map.groupBy(this.#dependencies.sessions(), ({ options }) => options.isolationLevel);
     await Promise.allSettled(
@@ -51,7 +51,7 @@ export class LagWatch {
     );
   }
 
-  /** Each once, and none without a leader: it would hold up all others. */
+  /** Each partition once, and none without a leader, which would hold up all others. */
   #partitionsOf(sessions: readonly Session[]): TopicPartition[] {
     const { cluster } = this.#dependencies;
     const byKey = new Map<string, TopicPartition>();

@@ -1,7 +1,7 @@
 /**
- * What other bridges know of a consumer that is served here: its description in the session log. Where its client is
- * outlives this bridge: committed, if the consumer commits by itself, or in the description until its client commits. So
- * whoever takes the consumer over neither begins anew nor skips anything.
+ * Keeps the description of a session in the session log up to date. The position of its client outlives this bridge: it is
+ * committed, if the consumer commits automatically, or in the description until its client commits. So a bridge that adopts the
+ * session neither repeats all records nor skips any.
  */
 import { type Limits, within } from '../kafka/client/limits.ts';
 import type { Partitions } from '../kafka/fetch/partitions.ts';
@@ -30,13 +30,13 @@ export class LoggedSession {
     this.#dependencies = dependencies;
   }
 
-  /** What another bridge needs to know to take it over. */
+  /** What another bridge needs to adopt the session. */
   get description(): SessionDescription {
     const { subscription } = this.#dependencies;
     return { options: this.#options, subscription: subscription.description, seeks: this.#seeks.logged };
   }
 
-  /** Goes on as another bridge described it. */
+  /** Continues with the logged positions of the previous owner. */
   restore(seeks: readonly LoggedSeek[]): void {
     this.#seeks.restore(seeks);
   }
@@ -46,48 +46,48 @@ export class LoggedSession {
     if (!this.#options.isAutoCommit) this.#seeks.keep(positions, positions);
   }
 
-  /** What it reads is something else now: to be called before the client has its answer. Errors: as {@link Ownership}. */
+  /** The subscription changed: called before the client gets its response. Errors: as {@link Ownership.record}. */
   async onChanged(): Promise<void> {
     this.#seeks.clear();
     await this.#record();
   }
 
-  /** It reads these partitions from now on; where another bridge left them, the first time. */
+  /** These partitions are read from now on. Returns the previous owner's positions, the first time. */
   onAssigned(partitions: readonly TopicPartition[]): PartitionOffset[] {
     const restored = this.#seeks.takeRestored(partitions);
-    // Told by nobody when it fails: the next change writes it.
+    // A failure is not reported: the next change writes it.
     if (partitions.length > 0 && this.#seeks.retain(partitions)) this.#record().catch(() => {});
     return restored;
   }
 
-  /** What its client commits is where another bridge goes on. Errors: as {@link Ownership}. */
+  /** The client committed: logged positions of these partitions are obsolete. Errors: as {@link Ownership.record}. */
   async onCommitted(committed: readonly TopicPartition[]): Promise<void> {
     if (this.#seeks.forget(committed)) await this.#record();
   }
 
-  /** A position that the client chose outlives this bridge. Errors: as {@link Ownership}. */
+  /** Logs or commits positions that the client chose. Errors: as {@link Ownership.record}. */
   async keepSought(sought: readonly TopicPartition[]): Promise<void> {
     const { partitions } = this.#dependencies;
     const limits = within(this.#options.requestTimeoutMs);
     if (await this.#keep(partitions.positions, sought, limits)) await this.#record();
   }
 
-  /** Whoever takes the session over must not begin at a later end, and skip what came between. Never throws. */
+  /** Logs or commits where a partition without a commit begins: an adopter would begin at a later end, and skip records. Never throws. */
   async keepBegun(found: readonly PartitionOffset[], limits: Limits): Promise<void> {
-    // Told by nobody when it fails: a poll must not fail for it, and the next seek or change writes it.
+    // A failure is not reported: a poll must not fail for it, and the next seek or change writes it.
     if (await this.#keep(found, found, limits)) await this.#record().catch(() => {});
   }
 
-  /** Before it is given up in order: the client commits later, and elsewhere, what it has received here. Never throws. */
+  /** Before a release: keeps the positions that the client has received here, and may commit elsewhere. Never throws. */
   async keepReceived(limits: Limits): Promise<void> {
     const { partitions } = this.#dependencies;
     await this.#keep(partitions.positions, partitions.assigned, limits);
   }
 
   /**
-   * Before it is given up to a bridge that has claimed it. Nothing is committed: that one has joined in its place by now, or
-   * could not know when that arrives. What a client has yet to commit comes again, unless its gateway says that it goes on
-   * (`isReceived`). Errors: as {@link Commits.untilCommitted}.
+   * Before a hand-over. Commits nothing: the adopter may have joined already, and does not know when a commit arrives. Records that
+   * the client has not committed come again, unless its gateway says that it received them (`isReceived`).
+   * Errors: as {@link Commits.untilCommitted}.
    */
   async keepUncommitted({ isReceived }: { isReceived: boolean }, limits: Limits): Promise<void> {
     const { partitions, commits } = this.#dependencies;
@@ -97,7 +97,7 @@ export class LoggedSession {
     else if (isReceived) this.#seeks.keep(positions, positions);
   }
 
-  /** Commits, or keeps the positions of `sought`; whether that is to be told to other bridges. Never throws. */
+  /** Commits, or keeps the positions of `sought`. Whether the description changed. Never throws. */
   async #keep(
     positions: readonly PartitionOffset[],
     sought: readonly TopicPartition[],

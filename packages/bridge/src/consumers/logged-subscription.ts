@@ -1,4 +1,4 @@
-/** What a subscription that another bridge logged means here: under this bridge's limits, and for topics that clients may read. */
+/** Restores a logged subscription, under the limits of this bridge and without topics that clients may not read. */
 import type { ConsumersConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import { isClosedToConsumers } from '../kafka/client/internal-topics.ts';
@@ -60,6 +60,6 @@ function restorePattern(source: string): RestoredSubscription {
 function tooMany(count: number, what: string, limit: number): BridgeError | undefined {
   if (count <= limit) return undefined;
   return new BridgeError('notSubscribed', {
-    message: `The consumer reads ${count} ${what}, more than the limit of ${limit}: subscribe or assign anew`,
+    message: `The consumer reads ${count} ${what}, more than the limit of ${limit}: subscribe or assign again`,
   });
 }

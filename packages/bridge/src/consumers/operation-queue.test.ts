@@ -16,7 +16,7 @@ function newQueue(): OperationQueue {
   return new OperationQueue(() => undefined);
 }
 
-/** A poll that waits until it is ended, and gives way whenever it is asked to. */
+/** A poll that waits until the test ends it, and gives way whenever operations wait. */
 class WaitingPoll {
   readonly gone = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -51,12 +51,12 @@ class WaitingPoll {
   }
 }
 
-/** What it does is done at once, or when it is let go. */
+/** An operation that ends at once, or when the test releases it. */
 async function soon(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** One that runs, and as many as may wait. */
+/** One operation that runs, and as many as may wait. */
 async function severalPolls(queue: OperationQueue): Promise<WaitingPoll[]> {
   const running = new WaitingPoll(queue);
   await soon();
@@ -92,7 +92,7 @@ test('operations run beside a poll that waits, in their order, and never two at 
   );
 });
 
-test('operations without end do not keep a poll from going on', async () => {
+test('an endless series of operations does not keep a poll from continuing', async () => {
   const queue = newQueue();
   let isOver = false;
   let count = 0;
@@ -118,7 +118,7 @@ test('operations without end do not keep a poll from going on', async () => {
   expect(count).toBeGreaterThanOrEqual(50);
 });
 
-test('a poll need not wait for the operations that it let run, and what comes next waits for them', async () => {
+test('a poll need not wait for the operations that it lets run, and the next one waits for them', async () => {
   const queue = newQueue();
   const { promise, resolve } = Promise.withResolvers<void>();
   const wanted = Promise.withResolvers<void>();
@@ -164,12 +164,12 @@ describe('surplus polls', () => {
     expect(await first.answer).toBe('answered');
   });
 
-  test('wait on while the poll before them is over its own time', async () => {
+  test('wait longer while the poll before them is overdue', async () => {
     const queue = newQueue();
     const late = new WaitingPoll(queue, 0);
     await soon();
     const next = new WaitingPoll(queue, 0);
-    // Longer than a poll waits behind one that has time left.
+    // Longer than a poll waits behind one that is not overdue.
     expect(await Promise.race([next.answer, delay(2 * POLL_TURN_GRACE_MS, 'waits')])).toBe('waits');
     late.end();
     await until('it begins', () => next.isBegun);
@@ -177,7 +177,7 @@ describe('surplus polls', () => {
     expect(await next.answer).toBe('answered');
   });
 
-  test('free their places when their clients go, whether they wait or run', async () => {
+  test('free their places when their clients disconnect, whether they wait or run', async () => {
     const queue = newQueue();
     const polls = await severalPolls(queue);
     const [running, ...waiting] = polls;
@@ -195,7 +195,7 @@ describe('surplus polls', () => {
     expect(await next.answer).toBe('answered');
   });
 
-  test('begin in their turn, also while operations wait behind them', async () => {
+  test('start in their turn, also while operations wait behind them', async () => {
     const queue = newQueue();
     const first = queue.run(() => soon());
     const polled = new WaitingPoll(queue);

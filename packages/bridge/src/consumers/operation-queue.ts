@@ -1,32 +1,32 @@
 /**
- * Runs the operations of one consumer one after another. A poll that waits for records lets the others run meanwhile; what
- * waits for its turn is bounded in number and in time.
+ * Runs the operations of one consumer one after another. A poll that waits for records lets the others run meanwhile. The number of
+ * operations that wait, and the time that each waits, are bounded.
  */
 import { BridgeError } from '../errors.ts';
 
-/** Polls that wait for the end of the one that runs; a client that gave its connection up frees its place. */
+/** Polls that wait for the end of the one that runs. A client that closes its connection frees the place. */
 export const MAX_WAITING_POLLS = 4;
 /** Other operations of a client that wait for their turn. */
 export const MAX_WAITING_OPERATIONS = 64;
 /** An operation that has not begun after this long is refused: the one before it waits for Kafka, or for a slow reader. */
 export const OPERATION_TURN_TIMEOUT_MS = 5000;
-/** Beyond its own time a poll waits so long for its turn: one that came at the same moment ends then. */
+/** How much longer than its own timeout a poll waits for its turn: a poll that came at the same moment ends by then. */
 export const POLL_TURN_GRACE_MS = 500;
-/** And so long where the poll before it is over its own time: it waits for Kafka, and not for records. */
+/** How much longer it waits after that, where the poll before it is overdue: that waits for Kafka, and not for records. */
 export const OVERDUE_POLL_WAIT_MS = 2500;
 
 const ONE_POLL =
   'Another poll of this consumer is under way; wait for its answer, or create a consumer for each reader.';
 
-/** The turn of a poll. While it has nothing in hand, it lets the operations run that wait. */
+/** The turn of a poll. Until it has records, it lets waiting operations run. */
 export interface PollTurn {
   /** Whether operations wait. */
   readonly isWanted: boolean;
-  /** Called when an operation begins to wait; the poll ends what it waits for, and gives way. */
+  /** Called when an operation begins to wait; the poll interrupts its own wait, and gives way. */
   onWanted: (() => void) | undefined;
   /**
-   * Runs the operations that wait now; those that come meanwhile wait for the next time, or a poll would never go on. A poll
-   * whose time is over need not wait for them. Never rejects.
+   * Runs the operations that wait now; later ones wait for the next time, or a poll would never continue. A poll whose time is
+   * over need not wait for them. Never rejects.
    */
   giveWay(): Promise<void>;
 }
@@ -37,18 +37,17 @@ export interface PollTurnRequest {
   signal: AbortSignal;
 }
 
-/** How long a turn is waited for. */
 interface TurnWait {
   timeoutMs: number;
-  /** Of the refusal. */
+  /** Of the refusal, when the time is over. */
   message: (waitedMs: number) => string;
   /** Ends the wait. */
   signal?: AbortSignal;
-  /** Asked when the time is over: how long to go on. */
+  /** Called when the time is over: how much longer to wait. */
   moreMs?: () => number;
 }
 
-/** What waits for its turn. */
+/** An operation or poll that waits for its turn. */
 interface Entry {
   /** Of its arrival. */
   place: number;
@@ -57,16 +56,16 @@ interface Entry {
 }
 
 export class OperationQueue {
-  /** Called before each operation of the client, which waits for what it returns. */
+  /** Called before each operation of the client, which waits for the promise that it returns. */
   readonly #onNext: () => Promise<void> | undefined;
   readonly #operations: Entry[] = [];
   readonly #polls: Entry[] = [];
   #isRunning = false;
   /** Of the poll that runs. */
   #turn: PollTurn | undefined;
-  /** When that poll should have its answer, on the clock of `performance.now()`. */
+  /** When that poll's timeout ends, by `performance.now()`. */
   #turnEndsAtMs = 0;
-  /** The operations that a poll let run: its turn ends when they have, also where it does not wait for them. */
+  /** The operations that a poll lets run: its turn does not end before they do, even if it does not wait for them. */
   #givenWay: Promise<void> | undefined;
   #lastPlace = 0;
   /** Operations that run or wait. */
@@ -82,14 +81,14 @@ export class OperationQueue {
     return this.#openCount > 0 ? 0 : performance.now() - this.#touchedAtMs;
   }
 
-  /** Counts as an operation that is over at once. */
+  /** Counts as an operation that takes no time. */
   touch(): void {
     this.#touchedAtMs = performance.now();
   }
 
   /**
-   * Settles like the operation. `isClients`: the client asks for it, so it has come
-   * again; default true. `isBounded`: it may be refused; default false. Errors: `consumerBusy` where it is bounded.
+   * Settles like the operation. `isClients`: the client asks for it, and so asks again; default true. `isBounded`: it may be
+   * refused; default false. Errors: `consumerBusy` where it is bounded.
    */
   async run<T>(
     operation: () => T | Promise<T>,
@@ -101,8 +100,8 @@ export class OperationQueue {
   }
 
   /**
-   * Settles like the poll; `undefined` when its client goes before its turn comes. Errors: `consumerBusy` when that does not
-   * come within its own time, or too many polls wait already.
+   * Settles like the poll; `undefined` when its client disconnects before its turn comes. Errors: `consumerBusy` when the turn does
+   * not come within its time, or too many polls wait already.
    */
   async poll<T>(poll: (turn: PollTurn) => Promise<T>, { timeoutMs, signal }: PollTurnRequest): Promise<T | undefined> {
     if (signal.aborted) return undefined;
@@ -190,13 +189,13 @@ export class OperationQueue {
 
   async #runAll(): Promise<void> {
     this.#isRunning = true;
-    // Whoever asks has gone on by then.
+    // So that the caller of the first operation continues before it runs.
     await Promise.resolve();
     for (let entry = this.#next(); entry !== undefined; entry = this.#next()) await entry.begin();
     this.#isRunning = false;
   }
 
-  /** The oldest: a poll that has begun gives way, but operations without end must not keep it from beginning. */
+  /** The oldest: a poll that runs gives way to operations, but an endless series of them must not keep it from starting. */
   #next(): Entry | undefined {
     const [operation] = this.#operations;
     const [poll] = this.#polls;

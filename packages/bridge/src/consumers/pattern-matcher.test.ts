@@ -10,7 +10,7 @@ function names(count: number): string[] {
   });
 }
 
-/** One of the slowest that are allowed. */
+/** One of the slowest patterns that are allowed. */
 const SLOW = '(.?){180}[ab]{249}c';
 
 test('names are found in their order, by many patterns at a time', async () => {
@@ -24,7 +24,7 @@ test('names are found in their order, by many patterns at a time', async () => {
   });
 });
 
-test('slow patterns leave the event loop turns for other work, and are given up with their reason', async () => {
+test('slow patterns leave turns of the event loop to other work, and fail with the reason', async () => {
   const budgetMs = 100;
   const matcher = new PatternMatcher({ budgetMs });
   const all = names(20_000);

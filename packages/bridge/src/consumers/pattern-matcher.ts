@@ -1,4 +1,4 @@
-/** Matches topic names with clients' patterns, one slice of a pattern at a time, so that the event loop goes on between. */
+/** Matches topic names with clients' patterns, one slice of a pattern at a time, so that other work gets its turn between. */
 import process from 'node:process';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
@@ -46,7 +46,7 @@ export class PatternMatcher {
   }
 }
 
-/** Of this thread: a machine that stands still for a while spends no pattern's time. */
+/** Processor time of this thread: a machine that stalls does not use up a pattern's time. */
 function cpuMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / MICROSECONDS_PER_MS;

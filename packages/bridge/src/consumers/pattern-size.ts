@@ -6,7 +6,7 @@ const QUOTATION = /\\Q([\s\S]*?)(?:\\E|$)/y;
 const ESCAPE = /\\(?:[pPx]\{[^}]*\}|x[0-9A-Fa-f]{2}|[\s\S])/y;
 const SET = /\[\^?\]?(?:\[:\^?\w+:\]|\\[\s\S]|[^\\\]])*\]/y;
 
-/** Instructions, never fewer than half of what the pattern compiles to. In time linear to its length. */
+/** The number of instructions, never below half of the compiled pattern's. Takes time linear to the pattern's length. */
 export function patternSize(source: string): number {
   const openSizes: number[] = [];
   /** Of the group that is open. */

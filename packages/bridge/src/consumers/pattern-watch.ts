@@ -1,4 +1,4 @@
-/** The topics that match a consumer's pattern, looked up anew as long as it is subscribed. */
+/** The topics that match a consumer's pattern, looked up again and again while it is subscribed. */
 import { bounded, type Limits } from '../kafka/client/limits.ts';
 import type { ListedTopics, TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
@@ -8,10 +8,10 @@ export class PatternWatch {
   readonly #listing: TopicListing;
   readonly #onTopics: (topics: readonly string[]) => void;
   readonly #stopWatching: () => void;
-  /** What matched of the topics of a version; `undefined` until Kafka listed them for the first time. */
+  /** The matching topics of a version of the list; `undefined` until Kafka listed the topics for the first time. */
   #known: { version: number; topics: readonly string[] } | undefined;
   #following: Promise<void> = Promise.resolve();
-  /** Why matching ended; the consumer's polls answer with it. */
+  /** Why matching ended; the consumer's polls fail with it. */
   #failure: unknown;
   #isClosed = false;
 
@@ -37,7 +37,7 @@ export class PatternWatch {
     this.#stopWatching();
   }
 
-  /** One list of topics after another. Never rejects. */
+  /** Matches one list of topics after another. Never rejects. */
   #follow(listed: ListedTopics): Promise<void> {
     this.#following = this.#following.then(async () => {
       try {
@@ -60,7 +60,7 @@ export class PatternWatch {
     if (!isSame) this.#onTopics(topics);
   }
 
-  /** Sorted. Of a list that follows the one before, only what is new is matched. */
+  /** Sorted. Of a list that follows the known version, only new topics are matched. */
   async #matching({ version, names, added, removed }: ListedTopics): Promise<readonly string[]> {
     const { matcher } = this.#listing;
     if (this.#known?.version !== version - 1) return (await matcher.match(this.pattern, names)).sort();

@@ -1,7 +1,7 @@
 /**
- * Answers a consumer's polls, one at a time: waits for the group, for positions and for records, has what came before
- * committed meanwhile, and hands over no record without the word that this bridge may. While it waits, it gives way to the
- * consumer's other operations, and goes on after them.
+ * Serves a consumer's polls, one at a time: waits for the group, for positions and for records, commits the records of the previous
+ * poll meanwhile, and responds with records only while this bridge is confirmed as the owner. While it waits, it gives way to the
+ * consumer's other operations, and continues after them.
  */
 
 import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
@@ -27,19 +27,19 @@ export interface PollerDependencies {
   commits: Commits;
   ownership: Ownership;
   liveness: Liveness;
-  /** Of one answer. */
+  /** Of one response. */
   maxRecords: number;
 }
 
 export interface PollRequest {
   timeoutMs: number;
-  /** When it came, on the clock of `performance.now()`: its time begins then, also while it waits for its turn. */
+  /** When it arrived, by `performance.now()`: its timeout counts from then, also while it waits for its turn. */
   startedAtMs: number;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
-  /** Whoever asks says later whether the answer arrived at the client (`causeway-delivered`). */
+  /** The gateway confirms later that the client has the response (`causeway-delivered`). */
   isConfirming: boolean;
-  /** Makes an answer of records; what it returns hands that over. Called again when others are to be answered after all. */
+  /** Makes a response of records; the function that it resolves with writes it. Called again when other records are to be sent after all. */
   convert: (reader: RecordReader) => Deliver | Promise<Deliver>;
 }
 
@@ -48,11 +48,11 @@ interface Answer {
   result: { deliver: Deliver } | { error: unknown };
 }
 
-/** What a poll has begun. */
+/** A poll that runs. */
 interface PollProgress {
-  /** Another one when the client subscribed anew while the poll waited. */
+  /** Replaced when the client subscribes again while the poll waits. */
   membership: Membership | undefined;
-  /** Of what came before, as far as the answer waits for it. Never rejects. */
+  /** The commit of earlier records, as far as the response waits for it. Never rejects. */
   committing: Promise<void>;
   /** The signal ends the poll: its client has gone, the consumer ends. */
   limits: Limits;
@@ -63,13 +63,13 @@ interface PollProgress {
 }
 
 /**
- * A poll waits at least so long, or its own time, for a lease that fits and for the commit of what came before it; its
- * answer is given all the same.
+ * A poll waits at least this long, or its own timeout, for a lease that fits and for the commit of earlier records; then it
+ * responds without.
  */
 const COMMIT_WAIT_MS = 1000;
-/** Records that are there wait so long for the word that this bridge may answer them. */
+/** How long fetched records wait for the confirmation that this bridge owns the session. */
 const CONFIRM_TIMEOUT_MS = 2000;
-/** Partitions that do not exist (yet) are looked for this often while a poll waits. */
+/** How often a waiting poll looks for partitions that do not exist yet. */
 const MISSING_PARTITIONS_INTERVAL_MS = 500;
 
 export class Poller {
@@ -78,7 +78,7 @@ export class Poller {
   readonly #partitions: Partitions;
   /** Ends the poll that runs. */
   #over: AbortController | undefined;
-  /** Ends what it waits for now. */
+  /** Interrupts its current wait. */
   #waiting: AbortController | undefined;
   #isEnded = false;
 
@@ -88,18 +88,18 @@ export class Poller {
     this.#partitions = dependencies.fetcher.partitions;
   }
 
-  /** For good: a poll that waits answers now, and those that come do not wait. */
+  /** For good: a waiting poll responds now, and later ones do not wait. */
   end(): void {
     this.#isEnded = true;
     this.#over?.abort();
   }
 
   /**
-   * Hands records to the client as soon as there are any, and none when the time is over. Commits what the poll before
-   * delivered, if the consumer commits by itself: the answer is made meanwhile, and waits for the commit. Or a failover
-   * could bring back what the client has acknowledged by asking again, beside the one answer that it has not.
-   * Errors: `notSubscribed`, `misdirected` once it lives elsewhere, `kafkaUnavailable` where Kafka has not said a word in all
-   * of its time, what Kafka refuses, and what `convert` throws.
+   * Hands records to the client as soon as there are any, and none when the time is over. Commits the records of the previous
+   * poll, if the consumer commits automatically: the response is made meanwhile, and waits for the commit. Otherwise a failover
+   * could repeat records that the client has acknowledged by asking again, besides those of the last response.
+   * Errors: `notSubscribed`, `misdirected` once the session lives elsewhere, `kafkaUnavailable` where Kafka has not responded
+   * during the whole poll, refusals of Kafka, and errors of `convert`.
    */
   async answer({ timeoutMs, startedAtMs, signal, isConfirming, convert }: PollRequest, turn: PollTurn): Promise<void> {
     const { subscription, ownership, commits, deliveries, liveness } = this.#dependencies;
@@ -109,9 +109,9 @@ export class Poller {
     const limits = { deadlineAtMs: startedAtMs + timeoutMs, signal: over.signal };
     const commitLimits = within(Math.max(COMMIT_WAIT_MS, remainingMs(limits)), over.signal);
     const fitting = ownership.fit(within(requestTimeoutMs));
-    // Meanwhile, or a claim that takes all of the time would leave none for the commit.
+    // At the same time: a claim that takes all of the time would leave none for the commit.
     const committing = bounded(commits.commitDelivered(within(requestTimeoutMs)), commitLimits).catch(() => {});
-    // What fails is told where it is needed.
+    // A failure is reported where the claim is needed.
     if (fitting !== undefined) await bounded(fitting, commitLimits).catch(() => {});
     if (this.#partitions.hasRecords) ownership.confirmAhead();
     let answer: Answer | undefined;
@@ -120,22 +120,22 @@ export class Poller {
     } catch (error) {
       if (!over.signal.aborted) throw error;
     } finally {
-      // A consumer may rest for long, and there are many.
+      // Frees memory: consumers may be idle for long, and there are many.
       this.#waiting = undefined;
     }
-    // An answer without records says, too, that what came before it is committed.
+    // A response without records, too, proves that earlier records are committed.
     if (answer === undefined) await committing;
-    // That there is nothing is Kafka's word, and not that of a bridge which hears nothing.
+    // No records means that Kafka has none, not that it does not respond.
     if (answer === undefined && !over.signal.aborted) await liveness.confirm({ sinceMs: startedAtMs });
     if (signal.aborted) return;
-    // A poll that waited here goes on where the consumer lives now.
+    // A poll that waited here continues where the session lives now.
     if (ownership.life.kind !== 'ended') checkAlive(ownership);
     const { reader, result } = answer ?? (await this.#answerOf(0, convert));
     if ('error' in result) throw result.error;
     await deliveries.deliver(reader, isConfirming, result.deliver);
   }
 
-  /** What ends a poll: its client going, this consumer's end, a bridge that stops. */
+  /** A poll ends with its client, with the session, or with the bridge. */
   #begin(signal: AbortSignal): AbortController {
     const over = new AbortController();
     this.#over = over;
@@ -145,7 +145,7 @@ export class Poller {
     return over;
   }
 
-  /** Until there are records, or the time is over; gives way to other operations as often as they come. */
+  /** Waits until there are records, or the time is over; gives way to other operations whenever they come. */
   async #waitForRecords(progress: PollProgress): Promise<boolean> {
     const { subscription } = this.#dependencies;
     const { limits, turn } = progress;
@@ -162,22 +162,22 @@ export class Poller {
       try {
         await bounded(turn.giveWay(), limits);
       } catch {
-        // An operation that waits for Kafka takes longer than the poll has.
+        // An operation that waits for Kafka outlasts the poll.
         return false;
       }
-      // A poll that began before the client unsubscribed has nothing to tell.
+      // The client unsubscribed meanwhile.
       if (!isReading(subscription.state)) return false;
       progress.membership = subscription.readAs();
     }
   }
 
-  /** Of a wait that another operation ends. */
+  /** The controller of a wait that another operation interrupts. */
   #startWaiting({ limits, turn }: PollProgress): AbortController {
     const waiting = new AbortController();
     this.#waiting = waiting;
     if (limits.signal?.aborted === true) waiting.abort();
     turn.onWanted = () => waiting.abort();
-    // Not at once: clients that ask without end must not keep a poll from fetching.
+    // Not at once: an endless series of operations must not keep a poll from fetching.
     if (turn.isWanted) setImmediate(() => waiting.abort());
     return waiting;
   }
@@ -201,7 +201,7 @@ export class Poller {
     }
   }
 
-  /** An answer with records that this bridge may give; `undefined` when there is none in time. */
+  /** A response with records that this bridge may send; `undefined` when there are no records in time. */
   async #nextAnswer(progress: PollProgress): Promise<Answer | undefined> {
     const { ownership, maxRecords } = this.#dependencies;
     while (await this.#waitForRecords(progress)) {
@@ -216,7 +216,7 @@ export class Poller {
     return undefined;
   }
 
-  /** Made before it is known whether it may be given: what it throws is told then. Never rejects. */
+  /** Made before this bridge is confirmed as the owner: an error is reported after that. Never rejects. */
   async #answerOf(maxCount: number, convert: PollRequest['convert']): Promise<Answer> {
     const reader = this.#partitions.read(maxCount);
     try {

@@ -1,6 +1,6 @@
 /**
- * Where a consumer's partitions are read from: what its group committed, an end it was sent to, its reset policy. Whatever
- * changes that goes through here, and makes a search that runs worthless.
+ * Finds where a consumer's partitions are read from: the commit of its group, an end to which it was sent, or its reset policy.
+ * Every change of positions goes through here, and makes a running search obsolete.
  */
 import { BridgeError, listText } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
@@ -19,18 +19,18 @@ export interface PositionsDependencies {
   cluster: Cluster;
   coordinator: GroupCoordinator;
   fetcher: Fetcher;
-  /** Called when partitions without a commit begin where they would not a moment later: at their end, or by the clock. */
+  /** Called when partitions without a commit begin at a place that depends on the moment: at their end, or by the clock. */
   onBegun: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
 }
 
-/** Metadata may be this old when it does not have a partition: it may be new. */
+/** Maximum age of metadata that lacks a partition: the partition may be new. */
 const MISSING_PARTITION_AGE_MS = 500;
 
 export class Positions {
   readonly #dependencies: PositionsDependencies;
   readonly #options: SessionOptions;
   #searching: Promise<void> | undefined;
-  /** Counts what makes a search that runs worthless. */
+  /** Counts changes that make a running search obsolete. */
   #epoch = 0;
 
   constructor(options: SessionOptions, dependencies: PositionsDependencies) {
@@ -44,7 +44,7 @@ export class Positions {
     this.#dependencies.fetcher.assign(partitions);
   }
 
-  /** Moves a position, or has it found anew at an end. Whether the partition is assigned. */
+  /** Moves a position, to an offset or to an end that is looked up later. Whether the partition is assigned. */
   seek(partition: TopicPartition, to: bigint | OffsetSpec): boolean {
     if (!this.#dependencies.fetcher.seek(partition, to)) return false;
     this.#invalidate();
@@ -69,7 +69,7 @@ export class Positions {
   }
 
   /**
-   * Finds the positions of all partitions that exist. Whether Kafka told in time; the search goes on when it did not.
+   * Finds the positions of all partitions that exist. Whether Kafka responded in time; otherwise the search continues.
    * Errors: `kafkaRefused` where a position cannot be found; the signal's reason.
    */
   async find(limits: Limits): Promise<boolean> {
@@ -89,7 +89,7 @@ export class Positions {
     return true;
   }
 
-  /** What is being found out does not count. */
+  /** Makes the running search obsolete. */
   #invalidate(): void {
     this.#epoch += 1;
     this.#searching = undefined;
@@ -100,7 +100,7 @@ export class Positions {
     const searching = this.#search(within(this.#options.requestTimeoutMs)).finally(() => {
       if (this.#searching === searching) this.#searching = undefined;
     });
-    // Whoever waits sees the failure; it may outlive its poll.
+    // Callers that wait see the failure. The search may outlive its poll.
     searching.catch(() => {});
     this.#searching = searching;
     return searching;
@@ -129,7 +129,7 @@ export class Positions {
     );
   }
 
-  /** To the ends that they were sent to, or by the reset policy. */
+  /** Positions partitions at the ends to which they were sent, or by the reset policy. */
   async #reset(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
     const { cluster, fetcher, onBegun } = this.#dependencies;
     const { resetPolicy, isolationLevel } = this.#options;
@@ -147,11 +147,11 @@ export class Positions {
     if (lost !== undefined) throw noOffset(lost);
   }
 
-  /** To the first record of the policy's time; to the end where there is none. */
+  /** Positions partitions at the first record of the policy's time, or at their end without such a record. */
   async #resetByTime(partitions: readonly Unpositioned[], epoch: number, limits: Limits): Promise<void> {
     const { cluster, fetcher, onBegun } = this.#dependencies;
     const { resetPolicy, isolationLevel } = this.#options;
-    // The time of the bridge against those of the records: as Kafka's own clients compare them.
+    // Compares the time of the bridge with those of the records, as Kafka's own clients do.
     const timestampMs = resetTimestampMs(resetPolicy, Date.now());
     if (partitions.length === 0 || timestampMs === undefined) return;
     const byTime = await listOffsets(cluster, partitions, { spec: timestampMs, isolationLevel, limits });
@@ -182,7 +182,7 @@ function targetOf(
   policy: ResetPolicy,
 ): 'earliest' | 'latest' | 'none' | 'time' {
   if (resetTo !== undefined && resetTo !== 'policy') return resetTo;
-  // Every record of a topic that was made anew is new.
+  // Every record of a recreated topic is new.
   if (isNew && policy !== 'none') return 'earliest';
   return policy === 'earliest' || policy === 'latest' || policy === 'none' ? policy : 'time';
 }

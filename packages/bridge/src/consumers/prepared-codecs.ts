@@ -10,7 +10,7 @@ export interface SliceRunner {
   run<T>(work: Generator<void, T>): T | Promise<T>;
 }
 
-/** Records whose schema ids are read before the event loop may go on. */
+/** Records whose schema ids are read before other work of the process gets its turn. */
 const SLICE_RECORDS = 5000;
 
 /**

@@ -27,14 +27,14 @@ export interface RegistryDependencies {
   sessionLog: SessionLog;
   /** This bridge, as `region/bridge`. */
   bridge: string;
-  /** Begins the names that are generated. */
+  /** Prefix of generated names. */
   bridgeName: string;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
   onAdopted: OnAdopted;
 }
 
-/** How often idle consumers are looked for. */
+/** How often the bridge looks for idle consumers. */
 const EXPIRY_INTERVAL_MS = 1000;
 const RETRY_AFTER_SECONDS = 1;
 /** By then some of the deleted sessions are forgotten. */
@@ -82,12 +82,12 @@ export class ConsumerRegistry {
     await this.#holdings.close();
   }
 
-  /** A page of them, for operators. */
+  /** A page of the list for operators. */
   list(query: SessionQuery): SessionPage {
     return listSessions(this.#holdings.values(), this.#dependencies.bridge, query);
   }
 
-  /** Those that are served here. */
+  /** The sessions that are held here. */
   *sessions(): Generator<Session> {
     for (const { session } of this.#holdings.values()) yield session;
   }
@@ -129,7 +129,7 @@ export class ConsumerRegistry {
     return `${this.#dependencies.bridgeName}-${randomUUID()}`;
   }
 
-  /** Whether it is served here. */
+  /** Whether the session is held here. */
   has(identity: SessionIdentity): boolean {
     return this.#holdings.get(identity) !== undefined;
   }
@@ -196,18 +196,18 @@ export class ConsumerRegistry {
     }
   }
 
-  /** A gateway handed an answer to the client, which has not asked again since. */
+  /** A gateway confirms a delivery without a request of the client. */
   confirmDelivery(identity: SessionIdentity, mark: string): void {
     this.#holdings.get(identity)?.session.deliveries.confirm(mark, { isInPassing: false });
   }
 
-  /** Other requests find it no more at once. Errors: as {@link find}. */
+  /** Other requests do not find the session from the start of its delete. Errors: as {@link find}. */
   async delete(identity: SessionIdentity, sender: Sender): Promise<void> {
     await this.find(identity, sender);
     const held = this.#holdings.get(identity);
     if (held === undefined) throw new BridgeError('consumerNotFound');
     const outcome = await held.end({ isCommitting: true });
-    // Another bridge adopted it meanwhile, and has it still.
+    // Another bridge has adopted it meanwhile.
     if (outcome.kind === 'fenced') throw new BridgeError('misdirected', { owner: outcome.owner });
     this.#dependencies.log.info({ ...identity }, 'consumer deleted');
   }
@@ -240,7 +240,7 @@ export class ConsumerRegistry {
       if (idleMs < consumers.inactivityTimeoutMs || isEnding(claim.life)) continue;
       const { identity } = session;
       log.info({ ...identity }, 'consumer expired');
-      // Its client did not come back, so its last answer was not confirmed.
+      // Its client did not ask again: the last response may not have arrived.
       held.end({ isCommitting: false }).catch((error: unknown) => {
         log.warn({ ...identity, err: error }, 'an expired consumer is still in the session log');
       });

@@ -9,7 +9,7 @@ test.each(['earliest', 'latest', 'none'])('%s is a policy without a duration', (
   expect(resetTimestampMs('earliest', NOW_MS)).toBeUndefined();
 });
 
-/** As Java's `Duration.parse` takes them. */
+/** As Java's `Duration.parse` accepts them. */
 describe('durations', () => {
   test.each([
     ['PT0S', 0],

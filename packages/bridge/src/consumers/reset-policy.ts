@@ -1,11 +1,11 @@
-/** Where a partition is read from that has no committed offset, or one that is out of range (`auto.offset.reset`). */
+/** Where to read a partition without a committed offset, or with one that is out of range (`auto.offset.reset`). */
 
 /** `by_duration:` with an ISO-8601 duration begins that long before now (KIP-1106). */
 export type ResetPolicy = 'earliest' | 'latest' | 'none' | `by_duration:${string}`;
 
 const BY_DURATION = 'by_duration:';
 
-/** `undefined` for a text that is no policy. */
+/** `undefined` for an invalid policy. */
 export function resetPolicyOf(text: string): ResetPolicy | undefined {
   if (text === 'earliest' || text === 'latest' || text === 'none') return text;
   if (!text.startsWith(BY_DURATION)) return undefined;
@@ -27,13 +27,13 @@ const NANOSECONDS_PER_MS = 1_000_000n;
 const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 /** Seconds are a 64-bit integer in Java. */
 const MAX_SECONDS = 2n ** 63n - 1n;
-/** Digits of a 64-bit integer, sign and zeros in front; the rest of a longer text is for nobody. */
+/** Length of a 64-bit integer with its sign, and room for leading zeros; a longer text is invalid. */
 const MAX_LENGTH = 200;
 
 /** `PnDTnHnMn.nS` as Java's `Duration.parse` reads it: each number with a sign of its own, letters in either case. */
 const DURATION = /^([-+]?)P(?:([-+]?\d+)D)?(T(?:([-+]?\d+)H)?(?:([-+]?\d+)M)?(?:([-+]?\d+)(?:[.,](\d{0,9}))?S)?)?$/i;
 
-/** In nanoseconds; `undefined` for what is no duration, is negative, or has no room in Java's. */
+/** In nanoseconds; `undefined` for a text that is not a duration, is negative, or too large for Java. */
 function parseDuration(text: string): bigint | undefined {
   const match = text.length > MAX_LENGTH ? null : DURATION.exec(text);
   if (match === null) return undefined;

@@ -3,7 +3,7 @@ import { Seeks } from './seeks.ts';
 
 const at = (partition: number, offset: bigint) => ({ topic: 't', partition, offset });
 
-test('what the client chose is kept until it is committed', () => {
+test('positions that the client chose are kept until they are committed', () => {
   const seeks = new Seeks();
   expect(seeks.keep([at(0, 7n), at(1, 9n)], [{ topic: 't', partition: 1 }])).toBe(true);
   expect(seeks.logged).toEqual([{ topic: 't', partition: 1, to: '9' }]);
@@ -12,7 +12,7 @@ test('what the client chose is kept until it is committed', () => {
   expect(seeks.logged).toEqual([]);
 });
 
-test('what another bridge left is where the partitions begin, once, and is still kept for the next', () => {
+test('partitions begin once at the positions of the previous owner, which are kept for the next owner', () => {
   const seeks = new Seeks();
   seeks.restore([{ topic: 't', partition: 2, to: '5' }]);
   expect(seeks.takeRestored([{ topic: 't', partition: 2 }])).toEqual([at(2, 5n)]);
@@ -20,7 +20,7 @@ test('what another bridge left is where the partitions begin, once, and is still
   expect(seeks.logged).toEqual([{ topic: 't', partition: 2, to: '5' }]);
 });
 
-test('what another bridge left of partitions that the group has given to others since does not come back', () => {
+test('logged positions of partitions that other members got since do not come back', () => {
   const seeks = new Seeks();
   seeks.restore([
     { topic: 't', partition: 1, to: '4' },

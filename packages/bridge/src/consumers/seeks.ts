@@ -1,10 +1,10 @@
-/** Positions that a consumer got otherwise than by a commit, and that its next commit replaces: kept for another bridge. */
+/** Positions that are not committed, such as those of a seek: logged for the next owner until a commit replaces them. */
 import type { LoggedSeek } from '../ownership/session-entry.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 
 export class Seeks {
   readonly #offsets = new Map<string, PartitionOffset>();
-  /** Of another bridge, for the first time that the partitions are read here. */
+  /** From the previous owner, for the first time that the partitions are read here. */
   #restored = new Map<string, PartitionOffset>();
 
   get logged(): LoggedSeek[] {
@@ -23,7 +23,7 @@ export class Seeks {
     return kept.length > 0;
   }
 
-  /** They were committed; whether any was kept. */
+  /** Forgets the positions of committed partitions. Whether any was kept. */
   forget(committed: readonly TopicPartition[]): boolean {
     let isChanged = false;
     for (const partition of committed) isChanged = this.#offsets.delete(keyOf(partition)) || isChanged;
@@ -42,14 +42,14 @@ export class Seeks {
     this.#restored = new Map(this.#offsets);
   }
 
-  /** Where another bridge left these partitions, the first that are read here; once. */
+  /** The previous owner's positions of the first partitions that are read here; once. */
   takeRestored(partitions: readonly TopicPartition[]): PartitionOffset[] {
     const found = partitions.flatMap((partition) => this.#restored.get(keyOf(partition)) ?? []);
     if (partitions.length > 0) this.#restored.clear();
     return found;
   }
 
-  /** Forgets the other partitions, which somebody else reads and commits from now on; whether any was kept. */
+  /** Forgets the other partitions, which other members read and commit from now on. Whether any was kept. */
   retain(partitions: readonly TopicPartition[]): boolean {
     const keys = new Set(partitions.map(keyOf));
     const gone = [...this.#offsets.keys()].filter((key) => !keys.has(key));

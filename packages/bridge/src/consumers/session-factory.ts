@@ -1,4 +1,4 @@
-/** Makes sessions: what all of a bridge share of Kafka, its limits and its topics. */
+/** Creates sessions, which share the bridge's view of Kafka, its limits and its list of topics. */
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { Liveness } from '../kafka/client/liveness.ts';
@@ -16,7 +16,7 @@ export interface SessionFactoryOptions {
   cluster: Cluster;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
-  /** Of the bridge: with more of them, each sends heartbeats more rarely. */
+  /** Sessions of this bridge: with more of them, each sends fewer heartbeats. */
   sessionCount: () => number;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { listSessions } from './session-list.ts';
 
-test('of ten thousand consumers only those are described that are on the page', () => {
+test('of ten thousand consumers only those on the page are described', () => {
   const described: string[] = [];
   const held = Array.from({ length: 10_000 }, (_, index) => ({
     session: {
@@ -16,7 +16,7 @@ test('of ten thousand consumers only those are described that are on the page', 
     heldSinceMs: 0,
   }));
   const page = listSessions(held, 'east/bridge', { filter: 'Consumer-99', limit: 2 });
-  // Its lag is looked up in every partition of a consumer.
+  // The lag takes a look at every partition of a consumer.
   expect(described).toEqual(['consumer-9900', 'consumer-9901']);
   expect(page).toMatchObject({ total: 10_000, matching: 111 });
   expect(page.consumers).toEqual([

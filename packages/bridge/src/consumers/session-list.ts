@@ -1,4 +1,4 @@
-/** The consumers of this bridge as operators see them: of many, only those that are shown are described. */
+/** The list of consumers for operators: describes only the entries of the page. */
 import {
   compareSessions,
   matchesFilter,
@@ -8,7 +8,7 @@ import {
 } from '@causeway/protocol/sessions.ts';
 import type { Session } from './session.ts';
 
-/** What is told of a session that is held. */
+/** The parts of a held session that the list shows. */
 export interface ListedSession {
   readonly session: Pick<Session, 'identity' | 'stateKind' | 'lastPollAtMs' | 'knownLagRecords'>;
   readonly claim: { readonly entry: { readonly value: { adoptionCount?: number | undefined } } };

@@ -9,9 +9,9 @@ import type { Ownership } from '../ownership/ownership.ts';
 import { groupInstanceId, type SessionIdentity } from '../ownership/session-identity.ts';
 import type { TopicPartition } from '../records.ts';
 
-/** What the session does when its subscription changes, by the client's wish or by the group's. */
+/** How a session reacts when its client or its group changes the partitions. */
 export interface SubscriptionEvents {
-  /** Partitions may go now: the last chance to commit what was delivered. */
+  /** Partitions may go now: the last chance to commit delivered records. */
   onRevoking: (limits: Limits) => Promise<void>;
   /** Reads these partitions from now on, and no others. */
   onAssigned: (partitions: readonly TopicPartition[]) => void;
@@ -35,7 +35,7 @@ export interface SessionMembershipDependencies {
 /** How long a commit at a rebalance may take; the group waits for it. */
 const REVOKING_TIMEOUT_MS = 3000;
 
-/** Not joined yet. Topics of a pattern are those that exist: none is created. */
+/** Has not joined yet. Topics of a pattern exist: none is created. */
 export function createMembership(
   dependencies: SessionMembershipDependencies,
   topics: readonly string[],

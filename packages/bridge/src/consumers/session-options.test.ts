@@ -3,7 +3,7 @@ import { readSessionOptions } from './session-options.ts';
 
 const DEFAULTS = { resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 10_000 } as const;
 
-test('what a client does not say has its default', () => {
+test('an option that a client leaves out has its default', () => {
   expect(readSessionOptions({}, DEFAULTS)).toEqual({
     format: 'binary',
     resetPolicy: 'latest',
@@ -14,7 +14,7 @@ test('what a client does not say has its default', () => {
   });
 });
 
-test('an operator may have brokers wait for more bytes, and a client say otherwise', () => {
+test('an operator may make brokers wait for more bytes, and a client may override that', () => {
   const defaults = { ...DEFAULTS, fetchMinBytes: 1000 };
   expect(readSessionOptions({}, defaults).fetchMinBytes).toBe(1000);
   expect(readSessionOptions({ 'fetch.min.bytes': 5 }, defaults).fetchMinBytes).toBe(5);
@@ -32,7 +32,7 @@ describe('a bad value is refused in the words of Kafka', () => {
       { 'fetch.min.bytes': 2 ** 31 },
       'Invalid value 2147483648 for configuration fetch.min.bytes: Not a number of type INT',
     ],
-    // What JSON has in place of a number that a double cannot hold.
+    // How the body has a number that a double cannot hold.
     [
       { 'fetch.min.bytes': (JSON as unknown as { rawJSON(text: string): number }).rawJSON('12345678901234567890') },
       'Invalid value 12345678901234567890 for configuration fetch.min.bytes: Not a number of type INT',

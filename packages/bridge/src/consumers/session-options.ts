@@ -1,4 +1,4 @@
-/** What a client asked for when it created a consumer, read and checked. */
+/** The options with which a client creates a consumer, read and checked. */
 
 import type { ConsumerOptions } from '@causeway/protocol/consumers.ts';
 import { type EmbeddedFormat, isFormat } from '@causeway/protocol/content-types.ts';
@@ -20,7 +20,7 @@ export interface SessionDefaults {
   requestTimeoutMs: number;
 }
 
-/** A value of a client may be as long as its body: so much of it is shown. */
+/** A value may be as long as its request's body: an error shows this much of it. */
 const MAX_SHOWN_LENGTH = 200;
 const MAX_INT32 = 2 ** 31 - 1;
 
@@ -68,7 +68,7 @@ function readInteger(value: number | undefined, key: string): number | undefined
   return value;
 }
 
-/** What a body has in place of a number that a double cannot hold (`JSON.rawJSON`). */
+/** The digits of a number that a double cannot hold (`JSON.rawJSON`). */
 function rawDigits(value: unknown): string {
   return (value as { rawJSON: string }).rawJSON;
 }

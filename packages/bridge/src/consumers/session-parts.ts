@@ -1,4 +1,4 @@
-/** Puts the parts of a session together: what each needs of the others. */
+/** Puts the parts of a session together. */
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { bounded, type Limits } from '../kafka/client/limits.ts';
@@ -34,7 +34,7 @@ export interface SessionDependencies {
   prepared?: PreparedJoin | undefined;
 }
 
-/** How long fewer bytes than the client asked for are waited with: Kafka's default of `fetch.max.wait.ms`. */
+/** How long a broker waits for the minimum of bytes that the client asked for: Kafka's default of `fetch.max.wait.ms`. */
 const MIN_BYTES_WAIT_MS = 500;
 
 export class SessionParts {
@@ -101,7 +101,7 @@ export class SessionParts {
     this.operations = new OperationQueue(() => deliveries.settle());
   }
 
-  /** A waiting poll responds now, later ones do not wait, and neither does an answer that is being written. */
+  /** A waiting poll responds now, later ones do not wait, and nothing waits for a response that is being written. */
   stop(): void {
     this.#end.abort();
     this.poller.end();
@@ -112,9 +112,9 @@ export class SessionParts {
     this.logged.resumeAt(offsets.filter((place) => this.positions.seek(place, place.offset)));
   }
 
-  /** Partitions may go now: the last chance to commit what was delivered. */
+  /** Partitions may go now: the last chance to commit delivered records. */
   async #revoke(limits: Limits): Promise<void> {
-    // Or the client, and the next owner of the partition, would both get what is being written.
+    // Otherwise the client and the partition's next member would both get the records that are being written.
     await bounded(this.deliveries.settled(), limits).catch(() => {});
     await this.deliveries.settleMarked();
     await this.commits.commitDelivered(limits);

@@ -24,7 +24,7 @@ import type { TopicPattern } from './topic-pattern.ts';
 /** A session as operators see it: what it reads, or how it ended here. */
 export type SessionStateKind = SubscriptionState['kind'] | 'closing' | 'fenced' | 'released';
 
-/** What was fetched for a consumer that no client polls for this long is freed. */
+/** Fetched records are freed when no client polls the consumer for this long. */
 const IDLE_RECORDS_MS = 10_000;
 /** And its connections to brokers: longer than most clients pause, since the next poll has to connect again. */
 const IDLE_CONNECTIONS_MS = 30_000;
@@ -188,7 +188,7 @@ export class Session implements ServedSession {
   }
 
   /**
-   * Hands records to the client, and commits what the poll before delivered, if the consumer commits by itself: see
+   * Hands records to the client, and commits those of the previous poll, if the consumer commits automatically: see
    * {@link Poller.answer}. Errors: also `consumerBusy` behind another poll.
    */
   async poll(request: PollRequest): Promise<void> {
@@ -198,7 +198,7 @@ export class Session implements ServedSession {
   }
 
   /**
-   * Commits positions as given, or those of everything that was delivered.
+   * Commits the given positions, or those of all delivered records.
    * Errors: `commitRefused` when the group no longer knows the consumer, `kafkaRefused`, `kafkaUnavailable`.
    */
   async commit(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
@@ -250,7 +250,7 @@ export class Session implements ServedSession {
     await this.#parts.fetcher.close();
   }
 
-  /** A change of what it reads: logged for the next owner before the client has its answer. */
+  /** Changes the subscription, and logs that for the next owner before the client gets its response. */
   async #change(change: () => void | Promise<void>): Promise<void> {
     await this.#run(async () => {
       await change();

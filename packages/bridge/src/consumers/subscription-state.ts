@@ -1,4 +1,4 @@
-/** What a session is subscribed or assigned to. Whether the session lives here is another question: see `SessionLife`. */
+/** The state of a session's subscription. `SessionLife` is the other state: whether the session lives here. */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../errors.ts';
 import type { Membership } from '../kafka/group/membership.ts';

@@ -1,4 +1,4 @@
-/** What a session is subscribed or assigned to: its state, its membership in the group, and the watch of a pattern. */
+/** The subscription or assignment of a session: its state, its membership in the group, and the watch of its pattern. */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError, listText } from '../errors.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
@@ -27,9 +27,9 @@ export class Subscription {
   readonly #dependencies: SubscriptionDependencies;
   readonly #lone: LoneCommitter;
   #state: SubscriptionState = { kind: 'idle' };
-  /** Illegal names that were subscribed to: the next poll says so, once. */
+  /** Illegal names in the subscription: the next poll reports them, once. */
   #illegalTopics: readonly string[] = [];
-  /** Why a subscription that another bridge logged cannot be used here: polls answer with it. */
+  /** Why a logged subscription cannot be used here: polls fail with it. */
   #unusable: BridgeError | undefined;
   /** As the client gave them. */
   #topics: readonly string[] = [];
@@ -58,7 +58,7 @@ export class Subscription {
     if (this.#state.kind === 'idle') throw new BridgeError('notSubscribed');
   }
 
-  /** Who commits for a client: the member, or somebody who is none. */
+  /** Sends commits: as the member, or without a membership. */
   get committer(): Committer {
     return this.#membership ?? this.#lone;
   }
@@ -68,7 +68,7 @@ export class Subscription {
     return this.#membership?.isMember !== false;
   }
 
-  /** Whether its group is to say what it reads. */
+  /** Whether the group has yet to assign partitions. */
   get isJoining(): boolean {
     return this.#membership?.isJoining === true;
   }
@@ -139,7 +139,7 @@ export class Subscription {
     this.#state = { kind: 'idle' };
   }
 
-  /** What there is to say of it to another bridge. */
+  /** The subscription as the session log has it. */
   get description(): LoggedSubscription {
     const { state } = this;
     if (state.kind === 'assigned') return { kind: 'partitions', partitions: [...this.#assigned] };
@@ -148,7 +148,7 @@ export class Subscription {
     return { kind: 'topics', topics: [...this.#topics] };
   }
 
-  /** Becomes what another bridge described, as far as that is allowed here. */
+  /** Restores a logged subscription, as far as that is allowed here. */
   async restore(description: LoggedSubscription): Promise<void> {
     const restored = restoreSubscription(description, this.#dependencies.consumers);
     switch (restored.kind) {
@@ -228,7 +228,7 @@ export class Subscription {
     }
   }
 
-  /** Lets Kafka begin to create the topics that do not exist; the join, which would do it, comes with the first poll. */
+  /** Makes Kafka create missing topics early: the join, which would do it too, comes with the first poll. */
   #createTopics(topics: readonly string[]): void {
     const { cluster, consumers } = this.#dependencies;
     if (!consumers.allowAutoTopicCreation) return;

@@ -1,9 +1,9 @@
-/** Text that grows in one buffer: without a string of the whole, which would have to be encoded once more. */
+/** Text that grows in one buffer, without a string of the whole, which would have to be encoded again. */
 
 /** Shorter pieces are copied byte by byte: a call costs more. */
 const SHORT_BYTES = 48;
 const ZERO = 0x30;
-/** Numbers are written in two halves of integers, which are fast: the lower one has so many digits. */
+/** Numbers are written in two halves, each a fast integer: digits of the lower one. */
 const LOWER_HALF = 1e8;
 const LOWER_DIGITS = 8;
 /** Decimal digits of the largest safe integer. */
@@ -22,7 +22,7 @@ export class TextBuffer {
     return this.#end;
   }
 
-  /** What was added, in the buffer itself. */
+  /** The text, in the buffer itself. */
   get bytes(): Buffer {
     return this.#target.subarray(0, this.#end);
   }
@@ -56,7 +56,7 @@ export class TextBuffer {
     this.#digits(lower, upper > 0 ? LOWER_DIGITS : digitCount(lower));
   }
 
-  /** Adds a part of other bytes of UTF-8 as they are. */
+  /** Adds a part of other UTF-8 bytes, unchanged. */
   utf8(bytes: Buffer, start = 0, end = bytes.length): void {
     const length = end - start;
     this.#grow(length);
@@ -71,7 +71,7 @@ export class TextBuffer {
     this.#end = length;
   }
 
-  /** Where there is room for them. */
+  /** The buffer has room for them. */
   #digits(value: number, count: number): void {
     let rest = value;
     for (let at = this.#end + count - 1; at >= this.#end; at -= 1) {

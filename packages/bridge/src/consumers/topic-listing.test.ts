@@ -34,7 +34,7 @@ function countMetadataRequests(): () => number {
   return () => count;
 }
 
-test('a look begins after it was asked for, and is shared by all who ask while another one runs', async () => {
+test('a listing begins after the call, and all calls that come while another one runs share it', async () => {
   const listing = new TopicListing(cluster, { refreshMs: 60_000, requestTimeoutMs: 20_000 });
   await cluster.listTopics({ deadlineAtMs: performance.now() + 20_000 });
   const requestCount = countMetadataRequests();
@@ -43,11 +43,11 @@ test('a look begins after it was asked for, and is shared by all who ask while a
   const others = await Promise.all(Array.from({ length: 20 }, () => listing.look()));
   await first;
   for (const { names } of others) expect(names).toContain(topic);
-  // The first one, one that the first of the others began, and one for all that came while that ran.
+  // The first one, one that the first of the others began, and one for all calls that came while that ran.
   expect(requestCount()).toBeLessThanOrEqual(3);
 });
 
-test('nobody is asked when nobody watches, and one question serves all who do', async () => {
+test('Kafka is not asked without watchers, and one request serves all of them', async () => {
   const listing = new TopicListing(cluster, { refreshMs: 20, requestTimeoutMs: 20_000 });
   const seen = Array.from({ length: 10 }, () => 0);
   const requestCount = countMetadataRequests();
@@ -58,7 +58,7 @@ test('nobody is asked when nobody watches, and one question serves all who do', 
   );
   await until('everyone has seen three looks', () => seen.every((count) => count >= 3));
   for (const stop of stops) stop();
-  // All have seen the same looks; one more may be on its way.
+  // All have seen the same listings; one more may be on its way.
   expect(new Set(seen).size).toBe(1);
   expect(requestCount()).toBeLessThanOrEqual((seen[0] ?? 0) + 1);
 });
@@ -85,7 +85,7 @@ test('many consumers with patterns ask no more often than one', async () => {
   const requestCount = countMetadataRequests();
   const startedAtMs = performance.now();
   await until('ten questions were asked', () => requestCount() >= 10);
-  // The first one may come at once. On a timer each, they would be asked within one interval.
+  // The first one may come at once. With a timer for each, all would ask within one interval.
   expect(performance.now() - startedAtMs).toBeGreaterThan(5 * REFRESH_MS);
   // And all of them see a new topic.
   await kafka.createTopic(`${prefix}.new`);

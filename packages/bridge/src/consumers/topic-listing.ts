@@ -1,4 +1,4 @@
-/** The names of all topics, listed once for every consumer of a bridge that reads by a pattern. */
+/** Lists the names of all topics, once for all consumers of a bridge with a pattern. */
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
@@ -8,29 +8,29 @@ export interface TopicListingOptions {
   requestTimeoutMs: number;
 }
 
-/** The topics at one look. */
+/** The topics at one moment. */
 export interface ListedTopics {
-  /** Grows by one with every look that finds other topics than the one before. */
+  /** Grows by one with every listing that differs from the one before. */
   version: number;
   names: readonly string[];
-  /** Since the version before. */
+  /** Since the previous version. */
   added: readonly string[];
   removed: ReadonlySet<string>;
 }
 
 type OnListed = (listed: ListedTopics) => void;
 
-/** Asks Kafka on a timer, for as long as somebody watches. */
+/** Asks Kafka on a timer while there are watchers. */
 export class TopicListing {
   readonly #cluster: Cluster;
   readonly #options: TopicListingOptions;
   readonly #watchers = new Set<OnListed>();
-  /** For the patterns of those who watch. */
+  /** For the patterns of the watchers. */
   readonly matcher = new PatternMatcher();
   #listed: ListedTopics | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<ListedTopics> | undefined;
-  /** The look after the one that runs: shared by all who came while it ran. */
+  /** The listing after the one that runs: shared by all calls that came meanwhile. */
   #next: Promise<ListedTopics> | undefined;
 
   constructor(cluster: Cluster, options: TopicListingOptions) {
@@ -38,7 +38,7 @@ export class TopicListing {
     this.#options = options;
   }
 
-  /** Calls `onListed`, which must not throw, with every look from now on. The timer runs until all have called what this returns. */
+  /** Calls `onListed`, which must not throw, with every listing from now on. Returns the function that ends the watch. */
   watch(onListed: OnListed): () => void {
     this.#watchers.add(onListed);
     this.#timer ??= setInterval(() => void this.look().catch(() => {}), this.#options.refreshMs);
@@ -50,7 +50,7 @@ export class TopicListing {
     };
   }
 
-  /** What there is now: of a look that begins after this call. Errors: `kafkaUnavailable`. */
+  /** The topics now: of a listing that begins after this call. Errors: `kafkaUnavailable`. */
   look(): Promise<ListedTopics> {
     if (this.#running === undefined) return this.#start();
     this.#next ??= this.#running
@@ -66,7 +66,7 @@ export class TopicListing {
     const running = this.#list().finally(() => {
       this.#running = undefined;
     });
-    // It may outlive whoever waits for it.
+    // It may outlive its callers.
     running.catch(() => {});
     this.#running = running;
     return running;
@@ -81,7 +81,7 @@ export class TopicListing {
   }
 }
 
-/** The list `before` itself where nothing changed. */
+/** Returns `before` itself where nothing changed. */
 function follow(before: ListedTopics | undefined, names: readonly string[]): ListedTopics {
   const removed = new Set(before?.names);
   const added = names.filter((name) => !removed.delete(name));

@@ -38,7 +38,7 @@ describe('an invalid pattern is refused in the words of Java', () => {
   });
 });
 
-describe('what cannot be matched in linear time is refused, with its place', () => {
+describe('a pattern that cannot be matched in linear time is refused, with the place', () => {
   test.each([
     ['a(?!b)', 1],
     ['a(?=b)', 1],
@@ -68,19 +68,19 @@ describe('a pattern that would become too large is refused before it is compiled
   });
 
   test.each([['[a-z0-9.-]{1,249}'], ['(orders|payments)-[a-z]{2}-\\d{4}-\\d{2}'], ['\\Qa{9999}\\E'], ['\\{9999\\}']])(
-    '%s is none of them',
+    '%s is not one of them',
     (source) => {
       expect(() => new TopicPattern(source)).not.toThrow();
     },
   );
 });
 
-describe('a pattern that takes a backtracking matcher for ever takes one that keeps all alternatives no longer than others', () => {
+describe('a pattern that would keep a backtracking matcher busy for ever is matched as quickly as others', () => {
   test.each([['(a+)+$b'], ['(([a-z]+)+)+!'], ['(a|a)*b'], ['(a|aa)+b'], ['(.*)*x'], ['(a?){150}a{150}b']])(
     '%s',
     (source) => {
       const pattern = new TopicPattern(source);
-      // A backtracking matcher does not come back from the first of these.
+      // A backtracking matcher would never return from the first of these.
       for (let count = 0; count < 200; count += 1) expect(pattern.matches(LONGEST_NAME)).toBe(false);
     },
   );

@@ -20,7 +20,7 @@ const CLASSES: Readonly<Record<string, string>> = {
   ASCII: '\\x00-\\x7f',
 };
 
-/** What Java has and no matcher in linear time can have. */
+/** Java's features that a matcher in linear time cannot have. */
 const UNSUPPORTED = 'Lookahead, lookbehind and backreferences are not supported';
 
 export class TopicPattern {
@@ -40,7 +40,7 @@ export class TopicPattern {
       throw new BridgeError('invalidValue', { message });
     }
     const pattern = asRe2(source);
-    // Before it is compiled, which takes time in proportion.
+    // Before it is compiled: compiling takes time in proportion.
     if (patternSize(pattern) > MAX_SIZE) {
       const message = 'The topic_pattern is too large: its repetitions ({n}) multiply what they repeat.';
       throw new BridgeError('invalidValue', { message });
@@ -60,7 +60,7 @@ export class TopicPattern {
   }
 }
 
-/** What RE2 writes otherwise: names of classes, the anchor `\Z`, possessive quantifiers. */
+/** Translates what RE2 writes differently: names of classes, the anchor `\Z`, possessive quantifiers. */
 function asRe2(source: string): string {
   let isInSet = false;
   return source.replace(
@@ -77,7 +77,7 @@ function asRe2(source: string): string {
   );
 }
 
-/** Java's description of what is wrong, its place, and the pattern with a mark below it. */
+/** Java's description of the error, its place, and the pattern with a mark below it. */
 function javaReason(source: string): string {
   const { description, index } = firstFault(source);
   const mark = index < source.length ? `\n${' '.repeat(index)}^` : '';

@@ -112,7 +112,7 @@ test('a consumer of a bridge with higher limits is adopted, says why it reads no
       const polled = await strict.get(`${path}/records?timeout=10`);
       expect(polled.body).toEqual({
         error_code: 500,
-        message: `The consumer reads 2 ${what}, more than the limit of 1: subscribe or assign anew`,
+        message: `The consumer reads 2 ${what}, more than the limit of 1: subscribe or assign again`,
       });
       expect((await strict.request('DELETE', `${path}/subscription`)).status).toBe(204);
       expect((await strict.post(`${path}/subscription`, { topics: [topic] })).status).toBe(204);
