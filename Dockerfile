@@ -2,7 +2,7 @@
 #   docker build -t causeway .
 #   docker run -v ./gateway.yaml:/etc/causeway.yaml causeway gateway --config /etc/causeway.yaml
 #   docker run -v ./bridge.yaml:/etc/causeway.yaml causeway bridge --config /etc/causeway.yaml
-# Not built by its authors: there was no Docker engine at hand.
+# Never built: its authors had no Docker engine.
 
 FROM node:26-slim AS install
 WORKDIR /causeway

@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 import { SlowestFiles } from './test/harness/slowest-files.ts';
 
-/** kafkajs computes negative delays, which Node 26 warns about; nothing of ours does. */
+/** kafkajs computes negative delays, about which Node 26 warns; our own code does not. */
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
-/** Whole systems that claim how quick something is: one file at a time, and nothing beside it. */
+/** Tests of whole systems that measure speed: one file at a time, after all others. */
 const TIMED = [
   'packages/bridge/test/worst-bodies.test.ts',
   'test/e2e/{failover,page,routing}.test.ts',
@@ -13,15 +13,15 @@ const TIMED = [
 
 export default defineConfig({
   test: {
-    // One real Kafka for the whole run; files use topics and groups of their own.
+    // One real Kafka for the whole run; each file uses its own topics and groups.
     globalSetup: ['test/harness/kafka-setup.ts'],
     pool: 'forks',
     // In this order: the summary of the default reporter comes last.
     reporters: [new SlowestFiles(), 'default'],
     execArgv,
-    // More than the two cores of a small machine: most long files wait for Kafka's time limits.
+    // More than the two cores of a small machine: most long files wait for Kafka's timeouts.
     maxWorkers: 3,
-    // For a machine that is several times slower than usual: what waits, waits for a condition.
+    // For a machine that is several times slower than usual: tests wait for conditions, not for time.
     testTimeout: 120_000,
     hookTimeout: 180_000,
     projects: [
