@@ -48,7 +48,7 @@ describe('a failure in words', () => {
   });
 
   test('of the gateway’s own keeps its words', () => {
-    const error = new UpstreamError('BAD_RESPONSE', 'the answer is not HTTP/1.1: it begins otherwise');
-    expect(describeConnectionFailure(error)).toBe('the answer is not HTTP/1.1: it begins otherwise');
+    const error = new UpstreamError('BAD_RESPONSE', 'the answer is not HTTP/1.1: it does not begin with HTTP/1');
+    expect(describeConnectionFailure(error)).toBe('the answer is not HTTP/1.1: it does not begin with HTTP/1');
   });
 });

@@ -4,7 +4,7 @@ import { badResponse } from './errors.ts';
 /** Of a chunk's size with its extensions, and of all trailers together. */
 const MAX_LINES_BYTES = 16_384;
 /** Hexadecimal digits of a size that a double holds exactly. */
-const CHUNK_SIZE = /^([0-9a-f]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+const CHUNK_SIZE = /^([0-9a-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
 const LF = 10;
 const CR = 13;
@@ -67,7 +67,7 @@ export class ChunkedBody {
       this.#state = 'size';
     } else if (this.#state === 'size') {
       const digits = CHUNK_SIZE.exec(line)?.[1];
-      if (digits === undefined) throw badResponse('a chunk’s size is none');
+      if (digits === undefined) throw badResponse('invalid chunk size');
       this.#leftBytes = Number.parseInt(digits, HEXADECIMAL);
       this.#state = this.#leftBytes === 0 ? 'trailers' : 'data';
     } else if (line === '') {
@@ -75,7 +75,7 @@ export class ChunkedBody {
     } else {
       this.#trailerBytes += line.length;
       if (this.#trailerBytes > MAX_LINES_BYTES) throw badResponse('its trailers are too long');
-      if (!TRAILER.test(line)) throw badResponse('a trailer is none');
+      if (!TRAILER.test(line)) throw badResponse('invalid trailer');
     }
   }
 }

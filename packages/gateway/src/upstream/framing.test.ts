@@ -61,6 +61,7 @@ test.each<[string | string[] | undefined, number, boolean]>([
   [['x-a', 'close'], 1, false],
   ['keep-alive, close', 1, false],
   ['x-closed', 1, true],
+  ['x-own', 0, false],
 ])('connection %j of HTTP/1.%i: another request may follow: %j', (connection, minorVersion, expected) => {
   expect(isPersistent(head({ connection }, 200, minorVersion))).toBe(expected);
 });

@@ -21,6 +21,7 @@ export function framingOf({ status, headers }: ResponseHead, method: string): Fr
   const coding = headers['transfer-encoding'];
   const lengthText = headers['content-length'];
   if (coding !== undefined && lengthText !== undefined) throw badResponse('it has a length and a transfer coding');
+  if (coding !== undefined && [coding].flat().includes('')) throw badResponse('its transfer coding is empty');
   const length = lengthText === undefined ? undefined : parseLength(lengthText);
   if (method === 'HEAD' || status === NO_CONTENT || status === NOT_MODIFIED) return NO_BODY;
   if (coding !== undefined) {
@@ -74,6 +75,6 @@ export function keepAliveHintMs(headers: ResponseHeaders): number | undefined {
 /** Of several, or of a list, a client would have to know which one was meant (RFC 9110 §8.6). */
 function parseLength(value: string | string[]): number {
   const length = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (!Number.isSafeInteger(length)) throw badResponse('its length is none');
+  if (!Number.isSafeInteger(length)) throw badResponse('invalid length');
   return length;
 }

@@ -33,7 +33,7 @@ export class HeaderNames {
   inLowerCase(name: string): string {
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    if (!TOKEN.test(name)) throw badResponse('a header’s name is none');
+    if (!TOKEN.test(name)) throw badResponse('invalid header name');
     const lower = name.toLowerCase();
     if (this.#known.size < HeaderNames.MOST) this.#known.set(name, lower);
     return lower;
@@ -45,7 +45,7 @@ export function parseResponseHead(text: string, names: HeaderNames): ResponseHea
   if (FORBIDDEN.test(text)) throw badResponse('its head has characters that no head may have');
   const firstEnd = endOfLine(text, 0);
   const match = STATUS_LINE.exec(firstEnd === text.length ? text : text.slice(0, firstEnd));
-  if (match === null) throw badResponse('its status line is none');
+  if (match === null) throw badResponse('invalid status line');
   const headers: ResponseHeaders = {};
   for (let at = firstEnd + 2; at < text.length; ) {
     const end = endOfLine(text, at);

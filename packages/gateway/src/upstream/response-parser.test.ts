@@ -81,6 +81,11 @@ describe('an answer is the same, wherever the network cuts it', () => {
   });
 });
 
+test('a head as long as it may be is read', () => {
+  const begin = 'HTTP/1.1 204 No Content\r\nx: ';
+  expect(readText(`${begin}${'y'.repeat(16_384 - begin.length)}\r\n\r\n`)).toMatchObject({ isComplete: true });
+});
+
 test('what follows an answer is handed back, and not read', () => {
   for (const text of [LENGTH, CHUNKS, EMPTY]) {
     const evil = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
@@ -135,12 +140,22 @@ const chunked = (body: string): string => `HTTP/1.1 200 OK\r\ntransfer-encoding:
 
 test.each([
   ['a head without an end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(17_000)}`],
+  [
+    'a head one byte too long',
+    `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(16_384 - 'HTTP/1.1 200 OK\r\nx: '.length + 1)}\r\n\r\n`,
+  ],
   ['a head that is too long', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(17_000)}\r\n\r\n`],
   ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n'],
   ['garbage', '\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'],
   ['a chunk without a size', chunked('\r\nhello\r\n0\r\n\r\n')],
   ['a size with a sign', chunked('-5\r\nhello\r\n0\r\n\r\n')],
   ['a size with a prefix', chunked('0x5\r\nhello\r\n0\r\n\r\n')],
+  // The next five are of llhttp.test.ts, by other seeds.
+  ['a size with a space after', chunked('5 \r\nhello\r\n0\r\n\r\n')],
+  ['a tab before an extension', chunked('5\t;a\r\nhello\r\n0\r\n\r\n')],
+  ['an informational answer of HTTP/1.0', `HTTP/1.0 100 Continue\r\n\r\n${LENGTH}`],
+  ['an informational answer with an empty length', `HTTP/1.1 102 Processing\r\ncontent-length:\r\n\r\n${LENGTH}`],
+  ['an empty coding', 'HTTP/1.1 204 No Content\r\ntransfer-encoding:\r\n\r\n'],
   ['a size with a space before', chunked(' 5\r\nhello\r\n0\r\n\r\n')],
   ['a size that no double holds', chunked('fffffffffffffff\r\nhello')],
   ['a size that ends in a line feed alone', chunked('5\nhello\r\n0\r\n\r\n')],

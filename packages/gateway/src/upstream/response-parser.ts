@@ -6,7 +6,7 @@
  */
 import { ChunkedBody } from './chunked-body.ts';
 import { badResponse } from './errors.ts';
-import { announcesBody, type Framing, framingOf } from './framing.ts';
+import { announcesBody, type Framing, framingOf, isPersistent } from './framing.ts';
 import { type HeaderNames, parseResponseHead, type ResponseHead } from './response-head.ts';
 
 export interface ResponseReceiver {
@@ -68,7 +68,7 @@ export class ResponseParser {
     const end = all.indexOf(HEAD_END, begun === undefined ? 0 : Math.max(0, begun.length - HEAD_END.length));
     if (end > MAX_HEAD_BYTES || (end === -1 && all.length > MAX_HEAD_BYTES)) throw badResponse('its head is too long');
     if (end === -1) {
-      if (!canBeginHead(all)) throw badResponse('it begins otherwise');
+      if (!canBeginHead(all)) throw badResponse('it does not begin with HTTP/1');
       this.#begun = begun === undefined ? Buffer.from(all) : all;
       return NOTHING;
     }
@@ -79,6 +79,9 @@ export class ResponseParser {
     // Informational answers (100 Continue, 103 Early Hints) are not the answer.
     if (head.status < FIRST_FINAL_STATUS) {
       if (announcesBody(head.headers)) throw badResponse('it announces a body before its answer');
+      // Refuses a length that is not a number.
+      framingOf(head, this.#method);
+      if (!isPersistent(head)) throw badResponse('it ends the connection before its answer');
       return rest;
     }
     this.#begin(head);
