@@ -120,9 +120,7 @@ export class Breaker {
 
   #change(to: BreakerState, reason: string): void {
     const from = this.#state;
-    if (from === to) return;
     this.#state = to;
-    this.#trialEndsMs = 0;
     this.#onChange(from, to, reason);
   }
 }

@@ -35,4 +35,25 @@ describe('rise 2, fall 3', () => {
     health = judge(health, { ...bad, reason: 'refused', isSilent: false }, { rise: 2, fall: 3 });
     expect(health).toMatchObject({ status: 'unhealthy', isSilent: false });
   });
+
+  test('a result that changes nothing leaves the same health, and each flip starts the count anew', () => {
+    const thresholds = { rise: 2, fall: 3 };
+    const first = judge(INITIAL_HEALTH, good, thresholds);
+    expect(first).toMatchObject({ status: 'healthy', contraryCount: 0, isSilent: false });
+    expect(judge(first, good, thresholds)).toBe(first);
+    let health = first;
+    for (const result of [bad, bad, bad, good, bad, good]) health = judge(health, result, thresholds);
+    expect(health).toMatchObject({ status: 'unhealthy', contraryCount: 1 });
+  });
+});
+
+test('one result that decides alone is not said to be one in a row', () => {
+  const down = judge(judge(INITIAL_HEALTH, good, { rise: 1, fall: 1 }), bad, { rise: 1, fall: 1 });
+  expect(down.reason).toBe(reason);
+  const twice = judge(judge(down, bad, { rise: 2, fall: 1 }), good, { rise: 1, fall: 1 });
+  expect([twice.status, twice.reason]).toEqual(['healthy', 'probe answered']);
+});
+
+test('a target that was never probed is unknown, and not silent', () => {
+  expect(INITIAL_HEALTH).toMatchObject({ status: 'unknown', contraryCount: 0, isSilent: false });
 });
