@@ -139,7 +139,8 @@ const ONLY_IN: Record<string, RegExp> = {
 };
 
 /** Composition roots, and files of a package's top folder that compose: they may import every folder of their package. */
-const COMPOSERS = /^packages\/(?:gateway\/src\/(?:gateway|main)|bridge\/src\/(?:app|main|parts|servers))\.ts$/;
+const COMPOSERS =
+  /^packages\/(?:gateway\/src\/(?:gateway|main|running-config)|bridge\/src\/(?:app|main|parts|servers))\.ts$/;
 
 interface Import {
   file: string;

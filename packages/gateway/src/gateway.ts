@@ -1,14 +1,9 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
-import { randomBytes } from 'node:crypto';
 import { masked } from '@causeway/config/masked.ts';
-import { type Impostor, TrustPolicy } from '@causeway/config/trust.ts';
-import { Cors } from '@causeway/http/cors.ts';
 import { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { HttpServer } from '@causeway/http/server.ts';
-import type { System } from '@causeway/protocol/admin/model.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
-import { describeChanges, untilRestart } from './config/changes.ts';
 import { findConfigProblems } from './config/load.ts';
 import { GatewayConfig } from './config/schema.ts';
 import { AdoptionEvents } from './consumers/adoption-events.ts';
@@ -18,13 +13,13 @@ import { ReturnPace } from './consumers/owners.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
-import { type Identity, identityOf } from './exchange/identity.ts';
 import { TurnBatch } from './exchange/turn-batch.ts';
 import type { ClientPeer } from './listen/peer.ts';
 import { createClientServer } from './listen/server.ts';
 import { Metrics } from './metrics.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
+import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
 import { transportFactory } from './upstream/create-transport.ts';
 import { readVersion } from './version.ts';
@@ -32,19 +27,16 @@ import { RequestWatcher } from './watch/watcher.ts';
 
 export interface GatewayOptions {
   config: GatewayConfig;
-  /** Named in the topology and in events; nothing is read from it here. */
+  /** Named in the topology and in events; it is not read here. */
   configFile: string;
-  /** For `${NAME}` in configurations that are to be checked. Default: nothing. */
+  /** For `${NAME}` in configurations that the admin API checks. Default: none. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds, never going back. */
   now?: () => number;
   random?: () => number;
-  /** A bug has shown itself at a request, which was answered with 500. Default: nothing. */
+  /** Receives the error of a bug that ended a request with 500. Default: ignored. */
   onFault?: (error: unknown) => void;
 }
-
-/** Enough that no client guesses them. */
-const INSTANCE_BYTES = 8;
 
 export class Gateway {
   readonly events = new EventLog();
@@ -56,29 +48,22 @@ export class Gateway {
   readonly #server: HttpServer<ClientPeer>;
   readonly #now: () => number;
   readonly #random: () => number;
-  /** Where requests find it. */
   readonly #watching: { watcher: RequestWatcher | undefined };
   readonly #admin: Admin;
-  readonly #configFile: string;
-  readonly #reloadCounts = { applied: 0, refused: 0 };
-  #config: GatewayConfig;
-  #cors: Cors | undefined;
-  /** By which it knows a request that has passed it: drawn, so that no client can name it. */
-  readonly #instance = randomBytes(INSTANCE_BYTES).toString('hex');
-  #trust: TrustPolicy;
-  #identity: Identity;
-  #configStatus: Omit<System['config'], 'file'>;
+  readonly #config: RunningConfig;
   #isClosing = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
     const { config, configFile, now = () => performance.now(), random = Math.random, onFault = () => {} } = options;
-    this.#config = config;
-    this.#configFile = configFile;
-    this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
+    const running = new RunningConfig({
+      config,
+      file: configFile,
+      onImpostor: (impostor) => this.events.emit({ type: 'impostor', ...impostor }),
+      now,
+    });
+    this.#config = running;
     this.#now = now;
-    this.#trust = this.#trustPolicy();
-    this.#identity = this.#identityNow();
     this.#random = random;
     const stats = new RequestStats();
     const registry = new Registry(config, {
@@ -92,10 +77,8 @@ export class Gateway {
     this.#registry = registry;
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
-
-    this.#cors = corsOf(config);
-    const held = new HeldBytes({ limits: () => this.#config.limits, now });
-    const deliveries = new Deliveries({ identity: () => this.#identity, now });
+    const held = new HeldBytes({ limits: () => running.values.limits, now });
+    const deliveries = new Deliveries({ identity: () => running.identity, now });
     this.#deliveries = deliveries;
     const self = this;
     const context: ExchangeContext & { watcher: RequestWatcher | undefined } = {
@@ -107,14 +90,14 @@ export class Gateway {
       stats,
       writes: new TurnBatch(),
       get identity() {
-        return self.#identity;
+        return running.identity;
       },
       held,
       get cors() {
-        return self.#cors;
+        return running.cors;
       },
       get trust() {
-        return self.#trust;
+        return running.trust;
       },
       watcher: undefined,
       get isClosing() {
@@ -128,7 +111,7 @@ export class Gateway {
     const { admin, request } = config;
     this.#server = createClientServer({
       ...request,
-      responseTimeoutMs: () => this.#config.limits.answerTimeoutMs,
+      responseTimeoutMs: () => running.values.limits.answerTimeoutMs,
       context,
     });
     this.#metrics = new Metrics({
@@ -136,11 +119,11 @@ export class Gateway {
       stats,
       affinity,
       budget,
-      retrySettings: () => this.#config.retry,
+      retrySettings: () => running.values.retry,
       clients: this.#server.connections,
       held,
-      reloadCounts: this.#reloadCounts,
-      configStatus: () => this.#configStatus,
+      reloadCounts: running.reloadCounts,
+      configStatus: () => running.status,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
       version: readVersion(),
       telemetry: () => this.#watching.watcher?.telemetry,
@@ -152,26 +135,26 @@ export class Gateway {
       affinity,
       stats,
       events: this.events,
-      token: () => this.#config.admin.token,
-      allowedHosts: () => this.#config.admin.allowedHosts,
+      token: () => running.values.admin.token,
+      allowedHosts: () => running.values.admin.allowedHosts,
       metrics: () => this.#metrics.expose(),
-      answerTimeoutMs: () => this.#config.limits.answerTimeoutMs,
+      answerTimeoutMs: () => running.values.limits.answerTimeoutMs,
       whyNotReady: () => this.#whyNotReady(),
       connectionCount: () => this.#server.connections.count,
-      retryBudget: () => ({ remainingCount: budget.remaining(this.#config.retry), usedCount: budget.usedCount }),
-      shownConfig: () => masked(GatewayConfig, this.#config),
+      retryBudget: () => ({ remainingCount: budget.remaining(running.values.retry), usedCount: budget.usedCount }),
+      shownConfig: () => masked(GatewayConfig, running.values),
       checkConfig: (text) => findConfigProblems(text, options.env ?? {}),
-      configStatus: () => ({ file: this.#configFile, ...this.#configStatus }),
+      configStatus: () => running.status,
     });
   }
 
-  /** Errors: `EADDRINUSE` and the like for either port; then nothing is left running. */
+  /** Errors: as `net.Server`, such as `EADDRINUSE`, for either port; then the gateway is closed. */
   async start(): Promise<{ url: string; adminUrl: string }> {
     this.#registry.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
       const { url: adminUrl } = await this.#admin.start();
-      const { url } = await this.#server.listen(this.#config.listen);
+      const { url } = await this.#server.listen(this.#config.values.listen);
       // Closed while it started.
       if (this.#isClosing) this.#server.close();
       this.events.emit({ type: 'started', url, adminUrl });
@@ -182,40 +165,33 @@ export class Gateway {
     }
   }
 
-  /** What runs now. */
+  /** The configuration in use. */
   get config(): GatewayConfig {
-    return this.#config;
+    return this.#config.values;
   }
 
-  /** Takes over a configuration that was checked; what cannot change while running is told and left. */
+  /** Takes over a valid configuration; what only a restart changes is reported, and stays. */
   reload(config: GatewayConfig): void {
     if (this.#isClosing) return;
-    const changes = describeChanges(this.#config, config);
-    this.#config = untilRestart(this.#config, config);
-    this.#trust = this.#trustPolicy();
-    this.#cors = corsOf(this.#config);
-    this.#identity = this.#identityNow();
+    const changes = this.#config.apply(config);
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
-    this.#registry.apply(this.#config);
-    this.#reloadCounts.applied += 1;
-    this.#configStatus = { loadedAt: new Date().toISOString(), lastError: null };
-    this.events.emit({ type: 'reload', file: this.#configFile, changes });
+    this.#registry.apply(this.#config.values);
+    this.events.emit({ type: 'reload', file: this.#config.file, changes });
   }
 
-  /** A change of the file could not be used: everything stays as it is, and is told. */
+  /** Reports a changed file that cannot be used; everything stays as it is. */
   refuseReload(reason: string): void {
-    this.#reloadCounts.refused += 1;
-    this.#configStatus = { ...this.#configStatus, lastError: { at: new Date().toISOString(), reason } };
-    this.events.emit({ type: 'reloadRefused', file: this.#configFile, reason });
+    this.#config.refuse(reason);
+    this.events.emit({ type: 'reloadRefused', file: this.#config.file, reason });
   }
 
-  /** The access log goes on in a new file: the old one was moved away. */
+  /** Continues the access log in a new file, after the old one was moved away. */
   reopenLogs(): void {
     this.#watching.watcher?.telemetry.reopen();
   }
 
   #startWatcher(): Promise<RequestWatcher | undefined> {
-    const { gateway, accessLog, tracing } = this.#config;
+    const { gateway, accessLog, tracing } = this.#config.values;
     const { name, region } = gateway;
     return RequestWatcher.start({
       accessLog,
@@ -228,8 +204,8 @@ export class Gateway {
     });
   }
 
-  /** Stops taking requests, finishes what is in flight (for `shutdown.graceMs` at most) and ends. */
-  close(reason = 'asked to'): Promise<void> {
+  /** Refuses new requests, completes those in flight (for `shutdown.graceMs` at most), and closes. */
+  close(reason = 'requested'): Promise<void> {
     this.#closed ??= this.#close(reason);
     return this.#closed;
   }
@@ -237,7 +213,7 @@ export class Gateway {
   async #close(reason: string): Promise<void> {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
-    await this.#server.stop(this.#config.shutdown.graceMs);
+    await this.#server.stop(this.#config.values.shutdown.graceMs);
     await this.#deliveries.close();
     this.#adoptions.flush();
     await this.#admin.close();
@@ -246,27 +222,11 @@ export class Gateway {
     await this.#watching.watcher?.telemetry.close();
   }
 
-  #identityNow(): Identity {
-    const { gateway, trust } = this.#config;
-    const hop = { region: gateway.region, name: gateway.name };
-    return identityOf(hop, { secret: trust.secret, instance: this.#instance });
-  }
-
-  #trustPolicy(): TrustPolicy {
-    const { proxies, peers, secret } = this.#config.trust;
-    const onImpostor = (impostor: Impostor): void => this.events.emit({ type: 'impostor', ...impostor });
-    return new TrustPolicy({ proxies, peers, secret, onImpostor, now: this.#now });
-  }
-
   #whyNotReady(): string | undefined {
-    const { name, region } = this.#config.gateway;
+    const { name, region } = this.#config.values.gateway;
     const self = formatHop({ name, region });
     if (this.#isClosing) return `${self} is shutting down.`;
     if (!canServe(this.#registry.snapshot, false)) return `${self} has no available target in any region.`;
     return undefined;
   }
-}
-
-function corsOf({ cors }: GatewayConfig): Cors | undefined {
-  return cors.isEnabled ? new Cors(cors) : undefined;
 }
