@@ -52,7 +52,7 @@ function membership(topics: string[]): Membership {
     onRevoking: async () => {},
     onAssigned: nothing,
     onForgotten: nothing,
-    onJoiningAnew: async () => {},
+    onRejoining: async () => {},
     onFenced: nothing,
   });
 }

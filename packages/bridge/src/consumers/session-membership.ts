@@ -63,7 +63,7 @@ export function createMembership(
     },
     onAssigned: events.onAssigned,
     onForgotten: () => events.onAssigned([]),
-    onJoiningAnew: (limits) => ownership.confirm(limits),
+    onRejoining: (limits) => ownership.confirm(limits),
     onFenced: () => ownership.onReplaced(),
   });
 }

@@ -1,4 +1,4 @@
-/** Base64 as the API takes it: the standard alphabet, with or without padding (RFC 4648 §4, §3.2). */
+/** Base64 as the API accepts it: the standard alphabet, with or without padding (RFC 4648 §4, §3.2). */
 
 import { byteFlags } from './json-grammar.ts';
 
@@ -6,8 +6,8 @@ const EQUALS = 0x3d;
 const IS_DIGIT = byteFlags(Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'));
 
 /**
- * What base64 stands for; `undefined` for other text. Spare bits of the last digit stand for nothing, whatever they are
- * (RFC 4648 §3.5 leaves the choice): the original takes them.
+ * Decodes base64; `undefined` for other text. Ignores spare bits of the last digit, as the peer API does (RFC 4648 §3.5 leaves
+ * the choice).
  */
 export function decodeBase64(bytes: Buffer, start = 0, end = bytes.length): Buffer | undefined {
   let last = end;
@@ -18,7 +18,7 @@ export function decodeBase64(bytes: Buffer, start = 0, end = bytes.length): Buff
   return Buffer.from(bytes.toString('latin1', start, last), 'base64');
 }
 
-/** Whether {@link decodeBase64} takes a text; also when it is empty. */
+/** Whether {@link decodeBase64} accepts a text; it accepts an empty one. */
 export function isBase64(text: string): boolean {
   const { length } = text;
   let last = length;

@@ -1,4 +1,4 @@
-/** What a format of keys and values can do. */
+/** Codecs of keys and values, and the formats that have them. */
 import type { BridgeError } from '../errors.ts';
 import type { JsonText } from './json-scanner.ts';
 

@@ -26,7 +26,7 @@ function embedText(text: string): JsonText {
   return scanner;
 }
 
-describe('what is stored', () => {
+describe('stored bytes', () => {
   test.each([
     ['json', 'v', '"v"'],
     ['json', { b: 1, a: [true, null, 'x'] }, '{"b":1,"a":[true,null,"x"]}'],
@@ -44,7 +44,7 @@ describe('what is stored', () => {
   });
 });
 
-describe('what a format cannot hold is refused, with the record', () => {
+describe('a value that a format cannot hold is refused with its record', () => {
   test.each([
     ['text', {}, "Because the embedded format is 'text', the value must be a string"],
     ['binary', [], "Because the embedded format is 'binary', the value must be a base64 string (record 3)"],
@@ -63,7 +63,7 @@ describe('what a format cannot hold is refused, with the record', () => {
 });
 
 test.each(['\ud800', 'a\udfff', '\ud83d\ud83d\ude00'])(
-  'half a surrogate pair is no text, and JSON keeps its escape: %j',
+  'half a surrogate pair is not text, and JSON keeps its escape: %j',
   (text) => {
     expect(() => encoded(CODECS.text, text)).toThrow(
       expect.objectContaining({ code: 'invalidValue', message: expect.stringContaining('surrogate pair') }),
@@ -72,7 +72,7 @@ test.each(['\ud800', 'a\udfff', '\ud83d\ud83d\ude00'])(
   },
 );
 
-describe('what is read', () => {
+describe('stored bytes as JSON', () => {
   test.each([
     ['json', '{"b":1, "a":12345678901234567890}', '{"b":1, "a":12345678901234567890}'],
     ['json', '', 'null'],
@@ -143,7 +143,7 @@ describe('what is read', () => {
   });
 });
 
-describe('whatever is stored is read as it was', () => {
+describe('a stored value is read as it was sent', () => {
   /** What clients may send as a key: no numbers, no booleans, no null. */
   const embedded = fc.oneof(
     fc.string({ unit: 'binary' }),

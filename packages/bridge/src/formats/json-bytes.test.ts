@@ -110,7 +110,7 @@ describe('what is called JSON is what the parser takes', () => {
     );
   });
 
-  test('for bytes that are changed or are none', () => {
+  test('for bytes that are changed or no JSON', () => {
     fc.assert(
       fc.property(spaced, fc.uint8Array({ minLength: 1, maxLength: 3 }), fc.nat(), (text, bytes, at) => {
         const original = Buffer.from(text);

@@ -1,4 +1,4 @@
-/** Whether bytes are JSON, without making values of them: such bytes can be embedded in an answer as they are. */
+/** Whether bytes are JSON, without making values of them: a response can embed such bytes as they are. */
 import { isUtf8 } from 'node:buffer';
 import { escapeBytes, JSON_BYTES, scalarEnd } from './json-grammar.ts';
 
@@ -16,20 +16,20 @@ const {
   UNESCAPED,
 } = JSON_BYTES;
 
-/** Nested deeper than this is left to the parser, which has no such limit. */
+/** JSON that is nested deeper is left to the parser, which has no such limit. */
 const MAX_DEPTH = 64;
 
 /**
- * Whether bytes are one JSON text (RFC 8259) in valid UTF-8, and nothing else. False also for JSON that is nested very
- * deeply: true is a promise, false is not.
+ * Whether bytes are one JSON text (RFC 8259) in valid UTF-8, and nothing else. May return false for JSON that is nested very
+ * deeply.
  */
 export function isJson(bytes: Buffer): boolean {
   return hasJsonShape(bytes, 0, bytes.length) && isUtf8(bytes);
 }
 
-/** The same for a part of bytes, but for UTF-8: strings may hold any bytes beyond ASCII. */
+/** The same for a part of bytes, without the check of UTF-8: strings may hold any bytes beyond ASCII. */
 export function hasJsonShape(bytes: Buffer, start: number, end: number): boolean {
-  // What follows the part may be read, and taken for its end: then it is none.
+  // The scan may read beyond the part: a value that ends there is not one of the part.
   const at = valueEnd(bytes, afterSpace(bytes, start), 0);
   return at !== MALFORMED && at <= end && afterSpace(bytes, at) >= end;
 }

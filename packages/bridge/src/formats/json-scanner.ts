@@ -1,6 +1,6 @@
 /**
  * Finds where JSON values end (RFC 8259) in one pass over bytes, without making values of them, and notes what must be
- * changed before a value is stored. Comments count as space. A long value can be read in slices.
+ * changed before a value is stored. Comments count as space. Long values can be read in slices.
  */
 import { randomInt } from 'node:crypto';
 import { escapeBytes, JSON_BYTES, scalarEnd } from './json-grammar.ts';
@@ -26,17 +26,17 @@ const {
   UNESCAPED,
 } = JSON_BYTES;
 
-/** The value goes on behind the place where {@link JsonScanner.resume} was to pause. */
+/** The value continues beyond the place where {@link JsonScanner.resume} had to pause. */
 export const PAUSED = -2;
 
-/** Limits of the original's JSON parser: containers within each other, and characters of a number beside its sign. */
+/** Limits of the peer API's JSON parser: containers within each other, and characters of a number beside its sign. */
 export const MAX_NESTING = 1000;
 const MAX_NUMBER_LENGTH = 1000;
 /** Of space and comments between two tokens: it is read at once. */
 const MAX_SPACE_BYTES = 1_048_576;
-/** So many names of an object are compared one by one; more are looked up. */
+/** Names of an object are compared one by one up to this number; more are looked up in a set. */
 const MAX_LISTED_NAMES = 16;
-/** The multiplier of the hash of names is odd and not known to clients, who could find names with one hash otherwise. */
+/** The multiplier of the hash of names is odd and random: clients cannot construct names with equal hashes. */
 const HASH_MULTIPLIER = randomInt(2 ** 31) | 1;
 /** A character beyond the BMP has four bytes in UTF-8, and twelve as `\ud83d\ude00`. */
 const ASTRAL_GROWTH_BYTES = 8;
@@ -51,7 +51,7 @@ export interface JsonText {
   readonly end: number;
   /** Space and comments within the value. */
   readonly spaceBytes: number;
-  /** By so much the value may grow when it is stored. */
+  /** Bytes by which the value may grow when it is stored. */
   readonly growthBytes: number;
   readonly hasBackslash: boolean;
   /** Whether a string has an escape that is stored in another form. */
@@ -63,7 +63,7 @@ export interface JsonText {
 export interface ScannerOptions {
   /** Values that are longer than this, without space, cannot be stored: names in them are not compared. */
   maxValueBytes: number;
-  /** Default: that of the original's parser. */
+  /** Default: the limit of the peer API's parser. */
   maxNesting?: number;
 }
 
@@ -79,7 +79,7 @@ export class JsonScanner implements JsonText {
   mayRepeatNames = false;
   readonly #maxValueBytes: number;
   readonly #maxNesting: number;
-  /** Where {@link resume} goes on. */
+  /** Where {@link resume} continues. */
   #at = 0;
   #depth = 0;
   #outerDepth = 0;
@@ -101,7 +101,7 @@ export class JsonScanner implements JsonText {
     this.#maxNesting = maxNesting;
   }
 
-  /** The value that was read last, when the scanner goes on to others. */
+  /** The value that was read last, to keep while the scanner reads others. */
   snapshot(): JsonText {
     const { bytes, start, end, spaceBytes, growthBytes, hasBackslash, hasUnusualEscape, mayRepeatNames } = this;
     return { bytes, start, end, spaceBytes, growthBytes, hasBackslash, hasUnusualEscape, mayRepeatNames };
@@ -129,7 +129,7 @@ export class JsonScanner implements JsonText {
     return this.resume(pauseAt);
   }
 
-  /** Goes on with a value where {@link valueEnd} paused. */
+  /** Continues a value where {@link valueEnd} paused. */
   resume(pauseAt: number): number {
     let at = this.#at;
     while (at <= pauseAt) {
@@ -139,7 +139,7 @@ export class JsonScanner implements JsonText {
       else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
         at = this.#opened(start, byte === OPENING_BRACE);
         if (at === MALFORMED) return MALFORMED;
-        // Unless it is empty, its first value is next.
+        // Its first value comes next, unless it is empty.
         if (!this.#isLeft) continue;
       } else at = byte === QUOTE ? this.stringEnd(start + 1, pauseAt) : this.#scalarEnd(start, byte);
       if (at < 0) return at;

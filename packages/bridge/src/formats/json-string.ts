@@ -1,4 +1,4 @@
-/** What a JSON string holds, as bytes. */
+/** The content of JSON strings, as bytes. */
 import { decodeBase64 } from './base64.ts';
 import { JSON_BYTES } from './json-grammar.ts';
 import type { JsonText } from './json-scanner.ts';
@@ -6,8 +6,8 @@ import type { JsonText } from './json-scanner.ts';
 const { ESCAPE_BYTES, QUOTE } = JSON_BYTES;
 
 /**
- * The text in UTF-8; `undefined` for a value that is no string, and for one that UTF-8 cannot hold: half a surrogate pair.
- * What is longer than `maxBytes` in any case may be returned as it came, for its size to be refused.
+ * The text in UTF-8; `undefined` for a value that is not a string, and for one that UTF-8 cannot hold: half a surrogate pair.
+ * May return a value that is longer than `maxBytes` unchanged, so that its size is refused.
  */
 export function stringBytes({ bytes, start, end, hasBackslash }: JsonText, maxBytes: number): Buffer | undefined {
   if (bytes[start] !== QUOTE) return undefined;
@@ -16,7 +16,7 @@ export function stringBytes({ bytes, start, end, hasBackslash }: JsonText, maxBy
   return text.isWellFormed() ? Buffer.from(text) : undefined;
 }
 
-/** The bytes that a base64 string stands for; `undefined` for another value. Long ones as with {@link stringBytes}. */
+/** The bytes that a base64 string encodes; `undefined` for other values. Long ones as in {@link stringBytes}. */
 export function base64Bytes(text: JsonText, maxBytes: number): Buffer | undefined {
   const base64 = stringBytes(text, 2 * maxBytes);
   return base64 === undefined || base64.length > 2 * maxBytes ? base64 : decodeBase64(base64);

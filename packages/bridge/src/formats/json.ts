@@ -25,15 +25,15 @@ export const jsonCodec: Codec = {
   },
 };
 
-/** Bytes of a stored value that are read before the event loop may go on. */
+/** Bytes of a stored value that are read in one slice. */
 const SLICE_BYTES = 131_072;
 
 /**
- * The JSON value that bytes begin with, as it is stored: numbers keep their digits, objects their order. What follows it is
- * ignored, as the original does; comments are space. Nothing but space reads as null. Pauses after so many bytes.
+ * The JSON value that bytes begin with, as it is stored: numbers keep their digits, objects their order. Bytes after the value are
+ * ignored, as in the peer API; comments are space. Nothing but space reads as null. Pauses after `sliceBytes`.
  */
 function* firstValue(bytes: Buffer, sliceBytes: number): Generator<void, string> {
-  // What others stored may be nested more deeply than what clients may send.
+  // Other producers may have stored deeper nesting than clients of the bridge may send.
   const scanner = new JsonScanner(bytes, { maxValueBytes: 0, maxNesting: bytes.length });
   const start = scanner.afterSpace(markEnd(bytes));
   if (start === bytes.length) return 'null';
@@ -50,20 +50,20 @@ function* firstValue(bytes: Buffer, sliceBytes: number): Generator<void, string>
   return scanner.spaceBytes > 0 && text.includes('/') ? withoutSpace(scanner).toString() : text;
 }
 
-/** Behind a byte order mark, if there is one. */
+/** The place after a byte order mark, or 0. */
 export function markEnd(bytes: Buffer): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
-/** Whether a value is over: strings, objects and arrays say so themselves, numbers and words do not. */
+/** Whether a value is complete: strings, objects and arrays have a closing byte, numbers and literals do not. */
 function isEnding(bytes: Buffer, end: number): boolean {
   return '"}]'.includes(String.fromCharCode(bytes[end - 1] as number)) || !(WORD[bytes[end] as number] === 1);
 }
 
-/** Bytes that go on with a number or a word. */
+/** Bytes that continue a number or a literal. */
 const WORD = new Uint8Array(256).map((_, byte) => (/[^\s,\]}]/.test(String.fromCharCode(byte)) ? 1 : 0));
 
-/** JSON in UTF-16 is read, too, as the original does: its first character is ASCII, so one byte of that is zero. */
+/** Reads JSON in UTF-16, too, as the peer API does: its first character is ASCII, so one byte of it is zero. */
 function utf8Of(bytes: Buffer): Buffer {
   const [first, second] = bytes;
   const isLittleEndian = second === 0 || (first === 0xff && second === 0xfe);

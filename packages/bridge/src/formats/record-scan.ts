@@ -1,6 +1,6 @@
 /**
- * Cuts the records of a produce request out of its body in one pass, without making objects of what they hold. Bodies of
- * the usual shape only: what is wrong, and what takes long, is for the reader that follows the schema.
+ * Cuts the records of a produce request out of its body in one pass, without making objects of keys and values. It reads bodies
+ * of the usual shape only: the reader that follows the schema takes invalid bodies, and values that take long.
  */
 import type { RecordHeader, RecordToProduce } from '../records.ts';
 import type { Codec } from './codec.ts';
@@ -18,10 +18,10 @@ const VALUE = Buffer.from('value"');
 const HEADERS = Buffer.from('headers"');
 const PARTITION = Buffer.from('partition"');
 const TIMESTAMP = Buffer.from('timestamp"');
-/** Digits of numbers that are int32 for sure, and of those that a double holds exactly. */
+/** The most digits of numbers that always fit an int32, and of numbers that a double holds exactly. */
 const INT32_DIGITS = 9;
 const EXACT_DIGITS = 15;
-/** Of the body: bytes that are read before the event loop may go on, and the longest record that is read here. */
+/** Bytes of the body that are read in one slice, and the longest record that is read here. */
 const SLICE_BYTES = 131_072;
 /** Containers around a key or value: the body, its records and the record. */
 const FIELD_DEPTH = 3;
@@ -33,7 +33,7 @@ export interface ScanOptions {
   isPlacing: boolean;
   /** More are counted, and not returned. */
   maxRecords: number;
-  /** What is longer cannot be stored. */
+  /** Longer records cannot be stored. */
   maxRecordBytes: number;
   /** Of all records together. */
   maxHeaders: number;
@@ -42,11 +42,11 @@ export interface ScanOptions {
 export interface FoundRecords {
   /** At most `maxRecords`. They keep the body alive. */
   records: RecordToProduce[];
-  /** All that the body has. */
+  /** Including those beyond `maxRecords`. */
   count: number;
 }
 
-/** The records of a body in valid UTF-8, in slices; `undefined` when it must be read by its schema. */
+/** The records of a body in valid UTF-8, in slices; `undefined` for a body that must be read by its schema. */
 export function scanRecords(body: Buffer, options: ScanOptions): Generator<void, FoundRecords | undefined> {
   return new RecordScan(body, options).records();
 }
@@ -64,9 +64,9 @@ class RecordScan {
   readonly #options: ScanOptions;
   readonly #codec: Codec;
   readonly #keeps: Codec['keeps'];
-  /** What is read next. */
+  /** The next byte to read. */
   #at = 0;
-  /** The record that is read must end before. */
+  /** The record must end before this place. */
   #limit = 0;
   #headerCount = 0;
 
@@ -206,7 +206,7 @@ class RecordScan {
     const end = wordEnd(this.#body, this.#json.afterSpace(this.#at), NULL);
     if (end < 0) return undefined;
     this.#at = end;
-    // Whether a format can hold it is the same for all: a tombstone.
+    // A null is a tombstone in every format.
     return null;
   }
 
@@ -224,7 +224,7 @@ class RecordScan {
     const digitCount = end - start;
     if (digitCount === 0 || (digitCount > 1 && body[start] === ZERO)) return undefined;
     this.#at = end;
-    // Anything that goes on with the number is neither a comma nor a brace, and ends the scan.
+    // A byte that continues the number is neither a comma nor a brace, and ends the scan.
     return value;
   }
 
@@ -233,7 +233,7 @@ class RecordScan {
     return this.#body[this.#at] === byte;
   }
 
-  /** Past a byte, after any space, if it comes next. */
+  /** Moves past a byte, after any space, if it comes next. */
   #takes(byte: number): boolean {
     const at = this.#json.afterSpace(this.#at);
     if (this.#body[at] !== byte) return false;
@@ -241,7 +241,7 @@ class RecordScan {
     return true;
   }
 
-  /** Past a word, if it comes next. */
+  /** Moves past these bytes, if they come next. */
   #takesWord(word: Buffer): boolean {
     const body = this.#body;
     const start = this.#at;

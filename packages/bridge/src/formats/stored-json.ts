@@ -1,7 +1,7 @@
 /**
  * The bytes that are stored for a JSON value: as the client wrote it, with its members in their order and its numbers in
- * their spelling, but without space and comments, and with strings in the one form that the original has for them. So a
- * key has the same bytes, and goes to the same partition, whichever way its client escapes text.
+ * their spelling, but without space and comments, and with strings in the one form that the peer API has for them. So a
+ * key has the same bytes, and goes to the same partition, however its client escapes text.
  */
 import { hexDigit, JSON_BYTES } from './json-grammar.ts';
 import { commentEnd, type JsonText } from './json-scanner.ts';
@@ -24,7 +24,7 @@ const {
 const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 
-/** Bytes of a value that are read before the event loop may go on. */
+/** Bytes of a value that are read in one slice. */
 const SLICE_BYTES = 131_072;
 
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF');
@@ -40,8 +40,8 @@ export function isStoredAsIs({ spaceBytes, growthBytes, hasUnusualEscape, mayRep
 }
 
 /**
- * The bytes to store; they may be a part of the body. A value that is longer than `maxBytes` even so is returned as it
- * came, for its size to be refused: work on what cannot be stored is not worth its time.
+ * The bytes to store; they may be a part of the body. Returns a value that cannot become shorter than `maxBytes` unchanged, so that its
+ * size is refused.
  */
 export function storedJson(text: JsonText, maxBytes: number): Buffer {
   if (isStoredAsIs(text)) return text.bytes.subarray(text.start, text.end);
@@ -84,7 +84,7 @@ export function* storedJsonSlices(text: JsonText, maxBytes: number): Generator<v
   return writer.bytes;
 }
 
-/** A value as it stands, but for space and comments. */
+/** A value as it is, without space and comments. */
 export function withoutSpace({ bytes, start, end, spaceBytes }: JsonText): Buffer {
   const writer = new JsonWriter(Buffer.allocUnsafe(end - start - spaceBytes));
   let at = start;
@@ -229,7 +229,7 @@ class JsonWriter {
     return at + 1;
   }
 
-  /** One UTF-16 code unit that was escaped: written as itself where the original does so. */
+  /** One UTF-16 code unit that was escaped: written as itself where the peer API does so. */
   #unit(unit: number): void {
     const short = unit < 0x80 ? (SHORT_ESCAPES[unit] as number) : 0;
     if (short !== 0) {

@@ -27,7 +27,7 @@ export const CONSUMER_METRICS = {
   maxLag: gauge('causeway_bridge_consumer_max_lag_records', 'The same of the one consumer that is furthest behind.'),
 };
 
-/** What one session tells. */
+/** The figures of one session. */
 export interface SessionReport {
   readonly stateKind: (typeof SESSION_STATES)[number];
   /** Records between what it was given and the ends of its partitions, where both are known. */

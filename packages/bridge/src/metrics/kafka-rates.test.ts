@@ -6,7 +6,7 @@ function counters() {
   return { requestCount: 0, failureCount: 0, produceDurations: new Distribution({ bounds: [5, 10, 100] }) };
 }
 
-test('before there is a second to compare, nothing is told', () => {
+test('rates are absent before a second has passed', () => {
   const rates = new KafkaRates(counters());
   expect([0, 400, 999].map((nowMs) => rates.at(nowMs))).toEqual([undefined, undefined, undefined]);
   expect(rates.at(1_000)).toEqual({ requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null });
@@ -28,7 +28,7 @@ test('rates and percentiles are those of the last ten seconds, however often it 
   expect(rates.at(20_000)).toEqual({ requestsPerSecond: 20, errorsPerSecond: 1, p50Ms: 5, p99Ms: 5 });
 });
 
-test('what was not asked for a while is told over all of it', () => {
+test('rates cover the whole time since the last probe', () => {
   const counted = counters();
   const rates = new KafkaRates(counted);
   rates.at(0);

@@ -2,7 +2,7 @@
 import { percentile } from '@causeway/metrics/distribution.ts';
 import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 
-/** Rates are over so long; longer, when nobody has asked meanwhile. */
+/** The time that rates cover; more, if no probe came meanwhile. */
 const WINDOW_MS = 10_000;
 /** Gateways probe more often than the counters are noted. */
 const STEP_MS = 1_000;
@@ -22,7 +22,7 @@ interface Sample {
   buckets: Float64Array;
 }
 
-/** Nothing runs while nobody asks. */
+/** Computes at each probe; no timer runs. */
 export class KafkaRates {
   readonly #counters: KafkaCounters;
   readonly #samples: Sample[] = [];

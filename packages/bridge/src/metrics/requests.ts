@@ -1,4 +1,4 @@
-/** Metrics of HTTP requests: how many, how long, how many in hand. */
+/** Metrics of HTTP requests: their number, their durations, and those in flight. */
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';

@@ -251,7 +251,7 @@ test('a partition that was added a moment ago is found', async () => {
   const { batcher } = newBatcher();
   await batcher.send(topic, [record('a')]);
   await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
-  await until('the broker tells of it', async () => {
+  await until('the broker reports it', async () => {
     const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
     return topics[0]?.partitions.length === 2;
   });
@@ -277,7 +277,7 @@ test('a topic that is created meanwhile gets the records', async () => {
   expect(stored(await sent)).toEqual([{ partition: 0, offset: 0n }]);
 });
 
-test('a topic name that is not legal, and an internal topic, are told by entries', async () => {
+test('an illegal topic name and an internal topic are refused by entries', async () => {
   const { batcher } = newBatcher();
   expect(await batcher.send('bad name!', [record('a')])).toEqual([
     { errorCode: 500, message: 'Invalid topics: [bad name!]' },

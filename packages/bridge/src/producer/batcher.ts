@@ -1,4 +1,4 @@
-/** Turns produce requests of many clients into few requests to Kafka, in order for each partition. */
+/** Combines the produce requests of many clients into few requests to Kafka, in order for each partition. */
 import { Distribution } from '@causeway/metrics/distribution.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../errors.ts';
@@ -34,13 +34,13 @@ export interface BatcherOptions {
   random?: () => number;
 }
 
-/** Requests on their way to one broker at a time; what arrives meanwhile makes the next one larger. */
+/** Requests in flight to one broker; records that arrive meanwhile go into the next one. */
 const MAX_IN_FLIGHT_PER_BROKER = 1;
 /** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
 const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 const BATCH_BYTE_BUCKETS = [100, 1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
-/** Of a batch that is stored, where the broker no longer knows at which offset; as Kafka's clients in Java say it. */
+/** The offset of a stored batch whose offset the broker no longer knows, as in Kafka's Java clients. */
 const UNKNOWN_OFFSET = -1n;
 
 /** The one producer of a bridge. */
@@ -49,7 +49,7 @@ export class Batcher {
   readonly #client: ProduceClient;
   readonly #options: BatcherOptions;
   readonly #lanes = new Map<string, Lane>();
-  /** Lanes with something to send that may be sent now. */
+  /** Lanes with records that may be sent now. */
   readonly #ready = new Set<Lane>();
   readonly #inFlightCounts = new Map<number, number>();
   readonly #partitioner: Partitioner;
@@ -98,7 +98,7 @@ export class Batcher {
 
   /**
    * Takes records of one topic over: all of them, or none when one cannot be stored. Waits until the topic is known, and
-   * not for Kafka to store them; `results` says later what became of them, as {@link send} does.
+   * not for Kafka to store them; `results` resolves with their outcomes, as for {@link send}.
    * Errors: also those of a refused request.
    */
   async takeOver(
@@ -127,7 +127,7 @@ export class Batcher {
     return { results };
   }
 
-  /** Bytes of records that wait or are on their way, with what they keep in memory. */
+  /** Bytes that unsettled records keep in memory. */
   get queuedBytes(): number {
     return this.#requests.bytes;
   }
@@ -184,7 +184,7 @@ export class Batcher {
     return lane;
   }
 
-  /** After a request: lanes wait that could not go before, and those that have something new. */
+  /** After a request: schedules the lanes that are ready. */
   #scheduleWaiting(): void {
     if (!this.#schedule.isLingering) {
       this.#schedule.flushSoon();
@@ -218,7 +218,7 @@ export class Batcher {
     for (const [nodeId, lanes] of lanesByNode) void this.#sendTo(nodeId, this.#take(lanes));
   }
 
-  /** Gives a lane the producer's id, if it needs one and there is to be one; a promise where Kafka is being asked for it. */
+  /** Gives a lane the producer's id, if it needs one; returns a promise while Kafka is asked for the id. */
   #beginStamps(lane: Lane): Promise<unknown> | undefined {
     const { producerId } = this.#options;
     if (producerId === undefined || !lane.needsProducerId) return undefined;
@@ -228,7 +228,7 @@ export class Batcher {
     return undefined;
   }
 
-  /** The lane alone waits: others have their ids. */
+  /** Pauses this lane alone: others have their ids. */
   async #waitForProducerId(lane: Lane, asking: Promise<unknown>): Promise<void> {
     lane.isPaused = true;
     try {
@@ -271,14 +271,14 @@ export class Batcher {
     try {
       outcomes = await this.#client.send(nodeId, batches);
     } catch {
-      // The broker is gone or silent: every lane tries again.
+      // The broker is gone or silent: every lane sends its batch again.
     }
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 1) - 1);
     for (const [index, lane] of lanes.entries()) this.#conclude(lane, outcomes?.[index]);
     if (this.#ready.size > 0) this.#scheduleWaiting();
   }
 
-  /** Settles what was on its way, or puts it back in front of its lane. */
+  /** Settles the records of a batch, or puts them back at the front of their lane. */
   #conclude(lane: Lane, outcome: BatchOutcome | undefined): void {
     const entries = lane.land();
     lane.lastRefusal = outcome?.kind === 'refused' ? javaException(outcome.errorId) : undefined;
@@ -330,7 +330,7 @@ export class Batcher {
     else lane.putBackHalved(entries);
   }
 
-  /** Looks at the metadata after a pause, and then lets the lane go on. */
+  /** Pauses a lane, looks its topic up, and resumes it. */
   #pause(lane: Lane): void {
     lane.isPaused = true;
     const pauseMs = backoffMs(lane.failureCount, this.#cluster.backoff);
@@ -348,7 +348,7 @@ export class Batcher {
     this.#pauses.add(pause);
   }
 
-  /** A topic that was made anew may have fewer partitions: its records go to another one, unless their client chose it. */
+  /** A recreated topic may have fewer partitions: records go to another one, unless their client chose the partition. */
   #leaveMissingPartition(lane: Lane): void {
     const info = this.#cluster.knownTopic(lane.topic);
     if (info === undefined || lane.partition < info.partitions.length) return;

@@ -1,4 +1,4 @@
-/** Settles records that have waited too long, wherever they are; a batch that is in flight may still be stored. */
+/** Settles expired records, wherever they are; a batch in flight may still be stored. */
 import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Lane } from './lane.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -12,11 +12,11 @@ export interface ExpiryOptions {
   requests: OpenRequests;
   lanes: () => Iterable<Lane>;
   deliveryTimeoutMs: number;
-  /** A lane has nothing more to send. */
+  /** The lane has no more records to send. */
   onEmptied: (lane: Lane) => void;
 }
 
-/** Runs from the first record that waits until none does. */
+/** Runs while records are open. */
 export class Expiry {
   readonly #options: ExpiryOptions;
   #timer: NodeJS.Timeout | undefined;

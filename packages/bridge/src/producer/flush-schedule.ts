@@ -1,9 +1,9 @@
-/** When records that have arrived are sent: in the next turn of the event loop, or after others had time to join them. */
+/** Decides when arrived records are sent: in the next turn of the event loop, or after `lingerMs` for others to join them. */
 
 export interface FlushScheduleOptions {
   /** How long a record may wait for others. */
   lingerMs: number;
-  /** With so much there is nothing to wait for. */
+  /** A batch of this size is sent at once. */
   maxBatchBytes: number;
   maxBatchRecords: number;
 }
@@ -13,7 +13,7 @@ export class FlushSchedule {
   readonly #flush: () => void;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** What has arrived since the last flush. */
+  /** Arrived since the last flush. */
   #bytes = 0;
   #recordCount = 0;
   #isClosed = false;
@@ -28,7 +28,7 @@ export class FlushSchedule {
     return this.#options.lingerMs > 0 && !this.#isClosed;
   }
 
-  /** Records that wait from now on. */
+  /** Records have arrived, and wait from now. */
   onArrival({ bytes, recordCount }: { bytes: number; recordCount: number }): void {
     this.#bytes += bytes;
     this.#recordCount += recordCount;
@@ -47,7 +47,7 @@ export class FlushSchedule {
     else this.#timer = setTimeout(() => this.flushSoon(), leftMs);
   }
 
-  /** After the requests that have arrived in this turn of the event loop, so that they go out together. */
+  /** Flushes after the requests that have arrived in this turn of the event loop, so that they share a batch. */
   flushSoon(): void {
     this.#immediate ??= setImmediate(() => {
       clearTimeout(this.#timer);
@@ -59,7 +59,7 @@ export class FlushSchedule {
     });
   }
 
-  /** Nothing waits for others any more. */
+  /** Ends all waits for other records. */
   close(): void {
     this.#isClosed = true;
     this.flushSoon();

@@ -237,7 +237,7 @@ test('a batch in which some records came too late goes again as it was', async (
   expect(await valuesOf(topic, 4)).toEqual(['first', 'early', 'late', 'after']);
 });
 
-test('where the broker knows another history of the producer, it goes on under another id', async () => {
+test('where the broker knows another history of the producer, the producer continues under another id', async () => {
   const topic = await kafka.topic();
   const producerId = new ProducerId(newCluster(), () => {});
   const used = await producerId.get();
@@ -262,7 +262,7 @@ test('a record that waited for an id of the producer in vain says why, and one t
   expect(await valuesOf(topic, 1)).toEqual(['b']);
 });
 
-test('a producer that may have no id stores records all the same, and is told of it once until it has one', async () => {
+test('a producer that Kafka refuses an id stores records nevertheless, and reports it once until it gets one', async () => {
   const topic = await kafka.topic();
   const reasons: string[] = [];
   const producerId = new ProducerId(newCluster(), (reason) => reasons.push(reason), { forbiddenPauseMs: 500 });

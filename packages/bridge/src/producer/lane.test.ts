@@ -67,7 +67,7 @@ test('a batch of which all records came too late does not go again, and what fol
   expect(send(lane)).toEqual({ values: ['c', 'd'], epoch: 1, sequence: 0 });
 });
 
-/** Entries that count how often somebody looks at when they expire. */
+/** Entries that count the reads of their expiry. */
 function watchedEntries(
   count: number,
   expiresAtMs: (index: number) => number,

@@ -1,6 +1,6 @@
 /**
- * What waits for one partition, in order, and how much of it is one batch. At most one batch of it is on its way, or a retry
- * could overtake what follows.
+ * The queue of one partition, in order, and how much of it is one batch. At most one batch is in flight, or a retry could be
+ * overtaken by later records.
  */
 import type { PartitionBatch } from '../kafka/produce/produce.ts';
 import type { TopicPartition } from '../records.ts';
@@ -13,41 +13,41 @@ export class Lane {
   #queue: Entry[] = [];
   #inFlight: Entry[] = [];
   readonly #sequence: PartitionSequence;
-  /** A batch with a stamp that may be stored: it goes before the queue, and as it was, with those that came too late. */
+  /** A stamped batch that may be stored: it goes before the queue, and unchanged, with its expired records. */
   #again: Entry[] | undefined;
-  /** Most records of its next batch: half of one that Kafka refused for some record in it, doubled with each batch stored. */
+  /** The most records of the next batch: half of one that Kafka refused for a record in it, doubled with each stored batch. */
   #batchLimit = Number.POSITIVE_INFINITY;
   /** Failed attempts in a row. */
   failureCount = 0;
   isPaused = false;
-  /** No record in the lane expires before; it may lag behind, when records have left. */
+  /** No record in the lane expires earlier; records that have left may still count. */
   #earliestExpiryMs = Number.POSITIVE_INFINITY;
-  /** Why the last attempt failed, when a broker said so. */
+  /** Why the last attempt failed, if a broker gave a reason. */
   lastRefusal: string | undefined;
 
-  /** `onSpent`: this producer's id cannot be used here any longer. */
+  /** `onSpent`: this producer id can no longer be used. */
   constructor({ topic, partition }: TopicPartition, onSpent: (producerId: bigint) => void) {
     this.topic = topic;
     this.partition = partition;
     this.#sequence = new PartitionSequence(onSpent);
   }
 
-  /** Whether nothing waits; a batch may be on its way. */
+  /** Whether no record waits; a batch may be in flight. */
   get isEmpty(): boolean {
     return this.#queue.length === 0 && this.#again === undefined;
   }
 
-  /** Whether a batch of what waits may be sent now. */
+  /** Whether a batch of waiting records may be sent now. */
   get isReady(): boolean {
     return !this.isEmpty && this.#inFlight.length === 0 && !this.isPaused;
   }
 
-  /** When what waits longest has waited too long. */
+  /** When the first waiting record expires. */
   get firstExpiresAtMs(): number | undefined {
     return (this.#again ?? this.#queue)[0]?.expiresAtMs;
   }
 
-  /** Whether batches of an idempotent producer need an id to begin with. */
+  /** Whether the lane has no producer id, which an idempotent producer needs. */
   get needsProducerId(): boolean {
     return this.#sequence.needsProducerId;
   }
@@ -61,34 +61,33 @@ export class Lane {
     if (entry.expiresAtMs < this.#earliestExpiryMs) this.#earliestExpiryMs = entry.expiresAtMs;
   }
 
-  /** After {@link land}: the batch may be stored, and goes again. */
+  /** After {@link land}: the batch may be stored, and is sent again. */
   sendAgain(entries: Entry[]): void {
     if (this.#sequence.isOpen && entries.some(isOpen)) this.#again = entries;
     else this.putBack(entries);
   }
 
-  /** The batch goes again under another id of the producer: the broker knows another history of this one. */
+  /** The batch is sent again under another producer id: the broker knows another history of this one. */
   startOver(entries: readonly Entry[]): void {
     this.#sequence.startOver();
     this.putBack(entries);
   }
 
   /**
-   * In front of what waits: records of a batch that is not stored, and goes again as another one, without those whose
-   * clients have been told that it was too late.
+   * Puts the records of a batch that is not stored back at the front, to be sent as another batch, without those that have expired.
    */
   putBack(entries: readonly Entry[]): void {
     this.#sequence.abandon();
     this.#queue = [...entries.filter(isOpen), ...this.#queue];
   }
 
-  /** As {@link putBack}, when Kafka does not say which record in the batch is at fault: the next batch has half as many. */
+  /** As {@link putBack}, when Kafka does not name the bad records: the next batch is half as large. */
   putBackHalved(entries: readonly Entry[]): void {
     this.putBack(entries);
     this.#batchLimit = Math.ceil(entries.length / 2);
   }
 
-  /** Makes a batch of what comes first, as far as there is room; the size of it. */
+  /** Takes the first records that fit as the batch in flight; returns its size. */
   take(roomBytes: number, roomCount: number): { count: number; bytes: number } {
     if (this.#again !== undefined) {
       const [count, bytes] = [this.#again.length, bytesOf(this.#again)];
@@ -104,34 +103,34 @@ export class Lane {
     return { count, bytes: bytesOf(this.#inFlight) };
   }
 
-  /** What is on its way, with the stamp of an idempotent producer. */
+  /** The batch in flight, with the stamp of an idempotent producer. */
   batch(): PartitionBatch {
     const { topic, partition } = this;
     return { topic, partition, records: this.#inFlight.map(({ record }) => record), stamp: this.#sequence.stamp() };
   }
 
   /**
-   * What was on its way is stored: so many records. Only that lets the next batch be larger: behind a record that is too
-   * large for its topic there are often more.
+   * The batch in flight is stored. Only then may the next batch be larger: after a record that is too large for its topic, more often
+   * follow.
    */
   advance(recordCount: number): void {
     this.#sequence.advance(recordCount);
     this.#batchLimit *= 2;
   }
 
-  /** What was on its way does not go again. */
+  /** The batch in flight is not sent again. */
   giveUp(): void {
     this.#sequence.abandon();
   }
 
-  /** The batch is no longer on its way; what it was. */
+  /** The batch is no longer in flight; returns its records. */
   land(): Entry[] {
     const entries = this.#inFlight;
     this.#inFlight = [];
     return entries;
   }
 
-  /** Everything that waits, for another lane. */
+  /** Removes all waiting records, for another lane. */
   takeAll(): Entry[] {
     const entries = [...(this.#again ?? []), ...this.#queue.splice(0)];
     this.#again = undefined;
@@ -172,7 +171,7 @@ function bytesOf(entries: readonly Entry[]): number {
   return bytes;
 }
 
-/** How many of a queue may be the next batch, from the first. */
+/** How many records, from the first, fit the next batch. */
 function countThatFits(queue: readonly Entry[], roomBytes: number, roomCount: number): number {
   let bytes = 0;
   let count = 0;

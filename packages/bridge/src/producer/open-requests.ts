@@ -1,13 +1,13 @@
 /**
- * Produce requests that have not all their results yet: which of their records are open and until when, what they keep in
- * memory, and their answers, which are there when each record has its result.
+ * Produce requests that wait for results: which of their records are open and until when, how much memory they keep, and their
+ * results, which resolve when each record has its own.
  */
 import { BridgeError } from '../errors.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { serializedBytes } from './record-size.ts';
 
 export interface OpenRequestsOptions {
-  /** That all of them may keep in memory together; one alone may be larger. */
+  /** Memory for all of them together; a single request may be larger. */
   maxBytes: number;
   /** How long a record may be open. */
   timeoutMs: number;
@@ -17,7 +17,7 @@ export interface OpenRequestsOptions {
 interface Waiting {
   results: (ProduceResult | undefined)[];
   openCount: number;
-  /** By which their request's body is larger than they are: in memory until all of them are settled. */
+  /** Bytes of the request's body beyond those of its records: in memory until all of them are settled. */
   extraBytes: number;
   resolve: (results: ProduceResult[]) => void;
 }
@@ -42,7 +42,7 @@ export class OpenRequests {
     this.#options = options;
   }
 
-  /** Bytes of records that are open, with what they keep in memory. */
+  /** Bytes that open records keep in memory. */
   get bytes(): number {
     return this.#bytes;
   }

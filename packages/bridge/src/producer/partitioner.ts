@@ -1,6 +1,6 @@
 /**
- * Which partition a record goes to that its client chose none for: the one of its key, as every Kafka client has it; or one
- * for all without a key until it is sent, so that they share a batch (KIP-480).
+ * Chooses the partition of records whose clients chose none: by their key, as every Kafka client does; or one partition for all
+ * records without a key until a batch is sent, so that they share the batch (KIP-480).
  */
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { partitionForKey } from '../kafka/produce/produce.ts';
@@ -27,7 +27,7 @@ export class Partitioner {
     return partition;
   }
 
-  /** A batch of the topic was sent: what follows goes to a partition that is chosen anew. */
+  /** A batch of the topic was sent: later records go to another partition. */
   onSent(topic: string): void {
     this.#sticky.delete(topic);
   }

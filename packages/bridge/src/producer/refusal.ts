@@ -1,4 +1,4 @@
-/** Why a record cannot be stored, as far as the bridge knows it before it asks Kafka to, and what its client gets for it. */
+/** Why a record cannot be stored, as far as the bridge knows before it sends the record, and what the client gets. */
 import { BridgeError, type BridgeErrorCode, statusOf } from '../errors.ts';
 import { subjectText } from '../kafka/client/failure.ts';
 import { errorText } from '../kafka/client/kafka-errors.ts';
@@ -12,7 +12,7 @@ export interface RecordRefusal {
   message: string;
 }
 
-/** The code of a record's entry in an answer, as the API has it, and the error where the whole request is refused. */
+/** The code of a record's entry in a response, and the error when the whole request is refused. */
 const ANSWERS: Readonly<Record<RecordRefusal['reason'], { entryCode: number; requestCode: BridgeErrorCode }>> = {
   unknownTopic: { entryCode: 404, requestCode: 'unknownTopic' },
   kafkaSilent: { entryCode: 404, requestCode: 'kafkaUnavailable' },
@@ -27,14 +27,14 @@ export interface RecordLimits {
   maxBlockMs: number;
 }
 
-/** Why no record of a topic that exists can be stored; `undefined` when nothing speaks against it. */
+/** Why no record of an existing topic can be stored; `undefined` if records can be. */
 export function topicRefusal({ name, isInternal, isWritable }: TopicInfo): RecordRefusal | undefined {
   if (isInternal) return { reason: 'invalidTopic', message: errorText('INVALID_TOPIC_EXCEPTION') };
   if (isWritable !== false) return undefined;
   return { reason: 'forbidden', message: subjectText('TOPIC_AUTHORIZATION_FAILED', { topics: [name] }) };
 }
 
-/** Why this record cannot be stored; `undefined` when nothing speaks against it. */
+/** Why this record cannot be stored; `undefined` if it can be. */
 export function recordRefusal(
   info: TopicInfo,
   { record, bytes }: Pick<Entry, 'record' | 'bytes'>,
@@ -54,7 +54,7 @@ export function recordRefusal(
   return undefined;
 }
 
-/** What stands against storing all of the records. `index`: of the record at fault, where it is not the topic. */
+/** Why the records cannot all be stored. `index`: of the record at fault, unless it is the topic. */
 export function firstRefusal(
   info: TopicInfo,
   entries: readonly Pick<Entry, 'record' | 'bytes' | 'index'>[],
@@ -69,12 +69,12 @@ export function firstRefusal(
   return undefined;
 }
 
-/** The entry of a record that is refused alone. */
+/** The entry of one refused record. */
 export function resultOf({ reason, message }: RecordRefusal): ProduceResult {
   return { errorCode: ANSWERS[reason].entryCode, message };
 }
 
-/** The answer of a request that is refused whole. `index`: of the record at fault among several. */
+/** The error of a request that is refused as a whole. `index`: of the record at fault among several. */
 export function refusedRequest({ reason, message }: RecordRefusal, index?: number): BridgeError {
   const place = index === undefined ? '' : ` (record ${index}; none of the request is stored)`;
   return new BridgeError(ANSWERS[reason].requestCode, { message: `${message}${place}` });
@@ -87,7 +87,7 @@ export interface Expired {
   isTopicKnown: boolean;
 }
 
-/** The entry of a record that waited too long, in the words of Kafka's producer. */
+/** The entry of an expired record, with the text of Kafka's producer. */
 export function expiredResult(
   { topic, partition, lastRefusal }: Pick<Lane, 'topic' | 'partition' | 'lastRefusal'>,
   { count, deliveryTimeoutMs, isTopicKnown }: Expired,

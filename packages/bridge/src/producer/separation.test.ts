@@ -91,7 +91,7 @@ describe('records that are too large for their topic cost a request each, and th
   });
 });
 
-test('2,000 records that are too large leave other partitions alone, and their own goes on behind them', async () => {
+test('2,000 records that are too large do not affect other partitions, and later records of their own partition are stored', async () => {
   const COUNT = 2000;
   const topic = await kafka.topic(2, SMALL_TOPIC);
   const { batcher, client } = await batcherFor(topic);

@@ -27,7 +27,7 @@ test('batches are numbered by their records, and one that goes again keeps its n
   expect(sequence.stamp()).toEqual({ producerId: 7n, epoch: 0, sequence: 3 });
 });
 
-test('numbers begin anew after the last', () => {
+test('numbers wrap around after the last', () => {
   const { sequence } = newSequence();
   sequence.stamp();
   sequence.advance(2 ** 31 - 1);

@@ -1,14 +1,14 @@
 /**
  * Numbers the batches of one partition, so that a broker stores each once however often it is sent (KIP-98).
  *
- * A batch of which nobody knows whether it is stored must go again as it was, or not at all: another one with its numbers
- * would be taken for it, and lost. So whoever gives such a batch up begins a new epoch, which also keeps it from coming
- * late; under another id it would not, so a partition keeps the id that it began with. As it has one batch on its way at a
- * time, it may have an epoch of its own, too (KIP-360).
+ * A batch that may be stored must be sent again unchanged, or never: the broker would take another batch with its numbers for it,
+ * and drop that one. So giving such a batch up begins a new epoch, which also makes the broker refuse the batch if it arrives late.
+ * Another producer id would not, so a partition keeps its id. As each partition has one batch in flight at a time, it may have an
+ * epoch of its own (KIP-360).
  */
 import type { BatchStamp } from '../kafka/produce/record-batch-writer.ts';
 
-/** Numbers are 32 bits without the sign, and begin anew at 0. */
+/** Numbers are 32 bits without the sign, and wrap around to 0. */
 const SEQUENCE_COUNT = 2 ** 31;
 export const MAX_EPOCH = 2 ** 15 - 1;
 
@@ -19,12 +19,12 @@ export class PartitionSequence {
   #next = 0;
   #open: BatchStamp | undefined;
 
-  /** `onSpent`: this id cannot be used here any longer. */
+  /** `onSpent`: this id can no longer be used. */
   constructor(onSpent: (producerId: bigint) => void) {
     this.#onSpent = onSpent;
   }
 
-  /** Whether there is no id for stamps, yet or any longer. */
+  /** Whether the partition has no producer id. */
   get needsProducerId(): boolean {
     return this.#producerId === undefined;
   }
@@ -35,12 +35,12 @@ export class PartitionSequence {
     this.#next = 0;
   }
 
-  /** Whether a batch is on its way, or goes again. */
+  /** Whether a batch is in flight, or to be sent again. */
   get isOpen(): boolean {
     return this.#open !== undefined;
   }
 
-  /** Of the next batch: the same until {@link advance} or {@link abandon}. `undefined` where there is no id. */
+  /** The stamp of the next batch: the same until {@link advance} or {@link abandon}. `undefined` without an id. */
   stamp(): BatchStamp | undefined {
     if (this.#producerId === undefined) return undefined;
     this.#open ??= { producerId: this.#producerId, epoch: this.#epoch, sequence: this.#next };
@@ -54,7 +54,7 @@ export class PartitionSequence {
     this.#next = (this.#next + recordCount) % SEQUENCE_COUNT;
   }
 
-  /** The open batch does not go again as it was. */
+  /** The open batch is not sent again unchanged. */
   abandon(): void {
     if (this.#open === undefined) return;
     if (this.#epoch === MAX_EPOCH) {
@@ -66,7 +66,7 @@ export class PartitionSequence {
     this.#next = 0;
   }
 
-  /** The broker knows another history than this one: nothing more goes under this id. */
+  /** The broker knows another history of the producer: the id is not used again. */
   startOver(): void {
     if (this.#open === undefined) return;
     const { producerId } = this.#open;

@@ -14,7 +14,7 @@ export interface TopicLookupOptions {
   allowAutoTopicCreation?: boolean;
 }
 
-/** Of a name that no topic can have: the answer repeats it for each record. */
+/** Shown characters of an illegal topic name, which the response repeats for each record. */
 const MAX_SHOWN_LENGTH = 100;
 /** Pauses between questions. */
 const PAUSE_MS = { first: 50, longest: 500 } as const;
@@ -64,7 +64,7 @@ export class TopicLookup {
     return { refusal: { reason: isAnswered ? 'unknownTopic' : 'kafkaSilent', message } };
   }
 
-  /** In the background, what is known of a topic and too old. */
+  /** Refreshes metadata that are too old, in the background. */
   refreshIfOld({ name, fetchedAtMs }: TopicInfo): void {
     const { metadataMaxAgeMs, requestTimeoutMs } = this.#cluster.options;
     if (performance.now() - fetchedAtMs < metadataMaxAgeMs) return;

@@ -22,7 +22,7 @@ export interface RecordOptions {
   /** Of the request's traceparent, or the one that this bridge began. */
   traceId: string | undefined;
   trace: RequestTrace | undefined;
-  /** Of what has ended. */
+  /** Of ended requests. */
   onFinished: (record: RequestRecord, end: RequestEnd) => void;
 }
 

@@ -1,4 +1,4 @@
-/** Spans of requests that end in other ways than well, and the bounds of what they hold. */
+/** Spans of requests that fail, and the limits of their attributes. */
 import type { IncomingMessage } from 'node:http';
 import { HttpServer } from '@causeway/http/server.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';

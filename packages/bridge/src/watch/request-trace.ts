@@ -27,7 +27,7 @@ export class RequestTrace {
   readonly #tracer: Tracer;
   readonly #span: Span;
   readonly #context: Context;
-  /** What goes on with Kafka. */
+  /** The work with Kafka. */
   #kafkaSpan: Span | undefined;
   /** Producers that the poll's span is linked to. */
   readonly #linked = new Set<string>();

@@ -12,7 +12,7 @@ const kafka = await kafkaOfFile();
 
 const secret = 'hunter2';
 
-test('requests have lines with records and bytes, and nothing of what they hold', async () => {
+test('each request has a line with records and bytes, without keys, values and headers', async () => {
   const file = join(directory, 'access.log');
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), { accessLog: { file } });
   const topic = await kafka.topic();

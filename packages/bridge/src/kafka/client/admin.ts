@@ -1,4 +1,4 @@
-/** What there is in the cluster, as the REST API tells it, and new topics. */
+/** Describes topics and partitions as the REST API shows them, and creates topics. */
 import { ConfigResourceTypes, describeConfigsV4 } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import type { OffsetRange } from '../../records.ts';

@@ -30,7 +30,7 @@ function clusterOf(first: string | Partial<ClusterOptions>, ...rest: string[]): 
   return cluster;
 }
 
-test('topics that exist are told beside those that do not', async () => {
+test('topics that exist are returned beside those that do not', async () => {
   const cluster = clusterOf(inject('kafkaBootstrap'));
   const topic = await kafka.topic(2);
   const nowhere = unique('nowhere');
@@ -78,7 +78,7 @@ describe('a bootstrap server that does not help is passed over', () => {
   });
 });
 
-test('a cluster that nobody answers for is unavailable within the limits', async () => {
+test('a cluster without a broker that responds is unavailable within the limits', async () => {
   const [port] = await findFreePorts(1);
   const startedAtMs = performance.now();
   await expect(

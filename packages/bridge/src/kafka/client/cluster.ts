@@ -1,4 +1,4 @@
-/** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to them. */
+/** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to brokers. */
 import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
 import { isTooLong } from '../../topic-name.ts';
 import { protocolErrorId, responseIn, toBridgeError } from './failure.ts';
@@ -36,30 +36,30 @@ export interface ClusterOptions {
 }
 
 export interface TopicQuestion {
-  /** What is known and younger is not asked for. Default: the configured age. */
+  /** Metadata that are younger are not asked for. Default: the configured age. */
   maxAgeMs?: number;
   /** Lets a broker with `auto.create.topics.enable` create the topics that do not exist. Default: false. */
   mayCreate?: boolean;
 }
 
-/** A broker that has not answered a question about the cluster for this long is passed over. */
+/** After this long without a response to a metadata request, the next broker is asked. */
 const ATTEMPT_TIMEOUT_MS = 2000;
 
 /** Node ids and addresses, and the topics that were ever asked for. */
 export class Cluster {
   readonly options: ClusterOptions;
-  /** Over every connection that it made. */
+  /** On all of its connections. */
   readonly traffic = new KafkaTraffic();
   readonly #pool: ConnectionPool;
   readonly #writePool: ConnectionPool;
   readonly #bootstrap: readonly Broker[];
   readonly #brokers = new Map<number, Broker>();
   readonly #topics = new Map<string, TopicInfo>();
-  /** Requests on their way, by what they ask for: who asks the same waits for the same answer. */
+  /** Metadata requests in flight, by their topics: callers that ask for the same share one. */
   readonly #pending = new Map<string, Promise<MetadataResponse>>();
   readonly #pools = new Set<ConnectionPool>();
   #id: string | undefined;
-  /** Where the next question goes first; moves on when a broker does not answer. */
+  /** The broker that gets the next request; advances when a broker does not respond. */
   #turn = 0;
 
   constructor(options: ClusterOptions) {
@@ -70,8 +70,8 @@ export class Cluster {
   }
 
   /**
-   * A set of connections of its own, one a broker. A broker answers the requests of one connection in order, so whoever
-   * sends requests that wait (fetch, join) needs a pool that nobody else uses.
+   * A new set of connections, one a broker. A broker handles the requests of one connection in order, so requests that wait
+   * (fetch, join) need a pool of their own.
    */
   createPool({
     clientId = this.options.clientId,
@@ -96,31 +96,31 @@ export class Cluster {
     await pool.close().catch(() => {});
   }
 
-  /** Pauses before what failed is tried again. */
+  /** Pauses between attempts. */
   get backoff(): Backoff {
     const { retryBackoffMinMs: minMs = 25, retryBackoffMaxMs: maxMs = 250 } = this.options;
     return { minMs, maxMs };
   }
 
-  /** Connections for short requests, shared by everyone. */
+  /** Shared connections for short requests. */
   get pool(): ConnectionPool {
     return this.#pool;
   }
 
   /**
-   * Connections for what is answered when replicas have it (commits), shared by everyone. A broker that waits for a dead
-   * replica must not hold up the questions that tell whether Kafka answers.
+   * Shared connections for requests that wait for replicas (commits). A broker that waits for a dead replica must not hold up the
+   * requests that show whether Kafka responds.
    */
   get writePool(): ConnectionPool {
     return this.#writePool;
   }
 
-  /** What is known of a topic now, without asking; however old. */
+  /** The cached metadata of a topic, however old. */
   knownTopic(name: string): TopicInfo | undefined {
     return this.#topics.get(name);
   }
 
-  /** Kafka's own id of the cluster; `undefined` before it first answered. */
+  /** Kafka's own id of the cluster; `undefined` before its first response. */
   get id(): string | undefined {
     return this.#id;
   }
@@ -130,8 +130,8 @@ export class Cluster {
   }
 
   /**
-   * What is known of topics; asked for anew when too old. A topic that a broker is creating is answered as unknown until it
-   * is there. Errors: `kafkaUnavailable`.
+   * Known topics; those whose metadata are too old are asked for again. A topic that a broker is creating is unknown until it
+   * exists. Errors: `kafkaUnavailable`.
    */
   async topics(
     names: readonly string[],
@@ -161,17 +161,17 @@ export class Cluster {
     return response.topics.flatMap((raw) => (typeof raw.name !== 'string' || isInternal(raw) ? [] : [raw.name]));
   }
 
-  /** Every broker that is known; those of the configuration while none is. */
+  /** Every known broker; before that, the bootstrap servers. */
   get addresses(): Broker[] {
     return this.#brokers.size > 0 ? [...this.#brokers.values()] : [...this.#bootstrap];
   }
 
-  /** A question to this broker, without retrying and without a time limit: whether it answers. */
+  /** Sends one metadata request to this broker, without retries and without a time limit. */
   async pingBroker(broker: Broker): Promise<void> {
     await this.onBroker(broker, (connection) => this.#metadata(connection, []));
   }
 
-  /** One question to any broker, without retrying: whether Kafka answers. */
+  /** Sends one metadata request to any broker, without retries. */
   async ping(limits: Limits): Promise<void> {
     await this.#askOnce([], limits);
   }
@@ -192,7 +192,7 @@ export class Cluster {
     }
   }
 
-  /** Sends to one broker. Errors: as the library has them. */
+  /** Sends to one broker. Errors: those of the library. */
   async onBroker<T>(broker: Broker, send: (connection: Connection) => Promise<T>, pool = this.#pool): Promise<T> {
     return await send(await pool.get(broker));
   }
@@ -203,7 +203,7 @@ export class Cluster {
     this.#pools.clear();
   }
 
-  /** Topics of Kafka's own and of the bridges are created by their owners alone, with the settings that they need. */
+  /** Never lets a broker create internal topics: their owners create them with the settings that they need. */
   async #askForTopics(names: readonly string[], limits: Limits, mayCreate: boolean): Promise<MetadataResponseTopic[]> {
     const creatable = mayCreate ? names.filter((name) => !isInternalTopic(name)) : [];
     const reserved = mayCreate ? names.filter((name) => isInternalTopic(name)) : names;
@@ -218,7 +218,7 @@ export class Cluster {
     const key = names === null ? '*' : JSON.stringify([mayCreate, ...[...names].sort()]);
     let pending = this.#pending.get(key);
     if (pending === undefined) {
-      // Not this caller's limits: others wait for the same answer.
+      // Not the limits of this caller: others wait for the same response.
       const own = within(this.options.requestTimeoutMs);
       pending = this.onAnyBroker((connection) => this.#metadata(connection, names, mayCreate), own).finally(() =>
         this.#pending.delete(key),
@@ -246,7 +246,7 @@ export class Cluster {
     try {
       response = await metadataV12.api.async(connection, isNamed ? [...names] : null, mayCreate, isNamed);
     } catch (error) {
-      // A topic that does not exist makes the whole answer an error.
+      // A topic that does not exist makes the library throw the whole response.
       const partial = responseIn<MetadataResponse>(error);
       if (partial === undefined) throw error;
       response = partial;
@@ -274,7 +274,7 @@ export class Cluster {
     try {
       return await bounded(this.onBroker(broker, send), limits);
     } catch (error) {
-      // Also when it only ran out of time: a stopped broker still accepts connections.
+      // Also at the time limit: a stopped broker still accepts connections.
       if (protocolErrorId(error) === undefined && limits.signal?.aborted !== true) this.#turn += 1;
       throw error;
     }

@@ -54,7 +54,7 @@ test.each([
   expect(reasonOf(error)).toContain('kafka-1.internal:9092');
 });
 
-test('an error of ours keeps its text', () => {
+test('an error of the bridge keeps its text', () => {
   const error = new BridgeError('kafkaUnavailable', { message: 'Partition t-0 has no leader' });
   expect(reasonOf(error)).toBe('Partition t-0 has no leader');
   expect(toBridgeError(error)).toBe(error);

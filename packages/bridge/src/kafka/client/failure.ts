@@ -1,4 +1,4 @@
-/** What an error of the client library means: which protocol error it is, or that the broker could not be reached. */
+/** Maps errors of the client library to protocol errors, and both to responses of the bridge. */
 import { GenericError, type MultipleErrors } from '@platformatic/kafka';
 import { BridgeError, listText } from '../../errors.ts';
 import { publicReasonOf } from './failure-reason.ts';
@@ -6,7 +6,7 @@ import { type ErrorId, errorText, isErrorId, javaClass, kafkaError, type MemberS
 
 /** The first protocol error that a failed call of the library carries. */
 export function protocolErrorId(error: unknown): ErrorId | undefined {
-  // One that was made an answer already keeps the library's as its cause.
+  // A `BridgeError` keeps the library's error as its cause.
   if (error instanceof BridgeError) return protocolErrorId(error.cause);
   if (!(error instanceof Error) || !GenericError.isGenericError(error)) return undefined;
   const own: unknown = error['apiId'];
@@ -25,14 +25,14 @@ export function memberStateIn(error: unknown): MemberState | undefined {
 }
 
 /**
- * The library throws a response that has an error anywhere; the response, with everything that went well, is in the
- * error. `undefined` when the broker did not answer.
+ * The library throws when a response has an error anywhere; the whole response is in the error. `undefined` when the broker did not
+ * respond.
  */
 export function responseIn<Response>(error: unknown): Response | undefined {
   return (error as { response?: Response } | undefined)?.response;
 }
 
-/** What an error is about, where Java's text names it. */
+/** What Java's text of an error names. */
 export interface Subject {
   topics?: readonly string[];
   group?: string;
@@ -52,7 +52,7 @@ export function subjectText(id: ErrorId, { topics, group }: Subject): string {
   return errorText(id);
 }
 
-/** The answer for an error of Kafka's. */
+/** The response for a protocol error. */
 export function refusal(id: ErrorId, { cause, ...subject }: Subject & { cause?: unknown } = {}): BridgeError {
   const { answer = 'kafkaRefused' } = kafkaError(id);
   // The text of an unknown topic is fixed: the same for every operation.
@@ -62,7 +62,7 @@ export function refusal(id: ErrorId, { cause, ...subject }: Subject & { cause?: 
   );
 }
 
-/** The response for a failed call: an error of ours stays as it is. Its text names no broker; {@link reasonOf} does, for logs. */
+/** The response for a failed call; a `BridgeError` stays as it is. Its text names no broker: `reasonOf` does, for logs. */
 export function toBridgeError(error: unknown, subject: Subject = {}): BridgeError {
   if (error instanceof BridgeError) return error;
   const id = protocolErrorId(error);
@@ -73,7 +73,7 @@ export function toBridgeError(error: unknown, subject: Subject = {}): BridgeErro
   });
 }
 
-/** Whether Kafka was not reached, so that nobody knows what it would say. */
+/** Whether the call failed without an error from Kafka. */
 export function isUnreached(error: unknown): boolean {
   if (protocolErrorId(error) !== undefined) return false;
   return !(error instanceof BridgeError) || error.code === 'kafkaUnavailable';

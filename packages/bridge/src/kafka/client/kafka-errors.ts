@@ -37,8 +37,8 @@ export interface KafkaError {
   /** Whether the log may hold, or later get, the batch of a produce request that this error refuses. Default: no. */
   readonly stored?: 'maybe' | 'yes';
   readonly member?: MemberState;
-  /** Whose fault it is: `nobody` for steps of a protocol. Default: `kafka`, which includes the rights of the bridge. */
-  readonly fault?: 'client' | 'nobody' | 'kafka';
+  /** Whose fault it is; `none` for steps of a protocol. Default: `kafka`, which includes the rights of the bridge. */
+  readonly fault?: 'client' | 'none' | 'kafka';
   /** What a client gets for it, with the status of that answer. Default: `kafkaRefused`. */
   readonly answer?: BridgeErrorCode;
   /** The exception of Kafka's Java clients. Default: the name in camel case. */
@@ -70,12 +70,12 @@ export const KAFKA_ERRORS = {
   NOT_ENOUGH_REPLICAS: { code: 19, remedy: 'time' },
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: { code: 20, remedy: 'time', stored: 'maybe' },
   INVALID_REQUIRED_ACKS: { code: 21 },
-  ILLEGAL_GENERATION: { code: 22, member: 'outdated', fault: 'nobody' },
+  ILLEGAL_GENERATION: { code: 22, member: 'outdated', fault: 'none' },
   INCONSISTENT_GROUP_PROTOCOL: { code: 23, fault: 'client' },
   INVALID_GROUP_ID: { code: 24, fault: 'client', text: 'The group id is invalid.' },
-  UNKNOWN_MEMBER_ID: { code: 25, member: 'forgotten', fault: 'nobody' },
+  UNKNOWN_MEMBER_ID: { code: 25, member: 'forgotten', fault: 'none' },
   INVALID_SESSION_TIMEOUT: { code: 26 },
-  REBALANCE_IN_PROGRESS: { code: 27, member: 'rebalancing', fault: 'nobody' },
+  REBALANCE_IN_PROGRESS: { code: 27, member: 'rebalancing', fault: 'none' },
   INVALID_COMMIT_OFFSET_SIZE: { code: 28, fault: 'client' },
   TOPIC_AUTHORIZATION_FAILED: { code: 29, java: 'TopicAuthorizationException', answer: 'kafkaForbidden' },
   GROUP_AUTHORIZATION_FAILED: { code: 30, java: 'GroupAuthorizationException', answer: 'kafkaForbidden' },
@@ -135,10 +135,10 @@ export const KAFKA_ERRORS = {
   UNSUPPORTED_COMPRESSION_TYPE: { code: 76 },
   STALE_BROKER_EPOCH: { code: 77 },
   OFFSET_NOT_AVAILABLE: { code: 78, remedy: 'time' },
-  MEMBER_ID_REQUIRED: { code: 79, fault: 'nobody' },
+  MEMBER_ID_REQUIRED: { code: 79, fault: 'none' },
   PREFERRED_LEADER_NOT_AVAILABLE: { code: 80, remedy: 'metadata' },
   GROUP_MAX_SIZE_REACHED: { code: 81, fault: 'client', text: 'The group has reached its maximum size.' },
-  FENCED_INSTANCE_ID: { code: 82, member: 'fenced', fault: 'nobody' },
+  FENCED_INSTANCE_ID: { code: 82, member: 'fenced', fault: 'none' },
   ELIGIBLE_LEADERS_NOT_AVAILABLE: { code: 83, remedy: 'metadata' },
   ELECTION_NOT_NEEDED: { code: 84, remedy: 'metadata' },
   NO_REASSIGNMENT_IN_PROGRESS: { code: 85 },

@@ -5,32 +5,32 @@ import { type Connection, type ConnectionPool, protocolAPIsById } from '@platfor
 import { protocolErrorId } from './failure.ts';
 import { type ErrorId, errorIdOf, kafkaError } from './kafka-errors.ts';
 
-/** Where the library tells of every request, of every answer, and of every answer that is an error. */
+/** The channels on which the library reports each request, each response, and each response with an error. */
 const START_CHANNEL = 'tracing:plt:kafka:connections:api:start';
 const ANSWER_CHANNEL = 'tracing:plt:kafka:connections:api:asyncStart';
 const ERROR_CHANNEL = 'tracing:plt:kafka:connections:api:error';
-/** As Kafka's clients call a connection that cannot be made, or that ends while it is in use. */
+/** Kafka's name for a connection that cannot be made, or that breaks while it is in use. */
 const NO_CONNECTION: ErrorId = 'NETWORK_EXCEPTION';
 
-/** There from the start, since a rate does not see a count that begins with 1. */
-const ALWAYS_TOLD: readonly ErrorId[] = [NO_CONNECTION, 'NOT_LEADER_OR_FOLLOWER', 'NOT_COORDINATOR'];
+/** Shown with 0 from the start: a rate does not see a counter that appears with 1. */
+const ALWAYS_SHOWN: readonly ErrorId[] = [NO_CONNECTION, 'NOT_LEADER_OR_FOLLOWER', 'NOT_COORDINATOR'];
 
 /** Numbers of Kafka's kinds of requests are below it (93 at most in Kafka 4.3). */
 const API_COUNT = 128;
 
 export class KafkaTraffic {
   /** Refusals by name; bounded by the protocol. */
-  readonly errorCounts = new Map<ErrorId, number>(ALWAYS_TOLD.map((id) => [id, 0]));
-  /** From a produce request, of clients or of the session log, to its answer or its failure; in milliseconds. */
+  readonly errorCounts = new Map<ErrorId, number>(ALWAYS_SHOWN.map((id) => [id, 0]));
+  /** From a produce request, of clients or of the session log, to its response or failure; in milliseconds. */
   readonly produceDurations = new Distribution({
     bounds: [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000],
     perBaseUnit: MILLISECONDS_PER_SECOND,
   });
-  /** When a broker answered last, whatever it said; on the clock of `performance.now()`. */
+  /** When a broker last responded, also with an error; on the clock of `performance.now()`. */
   answeredAtMs = Number.NEGATIVE_INFINITY;
   /** Requests by the number of their kind. */
   readonly #requestCounts = new Float64Array(API_COUNT);
-  /** The channels tell of everybody's connections. */
+  /** The channels report the connections of all clusters in the process. */
   readonly #own = new WeakSet<Connection>();
 
   constructor() {
@@ -39,18 +39,18 @@ export class KafkaTraffic {
     subscribe(ERROR_CHANNEL, this.#onError);
   }
 
-  /** Counts what goes over a pool's connections, whoever uses them. */
+  /** Counts the requests on a pool's connections. */
   watch(pool: ConnectionPool): void {
     pool.on('connecting', ({ connection }: { connection: Connection }) => this.#watch(connection));
   }
 
-  /** The error code of an answer that the library does not look into; 0 is none. */
+  /** Counts the error code of a response that the library does not check; 0 means success. */
   countCode(errorCode: number): void {
     const id = errorIdOf(errorCode);
     if (id !== undefined) this.#count(id);
   }
 
-  /** Of each kind of request that was sent, by Kafka's name for it. */
+  /** The number of requests of each kind that was sent, by Kafka's name. */
   *requestCounts(): Generator<[name: string, count: number]> {
     for (const [api, count] of this.#requestCounts.entries()) {
       if (count > 0) yield [(protocolAPIsById as Record<number, string>)[api] ?? String(api), count];
@@ -63,7 +63,7 @@ export class KafkaTraffic {
     return total;
   }
 
-  /** Refusals and failed connections, without what belongs to the normal course or is a client's own fault. */
+  /** Errors and failed connections that are Kafka's fault. */
   get failureCount(): number {
     let total = 0;
     for (const [id, count] of this.errorCounts) if (isFailure(id)) total += count;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { retrying, within } from './limits.ts';
 
-test('what an attempt was refused with is told, when the next one gets no answer in time', async () => {
+test('the error of an attempt is thrown when the next one gets no response in time', async () => {
   const operation = (attempt: number): Promise<never> =>
     attempt === 0 ? Promise.reject(new Error('refused')) : new Promise(() => {});
   await expect(retrying(operation, within(100), () => true)).rejects.toThrow('refused');

@@ -5,7 +5,7 @@ import { BridgeError } from '../../errors.ts';
 export interface Limits {
   /** On the clock of `performance.now()`. */
   deadlineAtMs: number;
-  /** Gives the call up at once; the call then throws the signal's reason. */
+  /** Ends the call at once; it then throws the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
@@ -64,8 +64,7 @@ export function backoffMs(attempt: number, { minMs, maxMs } = DEFAULT_BACKOFF): 
 
 /**
  * Repeats `operation` while `isRetriable` says so, with doubling pauses, until the limits are reached.
- * Errors: the last one of the operation, which is worth more than that its next attempt ran out of time; the signal's
- * reason.
+ * Errors: the last one of the operation, rather than that its next attempt ran out of time; the signal's reason.
  */
 export async function retrying<T>(
   operation: (attempt: number) => Promise<T>,
@@ -89,7 +88,7 @@ export async function retrying<T>(
   }
 }
 
-/** Node's timers count whole milliseconds, and may be that much before the clock. */
+/** Node's timers count whole milliseconds, and may fire that much early. */
 const TIMER_EARLY_MS = 1;
 
 function isOutOfTime(error: unknown, limits: Limits): boolean {

@@ -1,4 +1,4 @@
-/** Where partitions begin and end, asked of their leaders. */
+/** Asks leaders where partitions begin and end. */
 import { listOffsetsV7 } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
@@ -10,7 +10,7 @@ import { throwForbidden } from './metadata.ts';
 
 export type IsolationLevel = 'read_uncommitted' | 'read_committed';
 export type OffsetSpec = 'earliest' | 'latest';
-/** A timestamp is that of the first record from then on, in milliseconds; the offset is -1 where there is none. */
+/** A timestamp, in milliseconds, means the first record from then on; the offset is -1 where there is no such record. */
 export type TimedOffsetSpec = OffsetSpec | bigint;
 
 /** ListOffsets' timestamps with a meaning of their own. */
@@ -23,7 +23,7 @@ export function isolationByte(level: IsolationLevel): 0 | 1 {
   return level === 'read_committed' ? 1 : 0;
 }
 
-/** Asks until every partition has answered. Errors: `kafkaUnavailable`, or as Kafka has them. */
+/** Asks until the leader of every partition has responded. Errors: `kafkaUnavailable`, or as Kafka has them. */
 export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],

@@ -1,32 +1,32 @@
-/** Whether Kafka says anything at all: by its last answer to this bridge, or by a question to every broker. */
+/** Whether any broker responds: by the last response to this bridge, or by a request to every broker. */
 import { BridgeError } from '../../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { isUnreached } from './failure.ts';
 import { publicReasonOf } from './failure-reason.ts';
 import { bounded, type Limits, within } from './limits.ts';
 
-/** An answer says for so long that Kafka is there; the bridge asks more often (`readiness.intervalMs`). */
+/** How long a response proves that Kafka is up; the bridge asks more often (`readiness.intervalMs`). */
 const FRESH_MS = 2000;
-/** How long brokers may take to answer whether they are there. */
+/** How long brokers may take to respond. */
 const QUESTION_TIMEOUT_MS = 1000;
 
 export class Liveness {
   readonly #cluster: Cluster;
-  /** Shared by all who ask meanwhile. */
+  /** Shared by callers that ask meanwhile. */
   #asking: Promise<void> | undefined;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
   }
 
-  /** Whether Kafka has answered this bridge lately. */
+  /** Whether Kafka has responded to this bridge lately. */
   get isFresh(): boolean {
     return performance.now() - this.#cluster.traffic.answeredAtMs <= FRESH_MS;
   }
 
   /**
-   * That Kafka has answered since `sinceMs`, and lately; asks every broker where it has not. Errors: `kafkaUnavailable` when
-   * none answers.
+   * Makes sure that Kafka has responded since `sinceMs`, and lately; asks every broker if it has not. Errors: `kafkaUnavailable`
+   * when no broker responds.
    */
   async confirm({ sinceMs }: { sinceMs: number }): Promise<void> {
     if (this.isFresh && this.#cluster.traffic.answeredAtMs >= sinceMs) return;
@@ -52,7 +52,7 @@ export class Liveness {
     try {
       await bounded(this.#cluster.pingBroker(broker), limits);
     } catch (error) {
-      // A refusal is an answer, too.
+      // An error from the broker is a response, too.
       if (isUnreached(error)) throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** Whether Kafka answers: asked on a timer, told to whoever wants to know. */
+/** Asks Kafka on a timer whether it responds, and keeps the result. */
 import type { Cluster } from './cluster.ts';
 import { reasonOf } from './failure-reason.ts';
 import { within } from './limits.ts';
@@ -6,13 +6,13 @@ import { within } from './limits.ts';
 export interface ReadinessOptions {
   intervalMs: number;
   timeoutMs: number;
-  /** An answer counts for this long. */
+  /** How long a response counts. */
   maxAgeMs: number;
   /** Called when it becomes ready, and when it no longer is. */
   onFlip: (isReady: boolean, reason: string) => void;
 }
 
-/** Asks Kafka for nothing but an answer, for as long as it lives. */
+/** Sends an empty metadata request at each interval. */
 export class Readiness {
   readonly #cluster: Cluster;
   readonly #options: ReadinessOptions;
@@ -36,7 +36,7 @@ export class Readiness {
     return performance.now() - this.#answeredAtMs <= this.#options.maxAgeMs ? undefined : this.#reason;
   }
 
-  /** How long ago Kafka last answered, in milliseconds; `undefined` before it did. */
+  /** How long ago Kafka last responded, in milliseconds; `undefined` before the first response. */
   get answeredAgoMs(): number | undefined {
     const agoMs = performance.now() - this.#answeredAtMs;
     return Number.isFinite(agoMs) ? agoMs : undefined;

@@ -1,4 +1,4 @@
-/** How connections prove who the bridge is; secrets are read for each connection anew. */
+/** How connections authenticate the bridge; each connection reads the secrets again. */
 
 import { readSecret, type SecretSource } from '@causeway/config/secret.ts';
 import { AuthenticationError, type SASLOptions } from '@platformatic/kafka';

@@ -16,18 +16,18 @@ export class KafkaSecurity {
   readonly #tls: BrokerTls | undefined;
   readonly #sasl: SASLOptions | undefined;
 
-  /** Tells once of what is unsafe. Errors: see {@link findSecurityProblems}. */
+  /** Logs once which settings are unsafe. Errors: see {@link findSecurityProblems}. */
   constructor({ tls, sasl, connectTimeoutMs }: KafkaConfig, log: Logger) {
     if (tls.isEnabled) {
       this.#tls = new BrokerTls(tls, (change) => {
         if (change.kind === 'reloaded') log.info('certificates for Kafka read again');
         else log.warn({ reason: change.reason }, 'changed certificates for Kafka cannot be used');
       });
-      if (!tls.isBrokerVerified) log.warn("brokers' certificates are not checked: anyone can pose as a broker");
+      if (!tls.isBrokerVerified) log.warn("brokers' certificates are not verified: anyone can impersonate a broker");
     }
     this.#sasl = saslOptions(sasl, { tokenTimeoutMs: connectTimeoutMs });
     if (this.#sasl !== undefined && !tls.isEnabled) {
-      log.warn({ mechanism: sasl.mechanism }, 'SASL without TLS: whoever listens on the way can read along');
+      log.warn({ mechanism: sasl.mechanism }, 'SASL without TLS: credentials can be read on the network');
     }
   }
 
@@ -36,7 +36,7 @@ export class KafkaSecurity {
     const options: ConnectionOptions = this.#sasl === undefined ? {} : { sasl: this.#sasl };
     const tls = this.#tls;
     if (tls === undefined) return { options, watch: () => {} };
-    // The library reads the options of a connection when it makes it, then tells its pool, and then connects.
+    // The library reads the options when it creates a connection, then reports the connection to its pool, and then connects.
     let next: object = {};
     Object.defineProperty(options, 'tls', {
       enumerable: true,

@@ -53,7 +53,7 @@ test('files that have changed are read once, and those that cannot be used leave
   expect(changes.at(-1)).toEqual({ kind: 'reloaded' });
 });
 
-test('a key that does not fit its certificate is told before anything starts, and so is a wrong passphrase', async () => {
+test('a key that does not match its certificate is reported before anything starts, and so is a wrong passphrase', async () => {
   const { keyFile } = await authority.certify('other');
   const encrypted = authority.encryptKey('bridge', 'open sesame');
   expect(findTlsProblems({ ...config, keyFile })).toMatchObject([

@@ -5,7 +5,7 @@ import { type ConnectionOptions, createSecureContext, type SecureContext } from 
 import { readSecret, readText } from '@causeway/config/secret.ts';
 import type { ConfigFinding, KafkaTlsConfig } from '../../kafka-config.ts';
 
-/** What became of files that had changed. */
+/** The outcome of a reload of changed files. */
 export type TlsFileChange = { kind: 'reloaded' } | { kind: 'refused'; reason: string };
 
 export class BrokerTls {
@@ -89,7 +89,7 @@ function createContext(config: KafkaTlsConfig): SecureContext {
   }
 }
 
-/** An authority without a certificate in it would silently trust nobody. */
+/** A file of authorities without a certificate would silently trust no broker. */
 function readCertificates(file: string): string {
   const text = readText(file);
   if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} has no certificate in PEM format`);

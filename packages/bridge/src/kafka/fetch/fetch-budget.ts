@@ -1,6 +1,6 @@
-/** How much all consumers of a bridge together hold of what they fetched for clients that have not taken it yet. */
+/** Bytes that all consumers of a bridge together have fetched for clients that have not polled them yet. */
 
-/** Of one fetch, when the budget is spent: a consumer that is read goes on, with little at a time. */
+/** The size of a fetch when the budget is spent: consumers still make progress, in small steps. */
 const SMALL_FETCH_BYTES = 65_536;
 
 export class FetchBudget {
@@ -15,7 +15,7 @@ export class FetchBudget {
     return this.#heldBytes;
   }
 
-  /** Nobody fetches ahead then. */
+  /** No consumer fetches ahead then. */
   get isSpent(): boolean {
     return this.#heldBytes >= this.#maxBytes;
   }

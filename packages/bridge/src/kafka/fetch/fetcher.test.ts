@@ -178,7 +178,7 @@ test('a wait ends when it is interrupted, and when its client goes', async () =>
   await expect(aborted).rejects.toThrow('gone');
 });
 
-test('partitions that are kept keep their records and positions, others begin anew', async () => {
+test('partitions that stay keep their records and positions, others start again', async () => {
   const topic = await kafka.topic(2);
   await kafka.write(topic, [
     { value: 'a', partition: 0 },
@@ -208,7 +208,7 @@ test('what was fetched for a position that has changed is thrown away', async ()
   expect(values(peek(fetcher, 10))).toEqual(['v1', 'v2']);
 });
 
-test('a position that the log does not have is looked for again, or told', async () => {
+test('a position that the log does not have is found again, or fails the poll', async () => {
   const topic = await kafka.topic();
   await kafka.write(topic, numbered(3));
   const fetcher = await fetcherOf(topic, { position: 100n });
@@ -400,7 +400,7 @@ describe('fetching ahead', () => {
     expect(values(taken)).toEqual(all);
   });
 
-  test('nothing is fetched for a consumer that nobody polls, or where the log ends', async () => {
+  test('nothing is fetched for a consumer without polls, or where the log ends', async () => {
     const topic = await longTopic();
     const fetcher = await fetcherOf(topic, { maxBytes: MAX_BYTES });
     await readOne(fetcher);
@@ -428,7 +428,7 @@ describe('fetching ahead', () => {
     take(first, 3);
     await readOne(first);
     expect(fetchCount()).toBe(0);
-    // What they have not taken is counted until it is taken, dropped, or nobody's any more.
+    // Records that were not taken count until they are taken, dropped, or their consumer is closed.
     second.dropRecords();
     expect(budget.isSpent).toBe(false);
     await readOne(first);
@@ -437,7 +437,7 @@ describe('fetching ahead', () => {
     expect(budget.heldBytes).toBe(0);
   });
 
-  test('read_committed stays ahead only of what may be read, and shows nothing that was aborted', async () => {
+  test('read_committed fetches ahead only of records that may be read, and shows no aborted ones', async () => {
     const topic = await kafka.topic();
     const client = independentClient(inject('kafkaBootstrap'));
     const producer = client.producer({ transactionalId: unique('tx'), idempotent: true, maxInFlightRequests: 1 });

@@ -1,4 +1,4 @@
-/** Fetches what one consumer reads: a poll at a time, and ahead of a consumer that is read. */
+/** Fetches the records of one consumer: for each poll, and ahead of a consumer that is polled. */
 import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import type { TopicPartition } from '../../records.ts';
@@ -23,7 +23,7 @@ export interface FetcherOptions {
   maxBytes: number;
   /** Of one partition in it. Default: `maxBytes`. */
   partitionMaxBytes?: number;
-  /** Where the bridge is: replicas there are read from, if leaders know any. */
+  /** The bridge's rack: fetches go to replicas there, if leaders know any. */
   rack?: string | undefined;
   /** How long a broker may hold a fetch. */
   maxWaitMs: number;
@@ -35,7 +35,7 @@ export interface FetcherOptions {
   budget: FetchBudget;
 }
 
-/** A position that the log no longer or not yet has. */
+/** What happens at a position that the log no longer or not yet has. */
 export type OutOfRangePolicy = 'reset' | 'fail';
 
 interface FetchSize {
@@ -43,11 +43,11 @@ interface FetchSize {
   maxBytes: number;
 }
 
-/** How often a consumer that waits asks who leads its partitions now: about as long as Kafka takes to replace a broker. */
+/** How often a consumer that waits looks its leaders up: about as long as Kafka takes to replace a broker. */
 const SOURCE_CHECK_MS = 10_000;
-/** A consumer that is read fetches ahead when less than this part of a fetch is left. */
+/** A polled consumer fetches ahead when less than this part of a fetch is left. */
 const FETCH_AHEAD_RATIO = 0.5;
-/** Fetches without a fetch session (KIP-227): concurrent requests would get in each other's way. */
+/** Fetches without a fetch session (KIP-227): concurrent requests would invalidate each other's. */
 const NO_SESSION = { id: 0, epoch: -1 } as const;
 const ANY_LEADER_EPOCH = -1;
 
@@ -57,14 +57,14 @@ export class Fetcher {
   readonly #outOfRangePolicy: OutOfRangePolicy;
   readonly #replicas: ReadReplicas;
   readonly partitions: Partitions;
-  /** Its own connections: a fetch that waits holds up everything behind it. */
+  /** Its own connections: a fetch that waits delays the requests after it. */
   #pool: ConnectionPool | undefined;
-  /** Nobody has read since records were dropped, or since connections were closed: both are asked for again and again. */
+  /** No poll came since records were dropped, or since connections were closed: both are requested repeatedly. */
   #isDropped = false;
   #isAtRest = false;
   /** At most one request to a broker at a time, by node id; it may outlive the poll that sent it. */
   readonly #inFlight = new Map<number, Promise<void>>();
-  /** Requests of an earlier epoch are of no use any more. */
+  /** Responses to requests of an earlier epoch are ignored. */
   #epoch = 0;
   #failure: BridgeError | undefined;
   #failedAttempts = 0;
@@ -75,7 +75,7 @@ export class Fetcher {
 
   constructor(cluster: Cluster, outOfRangePolicy: OutOfRangePolicy, options: FetcherOptions) {
     this.#cluster = cluster;
-    this.partitions = new Partitions(this.#isMadeAnew);
+    this.partitions = new Partitions(this.#isRecreated);
     this.#outOfRangePolicy = outOfRangePolicy;
     this.#options = options;
     this.#replicas = new ReadReplicas({ rack: options.rack, maxAgeMs: cluster.options.metadataMaxAgeMs });
@@ -105,7 +105,7 @@ export class Fetcher {
     this.#fetchAhead();
     while (!this.partitions.hasRecords) {
       limits.signal?.throwIfAborted();
-      const isMovedAway = this.#leaveMadeAnew();
+      const isMovedAway = this.#leaveRecreated();
       const failure = this.#failure;
       if (failure !== undefined) {
         this.#failure = undefined;
@@ -153,7 +153,7 @@ export class Fetcher {
     await this.#closePool();
   }
 
-  /** A broker that froze does not say that it leads no more: the others are asked, now and then. Never rejects. */
+  /** A broker that froze cannot report that it no longer leads: the others are asked from time to time. Never rejects. */
   async #checkSources(): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#checkedAtMs < SOURCE_CHECK_MS) return;
@@ -167,14 +167,14 @@ export class Fetcher {
     }
     const sources = new Set(this.partitions.all.map((found) => this.#sourceOf(found)));
     const isMoved = asked.some(([nodeId, request]) => !sources.has(nodeId) && this.#inFlight.get(nodeId) === request);
-    if (isMoved || this.partitions.all.some(this.#isMadeAnew)) this.#abandonRequests();
+    if (isMoved || this.partitions.all.some(this.#isRecreated)) this.#abandonRequests();
   }
 
   #sourceOf(found: Partition): number {
     return this.#replicas.sourceOf(found, this.#cluster.knownTopic(found.topic)?.partitions[found.partition]);
   }
 
-  /** Tells the budget, and returns, how much was fetched and is not taken. */
+  /** Updates the budget, and returns how many bytes were fetched and not taken. */
   #countHeld(): number {
     let bytes = 0;
     for (const { buffer } of this.partitions.all) bytes += Math.ceil(remainingBytes(buffer));
@@ -184,8 +184,8 @@ export class Fetcher {
   }
 
   /**
-   * Fetches what comes next while the client works on what it has: only in a poll that has records, only where the log
-   * is known to go on, and no more than there is room for.
+   * Fetches the next records while the client works on those that it has: only in a poll that has records, only where the log is
+   * known to have more, and no more than there is room for.
    */
   #fetchAhead(): void {
     const partitions = this.partitions.all;
@@ -196,9 +196,9 @@ export class Fetcher {
     this.#startRequests(behind, { waitMs: 0, maxBytes: Math.ceil(maxBytes - leftBytes) });
   }
 
-  /** Everything that is on its way, with new requests to brokers that have none. */
+  /** All requests in flight, with new ones to brokers that have none. */
   #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
-    const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isMadeAnew(found));
+    const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isRecreated(found));
     for (const found of fetchable) found.topicId ??= this.#cluster.knownTopic(found.topic)?.id;
     const bySource = Map.groupBy(fetchable, (found) => this.#sourceOf(found));
     for (const [source, read] of bySource) {
@@ -225,7 +225,7 @@ export class Fetcher {
         this.#countHeld();
       }
     } catch {
-      // The broker is gone: found again below.
+      // The broker is gone: the refresh below finds the new leader.
     }
     if (epoch !== this.#epoch) return;
     this.#failedAttempts = isFailed ? this.#failedAttempts + 1 : 0;
@@ -252,7 +252,7 @@ export class Fetcher {
     return fetchFrom(connection, [waitMs, minBytes, maxBytes, isolation, id, epoch, topics, [], this.#replicas.rack]);
   }
 
-  /** Whether a look at the metadata is due. */
+  /** Whether the metadata must be looked up. */
   #accept(answer: FetchAnswer, offsets: ReadonlyMap<Partition, bigint>): boolean {
     let isStale = answer.errorCode !== 0;
     this.#cluster.traffic.countCode(answer.errorCode);
@@ -265,7 +265,7 @@ export class Fetcher {
     }
     for (const fetched of answer.partitions) {
       const found = byId.get(fetched.topicId)?.get(fetched.partition);
-      // Not when it was taken away, or its position was changed meanwhile.
+      // Not if the partition was revoked, or its position changed meanwhile.
       if (found === undefined || nextOffset(found) !== offsets.get(found)) continue;
       if (!this.#acceptPartition(found, fetched)) isStale = true;
     }
@@ -282,17 +282,17 @@ export class Fetcher {
     return acceptance.kind !== 'stale';
   }
 
-  /** Whether the topic was deleted and made again since the position was found (KIP-516). */
-  readonly #isMadeAnew = ({ topic, topicId }: Partition): boolean => {
+  /** Whether the topic was recreated since the position was found (KIP-516). */
+  readonly #isRecreated = ({ topic, topicId }: Partition): boolean => {
     const known = this.#cluster.knownTopic(topic)?.id;
     return topicId !== undefined && known !== undefined && known !== topicId;
   };
 
-  /** Whether a position was given up: everything in a topic that was made anew is new to the consumer. */
-  #leaveMadeAnew(): boolean {
+  /** Whether a position was given up: every record of a recreated topic is new to the consumer. */
+  #leaveRecreated(): boolean {
     let isMovedAway = false;
     for (const found of this.partitions.all) {
-      if (!this.#isMadeAnew(found)) continue;
+      if (!this.#isRecreated(found)) continue;
       if (this.#outOfRangePolicy === 'fail') {
         this.#onOutOfRange(found);
         continue;
@@ -314,11 +314,11 @@ export class Fetcher {
     }
     found.position = undefined;
     found.resetTo = 'policy';
-    // Whoever polls finds the position first.
+    // The poll finds the position first.
     this.interrupt();
   }
 
-  /** After a failure: who leads now. */
+  /** After a failure: looks the leaders up. */
   async #refresh(partitions: readonly Partition[]): Promise<void> {
     const pauseMs = backoffMs(this.#failedAttempts, this.#cluster.backoff);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -330,7 +330,7 @@ export class Fetcher {
     }
   }
 
-  /** Requests on their way hold their connections until their wait is over: new ones go over new connections. */
+  /** Requests in flight occupy their connections until their wait is over: new ones use new connections. */
   #abandonRequests(): void {
     this.#epoch += 1;
     if (this.#inFlight.size === 0) return;

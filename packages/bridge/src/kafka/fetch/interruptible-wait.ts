@@ -1,4 +1,4 @@
-/** Waits for the first of several promises, up to limits, unless somebody interrupts. */
+/** Waits for the first of several promises, up to limits, until it is interrupted. */
 import { type Limits, remainingMs } from '../client/limits.ts';
 
 export class InterruptibleWait {

@@ -1,9 +1,9 @@
-/** One partition of a consumer: its position, and what was fetched and not yet taken. */
+/** One partition of a consumer: its position, and records that were fetched and not yet taken. */
 import type { TopicPartition } from '../../records.ts';
 import type { OffsetSpec } from '../client/list-offsets.ts';
 import { appended, EMPTY_BUFFER, hasRecords, type RecordBuffer } from './record-buffer.ts';
 
-/** An end of the partition, or the one that the consumer's reset policy says. */
+/** An end of the partition, or the one that the consumer's reset policy names. */
 export type ResetTarget = OffsetSpec | 'policy';
 
 export interface Partition extends TopicPartition {
@@ -11,12 +11,12 @@ export interface Partition extends TopicPartition {
   topicId: string | undefined;
   /** The next offset to deliver; `undefined` until it is found. */
   position: bigint | undefined;
-  /** What the group has committed, as far as this consumer knows. */
+  /** The offset that the group has committed, as far as this consumer knows. */
   committed: bigint | undefined;
-  /** Where an unknown position is to be found; `undefined`: at what is committed, if anything is. */
+  /** Where to find an unknown position; `undefined`: at the committed offset, if there is one. */
   resetTo: ResetTarget | undefined;
   buffer: RecordBuffer;
-  /** The end of what consumers may see, when it was last told; `undefined` before that. */
+  /** The end of the records that consumers may see, as last reported; `undefined` before that. */
   logEnd: bigint | undefined;
 }
 
@@ -34,7 +34,7 @@ export function newPartition(topic: string, partition: number): Partition {
   };
 }
 
-/** Where the next fetch begins; `undefined` when that is to be found first. */
+/** Where the next fetch begins; `undefined` when the position must be found first. */
 export function nextOffset({ position, buffer }: Partition): bigint | undefined {
   return position !== undefined && hasRecords(buffer) ? buffer.end : position;
 }

@@ -79,7 +79,7 @@ export class Partitions {
     );
   }
 
-  /** Positions that differ from what is committed; none of a topic that was made anew, which they do not belong to. */
+  /** Positions that differ from the committed offsets, except those of a recreated topic, which do not belong to it. */
   get uncommitted(): PartitionOffset[] {
     return this.uncommittedBefore(undefined);
   }
@@ -94,7 +94,7 @@ export class Partitions {
     });
   }
 
-  /** Ends as Kafka told them, by {@link partitionKey}. */
+  /** Ends as Kafka reported them, by {@link partitionKey}. */
   noteEnds(ends: ReadonlyMap<string, bigint>): void {
     for (const [key, found] of this.#byKey) {
       const end = ends.get(key);

@@ -3,9 +3,9 @@ import type { TopicPartition } from '../../records.ts';
 import type { PartitionInfo } from '../client/metadata.ts';
 
 export interface ReadReplicaOptions {
-  /** As brokers name it; `undefined`: always the leader. */
+  /** As brokers name it; `undefined`: fetches always go to leaders. */
   rack: string | undefined;
-  /** The leader is asked again after this long; and as long after a replica has failed, leaders alone are read from. */
+  /** After this long, fetches go to the leader again; for as long after a replica has failed, they go to leaders only. */
   maxAgeMs: number;
   now?: () => number;
 }
@@ -23,12 +23,12 @@ export class ReadReplicas {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** What leaders are told, so that they name a replica; empty when they are not to. */
+  /** The rack that fetches name, so that leaders name a replica there; empty when they must not. */
   get rack(): string {
     return this.#now() < this.#leadersOnlyUntilMs ? NO_RACK : (this.#options.rack ?? NO_RACK);
   }
 
-  /** Node id; -1 when there is no leader. */
+  /** The node id to fetch from; -1 when there is no leader. */
   sourceOf(partition: TopicPartition, info: PartitionInfo | undefined): number {
     const preferred = this.#preferred.get(partition);
     const isUsable =
@@ -41,12 +41,12 @@ export class ReadReplicas {
     this.#preferred.set(partition, { nodeId, untilMs: this.#now() + this.#options.maxAgeMs });
   }
 
-  /** Back to the leader, if this (default: any) replica was read from; whether it was. */
+  /** Returns to the leader, if fetches went to this (default: any) replica; whether they did. */
   giveUp(partition: TopicPartition, nodeId?: number): boolean {
     const preferred = this.#preferred.get(partition);
     if (preferred === undefined || (nodeId !== undefined && preferred.nodeId !== nodeId)) return false;
     this.#preferred.delete(partition);
-    // Its leader may go on naming it, until the other brokers have noticed.
+    // Its leader may still name it, until the other brokers have noticed.
     this.#leadersOnlyUntilMs = this.#now() + this.#options.maxAgeMs;
     return true;
   }

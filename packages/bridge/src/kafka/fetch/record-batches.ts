@@ -44,7 +44,7 @@ export class RecordBatch {
 
   /**
    * The records one after another, checked and decompressed when they are first asked for.
-   * Errors: `RangeError` when the checksum does not fit; of decompression.
+   * Errors: `RangeError` when the checksum does not match; those of decompression.
    */
   get records(): Buffer {
     this.#records ??= this.#read();
@@ -53,7 +53,7 @@ export class RecordBatch {
 
   #read(): Buffer {
     if (this.#isChecking && !hasChecksum(this.#stored)) {
-      throw new RangeError('the checksum of the record batch does not fit');
+      throw new RangeError('the checksum of the record batch does not match');
     }
     return decompressed(this.#stored.subarray(RECORDS_AT), this.attributes & COMPRESSION);
   }
@@ -70,8 +70,8 @@ export interface BatchReading {
 }
 
 /**
- * Every batch that is there as a whole: the broker cuts the last one off where the size of the fetch ends.
- * Errors: `RangeError` when the first one is none, so that nobody knows where the next one begins.
+ * Every complete batch: the broker cuts the last one off where the size of the fetch ends.
+ * Errors: `RangeError` when the first bytes are not a batch, so that the start of the next one is unknown.
  */
 export function readBatches(bytes: Buffer, reading: BatchReading = { isChecking: true }): RecordBatch[] {
   const batches: RecordBatch[] = [];
@@ -79,7 +79,7 @@ export function readBatches(bytes: Buffer, reading: BatchReading = { isChecking:
     const end = start + PREFIX_BYTES + bytes.readInt32BE(start + LENGTH_AT);
     if (end > bytes.length) break;
     if (end < start + RECORDS_AT) {
-      // What comes before it is delivered first.
+      // The batches before it are delivered first.
       if (batches.length > 0) break;
       throw new RangeError(`a record batch of ${end - start} bytes`);
     }
@@ -90,7 +90,7 @@ export function readBatches(bytes: Buffer, reading: BatchReading = { isChecking:
 }
 
 function hasChecksum(batch: Buffer): boolean {
-  // In this wrapping the library takes the bytes as they are; a plain buffer it would copy.
+  // The library uses bytes in this wrapper as they are, and would copy a plain buffer.
   const checked = Writer.create().append(batch.subarray(ATTRIBUTES_AT)).dynamicBuffer;
   return crc32c(checked) === batch.readUInt32BE(CRC_AT);
 }

@@ -1,15 +1,15 @@
-/** What was fetched of a partition and not yet taken: batches as they came, read record by record when they are taken. */
+/** Records of a partition that were fetched and not yet taken: batches as they arrived, read record by record. */
 import { type AbortedTransaction, visibleBatches } from './read-committed.ts';
 import { type RecordBatch, readBatches } from './record-batches.ts';
 import { RecordCursor } from './record-cursor.ts';
 
-/** Never changed: taking and appending make another one. */
+/** Immutable: taking and appending create another one. */
 export interface RecordBuffer {
-  /** None is empty. */
+  /** Without empty ones. */
   readonly batches: readonly RecordBatch[];
-  /** The next record: so many of the first batch were taken, and so many of its bytes. */
+  /** The place of the next record in the first batch. */
   readonly next: RecordPlace;
-  /** The offset after everything that was fetched: where the next fetch begins, while there are records. */
+  /** The offset after the last fetched record: where the next fetch begins, while there are records. */
   readonly end: bigint;
 }
 
@@ -32,8 +32,8 @@ export interface FetchedBatches {
 }
 
 /**
- * A buffer of what was fetched from a position on. Damaged batches are in it: whoever reads them is told.
- * Errors: `RangeError` for what are no batches.
+ * A buffer of the records that were fetched from a position. It includes damaged batches, which throw when they are read.
+ * Errors: `RangeError` for bytes that are not batches.
  */
 export function fetchedBuffer({ position, batches, abortedTransactions, isChecking }: FetchedBatches): RecordBuffer {
   const fetched = readBatches(batches, { isChecking });
@@ -68,7 +68,7 @@ function placeOf(batch: RecordBatch, position: bigint): RecordPlace {
       if (cursor.offsetDelta >= delta) break;
     }
   } catch {
-    // Told to whoever reads it.
+    // The reader meets the same error, and reports it.
   }
   return place;
 }
@@ -77,13 +77,13 @@ export function hasRecords({ batches }: RecordBuffer): boolean {
   return batches.length > 0;
 }
 
-/** What was fetched later, behind what is left. */
+/** Appends records that were fetched later. */
 export function appended(buffer: RecordBuffer, later: RecordBuffer): RecordBuffer {
   if (!hasRecords(buffer)) return later;
   return { batches: buffer.batches.concat(later.batches), next: buffer.next, end: later.end };
 }
 
-/** How much of the log the records are that were not taken; of the first batch an estimate by their count. */
+/** Bytes of the log that the remaining records take; for the first batch an estimate by their count. */
 export function remainingBytes({ batches, next }: RecordBuffer): number {
   let bytes = 0;
   for (const { storedBytes } of batches) bytes += storedBytes;

@@ -1,4 +1,4 @@
-/** Reads what is buffered of several partitions, one record after another, without taking it. */
+/** Reads the buffered records of several partitions, one after another, without taking them. */
 import { BridgeError } from '../../errors.ts';
 import type { StoredRecord, TopicPartition } from '../../records.ts';
 import type { Partition } from './partition.ts';
@@ -85,7 +85,7 @@ export class RecordReader {
     return true;
   }
 
-  /** Puts the record that was read last back: once, before the next is read. */
+  /** Puts the last record back: once, before the next is read. */
   back(): void {
     const part = this.#parts[this.#partIndex];
     if (part === undefined || this.count === 0) return;
@@ -95,7 +95,7 @@ export class RecordReader {
     this.#isBack = true;
   }
 
-  /** Begins again with the first record. */
+  /** Starts again at the first record. */
   restart(): void {
     for (const part of this.#parts) Object.assign(part, { batchIndex: 0, index: part.buffer.next.index });
     this.#partIndex = 0;
@@ -144,7 +144,7 @@ export class RecordReader {
     };
   }
 
-  /** At most how many records there are to read, and about how many bytes of the log they are. */
+  /** The most records that can be read, and about how many bytes of the log they take. */
   get expected(): { count: number; bytes: number } {
     let [count, bytes] = [0, 0];
     for (const { buffer } of this.#parts) {
@@ -158,7 +158,7 @@ export class RecordReader {
     return { count, bytes };
   }
 
-  /** How far each partition was read that was read at all. */
+  /** How far each partition was read; without partitions that were not read. */
   get readTo(): ReadTo[] {
     return this.#parts.flatMap(({ partition, buffer, batchIndex, index }) => {
       if (batchIndex === 0 && index === buffer.next.index) return [];
@@ -209,7 +209,7 @@ export class RecordReader {
     this.#batch = batch;
   }
 
-  /** The rest of the batch is one record: its bytes will be the same at every attempt, and a client can pass it over. */
+  /** Shows the rest of the batch as one record: its bytes are the same at every attempt, and a client can seek past it. */
   #damage(part: Part, cause: unknown): void {
     const { topic, partition, position = 0n } = part.partition;
     const batch = part.buffer.batches[part.batchIndex] as RecordBatch;
@@ -222,13 +222,13 @@ export class RecordReader {
   }
 }
 
-/** The words of Kafka's consumer in Java. */
+/** The error of Kafka's consumer in Java. */
 export function unreadable({ topic, partition }: TopicPartition, cause: unknown): BridgeError {
   const message = `org.apache.kafka.common.KafkaException: Received exception when fetching the next record from ${topic}-${partition}. If needed, please seek past the record to continue consumption.`;
   return new BridgeError('kafkaRefused', { message, cause });
 }
 
-/** With room for the differences within a batch. */
+/** A number, if that leaves room for the differences within a batch. */
 function plain(value: bigint): number | bigint {
   const number = Number(value);
   return Math.abs(number) <= Number.MAX_SAFE_INTEGER / 2 ? number : value;

@@ -15,7 +15,7 @@ export interface GroupMember {
 /** Partitions by member id; every member has an entry. */
 export type Assignment = Map<string, TopicPartition[]>;
 
-/** Spreads the partitions of all topics that somebody wants. Topics without a count do not exist. */
+/** Assigns the partitions of all topics that a member subscribes to. Topics without a count do not exist. */
 export function assign(
   assignor: Assignor,
   members: readonly GroupMember[],

@@ -1,4 +1,4 @@
-/** Requests to the broker that coordinates a group: found, and found again when it has moved. */
+/** Sends requests to the broker that coordinates a group, and finds it again when it has moved. */
 import { type Connection, type ConnectionPool, findCoordinatorV4, offsetFetchV8 } from '@platformatic/kafka';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
@@ -9,7 +9,7 @@ import type { Broker } from '../client/metadata.ts';
 
 /** FindCoordinator's key type for groups. */
 const GROUP_KEY_TYPE = 0;
-/** A coordinator that has not answered a small request for this long is looked for anew. */
+/** A coordinator that has not responded to a small request for this long is looked up again. */
 const ATTEMPT_TIMEOUT_MS = 3000;
 
 export class GroupCoordinator {
@@ -23,8 +23,8 @@ export class GroupCoordinator {
   }
 
   /**
-   * Sends a request that is answered at once, over the connections that everyone shares.
-   * Errors: protocol errors as the library has them; the last failure when the limits are reached.
+   * Sends a request that the coordinator handles at once, over shared connections.
+   * Errors: protocol errors as the library throws them; the last failure when the limits are reached.
    */
   async send<T>(
     request: (connection: Connection) => Promise<T>,
@@ -41,7 +41,7 @@ export class GroupCoordinator {
     );
   }
 
-  /** Like {@link send}, for a request that is answered when replicas have it (commit, leave). */
+  /** Like {@link send}, for a request that waits for replicas (commit, leave). */
   async sendAndStore<T>(request: (connection: Connection) => Promise<T>, limits: Limits): Promise<T> {
     return await this.send(request, limits, this.#cluster.writePool);
   }
@@ -61,7 +61,7 @@ export class GroupCoordinator {
     await pool.get(this.#broker);
   }
 
-  /** What the group has committed; partitions without a commit are left out. Errors: as {@link send}. */
+  /** The group's committed offsets, without partitions that have none. Errors: as {@link send}. */
   async committed(
     partitions: readonly TopicPartition[],
     limits: Limits,

@@ -1,6 +1,6 @@
 /**
- * What a consumer group's leader does: it says who gets which partitions, and watches the topics of all members. A group of
- * the classic protocol does not see new topics and partitions by itself.
+ * The leader of a consumer group: it assigns partitions to members, and watches the topics of all members. A group of the classic
+ * protocol does not notice new topics and partitions by itself.
  */
 import {
   decodeConsumerProtocolAssignment,
@@ -22,11 +22,11 @@ export interface TopicWatchOptions {
   intervalMs: number;
   /** Of one look. */
   limits: () => Limits;
-  /** Topics or partitions came or went: the group is to join anew. */
+  /** Topics or partitions were added or removed: the group must rejoin. */
   onChanged: () => void;
 }
 
-/** A topic that Kafka creates because of a subscription is usually there by then. */
+/** By then, a topic that Kafka creates for a subscription usually exists. */
 const FIRST_LOOK_MS = 200;
 
 /** Of one generation. */
@@ -37,14 +37,14 @@ export class GroupLeader {
   readonly #members: readonly GroupMember[];
   /** Of the whole group. */
   readonly #topics: readonly string[];
-  /** What the assignment was made from; `undefined` where a member before this one made it. */
+  /** The counts that the assignment was made from; `undefined` if an earlier leader made it. */
   #partitionCounts: ReadonlyMap<string, number> | undefined;
-  /** Whether a topic was missing at the last look: Kafka may be creating it. */
+  /** Whether a topic was missing at the last check: Kafka may be creating it. */
   #isTopicMissing = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** `joined`: as the coordinator answered the leader. */
+  /** `joined`: the coordinator's response to the leader's join. */
   constructor(
     cluster: Cluster,
     coordinator: GroupCoordinator,

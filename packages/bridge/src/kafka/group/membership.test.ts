@@ -45,7 +45,7 @@ class Recorder {
   isForgotten = false;
   isFenced = false;
   onRevoking: () => Promise<void> = async () => {};
-  onJoiningAnew: () => Promise<void> = async () => {};
+  onRejoining: () => Promise<void> = async () => {};
 
   constructor(group: string, instanceId: string, topics: string[], topicRefreshMs = 60_000) {
     this.membership = new Membership(
@@ -74,7 +74,7 @@ class Recorder {
         onForgotten: () => {
           this.isForgotten = true;
         },
-        onJoiningAnew: () => this.onJoiningAnew(),
+        onRejoining: () => this.onRejoining(),
         onFenced: () => {
           this.isFenced = true;
         },
@@ -147,13 +147,13 @@ test('a member that was taken over learns it from its heartbeat alone', async ()
   const successor = new Recorder(group, 'same', [topic]);
   await successor.join();
   await until('the old member is fenced', () => old.isFenced);
-  // Nobody steals it back: what the library's own membership does at every heartbeat.
+  // The displaced member does not steal it back, as the library's own membership does at every heartbeat.
   await expect(successor.commit([{ topic, partition: 0, offset: 1n }])).resolves.toBe('committed');
   expect(successor.isFenced).toBe(false);
   expect(successor.assignmentCount).toBe(1);
 });
 
-test('a member that Kafka forgot waits for somebody to ask, and then joins anew', async () => {
+test('a member that Kafka forgot waits for the next poll, and then rejoins', async () => {
   const topic = await kafka.topic();
   const group = unique('group');
   const member = new Recorder(group, 'm', [topic]);
@@ -175,10 +175,10 @@ test('a member that Kafka forgot does not come back when its consumer is another
   const group = unique('group');
   const member = new Recorder(group, 'm', [topic]);
   await member.join();
-  member.onJoiningAnew = async () => {
+  member.onRejoining = async () => {
     throw new BridgeError('misdirected');
   };
-  // As the other bridge does, which joined in its place and then deleted the consumer, while this one stood still.
+  // Like another bridge that joined in its place and then deleted the consumer, while this one was suspended.
   await removeMember(group, 'm');
   await until('it learns that it was forgotten', () => member.isForgotten);
   await expect(member.join()).rejects.toMatchObject({ code: 'misdirected' });
@@ -250,7 +250,7 @@ test('partitions that came while the leader was away reach the group when it is 
   await until('the new partition', () => successor.partitions?.length === 2);
 });
 
-test('other topics are told to the group when somebody asks', async () => {
+test('the group learns of other topics at the next join', async () => {
   const topics = [await kafka.topic(), await kafka.topic()];
   const group = unique('group');
   const member = new Recorder(group, 'm', [topics[0] ?? '']);
@@ -273,7 +273,7 @@ test('a member that leaves while it joins is not left behind', async () => {
   await until('only the other is there', async () => (await kafka.members(group)).join() === 'o');
 });
 
-test('a group that Kafka refuses is told to whoever joins', async () => {
+test('a join fails with the reason for which Kafka refuses the group', async () => {
   const topic = await kafka.topic();
   const member = new Recorder(unique('group'), 'm', [topic]);
   const strict = new Membership(
@@ -293,7 +293,7 @@ test('a group that Kafka refuses is told to whoever joins', async () => {
     {
       onRevoking: async () => {},
       onAssigned: () => {},
-      onJoiningAnew: async () => {},
+      onRejoining: async () => {},
       onForgotten: () => {},
       onFenced: () => {},
     },
@@ -333,7 +333,7 @@ test.each([{ isPrepared: false }, { isPrepared: true }])(
         onRevoking: async () => {},
         onAssigned: () => {},
         onForgotten: () => {},
-        onJoiningAnew: async () => {},
+        onRejoining: async () => {},
         onFenced: () => {},
       },
     );

@@ -1,6 +1,6 @@
 /**
  * Membership in a consumer group, by the classic protocol and with a static identity (KIP-345): join, sync, heartbeat,
- * commit, leave. Ours, because a member whose identity was taken over must stop, and the library's joins again.
+ * commit, leave. The library's own membership is not used: it joins again after its identity was taken over, where a member must stop.
  */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../../errors.ts';
@@ -17,7 +17,7 @@ import { type CommitOutcome, type Committer, sendOffsets } from './offset-commit
 import type { PreparedJoin } from './prepared-join.ts';
 
 export interface MembershipOptions {
-  /** How brokers name this member in their tools. */
+  /** The name of this member in Kafka's tools. */
   clientId: string;
   /** `group.instance.id`. */
   instanceId: string;
@@ -32,19 +32,19 @@ export interface MembershipOptions {
   prepared?: PreparedJoin | undefined;
 }
 
-/** What happens to the member without its asking. */
+/** Called for changes that the group or Kafka cause. */
 export interface MembershipEvents {
-  /** Partitions may go to others now: the last chance to commit. */
+  /** Other members may get the partitions next: the last chance to commit. */
   onRevoking: () => Promise<void>;
   onAssigned: (partitions: readonly TopicPartition[]) => void;
-  /** Kafka no longer knows the member, and others may read its partitions. The next {@link Membership.join} joins anew. */
+  /** Kafka no longer knows the member, and others may read its partitions. The next {@link Membership.join} rejoins. */
   onForgotten: () => void;
   /**
-   * It is about to join anew after Kafka forgot it: another may have had its identity meanwhile, and left. Throws where it
-   * must not; `kafkaUnavailable` is tried again.
+   * The member is about to rejoin after Kafka forgot it: another process may have had its identity meanwhile, and left. Throws if it
+   * must not rejoin; `kafkaUnavailable` is retried.
    */
-  onJoiningAnew: (limits: Limits) => Promise<void>;
-  /** Somebody joined with the same identity. It never joins again. */
+  onRejoining: (limits: Limits) => Promise<void>;
+  /** Another process joined with the same identity. The member never joins again. */
   onFenced: () => void;
 }
 
@@ -90,17 +90,17 @@ export class Membership implements Committer {
     return this.#state.kind === 'joined' && !this.#isTopicsChanged && this.#joining === undefined;
   }
 
-  /** Whether it is on its way into the group. */
+  /** Whether a join is in flight. */
   get isJoining(): boolean {
     return this.#joining !== undefined;
   }
 
-  /** Whether Kafka knows it in a generation; also while a rebalance is about to begin. */
+  /** Whether it has a generation; also while a rebalance is about to begin. */
   get isMember(): boolean {
     return this.#state.kind === 'joined';
   }
 
-  /** Replaces the topics; the next {@link join} tells the group. */
+  /** Replaces the topics; the next {@link join} sends them to the group. */
   setTopics(topics: readonly string[]): void {
     const known = new Set(this.#topics);
     const isSame = topics.length === this.#topics.length && topics.every((topic) => known.has(topic));
@@ -109,7 +109,7 @@ export class Membership implements Committer {
   }
 
   /**
-   * Waits until the member has its partitions; joining goes on when the time is over.
+   * Waits until the member has its partitions; joining continues when the time is over.
    * Errors: `misdirected` once fenced; `consumerNotFound` once it left; what Kafka refuses for good.
    */
   async join(limits: Limits): Promise<boolean> {
@@ -157,11 +157,11 @@ export class Membership implements Committer {
     try {
       await sendLeave(this.#coordinator, this.#identity, limits);
     } catch {
-      // Kafka finds out by the session timeout.
+      // Kafka removes the member at the session timeout.
     }
   }
 
-  /** Goes without a word: the group keeps the member until its session times out. */
+  /** Ends without leaving: the group keeps the member until its session times out. */
   abandon(): void {
     this.#stop({ kind: 'left' });
   }
@@ -177,7 +177,7 @@ export class Membership implements Committer {
     this.#joining ??= this.#joinUntilDone(isCommitPossible).finally(() => {
       this.#joining = undefined;
     });
-    // Whoever waits sees the failure; a rebalance in the background tries again at the next poll.
+    // Callers that wait see the failure; a rebalance in the background is retried at the next poll.
     this.#joining.catch(() => {});
     return this.#joining;
   }
@@ -217,7 +217,7 @@ export class Membership implements Committer {
     return this.#life.signal.aborted;
   }
 
-  /** Join and sync, over a connection of its own: the coordinator answers when every member has come. */
+  /** Join and sync, over a connection of its own: the coordinator responds when every member has joined. */
   async #joinOnce(): Promise<void> {
     const { clientId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, requestTimeoutMs } = this.#options;
     const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
@@ -229,7 +229,7 @@ export class Membership implements Committer {
       // Kafka assigns no partition of a topic that the bridge may not see: an error says so, instead of polls without records.
       const mayCreate = this.#options.allowAutoTopicCreation;
       throwForbidden(await this.#cluster.topics(this.#topics, limits, { mayCreate }));
-      if (this.#wasForgotten) await this.#events.onJoiningAnew(limits);
+      if (this.#wasForgotten) await this.#events.onRejoining(limits);
       const request = { ...this.#identity, topics: this.#topics, sessionTimeoutMs, rebalanceTimeoutMs };
       const joined = await sendJoin(this.#coordinator, request, { pool, limits });
       this.#memberId = joined.memberId;
@@ -312,7 +312,7 @@ export class Membership implements Committer {
     this.#events.onFenced();
   }
 
-  /** Joins again only when a client asks: a member that nobody uses must not come back. */
+  /** The member rejoins only at a poll: one that no client uses must not come back. */
   #forget(): void {
     clearTimeout(this.#heartbeatTimer);
     this.#leader?.close();

@@ -1,11 +1,11 @@
-/** The request that stores a group's offsets, sent by a member or by somebody who is none. */
+/** The request that commits a group's offsets, sent by a member or a non-member. */
 import { offsetCommitV8 } from '@platformatic/kafka';
 import type { PartitionOffset } from '../../records.ts';
 import { memberStateIn, protocolErrorId, toBridgeError } from '../client/failure.ts';
 import type { Limits } from '../client/limits.ts';
 import type { GroupCoordinator } from './coordinator.ts';
 
-/** What became of a commit. Everything else is thrown. */
+/** The outcome of a commit. Other errors are thrown. */
 export type CommitOutcome = 'committed' | 'rebalancing' | 'notMember' | 'fenced';
 
 /** Who commits: a member of the group, or a {@link LoneCommitter}. */
@@ -26,7 +26,7 @@ export interface CommittingMember {
 const NO_GENERATION = -1;
 const ANY_LEADER_EPOCH = -1;
 
-/** Errors: as the library has them. */
+/** Errors: those of the library. */
 export async function sendOffsets(
   coordinator: GroupCoordinator,
   offsets: readonly PartitionOffset[],

@@ -1,4 +1,4 @@
-/** What a join needs and nobody notices, done ahead: the group's coordinator found, and a connection of its own to it. */
+/** Prepares a join without effect on the group: finds the group's coordinator, and opens a connection to it. */
 import type { ConnectionPool } from '@platformatic/kafka';
 import type { Cluster } from '../client/cluster.ts';
 import { within } from '../client/limits.ts';
@@ -28,14 +28,14 @@ export class PreparedJoin {
     this.coordinator.connect(pool, within(requestTimeoutMs)).catch(() => {});
   }
 
-  /** The connection, for the one join that it is for; whoever takes it closes it. */
+  /** The connection, for one join; its taker closes it. */
   takePool(): ConnectionPool | undefined {
     const pool = this.#pool;
     this.#pool = undefined;
     return pool;
   }
 
-  /** Nobody joins. */
+  /** Closes the connection, if no join has taken it. */
   close(): void {
     const pool = this.takePool();
     if (pool !== undefined) void this.#cluster.closePool(pool);

@@ -1,7 +1,7 @@
 /** Reads the broker's answer to a produce request. */
 import type { Reader } from '@platformatic/kafka';
 
-/** What became of one partition's batch. */
+/** The result of one partition's batch. */
 export interface PartitionAnswer {
   index: number;
   errorCode: number;

@@ -1,4 +1,4 @@
-/** One produce request to one broker, and what became of each partition's batch in it. */
+/** Sends one produce request to one broker, and returns the outcome of each partition's batch. */
 import { type Connection, type ConnectionPool, ProduceAcks, produceV9, Writer } from '@platformatic/kafka';
 import type { RecordToProduce, TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
@@ -45,7 +45,7 @@ export class ProduceClient {
     this.#pool = cluster.createPool();
   }
 
-  /** Errors: when the broker cannot be reached or does not answer; the records may have been stored all the same. */
+  /** Errors: when the broker cannot be reached or does not respond; the records may be stored nevertheless. */
   async send(nodeId: number, batches: readonly PartitionBatch[]): Promise<BatchOutcome[]> {
     const broker = this.#cluster.broker(nodeId);
     if (broker === undefined) return batches.map(() => refused('LEADER_NOT_AVAILABLE'));

@@ -5,7 +5,7 @@ import { javaException, protocolErrorId } from '../client/failure.ts';
 import { isForbidden } from '../client/kafka-errors.ts';
 import { within } from '../client/limits.ts';
 
-/** A bridge that may not have one asks again after this long. */
+/** A bridge that was refused an id asks again after this long. */
 const FORBIDDEN_PAUSE_MS = 60_000;
 
 export class ProducerId {
@@ -17,7 +17,7 @@ export class ProducerId {
   #askAgainAtMs = Number.NEGATIVE_INFINITY;
   #known: bigint | undefined;
 
-  /** `onForbidden` is called with Kafka's reason when it says no, once until it says yes. */
+  /** `onForbidden` is called with Kafka's reason when Kafka refuses an id, once until it grants one. */
   constructor(
     cluster: Cluster,
     onForbidden: (reason: string) => void,
@@ -28,7 +28,7 @@ export class ProducerId {
     this.#forbiddenPauseMs = forbiddenPauseMs;
   }
 
-  /** The id, `undefined` where the bridge may not have one. Errors: when Kafka does not answer. */
+  /** The id; `undefined` if Kafka refuses one. Errors: when Kafka does not respond. */
   get(): bigint | undefined | Promise<bigint | undefined> {
     if (this.#known !== undefined) return this.#known;
     if (performance.now() < this.#askAgainAtMs) return undefined;
@@ -38,7 +38,7 @@ export class ProducerId {
     return this.#asking;
   }
 
-  /** The next one is another than this. */
+  /** Discards this id: the next {@link get} returns another one. */
   renew(used: bigint): void {
     if (this.#known === used) this.#known = undefined;
   }

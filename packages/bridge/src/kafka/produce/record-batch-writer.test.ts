@@ -89,7 +89,7 @@ test('a batch is to the byte what the library writes, but for the fields of prod
     messages as never,
     { partitionLeaderEpoch: -1, producerEpoch: -1 } as never,
   ).buffer;
-  // The library has a first sequence of 0, where Kafka's own producer says that there is none.
+  // The library writes a first sequence of 0, where Kafka's own producer writes that there is no sequence.
   library.writeInt32BE(-1, 53);
   const own = writeBatch(records, NOW_MS);
   expect(own.subarray(0, CRC_AT)).toEqual(library.subarray(0, CRC_AT));
