@@ -1,6 +1,6 @@
-/** Moments that were read off both clocks, because each of them misses something. */
+/** Instants on both clocks of a process: the monotonic clock misses suspensions, and the wall clock can be set. */
 
-/** One clock stands still with a suspended machine, the other can be set. */
+/** The monotonic clock stops while a machine is suspended; the wall clock can be set. */
 export interface Instant {
   /** `performance.now()`. */
   monotonicMs: number;
@@ -8,14 +8,14 @@ export interface Instant {
   wallMs: number;
 }
 
-/** Before everything. */
+/** Before any other instant. */
 export const NEVER: Instant = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
 
 export function readClocks(): Instant {
   return { monotonicMs: performance.now(), wallMs: Date.now() };
 }
 
-/** By the clock that says more. */
+/** The longer of the two times. */
 export function elapsedMs(from: Instant, to: Instant): number {
   return Math.max(to.monotonicMs - from.monotonicMs, to.wallMs - from.wallMs);
 }

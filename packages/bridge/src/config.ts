@@ -25,30 +25,30 @@ export type { KafkaConfig } from './kafka-config.ts';
 const ProducerConfig = Section(
   {
     isEnabled: Type.Boolean({
-      description: 'Whether records may be produced; 503 otherwise. Topics can be created all the same.',
+      description: 'Whether clients may produce records; 503 otherwise. Clients can create topics either way.',
       default: true,
     }),
     acks: Choice(['all', 'leader'], {
-      description: 'Who must have stored a record before the client gets its offset.',
+      description: 'Which replicas must have stored a record before the client gets its offset.',
       default: 'all',
     }),
     isIdempotent: Type.Boolean({
       description:
-        'Whether a batch that is sent again is stored once (enable.idempotence), with acks all; from Kafka 2.8 on it needs no more than the right to write to any topic.',
+        'Whether Kafka stores a batch once even if it is sent again (enable.idempotence), with acks all; from Kafka 2.8 on, the right to write to any topic is enough.',
       default: true,
     }),
     compression: Choice(['none', 'gzip', 'snappy', 'lz4', 'zstd'], {
-      description: 'How batches are compressed on their way and in the log.',
+      description: 'Compression of batches, in transit and in the log.',
       default: 'none',
     }),
     lingerMs: Type.Integer({
       description:
-        'How long a record waits for others to share its batch, in milliseconds; a full batch goes at once. With 0, what arrives while a request is on its way is the next batch.',
+        'How long a record waits for others to share its batch, in milliseconds; a full batch is sent at once. With 0, records that arrive while a request is in flight form the next batch.',
       default: 0,
       minimum: 0,
     }),
     maxBlockMs: milliseconds({
-      description: 'How long a request waits for a topic that is not known (yet), in milliseconds.',
+      description: 'How long a request waits for a topic that does not exist yet, in milliseconds.',
       default: 10_000,
     }),
     allowAutoTopicCreation: Type.Boolean({
@@ -57,7 +57,8 @@ const ProducerConfig = Section(
       default: true,
     }),
     deliveryTimeoutMs: milliseconds({
-      description: 'How long a record is tried before its entry in the answer is an error, in milliseconds.',
+      description:
+        'How long the bridge tries to store a record before its entry in the response is an error, in milliseconds.',
       default: 20_000,
     }),
     maxRequestBytes: Type.Integer({
@@ -66,17 +67,17 @@ const ProducerConfig = Section(
       minimum: 1024,
     }),
     maxBatchBytes: Type.Integer({
-      description: 'Largest request to a broker, in bytes; what arrives beyond it goes out in the next.',
+      description: 'Largest request to a broker, in bytes; further records go into the next one.',
       default: 1_048_576,
       minimum: 1024,
     }),
     maxBatchRecords: Type.Integer({
-      description: 'Most records of a request to a broker.',
+      description: 'Most records in a request to a broker.',
       default: 10_000,
       minimum: 1,
     }),
     maxQueuedBytes: Type.Integer({
-      description: 'Bytes of records that may wait or be on their way; more are refused with 503.',
+      description: 'Bytes of records that may wait or be in flight; the bridge refuses more with 503.',
       default: 67_108_864,
       minimum: 1024,
     }),
@@ -88,25 +89,25 @@ const ConsumersConfig = Section(
   {
     isEnabled: Type.Boolean({ description: 'Whether consumers may be created; 503 otherwise.', default: true }),
     maxCount: Type.Integer({
-      description: 'Most consumers that live on this bridge; more are refused with 503.',
+      description: 'Most consumers of this bridge; it refuses more with 503.',
       default: 10_000,
       minimum: 1,
     }),
     maxTopics: Type.Integer({
-      description: 'Most topics of one subscription; more are refused with 413.',
+      description: 'Most topics in one subscription; the bridge refuses more with 413.',
       default: 5000,
       minimum: 1,
       maximum: 100_000,
     }),
     maxPartitions: Type.Integer({
-      description: 'Most entries of one commit, seek or assignment; more are refused with 413.',
+      description: 'Most entries in one commit, seek or assignment; the bridge refuses more with 413.',
       default: 5000,
       minimum: 1,
       maximum: 100_000,
     }),
     inactivityTimeoutMs: milliseconds({
       description:
-        'A consumer that no request has touched for this long is closed, in milliseconds. The same on all bridges: each also ends the consumers of bridges that died, after twice that time.',
+        'Time without requests after which the bridge deletes a consumer, in milliseconds. Use the same value on all bridges: each also deletes the consumers of bridges that died, after twice this time.',
       default: 300_000,
     }),
     allowAutoTopicCreation: Type.Boolean({
@@ -116,53 +117,55 @@ const ConsumersConfig = Section(
     }),
     defaultAutoOffsetReset: Type.String({
       description:
-        'Where a consumer starts that has nothing committed and did not say: latest, earliest, none, or by_duration with an ISO-8601 duration before now, as by_duration:PT1H.',
+        'Where a consumer without committed offsets starts, unless it sets auto.offset.reset: latest, earliest, none, or by_duration with an ISO-8601 duration before now, such as by_duration:PT1H.',
       default: 'latest',
       pattern: '^(?:latest|earliest|none|by_duration:.+)$',
     }),
     maxPollTimeoutMs: milliseconds({
-      description: 'Longest time that a poll may ask to wait (timeout), in milliseconds; more is refused with 400.',
+      description: 'Longest timeout of a poll, in milliseconds; the bridge refuses more with 400.',
       default: 3_600_000,
       maximum: LONGEST_POLL_TIMEOUT_MS,
     }),
-    maxPollRecords: Type.Integer({ description: 'Most records of one answer.', default: 500, minimum: 1 }),
+    maxPollRecords: Type.Integer({ description: 'Most records in one response.', default: 500, minimum: 1 }),
     fetchMaxBytes: Type.Integer({
-      description: 'Bytes that one fetch asks of a broker; a consumer holds no more than this for each broker.',
+      description: 'Bytes of one fetch from a broker; a consumer holds no more than this for each broker.',
       default: 524_288,
       minimum: 1024,
     }),
     partitionFetchMaxBytes: Type.Integer({
-      description: 'Bytes of one partition in such a fetch; a larger batch of records comes all the same, alone.',
+      description: 'Bytes of one partition in such a fetch; a larger batch of records comes nevertheless, alone.',
       default: 524_288,
       minimum: 1024,
     }),
     maxFetchedBytes: Type.Integer({
       description:
-        'Bytes that all consumers together hold for clients that have not taken them; beyond it, nothing is fetched ahead, and at most 65536 bytes at a time.',
+        'Bytes that all consumers together hold until clients poll them; beyond this, consumers do not fetch ahead, and fetch at most 65536 bytes at a time.',
       default: 67_108_864,
       minimum: 1024,
     }),
     defaultFetchMinBytes: Type.Integer({
-      description: 'How many bytes a broker waits for before it answers a fetch, for consumers that did not say.',
+      description:
+        'Bytes that a broker waits for before it responds to a fetch, for consumers that do not set fetch.min.bytes.',
       default: 1,
       minimum: 0,
       maximum: 2_147_483_647,
     }),
     fetchMaxWaitMs: milliseconds({
-      description: 'How long a broker may hold one fetch while there is nothing to read, in milliseconds.',
+      description: 'How long a broker may hold a fetch while there are no records, in milliseconds.',
       default: 30_000,
     }),
     isChecksumCompared: Type.Boolean({
-      description: 'Whether the checksum of each record batch is compared (check.crcs): damage on a disk is told.',
+      description:
+        'Whether the bridge verifies the checksum of each record batch (check.crcs), to report damage on a disk.',
       default: true,
     }),
     excludeInternalTopics: Type.Boolean({
       description:
-        "Whether Kafka's internal topics are closed to consumers (exclude.internal.topics): 403. Those of Causeway always are.",
+        "Whether consumers are refused Kafka's internal topics (exclude.internal.topics), with 403. They are always refused those of Causeway.",
       default: true,
     }),
     topicRefreshMs: milliseconds({
-      description: 'How often a group is checked for new topics and partitions, in milliseconds.',
+      description: 'How often a group looks for new topics and partitions, in milliseconds.',
       default: 5000,
     }),
   },
@@ -179,9 +182,13 @@ export const BridgeConfig = Entry(
           pattern: '^[A-Za-z0-9._-]+$',
           examples: ['bridge-1'],
         }),
-        region: Type.String({ description: 'Where it runs.', pattern: '^[A-Za-z0-9._-]+$', examples: ['east'] }),
+        region: Type.String({
+          description: 'The region where it runs.',
+          pattern: '^[A-Za-z0-9._-]+$',
+          examples: ['east'],
+        }),
       },
-      { description: 'Who this bridge is.' },
+      { description: 'The identity of this bridge.' },
     ),
     listen: Section(
       {
@@ -195,7 +202,7 @@ export const BridgeConfig = Entry(
         backlog: BacklogSetting(),
         tls: Type.Optional(ListenTls),
       },
-      { description: 'Where clients reach it.' },
+      { description: 'The address for clients and gateways.' },
     ),
     management: Type.Optional(
       Entry(
@@ -209,7 +216,7 @@ export const BridgeConfig = Entry(
         },
         {
           description:
-            'Where operators reach it, in plain HTTP. Without this section /healthy, /ready and /metrics are on the port of the API.',
+            'A port for operators, in plain HTTP. Without this section, /healthy, /ready and /metrics are on the port of the API.',
         },
       ),
     ),
@@ -221,16 +228,16 @@ export const BridgeConfig = Entry(
     readiness: Section(
       {
         intervalMs: milliseconds({
-          description: 'Pause between two questions to Kafka, in milliseconds.',
+          description: 'Pause between two checks of Kafka, in milliseconds.',
           default: 500,
         }),
-        timeoutMs: milliseconds({ description: 'How long Kafka may take to answer, in milliseconds.', default: 1000 }),
+        timeoutMs: milliseconds({ description: 'How long Kafka may take to respond, in milliseconds.', default: 1000 }),
         maxAgeMs: milliseconds({
-          description: 'Without an answer for this long the bridge is not ready, in milliseconds.',
+          description: 'Time without a response from Kafka after which the bridge is not ready, in milliseconds.',
           default: 2000,
         }),
       },
-      { description: 'What /ready says.' },
+      { description: 'When /ready reports that the bridge can serve.' },
     ),
     trust: TrustSection,
     limits: LimitsConfig,
@@ -241,7 +248,7 @@ export const BridgeConfig = Entry(
           default: 10_000,
         }),
       },
-      { description: 'SIGTERM and SIGINT.' },
+      { description: 'The stop after SIGTERM or SIGINT.' },
     ),
     log: LogSection(''),
     accessLog: Type.Optional(AccessLogSection),

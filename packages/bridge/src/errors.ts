@@ -1,4 +1,4 @@
-/** The bridge's one error class, and the one table from its codes to what clients see and gateways make of it. */
+/** The bridge's one error class, and the one table of its codes: status and message for clients, fault for gateways. */
 import { FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 
 /** Whose fault an error >= 500 is (`causeway-fault`); `undefined`: this bridge's. */
@@ -24,20 +24,20 @@ const ERRORS = {
     fault: 'request',
   },
   bodyTooLarge: { status: 413, message: 'The request body is too large' },
-  /** A value that fits the schema and cannot be used; the message says which. */
+  /** A value that fits the schema and cannot be used; the message names it. */
   invalidValue: { status: 422, message: 'Unprocessable Entity' },
   responseTooLarge: {
     status: 422,
     message: 'Response exceeds the maximum number of bytes the consumer can receive',
   },
   consumerNotFound: { status: 404, message: 'The specified consumer instance was not found.' },
-  /** Another bridge owns the consumer, or nobody does now; only gateways get this answer. */
+  /** Another bridge owns the consumer, or no bridge does; only gateways get this response. */
   misdirected: { status: 421, message: 'The consumer lives on another bridge.' },
   consumerExists: {
     status: 409,
     message: 'A consumer instance with the specified name already exists in the Kafka Bridge.',
   },
-  /** Another request of the same consumer is in the way; the message says which. */
+  /** Another request of the same consumer is in flight; the message names it. */
   consumerBusy: { status: 409, message: 'Another request of this consumer is under way.' },
   subscriptionConflict: {
     status: 409,
@@ -48,7 +48,7 @@ const ERRORS = {
     fault: FAULT_OF_REQUEST,
     message: 'Consumer is not subscribed to any topics or assigned any partitions',
   },
-  /** A position of a partition that the consumer does not read; the message says which. */
+  /** A position in a partition that is not assigned to the consumer; the message names it. */
   notAssigned: { status: 404, message: 'No current assignment' },
   negativeOffset: { status: 500, fault: FAULT_OF_REQUEST, message: 'seek offset must not be a negative number' },
   formatMismatch: {
@@ -63,9 +63,9 @@ const ERRORS = {
       'org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does not host this topic-partition.',
   },
   unknownPartition: { status: 404, message: 'Specified partition does not exist.' },
-  /** Kafka refused; the message is its Java exception with its text, as clients know it. */
+  /** Kafka refused the request; the message is its Java exception with its text, as clients know it. */
   kafkaRefused: { status: 500, fault: FAULT_OF_REQUEST, message: 'Kafka refused the request' },
-  /** Kafka does not let the bridge's principal do it; the message is its Java exception with its text. */
+  /** The bridge's principal lacks a right; the message is Kafka's Java exception with its text. */
   kafkaForbidden: { status: 403, message: 'Kafka does not allow the request' },
   /** An internal topic; the message names it. */
   topicClosed: { status: 403, message: 'The topic is internal.' },
@@ -88,19 +88,19 @@ const ERRORS = {
     fault: FAULT_OF_REQUEST,
     message: 'Consumer is disabled in config. To enable consumer update http.consumer.enabled to true',
   },
-  /** With `async=true`, where the record has no entry in the answer. */
+  /** With `async=true`, where the response has no entries. */
   recordTooLarge: { status: 413, message: 'The record is too large' },
   tooManyHeaders: { status: 413, message: 'A record has too many headers' },
   tooManyRecords: { status: 413, message: 'The request has too many records' },
-  /** A list in a request; the message says which, and the limit. */
+  /** The message names the list in the request, and the limit. */
   tooManyEntries: { status: 413, message: 'The request has too many entries' },
-  /** What a consumer would need in the session log; the message says how much, and the limit. */
-  sessionTooLarge: { status: 413, message: 'The consumer has too much to remember' },
-  /** Of a limit, which a client reaches by itself: gateways may ask another bridge, and do not give this one up. */
+  /** The message has the size in the session log, and the limit. */
+  sessionTooLarge: { status: 413, message: 'The state of the consumer is too large' },
+  /** A limit that a client can reach by itself: gateways may try another bridge, and do not count it against this one. */
   overloaded: { status: 503, fault: FAULT_OF_REQUEST, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },
   notReady: { status: 503, message: 'Bridge is not ready' },
-  /** What nobody expected, in the work for one request: another bridge has the same code. */
+  /** A defect of the bridge in the work for one request: another bridge has the same code. */
   internal: { status: 500, fault: FAULT_OF_REQUEST, message: 'Internal Server Error' },
 } as const satisfies Record<string, { status: number; message: string; fault?: Fault }>;
 
@@ -120,7 +120,7 @@ export interface BridgeErrorOptions {
   cause?: unknown;
 }
 
-/** An error that has an HTTP answer. */
+/** An error with an HTTP response. */
 export class BridgeError extends Error {
   readonly code: BridgeErrorCode;
   readonly validationErrors: string[] | undefined;
@@ -148,10 +148,10 @@ export function statusOf(code: BridgeErrorCode): number {
   return ERRORS[code].status;
 }
 
-/** Entries that a message shows of a list that a client can make as long as its body. */
+/** The most entries that a message shows of a list in a request. */
 const MAX_LISTED = 100;
 
-/** A list in a message: its first entries, and the number of the others. */
+/** A list for a message: its first entries, and the number of the others. */
 export function listText(entries: readonly string[]): string {
   if (entries.length <= MAX_LISTED) return entries.join(', ');
   return `${entries.slice(0, MAX_LISTED).join(', ')} and ${entries.length - MAX_LISTED} more`;

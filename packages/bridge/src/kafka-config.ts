@@ -16,9 +16,9 @@ const secret = (description: string, example: string) =>
 
 const KafkaTlsConfig = Section(
   {
-    isEnabled: Type.Boolean({ description: 'Whether brokers are spoken to over TLS.', default: false }),
+    isEnabled: Type.Boolean({ description: 'Whether connections to brokers use TLS.', default: false }),
     caFile: text(
-      "PEM file with the authorities that sign brokers' certificates. Default: those that Node.js trusts.",
+      "PEM file with the authorities that sign brokers' certificates. Default: the authorities that Node.js trusts.",
       '/etc/causeway/kafka-ca.pem',
     ),
     certFile: text(
@@ -33,13 +33,13 @@ const KafkaTlsConfig = Section(
       'kafka.example',
     ),
     isBrokerVerified: Type.Boolean({
-      description: "Whether brokers' certificates are checked. Without, anyone can pose as a broker.",
+      description: "Whether brokers' certificates are verified. Without verification, anyone can impersonate a broker.",
       default: true,
     }),
   },
   {
     description:
-      'TLS to the brokers. The files are read at the start, and again when they have changed, for new connections.',
+      'TLS to the brokers. The bridge reads the files at the start, and again when they change, for new connections.',
   },
 );
 
@@ -47,7 +47,7 @@ const OAuthConfig = Entry(
   {
     tokenEndpointUrl: HttpUrl(
       {
-        description: 'Where access tokens are granted to client credentials (RFC 6749, section 4.4).',
+        description: 'URL that grants access tokens for client credentials (RFC 6749, section 4.4).',
         examples: ['https://identity.example/oauth2/token'],
       },
       { hasPath: true },
@@ -59,14 +59,14 @@ const OAuthConfig = Entry(
   },
   {
     description:
-      'Tokens from an OAuth 2 endpoint, in place of token and tokenFile. They are renewed after four fifths of their life.',
+      'Tokens from an OAuth 2 endpoint, in place of token and tokenFile. The bridge renews them after four fifths of their lifetime.',
   },
 );
 
 const KafkaSaslConfig = Section(
   {
     mechanism: Choice(['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'], {
-      description: 'How the bridge proves to brokers who it is.',
+      description: 'How the bridge authenticates to brokers.',
       default: 'none',
     }),
     username: text('For PLAIN and SCRAM.', 'causeway'),
@@ -79,25 +79,25 @@ const KafkaSaslConfig = Section(
     tokenFile: text('File with the access token; read for each new connection.', '/run/secrets/kafka-token'),
     oauth: Type.Optional(OAuthConfig),
     extensions: Type.Record(Type.String({ pattern: '^[A-Za-z]+$' }), Type.String(), {
-      description: 'SASL extensions that go with the token (RFC 7628), such as {logicalCluster: lkc-1}.',
+      description: 'SASL extensions sent with the token (RFC 7628), such as {logicalCluster: lkc-1}.',
       default: {},
     }),
   },
   {
     description:
-      'Authentication to the brokers. Secrets belong into files or environment variables ("${NAME}", in quotes); they are in no log.',
+      'Authentication to the brokers. Put secrets into files or environment variables ("${NAME}", in quotes); they are never logged.',
   },
 );
 
 export const KafkaConfig = Entry(
   {
     bootstrapServers: Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
-      description: 'Brokers to ask first, as host:port.',
+      description: 'Brokers that the bridge contacts first, as host:port.',
       minItems: 1,
       examples: [['127.0.0.1:9092']],
     }),
     clientId: Type.String({
-      description: 'How brokers know the bridge in their logs and quotas.',
+      description: 'Name of the bridge in the logs and quotas of brokers.',
       default: 'causeway',
     }),
     connectTimeoutMs: milliseconds({
@@ -105,32 +105,32 @@ export const KafkaConfig = Entry(
       default: 3000,
     }),
     requestTimeoutMs: milliseconds({
-      description: 'How long a request to Kafka may take with all its attempts, in milliseconds.',
+      description: 'How long a request to Kafka may take, including retries, in milliseconds.',
       default: 10_000,
     }),
     metadataMaxAgeMs: milliseconds({
-      description: 'How old knowledge of topics may be before it is fetched anew, in milliseconds.',
+      description: 'Age at which the metadata of topics are fetched again, in milliseconds.',
       default: 30_000,
     }),
     retryBackoffMinMs: milliseconds({
-      description: 'Pause before a failed connection or request is tried again, in milliseconds; it doubles each time.',
+      description: 'Pause before a failed connection or request is retried, in milliseconds; it doubles each time.',
       default: 25,
     }),
     retryBackoffMaxMs: milliseconds({ description: 'Longest such pause, in milliseconds.', default: 250 }),
     clientRack: text(
-      "Where the bridge is, as brokers name it (broker.rack): consumers read from a replica there. The brokers' replica.selector.class must be the rack-aware one (KIP-392).",
+      'Rack of the bridge, as brokers name it (broker.rack): consumers read from a replica in it. Brokers need the rack-aware replica.selector.class (KIP-392).',
       'zone-a',
     ),
     tls: KafkaTlsConfig,
     sasl: KafkaSaslConfig,
     sessionTimeoutMs: milliseconds({
       description:
-        "After this long without heartbeats Kafka gives a consumer's partitions to others, in milliseconds. The brokers set the bounds (group.min.session.timeout.ms, 6000, and group.max.session.timeout.ms).",
+        "Time without heartbeats after which Kafka assigns a consumer's partitions to others, in milliseconds. The brokers limit it (group.min.session.timeout.ms, 6000, and group.max.session.timeout.ms).",
       default: 30_000,
     }),
     heartbeatIntervalMs: milliseconds({
       description:
-        'Pause between the heartbeats of a consumer, in milliseconds; other members join this fast. Longer, up to a third of the session timeout, where a bridge has more than 100 consumers.',
+        'Pause between the heartbeats of a consumer, in milliseconds; a new member waits about this long to join. On a bridge with more than 100 consumers it is longer, up to a third of the session timeout.',
       default: 1000,
     }),
     rebalanceTimeoutMs: milliseconds({

@@ -74,7 +74,7 @@ test('errors of Kafka are counted by its own names, and a broker that is not the
   expect(count(await exposed(), code)).toBeGreaterThan(count(before, code));
   // Consumers of the tests before have closed theirs in order.
   expect(count(before, 'NETWORK_EXCEPTION')).toBe(0);
-  // Nobody listens on the port of discarding (RFC 863).
+  // No program listens on the discard port (RFC 863).
   const lonely = await TestBridge.start('127.0.0.1:9', { shutdown: { graceMs: 100 } });
   try {
     await until('it was tried', async () => count(await exposed(lonely), 'NETWORK_EXCEPTION') > 0);
@@ -98,17 +98,17 @@ test('requests to Kafka are counted by their kinds, and those that produce are t
   expect(timed(after) - timed(before)).toBe(produced(after) - produced(before));
 });
 
-test('gateways that probe are told the rates of these requests; a topic that a client invents is no error', async () => {
-  const told = async () =>
+test('gateways that probe get the rates of these requests; a topic that a client invents is not an error', async () => {
+  const reported = async () =>
     (await bridge.get('/ready', { 'causeway-gateway': 'tier1', ...PROOF })).headers.get(KAFKA_RATES_HEADER);
   const topic = await kafka.topic();
-  await told();
+  await reported();
   await bridge.get(`/topics/${unique('nowhere')}`);
   await until('there is a second to compare', async () => {
     await bridge.produce(topic, { records: [{ value: 'a' }] });
-    return (await told()) !== null;
+    return (await reported()) !== null;
   });
-  const rates = parseKafkaRates((await told()) ?? '');
+  const rates = parseKafkaRates((await reported()) ?? '');
   expect(rates).toMatchObject({ errorsPerSecond: 0, p99Ms: expect.any(Number) });
   expect(rates?.requestsPerSecond).toBeGreaterThan(0);
   expect((await bridge.get('/ready')).headers.get(KAFKA_RATES_HEADER)).toBeNull();

@@ -17,7 +17,7 @@ export type MetricsSources = Omit<RequestSources, 'requests'> &
   Omit<ConsumerSources, 'adoptions'> &
   KafkaSources & { telemetry: TelemetryCounts | undefined };
 
-/** Every metric of the bridge's own, in the order in which it is told. */
+/** Every metric of the bridge's own, in the order in which it is exposed. */
 export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(RECORD_METRICS),

@@ -12,13 +12,13 @@ export interface RecordToProduce {
   /** `null`: a tombstone. */
   value: Buffer | null;
   headers: RecordHeader[] | undefined;
-  /** Asked for by the client; `undefined`: by key, or any. */
+  /** Chosen by the client; `undefined`: by key, or any. */
   partition: number | undefined;
-  /** `undefined`: when it is sent. */
+  /** `undefined`: the time at which it is sent. */
   timestampMs: bigint | undefined;
 }
 
-/** What became of a produced record. Both are expected results, not errors of the bridge. */
+/** The result of a produced record. Both are expected, and not errors of the bridge. */
 export type ProduceResult = { partition: number; offset: bigint } | { errorCode: number; message: string };
 
 /** A record that Kafka holds. */
@@ -30,7 +30,7 @@ export interface StoredRecord {
   key: Buffer | null;
   value: Buffer | null;
   headers: readonly (readonly [Buffer | null, Buffer | null])[];
-  /** Why it cannot be read: it stands for its whole batch, and has nothing of the above but its place. */
+  /** Why it cannot be read: the record then stands for its whole batch, and only its place is set. */
   damage?: BridgeError;
 }
 
@@ -39,7 +39,7 @@ export interface TopicPartition {
   partition: number;
 }
 
-/** A partition with an offset of it: a position, or what is committed (the next offset to read). */
+/** A partition with an offset: a position, or a committed offset (the next one to read). */
 export interface PartitionOffset extends TopicPartition {
   offset: bigint;
 }
@@ -50,7 +50,7 @@ export interface OffsetRange {
   end: bigint;
 }
 
-/** One string for a topic's partition, for maps. Topic names hold no colon. */
+/** A key for maps by partition. Topic names have no colon. */
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}:${partition}`;
 }

@@ -88,10 +88,10 @@ describe('20 seconds without Kafka', () => {
 
       await take(broker);
       const takenAtMs = performance.now();
-      await until('/ready tells', async () => /Kafka does not answer/.test((await bridge.get('/ready')).text));
+      await until('/ready reports it', async () => /Kafka does not answer/.test((await bridge.get('/ready')).text));
       expect((await bridge.get('/ready')).status).toBe(503);
       expect((await bridge.get('/healthy')).status).toBe(200);
-      await until('the producer is told', () => producing.refused.size > 0);
+      await until('the producer is refused', () => producing.refused.size > 0);
       const storedBefore = producing.stored.length;
       // The outage itself is what is tested.
       await delay(Math.max(0, takenAtMs + OUTAGE_MS - performance.now()));
@@ -99,7 +99,7 @@ describe('20 seconds without Kafka', () => {
       await giveBack(broker);
 
       const again = { timeoutMs: RECOVERY_TIMEOUT_MS };
-      await until('/ready tells', async () => (await bridge.get('/ready')).status === 200, again);
+      await until('/ready reports it', async () => (await bridge.get('/ready')).status === 200, again);
       await until('records are stored again', () => producing.stored.length >= storedBefore + 20, again);
       await producing.end();
       const isRead = (): boolean => producing.stored.every((value) => consuming.values.has(value));
@@ -171,7 +171,7 @@ describe('a batch that is damaged on the broker’s disk', () => {
     ['lz4', 'structure'],
     ['zstd', 'structure'],
     ['snappy', 'structure'],
-  ] as const)('(%s, %s) is told, and passed over on request', async (compression, part) => {
+  ] as const)('(%s, %s) is reported, and skipped on request', async (compression, part) => {
     const [place] = places;
     if (place === undefined) throw new Error('no Kafka');
     const topic = await damagedTopic(place, { compression, part });
@@ -202,7 +202,7 @@ describe('a batch that is damaged on the broker’s disk', () => {
     expect((await seeking.take(1)).map(({ offset }) => offset)).toEqual([6]);
   });
 
-  test('so that nobody knows where the next one begins: what is before it is read, and then every poll tells', async () => {
+  test('so that the start of the next one is unknown: records before it are read, and then every poll fails', async () => {
     const [place] = places;
     if (place === undefined) throw new Error('no Kafka');
     const topic = await damagedTopic(place, { compression: 'uncompressed', part: 'length' });

@@ -1,4 +1,4 @@
-/** A bridge and several brokers: those that it is told of first, and the one that is nearest. */
+/** A bridge and several brokers: the bootstrap servers, and the nearest one. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
@@ -75,7 +75,7 @@ test('without a rack everyone reads from leaders', async () => {
   const consumer = await bridge.consumer(unique('group'), name, [topic]);
   await bridge.produce(topic, { records: [{ value: '1' }] });
   await consumer.take(1);
-  await until('brokers have told it', () => brokersThatServed(name).length > 0);
+  await until('brokers have counted it', () => brokersThatServed(name).length > 0);
   expect(brokersThatServed(name)).toEqual([await leaderOf(topic)]);
 });
 
@@ -88,7 +88,7 @@ test('consumers read from the replica in their rack, and from the leader when it
   const consumer = await bridge.consumer(unique('group'), name, [topic]);
   await bridge.produce(topic, { records: [{ value: '1' }, { value: '2' }] });
   expect((await consumer.take(2)).map(({ value }) => value)).toEqual(['1', '2']);
-  await until('brokers have told it', () => brokersThatServed(name).length > 0);
+  await until('brokers have counted it', () => brokersThatServed(name).length > 0);
   expect(brokersThatServed(name)).toEqual([nearest]);
 
   await kafka.cluster.killBroker(nearest);
@@ -97,7 +97,7 @@ test('consumers read from the replica in their rack, and from the leader when it
     'offset' in (await bridge.produce(topic, { records: [{ value: '3' }] })).body.offsets[0];
   await until('a record is stored without it', produced, { timeoutMs: 60_000 });
   expect((await consumer.take(1)).map(({ value }) => value)).toEqual(['3']);
-  await until('the leader has told it', () => brokersThatServed(name).includes(leader));
+  await until('the leader has counted it', () => brokersThatServed(name).includes(leader));
 }, 400_000);
 
 test('bootstrap servers may be dead, at the start and later', async () => {
@@ -114,7 +114,7 @@ test('bootstrap servers may be dead, at the start and later', async () => {
     'offset' in (await bridge.produce(topic, { records: [{ value: 'after' }] })).body.offsets[0];
   await until('a record is stored without it', stored, { timeoutMs: 60_000 });
   expect(await consumer.take(1)).toMatchObject([{ value: 'after' }]);
-  // Whoever comes now finds two of the three that it was told of dead.
+  // A new bridge finds two of its three bootstrap servers dead.
   const late = await bridgeOf(`127.0.0.1:${deadPort},${first},${second}`);
   expect((await late.get('/topics')).body).toContain(topic);
 }, 400_000);

@@ -94,7 +94,7 @@ test('a commit comes before the duration', async () => {
   await consumer.delete();
 });
 
-test('a position that the log does not have is found anew by the duration', async () => {
+test('a position that the log does not have is found again by the duration', async () => {
   const topic = await topicWith(90, 30, 5);
   const consumer = await begin(topic, 'PT1H', { 'enable.auto.commit': false });
   expect(await values(consumer, 2)).toEqual(['30', '5']);
@@ -116,7 +116,7 @@ describe('another bridge that takes the consumer over', () => {
     return started;
   }
 
-  test('goes on where it began, whatever the time is by then', async () => {
+  test('continues where it began, whatever the time is by then', async () => {
     const [east, west] = await two();
     const topic = await topicWith(90);
     const group = unique('group');

@@ -98,7 +98,7 @@ describe('a position that the log does not have', () => {
     expect((await consumer.take(2)).map((record) => record.offset)).toEqual([8, 9]);
   });
 
-  test('is told or found anew also when a consumer was in the middle of what was deleted', async () => {
+  test('is reported or found again also when a consumer was in the middle of the deleted records', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(3));
     const [earliest, none] = await Promise.all(['earliest', 'none'].map((reset) => assigned(topic, reset)));
@@ -193,7 +193,7 @@ describe('a topic that is deleted and made again', () => {
   });
 });
 
-test('a group’s partitions that are added while others read are read by somebody', async () => {
+test('a group’s partitions that are added while others read are read by a member', async () => {
   const topic = await kafka.topic(1);
   const group = unique('group');
   const consumers = await Promise.all(['a', 'b'].map((name) => bridge.consumer(group, name, [topic])));

@@ -1,4 +1,4 @@
-/** One of three brokers freezes or dies: leaders and group coordinators move, and what has too few replicas is told. */
+/** One of three brokers freezes or dies: leaders and group coordinators move, and records with too few replicas are reported. */
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -103,7 +103,7 @@ function javaHash(text: string): number {
   return hash;
 }
 
-test('the broker that leads freezes: a poll that waits for it goes on with the next leader', async () => {
+test('the broker that leads freezes: a poll that waits for it continues with the next leader', async () => {
   const topic = await ledBy(FROZEN, 2);
   const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
   expect((await consumer.poll('timeout=1000')).body).toEqual([]);

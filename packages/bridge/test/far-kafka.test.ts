@@ -138,7 +138,7 @@ test('the lease of a consumer becomes short again when Kafka is near', async () 
 
 test.each([
   ['no records', 0],
-  ['records in hand', 501],
+  ['records in flight', 501],
 ])(
   'a poll with %s that finds Kafka silent, and a lease to make shorter, is answered in its own time',
   async (_, recordCount) => {

@@ -1,4 +1,4 @@
-/** Kafka stands still: what nobody knows is told as that, in time, and never as "nothing there". */
+/** Kafka freezes: the bridge reports in time that it does not know, and never that there is nothing. */
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JsonAnswer, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
@@ -54,7 +54,7 @@ async function timed(answer: Promise<JsonAnswer>): Promise<{ answer: JsonAnswer;
 
 const POLL_TIMEOUTS_MS = [0, 100, 1000, 3000];
 
-test('every operation that would have to know answers 503 with the reason, within its time, and works afterwards', async () => {
+test('every operation that needs Kafka responds 503 with the reason, within its time, and works afterwards', async () => {
   const topic = await newTopic();
   const polling = await Promise.all(POLL_TIMEOUTS_MS.map(() => reader(topic)));
   const [behind, asked, waiting] = await Promise.all([reader(topic), reader(topic), reader(topic)]);
@@ -105,7 +105,7 @@ test('every operation that would have to know answers 503 with the reason, withi
   }
 
   signal('SIGCONT');
-  await until('/ready tells', async () => (await bridge.get('/ready')).status === 200);
+  await until('/ready reports it', async () => (await bridge.get('/ready')).status === 200);
   await kafka.write(topic, [{ value: '2' }]);
   for (const consumer of [...polling, behind, asked, waiting]) {
     expect((await consumer.take(1)).at(-1)?.value).toBe(2);

@@ -86,7 +86,7 @@ const WORK: readonly [what: string, count: number, prepare: (count: number) => (
   ['assigning ranges to many members', 300, (count) => spreadWide('range', count)],
   ['assigning partitions in turn to many members', 300, (count) => spreadWide('roundrobin', count)],
   [
-    'subscribing anew to the same topics',
+    'subscribing again to the same topics',
     400,
     (count) => {
       const member = membership(names(count));

@@ -33,11 +33,11 @@ test('a first poll waits for a group that takes its time, and no longer than its
   const startedAtMs = performance.now();
   expect(await impatient.poll('timeout=100')).toMatchObject({ status: 200, body: [] });
   expect(performance.now() - startedAtMs).toBeLessThan(8000);
-  // Joining goes on meanwhile, and the first answer that waits long enough has its records.
+  // Joining continues meanwhile, and the first poll that waits long enough gets its records.
   expect((await impatient.poll('timeout=60000')).body).toHaveLength(1);
 });
 
-test('partitions of a consumer that nobody polls any more go to the others, with what it had not confirmed', async () => {
+test('partitions of a consumer that is no longer polled go to the others, with its unconfirmed records', async () => {
   const short = await otherBridge({ consumers: { inactivityTimeoutMs: 6000 } });
   const [group, topic] = [unique('group'), await topicWithTwo()];
   const used = await short.consumer(group, 'used', [topic]);

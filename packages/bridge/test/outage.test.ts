@@ -10,7 +10,7 @@ import { type OwnKafka, startOwnKafka } from '../../../test/harness/own-kafka.ts
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 
-/** An answer of Kafka counts for 2 s (`readiness.maxAgeMs`), and a broker that goes on needs its time. */
+/** A response of Kafka counts for 2 s (`readiness.maxAgeMs`), and a resumed broker needs its time. */
 const READY_TURNS_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 5000;
 /** Of each, on a machine that does nothing else. */
@@ -80,7 +80,7 @@ test('Kafka that stops answering, dies and comes back', async () => {
   await restarting;
   await readyTurns(200);
   await late;
-  // The consumer goes on: nothing is missing, and the answer before the outage need not come again.
+  // The consumer continues: nothing is missing, and the response before the outage need not come again.
   const records = await consumer.take(1);
   expect(records.map(({ value }) => value)).toContain('3');
   expect((await consumer.commit()).status).toBe(204);
@@ -118,7 +118,7 @@ async function expectBoundedFailures(topic: string, consumerPath: string): Promi
   ]);
   for (const { result } of [listed, described, polled, committed, created]) {
     expect(result).toMatchObject({ status: 503, body: { error_code: 503 } });
-    // Where the brokers are is not for clients to know.
+    // Clients do not learn the addresses of brokers.
     expect(result.text).not.toContain('127.0.0.1');
   }
   // A gateway learns that the bridge is not at fault.

@@ -69,7 +69,7 @@ function tls(options: object = {}): { isEnabled: boolean; caFile: string } {
 }
 
 describe('TLS', () => {
-  test('brokers that an authority of ours has signed, by name and by address', async () => {
+  test('brokers with certificates of our own authority, by name and by address', async () => {
     await expectItWorks(await bridgeOn('tls', { tls: tls() }));
   });
 
@@ -85,7 +85,7 @@ describe('TLS', () => {
     await expectItWorks(await bridgeOn('mutual', { tls: tls({ certFile, keyFile, keyPassphraseFile }) }));
   });
 
-  test('a certificate that brokers refuse is told, and its successor in the same files is used', async () => {
+  test('a certificate that brokers reject is reported, and its successor in the same files is used', async () => {
     const { certFile, keyFile } = await (await TestAuthority.create(kafka.directory, 'stranger')).certify('rotated');
     const bridge = await bridgeOn('mutual', { tls: tls({ certFile, keyFile }) });
     await untilUnreadyBecause(bridge, /^Kafka does not answer: .*(certificate|closed|alert)/i);
@@ -94,7 +94,7 @@ describe('TLS', () => {
   });
 
   test.each([
-    ['that nobody we trust has signed', 'tls', { isEnabled: true }, /unable to (verify|get)|self.signed/i],
+    ['that no trusted authority has signed', 'tls', { isEnabled: true }, /unable to (verify|get)|self.signed/i],
     ['that is for another host', 'named', {}, /does not match certificate/],
   ] as const)(
     'a certificate %s is refused, unless it is not to be checked',
@@ -105,7 +105,7 @@ describe('TLS', () => {
     },
   );
 
-  test('a listener without TLS is told from one with it', async () => {
+  test('a listener without TLS is distinguished from one with TLS', async () => {
     await untilUnreadyBecause(await bridgeOn('tls', {}), /Broker requires TLS/);
   });
 });
@@ -131,7 +131,7 @@ describe('SASL', () => {
     );
   });
 
-  test('a wrong password is told without the password, requests end in time, and all is well when it is put right', async () => {
+  test('a wrong password is reported without the password, requests end in time, and the right one works again', async () => {
     const mechanism = 'SCRAM-SHA-512';
     const username = unique('user');
     await kafka.setScramPassword(mechanism, username, 'the-old-one');
@@ -155,12 +155,12 @@ describe('SASL', () => {
     await expectItWorks(bridge);
   });
 
-  test('a mechanism that the broker does not speak is told', async () => {
+  test('a mechanism that the broker does not support is reported', async () => {
     const bridge = await bridgeOn('tls', { sasl: { mechanism: 'PLAIN', ...PLAIN_USER }, tls: tls() });
     await untilUnreadyBecause(bridge, /SASL/);
   });
 
-  test('no SASL where brokers want it is told', async () => {
+  test('missing SASL is reported where brokers require it', async () => {
     await untilUnreadyBecause(await bridgeOn('sasltls', { tls: tls() }), /closed/i);
   });
 });
@@ -195,12 +195,12 @@ describe('OAUTHBEARER', () => {
     const lifeCount = (performance.now() - connectedAtMs) / (0.8 * LIFETIME_MS);
     expect(endpoint.grantedCount).toBeLessThanOrEqual(2 + Math.ceil(lifeCount));
     expect(endpoint.scopes).toEqual(new Set(['kafka']));
-    // Brokers ask again and again; connections go on with new tokens.
+    // Brokers ask for re-authentication repeatedly; connections continue with new tokens.
     await until('the token was renewed', () => endpoint.grantedCount >= 3, { timeoutMs: 60_000 });
     await expectItWorks(bridge);
   });
 
-  test('an endpoint that refuses is told without the secret, and asked again', async () => {
+  test('an endpoint that refuses is reported without the secret, and asked again', async () => {
     const endpoint = await TokenEndpoint.start({ clientId: 'bridge', clientSecret: 'right', lifetimeMs: 60_000 });
     onTestFinished(() => endpoint.close());
     const clientSecretFile = join(kafka.directory, unique('secret'));

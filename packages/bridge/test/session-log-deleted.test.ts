@@ -1,4 +1,4 @@
-/** What becomes of consumers when an operator deletes the session log; on a Kafka of its own, because all bridges share it. */
+/** Consumers survive an operator who deletes the session log; on a Kafka of its own, because all bridges share it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,9 +131,9 @@ async function killEast(): Promise<void> {
 test.each<[what: string, remake: () => Promise<void>]>([
   ['deleted', async () => {}],
   [
-    'deleted and made anew by an operator',
+    'deleted and recreated by an operator',
     async () => {
-      // Whoever is first: a bridge may be.
+      // A bridge may be first.
       const settings = { 'cleanup.policy': 'compact' };
       await kafka.createTopic(SESSION_TOPIC, SESSION_PARTITION_COUNT, settings).catch(() => {});
     },

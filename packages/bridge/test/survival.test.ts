@@ -16,7 +16,7 @@ let east: TestBridge;
 let west: TestBridge;
 let topic: string;
 let group: string;
-/** As gateways are told: bridges of other tests have other names. */
+/** As gateways know them: bridges of other tests have other names. */
 let region: string;
 
 beforeEach(async () => {
@@ -106,7 +106,7 @@ async function lengthenLease(): Promise<void> {
 }
 
 describe('asked by clients', () => {
-  test('a consumer goes on at another bridge where it was, without a record lost or a second create', async () => {
+  test('a consumer continues at another bridge where it was, without a record lost or a second create', async () => {
     await create(east);
     await subscribe(east);
     await produce('a');
@@ -120,7 +120,7 @@ describe('asked by clients', () => {
     expect(await poll(west)).toMatchObject({ status: 200, values: ['c'] });
   });
 
-  test('one that nobody created, or that was deleted elsewhere, is not found', async () => {
+  test('one that was never created, or that was deleted elsewhere, is not found', async () => {
     expect((await poll(east)).status).toBe(404);
     await create(east);
     await subscribe(east);
@@ -153,7 +153,7 @@ describe('asked by gateways', () => {
     ['that commits itself', { 'enable.auto.commit': false }, false],
     ['of partitions that its client chose', {}, true],
   ])(
-    'an owner that lives tells whoever takes a consumer %s over where its client is',
+    'an owner that lives reports where the client of a consumer %s is to the bridge that takes it over',
     async (_, options, isAssigned) => {
       await create(east, options);
       if (isAssigned) await east.post(path('/assignments'), { partitions: [{ topic, partition: 0 }] });
@@ -243,7 +243,7 @@ describe('asked by gateways', () => {
       return (await partitionsOf('other')).length > 0;
     });
     await Promise.all([produceTo(0, 'a2'), produceTo(1, 'b1')]);
-    // What was there before may come to it first, by itself: nobody has committed that.
+    // The record from before may come first, alone: it was not committed.
     await until('the other one has read', async () => {
       const { body } = await other.poll('timeout=500');
       return body.some(({ value }: { value: unknown }) => value === 'a2' || value === 'b1');
@@ -278,7 +278,7 @@ describe('asked by gateways', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(15_000);
   });
 
-  test('an answer that nobody says was received comes again from another bridge when its bridge stops', async () => {
+  test('a response that no gateway confirms comes again from another bridge when its bridge stops', async () => {
     await create(east);
     await subscribe(east);
     await produce('a');
@@ -352,12 +352,12 @@ describe('asked by gateways that confirm what they delivered', () => {
     const { values, delivery } = await poll(east, confirming());
     expect(values).toEqual(['a']);
     await produce('b');
-    // Nobody waited for a confirmation: gateways are not asked to hurry.
+    // No request waited for a confirmation: gateways are not asked to hurry.
     const next = await poll(east, confirming(delivery));
     expect(next).toMatchObject({ values: ['b'], delivery: expect.stringMatching(/^\d+$/) });
   });
 
-  test('a client that uses two gateways in turn goes on when the other one confirms, which is asked to hurry', async () => {
+  test('a client that uses two gateways in turn continues when the other one confirms, which is asked to hurry', async () => {
     const first = await poll(east, confirming());
     await produce('b');
     const waiting = poll(east, confirming('1'));
@@ -377,7 +377,7 @@ describe('asked by gateways that confirm what they delivered', () => {
     expect(await poll(west, confirming(delivery))).toMatchObject({ values: ['b'] });
   });
 
-  test('what nobody confirmed is not committed by the client, either', async () => {
+  test('an unconfirmed delivery is not committed by the client, either', async () => {
     await poll(east, confirming());
     expect((await east.request('POST', path('/offsets'), { headers: confirming() })).status).toBe(204);
     const failed = asGateway({ 'causeway-failed': `${region}/east` });
@@ -453,7 +453,7 @@ describe('what goes along', () => {
   });
 });
 
-describe('sessions that nobody uses', () => {
+describe('sessions that no client uses', () => {
   const QUICK = { consumers: { inactivityTimeoutMs: 3000 } };
 
   test('end, also when their owner is gone, and nothing resurrects them', async () => {

@@ -58,7 +58,7 @@ async function position(consumer: TestConsumer): Promise<number | undefined> {
   return (await bridge.get(`${consumer.path}/positions`)).body.offsets[0]?.offset;
 }
 
-test('aborted records are for those who read uncommitted ones, markers are for nobody', async () => {
+test('aborted records are delivered with read_uncommitted alone, and markers never', async () => {
   // Offsets: a b marker, x marker, c, y z marker, d marker.
   await transaction(['a', 'b'], 'commit');
   await transaction(['x'], 'abort');
@@ -86,7 +86,7 @@ test('aborted records are for those who read uncommitted ones, markers are for n
     ],
   ]);
   for (const consumer of [committed, uncommitted]) {
-    // The position goes on behind the last marker, without a record to show for it.
+    // The position moves behind the last marker, without a record.
     await until('the position is at the end', async () => {
       expect((await consumer.poll('timeout=300')).body).toEqual([]);
       return (await position(consumer)) === 11;

@@ -104,7 +104,7 @@ const PRODUCED: readonly (readonly [string, (bytes: number) => string, number])[
     filled('{"records":[{"value":1,"headers":[', '{"key":"a","value":""},', ']}]}'),
     400,
   ],
-  ['headers that are none', filled('{"records":[{"value":"","headers":[', '{},', ']}]}'), 400],
+  ['invalid headers', filled('{"records":[{"value":"","headers":[', '{},', ']}]}'), 400],
   [
     'many records with many headers',
     () => `{"records":[${repeated(`{"value":"","headers":[${repeated('{"key":"","value":"","x":1}', 5000)}]}`, 25)}]}`,
@@ -237,7 +237,7 @@ test('many large bodies at a time are read one slice a turn', { timeout: TIMEOUT
   expect(after.length).toBeGreaterThan(before.length);
 });
 
-test('a client with small records goes on beside all of these', { timeout: TIMEOUT_MS }, async () => {
+test('a client with small records continues beside all of these', { timeout: TIMEOUT_MS }, async () => {
   const { durationsMs, failures, slowness } = await goodClient.report();
   expect(failures).toEqual([]);
   expect(durationsMs.length).toBeGreaterThan(ALONE_COUNT);

@@ -97,7 +97,7 @@ export class Admin {
     const topic = { name, partitionCount, replicationFactor };
     const { errorId, message, attemptCount } = await createTopic(this.#cluster, topic, limits);
     if (errorId === undefined) return;
-    // An attempt that was slow or whose answer was lost has made it.
+    // An earlier attempt that was slow, or whose response was lost, has created it.
     if (errorId === 'TOPIC_ALREADY_EXISTS' && attemptCount > 1 && !wasThere) return;
     throw new BridgeError(kafkaError(errorId).answer ?? 'kafkaRefused', { message });
   }

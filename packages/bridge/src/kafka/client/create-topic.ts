@@ -18,11 +18,11 @@ export interface TopicRequest {
 }
 
 export interface TopicCreation {
-  /** Why Kafka refused; `undefined` when the topic was made. */
+  /** Why Kafka refused; `undefined` when it created the topic. */
   errorId: ErrorId | undefined;
   /** Kafka's text of it. */
   message: string;
-  /** How often Kafka was asked: an attempt whose answer was lost may have made the topic. */
+  /** The number of requests: one whose response was lost may have created the topic. */
   attemptCount: number;
 }
 
@@ -46,7 +46,7 @@ export async function createTopic(
     try {
       return await createTopicsV7.api.async(connection, [topic], cluster.options.requestTimeoutMs, false);
     } catch (error) {
-      // A topic that was refused makes the whole answer an error.
+      // The library throws the whole response when the topic was refused.
       const partial = responseIn<createTopicsV7.CreateTopicsResponse>(error);
       if (partial === undefined) throw error;
       return partial;

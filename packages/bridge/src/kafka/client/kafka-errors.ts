@@ -39,7 +39,7 @@ export interface KafkaError {
   readonly member?: MemberState;
   /** Whose fault it is; `none` for steps of a protocol. Default: `kafka`, which includes the rights of the bridge. */
   readonly fault?: 'client' | 'none' | 'kafka';
-  /** What a client gets for it, with the status of that answer. Default: `kafkaRefused`. */
+  /** The error that a client gets, and so its status. Default: `kafkaRefused`. */
   readonly answer?: BridgeErrorCode;
   /** The exception of Kafka's Java clients. Default: the name in camel case. */
   readonly java?: string;

@@ -59,7 +59,7 @@ export function isInternal({ name, isInternal: isKafkas }: MetadataResponseTopic
 
 /** `AclOperation.WRITE` in the bit field of authorized operations (KIP-430). */
 const WRITE_BIT = 1 << 4;
-/** Of an answer to a question that did not ask for them. */
+/** In a response to a request that did not ask for them. */
 const OPERATIONS_NOT_ASKED = -(2 ** 31);
 
 export function topicInfo(raw: MetadataResponseTopic, before: TopicInfo | undefined, fetchedAtMs: number): TopicInfo {

@@ -1,8 +1,8 @@
-/** One fetch request to one broker. Ours, because the library makes objects of all records at once. */
+/** One fetch request to one broker. The library's own would make objects of all records at once. */
 import { type Connection, fetchV13, type Reader, readKnownTaggedFields } from '@platformatic/kafka';
 import type { AbortedTransaction } from './read-committed.ts';
 
-/** What a broker answers for a partition. */
+/** One partition in a broker's response. */
 export interface FetchedPartition {
   topicId: string;
   partition: number;
@@ -26,7 +26,7 @@ export interface FetchAnswer {
 
 const EMPTY = Buffer.alloc(0);
 
-/** Sends a fetch. What a broker refuses is in the answer. Errors: when it cannot be reached or does not answer. */
+/** Sends a fetch. Errors of the broker are in the response. Errors: when it cannot be reached or does not respond. */
 export function fetchFrom(connection: Connection, request: fetchV13.FetchRequest): Promise<FetchAnswer> {
   const { key, version } = fetchV13.api;
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Reads the broker's answer to a produce request. */
+/** Reads the broker's response to a produce request. */
 import type { Reader } from '@platformatic/kafka';
 
 /** The result of one partition's batch. */
