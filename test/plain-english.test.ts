@@ -54,7 +54,6 @@ const NOT_YET: readonly string[] = [
   'packages/bridge/src/http/',
   'packages/gateway/src/*',
   'packages/gateway/src/admin/',
-  'packages/gateway/src/config/',
   'packages/gateway/src/consumers/',
   'packages/gateway/src/exchange/',
   'packages/gateway/src/metrics/',

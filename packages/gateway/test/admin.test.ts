@@ -69,7 +69,7 @@ describe('admin', () => {
     const unknown = await request(`${gw.adminUrl}/api/regions/north/topology`);
     expect([unknown.statusCode, await unknown.body.json()]).toEqual([
       404,
-      { error_code: 404, message: 'There is no region north (there: east, west).' },
+      { error_code: 404, message: 'There is no region north (known: east, west).' },
     ]);
     expect((await request(`${gw.adminUrl}/api/regions/west/topology`)).statusCode).toBe(404);
     expect((await request(`${gw.adminUrl}/nothing`)).statusCode).toBe(404);

@@ -127,7 +127,7 @@ export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutes
 function assertKnown({ config }: Registry, region: string): void {
   if (config.regions.some(({ name }) => name === region)) return;
   const known = config.regions.map(({ name }) => name).join(', ');
-  throw new GatewayError('unknownRegion', `There is no region ${region} (there: ${known}).`);
+  throw new GatewayError('unknownRegion', `There is no region ${region} (known: ${known}).`);
 }
 
 function adminUrlOf(registry: Registry, region: string): string {

@@ -1,8 +1,8 @@
-/** Says in words what differs between two configurations. */
+/** Describes the differences between two configurations. */
 import { masked } from '@causeway/config/masked.ts';
 import { GatewayConfig } from './schema.ts';
 
-/** Read at the start only. */
+/** Keys that are read only at the start. */
 const NEEDS_RESTART = [
   /^listen\./,
   /^admin\.(?:host|port)$/,
@@ -10,10 +10,10 @@ const NEEDS_RESTART = [
   /^accessLog\./,
   /^tracing\./,
   /^gateway\./,
-  /^request\.maxHeaderBytes$/,
+  /^request\.(?:maxUrlBytes|maxHeaderBytes|headersTimeoutMs|bodyTimeoutMs)$/,
 ];
 
-/** The configuration in force after a reload: who it is, where it listens and what it writes stays until a restart. */
+/** Returns the configuration in force after a reload: identity, listeners and logs stay the same until a restart. */
 export function untilRestart(before: GatewayConfig, after: GatewayConfig): GatewayConfig {
   const { gateway, listen, admin, log, accessLog, tracing } = before;
   const { accessLog: _, tracing: __, ...others } = after;
@@ -29,7 +29,7 @@ export function untilRestart(before: GatewayConfig, after: GatewayConfig): Gatew
   };
 }
 
-/** One line a change, as `regions.east.weight: 50 → 20`. Of a secret, only that it changed. */
+/** Returns one line for each change, as `regions.east.weight: 50 → 20`. A secret only has "changed". */
 export function describeChanges(before: GatewayConfig, after: GatewayConfig): string[] {
   const [old, shownOld] = [flatten(before), flatten(masked(GatewayConfig, before))];
   const [values, shown] = [flatten(after), flatten(masked(GatewayConfig, after))];

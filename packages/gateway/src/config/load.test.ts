@@ -22,9 +22,9 @@ const EAST = 'regions:\n  - name: east\n    targets:\n      - url: http://127.0.
 const HEADER = `yaml-language-server: $schema=gateway.schema.json
 Configuration of a Causeway gateway: every key at its default.
 The gateway is the same program as tier-1 gateway and as gateway of a region; only this file differs.
-A change is picked up without a restart; one that is wrong changes nothing and is told in the log, in the metrics and
-by the admin API. Check a file with: npm run gateway -- --config FILE --check
-Environment variables can be named as \${NAME} or \${NAME:-default}.`;
+The gateway applies changes without a restart. An invalid change has no effect, and the log, the metrics and the
+admin API report it. Check a file with: npm run gateway -- --config FILE --check
+Values may contain environment variables: \${NAME} or \${NAME:-default}.`;
 
 test('config/gateway.yaml has every key at its default', async () => {
   await expect(referenceYaml(GatewayConfig, HEADER)).toMatchFileSnapshot('../../../../config/gateway.yaml');
@@ -35,19 +35,16 @@ test('config/gateway.schema.json is the schema for editors', async () => {
   await expect(text).toMatchFileSnapshot('../../../../config/gateway.schema.json');
 });
 
-describe('what a schema cannot say', () => {
+describe('what a schema cannot express is rejected with its line', () => {
   test.each([
     [
       `${EAST}  - name: east\n    targets:\n      - url: http://127.0.0.1:2\n`,
-      /g\.yaml:5: regions\[1\]\.name: the region east is there twice/,
+      /g\.yaml:5: regions\[1\]\.name: duplicate region east/,
     ],
-    [
-      `${EAST}      - url: http://127.0.0.1:1/\n`,
-      /g\.yaml:5: regions\[0\]\.targets\[1\]\.url: the target .* is there twice/,
-    ],
+    [`${EAST}      - url: http://127.0.0.1:1/\n`, /g\.yaml:5: regions\[0\]\.targets\[1\]\.url: duplicate target http/],
     [
       `gateway:\n  region: north\n${EAST}`,
-      /g\.yaml:2: gateway\.region: there is no region north under regions \(there: east\)/,
+      /g\.yaml:2: gateway\.region: there is no region north under regions \(known: east\)/,
     ],
     [`trust:\n  peers:\n    - 10.0.0.0/33\n${EAST}`, /g\.yaml:3: trust\.peers\[0\]: 10\.0\.0\.0\/33 is not an address/],
     [`trust:\n  proxies: [example.com]\n${EAST}`, /g\.yaml:2: trust\.proxies\[0\]: example\.com is not an address/],
@@ -67,13 +64,19 @@ describe('what a schema cannot say', () => {
     ],
     [
       `admin:\n  host: 0.0.0.0\n${EAST}`,
-      /g\.yaml:2: admin\.host: 0\.0\.0\.0 can be reached from other machines, so the admin API needs a token/,
+      /g\.yaml:2: admin\.host: 0\.0\.0\.0 is reachable from other machines, so the admin API needs a token/,
     ],
-    [`admin:\n  port: 8080\n${EAST}`, /g\.yaml:2: admin\.port: 8080 is listen\.port, too/],
-    [`listen:\n  port: 8081\n${EAST}`, /g\.yaml:2: listen\.port: 8081 is admin\.port, too: clients and operators need/],
-    [`listen:\n  port: 5\nadmin:\n  host: localhost\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is listen\.port/],
-    [`listen:\n  host: 0.0.0.0\n  port: 5\nadmin:\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is listen\.port/],
-    [`listen:\n  host: "::"\n  port: 5\nadmin:\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is listen\.port/],
+    [`admin:\n  port: 8080\n${EAST}`, /g\.yaml:2: admin\.port: 8080 is also listen\.port/],
+    [`listen:\n  port: 8081\n${EAST}`, /g\.yaml:2: listen\.port: 8081 is also admin\.port: clients and operators need/],
+    [
+      `listen:\n  port: 5\nadmin:\n  host: localhost\n  port: 5\n${EAST}`,
+      /g\.yaml:5: admin\.port: 5 is also listen\.port/,
+    ],
+    [
+      `listen:\n  host: 0.0.0.0\n  port: 5\nadmin:\n  port: 5\n${EAST}`,
+      /g\.yaml:5: admin\.port: 5 is also listen\.port/,
+    ],
+    [`listen:\n  host: "::"\n  port: 5\nadmin:\n  port: 5\n${EAST}`, /g\.yaml:5: admin\.port: 5 is also listen\.port/],
     [`admin:\n  tokenFile: /no/such/file\n${EAST}`, /g\.yaml:2: admin\.tokenFile: .* there is no such file/],
     [`admin:\n  token: a\n  tokenFile: /b\n${EAST}`, /g\.yaml:3: admin\.tokenFile: token and tokenFile exclude/],
     [`admin:\n  token: "two words"\n${EAST}`, /g\.yaml:2: admin\.token: must match/],
@@ -85,13 +88,13 @@ describe('what a schema cannot say', () => {
 
 test.each([
   ['the system chooses them', '127.0.0.1', 0],
-  ['they are of different addresses', '127.0.0.2', 5],
-])('both ports may be written alike where %s', (_, host, port) => {
+  ['they are on different addresses', '127.0.0.2', 5],
+])('both ports may have the same number when %s', (_, host, port) => {
   const { listen, admin } = load(`listen:\n  port: ${port}\nadmin:\n  host: ${host}\n  port: ${port}\n${EAST}`);
   expect([listen.port, admin.port]).toEqual([port, port]);
 });
 
-test('a change is told by its path, and so is one that needs a restart', () => {
+test('describeChanges reports each change by its path, and whether it needs a restart', () => {
   const before = load(EAST);
   const after = load(`${EAST}    weight: 20\nlisten:\n  port: 1\nretry:\n  produce: at-most-once\n`);
   expect(describeChanges(before, after)).toEqual([
@@ -99,10 +102,19 @@ test('a change is told by its path, and so is one that needs a restart', () => {
     'listen.port: 8080 → 1 (needs a restart)',
     'retry.produce: at-least-once → at-most-once',
   ]);
+  const limits = load(
+    `${EAST}request:\n  maxUrlBytes: 300\n  headersTimeoutMs: 5\n  bodyTimeoutMs: 6\n  deadlineMs: 7\n`,
+  );
+  expect(describeChanges(before, limits)).toEqual([
+    'request.maxUrlBytes: 4096 → 300 (needs a restart)',
+    'request.headersTimeoutMs: 10000 → 5 (needs a restart)',
+    'request.bodyTimeoutMs: 30000 → 6 (needs a restart)',
+    'request.deadlineMs: 30000 → 7',
+  ]);
   expect(describeChanges(before, before)).toEqual([]);
 });
 
-test('of a secret it is told that it changed, and not what it is', () => {
+test('describeChanges reports that a secret changed, without its value', () => {
   const tracing = (token: string) =>
     load(`${EAST}tracing:\n  endpoint: http://127.0.0.1:4318\n  headers: { authorization: ${token} }\n`);
   expect(describeChanges(tracing('one'), tracing('two'))).toEqual([
@@ -115,12 +127,12 @@ test('of a secret it is told that it changed, and not what it is', () => {
   expect(untilRestart(tracing('one'), load(EAST)).tracing?.headers).toEqual({ authorization: 'one' });
 });
 
-test('the admin token can stand in a file; a host that only this machine reaches needs none', () => {
+test('the admin token may come from a file; a loopback host needs no token', () => {
   const tokenFile = join(directory, 'token');
   writeFileSync(tokenFile, 'from-the-file\n');
   expect(load(`admin:\n  host: 0.0.0.0\n  tokenFile: ${tokenFile}\n${EAST}`).admin.token).toBe('from-the-file');
   writeFileSync(tokenFile, 'two words\n');
-  expect(() => load(`admin:\n  tokenFile: ${tokenFile}\n${EAST}`)).toThrow(/what a header cannot carry/);
+  expect(() => load(`admin:\n  tokenFile: ${tokenFile}\n${EAST}`)).toThrow(/contains characters that a token/);
   for (const host of ['127.0.0.1', '127.1.2.3', '"::1"', 'localhost']) {
     expect(load(`admin:\n  host: ${host}\n${EAST}`).admin.token, host).toBeUndefined();
   }

@@ -1,4 +1,4 @@
-/** Reads the gateway's YAML, with the checks that a schema cannot make. */
+/** Loads the gateway's YAML and checks what a schema cannot express. */
 
 import { checkCors } from '@causeway/config/cors.ts';
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
@@ -9,12 +9,12 @@ import { DEFAULT_ADMIN_PORT, GatewayConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads and checks a file, with the secrets that it names. Errors: `ConfigError`, with line and reason. */
+/** Loads and checks a file and the secret files that it names. Errors: `ConfigError`, with line and reason. */
 export function loadGatewayConfig(file: string, env: Environment): GatewayConfig {
   return withSecrets(loadConfig(file, { schema: GatewayConfig, env, check: checkGatewayConfig }));
 }
 
-/** What is wrong with the text of a file, as {@link loadGatewayConfig} would say it; nothing of it is used. */
+/** Returns the problems that {@link loadGatewayConfig} would report for a file with this text. */
 export function findConfigProblems(text: string, env: Environment): readonly ConfigProblem[] {
   try {
     parseConfig('', text, { schema: GatewayConfig, env, check: checkGatewayConfig });
@@ -44,21 +44,20 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
   const urls = new Set<string>();
   config.regions.forEach((region, index) => {
     if (regionNames.has(region.name)) {
-      findings.push({ path: ['regions', index, 'name'], reason: `the region ${region.name} is there twice` });
+      findings.push({ path: ['regions', index, 'name'], reason: `duplicate region ${region.name}` });
     }
     regionNames.add(region.name);
     region.targets.forEach((target, targetIndex) => {
       const path = ['regions', index, 'targets', targetIndex, 'url'];
       if (!URL.canParse(target.url)) findings.push({ path, reason: `${target.url} is not a URL` });
-      else if (urls.has(normalizeUrl(target.url)))
-        findings.push({ path, reason: `the target ${target.url} is there twice` });
+      else if (urls.has(normalizeUrl(target.url))) findings.push({ path, reason: `duplicate target ${target.url}` });
       else urls.add(normalizeUrl(target.url));
     });
   });
   if (config.gateway.region !== undefined && !regionNames.has(config.gateway.region)) {
     findings.push({
       path: ['gateway', 'region'],
-      reason: `there is no region ${config.gateway.region} under regions (there: ${[...regionNames].join(', ')})`,
+      reason: `there is no region ${config.gateway.region} under regions (known: ${[...regionNames].join(', ')})`,
     });
   }
   findings.push(
@@ -71,22 +70,24 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
   return findings;
 }
 
-/** Large bodies and answers have three quarters of the budget. */
+/** Large bodies and responses may use three quarters of the budget. */
 const MIN_BUDGET_PER_BUFFER = 4 / 3;
 
 function checkLimits({ limits, request, response }: GatewayConfig): Finding[] {
   const neededBytes = Math.ceil(Math.max(request.bufferBytes, response.bufferBytes) * MIN_BUDGET_PER_BUFFER);
   if (limits.maxInFlightBytes >= neededBytes) return [];
-  const reason = `must be at least ${neededBytes}, or a body of request.bufferBytes or response.bufferBytes would never be kept`;
+  const reason = `must be at least ${neededBytes}, or a body of request.bufferBytes or response.bufferBytes could never be kept`;
   return [{ path: ['limits', 'maxInFlightBytes'], reason }];
 }
 
 function checkPorts({ listen, admin }: GatewayConfig): Finding[] {
   const { port } = admin;
   if (port === 0 || port !== listen.port || !areHostsInConflict(listen.host, admin.host)) return [];
-  // Told where the file has it: one of the two is not at its default.
+  // Reported at the key that the file contains: one of the two is not at its default.
   const [section, other] = port === DEFAULT_ADMIN_PORT ? ['listen', 'admin'] : ['admin', 'listen'];
-  return [{ path: [section, 'port'], reason: `${port} is ${other}.port, too: clients and operators need a port each` }];
+  return [
+    { path: [section, 'port'], reason: `${port} is also ${other}.port: clients and operators need separate ports` },
+  ];
 }
 
 function checkAdmin({ host, token = '', tokenFile }: GatewayConfig['admin']): Finding[] {
@@ -95,7 +96,12 @@ function checkAdmin({ host, token = '', tokenFile }: GatewayConfig['admin']): Fi
     try {
       const read = readSecret({ value: undefined, file: tokenFile }) ?? '';
       if (/^[A-Za-z0-9._~+/=-]+$/.test(read)) return [];
-      return [{ path: ['admin', 'tokenFile'], reason: `${tokenFile} holds what a header cannot carry as a token` }];
+      return [
+        {
+          path: ['admin', 'tokenFile'],
+          reason: `${tokenFile} contains characters that a token in a header cannot have`,
+        },
+      ];
     } catch (error) {
       return [{ path: ['admin', 'tokenFile'], reason: error instanceof Error ? error.message : String(error) }];
     }
@@ -104,7 +110,7 @@ function checkAdmin({ host, token = '', tokenFile }: GatewayConfig['admin']): Fi
   return [
     {
       path: ['admin', 'host'],
-      reason: `${host} can be reached from other machines, so the admin API needs a token: set admin.token or admin.tokenFile`,
+      reason: `${host} is reachable from other machines, so the admin API needs a token: set admin.token or admin.tokenFile`,
     },
   ];
 }

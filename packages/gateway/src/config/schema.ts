@@ -15,7 +15,7 @@ import {
 import { TrustSection } from '@causeway/config/trust.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
-/** Of `admin.port`. */
+/** The default of `admin.port`. */
 export const DEFAULT_ADMIN_PORT = 8081;
 
 const TargetConfig = Entry(
@@ -26,13 +26,13 @@ const TargetConfig = Entry(
     }),
     healthUrl: Type.Optional(
       HttpUrl({
-        description: 'Where it is probed, if not at its url: the management port of a bridge that has one.',
+        description: 'Where probes go, if not to url: the management port of a bridge that has one.',
         examples: ['http://127.0.0.1:8081'],
       }),
     ),
     adminUrl: Type.Optional(
       HttpUrl({
-        description: "A regional gateway's admin address; /api/regions/NAME/… is relayed to it.",
+        description: "A regional gateway's admin address; the gateway relays /api/regions/NAME/… to it.",
         examples: ['http://127.0.0.1:8181'],
       }),
     ),
@@ -49,19 +49,19 @@ const RegionConfig = Entry(
     }),
     weight: Type.Integer({
       description:
-        'Share of new work among the regions of the same priority. 0: no new work, and the consumers that live there move away at their next poll.',
+        'Share of new work among the regions of the same priority. 0 gives the region no new work, and moves its consumers to other regions at their next poll.',
       default: 100,
       minimum: 0,
       maximum: 1_000_000,
     }),
     priority: Type.Integer({
-      description: 'Only the regions with the lowest number that are available get work.',
+      description: 'Lower is better: the available regions with the lowest number get all the work.',
       default: 0,
       minimum: 0,
       maximum: 1_000,
     }),
     targets: Type.Array(TargetConfig, {
-      description: 'What serves the region: bridges, or regional gateways.',
+      description: 'Bridges or regional gateways that serve the region.',
       minItems: 1,
     }),
   },
@@ -73,20 +73,20 @@ export const GatewayConfig = Entry(
     gateway: Section(
       {
         name: Type.String({
-          description: 'This gateway in headers, logs and metrics; unique among the gateways that a request passes.',
+          description:
+            'Name of this gateway in headers, logs and metrics. Unique among the gateways that a request passes.',
           default: 'gateway',
           pattern: '^[A-Za-z0-9._-]+$',
         }),
         region: Type.Optional(
           Type.String({
-            description:
-              'The region in which this gateway stands. Left out for a tier-1 gateway, which stands above the regions.',
+            description: 'Region of this gateway. A tier-1 gateway, which stands above the regions, has none.',
             examples: ['east'],
             pattern: '^[A-Za-z0-9._-]+$',
           }),
         ),
       },
-      { description: 'Who this gateway is.' },
+      { description: 'Identity of this gateway.' },
     ),
     listen: Section(
       {
@@ -112,13 +112,13 @@ export const GatewayConfig = Entry(
         }),
         allowedHosts: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._~:\\[\\]-]+$' }), {
           description:
-            "Names that the Host header may have, such as that of a proxy in front, without ports; others are answered with 421, so that no page in an operator's browser reads this API under a name of its own (DNS rebinding). Always allowed are localhost, host, and loopback addresses where host is one. Beyond loopback, where a token is needed, every address is allowed, and every name while the list is empty.",
+            "Names accepted in the Host header, without ports, such as that of a proxy in front. Other names get 421, so that no page in an operator's browser can read this API under a name of its own (DNS rebinding). Always accepted: localhost, host, and the loopback addresses if host is one of them. Beyond loopback, where a token is required, every address is accepted, and every name while the list is empty.",
           default: [],
         }),
         token: Type.Optional(
           Type.String({
             description:
-              'Whoever changes something shows it as "Authorization: Bearer TOKEN"; beyond loopback whoever asks for anything but /healthy, /ready and the page. Without one nothing can be changed, and host must be loopback. Gateways of one system share it.',
+              'Required as "Authorization: Bearer TOKEN" for every change, and beyond loopback for every request but /healthy, /ready and the page. Without a token nothing can be changed, and host must be loopback. The gateways of a system share one token.',
             examples: ['${CAUSEWAY_ADMIN_TOKEN}'],
             pattern: '^[A-Za-z0-9._~+/=-]*$',
             writeOnly: true,
@@ -126,7 +126,7 @@ export const GatewayConfig = Entry(
         ),
         tokenFile: Type.Optional(
           Type.String({
-            description: 'A file that holds the token, instead of it. Read when this file is.',
+            description: 'File that contains the token, in place of token. Read whenever the configuration is read.',
             examples: ['/run/secrets/causeway-admin-token'],
           }),
         ),
@@ -138,53 +138,57 @@ export const GatewayConfig = Entry(
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(
       {
-        path: Type.String({ description: 'Asked with GET; 200 to 299 is well.', default: '/ready', pattern: '^/' }),
+        path: Type.String({
+          description: 'Path of probes, a GET; 2xx means healthy.',
+          default: '/ready',
+          pattern: '^/',
+        }),
         intervalMs: Type.Integer({
-          description: 'Between the starts of two probes of a target, in milliseconds.',
+          description: 'Time between the starts of two probes of a target, in milliseconds.',
           default: 500,
           minimum: 10,
           maximum: 3_600_000,
         }),
         timeoutMs: Type.Integer({
           description:
-            'A probe without an answer fails after this long, in milliseconds. A frozen target is declared down within intervalMs + fall * timeoutMs.',
+            'Time limit of a probe, in milliseconds. A frozen target is declared down within intervalMs + fall * timeoutMs.',
           default: 500,
           minimum: 10,
           maximum: 600_000,
         }),
         rise: Type.Integer({
-          description: 'Good probes in a row until a target is up.',
+          description: 'Successful probes in a row that make a target healthy.',
           default: 2,
           minimum: 1,
           maximum: 100,
         }),
         fall: Type.Integer({
-          description: 'Failed probes in a row until it is down.',
+          description: 'Failed probes in a row that make a target unhealthy.',
           default: 2,
           minimum: 1,
           maximum: 100,
         }),
         panicPercent: Type.Integer({
           description:
-            'When fewer targets than this share (in percent) are left, probes are no longer believed and all targets get traffic. 0 turns it off.',
+            'When less than this share of the targets is available, in percent, the gateway ignores probes and sends traffic to all targets. 0 turns panic off.',
           default: 30,
           minimum: 0,
           maximum: 100,
         }),
       },
-      { description: 'Active health checks.' },
+      { description: 'Active health checks, over the connections that requests use.' },
     ),
     breaker: Section(
       {
         errorPercent: Type.Integer({
           description:
-            'A target of whose requests more than this share fail, in percent, is not used for a while. Connections that fail count, and 5xx answers; what a client can bring about by itself (a time limit, a 5xx answer to what was asked) does not (docs/faults.md).',
+            'Share of failed requests above which the breaker opens and the target gets no requests for a while, in percent. Failed connections and 5xx responses count. An outcome that a client can cause by itself, such as a timeout or a 5xx response to its own request, does not (docs/faults.md).',
           default: 50,
           minimum: 1,
           maximum: 99,
         }),
         minRequests: Type.Integer({
-          description: 'Requests in the window before the breaker may open.',
+          description: 'Requests that the window must contain before the breaker may open.',
           default: 20,
           minimum: 1,
           maximum: 1_000_000,
@@ -196,7 +200,7 @@ export const GatewayConfig = Entry(
           maximum: 600_000,
         }),
         resetMs: Type.Integer({
-          description: 'Open for this long, in milliseconds; then one request is let through to try.',
+          description: 'How long the breaker stays open before it admits one trial request, in milliseconds.',
           default: 5_000,
           minimum: 10,
           maximum: 3_600_000,
@@ -207,20 +211,20 @@ export const GatewayConfig = Entry(
     upstream: Section(
       {
         connectTimeoutMs: Type.Integer({
-          description: 'A connection that is not there after this long has failed, in milliseconds.',
+          description: 'Time limit for opening a connection, in milliseconds.',
           default: 1_000,
           minimum: 1,
           maximum: 600_000,
         }),
         maxInFlight: Type.Integer({
-          description: 'Requests that a target may have at a time; above it the target counts as not available.',
+          description: 'Requests that may be in flight on a target. A target at this limit gets no more.',
           default: 10_000,
           minimum: 1,
           maximum: 1_000_000,
         }),
         keepAliveMs: Type.Integer({
           description:
-            'An idle connection is closed after this long, in milliseconds (sooner where the target says so).',
+            'How long an idle connection stays open, in milliseconds. The target may ask for less (Keep-Alive).',
           default: 30_000,
           minimum: 1,
           maximum: 600_000,
@@ -232,61 +236,61 @@ export const GatewayConfig = Entry(
       {
         bufferBytes: Type.Integer({
           description:
-            'A body up to this size, in bytes, is kept so that it can be sent again. A larger one is streamed, and retried only where no connection was made.',
+            'Bodies up to this size, in bytes, are kept so that they can be sent again. A larger body is streamed, and retried only if no connection could be opened.',
           default: 1_048_576,
           minimum: 0,
           maximum: 1_073_741_824,
         }),
         maxBodyBytes: Type.Integer({
-          description: 'A larger body is answered with 413, in bytes.',
+          description: 'Limit for a body, in bytes. A larger one gets 413.',
           default: 67_108_864,
           minimum: 1,
           maximum: 1_099_511_627_776,
         }),
         maxUrlBytes: Type.Integer({
-          description: 'A longer URL, with its query, is answered with 414, in bytes. A change needs a restart.',
+          description: 'Limit for a URL with its query, in bytes. A longer one gets 414. A change needs a restart.',
           default: 4_096,
           minimum: 256,
           maximum: 1_048_576,
         }),
         maxHeaderBytes: Type.Integer({
           description:
-            'Longer headers, the URL among them, are answered with 431, in bytes. What gateways add does not count. A change needs a restart.',
+            'Limit for the URL and all headers together, in bytes. Longer ones get 431. Headers that gateways add do not count. A change needs a restart.',
           default: 16_384,
           minimum: 1_024,
           maximum: 1_048_576,
         }),
         headersTimeoutMs: Type.Integer({
           description:
-            'How long the headers of a request may take to arrive, in milliseconds; 408 after it. A change needs a restart.',
+            'Time limit for the headers of a request to arrive, in milliseconds; then 408. A change needs a restart.',
           default: 10_000,
           minimum: 1,
           maximum: 300_000,
         }),
         bodyTimeoutMs: Type.Integer({
           description:
-            'How long a body may bring no byte while the gateway waits for it, in milliseconds; 408 after it. A change needs a restart.',
+            'How long the gateway waits for the next byte of a body, in milliseconds; then 408. A change needs a restart.',
           default: 30_000,
           minimum: 1,
           maximum: 300_000,
         }),
         deadlineMs: Type.Integer({
           description:
-            'All attempts of a request together, from when its body has arrived, in milliseconds; then 504. A poll has its own timeout plus pollMarginMs instead; a streamed body or answer may take so long between two pieces.',
+            'Time limit for all attempts of a request together, from the end of its body, in milliseconds; then 504. For a poll the limit is its own timeout plus pollMarginMs. For a streamed body or response it is the limit between two pieces.',
           default: 30_000,
           minimum: 1,
           maximum: 3_600_000,
         }),
         attemptTimeoutMs: Type.Integer({
           description:
-            "One attempt waits this long for the answer, in milliseconds. For a poll: its own timeout plus pollMarginMs. Longer than the bridges' producer.deliveryTimeoutMs, so that a bridge answers first: what waits for a target that answers probes is not sent elsewhere, but answered with 504.",
+            "Time limit for one attempt, in milliseconds. For a poll it is the poll's own timeout plus pollMarginMs. Keep it above the bridges' producer.deliveryTimeoutMs, so that a bridge responds first: a request that times out at a target with good probes is not retried and gets 504.",
           default: 25_000,
           minimum: 1,
           maximum: 3_600_000,
         }),
         pollMarginMs: Type.Integer({
           description:
-            'What a poll may take beyond its own timeout, in milliseconds: joining the group and failing over.',
+            'Time that a poll may take beyond its own timeout, in milliseconds, for joining the group and for failover.',
           default: 10_000,
           minimum: 1,
           maximum: 3_600_000,
@@ -298,89 +302,90 @@ export const GatewayConfig = Entry(
       {
         maxInFlightBytes: Type.Integer({
           description:
-            'Bytes of request bodies, and of answers that clients have not read, at a time, over all clients; what comes beyond it is refused with 503. Of this, bodies and answers above 65536 bytes use three quarters at most. Clients that make no progress for a second make room for others.',
+            'Limit for the bytes of request bodies and of responses that clients have not read, over all clients. Requests beyond it are refused with 503. Bodies and responses above 65536 bytes may use three quarters of it. Clients that make no progress for a second lose their connections when others need the room.',
           default: 268_435_456,
           minimum: 65_536,
           maximum: 1_099_511_627_776,
         }),
         answerTimeoutMs: Type.Integer({
-          description: 'A client that takes no byte of its answer for so long loses its connection, in milliseconds.',
+          description:
+            'How long a client may read no byte of its response before its connection is closed, in milliseconds.',
           default: 60_000,
           minimum: 1,
           maximum: 3_600_000,
         }),
       },
-      { description: 'What all clients together may hold.' },
+      { description: 'Limits over all clients together.' },
     ),
     response: Section(
       {
         bufferBytes: Type.Integer({
           description:
-            'An answer up to this size, in bytes, is held until it is complete, so that a region that dies in the middle of it costs the client nothing. A larger one is streamed.',
+            'Responses up to this size, in bytes, are held until they are complete, so that the request can be retried when the region dies in the middle. A larger response is streamed.',
           default: 1_048_576,
           minimum: 0,
           maximum: 1_073_741_824,
         }),
       },
-      { description: 'Answers of regions.' },
+      { description: 'Responses of regions.' },
     ),
     retry: Section(
       {
         maxAttempts: Type.Integer({
-          description: 'Targets that a request is sent to at most; each target once.',
+          description: 'Most targets that a request is sent to, each of them once.',
           default: 4,
           minimum: 1,
           maximum: 100,
         }),
         produce: Choice(['at-least-once', 'at-most-once'], {
           description:
-            'A produce request that may have been executed (the connection broke, the target went down): sent to the next target, where the records may then stand twice, or answered with 502.',
+            'What happens to a produce request that may have been executed (the connection broke, the target went down). at-least-once sends it to the next target, which may store its records twice; at-most-once responds with 502.',
           default: 'at-least-once',
         }),
         budgetPercent: Type.Integer({
-          description:
-            'Retries in 10 s may be this share of the requests in 10 s, in percent, so that retries cannot become a storm.',
+          description: 'Retries in 10 s as a share of the requests in 10 s, in percent. Prevents retry storms.',
           default: 20,
           minimum: 0,
           maximum: 1_000,
         }),
         budgetMinRetries: Type.Integer({
-          description: 'Retries in 10 s that are allowed however few requests there are.',
+          description: 'Retries in 10 s that are always allowed, however few requests there are.',
           default: 500,
           minimum: 0,
           maximum: 1_000_000,
         }),
       },
-      { description: 'Sending a request again, to another target.' },
+      { description: 'Retries: sending a request to another target.' },
     ),
     affinity: Section(
       {
         maxConsumers: Type.Integer({
-          description: 'Consumers whose region is remembered; beyond it those that were quiet longest are forgotten.',
+          description:
+            'Consumers whose home is remembered. Beyond this number, those without a request for the longest time are forgotten.',
           default: 100_000,
           minimum: 1,
           maximum: 10_000_000,
         }),
         returnAfterMs: Type.Integer({
           description:
-            'A consumer that a failure moved goes back, one by one at their next polls, once the place where it belongs has been well for this long, in milliseconds. 0: consumers stay where they are.',
+            'Consumers that a failure moved return one by one, at their next polls, once the region where they belong has been healthy for this long, in milliseconds. 0 leaves them where they are.',
           default: 0,
           minimum: 0,
           maximum: 2_147_483_647,
         }),
       },
-      { description: 'Consumers and their region.' },
+      { description: 'Consumers and their homes.' },
     ),
     shutdown: Section(
       {
         graceMs: Type.Integer({
-          description: 'Requests in flight may take this long to finish after SIGTERM, in milliseconds.',
+          description: 'How long requests in flight may take to finish after SIGTERM, in milliseconds.',
           default: 10_000,
           minimum: 0,
           maximum: 600_000,
         }),
       },
-      { description: 'Orderly end.' },
+      { description: 'Graceful shutdown.' },
     ),
     log: LogSection(' A change needs a restart.'),
     accessLog: Type.Optional(AccessLogSection),
