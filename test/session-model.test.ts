@@ -1,4 +1,4 @@
-/** The ownership of sessions, explored: nothing goes wrong with it, and every rule of it is needed. */
+/** Explores the ownership of sessions: the protocol has no violation, and each of its rules is needed. */
 import { decideDelivery } from '@causeway/bridge/consumers/delivery.ts';
 import { decideRequest } from '@causeway/bridge/ownership/rules.ts';
 import { describe, expect, test } from 'vitest';
@@ -32,7 +32,7 @@ describe('one owner answers, nothing is lost, and every request is answered in t
       { isHandedOver: false },
     ],
     [
-      'a bridge that is given up wrongly hands over, and nothing comes again',
+      'a bridge that is given up wrongly hands over, and no record comes again',
       { isPrompt: true, gatewayCount: 1, faults: ['giveUp'] },
     ],
     [
@@ -61,7 +61,7 @@ describe('one owner answers, nothing is lost, and every request is answered in t
   );
 });
 
-describe('each rule is needed: without it the model finds the way to', () => {
+describe('each rule is needed: the model finds a violation', () => {
   interface Mutation {
     without: string;
     protocol: Partial<Protocol>;
@@ -102,13 +102,13 @@ describe('each rule is needed: without it the model finds the way to', () => {
       finds: /answers with records in epoch 2 after the adoption of epoch 2 was acknowledged/,
     },
     {
-      without: 'a word from the gateway that the client has the answer',
+      without: 'a confirmation of the gateway that the client has the answer',
       protocol: { decideDelivery: () => 'received' },
       bounds: { faults: ['gatewayDies'] },
       finds: /record 0 is lost: the client got 1/,
     },
     {
-      without: 'waiting for that word',
+      without: 'waiting for that confirmation',
       protocol: { decideDelivery: (delivery) => decideDelivery({ ...delivery, isWaitOver: true }) },
       bounds: { faults: [], faultCount: 0 },
       finds: /1 batches came again after 0 faults/,
@@ -152,7 +152,7 @@ describe('each rule is needed: without it the model finds the way to', () => {
       finds: /a deleted session is back/,
     },
   ])(
-    'what goes wrong without $without',
+    'without $without',
     ({ without, protocol, bounds, finds }) => {
       const result = explore(sessionModel({ ...PROTOCOL, ...protocol }, { ...BOUNDS, ...bounds }));
       console.info(`Without ${without}: ${describeExploration(result)}`);

@@ -1,4 +1,4 @@
-/** What bridges, their log and their group do in the model. */
+/** The steps of bridges, of their log and of their group in the model. */
 import { adoptionWaitMs, type CurrentClaim, DEFAULT_LEASE_MS, type Origin } from '@causeway/bridge/ownership/rules.ts';
 import type { Step } from './explorer.ts';
 import { foldLog, type Protocol } from './protocol.ts';
@@ -15,7 +15,7 @@ import {
   type Work,
 } from './session-state.ts';
 
-/** The model's clock moves by as much as an adopter waits: what is asked in one tick does not count in the next. */
+/** The model's clock moves by as much as an adopter waits: a confirmation of one tick does not count in the next. */
 const TICK_MS = adoptionWaitMs({ epoch: 1, id: '', owner: '', state: 'held', leaseMs: DEFAULT_LEASE_MS });
 
 const WAITING: ReadonlySet<Work['step']> = new Set(['stored', 'readingBack', 'joining']);
@@ -30,9 +30,9 @@ export interface Rules {
   protocol: Protocol;
   isMember: boolean;
   hasGateways: boolean;
-  /** Whether whoever is to hand a session over does so before time passes. */
+  /** Whether a bridge that is to hand a session over does so before time passes. */
   isPrompt: boolean;
-  /** How an answer reaches whoever asked; called when the asker still waits. */
+  /** How an answer reaches the gateway; called while that still waits. */
   answered: (state: State, bridge: BridgeNumber, answer: Answer) => { next: State; violation: string | undefined };
 }
 
@@ -58,7 +58,7 @@ class BridgeSteps {
   readonly #bridge: BridgeState;
   readonly #rules: Rules;
 
-  /** One step each: what a bridge does between two awaits. */
+  /** A step is what a bridge does between two awaits. */
   constructor(state: State, number: BridgeNumber, bridge: BridgeState, rules: Rules) {
     this.#state = state;
     this.#number = number;
@@ -74,7 +74,7 @@ class BridgeSteps {
       steps.push(this.#step('asks for the end of the log', this.#asking({})));
     if (asked !== undefined) steps.push(this.#looks(asked));
     if (holding !== undefined && this.#rules.isMember && member !== holding.id) {
-      steps.push(this.#step('is told by a heartbeat that it is fenced', this.#replaced(holding)));
+      steps.push(this.#step('learns from a heartbeat that it is fenced', this.#replaced(holding)));
     }
     if (handingOver !== undefined) steps.push(this.#handsOver(handingOver));
     if (work !== undefined) steps.push(...this.#works(work));
@@ -92,10 +92,10 @@ class BridgeSteps {
   #works(work: Work): Step<State>[] {
     const { holding, asked } = this.#bridge;
     if (work.isAbandoned && ['received', 'serving', 'answering'].includes(work.step)) {
-      const gone = this.#step('notices that nobody waits', this.#with({ work: undefined }));
+      const gone = this.#step('notices that no gateway waits', this.#with({ work: undefined }));
       return [gone, ...this.#proceeds(work, holding)];
     }
-    // A question that is on its way was asked too early to tell what was asked since.
+    // A question that is on its way was asked too early.
     if ((work.step === 'stored' || work.step === 'received') && asked !== undefined && !this.#isServing()) return [];
     return this.#proceeds(work, holding);
   }
@@ -244,7 +244,7 @@ class BridgeSteps {
     return [this.#step('sends the claim that ends the session', this.#writing(next, claim))];
   }
 
-  /** The client asks again: whether it has the last answer is known, or a gateway is about to say, or nobody ever will. */
+  /** The client asks again: whether it has the last answer is known, or a gateway is about to confirm it, or no gateway ever will. */
   #settles(holding: Holding, mark: string): Step<State>[] {
     const isWaitOver = !isConfirmationComing(this.#state, mark);
     const decision = this.#rules.protocol.decideDelivery({ mark, confirmedMark: undefined, isWaitOver });
@@ -260,7 +260,7 @@ class BridgeSteps {
   #commits(holding: Holding): Step<State>[] {
     const { isMember } = this.#rules;
     if (isMember && this.#state.member !== holding.id) {
-      return [this.#step('is told by its commit that it is fenced', this.#replaced(holding))];
+      return [this.#step('learns from its commit that it is fenced', this.#replaced(holding))];
     }
     if (!isMember && !this.#isConfirmed()) return [];
     const next = this.#with({ holding: { ...holding, isDelivered: false } });
@@ -272,7 +272,7 @@ class BridgeSteps {
     const { position, epoch, id } = holding;
     const { acknowledged } = this.#state;
     const label = `answers with record ${position}`;
-    // Nobody hears it, and the position stays; that it was answered at all may be wrong.
+    // An abandoned answer arrives nowhere, and the position stays; but sending it may already be a violation.
     const mark = this.#rules.hasGateways ? `${id}:${this.#answerCount()}` : undefined;
     const moved = work.isAbandoned ? holding : { ...holding, position: position + 1, isDelivered: true, mark };
     const step = this.#answer(
@@ -315,12 +315,12 @@ class BridgeSteps {
   #answer(label: string, bridge: BridgeState, answer: Answer, state = this.#state): Step<State> {
     const isHeard = bridge.work?.isAbandoned === false;
     const done = this.#put(state, { ...bridge, work: undefined });
-    if (!isHeard) return this.#step(`${label}, which nobody waits for`, done);
+    if (!isHeard) return this.#step(`${label}, for which no gateway waits`, done);
     const { next, violation } = this.#rules.answered(done, this.#number, answer);
     return { ...this.#step(label, next), violation };
   }
 
-  /** Of this position: an answer that was taken back has another mark when it comes again. */
+  /** Distinguishes answers of this position: one that was taken back has another mark when it comes again. */
   #answerCount(): string {
     return `${this.#bridge.holding?.position}.${this.#state.pollsLeft}`;
   }
@@ -347,7 +347,7 @@ class BridgeSteps {
     return { ...state, writes: [...state.writes, record] };
   }
 
-  /** Another bridge's member has its place: the log says whether that has claimed the session since, and what to tell it. */
+  /** Another bridge's member has its place: the log shows whether that bridge claimed the session, and what the client received. */
   #replaced(holding: Holding): State {
     const entry = this.#entry(this.#state.log.length);
     const isClaimed = entry?.state === 'held' && entry.id !== holding.id;
@@ -393,13 +393,13 @@ export function takenBack(holding: Holding): Holding {
   return { ...holding, position: holding.position - 1, isDelivered: false, mark: undefined };
 }
 
-/** What counts as delivered once nobody asks here any more, where the client has the answer of the mark `received`. */
+/** The holding after the last request here, where the client has the answer of the mark `received`. */
 function settled(holding: Holding, received: string | undefined): Holding {
   const isReceived = holding.mark === undefined || holding.mark === received;
   return isReceived ? { ...holding, mark: undefined } : takenBack(holding);
 }
 
-/** Whether a bridge that is well has still to see that another one claimed the session, or to hand it over. */
+/** Whether a healthy bridge has yet to see that another one claimed the session, or to hand it over. */
 function isHandingOver(state: State, bridge: BridgeState, { protocol }: Rules): boolean {
   const { status, holding, handingOver } = bridge;
   if (status !== 'up') return false;
@@ -411,7 +411,7 @@ function isHandingOver(state: State, bridge: BridgeState, { protocol }: Rules): 
   return handingOver !== undefined || isReleasing || (holding !== undefined && entry?.id !== holding.id);
 }
 
-/** The bridge is told that the answer of this mark arrived. */
+/** The bridge gets the confirmation that the answer of this mark arrived. */
 export function confirmed(bridge: BridgeState, mark: string | undefined): BridgeState {
   const { holding } = bridge;
   if (holding === undefined || holding.mark === undefined || holding.mark !== mark) return bridge;

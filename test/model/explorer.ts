@@ -1,20 +1,20 @@
-/** Explores every state that a model can reach, breadth first, so that what is found wrong is found by its shortest way. */
+/** Explores every state that a model can reach, breadth first, so that the first trace to a violation is the shortest. */
 
 /** A step of the model. */
 export interface Step<State> {
-  /** What happens, in words. */
+  /** The step in words. */
   label: string;
   next: State;
-  /** Something goes wrong, or heals: nobody may rely on it for the model to go on. */
+  /** A fault or a recovery: the model must progress without it. */
   isOutside: boolean;
-  /** What this step must never do, if it does it. */
+  /** The violation of this step, if it is one. */
   violation?: string | undefined;
 }
 
 export interface Model<State> {
   initial: State;
   steps: (state: State) => Step<State>[];
-  /** What is wrong with a state, if anything. */
+  /** The violation of a state, if there is one. */
   violation: (state: State) => string | undefined;
   /** Whether this state must lead to one that is `isSettled`, by steps from inside alone. */
   mustSettle: (state: State) => boolean;
@@ -24,14 +24,14 @@ export interface Model<State> {
 export interface Exploration {
   stateCount: number;
   stepCount: number;
-  /** The shortest way to something wrong. */
+  /** The shortest way to a violation. */
   counterexample: { reason: string; trace: string[] } | undefined;
 }
 
-/** States that are more than this are a model that does not end. */
+/** A model with more states than this probably never ends. */
 const MOST_STATES = 2_000_000;
 
-/** Explores until something is wrong, or everything was seen. States are immutable, and share what does not change. */
+/** Explores until there is a violation, or no state is left. States are immutable, and share their unchanged parts. */
 export function explore<State extends object>(model: Model<State>): Exploration {
   const numbers = new Map<string, number>();
   const states: State[] = [];

@@ -12,7 +12,7 @@ export interface Protocol {
   isConfirmed: typeof isConfirmed;
   decideDelivery: typeof decideDelivery;
   supersedes: typeof supersedes;
-  /** What compaction keeps the last record of. */
+  /** The key of a record: compaction keeps the last record of each. */
   keyOf: (record: Rec) => string;
   /** Whether a claim is read back before its bridge joins. */
   isReadBack: boolean;
@@ -20,11 +20,11 @@ export interface Protocol {
   isDatedByQuestion: boolean;
   /** Whether committed positions are asked for after joining, and after the old owner's lease. */
   isPositionedAfterWait: boolean;
-  /** Whether the next answer waits for the commit of what the one before delivered. */
+  /** Whether the next answer waits for the commit of the records of the previous one. */
   isCommittedBeforeAnswer: boolean;
-  /** Whether an owner that sees a claim of another tells it where the client is. */
+  /** Whether an owner that reads a claim of another bridge writes where the client is. */
   isHandedOver: boolean;
-  /** Whether a session is ended by a claim, and not by removing it. */
+  /** Whether a session is deleted by a claim, and not by removing its records. */
   isDeletedByClaim: boolean;
 }
 
@@ -45,7 +45,7 @@ export const PROTOCOL: Protocol = {
   isHandedOver: true,
 };
 
-/** The record that counts of those, in the order of the log; the rest of a log may be missing, offsets stay. */
+/** The current claim's record, of records in the order of the log; others may be missing, offsets stay. */
 export function foldLog(
   { supersedes }: Pick<Protocol, 'supersedes'>,
   log: readonly { record: Rec; offset: number }[],
@@ -62,7 +62,7 @@ export function foldLog(
   return current;
 }
 
-/** What compaction leaves at most compacted: the last record of each key. */
+/** The log after full compaction: the last record of each key. */
 export function compacted({ keyOf }: Pick<Protocol, 'keyOf'>, log: readonly Rec[]): { record: Rec; offset: number }[] {
   const placed = log.map((record, offset) => ({ record, offset }));
   const last = new Map(placed.map(({ record, offset }) => [keyOf(record), offset]));

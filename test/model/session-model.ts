@@ -1,4 +1,4 @@
-/** The whole model: bridges, and around them gateways that believe, a client that asks again, and everything that fails. */
+/** The whole model: bridges, gateways with their beliefs, a client that asks again, and faults. */
 
 import { bridgeSteps, confirmed, isConfirmationComing, type Rules, takenBack } from './bridge-steps.ts';
 import type { Model, Step } from './explorer.ts';
@@ -41,7 +41,7 @@ export function sessionModel(protocol: Protocol, bounds: Bounds): Model<State> {
   };
 }
 
-/** What is wrong with a state as a whole. */
+/** The violation of a state as a whole, if there is one. */
 function wrong(
   state: State,
   protocol: Protocol,
@@ -136,7 +136,7 @@ function gatewaySteps(state: State, { gatewayCount, faults }: Bounds): Step<Stat
   return steps;
 }
 
-/** To the owner that it remembers, or to its first choice, of those that it believes to be up. */
+/** Sends to the owner that the gateway remembers, or to its first choice, of those that it believes to be up. */
 function sends(state: State, number: number): Step<State> {
   const gateway = state.gateways[number];
   if (gateway === undefined || state.request === undefined) throw new TypeError('no such gateway');
@@ -173,7 +173,7 @@ function givenUp(state: State, at: BridgeNumber): State {
 const answered: Rules['answered'] = (state, bridge, answer) => {
   const { request, gateways } = state;
   const gateway = gateways[request?.gateway ?? 0];
-  if (request === undefined || gateway === undefined) throw new TypeError('nobody asked');
+  if (request === undefined || gateway === undefined) throw new TypeError('no gateway asked');
   const remembering = (owner: BridgeNumber): State => ({
     ...state,
     gateways: gateways.with(request.gateway, { ...gateway, remembered: owner }),
@@ -203,7 +203,7 @@ const answered: Rules['answered'] = (state, bridge, answer) => {
   }
 };
 
-/** The client has the whole answer, and its gateway will say so. */
+/** The client has the whole answer, and its gateway will confirm that. */
 function handsOver(state: State, { position, mark }: HeldAnswer): Step<State> {
   const { received, request, gateways } = state;
   const number = request?.gateway ?? 0;
@@ -240,7 +240,7 @@ function releaseSteps(state: State, { isMember, faults }: Bounds): Step<State>[]
   return state.bridges.flatMap((bridge, number) => {
     const { holding, status, work } = bridge;
     if (status !== 'up' || holding === undefined || work !== undefined) return [];
-    // What a gateway is about to confirm is waited for.
+    // It waits for a confirmation that a gateway is about to send.
     if (holding.mark !== undefined && isConfirmationComing(state, holding.mark)) return [];
     const { position } = holding.mark === undefined ? holding : takenBack(holding);
     const claimedAt = state.log.findIndex(({ id }) => id === holding.id);
@@ -281,7 +281,7 @@ function outsideSteps(state: State, { faults }: Bounds): Step<State>[] {
       add(`${name} dies`, broken(withBridge(state, number, DEAD), number), 'die');
       add(`${name} freezes`, withBridge(state, number, { ...bridge, status: 'frozen' }), 'freeze');
     }
-    if (bridge.status === 'frozen') add(`${name} goes on`, withBridge(state, number, { ...bridge, status: 'up' }));
+    if (bridge.status === 'frozen') add(`${name} continues`, withBridge(state, number, { ...bridge, status: 'up' }));
     if (bridge.status === 'dead') add(`${name} is started again`, withBridge(state, number, { ...DEAD, status: 'up' }));
     state.gateways.forEach((gateway, index) => {
       if (bridge.status !== 'up' || gateway.isDown[number] !== true) return;
@@ -296,7 +296,7 @@ function outsideSteps(state: State, { faults }: Bounds): Step<State>[] {
   return steps;
 }
 
-/** All that it knew is lost, and the request that it had; the client asks again through another one. */
+/** The gateway loses its knowledge and its request; the client asks again through another one. */
 function withoutGateway(state: State, number: number): State {
   const { gateways, request, bridges } = state;
   const isDown = bridges.map(() => false);

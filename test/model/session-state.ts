@@ -1,4 +1,4 @@
-/** What the model of the ownership protocol consists of: one session, its log, its group, bridges, gateways and a client. */
+/** The state of the model of the ownership protocol: one session, its log, its group, bridges, gateways and a client. */
 import { type CurrentClaim, DEFAULT_LEASE_MS } from '@causeway/bridge/ownership/rules.ts';
 
 export type BridgeNumber = number;
@@ -34,7 +34,7 @@ export interface Work {
   failed: readonly BridgeNumber[];
   /** The mark that it confirms. */
   delivered: string | undefined;
-  /** Whoever sent it waits no more. */
+  /** The gateway that sent it waits no more. */
   isAbandoned: boolean;
   step: 'received' | 'reading' | 'claiming' | 'stored' | 'readingBack' | 'joining' | 'serving' | 'answering';
   claim: Rec | undefined;
@@ -59,20 +59,20 @@ export interface BridgeState {
   /** Since its newest confirmation was asked for. */
   confirmedTicks: number;
   holding: Holding | undefined;
-  /** Of a session that another bridge has claimed: where the client is, is still to be told. */
+  /** A holding that another bridge has claimed, and whose position is still to be handed over. */
   handingOver: Holding | undefined;
   work: Work | undefined;
 }
 
 export interface GatewayState {
   remembered: BridgeNumber | undefined;
-  /** What it believes, which may be wrong. */
+  /** The gateway's belief, which may be wrong. */
   isDown: readonly boolean[];
   /** The mark of the last answer that it handed to the client, until a request has gone that says so. */
   delivered: string | undefined;
 }
 
-/** What a gateway has of a bridge, and the client not yet. */
+/** An answer that a gateway has from a bridge, and the client not yet. */
 export interface HeldAnswer {
   position: number;
   epoch: number;
@@ -95,7 +95,7 @@ export interface Request {
 
 export interface State {
   log: readonly Rec[];
-  /** Writes on their way to the log, whatever became of their bridges. */
+  /** Writes on their way to the log; their bridges may have died. */
   writes: readonly Rec[];
   /** Whose claim the group knows as its static member. */
   member: string;
@@ -115,7 +115,7 @@ export interface State {
   faultsLeft: number;
 }
 
-/** No confirmation at all: older than any that counts. */
+/** No confirmation: older than any that counts. */
 export const NEVER_TICKS = 1;
 
 const FIRST: Rec = {
@@ -128,7 +128,7 @@ const FIRST: Rec = {
   position: undefined,
 };
 
-/** A bridge dies, freezes, ends in order; a gateway gives up a bridge that is well, or dies and is there again at once. */
+/** A bridge dies, freezes, or stops in order; a gateway gives up a healthy bridge, or dies and restarts at once. */
 export type Fault = 'die' | 'freeze' | 'end' | 'giveUp' | 'gatewayDies';
 
 export interface Bounds {
@@ -140,9 +140,9 @@ export interface Bounds {
   /** Whether the session is a member of its group, or chose its partitions itself. */
   isMember: boolean;
   isDeleting: boolean;
-  /** Whether bridges that are well hand a session over before whoever claimed it has waited for long enough. */
+  /** Whether healthy bridges hand a session over before the bridge that claimed it has waited for long enough. */
   isPrompt?: boolean;
-  /** What goes wrong, `faultCount` times in all. Bridges that froze go on, and those that died are started again, at any time. */
+  /** The faults that happen, `faultCount` times in all. Frozen bridges continue, and dead ones restart, at any time. */
   faults: readonly Fault[];
 }
 
