@@ -1,6 +1,8 @@
 /** The steps of bridges, of their log and of their group in the model. */
 import { adoptionWaitMs, type CurrentClaim, DEFAULT_LEASE_MS, type Origin } from '@causeway/bridge/ownership/rules.ts';
 import type { Step } from './explorer.ts';
+import { isConfirmationComing, settled, takenBack, without } from './holding.ts';
+import { describe, stored, tick } from './log-steps.ts';
 import { foldLog, type Protocol } from './protocol.ts';
 import {
   type BridgeNumber,
@@ -17,8 +19,6 @@ import {
 
 /** The model's clock moves by as much as an adopter waits: a confirmation of one tick does not count in the next. */
 const TICK_MS = adoptionWaitMs({ epoch: 1, id: '', owner: '', state: 'held', leaseMs: DEFAULT_LEASE_MS });
-
-const WAITING: ReadonlySet<Work['step']> = new Set(['stored', 'readingBack', 'joining']);
 
 type Answer =
   | ({ kind: 'records' } & HeldAnswer)
@@ -384,21 +384,6 @@ class BridgeSteps {
   }
 }
 
-/** Whether a gateway that lives has handed the answer of this mark to the client. */
-export function isConfirmationComing({ gateways, request }: State, mark: string): boolean {
-  return request?.delivered === mark || gateways.some(({ delivered }) => delivered === mark);
-}
-
-export function takenBack(holding: Holding): Holding {
-  return { ...holding, position: holding.position - 1, isDelivered: false, mark: undefined };
-}
-
-/** The holding after the last request here, where the client has the answer of the mark `received`. */
-function settled(holding: Holding, received: string | undefined): Holding {
-  const isReceived = holding.mark === undefined || holding.mark === received;
-  return isReceived ? { ...holding, mark: undefined } : takenBack(holding);
-}
-
 /** Whether a healthy bridge has yet to see that another one claimed the session, or to hand it over. */
 function isHandingOver(state: State, bridge: BridgeState, { protocol }: Rules): boolean {
   const { status, holding, handingOver } = bridge;
@@ -409,51 +394,6 @@ function isHandingOver(state: State, bridge: BridgeState, { protocol }: Rules): 
   );
   const isReleasing = state.writes.some((record) => record.state === 'released');
   return handingOver !== undefined || isReleasing || (holding !== undefined && entry?.id !== holding.id);
-}
-
-/** The bridge gets the confirmation that the answer of this mark arrived. */
-export function confirmed(bridge: BridgeState, mark: string | undefined): BridgeState {
-  const { holding } = bridge;
-  if (holding === undefined || holding.mark === undefined || holding.mark !== mark) return bridge;
-  return { ...bridge, holding: { ...holding, mark: undefined } };
-}
-
-/** Nothing of the session is left; a request that is served has lost it. */
-function without(bridge: BridgeState): BridgeState {
-  const { work } = bridge;
-  const isOver = work?.step === 'serving' || work?.step === 'answering';
-  return { ...bridge, holding: undefined, work: isOver ? { ...work, step: 'received', hasLost: true } : work };
-}
-
-function stored(state: State, record: Rec): State {
-  const bridges = state.bridges.map((bridge) => {
-    const { work } = bridge;
-    const isWaiting = work?.step === 'claiming' && work.claim?.id === record.id;
-    return isWaiting ? { ...bridge, work: { ...work, step: 'stored' as const } } : bridge;
-  });
-  const at = state.writes.indexOf(record);
-  return { ...state, bridges, log: [...state.log, record], writes: state.writes.toSpliced(at, 1) };
-}
-
-function tick(state: State): State {
-  const older = (ticks: number): number => Math.min(NEVER_TICKS, ticks + 1);
-  const fewer = (ticks: number): number => Math.max(0, ticks - 1);
-  const bridges = state.bridges.map((bridge) => {
-    const { asked, work, confirmedTicks } = bridge;
-    return {
-      ...bridge,
-      confirmedTicks: older(confirmedTicks),
-      asked: asked && { ...asked, ageTicks: older(asked.ageTicks) },
-      // The wait begins when the log has the claim.
-      work: work !== undefined && WAITING.has(work.step) ? { ...work, waitTicks: fewer(work.waitTicks) } : work,
-    };
-  });
-  return { ...state, bridges };
-}
-
-function describe({ epoch, owner, state }: Rec): string {
-  const what = state === 'held' ? 'claim' : state === 'released' ? 'release' : 'end';
-  return `${letter(owner)}'s ${what} of epoch ${epoch}`;
 }
 
 function inside(label: string, next: State): Step<State> {

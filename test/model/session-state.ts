@@ -194,3 +194,7 @@ export function currentClaimOf(record: Rec | undefined): CurrentClaim | undefine
 export function letter(bridge: BridgeNumber): string {
   return String.fromCharCode(65 + bridge);
 }
+
+export function withBridge(state: State, number: BridgeNumber, bridge: BridgeState): State {
+  return { ...state, bridges: state.bridges.with(number, bridge) };
+}
