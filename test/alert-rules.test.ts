@@ -1,4 +1,4 @@
-/** config/prometheus: Prometheus takes it, each alert says what to do, and promtool's tests notice each alert that is wrong. */
+/** config/prometheus: Prometheus loads it, each alert says what to do, and its tests detect each wrong alert. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const rules = (parse(RULES_TEXT) as { groups: { rules: Rule[] }[] }).groups.flat
 const directory = mkdtempSync(join(tmpdir(), 'causeway-rules-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** The rules, each with this expression. */
+/** The rules, with the expression of each replaced. */
 function rulesWith(expr: string): string {
   const document = parseDocument(RULES_TEXT);
   visit(document, {
@@ -39,7 +39,7 @@ function rulesWith(expr: string): string {
   return document.toString();
 }
 
-test.skipIf(!hasPrometheus)(`Prometheus takes the configuration with its rules${PROMETHEUS_NOTE}`, () => {
+test.skipIf(!hasPrometheus)(`Prometheus loads the configuration with its rules${PROMETHEUS_NOTE}`, () => {
   expect(promtool(['check', 'config', join(CONFIG, 'prometheus.yml')])).toMatchObject({ isGood: true });
 });
 
@@ -50,7 +50,7 @@ test.skipIf(!hasPrometheus)(`the rules pass their tests${PROMETHEUS_NOTE}`, () =
 test.skipIf(!hasPrometheus).each([
   ['never fires', 'vector(1) == 0'],
   ['always fires', 'vector(1)'],
-])(`of each alert their tests notice when it %s${PROMETHEUS_NOTE}`, (_, expr) => {
+])(`the tests of the rules detect an alert that %s${PROMETHEUS_NOTE}`, (_, expr) => {
   cpSync(join(CONFIG, TESTS_FILE), join(directory, TESTS_FILE));
   writeFileSync(join(directory, RULES_FILE), rulesWith(expr));
   const { isGood, output } = promtool(['test', 'rules', join(directory, TESTS_FILE)]);
@@ -58,13 +58,13 @@ test.skipIf(!hasPrometheus).each([
   expect(rules.map(({ alert }) => alert).filter((alert) => !output.includes(alert))).toEqual([]);
 });
 
-test.each(rules)('$alert names metrics and labels that there are', ({ expr }) => {
+test.each(rules)('$alert uses known metrics and labels', ({ expr }) => {
   const known = knownMetrics([...GATEWAY_METRICS, ...BRIDGE_METRICS]);
   for (const name of ['up', 'nodejs_eventloop_lag_p99_seconds']) known.set(name, new Set());
   expect(unknownIn(expr, known)).toEqual([]);
 });
 
-test.each(rules)('$alert tells what it is and what to do', ({ labels, annotations }) => {
+test.each(rules)('$alert has a severity, and says what happens and what to do', ({ labels, annotations }) => {
   expect(['critical', 'warning']).toContain(labels.severity);
   expect(Object.keys(annotations)).toEqual(['summary', 'description', 'action']);
   for (const text of Object.values(annotations)) expect(text.length).toBeGreaterThan(20);

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Folders by the folders that they may import; a folder may always import itself. Tests beside the code may import all. */
+/** The folders that a folder may import, besides itself. Tests beside the code may import everything. */
 const MAY_IMPORT: Record<string, string[]> = {
   'packages/protocol': [],
   'packages/config': [],
@@ -45,7 +45,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',
     'packages/gateway/src',
-    // Networks alone: the hot path reads no configuration.
+    // For networks only: the hot path reads no configuration.
     'packages/config',
     'packages/http',
     'packages/metrics',
@@ -125,7 +125,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'packages/bridge/src/kafka': ['packages/bridge/src', 'packages/config', 'packages/metrics', 'packages/protocol'],
 };
 
-/** Libraries that only one place may import. */
+/** Libraries that only some places may import. */
 const ONLY_IN: Record<string, RegExp> = {
   '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
   kafkajs: /^(?:packages\/lab|test)\//,
@@ -159,14 +159,14 @@ function importsOf(file: string): Import[] {
   return specifiers.map((match) => ({ file, target: match[1] ?? match[2] ?? match[3] ?? '' }));
 }
 
-/** A path of ours below the root, or the name of a library. */
+/** A path below the root, or the name of a library. */
 function resolveTarget({ file, target }: Import): string {
   if (target.startsWith('.')) return relative(ROOT, resolve(ROOT, dirname(file), target));
   const own = /^@causeway\/([^/]+)\/(.*)$/.exec(target);
   return own === null ? target : `packages/${own[1]}/src/${own[2]}`;
 }
 
-/** The most specific folder with a rule. */
+/** The deepest folder with a rule. */
 function folderOf(path: string): string | undefined {
   return Object.keys(MAY_IMPORT)
     .filter((folder) => path.startsWith(`${folder}/`))
@@ -178,7 +178,7 @@ function isAllowed(file: string, target: string): boolean {
   if (folder === undefined || COMPOSERS.test(file)) return true;
   const allowed = [folder, ...(MAY_IMPORT[folder] ?? [])];
   return allowed.some((candidate) =>
-    // `packages/x/src` allows the files of the top folder, not the folders in it.
+    // `packages/x/src` allows the files directly in it, not its folders.
     candidate.endsWith('/src') ? dirname(target) === candidate : target.startsWith(`${candidate}/`),
   );
 }
@@ -186,7 +186,7 @@ function isAllowed(file: string, target: string): boolean {
 describe('imports', () => {
   const imports = files.flatMap(importsOf);
 
-  test('the check sees the code', () => {
+  test('the check finds the code', () => {
     expect(files.length).toBeGreaterThan(10);
     expect(imports.length).toBeGreaterThan(files.length);
   });

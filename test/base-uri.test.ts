@@ -1,4 +1,4 @@
-/** Whatever name a consumer may have, it is reached at its base_uri through tier-1, a regional gateway and a bridge. */
+/** A consumer with any name is reachable at its base_uri, through tier-1, a regional gateway and a bridge. */
 import fc from 'fast-check';
 import { Client, request } from 'undici';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -20,13 +20,13 @@ afterAll(async () => {
   await bridge.close();
 });
 
-interface Told {
+interface Received {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape.
   body: any;
 }
 
-async function ask(url: string, body?: object, headers: Record<string, string> = {}): Promise<Told> {
+async function ask(url: string, body?: object, headers: Record<string, string> = {}): Promise<Received> {
   const init =
     body === undefined
       ? { headers }
@@ -42,7 +42,7 @@ async function ask(url: string, body?: object, headers: Record<string, string> =
 
 const TOPIC = unique('topic');
 
-/** Creates a consumer, and asks for it where its base_uri says: `undefined` when the name is refused. */
+/** Creates a consumer and sends requests to its base_uri; `undefined` if the name is refused. */
 async function reach(group: string, name: string): Promise<unknown> {
   const created = await ask(`${tier1.url}/consumers/${encodeURIComponent(group)}`, { name, format: 'json' });
   if (created.status === 422) return undefined;
@@ -107,13 +107,16 @@ test.each([
   expect(await reach(name, name)).toEqual(reached(name));
 });
 
-test.each(['', '.', '..', '\ud800', 'x'.repeat(5_000)])('a name that no URL reaches is refused, %#', async (name) => {
-  const { status, body } = await ask(`${tier1.url}/consumers/g`, { name, format: 'json' });
-  expect([status, body.error_code]).toEqual([422, 422]);
-  expect(body.message).toMatch(/^The name of (?:a|the) consumer /);
-});
+test.each(['', '.', '..', '\ud800', 'x'.repeat(5_000)])(
+  'a name that no URL can contain is refused, %#',
+  async (name) => {
+    const { status, body } = await ask(`${tier1.url}/consumers/g`, { name, format: 'json' });
+    expect([status, body.error_code]).toEqual([422, 422]);
+    expect(body.message).toMatch(/^The name of (?:a|the) consumer /);
+  },
+);
 
-test('a consumer of any name that is not refused', async () => {
+test('a consumer with any name that is not refused', async () => {
   const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(name, async (text) => {
@@ -125,11 +128,11 @@ test('a consumer of any name that is not refused', async () => {
 });
 
 test.each(['/consumers/g/', '//consumers//g', '/./consumers/x/../g', '/consumers/%67'])(
-  '%s gives a plain base_uri',
+  '%s gives a normalized base_uri',
   async (path) => {
     const { host } = new URL(tier1.url);
     const name = unique('c');
-    // Not by a client that tidies the path.
+    // With a client that does not normalize the path.
     const client = new Client(tier1.url);
     const { statusCode, body } = await client.request({
       path,
@@ -153,7 +156,7 @@ test.each([
     { host: 'api.example', 'x-forwarded-proto': 'https', 'x-forwarded-port': '8443', 'x-forwarded-prefix': '/kafka/' },
     'https://api.example:8443/kafka',
   ],
-] as [Record<string, string>, string][])('through all tiers, a proxy in front that says %j', async (headers, base) => {
+] as [Record<string, string>, string][])('behind a proxy that sends %j, through all tiers', async (headers, base) => {
   const name = unique('c');
   const { body } = await ask(`${tier1.url}/consumers/g`, { name }, headers);
   expect(body.base_uri).toBe(`${base}/consumers/g/instances/${name}`);

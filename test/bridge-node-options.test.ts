@@ -1,4 +1,4 @@
-/** Whatever starts a bridge tells Node the same. */
+/** Everything that starts a bridge passes the same options to Node. */
 import { readFileSync } from 'node:fs';
 import { BRIDGE_NODE_OPTIONS } from '@causeway/bridge/node-options.ts';
 import { BRIDGE_NODE_OPTIONS as OF_LAB } from '@causeway/lab/stack/programs.ts';

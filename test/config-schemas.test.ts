@@ -1,4 +1,4 @@
-/** The JSON Schemas below config/ say to editors what the programs say when they load a file. */
+/** The JSON Schemas in config/ accept and reject the same files as the programs. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { parse } from 'yaml';
 
 const CONFIG = fileURLToPath(new URL('../config', import.meta.url));
 const yamlFiles = readdirSync(CONFIG, { recursive: true, encoding: 'utf8' }).filter(
-  // Prometheus and Grafana read files of their own kind.
+  // Files of Prometheus and Grafana have other schemas.
   (name) => /\.ya?ml$/.test(name) && !/^(?:prometheus|grafana)/.test(name),
 );
 const ajv = new Ajv({ strict: true, allErrors: true, allowUnionTypes: true });
@@ -22,13 +22,13 @@ function compile(kind: 'gateway' | 'bridge') {
   return ajv.compile(JSON.parse(readFileSync(join(CONFIG, `${kind}.schema.json`), 'utf8')));
 }
 
-/** The schema that a file names for editors. */
+/** The schema that a file declares for editors. */
 function schemaFileOf(file: string): string | undefined {
   const named = /^# yaml-language-server: \$schema=(\S+)$/m.exec(readFileSync(file, 'utf8'))?.[1];
   return named === undefined ? undefined : resolve(dirname(file), named);
 }
 
-test('every YAML file names its schema, which takes it', () => {
+test('every YAML file declares its schema, which accepts it', () => {
   expect(yamlFiles.length).toBeGreaterThanOrEqual(7);
   for (const name of yamlFiles) {
     const file = join(CONFIG, name);
@@ -43,7 +43,7 @@ const REGIONS = 'regions: [{ name: east, targets: [{ url: "http://a:1" }] }]\n';
 const BRIDGE = 'bridge: { name: b, region: east }\nkafka: { bootstrapServers: ["h:1"] }\n';
 const ENV = { PORT: '9', URL: 'http://a:2', NAME: 'west', MODE: 'at-most-once', FLAG: 'false' };
 
-describe('an editor and the program say the same', () => {
+describe('an editor and the program agree', () => {
   test.each([
     ['gateway', REGIONS, true],
     ['gateway', '', false],

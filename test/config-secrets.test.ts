@@ -41,7 +41,7 @@ function keysOf(schema: TObject): Key[] {
   return keys;
 }
 
-/** YAML in which `path` has this value, and nothing else stands. */
+/** YAML with this value at `path`, and nothing else. */
 function fileWith(path: readonly string[], value: unknown): string {
   const nested = path.reduceRight<unknown>((inner, key) => (key === '0' ? [inner] : { [key]: inner }), value);
   return JSON.stringify(nested);
@@ -67,7 +67,7 @@ describe.each(SCHEMAS)('the configuration of a %s', (kind, schema) => {
   const secrets = keys.filter(({ node }) => node.writeOnly === true);
   const urls = keys.filter(({ path, node }) => node.type === 'string' && /url$|^endpoint$/i.test(path.at(-1) ?? ''));
 
-  test('calls a secret what is named like one', () => {
+  test('marks every key with a secret name as a secret', () => {
     const isNamedSo = /(?:password|passphrase|secret|token|headers)$/i;
     const named = keys.filter(({ path, node }) => isNamedSo.test(path.at(-1) ?? '') && node.type !== 'array');
     const unmarked = named.filter(({ node }) => node.writeOnly !== true).map(({ path }) => path.join('.'));
@@ -75,20 +75,23 @@ describe.each(SCHEMAS)('the configuration of a %s', (kind, schema) => {
     expect(secrets.length).toBeGreaterThan(1);
   });
 
-  test.each(secrets.map(({ path, node }) => [path.join('.'), node] as const))('%s is in no error', (path, node) => {
-    const wrong = node.type === 'object' ? [MARKER, [MARKER], { a: [MARKER] }] : [[MARKER], { a: MARKER }];
-    for (const value of wrong) {
-      const problems = problemsOf(kind, fileWith(path.split('.'), value));
-      // The value is an error, which names its key.
-      expect(problems).toContain(path);
-      expect(problems).not.toContain(MARKER);
-    }
-    for (const value of [MARKER, `${MARKER}\n ü`]) {
-      expect(problemsOf(kind, fileWith(path.split('.'), value))).not.toContain(MARKER);
-    }
-  });
+  test.each(secrets.map(({ path, node }) => [path.join('.'), node] as const))(
+    'the value of %s appears in no error',
+    (path, node) => {
+      const wrong = node.type === 'object' ? [MARKER, [MARKER], { a: [MARKER] }] : [[MARKER], { a: MARKER }];
+      for (const value of wrong) {
+        const problems = problemsOf(kind, fileWith(path.split('.'), value));
+        // The value is rejected, and the error names the key.
+        expect(problems).toContain(path);
+        expect(problems).not.toContain(MARKER);
+      }
+      for (const value of [MARKER, `${MARKER}\n ü`]) {
+        expect(problemsOf(kind, fileWith(path.split('.'), value))).not.toContain(MARKER);
+      }
+    },
+  );
 
-  test.each(urls.map(({ path }) => path.join('.')))('%s takes no credentials, and does not repeat them', (path) => {
+  test.each(urls.map(({ path }) => path.join('.')))('%s rejects credentials, without repeating them', (path) => {
     for (const url of [`http://user:${MARKER}@host`, `http://${MARKER}@host:1`, `http://${MARKER}@ho st`]) {
       const problems = problemsOf(kind, fileWith(path.split('.'), url));
       expect(problems).toContain(path.split('.').at(-1));
@@ -104,7 +107,7 @@ describe.each(SCHEMAS)('the configuration of a %s', (kind, schema) => {
   });
 });
 
-describe('a reload says of a secret only that it changed', () => {
+describe('a reload reports only that a secret changed', () => {
   const config = (extra: object): GatewayConfig =>
     parseConfig(
       '',

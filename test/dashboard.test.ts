@@ -1,4 +1,4 @@
-/** config/grafana: the dashboard names metrics and labels that gateway and bridge declare, and lays its panels out. */
+/** config/grafana: the dashboard uses declared metrics and labels, and its panels do not overlap. */
 import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
 import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { unknownIn } from './harness/promql.ts';
 const dashboard = readDashboard();
 const queries = dashboardQueries(dashboard);
 
-/** Those of prom-client that it shows. */
+/** Metrics of prom-client that the dashboard shows. */
 const OF_THE_PROCESS = [
   'nodejs_eventloop_lag_p99_seconds',
   'nodejs_gc_duration_seconds_sum',
@@ -24,13 +24,13 @@ test.each(queries)('panel "$panel": $query', ({ query }) => {
   expect(unknownIn(query, known)).toEqual([]);
 });
 
-test('its variables list labels that there are', () => {
+test('variables list known labels', () => {
   const variables = variableQueries(dashboard);
   expect(variables.map(({ name }) => name)).toEqual(['gateway', 'bridge', 'region']);
   for (const { query, label } of variables) expect(unknownIn(`sum by (${label}) (${query})`, known)).toEqual([]);
 });
 
-test('it shows every metric, but for those of certificates and what a healthy target repeats', () => {
+test('the dashboard shows every metric, except those of certificates and redundant ones', () => {
   const text = queries.map(({ query }) => query).join('\n');
   const missing = [...GATEWAY_METRICS, ...BRIDGE_METRICS]
     .map(({ name }) => name)
@@ -43,7 +43,7 @@ test('it shows every metric, but for those of certificates and what a healthy ta
   ]);
 });
 
-test('no two panels overlap, and none has the number of another', () => {
+test('panels do not overlap, and have unique ids', () => {
   const cells = dashboard.panels.flatMap(({ title, gridPos: { x, y, w, h } }) => {
     expect(x + w, title).toBeLessThanOrEqual(24);
     return Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)},${y + Math.floor(cell / w)}`);
@@ -52,7 +52,7 @@ test('no two panels overlap, and none has the number of another', () => {
   expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
 });
 
-test('every panel says what it shows', () => {
+test('every panel has a description', () => {
   const panels = dashboard.panels.filter(({ type }) => type !== 'row');
   expect(panels.filter(({ description = '' }) => !/^.{10,}\.$/.test(description)).map(({ title }) => title)).toEqual(
     [],

@@ -1,4 +1,4 @@
-/** YAML in the documents is configuration that the programs take. */
+/** YAML in the documents is valid configuration. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BridgeConfig, checkBridgeConfig } from '@causeway/bridge/config.ts';
@@ -21,11 +21,11 @@ const blocks = ['README.md', ...readdirSync(`${ROOT}docs`).map((name) => `docs/$
       text,
     })),
   )
-  // A part of the block before it.
+  // Continues the previous block.
   .filter(({ text }) => !text.startsWith(' '))
   .map(({ file, text }) => ({ file, text, keys: Object.keys(parse(text) as object) }));
 
-/** A value for each variable that the block names. */
+/** A value for each variable in the block. */
 function environmentOf(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, 'x'.repeat(32)]));
 }

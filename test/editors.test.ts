@@ -1,4 +1,4 @@
-/** What editors make of the YAML below config/: the language server that they run, asked as they ask it. */
+/** The YAML in config/ in editors, with the language server that editors run. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const connection = createMessageConnection(
   new StreamMessageReader(server.stdout),
   new StreamMessageWriter(server.stdin),
 );
-/** What was found in each document, told by the server whenever it has looked. */
+/** Receives the findings in each document, whenever the server publishes them. */
 const findings = new Map<string, (messages: string[]) => void>();
 
 interface Diagnostics {
@@ -45,7 +45,7 @@ afterAll(() => {
   server.kill('SIGKILL');
 });
 
-/** Opens a text as if it were that file of config/. */
+/** Opens a text as a file of config/. */
 async function open(name: string, text: string): Promise<{ uri: string; problems: string[] }> {
   const uri = pathToFileURL(join(ROOT, 'config', name)).href;
   const { promise, resolve } = Promise.withResolvers<string[]>();
@@ -57,7 +57,7 @@ async function open(name: string, text: string): Promise<{ uri: string; problems
 }
 
 test.each(['gateway.yaml', 'bridge.yaml', 'demo/tier1.yaml', 'demo/east-gateway.yaml', 'demo/west-bridge.yaml'])(
-  'nothing is wrong with config/%s',
+  'config/%s has no problems',
   async (name) => {
     const { problems } = await open(name, readFileSync(join(ROOT, 'config', name), 'utf8'));
     expect(problems).toEqual([]);
@@ -66,7 +66,7 @@ test.each(['gateway.yaml', 'bridge.yaml', 'demo/tier1.yaml', 'demo/east-gateway.
 
 const MODELINE = '# yaml-language-server: $schema=gateway.schema.json\n';
 
-test('a key that is not known and a number that is too large are marked where they stand', async () => {
+test('an unknown key and a number out of range are marked at their lines', async () => {
   const text = `${MODELINE}regions: [{ name: east, targets: [{ url: "http://a:1" }] }]\nlisten:\n  prot: 1\nadmin:\n  port: 70000\n`;
   const { problems } = await open('marked.yaml', text);
   expect(problems.sort()).toEqual([
@@ -75,7 +75,7 @@ test('a key that is not known and a number that is too large are marked where th
   ]);
 });
 
-test('keys and words are offered', async () => {
+test('keys and values are completed', async () => {
   const text = `${MODELINE}regions: [{ name: east, targets: [{ url: "http://a:1" }] }]\nlisten:\n  \nretry:\n  produce: \n`;
   const { uri } = await open('offered.yaml', text);
   expect(await offered(uri, { line: 3, character: 2 })).toEqual(expect.arrayContaining(['host', 'port']));

@@ -1,4 +1,4 @@
-/** Connections as bytes: pipelining, answers before bodies, junk, silence; at a bridge and at a gateway in front of it. */
+/** Connections as bytes, to a bridge and to a gateway in front of it: pipelining, early responses, junk, silence. */
 import { connect } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile } from './harness/bridge.ts';
@@ -18,7 +18,7 @@ const PORTS = { bridge: bridge.bridge.port, gateway: Number(new URL(gateway.url)
 const CLOSE = 'connection: close\r\n';
 const JSON_TYPE = 'content-type: application/vnd.kafka.json.v2+json\r\n';
 
-/** The bytes of a body, and the header that announces it. */
+/** The pieces of a body, and its framing header. */
 function large(byteCount: number, isChunked: boolean): { header: string; pieces: (string | Buffer)[] } {
   const piece = Buffer.alloc(100_000, 'x');
   const count = byteCount / piece.length;
@@ -30,7 +30,7 @@ function large(byteCount: number, isChunked: boolean): { header: string; pieces:
 describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
   const port = PORTS[program];
 
-  test('what is pipelined is answered in order', async () => {
+  test('pipelined requests get their responses in order', async () => {
     const asks = Array.from({ length: 1_500 }, (_, index) => (index * 7919) % 5);
     const statuses = [200, 404, 405, 400, 404];
     const requests = [
@@ -38,14 +38,14 @@ describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
       'GET /nothing',
       'PUT /topics/t',
       'GET /?%zz',
-      'GET /consumers/g/instances/nobody/positions',
+      'GET /consumers/g/instances/unknown/positions',
     ];
     const text = asks.map((ask) => `${requests[ask]} HTTP/1.1\r\n${HOST}\r\n`).join('');
     const answers = answersOf(await raw(port, `${text}GET /healthy HTTP/1.1\r\n${HOST}${CLOSE}\r\n`));
     expect(answers.map(({ status }) => status)).toEqual([...asks.map((ask) => statuses[ask]), 200]);
   });
 
-  test('a body that is pipelined belongs to its request', async () => {
+  test('a pipelined body belongs to its request', async () => {
     const post = (name: string): string => {
       const body = JSON.stringify({ name, format: 'json' });
       return `POST /consumers/pipelined-${program} HTTP/1.1\r\n${HOST}content-type: application/vnd.kafka.v2+json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
@@ -58,11 +58,11 @@ describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
 
   test.each<[string, string]>([
     ['junk', 'HELLO\r\n\r\n'],
-    ['bytes that are no text', '\0\x01\xff\r\n\r\n'],
+    ['binary bytes', '\0\x01\xff\r\n\r\n'],
     ['an unknown method', `FOO / HTTP/1.1\r\n${HOST}\r\n`],
     ['a tunnel', `CONNECT h:1 HTTP/1.1\r\n${HOST}\r\n`],
     ['another version', 'GET / HTTP/3.0\r\n\r\n'],
-  ])('%s behind requests is refused after their answers', async (_, junk) => {
+  ])('%s after requests is refused after their responses', async (_, junk) => {
     const valid = `GET /topics HTTP/1.1\r\n${HOST}\r\nGET /nothing HTTP/1.1\r\n${HOST}\r\n`;
     const [first, second, refused, ...others] = answersOf(await raw(port, valid + junk));
     expect([first?.status, second?.status]).toEqual([200, 404]);
@@ -74,29 +74,29 @@ describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
   describe.each([false, true])('a client that sends all of its body before it reads (chunked: %s)', (isChunked) => {
     test.each<[string, string, number]>([
       ['nowhere', 'POST /nope', 404],
-      ['where the method is another', 'PUT /topics/t', 405],
+      ['with a wrong method', 'PUT /topics/t', 405],
       ['to a bad URL', 'POST /topics/t?%zz', 400],
       ['beyond the limit', 'POST /topics/t', 413],
-      ['to a consumer that is not there', 'POST /consumers/g/instances/nobody/offsets', 413],
-    ])('%s reads the answer', async (_, ask, status) => {
+      ['to an unknown consumer', 'POST /consumers/g/instances/unknown/offsets', 413],
+    ])('%s reads the response', async (_, ask, status) => {
       const { header, pieces } = large(20_000_000, isChunked);
       const head = `${ask} HTTP/1.1\r\n${HOST}${JSON_TYPE}${header}\r\n`;
       const [answer, ...others] = answersOf(await rawBlocking(port, [head, ...pieces]));
       expect(others).toEqual([]);
-      // A gateway refuses what is too long before it asks where it goes.
+      // A gateway refuses a body that is too long before it looks at the path.
       expect(program === 'gateway' && status === 404 ? [404, 413] : [status]).toContain(answer?.status);
       expect(answer?.headers['connection']?.toLowerCase()).toBe('close');
       expect(JSON.parse(answer?.body ?? '')).toMatchObject({ error_code: answer?.status });
     });
   });
 
-  test('one that asks first whether it may send learns that it may not', async () => {
+  test('a client that sends Expect: 100-continue is refused before its body', async () => {
     const head = `POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}expect: 100-continue\r\ncontent-length: 20000000\r\n\r\n`;
     const [answer] = answersOf(await rawHalfClosed(port, head));
     expect(answer).toMatchObject({ status: 413, headers: { connection: expect.stringMatching(/close/i) } });
   });
 
-  // Each waits for a limit of time: they do it at once.
+  // Each waits for a timeout, so they run concurrently.
   test.concurrent.each([
     ['all of its body', 'content-length: 1000\r\n\r\n'],
     ['the rest of its body', 'content-length: 1000\r\n\r\n{"rec'],
@@ -111,7 +111,7 @@ describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
     expect(JSON.parse(answer?.body ?? '')).toMatchObject({ error_code: 408 });
   });
 
-  test('a poll whose client is gone takes no records', async () => {
+  test('a poll whose client is gone consumes no records', async () => {
     const topic = `gone-${program}`;
     await bridge.post('/admin/topics', { topic_name: topic, partitions_count: 1, replication_factor: 1 });
     const consumer = await bridge.consumer(topic, 'c', [topic]);
@@ -129,7 +129,7 @@ describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
   });
 });
 
-test('a gateway sends one request of a connection at a time, and serves others meanwhile', async () => {
+test('a gateway sends one request of a connection at a time, and serves other connections meanwhile', async () => {
   let most = 0;
   let current = 0;
   const upstream = await startUpstream((request, response) => {
@@ -153,7 +153,7 @@ test('a gateway sends one request of a connection at a time, and serves others m
     const pipelined = raw(port, `${text}GET /healthy HTTP/1.1\r\n${HOST}${CLOSE}\r\n`).finally(() => {
       isDone = true;
     });
-    await until('the first is there', () => upstream.requests.length > 10);
+    await until('the first requests have arrived', () => upstream.requests.length > 10);
     for (let index = 0; index < 20; index += 1) {
       const other = await raw(port, `GET /topics/other HTTP/1.1\r\n${HOST}${CLOSE}\r\n`);
       expect(other).toContain('other');

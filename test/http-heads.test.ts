@@ -1,4 +1,4 @@
-/** Requests as bytes, to a bridge and through two gateways: what is refused, with which status, and what is understood. */
+/** Request heads as bytes, to a bridge and through two gateways: which are refused, with which status, and which are accepted. */
 import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -22,7 +22,7 @@ const PROGRAMS = ['bridge', 'tier1'] as const;
 const CLOSE = 'connection: close\r\n';
 const LIMIT = { url: 4_096, header: 16_384 };
 
-/** A whole request without a body. */
+/** A complete request without a body. */
 function get(target: string, headers = HOST): string {
   return `GET ${target} HTTP/1.1\r\n${headers}${CLOSE}\r\n`;
 }
@@ -115,7 +115,7 @@ describe.each(PROGRAMS)('%s', (program) => {
     ['headers beyond the limit', get('/healthy', `${HOST}x: ${'a'.repeat(LIMIT.header)}\r\n`), 431],
     ['headers far beyond the limit', get('/healthy', `${HOST}x: ${'a'.repeat(60_000)}\r\n`), 431],
     ['many headers', get('/healthy', HOST + 'a: b\r\n'.repeat(9_000)), 431],
-    // What another server would read as two requests.
+    // Another server could parse these as two requests.
     ...[
       'content-length: 5\r\ncontent-length: 6\r\n',
       'content-length: 5\r\ntransfer-encoding: chunked\r\n',
@@ -138,7 +138,7 @@ describe.each(PROGRAMS)('%s', (program) => {
       `POST /consumers/g HTTP/1.1\r\n${HOST}${CLOSE}${lines}\r\n0\r\n\r\n`,
       400,
     ]),
-  ])('%s is refused in the words of the API', async (_, request, status) => {
+  ])('%s is refused with an error of the API', async (_, request, status) => {
     const [answer, ...others] = answersOf(await raw(port, request));
     expect(others).toEqual([]);
     expect(answer?.headers).toMatchObject({ 'content-type': 'application/vnd.kafka.v2+json' });
@@ -175,7 +175,7 @@ describe.each(PROGRAMS)('%s', (program) => {
     ['empty lines before it', `\r\n\r\n${get('/healthy')}`],
     ['methods of the server', `OPTIONS * HTTP/1.1\r\n${HOST}${CLOSE}\r\n`],
     ['methods of the server, without a host to name', `OPTIONS * HTTP/1.1\r\nhost:\r\n${CLOSE}\r\n`],
-  ])('%s is understood', async (_, request) => {
+  ])('%s is accepted', async (_, request) => {
     const [answer, ...others] = answersOf(await raw(port, request));
     expect(others).toEqual([]);
     expect([200, 204]).toContain(answer?.status);
@@ -187,13 +187,13 @@ describe.each(PROGRAMS)('%s', (program) => {
     ['POST', `http://[::1]:81/consumers/g`, 'HTTP/1.1', 'host:\r\n', 'http://[::1]:81/consumers/g/instances/'],
     ['POST', '/consumers/g', 'HTTP/1.1', 'host: h:\r\n', 'http://h:80/consumers/g/instances/'],
     ['POST', '/consumers/g', 'HTTP/1.0', '', `http://127.0.0.1:${port}/consumers/g/instances/`],
-  ])('%s %s %s with %j finds its consumer where it asked', async (method, target, version, host, baseUri) => {
+  ])('%s %s %s with %j gets a base_uri at the requested host', async (method, target, version, host, baseUri) => {
     const text = await raw(port, `${method} ${target} ${version}\r\n${host}${CLOSE}content-length: 0\r\n\r\n`);
     expect(JSON.parse(answersOf(text)[0]?.body ?? '')).toMatchObject({ base_uri: expect.stringContaining(baseUri) });
     expect(JSON.parse(answersOf(text)[0]?.body ?? '').base_uri.startsWith(baseUri)).toBe(true);
   });
 
-  test('HEAD has the status and the headers of GET, at every operation that GET has', async () => {
+  test('HEAD has the status and the headers of GET, for every operation with GET', async () => {
     const { path } = await bridge.consumer('heads', program, ['heads']);
     for (const { operation, path: template } of OPERATIONS.filter(({ method }) => method === 'GET')) {
       const target = template
@@ -205,7 +205,7 @@ describe.each(PROGRAMS)('%s', (program) => {
       const seen = { operation, status: got?.status, type: got?.headers['content-type'] };
       expect({ operation, status: head?.status, type: head?.headers['content-type'] }).toEqual(seen);
       expect(others).toEqual([]);
-      // The length of a poll and of metrics is another one each time.
+      // The length of a poll and of metrics varies.
       if (operation !== 'poll' && operation !== 'metrics')
         expect({ operation, length: head?.headers['content-length'] }).toEqual({
           operation,
@@ -214,7 +214,7 @@ describe.each(PROGRAMS)('%s', (program) => {
     }
   });
 
-  test('HEAD at the records of a consumer takes none of them', async () => {
+  test('HEAD for the records of a consumer consumes none', async () => {
     const topic = `head-${program}`;
     await bridge.post('/admin/topics', { topic_name: topic, partitions_count: 1, replication_factor: 1 });
     const consumer = await bridge.consumer(topic, 'c', [topic]);
@@ -228,7 +228,7 @@ describe.each(PROGRAMS)('%s', (program) => {
     expect((await consumer.take(1)).map(({ value }) => value)).toEqual(['3']);
   });
 
-  test('a client that ends its side after its request gets the answer that another one gets', async () => {
+  test('a client that half-closes after its request gets the same response', async () => {
     for (const { operation, method, path } of OPERATIONS) {
       const target = path.replaceAll(/\{\w+\}/g, 'half');
       const request = `${method} ${target} HTTP/1.1\r\n${HOST}content-length: 2\r\n`;
@@ -242,7 +242,7 @@ describe.each(PROGRAMS)('%s', (program) => {
     }
   });
 
-  test('one that ends its side while its poll waits gets its records', async () => {
+  test('a client that half-closes while its poll waits gets its records', async () => {
     const topic = `half-${program}`;
     await bridge.post('/admin/topics', { topic_name: topic, partitions_count: 1, replication_factor: 1 });
     const consumer = await bridge.consumer(topic, 'c', [topic]);
@@ -255,7 +255,7 @@ describe.each(PROGRAMS)('%s', (program) => {
   });
 });
 
-/** As a client may spread a size over its request. */
+/** Ways to distribute a size over a request. */
 const head = fc.record({
   urlBytes: fc.oneof(fc.integer({ min: 8, max: LIMIT.url }), fc.constant(LIMIT.url)),
   hostBytes: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 255 }), fc.constant(255)),
@@ -263,7 +263,7 @@ const head = fc.record({
   shortOfLimit: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 8_000 })),
 });
 
-test('whatever a tier-1 gateway takes, the bridge takes, just below the limits, too; and one byte more is refused at once', async () => {
+test('a bridge accepts every head that a tier-1 gateway accepts, up to the limits; one more byte is refused', async () => {
   await fc.assert(
     fc.asyncProperty(head, async ({ urlBytes, hostBytes, headerCount, shortOfLimit }) => {
       const target = `/topics?${'q'.repeat(urlBytes - '/topics?'.length)}`;

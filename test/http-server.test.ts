@@ -1,4 +1,4 @@
-/** What every server of the system does, because there is one: the bridge's, the gateway's, and the gateway's admin port. */
+/** The HTTP server that bridge, gateway and admin port share. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -8,9 +8,9 @@ import { answersOf, raw } from './harness/raw.ts';
 import { until } from './harness/until.ts';
 import { startUpstream } from './harness/upstream.ts';
 
-/** Beyond the length of a test: a server that stops earlier has drained. */
+/** Longer than a test: a server that stops earlier has drained. */
 const GRACE = { shutdown: { graceMs: 120_000 } };
-/** One that the admin port serves. */
+/** A path that the admin port serves. */
 const HOST = 'host: 127.0.0.1\r\n';
 const CLOSE = 'connection: close\r\n';
 const JSON_TYPE = 'content-type: application/vnd.kafka.json.v2+json\r\n';
@@ -69,7 +69,7 @@ describe.each(['bridge', 'gateway', 'admin port'] as const)('%s', (program) => {
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
     ['a URL beyond the limit', `GET /${'a'.repeat(17_000)} HTTP/1.1\r\n${HOST}${CLOSE}\r\n`, 414],
     ['headers beyond the limit', `GET / HTTP/1.1\r\n${HOST}x: ${'a'.repeat(60_000)}\r\n\r\n`, 431],
-  ])('refuses %s in the words of the API', async (_, request, status) => {
+  ])('refuses %s with an error of the API', async (_, request, status) => {
     const { port } = await start(program);
     const [answer, ...others] = answersOf(await raw(port, request));
     expect(others).toEqual([]);

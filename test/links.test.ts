@@ -1,4 +1,4 @@
-/** Links of the documents lead somewhere: relative ones to a file of the repository, those with an anchor to a heading. */
+/** Relative links in the documents lead to files of the repository, and their anchors to headings. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const documents = [
     .map((name) => join('docs', name)),
 ];
 
-/** Code is not prose: what looks like a link in it is none. */
+/** Removes code, which may look like links. */
 function withoutCode(markdown: string): string {
   return markdown
     .replaceAll(/^(?<fence>```+|~~~+)[^\n]*\n[\s\S]*?^\k<fence>\s*$/gm, '')
@@ -54,7 +54,7 @@ function withoutFences(markdown: string): string {
   return markdown.replaceAll(/^(?<fence>```+|~~~+)[^\n]*\n[\s\S]*?^\k<fence>\s*$/gm, '');
 }
 
-/** What is wrong with a link; `undefined`: nothing, or it leads out of the repository. */
+/** Why a link is broken; `undefined` if it works, or if it is a URL. */
 function problemOf(document: string, link: string): string | undefined {
   if (/^[a-z][a-z+.-]*:/i.test(link)) return undefined;
   const [path = '', anchor] = link.split('#', 2);
@@ -67,7 +67,7 @@ function problemOf(document: string, link: string): string | undefined {
 }
 
 describe('the check', () => {
-  test('sees links of every kind, and none in code', () => {
+  test('finds links of every kind, except in code', () => {
     const text = [
       'See [a](a.md "title"), ![b](<b.png>) and [`code`](c.md#x).',
       '[d]: d.md',
@@ -84,7 +84,7 @@ describe('the check', () => {
     expect([...anchorsOf(text)]).toEqual(['a-b-c-d--e', 'link-it', 'twice', 'twice-1', 'ünï_code-1']);
   });
 
-  test('names what does not exist', () => {
+  test('reports broken links', () => {
     expect(problemOf('README.md', 'docs/nowhere.md')).toBe('docs/nowhere.md: no such file');
     expect(problemOf('README.md', '#nowhere-at-all')).toBe('#nowhere-at-all: no such heading');
     expect(problemOf('README.md', '../x.md')).toBe('../x.md leaves the repository');
@@ -93,7 +93,7 @@ describe('the check', () => {
   });
 });
 
-test('there are documents, and links in them', () => {
+test('there are documents with links', () => {
   expect(documents).toContain('README.md');
   expect(linksOf(readFileSync(join(ROOT, 'README.md'), 'utf8')).length).toBeGreaterThan(5);
 });

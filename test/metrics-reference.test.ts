@@ -15,14 +15,14 @@ const HEAD = `# Metrics
 \`GET /metrics\` on a gateway's admin port and on a bridge's own port (or its \`management.port\`), in Prometheus' text format.
 [config/prometheus](../config/prometheus) scrapes them and has alerts, [config/grafana](../config/grafana) a dashboard; [operating.md](operating.md#alerts) says how to use them.
 
-Durations are in seconds, sizes in bytes, counters end in \`_total\`. A histogram has the series \`_bucket\` (with the label
-\`le\`), \`_sum\` and \`_count\`. Labels have few values: never a group, a consumer, a topic or a path. A counter is 0 again
-after a restart, as \`rate()\` expects.
+Durations are in seconds, sizes in bytes. Counters end in \`_total\` and restart at 0 with the process, as \`rate()\` expects. A
+histogram has the series \`_bucket\` (with the label \`le\`), \`_sum\` and \`_count\`. Labels have few values, and never contain a
+group, a consumer, a topic or a path.
 
-This page is made from the code: a test keeps them equal.
+This page is generated from the code, and a test keeps them equal.
 `;
 
-const TAIL = `## Both, of the process
+const TAIL = `## Both: the process
 
 \`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`process_open_fds\`, \`process_start_time_seconds\` and the other
 \`process_*\` that Prometheus' clients expose; of Node.js \`nodejs_eventloop_lag_p50_seconds\`, \`…_p99_seconds\` and
@@ -50,7 +50,7 @@ function table(metrics: readonly MetricDeclaration[]): string {
   return ['| metric | type | labels | |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-test('docs/metrics.md has every metric of gateway and bridge', async () => {
+test('docs/metrics.md lists every metric of gateway and bridge', async () => {
   const text = [
     HEAD,
     `## Gateway\n\n${table(GATEWAY_METRICS)}\n\n${GATEWAY_LABELS}`,
@@ -61,7 +61,7 @@ test('docs/metrics.md has every metric of gateway and bridge', async () => {
 });
 
 describe.each([...GATEWAY_METRICS, ...BRIDGE_METRICS])('$name', ({ name, type, help }) => {
-  test('keeps to the conventions of Prometheus', () => {
+  test('follows the conventions of Prometheus', () => {
     expect(name).toMatch(/^causeway_[a-z_]+$/);
     expect(name.endsWith('_total')).toBe(type === 'counter');
     expect(name).not.toMatch(/_(?:ms|milliseconds|percent|kb|mb)(?:_|$)/);

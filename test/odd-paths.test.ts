@@ -1,4 +1,4 @@
-/** A gateway and a bridge read every request target alike: the same operation with the same names, or the same refusal. */
+/** A gateway and a bridge parse every request target alike: the same operation with the same names, or the same refusal. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,14 +33,14 @@ type Program = keyof typeof PORTS;
 async function ask(program: Program, method: string, target: string, id = unique('ask')): Promise<RawAnswer> {
   const head = `${method} ${target} HTTP/1.1\r\n${HOST}x-request-id: ${id}\r\n`;
   const text = await raw(PORTS[program], `${head}content-length: 0\r\nconnection: close\r\n\r\n`);
-  // A target that Node's parser refuses is refused with a body, whatever the method.
+  // A request that Node's parser rejects is refused with a body, even for HEAD.
   const readable = method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text;
   const [answer] = answersOf(readable, { isHead: method === 'HEAD' });
   if (answer === undefined) throw new Error(`${method} ${target}: no answer`);
   return answer;
 }
 
-/** The operations of requests in an access log, by their ids. */
+/** The operations in an access log, by request id. */
 function operationsIn(file: string): Map<string, string> {
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
   return new Map(lines.map((line) => JSON.parse(line)).map(({ requestId, operation }) => [requestId, operation]));
@@ -49,7 +49,7 @@ function operationsIn(file: string): Map<string, string> {
 interface Asked {
   method: string;
   target: string;
-  /** Of the requests to the bridge, and to the gateway. */
+  /** Request ids, by the program that got the request. */
   ids: Record<Program, string>;
   answers: Record<Program, RawAnswer>;
 }
@@ -63,7 +63,7 @@ async function askBoth(method: string, target: string): Promise<Asked> {
   return { method, target, ids, answers };
 }
 
-/** Waits until the logs have every line, and returns what the gateway, the bridge behind it and the bridge alone read. */
+/** Waits for the logs, and adds the operation that the gateway, the bridge behind it, and the bridge alone parsed. */
 async function readBy(asked: readonly Asked[]): Promise<(Asked & { operations: (string | undefined)[] })[]> {
   const last = await askBoth('GET', '/topics');
   await until('the logs have the last request', () => {
@@ -79,26 +79,25 @@ async function readBy(asked: readonly Asked[]): Promise<(Asked & { operations: (
   }));
 }
 
-/** What is wrong with what was read; `undefined`: nothing. */
+/** How the programs differ; `undefined` if they agree. */
 function problem({ method, target, answers, operations }: Awaited<ReturnType<typeof readBy>>[number]): unknown {
   const { bridge: direct, gateway: through } = answers;
   const [byGateway, behindGateway, byBridge] = operations;
   const { operation } = parseUrl(method, target.replace(/^https?:\/\/[^/?]*/i, ''));
   const seen = { method, target, operations, direct, through };
-  // A gateway answers for itself; only its metrics are elsewhere.
+  // A gateway responds itself, and has its metrics on another port.
   if (isManagement(operation) && direct.status === 200) {
     const isServedAlike = operation === 'metrics' ? through.status === 404 : through.status === direct.status;
     return isServedAlike && operations.every((found) => found === undefined) ? undefined : seen;
   }
   if (direct.status !== through.status || direct.headers['allow'] !== through.headers['allow']) return seen;
-  // Refused before anything is logged as an operation.
+  // Refused before the request has an operation.
   if (direct.status === 400 && byBridge === undefined) return behindGateway === undefined ? undefined : seen;
-  // The gateway refuses methods itself.
   if (byBridge !== byGateway) return seen;
   return behindGateway === undefined || behindGateway === byBridge ? undefined : seen;
 }
 
-test('odd targets are the operation that they mean, at both programs', async () => {
+test('odd targets have their meaning in both programs', async () => {
   const asked: Asked[] = [];
   for (const [method, target] of ODD_PATHS) asked.push(await askBoth(method, target));
   const read = await readBy(asked);
@@ -137,7 +136,7 @@ const SEGMENT = fc.oneof(
 const ODDITIES: readonly (readonly string[])[] = [
   ...[[], [], [], [], [], [''], ['', ''], ['.'], ['%2E'], ['x', '..'], ['x', 'y', '%2e.', '..'], ['', '..'], ['..']],
 ];
-/** The path of an operation, with something odd before some of its segments. */
+/** The path of an operation, with odd segments between its own. */
 const ODD_OPERATION = fc
   .tuple(
     fc.constantFrom(...OPERATIONS, ...INTERNAL_OPERATIONS),
@@ -156,22 +155,22 @@ const TARGET = fc
     fc.constantFrom('', '', '/', '//', '?', '?a=/../b', '/?a?b', '?%74imeout=0', '?%'),
   )
   .map(([start, segments, end]) => `${start}${segments.join('/')}${end}`)
-  // A target of no characters is no request line.
+  // An empty target is not a request line.
   .filter((target) => target !== '');
 const METHOD = fc.constantFrom(...METHODS, 'GET', 'GET', 'POST', 'PUT', 'PATCH');
 
-test('generated targets are read alike by both programs', async () => {
+test('both programs parse generated targets alike', async () => {
   const asked: Asked[] = [];
   for (const [method, target] of fc.sample(fc.tuple(METHOD, TARGET), { seed: 20_261_127, numRuns: 500 })) {
     asked.push(await askBoth(method, target));
   }
   const read = await readBy(asked);
   expect(read.map(problem).filter((found) => found !== undefined)).toEqual([]);
-  // The targets are not all refused: many operations are among them.
+  // Many operations are among the targets, not only refusals.
   expect(new Set(read.map(({ operations }) => operations[0])).size).toBeGreaterThan(15);
 });
 
-test('a consumer is the same one, however its names are written', async () => {
+test('every spelling of a path reaches the same consumer', async () => {
   const group = unique('group');
   const spellings = (suffix: string): string[] => [
     `/consumers/${group}/instances/c${suffix}`,
@@ -194,11 +193,11 @@ test('a consumer is the same one, however its names are written', async () => {
       expect({ target, status, body }).toEqual({ target, status: 200, body: '{"topics":[],"partitions":[]}' });
     }
   }
-  // Under other names the gateway would remember other consumers.
+  // With other names, the gateway would remember other consumers.
   expect(await counted()).toBe(before + 1);
 });
 
-test('a topic is the same one, however its name is written', async () => {
+test('every spelling of a path reaches the same topic', async () => {
   const topic = await kafka.topic();
   const message = `Topic '${topic}' does not have partition with id 99`;
   const encoded = [...topic].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('');

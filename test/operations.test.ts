@@ -1,4 +1,4 @@
-/** The table of operations feeds every part of the system: a new operation is an entry in it and a handler in the bridge. */
+/** The table of operations feeds all parts of the system: a new operation needs an entry and a handler in the bridge. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,9 +23,9 @@ interface Described {
 }
 const described = openApiDocument('1.0.0')['paths'] as Record<string, Record<string, Described>>;
 
-test('names and paths are told apart', () => {
+test('names and paths are unique', () => {
   expect(new Set(OPERATIONS.map(({ operation }) => operation)).size).toBe(OPERATIONS.length);
-  // Parameters under other names would be the same path.
+  // The names of parameters do not distinguish paths.
   const paths = OPERATIONS.map(({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, '{}')}`);
   expect(new Set(paths).size).toBe(OPERATIONS.length);
 });
@@ -53,9 +53,9 @@ describe.each(OPERATIONS)('$operation', ({ operation, method, path, kind, retry,
     expect(await counted(gateway.adminUrl, 'causeway_requests_total')).toBe(before + 1);
   });
 
-  test('has a class of retries that fits its method, and is a route of traces', () => {
+  test('has a retry class that fits its method, and a route for traces', () => {
     expect(retryClassOf(operation)).toBe(retry);
-    // Safe methods change nothing (RFC 9110 §9.2.1); what creates is never a read.
+    // Only safe methods (RFC 9110 §9.2.1) are reads.
     if (method !== 'GET') expect(retry).not.toBe('read');
     if (method === 'GET' || method === 'DELETE') expect(retry).not.toBe('stores');
     if (kind === 'produce') expect(retry).toBe('stores');
@@ -73,7 +73,7 @@ describe.each(OPERATIONS)('$operation', ({ operation, method, path, kind, retry,
   });
 });
 
-/** Files of the programs by the operations that they name. */
+/** The source files that name each operation. */
 function filesNaming(): Map<string, string[]> {
   const files = ['protocol', 'http', 'telemetry', 'gateway', 'bridge'].flatMap((name) =>
     readdirSync(join(ROOT, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' })
@@ -89,7 +89,7 @@ function filesNaming(): Map<string, string[]> {
   );
 }
 
-/** What a gateway or a bridge treats in a way of its own; the words also mean other things. */
+/** Operations with special cases in a program, or whose names are also other words. */
 const KNOWN_TO_MORE = [
   'healthy',
   'ready',
@@ -102,7 +102,7 @@ const KNOWN_TO_MORE = [
   'openapi',
 ];
 
-test('an operation is named by its entry in the table and by its handler alone', () => {
+test('only the table and the handler name an operation', () => {
   const files = filesNaming();
   for (const { operation } of OPERATIONS.filter((entry) => !KNOWN_TO_MORE.includes(entry.operation))) {
     expect({ operation, files: files.get(operation) }).toEqual({

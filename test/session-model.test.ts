@@ -7,7 +7,7 @@ import { PROTOCOL, type Protocol } from './model/protocol.ts';
 import { sessionModel } from './model/session-model.ts';
 import type { Bounds } from './model/session-state.ts';
 
-/** An exploration takes seconds on a processor of its own, and may have to share it. */
+/** An exploration takes seconds on an idle processor, and longer on a busy one. */
 const EXPLORATION_TIMEOUT_MS = 600_000;
 
 const BOUNDS: Bounds = {
@@ -20,14 +20,14 @@ const BOUNDS: Bounds = {
   faults: ['die', 'freeze', 'end', 'giveUp'],
 };
 
-describe('one owner answers, nothing is lost, and every request is answered in the end', () => {
+describe('one owner responds, no record is lost, and every request gets a response in the end', () => {
   test.each<[what: string, bounds: Partial<Bounds>, protocol?: Partial<Protocol>]>([
     ['two gateways in turn', {}],
-    ['partitions that the client chose', { isMember: false, pollCount: 2 }],
+    ['assigned partitions', { isMember: false, pollCount: 2 }],
     ['a session that is deleted stays deleted', { isDeleting: true, pollCount: 2 }],
     ['a client without a gateway', { gatewayCount: 0, pollCount: 2 }, { isHandedOver: false }],
     [
-      'partitions that a client without a gateway chose',
+      'assigned partitions of a client without a gateway',
       { gatewayCount: 0, isMember: false, pollCount: 2 },
       { isHandedOver: false },
     ],
@@ -35,19 +35,16 @@ describe('one owner answers, nothing is lost, and every request is answered in t
       'a bridge that is given up wrongly hands over, and no record comes again',
       { isPrompt: true, gatewayCount: 1, faults: ['giveUp'] },
     ],
-    [
-      'the same with partitions that the client chose',
-      { isPrompt: true, gatewayCount: 1, faults: ['giveUp'], isMember: false },
-    ],
+    ['the same with assigned partitions', { isPrompt: true, gatewayCount: 1, faults: ['giveUp'], isMember: false }],
     ['three bridges', { bridgeCount: 3, pollCount: 2 }],
-    ['gateways that die with what they held', { faultCount: 2, faults: ['gatewayDies'] }],
+    ['gateways that die with undelivered responses', { faultCount: 2, faults: ['gatewayDies'] }],
     ['a gateway and a bridge that die', { faultCount: 2, faults: ['gatewayDies', 'die'], pollCount: 2 }],
     [
-      'a gateway that dies, and a bridge that ends in order',
+      'a gateway that dies, and a bridge that stops in order',
       { faultCount: 2, faults: ['gatewayDies', 'end'], pollCount: 2 },
     ],
     [
-      'two bridges that are given up wrongly or freeze',
+      'two bridges that are given up by mistake or freeze',
       { gatewayCount: 1, pollCount: 1, faultCount: 2, faults: ['freeze', 'giveUp'] },
     ],
   ])(
@@ -70,12 +67,12 @@ describe('each rule is needed: the model finds a violation', () => {
   }
   test.each<Mutation>([
     {
-      without: 'asking Kafka before an answer',
+      without: 'asking Kafka before a response',
       protocol: { isConfirmed: () => true },
       finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
     },
     {
-      without: 'dating what Kafka said by the question',
+      without: 'dating a response of Kafka by the time of its request',
       protocol: { isDatedByQuestion: false },
       finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
     },
@@ -85,13 +82,13 @@ describe('each rule is needed: the model finds a violation', () => {
       finds: /answers with records in epoch 1 after the adoption of epoch 2 was acknowledged/,
     },
     {
-      without: 'asking for positions when the old owner can commit no more',
+      without: 'fetching positions only after the old owner can no longer commit',
       protocol: { isPositionedAfterWait: false, isHandedOver: false },
       bounds: { gatewayCount: 0, isMember: false, faults: ['giveUp'] },
       finds: /2 batches came again after 1 faults/,
     },
     {
-      without: 'waiting for the commit of one answer before the next is given',
+      without: 'waiting for the commit of a response before the next one',
       protocol: { isCommittedBeforeAnswer: false },
       finds: /the client has 2, and gets 0 again/,
     },
@@ -114,12 +111,12 @@ describe('each rule is needed: the model finds a violation', () => {
       finds: /1 batches came again after 0 faults/,
     },
     {
-      without: 'waiting for the gateway to say that the owner failed',
+      without: 'adopting only after the gateway reports that the owner failed',
       protocol: { decideRequest: (situation) => decideRequest({ ...situation, origin: { via: 'client' } }) },
       finds: /the session bounces/,
     },
     {
-      without: 'letting the winner of a claim have the session',
+      without: 'leaving the session to the winner of a claim',
       protocol: { decideRequest: (situation) => decideRequest({ ...situation, hasLost: false }) },
       bounds: { gatewayCount: 0 },
       finds: /the session bounces/,
@@ -141,7 +138,7 @@ describe('each rule is needed: the model finds a violation', () => {
       finds: /1 batches came again after 1 faults/,
     },
     {
-      without: 'keys that tell claims apart',
+      without: 'a log key for each claim',
       protocol: { keyOf: () => 'session' },
       finds: /compaction turns the owner of epoch \d into that of epoch \d/,
     },

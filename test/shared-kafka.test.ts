@@ -1,4 +1,4 @@
-/** Two regions over one real Kafka that is frozen: what is sent once is stored once. */
+/** Two regions over one real Kafka that freezes: a record that is sent once is stored once. */
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
@@ -24,10 +24,10 @@ async function regionalGateway(region: string, bridge: TestBridge, others: unkno
 }
 
 const RECORD_COUNT = 20;
-/** Longer than it takes all gateways to find their regions down, and to look for others. */
+/** Longer than all gateways need to find their regions down and to try others. */
 const FROZEN_MS = 6_000;
 
-test('a frozen Kafka: records that are sent meanwhile are stored once, and nothing is held against a region', async () => {
+test('records that are sent while Kafka is frozen are stored once, and no region is blamed', async () => {
   const kafka = keep(
     await startOwnKafka({ brokerCount: 1, ports: await findFreePorts(2), properties: PATIENT_BROKER }),
   );
@@ -62,7 +62,7 @@ test('a frozen Kafka: records that are sent meanwhile are stored once, and nothi
     });
     return [answer.statusCode, await answer.body.json()];
   };
-  // Both bridges know the topic.
+  // Both bridges learn the topic.
   await Promise.all([east, west].map((bridge) => bridge.produce(topic, { records: [{ value: 'first' }] })));
 
   const [broker] = brokers;
@@ -79,7 +79,7 @@ test('a frozen Kafka: records that are sent meanwhile are stored once, and nothi
         ),
       ),
     );
-    await until('they have looked for other regions', () => performance.now() - startMs > FROZEN_MS);
+    await until('they had time to try other regions', () => performance.now() - startMs > FROZEN_MS);
   } finally {
     broker?.process.signal('SIGCONT');
   }

@@ -1,6 +1,6 @@
 /**
- * A client on the host of the gateways and bridges, whose address is that of the peers, as behind a proxy that ends TLS there:
- * whatever headers it forges at whichever tier, it is a client.
+ * A client on the host of the gateways and bridges, with the address of trusted peers, as behind a proxy that terminates TLS on
+ * that host: whichever headers it forges, at every tier it is treated as a client.
  */
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
@@ -11,7 +11,7 @@ import { unique } from './harness/kafka-view.ts';
 import { PROOF, TEST_TRUST } from './harness/trust.ts';
 import { answerJson, startUpstream, type Upstream } from './harness/upstream.ts';
 
-/** As the demo has it. */
+/** As in the demo. */
 const TRUST = { ...TEST_TRUST, proxies: [] };
 
 const FORGED = {
@@ -61,7 +61,7 @@ afterAll(async () => {
   await Promise.all([bridges.east.close(), bridges.west.close()]);
 });
 
-interface Told {
+interface Received {
   status: number;
   text: string;
   headers: Record<string, unknown>;
@@ -72,7 +72,7 @@ async function ask(
   headers: Record<string, string>,
   method: 'GET' | 'POST' = 'GET',
   body?: object,
-): Promise<Told> {
+): Promise<Received> {
   const type = body === undefined ? {} : { 'content-type': 'application/vnd.kafka.v2+json' };
   const answer = await request(url, {
     method,
@@ -82,8 +82,8 @@ async function ask(
   return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
 }
 
-/** As an answer goes to a client: nothing of ours is in it. */
-function expectClientsAnswer({ headers, text }: Told): void {
+/** Expects a response for clients: without internal headers. */
+function expectClientsAnswer({ headers, text }: Received): void {
   expect(Object.keys(headers).filter((name) => name.startsWith('causeway-'))).toEqual([]);
   expect(text).not.toContain('evil');
 }
@@ -95,7 +95,7 @@ describe.each(['tier1', 'regional', 'bridge'] as const)('at the %s', (tier) => {
     const headers = { ...FORGED, ...guess };
     const host = new URL(base()).host;
     const group = unique('victim');
-    // No base_uri.
+    // Forged headers do not change the base_uri.
     const created = await ask(`${base()}/consumers/${group}`, headers, 'POST', { name: 'c', format: 'json' });
     expectClientsAnswer(created);
     expect([created.status, JSON.parse(created.text).base_uri]).toEqual([
@@ -105,7 +105,7 @@ describe.each(['tier1', 'regional', 'bridge'] as const)('at the %s', (tier) => {
     const path = `/consumers/${group}/instances/c`;
     const subscribed = await ask(`${base()}${path}/subscription`, headers, 'POST', { topics: [unique('topic')] });
     expect(subscribed.status).toBe(204);
-    // No moving: a release would be 421 of the owner, a failed owner a takeover.
+    // The consumer stays: a release would be a 421, a failed owner an adoption.
     const polled = await ask(`${base()}${path}/records?timeout=1`, headers);
     expectClientsAnswer(polled);
     expect([polled.status, polled.text]).toEqual([200, '[]']);
@@ -115,7 +115,7 @@ describe.each(['tier1', 'regional', 'bridge'] as const)('at the %s', (tier) => {
       return JSON.parse(text).consumers.map(({ home }: { home: string }) => home);
     };
     expect([await listed(bridges.east), await listed(bridges.west)]).toEqual([['east/east'], []]);
-    // No listing, no confirming, and no word on Kafka and the bridges.
+    // The client cannot list or confirm, and learns nothing about Kafka and the bridges.
     for (const [target, method] of [
       ['/causeway-sessions', 'GET'],
       [`${path}/causeway-delivered`, 'POST'],
@@ -124,27 +124,27 @@ describe.each(['tier1', 'regional', 'bridge'] as const)('at the %s', (tier) => {
       expectClientsAnswer(refused);
       expect([target, refused.status]).toEqual([target, 404]);
     }
-    for (const target of ['/ready', '/', '/openapi', '/topics/bad%20name', `/consumers/${group}/instances/nobody`]) {
+    for (const target of ['/ready', '/', '/openapi', '/topics/bad%20name', `/consumers/${group}/instances/unknown`]) {
       expectClientsAnswer(await ask(`${base()}${target}`, headers));
     }
   });
 });
 
-test('with the secret, the same requests are those of a gateway', async () => {
+test('with the secret, the same requests count as a gateway’s', async () => {
   const probed = await ask(`${bridges.east.url}/ready`, { 'causeway-gateway': 'tier1', ...PROOF });
   expect(probed.headers['causeway-kafka']).toBe('up');
   const openapi = await ask(`${bridges.east.url}/openapi`, { ...FORGED, ...PROOF });
   expect(JSON.parse(openapi.text).basePath).toBe('/evil');
 });
 
-describe('what a target gets', () => {
+describe('a target receives', () => {
   let target: Upstream;
   beforeAll(async () => {
     target = await startUpstream(answerJson({}));
   });
   afterAll(() => target.kill());
 
-  test("nothing that a client forged, and the gateway's own secret instead of what was shown", async () => {
+  test("no forged header, and the gateway's own secret in place of the client's", async () => {
     const gateway = await startGateway({ regions: regions({ east: target.url }), trust: TRUST });
     try {
       for (const [, guess] of GUESSES) await ask(`${gateway.url}/topics`, { ...FORGED, ...guess });
@@ -159,7 +159,7 @@ describe('what a target gets', () => {
     }
   });
 
-  test('another secret after a reload, on requests and on probes; the gateway takes it from its peers then', async () => {
+  test('the new secret after a reload, which the gateway then also requires of its peers', async () => {
     const gateway = await startGateway({ regions: regions({ east: target.url }), trust: TRUST });
     try {
       const before = target.requests.length;
@@ -178,10 +178,10 @@ describe('what a target gets', () => {
       const events = gateway.gateway.events.recent();
       expect(events.filter(({ type }) => type === 'impostor')).toHaveLength(1);
       expect(events.find((event) => event.type === 'reload')).toMatchObject({ changes: ['trust.secret: changed'] });
-      const told = await Promise.all(
+      const shown = await Promise.all(
         ['/api/config', '/api/topology'].map((path) => ask(`${gateway.adminUrl}${path}`, {})),
       );
-      for (const text of [JSON.stringify(events), ...told.map(({ text }) => text)]) {
+      for (const text of [JSON.stringify(events), ...shown.map(({ text }) => text)]) {
         expect(text).not.toContain(secret);
         expect(text).not.toContain(PROOF['causeway-secret']);
       }

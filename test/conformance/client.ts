@@ -1,9 +1,9 @@
-/** Sends requests as they are written: no header that a scenario did not ask for, no path made nicer. */
+/** An HTTP client that adds no headers and does not normalize paths. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 
 export interface PlainRequest {
   method: string;
-  /** As it goes on the wire, with the query. */
+  /** Sent unchanged, with the query. */
   target: string;
   headers: Readonly<Record<string, string>>;
   body: Buffer | undefined;
@@ -15,7 +15,7 @@ export interface PlainAnswer {
   /** `Content-Type`. */
   type: string | undefined;
   text: string;
-  /** Parsed; `undefined` when the body is not JSON. */
+  /** Parsed; `undefined` if the body is not JSON. */
   json: unknown;
 }
 

@@ -18,7 +18,7 @@ const TARGETS: readonly (Target & { urlIn: (system: TestStack) => string })[] = 
   { name: 'the tier-1 gateway', kind: 'gateway', urlIn: ({ stack }) => stack.tier1.url },
 ];
 
-/** Bridges in a bad way, with what they answer. */
+/** Bridges that cannot serve, and their responses. */
 const REFUSING = [
   {
     name: 'a bridge without Kafka',
@@ -43,21 +43,21 @@ const REFUSING = [
   },
 ];
 
-/** Documented, and provoked elsewhere or not at all. */
+/** Documented responses that no scenario provokes. */
 const NOT_PROVOKED = [
-  // A Kafka with authorisation (packages/bridge/src/forbidden.test.ts).
+  // Needs a Kafka with authorization (packages/bridge/test/forbidden.test.ts).
   ...['createTopic', 'getTopic', 'listPartitions', 'getPartition', 'getOffsets', 'poll', 'commit', 'listCommitted'],
   ...['listPositions', 'seek', 'seekToBeginning', 'seekToEnd', 'send', 'sendToPartition'],
 ]
   .map((operation) => `${operation} 403`)
   .concat([
-    // More in hand than may be (packages/bridge/src/routes/overload.test.ts).
+    // Needs an overloaded bridge (packages/bridge/src/http/overload.test.ts).
     'info 503',
     'openapi 503',
     'openapiv3 503',
-    // A consumer with more requests than wait their turn (packages/bridge/src/routes/consumer-turns.test.ts).
+    // Needs a consumer with too many waiting requests (packages/bridge/src/http/consumer-turns.test.ts).
     ...['poll', 'commit', 'seek', 'seekToBeginning', 'seekToEnd', 'unsubscribe'].map((operation) => `${operation} 409`),
-    // Kafka refuses only those who may not: such a Kafka is another one.
+    // Kafka returns these errors only to clients without permission.
     'listTopics 500',
     'getOffsets 500',
     'deleteConsumer 500',
@@ -71,7 +71,7 @@ const NOT_PROVOKED = [
   ]);
 
 const client = new PlainClient();
-/** `operation status`, of all targets. */
+/** `operation status` of all responses. */
 const seen = new Set<string>();
 
 async function openApiCheck(url: string): Promise<OpenApiCheck> {
@@ -117,8 +117,8 @@ describe.each(REFUSING)('$name', ({ scenarios, hasKafka, config }) => {
   let check: OpenApiCheck;
 
   beforeAll(async () => {
-    const nobody = `127.0.0.1:${(await findFreePorts(1))[0]}`;
-    bridge = await TestBridge.start(hasKafka ? inject('kafkaBootstrap') : nobody, config);
+    const closedPort = `127.0.0.1:${(await findFreePorts(1))[0]}`;
+    bridge = await TestBridge.start(hasKafka ? inject('kafkaBootstrap') : closedPort, config);
     check = await openApiCheck(bridge.url);
   });
 
@@ -129,14 +129,14 @@ describe.each(REFUSING)('$name', ({ scenarios, hasKafka, config }) => {
   });
 });
 
-test('every answer that the OpenAPI document has was seen, but for what nobody provokes here', async () => {
+test('every documented response was seen, except those that no scenario provokes', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'));
   const { documented } = await openApiCheck(bridge.url);
   await bridge.close();
   expect(documented.filter((entry) => !seen.has(entry)).sort()).toEqual([...NOT_PROVOKED].sort());
 });
 
-/** Names of a scenario's own; its topics are added to `topics`. */
+/** The names of a scenario. Adds its topics to `topics`. */
 function namesOf(scenario: Scenario, url: string, topics: { topic: string; numPartitions: number }[]): Names {
   const group = unique('group');
   const names: Record<string, string> = {

@@ -1,4 +1,4 @@
-/** The conformance suite: every operation of the REST API, with every answer that its description has, for any server of it. */
+/** The conformance suite: every operation of the REST API with every documented response, for any server of the API. */
 import { describe, test } from 'vitest';
 import { type RunContext, runScenario, type Scenario } from './scenario.ts';
 import { CONSUMERS } from './scenarios/consumers.ts';
@@ -10,7 +10,7 @@ import { TOPICS } from './scenarios/topics.ts';
 
 export interface Target {
   name: string;
-  /** A gateway answers for its own health and metrics. */
+  /** A gateway responds to requests for health and metrics itself. */
   kind: 'bridge' | 'gateway';
 }
 
@@ -24,7 +24,7 @@ export const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   positions: POSITIONS,
 };
 
-/** Declares the suite; `contextOf` is asked when a scenario runs. */
+/** Declares the suite. Calls `contextOf` when a scenario runs. */
 export function conformance(target: Target, contextOf: (scenario: Scenario) => RunContext): void {
   for (const [group, scenarios] of Object.entries(GROUPS)) {
     describe.concurrent(group, () => {

@@ -1,4 +1,4 @@
-/** Hundreds of requests, made from the OpenAPI document, to a bridge over a real Kafka: none has an answer that the document lacks. */
+/** Hundreds of requests, generated from the OpenAPI document, to a bridge over a real Kafka: every response is documented. */
 import { parseUrl } from '@causeway/protocol/paths.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -9,17 +9,17 @@ import { until } from '../harness/until.ts';
 import { type PlainAnswer, PlainClient, type PlainRequest } from './client.ts';
 import { RequestGenerator } from './generator.ts';
 
-/** Another seed makes other requests; one that found something belongs into a test of what was wrong. */
+/** Another seed generates other requests. If one finds a fault, the fault gets a test of its own. */
 const SEED = 20_261_121;
 const REQUEST_COUNT = 1500;
-/** Of one request: nothing asks for longer. */
+/** Timeout of one request. No generated request asks for a longer wait. */
 const PATIENCE_MS = 60_000;
 
 const GROUP = unique('generated');
-/** Few, so that most requests meet a consumer. */
+/** Few names, so that most requests find a consumer. */
 const NAMES = ['c', 'a b/c'];
 
-/** Consumers are made as fast as they go, and mostly read. */
+/** Creates consumers about as often as it deletes them, and mostly reads. */
 const WEIGHTS = {
   send: 20,
   sendToPartition: 20,
@@ -43,7 +43,7 @@ beforeAll(async () => {
   kafka = await KafkaView.connect(inject('kafkaBootstrap'));
   bridge = await TestBridge.start(inject('kafkaBootstrap'), {
     producer: { maxBlockMs: 60 },
-    // A commit to a topic that is not there waits for it as long as this.
+    // A commit to an unknown topic waits for the topic this long.
     kafka: { requestTimeoutMs: 1000 },
   });
   const topics = [await kafka.topic(2), await kafka.topic(1)];
@@ -92,7 +92,7 @@ async function send(request: PlainRequest): Promise<PlainAnswer> {
   return answer;
 }
 
-/** What is wrong with an answer; empty when nothing is. */
+/** The problems of a response; empty if it is correct. */
 function problems(request: PlainRequest, answer: PlainAnswer): string[] {
   const { operation } = parseUrl(request.method, request.target);
   if (operation === 'unknown' && ![400, 404, 405].includes(answer.status)) return [`unknown is ${answer.status}`];
@@ -100,21 +100,21 @@ function problems(request: PlainRequest, answer: PlainAnswer): string[] {
   return message === 'Internal Server Error' ? [message] : check.problems(request, answer);
 }
 
-test('generated requests have the answers that the document says', { timeout: 600_000 }, async () => {
+test('responses to generated requests are documented', { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(generator.any(WEIGHTS), async (request) => {
       const answer = await send(request);
-      const told = { ...request, body: request.body?.toString(), problems: problems(request, answer) };
-      expect(told).toEqual({ ...told, problems: [] });
+      const checked = { ...request, body: request.body?.toString(), problems: problems(request, answer) };
+      expect(checked).toEqual({ ...checked, problems: [] });
     }),
     { seed: SEED, numRuns: REQUEST_COUNT },
   );
-  // The requests got through: each operation had a good answer.
+  // The requests reach the operations: each one succeeded at least once.
   const { documented } = check;
   expect(documented.filter((entry) => / 20[014]$/.test(entry) && !seen.has(entry))).toEqual([]);
 });
 
-test('the bridge lives on, and every consumer can be deleted', async () => {
+test('the bridge still serves, and deletes every consumer', async () => {
   expect(await bridge.get('/healthy')).toMatchObject({ status: 200 });
   await until('it is ready', async () => (await bridge.get('/ready')).status === 200);
   for (const instance of instances) {
@@ -122,10 +122,10 @@ test('the bridge lives on, and every consumer can be deleted', async () => {
     expect([204, 404]).toContain(status);
   }
   expect((await bridge.get('/metrics')).text).not.toMatch(/^causeway_bridge_sessions\{.*\} [^0]/m);
-  // One whose last request to Kafka ran out of time is expelled with its session.
+  // A member whose last request to Kafka timed out leaves when its session expires.
   await until('the group is empty', async () => (await kafka.members(GROUP)).length === 0, { timeoutMs: 60_000 });
   const topic = await kafka.topic();
-  // It waits for a topic no longer than 60 ms.
+  // The bridge waits for a topic for 60 ms only.
   await until('a record is stored', async () => {
     const { body } = await bridge.produce(topic, { records: [{ value: 'after all' }] });
     return 'offset' in body.offsets[0];

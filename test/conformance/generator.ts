@@ -1,9 +1,9 @@
-/** Requests made from an OpenAPI document: those that fit it, and those that are broken in one place or altogether. */
+/** Generates requests from an OpenAPI document: valid ones, and invalid ones with one wrong value or an arbitrary body. */
 import fc from 'fast-check';
 import { type DocumentedOperation, type OpenApiDocument, operationsOf } from '../harness/openapi-check.ts';
 import type { PlainRequest } from './client.ts';
 
-/** As much of JSON Schema as the document uses. */
+/** The part of JSON Schema that the document uses. */
 interface Schema {
   $ref?: string;
   type?: string | readonly string[];
@@ -15,10 +15,10 @@ interface Schema {
   items?: Schema;
 }
 
-/** Values for the fields and parameters of these names, so that requests meet what exists. */
+/** Values for fields and parameters by name, so that requests refer to existing topics and consumers. */
 export type Pools = Readonly<Record<string, fc.Arbitrary<unknown>>>;
 
-/** Numbers that JavaScript does not write: stand in the JSON as they are. */
+/** Numbers that JavaScript does not produce; copied into the JSON unchanged. */
 const RAW_NUMBERS = ['1e400', '-1e400', '9223372036854775807', '9223372036854775808', '1.0', '-0', '1e3', '0.5'];
 const raw = (text: string): string => `raw:${text}`;
 const HUGE_NUMBERS = [2 ** 31, -(2 ** 31) - 1, 2 ** 53, -(2 ** 63)];
@@ -57,7 +57,7 @@ export class RequestGenerator {
     this.#pools = pools;
   }
 
-  /** A request of any operation; `weights` (default: 4) make some more or less common. */
+  /** A request of any operation. `weights` (default: 4) make operations more or less frequent. */
   any(weights: Readonly<Record<string, number>> = {}): fc.Arbitrary<PlainRequest> {
     return fc.oneof(
       ...operationsOf(this.#document).map((operation) => ({
@@ -119,7 +119,7 @@ export class RequestGenerator {
     return fc.option<Buffer, undefined>(bytes, { nil: undefined, freq: 15 });
   }
 
-  /** Values that a schema of the document takes. */
+  /** Values that fit a schema of the document. */
   fitting(schema: Schema): fc.Arbitrary<unknown> {
     const { $ref, oneOf, enum: choices, type, format, items, properties } = schema;
     if ($ref !== undefined) return this.fitting(this.#document.components.schemas[$ref.split('/').at(-1) ?? ''] ?? {});
@@ -151,7 +151,7 @@ export class RequestGenerator {
   }
 }
 
-/** A value with something changed in one place of it. */
+/** Changes a value in one place. */
 function breakOff([value, place, odd, how]: [unknown, number, unknown, string]): unknown {
   const copy: unknown = structuredClone(value);
   const places: { parent: Record<string, unknown>; key: string }[] = [];

@@ -1,4 +1,4 @@
-/** Our bridge beside the recorded answers of the Strimzi bridge: the same, but for differences that are listed with a reason. */
+/** Our bridge gives the recorded responses of the Strimzi bridge, except for differences that are listed with a reason. */
 import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { TestBridge } from '../harness/bridge.ts';
@@ -7,7 +7,7 @@ import { PlainClient, type PlainRequest } from './client.ts';
 import { CONVERSATIONS, DIFFERENCES, type Exchange, fill, mismatches } from './recorded.ts';
 import { J, V } from './scenario.ts';
 
-/** What is waited for on both sides is only waited for; the texts name the number. */
+/** Both bridges wait this long; the texts contain the number. */
 const MAX_BLOCK_MS = 1_000;
 
 const client = new PlainClient();
@@ -67,8 +67,8 @@ test.concurrent.for(CONVERSATIONS)('$name', async ({ name, exchanges }, { expect
     if (expected === undefined) {
       if (Object.keys(differences).length > 0) found[id] = { ask: exchange.ask, body: exchange.body, ...differences };
     } else {
-      // A difference that is none any more goes from the list.
-      if (Object.keys(differences).length === 0) found[id] = 'is listed as a difference, and is none';
+      // A difference that no longer exists is removed from the list.
+      if (Object.keys(differences).length === 0) found[id] = 'is listed as a difference, but does not differ';
       const others = mismatches(answer, expected, names);
       if (Object.keys(others).length > 0)
         found[id] = { ask: exchange.ask, body: exchange.body, asListed: false, ...others };
@@ -77,7 +77,7 @@ test.concurrent.for(CONVERSATIONS)('$name', async ({ name, exchanges }, { expect
   expectHere(found).toEqual({});
 });
 
-test('there are many exchanges, and each difference belongs to one and has a reason', () => {
+test('there are many exchanges, and every difference refers to one and has a reason', () => {
   const ids = CONVERSATIONS.flatMap(({ name, exchanges }) => exchanges.map((_, index) => `${name} ${index + 1}`));
   expect(ids.length).toBeGreaterThanOrEqual(150);
   expect([...ours.keys()].filter((id) => !ids.includes(id))).toEqual([]);

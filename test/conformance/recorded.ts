@@ -1,14 +1,14 @@
-/** What another server of the REST API answers, as data, and how an answer of ours is compared with it. */
+/** Recorded responses of another server of the REST API, and the comparison of our own responses with them. */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { PlainAnswer } from './client.ts';
 
-/** An answer as it was written down. Texts may hold names of a run: `<t>`. */
+/** A recorded response. Texts may contain names of a run, such as `<t>`. */
 export interface RecordedAnswer {
-  /** Null: the server never answers. */
+  /** Null: the server never responds. */
   status: number | null;
   contentType?: string;
-  /** `{"$any":true}` stands for anything. */
+  /** `{"$any":true}` matches any value. */
   json?: unknown;
   text?: string;
   /** The methods of `Allow`, in any order. */
@@ -19,22 +19,22 @@ export interface RecordedAnswer {
 export interface Exchange {
   /** Method and target. */
   ask: string;
-  /** `Content-Type`, `""` for none. Default: that of the operation. */
+  /** `Content-Type`; `""` sends none. Default: the usual one of the operation. */
   type?: string;
   headers?: Record<string, string>;
-  /** A text goes as it is, anything else as JSON. */
+  /** A string is sent unchanged, other values as JSON. */
   body?: unknown;
   answer: RecordedAnswer;
 }
 
 export interface Conversation {
   name: string;
-  /** Topics of its own, with the number of their partitions. */
+  /** Its topics, with the number of partitions. */
   topics: Record<string, number>;
   exchanges: Exchange[];
 }
 
-/** Where we answer otherwise, and why. */
+/** Where our response differs, and why. */
 export interface Difference {
   reason: string;
   /** Exchanges by conversation and number, counted from 1: `service 20`. */
@@ -48,12 +48,12 @@ function read<Data>(file: string): Data {
 export const { conversations: CONVERSATIONS } = read<{ conversations: Conversation[] }>('strimzi-bridge-1.0.0.json');
 export const { differences: DIFFERENCES } = read<{ differences: Difference[] }>('differences.json');
 
-/** A text with every name of the run in it replaced. */
+/** Replaces the names of a run in a text. */
 export function fill(text: string, names: Readonly<Record<string, string>>): string {
   return text.replaceAll(/<(\w+)>/g, (found, name: string) => names[name] ?? found);
 }
 
-/** What of `answer` is not as recorded; nothing when all is. */
+/** How `answer` differs from the record; empty if it does not. */
 export function mismatches(
   answer: PlainAnswer,
   recorded: RecordedAnswer,
@@ -69,7 +69,7 @@ export function mismatches(
   if (recorded.json !== undefined) {
     const json: unknown = JSON.parse(fill(JSON.stringify(recorded.json), names));
     compare('json', json, answer.json);
-    // The order of members, too, of what a client may compare as text.
+    // Clients may compare the text, so the order of members matters.
     if (found['json'] === undefined && !JSON.stringify(json).includes('$any'))
       compare('text', JSON.stringify(json), answer.text);
   }

@@ -1,4 +1,4 @@
-/** What is produced in a format is consumed in it as it was: any key, value, header and time, through a real Kafka. */
+/** Records are consumed as they were produced: any key, value, header and timestamp, in each format, through a real Kafka. */
 import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { unique } from '../harness/kafka-view.ts';
 const SEED = 20_261_121;
 const BATCH_COUNT = 12;
 const MAX_BATCH_RECORDS = 20;
-/** Brokers refuse times that are too far ahead. */
+/** Brokers reject timestamps that are too far in the future. */
 const LATEST_MS = 1_700_000_000_000;
 
 const kafka = await kafkaOfFile();
@@ -56,7 +56,7 @@ test.for(['json', 'binary', 'text'] as const)('as %s', { timeout: 240_000 }, asy
         ...(headers.length === 0 ? {} : { headers }),
       }));
       offset += records.length;
-      // As JSON says it: -0 is 0.
+      // In JSON, -0 is 0.
       expect(await consumer.take(records.length)).toEqual(JSON.parse(JSON.stringify(expected)));
     }),
     { seed: SEED, numRuns: BATCH_COUNT, endOnFailure: true },

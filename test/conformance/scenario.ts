@@ -1,4 +1,4 @@
-/** Scenarios as data, and the run of one against a target. */
+/** Scenarios as data, and how to run one against a target. */
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
 import { expect } from 'vitest';
 import type { OpenApiCheck } from '../harness/openapi-check.ts';
@@ -7,50 +7,50 @@ import type { PlainAnswer, PlainClient, PlainRequest } from './client.ts';
 export const V = KAFKA_V2;
 export const { json: J, binary: B, text: T } = RECORDS;
 
-/** A request and its answer. In texts, `<name>` stands for one of the scenario's names. */
+/** A request and the expected response. In texts, `<name>` stands for a name of the scenario. */
 export interface Step {
   /** Method and target. */
   ask: string;
-  /** `Content-Type`; `null` for none. Default: J below `/topics` and `/admin`, V elsewhere. */
+  /** `Content-Type`; `null` sends none. Default: J below `/topics` and `/admin`, V elsewhere. */
   type?: string | null;
   headers?: Record<string, string>;
-  /** A text or bytes go as they are, anything else as JSON. */
+  /** A string or bytes are sent unchanged, other values as JSON. */
   body?: unknown;
   status: number;
-  /** The JSON of the answer. */
+  /** The JSON of the response. */
   answer?: unknown;
-  /** The answer to the letter, or what it matches. */
+  /** The exact text of the response, or a pattern for it. */
   text?: string | RegExp;
-  /** The answer is an error of this text. */
+  /** The response is an error with this message. */
   message?: string;
   /** `validation_errors`, in order. */
   violations?: readonly string[];
-  /** Default: V where there is a body. */
+  /** Default: V for a response with a body. */
   answerType?: string;
   answerHeaders?: Record<string, string>;
 }
 
-/** Polls a consumer until so many records have come. */
+/** Polls a consumer until this many records have arrived. */
 export interface Take {
   take: number;
-  /** Path of the consumer. */
+  /** The path of the consumer. */
   from: string;
   accept?: string;
-  /** What each must match. */
+  /** One matcher for each record. */
   records: readonly unknown[];
 }
 
 export interface Scenario {
   title: string;
-  /** Topics of its own, with the number of their partitions. */
+  /** Its topics, with the number of partitions. */
   topics?: Record<string, number>;
   steps: readonly (Step | Take)[];
-  /** Where it makes sense. Default: everywhere. */
+  /** Where it runs. Default: everywhere. */
   only?: 'bridge' | 'gateway';
 }
 
 /**
- * Names of a scenario: its topics, `group`, `c` (path of the consumer `c` of the group), `host` of the target, and
+ * The names of a scenario: its topics, `group`, `c` (the path of the consumer `c` of the group), `host` of the target, and
  * `nowhere`, a topic that does not exist.
  */
 export type Names = Readonly<Record<string, string>>;
@@ -64,7 +64,7 @@ export interface RunContext {
 
 const SCHEMA_ERROR = 'Validation error on: Schema validation error';
 
-/** What is expected of a body or parameter that does not fit its schema. */
+/** The expected response to a body or parameter that violates its schema. */
 export function schemaError(...violations: string[]): Pick<Step, 'status' | 'message' | 'violations'> {
   return { status: 400, message: SCHEMA_ERROR, violations };
 }
@@ -75,7 +75,7 @@ export const MISSING = (name: string): string => `Instance does not have require
 export const TYPE = (actual: string, expected: string): string =>
   `Instance type ${actual} is invalid. Expected ${expected}`;
 
-/** Steps that make the consumer `c`, which reads JSON from the beginning unless `options` say otherwise. */
+/** Creates the consumer `c`, by default with JSON from the beginning. */
 export function consumer(options: object = {}): Step {
   return {
     ask: 'POST /consumers/<group>',
@@ -85,7 +85,7 @@ export function consumer(options: object = {}): Step {
   };
 }
 
-/** Runs every step in order, and deletes the consumers that are left. */
+/** Runs the steps in order, and deletes the remaining consumers. */
 export async function runScenario({ steps }: Scenario, context: RunContext): Promise<void> {
   const instances = new Set<string>();
   try {
@@ -158,7 +158,7 @@ function expectHeaders(step: Step, { status, headers, text }: PlainAnswer, what:
   for (const [name, value] of Object.entries(step.answerHeaders ?? {})) expect(headers[name], what).toBe(value);
 }
 
-/** Only to end: a record that does not come is late at any time. */
+/** Long, so that only a missing record reaches it. */
 const TAKE_LIMIT_MS = 60_000;
 
 async function take({ take: count, from, accept = J, records }: Take, context: RunContext): Promise<PlainAnswer[]> {
@@ -167,7 +167,7 @@ async function take({ take: count, from, accept = J, records }: Take, context: R
   const answers: PlainAnswer[] = [];
   const deadlineMs = performance.now() + TAKE_LIMIT_MS;
   while (found.length < count) {
-    expect(performance.now(), `${found.length} of ${count} records have come`).toBeLessThan(deadlineMs);
+    expect(performance.now(), `${found.length} of ${count} records have arrived`).toBeLessThan(deadlineMs);
     const request: PlainRequest = { method: 'GET', target, headers: { accept }, body: undefined };
     const answer = await context.client.send(context.url, request);
     expect(answer, target).toMatchObject({ status: 200, headers: { 'content-type': accept } });
@@ -179,12 +179,12 @@ async function take({ take: count, from, accept = J, records }: Take, context: R
   return answers;
 }
 
-/** A text with every name in it replaced. */
+/** Replaces the names in a text. */
 function fill(text: string, names: Names): string {
   return text.replaceAll(/<(\w+)>/g, (found, name: string) => names[name] ?? found);
 }
 
-/** A value with every text in it filled; matchers stay as they are. */
+/** Replaces the names in all strings of a value, except in matchers. */
 function fillAll(value: unknown, names: Names): unknown {
   if (typeof value === 'string') return fill(value, names);
   if (Array.isArray(value)) return value.map((item) => fillAll(item, names));

@@ -1,4 +1,4 @@
-/** Making consumers and ending them: every option, every bad value, and where the client finds them. */
+/** Creating and deleting consumers: every option, invalid values, and the URL of the consumer. */
 import { expect } from 'vitest';
 import { ADDITIONAL, BAD, consumer, J, type Scenario, type Step, schemaError, TYPE, V } from '../scenario.ts';
 
@@ -23,7 +23,7 @@ const INTEGERS = [
   ['consumer.request.timeout.ms', 'request.timeout.ms'],
 ] as const;
 
-/** Every operation on an instance, with a body that fits. */
+/** Every operation on an instance, with a valid body. */
 const INSTANCE_OPERATIONS: readonly (readonly [method: string, path: string, body?: object])[] = [
   ['DELETE', ''],
   ['POST', '/subscription', { topics: ['t'] }],
@@ -48,7 +48,7 @@ export const CONSUMERS: readonly Scenario[] = [
       create(undefined, {
         answer: { instance_id: expect.stringMatching(/^[\w-]+$/), base_uri: expect.stringMatching(/^http:/) },
       }),
-      // Without a body any type is fine.
+      // Without a body, any type is accepted.
       create(undefined, { type: 'text/nonsense' }),
       create('', { type: null }),
       create({}),
@@ -73,7 +73,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ),
   },
   {
-    title: 'values that cannot be',
+    title: 'invalid values',
     steps: [
       ...['JSON', 'avro', ''].map((format) => invalid({ format }, 'Invalid format type.')),
       ...[
@@ -108,12 +108,12 @@ export const CONSUMERS: readonly Scenario[] = [
         ),
         invalid({ [name]: 2 ** 31 }, `Invalid value 2147483648 for configuration ${key}: Not a number of type INT`),
       ]),
-      // The format comes before everything else.
+      // The format is checked first.
       invalid({ format: 'x', 'auto.offset.reset': 'foo' }, 'Invalid format type.'),
     ],
   },
   {
-    title: 'types that cannot be',
+    title: 'invalid types',
     steps: [
       ...['name', 'format', 'auto.offset.reset', 'isolation.level'].map((name) => badType(name, 1, 'number', 'string')),
       ...INTEGERS.flatMap(([name]) => [
@@ -134,7 +134,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'the order of violations is that of the schema, and then that of the request',
+    title: 'violations come in the order of the schema, then in the order of the request',
     steps: [
       create(
         { zzz: 1, 'isolation.level': 1, name: null, aaa: 2 },
@@ -146,11 +146,11 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a name is taken once in its group, until it is deleted',
+    title: 'a name is unique in its group, until the consumer is deleted',
     steps: [
       consumer(),
       create({ name: 'c' }, { status: 409, message: EXISTS }),
-      // Before the other settings are looked at, and after the format.
+      // Checked after the format and before the other settings.
       create({ name: 'c', 'auto.offset.reset': 'foo' }, { status: 409, message: EXISTS }),
       create({ name: 'c', format: 'foo' }, { status: 422, message: 'Invalid format type.' }),
       create({ name: 'c' }, { ask: 'POST /consumers/<group>-2' }),
@@ -176,7 +176,7 @@ export const CONSUMERS: readonly Scenario[] = [
           { name },
           {
             ask: 'POST /consumers/<group>%2F%20x',
-            // The name as it is, the path as it came.
+            // The name decoded, the path as sent.
             answer: {
               instance_id: name,
               base_uri: `http://<host>/consumers/<group>%2F%20x/instances/${encodeURIComponent(name)}`,
@@ -189,7 +189,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'no operation knows a consumer that is not there, or is in another group',
+    title: 'no operation finds a consumer that does not exist, or that is in another group',
     steps: [
       consumer(),
       ...INSTANCE_OPERATIONS.flatMap(([method, path, body]) =>
@@ -203,7 +203,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a bad body is told before the consumer is looked for',
+    title: 'an invalid body is reported before the consumer is looked up',
     steps: INSTANCE_OPERATIONS.filter(([, , body]) => body !== undefined).flatMap(([method, path]) => [
       { ask: `${method} <c>${path}`, body: [], ...schemaError(TYPE('array', 'object')) },
       { ask: `${method} <c>${path}`, body: '{', status: 400, message: NO_JSON },
@@ -252,7 +252,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'forwarding headers of whoever stands in front are believed',
+    title: 'forwarding headers of trusted proxies are used',
     steps: [
       create(
         { name: 'x' },
@@ -278,7 +278,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'forwarding headers that say half of it',
+    title: 'incomplete forwarding headers',
     only: 'bridge',
     steps: [
       create({ name: 'h' }, { headers: { 'x-forwarded-host': 'api.example.com' }, answer: at('h', 'http://<host>') }),
@@ -304,7 +304,7 @@ export const CONSUMERS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'of types, the API’s own and plain JSON are taken',
+    title: 'the API’s own media type and plain JSON are accepted',
     steps: [V, 'application/json', `${V};charset=utf-8`].map((type) => create({}, { type })),
   },
 ];

@@ -8,7 +8,7 @@ const NO_TYPE = 'Validation error on: The format of the request body is not supp
 const NO_BODY = 'Validation error on: The related request does not contain the required body.';
 const NO_JSON = "Validation error on: The request body can't be decoded";
 const NO_NUMBER = 'Specified partition is not a valid number';
-/** As the stack's bridges are configured. */
+/** In the configuration of the stack's bridges. */
 export const MAX_BLOCK_MS = 3000;
 
 const send = (records: unknown, more: Partial<Step> = {}): Step => ({
@@ -18,7 +18,7 @@ const send = (records: unknown, more: Partial<Step> = {}): Step => ({
   ...more,
 });
 const stored = (...offsets: number[]) => ({ offsets: offsets.map((offset) => ({ partition: 0, offset })) });
-/** The only violation is one of the only record. */
+/** One violation, in the only record. */
 const inRecord = (...violations: string[]) =>
   schemaError(BAD('records'), ITEMS, REFERRED, ...violations, ADDITIONAL('records'));
 const NO_ALTERNATIVE = 'Instance does not match exactly one subschema (0 matches)';
@@ -35,7 +35,7 @@ const badHeaders = (headers: unknown, ...violations: string[]) =>
 
 export const PRODUCE: readonly Scenario[] = [
   {
-    title: 'records of each format come back as they were, with headers, timestamps and nulls',
+    title: 'records of each format are returned unchanged, with headers, timestamps and nulls',
     topics: { t: 1 },
     steps: [
       send(
@@ -91,12 +91,12 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'no records are stored at once',
+    title: 'an empty list of records is stored immediately',
     topics: { t: 1 },
     steps: [send([], { text: '{"offsets":[]}' }), send([], { ask: 'POST /topics/<nowhere>', text: '{"offsets":[]}' })],
   },
   {
-    title: 'a record goes to its partition, or all to that of the path',
+    title: 'a record goes to its own partition, or to the partition in the path',
     topics: { t: 3 },
     steps: [
       send(
@@ -119,10 +119,10 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'the same key goes to the same partition, which is that of Kafka’s own clients',
+    title: 'a key goes to the same partition as with Kafka’s own clients',
     topics: { t: 3 },
     steps: [
-      // murmur2 of the stored bytes, quotes included: as the Java client has it.
+      // murmur2 of the stored bytes, quotes included, as in the Java client.
       send(
         [
           { key: 'k1', value: 'a' },
@@ -140,8 +140,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title:
-      'with async the answer does not wait until records are stored, and still tells what is malformed or impossible',
+    title: 'with async the response does not wait for Kafka, and still reports malformed and impossible requests',
     topics: { t: 1 },
     steps: [
       send([{ value: 'x' }], { ask: 'POST /topics/<t>?async=true', status: 204 }),
@@ -196,7 +195,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'what fails of a request fails alone',
+    title: 'each record of a request fails or succeeds on its own',
     topics: { t: 1 },
     steps: [
       send([{ value: 'good' }, { value: 'bad', partition: 4 }, { value: 'x'.repeat(1_048_576) }, { value: 'good' }], {
@@ -232,7 +231,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a topic that is not there is the error of each record, after one wait',
+    title: 'an unknown topic is an error of each record, after one wait',
     steps: [
       send([{ value: 'x' }, { value: 'y' }], {
         ask: 'POST /topics/<nowhere>',
@@ -256,7 +255,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'bodies that are no records',
+    title: 'bodies without valid records',
     topics: { t: 1 },
     steps: [
       send([5], schemaError(BAD('records'), ITEMS, REFERRED, TYPE('number', 'object'), ADDITIONAL('records'))),
@@ -312,7 +311,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'headers that are none',
+    title: 'invalid record headers',
     topics: { t: 1 },
     steps: [
       badHeaders({}, TYPE('object', 'array')),
@@ -325,7 +324,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'values that the format cannot hold, and numbers that cannot be',
+    title: 'values that the format cannot represent, and invalid numbers',
     topics: { t: 1 },
     steps: [
       ...([{}, []] as const).map((key) =>
@@ -371,7 +370,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'types of bodies',
+    title: 'media types of bodies',
     topics: { t: 1 },
     steps: [
       ...['application/json', 'Application/JSON; charset=utf-8', `${J};charset=UTF-8`, ` ${J} `].map((type, offset) =>
@@ -386,7 +385,7 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'JSON is read with the leniency of the API',
+    title: 'JSON is parsed as leniently as in the peer API',
     topics: { t: 1 },
     steps: [
       ...['\ufeff{"records":[]}', '/* a */{"records":[/* b */]}', '{"records":5,"records":[]}'].map((body) =>

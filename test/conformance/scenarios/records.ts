@@ -1,4 +1,4 @@
-/** Reading records, and committing, moving and telling positions. */
+/** Reading records, and committing, moving and listing positions. */
 import { expect } from 'vitest';
 import { B, consumer, J, type Scenario, type Step, schemaError, T, TYPE, V } from '../scenario.ts';
 
@@ -11,7 +11,7 @@ const UNASSIGNED = (partition: string) => ({
   message: `No current assignment for partition ${partition}`,
 });
 
-/** Ten letters in the only partition of the topic, and the consumer `c` with that partition. */
+/** Ten letters in the topic's only partition, assigned to the consumer `c`. */
 const reader = (options: object = {}, letters = 'abcdefghij'): Step[] => [
   {
     ask: 'POST /topics/<t>',
@@ -52,7 +52,7 @@ const at = (offset: number) => ({ offsets: [{ partition: 0, offset, topic: '<t>'
 
 export const READING: readonly Scenario[] = [
   {
-    title: 'records are told to the letter',
+    title: 'the exact text of records',
     topics: { t: 1 },
     steps: [
       {
@@ -75,12 +75,12 @@ export const READING: readonly Scenario[] = [
     ],
   },
   {
-    title: 'the answer has the consumer’s format, if the client admits it',
+    title: 'a response has the consumer’s format, if the client accepts it',
     topics: { t: 1 },
     steps: [
       ...reader(),
       poll('', { ask: 'GET <c>/records?timeout=0', ...nothing, headers: { accept: J } }),
-      // Whether or not something has come by now, the type is the consumer's.
+      // With or without records, the type is the consumer's.
       ...[undefined, '*/*', 'application/*', `text/html, ${J};q=0.5`, 'Application/Vnd.Kafka.JSON.v2+json', ''].flatMap(
         (accept) => [seek(10), poll('?timeout=0', { headers: accept === undefined ? {} : { accept }, ...nothing })],
       ),
@@ -92,7 +92,7 @@ export const READING: readonly Scenario[] = [
     ],
   },
   {
-    title: 'without a subscription or assignment there is nothing to read, whatever is accepted',
+    title: 'without a subscription or assignment a poll is refused, whatever the client accepts',
     steps: [
       consumer(),
       poll('', {
@@ -103,7 +103,7 @@ export const READING: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a query that cannot be read',
+    title: 'invalid queries',
     topics: { t: 1 },
     steps: [
       ...reader(),
@@ -127,7 +127,7 @@ export const READING: readonly Scenario[] = [
       poll('?timeout=3600001', schemaError('3600001 is greater than 3600000')),
       poll('?max_bytes=2147483648', schemaError('2147483648 is greater than 2147483647')),
       poll('?on_error=ignore', schemaError('on_error must be one of: fail, report')),
-      // A bad value holds for its own request.
+      // An invalid value affects its own request only.
       take('abcdefghij', 0),
       poll('?TIMEOUT=1&timeout=100000&unknown=x', nothing),
       poll('?timeout=%2B1', nothing),
@@ -135,11 +135,11 @@ export const READING: readonly Scenario[] = [
     ],
   },
   {
-    title: 'an answer has at most as many bytes as the client takes, and nothing is lost',
+    title: 'a response stays within max_bytes, and no record is lost',
     topics: { t: 1 },
     steps: [
       ...reader(),
-      // The first fetch may take longer than a moment.
+      // The first fetch may take a while.
       take('abcdefghij', 0),
       seek(0),
       ...[1, 10].map((maxBytes) =>
@@ -154,7 +154,7 @@ export const READING: readonly Scenario[] = [
     ],
   },
   {
-    title: 'what is no JSON fails the answer, and can be reported in its place',
+    title: 'a value that is not JSON fails the response, or is reported in place of the record',
     topics: { t: 1 },
     steps: [
       {
@@ -190,7 +190,7 @@ export const READING: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a reset policy of none begins nowhere',
+    title: 'with the reset policy none there is no initial position',
     topics: { t: 1 },
     steps: [
       ...reader({ 'auto.offset.reset': 'none' }),
@@ -217,7 +217,7 @@ export const READING: readonly Scenario[] = [
 
 export const POSITIONS: readonly Scenario[] = [
   {
-    title: 'positions move, are told and are committed',
+    title: 'positions are moved, listed and committed',
     topics: { t: 1 },
     steps: [
       ...reader({ 'enable.auto.commit': false }),
@@ -230,7 +230,7 @@ export const POSITIONS: readonly Scenario[] = [
       { ask: 'GET <c>/offsets', status: 200, answer: at(10) },
       { ask: 'POST <c>/offsets', body: at(3), status: 204 },
       { ask: 'GET <c>/offsets', status: 200, answer: at(3) },
-      // Which is stored in an internal topic, whose offsets may be asked for.
+      // Stored in an internal topic, whose offsets are available.
       {
         ask: 'GET /topics/__consumer_offsets/partitions/0/offsets',
         status: 200,
@@ -245,13 +245,13 @@ export const POSITIONS: readonly Scenario[] = [
       { ask: 'GET <c>/positions', status: 200, answer: at(10) },
       { ask: 'POST <c>/positions/beginning', body: { partitions: [] }, status: 204 },
       { ask: 'GET <c>/positions', status: 200, answer: at(0) },
-      // Past the end: the reset policy says where to go on.
+      // Past the end, the reset policy decides the next position.
       seek(99),
       take('abcdefghij', 0),
     ],
   },
   {
-    title: 'what was delivered is committed by the next poll, and another consumer of the group goes on there',
+    title: 'the next poll commits what was delivered, and another consumer of the group continues there',
     topics: { t: 1 },
     steps: [
       ...reader(),
@@ -264,7 +264,7 @@ export const POSITIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'commits that change nothing, and of partitions that the consumer does not read',
+    title: 'commits without effect, and commits for partitions that the consumer does not read',
     topics: { t: 1 },
     steps: [
       consumer(),
@@ -279,7 +279,7 @@ export const POSITIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'commits that cannot be',
+    title: 'invalid commits',
     topics: { t: 1 },
     steps: [
       consumer({ 'consumer.request.timeout.ms': 1000 }),
@@ -295,7 +295,7 @@ export const POSITIONS: readonly Scenario[] = [
         message:
           "org.apache.kafka.common.errors.TimeoutException: Timeout of 1000ms expired before successfully committing offsets {<nowhere>-0=OffsetAndMetadata{offset=1, leaderEpoch=null, metadata=''}, <t>-9=OffsetAndMetadata{offset=2, leaderEpoch=null, metadata=''}}",
       },
-      // Where the original answers 500 in plain text.
+      // The peer API responds 500 in plain text here.
       { ask: 'POST <c>/offsets', body: at(-1), status: 422, message: 'Invalid negative offset' },
       {
         ask: 'POST <c>/offsets',
@@ -309,7 +309,7 @@ export const POSITIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'positions that cannot be moved',
+    title: 'invalid seeks',
     topics: { t: 1 },
     steps: [
       ...reader(),
@@ -351,7 +351,7 @@ export const POSITIONS: readonly Scenario[] = [
         message: 'The request body has no "offsets": it must be a list of entries with topic, partition and offset',
       },
       { ask: 'POST <c>/positions', body: { offsets: [] }, status: 204 },
-      // Applied in order until one fails.
+      // Seeks are applied in order until one fails.
       {
         ask: 'POST <c>/positions',
         body: {
@@ -367,7 +367,7 @@ export const POSITIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a subscription has positions once the group has given its partitions',
+    title: 'a subscription has positions once the group has assigned partitions',
     topics: { t: 1 },
     steps: [
       consumer(),

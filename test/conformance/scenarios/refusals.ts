@@ -1,4 +1,4 @@
-/** What a bridge refuses that cannot, or must not, do what is asked. Of such a bridge nothing else is asked. */
+/** Requests that a bridge refuses because it cannot or must not serve them. */
 import { expect } from 'vitest';
 import { consumer, type Scenario, type Step } from '../scenario.ts';
 
@@ -11,14 +11,14 @@ const unavailable = (ask: string, more: Partial<Step> = {}): Step => ({
 
 const UNFOUND = '/consumers/<group>/instances/c';
 
-/** Kafka does not answer, within `requestTimeoutMs` and `maxBlockMs` of 200. */
+/** Kafka does not respond within `requestTimeoutMs` and `maxBlockMs` of 200. */
 export const WITHOUT_KAFKA: readonly Scenario[] = [
   {
-    title: 'a bridge without Kafka lives, and is not ready',
+    title: 'a bridge without Kafka is healthy and not ready',
     steps: [{ ask: 'GET /healthy', status: 200 }, unavailable('GET /ready')],
   },
   {
-    title: 'topics without Kafka are not told',
+    title: 'without Kafka, topics are not listed',
     steps: [
       unavailable('GET /topics'),
       ...['', '/partitions', '/partitions/0', '/partitions/0/offsets'].map((path) =>
@@ -28,7 +28,7 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
     ],
   },
   {
-    title: 'records without Kafka are not taken over',
+    title: 'without Kafka, records are refused with async',
     steps: ['', '/partitions/0'].map((path) =>
       unavailable(`POST /topics/t${path}?async=true`, {
         body: { records: [{ value: 'a' }] },
@@ -37,7 +37,7 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
     ),
   },
   {
-    title: 'records without Kafka fail one by one',
+    title: 'without Kafka, each record fails',
     steps: ['', '/partitions/0'].map((path) => ({
       ask: `POST /topics/t${path}`,
       body: { records: [{ value: 'a' }, { value: 'b' }] },
@@ -48,8 +48,8 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
     })),
   },
   {
-    // Which bridge has a consumer is told by Kafka.
-    title: 'consumers without Kafka are neither made nor found',
+    // Kafka stores the owners of consumers.
+    title: 'without Kafka, consumers are neither created nor found',
     steps: [
       unavailable('POST /consumers/<group>', { body: { name: 'c' } }),
       unavailable(`POST ${UNFOUND}/subscription`, { body: { topics: ['t'] } }),
@@ -73,7 +73,7 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
 /** Producer and consumer are switched off. */
 export const SWITCHED_OFF: readonly Scenario[] = [
   {
-    title: 'what is switched off says how it is switched on',
+    title: 'the error names the setting that enables the operation',
     steps: [
       ...['', '/partitions/0', '?async=true'].map((path) => ({
         ask: `POST /topics/t${path}`,
@@ -86,7 +86,7 @@ export const SWITCHED_OFF: readonly Scenario[] = [
         status: 503,
         message: 'Consumer is disabled in config. To enable consumer update http.consumer.enabled to true',
       },
-      // What is malformed is told first.
+      // A malformed request is reported first.
       {
         ask: 'POST /topics/t',
         body: '{',
@@ -100,10 +100,10 @@ export const SWITCHED_OFF: readonly Scenario[] = [
 const PLACE = { topic: 't', partition: 0 };
 const OFFSET = { ...PLACE, offset: 0 };
 
-/** One consumer, two records, topics or partitions in a request, and bodies of 1,024 bytes are the most that are taken. */
+/** The limits are one consumer, bodies of 1,024 bytes, and two records, topics or partitions in a request. */
 export const LIMITED: readonly Scenario[] = [
   {
-    title: 'a body that is too large is refused everywhere',
+    title: 'every operation refuses a body that is too large',
     steps: [
       '/topics/t',
       '/topics/t/partitions/0',
@@ -120,7 +120,7 @@ export const LIMITED: readonly Scenario[] = [
     })),
   },
   {
-    title: 'records that are too many are refused',
+    title: 'too many records are refused',
     steps: ['', '/partitions/0'].map((path) => ({
       ask: `POST /topics/t${path}`,
       body: { records: [{ value: 'a' }, { value: 'b' }, { value: 'c' }] },
@@ -147,7 +147,7 @@ export const LIMITED: readonly Scenario[] = [
     })),
   },
   {
-    title: 'consumers that are too many are refused',
+    title: 'too many consumers are refused',
     steps: [
       consumer(),
       {

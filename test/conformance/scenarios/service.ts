@@ -1,4 +1,4 @@
-/** The bridge itself, paths and methods, and what is told apart before any operation begins. */
+/** The bridge itself, paths and methods, and requests that are refused before an operation starts. */
 import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { expect } from 'vitest';
 import { type Scenario, type Step, V } from '../scenario.ts';
@@ -34,7 +34,7 @@ export const SERVICE: readonly Scenario[] = [
         answer: { bridge_version: expect.any(String) },
         answerType: 'application/json',
       },
-      // What a GET carries, and what it accepts, is nobody's concern.
+      // The body and `Accept` of a GET are ignored.
       {
         ask: 'GET /',
         type: 'nonsense',
@@ -53,7 +53,7 @@ export const SERVICE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'metrics are the own ones of each process',
+    title: 'each process has its own metrics',
     only: 'bridge',
     steps: [
       {
@@ -65,7 +65,7 @@ export const SERVICE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'metrics are not passed through a gateway',
+    title: 'a gateway does not forward requests for metrics',
     only: 'gateway',
     steps: [
       { ask: 'GET /metrics', status: 404, answer: { error_code: 404, message: expect.stringMatching(/admin port/) } },
@@ -81,7 +81,7 @@ export const SERVICE: readonly Scenario[] = [
     })),
   },
   {
-    title: 'the OpenAPI document tells the prefix under which it is served',
+    title: 'the OpenAPI document has the prefix under which it is served',
     steps: [
       [{ 'x-forwarded-prefix': '/prefix' }, '/prefix'],
       [{ 'x-forwarded-path': '/path', 'x-forwarded-prefix': '/prefix' }, '/path'],
@@ -95,7 +95,7 @@ export const SERVICE: readonly Scenario[] = [
     })),
   },
   {
-    title: 'URLs with an invalid percent-encoding, at every operation',
+    title: 'every operation refuses an invalid percent-encoding in the URL',
     steps: OPERATIONS.flatMap(({ method, path }) => {
       const target = path.replaceAll(/\{\w+\}/g, 'x');
       return [badEscape(method, `${target}?%zz`, '%zz'), badEscape(method, `${target}?a=%`, '%')];
@@ -147,7 +147,7 @@ export const SERVICE: readonly Scenario[] = [
       refused('POST /openapi/v3', 'GET,HEAD'),
       ...['PUT', 'PATCH', 'QUERY', 'OPTIONS', 'PROPFIND'].flatMap((method) => [
         refused(`${method} /topics`, 'GET,HEAD'),
-        // Whatever they carry.
+        // With any body.
         { ...refused(`${method} /topics`, 'GET,HEAD'), type: ';', body: 'x' },
         { ask: `${method} /nothing`, type: 'x/y', body: '{', ...NOT_FOUND },
       ]),
@@ -157,7 +157,7 @@ export const SERVICE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'paths may have slashes too many, dot segments and escapes',
+    title: 'paths may have repeated slashes, dot segments and escapes',
     topics: { t: 1 },
     steps: [
       ...[
@@ -194,10 +194,10 @@ export const SERVICE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'errors have the type of the API, whatever the client accepts',
+    title: 'errors have the media type of the API, whatever the client accepts',
     steps: [
       {
-        ask: 'DELETE /consumers/<group>/instances/nobody',
+        ask: 'DELETE /consumers/<group>/instances/unknown',
         headers: { accept: 'text/plain' },
         status: 404,
         message: 'The specified consumer instance was not found.',
@@ -206,7 +206,7 @@ export const SERVICE: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a body in a coding that the bridge does not know is refused by every operation that takes one',
+    title: 'every operation with a body refuses an unknown content coding',
     steps: [
       ...['/topics/t', '/topics/t/partitions/0', '/admin/topics', '/consumers/<group>'],
       ...['subscription', 'assignments', 'offsets', 'positions', 'positions/beginning', 'positions/end'].map(

@@ -1,4 +1,4 @@
-/** What a consumer reads: topics, patterns, partitions of its choice, and how these exclude each other. */
+/** Subscriptions to topics and patterns, assignments of partitions, and how these exclude each other. */
 import { expect } from 'vitest';
 import { ADDITIONAL, BAD, consumer, MISSING, type Scenario, type Step, schemaError, TYPE } from '../scenario.ts';
 
@@ -42,7 +42,7 @@ const record = (value: string) => ({
 
 export const SUBSCRIPTIONS: readonly Scenario[] = [
   {
-    title: 'topics are read, shown once the group has given partitions, and ended',
+    title: 'a subscription to topics is read, listed once the group has assigned partitions, and removed',
     topics: { t: 1 },
     steps: [
       stored('a'),
@@ -61,7 +61,7 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a list of topics replaces the one before, and may name topics that are not there',
+    title: 'a list of topics replaces the previous one, and may name unknown topics',
     topics: { t: 1 },
     steps: [
       stored('a'),
@@ -78,7 +78,7 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a pattern reads the topics whose whole names match',
+    title: 'a pattern selects the topics whose whole names match',
     topics: { t: 1 },
     steps: [
       stored('a'),
@@ -89,7 +89,7 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'partitions of the own choice',
+    title: 'assigned partitions',
     topics: { t: 1, other: 2 },
     steps: [
       stored('a'),
@@ -137,13 +137,13 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
       assign({ partitions: [{ topic: '<t>', partition: 0 }] }),
       subscribe({ topics: ['<t>'] }, CONFLICT),
       subscribe({ topic_pattern: 'x' }, CONFLICT),
-      // Whatever else is wrong.
+      // Reported before other errors.
       subscribe({}, CONFLICT),
       subscribe({ topics: [''] }, CONFLICT),
     ],
   },
   {
-    title: 'an empty list reads nothing, and counts all the same',
+    title: 'an empty list reads nothing, and still counts as a subscription',
     topics: { t: 1 },
     steps: [
       consumer(),
@@ -157,7 +157,7 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'subscriptions that cannot be',
+    title: 'invalid subscriptions',
     steps: [
       consumer(),
       subscribe({}, { status: 422, message: 'A list (of Topics type) or a topic_pattern must be specified.' }),
@@ -194,7 +194,7 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'an illegal topic name is told by the next poll, once',
+    title: 'the next poll reports an illegal topic name, once',
     steps: [
       consumer(),
       subscribe({ topics: ['bad name!'] }),
@@ -206,10 +206,10 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'assignments that cannot be',
+    title: 'invalid assignments',
     steps: [
       consumer(),
-      // Where the original answers 500 in plain text.
+      // The peer API responds 500 in plain text here.
       assign({}, { status: 422, message: 'A list of partitions must be specified.' }),
       assign(
         { partitions: [{ topic: 't' }] },
@@ -249,7 +249,7 @@ export const SUBSCRIPTIONS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'entries of offsets have three fields, each of them required',
+    title: 'entries of offsets have three required fields',
     steps: ['/offsets', '/positions'].map((path) => ({
       ask: `POST <c>${path}`,
       body: { offsets: [{}] },

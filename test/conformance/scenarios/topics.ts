@@ -1,4 +1,4 @@
-/** What there is in the cluster, and new topics. */
+/** Topics and partitions of the cluster, and creating topics. */
 import { expect } from 'vitest';
 import { ADDITIONAL, B, BAD, MISSING, type Scenario, type Step, schemaError, T, TYPE, V } from '../scenario.ts';
 
@@ -69,7 +69,7 @@ export const TOPICS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'topics and partitions that there are not',
+    title: 'unknown topics and partitions',
     topics: { t: 1 },
     steps: [
       ...['', '/partitions', '/partitions/0', '/partitions/0/offsets'].map((path) => ({
@@ -82,7 +82,7 @@ export const TOPICS: readonly Scenario[] = [
         status: 500,
         message: INVALID_TOPIC,
       })),
-      // Where the original never answers.
+      // The peer API never responds here.
       { ask: 'GET /topics/bad%20name!/partitions/0/offsets', status: 422, message: INVALID_TOPIC },
       ...['1', '7'].flatMap((partition) => [
         { ask: `GET /topics/<t>/partitions/${partition}`, status: 404, message: 'Specified partition does not exist.' },
@@ -121,7 +121,7 @@ export const TOPICS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'a topic is created, with what the client or the broker finds right',
+    title: 'a topic is created with the client’s settings or the broker’s defaults',
     steps: [
       created({ topic_name: '<nowhere>.a', partitions_count: 2, replication_factor: 1 }),
       created({ topic_name: '<nowhere>.b' }, V),
@@ -131,7 +131,7 @@ export const TOPICS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'what Kafka refuses of a new topic',
+    title: 'new topics that Kafka refuses',
     topics: { t: 1 },
     steps: [
       ...(
@@ -182,7 +182,7 @@ export const TOPICS: readonly Scenario[] = [
     ],
   },
   {
-    title: 'bodies that describe no topic',
+    title: 'bodies without a valid topic',
     steps: [
       create({}, schemaError(MISSING('topic_name'))),
       create([], schemaError(TYPE('array', 'object'))),
