@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile } from './harness/bridge.ts';
 import { regions, startGateway } from './harness/gateway.ts';
+import { unique } from './harness/kafka-view.ts';
 import { answersOf, HOST, raw, rawBlocking, rawHalfClosed } from './harness/raw.ts';
 import { until } from './harness/until.ts';
 import { startUpstream } from './harness/upstream.ts';
@@ -112,7 +113,7 @@ describe.each(['bridge', 'gateway'] as const)('%s', (program) => {
   });
 
   test('a poll whose client is gone consumes no records', async () => {
-    const topic = `gone-${program}`;
+    const topic = unique('gone');
     await bridge.post('/admin/topics', { topic_name: topic, partitions_count: 1, replication_factor: 1 });
     const consumer = await bridge.consumer(topic, 'c', [topic]);
     await bridge.produce(topic, { records: [{ value: 'first' }] });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile } from './harness/bridge.ts';
 import { regions, startGateway } from './harness/gateway.ts';
+import { unique } from './harness/kafka-view.ts';
 import { answersOf, HOST, raw, rawHalfClosed } from './harness/raw.ts';
 
 const bridge = await bridgeOfFile();
@@ -194,7 +195,7 @@ describe.each(PROGRAMS)('%s', (program) => {
   });
 
   test('HEAD has the status and the headers of GET, for every operation with GET', async () => {
-    const { path } = await bridge.consumer('heads', program, ['heads']);
+    const { path } = await bridge.consumer(unique('heads'), program, ['heads']);
     for (const { operation, path: template } of OPERATIONS.filter(({ method }) => method === 'GET')) {
       const target = template
         .replace('/consumers/{group}/instances/{instance}', path)
@@ -215,7 +216,7 @@ describe.each(PROGRAMS)('%s', (program) => {
   });
 
   test('HEAD for the records of a consumer consumes none', async () => {
-    const topic = `head-${program}`;
+    const topic = unique('head');
     await bridge.post('/admin/topics', { topic_name: topic, partitions_count: 1, replication_factor: 1 });
     const consumer = await bridge.consumer(topic, 'c', [topic]);
     await bridge.produce(topic, { records: [{ value: '1' }, { value: '2' }] });
@@ -243,7 +244,7 @@ describe.each(PROGRAMS)('%s', (program) => {
   });
 
   test('a client that half-closes while its poll waits gets its records', async () => {
-    const topic = `half-${program}`;
+    const topic = unique('half');
     await bridge.post('/admin/topics', { topic_name: topic, partitions_count: 1, replication_factor: 1 });
     const consumer = await bridge.consumer(topic, 'c', [topic]);
     await bridge.produce(topic, { records: [{ value: 'first' }] });
