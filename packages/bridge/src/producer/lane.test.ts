@@ -108,3 +108,60 @@ test('records expire wherever they are, and in any order', () => {
   expect(send(lane).values).toEqual(['3']);
   expect(expired(400)).toEqual([3]);
 });
+
+test('a lane is ready while records wait, none is in flight, and it is not paused', () => {
+  const lane = newLane([]);
+  expect(lane).toMatchObject({ isEmpty: true, isReady: false });
+  for (const entry of entriesOf('a', 'b')) lane.push(entry);
+  expect(lane).toMatchObject({ isEmpty: false, isReady: true });
+  lane.isPaused = true;
+  expect(lane.isReady).toBe(false);
+  lane.isPaused = false;
+  lane.take(1_000_000, 1);
+  expect(lane).toMatchObject({ isEmpty: false, isReady: false });
+  lane.sendAgain(lane.land());
+  expect(lane).toMatchObject({ isEmpty: false, isReady: true });
+});
+
+test('a batch is as large as there is room for bytes and records', () => {
+  const entries = entriesOf('a', 'b', 'c');
+  const bytes = entries[0]?.bytes ?? 0;
+  const taken = (roomBytes: number, roomCount: number): number => {
+    const lane = newLane(entries);
+    const { count } = lane.take(roomBytes, roomCount);
+    expect(lane.batch().records).toHaveLength(count);
+    expect(lane.isEmpty).toBe(count === entries.length);
+    return count;
+  };
+  expect(taken(bytes - 1, 9)).toBe(0);
+  expect(taken(bytes, 9)).toBe(1);
+  expect(taken(2 * bytes, 9)).toBe(2);
+  expect(taken(3 * bytes, 2)).toBe(2);
+  expect(taken(3 * bytes, 3)).toBe(3);
+  expect(taken(9 * bytes, 0)).toBe(0);
+});
+
+test('a stamped batch that goes again waits for room for all of it', () => {
+  const entries = entriesOf('a', 'b');
+  const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  const lane = newLane(entries);
+  send(lane);
+  lane.sendAgain(lane.land());
+  expect(lane.take(bytes - 1, 2)).toEqual({ count: 0, bytes: 0 });
+  expect(lane.take(bytes, 1)).toEqual({ count: 0, bytes: 0 });
+  expect(lane.take(bytes, 2)).toEqual({ count: 2, bytes });
+});
+
+test('what waits longest is the batch that goes again, then the queue; all of it can move to another lane', () => {
+  const { entries } = watchedEntries(3, (index) => [100, 300, 200][index] as number);
+  const lane = newLane(entries.slice(0, 1));
+  expect(lane.firstExpiresAtMs).toBe(100);
+  send(lane);
+  expect(lane.firstExpiresAtMs).toBeUndefined();
+  for (const entry of entries.slice(1)) lane.push(entry);
+  expect(lane.firstExpiresAtMs).toBe(300);
+  lane.sendAgain(lane.land());
+  expect(lane.firstExpiresAtMs).toBe(100);
+  expect(lane.takeAll()).toEqual(entries);
+  expect(lane.isEmpty).toBe(true);
+});

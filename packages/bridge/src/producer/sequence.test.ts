@@ -10,6 +10,10 @@ function newSequence(): { sequence: PartitionSequence; spent: bigint[] } {
   return { sequence, spent };
 }
 
+test('epochs are the non-negative numbers of 16 bits, as brokers store them', () => {
+  expect(MAX_EPOCH).toBe(32_767);
+});
+
 test('without an id there are no stamps', () => {
   const sequence = new PartitionSequence(() => {});
   expect(sequence.needsProducerId).toBe(true);

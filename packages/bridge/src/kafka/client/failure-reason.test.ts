@@ -54,8 +54,18 @@ test.each([
   expect(reasonOf(error)).toContain('kafka-1.internal:9092');
 });
 
+test('each text stands once, and an error without a text is known by its code', () => {
+  const refused = Object.assign(new Error(''), { code: 'ECONNREFUSED' });
+  expect(reasonOf(new Error('no connection', { cause: new Error('no connection.', { cause: refused }) }))).toBe(
+    'no connection: ECONNREFUSED',
+  );
+});
+
 test('an error of the bridge keeps its text', () => {
   const error = new BridgeError('kafkaUnavailable', { message: 'Partition t-0 has no leader' });
   expect(reasonOf(error)).toBe('Partition t-0 has no leader');
   expect(toBridgeError(error)).toBe(error);
+  const expired = new BridgeError('kafkaUnavailable', { message: 'no response', cause: new Error('timer') });
+  expect(reasonOf(expired)).toBe('timer');
+  expect(reasonOf(new BridgeError('kafkaRefused', { message: 'why', cause: new Error('cause') }))).toBe('why: cause');
 });

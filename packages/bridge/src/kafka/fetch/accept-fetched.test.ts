@@ -78,6 +78,21 @@ test.each<ErrorId>(['OFFSET_OUT_OF_RANGE', 'CORRUPT_MESSAGE'])(
   },
 );
 
+test.each([
+  [0, true],
+  [REPLICA, true],
+  [-1, false],
+])('a leader that names replica %i is left for it: %s', (preferredReplica, isPreferred) => {
+  acceptance(fetched({ preferredReplica }));
+  expect(replicas.giveUp(found, preferredReplica)).toBe(isPreferred);
+});
+
+test('records before the position are left out, also after what is buffered', () => {
+  found.position = 1n;
+  acceptance(fetched());
+  expect(hasRecords(found.buffer)).toBe(false);
+});
+
 test('a replica that does not have the position is left for the leader', () => {
   acceptance(fetched({ batches: Buffer.alloc(0), preferredReplica: REPLICA }));
   expect(acceptance(fetched({ errorId: 'OFFSET_OUT_OF_RANGE' }))).toEqual({ kind: 'accepted' });

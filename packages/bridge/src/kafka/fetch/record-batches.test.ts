@@ -15,6 +15,11 @@ const MESSAGES = [
   },
 ];
 
+/** Of a batch. */
+const HEAD_BYTES = 61;
+const LENGTH_AT = 8;
+const RECORD_COUNT_AT = 57;
+
 function batch(compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' = 'none'): Buffer {
   return createRecordsBatch(MESSAGES as never, { compression }).buffer;
 }
@@ -60,3 +65,30 @@ test.each([[[0x0a, 0, 0, 0, 0x01]], [[0x10, 0, 0, 0, 0x20, 0x61, 0x01, 0, 0]], [
     expect(() => new RecordCursor(Buffer.from(bytes)).next()).toThrow(RangeError);
   },
 );
+
+/** What compaction leaves of a batch without records: its head. */
+function emptyBatch(): Buffer {
+  const head = Buffer.from(batch().subarray(0, HEAD_BYTES));
+  head.writeInt32BE(HEAD_BYTES - 12, LENGTH_AT);
+  head.writeInt32BE(0, RECORD_COUNT_AT);
+  return head;
+}
+
+test('a batch without records is a batch, alone and before others', () => {
+  expect(readBatches(emptyBatch()).map(({ recordCount }) => recordCount)).toEqual([0]);
+  expect(readBatches(Buffer.concat([emptyBatch(), batch()])).map(({ recordCount }) => recordCount)).toEqual([0, 3]);
+});
+
+test('bytes that are no batch end the reading, and are an error where they come first', () => {
+  const short = emptyBatch();
+  short.writeInt32BE(HEAD_BYTES - 13, LENGTH_AT);
+  expect(() => readBatches(short)).toThrow(RangeError);
+  expect(readBatches(Buffer.concat([batch(), short]))).toHaveLength(1);
+});
+
+test('checksums are compared unless the bridge is configured not to', () => {
+  const damaged = batch();
+  damaged.writeUInt8(damaged.readUInt8(damaged.length - 2) ^ 1, damaged.length - 2);
+  expect(() => readBatches(damaged)[0]?.records).toThrow('checksum');
+  expect(readBatches(damaged, { isChecking: false })[0]?.records).toHaveLength(damaged.length - HEAD_BYTES);
+});

@@ -33,6 +33,12 @@ describe('range, as Kafka documents it', () => {
       { t: 3 },
       { a: 't2', x: 't1', y: 't0' },
     ],
+    [
+      'static members in any order of arrival',
+      [member('m1', 't', 'i1'), member('m2', 't', 'i3'), member('m3', 't', 'i2'), member('m4', 't', 'i0')],
+      { t: 4 },
+      { m1: 't1', m2: 't3', m3: 't2', m4: 't0' },
+    ],
   ] as [string, GroupMember[], Record<string, number>, Record<string, string>][])(
     '%s',
     (_, members, counts, expected) => {
