@@ -1,4 +1,4 @@
-/** A session that this bridge has claimed, with the claim, and the ways in which it comes to be served and to leave. */
+/** A session that this bridge has claimed, with its claim: releases it, hands it over, ends it, and reacts when the claim is lost. */
 import type { Logger } from 'pino';
 import { type Limits, within } from '../kafka/client/limits.ts';
 import type { Loss, WonClaim } from './claims.ts';
@@ -8,13 +8,13 @@ import type { Ownership } from './ownership.ts';
 import type { ServedSession } from './served-session.ts';
 import type { SessionLog } from './session-log.ts';
 
-/** Makes the session of a claim that won. */
+/** Creates the session of a claim that won. */
 export type Begin<S extends ServedSession> = (claim: WonClaim, ownership: Ownership) => S;
 
 export interface HeldSessionDependencies extends HeldClaimDependencies {
   log: Logger;
   sessionLog: SessionLog;
-  /** The session is not found here from now on. */
+  /** Requests do not find the session here from now on. */
   remove: (held: { readonly session: ServedSession }) => void;
 }
 
@@ -31,8 +31,8 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
     this.session = begin(claim, this.claim);
   }
 
-  /** Whether it is served here, and neither leaving nor over. */
-  get isServing(): boolean {
+  /** Whether this bridge answers for the session in the log: not during a release or a hand-over, and not once it is over. */
+  get isAnswering(): boolean {
     const { kind } = this.claim.life;
     return kind === 'held' || kind === 'ending';
   }
@@ -77,14 +77,14 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
     }
   }
 
-  /** Before it was served: another bridge has it. */
+  /** Drops the session: another bridge owns it, and no hand-over is possible. */
   async abandon(): Promise<void> {
     await abandon(this, { kind: 'fenced', owner: undefined });
   }
 
-  /** The session log has something new on it. */
+  /** The log has something new about the session. */
   onLogged(): void {
-    if (!this.isServing) return;
+    if (!this.isAnswering) return;
     const decision = this.claim.decide();
     if (decision.kind !== 'keep') this.onLost(decision);
   }
@@ -101,16 +101,16 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
   }
 
   onReplaced(): void {
-    // The bridge that joined in its place has written so, or will hear of it when it is asked.
+    // The bridge that joined in its place has written its claim.
     if (this.claim.life.kind === 'claimed') void this.abandon();
     else this.#fence(undefined);
   }
 
-  /** Another bridge has it, which may still wait: it continues where the client is. */
+  /** Another bridge owns the session, and may still wait for a hand-over. */
   #fence(owner: string | undefined): void {
     if (!this.claim.enter({ kind: 'handingOver' })) return;
     this.#dependencies.remove(this);
-    this.#dependencies.log.info({ ...this.#named(), owner }, 'consumer was taken over');
+    this.#dependencies.log.info({ ...this.#named(), owner }, 'consumer was adopted elsewhere');
     void this.#handOver();
   }
 

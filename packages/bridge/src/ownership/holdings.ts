@@ -121,7 +121,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
   /** The owner of a session writes its entry again. */
   onAsked(identity: SessionIdentity): void {
     const held = this.get(identity);
-    if (held?.isServing !== true) return;
+    if (held?.isAnswering !== true) return;
     // A write that fails counts as no answer.
     held.record().catch(() => {});
   }
@@ -135,7 +135,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
   }
 
   async onRecreated(): Promise<void> {
-    const held = [...this.#sessions.values()].filter(({ isServing }) => isServing);
+    const held = [...this.#sessions.values()].filter(({ isAnswering }) => isAnswering);
     this.#options.log.warn(
       { count: held.length },
       'the session log was recreated: this bridge writes the entries of its consumers again',

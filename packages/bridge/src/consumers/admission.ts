@@ -11,7 +11,7 @@ import type { SessionFactory } from './session-factory.ts';
 /** How long an adoption took, and each of its stages. */
 export type OnAdopted = (durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>) => void;
 
-export interface AdmittanceDependencies {
+export interface AdmissionDependencies {
   holdings: Holdings<Session>;
   factory: SessionFactory;
   onAdopted: OnAdopted;
@@ -19,7 +19,7 @@ export interface AdmittanceDependencies {
 
 /** Decides which bridge serves a request, and adopts the session if that is to be this one. Errors: as {@link Holdings.admit}. */
 export async function admit(
-  { holdings, factory, onAdopted }: AdmittanceDependencies,
+  { holdings, factory, onAdopted }: AdmissionDependencies,
   { identity, sender, limits }: { identity: SessionIdentity; sender: Sender; limits: Limits },
 ): Promise<Admission> {
   const startedAtMs = performance.now();
