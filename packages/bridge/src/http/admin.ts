@@ -3,9 +3,9 @@
 import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
 import { NewTopic } from '@causeway/protocol/new-topic.ts';
 import { BridgeError } from '../errors.ts';
-import { answer } from './answers.ts';
 import { shown } from './parameters.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
+import { respond } from './responses.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
@@ -39,7 +39,7 @@ export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
       replicationFactor: count('replication_factor', replication_factor, 16),
     });
     reply.code(201);
-    return answer(reply, '{}');
+    return respond(reply, '{}');
   });
 }
 

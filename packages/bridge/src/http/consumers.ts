@@ -6,8 +6,8 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { readFormat, readSessionOptions } from '../consumers/session-options.ts';
 import { BridgeError } from '../errors.ts';
 import { checkIdentity, type SessionIdentity } from '../ownership/session-identity.ts';
-import { answer, answerEmpty } from './answers.ts';
 import { consumerBody, identityOf } from './consumer-request.ts';
+import { respond, respondEmpty } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
 
 export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry): void {
@@ -15,11 +15,11 @@ export function addConsumerRoutes(server: ApiServer, registry: ConsumerRegistry)
     const body = (await consumerBody(request, ConsumerOptions, { isOptional: true })) as ConsumerOptions | undefined;
     if (!registry.isEnabled) throw new BridgeError('consumerDisabled');
     const created = await registry.inTime(() => createConsumer(registry, request, body ?? {}));
-    return answer(reply, JSON.stringify(created));
+    return respond(reply, JSON.stringify(created));
   });
   server.on('deleteConsumer', async ({ url, sender }, reply) => {
     await registry.inTime(() => registry.delete(identityOf(url), sender));
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   });
   server.onDelivered((url, mark) => registry.confirmDelivery(identityOf(url), mark));
 }

@@ -83,7 +83,7 @@ function refuse(arrival: Arrival, refusal: Refusal, options: IntakeOptions): voi
   const bytes = Buffer.byteLength(body);
   const headers: Record<string, string | number> = { ...refusalHeaders(refusal), 'content-length': bytes };
   if (statusOf(refusal) >= 500 && isFromGateway(visit.trust, request)) headers[FAULT_HEADER] = FAULT_OF_REQUEST;
-  visit.watch?.answering(bytes);
+  visit.watch?.responding(bytes);
   response.writeHead(statusOf(refusal), headers).end(body);
 }
 

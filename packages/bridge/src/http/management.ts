@@ -3,7 +3,7 @@ import { formatKafkaRates, KAFKA_RATES_HEADER, type KafkaRatesTold } from '@caus
 import { KAFKA_ANSWERED_HEADER, KAFKA_CLUSTER_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { answerEmpty, answerLong } from './answers.ts';
+import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
 /** What the bridge knows of its Kafka. */
@@ -26,7 +26,7 @@ export interface ManagementDependencies {
 
 export function addManagementRoutes(server: ApiServer, dependencies: ManagementDependencies): void {
   const { metrics, unreadyReason, kafka, kafkaRates } = dependencies;
-  server.on('healthy', async (_request, reply) => answerEmpty(reply, 200));
+  server.on('healthy', async (_request, reply) => respondEmpty(reply, 200));
   server.on('ready', async ({ sender }, reply) => {
     if (sender.via === 'gateway') {
       const { isAnswering, clusterId, answeredAgoMs } = kafka();
@@ -38,7 +38,7 @@ export function addManagementRoutes(server: ApiServer, dependencies: ManagementD
     }
     const reason = unreadyReason();
     if (reason !== undefined) throw new BridgeError('notReady', { message: reason });
-    return answerEmpty(reply, 200);
+    return respondEmpty(reply, 200);
   });
-  server.on('metrics', async (_request, reply) => answerLong(reply, await metrics.text(), metrics.contentType));
+  server.on('metrics', async (_request, reply) => respondLong(reply, await metrics.text(), metrics.contentType));
 }

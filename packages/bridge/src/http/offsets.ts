@@ -3,8 +3,8 @@ import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.t
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
-import { answerEmpty, answerLong } from './answers.ts';
 import { checkCount, checkTopicLength, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
+import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
@@ -26,7 +26,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
       }
       await session.commit(offsets);
     });
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   });
   server.on('seek', async (request, reply) => {
     const { offsets } = (await consumerBody(request, OffsetCommitSeekList)) as OffsetCommitSeekList;
@@ -35,7 +35,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
       if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
       await session.seek(offsets.map(toOffset));
     });
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   });
   for (const operation of ['seekToBeginning', 'seekToEnd'] as const) {
     server.on(operation, async (request, reply) => {
@@ -49,7 +49,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
         }));
         await session.seekTo(ENDS[operation], partitions);
       });
-      return answerEmpty(reply, 204);
+      return respondEmpty(reply, 204);
     });
   }
 }
@@ -58,11 +58,11 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
 export function addPositionReports(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('listCommitted', async (request, reply) => {
     const committed = await inSession(registry, request, (session) => session.committed());
-    return answerLong(reply, offsetsText(committed));
+    return respondLong(reply, offsetsText(committed));
   });
   server.on('listPositions', async (request, reply) => {
     const positions = await inSession(registry, request, (session) => session.positions());
-    return answerLong(reply, offsetsText(positions));
+    return respondLong(reply, offsetsText(positions));
   });
 }
 

@@ -12,10 +12,10 @@ import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import { formatNamed } from '../formats/formats.ts';
 import type { Metrics } from '../metrics.ts';
-import { answer, answerHead, encoded } from './answers.ts';
 import { sessionOf } from './consumer-request.ts';
 import type { Load } from './load.ts';
 import { choiceParameter, integerParameter, MAX_INT32 } from './parameters.ts';
+import { encoded, respond, respondHead } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
 
 export interface PollDependencies {
@@ -64,7 +64,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   if (!accepts(request.headers.accept, RECORDS[format])) throw new BridgeError('formatMismatch');
   if (request.raw.method === 'HEAD') {
     // It must not take records that nobody sees.
-    answerHead(reply, RECORDS[format]);
+    respondHead(reply, RECORDS[format]);
     return;
   }
   const { sender } = request;
@@ -112,7 +112,7 @@ function writeEncoded(content: string | Buffer, contentType: string, { reply }: 
   return new Promise((resolve) => {
     raw.once('finish', () => resolve(true));
     raw.once('close', () => resolve(false));
-    answer(reply, content, contentType);
+    respond(reply, content, contentType);
   });
 }
 

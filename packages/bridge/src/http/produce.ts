@@ -5,9 +5,9 @@ import type { FastifyReply } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
-import { answerEmpty, answerLong } from './answers.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
 import { readRecords } from './record-body.ts';
+import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
 
 /** What stores records. */
@@ -76,12 +76,12 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   if (isAsync) {
     const { results } = await sink.takeOver(topic, records, bodyBytes);
     void results.then(counted);
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   }
   const results = await sink.send(topic, records, bodyBytes);
   counted(results);
   const text = request.slices.run(offsetsText(results));
-  return answerLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
+  return respondLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
 }
 
 /** The answer, in slices: UTF-8 where there is more than one. */

@@ -27,7 +27,7 @@ export interface RequestWatch {
   /** How many records the answer has. */
   polled(recordCount: number): void;
   /** The body of the answer. */
-  answering(bytes: number): void;
+  responding(bytes: number): void;
   finished(end: RequestEnd): void;
 }
 

@@ -4,17 +4,17 @@ import type { Trust } from '@causeway/config/trust.ts';
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
 import type { CompressionConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
-import { AnswerCoding } from './answer-coding.ts';
-import { answerError } from './answers.ts';
 import type { Load } from './load.ts';
 import type { RequestWatch } from './request-watch.ts';
+import { ResponseCoding } from './response-coding.ts';
+import { respondError } from './responses.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
     watch: RequestWatch | undefined;
     /** How far the request is trusted. */
     trust: Trust;
-    readonly answerCoding: AnswerCoding;
+    readonly responseCoding: ResponseCoding;
     /** Counts the responses that clients do not read. */
     readonly load: Load;
   }
@@ -38,21 +38,21 @@ export function createRouter({ attach, compression, load, log }: RouterOptions):
     clientErrorHandler: () => {},
     routerOptions: { querystringParser: () => ({}) },
     frameworkErrors: (error, _request, reply) => {
-      void answerError(reply, new BridgeError('badRequest', { cause: error }));
+      void respondError(reply, new BridgeError('badRequest', { cause: error }));
     },
   });
   // Operations with a body read it, whatever its type; bodies of other methods are not read.
   for (const method of ['POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'QUERY'])
     router.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   router.setErrorHandler(async (error, _request, reply) => {
-    if (error instanceof BridgeError) return await answerError(reply, error);
+    if (error instanceof BridgeError) return await respondError(reply, error);
     log.error({ err: error }, 'a request failed unexpectedly');
-    return await answerError(reply, new BridgeError('internal', { cause: error }));
+    return await respondError(reply, new BridgeError('internal', { cause: error }));
   });
-  const answerCoding = new AnswerCoding(compression);
+  const responseCoding = new ResponseCoding(compression);
   router.decorateReply('watch', undefined);
   router.decorateReply('trust', 'client');
-  router.decorateReply('answerCoding', { getter: () => answerCoding });
+  router.decorateReply('responseCoding', { getter: () => responseCoding });
   router.decorateReply('load', { getter: () => load });
   return router;
 }

@@ -16,12 +16,12 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
 import type { Metrics } from '../metrics.ts';
-import { answerEmpty, answerUnknown } from './answers.ts';
 import { ContentDecoder } from './content-decoding.ts';
 import { createHttpServer, type HttpLimits } from './intake.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
+import { respondEmpty, respondUnknown } from './responses.ts';
 import { createRouter } from './router.ts';
 import { isFromOperator, senderOf } from './sender.ts';
 import { SlicedWork } from './sliced-work.ts';
@@ -46,7 +46,7 @@ export interface Request {
   watch: RequestWatch | undefined;
 }
 
-/** Answers a request by {@link answer}, or throws. */
+/** Answers a request by {@link respond}, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** Serves the requests of one operation, before its body is read. */
@@ -125,7 +125,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     const route = routes.get(url.internal ?? url.operation);
     if (route !== undefined) return await route(request, reply, url);
     begin('unknown', request, reply);
-    return answerUnknown(request, reply, isServed);
+    return respondUnknown(request, reply, isServed);
   };
   router.route({ method: [...METHODS], url: '*', exposeHeadRoute: false, handler: serve });
   router.setNotFoundHandler(serve);
@@ -151,16 +151,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       routes.set('confirmDelivery', (request, reply, url) => {
         begin('unknown', request, reply);
         const sender = senderOf(request.raw, reply.trust);
-        if (sender.via !== 'gateway') return answerUnknown(request, reply, isServed);
+        if (sender.via !== 'gateway') return respondUnknown(request, reply, isServed);
         if (sender.delivered !== undefined) handler(url, sender.delivered);
-        return answerEmpty(reply, 204);
+        return respondEmpty(reply, 204);
       });
     },
     onSessions(handler) {
       routes.set('listSessions', (request, reply) => {
         begin('unknown', request, reply);
         const isAllowed = isFromOperator(request.raw, reply.trust);
-        return isAllowed ? handler(request.url, reply) : answerUnknown(request, reply, isServed);
+        return isAllowed ? handler(request.url, reply) : respondUnknown(request, reply, isServed);
       });
     },
     async listen(address) {

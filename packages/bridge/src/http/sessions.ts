@@ -1,8 +1,8 @@
 /** What gateways ask in an operator's name: which consumers live here. */
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
-import { answer } from './answers.ts';
 import { integerParameter, MAX_INT32 } from './parameters.ts';
+import { respond } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
 const DEFAULT_LIMIT = 200;
@@ -11,6 +11,6 @@ export function addSessionsRoute(server: ApiServer, registry: ConsumerRegistry):
   server.onSessions((target, reply) => {
     const filter = queryParameter(target, 'filter') ?? '';
     const limit = Math.max(0, integerParameter(target, 'limit', { maximum: MAX_INT32 }) ?? DEFAULT_LIMIT);
-    return answer(reply, JSON.stringify(registry.list({ filter, limit })), 'application/json');
+    return respond(reply, JSON.stringify(registry.list({ filter, limit })), 'application/json');
   });
 }

@@ -4,8 +4,8 @@ import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
-import { answerEmpty, answerLong } from './answers.ts';
 import { checkCount, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
+import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
 export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegistry): void {
@@ -19,26 +19,26 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
       if (topic_pattern === undefined) await session.subscribe(topicsToSubscribe(body));
       else await session.subscribePattern(new TopicPattern(topic_pattern));
     });
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   });
   server.on('unsubscribe', async (request, reply) => {
     await inSession(registry, request, (session) => session.unsubscribe());
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   });
   server.on('listSubscriptions', async (request, reply) => {
     const assigned = await inSession(registry, request, (session) => session.assigned());
-    return answerLong(reply, JSON.stringify(subscribedTopics(assigned)));
+    return respondLong(reply, JSON.stringify(subscribedTopics(assigned)));
   });
   server.on('listAssignments', async (request, reply) => {
     const assigned = await inSession(registry, request, (session) => session.assigned());
     const partitions = assigned.map(({ topic, partition }) => ({ partition, topic }));
-    return answerLong(reply, JSON.stringify({ partitions } satisfies Partitions));
+    return respondLong(reply, JSON.stringify({ partitions } satisfies Partitions));
   });
   server.on('assign', async (request, reply) => {
     const body = (await consumerBody(request, Partitions)) as Partitions;
     checkCount(body.partitions ?? [], 'partitions', registry.maxPartitions);
     await inSession(registry, request, (session) => session.assign(partitionsToAssign(body)));
-    return answerEmpty(reply, 204);
+    return respondEmpty(reply, 204);
   });
 }
 

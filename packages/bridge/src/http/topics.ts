@@ -2,8 +2,8 @@
 import type { PartitionMetadata, TopicMetadata } from '@causeway/protocol/topics.ts';
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
-import { answer, answerLong } from './answers.ts';
 import { partitionParameter } from './parameters.ts';
+import { respond, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
 /** What the routes need to know about topics. Errors: `unknownTopic`, `kafkaRefused`, `kafkaUnavailable`. */
@@ -18,19 +18,19 @@ export interface TopicCatalog {
 }
 
 export function addTopicRoutes(server: ApiServer, catalog: TopicCatalog): void {
-  server.on('listTopics', async (_request, reply) => answerLong(reply, JSON.stringify(await catalog.list())));
+  server.on('listTopics', async (_request, reply) => respondLong(reply, JSON.stringify(await catalog.list())));
   server.on('getTopic', async ({ url }, reply) =>
-    answerLong(reply, JSON.stringify(await catalog.describe(url.topic ?? ''))),
+    respondLong(reply, JSON.stringify(await catalog.describe(url.topic ?? ''))),
   );
   server.on('listPartitions', async ({ url }, reply) =>
-    answerLong(reply, JSON.stringify(await catalog.partitions(url.topic ?? ''))),
+    respondLong(reply, JSON.stringify(await catalog.partitions(url.topic ?? ''))),
   );
   server.on('getPartition', async ({ url }, reply) => {
     const partition = partitionParameter(url);
     const partitions = await catalog.partitions(url.topic ?? '');
     const found = partitions.find((candidate) => candidate.partition === partition);
     if (found === undefined) throw new BridgeError('unknownPartition');
-    return answer(reply, JSON.stringify(found));
+    return respond(reply, JSON.stringify(found));
   });
   server.on('getOffsets', async ({ url }, reply) => {
     const partition = partitionParameter(url);
@@ -41,6 +41,6 @@ export function addTopicRoutes(server: ApiServer, catalog: TopicCatalog): void {
         message: `Topic '${topic}' does not have partition with id ${partition}`,
       });
     }
-    return answer(reply, `{"beginning_offset":${offsets.beginning},"end_offset":${offsets.end}}`);
+    return respond(reply, `{"beginning_offset":${offsets.beginning},"end_offset":${offsets.end}}`);
   });
 }

@@ -61,7 +61,7 @@ export class RequestRecord implements RequestWatch {
     this.#options.trace?.polled(recordCount);
   }
 
-  answering(bytes: number): void {
+  responding(bytes: number): void {
     this.#sentBytes = bytes;
   }
 

@@ -15,7 +15,7 @@ const MAX_REMEMBERED = 64;
 /** A longer header is read each time. */
 const MAX_REMEMBERED_LENGTH = 256;
 
-export class AnswerCoding {
+export class ResponseCoding {
   readonly #options: CompressionConfig;
   readonly #wanted = new Map<string, WantedCoding>();
 

@@ -9,38 +9,38 @@ import { allowedMethods, type Operation } from '@causeway/protocol/paths.ts';
 import { FAULT_HEADER, OWNER_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
-import { encode } from './answer-coding.ts';
+import { encode } from './response-coding.ts';
 
 /** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
-export function answer(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
+export function respond(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
   reply.hijack();
   const headers = reply.getHeaders() as OutgoingHttpHeaders;
   headers['content-type'] = contentType;
   const bytes = Buffer.byteLength(text);
   headers['content-length'] = bytes;
-  reply.watch?.answering(bytes);
+  reply.watch?.responding(bytes);
   reply.raw.writeHead(reply.statusCode, headers).end(text);
   reply.load.holdUntilRead(reply.raw, bytes);
   return reply;
 }
 
 /** Answers with what may be long: compressed, if the client asks for it and it pays. */
-export function answerLong(
+export function respondLong(
   reply: FastifyReply,
   text: string | Buffer,
   contentType: string = KAFKA_V2,
 ): FastifyReply | Promise<FastifyReply> {
   const content = encoded(reply, text);
-  if (!(content instanceof Promise)) return answer(reply, content, contentType);
-  return content.then((bytes) => answer(reply, bytes, contentType));
+  if (!(content instanceof Promise)) return respond(reply, content, contentType);
+  return content.then((bytes) => respond(reply, bytes, contentType));
 }
 
 /** The text as the client wants it; the reply's headers say how it is encoded. */
 export function encoded(reply: FastifyReply, text: string | Buffer): string | Buffer | Promise<Buffer> {
-  const { answerCoding } = reply;
+  const { responseCoding } = reply;
   const bytes = Buffer.byteLength(text);
-  const coding = answerCoding.codingFor(acceptedCodings(reply.request.headers), bytes);
-  if (coding !== undefined || answerCoding.isNegotiated(bytes)) addVary(reply);
+  const coding = responseCoding.codingFor(acceptedCodings(reply.request.headers), bytes);
+  if (coding !== undefined || responseCoding.isNegotiated(bytes)) addVary(reply);
   if (coding === undefined) return text;
   reply.header('content-encoding', coding);
   return encode(text, coding);
@@ -57,20 +57,20 @@ function addVary(reply: FastifyReply): void {
 }
 
 /** Answers HEAD where what GET would answer cannot be known (RFC 9110 §9.3.2). */
-export function answerHead(reply: FastifyReply, contentType: string): void {
+export function respondHead(reply: FastifyReply, contentType: string): void {
   reply.hijack();
   reply.raw.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), 'content-type': contentType }).end();
 }
 
 /** Answers without a body. */
-export function answerEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
+export function respondEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
   // Fastify leaves it out of the answer to HEAD.
   if (status === 200) reply.header('content-length', '0');
   return reply.code(status).send();
 }
 
 /** Answers with an error in the API's words. */
-export function answerError(reply: FastifyReply, error: BridgeError): FastifyReply {
+export function respondError(reply: FastifyReply, error: BridgeError): FastifyReply {
   const body: ErrorBody = { error_code: error.status, message: error.message };
   if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
@@ -79,20 +79,20 @@ export function answerError(reply: FastifyReply, error: BridgeError): FastifyRep
   if (isForGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
   if (error.code === 'contentCodingUnsupported') reply.header('accept-encoding', CONTENT_CODINGS.join(', '));
   reply.code(error.status);
-  return answer(reply, JSON.stringify(body));
+  return respond(reply, JSON.stringify(body));
 }
 
 /** 405 for a path that has other methods, 503 for one that another port serves, 404 otherwise. */
-export function answerUnknown(
+export function respondUnknown(
   request: FastifyRequest,
   reply: FastifyReply,
   isServed: (operation: Operation) => boolean,
 ): FastifyReply {
   const { method, url } = request;
-  if (allowedMethods(url).length === 0) return answerError(reply, new BridgeError('notFound'));
+  if (allowedMethods(url).length === 0) return respondError(reply, new BridgeError('notFound'));
   const allowed = allowedMethods(url, isServed);
   if (allowed.length === 0) return reply.code(503).send();
   const refusal = methodNotAllowed(method, allowed);
   reply.code(statusOf(refusal)).headers(refusalHeaders(refusal));
-  return answer(reply, refusalBody(refusal));
+  return respond(reply, refusalBody(refusal));
 }
