@@ -5,13 +5,13 @@ import type { BridgeConfig } from './config.ts';
 import { createParts, type Parts } from './parts.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
-/** How long connections are accepted while consumers are released: longer than clients and gateways need to confirm a delivery. */
+/** How long the bridge accepts connections while it releases consumers: gateways confirm deliveries meanwhile. */
 const RELEASE_MS = 1000;
 
-/** A bridge that is running. */
+/** A running bridge. */
 export class Bridge {
   readonly port: number;
-  /** The same, unless the configuration names another. */
+  /** The same port, unless the configuration has another for management. */
   readonly managementPort: number;
   readonly #parts: Parts;
   #closed: Promise<void> | undefined;
@@ -22,12 +22,12 @@ export class Bridge {
     this.managementPort = ports.management;
   }
 
-  /** Listens at once; Kafka may come later. Errors: of listening. */
+  /** Listens at once, whether Kafka responds or not. Errors: as `net.Server`, such as `EADDRINUSE`; for unusable files. */
   static async start(config: BridgeConfig, log: Logger): Promise<Bridge> {
     const watcher = await RequestWatcher.start({
       config,
       onTrouble: (what, reason) =>
-        reason === undefined ? log.info(`${what} written again`) : log.warn({ reason }, `${what} cannot be written`),
+        reason === undefined ? log.info(`${what} is written again`) : log.warn({ reason }, `${what} cannot be written`),
     });
     const parts = createParts(config, log, watcher);
     try {
@@ -59,14 +59,14 @@ export class Bridge {
     return `${servers.api.scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
-  /** The access log goes on in a new file: the old one was moved away. */
+  /** Reopens the access log after rotation. */
   reopenLogs(): void {
     this.#parts.watcher?.telemetry.reopen();
   }
 
   /**
-   * Stops in order, within `shutdown.graceMs`: waiting polls answered, what was delivered committed and consumers given up,
-   * then no new connections, and records stored.
+   * Stops in order, within `shutdown.graceMs`: responds to waiting polls, commits delivered records and releases consumers;
+   * then accepts no more connections, and stores the records of the producer.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -79,7 +79,7 @@ export class Bridge {
     state.isShuttingDown = true;
     log.info('bridge stopping');
     const released = registry.close();
-    // Clients and gateways say that they have their last answers, over connections that may have to be new.
+    // Clients and gateways confirm their last responses, over connections that may be new.
     await Promise.race([released, delay(Math.min(RELEASE_MS, config.shutdown.graceMs), undefined, { ref: false })]);
     for (const server of servers.all) server.stopAccepting();
     const drained = (async () => {
@@ -91,7 +91,8 @@ export class Bridge {
       drained.then(() => true),
       delay(config.shutdown.graceMs, false, { ref: false }),
     ]);
-    if (!isInTime) log.warn({ graceMs: config.shutdown.graceMs }, 'the stop took too long and was cut short');
+    if (!isInTime)
+      log.warn({ graceMs: config.shutdown.graceMs }, 'shutdown.graceMs is over: what is left is broken off');
     readiness.close();
     servers.certificates?.close();
     await Promise.all(servers.all.map((server) => server.close()));

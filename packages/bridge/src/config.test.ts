@@ -77,7 +77,7 @@ describe('a file that cannot work is refused with the line and the reason', () =
       /bridge\.yaml:3: consumers\.defaultAutoOffsetReset/,
     ]),
     [`${MINIMAL}limits: { headersTimeoutMs: 70000 }`, /bridge\.yaml:3: limits\.headersTimeoutMs: must be at most/],
-    [`${MINIMAL}limits: { maxInFlightBytes: 2000 }`, /bridge\.yaml:3: limits\.maxInFlightBytes: must not be less/],
+    [`${MINIMAL}limits: { maxInFlightBytes: 2000 }`, /bridge\.yaml:3: limits\.maxInFlightBytes: must be at least/],
     [
       `${MINIMAL}cors:\n  allowedOrigins:\n    - https://a.example\n    - /https:(/\n`,
       /bridge\.yaml:6: cors\.allowedOrigins\[1\]: Invalid regular expression/,
@@ -89,7 +89,7 @@ describe('a file that cannot work is refused with the line and the reason', () =
     [`${MINIMAL}cors: { allowedMethods: [BREW] }`, /bridge\.yaml:3: cors\.allowedMethods\[0\]: must be one of: GET/],
     [
       `${MINIMAL}listen:\n  tls:\n    certFile: a\n    keyFile: b\n    keyPassphrase: c\n    keyPassphraseFile: d\n`,
-      /bridge\.yaml:8: listen\.tls\.keyPassphraseFile: keyPassphrase says it already/,
+      /bridge\.yaml:8: listen\.tls\.keyPassphraseFile: keyPassphrase and keyPassphraseFile exclude each other/,
     ],
     [kafka('tls: { isEnabled: true, certFile: a }'), /bridge\.yaml:4: kafka\.tls\.certFile: needs kafka\.tls\.keyFile/],
     [kafka('tls: { isEnabled: true, serverName: 10.0.0.1 }'), /kafka\.tls\.serverName: must be a host name/],

@@ -35,7 +35,7 @@ listen: { port: 0 }
 kafka: { bootstrapServers: ["\${BOOTSTRAP}"], sessionTimeoutMs: 6000 }
 `;
 
-test('a file is checked without starting anything', async () => {
+test('--check validates a file without starting the bridge', async () => {
   const good = configFile(VALID);
   const ok = new BridgeProcess(directory, ['--config', good, '--check'], { BOOTSTRAP: '127.0.0.1:1' });
   const bad = configFile(`${VALID}producer: { akcs: all }\n`);
@@ -49,14 +49,14 @@ test('a file is checked without starting anything', async () => {
   expect(aimless.stderr).toContain('Usage: npm run bridge -- --config FILE [--check]');
 });
 
-test('--help is answered with the usage, and is no failure', async () => {
+test('--help prints the usage, and exits with 0', async () => {
   const helped = new BridgeProcess(directory, ['--help']);
   expect(await helped.exitCode()).toBe(0);
   expect(helped.stdout).toContain('Usage: npm run bridge -- --config FILE [--check]');
   expect(helped.stderr).toBe('');
 });
 
-test('files of certificates and secrets that cannot be used are told with their key, line and reason', async () => {
+test('files of certificates and secrets that cannot be used are reported with key, line and reason', async () => {
   writeFileSync(join(directory, 'not.pem'), 'this is not a certificate');
   writeFileSync(join(directory, 'empty'), '\n');
   const file = configFile(`bridge: { name: b, region: east }
@@ -74,7 +74,7 @@ kafka:
   ]);
 });
 
-test('SIGTERM ends it in order: polls answered, records stored, what was received committed, consumers handed over, nothing reset', async () => {
+test('SIGTERM stops it in order: polls get responses, records are stored, received records committed, consumers handed over, no connection reset', async () => {
   const bridge = new BridgeProcess(directory, ['--config', configFile(VALID)], { BOOTSTRAP: inject('kafkaBootstrap') });
   const url = await bridge.url();
   await until('it is ready', async () => (await fetch(`${url}/ready`)).status === 200);
@@ -89,13 +89,13 @@ test('SIGTERM ends it in order: polls answered, records stored, what was receive
   expect(await (await fetch(`${path}/records?timeout=20000`)).json()).toHaveLength(1);
 
   const waiting = fetch(`${path}/records?timeout=60000`);
-  // And one with nothing to read.
+  // And one without records.
   const quietGroup = unique('group');
   const quietPath = `${url}/consumers/${quietGroup}/instances/q`;
   await post(`${url}/consumers/${quietGroup}`, { name: 'q' });
   await post(`${quietPath}/subscription`, { topics: [await kafka.topic()] });
   const quiet = fetch(`${quietPath}/records?timeout=60000`);
-  await until('the first answer is committed', async () => (await kafka.committed(group, topic))[0] === 1);
+  await until('the first response is committed', async () => (await kafka.committed(group, topic))[0] === 1);
   const producing = new ClosedLoopProducer(url, topic);
   await until('it produces', () => producing.storedCount > 20);
   bridge.child.kill('SIGTERM');
@@ -104,19 +104,19 @@ test('SIGTERM ends it in order: polls answered, records stored, what was receive
   // Far from its 60 s.
   expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   const poll = await waiting;
-  // Everything that was produced so far, or nothing: but an answer.
+  // All records so far, or none: but a response.
   expect(poll.status).toBe(200);
   expect(await poll.json()).toBeInstanceOf(Array);
   expect(await bridge.exitCode()).toBe(0);
   await producing.finished;
   expect(producing.errors.filter((code) => code !== 'ECONNREFUSED')).toEqual([]);
-  // The client did not come again, so nobody says that it received this answer: it comes again elsewhere.
+  // No later request confirms that the client received this response: another bridge delivers it again.
   expect(await kafka.committed(group, topic)).toEqual([1]);
-  // The group keeps the member, for the bridge that goes on with it.
+  // The group keeps the member, for the bridge that continues with it.
   expect(await kafka.members(group)).toEqual(['c']);
   const [end] = await kafka.admin.fetchTopicOffsets(topic);
   expect(Number(end?.high)).toBe(1 + producing.storedCount);
-  // On a Kafka that nobody used the session log's topic is just being made.
+  // On a new Kafka the topic of the session log is just being created.
   const ofTheStart = ['bridge ready', 'session log read', 'session log not readable'];
   expect(bridge.log.map(({ msg }) => String(msg)).filter((msg) => !ofTheStart.includes(msg))).toEqual([
     'bridge started',
@@ -130,11 +130,11 @@ test('SIGTERM ends it in order: polls answered, records stored, what was receive
   expect(bridge.stderr).toBe('');
 });
 
-test('clients that come at once wait for a bridge that is busy, and need not call again', async () => {
+test('clients that connect at once wait for a busy bridge, and need not connect again', async () => {
   const bridge = new BridgeProcess(directory, ['--config', configFile(VALID)], { BOOTSTRAP: '127.0.0.1:1' });
   const url = await bridge.url();
   bridge.child.kill('SIGSTOP');
-  // More than Node lets wait by default (511).
+  // More than Node's default backlog (511).
   const crowd = await connectAtOnce(url, 1000, 60_000);
   crowd.close();
   expect(crowd.connectedCount).toBe(1000);
@@ -172,12 +172,12 @@ test('a burst of clients with large bodies is refused before memory grows', asyn
   for (const socket of clients) socket.destroy();
   expect(new Set(statuses)).toEqual(new Set(['200', '503']));
   expect(peakBytes).toBeGreaterThan(beforeBytes);
-  // Room for what is in hand, parsed and encoded, and for the heap that the collector has not come to.
+  // Room for the held bytes, parsed and encoded, and for garbage that is not collected yet.
   expect(peakBytes - beforeBytes).toBeLessThan(300_000_000);
 });
 
 test.each([['no option'], ['--check']])(
-  'a certificate that cannot be used is told with its line at the start and by %s',
+  'a certificate that cannot be used is reported with its line at the start, with %s',
   async (option) => {
     const file = configFile(VALID.replace('port: 0', 'port: 0, tls: { certFile: nowhere.crt, keyFile: nowhere.key }'));
     const bridge = new BridgeProcess(directory, ['--config', file, ...(option === '--check' ? [option] : [])], {

@@ -13,10 +13,10 @@ import { findSecurityProblems } from './kafka/client/security.ts';
 const USAGE = `Usage: npm run bridge -- --config FILE [--check]
 
   --config FILE  YAML; config/bridge.yaml has every key
-  --check        check the file, say what is wrong with it, and end
+  --check        check the file, report its errors, and exit
   --help         this text`;
 
-/** Nothing logs a secret; should a line ever take a piece of the configuration along, it goes without them. */
+/** No line logs a secret; a line that ever contains a part of the configuration is redacted. */
 const SECRET_PATHS = secretKeys(BridgeConfig).flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
 
 interface Arguments {
@@ -33,7 +33,7 @@ function readArguments(): Arguments | 'help' {
   return { file: values.config, isCheck: values.check };
 }
 
-/** Exit code, or `undefined` for a process that goes on. */
+/** Returns the exit code, or `undefined` while the bridge runs. */
 async function main(): Promise<number | undefined> {
   let parsed: Arguments | 'help';
   try {
@@ -49,7 +49,7 @@ async function main(): Promise<number | undefined> {
   const { file, isCheck } = parsed;
   let config: BridgeConfig;
   try {
-    // npm runs scripts in the package's root and tells where the person stood.
+    // npm runs scripts in the root of the package, and passes the caller's directory.
     config = loadConfig(resolve(process.env['INIT_CWD'] ?? process.cwd(), file), {
       schema: BridgeConfig,
       env: process.env,
@@ -90,7 +90,7 @@ async function run(config: BridgeConfig): Promise<number | undefined> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => bridge.reopenLogs());
-  // A request must never end the process; what nobody awaited is a defect, and told.
+  // A request must never end the process: log the bug and continue.
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
   process.on('uncaughtException', (error) => log.error({ err: error }, 'uncaught exception'));
   return undefined;

@@ -43,7 +43,7 @@ test('consumers are counted by what they do', async () => {
   expect([await sessions('idle'), await sessions('subscribed')]).toEqual([0, 0]);
 });
 
-test('lag is what a consumer was not given yet: of all together, and of the one that is furthest behind', async () => {
+test('lag counts records that a consumer has not got yet: over all consumers, and of the one that is furthest behind', async () => {
   const topic = await kafka.topic();
   await kafka.write(
     topic,
@@ -66,13 +66,13 @@ test('lag is what a consumer was not given yet: of all together, and of the one 
   }
 });
 
-test('errors of Kafka are counted by its own names, and a broker that is not there as a failed connection', async () => {
+test('errors of Kafka are counted by its own names, and an unreachable broker as a failed connection', async () => {
   const before = await exposed();
   expect(await bridge.get(`/topics/${unique('nowhere')}`)).toMatchObject({ status: 404 });
   const code = 'UNKNOWN_TOPIC_OR_PARTITION';
   const count = (text: string, name: string) => valueIn(text, 'causeway_bridge_kafka_errors_total', { code: name });
   expect(count(await exposed(), code)).toBeGreaterThan(count(before, code));
-  // Consumers of the tests before have closed theirs in order.
+  // Consumers of earlier tests have closed their connections in order.
   expect(count(before, 'NETWORK_EXCEPTION')).toBe(0);
   // No program listens on the discard port (RFC 863).
   const lonely = await TestBridge.start('127.0.0.1:9', { shutdown: { graceMs: 100 } });
@@ -82,7 +82,7 @@ test('errors of Kafka are counted by its own names, and a broker that is not the
   } finally {
     await lonely.close();
   }
-  // Another bridge's trouble is not this one's.
+  // Errors of another bridge are not counted here.
   expect(count(await exposed(), 'NETWORK_EXCEPTION')).toBe(count(before, 'NETWORK_EXCEPTION'));
 });
 

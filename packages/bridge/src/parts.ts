@@ -34,7 +34,7 @@ export interface Parts {
   watcher: RequestWatcher | undefined;
 }
 
-/** Builds them; nothing runs yet. Errors: of the certificate's files. */
+/** Creates the parts; none runs yet. Errors: for certificate files that cannot be used. */
 export function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher | undefined): Parts {
   const state = { isShuttingDown: false };
   const cluster = new Cluster({ ...config.kafka, security: new KafkaSecurity(config.kafka, log) });
@@ -48,7 +48,7 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     compression: config.producer.compression,
   });
   const onForbidden = (reason: string): void =>
-    log.warn({ reason }, 'the producer is not idempotent: Kafka gives it no id');
+    log.warn({ reason }, 'the producer is not idempotent: Kafka refuses it a producer id');
   const isIdempotent = config.producer.isIdempotent && config.producer.acks === 'all';
   const producerId = isIdempotent ? new ProducerId(cluster, onForbidden) : undefined;
   const batcher = new Batcher(cluster, produceClient, { ...config.producer, producerId });

@@ -1,4 +1,4 @@
-/** The servers of a bridge: the API, its management port, their certificate, and what they count. */
+/** The servers of a bridge: the API, its management port, their certificate and metrics. */
 import { readFileSync } from 'node:fs';
 import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
 import { Certificates, type CertificatesOptions } from '@causeway/http/certificates.ts';
@@ -48,7 +48,7 @@ export interface Servers {
   metrics: Metrics;
 }
 
-/** Errors: of the certificate's files. */
+/** Errors: for certificate files that cannot be used. */
 export function createServers(options: ServersOptions): Servers {
   const { config, log, watcher, unreadyReason, registry, batcher, cluster } = options;
   const { tls } = config.listen;
@@ -135,7 +135,7 @@ function addOperations(
 function certificateLog(log: Logger): CertificatesOptions {
   return {
     onReplaced: (expiresAt) => log.info({ expiresAt: expiresAt.toISOString() }, 'certificate replaced'),
-    onRefused: (reason) => log.error({ reason }, 'certificate cannot be used, the one before stays'),
+    onRefused: (reason) => log.error({ reason }, 'certificate cannot be used; the previous one stays'),
   };
 }
 
@@ -144,7 +144,7 @@ function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
     proxies: trust.proxies,
     peers: trust.peers,
     secret: readTrustSecret(trust),
-    onImpostor: (impostor) => log.warn(impostor, 'not believed to be a gateway'),
+    onImpostor: (impostor) => log.warn(impostor, 'not trusted as a gateway'),
   });
 }
 

@@ -6,9 +6,9 @@ import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { parseUrl } from '@causeway/protocol/paths.ts';
 
 export const REJECTED = 'CORS Rejected - Invalid origin';
-/** What a request's origin may do. */
+/** The decision on an origin. */
 export type OriginVerdict = 'none' | 'allowed' | 'rejected';
-/** What becomes of a request: `passOn` is answered as any other, with {@link Cors.headersFor}. */
+/** The decision on a request: `passOn` gets an ordinary response, with {@link Cors.headersFor}. */
 export type CorsDecision = 'passOn' | 'preflight' | 'rejected';
 
 export class Cors {
@@ -16,7 +16,7 @@ export class Cors {
   readonly #origins: ReadonlySet<string>;
   readonly #patterns: readonly RegExp[];
   readonly #exposed: string;
-  /** Of the answer to a preflight, besides {@link headersFor}: names and values in turn. */
+  /** Headers of the response to a preflight, besides {@link headersFor}: names and values in turn. */
   readonly preflightHeaders: readonly string[];
 
   constructor(config: Omit<CorsConfig, 'isEnabled'>) {
@@ -48,7 +48,7 @@ export class Cors {
     return verdict === 'allowed' && isPreflight ? 'preflight' : 'passOn';
   }
 
-  /** Of every answer to this request: names and values in turn. */
+  /** Headers of every response to this request: names and values in turn. */
   headersFor({ url = '/', headers: { origin } }: Pick<IncomingMessage, 'url' | 'headers'>): string[] {
     if (isForOperators(url)) return [];
     const result = this.#isForAll ? [] : ['vary', 'origin'];
@@ -58,7 +58,7 @@ export class Cors {
     return result;
   }
 
-  /** Answers a preflight and a foreign origin, and is then true; puts headers on what will be answered otherwise. */
+  /** Responds to preflights and rejected origins, and returns true; sets headers on every other response. */
   answers(request: IncomingMessage, response: ServerResponse): boolean {
     const decision = this.decide(request);
     if (decision === 'rejected') {
@@ -80,7 +80,7 @@ function setHeaders(response: ServerResponse, headers: readonly string[]): void 
   }
 }
 
-/** Health and metrics are no part of the API, even where they are on its port. */
+/** Health and metrics are not part of the API, even on its port. */
 function isForOperators(url: string): boolean {
   return isManagement(parseUrl('GET', url).operation);
 }

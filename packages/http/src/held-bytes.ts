@@ -1,48 +1,49 @@
 /**
- * The bytes of bodies and answers that a process holds: counted over all clients, bounded, and taken back from slow clients.
- * A few clients that stop within a body, drip it, or hardly read an answer, must not use up the memory of all.
+ * Counts the bytes of bodies and responses that a process holds, over all clients, bounds them, and reclaims them from slow
+ * clients. A few clients that stop within a body, drip it, or hardly read a response, must not use up the memory of all.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { breakOff, takenBytesOf } from './reading-timeouts.ts';
 
 export interface HeldBytesLimits {
-  /** Of all clients together. */
+  /** For all clients together. */
   maxInFlightBytes: number;
 }
 
-/** A client for whose next bytes, or for whose reading, the process waits. */
+/** A client from which the process expects bytes, or which has not read all of its response. */
 export interface HeldClient {
-  /** What it gives back when it is evicted. */
+  /** The bytes that its eviction releases. */
   readonly heldBytes: number;
-  /** Until when the bytes that it moved keep it above the minimum rate, in milliseconds; 0: the process never waited for it. */
+  /** When the client falls below the minimum rate unless it moves more bytes, in milliseconds; 0: never waited for. */
   pacedUntilMs: number;
-  /** Its memory is needed for others: it gives back what it holds. */
+  /** Other clients need its memory: it releases the bytes that it holds. */
   onEvicted(): void;
 }
 
-/** Up to here a request or an answer is small: it may use the last quarter of the budget, which large ones leave free. */
+/** Up to here a request or a response is small: it may use the last quarter of the budget, which large ones leave free. */
 const SMALL_BYTES = 65_536;
 const LARGE_SHARE = 0.75;
-/** When the budget is used up, clients that move fewer bytes make room for others. Holding 192 MiB costs 3 MiB/s. */
+/** When the budget is used up, clients below this rate make room for others. Holding 192 MiB costs 3 MiB/s. */
 const MIN_BYTES_PER_SECOND = 16_384;
-/** A client gets so much time at the start, and no burst earns more. */
+/** The time that a client has at its start, and the most that a burst earns. */
 const MAX_PACE_MS = 1_000;
-/** Looking at all clients takes time in proportion to them: no refused byte brings about more looks than these. */
+/** A look over the clients takes time in proportion to their number: refused bytes cause no more looks than this. */
 const LOOK_INTERVAL_MS = 100;
 
-/** Pure: a leaky bucket of time. What moved in the last second counts, and nothing before. */
+/** A leaky bucket of time: only bytes of the last second count. */
 function pacedUntil(pacedUntilMs: number, movedBytes: number, nowMs: number): number {
   const earnedMs = (movedBytes * 1_000) / MIN_BYTES_PER_SECOND;
   return Math.min(nowMs + MAX_PACE_MS, Math.max(nowMs, pacedUntilMs) + earnedMs);
 }
 
-/** What has become of the budget, for metrics. */
+/** For metrics. */
 export interface HeldBytesCounts {
+  /** Requests that found no room. */
   refused: number;
   /** Clients that were too slow while others needed the memory. */
   evicted: number;
-  /** Clients that took no byte of an answer in time. */
+  /** Clients that read no byte of a response in time. */
   unread: number;
 }
 
@@ -51,7 +52,7 @@ export class HeldBytes {
   readonly #limits: () => HeldBytesLimits;
   readonly #now: () => number;
   readonly #waiting = new Set<HeldClient>();
-  /** Slow ones that the last look found; the largest comes last. */
+  /** Slow clients that the last look found; the largest comes last. */
   #slow: HeldClient[] = [];
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #bytes = 0;
@@ -65,7 +66,7 @@ export class HeldBytes {
     return this.#bytes;
   }
 
-  /** Counts so many more; `heldBytes` are what this client holds already. `false`: there is no room. */
+  /** Takes `bytes` for a client that holds `heldBytes` already. Returns false when there is no room. */
   take(bytes: number, heldBytes: number): boolean {
     const { maxInFlightBytes } = this.#limits();
     const limitBytes = bytes + heldBytes > SMALL_BYTES ? maxInFlightBytes * LARGE_SHARE : maxInFlightBytes;
@@ -74,12 +75,12 @@ export class HeldBytes {
     return true;
   }
 
-  /** Whether there is room for so many more, whatever their size. */
+  /** Whether `bytes` fit, without the share that large requests leave free. */
   hasRoomFor(bytes: number): boolean {
     return this.#hasRoomFor(bytes, this.#limits().maxInFlightBytes);
   }
 
-  /** Counts bytes that are there already; fewer, if negative. */
+  /** Counts bytes without a check; gives back, if negative. */
   add(bytes: number): void {
     this.#bytes += bytes;
   }
@@ -94,7 +95,7 @@ export class HeldBytes {
     this.#bytes -= bytes;
   }
 
-  /** The client has moved so many bytes, and the process waits for more. */
+  /** The client has moved `movedBytes`, and the process waits for more. */
   awaiting(client: HeldClient, movedBytes: number): void {
     const nowMs = this.#now();
     const isNew = client.pacedUntilMs === 0;
@@ -102,22 +103,22 @@ export class HeldBytes {
     this.#waiting.add(client);
   }
 
-  /** It is not waited for any more. */
+  /** The process no longer waits for the client. */
   arrived(client: HeldClient): void {
     this.#waiting.delete(client);
   }
 
-  /** The answer, or its beginning, was written: gives `bytes` back when the system has taken it. */
+  /** Gives `bytes` back when the system has taken the written part of the response. */
   giveWhenRead(response: ServerResponse, bytes: number): void {
     if (!this.#watchReading(response, bytes)) this.#bytes -= bytes;
   }
 
-  /** As {@link giveWhenRead}, of an answer that was not counted: all that the system did not take at once. */
+  /** As {@link giveWhenRead}, for a response that was not counted: counts it unless the system took all of it at once. */
   holdUntilRead(response: ServerResponse, bytes: number): void {
     if (this.#watchReading(response, bytes)) this.#bytes += bytes;
   }
 
-  /** `false`: the system has taken all of the answer. */
+  /** Returns false when the system has taken all of the response. */
   #watchReading(response: ServerResponse, bytes: number): boolean {
     const { socket } = response;
     if (socket === null || socket.writableLength === 0 || response.closed) return false;
@@ -127,7 +128,7 @@ export class HeldBytes {
       unread.heldBytes = 0;
       socket.off('drain', settle);
     };
-    const unread = new UnreadAnswer(socket, { heldBytes: bytes, nowMs: this.#now(), settle });
+    const unread = new UnreadResponse(socket, { heldBytes: bytes, nowMs: this.#now(), settle });
     this.awaiting(unread, 0);
     response.once('finish', settle);
     response.once('close', settle);
@@ -157,12 +158,12 @@ export class HeldBytes {
 }
 
 function isSlow(client: HeldClient, nowMs: number): boolean {
-  if (client instanceof UnreadAnswer) client.look(nowMs);
+  if (client instanceof UnreadResponse) client.look(nowMs);
   return client.pacedUntilMs < nowMs && client.heldBytes > 0;
 }
 
-/** A written answer of which the client has not taken all. */
-class UnreadAnswer implements HeldClient {
+/** A written response that the client has not read completely. */
+class UnreadResponse implements HeldClient {
   heldBytes: number;
   pacedUntilMs = 0;
   readonly #socket: Socket;
@@ -179,7 +180,7 @@ class UnreadAnswer implements HeldClient {
     this.#lookedAtMs = nowMs;
   }
 
-  /** No event tells that a client takes a part: counts what it has taken since the last look. */
+  /** No event reports partial progress: counts the bytes that the client has read since the last look. */
   look(nowMs: number): void {
     if (nowMs === this.#lookedAtMs) return;
     const takenBytes = takenBytesOf(this.#socket);

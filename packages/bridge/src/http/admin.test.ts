@@ -16,7 +16,7 @@ function create(body: unknown, contentType = JSON_V2) {
   });
 }
 
-/** Brokers hear of a new topic a moment after it was created. */
+/** Brokers learn of a new topic a moment after its creation. */
 async function partitionCountOf(topic: string): Promise<number> {
   let count = 0;
   await until(`${topic} is known`, async () => {
@@ -40,7 +40,7 @@ describe('a topic is created', () => {
     {},
     { partitions_count: null, replication_factor: null },
     { partitions_count: -1, replication_factor: -1 },
-  ])('with as many partitions as the broker finds right: %j', async (options) => {
+  ])("with the broker's default number of partitions: %j", async (options) => {
     const [topic, byDefault] = [unique('created'), unique('default')];
     await createTopics(kafka.admin, [{ topic: byDefault }]);
     expect((await create({ topic_name: topic, ...options })).status).toBe(201);
@@ -61,7 +61,7 @@ test('a topic that exists is refused, and stays as it is', async () => {
   expect(await partitionCountOf(topic)).toBe(2);
 });
 
-describe('what Kafka refuses is told in its words', () => {
+describe('a refusal by Kafka has its text', () => {
   const LONG = 'x'.repeat(250);
   test.each([
     [
@@ -81,7 +81,7 @@ describe('what Kafka refuses is told in its words', () => {
   });
 });
 
-describe('a request that is not one is refused', () => {
+describe('an invalid request is refused', () => {
   test.each([
     ['{"topic_name":"t"}', 'application/vnd.kafka.binary.v2+json', 'The format of the request body is not supported'],
     ['', JSON_V2, 'The related request does not contain the required body.'],
@@ -93,7 +93,7 @@ describe('a request that is not one is refused', () => {
     });
   });
 
-  test('with everything that is wrong in it', async () => {
+  test('with all its violations', async () => {
     expect((await create({ partitions_count: '1', configs: {} })).body).toEqual({
       error_code: 400,
       message: 'Validation error on: Schema validation error',

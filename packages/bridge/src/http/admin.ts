@@ -1,4 +1,4 @@
-/** Operations that change what there is in the cluster. */
+/** Operations that change the cluster. */
 
 import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
 import { NewTopic } from '@causeway/protocol/new-topic.ts';
@@ -17,7 +17,7 @@ export interface TopicToCreate {
   replicationFactor: number;
 }
 
-/** What creates topics. Errors: `kafkaRefused` with Kafka's text alone, `kafkaUnavailable`. */
+/** Creates topics. Errors: `kafkaRefused` with Kafka's text, `kafkaUnavailable`. */
 export interface TopicCreator {
   create(topic: TopicToCreate): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
   });
 }
 
-/** Errors: `schemaViolation` for what Kafka has no room for. */
+/** Errors: `schemaViolation` for a number that does not fit Kafka's field. */
 function count(name: keyof NewTopic, value: number | null | undefined, bits: number): number {
   if (value === null || value === undefined) return BROKER_DEFAULT;
   const exact = exactInteger(value);

@@ -1,6 +1,6 @@
 /**
- * Reads a body by its schema: values for what the schema describes, and only the type of everything else. So a body takes
- * memory for what it may hold, and not for what a client puts into it.
+ * Reads a body by its schema: the values that the schema describes, and only the types of all others. So the memory for a
+ * body depends on the schema, and not on what a client adds.
  */
 import { JSON_BYTES } from '../formats/json-grammar.ts';
 import { JsonScanner, type JsonText, PAUSED } from '../formats/json-scanner.ts';
@@ -8,16 +8,16 @@ import type { SchemaNode } from './violations.ts';
 
 const { MALFORMED, CLOSING_BRACE, CLOSING_BRACKET, COLON, COMMA, OPENING_BRACE, OPENING_BRACKET, QUOTE } = JSON_BYTES;
 
-/** Bytes that are read before the event loop may go on. */
+/** Bytes that are read before other work gets its turn. */
 const SLICE_BYTES = 65_536;
-/** Containers around the list of a body: the body. */
+/** Containers around the list of a body: the body itself. */
 const LIST_DEPTH = 1;
-/** Names that the schema does not have, of the whole body; more are counted. Beyond what an answer tells. */
+/** The most unknown names that are kept of a body; others are counted. More than a response shows. */
 const MAX_UNKNOWN_NAMES = 1000;
-/** Of such a name, more than an answer shows. */
+/** The longest part of such a name that is kept. More than a response shows. */
 const MAX_NAME_BYTES = 1000;
 
-/** A key or value that is not read, but kept as it stands. */
+/** A key or value that is not parsed, but kept as its bytes. */
 export class EmbeddedText {
   readonly text: JsonText;
 
@@ -37,27 +37,27 @@ export class EmbeddedText {
   }
 }
 
-/** Under this key an object has the number of its unknown members that it does not list, a list that of its further items. */
+/** The key for the number of unknown members that an object does not list, and of items that a list does not have. */
 export const UNLISTED = Symbol('unlisted');
 
 export interface BodyTree {
   value: unknown;
-  /** Elements of the body's list that are not in the value: they are beyond `maxItems`. */
+  /** Elements of the body's list that are not in the value, because they are beyond `maxItems`. */
   omittedCount: number;
-  /** Items of all lists within the elements of the body's list, whether they are in the value or not. */
+  /** Items of all lists within the elements of the body's list, also those that are not in the value. */
   innerCount: number;
 }
 
 export interface TreeOptions {
-  /** Most elements of the body's list that are read. */
+  /** The most elements of the body's list that are read. */
   maxItems: number;
-  /** Most items that are read of a list within such an element, and of all these lists together. */
+  /** The most items that are read of one list within such an element, and of all these lists together. */
   maxInnerItems: { ofList: number; ofBody: number };
-  /** Of keys and values; longer ones cannot be stored. */
+  /** The longest key or value; longer ones cannot be stored. */
   maxRecordBytes: number;
 }
 
-/** Reads `body`, which is valid UTF-8, from `start` on, in slices; `undefined` when it is not JSON. */
+/** Reads `body`, which is valid UTF-8, from `start`, in slices; `undefined` when it is not JSON. */
 export function* readTree(
   body: Buffer,
   { schema, start, ...options }: TreeOptions & { schema: SchemaNode; start: number },
@@ -95,7 +95,7 @@ class TreeReader {
     return this.#json.afterSpace(this.#at) === this.#body.length;
   }
 
-  /** `node`: what the schema says; `undefined` for a value that is only to be passed. */
+  /** `node`: the schema of the value; `undefined` for a value that is skipped. */
   *value(node: SchemaNode | undefined, depth: number): Generator<void, unknown> {
     const value = this.#shortValue(node, depth);
     return value === LONG ? yield* this.#longValue(node, depth) : value;
@@ -188,7 +188,7 @@ class TreeReader {
     this.#pauseAt = this.#at + SLICE_BYTES;
   }
 
-  /** A value of the type that stands there; what it holds only where the schema describes it. */
+  /** A value of the type that is there; its content only where the schema describes it. */
   #leaf(node: SchemaNode, end: number): unknown {
     const { start } = this.#json;
     switch (this.#body[start]) {
@@ -223,7 +223,7 @@ class TreeReader {
     if (end === MALFORMED) return undefined;
     this.#at = end;
     if (end - start <= MAX_NAME_BYTES) return this.#string(start, end);
-    // Longer than any that the schema has: the beginning is enough.
+    // Longer than every name of the schema: the beginning is enough.
     return this.#body.toString('latin1', start + 1, start + MAX_NAME_BYTES);
   }
 
@@ -240,7 +240,7 @@ class TreeReader {
     } else object[UNLISTED] = ((object[UNLISTED] as number | undefined) ?? 0) + 1;
   }
 
-  /** Past a byte, after any space, if it comes next. */
+  /** Consumes a byte, after any space, if it comes next. */
   #takes(byte: number): boolean {
     const at = this.#json.afterSpace(this.#at);
     if (this.#body[at] !== byte) return false;

@@ -1,4 +1,4 @@
-/** What all operations on consumers read from their requests. */
+/** The parts of requests that all operations on consumers read. */
 import type { Partitions } from '@causeway/protocol/consumers.ts';
 import { isConsumerBody } from '@causeway/protocol/content-types.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
@@ -9,19 +9,19 @@ import { isTooLong, MAX_TOPIC_LENGTH } from '../topic-name.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';
 
-/** The consumer that a path names. Errors: `invalidValue` for a name that is too long. */
+/** The consumer that the path names. Errors: `invalidValue` for a name that is too long. */
 export function identityOf({ group = '', instance = '' }: Request['url']): SessionIdentity {
   const identity = { group, name: instance };
   checkIdentity(identity);
   return identity;
 }
 
-/** The consumer that a request is about. Errors: as {@link ConsumerRegistry.find}. */
+/** The session of the consumer that the path names. Errors: as {@link ConsumerRegistry.find}. */
 export function sessionOf(registry: ConsumerRegistry, { url, sender }: Request): Promise<Session> {
   return registry.find(identityOf(url), sender);
 }
 
-/** What the session does for a request, in the time that gateways wait. Errors: also those of `run`; `kafkaUnavailable`. */
+/** Runs `run` on the session of the request, within the time that gateways wait. Errors: those of `run`; `kafkaUnavailable`. */
 export async function inSession<T>(
   registry: ConsumerRegistry,
   request: Request,
@@ -50,7 +50,7 @@ export function checkCount(entries: readonly unknown[], what: string, limit: num
   });
 }
 
-/** For what is sent to Kafka without a look whether the topic exists. Errors: `invalidValue`. */
+/** For names that are sent to Kafka without a check whether the topic exists. Errors: `invalidValue`. */
 export function checkTopicLength(topic: string): void {
   if (!isTooLong(topic)) return;
   throw new BridgeError('invalidValue', {

@@ -1,4 +1,4 @@
-/** One consumer's requests beside each other: what runs beside a poll that waits, and what is refused. */
+/** Concurrent requests of one consumer: which run beside a waiting poll, and which are refused. */
 import { describe, expect, test } from 'vitest';
 import { bridgeOfFile, type JsonAnswer, kafkaOfFile, type TestConsumer } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
@@ -7,7 +7,7 @@ import { until } from '../../../../test/harness/until.ts';
 const kafka = await kafkaOfFile();
 const bridge = await bridgeOfFile();
 
-/** Longer than any operation takes on a busy machine, and the time after which a gateway gives a request up. */
+/** Longer than any operation takes on a busy machine, and longer than a gateway waits for a response. */
 const POLL_MS = 40_000;
 
 interface Scene {
@@ -91,7 +91,7 @@ class Waiting {
 }
 
 describe.each(READINGS)('while a poll of 40 s waits, %s', (_kind, read, operations) => {
-  test('every operation is answered, and the poll goes on and has the next record', async () => {
+  test('every operation gets a response, and the poll continues and gets the next record', async () => {
     const scene = await waitingScene(read);
     for (const [name, status, send] of operations) {
       const answer = await send(scene);
@@ -104,14 +104,14 @@ describe.each(READINGS)('while a poll of 40 s waits, %s', (_kind, read, operatio
     expect(body.map(({ value }: { value: unknown }) => value)).toEqual([1]);
   });
 
-  test('it is unsubscribed: the poll answers that there is nothing when its time is over, or before', async () => {
+  test('it is unsubscribed: the poll returns no records, at its deadline or before', async () => {
     const { consumer, poll } = await waitingScene(read);
     expect((await bridge.request('DELETE', `${consumer.path}/subscription`)).status).toBe(204);
     expect(await poll.answer).toMatchObject({ status: 200, body: [] });
     expect((await consumer.poll()).status).toBe(500);
   });
 
-  test('a seek back brings the poll what it has read before', async () => {
+  test('after a seek back the poll gets the same records again', async () => {
     const { consumer, topic } = await waitingScene(read);
     await consumer.delete();
     const again = await bridge.consumer(unique('group'), 'c', []);
@@ -124,7 +124,7 @@ describe.each(READINGS)('while a poll of 40 s waits, %s', (_kind, read, operatio
   });
 });
 
-test('forty polls of one consumer: one runs, few wait, the others learn it; none takes longer than its own time', async () => {
+test('of forty polls of one consumer one runs, few wait, and the others are refused; none takes longer than its own time', async () => {
   const timeoutMs = 3000;
   const topic = await kafka.topic();
   const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -152,7 +152,7 @@ test('forty polls of one consumer: one runs, few wait, the others learn it; none
   expect(await consumer.take(1)).toHaveLength(1);
 });
 
-test('a client that gives its poll up makes room for the next at once', async () => {
+test('a client that abandons its poll makes room for the next at once', async () => {
   const consumer = await bridge.consumer(unique('group'), 'c', [await kafka.topic()]);
   await consumer.poll('timeout=2000');
   for (let round = 0; round < 3; round += 1) {
@@ -160,7 +160,7 @@ test('a client that gives its poll up makes room for the next at once', async ()
     const polls = Array.from({ length: 5 }, () =>
       bridge.request('GET', `${consumer.path}/records?timeout=${POLL_MS}`, { signal: gone.signal }).catch(() => 'gone'),
     );
-    await until('five polls are under way', async () => (await consumer.poll(`timeout=${POLL_MS}`)).status === 409);
+    await until('five polls are in progress', async () => (await consumer.poll(`timeout=${POLL_MS}`)).status === 409);
     gone.abort();
     expect(await Promise.all(polls)).toEqual(Array(5).fill('gone'));
     await until('there is room', async () => (await consumer.poll('timeout=100')).status === 200);

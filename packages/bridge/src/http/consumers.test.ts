@@ -23,7 +23,7 @@ function numbered(count: number): { value: string }[] {
 }
 
 describe('creating', () => {
-  test('answers with the name and the address that the client used', async () => {
+  test('returns the name, and the address that the client used', async () => {
     const group = unique('group');
     const answer = await bridge.request('POST', `/consumers/${group}`, {
       headers: {
@@ -40,7 +40,7 @@ describe('creating', () => {
     );
   });
 
-  test('needs no body, and then makes up a name', async () => {
+  test('needs no body, and then generates a name', async () => {
     const group = unique('group');
     const { status, body } = await bridge.post(`/consumers/${group}`);
     expect(status).toBe(200);
@@ -48,7 +48,7 @@ describe('creating', () => {
     expect(body.base_uri).toBe(`${bridge.url}/consumers/${group}/instances/${body.instance_id}`);
   });
 
-  test('refuses a name that lives already, in its group only', async () => {
+  test('refuses a name that exists in the same group', async () => {
     const group = unique('group');
     await bridge.post(`/consumers/${group}`, { name: 'c' });
     expect((await bridge.post(`/consumers/${group}`, { name: 'c', 'isolation.level': 'x' })).body).toEqual({
@@ -56,7 +56,7 @@ describe('creating', () => {
       message: 'A consumer instance with the specified name already exists in the Kafka Bridge.',
     });
     expect((await bridge.post(`/consumers/${unique('group')}`, { name: 'c' })).status).toBe(200);
-    // The format is looked at first.
+    // The format is checked first.
     expect((await bridge.post(`/consumers/${group}`, { name: 'c', format: 'x' })).status).toBe(422);
   });
 
@@ -65,7 +65,7 @@ describe('creating', () => {
     [{ 'fetch.min.bytes': -1 }, 422, 'Invalid value -1 for configuration fetch.min.bytes: Value must be at least 0'],
     [{ 'enable.auto.commit': 'true' }, 400, 'Validation error on: Schema validation error'],
     [{ 'auto.commit.enable': true }, 400, 'Validation error on: Schema validation error'],
-  ])('refuses %j, and makes nothing', async (options, status, message) => {
+  ])('refuses %j, and creates no consumer', async (options, status, message) => {
     const group = unique('group');
     expect((await bridge.post(`/consumers/${group}`, { name: 'c', ...options })).body).toMatchObject({
       error_code: status,
@@ -74,7 +74,7 @@ describe('creating', () => {
     expect((await bridge.post(`/consumers/${group}`, { name: 'c' })).status).toBe(200);
   });
 
-  test('names and groups may hold anything', async () => {
+  test('names and groups may have any characters', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('a/ü ?'), 'c/ü ?', [topic]);
     await kafka.write(topic, [{ value: '1' }]);
@@ -83,7 +83,7 @@ describe('creating', () => {
   });
 });
 
-test('a consumer that does not exist is not found by any operation, but a bad body comes first', async () => {
+test('every operation responds 404 for a consumer that does not exist, but checks the body first', async () => {
   const path = `/consumers/${unique('group')}/instances/c`;
   expect(await bridge.request('DELETE', path)).toMatchObject({ status: 404, body: NOT_FOUND });
   expect((await bridge.get(`${path}/records`)).body).toEqual(NOT_FOUND);
@@ -112,7 +112,7 @@ describe('subscribing', () => {
     expect((await bridge.post(`${consumer.path}/subscription`, body)).body).toEqual({ error_code: status, message });
   });
 
-  test('a poll without a subscription says so, before it looks at the format', async () => {
+  test('a poll without a subscription is refused, before its format is checked', async () => {
     const consumer = await bridge.consumer(unique('group'), 'c', []);
     const message = 'Consumer is not subscribed to any topics or assigned any partitions';
     expect((await bridge.get(`${consumer.path}/records`, { accept: 'text/html' })).body).toEqual({
@@ -126,7 +126,7 @@ describe('subscribing', () => {
     });
   });
 
-  test('an illegal name is told once', async () => {
+  test('an illegal name is reported once', async () => {
     const consumer = await bridge.consumer(unique('group'), 'c', ['bad name!']);
     expect((await consumer.poll()).body).toEqual({
       error_code: 500,
@@ -135,7 +135,7 @@ describe('subscribing', () => {
     expect(await consumer.poll('timeout=200')).toMatchObject({ status: 200, body: [] });
   });
 
-  test('a topic that does not exist yet is read as soon as it does', async () => {
+  test('a topic that does not exist yet is read once it is created', async () => {
     const topic = unique('soon');
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
     expect((await consumer.poll('timeout=200')).body).toEqual([]);
@@ -157,7 +157,7 @@ describe('subscribing', () => {
 });
 
 describe('polling', () => {
-  test('shows records with all their fields, in their order', async () => {
+  test('returns records with all their fields, in order', async () => {
     const topic = await kafka.topic();
     const timestamp = Date.now() - 1000;
     await bridge.produce(topic, {
@@ -185,7 +185,7 @@ describe('polling', () => {
     expect(valuesOf(answer.body)).toEqual([value]);
   });
 
-  test('answers as soon as there is a record, and with nothing when the time is over', async () => {
+  test('responds as soon as there is a record, and without records at the timeout', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
     await consumer.poll('timeout=300').then(({ body }) => expect(body).toEqual([]));
@@ -202,7 +202,7 @@ describe('polling', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   });
 
-  test('polls without a wait get there too', async () => {
+  test('polls without a timeout get all records, too', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(3));
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -232,7 +232,7 @@ describe('polling', () => {
     }
   });
 
-  test('gives at most 500 records at once, and all of them in the end', async () => {
+  test('returns at most 500 records at a time, and all of them over several polls', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(1201));
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -247,7 +247,7 @@ describe('polling', () => {
     expect(valuesOf(records)).toEqual(Array.from({ length: 1201 }, (_, index) => index));
   });
 
-  test('an answer is no larger than the client asked, for this request only', async () => {
+  test('a response is no larger than max_bytes, which holds for one request', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(10));
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -258,7 +258,7 @@ describe('polling', () => {
     expect(valuesOf([...first.body, ...rest.body])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test('a record larger than max_bytes is refused and comes again', async () => {
+  test('a record larger than max_bytes is refused, and delivered by the next poll', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: JSON.stringify('x'.repeat(500)) }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -271,7 +271,7 @@ describe('polling', () => {
     expect((await consumer.poll()).body).toHaveLength(1);
   });
 
-  test('a record that is not JSON is refused, and nothing before or after it is lost', async () => {
+  test('a record that is not JSON is refused, and no record before or after it is lost', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: '1' }, { value: 'no JSON' }]);
@@ -286,7 +286,7 @@ describe('polling', () => {
     expect(valuesOf(await other.take(2))).toEqual(['1', 'no JSON']);
   });
 
-  test('a record that is not JSON is reported in its place on request, and the consumer goes on', async () => {
+  test('a record that is not JSON is reported in its place on request, and the consumer continues', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: '1' }, { value: 'no JSON' }, { value: '3' }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -316,7 +316,7 @@ describe('polling', () => {
     expect((await consumer.poll(query)).body).toMatchObject({ error_code: status, message });
   });
 
-  test('without a reset policy, a group without commits cannot begin', async () => {
+  test('without a reset policy, a group without commits cannot start', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'auto.offset.reset': 'none' });
     expect((await consumer.poll()).body).toEqual({
@@ -327,7 +327,7 @@ describe('polling', () => {
     expect(await consumer.poll('timeout=300')).toMatchObject({ status: 200, body: [] });
   });
 
-  test('fewer bytes than the consumer asked for come after a while', async () => {
+  test('fewer bytes than fetch.min.bytes are delivered after a while', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: '1' }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'fetch.min.bytes': 1_000_000 });
@@ -336,7 +336,7 @@ describe('polling', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   });
 
-  test('a waiting poll delays nobody else', async () => {
+  test('a waiting poll delays no other request', async () => {
     const topics = [await kafka.topic(), await kafka.topic()];
     const waiting = await bridge.consumer(unique('group'), 'waiting', [topics[0] ?? '']);
     await waiting.poll('timeout=500');
@@ -356,7 +356,7 @@ describe('polling', () => {
 });
 
 describe('what is committed, and when', () => {
-  test('a poll commits what the poll before it delivered, not what it delivers', async () => {
+  test('a poll commits the records of the poll before it, not its own', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(3));
@@ -366,12 +366,12 @@ describe('what is committed, and when', () => {
     await kafka.write(topic, numbered(2));
     expect((await consumer.poll()).body).toHaveLength(2);
     expect(await kafka.committed(group, topic)).toEqual([3]);
-    // Also by a poll that finds nothing.
+    // Also by a poll without records.
     expect((await consumer.poll('timeout=100')).body).toEqual([]);
     await until('they are committed', async () => (await kafka.committed(group, topic))[0] === 5);
   });
 
-  test('a deleted consumer has committed what was delivered', async () => {
+  test('a deleted consumer has committed the delivered records', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(3));
@@ -383,7 +383,7 @@ describe('what is committed, and when', () => {
     expect((await consumer.poll()).body).toEqual(NOT_FOUND);
   });
 
-  test('a consumer that commits by hand commits nothing by itself', async () => {
+  test('a consumer without auto-commit commits on request only', async () => {
     const group = unique('group');
     const topic = await kafka.topic(2);
     await kafka.write(topic, [
@@ -406,7 +406,7 @@ describe('what is committed, and when', () => {
     expect(await kafka.committed(group, topic)).toEqual([1, 2]);
   });
 
-  test('offsets are stored as they are given, also before the first poll', async () => {
+  test('offsets are committed as the client sends them, also before the first poll', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(5));
@@ -417,7 +417,7 @@ describe('what is committed, and when', () => {
     expect(valuesOf(await consumer.take(2))).toEqual([3, 4]);
   });
 
-  test('offsets of a partition that does not exist are refused when the request has had its time', async () => {
+  test('offsets of a partition that does not exist are refused at the timeout of the request', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'consumer.request.timeout.ms': 3000 });
     await consumer.poll('timeout=300');
@@ -427,20 +427,20 @@ describe('what is committed, and when', () => {
     });
   });
 
-  test('a consumer that begins at the end commits where that was, for whoever takes it over', async () => {
+  test('a consumer that starts at the end commits that position, for the bridge that adopts it', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(2));
     const consumer = await bridge.consumer(group, 'c', [topic], { 'auto.offset.reset': 'latest' });
     // Joining its group may take longer than a poll.
-    await until('it has begun', async () => {
+    await until('it has started', async () => {
       expect((await consumer.poll('timeout=500')).body).toEqual([]);
       return (await kafka.committed(group, topic))[0] !== -1;
     });
     expect(await kafka.committed(group, topic)).toEqual([2]);
   });
 
-  test('the next consumer of a group goes on where the last one ended', async () => {
+  test('the next consumer of a group continues where the last one ended', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, numbered(4));
@@ -453,7 +453,7 @@ describe('what is committed, and when', () => {
 });
 
 describe('two consumers of a group', () => {
-  test('share the partitions, lose nothing and repeat nothing when one comes and when one goes', async () => {
+  test('share the partitions, and lose and repeat no record when one joins and when one leaves', async () => {
     const group = unique('group');
     const topic = await kafka.topic(4);
     const a = await bridge.consumer(group, 'a', [topic]);
@@ -504,12 +504,12 @@ describe('a client that goes away', () => {
     return socket;
   }
 
-  test('while it waits: what comes then is for the next poll', async () => {
+  test('while its poll waits: the next poll gets the records', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
     await consumer.poll('timeout=1000');
     const socket = openPoll(consumer.path, 'timeout=60000');
-    // It, and the question itself.
+    // The poll, and the request for the metrics.
     await until('it waits', async () => (await metric('causeway_bridge_in_flight_requests')) === 2);
     const before = await metric('causeway_bridge_requests_total', 'poll', 'clientGone');
     socket.destroy();
@@ -517,7 +517,7 @@ describe('a client that goes away', () => {
       'it is gone',
       async () => (await metric('causeway_bridge_requests_total', 'poll', 'clientGone')) > before,
     );
-    // Nobody waits for the poll of the client that is gone.
+    // The poll of the client that is gone delays no other.
     const startedAtMs = performance.now();
     expect((await consumer.poll('timeout=100')).body).toEqual([]);
     expect(performance.now() - startedAtMs).toBeLessThan(20_000);
@@ -525,7 +525,7 @@ describe('a client that goes away', () => {
     expect(valuesOf((await consumer.poll('timeout=20000')).body)).toEqual([1]);
   });
 
-  test('under an answer that was written to its connection and not read: the same records come again', async () => {
+  test('before it reads a response that was written: the next poll returns the same records', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: JSON.stringify('x'.repeat(200_000)) }, { value: '2' }]);
@@ -534,17 +534,17 @@ describe('a client that goes away', () => {
     const takenBack = await metric('causeway_bridge_answers_taken_back_total');
     const socket = openPoll(consumer.path, 'timeout=20000');
     await until('it is written', async () => (await metric('causeway_bridge_records_delivered_total')) > delivered);
-    // As the system does it for a client that ends with data unread.
+    // As the system resets the connection of a client that ends with data unread.
     socket.resetAndDestroy();
     await until('it is taken back', async () => (await metric('causeway_bridge_answers_taken_back_total')) > takenBack);
     const again = await consumer.poll('timeout=20000');
     expect(again.body).toHaveLength(2);
     expect(again.body[0].offset).toBe(0);
-    // Where it began, at most.
+    // At its first position, at most.
     expect((await kafka.committed(group, topic))[0]).toBeLessThanOrEqual(0);
   });
 
-  test('in the middle of an answer: the same records come again; and when it only stops reading, nobody waits for it', async () => {
+  test('in the middle of a response: the next poll returns the same records; a client that only stops reading delays no other', async () => {
     const group = unique('group');
     const topic = await kafka.topic();
     const large = JSON.stringify('x'.repeat(900_000));
@@ -555,7 +555,7 @@ describe('a client that goes away', () => {
     try {
       const consumer = await roomy.consumer(group, 'c', [topic]);
       await consumer.poll('timeout=20000&max_bytes=1000000');
-      // More than the buffers of a connection hold, and nobody reads it.
+      // More than the buffers of a connection hold, and the client does not read.
       const openPoll = async () => {
         const socket = connect(roomy.bridge.port, '127.0.0.1');
         socket.write(`GET ${consumer.path}/records?timeout=20000 HTTP/1.1\r\nhost: h\r\n\r\n`);
@@ -582,7 +582,7 @@ describe('a client that goes away', () => {
   }
 });
 
-test('a consumer that nobody uses expires, and one that polls does not', async () => {
+test('an unused consumer expires, and one that polls does not', async () => {
   const short = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { inactivityTimeoutMs: 4000 } });
   try {
     const group = unique('group');

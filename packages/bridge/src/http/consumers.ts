@@ -1,4 +1,4 @@
-/** Making consumers and ending them. */
+/** Operations that create and delete consumers. */
 import { peerOf } from '@causeway/http/connection.ts';
 import { baseUri, nameProblem, UnknownSchemeError } from '@causeway/protocol/base-uri.ts';
 import { ConsumerOptions, type CreatedConsumer } from '@causeway/protocol/consumers.ts';

@@ -1,4 +1,4 @@
-/** Content codings: bodies of requests are decoded within limits, answers are encoded where the client asks. */
+/** Content codings: request bodies are decoded within limits, responses are encoded for clients that accept it. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
@@ -35,7 +35,7 @@ interface Answer {
   text: string;
 }
 
-/** As it came: `fetch` would decode it. */
+/** The response as its bytes: `fetch` would decode it. */
 async function ask(target: TestBridge, path: string, init: Parameters<typeof request>[1] = {}): Promise<Answer> {
   const { statusCode, headers, body } = await request(`${target.url}${path}`, init);
   const bytes = Buffer.from(await body.arrayBuffer());
@@ -127,7 +127,7 @@ describe('a request body', () => {
     ['br', damaged(brotliCompressSync(whole)).slice(0, 2)],
     ['zstd', damaged(zstdCompressSync(whole)).slice(0, 2)],
     ['gzip', [deflateSync(whole), brotliCompressSync(whole), zstdCompressSync(whole)]],
-  ])('that is no valid %s is refused: 400', async (coding, bodies) => {
+  ])('that is not valid %s is refused: 400', async (coding, bodies) => {
     for (const body of bodies) {
       const answer = await post('/topics/t', body, coding);
       expect({ status: answer.status, json: JSON.parse(answer.text) }).toEqual({
@@ -172,7 +172,7 @@ describe('a body that grows too large', () => {
     expect((await post(`/topics/${topic}`, body(MAX_BODY_BYTES + 1), 'gzip')).status).toBe(413);
   });
 
-  test('in many requests at a time is refused by what all of them hold, and nothing of it stays', async () => {
+  test('in many requests at a time is refused by the bytes that all of them hold, and all memory is released', async () => {
     const small = await bridgeOfFile({
       bridge: { name: 'small-bridge' },
       limits: { maxBodyBytes: MAX_BODY_BYTES, maxInFlightBytes: MAX_BODY_BYTES + 100_000 },
@@ -236,13 +236,13 @@ describe('clients that go away while their bodies are decoded', () => {
     ['br', brotliCompressSync(content)],
     ['zstd', zstdCompressSync(content)],
     ['gzip, br', brotliCompressSync(gzipSync(content, { level: 0 }))],
-  ])('hold no bytes and no decoder: %s', async (coding, body) => {
+  ])('release their bytes and decoders: %s', async (coding, body) => {
     const sendAll = (): Socket[] => Array.from({ length: CLIENT_COUNT }, () => send(coding, body));
     const allMs = await durationMs(() => Promise.all(sendAll().map(answered)));
     await until('nothing is held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
-    // There are fewer decoders: some bodies are decoded, others wait.
+    // There are fewer decoders than bodies: some are decoded, others wait.
     const sockets = sendAll();
-    await until('bodies are there', async () => (await metric('causeway_bridge_in_flight_bytes')) > 0);
+    await until('bodies are held', async () => (await metric('causeway_bridge_in_flight_bytes')) > 0);
     for (const socket of sockets) socket.resetAndDestroy();
     const nextMs = await durationMs(() => answered(send('gzip', gzipSync('no JSON'))));
     expect(nextMs).toBeLessThan(allMs);
@@ -253,7 +253,7 @@ describe('clients that go away while their bodies are decoded', () => {
   });
 });
 
-describe('an answer', () => {
+describe('a response', () => {
   const decoders = {
     gzip: gunzipSync,
     deflate: inflateSync,
@@ -267,7 +267,7 @@ describe('an answer', () => {
     return (coding === undefined ? bytes : decoders[coding as keyof typeof decoders](bytes)).toString();
   }
 
-  test('of records is encoded as the client asks, and says so', async () => {
+  test('with records is encoded as the client accepts it, and names the coding', async () => {
     const topic = await kafka.topic();
     const value = 'é'.repeat(2000);
     await bridge.produce(topic, { records: [{ value }] });
@@ -293,7 +293,7 @@ describe('an answer', () => {
     }
   });
 
-  test('that is short is encoded only for a client that takes no other', async () => {
+  test('that is short is encoded only for a client that accepts nothing else', async () => {
     for (const [header, coding] of [
       ['gzip', undefined],
       ['identity;q=0', undefined],
@@ -314,7 +314,7 @@ describe('an answer', () => {
     expect(answer.bytes.length).toBeLessThan(plain(answer).length / 2);
   });
 
-  test('is as it is where compression is off, beside what origins need', async () => {
+  test('is not encoded where compression is off, and keeps the headers for origins', async () => {
     const off = await bridgeOfFile({ bridge: { name: 'off' }, compression: { isEnabled: false } });
     const cors = await bridgeOfFile({
       bridge: { name: 'cors' },
@@ -344,7 +344,7 @@ test.each(['gzip, chunked', 'GZIP,chunked', 'deflate, chunked', 'identity, chunk
   },
 );
 
-test('a large body is decoded and a long answer encoded beside other requests', async () => {
+test('a large body is decoded and a long response encoded without delaying other requests', async () => {
   const pause = promisify(setImmediate);
   let turns = 0;
   let isOver = false;

@@ -1,4 +1,4 @@
-/** Decodes the content codings of request bodies (RFC 9110 §8.4), within the limits of one body and of all in hand. */
+/** Decodes the content codings of request bodies (RFC 9110 §8.4), within the limits of one body and of all held bytes. */
 
 import { addAbortSignal } from 'node:stream';
 import {
@@ -18,9 +18,9 @@ import type { BodyReader } from './read-body.ts';
 const MAX_CODINGS = 3;
 /** As many as the threads of Node's pool. A decoder has a window of up to 16 MiB of its own. */
 const MAX_DECODERS = 4;
-/** Of a frame's window, which a decoder keeps in memory: 8 MiB (RFC 9659). */
+/** The largest window of a frame, which a decoder keeps in memory: 8 MiB (RFC 9659). */
 const MAX_ZSTD_WINDOW_LOG = 23;
-/** Of what a decoder gives at a time. */
+/** The size of a decoder's chunks. */
 const CHUNK_BYTES = 65_536;
 
 /** The codings of a body in the order in which they were applied. Errors: `contentCodingUnsupported`. */
@@ -50,12 +50,12 @@ function unsupported(what: string): BridgeError {
 /** Decodes a few bodies at a time; others wait their turn. */
 export class ContentDecoder {
   #openCount = 0;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #waiting = new Set<() => void>();
 
   /**
-   * Counts bytes while they grow, those of a coding inside another too. Stops, and leaves the queue, when the request is
-   * over. Errors: `bodyTooLarge`, `overloaded`, `bodyUndecodable`, `badRequest` when the client goes away.
+   * Counts the bytes while they grow, also those of a coding inside another. Stops, and leaves the queue, when the request
+   * is over. Errors: `bodyTooLarge`, `overloaded`, `bodyUndecodable`, `badRequest` when the client goes away.
    */
   async decode(body: Buffer, codings: readonly ContentCoding[], reader: BodyReader): Promise<Buffer> {
     const { over } = reader.visit;
@@ -75,7 +75,7 @@ export class ContentDecoder {
     }
   }
 
-  /** Waits for one of the decoders. Errors: `badRequest` when the request is over before. */
+  /** Waits for a free decoder. Errors: `badRequest` when the request is over first. */
   async #turn(over: AbortSignal): Promise<void> {
     if (over.aborted) throw clientGone();
     if (this.#openCount < MAX_DECODERS) {
@@ -120,7 +120,7 @@ async function decodeOnce(body: Buffer, coding: ContentCoding, reader: BodyReade
     if (over.aborted) throw clientGone();
     throw undecodable(coding, cause);
   }
-  // Most decoders ignore what follows the end of their data.
+  // Most decoders ignore bytes behind the end of their data.
   if (decoder.bytesWritten < body.length) throw undecodable(coding);
   return Buffer.concat(chunks, decodedBytes);
 }
@@ -150,7 +150,7 @@ function createDecoder(coding: ContentCoding, body: Buffer) {
   }
 }
 
-/** Some clients leave it out, against RFC 9110 §8.4.1.2: RFC 1950 §2.2 tells it. */
+/** Some clients leave out the zlib header, against RFC 9110 §8.4.1.2; RFC 1950 §2.2 says how to recognize it. */
 function hasZlibHeader(body: Buffer): boolean {
   return body.length >= 2 && ((body[0] ?? 0) & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0;
 }

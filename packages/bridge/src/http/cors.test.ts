@@ -5,7 +5,7 @@ import { HOST, raw } from '../../../../test/harness/raw.ts';
 
 const METHODS: ('GET' | 'POST' | 'DELETE')[] = ['GET', 'POST', 'DELETE'];
 
-describe('an origin is judged by the list', () => {
+describe('an origin is compared with the list', () => {
   test.each([
     [['https://a.example'], undefined, 'none'],
     [['https://a.example'], 'https://a.example', 'allowed'],
@@ -17,7 +17,7 @@ describe('an origin is judged by the list', () => {
     [['/https:\\/\\/[a-z]+\\.example/'], 'https://b.example.evil', 'rejected'],
     [['/https:\\/\\/[a-z]+\\.example|http:\\/\\/localhost/'], 'https://evil/http://localhost', 'rejected'],
     [['/https:.*/', 'null'], 'null', 'allowed'],
-    [['*'], 'https://anybody.example', 'allowed'],
+    [['*'], 'https://any.example', 'allowed'],
     [['*'], 'null', 'allowed'],
     [['*'], 'garbage', 'rejected'],
     [['*'], 'https://a.example/path', 'rejected'],
@@ -43,7 +43,7 @@ describe('with a list of origins', () => {
   const ask = (request: string, headers = '') =>
     raw(bridge.bridge.port, `${request} HTTP/1.1\r\n${HOST}${headers}connection: close\r\n\r\n`);
 
-  test('a preflight is told what is allowed, for any path and method', async () => {
+  test('a preflight gets the allowed methods and headers, for any path and method', async () => {
     for (const [path, method] of [
       ['/topics/t', 'POST'],
       ['/nothing', 'BREW'],
@@ -64,7 +64,7 @@ describe('with a list of origins', () => {
     }
   });
 
-  test('another origin is refused, whatever it asks', async () => {
+  test('another origin is refused, for every request', async () => {
     for (const request of ['GET /', 'POST /consumers/g', 'OPTIONS /', 'GET /nothing']) {
       for (const origin of ['https://b.example', 'garbage']) {
         const answer = await ask(request, `origin: ${origin}\r\naccess-control-request-method: GET\r\n`);
@@ -81,13 +81,13 @@ describe('with a list of origins', () => {
 
   test.each([
     ['GET', '/', 200],
-    ['GET', '/consumers/g/instances/nobody/records', 404],
+    ['GET', '/consumers/g/instances/unknown/records', 404],
     ['GET', '/nothing', 404],
     ['PUT', '/topics', 405],
     ['OPTIONS', '/topics', 405],
     ['POST', '/topics/t', 400],
     ['GET', '/topics/%zz', 400],
-  ])('the answer to %s %s may be read by the page', async (method, path, status) => {
+  ])('the page may read the response to %s %s', async (method, path, status) => {
     const answer = await bridge.request(method, path, { headers: { origin: 'https://a.example' } });
     expect(answer.status).toBe(status);
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://a.example');
@@ -98,7 +98,7 @@ describe('with a list of origins', () => {
     expect(plain.headers.get('vary')).toBe('origin');
   });
 
-  test('a body that is too large is refused so that the page can read why', async () => {
+  test('the page can read the refusal of a body that is too large', async () => {
     const answer = await ask('POST /topics/t', 'origin: https://a.example\r\ncontent-length: 99999999\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
     expect(answer).toContain('access-control-allow-origin: https://a.example');
@@ -115,10 +115,10 @@ describe('with a list of origins', () => {
   });
 });
 
-test('with * every origin may read, and nothing varies', async () => {
+test('with * every origin may read, and there is no Vary header', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), { cors: { isEnabled: true } });
   try {
-    const answer = await bridge.get('/', { origin: 'https://anybody.example' });
+    const answer = await bridge.get('/', { origin: 'https://any.example' });
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
     expect(answer.headers.get('vary')).toBeNull();
     expect((await bridge.get('/', { origin: 'garbage' })).status).toBe(403);

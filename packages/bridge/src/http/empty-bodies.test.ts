@@ -1,4 +1,4 @@
-/** A body without what its operation needs is refused in words that name the missing member, and no class of a program. */
+/** A body without a required member is refused with a message that names the member, and no Java class. */
 import { expect, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';

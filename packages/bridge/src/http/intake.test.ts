@@ -24,7 +24,7 @@ function parsed(answer: string): { status: string; headers: string[]; body: stri
   return { status, headers: headers.filter((line) => !/^(?:connection|keep-alive):/i.test(line)), body };
 }
 
-describe('what is too long or no request gets its status, and says why', () => {
+describe('a request that is too long or invalid is refused with its status and a reason', () => {
   test.each([
     ['a URL of 5 kB', `GET /topics/${'a'.repeat(5000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
     ['a URL of 30 kB', `GET /topics/${'a'.repeat(30_000)} HTTP/1.1\r\n${HOST}${END}`, '414 URI Too Long'],
@@ -78,7 +78,7 @@ describe('a request that arrives too slowly is refused with 408', () => {
   const TOO_SLOW = '{"error_code":408,"message":"The request did not arrive completely in time; send it again."}';
 
   test.each([
-    ['no request at all', ''],
+    ['the whole request', ''],
     ['its headers', 'GET / HTTP/1.1\r\nhost: '],
     ['its body', `POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 20\r\n\r\n{`],
   ])('%s', async (_, request) => {
@@ -87,7 +87,7 @@ describe('a request that arrives too slowly is refused with 408', () => {
     expect(parsed(answer).body).toBe(TOO_SLOW);
   });
 
-  test('and not in the place of the answer that is due before it', async () => {
+  test('and not in place of the response that is due before it', async () => {
     const answers = raw(
       alone.bridge.port,
       `POST /admin/topics HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 18\r\n\r\n{"topic_name":"t"}GET / HTTP/1.1\r\nhost: `,
@@ -96,7 +96,7 @@ describe('a request that arrives too slowly is refused with 408', () => {
     expect(await answers).toMatch(/^HTTP\/1\.1 503 .*HTTP\/1\.1 408 Request Timeout\r\n/s);
   });
 
-  test('while a slow answer takes the time that it takes', async () => {
+  test('and a slow response has its time', async () => {
     const consumer = await bridge.consumer('patient', 'c', ['t']);
     const startMs = performance.now();
     const answer = await consumer.poll('timeout=1500');
@@ -110,8 +110,8 @@ describe('a body beyond the limit is refused with the limit', () => {
   const chunk = `400\r\n${'a'.repeat(0x400)}\r\n`;
 
   test.each([
-    ['by its length, and the connection goes on', `content-length: 2000\r\n\r\n${'a'.repeat(2000)}`],
-    ['by what arrived', `transfer-encoding: chunked\r\n\r\n${chunk}${chunk}0\r\n\r\n`],
+    ['by its length, and the connection stays open', `content-length: 2000\r\n\r\n${'a'.repeat(2000)}`],
+    ['by the bytes that arrived', `transfer-encoding: chunked\r\n\r\n${chunk}${chunk}0\r\n\r\n`],
   ])('%s', async (_, rest) => {
     const answer = await send(
       `POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}${rest}GET /healthy HTTP/1.1\r\n${HOST}${END}`,
@@ -120,7 +120,7 @@ describe('a body beyond the limit is refused with the limit', () => {
     expect(answer).toContain(`${TOO_LARGE}HTTP/1.1 200 OK`);
   });
 
-  test('before it is sent, if the client asks first', async () => {
+  test('before it is sent, if the client expects 100 Continue', async () => {
     const answer = await send(
       `POST /consumers/g HTTP/1.1\r\n${HOST}expect: 100-continue\r\ncontent-length: 2000\r\n${END}`,
     );
@@ -138,7 +138,7 @@ describe('requests are read as HTTP allows', () => {
     });
   });
 
-  test('HTTP/1.0 does not, and a consumer is then where the client came to', async () => {
+  test('HTTP/1.0 does not, and base_uri then has the address that the client reached', async () => {
     expect(await send('GET /healthy HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK/);
     expect(await send('POST /consumers/g HTTP/1.0\r\ncontent-length: 0\r\n\r\n')).toContain(
       `"base_uri":"http://127.0.0.1:${bridge.bridge.port}/consumers/g/instances/`,
@@ -148,14 +148,14 @@ describe('requests are read as HTTP allows', () => {
   test.each([
     ['chunked', 'transfer-encoding: chunked\r\n', '2\r\n{}\r\n0\r\n\r\n'],
     ['with a length', 'content-length: 2\r\n', '{}'],
-    ['with an expectation that nobody knows', 'content-length: 2\r\nexpect: miracles\r\n', '{}'],
+    ['with an unknown expectation', 'content-length: 2\r\nexpect: miracles\r\n', '{}'],
     ['without a body, whatever its type', 'content-length: 0\r\ncontent-type: ???\r\n', ''],
   ])('a body %s', async (_, headers, body) => {
     const answer = await send(`POST /consumers/g HTTP/1.1\r\n${HOST}${JSON_TYPE}${headers}${END}${body}`);
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 
-  test('a client that asks whether it may send its body may', async () => {
+  test('a client that expects 100 Continue gets it', async () => {
     const answer = await new Promise<string>((resolve, reject) => {
       let text = '';
       const socket = connect(bridge.bridge.port, '127.0.0.1').setEncoding('utf8');
@@ -172,15 +172,15 @@ describe('requests are read as HTTP allows', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
   });
 
-  test('a type and a body mean nothing where none is expected', async () => {
+  test('a type and a body are ignored where the operation has none', async () => {
     const answer = await send(
-      `DELETE /consumers/g/instances/nobody HTTP/1.1\r\n${HOST}content-type: ???\r\ncontent-length: 2\r\n${END}{}`,
+      `DELETE /consumers/g/instances/unknown HTTP/1.1\r\n${HOST}content-type: ???\r\ncontent-length: 2\r\n${END}{}`,
     );
     expect(parsed(answer).body).toBe('{"error_code":404,"message":"The specified consumer instance was not found."}');
   });
 });
 
-test('a name is listened on at each of its addresses, and an address that is taken ends the start', async () => {
+test('the bridge listens on each address of a name, and does not start on a port that is taken', async () => {
   const named = await TestBridge.start(inject('kafkaBootstrap'), { listen: { host: 'localhost', port: 0 } });
   try {
     const { port } = named.bridge;
@@ -193,7 +193,7 @@ test('a name is listened on at each of its addresses, and an address that is tak
   }
 });
 
-describe('answers have the headers that they need, and no others', () => {
+describe('responses have the headers that they need, and no others', () => {
   test.each([
     ['an empty 200', 'GET /healthy', ['content-length: 0'], ''],
     ['JSON', 'GET /', ['content-type: application/json', 'content-length: 26'], /^\{"bridge_version":"[\d.]+"\}$/],

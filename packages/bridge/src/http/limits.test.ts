@@ -4,7 +4,7 @@ import { unique } from '../../../../test/harness/kafka-view.ts';
 
 const kafka = await kafkaOfFile();
 
-test('a bridge without consumers and producers says so, after it has looked at the request', async () => {
+test('a bridge with consumers and producers disabled refuses their operations, after it has checked the request', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), {
     producer: { isEnabled: false },
     consumers: { isEnabled: false },
@@ -31,7 +31,7 @@ test('a bridge without consumers and producers says so, after it has looked at t
   }
 });
 
-test('a bridge has no more consumers than it may, and no larger requests', async () => {
+test('a bridge refuses consumers and requests beyond its limits', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), {
     consumers: { maxCount: 2 },
     limits: { maxRecords: 2 },
@@ -57,7 +57,7 @@ test('a bridge has no more consumers than it may, and no larger requests', async
   }
 });
 
-test('lists that are too long are refused by every operation that has one, before anything is done', async () => {
+test('lists that are too long are refused by every operation that has one, before it has any effect', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { maxTopics: 2, maxPartitions: 2 } });
   try {
     const topic = await kafka.topic(3);
@@ -91,7 +91,7 @@ test('lists that are too long are refused by every operation that has one, befor
   }
 });
 
-test('a consumer of a bridge with higher limits is adopted, says why it reads nothing, and can subscribe anew', async () => {
+test('a consumer of a bridge with higher limits is adopted, reports why it reads no records, and can subscribe again', async () => {
   const region = unique('region');
   const generous = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { region, name: 'generous' } });
   const strict = await TestBridge.start(inject('kafkaBootstrap'), {
@@ -123,7 +123,7 @@ test('a consumer of a bridge with higher limits is adopted, says why it reads no
   }
 });
 
-test('what no entry of the session log can hold is refused with its size, and the consumer stays as it was', async () => {
+test('a session that is too large for the session log is refused with its size, and the consumer does not change', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { maxTopics: 5000 } });
   try {
     const topic = await kafka.topic();
@@ -165,7 +165,7 @@ test('names that are too long are refused with their length and the limit, in bo
       422,
     );
 
-    // Longer than a length of the Kafka protocol can tell.
+    // Longer than a length in the Kafka protocol can express.
     const topic = 't'.repeat(40_000);
     const partitions = [{ topic, partition: 0 }];
     const offsets = [{ topic, partition: 0, offset: 0 }];

@@ -6,9 +6,9 @@ import { BridgeError } from '../errors.ts';
 const RETRY_AFTER_SECONDS = 1;
 
 export interface LoadLimits {
-  /** Requests without a complete answer, waiting polls among them. */
+  /** Requests without a complete response, waiting polls among them. */
   maxInFlightRequests: number;
-  /** Bytes of request bodies, and of answers whose clients do not read. */
+  /** Bytes of request bodies, and of responses that clients have not read. */
   maxInFlightBytes: number;
 }
 
@@ -45,22 +45,22 @@ export class Load {
     if (!this.hasRoomFor(more)) throw overloaded();
   }
 
-  /** Counts so many more, or fewer. */
+  /** Counts `bytes` more; fewer, if negative. */
   hold(bytes: number): void {
     this.#held.add(bytes);
   }
 
-  /** Counts what the client of a written answer has not taken, until it has. */
+  /** Counts the bytes of a written response until its client has read them. */
   holdUntilRead(response: ServerResponse, bytes: number): void {
     this.#held.holdUntilRead(response, bytes);
   }
 
-  /** So many bytes of the client's body have come, and more is to come. */
+  /** The client has sent `movedBytes` of its body, and the bridge waits for more. */
   awaiting(client: HeldClient, movedBytes: number): void {
     this.#held.awaiting(client, movedBytes);
   }
 
-  /** No more of its body is waited for. */
+  /** The bridge no longer waits for the client's body. */
   arrived(client: HeldClient): void {
     this.#held.arrived(client);
   }
@@ -70,10 +70,10 @@ export function overloaded(): BridgeError {
   return new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
 
-/** Others need the memory that an incomplete body takes. */
+/** Other clients need the memory of an incomplete body. */
 export function bodyTooSlow(): BridgeError {
   return new BridgeError('overloaded', {
-    message: 'The request body came too slowly while the bridge was short of memory; send the request again.',
+    message: 'The request body arrived too slowly while the bridge was short of memory; send the request again.',
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   });
 }

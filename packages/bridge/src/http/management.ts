@@ -1,4 +1,4 @@
-/** Operations for those who run the bridge: is it alive, can it serve, what does it count. */
+/** Operations for operators: is the bridge alive, can it serve, what are its metrics. */
 import { formatKafkaRates, KAFKA_RATES_HEADER, type KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 import { KAFKA_ANSWERED_HEADER, KAFKA_CLUSTER_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import { BridgeError } from '../errors.ts';
@@ -6,12 +6,12 @@ import type { Metrics } from '../metrics.ts';
 import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
-/** What the bridge knows of its Kafka. */
+/** The state of Kafka, as the bridge reports it to gateways. */
 export interface KafkaTold {
   isAnswering: boolean;
-  /** The id of its cluster; `undefined` before it first answered. */
+  /** The id of its cluster; `undefined` before its first response. */
   clusterId: string | undefined;
-  /** How long ago it last answered, in milliseconds; `undefined` before it did. */
+  /** How long ago it last responded, in milliseconds; `undefined` before its first response. */
   answeredAgoMs: number | undefined;
 }
 

@@ -38,7 +38,7 @@ describe('a position', () => {
     expect(valuesOf(await consumer.take(4))).toEqual([1, 2, 3, 4]);
   });
 
-  test('moves in a subscription once the group has given the partition', async () => {
+  test('moves in a subscription once the group has assigned the partition', async () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: '0' }, { value: '1' }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
@@ -51,11 +51,11 @@ describe('a position', () => {
     expect((await seek(consumer, body)).status).toBe(204);
     const startedAtMs = performance.now();
     expect(valuesOf((await consumer.poll('timeout=30000')).body)).toEqual([1]);
-    // It does not wait for the fetch that was on its way for the old position.
+    // It does not wait for the fetch at the old position.
     expect(performance.now() - startedAtMs).toBeLessThan(15_000);
   });
 
-  test('that was moved is committed like one that was read', async () => {
+  test('that a seek has set is committed like one that was read', async () => {
     const { topic, consumer } = await reader(5, { options: { 'enable.auto.commit': false } });
     await seek(consumer, { offsets: [{ topic, partition: 0, offset: 2 }] });
     expect((await consumer.commit()).status).toBe(204);
@@ -63,7 +63,7 @@ describe('a position', () => {
     expect(await kafka.committed(group, topic)).toEqual([2]);
   });
 
-  test('past the end is found anew by the reset policy', async () => {
+  test('past the end is replaced by the reset policy', async () => {
     const { topic, consumer } = await reader(3);
     expect((await seek(consumer, { offsets: [{ topic, partition: 0, offset: 99 }] })).status).toBe(204);
     expect(valuesOf(await consumer.take(3))).toEqual([0, 1, 2]);
@@ -105,7 +105,7 @@ describe('the ends', () => {
     expect(await consumer.take(6)).toHaveLength(6);
   });
 
-  test('are where they were when the request came', async () => {
+  test('are those at the time of the request', async () => {
     const { topic, consumer, partitions } = await reader(2);
     await seek(consumer, { partitions }, '/end');
     await kafka.write(topic, [{ value: '"later"' }]);
@@ -133,7 +133,7 @@ test('entries are applied in order until one fails', async () => {
   expect(valuesOf(await consumer.take(2))).toEqual([2, 3]);
 });
 
-test('where a consumer is can be asked: its partitions, its positions, what its group has committed', async () => {
+test('a consumer shows its partitions, its positions and the commits of its group', async () => {
   const { topic, consumer, partitions } = await reader(3, {
     partitionCount: 2,
     options: { 'enable.auto.commit': false },
@@ -153,7 +153,7 @@ test('where a consumer is can be asked: its partitions, its positions, what its 
   expect((await bridge.get(`${consumer.path}/offsets`)).body).toEqual(at([1, 2]));
 });
 
-test('a consumer that reads nothing is nowhere', async () => {
+test('a consumer without partitions has no positions', async () => {
   const consumer = await bridge.consumer(unique('group'), 'c', []);
   expect((await bridge.get(`${consumer.path}/assignments`)).body).toEqual({ partitions: [] });
   expect((await bridge.get(`${consumer.path}/positions`)).body).toEqual({ offsets: [] });
@@ -186,7 +186,7 @@ describe('requests that are refused', () => {
     });
   });
 
-  test('no operation knows a consumer that does not exist', async () => {
+  test('every operation responds 404 for a consumer that does not exist', async () => {
     const path = `/consumers/${unique('group')}/instances/c`;
     const answers = await Promise.all([
       bridge.post(`${path}/positions`, { offsets: [] }),

@@ -1,4 +1,4 @@
-/** Committing, moving and telling the positions of a consumer. */
+/** Operations that commit, seek and show the positions of a consumer. */
 import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
@@ -42,7 +42,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
       const body = (await consumerBody(request, Partitions)) as Partitions;
       checkCount(body.partitions ?? [], 'partitions', registry.maxPartitions);
       await inSession(registry, request, async (session) => {
-        // As the original shows a topic that is absent.
+        // As the peer API shows an absent topic.
         const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({
           topic,
           partition,
@@ -54,7 +54,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   }
 }
 
-/** Beyond the original: where a consumer is. */
+/** An addition to the peer API: the positions of a consumer. */
 export function addPositionReports(server: ApiServer, registry: ConsumerRegistry): void {
   server.on('listCommitted', async (request, reply) => {
     const committed = await inSession(registry, request, (session) => session.committed());

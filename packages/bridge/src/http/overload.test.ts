@@ -41,7 +41,7 @@ async function metric(name: string): Promise<number> {
   );
 }
 
-test('more requests than may wait are refused, health is not, and the next are served', async () => {
+test('requests beyond the limit are refused, health is not, and later ones are served', async () => {
   await start({ limits: { maxInFlightRequests: 5 } });
   const consumers = await Promise.all(
     Array.from({ length: 5 }, async (_, index) => bridge.consumer(unique('group'), `c${index}`, [await kafka.topic()])),
@@ -59,13 +59,13 @@ test('more requests than may wait are refused, health is not, and the next are s
   await until('there is room again', async () => (await bridge.get('/topics')).status === 200);
 });
 
-test('bodies that would be too much together are refused, before they are read or on their way', async () => {
+test('bodies that are too large together are refused, by their length or while they arrive', async () => {
   await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 3 * MEBIBYTE } });
   const head = (length: string) => `POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}${length}\r\n\r\n`;
   const half = open(head(`content-length: ${2 * MEBIBYTE}`));
   half.write('a'.repeat(2 * MEBIBYTE - 10));
-  await until('it is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 10);
-  // Who goes on does not make room.
+  await until('it is held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 10);
+  // A client that continues does not make room.
   half.write('a');
   const refused = await raw(bridge.bridge.port, `${head('content-length: 1500000\r\nconnection: close')}`);
   expect(refused).toMatch(/^HTTP\/1\.1 503 /);
@@ -77,21 +77,21 @@ test('bodies that would be too much together are refused, before they are read o
   onItsWay.write(`${chunk}${chunk}`);
   const [answer] = await once(onItsWay, 'data');
   expect(String(answer)).toMatch(/^HTTP\/1\.1 503 /);
-  // Small ones find room, and what is gone makes room.
+  // Small bodies find room, and clients that are gone make room.
   expect((await bridge.post('/consumers/g', {})).status).toBe(200);
   half.destroy();
   onItsWay.destroy();
-  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+  await until('no bytes are held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
 });
 
 test.each([
-  ['of a length that they told', `content-length: ${2 * MEBIBYTE}`, ''],
+  ['with a length', `content-length: ${2 * MEBIBYTE}`, ''],
   ['in chunks', 'transfer-encoding: chunked', '1fffff\r\n'],
-])('bodies %s that stand still make room for others, and their clients learn why', async (_, length, chunk) => {
+])('bodies %s that stall make room for others, and their clients get a reason', async (_, length, chunk) => {
   await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 3 * MEBIBYTE } });
   const stopped = open(`POST /topics/t HTTP/1.1\r\n${HOST}${JSON_TYPE}${length}\r\n\r\n${chunk}`);
   stopped.write('a'.repeat(2 * MEBIBYTE - 10));
-  await until('it is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 10);
+  await until('it is held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 2 * MEBIBYTE - 10);
   const answer = once(stopped, 'data');
   const topic = await kafka.topic();
   const body = { records: Array.from({ length: 15 }, () => ({ value: 'x'.repeat(100_000) })) };
@@ -103,11 +103,11 @@ test.each([
   const text = String((await answer)[0]);
   expect(text).toMatch(/^HTTP\/1\.1 503 /);
   expect(text).toMatch(/retry-after: 1\r\n/);
-  expect(text).toContain('The request body came too slowly while the bridge was short of memory');
-  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+  expect(text).toContain('The request body arrived too slowly while the bridge was short of memory');
+  await until('no bytes are held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
 });
 
-/** Requests whose answers are more together than the systems of both sides take; nothing is read. */
+/** Requests whose responses exceed the buffers of both systems together; the client reads none of them. */
 function neverRead(request: string, count = 400): Socket {
   return open(request.repeat(count)).pause();
 }
@@ -115,7 +115,7 @@ function neverRead(request: string, count = 400): Socket {
 test.each([
   ['GET', `GET /openapi HTTP/1.1\r\n${HOST}\r\n`],
   ['HEAD and GET', `HEAD /openapi HTTP/1.1\r\n${HOST}\r\nGET /openapi HTTP/1.1\r\n${HOST}\r\n`],
-])('a client that reads no answer to %s is counted, and loses its connection in time', async (_, request) => {
+])('a client that reads no response to %s is counted, and loses its connection in time', async (_, request) => {
   await start({ limits: { answerTimeoutMs: 2_000 } });
   neverRead(request);
   await until('it is counted', async () => (await metric('causeway_bridge_in_flight_bytes')) > 0);
@@ -123,20 +123,20 @@ test.each([
   expect(await metric('causeway_bridge_in_flight_bytes')).toBe(0);
 });
 
-test('an answer to a produce request that is not read makes room for others', async () => {
+test('a response to a produce request that is not read makes room for others', async () => {
   await start({ limits: { maxBodyBytes: 2 * MEBIBYTE, maxInFlightBytes: 2 * MEBIBYTE, answerTimeoutMs: 600_000 } });
   const topic = await kafka.topic();
   const body = JSON.stringify({ records: Array.from({ length: 40_000 }, () => ({ value: 'x' })) });
   const head = `POST /topics/${topic} HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: ${body.length}\r\n\r\n`;
   neverRead(head + body, 8);
   const answerBytes = 1_000_000;
-  await until('an answer waits', async () => (await metric('causeway_bridge_in_flight_bytes')) > answerBytes);
+  await until('a response waits', async () => (await metric('causeway_bridge_in_flight_bytes')) > answerBytes);
   const large = { records: Array.from({ length: 15 }, () => ({ value: 'x'.repeat(100_000) })) };
   await until('another one is served', async () => (await bridge.produce(topic, large)).status === 200);
-  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+  await until('no bytes are held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
 });
 
-test('a burst of clients with large bodies does not make memory grow beyond what is allowed', async () => {
+test('a burst of clients with large bodies does not make memory grow beyond the limit', async () => {
   const limitBytes = 16 * MEBIBYTE;
   await start({ limits: { maxBodyBytes: 8 * MEBIBYTE, maxInFlightBytes: limitBytes } }, '127.0.0.1:1');
   const body = JSON.stringify({ records: [{ value: 'x'.repeat(7 * MEBIBYTE) }] });
@@ -153,7 +153,7 @@ test('a burst of clients with large bodies does not make memory grow beyond what
     const answers = await Promise.all(
       Array.from({ length: 60 }, async () => {
         const socket = open(request);
-        // All are asked for at once, and held back at their last byte: 420 MiB, were there no limit.
+        // All arrive at once, without their last byte: 420 MiB without a limit.
         socket.write(body.slice(0, -1));
         const first = await Promise.race([once(socket, 'data'), once(socket, 'drain').then(() => undefined)]);
         if (first !== undefined) return String(first[0]);
@@ -172,7 +172,7 @@ test('a burst of clients with large bodies does not make memory grow beyond what
   expect(peak.heldBytes).toBeLessThanOrEqual(limitBytes);
 });
 
-test('a client that never reads its records loses its connection in time, and they come again', async () => {
+test('a client that never reads its records loses its connection in time, and the next poll returns them', async () => {
   await start({
     limits: { answerTimeoutMs: 3000 },
     consumers: { fetchMaxBytes: 16_000_000, partitionFetchMaxBytes: 16_000_000 },
@@ -187,10 +187,10 @@ test('a client that never reads its records loses its connection in time, and th
   expect(await metric('causeway_bridge_in_flight_bytes')).toBeGreaterThan(5_000_000);
   const again = await consumer.poll('timeout=20000&max_bytes=1000000');
   expect(again.body).toMatchObject([{ offset: 1 }]);
-  await until('nothing is in hand', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
+  await until('no bytes are held', async () => (await metric('causeway_bridge_in_flight_bytes')) === 0);
 });
 
-test('clients that go away leave nothing behind', async () => {
+test('clients that go away leave no request, bytes or timer behind', async () => {
   // A fetch that brokers hold outlives its client, and serves the next poll.
   await start({ consumers: { fetchMaxWaitMs: 1000 } });
   const topic = await kafka.topic();
@@ -206,7 +206,7 @@ test('clients that go away leave nothing behind', async () => {
       ...consumers.map(({ path }) => open(`GET ${path}/records?timeout=60000 HTTP/1.1\r\n${HOST}\r\n`)),
       ...consumers.map(() => open(`POST /topics/${topic} HTTP/1.1\r\n${HOST}${JSON_TYPE}content-length: 99\r\n\r\n{`)),
       ...consumers.map(() => open('GET / HTT')),
-      // Several on one connection, of which one is served at a time.
+      // Several on one connection, which serves one at a time.
       open(consumers.map(({ path }) => `GET ${path}/records?timeout=60000 HTTP/1.1\r\n${HOST}\r\n`).join('')),
     ];
     await until('they wait', async () => (await metric('causeway_bridge_in_flight_requests')) === 22);
@@ -218,6 +218,6 @@ test('clients that go away leave nothing behind', async () => {
   await until('no timer is left', () => timersNow() <= timersBefore);
   expect(process.listenerCount('warning')).toBe(listenersBefore);
   await kafka.write(topic, [{ value: '1' }]);
-  // Every consumer is free and has lost nothing.
+  // Every consumer is free and has lost no record.
   for (const consumer of consumers) expect(await consumer.take(1)).toMatchObject([{ value: 1, offset: 0 }]);
 });

@@ -75,7 +75,7 @@ describe('integers of queries', () => {
     )
     .map((fields) => `/x?${fields.join('&')}`);
 
-  test('gateways read the time of a poll as bridges do, and write it so that bridges read it', () => {
+  test('gateways read the timeout of a poll as bridges do, and write it so that bridges read it', () => {
     fc.assert(
       fc.property(query, (target) => {
         const timeoutOf = (text: string) => integerParameter(text, 'timeout', { maximum: MAXIMUM });
@@ -94,7 +94,7 @@ describe('integers of queries', () => {
   });
 });
 
-test('a poll that asks to wait longer than it may is refused at once, and the next one is served', async () => {
+test('a poll with a timeout beyond the limit is refused at once, and the next one is served', async () => {
   const kafka = await kafkaOfFile();
   const bridge = await bridgeOfFile({ consumers: { maxPollTimeoutMs: 5000 } });
   const consumer = await bridge.consumer(unique('group'), 'c', [await kafka.topic()]);

@@ -5,7 +5,7 @@ import { BridgeError } from '../errors.ts';
 import { wrongType } from './violations.ts';
 
 export const MAX_INT32 = 2 ** 31 - 1;
-/** Of a value in an error: far more than a number that someone means. */
+/** The longest part of a value that an error shows: far more than any sensible number has. */
 const MAX_SHOWN_LENGTH = 40;
 
 /** `undefined` when absent. Errors: `schemaViolation`, also for more than `maximum`. */
@@ -40,7 +40,8 @@ export function choiceParameter<Word extends string>(
 
 /**
  * The number of a partition in a path.
- * Errors: `schemaViolation` for what is negative or no integer, `invalidValue` for what is too large or not written as one.
+ * Errors: `schemaViolation` for a negative number or no integer, `invalidValue` for one that is too large or spelled as a
+ * fraction.
  */
 export function partitionParameter({ partition: text = '' }: Pick<ParsedUrl, 'partition'>): number {
   const value = readInteger(text);
@@ -52,12 +53,12 @@ export function partitionParameter({ partition: text = '' }: Pick<ParsedUrl, 'pa
   return Math.abs(value);
 }
 
-/** As JSON Schema validators of the API's world say it. */
+/** In the words of the peer API's JSON Schema validator. */
 function outOfBounds(text: string, bound: string): BridgeError {
   return new BridgeError('schemaViolation', { validationErrors: [`${shown(text)} is ${bound}`] });
 }
 
-/** A client's value, as an error tells it. */
+/** A client's value, as errors show it. */
 export function shown(value: string | bigint): string {
   const text = String(value);
   return text.length <= MAX_SHOWN_LENGTH ? text : `${text.slice(0, MAX_SHOWN_LENGTH)}…`;

@@ -14,7 +14,7 @@ const NO_NUMBER = 'Specified partition is not a valid number';
 let topic: string;
 
 const kafka = await kafkaOfFile();
-/** How long records wait for a topic that is not there. What must not wait is far quicker, also on a busy machine. */
+/** How long records wait for a topic that does not exist. Requests that must not wait are far quicker, also on a busy machine. */
 const MAX_BLOCK_MS = 6000;
 const bridge = await bridgeOfFile({ producer: { maxBlockMs: MAX_BLOCK_MS } });
 
@@ -31,7 +31,7 @@ test('partitions are listed by number, and described one by one', async () => {
   expect((await bridge.get(`/topics/${topic}/partitions/+1`)).body).toEqual(described(1));
 });
 
-test('offsets tell where a partition begins and where the next record goes', async () => {
+test('offsets are the first of a partition, and that of the next record', async () => {
   const written = await kafka.topic(2);
   await kafka.write(written, [
     { value: 'a', partition: 1 },
@@ -49,7 +49,7 @@ test('offsets tell where a partition begins and where the next record goes', asy
   );
 });
 
-describe('what there is not', () => {
+describe('partitions and topics that do not exist', () => {
   test.each([
     ['3', 404, 'Specified partition does not exist.'],
     ['-1', 400, SCHEMA_ERROR],
@@ -85,9 +85,9 @@ describe('what there is not', () => {
   test.each([
     ['/partitions', 500],
     ['/partitions/0', 500],
-    // Where the original never answers.
+    // The peer API never responds here.
     ['/partitions/0/offsets', 422],
-  ])('%s of a topic that does not exist or cannot', async (path, invalidStatus) => {
+  ])('%s of a topic that does not exist, or has an illegal name', async (path, invalidStatus) => {
     expect((await bridge.get(`/topics/${unique('nowhere')}${path}`)).body).toEqual({
       error_code: 404,
       message: UNKNOWN_TOPIC,
@@ -98,7 +98,7 @@ describe('what there is not', () => {
     });
   });
 
-  test('a word for a number is told as such', async () => {
+  test('text in place of a number is reported as text', async () => {
     for (const path of ['', '/offsets']) {
       expect((await bridge.get(`/topics/${topic}/partitions/x${path}`)).body.validation_errors).toEqual([
         'Instance type string is invalid. Expected integer',
@@ -120,7 +120,7 @@ describe('producing to a partition', () => {
     expect(messages[0]?.headers).toEqual({ h: Buffer.from('x') });
   });
 
-  test('answers at once when asked to', async () => {
+  test('responds at once to an async request', async () => {
     const target = await kafka.topic(2);
     expect(await produceTo(target, '1?async=true', { records: [{ value: 'x' }] })).toMatchObject({
       status: 204,
@@ -137,7 +137,7 @@ describe('producing to a partition', () => {
     });
   });
 
-  test('beyond their count is the error of each record', async () => {
+  test('that does not exist is an error of each record', async () => {
     expect((await produceTo(topic, '3', { records: [{ value: 'x' }] })).body.offsets).toEqual([
       {
         error_code: 404,

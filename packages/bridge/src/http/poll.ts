@@ -1,4 +1,4 @@
-/** Reading records, and taking an answer back that did not arrive. */
+/** The operation that reads records, and takes back a response that did not arrive. */
 import type { Socket } from 'node:net';
 import { probeHalfClosed } from '@causeway/http/half-closed.ts';
 import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
@@ -22,7 +22,7 @@ export interface PollDependencies {
   registry: ConsumerRegistry;
   metrics: Metrics;
   load: Load;
-  /** Longest `timeout`. */
+  /** The longest `timeout`. */
   maxPollTimeoutMs: number;
 }
 
@@ -63,14 +63,14 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   session.checkSubscribed();
   if (!accepts(request.headers.accept, RECORDS[format])) throw new BridgeError('formatMismatch');
   if (request.raw.method === 'HEAD') {
-    // It must not take records that nobody sees.
+    // HEAD must not take records that its client does not see.
     respondHead(reply, RECORDS[format]);
     return;
   }
   const { sender } = request;
   const gone = new AbortController();
   const { raw } = reply;
-  // It closes after every answer, too.
+  // The event follows every response, too.
   raw.once('close', () => {
     if (!raw.writableFinished) gone.abort();
   });
@@ -100,7 +100,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
   });
 }
 
-/** Whether the whole answer left for the client. */
+/** Whether the whole response was sent. */
 async function write(text: Buffer, contentType: string, context: PollContext): Promise<boolean> {
   const content = encoded(context.reply, text);
   return await writeEncoded(content instanceof Promise ? await content : content, contentType, context);
@@ -116,14 +116,14 @@ function writeEncoded(content: string | Buffer, contentType: string, { reply }: 
   });
 }
 
-/** Takes an answer back when its connection breaks after it was written: the client cannot have read it all. */
+/** Takes a response back when its connection breaks after it was written: the client cannot have read all of it. */
 class DeliveryWatch {
-  /** The last answer of each connection; a client that reads the next one has read it. */
+  /** The last response of each connection; a client that reads the next one has read it. */
   readonly #takeBacks = new WeakMap<Socket, () => void>();
 
   watch(socket: Socket, takeBack: () => void): void {
     if (!this.#takeBacks.has(socket)) {
-      // A reset, not an orderly end: TCP resets a connection that is closed with data unread.
+      // A reset, not an orderly end: TCP resets a connection that its client closes with data unread.
       socket.once('close', (hadError) => {
         if (hadError) this.#takeBacks.get(socket)?.();
       });

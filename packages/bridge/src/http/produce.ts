@@ -10,11 +10,11 @@ import { readRecords } from './record-body.ts';
 import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
 
-/** What stores records. */
+/** Stores records. */
 export interface RecordSink {
-  /** `bodyBytes`: of the request's body, which records may be parts of. */
+  /** `bodyBytes`: the size of the request's body, whose memory records may share. */
   send(topic: string, records: readonly RecordToProduce[], bodyBytes: number): Promise<ProduceResult[]>;
-  /** All or none, without waiting for Kafka to store them. Errors: of the request, when one of them cannot be stored. */
+  /** Accepts all or none, without waiting for Kafka to store them. Errors: when one of them cannot be stored. */
   takeOver(
     topic: string,
     records: readonly RecordToProduce[],
@@ -22,16 +22,16 @@ export interface RecordSink {
   ): Promise<{ results: Promise<ProduceResult[]> }>;
 }
 
-/** Entries of an answer that are written before the event loop may go on. */
+/** Entries of a response that are written before other work gets its turn. */
 const SLICE_ENTRIES = 5000;
 
 export interface ProduceDependencies {
   sink: RecordSink;
   metrics: Metrics;
   isEnabled: boolean;
-  /** Of one request. */
+  /** The most records of one request. */
   maxRecords: number;
-  /** What is longer cannot be stored. */
+  /** Longer records cannot be stored. */
   maxRecordBytes: number;
 }
 
@@ -84,7 +84,7 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   return respondLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
 }
 
-/** The answer, in slices: UTF-8 where there is more than one. */
+/** The response, in slices: as UTF-8 when there is more than one. */
 function* offsetsText(results: readonly ProduceResult[]): Generator<void, string | Buffer> {
   if (results.length <= SLICE_ENTRIES) return `{"offsets":[${entriesText(results)}]}`;
   const parts: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** Reads the body of a request, within the limits of one body and of all that are in hand. */
+/** Reads the body of a request, within the limits of one body and of all held bytes. */
 import type { IncomingMessage } from 'node:http';
 import type { HeldClient } from '@causeway/http/held-bytes.ts';
 import type { ContentCoding } from '@causeway/protocol/content-codings.ts';
@@ -11,14 +11,14 @@ export interface BodyReader {
   maxBodyBytes: number;
   load: Load;
   decoder: ContentDecoder;
-  /** Of the request: counts the bytes that arrive and those that are held. */
+  /** Counts the bytes that arrive and those that are held. */
   visit: Pick<Visit, 'over' | 'hold' | 'receivedBytes'>;
 }
 
 /**
- * The whole body; `undefined` when there is none. What is refused is read on and thrown away, so that the client can
- * read why. A body with a content coding is decoded. Errors: `bodyTooLarge`, `overloaded`, `contentCodingUnsupported`,
- * `bodyUndecodable`, `badRequest` when the client goes away.
+ * The whole body, decoded; `undefined` for a request without one. The rest of a refused body is read and dropped, so that the
+ * client can read the refusal. Errors: `bodyTooLarge`, `overloaded`, `contentCodingUnsupported`, `bodyUndecodable`,
+ * `badRequest` when the client goes away.
  */
 export function readBody(request: IncomingMessage, reader: BodyReader): Promise<Buffer | undefined> | undefined {
   const { 'content-length': length, 'transfer-encoding': coding, 'content-encoding': encoding } = request.headers;
@@ -70,7 +70,7 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
       chunks.length = 0;
       visit.hold(-client.heldBytes);
       client.heldBytes = 0;
-      // The rest may have come already: then the connection can go on.
+      // The rest may have arrived already: then the connection stays open.
       setImmediate(() => reject(error));
     };
     const client: HeldClient & { heldBytes: number } = {
@@ -82,7 +82,7 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
     };
     request.on('data', onData);
     request.once('end', onEnd);
-    // Settled long before, when all is well.
+    // No effect once the body is complete.
     request.once('error', (cause) => {
       if (client.pacedUntilMs > 0) load.arrived(client);
       reject(new BridgeError('badRequest', { cause }));
@@ -90,7 +90,7 @@ function receive(request: IncomingMessage, reader: BodyReader): Promise<Buffer> 
   });
 }
 
-/** One chunk with memory of its own is taken as it is. */
+/** A single chunk with its own memory is not copied. */
 function joined(chunks: readonly Buffer[], byteCount: number): Buffer {
   const [first] = chunks;
   if (chunks.length === 1 && first?.buffer.byteLength === first?.length && first !== undefined) return first;

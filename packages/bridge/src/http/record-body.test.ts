@@ -10,7 +10,7 @@ import { readTree } from './body-tree.ts';
 import { parseRecords } from './record-body.ts';
 import { runAtOnce } from './sliced-work.ts';
 
-/** Of the generated bodies: every run has the same. */
+/** The seed of the generated bodies: every run has the same. */
 const SEED = 20_261_121;
 
 const LIMITS = { maxRecords: 100, maxRecordBytes: 1_000_000, maxHeaders: 500_000 };
@@ -21,7 +21,7 @@ const USUAL = [
   '{"records":[]}',
 ];
 
-/** Stored in another form than it came, or of special interest. */
+/** Values that are stored in another form than the client sent, or of special interest. */
 const UNUSUAL = [
   '1.0',
   '1e3',
@@ -76,11 +76,11 @@ function scanned(text: string, format: EmbeddedFormat, isPlacing: boolean): Plai
   return found === undefined ? undefined : plain(found.records);
 }
 
-test.each(USUAL)('a usual body is read without parsing it: %s', (text) => {
+test.each(USUAL)('a usual body is read without parsing: %s', (text) => {
   expect(scanned(text, 'json', true)).toEqual(parsed(text, 'json', true));
 });
 
-test.each(UNUSUAL)('and so is one with unusual values: %s', (text) => {
+test.each(UNUSUAL)('so is one with unusual values: %s', (text) => {
   for (const value of [`{"a":${text}}`, `[${text}]`]) {
     const body = `{"records":[{"value":${value}}]}`;
     expect(scanned(body, 'json', true)).toEqual(parsed(body, 'json', true));
@@ -98,7 +98,7 @@ test('text and base64 are read without parsing, escapes are not', () => {
   expect(scanned(headers, 'text', true)).toHaveLength(1);
 });
 
-test('what is read without parsing is what the parser reads, for bodies changed at every place', () => {
+test('reading without parsing and the parser agree, for bodies changed at every place', () => {
   const changes = [...' "\\,:{}[]0e.-+tu1nk', '\n', '\u0001', 'é', '"value":"v",', '"key":[],', '{"value":"a"},', ''];
   const texts = [
     ...USUAL,
@@ -133,7 +133,7 @@ function textOf(value: Plain[] | string): string {
   return JSON.stringify(value, (_key, field) => (typeof field === 'bigint' ? `${field}n` : field));
 }
 
-test('whatever is cut out of a body is what the parser makes of it, however the body was changed', () => {
+test('keys and values cut out of a body equal those of the parser, for bodies changed at random', () => {
   const word = fc.string({ unit: fc.constantFrom(...'ab1"\\/é😀\n\u0000=+ '), maxLength: 8 });
   const embedded = fc.oneof(
     ...[word, fc.base64String({ maxLength: 12 })],
@@ -206,7 +206,7 @@ test.each([
   expect(() => runAtOnce(parseRecords(body, CODECS.json, target))).toThrow(message);
 });
 
-test('what is read of a body is bounded, and all of it is counted', () => {
+test('the parts of a body that are read are bounded, and all are counted', () => {
   const body = Buffer.from(`{"records":[${`{"headers":[${'{},'.repeat(99)}{}]},`.repeat(9)}{"headers":[{},{},{}]}]}`);
   const options = { maxItems: 8, maxInnerItems: { ofList: 70, ofBody: 460 }, maxRecordBytes: 1000 };
   const schema: object = ProducerRecordList;

@@ -14,30 +14,30 @@ import type { Request } from './server.ts';
 import { exactInteger } from './violations.ts';
 
 const RECORDS_ABSENT = 'The request body has no "records": it must be a list of records';
-/** Records that are encoded before the event loop may go on, and bytes of them. */
+/** Records, and their bytes, that are encoded before other work gets its turn. */
 const SLICE_RECORDS = 1000;
 const SLICE_BYTES = 131_072;
 /**
- * Headers of one record, and of all records of a request. Far beyond any use: those of a record are there at once, and would
- * hold the event loop; all of them take many times the memory of the body.
+ * The most headers of one record, and of all records of a request. Far beyond any use: the headers of one record are read
+ * without a pause; all of them take many times the memory of the body.
  */
 const MAX_HEADERS = { ofList: 10_000, ofBody: 500_000 };
 
 export interface BodyTarget {
-  /** Of the body, for what is not of the usual shape. */
+  /** The schema of a body that does not have the usual shape. */
   schema: object;
-  /** Reads the partition of the path, if the path has one. */
+  /** Reads the partition from the path, if the path has one. */
   partition: (() => number) | undefined;
-  /** Of one request. */
+  /** The most records of one request. */
   maxRecords: number;
-  /** What is longer cannot be stored. */
+  /** Longer records cannot be stored. */
   maxRecordBytes: number;
 }
 
 /**
- * The records of a request for a topic, once the codec of their format is ready.
+ * The records of a request for a topic, once their format is ready.
  * Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`, `tooManyHeaders`,
- * `tooManyRecords`; what `partition` throws.
+ * `tooManyRecords`; those of `partition`.
  */
 export function readRecords(
   { headers, body, slices }: Request,
@@ -52,7 +52,7 @@ export function readRecords(
   return slices.run(recordsOf(body, codec, target));
 }
 
-/** The same for a body that is there, in slices. */
+/** As {@link readRecords}, for a body that is not empty, in slices. */
 export function* recordsOf(body: Buffer, codec: Codec, target: BodyTarget): Generator<void, RecordToProduce[]> {
   const { partition, maxRecords, maxRecordBytes } = target;
   if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');
@@ -69,7 +69,7 @@ export function* recordsOf(body: Buffer, codec: Codec, target: BodyTarget): Gene
   return placed(withinLimit(scanned, target), partition?.());
 }
 
-/** Any body. Errors: as {@link recordsOf}, but for `tooManyRecords`. */
+/** Parses a body of any shape. Errors: as {@link recordsOf}, without `tooManyRecords`. */
 export function* parseRecords(
   body: Buffer,
   codec: Codec,
@@ -94,10 +94,10 @@ export function* parseRecords(
   return { records: toProduce, count: records.length + tree.omittedCount };
 }
 
-/** A record as its schema has it, with its key and value as they stand in the body. */
+/** A record by its schema, with its key and value as their bytes in the body. */
 type EmbeddedRecord = Omit<ProducerRecord, 'key' | 'value'> & { key?: EmbeddedText; value: EmbeddedText | null };
 
-/** Where a record ends in the body, about. */
+/** About where a record ends in the body. */
 function bytesBehind({ key, value }: EmbeddedRecord): number {
   return value?.text.end ?? key?.text.end ?? 0;
 }
@@ -119,7 +119,7 @@ function placed(records: RecordToProduce[], pathPartition: number | undefined): 
 
 interface Target {
   codec: Codec;
-  /** All records of the request go there. */
+  /** The partition for all records of the request. */
   pathPartition: number | undefined;
   maxBytes: number;
 }
@@ -168,9 +168,9 @@ function checkPartition(partition: number): void {
   });
 }
 
-/** `totalCount`: of all records. */
+/** `totalCount`: the headers of all records so far. */
 function checkHeaderCounts(records: readonly EmbeddedRecord[], totalCount: number): void {
-  // As in most requests.
+  // The common case.
   if (totalCount <= MAX_HEADERS.ofList) return;
   for (const [index, { headers = [] }] of records.entries()) {
     const count = headers.length + ((headers as { [UNLISTED]?: number })[UNLISTED] ?? 0);
@@ -188,7 +188,7 @@ function tooManyHeaders(what: string, count: number, limit: number): BridgeError
 function toHeader({ key, value }: KafkaHeader, index: number): RecordHeader {
   if (!key.isWellFormed()) {
     throw new BridgeError('invalidValue', {
-      message: `A header's key has half of a surrogate pair (\\ud800 to \\udfff), which is no text (record ${index})`,
+      message: `A header's key has half of a surrogate pair (\\ud800 to \\udfff), which is not text (record ${index})`,
     });
   }
   return [Buffer.from(key), value === null ? null : Buffer.from(value, 'base64')];

@@ -18,7 +18,7 @@ function problems(schema: object, text: string | Buffer): { code: string; errors
   }
 }
 
-describe('violations are told in the words and the order of the API', () => {
+describe('violations have the words and the order of the peer API', () => {
   test.each([
     ['[]', ['Instance type array is invalid. Expected object']],
     ['null', ['Instance type null is invalid. Expected object']],
@@ -92,7 +92,7 @@ describe('violations are told in the words and the order of the API', () => {
     expect(problems(ProducerRecordList, text)).toEqual({ code: 'schemaViolation', errors });
   });
 
-  test('sized integers tell both their type and their size', () => {
+  test('violations of sized integers name both type and size', () => {
     expect(problems(OffsetCommitSeekList, '{"offsets":[{"topic":"t","partition":"0","offset":1}]}').errors).toEqual([
       BAD('offsets'),
       'Items did not match schema',
@@ -106,7 +106,7 @@ describe('violations are told in the words and the order of the API', () => {
   });
 });
 
-describe('JSON is read as leniently as the API reads it, and no more', () => {
+describe('JSON is read as leniently as the peer API reads it, and no more', () => {
   test.each([
     ['\ufeff{"records":[]}', 'fits'],
     ['/* a */ {"records": [] /* "b" */}', 'fits'],

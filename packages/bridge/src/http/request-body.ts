@@ -5,19 +5,19 @@ import { markEnd } from '../formats/json.ts';
 import { type BodyTree, readTree, type TreeOptions } from './body-tree.ts';
 import { violationsOf } from './violations.ts';
 
-/** Whether a request has a body at all. */
+/** Whether a request has no body. */
 export function isEmptyBody(body: unknown): boolean {
   return !(body instanceof Buffer) || body.length === 0;
 }
 
 const { POSITIVE_INFINITY } = Number;
-/** Bodies without records are short, and their lists have limits of their own. */
+/** For bodies without records: they are short, and their lists have their own limits. */
 const UNLIMITED: TreeOptions = {
   maxItems: POSITIVE_INFINITY,
   maxInnerItems: { ofList: POSITIVE_INFINITY, ofBody: POSITIVE_INFINITY },
   maxRecordBytes: 0,
 };
-/** Longer bodies take long enough for the event loop to go on between one step and the next. */
+/** Longer bodies take long enough that other work gets its turn between two steps. */
 const LONG_BYTES = 131_072;
 
 export function isLong(body: Buffer): boolean {
@@ -33,7 +33,7 @@ export function* decodeBody(body: unknown, schema: object): Generator<void, unkn
   return value;
 }
 
-/** The same for a body with keys and values, which stay as they are. */
+/** As {@link decodeBody}, for a body with keys and values, which stay as their bytes. */
 export function* decodeTree(body: unknown, schema: object, options: TreeOptions): Generator<void, BodyTree> {
   if (!(body instanceof Buffer) || body.length === 0) throw new BridgeError('bodyMissing');
   if (!isUtf8(body)) throw new BridgeError('bodyUndecodable');

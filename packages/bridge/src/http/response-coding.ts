@@ -1,4 +1,4 @@
-/** Compresses answers where the client asks for it and it pays (RFC 9110 §12.5.3), in threads of Node's pool. */
+/** Compresses long responses for clients that accept it (RFC 9110 §12.5.3), in the threads of Node's pool. */
 
 import { promisify } from 'node:util';
 import { brotliCompress, constants, deflate, gzip, zstdCompress } from 'node:zlib';
@@ -6,13 +6,13 @@ import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { type ContentCoding, type WantedCoding, wantedCoding } from '@causeway/protocol/content-codings.ts';
 import type { CompressionConfig } from '../config.ts';
 
-/** JSON of records shrinks little more at higher levels, and those cost a multiple. */
+/** Higher levels shrink records in JSON little more, and cost a multiple. */
 const ZLIB_LEVEL = 1;
 const ZSTD_LEVEL = 1;
 const BROTLI_QUALITY = 4;
-/** Clients say the same in all their requests. */
+/** Clients send the same header with all their requests. */
 const MAX_REMEMBERED = 64;
-/** A longer header is read each time. */
+/** Longer headers are parsed each time. */
 const MAX_REMEMBERED_LENGTH = 256;
 
 export class ResponseCoding {
@@ -23,12 +23,12 @@ export class ResponseCoding {
     this.#options = options;
   }
 
-  /** Whether another client may get such an answer in another coding. */
+  /** Whether the coding of such a response depends on the client. */
   isNegotiated(bytes: number): boolean {
     return this.#options.isEnabled && bytes >= this.#options.minBytes;
   }
 
-  /** The coding for an answer of so many bytes; `undefined`: as it is. */
+  /** The coding for a response of `bytes`; `undefined`: none. */
   codingFor(header: string | undefined, bytes: number): ContentCoding | undefined {
     if (header === undefined || !this.#options.isEnabled) return undefined;
     const { coding, isIdentityRefused } = this.#read(header);

@@ -1,4 +1,4 @@
-/** How requests are answered: with text, with nothing, with an error. */
+/** Responds to requests: with text, without a body, with an error. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { methodNotAllowed, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
 import { isFromGateway } from '@causeway/http/trust.ts';
@@ -11,7 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BridgeError } from '../errors.ts';
 import { encode } from './response-coding.ts';
 
-/** Answers with text. Past Fastify, which would add a charset to its type and send head and body apart. */
+/** Responds with text. Bypasses Fastify, which would add a charset to the type and send head and body separately. */
 export function respond(reply: FastifyReply, text: string | Buffer, contentType: string = KAFKA_V2): FastifyReply {
   reply.hijack();
   const headers = reply.getHeaders() as OutgoingHttpHeaders;
@@ -24,7 +24,7 @@ export function respond(reply: FastifyReply, text: string | Buffer, contentType:
   return reply;
 }
 
-/** Answers with what may be long: compressed, if the client asks for it and it pays. */
+/** Responds with text that may be long: compressed if the client accepts it and it is long enough. */
 export function respondLong(
   reply: FastifyReply,
   text: string | Buffer,
@@ -35,7 +35,7 @@ export function respondLong(
   return content.then((bytes) => respond(reply, bytes, contentType));
 }
 
-/** The text as the client wants it; the reply's headers say how it is encoded. */
+/** The text in the coding that the client prefers; sets the headers for it. */
 export function encoded(reply: FastifyReply, text: string | Buffer): string | Buffer | Promise<Buffer> {
   const { responseCoding } = reply;
   const bytes = Buffer.byteLength(text);
@@ -50,26 +50,26 @@ function acceptedCodings({ 'accept-encoding': header }: IncomingHttpHeaders): st
   return typeof header === 'string' ? header : undefined;
 }
 
-/** Beside what is there for other origins. */
+/** Keeps the value for other origins. */
 function addVary(reply: FastifyReply): void {
   const before = reply.raw.getHeader('vary');
   reply.header('vary', before === undefined ? 'accept-encoding' : `${String(before)}, accept-encoding`);
 }
 
-/** Answers HEAD where what GET would answer cannot be known (RFC 9110 §9.3.2). */
+/** Responds to HEAD where the response to GET cannot be known (RFC 9110 §9.3.2). */
 export function respondHead(reply: FastifyReply, contentType: string): void {
   reply.hijack();
   reply.raw.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), 'content-type': contentType }).end();
 }
 
-/** Answers without a body. */
+/** Responds without a body. */
 export function respondEmpty(reply: FastifyReply, status: 200 | 204): FastifyReply {
-  // Fastify leaves it out of the answer to HEAD.
+  // Fastify leaves it out of the response to HEAD.
   if (status === 200) reply.header('content-length', '0');
   return reply.code(status).send();
 }
 
-/** Answers with an error in the API's words. */
+/** Responds with an error in the API's words. */
 export function respondError(reply: FastifyReply, error: BridgeError): FastifyReply {
   const body: ErrorBody = { error_code: error.status, message: error.message };
   if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
@@ -82,7 +82,7 @@ export function respondError(reply: FastifyReply, error: BridgeError): FastifyRe
   return respond(reply, JSON.stringify(body));
 }
 
-/** 405 for a path that has other methods, 503 for one that another port serves, 404 otherwise. */
+/** Responds 405 for a path with other methods, 503 for one that another port serves, 404 otherwise. */
 export function respondUnknown(
   request: FastifyRequest,
   reply: FastifyReply,

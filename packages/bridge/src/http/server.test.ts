@@ -24,11 +24,11 @@ test('info, health and metrics', async () => {
   expect(metrics.text).toMatch(/^causeway_bridge_request_duration_seconds_count\{operation="info",outcome="2xx"\} 1$/m);
   expect(metrics.text).toMatch(/^causeway_bridge_ready 1$/m);
   expect(metrics.text).toMatch(/^process_cpu_seconds_total /m);
-  // Names of clients are never labels.
+  // Names from clients are never labels.
   expect(metrics.text).not.toContain('nowhere-at-all');
 });
 
-describe('what the API does not have', () => {
+describe('paths and methods that the API does not have', () => {
   test.each([
     ['GET', '/nothing'],
     ['POST', '/consumers/'],
@@ -55,7 +55,7 @@ describe('what the API does not have', () => {
   });
 });
 
-describe('paths are read with tolerance', () => {
+describe('paths are normalized', () => {
   test.each(['/healthy/', '//healthy', '/x/../healthy?a=b', '/./healthy', '/x/%2e%2E/healthy'])('%s', async (path) => {
     const answer = await raw(bridge.bridge.port, `GET ${path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
@@ -75,7 +75,7 @@ describe('paths are read with tolerance', () => {
   });
 });
 
-test('requests that follow each other on one connection are answered in order', async () => {
+test('pipelined requests get their responses in order', async () => {
   const answer = await raw(
     bridge.bridge.port,
     'GET /healthy HTTP/1.1\r\nhost: h\r\n\r\nGET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n',
@@ -99,7 +99,7 @@ describe('the OpenAPI document', () => {
     );
     for (const { path, method } of described) {
       const target = path.replaceAll(/\{\w+\}/g, 'x');
-      // Every other method is refused, with those that the router has.
+      // Every other method is refused, with the methods of the path.
       const refused = await bridge.request('PUT', target);
       expect(refused.status).toBe(405);
       expect(refused.headers.get('allow')?.split(',')).toContain(method);

@@ -34,7 +34,7 @@ export interface Request {
   /** As received, with the query. */
   target: string;
   headers: FastifyRequest['headers'];
-  /** `undefined` when there is none. */
+  /** `undefined` for a request without one. */
   body: Buffer | undefined;
   sender: Sender;
   /** How far its headers are trusted. */
@@ -46,7 +46,7 @@ export interface Request {
   watch: RequestWatch | undefined;
 }
 
-/** Answers a request by {@link respond}, or throws. */
+/** Responds by {@link respond} and its kind, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** Serves the requests of one operation, before its body is read. */

@@ -40,7 +40,7 @@ test('gateways see consumers with their state, last poll and lag, also of a clie
   await consumer.delete();
 });
 
-test('of many consumers the first that match are shown, in order, with how many there are', async () => {
+test('of many consumers the list has the first that match, in order, and their number', async () => {
   for (const name of ['c', 'a', 'b']) await bridge.consumer('sessions-many', name, []);
   const page = await list(bridge, 'filter=sessions-many&limit=2');
   expect(page).toMatchObject({ matching: 3, consumers: [{ instance: 'a', state: 'idle' }, { instance: 'b' }] });
@@ -48,7 +48,7 @@ test('of many consumers the first that match are shown, in order, with how many 
   expect((await list(bridge, 'filter=sessions-many&limit=0')).consumers).toEqual([]);
 });
 
-test('a consumer that was taken over says how often', async () => {
+test('a consumer that was adopted shows how often', async () => {
   const topic = await kafka.topic();
   const other = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: 'other', region: 'west' } });
   try {
@@ -61,7 +61,7 @@ test('a consumer that was taken over says how often', async () => {
       expect((await target.get(`${path}/records?timeout=100`)).status).toBe(200);
       const [moved] = (await list(target, 'filter=sessions-moved')).consumers;
       expect(moved?.adoptions).toBe(count);
-      await until('the one before has let go', async () => {
+      await until('the previous owner has released it', async () => {
         return (await list(target === bridge ? other : bridge, 'filter=sessions-moved')).matching === 0;
       });
     }
@@ -74,7 +74,7 @@ test('a consumer that was taken over says how often', async () => {
   }
 });
 
-test('clients do not learn that there is such a list, and probes of gateways learn of Kafka', async () => {
+test('for clients the list does not exist, and the probes of gateways get the state of Kafka', async () => {
   expect((await bridge.get('/causeway-sessions')).status).toBe(404);
   expect((await bridge.get('/causeway-sessions', { 'causeway-gateway': 'tier1', ...PROOF })).status).toBe(404);
   const stranger = await TestBridge.start(inject('kafkaBootstrap'), {
@@ -86,7 +86,7 @@ test('clients do not learn that there is such a list, and probes of gateways lea
   } finally {
     await stranger.close();
   }
-  await until('Kafka has answered', async () => (await bridge.get('/ready')).status === 200);
+  await until('Kafka has responded', async () => (await bridge.get('/ready')).status === 200);
   expect((await bridge.get('/ready', { 'causeway-gateway': 'tier1', ...PROOF })).headers.get('causeway-kafka')).toBe(
     'up',
   );

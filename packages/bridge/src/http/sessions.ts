@@ -1,4 +1,4 @@
-/** What gateways ask in an operator's name: which consumers live here. */
+/** Lists the consumers of this bridge, for gateways on behalf of an operator. */
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { integerParameter, MAX_INT32 } from './parameters.ts';

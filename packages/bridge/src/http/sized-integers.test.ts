@@ -1,4 +1,4 @@
-/** Integers of bodies that have a size: only what is written as an integer is one, and none of its digits is lost. */
+/** Sized integers in bodies: only numbers that are spelled as integers are valid, and all their digits are kept. */
 import { describe, expect, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
@@ -42,7 +42,7 @@ describe.each<Place>([
     ...['1.0', '0.0', '1e3', '1E0', '1e+2', '-1.0', '1.5e1', '10e-1', '1.0e400'],
     ...['9223372036854775808', '-9223372036854775809', '99999999999999999999999'],
     ...(format === 'int32' ? ['2147483648', '-2147483649', '9007199254740993'] : []),
-  ])('does not take %s', async (number) => {
+  ])('rejects %s', async (number) => {
     const answer = await send(path, body(number));
     expect({ status: answer.status, text: answer.text }).toMatchObject({ status: 400 });
     expect(answer.body.message).toBe('Validation error on: Schema validation error');
@@ -51,7 +51,7 @@ describe.each<Place>([
 });
 
 test.each(['9007199254740993', '9223372036854775807'])(
-  'the offset %s is committed and told to the digit',
+  'the offset %s is committed and returned to the digit',
   async (offset) => {
     const body = `{"offsets":[{"topic":"${topic}","partition":0,"offset":${offset}}]}`;
     expect((await send(`${consumer.path}/offsets`, body)).status).toBe(204);

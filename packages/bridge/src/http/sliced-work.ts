@@ -1,4 +1,4 @@
-/** Does long work in slices between turns of the event loop, so that no request holds up the others. */
+/** Runs long work in slices between turns of the event loop, so that no request delays the others. */
 
 interface Job {
   work: Generator<void, unknown>;
@@ -6,12 +6,12 @@ interface Job {
   reject: (reason: unknown) => void;
 }
 
-/** One slice of one job a turn, however many there are; jobs take turns. */
+/** Runs one slice in each turn of the event loop; jobs alternate. */
 export class SlicedWork {
   readonly #jobs: Job[] = [];
   #isScheduled = false;
 
-  /** What the work returns: at once when its first slice is all of it. `yield` ends a slice. Errors: what it throws. */
+  /** Returns the result of the work: without a promise when the first slice completes it. `yield` ends a slice. */
   run<T>(work: Generator<void, T>): T | Promise<T> {
     const { done, value } = work.next();
     if (done === true) return value;
@@ -44,7 +44,7 @@ export class SlicedWork {
   }
 }
 
-/** Does all of the work at once. */
+/** Runs all slices at once. */
 export function runAtOnce<T>(work: Generator<void, T>): T {
   while (true) {
     const { done, value } = work.next();

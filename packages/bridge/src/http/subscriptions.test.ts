@@ -28,8 +28,8 @@ function numbered(count: number, partition = 0): { value: string; partition: num
   return Array.from({ length: count }, (_, index) => ({ value: String(index), partition }));
 }
 
-describe('partitions of the own choice', () => {
-  test('are read without joining the group, from what is committed', async () => {
+describe('assigned partitions', () => {
+  test('are read without joining the group, from the committed positions', async () => {
     const group = unique('group');
     const topic = await kafka.topic(2);
     await kafka.write(topic, [...numbered(3, 0), ...numbered(5, 1)]);
@@ -38,7 +38,7 @@ describe('partitions of the own choice', () => {
     expect(await assign(consumer, { partitions: [{ topic, partition: 1 }] })).toMatchObject({ status: 204, text: '' });
     expect(valuesOf(await consumer.take(2))).toEqual([3, 4]);
     expect(await kafka.members(group)).toEqual([]);
-    // And what was delivered is committed by the next poll.
+    // The next poll commits the delivered records.
     await consumer.poll('timeout=50');
     await until('it is committed', async () => (await kafka.committed(group, topic))[1] !== 3);
     expect(await kafka.committed(group, topic)).toEqual([-1, 5]);
@@ -48,7 +48,7 @@ describe('partitions of the own choice', () => {
     });
   });
 
-  test('are replaced by the next list; what stays goes on where it was', async () => {
+  test('are replaced by the next list; partitions in both keep their positions', async () => {
     const topic = await kafka.topic(3);
     await kafka.write(topic, [...numbered(2, 0), ...numbered(2, 1), ...numbered(2, 2)]);
     const consumer = await bridge.consumer(unique('group'), 'c', []);
@@ -61,7 +61,7 @@ describe('partitions of the own choice', () => {
     await consumer.delete();
   });
 
-  test('need not exist, and do not hold up those that do', async () => {
+  test('need not exist, and do not delay those that do', async () => {
     const topic = await kafka.topic();
     const soon = unique('soon');
     await kafka.write(topic, numbered(1));
@@ -79,7 +79,7 @@ describe('partitions of the own choice', () => {
     expect(valuesOf(await consumer.take(1))).toEqual(['soon']);
   });
 
-  test('begin nowhere without a reset policy and a commit', async () => {
+  test('have no first position without a reset policy and a commit', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', [], { 'auto.offset.reset': 'none' });
     await assign(consumer, { partitions: [{ topic, partition: 0 }] });
@@ -88,19 +88,19 @@ describe('partitions of the own choice', () => {
     );
   });
 
-  test('cannot be chosen while subscribed, nor the other way round', async () => {
+  test('cannot be assigned while subscribed, and the reverse', async () => {
     const topic = await kafka.topic();
     const subscribed = await bridge.consumer(unique('group'), 'c', [topic]);
     expect((await assign(subscribed, { partitions: [{ topic, partition: 0 }] })).body).toEqual(CONFLICT);
     const assigned = await bridge.consumer(unique('group'), 'c', []);
     await assign(assigned, { partitions: [{ topic, partition: 0 }] });
     expect((await subscribe(assigned, { topics: [topic] })).body).toEqual(CONFLICT);
-    // That comes first, whatever else is wrong.
+    // This check comes first.
     expect((await subscribe(assigned, {})).body).toEqual(CONFLICT);
     expect((await subscribe(assigned, { topics: [''] })).body).toEqual(CONFLICT);
   });
 
-  test('an empty list reads nothing, and still counts as one', async () => {
+  test('an empty list reads no records, and still counts as an assignment', async () => {
     const topic = await kafka.topic();
     const consumer = await bridge.consumer(unique('group'), 'c', []);
     expect((await assign(consumer, { partitions: [] })).status).toBe(204);
@@ -134,8 +134,8 @@ describe('partitions of the own choice', () => {
   });
 });
 
-describe('what is subscribed', () => {
-  test('shows once the group has given partitions', async () => {
+describe('a subscription', () => {
+  test('is listed once the group has assigned partitions', async () => {
     const [a, b] = [await kafka.topic(2), await kafka.topic(1)];
     const consumer = await bridge.consumer(unique('group'), 'c', [a, b]);
     const shown = await bridge.get(`${consumer.path}/subscription`);
@@ -151,7 +151,7 @@ describe('what is subscribed', () => {
     expect(Object.assign({}, ...body.partitions)).toEqual({ [a]: [0, 1], [b]: [0] });
   });
 
-  test('ends with everything committed, and another one may begin', async () => {
+  test('ends with all delivered records committed, and another one may start', async () => {
     const group = unique('group');
     const topic = await kafka.topic(1);
     await kafka.write(topic, numbered(2));
@@ -176,7 +176,7 @@ describe('what is subscribed', () => {
 });
 
 describe('a pattern', () => {
-  test('reads the topics that match as a whole, also those that come later, and their new partitions', async () => {
+  test('reads the topics that match as a whole, also later ones, and their new partitions', async () => {
     const prefix = unique('pattern');
     const [first, second, other] = [`${prefix}.a1`, `${prefix}.a2`, `${prefix}.a1.b`];
     await kafka.createTopic(first);
@@ -186,7 +186,7 @@ describe('a pattern', () => {
     const consumer = await bridge.consumer(unique('group'), 'c', []);
     expect(await subscribe(consumer, { topic_pattern: `${prefix}\\.a\\d` })).toMatchObject({ status: 204, text: '' });
     expect(valuesOf(await consumer.take(1))).toEqual(['first']);
-    // A poll that waits sees what comes.
+    // A waiting poll gets new records.
     const waiting = consumer.poll('timeout=20000');
     await kafka.createTopic(second);
     await kafka.write(second, [{ value: '"second"' }]);

@@ -1,4 +1,4 @@
-/** What a consumer reads: topics by the group's say, or partitions of its client's choice. */
+/** Operations that choose what a consumer reads: topics, shared within the group, or partitions that the client assigns. */
 import { Partitions, type SubscribedTopicList, Topics } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { TopicPattern } from '../consumers/topic-pattern.ts';

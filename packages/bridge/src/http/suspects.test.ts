@@ -10,7 +10,7 @@ function logged(): { suspects: Suspects; lines: { path: string; bodyBytes: numbe
   return { suspects: new Suspects(log, () => clock.nowMs), lines, clock };
 }
 
-test('they begin in their order, with turns of the loop in between, and each is logged before', async () => {
+test('suspects start in order, with turns of the event loop in between, and each is logged before it starts', async () => {
   const { suspects, lines } = logged();
   const begun: string[] = [];
   let turnCount = 0;

@@ -1,14 +1,13 @@
 /**
- * Requests under which another bridge was lost (`causeway-suspect`): one of them may be why, and is not to take this one along
- * with all the others unnoticed.
+ * Starts suspects (`causeway-suspect`): requests under which another bridge was lost, one of which may be the cause.
  *
- * They begin one at a time, each in a turn of the event loop of its own, so that what the one before did shows before the next
- * one begins, and probes and other clients are served in between. Each is logged before it begins: where the bridge dies or
- * stands still, the last line names the request.
+ * They start one at a time, each in its own turn of the event loop: the effect of one shows before the next starts, and
+ * probes and other clients are served in between. Each is logged before it starts: if the bridge dies or stalls, the last
+ * line names the request.
  */
 import type { FastifyBaseLogger } from 'fastify';
 
-/** Hundreds come at once when a region dies: so many are logged in ten seconds. */
+/** The most lines in ten seconds: hundreds of suspects arrive at once when a region dies. */
 const MOST_LOGGED = 200;
 const LOG_WINDOW_MS = 10_000;
 
@@ -31,14 +30,14 @@ export class Suspects {
     this.#now = now;
   }
 
-  /** Resolves when the request may begin. */
+  /** Resolves when the request may start. */
   async turn(suspect: Suspect): Promise<void> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
     await before;
     this.#note(suspect);
-    // Two: what the request does at once, and what that has left for the next turn.
+    // Two turns: for the synchronous work of the request, and for what it left for the next turn.
     setImmediate(() => setImmediate(resolve));
   }
 

@@ -43,7 +43,7 @@ async function start(tls: object, overrides: Record<string, object> = {}): Promi
   return bridge;
 }
 
-/** A new connection, once it is secured. Errors: of the handshake. */
+/** A new connection after its handshake. Errors: of the handshake. */
 async function dial({ bridge: { port } }: TestBridge, options: ConnectionOptions = {}): Promise<TLSSocket> {
   const socket = connect({ port, host: '127.0.0.1', ca: authority.cert, ...options });
   connections.push(socket);
@@ -51,7 +51,7 @@ async function dial({ bridge: { port } }: TestBridge, options: ConnectionOptions
   return socket;
 }
 
-/** The name in the certificate that a new connection is shown. */
+/** The name in the certificate that a new connection gets. */
 async function shownName(server: TestBridge): Promise<string | undefined> {
   const socket = await dial(server);
   const name = socket.getPeerCertificate().subject.CN;
@@ -87,7 +87,7 @@ async function metric({ bridge: { managementPort } }: TestBridge, name: string):
   );
 }
 
-test('the API is served over TLS, a consumer is told so, and operators are served in plain HTTP', async () => {
+test('the API is served over TLS, base_uri has https, and the management port is plain HTTP', async () => {
   const { certFile, keyFile } = await certify('plain');
   const server = await start({ certFile, keyFile });
   expect(server.url).toMatch(/^https:/);
@@ -101,7 +101,7 @@ test('the API is served over TLS, a consumer is told so, and operators are serve
   expect(socket.alpnProtocol).toBe('http/1.1');
 });
 
-test('an old version of TLS, and bytes that are no TLS, end their connection and nothing else', async () => {
+test('an old version of TLS, and bytes that are not TLS, end their own connection only', async () => {
   const { certFile, keyFile } = await certify('versions');
   const server = await start({ certFile, keyFile, minVersion: 'TLSv1.3' });
   await expect(dial(server, { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/);
@@ -128,7 +128,7 @@ test.each([
   expect(await shownName(server)).toBe('encrypted');
 });
 
-test('clients without a certificate of the right authority are not let in', async () => {
+test('clients without a certificate of the right authority are refused', async () => {
   const { certFile, keyFile } = await certify('mutual');
   const stranger = await TestAuthority.create(directory, 'stranger');
   const server = await start({ certFile, keyFile, clientCaFile: authority.certFile });
@@ -145,13 +145,13 @@ test('clients without a certificate of the right authority are not let in', asyn
   expect(await answerTo({ cert: unknown.cert, key: unknown.key })).toBe('no answer');
 });
 
-test('a certificate that is replaced is shown to new connections, and those that are open go on', async () => {
+test('a replaced certificate is shown to new connections, and open ones continue', async () => {
   const files = await certify('first');
   const server = await start({ certFile: files.certFile, keyFile: files.keyFile });
   const agent = keptAlive();
   await ask(server, 'GET', '/', agent);
   const second = await certify('second');
-  // A file after the other, as people do it.
+  // One file after the other, as operators do it.
   renameSync(second.certFile, files.certFile);
   renameSync(second.keyFile, files.keyFile);
   await until('the second is shown', async () => (await shownName(server)) === 'second');
@@ -163,7 +163,7 @@ test('a certificate that is replaced is shown to new connections, and those that
   expect(Object.values(agent.freeSockets).flat()).toEqual([socket]);
 });
 
-test('certificates may be swapped through a symlink, as Kubernetes does it', async () => {
+test('certificates may be replaced through a symlink, as Kubernetes does it', async () => {
   const mount = mkdtempSync(join(directory, 'mount-'));
   for (const [folder, name] of [
     ['..1', 'old'],
@@ -183,7 +183,7 @@ test('certificates may be swapped through a symlink, as Kubernetes does it', asy
   await until('the new one is shown', async () => (await shownName(server)) === 'new');
 });
 
-test('a certificate that cannot be used changes nothing, is counted, and is followed by one that can', async () => {
+test('a certificate that cannot be used changes nothing and is counted, and a later valid one is used', async () => {
   const files = await certify('good');
   const server = await start({ certFile: files.certFile, keyFile: files.keyFile });
   const refused = () => metric(server, 'causeway_bridge_certificate_reloads_total{outcome="refused"}');
@@ -201,7 +201,7 @@ test('a certificate that cannot be used changes nothing, is counted, and is foll
   expect(await refused()).toBe(2);
 });
 
-test('a bridge with files that it cannot use does not start, and says why', async () => {
+test('a bridge with files that it cannot use does not start, and reports why', async () => {
   const { certFile } = await certify('unused');
   const other = await certify('other');
   await expect(start({ certFile, keyFile: join(directory, 'nowhere') })).rejects.toThrow(

@@ -4,7 +4,7 @@ import { unique } from '../../../../test/harness/kafka-view.ts';
 import { PROOF } from '../../../../test/harness/trust.ts';
 
 const kafka = await kafkaOfFile();
-/** How long records wait for a topic that is not there. What must not wait is far quicker, also on a busy machine. */
+/** How long records wait for a topic that does not exist. Requests that must not wait are far quicker, also on a busy machine. */
 const MAX_BLOCK_MS = 6000;
 const bridge = await bridgeOfFile({ producer: { maxBlockMs: MAX_BLOCK_MS }, limits: { maxBodyBytes: 100_000 } });
 
@@ -45,7 +45,7 @@ test('binary and text records are stored as their bytes', async () => {
   ]);
 });
 
-test('no records are no work, and an async request is answered before its records are stored', async () => {
+test('a request without records has no effect, and an async request gets its response before its records are stored', async () => {
   const topic = await kafka.topic();
   expect(await bridge.produce(topic, { records: [] })).toMatchObject({ status: 200, text: '{"offsets":[]}' });
   expect(await bridge.produce(topic, { records: [{ value: 'x' }] }, { query: '?async=true' })).toMatchObject({
@@ -56,7 +56,7 @@ test('no records are no work, and an async request is answered before its record
   expect((await kafka.read(topic, 1))[0]?.value?.toString()).toBe('"x"');
 });
 
-test('records fail one by one, and the others are stored', async () => {
+test('records fail individually, and the others are stored', async () => {
   const topic = await kafka.topic(2);
   const answer = await bridge.produce(topic, {
     records: [
@@ -119,7 +119,7 @@ describe('requests that are refused as a whole', () => {
   ])('%s %s', async (type, body, status, message) => {
     const answer = await bridge.request('POST', '/topics/t', {
       headers: type === undefined ? {} : { 'content-type': type },
-      // Bytes: a text would get a type of its own.
+      // As bytes: `fetch` would give a text its own type.
       body: Buffer.from(body),
     });
     expect(answer.status).toBe(status);
@@ -165,7 +165,7 @@ test('topics are listed without internal ones, and described with all their sett
   );
 });
 
-test('a gateway is told that a 500 is what was asked, and a client is not', async () => {
+test('a 500 that the request caused is marked for gateways, and not for clients', async () => {
   const gateways = { 'causeway-gateway': 'tier1', ...PROOF };
   const ofRequest = await bridge.request('GET', '/topics/bad%20name', { headers: gateways });
   expect([ofRequest.status, ofRequest.headers.get('causeway-fault')]).toEqual([500, 'request']);
@@ -175,7 +175,7 @@ test('a gateway is told that a 500 is what was asked, and a client is not', asyn
   expect([toClient.status, toClient.headers.get('causeway-fault')]).toEqual([500, null]);
 });
 
-test('a topic that does not exist, and a name that cannot, are refused in the words of Kafka', async () => {
+test('a topic that does not exist, and an illegal name, are refused in the words of Kafka', async () => {
   expect(await bridge.get(`/topics/${unique('nowhere')}`)).toMatchObject({
     status: 404,
     body: {

@@ -1,4 +1,4 @@
-/** Operations that tell about topics and partitions. */
+/** Operations that describe topics and partitions. */
 import type { PartitionMetadata, TopicMetadata } from '@causeway/protocol/topics.ts';
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
@@ -6,7 +6,7 @@ import { partitionParameter } from './parameters.ts';
 import { respond, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
-/** What the routes need to know about topics. Errors: `unknownTopic`, `kafkaRefused`, `kafkaUnavailable`. */
+/** Describes topics. Errors: `unknownTopic`, `kafkaRefused`, `kafkaUnavailable`. */
 export interface TopicCatalog {
   /** Names of all topics that are not internal. */
   list(): Promise<string[]>;

@@ -15,11 +15,11 @@ const LIST = {
   properties: { entries: { type: 'array', items: ENTRY } },
 };
 
-/** Longer than the stack takes as arguments of a call. */
+/** More than a call can have as arguments. */
 const MANY = 300_000;
 
-describe('what is wrong with a body', () => {
-  test('stands after its summary, in the order of the schema, then of the body', () => {
+describe('the violations of a body', () => {
+  test('follow their summary, in the order of the schema, then of the body', () => {
     expect(violations(LIST, { entries: [{ topic: 'a' }, { partition: 'x', other: 1 }] })).toEqual([
       'Property "entries" does not match schema',
       'Items did not match schema',
@@ -42,21 +42,18 @@ describe('what is wrong with a body', () => {
       { entries: [], ...Object.fromEntries(Array.from({ length: MANY }, (_, i) => [`k${i}`, i])) },
       MANY,
     ],
-  ])('is counted, and not listed, beyond a fixed number: %s', (_what, body, count) => {
+  ])('are counted, and not listed, beyond a fixed number: %s', (_what, body, count) => {
     const found = violations(LIST, body);
     expect(found).toHaveLength(MAX_ENTRIES + 1);
     expect(found.at(-1)).toBe(`and ${count - MAX_ENTRIES} more`);
   });
 
-  test.each([MAX_ENTRIES - 1, MAX_ENTRIES, MAX_ENTRIES + 1])(
-    'with %i findings, is told in full or counted',
-    (count) => {
-      const body = Object.fromEntries([['entries', []], ...Array.from({ length: count }, (_, i) => [`k${i}`, i])]);
-      const found = violations(LIST, body);
-      expect(found).toHaveLength(Math.min(count, MAX_ENTRIES + 1));
-      expect(found.at(-1)?.startsWith('and ')).toBe(count > MAX_ENTRIES);
-    },
-  );
+  test.each([MAX_ENTRIES - 1, MAX_ENTRIES, MAX_ENTRIES + 1])('%i of them are listed or counted', (count) => {
+    const body = Object.fromEntries([['entries', []], ...Array.from({ length: count }, (_, i) => [`k${i}`, i])]);
+    const found = violations(LIST, body);
+    expect(found).toHaveLength(Math.min(count, MAX_ENTRIES + 1));
+    expect(found.at(-1)?.startsWith('and ')).toBe(count > MAX_ENTRIES);
+  });
 
   test('a long name is cut', () => {
     const [entry = ''] = violations(LIST, { entries: [], ['n'.repeat(1_000_000)]: 1 });

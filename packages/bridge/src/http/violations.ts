@@ -1,4 +1,4 @@
-/** Compares a body with its schema and tells what is wrong in the API's own words (rest-api: `validation_errors`). */
+/** Compares a body with its schema, and reports violations in the words of the peer API (`validation_errors`). */
 import { isBase64 } from '../formats/base64.ts';
 import { EmbeddedText, UNLISTED } from './body-tree.ts';
 import { runAtOnce } from './sliced-work.ts';
@@ -6,7 +6,7 @@ import { runAtOnce } from './sliced-work.ts';
 /** The part of JSON Schema that the API's bodies use. A node with an `$id` is a component that others refer to. */
 export interface SchemaNode {
   $id?: string;
-  /** One of several types, when a list. */
+  /** A list: one of these types. */
   type?: string | readonly string[];
   format?: string;
   oneOf?: SchemaNode[];
@@ -16,32 +16,32 @@ export interface SchemaNode {
   additionalProperties?: boolean;
 }
 
-/** Bits of sized integers. */
+/** The size of sized integers, in bits. */
 const INTEGER_BITS: Readonly<Record<string, number>> = { int32: 32, int64: 64 };
 
 /**
  * Everything in which `value` violates `schema`, in the API's order; empty when it fits. At most {@link MAX_ENTRIES} entries
- * and one that counts the rest, so that an answer stays small whatever the body is.
+ * and one that counts the rest, so that the response stays small for every body.
  */
 export function violations(schema: object, value: unknown): string[] {
   return runAtOnce(violationsOf(schema, value));
 }
 
-/** The same, in slices. */
+/** As {@link violations}, in slices. */
 export function* violationsOf(schema: object, value: unknown): Generator<void, string[]> {
   const findings = new Findings();
   yield* check(schema as SchemaNode, value, findings);
   return findings.entries();
 }
 
-/** Elements of a list that are checked before the event loop may go on. */
+/** Elements of a list that are checked before other work gets its turn. */
 const SLICE_ITEMS = 2000;
-/** A client that sends more mistakes than this reads the first of them. */
+/** The most violations that a response lists: the first of them. */
 export const MAX_ENTRIES = 100;
-/** Names of properties are the client's, and may be as long as its body: so much of one is shown. */
+/** The longest part of a property's name that is shown: a name may be as long as the body. */
 const MAX_SHOWN_NAME_LENGTH = 100;
 
-/** What was found so far: the first entries as text, of the others the number. */
+/** The violations so far: the first entries as text, the number of the others. */
 class Findings {
   readonly #first: string[] = [];
   #count = 0;
@@ -55,12 +55,12 @@ class Findings {
     this.#count += 1;
   }
 
-  /** Of more than {@link MAX_ENTRIES}: some that were counted only. */
+  /** Whether there are more than {@link MAX_ENTRIES}: the others were only counted. */
   addUnlisted(count: number): void {
     this.#count += count;
   }
 
-  /** Puts `entries` before those that came after the first `count`: a summary stands before its details. */
+  /** Inserts `entries` behind the first `count`: a summary stands before its details. */
   insertAt(count: number, entries: readonly string[]): void {
     this.#count += entries.length;
     if (count >= MAX_ENTRIES) return;
@@ -80,7 +80,7 @@ function* check(node: SchemaNode, value: unknown, found: Findings): Generator<vo
   else yield* checkProperties(node, value as Record<string, unknown>, found);
 }
 
-/** Whether a value has parts to be checked one by one. */
+/** Whether a value has parts that are checked one by one. */
 function isContainer({ type, oneOf }: SchemaNode, value: unknown): boolean {
   return (type === 'array' || type === 'object') && oneOf === undefined && hasType(type, value);
 }
@@ -131,7 +131,7 @@ function* checkItems({ items }: SchemaNode, value: readonly unknown[], found: Fi
   }
 }
 
-/** Whether a part fits, of which the findings follow the first `count`; the `summary` stands before them. */
+/** Whether a part fits, whose violations follow the first `count`; inserts the `summary` before them. */
 function summarize(
   { $id }: SchemaNode,
   found: Findings,
@@ -181,12 +181,12 @@ function hasType(type: string | readonly string[], value: unknown): boolean {
   return type === 'integer' ? actual === 'number' && Number.isInteger(Number(exactText(value))) : actual === type;
 }
 
-/** The digits of a number of a body, also of one that a double cannot hold. */
+/** The digits of a number in a body, also of one that a double cannot hold. */
 function exactText(value: unknown): string {
   return typeof value === 'object' ? (value as { rawJSON: string }).rawJSON : String(value);
 }
 
-/** A number that JSON.parse could not hold exactly is an object of its own kind (`JSON.rawJSON`). */
+/** A number that a double cannot hold exactly is an object of its own kind (`JSON.rawJSON`). */
 function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
@@ -199,13 +199,13 @@ function isRawNumber(value: object): boolean {
   return Object.getPrototypeOf(value) === null;
 }
 
-/** The refusal of a text where JSON asks for another type, as for query parameters. */
+/** The violation by a text where the schema has another type, as for query parameters. */
 export function wrongType(value: unknown, expected: string | readonly string[]): string {
   const names = typeof expected === 'string' ? expected : expected.join(', ');
   return `Instance type ${typeName(value)} is invalid. Expected ${names}`;
 }
 
-/** An integer of a body, exactly; also one that is written with an exponent. */
+/** An integer in a body, exactly; also one that is written with an exponent. */
 export function exactInteger(value: unknown): bigint {
   const text = exactText(value);
   return /^-?\d+$/.test(text) ? BigInt(text) : BigInt(Number(text));
