@@ -51,12 +51,12 @@ test('bytes that are not UTF-8 are not JSON, wherever they are', () => {
   expect(isJson(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))).toBe(false);
 });
 
-test('nesting that is too deep to be looked at is not called JSON, and ends at once', () => {
+test('JSON that is nested too deeply is rejected at once', () => {
   expect(isJson(Buffer.from('['.repeat(64) + ']'.repeat(64)))).toBe(true);
   expect(isJson(Buffer.from('['.repeat(1_000_000)))).toBe(false);
 });
 
-test('what is called JSON is what the parser takes, for texts changed at every place', () => {
+test('the check agrees with the parser, for texts changed at every place', () => {
   const changes = [...' "\\,:{}[]0e.-+tu1n', '\n', '\u0001', 'é', ''];
   for (const text of TEXTS) {
     for (let at = 0; at <= text.length; at += 1) {
@@ -73,7 +73,7 @@ test('what is called JSON is what the parser takes, for texts changed at every p
   }
 });
 
-describe('what is called JSON is what the parser takes', () => {
+describe('the check agrees with the parser', () => {
   /** Bytes that are nested no deeper than the check looks. */
   const agrees = (bytes: Buffer): void => {
     expect(isJson(bytes)).toBe(isUtf8(bytes) && !startsWithMark(bytes) && parses(bytes.toString()));

@@ -284,7 +284,7 @@ export class JsonScanner implements JsonText {
     else lookup.add(hash);
   }
 
-  /** Past space within a value, which is not stored. */
+  /** The place after space within a value, which is not stored. */
   #inner(at: number): number {
     const end = this.afterSpace(at);
     if (end !== at) this.spaceBytes += end - at;
@@ -302,7 +302,7 @@ export class JsonScanner implements JsonText {
       at = end;
       while (at <= limit && SPACES[bytes[at] as number] === 1) at += 1;
     }
-    // A space comes next then, where none may.
+    // Beyond the limit, space stands where the next token must be, and is malformed there.
     return at <= limit ? at : start;
   }
 }

@@ -140,7 +140,7 @@ describe('the same holds for generated values', () => {
     );
   });
 
-  test('what is not JSON is found, for texts changed at any place', () => {
+  test('malformed JSON is rejected, for texts changed at any place', () => {
     const change = fc.record({
       at: fc.nat(),
       cut: fc.nat({ max: 2 }),

@@ -1,4 +1,4 @@
-/** Metrics of the consumers that live here; never by group or topic, of which there is no end. */
+/** Metrics of this bridge's consumers; never by group or topic, whose number has no bound. */
 import { gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
@@ -6,7 +6,7 @@ import { ADOPTION_STAGES, type AdoptionStage } from '../ownership/adoption.ts';
 
 /** The aim is below 100 ms. */
 const ADOPTION_BUCKETS_MS = [5, 10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000];
-/** What a session that is here can be; one that ends is in none of them for more than a moment. */
+/** The states of a session that this bridge serves; a session that ends leaves them within moments. */
 export const SESSION_STATES = ['idle', 'subscribed', 'assigned', 'closing', 'fenced', 'released'] as const;
 
 export const CONSUMER_METRICS = {
@@ -30,7 +30,7 @@ export const CONSUMER_METRICS = {
 /** The figures of one session. */
 export interface SessionReport {
   readonly stateKind: (typeof SESSION_STATES)[number];
-  /** Records between what it was given and the ends of its partitions, where both are known. */
+  /** Records between its positions and the ends of its partitions, where both are known. */
   readonly lagRecords: number;
 }
 
@@ -39,7 +39,7 @@ export interface ConsumerSources {
   adoptions: AdoptionDurations;
 }
 
-/** Of adoptions: how long they took, and their parts. */
+/** Durations of adoptions, and of their parts. */
 export class AdoptionDurations {
   readonly whole = durations();
   readonly stages = ADOPTION_STAGES.map((stage) => ({ stage, distribution: durations() }));

@@ -1,10 +1,10 @@
-/** Requests to Kafka per second, and the percentiles of produce requests: counters compared when a gateway asks. */
+/** Rates of requests to Kafka, and percentiles of produce requests, computed from counters when a gateway probes. */
 import { percentile } from '@causeway/metrics/distribution.ts';
 import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 
 /** The time that rates cover; more, if no probe came meanwhile. */
 const WINDOW_MS = 10_000;
-/** Gateways probe more often than the counters are noted. */
+/** The shortest time between two notes of the counters: gateways may probe more often. */
 const STEP_MS = 1_000;
 
 /** Since the start. */

@@ -183,7 +183,7 @@ describe('timestamps far apart', () => {
   });
 });
 
-test('what arrives while a send is on its way goes out in the next one', async () => {
+test('records that arrive while a request is in flight go into the next one', async () => {
   const topic = await kafka.topic();
   const { batcher, client } = newBatcher();
   await batcher.send(topic, [record('warm')]);
@@ -293,7 +293,7 @@ test('an illegal topic name and an internal topic are refused by entries', async
   }
 });
 
-test('a deleted topic is an entry, and no endless attempt', async () => {
+test('a deleted topic is an error entry, and not retried endlessly', async () => {
   const topic = await kafka.topic();
   const { batcher } = newBatcher({ deliveryTimeoutMs: 5000 });
   await batcher.send(topic, [record('a')]);
@@ -359,7 +359,7 @@ test('more than may be queued is refused at once, and room is made by what is st
   stored(await batcher.send(topic, [record('z'.repeat(2000))]));
 });
 
-test('what a record keeps in memory is queued with it: the body that it is a part of', async () => {
+test('the body that a record keeps in memory counts as queued', async () => {
   const topic = await kafka.topic();
   const { batcher } = newBatcher({ maxQueuedBytes: 10_000 });
   const first = batcher.send(topic, [record('a'), record('b')], 9000);
@@ -388,7 +388,7 @@ test('large queues go out in several requests, none larger than its limits', asy
   expect(client.sentCounts).toEqual([2, 1]);
 });
 
-test('a closed producer takes nothing more, and finishes what it has', async () => {
+test('a closed producer refuses records, and finishes those that it has', async () => {
   const topic = await kafka.topic();
   const { batcher } = newBatcher();
   const sent = batcher.send(topic, [record('last')]);

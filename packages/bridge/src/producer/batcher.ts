@@ -82,8 +82,8 @@ export class Batcher {
   }
 
   /**
-   * Stores records of one topic; results are in their order and never rejected one by one. `bodyBytes`: of the request
-   * that the records are parts of, and keep in memory.
+   * Stores records of one topic. The results have the order of the records; a failed record is a result, not a rejection.
+   * `bodyBytes`: size of the request's body, which the records keep in memory.
    * Errors: `overloaded` when too much is queued, `shuttingDown` after {@link close}.
    */
   send(topic: string, records: readonly RecordToProduce[], bodyBytes = 0): Promise<ProduceResult[]> {
@@ -146,7 +146,7 @@ export class Batcher {
     this.#expiry.close();
   }
 
-  /** One wait for all the records of a request. */
+  /** Waits once for all records of a request. */
   async #enqueueWhenKnown(topic: string, entries: Entry[]): Promise<void> {
     const answer = await this.#topics.wait(topic);
     if ('topic' in answer) this.#enqueue(answer.topic, entries);
@@ -319,7 +319,7 @@ export class Batcher {
     }
   }
 
-  /** The records that are at fault fail, the others go again; when Kafka does not say which, in smaller batches. */
+  /** Bad records fail, and the others are sent again; in smaller batches when Kafka does not name the bad ones. */
   #separate(lane: Lane, entries: Entry[], badRecords: ReadonlyMap<number, string>): void {
     const good = entries.filter((entry, index) => {
       const message = badRecords.get(index);

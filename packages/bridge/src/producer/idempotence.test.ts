@@ -201,7 +201,7 @@ test('records of many clients are stored once and in order, however many answers
   expect(offsets).toEqual(values.map(BigInt));
 });
 
-test('what comes after a record that was given up is not taken for it', async () => {
+test('records after one that was given up are not taken for it', async () => {
   const topic = await kafka.topic();
   const batcher = newBatcher({ deliveryTimeoutMs: 1000 });
   isAnswerLost = () => true;

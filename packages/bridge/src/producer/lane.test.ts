@@ -85,7 +85,7 @@ function watchedEntries(
   return { entries, reads: () => reads };
 }
 
-test('a queue is not looked through before its earliest record expires', () => {
+test('a queue is not scanned before its earliest record expires', () => {
   const { entries, reads } = watchedEntries(1000, (index) => 5000 + index);
   const lane = newLane(entries);
   const before = reads();

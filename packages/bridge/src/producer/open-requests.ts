@@ -48,8 +48,8 @@ export class OpenRequests {
   }
 
   /**
-   * `bodyBytes`: of the request that the records are parts of, and keep in memory. `results` are in the order of the records,
-   * and never rejected. Errors: `overloaded` when too much is open.
+   * `bodyBytes`: size of the request's body, which the records keep in memory. `results` have the order of the records, and never
+   * reject. Errors: `overloaded` when too much is open.
    */
   open(
     records: readonly RecordToProduce[],
@@ -77,7 +77,7 @@ export class OpenRequests {
     return { entries, results: promise };
   }
 
-  /** The record's result; the first one counts. */
+  /** Sets the record's result, unless it has one. */
   settle(entry: Entry, result: ProduceResult): void {
     const { waiting, index } = entry;
     if (waiting.results[index] !== undefined) return;

@@ -1,4 +1,4 @@
-/** How large a record is for Kafka: what limits are compared with. */
+/** The size of a record in Kafka, for comparison with limits. */
 import type { RecordToProduce } from '../records.ts';
 
 /** `DefaultRecordBatch.RECORD_BATCH_OVERHEAD` in Kafka. */
@@ -19,7 +19,7 @@ function fieldBytes(field: Buffer | null): number {
   return field === null ? 1 : varintBytes(field.length) + field.length;
 }
 
-/** Length of a zigzag varint of a number that is not negative. */
+/** The length of a zigzag varint of a non-negative number. */
 function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value * 2; rest >= 128; rest /= 128) bytes += 1;

@@ -44,7 +44,7 @@ test('topics that exist are returned beside those that do not', async () => {
   expect(cluster.knownTopic(nowhere)).toBeUndefined();
 });
 
-test('what is known is not asked again before its age, and forgotten when the topic is gone', async () => {
+test('metadata are asked for again only when they are old, and dropped when the topic is gone', async () => {
   const cluster = clusterOf(inject('kafkaBootstrap'));
   const topic = await kafka.topic(1);
   await cluster.topics([topic], within(20_000));
@@ -63,7 +63,7 @@ describe('a bootstrap server that does not help is passed over', () => {
     expect(await cluster.listTopics(within(20_000))).toContain(topic);
   });
 
-  test('when it takes connections and says nothing', async () => {
+  test('when it accepts connections and does not respond', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => {
       silent.close();

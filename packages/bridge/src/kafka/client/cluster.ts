@@ -45,7 +45,7 @@ export interface TopicQuestion {
 /** After this long without a response to a metadata request, the next broker is asked. */
 const ATTEMPT_TIMEOUT_MS = 2000;
 
-/** Node ids and addresses, and the topics that were ever asked for. */
+/** Connections to brokers, and a cache of the metadata of topics. */
 export class Cluster {
   readonly options: ClusterOptions;
   /** On all of its connections. */

@@ -20,7 +20,7 @@ export interface TopicRequest {
 export interface TopicCreation {
   /** Why Kafka refused; `undefined` when it created the topic. */
   errorId: ErrorId | undefined;
-  /** Kafka's text of it. */
+  /** Kafka's text for the error. */
   message: string;
   /** The number of requests: one whose response was lost may have created the topic. */
   attemptCount: number;
@@ -57,7 +57,7 @@ export async function createTopic(
   return { errorId, attemptCount, message: errorMessage ?? (errorId === undefined ? '' : errorText(errorId)) };
 }
 
-/** In Kafka's words, which show the whole name; a client can make it as long as its body. */
+/** Kafka's text, with a shortened name: a client can send one as long as its body. */
 function tooLong(name: string): TopicCreation {
   const shown = name.length > MAX_SHOWN_LENGTH ? `${name.slice(0, MAX_SHOWN_LENGTH)}…` : name;
   return {

@@ -1,6 +1,6 @@
-/** Which topics are internal: Kafka's own and Causeway's. Clients neither read nor write them. */
+/** The internal topics, Kafka's own and Causeway's, which clients neither read nor write. */
 
-/** Topics of Causeway's own: the session log, and what follows it. */
+/** Causeway's own topics: the session log, and later ones. */
 const CAUSEWAY_PREFIX = '__causeway_';
 
 /** Source: `Topic.INTERNAL_TOPICS` in Kafka, and the metadata log of KRaft. */
@@ -16,7 +16,7 @@ export function isCausewayTopic(name: string): boolean {
 }
 
 /**
- * Whether consumers may not read the topic. Causeway's own stay closed: they tell who consumes what. `excludeKafkas`: as
+ * Whether the topic is closed to consumers. Causeway's own always are: they show who consumes which topics. `excludeKafkas`:
  * `exclude.internal.topics` of Kafka's consumers.
  */
 export function isClosedToConsumers(name: string, { excludeKafkas }: { excludeKafkas: boolean }): boolean {

@@ -82,6 +82,6 @@ test.each<[ErrorId, string]>([
   expect(javaClass(id)).toBe(name);
 });
 
-test('a right that the bridge lacks answers 403, and nothing else does', () => {
+test('a missing right maps to 403, and no other error does', () => {
   expect(ERROR_IDS.filter(isForbidden)).toEqual(ERROR_IDS.filter((id) => id.endsWith('_AUTHORIZATION_FAILED')));
 });

@@ -1,4 +1,4 @@
-/** Counts what is sent to Kafka, what Kafka refused, by the protocol's names for them, and connections to brokers that failed. */
+/** Counts requests to Kafka and errors from it, by the protocol's names, and failed connections to brokers. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { type Connection, type ConnectionPool, protocolAPIsById } from '@platformatic/kafka';
@@ -15,11 +15,11 @@ const NO_CONNECTION: ErrorId = 'NETWORK_EXCEPTION';
 /** Shown with 0 from the start: a rate does not see a counter that appears with 1. */
 const ALWAYS_SHOWN: readonly ErrorId[] = [NO_CONNECTION, 'NOT_LEADER_OR_FOLLOWER', 'NOT_COORDINATOR'];
 
-/** Numbers of Kafka's kinds of requests are below it (93 at most in Kafka 4.3). */
+/** More than the highest API key (93 in Kafka 4.3). */
 const API_COUNT = 128;
 
 export class KafkaTraffic {
-  /** Refusals by name; bounded by the protocol. */
+  /** Errors by name; bounded by the protocol. */
   readonly errorCounts = new Map<ErrorId, number>(ALWAYS_SHOWN.map((id) => [id, 0]));
   /** From a produce request, of clients or of the session log, to its response or failure; in milliseconds. */
   readonly produceDurations = new Distribution({
@@ -28,7 +28,7 @@ export class KafkaTraffic {
   });
   /** When a broker last responded, also with an error; on the clock of `performance.now()`. */
   answeredAtMs = Number.NEGATIVE_INFINITY;
-  /** Requests by the number of their kind. */
+  /** Requests by API key. */
   readonly #requestCounts = new Float64Array(API_COUNT);
   /** The channels report the connections of all clusters in the process. */
   readonly #own = new WeakSet<Connection>();
@@ -85,7 +85,7 @@ export class KafkaTraffic {
     };
     connection.once('error', onFailed);
     connection.once('close', onFailed);
-    // Closed by us, in order.
+    // The bridge closes it.
     connection.once('closing', () => {
       isOver = true;
     });

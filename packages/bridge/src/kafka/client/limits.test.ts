@@ -7,7 +7,7 @@ test('the error of an attempt is thrown when the next one gets no response in ti
   await expect(retrying(operation, within(100), () => true)).rejects.toThrow('refused');
 });
 
-test('an operation that never answers is out of time', async () => {
+test('an operation that never settles is out of time', async () => {
   const never = (): Promise<never> => new Promise(() => {});
   await expect(retrying(never, within(20), () => true)).rejects.toMatchObject({ code: 'kafkaUnavailable' });
 });

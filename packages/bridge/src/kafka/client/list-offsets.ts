@@ -13,7 +13,7 @@ export type OffsetSpec = 'earliest' | 'latest';
 /** A timestamp, in milliseconds, means the first record from then on; the offset is -1 where there is no such record. */
 export type TimedOffsetSpec = OffsetSpec | bigint;
 
-/** ListOffsets' timestamps with a meaning of their own. */
+/** The special timestamps of ListOffsets. */
 const TIMESTAMPS: Readonly<Record<OffsetSpec, bigint>> = { earliest: -2n, latest: -1n };
 const CONSUMER_REPLICA_ID = -1;
 const ANY_LEADER_EPOCH = -1;
@@ -23,7 +23,7 @@ export function isolationByte(level: IsolationLevel): 0 | 1 {
   return level === 'read_committed' ? 1 : 0;
 }
 
-/** Asks until the leader of every partition has responded. Errors: `kafkaUnavailable`, or as Kafka has them. */
+/** Asks until the leader of every partition has responded. Errors: `kafkaUnavailable`, or those of the library. */
 export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
@@ -44,7 +44,7 @@ export async function listOffsets(
   );
 }
 
-/** The partitions by the node id of their leader. Errors: `kafkaUnavailable` when one has none, `kafkaForbidden`. */
+/** The partitions by the node id of their leader. Errors: `kafkaUnavailable` when a partition has no leader, `kafkaForbidden`. */
 async function groupByLeader(
   cluster: Cluster,
   partitions: readonly TopicPartition[],

@@ -13,7 +13,7 @@ export interface Broker {
 
 export interface PartitionInfo {
   partition: number;
-  /** Node id; -1 when it has none now. */
+  /** Node id; -1 without a leader. */
   leader: number;
   replicas: readonly number[];
   inSyncReplicas: readonly number[];
@@ -24,7 +24,7 @@ export interface TopicInfo {
   /** UUID. */
   id: string;
   isInternal: boolean;
-  /** Whether the bridge's principal may write to it; `undefined` until Kafka was asked for this topic by its name. */
+  /** Whether the bridge's principal may write to it; `undefined` until a request names the topic. */
   isWritable: boolean | undefined;
   /** By partition number. */
   partitions: readonly PartitionInfo[];
@@ -34,7 +34,7 @@ export interface TopicInfo {
 /** A topic that exists, or why it cannot be used. */
 export type TopicAnswer = { topic: TopicInfo } | { errorId: ErrorId };
 
-/** Errors: `kafkaForbidden` when the bridge may not use some of the topics. */
+/** Errors: `kafkaForbidden` when the bridge lacks a right on one of the topics. */
 export function throwForbidden(answers: ReadonlyMap<string, TopicAnswer>): void {
   const forbidden = [...answers].flatMap(([name, answer]) =>
     'errorId' in answer && isForbidden(answer.errorId) ? [name] : [],
@@ -70,7 +70,7 @@ export function topicInfo(raw: MetadataResponseTopic, before: TopicInfo | undefi
     isInternal: isInternal(raw),
     isWritable: operations === OPERATIONS_NOT_ASKED ? before?.isWritable : (operations & WRITE_BIT) !== 0,
     fetchedAtMs,
-    // A partition without leader has an error of its own; it still counts.
+    // A partition without a leader has an error of its own, and counts nevertheless.
     partitions: raw.partitions
       .map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => ({
         partition: partitionIndex,
@@ -82,7 +82,7 @@ export function topicInfo(raw: MetadataResponseTopic, before: TopicInfo | undefi
   };
 }
 
-/** Of `host:port`. */
+/** Parses `host:port`. */
 export function parseAddress(address: string): Broker {
   const colon = address.lastIndexOf(':');
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };

@@ -6,7 +6,7 @@ export interface OAuthOptions {
   clientId: string;
   clientSecret: SecretSource;
   scope: string | undefined;
-  /** Until the endpoint counts as gone. */
+  /** Time limit of a request to the endpoint. */
   timeoutMs: number;
 }
 
@@ -17,12 +17,12 @@ interface Token {
   expiresAtMs: number;
 }
 
-/** Brokers' clocks and the way to them take their part of a token's life. */
+/** A margin for clocks of brokers and for the network. */
 const RENEWAL_RATIO = 0.8;
-/** For an endpoint that does not say how long its tokens live. */
+/** For an endpoint that does not return `expires_in`. */
 const DEFAULT_LIFETIME_SECONDS = 300;
 
-/** One token at a time, renewed when it is asked for after four fifths of its life. */
+/** Keeps one token, and renews it on demand after four fifths of its lifetime. */
 export class OAuthTokens {
   readonly #options: OAuthOptions;
   #token: Token | undefined;
@@ -32,7 +32,7 @@ export class OAuthTokens {
     this.#options = options;
   }
 
-  /** Errors: `Error` with the reason, when there is no token that is still good. */
+  /** Errors: `Error` with the reason, when there is no valid token. */
   async get(): Promise<string> {
     const nowMs = performance.now();
     if (this.#token !== undefined && nowMs < this.#token.renewAtMs) return this.#token.value;
@@ -42,7 +42,7 @@ export class OAuthTokens {
     try {
       this.#token = await this.#pending;
     } catch (error) {
-      // The endpoint may be back before the token ends.
+      // The endpoint may recover before the token expires.
       if (this.#token === undefined || nowMs >= this.#token.expiresAtMs) throw error;
     }
     return this.#token.value;
@@ -64,7 +64,7 @@ export class OAuthTokens {
     const answer = await readJson(response);
     const value = answer['access_token'];
     if (!response.ok || typeof value !== 'string') {
-      // Its code alone (section 5.2): a text of the endpoint might repeat what was sent.
+      // Only the error code (section 5.2): the endpoint's text might repeat the secret.
       const code = typeof answer['error'] === 'string' ? `, ${answer['error']}` : '';
       throw new Error(`The token endpoint ${tokenEndpointUrl} gave no token: status ${response.status}${code}`);
     }

@@ -30,7 +30,7 @@ export function saslOptions(
   }
 }
 
-/** Files with secrets that cannot be read: which, and why. */
+/** The files with secrets that cannot be read, with the reasons. */
 export function findSaslProblems(config: KafkaSaslConfig): ConfigFinding[] {
   const { mechanism, passwordFile, tokenFile, oauth } = config;
   if (mechanism === 'none') return [];
@@ -61,8 +61,8 @@ function passwordOf({ password, passwordFile }: KafkaSaslConfig): SecretSource {
 }
 
 /**
- * A broker refuses a token in an answer that is no error by its code, but has a text (RFC 7628, section 3.2.2). The
- * library would take it for success, and its own check calls back twice.
+ * A broker rejects a token in a response whose code is no error, but which has a text (RFC 7628, section 3.2.2). The library
+ * would take it for success, and its own check calls back twice.
  */
 function checkBearerAnswer(bytes: Buffer, callback: (error: Error | null, bytes: Buffer) => void): void {
   callback(

@@ -1,11 +1,11 @@
-/** Who the bridge is to brokers, and how it knows them: what every connection to Kafka is made with. */
+/** TLS and SASL of connections to Kafka: how the bridge authenticates itself and verifies brokers. */
 import type { ConnectionOptions, ConnectionPool, SASLOptions } from '@platformatic/kafka';
 import type { Logger } from 'pino';
 import type { ConfigFinding, KafkaConfig } from '../../kafka-config.ts';
 import { findSaslProblems, saslOptions } from './sasl.ts';
 import { BrokerTls, findTlsProblems } from './tls.ts';
 
-/** The options of a pool's connections, and what is to be done with the pool. */
+/** The options of a pool's connections, and a function that must be called with the pool. */
 export interface SecuredPool {
   options: ConnectionOptions;
   watch: (pool: ConnectionPool) => void;
@@ -31,7 +31,7 @@ export class KafkaSecurity {
     }
   }
 
-  /** For one pool: each of its connections has TLS options of its own, made when it is opened. */
+  /** For one pool: each connection gets TLS options of its own when it is opened. */
   forPool(): SecuredPool {
     const options: ConnectionOptions = this.#sasl === undefined ? {} : { sasl: this.#sasl };
     const tls = this.#tls;
@@ -52,7 +52,7 @@ export class KafkaSecurity {
   }
 }
 
-/** Files of certificates, keys and secrets that cannot be used: which, and why. */
+/** The files of certificates, keys and secrets that cannot be used, with the reasons. */
 export function findSecurityProblems({ tls, sasl }: KafkaConfig): ConfigFinding[] {
   return [...findTlsProblems(tls), ...findSaslProblems(sasl)];
 }

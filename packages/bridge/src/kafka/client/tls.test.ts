@@ -21,7 +21,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('a host is asked for by its name, an address by none, and a configured name goes before both', () => {
+test('a host is verified by its name, an address without a server name, and a configured name overrides both', () => {
   const tls = new BrokerTls(config, () => {});
   expect(tls.options('kafka.example')).toMatchObject({ servername: 'kafka.example', rejectUnauthorized: true });
   expect(tls.options('127.0.0.1')).not.toHaveProperty('servername');
@@ -30,7 +30,7 @@ test('a host is asked for by its name, an address by none, and a configured name
   expect(named.options('127.0.0.1')).toMatchObject({ servername: 'kafka.test', rejectUnauthorized: false });
 });
 
-test('files that have changed are read once, and those that cannot be used leave the ones before', async () => {
+test('changed files are read once, and those that cannot be used leave the earlier ones in use', async () => {
   const changes: TlsFileChange[] = [];
   const tls = new BrokerTls(config, (change) => changes.push(change));
   const { secureContext } = tls.options('h');

@@ -1,4 +1,4 @@
-/** What new connections over TLS are made with: certificates from files, read again when they have changed. */
+/** TLS options of new connections: certificates from files, read again when they change. */
 import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls';
@@ -22,11 +22,11 @@ export class BrokerTls {
     this.#context = createContext(config);
   }
 
-  /** For a connection to `host`. Files that changed and cannot be used leave everything as it was. */
+  /** The options for a connection to `host`. Changed files that cannot be used change nothing. */
   options(host: string): ConnectionOptions {
     this.#reloadIfChanged();
     const { serverName, isBrokerVerified } = this.#config;
-    // An address is no server name (RFC 6066, section 3), and Node.js throws; it is verified as an address all the same.
+    // An address is not a server name (RFC 6066, section 3), and Node.js would throw; it is verified as an address nevertheless.
     const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
     return {
       secureContext: this.#context,
@@ -38,7 +38,7 @@ export class BrokerTls {
   #reloadIfChanged(): void {
     const state = fileState(this.#config);
     if (state === this.#fileState) return;
-    // Whatever comes of it: the same files are not tried again.
+    // The same files are not tried again, whatever the outcome.
     this.#fileState = state;
     try {
       this.#context = createContext(this.#config);
@@ -49,7 +49,7 @@ export class BrokerTls {
   }
 }
 
-/** Files that cannot be read, or not be used: which, and why. */
+/** The files that cannot be read or used, with the reasons. */
 export function findTlsProblems(config: KafkaTlsConfig): ConfigFinding[] {
   if (!config.isEnabled) return [];
   const problems: ConfigFinding[] = [];
@@ -65,7 +65,7 @@ export function findTlsProblems(config: KafkaTlsConfig): ConfigFinding[] {
   if (certFile !== undefined) attempt('certFile', () => readCertificates(certFile));
   if (keyPassphraseFile !== undefined) attempt('keyPassphraseFile', () => passphraseOf(config));
   if (keyFile !== undefined) attempt('keyFile', () => readText(keyFile));
-  // Each can be read: whether they fit together.
+  // Each can be read: check that they match.
   if (problems.length === 0 && keyFile !== undefined) attempt('keyFile', () => createContext(config));
   return problems;
 }
@@ -106,7 +106,7 @@ function passphraseOf({ keyPassphrase, keyPassphraseFile }: KafkaTlsConfig): str
   return readSecret({ value: keyPassphrase, file: keyPassphraseFile });
 }
 
-/** Another text when a file was written or replaced, or its symbolic link was turned. */
+/** Changes when a file is written or replaced, or its symbolic link is changed. */
 function fileState({ caFile, certFile, keyFile, keyPassphraseFile }: KafkaTlsConfig): string {
   return [caFile, certFile, keyFile, keyPassphraseFile]
     .map((file) => {

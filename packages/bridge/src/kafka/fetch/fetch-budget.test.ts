@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FetchBudget } from './fetch-budget.ts';
 
-test('a fetch may ask for what it wants until the budget is spent, and for little then', () => {
+test('a fetch has its full size until the budget is spent, and is small then', () => {
   const budget = new FetchBudget(100_000);
   budget.add(99_999);
   expect(budget.isSpent).toBe(false);

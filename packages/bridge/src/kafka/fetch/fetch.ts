@@ -6,14 +6,14 @@ import type { AbortedTransaction } from './read-committed.ts';
 export interface FetchedPartition {
   topicId: string;
   partition: number;
-  /** 0: none. */
+  /** 0 means success. */
   errorCode: number;
   /** The offset after the last record that consumers may see. */
   highWatermark: bigint;
-  /** The same for those that read committed records only. */
+  /** The same for consumers that read only committed records. */
   lastStableOffset: bigint;
   abortedTransactions: readonly AbortedTransaction[] | null;
-  /** A replica that the partition is to be read from instead (KIP-392); -1: none. */
+  /** A replica from which to fetch the partition instead (KIP-392); -1: none. */
   preferredReplica: number;
   /** Record batches as they are stored; the last one may be cut off. */
   batches: Buffer;

@@ -100,7 +100,7 @@ test('records before the position are left out, although the broker sends whole 
   expect(values(peek(fetcher, 10))).toEqual(['v3', 'v4']);
 });
 
-test('positions move only by what is taken, and back again when it is given back', async () => {
+test('positions move only for taken records, and back when these are returned', async () => {
   const topic = await kafka.topic();
   await kafka.write(topic, numbered(5));
   const fetcher = await fetcherOf(topic);
@@ -118,7 +118,7 @@ test('positions move only by what is taken, and back again when it is given back
   expect(values(peek(fetcher, 10))).toHaveLength(5);
 });
 
-test('what was fetched can be dropped: it is fetched again, also what is taken back', async () => {
+test('fetched records can be dropped: they are fetched again, also after a take-back', async () => {
   const topic = await kafka.topic();
   await kafka.write(topic, numbered(5));
   const fetcher = await fetcherOf(topic);
@@ -132,7 +132,7 @@ test('what was fetched can be dropped: it is fetched again, also what is taken b
   expect(values(await drain(fetcher, 5))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
 });
 
-test('a long wait ends with the first record, and holds up nothing that goes to the same broker', async () => {
+test('a long wait ends with the first record, and delays no other request to the same broker', async () => {
   const topic = await kafka.topic();
   const fetcher = await fetcherOf(topic, { maxWaitMs: 60_000 });
   const filling = fetcher.fill(within(60_000));
@@ -152,7 +152,7 @@ test('a long wait ends with the first record, and holds up nothing that goes to 
   expect(values(peek(fetcher, 10))).toEqual(['now']);
 });
 
-test('a wait longer than requests may take otherwise is a wait, not a failure', async () => {
+test('a wait longer than the request timeout is not a failure', async () => {
   const topic = await kafka.topic();
   const fetcher = await fetcherOf(topic, { maxWaitMs: 6000, requestTimeoutMs: 2000 });
   let connectCount = 0;
@@ -195,7 +195,7 @@ test('partitions that stay keep their records and positions, others start again'
   expect(fetcher.partitions.unpositioned).toEqual([{ topic, partition: 0, resetTo: undefined }]);
 });
 
-test('what was fetched for a position that has changed is thrown away', async () => {
+test('records fetched for a position that has changed are dropped', async () => {
   const topic = await kafka.topic();
   await kafka.write(topic, numbered(3));
   const fetcher = await fetcherOf(topic, { position: 3n });
@@ -223,7 +223,7 @@ test('a position that the log does not have is found again, or fails the poll', 
   }
 });
 
-test('a topic that was deleted and made again is read from its new beginning', async () => {
+test('a recreated topic is read from its new beginning', async () => {
   const topic = await kafka.topic();
   await kafka.write(topic, numbered(2));
   const fetcher = await fetcherOf(topic, { position: 2n });
@@ -368,7 +368,7 @@ describe('fetching ahead', () => {
     return next;
   }
 
-  test('delivers every record once and in order, and is ahead of who reads one by one', async () => {
+  test('delivers every record once and in order, and stays ahead of a client that polls one by one', async () => {
     const fetcher = await fetcherOf(await longTopic(), { maxBytes: MAX_BYTES });
     const taken: StoredRecord[] = [];
     let mostBuffered = 0;
@@ -385,7 +385,7 @@ describe('fetching ahead', () => {
     expect(await drain(fetcher, 0)).toEqual([]);
   });
 
-  test('an answer that is taken back comes again, whatever was fetched meanwhile', async () => {
+  test('a response that is taken back comes again, whatever was fetched meanwhile', async () => {
     const fetcher = await fetcherOf(await longTopic(), { maxBytes: MAX_BYTES });
     const taken: StoredRecord[] = [];
     for (let poll = 0; taken.length < RECORD_COUNT && poll < 200; poll += 1) {
@@ -460,7 +460,7 @@ describe('fetching ahead', () => {
   });
 });
 
-test('one fetch has no more of a partition than it may, but for a first batch', async () => {
+test('one fetch keeps the limit of a partition, except for a first batch', async () => {
   const topic = await kafka.topic();
   const value = 'x'.repeat(3000);
   for (const _ of [1, 2]) await kafka.write(topic, [{ value }]);

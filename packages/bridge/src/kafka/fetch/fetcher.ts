@@ -19,9 +19,9 @@ export interface FetcherOptions {
   clientId: string;
   isolationLevel: IsolationLevel;
   minBytes: number;
-  /** Of one fetch of one broker. */
+  /** The most bytes of one fetch from one broker. */
   maxBytes: number;
-  /** Of one partition in it. Default: `maxBytes`. */
+  /** The most bytes of one partition in it. Default: `maxBytes`. */
   partitionMaxBytes?: number;
   /** The bridge's rack: fetches go to replicas there, if leaders know any. */
   rack?: string | undefined;
@@ -29,7 +29,7 @@ export interface FetcherOptions {
   maxWaitMs: number;
   /** Whether checksums of record batches are compared. */
   isChecking: boolean;
-  /** On top of the wait, until the broker counts as gone. */
+  /** Time limit of a request, in addition to the wait. */
   requestTimeoutMs: number;
   /** Shared with other consumers. */
   budget: FetchBudget;
@@ -69,7 +69,7 @@ export class Fetcher {
   #failure: BridgeError | undefined;
   #failedAttempts = 0;
   #checkedAtMs = performance.now();
-  /** As the budget knows it. */
+  /** The bytes that the budget counts. */
   #heldBytes = 0;
   readonly #wait = new InterruptibleWait();
 
@@ -81,13 +81,13 @@ export class Fetcher {
     this.#replicas = new ReadReplicas({ rack: options.rack, maxAgeMs: cluster.options.metadataMaxAgeMs });
   }
 
-  /** Replaces the partitions; those that stay keep their positions and what was fetched. */
+  /** Replaces the partitions; those that stay keep their positions and fetched records. */
   assign(partitions: readonly TopicPartition[]): void {
     if (this.partitions.assign(partitions)) this.#abandonRequests();
     this.interrupt();
   }
 
-  /** Moves a position, and drops what was fetched. Whether the partition is assigned. */
+  /** Moves a position, and drops fetched records. Returns whether the partition is assigned. */
   seek(partition: TopicPartition, to: bigint | OffsetSpec): boolean {
     if (!this.partitions.seek(partition, to)) return false;
     this.#failure = undefined;
@@ -97,7 +97,7 @@ export class Fetcher {
 
   /**
    * Waits until there are records, the limits are reached, or {@link interrupt} is called.
-   * Errors: what Kafka refuses for good; the signal's reason.
+   * Errors: final errors of Kafka; the signal's reason.
    */
   async fill(limits: Limits): Promise<void> {
     this.#isDropped = false;
@@ -123,7 +123,7 @@ export class Fetcher {
     }
   }
 
-  /** Frees what was fetched; positions stay. */
+  /** Frees fetched records; positions stay. */
   dropRecords(): void {
     if (this.#isDropped && this.#heldBytes === 0) return;
     this.#isDropped = true;

@@ -65,7 +65,7 @@ test.each([[500], [3], [2]])(
   },
 );
 
-test('an answer that is taken back comes again, and what was fetched since is fetched again', () => {
+test('a response that is taken back comes again, and later records are fetched again', () => {
   const { partitions, all } = partitionsOf(1);
   const [partition] = all as [Partition];
   fetched(partition, batch(0, 2));

@@ -1,4 +1,4 @@
-/** The partitions of one consumer: positions, what is committed, and what was fetched and not yet taken. */
+/** The partitions of one consumer: positions, committed offsets, and fetched records that were not yet taken. */
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
 import type { OffsetSpec } from '../client/list-offsets.ts';
 import { newPartition, type Partition, type ResetTarget } from './partition.ts';
@@ -7,9 +7,9 @@ import { type ReadTo, RecordReader } from './record-reader.ts';
 
 /** A partition without a position. */
 export interface Unpositioned extends TopicPartition {
-  /** Where what is committed does not count. */
+  /** Where to find the position, if the committed offset does not count. */
   resetTo: ResetTarget | undefined;
-  /** Its topic was deleted and made again since this consumer read it: where nothing is committed, all of it is new. */
+  /** Its topic was recreated since this consumer read it: without a committed offset, all records are new. */
   isNew?: boolean;
 }
 
@@ -17,10 +17,10 @@ export interface Unpositioned extends TopicPartition {
 export type Checkpoint = Map<Partition, { position: bigint | undefined; buffer: RecordBuffer }>;
 
 export class Partitions {
-  /** Whether a partition's topic was deleted and made again since its position was found. */
+  /** Whether a partition's topic was recreated since its position was found. */
   readonly #isMadeAnew: (partition: Partition) => boolean;
   #byKey = new Map<string, Partition>();
-  /** By topic: the identity under which partitions were read that were taken away. */
+  /** By topic: the topic id under which revoked partitions were read. */
   readonly #leftTopicIds = new Map<string, string>();
   #rotation = 0;
   /** It keeps what was taken last. */
@@ -30,7 +30,7 @@ export class Partitions {
     this.#isMadeAnew = isMadeAnew;
   }
 
-  /** Replaces the partitions; those that stay keep their positions and what was fetched. Whether they are others now. */
+  /** Replaces the partitions; those that stay keep their positions and fetched records. Returns whether they changed. */
   assign(partitions: readonly TopicPartition[]): boolean {
     const previous = this.#byKey;
     this.#byKey = new Map(
@@ -45,7 +45,7 @@ export class Partitions {
     return previous.size !== this.#byKey.size || ![...previous.keys()].every((key) => this.#byKey.has(key));
   }
 
-  /** A group takes a topic away that is deleted, and gives it back when it was made again. */
+  /** A group revokes a topic that is deleted, and assigns it again when it is recreated. */
   #begun(topic: string, partition: number): Partition {
     return { ...newPartition(topic, partition), topicId: this.#leftTopicIds.get(topic) };
   }
@@ -72,7 +72,7 @@ export class Partitions {
     return true;
   }
 
-  /** Every position that is known. */
+  /** All known positions. */
   get positions(): PartitionOffset[] {
     return this.all.flatMap(({ topic, partition, position }) =>
       position === undefined ? [] : [{ topic, partition, offset: position }],
@@ -102,7 +102,7 @@ export class Partitions {
     }
   }
 
-  /** Whether every position and every end is known, and there are any. */
+  /** Whether there are partitions, and the position and the end of each are known. */
   get isLagKnown(): boolean {
     if (this.#byKey.size === 0) return false;
     for (const { position, logEnd } of this.#byKey.values()) {
@@ -131,7 +131,7 @@ export class Partitions {
     }
   }
 
-  /** Moves a position, and drops what was fetched. Whether the partition is assigned. */
+  /** Moves a position, and drops fetched records. Returns whether the partition is assigned. */
   seek({ topic, partition }: TopicPartition, to: bigint | OffsetSpec): boolean {
     const found = this.#byKey.get(partitionKey(topic, partition));
     if (found === undefined) return false;
@@ -166,12 +166,12 @@ export class Partitions {
     return new RecordReader([...all.slice(first), ...all.slice(0, first)], maxCount);
   }
 
-  /** Whether everything that was read is still what comes next. */
+  /** Whether the records that were read are still the next ones. */
   isCurrent(reader: RecordReader): boolean {
     return reader.readTo.every((read) => this.#isAt(read));
   }
 
-  /** Moves the positions behind what was read. */
+  /** Moves the positions behind the records that were read. */
   advance(reader: RecordReader): Checkpoint {
     const checkpoint: Checkpoint = new Map();
     for (const read of reader.readTo) {
@@ -190,7 +190,7 @@ export class Partitions {
     return checkpoint;
   }
 
-  /** Puts positions back to where they were, for partitions that are still here. */
+  /** Moves positions back, for partitions that are still assigned. */
   rewind(checkpoint: Checkpoint): void {
     for (const [partition, before] of checkpoint) {
       if (this.#byKey.get(partitionKey(partition.topic, partition.partition)) === partition) {
@@ -199,14 +199,14 @@ export class Partitions {
     }
   }
 
-  /** Forgets what was fetched, also what a checkpoint keeps: it is fetched again when it is read. */
+  /** Drops fetched records, also those that a checkpoint keeps: they are fetched again when they are read. */
   dropRecords(): void {
     for (const holder of [...this.#byKey.values(), ...(this.#lastCheckpoint?.values() ?? [])]) {
       holder.buffer = EMPTY_BUFFER;
     }
   }
 
-  /** Not when the partition went away and came back, or was sent elsewhere, while its records were read. */
+  /** False if the partition was revoked and assigned again, or its position moved, while its records were read. */
   #isAt({ partition, buffer }: ReadTo): boolean {
     if (this.#byKey.get(partitionKey(partition.topic, partition.partition)) !== partition) return false;
     const { batches, next } = partition.buffer;

@@ -1,4 +1,4 @@
-/** Which record batches of a fetch a consumer may see (KIP-98). Ours: the library lets aborted records through. */
+/** Selects the record batches of a fetch that a consumer may see (KIP-98). The library's own filter lets aborted records through. */
 import type { RecordBatch } from './record-batches.ts';
 import { RecordCursor } from './record-cursor.ts';
 

@@ -8,7 +8,7 @@ function replicasAt(clock: { nowMs: number }): ReadReplicas {
   return new ReadReplicas({ rack: 'a', maxAgeMs: 1000, now: () => clock.nowMs });
 }
 
-test('a partition is read from its leader until that names a replica, and again when that was long ago', () => {
+test('fetches go to the leader until it names a replica, and return to it after some time', () => {
   const clock = { nowMs: 0 };
   const replicas = replicasAt(clock);
   expect(replicas.sourceOf(PARTITION, INFO)).toBe(1);
@@ -19,7 +19,7 @@ test('a partition is read from its leader until that names a replica, and again 
   expect(replicas.sourceOf(PARTITION, INFO)).toBe(1);
 });
 
-test('a broker that is no replica any more is not read from', () => {
+test('no fetch goes to a broker that is no longer a replica', () => {
   const replicas = replicasAt({ nowMs: 0 });
   replicas.prefer(PARTITION, 2);
   expect(replicas.sourceOf(PARTITION, { ...INFO, replicas: [1, 3] })).toBe(1);

@@ -1,8 +1,8 @@
-/** Goes through the records of a batch where they lie, without making objects of them. */
+/** Reads the records of a batch in place, without making objects of them. */
 
 type Headers = readonly (readonly [Buffer | null, Buffer | null])[];
 
-/** Instead of where a field begins: it is null. */
+/** The start of a null field. */
 export const NULL_FIELD = -1;
 
 /** 64 bits, seven a byte. */
@@ -22,7 +22,7 @@ export class RecordCursor {
   valueEnd = NULL_FIELD;
   /** Where the next record begins. */
   at: number;
-  /** Bytes of the record, with all that it has. */
+  /** Bytes of the whole record. */
   recordBytes = 0;
   #headersAt = 0;
 
@@ -31,7 +31,7 @@ export class RecordCursor {
     this.at = at;
   }
 
-  /** Reads the next record; there must be one. Errors: `RangeError` for bytes that are no record. */
+  /** Reads the next record; there must be one. Errors: `RangeError` for bytes that are not a record. */
   next(): void {
     const length = this.#varint();
     const end = this.at + length;

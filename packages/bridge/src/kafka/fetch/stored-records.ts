@@ -1,10 +1,10 @@
-/** Turns the record batches of a fetch into records, all at once: for topics of which everything is kept. */
+/** Turns the record batches of a fetch into records, all at once: for topics that are kept in memory. */
 import type { StoredRecord, TopicPartition } from '../../records.ts';
 import { newPartition } from './partition.ts';
 import { type FetchedBatches, fetchedBuffer } from './record-buffer.ts';
 import { RecordReader } from './record-reader.ts';
 
-/** The records from the position on, and the offset after everything that was fetched. Errors: `RangeError` for what are no batches. */
+/** The records from the position on, and the offset after the last fetched record. Errors: `RangeError` for bytes that are not batches. */
 export function storedRecords(fetched: FetchedBatches & TopicPartition): { records: StoredRecord[]; end: bigint } {
   const { topic, partition, position } = fetched;
   const buffer = fetchedBuffer(fetched);

@@ -52,7 +52,7 @@ export class LeaderReader {
   }
 
   /**
-   * Fetches records as soon as there are any, and none after `waitMs`. Refusals of the broker are in the answer.
+   * Waits at most `waitMs` for records. Errors of the broker are in the response.
    * Errors: when the broker cannot be reached.
    */
   fetch(partitions: readonly PartitionPosition[], waitMs: number): Promise<FetchAnswer> {

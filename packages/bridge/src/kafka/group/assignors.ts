@@ -1,4 +1,4 @@
-/** Who of a group reads which partitions: the assignors of Kafka's Java clients, as pure functions. */
+/** Assigns partitions to the members of a group: the assignors of Kafka's Java clients, as pure functions. */
 import type { TopicPartition } from '../../records.ts';
 
 /** Names on the wire (`partition.assignment.strategy`), preferred first. */
@@ -24,7 +24,7 @@ export function assign(
   return assignor === 'range' ? assignRange(members, partitionCounts) : assignRoundRobin(members, partitionCounts);
 }
 
-/** Kafka's `RangeAssignor`: of each topic, a run of partitions for each member, the first ones one longer. */
+/** Kafka's `RangeAssignor`: of each topic, each member gets a run of partitions, and the first members one more. */
 function assignRange(members: readonly GroupMember[], partitionCounts: ReadonlyMap<string, number>): Assignment {
   const assignment = emptyAssignment(members);
   const ordered = inOrder(members);
@@ -32,7 +32,7 @@ function assignRange(members: readonly GroupMember[], partitionCounts: ReadonlyM
     const partitionCount = partitionCounts.get(topic) ?? 0;
     const share = Math.floor(partitionCount / subscribers.length);
     const longerCount = partitionCount % subscribers.length;
-    // Members after that get none.
+    // Later members get no partition.
     const readers = share === 0 ? subscribers.slice(0, longerCount) : subscribers;
     let next = 0;
     for (const [index, place] of readers.entries()) {
@@ -44,7 +44,7 @@ function assignRange(members: readonly GroupMember[], partitionCounts: ReadonlyM
   return assignment;
 }
 
-/** Kafka's `RoundRobinAssignor`: all partitions in turn, members that do not want the topic passed over. */
+/** Kafka's `RoundRobinAssignor`: all partitions in turn, skipping members that do not subscribe to the topic. */
 function assignRoundRobin(members: readonly GroupMember[], partitionCounts: ReadonlyMap<string, number>): Assignment {
   const assignment = emptyAssignment(members);
   const ordered = inOrder(members);
@@ -64,7 +64,7 @@ function assignRoundRobin(members: readonly GroupMember[], partitionCounts: Read
   return assignment;
 }
 
-/** By topic, in alphabetical order: the places in `ordered` of the members that want it, ascending. Linear in all names. */
+/** By topic, in alphabetical order: the places in `ordered` of its subscribers, ascending. Linear in all names. */
 function subscribersOf(ordered: readonly GroupMember[]): [topic: string, places: number[]][] {
   const byTopic = new Map<string, number[]>();
   for (const [place, { topics }] of ordered.entries()) {

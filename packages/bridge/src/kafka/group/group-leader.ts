@@ -20,7 +20,7 @@ export const CONSUMER_PROTOCOL_VERSION = 0;
 
 export interface TopicWatchOptions {
   intervalMs: number;
-  /** Of one look. */
+  /** Of one check. */
   limits: () => Limits;
   /** Topics or partitions were added or removed: the group must rejoin. */
   onChanged: () => void;
@@ -61,7 +61,7 @@ export class GroupLeader {
     this.#topics = [...new Set(this.#members.flatMap(({ topics }) => topics))];
   }
 
-  /** Who gets what, for the coordinator to tell the members. */
+  /** The assignment, which the coordinator sends to the members. */
   async assign(limits: Limits): Promise<syncGroupV5.SyncGroupRequestAssignment[]> {
     this.#partitionCounts = await this.#countPartitions(limits, 0);
     return [...assign(this.#assignor, this.#members, this.#partitionCounts)].map(([memberId, partitions]) => ({
@@ -76,12 +76,12 @@ export class GroupLeader {
     }));
   }
 
-  /** Looks at the topics again and again, until {@link close}. */
+  /** Checks the topics repeatedly, until {@link close}. */
   watch(options: TopicWatchOptions): void {
     this.#scheduleLook(options, 0);
   }
 
-  /** `count`: of looks before. The first ones come soon where a topic is missing. */
+  /** `count`: the number of earlier checks. The first ones come soon if a topic is missing. */
   #scheduleLook(options: TopicWatchOptions, count: number): void {
     const { intervalMs } = options;
     const pauseMs = this.#isTopicMissing
@@ -93,7 +93,7 @@ export class GroupLeader {
     }, pauseMs);
   }
 
-  /** It leads no more. */
+  /** Ends the leadership. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -108,11 +108,11 @@ export class GroupLeader {
       if (isSame) this.#partitionCounts = counts;
       if (!isSame && !this.#isClosed) onChanged();
     } catch {
-      // Looked at again after the interval.
+      // Checked again after the interval.
     }
   }
 
-  /** How many partitions of each topic the group's members have: what an assignment was made from that others made. */
+  /** The number of assigned partitions by topic: the counts behind an assignment that an earlier leader made. */
   async #countAssigned(limits: Limits): Promise<Map<string, number>> {
     const { group } = this.#coordinator;
     const { groups } = await this.#coordinator.send(

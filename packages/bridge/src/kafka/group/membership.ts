@@ -110,7 +110,7 @@ export class Membership implements Committer {
 
   /**
    * Waits until the member has its partitions; joining continues when the time is over.
-   * Errors: `misdirected` once fenced; `consumerNotFound` once it left; what Kafka refuses for good.
+   * Errors: `misdirected` once fenced; `consumerNotFound` once it left; final errors of Kafka.
    */
   async join(limits: Limits): Promise<boolean> {
     if (this.#state.kind === 'fenced') throw new BridgeError('misdirected');
@@ -127,7 +127,7 @@ export class Membership implements Committer {
     return this.isJoined;
   }
 
-  /** Commits as this member, in its generation. Errors: as Kafka has them; `kafkaUnavailable`. */
+  /** Commits as this member, in its generation. Errors: those of the library; `kafkaUnavailable`. */
   async commit(offsets: readonly PartitionOffset[], limits: Limits): Promise<CommitOutcome> {
     if (this.#state.kind === 'fenced') return 'fenced';
     if (this.#state.kind === 'joining') return 'rebalancing';

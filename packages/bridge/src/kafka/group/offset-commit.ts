@@ -10,9 +10,9 @@ export type CommitOutcome = 'committed' | 'rebalancing' | 'notMember' | 'fenced'
 
 /** Who commits: a member of the group, or a {@link LoneCommitter}. */
 export interface Committer {
-  /** Errors: as Kafka has them; `kafkaUnavailable`. */
+  /** Errors: those of the library; `kafkaUnavailable`. */
   commit(offsets: readonly PartitionOffset[], limits: Limits): Promise<CommitOutcome>;
-  /** Waits until it may commit again after `rebalancing`; whether that was in time. */
+  /** Waits until it may commit again after `rebalancing`; returns whether that was in time. */
   join(limits: Limits): Promise<boolean>;
 }
 

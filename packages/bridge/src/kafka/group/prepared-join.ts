@@ -6,7 +6,7 @@ import { GroupCoordinator } from './coordinator.ts';
 
 export interface PreparedJoinOptions {
   group: string;
-  /** How brokers name the member in their tools. */
+  /** The name of the member in Kafka's tools. */
   clientId: string;
   /** Of the join, which the coordinator may hold for long. */
   timeoutMs: number;
@@ -19,7 +19,7 @@ export class PreparedJoin {
   readonly #cluster: Cluster;
   #pool: ConnectionPool | undefined;
 
-  /** Begins at once. What fails is tried again by the join itself. */
+  /** Starts at once. The join itself retries a step that fails. */
   constructor(cluster: Cluster, { group, clientId, timeoutMs, requestTimeoutMs }: PreparedJoinOptions) {
     this.#cluster = cluster;
     this.coordinator = new GroupCoordinator(cluster, group);

@@ -6,7 +6,7 @@ import { HEAD_BYTES, sealBatch } from './record-batch-writer.ts';
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-/** Those of Node.js work beside the event loop; the library's do not. */
+/** The functions of Node.js work in other threads; the library's block the event loop. */
 const COMPRESS: Readonly<Record<Exclude<Compression, 'none'>, (records: Buffer) => Promise<Buffer>>> = {
   gzip: promisify<Buffer, Buffer>(gzip),
   snappy: async (records) => compressionsAlgorithms.snappy.compressSync(records),

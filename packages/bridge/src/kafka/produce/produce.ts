@@ -15,14 +15,14 @@ export interface PartitionBatch extends TopicPartition {
   stamp?: BatchStamp | undefined;
 }
 
-/** What the broker did with a batch. */
+/** The broker's response for a batch. */
 export type BatchOutcome =
   | { kind: 'stored'; baseOffset: bigint }
   | {
       kind: 'refused';
       errorId: ErrorId;
       message: string;
-      /** The records that the broker found bad, by their place in the batch; none when it did not say. */
+      /** Texts for bad records, by their place in the batch; empty if the broker names none. */
       badRecords: ReadonlyMap<number, string>;
     };
 
@@ -95,7 +95,7 @@ function writeAll(
   );
 }
 
-/** The library's own request makes objects and several buffers of each record; this one makes one buffer of a batch. */
+/** The library's own request makes objects and several buffers of each record; this one makes one buffer for each batch. */
 function produce(
   connection: Connection,
   batches: readonly WrittenBatch[],

@@ -77,7 +77,7 @@ test('records keep their timestamps in a batch, however far apart these are', ()
   fc.assert(property, { numRuns: 300 });
 });
 
-test('a batch is to the byte what the library writes, but for the fields of producers and leaders', () => {
+test('a batch equals one of the library byte by byte, except for the fields of producers and leaders', () => {
   const records = RECORDS.filter(({ headers }) => headers === undefined);
   const messages = records.map(({ key, value, timestampMs }) => ({
     topic: 't',

@@ -8,7 +8,7 @@ const LENGTH_AT = 8;
 const LEADER_EPOCH_AT = 12;
 const MAGIC_AT = 16;
 const CRC_AT = 17;
-/** The checksum is of everything from here on. */
+/** The checksum covers all bytes from here. */
 const ATTRIBUTES_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const FIRST_TIMESTAMP_AT = 27;
@@ -20,19 +20,19 @@ const RECORD_COUNT_AT = 57;
 /** Bytes of a batch before its records. */
 export const HEAD_BYTES = 61;
 const MAGIC = 2;
-/** By which a broker knows a batch when it comes again. */
+/** Identifies a batch, so that a broker recognizes one that was sent again. */
 export interface BatchStamp {
   producerId: bigint;
   epoch: number;
-  /** Of the first record; those behind it have the following ones. */
+  /** The number of the first record; later ones have the following numbers. */
   sequence: number;
 }
 
-/** Of a producer that is neither idempotent nor transactional. */
+/** The stamp of a producer that is neither idempotent nor transactional. */
 const NO_STAMP: BatchStamp = { producerId: -1n, epoch: -1, sequence: -1 };
 /** A null key or value, instead of its length. */
 const NULL_LENGTH = -1;
-/** Attributes, which no record has; timestamp delta (64 bits), offset delta and count of headers, at their longest. */
+/** The longest attributes (unused), timestamp delta (64 bits), offset delta and count of headers. */
 const RECORD_OVERHEAD_BYTES = 1 + 10 + 5 + 5;
 /** Shorter fields are copied byte by byte: a call costs more. */
 const SHORT_FIELD_BYTES = 32;
@@ -81,11 +81,11 @@ function writeHead(batch: Buffer, { recordCount, firstTimestampMs, maxTimestampM
   sealBatch(batch, 0);
 }
 
-/** Writes what depends on all the bytes: the length, how they are compressed (0: not), and the checksum. */
+/** Writes the fields that depend on all bytes: length, compression (0: none) and checksum. */
 export function sealBatch(batch: Buffer, attributes: number): void {
   batch.writeInt32BE(batch.length - PREFIX_BYTES, LENGTH_AT);
   batch.writeInt16BE(attributes, ATTRIBUTES_AT);
-  // In this wrapping the library takes the bytes as they are; a plain buffer it would copy.
+  // The library uses bytes in this wrapper as they are, and would copy a plain buffer.
   const checked = Writer.create().append(batch.subarray(ATTRIBUTES_AT)).dynamicBuffer;
   batch.writeUInt32BE(crc32c(checked), CRC_AT);
 }
