@@ -8,11 +8,13 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile } from './harness/bridge.ts';
 import { valueIn } from './harness/exposition.ts';
 import { regions, startGateway } from './harness/gateway.ts';
+import { until } from './harness/until.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NO_HANDLER = '{"error_code":404,"message":"Not Found"}';
 
 const bridge = await bridgeOfFile();
+await until('the bridge is ready', async () => (await bridge.get('/ready')).status === 200);
 const gateway = await startGateway({ regions: regions({ east: bridge.url }) });
 afterAll(() => gateway.close());
 
