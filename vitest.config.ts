@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongFirst } from './test/harness/long-first.ts';
 import { SlowestFiles } from './test/harness/slowest-files.ts';
 
 /** kafkajs computes negative delays, about which Node 26 warns; our own code does not. */
@@ -16,6 +17,7 @@ export default defineConfig({
     // One real Kafka for the whole run; each file uses its own topics and groups.
     globalSetup: ['test/harness/kafka-setup.ts'],
     pool: 'forks',
+    sequence: { sequencer: LongFirst },
     // In this order: the summary of the default reporter comes last.
     reporters: [new SlowestFiles(), 'default'],
     execArgv,

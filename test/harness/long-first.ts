@@ -1,0 +1,27 @@
+/** Starts the longest test files first, so that none of them runs alone at the end of a run. */
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that take longer than others of their size. Without a cache of durations, as in CI, Vitest sorts by size only. */
+const LONG: readonly RegExp[] = [
+  /\/test\/session-(?:model|rules)\.test\.ts$/,
+  /\/packages\/bridge\/test\/(?:security|session-log-deleted|survival|outage)\.test\.ts$/,
+  /\/test\/http-connections\.test\.ts$/,
+  /\/packages\/bridge\/src\/ownership\/session-log-outage\.test\.ts$/,
+];
+
+export class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    // The order of groups comes first: `timed` runs after all others.
+    return sorted.toSorted((a, b) => groupOf(a) - groupOf(b) || rankOf(a) - rankOf(b));
+  }
+}
+
+function groupOf({ project }: TestSpecification): number {
+  return project.config.sequence.groupOrder;
+}
+
+function rankOf({ moduleId }: TestSpecification): number {
+  const rank = LONG.findIndex((pattern) => pattern.test(moduleId));
+  return rank === -1 ? LONG.length : rank;
+}
