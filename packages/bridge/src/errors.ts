@@ -18,11 +18,6 @@ const ERRORS = {
   bodyUndecodable: { status: 400, message: "Validation error on: The request body can't be decoded" },
   schemaViolation: { status: 400, message: 'Validation error on: Schema validation error' },
   contentCodingUnsupported: { status: 415, message: 'The content coding of the request body is not supported' },
-  transferCodingUnsupported: {
-    status: 501,
-    message: 'The only transfer coding that is supported is chunked; Content-Encoding names compression',
-    fault: 'request',
-  },
   bodyTooLarge: { status: 413, message: 'The request body is too large' },
   /** A value that fits the schema and cannot be used; the message names it. */
   invalidValue: { status: 422, message: 'Unprocessable Entity' },

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, inject, test } from 'vitest';
 import { bridgeOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
+import { PROOF } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 
 const END = `connection: close\r\n\r\n`;
@@ -72,6 +73,18 @@ describe('a request that is too long or invalid is refused with its status and a
     await send(`GET /${'a'.repeat(5000)} HTTP/1.1\r\n${HOST}${END}`);
     await until('both are counted', async () => (await count()) === before + 2);
   });
+});
+
+test('a refusal is marked as the fault of the request for gateways, and not for clients', async () => {
+  const coding = `transfer-encoding: gzip, chunked\r\n${END}`;
+  const gateway = Object.entries({ 'causeway-gateway': 'tier1', ...PROOF }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  const ofClient = parsed(await send(`POST /topics/t HTTP/1.1\r\n${HOST}${coding}`));
+  const ofGateway = parsed(await send(`POST /topics/t HTTP/1.1\r\n${HOST}${gateway.join('')}${coding}`));
+  expect([ofClient.status, ofGateway.status]).toEqual(Array(2).fill('HTTP/1.1 501 Not Implemented'));
+  expect(ofGateway.headers).toContain('causeway-fault: request');
+  expect(ofClient.headers).not.toContain('causeway-fault: request');
 });
 
 describe('a request that arrives too slowly is refused with 408', () => {

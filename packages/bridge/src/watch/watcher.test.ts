@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, inject, test } from 'vitest';
 import { kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { HOST, raw } from '../../../../test/harness/raw.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'causeway-bridge-watch-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -68,6 +69,27 @@ test('each request has a line with records and bytes, without keys, values and h
   });
   expect(records.body).toHaveLength(2);
   expect(lines[3]).toMatchObject({ polledRecords: 2, receivedBytes: 0, sentBytes: records.text.length });
+});
+
+test('a request that is refused before its operation has a line, too', async () => {
+  const file = join(directory, 'refused.log');
+  const bridge = await TestBridge.start('127.0.0.1:1', { accessLog: { file }, limits: { maxHeaderBytes: 1024 } });
+  const end = 'connection: close\r\n\r\n';
+  await raw(bridge.bridge.port, `GET /topics HTTP/1.1\r\n${HOST}${HOST}${end}`);
+  await raw(bridge.bridge.port, `GET /consumers/g HTTP/1.1\r\n${HOST}x: ${'y'.repeat(2000)}\r\n${end}`);
+  await raw(bridge.bridge.port, `POST /topics/t HTTP/1.1\r\n${HOST}transfer-encoding: gzip, chunked\r\n${end}`);
+  await bridge.close();
+  const lines = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ operation, status }) => [operation, status])).toEqual([
+    ['listTopics', 400],
+    ['unknown', 431],
+    ['send', 501],
+  ]);
+  expect(lines[0]).toMatchObject({ client: '127.0.0.1', path: '/topics', sentBytes: expect.any(Number) });
+  expect(lines[0].sentBytes).toBeGreaterThan(0);
 });
 
 test('without tracing records get no header', async () => {
