@@ -13,10 +13,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const GATEWAY = { regions: [{ name: 'east', targets: [{ url: 'http://127.0.0.1:8282' }] }] };
 const BRIDGE = { bridge: { name: 'b', region: 'east' }, kafka: { bootstrapServers: ['127.0.0.1:9092'] } };
 
-const blocks = ['README.md', ...readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`)]
+const documents = ['README.md', ...readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`)]
   .filter((file) => file.endsWith('.md'))
-  .flatMap((file) =>
-    [...readFileSync(`${ROOT}${file}`, 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => ({
+  .map((file) => ({ file, content: readFileSync(`${ROOT}${file}`, 'utf8') }));
+
+const blocks = documents
+  .flatMap(({ file, content }) =>
+    [...content.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => ({
       file,
       text,
     })),
@@ -48,4 +51,22 @@ test.each(blocks)('$file: $keys', ({ text, keys }) => {
   if (forBridge) {
     expect(() => parseConfig('', over(BRIDGE), { schema: BridgeConfig, env, check: checkBridgeConfig })).not.toThrow();
   }
+});
+
+const sources = readdirSync(`${ROOT}packages`, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /^[a-z]+\/src\/.*\.ts$/.test(name) && !name.endsWith('.test.ts'))
+  .map((name) => readFileSync(`${ROOT}packages/${name}`, 'utf8'))
+  .join('\n');
+
+const messages = documents.flatMap(({ file, content }) =>
+  // Up to the first part that the programs fill in.
+  [...content.matchAll(/"message":"([^"…:;]+)/g)].map(([, text = '']) => ({ file, text })),
+);
+
+test('there are messages of errors', () => {
+  expect(messages.length).toBeGreaterThan(2);
+});
+
+test.each(messages)('$file: "$text"', ({ text }) => {
+  expect(sources.includes(text)).toBe(true);
 });
