@@ -1,7 +1,7 @@
-/** The gateway's own failures: one class, one table from code to HTTP status, one way to make the answer's body. */
+/** The errors of the gateway itself: one class, one table from code to HTTP status, one body. */
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
 
-/** Why the gateway itself answers instead of a region. */
+/** Why the gateway responds in place of a region. */
 export type GatewayErrorCode =
   | 'malformedRequest'
   | 'methodNotAllowed'
@@ -69,7 +69,7 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   internal: 500,
 };
 
-/** Those of 5xx that a client can bring about by itself, or that say nothing about a region. */
+/** Those of 5xx that a client can cause by itself, or that say nothing about a region. */
 const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
   'transferCodingUnsupported',
   'deadlineExceeded',
@@ -81,7 +81,7 @@ const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
   'internal',
 ]);
 
-/** A failure with the sentence that the client reads. */
+/** The message is for the client. */
 export class GatewayError extends Error {
   readonly code: GatewayErrorCode;
   /** For the `Retry-After` header (RFC 9110 §10.2.3), on answers with status 503 only. */
@@ -106,7 +106,7 @@ export class GatewayError extends Error {
     return STATUS[this.code];
   }
 
-  /** Whether a gateway before this one is told that the request is at fault, or what clients do to this gateway. */
+  /** Whether the response has `causeway-fault: request` for the gateway before this one. */
   get isOfRequest(): boolean {
     return OF_REQUEST.has(this.code);
   }

@@ -1,7 +1,7 @@
-/** The events of a gateway: the last ones are kept for a page that opens later, and each is sent to every listener. */
+/** The events of a gateway: each goes to every listener, and the latest are kept for pages that open later. */
 import type { GatewayEvent, RecordedEvent } from '@causeway/protocol/admin/events.ts';
 
-/** How many events are kept for listeners that come later. */
+/** The number of events that are kept for later listeners. */
 const KEPT_EVENTS = 1_000;
 
 export class EventLog {
@@ -22,7 +22,7 @@ export class EventLog {
     for (const listener of this.#listeners) listener(recorded);
   }
 
-  /** Keeps an event of another gateway, which has logged and counted it itself: only followers are told. */
+  /** Keeps an event of another gateway, which has logged and counted it itself: only followers receive it. */
   carry(event: RecordedEvent, gateway: string): void {
     this.#lastId += 1;
     this.#keep({ ...event, id: this.#lastId, gateway });

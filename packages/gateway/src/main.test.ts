@@ -46,7 +46,7 @@ test('--check says ok, or what is wrong and where', () => {
   const drained = write('regions:\n  - name: east\n    weight: 0\n    targets:\n      - url: http://127.0.0.1:1\n');
   expect(run('--config', drained, '--check')).toMatchObject({
     status: 0,
-    stdout: `${drained}: ok\nwarning: the weight of every region is 0: all that has no home there is answered with 503\n`,
+    stdout: `${drained}: ok\nwarning: the weight of every region is 0: requests without a consumer that has a home there get 503\n`,
   });
   const bad = write('regions:\n  - name: east\n    wieght: 5\n    targets:\n      - url: http://127.0.0.1:1\n');
   const { status, stderr } = run('--config', bad, '--check');
@@ -56,7 +56,7 @@ test('--check says ok, or what is wrong and where', () => {
   );
 });
 
-test('bad arguments are told with the usage', () => {
+test('bad arguments are reported with the usage', () => {
   for (const args of [[], ['--confg', 'x'], ['--config']]) {
     const { status, stderr } = run(...args);
     expect(status).toBe(2);
@@ -112,7 +112,7 @@ test('clients that come at once wait for a gateway that is busy, and need not ca
   }
 });
 
-test('SIGHUP opens the access log anew', async () => {
+test('SIGHUP reopens the access log', async () => {
   const east = await startUpstream(answerJson({}));
   const log = join(directory, 'access.log');
   const file = write(

@@ -39,10 +39,10 @@ function load(file: string): GatewayConfig {
   return loadGatewayConfig(file, process.env);
 }
 
-/** What may be meant, and surprises whoever did not mean it; a line each. */
+/** Settings that are valid, but often a mistake; a line each. */
 function warningsOf({ regions }: GatewayConfig): string {
   if (regions.some(({ weight }) => weight > 0)) return '';
-  return 'warning: the weight of every region is 0: all that has no home there is answered with 503\n';
+  return 'warning: the weight of every region is 0: requests without a consumer that has a home there get 503\n';
 }
 
 async function run(configFile: string, config: GatewayConfig): Promise<void> {

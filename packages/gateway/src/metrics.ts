@@ -1,4 +1,4 @@
-/** The gateway's metrics in Prometheus' form: read from its counters at each scrape. */
+/** The gateway's metrics in the Prometheus format: read from its counters at each scrape. */
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
@@ -10,7 +10,7 @@ export type MetricsSources = RequestSources &
   RegionSources &
   ConfigSources & { telemetry: () => TelemetryCounts | undefined };
 
-/** Every metric of the gateway's own, in the order in which it is told. */
+/** Every metric of the gateway itself, in the order of the exposition. */
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),

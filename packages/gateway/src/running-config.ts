@@ -1,4 +1,4 @@
-/** The configuration that a gateway runs with: what requests need of it, made anew at each reload, and how the last reload ended. */
+/** The configuration in use, the values that requests derive from it, and the result of the last reload. */
 import { randomBytes } from 'node:crypto';
 import { type Impostor, TrustPolicy } from '@causeway/config/trust.ts';
 import { Cors } from '@causeway/http/cors.ts';

@@ -1,9 +1,9 @@
-/** Counters of the request path: plain integers, bumped by requests and read by metrics and topology. */
+/** Counters of the request path: integers that requests increment, and metrics and topology read. */
 import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { REQUEST_OUTCOMES } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 
-/** How an exchange ended for the client; `gatewayError`: with an error of the gateway's own. */
+/** How an exchange ended for the client; `gatewayError`: with an error of the gateway itself. */
 export type ExchangeOutcome = (typeof EXCHANGE_OUTCOMES)[number];
 export const EXCHANGE_OUTCOMES = [...REQUEST_OUTCOMES, 'gatewayError'] as const;
 
@@ -24,7 +24,7 @@ export const ATTEMPT_OUTCOMES = [
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
-/** Why a request can be sent again; `misdirected`: a bridge said that the consumer lives elsewhere. */
+/** Why a request can be sent again; `misdirected`: another bridge owns the consumer. */
 export const RETRY_REASONS = [
   'connectFailed',
   'brokenBeforeHeaders',
@@ -37,14 +37,14 @@ export const RETRY_REASONS = [
   'misdirected',
 ] as const;
 
-/** Stands for the region of an answer that came from no region. */
+/** The region of a response that came from no region. */
 export const NO_REGION = 'none';
 
 export class RequestStats {
   readonly #byRegion = new Map<string, Map<Operation, Map<ExchangeOutcome, Distribution>>>();
   readonly retries = new Map<string, number>();
   readonly attempts = new Map<string, Map<string, number>>();
-  /** Requests that belong to one region (the outer key) and were answered by another. */
+  /** Requests that belong to one region (the outer key) and were served by another. */
   readonly redirects = new Map<string, Map<string, number>>();
 
   /** The index of the duration's bucket. */
@@ -66,7 +66,7 @@ export class RequestStats {
     this.retries.set(reason, (this.retries.get(reason) ?? 0) + 1);
   }
 
-  /** What each region was asked, with the outcomes that there were. */
+  /** The operations of each region, with the outcomes that occurred. */
   *operations(): Generator<{
     region: string;
     operation: Operation;

@@ -7,7 +7,7 @@ import { answerJson } from '../../../test/harness/upstream.ts';
 import { gateway, produce, twoRegions, upstream } from './fixture.ts';
 
 describe('admin', () => {
-  test('topology tells state, share and load of each region', async () => {
+  test('topology shows state, share and load of each region', async () => {
     const { east, gw } = await twoRegions(answerJson({}));
     await (await request(`${gw.url}/topics`)).body.dump();
     await east.kill();
@@ -55,7 +55,7 @@ describe('admin', () => {
     stream.body.destroy();
   });
 
-  test('a region’s own admin API is relayed, and a region without one is told', async () => {
+  test('a region’s own admin API is relayed, and one that is unknown or has none is 404', async () => {
     const east = await upstream();
     const inner = await gateway({ regions: regions({ east: east.url }), gateway: { name: 'inner', region: 'east' } });
     const gw = await gateway({

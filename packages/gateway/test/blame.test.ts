@@ -104,7 +104,7 @@ describe('a request that merely waits', () => {
       return Array.from({ length: 3 }, async () => {
         const options = method === 'POST' ? { method, body: '{}' } : { method };
         const { status, text } = await ask(`${url}${target}${query}`, options);
-        return { operation, status, isOfEast: text.includes('region east: no answer within') };
+        return { operation, status, isOfEast: text.includes('region east: no response within') };
       });
     });
     const expected = operations.flatMap((operation) => Array(3).fill({ operation, status: 504, isOfEast: true }));
@@ -205,7 +205,7 @@ describe('a request that takes targets down with it', () => {
       {
         error_code: 502,
         message:
-          'Two targets failed while this request was under way on them, and it is not sent to a third: ' +
+          'Two targets failed while this request was in flight on them, and it is not sent to a third: ' +
           'region a: connection closed; region b: connection closed.',
       },
     ]);

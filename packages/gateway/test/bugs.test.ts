@@ -8,7 +8,7 @@ import { cleanups, produce, upstream } from './fixture.ts';
 test.each([
   ['when a target is chosen', true],
   ['when the next one is chosen', false],
-])('a bug %s is answered with 500, told to the operator, and ends with its request', async (_, isFromTheStart) => {
+])('a bug %s is a 500 for its request alone, and reported to the operator', async (_, isFromTheStart) => {
   const faults: unknown[] = [];
   let isBroken = false;
   const random = (): number => {

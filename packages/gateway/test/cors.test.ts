@@ -87,9 +87,9 @@ const ORIGIN = 'Origin: https://a.example\r\n';
 test.each([
   ['headers beyond every limit', `GET /topics HTTP/1.1\r\n${HOST}${ORIGIN}x-large: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
   ['a URL beyond every limit', `GET /${'x'.repeat(40_000)} HTTP/1.1\r\n${HOST}${ORIGIN}\r\n`, 414],
-  ['a header that is none', `GET /topics HTTP/1.1\r\n${HOST}${ORIGIN}a b: c\r\n\r\n`, 400],
+  ['an invalid header', `GET /topics HTTP/1.1\r\n${HOST}${ORIGIN}a b: c\r\n\r\n`, 400],
   ['a body that stops', `POST /topics/t HTTP/1.1\r\n${HOST}${ORIGIN}content-length: 9\r\n\r\n{`, 408],
-  ['chunks that are none', `POST /topics/t HTTP/1.1\r\n${HOST}${ORIGIN}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400],
+  ['invalid chunks', `POST /topics/t HTTP/1.1\r\n${HOST}${ORIGIN}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400],
 ])('%s: pages of allowed origins, and no others, read why', async (_, text, status) => {
   await start({}, { bodyTimeoutMs: 100 });
   const port = Number(new URL(gw.url).port);

@@ -1,4 +1,4 @@
-/** What a gateway tells bridges of the answers that it handed to clients; real bridges are in packages/bridge. */
+/** How a gateway confirms to bridges the responses that clients have; real bridges are in packages/bridge. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { request } from 'undici';
@@ -42,7 +42,7 @@ async function ask(path: string, { method = 'GET', headers = {} } = {}): Promise
   return answer.headers;
 }
 
-const told = (): [path: string, mark: unknown][] =>
+const confirmed = (): [path: string, mark: unknown][] =>
   bridge.requests.map(({ url, headers }) => [url, headers['causeway-delivered']]);
 
 test('the next request confirms an answer, once, and the client sees nothing of it', async () => {
@@ -50,7 +50,7 @@ test('the next request confirms an answer, once, and the client sees nothing of 
   expect(Object.keys(await ask(POLL)).filter((name) => name.startsWith('causeway-'))).toEqual([]);
   await ask(`${CONSUMER}/offsets`, { method: 'POST' });
   await ask(`${CONSUMER}/positions`);
-  expect(told()).toEqual([
+  expect(confirmed()).toEqual([
     [POLL, '0'],
     [`${CONSUMER}/offsets`, '5'],
     [`${CONSUMER}/positions`, undefined],
@@ -60,11 +60,11 @@ test('the next request confirms an answer, once, and the client sees nothing of 
 test('a client that does not ask again soon is confirmed by a request of the gateway', async () => {
   await ask(POLL);
   await until('the gateway confirms', () => bridge.requests.length === 2);
-  expect(told()[1]).toEqual([CONFIRMATION, '5']);
+  expect(confirmed()[1]).toEqual([CONFIRMATION, '5']);
   // Once the bridge has acknowledged it, it is not confirmed again.
   await until('a poll confirms nothing', async () => {
     await ask(POLL);
-    const [path, mark] = told().at(-1) ?? [];
+    const [path, mark] = confirmed().at(-1) ?? [];
     return path === POLL && mark === '0';
   });
 });
@@ -82,7 +82,7 @@ test('a request that overtakes a confirmation confirms, too: it may reach the br
   delivery = '7';
   await ask(POLL);
   await ask(POLL);
-  expect(told()).toEqual([
+  expect(confirmed()).toEqual([
     [POLL, '0'],
     [CONFIRMATION, '6'],
     [POLL, '6'],
@@ -103,17 +103,17 @@ test('a confirmation that a gateway on the way refused is sent again', async () 
   };
   await ask(POLL);
   await until('the bridge has it', () => bridge.requests.length === 4);
-  expect(told().slice(1)).toEqual(Array.from({ length: 3 }, () => [CONFIRMATION, '5']));
+  expect(confirmed().slice(1)).toEqual(Array.from({ length: 3 }, () => [CONFIRMATION, '5']));
 });
 
-test('a bridge that could not be told is told later', async () => {
+test('a bridge that could not be reached gets its confirmation later', async () => {
   await ask(POLL);
   const startedAtMs = performance.now();
   await bridge.kill();
   await until('an attempt has failed', () => performance.now() - startedAtMs > 350);
   await bridge.revive();
-  await until('the gateway confirms', () => told().at(-1)?.[0] === CONFIRMATION);
-  expect(told().at(-1)).toEqual([CONFIRMATION, '5']);
+  await until('the gateway confirms', () => confirmed().at(-1)?.[0] === CONFIRMATION);
+  expect(confirmed().at(-1)).toEqual([CONFIRMATION, '5']);
 });
 
 test('an answer that a bridge waits for is confirmed at once', async () => {
@@ -121,7 +121,7 @@ test('an answer that a bridge waits for is confirmed at once', async () => {
   delivery = '6;now';
   await ask(POLL);
   await until('the gateway confirms', () => bridge.requests.length === 2);
-  expect(told()[1]).toEqual([CONFIRMATION, '6']);
+  expect(confirmed()[1]).toEqual([CONFIRMATION, '6']);
 });
 
 test('a gateway that ends confirms what it has handed over', async () => {
@@ -129,7 +129,7 @@ test('a gateway that ends confirms what it has handed over', async () => {
   await ask(POLL);
   vi.useRealTimers();
   await gateway.close();
-  expect(told()).toEqual([
+  expect(confirmed()).toEqual([
     [POLL, '0'],
     [CONFIRMATION, '5'],
   ]);
@@ -151,7 +151,7 @@ test('an answer that the client did not wait for is not confirmed', async () => 
   answer();
   bridge.handle = (_, response) => response.writeHead(204).end();
   await ask(POLL);
-  expect(told().at(-1)).toEqual([POLL, '0']);
+  expect(confirmed().at(-1)).toEqual([POLL, '0']);
 });
 
 test('what another gateway confirms is passed on, and its answers are for it to confirm', async () => {
@@ -160,7 +160,7 @@ test('what another gateway confirms is passed on, and its answers are for it to 
   expect(await ask(POLL, { headers })).toMatchObject({ 'causeway-delivery': '5' });
   await ask(CONFIRMATION, { method: 'POST', headers: { ...headers, 'causeway-delivered': '5' } });
   await ask(POLL);
-  expect(told()).toEqual([
+  expect(confirmed()).toEqual([
     [POLL, '4'],
     [CONFIRMATION, '5'],
     [POLL, '0'],

@@ -54,7 +54,7 @@ describe('a region that fails costs the client nothing', () => {
     await eventOf(gw, 'failover');
   });
 
-  test('when a poll was waiting there: it goes on elsewhere with the time that is left', async () => {
+  test('when a poll was waiting there: it continues elsewhere with the time that is left', async () => {
     const { east, west, gw } = await twoRegions(never);
     const pending = request(`${gw.url}/consumers/g/instances/i/records?timeout=60000`);
     await until('the poll waits', () => east.requests.length === 1);
@@ -80,7 +80,7 @@ describe('a region that fails costs the client nothing', () => {
   });
 });
 
-test('what cannot move stays on a region that is declared down, and is answered when that answers after all', async () => {
+test('what cannot move stays on a region that is declared down, and is answered when the region responds again', async () => {
   const { east, gw } = await twoRegions(never, { retry: { produce: 'at-most-once' } });
   let finish = (): void => {};
   east.handle = (received, response) => {

@@ -10,7 +10,7 @@ import { eventOf, from, gateway, produce, twoRegions, upstream } from './fixture
 describe('health', () => {
   test('a region that is not ready gets nothing, and gets work again when it is', async () => {
     const { east, gw } = await twoRegions(answerJson({ from: 'east' }));
-    await until('east is well', async () => (await from(gw)) === 'east');
+    await until('east is healthy', async () => (await from(gw)) === 'east');
     east.readyStatus = 503;
     await until('east is left', async () => (await from(gw)) === 'west');
     east.readyStatus = 200;
@@ -22,7 +22,7 @@ describe('health', () => {
     expect(left).toMatchObject({ reason: 'probe answered 503, 2 in a row' });
   });
 
-  test('is told to load balancers that ask with HEAD', async () => {
+  test('is reported to load balancers that ask with HEAD', async () => {
     const east = await upstream();
     const gw = await gateway({ regions: regions({ east: east.url }) });
     const ask = async (path: string): Promise<[number, string]> => {
@@ -47,7 +47,7 @@ describe('health', () => {
     expect((await request(`${gw.url}/healthy`)).statusCode).toBe(200);
   });
 
-  test('a regional gateway tells a peer about its own region, and a client about all', async () => {
+  test('a regional gateway reports its own region to a peer, and all to a client', async () => {
     const { east, gw } = await twoRegions(answerJson({}), { gateway: { name: 'gateway', region: 'east' } });
     east.readyStatus = 503;
     await until('east is down', () =>
@@ -63,7 +63,7 @@ describe('health', () => {
   });
 });
 
-test('a breaker opens on a region that answers 500, and closes when it is well again', async () => {
+test('a breaker opens on a region that answers 500, and closes when it recovers', async () => {
   const { east, gw } = await twoRegions(answerJson({ from: 'east' }, 500), {
     // Open for longer than the requests take that are to find it open.
     breaker: { minRequests: 5, resetMs: 3_000 },

@@ -1,4 +1,4 @@
-/** What clients that stand still may cost: memory is bounded, they lose what they hold, and others are served. */
+/** Clients that stall: memory is bounded, they lose their share of it, and others are served. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { request } from 'undici';
@@ -42,7 +42,7 @@ async function metrics(): Promise<string> {
   return await (await request(`${gw.adminUrl}/metrics`)).body.text();
 }
 
-/** Writes what a test wants, and reads nothing until it is told to. */
+/** Writes the bytes of a test, and reads nothing until it has to. */
 class RawClient {
   readonly socket: Socket;
   text = '';
@@ -95,7 +95,7 @@ async function produce(body = '{"records":[]}'): Promise<number> {
 
 describe('clients that stop within a body', () => {
   test.each([
-    ['of a length that they told', `content-length: ${MIB}\r\n\r\n`],
+    ['of a declared length', `content-length: ${MIB}\r\n\r\n`],
     ['in chunks', `transfer-encoding: chunked\r\n\r\n${MIB.toString(16)}\r\n`],
   ])('%s make room for others, who are all served', async (_, head) => {
     await start();
@@ -109,7 +109,7 @@ describe('clients that stop within a body', () => {
     await until('those who found no room, or gave theirs up, have their answers', () =>
       stopped.some(({ status }) => status === 503),
     );
-    // A second after the last one stood still, a large body finds room, too.
+    // A second after the last one stalled, a large body finds room, too.
     await until('a large body is served', async () => (await produce('x'.repeat(MIB))) === 200);
     for (const client of stopped.filter(({ status }) => status !== undefined)) {
       expect(client.status).toBe(503);
@@ -120,7 +120,7 @@ describe('clients that stop within a body', () => {
   });
 
   test('a slow body is not cut while the room that the largest gives back is enough', async () => {
-    // The test's own: a machine that stands still for a moment does not make a client stand still.
+    // Above the default: a machine that stalls for a moment must not make a client stall.
     let clockMs = 1_000;
     await start({ maxInFlightBytes: 2 * MIB }, { now: () => clockMs });
     const declared = `content-length: ${MIB}\r\n\r\n`;
@@ -152,7 +152,7 @@ describe('clients below the minimum rate', () => {
     { name: 'a byte, of bodies just above the small ones', heldBytes: 70_000, dripBytes: 1 },
     { name: '500 bytes', heldBytes: MIB - 8_000, dripBytes: 500 },
   ])('make room, though each sends $name every 400 ms', async ({ heldBytes, dripBytes }) => {
-    // The test's own: a machine that stands still for a moment does not make a client slow.
+    // Above the default: a machine that stalls for a moment must not make a client slow.
     let clockMs = 1_000;
     const clientCount = Math.floor((BUDGET_BYTES * 0.75) / heldBytes);
     await start({}, { now: () => clockMs });

@@ -10,7 +10,7 @@ import { cleanups, gateway, rawExchange, upstream } from './fixture.ts';
 
 describe('bad requests', () => {
   test.each([
-    ['no HTTP at all', 'hello\r\n\r\n', 400],
+    ['something other than HTTP', 'hello\r\n\r\n', 400],
     ['a target that is no path', 'GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
     ['a forward proxy request', 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 501],
     ['two lengths', 'POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', 400],
@@ -111,7 +111,7 @@ describe('odd and hostile clients', () => {
     expect(gw.gateway.events.recent().filter((event) => event.type === 'breaker')).toEqual([]);
   });
 
-  test('who asks before sending is told to go on, or why not', async () => {
+  test('a client that asks before it sends gets 100, or the reason of the refusal', async () => {
     const east = await upstream(answerJson({}));
     const gw = await gateway({ regions: regions({ east: east.url }), request: { maxBodyBytes: 10 } });
     const ask = (length: number): string =>

@@ -94,7 +94,7 @@ test('that all regions share leaves requests where they are: they are answered t
   expect(west.requests).toEqual([]);
 });
 
-test('that all regions share is told by the first answer, once it is certain', async () => {
+test('that all regions share is reported by the first response, once it is certain', async () => {
   const kafka = new Kafka('shared');
   const [east, west] = [await bridge('east/b', kafka, silent), await bridge('west/b', kafka, silent)];
   const gw = await start(east, west);
@@ -107,7 +107,7 @@ test('that all regions share is told by the first answer, once it is certain', a
   expect(gw.gateway.events.recent().filter(({ type }) => type === 'breaker')).toEqual([]);
 });
 
-test('of which a part is silent is told at once: it answers the bridges, and elsewhere it is the same', async () => {
+test('of which a part is silent is reported at once: it responds to the bridges, and is the same elsewhere', async () => {
   const kafka = new Kafka('shared');
   const [east, west] = [await bridge('east/b', kafka, silent), await bridge('west/b', kafka, never)];
   const gw = await start(east, west);

@@ -7,7 +7,7 @@ import { answerJson } from '../../../test/harness/upstream.ts';
 import { gateway, never, produce, twoRegions, upstream } from './fixture.ts';
 
 describe('when no region can answer', () => {
-  test('a region’s refusal is told at once, and no silent region is waited for', async () => {
+  test('a region’s refusal is passed on at once, without waiting for a silent region', async () => {
     const { east, west, gw } = await twoRegions(never);
     east.isFrozen = true;
     await until('east is down', () =>
@@ -75,7 +75,7 @@ describe('when no region can answer', () => {
     expect(answer.statusCode).toBe(504);
     expect(await answer.body.json()).toMatchObject({
       message: expect.stringMatching(
-        /^No region answered this request in time: region east: no answer within \d+ ms\.$/,
+        /^No region answered this request in time: region east: no response within \d+ ms\.$/,
       ),
     });
   });

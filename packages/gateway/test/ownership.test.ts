@@ -1,6 +1,6 @@
 /**
- * Consumers whose owner is another bridge than the one that was asked: followed, taken over, and moved. The upstreams
- * stand where bridges would and share the owners as real bridges do through Kafka; real bridges are in test/e2e.
+ * Requests that reach a bridge that does not own their consumer: followed, taken over, and moved. The upstreams take the place of
+ * bridges and share the ownership as real ones do through Kafka; real bridges are in test/e2e.
  */
 import { parseList } from '@causeway/protocol/routing.ts';
 import { request } from 'undici';
@@ -12,7 +12,7 @@ import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts'
 
 const POLL = '/consumers/g/instances/c/records?timeout=1000';
 
-/** Who owns the one consumer of these tests; undefined: nobody. */
+/** The owner of the one consumer of these tests; undefined: it has none. */
 interface Ownership {
   owner: string | undefined;
   /** Polls that a bridge does not answer are held here. */
@@ -188,7 +188,7 @@ describe('two tiers', () => {
     for (let turn = 0; turn < 2; turn += 1) expect(await poll(tier1.url)).toMatchObject({ status: 200, by: owner });
   });
 
-  test('a regional gateway follows by itself where nobody stands above it', async () => {
+  test('a regional gateway without one above it follows by itself', async () => {
     const { east } = await startTiers(await startBridges('west/bridge'));
     expect(await poll(east.url)).toMatchObject({ status: 200, by: 'west/bridge' });
   });
@@ -238,7 +238,7 @@ describe('orderly moves', () => {
   });
 
   test.each([
-    ['goes home once its region has been well for returnAfterMs', 2_000, true],
+    ['goes home once its region has been healthy for returnAfterMs', 2_000, true],
     ['stays where it is without returnAfterMs', 0, false],
   ])('a consumer that a failure moved %s', async (_, returnAfterMs, isReturning) => {
     const system = await startBridges();
@@ -248,7 +248,7 @@ describe('orderly moves', () => {
     await upstream.kill();
     const away = home === 'east/bridge' ? 'west/bridge' : 'east/bridge';
     expect(await poll(url)).toMatchObject({ status: 200, by: away });
-    // One that is there again before it was declared down has been well since the request that failed, which was before.
+    // One that recovers before it was declared down has been healthy since the request that failed.
     await until('the failure is seen', () =>
       gateway.events
         .recent()

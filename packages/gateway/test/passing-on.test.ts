@@ -55,7 +55,7 @@ describe('passing on', () => {
     cleanups.push(async () => client.destroy());
     client.write('GET /topics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     let before = -1;
-    await until('nobody can send more', async () => {
+    await until('no more can be sent', async () => {
       const now = sentBytes();
       const isStill = now > 0 && now === before;
       before = now;

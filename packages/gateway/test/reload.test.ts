@@ -65,7 +65,7 @@ describe('reload', () => {
     expect(await (await pending).body.json()).toEqual({ from: 'east' });
   });
 
-  test('a refused one is told until a good one follows', async () => {
+  test('a refused one is reported until a valid one follows', async () => {
     const east = await upstream();
     const gw = await gateway({ regions: regions({ east: east.url }) });
     gw.gateway.refuseReload('g.yaml:3: wieght: unknown key');

@@ -30,7 +30,7 @@ describe('request bodies', () => {
     expect(west.requests).toHaveLength(0);
   });
 
-  test('a streamed one of which nobody has taken goes to the next region', async () => {
+  test('a streamed one of which no target has taken a part goes to the next region', async () => {
     const { east, west, gw } = await twoRegions(answerJson({}), { request: { bufferBytes: 1_000 } });
     await east.kill();
     const body = 'y'.repeat(50_000);

@@ -1,4 +1,4 @@
-/** Tells of consumers that another bridge owns now: one event for all that moved the same way within a moment. */
+/** Reports consumers that another bridge owns now: one event for all that moved the same way at about the same time. */
 import type { EventLog } from '../events.ts';
 
 /** When a region dies, thousands of consumers move within a second. */
@@ -21,7 +21,7 @@ export class AdoptionEvents {
     this.#events = events;
   }
 
-  /** A consumer, by its key, that was with one bridge is with another. */
+  /** A consumer, by its key, moved from one bridge to another. */
   moved(key: string, from: string, to: string): void {
     const pair = `${from} ${to}`;
     const move = this.#moves.get(pair) ?? { from, to, consumerCount: 0, consumers: [] };
@@ -31,7 +31,7 @@ export class AdoptionEvents {
     this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS);
   }
 
-  /** Tells what was not told yet. */
+  /** Emits the pending events now. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -6,11 +6,11 @@ import { Affinity, consumerKey, type Home } from './affinity.ts';
 const east: Home = { target: { region: 'east' } as Target, owner: 'east/bridge' };
 const west: Home = { target: { region: 'west' } as Target, owner: undefined };
 
-test('names with slashes are told apart', () => {
+test('names with slashes are distinguished', () => {
   expect(consumerKey('a/b', 'c')).not.toBe(consumerKey('a', 'b/c'));
 });
 
-test('the consumers that were quiet longest are forgotten first', () => {
+test('the consumers that were silent longest are forgotten first', () => {
   const affinity = new Affinity(2);
   affinity.remember('a', east);
   affinity.remember('b', west);

@@ -1,18 +1,18 @@
-/** Remembers where each consumer lives, as the regions' answers told; bounded, the quietest are forgotten first. */
+/** Remembers the home of each consumer, from responses. Bounded: the least recently used are forgotten first. */
 import type { Target } from '../regions/target.ts';
 
-/** A consumer's key: the names are joined by a character that separates them for sure. */
+/** A consumer's key: the names, joined by a character that no name has. */
 export function consumerKey(group: string, instance: string): string {
   return `${group}\u0000${instance}`;
 }
 
 export interface Home {
   readonly target: Target;
-  /** The bridge that owns the consumer, as `region/bridge`; `undefined` where no bridge said. */
+  /** The bridge that owns the consumer, as `region/bridge`; `undefined`: unknown. */
   readonly owner: string | undefined;
 }
 
-/** A consumer that was with one bridge is with another; both as `region/bridge`. */
+/** A consumer moved from one bridge to another; both as `region/bridge`. */
 export type OnMoved = (key: string, from: string, to: string) => void;
 
 export class Affinity {
@@ -35,11 +35,11 @@ export class Affinity {
     this.#trim();
   }
 
-  /** Where the consumer lives, as far as known; it counts as heard of. */
+  /** The consumer's home, if known; counts as a use. */
   homeOf(key: string): Home | undefined {
     const home = this.#homes.get(key);
     if (home === undefined) return undefined;
-    // A Map keeps the order of insertion: what is asked for moves to the young end.
+    // A Map keeps the order of insertion: the entry moves to the end of the most recent.
     this.#homes.delete(key);
     this.#homes.set(key, home);
     return home;
@@ -61,7 +61,7 @@ export class Affinity {
     this.#count(home.target.region, -1);
   }
 
-  /** How many consumers live where, by region. */
+  /** The number of consumers by region. */
   countByRegion(): ReadonlyMap<string, number> {
     return this.#countByRegion;
   }

@@ -1,7 +1,7 @@
 /**
- * Answers with records that clients have, until their bridges know: a bridge takes an answer back that nobody confirms,
- * since the gateway that held it may have died. The client's next request confirms in passing; where none comes soon
- * (a slow client, or one that goes on through another gateway), a request of our own does.
+ * Deliveries: responses with records that clients have received, until their bridges know. A bridge takes a response back that is
+ * not confirmed, since the gateway that held it may have died. The client's next request carries the confirmation; if none arrives
+ * soon (a slow client, or one that continues through another gateway), the gateway sends a request of its own.
  */
 import { instancePath } from '@causeway/protocol/paths.ts';
 import {
@@ -24,11 +24,11 @@ export interface DeliveredConsumer {
 export interface Delivered {
   readonly consumer: DeliveredConsumer;
   readonly mark: string;
-  /** Who answered, and is told. */
+  /** The target that responded, which gets the confirmation. */
   readonly target: Target;
-  /** When it was handed over, or when its bridge could not be told. */
+  /** When the client had the response, or the last confirmation failed. */
   readonly sinceMs: number;
-  /** How often its bridge could not be told. */
+  /** Failed confirmations. */
   readonly failureCount: number;
 }
 
@@ -39,9 +39,9 @@ export interface DeliveriesOptions {
   now: () => number;
 }
 
-/** Confirmations of our own that are on their way at most; the others wait. */
+/** The most confirmation requests in flight; the others wait. */
 const MAX_IN_FLIGHT = 32;
-/** A bridge that cannot be told for about a second is gone. */
+/** After about a second the bridge counts as gone. */
 const MOST_FAILURES = 5;
 /** A bridge responds 204, also where it does not know the consumer; errors come from gateways before it. */
 const MIN_ERROR_STATUS = 400;
@@ -61,7 +61,7 @@ export class Deliveries {
     this.#options = options;
   }
 
-  /** The client has the whole answer with this `causeway-delivery`. */
+  /** The client has the whole response with this `causeway-delivery`. */
   add(consumer: DeliveredConsumer, delivery: string, target: Target): void {
     const { mark, isAwaited } = parseDelivery(delivery);
     const delivered = { consumer, mark, target, sinceMs: this.#options.now(), failureCount: 0 };
@@ -88,7 +88,7 @@ export class Deliveries {
     return delivered;
   }
 
-  /** The request that was to confirm it went nowhere; a newer one says more. */
+  /** The request that should have confirmed it got no response; a newer delivery takes precedence. */
   putBack(delivered: Delivered): void {
     const key = keyOf(delivered);
     if (this.#waiting.has(key)) return;
@@ -96,7 +96,7 @@ export class Deliveries {
     this.#timer ??= setTimeout(() => this.#onTimer(), CONFIRM_AFTER_MS);
   }
 
-  /** Confirms what is left: nobody asks through this gateway any more. */
+  /** Confirms all pending deliveries: no more requests arrive. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -138,7 +138,7 @@ export class Deliveries {
     }
   }
 
-  /** Never throws: without a confirmation the answer comes again. */
+  /** Never throws: without a confirmation the bridge delivers the records again. */
   async #confirm(delivered: Delivered): Promise<void> {
     const { consumer, mark, target, failureCount } = delivered;
     const { group, instance } = consumer;

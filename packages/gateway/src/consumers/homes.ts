@@ -1,10 +1,10 @@
-/** Which consumer a request belongs to, and what its answer says about where that consumer lives. */
+/** Which consumer a request belongs to, and what its response says about that consumer's home. */
 import { brotliDecompressSync, constants, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { type ContentCoding, contentCoding } from '@causeway/protocol/content-codings.ts';
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import { type Affinity, consumerKey, type Home } from './affinity.ts';
 
-/** The key of the consumer that a request is about; a create request names it in its body, if at all. */
+/** The key of a request's consumer; a create request may name it in its body. */
 export function consumerOf(url: ParsedUrl, body: CreateBody | undefined): string | undefined {
   const { group, instance, operation } = url;
   if (group === undefined) return undefined;
@@ -14,15 +14,15 @@ export function consumerOf(url: ParsedUrl, body: CreateBody | undefined): string
 
 export interface HomeLesson {
   url: ParsedUrl;
-  /** What was remembered before. */
+  /** The home that was remembered before. */
   known: Home | undefined;
-  /** Who answered. */
+  /** The target that responded, and its owner. */
   home: Home;
   status: number;
   body: Buffer;
 }
 
-/** Remembers a consumer where a request of its was answered, and forgets it where it was deleted. */
+/** Remembers where a consumer's request succeeded, and forgets a consumer that was deleted. */
 export function learnHome(affinity: Affinity, { url, known, home, status, body }: HomeLesson): void {
   const { group, instance, operation } = url;
   if (group === undefined || operation === 'unknown') return;
@@ -40,24 +40,24 @@ export function learnHome(affinity: Affinity, { url, known, home, status, body }
   }
 }
 
-/** The body of a create request, as it came. */
+/** The body of a create request, as it arrived. */
 export interface CreateBody {
   bytes: Buffer;
   /** `Content-Encoding`. */
   coding: string | undefined;
 }
 
-/** The `name` in the body of a create request; `undefined` for a body that is too long to be looked into. */
+/** The `name` in the body of a create request; `undefined` for a body that is too long to be parsed. */
 export function nameInCreateRequest(body: CreateBody | undefined): string | undefined {
   if (body === undefined || body.bytes.length > MAX_BODY_BYTES) return undefined;
   const { bytes, coding } = body;
   return stringField(coding === undefined ? bytes : decoded(bytes, coding.trim().toLowerCase()), 'name');
 }
 
-/** Longest description of a consumer that is read for its name: far beyond what one needs, and little work. */
+/** The longest description of a consumer that is parsed: far beyond what one needs, and little work. */
 const MAX_BODY_BYTES = 65_536;
 
-/** `undefined` for what the bridge will refuse, and for what is too long or encoded more than once. */
+/** `undefined` for bodies that the bridge will refuse, and for those that are too long or encoded more than once. */
 function decoded(bytes: Buffer, coding: string): Buffer | undefined {
   if (coding === 'identity') return bytes;
   const name = contentCoding(coding);
@@ -75,7 +75,7 @@ const DECODERS: Readonly<Record<ContentCoding, (bytes: Buffer, options: { maxOut
   gzip: gunzipSync,
   deflate: inflateSync,
   br: brotliDecompressSync,
-  // A frame may ask for a window of any size, which the decoder takes from memory: 8 MiB (RFC 9659).
+  // A frame may ask for a window of any size, which the decoder allocates: 8 MiB at most (RFC 9659).
   zstd: (bytes, options) =>
     zstdDecompressSync(bytes, { ...options, params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG } }),
 };

@@ -1,18 +1,18 @@
-/** Where a consumer's owner is reached, and when a consumer is to move although its owner is well. Pure. */
+/** How a consumer's owner is reached, and when a consumer moves although its owner is healthy. */
 import { parseBridge } from '@causeway/protocol/routing.ts';
 import { type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { Home } from './affinity.ts';
 
-/** Whether requests may go to the target now. */
+/** Whether requests may go to the target now; in a panic to any that is not full. */
 export function isReachable(snapshot: Snapshot, target: Target): boolean {
   return target.isAvailable || (snapshot.isPanic && !target.isFull);
 }
 
 /**
- * The target behind which the owner `region/bridge` stands, if it is reachable: the bridge itself where the region's
- * targets are bridges, else one of the region's gateways.
+ * The target that leads to the owner `region/bridge`, if one is reachable: the bridge itself where the region's targets are
+ * bridges, otherwise one of the region's gateways.
  */
 export function targetOfOwner(snapshot: Snapshot, owner: string, request: SelectionRequest): Target | undefined {
   const bridge = parseBridge(owner);
@@ -20,17 +20,17 @@ export function targetOfOwner(snapshot: Snapshot, owner: string, request: Select
   if (region === undefined || (request.localOnly && !region.isLocal)) return undefined;
   const itself = region.targets.find((target) => target.bridge === owner);
   if (itself !== undefined) return isReachable(snapshot, itself) ? itself : undefined;
-  // Of what is known to be another bridge the owner cannot be asked.
+  // A target that is another bridge does not lead to the owner.
   const gateways = region.targets.filter((target) => target.bridge === undefined && isReachable(snapshot, target));
   return gateways[(request.consumerHash ?? 0) % Math.max(1, gateways.length)];
 }
 
-/** Why a consumer is to leave the owner that serves it well. */
+/** Why a consumer leaves a healthy owner. */
 export type MoveReason = 'drain' | 'return';
 
 /**
- * Whether the consumer is to move at this poll: its region is drained, or it has been away and the place where it belongs
- * has been well for `returnAfterMs` (0: never).
+ * Why the consumer should move at this poll: its region is drained, or the place where it belongs has been healthy for
+ * `returnAfterMs` (0: never).
  */
 export function whyMove(
   snapshot: Snapshot,
@@ -43,16 +43,16 @@ export function whyMove(
   const best = selectTarget(snapshot, { ...request, home: undefined }, []);
   if (best === undefined || best === home.target || !best.isAvailable) return undefined;
   if (isDrained) return 'drain';
-  // Between several gateways of one region there is nothing to choose: the bridge behind them is the same.
+  // Several gateways of one region lead to the same bridge.
   const isOtherPlace = best.region !== home.target.region || best.bridge !== undefined;
   return isOtherPlace && nowMs - best.wellSinceMs >= returnAfterMs ? 'return' : undefined;
 }
 
-/** Lets consumers go home one at a time: a returning region must not get all of them at once. */
+/** Paces consumers that return home: a region that recovers must not get all of them at once. */
 export class ReturnPace {
   #lastMs = Number.NEGATIVE_INFINITY;
 
-  /** Whether one may go now; it has gone then. */
+  /** Whether one may return now, which then counts as done. */
   take(nowMs: number): boolean {
     if (nowMs - this.#lastMs < RETURN_GAP_MS) return false;
     this.#lastMs = nowMs;
@@ -60,5 +60,5 @@ export class ReturnPace {
   }
 }
 
-/** Between two consumers that go home: a join costs a bridge some milliseconds. */
+/** Time between two consumers that return: a join costs a bridge some milliseconds. */
 const RETURN_GAP_MS = 20;

@@ -69,7 +69,7 @@ function follow(route: ConsumerRoute, misdirection: Misdirection): void {
 }
 
 describe('a response 421 leads', () => {
-  test('to the owner, which gets no word of failure', () => {
+  test('to the owner, without a failed one', () => {
     const [east, west] = [targetOf('east'), targetOf('west')];
     const route = routeOf();
     const misdirection = route.misdirected(responseOf(snapshotOf(east, west), east));
@@ -93,8 +93,8 @@ describe('a response 421 leads', () => {
     const heir = { to: 'heir', unreachable: 'west/bridge' };
     expect(routeOf().misdirected(responseOf(snapshot, west))).toMatchObject({ ...heir, target: west });
     expect(routeOf().misdirected(responseOf(snapshot, east, { tried: [west, east] }))).toMatchObject(heir);
-    const told = routeOf({ failedHeader: 'north/bridge, west/bridge' });
-    expect(told.misdirected(responseOf(snapshot, east))).toMatchObject(heir);
+    const informed = routeOf({ failedHeader: 'north/bridge, west/bridge' });
+    expect(informed.misdirected(responseOf(snapshot, east))).toMatchObject(heir);
   });
 
   test('to anyone if no bridge owns the consumer, and no longer asks for a release', () => {

@@ -1,4 +1,4 @@
-/** What one request of a consumer learns of where its consumer is: the owner as far as known, and owners out of reach. */
+/** The way of one consumer's request to the consumer's owner: the owner as far as known, and the owners out of reach. */
 import { FAILED_HEADER, parseList, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
 import type { SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
@@ -7,14 +7,14 @@ import type { Home } from './affinity.ts';
 import { targetOfOwner } from './owners.ts';
 
 /**
- * Answers 421 that one request follows at most. Ownership changes once a failover; more than this is a consumer that is
- * fought over, and the client is told to come again.
+ * The most responses 421 that one request follows. Ownership changes once in a failover; beyond this, bridges contend for the
+ * consumer, and the client has to try again.
  */
 const MAX_MISDIRECTIONS = 6;
 
 export interface ConsumerRouteOptions {
   home: Home | undefined;
-  /** What a trusted gateway before this one says: owners that it could not reach, and why the owner is to let go. */
+  /** From a trusted gateway before this one: owners that it could not reach, and why the owner should release the consumer. */
   failedHeader: string | undefined;
   releaseHeader: string | undefined;
 }
@@ -37,13 +37,13 @@ export interface MisdirectedResponse {
 
 /** Where a response 421 leads. */
 export type Misdirection =
-  /** To the target behind which the owner is. */
+  /** To the target that leads to the owner. */
   | { to: 'owner'; owner: string; target: Target }
-  /** To the same target again, which is told that the owner cannot be reached. */
+  /** To the same target again, which learns that the owner cannot be reached. */
   | { to: 'heir'; unreachable: string; target: Target }
   /** To any target that was not tried: no bridge owns the consumer. */
   | { to: 'anyone' }
-  /** To the gateway that sent the request, and knows better. */
+  /** To the gateway that sent the request, which knows the other regions. */
   | { to: 'sender' }
   /** The owner has changed too often. */
   | { to: 'nowhere' };
@@ -54,7 +54,7 @@ export type FollowedMisdirection = Exclude<Misdirection, { to: 'sender' | 'nowhe
 export class ConsumerRoute {
   readonly #failed: Set<string>;
   readonly #releaseHeader: string | undefined;
-  /** This gateway itself wants the owner to let go. */
+  /** Why this gateway itself asks the owner to release the consumer. */
   #release: string | undefined;
   #owner: string | undefined;
   #ownerTarget: Target | undefined;
@@ -67,12 +67,12 @@ export class ConsumerRoute {
     this.#ownerTarget = home?.target;
   }
 
-  /** The owner is to release the consumer. */
+  /** Asks the owner to release the consumer. */
   askRelease(reason: string): void {
     this.#release = reason;
   }
 
-  /** The headers of an attempt at `target`; one that passes the owner by says so. */
+  /** The headers of an attempt at `target`. If that is not the known owner, the owner counts as failed. */
   headersAt(target: Target, headers: string[]): string[] {
     if (this.#owner !== undefined && target !== this.#ownerTarget) this.#ownerFailed();
     const release = this.#releaseHeader ?? this.#release;
@@ -98,7 +98,7 @@ export class ConsumerRoute {
     return isElsewhere ? { to: 'owner', owner, target } : { to: 'heir', unreachable: owner, target: from };
   }
 
-  /** The request goes where `misdirection` leads. */
+  /** Notes that the request goes where `misdirection` leads. */
   follow(misdirection: FollowedMisdirection): void {
     this.#followedCount += 1;
     this.#release = undefined;

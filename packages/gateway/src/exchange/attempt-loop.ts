@@ -1,5 +1,5 @@
 /**
- * Sends a request to one target after another, until there is something to say to its client.
+ * Sends a request to one target after another, until one responds or none is left.
  *
  * A generator, not an async function: a request that leaves a target takes its place at the next one before the next request
  * in flight is asked whether it can leave, too. And a request costs no promise.
@@ -19,7 +19,7 @@ import type { ExchangeContext } from './context.ts';
 import { requestHeaders } from './headers.ts';
 import { hasCrossedRegions } from './loops.ts';
 import { isFinal, isSurelyNotExecuted } from './outcome.ts';
-import { attemptFailure, type FailureCode, requestFailure } from './own-answers.ts';
+import { attemptFailure, type FailureCode, requestFailure } from './own-errors.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type DecidedOutcome, type Decision, decide, isFaultOfKafka, mayMove, type RetryInput } from './retry.ts';
 import { Suspicion } from './suspicion.ts';
@@ -36,16 +36,16 @@ export interface AttemptLoopOptions {
 export type Step = Attempt | typeof PAUSE;
 export const PAUSE = 'pause';
 
-/** What is to be said to the client. */
+/** How the loop ends: what the client gets. */
 export type Ending =
   | { kind: 'reply'; attempt: Attempt }
   | { kind: 'fail'; error: GatewayError }
-  /** It has a part of a response that will not be completed. */
+  /** The client has a part of a response that will not be completed. */
   | { kind: 'destroy'; attempt: Attempt };
 
 /** Where the next attempt goes. */
 interface Hop {
-  /** `undefined`: to the best one that was not tried. */
+  /** `undefined`: the best one that was not tried. */
   readonly target: Target | undefined;
   readonly isFresh: boolean;
 }
@@ -55,13 +55,13 @@ const NEXT: Hop = { target: undefined, isFresh: false };
 
 export class AttemptLoop implements SelectionRequest {
   readonly #options: AttemptLoopOptions;
-  /** What the loop waits for. It is resumed when an attempt has its outcome, or a pause is over. */
+  /** The loop, stopped at what it waits for. Resume it when the attempt has its outcome, or the pause is over. */
   readonly steps: Generator<Step, Ending, void>;
   readonly #headers: string[];
   readonly #deadlineMs: number;
   readonly #isPoll: boolean;
   #failures: readonly string[] = NO_FAILURES;
-  /** Targets that were chosen, in turn; without those that a response 421 named. */
+  /** Targets that were selected, in turn; without those that a response 421 named. */
   readonly tried: Target[] = [];
   readonly consumer: RequestedConsumer | undefined;
   readonly consumerHash: number | undefined;
@@ -73,7 +73,7 @@ export class AttemptLoop implements SelectionRequest {
   mayHaveBeenExecuted = false;
   /** The last response by which a target refused: sent if no other target does better. */
   #refusal: Attempt | undefined;
-  /** From the first target that is lost on, here or at a gateway before this one. */
+  /** Since the first target was lost, here or at a gateway before this one. */
   #suspicion: Suspicion | undefined;
   #wasResent = false;
   /** When the last attempt without a final response ended. */
@@ -127,7 +127,7 @@ export class AttemptLoop implements SelectionRequest {
           return { kind: 'destroy', attempt };
         case 'fail':
           this.#noteFailure(attempt, outcome);
-          // What a region said is worth more than how the attempts after it ended.
+          // A region's refusal is worth more to the client than the failures after it.
           if (this.#refusal === undefined || outcome.kind === 'answered') return this.#fail(decision.code);
           return { kind: 'reply', attempt: this.#refusal };
         case 'retry':
@@ -159,7 +159,7 @@ export class AttemptLoop implements SelectionRequest {
     return this.#suspicion?.lossCount ?? 0;
   }
 
-  /** Those of them of which the gateway before this one does not know. */
+  /** Those that this gateway and the ones behind it lost. */
   get ownLossCount(): number {
     return this.#suspicion?.ownLossCount ?? 0;
   }
@@ -236,7 +236,7 @@ export class AttemptLoop implements SelectionRequest {
     };
   }
 
-  /** The request can be sent again. One that is streamed can as long as no connection has taken of it. */
+  /** The body can be sent again. */
   get #isBodyKept(): boolean {
     const { body } = this.#options;
     return body === undefined || Buffer.isBuffer(body);

@@ -7,7 +7,7 @@ import type { Outcome } from './outcome.ts';
 
 const SERVER_ERROR = 500;
 
-/** A whole response; what it names as its fault counts from 500 on. */
+/** A complete response. From 500 on, `causeway-fault` counts. */
 export function outcomeOfResponse(status: number, headers: ResponseHeaders): Outcome {
   if (status < SERVER_ERROR) return { kind: 'answered', status };
   const fault = headers[FAULT_HEADER];
@@ -16,7 +16,7 @@ export function outcomeOfResponse(status: number, headers: ResponseHeaders): Out
     : { kind: 'answered', status };
 }
 
-/** A connection that failed. `connection` is `undefined` where there was none: nothing was sent. */
+/** A connection that failed. `connection` is `undefined` if it was never made: nothing was sent. */
 export function outcomeOfFailure(
   error: Error,
   { connection, status }: { connection: UpstreamControl | undefined; status: number },
@@ -33,7 +33,7 @@ export function outcomeOfFailure(
     : { kind: 'brokenBeforeHeaders', reason };
 }
 
-/** An attempt that ended before it had a connection: nothing was sent, whatever ended it. */
+/** An attempt that ended before it had a connection: nothing was sent. */
 export function outcomeOfUnsent<Ended extends Outcome>(
   outcome: Ended,
 ): Ended | Extract<Outcome, { kind: 'connectFailed' }> {

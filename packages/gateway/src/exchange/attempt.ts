@@ -1,4 +1,4 @@
-/** Sends a request to one target and turns whatever happens into one outcome. */
+/** Sends a request to one target, and settles with one outcome. */
 import type { Trial } from '../regions/breaker.ts';
 import type { InFlight } from '../regions/in-flight.ts';
 import type { Target } from '../regions/target.ts';
@@ -20,30 +20,30 @@ export interface AttemptOptions {
   /** When it starts, on the clock of `now`. */
   readonly startedMs: number;
   readonly timeoutMs: number;
-  /** Over a connection that carries nothing else: one that was used before has just failed. */
+  /** Over a new connection: one that was idle has just failed. */
   readonly isFresh: boolean;
   /** Milliseconds, never going back. */
   readonly now: () => number;
-  /** An answer up to this size is held until it is complete. */
+  /** A response up to this size is held until it is complete. */
   readonly holdBytes: number;
   readonly owner: AttemptOwner;
 }
 
 /** Who runs the attempt. */
 export interface AttemptOwner {
-  /** The response is too long to be held: its head and what has come so far. `false` refuses it. */
+  /** The response is too long to be held; its head and first chunks have arrived. `false` refuses it. */
   onStreamStart(attempt: Attempt): boolean;
-  /** So many more bytes of a response are to be held; `false`: there is no room, and the response is not held. */
+  /** `bytes` more of a response are to be held; `false`: there is no room, and it is streamed. */
   onHeldBytes(bytes: number): boolean;
-  /** More of a streamed response; `false` asks for a pause until `resume`. */
+  /** A chunk of a streamed response; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
   /** Whether the request could be sent to another target, if this one was lost. */
   mayMove(attempt: Attempt, outcome: DecidedOutcome): boolean;
-  /** The end, exactly once, unless `onRequestFault` is called: the attempt has its outcome. */
+  /** The attempt has its outcome. Called once, unless `onRequestFault` or `onBug` is called. */
   onSettled(attempt: Attempt): void;
-  /** What the client sent, or did not send, ends the request: no target is at fault. */
+  /** The client ended the request by what it sent, or did not send. */
   onRequestFault(attempt: Attempt, fault: RequestFault): void;
-  /** A bug of this gateway's own ended the attempt. */
+  /** A bug of the gateway ended the attempt. */
   onBug(error: unknown): void;
 }
 
@@ -63,20 +63,20 @@ export class Attempt implements UpstreamHandler, InFlight {
   readonly startedMs: number;
   status = 0;
   headers: ResponseHeaders = {};
-  /** What has come of an answer that is held. */
+  /** The chunks of a response that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
   /** How it ended; `undefined` while it is under way. */
   outcome: Outcome | undefined;
-  /** The response's body was too long to be held, and is not there. */
+  /** The body was too long to be held, and was dropped. */
   isCut = false;
-  /** The try of a half-open breaker that this is. */
+  /** The breaker's trial that this attempt is; 0: none. */
   trial: Trial = 0;
   readonly #options: AttemptOptions;
   #controller: UpstreamControl | undefined;
   #isStreaming = false;
   #isPaused = false;
-  /** It has its outcome, or will never have one. */
+  /** It has its outcome, or never will. */
   #isOver = false;
 
   constructor(options: AttemptOptions) {
@@ -93,7 +93,7 @@ export class Attempt implements UpstreamHandler, InFlight {
     target.transport.dispatch(request, this, { isFresh });
   }
 
-  /** Ends the attempt from outside: the client left, or the target is out of use. */
+  /** Ends the attempt: the client left, or the target is down. */
   abort(outcome: Outcome): void {
     if (this.#isOver) return;
     this.#settle(this.#controller === undefined ? outcomeOfUnsent(outcome) : outcome);
@@ -101,7 +101,7 @@ export class Attempt implements UpstreamHandler, InFlight {
   }
 
   resume(): void {
-    // The connection may be another one's by now.
+    // Another attempt may use the connection by now.
     if (this.#isOver) return;
     this.#isPaused = false;
     this.#extend();
@@ -142,7 +142,7 @@ export class Attempt implements UpstreamHandler, InFlight {
     return true;
   }
 
-  /** A long upload is not a silent target. */
+  /** The deadline starts again: a long upload does not make a target silent. */
   onUploadProgress(): void {
     this.#extend();
   }
@@ -177,7 +177,7 @@ export class Attempt implements UpstreamHandler, InFlight {
       this.#options.owner.onRequestFault(this, { kind: 'stalled' });
       return;
     }
-    this.abort({ kind: 'timedOut', reason: `no answer within ${Math.round(this.#options.timeoutMs)} ms` });
+    this.abort({ kind: 'timedOut', reason: `no response within ${Math.round(this.#options.timeoutMs)} ms` });
   }
 
   get #isWaitingForClient(): boolean {

@@ -9,21 +9,20 @@ export interface BodyLimits {
   readonly maxBodyBytes: number;
 }
 
-/** A body on its way: what has come and what will, once. */
+/** A body that can be read once, while it arrives. */
 export interface StreamedBody {
   readonly stream: Readable;
-  /** As far as the client said. */
+  /** `undefined`: the client did not declare it. */
   readonly lengthBytes: number | undefined;
-  /** The target would take more than has come: it is the client that is slow. */
+  /** The target waits for bytes that the client has not sent. */
   isWaitingForClient: boolean;
-  /** What has come so far. */
   receivedBytes: number;
 }
 
 export interface BodyReceiver {
-  /** So many more bytes have come that are kept; `isLast`: more will not come. `false`: they are not to be kept. */
+  /** `bytes` more arrived to be kept; `isLast`: the body is complete. `false`: they must not be kept. */
   onBodyBytes(bytes: number, isLast: boolean): boolean;
-  /** So many bytes of those that were kept went on their way to a target: they cannot be sent again. */
+  /** `bytes` of the kept ones left for a target: they cannot be sent again. */
   onBodyTaken(bytes: number): void;
   /** The whole body. */
   onBuffered(body: Buffer): void;
@@ -40,20 +39,20 @@ export class BodyTooLargeError extends Error {
   }
 }
 
-/** Whether the request has a body at all (RFC 9112 §6.3). */
+/** Whether the request has a body (RFC 9112 §6.3). */
 export function hasBody(request: IncomingMessage): boolean {
   const { headers } = request;
   if (headers['transfer-encoding'] !== undefined) return true;
   return Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** Of a body, what has come of it. */
+/** The bytes of a body that have arrived. */
 export function bodyBytes(body: Buffer | StreamedBody | undefined): number {
   if (body === undefined) return 0;
   return Buffer.isBuffer(body) ? body.length : body.receivedBytes;
 }
 
-/** Returns what ends the reading, and drops what has come. */
+/** Returns a function that stops the reading, and drops the bytes read. */
 export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
   const lengthText = request.headers['content-length'];
   const declaredBytes = lengthText === undefined ? undefined : Number(lengthText);
@@ -72,7 +71,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
 
 function nothing(): void {}
 
-/** A body of a known length that fits: usually one chunk, and complete before the stream says so. */
+/** A body of a declared length that is kept: usually one chunk, and complete before the stream ends. */
 function readDeclared(request: IncomingMessage, declaredBytes: number, receiver: BodyReceiver): () => void {
   let chunks: Buffer[] | undefined;
   let totalBytes = 0;
@@ -127,14 +126,14 @@ interface StreamBeginning {
   readonly lengthBytes: number | undefined;
 }
 
-/** What has come already, then the rest, as fast as it is taken. */
+/** Streams the bytes that have arrived, then the rest, as fast as the target reads. */
 function streamBody(
   request: IncomingMessage,
   { received, limits, receiver, lengthBytes }: StreamBeginning,
 ): StreamedBody {
   const { maxBodyBytes } = limits;
   async function* pieces(): AsyncGenerator<Buffer> {
-    // From the back: what was taken is held no longer.
+    // From the back, so that a chunk is released when it was taken.
     const chunks = received.reverse();
     for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) {
       body.receivedBytes += chunk.length;
@@ -142,7 +141,7 @@ function streamBody(
       receiver.onBodyTaken(chunk.length);
     }
     body.isWaitingForClient = true;
-    // The client may still be sending when its answer is there.
+    // The client may still be sending when its response is complete.
     const rest = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
     for await (const chunk of rest) {
       body.isWaitingForClient = false;

@@ -1,4 +1,4 @@
-/** The retry budget: retries may be a share of the live traffic of the last ten seconds, and a few more. */
+/** The retry budget: a share of the requests of the last ten seconds, and a constant. */
 
 const WINDOW_SECONDS = 10;
 
@@ -7,7 +7,7 @@ export class RetryBudget {
   readonly #requests = new Uint32Array(WINDOW_SECONDS);
   readonly #retries = new Uint32Array(WINDOW_SECONDS);
   #second: number;
-  /** Retries that there was nothing left for, since the start. */
+  /** Retries that were refused, since the start. */
   refusedCount = 0;
 
   /** `now` in milliseconds, never going back. */
@@ -16,7 +16,7 @@ export class RetryBudget {
     this.#second = Math.floor(now() / 1_000);
   }
 
-  /** Counts a request; `nowMs` is what `now` answered for it already. */
+  /** Counts a request that began at `nowMs`, a reading of `now`. */
   requested(nowMs: number): void {
     const second = Math.floor(nowMs / 1_000);
     if (second !== this.#second) this.#advance(second);

@@ -1,4 +1,4 @@
-/** What the head of a client's request says, and who sent it: read once, for intake, attempts and response. */
+/** The head of a client's request and its peer: read once, for intake, attempts, response and logs. */
 import type { IncomingMessage } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
@@ -16,11 +16,11 @@ export class ClientRequest {
   readonly path: string;
   readonly url: ParsedUrl;
   readonly peer: ClientPeer;
-  /** How far its headers are believed. */
+  /** How far its headers are trusted. */
   readonly trust: Trust;
   /** When it began, in milliseconds on the clock that never goes back. */
   readonly startMs: number;
-  /** The settings of that moment: a reload changes later requests only. */
+  /** The settings at that time: a reload changes later requests only. */
   readonly settings: RequestSettings;
   readonly #policy: TrustPolicy;
 
@@ -46,7 +46,7 @@ export class ClientRequest {
     return gatewayHeader(this.trust, this.message, name);
   }
 
-  /** The address of the client, as far as trusted proxies and gateways tell it. */
+  /** The address of the client, from the headers of trusted proxies and gateways. */
   get clientAddress(): string {
     const { headers } = this.message;
     return clientAddress(this.#policy, { peerAddress: this.peer.address, trust: this.trust, headers });

@@ -1,4 +1,4 @@
-/** What the client gets: a target's response, held or streamed, or the gateway's own; with what each of them needs beside it. */
+/** Responds to the client: with a target's response, held or streamed, or with the gateway's own. */
 import type { IncomingMessage } from 'node:http';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { FAULT_HEADER, FAULT_OF_REQUEST, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
@@ -17,14 +17,14 @@ export interface ClientResponseOptions extends ResponseWriterOptions {
   readonly request: ClientRequest;
 }
 
-/** What the attempts have learned of the request. */
+/** What a response depends on beside its attempt. */
 export interface SentRequest extends SelectionRequest {
   readonly consumer: RequestedConsumer | undefined;
   /** A target that was lost may have executed it. */
   readonly mayHaveBeenExecuted: boolean;
 }
 
-/** How many targets were lost under a request, and how many of them this gateway lost. */
+/** The number of targets lost under a request: by all gateways on its way, and by this one. */
 export interface Losses {
   readonly lossCount: number;
   readonly ownLossCount: number;
@@ -37,7 +37,7 @@ const NO_LOSSES: Losses = { lossCount: 0, ownLossCount: 0 };
 export class ClientResponse {
   readonly #options: ClientResponseOptions;
   readonly #writer: ResponseWriter;
-  /** For pages of other origins, on every response. */
+  /** Sent with every response, for pages of other origins. */
   #corsHeaders: readonly string[] = NO_HEADERS;
 
   constructor(options: ClientResponseOptions) {
@@ -45,17 +45,17 @@ export class ClientResponse {
     this.#writer = new ResponseWriter(options);
   }
 
-  /** The client has a part of it. */
+  /** The client has a part of the response. */
   get isStreaming(): boolean {
     return this.#writer.isStreaming;
   }
 
-  /** 0: none. */
+  /** 0: none was sent. */
   get status(): number {
     return this.#writer.status;
   }
 
-  /** Of the body, handed to the connection. */
+  /** Bytes of the body that were written to the connection. */
   get sentBytes(): number {
     return this.#writer.sentBytes;
   }
@@ -65,13 +65,13 @@ export class ClientResponse {
     if (cors !== undefined) this.#corsHeaders = cors.headersFor(message);
   }
 
-  /** A success of the gateway's own. */
+  /** A success of the gateway itself. */
   sendEmpty(status: number, headers: readonly string[]): void {
     const declaredLength = status === 204 ? undefined : '0';
     this.#writer.send(status, [...this.#corsHeaders, ...headers], NO_BODY, declaredLength);
   }
 
-  /** An error of the gateway's own; `losses` are for the gateway before this one. */
+  /** An error of the gateway itself; `losses` are for the gateway before this one. */
   sendError(error: GatewayError, more: { losses: Losses | undefined; headers: readonly string[] | undefined }): void {
     const headers = ['content-type', KAFKA_V2, ...this.#corsHeaders, ...(more.headers ?? NO_HEADERS)];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
@@ -85,7 +85,7 @@ export class ClientResponse {
     this.#writer.send(error.status, headers, body, String(body.length));
   }
 
-  /** The response of an attempt, or the end of it if it was streamed. Returns the status that the client has. */
+  /** Sends the response of an attempt, or ends it if it was streamed. Returns the status that the client gets. */
   send(attempt: Attempt, sent: SentRequest): number {
     if (this.#writer.isStreaming) {
       this.#writer.endStream();
@@ -94,7 +94,7 @@ export class ClientResponse {
     return attempt.isCut ? this.#sendCut(attempt) : this.#sendHeld(attempt, sent);
   }
 
-  /** A response that is too long to be held begins: its head, and what has come so far. */
+  /** Begins a response that is too long to be held. */
   startStream(attempt: Attempt, sent: SentRequest): void {
     const { status } = attempt;
     sent.consumer?.learn(attempt, sent, { status, body: NO_BODY });
@@ -105,12 +105,12 @@ export class ClientResponse {
     this.#writer.startStream(status, headers, attempt.chunks);
   }
 
-  /** More of a streamed response; `false`: not before `onDrain` is called. */
+  /** Writes a chunk of a streamed response; `false`: the next one has to wait for `onDrain`. */
   writeChunk(chunk: Buffer, onDrain: () => void): boolean {
     return this.#writer.writeChunk(chunk, onDrain);
   }
 
-  /** Breaks the connection, so that the client knows that nothing more comes. */
+  /** Closes the connection, so that the client notices that the response is incomplete. */
   breakOff(): void {
     this.#writer.breakOff();
   }
@@ -133,7 +133,7 @@ export class ClientResponse {
     return status;
   }
 
-  /** The body is not there: it was too long to be held, and belongs to a status that is not streamed. */
+  /** In place of a body that was too long to be held, of a status that is not streamed. */
   #sendCut({ status, target }: Attempt): number {
     const body = { error_code: status, message: `Region ${target.region} answered ${status}.` };
     this.#writer.send(status, ['content-type', KAFKA_V2, ...this.#corsHeaders], Buffer.from(JSON.stringify(body)));
@@ -145,7 +145,7 @@ export class ClientResponse {
       isPeerGateway: this.#options.request.isFromGateway,
       identity: this.#options.context.identity,
     });
-    // A bridge that has a word on it itself is not contradicted.
+    // A bridge's own CORS headers take precedence.
     if (this.#corsHeaders.length > 0 && attempt.headers['access-control-allow-origin'] === undefined) {
       headers.push(...this.#corsHeaders);
     }

@@ -1,11 +1,11 @@
-/** What the gateway reads and writes of consumer requests: the poll's time, and answers to a repeated request. */
+/** How a gateway changes consumers' requests and responses: shorter polls after a failover, and responses to repeated requests. */
 import { pollTimeoutMs, withQueryParameter } from '@causeway/protocol/parameters.ts';
 import type { Operation } from '@causeway/protocol/paths.ts';
 
-/** What is left of a poll that moved to another target is at least this, so that it can join the group there. */
+/** The shortest timeout of a poll that moved to another target: it has to join the group there. */
 const MIN_POLL_TIMEOUT_MS = 100;
 
-/** The same poll with what is left of its time after `elapsedMs`, so that a failover does not make the client wait twice. */
+/** The same poll with the time that is left after `elapsedMs`: a failover does not make the client wait twice. */
 export function shortenPoll(target: string, elapsedMs: number): string {
   const timeoutMs = pollTimeoutMs(target);
   const leftMs = Math.max(MIN_POLL_TIMEOUT_MS, Math.round(timeoutMs - elapsedMs));
@@ -18,8 +18,8 @@ export interface RepeatedAnswer {
 }
 
 /**
- * What the client is told when the request may have been executed by a target that was lost, and another answered that
- * there is nothing to do any more. `undefined`: what that one answered.
+ * The response to a request that a lost target may have executed, when another one responds that there is nothing left to do.
+ * `undefined`: that response stands.
  */
 export function answerToRepeated(
   operation: Operation,

@@ -1,4 +1,4 @@
-/** What an exchange does for a consumer's request: where it is sent first, where an answer 421 leads, what answers teach. */
+/** The part of an exchange that concerns a consumer: where the request goes first, where a response 421 leads, deliveries. */
 import type { ServerResponse } from 'node:http';
 import { baseUri } from '@causeway/protocol/base-uri.ts';
 import {
@@ -28,21 +28,21 @@ export interface RequestedConsumerOptions {
   body: Buffer | undefined;
 }
 
-/** What a target answered. */
+/** A target's response. */
 export interface ConsumerAnswer {
   readonly target: Target;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 export class RequestedConsumer {
-  /** Of the consumer's name; `undefined` where the bridge is to choose one. */
+  /** Hash of the consumer's name; `undefined`: the bridge will choose one. */
   readonly hash: number | undefined;
-  /** Where this gateway believed the consumer when the request came. */
+  /** The consumer's home when the request arrived. */
   readonly home: Home | undefined;
   readonly #options: RequestedConsumerOptions;
   readonly #route: ConsumerRoute;
   readonly #createBody: CreateBody | undefined;
-  /** What this request confirms. */
+  /** The delivery that this request confirms. */
   #delivered: Delivered | undefined;
 
   constructor(options: RequestedConsumerOptions) {
@@ -61,7 +61,7 @@ export class RequestedConsumer {
     });
   }
 
-  /** Asks the owner to let go, if the consumer is to live elsewhere: at polls alone, which may take a moment longer. */
+  /** Asks the owner to release the consumer if it should move. Only with polls: clients expect them to take time. */
   moveIfDue(selection: SelectionRequest, nowMs: number): void {
     const { context, request } = this.#options;
     if (this.home === undefined || request.url.operation !== 'poll') return;
@@ -71,7 +71,7 @@ export class RequestedConsumer {
     if (reason === 'drain' || (reason === 'return' && context.returnPace.take(nowMs))) this.#route.askRelease(reason);
   }
 
-  /** Adds the word on what the client has of its bridge's answers: by the gateway that the client talks to alone. */
+  /** Confirms the last delivery to the client. Only the gateway that the client is connected to does. */
   addDelivered(headers: string[]): void {
     const { context, request } = this.#options;
     const { group, instance, operation } = request.url;
@@ -81,7 +81,7 @@ export class RequestedConsumer {
     if (mark !== undefined) headers.push(DELIVERED_HEADER, mark);
   }
 
-  /** An answer goes to the client: when it has all of it, its bridge is to know. */
+  /** Confirms the delivery to its bridge once the client has the whole response. */
   watchDelivery({ target, headers }: ConsumerAnswer, response: ServerResponse): void {
     const delivery = textOf(headers[DELIVERY_HEADER]);
     const { context, request } = this.#options;
@@ -90,7 +90,7 @@ export class RequestedConsumer {
     response.once('finish', () => context.deliveries.add({ group, instance }, delivery, target));
   }
 
-  /** No bridge has answered: whether one read what the request confirms is not known. */
+  /** No bridge responded: it is unknown whether one has read the confirmation. */
   onUnanswered(): void {
     if (this.#delivered !== undefined) this.#options.context.deliveries.putBack(this.#delivered);
   }
@@ -118,12 +118,12 @@ export class RequestedConsumer {
     });
   }
 
-  /** The request goes where a response 421 leads. */
+  /** Notes that the request goes where a response 421 leads. */
   follow(misdirection: FollowedMisdirection): void {
     this.#route.follow(misdirection);
   }
 
-  /** What the client gets instead of `status`, if the request may have been executed before; `undefined`: nothing else. */
+  /** The response in place of `status` to a request that may have been executed before; `undefined`: as it is. */
   answerToRepeated(status: number): RepeatedAnswer | undefined {
     const { message, peer, trust, url } = this.#options.request;
     const { headers } = message;
@@ -137,11 +137,11 @@ export class RequestedConsumer {
     });
   }
 
-  /** Remembers where the consumer is: at the bridge that answered, if that said who it is. */
+  /** Remembers the bridge that responded as the consumer's home. */
   learn(answer: ConsumerAnswer, selection: SelectionRequest, { status, body }: { status: number; body: Buffer }): void {
     const { context, request } = this.#options;
     const owner = textOf(answer.headers[BRIDGE_HEADER]);
-    // Another region's gateway may have passed it on: next time it goes there straight away.
+    // Another region's gateway may have passed it on: the next request goes there directly.
     const place = owner === undefined ? undefined : targetOfOwner(context.regions.snapshot, owner, selection);
     const home = { target: place ?? answer.target, owner };
     learnHome(context.affinity, { url: request.url, known: this.home, home, status, body });

@@ -1,4 +1,4 @@
-/** What all exchanges of a gateway share; put together by the composition root. */
+/** What all exchanges of a gateway share. */
 import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Cors } from '@causeway/http/cors.ts';
 import type { HeldBytes } from '@causeway/http/held-bytes.ts';
@@ -21,19 +21,19 @@ export interface ExchangeContext {
   readonly budget: RetryBudget;
   readonly stats: RequestStats;
   readonly identity: Identity;
-  /** `undefined` where pages of other origins are the bridges' affair. */
+  /** `undefined`: bridges respond to pages of other origins. */
   readonly cors: Cors | undefined;
-  /** The memory of bodies and answers. */
+  /** The memory of bodies and responses. */
   readonly held: HeldBytes;
-  /** Whose headers are believed. */
+  /** Whose headers are trusted. */
   readonly trust: TrustPolicy;
-  /** Whole answers go out at the end of the turn in which they are ready. */
+  /** Writes whole responses at the end of the turn of the event loop in which they are ready. */
   readonly writes: TurnBatch;
-  /** For the access log and traces; `undefined` while both are off. */
+  /** Access log and traces; `undefined` while both are off. */
   readonly watcher: Watcher | undefined;
-  /** A bug has shown itself at a request, which is answered with 500. */
+  /** Receives the error of a bug that ended a request with 500. */
   readonly onFault: (error: unknown) => void;
-  /** Stops taking connections: answers say so. */
+  /** The gateway accepts no more connections, and responses say so. */
   readonly isClosing: boolean;
   /** Milliseconds, never going back. */
   readonly now: () => number;

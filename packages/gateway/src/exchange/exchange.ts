@@ -1,6 +1,6 @@
 /**
- * One request of a client, from its first byte to the end of its response: taken in (`intake.ts`), sent to targets
- * (`attempt-loop.ts`), responded to (`client-response.ts`). Here are the events that move it on, and how it ends.
+ * One request of a client, from its first byte to the end of its response: `intake.ts` takes it in, `attempt-loop.ts` sends it to
+ * targets, `client-response.ts` responds. This file receives the events that move it from one to the next, and ends it.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { probeHalfClosed } from '@causeway/http/half-closed.ts';
@@ -22,12 +22,12 @@ import type { ExchangeContext } from './context.ts';
 import { HeldShare } from './held-share.ts';
 import { takeIn } from './intake.ts';
 import { isTargetsFault, type Outcome } from './outcome.ts';
-import { bodyTooSlow, errorOfRequest, overloaded } from './own-answers.ts';
+import { bodyTooSlow, errorOfRequest, overloaded } from './own-errors.ts';
 import type { RequestWatch } from './request-watch.ts';
 import type { DecidedOutcome } from './retry.ts';
 import { judgeTarget } from './verdict.ts';
 
-/** Between two looks at whether another target reaches Kafka. */
+/** Time between two decisions while it is unknown whether another target reaches Kafka. */
 const PAUSE_MS = 100;
 
 export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
@@ -53,7 +53,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#watch = context.watcher?.begin(request);
   }
 
-  /** `expectation`: the client waits for a word before it sends its body; `refusal`: what is wrong with its head. */
+  /** `expectation`: of the client, before it sends its body; `refusal`: why the head is not acceptable. */
   start(expectation?: Expectation, refusal?: Refusal): void {
     try {
       this.#takeIn(expectation, refusal);
@@ -115,7 +115,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   }
 
   onStreamed(body: StreamedBody): void {
-    // Whatever ends the exchange ends the stream; its error was reported by then.
+    // The stream ends with the exchange, which has reported the error by then.
     body.stream.on('error', () => {});
     this.#send(body);
   }
@@ -125,7 +125,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#held.release();
   }
 
-  /** The request is complete, or as far as it is held: the first attempt starts. */
+  /** Starts the first attempt. */
   #send(body: Buffer | StreamedBody | undefined): void {
     this.#held.stopAwaiting();
     if (this.#isDone) return;
@@ -226,7 +226,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#abandon(attempt);
   }
 
-  /** The client gets a 500, the operator the error, and other requests notice nothing. */
+  /** Responds 500 and reports the error to the operator; other requests are not affected. */
   onBug(error: unknown): void {
     this.#context.onFault(error);
     this.#fail(new GatewayError('internal', 'The gateway failed at this request; its log says how.'));
@@ -250,14 +250,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#finish(this.#loop?.tried.at(-1)?.region ?? NO_REGION, 'gatewayError');
   }
 
-  /** The response that the client has a part of will not be completed. */
+  /** Ends a response of which the client has a part only. */
   #breakOff({ region }: Target, outcome: ExchangeOutcome): void {
     if (this.#isDone) return;
     this.#finish(region, outcome);
     this.#response.breakOff();
   }
 
-  /** Ends an attempt whose outcome no client waits for. */
+  /** Ends an attempt for which no client waits. */
   #abandon(attempt: Attempt): void {
     attempt.abort({ kind: 'clientGone' });
     if (this.#body !== undefined && !Buffer.isBuffer(this.#body)) this.#body.stream.destroy();
@@ -265,7 +265,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   #finishAnswered(loop: AttemptLoop, target: Target, status: number): void {
     const bucket = this.#finish(target.region, outcomeOfStatus(status));
-    // How long a poll takes is what its client asked for.
+    // The client chooses how long a poll takes.
     if (this.#request.url.operation !== 'poll') target.traffic.took(bucket);
     const { snapshot } = this.#context.regions;
     const { tried } = loop;
@@ -291,7 +291,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     return bucket;
   }
 
-  /** The request is not sent again, and its connection is free for the next one. */
+  /** The connection is free for the next request. */
   onResponseEnded(): void {
     this.#held.giveWhenRead(this.#http);
     const { requests } = this.#request.peer;

@@ -1,4 +1,4 @@
-/** What a gateway tells a target of where a request comes from: `Via`, `Forwarded` (RFC 7239), `X-Forwarded-*`, and its own. */
+/** The headers that describe where a request comes from: `Via`, `Forwarded` (RFC 7239), `X-Forwarded-*`, `causeway-gateway`. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv6 } from 'node:net';
 import type { Trust } from '@causeway/config/trust.ts';
@@ -8,8 +8,8 @@ import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import type { ClientPeer } from '../listen/peer.ts';
 import type { Identity } from './identity.ts';
 
-/** What this gateway says about where the request comes from, continuing what is there. */
-export const WRITTEN_ANEW: ReadonlySet<string> = new Set([
+/** The headers that this gateway writes itself, as a continuation of the received ones. */
+export const FORWARDING: ReadonlySet<string> = new Set([
   'via',
   'forwarded',
   'x-forwarded-for',
@@ -18,14 +18,14 @@ export const WRITTEN_ANEW: ReadonlySet<string> = new Set([
   GATEWAY_HEADER,
 ]);
 
-/** Who sent a request, and who passes it on. */
+/** The sender of a request, and the gateway that passes it on. */
 export interface Passage {
   peer: ClientPeer;
   trust: Trust;
   identity: Identity;
 }
 
-/** The headers of a request that nobody forwarded before: the same for all requests of a connection to one host. */
+/** For a request that arrives without such headers: the same for all requests of a connection to one host. */
 export function firstForwardingHeaders(host: string, passage: Passage): readonly string[] {
   const { peer, identity } = passage;
   const known = peer.forwarding;
@@ -53,7 +53,7 @@ export function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, i
 
 const NO_HEADERS: IncomingHttpHeaders = {};
 
-/** What a proxy in front said in the older headers: it stands first, or its host would be taken for the client's (RFC 7239 §7.4). */
+/** The `X-Forwarded-*` headers of a proxy, as elements of `Forwarded`. First in the list, or its host would count as the client's (RFC 7239 §7.4). */
 function forwardedBefore(headers: IncomingHttpHeaders, ownHost: string): string | undefined {
   const origin = olderOrigin(headers, ownHost);
   if (origin === undefined) return undefined;

@@ -74,7 +74,7 @@ describe('a request', () => {
     expect(sent({ host: 'h' }, peer({ address: '::1' })).forwarded).toBe('for="[::1]";host=h;proto=http');
   });
 
-  test('believes the older headers of a proxy that knows no other, and tells them first', () => {
+  test('puts the older headers of a trusted proxy first', () => {
     const before = {
       host: 'inner',
       'x-forwarded-for': '2001:db8::1, 10.9.9.9',
@@ -178,7 +178,7 @@ describe('an answer', () => {
     expect(flat).toEqual(['content-type', 'x/y', 'set-cookie', 'a', 'set-cookie', 'b', 'via', '1.1 east-gw']);
   });
 
-  test('tells a peer gateway who owns the consumer', () => {
+  test('names the consumer’s owner to a peer gateway', () => {
     const flat = responseHeaders(answer, { isPeerGateway: true, identity });
     expect(flat).toContain('causeway-owner');
   });

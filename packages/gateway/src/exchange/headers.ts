@@ -1,4 +1,4 @@
-/** Which headers go to the target and which come back (RFC 9110 §7.6). */
+/** Which headers of a request go to the target, and which of a response to the client (RFC 9110 §7.6). */
 import type { IncomingHttpHeaders } from 'node:http';
 import {
   CAUSEWAY_PREFIX,
@@ -7,10 +7,10 @@ import {
   SECRET_HEADER,
   SUSPECT_HEADER,
 } from '@causeway/protocol/routing.ts';
-import { append, first, firstForwardingHeaders, forwardingHeaders, type Passage, WRITTEN_ANEW } from './forwarding.ts';
+import { append, FORWARDING, first, firstForwardingHeaders, forwardingHeaders, type Passage } from './forwarding.ts';
 import type { Identity } from './identity.ts';
 
-/** Connection-level headers (RFC 9110 §7.6.1), and those that this gateway writes anew. */
+/** Connection-level headers (RFC 9110 §7.6.1), and those that this gateway writes itself. */
 const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -22,16 +22,16 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
   'http2-settings',
-  // The gateway has read the body: it answers for its length, and for 100 Continue.
+  // The gateway has read the body: the length and 100 Continue are its own.
   'content-length',
   'expect',
-  // What a consumer's request says of its owner is written for each attempt.
+  // Written for each attempt.
   FAILED_HEADER,
   RELEASE_HEADER,
-  // What a sender shows is not for the next one to know.
+  // The sender's proof is only for this gateway.
   SECRET_HEADER,
   SUSPECT_HEADER,
-  ...WRITTEN_ANEW,
+  ...FORWARDING,
 ]);
 
 const RESPONSE_NOT_PASSED_ON: ReadonlySet<string> = new Set([
@@ -44,7 +44,7 @@ const RESPONSE_NOT_PASSED_ON: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
   'via',
-  // Of what is sent on, which may not be what came.
+  // The body that is sent may differ from the one received.
   'content-length',
 ]);
 
@@ -53,11 +53,11 @@ export function requestHeaders(headers: IncomingHttpHeaders, passage: Passage): 
   const { trust } = passage;
   const listed = connectionOptions(headers.connection);
   const result: string[] = [];
-  // Who forwarded it before, as far as that is believed.
+  // It arrived with headers of another proxy.
   let isForwarded = false;
   for (const name in headers) {
     if (NOT_PASSED_ON.has(name) || listed?.has(name)) {
-      isForwarded ||= WRITTEN_ANEW.has(name);
+      isForwarded ||= FORWARDING.has(name);
       continue;
     }
     if (trust !== 'gateway' && name.startsWith(CAUSEWAY_PREFIX)) continue;
@@ -73,7 +73,7 @@ export function requestHeaders(headers: IncomingHttpHeaders, passage: Passage): 
   return result;
 }
 
-/** The answer's headers for the client, as a flat list. Our own stay between gateways. */
+/** The response's headers for the client, as a flat list. Those of Causeway stay between gateways. */
 export function responseHeaders(
   headers: Record<string, string | string[] | undefined>,
   options: { isPeerGateway: boolean; identity: Identity },
@@ -91,7 +91,7 @@ export function responseHeaders(
   return result;
 }
 
-/** The headers that `Connection` names as belonging to this connection. */
+/** The headers that `Connection` lists. */
 function connectionOptions(connection: string | undefined): Set<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
   return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));

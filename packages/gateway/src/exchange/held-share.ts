@@ -1,4 +1,4 @@
-/** The memory that one exchange takes of what {@link HeldBytes} counts: its body, and a response that is held. */
+/** The share of {@link HeldBytes} that one exchange takes: for its body, and for a response that is held. */
 import type { ServerResponse } from 'node:http';
 import type { HeldBytes, HeldClient } from '@causeway/http/held-bytes.ts';
 
@@ -8,7 +8,7 @@ export class HeldShare implements HeldClient {
   heldBytes = 0;
   pacedUntilMs = 0;
 
-  /** `onEvicted`: others need the memory, and what is held has to be released. */
+  /** `onEvicted`: other clients need the memory; the owner has to release it. */
   constructor(held: HeldBytes, owner: { onEvicted(): void }) {
     this.#held = held;
     this.#owner = owner;
@@ -32,19 +32,19 @@ export class HeldShare implements HeldClient {
     this.give(this.heldBytes);
   }
 
-  /** Gives back all, as fast as the client reads its response. */
+  /** Gives everything back as fast as the client reads its response. */
   giveWhenRead(response: ServerResponse): void {
     const bytes = this.heldBytes;
     this.heldBytes = 0;
     if (bytes > 0) this.#held.giveWhenRead(response, bytes);
   }
 
-  /** The client has sent `bytes` of its body, and more is to come. */
+  /** The client has sent `bytes` of its body, and will send more. */
   awaitMore(bytes: number): void {
     this.#held.awaiting(this, bytes);
   }
 
-  /** Nothing more of the body is awaited. */
+  /** No more of the body is awaited. */
   stopAwaiting(): void {
     if (this.pacedUntilMs > 0) this.#held.arrived(this);
   }

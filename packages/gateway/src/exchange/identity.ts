@@ -1,18 +1,18 @@
-/** What a gateway says about itself in headers. */
+/** The identity of a gateway, as its headers show it. */
 import { formatHop, type GatewayHop, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 
-/** Made once, and anew for another secret. */
+/** Made at the start, and again when a reload changes the secret. */
 export interface Identity {
   readonly hop: GatewayHop;
   /** Entry of `causeway-gateway`. */
   readonly entry: string;
-  /** Entry of `Via` on answers: `/` is not part of a pseudonym (RFC 9110 §7.6.3). */
+  /** Entry of `Via` in responses: a pseudonym has no `/` (RFC 9110 §7.6.3). */
   readonly via: string;
-  /** Entry of `Via` on requests: with what tells this process from all others. */
+  /** Entry of `Via` in requests: with the random part that identifies this process. */
   readonly requestVia: string;
-  /** The part of it that no client can know. */
+  /** That part, which no client can know. */
   readonly instance: string | undefined;
-  /** What targets are shown; none where the system has no secret. */
+  /** The header with the secret, for targets; empty if the system has none. */
   readonly proof: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** Takes a request in before any region gets it: the gateway responds itself, or passes the request on. */
+/** Decides whether a region gets a request, or the gateway responds by itself. */
 import { REJECTED } from '@causeway/http/cors.ts';
 import { examineMethod } from '@causeway/http/methods.ts';
 import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
@@ -6,13 +6,13 @@ import type { Expectation } from '@causeway/http/turns.ts';
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { ExchangeContext } from './context.ts';
-import { kafkaWord } from './kafka-word.ts';
+import { kafkaHeaders } from './kafka-headers.ts';
 import { whyLooping } from './loops.ts';
-import { whyNotReady } from './own-answers.ts';
+import { whyNotReady } from './own-errors.ts';
 
 export interface IntakeOptions {
   context: Pick<ExchangeContext, 'regions' | 'identity' | 'isClosing' | 'cors' | 'now'>;
-  /** What is wrong with the request's head. */
+  /** Why the head is not acceptable. */
   refusal: Refusal | undefined;
   expectation: Expectation | undefined;
 }
@@ -27,12 +27,12 @@ export type Intake =
 const PASS_ON: Intake = { kind: 'passOn' };
 const NO_HEADERS: readonly string[] = [];
 
-/** Whether a region gets the request, or what the gateway responds by itself. Pure. */
+/** Health, readiness, preflights, loops and malformed heads end here. */
 export function takeIn(request: ClientRequest, options: IntakeOptions): Intake {
   const { cors } = options.context;
   switch (cors?.decide(request.message)) {
     case 'preflight':
-      // Also while no region can be reached.
+      // Also while no region is available.
       return { kind: 'answer', status: 204, headers: cors?.preflightHeaders ?? NO_HEADERS };
     case 'rejected':
       return { kind: 'fail', error: new GatewayError('originRejected', REJECTED), headers: NO_HEADERS };
@@ -44,7 +44,7 @@ export function takeIn(request: ClientRequest, options: IntakeOptions): Intake {
 function examine(request: ClientRequest, { context, refusal, expectation }: IntakeOptions): Intake {
   const { url, path, message, isFromGateway } = request;
   const error = errorInHead(request, { refusal, expectation });
-  if (error !== undefined) return { kind: 'fail', error, headers: kafkaHeaders(request, context) };
+  if (error !== undefined) return { kind: 'fail', error, headers: probeHeaders(request, context) };
   if (url.operation === 'healthy') return { kind: 'answer', status: 200, headers: NO_HEADERS };
   if (url.operation === 'ready') return examineReadiness(request, context);
   if (url.operation === 'metrics') return fail('notServedHere', 'Metrics are on the admin port.');
@@ -70,27 +70,27 @@ function errorInHead(
   return isForbidden ? new GatewayError('notServedHere', 'Not Found') : undefined;
 }
 
-/** A gateway that probes this one learns of this region alone: what lies behind other regions is not its own. */
+/** A gateway that probes this one learns the readiness of this region alone. */
 function examineReadiness(request: ClientRequest, context: IntakeOptions['context']): Intake {
   const { regions, identity, isClosing } = context;
   const { snapshot } = regions;
-  const headers = kafkaHeaders(request, context);
+  const headers = probeHeaders(request, context);
   const localOnly = request.isFromGateway && identity.hop.region !== undefined;
   const error = whyNotReady({ snapshot, localOnly, isClosing, identity });
   return error === undefined ? { kind: 'answer', status: 200, headers } : { kind: 'fail', error, headers };
 }
 
-/** What a gateway that probes this one learns beside the status. */
-function kafkaHeaders(request: ClientRequest, { regions, now }: IntakeOptions['context']): readonly string[] {
+/** For a gateway that probes this one. */
+function probeHeaders(request: ClientRequest, { regions, now }: IntakeOptions['context']): readonly string[] {
   const isProbe = request.url.operation === 'ready' && request.isFromGateway;
-  return isProbe ? kafkaWord(regions.snapshot, now()) : NO_HEADERS;
+  return isProbe ? kafkaHeaders(regions.snapshot, now()) : NO_HEADERS;
 }
 
 function fail(code: GatewayErrorCode, message: string): Intake {
   return { kind: 'fail', error: new GatewayError(code, message), headers: NO_HEADERS };
 }
 
-/** A bridge responds to paths that are not found, and to a preflight; methods that the API does not have end here. */
+/** A bridge responds to unknown paths and to preflights; methods that the API does not have end here. */
 function examineUnknown(method: string, path: string): Intake {
   if (method === 'OPTIONS') {
     if (path !== '*') return PASS_ON;

@@ -1,9 +1,9 @@
-/** Where a request has been: loops of gateways that name each other, and requests that have crossed regions. */
+/** Detects requests that crossed regions, and those that circulate between gateways whose targets name each other. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { GATEWAY_HEADER, parseHops } from '@causeway/protocol/routing.ts';
 import type { Identity } from './identity.ts';
 
-/** Whether another region's gateway has sent the request here: then it stays. */
+/** Whether another region's gateway sent the request here: then it stays in this region. */
 export function hasCrossedRegions(headers: IncomingHttpHeaders, { hop }: Identity): boolean {
   if (hop.region === undefined) return false;
   const header = headers[GATEWAY_HEADER];
@@ -12,10 +12,10 @@ export function hasCrossedRegions(headers: IncomingHttpHeaders, { hop }: Identit
   return parseHops(text).some(({ region }) => region !== undefined && region !== hop.region);
 }
 
-/** A request passes no more gateways than these: tier-1, a region's, another region's, and one to spare. */
+/** The most gateways that a request passes: tier-1, two regional ones, and one to spare. */
 export const MAX_HOPS = 4;
 
-/** Why a request goes round in a circle, in words; `undefined` when it does not. A client can bring neither about. */
+/** Why a request counts as a loop, in words; `undefined`: it does not. No client can cause this. */
 export function whyLooping(
   headers: IncomingHttpHeaders,
   { isFromGateway, identity }: { isFromGateway: boolean; identity: Identity },

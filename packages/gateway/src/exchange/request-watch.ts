@@ -1,4 +1,4 @@
-/** What follows single requests, for the access log and for traces. While both are off there is none of it. */
+/** The seam for the access log and for traces: both follow single requests, if they are on. */
 import type { Target } from '../regions/target.ts';
 import type { ExchangeOutcome } from '../stats.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -9,19 +9,19 @@ export interface Watcher {
   begin(request: ClientRequest): RequestWatch | undefined;
 }
 
-/** Follows one request; is told of its attempts in turn, and of its end. */
+/** Follows one request: its attempts in turn, and its end. */
 export interface RequestWatch {
-  /** The headers of an attempt, from those that it would have without. */
+  /** Returns the headers of an attempt: the given ones, with those that identify request and trace. */
   attempting(target: Target, headers: readonly string[]): string[];
   attempted(outcome: Outcome): void;
   finished(end: RequestEnd): void;
 }
 
 export interface RequestEnd {
-  /** The last that was asked; `none` where no region was. */
+  /** Of the last attempt; `none` without one. */
   region: string;
   outcome: ExchangeOutcome;
-  /** 0: the client got no answer. */
+  /** 0: the client got no response. */
   status: number;
   /** Of the bodies. */
   receivedBytes: number;

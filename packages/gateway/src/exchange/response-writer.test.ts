@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { ResponseWriter } from './response-writer.ts';
 import { TurnBatch } from './turn-batch.ts';
 
-test('whoever streams to a client that reads slowly is told once that it may go on, however much it wrote', async () => {
+test('a stream to a client that reads slowly continues once, however many chunks were written', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1');

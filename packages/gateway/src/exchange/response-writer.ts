@@ -9,11 +9,11 @@ export interface ResponseWriterOptions {
   readonly request: { readonly message: IncomingMessage };
   readonly response: ServerResponse;
   readonly context: {
-    /** Whole responses go out at the end of the turn in which they are ready. */
+    /** Writes whole responses at the end of the turn of the event loop in which they are ready. */
     readonly writes: TurnBatch;
   };
   readonly owner: {
-    /** Nothing more will be written. */
+    /** The last byte was written, or the connection was closed. */
     onResponseEnded(): void;
   };
 }
@@ -21,9 +21,9 @@ export interface ResponseWriterOptions {
 export class ResponseWriter implements PendingWrite {
   readonly #options: ResponseWriterOptions;
   #state: 'none' | 'streaming' | 'ended' = 'none';
-  /** 0: none. */
+  /** 0: none was sent. */
   status = 0;
-  /** Of the body, handed to the connection. */
+  /** Bytes of the body that were written to the connection. */
   sentBytes = 0;
   #headers: string[] = [];
   #body: Buffer | undefined;
@@ -32,12 +32,12 @@ export class ResponseWriter implements PendingWrite {
     this.#options = options;
   }
 
-  /** The client has seen a part. */
+  /** The client has a part of the response. */
   get isStreaming(): boolean {
     return this.#state === 'streaming';
   }
 
-  /** A complete response. `declaredLength` is for HEAD: the length of what its response leaves out (RFC 9110 §9.3.2). */
+  /** A complete response. `declaredLength` is for HEAD: the length of the body that is left out (RFC 9110 §9.3.2). */
   send(status: number, headers: string[], body: Buffer, declaredLength?: string): void {
     if (this.#state !== 'none') {
       this.breakOff();
@@ -67,13 +67,13 @@ export class ResponseWriter implements PendingWrite {
     }
   }
 
-  /** More of a stream; `false`: not before `onDrain` is called. */
+  /** Writes a chunk of a stream; `false`: the next one has to wait for `onDrain`. */
   writeChunk(chunk: Buffer, onDrain: () => void): boolean {
     const { response } = this.#options;
     if (this.#state !== 'streaming') return true;
     this.sentBytes += chunk.length;
     if (response.write(chunk)) return true;
-    // Once, however much is written meanwhile.
+    // One listener, however many chunks are written meanwhile.
     if (response.listenerCount('drain') === 0) response.once('drain', onDrain);
     return false;
   }
@@ -84,14 +84,14 @@ export class ResponseWriter implements PendingWrite {
     this.#options.owner.onResponseEnded();
   }
 
-  /** Breaks the connection, so that the client knows that nothing more comes. */
+  /** Closes the connection, so that the client notices that the response is incomplete. */
   breakOff(): void {
     this.#state = 'ended';
     this.#options.response.destroy();
     this.#options.owner.onResponseEnded();
   }
 
-  /** For the batch. */
+  /** Called by the batch. */
   flush(): void {
     const { request, response, owner } = this.#options;
     const body = this.#body;
@@ -100,10 +100,10 @@ export class ResponseWriter implements PendingWrite {
       // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
       if (body !== undefined && body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
       else response.end(body);
-      // The rest of a body that nobody wants must not block the connection's end.
+      // The unread rest of a body must not keep the connection from closing.
       if (!request.message.complete) request.message.resume();
     } catch {
-      // Headers that HTTP/1.1 cannot carry: others of this turn must not suffer.
+      // Headers that HTTP/1.1 cannot carry: the other responses of the batch follow.
       response.destroy();
     }
     owner.onResponseEnded();

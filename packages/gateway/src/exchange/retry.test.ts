@@ -54,7 +54,7 @@ const no = (): boolean => false;
 const retry: Decision = { action: 'retry' };
 const reply: Decision = { action: 'reply' };
 
-describe('what a region answered goes to the client', () => {
+describe('a region’s response goes to the client', () => {
   test.each(['ok', 'notFound', 'serverError'] as const)('%s', (name) => {
     expect(decideWith(outcomes[name])).toEqual(reply);
   });
@@ -74,6 +74,8 @@ describe('each operation, when the request may have been executed', () => {
     ['sendToPartition', 'POST', retry, { action: 'fail', code: 'regionFailed' }],
     ['createTopic', 'POST', retry, { action: 'fail', code: 'regionFailed' }],
     ['unknown', 'GET', retry, retry],
+    ['unknown', 'HEAD', retry, retry],
+    ['unknown', 'OPTIONS', retry, retry],
     ['unknown', 'PUT', retry, { action: 'fail', code: 'regionFailed' }],
   ] as const)('%s by %s', (operation, method, atLeastOnce, atMostOnce) => {
     for (const outcome of [outcomes.broken, outcomes.targetDown, outcomes.brokenMidBody]) {
@@ -92,7 +94,7 @@ describe('what ends a request', () => {
     ['the response has begun', outcomes.brokenMidBody, { isResponseStarted: true }, { action: 'destroy' }],
     ['no time is left', outcomes.broken, { isPastDeadline: yes }, { action: 'fail', code: 'deadlineExceeded' }],
     [
-      'no answer came, and nobody else is there',
+      'no response came, and no other target is left',
       outcomes.timedOut,
       { hasNextTarget: no },
       { action: 'fail', code: 'deadlineExceeded' },
@@ -201,7 +203,7 @@ describe('an empty budget', () => {
     expect(decideWith(outcomes.unavailable, empty)).toEqual(reply);
   });
 
-  test('is not asked where a retry costs nothing', () => {
+  test('is not needed where a retry costs nothing', () => {
     expect(decideWith(outcomes.connectFailed, empty)).toEqual(retry);
     expect(decideWith(outcomes.targetDown, empty)).toEqual(retry);
     expect(decideWith(outcomes.broken, { ...empty, operation: 'poll', method: 'GET' })).toEqual(retry);
@@ -270,6 +272,19 @@ describe('a fault that the answer names', () => {
       { action: 'wait' },
     ],
     [
+      'Kafka, as a probe reported while the request waited',
+      { kind: 'targetDown', reason: REASON, isOfKafka: true },
+      { hasNextTarget: no, isKafkaUndecided: yes },
+      { action: 'wait' },
+    ],
+    ['none of Kafka’s', outcomes.unavailable, { hasNextTarget: no, isKafkaUndecided: yes }, reply],
+    [
+      'none of Kafka’s, of a target that probes found down',
+      { kind: 'targetDown', reason: REASON, isOfKafka: false },
+      { hasNextTarget: no, isKafkaUndecided: yes },
+      { action: 'fail', code: 'regionFailed' },
+    ],
+    [
       'Kafka, when no time is left',
       FAULT_OF_KAFKA,
       { hasNextTarget: no, isKafkaUndecided: yes, isPastDeadline: yes },
@@ -302,7 +317,7 @@ describe('a request under which targets are lost', () => {
       string,
       DecidedOutcome
     >),
-  )('ends after two of them, whatever became of the last attempt: %s', (_, outcome) => {
+  )('ends after two of them, whatever the last outcome: %s', (_, outcome) => {
     for (const wasResent of [false, true]) {
       const { action } = decideWith(outcome, { lossCount: 2, wasResent });
       expect(['reply', 'fail']).toContain(action);
@@ -319,14 +334,14 @@ describe('a connection that had carried other requests and ends before the answe
     expect(decideWith(idleClose, { wasResent: true })).toEqual(retry);
   });
 
-  test('leaves alone what must not be done twice, or is not at hand any more', () => {
+  test('is the end of a request that must not be executed twice, or whose body was not kept', () => {
     const fail = { action: 'fail', code: 'regionFailed' };
     expect(decideWith(idleClose, { produce: 'at-most-once' })).toEqual(fail);
     expect(decideWith(idleClose, { isBodyKept: false })).toEqual(fail);
   });
 });
 
-test('what the gateway lacks is its own fault', () => {
+test('a gateway that lacks resources reports its own fault', () => {
   const outcome: DecidedOutcome = { kind: 'connectFailed', reason: REASON, culprit: 'gateway' };
   expect(decideWith(outcome, { hasNextTarget: no })).toEqual({ action: 'fail', code: 'outOfConnections' });
 });

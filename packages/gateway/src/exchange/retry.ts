@@ -13,7 +13,7 @@ import { type Operation, retryClassOf } from '@causeway/protocol/operations/tabl
 import type { FollowedMisdirection, Misdirection } from '../consumers/route.ts';
 import type { GatewayError } from '../errors.ts';
 import { isFinal, isSurelyNotExecuted, MISDIRECTED, type Outcome } from './outcome.ts';
-import type { FailureCode } from './own-answers.ts';
+import type { FailureCode } from './own-errors.ts';
 
 /** The outcomes that something follows: when the client left, the exchange has ended. */
 export type DecidedOutcome = Exclude<Outcome, { kind: 'clientGone' }>;
@@ -21,7 +21,7 @@ export type DecidedOutcome = Exclude<Outcome, { kind: 'clientGone' }>;
 export interface RetryInput {
   readonly operation: Operation;
   readonly method: string;
-  /** The whole body was kept, or there is none. */
+  /** The whole body was kept, or the request has no body. */
   readonly isBodyKept: boolean;
   /** The client has a part of the response. */
   readonly isResponseStarted: boolean;
@@ -40,11 +40,11 @@ export interface RetryInput {
   readonly lossCount: number;
   /** Those of them that this gateway lost. */
   readonly ownLossCount: number;
-  /** It was sent to a target once more already. */
+  /** It was resent already. */
   readonly wasResent: boolean;
-  /** Whether the next probes will show if another target reaches the Kafka that did not answer this one. */
+  /** Whether the next probes will show if another target reaches the Kafka that is silent for this one. */
   readonly isKafkaUndecided: () => boolean;
-  /** Whether targets that work are left out because they have as many requests as they may. */
+  /** Whether healthy targets are left out because they are full. */
   readonly isHeldUpByLimit: () => boolean;
   readonly produce: 'at-least-once' | 'at-most-once';
   /** Takes one retry out of the budget; called only when everything else speaks for a retry. */
@@ -56,18 +56,18 @@ export type Decision =
   | { action: 'retry' }
   /** Send it to the same target, over a new connection. */
   | { action: 'resend' }
-  /** Send it where the consumer's owner is. */
+  /** Send it to the consumer's owner. */
   | { action: 'follow'; misdirection: FollowedMisdirection }
   /** Decide again in a moment. */
   | { action: 'wait' }
   /** Send the response of the attempt to the client. */
   | { action: 'reply' }
-  /** Respond with an error of the gateway's own. */
+  /** Respond with an error of the gateway itself. */
   | { action: 'fail'; code: FailureCode }
-  /** The client has a part of a response that will not be completed: break the connection, so that it knows. */
+  /** Close the connection: the client has a part of a response that will not be completed. */
   | { action: 'destroy' };
 
-/** Cheapest reason first; `inputOf` is called for what is not simply the client's response. */
+/** The cheapest reason comes first. `inputOf` is not called for a response that simply goes to the client. */
 export function decide(outcome: DecidedOutcome, inputOf: () => RetryInput): Decision {
   if (isFinal(outcome) && !isMisdirected(outcome)) return REPLY;
   const input = inputOf();
@@ -98,13 +98,13 @@ function decideUncharged(outcome: DecidedOutcome, input: RetryInput): Decision {
   }
   const giveUp = (): Decision => (isAnswered ? REPLY : { action: 'fail', code: failureOf(outcome, input) });
   if (input.isPastDeadline()) return giveUp();
-  // A body that was streamed is there as long as no connection has taken of it.
+  // A streamed body is complete as long as no connection has taken a part of it.
   if (!input.isBodyKept && outcome.kind !== 'connectFailed') return giveUp();
   // However the last attempt ended: the next target would be the third.
   const isOver = input.lossCount >= MAX_LOSSES;
   const isRepeatable = isSurelyNotExecuted(outcome) || mayBeExecutedTwice(input);
   if (isRepeatable && isIdleClose(outcome) && !input.wasResent && !isOver) return { action: 'resend' };
-  if (isOwnersWord(outcome, input)) return giveUp();
+  if (isBoundToTarget(outcome, input)) return giveUp();
   if (!input.hasNextTarget()) {
     return isFaultOfKafka(outcome) && !isOver && input.isKafkaUndecided() ? { action: 'wait' } : giveUp();
   }
@@ -119,7 +119,7 @@ function isMisdirected(outcome: DecidedOutcome): boolean {
   return outcome.kind === 'answered' && outcome.status === MISDIRECTED;
 }
 
-/** After a response 421: the request was not executed, and an owner costs neither an attempt nor the budget. */
+/** After a response 421 the request was not executed: following it costs neither an attempt nor the budget. */
 function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadline }: RetryInput): Decision {
   if (misdirection.to === 'sender') return REPLY;
   if (misdirection.to === 'nowhere' || !isBodyKept || isPastDeadline())
@@ -127,7 +127,7 @@ function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadl
   return { action: 'follow', misdirection };
 }
 
-/** Targets that a request may take down with it: the second one is offered it with a mark, a third one never. */
+/** The most targets that a request may take down: the second gets it as a suspect, a third never. */
 const MAX_LOSSES = 2;
 
 /**
@@ -138,7 +138,7 @@ export function isFaultOfRequest(error: GatewayError, lossCount: number): boolea
   return error.isOfRequest || lossCount >= MAX_LOSSES;
 }
 
-/** The target closed a connection that was idle until then. */
+/** The target closed a connection that had been idle. */
 function isIdleClose(outcome: Outcome): boolean {
   return outcome.kind === 'brokenBeforeHeaders' && outcome.isReused === true;
 }
@@ -151,11 +151,14 @@ export function isFaultOfKafka(outcome: Outcome): boolean {
 }
 
 /**
- * Whether the target is to be left alone with the request, because it lives. A request that waited for a target that
- * answers probes waited for what its client asked for: elsewhere it would wait, too, be executed twice, or take a consumer
- * from an owner that is well. And an owner that refuses a consumer's request for its own reasons still is the owner.
+ * Whether the request must stay with its target, which lives. A request that timed out at a target that responds to probes waited
+ * for something that its client asked for: another target would make it wait, too, execute it twice, or take a consumer from a
+ * healthy owner. And an owner that refuses a consumer's request for reasons of its own remains the owner.
  */
-function isOwnersWord(outcome: DecidedOutcome, { operation, isOfConsumer, targetAnswersProbes }: RetryInput): boolean {
+function isBoundToTarget(
+  outcome: DecidedOutcome,
+  { operation, isOfConsumer, targetAnswersProbes }: RetryInput,
+): boolean {
   if (outcome.kind === 'timedOut') return targetAnswersProbes && retryClassOf(operation) !== 'read';
   return outcome.kind === 'answered' && outcome.fault === 'request' && isOfConsumer;
 }
@@ -166,7 +169,7 @@ function failureOf(
 ): FailureCode {
   if (outcome.kind === 'connectFailed' && outcome.culprit === 'gateway') return 'outOfConnections';
   if (outcome.kind === 'timedOut' || isPastDeadline()) return 'deadlineExceeded';
-  // The target that could not be reached is not the only one, and the others work to their limits.
+  // The unreachable target is not the only one, and the others are full.
   const isUnsent = outcome.kind === 'connectFailed' && ownLossCount === 0;
   return isUnsent && isHeldUpByLimit() ? 'overloaded' : 'regionFailed';
 }
@@ -186,8 +189,8 @@ function mayBeExecutedTwice({ operation, method, produce }: RetryInput): boolean
 }
 
 /**
- * What costs the targets nothing is not charged: nothing was sent, or the target is out of use already, or a waiting
- * poll moves (its client would ask again at once).
+ * Retries that cost the targets nothing are free: nothing was sent, the target is down already, or a waiting poll moves, whose
+ * client would poll again at once.
  */
 function isChargedToBudget(outcome: DecidedOutcome, { operation }: RetryInput): boolean {
   return outcome.kind !== 'connectFailed' && outcome.kind !== 'targetDown' && operation !== 'poll';

@@ -15,9 +15,9 @@ const WEST = {};
 function ended(
   suspicion: Suspicion,
   outcome: Outcome,
-  { target = EAST, afterMs = 10, told = undefined as string | undefined } = {},
+  { target = EAST, afterMs = 10, suspect = undefined as string | undefined } = {},
 ) {
-  const headers = told === undefined ? {} : { [SUSPECT_HEADER]: told };
+  const headers = suspect === undefined ? {} : { [SUSPECT_HEADER]: suspect };
   suspicion.ended({ target, startedMs: 1_000, headers }, outcome, { nowMs: 1_000 + afterMs, settings });
 }
 
@@ -27,7 +27,7 @@ describe('a target counts as lost with the request', () => {
     ['whose answer ends in the middle', { kind: 'brokenMidBody', reason }, 1],
     ['that probes find down', { kind: 'targetDown', reason }, 1],
     ['that does not answer', { kind: 'timedOut', reason }, 1],
-    ['that tells of Kafka', { kind: 'targetDown', reason, isOfKafka: true }, 0],
+    ['that reports Kafka silent', { kind: 'targetDown', reason, isOfKafka: true }, 0],
     ['that is not there', { kind: 'connectFailed', reason }, 0],
     ['that refuses', { kind: 'answered', status: 503 }, 0],
   ])('%s', (_, outcome, expected) => {
@@ -54,10 +54,10 @@ test('one that is lost long after it got the request was not lost by it', () => 
   expect(suspicion.lossCount).toBe(1);
 });
 
-test('what other gateways count is added, and told on as it is theirs', () => {
+test('the counts of other gateways are added, and passed on', () => {
   const suspicion = new Suspicion('1');
   expect(suspicion.mark(['a', 'b'])).toEqual(['a', 'b', SUSPECT_HEADER, '1']);
-  ended(suspicion, { kind: 'answered', status: 502 }, { told: '1' });
+  ended(suspicion, { kind: 'answered', status: 502 }, { suspect: '1' });
   expect([suspicion.lossCount, suspicion.ownLossCount]).toEqual([2, 1]);
   for (const odd of ['-1', '12', 'x', '', undefined]) expect(new Suspicion(odd).mark([])).toEqual([]);
 });

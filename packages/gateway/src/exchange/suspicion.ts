@@ -1,17 +1,17 @@
 /**
- * Whether a request is the reason why targets were lost while it was under way on them: a body that kills or stalls a
- * bridge would take one region after the other.
+ * Counts the targets that were lost while a request was in flight on them: a body that kills or stalls a bridge must not take
+ * down one region after the other.
  *
- * Counted along the way of the request over all gateways: each tells the next one what it has seen (`causeway-suspect`), and
- * with its error the one before.
+ * The count covers all gateways on the way of the request: each passes it to the next one (`causeway-suspect`), and returns its own
+ * with its error.
  */
 import { SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
 import { isLoss, type Outcome } from './outcome.ts';
 
 /**
- * A target that is lost later than this after it got the request, and the probes' time to notice, was not lost by it: what
- * kills or stalls a bridge does so as it is read.
+ * A target that is lost later than this after it got the request, plus the time that probes take to notice, was not lost through
+ * it: a request that kills or stalls a bridge does so as the bridge reads it.
  */
 const SUSPICION_MS = 5_000;
 
@@ -22,13 +22,13 @@ export interface EndedAttempt {
 }
 
 export class Suspicion {
-  /** Before the request came here. */
+  /** By gateways before this one. */
   readonly #before: number;
-  /** A target that dies resets more than one connection: that on which it had the request, and that on which it gets it anew. */
+  /** A set: a target that dies resets the connection of the first attempt and that of the resend. */
   readonly #lost = new Set<object>();
   #behind = 0;
 
-  /** `header`: what a gateway before this one says. */
+  /** `header`: the count of the gateway before this one. */
   constructor(header: string | undefined) {
     this.#before = countOf(header);
   }
@@ -38,7 +38,7 @@ export class Suspicion {
     return this.#before + this.ownLossCount;
   }
 
-  /** Those of which the gateway before this one does not know. */
+  /** Those that this gateway and the ones behind it lost. */
   get ownLossCount(): number {
     return this.#lost.size + this.#behind;
   }

@@ -1,12 +1,11 @@
 /**
- * Writes of one turn of the event loop, made together at its end.
+ * Batches the writes of one turn of the event loop.
  *
- * A write to a loopback or network peer that sleeps costs waking it. Answers that become ready in one turn are for
- * different connections, often of the same peer (a load balancer, another gateway): written one after the other they wake
- * it once.
+ * A write to a peer that sleeps has to wake it. Responses that are ready in one turn belong to different connections, often of the
+ * same peer (a load balancer, another gateway): written one after the other they wake it once.
  */
 export interface PendingWrite {
-  /** Writes what is ready. Must not throw: others wait behind it. */
+  /** Writes the response. Must not throw: others follow. */
   flush(): void;
 }
 

@@ -1,8 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { parseUrl } from '@causeway/protocol/paths.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { testConfig } from '../../../../test/harness/gateway.ts';
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import { CLIENTS_TO_BLAME, Doubts } from '../regions/doubts.ts';
+import { Target } from '../regions/target.ts';
+import { RequestStats } from '../stats.ts';
+import { transportFactory } from '../upstream/create-transport.ts';
 import type { Outcome } from './outcome.ts';
-import { type Verdict, verdictOn } from './verdict.ts';
+import { judgeTarget, type TargetWatch, type Verdict, verdictOn } from './verdict.ts';
 
 const reason = 'as it happened';
 const answered = (status: number, fault?: 'request' | 'kafka'): Outcome => ({ kind: 'answered', status, fault });
@@ -10,20 +15,25 @@ const answered = (status: number, fault?: 'request' | 'kafka'): Outcome => ({ ki
 /** Of a request that belongs to no consumer, and of one that does. */
 const CASES: readonly (readonly [what: string, outcome: Outcome, other: Verdict, ofConsumer: Verdict])[] = [
   ...[200, 204, 302, 400, 404, 408, 409, 413, 421, 422, 429, 431].map(
-    (status) => [`an answer ${status}`, answered(status), 'well', 'well'] as const,
+    (status) => [`an answer ${status}`, answered(status), 'succeeded', 'succeeded'] as const,
   ),
-  ['an answer 500', answered(500), 'failed', 'well'],
-  ...[501, 505, 508].map((status) => [`an answer ${status}`, answered(status), 'well', 'well'] as const),
+  ['an answer 500', answered(500), 'failed', 'succeeded'],
+  ...[501, 505, 508].map((status) => [`an answer ${status}`, answered(status), 'succeeded', 'succeeded'] as const),
   ...[502, 503, 504, 507].map((status) => [`an answer ${status}`, answered(status), 'failed', 'failed'] as const),
   ...[500, 502, 503, 504].flatMap((status) => [
-    [`an answer ${status} to a request that is at fault`, answered(status, 'request'), 'well', 'well'] as const,
+    [
+      `an answer ${status} to a request that is at fault`,
+      answered(status, 'request'),
+      'succeeded',
+      'succeeded',
+    ] as const,
     [`an answer ${status} of which Kafka is at fault`, answered(status, 'kafka'), 'nothing', 'nothing'] as const,
   ]),
   ['a connection that the target refuses', { kind: 'connectFailed', reason }, 'failed', 'failed'],
   ['a gateway without descriptors', { kind: 'connectFailed', reason, culprit: 'gateway' }, 'nothing', 'nothing'],
   ['a request whose time was short', { kind: 'connectFailed', reason, culprit: 'request' }, 'nothing', 'nothing'],
   ['a probe that fails meanwhile', { kind: 'targetDown', reason }, 'failed', 'failed'],
-  ['a probe that tells of Kafka', { kind: 'targetDown', reason, isOfKafka: true }, 'nothing', 'nothing'],
+  ['a probe that reports Kafka silent', { kind: 'targetDown', reason, isOfKafka: true }, 'nothing', 'nothing'],
   ['no answer in time', { kind: 'timedOut', reason }, 'doubted', 'doubted'],
   ['a connection that ends', { kind: 'brokenBeforeHeaders', reason }, 'doubted', 'doubted'],
   ['an idle connection that ends', { kind: 'brokenBeforeHeaders', reason, isReused: true }, 'nothing', 'nothing'],
@@ -39,14 +49,14 @@ describe('what an outcome says about the target', () => {
 });
 
 test.each<[GatewayErrorCode, Verdict]>([
-  ['overloaded', 'well'],
-  ['outOfConnections', 'well'],
-  ['consumerMoving', 'well'],
-  ['deadlineExceeded', 'well'],
-  ['targetsLost', 'well'],
-  ['loopDetected', 'well'],
-  ['transferCodingUnsupported', 'well'],
-  ['internal', 'well'],
+  ['overloaded', 'succeeded'],
+  ['outOfConnections', 'succeeded'],
+  ['consumerMoving', 'succeeded'],
+  ['deadlineExceeded', 'succeeded'],
+  ['targetsLost', 'succeeded'],
+  ['loopDetected', 'succeeded'],
+  ['transferCodingUnsupported', 'succeeded'],
+  ['internal', 'succeeded'],
   // Of its region, to which another one is an alternative.
   ['regionFailed', 'failed'],
   ['noRegionAvailable', 'failed'],
@@ -71,5 +81,81 @@ describe('a doubt', () => {
     expect(addAll()).toEqual([false, false, false, false, true]);
     doubts.clear();
     expect(doubts.add('10.0.0.9')).toBe(false);
+  });
+});
+
+describe('a verdict changes', () => {
+  const settings = testConfig({
+    regions: [{ name: 'any', targets: [{ url: 'http://127.0.0.1:1' }] }],
+    breaker: { minRequests: 1, errorPercent: 1 },
+  });
+  const targets: Target[] = [];
+  afterEach(async () => {
+    await Promise.all(targets.splice(0).map((target) => target.close()));
+  });
+
+  /** Judges the outcome of one request of each client, and returns what changed. */
+  function changesOf(outcome: Outcome, { clients = ['10.0.0.1'], path = '/topics' } = {}): object {
+    const target = new Target({
+      region: 'east',
+      url: 'http://127.0.0.1:1',
+      settings,
+      now: () => 0,
+      createTransport: transportFactory({}),
+      onBreakerChange: () => {},
+    });
+    targets.push(target);
+    const stats = new RequestStats();
+    const calls: string[] = [];
+    const regions: TargetWatch = { suspect: () => calls.push('suspect'), probeSoon: () => calls.push('probeSoon') };
+    for (const clientAddress of clients) {
+      const request = { url: parseUrl('GET', path), clientAddress };
+      judgeTarget({ target, trial: target.breaker.started() }, outcome, { request, context: { stats, regions } });
+    }
+    const { requestCount, errorCount } = target.traffic;
+    const attempts = stats.attempts.get('east')?.get(outcome.kind);
+    return { attempts, requestCount, errorCount, breaker: target.breaker.state, calls };
+  }
+
+  test.each<[string, Outcome, object]>([
+    ['nothing but counts', answered(200), { errorCount: 0, breaker: 'closed', calls: [] }],
+    ['the breaker, on a response that blames no other', answered(500), { errorCount: 1, breaker: 'open', calls: [] }],
+    ['nothing, on a fault of Kafka', answered(503, 'kafka'), { errorCount: 1, breaker: 'closed', calls: [] }],
+    [
+      'the breaker and the probes, on a refused connection',
+      { kind: 'connectFailed', reason },
+      { errorCount: 1, breaker: 'open', calls: ['suspect'] },
+    ],
+    [
+      'no breaker, on a fault of the gateway',
+      { kind: 'connectFailed', reason, culprit: 'gateway' },
+      { errorCount: 1, breaker: 'closed', calls: [] },
+    ],
+    ['the breaker, on failed probes', { kind: 'targetDown', reason }, { errorCount: 1, breaker: 'open', calls: [] }],
+    [
+      'the probes alone, in doubt',
+      { kind: 'timedOut', reason },
+      { errorCount: 1, breaker: 'closed', calls: ['probeSoon'] },
+    ],
+    [
+      'the probes alone, on an idle connection that ends',
+      { kind: 'brokenBeforeHeaders', reason, isReused: true },
+      { errorCount: 1, breaker: 'closed', calls: ['probeSoon'] },
+    ],
+    ['nothing, if the client left', { kind: 'clientGone' }, { errorCount: 0, breaker: 'closed', calls: [] }],
+  ])('%s', (_, outcome, expected) => {
+    expect(changesOf(outcome)).toEqual({ attempts: 1, requestCount: 1, ...expected });
+  });
+
+  test('the breaker once several clients were in doubt, and not for one client', () => {
+    const clients = Array.from({ length: CLIENTS_TO_BLAME }, (_, index) => `10.0.0.${index}`);
+    expect(changesOf({ kind: 'timedOut', reason }, { clients })).toMatchObject({ breaker: 'open' });
+    const same = clients.map(() => '10.0.0.1');
+    expect(changesOf({ kind: 'timedOut', reason }, { clients: same })).toMatchObject({ breaker: 'closed' });
+  });
+
+  test('no breaker on a 500 to a consumer’s request', () => {
+    const path = '/consumers/g/instances/c/records';
+    expect(changesOf(answered(500), { path })).toMatchObject({ breaker: 'closed' });
   });
 });

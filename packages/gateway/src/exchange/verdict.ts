@@ -1,11 +1,10 @@
 /**
- * What the end of an attempt says about its target: to its breaker, to its counters, and to its probes.
+ * What the outcome of an attempt says about its target: for its breaker, its counters and its probes.
  *
- * The rule: what a client can bring about by itself says nothing about a target. Its `timeout`, the queue of its consumer,
- * its options, its body, its slow reading, a topic that does not exist decide how long a request takes and how it fails;
- * were they held against the target, one client could take it from all others. What does speak against a target is a
- * connection that it refuses, a probe that fails, and an answer >= 500 for which it names no other fault. docs/faults.md
- * says it for operators.
+ * The rule: an outcome that a client can cause by itself says nothing about a target. A client's `timeout`, the queue of its
+ * consumer, its options, its body, its slow reading and topics that do not exist determine how long a request takes and how it
+ * fails; held against the target, one client could take it from all others. Evidence against a target is a refused connection, a
+ * failed probe, and a response >= 500 that names no other fault. docs/faults.md explains it to operators.
  */
 import { clientNetwork } from '@causeway/config/client-address.ts';
 import type { Trial } from '../regions/breaker.ts';
@@ -16,32 +15,32 @@ import type { Outcome } from './outcome.ts';
 
 export type Verdict =
   /** The target did its work. */
-  | 'well'
+  | 'succeeded'
   /** The target is at fault. */
   | 'failed'
-  /** The request or the target: many clients must say so, and no answer may come in between. */
+  /** The request or the target is at fault: counts if several clients see it with no response in between. */
   | 'doubted'
-  /** The end says nothing. */
+  /** The outcome says nothing about the target. */
   | 'nothing';
 
 const SERVER_ERROR = 500;
 /**
- * Words on the request, of targets that work: not implemented, version not supported (RFC 9110 §15.6.2 and §15.6.6), and a
- * loop of gateways that name each other (RFC 5842 §7.2).
+ * Errors of the request, from targets that work: not implemented, version not supported (RFC 9110 §15.6.2 and §15.6.6), loop
+ * detected (RFC 5842 §7.2).
  */
 const OF_REQUEST: ReadonlySet<number> = new Set([501, 505, 508]);
 
-/** Pure. `isOfConsumer`: the request was one to a consumer that exists, or existed. */
+/** Pure. `isOfConsumer`: the request is for a consumer that exists, or existed. */
 export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: boolean }): Verdict {
   switch (outcome.kind) {
     case 'clientGone':
       return 'nothing';
     case 'answered': {
       const { status, fault } = outcome;
-      if (status < SERVER_ERROR || OF_REQUEST.has(status) || fault === 'request') return 'well';
+      if (status < SERVER_ERROR || OF_REQUEST.has(status) || fault === 'request') return 'succeeded';
       if (fault === 'kafka') return 'nothing';
-      // A 500 to a consumer's request speaks of that consumer ("not subscribed").
-      return status === SERVER_ERROR && isOfConsumer ? 'well' : 'failed';
+      // A 500 to a consumer's request concerns that consumer ("not subscribed").
+      return status === SERVER_ERROR && isOfConsumer ? 'succeeded' : 'failed';
     }
     case 'connectFailed':
       return outcome.culprit === undefined ? 'failed' : 'nothing';
@@ -66,11 +65,11 @@ export interface JudgeOptions {
   context: { readonly stats: RequestStats; readonly regions: TargetWatch };
 }
 
-/** What the registry does about a target of which a request says something. */
+/** How the registry reacts to verdicts. */
 export interface TargetWatch {
   /** The target failed. */
   suspect(target: Target): void;
-  /** Something is wrong with the target or with a request. */
+  /** The target or a request is at fault: a probe will show. */
   probeSoon(target: Target): void;
 }
 
@@ -91,7 +90,7 @@ export function judgeTarget(
     traffic.errorCount += 1;
   }
   switch (verdictOn(outcome, { isOfConsumer: request.url.instance !== undefined })) {
-    case 'well':
+    case 'succeeded':
       breaker.succeeded(trial);
       break;
     case 'failed':

@@ -10,11 +10,11 @@ export const CONFIG_METRICS = {
   ]),
   isCurrent: gauge(
     'causeway_config_last_reload_successful',
-    '0 while the configuration file holds a change that was refused: the gateway runs with the one before.',
+    '0 while the configuration file has a change that was refused: the gateway runs with the previous one.',
   ),
   loadedAt: gauge(
     'causeway_config_last_reload_success_timestamp_seconds',
-    'When the configuration that is in use was loaded, in seconds since 1970.',
+    'When the configuration in use was loaded, in seconds since 1970.',
   ),
   buildInfo: BUILD_INFO,
 };

@@ -9,18 +9,18 @@ import type { RequestStats } from '../stats.ts';
 export const REGION_METRICS = {
   available: gauge(
     'causeway_target_available',
-    '1 when the target gets requests: probed healthy, breaker not open, below its limit of requests in flight.',
+    '1 while the target gets requests: healthy, breaker not open, below its limit of requests in flight.',
     ['region', 'target'],
   ),
-  healthy: gauge('causeway_target_healthy', '1 when probes find the target well.', ['region', 'target']),
+  healthy: gauge('causeway_target_healthy', '1 while probes find the target healthy.', ['region', 'target']),
   probes: counter('causeway_probes_total', 'Health probes by result: good or failed.', ['region', 'target', 'result']),
-  probeDurations: histogram('causeway_probe_duration_seconds', 'How long health probes took.', ['region', 'target']),
-  breaker: gauge('causeway_breaker_state', '1 for the state that the circuit breaker is in.', [
+  probeDurations: histogram('causeway_probe_duration_seconds', 'Duration of health probes.', ['region', 'target']),
+  breaker: gauge('causeway_breaker_state', '1 for the current state of the circuit breaker.', [
     'region',
     'target',
     'state',
   ]),
-  inFlight: gauge('causeway_in_flight_requests', 'Requests under way on targets.', ['region', 'target']),
+  inFlight: gauge('causeway_in_flight_requests', 'Requests in flight on targets.', ['region', 'target']),
   failovers: counter(
     'causeway_failovers_total',
     'Requests in flight that left a target of the region because it was declared down.',
@@ -28,16 +28,16 @@ export const REGION_METRICS = {
   ),
   redirects: counter(
     'causeway_redirected_requests_total',
-    'Requests that belong to one region, by weight or as its consumers, and that another one answered.',
+    'Requests that belong to one region, by weight or as its consumers, and that another one served.',
     ['from', 'to'],
   ),
   weight: gauge(
     'causeway_region_weight',
-    'Weight by which new work is spread now: 0 while the region is drained, and what an operator set until the next reload.',
+    'Weight by which new work is spread now: 0 while the region is drained, or the weight that an operator set until the next reload.',
     ['region'],
   ),
-  configuredWeight: gauge('causeway_region_configured_weight', 'Weight that the configuration file says.', ['region']),
-  panic: gauge('causeway_panic', '1 while so few targets are left that all of them get traffic.'),
+  configuredWeight: gauge('causeway_region_configured_weight', 'Weight in the configuration file.', ['region']),
+  panic: gauge('causeway_panic', '1 while so few targets are available that all of them get traffic.'),
   consumers: gauge('causeway_remembered_consumers', 'Consumers whose region this gateway remembers.', ['region']),
 };
 

@@ -1,5 +1,4 @@
-/** Metrics of what clients asked for, and what it took to answer them. */
-
+/** Metrics of clients' requests, attempts and retries. */
 import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { OpenConnections } from '@causeway/http/open-connections.ts';
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
@@ -12,26 +11,26 @@ import { ATTEMPT_OUTCOMES, EXCHANGE_OUTCOMES, RETRY_REASONS, type RequestStats }
 export const REQUEST_METRICS = {
   requests: counter(
     'causeway_requests_total',
-    'Requests of clients, by the region that answered (none: the gateway itself), operation and outcome.',
+    'Requests of clients, by the region that responded (none: the gateway itself), operation and outcome.',
     ['region', 'operation', 'outcome'],
   ),
   durations: histogram(
     'causeway_request_duration_seconds',
-    'From the first byte of a request to the end of its answer. A poll takes as long as its client asked.',
+    'From the first byte of a request to the end of its response. The client chooses how long a poll takes.',
     ['region', 'operation', 'outcome'],
   ),
-  attempts: counter('causeway_attempts_total', 'Attempts at targets, by how they ended.', ['region', 'outcome']),
-  retries: counter('causeway_retries_total', 'Requests that were sent again, by why.', ['reason']),
+  attempts: counter('causeway_attempts_total', 'Attempts at targets, by outcome.', ['region', 'outcome']),
+  retries: counter('causeway_retries_total', 'Requests that were sent again, by reason.', ['reason']),
   refusedRetries: counter(
     'causeway_retries_refused_total',
     'Requests that failed because the retry budget was used up.',
   ),
   budget: gauge('causeway_retry_budget_remaining', 'Retries that the budget allows now.'),
-  connections: gauge('causeway_client_connections', 'Connections of clients that are open.'),
-  heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of answers that clients have not read.'),
+  connections: gauge('causeway_client_connections', 'Open connections of clients.'),
+  heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of responses that clients have not read.'),
   overload: counter(
     'causeway_overload_total',
-    'What limits.maxInFlightBytes and limits.answerTimeoutMs cost clients: refused (503), evicted (too slow while others needed the memory), unread (took no byte of an answer in time).',
+    'Clients that hit limits.maxInFlightBytes or limits.answerTimeoutMs: refused (503), evicted (too slow while others needed the memory), unread (read no byte of a response in time).',
     ['outcome'],
   ),
   receivedBytes: counter('causeway_client_received_bytes_total', 'Bytes that clients sent, headers and bodies.'),

@@ -1,4 +1,4 @@
-/** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
+/** Records one request and its attempts, for its line in the access log and the spans of its trace. */
 
 import type { ClientRequest } from '../exchange/client-request.ts';
 import type { Outcome } from '../exchange/outcome.ts';
@@ -14,14 +14,14 @@ const MAX_FORWARDED_LENGTH = 256;
 export interface RecordOptions {
   request: ClientRequest;
   requestId: string;
-  /** Of the client's traceparent, or the one that this gateway began. */
+  /** Of the client's traceparent, or of the trace that this gateway began. */
   traceId: string | undefined;
   trace: RequestTrace | undefined;
   /** Milliseconds, never going back. */
   now: () => number;
-  /** Of what has ended. */
+  /** Called when the request has ended. */
   onFinished: (record: RequestRecord, end: RequestEnd) => void;
-  /** What an attempt takes along, from the headers that it would have without. */
+  /** The headers of an attempt: the given ones, with the request's id and its place in the trace. */
   headersOf: (headers: readonly string[], traceparent: TraceHeaders | undefined) => string[];
 }
 
@@ -57,7 +57,7 @@ export class RequestRecord implements RequestWatch {
     this.#options.onFinished(this, end);
   }
 
-  /** The line of the access log. Nothing of a body, a query or the headers that may hold secrets is in it. */
+  /** The line of the access log. It has no body, no query, and no header that may hold secrets. */
   entry({ region, outcome, status, receivedBytes, sentBytes }: RequestEnd): object {
     const { request, requestId, traceId, now } = this.#options;
     const { message, url, path, trust, clientAddress } = request;

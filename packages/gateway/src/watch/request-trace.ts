@@ -8,7 +8,7 @@ import type { RequestEnd } from '../exchange/request-watch.ts';
 import type { Target } from '../regions/target.ts';
 import { type AttemptRecord, retryReason } from './attempt-record.ts';
 
-/** What a span tells to those that come after it. */
+/** The headers that make a target's spans children of this one. */
 export interface TraceHeaders {
   traceparent: string;
   tracestate: string | undefined;
@@ -31,7 +31,7 @@ export class RequestTrace {
   readonly #span: Span;
   readonly #context: Context;
   readonly #method: string;
-  /** Of the spans: a method, and a path without names. */
+  /** Name of the spans: a method, and a path without the names of topics and consumers. */
   readonly #name: string;
   #attempt: Span | undefined;
 
@@ -43,7 +43,7 @@ export class RequestTrace {
     const parent = contextOf(message.headers);
     this.#span = tracer.startSpan(this.#name, { kind: SpanKind.SERVER }, parent);
     this.#context = trace.setSpan(parent, this.#span);
-    // What is not sampled goes along for the sake of the trace's id alone.
+    // A span that is not sampled only carries the trace's id.
     if (!this.#span.isRecording()) return;
     this.#span.setAttributes({
       'http.request.method': this.#method,
@@ -60,7 +60,7 @@ export class RequestTrace {
     return this.#span.spanContext().traceId;
   }
 
-  /** `before`: the attempts that failed. Returns what the attempt tells to the target. */
+  /** `before`: the attempts that failed. Returns the trace headers of the attempt. */
   attempting(target: Target, before: readonly AttemptRecord[]): TraceHeaders {
     if (!this.#span.isRecording()) return headersOfSpan(this.#span.spanContext());
     const url = new URL(target.url);
@@ -91,7 +91,7 @@ export class RequestTrace {
     this.#attempt = undefined;
     span.setAttribute('causeway.outcome', outcome);
     if (status !== undefined) span.setAttribute('http.response.status_code', status);
-    // Of a client's span every status from 400 on is an error.
+    // For a client span every status from 400 on is an error (semantic conventions).
     if (status === undefined || status >= 400) {
       span.setAttribute('error.type', status === undefined ? outcome : String(status));
       span.setStatus({ code: SpanStatusCode.ERROR, ...(reason === undefined ? {} : { message: reason }) });

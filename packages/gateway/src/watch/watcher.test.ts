@@ -112,7 +112,7 @@ test('a request that failed over has a line with both attempts, and nothing secr
   expect(west.requests[0]?.headers).toMatchObject({ traceparent: TRACEPARENT, 'x-request-id': 'mine-1' });
 });
 
-test('a request without an id gets one, which the target is told', async () => {
+test('a request without an id gets one, which the target receives', async () => {
   const { gw, file, east } = await twoRegions(answerJson({}));
   await request(`${gw.url}/topics`);
   await request(`${gw.url}/topics`, { headers: { 'x-request-id': 'not one "id"' } });
@@ -150,7 +150,7 @@ test('answers of the gateway itself, streams, and clients that left have their l
   expect(written[2]?.attempts).toMatchObject([{ region: 'east', outcome: 'clientGone' }]);
 });
 
-test('of requests that went well a share has lines, of others all have', async () => {
+test('a share of the requests that succeeded has lines, and all others have', async () => {
   const { gw, file } = await twoRegions(
     (received, response) => {
       if (received.url === '/topics/bad') response.writeHead(500).end();

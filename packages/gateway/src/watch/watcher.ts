@@ -1,4 +1,4 @@
-/** Follows the requests of a gateway for the access log and for traces, as far as they are on. */
+/** Follows the requests of a gateway, for the access log and for traces. */
 import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry, type TelemetryOptions } from '@causeway/telemetry/telemetry.ts';
@@ -25,7 +25,7 @@ export class RequestWatcher implements Watcher {
     this.#traces = traces;
   }
 
-  /** `undefined` while access log and traces are off; nothing is loaded then. Errors: of the access log's file. */
+  /** `undefined` if access log and traces are off; then nothing is loaded. Errors: of the access log's file. */
   static async start(options: WatchOptions): Promise<RequestWatcher | undefined> {
     const telemetry = await Telemetry.open(options);
     if (telemetry?.tracing === undefined) return telemetry && new RequestWatcher(options, telemetry, undefined);
@@ -59,7 +59,7 @@ export class RequestWatcher implements Watcher {
   }
 }
 
-/** An attempt's headers: with the request's id, and below a span of this gateway instead of the client's. */
+/** An attempt's headers with the request's id, and with the span of this gateway in place of the client's. */
 function headersOf(own: readonly string[], requestId: string, context: TraceHeaders | undefined): string[] {
   const headers: string[] = [];
   for (let index = 0; index + 1 < own.length; index += 2) {

@@ -1,13 +1,13 @@
-/** What the gateway itself says to a client when no region does: which regions, and why. */
+/** The errors of the gateway itself: for requests that no region responds to, with the regions and the reasons. */
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import { canServe } from '../regions/select.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestFault } from './attempt.ts';
 import type { Identity } from './identity.ts';
-import type { Outcome } from './outcome.ts';
+import type { DecidedOutcome } from './retry.ts';
 
-/** Why a request ended without an answer of a region. */
+/** Why a request ended without a response of a region. */
 export type FailureCode = Extract<
   GatewayErrorCode,
   | 'regionFailed'
@@ -22,7 +22,7 @@ export type FailureCode = Extract<
 
 const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   regionFailed: 'No region answered this request',
-  targetsLost: 'Two targets failed while this request was under way on them, and it is not sent to a third',
+  targetsLost: 'Two targets failed while this request was in flight on them, and it is not sent to a third',
   outOfConnections: 'The gateway cannot make connections to any region now; try again',
   deadlineExceeded: 'No region answered this request in time',
   consumerMoving: 'The consumer is being moved to another bridge; try again',
@@ -31,7 +31,7 @@ const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   retryBudgetExhausted: 'The request failed and the retry budget is used up',
 };
 
-/** The error for a request; `failures` say how each attempt ended, and without any the regions' state is told. */
+/** `failures` are the outcomes of the attempts, in words; without any, the error has the state of the regions. */
 export function requestFailure(
   code: FailureCode,
   { failures, snapshot, localOnly }: { failures: readonly string[]; snapshot: Snapshot; localOnly: boolean },
@@ -42,15 +42,15 @@ export function requestFailure(
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
 }
 
-/** The gateway holds as much as it may, for clients that send and read. */
+/** The memory for requests and responses is used up. */
 export function overloaded(): GatewayError {
   return new GatewayError(
     'overloaded',
-    'The gateway holds as many bytes of requests and answers as it may; try again.',
+    'The gateway holds as many bytes of requests and responses as it may; try again.',
   );
 }
 
-/** Others need the memory that an incomplete body takes. */
+/** Other clients need the memory of a body that arrives too slowly. */
 export function bodyTooSlow(): GatewayError {
   return new GatewayError(
     'overloaded',
@@ -58,7 +58,7 @@ export function bodyTooSlow(): GatewayError {
   );
 }
 
-/** The error for what a client sent, or did not send. */
+/** The error for a fault of the client. */
 export function errorOfRequest(fault: RequestFault, { request }: Pick<RequestSettings, 'request'>): GatewayError {
   switch (fault.kind) {
     case 'malformed':
@@ -70,19 +70,18 @@ export function errorOfRequest(fault: RequestFault, { request }: Pick<RequestSet
   }
 }
 
-/** How an attempt at a target failed, in words. */
+/** Why an attempt failed, in words. */
 export function attemptFailure(
   target: Target,
-  outcome: Exclude<Outcome, { kind: 'answered' }>,
+  outcome: Exclude<DecidedOutcome, { kind: 'answered' }>,
   { isBodyKept }: { isBodyKept: boolean },
 ): string {
-  const reason = outcome.kind === 'clientGone' ? 'the client went away' : outcome.reason;
   const isLost = !isBodyKept && outcome.kind !== 'connectFailed';
   const consequence = isLost ? ', and a body larger than request.bufferBytes is not sent twice' : '';
-  return `region ${target.region}: ${reason}${consequence}`;
+  return `region ${target.region}: ${outcome.reason}${consequence}`;
 }
 
-/** Why the gateway is not ready; `undefined` when it is. With `localOnly` for its own region alone. */
+/** Why the gateway is not ready; `undefined`: it is. With `localOnly`, its own region alone counts. */
 export function whyNotReady(options: {
   snapshot: Snapshot;
   localOnly: boolean;
@@ -97,7 +96,7 @@ export function whyNotReady(options: {
   return new GatewayError('noRegionAvailable', `${self} has no available target: ${reasons}.`);
 }
 
-/** Why each region cannot serve, without addresses. */
+/** Why each region cannot serve; without addresses, which are not for clients. */
 function describeRegions(snapshot: Snapshot, localOnly: boolean): string {
   const sentences = snapshot.regions
     .filter((region) => !localOnly || region.isLocal)

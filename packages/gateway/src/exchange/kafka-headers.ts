@@ -1,13 +1,13 @@
 /**
- * What a regional gateway tells the gateways that probe it of Kafka: what its own region's bridges told it, and when. What it
- * has from other gateways it keeps to itself, or a fact would go round in circles long after it has ceased to be true.
+ * The headers by which a regional gateway reports Kafka's state to the gateways that probe it: from the bridges of its own region
+ * alone. Reports of other gateways are not repeated, or an outdated one would circulate.
  */
 import { KAFKA_ANSWERED_HEADER, KAFKA_CLUSTER_HEADER, KAFKA_HEADER } from '@causeway/protocol/routing.ts';
 import type { KafkaWord } from '../regions/health.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 
-/** Headers for the answer to a probe; none where no bridge of the region has told anything. Pure. */
-export function kafkaWord({ regions }: Snapshot, nowMs: number): string[] {
+/** Empty if no bridge of the region has reported a state. Pure. */
+export function kafkaHeaders({ regions }: Snapshot, nowMs: number): string[] {
   const bridges = regions
     .filter(({ isLocal }) => isLocal)
     .flatMap(({ targets }) => targets.filter(({ bridge, kafka }) => bridge !== undefined && kafka !== undefined));
