@@ -31,15 +31,8 @@ const MAY_IMPORT: Record<string, string[]> = {
     'packages/telemetry',
   ],
   'packages/lab': ['packages/protocol'],
-  'packages/gateway/src/listen': [
-    'packages/gateway/src',
-    'packages/gateway/src/exchange',
-    'packages/config',
-    'packages/http',
-    'packages/protocol',
-  ],
+  'packages/gateway/src/listen': ['packages/gateway/src/exchange', 'packages/http'],
   'packages/gateway/src/exchange': [
-    'packages/gateway/src/listen',
     'packages/gateway/src/consumers',
     'packages/gateway/src/regions',
     'packages/gateway/src/upstream',
@@ -70,7 +63,6 @@ const MAY_IMPORT: Record<string, string[]> = {
   'packages/gateway/src/config': ['packages/config', 'packages/telemetry', 'packages/gateway/src'],
   'packages/gateway/src/watch': [
     'packages/gateway/src/exchange',
-    'packages/gateway/src/listen',
     'packages/gateway/src/regions',
     'packages/gateway/src',
     'packages/protocol',

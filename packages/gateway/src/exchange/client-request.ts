@@ -5,8 +5,8 @@ import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { peerOf } from '@causeway/http/connection.ts';
 import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
-import type { ClientPeer } from '../listen/peer.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
+import type { ClientPeer } from './client-peer.ts';
 import type { ExchangeContext } from './context.ts';
 
 export class ClientRequest {

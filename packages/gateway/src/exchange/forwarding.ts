@@ -5,7 +5,7 @@ import type { Trust } from '@causeway/config/trust.ts';
 import { olderOrigin } from '@causeway/protocol/base-uri.ts';
 import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
-import type { ClientPeer } from '../listen/peer.ts';
+import type { ClientPeer } from './client-peer.ts';
 import type { Identity } from './identity.ts';
 
 /** The headers that this gateway writes itself, as a continuation of the received ones. */

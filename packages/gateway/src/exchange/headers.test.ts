@@ -1,6 +1,6 @@
 import type { Trust } from '@causeway/config/trust.ts';
 import { describe, expect, test } from 'vitest';
-import type { ClientPeer } from '../listen/peer.ts';
+import type { ClientPeer } from './client-peer.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
 import { identityOf } from './identity.ts';
 

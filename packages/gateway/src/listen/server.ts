@@ -3,9 +3,9 @@ import type { Check } from '@causeway/http/admission.ts';
 import { headChecks, transferCoding } from '@causeway/http/head.ts';
 import type { HeadLimits } from '@causeway/http/refusal.ts';
 import { HttpServer } from '@causeway/http/server.ts';
+import { type ClientPeer, meetClient } from '../exchange/client-peer.ts';
 import type { ExchangeContext } from '../exchange/context.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import { type ClientPeer, meetClient } from './peer.ts';
 
 export interface ClientServerOptions extends HeadLimits {
   headersTimeoutMs: number;

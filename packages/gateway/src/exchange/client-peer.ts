@@ -1,7 +1,7 @@
 /** What a gateway keeps for each connection of a client, for all requests on it. */
 import type { Socket } from 'node:net';
 import type { Peer } from '@causeway/http/peer.ts';
-import type { Identity } from '../exchange/identity.ts';
+import type { Identity } from './identity.ts';
 
 /** A request in progress that must learn when its client is gone. */
 export interface PeerRequest {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describePeer } from '@causeway/http/peer.ts';
 import { expect, test } from 'vitest';
-import { meetClient } from './peer.ts';
+import { meetClient } from './client-peer.ts';
 
 test('the requests of a connection learn of its end', async () => {
   const server = createServer();
