@@ -1,5 +1,6 @@
 /** Checks that an OpenAPI document has the status and body of a response. */
-import { type Operation, parseUrl } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
+import { parseUrl } from '@causeway/protocol/paths.ts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 

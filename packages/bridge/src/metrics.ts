@@ -3,7 +3,7 @@
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
 import { addKafkaMetrics, CERTIFICATE_METRICS, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';

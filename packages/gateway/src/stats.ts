@@ -1,7 +1,7 @@
 /** Counters of the request path: integers that requests increment, and metrics and topology read. */
 import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { REQUEST_OUTCOMES } from '@causeway/metrics/request-outcome.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 
 /** How an exchange ended for the client; `gatewayError`: with an error of the gateway itself. */
 export type ExchangeOutcome = (typeof EXCHANGE_OUTCOMES)[number];

@@ -7,8 +7,6 @@ import {
   type Operation,
 } from './operations/table.ts';
 
-export { OPERATIONS, type Operation, routeTemplateOf } from './operations/table.ts';
-
 /** A parsed request line. Names are percent-decoded; a name that the path does not have is `undefined`. */
 export interface ParsedUrl {
   operation: Operation;

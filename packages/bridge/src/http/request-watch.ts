@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 import type { ProduceResult, RecordToProduce, StoredRecord } from '../records.ts';
 
 export interface Watcher {

@@ -1,4 +1,4 @@
-import { OPERATIONS } from '@causeway/protocol/paths.ts';
+import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { bridgeOfFile } from '../../../../test/harness/bridge.ts';
 import { raw } from '../../../../test/harness/raw.ts';

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { trustOf } from '@causeway/http/trust.ts';
 import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Load } from './load.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';

@@ -3,7 +3,7 @@ import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 import { REQUEST_OUTCOMES, type RequestOutcome } from '@causeway/metrics/request-outcome.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 
 /** Long polls are as long as clients ask. */
 const DURATIONS: DistributionOptions = {

@@ -1,7 +1,7 @@
 /** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
 import type { IncomingMessage } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
 import type { RequestEnd, RequestWatch } from '../http/request-watch.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';

@@ -1,7 +1,7 @@
 /** Spans of requests that fail, and the limits of their attributes. */
 import type { IncomingMessage } from 'node:http';
 import { HttpServer } from '@causeway/http/server.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { request } from 'undici';

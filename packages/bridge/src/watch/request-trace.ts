@@ -1,7 +1,7 @@
 /** The spans of one request: the bridge's own, and what it does with Kafka (semantic conventions of HTTP and messaging). */
 import type { IncomingMessage } from 'node:http';
 import { peerOf } from '@causeway/http/connection.ts';
-import { type Operation, routeTemplateOf } from '@causeway/protocol/paths.ts';
+import { type Operation, routeTemplateOf } from '@causeway/protocol/operations/table.ts';
 import { TRACEPARENT, TRACESTATE } from '@causeway/telemetry/trace-context.ts';
 import { contextOf, headersOfSpan, MAX_LINKS, spanContextOf } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';

@@ -2,8 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
 import { peerOf } from '@causeway/http/connection.ts';
-import { isManagement } from '@causeway/protocol/operations/table.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
+import { isManagement, type Operation } from '@causeway/protocol/operations/table.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '@causeway/telemetry/request-id.ts';
 import { Telemetry } from '@causeway/telemetry/telemetry.ts';

@@ -1,6 +1,6 @@
 /** How a gateway changes consumers' requests and responses: shorter polls after a failover, and responses to repeated requests. */
+import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { pollTimeoutMs, withQueryParameter } from '@causeway/protocol/parameters.ts';
-import type { Operation } from '@causeway/protocol/paths.ts';
 
 /** The shortest timeout of a poll that moved to another target: it has to join the group there. */
 const MIN_POLL_TIMEOUT_MS = 100;

@@ -1,4 +1,4 @@
-import { type Operation, OPERATIONS as ROUTES } from '@causeway/protocol/paths.ts';
+import { type Operation, OPERATIONS as ROUTES } from '@causeway/protocol/operations/table.ts';
 import { describe, expect, test } from 'vitest';
 import type { Misdirection } from '../consumers/route.ts';
 import { GatewayError } from '../errors.ts';

@@ -1,6 +1,6 @@
 /** The spans of one request: the gateway's own, and one for each attempt (semantic conventions of HTTP spans). */
 import { portOf } from '@causeway/protocol/http-grammar.ts';
-import { routeTemplateOf } from '@causeway/protocol/paths.ts';
+import { routeTemplateOf } from '@causeway/protocol/operations/table.ts';
 import { contextOf, headersOfSpan } from '@causeway/telemetry/tracing.ts';
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { ClientRequest } from '../exchange/client-request.ts';
