@@ -16,9 +16,9 @@ import { onTestFinished } from 'vitest';
 
 export interface Listening {
   url: string;
-  /** Connections that are open. */
+  /** Open connections. */
   sockets: Set<Socket>;
-  /** Connections that ever were. */
+  /** Connections since the start. */
   connectionCount: number;
   close(): Promise<void>;
 }
@@ -72,7 +72,7 @@ export interface Answered {
   headers: ResponseHeaders;
   body: Buffer;
   error: Error | undefined;
-  /** The request had a connection. */
+  /** The request got a connection. */
   hasStarted: boolean;
 }
 

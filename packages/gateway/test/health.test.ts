@@ -19,7 +19,7 @@ describe('health', () => {
     // On a busy machine the first probe of all may have been too late.
     const [well, left, back] = flips.slice(-3);
     expect([well, left, back]).toMatchObject([{ to: 'healthy' }, { to: 'unhealthy' }, { to: 'healthy' }]);
-    expect(left).toMatchObject({ reason: 'probe answered 503, 2 in a row' });
+    expect(left).toMatchObject({ reason: 'probe got 503, 2 in a row' });
   });
 
   test('is reported to load balancers that ask with HEAD', async () => {
@@ -58,7 +58,7 @@ describe('health', () => {
     expect(asPeer.statusCode).toBe(503);
     expect(await asPeer.body.json()).toMatchObject({
       message:
-        'Gateway gateway of region east has no available target: region east is unhealthy (probe answered 503, 2 in a row).',
+        'Gateway gateway of region east has no available target: region east is unhealthy (probe got 503, 2 in a row).',
     });
   });
 });

@@ -159,8 +159,8 @@ test('a gateway whose regions have no weight does not claim that they all get tr
   await until('panic', async () => (await systemOf(gw.adminUrl)).isPanic);
   weigh(0);
   expect(panicReasons()).toEqual([
-    'fewer than 30 % of the targets are left: all of them get traffic',
-    'no region has weight: nothing can be served',
+    'fewer than 30 % of the targets are available: all of them get traffic',
+    'no region has weight: no request can be served',
   ]);
 });
 
@@ -171,7 +171,7 @@ test('the only region that can serve keeps its work, whatever an operator says',
   const drain = (region: string) => ask(`${gw.adminUrl}/api/regions/${region}/drain`, { method: 'POST' });
   expect(await drain('west')).toMatchObject({
     status: 409,
-    body: { message: 'Region west is the only one that can serve: nobody could take its work.' },
+    body: { message: 'Region west is the only one that can serve its work.' },
   });
   expect((await drain('east')).status).toBe(200);
 });

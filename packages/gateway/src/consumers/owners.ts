@@ -45,7 +45,7 @@ export function whyMove(
   if (isDrained) return 'drain';
   // Several gateways of one region lead to the same bridge.
   const isOtherPlace = best.region !== home.target.region || best.bridge !== undefined;
-  return isOtherPlace && nowMs - best.wellSinceMs >= returnAfterMs ? 'return' : undefined;
+  return isOtherPlace && nowMs - best.stableSinceMs >= returnAfterMs ? 'return' : undefined;
 }
 
 /** Paces consumers that return home: a region that recovers must not get all of them at once. */

@@ -12,43 +12,45 @@ afterEach(async () => {
   await Promise.all(targets.splice(0).map((target) => target.close()));
 });
 
-type Spec = Record<string, { weight?: number; priority?: number; isWell?: boolean }>;
+type Spec = Record<string, { weight?: number; priority?: number; isHealthy?: boolean }>;
 
 function snapshotOf(specs: Spec): Snapshot {
-  const regions = Object.entries(specs).map(([name, { weight = 100, priority = 0, isWell = true }]): RegionSnapshot => {
-    const target = new Target({
-      region: name,
-      url: `http://${name}`,
-      settings: config,
-      createTransport: transportFactory({}),
-      now: () => 0,
-      onBreakerChange: () => {},
-    });
-    const status = isWell ? 'healthy' : 'unhealthy';
-    target.health = { status, contraryCount: 0, reason: '', publicReason: '', isSilent: false };
-    targets.push(target);
-    return {
-      name,
-      weight,
-      priority,
-      configuredWeight: weight,
-      weightIsOverridden: false,
-      isDrained: false,
-      isLocal: false,
-      targets: [target],
-    };
-  });
+  const regions = Object.entries(specs).map(
+    ([name, { weight = 100, priority = 0, isHealthy = true }]): RegionSnapshot => {
+      const target = new Target({
+        region: name,
+        url: `http://${name}`,
+        settings: config,
+        createTransport: transportFactory({}),
+        now: () => 0,
+        onBreakerChange: () => {},
+      });
+      const status = isHealthy ? 'healthy' : 'unhealthy';
+      target.health = { status, contraryCount: 0, reason: '', publicReason: '', isSilent: false };
+      targets.push(target);
+      return {
+        name,
+        weight,
+        priority,
+        configuredWeight: weight,
+        weightIsOverridden: false,
+        isDrained: false,
+        isLocal: false,
+        targets: [target],
+      };
+    },
+  );
   return { regions, isPanic: false, isWhole: isWhole(regions), settings: config };
 }
 
-/** How many of `count` pieces of work each pair of regions has, by who it belongs to and who serves it. */
+/** Returns the share of work of each pair of regions: where it belongs, and which region serves it. */
 function redirects(snapshot: Snapshot, consumerHash: (index: number) => number | undefined, count = 20_000) {
   const pairs = new Map<string, number>();
   for (let index = 0; index < count; index += 1) {
     const hash = consumerHash(index);
     const request = { consumerHash: hash, home: undefined, localOnly: false, random: Math.random };
     const target = selectTarget(snapshot, request, []);
-    if (target === undefined) throw new Error('nobody serves it');
+    if (target === undefined) throw new Error('no target');
     const from = redirectedFrom(snapshot, request, { tried: [target], servedBy: target.region });
     const pair = `${from ?? target.region} ${target.region}`;
     pairs.set(pair, (pairs.get(pair) ?? 0) + 1 / count);
@@ -57,21 +59,21 @@ function redirects(snapshot: Snapshot, consumerHash: (index: number) => number |
 }
 
 test.each<[string, Spec, boolean]>([
-  ['all are well', { east: {}, west: {} }, true],
-  ['one with weight is down', { east: { isWell: false }, west: {} }, false],
-  ['one without weight is down', { east: { isWell: false, weight: 0 }, west: {} }, true],
-  ['one of a higher priority is down', { east: {}, west: { isWell: false, priority: 1 } }, true],
-  ['the one that comes first is down', { east: { isWell: false }, west: { priority: 1 } }, false],
-])('whole or not, when %s', (_, spec, expected) => {
+  ['all regions are healthy', { east: {}, west: {} }, true],
+  ['one with weight is down', { east: { isHealthy: false }, west: {} }, false],
+  ['one without weight is down', { east: { isHealthy: false, weight: 0 }, west: {} }, true],
+  ['one of a higher priority is down', { east: {}, west: { isHealthy: false, priority: 1 } }, true],
+  ['the region of the first priority is down', { east: { isHealthy: false }, west: { priority: 1 } }, false],
+])('isWhole when %s', (_, spec, expected) => {
   expect(snapshotOf(spec).isWhole).toBe(expected);
 });
 
 test.each<[string, (index: number) => number | undefined]>([
-  ['of chance', () => undefined],
+  ['by chance', () => undefined],
   ['of consumers', (index) => Math.imul(index + 1, 2_654_435_761) >>> 0],
 ])('a region that is down has its share of the work redirected: work %s', (_, hash) => {
   const pairs = redirects(
-    snapshotOf({ east: { weight: 60, isWell: false }, west: { weight: 30 }, north: { weight: 10 } }),
+    snapshotOf({ east: { weight: 60, isHealthy: false }, west: { weight: 30 }, north: { weight: 10 } }),
     hash,
   );
   expect(pairs.get('east west')).toBeCloseTo(0.6 * 0.75, 1);
@@ -82,11 +84,11 @@ test.each<[string, (index: number) => number | undefined]>([
 });
 
 test('work of the first priority is redirected to the next one', () => {
-  const pairs = redirects(snapshotOf({ east: { isWell: false }, west: { priority: 1 } }), () => undefined, 100);
+  const pairs = redirects(snapshotOf({ east: { isHealthy: false }, west: { priority: 1 } }), () => undefined, 100);
   expect([...pairs.keys()]).toEqual(['east west']);
 });
 
-test('what failed at one region and was answered by another came from the first; a region that serves has no redirects', () => {
+test('after a retry, work is redirected from the region of the first attempt; a region that serves has no redirects', () => {
   const snapshot = snapshotOf({ east: {}, west: {} });
   const [east, west] = snapshot.regions.map((region) => region.targets[0]) as [Target, Target];
   const request = { consumerHash: undefined, localOnly: false, random: Math.random };

@@ -1,9 +1,9 @@
-/** To which region a piece of work belongs, whoever serves it: by weight, for a consumer by its name. Pure. */
+/** Decides to which region a piece of work belongs: by weight, for a consumer by its name. Pure. */
 import { drawRegion, type SelectionRequest } from './select.ts';
 import type { RegionSnapshot, Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
 
-/** Whether one of its targets is serving; limits in flight come and go. */
+/** Whether any target of the region is serving. In-flight limits do not count: they change from moment to moment. */
 export function canRegionServe({ targets }: RegionSnapshot): boolean {
   return targets.some(({ isServing }) => isServing);
 }
@@ -15,9 +15,9 @@ export function isWhole(regions: readonly RegionSnapshot[]): boolean {
 }
 
 /**
- * From which region the work was redirected that `servedBy` answered; `undefined` when it belongs there. Where one
- * target failed and another answered, from the one that failed. Else, by the draw that ignores health: what is drawn for
- * a region that cannot serve is drawn again, so the share of it is that of the region's weight.
+ * Returns the region from which work that `servedBy` served was redirected; `undefined` if it belongs there. After a retry it is
+ * the region of the first attempt. Otherwise a draw that ignores health decides: work drawn for a region that cannot serve counts
+ * as redirected, so that its share is that of the region's weight.
  */
 export function redirectedFrom(
   { regions }: Snapshot,

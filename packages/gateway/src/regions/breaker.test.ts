@@ -1,4 +1,4 @@
-/** Outcomes act at once, and time is that of fake timers: nothing here waits. */
+/** Outcomes act at once and fake timers move the time, so no test waits. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Breaker, type BreakerSettings } from './breaker.ts';
 
@@ -42,7 +42,7 @@ describe('a closed breaker', () => {
     ['4 failures of 8, which is the limit', 4, 4, 'closed'],
     ['5 failures of 9', 4, 5, 'open'],
     ['4 failures of 1,004', 1_000, 4, 'closed'],
-  ] as const)('after %s is as it must be', (_, successes, failures, state) => {
+  ] as const)('after %s is in the right state', (_, successes, failures, state) => {
     succeed(successes);
     fail(failures);
     expect([breaker.state, breaker.admits]).toEqual([state, state === 'closed']);
@@ -59,7 +59,7 @@ describe('a closed breaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  test('forgets what left the window, and no more', () => {
+  test('forgets outcomes that left the window, and no others', () => {
     fail(3);
     vi.advanceTimersByTime(SETTINGS.windowMs - SETTINGS.windowMs / 10);
     fail(1);
@@ -74,7 +74,7 @@ describe('a closed breaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  test('opens by the first failure where the settings say so', () => {
+  test('opens at the first failure if configured so', () => {
     breaker.close();
     breaker = breakerWith({ errorPercent: 1, minRequests: 1 });
     fail(1);
@@ -83,7 +83,7 @@ describe('a closed breaker', () => {
 });
 
 describe('an open breaker', () => {
-  test('admits nothing until the reset time is over, and then one request', () => {
+  test('admits nothing during the reset time, and one request after it', () => {
     fail(4);
     vi.advanceTimersByTime(SETTINGS.resetMs - 1);
     expect([breaker.state, breaker.admits]).toEqual(['open', false]);
@@ -93,7 +93,7 @@ describe('an open breaker', () => {
     expect(breaker.admits).toBe(false);
   });
 
-  test('is not moved by requests that were sent all the same', () => {
+  test('ignores outcomes of requests that were sent nevertheless', () => {
     fail(4);
     vi.advanceTimersByTime(SETTINGS.resetMs - 1);
     succeed(100);
@@ -101,7 +101,7 @@ describe('an open breaker', () => {
     expect(breaker.state).toBe('open');
     vi.advanceTimersByTime(1);
     expect(breaker.state).toBe('halfOpen');
-    // They are not in the window either: one failure of the two that follow is too few.
+    // Nor are they in the window: the two failures that follow suffice.
     succeed(1);
     expect(changes.at(-1)).toBe('halfOpen closed: a trial request succeeded');
     fail(2);
@@ -110,7 +110,7 @@ describe('an open breaker', () => {
 });
 
 describe('a half-open breaker', () => {
-  test('is opened by a trial that fails and closed by one that succeeds', () => {
+  test('opens after a failed trial and closes after a successful one', () => {
     halfOpen();
     breaker.failed('connection refused', breaker.started());
     expect(breaker.state).toBe('open');
@@ -126,7 +126,7 @@ describe('a half-open breaker', () => {
     expect(breaker.admits).toBe(true);
   });
 
-  test('ignores what was sent before it opened', () => {
+  test('ignores outcomes of requests sent before it opened', () => {
     const old = breaker.started();
     halfOpen();
     const trial = breaker.started();
@@ -138,7 +138,7 @@ describe('a half-open breaker', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  test('has room for another trial when one is abandoned, or takes longer than the reset time', () => {
+  test('admits another trial when one is abandoned, or takes longer than the reset time', () => {
     halfOpen();
     breaker.abandoned(breaker.started());
     expect(breaker.admits).toBe(true);
@@ -149,7 +149,7 @@ describe('a half-open breaker', () => {
     vi.advanceTimersByTime(1);
     expect(breaker.admits).toBe(true);
     const next = breaker.started();
-    // The one that no longer keeps others away does not make room in place of the one that does.
+    // A trial that was replaced does not make room in place of its successor.
     breaker.abandoned(slow);
     expect(breaker.admits).toBe(false);
     breaker.succeeded(next);
@@ -157,7 +157,7 @@ describe('a half-open breaker', () => {
   });
 });
 
-test('a breaker that is closed for good has no timer left and reports no change', () => {
+test('close() leaves no timer, and no change is reported afterwards', () => {
   fail(4);
   breaker.close();
   changes = [];

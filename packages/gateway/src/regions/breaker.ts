@@ -32,7 +32,7 @@ export class Breaker {
   /** Successes that are not in the window yet. */
   #newSuccesses = 0;
   #lastTrial: Trial = 0;
-  /** Until then the last trial keeps others away; a long poll must not keep them for its whole time. */
+  /** Until then the last trial excludes others; a long poll must not do so for its whole time. */
   #trialEndsMs = 0;
   #reason = '';
 
@@ -49,7 +49,7 @@ export class Breaker {
       timeout: false,
       resetTimeout: settings.resetMs,
       enableSnapshots: false,
-      // Without it, a timer of each breaker turns a window that counts nothing.
+      // Without it, each breaker has a timer that rotates a window without counts.
       rotateBucketController: new EventEmitter(),
     });
     this.#circuit.on('open', () => this.#change('open', this.#reason));
@@ -61,12 +61,12 @@ export class Breaker {
     return this.#state;
   }
 
-  /** Whether a request may go through now: half open, one at a time. */
+  /** Whether a request may be sent now. A half-open breaker admits one at a time. */
   get admits(): boolean {
     return this.#state === 'closed' || (this.#state === 'halfOpen' && this.#now() >= this.#trialEndsMs);
   }
 
-  /** A request is sent; `succeeded`, `failed` or `abandoned` follows, with what this returned. */
+  /** Notes the start of a request. `succeeded`, `failed` or `abandoned` must follow with the returned trial. */
   started(): Trial {
     if (this.#state !== 'halfOpen') return 0;
     this.#lastTrial += 1;
@@ -88,12 +88,12 @@ export class Breaker {
     if (this.#state === 'halfOpen' || this.#isAboveLimit) this.#circuit.open();
   }
 
-  /** The request ended without a verdict on the target: the client went away. */
+  /** Notes the end of a request without a verdict on the target, such as a client that left. */
   abandoned(trial: Trial): void {
     if (trial !== 0 && trial === this.#lastTrial) this.#trialEndsMs = 0;
   }
 
-  /** Moves successes since the last call into the window: to be called several times in `windowMs`, off the request path. */
+  /** Moves new successes into the window. To be called several times in `windowMs`, off the request path. */
   flush(): void {
     if (this.#newSuccesses === 0) return;
     this.#window.addSuccesses(this.#newSuccesses, this.#now());
@@ -105,8 +105,8 @@ export class Breaker {
   }
 
   /**
-   * Open: panic traffic ends here, and decides nothing. Half open: a request that was sent before tells nothing about now, so
-   * only trials count.
+   * While open, outcomes of panic traffic do not count. While half open, requests sent before say nothing about now, so only
+   * trials count.
    */
   #counts(trial: Trial): boolean {
     return this.#state === 'closed' || (this.#state === 'halfOpen' && trial !== 0);
@@ -125,7 +125,7 @@ export class Breaker {
   }
 }
 
-/** opossum wants an action; this breaker has none to `fire`. */
+/** opossum requires an action; this breaker never fires one. */
 function unused(): Promise<void> {
   return Promise.resolve();
 }

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { UpstreamError } from '../upstream/errors.ts';
 import { describeConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
 
-/** As the system, TLS and undici make them: their texts name the host and the port. */
+/** Errors as the system, TLS and undici create them: the messages contain host and port. */
 const withCode = (code: string, more: object = { syscall: 'connect' }): Error =>
   Object.assign(new Error(`connect ${code} 10.1.2.3:8282 - Local (10.9.9.9:4711), host bridge.internal`), {
     code,
     ...more,
   });
 
-describe('a failure in words', () => {
+describe('the description of a failure', () => {
   test.each([
     ['ECONNREFUSED', 'connection refused', false],
     ['ECONNRESET', 'connection closed', false],
@@ -40,15 +40,15 @@ describe('a failure in words', () => {
     expect(describeConnectionFailure(withCode(code, {}))).toBe(text);
   });
 
-  test('of a host with several addresses is that of the first one that the gateway is to blame for', () => {
+  test('for a host with several addresses, one lack of the gateway makes it the fault of the gateway', () => {
     const error = Object.assign(new AggregateError([withCode('ECONNREFUSED'), withCode('EMFILE')]), {
       code: 'ECONNREFUSED',
     });
     expect(isGatewaysOwn(error)).toBe(true);
   });
 
-  test('of the gateway’s own keeps its words', () => {
-    const error = new UpstreamError('BAD_RESPONSE', 'the answer is not HTTP/1.1: it does not begin with HTTP/1');
-    expect(describeConnectionFailure(error)).toBe('the answer is not HTTP/1.1: it does not begin with HTTP/1');
+  test('an error of the upstream client keeps its message', () => {
+    const error = new UpstreamError('BAD_RESPONSE', 'the response is not HTTP/1.1: it does not start with HTTP/1');
+    expect(describeConnectionFailure(error)).toBe('the response is not HTTP/1.1: it does not start with HTTP/1');
   });
 });

@@ -1,6 +1,6 @@
-/** Why a connection to a target failed, in words for error bodies, events and pages: without addresses, which stand beside it. */
+/** Describes why a connection failed, for error bodies, events and pages. The text has no addresses: they stand beside it. */
 
-/** Of an error of the system, of a connection of the gateway's own, or of undici's, which probes have. */
+/** Describes an error of the system, of the upstream client, or of undici, which the admin API uses. */
 export function describeConnectionFailure(error: unknown): string {
   const { code, message, name, syscall } = error as NodeJS.ErrnoException;
   const lack = lackOf(error);
@@ -24,13 +24,13 @@ export function describeConnectionFailure(error: unknown): string {
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return 'its certificate is for another host';
   }
-  // What the system and TLS say names hosts and ports.
+  // The messages of the system and of TLS contain hosts and ports.
   if (syscall !== undefined || (code !== undefined && !isOurWord(name)))
     return `connection failed (${code ?? syscall})`;
   return message || code || name || 'unknown failure';
 }
 
-/** What a connection takes of the gateway's machine, by the error when there is none. */
+/** Resources of the gateway's machine that a connection needs, by the error that reports their lack. */
 const LACKING: Readonly<Record<string, string>> = {
   EMFILE: 'file descriptor',
   ENFILE: 'file descriptor',
@@ -39,7 +39,7 @@ const LACKING: Readonly<Record<string, string>> = {
   ENOMEM: 'memory for connections',
 };
 
-/** Whether the gateway, or its machine, lacks what a connection takes: the target has no part in it. */
+/** Whether the gateway's own machine lacks a resource for the connection, which is no fault of the target. */
 export function isGatewaysOwn(error: unknown): boolean {
   return lackOf(error) !== undefined;
 }
@@ -51,7 +51,7 @@ function lackOf(error: unknown): string | undefined {
   return cause === undefined || cause === null ? undefined : lackOf(cause);
 }
 
-/** Errors whose text is the gateway's own. */
+/** Whether the message of the error is the gateway's own text. */
 function isOurWord(name: string): boolean {
   return name === 'UpstreamError' || name === 'BodyTooLargeError';
 }

@@ -1,23 +1,23 @@
 /**
- * Requests that ended at a target without an answer, by the clients that sent them.
+ * Counts clients whose requests got no response from a target.
  *
- * One client can bring such ends about at will; several that have nothing in common, without an answer to anyone in between,
- * cannot by chance: the target answers probes and nothing else.
+ * One client can cause such outcomes at will. Several unrelated clients in a row, with no response in between, cannot do so by
+ * chance: the target responds to probes and to nothing else.
  */
 
-/** Clients from so many different addresses make a doubt a fault. */
+/** Doubts of this many clients, from different networks, become a fault of the target. */
 export const CLIENTS_TO_BLAME = 5;
 
 export class Doubts {
   readonly #clients = new Set<string>();
 
-  /** A request of `client` (its network) got no answer. Whether the target is to blame. */
+  /** Adds a request without a response, by the network of its client. Returns whether this is a fault of the target. */
   add(client: string): boolean {
     if (this.#clients.size < CLIENTS_TO_BLAME) this.#clients.add(client);
     return this.#clients.size >= CLIENTS_TO_BLAME;
   }
 
-  /** The target has answered someone. */
+  /** The target has responded to a request. */
   clear(): void {
     if (this.#clients.size > 0) this.#clients.clear();
   }

@@ -1,4 +1,4 @@
-/** Moves the requests in flight on a target that is down to other targets, and counts them by region. */
+/** Moves requests in flight off targets that were declared down, and counts them by region. */
 import type { EventLog } from '../events.ts';
 import type { Target } from './target.ts';
 
@@ -10,12 +10,12 @@ export class Failovers {
     this.#events = events;
   }
 
-  /** How many requests in flight left targets of a region, since the start. */
+  /** Returns the number of requests that left targets of the region, since the start. */
   countOf(region: string): number {
     return this.#counts.get(region) ?? 0;
   }
 
-  /** Requests that may go elsewhere leave at once instead of waiting for their time limits. */
+  /** Makes requests that may use another target leave at once, instead of waiting for their deadlines. */
   failOver(target: Target): void {
     let requestCount = 0;
     for (const request of target.inFlight.toArray()) {

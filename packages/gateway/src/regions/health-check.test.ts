@@ -1,4 +1,4 @@
-/** Probes over real sockets: which connections they take, and what they report. */
+/** Probes over real sockets: which connections they use, and what they report. */
 import { expect, onTestFinished, test } from 'vitest';
 import { http, poolOf, textOf } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
@@ -23,7 +23,7 @@ function probe(transport: Transport, { timeoutMs = 10_000 } = {}): { check: Heal
   return { check, results };
 }
 
-test('probes and requests share connections: health is that of the path that traffic takes', async () => {
+test('probes and requests share connections, so that health is that of the path of requests', async () => {
   const paths: string[] = [];
   const server = await http((incoming, response) => {
     paths.push(incoming.url ?? '');
@@ -32,17 +32,17 @@ test('probes and requests share connections: health is that of the path that tra
   const pool = poolOf(server.url);
   expect(await textOf(pool, { path: '/topics' })).toBe('here');
   const { results } = probe(pool);
-  await until('three probes have an answer', () => results.length >= 3);
+  await until('three probes got a response', () => results.length >= 3);
   expect(results.every(({ isGood }) => isGood)).toBe(true);
   expect(paths.slice(0, 3)).toEqual(['/topics', '/ready', '/ready']);
   expect(server.connectionCount).toBe(1);
 });
 
-test('an idle connection that was cut without a word fails one probe, and no second one', async () => {
+test('idle connections that were cut unnoticed fail one probe, and no second one', async () => {
   let isCut = false;
   const cut = new Set<unknown>();
   const server = await http((incoming, response) => {
-    // Connections of before the cut stay open, and nothing comes back on them.
+    // Connections from before the cut stay open, and nothing comes back on them.
     if (isCut && cut.has(incoming.socket)) return;
     response.end('here');
   });
@@ -53,19 +53,19 @@ test('an idle connection that was cut without a word fails one probe, and no sec
   const before = server.connectionCount;
   expect(before).toBeGreaterThan(1);
   const { results } = probe(pool, { timeoutMs: 300 });
-  await until('a probe has failed, and another one was answered', () => results.length >= 2);
+  await until('one probe failed, and another one succeeded', () => results.length >= 2);
   expect(results.slice(0, 2)).toMatchObject([{ isGood: false, isSilent: true }, { isGood: true }]);
   expect(server.connectionCount).toBe(before + 1);
 });
 
-test('a probe reports a refused connection and a status, in words', async () => {
+test('a probe reports a status, and a refused connection', async () => {
   const server = await http((_, response) => response.writeHead(503).end(JSON.stringify({ message: 'not yet' })));
   const pool = poolOf(server.url);
   const { results } = probe(pool);
-  await until('it is answered', () => results.length > 0);
-  expect(results[0]).toMatchObject({ reason: 'probe answered 503: not yet', publicReason: 'probe answered 503' });
+  await until('it gets a response', () => results.length > 0);
+  expect(results[0]).toMatchObject({ reason: 'probe got 503: not yet', publicReason: 'probe got 503' });
   await server.close();
-  await until('it is refused', () => !(results.at(-1) as { reason: string }).reason.includes('answered'));
+  await until('it is refused', () => !(results.at(-1) as { reason: string }).reason.includes('got'));
   expect(results.at(-1)).toMatchObject({
     isSilent: false,
     reason: expect.stringMatching(/^probe failed: connection /),

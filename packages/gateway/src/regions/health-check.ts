@@ -1,4 +1,4 @@
-/** Probes one target on a timer and reports what each probe found; judging is elsewhere. */
+/** Probes one target on a timer and reports the result of each probe. {@link judge} decides what it means. */
 import { KAFKA_RATES_HEADER, parseKafkaRates } from '@causeway/protocol/kafka-rates.ts';
 import {
   BRIDGE_HEADER,
@@ -9,10 +9,10 @@ import {
 import { fetchOnce } from '../upstream/fetch-once.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { describeConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
-import { KAFKA_WORDS, type KafkaTold, type ProbeResult } from './health.ts';
+import { KAFKA_WORDS, type KafkaReport, type ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
-  /** The way that requests take, too, unless the target has a health URL of its own. */
+  /** Also carries the requests to the target, unless the target has a health URL of its own. */
   transport: () => Transport;
   path: string;
   intervalMs: number;
@@ -20,19 +20,19 @@ export interface HealthCheckOptions {
   /** Names and values in turn. */
   headers: readonly string[];
   onResult: (result: ProbeResult, durationMs: number) => void;
-  /** Chance, from 0 up to 1. */
+  /** Returns a random number from 0 up to 1. */
   random: () => number;
-  /** Milliseconds, never going back. */
+  /** Milliseconds of the monotonic clock. */
   now: () => number;
 }
 
-/** The share of the interval by which probes are spread, so that many gateways do not probe in step. */
+/** Spreads probes by this share of the interval, so that many gateways do not probe in step. */
 const JITTER_RATIO = 0.1;
 
-/** A probe that a failure on real traffic asks for waits this long at least after the one before. */
+/** Time between the starts of two probes when failing requests trigger them. */
 const MIN_GAP_MS = 20;
 
-/** Of an answer; the message of an error is shorter by far. */
+/** The part of a response that is kept; error messages are much shorter. */
 const MAX_BODY_BYTES = 65_536;
 
 export class HealthCheck {
@@ -40,7 +40,7 @@ export class HealthCheck {
   #timer: NodeJS.Timeout | undefined;
   #abort: AbortController | undefined;
   #isClosed = false;
-  /** The last probe got no answer: a connection that is cut without knowing it must not fail the next one, too. */
+  /** The last probe got no response. Idle connections may be cut unnoticed, and must not fail the next probe too. */
   #needsFreshConnection = false;
   #lastStartMs = 0;
 
@@ -52,7 +52,7 @@ export class HealthCheck {
     void this.#probe();
   }
 
-  /** Probes without waiting for the interval: real traffic has just failed. */
+  /** Probes without waiting for the interval, because a request has just failed. */
   probeSoon(): void {
     if (this.#isClosed || this.#timer === undefined) return;
     this.#schedule(Math.max(0, this.#lastStartMs + MIN_GAP_MS - performance.now()));
@@ -73,17 +73,17 @@ export class HealthCheck {
     const { intervalMs, random, onResult } = this.#options;
     this.#timer = undefined;
     this.#lastStartMs = performance.now();
-    const result = await this.#ask();
+    const result = await this.#send();
     if (this.#isClosed) return;
     const durationMs = performance.now() - this.#lastStartMs;
-    // Counted from start to start, so that a frozen target is found in intervalMs + fall * timeoutMs.
+    // From start to start, so that a frozen target is declared down within intervalMs + fall * timeoutMs.
     const jitterMs = intervalMs * JITTER_RATIO * (random() - 0.5);
     this.#schedule(Math.max(0, intervalMs + jitterMs - durationMs));
     if (result !== undefined) onResult(result, durationMs);
   }
 
-  /** `undefined`: the gateway could not ask, which says nothing about the target. */
-  async #ask(): Promise<ProbeResult | undefined> {
+  /** Returns `undefined` if the gateway could not probe, which says nothing about the target. */
+  async #send(): Promise<ProbeResult | undefined> {
     const { transport, path, timeoutMs, headers, now } = this.#options;
     const askedMs = now();
     const abort = new AbortController();
@@ -93,15 +93,15 @@ export class HealthCheck {
       const request = { method: 'GET', path, headers };
       const { signal } = abort;
       const isFresh = this.#needsFreshConnection;
-      const answer = await fetchOnce(transport(), request, { signal, maxBodyBytes: MAX_BODY_BYTES, isFresh });
+      const response = await fetchOnce(transport(), request, { signal, maxBodyBytes: MAX_BODY_BYTES, isFresh });
       this.#needsFreshConnection = false;
-      const { status } = answer;
-      const text = answer.body.toString();
-      const kafka = kafkaTold(answer.headers, { text, askedMs });
-      const bridge = textOf(answer.headers[BRIDGE_HEADER]);
+      const { status } = response;
+      const text = response.body.toString();
+      const kafka = kafkaReported(response.headers, { text, askedMs });
+      const bridge = textOf(response.headers[BRIDGE_HEADER]);
       if (status >= 200 && status < 300) return { isGood: true, bridge, kafka };
-      const publicReason = kafka?.state === 'down' ? 'Kafka does not answer there' : `probe answered ${status}`;
-      const reason = `probe answered ${status}${messageOf(text)}`;
+      const publicReason = kafka?.state === 'down' ? 'Kafka does not respond there' : `probe got ${status}`;
+      const reason = `probe got ${status}${messageOf(text)}`;
       return { isGood: false, reason, publicReason, isSilent: false, bridge, kafka };
     } catch (error) {
       this.#needsFreshConnection = true;
@@ -117,11 +117,11 @@ export class HealthCheck {
   }
 }
 
-/** `askedMs`: when the probe was sent; what the target says is at least as old. */
-function kafkaTold(
+/** `askedMs`: when the probe was sent. What the target reports is at least as old. */
+function kafkaReported(
   headers: Readonly<Record<string, unknown>>,
   { text, askedMs }: { text: string; askedMs: number },
-): KafkaTold | undefined {
+): KafkaReport | undefined {
   const state = KAFKA_WORDS.find((word) => word === headers[KAFKA_HEADER]);
   if (state === undefined) return undefined;
   const rates = textOf(headers[KAFKA_RATES_HEADER]);
@@ -136,13 +136,13 @@ function kafkaTold(
   };
 }
 
-const REASONS = { up: 'it answers the bridge', degraded: 'it answers some bridges of the region' } as const;
+const REASONS = { up: 'it responds to the bridge', degraded: 'it responds to some bridges of the region' } as const;
 
 function textOf(header: unknown): string | undefined {
   return typeof header === 'string' ? header : undefined;
 }
 
-/** The `message` of the API's error body, which says why a bridge is not ready. */
+/** Returns the `message` of an error body, which says why a bridge is not ready. */
 function messageOf(text: string): string {
   try {
     const body: unknown = JSON.parse(text);
@@ -150,7 +150,7 @@ function messageOf(text: string): string {
       return `: ${body.message}`;
     }
   } catch {
-    // Not JSON: the status has to do.
+    // Not JSON: the status must suffice.
   }
   return '';
 }

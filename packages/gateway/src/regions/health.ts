@@ -1,54 +1,54 @@
-/** Judges probe results, without any I/O: `rise` good ones in a row bring a target up, `fall` bad ones take it down. */
+/** Judges probe results: `rise` successes in a row make a target healthy, `fall` failures unhealthy. Pure. */
 
 import type { HealthStatus } from '@causeway/protocol/admin/events.ts';
 import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 
-/** What a target says of Kafka: a bridge of its own, a regional gateway of what its region's bridges say. */
-export interface KafkaTold {
-  /** `degraded`: it answers some of the region's bridges. */
+/** What a target reports about Kafka: a bridge about its own, a regional gateway about that of its region's bridges. */
+export interface KafkaReport {
+  /** `degraded`: Kafka responds to some of the region's bridges. */
   readonly state: KafkaWord;
   readonly reason: string;
-  /** The id of its cluster. */
+  /** Cluster id. */
   readonly cluster?: string | undefined;
-  /** When it last answered there, on the gateway's clock that never goes back, in milliseconds. */
+  /** When Kafka last responded there, in milliseconds of the gateway's monotonic clock. */
   readonly answeredMs?: number | undefined;
-  /** Of its requests to Kafka; `undefined` until it has measured. */
+  /** Rates of its requests to Kafka; `undefined` until they are measured. */
   readonly rates?: KafkaRatesTold | undefined;
 }
 
 export const KAFKA_WORDS = ['up', 'degraded', 'down'] as const;
 export type KafkaWord = (typeof KAFKA_WORDS)[number];
 
-/** The same, with since when it says so. */
-export interface KafkaReport extends KafkaTold {
+/** A report with the time since which the state is the same. */
+export interface DatedKafkaReport extends KafkaReport {
   readonly since: Date;
 }
 
-/** What one probe found. */
+/** The result of one probe. */
 export type ProbeResult =
-  /** `bridge`: which bridge answered, as `region/bridge`; a gateway does not say. */
-  | { isGood: true; bridge?: string | undefined; kafka?: KafkaTold | undefined }
-  /** `isSilent`: no answer at all, as of a process that is frozen or behind a cut. */
+  /** `bridge`: the bridge that responded, as `region/bridge`; gateways do not report one. */
+  | { isGood: true; bridge?: string | undefined; kafka?: KafkaReport | undefined }
+  /** `isSilent`: no response, as from a process that is frozen or cut off. */
   | {
       isGood: false;
       reason: string;
-      /** The same for clients: without what the target says in its own words, which may hold addresses. */
+      /** The reason for clients, without text of the target, which may contain addresses. */
       publicReason: string;
       isSilent: boolean;
-      /** As in a good one: a bridge says who it is when it is not ready, too. */
+      /** A bridge reports its name also when it is not ready. */
       bridge?: string | undefined;
-      kafka?: KafkaTold | undefined;
+      kafka?: KafkaReport | undefined;
     };
 
 export interface Health {
   readonly status: HealthStatus;
-  /** Results in a row that speak against `status`. */
+  /** Results in a row that contradict `status`. */
   readonly contraryCount: number;
-  /** Why it is so, in words. */
+  /** Why the status is what it is. */
   readonly reason: string;
-  /** The same for clients, without addresses. */
+  /** The reason for clients, without addresses. */
   readonly publicReason: string;
-  /** Probes get no answer at all: a request would get none either, and wait its whole time for it. */
+  /** Probes get no response. A request would get none either, and would wait its whole time. */
   readonly isSilent: boolean;
 }
 
@@ -60,14 +60,14 @@ export const INITIAL_HEALTH: Health = {
   isSilent: false,
 };
 
-/** The health after one more result. The first result of all decides at once. */
+/** Returns the health after one more result. The first result ever decides alone. */
 export function judge(
   health: Health,
   result: ProbeResult,
   thresholds: { readonly rise: number; readonly fall: number },
 ): Health {
   const target: HealthStatus = result.isGood ? 'healthy' : 'unhealthy';
-  const reason = result.isGood ? 'probe answered' : result.reason;
+  const reason = result.isGood ? 'probe succeeded' : result.reason;
   const publicReason = result.isGood ? reason : result.publicReason;
   const isSilent = !result.isGood && result.isSilent;
   if (health.status === 'unknown') return { status: target, contraryCount: 0, reason, publicReason, isSilent };

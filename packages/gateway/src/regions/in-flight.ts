@@ -1,12 +1,15 @@
-/** What the registry asks of an attempt that is under way on a target. */
+/** What the registry needs of an attempt in flight on a target. */
 import type { Indexed } from '@causeway/http/indexed-list.ts';
 
-/** Something under way on a target that can be told to look for another one. */
+/** An attempt in flight, which may leave its target for another one. */
 export interface InFlight extends Indexed {
-  /** When its time is up, on the clock that never goes back; Infinity for never. */
+  /** When the attempt times out, in milliseconds of the monotonic clock; Infinity for never. */
   readonly deadlineMs: number;
-  /** Its time is up. */
+  /** The deadline has passed. */
   onDeadline(): void;
-  /** The target was declared down, or says that its Kafka is (`isOfKafka`); `true` when the request goes elsewhere, `false` when it cannot and stays. */
+  /**
+   * The target was declared down, or reports that its Kafka is down (`isOfKafka`). Returns whether the request leaves: one that
+   * cannot be retried stays.
+   */
   targetDeclaredDown(reason: string, isOfKafka: boolean): boolean;
 }

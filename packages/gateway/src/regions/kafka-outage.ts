@@ -1,39 +1,39 @@
 /**
- * Whether a request that Kafka left without an answer in one place is better off in another. Pure.
+ * Decides whether a request that got no response from Kafka at one target should be retried at another. Pure.
  *
- * Where regions share a Kafka that answers nobody, sending the request to the next one only stores its records twice. But a
- * region may also be cut off from a Kafka that answers all others. Bridges say with each probe which Kafka they have and how
- * long ago it answered them: Kafka lives if it answered the one place after it had stopped to answer the other.
+ * If the regions share a Kafka that is down, a retry in another region only stores the records twice. But a region may also be
+ * cut off from a Kafka that serves all others. With each probe, bridges report their Kafka cluster and how long ago it responded:
+ * Kafka is alive if it responded to one target after it stopped responding to the other.
  */
 import type { SelectionRequest } from './select.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
 
-/** What a target last said of its Kafka. */
+/** What a target last reported about its Kafka. */
 export interface KafkaContact {
-  /** The id of its cluster; `undefined`: not told. */
+  /** Cluster id; `undefined` if not reported. */
   readonly cluster: string | undefined;
-  /** When Kafka answered there, the last times, on the clock that never goes back, in milliseconds; the latest last. */
+  /** Recent times at which Kafka responded there, the latest last, in milliseconds of the monotonic clock. */
   readonly answersMs: readonly number[];
 }
 
 export type KafkaAnswer =
-  /** Kafka answers there, or it is another one. */
+  /** Kafka responds there, or it is another cluster. */
   | 'answers'
-  /** It answers there no more than here. */
+  /** It does not respond there either. */
   | 'silent'
-  /** The next probes will tell. */
+  /** The next probes will show. */
   | 'unknown';
 
 /**
- * By how much two answers of Kafka must differ. A bridge asks twice a second by default: answers of one outage lie half a
- * second apart, and after it both bridges have theirs within a moment.
+ * By how much two responses of Kafka must differ. A bridge asks Kafka twice a second by default: around the start of an outage,
+ * the last responses to two bridges lie half a second apart, and after it both bridges get one within a moment.
  */
 export const KAFKA_MARGIN_MS = 1_000;
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** `here`: where Kafka did not answer the request. */
+/** `here`: where Kafka did not respond to the request. */
 export function kafkaAnswers(here: KafkaContact, there: KafkaContact, nowMs: number): KafkaAnswer {
   if (here.cluster === undefined || here.cluster !== there.cluster) return 'answers';
   const lastHereMs = here.answersMs.at(-1) ?? NEVER;
@@ -48,12 +48,12 @@ export function kafkaAnswersAt(here: Target, there: Target, nowMs: number): Kafk
   return kafkaAnswers(here.kafkaContact, there.kafkaContact, nowMs);
 }
 
-/** Longer than it takes to tell an outage from a cut: nobody waits for more than this. */
+/** Longer than it takes to distinguish an outage from a cut; no request waits longer than this. */
 const LONGEST_DOUBT_MS = 4 * KAFKA_MARGIN_MS;
 
 /**
- * Whether the next probes may find a target that reaches the Kafka of `here`. `sinceMs`: when Kafka had not answered the
- * request; if it has answered `here` after that, a part of Kafka is at fault, and another place is no better off.
+ * Whether the next probes may find a target that reaches the Kafka of `here`. `sinceMs`: when Kafka failed the request. If Kafka
+ * has responded to `here` since, only a part of Kafka is at fault, and another target would fare no better.
  */
 export function isKafkaUndecided(
   { regions }: Snapshot,
@@ -70,20 +70,20 @@ export function isKafkaUndecided(
   );
 }
 
-/** Answers that are remembered: so many, apart by so much at least, of the seconds at which {@link kafkaAnswers} looks. */
+/** Remembers this many responses, at least this far apart: enough for the seconds that {@link kafkaAnswers} compares. */
 const REMEMBERED_ANSWERS = 24;
 const REMEMBERED_GAP_MS = KAFKA_MARGIN_MS / 4;
 
-/** After one more probe. `answeredMs`: when Kafka last answered, as the target tells it. */
+/** Adds one more probe. `answeredMs`: when Kafka last responded, as the target reports it. */
 export function heardOfKafka(
   before: KafkaContact,
-  told: { cluster: string | undefined; answeredMs: number | undefined },
+  reported: { cluster: string | undefined; answeredMs: number | undefined },
 ): KafkaContact {
-  // Which Kafka a place has does not change when it is silent.
-  const cluster = told.cluster ?? before.cluster;
-  const { answeredMs } = told;
+  // A silent target keeps its Kafka.
+  const cluster = reported.cluster ?? before.cluster;
+  const { answeredMs } = reported;
   const lastMs = before.answersMs.at(-1) ?? NEVER;
-  // The same answer, told again, with what the ways of two probes differ.
+  // The same response, reported again; the difference is the travel time of the probes.
   if (answeredMs === undefined || answeredMs <= lastMs) return { cluster, answersMs: before.answersMs };
   const beforeLastMs = before.answersMs.at(-2) ?? NEVER;
   const isDense = lastMs - beforeLastMs < REMEMBERED_GAP_MS;

@@ -5,9 +5,9 @@ import { OutcomeWindow } from './outcome-window.ts';
 const WINDOW_MS = 1_000;
 const BUCKET_MS = 100;
 
-test('the totals are those of the last ten tenths of the window, whatever came when', () => {
+test('the totals are those of the last ten stretches, for any sequence of outcomes', () => {
   const step = fc.record({
-    // Most steps stay within the window, some leave it altogether.
+    // Most pauses stay within the window, some are longer.
     pauseMs: fc.oneof({ weight: 4, arbitrary: fc.nat(250) }, { weight: 1, arbitrary: fc.nat(5_000) }),
     successes: fc.nat(3),
     failures: fc.nat(2),

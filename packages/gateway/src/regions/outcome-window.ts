@@ -1,10 +1,10 @@
-/** Counts of a breaker's requests in a rolling time window, in plain integers. Pure: the time is passed in. */
+/** Counts the outcomes of a breaker's requests in a rolling window. The time is passed in. */
 
-/** The window moves in steps of a tenth. */
+/** The window moves in steps of a tenth of its length. */
 const BUCKETS = 10;
 
 interface Bucket {
-  /** Since the clock's zero, in buckets: which stretch of time the counts are of. */
+  /** The stretch of time that the counts belong to, numbered from the zero of the clock. */
   stretch: number;
   successes: number;
   failures: number;
@@ -12,7 +12,7 @@ interface Bucket {
 
 export class OutcomeWindow {
   readonly #bucketMs: number;
-  /** A ring: a stretch has the place of the one that left the window. */
+  /** A ring: a new stretch takes the place of the one that left the window. */
   readonly #buckets: readonly Bucket[] = Array.from({ length: BUCKETS }, () => ({
     stretch: Number.NEGATIVE_INFINITY,
     successes: 0,
@@ -31,7 +31,7 @@ export class OutcomeWindow {
     this.#bucketAt(nowMs).failures += 1;
   }
 
-  /** Requests that ended within the window, and how many of them failed. */
+  /** Returns the number of requests that ended within the window, and of those that failed. */
   totals(nowMs: number): { requests: number; failures: number } {
     const oldest = this.#stretchAt(nowMs) - BUCKETS + 1;
     let requests = 0;

@@ -1,4 +1,4 @@
-/** What operators set at run time, until the next reload: drained regions and other weights. */
+/** Overrides that operators set through the admin API until the next reload: drained regions and weights. */
 import type { RegionConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import { canRegionServe } from './belonging.ts';
@@ -19,7 +19,7 @@ export class Overrides {
     return this.#drained.delete(region);
   }
 
-  /** What the region would have if it were not drained. */
+  /** Returns the weight of the region, drained or not. */
   weightOf({ name, weight }: RegionConfig): number {
     return this.#weights.get(name) ?? weight;
   }
@@ -29,7 +29,7 @@ export class Overrides {
     else this.#weights.set(name, weight);
   }
 
-  /** A region as configured, with what operators changed. */
+  /** Applies the overrides to a configured region. */
   of(region: RegionConfig): OverriddenRegion {
     const { name, weight } = region;
     const isDrained = this.#drained.has(name);
@@ -47,17 +47,17 @@ export class Overrides {
   }
 }
 
-/** Errors: `lastRegion` when no other region has weight, or `region` serves and no other one does. Pure. */
+/** Throws `lastRegion` if no other region has weight, or if `region` is the only one that can serve. Pure. */
 export function assertNotLast(regions: readonly RegionSnapshot[], region: string): void {
   const others = regions.filter(({ name, weight }) => name !== region && weight > 0);
   if (others.length === 0) {
-    throw new GatewayError('lastRegion', `Region ${region} is the last one with weight: nobody could take its work.`);
+    throw new GatewayError(
+      'lastRegion',
+      `Region ${region} is the last one with weight: no other region could serve its work.`,
+    );
   }
   const itself = regions.find(({ name }) => name === region);
   if (itself !== undefined && canRegionServe(itself) && !others.some(canRegionServe)) {
-    throw new GatewayError(
-      'lastRegion',
-      `Region ${region} is the only one that can serve: nobody could take its work.`,
-    );
+    throw new GatewayError('lastRegion', `Region ${region} is the only one that can serve its work.`);
   }
 }

@@ -1,15 +1,15 @@
-/** Writes down at a target what a probe of it found. */
-import { type Health, judge, type KafkaTold, type ProbeResult } from './health.ts';
+/** Records the result of a probe at its target. */
+import { type Health, judge, type KafkaReport, type ProbeResult } from './health.ts';
 import { heardOfKafka } from './kafka-outage.ts';
 import type { Target } from './target.ts';
 
-/** Of what one more probe changed. */
+/** What a probe changed. */
 export interface ProbeEffect {
-  /** Health before the probe. */
+  /** The health before the probe. */
   readonly before: Health;
-  /** The target is unhealthy or healthy now, and was not before. */
+  /** The target became healthy or unhealthy. */
   readonly isFlip: boolean;
-  /** The target stays unhealthy, and its Kafka is at fault or was until now. */
+  /** The target stays unhealthy, and its Kafka is or was down. */
   readonly isOfKafka: boolean;
 }
 
@@ -32,21 +32,21 @@ export function noteProbe(
   const isFlip = target.health.status !== before.status;
   if (isFlip) {
     target.healthSince = new Date();
-    target.wellSinceMs = nowMs;
+    target.stableSinceMs = nowMs;
   }
   const isOfKafka = !isFlip && before.status === 'unhealthy' && (target.isWithoutKafka || wasWithoutKafka);
   return { before, isFlip, isOfKafka };
 }
 
-/** A target that cannot be asked says nothing; which Kafka it has stays known. */
-function noteKafka(target: Target, told: KafkaTold | undefined): void {
-  if (told === undefined) {
+/** Without a report the state of Kafka is unknown, but its cluster stays known. */
+function noteKafka(target: Target, reported: KafkaReport | undefined): void {
+  if (reported === undefined) {
     target.kafka = undefined;
     return;
   }
   const { kafka } = target;
-  const { cluster, answeredMs } = told;
+  const { cluster, answeredMs } = reported;
   target.kafkaContact = heardOfKafka(target.kafkaContact, { cluster, answeredMs });
-  const isSame = kafka?.state === told.state;
-  target.kafka = { ...told, ...(isSame ? { since: kafka.since, reason: kafka.reason } : { since: new Date() }) };
+  const isSame = kafka?.state === reported.state;
+  target.kafka = { ...reported, ...(isSame ? { since: kafka.since, reason: kafka.reason } : { since: new Date() }) };
 }

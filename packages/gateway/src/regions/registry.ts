@@ -1,4 +1,4 @@
-/** Owns the targets and their probes, and publishes a new snapshot whenever anything about them changes. */
+/** Owns the targets and their probes, and publishes a new snapshot after every change. */
 import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 import { normalizeUrl } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
@@ -12,26 +12,26 @@ import { noteProbe } from './probe-report.ts';
 import { panicReason, type Snapshot, takeSnapshot } from './snapshot.ts';
 import { Target } from './target.ts';
 
-/** How often time limits are looked at, and successes carried over to the breakers: what requests then need not do. */
+/** How often deadlines are enforced and successes counted in the breakers, which requests then need not do. */
 const SWEEP_INTERVAL_MS = 50;
 
 export interface RegistryOptions {
   events: EventLog;
   createTransport: CreateTransport;
-  /** Chance, from 0 up to 1. */
+  /** Returns a random number from 0 up to 1. */
   random: () => number;
-  /** Milliseconds, never going back. */
+  /** Milliseconds of the monotonic clock. */
   now: () => number;
 }
 
 interface Member {
   target: Target;
   check: Check;
-  /** What the check was made with: another setting makes another check. */
+  /** The settings of the check: when they change, the check is replaced. */
   checkKey: string;
 }
 
-/** Probes of a target, and the transport to its health URL where that is another one than the target's. */
+/** The probes of a target, and their own transport if the target has a health URL. */
 interface Check {
   probes: HealthCheck;
   transport: Transport | undefined;
@@ -43,7 +43,7 @@ export class Registry {
   readonly #now: () => number;
   readonly #createTransport: CreateTransport;
   readonly #members = new Map<string, Member>();
-  /** Removed from the config, with requests that may still finish. */
+  /** Targets removed from the config, whose requests in flight may still finish. */
   readonly #retired = new Map<Target, Promise<void>>();
   readonly #overrides = new Overrides();
   readonly #failovers: Failovers;
@@ -62,7 +62,7 @@ export class Registry {
     this.#snapshot = { regions: [], isPanic: false, isWhole: false, settings: config };
   }
 
-  /** What the request path reads; a new object after every change. */
+  /** The value that the request path reads; a new object after every change. */
   get snapshot(): Snapshot {
     return this.#snapshot;
   }
@@ -77,7 +77,7 @@ export class Registry {
     this.#sweepTimer.unref();
   }
 
-  /** Takes over a config: targets stay what they are by region and URL, removed ones finish what they have. */
+  /** Applies a config. Targets keep their state by region and URL; removed targets finish their requests. */
   apply(config: GatewayConfig): void {
     if (this.#isClosed) return;
     this.#config = config;
@@ -99,8 +99,8 @@ export class Registry {
   }
 
   /**
-   * Gives a region no new work, and lets its consumers move at their next poll; until `undrain` or the next reload.
-   * `false`: it has no weight anyway. Errors: `lastRegion`, also where no other can serve now.
+   * Gives a region no new work and moves its consumers at their next poll, until `undrain` or the next reload. Returns `false`
+   * if the region has no weight. Errors: `lastRegion`.
    */
   drain(region: string): boolean {
     const { regions } = this.#snapshot;
@@ -113,7 +113,7 @@ export class Registry {
     return true;
   }
 
-  /** Takes `drain` back; `false`: the region was not drained. */
+  /** Reverts `drain`. Returns `false` if the region was not drained. */
   undrain(region: string): boolean {
     if (!this.#overrides.undrain(region)) return false;
     this.#events.emit({ type: 'drain', region, isDrained: false });
@@ -121,7 +121,7 @@ export class Registry {
     return true;
   }
 
-  /** Gives a region another weight, until the next reload. Whether it is another. Errors: `lastRegion` for 0. */
+  /** Sets the weight of a region until the next reload. Returns whether it changed. Errors: `lastRegion` for 0. */
   setWeight(region: string, weight: number): boolean {
     const config = this.#config.regions.find(({ name }) => name === region);
     if (config === undefined) return false;
@@ -134,28 +134,28 @@ export class Registry {
     return true;
   }
 
-  /** Every target, as they are in the config. */
+  /** Returns all targets of the config. */
   targets(): Target[] {
     return [...this.#members.values()].map((member) => member.target);
   }
 
-  /** How many requests in flight left targets that were declared down, of each region, since the start. */
+  /** Returns the number of requests that left targets declared down, by region, since the start. */
   failoverCounts(): Map<string, number> {
     return new Map(this.#config.regions.map(({ name }) => [name, this.#failovers.countOf(name)]));
   }
 
-  /** Where a region's gateway answers operators. */
+  /** Returns the admin address of a region's gateway. */
   adminUrlOf(region: string): string | undefined {
     return this.targets().find((target) => target.region === region && target.adminUrl !== undefined)?.adminUrl;
   }
 
-  /** A target failed real traffic: looks at once, instead of at the next interval. */
+  /** Probes a target at once because it failed a request. */
   suspect(target: Target): void {
-    target.wellSinceMs = this.#now();
+    target.stableSinceMs = this.#now();
     this.probeSoon(target);
   }
 
-  /** Looks at once, without holding anything against the target. */
+  /** Probes a target at once, without suspecting it. */
   probeSoon(target: Target): void {
     this.#members.get(memberKey(target.region, target.url))?.check.probes.probeSoon();
   }
@@ -225,7 +225,7 @@ export class Registry {
       path: healthCheck.path,
       intervalMs: healthCheck.intervalMs,
       timeoutMs: healthCheck.timeoutMs,
-      // A regional gateway answers a peer for its own region: another region's health is not its own.
+      // A regional gateway reports the health of its own region to other gateways, not that of the whole system.
       headers: [
         'user-agent',
         'causeway-health-check',
@@ -248,7 +248,7 @@ export class Registry {
     const { rise, fall } = this.#config.healthCheck;
     const { before, isFlip, isOfKafka } = noteProbe(target, result, { rise, fall, nowMs: this.#now() });
     if (!isFlip) {
-      // Requests that wait for Kafka move as soon as it is known to answer elsewhere.
+      // Requests that wait for Kafka move as soon as it is known to respond elsewhere.
       if (isOfKafka) this.#failovers.failOver(target);
       return;
     }
@@ -274,7 +274,7 @@ export class Registry {
       targets.flatMap(({ url }) => this.#members.get(memberKey(name, url))?.target ?? []),
     );
     const { isPanic } = this.#snapshot;
-    // At the start nothing is probed yet: that is no event.
+    // At the start no target is probed yet, which is not an event.
     const isProbed = this.targets().every((target) => target.health.status !== 'unknown');
     if (isPanic !== wasPanic && isProbed) {
       this.#events.emit({

@@ -16,7 +16,7 @@ interface RegionSpec {
   weight?: number;
   priority?: number;
   isLocal?: boolean;
-  /** One letter a target: `h`ealthy or `u`nhealthy. */
+  /** One letter for each target: `h`ealthy or `u`nhealthy. */
   health?: string;
 }
 
@@ -54,7 +54,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
   return { regions, isPanic: isPanic(regions, panicPercent), isWhole: isWhole(regions), settings: config };
 }
 
-/** All targets in the order in which they would be tried. */
+/** Returns all targets in the order of attempts. */
 function order(snapshot: Snapshot, request: Partial<SelectionRequest> = {}): string[] {
   const full: SelectionRequest = {
     consumerHash: undefined,
@@ -108,12 +108,12 @@ describe('the order', () => {
       { localOnly: true },
       ['east-0'],
     ],
-    ['nothing at all', { east: { weight: 0 } }, {}, []],
+    ['nothing without weight', { east: { weight: 0 } }, {}, []],
   ])('%s', (_, specs, request, expected) => {
     expect(order(snapshotOf(specs), request)).toEqual(expected);
   });
 
-  test('in panic health is not believed', () => {
+  test('panic ignores health', () => {
     const specs = { east: { health: 'u' }, west: { health: 'u', priority: 1 } };
     expect(order(snapshotOf(specs, 30))).toEqual(['east-0', 'west-0']);
     expect(snapshotOf(specs, 30).isPanic).toBe(true);
@@ -123,19 +123,19 @@ describe('the order', () => {
   });
 });
 
-test('one priority that is well is no panic, however the others are', () => {
+test('one healthy priority prevents panic, whatever the others are', () => {
   const specs = { east: { health: 'uuu' }, west: { health: 'h', priority: 1 } };
   expect(snapshotOf(specs, 30).isPanic).toBe(false);
   expect(order(snapshotOf(specs, 30))[0]).toBe('west-0');
 });
 
-test('no region with weight is no panic: nothing gets traffic', () => {
+test('without any weight there is no panic and no traffic', () => {
   const specs = { east: { weight: 0 }, west: { weight: 0, health: 'u' } };
   expect(snapshotOf(specs, 30).isPanic).toBe(false);
   expect(order(snapshotOf(specs, 30))).toEqual([]);
 });
 
-test('a target that is silent is tried first or not at all', () => {
+test('a silent target is tried first or never', () => {
   const snapshot = snapshotOf({ east: { health: 'u' }, west: {} });
   const east = snapshot.regions[0]?.targets[0];
   if (east !== undefined) east.health = { ...east.health, isSilent: true };
@@ -143,8 +143,22 @@ test('a target that is silent is tried first or not at all', () => {
   expect(order({ ...snapshot, regions: snapshot.regions.slice(0, 1) })).toEqual(['east-0']);
 });
 
+test('a target that cannot help is not selected, neither as home nor otherwise', () => {
+  const snapshot = snapshotOf({ east: {}, west: { priority: 1 } });
+  const [east, west] = snapshot.regions.map(({ targets: [target] }) => target as Target) as [Target, Target];
+  const request: SelectionRequest = { consumerHash: 1, home: east, localOnly: false, random: () => 0.5 };
+  expect(selectTarget(snapshot, { ...request, helps: (target) => target !== east }, [])).toBe(west);
+  expect(selectTarget(snapshot, { ...request, helps: (target) => target !== west }, [])).toBe(east);
+  expect(selectTarget(snapshot, { ...request, helps: () => false }, [])).toBeUndefined();
+});
+
+test('among targets that are down, the lower priority comes first', () => {
+  const specs = { east: { health: 'u', priority: 2 }, west: { health: 'u', priority: 1 }, north: { priority: 3 } };
+  expect(order(snapshotOf(specs, 0))).toEqual(['north-0', 'west-0', 'east-0']);
+});
+
 describe('a consumer', () => {
-  test('goes home first, also when its region gets no new work, but not when its home is down', () => {
+  test('goes home first, also when its region gets no new work, but not when its home is unhealthy', () => {
     const snapshot = snapshotOf({ east: { weight: 0 }, west: {} });
     const home = snapshot.regions[0]?.targets[0];
     expect(order(snapshot, { home })).toEqual(['east-0', 'west-0']);
@@ -153,7 +167,7 @@ describe('a consumer', () => {
     expect(order(snapshot, { home })).toEqual(['west-0']);
   });
 
-  test('whose home left the configuration is placed anew', () => {
+  test('is placed again when its home left the configuration', () => {
     const gone = snapshotOf({ north: {} }).regions[0]?.targets[0];
     expect(order(snapshotOf({ east: {} }), { home: gone })).toEqual(['east-0']);
   });
@@ -187,7 +201,7 @@ describe('a consumer', () => {
   });
 });
 
-test('other work is spread by weight, by chance', () => {
+test('other work is spread by weight at random', () => {
   const snapshot = snapshotOf({ east: { weight: 90 }, west: { weight: 10, health: 'hh' } });
   let seed = 7;
   // Park and Miller's minimal standard generator: the same numbers in each run.

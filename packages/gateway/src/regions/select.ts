@@ -1,30 +1,29 @@
 /**
- * Chooses the target of an attempt: pure, without allocation, one scan over the targets that were not tried yet.
+ * Selects the target of an attempt. Pure, without allocation, in one scan over the targets that were not tried yet.
  *
  * Regions are spread by weighted rendezvous hashing (each draws -ln(u) / weight, the lowest wins). For a consumer u comes
- * from a hash of its name, so that every gateway makes the same guess; for other work u is chance.
+ * from a hash of its name, so that all gateways select alike; for other work u is random.
  */
 import type { RegionSnapshot, Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
 
 export interface SelectionRequest {
-  /** Hash of the consumer that the request belongs to; `undefined` for work that any target can do. */
+  /** Hash of the consumer of the request; `undefined` for work that any target can do. */
   readonly consumerHash: number | undefined;
-  /** Where the consumer is known to live. */
+  /** The home of the consumer, if known. */
   readonly home: Target | undefined;
-  /** The request has crossed regions already: only this gateway's own region may serve it. */
+  /** The request came from another region: only this gateway's own region may serve it. */
   readonly localOnly: boolean;
-  /** Whether a target can help where another one could not; `undefined`: any can. */
+  /** Whether a target may serve a request that another one could not; `undefined` if any may. */
   readonly helps?: ((target: Target) => boolean) | undefined;
   readonly random: () => number;
 }
 
 /**
- * The best target that was not tried; `undefined` when there is none.
+ * Returns the best target that was not tried, or `undefined`.
  *
- * Targets that are down come last, as a last resort: they may be back since the last probe. Not so one that is silent
- * when there was something better to try: it would hold the request for its whole time. Panic is for first choices too:
- * a request that failed once goes where probes say that it can.
+ * Unavailable targets come last: they may have recovered since the last probe. A retry never goes to a silent target, which would
+ * hold the request for its whole time. Panic applies to first attempts only: a retry goes where probes succeed.
  */
 export function selectTarget(
   snapshot: Snapshot,
@@ -61,7 +60,7 @@ export function selectTarget(
   return best;
 }
 
-/** Whether a target that works is left out because it has as many requests as it may have, and for no other reason. */
+/** Whether a serving target was left out only because it is full. */
 export function isHeldUpByLimit(snapshot: Snapshot, request: SelectionRequest, tried: readonly Target[]): boolean {
   return snapshot.regions.some(
     (region) =>
@@ -73,7 +72,7 @@ export function isHeldUpByLimit(snapshot: Snapshot, request: SelectionRequest, t
   );
 }
 
-/** Whether any target could be chosen: without one, an error is all that a client can get. */
+/** Whether any target can serve. If not, clients only get errors. */
 export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
   return snapshot.regions.some(
     (region) =>
@@ -81,7 +80,7 @@ export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
   );
 }
 
-/** Above every priority: lower is better. */
+/** Larger than every priority; lower is better. */
 const LAST_RESORT = 1_000_000;
 
 function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolean {
@@ -90,7 +89,7 @@ function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolea
   );
 }
 
-/** What a region draws for a piece of work; the lowest gets it. */
+/** Returns what a region draws for a piece of work; the lowest draw wins. */
 export function drawRegion(
   region: RegionSnapshot,
   { consumerHash, random }: Pick<SelectionRequest, 'consumerHash' | 'random'>,
@@ -112,7 +111,7 @@ export function hashText(text: string): number {
   return hash >>> 0;
 }
 
-/** Joins two hashes and spreads the bits (the finalizer of MurmurHash3). */
+/** Combines two hashes and spreads the bits (the finalizer of MurmurHash3). */
 function mix(a: number, b: number): number {
   let hash = a ^ Math.imul(b, 0x9e3779b1);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -1,4 +1,4 @@
-/** What a request reads to choose a target: immutable, made anew by the control plane at every change. */
+/** The immutable value that requests read to select a target. The control plane publishes a new one after every change. */
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import { isWhole } from './belonging.ts';
 import type { Overrides } from './overrides.ts';
@@ -9,28 +9,28 @@ export interface RegionSnapshot {
   /** 0 while an operator drains the region. */
   readonly weight: number;
   readonly configuredWeight: number;
-  /** An operator set another weight than the configured one. */
+  /** An operator set a weight that differs from the configured one. */
   readonly weightIsOverridden: boolean;
   readonly priority: number;
   readonly isDrained: boolean;
-  /** The region in which this gateway stands. */
+  /** This gateway's own region. */
   readonly isLocal: boolean;
   readonly targets: readonly Target[];
 }
 
-/** The part of the config that the request path reads. */
+/** The sections of the config that the request path reads. */
 export type RequestSettings = Pick<GatewayConfig, 'request' | 'response' | 'retry' | 'affinity' | 'healthCheck'>;
 
 export interface Snapshot {
   readonly regions: readonly RegionSnapshot[];
-  /** So few targets are left that probes are not believed: every target counts as available. */
+  /** Too few targets are available: probes are ignored, and all targets get traffic. */
   readonly isPanic: boolean;
-  /** Every region to which work belongs can serve: nothing goes anywhere else. */
+  /** Every region to which work belongs can serve, so no work is redirected. */
   readonly isWhole: boolean;
   readonly settings: RequestSettings;
 }
 
-/** `targetsOf`: the targets of a region, in the order of the config. */
+/** Builds a snapshot. `targetsOf` returns the targets of a region in the order of the config. */
 export function takeSnapshot(
   config: GatewayConfig,
   overrides: Overrides,
@@ -53,14 +53,14 @@ export function takeSnapshot(
   return Object.freeze({ regions, isPanic: panic, isWhole: isWhole(regions), settings: config });
 }
 
-/** Whether any region may get new work. */
+/** Whether any region gets new work. */
 export function hasWeight(regions: readonly Pick<RegionSnapshot, 'weight'>[]): boolean {
   return regions.some(({ weight }) => weight > 0);
 }
 
 /**
- * Whether no priority has `panicPercent` of its targets left, counting regions with weight. One that has is enough: the
- * others' traffic goes there. Where no region has weight there is nobody to believe or not: no panic.
+ * Whether every priority has less than `panicPercent` of its targets serving, among regions with weight. One priority above the
+ * limit prevents panic, because it gets the traffic of the others. Without any weight there is no panic.
  */
 export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number): boolean {
   const counts = new Map<number, { total: number; available: number }>();
@@ -78,8 +78,8 @@ export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number
   );
 }
 
-/** Why panic begins or ends, for whoever reads the events. */
+/** Describes why panic begins or ends, for the event. */
 export function panicReason({ isPanic, regions }: Pick<Snapshot, 'isPanic' | 'regions'>, panicPercent: number): string {
-  if (isPanic) return `fewer than ${panicPercent} % of the targets are left: all of them get traffic`;
-  return hasWeight(regions) ? 'enough targets are well again' : 'no region has weight: nothing can be served';
+  if (isPanic) return `fewer than ${panicPercent} % of the targets are available: all of them get traffic`;
+  return hasWeight(regions) ? 'enough targets are available again' : 'no region has weight: no request can be served';
 }

@@ -1,4 +1,4 @@
-/** One bridge or regional gateway with what outlives a config: connections, health, breaker and counters. */
+/** One bridge or regional gateway with the state that outlives a config: connections, health, breaker and counters. */
 import { isDeepStrictEqual } from 'node:util';
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
@@ -6,15 +6,15 @@ import type { GatewayConfig } from '../config/schema.ts';
 import type { CreateTransport, Transport } from '../upstream/transport.ts';
 import { Breaker } from './breaker.ts';
 import { Doubts } from './doubts.ts';
-import { type Health, INITIAL_HEALTH, type KafkaReport } from './health.ts';
+import { type DatedKafkaReport, type Health, INITIAL_HEALTH } from './health.ts';
 import type { InFlight } from './in-flight.ts';
 import type { KafkaContact } from './kafka-outage.ts';
 import { TargetTraffic } from './target-traffic.ts';
 
-/** What a reload may change about a target. */
+/** Settings that a reload may change. */
 export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'>;
 
-/** A probe asks for nothing but a word, and its time limit is below a second by default. */
+/** A probe has a small response, and a time limit below a second by default. */
 const PROBE_DURATION_BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
 
 export interface TargetOptions {
@@ -22,7 +22,7 @@ export interface TargetOptions {
   url: string;
   settings: TargetSettings;
   createTransport: CreateTransport;
-  /** Milliseconds, never going back. */
+  /** Milliseconds of the monotonic clock. */
   now: () => number;
   onBreakerChange: ConstructorParameters<typeof Breaker>[1];
 }
@@ -34,21 +34,21 @@ export class Target {
   health: Health = INITIAL_HEALTH;
   /** When health last changed, on the wall clock. */
   healthSince = new Date();
-  /** When health last changed or a request failed, on the clock that never goes back, in milliseconds. */
-  wellSinceMs = 0;
-  /** The bridge that answers here, as `region/bridge`; `undefined` for a regional gateway, and before a probe told. */
+  /** When health last changed or a request failed, in milliseconds of the monotonic clock. */
+  stableSinceMs = 0;
+  /** The bridge at this URL, as `region/bridge`; `undefined` for a regional gateway, and before the first probe. */
   bridge: string | undefined;
-  /** What the target says of Kafka now; `undefined` where it says nothing. */
-  kafka: KafkaReport | undefined;
-  /** Which Kafka it has, and when that answered, as far as the target has told it. */
+  /** What the target reports about Kafka now; `undefined` without a report. */
+  kafka: DatedKafkaReport | undefined;
+  /** The cluster of its Kafka and when that responded, as far as the target has reported it. */
   kafkaContact: KafkaContact = { cluster: undefined, answersMs: [] };
-  /** Requests that ended without an answer since the last one. */
+  /** Requests without a response since the last response. */
   readonly doubts = new Doubts();
-  /** Where a regional gateway answers operators. */
+  /** Admin address of a regional gateway. */
   adminUrl: string | undefined;
   readonly traffic = new TargetTraffic();
   breakerSince = new Date();
-  /** Why the breaker is as it is, in words. */
+  /** Why the breaker is in its state. */
   breakerReason = '';
   /** Probes since the start, for metrics. */
   probeCounts = { good: 0, failed: 0 };
@@ -75,7 +75,7 @@ export class Target {
     this.#transport = this.#connect();
   }
 
-  /** Of requests and of probes; another one after `renewConnections`. */
+  /** Carries requests and probes; `renewConnections` replaces it. */
   get transport(): Transport {
     return this.#transport;
   }
@@ -84,12 +84,12 @@ export class Target {
     return this.#breaker;
   }
 
-  /** It has as many requests as it may have; nothing goes there, not even as a last resort. */
+  /** Has as many requests as it may have, and gets no more, not even as a last resort. */
   get isFull(): boolean {
     return this.inFlight.size >= this.#settings.upstream.maxInFlight;
   }
 
-  /** It answered the last probe, if only to say that it is not ready. */
+  /** Responded to the last probe, if only to report that it is not ready. */
   get answersProbes(): boolean {
     const { status, contraryCount, isSilent } = this.health;
     return (
@@ -97,29 +97,29 @@ export class Target {
     );
   }
 
-  /** It answers, and says that its Kafka does not. */
+  /** Responds, and reports that its Kafka does not. */
   get isWithoutKafka(): boolean {
     return this.kafka?.state === 'down';
   }
 
-  /** Probed healthy with a breaker that is not open: it serves requests, though it may have no room for one right now. */
+  /** Healthy, and its breaker is not open. It may still have no room for another request. */
   get isServing(): boolean {
     return this.health.status === 'healthy' && this.#breaker.state !== 'open';
   }
 
-  /** Serving, and takes another request now: below its in-flight limit, and past the trial of a half-open breaker. */
+  /** Serving and admits a request now: below its in-flight limit, and no trial of a half-open breaker is in flight. */
   get isAvailable(): boolean {
     return this.isServing && this.#breaker.admits && !this.isFull;
   }
 
-  /** Ends the time of requests whose deadline has passed. One sweep for all costs less than a timer for each. */
+  /** Times out requests past their deadline. One sweep for all costs less than a timer for each. */
   expire(nowMs: number): void {
     this.inFlight.forEach((request) => {
       if (request.deadlineMs <= nowMs) request.onDeadline();
     });
   }
 
-  /** Takes over settings; what they do not touch stays: health, counters, and connections or breaker. */
+  /** Applies settings. Health, counters, and the connections or breaker that did not change are kept. */
   configure(settings: TargetSettings): void {
     const before = this.#settings;
     this.#settings = settings;
@@ -133,11 +133,11 @@ export class Target {
     if (!isDeepStrictEqual(before.upstream, settings.upstream)) this.renewConnections();
   }
 
-  /** New requests get new connections. After a silent cut the idle ones are dead without knowing it. */
+  /** Gives new requests new connections: after a silent cut, the idle ones are dead without a sign of it. */
   renewConnections(): void {
     const old = this.#transport;
     this.#transport = this.#connect();
-    // What is still being answered on the old ones may finish.
+    // Requests in flight on the old connections may finish.
     void old.close();
   }
 
@@ -146,7 +146,7 @@ export class Target {
     await this.#transport.destroy();
   }
 
-  /** Ends the connections once what is in flight on them is done. */
+  /** Closes the connections after the requests in flight have ended. */
   async drain(): Promise<void> {
     await this.#transport.close();
     this.#breaker.close();

@@ -1,9 +1,9 @@
-/** A body in chunks, of which any number of bytes may come at a time (RFC 9112 §7.1). Extensions and trailers are dropped. */
+/** Decodes a chunked body from pieces of any size (RFC 9112 §7.1), and drops extensions and trailers. */
 import { badResponse } from './errors.ts';
 
-/** Of a chunk's size with its extensions, and of all trailers together. */
+/** Limit for a chunk size with its extensions, and for all trailers together. */
 const MAX_LINES_BYTES = 16_384;
-/** Hexadecimal digits of a size that a double holds exactly. */
+/** Up to as many hexadecimal digits as a double holds exactly. */
 const CHUNK_SIZE = /^([0-9a-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
 const LF = 10;
@@ -16,11 +16,11 @@ export class ChunkedBody {
   readonly #onData: (part: Buffer) => void;
   #state: State = 'size';
   #leftBytes = 0;
-  /** The beginning of a line that is not complete. */
+  /** The beginning of an incomplete line. */
   #begun = '';
   #trailerBytes = 0;
 
-  /** `onData`: is handed parts that are there for the time of the call only. */
+  /** `onData` receives parts of the body that are valid during the call only. */
   constructor(onData: (part: Buffer) => void) {
     this.#onData = onData;
   }
@@ -29,7 +29,7 @@ export class ChunkedBody {
     return this.#state === 'complete';
   }
 
-  /** What is left once the body is complete. Errors: `BAD_RESPONSE`. */
+  /** Returns the bytes that follow the complete body. Errors: `BAD_RESPONSE`. */
   execute(bytes: Buffer): Buffer {
     let at = 0;
     while (at < bytes.length && this.#state !== 'complete') {
@@ -49,14 +49,14 @@ export class ChunkedBody {
   #readLine(bytes: Buffer, at: number): number {
     const lineFeed = bytes.indexOf(LF, at);
     const end = lineFeed === -1 ? bytes.length : lineFeed;
-    if (this.#begun.length + end - at > MAX_LINES_BYTES) throw badResponse('a line of its body is too long');
+    if (this.#begun.length + end - at > MAX_LINES_BYTES) throw badResponse('a line of the body is too long');
     const text = this.#begun + bytes.toString('latin1', at, end);
     if (lineFeed === -1) {
       this.#begun = text;
       return end;
     }
     this.#begun = '';
-    if (text.charCodeAt(text.length - 1) !== CR) throw badResponse('a line of its body does not end in CR LF');
+    if (text.charCodeAt(text.length - 1) !== CR) throw badResponse('a line of the body does not end in CR LF');
     this.#take(text.slice(0, -1));
     return end + 1;
   }
@@ -74,7 +74,7 @@ export class ChunkedBody {
       this.#state = 'complete';
     } else {
       this.#trailerBytes += line.length;
-      if (this.#trailerBytes > MAX_LINES_BYTES) throw badResponse('its trailers are too long');
+      if (this.#trailerBytes > MAX_LINES_BYTES) throw badResponse('the trailers are too long');
       if (!TRAILER.test(line)) throw badResponse('invalid trailer');
     }
   }

@@ -1,4 +1,4 @@
-/** Makes connections to a target: TCP, or TLS over it, within a time limit. */
+/** Opens connections to a target, over TCP or TLS, within a time limit. */
 import { isIP, Socket, type SocketConstructorOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { portOf } from '@causeway/protocol/http-grammar.ts';
@@ -7,27 +7,27 @@ import { UpstreamError } from './errors.ts';
 export interface ConnectOptions {
   readonly url: URL;
   readonly timeoutMs: number;
-  /** For TLS; `undefined`: Node's own. */
+  /** Certificates and authorities for TLS. `undefined`: those of Node. */
   readonly secureContext: SecureContext | undefined;
-  /** Where the socket reads into: free again when `onBytes` returns. */
+  /** The socket reads into it; `onBytes` must be done with it when it returns. */
   readonly readBuffer: Buffer;
   onBytes(bytes: Buffer): void;
 }
 
-/** Of TLS: what one record holds at most (RFC 8446 §5.1). */
+/** The largest record of TLS (RFC 8446 §5.1). */
 const TLS_RECORD_BYTES = 16_384;
 
-/** The session that a target gave last, so that the next connection is made with less work (RFC 8446 §2.2). */
+/** The TLS session that the target issued last; the next connection resumes it with less work (RFC 8446 §2.2). */
 export class TlsSessions {
   last: Buffer | undefined;
 }
 
-/** A socket that is connecting: `onConnected` is called, or the socket closes with an error before. */
+/** Returns a connecting socket. Either `onConnected` is called, or the socket closes with an error. */
 export function connectTo(options: ConnectOptions, sessions: TlsSessions, onConnected: () => void): Socket {
   const { url, timeoutMs } = options;
   const socket = url.protocol === 'https:' ? openTls(options, sessions) : openTcp(options);
   const timer = setTimeout(() => {
-    // A process that was busy for so long looks first whether the connection has been there for long, too.
+    // A busy process runs this timer before it sees that the connection was established long ago: look once more.
     setImmediate(() => {
       if (!isConnected) socket.destroy(new UpstreamError('ETIMEDOUT', `no connection within ${timeoutMs} ms`));
     });
@@ -56,14 +56,14 @@ function openTls({ url, secureContext, onBytes }: ConnectOptions, sessions: TlsS
   const socket = connectTls({
     host,
     port: portOf(url),
-    // An address is no server name (RFC 6066 §3).
+    // An address is not a server name (RFC 6066 §3).
     servername: isIP(host) === 0 ? host : '',
     ALPNProtocols: ['http/1.1'],
     session: sessions.last,
     secureContext,
     noDelay: true,
     keepAlive: true,
-    // Its own buffer: what is decrypted may be told in the middle of other work.
+    // A buffer of its own: TLS may deliver decrypted bytes while another socket's bytes are being processed.
     onread: onread(Buffer.allocUnsafeSlow(TLS_RECORD_BYTES), onBytes),
   } as ConnectionOptions);
   socket.on('session', (session) => {
@@ -82,7 +82,7 @@ function onread(buffer: Buffer, onBytes: (bytes: Buffer) => void): SocketConstru
   };
 }
 
-/** Without the brackets of an IPv6 address. */
+/** Strips the brackets of an IPv6 address. */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }

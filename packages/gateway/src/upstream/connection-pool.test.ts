@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { http, listen, pattern, poolOf, type Sent, says, send, textOf } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
 
-describe('passing on', () => {
-  test('bodies of every size arrive as they are, in both directions and on one connection', async () => {
+describe('requests and responses', () => {
+  test('bodies of every size arrive unchanged, in both directions and on one connection', async () => {
     const server = await http((incoming, response) => incoming.pipe(response));
     const pool = poolOf(server.url);
     for (const length of [0, 1, 300, 16_384, 16_385, 65_536, 1_000_003]) {
@@ -19,7 +19,7 @@ describe('passing on', () => {
     expect(server.connectionCount).toBe(1);
   });
 
-  test('method, path and headers arrive as they are, and the answer’s come back', async () => {
+  test('method, path and headers arrive unchanged, and so do status and headers of the response', async () => {
     const server = await http((incoming, response) => {
       response.setHeader('x-twice', ['a', 'b']);
       response.writeHead(418).end(JSON.stringify([incoming.method, incoming.url, incoming.rawHeaders]));
@@ -31,7 +31,7 @@ describe('passing on', () => {
     expect(JSON.parse(body.toString())).toEqual([request.method, request.path, request.headers]);
   });
 
-  test('a target is found by its name, and at an IPv6 address', async () => {
+  test('a target may have a host name or an IPv6 address', async () => {
     for (const host of ['localhost', '[::1]']) {
       const server =
         host === 'localhost'
@@ -45,7 +45,7 @@ describe('passing on', () => {
     }
   });
 
-  test('requests at the same time have connections of their own, and later ones use those', async () => {
+  test('concurrent requests use a connection each, and later requests reuse them', async () => {
     const waiting: (() => void)[] = [];
     const server = await http((incoming, response) => {
       waiting.push(() => response.end(incoming.url));
@@ -61,7 +61,7 @@ describe('passing on', () => {
     expect(server.connectionCount).toBe(20);
   });
 
-  test('the answers to HEAD, 204 and 304 have no body', async () => {
+  test('responses to HEAD, and responses 204 and 304, have no body', async () => {
     const server = await http((incoming, response) => {
       if (incoming.method === 'HEAD') response.writeHead(200, { 'content-length': '5' }).end();
       else response.writeHead(Number(incoming.url?.slice(1))).end();
@@ -71,20 +71,20 @@ describe('passing on', () => {
     for (const status of [204, 304, 200]) {
       expect(await send(pool, { path: `/${status}` }).answered).toMatchObject({ status, error: undefined });
     }
-    // After HEAD a new one: a body that comes all the same would be the next request's answer.
+    // After HEAD a new connection: if the target sends a body against the rules, the next request would get it.
     expect(server.connectionCount).toBe(2);
   });
 
-  test('informational answers are not the answer', async () => {
+  test('informational responses are skipped', async () => {
     const server = await http((_, response) => {
       response.writeEarlyHints({ link: '</a>; rel=preload' });
       response.writeProcessing();
-      response.end('the answer');
+      response.end('the response');
     });
-    expect(await textOf(poolOf(server.url))).toBe('the answer');
+    expect(await textOf(poolOf(server.url))).toBe('the response');
   });
 
-  test('an answer that ends with its connection is complete', async () => {
+  test('a response that ends with its connection is complete', async () => {
     const server = await says(`HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n${'x'.repeat(100_000)}`, (socket) =>
       socket.end(),
     );
@@ -93,60 +93,57 @@ describe('passing on', () => {
 });
 
 describe('connections', () => {
-  test('that the target closes while they are idle are not used again', async () => {
+  test('closed by the target while idle are not reused', async () => {
     const server = await http((_, response) => response.end('here'));
     const pool = poolOf(server.url);
     expect(await textOf(pool)).toBe('here');
     const [socket] = server.sockets;
     socket?.end();
-    await until('the gateway has closed, too', () => server.sockets.size === 0);
+    await until('the gateway closes its side', () => server.sockets.size === 0);
     expect(await textOf(pool)).toBe('here');
     expect(server.connectionCount).toBe(2);
   });
 
-  test('of a target that says for how long it keeps them are closed before that', async () => {
+  test('close before the time that the target keeps them (Keep-Alive)', async () => {
     const server = await http((incoming, response) => {
       response.setHeader('connection', 'keep-alive');
       response.setHeader('keep-alive', incoming.url === '/hint' ? 'timeout=3' : 'timeout=60');
       response.end('here');
     });
     const pool = poolOf(server.url);
-    // The timer of the first one is far away.
+    // The timer of the first connection is far away.
     const both = [textOf(pool), textOf(pool, { path: '/hint' })];
     await Promise.all(both);
-    await until('the hinted one is closed', () => server.sockets.size === 1);
+    await until('the connection with the short time closes', () => server.sockets.size === 1);
   });
 
-  test('of thousands that expire at once are closed by the next request', async () => {
+  test('that expire by the thousand at once are closed by the next request', async () => {
     const count = 2_000;
     const waiting: (() => void)[] = [];
     const server = await http((_, response) => waiting.push(() => response.end('here')));
     let nowMs = 0;
     const pool = poolOf(server.url, { keepAliveMs: 10_000, connectTimeoutMs: 60_000, now: () => nowMs });
     const texts = Promise.all(Array.from({ length: count }, () => textOf(pool)));
-    await until('all are there', () => waiting.length === count);
+    await until('all requests have arrived', () => waiting.length === count);
     for (const answer of waiting.splice(0)) answer();
     await texts;
     nowMs = 20_000;
     const text = textOf(pool);
-    await until('it is there', () => waiting.length === 1);
+    await until('the request has arrived', () => waiting.length === 1);
     waiting.pop()?.();
     expect(await text).toBe('here');
     await until('the others are closed', () => server.sockets.size === 1);
   });
 
   test.each([
-    ['says that it closes', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok'],
+    ['announces the close', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok'],
     ['speaks HTTP/1.0', 'HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok'],
+    ['keeps them for a moment only', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=1\r\n\r\nok'],
     [
-      'keeps them no longer than a request takes',
-      'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=1\r\n\r\nok',
-    ],
-    [
-      'says more than it was asked',
+      'sends more than the response',
       'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil',
     ],
-  ])('of a target that %s are closed', async (_, text) => {
+  ])('to a target that %s are not reused', async (_, text) => {
     const server = await says(text);
     const pool = poolOf(server.url);
     for (const count of [1, 2, 3]) {
@@ -156,7 +153,7 @@ describe('connections', () => {
     }
   });
 
-  test('that are idle for long are closed, those used last stay', async () => {
+  test('that stay idle are closed, the most recently used last', async () => {
     const waiting: (() => void)[] = [];
     const server = await http((_, response) => waiting.push(() => response.end('here')));
     const pool = poolOf(server.url, { keepAliveMs: 2_500 });
@@ -164,18 +161,18 @@ describe('connections', () => {
     await until('two are open', () => waiting.length === 2);
     for (const answer of waiting.splice(0)) answer();
     await Promise.all(both);
-    await until('one that is used again and again stays', async () => {
+    await until('only the connection in use stays', async () => {
       const text = textOf(pool);
-      await until('it is asked', () => waiting.length === 1);
+      await until('the request has arrived', () => waiting.length === 1);
       waiting.pop()?.();
       await text;
       return server.sockets.size === 1;
     });
-    await until('the last one goes, too', () => server.sockets.size === 0);
+    await until('the last one closes', () => server.sockets.size === 0);
     expect(server.connectionCount).toBe(2);
   });
 
-  test('whose time is up are not used, however late the timer is', async () => {
+  test('past their idle time are not used, however late the timer is', async () => {
     const server = await http((_, response) => response.end('here'));
     let nowMs = 0;
     const pool = poolOf(server.url, { keepAliveMs: 10_000, now: () => nowMs });
@@ -188,31 +185,31 @@ describe('connections', () => {
     expect(server.connectionCount).toBe(2);
   });
 
-  test('that came while this process was busy are there in time', async () => {
+  test('that the kernel opened while the process was busy are in time', async () => {
     const server = await http((_, response) => response.end('here'));
     const answer = textOf(poolOf(server.url, { connectTimeoutMs: 50 }));
     await delay(0);
-    // The kernel connects; nobody looks.
+    // The kernel opens the connection; the event loop does not see it yet.
     const untilMs = performance.now() + 100;
     while (performance.now() < untilMs);
     expect(await answer).toBe('here');
   });
 
-  test('that are not made are told from each other, and nothing was sent', async () => {
+  test('that cannot be opened fail with the reason, and nothing is sent', async () => {
     const gone = await http(() => {});
     await gone.close();
     const refused = await send(poolOf(gone.url)).answered;
     expect(refused).toMatchObject({ hasStarted: false, error: { code: 'ECONNREFUSED' } });
-    // An address of the range for documentation (RFC 5737): nobody is there, or the network says so itself.
-    const nobody = await send(poolOf('http://192.0.2.1:9', { connectTimeoutMs: 50 })).answered;
-    expect(nobody.hasStarted).toBe(false);
-    expect(nobody.error).toMatchObject({
+    // An address of the range for documentation (RFC 5737): no host has it, and some networks report that.
+    const unreachable = await send(poolOf('http://192.0.2.1:9', { connectTimeoutMs: 50 })).answered;
+    expect(unreachable.hasStarted).toBe(false);
+    expect(unreachable.error).toMatchObject({
       code: expect.stringMatching(/^(?:ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED)$/),
     });
   });
 });
 
-describe('answers that are none', () => {
+describe('invalid and broken responses', () => {
   test.each([
     ['breaks off before it begins', '', 'ECONNRESET', 0],
     ['breaks off in the head', 'HTTP/1.1 200 OK\r\nconte', 'ECONNRESET', 0],
@@ -226,12 +223,12 @@ describe('answers that are none', () => {
     ],
     ['is not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 'BAD_RESPONSE', 0],
     ['has two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12', 'BAD_RESPONSE', 0],
-  ])('one that %s is an error, by an end and by a reset', async (_, text, code, status) => {
+  ])('one that %s is an error, after an end and after a reset', async (_, text, code, status) => {
     for (const leave of ['end', 'resetAndDestroy'] as const) {
       const server = await says(text, (socket) => {
-        // What was said before a reset may be lost on the way: it is read first.
+        // A reset may destroy bytes on their way: the client reads them first.
         if (leave === 'end') socket.end();
-        // After the timer the loop looks at sockets once more, however late it is.
+        // After the timer, the event loop polls the sockets once more, however late it is.
         else setTimeout(() => setImmediate(() => setImmediate(() => socket.resetAndDestroy())), 20);
       });
       const answer = await send(poolOf(server.url)).answered;
@@ -241,13 +238,13 @@ describe('answers that are none', () => {
   });
 });
 
-/** What a target says to the first request of a connection; what it says late; what the first request gets of it. */
+/** What a target sends for the first request of a connection, what it sends late, and the status that the first request gets. */
 const UNCLEAR: readonly (readonly [what: string, method: string, text: string, late: string, status: number])[] = [
   ['204 with a length', 'DELETE', 'HTTP/1.1 204 No Content\r\ncontent-length: LATE\r\n\r\n', 'late', 204],
   ['204 in chunks', 'DELETE', 'HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 204],
   ['304 with a length', 'GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: LATE\r\n\r\n', 'late', 304],
   ['304 in chunks', 'GET', 'HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 304],
-  ['an answer to HEAD with a body', 'HEAD', 'HTTP/1.1 200 OK\r\ncontent-length: LATE\r\n\r\n', 'late', 200],
+  ['a response to HEAD with a body', 'HEAD', 'HTTP/1.1 200 OK\r\ncontent-length: LATE\r\n\r\n', 'late', 200],
   ['103 with a length', 'GET', 'HTTP/1.1 103 Early Hints\r\ncontent-length: LATE\r\n\r\n', 'late', 0],
   ['100 in chunks', 'GET', 'HTTP/1.1 100 Continue\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 0],
   ['length and chunks', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n', 'late', 0],
@@ -260,7 +257,7 @@ const UNCLEAR: readonly (readonly [what: string, method: string, text: string, l
   ],
   ['two lengths', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: LATE\r\n\r\nok', 'late', 0],
   ['204 with two lengths', 'GET', 'HTTP/1.1 204 OK\r\ncontent-length: 0\r\ncontent-length: LATE\r\n\r\n', 'late', 0],
-  ['an answer longer than announced', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokLATEANSWER', '', 200],
+  ['a response longer than announced', 'GET', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokLATERESPONSE', '', 200],
   [
     'chunks of HTTP/1.0',
     'GET',
@@ -268,16 +265,16 @@ const UNCLEAR: readonly (readonly [what: string, method: string, text: string, l
     'late',
     200,
   ],
-  ['two answers at once', 'GET', 'HTTP/1.1 204 No Content\r\n\r\nLATEANSWER', '', 204],
+  ['two responses at once', 'GET', 'HTTP/1.1 204 No Content\r\n\r\nLATERESPONSE', '', 204],
 ];
 
-describe('a connection on which it is unclear where the answer ended', () => {
-  const lateAnswer = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
+describe('a connection with an unclear end of a response', () => {
+  const lateResponse = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
 
   test.each(UNCLEAR)(
-    '%s: is not used again, and the next requests get their own answers',
+    '%s: is not reused, and the next requests get their own responses',
     async (_, method, text, late, status) => {
-      const head = text.replace('LATEANSWER', lateAnswer).replaceAll('LATE', String(lateAnswer.length));
+      const head = text.replace('LATERESPONSE', lateResponse).replaceAll('LATE', String(lateResponse.length));
       const server = await listen(
         createTcpServer((socket) => {
           let isUnclear = false;
@@ -287,8 +284,8 @@ describe('a connection on which it is unclear where the answer ended', () => {
               isUnclear = true;
               socket.write(head);
             }
-            // The worst moment: when another request waits for its answer there.
-            else if (isUnclear && late !== '') socket.write(lateAnswer);
+            // The worst moment: while another request waits for its response on this connection.
+            else if (isUnclear && late !== '') socket.write(lateResponse);
             else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${path.length}\r\n\r\n${path}`);
           });
         }),
@@ -302,7 +299,7 @@ describe('a connection on which it is unclear where the answer ended', () => {
 });
 
 describe('pauses', () => {
-  test('an answer that is read slowly waits, loses nothing, and gives its connection back', async () => {
+  test('a response that is read slowly arrives complete, and its connection is reused', async () => {
     const bytes = pattern(8_000_000);
     let acceptedBytes = 0;
     const server = await http((_, response) => {
@@ -335,7 +332,7 @@ describe('pauses', () => {
     expect(server.connectionCount).toBe(1);
   });
 
-  test('while an answer is not wanted, the target is not read', async () => {
+  test('a paused response is not read from the target', async () => {
     const server = await http((_, response) => {
       const write = (): void => {
         while (response.write(pattern(65_536)));
@@ -354,19 +351,19 @@ describe('pauses', () => {
         },
       },
     );
-    await until('something has come', () => chunkCount > 0);
+    await until('the first bytes have arrived', () => chunkCount > 0);
     await delay(50);
-    // What had been read when the first came.
+    // At most what the socket had read with the first bytes.
     expect(chunkCount).toBeLessThan(5);
-    await until('more comes', () => {
+    await until('more arrives', () => {
       sent.control?.resume();
       return chunkCount >= 5;
     });
     sent.control?.abort();
-    await until('the target is let go', () => server.sockets.size === 0);
+    await until('the connection is closed', () => server.sockets.size === 0);
   });
 
-  test('an answer whose last part is paused ends all the same, and its connection is read again', async () => {
+  test('a response that is paused at its last part ends, and its connection is read again', async () => {
     const server = await http((_, response) => response.end('here'));
     const pool = poolOf(server.url);
     const { error } = await send(pool, {}, { onResponseData: () => false }).answered;
@@ -378,7 +375,7 @@ describe('pauses', () => {
 });
 
 describe('uploads', () => {
-  /** Pieces that come one after the other. */
+  /** Pieces that arrive one after the other. */
   const pieces = (count: number, length: number): Readable =>
     Readable.from(
       (async function* () {
@@ -390,10 +387,10 @@ describe('uploads', () => {
   test.each([
     ['with its length', 500_000, '500000', undefined],
     ['in chunks', undefined, undefined, 'chunked'],
-  ])('a body on its way arrives whole, %s', async (_, lengthBytes, contentLength, transferEncoding) => {
+  ])('a streamed body arrives complete, %s', async (_, lengthBytes, contentLength, transferEncoding) => {
     const server = await http((incoming, response) => {
       const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
-      response.setHeader('x-told', JSON.stringify([length ?? null, coding ?? null]));
+      response.setHeader('x-received', JSON.stringify([length ?? null, coding ?? null]));
       incoming.pipe(response);
     });
     const pool = poolOf(server.url);
@@ -403,14 +400,14 @@ describe('uploads', () => {
       const answer = await send(pool, { method: 'POST', body }, { onUploadProgress: () => (progressCount += 1) })
         .answered;
       expect(answer.error).toBeUndefined();
-      expect(answer.headers['x-told']).toBe(JSON.stringify([contentLength ?? null, transferEncoding ?? null]));
+      expect(answer.headers['x-received']).toBe(JSON.stringify([contentLength ?? null, transferEncoding ?? null]));
       expect(answer.body.equals(Buffer.concat(Array(50).fill(pattern(10_000))))).toBe(true);
       expect(progressCount).toBe(50);
       expect(server.connectionCount, `round ${round}`).toBe(1);
     }
   });
 
-  test('a target that reads slowly is not given more than it takes', async () => {
+  test('a target that reads slowly slows the upload down', async () => {
     let incomingSocket: Socket | undefined;
     const server = await listen(
       createTcpServer((socket) => {
@@ -428,7 +425,7 @@ describe('uploads', () => {
     const sent = send(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: undefined } });
     await until('something was sent', () => givenBytes > 0 && incomingSocket !== undefined);
     let before = -1;
-    await until('no more is taken', async () => {
+    await until('the upload stalls', async () => {
       const isStill = givenBytes === before;
       before = givenBytes;
       await delay(50);
@@ -437,34 +434,38 @@ describe('uploads', () => {
     expect(givenBytes).toBeLessThan(20_000_000);
     incomingSocket?.on('data', () => {});
     incomingSocket?.resume();
-    await until('it goes on', () => givenBytes > before);
+    await until('the upload continues', () => givenBytes > before);
     sent.control?.abort();
     expect(stream.destroyed).toBe(true);
   });
 
   test.each([
     ['fails', (stream: PassThrough) => stream.destroy(new Error('the client left')), 'the client left'],
-    ['is cut off', (stream: PassThrough) => stream.destroy(), 'the request’s body ended before its end'],
-    ['is shorter than it said', (stream: PassThrough) => stream.end(), 'its body is not as long as it says'],
+    ['is cut off', (stream: PassThrough) => stream.destroy(), 'the request body ended early'],
     [
-      'is longer than it said',
-      (stream: PassThrough) => stream.write('x'.repeat(100)),
-      'its body is not as long as it says',
+      'is shorter than announced',
+      (stream: PassThrough) => stream.end(),
+      'the length of the request body is not the announced one',
     ],
-  ])('a body that %s breaks the connection', async (_, end, message) => {
+    [
+      'is longer than announced',
+      (stream: PassThrough) => stream.write('x'.repeat(100)),
+      'the length of the request body is not the announced one',
+    ],
+  ])('a body that %s closes the connection', async (_, end, message) => {
     const server = await http(() => {});
     const stream = new PassThrough();
     stream.on('error', () => {});
     const sent = send(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: 50 } });
     stream.write('beginning');
-    await until('it has begun', () => server.sockets.size === 1 && sent.soFar.hasStarted);
+    await until('the upload has begun', () => server.sockets.size === 1 && sent.soFar.hasStarted);
     end(stream);
     expect(await sent.answered).toMatchObject({ error: { message } });
     await until('it is closed', () => server.sockets.size === 0);
     expect(stream.destroyed).toBe(true);
   });
 
-  test('an answer that comes before the body’s end is one, and the connection is not used again', async () => {
+  test('a response before the end of the body counts, and the connection is not reused', async () => {
     const server = await says('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nno!');
     const pool = poolOf(server.url);
     const stream = new PassThrough();
@@ -476,8 +477,8 @@ describe('uploads', () => {
     await until('it is closed', () => server.sockets.size === 0);
   });
 
-  test('an answer that comes before a kept body has left is one, and no other request waits behind the body', async () => {
-    // More than the systems of both sides take.
+  test('a response before a buffered body has left counts, and no request waits behind the rest of the body', async () => {
+    // More than both kernels buffer.
     const body = Buffer.alloc(16_777_216, 0x61);
     const server = await listen(
       createTcpServer((socket) => {
@@ -495,16 +496,16 @@ describe('uploads', () => {
     }
   });
 
-  test('a body that is gone before there is a connection ends its request', async () => {
+  test('a body destroyed before the connection opens ends its request', async () => {
     const server = await http(() => {});
     const stream = new PassThrough();
     stream.destroy();
     const answer = await send(poolOf(server.url), { method: 'POST', body: { stream, lengthBytes: 5 } }).answered;
-    expect(answer).toMatchObject({ error: { message: 'the request’s body ended before its end' } });
+    expect(answer).toMatchObject({ error: { message: 'the request body ended early' } });
     await until('it is closed', () => server.sockets.size === 0);
   });
 
-  test('a body that no connection was made for is untouched', async () => {
+  test('without a connection, the body is not read', async () => {
     const gone = await http(() => {});
     await gone.close();
     const stream = Readable.from([Buffer.from('whole')], { objectMode: false });
@@ -515,18 +516,22 @@ describe('uploads', () => {
   });
 });
 
-describe('what ends', () => {
-  test('a request that is given up takes its connection with it, and hears no more', async () => {
+describe('the end of requests and of the pool', () => {
+  test('an aborted request closes its connection, and its handler is not called again', async () => {
     const server = await http(() => {});
-    let told = 0;
-    const sent = send(poolOf(server.url), {}, { onResponseError: () => (told += 1), onResponseEnd: () => (told += 1) });
+    let callCount = 0;
+    const sent = send(
+      poolOf(server.url),
+      {},
+      { onResponseError: () => (callCount += 1), onResponseEnd: () => (callCount += 1) },
+    );
     await until('it is there', () => server.sockets.size === 1 && sent.soFar.hasStarted);
     sent.control?.abort();
     await until('it is closed', () => server.sockets.size === 0);
-    expect(told).toBe(0);
+    expect(callCount).toBe(0);
   });
 
-  test('a request that nobody wants when the connection is there is not sent; the next one uses it', async () => {
+  test('a request withdrawn when the connection opens is not sent; the next one uses the connection', async () => {
     const paths: (string | undefined)[] = [];
     const server = await http((incoming, response) => {
       paths.push(incoming.url);
@@ -536,7 +541,7 @@ describe('what ends', () => {
     let isAsked = false;
     send(
       pool,
-      { path: '/unwanted' },
+      { path: '/withdrawn' },
       {
         onRequestStart: () => {
           isAsked = true;
@@ -544,13 +549,13 @@ describe('what ends', () => {
         },
       },
     );
-    await until('it is asked', () => isAsked);
-    expect(await textOf(pool, { path: '/wanted' })).toBe('here');
-    expect(paths).toEqual(['/wanted']);
+    await until('the handler is called', () => isAsked);
+    expect(await textOf(pool, { path: '/next' })).toBe('here');
+    expect(paths).toEqual(['/next']);
     expect(server.connectionCount).toBe(1);
   });
 
-  test('a pool that closes finishes what is under way, and takes no more', async () => {
+  test('a closing pool finishes requests in flight, and rejects new ones', async () => {
     const waiting: (() => void)[] = [];
     const server = await http((_, response) => waiting.push(() => response.end('here')));
     const pool = poolOf(server.url);
@@ -572,7 +577,7 @@ describe('what ends', () => {
     await until('all are closed', () => server.sockets.size === 0);
   });
 
-  test('a pool that is destroyed breaks off what is under way, and what waits for a connection', async () => {
+  test('a destroyed pool ends requests in flight, and requests that wait for a connection', async () => {
     const server = await http(() => {});
     const pool = poolOf(server.url);
     const busy = send(pool);
@@ -584,7 +589,7 @@ describe('what ends', () => {
     await until('all are closed', () => server.sockets.size === 0);
   });
 
-  test('what cannot be said in HTTP is refused before there is a connection', async () => {
+  test('a request that HTTP cannot express is rejected without a connection', async () => {
     const server = await http(() => {});
     const { error, hasStarted } = await send(poolOf(server.url), { path: '/a b' }).answered;
     expect(error).toMatchObject({ code: 'BAD_REQUEST' });

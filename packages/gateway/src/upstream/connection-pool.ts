@@ -1,8 +1,9 @@
 /**
- * The connections to one target: as many as there are requests at a time, and those that are idle wait for the next one.
+ * The transport to one target over HTTP/1.1 without pipelining: one connection for each request in flight, and idle ones that
+ * wait for the next request.
  *
- * HTTP/1.1 without pipelining; the connection that was used last is used first, so that the others may end. No time limits
- * but those of connections: whoever sends owns the time of its request.
+ * The connection that was used last is used first, so that surplus ones expire. The pool limits the time of connections only;
+ * the sender of a request limits the time of that request.
  */
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
@@ -12,13 +13,13 @@ import { type BodyFraming, formatRequestHead } from './request-head.ts';
 import { HeaderNames } from './response-head.ts';
 import type { Transport, TransportDefaults, TransportOptions, UpstreamHandler, UpstreamRequest } from './transport.ts';
 
-/** What a socket reads at a time at most. */
+/** The most that a socket reads at a time. */
 const READ_BUFFER_BYTES = 65_536;
-/** A target closes an idle connection after the time that it tells: a request must not be on its way then. */
+/** An idle connection closes this much before the target would close it, so that no request is on its way at that time. */
 const HINT_MARGIN_MS = 2_000;
 const MIN_SWEEP_MS = 10;
 
-/** A request and the idle connection that it leaves on, unless that turns out to be closed. */
+/** A request, and the idle connection that carries it unless that turns out to be closed. */
 interface Reserved {
   readonly connection: Connection;
   readonly message: Message;
@@ -30,11 +31,11 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   readonly #defaults: TransportDefaults;
   readonly #url: URL;
   readonly #connections = new Set<Connection>();
-  /** The one that was used last is the last, but for places that were filled again. */
+  /** Roughly in the order of last use, the most recent at the end. */
   readonly #idle = new IndexedList<Connection>();
   readonly #names = new HeaderNames();
   readonly #tlsSessions = new TlsSessions();
-  /** One for all: whoever reads has read before the next one does. */
+  /** Shared by all connections over TCP: a socket delivers its bytes before the next one reads (read-buffer.test.ts). */
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   #reserved: Reserved[] = [];
   readonly #sendReserved = (): void => {
@@ -49,7 +50,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   };
   #isDestroyed = false;
   #sweepTimer: NodeJS.Timeout | undefined;
-  /** When the timer is due; Infinity: there is none. */
+  /** When the timer is due; Infinity without a timer. */
   #sweepAtMs = Number.POSITIVE_INFINITY;
   #closing: PromiseWithResolvers<void> | undefined;
 
@@ -76,8 +77,9 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   }
 
   /**
-   * Lets what has reached an idle connection be read before a request leaves on it: an end closes it, and so do bytes, which
-   * would be read as the answer otherwise (GHSA-35p6-xmwp-9g52). One turn of the event loop, shared by all requests of it.
+   * Waits until the event loop has read what reached an idle connection before a request leaves on it. An end closes the
+   * connection, and so do bytes, which would otherwise be read as the response (GHSA-35p6-xmwp-9g52). This takes one turn of
+   * the event loop, which all requests of that turn share.
    */
   #reserve(reserved: Reserved): void {
     if (this.#reserved.length === 0) setImmediate(this.#sendReserved);
@@ -96,7 +98,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     for (;;) {
       const connection = this.#idle.pop();
       if (connection === undefined) return undefined;
-      // The timer of a process that was busy comes late.
+      // In a busy process the sweep may be late.
       if (connection.idleUntilMs > this.#options.now()) return connection;
       connection.destroy();
     }
@@ -129,7 +131,6 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     this.#defaults.onFault?.(error);
   }
 
-  /** Takes no more requests, and ends when those under way are done. */
   close(): Promise<void> {
     this.#closing ??= Promise.withResolvers();
     clearTimeout(this.#sweepTimer);
@@ -142,7 +143,6 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     if (this.#connections.size === 0 && this.#reserved.length === 0) this.#closing?.resolve();
   }
 
-  /** Takes no more requests, and breaks those under way off. */
   async destroy(): Promise<void> {
     this.#isDestroyed = true;
     const ended = this.close();
@@ -151,8 +151,8 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   }
 
   #open(): Connection {
-    const endsProveAnswers = this.#url.protocol !== 'https:';
-    const connection = new Connection({ names: this.#names, events: this, endsProveAnswers });
+    const endsProveResponses = this.#url.protocol !== 'https:';
+    const connection = new Connection({ names: this.#names, events: this, endsProveResponses });
     this.#connections.add(connection);
     const options: ConnectOptions = {
       url: this.#url,
@@ -185,7 +185,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
 }
 
 function closed(): UpstreamError {
-  return new UpstreamError('CLOSED', 'its connections are closed');
+  return new UpstreamError('CLOSED', 'the connections to the target are closed');
 }
 
 function framingOf(body: UpstreamRequest['body']): BodyFraming {

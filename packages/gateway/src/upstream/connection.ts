@@ -1,4 +1,4 @@
-/** One connection to a target, and the one request that is under way on it. */
+/** One HTTP/1.1 connection to a target, and the request in flight on it. */
 import type { Socket } from 'node:net';
 import type { Indexed } from '@causeway/http/indexed-list.ts';
 import { UpstreamError } from './errors.ts';
@@ -8,7 +8,7 @@ import { ResponseParser, type ResponseReceiver } from './response-parser.ts';
 import type { UploadBody, UpstreamControl, UpstreamHandler } from './transport.ts';
 import { endedEarly, Upload } from './upload.ts';
 
-/** A request as it goes over the wire. */
+/** A request in its wire format. */
 export interface Message {
   readonly method: string;
   readonly headText: string;
@@ -16,10 +16,10 @@ export interface Message {
 }
 
 export interface ConnectionEvents {
-  /** Another request may follow. */
+  /** The connection is free for another request. */
   onIdle(connection: Connection): void;
   onClosed(connection: Connection): void;
-  /** A handler threw when its request had ended already. */
+  /** A handler threw after the outcome of its request was reported. */
   onFault(error: unknown): void;
 }
 
@@ -28,30 +28,30 @@ export interface ConnectionOptions {
   readonly names: HeaderNames;
   readonly events: ConnectionEvents;
   /**
-   * The end of the connection proves that the answer is whole. Over TLS it does not: anyone on the path can end the TCP
-   * connection, and Node reports this `end` like the target's own close_notify (RFC 8446 §6.1).
+   * Whether the end of the connection proves that a response is complete. Over TLS it does not: anyone on the path can end the
+   * TCP connection, and Node reports this `end` exactly like the target's close_notify (RFC 8446 §6.1).
    */
-  readonly endsProveAnswers: boolean;
+  readonly endsProveResponses: boolean;
 }
 
-/** Above this, copying a body into the head's text costs more than a second buffer. */
+/** For larger bodies, copying the body into the text of the head costs more than a second buffer. */
 const ONE_WRITE_BYTES = 16_384;
 
 export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
-  /** When the pool gives it up, if nobody uses it. */
+  /** When the pool closes it if it stays idle. */
   idleUntilMs = 0;
-  /** Its place among the idle ones. */
+  /** Its place among the idle connections. */
   listIndex = -1;
-  /** For how long the target keeps it idle, as far as it has said. */
+  /** How long the target keeps an idle connection, from its last Keep-Alive header. */
   hintMs: number | undefined;
   isReused = false;
-  hasAnswerBegun = false;
+  hasResponseBegun = false;
   readonly #events: ConnectionEvents;
-  readonly #endsProveAnswers: boolean;
+  readonly #endsProveResponses: boolean;
   readonly #parser: ResponseParser;
   #socket: Socket | undefined;
   #handler: UpstreamHandler | undefined;
-  /** Waits for the connection. */
+  /** The message that waits for the connection to open. */
   #message: Message | undefined;
   #upload: Upload | undefined;
   #isConnected = false;
@@ -61,9 +61,9 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   #isPaused = false;
   #isClosed = false;
 
-  constructor({ names, events, endsProveAnswers }: ConnectionOptions) {
+  constructor({ names, events, endsProveResponses }: ConnectionOptions) {
     this.#events = events;
-    this.#endsProveAnswers = endsProveAnswers;
+    this.#endsProveResponses = endsProveResponses;
     this.#parser = new ResponseParser(this, names);
   }
 
@@ -74,13 +74,13 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   /** Takes over a socket that is connecting. */
   attach(socket: Socket): void {
     this.#socket = socket;
-    // At once: until the socket tells its end, requests would be given to it.
+    // Immediately: until the pool learns of the end, it would send requests over this socket.
     socket.on('error', (error) => this.#fail(error));
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#fail(closedByTarget()));
   }
 
-  /** Sends a request: now, or as soon as there is a connection. */
+  /** Sends a request now, or as soon as the connection is open. */
   send(message: Message, handler: UpstreamHandler): void {
     this.#handler = handler;
     if (this.#isConnected) this.#start(message, handler);
@@ -95,14 +95,14 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     if (message !== undefined && handler !== undefined) this.#start(message, handler);
   }
 
-  /** What the socket has read; not there any more afterwards. */
+  /** Receives what the socket has read; the bytes are valid during the call only. */
   onBytes(bytes: Buffer): void {
     if (this.#handler === undefined) {
-      // Nobody asked: what follows could be taken for the answer to another request.
+      // No request is in flight: what follows could be taken for the response to the next one.
       this.destroy();
       return;
     }
-    this.hasAnswerBegun = true;
+    this.hasResponseBegun = true;
     let rest: Buffer;
     try {
       rest = this.#parser.execute(bytes);
@@ -150,14 +150,14 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     this.destroy();
   }
 
-  /** A request that is under way fails with `error`. */
+  /** Closes the connection; with `error`, its request fails. */
   destroy(error?: Error): void {
     if (error !== undefined) this.#fail(error);
     this.#close();
   }
 
   #start(message: Message, handler: UpstreamHandler): void {
-    this.hasAnswerBegun = false;
+    this.hasResponseBegun = false;
     try {
       if (!handler.onRequestStart(this)) {
         this.#handler = undefined;
@@ -168,7 +168,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
       this.#failByFault(error);
       return;
     }
-    // The handler may have aborted.
+    // The handler may have aborted the request.
     if (this.#handler === undefined) return;
     const socket = this.#socket as Socket;
     const { method, headText, body } = message;
@@ -188,7 +188,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
         onBroken: (error) => this.#fail(error),
       });
     } else if (body.length <= ONE_WRITE_BYTES) {
-      // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
+      // As latin1 text, a short body leaves in one write with its head; as a buffer it would take two.
       socket.write(headText + body.toString('latin1'), 'latin1');
     } else {
       socket.cork();
@@ -206,13 +206,13 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     }
   }
 
-  /** The answer is complete. */
+  /** The response is complete. */
   #finish(isRestEmpty: boolean): void {
     const handler = this.#handler;
     if (handler === undefined) return;
     this.#handler = undefined;
     const isUploaded = this.#upload === undefined || this.#upload.isComplete;
-    // A target that sends a body all the same (RFC 9110 §9.3.2) would answer the next request with it.
+    // If the target sends a body after a response to HEAD (against RFC 9110 §9.3.2), the next request would get it.
     const isClear = isRestEmpty && !this.#isHead;
     const isReusable = isClear && isUploaded && this.#isPersistent && this.#socket?.writable === true;
     this.#endUpload();
@@ -220,7 +220,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     this.isReused = true;
     if (!isReusable) this.#close();
     else if (this.#socket?.writableLength === 0) this.#events.onIdle(this);
-    // Over TLS, what has left counts as sent one turn later.
+    // Over TLS, bytes count as sent one turn of the event loop after they left.
     else setImmediate(() => this.#rest());
     try {
       handler.onResponseEnd();
@@ -229,7 +229,10 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     }
   }
 
-  /** A target that answers before it has read the body would read the next request after the rest of it, or never. */
+  /**
+   * Reuses the connection only if the body has left: a target that responds early would read the next request behind the rest
+   * of this one, or never.
+   */
   #rest(): void {
     if (this.#isClosed) return;
     if (this.#socket?.writable === true && this.#socket.writableLength === 0) this.#events.onIdle(this);
@@ -237,9 +240,9 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   }
 
   #onEnd(): void {
-    // A handshake that ends like this is no answer: nothing was sent.
+    // An end during the handshake is not a response: nothing was sent.
     const hasSent = this.#handler !== undefined && this.#message === undefined;
-    if (hasSent && this.#endsProveAnswers && this.#parser.end()) this.#finish(false);
+    if (hasSent && this.#endsProveResponses && this.#parser.end()) this.#finish(false);
     else this.#fail(closedByTarget());
   }
 
@@ -255,7 +258,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   }
 
   #failByFault(cause: unknown): void {
-    this.#fail(new UpstreamError('FAULT', 'the gateway failed at this request', { cause }));
+    this.#fail(new UpstreamError('FAULT', 'a bug in the gateway', { cause }));
   }
 
   #endUpload(): void {

@@ -1,4 +1,4 @@
-/** Chooses the transport to a target: HTTP/1.1 is the only one. */
+/** Creates the transport to a target. HTTP/1.1 is the only one so far. */
 import { ConnectionPool } from './connection-pool.ts';
 import type { CreateTransport, TransportDefaults } from './transport.ts';
 

@@ -1,8 +1,11 @@
-/** What goes wrong between the gateway and a target. */
+/** Errors between the gateway and a target. */
 
 /**
- * `ECONNRESET` and `ETIMEDOUT` as the system's own; `BAD_RESPONSE`: the answer is not HTTP/1.1; `BAD_REQUEST`: the request
- * cannot be said in it; `CLOSED`: the pool takes no more; `FAULT`: the handler threw, which is a bug (`cause`).
+ * - `ECONNRESET` and `ETIMEDOUT` mean what they mean for the operating system.
+ * - `BAD_RESPONSE`: the response is not valid HTTP/1.1.
+ * - `BAD_REQUEST`: the request cannot be expressed in HTTP/1.1.
+ * - `CLOSED`: the transport was closed.
+ * - `FAULT`: the handler threw, which is a bug; `cause` is its error.
  */
 export type UpstreamErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'BAD_RESPONSE' | 'BAD_REQUEST' | 'CLOSED' | 'FAULT';
 
@@ -16,7 +19,7 @@ export class UpstreamError extends Error {
   }
 }
 
-/** `what`: that the answer is not HTTP/1.1. */
+/** `what` names the violation. */
 export function badResponse(what: string): UpstreamError {
-  return new UpstreamError('BAD_RESPONSE', `the answer is not HTTP/1.1: ${what}`);
+  return new UpstreamError('BAD_RESPONSE', `the response is not HTTP/1.1: ${what}`);
 }

@@ -7,15 +7,15 @@ import { fetchOnce } from './fetch-once.ts';
 const GET = { method: 'GET', path: '/', headers: [] };
 const within = (ms: number) => ({ signal: AbortSignal.timeout(ms), maxBodyBytes: 1_000 });
 
-describe('one request and its answer', () => {
-  test('status, headers and body come back, the body up to its limit', async () => {
+describe('fetchOnce', () => {
+  test('returns status, headers and the body up to its limit', async () => {
     const server = await http((_, response) => response.writeHead(418, { 'x-own': 'a' }).end('x'.repeat(100_000)));
     const answer = await fetchOnce(poolOf(server.url), GET, within(20_000));
     expect(answer).toMatchObject({ status: 418, headers: { 'x-own': 'a' } });
     expect(answer.body.toString()).toBe('x'.repeat(1_000));
   });
 
-  test('it fails with the connection, or with its signal', async () => {
+  test('fails with the connection, or with its signal', async () => {
     const silent = await http(() => {});
     const signal = AbortSignal.abort();
     await expect(fetchOnce(poolOf(silent.url), GET, { signal, maxBodyBytes: 0 })).rejects.toMatchObject({
@@ -27,7 +27,7 @@ describe('one request and its answer', () => {
     await expect(fetchOnce(poolOf(silent.url), GET, within(20_000))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('a keep-alive connection that the target closes when the request arrives is no failure', async () => {
+  test('resends a request over a new connection when the target closes an idle one under it', async () => {
     let requestCount = 0;
     const server = await listen(
       createTcpServer((socket) => {
@@ -46,7 +46,7 @@ describe('one request and its answer', () => {
     expect([requestCount, server.connectionCount]).toEqual([3, 2]);
   });
 
-  test('a target that closes new connections, too, or in the middle of its answer, fails it', async () => {
+  test('fails when the new connection closes too, or when part of a response arrived', async () => {
     let text = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
     const server = await says('', (socket) => {
       if (text === '') socket.resetAndDestroy();

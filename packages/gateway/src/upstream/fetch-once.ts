@@ -1,9 +1,9 @@
-/** One request without a body and its whole answer, for the gateway's own questions to a target: probes, confirmations. */
+/** Sends the gateway's own requests to a target (probes, confirmations) and returns the whole response. */
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHeaders } from './response-head.ts';
 import { isStale, type Transport, type UpstreamControl } from './transport.ts';
 
-export interface FetchedAnswer {
+export interface FetchedResponse {
   readonly status: number;
   readonly headers: ResponseHeaders;
   /** The beginning of the body, up to `maxBodyBytes`. */
@@ -13,19 +13,19 @@ export interface FetchedAnswer {
 export interface FetchOptions {
   readonly signal: AbortSignal;
   readonly maxBodyBytes: number;
-  /** Over a connection that never carried a request. Default: over an idle one, if there is one. */
+  /** Use a connection that never carried a request. Default: an idle connection if there is one. */
   readonly isFresh?: boolean;
 }
 
 /**
- * Sends `request` once, and a second time over a new connection if the target had closed the first one while it was idle: send
- * nothing that must not arrive twice. Errors: `UpstreamError`, those of the system, and the signal's reason.
+ * Sends `request` without a body, and resends it over a new connection if the target closed an idle one under it. Only for
+ * requests that may arrive twice. Errors: `UpstreamError`, errors of the system, and the signal's reason.
  */
 export async function fetchOnce(
   transport: Transport,
   request: RequestHead,
   options: FetchOptions,
-): Promise<FetchedAnswer> {
+): Promise<FetchedResponse> {
   const first = await attempt(transport, request, options);
   if (!(first instanceof StaleConnection)) return first;
   const second = await attempt(transport, request, { ...options, isFresh: true });
@@ -46,9 +46,9 @@ async function attempt(
   transport: Transport,
   request: RequestHead,
   { signal, maxBodyBytes, isFresh = false }: FetchOptions,
-): Promise<FetchedAnswer | StaleConnection> {
+): Promise<FetchedResponse | StaleConnection> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<FetchedAnswer | StaleConnection>();
+  const { promise, resolve, reject } = Promise.withResolvers<FetchedResponse | StaleConnection>();
   let control: UpstreamControl | undefined;
   let status = 0;
   let headers: ResponseHeaders = {};

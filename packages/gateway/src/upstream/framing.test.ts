@@ -30,7 +30,7 @@ describe('where the body ends', () => {
     ['a coding that is not known', { 'transfer-encoding': 'gzip' }],
     ['chunks within another coding', { 'transfer-encoding': 'gzip, chunked' }],
     ['chunks twice', { 'transfer-encoding': ['chunked', 'chunked'] }],
-  ])('%s: nobody knows', (_, headers) => {
+  ])('%s is rejected', (_, headers) => {
     expect(() => framingOf(head(headers), 'GET')).toThrow(expect.objectContaining({ code: 'BAD_RESPONSE' }));
   });
 });
@@ -46,7 +46,7 @@ test.each<[number, ResponseHeaders, number, boolean]>([
   [200, { 'content-length': '5' }, 1, true],
   [200, { 'transfer-encoding': 'chunked' }, 1, true],
   [200, { 'transfer-encoding': 'chunked', connection: 'keep-alive' }, 0, false],
-])('an answer %i with %j of HTTP/1.%i: another request may follow: %j', (status, headers, minorVersion, expected) => {
+])('a response %i with %j of HTTP/1.%i: another request may follow: %j', (status, headers, minorVersion, expected) => {
   expect(isPersistent(head(headers, status, minorVersion))).toBe(expected);
 });
 

@@ -1,4 +1,4 @@
-/** A handler that throws is a bug of the gateway: its request ends, once, and no other one does. */
+/** A handler that throws is a bug in the gateway: its own request ends, exactly once, and no other. */
 import { createServer as createTcpServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
@@ -34,7 +34,7 @@ test('a handler that throws before the end fails its request with FAULT, and no 
   expect(faults).toEqual([]);
 });
 
-test('a handler that throws at the end has had its end: the fault is reported, and the connection carries on', async () => {
+test('a handler that throws at the end gets no second end: the fault is reported, and the connection is reused', async () => {
   const server = await http((_, response) => response.end('here'));
   const faults: unknown[] = [];
   const pool = poolOf(server.url, {}, { onFault: (error) => faults.push(error) });
@@ -51,7 +51,7 @@ test('a handler that throws at the end has had its end: the fault is reported, a
 });
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello';
-/** What a target does about a request. */
+/** What a target sends for a request. */
 const ANSWERS = {
   whole: [OK],
   pieces: [...OK].map((byte) => byte),
@@ -73,7 +73,7 @@ interface Script {
   isPausing: boolean;
 }
 
-/** Plays `path`'s script to each request: the path names the script by its number. */
+/** Plays a script for each request; the path is the number of the script. */
 async function scriptedTarget(scripts: Map<string, Script>): Promise<Listening> {
   return await listen(
     createTcpServer((socket) => {
@@ -81,7 +81,7 @@ async function scriptedTarget(scripts: Map<string, Script>): Promise<Listening> 
         const { answer, ending } = scripts.get(/^\S+ (\S+)/.exec(bytes.toString('latin1'))?.[1] ?? '') as Script;
         for (const part of ANSWERS[answer]) socket.write(part);
         if (ending === 'reset') socket.resetAndDestroy();
-        // A request without an end is a test without one.
+        // Without an end, the request would wait forever.
         else if (ending === 'end' || ['broken', 'nothing', 'untilClose'].includes(answer)) socket.end();
       });
     }),

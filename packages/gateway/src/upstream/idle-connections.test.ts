@@ -1,4 +1,4 @@
-/** What reaches a connection while it is idle never becomes an answer, and a connection that ended there takes no request along. */
+/** Bytes that reach an idle connection never become a response, and no request is lost on a connection that ended while idle. */
 import { once } from 'node:events';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -36,16 +36,16 @@ async function bell(): Promise<{ ring: () => void; rung: Promise<unknown> }> {
 
 /** How a target touches an idle connection. */
 const TOUCHES: readonly (readonly [what: string, touch: (socket: Socket) => void])[] = [
-  ['an answer to nothing', (socket) => socket.write(EVIL)],
-  ['half an answer', (socket) => socket.write(EVIL.slice(0, 20))],
+  ['an unsolicited response', (socket) => socket.write(EVIL)],
+  ['half a response', (socket) => socket.write(EVIL.slice(0, 20))],
   ['a byte', (socket) => socket.write('\n')],
   ['an end', (socket) => socket.end()],
   ['a reset', (socket) => socket.resetAndDestroy()],
-  ['an answer and an end', (socket) => socket.end(EVIL)],
+  ['a response and an end', (socket) => socket.end(EVIL)],
 ];
 
 describe.each(TOUCHES)('%s on an idle connection', (_, touch) => {
-  test('closes it, and the next request has a new one', async () => {
+  test('closes it, and the next request uses a new one', async () => {
     const server = await target();
     const pool = poolOf(server.url);
     await textOf(pool);
@@ -58,7 +58,7 @@ describe.each(TOUCHES)('%s on an idle connection', (_, touch) => {
   test.each([
     ['just before', true],
     ['just after', false],
-  ])('that the event loop sees %s the next request does the same', async (_when, isTouchFirst) => {
+  ])('that the event loop sees %s the next request has the same effect', async (_when, isTouchFirst) => {
     const server = await target();
     const pool = poolOf(server.url);
     await textOf(pool);
@@ -70,12 +70,12 @@ describe.each(TOUCHES)('%s on an idle connection', (_, touch) => {
     if (isTouchFirst) ring();
     const { error, body } = await answer;
     expect([error, body.toString()]).toEqual([undefined, 'ok']);
-    // The first connection never carried the second request: nothing is in doubt, and nobody sends it again.
+    // The first connection never carried the second request, so nothing is in doubt and nothing is retried.
     expect([server.connectionCount, server.requestCount()]).toEqual([2, 2]);
   });
 });
 
-test('requests that wait for the check are sent, or fail, with their pool', async () => {
+test('requests that wait for the check are sent by a closing pool, and fail with a destroyed one', async () => {
   const server = await target();
   const closing = poolOf(server.url);
   await textOf(closing);
@@ -89,7 +89,7 @@ test('requests that wait for the check are sent, or fail, with their pool', asyn
   expect(await lost.answered).toMatchObject({ hasStarted: false, error: { code: 'CLOSED' } });
 });
 
-describe('a request that fails tells', () => {
+describe('a failed request reports', () => {
   /** Answers the first request of each connection, and does `then` at the second one. */
   const answersOnce = (then: (socket: Socket) => void): Promise<Listening> =>
     listen(
@@ -100,9 +100,9 @@ describe('a request that fails tells', () => {
         });
       }),
     );
-  const facts = ({ control }: Sent): unknown => [control?.isReused, control?.hasAnswerBegun];
+  const facts = ({ control }: Sent): unknown => [control?.isReused, control?.hasResponseBegun];
 
-  test('that its connection had carried another one, and that nothing of the answer came', async () => {
+  test('a reused connection, and that no byte of the response arrived', async () => {
     const server = await answersOnce((socket) => socket.resetAndDestroy());
     const pool = poolOf(server.url);
     const first = send(pool);
@@ -113,7 +113,7 @@ describe('a request that fails tells', () => {
     expect(facts(second)).toEqual([true, false]);
   });
 
-  test('that part of the answer came, be it less than a head', async () => {
+  test('that part of the response arrived, even less than a head', async () => {
     for (const begun of ['H', 'HTTP/1.1 100 Continue\r\n\r\n']) {
       const server = await answersOnce((socket) => socket.end(begun));
       const pool = poolOf(server.url);
@@ -124,7 +124,7 @@ describe('a request that fails tells', () => {
     }
   });
 
-  test('that its connection was new', async () => {
+  test('a new connection', async () => {
     const server = await says('', (socket) => socket.end());
     const sent = send(poolOf(server.url));
     await sent.answered;

@@ -1,7 +1,7 @@
 /**
  * The response parser against llhttp, with which Node's own client reads: the same bytes, cut at the same places, must be the
- * same answer. The parser refuses some answers that llhttp accepts, for the reasons in STRICTER. It accepts none that llhttp
- * refuses, but where the fault is in bytes after the answer: those close the connection and do not spoil what came before.
+ * same response. The parser rejects some responses that llhttp accepts, for the reasons in STRICTER. It accepts none that llhttp
+ * rejects, except where the fault is in bytes after the response: those close the connection, and the response stands.
  */
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
@@ -14,9 +14,9 @@ import { ResponseParser } from './response-parser.ts';
 const SEED = 9112;
 
 type Verdict =
-  /** `rest`: bytes after the answer, for which a connection is closed. */
+  /** `rest`: bytes after the response, for which the connection is closed. */
   | { kind: 'whole'; status: number; headers: ResponseHeaders; body: string; rest?: string }
-  /** More bytes would be needed. */
+  /** More bytes are needed. */
   | { kind: 'cutOff' }
   | { kind: 'refused'; reason: string };
 
@@ -103,18 +103,18 @@ function cut(text: string, places: readonly number[]): Buffer[] {
     .filter(({ length }) => length > 0);
 }
 
-/** Why the parser refuses what llhttp accepts. */
+/** Reasons for which the parser rejects what llhttp accepts. */
 const STRICTER: Readonly<Record<string, string>> = {
-  'it announces a body before its answer':
-    'llhttp skips an informational answer with a length or a coding; where its body would end is unclear (RFC 9110 §15.2)',
-  'it changes the protocol':
+  'an informational response with a body':
+    'llhttp skips an informational response with a length or a coding, whose end is unclear (RFC 9110 §15.2)',
+  'unexpected change of protocol':
     'llhttp reads 101 without an upgrade as informational; the gateway never asks for another protocol',
   'invalid status line': 'llhttp accepts statuses below 100, and HTTP/0.9 and 2.0 in a status line',
-  'it does not begin with HTTP/1': 'the same, seen before the head is complete',
-  'its transfer coding is not "chunked" alone':
+  'it does not start with HTTP/1': 'the same, seen before the head is complete',
+  'a transfer coding other than "chunked"':
     'llhttp reads other codings up to the end of the connection; the gateway decodes none',
   'invalid length': 'llhttp counts up to 2^64, JavaScript up to 2^53',
-  'its head has characters that no head may have': 'llhttp lets control characters pass in the reason phrase',
+  'invalid character in the head': 'llhttp lets control characters pass in the reason phrase',
 };
 
 const token = fc.constantFrom('x-a', 'X-B', 'content-type', 'Via', 'set-cookie', 'connection', '__proto__', 'x y', '');
@@ -243,7 +243,7 @@ function mostly(common: readonly string[], rare: readonly string[], weight: numb
   );
 }
 
-/** Answers that are mostly right, so that both parsers get far, with a fault or two. */
+/** Responses that are mostly right, so that both parsers get far, with a fault or two. */
 const answer = fc
   .record({
     before: early,
@@ -266,8 +266,8 @@ const scratched = fc
   });
 const method = mostly(['GET', 'POST'], ['HEAD'], 8);
 
-describe('an answer is for the parser what it is for llhttp', () => {
-  test('but for what the table of differences says, wherever it is cut', async () => {
+describe('the parser agrees with llhttp', () => {
+  test('except for the table of differences, wherever the bytes are cut', async () => {
     const reasons = new Set<string>();
     const counts = { whole: 0, none: 0 };
     const places = fc.array(fc.nat(400), { maxLength: 5 });
@@ -281,7 +281,8 @@ describe('an answer is for the parser what it is for llhttp', () => {
           if (rest === '' || theirs.kind === 'whole') expect(theirs).toEqual(whole);
           counts.whole += 1;
         } else if (theirs.kind === 'whole') {
-          const reason = ours.kind === 'refused' ? ours.reason.replace('the answer is not HTTP/1.1: ', '') : ours.kind;
+          const reason =
+            ours.kind === 'refused' ? ours.reason.replace('the response is not HTTP/1.1: ', '') : ours.kind;
           expect(Object.keys(STRICTER)).toContain(reason);
           reasons.add(reason);
         } else {
@@ -290,19 +291,19 @@ describe('an answer is for the parser what it is for llhttp', () => {
       }),
       { seed: SEED, numRuns: 3_000 },
     );
-    // A difference that is none any more leaves the table, and the generator has not fallen asleep.
+    // A difference that no longer exists must leave the table, and the generator must reach both kinds of verdict.
     expect([...reasons].sort()).toEqual(Object.keys(STRICTER).sort());
     expect(Math.min(counts.whole, counts.none)).toBeGreaterThan(300);
   });
 
-  test('and every cut, byte by byte too, leaves it as it is', () => {
+  test('and every cut gives the same verdict, byte by byte too', () => {
     fc.assert(
       fc.property(fc.oneof(answer, scratched), method, (text, verb) => {
         const whole = readOurs([Buffer.from(text, 'latin1')], verb);
         const every = Array.from({ length: text.length }, (_, at) => at);
         for (const parts of [cut(text, every), ...every.map((at) => cut(text, [at]))]) {
           const { kind, ...answered } = readOurs(parts, verb);
-          // A head that is refused in parts may be refused earlier, for what its beginning shows.
+          // In parts, a head may be rejected earlier and for another reason.
           expect(kind).toBe(whole.kind);
           if (kind === 'whole') expect({ kind, ...answered }).toEqual(whole);
         }

@@ -3,7 +3,7 @@
  * for each, some 64 MB at a thousand connections. This rests on something that Node does and its documentation does not
  * promise: a socket reads, and calls back at once, before any other socket reads into the buffer (libuv reads when a
  * descriptor is ready, `CustomBufferJSListener` calls back from there). Were Node to read ahead, for several sockets or in
- * another thread, answers would be mixed up here first.
+ * another thread, responses would be mixed up here first.
  */
 import { createServer as createTcpServer } from 'node:net';
 import { expect, test } from 'vitest';
@@ -12,8 +12,8 @@ import { listen, poolOf, type Sent, send } from '../../../../test/harness/transp
 const CONNECTIONS = 48;
 const BODY_BYTES = 600_000;
 
-test('answers that arrive at the same time over one read buffer are not mixed up', async () => {
-  // Each answer is filled with the number of its request, and all are written in turns of the same loop.
+test('concurrent responses over one read buffer are not mixed up', async () => {
+  // Each body consists of the number of its request, and all are written at the same time.
   const server = await listen(
     createTcpServer((socket) => {
       socket.once('data', (bytes) => {
@@ -35,7 +35,7 @@ test('answers that arrive at the same time over one read buffer are not mixed up
           length += chunk.length;
           if (!chunk.equals(Buffer.alloc(chunk.length, number))) foreignChunks += 1;
           sent.soFar.headers = { length: String(length), foreignChunks: String(foreignChunks) };
-          // Some sockets stop in the middle of what the others read.
+          // Some sockets pause while the others read.
           if (number % 3 !== 0) return true;
           setImmediate(() => sent.control?.resume());
           return false;

@@ -3,13 +3,13 @@ import { formatRequestHead } from './request-head.ts';
 
 const request = { method: 'POST', path: '/topics/a%2Fb?async=true', headers: ['host', 'kafka.example', 'x-a', 'b c'] };
 
-test('request line and headers as they are, and the body’s length', () => {
+test('the request line and headers are unchanged, and the length of the body is added', () => {
   expect(formatRequestHead(request, 'target:80', 12)).toBe(
     'POST /topics/a%2Fb?async=true HTTP/1.1\r\nhost: kafka.example\r\nx-a: b c\r\ncontent-length: 12\r\n\r\n',
   );
 });
 
-test('without a host the target is the host', () => {
+test('without a host header, the authority of the target is added', () => {
   expect(formatRequestHead({ method: 'GET', path: '/', headers: [] }, '[::1]:8080', 'none')).toBe(
     'GET / HTTP/1.1\r\nhost: [::1]:8080\r\n\r\n',
   );
@@ -27,7 +27,7 @@ test.each([
   expect(text).toBe(`${method} / HTTP/1.1\r\nhost: x\r\n${expected}\r\n`);
 });
 
-test('a body of unknown length is in chunks', () => {
+test('a body of unknown length is chunked', () => {
   expect(formatRequestHead(request, 'x', 'chunked')).toMatch(/\r\ntransfer-encoding: chunked\r\n\r\n$/);
 });
 
@@ -35,7 +35,7 @@ test.each([
   ['a line end in a value', { headers: ['x-a', 'b\r\nx-evil: 1'] }],
   ['a line feed in a value', { headers: ['x-a', 'b\nx-evil: 1'] }],
   ['a NUL in a value', { headers: ['x-a', '\0'] }],
-  ['a character that is no byte', { headers: ['x-a', 'Ā'] }],
+  ['a character beyond a byte', { headers: ['x-a', 'Ā'] }],
   ['a line end in a name', { headers: ['x-a\r\nx-evil', 'b'] }],
   ['a space in a name', { headers: ['x a', 'b'] }],
   ['an empty name', { headers: ['', 'b'] }],

@@ -1,4 +1,4 @@
-/** The head of a request as it goes over the wire (RFC 9112 §3), and whether it can. */
+/** Formats the head of a request (RFC 9112 §3), or rejects it. */
 import { TOKEN } from '@causeway/protocol/http-grammar.ts';
 import { UpstreamError } from './errors.ts';
 
@@ -6,31 +6,30 @@ export interface RequestHead {
   readonly method: string;
   /** The request target, in origin form. */
   readonly path: string;
-  /** Names and values in turn. Without `Host` the target is the host. */
+  /** Names and values in turn. Without `host`, the authority of the target is added. */
   readonly headers: readonly string[];
 }
 
-/** How the body that follows is delimited: by its length in bytes, by chunks, or there is none. */
+/** How the body is delimited: by its length in bytes, or by chunks. */
 export type BodyFraming = number | 'chunked' | 'none';
 
 const NOT_IN_PATH = /[^\x21-\x7e\x80-\xff]/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Methods whose body is expected: without one they say so (RFC 9110 §8.6). */
+/** Methods that expect a body: without one, the head has a length of 0 (RFC 9110 §8.6). */
 const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
-/** Characters stand for bytes. `authority`: of the target. Errors: `BAD_REQUEST`. */
+/** Each character is one byte. `authority` is that of the target. Errors: `BAD_REQUEST`. */
 export function formatRequestHead(request: RequestHead, authority: string, body: BodyFraming): string {
   const { method, path, headers } = request;
-  if (!TOKEN.test(method)) throw bad('its method has characters that no method may have');
-  if (NOT_IN_PATH.test(path)) throw bad('its path has characters that no path may have');
+  if (!TOKEN.test(method)) throw bad('invalid character in the method');
+  if (NOT_IN_PATH.test(path)) throw bad('invalid character in the path');
   let text = `${method} ${path} HTTP/1.1\r\n`;
   let hasHost = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (NOT_IN_VALUE.test(value) || !TOKEN.test(name))
-      throw bad(`its header ${name} has characters that none may have`);
+    if (NOT_IN_VALUE.test(value) || !TOKEN.test(name)) throw bad(`invalid character in the header ${name}`);
     if (name === 'host') hasHost = true;
     text += `${name}: ${value}\r\n`;
   }

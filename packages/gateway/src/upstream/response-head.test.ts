@@ -13,18 +13,18 @@ test('status, version and headers are read, names in lower case, values without 
   expect(parse('HTTP/1.0 404 Not Found')).toEqual({ status: 404, minorVersion: 0, headers: {} });
 });
 
-test('a reason is not needed, nor the space before it', () => {
+test('the reason phrase is optional, and so is the space before it', () => {
   expect(parse('HTTP/1.1 204 ').status).toBe(204);
   expect(parse('HTTP/1.1 599').status).toBe(599);
 });
 
-test('several of one name are a list', () => {
+test('several headers of one name are a list', () => {
   expect(parse('HTTP/1.1 200 OK', 'Set-Cookie: a=1', 'set-cookie: b=2', 'SET-COOKIE: c=3').headers).toEqual({
     'set-cookie': ['a=1', 'b=2', 'c=3'],
   });
 });
 
-test('names that every object has are names like others', () => {
+test('names that every object inherits are ordinary header names', () => {
   const { headers } = parse('HTTP/1.1 200 OK', 'constructor: a', 'toString: b', '__proto__: c', 'constructor: d');
   expect(Object.entries(headers)).toEqual([
     ['constructor', ['a', 'd']],
@@ -33,7 +33,7 @@ test('names that every object has are names like others', () => {
   expect(Object.getPrototypeOf(headers)).toBe(Object.prototype);
 });
 
-test('bytes above ASCII are kept, one character each', () => {
+test('bytes above ASCII are kept as one character each', () => {
   expect(parse('HTTP/1.1 200 Größe', 'x: \xe4\xff').headers).toEqual({ x: '\xe4\xff' });
 });
 
@@ -55,11 +55,11 @@ test.each([
   ['a carriage return at the end', ['HTTP/1.1 200 OK', 'x-a: 1\r']],
   ['a NUL', ['HTTP/1.1 200 OK', 'x-a: \0']],
   ['a DEL', ['HTTP/1.1 200 OK', 'x-a: \x7f']],
-])('%s is no answer', (_, lines) => {
+])('%s is rejected', (_, lines) => {
   expect(() => parse(...lines)).toThrow(expect.objectContaining({ code: 'BAD_RESPONSE' }));
 });
 
-test('names that are remembered are bounded, and those that are not are read all the same', () => {
+test('the cache of names is bounded, and other names are parsed without it', () => {
   const names = new HeaderNames();
   for (let index = 0; index < 2 * HeaderNames.MOST; index += 1) {
     expect(names.inLowerCase(`X-${index}`)).toBe(`x-${index}`);

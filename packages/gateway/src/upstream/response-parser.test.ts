@@ -10,13 +10,13 @@ interface Read {
   heads: ResponseHead[];
   body: string;
   isComplete: boolean;
-  /** What was not the answer's. */
+  /** Bytes after the response. */
   rest: string;
-  /** The connection's end was the answer's. */
-  isWellEnded: boolean;
+  /** The end of the connection completed the response. */
+  isEndComplete: boolean;
 }
 
-/** Reads parts as a connection gets them, in one buffer that is used again each time. */
+/** Parses parts as a connection reads them, in one buffer that is overwritten each time. */
 function read(parts: readonly Buffer[], method = 'GET'): Read {
   const shared = Buffer.alloc(Math.max(0, ...parts.map(({ length }) => length)));
   const heads: ResponseHead[] = [];
@@ -40,13 +40,13 @@ function read(parts: readonly Buffer[], method = 'GET'): Read {
     part.copy(shared);
     rest.push(Buffer.from(parser.execute(shared.subarray(0, part.length))));
   }
-  const isWellEnded = parser.end();
+  const isEndComplete = parser.end();
   return {
     heads,
     body: Buffer.concat(body).toString('latin1'),
     isComplete,
     rest: Buffer.concat(rest).toString('latin1'),
-    isWellEnded,
+    isEndComplete,
   };
 }
 
@@ -59,17 +59,17 @@ const EARLY = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </
 const UNTIL_CLOSE = 'HTTP/1.0 200 OK\r\n\r\nall of it';
 const EMPTY = 'HTTP/1.1 204 No Content\r\n\r\n';
 
-describe('an answer is the same, wherever the network cuts it', () => {
+describe('a response is the same, wherever the network cuts it', () => {
   test.each([
     ['with a length', LENGTH, 'hello'],
     ['in chunks', CHUNKS, 'hello, world'],
-    ['after informational ones', EARLY, 'hello'],
+    ['after informational responses', EARLY, 'hello'],
     ['that ends with its connection', UNTIL_CLOSE, 'all of it'],
     ['without a body', EMPTY, ''],
   ])('%s', (_, text, body) => {
     const bytes = Buffer.from(text, 'latin1');
     const whole = read([bytes]);
-    expect(whole).toMatchObject({ body, isComplete: true, rest: '', isWellEnded: text === UNTIL_CLOSE });
+    expect(whole).toMatchObject({ body, isComplete: true, rest: '', isEndComplete: text === UNTIL_CLOSE });
     expect(whole.heads).toHaveLength(1);
     for (let first = 1; first < bytes.length; first += 1) {
       for (const second of [first, first + 1, bytes.length]) {
@@ -81,19 +81,19 @@ describe('an answer is the same, wherever the network cuts it', () => {
   });
 });
 
-test('a head as long as it may be is read', () => {
+test('a head at the limit is parsed', () => {
   const begin = 'HTTP/1.1 204 No Content\r\nx: ';
   expect(readText(`${begin}${'y'.repeat(16_384 - begin.length)}\r\n\r\n`)).toMatchObject({ isComplete: true });
 });
 
-test('what follows an answer is handed back, and not read', () => {
+test('bytes after a response are returned and not parsed', () => {
   for (const text of [LENGTH, CHUNKS, EMPTY]) {
     const evil = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
     expect(readText(text + evil)).toMatchObject({ isComplete: true, rest: evil });
   }
 });
 
-test('the answer to HEAD has no body, whatever it says', () => {
+test('a response to HEAD has no body, whatever it announces', () => {
   expect(readText('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n', 'HEAD')).toMatchObject({
     body: '',
     isComplete: true,
@@ -101,18 +101,18 @@ test('the answer to HEAD has no body, whatever it says', () => {
   });
 });
 
-test('an answer that is cut off is not complete', () => {
+test('a truncated response is incomplete', () => {
   for (const text of [LENGTH, CHUNKS, EARLY, EMPTY]) {
     for (let length = 1; length < text.length; length += 1) {
       expect(readText(text.slice(0, length)), text.slice(0, length)).toMatchObject({
         isComplete: false,
-        isWellEnded: false,
+        isEndComplete: false,
       });
     }
   }
 });
 
-test('any body in any chunks and any pieces arrives as it was', () => {
+test('any body in any chunks and any pieces is unchanged', () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 8 }),
@@ -150,11 +150,11 @@ test.each([
   ['a chunk without a size', chunked('\r\nhello\r\n0\r\n\r\n')],
   ['a size with a sign', chunked('-5\r\nhello\r\n0\r\n\r\n')],
   ['a size with a prefix', chunked('0x5\r\nhello\r\n0\r\n\r\n')],
-  // The next five are of llhttp.test.ts, by other seeds.
+  // The next five were found by llhttp.test.ts with other seeds.
   ['a size with a space after', chunked('5 \r\nhello\r\n0\r\n\r\n')],
   ['a tab before an extension', chunked('5\t;a\r\nhello\r\n0\r\n\r\n')],
-  ['an informational answer of HTTP/1.0', `HTTP/1.0 100 Continue\r\n\r\n${LENGTH}`],
-  ['an informational answer with an empty length', `HTTP/1.1 102 Processing\r\ncontent-length:\r\n\r\n${LENGTH}`],
+  ['an informational response of HTTP/1.0', `HTTP/1.0 100 Continue\r\n\r\n${LENGTH}`],
+  ['an informational response with an empty length', `HTTP/1.1 102 Processing\r\ncontent-length:\r\n\r\n${LENGTH}`],
   ['an empty coding', 'HTTP/1.1 204 No Content\r\ntransfer-encoding:\r\n\r\n'],
   ['a size with a space before', chunked(' 5\r\nhello\r\n0\r\n\r\n')],
   ['a size that no double holds', chunked('fffffffffffffff\r\nhello')],
@@ -165,7 +165,7 @@ test.each([
   ['a control character in an extension', chunked('5;\x01\r\nhello\r\n0\r\n\r\n')],
   ['trailers without a name', chunked('5\r\nhello\r\n0\r\nnone\r\n\r\n')],
   ['trailers without an end', chunked(`5\r\nhello\r\n0\r\n${`x: ${'y'.repeat(1_000)}\r\n`.repeat(20)}`)],
-])('%s is an error', (_, text) => {
+])('%s is rejected', (_, text) => {
   const bytes = Buffer.from(text, 'latin1');
   const bad = expect.objectContaining({ code: 'BAD_RESPONSE' });
   expect(() => read([bytes])).toThrow(bad);
@@ -177,16 +177,16 @@ test.each([
   ['an alert of TLS', '\x15\x03\x01\x00\x02\x02\x16'],
   ['a head whose lines end in line feeds alone', 'HTTP/1.1 200 OK\ncontent-length: 0\n'],
   ['the beginning of HTTP/2', 'HTTP/2'],
-])('%s is not waited for', (_, text) => {
+])('%s is rejected without waiting for more', (_, text) => {
   expect(() => readText(text)).toThrow(expect.objectContaining({ code: 'BAD_RESPONSE' }));
 });
 
-test('nothing that was expected is nothing that was answered', () => {
+test('the end of an idle connection completes nothing', () => {
   const parser = new ResponseParser({ onHead: () => {}, onBody: () => {}, onComplete: () => {} }, new HeaderNames());
   expect(parser.end()).toBe(false);
 });
 
-test('a parser is used for one answer after the other', () => {
+test('one parser parses one response after the other', () => {
   const completed: string[] = [];
   let body = '';
   const parser = new ResponseParser(

@@ -1,8 +1,8 @@
 /**
- * Reads one answer after the other from the bytes of a connection: HTTP/1.1 (RFC 9112), and what is unclear is an error.
+ * Parses the responses of a connection one after the other (RFC 9112), and rejects what is unclear.
  *
- * The gateway's own, because it is the hot path: bytes are looked at where the socket has read them, and only what is kept
- * is copied.
+ * The gateway has its own parser because this is the hot path: it reads bytes in the buffer of the socket, and copies only what
+ * is kept. llhttp.test.ts compares it with Node's parser.
  */
 import { ChunkedBody } from './chunked-body.ts';
 import { badResponse } from './errors.ts';
@@ -11,12 +11,12 @@ import { type HeaderNames, parseResponseHead, type ResponseHead } from './respon
 
 export interface ResponseReceiver {
   onHead(head: ResponseHead): void;
-  /** A part of the body, there for the time of the call only. */
+  /** Receives part of the body, which is valid during the call only. */
   onBody(bytes: Buffer): void;
   onComplete(): void;
 }
 
-/** As node's own (`--max-http-header-size`). */
+/** The default of Node (`--max-http-header-size`). */
 const MAX_HEAD_BYTES = 16_384;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const SWITCHING_PROTOCOLS = 101;
@@ -29,7 +29,7 @@ export class ResponseParser {
   readonly #names: HeaderNames;
   #state: State = 'idle';
   #method = '';
-  /** The beginning of a head that is not complete. */
+  /** The beginning of an incomplete head. */
   #begun: Buffer | undefined;
   #framing: Framing | undefined;
   #leftBytes = 0;
@@ -40,13 +40,13 @@ export class ResponseParser {
     this.#names = names;
   }
 
-  /** An answer to a request with this method comes next. */
+  /** Expects the response to a request with this method. */
   expect(method: string): void {
     this.#state = 'head';
     this.#method = method;
   }
 
-  /** What is left once the answer is complete, or when none is expected. Errors: `BAD_RESPONSE`. */
+  /** Returns the bytes that follow the response, or all of them if no response is expected. Errors: `BAD_RESPONSE`. */
   execute(bytes: Buffer): Buffer {
     let rest = bytes;
     while (rest.length > 0 && this.#state !== 'idle') {
@@ -55,7 +55,7 @@ export class ResponseParser {
     return rest;
   }
 
-  /** No more bytes come. `false`: that does not end the answer, something is missing. */
+  /** Ends the connection. Returns `false` if the response is incomplete. */
   end(): boolean {
     if (this.#state !== 'body' || this.#framing?.kind !== 'untilClose') return false;
     this.#complete();
@@ -66,22 +66,22 @@ export class ResponseParser {
     const begun = this.#begun;
     const all = begun === undefined ? bytes : Buffer.concat([begun, bytes]);
     const end = all.indexOf(HEAD_END, begun === undefined ? 0 : Math.max(0, begun.length - HEAD_END.length));
-    if (end > MAX_HEAD_BYTES || (end === -1 && all.length > MAX_HEAD_BYTES)) throw badResponse('its head is too long');
+    if (end > MAX_HEAD_BYTES || (end === -1 && all.length > MAX_HEAD_BYTES)) throw badResponse('the head is too long');
     if (end === -1) {
-      if (!canBeginHead(all)) throw badResponse('it does not begin with HTTP/1');
+      if (!canBeginHead(all)) throw badResponse('it does not start with HTTP/1');
       this.#begun = begun === undefined ? Buffer.from(all) : all;
       return NOTHING;
     }
     this.#begun = undefined;
     const head = parseResponseHead(all.toString('latin1', 0, end), this.#names);
     const rest = all.length === end + HEAD_END.length ? NOTHING : all.subarray(end + HEAD_END.length);
-    if (head.status === SWITCHING_PROTOCOLS) throw badResponse('it changes the protocol');
-    // Informational answers (100 Continue, 103 Early Hints) are not the answer.
+    if (head.status === SWITCHING_PROTOCOLS) throw badResponse('unexpected change of protocol');
+    // Skips informational responses (100 Continue, 103 Early Hints).
     if (head.status < FIRST_FINAL_STATUS) {
-      if (announcesBody(head.headers)) throw badResponse('it announces a body before its answer');
-      // Refuses a length that is not a number.
+      if (announcesBody(head.headers)) throw badResponse('an informational response with a body');
+      // Rejects an invalid length.
       framingOf(head, this.#method);
-      if (!isPersistent(head)) throw badResponse('it ends the connection before its answer');
+      if (!isPersistent(head)) throw badResponse('an informational response that ends the connection');
       return rest;
     }
     this.#begin(head);
@@ -129,7 +129,7 @@ export class ResponseParser {
 const NOTHING = Buffer.alloc(0);
 const BEGINNING = 'HTTP/1.';
 
-/** Whether it is worth waiting for more: a banner of another protocol has no end that a head has. */
+/** Whether waiting makes sense: a banner of another protocol never contains the end of a head. */
 function canBeginHead(bytes: Buffer): boolean {
   const text = bytes.toString('latin1');
   return (

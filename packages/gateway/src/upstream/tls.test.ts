@@ -1,4 +1,4 @@
-/** TLS to targets: names that are proved, certificates that change, and answers whose end proves nothing. */
+/** TLS to targets: verified names, renewed certificates, and responses that a cut connection truncates. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -27,7 +27,7 @@ async function serve(names: { dns?: string[]; ip?: string[] }, host: string): Pr
   return await listen(createHttpsServer(await authority.certify(`target-${host}`, names), echo), 'https', host);
 }
 
-test('bodies of every size arrive, from a target that proves its name or its address', async () => {
+test('bodies of every size arrive, from a target whose certificate has its name or address', async () => {
   for (const [host, names] of [
     ['localhost', { dns: ['localhost'] }],
     ['127.0.0.1', { ip: ['127.0.0.1'] }],
@@ -44,7 +44,7 @@ test('bodies of every size arrive, from a target that proves its name or its add
   }
 });
 
-test('a target that proves another name, or whose authority is unknown, gets no request', async () => {
+test('a target with a certificate for another name, or of an unknown authority, gets no request', async () => {
   const other = await serve({ dns: ['other.example'] }, 'localhost');
   const pool = poolOf(other.url, {}, { secureContext: () => trusting });
   expect(await send(pool).answered).toMatchObject({
@@ -55,7 +55,7 @@ test('a target that proves another name, or whose authority is unknown, gets no 
   expect(unknown).toMatchObject({ hasStarted: false, error: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } });
 });
 
-test('a new connection uses the certificates of its own time', async () => {
+test('each new connection asks for the current certificates', async () => {
   const server = await serve({ dns: ['localhost'] }, 'localhost');
   let context: SecureContext | undefined;
   const pool = poolOf(server.url, {}, { secureContext: () => context });
@@ -64,7 +64,7 @@ test('a new connection uses the certificates of its own time', async () => {
   expect((await send(pool).answered).error).toBeUndefined();
 });
 
-test('a target that leaves during the handshake was sent nothing', async () => {
+test('a target that closes during the handshake gets no request', async () => {
   const leaving = await listen(
     createTcpServer((socket) => socket.once('data', () => socket.end())),
     'http',
@@ -74,10 +74,10 @@ test('a target that leaves during the handshake was sent nothing', async () => {
   expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'ECONNRESET' } });
 });
 
-describe('an answer that only the end of its TLS connection delimits', () => {
+describe('a response delimited only by the end of its TLS connection', () => {
   const UNDELIMITED = 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nthe first half';
 
-  /** A real TLS server, behind a way on which somebody may end the connection of TCP. */
+  /** A real TLS server behind a relay, which can end the TCP connection. */
   async function behindCut(onRequest: (socket: TLSSocket) => void): Promise<{ url: string; cut: () => void }> {
     const options = await authority.certify('target-cut', { dns: ['localhost'] });
     const server = await listen(
@@ -86,7 +86,7 @@ describe('an answer that only the end of its TLS connection delimits', () => {
       'localhost',
     );
     let client: Socket | undefined;
-    const way = await listen(
+    const relay = await listen(
       createTcpServer((socket) => {
         client = socket;
         const onward = connect(Number(new URL(server.url).port), '127.0.0.1');
@@ -100,25 +100,25 @@ describe('an answer that only the end of its TLS connection delimits', () => {
       'http',
       'localhost',
     );
-    return { url: way.url.replace('http:', 'https:'), cut: () => client?.end() };
+    return { url: relay.url.replace('http:', 'https:'), cut: () => client?.end() };
   }
 
   test('is truncated when TCP ends without close_notify', async () => {
     const { url, cut } = await behindCut((socket) => socket.write(UNDELIMITED));
     const sent = send(poolOf(url, {}, { secureContext: () => trusting }));
-    await until('half of it is there', () => sent.soFar.body.length > 0);
+    await until('half of it has arrived', () => sent.soFar.body.length > 0);
     cut();
     expect(await sent.answered).toMatchObject({ status: 200, error: { code: 'ECONNRESET' } });
   });
 
-  test('is truncated with close_notify, too: Node reports both ends alike', async () => {
+  test('is truncated with close_notify too, because Node reports both ends alike', async () => {
     const { url } = await behindCut((socket) => socket.end(UNDELIMITED));
     const answer = await send(poolOf(url, {}, { secureContext: () => trusting })).answered;
     expect(answer).toMatchObject({ status: 200, error: { code: 'ECONNRESET' } });
     expect(answer.body.toString()).toBe('the first half');
   });
 
-  test('is whole where a length or chunks delimit it', async () => {
+  test('is complete if a length or chunks delimit it', async () => {
     for (const text of [
       'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole',
       'HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n',

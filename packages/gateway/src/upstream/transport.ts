@@ -2,7 +2,7 @@
  * How requests reach one target: the seam between choosing a target and carrying bytes to it.
  *
  * A transport knows one target and no policy: it opens connections, sends requests over them and reports the outcome of each.
- * Retries, time limits, health and blame belong to its caller, which sees no sockets. {@link ConnectionPool} implements it
+ * Retries, time limits, health and verdicts belong to its caller, which sees no sockets. {@link ConnectionPool} implements it
  * for HTTP/1.1 over TCP and TLS.
  */
 import type { Readable } from 'node:stream';
@@ -16,9 +16,9 @@ export interface Transport {
    * learns the outcome. `isFresh` asks for a connection that never carried a request.
    */
   dispatch(request: UpstreamRequest, handler: UpstreamHandler, options?: { isFresh?: boolean }): void;
-  /** Refuses new requests, and resolves when those under way have ended. */
+  /** Rejects new requests, and resolves when those in flight have ended. */
   close(): Promise<void>;
-  /** Refuses new requests, and ends those under way with `CLOSED`. */
+  /** Rejects new requests, and ends those in flight with `CLOSED`. */
   destroy(): Promise<void>;
 }
 
@@ -32,14 +32,14 @@ export interface TransportOptions {
   readonly now: () => number;
 }
 
-/** What all transports of a gateway share. */
+/** Settings that all transports of a gateway share. */
 export interface TransportDefaults {
   /**
    * Certificates and authorities for TLS to targets. Called for each new connection, so that a renewed certificate needs no
    * new transport. Default: those of Node.
    */
   readonly secureContext?: () => SecureContext | undefined;
-  /** Receives what a handler throws from `onResponseEnd` or `onResponseError`, when its request has ended already. */
+  /** Receives what a handler throws from `onResponseEnd` or `onResponseError`, after its request has ended. */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -58,13 +58,13 @@ export interface UploadBody {
 
 /**
  * The sender of a request. Exactly one of `onResponseEnd` and `onResponseError` is called, once and last, unless the handler
- * aborts. A handler that throws has a bug: its request ends with the error `FAULT`, and the target is not to blame.
+ * aborts. A handler that throws has a bug: its request ends with the error `FAULT`, which is no fault of the target.
  */
 export interface UpstreamHandler {
   /** A connection is ready, and the request leaves now. `false` withdraws the request. */
   onRequestStart(control: UpstreamControl): boolean;
   onResponseStart(status: number, headers: ResponseHeaders): void;
-  /** `false` pauses the answer until `resume`; bytes that were read already still arrive. */
+  /** `false` pauses the response until `resume`; bytes that were read already still arrive. */
   onResponseData(chunk: Buffer): boolean;
   onResponseEnd(): void;
   /** Before `onRequestStart` nothing was sent. */
@@ -73,12 +73,12 @@ export interface UpstreamHandler {
   onUploadProgress?(): void;
 }
 
-/** What a handler may do with its request until the outcome, and what it may ask at any time. */
+/** Controls a request until its outcome. The facts about the connection stay readable afterwards. */
 export interface UpstreamControl {
   /** The connection carried another request before. */
   readonly isReused: boolean;
-  /** At least one byte of the answer arrived. */
-  readonly hasAnswerBegun: boolean;
+  /** At least one byte of the response arrived. */
+  readonly hasResponseBegun: boolean;
   resume(): void;
   /** Closes the connection; the handler is not called again. */
   abort(): void;
@@ -88,6 +88,6 @@ export interface UpstreamControl {
  * Whether the target closed a keep-alive connection before it saw the request: it may do so at any time (RFC 9112 §9.5), so
  * nothing was executed as far as HTTP can tell, and the target is healthy. Ask when the request has failed.
  */
-export function isStale({ isReused, hasAnswerBegun }: UpstreamControl): boolean {
-  return isReused && !hasAnswerBegun;
+export function isStale({ isReused, hasResponseBegun }: UpstreamControl): boolean {
+  return isReused && !hasResponseBegun;
 }

@@ -1,12 +1,12 @@
-/** Sends a body that is not all there yet, as fast as the target takes it. */
+/** Sends a body that is still arriving, as fast as the target reads it. */
 import type { Socket } from 'node:net';
 import { UpstreamError } from './errors.ts';
 import type { UploadBody } from './transport.ts';
 
 export interface UploadEvents {
-  /** A part was handed to the connection. */
+  /** Part of the body was written to the connection. */
   onProgress(): void;
-  /** The body ended before its end, or is not as long as it was said to be. */
+  /** The body ended early, or its length is not the announced one. */
   onBroken(error: Error): void;
 }
 
@@ -38,7 +38,7 @@ export class Upload {
     return this.#state === 'complete';
   }
 
-  /** Sends no more, and lets go of the body. */
+  /** Stops sending and destroys the body. */
   end(): void {
     this.#socket.off('drain', this.#resume);
     if (this.#state !== 'sending') return;
@@ -60,7 +60,7 @@ export class Upload {
   }
 
   #writeChunk(chunk: Buffer): boolean {
-    // An empty chunk would be the last one.
+    // An empty chunk would end the body.
     if (chunk.length === 0) return true;
     const socket = this.#socket;
     socket.cork();
@@ -90,11 +90,11 @@ export class Upload {
   }
 }
 
-/** The client is gone, or whoever made the body. */
+/** The source of the body failed, such as a client that left. */
 export function endedEarly(): UpstreamError {
-  return new UpstreamError('ECONNRESET', 'the request’s body ended before its end');
+  return new UpstreamError('ECONNRESET', 'the request body ended early');
 }
 
 function wrongLength(): UpstreamError {
-  return new UpstreamError('BAD_REQUEST', 'its body is not as long as it says');
+  return new UpstreamError('BAD_REQUEST', 'the length of the request body is not the announced one');
 }
