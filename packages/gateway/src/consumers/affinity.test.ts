@@ -31,3 +31,16 @@ test('a consumer that moved is counted where it is', () => {
   affinity.forget('a');
   expect(affinity.size).toBe(0);
 });
+
+test('a move from one owner to another is reported, and nothing else is', () => {
+  const moves: string[][] = [];
+  const affinity = new Affinity(10, (...move) => moves.push(move));
+  const behindAnother: Home = { target: { region: 'west' } as Target, owner: 'west/bridge' };
+  affinity.remember('a', east);
+  affinity.remember('a', { target: west.target, owner: 'east/bridge' });
+  affinity.remember('a', west);
+  affinity.remember('a', behindAnother);
+  expect(moves).toEqual([]);
+  affinity.remember('a', east);
+  expect(moves).toEqual([['a', 'west/bridge', 'east/bridge']]);
+});
