@@ -68,7 +68,7 @@ afterAll(async () => {
   await own?.close();
 });
 
-test('polls are answered with records all the same, also by a bridge that takes the consumer over', async () => {
+test('polls nevertheless get records, also from a bridge that takes the consumer over', async () => {
   const topic = await kafka.topic();
   const consumer = await east.consumer(unique('group'), 'c', [topic]);
   const produce = (value: string) => east.produce(topic, { records: [{ value }] });

@@ -265,7 +265,7 @@ describe('asked by gateways', () => {
     await subscribe(east);
     await produce('a');
     expect(await poll(east, asGateway())).toMatchObject({ values: ['a'] });
-    // Its answer is on its way when the bridge stops, and the client asks for more at once.
+    // Its response is in flight when the bridge stops, and the client polls again at once.
     await produce('b');
     expect(await poll(east, asGateway())).toMatchObject({ values: ['b'] });
     const closing = east.close();

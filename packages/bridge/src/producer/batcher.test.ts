@@ -189,7 +189,7 @@ test('records that arrive while a request is in flight go into the next one', as
   await batcher.send(topic, [record('warm')]);
   client.sentCounts.length = 0;
   const first = batcher.send(topic, [record('a')]);
-  await until('the first is on its way', () => client.sentCounts.length === 1);
+  await until('the first is in flight', () => client.sentCounts.length === 1);
   const later = [batcher.send(topic, [record('b')]), batcher.send(topic, [record('c'), record('d')])];
   await Promise.all([first, ...later]);
   expect(client.sentCounts).toEqual([1, 3]);

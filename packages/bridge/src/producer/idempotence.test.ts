@@ -1,4 +1,4 @@
-/** Batches whose answers are lost on their way: behind a proxy that takes the connection down when the answer comes. */
+/** Batches whose responses are lost: behind a proxy that closes the connection when the response comes. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -217,7 +217,7 @@ test('a batch in which some records came too late goes again as it was', async (
   const batcher = newBatcher({ deliveryTimeoutMs: 5000 });
   isAnswerLost = () => true;
   const first = batcher.send(topic, [record('first')]);
-  await until('it is on its way', () => lostCount > 0);
+  await until('it is in flight', () => lostCount > 0);
   const early = batcher.send(topic, [record('early')]);
   await delay(2500);
   const late = batcher.send(topic, [record('late')]);

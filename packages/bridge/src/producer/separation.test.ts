@@ -99,7 +99,7 @@ test('2,000 records that are too large do not affect other partitions, and later
     topic,
     Array.from({ length: COUNT }, () => recordOf(TOO_LARGE)),
   );
-  await until('they are on their way', () => client.requestCount > 0);
+  await until('they are in flight', () => client.requestCount > 0);
   let isOver = false;
   const behind = batcher.send(topic, [recordOf(GOOD)]).finally(() => {
     isOver = true;
@@ -111,7 +111,7 @@ test('2,000 records that are too large do not affect other partitions, and later
     expect(isStored(result)).toBe(true);
     requestsBeside.push(client.requestCount - before);
   }
-  // The one that is on its way, and its own.
+  // The one in flight, and its own.
   expect(Math.max(...requestsBeside)).toBeLessThanOrEqual(2);
   expect(isStored((await behind)[0])).toBe(true);
   expect((await tooLarge).some(isStored)).toBe(false);

@@ -76,7 +76,7 @@ test('records get the place of the span that sends them; those that have one kee
   expect(span(SpanKind.SERVER).attributes).toMatchObject({ 'url.path': '/topics/t', 'http.response.status_code': 200 });
 });
 
-test('what is not sampled has no spans, and its records name the trace all the same', async () => {
+test('a request that is not sampled has no spans, and its records name the trace nevertheless', async () => {
   const traceId = 'c'.repeat(32);
   const trace = await begin('send', { traceparent: `00-${traceId}-${'d'.repeat(16)}-00` });
   expect(trace.isRecording).toBe(false);

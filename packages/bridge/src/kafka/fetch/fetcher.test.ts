@@ -339,7 +339,7 @@ describe('fetching ahead', () => {
   const padded = (index: number): string => String(index).padEnd(1000, '.');
   const all = Array.from({ length: RECORD_COUNT }, (_, index) => padded(index));
 
-  /** Fetches of this process on their way. */
+  /** Fetches of this process in flight. */
   const fetching = new Set<unknown>();
   const onStart = (message: unknown): void => {
     if (isFetch(message)) fetching.add(message);
@@ -392,7 +392,7 @@ describe('fetching ahead', () => {
       await fetcher.fill(within(20_000));
       const next = read(fetcher, 1 + (poll % 3));
       const checkpoint = fetcher.partitions.advance(next.reader);
-      // At once, with a fetch on its way, or when it has arrived.
+      // At once, with a fetch in flight, or when it has arrived.
       if (poll % 4 === 1) await untilArrived();
       if (poll % 2 === 1) fetcher.partitions.rewind(checkpoint);
       else taken.push(...next.records);

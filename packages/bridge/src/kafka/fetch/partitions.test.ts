@@ -45,7 +45,7 @@ function answer(partitions: Partitions, maxCount: number, meanwhile: () => void 
 
 // It was left out: an answer that had read a partition to its end took one batch too many away.
 test.each([[500], [3], [2]])(
-  'what is fetched while an answer is on its way comes next, with %d records an answer',
+  'records that are fetched while a response is in flight come next, with %d records a response',
   (maxCount) => {
     const { partitions, all } = partitionsOf(2);
     for (const partition of all) fetched(partition, batch(0, 2), batch(2, 1));
