@@ -2,7 +2,15 @@
 import { GenericError, type MultipleErrors } from '@platformatic/kafka';
 import { BridgeError, listText } from '../../errors.ts';
 import { publicReasonOf } from './failure-reason.ts';
-import { type ErrorId, errorText, isErrorId, javaClass, kafkaError, type MemberState } from './kafka-errors.ts';
+import {
+  type ErrorId,
+  errorText,
+  isErrorId,
+  isRetriable,
+  javaClass,
+  kafkaError,
+  type MemberState,
+} from './kafka-errors.ts';
 
 /** The first protocol error that a failed call of the library carries. */
 export function protocolErrorId(error: unknown): ErrorId | undefined {
@@ -71,6 +79,12 @@ export function toBridgeError(error: unknown, subject: Subject = {}): BridgeErro
     message: `Kafka cannot be reached${withColon(publicReasonOf(error))}`,
     cause: error,
   });
+}
+
+/** Whether another attempt may succeed: Kafka was not reached, or calls its error retriable. */
+export function mayBeRetried(error: unknown): boolean {
+  const id = protocolErrorId(error);
+  return id === undefined ? isUnreached(error) : isRetriable(id);
 }
 
 /** Whether the call failed without an error from Kafka. */

@@ -3,8 +3,7 @@ import { listOffsetsV7 } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
 import type { Cluster } from './cluster.ts';
-import { isUnreached, protocolErrorId } from './failure.ts';
-import { isRetriable } from './kafka-errors.ts';
+import { mayBeRetried } from './failure.ts';
 import { type Limits, retrying } from './limits.ts';
 import { throwForbidden } from './metadata.ts';
 
@@ -39,7 +38,7 @@ export async function listOffsets(
       return answers.flat();
     },
     limits,
-    isWorthAnotherAttempt,
+    mayBeRetried,
     cluster.backoff,
   );
 }
@@ -89,9 +88,4 @@ async function listOfLeader(
       .filter(({ partitionIndex }) => wanted.has(partitionKey(name, partitionIndex)))
       .map(({ partitionIndex, offset }) => ({ topic: name, partition: partitionIndex, offset })),
   );
-}
-
-function isWorthAnotherAttempt(error: unknown): boolean {
-  const id = protocolErrorId(error);
-  return id === undefined ? isUnreached(error) : isRetriable(id);
 }

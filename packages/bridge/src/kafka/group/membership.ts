@@ -6,8 +6,8 @@ import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../../errors.ts';
 import type { PartitionOffset, TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
-import { isUnreached, memberStateIn, protocolErrorId, toBridgeError } from '../client/failure.ts';
-import { isRetriable, type MemberState } from '../client/kafka-errors.ts';
+import { mayBeRetried, memberStateIn, protocolErrorId, toBridgeError } from '../client/failure.ts';
+import type { MemberState } from '../client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, within } from '../client/limits.ts';
 import { throwForbidden } from '../client/metadata.ts';
 import type { GroupCoordinator } from './coordinator.ts';
@@ -203,7 +203,7 @@ export class Membership implements Committer {
           this.#memberId = '';
           this.#wasForgotten = true;
           this.#events.onForgotten();
-        } else if (found === undefined && !mayJoinLater(error)) {
+        } else if (found === undefined && !mayBeRetried(error)) {
           this.#state = { kind: 'unjoined' };
           throw toBridgeError(error, { group: this.#coordinator.group });
         }
@@ -321,10 +321,4 @@ export class Membership implements Committer {
     this.#state = { kind: 'unjoined' };
     this.#events.onForgotten();
   }
-}
-
-/** Whether another attempt to join may succeed. */
-function mayJoinLater(error: unknown): boolean {
-  const id = protocolErrorId(error);
-  return id === undefined ? isUnreached(error) : isRetriable(id);
 }
