@@ -41,6 +41,10 @@ const BANNED: readonly Ban[] = [
   { phrase: /\b(?:stands?|stood|standing) still\b/i, instead: '"stalls", "does not change"' },
   { phrase: /\bposes? as\b/i, instead: '"impersonates", "claims to be"' },
   { phrase: /\ba (?:fresh )?word\b/i, instead: '"a response", "a message", "a signal"' },
+  { phrase: /\bthat there (?:is|are) not\b/i, instead: '"unknown", "missing"' },
+  { phrase: /\bis no (?:JSON|request|query|path|operation|method)\b/i, instead: '"is not …", "invalid …"' },
+  { phrase: /\bnone any more\b/i, instead: '"no longer exists"' },
+  { phrase: /\bto the letter\b/i, instead: '"exactly", "unchanged"' },
   { phrase: /\bof ours\b/i, instead: 'name it: "our own bridge", "a Causeway gateway"' },
 ];
 

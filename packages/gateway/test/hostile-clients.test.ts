@@ -11,7 +11,7 @@ import { cleanups, gateway, rawExchange, upstream } from './fixture.ts';
 describe('bad requests', () => {
   test.each([
     ['something other than HTTP', 'hello\r\n\r\n', 400],
-    ['a target that is no path', 'GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
+    ['a target that is not a path', 'GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
     ['a forward proxy request', 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 501],
     ['two lengths', 'POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', 400],
     [

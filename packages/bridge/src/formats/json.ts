@@ -15,7 +15,7 @@ export const jsonCodec: Codec = {
   keeps: 'values',
   // JSON holds every value that a body can hold.
   refusal: (_text, { name, index }) =>
-    new BridgeError('invalidValue', { message: `The ${name} is no JSON (record ${index})` }),
+    new BridgeError('invalidValue', { message: `The ${name} is not valid JSON (record ${index})` }),
   isAnswer: hasJsonShape,
   decode(bytes) {
     return firstValue(utf8Of(bytes), Number.POSITIVE_INFINITY).next().value as string;
