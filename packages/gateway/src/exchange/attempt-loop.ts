@@ -2,7 +2,7 @@
  * Sends a request to one target after another, until one responds or none is left.
  *
  * A generator, not an async function: a request that leaves a target takes its place at the next one before the next request
- * in flight is asked whether it can leave, too. And a request costs no promise.
+ * in flight decides whether it can leave, too. And a request costs no promise.
  */
 import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
 import { SUSPECT_HEADER } from '@causeway/protocol/routing.ts';

@@ -66,7 +66,7 @@ export class Attempt implements UpstreamHandler, InFlight {
   /** The chunks of a response that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
-  /** How it ended; `undefined` while it is under way. */
+  /** How it ended; `undefined` while it is in flight. */
   outcome: Outcome | undefined;
   /** The body was too long to be held, and was dropped. */
   isCut = false;

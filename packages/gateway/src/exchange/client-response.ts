@@ -119,7 +119,7 @@ export class ClientResponse {
     const { consumer } = sent;
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
     consumer?.watchDelivery(attempt, this.#options.response);
-    const repeated = sent.mayHaveBeenExecuted ? consumer?.answerToRepeated(attempt.status) : undefined;
+    const repeated = sent.mayHaveBeenExecuted ? consumer?.responseToRepeated(attempt.status) : undefined;
     if (repeated !== undefined) {
       consumer?.learn(attempt, sent, repeated);
       const type = repeated.body.length === 0 ? NO_HEADERS : ['content-type', KAFKA_V2];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { answerToRepeated, shortenPoll } from './consumer-requests.ts';
+import { responseToRepeated, shortenPoll } from './consumer-requests.ts';
 
 test.each([
   ['/x?timeout=3000', 1_000, '/x?timeout=2000'],
@@ -20,11 +20,11 @@ describe('a repeated request', () => {
   const created = { instance: 'c1', baseUri: (name: string) => `http://h/${name}` };
 
   test('already deleted is deleted', () => {
-    expect(answerToRepeated('deleteConsumer', 404, created)?.status).toBe(204);
+    expect(responseToRepeated('deleteConsumer', 404, created)?.status).toBe(204);
   });
 
   test('already there is created', () => {
-    const answer = answerToRepeated('createConsumer', 409, created);
+    const answer = responseToRepeated('createConsumer', 409, created);
     expect(answer?.status).toBe(200);
     expect(JSON.parse(String(answer?.body))).toEqual({
       instance_id: 'c1',
@@ -33,9 +33,9 @@ describe('a repeated request', () => {
   });
 
   test('anything else is what was answered', () => {
-    expect(answerToRepeated('deleteConsumer', 204, created)).toBeUndefined();
-    expect(answerToRepeated('createConsumer', 200, created)).toBeUndefined();
-    expect(answerToRepeated('poll', 404, created)).toBeUndefined();
-    expect(answerToRepeated('createConsumer', 409, { ...created, instance: undefined })).toBeUndefined();
+    expect(responseToRepeated('deleteConsumer', 204, created)).toBeUndefined();
+    expect(responseToRepeated('createConsumer', 200, created)).toBeUndefined();
+    expect(responseToRepeated('poll', 404, created)).toBeUndefined();
+    expect(responseToRepeated('createConsumer', 409, { ...created, instance: undefined })).toBeUndefined();
   });
 });

@@ -12,7 +12,7 @@ export function shortenPoll(target: string, elapsedMs: number): string {
   return leftMs >= timeoutMs ? target : withQueryParameter(target, 'timeout', String(leftMs));
 }
 
-export interface RepeatedAnswer {
+export interface RepeatedResponse {
   status: number;
   body: Buffer;
 }
@@ -21,11 +21,11 @@ export interface RepeatedAnswer {
  * The response to a request that a lost target may have executed, when another one responds that there is nothing left to do.
  * `undefined`: that response stands.
  */
-export function answerToRepeated(
+export function responseToRepeated(
   operation: Operation,
   status: number,
   created: { instance: string | undefined; baseUri: (instance: string) => string },
-): RepeatedAnswer | undefined {
+): RepeatedResponse | undefined {
   if (operation === 'deleteConsumer' && status === 404) return { status: 204, body: Buffer.alloc(0) };
   if (operation === 'createConsumer' && status === 409 && created.instance !== undefined) {
     const answer = { instance_id: created.instance, base_uri: created.baseUri(created.instance) };

@@ -18,7 +18,7 @@ import { ConsumerRoute, type FollowedMisdirection, type Misdirection } from '../
 import { hashText, type SelectionRequest } from '../regions/select.ts';
 import type { Target } from '../regions/target.ts';
 import type { ClientRequest } from './client-request.ts';
-import { answerToRepeated, type RepeatedAnswer } from './consumer-requests.ts';
+import { type RepeatedResponse, responseToRepeated } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 
 export interface RequestedConsumerOptions {
@@ -29,7 +29,7 @@ export interface RequestedConsumerOptions {
 }
 
 /** A target's response. */
-export interface ConsumerAnswer {
+export interface ConsumerResponse {
   readonly target: Target;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
@@ -82,7 +82,7 @@ export class RequestedConsumer {
   }
 
   /** Confirms the delivery to its bridge once the client has the whole response. */
-  watchDelivery({ target, headers }: ConsumerAnswer, response: ServerResponse): void {
+  watchDelivery({ target, headers }: ConsumerResponse, response: ServerResponse): void {
     const delivery = textOf(headers[DELIVERY_HEADER]);
     const { context, request } = this.#options;
     const { group, instance } = request.url;
@@ -91,7 +91,7 @@ export class RequestedConsumer {
   }
 
   /** No bridge responded: it is unknown whether one has read the confirmation. */
-  onUnanswered(): void {
+  onNoResponse(): void {
     if (this.#delivered !== undefined) this.#options.context.deliveries.putBack(this.#delivered);
   }
 
@@ -102,7 +102,7 @@ export class RequestedConsumer {
 
   /** Where a response 421 leads. */
   misdirected(
-    { target, headers }: ConsumerAnswer,
+    { target, headers }: ConsumerResponse,
     selection: SelectionRequest,
     tried: readonly Target[],
   ): Misdirection {
@@ -124,10 +124,10 @@ export class RequestedConsumer {
   }
 
   /** The response in place of `status` to a request that may have been executed before; `undefined`: as it is. */
-  answerToRepeated(status: number): RepeatedAnswer | undefined {
+  responseToRepeated(status: number): RepeatedResponse | undefined {
     const { message, peer, trust, url } = this.#options.request;
     const { headers } = message;
-    return answerToRepeated(url.operation, status, {
+    return responseToRepeated(url.operation, status, {
       instance: nameInCreateRequest(this.#createBody),
       baseUri: (name) =>
         baseUri(
@@ -138,7 +138,11 @@ export class RequestedConsumer {
   }
 
   /** Remembers the bridge that responded as the consumer's home. */
-  learn(answer: ConsumerAnswer, selection: SelectionRequest, { status, body }: { status: number; body: Buffer }): void {
+  learn(
+    answer: ConsumerResponse,
+    selection: SelectionRequest,
+    { status, body }: { status: number; body: Buffer },
+  ): void {
     const { context, request } = this.#options;
     const owner = textOf(answer.headers[BRIDGE_HEADER]);
     // Another region's gateway may have passed it on: the next request goes there directly.

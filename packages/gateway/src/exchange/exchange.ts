@@ -186,7 +186,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     switch (ending.kind) {
       case 'reply': {
         const { attempt } = ending;
-        this.#finishAnswered(loop, attempt.target, this.#response.send(attempt, loop));
+        this.#finishWithResponse(loop, attempt.target, this.#response.send(attempt, loop));
         break;
       }
       case 'fail':
@@ -263,7 +263,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     if (this.#body !== undefined && !Buffer.isBuffer(this.#body)) this.#body.stream.destroy();
   }
 
-  #finishAnswered(loop: AttemptLoop, target: Target, status: number): void {
+  #finishWithResponse(loop: AttemptLoop, target: Target, status: number): void {
     const bucket = this.#finish(target.region, outcomeOfStatus(status));
     // The client chooses how long a poll takes.
     if (this.#request.url.operation !== 'poll') target.traffic.took(bucket);
@@ -279,7 +279,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#isDone = true;
     const { stats, now } = this.#context;
     const { url, startMs } = this.#request;
-    if (outcome === 'gatewayError' || outcome === 'clientGone') this.#loop?.consumer?.onUnanswered();
+    if (outcome === 'gatewayError' || outcome === 'clientGone') this.#loop?.consumer?.onNoResponse();
     const bucket = stats.record(region, url.operation, outcome, now() - startMs);
     this.#watch?.finished({
       region,

@@ -77,7 +77,7 @@ export function decide(outcome: DecidedOutcome, inputOf: () => RetryInput): Deci
 }
 
 /**
- * Whether a request that is under way leaves its target, which was declared down (`outcome`), for the one that is next: only
+ * Whether a request in flight leaves its target, which was declared down (`outcome`), for the one that is next: only
  * for one that is available. It stays where it is otherwise: the target may still respond.
  */
 export function mayMove(
