@@ -1,4 +1,4 @@
-/** Asks other processes of the system: regional gateways for their admin API, bridges for their sessions. */
+/** HTTP client for other processes of the system: the admin API of regional gateways, the sessions of bridges. */
 import { Agent } from 'undici';
 import { describeConnectionFailure } from '../regions/connection-failure.ts';
 
@@ -11,12 +11,12 @@ export class AdminClient {
     this.#token = token;
   }
 
-  /** What a gateway's admin API answers. Errors: as {@link get}. */
+  /** Fetches from a gateway's admin API. Errors: as {@link get}. */
   getFromGateway(url: string, timeoutMs: number): Promise<unknown> {
     return this.get(url, timeoutMs, authorization(this.#token()));
   }
 
-  /** The JSON of an answer 200. Errors: anything else, with the reason. */
+  /** Returns the JSON of a response 200. Throws for any other response, with the reason. */
   async get(url: string, timeoutMs: number, headers: Record<string, string>): Promise<unknown> {
     const { origin, pathname, search } = new URL(url);
     const { statusCode, body } = await this.#agent.request({
@@ -27,7 +27,7 @@ export class AdminClient {
       signal: AbortSignal.timeout(timeoutMs),
     });
     const text = await body.text();
-    if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
+    if (statusCode !== 200) throw new Error(`response ${statusCode}`);
     return JSON.parse(text) as unknown;
   }
 
@@ -36,14 +36,14 @@ export class AdminClient {
   }
 }
 
-/** The header that shows a token, if there is one. */
+/** Returns the header that carries the token, if there is one. */
 export function authorization(token: string | undefined): Record<string, string> {
   return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** Why somebody could not be asked, in a few words. */
+/** Describes why a process could not be reached, in a few words. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error && error.name === 'TimeoutError'
-    ? 'no answer in time'
+    ? 'no response in time'
     : describeConnectionFailure(error);
 }

@@ -1,4 +1,4 @@
-/** Everything behind the operators' port, put together: rates and their past, states, regional gateways, the server. */
+/** Composes what serves operators: rates and their history, states of regions, regional gateways, and the server. */
 
 import type { System } from '@causeway/protocol/admin/model.ts';
 import type { Affinity } from '../consumers/affinity.ts';
@@ -18,9 +18,9 @@ import { describeTopology } from './topology.ts';
 export interface AdminSources extends ConfigRoutesOptions {
   host: string;
   port: number;
-  /** The names that `Host` may have, besides those of loopback. */
+  /** Names accepted in `Host`, in addition to those of loopback. */
   allowedHosts: () => readonly string[];
-  /** The token that holds now; empty or `undefined`: none. */
+  /** The current token; empty or `undefined` without one. */
   token: () => string | undefined;
   registry: Registry;
   affinity: Affinity;
@@ -62,7 +62,7 @@ export class Admin {
           behind: (target) => regional.behind(target),
         }),
     });
-    // Since when a region is in its state: a flip is seen when it happens, not when somebody asks.
+    // Notes since when a region is in its state at the time of the flip, not of the next request.
     events.subscribe(() => regionStates.update(registry.snapshot.regions));
     this.#rates = rates;
     this.#client = client;
@@ -70,7 +70,7 @@ export class Admin {
     this.#server = server;
   }
 
-  /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
+  /** Errors: those of `net.Server`, such as `EADDRINUSE`. */
   start(): Promise<{ url: string }> {
     this.#rates.start();
     this.#regional.start();

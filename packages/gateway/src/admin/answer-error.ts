@@ -1,11 +1,11 @@
-/** How the admin API answers what goes wrong: the error body that the REST API has, too. */
+/** Turns errors of the admin API into responses with the error body of the REST API. */
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../errors.ts';
 
 const NO_JSON = 'A body here needs the header "Content-Type: application/json".';
 
-/** Makes an answer of every error that a route throws, and of paths that are not there. */
+/** Handles every error that a route throws, and unknown paths. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: Error, _, reply) => answerError(reply, toGatewayError(error)));
   app.setNotFoundHandler((_, reply) => reply.code(404).type(KAFKA_V2).send('{"error_code":404,"message":"Not Found"}'));

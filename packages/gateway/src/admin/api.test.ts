@@ -34,8 +34,8 @@ async function send(gw: TestGateway, count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) await ask(`${gw.url}/topics/t`, { method: 'POST', body, headers });
 }
 
-describe('who may ask', () => {
-  test('changes need the token, and are told how to show it', async () => {
+describe('access', () => {
+  test('changes need the token, and the error says how to send it', async () => {
     const { gw } = await twoRegions();
     const drain = `${gw.adminUrl}/api/regions/east/drain`;
     const without = await ask(drain, { method: 'POST', token: undefined });
@@ -56,14 +56,14 @@ describe('who may ask', () => {
     });
   });
 
-  test('on loopback whoever asks may read', async () => {
+  test('on loopback, reading needs no token', async () => {
     const { gw } = await twoRegions();
     for (const path of ['/healthy', '/ready', '/metrics', '/', '/api/topology', '/api/history', '/api/config']) {
       expect((await ask(`${gw.adminUrl}${path}`, { token: undefined })).status, path).toBe(200);
     }
   });
 
-  test('beyond loopback all but health and the page need the token', async () => {
+  test('beyond loopback, everything but health and the page needs the token', async () => {
     const east = await upstream();
     const gw = await gateway({
       admin: { port: 0, host: '0.0.0.0', token: TEST_TOKEN },
@@ -79,7 +79,7 @@ describe('who may ask', () => {
     expect((await ask(`${adminUrl}/metrics`)).status).toBe(200);
   });
 
-  test('without a token in the configuration nothing can be changed, and the answer says what is missing', async () => {
+  test('without a configured token nothing can be changed, and the error says what is missing', async () => {
     const east = await upstream();
     const gw = await gateway({ admin: { port: 0 }, regions: regions({ east: east.url }) });
     const { adminAccess } = await systemOf(gw.adminUrl);
@@ -94,7 +94,7 @@ describe('who may ask', () => {
 });
 
 describe('weights', () => {
-  test('another weight holds until the next reload, and is told as what it is', async () => {
+  test('a weight override lasts until the next reload, and is shown as an override', async () => {
     const { gw } = await twoRegions();
     const put = (region: string, body: string) =>
       ask(`${gw.adminUrl}/api/regions/${region}/weight`, {
@@ -128,8 +128,8 @@ describe('weights', () => {
 test.each([
   ['no type', {}],
   ['the type that curl gives to -d', { 'content-type': 'application/x-www-form-urlencoded' }],
-  ['the type of text', { 'content-type': 'text/plain' }],
-])('a weight with %s is told which type it needs', async (_, headers) => {
+  ['the type text/plain', { 'content-type': 'text/plain' }],
+])('a weight with %s gets an error that names the required type', async (_, headers) => {
   const { gw } = await twoRegions();
   const url = `${gw.adminUrl}/api/regions/east/weight`;
   expect(await ask(url, { method: 'PUT', body: '{"weight":50}', headers })).toMatchObject({
@@ -145,7 +145,7 @@ test('a gateway whose regions have no weight does not claim that they all get tr
   expect(await systemOf(gw.adminUrl)).toMatchObject({
     state: 'down',
     isPanic: false,
-    summary: 'No region has weight: nothing can be served; no consumers are known.',
+    summary: 'No region has weight: no request can be served; no consumers are known.',
   });
   const panicReasons = () =>
     gw.gateway.events.recent().flatMap((event) => (event.type === 'panic' ? [event.reason] : []));
@@ -164,7 +164,7 @@ test('a gateway whose regions have no weight does not claim that they all get tr
   ]);
 });
 
-test('the only region that can serve keeps its work, whatever an operator says', async () => {
+test('the only region that can serve keeps its work against an operator', async () => {
   const { east, gw } = await twoRegions();
   await east.kill();
   await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
@@ -177,7 +177,7 @@ test('the only region that can serve keeps its work, whatever an operator says',
 });
 
 describe('the topology', () => {
-  test('says what is ill, since when, why, and who answers instead', async () => {
+  test('shows what is down, since when, why, and which region serves instead', async () => {
     const { east, gw } = await twoRegions();
     expect(await systemOf(gw.adminUrl)).toMatchObject({
       state: 'up',
@@ -188,7 +188,7 @@ describe('the topology', () => {
     await east.kill();
     await until('east is down', async () => (await systemOf(gw.adminUrl)).regions[0]?.state === 'down');
     await send(gw, 200);
-    await until('the rates know it', async () => (await systemOf(gw.adminUrl)).redirects.length > 0);
+    await until('the rates show it', async () => (await systemOf(gw.adminUrl)).redirects.length > 0);
     const system = await systemOf(gw.adminUrl);
     expect(system).toMatchObject({
       state: 'degraded',
@@ -210,7 +210,7 @@ describe('the topology', () => {
     expect(system.regions[1]?.targets[0]?.rates.requestsPerSecond).toBeGreaterThan(0);
   });
 
-  test('a regional gateway tells what is behind it, its events come along, and who is silent is told', async () => {
+  test('includes the targets and events of a regional gateway, and reports a silent one', async () => {
     const [east, west] = [await upstream(), await upstream()];
     east.bridge = 'east/bridge';
     east.kafkaHeaders = { 'causeway-kafka': 'up', 'causeway-kafka-rates': 'requests=31.5, errors=0, p50=2.5, p99=10' };
@@ -221,7 +221,7 @@ describe('the topology', () => {
         { name: 'west', targets: [{ url: west.url, adminUrl: 'http://127.0.0.1:1' }] },
       ],
     });
-    // It waits for no answer that takes long.
+    // It does not wait for a slow response.
     await until('both were asked', async () => {
       const [first, second] = (await systemOf(gw.adminUrl)).regions.map(({ targets: [target] }) => target);
       return first?.behind?.[0]?.kafkaRates != null && second?.behindError != null;
@@ -256,7 +256,7 @@ describe('the topology', () => {
   });
 });
 
-test('what stood behind a gateway is known after its death, also when nobody had looked, and its events go on after it', async () => {
+test('the topology behind a gateway is known after its death, also if no operator had looked, and its events continue after a restart', async () => {
   const [east, west] = [await upstream(), await upstream()];
   east.bridge = 'east/bridge';
   const config = { gateway: { name: 'inner', region: 'east' }, regions: regions({ east: east.url }) };
@@ -268,7 +268,7 @@ test('what stood behind a gateway is known after its death, also when nobody had
     ],
   });
   const eastOf = async () => (await ask(`${gw.adminUrl}/api/topology?behind=false`)).body.regions[0].targets[0];
-  await until('it was asked by itself', async () => (await eastOf()).behind !== null);
+  await until('the gateway asked on its own', async () => (await eastOf()).behind !== null);
   await first.close();
   const closedAtMs = Date.now();
   await until(
@@ -277,19 +277,19 @@ test('what stood behind a gateway is known after its death, also when nobody had
   );
   const dead = await eastOf();
   expect(dead).toMatchObject({ behind: [{ name: 'east/bridge', url: east.url }], behindError: 'connection refused' });
-  // When it was told, and not when nobody answered.
+  // The time of the last report, not of the failed requests.
   expect(Date.parse(dead.behindAt)).toBeLessThanOrEqual(closedAtMs);
   const ports = { listen: { port: Number(new URL(first.url).port) } };
   const again = await startGateway({ ...config, ...ports, admin: { port: Number(new URL(first.adminUrl).port) } });
   open.push(again);
-  await until('it is heard again', async () => (await eastOf()).behindError === null);
+  await until('it reports again', async () => (await eastOf()).behindError === null);
   const starts = gw.gateway.events
     .recent()
     .filter(({ type, gateway: by }) => type === 'started' && by === 'east/inner');
   expect(starts).toHaveLength(2);
 });
 
-test('changes go through to a region’s own gateway, with this gateway’s own token', async () => {
+test('changes are relayed to a region’s own gateway, with this gateway’s token', async () => {
   const [east, west] = [await upstream(), await upstream()];
   const inner = await gateway({
     admin: { port: 0, host: '0.0.0.0', token: TEST_TOKEN },
@@ -303,16 +303,16 @@ test('changes go through to a region’s own gateway, with this gateway’s own 
   expect(await ask(`${relayed}/weight`, put)).toMatchObject({ status: 200, body: { name: 'west', weight: 3 } });
   expect(await ask(`${relayed}/drain`, { method: 'POST' })).toMatchObject({ status: 200, body: { isDrained: true } });
   expect((await ask(`${relayed}/undrain`, { method: 'POST', token: undefined })).status).toBe(401);
-  // Who may read here may read there.
+  // Reading here includes reading there.
   expect((await ask(`${gw.adminUrl}/api/regions/east/topology`, { token: undefined })).body.regions[1].weight).toBe(0);
   expect((await ask(`${adminUrl}/api/topology`, { token: undefined })).status).toBe(401);
 });
 
 describe('the live stream', () => {
-  test('shows a flip within 100 ms, with its event, and goes on where a listener left off', async () => {
+  test('shows a flip within 100 ms, with its event, and continues where a listener left off', async () => {
     const { east, gw } = await twoRegions();
     const view = await watchLive(gw.adminUrl);
-    await until('the system comes at once', () => view.systems.length > 0);
+    await until('the system arrives at once', () => view.systems.length > 0);
     const meter = new StallMeter();
     open.push(meter);
     await east.kill();
@@ -321,40 +321,40 @@ describe('the live stream', () => {
     expect(flip).toMatchObject({ region: 'east' });
     const shownAtMs = Date.parse(view.systems.find(({ regions: [first] }) => first?.state === 'down')?.at ?? '');
     const flippedAtMs = Date.parse(flip?.at ?? '');
-    // Without the time in which the machine let neither the gateway nor this test run.
+    // Without the time in which the machine ran neither the gateway nor this test.
     expect(shownAtMs - flippedAtMs - meter.stalledMs(flippedAtMs, shownAtMs)).toBeLessThan(100);
     view.close();
     const again = await watchLive(gw.adminUrl, { 'last-event-id': String((flip?.id ?? 0) - 1) });
-    await until('the past comes', () => again.events.length > 0);
+    await until('past events arrive', () => again.events.length > 0);
     expect(again.events[0]?.id).toBe(flip?.id);
-    await until('each second', () => again.systems.length >= 3);
+    await until('the system arrives each second', () => again.systems.length >= 3);
     again.close();
   });
 
-  test('samples are told when they are taken, and kept for whoever comes later', async () => {
+  test('sends samples when they are taken, and keeps them for later listeners', async () => {
     const { gw } = await twoRegions();
     const view = await watchLive(gw.adminUrl);
     await send(gw, 20);
-    // On a busy machine they are not all in the first.
+    // On a busy machine they are spread over several samples.
     const countIn = (curves: readonly (number | null)[][]): number =>
       5 * curves.flat().reduce<number>((sum, perSecond) => sum + (perSecond ?? 0), 0);
-    const told = (): (number | null)[][] =>
+    const requestCounts = (): (number | null)[][] =>
       view.samples.map(({ regions: all }) => Object.values(all).map(({ requestsPerSecond }) => requestsPerSecond));
-    await until('all requests are in samples', () => countIn(told()) > 18);
+    await until('all requests are in samples', () => countIn(requestCounts()) > 18);
     view.close();
-    expect(countIn(told())).toBeLessThan(22);
+    expect(countIn(requestCounts())).toBeLessThan(22);
     const { body: history } = await ask(`${gw.adminUrl}/api/history`);
     expect(history.stepMs).toBe(5_000);
     const { length } = view.samples;
     expect(history.atSeconds.slice(0, length)).toEqual(view.samples.map(({ atSeconds }) => atSeconds));
     const [east, west] = [history.regions.east, history.regions.west];
-    expect(countIn([east.requestsPerSecond, west.requestsPerSecond])).toBeCloseTo(countIn(told()), 0);
+    expect(countIn([east.requestsPerSecond, west.requestsPerSecond])).toBeCloseTo(countIn(requestCounts()), 0);
     expect(Math.max(...east.p99Ms)).toBeGreaterThan(0);
   });
 });
 
 describe('the configuration', () => {
-  test('is shown with its defaults and without its secrets, also in what a reload changed', async () => {
+  test('is shown with defaults and without secrets, also in the changes of a reload', async () => {
     const { gw } = await twoRegions();
     const { body, text } = await ask(`${gw.adminUrl}/api/config`);
     expect(body).toMatchObject({ admin: { token: '********' }, retry: { maxAttempts: 4 } });
@@ -369,7 +369,7 @@ describe('the configuration', () => {
     expect((await ask(drain, { method: 'POST', token: 'the-next-one' })).status).toBe(200);
   });
 
-  test('is checked without being used, with the line of what is wrong', async () => {
+  test('can be checked without being applied, with the line of each problem', async () => {
     const { gw } = await twoRegions();
     const check = async (body: string) => (await ask(`${gw.adminUrl}/api/config/check`, { method: 'POST', body })).body;
     expect(await check('regions:\n  - name: a\n    targets:\n      - url: http://127.0.0.1:1\n')).toEqual({

@@ -1,4 +1,4 @@
-/** The operators' port: who may ask, health, metrics, and the routes of the admin API. */
+/** The operators' port: access, health, metrics, and the routes of the admin API. */
 import type { RequestListener } from 'node:http';
 import { headChecks } from '@causeway/http/head.ts';
 import { HttpServer } from '@causeway/http/server.ts';
@@ -25,9 +25,9 @@ declare module 'fastify' {
     summary?: string;
   }
   interface FastifyContextConfig {
-    /** Statuses of errors that a route has on top of what all have. */
+    /** Error statuses of the route, in addition to those of all routes. */
     errors?: readonly number[];
-    /** The media type of a body that is text. */
+    /** Media type of a text body. */
     textBody?: string;
   }
 }
@@ -35,9 +35,9 @@ declare module 'fastify' {
 export interface AdminOptions extends ConfigRoutesOptions {
   host: string;
   port: number;
-  /** The names that `Host` may have, besides those of loopback. */
+  /** Names accepted in `Host`, in addition to those of loopback. */
   allowedHosts: () => readonly string[];
-  /** The token that holds now; empty or `undefined`: none. */
+  /** The current token; empty or `undefined` without one. */
   token: () => string | undefined;
   registry: Registry;
   events: EventLog;
@@ -45,15 +45,15 @@ export interface AdminOptions extends ConfigRoutesOptions {
   regional: RegionalGateways;
   consumers: Consumers;
   topology: () => System;
-  /** Exposition and its content type. */
+  /** Returns the exposition and its content type. */
   metrics: () => Promise<{ contentType: string; text: string }>;
-  /** How long a client may take no byte of its answer. */
+  /** How long a client may read no byte of its response. */
   answerTimeoutMs: () => number;
-  /** Why the gateway cannot serve; `undefined` when it can. */
+  /** Returns why the gateway cannot serve, or `undefined` if it can. */
   whyNotReady: () => string | undefined;
 }
 
-/** Node's own limits; bodies are configurations. */
+/** The limits of Node; bodies are configurations. */
 const LIMITS = {
   maxUrlBytes: 16_384,
   maxHeaderBytes: 16_384,
@@ -86,13 +86,13 @@ export class AdminServer {
         route = handler;
         return this.#http.node;
       },
-      // The HTTP server has refused it already.
+      // The HTTP server has already refused the request.
       clientErrorHandler: () => {},
       routerOptions: { ignoreTrailingSlash: true },
     });
-    // Fastify's own parser for text: a body of JSON that says to be text is of an unsupported type.
+    // Removes Fastify's parser for text: JSON sent as text/plain is an unsupported type.
     this.#app.removeContentTypeParser('text/plain');
-    // Schemas of answers are documentation, which a test compares with real answers; they cut nothing away.
+    // Schemas of responses are documentation, which a test compares with real responses; they do not filter them.
     this.#app.setSerializerCompiler(() => (value) => JSON.stringify(value));
     answerErrors(this.#app);
     checkHosts(this.#app, options);
@@ -100,12 +100,12 @@ export class AdminServer {
     this.#addRoutes();
   }
 
-  /** What the topology tells about tokens. */
+  /** What the topology shows about tokens. */
   get access(): System['adminAccess'] {
     return this.#access.description;
   }
 
-  /** Errors: as `net.Server`, for a port that is taken (`EADDRINUSE`). */
+  /** Errors: those of `net.Server`, such as `EADDRINUSE`. */
   async start(): Promise<{ url: string }> {
     await this.#app.ready();
     return await this.#http.listen({ host: this.#options.host, port: this.#options.port });
@@ -124,9 +124,9 @@ export class AdminServer {
     addPage(app);
     const config = { isPublic: true };
     const nothing = { 200: { description: 'Yes.' } };
-    const healthy = { operationId: 'healthy', summary: 'Whether the process lives.', response: nothing };
+    const healthy = { operationId: 'healthy', summary: 'Whether the process is alive.', response: nothing };
     app.get('/healthy', { config, schema: healthy }, (_, reply) => reply.code(200).send());
-    const ready = { operationId: 'ready', summary: 'Whether some target is available.', response: nothing };
+    const ready = { operationId: 'ready', summary: 'Whether any target is available.', response: nothing };
     app.get('/ready', { config: { ...config, errors: [503] }, schema: ready }, (_, reply) => {
       const reason = options.whyNotReady();
       if (reason === undefined) return reply.code(200).send();

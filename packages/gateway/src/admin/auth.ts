@@ -1,4 +1,4 @@
-/** Who may ask the admin API for what: a bearer token (RFC 6750), compared in constant time. */
+/** Access to the admin API: a bearer token (RFC 6750), compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopback } from '@causeway/config/networks.ts';
 import type { System } from '@causeway/protocol/admin/model.ts';
@@ -7,22 +7,22 @@ import { GatewayError } from '../errors.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Needs no token wherever the API listens: health, and the page's own files. */
+    /** The route never needs a token: health, and the files of the page. */
     isPublic?: boolean;
   }
 }
 
 export interface AccessOptions {
-  /** Where the admin API listens. */
+  /** The address that the admin API listens on. */
   host: string;
-  /** The token that holds now; empty or `undefined`: none. */
+  /** The current token; empty or `undefined` without one. */
   token: () => string | undefined;
 }
 
 const NO_TOKEN =
   'Changes need a token, and this gateway has none: set admin.token (as "${CAUSEWAY_ADMIN_TOKEN}") or admin.tokenFile in its YAML.';
 
-/** Lets a request pass, or throws. */
+/** Admits requests, or throws. */
 export class Access {
   readonly #options: AccessOptions;
 
@@ -30,17 +30,17 @@ export class Access {
     this.#options = options;
   }
 
-  /** What the topology tells about it. */
+  /** What the topology shows about access. */
   get description(): System['adminAccess'] {
     if (!this.#hasToken) return { canChange: false, reason: NO_TOKEN };
     return {
       canChange: true,
       reason:
-        'Changes need the header "Authorization: Bearer TOKEN", with admin.token; they hold until the next reload.',
+        'Changes need the header "Authorization: Bearer TOKEN", with admin.token; they last until the next reload.',
     };
   }
 
-  /** To be added before the routes. */
+  /** Must be called before routes are added. */
   addTo(app: FastifyInstance): void {
     app.addHook('onRequest', async (request, reply) => this.#check(request, reply));
   }
@@ -56,7 +56,7 @@ export class Access {
     reply.header('www-authenticate', `Bearer realm="causeway"${given === undefined ? '' : ', error="invalid_token"'}`);
     throw new GatewayError(
       'unauthorized',
-      given === undefined ? 'This needs the header "Authorization: Bearer TOKEN".' : 'The token is not the right one.',
+      given === undefined ? 'This needs the header "Authorization: Bearer TOKEN".' : 'The token is wrong.',
     );
   }
 
@@ -65,7 +65,7 @@ export class Access {
   }
 }
 
-/** Hashes are of one length, whatever was given. */
+/** Hashes have the same length, whatever the length of the tokens. */
 function isSame(given: string, expected: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));

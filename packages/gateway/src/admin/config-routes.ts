@@ -1,13 +1,13 @@
-/** The configuration that runs, without its secrets, and a check of one that is to run. */
+/** Routes that show the current configuration without its secrets, and check another one. */
 import type { ConfigProblem } from '@causeway/config/load.ts';
 import { ConfigCheck } from '@causeway/protocol/admin/model.ts';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 
 export interface ConfigRoutesOptions {
-  /** Without secrets. */
+  /** Returns the configuration without secrets. */
   shownConfig: () => unknown;
-  /** What is wrong with the text of a configuration file. */
+  /** Returns the problems of a configuration file with this text. */
   checkConfig: (text: string) => readonly ConfigProblem[];
 }
 
@@ -17,7 +17,7 @@ export function addConfigRoutes(app: FastifyInstance, { shownConfig, checkConfig
   app.get('/api/config', {
     schema: {
       operationId: 'config',
-      summary: 'The configuration that runs, defaults included; secrets are masked.',
+      summary: 'The current configuration with its defaults; secrets are masked.',
       response: { 200: Type.Object({}, { description: 'As in the YAML file.' }) },
     },
     handler: () => shownConfig(),

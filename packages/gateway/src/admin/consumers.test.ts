@@ -27,7 +27,7 @@ function row(home: string, instance: string): SessionRow {
   };
 }
 
-/** Lists these instances as a bridge does, with `limit` heeded. */
+/** Lists these instances like a bridge, up to `limit`. */
 async function bridge(name: string, instances: string[]): Promise<Upstream> {
   const upstream = await startUpstream(({ url }: UpstreamRequest, response: ServerResponse) => {
     const limit = Number(new URL(url, 'http://bridge').searchParams.get('limit'));
@@ -43,11 +43,11 @@ async function bridge(name: string, instances: string[]): Promise<Upstream> {
   return upstream;
 }
 
-/** Once it knows which of its targets are bridges, of which there are so many. */
+/** Waits until the gateway knows that this many of its targets are bridges. */
 async function gateway(bridgeCount: number, overrides: Record<string, unknown>): Promise<TestGateway> {
   const started = await startGateway(overrides);
   open.push(started);
-  await until('its bridges told their names', async () => {
+  await until('its bridges have reported their names', async () => {
     const { regions } = (await ask(`${started.adminUrl}/api/topology`)).body as System;
     const targets = regions.flatMap((region) => region.targets);
     return targets.filter(({ kind }) => kind === 'bridge').length === bridgeCount;
@@ -59,12 +59,12 @@ async function consumers({ adminUrl }: TestGateway, query = ''): Promise<Consume
   return (await ask(`${adminUrl}/api/consumers?${query}`)).body as ConsumerPage;
 }
 
-test('the consumers of all regions come as one page, from bridges and through regional gateways', async () => {
+test('the consumers of all regions are one page, from bridges and through regional gateways', async () => {
   const east = await bridge('east/bridge', ['a', 'c', 'e']);
   const west = await bridge('west/bridge', ['b', 'd']);
   const inner = await gateway(2, {
     gateway: { name: 'inner', region: 'east' },
-    // Asked by tier-1 it tells of its own region alone.
+    // To the tier-1 gateway it reports its own region alone.
     regions: [
       { name: 'east', targets: [{ url: east.url }] },
       { name: 'west', priority: 1, targets: [{ url: west.url }] },
@@ -98,10 +98,10 @@ test('the consumers of all regions come as one page, from bridges and through re
   expect(east.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
 });
 
-test('a second look within a second asks nobody again', async () => {
+test('a second request within a second asks no bridge', async () => {
   const east = await bridge('east/bridge', ['a']);
   const gw = await gateway(1, { regions: [{ name: 'east', targets: [{ url: east.url }] }] });
-  // The second does not end, however slow the machine is.
+  // With a stopped clock the second never ends, however slow the machine is.
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   await Promise.all([consumers(gw), consumers(gw)]);
   await consumers(gw);
@@ -110,7 +110,7 @@ test('a second look within a second asks nobody again', async () => {
   expect(east.requests).toHaveLength(2);
 });
 
-test('who cannot be asked is named, in bounded time', async () => {
+test('regions that do not respond are named, in bounded time', async () => {
   const east = await bridge('east/bridge', ['a']);
   const west = await bridge('west/bridge', ['b']);
   const gw = await gateway(2, {
@@ -125,18 +125,18 @@ test('who cannot be asked is named, in bounded time', async () => {
   await west.kill();
   const startedAtMs = performance.now();
   const page = await consumers(gw);
-  // East never answers.
+  // East never responds.
   expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   expect(page.consumers).toEqual([]);
   expect(page.incomplete.toSorted((a, b) => a.region.localeCompare(b.region))).toEqual([
-    { region: 'east', reason: 'east/bridge: no answer in time' },
+    { region: 'east', reason: 'east/bridge: no response in time' },
     { region: 'north', reason: 'no adminUrl is configured' },
     { region: 'south', reason: 'its gateway: connection refused' },
     { region: 'west', reason: 'west/bridge: connection refused' },
   ]);
 });
 
-test('a query that makes no sense is refused', async () => {
+test('an invalid query is refused', async () => {
   const east = await bridge('east/bridge', ['a']);
   const gw = await gateway(1, { regions: [{ name: 'east', targets: [{ url: east.url }] }] });
   for (const query of ['limit=x', 'limit=-1', 'offset=1000000', 'scope=some']) {

@@ -1,4 +1,4 @@
-/** Where every consumer is, as the bridges tell it: asked for when an operator looks, and kept for a second. */
+/** Lists consumers and their owners. Asks the bridges when an operator looks, and caches the result for a second. */
 
 import type { ConsumerPage, ConsumerQuery } from '@causeway/protocol/admin/model.ts';
 import { formatHop, OPERATOR_HEADER, SECRET_HEADER, SESSIONS_PATH } from '@causeway/protocol/routing.ts';
@@ -7,9 +7,9 @@ import type { Registry } from '../regions/registry.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
 import { type AdminClient, reasonOf } from './admin-client.ts';
 
-/** Whoever asks waits no longer than this for a region that is frozen. */
+/** An operator waits no longer than this for a frozen region. */
 const TIMEOUT_MS = 1_000;
-/** A regional gateway has its own bridges to wait for. */
+/** A regional gateway waits for its own bridges. */
 const GATEWAY_TIMEOUT_MS = 1_500;
 const FRESH_MS = 1_000;
 const DEFAULT_LIMIT = 200;
@@ -33,14 +33,14 @@ export interface ConsumersOptions {
 
 export class Consumers {
   readonly #options: ConsumersOptions;
-  /** By question: an answer that is on its way, or not yet a second old. */
+  /** Results in flight or less than a second old, by query. */
   readonly #answers = new Map<string, Promise<Answer>>();
 
   constructor(options: ConsumersOptions) {
     this.#options = options;
   }
 
-  /** Never throws: whoever cannot be asked is named in the answer. */
+  /** Never throws: the result names regions that could not be reached. */
   async list({
     filter = '',
     region,
@@ -101,7 +101,7 @@ export class Consumers {
         }
       }),
       (async () => {
-        // Each gateway of a region knows all of its bridges: the first that answers will do.
+        // Each gateway of a region knows all bridges of it: the first response suffices.
         const reasons: string[] = [];
         for (const adminUrl of gateways) {
           try {

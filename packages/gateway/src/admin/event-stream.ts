@@ -1,17 +1,17 @@
-/** Streams of server-sent events (WHATWG HTML §9.2), and how many listeners there may be; each may be slow or gone. */
+/** Streams of server-sent events (WHATWG HTML §9.2) to a limited number of listeners, each of which may be slow or gone. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors.ts';
 
-/** A comment line this often shows both ends of a stream that the other one lives. */
+/** A comment line at this interval shows both ends of a stream that the other one is alive. */
 const HEARTBEAT_INTERVAL_MS = 15_000;
-/** A listener with more to read than this is closed: it comes back, and says what it has seen. */
+/** A stream with more unread bytes than this is closed: its listener reconnects with the last event it has seen. */
 const MAX_UNREAD_BYTES = 262_144;
-/** Over all kinds of streams. */
+/** Limit over all kinds of streams. */
 const MAX_STREAMS = 100;
 
 export interface StreamMessage {
   event: string;
-  /** One line of JSON. */
+  /** JSON without line breaks. */
   json: string;
   id?: number;
 }
@@ -20,9 +20,9 @@ export class EventStreams {
   readonly #open = new Set<EventStream>();
 
   /**
-   * Takes an answer over; the stream calls `onClose` once, at its end.
+   * Takes over a response; the stream calls `onClose` once, at its end.
    *
-   * Errors: `overloaded` when there are as many streams as there may be.
+   * Errors: `overloaded` at the limit of streams.
    */
   open(reply: FastifyReply, onClose: () => void): EventStream {
     if (this.#open.size >= MAX_STREAMS) {
@@ -65,12 +65,12 @@ export class EventStream {
     this.#write(': connected\n\n');
   }
 
-  /** The listener has not read all that it was sent before: what is stale in a second can wait. */
+  /** The listener has not read everything so far: messages that are stale in a second can be skipped. */
   get isBusy(): boolean {
     return this.#reply.raw.writableLength > 0;
   }
 
-  /** All at once: messages that a listener needs together are never cut between two of them. */
+  /** Sends all or none: a stream never ends between messages that belong together. */
   send(...messages: StreamMessage[]): void {
     if (messages.length > 0) this.#write(messages.map(textOf).join(''));
   }
@@ -90,7 +90,7 @@ function textOf({ event, json, id }: StreamMessage): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
 }
 
-/** The event after which a listener wants to go on; 0: all that are kept. */
+/** Returns the event after which a listener continues; 0 for all events in memory. */
 export function lastEventId({ headers }: Pick<FastifyRequest, 'headers'>): number {
   const id = Number(headers['last-event-id'] ?? 0);
   return Number.isFinite(id) ? id : 0;

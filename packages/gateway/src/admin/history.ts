@@ -1,8 +1,8 @@
-/** The rates of the last 15 minutes, by region: kept here, so that a page that is opened later shows the past. */
+/** Keeps the rates of the last 15 minutes by region, so that a page that is opened later shows the past. */
 import type { History, Rates, Sample } from '@causeway/protocol/admin/model.ts';
 import type { RateSampler } from './rates.ts';
 
-/** A sample a step; the sampler's are a second apart. */
+/** One sample for each step; the sampler has one a second. */
 const STEP_SECONDS = 5;
 const KEPT_SAMPLES = (15 * 60) / STEP_SECONDS;
 
@@ -30,7 +30,7 @@ export class RateHistory {
     return () => this.#listeners.delete(listener);
   }
 
-  /** As columns. A region that was not there yet, or is no longer, has `null`. */
+  /** Returns columns. A region that did not exist at the time has `null`. */
   get columns(): History {
     const samples = this.#samples;
     const names = new Set(samples.flatMap(({ regions }) => Object.keys(regions)));

@@ -52,7 +52,7 @@ describe('the admin port on loopback', () => {
     return gateway;
   }
 
-  test('answers under no foreign name, whatever is asked, and under those that are listed', async () => {
+  test('serves no foreign name on any path, and serves listed names', async () => {
     upstream = await startUpstream();
     const inner = await start({}, [{ name: 'east', targets: [{ url: upstream.url }] }]);
     const targets = [{ url: inner.url, adminUrl: inner.adminUrl }];
@@ -70,13 +70,13 @@ describe('the admin port on loopback', () => {
       expect(JSON.parse(refused.text)).toEqual({
         error_code: 421,
         message:
-          'The admin API does not answer for the host "evil.example:8081": use an address, or add the name to admin.allowedHosts.',
+          'The admin API does not serve the host "evil.example:8081": use an address, or add the name to admin.allowedHosts.',
       });
     }
     expect((await ask('/api/regions/east/drain', 'evil.example', 'POST')).status).toBe(421);
     for (const host of ['ops.example', 'localhost', new URL(gw.adminUrl).host]) {
       expect((await ask('/api/topology', host)).status).toBe(200);
-      // The region's gateway is asked under its own name.
+      // The relay uses the name of the region's gateway.
       expect((await ask('/api/regions/east/topology', host)).status).toBe(200);
     }
   });

@@ -1,4 +1,4 @@
-/** The live stream of the page: the whole system at once, each second and after each flip; events; samples of rates. */
+/** The live stream of the page: the system at once, each second and after each flip; events; samples of rates. */
 
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
 import type { System } from '@causeway/protocol/admin/model.ts';
@@ -8,11 +8,11 @@ import { type EventStream, type EventStreams, lastEventId, type StreamMessage } 
 import type { RateHistory } from './history.ts';
 
 const INTERVAL_MS = 1_000;
-/** Flips come in bursts: what changed within this long is one message. */
+/** Flips arrive in bursts: changes within this time are one message. */
 const COALESCE_MS = 40;
-/** The first listener is shown what regional gateways tell when they have been asked. */
+/** Delay until the first listener gets what the regional gateways reported. */
 const FIRST_ANSWERS_MS = 150;
-/** Events after which the system looks no different. */
+/** Events that do not change the topology. */
 const QUIET: ReadonlySet<RecordedEvent['type']> = new Set(['failover', 'adoption']);
 
 export interface LiveSources {
@@ -20,7 +20,7 @@ export interface LiveSources {
   events: EventLog;
   history: RateHistory;
   system: () => System;
-  /** Called with the first listener; what it returns, after the last one. */
+  /** Called for the first listener. The function that it returns is called after the last one. */
   onWatched: () => () => void;
 }
 
@@ -29,7 +29,7 @@ export class LiveFeed {
   readonly #streams = new Set<EventStream>();
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
-  /** The next message was brought forward. */
+  /** The next message is scheduled early. */
   #isFlipTold = false;
   #stops: (() => void)[] = [];
 
@@ -87,7 +87,7 @@ export class LiveFeed {
     clearTimeout(this.#soon);
     this.#isFlipTold = false;
     const json = JSON.stringify(this.#sources.system());
-    // The next one says more: a slow listener skips this one.
+    // A slow listener skips this message: the next one replaces it.
     for (const stream of this.#streams) if (!stream.isBusy) stream.send({ event: 'system', json });
   }
 

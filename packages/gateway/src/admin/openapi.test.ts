@@ -1,4 +1,4 @@
-/** Every answer that the admin API gives here is one that its document has. */
+/** Every response of the admin API matches its OpenAPI document. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -37,7 +37,7 @@ function validate(pointer: string[], value: unknown): void {
   if (!check(value)) throw new Error(`${pointer.join(' ')}: ${ajv.errorsText(check.errors)}`);
 }
 
-/** Asks, and compares the answer with the document. Returns the status. */
+/** Sends a request, compares the response with the document, and returns the status. */
 async function checked(template: string, target: string, options: AskOptions = {}): Promise<number> {
   const method = (options.method ?? 'GET').toLowerCase();
   const found = document.paths[template]?.[method];
@@ -58,7 +58,7 @@ async function checked(template: string, target: string, options: AskOptions = {
   return status;
 }
 
-test('all answers are as documented, and all documented statuses were seen', async () => {
+test('all responses are as documented, and all documented statuses occur', async () => {
   const json = { accept: 'application/json' };
   const put = (body: string): AskOptions => ({
     method: 'PUT',
@@ -96,10 +96,10 @@ test('all answers are as documented, and all documented statuses were seen', asy
     expect(await checked(template, target, options), `${target} ${options.body?.slice(0, 30)}`).toBe(status);
   }
   await east.kill();
-  await until('nothing is available', async () => (await ask(`${gw.adminUrl}/ready`)).status === 503);
+  await until('no target is available', async () => (await ask(`${gw.adminUrl}/ready`)).status === 503);
   expect(await checked('/ready', '/ready')).toBe(503);
   expect(await checked('/api/topology', '/api/topology?behind=false')).toBe(200);
-  // What needs a gateway of another kind has its tests in api.test.ts: no token is configured, or none is shown.
+  // Statuses of other kinds of gateways are tested in api.test.ts: without a configured or a sent token.
   // Those of too many streams are in slow-listeners.test.ts.
   const elsewhere = ['live 200', 'live 503', 'events 503'];
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
@@ -111,9 +111,9 @@ test('all answers are as documented, and all documented statuses were seen', asy
   expect(documented.filter((one) => !seen.has(one) && !elsewhere.includes(one))).toEqual([]);
 });
 
-test('what the live stream tells is as documented', async () => {
+test('the messages of the live stream are as documented', async () => {
   const view = await watchLive(gw.adminUrl);
-  await until('a sample comes', () => view.samples.length > 0);
+  await until('a sample arrives', () => view.samples.length > 0);
   view.close();
   const schema = (name: string): string[] => ['components', 'schemas', name];
   for (const system of view.systems) validate(schema('System'), system);

@@ -1,18 +1,18 @@
-/** The OpenAPI document of the admin API, made from the routes' own schemas. */
+/** Builds the OpenAPI document of the admin API from the schemas of its routes. */
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { ErrorBody } from '@causeway/protocol/errors.ts';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 
-/** Routes without an `operationId` are the page's own files, and no part of the API. */
+/** Routes without an `operationId` are files of the page, not part of the API. */
 type Documented = RouteOptions & { schema: { operationId: string } };
 
 const JSON_TYPE = 'application/json';
 const VERSION = '1.0.0';
-/** An error that every route can have. */
+/** An error that every route may have. */
 const WITHOUT_TOKEN = 401;
 const CHANGES_OFF = 403;
 
-/** Collects the routes that are added after it, and serves their description. */
+/** Collects the routes that are added later, and serves their document. */
 export function addOpenApi(app: FastifyInstance): void {
   const routes: Documented[] = [];
   let document: object | undefined;
@@ -44,7 +44,7 @@ function describe(routes: readonly Documented[]): object {
     info: {
       title: 'Causeway admin API',
       description:
-        'Of a gateway, on its admin port. Changes need the token; where the port can be reached from other machines, so does everything but /healthy, /ready and the page.',
+        'Served on the admin port of a gateway. Changes need the token. If the port is reachable from other machines, everything but /healthy, /ready and the page needs it.',
       version: VERSION,
     },
     paths,
@@ -63,7 +63,7 @@ function operation({ method, schema, config }: Documented, schemas: Record<strin
   return {
     operationId,
     summary,
-    // Without it, for those that read on loopback.
+    // The empty requirement is for reading on loopback.
     security: isPublic ? [] : isChange ? [{ token: [] }] : [{}, { token: [] }],
     parameters: [...parameters(params, 'path', schemas), ...parameters(querystring, 'query', schemas)],
     ...(bodySchema === undefined
@@ -71,7 +71,7 @@ function operation({ method, schema, config }: Documented, schemas: Record<strin
       : { requestBody: { required: true, content: { [bodyType]: { schema: referring(bodySchema, schemas) } } } }),
     responses: {
       ...answers(schema.response, schemas),
-      ...Object.fromEntries(errors.map((status) => [status, { description: 'Why not.', content: errorContent }])),
+      ...Object.fromEntries(errors.map((status) => [status, { description: 'The reason.', content: errorContent }])),
     },
   };
 }
@@ -92,7 +92,7 @@ function parameters(schema: unknown, place: 'path' | 'query', schemas: Record<st
   }));
 }
 
-/** Of each status: a schema of JSON, or a description of other content, or of none. */
+/** By status: a schema of JSON, or a description of other content or no content. */
 function answers(response: unknown, schemas: Record<string, unknown>): Record<string, object> {
   const byStatus = Object.entries((response ?? {}) as Record<string, Record<string, unknown>>);
   return Object.fromEntries(
@@ -105,7 +105,7 @@ function answers(response: unknown, schemas: Record<string, unknown>): Record<st
   );
 }
 
-/** The schema with every named one inside replaced by a reference to `schemas`. */
+/** Replaces every named schema inside by a reference to `schemas`. */
 function referring(schema: unknown, schemas: Record<string, unknown>): unknown {
   if (Array.isArray(schema)) return schema.map((item) => referring(item, schemas));
   if (typeof schema !== 'object' || schema === null) return schema;

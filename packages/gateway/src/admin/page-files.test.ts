@@ -17,7 +17,7 @@ async function get(path: string, headers: Record<string, string> = {}) {
   return { statusCode, headers: answered, text: await body.text() };
 }
 
-test('every file that the page names is served, down to the last import, and nothing is asked of another host', async () => {
+test('every file that the page needs is served, down to the last import, and none from another host', async () => {
   const seen = new Set<string>();
   const open = ['/'];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
@@ -38,13 +38,13 @@ function importsOf(path: string, text: string): RegExpMatchArray[] {
   return /\.(?:ts|m?js)$/.test(path) ? [...text.matchAll(/(?:^|[;}])\s*import\b[^'"]*?from\s*["']([^"']+)["']/gm)] : [];
 }
 
-test('the page runs nothing inline and nothing from elsewhere, by its policy', async () => {
+test('the content security policy allows nothing inline and nothing from other origins', async () => {
   const { headers, text } = await get('/');
   expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'; style-src 'self'");
   expect(text).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon[a-z]+=/);
 });
 
-test('what a browser has already is answered with 304, and what there is not with 404', async () => {
+test('an unchanged file gets 304, and an unknown one 404', async () => {
   const { headers } = await get('/page/main.ts');
   expect(headers['content-type']).toBe('text/javascript; charset=utf-8');
   expect(await get('/page/main.ts', { 'if-none-match': String(headers['etag']) })).toMatchObject({ statusCode: 304 });

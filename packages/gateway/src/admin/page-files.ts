@@ -1,4 +1,4 @@
-/** Serves the topology page: its TypeScript without the types, its styles, and the libraries that it uses. */
+/** Serves the topology page: its TypeScript without types, its styles, and its libraries. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';
@@ -24,7 +24,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
 };
 
-/** What the page imports by name, and the address at which browsers find it. */
+/** Libraries that the page imports by name, and their addresses for browsers. */
 const LIBRARIES: Readonly<Record<string, string>> = {
   preact: '/page/preact.mjs',
   'preact/hooks': '/page/preact-hooks.mjs',
@@ -33,7 +33,7 @@ const LIBRARIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Nothing from elsewhere, nothing inline, and no text that becomes markup: names in it come from clients.
+ * Allows nothing from other origins, nothing inline, and no text that becomes markup: names on the page come from clients.
  * https://www.w3.org/TR/CSP3/, https://www.w3.org/TR/trusted-types/
  */
 const CONTENT_SECURITY_POLICY = [
@@ -49,7 +49,7 @@ const CONTENT_SECURITY_POLICY = [
   "trusted-types 'none'",
 ].join('; ');
 
-/** Adds `GET /` and `GET /page/…`, which need no token: they are the same for everybody. */
+/** Adds `GET /` and `GET /page/…`. They contain no data and need no token. */
 export function addPage(app: FastifyInstance): void {
   const files = readPage();
   app.get('/', { config: { isPublic: true } }, (request, reply) => sendFile(files.get('index.html'), request, reply));
@@ -68,7 +68,7 @@ function sendFile(file: PageFile | undefined, request: FastifyRequest, reply: Fa
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cross-origin-opener-policy': 'same-origin',
-    // Asked for again each time, and answered with 304 until the gateway is another.
+    // Browsers revalidate each time, and get 304 until the gateway changes.
     'cache-control': 'no-cache',
     etag: file.etag,
   });
@@ -76,7 +76,7 @@ function sendFile(file: PageFile | undefined, request: FastifyRequest, reply: Fa
   return reply.type(file.contentType).send(file.text);
 }
 
-/** Everything under its name below /page/, read once. */
+/** Reads all files once, by their names below /page/. */
 export function readPage(): Map<string, PageFile> {
   const files = new Map<string, PageFile>();
   const add = (name: string, text: string): void => {
@@ -98,7 +98,7 @@ export function readPage(): Map<string, PageFile> {
   return files;
 }
 
-/** A library of several modules: the entry as `library.js`, what it imports as `library-module.js`. */
+/** Names the modules of a library: the entry is `library.js`, its imports are `library-module.js`. */
 function modulesOf(library: string, entry: string): Map<string, string> {
   const modules = new Map<string, string>();
   const read = (name: string, path: string): void => {
@@ -116,7 +116,7 @@ function modulesOf(library: string, entry: string): Map<string, string> {
   return modules;
 }
 
-/** Browsers know no packages: names in imports become addresses. */
+/** Replaces package names in imports by addresses, because browsers know no packages. */
 function withAddresses(code: string): string {
   return code.replace(/\bfrom\s*(['"])([^'"./][^'"]*)\1/g, (found, quote: string, name: string) => {
     const address = LIBRARIES[name];
@@ -124,7 +124,7 @@ function withAddresses(code: string): string {
   });
 }
 
-/** Node warns that this function may change, on every start; the version of Node is pinned. */
+/** Silences a warning on every start that this function may change: the version of Node is pinned. */
 function stripTypes(code: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};

@@ -1,11 +1,11 @@
-/** Requests per second and percentiles of the last seconds, of regions and targets: counters sampled on a timer. */
+/** Samples counters on a timer, for requests per second and percentiles of regions and targets over the last seconds. */
 import { percentile } from '@causeway/metrics/distribution.ts';
 import type { Rates, Redirect } from '@causeway/protocol/admin/model.ts';
 import type { Target } from '../regions/target.ts';
 import { DURATION_BUCKETS_MS, type RequestStats } from '../stats.ts';
 
 const SAMPLE_INTERVAL_MS = 1_000;
-/** Rates are over this many samples. */
+/** Rates span this many samples. */
 const WINDOW_SAMPLES = 10;
 
 interface Counts {
@@ -23,7 +23,7 @@ interface Sample {
   all: RegionCounts;
   regions: Map<string, RegionCounts>;
   targets: Map<string, Counts>;
-  /** `from to`. */
+  /** By `from to`. */
   redirects: Map<string, number>;
 }
 
@@ -60,27 +60,27 @@ export class RateSampler {
     this.#listeners.clear();
   }
 
-  /** Called after each sample, once a second, for as long as the sampler lives. */
+  /** Calls `listener` after each sample, once a second, until the sampler closes. */
   onSample(listener: () => void): void {
     this.#listeners.add(listener);
   }
 
-  /** Of all requests of clients. */
+  /** Returns the rates of all requests of clients. */
   get all(): Rates {
     return this.#rates((sample) => sample.all);
   }
 
-  /** Of the requests that ended at a region, over the last `windowSamples` seconds. */
+  /** Returns the rates of requests that ended at a region, over the last `windowSamples` seconds. */
   ratesOf(region: string, windowSamples: number = WINDOW_SAMPLES): Rates {
     return this.#rates((sample) => sample.regions.get(region), windowSamples);
   }
 
-  /** Of the attempts at a target. */
+  /** Returns the rates of attempts at a target. */
   ratesOfTarget(target: Target): Rates {
     return this.#rates((sample) => sample.targets.get(targetKey(target)));
   }
 
-  /** Who answered for whom, if anybody did. */
+  /** Returns the rates of redirected requests, by region of origin and region that served them. */
   get redirects(): Redirect[] {
     const window = this.#window();
     if (window === undefined) return [];
@@ -126,7 +126,7 @@ export class RateSampler {
       for (const sum of [all, counts]) {
         sum.requestCount += series.count;
         if (isError) sum.errorCount += series.count;
-        // How long a poll takes is what its client asked for.
+        // The duration of a poll is up to its client.
         if (operation !== 'poll') add(sum.buckets, series.buckets);
       }
     }

@@ -1,4 +1,4 @@
-/** What operators change about regions: drain, undrain, weight; and the way to a region's own gateway. */
+/** Routes that change regions (drain, undrain, weight), and the relay to a region's own gateway. */
 
 import { Region, type System, WeightChange } from '@causeway/protocol/admin/model.ts';
 import httpProxy from '@fastify/http-proxy';
@@ -12,7 +12,7 @@ import { answerError } from './answer-error.ts';
 export interface RegionRoutesOptions {
   registry: Registry;
   topology: () => System;
-  /** This gateway's own, for the regions' gateways. */
+  /** This gateway's own token, which the regions' gateways share. */
   token: () => string | undefined;
 }
 
@@ -21,7 +21,7 @@ interface OfRegion {
 }
 
 const ofRegion = Type.Object({ region: Type.String({ description: 'Name of a region.' }) });
-/** Of answers to changes: until when they hold. */
+/** How long a change lasts. */
 const HOLDS_HEADER = 'causeway-holds';
 const HOLDS = 'until the next reload of the configuration file, whose values win then';
 
@@ -58,7 +58,7 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
     {
       schema: {
         operationId: 'setWeight',
-        summary: 'Gives a region another weight, until the next reload.',
+        summary: 'Sets the weight of a region until the next reload.',
         params: ofRegion,
         body: WeightChange,
         response: { 200: Region },
@@ -73,26 +73,26 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
   );
 }
 
-/** To a region's gateway, and from there to another one's: more would go round in a circle. */
+/** To a region's gateway, and from there to one more. Longer paths would be loops. */
 const MAX_RELAYS = 2;
 
-/** How often a path would be passed on. */
+/** Returns how often a path would be relayed. */
 function relayCount(target: string): number {
   const path = decodePath(target.split('?', 1)[0] ?? '');
   const relays = /^\/+api((?:\/+regions\/+[^/]+)+)\/+(?!(?:drain|undrain|weight)\/*$)/.exec(path)?.[1] ?? '';
   return relays.split(/\/+regions\/+/).length - 1;
 }
 
-/** As the router reads it. */
+/** Decodes the path like the router does. */
 function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    throw new GatewayError('malformedRequest', 'The path has a percent sign that begins no escape.');
+    throw new GatewayError('malformedRequest', 'The path has an invalid percent escape.');
   }
 }
 
-/** `/api/regions/{region}/…`: the admin API of that region's own gateway, with this gateway's own token. */
+/** `/api/regions/{region}/…` relays to the admin API of that region's own gateway, with this gateway's token. */
 export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutesOptions): void {
   const urlOf = (params: unknown): string => adminUrlOf(registry, (params as { region: string }).region);
   void app.register(httpProxy, {
@@ -106,7 +106,7 @@ export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutes
         const reason = error.message || String(error);
         answerError(
           reply as FastifyReply,
-          new GatewayError('regionFailed', `The region's gateway did not answer: ${reason}.`),
+          new GatewayError('regionFailed', `The region's gateway did not respond: ${reason}.`),
         );
       },
     },
@@ -117,7 +117,7 @@ export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutes
           `The path goes through more than ${MAX_RELAYS} regions' gateways: ask one of them itself.`,
         );
       }
-      // Throws for a region that is not there, before anything is sent.
+      // Throws for an unknown region before anything is sent.
       urlOf(request.params);
       done();
     },

@@ -1,6 +1,6 @@
 /**
- * What regional gateways tell of their own regions: asked once a second while somebody watches, and when asked for; now and
- * then otherwise, so that what stood behind one that died is known to whoever looks afterwards.
+ * Fetches what regional gateways report about their own regions: once a second while an operator watches, on demand, and now and
+ * then otherwise, so that the topology behind a gateway is known after its death.
  */
 
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
@@ -12,11 +12,11 @@ import { type AdminClient, reasonOf } from './admin-client.ts';
 import type { Behind } from './topology.ts';
 
 const INTERVAL_MS = 1_000;
-/** While nobody watches. */
+/** Interval while no operator watches. */
 const IDLE_INTERVAL_MS = 10_000;
-/** Whoever asks for the topology waits no longer than this for a region that is frozen. */
+/** A request for the topology waits no longer than this for a frozen region. */
 const TIMEOUT_MS = 400;
-/** Of a gateway that is asked for the first time, so many events of the past are taken over. */
+/** Past events that are copied from a gateway on first contact. */
 const FIRST_EVENT_COUNT = 100;
 
 export interface RegionalGatewaysOptions {
@@ -26,13 +26,13 @@ export interface RegionalGatewaysOptions {
 }
 
 interface Known {
-  /** As it last told it. */
+  /** The last report. */
   system: System | undefined;
-  /** When, by this gateway's clock; ISO 8601. */
+  /** When it arrived, by this gateway's clock; ISO 8601. */
   toldAt: string | null;
-  /** Why it does not tell it now. */
+  /** Why there is no current report. */
   error: string | null;
-  /** Of the gateway's own numbering, which begins anew when it restarts. */
+  /** In the gateway's own numbering, which starts over when it restarts. */
   lastEventId: number;
 }
 
@@ -49,7 +49,7 @@ export class RegionalGateways {
     this.#options = options;
   }
 
-  /** Asks each one that comes up, and all of them now and then. */
+  /** Asks each gateway that becomes healthy, and all of them now and then. */
   start(): void {
     this.#unsubscribe = this.#options.events.subscribe((event) => {
       if (event.type === 'health' && event.to === 'healthy') void this.ask();
@@ -60,7 +60,7 @@ export class RegionalGateways {
     this.#idleTimer.unref();
   }
 
-  /** Asks from now on, until the returned function is called. */
+  /** Asks once a second until the returned function is called. */
   watch(): () => void {
     void this.ask();
     this.#timer ??= setInterval(() => void this.ask(), INTERVAL_MS);
@@ -76,7 +76,7 @@ export class RegionalGateways {
     clearInterval(this.#timer);
   }
 
-  /** Makes what is known no older than a second. Never throws, and takes {@link TIMEOUT_MS} at most. */
+  /** Refreshes reports older than a second. Never throws, and takes {@link TIMEOUT_MS} at most. */
   async refresh(): Promise<void> {
     if (performance.now() - this.#askedAtMs >= INTERVAL_MS) await this.ask();
     else await this.#asking;
@@ -90,7 +90,7 @@ export class RegionalGateways {
     return this.#asking;
   }
 
-  /** What is known of the targets behind one; what it told before where it tells nothing now. */
+  /** Returns what is known of the targets behind a gateway: the last report if there is no current one. */
   behind({ adminUrl }: LiveTarget): Behind {
     const known = adminUrl === undefined ? undefined : this.#known.get(adminUrl);
     const { system, error = adminUrl === undefined ? 'no adminUrl is configured' : 'not asked yet' } = known ?? {};
@@ -124,7 +124,7 @@ export class RegionalGateways {
       isTold = true;
       const isRestarted = before?.system !== undefined && before.system.gateway.startedAt !== system.gateway.startedAt;
       if (isRestarted) known.lastEventId = 0;
-      // Never seen before: its past is interesting, as far as a page shows it.
+      // On first contact, copies the past that a page shows.
       const limit = known.lastEventId === 0 ? `&limit=${FIRST_EVENT_COUNT}` : '';
       const path = `/api/events?after=${known.lastEventId}${limit}`;
       const { events } = (await client.getFromGateway(`${url}${path}`, TIMEOUT_MS)) as { events: RecordedEvent[] };
@@ -142,16 +142,16 @@ export class RegionalGateways {
   }
 }
 
-/** The targets of the region in which a gateway stands, without what that knows of others. */
+/** Returns the targets of the gateway's own region, without what it knows of others. */
 function ownTargets({ regions, gateway }: System): BehindTarget[] {
   const own = regions.filter(({ name, isLocal }) => isLocal || name === gateway.region);
-  // One that is older than this gateway does not tell the rates.
+  // An older version of the gateway reports no rates.
   return own.flatMap(({ targets }) =>
     targets.map((target) => ({ ...target, kafkaRates: target.kafkaRates ?? null, behind: null })),
   );
 }
 
-/** What nobody else tells: of its own region, and of itself. */
+/** Events that only this gateway reports: those of its own region, and of itself. */
 function isItsOwn(event: RecordedEvent, region: string | null): boolean {
   if (event.gateway !== undefined) return false;
   switch (event.type) {

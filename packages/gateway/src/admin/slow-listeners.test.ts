@@ -1,4 +1,4 @@
-/** Clients of the admin port that do not read, and listeners by the hundred: each costs little, and others are served. */
+/** Clients of the admin port that do not read, and hundreds of listeners: each costs little, and others are served. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ afterEach(async () => {
   await gw.close();
 });
 
-/** Sends a GET, and reads nothing until a test does. */
+/** Sends a GET, and does not read the response before the test does. */
 async function get(path: string, headers = ''): Promise<Socket> {
   const { hostname, port } = new URL(gw.adminUrl);
   const socket = connect(Number(port), hostname);
@@ -38,11 +38,11 @@ async function textOf(socket: Socket, isEnough: (text: string) => boolean): Prom
     text += piece;
   });
   socket.resume();
-  await until('the text is there', () => isEnough(text));
+  await until('the text has arrived', () => isEnough(text));
   return text;
 }
 
-/** What comes until the gateway ends the connection. */
+/** Returns everything until the gateway ends the connection. */
 async function restOf(socket: Socket): Promise<string> {
   const pieces: string[] = [];
   let isClosed = false;
@@ -51,7 +51,7 @@ async function restOf(socket: Socket): Promise<string> {
     isClosed = true;
   });
   socket.resume();
-  await until('it sees the end', () => isClosed);
+  await until('the connection ends', () => isClosed);
   return pieces.join('');
 }
 
@@ -59,7 +59,7 @@ function emit(bytes: number): void {
   gw.gateway.events.emit({ type: 'reloadRefused', file: 'x', reason: 'r'.repeat(bytes) });
 }
 
-test('streams have a limit over both kinds; one that ends makes room', async () => {
+test('both kinds of streams share a limit, and one that ends makes room', async () => {
   for (let index = 0; index < MAX_STREAMS; index += 1) {
     const socket = await get(index % 2 === 0 ? '/api/live' : '/api/events');
     await textOf(socket, (text) => text.includes(': connected'));
@@ -77,18 +77,18 @@ test('streams have a limit over both kinds; one that ends makes room', async () 
   });
 });
 
-test('a listener that is behind is closed while little waits for it, and goes on with Last-Event-ID', async () => {
+test('a slow listener is closed at a small backlog, and continues with Last-Event-ID', async () => {
   const good = await watchLive(gw.adminUrl);
   let count = 0;
   const untilSent = async (bytes: number): Promise<void> => {
     for (const last = count + bytes / EVENT_BYTES; count < last; count += 1) {
       emit(EVENT_BYTES);
-      await until('the other listener has it', () => good.events.length > count);
+      await until('the other listener has the event', () => good.events.length > count);
     }
   };
   const isLater = 'last-event-id: 1000000\r\n';
   const first = await get('/api/events', isLater);
-  // Much more than the systems of both sides take: the gateway closes this one in any case.
+  // Much more than both kernels buffer: the gateway closes this listener in any case.
   await untilSent(20_000_000);
   const takenBySystem = (await restOf(first)).length;
   const second = await get('/api/events', isLater);
@@ -98,7 +98,7 @@ test('a listener that is behind is closed while little waits for it, and goes on
   good.close();
   const lastId = Number(/.*id: (\d+)\n/s.exec(text)?.[1]);
   const again = await watchLive(gw.adminUrl, { 'last-event-id': String(lastId - 1) });
-  await until('what it missed comes', () => again.events.length > 1);
+  await until('the missed events arrive', () => again.events.length > 1);
   expect(again.events[0]?.id).toBe(lastId);
   again.close();
 });
@@ -108,7 +108,7 @@ test.each([
   ['the live stream', '/api/live', ''],
   ['an answer', '/api/events', 'accept: application/json\r\n'],
 ])('a client that takes no byte of %s in time loses its connection', async (_, path, headers) => {
-  // More than the systems of both sides take.
+  // More than both kernels buffer.
   for (let count = 0; count < 200; count += 1) emit(EVENT_BYTES);
   const socket = await get(path, headers);
   let isClosed = false;
@@ -116,7 +116,7 @@ test.each([
     isClosed = true;
   });
   // An empty line before a request means nothing (RFC 9112 §2.2); a connection that was reset does not take it.
-  await until('it is cut', () => {
+  await until('the connection is cut', () => {
     socket.write('\r\n');
     return isClosed;
   });

@@ -44,7 +44,7 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
 const DOWN = { state: 'down', reason: 'probe timed out after 500 ms, 2 in a row' } as const;
 
 test.each<[string, Partial<Facts>, string, string]>([
-  ['all is well', {}, 'up', 'Healthy: east and west up; no consumers are known.'],
+  ['everything is healthy', {}, 'up', 'Healthy: east and west up; no consumers are known.'],
   [
     'a region is down',
     {
@@ -56,7 +56,7 @@ test.each<[string, Partial<Facts>, string, string]>([
     'East is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west; consumers: 12 on west.',
   ],
   [
-    'a region is down and one of those that took its traffic, too',
+    'a region is down, and so is a region that took its traffic',
     {
       regions: [region('east', DOWN), region('west', DOWN), region('north')],
       redirects: [
@@ -72,7 +72,7 @@ test.each<[string, Partial<Facts>, string, string]>([
     'Kafka is down',
     { kafka: { state: 'down', since: '2026-01-01T12:00:00.000Z', reason: 'no broker answers' } },
     'degraded',
-    'Kafka does not answer since 12:00:00 UTC: no broker answers; no consumers are known.',
+    'Kafka does not respond since 12:00:00 UTC: no broker answers; no consumers are known.',
   ],
   [
     'a change was refused',
@@ -92,16 +92,18 @@ test.each<[string, Partial<Facts>, string, string]>([
   expect(summarize(all, judgeSystem(all, true))).toBe(sentence);
 });
 
-test('where no region has weight, that is said, with whatever else there is to say', () => {
+test('the summary reports that no region has weight, beside everything else', () => {
   const regions = [region('east', { weight: 0 }), region('west', { weight: 0 })];
   const config = { file: 'a.yaml', loadedAt: '', lastError: { at: '2026-01-01T12:00:00.000Z', reason: 'no' } };
   expect(summarize(factsOf({ regions }), 'down')).toBe(
-    'No region has weight: nothing can be served; no consumers are known.',
+    'No region has weight: no request can be served; no consumers are known.',
   );
-  expect(summarize(factsOf({ regions, config }), 'down')).toContain('; no region has weight: nothing can be served;');
+  expect(summarize(factsOf({ regions, config }), 'down')).toContain(
+    '; no region has weight: no request can be served;',
+  );
 });
 
-test('when nobody can serve, that is said', () => {
+test('the summary reports that no region can serve', () => {
   const redirects = [
     { from: 'east', to: 'west', requestsPerSecond: 5 },
     { from: 'west', to: 'east', requestsPerSecond: 5 },

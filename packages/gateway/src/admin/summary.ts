@@ -1,32 +1,32 @@
-/** The state of the whole in one word and in one sentence, for somebody who was called at night. Pure. */
+/** Summarizes the system in one word and in one sentence, for an operator who was called at night. Pure. */
 
 import type { Region, State, System } from '@causeway/protocol/admin/model.ts';
 import { hasWeight } from '../regions/snapshot.ts';
 
-/** What the sentence is made of. */
+/** The facts of the sentence. */
 export type Facts = Omit<System, 'summary' | 'state'>;
 
-/** `canServe`: some region can take requests. `down`: none can; `degraded`: something is not as it should be. */
+/** `down` if no region can serve (`canServe`), `degraded` if anything is wrong, `up` otherwise. */
 export function judgeSystem(facts: Facts, canServe: boolean): State {
   const { regions, isPanic, kafka, config } = facts;
   if (!canServe) return 'down';
-  const isWell =
+  const isUp =
     regions.every(({ state }) => state === 'up') &&
     !isPanic &&
     (kafka.state === 'up' || kafka.state === 'unknown') &&
     config.lastError === null;
-  return isWell ? 'up' : 'degraded';
+  return isUp ? 'up' : 'degraded';
 }
 
 export function summarize(facts: Facts, state: State): string {
   const { regions, kafka, config, isPanic } = facts;
   const clauses: string[] = [];
   if (kafka.state === 'down' || kafka.state === 'degraded') {
-    const word = kafka.state === 'down' ? 'Kafka does not answer' : 'Kafka does not answer every bridge';
+    const word = kafka.state === 'down' ? 'Kafka does not respond' : 'Kafka does not respond to every bridge';
     clauses.push(`${word}${kafka.since === null ? '' : ` since ${clockOf(kafka.since)}`}: ${kafka.reason}`);
   }
   for (const region of regions) {
-    if (region.state !== 'up') clauses.push(describeIll(region, facts));
+    if (region.state !== 'up') clauses.push(describeFailing(region, facts));
   }
   for (const { name, isDrained } of regions) if (isDrained) clauses.push(`${name} is drained by an operator`);
   for (const region of regions) {
@@ -35,23 +35,23 @@ export function summarize(facts: Facts, state: State): string {
       `the weight of ${region.name} is ${region.weight} by an operator, and ${region.configuredWeight} in the YAML`,
     );
   }
-  if (isPanic) clauses.push('too few targets are left, so all of them get traffic');
+  if (isPanic) clauses.push('too few targets are available, so all of them get traffic');
   if (config.lastError !== null) {
     clauses.push(
       `a change of ${config.file} was refused at ${clockOf(config.lastError.at)}: ${config.lastError.reason}`,
     );
   }
-  if (!hasWeight(regions)) clauses.push('no region has weight: nothing can be served');
-  const isWell = state === 'up';
-  const opening = isWell ? [`Healthy: ${listOf(regions.map(({ name }) => name))} up`] : [];
+  if (!hasWeight(regions)) clauses.push('no region has weight: no request can be served');
+  const isUp = state === 'up';
+  const opening = isUp ? [`Healthy: ${listOf(regions.map(({ name }) => name))} up`] : [];
   return sentence([...opening, ...clauses, describeConsumers(facts)]);
 }
 
 /** `east is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west`. */
-function describeIll({ name, state, since, reason }: Region, { regions, redirects }: Facts): string {
+function describeFailing({ name, state, since, reason }: Region, { regions, redirects }: Facts): string {
   const text = `${name} is ${state} since ${clockOf(since)} (${reason})`;
   const others = regions.filter((other) => other.name !== name && other.state !== 'down');
-  // Rates are of the last seconds: who took the traffic may be down by now.
+  // Rates span the last seconds: a region that took the traffic may be down by now.
   const takers = others.filter((other) => redirects.some(({ from, to }) => from === name && to === other.name));
   if (takers.length > 0) return `${text}, its traffic goes to ${listOf(takers.map((taker) => taker.name))}`;
   const canOthersTake = others.some(({ weight }) => weight > 0);

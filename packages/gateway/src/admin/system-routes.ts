@@ -1,4 +1,4 @@
-/** What the admin API tells of the system: its topology, once or live, its events and its history. */
+/** Routes that show the system: topology, live stream, events, history and consumers. */
 
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
 import { EventSchema } from '@causeway/protocol/admin/events.ts';
@@ -23,7 +23,7 @@ export interface SystemRoutesOptions {
 const TopologyQuery = Type.Object(
   {
     behind: Type.Optional(
-      Type.Boolean({ default: true, description: 'Whether to ask regional gateways for what is behind them.' }),
+      Type.Boolean({ default: true, description: 'Whether to ask regional gateways for the targets behind them.' }),
     ),
   },
   { additionalProperties: false },
@@ -31,16 +31,18 @@ const TopologyQuery = Type.Object(
 
 const EventQuery = Type.Object(
   {
-    after: Type.Optional(Type.Integer({ minimum: 0, description: 'Only later events than this id; JSON only.' })),
-    limit: Type.Optional(Type.Integer({ minimum: 0, description: 'Only the last so many; JSON only.' })),
+    after: Type.Optional(Type.Integer({ minimum: 0, description: 'Return only events after this id. JSON only.' })),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Return only the last events, up to this number. JSON only.' }),
+    ),
   },
   { additionalProperties: false },
 );
 
-/** `x-events`: the data of each event by its name, as JSON. */
+/** `x-events` has the schema of the data of each event by its name. */
 const stream = (events: object) => ({ 'text/event-stream': { schema: Type.String(), 'x-events': events } });
 
-/** Returns what ends the streams. */
+/** Returns a function that ends the streams. */
 export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): () => void {
   const { events, history, regional, consumers, topology } = options;
   const streams = new EventStreams();
@@ -51,7 +53,7 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
     {
       schema: {
         operationId: 'topology',
-        summary: 'The whole system as this gateway sees it.',
+        summary: 'The system as this gateway sees it.',
         querystring: TopologyQuery,
         response: { 200: System },
       },
@@ -84,7 +86,7 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
   app.get<{ Querystring: ConsumerQuery }>('/api/consumers', {
     schema: {
       operationId: 'consumers',
-      summary: 'Consumers with their homes, as the bridges tell it; at most a second old.',
+      summary: 'Consumers and their owners, as the bridges report them; at most a second old.',
       querystring: ConsumerQuery,
       response: { 200: ConsumerPage },
     },
@@ -95,7 +97,7 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
     schema: {
       operationId: 'events',
       summary:
-        'What changed: server-sent events, continued after Last-Event-ID; or JSON, if `Accept` asks for application/json.',
+        'Changes, as server-sent events that continue after Last-Event-ID, or as JSON if `Accept` asks for application/json.',
       querystring: EventQuery,
       response: {
         200: {

@@ -1,4 +1,4 @@
-/** What the system looks like from this gateway, as JSON: made anew for whoever asks, from what its parts know. */
+/** Builds the topology: the system as this gateway sees it, as JSON, for each request. */
 
 import type { Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import type { Affinity } from '../consumers/affinity.ts';
@@ -13,12 +13,12 @@ import { judgeSystem, summarize } from './summary.ts';
 
 export type Topology = System;
 
-/** What a regional gateway says of itself, or said when it was last heard. */
+/** The last report of a regional gateway about itself. */
 export interface Behind {
   targets: Target['behind'];
-  /** Why it does not say it now. */
+  /** Why there is no current report. */
   error: string | null;
-  /** When it said so; ISO 8601. */
+  /** When it arrived; ISO 8601. */
   toldAt: string | null;
 }
 
@@ -109,8 +109,8 @@ function describeTarget(target: LiveTarget, { rates, behind }: TopologySources):
 }
 
 /**
- * As the target's own region tells it, with the last probe. What another gateway makes of all that it has heard is not asked
- * for: gateways that name each other would hear their own words again.
+ * The report of the target's own region, from the last probe. The combined view of another gateway is not used: gateways that
+ * name each other as targets would receive their own reports again.
  */
 function kafkaOf({ kafka }: LiveTarget): KafkaState[] {
   if (kafka === undefined) return [];

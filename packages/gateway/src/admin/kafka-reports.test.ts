@@ -1,4 +1,4 @@
-/** What gateways tell each other of Kafka: each what its own bridges said, so that nothing outlives its origin. */
+/** Gateways report to each other what their own bridges say about Kafka, so that no report outlives its origin. */
 
 import type { System } from '@causeway/protocol/admin/model.ts';
 import {
@@ -24,11 +24,11 @@ async function bridge(region: string): Promise<Upstream> {
   const upstream = await startUpstream();
   cleanups.push(() => upstream.kill());
   upstream.bridge = `${region}/bridge`;
-  tell(upstream, 'up');
+  report(upstream, 'up');
   return upstream;
 }
 
-function tell(upstream: Upstream, state: 'up' | 'down'): void {
+function report(upstream: Upstream, state: 'up' | 'down'): void {
   upstream.readyStatus = state === 'up' ? 200 : 503;
   upstream.kafkaHeaders = { [KAFKA_HEADER]: state, [KAFKA_CLUSTER_HEADER]: 'k', [KAFKA_ANSWERED_HEADER]: '40' };
 }
@@ -56,7 +56,7 @@ interface Mesh {
   gateways: Record<'east' | 'west' | 'tier1', Place>;
 }
 
-/** Two regional gateways that name each other, with admin addresses, below a tier-1 gateway. */
+/** Two regional gateways that are targets of each other, with admin addresses, below a tier-1 gateway. */
 async function mesh(): Promise<Mesh> {
   const bridges = { east: await bridge('east'), west: await bridge('west') };
   const own = (name: 'east' | 'west') => ({ name, priority: 0, targets: [{ url: bridges[name].url }] });
@@ -74,47 +74,47 @@ async function mesh(): Promise<Mesh> {
   return { bridges, gateways: { east, west, tier1 } };
 }
 
-test('a Kafka that is back is up at every gateway, also at those that name each other', async () => {
+test('a recovered Kafka is up at every gateway, also at gateways that are targets of each other', async () => {
   const { bridges, gateways } = await mesh();
   const all = Object.values(gateways);
   const untilAll = (state: string) =>
     until(`Kafka is ${state} everywhere`, async () => {
-      const told = await Promise.all(all.map(kafkaAt));
-      return told.every((kafka) => kafka.state === state);
+      const states = await Promise.all(all.map(kafkaAt));
+      return states.every((kafka) => kafka.state === state);
     });
   await untilAll('up');
   for (const state of ['down', 'up', 'down', 'up'] as const) {
-    for (const upstream of Object.values(bridges)) tell(upstream, state);
+    for (const upstream of Object.values(bridges)) report(upstream, state);
     await untilAll(state);
   }
 });
 
-test('one region that has lost Kafka is one, whichever gateway is asked, and what a bridge said ends with it', async () => {
+test('one region without Kafka is degraded at every gateway, and the report of a bridge ends with it', async () => {
   const { bridges, gateways } = await mesh();
-  tell(bridges.east, 'down');
-  await until('it is degraded everywhere', async () => {
-    const told = await Promise.all(Object.values(gateways).map(kafkaAt));
-    return told.every(({ state }) => state === 'degraded');
+  report(bridges.east, 'down');
+  await until('it is degraded at every gateway', async () => {
+    const states = await Promise.all(Object.values(gateways).map(kafkaAt));
+    return states.every(({ state }) => state === 'degraded');
   });
   await bridges.east.kill();
-  await until('the others know of a Kafka that answers alone', async () => {
-    const told = await Promise.all(Object.values(gateways).map(kafkaAt));
-    return told.every(({ state }) => state === 'up');
+  await until('the other gateways know a Kafka that responds', async () => {
+    const states = await Promise.all(Object.values(gateways).map(kafkaAt));
+    return states.every(({ state }) => state === 'up');
   });
 });
 
-test('a regional gateway tells gateways that probe it what its own bridges say, and nobody else anything', async () => {
+test('a regional gateway reports its bridges’ view to gateways that probe it, and to no other client', async () => {
   const { bridges, gateways } = await mesh();
   const ready = async (headers: Record<string, string>) => {
     const answer = await request(`${gateways.east.url}/ready`, { headers });
     await answer.body.dump();
     return answer;
   };
-  tell(bridges.west, 'down');
+  report(bridges.west, 'down');
   await until('east’s gateway knows', async () => (await kafkaAt(gateways.east)).state === 'degraded');
   const { statusCode, headers } = await ready({ [GATEWAY_HEADER]: 'tier1', ...PROOF });
   expect([statusCode, headers[KAFKA_HEADER], headers[KAFKA_CLUSTER_HEADER]]).toEqual([200, 'up', 'k']);
-  // As old as the bridge said, or older.
+  // As old as the bridge reported, or older.
   expect(Number(headers[KAFKA_ANSWERED_HEADER])).toBeGreaterThanOrEqual(40);
   expect(Object.keys((await ready({})).headers).filter((name) => name.startsWith('causeway-'))).toEqual([]);
 });
