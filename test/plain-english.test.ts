@@ -45,6 +45,9 @@ const BANNED: readonly Ban[] = [
   { phrase: /\bis no (?:JSON|request|query|path|operation|method)\b/i, instead: '"is not …", "invalid …"' },
   { phrase: /\bnone any more\b/i, instead: '"no longer exists"' },
   { phrase: /\bto the letter\b/i, instead: '"exactly", "unchanged"' },
+  { phrase: /\bin vain\b/i, instead: '"without success"' },
+  { phrase: /\b(?:hears?|heard) of\b/i, instead: '"learns about", "knows"' },
+  { phrase: /\b(?:goes?|comes?|came) along\b/i, instead: '"is sent with", "moves with"' },
   { phrase: /\bof ours\b/i, instead: 'name it: "our own bridge", "a Causeway gateway"' },
 ];
 

@@ -57,7 +57,7 @@ function brokersThatServed(clientId: string): number[] {
   );
 }
 
-/** Asked again while some broker has not heard of the topic. */
+/** Asked again while some broker does not know the topic. */
 async function leaderOf(topic: string): Promise<number> {
   let leader = -1;
   await until('brokers know the leader', async () => {

@@ -28,7 +28,7 @@ test('a first poll waits for a group that takes its time, and no longer than its
   const options = { 'enable.auto.commit': false };
   const first = await slow.consumer(group, 'first', [topic], options);
   expect((await first.take(2)).map(({ value }) => value).sort()).toEqual([0, 1]);
-  // It hears of the newcomers with its next heartbeat.
+  // Its next heartbeat reports the new members.
   const impatient = await bridge.consumer(group, 'impatient', [topic], options);
   const startedAtMs = performance.now();
   expect(await impatient.poll('timeout=100')).toMatchObject({ status: 200, body: [] });

@@ -391,7 +391,7 @@ describe('asked by gateways that confirm what they delivered', () => {
   });
 });
 
-describe('what goes along', () => {
+describe('state that moves with the consumer', () => {
   test('a pattern', async () => {
     await create(east);
     await subscribe(east, { topic_pattern: `${topic}.*` });

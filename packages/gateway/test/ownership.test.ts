@@ -79,7 +79,7 @@ const post = async (url: string): Promise<number> => {
 };
 
 describe.each(['east', 'west'] as const)('a consumer that %s owns', (owner) => {
-  test('is found by a gateway that never heard of it, and then reached straight away', async () => {
+  test('is found by a gateway that does not know it, and then reached straight away', async () => {
     const system = await startBridges(`${owner}/bridge`);
     const { url } = await startTier1(system);
     expect(await poll(url)).toMatchObject({ status: 200, by: `${owner}/bridge` });

@@ -17,7 +17,7 @@ export class SessionLogHealth {
     return this.#trouble;
   }
 
-  /** The topic cannot be used as it is: waiting for it is in vain. */
+  /** The topic cannot be used as it is: waiting does not help. */
   get isRefused(): boolean {
     return this.#isRefused;
   }

@@ -249,7 +249,7 @@ test('where the broker knows another history of the producer, the producer conti
   expect(await producerId.get()).not.toBe(used);
 });
 
-test('a record that waited for an id of the producer in vain says why, and one that waits gets it', async () => {
+test('a record that got no producer id in time says why, and one that waits gets it', async () => {
   const topic = await kafka.topic();
   const batcher = newBatcher({ deliveryTimeoutMs: 3000 });
   idErrorCode = COORDINATOR_LOAD_IN_PROGRESS;

@@ -54,7 +54,7 @@ export class RequestTrace {
     });
   }
 
-  /** Not for what is not sampled: that goes along for the sake of the trace's id alone. */
+  /** Not for what is not sampled: it is sent only to carry the trace's id. */
   get isRecording(): boolean {
     return this.#span.isRecording();
   }
