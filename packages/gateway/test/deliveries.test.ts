@@ -90,6 +90,30 @@ test('a request that overtakes a confirmation confirms, too: it may reach the br
   ]);
 });
 
+test('a confirmation that failed does not displace that of a newer answer', async () => {
+  const refusals: (() => void)[] = [];
+  const { handle } = bridge;
+  bridge.handle = (asked, response) => {
+    if (asked.url !== CONFIRMATION) handle(asked, response);
+    else refusals.push(() => response.writeHead(503).end());
+  };
+  for (const mark of [6, 7]) {
+    delivery = `${mark};now`;
+    await ask(POLL);
+    await until('the gateway confirms', () => refusals.length === mark - 5);
+  }
+  refusals[0]?.();
+  delivery = '8';
+  // The gateway has seen the refusal when it sends 7 again and not 6: until then each request carries the newest mark.
+  await ask(`${CONSUMER}/positions`);
+  expect(confirmed().at(-1)).toEqual([`${CONSUMER}/positions`, '7']);
+  refusals[1]?.();
+  await until('the newer one is sent again', () => refusals.length === 3);
+  expect(confirmed().filter(([path]) => path === CONFIRMATION)).toEqual(
+    ['6', '7', '7'].map((mark) => [CONFIRMATION, mark]),
+  );
+});
+
 test('a confirmation that a gateway on the way refused is sent again', async () => {
   const { handle } = bridge;
   let refusedCount = 0;

@@ -115,10 +115,12 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** All addresses of a name get the same port. Returns the URL of the first. Errors: as `net.Server`, such as `EADDRINUSE`. */
   async listen({ host, port, backlog }: ListenAddress): Promise<{ url: string; port: number }> {
-    const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
+    const found = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
+    // A hosts file may have an address twice.
+    const addresses = new Set(found.map(({ address }) => address));
     let first: AddressInfo | undefined;
     let missing: unknown;
-    for (const { address } of addresses) {
+    for (const address of addresses) {
       const server = first === undefined ? this.node : this.#addServer();
       try {
         server.listen({ host: address, port: first?.port ?? port, backlog });
@@ -234,8 +236,23 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** Closes the connections that carry no request. */
   #closeIdle(): void {
+    // Node counts a connection as idle while it still writes its last response, and would cut that off.
+    if (this.#isWriting()) return;
     for (const server of this.#servers) server.closeIdleConnections();
   }
+
+  #isWriting(): boolean {
+    let isWriting = false;
+    this.connections.forEach(({ socket, last, active }) => {
+      if (socket.writableLength > 0 || isUnfinished(last) || isUnfinished(active)) isWriting = true;
+    });
+    return isWriting;
+  }
+}
+
+/** Whether the response has ended, and bytes of it still wait for the client. */
+function isUnfinished(response: ServerResponse | undefined): boolean {
+  return response?.writableEnded === true && !response.writableFinished;
 }
 
 function sendRefusal({ response }: Pick<Arrival, 'response'>, refusal: Refusal): void {

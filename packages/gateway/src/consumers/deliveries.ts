@@ -65,12 +65,12 @@ export class Deliveries {
   add(consumer: DeliveredConsumer, delivery: string, target: Target): void {
     const { mark, isAwaited } = parseDelivery(delivery);
     const delivered = { consumer, mark, target, sinceMs: this.#options.now(), failureCount: 0 };
+    this.#waiting.delete(keyOf(delivered));
     if (isAwaited) {
       this.#becomeDue(delivered);
       this.#send();
     } else {
-      this.#waiting.delete(consumerKey(consumer.group, consumer.instance));
-      this.putBack(delivered);
+      this.#wait(delivered);
     }
   }
 
@@ -91,8 +91,11 @@ export class Deliveries {
   /** The request that should have confirmed it got no response; a newer delivery takes precedence. */
   putBack(delivered: Delivered): void {
     const key = keyOf(delivered);
-    if (this.#waiting.has(key)) return;
-    this.#waiting.set(key, delivered);
+    if (!this.#waiting.has(key) && !this.#confirming.has(key)) this.#wait(delivered);
+  }
+
+  #wait(delivered: Delivered): void {
+    this.#waiting.set(keyOf(delivered), delivered);
     this.#timer ??= setTimeout(() => this.#onTimer(), CONFIRM_AFTER_MS);
   }
 

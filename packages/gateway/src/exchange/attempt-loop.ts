@@ -51,6 +51,7 @@ interface Hop {
 }
 
 const NO_FAILURES: readonly string[] = [];
+const NO_TARGETS: Target[] = [];
 const NEXT: Hop = { target: undefined, isFresh: false };
 
 export class AttemptLoop implements SelectionRequest {
@@ -75,7 +76,8 @@ export class AttemptLoop implements SelectionRequest {
   #refusal: Attempt | undefined;
   /** Since the first target was lost, here or at a gateway before this one. */
   #suspicion: Suspicion | undefined;
-  #wasResent = false;
+  /** Targets that got it again, over a new connection. */
+  #resentTo: Target[] = NO_TARGETS;
   /** When the last attempt without a final response ended. */
   #unansweredSinceMs = 0;
 
@@ -136,7 +138,7 @@ export class AttemptLoop implements SelectionRequest {
           hop = NEXT;
           break;
         case 'resend':
-          this.#wasResent = true;
+          this.#resentTo = [...this.#resentTo, target];
           hop = { target, isFresh: true };
           break;
         case 'follow':
@@ -227,7 +229,7 @@ export class AttemptLoop implements SelectionRequest {
       misdirection: consumer && (() => consumer.misdirected({ target, headers }, this, this.tried)),
       lossCount: this.lossCount,
       ownLossCount: this.ownLossCount,
-      wasResent: this.#wasResent,
+      wasResent: this.#resentTo.includes(target),
       isKafkaUndecided: () =>
         isKafkaUndecided(regions.snapshot, target, { request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() }),
       isHeldUpByLimit: () => this.#isHeldUpByLimit(),

@@ -90,7 +90,9 @@ export class Attempt implements UpstreamHandler, InFlight {
     target.inFlight.add(this);
     this.trial = target.breaker.started();
     this.deadlineMs = this.startedMs + timeoutMs;
-    target.transport.dispatch(request, this, { isFresh });
+    // A body that is streamed cannot be sent again: it does not leave on a connection that may just be closing.
+    const isStreamed = request.body !== undefined && !Buffer.isBuffer(request.body);
+    target.transport.dispatch(request, this, { isFresh: isFresh || isStreamed });
   }
 
   /** Ends the attempt: the client left, or the target is down. */

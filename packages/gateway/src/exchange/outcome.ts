@@ -54,6 +54,16 @@ export function isSurelyNotExecuted(outcome: Outcome): boolean {
   return outcome.kind === 'connectFailed' || (outcome.kind === 'answered' && outcome.status === 503);
 }
 
+/** Whether the target closed a connection that had been idle, as far as is known: it may also have died of the request. */
+export function isIdleClose(outcome: Outcome): boolean {
+  return outcome.kind === 'brokenBeforeHeaders' && outcome.isReused === true;
+}
+
+/** Whether the target took no connection. */
+export function isUnreachable(outcome: Outcome): boolean {
+  return outcome.kind === 'connectFailed' && outcome.culprit === undefined;
+}
+
 /** Whether the target was lost while the request was in flight on it, so that the request may be the cause. */
 export function isLoss(outcome: Outcome): boolean {
   switch (outcome.kind) {

@@ -12,7 +12,7 @@
 import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
 import type { FollowedMisdirection, Misdirection } from '../consumers/route.ts';
 import type { GatewayError } from '../errors.ts';
-import { isFinal, isSurelyNotExecuted, MISDIRECTED, type Outcome } from './outcome.ts';
+import { isFinal, isIdleClose, isSurelyNotExecuted, MISDIRECTED, type Outcome } from './outcome.ts';
 import type { FailureCode } from './own-errors.ts';
 
 /** The outcomes that something follows: when the client left, the exchange has ended. */
@@ -40,7 +40,7 @@ export interface RetryInput {
   readonly lossCount: number;
   /** Those of them that this gateway lost. */
   readonly ownLossCount: number;
-  /** It was resent already. */
+  /** It was resent to this target already. */
   readonly wasResent: boolean;
   /** Whether the next probes will show if another target reaches the Kafka that is silent for this one. */
   readonly isKafkaUndecided: () => boolean;
@@ -136,11 +136,6 @@ const MAX_LOSSES = 2;
  */
 export function isFaultOfRequest(error: GatewayError, lossCount: number): boolean {
   return error.isOfRequest || lossCount >= MAX_LOSSES;
-}
-
-/** The target closed a connection that had been idle. */
-function isIdleClose(outcome: Outcome): boolean {
-  return outcome.kind === 'brokenBeforeHeaders' && outcome.isReused === true;
 }
 
 export function isFaultOfKafka(outcome: Outcome): boolean {

@@ -37,9 +37,27 @@ describe('a target counts as lost with the request', () => {
   });
 });
 
-test('one that dies while it gets the request a second time is one, and another one is another', () => {
+describe('a target that closed an idle connection is lost only if the resend fails, too', () => {
+  test.each<[string, Outcome, number]>([
+    ['the resend breaks', { kind: 'brokenBeforeHeaders', reason }, 1],
+    ['the resend finds it gone', { kind: 'connectFailed', reason }, 1],
+    ['the resend is answered', { kind: 'answered', status: 503 }, 0],
+    ['the gateway cannot connect', { kind: 'connectFailed', reason, culprit: 'gateway' }, 0],
+  ])('%s', (_, outcome, expected) => {
+    const suspicion = new Suspicion(undefined);
+    ended(suspicion, { kind: 'brokenBeforeHeaders', reason, isReused: true });
+    expect(suspicion.lossCount).toBe(0);
+    ended(suspicion, outcome);
+    expect(suspicion.lossCount).toBe(expected);
+    // The same of another target is a doubt of its own.
+    ended(suspicion, { kind: 'brokenBeforeHeaders', reason, isReused: true }, { target: WEST });
+    expect(suspicion.lossCount).toBe(expected);
+  });
+});
+
+test('one that is lost twice is one, and another one is another', () => {
   const suspicion = new Suspicion(undefined);
-  ended(suspicion, { kind: 'brokenBeforeHeaders', reason, isReused: true });
+  ended(suspicion, { kind: 'brokenBeforeHeaders', reason });
   ended(suspicion, { kind: 'brokenBeforeHeaders', reason });
   expect(suspicion.lossCount).toBe(1);
   ended(suspicion, { kind: 'targetDown', reason }, { target: WEST });

@@ -7,7 +7,7 @@
  */
 import { SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { RequestSettings } from '../regions/snapshot.ts';
-import { isLoss, type Outcome } from './outcome.ts';
+import { isIdleClose, isLoss, isUnreachable, type Outcome } from './outcome.ts';
 
 /**
  * A target that is lost later than this after it got the request, plus the time that probes take to notice, was not lost through
@@ -24,8 +24,12 @@ export interface EndedAttempt {
 export class Suspicion {
   /** By gateways before this one. */
   readonly #before: number;
-  /** A set: a target that dies resets the connection of the first attempt and that of the resend. */
+  /** A set: a target may be lost with the first attempt and with the resend. */
   readonly #lost = new Set<object>();
+  /**
+   * Closed the idle connection on which the request arrived, or died of the request: that the resend fails, too, proves it lost.
+   */
+  #doubted: object | undefined;
   #behind = 0;
 
   /** `header`: the count of the gateway before this one. */
@@ -50,8 +54,12 @@ export class Suspicion {
   ): void {
     const { intervalMs, timeoutMs, fall } = settings.healthCheck;
     const noticedAfterMs = SUSPICION_MS + intervalMs + fall * timeoutMs;
+    const wasDoubted = this.#doubted === target;
+    this.#doubted = undefined;
     if (outcome.kind === 'answered') this.#behind += countOf(headers[SUSPECT_HEADER]);
-    else if (isLoss(outcome) && nowMs - startedMs <= noticedAfterMs) this.#lost.add(target);
+    else if (isIdleClose(outcome) && !wasDoubted) this.#doubted = target;
+    else if ((isLoss(outcome) || (wasDoubted && isUnreachable(outcome))) && nowMs - startedMs <= noticedAfterMs)
+      this.#lost.add(target);
   }
 
   /** The headers of the next attempt. */

@@ -140,7 +140,7 @@ describe('a verdict changes', () => {
     [
       'the probes alone, on an idle connection that ends',
       { kind: 'brokenBeforeHeaders', reason, isReused: true },
-      { errorCount: 1, breaker: 'closed', calls: ['probeSoon'] },
+      { errorCount: 0, breaker: 'closed', calls: ['probeSoon'] },
     ],
     ['nothing, if the client left', { kind: 'clientGone' }, { errorCount: 0, breaker: 'closed', calls: [] }],
   ])('%s', (_, outcome, expected) => {

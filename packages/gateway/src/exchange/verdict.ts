@@ -11,7 +11,7 @@ import type { Trial } from '../regions/breaker.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
 import type { ClientRequest } from './client-request.ts';
-import type { Outcome } from './outcome.ts';
+import { isIdleClose, type Outcome } from './outcome.ts';
 
 export type Verdict =
   /** The target did its work. */
@@ -86,7 +86,7 @@ export function judgeTarget(
   if (outcome.kind === 'answered') {
     doubts.clear();
     if (outcome.status >= SERVER_ERROR) traffic.errorCount += 1;
-  } else if (outcome.kind !== 'clientGone') {
+  } else if (outcome.kind !== 'clientGone' && !isIdleClose(outcome)) {
     traffic.errorCount += 1;
   }
   switch (verdictOn(outcome, { isOfConsumer: request.url.instance !== undefined })) {

@@ -1,6 +1,7 @@
 /** Probes over real sockets: which connections they use, and what they report. */
+import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { http, poolOf, textOf } from '../../../../test/harness/transport.ts';
+import { http, listen, poolOf, textOf } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { Transport } from '../upstream/transport.ts';
 import type { ProbeResult } from './health.ts';
@@ -36,6 +37,15 @@ test('probes and requests share connections, so that health is that of the path 
   expect(results.every(({ isGood }) => isGood)).toBe(true);
   expect(paths.slice(0, 3)).toEqual(['/topics', '/ready', '/ready']);
   expect(server.connectionCount).toBe(1);
+});
+
+test('a target to which no connection is made in time is silent, whichever time limit ends first', async () => {
+  // It accepts connections, and no TLS handshake begins.
+  const server = await listen(createServer());
+  const pool = poolOf(server.url.replace('http:', 'https:'), { connectTimeoutMs: 50 });
+  const { results } = probe(pool);
+  await until('a probe failed', () => results.length > 0);
+  expect(results[0]).toMatchObject({ isGood: false, isSilent: true });
 });
 
 test('idle connections that were cut unnoticed fail one probe, and no second one', async () => {

@@ -106,8 +106,9 @@ export class HealthCheck {
     } catch (error) {
       this.#needsFreshConnection = true;
       if (isGatewaysOwn(error)) return undefined;
-      const isSilent = abort.signal.aborted;
-      const reason = isSilent
+      const isTimedOut = abort.signal.aborted;
+      const isSilent = isTimedOut || (error as NodeJS.ErrnoException).code === 'ETIMEDOUT';
+      const reason = isTimedOut
         ? `probe timed out after ${timeoutMs} ms`
         : `probe failed: ${describeConnectionFailure(error)}`;
       return { isGood: false, reason, publicReason: reason, isSilent };

@@ -44,7 +44,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     for (const { connection, message, handler } of reserved) {
       if (!connection.isClosed) connection.send(message, handler);
       else if (this.#isDestroyed) this.#refuse(handler, closed());
-      else this.#open().send(message, handler);
+      else this.#sendOverNew(message, handler);
     }
     this.#resolveClosing();
   };
@@ -72,18 +72,29 @@ export class ConnectionPool implements Transport, ConnectionEvents {
       return;
     }
     const connection = isFresh ? undefined : this.#takeIdle();
-    if (connection === undefined) this.#open().send(message, handler);
+    if (connection === undefined) this.#sendOverNew(message, handler);
     else this.#reserve({ connection, message, handler });
   }
 
   /**
    * Waits until the event loop has read what reached an idle connection before a request leaves on it. An end closes the
-   * connection, and so do bytes, which would otherwise be read as the response (GHSA-35p6-xmwp-9g52). This takes one turn of
-   * the event loop, which all requests of that turn share.
+   * connection, and so do bytes, which would otherwise be read as the response (GHSA-35p6-xmwp-9g52). All requests of
+   * one turn share the wait: until the second `setImmediate`, since a turn does not see what arrives after it polled.
    */
   #reserve(reserved: Reserved): void {
-    if (this.#reserved.length === 0) setImmediate(this.#sendReserved);
+    if (this.#reserved.length === 0) setImmediate(() => setImmediate(this.#sendReserved));
     this.#reserved.push(reserved);
+  }
+
+  #sendOverNew(message: Message, handler: UpstreamHandler): void {
+    let connection: Connection;
+    try {
+      connection = this.#open();
+    } catch (error) {
+      this.#refuse(handler, error as Error);
+      return;
+    }
+    connection.send(message, handler);
   }
 
   #refuse(handler: UpstreamHandler, error: Error): void {
@@ -153,7 +164,6 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   #open(): Connection {
     const endsProveResponses = this.#url.protocol !== 'https:';
     const connection = new Connection({ names: this.#names, events: this, endsProveResponses });
-    this.#connections.add(connection);
     const options: ConnectOptions = {
       url: this.#url,
       timeoutMs: this.#options.connectTimeoutMs,
@@ -161,7 +171,9 @@ export class ConnectionPool implements Transport, ConnectionEvents {
       readBuffer: this.#readBuffer,
       onBytes: (bytes) => connection.onBytes(bytes),
     };
-    connection.attach(connectTo(options, this.#tlsSessions, () => connection.onConnected()));
+    const socket = connectTo(options, this.#tlsSessions, () => connection.onConnected());
+    this.#connections.add(connection);
+    connection.attach(socket);
     return connection;
   }
 

@@ -73,7 +73,8 @@ async function attempt(
       onResponseData(chunk) {
         const kept = chunk.subarray(0, maxBodyBytes - keptBytes);
         keptBytes += kept.length;
-        chunks.push(kept);
+        // An empty slice would hold the memory of its chunk.
+        if (kept.length > 0) chunks.push(kept);
         return true;
       },
       onResponseEnd: () => resolve({ status, headers, body: Buffer.concat(chunks) }),

@@ -1,6 +1,7 @@
 /** Bytes that reach an idle connection never become a response, and no request is lost on a connection that ended while idle. */
 import { once } from 'node:events';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Listening, listen, poolOf, type Sent, says, send, textOf } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
@@ -73,6 +74,47 @@ describe.each(TOUCHES)('%s on an idle connection', (_, touch) => {
     // The first connection never carried the second request, so nothing is in doubt and nothing is retried.
     expect([server.connectionCount, server.requestCount()]).toEqual([2, 2]);
   });
+});
+
+test('bytes that arrive in the very turn in which the request is sent are no response to it', async () => {
+  // The target has a thread of its own, so that it writes while this one is held up in a turn.
+  const shared = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(
+    `const { parentPort, workerData: shared } = require('node:worker_threads');
+    let requestCount = 0;
+    const server = require('node:net').createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', () => {
+        requestCount += 1;
+        socket.write(${JSON.stringify(OK)});
+        if (requestCount > 1) return;
+        parentPort.once('message', () => {});
+        setImmediate(function wait() {
+          if (Atomics.load(shared, 0) === 0) return setImmediate(wait);
+          socket.write(${JSON.stringify(EVIL)}, () => { Atomics.store(shared, 1, 1); Atomics.notify(shared, 1); });
+        });
+      });
+    });
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
+    { eval: true, workerData: shared },
+  );
+  onTestFinished(async () => void (await worker.terminate()));
+  const [port] = (await once(worker, 'message')) as [number];
+  const pool = poolOf(`http://127.0.0.1:${port}`);
+  await textOf(pool);
+  const { promise, resolve } = Promise.withResolvers<Sent>();
+  const server = await listen(
+    createTcpServer((socket) => {
+      socket.once('data', () => {
+        Atomics.store(shared, 0, 1);
+        Atomics.wait(shared, 1, 0);
+        resolve(send(pool));
+      });
+    }),
+  );
+  connect(Number(new URL(server.url).port), '127.0.0.1').end('now');
+  const { error, body } = await (await promise).answered;
+  expect([error, body.toString()]).toEqual([undefined, 'ok']);
 });
 
 test('requests that wait for the check are sent by a closing pool, and fail with a destroyed one', async () => {

@@ -64,6 +64,19 @@ test('each new connection asks for the current certificates', async () => {
   expect((await send(pool).answered).error).toBeUndefined();
 });
 
+test('certificates that cannot be had fail the request, and leave no connection', async () => {
+  const server = await serve({ dns: ['localhost'] }, 'localhost');
+  const secureContext = (): SecureContext => {
+    throw new Error('the key does not fit the certificate');
+  };
+  const pool = poolOf(server.url, {}, { secureContext });
+  expect(await send(pool).answered).toMatchObject({
+    hasStarted: false,
+    error: { message: 'the key does not fit the certificate' },
+  });
+  await pool.close();
+});
+
 test('a target that closes during the handshake gets no request', async () => {
   const leaving = await listen(
     createTcpServer((socket) => socket.once('data', () => socket.end())),
