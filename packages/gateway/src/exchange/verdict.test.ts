@@ -95,7 +95,10 @@ describe('a verdict changes', () => {
   });
 
   /** Judges the outcome of one request of each client, and returns what changed. */
-  function changesOf(outcome: Outcome, { clients = ['10.0.0.1'], path = '/topics' } = {}): object {
+  function changesOf(
+    outcome: Outcome,
+    { clients = ['10.0.0.1'], path = '/topics', between = undefined as Outcome | undefined } = {},
+  ): object {
     const target = new Target({
       region: 'east',
       url: 'http://127.0.0.1:1',
@@ -108,9 +111,13 @@ describe('a verdict changes', () => {
     const stats = new RequestStats();
     const calls: string[] = [];
     const regions: TargetWatch = { suspect: () => calls.push('suspect'), probeSoon: () => calls.push('probeSoon') };
-    for (const clientAddress of clients) {
+    const judge = (clientAddress: string, ended: Outcome): void => {
       const request = { url: parseUrl('GET', path), clientAddress };
-      judgeTarget({ target, trial: target.breaker.started() }, outcome, { request, context: { stats, regions } });
+      judgeTarget({ target, trial: target.breaker.started() }, ended, { request, context: { stats, regions } });
+    };
+    for (const [index, client] of clients.entries()) {
+      if (index === clients.length - 1 && between !== undefined) judge(client, between);
+      judge(client, outcome);
     }
     const { requestCount, errorCount } = target.traffic;
     const attempts = stats.attempts.get('east')?.get(outcome.kind);
@@ -147,11 +154,21 @@ describe('a verdict changes', () => {
     expect(changesOf(outcome)).toEqual({ attempts: 1, requestCount: 1, ...expected });
   });
 
-  test('the breaker once several clients were in doubt, and not for one client', () => {
+  test('the breaker once several clients were in doubt, and not for one client, or after a response', () => {
     const clients = Array.from({ length: CLIENTS_TO_BLAME }, (_, index) => `10.0.0.${index}`);
     expect(changesOf({ kind: 'timedOut', reason }, { clients })).toMatchObject({ breaker: 'open' });
+    const between = answered(200);
+    expect(changesOf({ kind: 'timedOut', reason }, { clients, between })).toMatchObject({ breaker: 'closed' });
     const same = clients.map(() => '10.0.0.1');
     expect(changesOf({ kind: 'timedOut', reason }, { clients: same })).toMatchObject({ breaker: 'closed' });
+  });
+
+  test.each<[Outcome, string]>([
+    [answered(500), 'answered 500'],
+    [{ kind: 'connectFailed', reason }, reason],
+  ])('the breaker, with the reason of %o', (outcome, expected) => {
+    changesOf(outcome);
+    expect(targets.at(-1)?.breakerReason).toContain(expected);
   });
 
   test('no breaker on a 500 to a consumer’s request', () => {
