@@ -78,6 +78,7 @@ describe('records from a position', () => {
     expect(values(bufferOf(1, ...batches))).toBe('1 10');
     expect(values(bufferOf(2, ...batches))).toBe('10');
     expect(values(bufferOf(9, ...batches))).toBe('10');
+    expect(bufferOf(5, batchOf(0, 2, 9))).toMatchObject({ batches: [], end: 10n });
   });
 
   test('a batch without records moves the end', () => {
