@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { testConfig } from '../../../../test/harness/gateway.ts';
 import { transportFactory } from '../upstream/create-transport.ts';
 import { isWhole } from './belonging.ts';
-import { hashText, type SelectionRequest, selectTarget } from './select.ts';
+import { canServe, hashText, isHeldUpByLimit, type SelectionRequest, selectTarget } from './select.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import { Target } from './target.ts';
 
@@ -218,4 +218,53 @@ test('other work is spread by weight at random', () => {
   expect(counts.get('east-0')).toBeLessThan(4_650);
   expect(counts.get('west-0')).toBeGreaterThan(190);
   expect(counts.get('west-1')).toBeGreaterThan(190);
+});
+
+/** Fills a target up to its limit. */
+function fill(target: Target): void {
+  for (let count = 0; count < config.upstream.maxInFlight; count += 1) {
+    target.inFlight.add({ listIndex: -1, deadlineMs: 0, onDeadline: () => {}, targetDeclaredDown: () => false });
+  }
+}
+
+describe('a request that no target can take is held up by a limit', () => {
+  const request: SelectionRequest = { consumerHash: undefined, home: undefined, localOnly: false, random: () => 0.5 };
+  const targetOf = (snapshot: Snapshot): Target => snapshot.regions[0]?.targets[0] as Target;
+
+  test.each<[string, Parameters<typeof snapshotOf>[0], Partial<SelectionRequest>, boolean]>([
+    ['a full target is healthy', { east: {} }, {}, true],
+    ['one of two targets is full', { east: { health: 'hh' } }, {}, true],
+    ['one of two regions is full', { east: {}, west: { weight: 0 } }, {}, true],
+    ['the full target is local', { east: { isLocal: true } }, { localOnly: true }, true],
+    ['the full target may help', { east: {} }, { helps: () => true }, true],
+    ['the full target is unhealthy', { east: { health: 'u' } }, {}, false],
+    ['the full target gets no work', { east: { weight: 0 } }, {}, false],
+    ['the full target is in another region', { east: {} }, { localOnly: true }, false],
+    ['the full target cannot help', { east: {} }, { helps: () => false }, false],
+  ])('when %s', (_, specs, overrides, expected) => {
+    const snapshot = snapshotOf(specs);
+    expect(isHeldUpByLimit(snapshot, { ...request, ...overrides }, [])).toBe(false);
+    fill(targetOf(snapshot));
+    expect(isHeldUpByLimit(snapshot, { ...request, ...overrides }, [])).toBe(expected);
+    expect(isHeldUpByLimit(snapshot, { ...request, ...overrides }, [targetOf(snapshot)])).toBe(false);
+  });
+});
+
+test.each<[string, Parameters<typeof snapshotOf>[0], boolean, boolean]>([
+  ['one of two targets is healthy', { east: { health: 'uh' } }, false, true],
+  ['one of two regions is healthy', { east: { health: 'u' }, west: { weight: 1 } }, false, true],
+  ['no target is healthy', { east: { health: 'u' } }, false, false],
+  ['the healthy region gets no work', { east: { health: 'u' }, west: { weight: 0 } }, false, false],
+  ['the local region is healthy', { east: { isLocal: true } }, true, true],
+  ['only another region is healthy', { east: {}, west: { isLocal: true, health: 'u' } }, true, false],
+])('canServe when %s', (_, specs, localOnly, expected) => {
+  expect(canServe(snapshotOf(specs), localOnly)).toBe(expected);
+});
+
+test.each([
+  ['', 0x811c9dc5],
+  ['a', 0xe40c292c],
+  ['foobar', 0xbf9cf968],
+])('the hash of %j is that of the reference implementation (FNV-1a)', (text, hash) => {
+  expect(hashText(text)).toBe(hash);
 });
