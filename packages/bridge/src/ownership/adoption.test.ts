@@ -54,6 +54,7 @@ class Owner {
           this.held.delete(identity.name);
         }
       },
+      onHandedOver: (identity) => this.adoption.onHandedOver(identity),
       onAsked: (identity) => {
         const held = this.held.get(identity.name);
         if (held !== undefined && !this.isSilent) void this.claims.update(held, held.description, within(20_000));
@@ -194,6 +195,33 @@ test('the group is joined while the lease of the old owner ends, and nothing is 
   // The wait began when Kafka had the claim, which the joining bridge learned a little later.
   expect((endedAtMs.get('wait') ?? 0) - (endedAtMs.get('joining') ?? 0)).toBeGreaterThan(leaseMs / 2);
   expect((endedAtMs.get('wait') ?? 0) - (endedAtMs.get('read') ?? 0)).toBeGreaterThan(leaseMs);
+});
+
+test('a hand-over counts although its record is removed before the group has the member', async () => {
+  const identity = await claimedWithLease(60_000);
+  await east.log.readToEnd(within(20_000));
+  const entry = east.log.get(identity);
+  if (entry === undefined) throw new Error('no entry');
+  const joining = Promise.withResolvers<void>();
+  const handedOver: (SessionDescription | undefined)[] = [];
+  const waited = Promise.withResolvers<void>();
+  const onServed = west.adoption.admit(
+    west.request(identity, failed(east)),
+    () => ({ joined: joining.promise, serve: (description) => handedOver.push(description), abandon: () => {} }),
+    { onStageEnded: (stage) => stage === 'wait' && waited.resolve() },
+  );
+  await until('the old owner is superseded', async () => {
+    await east.log.readToEnd(within(20_000));
+    return east.log.get(identity)?.value.owner === west.name;
+  });
+  const description = { ...DESCRIPTION, seeks: [{ topic: 't', partition: 0, to: '7' }] };
+  await east.claims.release({ entry, description }, within(20_000));
+  await waited.promise;
+  await west.log.removeDominated(identity, within(20_000));
+  await until('the record is removed', () => west.log.handedOver(identity, entry) === undefined);
+  joining.resolve();
+  expect(await onServed).toEqual({ kind: 'serve' });
+  expect(handedOver).toEqual([description]);
 });
 
 test('a bridge that loses the session while it waits abandons what it began', async () => {

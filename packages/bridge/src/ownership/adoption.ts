@@ -59,6 +59,11 @@ export type Succeed = (claim: WonClaim) => Successor;
 export const ADOPTION_STAGES = ['read', 'claim', 'wait', 'join'] as const;
 export type AdoptionStage = (typeof ADOPTION_STAGES)[number];
 
+/** An old owner that can do nothing any more, with its last description if it handed the session over. */
+interface Succession {
+  handedOver: SessionDescription | undefined;
+}
+
 /** Reports of an adoption that runs. */
 export interface AdoptionProgress {
   /** The session is about to be claimed: preparations that change nothing may begin. */
@@ -115,29 +120,31 @@ export class Adoption {
         progress.onStageEnded?.('claim');
         if (won === undefined || (await leases.confirm(won, limits)).kind !== 'keep') continue;
         const successor = succeed({ entry: won.entry, description });
-        if (!(await this.#hasSucceeded(successor, { superseded: entry, won, limits }, progress))) continue;
-        successor.serve(this.#handedOver(entry));
+        const succession = await this.#succeeded(successor, { superseded: entry, won, limits }, progress);
+        if (succession === undefined) continue;
+        successor.serve(succession.handedOver);
         return { kind: 'serve' };
       }
     });
   }
 
   /** Whether the claim is still current when the old owner's lease is over and the group has the member; abandons it otherwise. */
-  async #hasSucceeded(
+  async #succeeded(
     successor: Successor,
     { superseded, won, limits }: { superseded: LoggedEntry; won: Win; limits: Limits },
     { onStageEnded }: AdoptionProgress,
-  ): Promise<boolean> {
+  ): Promise<Succession | undefined> {
     // Awaited after the wait.
     successor.joined.catch(() => {});
     let hasSucceeded = false;
     try {
-      if (!(await this.#waitFor(superseded, won, limits))) return false;
+      const waited = await this.#waitFor(superseded, won, limits);
+      if (waited === undefined) return undefined;
       onStageEnded?.('wait');
       await successor.joined;
       onStageEnded?.('join');
       hasSucceeded = true;
-      return true;
+      return { handedOver: waited.handedOver ?? this.#handedOver(superseded) };
     } finally {
       if (!hasSucceeded) successor.abandon();
     }
@@ -166,7 +173,7 @@ export class Adoption {
           inherited: {},
           content: { state: 'held', description },
         });
-        if (won === undefined || !(await this.#waitFor(entry, won, limits))) continue;
+        if (won === undefined || (await this.#waitFor(entry, won, limits)) === undefined) continue;
         serve({ entry: won.entry, description });
         return { kind: 'created' };
       }
@@ -180,28 +187,36 @@ export class Adoption {
     if (holdingOf(identity) !== undefined) log.removeDominatedLater(identity);
   }
 
-  /** Waits until the old owner has handed over, or its lease is over. Whether the claim is still current then. */
-  async #waitFor(superseded: LoggedEntry | undefined, won: Win, limits: Limits): Promise<boolean> {
+  /**
+   * Waits until the old owner has handed over, or its lease is over; `undefined` if the claim is not current any more then. The
+   * hand-over is kept: its record may be removed before the group has the member.
+   */
+  async #waitFor(superseded: LoggedEntry | undefined, won: Win, limits: Limits): Promise<Succession | undefined> {
     const waitMs = won.storedAtMs + adoptionWaitMs(currentClaimOf(superseded)) - performance.now();
+    let handedOver: SessionDescription | undefined;
     if (superseded !== undefined && waitMs > 0) {
       const { log } = this.#dependencies;
       const aheadMs = Math.min(waitMs, ASK_AHEAD_MS);
-      await this.#untilHandedOver(superseded, within(waitMs - aheadMs, limits.signal));
+      handedOver = await this.#untilHandedOver(superseded, within(waitMs - aheadMs, limits.signal));
       // So that the confirmation is there when the wait is over.
       log.readToEnd(limits).catch(() => {});
-      await this.#untilHandedOver(superseded, within(aheadMs, limits.signal));
+      handedOver ??= await this.#untilHandedOver(superseded, within(aheadMs, limits.signal));
     }
-    return (await this.#dependencies.leases.confirm(won, limits)).kind === 'keep';
+    const decision = await this.#dependencies.leases.confirm(won, limits);
+    return decision.kind === 'keep' ? { handedOver } : undefined;
   }
 
   /** Waits until the owner of a superseded claim gives the session up, or until the limits are over. Never throws. */
-  async #untilHandedOver(superseded: LoggedEntry, limits: Limits): Promise<void> {
-    if (this.#handedOver(superseded) !== undefined) return;
+  async #untilHandedOver(superseded: LoggedEntry, limits: Limits): Promise<SessionDescription | undefined> {
+    const known = this.#handedOver(superseded);
+    if (known !== undefined) return known;
     const key = sessionKey(superseded.identity);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#handovers.set(key, resolve);
-    await bounded(promise, limits).catch(() => {});
+    const { promise, resolve } = Promise.withResolvers<SessionDescription | undefined>();
+    // Read at once: one fetch may have the record and its removal.
+    this.#handovers.set(key, () => resolve(this.#handedOver(superseded)));
+    const handedOver = await bounded(promise, limits).catch(() => undefined);
     this.#handovers.delete(key);
+    return handedOver;
   }
 
   /** The description with which the owner of a superseded claim gave the session up. */

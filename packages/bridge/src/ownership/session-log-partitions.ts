@@ -9,7 +9,7 @@ import { SESSION_PARTITION_COUNT } from './session-topic.ts';
 
 /** Learns what the log says, once it was read to its end for the first time. */
 export interface SessionLogFollower {
-  /** The session has another current claim, or that says something else. */
+  /** The session has another current claim, or the current claim has another value. */
   onChanged?(identity: SessionIdentity): void;
   /** A bridge wrote this entry, and it is the current claim's. */
   onWritten?(entry: LoggedEntry): void;
