@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { answersOf, HOST, raw } from '../../../test/harness/raw.ts';
 import { until } from '../../../test/harness/until.ts';
@@ -199,6 +199,32 @@ test('a client that reads slowly gets all of its response while the server drain
   slow.socket.resume();
   await Promise.all([stopped, once(slow.socket, 'close')]);
   expect(slow.received().length - slow.received().indexOf('\r\n\r\n') - 4).toBe(lengthBytes);
+});
+
+describe('a drain does not wait for a client that', () => {
+  test.each([
+    ['sends half a head', `GET / HTTP/1.1\r\n${HOST}`, false],
+    [
+      'sends a body that was refused, and nothing more',
+      `POST / HTTP/1.1\r\n${HOST}content-length: 1000\r\n\r\nx`,
+      false,
+    ],
+    ['goes on sending a body that was refused', `POST / HTTP/1.1\r\n${HOST}content-length: 1000\r\n\r\nx`, true],
+  ])('%s', async (_, text, isDripping) => {
+    const { server, port } = await start({ serve: ({ response }) => response.writeHead(413).end() });
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {}).resume();
+    socket.write(text);
+    await until('the server has it', () => server.connections.totals().receivedBytes >= text.length);
+    const timer = isDripping ? setInterval(() => socket.write('x'), 100) : undefined;
+    onTestFinished(() => clearInterval(timer));
+    const isOver = Promise.withResolvers<'late'>();
+    const late = setTimeout(() => isOver.resolve('late'), 4_500);
+    server.stopAccepting();
+    expect(await Promise.race([server.drained().then(() => 'drained'), isOver.promise])).toBe('drained');
+    clearTimeout(late);
+  });
 });
 
 test('a request that arrives on an idle connection while the server drains is served', async () => {

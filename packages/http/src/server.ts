@@ -65,6 +65,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const TIMEOUT_CHECK_MS = 500;
 /** How long an idle connection may carry one more request while the server drains; the response closes it in order. */
 const IDLE_CONNECTION_MS = 250;
+/** After so many sweeps a drain waits for responses alone: not for half a head, nor for a client that sends on after its response. */
+const PATIENT_SWEEPS = 4;
 
 export class HttpServer<P extends Peer = Peer> {
   readonly connections = new OpenConnections<P>();
@@ -147,7 +149,12 @@ export class HttpServer<P extends Peer = Peer> {
     this.connections.forEach(({ last }) => {
       if (last?.headersSent === false) last.shouldKeepAlive = false;
     });
-    this.#idleTimer = setInterval(() => this.#closeIdle(), IDLE_CONNECTION_MS);
+    let sweepCount = 0;
+    this.#idleTimer = setInterval(() => {
+      sweepCount += 1;
+      this.#closeIdle();
+      if (sweepCount >= PATIENT_SWEEPS) this.#breakWithoutRequest();
+    }, IDLE_CONNECTION_MS);
   }
 
   /** Resolves when no connection is left. {@link stopAccepting} comes first. */
@@ -239,6 +246,13 @@ export class HttpServer<P extends Peer = Peer> {
     // Node counts a connection as idle while it still writes its last response, and would cut that off.
     if (this.#isWriting()) return;
     for (const server of this.#servers) server.closeIdleConnections();
+  }
+
+  /** Breaks the connections that owe no response. */
+  #breakWithoutRequest(): void {
+    this.connections.forEach(({ socket, last }) => {
+      if (socket.writableLength === 0 && last?.writableFinished !== false) socket.destroy();
+    });
   }
 
   #isWriting(): boolean {
