@@ -191,6 +191,21 @@ describe('imports', () => {
     expect(broken).toEqual([]);
   });
 
+  test('no file imports itself through others', () => {
+    const targets = new Map<string, string[]>();
+    for (const found of imports) targets.set(found.file, [...(targets.get(found.file) ?? []), resolveTarget(found)]);
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+      if (done.has(file)) return;
+      done.add(file);
+      for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    };
+    for (const file of files) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
   test('packages are imported by name, not by a path that leaves the package', () => {
     const broken = imports.filter(({ file, target }) => {
       if (!target.startsWith('.')) return false;

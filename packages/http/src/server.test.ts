@@ -209,7 +209,7 @@ describe('a drain does not wait for a client that', () => {
       `POST / HTTP/1.1\r\n${HOST}content-length: 1000\r\n\r\nx`,
       false,
     ],
-    ['goes on sending a body that was refused', `POST / HTTP/1.1\r\n${HOST}content-length: 1000\r\n\r\nx`, true],
+    ['continues to send a body that was refused', `POST / HTTP/1.1\r\n${HOST}content-length: 1000\r\n\r\nx`, true],
   ])('%s', async (_, text, isDripping) => {
     const { server, port } = await start({ serve: ({ response }) => response.writeHead(413).end() });
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });

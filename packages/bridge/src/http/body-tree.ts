@@ -4,7 +4,7 @@
  */
 import { JSON_BYTES } from '../formats/json-grammar.ts';
 import { JsonScanner, type JsonText, PAUSED } from '../formats/json-scanner.ts';
-import type { SchemaNode } from './violations.ts';
+import type { SchemaNode } from './schema-node.ts';
 
 const { MALFORMED, CLOSING_BRACE, CLOSING_BRACKET, COLON, COMMA, OPENING_BRACE, OPENING_BRACKET, QUOTE } = JSON_BYTES;
 

@@ -12,7 +12,8 @@ import {
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { CONTENT_CODINGS, type ContentCoding, contentCoding } from '@causeway/protocol/content-codings.ts';
 import { BridgeError } from '../errors.ts';
-import type { BodyReader } from './read-body.ts';
+import type { Load } from './load.ts';
+import type { Visit } from './visits.ts';
 
 /** More codings on top of each other serve no purpose, and multiply the work. */
 const MAX_CODINGS = 3;
@@ -47,6 +48,13 @@ function unsupported(what: string): BridgeError {
   });
 }
 
+/** The limits of the body, and what counts it. */
+export interface DecodedBody {
+  readonly maxBodyBytes: number;
+  readonly load: Pick<Load, 'checkBytes'>;
+  readonly visit: Pick<Visit, 'over' | 'hold'>;
+}
+
 /** Decodes a few bodies at a time; others wait their turn. */
 export class ContentDecoder {
   #openCount = 0;
@@ -57,7 +65,7 @@ export class ContentDecoder {
    * Counts the bytes while they grow, also those of a coding inside another. Stops, and leaves the queue, when the request
    * is over. Errors: `bodyTooLarge`, `overloaded`, `bodyUndecodable`, `badRequest` when the client goes away.
    */
-  async decode(body: Buffer, codings: readonly ContentCoding[], reader: BodyReader): Promise<Buffer> {
+  async decode(body: Buffer, codings: readonly ContentCoding[], reader: DecodedBody): Promise<Buffer> {
     const { over } = reader.visit;
     await this.#turn(over);
     try {
@@ -98,7 +106,12 @@ export class ContentDecoder {
   }
 }
 
-async function decodeOnce(body: Buffer, coding: ContentCoding, reader: BodyReader, over: AbortSignal): Promise<Buffer> {
+async function decodeOnce(
+  body: Buffer,
+  coding: ContentCoding,
+  reader: DecodedBody,
+  over: AbortSignal,
+): Promise<Buffer> {
   if (over.aborted) throw clientGone();
   const chunks: Buffer[] = [];
   let decodedBytes = 0;

@@ -1,20 +1,9 @@
 /** Compares a body with its schema, and reports violations in the words of the peer API (`validation_errors`). */
+
 import { isBase64 } from '../formats/base64.ts';
 import { EmbeddedText, UNLISTED } from './body-tree.ts';
+import type { SchemaNode } from './schema-node.ts';
 import { runAtOnce } from './sliced-work.ts';
-
-/** The part of JSON Schema that the API's bodies use. A node with an `$id` is a component that others refer to. */
-export interface SchemaNode {
-  $id?: string;
-  /** A list: one of these types. */
-  type?: string | readonly string[];
-  format?: string;
-  oneOf?: SchemaNode[];
-  items?: SchemaNode;
-  properties?: Record<string, SchemaNode>;
-  required?: string[];
-  additionalProperties?: boolean;
-}
 
 /** The size of sized integers, in bits. */
 const INTEGER_BITS: Readonly<Record<string, number>> = { int32: 32, int64: 64 };

@@ -3,7 +3,6 @@ import type { Limits } from '../kafka/client/limits.ts';
 import { ageMs, type LogWatch } from './log-watch.ts';
 import type { LoggedEntry } from './session-entry.ts';
 import type { SessionIndex } from './session-index.ts';
-import type { SessionLog } from './session-log.ts';
 
 /** For how long the log remembers that a session was deleted: far longer than any write is on its way. */
 export const DELETED_RETENTION_MS = 3_600_000;
@@ -22,6 +21,12 @@ export interface Forgetting {
   isOld: (entry: LoggedEntry) => boolean;
   isOldEnough: (entry: LoggedEntry) => boolean;
   maxCount: number;
+}
+
+/** The session log, as far as forgetting needs it. */
+export interface ForgettingLog {
+  forgettable(forgetting: Forgetting): Iterable<LoggedEntry>;
+  forget(entry: LoggedEntry, limits: Limits): Promise<unknown>;
 }
 
 /** Those that are `isOld`, or `isOldEnough` and beyond `maxCount` in all; the oldest first. */
@@ -45,7 +50,7 @@ export function* forgettableIn(
  * bridge is dead, any other. Never throws.
  */
 export async function forgetOld(
-  log: SessionLog,
+  log: ForgettingLog,
   { self, watch, limits }: { self: string; watch: LogWatch; limits: Limits },
 ): Promise<void> {
   const olderThan = (limitMs: number) => (entry: LoggedEntry) => ageMs(entry, watch) > limitMs;

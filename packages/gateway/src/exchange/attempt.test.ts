@@ -3,7 +3,8 @@ import { testConfig } from '../../../../test/harness/gateway.ts';
 import { startUpstream, type Upstream, type UpstreamHandler } from '../../../../test/harness/upstream.ts';
 import { Target } from '../regions/target.ts';
 import { transportFactory } from '../upstream/create-transport.ts';
-import { Attempt, type AttemptOwner, type RequestFault } from './attempt.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import type { RequestFault } from './outcome.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -7,8 +7,7 @@ import type { ResponseHeaders } from '../upstream/response-head.ts';
 import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from '../upstream/transport.ts';
 import { outcomeOfFailure, outcomeOfResponse, outcomeOfUnsent } from './attempt-outcome.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
-import type { Outcome } from './outcome.ts';
-import type { DecidedOutcome } from './retry.ts';
+import type { DecidedOutcome, Outcome, RequestFault } from './outcome.ts';
 
 export interface AttemptRequest extends UpstreamRequest {
   readonly body: Buffer | StreamedBody | undefined;
@@ -46,15 +45,6 @@ export interface AttemptOwner {
   /** A bug of the gateway ended the attempt. */
   onBug(error: unknown): void;
 }
-
-/** Why a request cannot be sent to any target. */
-export type RequestFault =
-  /** HTTP/1.1 cannot carry it. */
-  | { kind: 'malformed'; reason: string }
-  /** Its body turned out longer than allowed. */
-  | { kind: 'bodyTooLarge' }
-  /** The client has neither sent nor taken anything for the whole time limit. */
-  | { kind: 'stalled' };
 
 export class Attempt implements UpstreamHandler, InFlight {
   readonly target: Target;

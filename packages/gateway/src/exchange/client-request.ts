@@ -5,9 +5,15 @@ import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { peerOf } from '@causeway/http/connection.ts';
 import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
-import type { RequestSettings } from '../regions/snapshot.ts';
+import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { ClientPeer } from './client-peer.ts';
-import type { ExchangeContext } from './context.ts';
+
+export interface ClientRequestOptions {
+  /** Milliseconds, never going back. */
+  readonly now: () => number;
+  readonly regions: { readonly snapshot: Pick<Snapshot, 'settings'> };
+  readonly trust: TrustPolicy;
+}
 
 export class ClientRequest {
   readonly message: IncomingMessage;
@@ -24,7 +30,7 @@ export class ClientRequest {
   readonly settings: RequestSettings;
   readonly #policy: TrustPolicy;
 
-  constructor(message: IncomingMessage, { now, regions, trust }: ExchangeContext) {
+  constructor(message: IncomingMessage, { now, regions, trust }: ClientRequestOptions) {
     this.message = message;
     this.method = message.method ?? 'GET';
     this.path = message.url ?? '/';

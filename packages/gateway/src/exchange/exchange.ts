@@ -12,7 +12,7 @@ import { GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import type { Target } from '../regions/target.ts';
 import { type ExchangeOutcome, NO_REGION } from '../stats.ts';
-import type { Attempt, AttemptOwner, RequestFault } from './attempt.ts';
+import type { Attempt, AttemptOwner } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
 import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
 import type { PeerRequest } from './client-peer.ts';
@@ -21,10 +21,9 @@ import { ClientResponse } from './client-response.ts';
 import type { ExchangeContext } from './context.ts';
 import { HeldShare } from './held-share.ts';
 import { takeIn } from './intake.ts';
-import { isTargetsFault, type Outcome } from './outcome.ts';
+import { type DecidedOutcome, isTargetsFault, type Outcome, type RequestFault } from './outcome.ts';
 import { bodyTooSlow, errorOfRequest, overloaded } from './own-errors.ts';
 import type { RequestWatch } from './request-watch.ts';
-import type { DecidedOutcome } from './retry.ts';
 import { judgeTarget } from './verdict.ts';
 
 /** Time between two decisions while it is unknown whether another target reaches Kafka. */

@@ -28,6 +28,18 @@ export type Outcome =
   /** The client closed its connection. */
   | { kind: 'clientGone' };
 
+/** The outcomes that something follows: when the client left, the exchange has ended. */
+export type DecidedOutcome = Exclude<Outcome, { kind: 'clientGone' }>;
+
+/** Why a request cannot be sent to any target. */
+export type RequestFault =
+  /** HTTP/1.1 cannot carry it. */
+  | { kind: 'malformed'; reason: string }
+  /** Its body turned out longer than allowed. */
+  | { kind: 'bodyTooLarge' }
+  /** The client has neither sent nor taken anything for the whole time limit. */
+  | { kind: 'stalled' };
+
 /** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
 export const MISDIRECTED = 421;
 

@@ -3,9 +3,8 @@ import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import { canServe } from '../regions/select.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
-import type { RequestFault } from './attempt.ts';
 import type { Identity } from './identity.ts';
-import type { DecidedOutcome } from './retry.ts';
+import type { DecidedOutcome, RequestFault } from './outcome.ts';
 
 /** Why a request ended without a response of a region. */
 export type FailureCode = Extract<

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Misdirection } from '../consumers/route.ts';
 import { GatewayError } from '../errors.ts';
 import type { Target } from '../regions/target.ts';
-import { type DecidedOutcome, type Decision, decide, isFaultOfRequest, mayMove, type RetryInput } from './retry.ts';
+import type { DecidedOutcome } from './outcome.ts';
+import { type Decision, decide, isFaultOfRequest, mayMove, type RetryInput } from './retry.ts';
 
 const REASON = 'connection closed';
 const outcomes = {

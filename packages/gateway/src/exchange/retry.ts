@@ -12,11 +12,15 @@
 import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
 import type { FollowedMisdirection, Misdirection } from '../consumers/route.ts';
 import type { GatewayError } from '../errors.ts';
-import { isFinal, isIdleClose, isSurelyNotExecuted, MISDIRECTED, type Outcome } from './outcome.ts';
+import {
+  type DecidedOutcome,
+  isFinal,
+  isIdleClose,
+  isSurelyNotExecuted,
+  MISDIRECTED,
+  type Outcome,
+} from './outcome.ts';
 import type { FailureCode } from './own-errors.ts';
-
-/** The outcomes that something follows: when the client left, the exchange has ended. */
-export type DecidedOutcome = Exclude<Outcome, { kind: 'clientGone' }>;
 
 export interface RetryInput {
   readonly operation: Operation;

@@ -7,10 +7,10 @@
  * failed probe, and a response >= 500 that names no other fault. docs/faults.md explains it to operators.
  */
 import { clientNetwork } from '@causeway/config/client-address.ts';
+import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import type { Trial } from '../regions/breaker.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
-import type { ClientRequest } from './client-request.ts';
 import { isIdleClose, type Outcome } from './outcome.ts';
 
 export type Verdict =
@@ -61,7 +61,7 @@ export interface JudgedAttempt {
 }
 
 export interface JudgeOptions {
-  request: Pick<ClientRequest, 'url' | 'clientAddress'>;
+  request: { readonly url: ParsedUrl; readonly clientAddress: string };
   context: { readonly stats: RequestStats; readonly regions: TargetWatch };
 }
 

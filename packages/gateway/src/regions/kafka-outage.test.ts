@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { heardOfKafka, type KafkaAnswer, type KafkaContact, kafkaAnswers } from './kafka-outage.ts';
+import type { KafkaContact } from './kafka-contact.ts';
+import { heardOfKafka, type KafkaAnswer, kafkaAnswers } from './kafka-outage.ts';
 
 const contact = (cluster: string | undefined, ...answersMs: number[]): KafkaContact => ({ cluster, answersMs });
 

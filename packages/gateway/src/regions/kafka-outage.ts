@@ -5,17 +5,10 @@
  * cut off from a Kafka that serves all others. With each probe, bridges report their Kafka cluster and how long ago it responded:
  * Kafka is alive if it responded to one target after it stopped responding to the other.
  */
+import type { KafkaContact } from './kafka-contact.ts';
 import type { SelectionRequest } from './select.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
-
-/** What a target last reported about its Kafka. */
-export interface KafkaContact {
-  /** Cluster id; `undefined` if not reported. */
-  readonly cluster: string | undefined;
-  /** Recent times at which Kafka responded there, the latest last, in milliseconds of the monotonic clock. */
-  readonly answersMs: readonly number[];
-}
 
 export type KafkaAnswer =
   /** Kafka responds there, or it is another cluster. */

@@ -9,7 +9,8 @@ import type { ProbeResult } from './health.ts';
 import { HealthCheck } from './health-check.ts';
 import { assertNotLast, Overrides } from './overrides.ts';
 import { noteProbe } from './probe-report.ts';
-import { panicReason, type Snapshot, takeSnapshot } from './snapshot.ts';
+import { panicReason, type Snapshot } from './snapshot.ts';
+import { takeSnapshot } from './take-snapshot.ts';
 import { Target } from './target.ts';
 
 /** How often deadlines are enforced and successes counted in the breakers, which requests then need not do. */

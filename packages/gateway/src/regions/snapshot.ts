@@ -1,7 +1,5 @@
 /** The immutable value that requests read to select a target. The control plane publishes a new one after every change. */
-import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
-import { isWhole } from './belonging.ts';
-import type { Overrides } from './overrides.ts';
+import type { GatewayConfig } from '../config/schema.ts';
 import type { Target } from './target.ts';
 
 export interface RegionSnapshot {
@@ -28,29 +26,6 @@ export interface Snapshot {
   /** Every region to which work belongs can serve, so no work is redirected. */
   readonly isWhole: boolean;
   readonly settings: RequestSettings;
-}
-
-/** Builds a snapshot. `targetsOf` returns the targets of a region in the order of the config. */
-export function takeSnapshot(
-  config: GatewayConfig,
-  overrides: Overrides,
-  targetsOf: (region: RegionConfig) => readonly Target[],
-): Snapshot {
-  const regions = config.regions.map((region): RegionSnapshot => {
-    const { weight, configuredWeight, weightIsOverridden, isDrained } = overrides.of(region);
-    return {
-      name: region.name,
-      weight,
-      configuredWeight,
-      weightIsOverridden,
-      priority: region.priority,
-      isDrained,
-      isLocal: region.name === config.gateway.region,
-      targets: targetsOf(region),
-    };
-  });
-  const panic = isPanic(regions, config.healthCheck.panicPercent);
-  return Object.freeze({ regions, isPanic: panic, isWhole: isWhole(regions), settings: config });
 }
 
 /** Whether any region gets new work. */

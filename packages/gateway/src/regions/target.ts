@@ -8,7 +8,7 @@ import { Breaker } from './breaker.ts';
 import { Doubts } from './doubts.ts';
 import { type DatedKafkaReport, type Health, INITIAL_HEALTH } from './health.ts';
 import type { InFlight } from './in-flight.ts';
-import type { KafkaContact } from './kafka-outage.ts';
+import type { KafkaContact } from './kafka-contact.ts';
 import { TargetTraffic } from './target-traffic.ts';
 
 /** Settings that a reload may change. */

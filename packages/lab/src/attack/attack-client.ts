@@ -2,7 +2,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
-import type { Address } from './attack.ts';
+import type { Address } from './address.ts';
 
 /** The time limit of a patient client. */
 const REQUEST_TIMEOUT_MS = 60_000;

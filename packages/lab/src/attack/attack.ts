@@ -1,5 +1,7 @@
 /** The definition of an attack: its requests, and the claim on the responses to them. */
+
 import type { Dice } from '../chaos/dice.ts';
+import type { Address } from './address.ts';
 import type { AttackClient } from './attack-client.ts';
 import type { Incident } from './watch.ts';
 
@@ -25,12 +27,6 @@ export interface Scene {
   /** SIGSTOP and SIGCONT of every broker. */
   freezeKafka(): Promise<void>;
   thawKafka(): Promise<void>;
-}
-
-export interface Address {
-  name: string;
-  host: string;
-  port: number;
 }
 
 /** Allowed effects on the good clients and the processes; none by default. */

@@ -1,5 +1,5 @@
 /** Messages between the run and the attacker's thread: a computing attack must not delay the good clients. */
-import type { Address } from './attack.ts';
+import type { Address } from './address.ts';
 
 export interface AttackerData {
   attackName: string;
