@@ -6,6 +6,7 @@ import { abandon, end, handOver, release } from './departure.ts';
 import { type ClaimHolder, HeldClaim, type HeldClaimDependencies } from './held-claim.ts';
 import type { Ownership } from './ownership.ts';
 import type { ServedSession } from './served-session.ts';
+import { isEnding } from './session-life.ts';
 import type { SessionLog } from './session-log.ts';
 
 /** Creates the session of a claim that won. */
@@ -52,7 +53,8 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
     } catch {
       // The log does not have the release: the next bridge waits for the lease.
     } finally {
-      this.#dependencies.remove(this);
+      // A delete that came meanwhile is not over: until then requests find it, and are refused.
+      if (!isEnding(this.claim.life)) this.#dependencies.remove(this);
       resolve();
     }
   }

@@ -42,12 +42,20 @@ class QuietSession implements ServedSession {
   };
   readonly logged;
   #turn = Promise.withResolvers<void>();
+  #commit = Promise.withResolvers<void>();
 
   constructor(identity: SessionIdentity, ownership: Ownership, description: SessionDescription) {
     this.identity = identity;
     this.ownership = ownership;
     this.logged = { description, keepReceived: async () => {}, keepUncommitted: async () => {} };
     this.#turn.resolve();
+    this.#commit.resolve();
+  }
+
+  /** A commit does not end until the returned function is called. */
+  blockCommit(): () => void {
+    this.#commit = Promise.withResolvers();
+    return () => this.#commit.resolve();
   }
 
   /** Its turn does not come until the returned function is called. */
@@ -66,6 +74,7 @@ class QuietSession implements ServedSession {
   endPolls(): void {}
   stop(): void {}
   async commitDelivered(): Promise<void> {
+    await this.#commit.promise;
     this.done.push('commit');
   }
   async leave(): Promise<void> {
@@ -188,6 +197,26 @@ test('a release that another bridge forestalls becomes a hand-over', async () =>
   await until('the owner is fenced', () => held.claim.life.kind === 'fenced');
   expect(held.claim.life).toEqual({ kind: 'fenced', owner: 'west/b' });
   expect(held.session.done).toEqual(['abandon']);
+});
+
+test('a delete that meets a release is not undone by it', async () => {
+  const identity = await east.create();
+  const held = east.held(identity);
+  const goOn = held.session.block();
+  const committed = held.session.blockCommit();
+  onTestFinished(goOn);
+  onTestFinished(committed);
+  const releasing = held.release({ isClients: true });
+  const ending = held.end({ isCommitting: true });
+  goOn();
+  await releasing;
+  // A request that comes now must find it, or it adopts the session that is being deleted.
+  expect(east.holdings.get(identity)).toBe(held);
+  expect(held.claim.life).toMatchObject({ kind: 'ending' });
+  committed();
+  expect(await ending).toEqual({ kind: 'deleted' });
+  expect(east.holdings.get(identity)).toBeUndefined();
+  expect(east.log.get(identity)?.value.state).toBe('deleted');
 });
 
 test('a session that is deleted elsewhere ends here, and keeps its member in the group', async () => {
