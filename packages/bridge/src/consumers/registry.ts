@@ -173,7 +173,7 @@ export class ConsumerRegistry {
     }
     if (this.#isStopping) {
       held?.session.deliveries.askedAgain();
-      await held?.released();
+      await held?.departed();
       throw new BridgeError(sender.via === 'gateway' ? 'misdirected' : 'shuttingDown');
     }
     if (held !== undefined && sender.via === 'gateway' && sender.releaseReason !== undefined) {

@@ -75,9 +75,10 @@ export async function end({ session, claim }: Departing, { isCommitting }: { isC
   session.stop();
   await session
     .inTurn(async () => {
-      if (claim.life.kind !== 'ending') return;
+      const { life } = claim;
+      if (life.kind !== 'ending') return;
       if (isCommitting) await session.commitDelivered(within(CLOSE_TIMEOUT_MS));
-      if (claim.enter({ kind: 'ended' })) await session.leave(within(CLOSE_TIMEOUT_MS));
+      if (claim.enter({ kind: 'ended', settled: life.settled })) await session.leave(within(CLOSE_TIMEOUT_MS));
     })
     .catch(() => {});
 }

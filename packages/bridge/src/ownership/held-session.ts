@@ -43,10 +43,10 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
     await this.claim.record(this.session.logged.description);
   }
 
-  /** Releases it for any bridge. Calls share one release, and wait until it is written. Never throws. */
+  /** Releases it for any bridge. Calls share one release, and wait until it, or a delete, is written. Never throws. */
   async release(reason: { isClients: boolean }): Promise<void> {
     const { promise: settled, resolve } = Promise.withResolvers<void>();
-    if (!this.claim.enter({ kind: 'releasing', settled })) return await this.released();
+    if (!this.claim.enter({ kind: 'releasing', settled })) return await this.departed();
     try {
       const isReleased = await release(this, reason);
       if (isReleased) this.#dependencies.log.info(this.#named(), 'consumer released');
@@ -59,8 +59,8 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
     }
   }
 
-  /** Waits until the release that is under way, if any, is written. Never throws. */
-  async released(): Promise<void> {
+  /** Waits until the release or delete that is under way, if any, is written. Never throws. */
+  async departed(): Promise<void> {
     const { life } = this.claim;
     if ('settled' in life) await life.settled;
   }
@@ -70,12 +70,14 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
    * Errors: `kafkaUnavailable`: then the log still has it, and the next request adopts it.
    */
   async end(options: { isCommitting: boolean }): Promise<{ kind: 'deleted' } | Loss> {
-    this.claim.enter({ kind: 'ending' });
+    const { promise: settled, resolve } = Promise.withResolvers<void>();
+    this.claim.enter({ kind: 'ending', settled });
     try {
       await end(this, options);
       return await this.claim.delete();
     } finally {
       this.#dependencies.remove(this);
+      resolve();
     }
   }
 
@@ -96,7 +98,7 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
       this.#fence(loss.owner);
       return;
     }
-    if (!this.claim.enter({ kind: 'ended' })) return;
+    if (!this.claim.enter({ kind: 'ended', settled: Promise.resolve() })) return;
     this.#dependencies.remove(this);
     this.#dependencies.log.info(this.#named(), 'consumer was deleted elsewhere');
     void this.session.abandon();

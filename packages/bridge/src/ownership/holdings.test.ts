@@ -139,14 +139,18 @@ class Bridge {
   }
 }
 
+/** A bridge that has read the log. */
+async function startBridge(name: string): Promise<Bridge> {
+  const bridge = new Bridge(name);
+  await until('the log is read', () => bridge.log.unreadyReason === undefined, { timeoutMs: 60_000 });
+  return bridge;
+}
+
 let east: Bridge;
 let west: Bridge;
 
 beforeAll(async () => {
-  [east, west] = [new Bridge('east/b'), new Bridge('west/b')];
-  await until('the logs are read', () => [east, west].every(({ log }) => log.unreadyReason === undefined), {
-    timeoutMs: 60_000,
-  });
+  [east, west] = await Promise.all([startBridge('east/b'), startBridge('west/b')]);
 });
 
 afterAll(async () => {
@@ -227,7 +231,7 @@ test('a session that is deleted elsewhere ends here, and keeps its member in the
   const adopted = west.held(identity);
   expect(await adopted.end({ isCommitting: true })).toEqual({ kind: 'deleted' });
   expect(adopted.session.done).toEqual(['commit', 'leave']);
-  expect(adopted.claim.life).toEqual({ kind: 'ended' });
+  expect(adopted.claim.life).toMatchObject({ kind: 'ended' });
   const again = await east.create();
   const { claim, session } = east.held(again);
   const other = { epoch: claim.entry.epoch + 1, id: unique('claim') };
@@ -236,4 +240,24 @@ test('a session that is deleted elsewhere ends here, and keeps its member in the
   await until('the owner sees it', () => claim.life.kind === 'ended');
   expect(session.done).toEqual(['abandon']);
   expect(east.holdings.get(again)).toBeUndefined();
+});
+
+test('a bridge that stops waits for the deletes that are under way', async () => {
+  const stopping = await startBridge('east/stopping');
+  onTestFinished(() => stopping.close());
+  const identity = await stopping.create();
+  const held = stopping.held(identity);
+  const committed = held.session.blockCommit();
+  onTestFinished(committed);
+  const ending = held.end({ isCommitting: true });
+  let isClosed = false;
+  const closing = stopping.holdings.close().then(() => {
+    isClosed = true;
+  });
+  await stopping.log.readToEnd(within(20_000));
+  expect(isClosed).toBe(false);
+  committed();
+  await closing;
+  expect(stopping.log.get(identity)?.value.state).toBe('deleted');
+  expect(await ending).toEqual({ kind: 'deleted' });
 });

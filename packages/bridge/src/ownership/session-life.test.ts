@@ -7,10 +7,10 @@ const LIVES: readonly SessionLife[] = [
   { kind: 'held' },
   { kind: 'releasing', settled: SETTLED },
   { kind: 'handingOver' },
-  { kind: 'ending' },
+  { kind: 'ending', settled: SETTLED },
   { kind: 'released', settled: SETTLED },
   { kind: 'fenced', owner: 'west/b' },
-  { kind: 'ended' },
+  { kind: 'ended', settled: SETTLED },
 ];
 
 /** Every life that can come after `life`, at once or later. */

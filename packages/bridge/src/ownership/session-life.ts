@@ -12,14 +12,14 @@ export type SessionLife =
   | { kind: 'releasing'; settled: Promise<void> }
   /** Another bridge has claimed the session, and is about to learn where the client is. */
   | { kind: 'handingOver' }
-  /** Being deleted, by its client or because it is idle. Other requests do not find it. */
-  | { kind: 'ending' }
+  /** Being deleted, by its client or because it is idle. Other requests do not find it. `settled` resolves when it is over. */
+  | { kind: 'ending'; settled: Promise<void> }
   /** Over: released. `settled` resolves when the session log has the release. */
   | { kind: 'released'; settled: Promise<void> }
   /** Over: another bridge owns the session; `undefined`: not known which. This bridge commits and answers nothing any more. */
   | { kind: 'fenced'; owner: string | undefined }
-  /** Over: the session is deleted. */
-  | { kind: 'ended' };
+  /** Over: the session is deleted. `settled` resolves when the session log has the delete, or has refused it. */
+  | { kind: 'ended'; settled: Promise<void> };
 
 type Kind = SessionLife['kind'];
 
