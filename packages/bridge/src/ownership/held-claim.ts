@@ -6,7 +6,7 @@ import { BridgeError } from '../errors.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import type { Claims, Loss, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
-import type { Ownership } from './ownership.ts';
+import { checkAlive, type Ownership } from './ownership.ts';
 import type { HoldingDecision } from './rules.ts';
 import type { LoggedEntry, SessionDescription } from './session-entry.ts';
 import { mayFollow, type SessionLife } from './session-life.ts';
@@ -31,6 +31,8 @@ export class HeldClaim implements Ownership {
   readonly #holder: ClaimHolder;
   #claim: WonClaim;
   #life: SessionLife = { kind: 'claimed' };
+  /** Settles after the last write: each begins when the one before is over, with the claim that it left. Never rejects. */
+  #written: Promise<unknown> = Promise.resolve();
   /** The claim that is about to replace this one. */
   #fitting: Promise<void> | undefined;
   /** A write under this claim may arrive late: nothing more is written under it. */
@@ -68,7 +70,11 @@ export class HeldClaim implements Ownership {
       // A claim of this bridge supersedes this one, and may count for a shorter time.
       if (this.#fitting !== undefined) await bounded(this.#fitting, limits);
       else if (decision.kind === 'keep') return;
-      else if (this.#claim === claim) throw this.#lost(decision);
+      else {
+        // A write that Kafka did not answer may have become a claim of this bridge.
+        await bounded(this.#written, limits);
+        if (this.#claim === claim) throw this.#lost(decision);
+      }
     }
   }
 
@@ -85,10 +91,15 @@ export class HeldClaim implements Ownership {
   }
 
   async record(description: SessionDescription): Promise<void> {
-    await this.#fitting;
-    const written = await this.#dependencies.claims.update(this.#claim, description, this.#limits());
-    if (written.kind !== 'written') throw this.#lost(written);
-    this.#claim = written.claim;
+    const limits = this.#limits();
+    await this.#inOrder(async () => {
+      // A record behind the release would undo it.
+      checkAlive(this);
+      if (this.#isSpent) return await this.#replace(description, limits);
+      const written = await this.#dependencies.claims.update(this.#claim, description, limits);
+      if (written.kind !== 'written') throw this.#lost(written);
+      this.#claim = written.claim;
+    });
   }
 
   onReplaced(): void {
@@ -101,7 +112,8 @@ export class HeldClaim implements Ownership {
     const writing = this.#dependencies.claims.writeAgain(claim, description, this.#limits()).then((isWritten) => {
       if (!isWritten && this.#claim === claim) this.#isSpent = true;
     });
-    // A claim that is being written waits for the log, and the log for this.
+    // Waits for no write before it: a claim that is being written waits for the log, and the log for this.
+    this.#written = Promise.all([this.#written, writing]);
     this.#fitting ??= writing.finally(() => {
       this.#fitting = undefined;
     });
@@ -116,24 +128,37 @@ export class HeldClaim implements Ownership {
 
   /** Writes that this bridge gives the session up, with its last description. See {@link Claims.release}. */
   async release(description: SessionDescription): Promise<void> {
-    await this.#dependencies.claims.release({ ...this.#claim, description }, this.#limits());
+    const limits = this.#limits();
+    await this.#inOrder(() => this.#dependencies.claims.release({ ...this.#claim, description }, limits));
   }
 
   /** Deletes the session. Errors: as {@link Claims.delete}. */
   async delete(): Promise<{ kind: 'deleted' } | Loss> {
-    return await this.#dependencies.claims.delete(this.#claim, this.#limits());
+    const limits = this.#limits();
+    return await this.#inOrder(() => this.#dependencies.claims.delete(this.#claim, limits));
   }
 
   /** Calls share it. */
   #fitLease(limits: Limits): Promise<void> {
-    this.#fitting ??= this.#claimAgain(limits).finally(() => {
+    this.#fitting ??= this.#inOrder(async () => {
+      // A claim behind the release would undo it.
+      checkAlive(this);
+      await this.#replace(this.#claim.description, limits);
+    }).finally(() => {
       this.#fitting = undefined;
     });
     return this.#fitting;
   }
 
-  async #claimAgain(limits: Limits): Promise<void> {
-    const written = await this.#dependencies.claims.claimAgain(this.#claim, this.#claim.description, limits);
+  /** Writes when all writes before are over; its limits count from now. Settles like `write`. */
+  #inOrder<T>(write: () => Promise<T>): Promise<T> {
+    const writing = this.#written.then(write);
+    this.#written = writing.catch(() => {});
+    return writing;
+  }
+
+  async #replace(description: SessionDescription, limits: Limits): Promise<void> {
+    const written = await this.#dependencies.claims.claimAgain(this.#claim, description, limits);
     if (written.kind !== 'written') throw this.#lost(written);
     this.#claim = written.claim;
     this.#isSpent = false;

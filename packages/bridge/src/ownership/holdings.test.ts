@@ -7,7 +7,9 @@ import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
 import type { SessionRequest } from './adoption.ts';
+import type { HeldClaim } from './held-claim.ts';
 import { Holdings } from './holdings.ts';
+import { LEASE_SETTLE_MS } from './leases.ts';
 import type { Ownership } from './ownership.ts';
 import type { Origin } from './rules.ts';
 import type { ServedSession } from './served-session.ts';
@@ -40,14 +42,23 @@ class QuietSession implements ServedSession {
     confirm: () => {},
     takeBack: () => {},
   };
-  readonly logged;
+  readonly logged: ServedSession['logged'];
+  description: SessionDescription;
   #turn = Promise.withResolvers<void>();
   #commit = Promise.withResolvers<void>();
 
   constructor(identity: SessionIdentity, ownership: Ownership, description: SessionDescription) {
     this.identity = identity;
     this.ownership = ownership;
-    this.logged = { description, keepReceived: async () => {}, keepUncommitted: async () => {} };
+    this.description = description;
+    const now = () => this.description;
+    this.logged = {
+      get description() {
+        return now();
+      },
+      keepReceived: async () => {},
+      keepUncommitted: async () => {},
+    };
     this.#turn.resolve();
     this.#commit.resolve();
   }
@@ -137,6 +148,15 @@ class Bridge {
     return ({ description }: { description: SessionDescription }, ownership: Ownership) =>
       new QuietSession(identity, ownership, description);
   }
+}
+
+/** As after a while in which Kafka answered slowly: the lease is too long now, and this bridge claims the session again. */
+function claimingAgain(claim: HeldClaim): Promise<void> {
+  claim.entry.value.leaseMs = 10_000;
+  claim.entry.readAtMs -= LEASE_SETTLE_MS + 1;
+  const fitting = claim.fit(within(20_000));
+  if (fitting === undefined) throw new Error('the lease fits');
+  return fitting;
 }
 
 /** A bridge that has read the log. */
@@ -260,4 +280,41 @@ test('a bridge that stops waits for the deletes that are under way', async () =>
   await closing;
   expect(stopping.log.get(identity)?.value.state).toBe('deleted');
   expect(await ending).toEqual({ kind: 'deleted' });
+});
+
+test('a delete waits for a claim of its own bridge that is being written', async () => {
+  const identity = await east.create();
+  const held = east.held(identity);
+  const fitting = claimingAgain(held.claim);
+  expect(await held.end({ isCommitting: true })).toEqual({ kind: 'deleted' });
+  await fitting;
+  await east.log.readToEnd(within(20_000));
+  expect(east.log.get(identity)).toMatchObject({ epoch: 3, value: { state: 'deleted' } });
+});
+
+test('a release waits for a claim of its own bridge that is being written', async () => {
+  const identity = await east.create();
+  const held = east.held(identity);
+  const { session } = held;
+  const fitting = claimingAgain(held.claim);
+  const seeks = [{ topic: 't', partition: 0, to: '42' }];
+  session.description = { ...DESCRIPTION, seeks };
+  await held.release({ isClients: true });
+  await fitting;
+  await east.log.readToEnd(within(20_000));
+  expect(east.log.get(identity)).toMatchObject({ epoch: 2, value: { state: 'released', description: { seeks } } });
+});
+
+test('nothing that comes behind a release is written: neither a record nor a claim', async () => {
+  const identity = await east.create();
+  const { claim } = east.held(identity);
+  const recording = claim.record(DESCRIPTION);
+  const releasing = east.held(identity).release({ isClients: true });
+  await until('the session is over', () => claim.life.kind === 'released');
+  const late = await Promise.allSettled([claim.record(DESCRIPTION), claimingAgain(claim)]);
+  for (const one of late) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'misdirected' } });
+  await recording;
+  await releasing;
+  await east.log.readToEnd(within(20_000));
+  expect(east.log.get(identity)).toMatchObject({ epoch: 1, value: { state: 'released' } });
 });
