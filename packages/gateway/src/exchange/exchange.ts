@@ -234,7 +234,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   onClientGone(): void {
     if (this.#isDone) return;
-    this.#finish(this.#attempt?.target.region ?? NO_REGION, 'clientGone');
+    this.#finishWithoutResponse(this.#attempt?.target.region, 'clientGone');
     if (this.#attempt !== undefined) this.#abandon(this.#attempt);
     this.#stopReading?.();
     this.#held.stopAwaiting();
@@ -246,13 +246,15 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#stopReading?.();
     this.#held.stopAwaiting();
     this.#response.sendError(error, { losses: this.#loop, headers });
-    this.#finish(this.#loop?.tried.at(-1)?.region ?? NO_REGION, 'gatewayError');
+    // A client can cause the others by itself.
+    const outcome = error.status >= 500 ? 'gatewayError' : outcomeOfStatus(error.status);
+    this.#finishWithoutResponse(this.#loop?.tried.at(-1)?.region, outcome);
   }
 
   /** Ends a response of which the client has a part only. */
   #breakOff({ region }: Target, outcome: ExchangeOutcome): void {
     if (this.#isDone) return;
-    this.#finish(region, outcome);
+    this.#finishWithoutResponse(region, outcome);
     this.#response.breakOff();
   }
 
@@ -273,12 +275,17 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     if (from !== undefined) this.#context.stats.redirected(from, target.region);
   }
 
+  /** Counts an exchange whose client got no whole response of a target. */
+  #finishWithoutResponse(region: string | undefined, outcome: ExchangeOutcome): void {
+    this.#loop?.consumer?.onNoResponse();
+    this.#finish(region ?? NO_REGION, outcome);
+  }
+
   /** Counts the exchange; returns the index of its duration's bucket. */
   #finish(region: string, outcome: ExchangeOutcome): number {
     this.#isDone = true;
     const { stats, now } = this.#context;
     const { url, startMs } = this.#request;
-    if (outcome === 'gatewayError' || outcome === 'clientGone') this.#loop?.consumer?.onNoResponse();
     const bucket = stats.record(region, url.operation, outcome, now() - startMs);
     this.#watch?.finished({
       region,

@@ -142,7 +142,7 @@ test('answers of the gateway itself, streams, and clients that left have their l
   const written = await lines(file, 3);
   expect(written.map(({ path, status, outcome }) => ({ path, status, outcome }))).toEqual([
     { path: '/topics/large', status: 200, outcome: '2xx' },
-    { path: '/topics/x', status: 413, outcome: 'gatewayError' },
+    { path: '/topics/x', status: 413, outcome: '4xx' },
     { path: '/topics/slow', status: null, outcome: 'clientGone' },
   ]);
   expect(written[0]).toMatchObject({ sentBytes: 100_000, receivedBytes: 0 });
