@@ -3,7 +3,7 @@ import { Distribution, type DistributionOptions, MILLISECONDS_PER_SECOND } from 
 import { REQUEST_OUTCOMES } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 
-/** How an exchange ended for the client; `gatewayError`: with a 5xx of the gateway itself. */
+/** How an exchange ended for the client; `gatewayError`: with a 5xx of the gateway itself, or a response that a target broke off. */
 export type ExchangeOutcome = (typeof EXCHANGE_OUTCOMES)[number];
 export const EXCHANGE_OUTCOMES = [...REQUEST_OUTCOMES, 'gatewayError'] as const;
 
@@ -37,7 +37,7 @@ export const RETRY_REASONS = [
   'misdirected',
 ] as const;
 
-/** The region of a response that came from no region. */
+/** The region of a request that was sent to none. */
 export const NO_REGION = 'none';
 
 export class RequestStats {

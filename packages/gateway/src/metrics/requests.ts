@@ -11,7 +11,7 @@ import { ATTEMPT_OUTCOMES, EXCHANGE_OUTCOMES, RETRY_REASONS, type RequestStats }
 export const REQUEST_METRICS = {
   requests: counter(
     'causeway_requests_total',
-    'Requests of clients, by the region that responded (none: the gateway itself), operation and outcome.',
+    'Requests of clients, by the region of the response, or of the last attempt without one (none: no attempt), operation and outcome.',
     ['region', 'operation', 'outcome'],
   ),
   durations: histogram(
@@ -20,7 +20,9 @@ export const REQUEST_METRICS = {
     ['region', 'operation', 'outcome'],
   ),
   attempts: counter('causeway_attempts_total', 'Attempts at targets, by outcome.', ['region', 'outcome']),
-  retries: counter('causeway_retries_total', 'Requests that were sent again, by reason.', ['reason']),
+  retries: counter('causeway_retries_total', 'Retries and followed 421s, by reason; resends are not counted.', [
+    'reason',
+  ]),
   refusedRetries: counter(
     'causeway_retries_refused_total',
     'Requests that failed because the retry budget was used up.',
