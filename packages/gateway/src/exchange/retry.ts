@@ -1,5 +1,7 @@
 /**
- * Decides what follows an attempt: whether, and where, the request is sent again. Pure. No other file decides that.
+ * Decides what follows an attempt: whether, and where, the request is sent again. Pure, except that {@link decide} takes from the
+ * retry budget. `attempt-loop.ts` alone departs from it: without a target for the first attempt, or for the next one, the exchange
+ * fails without a decision; and an earlier refusal of a region replaces a `fail`.
  *
  * Around it, one step each, in the order in which `exchange.ts` and `attempt-loop.ts` take them:
  *  1. `attempt.ts` turns what happened on the connection into one {@link Outcome}.
