@@ -5,8 +5,9 @@ import { Exposition } from '@causeway/metrics/exposition.ts';
 import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
+import { addCertificateMetrics, CERTIFICATE_METRICS, type CertificateSources } from './metrics/certificates.ts';
 import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
-import { addKafkaMetrics, CERTIFICATE_METRICS, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
+import { addKafkaMetrics, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
 import { addRequestMetrics, REQUEST_METRICS, RequestCounts, type RequestSources } from './metrics/requests.ts';
 import type { AdoptionStage } from './ownership/adoption.ts';
@@ -15,7 +16,8 @@ import type { AdoptionStage } from './ownership/adoption.ts';
 export type MetricsSources = Omit<RequestSources, 'requests'> &
   Omit<RecordSources, 'records'> &
   Omit<ConsumerSources, 'adoptions'> &
-  KafkaSources & { telemetry: TelemetryCounts | undefined };
+  KafkaSources &
+  CertificateSources & { telemetry: TelemetryCounts | undefined };
 
 /** Every metric of the bridge's own, in the order in which it is exposed. */
 export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
@@ -38,6 +40,7 @@ export class Metrics {
     addRecordMetrics(this.#exposition, { ...sources, records: this.#records });
     addConsumerMetrics(this.#exposition, { ...sources, adoptions: this.#adoptions });
     addKafkaMetrics(this.#exposition, sources);
+    addCertificateMetrics(this.#exposition, sources);
     addTelemetryMetrics(this.#exposition, () => sources.telemetry);
   }
 

@@ -1,7 +1,7 @@
 /** Metrics of the Kafka behind this bridge, and of the program itself. */
 import process from 'node:process';
 import { BUILD_INFO, counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
-import { type Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
+import type { Distribution } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 
 export const KAFKA_METRICS = {
@@ -23,19 +23,6 @@ export const KAFKA_METRICS = {
   buildInfo: BUILD_INFO,
 };
 
-/** There with an HTTPS listener only. */
-export const CERTIFICATE_METRICS = {
-  expiry: gauge(
-    'causeway_bridge_certificate_expiry_timestamp_seconds',
-    'When the certificate of the listener ends, in seconds since 1970.',
-  ),
-  reloads: counter(
-    'causeway_bridge_certificate_reloads_total',
-    'Changes of the certificate files: applied or refused.',
-    ['outcome'],
-  ),
-};
-
 export interface KafkaSources {
   isReady: () => boolean;
   kafka: {
@@ -43,15 +30,13 @@ export interface KafkaSources {
     readonly errorCounts: ReadonlyMap<string, number>;
     readonly produceDurations: Distribution;
   };
-  /** Of the HTTPS listener, if there is one. */
-  certificates: { readonly expiresAtMs: number; readonly reloadCounts: Readonly<Record<string, number>> } | undefined;
   /** This bridge, as `region/bridge`. */
   name: string;
   version: string;
 }
 
 export function addKafkaMetrics(exposition: Exposition, sources: KafkaSources): void {
-  const { isReady, kafka, certificates, name, version } = sources;
+  const { isReady, kafka, name, version } = sources;
   exposition.addValue(KAFKA_METRICS.ready, () => (isReady() ? 1 : 0));
   exposition.add(KAFKA_METRICS.requests, (sample) => {
     for (const [request, count] of kafka.requestCounts()) sample({ request }, count);
@@ -62,10 +47,5 @@ export function addKafkaMetrics(exposition: Exposition, sources: KafkaSources): 
   });
   exposition.add(KAFKA_METRICS.buildInfo, (sample) => {
     sample({ program: 'bridge', name, version, node_version: process.version }, 1);
-  });
-  if (certificates === undefined) return;
-  exposition.addValue(CERTIFICATE_METRICS.expiry, () => certificates.expiresAtMs / MILLISECONDS_PER_SECOND);
-  exposition.add(CERTIFICATE_METRICS.reloads, (sample) => {
-    for (const [outcome, count] of Object.entries(certificates.reloadCounts)) sample({ outcome }, count);
   });
 }
