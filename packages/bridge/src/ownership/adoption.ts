@@ -244,6 +244,11 @@ export class Adoption {
     };
   }
 
+  /** Waits until no adoption and no creation runs. Never throws. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
   /** Runs one adoption or creation of a session after another. */
   async #alone<T>(identity: SessionIdentity, run: () => Promise<T>): Promise<T> {
     const key = sessionKey(identity);

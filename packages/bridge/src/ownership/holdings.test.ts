@@ -44,6 +44,7 @@ class QuietSession implements ServedSession {
   };
   readonly logged: ServedSession['logged'];
   description: SessionDescription;
+  joined = Promise.resolve();
   #turn = Promise.withResolvers<void>();
   #commit = Promise.withResolvers<void>();
 
@@ -80,7 +81,9 @@ class QuietSession implements ServedSession {
     await operation();
   }
 
-  async restore(): Promise<void> {}
+  async restore(): Promise<void> {
+    await this.joined;
+  }
   resumeAt(): void {}
   endPolls(): void {}
   stop(): void {}
@@ -100,6 +103,8 @@ class Bridge {
   readonly name: string;
   readonly log: SessionLog;
   readonly holdings: Holdings<QuietSession>;
+  /** When the group has the members of sessions that it adopts. */
+  joined = Promise.resolve();
   readonly #cluster: Cluster;
 
   constructor(name: string) {
@@ -145,8 +150,11 @@ class Bridge {
   }
 
   #begin(identity: SessionIdentity) {
-    return ({ description }: { description: SessionDescription }, ownership: Ownership) =>
-      new QuietSession(identity, ownership, description);
+    return ({ description }: { description: SessionDescription }, ownership: Ownership) => {
+      const session = new QuietSession(identity, ownership, description);
+      session.joined = this.joined;
+      return session;
+    };
   }
 }
 
@@ -317,4 +325,22 @@ test('nothing that comes behind a release is written: neither a record nor a cla
   await releasing;
   await east.log.readToEnd(within(20_000));
   expect(east.log.get(identity)).toMatchObject({ epoch: 1, value: { state: 'released' } });
+});
+
+test('a bridge that stops releases a session that it is adopting', async () => {
+  const stopping = await startBridge('west/stopping');
+  onTestFinished(() => stopping.close());
+  const joining = Promise.withResolvers<void>();
+  onTestFinished(() => joining.resolve());
+  stopping.joined = joining.promise;
+  const identity = await east.create();
+  const adopting = stopping.adopt(identity, east);
+  await until('the claim won', () => east.log.get(identity)?.value.owner === 'west/stopping');
+  const closing = stopping.holdings.close();
+  joining.resolve();
+  await closing;
+  await adopting;
+  expect(stopping.holdings.size).toBe(0);
+  await stopping.log.readToEnd(within(20_000));
+  expect(stopping.log.get(identity)?.value).toMatchObject({ owner: 'west/stopping', state: 'released' });
 });

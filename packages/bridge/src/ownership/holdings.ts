@@ -44,6 +44,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
   readonly #adoption: Adoption;
   readonly #upkeep: Upkeep;
   readonly #shared: HeldSessionDependencies;
+  #isClosing = false;
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
@@ -74,10 +75,15 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
     this.#upkeep.start();
   }
 
-  /** Releases every session, for other bridges. */
+  /** Releases every session, for other bridges; also those that are being created or adopted. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     this.#upkeep.close();
-    await Promise.all([...this.#sessions.values()].map((held) => held.release({ isClients: false })));
+    do {
+      const releases = [...this.#sessions.values()].map((held) => held.release({ isClients: false }));
+      await Promise.all([this.#adoption.settled(), ...releases]);
+      // A release that a delete overtakes leaves the session to the delete.
+    } while (this.#sessions.size > 0);
   }
 
   get size(): number {
@@ -167,6 +173,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
     this.#sessions.set(sessionKey(held.session.identity), held);
     // Until now the changes in the log did not reach it.
     held.onLogged();
+    if (this.#isClosing) void held.release({ isClients: false });
   }
 
   #remove({ session }: { readonly session: ServedSession }): void {
