@@ -73,6 +73,8 @@ const ERRORS = {
   },
   /** Another bridge over the same Kafka cannot help. */
   kafkaUnavailable: { status: 503, fault: FAULT_OF_KAFKA, message: 'Kafka did not answer in time' },
+  /** What a format with schemas needs does not respond, or fails: another bridge may have another source of schemas. */
+  schemasUnavailable: { status: 503, fault: FAULT_OF_REQUEST, message: 'The schemas of the records are not available' },
   producerDisabled: {
     status: 503,
     fault: FAULT_OF_REQUEST,

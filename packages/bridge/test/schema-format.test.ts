@@ -1,11 +1,9 @@
 /** A format with schemas, which exists in this test alone: what it needs beside its own code is `prepare` and `schemaIdOf`. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { answerText } from '@causeway/bridge/consumers/answer-text.ts';
 import { codecForReading } from '@causeway/bridge/consumers/prepared-codecs.ts';
-import { BridgeError } from '@causeway/bridge/errors.ts';
-import { type Codec, codecForRequest, type SchemaFormat } from '@causeway/bridge/formats/codec.ts';
+import type { SchemaFormat } from '@causeway/bridge/formats/codec.ts';
 import { CODECS } from '@causeway/bridge/formats/formats.ts';
+import { codecForRequest } from '@causeway/bridge/formats/preparation.ts';
 import { recordsOf } from '@causeway/bridge/http/record-body.ts';
 import { SlicedWork } from '@causeway/bridge/http/sliced-work.ts';
 import type { Cluster } from '@causeway/bridge/kafka/client/cluster.ts';
@@ -18,9 +16,7 @@ import { ProducerRecordList } from '@causeway/protocol/topics.ts';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView } from '../../../test/harness/kafka-view.ts';
-
-const HEAD_BYTES = 5;
-const WRITTEN_WITH = 2;
+import { positionalFormat, startRegistry } from '../../../test/harness/schema-format.ts';
 
 let kafka: KafkaView;
 let cluster: Cluster;
@@ -35,59 +31,7 @@ afterAll(async () => {
   await kafka.close();
 });
 
-/** A registry of schemas over HTTP: a schema is the names of an object's members in the order in which they are stored. */
-async function startRegistry(schemas: Record<number, string[]>): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    const path = request.url ?? '';
-    asked.push(path);
-    const schema = schemas[Number(path.slice(1))];
-    response.writeHead(schema === undefined ? 404 : 200).end(JSON.stringify(schema));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
-}
-
-/** Values as a zero byte, the id of their schema in four bytes, and a JSON array of their members. */
-function positionalFormat(url: string): SchemaFormat {
-  const schemaOf = async (id: number): Promise<[number, string[]]> => {
-    const response = await fetch(`${url}/${id}`);
-    if (!response.ok) throw new BridgeError('recordUndecodable', { message: `Failed to decode: no schema ${id}` });
-    return [id, (await response.json()) as string[]];
-  };
-  return {
-    async prepare(_topic, schemaIds) {
-      const ids = schemaIds.size === 0 ? [WRITTEN_WITH] : [...schemaIds];
-      return positionalCodec(new Map(await Promise.all(ids.map(schemaOf))));
-    },
-    schemaIdOf: (bytes, start, end) => (end - start > HEAD_BYTES ? bytes.readUInt32BE(start + 1) : undefined),
-  };
-}
-
-function positionalCodec(schemas: ReadonlyMap<number, readonly string[]>): Codec {
-  return {
-    encode({ bytes, start, end }) {
-      const value = JSON.parse(bytes.toString('utf8', start, end)) as Record<string, unknown>;
-      const members = schemas.get(WRITTEN_WITH) ?? [];
-      if (typeof value !== 'object' || members.some((name) => !(name in value))) return undefined;
-      const head = Buffer.alloc(HEAD_BYTES);
-      head.writeUInt32BE(WRITTEN_WITH, 1);
-      return Buffer.concat([head, Buffer.from(JSON.stringify(members.map((name) => value[name])))]);
-    },
-    refusal: (_text, { name, index }) =>
-      new BridgeError('invalidValue', { message: `The ${name} does not fit its schema (record ${index})` }),
-    decode(bytes) {
-      const members = schemas.get(bytes.readUInt32BE(1)) ?? [];
-      const values = JSON.parse(bytes.toString('utf8', HEAD_BYTES)) as unknown[];
-      return JSON.stringify(Object.fromEntries(members.map((name, index) => [name, values[index]])));
-    },
-  };
-}
-
+const VISIT = { over: new AbortController().signal };
 const LIMITS = { schema: ProducerRecordList, partition: undefined, maxRecords: 100, maxRecordBytes: 1000 };
 
 async function produce(topic: string, format: SchemaFormat, body: string): Promise<void> {
@@ -101,7 +45,7 @@ async function produce(topic: string, format: SchemaFormat, body: string): Promi
     maxBatchRecords: 10_000,
   });
   try {
-    const codec = await codecForRequest(format, topic);
+    const codec = await codecForRequest(format, topic, VISIT);
     const records = await new SlicedWork().run(recordsOf(Buffer.from(body), codec, LIMITS));
     for (const result of await batcher.send(topic, records)) expect(result).toHaveProperty('offset');
   } finally {
@@ -128,7 +72,7 @@ async function poll(topic: string, format: SchemaFormat): Promise<unknown> {
   await fetcher.fill(within(20_000));
   const reader = fetcher.partitions.read(100);
   const slices = new SlicedWork();
-  const codec = await codecForReading(format, reader, slices);
+  const codec = await codecForReading(format, reader, { slices, limits: within(20_000) });
   return JSON.parse((await slices.run(answerText(reader, { codec }))).toString());
 }
 
@@ -174,5 +118,5 @@ test('a value that does not fit its schema is refused with the record, and an un
 });
 
 test('a format without schemas is ready at once', () => {
-  expect(codecForRequest(CODECS.json, 'any')).toBe(CODECS.json);
+  expect(codecForRequest(CODECS.json, 'any', VISIT)).toBe(CODECS.json);
 });

@@ -1,16 +1,16 @@
 /** The JSON of a poll's response, cut to the bytes that the client accepts, and made in slices. */
 import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
-import type { Codec } from '../formats/codec.ts';
+import type { Decoder } from '../formats/codec.ts';
 import { NULL_FIELD, type RecordCursor } from '../kafka/fetch/record-cursor.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { StoredRecord } from '../records.ts';
-import type { CodecOfTopic } from './prepared-codecs.ts';
+import type { DecoderOfTopic } from './prepared-codecs.ts';
 import { TextBuffer } from './text-buffer.ts';
 
 export interface AnswerOptions {
   /** One for all records, or by topic. */
-  codec: Codec | CodecOfTopic;
+  codec: Decoder | DecoderOfTopic;
   /** Default: none. */
   maxBytes?: number;
   /** Default: `fail`. */
@@ -47,9 +47,9 @@ export function* answerText(reader: RecordReader, options: AnswerOptions): Gener
 
 class AnswerText {
   readonly #reader: RecordReader;
-  readonly #codecOf: CodecOfTopic;
+  readonly #codecOf: DecoderOfTopic;
   /** Of the topic. */
-  #codec!: Codec;
+  #codec!: Decoder;
   readonly #maxBytes: number;
   readonly #onError: ErrorPolicy;
   readonly #isCheckingUtf8: boolean;

@@ -39,8 +39,11 @@ export interface PollRequest {
   signal: AbortSignal;
   /** The gateway confirms later that the client has the response (`causeway-delivered`). */
   isConfirming: boolean;
-  /** Makes a response of records; the function that it resolves with writes it. Called again when other records are to be sent after all. */
-  convert: (reader: RecordReader) => Deliver | Promise<Deliver>;
+  /**
+   * Makes a response of records; the function that it resolves with writes it. Called again when other records are to be sent after all.
+   * `limits`: of the poll. Their signal ends what it waits for.
+   */
+  convert: (reader: RecordReader, limits: Limits) => Deliver | Promise<Deliver>;
 }
 
 interface Answer {
@@ -130,7 +133,7 @@ export class Poller {
     if (signal.aborted) return;
     // A poll that waited here continues where the session lives now.
     if (ownership.life.kind !== 'ended') checkAlive(ownership);
-    const { reader, result } = answer ?? (await this.#answerOf(0, convert));
+    const { reader, result } = answer ?? (await this.#answerOf(0, { convert, limits }));
     if ('error' in result) throw result.error;
     await deliveries.deliver(reader, isConfirming, result.deliver);
   }
@@ -206,9 +209,11 @@ export class Poller {
     const { ownership, maxRecords } = this.#dependencies;
     while (await this.#waitForRecords(progress)) {
       const { membership } = progress;
-      const making = this.#answerOf(maxRecords, progress.convert);
+      const making = this.#answerOf(maxRecords, progress);
       await progress.committing;
       const answer = await making;
+      // The end of the poll is no error of its records.
+      if ('error' in answer.result && progress.limits.signal?.aborted === true) return undefined;
       if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS, progress.signal)))) return undefined;
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
@@ -217,10 +222,10 @@ export class Poller {
   }
 
   /** Made before this bridge is confirmed as the owner: an error is reported after that. Never rejects. */
-  async #answerOf(maxCount: number, convert: PollRequest['convert']): Promise<Answer> {
+  async #answerOf(maxCount: number, { convert, limits }: Pick<PollProgress, 'convert' | 'limits'>): Promise<Answer> {
     const reader = this.#partitions.read(maxCount);
     try {
-      return { reader, result: { deliver: await convert(reader) } };
+      return { reader, result: { deliver: await convert(reader, limits) } };
     } catch (error) {
       return { reader, result: { error } };
     }

@@ -81,9 +81,9 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     startedAtMs: performance.now(),
     signal: gone.signal,
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
-    convert: async (reader) => {
+    convert: async (reader, limits) => {
       const { onHeaders } = request.watch ?? {};
-      const prepared = codecForReading(formatNamed(format), reader, request.slices);
+      const prepared = codecForReading(formatNamed(format), reader, { slices: request.slices, limits });
       const codec = prepared instanceof Promise ? await prepared : prepared;
       const text = await request.slices.run(answerText(reader, { codec, maxBytes, onError, onHeaders }));
       request.watch?.polled(reader.count);

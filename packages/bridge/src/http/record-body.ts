@@ -4,8 +4,9 @@ import { isUtf8 } from 'node:buffer';
 import { recordsFormat } from '@causeway/protocol/content-types.ts';
 import type { KafkaHeader, ProducerRecord } from '@causeway/protocol/topics.ts';
 import { BridgeError } from '../errors.ts';
-import { type Codec, codecForRequest, type Field } from '../formats/codec.ts';
+import type { Codec, Field } from '../formats/codec.ts';
 import { formatNamed } from '../formats/formats.ts';
+import { codecForRequest } from '../formats/preparation.ts';
 import { type FoundRecords, scanRecords } from '../formats/record-scan.ts';
 import type { RecordHeader, RecordToProduce } from '../records.ts';
 import { type EmbeddedText, UNLISTED } from './body-tree.ts';
@@ -37,17 +38,17 @@ export interface BodyTarget {
 /**
  * The records of a request for a topic, once their format is ready.
  * Errors: `bodyMissing`, `bodyTypeUnsupported`, `bodyUndecodable`, `schemaViolation`, `invalidValue`, `tooManyHeaders`,
- * `tooManyRecords`; those of `partition`.
+ * `tooManyRecords`; those of `partition`, and of {@link codecForRequest}.
  */
 export function readRecords(
-  { headers, body, slices }: Request,
+  { headers, body, slices, visit }: Request,
   topic: string,
   target: BodyTarget,
 ): RecordToProduce[] | Promise<RecordToProduce[]> {
   if (body === undefined || isEmptyBody(body)) throw new BridgeError('bodyMissing');
   const format = recordsFormat(headers['content-type']);
   if (format === undefined) throw new BridgeError('bodyTypeUnsupported');
-  const codec = codecForRequest(formatNamed(format), topic);
+  const codec = codecForRequest(formatNamed(format), topic, visit);
   if (codec instanceof Promise) return codec.then((ready) => slices.run(recordsOf(body, ready, target)));
   return slices.run(recordsOf(body, codec, target));
 }

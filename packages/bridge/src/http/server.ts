@@ -40,6 +40,8 @@ export interface Request {
   /** How far its headers are trusted. */
   trust: Trust;
   raw: FastifyRequest['raw'];
+  /** Whether it is over, for work that waits. */
+  visit: Pick<Visit, 'over'>;
   /** For work whose length the client determines. */
   slices: SlicedWork;
   /** For the access log and traces; `undefined` while both are off. */
@@ -144,7 +146,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           await suspects.turn({ method, target: request.url, bodyBytes: body?.length ?? 0 });
         }
         const { headers, raw } = request;
-        return await handler({ url, target: request.url, headers, body, sender, trust, raw, slices, watch }, reply);
+        return await handler(
+          { url, target: request.url, headers, body, sender, trust, raw, visit, slices, watch },
+          reply,
+        );
       });
     },
     onDelivered(handler) {
