@@ -123,7 +123,7 @@ export class DeliveryLog {
 
   /** Moves the positions back to before the last response, unless that was received. */
   takeBack(): void {
-    if (this.#last !== undefined) this.#partitions.rewind(this.#last);
+    if (this.#last !== undefined) this.#partitions.takeBack(this.#last);
     this.#received();
   }
 

@@ -12,7 +12,7 @@ import { Holdings } from '../ownership/holdings.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
 import { isEnding } from '../ownership/session-life.ts';
 import type { SessionLog } from '../ownership/session-log.ts';
-import { admit, type OnAdopted } from './admission.ts';
+import { admit, type OnAdopted } from './adopt-on-request.ts';
 import { LagWatch } from './lag-watch.ts';
 import { resetPolicyOf } from './reset-policy.ts';
 import type { Sender } from './sender.ts';

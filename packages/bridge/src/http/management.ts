@@ -7,7 +7,7 @@ import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
 /** The state of Kafka, as the bridge reports it to gateways. */
-export interface KafkaTold {
+export interface KafkaStatus {
   isAnswering: boolean;
   /** The id of its cluster; `undefined` before its first response. */
   clusterId: string | undefined;
@@ -19,7 +19,7 @@ export interface ManagementDependencies {
   metrics: Metrics;
   /** Why the bridge is not ready; `undefined` when it is. */
   unreadyReason: () => string | undefined;
-  kafka: () => KafkaTold;
+  kafka: () => KafkaStatus;
   /** `undefined` until they are measured. */
   kafkaRates: () => KafkaRatesTold | undefined;
 }

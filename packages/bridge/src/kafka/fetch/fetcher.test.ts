@@ -109,12 +109,12 @@ test('positions move only for taken records, and back when these are returned', 
   expect(fetcher.partitions.positions).toEqual([{ topic, partition: 0, offset: 0n }]);
   const checkpoint = take(fetcher, 2);
   expect(fetcher.partitions.positions).toEqual([{ topic, partition: 0, offset: 2n }]);
-  fetcher.partitions.rewind(checkpoint);
+  fetcher.partitions.takeBack(checkpoint);
   expect(values(peek(fetcher, 10))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
   take(fetcher, 10);
   expect(fetcher.partitions.hasRecords).toBe(false);
   // Also after what was fetched is gone.
-  fetcher.partitions.rewind(checkpoint);
+  fetcher.partitions.takeBack(checkpoint);
   expect(values(peek(fetcher, 10))).toHaveLength(5);
 });
 
@@ -127,7 +127,7 @@ test('fetched records can be dropped: they are fetched again, also after a take-
   fetcher.partitions.dropRecords();
   expect(fetcher.partitions.hasRecords).toBe(false);
   expect(values(await drain(fetcher, 3))).toEqual(['v2', 'v3', 'v4']);
-  fetcher.partitions.rewind(checkpoint);
+  fetcher.partitions.takeBack(checkpoint);
   expect(fetcher.partitions.hasRecords).toBe(false);
   expect(values(await drain(fetcher, 5))).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
 });
@@ -394,7 +394,7 @@ describe('fetching ahead', () => {
       const checkpoint = fetcher.partitions.advance(next.reader);
       // At once, with a fetch in flight, or when it has arrived.
       if (poll % 4 === 1) await untilArrived();
-      if (poll % 2 === 1) fetcher.partitions.rewind(checkpoint);
+      if (poll % 2 === 1) fetcher.partitions.takeBack(checkpoint);
       else taken.push(...next.records);
     }
     expect(values(taken)).toEqual(all);

@@ -73,7 +73,7 @@ test('a response that is taken back comes again, and later records are fetched a
   while (reader.next());
   const checkpoint = partitions.advance(reader);
   fetched(partition, batch(2, 2));
-  partitions.rewind(checkpoint);
+  partitions.takeBack(checkpoint);
   expect(answer(partitions, 500)).toEqual(['0/0', '0/1']);
   expect(nextOffset(partition)).toBe(2n);
 });

@@ -191,7 +191,7 @@ export class Partitions {
   }
 
   /** Moves positions back, for partitions that are still assigned. */
-  rewind(checkpoint: Checkpoint): void {
+  takeBack(checkpoint: Checkpoint): void {
     for (const [partition, before] of checkpoint) {
       if (this.#byKey.get(partitionKey(partition.topic, partition.partition)) === partition) {
         Object.assign(partition, before);
