@@ -57,7 +57,7 @@ export class Metrics {
     this.#records.failedCount += failedCount;
   }
 
-  /** An answer to a poll, `bytes` long. */
+  /** A response to a poll, `bytes` long. */
   countDelivered(recordCount: number, bytes: number): void {
     if (recordCount === 0) return;
     this.#records.deliveredCount += recordCount;
@@ -70,7 +70,7 @@ export class Metrics {
     this.#adoptions.count(durationMs, stagesMs);
   }
 
-  /** An answer that its client cannot have read. */
+  /** A response that its client cannot have read. */
   countTakenBack(): void {
     this.#records.takenBackCount += 1;
   }

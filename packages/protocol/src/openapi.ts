@@ -56,13 +56,13 @@ function operationObject(entry: OperationEntry, components: Record<string, unkno
 }
 
 function responsesObject(
-  { query = {}, body, status, answer, errors = [] }: OperationEntry,
+  { query = {}, body, status, response, errors = [] }: OperationEntry,
   components: Record<string, unknown>,
 ): Record<string, object> {
   const responses: Record<string, object> = {
     [status]: {
       description: 'Success.',
-      ...(answer === undefined ? {} : { content: contentObject(answer, components) }),
+      ...(response === undefined ? {} : { content: contentObject(response, components) }),
     },
   };
   if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.' };

@@ -40,7 +40,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** By then some of the deleted sessions are forgotten. */
 const DELETED_RETRY_AFTER_SECONDS = 10;
 /** A request to Kafka has its own time, and the work around it this one: less than a gateway's `request.attemptTimeoutMs`. */
-const ANSWER_MARGIN_MS = 2000;
+const RESPONSE_MARGIN_MS = 2000;
 
 export class ConsumerRegistry {
   readonly #dependencies: RegistryDependencies;
@@ -112,7 +112,7 @@ export class ConsumerRegistry {
    * Errors: also `kafkaUnavailable`.
    */
   async inTime<T>(operation: () => Promise<T>): Promise<T> {
-    return await bounded(operation(), within(this.#dependencies.kafka.requestTimeoutMs + ANSWER_MARGIN_MS));
+    return await bounded(operation(), within(this.#dependencies.kafka.requestTimeoutMs + RESPONSE_MARGIN_MS));
   }
 
   /** Of one subscription. */

@@ -26,15 +26,15 @@ export const RECORD_METRICS = {
   delivered: counter('causeway_bridge_records_delivered_total', 'Records that were written to consumers.'),
   deliveredBytes: counter(
     'causeway_bridge_delivered_bytes_total',
-    'Bytes of the answers with records that were written to consumers.',
+    'Bytes of the responses with records that were written to consumers.',
   ),
   pollRecords: histogram(
     'causeway_bridge_poll_records',
-    'Records in each answer to a poll that had any; without these are polls that ended at their time limit.',
+    'Records in each response to a poll that had any; without these are polls that ended at their time limit.',
   ),
   takenBack: counter(
     'causeway_bridge_answers_taken_back_total',
-    'Answers with records whose connection broke before the client had read them; the records come again.',
+    'Responses with records whose connection broke before the client had read them; the records come again.',
   ),
 };
 

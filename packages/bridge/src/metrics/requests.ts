@@ -15,13 +15,13 @@ export const REQUEST_METRICS = {
   requests: counter('causeway_bridge_requests_total', 'Requests by operation and outcome.', ['operation', 'outcome']),
   durations: histogram(
     'causeway_bridge_request_duration_seconds',
-    'From the head of a request to the end of its answer. A poll takes as long as its client asked.',
+    'From the head of a request to the end of its response. A poll takes as long as its client asked.',
     ['operation', 'outcome'],
   ),
-  inFlight: gauge('causeway_bridge_in_flight_requests', 'Requests that wait for their answers.'),
+  inFlight: gauge('causeway_bridge_in_flight_requests', 'Requests that wait for their responses.'),
   inFlightBytes: gauge(
     'causeway_bridge_in_flight_bytes',
-    'Bytes of request bodies, and of answers that clients have not read.',
+    'Bytes of request bodies, and of responses that clients have not read.',
   ),
 };
 

@@ -123,7 +123,7 @@ export class RequestTrace {
   finished({ status, outcome }: RequestEnd): void {
     const isAnswered = outcome !== 'clientGone';
     const errorType = !isAnswered ? outcome : status >= 500 ? String(status) : undefined;
-    // Records of a request that wants no answer are still on their way.
+    // Records of a request that wants no response are still on their way.
     if (!isAnswered || status !== 204)
       this.#endKafka(isAnswered && status < 400 ? undefined : (errorType ?? String(status)));
     if (isAnswered) this.#span.setAttribute('http.response.status_code', status);

@@ -36,7 +36,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     body: optionalConsumerBody(ConsumerOptions),
     summary: 'Creates a consumer in a group.',
     status: 200,
-    answer: v2(CreatedConsumer),
+    response: v2(CreatedConsumer),
     errors: [400, 409, 422, 500, 503],
   },
   {
@@ -73,7 +73,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     path: `${INSTANCE}/subscription`,
     summary: 'Topics and partitions that the consumer reads now.',
     status: 200,
-    answer: v2(SubscribedTopicList),
+    response: v2(SubscribedTopicList),
   },
   {
     ...CONSUMER,
@@ -104,7 +104,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
       },
     },
     status: 200,
-    answer: { schema: ConsumerRecordList, types: RECORD_TYPES },
+    response: { schema: ConsumerRecordList, types: RECORD_TYPES },
     errors: [400, 403, 404, 406, 409, 422, 500, 503],
   },
   {
@@ -124,7 +124,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     path: `${INSTANCE}/offsets`,
     summary: "The group's committed offsets for the consumer's partitions.",
     status: 200,
-    answer: v2(OffsetCommitSeekList),
+    response: v2(OffsetCommitSeekList),
     errors: [403, 404, 422, 500, 503],
   },
   {
@@ -134,7 +134,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     path: `${INSTANCE}/assignments`,
     summary: 'Partitions that the consumer reads now.',
     status: 200,
-    answer: v2(Partitions),
+    response: v2(Partitions),
   },
   {
     ...CONSUMER,
@@ -143,7 +143,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     path: `${INSTANCE}/positions`,
     summary: 'The next offset to read of each partition.',
     status: 200,
-    answer: v2(OffsetCommitSeekList),
+    response: v2(OffsetCommitSeekList),
     errors: [403, 404, 422, 500, 503],
   },
   {

@@ -37,7 +37,7 @@ export interface OperationEntry<Id extends string = string> {
   readonly query?: Readonly<Record<string, object>>;
   /** The status of a success. */
   readonly status: number;
-  readonly answer?: Content;
+  readonly response?: Content;
   /**
    * Statuses of errors, except 400 for an invalid URL, and 413 and 415 for a body. 403 comes from Kafka; 503 may also mean
    * that the bridge is overloaded.

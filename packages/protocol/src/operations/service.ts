@@ -4,7 +4,7 @@ import { plain } from './content.ts';
 import { defineOperations } from './operation.ts';
 
 const BridgeInfo = Type.Object({ bridge_version: Type.String() }, { $id: 'BridgeInfo', title: 'BridgeInfo' });
-const DOCUMENT = { summary: 'This document.', tags: [], status: 200, answer: plain(Type.Object({})), errors: [503] };
+const DOCUMENT = { summary: 'This document.', tags: [], status: 200, response: plain(Type.Object({})), errors: [503] };
 
 export const SERVICE_OPERATIONS = defineOperations([
   {
@@ -16,7 +16,7 @@ export const SERVICE_OPERATIONS = defineOperations([
     summary: 'The version.',
     tags: [],
     status: 200,
-    answer: plain(BridgeInfo),
+    response: plain(BridgeInfo),
     errors: [503],
   },
   {
@@ -49,7 +49,7 @@ export const SERVICE_OPERATIONS = defineOperations([
     summary: 'Metrics in the text format of Prometheus.',
     tags: [],
     status: 200,
-    answer: { schema: Type.String(), types: ['text/plain'] },
+    response: { schema: Type.String(), types: ['text/plain'] },
     errors: [404],
   },
   { operation: 'openapi', method: 'GET', path: '/openapi', kind: 'service', retry: 'read', ...DOCUMENT },

@@ -31,7 +31,7 @@ const PRODUCE = {
     async: Type.Boolean({ description: 'Whether to respond 204 before Kafka has stored the records.' }),
   },
   status: 200,
-  answer: v2(OffsetRecordSentList),
+  response: v2(OffsetRecordSentList),
   // 403 and 404 are for `async`; without it, the record's entry in the response has the error.
   errors: [400, 403, 404, 422, 503],
 } as const;
@@ -47,7 +47,7 @@ export const TOPIC_OPERATIONS = defineOperations([
     summary: 'Creates a topic.',
     tags: ['Topics'],
     status: 201,
-    answer: v2(Type.Object({})),
+    response: v2(Type.Object({})),
     errors: [400, 403, 500, 503],
   },
   {
@@ -55,7 +55,7 @@ export const TOPIC_OPERATIONS = defineOperations([
     operation: 'listTopics',
     path: '/topics',
     summary: 'Names of all topics.',
-    answer: v2(Type.Array(Type.String())),
+    response: v2(Type.Array(Type.String())),
     errors: [500, 503],
   },
   {
@@ -63,7 +63,7 @@ export const TOPIC_OPERATIONS = defineOperations([
     operation: 'getTopic',
     path: '/topics/{topic}',
     summary: 'A topic with its settings and partitions.',
-    answer: v2(TopicMetadata),
+    response: v2(TopicMetadata),
   },
   {
     ...PRODUCE,
@@ -77,14 +77,14 @@ export const TOPIC_OPERATIONS = defineOperations([
     operation: 'listPartitions',
     path: '/topics/{topic}/partitions',
     summary: 'Partitions of a topic.',
-    answer: v2(Type.Array(PartitionMetadata)),
+    response: v2(Type.Array(PartitionMetadata)),
   },
   {
     ...PARTITION,
     operation: 'getPartition',
     path: '/topics/{topic}/partitions/{partition}',
     summary: 'One partition.',
-    answer: v2(PartitionMetadata),
+    response: v2(PartitionMetadata),
   },
   {
     ...PRODUCE,
@@ -98,6 +98,6 @@ export const TOPIC_OPERATIONS = defineOperations([
     operation: 'getOffsets',
     path: '/topics/{topic}/partitions/{partition}/offsets',
     summary: 'The first and the next offset of a partition.',
-    answer: v2(OffsetsSummary),
+    response: v2(OffsetsSummary),
   },
 ]);
