@@ -55,7 +55,7 @@ async function clientRates(): Promise<System['clients']['rates']> {
   return ((await response.body.json()) as System).clients.rates;
 }
 
-/** Whether the alert fires, and what the dashboard shows, after minutes of what `samples` count. */
+/** Whether the alert fires, and what the dashboard shows, after minutes with these samples. */
 function shownAfter(samples: readonly ExposedSample[]): {
   alerts: boolean;
   failedShare: boolean;

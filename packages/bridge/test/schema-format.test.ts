@@ -1,8 +1,8 @@
 /** A format with schemas, which exists in this test alone: what it needs beside its own code is `prepare` and `schemaIdOf`. */
-import { answerText } from '@causeway/bridge/consumers/answer-text.ts';
 import { codecForReading } from '@causeway/bridge/consumers/prepared-codecs.ts';
+import { responseText } from '@causeway/bridge/consumers/response-text.ts';
 import type { SchemaFormat } from '@causeway/bridge/formats/codec.ts';
-import { CODECS } from '@causeway/bridge/formats/formats.ts';
+import { FORMATS_BY_NAME } from '@causeway/bridge/formats/formats.ts';
 import { codecForRequest } from '@causeway/bridge/formats/preparation.ts';
 import { recordsOf } from '@causeway/bridge/http/record-body.ts';
 import { SlicedWork } from '@causeway/bridge/http/sliced-work.ts';
@@ -73,7 +73,7 @@ async function poll(topic: string, format: SchemaFormat): Promise<unknown> {
   const reader = fetcher.partitions.read(100);
   const slices = new SlicedWork();
   const codec = await codecForReading(format, reader, { slices, limits: within(20_000) });
-  return JSON.parse((await slices.run(answerText(reader, { codec }))).toString());
+  return JSON.parse((await slices.run(responseText(reader, { codec }))).toString());
 }
 
 test('a format looks its schemas up once before the records of a request, and once before those of a poll', async () => {
@@ -118,5 +118,5 @@ test('a value that does not fit its schema is refused with the record, and an un
 });
 
 test('a format without schemas is ready at once', () => {
-  expect(codecForRequest(CODECS.json, 'any', VISIT)).toBe(CODECS.json);
+  expect(codecForRequest(FORMATS_BY_NAME.json, 'any', VISIT)).toBe(FORMATS_BY_NAME.json);
 });

@@ -1,7 +1,7 @@
 /** A format with schemas in the bridge's list, in place of text: its registry is slow, fails, or does not have a schema. */
 import { request } from 'node:http';
 import { type Format, hasSchemas, type SchemaFormat } from '@causeway/bridge/formats/codec.ts';
-import { CODECS } from '@causeway/bridge/formats/formats.ts';
+import { FORMATS_BY_NAME } from '@causeway/bridge/formats/formats.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, type TestConsumer } from '../../../test/harness/bridge.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
@@ -36,7 +36,7 @@ async function setUp(...records: { value: Buffer }[]): Promise<Setting> {
     },
     schemaIdOf: format.schemaIdOf,
   };
-  const list: { text: Format } = CODECS;
+  const list: { text: Format } = FORMATS_BY_NAME;
   const before = list.text;
   expect(hasSchemas(before)).toBe(false);
   list.text = watched;

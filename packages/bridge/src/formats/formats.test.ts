@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Codec } from './codec.ts';
-import { CODECS } from './formats.ts';
+import { FORMATS_BY_NAME } from './formats.ts';
 import { JsonScanner, type JsonText } from './json-scanner.ts';
 
 /** Of the generated values: every run has the same. */
@@ -40,7 +40,7 @@ describe('stored bytes', () => {
     ['binary', 'aGVsbB', 'hell'],
     ['binary', '', ''],
   ] as const)('%s of %j', (format, value, stored) => {
-    expect(encoded(CODECS[format], value).toString()).toBe(stored);
+    expect(encoded(FORMATS_BY_NAME[format], value).toString()).toBe(stored);
   });
 });
 
@@ -58,17 +58,19 @@ describe('a value that a format cannot hold is refused with its record', () => {
         ] as const,
     ),
   ] as const)('%s of %j', (format, value, message) => {
-    expect(() => encoded(CODECS[format], value)).toThrow(expect.objectContaining({ code: 'invalidValue', message }));
+    expect(() => encoded(FORMATS_BY_NAME[format], value)).toThrow(
+      expect.objectContaining({ code: 'invalidValue', message }),
+    );
   });
 });
 
 test.each(['\ud800', 'a\udfff', '\ud83d\ud83d\ude00'])(
   'half a surrogate pair is not text, and JSON keeps its escape: %j',
   (text) => {
-    expect(() => encoded(CODECS.text, text)).toThrow(
+    expect(() => encoded(FORMATS_BY_NAME.text, text)).toThrow(
       expect.objectContaining({ code: 'invalidValue', message: expect.stringContaining('surrogate pair') }),
     );
-    expect(JSON.parse(encoded(CODECS.json, text).toString())).toBe(text);
+    expect(JSON.parse(encoded(FORMATS_BY_NAME.json, text).toString())).toBe(text);
   },
 );
 
@@ -85,7 +87,7 @@ describe('stored bytes as JSON', () => {
     ['binary', 'hello', '"aGVsbG8="'],
     ['binary', '', '""'],
   ] as const)('%s of %j', (format, stored, text) => {
-    expect(CODECS[format].decode(Buffer.from(stored))).toBe(text);
+    expect(FORMATS_BY_NAME[format].decode(Buffer.from(stored))).toBe(text);
   });
 
   test.each([
@@ -100,19 +102,19 @@ describe('stored bytes as JSON', () => {
     ['{"a":1,"a":2} rest', '{"a":1,"a":2}'],
     ['[1,2]\u00ff', '[1,2]'],
   ])('json of %j', (stored, text) => {
-    expect(CODECS.json.decode(Buffer.from(stored))).toBe(text);
+    expect(FORMATS_BY_NAME.json.decode(Buffer.from(stored))).toBe(text);
   });
 
   test('json that is nested more deeply than a client may send it', () => {
     const nested = '['.repeat(5000) + ']'.repeat(5000);
-    expect(CODECS.json.decode(Buffer.from(`${nested} rest`))).toBe(nested);
+    expect(FORMATS_BY_NAME.json.decode(Buffer.from(`${nested} rest`))).toBe(nested);
   });
 
   test('json that another program stored in UTF-16', () => {
     const littleEndian = Buffer.from('\ufeff{"a":"é😀"}', 'utf16le');
     const bigEndian = Buffer.from(littleEndian).swap16();
     for (const bytes of [littleEndian, bigEndian, littleEndian.subarray(2), bigEndian.subarray(2)]) {
-      expect(CODECS.json.decode(bytes)).toBe('{"a":"é😀"}');
+      expect(FORMATS_BY_NAME.json.decode(bytes)).toBe('{"a":"é😀"}');
     }
   });
 
@@ -128,16 +130,18 @@ describe('stored bytes as JSON', () => {
   ])('bytes that are not UTF-8 are never shown as others: %j', (latin1) => {
     const bytes = Buffer.from(latin1, 'latin1');
     for (const format of ['json', 'text'] as const) {
-      expect(() => CODECS[format].decode(bytes)).toThrow(expect.objectContaining({ code: 'recordUndecodable' }));
+      expect(() => FORMATS_BY_NAME[format].decode(bytes)).toThrow(
+        expect.objectContaining({ code: 'recordUndecodable' }),
+      );
     }
-    expect(CODECS.binary.decode(bytes)).toBe(JSON.stringify(bytes.toString('base64')));
+    expect(FORMATS_BY_NAME.binary.decode(bytes)).toBe(JSON.stringify(bytes.toString('base64')));
   });
 
   test.each([
     ...['key', '{"a":', '{"a" 1}', '}', '12abc', '1.', '01', 'nullx', 'NaN', "'a'", '/* a', '/', '\ufeff\ufeff1'],
     ...['"\\x"', '"\\u12g4"', '"\n"', '[1,]', '{"a":1,}'],
   ])('json of %j is an error', (stored) => {
-    expect(() => CODECS.json.decode(Buffer.from(stored))).toThrow(
+    expect(() => FORMATS_BY_NAME.json.decode(Buffer.from(stored))).toThrow(
       expect.objectContaining({ code: 'recordUndecodable', message: expect.stringMatching(/^Failed to decode:/) }),
     );
   });
@@ -152,7 +156,7 @@ describe('a stored value is read as it was sent', () => {
   );
 
   test('as JSON', () => {
-    const codec = CODECS.json;
+    const codec = FORMATS_BY_NAME.json;
     fc.assert(
       fc.property(embedded, (value) => {
         const text = JSON.stringify(value);
@@ -163,7 +167,7 @@ describe('a stored value is read as it was sent', () => {
   });
 
   test('as JSON, with anything behind it', () => {
-    const codec = CODECS.json;
+    const codec = FORMATS_BY_NAME.json;
     fc.assert(
       fc.property(embedded, fc.string({ unit: 'binary' }), (value, behind) => {
         const stored = Buffer.concat([encoded(codec, value), Buffer.from(behind)]);
@@ -174,7 +178,7 @@ describe('a stored value is read as it was sent', () => {
   });
 
   test('as text', () => {
-    const codec = CODECS.text;
+    const codec = FORMATS_BY_NAME.text;
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(JSON.parse(codec.decode(encoded(codec, text)))).toBe(text);
@@ -184,7 +188,7 @@ describe('a stored value is read as it was sent', () => {
   });
 
   test('as bytes', () => {
-    const codec = CODECS.binary;
+    const codec = FORMATS_BY_NAME.binary;
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         const text = Buffer.from(bytes).toString('base64');

@@ -5,12 +5,12 @@ import type { Format } from './codec.ts';
 import { jsonCodec } from './json.ts';
 import { textCodec } from './text.ts';
 
-export const CODECS = {
+export const FORMATS_BY_NAME = {
   json: jsonCodec,
   binary: binaryCodec,
   text: textCodec,
 } as const satisfies Readonly<Record<EmbeddedFormat, Format>>;
 
 export function formatNamed(name: EmbeddedFormat): Format {
-  return CODECS[name];
+  return FORMATS_BY_NAME[name];
 }

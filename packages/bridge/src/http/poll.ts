@@ -5,9 +5,9 @@ import { accepts, RECORDS } from '@causeway/protocol/content-types.ts';
 import { DEFAULT_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { DELIVERY_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyReply } from 'fastify';
-import { answerText, type ErrorPolicy } from '../consumers/answer-text.ts';
 import { codecForReading } from '../consumers/prepared-codecs.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { type ErrorPolicy, responseText } from '../consumers/response-text.ts';
 import type { Session } from '../consumers/session.ts';
 import { BridgeError } from '../errors.ts';
 import { formatNamed } from '../formats/formats.ts';
@@ -85,7 +85,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
       const { onHeaders } = request.watch ?? {};
       const prepared = codecForReading(formatNamed(format), reader, { slices: request.slices, limits });
       const codec = prepared instanceof Promise ? await prepared : prepared;
-      const text = await request.slices.run(answerText(reader, { codec, maxBytes, onError, onHeaders }));
+      const text = await request.slices.run(responseText(reader, { codec, maxBytes, onError, onHeaders }));
       request.watch?.polled(reader.count);
       return async (_reader, { takeBack, delivery }) => {
         if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);

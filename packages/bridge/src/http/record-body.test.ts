@@ -3,7 +3,7 @@ import { ProducerRecordList, ProducerRecordToPartitionList } from '@causeway/pro
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BridgeError } from '../errors.ts';
-import { CODECS } from '../formats/formats.ts';
+import { FORMATS_BY_NAME } from '../formats/formats.ts';
 import { scanRecords } from '../formats/record-scan.ts';
 import type { RecordToProduce } from '../records.ts';
 import { readTree } from './body-tree.ts';
@@ -62,7 +62,7 @@ function parsed(text: string, format: EmbeddedFormat, isPlacing: boolean): Plain
   const schema = isPlacing ? ProducerRecordList : ProducerRecordToPartitionList;
   try {
     const found = runAtOnce(
-      parseRecords(Buffer.from(text), CODECS[format], { schema, partition: undefined, ...LIMITS }),
+      parseRecords(Buffer.from(text), FORMATS_BY_NAME[format], { schema, partition: undefined, ...LIMITS }),
     );
     return plain(found.records);
   } catch (error) {
@@ -72,7 +72,7 @@ function parsed(text: string, format: EmbeddedFormat, isPlacing: boolean): Plain
 }
 
 function scanned(text: string, format: EmbeddedFormat, isPlacing: boolean): Plain[] | undefined {
-  const found = runAtOnce(scanRecords(Buffer.from(text), { codec: CODECS[format], isPlacing, ...LIMITS }));
+  const found = runAtOnce(scanRecords(Buffer.from(text), { codec: FORMATS_BY_NAME[format], isPlacing, ...LIMITS }));
   return found === undefined ? undefined : plain(found.records);
 }
 
@@ -203,7 +203,7 @@ test.each([
   const records = counts.map((count) => `{"value":"","headers":[${`${HEADER},`.repeat(count - 1)}${HEADER}]}`);
   const body = Buffer.from(`{"records":[${records.join(',')}]}`);
   const target = { schema: ProducerRecordList, partition: undefined, ...LIMITS };
-  expect(() => runAtOnce(parseRecords(body, CODECS.json, target))).toThrow(message);
+  expect(() => runAtOnce(parseRecords(body, FORMATS_BY_NAME.json, target))).toThrow(message);
 });
 
 test('the parts of a body that are read are bounded, and all are counted', () => {

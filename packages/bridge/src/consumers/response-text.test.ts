@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { CODECS } from '../formats/formats.ts';
+import { FORMATS_BY_NAME } from '../formats/formats.ts';
 import { runAtOnce } from '../http/sliced-work.ts';
 import type { Partition } from '../kafka/fetch/partition.ts';
 import { fetchedBuffer } from '../kafka/fetch/record-buffer.ts';
 import { RecordReader } from '../kafka/fetch/record-reader.ts';
 import { writeBatch } from '../kafka/produce/record-batch-writer.ts';
 import type { RecordHeader, StoredRecord } from '../records.ts';
-import { type AnswerOptions, answerText } from './answer-text.ts';
+import { type ResponseTextOptions, responseText } from './response-text.ts';
 
 const RECORD: StoredRecord = {
   topic: 't',
@@ -42,18 +42,21 @@ function readerOf(records: readonly StoredRecord[]): RecordReader {
   return new RecordReader([{ topic, partition, buffer, ...known } satisfies Partition], 500);
 }
 
-function answerOf(records: readonly StoredRecord[], options: AnswerOptions): { text: Buffer; recordCount: number } {
+function responseOf(
+  records: readonly StoredRecord[],
+  options: ResponseTextOptions,
+): { text: Buffer; recordCount: number } {
   const reader = readerOf(records);
-  const text = runAtOnce(answerText(reader, options));
+  const text = runAtOnce(responseText(reader, options));
   return { text, recordCount: reader.count };
 }
 
 test('fields come in the order of the API, headers only when there are any', () => {
-  const answer = answerOf([RECORD], { codec: CODECS.json });
-  expect(answer.text.toString()).toBe(`[${TEXT}]`);
-  expect(answer.recordCount).toBe(1);
+  const response = responseOf([RECORD], { codec: FORMATS_BY_NAME.json });
+  expect(response.text.toString()).toBe(`[${TEXT}]`);
+  expect(response.recordCount).toBe(1);
   const headers = [[Buffer.from('h'), Buffer.from('x')] as const, [Buffer.from('h'), null] as const];
-  expect(answerOf([{ ...RECORD, headers }], { codec: CODECS.json }).text.toString()).toBe(
+  expect(responseOf([{ ...RECORD, headers }], { codec: FORMATS_BY_NAME.json }).text.toString()).toBe(
     `[${TEXT.slice(0, -1)},"headers":[{"key":"h","value":"eA=="},{"key":"h","value":null}]}]`,
   );
 });
@@ -64,37 +67,37 @@ test.each([
   ['at the ends of 64 bits, backwards', [2n ** 63n - 1n, 2n ** 62n + 1n, 2n ** 53n + 1n, 0n]],
   ['whose sum with the first needs more than a double', [2n ** 52n - 1n, 2n ** 53n + 1n, 2n ** 53n - 1n]],
 ])('timestamps are exact in one batch: %s', (_, times) => {
-  const { text } = answerOf(
+  const { text } = responseOf(
     times.map((timestampMs) => ({ ...RECORD, timestampMs })),
-    { codec: CODECS.json },
+    { codec: FORMATS_BY_NAME.json },
   );
   expect(text.toString().match(/(?<="timestamp":)\d+/g)).toEqual(times.map(String));
 });
 
 test('a response has as many records as fit, counted in bytes of UTF-8', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"é"') }, RECORD];
-  const codec = CODECS.json;
-  const twoBytes = answerOf(records.slice(0, 2), { codec }).text.length;
-  expect(answerOf(records, { codec, maxBytes: twoBytes }).recordCount).toBe(2);
-  expect(answerOf(records, { codec, maxBytes: twoBytes - 1 }).recordCount).toBe(1);
-  expect(answerOf([], { codec, maxBytes: 2 }).text.toString()).toBe('[]');
+  const codec = FORMATS_BY_NAME.json;
+  const twoBytes = responseOf(records.slice(0, 2), { codec }).text.length;
+  expect(responseOf(records, { codec, maxBytes: twoBytes }).recordCount).toBe(2);
+  expect(responseOf(records, { codec, maxBytes: twoBytes - 1 }).recordCount).toBe(1);
+  expect(responseOf([], { codec, maxBytes: 2 }).text.toString()).toBe('[]');
 });
 
 test('a record that does not fit alone, or is not JSON, fails the response', () => {
-  expect(() => answerOf([RECORD], { codec: CODECS.json, maxBytes: 50 })).toThrow(
+  expect(() => responseOf([RECORD], { codec: FORMATS_BY_NAME.json, maxBytes: 50 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),
   );
-  expect(() => answerOf([], { codec: CODECS.json, maxBytes: 1 })).toThrow(
+  expect(() => responseOf([], { codec: FORMATS_BY_NAME.json, maxBytes: 1 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),
   );
-  expect(() => answerOf([{ ...RECORD, value: Buffer.from('x') }], { codec: CODECS.json, maxBytes: 1000 })).toThrow(
-    expect.objectContaining({ code: 'recordUndecodable' }),
-  );
+  expect(() =>
+    responseOf([{ ...RECORD, value: Buffer.from('x') }], { codec: FORMATS_BY_NAME.json, maxBytes: 1000 }),
+  ).toThrow(expect.objectContaining({ code: 'recordUndecodable' }));
 });
 
 test('a response that was cut has no part of the record that did not fit', () => {
   const records = [RECORD, { ...RECORD, value: Buffer.from('"not in it"') }];
-  const { text, recordCount } = answerOf(records, { codec: CODECS.json, maxBytes: TEXT.length + 3 });
+  const { text, recordCount } = responseOf(records, { codec: FORMATS_BY_NAME.json, maxBytes: TEXT.length + 3 });
   expect([text.toString(), recordCount]).toEqual([`[${TEXT}]`, 1]);
 });
 
@@ -107,7 +110,7 @@ test.each([
   ['binary', '😀', Buffer.from('😀').toString('base64')],
 ] as const)('%s bytes of %j are read back as %j, as keys and as values', (format, stored, value) => {
   const record = { ...RECORD, key: Buffer.from(stored), value: Buffer.from(stored) };
-  const { text } = answerOf([record, RECORD, record], { codec: CODECS[format] });
+  const { text } = responseOf([record, RECORD, record], { codec: FORMATS_BY_NAME[format] });
   const entries = JSON.parse(text.toString()) as { key: unknown; value: unknown }[];
   expect(entries.map(({ key }) => key)).toEqual([value, null, value]);
   expect(entries[2]?.value).toEqual(value);
@@ -123,10 +126,10 @@ describe('bytes that are not UTF-8 fail the response or are reported, and never 
     ...(['json', 'text', 'binary'] as const).map((format) => [format, { headers: [[bad, bad] as const] }] as const),
   ] as const)('in %s', (format, fields) => {
     const records = [RECORD, { ...RECORD, ...fields }, RECORD];
-    expect(() => answerOf(records, { codec: CODECS[format] })).toThrow(
+    expect(() => responseOf(records, { codec: FORMATS_BY_NAME[format] })).toThrow(
       expect.objectContaining({ code: 'recordUndecodable', message: expect.stringContaining('not UTF-8') }),
     );
-    const { text, recordCount } = answerOf(records, { codec: CODECS[format], onError: 'report' });
+    const { text, recordCount } = responseOf(records, { codec: FORMATS_BY_NAME[format], onError: 'report' });
     const entries = JSON.parse(text.toString()) as object[];
     expect(entries.map((entry) => 'error_code' in entry)).toEqual([false, true, false]);
     expect(recordCount).toBe(3);
@@ -136,7 +139,7 @@ describe('bytes that are not UTF-8 fail the response or are reported, and never 
 test('responses grow beyond their estimated size, also with headers and names outside ASCII', () => {
   const value = Buffer.from('\u0001é'.repeat(20_000));
   const headers = [[Buffer.from('ключ😀'), Buffer.from('x')] as const];
-  const { text } = answerOf([{ ...RECORD, value, headers }, RECORD], { codec: CODECS.text });
+  const { text } = responseOf([{ ...RECORD, value, headers }, RECORD], { codec: FORMATS_BY_NAME.text });
   const [first, second] = JSON.parse(text.toString()) as { value: string; headers?: { key: string }[] }[];
   expect(first?.value).toBe(value.toString());
   expect(first?.headers?.[0]?.key).toBe('ключ😀');

@@ -8,7 +8,7 @@ import type { StoredRecord } from '../records.ts';
 import type { DecoderOfTopic } from './prepared-codecs.ts';
 import { TextBuffer } from './text-buffer.ts';
 
-export interface AnswerOptions {
+export interface ResponseTextOptions {
   /** One for all records, or by topic. */
   codec: Decoder | DecoderOfTopic;
   /** Default: none. */
@@ -37,15 +37,15 @@ export type ErrorPolicy = 'fail' | 'report';
  * Errors: `responseTooLarge` when not even one fits; unless `onError` is `report`, `recordUndecodable` and those of damaged
  * batches.
  */
-export function* answerText(reader: RecordReader, options: AnswerOptions): Generator<void, Buffer> {
-  const text = yield* new AnswerText(reader, options).build();
+export function* responseText(reader: RecordReader, options: ResponseTextOptions): Generator<void, Buffer> {
+  const text = yield* new ResponseText(reader, options).build();
   // Checked once for the whole response, which hardly ever has anything but UTF-8.
   if (isUtf8(text)) return text;
   reader.restart();
-  return yield* new AnswerText(reader, options, { isCheckingUtf8: true }).build();
+  return yield* new ResponseText(reader, options, { isCheckingUtf8: true }).build();
 }
 
-class AnswerText {
+class ResponseText {
   readonly #reader: RecordReader;
   readonly #codecOf: DecoderOfTopic;
   /** Of the topic. */
@@ -53,7 +53,7 @@ class AnswerText {
   readonly #maxBytes: number;
   readonly #onError: ErrorPolicy;
   readonly #isCheckingUtf8: boolean;
-  readonly #onHeaders: AnswerOptions['onHeaders'];
+  readonly #onHeaders: ResponseTextOptions['onHeaders'];
   readonly #text: TextBuffer;
   /** Text that all entries of a partition share. */
   #topic = '';
@@ -66,7 +66,7 @@ class AnswerText {
 
   constructor(
     reader: RecordReader,
-    { codec, maxBytes = Number.POSITIVE_INFINITY, onError = 'fail', onHeaders }: AnswerOptions,
+    { codec, maxBytes = Number.POSITIVE_INFINITY, onError = 'fail', onHeaders }: ResponseTextOptions,
     { isCheckingUtf8 = false } = {},
   ) {
     this.#reader = reader;
