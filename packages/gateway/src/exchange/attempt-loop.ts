@@ -38,7 +38,7 @@ export const PAUSE = 'pause';
 
 /** How the loop ends: what the client gets. */
 export type Ending =
-  | { kind: 'reply'; attempt: Attempt }
+  | { kind: 'respond'; attempt: Attempt }
   | { kind: 'fail'; error: GatewayError }
   /** The client has a part of a response that will not be completed. */
   | { kind: 'destroy'; attempt: Attempt };
@@ -123,15 +123,15 @@ export class AttemptLoop implements SelectionRequest {
         decision = this.#decide(attempt, outcome);
       }
       switch (decision.action) {
-        case 'reply':
-          return { kind: 'reply', attempt };
+        case 'respond':
+          return { kind: 'respond', attempt };
         case 'destroy':
           return { kind: 'destroy', attempt };
         case 'fail':
           this.#noteFailure(attempt, outcome);
           // A region's refusal is worth more to the client than the failures after it.
           if (this.#refusal === undefined || outcome.kind === 'answered') return this.#fail(decision.code);
-          return { kind: 'reply', attempt: this.#refusal };
+          return { kind: 'respond', attempt: this.#refusal };
         case 'retry':
           this.#noteFailure(attempt, outcome);
           stats.retried(outcome.kind === 'answered' ? `status_${outcome.status}` : outcome.kind);

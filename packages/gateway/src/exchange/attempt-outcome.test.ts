@@ -22,7 +22,7 @@ const noDescriptor = Object.assign(new Error('too many open files'), { code: 'EM
 
 test.each([
   ['without a connection', closed, undefined, 0, { kind: 'connectFailed' }],
-  ['without a file descriptor', noDescriptor, undefined, 0, { kind: 'connectFailed', culprit: 'gateway' }],
+  ['without a file descriptor', noDescriptor, undefined, 0, { kind: 'connectFailed', fault: 'gateway' }],
   ['on a new connection', closed, { isReused: false, hasResponseBegun: false }, 0, { kind: 'brokenBeforeHeaders' }],
   [
     'on a reused connection',
@@ -46,7 +46,7 @@ test.each([
 
 test('an attempt that had no connection sent nothing', () => {
   const reason = 'as it happened';
-  expect(outcomeOfUnsent({ kind: 'timedOut', reason })).toEqual({ kind: 'connectFailed', reason, culprit: 'request' });
+  expect(outcomeOfUnsent({ kind: 'timedOut', reason })).toEqual({ kind: 'connectFailed', reason, fault: 'request' });
   expect(outcomeOfUnsent({ kind: 'targetDown', reason })).toEqual({ kind: 'connectFailed', reason });
   expect(outcomeOfUnsent({ kind: 'clientGone' })).toEqual({ kind: 'clientGone' });
 });

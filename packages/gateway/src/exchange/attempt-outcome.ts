@@ -25,7 +25,7 @@ export function outcomeOfFailure(
   if (status !== 0) return { kind: 'brokenMidBody', reason };
   if (connection === undefined) {
     return isGatewaysOwn(error)
-      ? { kind: 'connectFailed', reason, culprit: 'gateway' }
+      ? { kind: 'connectFailed', reason, fault: 'gateway' }
       : { kind: 'connectFailed', reason };
   }
   return isStale(connection)
@@ -38,6 +38,6 @@ export function outcomeOfUnsent<Ended extends Outcome>(
   outcome: Ended,
 ): Ended | Extract<Outcome, { kind: 'connectFailed' }> {
   // The request's time was over before that of a connection.
-  if (outcome.kind === 'timedOut') return { kind: 'connectFailed', reason: outcome.reason, culprit: 'request' };
+  if (outcome.kind === 'timedOut') return { kind: 'connectFailed', reason: outcome.reason, fault: 'request' };
   return outcome.kind === 'targetDown' ? { kind: 'connectFailed', reason: outcome.reason } : outcome;
 }

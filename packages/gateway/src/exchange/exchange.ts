@@ -183,7 +183,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   #end(ending: Ending, loop: AttemptLoop): void {
     switch (ending.kind) {
-      case 'reply': {
+      case 'respond': {
         const { attempt } = ending;
         this.#finishWithResponse(loop, attempt.target, this.#response.send(attempt, loop));
         break;

@@ -7,10 +7,10 @@ export type Outcome =
   /** The target responded. Another target may still do better. */
   | { kind: 'answered'; status: number; fault?: AnswerFault }
   /**
-   * No connection: nothing was sent or executed. `culprit`: the gateway lacks file descriptors, ports or memory, or the
-   * request's time was over; by default the target is at fault.
+   * No connection: nothing was sent or executed. `fault`: the gateway's, which lacks file descriptors, ports or memory, or the
+   * request's, whose time was over; `undefined`: the target's.
    */
-  | { kind: 'connectFailed'; reason: string; culprit?: 'gateway' | 'request' }
+  | { kind: 'connectFailed'; reason: string; fault?: 'gateway' | 'request' }
   /**
    * The connection ended before the response began: the request may have been executed. `isReused`: the connection had
    * carried other requests, and the target may have closed it while it was idle (RFC 9112 §9.5).
@@ -73,7 +73,7 @@ export function isIdleClose(outcome: Outcome): boolean {
 
 /** Whether the target took no connection. */
 export function isUnreachable(outcome: Outcome): boolean {
-  return outcome.kind === 'connectFailed' && outcome.culprit === undefined;
+  return outcome.kind === 'connectFailed' && outcome.fault === undefined;
 }
 
 /** Whether the target was lost while the request was in flight on it, so that the request may be the cause. */

@@ -53,11 +53,11 @@ const FAULT_OF_KAFKA: DecidedOutcome = { kind: 'answered', status: 503, fault: '
 const yes = (): boolean => true;
 const no = (): boolean => false;
 const retry: Decision = { action: 'retry' };
-const reply: Decision = { action: 'reply' };
+const respond: Decision = { action: 'respond' };
 
 describe('a region’s response goes to the client', () => {
   test.each(['ok', 'notFound', 'serverError'] as const)('%s', (name) => {
-    expect(decideWith(outcomes[name])).toEqual(reply);
+    expect(decideWith(outcomes[name])).toEqual(respond);
   });
 });
 
@@ -103,9 +103,9 @@ describe('what ends a request', () => {
     ['the body was streamed', outcomes.broken, { isBodyKept: false }, { action: 'fail', code: 'regionFailed' }],
     ['all targets were tried', outcomes.connectFailed, { hasNextTarget: no }, { action: 'fail', code: 'regionFailed' }],
     ['enough targets were tried', outcomes.broken, { attemptCount: 4 }, { action: 'fail', code: 'regionFailed' }],
-    ['the last one said 503', outcomes.unavailable, { hasNextTarget: no }, reply],
-    ['the last one said 504', outcomes.gatewayTimeout, { attemptCount: 4 }, reply],
-    ['a produce may be done twice, but must not', outcomes.badGateway, { produce: 'at-most-once' }, reply],
+    ['the last one said 503', outcomes.unavailable, { hasNextTarget: no }, respond],
+    ['the last one said 504', outcomes.gatewayTimeout, { attemptCount: 4 }, respond],
+    ['a produce may be done twice, but must not', outcomes.badGateway, { produce: 'at-most-once' }, respond],
   ] as const)('%s', (_, outcome, changes, expected) => {
     expect(decideWith(outcome, changes)).toEqual(expected);
   });
@@ -118,9 +118,9 @@ test('a streamed body of which no connection has taken goes to the next target',
 describe('once the client has a part of the response', () => {
   test.each(Object.entries<DecidedOutcome>(outcomes))('nothing is sent again: %s', (_, outcome) => {
     const misdirection = (): Misdirection => ({ to: 'anyone' });
-    const expected = outcome.kind === 'answered' ? reply : { action: 'destroy' };
+    const expected = outcome.kind === 'answered' ? respond : { action: 'destroy' };
     expect(decideWith(outcome, { isResponseStarted: true })).toEqual(expected);
-    expect(decideWith(MISDIRECTED, { isResponseStarted: true, misdirection })).toEqual(reply);
+    expect(decideWith(MISDIRECTED, { isResponseStarted: true, misdirection })).toEqual(respond);
   });
 });
 
@@ -144,7 +144,7 @@ describe('a response 421', () => {
   });
 
   test.each<[string, Partial<RetryInput>, Decision]>([
-    ['to the gateway that sent the request', { misdirection: () => ({ to: 'sender' }) }, reply],
+    ['to the gateway that sent the request', { misdirection: () => ({ to: 'sender' }) }, respond],
     ['to nowhere', { misdirection: () => ({ to: 'nowhere' }) }, { action: 'fail', code: 'consumerMoving' }],
     [
       'to an owner that the body cannot be sent to',
@@ -156,7 +156,7 @@ describe('a response 421', () => {
       { misdirection: () => owner, isPastDeadline: yes },
       { action: 'fail', code: 'consumerMoving' },
     ],
-    ['nowhere for a request of no consumer: it is a response as any other', {}, reply],
+    ['nowhere for a request of no consumer: it is a response as any other', {}, respond],
   ])('leads %s', (_, changes, expected) => {
     expect(decideWith(MISDIRECTED, changes)).toEqual(expected);
   });
@@ -201,7 +201,7 @@ describe('an empty budget', () => {
 
   test('stops retries that would load the targets', () => {
     expect(decideWith(outcomes.broken, empty)).toEqual({ action: 'fail', code: 'retryBudgetExhausted' });
-    expect(decideWith(outcomes.unavailable, empty)).toEqual(reply);
+    expect(decideWith(outcomes.unavailable, empty)).toEqual(respond);
   });
 
   test('is not needed where a retry costs nothing', () => {
@@ -260,12 +260,12 @@ describe('a fault that the answer names', () => {
   const ofRequest = (status: number): DecidedOutcome => ({ kind: 'answered', status, fault: 'request' });
 
   test.each([
-    ['the request, of a gateway that lost or waited', ofRequest(502), {}, reply],
-    ['the request, of a gateway that lost or waited', ofRequest(504), { isOfConsumer: true }, reply],
+    ['the request, of a gateway that lost or waited', ofRequest(502), {}, respond],
+    ['the request, of a gateway that lost or waited', ofRequest(504), { isOfConsumer: true }, respond],
     ['the request, refused by one bridge for its own reasons', ofRequest(503), {}, retry],
-    ['the request, refused by the owner of a consumer', ofRequest(503), { isOfConsumer: true }, reply],
+    ['the request, refused by the owner of a consumer', ofRequest(503), { isOfConsumer: true }, respond],
     ['Kafka, that answers elsewhere', FAULT_OF_KAFKA, {}, retry],
-    ['Kafka, that answers nowhere', FAULT_OF_KAFKA, { hasNextTarget: no }, reply],
+    ['Kafka, that answers nowhere', FAULT_OF_KAFKA, { hasNextTarget: no }, respond],
     [
       'Kafka, of which the next probes tell',
       FAULT_OF_KAFKA,
@@ -278,7 +278,7 @@ describe('a fault that the answer names', () => {
       { hasNextTarget: no, isKafkaUndecided: yes },
       { action: 'wait' },
     ],
-    ['none of Kafka’s', outcomes.unavailable, { hasNextTarget: no, isKafkaUndecided: yes }, reply],
+    ['none of Kafka’s', outcomes.unavailable, { hasNextTarget: no, isKafkaUndecided: yes }, respond],
     [
       'none of Kafka’s, of a target that probes found down',
       { kind: 'targetDown', reason: REASON, isOfKafka: false },
@@ -289,7 +289,7 @@ describe('a fault that the answer names', () => {
       'Kafka, when no time is left',
       FAULT_OF_KAFKA,
       { hasNextTarget: no, isKafkaUndecided: yes, isPastDeadline: yes },
-      reply,
+      respond,
     ],
   ] as const)('is %s', (_, outcome, changes, expected) => {
     expect(decideWith(outcome, changes)).toEqual(expected);
@@ -306,7 +306,7 @@ describe('a request under which targets are lost', () => {
       expect(decideWith(outcome, { ...input, lossCount: 2 })).toEqual({ action: 'fail', code: 'targetsLost' });
     }
     // Behind another gateway.
-    expect(decideWith(outcomes.badGateway, { ...input, lossCount: 2 })).toEqual(reply);
+    expect(decideWith(outcomes.badGateway, { ...input, lossCount: 2 })).toEqual(respond);
     // Nothing is lost by a target that is not there: but the next one would still be the third.
     for (const lossCount of [0, 1]) {
       expect(decideWith(outcomes.connectFailed, { ...input, lossCount })).toEqual(retry);
@@ -321,7 +321,7 @@ describe('a request under which targets are lost', () => {
   )('ends after two of them, whatever the last outcome: %s', (_, outcome) => {
     for (const wasResent of [false, true]) {
       const { action } = decideWith(outcome, { lossCount: 2, wasResent });
-      expect(['reply', 'fail']).toContain(action);
+      expect(['respond', 'fail']).toContain(action);
     }
   });
 });
@@ -343,6 +343,6 @@ describe('a connection that had carried other requests and ends before the answe
 });
 
 test('a gateway that lacks resources reports its own fault', () => {
-  const outcome: DecidedOutcome = { kind: 'connectFailed', reason: REASON, culprit: 'gateway' };
+  const outcome: DecidedOutcome = { kind: 'connectFailed', reason: REASON, fault: 'gateway' };
   expect(decideWith(outcome, { hasNextTarget: no })).toEqual({ action: 'fail', code: 'outOfConnections' });
 });

@@ -67,7 +67,7 @@ export type Decision =
   /** Decide again in a moment. */
   | { action: 'wait' }
   /** Send the response of the attempt to the client. */
-  | { action: 'reply' }
+  | { action: 'respond' }
   /** Respond with an error of the gateway itself. */
   | { action: 'fail'; code: FailureCode }
   /** Close the connection: the client has a part of a response that will not be completed. */
@@ -75,11 +75,11 @@ export type Decision =
 
 /** The cheapest reason comes first. `inputOf` is not called for a response that simply goes to the client. */
 export function decide(outcome: DecidedOutcome, inputOf: () => RetryInput): Decision {
-  if (isFinal(outcome) && !isMisdirected(outcome)) return REPLY;
+  if (isFinal(outcome) && !isMisdirected(outcome)) return RESPOND;
   const input = inputOf();
   const decision = decideUncharged(outcome, input);
   if (decision.action !== 'retry' || !isChargedToBudget(outcome, input) || input.takeFromBudget()) return decision;
-  return outcome.kind === 'answered' ? REPLY : { action: 'fail', code: 'retryBudgetExhausted' };
+  return outcome.kind === 'answered' ? RESPOND : { action: 'fail', code: 'retryBudgetExhausted' };
 }
 
 /**
@@ -94,15 +94,15 @@ export function mayMove(
   return decideUncharged(outcome, input).action === 'retry' && next()?.isAvailable === true;
 }
 
-const REPLY: Decision = { action: 'reply' };
+const RESPOND: Decision = { action: 'respond' };
 
 function decideUncharged(outcome: DecidedOutcome, input: RetryInput): Decision {
   const isAnswered = outcome.kind === 'answered';
-  if (input.isResponseStarted) return isAnswered ? REPLY : { action: 'destroy' };
+  if (input.isResponseStarted) return isAnswered ? RESPOND : { action: 'destroy' };
   if (isMisdirected(outcome)) {
-    return input.misdirection === undefined ? REPLY : decideMisdirected(input.misdirection(), input);
+    return input.misdirection === undefined ? RESPOND : decideMisdirected(input.misdirection(), input);
   }
-  const giveUp = (): Decision => (isAnswered ? REPLY : { action: 'fail', code: failureOf(outcome, input) });
+  const giveUp = (): Decision => (isAnswered ? RESPOND : { action: 'fail', code: failureOf(outcome, input) });
   if (input.isPastDeadline()) return giveUp();
   // A streamed body is complete as long as no connection has taken a part of it.
   if (!input.isBodyKept && outcome.kind !== 'connectFailed') return giveUp();
@@ -127,7 +127,7 @@ function isMisdirected(outcome: DecidedOutcome): boolean {
 
 /** After a response 421 the request was not executed: following it costs neither an attempt nor the budget. */
 function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadline }: RetryInput): Decision {
-  if (misdirection.to === 'sender') return REPLY;
+  if (misdirection.to === 'sender') return RESPOND;
   if (misdirection.to === 'nowhere' || !isBodyKept || isPastDeadline())
     return { action: 'fail', code: 'consumerMoving' };
   return { action: 'follow', misdirection };
@@ -168,7 +168,7 @@ function failureOf(
   outcome: DecidedOutcome,
   { isPastDeadline, ownLossCount, isHeldUpByLimit }: RetryInput,
 ): FailureCode {
-  if (outcome.kind === 'connectFailed' && outcome.culprit === 'gateway') return 'outOfConnections';
+  if (outcome.kind === 'connectFailed' && outcome.fault === 'gateway') return 'outOfConnections';
   if (outcome.kind === 'timedOut' || isPastDeadline()) return 'deadlineExceeded';
   // The unreachable target is not the only one, and the others are full.
   const isUnsent = outcome.kind === 'connectFailed' && ownLossCount === 0;

@@ -42,7 +42,7 @@ describe('a target that closed an idle connection is lost only if the resend fai
     ['the resend breaks', { kind: 'brokenBeforeHeaders', reason }, 1],
     ['the resend finds it gone', { kind: 'connectFailed', reason }, 1],
     ['the resend is answered', { kind: 'answered', status: 503 }, 0],
-    ['the gateway cannot connect', { kind: 'connectFailed', reason, culprit: 'gateway' }, 0],
+    ['the gateway cannot connect', { kind: 'connectFailed', reason, fault: 'gateway' }, 0],
   ])('%s', (_, outcome, expected) => {
     const suspicion = new Suspicion(undefined);
     ended(suspicion, { kind: 'brokenBeforeHeaders', reason, isReused: true });

@@ -2,7 +2,7 @@ import { parseUrl } from '@causeway/protocol/paths.ts';
 import { afterEach, describe, expect, test } from 'vitest';
 import { testConfig } from '../../../../test/harness/gateway.ts';
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
-import { CLIENTS_TO_BLAME, Doubts } from '../regions/doubts.ts';
+import { CLIENTS_FOR_A_FAULT, Doubts } from '../regions/doubts.ts';
 import { Target } from '../regions/target.ts';
 import { RequestStats } from '../stats.ts';
 import { transportFactory } from '../upstream/create-transport.ts';
@@ -30,8 +30,8 @@ const CASES: readonly (readonly [what: string, outcome: Outcome, other: Verdict,
     [`an answer ${status} of which Kafka is at fault`, answered(status, 'kafka'), 'nothing', 'nothing'] as const,
   ]),
   ['a connection that the target refuses', { kind: 'connectFailed', reason }, 'failed', 'failed'],
-  ['a gateway without descriptors', { kind: 'connectFailed', reason, culprit: 'gateway' }, 'nothing', 'nothing'],
-  ['a request whose time was short', { kind: 'connectFailed', reason, culprit: 'request' }, 'nothing', 'nothing'],
+  ['a gateway without descriptors', { kind: 'connectFailed', reason, fault: 'gateway' }, 'nothing', 'nothing'],
+  ['a request whose time was short', { kind: 'connectFailed', reason, fault: 'request' }, 'nothing', 'nothing'],
   ['a probe that fails meanwhile', { kind: 'targetDown', reason }, 'failed', 'failed'],
   ['a probe that reports Kafka silent', { kind: 'targetDown', reason, isOfKafka: true }, 'nothing', 'nothing'],
   ['no answer in time', { kind: 'timedOut', reason }, 'doubted', 'doubted'],
@@ -77,7 +77,7 @@ describe('a doubt', () => {
   test('of clients that have nothing in common is one, unless the target answers anyone in between', () => {
     const doubts = new Doubts();
     const addAll = (): boolean[] =>
-      Array.from({ length: CLIENTS_TO_BLAME }, (_, index) => doubts.add(`10.0.0.${index}`));
+      Array.from({ length: CLIENTS_FOR_A_FAULT }, (_, index) => doubts.add(`10.0.0.${index}`));
     expect(addAll()).toEqual([false, false, false, false, true]);
     doubts.clear();
     expect(doubts.add('10.0.0.9')).toBe(false);
@@ -110,7 +110,7 @@ describe('a verdict changes', () => {
     targets.push(target);
     const stats = new RequestStats();
     const calls: string[] = [];
-    const regions: TargetWatch = { suspect: () => calls.push('suspect'), probeSoon: () => calls.push('probeSoon') };
+    const regions: TargetWatch = { failed: () => calls.push('failed'), probeSoon: () => calls.push('probeSoon') };
     const judge = (clientAddress: string, ended: Outcome): void => {
       const request = { url: parseUrl('GET', path), clientAddress };
       judgeTarget({ target, trial: target.breaker.started() }, ended, { request, context: { stats, regions } });
@@ -131,11 +131,11 @@ describe('a verdict changes', () => {
     [
       'the breaker and the probes, on a refused connection',
       { kind: 'connectFailed', reason },
-      { errorCount: 1, breaker: 'open', calls: ['suspect'] },
+      { errorCount: 1, breaker: 'open', calls: ['failed'] },
     ],
     [
       'no breaker, on a fault of the gateway',
-      { kind: 'connectFailed', reason, culprit: 'gateway' },
+      { kind: 'connectFailed', reason, fault: 'gateway' },
       { errorCount: 1, breaker: 'closed', calls: [] },
     ],
     ['the breaker, on failed probes', { kind: 'targetDown', reason }, { errorCount: 1, breaker: 'open', calls: [] }],
@@ -155,7 +155,7 @@ describe('a verdict changes', () => {
   });
 
   test('the breaker once several clients were in doubt, and not for one client, or after a response', () => {
-    const clients = Array.from({ length: CLIENTS_TO_BLAME }, (_, index) => `10.0.0.${index}`);
+    const clients = Array.from({ length: CLIENTS_FOR_A_FAULT }, (_, index) => `10.0.0.${index}`);
     expect(changesOf({ kind: 'timedOut', reason }, { clients })).toMatchObject({ breaker: 'open' });
     const between = answered(200);
     expect(changesOf({ kind: 'timedOut', reason }, { clients, between })).toMatchObject({ breaker: 'closed' });

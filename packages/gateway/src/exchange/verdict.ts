@@ -43,7 +43,7 @@ export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: bo
       return status === SERVER_ERROR && isOfConsumer ? 'succeeded' : 'failed';
     }
     case 'connectFailed':
-      return outcome.culprit === undefined ? 'failed' : 'nothing';
+      return outcome.fault === undefined ? 'failed' : 'nothing';
     case 'targetDown':
       return outcome.isOfKafka === true ? 'nothing' : 'failed';
     case 'brokenBeforeHeaders':
@@ -67,8 +67,8 @@ export interface JudgeOptions {
 
 /** How the registry reacts to verdicts. */
 export interface TargetWatch {
-  /** The target failed. */
-  suspect(target: Target): void;
+  /** The target failed a request: restarts its time of stability, and probes it. */
+  failed(target: Target): void;
   /** The target or a request is at fault: a probe will show. */
   probeSoon(target: Target): void;
 }
@@ -95,7 +95,7 @@ export function judgeTarget(
       break;
     case 'failed':
       breaker.failed(reasonOf(outcome), trial);
-      if (outcome.kind === 'connectFailed') regions.suspect(target);
+      if (outcome.kind === 'connectFailed') regions.failed(target);
       break;
     case 'doubted':
       if (doubts.add(clientNetwork(request.clientAddress))) breaker.failed(reasonOf(outcome), trial);

@@ -6,15 +6,15 @@
  */
 
 /** Doubts of this many clients, from different networks, become a fault of the target. */
-export const CLIENTS_TO_BLAME = 5;
+export const CLIENTS_FOR_A_FAULT = 5;
 
 export class Doubts {
   readonly #clients = new Set<string>();
 
   /** Adds a request without a response, by the network of its client. Returns whether this is a fault of the target. */
   add(client: string): boolean {
-    if (this.#clients.size < CLIENTS_TO_BLAME) this.#clients.add(client);
-    return this.#clients.size >= CLIENTS_TO_BLAME;
+    if (this.#clients.size < CLIENTS_FOR_A_FAULT) this.#clients.add(client);
+    return this.#clients.size >= CLIENTS_FOR_A_FAULT;
   }
 
   /** The target has responded to a request. */

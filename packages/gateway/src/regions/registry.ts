@@ -150,13 +150,13 @@ export class Registry {
     return this.targets().find((target) => target.region === region && target.adminUrl !== undefined)?.adminUrl;
   }
 
-  /** Probes a target at once because it failed a request. */
-  suspect(target: Target): void {
+  /** The target failed a request: restarts its time of stability, and probes it. */
+  failed(target: Target): void {
     target.stableSinceMs = this.#now();
     this.probeSoon(target);
   }
 
-  /** Probes a target at once, without suspecting it. */
+  /** Probes a target at once. */
   probeSoon(target: Target): void {
     this.#members.get(memberKey(target.region, target.url))?.check.probes.probeSoon();
   }
