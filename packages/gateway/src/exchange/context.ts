@@ -7,11 +7,11 @@ import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/owners.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { RequestStats } from '../stats.ts';
+import type { TargetWatch } from './apply-verdict.ts';
 import type { RetryBudget } from './budget.ts';
 import type { Identity } from './identity.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
-import type { TargetWatch } from './verdict.ts';
 
 export interface ExchangeContext {
   readonly regions: TargetWatch & { readonly snapshot: Snapshot };

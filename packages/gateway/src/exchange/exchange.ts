@@ -12,6 +12,7 @@ import { GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import type { Target } from '../regions/target.ts';
 import { type ExchangeOutcome, NO_REGION } from '../stats.ts';
+import { applyVerdict } from './apply-verdict.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
 import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
@@ -24,7 +25,6 @@ import { takeIn } from './intake.ts';
 import { type DecidedOutcome, isTargetsFault, type Outcome, type RequestFault } from './outcome.ts';
 import { bodyTooSlow, errorOfRequest, overloaded } from './own-errors.ts';
 import type { RequestWatch } from './request-watch.ts';
-import { judgeTarget } from './verdict.ts';
 
 /** Time between two decisions while it is unknown whether another target reaches Kafka. */
 const PAUSE_MS = 100;
@@ -164,7 +164,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   onSettled(attempt: Attempt): void {
     const outcome = attempt.outcome as Outcome;
     try {
-      judgeTarget(attempt, outcome, { request: this.#request, context: this.#context });
+      applyVerdict(attempt, outcome, { request: this.#request, context: this.#context });
       this.#watch?.attempted(outcome);
     } catch (error) {
       this.onBug(error);

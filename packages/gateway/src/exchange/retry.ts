@@ -5,7 +5,7 @@
  *
  * Around it, one step each, in the order in which `exchange.ts` and `attempt-loop.ts` take them:
  *  1. `attempt.ts` turns what happened on the connection into one {@link Outcome}.
- *  2. `verdict.ts` decides what the outcome says about the target. It never changes what follows.
+ *  2. `verdict.ts` decides what the outcome says about the target, and `apply-verdict.ts` acts on it. It never changes what follows.
  *  3. `suspicion.ts` counts the targets that the request may have taken down.
  *  4. `consumers/route.ts` decides where a response 421 leads.
  *  5. {@link decide} takes all of these as input and decides.
