@@ -2,8 +2,8 @@
 import { request } from 'node:http';
 import { type Format, hasSchemas, type SchemaFormat } from '@causeway/bridge/formats/codec.ts';
 import { FORMATS_BY_NAME } from '@causeway/bridge/formats/formats.ts';
-import { expect, onTestFinished, test } from 'vitest';
-import { bridgeOfFile, kafkaOfFile, type TestConsumer } from '../../../test/harness/bridge.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { bridgeOfFile, kafkaOfFile, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { positionalFormat, type Registry, startRegistry } from '../../../test/harness/schema-format.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
@@ -83,6 +83,19 @@ test('a delete does not wait for the schemas of a poll, which ends without recor
   expect(signals[0]?.reason).not.toMatchObject({ code: 'schemasUnavailable' });
 });
 
+test('a bridge that stops does not wait for the schemas of a poll, which ends without records', async () => {
+  const { registry, topic, signals } = await setUp(stored(1, '[7]'));
+  hold(registry);
+  const stopping = await TestBridge.start(inject('kafkaBootstrap'));
+  onTestFinished(() => stopping.close());
+  const consumer = await stopping.consumer(unique('group'), 'reader', [topic], { format: 'text' });
+  const poll = consumer.poll('timeout=20000');
+  await until('the poll waits for schemas', () => signals.length === 1);
+  await stopping.close();
+  expect(await poll).toMatchObject({ status: 200, body: [] });
+  expect(signals[0]?.reason).not.toMatchObject({ code: 'schemasUnavailable' });
+});
+
 test('a poll whose client leaves while it waits for schemas frees its turn', async () => {
   const { registry, topic, signals } = await setUp(stored(1, '[7]'));
   hold(registry);
@@ -92,9 +105,9 @@ test('a poll whose client leaves while it waits for schemas frees its turn', asy
   await until('the poll waits for schemas', () => signals.length === 1);
   client.abort();
   await expect(left).rejects.toThrow();
+  await until('the bridge has seen that', () => signals[0]?.aborted === true);
   registry.gate = Promise.resolve();
   expect(await consumer.take(1)).toMatchObject([{ value: { a: 7 } }]);
-  expect(signals[0]?.aborted).toBe(true);
   expect(signals[0]?.reason).not.toMatchObject({ code: 'schemasUnavailable' });
 });
 
