@@ -89,10 +89,10 @@ export class Refuser {
     else this.refuse(connection, TOO_SLOW);
   }
 
-  /** Gives the request behind `answered` its time again. */
-  #allowMore(connection: Connection, answered: ServerResponse): void {
+  /** Gives the request behind `response` its time again. */
+  #allowMore(connection: Connection, response: ServerResponse): void {
     const timer = setTimeout(() => {
-      if (connection.last === answered || connection.last === undefined) this.refuse(connection, TOO_SLOW);
+      if (connection.last === response || connection.last === undefined) this.refuse(connection, TOO_SLOW);
     }, this.#options.bodyTimeoutMs).unref();
     connection.socket.once('close', () => clearTimeout(timer));
   }

@@ -60,7 +60,7 @@ export function createHttpServer(options: IntakeOptions): HttpServer {
 function serve(arrival: Arrival, options: IntakeOptions): void {
   const { request, response, expectation } = arrival;
   const { limits, visits } = options;
-  if (answersForCors(arrival, options)) return;
+  if (respondsForCors(arrival, options)) return;
   if (request.url === '*') {
     response.writeHead(204, { allow: `${API_METHODS},OPTIONS` }).end();
     visits.count(204);
@@ -75,7 +75,7 @@ function serve(arrival: Arrival, options: IntakeOptions): void {
 
 function refuse(arrival: Arrival, refusal: Refusal, options: IntakeOptions): void {
   // A page of another origin may read the refusal, too.
-  if (answersForCors(arrival, options)) return;
+  if (respondsForCors(arrival, options)) return;
   const { request, response } = arrival;
   const { operation } = parseUrl(request.method ?? 'GET', request.url ?? '/');
   const visit = options.visits.begin(operation, request, response);
@@ -87,8 +87,8 @@ function refuse(arrival: Arrival, refusal: Refusal, options: IntakeOptions): voi
   response.writeHead(statusOf(refusal), headers).end(body);
 }
 
-/** Answers preflights and foreign origins, and returns true; sets the headers of every other response. */
-function answersForCors({ request, response }: Arrival, { cors, visits }: IntakeOptions): boolean {
+/** Responds to preflights and foreign origins, and returns true; sets the headers of every other response. */
+function respondsForCors({ request, response }: Arrival, { cors, visits }: IntakeOptions): boolean {
   // The peer API sends no `Date`.
   response.sendDate = false;
   if (cors?.answers(request, response) !== true) return false;

@@ -22,12 +22,12 @@ export function verdictOf(outcome: BatchOutcome | undefined, topic: string, reco
   if (outcome.kind === 'stored') return outcome;
   const { errorId, badRecords } = outcome;
   if (isRetriable(errorId)) return { kind: 'sendAgain' };
-  const { remedy, stored, answer = 'kafkaRefused' } = kafkaError(errorId);
+  const { remedy, stored, bridgeError = 'kafkaRefused' } = kafkaError(errorId);
   if (stored === 'yes') return { kind: 'stored', baseOffset: undefined };
   if (remedy === 'newProducerId') return { kind: 'startOver' };
   if (remedy === 'fewerRecords' && recordCount > 1) return { kind: 'separate', badRecords };
   const message = isForbidden(errorId)
     ? subjectText(errorId, { topics: [topic] })
     : (badRecords.get(0) ?? outcome.message);
-  return { kind: 'refused', errorCode: statusOf(answer), message };
+  return { kind: 'refused', errorCode: statusOf(bridgeError), message };
 }

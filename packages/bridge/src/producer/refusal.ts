@@ -13,7 +13,7 @@ export interface RecordRefusal {
 }
 
 /** The code of a record's entry in a response, and the error when the whole request is refused. */
-const ANSWERS: Readonly<Record<RecordRefusal['reason'], { entryCode: number; requestCode: BridgeErrorCode }>> = {
+const RESPONSES: Readonly<Record<RecordRefusal['reason'], { entryCode: number; requestCode: BridgeErrorCode }>> = {
   unknownTopic: { entryCode: 404, requestCode: 'unknownTopic' },
   kafkaSilent: { entryCode: 404, requestCode: 'kafkaUnavailable' },
   unknownPartition: { entryCode: 404, requestCode: 'unknownPartition' },
@@ -71,13 +71,13 @@ export function firstRefusal(
 
 /** The entry of one refused record. */
 export function resultOf({ reason, message }: RecordRefusal): ProduceResult {
-  return { errorCode: ANSWERS[reason].entryCode, message };
+  return { errorCode: RESPONSES[reason].entryCode, message };
 }
 
 /** The error of a request that is refused as a whole. `index`: of the record at fault among several. */
 export function refusedRequest({ reason, message }: RecordRefusal, index?: number): BridgeError {
   const place = index === undefined ? '' : ` (record ${index}; none of the request is stored)`;
-  return new BridgeError(ANSWERS[reason].requestCode, { message: `${message}${place}` });
+  return new BridgeError(RESPONSES[reason].requestCode, { message: `${message}${place}` });
 }
 
 export interface Expired {

@@ -99,7 +99,7 @@ export class Admin {
     if (errorId === undefined) return;
     // An earlier attempt that was slow, or whose response was lost, has created it.
     if (errorId === 'TOPIC_ALREADY_EXISTS' && attemptCount > 1 && !wasThere) return;
-    throw new BridgeError(kafkaError(errorId).answer ?? 'kafkaRefused', { message });
+    throw new BridgeError(kafkaError(errorId).bridgeError ?? 'kafkaRefused', { message });
   }
 
   async #isThere(name: string, limits: Limits): Promise<boolean> {

@@ -62,11 +62,11 @@ export function subjectText(id: ErrorId, { topics, group }: Subject): string {
 
 /** The response for a protocol error. */
 export function refusal(id: ErrorId, { cause, ...subject }: Subject & { cause?: unknown } = {}): BridgeError {
-  const { answer = 'kafkaRefused' } = kafkaError(id);
+  const { bridgeError = 'kafkaRefused' } = kafkaError(id);
   // The text of an unknown topic is fixed: the same for every operation.
   return new BridgeError(
-    answer,
-    answer === 'unknownTopic' ? { cause } : { message: javaException(id, subject), cause },
+    bridgeError,
+    bridgeError === 'unknownTopic' ? { cause } : { message: javaException(id, subject), cause },
   );
 }
 

@@ -40,7 +40,7 @@ export interface KafkaError {
   /** Whose fault it is; `none` for steps of a protocol. Default: `kafka`, which includes the rights of the bridge. */
   readonly fault?: 'client' | 'none' | 'kafka';
   /** The error that a client gets, and so its status. Default: `kafkaRefused`. */
-  readonly answer?: BridgeErrorCode;
+  readonly bridgeError?: BridgeErrorCode;
   /** The exception of Kafka's Java clients. Default: the name in camel case. */
   readonly java?: string;
   /** Kafka's text, where the client library has none or an older one. */
@@ -51,7 +51,7 @@ export const KAFKA_ERRORS = {
   UNKNOWN_SERVER_ERROR: { code: -1, java: 'UnknownServerException', stored: 'maybe' },
   OFFSET_OUT_OF_RANGE: { code: 1, fault: 'client' },
   CORRUPT_MESSAGE: { code: 2, java: 'CorruptRecordException', remedy: 'fewerRecords' },
-  UNKNOWN_TOPIC_OR_PARTITION: { code: 3, remedy: 'metadata', fault: 'client', answer: 'unknownTopic' },
+  UNKNOWN_TOPIC_OR_PARTITION: { code: 3, remedy: 'metadata', fault: 'client', bridgeError: 'unknownTopic' },
   INVALID_FETCH_SIZE: { code: 4 },
   LEADER_NOT_AVAILABLE: { code: 5, remedy: 'metadata' },
   NOT_LEADER_OR_FOLLOWER: { code: 6, remedy: 'metadata' },
@@ -77,9 +77,9 @@ export const KAFKA_ERRORS = {
   INVALID_SESSION_TIMEOUT: { code: 26 },
   REBALANCE_IN_PROGRESS: { code: 27, member: 'rebalancing', fault: 'none' },
   INVALID_COMMIT_OFFSET_SIZE: { code: 28, fault: 'client' },
-  TOPIC_AUTHORIZATION_FAILED: { code: 29, java: 'TopicAuthorizationException', answer: 'kafkaForbidden' },
-  GROUP_AUTHORIZATION_FAILED: { code: 30, java: 'GroupAuthorizationException', answer: 'kafkaForbidden' },
-  CLUSTER_AUTHORIZATION_FAILED: { code: 31, java: 'ClusterAuthorizationException', answer: 'kafkaForbidden' },
+  TOPIC_AUTHORIZATION_FAILED: { code: 29, java: 'TopicAuthorizationException', bridgeError: 'kafkaForbidden' },
+  GROUP_AUTHORIZATION_FAILED: { code: 30, java: 'GroupAuthorizationException', bridgeError: 'kafkaForbidden' },
+  CLUSTER_AUTHORIZATION_FAILED: { code: 31, java: 'ClusterAuthorizationException', bridgeError: 'kafkaForbidden' },
   INVALID_TIMESTAMP: { code: 32, remedy: 'fewerRecords', fault: 'client' },
   UNSUPPORTED_SASL_MECHANISM: { code: 33 },
   ILLEGAL_SASL_STATE: { code: 34 },
@@ -104,7 +104,7 @@ export const KAFKA_ERRORS = {
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: {
     code: 53,
     java: 'TransactionalIdAuthorizationException',
-    answer: 'kafkaForbidden',
+    bridgeError: 'kafkaForbidden',
   },
   SECURITY_DISABLED: { code: 54 },
   OPERATION_NOT_ATTEMPTED: { code: 55 },
@@ -120,7 +120,7 @@ export const KAFKA_ERRORS = {
   DELEGATION_TOKEN_AUTHORIZATION_FAILED: {
     code: 65,
     java: 'DelegationTokenAuthorizationException',
-    answer: 'kafkaForbidden',
+    bridgeError: 'kafkaForbidden',
   },
   DELEGATION_TOKEN_EXPIRED: { code: 66 },
   INVALID_PRINCIPAL_TYPE: { code: 67 },
@@ -233,7 +233,7 @@ export function isRetriable(id: ErrorId): boolean {
 
 /** Whether the bridge's principal lacks a right. */
 export function isForbidden(id: ErrorId): boolean {
-  return kafkaError(id).answer === 'kafkaForbidden';
+  return kafkaError(id).bridgeError === 'kafkaForbidden';
 }
 
 /** Kafka's own text for an error. */
