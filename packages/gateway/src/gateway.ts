@@ -9,7 +9,7 @@ import { GatewayConfig } from './config/schema.ts';
 import { AdoptionEvents } from './consumers/adoption-events.ts';
 import { Affinity } from './consumers/affinity.ts';
 import { Deliveries } from './consumers/deliveries.ts';
-import { ReturnPace } from './consumers/owners.ts';
+import { ReturnPace } from './consumers/moves.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ClientPeer } from './exchange/client-peer.ts';

@@ -7,7 +7,7 @@ import type { RequestStats } from '../stats.ts';
 import { isIdleClose, type Outcome } from './outcome.ts';
 import { SERVER_ERROR, verdictOn } from './verdict.ts';
 
-export interface EndedAttempt {
+export interface TargetAttempt {
   readonly target: Target;
   readonly trial: Trial;
 }
@@ -27,7 +27,7 @@ export interface TargetWatch {
 
 /** Reports the end of an attempt to the counters, to the target's breaker and doubts, and to the registry. */
 export function applyVerdict(
-  { target, trial }: EndedAttempt,
+  { target, trial }: TargetAttempt,
   outcome: Outcome,
   { request, context }: VerdictContext,
 ): void {

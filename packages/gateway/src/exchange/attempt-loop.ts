@@ -18,10 +18,10 @@ import { shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { requestHeaders } from './headers.ts';
 import { hasCrossedRegions } from './loops.ts';
-import { type DecidedOutcome, isFinal, isSurelyNotExecuted } from './outcome.ts';
+import { type DecidedOutcome, isFaultOfKafka, isFinal, isSurelyNotExecuted } from './outcome.ts';
 import { attemptFailure, type FailureCode, requestFailure } from './own-errors.ts';
 import type { RequestWatch } from './request-watch.ts';
-import { type Decision, decide, isFaultOfKafka, mayMove, type RetryInput } from './retry.ts';
+import { type Decision, decide, mayMove, type RetryInput } from './retry.ts';
 import { Suspicion } from './suspicion.ts';
 
 export interface AttemptLoopOptions {

@@ -9,8 +9,8 @@ import type { ClientRequest } from './client-request.ts';
 import type { RequestedConsumer } from './consumer.ts';
 import type { ExchangeContext } from './context.ts';
 import { responseHeaders } from './headers.ts';
+import { isFaultOfRequest } from './own-errors.ts';
 import { ResponseWriter, type ResponseWriterOptions } from './response-writer.ts';
-import { isFaultOfRequest } from './retry.ts';
 
 export interface ClientResponseOptions extends ResponseWriterOptions {
   readonly context: ExchangeContext;

@@ -11,9 +11,11 @@ import {
   RELEASE_HEADER,
 } from '@causeway/protocol/routing.ts';
 import type { Home } from '../consumers/affinity.ts';
+import { type CreateBody, nameInCreateRequest } from '../consumers/create-body.ts';
 import type { Delivered } from '../consumers/deliveries.ts';
-import { type CreateBody, consumerOf, learnHome, nameInCreateRequest } from '../consumers/homes.ts';
-import { targetOfOwner, whyMove } from '../consumers/owners.ts';
+import { consumerOf, learnHome } from '../consumers/homes.ts';
+import { whyMove } from '../consumers/moves.ts';
+import { targetOfOwner } from '../consumers/owners.ts';
 import { ConsumerRoute, type FollowedMisdirection, type Misdirection } from '../consumers/route.ts';
 import { hashText, type SelectionRequest } from '../regions/select.ts';
 import type { Target } from '../regions/target.ts';

@@ -89,3 +89,11 @@ export function isLoss(outcome: Outcome): boolean {
       return false;
   }
 }
+
+/** Whether the target reports that its Kafka is at fault. */
+export function isFaultOfKafka(outcome: Outcome): boolean {
+  return (
+    (outcome.kind === 'answered' && outcome.fault === 'kafka') ||
+    (outcome.kind === 'targetDown' && outcome.isOfKafka === true)
+  );
+}

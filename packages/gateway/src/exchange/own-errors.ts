@@ -5,6 +5,7 @@ import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { Identity } from './identity.ts';
 import type { DecidedOutcome, RequestFault } from './outcome.ts';
+import { MAX_LOSSES } from './suspicion.ts';
 
 /** Why a request ended without a response of a region. */
 export type FailureCode = Extract<
@@ -39,6 +40,14 @@ export function requestFailure(
   if (code === 'consumerMoving') return new GatewayError(code, `${WHAT_HAPPENED[code]}.`);
   const reasons = failures.length > 0 ? failures.join('; ') : describeRegions(snapshot, localOnly);
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
+}
+
+/**
+ * Whether a gateway before this one must not send the request to another region either: it gets `error` with
+ * `causeway-fault: request`.
+ */
+export function isFaultOfRequest(error: GatewayError, lossCount: number): boolean {
+  return error.isOfRequest || lossCount >= MAX_LOSSES;
 }
 
 /** The memory for requests and responses is used up. */

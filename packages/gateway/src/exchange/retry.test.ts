@@ -1,10 +1,9 @@
 import { type Operation, OPERATIONS as ROUTES } from '@causeway/protocol/operations/table.ts';
 import { describe, expect, test } from 'vitest';
 import type { Misdirection } from '../consumers/route.ts';
-import { GatewayError } from '../errors.ts';
 import type { Target } from '../regions/target.ts';
 import type { DecidedOutcome } from './outcome.ts';
-import { type Decision, decide, isFaultOfRequest, mayMove, type RetryInput } from './retry.ts';
+import { type Decision, decide, mayMove, type RetryInput } from './retry.ts';
 
 const REASON = 'connection closed';
 const outcomes = {
@@ -177,14 +176,6 @@ describe('a request leaves a target that was declared down', () => {
     ['two targets were lost under it', { lossCount: 2 }, available()],
   ])('but not if %s', (_, changes, next) => {
     expect(mayMove(outcomes.targetDown, inputOf(changes), () => next)).toBe(false);
-  });
-});
-
-describe('a gateway before this one', () => {
-  test('sends a request on that failed here, unless it would be the third target, or its own fault', () => {
-    const failed = new GatewayError('regionFailed', 'as it happened');
-    expect([0, 1, 2].map((lossCount) => isFaultOfRequest(failed, lossCount))).toEqual([false, false, true]);
-    expect(isFaultOfRequest(new GatewayError('overloaded', 'as it happened'), 0)).toBe(true);
   });
 });
 

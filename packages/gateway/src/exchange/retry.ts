@@ -13,16 +13,16 @@
  */
 import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
 import type { FollowedMisdirection, Misdirection } from '../consumers/route.ts';
-import type { GatewayError } from '../errors.ts';
 import {
   type DecidedOutcome,
+  isFaultOfKafka,
   isFinal,
   isIdleClose,
   isSurelyNotExecuted,
   MISDIRECTED,
-  type Outcome,
 } from './outcome.ts';
 import type { FailureCode } from './own-errors.ts';
+import { MAX_LOSSES } from './suspicion.ts';
 
 export interface RetryInput {
   readonly operation: Operation;
@@ -131,24 +131,6 @@ function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadl
   if (misdirection.to === 'nowhere' || !isBodyKept || isPastDeadline())
     return { action: 'fail', code: 'consumerMoving' };
   return { action: 'follow', misdirection };
-}
-
-/** The most targets that a request may take down: the second gets it as a suspect, a third never. */
-const MAX_LOSSES = 2;
-
-/**
- * Whether a gateway before this one must not send the request to another region either: it gets `error` with
- * `causeway-fault: request`.
- */
-export function isFaultOfRequest(error: GatewayError, lossCount: number): boolean {
-  return error.isOfRequest || lossCount >= MAX_LOSSES;
-}
-
-export function isFaultOfKafka(outcome: Outcome): boolean {
-  return (
-    (outcome.kind === 'answered' && outcome.fault === 'kafka') ||
-    (outcome.kind === 'targetDown' && outcome.isOfKafka === true)
-  );
 }
 
 /**

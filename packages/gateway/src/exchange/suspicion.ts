@@ -21,6 +21,9 @@ export interface EndedAttempt {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** The most targets that a request may take down: the second gets it as a suspect, a third never. */
+export const MAX_LOSSES = 2;
+
 export class Suspicion {
   /** By gateways before this one. */
   readonly #before: number;

@@ -1,0 +1,42 @@
+/** When a consumer moves although its owner is healthy. */
+import { type SelectionRequest, selectTarget } from '../regions/select.ts';
+import type { Snapshot } from '../regions/snapshot.ts';
+import type { Home } from './affinity.ts';
+
+/** Why a consumer leaves a healthy owner. */
+export type MoveReason = 'drain' | 'return';
+
+/**
+ * Why the consumer should move at this poll: its region is drained, or the place where it belongs has been healthy for
+ * `returnAfterMs` (0: never).
+ */
+export function whyMove(
+  snapshot: Snapshot,
+  home: Home,
+  { request, nowMs, returnAfterMs }: { request: SelectionRequest; nowMs: number; returnAfterMs: number },
+): MoveReason | undefined {
+  const region = snapshot.regions.find(({ name }) => name === home.target.region);
+  const isDrained = region !== undefined && region.weight === 0;
+  if (snapshot.isPanic || (!isDrained && returnAfterMs === 0)) return undefined;
+  const best = selectTarget(snapshot, { ...request, home: undefined }, []);
+  if (best === undefined || best === home.target || !best.isAvailable) return undefined;
+  if (isDrained) return 'drain';
+  // Several gateways of one region lead to the same bridge.
+  const isOtherPlace = best.region !== home.target.region || best.bridge !== undefined;
+  return isOtherPlace && nowMs - best.stableSinceMs >= returnAfterMs ? 'return' : undefined;
+}
+
+/** Paces consumers that return home: a region that recovers must not get all of them at once. */
+export class ReturnPace {
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  /** Whether one may return now, which then counts as done. */
+  take(nowMs: number): boolean {
+    if (nowMs - this.#lastMs < RETURN_GAP_MS) return false;
+    this.#lastMs = nowMs;
+    return true;
+  }
+}
+
+/** Time between two consumers that return: a join costs a bridge some milliseconds. */
+const RETURN_GAP_MS = 20;
