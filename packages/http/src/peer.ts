@@ -14,7 +14,7 @@ export interface Peer {
   readonly scheme: Scheme;
   /** What TLS negotiated (RFC 7301); `undefined` without ALPN. */
   readonly alpnProtocol: string | undefined;
-  /** Who the client has proven to be; `undefined` while no authentication is configured. */
+  /** Who the client has proven to be. Always `undefined` so far: neither program authenticates clients or reads it. */
   readonly identity: PeerIdentity | undefined;
 }
 

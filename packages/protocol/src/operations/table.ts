@@ -1,6 +1,7 @@
 /**
  * The table of operations of the REST API. The URL parser, the routers of gateway and bridge, retries, metrics, traces and
- * the OpenAPI document read it. To add an operation, add an entry here and a handler in the bridge.
+ * the OpenAPI document read it. To add an operation, add an entry to the file of its kind beside this one, and a handler to the
+ * bridge.
  */
 import { DELIVERED_PATH, SESSIONS_PATH } from '../routing.ts';
 import { CONSUMER_OPERATIONS } from './consumers.ts';
