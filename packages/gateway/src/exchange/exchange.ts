@@ -69,7 +69,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#response.addCorsHeaders(message);
     const intake = takeIn(this.#request, { context, refusal, expectation });
     switch (intake.kind) {
-      case 'answer':
+      case 'respond':
         this.#response.sendEmpty(intake.status, intake.headers);
         this.#finish(NO_REGION, '2xx');
         break;

@@ -21,7 +21,7 @@ export type Intake =
   /** A region responds. */
   | { kind: 'passOn' }
   /** The gateway itself responds, without a body. */
-  | { kind: 'answer'; status: 200 | 204; headers: readonly string[] }
+  | { kind: 'respond'; status: 200 | 204; headers: readonly string[] }
   | { kind: 'fail'; error: GatewayError; headers: readonly string[] };
 
 const PASS_ON: Intake = { kind: 'passOn' };
@@ -33,7 +33,7 @@ export function takeIn(request: ClientRequest, options: IntakeOptions): Intake {
   switch (cors?.decide(request.message)) {
     case 'preflight':
       // Also while no region is available.
-      return { kind: 'answer', status: 204, headers: cors?.preflightHeaders ?? NO_HEADERS };
+      return { kind: 'respond', status: 204, headers: cors?.preflightHeaders ?? NO_HEADERS };
     case 'rejected':
       return { kind: 'fail', error: new GatewayError('originRejected', REJECTED), headers: NO_HEADERS };
     default:
@@ -45,7 +45,7 @@ function examine(request: ClientRequest, { context, refusal, expectation }: Inta
   const { url, path, message, isFromGateway } = request;
   const error = errorInHead(request, { refusal, expectation });
   if (error !== undefined) return { kind: 'fail', error, headers: probeHeaders(request, context) };
-  if (url.operation === 'healthy') return { kind: 'answer', status: 200, headers: NO_HEADERS };
+  if (url.operation === 'healthy') return { kind: 'respond', status: 200, headers: NO_HEADERS };
   if (url.operation === 'ready') return examineReadiness(request, context);
   if (url.operation === 'metrics') return fail('notServedHere', 'Metrics are on the admin port.');
   const loop = whyLooping(message.headers, { isFromGateway, identity: context.identity });
@@ -77,7 +77,7 @@ function examineReadiness(request: ClientRequest, context: IntakeOptions['contex
   const headers = probeHeaders(request, context);
   const localOnly = request.isFromGateway && identity.hop.region !== undefined;
   const error = whyNotReady({ snapshot, localOnly, isClosing, identity });
-  return error === undefined ? { kind: 'answer', status: 200, headers } : { kind: 'fail', error, headers };
+  return error === undefined ? { kind: 'respond', status: 200, headers } : { kind: 'fail', error, headers };
 }
 
 /** For a gateway that probes this one. */
@@ -94,7 +94,7 @@ function fail(code: GatewayErrorCode, message: string): Intake {
 function examineUnknown(method: string, path: string): Intake {
   if (method === 'OPTIONS') {
     if (path !== '*') return PASS_ON;
-    return { kind: 'answer', status: 204, headers: ['allow', `${API_METHODS},OPTIONS`] };
+    return { kind: 'respond', status: 204, headers: ['allow', `${API_METHODS},OPTIONS`] };
   }
   const refusal = examineMethod(method, path);
   if (refusal !== undefined) return { kind: 'fail', error: errorOf(refusal), headers: NO_HEADERS };

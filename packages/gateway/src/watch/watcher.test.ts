@@ -150,7 +150,7 @@ test('answers of the gateway itself, streams, and clients that left have their l
   expect(written[2]?.attempts).toMatchObject([{ region: 'east', outcome: 'clientGone' }]);
 });
 
-test('a share of the requests that succeeded has lines, and all others have', async () => {
+test('a share of the requests has lines, and all that failed have', async () => {
   const { gw, file } = await twoRegions(
     (received, response) => {
       if (received.url === '/topics/bad') response.writeHead(500).end();
