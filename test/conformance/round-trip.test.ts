@@ -1,5 +1,5 @@
 /** Records are consumed as they were produced: any key, value, header and timestamp, in each format, through a real Kafka. */
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
+import type { FormatName } from '@causeway/protocol/content-types.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile } from '../harness/bridge.ts';
@@ -21,9 +21,9 @@ const json = fc.oneof(
   fc.array(fc.jsonValue({ stringUnit: 'binary' })),
   fc.dictionary(text, fc.jsonValue({ stringUnit: 'binary' })),
 );
-const EMBEDDED: Readonly<Record<EmbeddedFormat, fc.Arbitrary<unknown>>> = { json, binary: base64, text };
+const EMBEDDED: Readonly<Record<FormatName, fc.Arbitrary<unknown>>> = { json, binary: base64, text };
 
-function recordOf(format: EmbeddedFormat) {
+function recordOf(format: FormatName) {
   const header = fc.record({ key: text, value: fc.option(base64) });
   return fc.record(
     {

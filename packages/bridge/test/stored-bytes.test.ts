@@ -1,4 +1,4 @@
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
+import type { FormatName } from '@causeway/protocol/content-types.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, type TestConsumer } from '../../../test/harness/bridge.ts';
@@ -10,7 +10,7 @@ const bridge = await bridgeOfFile();
 /** Of the generated records: every run has the same. */
 const SEED = 20_261_127;
 
-async function assigned(topic: string, format: EmbeddedFormat): Promise<TestConsumer> {
+async function assigned(topic: string, format: FormatName): Promise<TestConsumer> {
   const consumer = await bridge.consumer(unique('group'), 'c', [], { format });
   await bridge.post(`${consumer.path}/assignments`, { partitions: [{ topic, partition: 0 }] });
   return consumer;
@@ -45,7 +45,7 @@ describe('what can be read can be written, and is the same bytes again', () => {
   const json = fc
     .uniqueArray(member, { maxLength: 6, selector: ([key]) => key })
     .map((members) => `{${members.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(',')}}`);
-  const values: Record<EmbeddedFormat, fc.Arbitrary<string>> = {
+  const values: Record<FormatName, fc.Arbitrary<string>> = {
     json,
     text: name.map((text) => JSON.stringify(text)),
     binary: fc.base64String({ maxLength: 20 }).map((text) => JSON.stringify(text)),

@@ -14,15 +14,15 @@ export const RECORDS = {
 } as const satisfies Record<string, string>;
 
 /** How keys and values of records are embedded in JSON. */
-export type EmbeddedFormat = keyof typeof RECORDS;
+export type FormatName = keyof typeof RECORDS;
 
-export const FORMATS = Object.keys(RECORDS) as readonly EmbeddedFormat[];
+export const FORMATS = Object.keys(RECORDS) as readonly FormatName[];
 
-export function isFormat(name: string): name is EmbeddedFormat {
+export function isFormat(name: string): name is FormatName {
   return Object.hasOwn(RECORDS, name);
 }
 
-const FORMATS_BY_TYPE: ReadonlyMap<string, EmbeddedFormat> = new Map([
+const FORMATS_BY_TYPE: ReadonlyMap<string, FormatName> = new Map([
   ...FORMATS.map((format) => [RECORDS[format], format] as const),
   ['application/json', 'json'],
 ]);
@@ -34,7 +34,7 @@ export function mediaType(contentType: string): string {
 }
 
 /** The format of a body with records; plain JSON is `json`. `undefined` for other types. */
-export function recordsFormat(contentType: string | undefined): EmbeddedFormat | undefined {
+export function recordsFormat(contentType: string | undefined): FormatName | undefined {
   return contentType === undefined ? undefined : FORMATS_BY_TYPE.get(mediaType(contentType));
 }
 

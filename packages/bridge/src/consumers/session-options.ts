@@ -1,12 +1,12 @@
 /** The options with which a client creates a consumer, read and checked. */
 
 import type { ConsumerOptions } from '@causeway/protocol/consumers.ts';
-import { type EmbeddedFormat, isFormat } from '@causeway/protocol/content-types.ts';
+import { type FormatName, isFormat } from '@causeway/protocol/content-types.ts';
 import { BridgeError } from '../errors.ts';
 import { type ResetPolicy, resetPolicyOf } from './reset-policy.ts';
 
 export interface SessionOptions {
-  format: EmbeddedFormat;
+  format: FormatName;
   resetPolicy: ResetPolicy;
   fetchMinBytes: number;
   requestTimeoutMs: number;
@@ -25,7 +25,7 @@ const MAX_SHOWN_LENGTH = 200;
 const MAX_INT32 = 2 ** 31 - 1;
 
 /** The format alone: it is checked before anything else. Errors: `invalidValue`. */
-export function readFormat({ format = 'binary' }: ConsumerOptions): EmbeddedFormat {
+export function readFormat({ format = 'binary' }: ConsumerOptions): FormatName {
   if (!isFormat(format)) throw new BridgeError('invalidValue', { message: 'Invalid format type.' });
   return format;
 }

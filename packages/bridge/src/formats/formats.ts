@@ -1,5 +1,5 @@
 /** The bridge's list of formats: an entry of `RECORDS` in `protocol/content-types.ts` without one here does not compile. */
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
+import type { FormatName } from '@causeway/protocol/content-types.ts';
 import { binaryCodec } from './binary.ts';
 import type { Format } from './codec.ts';
 import { jsonCodec } from './json.ts';
@@ -9,8 +9,8 @@ export const FORMATS_BY_NAME = {
   json: jsonCodec,
   binary: binaryCodec,
   text: textCodec,
-} as const satisfies Readonly<Record<EmbeddedFormat, Format>>;
+} as const satisfies Readonly<Record<FormatName, Format>>;
 
-export function formatNamed(name: EmbeddedFormat): Format {
+export function formatNamed(name: FormatName): Format {
   return FORMATS_BY_NAME[name];
 }

@@ -1,4 +1,4 @@
-import type { EmbeddedFormat } from '@causeway/protocol/content-types.ts';
+import type { FormatName } from '@causeway/protocol/content-types.ts';
 import { ProducerRecordList, ProducerRecordToPartitionList } from '@causeway/protocol/topics.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -58,7 +58,7 @@ function plain(records: readonly RecordToProduce[]): Plain[] {
   });
 }
 
-function parsed(text: string, format: EmbeddedFormat, isPlacing: boolean): Plain[] | string {
+function parsed(text: string, format: FormatName, isPlacing: boolean): Plain[] | string {
   const schema = isPlacing ? ProducerRecordList : ProducerRecordToPartitionList;
   try {
     const found = runAtOnce(
@@ -71,7 +71,7 @@ function parsed(text: string, format: EmbeddedFormat, isPlacing: boolean): Plain
   }
 }
 
-function scanned(text: string, format: EmbeddedFormat, isPlacing: boolean): Plain[] | undefined {
+function scanned(text: string, format: FormatName, isPlacing: boolean): Plain[] | undefined {
   const found = runAtOnce(scanRecords(Buffer.from(text), { codec: FORMATS_BY_NAME[format], isPlacing, ...LIMITS }));
   return found === undefined ? undefined : plain(found.records);
 }

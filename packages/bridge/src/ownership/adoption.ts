@@ -1,6 +1,6 @@
 /**
- * Decides from the log which bridge serves a request, and makes this bridge the owner where that is to be the one: claims the
- * session, and waits until the previous owner has given it up, or has no valid confirmation any more.
+ * Decides from the log which bridge serves a request. If this bridge is to adopt the session, it claims it, and waits until the
+ * previous owner has given it up, or has no valid confirmation any more.
  */
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import type { Claims, Win, WonClaim } from './claims.ts';

@@ -11,8 +11,8 @@ import type { SessionLife } from './session-life.ts';
 export interface Ownership {
   readonly life: SessionLife;
   /**
-   * Waits until Kafka has confirmed lately that this bridge owns the session: nothing is committed, and no record
-   * answered, without. Errors: `misdirected`, `consumerNotFound` when it was deleted elsewhere, `kafkaUnavailable`.
+   * Waits until Kafka has confirmed lately that this bridge owns the session. Without it, the session commits nothing
+   * and sends no records. Errors: `misdirected`, `consumerNotFound` when it was deleted elsewhere, `kafkaUnavailable`.
    */
   confirm(limits: Limits): Promise<void>;
   /** Asks for a confirmation that a {@link confirm} soon will need, without waiting for it. Never throws. */

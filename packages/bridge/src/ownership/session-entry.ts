@@ -1,5 +1,5 @@
 /** The entries of the session log: what a bridge writes about a session under its claim, as bytes and as values. */
-import { type EmbeddedFormat, FORMATS } from '@causeway/protocol/content-types.ts';
+import { FORMATS, type FormatName } from '@causeway/protocol/content-types.ts';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { BridgeError } from '../errors.ts';
@@ -37,7 +37,7 @@ export type LoggedSeek = Static<typeof Seek>;
 /** Everything about a session that Kafka itself does not have. */
 export const SessionDescription = Type.Object({
   options: Type.Object({
-    format: Type.Unsafe<EmbeddedFormat>({ type: 'string', enum: [...FORMATS] }),
+    format: Type.Unsafe<FormatName>({ type: 'string', enum: [...FORMATS] }),
     resetPolicy: Type.Unsafe<'earliest' | 'latest' | 'none' | `by_duration:${string}`>({
       type: 'string',
       pattern: '^(?:earliest|latest|none|by_duration:.+)$',
