@@ -9,6 +9,13 @@ export function unique(prefix: string): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`;
 }
 
+export interface WrittenMessage {
+  key?: string | Buffer;
+  value: string | Buffer | null;
+  /** Default: by kafkajs' partitioner. */
+  partition?: number;
+}
+
 /** Kafka through kafkajs. */
 export class KafkaView {
   readonly #bootstrap: string;
@@ -70,14 +77,19 @@ export class KafkaView {
     return messages;
   }
 
-  async write(
-    topic: string,
-    messages: { key?: string | Buffer; value: string | Buffer | null; partition?: number }[],
-  ): Promise<void> {
-    const producer = independentClient(this.#bootstrap).producer();
-    await producer.connect();
-    await producer.send({ topic, messages });
-    await producer.disconnect();
+  async write(topic: string, messages: readonly WrittenMessage[]): Promise<void> {
+    let left = messages;
+    await until(`${topic} has ${messages.length} more records`, async () => {
+      // A new producer, with metadata of this moment.
+      const producer = independentClient(this.#bootstrap).producer();
+      await producer.connect();
+      const stored = await producer.send({ topic, messages: [...left] });
+      await producer.disconnect();
+      // kafkajs drops messages for a partition that its metadata lack, as they may lack one that was just added.
+      const found = new Set(stored.map(({ partition }) => partition));
+      left = left.filter(({ partition }) => partition !== undefined && !found.has(partition));
+      return left.length === 0;
+    });
   }
 
   /** The client ids of a group's members. */
