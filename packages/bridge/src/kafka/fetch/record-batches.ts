@@ -1,17 +1,18 @@
 /** Record batches as brokers store and send them (format 2): https://kafka.apache.org/documentation/#recordbatch */
 import { compressionsAlgorithmsByBitmask, crc32c, Writer } from '@platformatic/kafka';
+import {
+  ATTRIBUTES_AT,
+  CRC_AT,
+  FIRST_TIMESTAMP_AT,
+  HEAD_BYTES,
+  LAST_OFFSET_DELTA_AT,
+  LENGTH_AT,
+  MAX_TIMESTAMP_AT,
+  PREFIX_BYTES,
+  PRODUCER_ID_AT,
+  RECORD_COUNT_AT,
+} from '../record-batch-layout.ts';
 
-/** Bytes of a batch before those that its length counts: first offset (8), length (4). */
-const PREFIX_BYTES = 12;
-const LENGTH_AT = 8;
-const CRC_AT = 17;
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const FIRST_TIMESTAMP_AT = 27;
-const MAX_TIMESTAMP_AT = 35;
-const PRODUCER_ID_AT = 43;
-const RECORD_COUNT_AT = 57;
-const RECORDS_AT = 61;
 const COMPRESSION = 0b111;
 
 /** A batch as it was fetched. */
@@ -55,7 +56,7 @@ export class RecordBatch {
     if (this.#isChecking && !hasChecksum(this.#stored)) {
       throw new RangeError('the checksum of the record batch does not match');
     }
-    return decompressed(this.#stored.subarray(RECORDS_AT), this.attributes & COMPRESSION);
+    return decompressed(this.#stored.subarray(HEAD_BYTES), this.attributes & COMPRESSION);
   }
 
   /** The offset after the last one of the batch. */
@@ -75,10 +76,10 @@ export interface BatchReading {
  */
 export function readBatches(bytes: Buffer, reading: BatchReading = { isChecking: true }): RecordBatch[] {
   const batches: RecordBatch[] = [];
-  for (let start = 0; bytes.length - start >= RECORDS_AT; ) {
+  for (let start = 0; bytes.length - start >= HEAD_BYTES; ) {
     const end = start + PREFIX_BYTES + bytes.readInt32BE(start + LENGTH_AT);
     if (end > bytes.length) break;
-    if (end < start + RECORDS_AT) {
+    if (end < start + HEAD_BYTES) {
       // The batches before it are delivered first.
       if (batches.length > 0) break;
       throw new RangeError(`a record batch of ${end - start} bytes`);

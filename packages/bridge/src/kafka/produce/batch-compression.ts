@@ -2,7 +2,8 @@
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import { compressionsAlgorithms } from '@platformatic/kafka';
-import { HEAD_BYTES, sealBatch } from './record-batch-writer.ts';
+import { HEAD_BYTES } from '../record-batch-layout.ts';
+import { sealBatch } from './record-batch-writer.ts';
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 

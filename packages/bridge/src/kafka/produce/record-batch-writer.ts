@@ -1,24 +1,23 @@
 /** Writes record batches (format 2) into one buffer: https://kafka.apache.org/documentation/#recordbatch */
 import { crc32c, Writer } from '@platformatic/kafka';
 import type { RecordToProduce } from '../../records.ts';
+import {
+  ATTRIBUTES_AT,
+  CRC_AT,
+  FIRST_SEQUENCE_AT,
+  FIRST_TIMESTAMP_AT,
+  HEAD_BYTES,
+  LAST_OFFSET_DELTA_AT,
+  LEADER_EPOCH_AT,
+  LENGTH_AT,
+  MAGIC_AT,
+  MAX_TIMESTAMP_AT,
+  PREFIX_BYTES,
+  PRODUCER_EPOCH_AT,
+  PRODUCER_ID_AT,
+  RECORD_COUNT_AT,
+} from '../record-batch-layout.ts';
 
-/** Bytes of a batch before those that its length counts: first offset (8), length (4). */
-const PREFIX_BYTES = 12;
-const LENGTH_AT = 8;
-const LEADER_EPOCH_AT = 12;
-const MAGIC_AT = 16;
-const CRC_AT = 17;
-/** The checksum covers all bytes from here. */
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const FIRST_TIMESTAMP_AT = 27;
-const MAX_TIMESTAMP_AT = 35;
-const PRODUCER_ID_AT = 43;
-const PRODUCER_EPOCH_AT = 51;
-const FIRST_SEQUENCE_AT = 53;
-const RECORD_COUNT_AT = 57;
-/** Bytes of a batch before its records. */
-export const HEAD_BYTES = 61;
 const MAGIC = 2;
 /** Identifies a batch, so that a broker recognizes one that was sent again. */
 export interface BatchStamp {
