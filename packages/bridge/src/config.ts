@@ -260,7 +260,6 @@ export const BridgeConfig = Entry(
 export type BridgeConfig = Static<typeof BridgeConfig>;
 export type ProducerConfig = BridgeConfig['producer'];
 export type ConsumersConfig = BridgeConfig['consumers'];
-export type ReadinessConfig = BridgeConfig['readiness'];
 
 /** What the schema cannot say. */
 export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {

@@ -64,7 +64,7 @@ test('each new connection asks for the current certificates', async () => {
   expect((await send(pool).answered).error).toBeUndefined();
 });
 
-test('certificates that cannot be had fail the request, and leave no connection', async () => {
+test('certificates that are not available fail the request, and leave no connection', async () => {
   const server = await serve({ dns: ['localhost'] }, 'localhost');
   const secureContext = (): SecureContext => {
     throw new Error('the key does not fit the certificate');
