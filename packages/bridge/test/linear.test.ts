@@ -1,6 +1,7 @@
 /** What a client makes long is worked through in time that is linear in its length. */
 import { expect, test } from 'vitest';
 import { testCluster } from '../../../test/harness/cluster.ts';
+import { IDLE_SESSION } from '../../../test/harness/session-description.ts';
 import { Seeks } from '../src/consumers/seeks.ts';
 import { Partitions } from '../src/kafka/fetch/partitions.ts';
 import { type Assignor, assign } from '../src/kafka/group/assignors.ts';
@@ -65,14 +66,7 @@ function entry(count: number): EntryValue {
     writtenAtMs: 1,
     createdAtMs: 1,
     description: {
-      options: {
-        format: 'json',
-        resetPolicy: 'latest',
-        fetchMinBytes: 1,
-        requestTimeoutMs: 1,
-        isAutoCommit: true,
-        isolationLevel: 'read_uncommitted',
-      },
+      ...IDLE_SESSION,
       subscription: { kind: 'topics', topics: names(count) },
       seeks: partitionsOf(count).map((partition) => ({ ...partition, to: '1' })),
     },

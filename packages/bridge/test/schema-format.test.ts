@@ -1,4 +1,5 @@
 /** A format with schemas, which exists in this test alone: what it needs beside its own code is `prepare` and `schemaIdOf`. */
+
 import { codecForReading } from '@causeway/bridge/consumers/prepared-codecs.ts';
 import { responseText } from '@causeway/bridge/consumers/response-text.ts';
 import type { SchemaFormat } from '@causeway/bridge/formats/codec.ts';
@@ -6,30 +7,19 @@ import { FORMATS_BY_NAME } from '@causeway/bridge/formats/formats.ts';
 import { codecForRequest } from '@causeway/bridge/formats/preparation.ts';
 import { recordsOf } from '@causeway/bridge/http/record-body.ts';
 import { SlicedWork } from '@causeway/bridge/http/sliced-work.ts';
-import type { Cluster } from '@causeway/bridge/kafka/client/cluster.ts';
 import { within } from '@causeway/bridge/kafka/client/limits.ts';
 import { FetchBudget } from '@causeway/bridge/kafka/fetch/fetch-budget.ts';
 import { Fetcher } from '@causeway/bridge/kafka/fetch/fetcher.ts';
 import { ProduceClient } from '@causeway/bridge/kafka/produce/produce.ts';
 import { Batcher } from '@causeway/bridge/producer/batcher.ts';
 import { ProducerRecordList } from '@causeway/protocol/topics.ts';
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { testCluster } from '../../../test/harness/cluster.ts';
-import { KafkaView } from '../../../test/harness/kafka-view.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { kafkaOfFile } from '../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../test/harness/cluster.ts';
 import { positionalFormat, startRegistry } from '../../../test/harness/schema-format.ts';
 
-let kafka: KafkaView;
-let cluster: Cluster;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = testCluster(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await cluster.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
 
 const VISIT = { over: new AbortController().signal };
 const LIMITS = { schema: ProducerRecordList, partition: undefined, maxRecords: 100, maxRecordBytes: 1000 };

@@ -1,24 +1,13 @@
 import { connectionsApiChannel } from '@platformatic/kafka';
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { TestBridge } from '../../../../test/harness/bridge.ts';
-import { testCluster } from '../../../../test/harness/cluster.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../../test/harness/cluster.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
-import type { Cluster } from '../kafka/client/cluster.ts';
 import { TopicListing } from './topic-listing.ts';
 
-let kafka: KafkaView;
-let cluster: Cluster;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = testCluster(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await cluster?.close();
-  await kafka?.close();
-});
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
 
 /** Counts the metadata requests of this process. */
 function countMetadataRequests(): () => number {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
@@ -13,18 +14,6 @@ import type { SessionIdentity } from './session-identity.ts';
 import { SessionLog } from './session-log.ts';
 
 const TOPIC = unique('sessions');
-const DESCRIPTION: SessionDescription = {
-  options: {
-    format: 'json',
-    resetPolicy: 'earliest',
-    fetchMinBytes: 1,
-    requestTimeoutMs: 30_000,
-    isAutoCommit: true,
-    isolationLevel: 'read_uncommitted',
-  },
-  subscription: { kind: 'none' },
-  seeks: [],
-};
 const CLIENT: Origin = { via: 'client' };
 const GATEWAY: Origin = { via: 'gateway', failedOwners: [] };
 
@@ -100,7 +89,7 @@ class Owner {
   }
 
   create(identity: SessionIdentity, origin: Origin = GATEWAY) {
-    return this.adoption.create(this.request(identity, origin), DESCRIPTION, this.serve);
+    return this.adoption.create(this.request(identity, origin), IDLE_SESSION, this.serve);
   }
 
   claimOf({ name }: SessionIdentity): WonClaim {
@@ -144,7 +133,7 @@ test('a session whose owner failed is adopted as it was described, and the old o
   const identity = session();
   await east.create(identity);
   const subscribed: SessionDescription = {
-    ...DESCRIPTION,
+    ...IDLE_SESSION,
     subscription: { kind: 'pattern', pattern: 'orders-.*' },
     seeks: [{ topic: 't', partition: 1, to: '42' }],
   };
@@ -158,7 +147,7 @@ test('a session whose owner failed is adopted as it was described, and the old o
   expect(west.claimOf(identity)).toMatchObject({ description: subscribed, entry: { epoch: 2 } });
   await until('the old owner drops it', () => !east.held.has(identity.name));
   expect(await east.leases.confirm(old, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
-  expect(await east.claims.update(old, DESCRIPTION, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.claims.update(old, IDLE_SESSION, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
   expect(await east.claims.delete(old, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
   expect(await east.admit(identity)).toEqual({ kind: 'misdirected', owner: 'west/b' });
   expect(west.claimOf(identity).description).toEqual(subscribed);
@@ -214,7 +203,7 @@ test('a hand-over counts although its record is removed before the group has the
     await east.log.readToEnd(within(20_000));
     return east.log.get(identity)?.value.owner === west.name;
   });
-  const description = { ...DESCRIPTION, seeks: [{ topic: 't', partition: 0, to: '7' }] };
+  const description = { ...IDLE_SESSION, seeks: [{ topic: 't', partition: 0, to: '7' }] };
   await east.claims.release({ entry, description }, within(20_000));
   await waited.promise;
   await west.log.removeDominated(identity, within(20_000));
@@ -280,7 +269,7 @@ test('a session that was released is adopted without a wait, by the first bridge
   const startedAtMs = performance.now();
   expect(await west.admit(identity)).toEqual({ kind: 'serve' });
   console.info(`a session that was released is adopted after ${Math.round(performance.now() - startedAtMs)} ms`);
-  expect(west.claimOf(identity)).toMatchObject({ description: DESCRIPTION, entry: { epoch: 2 } });
+  expect(west.claimOf(identity)).toMatchObject({ description: IDLE_SESSION, entry: { epoch: 2 } });
 });
 
 test('a session that was deleted stays deleted, also for a claim that comes late, and can be created again', async () => {

@@ -1,34 +1,23 @@
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
 import { until } from '../../../../test/harness/until.ts';
 import { within } from '../kafka/client/limits.ts';
 import { Claims } from './claims.ts';
 import { DELETED_RETENTION_MS, forgetOld, MAX_DELETED } from './forgetting.ts';
 import { Leases } from './leases.ts';
-import { type EntryValue, isCarriedOver, type SessionDescription } from './session-entry.ts';
+import { type EntryValue, isCarriedOver } from './session-entry.ts';
 import { SessionLog } from './session-log.ts';
 import type { SessionLogFollower } from './session-log-partitions.ts';
 
-const DESCRIPTION: SessionDescription = {
-  options: {
-    format: 'json',
-    resetPolicy: 'latest',
-    fetchMinBytes: 1,
-    requestTimeoutMs: 1,
-    isAutoCommit: true,
-    isolationLevel: 'read_uncommitted',
-  },
-  subscription: { kind: 'none' },
-  seeks: [],
-};
 const HELD: EntryValue = {
   version: 1,
   owner: 'east/a',
   state: 'held',
   writtenAtMs: 1,
   createdAtMs: 1,
-  description: DESCRIPTION,
+  description: IDLE_SESSION,
 };
 
 async function open(topic: string, follower: SessionLogFollower = {}): Promise<SessionLog> {
@@ -91,7 +80,7 @@ describe('of a log that was deleted', () => {
     createdAtMs: 1,
     inherited: {},
     limits: within(20_000),
-    content: { state: 'held' as const, description: DESCRIPTION },
+    content: { state: 'held' as const, description: IDLE_SESSION },
   });
 
   test('a claim confirms nothing until it is written again, and confirms under its epoch then', async () => {
@@ -106,7 +95,7 @@ describe('of a log that was deleted', () => {
     const claims = new Claims({ log, self: 'east/a', inactivityTimeoutMs: 60_000 });
     const won = await claims.write(claimed(7));
     if (won === undefined) throw new Error('not won');
-    const own = { entry: won.entry, description: DESCRIPTION };
+    const own = { entry: won.entry, description: IDLE_SESSION };
     await kafka.admin.deleteTopics({ topics: [topic] });
     await until('the bridge notices', () => isRecreated);
     const leases = new Leases(log);
@@ -114,14 +103,14 @@ describe('of a log that was deleted', () => {
       code: 'kafkaUnavailable',
       message: expect.stringContaining('recreated'),
     });
-    expect(await claims.writeAgain(own, DESCRIPTION, within(20_000))).toBe(true);
+    expect(await claims.writeAgain(own, IDLE_SESSION, within(20_000))).toBe(true);
     writing.resolve();
     expect(await leases.confirm(own, within(20_000))).toEqual({ kind: 'keep' });
     const entry = log.get(identity);
     expect(entry).toMatchObject({ id: won.entry.id, epoch: 7 });
     expect(entry && isCarriedOver(entry)).toBe(false);
     // A bridge that starts now reads the same, with the claim's place in the new log.
-    await claims.update(own, DESCRIPTION, within(20_000));
+    await claims.update(own, IDLE_SESSION, within(20_000));
     expect((await open(topic)).get(identity)).toMatchObject({
       id: won.entry.id,
       epoch: 7,
@@ -139,14 +128,14 @@ describe('of a log that was deleted', () => {
     const claims = new Claims({ log, self: 'east/a', inactivityTimeoutMs: 60_000 });
     const won = await claims.write(claimed(7));
     if (won === undefined) throw new Error('not won');
-    const own = { entry: won.entry, description: DESCRIPTION };
+    const own = { entry: won.entry, description: IDLE_SESSION };
     await kafka.admin.deleteTopics({ topics: [topic] });
     await until('the bridge notices', () => isRecreated);
     await log.readToEnd(within(20_000));
     const leases = new Leases(log);
     expect(leases.isUnfit(own.entry)).toBe(true);
     await expect(leases.confirm(own, within(20_000))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
-    const written = await claims.claimAgain(own, DESCRIPTION, within(20_000));
+    const written = await claims.claimAgain(own, IDLE_SESSION, within(20_000));
     if (written.kind !== 'written') throw new Error(written.kind);
     expect(written.claim.entry.epoch).toBe(8);
     expect(await leases.confirm(written.claim, within(20_000))).toEqual({ kind: 'keep' });
@@ -164,8 +153,8 @@ describe('of a log that was deleted', () => {
     for (let afterwards = 0; afterwards < 20; afterwards += isDeleted ? 1 : 0) {
       if (own === undefined) throw new Error('not won');
       const again = await claims.claimAgain(
-        { entry: own.entry, description: DESCRIPTION },
-        DESCRIPTION,
+        { entry: own.entry, description: IDLE_SESSION },
+        IDLE_SESSION,
         within(20_000),
       );
       if (again.kind !== 'written') throw new Error(again.kind);

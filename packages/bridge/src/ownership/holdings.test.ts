@@ -1,8 +1,10 @@
 /** Sessions of two bridges over one log, whose departures meet. */
+
 import pino from 'pino';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
@@ -18,18 +20,6 @@ import type { SessionIdentity } from './session-identity.ts';
 import { SessionLog } from './session-log.ts';
 
 const TOPIC = unique('sessions');
-const DESCRIPTION: SessionDescription = {
-  options: {
-    format: 'json',
-    resetPolicy: 'earliest',
-    fetchMinBytes: 1,
-    requestTimeoutMs: 30_000,
-    isAutoCommit: true,
-    isolationLevel: 'read_uncommitted',
-  },
-  subscription: { kind: 'none' },
-  seeks: [],
-};
 
 /** A session without a client and a group: it notes what ownership does with it, and its turn comes when the test allows. */
 class QuietSession implements ServedSession {
@@ -134,7 +124,7 @@ class Bridge {
     const identity = { group: unique('group'), name: unique('consumer') };
     const begin = this.#begin(identity);
     const request = this.request(identity, { via: 'gateway', failedOwners: [] });
-    expect(await this.holdings.create(request, DESCRIPTION, begin)).toEqual({ kind: 'created' });
+    expect(await this.holdings.create(request, IDLE_SESSION, begin)).toEqual({ kind: 'created' });
     return identity;
   }
 
@@ -306,7 +296,7 @@ test('a release waits for a claim of its own bridge that is being written', asyn
   const { session } = held;
   const fitting = claimingAgain(held.claim);
   const seeks = [{ topic: 't', partition: 0, to: '42' }];
-  session.description = { ...DESCRIPTION, seeks };
+  session.description = { ...IDLE_SESSION, seeks };
   await held.release({ isClients: true });
   await fitting;
   await east.log.readToEnd(within(20_000));
@@ -316,10 +306,10 @@ test('a release waits for a claim of its own bridge that is being written', asyn
 test('nothing that comes behind a release is written: neither a record nor a claim', async () => {
   const identity = await east.create();
   const { claim } = east.held(identity);
-  const recording = claim.record(DESCRIPTION);
+  const recording = claim.record(IDLE_SESSION);
   const releasing = east.held(identity).release({ isClients: true });
   await until('the session is over', () => claim.life.kind === 'released');
-  const late = await Promise.allSettled([claim.record(DESCRIPTION), claimingAgain(claim)]);
+  const late = await Promise.allSettled([claim.record(IDLE_SESSION), claimingAgain(claim)]);
   for (const one of late) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'misdirected' } });
   await recording;
   await releasing;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
 import { ageMs, type LogWatch, watchAt } from './log-watch.ts';
 import type { LoggedEntry } from './session-entry.ts';
 import { orphansIn } from './upkeep.ts';
@@ -78,18 +79,7 @@ test('whether a session is an orphan does not depend on any wall clock', () => {
       writtenAtMs: atMs,
       createdAtMs: atMs,
       ...(inactivityTimeoutMs === undefined ? {} : { inactivityTimeoutMs }),
-      description: {
-        options: {
-          format: 'json',
-          resetPolicy: 'latest',
-          fetchMinBytes: 1,
-          requestTimeoutMs: 1,
-          isAutoCommit: true,
-          isolationLevel: 'read_uncommitted',
-        },
-        subscription: { kind: 'none' },
-        seeks: [],
-      },
+      description: IDLE_SESSION,
     },
   });
   for (const shiftMs of [-3_600_000, 0, 3_600_000, 1e12]) {

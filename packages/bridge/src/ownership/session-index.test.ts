@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
 import type { StoredRecord } from '../records.ts';
 import { decodeKey, decodeValue, type EntryValue, encodeKey, encodeValue, isCarriedOver } from './session-entry.ts';
 import { SessionIndex } from './session-index.ts';
@@ -16,18 +17,7 @@ function held(owner: string, claimedAt?: number): EntryValue {
   return {
     ...head(owner, claimedAt),
     state: 'held',
-    description: {
-      options: {
-        format: 'json',
-        resetPolicy: 'latest',
-        fetchMinBytes: 1,
-        requestTimeoutMs: 1,
-        isAutoCommit: true,
-        isolationLevel: 'read_uncommitted',
-      },
-      subscription: { kind: 'none' },
-      seeks: [],
-    },
+    description: IDLE_SESSION,
   };
 }
 

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { testCluster } from '../../../../test/harness/cluster.ts';
-import { KafkaView, unique } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../../test/harness/cluster.ts';
+import { CountingClient } from '../../../../test/harness/counting-client.ts';
+import { unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
-import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
-import { ProduceClient, partitionForKey } from '../kafka/produce/produce.ts';
+import { partitionForKey } from '../kafka/produce/produce.ts';
 import { ProducerId } from '../kafka/produce/producer-id.ts';
 import { ensureSessionTopic, SESSION_PARTITION_COUNT } from '../ownership/session-topic.ts';
 import { SESSION_TOPIC } from '../ownership/session-topic-name.ts';
@@ -13,28 +14,8 @@ import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
 import { serializedBytes } from './record-size.ts';
 
-let kafka: KafkaView;
-let cluster: Cluster;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = testCluster(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await cluster.close();
-  await kafka.close();
-});
-
-/** Counts requests and what was in them; everything else is the real one. */
-class CountingClient extends ProduceClient {
-  readonly sentCounts: number[] = [];
-
-  override send(...[nodeId, batches]: Parameters<ProduceClient['send']>): ReturnType<ProduceClient['send']> {
-    this.sentCounts.push(batches.reduce((sum, { records }) => sum + records.length, 0));
-    return super.send(nodeId, batches);
-  }
-}
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
 
 function newBatcher(options: Partial<BatcherOptions> = {}): { batcher: Batcher; client: CountingClient } {
   const client = new CountingClient(cluster, { acks: 'all', timeoutMs: 20_000, compression: 'none' });

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { testCluster } from '../../../../test/harness/cluster.ts';
-import { KafkaView } from '../../../../test/harness/kafka-view.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../../test/harness/cluster.ts';
+import { CountingClient } from '../../../../test/harness/counting-client.ts';
 import { until } from '../../../../test/harness/until.ts';
-import type { Cluster } from '../kafka/client/cluster.ts';
 import { within } from '../kafka/client/limits.ts';
-import { ProduceClient } from '../kafka/produce/produce.ts';
 import { ProducerId } from '../kafka/produce/producer-id.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { Batcher } from './batcher.ts';
@@ -13,28 +12,8 @@ const SMALL_TOPIC = { 'max.message.bytes': '1000' };
 const TOO_LARGE = Buffer.alloc(2000, 'x');
 const GOOD = Buffer.from('good');
 
-let kafka: KafkaView;
-let cluster: Cluster;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = testCluster(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await cluster.close();
-  await kafka.close();
-});
-
-/** Counts requests; everything else is the real one. */
-class CountingClient extends ProduceClient {
-  requestCount = 0;
-
-  override send(...[nodeId, batches]: Parameters<ProduceClient['send']>): ReturnType<ProduceClient['send']> {
-    this.requestCount += 1;
-    return super.send(nodeId, batches);
-  }
-}
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
 
 /** A batcher whose topic is known already. */
 async function batcherFor(topic: string): Promise<{ batcher: Batcher; client: CountingClient }> {
@@ -87,7 +66,7 @@ describe('records that are too large for their topic cost a request each, and th
     const offsets = results.flatMap((result) => ('offset' in result ? [result.offset] : []));
     expect(offsets).toEqual(offsets.map((_offset, index) => BigInt(index)));
     // Halves of odd numbers are rounded up, and the rest is a batch of its own.
-    expect(client.requestCount).toBeLessThanOrEqual(maxRequests + 2);
+    expect(client.sentCounts.length).toBeLessThanOrEqual(maxRequests + 2);
   });
 });
 
@@ -99,22 +78,22 @@ test('2,000 records that are too large do not affect other partitions, and later
     topic,
     Array.from({ length: COUNT }, () => recordOf(TOO_LARGE)),
   );
-  await until('they are in flight', () => client.requestCount > 0);
+  await until('they are in flight', () => client.sentCounts.length > 0);
   let isOver = false;
   const behind = batcher.send(topic, [recordOf(GOOD)]).finally(() => {
     isOver = true;
   });
   const requestsBeside: number[] = [];
   while (!isOver) {
-    const before = client.requestCount;
+    const before = client.sentCounts.length;
     const [result] = await batcher.send(topic, [recordOf(GOOD, 1)]);
     expect(isStored(result)).toBe(true);
-    requestsBeside.push(client.requestCount - before);
+    requestsBeside.push(client.sentCounts.length - before);
   }
   // The one in flight, and its own.
   expect(Math.max(...requestsBeside)).toBeLessThanOrEqual(2);
   expect(isStored((await behind)[0])).toBe(true);
   expect((await tooLarge).some(isStored)).toBe(false);
   // A batch holds 512 KB of them, and is halved ten times; after that each is refused alone.
-  expect(client.requestCount).toBeLessThanOrEqual(COUNT + 20);
+  expect(client.sentCounts.length).toBeLessThanOrEqual(COUNT + 20);
 });

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { independentClient } from '@causeway/lab/stack/kafka.ts';
 import { connectionsApiChannel, connectionsConnectsChannel } from '@platformatic/kafka';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { testCluster } from '../../../../../test/harness/cluster.ts';
-import { KafkaView, unique } from '../../../../../test/harness/kafka-view.ts';
+import { kafkaOfFile } from '../../../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../../../test/harness/cluster.ts';
+import { unique } from '../../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../../test/harness/until.ts';
 import type { StoredRecord } from '../../records.ts';
-import type { Cluster } from '../client/cluster.ts';
 import { within } from '../client/limits.ts';
 import { listOffsets } from '../client/list-offsets.ts';
 import { GroupCoordinator } from '../group/coordinator.ts';
@@ -15,18 +15,8 @@ import { Fetcher, type FetcherOptions, type OutOfRangePolicy } from './fetcher.t
 import type { Checkpoint } from './partitions.ts';
 import type { RecordReader } from './record-reader.ts';
 
-let kafka: KafkaView;
-let cluster: Cluster;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = testCluster(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await cluster.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
 
 async function fetcherOf(
   topic: string,

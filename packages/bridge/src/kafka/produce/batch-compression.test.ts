@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { TestBridge } from '../../../../../test/harness/bridge.ts';
-import { testCluster } from '../../../../../test/harness/cluster.ts';
+import { kafkaOfFile, TestBridge } from '../../../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../../../test/harness/cluster.ts';
 import { hasDebianTool } from '../../../../../test/harness/debian-tool.ts';
-import { KafkaView, unique } from '../../../../../test/harness/kafka-view.ts';
+import { unique } from '../../../../../test/harness/kafka-view.ts';
 import type { RecordToProduce } from '../../records.ts';
-import type { Cluster } from '../client/cluster.ts';
 import { within } from '../client/limits.ts';
 import { fetchFrom } from '../fetch/fetch.ts';
 import { type RecordBatch, readBatches } from '../fetch/record-batches.ts';
@@ -28,18 +27,8 @@ function valuesOf({ records, recordCount }: RecordBatch): (string | undefined)[]
 /** Larger than the blocks in which codecs work, and not all the same. */
 const VALUES = Array.from({ length: 3000 }, (_, index) => `${index} ${'abcdefgh'.repeat(index % 20)}`);
 
-let kafka: KafkaView;
-let cluster: Cluster;
-
-beforeAll(async () => {
-  kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-  cluster = testCluster(inject('kafkaBootstrap'));
-});
-
-afterAll(async () => {
-  await cluster.close();
-  await kafka.close();
-});
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
 
 function recordsOf(values: readonly string[]): RecordToProduce[] {
   return values.map((value) => ({
