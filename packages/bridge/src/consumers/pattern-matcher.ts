@@ -10,14 +10,37 @@ const SLICE_MS = 5;
 const DEFAULT_BUDGET_MS = 1000;
 const MICROSECONDS_PER_MS = 1000;
 
+/** What the matcher measures with, in milliseconds. */
+export interface MatcherClock {
+  nowMs(): number;
+  /** Processor time of this thread: a machine that stalls does not use up a pattern's time. */
+  cpuMs(): number;
+}
+
+const SYSTEM_CLOCK: MatcherClock = {
+  nowMs: () => performance.now(),
+  cpuMs: () => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / MICROSECONDS_PER_MS;
+  },
+};
+
 /** Shared by all consumers of a bridge: their patterns take turns. */
 export class PatternMatcher {
   #last: Promise<unknown> = Promise.resolve();
   readonly #budgetMs: number;
+  readonly #clock: MatcherClock;
   #sliceEndMs = 0;
 
-  constructor({ budgetMs = DEFAULT_BUDGET_MS }: { budgetMs?: number } = {}) {
+  constructor({
+    budgetMs = DEFAULT_BUDGET_MS,
+    clock = SYSTEM_CLOCK,
+  }: {
+    budgetMs?: number;
+    clock?: MatcherClock;
+  } = {}) {
     this.#budgetMs = budgetMs;
+    this.#clock = clock;
   }
 
   /** The names that match, in their order. Errors: `kafkaRefused` for a pattern that needs too long. */
@@ -30,24 +53,18 @@ export class PatternMatcher {
   async #match(pattern: TopicPattern, names: readonly string[]): Promise<string[]> {
     const matching: string[] = [];
     let leftMs = this.#budgetMs;
-    let sliceStartCpuMs = cpuMs();
+    let sliceStartCpuMs = this.#clock.cpuMs();
     for (const name of names) {
-      if (performance.now() >= this.#sliceEndMs) {
-        leftMs -= cpuMs() - sliceStartCpuMs;
+      if (this.#clock.nowMs() >= this.#sliceEndMs) {
+        leftMs -= this.#clock.cpuMs() - sliceStartCpuMs;
         if (leftMs <= 0)
           throw new BridgeError('kafkaRefused', { message: 'The topic_pattern takes too long to match' });
         await otherWork();
-        this.#sliceEndMs = performance.now() + SLICE_MS;
-        sliceStartCpuMs = cpuMs();
+        this.#sliceEndMs = this.#clock.nowMs() + SLICE_MS;
+        sliceStartCpuMs = this.#clock.cpuMs();
       }
       if (pattern.matches(name)) matching.push(name);
     }
     return matching;
   }
-}
-
-/** Processor time of this thread: a machine that stalls does not use up a pattern's time. */
-function cpuMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / MICROSECONDS_PER_MS;
 }
