@@ -69,7 +69,13 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src',
     'packages/protocol',
   ],
-  'packages/gateway/src/upstream': ['packages/http/src/indexed-list.ts', 'packages/protocol'],
+  'packages/gateway/src/upstream': [
+    // The files of certificates, and their changes.
+    'packages/config/src/upstream-tls.ts',
+    'packages/config/src/watch.ts',
+    'packages/http/src/indexed-list.ts',
+    'packages/protocol',
+  ],
   'packages/gateway/src/regions': [
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',

@@ -16,10 +16,13 @@ import {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const LIFETIME_MS = 24 * 60 * 60 * 1000;
 
-/** Subject alternative names: host names and addresses. */
-export interface SubjectNames {
+/** Subject alternative names, and when the certificate is valid. Default: from now, for a day. */
+export interface CertificateContent {
   dns?: readonly string[];
   ip?: readonly string[];
+  uri?: readonly string[];
+  notBefore?: Date;
+  notAfter?: Date;
 }
 
 /** A certificate and its key. */
@@ -67,16 +70,20 @@ export class TestAuthority {
   }
 
   /** Creates a key with its certificate, in `NAME.crt` and `NAME.key`; replaces earlier ones of that name. */
-  async certify(name: string, { dns = [], ip = [] }: SubjectNames = {}): Promise<CertifiedKey> {
+  async certify(
+    name: string,
+    { dns = [], ip = [], uri = [], notBefore, notAfter }: CertificateContent = {},
+  ): Promise<CertifiedKey> {
     const keys = await generateKeys();
     const names = [
       ...dns.map((value) => ({ type: 'dns', value }) as const),
       ...ip.map((value) => ({ type: 'ip', value }) as const),
+      ...uri.map((value) => ({ type: 'url', value }) as const),
     ];
     const certificate = await X509CertificateGenerator.create({
       subject: `CN=${name}`,
       issuer: `CN=${this.#name}`,
-      ...lifetime(),
+      ...lifetime({ notBefore, notAfter }),
       publicKey: keys.publicKey,
       signingKey: this.#keys.privateKey,
       signingAlgorithm: ALGORITHM,
@@ -108,8 +115,14 @@ function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 }
 
 /** Valid from a little before now, since the clocks of processes may differ. */
-function lifetime(): { notBefore: Date; notAfter: Date } {
-  return { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + LIFETIME_MS) };
+function lifetime({
+  notBefore = new Date(Date.now() - 60_000),
+  notAfter = new Date(Date.now() + LIFETIME_MS),
+}: {
+  notBefore?: Date | undefined;
+  notAfter?: Date | undefined;
+} = {}): { notBefore: Date; notAfter: Date } {
+  return { notBefore, notAfter };
 }
 
 function pem(bytes: ArrayBuffer): string {

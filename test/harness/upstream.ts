@@ -1,6 +1,7 @@
 /** A real HTTP server in place of a bridge or gateway, on loopback and a port that the system chooses. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BRIDGE_HEADER } from '@causeway/protocol/routing.ts';
 
@@ -35,8 +36,9 @@ export interface Upstream {
   revive(): Promise<void>;
 }
 
-export async function startUpstream(handle: UpstreamHandler = answerJson({})): Promise<Upstream> {
-  const server = createServer((request, response) => {
+/** With `tls`, over HTTPS. */
+export async function startUpstream(handle: UpstreamHandler = answerJson({}), tls?: ServerOptions): Promise<Upstream> {
+  const listener: RequestListener = (request, response) => {
     if (request.url === '/ready') {
       if (upstream.isFrozen) return;
       const { bridge, readyStatus, kafkaHeaders } = upstream;
@@ -59,12 +61,13 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({})): P
       upstream.requests.push(received);
       upstream.handle(received, response);
     });
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createHttpsServer(tls, listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const upstream: Upstream = {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     port,
     requests: [],
     readyStatus: 200,

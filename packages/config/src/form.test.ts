@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { formProblem, HTTP_URL, LISTEN_HOST } from './form.ts';
+import { formProblem, HTTP_URL, LISTEN_HOST, SERVER_NAME } from './form.ts';
 
 describe('a host on which no server can listen is rejected', () => {
   test.each<[string, RegExp]>([
@@ -37,6 +37,25 @@ describe('a host on which no server can listen is rejected', () => {
       expect(formProblem(LISTEN_HOST, host)).toBeUndefined();
     },
   );
+});
+
+describe('the name of a server', () => {
+  test.each<[string, RegExp]>([
+    ['10.0.0.1', /is an address/],
+    ['::1', /is an address/],
+    ['[::1]', /is an address/],
+    ['10.0.0.256', /is not a host name/],
+    ['host:443', /is not a host name/],
+    ['https://host', /is not a host name/],
+    ['*.example', /is not a host name/],
+    ['', /is not a host name/],
+  ])('%j is rejected', (name, reason) => {
+    expect(formProblem(SERVER_NAME, name)).toMatch(reason);
+  });
+
+  test.each(['bridge.east.example', 'localhost', 'bridge-1'])('%s is accepted', (name) => {
+    expect(formProblem(SERVER_NAME, name)).toBeUndefined();
+  });
 });
 
 describe('a URL with credentials is refused without repeating them', () => {

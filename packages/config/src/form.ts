@@ -1,10 +1,12 @@
-/** Forms of text that a pattern cannot express: URLs, and hosts to listen on. */
+/** Forms of text that a pattern cannot express: URLs, hosts to listen on, and names of servers. */
 import { isIP } from 'node:net';
 
 /** An `http:` or `https:` URL without credentials. */
 export const HTTP_URL = 'http-url';
 /** An IP address without brackets, or a host name (RFC 1123 §2.1). */
 export const LISTEN_HOST = 'listen-host';
+/** A host name (RFC 1123 §2.1): not an address, which is no server name (RFC 6066 §3). */
+export const SERVER_NAME = 'server-name';
 
 /** Why a text does not have this form; `undefined` when it does. Never repeats credentials. */
 export function formProblem(form: string, text: string): string | undefined {
@@ -13,6 +15,8 @@ export function formProblem(form: string, text: string): string | undefined {
       return urlProblem(text);
     case LISTEN_HOST:
       return hostProblem(text);
+    case SERVER_NAME:
+      return nameProblem(text);
     default:
       throw new TypeError(`unknown form ${form}`);
   }
@@ -38,7 +42,18 @@ function hostProblem(text: string): string | undefined {
   const inBrackets = /^\[(.*)\]$/.exec(text)?.[1];
   if (inBrackets !== undefined && isIP(inBrackets) === 6) return `write "${inBrackets}", without brackets`;
   if (/:\d+$/.test(text)) return 'is an address with a port: the port has its own key';
-  // The last label of a name is not a number: such a text is a mistyped address.
-  if (HOST_NAME.test(text) && !/(?:^|\.)\d+\.?$/.test(text)) return undefined;
+  if (isHostName(text)) return undefined;
   return `${JSON.stringify(text)} is neither an IP address nor a host name`;
+}
+
+function nameProblem(text: string): string | undefined {
+  if (isIP(text.replace(/^\[(.*)\]$/, '$1')) !== 0) {
+    return `${text} is an address: a certificate is checked against an address when the URL has one`;
+  }
+  return isHostName(text) ? undefined : `${JSON.stringify(text)} is not a host name`;
+}
+
+/** The last label of a name is not a number: such a text is a mistyped address. */
+function isHostName(text: string): boolean {
+  return HOST_NAME.test(text) && !/(?:^|\.)\d+\.?$/.test(text);
 }

@@ -4,7 +4,7 @@ import { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { HttpServer } from '@causeway/http/server.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
-import { findConfigProblems } from './config/load.ts';
+import { findConfigProblems, serverNameAt } from './config/load.ts';
 import { GatewayConfig } from './config/schema.ts';
 import { AdoptionEvents } from './consumers/adoption-events.ts';
 import { Affinity } from './consumers/affinity.ts';
@@ -22,6 +22,7 @@ import { canServe } from './regions/select.ts';
 import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
 import { transportFactory } from './upstream/create-transport.ts';
+import { UpstreamCredentials } from './upstream/credentials.ts';
 import { readVersion } from './version.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
@@ -51,6 +52,7 @@ export class Gateway {
   readonly #watching: { watcher: RequestWatcher | undefined };
   readonly #admin: Admin;
   readonly #config: RunningConfig;
+  readonly #credentials: UpstreamCredentials;
   #isClosing = false;
   #closed: Promise<void> | undefined;
 
@@ -65,10 +67,18 @@ export class Gateway {
     this.#config = running;
     this.#now = now;
     this.#random = random;
+    const credentials = new UpstreamCredentials(config.upstream.tls, {
+      onReload: (problem) => this.#reportCertificate(problem),
+    });
+    this.#credentials = credentials;
     const stats = new RequestStats();
     const registry = new Registry(config, {
       events: this.events,
-      createTransport: transportFactory({ onFault }),
+      createTransport: transportFactory({
+        secureContext: () => credentials.secureContext,
+        hasCertificate: () => credentials.hasCertificate,
+        onFault,
+      }),
       random,
       now,
     });
@@ -134,6 +144,10 @@ export class Gateway {
       registry,
       affinity,
       stats,
+      peers: {
+        secureContext: () => credentials.secureContext,
+        serverNameOf: (origin) => serverNameAt(origin, running.values),
+      },
       events: this.events,
       token: () => running.values.admin.token,
       allowedHosts: () => running.values.admin.allowedHosts,
@@ -151,6 +165,7 @@ export class Gateway {
   /** Errors: as `net.Server`, such as `EADDRINUSE`, for either port; then the gateway is closed. */
   async start(): Promise<{ url: string; adminUrl: string }> {
     this.#registry.start();
+    this.#credentials.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
       const { url: adminUrl } = await this.#admin.start();
@@ -175,6 +190,7 @@ export class Gateway {
     if (this.#isClosing) return;
     const changes = this.#config.apply(config);
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
+    this.#credentials.configure(this.#config.values.upstream.tls);
     this.#registry.apply(this.#config.values);
     this.events.emit({ type: 'reload', file: this.#config.file, changes });
   }
@@ -188,6 +204,12 @@ export class Gateway {
   /** Continues the access log in a new file, after the old one was moved away. */
   reopenLogs(): void {
     this.#watching.watcher?.telemetry.reopen();
+  }
+
+  #reportCertificate(problem: string | null): void {
+    const { expiresAtMs } = this.#credentials;
+    const expiresAt = expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString();
+    this.events.emit({ type: 'certificate', of: 'upstream.tls', problem, expiresAt });
   }
 
   #startWatcher(): Promise<RequestWatcher | undefined> {
@@ -219,6 +241,7 @@ export class Gateway {
     await this.#admin.close();
     this.#metrics.close();
     await this.#registry.close();
+    this.#credentials.close();
     await this.#watching.watcher?.telemetry.close();
   }
 

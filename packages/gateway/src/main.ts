@@ -51,7 +51,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
   const onFault = (error: unknown): void => log.error({ err: error }, 'fault');
   const gateway = new Gateway({ config, configFile, env: process.env, onFault });
   gateway.events.subscribe(({ id: _, at: __, type, ...details }) => {
-    if (type === 'reloadRefused') log.error(details, type);
+    if (type === 'reloadRefused' || ('problem' in details && details.problem !== null)) log.error(details, type);
     else if (type === 'health' || type === 'breaker' || type === 'panic' || type === 'telemetry' || type === 'impostor')
       log.warn(details, type);
     else log.info(details, type);

@@ -1,5 +1,6 @@
 /** Upstreams and gateways of one test file, closed after each test. */
 import { once } from 'node:events';
+import type { ServerOptions } from 'node:https';
 import { connect } from 'node:net';
 import { request } from 'undici';
 import { afterEach } from 'vitest';
@@ -12,8 +13,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-export async function upstream(handle?: UpstreamHandler): Promise<Upstream> {
-  const started = await startUpstream(handle);
+export async function upstream(handle?: UpstreamHandler, tls?: ServerOptions): Promise<Upstream> {
+  const started = await startUpstream(handle, tls);
   cleanups.push(() => started.kill());
   return started;
 }

@@ -67,6 +67,13 @@ export function describeEvent(event: RecordedEvent): EventText {
       };
     case 'reloadRefused':
       return { mark: 'down', topic: 'config', title: 'Configuration refused', detail: event.reason };
+    case 'certificate':
+      return {
+        mark: event.problem === null ? 'up' : 'down',
+        topic: 'config',
+        title: `Certificate of ${event.of} ${event.problem === null ? 'replaced' : 'cannot be used'}`,
+        detail: event.problem ?? (event.expiresAt === null ? '' : `valid until ${event.expiresAt}`),
+      };
     case 'telemetry':
       return {
         mark: event.reason === null ? 'up' : 'degraded',

@@ -32,6 +32,8 @@ function describe(event: RecordedEvent): string {
       return `configuration reloaded: ${event.changes.length === 0 ? 'nothing changed' : event.changes.join('; ')}`;
     case 'reloadRefused':
       return `configuration refused: ${event.reason}`;
+    case 'certificate':
+      return `certificate of ${event.of} ${event.problem === null ? 'replaced' : `cannot be used: ${event.problem}`}`;
     case 'telemetry':
       return `${event.part}: ${event.reason ?? 'recovered'}`;
     case 'impostor':

@@ -1,14 +1,32 @@
 /** HTTP client for other processes of the system: the admin API of regional gateways, the sessions of bridges. */
-import { Agent } from 'undici';
-import { describeConnectionFailure } from '../regions/connection-failure.ts';
+import type { SecureContext } from 'node:tls';
+import { Agent, buildConnector } from 'undici';
+import { explainConnectionFailure } from '../regions/connection-failure.ts';
+
+/** How other processes are authenticated over TLS. */
+export interface AdminPeers {
+  /** Authorities and certificate for a new connection over TLS. */
+  secureContext: () => SecureContext;
+  /** The name that the certificate at an origin must have; `undefined`: its host. */
+  serverNameOf: (origin: string) => string | undefined;
+}
+
+export interface AdminClientOptions {
+  /** This gateway's own: the gateways of a system share it. */
+  token: () => string | undefined;
+  peers: AdminPeers;
+}
 
 export class AdminClient {
+  /** Opens a connection, and verifies the certificate of the other end. */
+  readonly connect: buildConnector.connector;
   readonly #token: () => string | undefined;
-  readonly #agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 5_000 });
+  readonly #agent: Agent;
 
-  /** `token` is this gateway's own: the gateways of a system share it. */
-  constructor(token: () => string | undefined) {
+  constructor({ token, peers }: AdminClientOptions) {
     this.#token = token;
+    this.connect = connector(peers);
+    this.#agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 5_000, connect: this.connect });
   }
 
   /** Fetches from a gateway's admin API. Errors: as {@link get}. */
@@ -36,6 +54,20 @@ export class AdminClient {
   }
 }
 
+/** Without a cache of TLS sessions: a resumed one would outlive the authorities and the certificate that it began with. */
+function connector({ secureContext, serverNameOf }: AdminPeers): buildConnector.connector {
+  const open = buildConnector({ allowH2: false });
+  return (options, callback) => {
+    if (options.protocol !== 'https:') {
+      open(options, callback);
+      return;
+    }
+    const serverName = serverNameOf(`https://${options.host ?? options.hostname}`);
+    const openSecure = buildConnector({ allowH2: false, maxCachedSessions: 0, secureContext: secureContext() });
+    openSecure(serverName === undefined ? options : { ...options, servername: serverName }, callback);
+  };
+}
+
 /** Returns the header that carries the token, if there is one. */
 export function authorization(token: string | undefined): Record<string, string> {
   return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
@@ -45,5 +77,5 @@ export function authorization(token: string | undefined): Record<string, string>
 export function reasonOf(error: unknown): string {
   return error instanceof Error && error.name === 'TimeoutError'
     ? 'no response in time'
-    : describeConnectionFailure(error);
+    : explainConnectionFailure(error);
 }

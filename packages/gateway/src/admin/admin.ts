@@ -5,7 +5,7 @@ import type { Affinity } from '../consumers/affinity.ts';
 import type { EventLog } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RequestStats } from '../stats.ts';
-import { AdminClient } from './admin-client.ts';
+import { AdminClient, type AdminPeers } from './admin-client.ts';
 import { AdminServer } from './api.ts';
 import type { ConfigRoutesOptions } from './config-routes.ts';
 import { Consumers } from './consumers.ts';
@@ -20,6 +20,8 @@ export interface AdminSources extends ConfigRoutesOptions {
   port: number;
   /** Names accepted in `Host`, in addition to those of loopback. */
   allowedHosts: () => readonly string[];
+  /** Regional gateways, and bridges. */
+  peers: AdminPeers;
   /** The current token; empty or `undefined` without one. */
   token: () => string | undefined;
   registry: Registry;
@@ -45,11 +47,12 @@ export class Admin {
     const startedAt = new Date();
     const regionStates = new RegionStates();
     const rates = new RateSampler({ stats, targets: () => registry.targets() });
-    const client = new AdminClient(token);
+    const client = new AdminClient({ token, peers: sources.peers });
     const regional = new RegionalGateways({ targets: () => registry.targets(), client, events });
     const server = new AdminServer({
       ...sources,
       regional,
+      connect: client.connect,
       consumers: new Consumers({ registry, client }),
       history: new RateHistory({ rates, regions: () => registry.config.regions.map(({ name }) => name) }),
       topology: () =>

@@ -4,6 +4,7 @@ import { headChecks } from '@causeway/http/head.ts';
 import { HttpServer } from '@causeway/http/server.ts';
 import type { System } from '@causeway/protocol/admin/model.ts';
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { buildConnector } from 'undici';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
@@ -44,6 +45,8 @@ export interface AdminOptions extends ConfigRoutesOptions {
   history: RateHistory;
   regional: RegionalGateways;
   consumers: Consumers;
+  /** Opens connections to regional gateways. */
+  connect: buildConnector.connector;
   topology: () => System;
   /** Returns the exposition and its content type. */
   metrics: () => Promise<{ contentType: string; text: string }>;

@@ -4,9 +4,10 @@ import { Region, type System, WeightChange } from '@causeway/protocol/admin/mode
 import httpProxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
+import type { buildConnector } from 'undici';
 import { GatewayError } from '../errors.ts';
 import type { Registry } from '../regions/registry.ts';
-import { authorization } from './admin-client.ts';
+import { authorization, reasonOf } from './admin-client.ts';
 import { answerError } from './answer-error.ts';
 
 export interface RegionRoutesOptions {
@@ -14,6 +15,8 @@ export interface RegionRoutesOptions {
   topology: () => System;
   /** This gateway's own token, which the regions' gateways share. */
   token: () => string | undefined;
+  /** Opens connections to the regions' gateways, and verifies their certificates. */
+  connect: buildConnector.connector;
 }
 
 interface OfRegion {
@@ -93,20 +96,21 @@ function decodePath(path: string): string {
 }
 
 /** `/api/regions/{region}/…` relays to the admin API of that region's own gateway, with this gateway's token. */
-export function addRelay(app: FastifyInstance, { registry, token }: RegionRoutesOptions): void {
+export function addRelay(app: FastifyInstance, { registry, token, connect }: RegionRoutesOptions): void {
   const urlOf = (params: unknown): string => adminUrlOf(registry, (params as { region: string }).region);
   void app.register(httpProxy, {
     upstream: '',
+    // Its own connections verify no certificate.
+    undici: { connect },
     prefix: '/api/regions/:region',
     rewritePrefix: '/api',
     replyOptions: {
       getUpstream: (request) => urlOf(request.params),
       rewriteRequestHeaders: (_, { authorization: __, ...headers }) => ({ ...headers, ...authorization(token()) }),
       onError: (reply, { error }) => {
-        const reason = error.message || String(error);
         answerError(
           reply as FastifyReply,
-          new GatewayError('regionFailed', `The region's gateway did not respond: ${reason}.`),
+          new GatewayError('regionFailed', `The region's gateway did not respond: ${reasonOf(error)}.`),
         );
       },
     },

@@ -57,6 +57,17 @@ describe('what a schema cannot express is rejected with its line', () => {
       `trust:\n  secret: 0123456789abcdef\n  secretFile: /b\n${EAST}`,
       /g\.yaml:3: trust\.secretFile: secret and secretFile exclude/,
     ],
+    [`upstream:\n  tls:\n    caFile: /no/such/file\n${EAST}`, /g\.yaml:3: upstream\.tls\.caFile: .* no such file/],
+    [`upstream:\n  tls:\n    certFile: /a\n${EAST}`, /g\.yaml:3: upstream\.tls\.certFile: needs keyFile/],
+    [
+      `upstream:\n  tls: {serverName: 10.0.0.1}\n${EAST}`,
+      /g\.yaml:2: upstream\.tls\.serverName: 10\.0\.0\.1 is an addr/,
+    ],
+    [`${EAST}        serverName: a.example\n`, /g\.yaml:5: regions\[0\]\.targets\[0\]\.serverName: has no effect/],
+    [
+      `${EAST.replace('http:', 'https:')}        serverName: 10.0.0.1\n`,
+      /g\.yaml:5: regions\[0\]\.targets\[0\]\.serverName: 10\.0\.0\.1 is an address/,
+    ],
     ['regions: []\n', /g\.yaml:1: regions: must not have fewer than 1 items/],
     [
       `regions:\n  - name: east\n    targets:\n      - url: ftp://x\n`,

@@ -5,7 +5,8 @@ import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@cause
 import { areHostsInConflict, isLoopback } from '@causeway/config/networks.ts';
 import { readSecret } from '@causeway/config/secret.ts';
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
-import { DEFAULT_ADMIN_PORT, GatewayConfig } from './schema.ts';
+import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
+import { DEFAULT_ADMIN_PORT, GatewayConfig, type TargetConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -66,6 +67,7 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
     ...checkTrust(config.trust),
     ...checkPorts(config),
     ...checkAdmin(config.admin),
+    ...checkUpstreamTls(config),
   );
   return findings;
 }
@@ -113,6 +115,53 @@ function checkAdmin({ host, token = '', tokenFile }: GatewayConfig['admin']): Fi
       reason: `${host} is reachable from other machines, so the admin API needs a token: set admin.token or admin.tokenFile`,
     },
   ];
+}
+
+function checkUpstreamTls({ upstream, regions }: GatewayConfig): Finding[] {
+  const read = readUpstreamTls(upstream.tls);
+  const findings: Finding[] = Array.isArray(read)
+    ? read.map(({ key, reason }) => ({ path: ['upstream', 'tls', key], reason }))
+    : [];
+  /** By the address of an admin API. */
+  const names = new Map<string, string | undefined>();
+  for (const [index, region] of regions.entries()) {
+    for (const [targetIndex, target] of region.targets.entries()) {
+      const path = ['regions', index, 'targets', targetIndex, 'serverName'];
+      const urls = secureUrlsOf(target);
+      if (target.serverName !== undefined && urls.length === 0) {
+        findings.push({ path, reason: 'has no effect: no URL of the target is https' });
+      }
+      const name = serverNameOf(target, upstream);
+      if (urls.some((url) => names.has(url) && names.get(url) !== name)) {
+        findings.push({ path, reason: 'differs from that of another target with the same address' });
+      }
+      for (const url of urls) names.set(url, name);
+    }
+  }
+  return findings;
+}
+
+/** The origins at which the target is reached over TLS. */
+function secureUrlsOf({ url, healthUrl, adminUrl }: TargetConfig): string[] {
+  return [url, healthUrl, adminUrl]
+    .flatMap((address) => (address !== undefined && URL.canParse(address) ? [normalizeUrl(address)] : []))
+    .filter((origin) => origin.startsWith('https:'));
+}
+
+/** The name that the certificate of a target must have; `undefined`: that of its URL's host. */
+export function serverNameOf(
+  target: Pick<TargetConfig, 'serverName'>,
+  { tls }: { tls: Pick<UpstreamTls, 'serverName'> },
+): string | undefined {
+  return target.serverName ?? tls.serverName;
+}
+
+/** {@link serverNameOf} by the origin of any address of a target. */
+export function serverNameAt(origin: string, { upstream, regions }: GatewayConfig): string | undefined {
+  const target = regions
+    .flatMap(({ targets }) => targets)
+    .find((candidate) => secureUrlsOf(candidate).includes(origin));
+  return serverNameOf(target ?? {}, upstream);
 }
 
 /** The identity of a target: its URL's origin. */

@@ -13,6 +13,7 @@ import {
   Type,
 } from '@causeway/config/schema.ts';
 import { TrustSection } from '@causeway/config/trust.ts';
+import { ServerName, UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 
 /** The default of `admin.port`. */
@@ -35,6 +36,9 @@ const TargetConfig = Entry(
         description: "A regional gateway's admin address; the gateway relays /api/regions/NAME/… to it.",
         examples: ['http://127.0.0.1:8181'],
       }),
+    ),
+    serverName: ServerName(
+      'The name that the certificate of the target must have, in place of upstream.tls.serverName or of the host in the https URL.',
     ),
   },
   { description: 'A bridge, or a regional gateway.' },
@@ -229,6 +233,7 @@ export const GatewayConfig = Entry(
           minimum: 1,
           maximum: 600_000,
         }),
+        tls: UpstreamTls,
       },
       { description: 'Connections to targets.' },
     ),

@@ -41,7 +41,23 @@ test.each([
   ['within the body', closed, { isReused: true, hasResponseBegun: true }, 200, { kind: 'brokenMidBody' }],
 ] as const)('a failure %s', (_, error, seen, status, expected) => {
   const connection = seen === undefined ? undefined : { ...control, ...seen };
-  expect(outcomeOfFailure(error, { connection, status })).toStrictEqual({ ...expected, reason: expect.any(String) });
+  expect(outcomeOfFailure(error, { connection, status, isStreamed: false })).toStrictEqual({
+    ...expected,
+    reason: expect.any(String),
+  });
+});
+
+const refusal = Object.assign(new Error('an alert'), { code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' });
+
+test.each([
+  ['of a new connection sent nothing', {}, 'connectFailed'],
+  ['of a streamed body lost what was sent of it', { isStreamed: true }, 'brokenBeforeHeaders'],
+  ['within a response', { hasResponseBegun: true }, 'brokenBeforeHeaders'],
+  ['of a reused connection may have come after the request was executed', { isReused: true }, 'brokenBeforeHeaders'],
+] as const)('a refused certificate %s', (_, seen, kind) => {
+  const { isStreamed, ...facts } = { isStreamed: false, isReused: false, hasResponseBegun: false, ...seen };
+  const outcome = outcomeOfFailure(refusal, { connection: { ...control, ...facts }, status: 0, isStreamed });
+  expect(outcome).toMatchObject({ kind, reason: 'it demands a certificate of the gateway' });
 });
 
 test('an attempt that had no connection sent nothing', () => {

@@ -1,6 +1,7 @@
 /** Turns what happened to an attempt into its outcome. Pure. */
 import { FAULT_HEADER, FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 import { describeConnectionFailure, isGatewaysOwn } from '../regions/connection-failure.ts';
+import { isRefusalOfCertificate } from '../regions/tls-failure.ts';
 import type { ResponseHeaders } from '../upstream/response-head.ts';
 import { isStale, type UpstreamControl } from '../upstream/transport.ts';
 import type { Outcome } from './outcome.ts';
@@ -16,13 +17,21 @@ export function outcomeOfResponse(status: number, headers: ResponseHeaders): Out
     : { kind: 'answered', status };
 }
 
-/** A connection that failed. `connection` is `undefined` if it was never made: nothing was sent. */
-export function outcomeOfFailure(
-  error: Error,
-  { connection, status }: { connection: UpstreamControl | undefined; status: number },
-): Outcome {
+export interface FailedConnection {
+  /** `undefined` if it was never made: nothing was sent. */
+  readonly connection: UpstreamControl | undefined;
+  /** Of the response; 0 before it. */
+  readonly status: number;
+  /** The body was not kept: what was sent of it is gone. */
+  readonly isStreamed: boolean;
+}
+
+export function outcomeOfFailure(error: Error, { connection, status, isStreamed }: FailedConnection): Outcome {
   const reason = describeConnectionFailure(error);
   if (status !== 0) return { kind: 'brokenMidBody', reason };
+  // The target took no connection, though the gateway has written to it: nothing was read. A streamed body cannot be sent again.
+  const isUnread = connection !== undefined && isUnanswered(connection) && isRefusalOfCertificate(error);
+  if (isUnread && !isStreamed) return { kind: 'connectFailed', reason };
   if (connection === undefined) {
     return isGatewaysOwn(error)
       ? { kind: 'connectFailed', reason, fault: 'gateway' }
@@ -31,6 +40,11 @@ export function outcomeOfFailure(
   return isStale(connection)
     ? { kind: 'brokenBeforeHeaders', reason, isReused: true }
     : { kind: 'brokenBeforeHeaders', reason };
+}
+
+/** Nothing arrived on a connection that was new. */
+function isUnanswered({ isReused, hasResponseBegun }: UpstreamControl): boolean {
+  return !isReused && !hasResponseBegun;
 }
 
 /** An attempt that ended before it had a connection: nothing was sent. */

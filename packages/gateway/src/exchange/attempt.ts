@@ -5,7 +5,7 @@ import type { Target } from '../regions/target.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import type { ResponseHeaders } from '../upstream/response-head.ts';
 import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from '../upstream/transport.ts';
-import { outcomeOfFailure, outcomeOfResponse, outcomeOfUnsent } from './attempt-outcome.ts';
+import { type FailedConnection, outcomeOfFailure, outcomeOfResponse, outcomeOfUnsent } from './attempt-outcome.ts';
 import { BodyTooLargeError, type StreamedBody } from './body.ts';
 import type { DecidedOutcome, Outcome, RequestFault } from './outcome.ts';
 
@@ -81,8 +81,7 @@ export class Attempt implements UpstreamHandler, InFlight {
     this.trial = target.breaker.started();
     this.deadlineMs = this.startedMs + timeoutMs;
     // A body that is streamed cannot be sent again: it does not leave on a connection that may just be closing.
-    const isStreamed = request.body !== undefined && !Buffer.isBuffer(request.body);
-    target.transport.dispatch(request, this, { isFresh: isFresh || isStreamed });
+    target.transport.dispatch(request, this, { isFresh: isFresh || this.#isStreamed });
   }
 
   /** Ends the attempt: the client left, or the target is down. */
@@ -149,7 +148,16 @@ export class Attempt implements UpstreamHandler, InFlight {
     if (error instanceof BodyTooLargeError) this.#endAtFault({ kind: 'bodyTooLarge' });
     else if (code === 'BAD_REQUEST') this.#endAtFault({ kind: 'malformed', reason: error.message });
     else if (code === 'FAULT') this.#endByBug(error.cause);
-    else this.#settle(outcomeOfFailure(error, { connection: this.#controller, status: this.status }));
+    else this.#settle(outcomeOfFailure(error, this.#failedConnection));
+  }
+
+  get #failedConnection(): FailedConnection {
+    return { connection: this.#controller, status: this.status, isStreamed: this.#isStreamed };
+  }
+
+  get #isStreamed(): boolean {
+    const { body } = this.#options.request;
+    return body !== undefined && !Buffer.isBuffer(body);
   }
 
   #startStreaming(): void {

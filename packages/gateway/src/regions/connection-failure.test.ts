@@ -32,8 +32,9 @@ describe('the description of a failure', () => {
 
   test.each([
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host'],
-    ['CERT_HAS_EXPIRED', 'connection failed (CERT_HAS_EXPIRED)'],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'connection failed (DEPTH_ZERO_SELF_SIGNED_CERT)'],
+    ['CERT_HAS_EXPIRED', 'its certificate has expired'],
+    ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', "it does not know the authority of the gateway's certificate"],
+    ['ERR_SSL_DIGEST_CHECK_FAILED', 'TLS failed (digest_check_failed)'],
     ['UND_ERR_CONNECT_TIMEOUT', 'no connection in time'],
     ['UND_ERR_HEADERS_OVERFLOW', 'connection failed (UND_ERR_HEADERS_OVERFLOW)'],
   ])('%s of TLS or a client', (code, text) => {

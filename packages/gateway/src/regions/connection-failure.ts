@@ -1,6 +1,11 @@
-/** Describes why a connection failed, for error bodies, events and pages. The text has no addresses: they stand beside it. */
+/** Describes why a connection failed, for error bodies, events and pages. */
+import { UpstreamError } from '../upstream/errors.ts';
+import { describeTlsFailure, explainTlsFailure } from './tls-failure.ts';
 
-/** Describes an error of the system, of the upstream client, or of undici, which the admin API uses. */
+/**
+ * Describes an error of the system, of TLS, of the upstream client, or of undici, which the admin API uses. The text has no
+ * addresses: it is for clients, too.
+ */
 export function describeConnectionFailure(error: unknown): string {
   const { code, message, name, syscall } = error as NodeJS.ErrnoException;
   const lack = lackOf(error);
@@ -21,13 +26,19 @@ export function describeConnectionFailure(error: unknown): string {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'host name not found';
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return 'its certificate is for another host';
   }
+  const ofTls = describeTlsFailure(error);
+  if (ofTls !== undefined) return ofTls;
   // The messages of the system and of TLS contain hosts and ports.
   if (syscall !== undefined || (code !== undefined && !isOurWord(name)))
     return `connection failed (${code ?? syscall})`;
   return message || code || name || 'unknown failure';
+}
+
+/** {@link describeConnectionFailure} for operators: with the names in a certificate, and what may be the cause of an end. */
+export function explainConnectionFailure(error: unknown): string {
+  if (error instanceof UpstreamError && error.code === 'ECONNRESET') return error.message;
+  return explainTlsFailure(error) ?? describeConnectionFailure(error);
 }
 
 /** Resources of the gateway's machine that a connection needs, by the error that reports their lack. */

@@ -8,7 +8,7 @@ import {
 } from '@causeway/protocol/routing.ts';
 import { fetchOnce } from '../upstream/fetch-once.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { describeConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
+import { describeConnectionFailure, explainConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
 import { KAFKA_WORDS, type KafkaReport, type ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
@@ -106,12 +106,13 @@ export class HealthCheck {
     } catch (error) {
       this.#needsFreshConnection = true;
       if (isGatewaysOwn(error)) return undefined;
-      const isTimedOut = abort.signal.aborted;
-      const isSilent = isTimedOut || (error as NodeJS.ErrnoException).code === 'ETIMEDOUT';
-      const reason = isTimedOut
-        ? `probe timed out after ${timeoutMs} ms`
-        : `probe failed: ${describeConnectionFailure(error)}`;
-      return { isGood: false, reason, publicReason: reason, isSilent };
+      if (abort.signal.aborted) {
+        const reason = `probe timed out after ${timeoutMs} ms`;
+        return { isGood: false, reason, publicReason: reason, isSilent: true };
+      }
+      const isSilent = (error as NodeJS.ErrnoException).code === 'ETIMEDOUT';
+      const reason = `probe failed: ${explainConnectionFailure(error)}`;
+      return { isGood: false, reason, publicReason: `probe failed: ${describeConnectionFailure(error)}`, isSilent };
     } finally {
       clearTimeout(timer);
     }

@@ -1,6 +1,6 @@
 /** Owns the targets and their probes, and publishes a new snapshot after every change. */
 import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
-import { normalizeUrl } from '../config/load.ts';
+import { normalizeUrl, serverNameOf } from '../config/load.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import type { EventLog } from '../events.ts';
 import type { CreateTransport, Transport } from '../upstream/transport.ts';
@@ -184,21 +184,22 @@ export class Registry {
     const { healthCheck, breaker, upstream, gateway, trust } = this.#config;
     const url = normalizeUrl(config.url);
     const healthUrl = normalizeUrl(config.healthUrl ?? url);
-    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl, trust.secret, upstream]);
+    const serverName = serverNameOf(config, upstream);
+    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl, trust.secret, upstream, serverName]);
     const existing = this.#members.get(key);
     if (existing !== undefined) {
       existing.target.adminUrl = config.adminUrl;
-      existing.target.configure({ upstream, breaker });
+      existing.target.configure({ upstream, breaker, serverName });
       if (existing.checkKey === checkKey) return;
       void endCheck(existing.check);
       existing.checkKey = checkKey;
-      existing.check = this.#startCheck(existing.target, healthUrl);
+      existing.check = this.#startCheck(existing.target, { url: healthUrl, serverName });
       return;
     }
     const target = new Target({
       region: region.name,
       url,
-      settings: { upstream, breaker },
+      settings: { upstream, breaker, serverName },
       createTransport: this.#createTransport,
       now: this.#now,
       onBreakerChange: (from, to, reason) => {
@@ -207,16 +208,17 @@ export class Registry {
       },
     });
     target.adminUrl = config.adminUrl;
-    this.#members.set(key, { target, check: this.#startCheck(target, healthUrl), checkKey });
+    this.#members.set(key, { target, check: this.#startCheck(target, { url: healthUrl, serverName }), checkKey });
   }
 
-  #startCheck(target: Target, url: string): Check {
+  #startCheck(target: Target, { url, serverName }: { url: string; serverName: string | undefined }): Check {
     const { healthCheck, gateway, trust, upstream } = this.#config;
     const transport =
       url === target.url
         ? undefined
         : this.#createTransport({
             url,
+            serverName,
             connectTimeoutMs: healthCheck.timeoutMs,
             keepAliveMs: upstream.keepAliveMs,
             now: this.#now,

@@ -12,7 +12,10 @@ import type { KafkaContact } from './kafka-contact.ts';
 import { TargetTraffic } from './target-traffic.ts';
 
 /** Settings that a reload may change. */
-export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'>;
+export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'> & {
+  /** The name that its certificate must have, if not the host of its URL. */
+  serverName?: string | undefined;
+};
 
 /** A probe has a small response, and a time limit below a second by default. */
 const PROBE_DURATION_BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
@@ -130,7 +133,8 @@ export class Target {
       this.breakerSince = new Date();
       if (state !== 'closed') this.#onBreakerChange(state, 'closed', 'its settings changed');
     }
-    if (!isDeepStrictEqual(before.upstream, settings.upstream)) this.renewConnections();
+    const isSame = before.serverName === settings.serverName && isDeepStrictEqual(before.upstream, settings.upstream);
+    if (!isSame) this.renewConnections();
   }
 
   /** Gives new requests new connections: after a silent cut, the idle ones are dead without a sign of it. */
@@ -161,7 +165,8 @@ export class Target {
   }
 
   #connect(): Transport {
-    const { connectTimeoutMs, keepAliveMs } = this.#settings.upstream;
-    return this.#createTransport({ url: this.url, connectTimeoutMs, keepAliveMs, now: this.#now });
+    const { upstream, serverName } = this.#settings;
+    const { connectTimeoutMs, keepAliveMs } = upstream;
+    return this.#createTransport({ url: this.url, serverName, connectTimeoutMs, keepAliveMs, now: this.#now });
   }
 }

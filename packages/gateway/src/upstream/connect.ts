@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly timeoutMs: number;
   /** Certificates and authorities for TLS. `undefined`: those of Node. */
   readonly secureContext: SecureContext | undefined;
+  /** In place of the host of the URL, in the handshake and in the certificate. */
+  readonly serverName: string | undefined;
   /** The socket reads into it; `onBytes` must be done with it when it returns. */
   readonly readBuffer: Buffer;
   onBytes(bytes: Buffer): void;
@@ -17,9 +19,23 @@ export interface ConnectOptions {
 /** The largest record of TLS (RFC 8446 §5.1). */
 const TLS_RECORD_BYTES = 16_384;
 
-/** The TLS session that the target issued last; the next connection resumes it with less work (RFC 8446 §2.2). */
+/**
+ * The TLS session that the target issued last; the next connection resumes it with less work (RFC 8446 §2.2). A resumed session
+ * verifies no certificate again, and shows none: so it does not outlive the authorities and the certificate that it began with.
+ */
 export class TlsSessions {
-  last: Buffer | undefined;
+  #last: Buffer | undefined;
+  #context: SecureContext | undefined;
+
+  of(context: SecureContext | undefined): Buffer | undefined {
+    return this.#context === context ? this.#last : undefined;
+  }
+
+  /** `context` is that of the connection on which the session arrived. */
+  keep(session: Buffer, context: SecureContext | undefined): void {
+    this.#last = session;
+    this.#context = context;
+  }
 }
 
 /** Returns a connecting socket. Either `onConnected` is called, or the socket closes with an error. */
@@ -51,24 +67,22 @@ function openTcp({ url, readBuffer, onBytes }: ConnectOptions): Socket {
   return socket.connect({ host: hostOf(url), port: portOf(url) });
 }
 
-function openTls({ url, secureContext, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
+function openTls({ url, secureContext, serverName, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
   const host = hostOf(url);
   const socket = connectTls({
     host,
     port: portOf(url),
     // An address is not a server name (RFC 6066 §3).
-    servername: isIP(host) === 0 ? host : '',
+    servername: serverName ?? (isIP(host) === 0 ? host : ''),
     ALPNProtocols: ['http/1.1'],
-    session: sessions.last,
+    session: sessions.of(secureContext),
     secureContext,
     noDelay: true,
     keepAlive: true,
     // A buffer of its own: TLS may deliver decrypted bytes while another socket's bytes are being processed.
     onread: onread(Buffer.allocUnsafeSlow(TLS_RECORD_BYTES), onBytes),
   } as ConnectionOptions);
-  socket.on('session', (session) => {
-    sessions.last = session;
-  });
+  socket.on('session', (session) => sessions.keep(session, secureContext));
   return socket;
 }
 

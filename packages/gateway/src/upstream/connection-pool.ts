@@ -162,12 +162,14 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   }
 
   #open(): Connection {
-    const endsProveResponses = this.#url.protocol !== 'https:';
-    const connection = new Connection({ names: this.#names, events: this, endsProveResponses });
+    const isSecure = this.#url.protocol === 'https:';
+    const tls = isSecure ? { hasCertificate: this.#defaults.hasCertificate?.() ?? false } : undefined;
+    const connection = new Connection({ names: this.#names, events: this, tls });
     const options: ConnectOptions = {
       url: this.#url,
       timeoutMs: this.#options.connectTimeoutMs,
       secureContext: this.#defaults.secureContext?.(),
+      serverName: this.#options.serverName,
       readBuffer: this.#readBuffer,
       onBytes: (bytes) => connection.onBytes(bytes),
     };

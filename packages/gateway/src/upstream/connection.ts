@@ -27,11 +27,8 @@ export interface ConnectionOptions {
   /** Shared by the connections of a pool. */
   readonly names: HeaderNames;
   readonly events: ConnectionEvents;
-  /**
-   * Whether the end of the connection proves that a response is complete. Over TLS it does not: anyone on the path can end the
-   * TCP connection, and Node reports this `end` exactly like the target's close_notify (RFC 8446 §6.1).
-   */
-  readonly endsProveResponses: boolean;
+  /** Over TLS, and whether the gateway shows a certificate there. */
+  readonly tls: { readonly hasCertificate: boolean } | undefined;
 }
 
 /** For larger bodies, copying the body into the text of the head costs more than a second buffer. */
@@ -47,7 +44,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   isReused = false;
   hasResponseBegun = false;
   readonly #events: ConnectionEvents;
-  readonly #endsProveResponses: boolean;
+  readonly #tls: ConnectionOptions['tls'];
   readonly #parser: ResponseParser;
   #socket: Socket | undefined;
   #handler: UpstreamHandler | undefined;
@@ -61,9 +58,9 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   #isPaused = false;
   #isClosed = false;
 
-  constructor({ names, events, endsProveResponses }: ConnectionOptions) {
+  constructor({ names, events, tls }: ConnectionOptions) {
     this.#events = events;
-    this.#endsProveResponses = endsProveResponses;
+    this.#tls = tls;
     this.#parser = new ResponseParser(this, names);
   }
 
@@ -75,9 +72,9 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   attach(socket: Socket): void {
     this.#socket = socket;
     // Immediately: until the pool learns of the end, it would send requests over this socket.
-    socket.on('error', (error) => this.#fail(error));
+    socket.on('error', (error) => this.#fail(this.#explain(error)));
     socket.on('end', () => this.#onEnd());
-    socket.on('close', () => this.#fail(closedByTarget()));
+    socket.on('close', () => this.#fail(this.#explain(closedByTarget())));
   }
 
   /** Sends a request now, or as soon as the connection is open. */
@@ -242,8 +239,22 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   #onEnd(): void {
     // An end during the handshake is not a response: nothing was sent.
     const hasSent = this.#handler !== undefined && this.#message === undefined;
-    if (hasSent && this.#endsProveResponses && this.#parser.end()) this.#finish(false);
-    else this.#fail(closedByTarget());
+    // Over TLS an end proves nothing: anyone on the path can end the TCP connection, and Node reports this `end` exactly like the
+    // target's close_notify (RFC 8446 §6.1).
+    if (hasSent && this.#tls === undefined && this.#parser.end()) this.#finish(false);
+    else this.#fail(this.#explain(closedByTarget()));
+  }
+
+  /** A new connection that ends before a response may have ended for a reason that the target did not state. */
+  #explain(error: NodeJS.ErrnoException): Error {
+    const isEnd = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+    if (!isEnd || this.isReused || this.hasResponseBegun) return error;
+    if (!this.#isConnected) return this.#tls === undefined ? error : closedInHandshake(error);
+    // A server on Node closes the connection in both cases, without an alert or a response.
+    if (this.#tls === undefined) return closedUnanswered('as by a target that expects https', error);
+    return this.#tls.hasCertificate
+      ? closedUnanswered("as by a target that does not accept the gateway's certificate", error)
+      : error;
   }
 
   #fail(error: Error): void {
@@ -277,5 +288,13 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
 }
 
 function closedByTarget(): UpstreamError {
-  return new UpstreamError('ECONNRESET', 'the target closed the connection');
+  return new UpstreamError('ECONNRESET', 'connection closed');
+}
+
+function closedInHandshake(cause: Error): UpstreamError {
+  return new UpstreamError('HANDSHAKE_CLOSED', 'connection closed during the TLS handshake', { cause });
+}
+
+function closedUnanswered(comparison: string, cause: Error): UpstreamError {
+  return new UpstreamError('ECONNRESET', `connection closed before a response, ${comparison}`, { cause });
 }

@@ -2,12 +2,20 @@
 
 /**
  * - `ECONNRESET` and `ETIMEDOUT` mean what they mean for the operating system.
+ * - `HANDSHAKE_CLOSED`: the target ended the connection during the TLS handshake.
  * - `BAD_RESPONSE`: the response is not valid HTTP/1.1.
  * - `BAD_REQUEST`: the request cannot be expressed in HTTP/1.1.
  * - `CLOSED`: the transport was closed.
  * - `FAULT`: the handler threw, which is a bug; `cause` is its error.
  */
-export type UpstreamErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'BAD_RESPONSE' | 'BAD_REQUEST' | 'CLOSED' | 'FAULT';
+export type UpstreamErrorCode =
+  | 'ECONNRESET'
+  | 'ETIMEDOUT'
+  | 'HANDSHAKE_CLOSED'
+  | 'BAD_RESPONSE'
+  | 'BAD_REQUEST'
+  | 'CLOSED'
+  | 'FAULT';
 
 export class UpstreamError extends Error {
   readonly code: UpstreamErrorCode;

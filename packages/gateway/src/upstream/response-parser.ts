@@ -68,7 +68,7 @@ export class ResponseParser {
     const end = all.indexOf(HEAD_END, begun === undefined ? 0 : Math.max(0, begun.length - HEAD_END.length));
     if (end > MAX_HEAD_BYTES || (end === -1 && all.length > MAX_HEAD_BYTES)) throw badResponse('the head is too long');
     if (end === -1) {
-      if (!canBeginHead(all)) throw badResponse('it does not start with HTTP/1');
+      if (!canBeginHead(all)) throw badResponse(isTls(all) ? 'it is TLS' : 'it does not start with HTTP/1');
       this.#begun = begun === undefined ? Buffer.from(all) : all;
       return NOTHING;
     }
@@ -128,6 +128,13 @@ export class ResponseParser {
 
 const NOTHING = Buffer.alloc(0);
 const BEGINNING = 'HTTP/1.';
+const TLS_ALERT = 21;
+const TLS_MAJOR_VERSION = 3;
+
+/** Whether the bytes are an alert, as from a TLS server that got a request without TLS (RFC 8446 §5.1 and §6). */
+function isTls(bytes: Buffer): boolean {
+  return bytes[0] === TLS_ALERT && bytes[1] === TLS_MAJOR_VERSION;
+}
 
 /** Whether waiting makes sense: a banner of another protocol never contains the end of a head. */
 function canBeginHead(bytes: Buffer): boolean {

@@ -84,7 +84,7 @@ test('a target that closes during the handshake gets no request', async () => {
     'localhost',
   );
   const left = await send(poolOf(leaving.url.replace('http:', 'https:'))).answered;
-  expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'ECONNRESET' } });
+  expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'HANDSHAKE_CLOSED' } });
 });
 
 describe('a response delimited only by the end of its TLS connection', () => {

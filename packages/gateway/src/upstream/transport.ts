@@ -25,6 +25,8 @@ export interface Transport {
 export interface TransportOptions {
   /** Scheme, host and port. */
   readonly url: string;
+  /** The name that the certificate must have, and that the handshake carries. Default: the host of the URL. */
+  readonly serverName?: string | undefined;
   readonly connectTimeoutMs: number;
   /** How long a connection stays open without a request; the target may ask for less. */
   readonly keepAliveMs: number;
@@ -39,6 +41,8 @@ export interface TransportDefaults {
    * new transport. Default: those of Node.
    */
   readonly secureContext?: () => SecureContext | undefined;
+  /** Whether the gateway shows a certificate to targets that demand one. Default: it has none. */
+  readonly hasCertificate?: () => boolean;
   /** Receives what a handler throws from `onResponseEnd` or `onResponseError`, after its request has ended. */
   readonly onFault?: (error: unknown) => void;
 }

@@ -39,6 +39,14 @@ export const EventSchema = Type.Union(
     Event('failover', { ...ofTarget, requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     Event('reload', { file: Type.String(), changes: Type.Array(Type.String()) }),
     Event('reloadRefused', { file: Type.String(), reason: Type.String() }),
+    /** The files of a certificate changed: they are in use, or, with a `problem`, those before stay. */
+    Event('certificate', {
+      of: Type.String({ description: '`upstream.tls`, or the listener.' }),
+      problem: Type.Union([Type.String(), Type.Null()]),
+      expiresAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+        description: 'When the certificate in use ends; null without one.',
+      }),
+    }),
     /** The access log or spans cannot be written; with a `reason` of null, they can be written again. */
     Event('telemetry', {
       part: Type.Union([Type.Literal('accessLog'), Type.Literal('tracing')]),

@@ -1,0 +1,122 @@
+/** How the gateway authenticates targets, and itself to them: authorities and a certificate from files, read again when they change. */
+import { createSecureContext, type SecureContext } from 'node:tls';
+import {
+  readUpstreamTls,
+  type UpstreamTls,
+  type UpstreamTlsFiles,
+  type UpstreamTlsProblem,
+} from '@causeway/config/upstream-tls.ts';
+import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
+
+export interface UpstreamCredentialsOptions {
+  /** Changed files are in use (`null`), or cannot be used: those before stay. */
+  onReload: (problem: string | null) => void;
+  /** Milliseconds since 1970. Default: the system's clock. */
+  wallClock?: () => number;
+}
+
+export class UpstreamCredentials {
+  /** Reads after the first, by their outcome. */
+  readonly reloadCounts = { applied: 0, refused: 0 };
+  readonly #options: UpstreamCredentialsOptions;
+  #config: UpstreamTls;
+  #files: UpstreamTlsFiles;
+  /** Made for the first connection: Node's own authorities take time to load. */
+  #secureContext: SecureContext | undefined;
+  /** Why the files as they are now cannot be used. */
+  #refusal: string | null = null;
+  #watch: FileWatch | undefined;
+  #isStarted = false;
+
+  /** Errors: for files that cannot be used. */
+  constructor(config: UpstreamTls, options: UpstreamCredentialsOptions) {
+    this.#config = config;
+    this.#options = options;
+    const files = readUpstreamTls(config);
+    if (!isRead(files)) throw new Error(describe(files));
+    this.#files = files;
+  }
+
+  /** For a new connection: another object whenever files or settings have changed. */
+  get secureContext(): SecureContext {
+    this.#secureContext ??= createSecureContext(this.#files.context);
+    return this.#secureContext;
+  }
+
+  /** Whether the gateway has a certificate for targets that demand one. */
+  get hasCertificate(): boolean {
+    return this.#files.context.cert !== undefined;
+  }
+
+  /** When the gateway's own certificate ends; `undefined` without one. */
+  get expiresAtMs(): number | undefined {
+    return this.#files.expiresAt?.getTime();
+  }
+
+  /** What an operator must mend; `null` if nothing. */
+  get problem(): string | null {
+    return this.#refusal ?? this.#whyOver(this.#files);
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.#watchFiles();
+  }
+
+  close(): void {
+    this.#isStarted = false;
+    this.#watch?.close();
+  }
+
+  /** Takes over settings of a new configuration. Files that cannot be used leave everything as it is. */
+  configure(config: UpstreamTls): void {
+    if (JSON.stringify(config) === JSON.stringify(this.#config)) return;
+    this.#config = config;
+    this.#watch?.close();
+    if (this.#isStarted) this.#watchFiles();
+    const refusal = this.#read();
+    if (refusal !== null) this.#options.onReload(refusal);
+  }
+
+  #watchFiles(): void {
+    const { caFile, certFile, keyFile, keyPassphraseFile } = this.#config;
+    const files = [caFile, certFile, keyFile, keyPassphraseFile].filter((file) => file !== undefined);
+    this.#watch = files.length === 0 ? undefined : watchFiles(files, () => this.#reload());
+  }
+
+  #reload(): void {
+    const refusal = this.#read();
+    this.reloadCounts[refusal === null ? 'applied' : 'refused'] += 1;
+    this.#options.onReload(refusal);
+  }
+
+  /** Returns why the files cannot be used. */
+  #read(): string | null {
+    const files = readUpstreamTls(this.#config);
+    this.#refusal = isRead(files) ? this.#whyOver(files) : describe(files);
+    if (this.#refusal !== null || !isRead(files)) return this.#refusal;
+    this.#files = files;
+    this.#secureContext = undefined;
+    return null;
+  }
+
+  #whyOver({ expiresAt }: UpstreamTlsFiles): string | null {
+    return expiresAt !== undefined && this.#isOver(expiresAt) ? expired(this.#config, expiresAt) : null;
+  }
+
+  #isOver(expiresAt: Date): boolean {
+    return expiresAt.getTime() <= (this.#options.wallClock ?? Date.now)();
+  }
+}
+
+function isRead(files: UpstreamTlsFiles | readonly UpstreamTlsProblem[]): files is UpstreamTlsFiles {
+  return !Array.isArray(files);
+}
+
+function expired({ certFile }: UpstreamTls, expiresAt: Date): string {
+  return `upstream.tls.certFile: the certificate in ${certFile} expired at ${expiresAt.toISOString()}`;
+}
+
+function describe(problems: readonly UpstreamTlsProblem[]): string {
+  return problems.map(({ key, reason }) => `upstream.tls.${key}: ${reason}`).join('; ');
+}

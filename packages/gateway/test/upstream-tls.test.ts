@@ -1,0 +1,92 @@
+/** A gateway whose targets speak TLS: who is verified, by which name, and what is shown to whom. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { ServerOptions } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { beforeAll, expect, test } from 'vitest';
+import { type CertifiedKey, TestAuthority } from '../../../test/harness/certificates.ts';
+import { TEST_TOKEN } from '../../../test/harness/gateway.ts';
+import { answerJson } from '../../../test/harness/upstream.ts';
+import { gateway, upstream } from './fixture.ts';
+
+let authority: TestAuthority;
+let foreign: TestAuthority;
+/** Of the gateway. */
+let own: CertifiedKey;
+
+beforeAll(async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-upstream-tls-'));
+  authority = await TestAuthority.create(directory, 'system-authority');
+  foreign = await TestAuthority.create(directory, 'foreign-authority');
+  own = await authority.certify('gateway', { dns: ['tier1.example'] });
+  return () => rmSync(directory, { recursive: true });
+});
+
+/** What a target of the system serves with: it demands certificates of the system's authority. */
+async function demanding(names: { dns?: string[]; ip?: string[] }): Promise<ServerOptions> {
+  const certified = await authority.certify('target', names);
+  return { ...certified, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
+}
+
+const tlsOf = ({ certFile, keyFile }: CertifiedKey, more: object = {}): object => ({
+  caFile: authority.certFile,
+  certFile,
+  keyFile,
+  ...more,
+});
+
+test('requests, probes and the admin API reach targets that demand a certificate', async () => {
+  const tls = await demanding({ ip: ['127.0.0.1'] });
+  const east = await upstream(answerJson({ events: [], consumers: [], total: 0, matching: 0, incomplete: [] }), tls);
+  const health = await upstream(undefined, tls);
+  const gw = await gateway({
+    regions: [{ name: 'east', targets: [{ url: east.url, healthUrl: health.url, adminUrl: east.url }] }],
+    upstream: { tls: tlsOf(own) },
+  });
+  expect((await request(`${gw.url}/topics`)).statusCode).toBe(200);
+  expect((await request(`${gw.adminUrl}/api/regions/east/config`)).statusCode).toBe(200);
+  expect((await request(`${gw.adminUrl}/api/consumers`)).statusCode).toBe(200);
+  const paths = east.requests.map(({ url }) => url.split('?')[0]);
+  expect(paths).toEqual(expect.arrayContaining(['/topics', '/api/config', '/api/consumers', '/api/topology']));
+});
+
+test('serverName replaces the host of every URL of a target', async () => {
+  const named = async (name: string): Promise<{ url: string; adminUrl: string; serverName: string }> => {
+    const { url } = await upstream(answerJson({ name }), await demanding({ dns: [name] }));
+    return { url, adminUrl: url, serverName: name };
+  };
+  const one = await named('one.example');
+  const two = await named('two.example');
+  const regionsOf = (...list: object[]): object[] =>
+    list.map((target, index) => ({ name: `r${index}`, targets: [target] }));
+  const gw = await gateway({
+    // The second has the name of the section.
+    regions: regionsOf(one, { url: two.url, adminUrl: two.url }),
+    upstream: { tls: tlsOf(own, { serverName: 'two.example' }) },
+  });
+  const relayed = await Promise.all(
+    ['r0', 'r1'].map(async (region) => (await request(`${gw.adminUrl}/api/regions/${region}/config`)).body.json()),
+  );
+  expect(relayed).toEqual([{ name: 'one.example' }, { name: 'two.example' }]);
+  expect(gw.gateway.events.recent().filter(({ type }) => type === 'health')).toMatchObject([
+    { to: 'healthy' },
+    { to: 'healthy' },
+  ]);
+});
+
+test('a process of another authority at the address of a target gets no request and no token', async () => {
+  const certified = await foreign.certify('stranger', { ip: ['127.0.0.1'] });
+  const stranger = await upstream(undefined, certified);
+  const gw = await gateway({
+    regions: [{ name: 'east', targets: [{ url: stranger.url, adminUrl: stranger.url }] }],
+    upstream: { tls: tlsOf(own) },
+  });
+  expect((await request(`${gw.url}/topics`)).statusCode).toBe(503);
+  const relayed = await request(`${gw.adminUrl}/api/regions/east/topics`, {
+    headers: { authorization: `Bearer ${TEST_TOKEN}` },
+  });
+  expect(relayed.statusCode).toBe(502);
+  await request(`${gw.adminUrl}/api/topology`);
+  expect(stranger.requests).toEqual([]);
+});
