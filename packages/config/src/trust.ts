@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { BlockList } from 'node:net';
 import { type Static, Type } from 'typebox';
-import { checkNetworks, isTrusted, plainAddress, trustedNetworks } from './networks.ts';
+import { checkNetworks, isTrusted, trustedNetworks } from './networks.ts';
 import { Section } from './schema.ts';
 import { readSecret } from './secret.ts';
 
@@ -111,7 +111,13 @@ export interface TrustPolicyOptions {
 /** How often impostors are reported. */
 const IMPOSTOR_INTERVAL_MS = 60_000;
 
-interface Connection {
+/** The other end of a connection, as far as trust depends on it. The same object for every request of the connection. */
+export interface TrustedPeer {
+  /** An IPv4 address on an IPv6 socket is written as IPv4. */
+  readonly address: string;
+}
+
+interface Standing {
   readonly isProxy: boolean;
   readonly isPeerAddress: boolean;
 }
@@ -125,7 +131,7 @@ export class TrustPolicy {
   readonly #expected: Buffer | undefined;
   readonly #given: Buffer;
   /** Addresses are looked up once for each connection, secrets compared at each request: proxies share connections. */
-  readonly #connections = new WeakMap<object, Connection>();
+  readonly #standings = new WeakMap<TrustedPeer, Standing>();
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #impostorCount = 0;
 
@@ -140,25 +146,21 @@ export class TrustPolicy {
   }
 
   /**
-   * How far a request over this connection is trusted. `secret`: the secret that it shows. `isLikeGateway`: it has headers
+   * How far a request of this peer is trusted. `secret`: the secret that it shows. `isLikeGateway`: it has headers
    * that only gateways send.
    */
-  of(
-    socket: { readonly remoteAddress?: string | undefined },
-    secret: string | string[] | undefined,
-    isLikeGateway: boolean,
-  ): Trust {
+  of(peer: TrustedPeer, secret: string | string[] | undefined, isLikeGateway: boolean): Trust {
     if (this.trustsNone) return 'client';
-    let connection = this.#connections.get(socket);
-    if (connection === undefined) {
-      connection = this.#lookUp(plainAddress(socket.remoteAddress));
-      this.#connections.set(socket, connection);
+    let standing = this.#standings.get(peer);
+    if (standing === undefined) {
+      standing = this.#lookUp(peer.address);
+      this.#standings.set(peer, standing);
     }
-    if (connection.isPeerAddress && (secret !== undefined || isLikeGateway)) {
+    if (standing.isPeerAddress && (secret !== undefined || isLikeGateway)) {
       if (this.#isSecret(secret)) return 'gateway';
-      this.#report(plainAddress(socket.remoteAddress), secret);
+      this.#report(peer.address, secret);
     }
-    return connection.isProxy ? 'proxy' : 'client';
+    return standing.isProxy ? 'proxy' : 'client';
   }
 
   /** Whether an address on the way of a request is a trusted proxy or peer: the client is before it. */
@@ -166,7 +168,7 @@ export class TrustPolicy {
     return isTrusted(this.#proxies, address) || isTrusted(this.#peers, address);
   }
 
-  #lookUp(address: string): Connection {
+  #lookUp(address: string): Standing {
     return { isProxy: isTrusted(this.#proxies, address), isPeerAddress: isTrusted(this.#peers, address) };
   }
 

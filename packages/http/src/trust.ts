@@ -1,12 +1,12 @@
 /** How far a request is trusted, by its peer's address and the secret that it shows. */
 import type { IncomingMessage } from 'node:http';
-import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import type { Trust, TrustedPeer, TrustPolicy } from '@causeway/config/trust.ts';
 import { GATEWAY_HEADER, OPERATOR_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 
-export function trustOf(policy: TrustPolicy, { headers, socket }: IncomingMessage): Trust {
+export function trustOf(policy: TrustPolicy, peer: TrustedPeer, { headers }: Pick<IncomingMessage, 'headers'>): Trust {
   if (policy.trustsNone) return 'client';
   const isLikeGateway = headers[GATEWAY_HEADER] !== undefined || headers[OPERATOR_HEADER] !== undefined;
-  return policy.of(socket, headers[SECRET_HEADER], isLikeGateway);
+  return policy.of(peer, headers[SECRET_HEADER], isLikeGateway);
 }
 
 /** A header that only gateways may set; `undefined` from other peers. */

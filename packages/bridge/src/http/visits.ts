@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
+import { peerOf } from '@causeway/http/connection.ts';
 import { trustOf } from '@causeway/http/trust.ts';
 import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/operations/table.ts';
@@ -27,7 +28,7 @@ export class Visits {
   /** Counts the request as in flight until its response is complete or its client is gone. */
   begin(operation: Operation, request: IncomingMessage, response: ServerResponse): Visit {
     const { load, metrics, trust: policy, watcher } = this.#options;
-    const trust = trustOf(policy, request);
+    const trust = trustOf(policy, peerOf(request.socket), request);
     const watch = watcher?.begin(operation, request, { trust, policy });
     const visit = new Visit({ operation, trust, watch, load });
     load.requestCount += 1;

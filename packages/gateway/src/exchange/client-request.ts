@@ -39,7 +39,7 @@ export class ClientRequest {
     this.settings = regions.snapshot.settings;
     this.peer = peerOf(message.socket);
     this.#policy = trust;
-    this.trust = trustOf(trust, message);
+    this.trust = trustOf(trust, this.peer, message);
   }
 
   /** A gateway of this system sent it. */
