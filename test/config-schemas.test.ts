@@ -70,7 +70,8 @@ describe('an editor and the program agree', () => {
     ['bridge', `${BRIDGE}management: {}`, true],
     ['bridge', `${BRIDGE}management:\n  port: \${PORT}`, true],
     ['bridge', `${BRIDGE}cors: { allowedMethods: [BREW] }`, false],
-    ['bridge', `${BRIDGE}listen: { tls: { certFile: a } }`, false],
+    ['bridge', `${BRIDGE}listen: { tls: { certificates: [{ certFile: a }] } }`, false],
+    ['bridge', `${BRIDGE}listen: { tls: { clientCertificates: sometimes } }`, false],
   ] as const)('%s: %j', (kind, text, isTaken) => {
     expect({ program: isLoaded(kind, text), editor: editors[kind](parse(text) ?? {}) }).toEqual({
       program: isTaken,

@@ -18,8 +18,8 @@ const ALERT_TIMEOUT_MS = 90_000;
 /** These depend on the machine's speed; config/prometheus/causeway.rules.test.yml tests them. */
 const OF_THE_MACHINE: ReadonlySet<string | undefined> = new Set(['CausewayAdoptionSlow', 'CausewayEventLoopBlocked']);
 
-/** A plain listener has no certificate. */
-const NOT_IN_THE_DEMO = /^causeway_bridge_certificate_/;
+/** Plain listeners have no certificates, so these metrics have no samples. */
+const NOT_IN_THE_DEMO = /^causeway_(?:bridge_)?(?:certificate|tls)_/;
 
 describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_NOTE}`, () => {
   let system: TestStack;

@@ -39,7 +39,7 @@ export class Bridge {
         backlog,
       });
       const ports = { api: apiPort, management: managementPort ?? apiPort };
-      parts.servers.certificates?.start();
+      for (const certificates of parts.servers.certificates) certificates.start();
       parts.readiness.start();
       parts.sessionLog.start();
       parts.registry.start();
@@ -94,7 +94,7 @@ export class Bridge {
     if (!isInTime)
       log.warn({ graceMs: config.shutdown.graceMs }, 'shutdown.graceMs is over: what is left is broken off');
     readiness.close();
-    servers.certificates?.close();
+    for (const certificates of servers.certificates) certificates.close();
     await Promise.all(servers.all.map((server) => server.close()));
     await sessionLog.close();
     await produceClient.close();

@@ -1,7 +1,7 @@
 /** The bridge's configuration: the one place that declares its keys, bounds and defaults. */
 
 import { CorsSection } from '@causeway/config/cors.ts';
-import { ListenTls } from '@causeway/config/listen-tls.ts';
+import { ListenTls, verifiesClients } from '@causeway/config/listen-tls.ts';
 import {
   BacklogSetting,
   Choice,
@@ -213,10 +213,11 @@ export const BridgeConfig = Entry(
             minimum: 0,
             maximum: 65_535,
           }),
+          tls: Type.Optional(ListenTls),
         },
         {
           description:
-            'A port for operators, in plain HTTP. Without this section, /healthy, /ready and /metrics are on the port of the API.',
+            'A port for operators and probes, in plain HTTP without tls. Without this section, /healthy, /ready and /metrics are on the port of the API.',
         },
       ),
     ),
@@ -263,7 +264,13 @@ export type ConsumersConfig = BridgeConfig['consumers'];
 
 /** What the schema cannot say. */
 export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
-  const problems: ConfigFinding[] = [...checkKafkaConfig(config.kafka), ...checkTrust(config.trust)];
+  const problems: ConfigFinding[] = [
+    ...checkKafkaConfig(config.kafka),
+    ...checkTrust(config.trust, {
+      // The management port serves probes of gateways, not their requests.
+      verifiesClients: verifiesClients(config.listen.tls),
+    }),
+  ];
   if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
     problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
   }

@@ -1,8 +1,8 @@
 /** The configuration of the bridge's HTTP side: compression and limits, with the checks that a schema cannot express. */
 import { type CorsConfig, checkCors } from '@causeway/config/cors.ts';
-import type { ListenTls } from '@causeway/config/listen-tls.ts';
+import { checkListenTls, type ListenTls } from '@causeway/config/listen-tls.ts';
 import { Section, type Static, Type } from '@causeway/config/schema.ts';
-import { certificateProblem } from '@causeway/http/certificates.ts';
+import { certificateProblems } from '@causeway/http/certificates.ts';
 import { type ConfigFinding, milliseconds } from './kafka-config.ts';
 
 export const CompressionConfig = Section(
@@ -89,6 +89,7 @@ export type LimitsConfig = Static<typeof LimitsConfig>;
 /** The checks that the schema cannot express. */
 export function checkHttpConfig(config: {
   listen: { tls?: ListenTls };
+  management?: { tls?: ListenTls };
   cors: CorsConfig;
   limits: LimitsConfig;
 }): ConfigFinding[] {
@@ -102,18 +103,21 @@ export function checkHttpConfig(config: {
       reason: 'must be at least limits.maxBodyBytes, or a body of that size would never be accepted',
     });
   }
-  if (config.listen.tls?.keyPassphrase !== undefined && config.listen.tls.keyPassphraseFile !== undefined) {
-    problems.push({
-      path: ['listen', 'tls', 'keyPassphraseFile'],
-      reason: 'keyPassphrase and keyPassphraseFile exclude each other',
-    });
-  }
-  problems.push(...checkCors(config.cors));
+  problems.push(
+    ...checkListenTls(config.listen.tls, ['listen', 'tls']),
+    ...checkListenTls(config.management?.tls, ['management', 'tls']),
+    ...checkCors(config.cors),
+  );
   return problems;
 }
 
-/** Why the listener cannot use its certificate. Reads the files. */
-export function findCertificateProblems(tls: ListenTls | undefined): ConfigFinding[] {
-  const problem = tls === undefined ? undefined : certificateProblem(tls);
-  return problem === undefined ? [] : [{ path: ['listen', 'tls'], reason: `cannot be used: ${problem}` }];
+/** Why listeners cannot use their certificates. Reads the files. */
+export function findCertificateProblems(config: {
+  listen: { tls?: ListenTls };
+  management?: { tls?: ListenTls };
+}): ConfigFinding[] {
+  return [
+    ...certificateProblems(config.listen.tls, ['listen', 'tls']),
+    ...certificateProblems(config.management?.tls, ['management', 'tls']),
+  ];
 }

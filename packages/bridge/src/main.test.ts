@@ -185,7 +185,7 @@ test.each([['no option'], ['--check']])(
     });
     expect(await bridge.exitCode()).toBe(1);
     expect(bridge.stderr).toMatch(
-      /bridge-.*\.yaml:3: listen\.tls: cannot be used: nowhere\.crt cannot be read: there is no such file/,
+      /bridge-.*\.yaml:3: listen\.tls\.certFile: nowhere\.crt cannot be read: there is no such file/,
     );
   },
 );

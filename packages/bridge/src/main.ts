@@ -55,7 +55,7 @@ async function main(): Promise<number | undefined> {
       env: process.env,
       check: (config) => [
         ...checkBridgeConfig(config),
-        ...findCertificateProblems(config.listen.tls),
+        ...findCertificateProblems(config),
         ...findSecurityProblems(config.kafka),
       ],
     });

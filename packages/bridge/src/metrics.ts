@@ -1,11 +1,11 @@
 /** The bridge's metrics: plain counters on the request path, turned into Prometheus' text when they are asked for. */
 
+import { addCertificateMetrics, type CertificateSource, certificateMetrics } from '@causeway/metrics/certificates.ts';
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
-import { addCertificateMetrics, CERTIFICATE_METRICS, type CertificateSources } from './metrics/certificates.ts';
 import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
 import { addKafkaMetrics, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
@@ -16,8 +16,13 @@ import type { AdoptionStage } from './ownership/adoption.ts';
 export type MetricsSources = Omit<RequestSources, 'requests'> &
   Omit<RecordSources, 'records'> &
   Omit<ConsumerSources, 'adoptions'> &
-  KafkaSources &
-  CertificateSources & { telemetry: TelemetryCounts | undefined };
+  KafkaSources & {
+    /** The ports with TLS. */
+    listeners: readonly CertificateSource[];
+    telemetry: TelemetryCounts | undefined;
+  };
+
+const CERTIFICATE_METRICS = certificateMetrics('causeway_bridge');
 
 /** Every metric of the bridge's own, in the order in which it is exposed. */
 export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
@@ -40,7 +45,7 @@ export class Metrics {
     addRecordMetrics(this.#exposition, { ...sources, records: this.#records });
     addConsumerMetrics(this.#exposition, { ...sources, adoptions: this.#adoptions });
     addKafkaMetrics(this.#exposition, sources);
-    addCertificateMetrics(this.#exposition, sources);
+    addCertificateMetrics(this.#exposition, CERTIFICATE_METRICS, () => sources.listeners);
     addTelemetryMetrics(this.#exposition, () => sources.telemetry);
   }
 

@@ -1,7 +1,8 @@
 /** The servers of a bridge: the API, its management port, their certificate and metrics. */
 import { readFileSync } from 'node:fs';
+import type { ListenTls } from '@causeway/config/listen-tls.ts';
 import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
-import { Certificates, type CertificatesOptions } from '@causeway/http/certificates.ts';
+import { Certificates } from '@causeway/http/certificates.ts';
 import { Cors } from '@causeway/http/cors.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
@@ -44,15 +45,21 @@ export interface Servers {
   /** `undefined` while the API's port serves management, too. */
   management: ApiServer | undefined;
   all: readonly ApiServer[];
-  certificates: Certificates | undefined;
+  /** Of the ports with TLS. */
+  certificates: readonly Certificates[];
   metrics: Metrics;
 }
 
 /** Errors: for certificate files that cannot be used. */
 export function createServers(options: ServersOptions): Servers {
   const { config, log, watcher, unreadyReason, registry, batcher, cluster } = options;
-  const { tls } = config.listen;
-  const certificates = tls === undefined ? undefined : new Certificates(tls, certificateLog(log));
+  const certificates = certificatesOf(config.listen.tls, { listener: 'api', place: 'listen.tls', log });
+  const managementCertificates = certificatesOf(config.management?.tls, {
+    listener: 'management',
+    place: 'management.tls',
+    log,
+  });
+  const listeners = [...listenerOf('api', certificates), ...listenerOf('management', managementCertificates)];
   const load = new Load(config.limits);
   const version = readVersion();
   const metrics = new Metrics({
@@ -61,7 +68,7 @@ export function createServers(options: ServersOptions): Servers {
     producer: batcher,
     kafka: cluster.traffic,
     load,
-    certificates,
+    listeners,
     version,
     telemetry: watcher?.telemetry,
     name: formatBridge(config.bridge),
@@ -78,12 +85,13 @@ export function createServers(options: ServersOptions): Servers {
   };
   const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
   const api = createApiServer({ ...shared, certificates, cors });
-  const management = config.management === undefined ? undefined : createApiServer(shared);
+  const management =
+    config.management === undefined ? undefined : createApiServer({ ...shared, certificates: managementCertificates });
   addInfoRoutes(api, version);
   addManagement(management ?? api, metrics, options);
   addOperations(api, { metrics, load }, options);
   const all = management === undefined ? [api] : [api, management];
-  return { api, management, all, certificates, metrics };
+  return { api, management, all, certificates: listeners.map((listener) => listener.certificates), metrics };
 }
 
 function addManagement(
@@ -132,11 +140,28 @@ function addOperations(
   });
 }
 
-function certificateLog(log: Logger): CertificatesOptions {
-  return {
-    onReplaced: (expiresAt) => log.info({ expiresAt: expiresAt.toISOString() }, 'certificate replaced'),
-    onRefused: (reason) => log.error({ reason }, 'certificate cannot be used; the previous one stays'),
-  };
+function certificatesOf(
+  tls: ListenTls | undefined,
+  { listener, place, log }: { listener: string; place: string; log: Logger },
+): Certificates | undefined {
+  if (tls === undefined) return undefined;
+  return new Certificates(tls, {
+    place,
+    onChange: ({ notAfter, problem }) => {
+      const details = { listener, notAfter: notAfter.toISOString() };
+      if (problem === undefined) log.info(details, 'certificate in use');
+      else log.error({ ...details, problem }, 'certificate with a problem');
+    },
+    onHandshakeFailure: (failure) => log.warn({ listener, ...failure }, 'a client could not connect'),
+  });
+}
+
+/** For the metrics. */
+function listenerOf(
+  name: string,
+  certificates: Certificates | undefined,
+): { name: string; certificates: Certificates }[] {
+  return certificates === undefined ? [] : [{ name, certificates }];
 }
 
 function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {

@@ -34,7 +34,8 @@ function section(node: SchemaNode & { required?: string[] }, indent: string): st
       lines.push(...(isOptional(key) ? commentedOut(branch, indent) : branch));
     } else if (child.items?.properties !== undefined && child.default === undefined) {
       const [first = '', ...rest] = section(child.items, `${indent}    `);
-      lines.push(`${indent}${key}:`, `${indent}  -`, first, ...rest);
+      const list = [`${indent}${key}:`, `${indent}  -`, first, ...rest];
+      lines.push(...(isOptional(key) ? commentedOut(list, indent) : list));
     } else if (child.default === undefined) {
       const example = `${key}: ${inline(child.examples?.[0] ?? null)}`;
       lines.push(isOptional(key) ? `${indent}# ${example}` : `${indent}${example}`);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { UNKNOWN_ADDRESS } from './networks.ts';
-import { type Impostor, type Trust, TrustPolicy, type TrustPolicyOptions } from './trust.ts';
+import { checkTrust, type Impostor, type Trust, TrustPolicy, type TrustPolicyOptions } from './trust.ts';
 
 const SECRET = 'a-secret-of-the-system-0123456789';
 const OTHER = `${SECRET.slice(0, -1)}x`;
@@ -58,6 +58,76 @@ describe('who is trusted', () => {
     const one = policy();
     const shown = [SECRET, undefined, OTHER, SECRET];
     expect(shown.map((secret) => one.of(shared, secret, true))).toEqual(['gateway', 'client', 'client', 'gateway']);
+  });
+});
+
+describe('a peer by certificate', () => {
+  const GATEWAY = { dnsNames: ['tier1.example'], uris: ['spiffe://example/gateway'] };
+  const STRANGER = { dnsNames: ['client.example'], uris: [] };
+  const certified = (options: Partial<TrustPolicyOptions> = {}): TrustPolicy =>
+    policy({ proxies: [], peers: ['tier1.example'], secret: undefined, ...options });
+
+  test('is a gateway from any address, and needs no secret', () => {
+    for (const secret of [undefined, '', OTHER]) {
+      expect(certified().of({ address: '198.51.100.7', identity: GATEWAY }, secret, true)).toBe('gateway');
+    }
+    const byUri = certified({ peers: ['spiffe://example/gateway'] });
+    expect(byUri.of({ address: '198.51.100.7', identity: GATEWAY }, undefined, false)).toBe('gateway');
+  });
+
+  test('is no other sender, whatever it shows', () => {
+    for (const identity of [undefined, STRANGER]) {
+      for (const shown of [undefined, '', SECRET]) {
+        expect(certified({ secret: SECRET }).of({ address: '198.51.100.7', identity }, shown, true)).toBe('client');
+      }
+    }
+  });
+
+  test('does not spare an address its secret', () => {
+    const both = certified({ peers: ['tier1.example', '10.2.0.1'], secret: SECRET });
+    expect(both.of({ address: '10.2.0.1', identity: STRANGER }, undefined, true)).toBe('client');
+    expect(both.of({ address: '10.2.0.1', identity: STRANGER }, SECRET, true)).toBe('gateway');
+    expect(both.of({ address: '10.2.0.1', identity: GATEWAY }, undefined, true)).toBe('gateway');
+  });
+
+  test.each([
+    [STRANGER, /client\.example/],
+    [undefined, /no verified client certificate/],
+  ])('is reported as an impostor when the certificate is %j', (identity, reason) => {
+    const reported: Impostor[] = [];
+    const watching = certified({ onImpostor: (impostor) => reported.push(impostor) });
+    watching.of({ address: '198.51.100.7', identity }, undefined, false);
+    expect(reported).toEqual([]);
+    watching.of({ address: '198.51.100.7', identity }, undefined, true);
+    expect(reported).toEqual([
+      { address: '198.51.100.7', requestCount: 1, reason: expect.stringMatching(reason) as unknown as string },
+    ]);
+  });
+});
+
+describe('the check of the section', () => {
+  const section = (peers: string[], secret?: string) => ({
+    proxies: [],
+    peers,
+    ...(secret === undefined ? {} : { secret }),
+  });
+
+  test('requires the secret for addresses, and not for certificates', () => {
+    expect(checkTrust(section(['tier1.example']), { verifiesClients: true })).toEqual([]);
+    const [found] = checkTrust(section(['tier1.example', '10.2.0.1']), { verifiesClients: true });
+    expect(found).toMatchObject({ path: ['trust', 'peers'], reason: expect.stringContaining('trust.secret') });
+  });
+
+  test('rejects a certificate where no listener verifies any', () => {
+    expect(checkTrust(section(['10.2.0.1', 'tier1.example'], SECRET), { verifiesClients: false })).toEqual([
+      { path: ['trust', 'peers', 1], reason: expect.stringContaining('clientCaFile') },
+    ]);
+  });
+
+  test('rejects an entry that is neither', () => {
+    expect(checkTrust(section(['tier1.example', '10.2.0.300'], SECRET), { verifiesClients: true })).toEqual([
+      { path: ['trust', 'peers', 1], reason: expect.stringContaining('10.2.0.300') },
+    ]);
   });
 });
 

@@ -1,8 +1,9 @@
-/** Whom a process trusts: proxies, for what they say about the client, and gateways of the same system, which show a secret. */
+/** Whom a process trusts: proxies, for what they say about the client, and gateways of the same system, which show a secret or a certificate. */
 import { timingSafeEqual } from 'node:crypto';
 import type { BlockList } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { checkNetworks, isTrusted, trustedNetworks } from './networks.ts';
+import { type CertifiedNames, checkPeers, isCertifiedPeer, namesCertificate, type Peers, parsePeers } from './peers.ts';
 import { Section } from './schema.ts';
 import { readSecret } from './secret.ts';
 
@@ -21,13 +22,14 @@ export const TrustSection = Section(
     }),
     peers: Type.Array(Type.String(), {
       description:
-        'Addresses and networks (CIDR) of the gateways of this system that send requests here. When a request from there shows the secret, its causeway-* headers count, too, with which gateways move and list consumers. From all other senders these headers are ignored or removed.',
+        "The gateways of this system that send requests here: addresses and networks (CIDR), which must show the secret, and names in their client certificates (DNS names and URIs, such as SPIFFE IDs), which need no secret. A name matches a subject alternative name as a whole, and only of a certificate that a listener has verified (clientCaFile). A peer's causeway-* headers count, too, with which gateways move and list consumers. From all other senders these headers are ignored or removed.",
       default: [],
+      examples: [['10.1.0.0/24', 'tier1.causeway.example', 'spiffe://causeway.example/gateway']],
     }),
     secret: Type.Optional(
       Type.String({
         description:
-          'The secret that gateways show to each other and to bridges, the same in the whole system: 32 random bytes (openssl rand -base64 32). A gateway sends it to its targets only. Required by peers.',
+          'The secret that gateways show to each other and to bridges, the same in the whole system: 32 random bytes (openssl rand -base64 32). A gateway sends it to its targets only. Required by addresses in peers.',
         examples: ['${CAUSEWAY_TRUST_SECRET}'],
         pattern: SECRET_PATTERN,
         writeOnly: true,
@@ -44,11 +46,19 @@ export const TrustSection = Section(
 );
 export type TrustSection = Static<typeof TrustSection>;
 
-/** Finds problems of the section. */
-export function checkTrust(trust: TrustSection): { path: (string | number)[]; reason: string }[] {
-  const findings = (['proxies', 'peers'] as const).flatMap((key) =>
-    checkNetworks(trust[key]).map(({ index, reason }) => ({ path: ['trust', key, index], reason })),
-  );
+type Finding = { path: (string | number)[]; reason: string };
+
+/** Finds problems of the section. `verifiesClients`: whether a listener of the process verifies client certificates. */
+export function checkTrust(trust: TrustSection, { verifiesClients }: { verifiesClients: boolean }): Finding[] {
+  const findings: Finding[] = [
+    ...checkNetworks(trust.proxies).map(({ index, reason }) => ({ path: ['trust', 'proxies', index], reason })),
+    ...checkPeers(trust.peers).map(({ index, reason }) => ({ path: ['trust', 'peers', index], reason })),
+  ];
+  const name = trust.peers.findIndex(namesCertificate);
+  if (findings.length === 0 && name !== -1 && !verifiesClients) {
+    const reason = `${trust.peers[name]} is a name in a certificate, and no listener verifies the certificates of clients: set tls.clientCaFile of the listener`;
+    findings.push({ path: ['trust', 'peers', name], reason });
+  }
   const found = findSecretProblem(trust);
   if (found !== undefined) findings.push({ path: ['trust', found.key], reason: found.reason });
   return findings;
@@ -67,7 +77,7 @@ function findSecretProblem(trust: TrustSection): { key: string; reason: string }
   }
   const key = secretFile === undefined ? 'secret' : 'secretFile';
   if (secret === undefined) {
-    if (peers.length === 0) return undefined;
+    if (peers.every(namesCertificate)) return undefined;
     const reason =
       'an address alone does not make a peer, because a proxy on the same host sends the requests of every client: set trust.secret (as "${CAUSEWAY_TRUST_SECRET}") or trust.secretFile, the same on all gateways and bridges';
     return { key: 'peers', reason };
@@ -90,7 +100,7 @@ export function readTrustSecret({ secret, secretFile }: TrustSection): string | 
  */
 export type Trust = 'client' | 'proxy' | 'gateway';
 
-/** Requests from an address of `trust.peers` that do not show the secret though they claim to be a gateway's. */
+/** Requests that claim to be a gateway's, and show neither the secret from an address of `trust.peers` nor a certificate that is listed there. */
 export interface Impostor {
   address: string;
   /** Since the last report, including this request. */
@@ -108,6 +118,8 @@ export interface TrustPolicyOptions {
   now?: () => number;
 }
 
+/** In a report; a certificate may have hundreds. */
+const MAX_NAMES_SHOWN = 5;
 /** How often impostors are reported. */
 const IMPOSTOR_INTERVAL_MS = 60_000;
 
@@ -115,17 +127,21 @@ const IMPOSTOR_INTERVAL_MS = 60_000;
 export interface TrustedPeer {
   /** An IPv4 address on an IPv6 socket is written as IPv4. */
   readonly address: string;
+  /** Of its client certificate, if that was verified. */
+  readonly identity?: CertifiedNames | undefined;
 }
 
 interface Standing {
   readonly isProxy: boolean;
   readonly isPeerAddress: boolean;
+  readonly isPeerCertificate: boolean;
 }
 
 export class TrustPolicy {
   readonly #options: TrustPolicyOptions;
   readonly #proxies: BlockList;
-  readonly #peers: BlockList;
+  readonly #peers: Peers;
+  readonly #namesCertificates: boolean;
   /** Without proxies and peers every request is a client's. */
   readonly trustsNone: boolean;
   readonly #expected: Buffer | undefined;
@@ -139,37 +155,43 @@ export class TrustPolicy {
     const { proxies, peers, secret } = options;
     this.#options = options;
     this.#proxies = trustedNetworks(proxies);
-    this.#peers = trustedNetworks(peers);
+    this.#peers = parsePeers(peers);
+    this.#namesCertificates = this.#peers.dnsNames.size + this.#peers.uris.size > 0;
     this.trustsNone = proxies.length === 0 && peers.length === 0;
     this.#expected = secret === undefined || secret === '' ? undefined : Buffer.from(secret, 'latin1');
     this.#given = Buffer.alloc(this.#expected?.length ?? 0);
   }
 
   /**
-   * How far a request of this peer is trusted. `secret`: the secret that it shows. `isLikeGateway`: it has headers
+   * How far a request of this peer is trusted: by its certificate alone, by its address with the secret. `secret`: the secret that it shows. `isLikeGateway`: it has headers
    * that only gateways send.
    */
   of(peer: TrustedPeer, secret: string | string[] | undefined, isLikeGateway: boolean): Trust {
     if (this.trustsNone) return 'client';
     let standing = this.#standings.get(peer);
     if (standing === undefined) {
-      standing = this.#lookUp(peer.address);
+      standing = this.#lookUp(peer);
       this.#standings.set(peer, standing);
     }
-    if (standing.isPeerAddress && (secret !== undefined || isLikeGateway)) {
-      if (this.#isSecret(secret)) return 'gateway';
-      this.#report(peer.address, secret);
+    if (standing.isPeerCertificate) return 'gateway';
+    if (secret !== undefined || isLikeGateway) {
+      if (standing.isPeerAddress && this.#isSecret(secret)) return 'gateway';
+      if (standing.isPeerAddress || (this.#namesCertificates && isLikeGateway)) this.#report(peer, standing, secret);
     }
     return standing.isProxy ? 'proxy' : 'client';
   }
 
   /** Whether an address on the way of a request is a trusted proxy or peer: the client is before it. */
   isHop(address: string): boolean {
-    return isTrusted(this.#proxies, address) || isTrusted(this.#peers, address);
+    return isTrusted(this.#proxies, address) || isTrusted(this.#peers.networks, address);
   }
 
-  #lookUp(address: string): Standing {
-    return { isProxy: isTrusted(this.#proxies, address), isPeerAddress: isTrusted(this.#peers, address) };
+  #lookUp({ address, identity }: TrustedPeer): Standing {
+    return {
+      isProxy: isTrusted(this.#proxies, address),
+      isPeerAddress: isTrusted(this.#peers.networks, address),
+      isPeerCertificate: identity !== undefined && isCertifiedPeer(this.#peers, identity),
+    };
   }
 
   /** In constant time for secrets of the right length. */
@@ -181,7 +203,7 @@ export class TrustPolicy {
     return timingSafeEqual(this.#given, this.#expected);
   }
 
-  #report(address: string, secret: string | string[] | undefined): void {
+  #report(peer: TrustedPeer, { isPeerAddress }: Standing, secret: string | string[] | undefined): void {
     const { onImpostor, now = () => performance.now() } = this.#options;
     this.#impostorCount += 1;
     const nowMs = now();
@@ -189,11 +211,16 @@ export class TrustPolicy {
     this.#reportedAtMs = nowMs;
     const requestCount = this.#impostorCount;
     this.#impostorCount = 0;
-    const what = secret === undefined ? 'no secret' : 'another secret than trust.secret';
-    onImpostor({
-      address,
-      requestCount,
-      reason: `the address is in trust.peers, and the request shows ${what}: it is served as a client's`,
-    });
+    const what = isPeerAddress
+      ? `the address is in trust.peers, and the request shows ${secret === undefined ? 'no secret' : 'another secret than trust.secret'}`
+      : `the request claims to be a gateway's, and ${describeNames(peer.identity)}`;
+    onImpostor({ address: peer.address, requestCount, reason: `${what}: it is served as a client's` });
   }
+}
+
+function describeNames(identity: CertifiedNames | undefined): string {
+  if (identity === undefined) return 'the connection has no verified client certificate';
+  const names = [...identity.dnsNames, ...identity.uris];
+  if (names.length === 0) return 'its certificate has no subject alternative names';
+  return `trust.peers has no name of its certificate (${names.slice(0, MAX_NAMES_SHOWN).join(', ')})`;
 }

@@ -1,113 +1,272 @@
-/** The certificate of a listener: read from files, and read again when they change. */
-import { X509Certificate } from 'node:crypto';
-import type { Server } from 'node:http';
-import { createSecureContext, type SecureContextOptions, Server as TlsServer } from 'node:tls';
-import { readRegularFile } from '@causeway/config/file.ts';
-import type { ListenTls } from '@causeway/config/listen-tls.ts';
+/** The certificates of a listener: read from files, chosen by server name, and read again when their files change. */
+import { constants, randomBytes } from 'node:crypto';
+import type { Server, Socket } from 'node:net';
+import {
+  createSecureContext,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+  Server as TlsServer,
+} from 'node:tls';
+import { certificateFiles, clientCertificatesOf, type ListenTls } from '@causeway/config/listen-tls.ts';
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
+import { certificateFor } from './alt-names.ts';
+import { type CertifiedKey, readAuthorities, readCertifiedKey } from './certified-key.ts';
+import { HandshakeFailures, type HandshakeReport } from './handshake-failures.ts';
 
 export interface CertificatesOptions {
-  /** New connections get a new certificate. */
-  onReplaced: (expiresAt: Date) => void;
-  /** Changed files cannot be used: the certificate before stays. */
-  onRefused: (reason: string) => void;
+  /** The listener's section in the configuration, for errors: `listen.tls`. */
+  place: string;
+  /** New connections get another certificate, or a problem began or ended. */
+  onChange: (state: CertificateState) => void;
+  /** Clients could not connect: each kind at most once a minute. */
+  onHandshakeFailure: (report: HandshakeReport) => void;
+  /** Milliseconds since 1970. */
+  now?: () => number;
 }
 
-interface Credentials {
-  context: SecureContextOptions;
-  expiresAt: Date;
+export interface CertificateState {
+  /** When the first of the certificates expires. */
+  notAfter: Date;
+  /** All names of the certificates. */
+  names: readonly string[];
+  /** Why clients cannot connect, or a changed file is not in use. */
+  problem: string | undefined;
+}
+
+/** What a server gets, besides its own options. */
+export type ServerTls = SecureContextOptions & {
+  requestCert: boolean;
+  rejectUnauthorized: boolean;
+  SNICallback: (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;
+};
+
+/** Those of TLS 1.3, and of TLS 1.2 those with forward secrecy and authenticated encryption, as in Go's crypto/tls. */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+/** The same for all certificates: a ticket that a connection with one name got is for the others, too. */
+const SESSION_ID_CONTEXT = 'causeway';
+/** As Node wants them: name, HMAC key and AES key. */
+const TICKET_KEY_BYTES = 48;
+/** After this time, tickets of before end in a full handshake: who steals keys reads connections of this time only. */
+const TICKET_KEYS_LIFE_MS = 3_600_000;
+/** How often dates are compared with the clock. */
+const CHECK_INTERVAL_MS = 10_000;
+
+/** One part of a listener's files, with what it had when it was last usable. */
+interface Part<Value> {
+  value: Value;
+  problem: string | undefined;
+  readonly read: () => { value: Value } | { reason: string };
+  readonly files: readonly string[];
 }
 
 export class Certificates {
   /** Reads after the first, by their outcome. */
   readonly reloadCounts = { applied: 0, refused: 0 };
+  readonly handshakeFailures: HandshakeFailures;
   readonly #config: ListenTls;
   readonly #options: CertificatesOptions;
+  readonly #now: () => number;
   readonly #servers: TlsServer[] = [];
-  #credentials: Credentials;
-  #watch: FileWatch | undefined;
+  readonly #keys: Part<CertifiedKey>[];
+  readonly #authorities: Part<{ ca: Buffer; notAfterMs: number }> | undefined;
+  #ticketKeys = newTicketKeys();
+  #ticketKeysAtMs: number;
+  #contexts: SecureContext[] = [];
+  #watches: FileWatch[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #reportedProblem: string | undefined;
 
   /** Errors: for files that cannot be read or used. */
   constructor(config: ListenTls, options: CertificatesOptions) {
+    const { place, onHandshakeFailure, now = Date.now } = options;
     this.#config = config;
     this.#options = options;
-    try {
-      this.#credentials = read(config);
-    } catch (cause) {
-      throw new Error(`listen.tls cannot be used: ${reasonOf(cause)}`, { cause });
-    }
+    this.#now = now;
+    this.#ticketKeysAtMs = now();
+    this.handshakeFailures = new HandshakeFailures(onHandshakeFailure);
+    const [problem] = certificateProblems(config, [place]);
+    if (problem !== undefined) throw new Error(`${problem.path.join('.')} cannot be used: ${problem.reason}`);
+    this.#keys = certificateFiles(config).map(({ files }) =>
+      partOf(() => readCertifiedKey(files), [files.certFile, files.keyFile, files.keyPassphraseFile]),
+    );
+    const { clientCaFile } = config;
+    this.#authorities =
+      clientCaFile === undefined ? undefined : partOf(() => readAuthorities(clientCaFile), [clientCaFile]);
+    this.#contexts = this.#createContexts();
   }
 
-  /** For the constructor of a server. */
-  get options(): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
-    const isForKnownClients = this.#config.clientCaFile !== undefined;
+  /** For the constructor of a server, which {@link serve} then keeps up to date. */
+  get options(): ServerTls {
+    const clientCertificates = clientCertificatesOf(this.#config);
     return {
-      ...this.#credentials.context,
-      requestCert: isForKnownClients,
-      rejectUnauthorized: isForKnownClients,
+      ...this.#contextOptions(0),
+      requestCert: clientCertificates !== 'none',
+      rejectUnauthorized: clientCertificates === 'require',
+      SNICallback: (serverName, done) => done(null, this.#contextFor(serverName)),
     };
   }
 
-  get expiresAtMs(): number {
-    return this.#credentials.expiresAt.getTime();
+  get state(): CertificateState {
+    const keys = this.#keys.map(({ value }) => value);
+    return {
+      notAfter: new Date(Math.min(...keys.map(({ notAfterMs }) => notAfterMs))),
+      names: [...new Set(keys.flatMap(({ names }) => [...names.dnsNames, ...names.addresses]))],
+      problem: this.#problem(),
+    };
   }
 
   /** New connections of the server get every later certificate; open ones keep theirs. */
   serve(server: Server): void {
-    if (server instanceof TlsServer) this.#servers.push(server);
+    if (!(server instanceof TlsServer)) return;
+    this.#servers.push(server);
+    // Node keeps the address once it was read; a connection that the server refuses is closed before it reports why.
+    server.on('connection', (socket: Socket) => void socket.remoteAddress);
+    server.on('tlsClientError', (error, socket: TLSSocket & { _parent?: Socket }) => {
+      // Node's types have an Error; it is a string, or null.
+      const authorizationError = (socket.authorizationError ?? undefined) as unknown as string | undefined;
+      this.handshakeFailures.count(
+        { error, authorizationError },
+        socket.remoteAddress ?? socket._parent?.remoteAddress,
+      );
+    });
   }
 
   start(): void {
-    const { certFile, keyFile, keyPassphraseFile, clientCaFile } = this.#config;
-    const files = [certFile, keyFile, keyPassphraseFile, clientCaFile].filter((file) => file !== undefined);
-    this.#watch = watchFiles(files, () => this.#reload());
+    const parts = this.#authorities === undefined ? this.#keys : [...this.#keys, this.#authorities];
+    this.#watches = parts.map((part) => watchFiles(part.files, () => this.#reload(part)));
+    this.#timer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
+    this.#timer.unref();
+    this.check();
   }
 
   close(): void {
-    this.#watch?.close();
+    for (const watch of this.#watches.splice(0)) watch.close();
+    clearInterval(this.#timer);
   }
 
-  #reload(): void {
-    try {
-      this.#credentials = read(this.#config);
-      for (const server of this.#servers) server.setSecureContext(this.#credentials.context);
-    } catch (error) {
+  /** Compares the dates of certificates and ticket keys with the clock. */
+  check(): void {
+    if (this.#now() - this.#ticketKeysAtMs >= TICKET_KEYS_LIFE_MS) {
+      this.#ticketKeys = newTicketKeys();
+      this.#ticketKeysAtMs = this.#now();
+      this.#install();
+    }
+    const { state } = this;
+    if (state.problem === this.#reportedProblem) return;
+    this.#reportedProblem = state.problem;
+    this.#options.onChange(state);
+  }
+
+  #reload(part: Part<unknown>): void {
+    const result = part.read();
+    if ('reason' in result) {
+      part.problem = result.reason;
       this.reloadCounts.refused += 1;
-      this.#options.onRefused(reasonOf(error));
+      this.check();
       return;
     }
+    part.value = result.value;
+    part.problem = undefined;
     this.reloadCounts.applied += 1;
-    this.#options.onReplaced(this.#credentials.expiresAt);
+    this.#install();
+    const { state } = this;
+    this.#reportedProblem = state.problem;
+    this.#options.onChange(state);
+  }
+
+  /** Makes the next connections use what was read last. */
+  #install(): void {
+    this.#contexts = this.#createContexts();
+    for (const server of this.#servers) server.setSecureContext(this.#contextOptions(0));
+  }
+
+  #createContexts(): SecureContext[] {
+    return this.#keys.map((_, index) => createSecureContext(this.#contextOptions(index)));
+  }
+
+  #contextOptions(index: number): SecureContextOptions {
+    const { cert, key } = (this.#keys[index] as Part<CertifiedKey>).value;
+    const isForKnownClients = clientCertificatesOf(this.#config) !== 'none';
+    const options: SecureContextOptions = {
+      cert,
+      key,
+      minVersion: this.#config.minVersion,
+      ciphers: CIPHERS,
+      honorCipherOrder: true,
+      // A ticket would keep the identity of a client beyond the life of its certificate and authority.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (isForKnownClients ? constants.SSL_OP_NO_TICKET : 0),
+      sessionIdContext: SESSION_ID_CONTEXT,
+      ticketKeys: this.#ticketKeys,
+    };
+    if (this.#authorities !== undefined) options.ca = this.#authorities.value.ca;
+    return options;
+  }
+
+  #contextFor(serverName: string): SecureContext | undefined {
+    return this.#contexts[
+      certificateFor(
+        serverName,
+        this.#keys.map(({ value }) => value),
+      )
+    ];
+  }
+
+  #problem(): string | undefined {
+    const nowMs = this.#now();
+    const problems: (string | undefined)[] = [];
+    for (const { value, problem } of this.#keys) problems.push(problem, datesProblem(value, nowMs));
+    if (this.#authorities !== undefined) {
+      const { value, problem } = this.#authorities;
+      problems.push(problem);
+      if (value.notAfterMs <= nowMs)
+        problems.push('every authority of clientCaFile has expired: no client is accepted');
+    }
+    const found = problems.filter((problem) => problem !== undefined);
+    return found.length === 0 ? undefined : found.join('; ');
   }
 }
 
-/** Why a listener cannot use its certificate; `undefined` when it can. */
-export function certificateProblem(config: ListenTls): string | undefined {
-  try {
-    read(config);
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
+/** Why a listener cannot use its files; empty when it can. An expired certificate is no reason: clients decide. `path`: of the section. */
+export function certificateProblems(
+  config: ListenTls | undefined,
+  path: readonly (string | number)[],
+): { path: (string | number)[]; reason: string }[] {
+  if (config === undefined) return [];
+  const findings = certificateFiles(config).flatMap(({ files, place }) => {
+    const result = readCertifiedKey(files);
+    return 'reason' in result ? [{ path: [...path, ...place, result.key], reason: result.reason }] : [];
+  });
+  const authorities = config.clientCaFile === undefined ? undefined : readAuthorities(config.clientCaFile);
+  if (authorities !== undefined && 'reason' in authorities) {
+    findings.push({ path: [...path, authorities.key], reason: authorities.reason });
   }
+  return findings;
 }
 
-/** Errors: for files that cannot be read, a key that does not fit, a wrong passphrase, an invalid certificate. */
-function read(config: ListenTls): Credentials {
-  const { certFile, keyFile, keyPassphrase, keyPassphraseFile, clientCaFile, minVersion } = config;
-  const cert = readRegularFile(certFile);
-  const passphrase =
-    keyPassphraseFile === undefined ? keyPassphrase : readRegularFile(keyPassphraseFile).toString().split(/\r?\n/)[0];
-  const context: SecureContextOptions = {
-    cert,
-    key: readRegularFile(keyFile),
-    minVersion,
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(clientCaFile === undefined ? {} : { ca: readRegularFile(clientCaFile) }),
-  };
-  createSecureContext(context);
-  return { context, expiresAt: new X509Certificate(cert).validToDate };
+function partOf<Value>(read: Part<Value>['read'], files: readonly (string | undefined)[]): Part<Value> {
+  const result = read();
+  if ('reason' in result) throw new Error(result.reason);
+  return { value: result.value, problem: undefined, read, files: files.filter((file) => file !== undefined) };
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function datesProblem({ title, notBeforeMs, notAfterMs }: CertifiedKey, nowMs: number): string | undefined {
+  if (nowMs >= notAfterMs) return `the certificate of ${title} expired on ${new Date(notAfterMs).toISOString()}`;
+  if (nowMs < notBeforeMs)
+    return `the certificate of ${title} is not valid before ${new Date(notBeforeMs).toISOString()}`;
+  return undefined;
+}
+
+function newTicketKeys(): Buffer {
+  return randomBytes(TICKET_KEY_BYTES);
 }

@@ -2,6 +2,8 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { plainAddress } from '@causeway/config/networks.ts';
+import type { CertifiedNames } from '@causeway/config/peers.ts';
+import { altNamesOf } from './alt-names.ts';
 
 export type Scheme = 'http' | 'https';
 
@@ -14,12 +16,12 @@ export interface Peer {
   readonly scheme: Scheme;
   /** What TLS negotiated (RFC 7301); `undefined` without ALPN. */
   readonly alpnProtocol: string | undefined;
-  /** Who the client has proven to be. Always `undefined` so far: neither program authenticates clients or reads it. */
+  /** Who the client has proven to be: from a certificate that an authority of `clientCaFile` signed. */
   readonly identity: PeerIdentity | undefined;
 }
 
-export interface PeerIdentity {
-  /** As operators write it in a configuration, such as the subject of a client certificate. */
+export interface PeerIdentity extends CertifiedNames {
+  /** For logs, and never for decisions: the common name of the subject, or the first alternative name. */
   readonly name: string;
 }
 
@@ -31,6 +33,16 @@ export function describePeer(socket: Socket): Peer {
     port: socket.remotePort ?? 0,
     scheme: isSecure ? 'https' : 'http',
     alpnProtocol: isSecure && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
-    identity: undefined,
+    identity: isSecure ? identityOf(socket) : undefined,
   };
+}
+
+function identityOf(socket: TLSSocket): PeerIdentity | undefined {
+  // False also where the listener asks for no certificate, and where the client shows none.
+  if (!socket.authorized) return undefined;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  const { dnsNames, uris } = altNamesOf(certificate);
+  const commonName = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
+  return { name: commonName ?? dnsNames[0] ?? uris[0] ?? certificate.fingerprint256, dnsNames, uris };
 }

@@ -267,7 +267,11 @@ test('a TLS listener shows a certificate that was replaced to new connections, a
   const reasons: string[] = [];
   const certificates = new Certificates(
     { ...files, minVersion: 'TLSv1.2' },
-    { onReplaced: () => {}, onRefused: (reason) => reasons.push(reason) },
+    {
+      place: 'listen.tls',
+      onChange: ({ problem }) => void (problem === undefined || reasons.push(problem)),
+      onHandshakeFailure: () => {},
+    },
   );
   onTestFinished(() => certificates.close());
   certificates.start();

@@ -78,7 +78,10 @@ function keptAlive(): Agent {
 }
 
 async function metric({ bridge: { managementPort } }: TestBridge, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text();
+  return sampleOf(await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text(), name);
+}
+
+function sampleOf(text: string, name: string): number {
   return Number(
     text
       .split('\n')
@@ -95,7 +98,8 @@ test('the API is served over TLS, base_uri has https, and the management port is
   expect(status).toBe(200);
   expect(JSON.parse(text).base_uri).toMatch(new RegExp(`^${server.url}/consumers/g/instances/`));
   expect((await fetch(`http://127.0.0.1:${server.bridge.managementPort}/healthy`)).status).toBe(200);
-  const expiresAtMs = 1000 * (await metric(server, 'causeway_bridge_certificate_expiry_timestamp_seconds'));
+  const expiresAtMs =
+    1000 * (await metric(server, 'causeway_bridge_certificate_expiry_timestamp_seconds{listener="api"}'));
   expect(expiresAtMs).toBeGreaterThan(Date.now());
   const socket = await dial(server, { ALPNProtocols: ['h2', 'http/1.1'] });
   expect(socket.alpnProtocol).toBe('http/1.1');
@@ -145,6 +149,54 @@ test('clients without a certificate of the right authority are refused', async (
   expect(await answerTo({ cert: unknown.cert, key: unknown.key })).toBe('no answer');
 });
 
+test('a gateway is known by its certificate, without a secret; headers of others have no effect', async () => {
+  const { certFile, keyFile } = await certify('trusting');
+  const stranger = await TestAuthority.create(directory, 'signer-of-others');
+  const server = await start(
+    { certFile, keyFile, clientCaFile: authority.certFile, clientCertificates: 'request' },
+    { trust: { peers: ['spiffe://causeway.example/gateway', 'Tier1.example'] } },
+  );
+  const byName = await authority.certify('tier1', { dns: ['other.example', 'tier1.example'] });
+  const byUri = await authority.certify('regional', { uri: ['spiffe://causeway.example/gateway'] });
+  const wildcard = await authority.certify('wildcard', { dns: ['*.example'] });
+  const common = await authority.certify('tier1.example');
+  const foreign = await stranger.certify('foreign', { dns: ['tier1.example'] });
+  const headers = 'causeway-gateway: tier1/east\r\nx-forwarded-host: public.example:443\r\nx-forwarded-proto: https';
+  const request = `POST /consumers/trusted HTTP/1.1\r\nhost: h\r\n${headers}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`;
+  const trustIn = async (client: { cert?: string; key?: string }) => {
+    const socket = await dial(server, client.cert === undefined ? {} : { cert: client.cert, key: client.key });
+    socket.write(request);
+    const text = (await socket.toArray()).join('');
+    const isPublic = text.includes('https://public.example:443/consumers/trusted');
+    return { namesBridge: /^causeway-bridge: /im.test(text), isPublic };
+  };
+  for (const client of [byName, byUri]) expect(await trustIn(client)).toEqual({ namesBridge: true, isPublic: true });
+  for (const client of [wildcard, common, foreign, {}]) {
+    expect(await trustIn(client)).toEqual({ namesBridge: false, isPublic: false });
+  }
+});
+
+test('the management port has certificates of its own, and its handshake failures are counted there', async () => {
+  const { certFile, keyFile } = await certify('managed');
+  const server = await start(
+    { certFile, keyFile },
+    { management: { port: 0, tls: { certFile, keyFile, clientCaFile: authority.certFile } } },
+  );
+  const { cert, key } = await certify('prometheus');
+  const scrape = (options: object) => {
+    const request = httpsRequest(`https://127.0.0.1:${server.bridge.managementPort}/metrics`, {
+      ...options,
+      agent: false,
+      ca: authority.cert,
+    });
+    request.end();
+    return once(request, 'response').then(async ([response]) => (await response.toArray()).join('') as string);
+  };
+  await expect(scrape({})).rejects.toThrow();
+  const failure = 'causeway_bridge_tls_handshake_failures_total{listener="management",reason="noCertificate"}';
+  expect(sampleOf(await scrape({ cert, key }), failure)).toBe(1);
+});
+
 test('a replaced certificate is shown to new connections, and open ones continue', async () => {
   const files = await certify('first');
   const server = await start({ certFile: files.certFile, keyFile: files.keyFile });
@@ -155,8 +207,8 @@ test('a replaced certificate is shown to new connections, and open ones continue
   renameSync(second.certFile, files.certFile);
   renameSync(second.keyFile, files.keyFile);
   await until('the second is shown', async () => (await shownName(server)) === 'second');
-  expect(await metric(server, 'causeway_bridge_certificate_reloads_total{outcome="applied"}')).toBe(1);
-  expect(await metric(server, 'causeway_bridge_certificate_reloads_total{outcome="refused"}')).toBe(0);
+  expect(await metric(server, 'causeway_bridge_certificate_reloads_total{listener="api",outcome="applied"}')).toBe(1);
+  expect(await metric(server, 'causeway_bridge_certificate_reloads_total{listener="api",outcome="refused"}')).toBe(0);
   const [socket] = Object.values(agent.freeSockets).flat() as TLSSocket[];
   expect(socket?.getPeerCertificate().subject.CN).toBe('first');
   expect((await ask(server, 'GET', '/', agent)).status).toBe(200);
@@ -186,7 +238,7 @@ test('certificates may be replaced through a symlink, as Kubernetes does it', as
 test('a certificate that cannot be used changes nothing and is counted, and a later valid one is used', async () => {
   const files = await certify('good');
   const server = await start({ certFile: files.certFile, keyFile: files.keyFile });
-  const refused = () => metric(server, 'causeway_bridge_certificate_reloads_total{outcome="refused"}');
+  const refused = () => metric(server, 'causeway_bridge_certificate_reloads_total{listener="api",outcome="refused"}');
   const { cert } = await certify('of another key');
   writeFileSync(files.certFile, cert);
   await until('it is refused', async () => (await refused()) === 1);
@@ -205,7 +257,9 @@ test('a bridge with files that it cannot use does not start, and reports why', a
   const { certFile } = await certify('unused');
   const other = await certify('other');
   await expect(start({ certFile, keyFile: join(directory, 'nowhere') })).rejects.toThrow(
-    /^listen\.tls cannot be used: .*nowhere cannot be read: there is no such file/,
+    /^listen\.tls\.keyFile cannot be used: .*nowhere cannot be read: there is no such file/,
   );
-  await expect(start({ certFile, keyFile: other.keyFile })).rejects.toThrow(/^listen\.tls cannot be used: .*mismatch/);
+  await expect(start({ certFile, keyFile: other.keyFile })).rejects.toThrow(
+    /^listen\.tls\.keyFile cannot be used: .*mismatch/,
+  );
 });

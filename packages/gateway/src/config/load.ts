@@ -64,7 +64,7 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
   findings.push(
     ...checkLimits(config),
     ...checkCors(config.cors),
-    ...checkTrust(config.trust),
+    ...checkTrust(config.trust, { verifiesClients: false }),
     ...checkPorts(config),
     ...checkAdmin(config.admin),
     ...checkUpstreamTls(config),
