@@ -82,7 +82,7 @@ export async function benchFailover({ activeCount, idleCount }: FailoverBench): 
       process.stderr.write(`${((atMs - killedAtMs) / 1_000).toFixed(2)} s after the kill: ${reason}\n`);
     }
     const errorCount = errors.length + produceErrorCount;
-    const adoptions = await readAdoptions([west.bridge.url]);
+    const adoptions = await readAdoptions([west.bridge.url], stack.agent);
     const startedAtMs = performance.now();
     await east.bridge.start();
     const readyMs = performance.now() - startedAtMs;

@@ -1,5 +1,6 @@
 /** The conformance suite against a bridge, a regional gateway in front of it, and a tier-1 gateway in front of that. */
-import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
+import { createTopics } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from '../harness/bridge.ts';

@@ -1,5 +1,6 @@
 /** Our bridge gives the recorded responses of the Strimzi bridge, except for differences that are listed with a reason. */
-import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
+import { createTopics } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { TestBridge } from '../harness/bridge.ts';
 import { unique } from '../harness/kafka-view.ts';

@@ -1,6 +1,7 @@
 /** Kafka through kafkajs: the independent witness of the tests. */
 import { randomUUID } from 'node:crypto';
-import { createTopics, independentClient } from '@causeway/lab/stack/kafka.ts';
+import { createTopics } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import type { Admin, KafkaMessage } from 'kafkajs';
 import { until } from './until.ts';
 

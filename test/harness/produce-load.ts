@@ -46,7 +46,7 @@ export class ProduceLoad {
   /** Acknowledged records that kafkajs does not find in Kafka. */
   async missingIn(bootstrap: string): Promise<number[]> {
     const signal = AbortSignal.timeout(60_000);
-    const stored = await readBack({ bootstrap, topic: this.#topic, runId: this.#runId, signal });
+    const stored = await readBack({ kafka: bootstrap, topic: this.#topic, runId: this.#runId, signal });
     return [...this.acknowledged].filter((record) => !stored.has(record));
   }
 

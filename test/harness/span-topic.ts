@@ -1,5 +1,5 @@
 /** Spans that an OTLP receiver wrote to a topic, in a comparable form. */
-import { independentClient } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import type { Consumer } from 'kafkajs';
 import { unique } from './kafka-view.ts';
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { independentClient } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import kafkajs from 'kafkajs';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { bridgeOfFile, type ConsumedJson, kafkaOfFile, type TestConsumer } from '../../../test/harness/bridge.ts';

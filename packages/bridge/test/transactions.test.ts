@@ -1,5 +1,5 @@
 /** What consumers see of another client's transactions. */
-import { independentClient } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import type { Producer } from 'kafkajs';
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';

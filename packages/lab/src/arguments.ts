@@ -10,6 +10,8 @@ export interface LabOptions {
   seconds: number | undefined;
   hasTraffic: boolean;
   brokerCount: 1 | 3;
+  /** TLS on every hop. */
+  isSecure: boolean;
   bootstrap: string | undefined;
   portBase: number;
   /** For logs, Kafka's data and `stack.json`; undefined: `.causeway` in the repository. */
@@ -29,6 +31,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
   --kill REGION@SECOND      kill a region (${REGION_NAMES.join(' or ')}) at that second; may be repeated
   --restore REGION@SECOND   start it again; may be repeated
   --no-traffic              bring the system up and leave it alone
+  --tls                     TLS on every hop, with HTTP/2 for clients and a Kafka that checks rights; the
+                            certificates and passwords are made for this run
   --brokers 1|3             brokers of the Kafka that is started (default 1)
   --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
@@ -41,6 +45,7 @@ const OPTIONS = {
   kill: { type: 'string', multiple: true },
   restore: { type: 'string', multiple: true },
   'no-traffic': { type: 'boolean' },
+  tls: { type: 'boolean' },
   brokers: { type: 'string' },
   bootstrap: { type: 'string' },
   'port-base': { type: 'string' },
@@ -63,6 +68,7 @@ export function parseArguments(
   const options: LabOptions = {
     seconds: seconds === undefined ? undefined : readSeconds(seconds),
     hasTraffic: !given.has('no-traffic'),
+    isSecure: given.has('tls'),
     brokerCount: readBrokerCount(last('brokers')),
     bootstrap: readBootstrap('--bootstrap', last('bootstrap')),
     portBase: DEFAULT_PORT_BASE,
@@ -75,8 +81,11 @@ export function parseArguments(
   if (given.has('bootstrap') && given.has('brokers')) {
     throw bad('--brokers is for a Kafka that the lab starts, --bootstrap for an existing one: give one of them.');
   }
-  // An explicit --brokers beats the environment.
-  if (options.bootstrap === undefined && !given.has('brokers')) {
+  if (given.has('bootstrap') && options.isSecure) {
+    throw bad('--tls starts a Kafka of its own, --bootstrap uses an existing one: give one of them.');
+  }
+  // Explicit options beat the environment.
+  if (options.bootstrap === undefined && !given.has('brokers') && !options.isSecure) {
     options.bootstrap = readBootstrap('KAFKA_BOOTSTRAP_SERVERS', env['KAFKA_BOOTSTRAP_SERVERS'] || undefined);
   }
   options.portBase = readPortBase(last('port-base'), options.brokerCount);

@@ -61,11 +61,12 @@ export class Lab {
 
   /** Runs until the time is over or the signal. Errors: those of `startStack`, after everything is stopped. */
   async run(signal: AbortSignal): Promise<LabOutcome> {
-    const { bootstrap, brokerCount, portBase, hasTraffic, directory } = this.#options;
+    const { bootstrap, brokerCount, isSecure, portBase, hasTraffic, directory } = this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
     const stack = await startStack({
       bootstrap,
       brokerCount,
+      isSecure,
       signal,
       directory: directory === undefined ? undefined : resolve(this.#directory, directory),
       ports: defaultPorts(brokerCount, portBase),
@@ -92,7 +93,12 @@ export class Lab {
   }
 
   async #runTraffic(stack: Stack, signal: AbortSignal): Promise<LabOutcome> {
-    const traffic = new Traffic({ url: stack.tier1.url, bootstrap: stack.kafka.bootstrap, topic: TOPIC });
+    const traffic = new Traffic({
+      url: stack.tier1.url,
+      tls: stack.credentials?.lab,
+      kafka: stack.kafka.access,
+      topic: TOPIC,
+    });
     this.#screen.print(formatTraffic(traffic));
     this.#screen.status('The consumers join their group …');
     await traffic.start(signal);
@@ -195,6 +201,7 @@ export class Lab {
         config: this.#shown(stack.configDirectory),
         logs: this.#shown(stack.directory.logs),
         stackFile: this.#shown(stack.directory.stackFile),
+        ca: stack.credentials && this.#shown(stack.credentials.caFile),
       },
     });
   }

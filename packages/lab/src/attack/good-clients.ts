@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../errors.ts';
+import type { ClientTls } from '../secure/client-tls.ts';
+import type { KafkaAccess } from '../stack/kafka-client.ts';
 import { HttpClient } from '../traffic/client.ts';
 import { Consumer } from '../traffic/consumer.ts';
 import { Producer } from '../traffic/producer.ts';
@@ -22,8 +24,10 @@ export const PARTITION_COUNT = 8;
 export interface GoodClientsOptions {
   /** Of the tier-1 gateway. */
   url: string;
+  /** Of a secure system. */
+  tls?: ClientTls | undefined;
   /** The Kafka from which the topic is read back. */
-  bootstrap: string;
+  kafka: KafkaAccess;
   /** With `PARTITION_COUNT` partitions. */
   topic: string;
 }
@@ -38,7 +42,7 @@ export class GoodClients {
 
   constructor(options: GoodClientsOptions) {
     this.#options = options;
-    this.#client = new HttpClient(options.url);
+    this.#client = new HttpClient(options.url, { tls: options.tls });
     const { topic } = options;
     this.#producer = new Producer({
       client: this.#client,
@@ -90,9 +94,9 @@ export class GoodClients {
     await this.#producer.stop();
     await this.drain();
     await this.close();
-    const { bootstrap, topic } = this.#options;
+    const { kafka, topic } = this.#options;
     const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-    const stored = await readBack({ bootstrap, topic, runId: this.#runId, signal });
+    const stored = await readBack({ kafka, topic, runId: this.#runId, signal });
     return { ...this.books.compareWithKafka(stored), undelivered: this.books.undeliveredCount() };
   }
 

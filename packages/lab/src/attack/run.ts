@@ -72,10 +72,9 @@ export async function runAttacks(options: RunOptions): Promise<RunResult> {
 
 async function attack(stack: Stack, options: RunOptions): Promise<RunResult> {
   const { attacks, seconds, onResult } = options;
-  const { bootstrap } = stack.kafka;
   const topic = `good-${randomBytes(4).toString('hex')}`;
-  await ensureTopics(bootstrap, [{ name: topic, partitionCount: PARTITION_COUNT }]);
-  const good = new GoodClients({ url: stack.tier1.url, bootstrap, topic });
+  await ensureTopics(stack.kafka.access, [{ name: topic, partitionCount: PARTITION_COUNT }]);
+  const good = new GoodClients({ url: stack.tier1.url, tls: stack.credentials?.lab, kafka: stack.kafka.access, topic });
   const watch = new Watch(watched(stack));
   const results: AttackResult[] = [];
   const add = (result: AttackResult): void => {
@@ -136,7 +135,7 @@ async function prepare(
   { seed, attack: { name }, durationMs }: { seed: number; attack: Attack; durationMs: number },
 ): Promise<Omit<AttackerData, 'calmMs'>> {
   const id = `${name}-${randomBytes(3).toString('hex')}`;
-  await ensureTopics(stack.kafka.bootstrap, [{ name: id, partitionCount: 3 }]);
+  await ensureTopics(stack.kafka.access, [{ name: id, partitionCount: 3 }]);
   const regions = REGION_NAMES.map((region) => stack.regions[region]);
   const bridges = regions.map(({ bridge }) => addressOf(bridge.name, bridge.url));
   const gateways = regions.map(({ gateway }) => gateway);

@@ -1,5 +1,5 @@
 /** Durations of adoptions, from the bridges' own metrics. */
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 
 const METRIC = 'causeway_bridge_adoption_duration_seconds';
 const STAGE_METRIC = 'causeway_bridge_adoption_stage_duration_seconds';
@@ -13,10 +13,10 @@ export interface Adoptions {
 }
 
 /** Scrapes running bridges; the counts of a dead bridge are lost. */
-export async function readAdoptions(bridgeUrls: readonly string[]): Promise<Adoptions> {
+export async function readAdoptions(bridgeUrls: readonly string[], dispatcher: Dispatcher): Promise<Adoptions> {
   const texts = await Promise.all(
     bridgeUrls.map(async (url) => {
-      const { body } = await request(`${url}/metrics`);
+      const { body } = await request(`${url}/metrics`, { dispatcher });
       return body.text();
     }),
   );

@@ -1,6 +1,7 @@
 /** Moves the east region of a copy of the demo's YAML into its own network. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SECURE_PROTOCOL } from '../stack/kafka-security.ts';
 import { LAB_HOST, type StackPorts } from '../stack/ports.ts';
 import { NETWORK_BLOCK, type RegionNetwork } from '../stack/region-network.ts';
 import type { StackOptions } from '../stack/stack.ts';
@@ -8,14 +9,15 @@ import type { StackOptions } from '../stack/stack.ts';
 /** Edits the YAML, and returns the matching options of the stack. */
 export function moveEast(
   network: Pick<RegionNetwork, 'address' | 'commandPrefix'>,
-  { configDirectory, ports }: { configDirectory: string; ports: StackPorts },
-): Pick<StackOptions, 'regionHosts' | 'kafkaProperties'> {
+  { configDirectory, ports, isSecure = false }: { configDirectory: string; ports: StackPorts; isSecure?: boolean },
+): Pick<StackOptions, 'regionHosts' | 'addresses' | 'kafkaProperties'> {
   const [kafkaPort, controllerPort] = ports.kafka;
   const addresses: Addresses = {
     east: network.address('regions', 'inside'),
     outside: network.address('regions', 'outside'),
     kafka: `${network.address('kafka', 'outside')}:${kafkaPort}`,
   };
+  const protocol = isSecure ? SECURE_PROTOCOL : 'PLAINTEXT';
   for (const file of readdirSync(configDirectory).filter((name) => name.endsWith('.yaml'))) {
     const path = join(configDirectory, file);
     const isEast = file.startsWith('east');
@@ -23,9 +25,10 @@ export function moveEast(
   }
   return {
     regionHosts: { east: { address: addresses.east, commandPrefix: network.commandPrefix } },
+    addresses: [addresses.east, addresses.outside, network.address('kafka', 'outside')],
     kafkaProperties: {
-      listeners: `PLAINTEXT://0.0.0.0:${kafkaPort},CONTROLLER://${LAB_HOST}:${controllerPort}`,
-      'advertised.listeners': `PLAINTEXT://${addresses.kafka}`,
+      listeners: `${protocol}://0.0.0.0:${kafkaPort},CONTROLLER://${LAB_HOST}:${controllerPort}`,
+      'advertised.listeners': `${protocol}://${addresses.kafka}`,
     },
   };
 }

@@ -6,7 +6,7 @@ import { SCENARIOS } from './scenarios.ts';
 test('without arguments every scenario runs, with any seed', () => {
   expect(parseChaosArguments([])).toEqual({
     kind: 'run',
-    options: { scenarios: SCENARIOS, seed: undefined, isLong: false, directory: undefined },
+    options: { scenarios: SCENARIOS, seed: undefined, isLong: false, isSecure: false, directory: undefined },
   });
 });
 
@@ -19,10 +19,11 @@ test('scenarios can be chosen, in the order of the arguments', () => {
     '--seed',
     '7',
     '--long',
+    '--tls',
   ]);
   expect(parsed).toMatchObject({
     kind: 'run',
-    options: { scenarios: [{ name: 'kill-region' }, { name: 'kill-bridge' }], seed: 7, isLong: true },
+    options: { scenarios: [{ name: 'kill-region' }, { name: 'kill-bridge' }], seed: 7, isLong: true, isSecure: true },
   });
 });
 

@@ -9,6 +9,8 @@ export interface ChaosOptions {
   /** Undefined: any. */
   seed: number | undefined;
   isLong: boolean;
+  /** TLS on every hop. */
+  isSecure: boolean;
   directory: string | undefined;
 }
 
@@ -21,6 +23,7 @@ Kills, freezes, drains and restarts parts of a running system under traffic, and
   --scenario NAME   only this one; may be repeated
   --seed N          the same victims and moments as in the run with this seed
   --long            more and longer failures, for about an hour
+  --tls             with TLS on every hop, half of the clients over HTTP/2
   --list            the scenarios
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/chaos in the repository)
   --help            this text`;
@@ -37,6 +40,7 @@ export function parseChaosArguments(argv: readonly string[]): ChaosArguments {
       scenarios: names === undefined ? SCENARIOS : names.map(scenarioOf),
       seed: seed === undefined ? undefined : readSeed(seed),
       isLong: values.long === true,
+      isSecure: values.tls === true,
       directory,
     },
   };
@@ -50,6 +54,7 @@ function readOptions(argv: readonly string[]) {
         scenario: { type: 'string', multiple: true },
         seed: { type: 'string' },
         long: { type: 'boolean' },
+        tls: { type: 'boolean' },
         list: { type: 'boolean' },
         directory: { type: 'string' },
         help: { type: 'boolean' },

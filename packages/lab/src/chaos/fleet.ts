@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../errors.ts';
-import { HttpClient } from '../traffic/client.ts';
+import type { ClientTls } from '../secure/client-tls.ts';
+import type { KafkaAccess } from '../stack/kafka-client.ts';
+import { HttpClient, protocolsOf } from '../traffic/client.ts';
 import { Consumer, type Reading } from '../traffic/consumer.ts';
 import { Producer } from '../traffic/producer.ts';
 import { readBack } from '../traffic/read-back.ts';
@@ -24,8 +26,10 @@ const READ_BACK_TIMEOUT_MS = 30_000;
 export interface FleetOptions {
   /** URLs of the tier-1 gateways: half of the clients start with each, and use the other after a refused connection. */
   urls: readonly string[];
+  /** Of a secure system. */
+  tls?: ClientTls | undefined;
   /** The Kafka from which the topic is read back. */
-  bootstrap: string;
+  kafka: KafkaAccess;
   /** With `PARTITION_COUNT` partitions. */
   topic: string;
 }
@@ -40,7 +44,10 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#clients = options.urls.map((_, first) => new HttpClient(rotated(options.urls, first)));
+    const protocols = protocolsOf(options.tls);
+    this.#clients = options.urls.flatMap((_, first) =>
+      protocols.map((protocol, index) => new HttpClient(rotated(options.urls, first + index), protocol)),
+    );
     this.#producers = Array.from(
       { length: PRODUCER_COUNT },
       (_, index) =>
@@ -91,9 +98,9 @@ export class Fleet {
     while (this.ledger.undelivered().length > 0 && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
     await this.#closeClients();
-    const { bootstrap, topic } = this.#options;
+    const { kafka, topic } = this.#options;
     const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-    this.ledger.compareWithKafka(await readBack({ bootstrap, topic, runId: this.#runId, signal }));
+    this.ledger.compareWithKafka(await readBack({ kafka, topic, runId: this.#runId, signal }));
   }
 
   /** Ends the traffic at once, after a failure. */
@@ -138,7 +145,8 @@ export class Fleet {
 }
 
 function rotated(urls: readonly string[], first: number): [string, ...string[]] {
-  const [head, ...rest] = [...urls.slice(first), ...urls.slice(0, first)];
+  const start = first % urls.length;
+  const [head, ...rest] = [...urls.slice(start), ...urls.slice(0, start)];
   if (head === undefined) throw new TypeError('a client needs an address');
   return [head, ...rest];
 }

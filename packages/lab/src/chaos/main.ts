@@ -23,7 +23,13 @@ function inWords(value: unknown): string {
 }
 
 /** Runs the scenarios; returns whether every claim holds. */
-async function run({ scenarios, isLong, directory, seed = randomInt(2 ** 32) }: ChaosOptions): Promise<boolean> {
+async function run({
+  scenarios,
+  isLong,
+  isSecure,
+  directory,
+  seed = randomInt(2 ** 32),
+}: ChaosOptions): Promise<boolean> {
   const base = directory === undefined ? DIRECTORY : resolve(process.env['INIT_CWD'] ?? process.cwd(), directory);
   print(`Seed ${seed}; logs in ${base}\n`);
   const rows: string[] = [];
@@ -39,6 +45,7 @@ async function run({ scenarios, isLong, directory, seed = randomInt(2 ** 32) }: 
       const result = await runScenario(scenario, {
         seed,
         isLong,
+        isSecure,
         directory: join(base, scenario.name),
         onAction: ({ kind, ...what }) => print(`  ${kind} ${Object.values(what).map(inWords).join(' ')}`.trimEnd()),
       });

@@ -96,6 +96,7 @@ export class Operator {
   async #askTier1s(path: string): Promise<void> {
     for (const { name, admin } of this.#stack.tier1s) {
       const { statusCode, body } = await request(`${admin}${path}`, {
+        dispatcher: this.#stack.agent,
         method: 'POST',
         headers: this.#authorization,
       });
@@ -106,7 +107,10 @@ export class Operator {
 
   async #seesAllUp(admin: string): Promise<boolean> {
     try {
-      const { body } = await request(`${admin}/api/topology`, { headers: this.#authorization });
+      const { body } = await request(`${admin}/api/topology`, {
+        dispatcher: this.#stack.agent,
+        headers: this.#authorization,
+      });
       const { regions } = (await body.json()) as { regions: { state: string }[] };
       return regions.every(({ state }) => state === 'up');
     } catch {

@@ -19,14 +19,16 @@ import { Operator } from './operator.ts';
 import type { Action, Plan, Scenario } from './scenario.ts';
 import { faultsOf } from './verdict.ts';
 
-const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
+const CONFIG = fileURLToPath(new URL('../../../../config', import.meta.url));
 
 export interface RunOptions {
   seed: number;
   isLong: boolean;
+  /** TLS on every hop. Default: false. */
+  isSecure?: boolean | undefined;
   /** For logs, YAML and Kafka's data; absolute. */
   directory: string;
-  /** An existing Kafka, for scenarios that do not touch Kafka. */
+  /** An existing Kafka, for scenarios that do not touch Kafka; not with `isSecure`. */
   bootstrap?: string | undefined;
   onAction?: ((action: Action) => void) | undefined;
   onEvent?: ((event: StackEvent) => void) | undefined;
@@ -42,11 +44,11 @@ export interface ScenarioResult {
 
 /** Errors: those of `startStack`, of the fleet's start and of the steps; after everything is stopped. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
-  const { directory, bootstrap, seed, isLong } = options;
+  const { directory, bootstrap, seed, isLong, isSecure = false } = options;
   const { brokerCount = 1, hasSecondTier1 = false, hasRegionNetwork = false } = scenario;
   const configDirectory = join(directory, 'config');
   mkdirSync(directory, { recursive: true });
-  cpSync(DEMO, configDirectory, { recursive: true });
+  cpSync(join(CONFIG, isSecure ? 'secure' : 'demo'), configDirectory, { recursive: true });
   const ports = await findStackPorts(brokerCount, { hasSecondTier1 });
   const network = hasRegionNetwork ? await RegionNetwork.create() : undefined;
   try {
@@ -54,10 +56,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       configDirectory,
       directory,
       brokerCount,
+      isSecure,
       ports,
       onEvent: options.onEvent,
-      ...(network === undefined ? {} : moveEast(network, { configDirectory, ports })),
-      bootstrap: scenario.brokerCount === undefined && network === undefined ? bootstrap : undefined,
+      ...(network === undefined ? {} : moveEast(network, { configDirectory, ports, isSecure })),
+      bootstrap: scenario.brokerCount === undefined && network === undefined && !isSecure ? bootstrap : undefined,
     });
     try {
       const plan = scenario.plan(new Dice(seed), { isLong });
@@ -76,11 +79,15 @@ async function underTraffic(
   { onAction }: RunOptions,
 ): Promise<{ summary: FleetSummary; adoptions: Adoptions; slowness: number }> {
   const operator = new Operator(stack, network);
-  const { bootstrap } = stack.kafka;
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
-  await ensureTopics(bootstrap, [{ name: topic, partitionCount: PARTITION_COUNT }]);
+  await ensureTopics(stack.kafka.access, [{ name: topic, partitionCount: PARTITION_COUNT }]);
   await operator.awaitWell();
-  const fleet = new Fleet({ urls: stack.tier1s.map(({ url }) => url), bootstrap, topic });
+  const fleet = new Fleet({
+    urls: stack.tier1s.map(({ url }) => url),
+    tls: stack.credentials?.lab,
+    kafka: stack.kafka.access,
+    topic,
+  });
   const pace = new MachinePace();
   try {
     await fleet.start();
@@ -99,6 +106,7 @@ async function underTraffic(
   } finally {
     pace.close();
   }
-  const adoptions = await readAdoptions(REGION_NAMES.map((name) => stack.regions[name].bridge.url));
+  const bridgeUrls = REGION_NAMES.map((name) => stack.regions[name].bridge.url);
+  const adoptions = await readAdoptions(bridgeUrls, stack.agent);
   return { summary: fleet.ledger.summarize(), adoptions, slowness: pace.slowness };
 }

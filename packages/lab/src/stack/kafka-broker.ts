@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { LabError } from '../errors.ts';
+import type { Credentials } from '../secure/credentials.ts';
 import type { KafkaRuntime } from './kafka-runtime.ts';
+import { securityProperties, userArguments } from './kafka-security.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
@@ -23,6 +25,7 @@ export const BROKER_DETECTION_MS =
   CONTROLLER_FETCH_TIMEOUT_MS + CONTROLLER_ELECTION_TIMEOUT_MS + BROKER_SESSION_TIMEOUT_MS;
 /** A broker that stops in order transfers its partitions first. */
 const GRACE_MS = 10_000;
+const PROPERTIES_MODE = 0o600;
 
 /** Only the simple compiler: half the processor time of a start. */
 const QUICK_JVM = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
@@ -42,6 +45,8 @@ export interface BrokerOptions {
   logDirectory?: string | undefined;
   /** Broker properties on top of the lab's, for all or by a broker's id; Java only. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
+  /** Given: clients and brokers authenticate themselves over TLS. Java only. */
+  credentials?: Credentials | undefined;
   /** For high throughput after a warm-up; without it, Java starts quickly and stays small. Java only. */
   isSustained?: boolean | undefined;
   runtime: KafkaRuntime;
@@ -131,10 +136,12 @@ export class KafkaBroker {
 
   async #format(signal: AbortSignal | undefined): Promise<void> {
     mkdirSync(this.#options.directory, { recursive: true });
-    const { runtime } = this.#options;
+    const { runtime, credentials } = this.#options;
     if (runtime.kind === 'docker') return; // The image formats its storage itself.
     const properties = Object.entries(brokerProperties(this.#options));
-    writeFileSync(this.#propertiesFile, properties.map(([key, value]) => `${key}=${value}\n`).join(''));
+    const text = properties.map(([key, value]) => `${key}=${value}\n`).join('');
+    // A secure broker's has a password.
+    writeFileSync(this.#propertiesFile, text, { mode: PROPERTIES_MODE });
     const formatter = await LabProcess.start({
       name: `${this.#name} (format)`,
       command: runtime.command,
@@ -142,6 +149,7 @@ export class KafkaBroker {
         ...[...QUICK_JVM, `-Dlog4j2.configurationFile=${LOG4J_FILE}`],
         ...['-cp', runtime.classPath, 'kafka.tools.StorageTool'],
         ...['format', '--cluster-id', CLUSTER_ID, '--config', this.#propertiesFile, '--ignore-formatted'],
+        ...(credentials === undefined ? [] : userArguments(credentials)),
       ],
       logFile: this.#logFile,
       reaper: this.#options.reaper,
@@ -190,7 +198,7 @@ function portsOf(
 }
 
 function brokerProperties(options: BrokerOptions): Record<string, string> {
-  const { id, brokerCount, properties } = options;
+  const { id, brokerCount, properties, credentials } = options;
   const { clientPort, controllerPort } = portsOf(options, id);
   const ids = Array.from({ length: brokerCount }, (_, index) => index + 1);
   const replicas = String(brokerCount);
@@ -229,6 +237,7 @@ function brokerProperties(options: BrokerOptions): Record<string, string> {
     'controller.quorum.fetch.timeout.ms': String(CONTROLLER_FETCH_TIMEOUT_MS),
     'controller.quorum.election.timeout.ms': String(CONTROLLER_ELECTION_TIMEOUT_MS),
     'controller.quorum.election.backoff.max.ms': '200',
+    ...(credentials === undefined ? {} : securityProperties(credentials, { id, clientPort, controllerPort })),
     ...(typeof properties === 'function' ? properties(id) : properties),
   };
 }

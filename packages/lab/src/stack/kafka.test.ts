@@ -1,6 +1,7 @@
 import process from 'node:process';
 import { expect, inject, test } from 'vitest';
-import { ensureTopics, independentClient } from './kafka.ts';
+import { ensureTopics } from './kafka.ts';
+import { independentClient } from './kafka-client.ts';
 
 test('topics are created with the partitions asked for, and a second call changes nothing', async () => {
   const bootstrap = inject('kafkaBootstrap');

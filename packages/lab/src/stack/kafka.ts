@@ -1,9 +1,14 @@
 /** A real Apache Kafka in KRaft mode on loopback (one broker, or three with replication factor 3), or an existing one. */
 import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
 import { LabError } from '../errors.ts';
+import type { Credentials } from '../secure/credentials.ts';
+import { BRIDGE_USERS } from '../secure/names.ts';
 import { type BrokerProperties, KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
+import { bootstrapOf, independentClient, type KafkaAccess } from './kafka-client.ts';
+import { grantRights } from './kafka-rights.ts';
 import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
+import { adminAccess } from './kafka-security.ts';
 import { allOrNone } from './parallel.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
 import type { ProcessEvent, Reaper } from './process.ts';
@@ -25,6 +30,8 @@ export interface KafkaOptions {
   onEvent?: ((event: ProcessEvent) => void) | undefined;
   /** Broker properties on top of the lab's, for all or by a broker's id; for tests. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties) | undefined;
+  /** Given: clients and brokers authenticate themselves over TLS, and bridges have only the rights that they need. Java only. */
+  credentials?: Credentials | undefined;
   /** For high throughput after a warm-up; without it, Java starts quickly and stays small. */
   isSustained?: boolean | undefined;
   signal?: AbortSignal | undefined;
@@ -35,6 +42,8 @@ export interface KafkaOptions {
 export interface KafkaCluster {
   /** `host:port,…` of every broker. */
   readonly bootstrap: string;
+  /** The lab's own access to it. */
+  readonly access: KafkaAccess;
   /** Empty for a Kafka that the lab did not start. */
   readonly brokers: readonly KafkaBroker[];
   /** SIGKILL of one broker. */
@@ -49,10 +58,16 @@ export interface KafkaCluster {
 
 /** Starts the brokers and waits until each knows all others. Errors: see {@link resolveKafkaRuntime} and `LabProcess`. */
 export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
-  const { brokerCount, onProgress, reaper, signal, commands } = options;
+  const { brokerCount, onProgress, reaper, signal, commands, credentials } = options;
   const runtime = await resolveKafkaRuntime({ onProgress, reaper, signal, commands });
   if (runtime.kind === 'docker' && brokerCount > 1) {
     throw new LabError('noKafkaRuntime', 'Three brokers need Java 17 and Maven; with Docker the lab runs one.');
+  }
+  if (runtime.kind === 'docker' && credentials !== undefined) {
+    throw new LabError(
+      'noKafkaRuntime',
+      'A Kafka with TLS needs Java 17 and Maven; with Docker the lab runs one without.',
+    );
   }
   onProgress(`starting Apache Kafka ${KAFKA_VERSION} (${brokerCount === 1 ? 'one broker' : 'three brokers'})`, false);
   const brokers = Array.from(
@@ -60,6 +75,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
     (_, index) => new KafkaBroker({ ...options, runtime, id: index + 1 }),
   );
   const bootstrap = brokers.map((broker) => `${LAB_HOST}:${broker.port}`).join(',');
+  const access = credentials === undefined ? bootstrap : adminAccess(bootstrap, credentials);
   const endAll = async (end: (broker: KafkaBroker) => Promise<void>): Promise<void> => {
     await Promise.all(brokers.map(end));
     for (const broker of brokers) broker.remove();
@@ -71,6 +87,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
   };
   const cluster: KafkaCluster = {
     bootstrap,
+    access,
     brokers,
     killBroker: (id) => brokerById(id).kill(),
     restartBroker: (id) => brokerById(id).start(),
@@ -82,7 +99,8 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
       brokers.map((broker) => (brokerSignal) => broker.start(brokerSignal)),
       signal,
     );
-    await waitForMembers(bootstrap, brokerCount, signal);
+    await waitForMembers(access, brokerCount, signal);
+    if (credentials !== undefined) await grantRights(access, BRIDGE_USERS);
   } catch (error) {
     await cluster.kill();
     throw error;
@@ -104,6 +122,7 @@ export async function useKafka(bootstrap: string): Promise<KafkaCluster> {
   };
   return {
     bootstrap,
+    access: bootstrap,
     brokers: [],
     killBroker: refuse,
     restartBroker: refuse,
@@ -112,18 +131,12 @@ export async function useKafka(bootstrap: string): Promise<KafkaCluster> {
   };
 }
 
-/** A kafkajs client: the independent reader that the lab and the tests check the bridge against. */
-export function independentClient(bootstrap: string): Kafka {
-  return new Kafka({
-    clientId: 'causeway-lab',
-    brokers: bootstrap.split(','),
-    logLevel: logLevel.NOTHING,
-    retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 20 },
-  });
-}
-
-async function waitForMembers(bootstrap: string, brokerCount: number, signal: AbortSignal | undefined): Promise<void> {
-  const admin = independentClient(bootstrap).admin();
+async function waitForMembers(
+  access: KafkaAccess,
+  brokerCount: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const admin = independentClient(access).admin();
   await admin.connect();
   try {
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
@@ -141,10 +154,10 @@ async function waitForMembers(bootstrap: string, brokerCount: number, signal: Ab
 
 /** Creates topics that do not exist yet, with the cluster's default replication. Errors: `kafkaUnreachable`. */
 export async function ensureTopics(
-  bootstrap: string,
+  access: KafkaAccess,
   topics: readonly { name: string; partitionCount: number }[],
 ): Promise<void> {
-  const admin = independentClient(bootstrap).admin();
+  const admin = independentClient(access).admin();
   try {
     await admin.connect();
     const existing = new Set(await admin.listTopics());
@@ -161,7 +174,8 @@ export async function ensureTopics(
     }
   } catch (cause) {
     const names = topics.map((topic) => topic.name).join(', ');
-    throw new LabError('kafkaUnreachable', `The topics ${names} could not be created in the Kafka at ${bootstrap}.`, {
+    const address = bootstrapOf(access);
+    throw new LabError('kafkaUnreachable', `The topics ${names} could not be created in the Kafka at ${address}.`, {
       cause,
     });
   } finally {

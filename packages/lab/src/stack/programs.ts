@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import type { Dispatcher } from 'undici';
 import { LAB_HOST, type StackPorts } from './ports.ts';
 import type { ProcessEvent, Reaper } from './process.ts';
 import type { RegionName } from './regions.ts';
@@ -23,6 +24,10 @@ export interface ProgramContext {
   env: Readonly<Record<string, string>>;
   /** For regions that do not run on loopback. */
   regionHosts?: Readonly<Partial<Record<RegionName, RegionHost>>> | undefined;
+  /** Of every API. */
+  scheme: 'http' | 'https';
+  /** Asks whether programs are ready. */
+  agent: Dispatcher;
   reaper: Reaper;
   onEvent: (event: ProcessEvent) => void;
 }
@@ -72,17 +77,17 @@ interface GatewaySpec extends ProgramSpec {
 function gateway(spec: GatewaySpec, context: ProgramContext): Gateway {
   const { port, admin, host } = spec;
   const address = host?.address ?? LAB_HOST;
-  const adminUrl = `http://${address}:${admin}`;
+  const adminUrl = `${context.scheme}://${address}:${admin}`;
   return new Gateway(adminUrl, {
     ...program(spec, GATEWAY_PROGRAM, context),
-    url: `http://${address}:${port}`,
+    url: `${context.scheme}://${address}:${port}`,
     readyUrl: `${adminUrl}/ready`,
   });
 }
 
 export function regionBridge(region: RegionName, context: ProgramContext): Service {
   const host = context.regionHosts?.[region];
-  const url = `http://${host?.address ?? LAB_HOST}:${context.ports.regions[region].bridge}`;
+  const url = `${context.scheme}://${host?.address ?? LAB_HOST}:${context.ports.regions[region].bridge}`;
   const spec = { name: `${region} bridge`, file: `${region}-bridge`, host, nodeOptions: BRIDGE_NODE_OPTIONS };
   return new Service({
     ...program(spec, BRIDGE_PROGRAM, context),
@@ -116,6 +121,7 @@ function program(
     args: [...args, ...nodeOptions, main, '--config', join(context.configDirectory, `${file}.yaml`)],
     env: context.env,
     logFile: join(context.logDirectory, `${log}.log`),
+    agent: context.agent,
     reaper: context.reaper,
     onEvent: context.onEvent,
   };

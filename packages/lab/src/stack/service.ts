@@ -1,5 +1,5 @@
 /** One program of the system with its name and addresses; it can be killed and started again as a new process. */
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { LabError } from '../errors.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
@@ -18,6 +18,8 @@ export interface ServiceSpec {
   url: string;
   /** Responds 200 once the program can serve. */
   readyUrl: string;
+  /** Asks for it. */
+  agent: Dispatcher;
   logFile: string;
   reaper: Reaper;
   onEvent: (event: ProcessEvent) => void;
@@ -92,7 +94,7 @@ export class Service {
       outerSignal === undefined ? this.#closed.signal : AbortSignal.any([outerSignal, this.#closed.signal]);
     signal.throwIfAborted();
     if (this.isRunning) return;
-    const { command, args, env, logFile, reaper, onEvent, readyUrl } = this.#spec;
+    const { command, args, env, logFile, reaper, onEvent, readyUrl, agent } = this.#spec;
     const isRestart = this.#process !== undefined;
     const child = await LabProcess.start({
       name: this.name,
@@ -106,7 +108,7 @@ export class Service {
     });
     this.#process = child;
     try {
-      await child.waitUntilReady(() => answersOk(readyUrl), { timeoutMs: START_TIMEOUT_MS, signal });
+      await child.waitUntilReady(() => answersOk(readyUrl, agent), { timeoutMs: START_TIMEOUT_MS, signal });
     } catch (error) {
       // A failed start leaves no process.
       await child.kill();
@@ -115,9 +117,10 @@ export class Service {
   }
 }
 
-async function answersOk(url: string): Promise<boolean> {
+async function answersOk(url: string, dispatcher: Dispatcher): Promise<boolean> {
   try {
     const { statusCode, body } = await request(url, {
+      dispatcher,
       headersTimeout: READY_REQUEST_TIMEOUT_MS,
       bodyTimeout: READY_REQUEST_TIMEOUT_MS,
       reset: true,

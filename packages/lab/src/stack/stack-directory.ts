@@ -14,8 +14,10 @@ export interface StackFile {
     adminToken: string;
   };
   regions: Record<RegionName, { gateway: GatewayEntry; bridge: BridgeEntry }>;
-  /** The secret that gateways show to each other and to bridges, for a part that is started by hand. */
-  trustSecret: string;
+  /** The secret that gateways show to each other and to bridges, for a part that is started by hand; not of a secure lab. */
+  trustSecret?: string;
+  /** Of a secure lab: the authority that clients trust, and a client certificate that every program accepts. */
+  tls?: { caFile: string; certFile: string; keyFile: string };
   /** The directory of the YAML files in use. */
   config: string;
 }
@@ -54,17 +56,22 @@ export class StackDirectory {
         `A lab is already running in ${path} (process ${owner}): stop it first. If that process is not a lab, remove ${this.#lockFile}.`,
       );
     }
+    this.#removeClaims();
     writeFileSync(this.#lockFile, `${process.pid}\n`);
-    rmSync(this.stackFile, { force: true });
     rmSync(this.logs, { recursive: true, force: true });
     rmSync(this.kafka, { recursive: true, force: true });
     mkdirSync(this.logs);
     mkdirSync(this.kafka);
   }
 
-  /** The files that mark the directory as used. */
+  /** The files that only a running lab has: those that mark the directory as used, and its secrets. */
   get claims(): string[] {
-    return [this.stackFile, this.#lockFile];
+    return [this.stackFile, this.#lockFile, ...this.#credentials];
+  }
+
+  /** The files of a secure lab. */
+  get #credentials(): string[] {
+    return [join(this.path, 'ca.pem'), join(this.path, 'tls')];
   }
 
   /** Replaces `stack.json` atomically. It contains secrets: other users cannot read it. */
@@ -80,8 +87,11 @@ export class StackDirectory {
 
   /** Releases the directory; the logs stay. */
   release(): void {
-    this.removeStackFile();
-    rmSync(this.#lockFile, { force: true });
+    this.#removeClaims();
+  }
+
+  #removeClaims(): void {
+    for (const path of this.claims) rmSync(path, { recursive: true, force: true });
   }
 }
 

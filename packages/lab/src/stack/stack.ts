@@ -3,6 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import type { Agent } from 'undici';
+import { LabError } from '../errors.ts';
+import { agentFor } from '../secure/client-tls.ts';
+import type { Credentials } from '../secure/credentials.ts';
 import { cacheDirectory } from './cache-directory.ts';
 import { ensureTopics, type KafkaCluster, startKafka, useKafka } from './kafka.ts';
 import { allOrNone } from './parallel.ts';
@@ -40,9 +44,13 @@ export interface StackOptions {
   ports?: StackPorts | undefined;
   /** For logs, Kafka's data and `stack.json`; emptied at the start. Default: `.causeway` in the repository. */
   directory?: string | undefined;
-  /** The YAML of gateways and bridges. Default: `config/demo` in the repository. */
+  /** The YAML of gateways and bridges. Default: `config/demo` in the repository, or `config/secure`. */
   configDirectory?: string | undefined;
-  /** `HOST:PORT` of an existing Kafka, instead of the lab's own. */
+  /** TLS on every hop, with certificates of the lab's own authority. Default: false. */
+  isSecure?: boolean | undefined;
+  /** Addresses besides loopback that certificates are for. */
+  addresses?: readonly string[] | undefined;
+  /** `HOST:PORT` of an existing Kafka, instead of the lab's own; only without `isSecure`. */
   bootstrap?: string | undefined;
   /** Default: 1. */
   brokerCount?: 1 | 3 | undefined;
@@ -64,8 +72,8 @@ export interface Region {
 
 /**
  * Starts everything and waits until each part is ready; stops everything before it throws.
- * Errors: `alreadyRunning`, `portInUse`, `kafkaUnreachable`, `noKafkaRuntime`, `downloadFailed`, `startFailed`,
- * `startTimedOut`.
+ * Errors: `alreadyRunning`, `badArguments`, `portInUse`, `kafkaUnreachable`, `noKafkaRuntime`, `downloadFailed`,
+ * `startFailed`, `startTimedOut`.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const ports = options.ports ?? defaultPorts(options.brokerCount ?? 1);
@@ -80,8 +88,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await assertPortsFree(options.bootstrap === undefined ? ports : { ...ports, kafka: [] });
     reaper = new Reaper();
     // A killed lab must not leave a file that says that it runs.
-    reaper.atEnd(['rm', '-f', ...directory.claims]);
-    const parts: StackParts = { options: { ...options, onEvent }, ports, directory, reaper };
+    reaper.atEnd(['rm', '-rf', ...directory.claims]);
+    const credentials = await credentialsFor(options, directory.path);
+    const parts: StackParts = { options: { ...options, onEvent }, ports, directory, reaper, credentials };
     stack = new Stack(parts, await startOrUseKafka(parts));
     await stack.start(options.signal);
     return stack;
@@ -101,9 +110,21 @@ interface StackParts {
   ports: StackPorts;
   directory: StackDirectory;
   reaper: Reaper;
+  credentials: Credentials | undefined;
 }
 
-async function startOrUseKafka({ options, ports, directory, reaper }: StackParts): Promise<KafkaCluster> {
+async function credentialsFor(
+  { isSecure = false, addresses = [], brokerCount = 1, bootstrap }: StackOptions,
+  directory: string,
+): Promise<Credentials | undefined> {
+  if (!isSecure) return undefined;
+  if (bootstrap !== undefined) throw new LabError('badArguments', 'A secure lab starts a Kafka of its own.');
+  // Its library takes a quarter of a second to load.
+  const { Credentials } = await import('../secure/credentials.ts');
+  return await Credentials.create({ directory, addresses, brokerCount });
+}
+
+async function startOrUseKafka({ options, ports, directory, reaper, credentials }: StackParts): Promise<KafkaCluster> {
   if (options.bootstrap !== undefined) return await useKafka(options.bootstrap);
   return await startKafka({
     brokerCount: options.brokerCount ?? 1,
@@ -114,6 +135,7 @@ async function startOrUseKafka({ options, ports, directory, reaper }: StackParts
     onProgress: (text, isUpdate) => options.onEvent?.({ type: 'progress', text, isUpdate }),
     onEvent: options.onEvent,
     properties: options.kafkaProperties,
+    credentials,
     signal: options.signal,
   });
 }
@@ -130,19 +152,27 @@ export class Stack {
   readonly configDirectory: string;
   readonly directory: StackDirectory;
   /** The bearer token of every gateway's admin API, generated at each start. */
-  readonly adminToken = randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
+  readonly adminToken: string;
   /** The secret that gateways show to each other and to bridges, generated at each start. */
   readonly trustSecret = randomBytes(TRUST_SECRET_BYTES).toString('base64url');
+  /** Of a secure stack. */
+  readonly credentials: Credentials | undefined;
+  /** For requests of the lab itself, which every program accepts. */
+  readonly agent: Agent;
   readonly #reaper: Reaper;
   #isUp = false;
   #closing: Promise<void> | undefined;
 
   /** For {@link startStack}. */
-  constructor({ options, ports, directory, reaper }: StackParts, kafka: KafkaCluster) {
+  constructor({ options, ports, directory, reaper, credentials }: StackParts, kafka: KafkaCluster) {
+    const defaultYaml = credentials === undefined ? 'config/demo' : 'config/secure';
     this.kafka = kafka;
     this.ports = ports;
     this.directory = directory;
-    this.configDirectory = resolve(options.configDirectory ?? join(ROOT, 'config/demo'));
+    this.configDirectory = resolve(options.configDirectory ?? join(ROOT, defaultYaml));
+    this.credentials = credentials;
+    this.adminToken = credentials?.adminTokens.operator ?? randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
+    this.agent = agentFor(credentials?.lab);
     this.#reaper = reaper;
     const context: ProgramContext = {
       ports,
@@ -155,8 +185,12 @@ export class Stack {
         ...options.env,
         ...programEnvironment(ports, kafka.bootstrap),
         CAUSEWAY_ADMIN_TOKEN: this.adminToken,
-        CAUSEWAY_TRUST_SECRET: this.trustSecret,
+        ...(credentials === undefined
+          ? { CAUSEWAY_TRUST_SECRET: this.trustSecret }
+          : { CAUSEWAY_CA: credentials.caFile, CAUSEWAY_TLS: credentials.directory }),
       },
+      scheme: credentials === undefined ? 'http' : 'https',
+      agent: this.agent,
       reaper,
       onEvent: (event) => options.onEvent?.(event),
     };
@@ -183,7 +217,7 @@ export class Stack {
   async start(signal: AbortSignal | undefined): Promise<void> {
     await allOrNone(
       [
-        () => ensureTopics(this.kafka.bootstrap, TOPICS),
+        () => ensureTopics(this.kafka.access, TOPICS),
         ...this.services.map((service) => (serviceSignal: AbortSignal) => service.start(serviceSignal)),
       ],
       signal,
@@ -226,6 +260,7 @@ export class Stack {
     await Promise.all(this.tier1s.map((gateway) => gateway.close()));
     await Promise.all(this.#regionGateways().map((gateway) => gateway.close()));
     await Promise.all(this.#bridges().map((bridge) => bridge.close()));
+    await this.agent.destroy();
     await this.kafka.stop();
     await this.#reaper.close();
     this.directory.release();
@@ -237,6 +272,12 @@ export class Stack {
 
   #bridges(): Service[] {
     return REGION_NAMES.map((name) => this.regions[name].bridge);
+  }
+
+  #secrets(): Pick<StackFile, 'trustSecret' | 'tls'> {
+    const { credentials } = this;
+    if (credentials === undefined) return { trustSecret: this.trustSecret };
+    return { tls: { caFile: credentials.caFile, ...credentials.labFiles } };
   }
 
   #describe(): StackFile {
@@ -257,7 +298,7 @@ export class Stack {
       tier1: { ...gatewayEntry(this.tier1), adminToken: this.adminToken },
       regions: { east: regionEntry(this.regions.east), west: regionEntry(this.regions.west) },
       config: this.configDirectory,
-      trustSecret: this.trustSecret,
+      ...this.#secrets(),
     };
   }
 }

@@ -60,9 +60,12 @@ export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPa
     row('weights', `${paths.config}/tier1.yaml   edit while it runs`),
     row('logs', paths.logs),
     row('for scripts', paths.stackFile),
+    ...(paths.ca === undefined
+      ? []
+      : [row('authority', `${paths.ca}   browsers and other clients need it, also for ${stack.tier1.admin}/`)]),
     '',
     '  Try it:',
-    `    curl ${stack.tier1.url}/topics/greetings \\`,
+    `    curl ${paths.ca === undefined ? '' : `--http2 --cacert ${paths.ca} `}${stack.tier1.url}/topics/greetings \\`,
     `      -H 'content-type: application/json' -d '{"records":[{"value":"hello"}]}'`,
     '',
     hasKeys
@@ -77,6 +80,8 @@ export interface BannerPaths {
   config: string;
   logs: string;
   stackFile: string;
+  /** Of a secure lab: its authority's certificate. */
+  ca: string | undefined;
 }
 
 /** Introduces the traffic. */

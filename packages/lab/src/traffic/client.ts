@@ -1,5 +1,6 @@
 /** A plain HTTP client: one request, one response; failures are values. */
-import { Agent } from 'undici';
+import type { Agent } from 'undici';
+import { agentFor, type ClientTls } from '../secure/client-tls.ts';
 
 /** The time limit of a patient client; a longer request counts as failed. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -18,13 +19,30 @@ export type Answer =
   | { kind: 'answered'; status: number; body: unknown; latencyMs: number }
   | { kind: 'failed'; reason: string };
 
+export interface ClientProtocol {
+  /** For `https` origins. */
+  tls?: ClientTls | undefined;
+  /** Whether it speaks HTTP/2 with servers that do, over TLS. Default: HTTP/1.1. */
+  isHttp2?: boolean;
+}
+
+/** What the clients of a secure system speak, in turn; the clients of a plain one speak HTTP/1.1. */
+export function protocolsOf(tls: ClientTls | undefined): readonly ClientProtocol[] {
+  return tls === undefined ? [{}] : [{ tls, isHttp2: true }, { tls }];
+}
+
 export class HttpClient {
   readonly #origins: readonly string[];
   #origin: string;
-  readonly #agent = new Agent({ headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
+  readonly #agent: Agent;
 
   /** With several origins, the client uses the next one after a refused connection. */
-  constructor(origins: string | readonly [string, ...string[]]) {
+  constructor(origins: string | readonly [string, ...string[]], { tls, isHttp2 = false }: ClientProtocol = {}) {
+    this.#agent = agentFor(tls, {
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      bodyTimeout: REQUEST_TIMEOUT_MS,
+      allowH2: isHttp2,
+    });
     this.#origins = typeof origins === 'string' ? [origins] : origins;
     this.#origin = typeof origins === 'string' ? origins : origins[0];
   }

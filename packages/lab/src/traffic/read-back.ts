@@ -1,9 +1,9 @@
 /** Reads a topic with kafkajs, an independent client, to verify what Kafka stores. */
-import { independentClient } from '../stack/kafka.ts';
+import { independentClient, type KafkaAccess } from '../stack/kafka-client.ts';
 import { recordNumber } from './consumer.ts';
 
 export interface ReadBackOptions {
-  bootstrap: string;
+  kafka: KafkaAccess;
   topic: string;
   runId: string;
   /** Cancels the reading. */
@@ -11,8 +11,8 @@ export interface ReadBackOptions {
 }
 
 /** How often each record of the run is in the topic, by its number. Errors: those of kafkajs, and the signal's reason. */
-export async function readBack({ bootstrap, topic, runId, signal }: ReadBackOptions): Promise<Map<number, number>> {
-  const client = independentClient(bootstrap);
+export async function readBack({ kafka, topic, runId, signal }: ReadBackOptions): Promise<Map<number, number>> {
+  const client = independentClient(kafka);
   const ends = await endOffsets(client, topic);
   const counts = new Map<number, number>();
   if (ends.size === 0) return counts;

@@ -1,7 +1,9 @@
 /** The traffic of a run: one producer and two consumers of one group, through one URL, and their ledger. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HttpClient } from './client.ts';
+import type { ClientTls } from '../secure/client-tls.ts';
+import type { KafkaAccess } from '../stack/kafka-client.ts';
+import { HttpClient, protocolsOf } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { Ledger } from './ledger.ts';
 import { Producer } from './producer.ts';
@@ -21,8 +23,10 @@ const READ_BACK_TIMEOUT_MS = 30_000;
 export interface TrafficOptions {
   /** The URL of the tier-1 gateway, or of any server of the REST API. */
   url: string;
+  /** Of a secure system. */
+  tls?: ClientTls | undefined;
   /** The Kafka from which the topic is read back. */
-  bootstrap: string;
+  kafka: KafkaAccess;
   topic: string;
   /** Default: 20. */
   recordsPerSecond?: number | undefined;
@@ -35,7 +39,7 @@ export class Traffic {
   readonly recordsPerSecond: number;
   readonly #options: TrafficOptions;
   readonly #runId = randomBytes(4).toString('hex');
-  readonly #client: HttpClient;
+  readonly #clients: readonly HttpClient[];
   readonly #producer: Producer;
   readonly #consumers: Consumer[];
 
@@ -44,13 +48,21 @@ export class Traffic {
     this.topic = options.topic;
     this.recordsPerSecond = options.recordsPerSecond ?? RECORDS_PER_SECOND;
     this.group = `lab-${this.#runId}`;
-    this.#client = new HttpClient(options.url);
-    const common = { client: this.#client, books: this.ledger, topic: options.topic, runId: this.#runId };
+    const [client, ...others] = protocolsOf(options.tls).map((protocol) => new HttpClient(options.url, protocol));
+    if (client === undefined) throw new TypeError('no client');
+    this.#clients = [client, ...others];
+    const common = { books: this.ledger, topic: options.topic, runId: this.#runId };
     const { recordsPerSecond } = this;
-    this.#producer = new Producer({ ...common, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
+    this.#producer = new Producer({ ...common, client, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
     this.#consumers = Array.from(
       { length: CONSUMER_COUNT },
-      (_, index) => new Consumer({ ...common, group: this.group, name: `consumer-${index + 1}` }),
+      (_, index) =>
+        new Consumer({
+          ...common,
+          client: this.#clients[index % this.#clients.length] ?? client,
+          group: this.group,
+          name: `consumer-${index + 1}`,
+        }),
     );
   }
 
@@ -73,11 +85,11 @@ export class Traffic {
     const deadlineMs = performance.now() + drainTimeoutMs;
     while (this.ledger.undelivered > 0 && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
-    await this.#client.close();
+    await Promise.all(this.#clients.map((client) => client.close()));
     try {
-      const { bootstrap, topic } = this.#options;
+      const { kafka, topic } = this.#options;
       const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-      this.ledger.compareWithKafka(await readBack({ bootstrap, topic, runId: this.#runId, signal }));
+      this.ledger.compareWithKafka(await readBack({ kafka, topic, runId: this.#runId, signal }));
       return { readBackFailure: undefined };
     } catch (error) {
       return { readBackFailure: error };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { independentClient } from '@causeway/lab/stack/kafka.ts';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { connectionsApiChannel, connectionsConnectsChannel } from '@platformatic/kafka';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { kafkaOfFile } from '../../../../../test/harness/bridge.ts';

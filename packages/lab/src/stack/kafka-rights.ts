@@ -1,0 +1,43 @@
+/** What a bridge may do in Kafka: the rights that docs/configuration.md lists, and no others. */
+import kafkajs from 'kafkajs';
+import { independentClient, type KafkaAccess } from './kafka-client.ts';
+
+const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
+
+export type Operation = 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS';
+
+export interface Right {
+  resource: 'TOPIC' | 'GROUP';
+  /** `*`: all of them. */
+  name: string;
+  operations: readonly Operation[];
+}
+
+/** For clients that use any topic and any group. A company names its own, or their prefixes. */
+export const BRIDGE_RIGHTS: readonly Right[] = [
+  { resource: 'TOPIC', name: '*', operations: ['READ', 'WRITE', 'CREATE', 'DESCRIBE_CONFIGS'] },
+  { resource: 'GROUP', name: '*', operations: ['READ'] },
+];
+
+/** Errors: those of kafkajs. */
+export async function grantRights(access: KafkaAccess, users: readonly string[]): Promise<void> {
+  const admin = independentClient(access).admin();
+  await admin.connect();
+  try {
+    await admin.createAcls({ acl: users.flatMap((user) => BRIDGE_RIGHTS.flatMap((right) => entriesOf(user, right))) });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+function entriesOf(user: string, { resource, name, operations }: Right) {
+  return operations.map((operation) => ({
+    resourceType: AclResourceTypes[resource],
+    resourceName: name,
+    resourcePatternType: ResourcePatternTypes.LITERAL,
+    principal: `User:${user}`,
+    host: '*',
+    operation: AclOperationTypes[operation],
+    permissionType: AclPermissionTypes.ALLOW,
+  }));
+}
