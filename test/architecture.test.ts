@@ -92,6 +92,7 @@ const PLACES: Record<string, string[]> = {
     'packages/telemetry',
   ],
   'packages/gateway/src/admin': [
+    'packages/gateway/src/config/admin.ts',
     'packages/gateway/src/consumers',
     'packages/gateway/src/regions',
     'packages/gateway/src',

@@ -82,7 +82,7 @@ describe.each(SCHEMAS)('the configuration of a %s', (kind, schema) => {
       for (const value of wrong) {
         const problems = problemsOf(kind, fileWith(path.split('.'), value));
         // The value is rejected, and the error names the key.
-        expect(problems).toContain(path);
+        expect(problems).toContain(path.replaceAll(/\.(\d+)/g, '[$1]'));
         expect(problems).not.toContain(MARKER);
       }
       for (const value of [MARKER, `${MARKER}\n ü`]) {

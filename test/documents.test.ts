@@ -28,9 +28,9 @@ const blocks = documents
   .filter(({ text }) => !text.startsWith(' '))
   .map(({ file, text }) => ({ file, text, keys: Object.keys(parse(text) as object) }));
 
-/** A value for each variable in the block. */
+/** A value of its own for each variable in the block. */
 function environmentOf(text: string): Record<string, string> {
-  return Object.fromEntries([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, 'x'.repeat(32)]));
+  return Object.fromEntries([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, name.padEnd(32, 'x')]));
 }
 
 function isKnown(schema: { properties: object }, keys: readonly string[]): boolean {

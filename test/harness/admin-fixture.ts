@@ -1,7 +1,15 @@
 /** An admin port with the content that a test gives it, over real HTTP and with the real page: for states that are rare in a real system. */
 import type { AddressInfo } from 'node:net';
 import { addPage } from '@causeway/gateway/admin/page-files.ts';
-import type { Consumer, History, Rates, RecordedEvent, System, Target } from '@causeway/protocol/admin/model.ts';
+import type {
+  AdminAccess,
+  Consumer,
+  History,
+  Rates,
+  RecordedEvent,
+  System,
+  Target,
+} from '@causeway/protocol/admin/model.ts';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 export interface FixtureState {
@@ -21,6 +29,8 @@ export class AdminFixture {
   readonly #app: FastifyInstance = Fastify({ forceCloseConnections: true });
   readonly #streams = new Set<FastifyReply>();
   port = 0;
+  /** Of the token. */
+  role: 'operator' | 'viewer' = 'operator';
 
   constructor(
     state: FixtureState,
@@ -66,11 +76,13 @@ export class AdminFixture {
     addPage(app);
     app.addHook('onRequest', (request, reply, done) => {
       const isOpen = request.url === '/' || request.url.startsWith('/page/');
-      const needsToken = request.method !== 'GET' || (this.#needsTokenToRead && !isOpen);
+      const isGiven = request.headers.authorization !== undefined;
+      const needsToken = request.method !== 'GET' || (!isOpen && (this.#needsTokenToRead || isGiven));
       if (!needsToken || request.headers.authorization === `Bearer ${this.#token}`) return done();
       void reply.code(401).send({ error_code: 401, message: 'The token is not the one of admin.token.' });
     });
     app.get('/api/live', (_, reply) => this.#stream(reply));
+    app.get('/api/access', (request) => this.#access(request));
     app.get('/api/events', () => ({ events: this.state.events }));
     app.get('/api/history', () => this.state.history);
     app.get('/api/consumers', (request) => this.#consumers(request));
@@ -86,6 +98,12 @@ export class AdminFixture {
     reply.raw.write(`event: system\ndata: ${JSON.stringify(this.state.system)}\n\n`);
     const ticks = setInterval(() => this.tell({}), 1_000);
     reply.raw.once('close', () => clearInterval(ticks));
+  }
+
+  #access({ headers }: FastifyRequest): AdminAccess {
+    const reason = 'as the test says';
+    const role = headers.authorization === `Bearer ${this.#token}` ? this.role : null;
+    return { name: role === null ? null : 'alice', role, canChange: role === 'operator', reason };
   }
 
   #consumers(request: FastifyRequest) {

@@ -10,7 +10,7 @@ import { until } from './until.ts';
 export type ConfigOverrides = Record<string, unknown>;
 
 /** The admin token of test gateways, by default. */
-export const TEST_TOKEN = 'token-of-a-test';
+export const TEST_TOKEN = 'the-token-of-a-test';
 
 export function testConfig(overrides: ConfigOverrides): GatewayConfig {
   const yaml = stringify({

@@ -168,11 +168,41 @@ test('the page asks for the token where reading needs it', async () => {
   const options = { token: 'right', needsTokenToRead: true };
   const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), options).start());
   const { page } = await openOver(fixture);
-  await page.getByText('The gateway requires the admin token.').waitFor();
+  await page.getByText('The gateway requires a token.').waitFor();
   await page.getByRole('button', { name: 'Enter token' }).click();
   await page.getByRole('textbox', { name: 'Admin token' }).fill('right');
   await page.getByRole('button', { name: 'Keep in this tab' }).click();
   await page.getByTestId('summary').getByText('All 2 regions are up.').waitFor();
+});
+
+test('a viewer sees the name and role of the token, and no buttons for changes', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
+  fixture.role = 'viewer';
+  const { page, complaints } = await openOver(fixture);
+  const drain = page.getByRole('button', { name: 'Drain east' });
+  await drain.waitFor();
+  await page.getByRole('button', { name: 'Admin token' }).click();
+  await page.getByRole('textbox', { name: 'Admin token' }).fill('right');
+  await page.getByRole('button', { name: 'Keep in this tab' }).click();
+  await page.getByTestId('caller').getByText('alice, viewer').waitFor();
+  await until('the buttons are gone', async () => (await drain.count()) === 0);
+  expect(await page.getByRole('columnheader', { name: 'Change' }).count()).toBe(0);
+  await page.getByText('as the test says').waitFor();
+  expect(await accessibilityViolations(page)).toEqual([]);
+  await page.reload();
+  await page.getByTestId('caller').getByText('alice, viewer').waitFor();
+  expect(complaints).toEqual([]);
+});
+
+test('a token that the gateway no longer knows is forgotten, and reading continues where it needs none', async () => {
+  const fixture = kept(await new AdminFixture(fixtureState(['east', 'west']), { token: 'right' }).start());
+  const { page } = await openOver(fixture);
+  await page.getByTestId('phase').getByText('live', { exact: true }).waitFor();
+  await page.evaluate(`sessionStorage.setItem('causeway-admin-token', 'of yesterday')`);
+  await page.reload();
+  await page.getByTestId('phase').getByText('live', { exact: true }).waitFor();
+  expect(await page.getByTestId('caller').textContent()).toBe('Token');
+  expect(await page.evaluate('JSON.stringify(sessionStorage)')).not.toContain('yesterday');
 });
 
 test('names of clients are shown as text, never as markup', async () => {

@@ -29,8 +29,11 @@ export type GatewayErrorCode =
   | 'noAdminAddress'
   | 'lastRegion'
   | 'unauthorized'
+  | 'tokenUnknown'
+  | 'notPermitted'
   | 'changesOff'
   | 'hostNotAllowed'
+  | 'crossSite'
   | 'originRejected'
   | 'loopDetected'
   | 'internal';
@@ -62,8 +65,11 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   noAdminAddress: 404,
   lastRegion: 409,
   unauthorized: 401,
+  tokenUnknown: 401,
+  notPermitted: 403,
   changesOff: 403,
   hostNotAllowed: 421,
+  crossSite: 403,
   originRejected: 403,
   loopDetected: 508,
   internal: 500,

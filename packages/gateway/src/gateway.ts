@@ -136,6 +136,7 @@ export class Gateway {
       configStatus: () => running.status,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
       version: readVersion(),
+      adminCounts: () => this.#admin.counts,
       telemetry: () => this.#watching.watcher?.telemetry,
     });
     this.#admin = new Admin({
@@ -149,8 +150,8 @@ export class Gateway {
         serverNameOf: (origin) => serverNameAt(origin, running.values),
       },
       events: this.events,
-      token: () => running.values.admin.token,
-      allowedHosts: () => running.values.admin.allowedHosts,
+      settings: () => running.values.admin,
+      now,
       metrics: () => this.#metrics.expose(),
       answerTimeoutMs: () => running.values.limits.answerTimeoutMs,
       whyNotReady: () => this.#whyNotReady(),

@@ -52,7 +52,14 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
   const gateway = new Gateway({ config, configFile, env: process.env, onFault });
   gateway.events.subscribe(({ id: _, at: __, type, ...details }) => {
     if (type === 'reloadRefused' || ('problem' in details && details.problem !== null)) log.error(details, type);
-    else if (type === 'health' || type === 'breaker' || type === 'panic' || type === 'telemetry' || type === 'impostor')
+    else if (
+      type === 'health' ||
+      type === 'breaker' ||
+      type === 'panic' ||
+      type === 'telemetry' ||
+      type === 'impostor' ||
+      type === 'accessRefused'
+    )
       log.warn(details, type);
     else log.info(details, type);
   });

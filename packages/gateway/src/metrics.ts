@@ -2,19 +2,22 @@
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
+import { ADMIN_METRICS, type AdminCountSources, addAdminMetrics } from './metrics/admin.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addRegionMetrics, REGION_METRICS, type RegionSources } from './metrics/regions.ts';
 import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metrics/requests.ts';
 
 export type MetricsSources = RequestSources &
   RegionSources &
-  ConfigSources & { telemetry: () => TelemetryCounts | undefined };
+  ConfigSources &
+  AdminCountSources & { telemetry: () => TelemetryCounts | undefined };
 
 /** Every metric of the gateway itself, in the order of the exposition. */
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
   ...Object.values(CONFIG_METRICS),
+  ...Object.values(ADMIN_METRICS),
   ...Object.values(TELEMETRY_METRICS),
 ];
 
@@ -25,6 +28,7 @@ export class Metrics {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);
+    addAdminMetrics(this.#exposition, sources);
     addTelemetryMetrics(this.#exposition, sources.telemetry);
   }
 

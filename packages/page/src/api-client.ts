@@ -1,5 +1,5 @@
 /** Requests to the gateway's admin API, with the operator's token where there is one. */
-import type { ConsumerPage, History, RecordedEvent } from '@causeway/protocol/admin/model.ts';
+import type { AdminAccess, ConsumerPage, History, RecordedEvent } from '@causeway/protocol/admin/model.ts';
 
 /** An error response of the gateway; `isTokenRefused` when it requires another token. */
 export class ApiError extends Error {
@@ -54,6 +54,11 @@ export async function fetchEvents(token: string | null, signal: AbortSignal): Pr
   const headers = { accept: 'application/json' };
   const response = await request('/api/events?limit=500', token, { headers, signal });
   return ((await response.json()) as { events: RecordedEvent[] }).events;
+}
+
+/** Who the token belongs to, and what it permits. */
+export async function fetchAccess(token: string | null, signal: AbortSignal): Promise<AdminAccess> {
+  return (await (await request('/api/access', token, { signal })).json()) as AdminAccess;
 }
 
 export async function fetchHistory(token: string | null, signal: AbortSignal): Promise<History> {

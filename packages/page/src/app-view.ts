@@ -1,4 +1,5 @@
 /** The whole page, from its state. */
+import type { AdminAccess } from '@causeway/protocol/admin/model.ts';
 import { Component, type ComponentChild, h } from 'preact';
 import { BannersView } from './banners-view.ts';
 import { ChangeDialog, type DialogRequest } from './change-dialog.ts';
@@ -99,13 +100,13 @@ export class AppView extends Component<AppProps, AppState> {
 
   #panels(nowMs: number): ComponentChild[] {
     const { state } = this.props;
-    const { system, token, connection } = state;
+    const { system, token, connection, access } = state;
     if (system === null) return [];
     return [
       h(Announcer, { key: 'announcer', system }),
       h(SummaryView, { key: 'summary', system }),
       h(GraphView, { key: 'graph', system, nowMs }),
-      h(RegionsView, { key: 'regions', system, nowMs, onAsk: this.#ask }),
+      h(RegionsView, { key: 'regions', system, access, nowMs, onAsk: this.#ask }),
       h(CurvesView, {
         key: 'curves',
         history: state.history,
@@ -132,7 +133,7 @@ export class AppView extends Component<AppProps, AppState> {
   }
 
   #header(): ComponentChild {
-    const { system, connection, token } = this.props.state;
+    const { system, connection, token, access } = this.props.state;
     const isDark = currentTheme() === 'dark';
     const phase = { connecting: 'connecting', live: 'live', lost: 'not connected', refused: 'token required' }[
       connection.phase
@@ -155,7 +156,7 @@ export class AppView extends Component<AppProps, AppState> {
         'button',
         { type: 'button', class: 'quiet', 'aria-label': 'Admin token', onClick: () => this.#ask({ kind: 'token' }) },
         keyIcon(),
-        h('span', null, token === null ? 'Token' : 'Token set'),
+        h('span', { 'data-testid': 'caller' }, callerText(token, access)),
       ),
       h(
         'button',
@@ -173,6 +174,11 @@ export class AppView extends Component<AppProps, AppState> {
       ),
     );
   }
+}
+
+function callerText(token: string | null, access: AdminAccess | null): string {
+  if (access?.name != null) return `${access.name}, ${access.role}`;
+  return token === null ? 'Token' : 'Token set';
 }
 
 /** The key of the newest event that may have moved consumers. */

@@ -35,7 +35,7 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
   }
   if (connection.phase === 'refused') {
     banners.push(
-      banner('down', 'token', `The gateway requires the admin token. ${connection.reason}`, {
+      banner('down', 'token', `The gateway requires a token. ${connection.reason}`, {
         label: 'Enter token',
         onClick: onToken,
       }),

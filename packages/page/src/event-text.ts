@@ -88,6 +88,20 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `${plural(event.requestCount, 'request')} from ${event.address} not trusted`,
         detail: event.reason,
       };
+    case 'audit':
+      return {
+        mark: event.reason === null ? 'unknown' : 'degraded',
+        topic: 'config',
+        title: `${event.askedBy ?? event.who}: ${event.what}`,
+        detail: `${event.reason ?? 'done'} (from ${event.address}, ${event.request})`,
+      };
+    case 'accessRefused':
+      return {
+        mark: 'degraded',
+        topic: 'config',
+        title: `Admin API refused ${plural(event.requestCount, 'request')} of ${event.who ?? event.address}`,
+        detail: event.reason,
+      };
     case 'started':
       return { mark: 'up', topic: 'config', title: 'Gateway started', detail: `clients: ${event.url}` };
     case 'stopping':

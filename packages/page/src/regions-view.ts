@@ -1,6 +1,6 @@
 /** The regions: configured weight, measured share, breakers, requests in flight, and the operator's buttons. */
 
-import type { Region, System } from '@causeway/protocol/admin/model.ts';
+import type { AdminAccess, Region, System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
 import type { DialogRequest } from './change-dialog.ts';
 import { formatCount, formatDuration, formatMs, formatPercent, formatRate } from './format.ts';
@@ -11,34 +11,27 @@ import { tableHead } from './table-head.ts';
 
 interface RegionsProps {
   system: System;
+  /** `null` while it is unknown. */
+  access: AdminAccess | null;
   nowMs: number;
   onAsk: (request: DialogRequest) => void;
 }
 
-const HEADS = [
-  'Region',
-  'Weight',
-  'Share',
-  'Requests/s',
-  'Errors/s',
-  'p99',
-  'In flight',
-  'Consumers',
-  'Breaker',
-  'Change',
-];
+const HEADS = ['Region', 'Weight', 'Share', 'Requests/s', 'Errors/s', 'p99', 'In flight', 'Consumers', 'Breaker'];
+const CHANGE = 'Change';
 
-export const RegionsView = memo(({ system, nowMs, onAsk }: RegionsProps): ComponentChild => {
+export const RegionsView = memo(({ system, access, nowMs, onAsk }: RegionsProps): ComponentChild => {
+  const isViewer = access?.role === 'viewer';
   const totalWeight = system.regions.reduce((sum, { weight }) => sum + weight, 0);
   return h(
     'section',
     { class: 'panel regions-panel', 'aria-labelledby': 'regions-title' },
     h('div', { class: 'panel-head' }, h('h2', { id: 'regions-title' }, 'Regions')),
-    system.adminAccess.canChange ? null : h('p', { class: 'hint' }, system.adminAccess.reason),
+    hintText(system, access) === '' ? null : h('p', { class: 'hint' }, hintText(system, access)),
     h(
       'table',
       { class: 'cards-on-phone' },
-      tableHead(HEADS),
+      tableHead(isViewer ? HEADS : [...HEADS, CHANGE]),
       h(
         'tbody',
         null,
@@ -48,7 +41,7 @@ export const RegionsView = memo(({ system, nowMs, onAsk }: RegionsProps): Compon
             region,
             totalWeight,
             nowMs,
-            canChange: system.adminAccess.canChange,
+            canChange: isViewer ? null : system.adminAccess.canChange,
             onAsk,
           }),
         ),
@@ -61,12 +54,13 @@ interface RowProps {
   region: Region;
   totalWeight: number;
   nowMs: number;
-  canChange: boolean;
+  /** `null`: the operator's buttons are hidden. */
+  canChange: boolean | null;
   onAsk: (request: DialogRequest) => void;
 }
 
 function RegionRow({ region, totalWeight, nowMs, canChange, onAsk }: RowProps): ComponentChild {
-  const { name, rates, isDrained } = region;
+  const { name, rates } = region;
   const condition = conditionOfRegion(region);
   const breaker = breakerWords(region);
   const since = condition.since === null ? '' : ` for ${formatDuration(nowMs - Date.parse(condition.since))}`;
@@ -89,36 +83,43 @@ function RegionRow({ region, totalWeight, nowMs, canChange, onAsk }: RowProps): 
     cell('In flight', formatCount(region.inFlight), 'number'),
     cell('Consumers', formatCount(region.consumerCount), 'number'),
     cell('Breaker', breaker.mark === 'up' ? breaker.words : markBadge(breaker.mark, breaker.words)),
+    canChange === null ? null : h('td', null, actions(region, canChange, onAsk)),
+  );
+}
+
+function actions(region: Region, canChange: boolean, onAsk: RegionsProps['onAsk']): ComponentChild {
+  const { name, isDrained } = region;
+  return h(
+    'div',
+    { class: 'actions' },
     h(
-      'td',
-      null,
-      h(
-        'div',
-        { class: 'actions' },
-        h(
-          'button',
-          {
-            type: 'button',
-            disabled: !canChange,
-            'aria-label': `Change the weight of ${name}`,
-            onClick: () =>
-              onAsk({ kind: 'weight', region: name, weight: isDrained ? region.configuredWeight : region.weight }),
-          },
-          'Weight',
-        ),
-        h(
-          'button',
-          {
-            type: 'button',
-            disabled: !canChange,
-            'aria-label': `${isDrained ? 'Undrain' : 'Drain'} ${name}`,
-            onClick: () => onAsk({ kind: isDrained ? 'undrain' : 'drain', region: name }),
-          },
-          isDrained ? 'Undrain' : 'Drain',
-        ),
-      ),
+      'button',
+      {
+        type: 'button',
+        disabled: !canChange,
+        'aria-label': `Change the weight of ${name}`,
+        onClick: () =>
+          onAsk({ kind: 'weight', region: name, weight: isDrained ? region.configuredWeight : region.weight }),
+      },
+      'Weight',
+    ),
+    h(
+      'button',
+      {
+        type: 'button',
+        disabled: !canChange,
+        'aria-label': `${isDrained ? 'Undrain' : 'Drain'} ${name}`,
+        onClick: () => onAsk({ kind: isDrained ? 'undrain' : 'drain', region: name }),
+      },
+      isDrained ? 'Undrain' : 'Drain',
     ),
   );
+}
+
+/** Why the reader cannot make changes; empty when changes are possible. */
+function hintText({ adminAccess }: System, access: AdminAccess | null): string {
+  if (!adminAccess.canChange) return adminAccess.reason;
+  return access?.role === 'viewer' ? access.reason : '';
 }
 
 function cell(head: string, content: ComponentChild | string, kind = ''): ComponentChild {

@@ -1,5 +1,5 @@
 /** The page's state, and how each message of the gateway changes it. */
-import type { History, RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
+import type { AdminAccess, History, RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
 
 /** The time line keeps this many events; older ones are dropped. */
 const KEPT_EVENTS = 500;
@@ -28,6 +28,8 @@ export interface PageState {
   events: readonly KeyedEvent[];
   history: History | null;
   token: string | null;
+  /** What the gateway says about the token; `null` until it has. */
+  access: AdminAccess | null;
 }
 
 export function initialState(token: string | null): PageState {
@@ -38,6 +40,7 @@ export function initialState(token: string | null): PageState {
     events: [],
     history: null,
     token,
+    access: null,
   };
 }
 

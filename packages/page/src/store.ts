@@ -2,7 +2,7 @@
 
 import type { RecordedEvent, Sample, System } from '@causeway/protocol/admin/model.ts';
 import type { EventSourceMessage } from 'eventsource-parser';
-import { fetchEvents, fetchHistory } from './api-client.ts';
+import { fetchAccess, fetchEvents, fetchHistory } from './api-client.ts';
 import { LiveStream } from './live.ts';
 import { initialState, type PageState, withEvents, withSample, withSystem } from './state.ts';
 import { measureFrame, startUpdateTimes } from './update-time.ts';
@@ -13,6 +13,7 @@ const TOKEN_KEY = 'causeway-admin-token';
 const DRAW_INTERVAL_MS = 100;
 /** Delay before the history is requested again. */
 const PAST_RETRY_MS = 2_000;
+const ACCESS_TIMEOUT_MS = 5_000;
 
 export class Store {
   #state: PageState;
@@ -22,6 +23,8 @@ export class Store {
   #isFrameAsked = false;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
   #readMs = 0;
+  /** Why the gateway refused the token that this tab kept. */
+  #tokenRefusal = '';
 
   constructor(draw: (state: PageState) => void) {
     this.#draw = draw;
@@ -31,9 +34,7 @@ export class Store {
         onOpen: (signal) => void this.#loadPast(signal),
         onEvents: (events) => this.#take(events),
         onLost: (reason, retryInMs) => this.#lost(reason, retryInMs),
-        onRefused: (reason) => {
-          this.#connection({ phase: 'refused', reason, retryAtMs: null });
-        },
+        onRefused: (reason) => this.#refused(reason),
       },
       () => this.#state.token,
     );
@@ -62,9 +63,33 @@ export class Store {
     const kept = token === '' ? null : token;
     if (kept === null) sessionStorage.removeItem(TOKEN_KEY);
     else sessionStorage.setItem(TOKEN_KEY, kept);
-    this.#set({ ...this.#state, token: kept });
+    this.#tokenRefusal = '';
+    this.#set({ ...this.#state, token: kept, access: null });
     if (this.#state.connection.phase === 'refused') this.#live.restart();
+    else void this.#loadAccess();
   };
+
+  async #loadAccess(): Promise<void> {
+    const { token } = this.#state;
+    try {
+      const access = await fetchAccess(token, AbortSignal.timeout(ACCESS_TIMEOUT_MS));
+      if (this.#state.token === token) this.#set({ ...this.#state, access });
+    } catch {
+      // A refused token is reported by the change that needs it, a gateway that is gone by the stream.
+    }
+  }
+
+  /** A gateway that restarted with other tokens refuses the one that this tab kept: reading may need none. */
+  #refused(reason: string): void {
+    if (this.#state.token === null) {
+      this.#connection({ phase: 'refused', reason: this.#tokenRefusal || reason, retryAtMs: null });
+      return;
+    }
+    sessionStorage.removeItem(TOKEN_KEY);
+    this.#tokenRefusal = reason;
+    this.#set({ ...this.#state, token: null, access: null });
+    this.#live.restart();
+  }
 
   #take(events: EventSourceMessage[]): void {
     const startMs = performance.now();
@@ -86,8 +111,12 @@ export class Store {
   async #loadPast(signal: AbortSignal): Promise<void> {
     const { token } = this.#state;
     try {
-      const [events, history] = await Promise.all([fetchEvents(token, signal), fetchHistory(token, signal)]);
-      this.#set(withEvents({ ...this.#state, history }, events));
+      const [events, history, access] = await Promise.all([
+        fetchEvents(token, signal),
+        fetchHistory(token, signal),
+        fetchAccess(token, signal),
+      ]);
+      this.#set(withEvents({ ...this.#state, history, access: this.#state.token === token ? access : null }, events));
     } catch {
       // The stream reports a gateway that is gone; in all other cases try again.
       if (!signal.aborted) setTimeout(() => signal.aborted || void this.#loadPast(signal), PAST_RETRY_MS);

@@ -34,6 +34,7 @@ test('names on the wire stay as other versions of gateways and bridges know them
     KAFKA_ANSWERED_HEADER: 'causeway-kafka-answered',
     SUSPECT_HEADER: 'causeway-suspect',
     OPERATOR_HEADER: 'causeway-operator',
+    ASKED_BY_HEADER: 'causeway-asked-by',
     SESSIONS_PATH: '/causeway-sessions',
   });
   // Gateways strip headers with this prefix from requests of clients.

@@ -156,5 +156,11 @@ export const SUSPECT_HEADER = 'causeway-suspect';
  */
 export const OPERATOR_HEADER = 'causeway-operator';
 
+/**
+ * On requests that a gateway relays to the admin API of another: who asked, from where, and the gateways on the way. It counts
+ * only beside the token of an operator.
+ */
+export const ASKED_BY_HEADER = 'causeway-asked-by';
+
 /** `GET` lists the consumers of a bridge, for gateways that send {@link OPERATOR_HEADER}; query `filter`, `limit`. */
 export const SESSIONS_PATH = '/causeway-sessions';

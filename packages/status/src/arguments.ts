@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--watch] [--json]
+export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--ca FILE] [--watch] [--json]
 
   --url URL      the admin address of any gateway; default: tier-1 of the lab that runs here, else http://127.0.0.1:8081
-  --token TOKEN  admin.token, for a gateway that listens beyond loopback; also CAUSEWAY_ADMIN_TOKEN
+  --token TOKEN  a token of admin.token or admin.tokens, for a gateway beyond loopback; also CAUSEWAY_ADMIN_TOKEN
+  --ca FILE      PEM: the authority that signed the certificate of an https URL, beside those of the system; also CAUSEWAY_CA_FILE
   --watch        redraw each second, until Ctrl-C
   --json         the response of /api/topology, unchanged
   --help         this text
@@ -18,6 +19,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8081';
 export interface StatusArguments {
   url: string;
   token: string | undefined;
+  caFile: string | undefined;
   isWatching: boolean;
   isJson: boolean;
 }
@@ -35,6 +37,7 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
     options: {
       url: { type: 'string' },
       token: { type: 'string' },
+      ca: { type: 'string' },
       watch: { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
@@ -51,17 +54,29 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
     url,
     // The lab's token is for the lab's gateway alone.
     token: token ?? (url === lab?.admin ? lab.token : undefined),
+    caFile: values.ca ?? (env['CAUSEWAY_CA_FILE'] || lab?.caFile),
     isWatching: values.watch === true,
     isJson: values.json === true,
   };
 }
 
-function findLab(directories: readonly string[]): { admin: string; token: string | undefined } | undefined {
+interface Lab {
+  admin: string;
+  token: string | undefined;
+  caFile: string | undefined;
+}
+
+function findLab(directories: readonly string[]): Lab | undefined {
   for (const directory of directories) {
     try {
       const text = readFileSync(join(directory, '.causeway/stack.json'), 'utf8');
-      const { tier1 } = JSON.parse(text) as { tier1?: { admin?: string; adminToken?: string } };
-      if (typeof tier1?.admin === 'string') return { admin: tier1.admin, token: tier1.adminToken };
+      const { tier1, tls } = JSON.parse(text) as {
+        tier1?: { admin?: string; adminToken?: string };
+        tls?: { caFile?: string };
+      };
+      if (typeof tier1?.admin === 'string') {
+        return { admin: tier1.admin, token: tier1.adminToken, caFile: tls?.caFile };
+      }
     } catch {
       // No lab runs there.
     }

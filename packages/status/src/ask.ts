@@ -53,14 +53,23 @@ function withoutControls(_: string, value: unknown): unknown {
 class Unusable extends Error {}
 
 function wantsToken(token: string | undefined): string {
-  if (token !== undefined) return 'rejects this token: it is not its admin.token.';
-  return 'requires a token: give its admin.token with --token or in CAUSEWAY_ADMIN_TOKEN.';
+  if (token !== undefined) return 'rejects this token: it is not one of its admin.token and admin.tokens.';
+  return 'requires a token: give it with --token or in CAUSEWAY_ADMIN_TOKEN.';
 }
+
+/** Errors of certificates that no known authority has signed (OpenSSL's `X509_V_ERR_…`). */
+const OF_UNKNOWN_AUTHORITY = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return `no response within ${TIMEOUT_MS / 1_000} s`;
-  const { code } = (error.cause ?? error) as NodeJS.ErrnoException;
+  const { code = '' } = (error.cause ?? error) as NodeJS.ErrnoException;
   if (code === 'ECONNREFUSED') return 'connection refused';
+  if (OF_UNKNOWN_AUTHORITY.has(code)) return 'its certificate is of an unknown authority: name it with --ca FILE';
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }

@@ -38,6 +38,13 @@ function describe(event: RecordedEvent): string {
       return `${event.part}: ${event.reason ?? 'recovered'}`;
     case 'impostor':
       return `${event.address} is not trusted as a gateway (${event.requestCount} requests): ${event.reason}`;
+    case 'audit': {
+      const asker = event.askedBy === null ? '' : ` for ${event.askedBy}`;
+      const result = event.reason === null ? '' : `: ${event.status} ${event.reason}`;
+      return `${event.who}${asker} from ${event.address}: ${event.what}${result}`;
+    }
+    case 'accessRefused':
+      return `${event.who ?? 'a client'} at ${event.address} refused (${event.requestCount} requests): ${event.reason}`;
     case 'started':
       return `started at ${event.url}`;
     case 'stopping':

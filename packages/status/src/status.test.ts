@@ -82,7 +82,7 @@ test('a missing gateway, a missing token and a wrong one are a sentence and exit
   });
   const { gw, west } = await twoRegions({ host: '0.0.0.0' });
   const url = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
-  expect((await run(['--url', url])).stderr).toContain('requires a token: give its admin.token with --token');
+  expect((await run(['--url', url])).stderr).toContain('requires a token: give it with --token');
   expect((await run(['--url', url, '--token', 'wrong'])).stderr).toContain('rejects this token');
   expect((await run(['--url', url, '--token', TEST_TOKEN])).code).toBe(0);
   expect((await run(['--url', url], { CAUSEWAY_ADMIN_TOKEN: TEST_TOKEN })).code).toBe(0);

@@ -1,6 +1,7 @@
 /** Composes what serves operators: rates and their history, states of regions, regional gateways, and the server. */
 
 import type { System } from '@causeway/protocol/admin/model.ts';
+import { type AdminSection, peerTokenOf } from '../config/admin.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { EventLog } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
@@ -18,12 +19,10 @@ import { describeTopology } from './topology.ts';
 export interface AdminSources extends ConfigRoutesOptions {
   host: string;
   port: number;
-  /** Names accepted in `Host`, in addition to those of loopback. */
-  allowedHosts: () => readonly string[];
   /** Regional gateways, and bridges. */
   peers: AdminPeers;
-  /** The current token; empty or `undefined` without one. */
-  token: () => string | undefined;
+  /** As configured now: another object after each reload. */
+  settings: () => AdminSection;
   registry: Registry;
   affinity: Affinity;
   stats: RequestStats;
@@ -34,6 +33,8 @@ export interface AdminSources extends ConfigRoutesOptions {
   connectionCount: () => number;
   retryBudget: () => System['retryBudget'];
   configStatus: () => System['config'];
+  /** Milliseconds, never going back. */
+  now: () => number;
 }
 
 export class Admin {
@@ -43,7 +44,8 @@ export class Admin {
   readonly #server: AdminServer;
 
   constructor(sources: AdminSources) {
-    const { registry, stats, events, token } = sources;
+    const { registry, stats, events, settings } = sources;
+    const token = (): string | undefined => peerTokenOf(settings());
     const startedAt = new Date();
     const regionStates = new RegionStates();
     const rates = new RateSampler({ stats, targets: () => registry.targets() });
@@ -51,6 +53,7 @@ export class Admin {
     const regional = new RegionalGateways({ targets: () => registry.targets(), client, events });
     const server = new AdminServer({
       ...sources,
+      token,
       regional,
       connect: client.connect,
       consumers: new Consumers({ registry, client }),
@@ -71,6 +74,11 @@ export class Admin {
     this.#client = client;
     this.#regional = regional;
     this.#server = server;
+  }
+
+  /** Changes, and refused requests. */
+  get counts(): AdminServer['counts'] {
+    return this.#server.counts;
   }
 
   /** Errors: those of `net.Server`, such as `EADDRINUSE`. */

@@ -385,7 +385,10 @@ describe('the configuration', () => {
     expect(
       (await check('admin:\n  host: 0.0.0.0\nregions:\n  - name: a\n    targets:\n      - url: http://127.0.0.1:1\n'))
         .errors,
-    ).toEqual([{ line: 2, message: expect.stringContaining('set admin.token or admin.tokenFile') }]);
+    ).toEqual([
+      { line: 2, message: expect.stringContaining('set admin.token, admin.tokenFile or admin.tokens') },
+      { line: 2, message: expect.stringContaining('set admin.tls, or admin.insecure to true') },
+    ]);
     expect((await ask(`${gw.adminUrl}/api/config/check`, { method: 'POST', body: '', token: undefined })).status).toBe(
       401,
     );

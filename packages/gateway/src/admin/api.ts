@@ -2,16 +2,19 @@
 import type { RequestListener } from 'node:http';
 import { headChecks } from '@causeway/http/head.ts';
 import { HttpServer } from '@causeway/http/server.ts';
-import type { System } from '@causeway/protocol/admin/model.ts';
+import { AdminAccess, type System } from '@causeway/protocol/admin/model.ts';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { buildConnector } from 'undici';
+import type { AdminSection } from '../config/admin.ts';
 import { GatewayError } from '../errors.ts';
 import type { EventLog } from '../events.ts';
 import type { Registry } from '../regions/registry.ts';
 import { answerError, answerErrors } from './answer-error.ts';
+import { Audit } from './audit.ts';
 import { Access } from './auth.ts';
 import { addConfigRoutes, type ConfigRoutesOptions } from './config-routes.ts';
 import type { Consumers } from './consumers.ts';
+import { checkOrigins } from './cross-site.ts';
 import type { RateHistory } from './history.ts';
 import { checkHosts } from './hosts.ts';
 import { addOpenApi } from './openapi.ts';
@@ -36,9 +39,9 @@ declare module 'fastify' {
 export interface AdminOptions extends ConfigRoutesOptions {
   host: string;
   port: number;
-  /** Names accepted in `Host`, in addition to those of loopback. */
-  allowedHosts: () => readonly string[];
-  /** The current token; empty or `undefined` without one. */
+  /** As configured now: another object after each reload. */
+  settings: () => AdminSection;
+  /** The token that this gateway shows to other gateways. */
   token: () => string | undefined;
   registry: Registry;
   events: EventLog;
@@ -54,6 +57,8 @@ export interface AdminOptions extends ConfigRoutesOptions {
   answerTimeoutMs: () => number;
   /** Returns why the gateway cannot serve, or `undefined` if it can. */
   whyNotReady: () => string | undefined;
+  /** Milliseconds, never going back. */
+  now: () => number;
 }
 
 /** The limits of Node; bodies are configurations. */
@@ -69,12 +74,14 @@ export class AdminServer {
   readonly #options: AdminOptions;
   readonly #app: FastifyInstance;
   readonly #access: Access;
+  readonly #audit: Audit;
   readonly #http: HttpServer;
   #endStreams: () => void = () => {};
 
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#access = new Access(options);
+    this.#audit = new Audit(options);
     let route: RequestListener = () => {};
     this.#http = new HttpServer({
       limits: { ...LIMITS, responseTimeoutMs: options.answerTimeoutMs },
@@ -98,7 +105,10 @@ export class AdminServer {
     // Schemas of responses are documentation, which a test compares with real responses; they do not filter them.
     this.#app.setSerializerCompiler(() => (value) => JSON.stringify(value));
     answerErrors(this.#app);
-    checkHosts(this.#app, options);
+    this.#audit.addTo(this.#app);
+    const { host, settings } = options;
+    checkHosts(this.#app, { host, allowedHosts: () => settings().allowedHosts });
+    checkOrigins(this.#app, { scheme: this.#http.scheme, allowedOrigins: () => settings().allowedOrigins });
     this.#access.addTo(this.#app);
     this.#addRoutes();
   }
@@ -106,6 +116,11 @@ export class AdminServer {
   /** What the topology shows about tokens. */
   get access(): System['adminAccess'] {
     return this.#access.description;
+  }
+
+  /** Changes, and refused requests. */
+  get counts(): Audit['counts'] {
+    return this.#audit.counts;
   }
 
   /** Errors: those of `net.Server`, such as `EADDRINUSE`. */
@@ -125,7 +140,7 @@ export class AdminServer {
     const options = this.#options;
     addOpenApi(app);
     addPage(app);
-    const config = { isPublic: true };
+    const config = { isPublic: true, isProbe: true };
     const nothing = { 200: { description: 'Yes.' } };
     const healthy = { operationId: 'healthy', summary: 'Whether the process is alive.', response: nothing };
     app.get('/healthy', { config, schema: healthy }, (_, reply) => reply.code(200).send());
@@ -141,6 +156,12 @@ export class AdminServer {
       const { contentType, text } = await options.metrics();
       return reply.type(contentType).send(text);
     });
+    const access = {
+      operationId: 'access',
+      summary: 'Who you are, and what you may do.',
+      response: { 200: AdminAccess },
+    };
+    app.get('/api/access', { schema: access }, (request) => this.#access.describe(request));
     this.#endStreams = addSystemRoutes(app, options);
     addConfigRoutes(app, options);
     addRegionRoutes(app, options);

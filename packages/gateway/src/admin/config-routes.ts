@@ -29,10 +29,10 @@ export function addConfigRoutes(app: FastifyInstance, { shownConfig, checkConfig
       schema: {
         operationId: 'checkConfig',
         summary:
-          'Checks the text of a configuration file, and changes nothing. Needs the token: the check reads environment variables and files that the text names.',
+          'Checks the text of a configuration file, and changes nothing. Needs the token of an operator: the check reads environment variables and files that the text names.',
         response: { 200: ConfigCheck },
       },
-      config: { errors: [413], textBody: 'application/yaml' },
+      config: { errors: [413], textBody: 'application/yaml', changesNothing: true },
       handler: ({ body }): ConfigCheck => {
         const errors = checkConfig(body ?? '').map(({ line, path, reason }) => ({
           message: path === '' ? reason : `${path}: ${reason}`,

@@ -72,6 +72,7 @@ test('all responses are as documented, and all documented statuses occur', async
     ['/metrics', '/metrics', {}, 200],
     ['/api/openapi.json', '/api/openapi.json', {}, 200],
     ['/api/topology', '/api/topology', {}, 200],
+    ['/api/access', '/api/access', {}, 200],
     ['/api/history', '/api/history', {}, 200],
     ['/api/config', '/api/config', {}, 200],
     ['/api/consumers', '/api/consumers?filter=x', {}, 200],

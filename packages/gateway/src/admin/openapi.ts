@@ -12,6 +12,13 @@ const VERSION = '1.0.0';
 const WITHOUT_TOKEN = 401;
 const CHANGES_OFF = 403;
 
+const TOKEN_SCHEME = {
+  type: 'http',
+  scheme: 'bearer',
+  description:
+    'A token of admin.token or admin.tokens. Roles: a viewer reads; an operator makes changes, too. Operations without a role accept both.',
+} as const;
+
 /** Collects the routes that are added later, and serves their document. */
 export function addOpenApi(app: FastifyInstance): void {
   const routes: Documented[] = [];
@@ -44,11 +51,11 @@ function describe(routes: readonly Documented[]): object {
     info: {
       title: 'Causeway admin API',
       description:
-        'Served on the admin port of a gateway. Changes need the token. If the port is reachable from other machines, everything but /healthy, /ready and the page needs it.',
+        'Served on the admin port of a gateway. Changes need the token of an operator. If the port is reachable from other machines, everything but /healthy, /ready and the page needs a token. The security of an operation names the role that it requires.',
       version: VERSION,
     },
     paths,
-    components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    components: { schemas, securitySchemes: { token: TOKEN_SCHEME } },
   };
 }
 
@@ -63,8 +70,8 @@ function operation({ method, schema, config }: Documented, schemas: Record<strin
   return {
     operationId,
     summary,
-    // The empty requirement is for reading on loopback.
-    security: isPublic ? [] : isChange ? [{ token: [] }] : [{}, { token: [] }],
+    // The empty requirement is for reading on loopback. Names of roles: OpenAPI 3.1 §4.8.30.
+    security: isPublic ? [] : isChange ? [{ token: ['operator'] }] : [{}, { token: [] }],
     parameters: [...parameters(params, 'path', schemas), ...parameters(querystring, 'query', schemas)],
     ...(bodySchema === undefined
       ? {}

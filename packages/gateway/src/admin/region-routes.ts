@@ -1,19 +1,22 @@
 /** Routes that change regions (drain, undrain, weight), and the relay to a region's own gateway. */
 
+import type { IncomingHttpHeaders } from 'node:http';
 import { Region, type System, WeightChange } from '@causeway/protocol/admin/model.ts';
+import { ASKED_BY_HEADER, formatHop } from '@causeway/protocol/routing.ts';
 import httpProxy from '@fastify/http-proxy';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { buildConnector } from 'undici';
 import { GatewayError } from '../errors.ts';
 import type { Registry } from '../regions/registry.ts';
 import { authorization, reasonOf } from './admin-client.ts';
 import { answerError } from './answer-error.ts';
+import { describeAsker } from './audit.ts';
 
 export interface RegionRoutesOptions {
   registry: Registry;
   topology: () => System;
-  /** This gateway's own token, which the regions' gateways share. */
+  /** This gateway's own token, which the regions' gateways know. */
   token: () => string | undefined;
   /** Opens connections to the regions' gateways, and verifies their certificates. */
   connect: buildConnector.connector;
@@ -50,8 +53,11 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
         schema: { operationId: word, summary, params: ofRegion, response: { 200: Region } },
         config: { errors: isDrained ? [404, 409] : [404] },
       },
-      ({ params: { region } }, reply) => {
+      (request, reply) => {
+        const { region } = request.params;
+        const before = drainOf(registry, region);
         setDrained(region, isDrained);
+        request.change = `drain of ${region}: ${before} → ${drainOf(registry, region)}`;
         return answer(reply, region);
       },
     );
@@ -68,9 +74,12 @@ export function addRegionRoutes(app: FastifyInstance, options: RegionRoutesOptio
       },
       config: { errors: [400, 404, 409, 415] },
     },
-    ({ params: { region }, body: { weight } }, reply) => {
+    (request, reply) => {
+      const { region } = request.params;
       assertKnown(registry, region);
-      registry.setWeight(region, weight);
+      const before = registry.weightOf(region);
+      registry.setWeight(region, request.body.weight);
+      request.change = `weight of ${region}: ${before} → ${registry.weightOf(region)}`;
       return answer(reply, region);
     },
   );
@@ -95,8 +104,16 @@ function decodePath(path: string): string {
   }
 }
 
+/** Headers that are about the connection to this gateway: its caller, and the page that a browser shows. */
+const OF_THIS_HOP = /^(?:authorization|cookie|origin|referer|sec-fetch-.*)$/;
+
+function withoutBrowser(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THIS_HOP.test(name)));
+}
+
 /** `/api/regions/{region}/…` relays to the admin API of that region's own gateway, with this gateway's token. */
 export function addRelay(app: FastifyInstance, { registry, token, connect }: RegionRoutesOptions): void {
+  const self = (): string => formatHop({ name: registry.config.gateway.name, region: registry.config.gateway.region });
   const urlOf = (params: unknown): string => adminUrlOf(registry, (params as { region: string }).region);
   void app.register(httpProxy, {
     upstream: '',
@@ -106,7 +123,11 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
     rewritePrefix: '/api',
     replyOptions: {
       getUpstream: (request) => urlOf(request.params),
-      rewriteRequestHeaders: (_, { authorization: __, ...headers }) => ({ ...headers, ...authorization(token()) }),
+      rewriteRequestHeaders: (request, headers) => ({
+        ...withoutBrowser(headers),
+        ...authorization(token()),
+        [ASKED_BY_HEADER]: describeAsker(request as FastifyRequest, self()),
+      }),
       onError: (reply, { error }) => {
         answerError(
           reply as FastifyReply,
@@ -123,9 +144,15 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
       }
       // Throws for an unknown region before anything is sent.
       urlOf(request.params);
+      const { region } = request.params as { region: string };
+      request.change = `relayed to the gateway of ${region}`;
       done();
     },
   });
+}
+
+function drainOf({ snapshot }: Registry, region: string): 'on' | 'off' {
+  return snapshot.regions.find(({ name }) => name === region)?.isDrained === true ? 'on' : 'off';
 }
 
 function assertKnown({ config }: Registry, region: string): void {

@@ -5,7 +5,7 @@ import { GatewayConfig } from './schema.ts';
 /** Keys that are read only at the start. */
 const NEEDS_RESTART = [
   /^listen\./,
-  /^admin\.(?:host|port)$/,
+  /^admin\.(?:host|port|insecure)$/,
   /^log\./,
   /^accessLog\./,
   /^tracing\./,
@@ -17,12 +17,11 @@ const NEEDS_RESTART = [
 export function untilRestart(before: GatewayConfig, after: GatewayConfig): GatewayConfig {
   const { gateway, listen, admin, log, accessLog, tracing } = before;
   const { accessLog: _, tracing: __, ...others } = after;
-  const { token = '' } = after.admin;
   return {
     ...others,
     gateway,
     listen,
-    admin: { ...admin, token },
+    admin: { ...after.admin, host: admin.host, port: admin.port, insecure: admin.insecure },
     log,
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(tracing === undefined ? {} : { tracing }),

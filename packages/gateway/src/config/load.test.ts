@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { editorSchema } from '@causeway/config/editor-schema.ts';
 import { referenceYaml } from '@causeway/config/reference.ts';
 import { afterAll, describe, expect, test } from 'vitest';
+import { adminTokensOf, peerTokenOf } from './admin.ts';
 import { describeChanges, untilRestart } from './changes.ts';
 import { loadGatewayConfig } from './load.ts';
 import { GatewayConfig } from './schema.ts';
@@ -75,8 +76,13 @@ describe('what a schema cannot express is rejected with its line', () => {
     ],
     [
       `admin:\n  host: 0.0.0.0\n${EAST}`,
-      /g\.yaml:2: admin\.host: 0\.0\.0\.0 is reachable from other machines, so the admin API needs a token/,
+      /g\.yaml:2: admin\.host: 0\.0\.0\.0 is reachable from other machines, so the admin API needs a token: set admin\.token, /,
     ],
+    [
+      `admin:\n  host: 0.0.0.0\n  token: 0123456789abcdef\n${EAST}`,
+      /g\.yaml:2: admin\.host: 0\.0\.0\.0 is reachable from other machines, so the admin API needs TLS, .* set admin\.tls, or admin\.insecure/,
+    ],
+    [`admin:\n  host: 0.0.0.0\n  insecure: true\n  tokens: []\n${EAST}`, /g\.yaml:2: admin\.host: .* needs a token/],
     [`admin:\n  port: 8080\n${EAST}`, /g\.yaml:2: admin\.port: 8080 is also listen\.port/],
     [`listen:\n  port: 8081\n${EAST}`, /g\.yaml:2: listen\.port: 8081 is also admin\.port: clients and operators need/],
     [
@@ -91,6 +97,45 @@ describe('what a schema cannot express is rejected with its line', () => {
     [`admin:\n  tokenFile: /no/such/file\n${EAST}`, /g\.yaml:2: admin\.tokenFile: .* there is no such file/],
     [`admin:\n  token: a\n  tokenFile: /b\n${EAST}`, /g\.yaml:3: admin\.tokenFile: token and tokenFile exclude/],
     [`admin:\n  token: "two words"\n${EAST}`, /g\.yaml:2: admin\.token: must match/],
+    [
+      `admin:\n  token: 0123456789abcde\n${EAST}`,
+      /g\.yaml:2: admin\.token: is shorter than 16 characters: generate one/,
+    ],
+    [
+      `admin:\n  tokens:\n    - token: 0123456789abcdef\n${EAST}`,
+      /g\.yaml:3: admin\.tokens\[0\]: the key name is missing/,
+    ],
+    [`admin:\n  tokens:\n    - name: a\n${EAST}`, /g\.yaml:3: admin\.tokens\[0\]\.token: is empty: generate one/],
+    [
+      `admin:\n  tokens:\n    - name: a\n      token: short\n${EAST}`,
+      /g\.yaml:4: admin\.tokens\[0\]\.token: is shorter/,
+    ],
+    [
+      `admin:\n  tokens:\n    - name: a\n      role: admin\n      token: 0123456789abcdef\n${EAST}`,
+      /g\.yaml:4: admin\.tokens\[0\]\.role: must be one of: operator, viewer/,
+    ],
+    [
+      `admin:\n  tokens:\n    - name: a\n      token: 0123456789abcdef\n    - name: a\n      token: 0123456789abcdeg\n${EAST}`,
+      /g\.yaml:5: admin\.tokens\[1\]\.name: duplicate name a$/m,
+    ],
+    [
+      `admin:\n  token: 0123456789abcdef\n  tokens:\n    - name: operator\n      token: 0123456789abcdeg\n${EAST}`,
+      /g\.yaml:4: admin\.tokens\[0\]\.name: duplicate name operator \(admin\.token and admin\.tokenFile have it, too\)/,
+    ],
+    [
+      `admin:\n  token: 0123456789abcdef\n  tokens:\n    - name: a\n      token: 0123456789abcdef\n${EAST}`,
+      /g\.yaml:5: admin\.tokens\[0\]\.token: is also the token of operator: each needs its own/,
+    ],
+    [
+      `admin:\n  tokens:\n    - name: a\n      tokenFile: /no/such/file\n${EAST}`,
+      /g\.yaml:4: admin\.tokens\[0\]\.tokenFile: .* there is no such file/,
+    ],
+    [
+      `admin:\n  allowedOrigins: [ops.example]\n${EAST}`,
+      /g\.yaml:2: admin\.allowedOrigins\[0\]: ops\.example is not an origin: write scheme, name and port/,
+    ],
+    [`admin:\n  allowedOrigins: ["https://ops.example/"]\n${EAST}`, /admin\.allowedOrigins\[0\]: .* is not an origin/],
+    [`admin:\n  allowedOrigins: ["null"]\n${EAST}`, /admin\.allowedOrigins\[0\]: null is not an origin/],
     [`${EAST}wieght: 5\n`, /g\.yaml:5: wieght: unknown key/],
   ])('%j', (text, message) => {
     expect(() => load(text)).toThrow(message);
@@ -125,6 +170,52 @@ test('describeChanges reports each change by its path, and whether it needs a re
   expect(describeChanges(before, before)).toEqual([]);
 });
 
+test.each([
+  [
+    'its short form',
+    'token: 0123456789abcdef\n  tokens: [{ name: a, role: operator, token: ABCDEFGHIJKLMNOPQ }]',
+    '0123456789abcdef',
+  ],
+  [
+    'the first operator',
+    'tokens: [{ name: v, token: 0123456789abcdef }, { name: a, role: operator, token: ABCDEFGHIJKLMNOPQ }]',
+    'ABCDEFGHIJKLMNOPQ',
+  ],
+  ['a viewer without operators', 'tokens: [{ name: v, token: 0123456789abcdef }]', '0123456789abcdef'],
+  ['no token', 'tokens: []', undefined],
+])('a gateway shows other gateways the token of %s', (_, text, token) => {
+  expect(peerTokenOf(load(`admin:\n  ${text}\n${EAST}`).admin)).toBe(token);
+});
+
+test('a reload applies every change that it does not report as one for a restart', () => {
+  const before = load(EAST);
+  const everywhere = `admin:
+  host: 127.0.0.2
+  port: 5
+  insecure: true
+  allowedHosts: [ops.example]
+  allowedOrigins: [https://ops.example]
+  token: 0123456789abcdef
+  tokens: [{ name: alice, token: ABCDEFGHIJKLMNOPQ }]
+listen: { host: 127.0.0.2, port: 6 }
+gateway: { name: other }
+log: { level: warn }
+request: { maxUrlBytes: 300, deadlineMs: 7 }
+retry: { maxAttempts: 2 }
+${EAST}    weight: 20
+`;
+  const after = load(everywhere);
+  const reported = describeChanges(before, after);
+  const applied = describeChanges(before, untilRestart(before, after));
+  const inForce = reported.filter((change) => !change.endsWith('(needs a restart)'));
+  // These are in the values, and what was made of them at the start stays.
+  const madeAtStart = /^request\.maxUrlBytes/;
+  expect(applied.filter((change) => !madeAtStart.test(change))).toEqual(inForce);
+  expect(inForce).toEqual(
+    expect.arrayContaining([expect.stringContaining('admin.allowedHosts'), expect.stringContaining('admin.tokens')]),
+  );
+});
+
 test('describeChanges reports that a secret changed, without its value', () => {
   const tracing = (token: string) =>
     load(`${EAST}tracing:\n  endpoint: http://127.0.0.1:4318\n  headers: { authorization: ${token} }\n`);
@@ -140,8 +231,11 @@ test('describeChanges reports that a secret changed, without its value', () => {
 
 test('the admin token may come from a file; a loopback host needs no token', () => {
   const tokenFile = join(directory, 'token');
-  writeFileSync(tokenFile, 'from-the-file\n');
-  expect(load(`admin:\n  host: 0.0.0.0\n  tokenFile: ${tokenFile}\n${EAST}`).admin.token).toBe('from-the-file');
+  writeFileSync(tokenFile, 'one-from-the-file\n');
+  const beyond = 'host: 0.0.0.0\n  insecure: true';
+  expect(load(`admin:\n  ${beyond}\n  tokenFile: ${tokenFile}\n${EAST}`).admin.token).toBe('one-from-the-file');
+  const listed = load(`admin:\n  ${beyond}\n  tokens:\n    - name: a\n      tokenFile: ${tokenFile}\n${EAST}`);
+  expect(adminTokensOf(listed.admin)).toEqual([{ name: 'a', role: 'viewer', token: 'one-from-the-file' }]);
   writeFileSync(tokenFile, 'two words\n');
   expect(() => load(`admin:\n  tokenFile: ${tokenFile}\n${EAST}`)).toThrow(/contains characters that a token/);
   for (const host of ['127.0.0.1', '127.1.2.3', '"::1"', 'localhost']) {

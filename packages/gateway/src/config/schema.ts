@@ -15,9 +15,7 @@ import {
 import { TrustSection } from '@causeway/config/trust.ts';
 import { ServerName, UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
-
-/** The default of `admin.port`. */
-export const DEFAULT_ADMIN_PORT = 8081;
+import { AdminSection } from './admin.ts';
 
 const TargetConfig = Entry(
   {
@@ -105,38 +103,7 @@ export const GatewayConfig = Entry(
       },
       { description: 'Where clients connect.' },
     ),
-    admin: Section(
-      {
-        host: ListenHost('Address for operators. A change needs a restart.'),
-        port: Type.Integer({
-          description: 'Port for operators; 0 lets the system choose. A change needs a restart.',
-          default: DEFAULT_ADMIN_PORT,
-          minimum: 0,
-          maximum: 65_535,
-        }),
-        allowedHosts: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._~:\\[\\]-]+$' }), {
-          description:
-            "Names accepted in the Host header, without ports, such as that of a proxy in front. Other names get 421, so that no page in an operator's browser can read this API under a name of its own (DNS rebinding). Always accepted: localhost, host, and the loopback addresses if host is one of them. Beyond loopback, where a token is required, every address is accepted, and every name while the list is empty.",
-          default: [],
-        }),
-        token: Type.Optional(
-          Type.String({
-            description:
-              'Required as "Authorization: Bearer TOKEN" for every change, and beyond loopback for every request but /healthy, /ready and the page. Without a token nothing can be changed, and host must be loopback. The gateways of a system share one token.',
-            examples: ['${CAUSEWAY_ADMIN_TOKEN}'],
-            pattern: '^[A-Za-z0-9._~+/=-]*$',
-            writeOnly: true,
-          }),
-        ),
-        tokenFile: Type.Optional(
-          Type.String({
-            description: 'File that contains the token, in place of token. Read whenever the configuration is read.',
-            examples: ['/run/secrets/causeway-admin-token'],
-          }),
-        ),
-      },
-      { description: 'Where operators connect: /healthy, /ready, /metrics, /api/….' },
-    ),
+    admin: AdminSection,
     cors: CorsSection,
     trust: TrustSection,
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),

@@ -135,6 +135,12 @@ export class Registry {
     return true;
   }
 
+  /** Returns the weight of a region, drained or not; `undefined` for an unknown one. */
+  weightOf(region: string): number | undefined {
+    const config = this.#config.regions.find(({ name }) => name === region);
+    return config === undefined ? undefined : this.#overrides.weightOf(config);
+  }
+
   /** Returns all targets of the config. */
   targets(): Target[] {
     return [...this.#members.values()].map((member) => member.target);

@@ -57,7 +57,9 @@ function otherYaml(yaml: string, { east }: Addresses): string {
   return trusting(moved);
 }
 
-/** Trusts peers from that network, too. */
+/** Trusts peers from that network, too; the admin API is plain HTTP there. */
 function trusting(yaml: string): string {
-  return yaml.replace('peers: [127.0.0.0/8]', `peers: [127.0.0.0/8, ${NETWORK_BLOCK}]`);
+  return yaml
+    .replace(/^admin:\n/m, 'admin:\n  insecure: true\n')
+    .replace('peers: [127.0.0.0/8]', `peers: [127.0.0.0/8, ${NETWORK_BLOCK}]`);
 }

@@ -54,6 +54,31 @@ export const EventSchema = Type.Union(
     }),
     /** Requests claim to come from a gateway but lack the secret. At most one event a minute. */
     Event('impostor', { address: Type.String(), requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
+    /** A change through the admin API, done or refused by its route. */
+    Event('audit', {
+      who: Type.String({ description: 'The name of the token.' }),
+      what: Type.String({ description: 'The change with the values before and after, or the operation that failed.' }),
+      request: Type.String({ description: 'Method and path.' }),
+      address: Type.String({ description: 'The sender: a client, or the gateway that relayed the request.' }),
+      askedBy: Type.Union([Type.String(), Type.Null()], {
+        description: 'Who asked the gateway that relayed the request, as that gateway says; null without a relay.',
+      }),
+      status: Type.Integer({ description: 'The status of the response.' }),
+      reason: Type.Union([Type.String(), Type.Null()], {
+        description: 'Why it failed; null for a change that was made.',
+      }),
+    }),
+    /** The admin API refused requests: of an unknown token, of a viewer, of a page of another origin. At most one event a minute for each reason. */
+    Event('accessRefused', {
+      who: Type.Union([Type.String(), Type.Null()], {
+        description: 'The name of the token; null without a valid one.',
+      }),
+      request: Type.String({ description: 'Method and path of the last request.' }),
+      address: Type.String(),
+      requestCount: Type.Integer({ minimum: 1, description: 'Since the event before.' }),
+      status: Type.Integer(),
+      reason: Type.String(),
+    }),
     Event('started', { url: Type.String(), adminUrl: Type.String() }),
     Event('stopping', { reason: Type.String() }),
   ],

@@ -160,7 +160,7 @@ export const System = Type.Object(
     ),
     adminAccess: Type.Object(
       {
-        canChange: Type.Boolean({ description: 'Whether a token is configured, which changes need.' }),
+        canChange: Type.Boolean({ description: 'Whether an operator has a token, which changes need.' }),
         reason: Type.String({ description: 'How to make changes, or why they are not possible.' }),
       },
       Closed,
@@ -169,6 +169,18 @@ export const System = Type.Object(
   { $id: 'System', ...Closed },
 );
 export type System = Static<typeof System>;
+
+/** Response of `/api/access`. */
+export const AdminAccess = Type.Object(
+  {
+    name: Nullable(Type.String({ description: 'The name of the token; null without one.' })),
+    role: Nullable(OneOf(['operator', 'viewer'], 'A viewer reads; an operator makes changes, too.')),
+    canChange: Type.Boolean({ description: 'Whether this sender may make changes.' }),
+    reason: Type.String({ description: 'How to make changes, or why they are not possible.' }),
+  },
+  { $id: 'AdminAccess', ...Closed },
+);
+export type AdminAccess = Static<typeof AdminAccess>;
 
 /** The rates of each region at one moment: an event `sample` of the live stream. */
 export const Sample = Type.Object(

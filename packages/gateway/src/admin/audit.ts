@@ -1,0 +1,162 @@
+/** The audit of the admin API: each change has one event and log line; refused requests are counted, and reported once a minute. */
+import { plainAddress, UNKNOWN_ADDRESS } from '@causeway/config/networks.ts';
+import { ASKED_BY_HEADER } from '@causeway/protocol/routing.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError, type GatewayErrorCode } from '../errors.ts';
+import type { EventLog } from '../events.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route has a method of changes, and changes nothing. */
+    changesNothing?: boolean;
+  }
+  interface FastifyRequest {
+    /** What the request changes, in words; set by the route. Default: the name of the operation. */
+    change: string | undefined;
+    /** Why the request failed. */
+    failure: string | undefined;
+    /** The address of the connection, also after it was closed. */
+    sender: string;
+  }
+}
+
+/** Why a request is refused before its route sees it. */
+const REFUSALS = {
+  unauthorized: 'no_token',
+  tokenUnknown: 'unknown_token',
+  notPermitted: 'viewer',
+  changesOff: 'no_tokens_configured',
+  crossSite: 'cross_site',
+  hostNotAllowed: 'host',
+} as const satisfies Partial<Record<GatewayErrorCode, string>>;
+export type RefusalReason = (typeof REFUSALS)[keyof typeof REFUSALS];
+
+/** How often refused requests with the same reason are reported. */
+const REPORT_INTERVAL_MS = 60_000;
+/** Paths and headers of clients can be long. */
+const MAX_TEXT_LENGTH = 200;
+
+interface Unreported {
+  count: number;
+  reportedAtMs: number;
+}
+
+export interface AuditOptions {
+  events: EventLog;
+  /** Milliseconds, never going back. */
+  now: () => number;
+}
+
+export class Audit {
+  readonly counts = {
+    changes: { done: 0, failed: 0 },
+    refusals: Object.fromEntries(Object.values(REFUSALS).map((reason) => [reason, 0])) as Record<RefusalReason, number>,
+  };
+  readonly #options: AuditOptions;
+  readonly #unreported = new Map<RefusalReason, Unreported>();
+
+  constructor(options: AuditOptions) {
+    this.#options = options;
+  }
+
+  /** Must be called before the hooks that refuse requests, and before routes are added. */
+  addTo(app: FastifyInstance): void {
+    app.decorateRequest('change', undefined);
+    app.decorateRequest('failure', undefined);
+    app.decorateRequest('sender', UNKNOWN_ADDRESS);
+    app.addHook('onRequest', async (request) => {
+      request.sender = plainAddress(request.raw.socket.remoteAddress);
+    });
+    app.addHook('onError', async (request, _, error) => {
+      request.failure = error.message;
+      if (error instanceof GatewayError && error.code in REFUSALS) this.#refused(request, error);
+    });
+    // Before the response is sent: a client that has it finds the line.
+    app.addHook('onSend', async (request, reply) => {
+      if (isAudited(request)) this.#changed(request, reply.statusCode);
+    });
+  }
+
+  #changed(request: FastifyRequest, status: number): void {
+    const { caller, change, failure = null } = request;
+    const isDone = status < 400;
+    this.counts.changes[isDone ? 'done' : 'failed'] += 1;
+    this.#options.events.emit({
+      type: 'audit',
+      who: caller?.name ?? 'unknown',
+      what: change ?? operationOf(request),
+      request: requestLine(request),
+      address: request.sender,
+      askedBy: askedBy(request) ?? null,
+      status,
+      reason: isDone ? null : failure,
+    });
+  }
+
+  #refused(request: FastifyRequest, { code, message, status }: GatewayError): void {
+    const reason = REFUSALS[code as keyof typeof REFUSALS];
+    this.counts.refusals[reason] += 1;
+    // The page asks like that before its operator enters a token.
+    if (reason === 'no_token' && isReading(request)) return;
+    const nowMs = this.#options.now();
+    const { count, reportedAtMs } = this.#unreported.get(reason) ?? {
+      count: 0,
+      reportedAtMs: Number.NEGATIVE_INFINITY,
+    };
+    if (nowMs - reportedAtMs < REPORT_INTERVAL_MS) {
+      this.#unreported.set(reason, { count: count + 1, reportedAtMs });
+      return;
+    }
+    this.#unreported.set(reason, { count: 0, reportedAtMs: nowMs });
+    this.#options.events.emit({
+      type: 'accessRefused',
+      who: request.caller?.name ?? null,
+      request: requestLine(request),
+      address: request.sender,
+      requestCount: count + 1,
+      status,
+      reason: message,
+    });
+  }
+}
+
+/** Who asked the gateway that relayed a request, as that gateway says; `undefined` for requests that no gateway relayed. */
+export function askedBy({ caller, headers }: Pick<FastifyRequest, 'caller' | 'headers'>): string | undefined {
+  const said = headers[ASKED_BY_HEADER];
+  // The token of an operator makes it credible: gateways show one.
+  return caller?.role === 'operator' && typeof said === 'string' ? printable(said) : undefined;
+}
+
+/** The value of {@link ASKED_BY_HEADER} that this gateway, `self`, sends with a request that it relays. */
+export function describeAsker(request: FastifyRequest, self: string): string {
+  const said = askedBy(request);
+  // Its own caller comes first: an operator who sends this header cannot hide behind it.
+  const asker = `${request.caller?.name ?? 'no token'} at ${request.sender}`;
+  return printable(`${asker}${said === undefined ? '' : ` (for ${said})`} through ${self}`);
+}
+
+function isReading({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** Requests that `Access` admitted as changes. */
+function isAudited(request: FastifyRequest): boolean {
+  const { caller, routeOptions } = request;
+  if (isReading(request) || routeOptions.url === undefined) return false;
+  return caller?.role === 'operator' && routeOptions.config.changesNothing !== true;
+}
+
+function operationOf({ routeOptions, params }: FastifyRequest): string {
+  const { operationId = 'relay' } = routeOptions.schema ?? {};
+  const { region = '' } = (params ?? {}) as { region?: string };
+  return printable(`${operationId} ${region}`.trim());
+}
+
+function requestLine({ method, url }: FastifyRequest): string {
+  return printable(`${method} ${url.split('?', 1)[0]}`);
+}
+
+/** Without control characters, which would break lines of logs and terminals. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_TEXT_LENGTH);
+}
