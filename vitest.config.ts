@@ -5,12 +5,13 @@ import { SlowestFiles } from './test/harness/slowest-files.ts';
 /** kafkajs computes negative delays, about which Node 26 warns; our own code does not. */
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
-/** Tests of whole systems that measure speed: one file at a time, after all others. */
-const TIMED = [
-  'packages/bridge/test/worst-bodies.test.ts',
-  'test/e2e/{failover,page,routing}.test.ts',
-  'test/{page,chaos,attack}/**/*.test.ts',
-];
+/** Tests of whole systems that measure times by the pace of the machine: two files at a time, after all others. */
+const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/{page,chaos}/**/*.test.ts'];
+
+/** Tests that measure what one client does to another: one file at a time, after all others. */
+const ALONE = ['packages/bridge/test/worst-bodies.test.ts', 'test/attack/**/*.test.ts'];
+
+const MEASURING = [...TIMED, ...ALONE];
 
 export default defineConfig({
   test: {
@@ -32,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts'],
-          exclude: TIMED,
+          exclude: MEASURING,
           sequence: { groupOrder: 0 },
         },
       },
@@ -41,7 +42,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts', 'test/conformance/**/*.test.ts'],
-          exclude: TIMED,
+          exclude: MEASURING,
           sequence: { groupOrder: 0 },
         },
       },
@@ -50,8 +51,17 @@ export default defineConfig({
         test: {
           name: 'timed',
           include: TIMED,
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

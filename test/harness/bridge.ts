@@ -139,10 +139,12 @@ const TAKE_TIMEOUT_MS = 45_000;
 
 export class TestConsumer {
   readonly bridge: TestBridge;
+  readonly group: string;
   readonly path: string;
 
   constructor(bridge: TestBridge, group: string, name: string) {
     this.bridge = bridge;
+    this.group = group;
     this.path = `/consumers/${encodeURIComponent(group)}/instances/${encodeURIComponent(name)}`;
   }
 

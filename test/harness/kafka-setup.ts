@@ -29,8 +29,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ports: await findFreePorts(2),
     directory,
     reaper,
-    // Some tests produce records with a timestamp of 2017. By default, Kafka deletes old records 30 s after its start.
-    properties: { ...PATIENT_BROKER, 'log.initial.task.delay.ms': '86400000' },
+    properties: {
+      ...PATIENT_BROKER,
+      // Some tests produce records with a timestamp of 2017. By default, Kafka deletes old records 30 s after its start.
+      'log.initial.task.delay.ms': '86400000',
+      // A test waits for compaction, which begins within this time; Kafka's default is 15 s.
+      'log.cleaner.backoff.ms': '1000',
+    },
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
   project.provide('kafkaBootstrap', kafka.bootstrap);

@@ -3,6 +3,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longer than others of their size. Without a cache of durations, as in CI, Vitest sorts by size only. */
 const LONG: readonly RegExp[] = [
+  /\/test\/chaos\/survival\.test\.ts$/,
+  /\/test\/e2e\/(?:page|failover)\.test\.ts$/,
   /\/test\/session-(?:model|rules)\.test\.ts$/,
   /\/packages\/bridge\/test\/(?:security|session-log-deleted|survival|outage)\.test\.ts$/,
   /\/test\/http-connections\.test\.ts$/,
@@ -12,7 +14,7 @@ const LONG: readonly RegExp[] = [
 export class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    // The order of groups comes first: `timed` runs after all others.
+    // The order of groups comes first: `timed` runs after all others, and `alone` after that.
     return sorted.toSorted((a, b) => groupOf(a) - groupOf(b) || rankOf(a) - rankOf(b));
   }
 }

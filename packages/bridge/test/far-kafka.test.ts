@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { request } from 'undici';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { TestBridge } from '../../../test/harness/bridge.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
@@ -136,58 +136,61 @@ test('the lease of a consumer becomes short again when Kafka is near', async () 
   });
 });
 
-test.each([
-  ['no records', 0],
-  ['records in flight', 501],
-])(
-  'a poll with %s that finds Kafka silent, and a lease to make shorter, is answered in its own time',
-  async (_, recordCount) => {
-    oneWayMs = 60;
-    const topic = await kafka.topic();
-    const records = Array.from({ length: recordCount }, () => ({ value: '1' }));
-    if (recordCount > 0) await kafka.write(topic, records);
-    const group = unique('group');
-    // A bridge of its own has measured nothing but a Kafka that is far away.
-    const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
-      bridge: { name: 'silent', region: 'east' },
-      kafka: { requestTimeoutMs: 30_000 },
-    });
-    try {
-      const createdAtMs = Date.now();
-      const consumer = await bridge.consumer(group, 'long', [topic], { 'consumer.request.timeout.ms': 30_000 });
-      // All but the last, which is kept for the next poll.
-      if (recordCount > 0) expect(await consumer.take(500)).toHaveLength(500);
-      await withSessionLog(async (leaseMs) => {
-        await until('the long lease is in the log', () => Number.isFinite(leaseMs(group, 'long')));
-        const longLeaseMs = leaseMs(group, 'long');
-        expect(longLeaseMs).toBeGreaterThan(4 * oneWayMs);
-        const wayMs = oneWayMs;
-        oneWayMs = 0;
-        let count = 0;
-        await until(
-          'new leases are short, and the long one is old enough to be replaced',
-          async () => {
-            count += 1;
-            const name = `short-${count}`;
-            await bridge.consumer(group, name, []);
-            await until(`${name} is in the log`, () => Number.isFinite(leaseMs(group, name)));
-            return leaseMs(group, name) <= longLeaseMs - 2 * wayMs && Date.now() - createdAtMs > 2 * LEASE_SETTLE_MS;
-          },
-          { timeoutMs: 60_000 },
-        );
-        expect(leaseMs(group, 'long')).toBe(longLeaseMs);
-      });
-      for (const { process } of own.cluster.brokers) process.signal('SIGSTOP');
-      const startedAtMs = performance.now();
-      expect((await consumer.poll('timeout=500')).status).toBe(503);
-      // The lease may take the consumer's 30 s; a poll does not wait longer than a second for it.
-      expect(performance.now() - startedAtMs).toBeLessThan(15_000);
-    } finally {
-      for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
-      await bridge.close();
-    }
-  },
-);
+/** A bridge of its own, which has measured nothing but a Kafka that is far away, and its consumer, whose long lease is old. */
+async function startWithLongLease(recordCount: number): Promise<{ bridge: TestBridge; consumer: TestConsumer }> {
+  const topic = await kafka.topic();
+  const records = Array.from({ length: recordCount }, () => ({ value: '1' }));
+  if (recordCount > 0) await kafka.write(topic, records);
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+    bridge: { name: `silent-${recordCount}`, region: 'east' },
+    kafka: { requestTimeoutMs: 30_000 },
+  });
+  onTestFinished(() => bridge.close());
+  const consumer = await bridge.consumer(unique('group'), 'long', [topic], { 'consumer.request.timeout.ms': 30_000 });
+  // All but the last, which is kept for the next poll.
+  if (recordCount > 0) expect(await consumer.take(500)).toHaveLength(500);
+  return { bridge, consumer };
+}
+
+test('a poll that finds Kafka silent, and a lease to make shorter, is answered in its own time, with and without records in flight', async () => {
+  oneWayMs = 60;
+  const wayMs = oneWayMs;
+  const owners = await Promise.all([0, 501].map(startWithLongLease));
+  const createdAtMs = Date.now();
+  await withSessionLog(async (leaseMs) => {
+    const longLeasesMs = (): number[] => owners.map(({ consumer }) => leaseMs(consumer.group, 'long'));
+    await until('the long leases are in the log', () => longLeasesMs().every(Number.isFinite));
+    const before = longLeasesMs();
+    for (const longLeaseMs of before) expect(longLeaseMs).toBeGreaterThan(4 * wayMs);
+    oneWayMs = 0;
+    let count = 0;
+    await until(
+      'new leases are short, and the long ones are old enough to be replaced',
+      async () => {
+        count += 1;
+        const name = `short-${count}`;
+        const areShort = owners.map(async ({ bridge, consumer: { group } }, index) => {
+          await bridge.consumer(group, name, []);
+          await until(`${name} is in the log`, () => Number.isFinite(leaseMs(group, name)));
+          return leaseMs(group, name) <= (before[index] ?? 0) - 2 * wayMs;
+        });
+        return (await Promise.all(areShort)).every(Boolean) && Date.now() - createdAtMs > 2 * LEASE_SETTLE_MS;
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect(longLeasesMs()).toEqual(before);
+  });
+  for (const { process } of own.cluster.brokers) process.signal('SIGSTOP');
+  try {
+    const startedAtMs = performance.now();
+    const polls = await Promise.all(owners.map(({ consumer }) => consumer.poll('timeout=500')));
+    expect(polls.map(({ status }) => status)).toEqual([503, 503]);
+    // The lease may take the consumer's 30 s; a poll does not wait longer than a second for it.
+    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+  } finally {
+    for (const { process } of own.cluster.brokers) process.signal('SIGCONT');
+  }
+});
 
 test('an answer says that what came before it is committed also where a lease is to become longer, which takes more time', async () => {
   oneWayMs = 0;

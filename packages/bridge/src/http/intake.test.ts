@@ -11,8 +11,8 @@ const V2_TYPE = 'content-type: application/vnd.kafka.v2+json\r\n';
 
 const limits = { headersTimeoutMs: 300, requestTimeoutMs: 600, maxBodyBytes: 1024 };
 const bridge = await bridgeOfFile({ limits });
-/** Without a Kafka. */
-const alone = await bridgeOfFile({ limits }, '127.0.0.1:1');
+/** Without a Kafka, for which requests wait longer than the next one may take. */
+const alone = await bridgeOfFile({ limits, kafka: { requestTimeoutMs: 3000 } }, '127.0.0.1:1');
 
 function send(request: string): Promise<string> {
   return raw(bridge.bridge.port, request);
