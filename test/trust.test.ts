@@ -8,28 +8,11 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { TestBridge } from './harness/bridge.ts';
 import { regions, startGateway, type TestGateway } from './harness/gateway.ts';
 import { unique } from './harness/kafka-view.ts';
-import { PROOF, TEST_TRUST } from './harness/trust.ts';
+import { FORGED, PROOF, TEST_TRUST } from './harness/trust.ts';
 import { answerJson, startUpstream, type Upstream } from './harness/upstream.ts';
 
 /** As in the demo. */
 const TRUST = { ...TEST_TRUST, proxies: [] };
-
-const FORGED = {
-  'causeway-gateway': 'tier1',
-  'causeway-operator': 'tier1',
-  'causeway-failed': 'east/east, east/west',
-  'causeway-release': 'drain',
-  'causeway-delivered': '7',
-  'causeway-suspect': '1',
-  'causeway-anything': 'else',
-  forwarded: 'for=6.6.6.6;host=evil.example;proto=https',
-  'x-forwarded-for': '6.6.6.6',
-  'x-forwarded-host': 'evil.example',
-  'x-forwarded-proto': 'https',
-  'x-forwarded-port': '666',
-  'x-forwarded-path': '/evil',
-  'x-forwarded-prefix': '/evil',
-};
 
 const GUESSES: [string, Record<string, string>][] = [
   ['no secret', {}],

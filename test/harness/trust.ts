@@ -10,3 +10,21 @@ export const TEST_TRUST = { proxies: LOOPBACK, peers: LOOPBACK, secret: TEST_SEC
 
 /** The header that proves a gateway of the same system. */
 export const PROOF = { 'causeway-secret': TEST_SECRET };
+
+/** Headers that only proxies and gateways may send. */
+export const FORGED = {
+  'causeway-gateway': 'tier1',
+  'causeway-operator': 'tier1',
+  'causeway-failed': 'east/east, east/west',
+  'causeway-release': 'drain',
+  'causeway-delivered': '7',
+  'causeway-suspect': '1',
+  'causeway-anything': 'else',
+  forwarded: 'for=6.6.6.6;host=evil.example;proto=https',
+  'x-forwarded-for': '6.6.6.6',
+  'x-forwarded-host': 'evil.example',
+  'x-forwarded-proto': 'https',
+  'x-forwarded-port': '666',
+  'x-forwarded-path': '/evil',
+  'x-forwarded-prefix': '/evil',
+};

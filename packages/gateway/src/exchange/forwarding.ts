@@ -43,7 +43,7 @@ export function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, i
   return [
     ...['via', append(headers.via, identity.requestVia)],
     ...['forwarded', append(before.forwarded ?? forwardedBefore(before, host), element)],
-    ...['x-forwarded-for', append(before['x-forwarded-for'], peer.address)],
+    ...['x-forwarded-for', clientsAndProxies(before['x-forwarded-for'], peer, trust)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],
     ...['x-forwarded-proto', first(before['x-forwarded-proto']) ?? peer.scheme],
     ...[GATEWAY_HEADER, append(gateways, identity.entry)],
@@ -52,6 +52,20 @@ export function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, i
 }
 
 const NO_HEADERS: IncomingHttpHeaders = {};
+
+/**
+ * The list with the address of the peer. Not of a gateway that is known by its certificate: those behind know no addresses of
+ * gateways, and would take it for the client's.
+ */
+function clientsAndProxies(
+  before: string | string[] | undefined,
+  { address, identity }: ClientPeer,
+  trust: Trust,
+): string {
+  const isUnlisted = trust === 'gateway' && identity !== undefined && before !== undefined && before.length > 0;
+  if (!isUnlisted) return append(before, address);
+  return Array.isArray(before) ? before.join(', ') : before;
+}
 
 /** The `X-Forwarded-*` headers of a proxy, as elements of `Forwarded`. First in the list, or its host would count as the client's (RFC 7239 §7.4). */
 function forwardedBefore(headers: IncomingHttpHeaders, ownHost: string): string | undefined {

@@ -74,6 +74,16 @@ describe('a request', () => {
     expect(sent({ host: 'h' }, peer({ address: '::1' })).forwarded).toBe('for="[::1]";host=h;proto=http');
   });
 
+  test('is not said to come from a gateway that is known by its certificate, whose address nobody knows', () => {
+    const tier1 = peer({ identity: { name: 'tier1', dnsNames: ['tier1.example'], uris: [] } });
+    const before = { host: 'h', 'x-forwarded-for': '198.51.100.7' };
+    expect(sent(before, tier1)['x-forwarded-for']).toBe('198.51.100.7');
+    expect(sent(before, peer())['x-forwarded-for']).toBe('198.51.100.7, 10.0.0.1');
+    expect(sent(before, tier1, 'proxy')['x-forwarded-for']).toBe('198.51.100.7, 10.0.0.1');
+    expect(sent(before, tier1, 'client')['x-forwarded-for']).toBe('10.0.0.1');
+    expect(sent({ host: 'h' }, tier1)['x-forwarded-for']).toBe('10.0.0.1');
+  });
+
   test('puts the older headers of a trusted proxy first', () => {
     const before = {
       host: 'inner',
