@@ -122,6 +122,7 @@ export class Gateway {
     this.#server = createClientServer({
       ...request,
       responseTimeoutMs: () => running.values.limits.answerTimeoutMs,
+      http2: config.listen.http2.isEnabled === true ? config.listen.http2 : undefined,
       context,
     });
     this.#metrics = new Metrics({

@@ -1,5 +1,5 @@
 /** Decides whether a request is admitted, before anything else looks at it. */
-import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from './message.ts';
 import type { Peer } from './peer.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -8,14 +8,10 @@ import type { Refusal } from './refusal.ts';
  *
  *     checks: [...headChecks(limits), transferCoding, inFlightRequests(load)]
  */
-export type Check<P extends Peer = Peer> = (request: IncomingMessage, peer: P) => Refusal | undefined;
+export type Check<P extends Peer = Peer> = (request: RequestHead, peer: P) => Refusal | undefined;
 
 /** The first refusal; `undefined` admits the request. */
-export function admit<P extends Peer>(
-  checks: readonly Check<P>[],
-  request: IncomingMessage,
-  peer: P,
-): Refusal | undefined {
+export function admit<P extends Peer>(checks: readonly Check<P>[], request: RequestHead, peer: P): Refusal | undefined {
   for (const check of checks) {
     const refusal = check(request, peer);
     if (refusal !== undefined) return refusal;

@@ -9,6 +9,8 @@ import type { Refusal } from './refusal.ts';
 export interface Connection<P extends Peer = Peer> extends Indexed {
   readonly socket: Socket;
   readonly peer: P;
+  /** Its requests are streams of HTTP/2, which the fields below say nothing about. */
+  readonly isHttp2: boolean;
   /** The response to the last request that arrived, until some time after it was sent. */
   last: ServerResponse | undefined;
   /** The response in progress while other requests wait. */
@@ -39,6 +41,7 @@ export function openConnection<P extends Peer>(socket: Socket, peer: P): Connect
   const connection: Connection<P> = {
     socket,
     peer,
+    isHttp2: peer.protocol === 'h2',
     listIndex: -1,
     last: undefined,
     active: undefined,

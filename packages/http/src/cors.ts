@@ -4,6 +4,7 @@ import type { CorsConfig } from '@causeway/config/cors.ts';
 import { isOrigin, originPattern } from '@causeway/config/origins.ts';
 import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { parseUrl } from '@causeway/protocol/paths.ts';
+import type { RequestHead } from './message.ts';
 
 export const REJECTED = 'CORS Rejected - Invalid origin';
 /** The decision on an origin. */
@@ -40,7 +41,7 @@ export class Cors {
     return isAllowed ? 'allowed' : 'rejected';
   }
 
-  decide({ url = '/', method, headers }: IncomingMessage): CorsDecision {
+  decide({ url = '/', method, headers }: RequestHead): CorsDecision {
     if (isForOperators(url)) return 'passOn';
     const verdict = this.judge(headers.origin);
     if (verdict === 'rejected') return 'rejected';
@@ -49,7 +50,7 @@ export class Cors {
   }
 
   /** Headers of every response to this request: names and values in turn. */
-  headersFor({ url = '/', headers: { origin } }: Pick<IncomingMessage, 'url' | 'headers'>): string[] {
+  headersFor({ url = '/', headers: { origin } }: Pick<RequestHead, 'url' | 'headers'>): string[] {
     if (isForOperators(url)) return [];
     const result = this.#isForAll ? [] : ['vary', 'origin'];
     if (origin === undefined || this.judge(origin) === 'rejected') return result;

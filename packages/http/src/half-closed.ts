@@ -1,6 +1,7 @@
 /** Finds out whether a client that has ended its side still reads: a response that takes records must not be lost. */
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import type { Connection } from './connection.ts';
+import type { ResponseMessage } from './message.ts';
 
 /** When the first probes follow the end of the client's side. */
 const PROBE_AFTER_MS = [100, 1_000] as const;
@@ -11,7 +12,9 @@ const IS_PROBED = Symbol('isProbed');
  * Marks a response that must not count as delivered when its client is gone. TCP shows a client that has ended its side and
  * waits, and one that is gone, alike; the host of the second resets the connection at the next bytes that it gets.
  */
-export function probeHalfClosed(response: ServerResponse): void {
+export function probeHalfClosed(response: ResponseMessage): void {
+  // Over HTTP/2 a client that has ended its side has left.
+  if (!(response instanceof ServerResponse)) return;
   Object.defineProperty(response, IS_PROBED, { value: true });
   if (response.req.socket.readableEnded) probe(response);
 }

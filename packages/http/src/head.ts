@@ -1,8 +1,8 @@
 /** Checks the head of a request: its version, sizes, target, host and transfer coding (RFC 9112 §2.3, §3, §6). */
-import type { IncomingMessage } from 'node:http';
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
 import type { Check } from './admission.ts';
 import { hostProblem, reachedHost, withoutEmptyPort } from './host.ts';
+import type { RequestHead } from './message.ts';
 import {
   type HeadLimits,
   headersTooLarge,
@@ -31,11 +31,11 @@ const MISSING_HOST = 'The request has no Host header; HTTP/1.1 requires one.';
  * `headers.host` the host that the client means: a URL's own authority takes precedence over `Host` (RFC 9112 §3.2.2).
  */
 export function headChecks(limits: HeadLimits): readonly Check[] {
-  return [version, (request) => sizes(request, limits), target, escapes, host];
+  return [version, (request) => examineSizes(request, limits), target, escapes, host];
 }
 
 /** Chunked is the only transfer coding, and without it last a body has no end that servers agree on (RFC 9112 §6.1, §6.3). */
-export function transferCoding({ headers }: IncomingMessage): Refusal | undefined {
+export function transferCoding({ headers }: RequestHead): Refusal | undefined {
   if (isPlainlyFramed(headers)) return undefined;
   const isChunkedLast = /(?:^|[,\s])chunked$/i.test(headers['transfer-encoding'] ?? '');
   return isChunkedLast
@@ -43,12 +43,12 @@ export function transferCoding({ headers }: IncomingMessage): Refusal | undefine
     : malformed('The last transfer coding of a request must be chunked.');
 }
 
-function version({ httpVersionMajor, httpVersion }: IncomingMessage): Refusal | undefined {
+function version({ httpVersionMajor, httpVersion }: RequestHead): Refusal | undefined {
   return httpVersionMajor === 1 ? undefined : versionNotSupported(httpVersion);
 }
 
 /** The limits of the head, and the number of its hosts: both read all headers. */
-function sizes({ rawHeaders, url = '/' }: IncomingMessage, limits: HeadLimits): Refusal | undefined {
+export function examineSizes({ rawHeaders, url = '/' }: RequestHead, limits: HeadLimits): Refusal | undefined {
   if (url.length > limits.maxUrlBytes) return urlTooLong(limits);
   let bytes = url.length;
   let hostCount = 0;
@@ -72,7 +72,7 @@ function ownBytes(rawHeaders: readonly string[], url: string): number {
   return bytes;
 }
 
-function target(request: IncomingMessage): Refusal | undefined {
+function target(request: RequestHead): Refusal | undefined {
   const { headers, method, url = '/' } = request;
   if (url.startsWith('/')) return undefined;
   if (url === '*') {
@@ -98,7 +98,7 @@ function withPortOf(scheme: string, authority: string): string {
   return `${host}:${HTTPS_PORT}`;
 }
 
-function escapes({ url = '/' }: IncomingMessage): Refusal | undefined {
+export function escapes({ url = '/' }: RequestHead): Refusal | undefined {
   if (url.includes('#')) return malformed('The URL has a #, which must be written as %23.');
   if (!url.includes('%')) return undefined;
   try {
@@ -114,7 +114,7 @@ function escapes({ url = '/' }: IncomingMessage): Refusal | undefined {
   }
 }
 
-function host(request: IncomingMessage): Refusal | undefined {
+function host(request: RequestHead): Refusal | undefined {
   const { headers, socket } = request;
   const named = headers.host;
   if (named === undefined || (named === '' && request.httpVersionMinor === 0)) {

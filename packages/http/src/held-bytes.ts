@@ -2,8 +2,8 @@
  * Counts the bytes of bodies and responses that a process holds, over all clients, bounds them, and reclaims them from slow
  * clients. A few clients that stop within a body, drip it, or hardly read a response, must not use up the memory of all.
  */
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ResponseMessage, StreamOutlet } from './message.ts';
 import { breakOff, takenBytesOf } from './reading-timeouts.ts';
 
 export interface HeldBytesLimits {
@@ -36,6 +36,9 @@ function pacedUntil(pacedUntilMs: number, movedBytes: number, nowMs: number): nu
   const earnedMs = (movedBytes * 1_000) / MIN_BYTES_PER_SECOND;
   return Math.min(nowMs + MAX_PACE_MS, Math.max(nowMs, pacedUntilMs) + earnedMs);
 }
+
+/** A response that was written, as far as its client has read it. */
+export type WrittenResponse = Pick<ResponseMessage, 'outlet' | 'socket' | 'closed' | 'once'>;
 
 /** For metrics. */
 export interface HeldBytesCounts {
@@ -109,30 +112,33 @@ export class HeldBytes {
   }
 
   /** Gives `bytes` back when the system has taken the written part of the response. */
-  giveWhenRead(response: ServerResponse, bytes: number): void {
+  giveWhenRead(response: WrittenResponse, bytes: number): void {
     if (!this.#watchReading(response, bytes)) this.#bytes -= bytes;
   }
 
   /** As {@link giveWhenRead}, for a response that was not counted: counts it unless the system took all of it at once. */
-  holdUntilRead(response: ServerResponse, bytes: number): void {
+  holdUntilRead(response: WrittenResponse, bytes: number): void {
     if (this.#watchReading(response, bytes)) this.#bytes += bytes;
   }
 
   /** Returns false when the system has taken all of the response. */
-  #watchReading(response: ServerResponse, bytes: number): boolean {
-    const { socket } = response;
-    if (socket === null || socket.writableLength === 0 || response.closed) return false;
+  #watchReading(response: WrittenResponse, bytes: number): boolean {
+    const outlet = response.outlet ?? response.socket;
+    if (outlet === null || outlet.writableLength === 0 || response.closed) return false;
     const settle = (): void => {
       this.#waiting.delete(unread);
       this.#bytes -= unread.heldBytes;
       unread.heldBytes = 0;
-      socket.off('drain', settle);
+      outlet.off('drain', onDrain);
     };
-    const unread = new UnreadResponse(socket, { heldBytes: bytes, nowMs: this.#now(), settle });
+    const onDrain = (): void => {
+      if (outlet.writableLength === 0) settle();
+    };
+    const unread = new UnreadResponse(outlet, { heldBytes: bytes, nowMs: this.#now(), settle });
     this.awaiting(unread, 0);
     response.once('finish', settle);
     response.once('close', settle);
-    socket.on('drain', settle);
+    outlet.on('drain', onDrain);
     return true;
   }
 
@@ -166,24 +172,27 @@ function isSlow(client: HeldClient, nowMs: number): boolean {
 class UnreadResponse implements HeldClient {
   heldBytes: number;
   pacedUntilMs = 0;
-  readonly #socket: Socket;
+  readonly #outlet: Socket | StreamOutlet;
   #takenBytes: number;
   #lookedAtMs: number;
 
   readonly #settle: () => void;
 
-  constructor(socket: Socket, { heldBytes, nowMs, settle }: { heldBytes: number; nowMs: number; settle: () => void }) {
-    this.#socket = socket;
+  constructor(
+    outlet: Socket | StreamOutlet,
+    { heldBytes, nowMs, settle }: { heldBytes: number; nowMs: number; settle: () => void },
+  ) {
+    this.#outlet = outlet;
     this.#settle = settle;
     this.heldBytes = heldBytes;
-    this.#takenBytes = takenBytesOf(socket);
+    this.#takenBytes = takenBytesOf(outlet);
     this.#lookedAtMs = nowMs;
   }
 
   /** No event reports partial progress: counts the bytes that the client has read since the last look. */
   look(nowMs: number): void {
     if (nowMs === this.#lookedAtMs) return;
-    const takenBytes = takenBytesOf(this.#socket);
+    const takenBytes = takenBytesOf(this.#outlet);
     const paced = pacedUntil(this.pacedUntilMs, 0, this.#lookedAtMs);
     const movedMs = ((takenBytes - this.#takenBytes) * 1_000) / MIN_BYTES_PER_SECOND;
     this.pacedUntilMs = Math.min(nowMs + MAX_PACE_MS, paced + movedMs);
@@ -192,7 +201,7 @@ class UnreadResponse implements HeldClient {
   }
 
   onEvicted(): void {
-    breakOff(this.#socket);
+    breakOff(this.#outlet);
     this.#settle();
   }
 }

@@ -6,6 +6,8 @@ import type { CertifiedNames } from '@causeway/config/peers.ts';
 import { altNamesOf } from './alt-names.ts';
 
 export type Scheme = 'http' | 'https';
+/** What a connection speaks: HTTP/1.1 and before, or HTTP/2. */
+export type Protocol = 'http/1.1' | 'h2';
 
 /** Made once for each connection; read by every request on it. */
 export interface Peer {
@@ -14,6 +16,7 @@ export interface Peer {
   readonly port: number;
   /** `https` when this process terminates TLS. */
   readonly scheme: Scheme;
+  readonly protocol: Protocol;
   /** What TLS negotiated (RFC 7301); `undefined` without ALPN. */
   readonly alpnProtocol: string | undefined;
   /** Who the client has proven to be: from a certificate that an authority of `clientCaFile` signed. */
@@ -26,12 +29,13 @@ export interface PeerIdentity extends CertifiedNames {
 }
 
 /** Reads a connection that was accepted; for TLS, after the handshake. */
-export function describePeer(socket: Socket): Peer {
+export function describePeer(socket: Socket, protocol: Protocol = 'http/1.1'): Peer {
   const isSecure = socket instanceof TLSSocket;
   return {
     address: plainAddress(socket.remoteAddress),
     port: socket.remotePort ?? 0,
     scheme: isSecure ? 'https' : 'http',
+    protocol,
     alpnProtocol: isSecure && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
     identity: isSecure ? identityOf(socket) : undefined,
   };

@@ -1,7 +1,8 @@
 /** Breaks connections whose clients do not read: unsent bytes take memory until they do. */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Connection } from './connection.ts';
+import type { StreamOutlet } from './message.ts';
 import type { OpenConnections } from './open-connections.ts';
 
 export interface ReadingTimeoutsOptions {
@@ -47,7 +48,7 @@ export class ReadingTimeouts {
 /** Whether the client has read nothing for `timeoutMs`; `stepMs` have passed since the last sweep. */
 function isUnread(connection: Connection, { stepMs, timeoutMs }: { stepMs: number; timeoutMs: number }): boolean {
   const { socket } = connection;
-  const takenBytes = socket.writableLength === 0 ? -1 : takenBytesOf(socket);
+  const takenBytes = waitingBytesOf(connection) === 0 ? -1 : takenBytesOf(socket);
   if (takenBytes === -1 || takenBytes !== connection.takenBytes) {
     connection.takenBytes = takenBytes;
     connection.unreadMs = 0;
@@ -57,16 +58,25 @@ function isUnread(connection: Connection, { stepMs, timeoutMs }: { stepMs: numbe
   return connection.unreadMs >= timeoutMs;
 }
 
-/** Breaks a connection so that the system releases its buffers for it, too. */
-export function breakOff(socket: Socket): void {
-  if (socket instanceof TLSSocket) socket.destroy();
-  else socket.resetAndDestroy();
+/** Breaks a connection so that the system releases its buffers for it, too; of HTTP/2, one stream. */
+export function breakOff(outlet: Socket | StreamOutlet): void {
+  if (!(outlet instanceof Socket) || outlet instanceof TLSSocket) outlet.destroy();
+  else outlet.resetAndDestroy();
 }
 
-/** How many of the written bytes the system has taken. Node's own time limit reads the same fields. */
-export function takenBytesOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as {
-    _handle?: { bytesWritten?: number; writeQueueSize?: number } | null;
-  };
+/** How many of the written bytes the system has taken. */
+export function takenBytesOf(outlet: Socket | StreamOutlet): number {
+  if (!(outlet instanceof Socket)) return outlet.takenBytes;
+  const handle = handleOf(outlet);
   return (handle?.bytesWritten ?? 0) - (handle?.writeQueueSize ?? 0);
+}
+
+/** Bytes that wait for the client. Of HTTP/2, those of its streams come in addition: Node writes past the socket. */
+function waitingBytesOf({ socket, isHttp2 }: Connection): number {
+  return isHttp2 ? (handleOf(socket)?.writeQueueSize ?? 0) : socket.writableLength;
+}
+
+/** Node's own time limit reads the same fields. */
+function handleOf(socket: Socket): { bytesWritten?: number; writeQueueSize?: number } | null | undefined {
+  return (socket as unknown as { _handle?: { bytesWritten?: number; writeQueueSize?: number } | null })._handle;
 }

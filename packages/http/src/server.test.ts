@@ -71,6 +71,7 @@ test('all requests of a connection have one peer: its address, port and scheme',
     address: '127.0.0.1',
     port: socket.localPort,
     scheme: 'http',
+    protocol: 'http/1.1',
     alpnProtocol: undefined,
     identity: undefined,
   });

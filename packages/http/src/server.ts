@@ -4,16 +4,22 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, isIP, Server as NetServer, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { admit, type Check } from './admission.ts';
 import { BodyTimeouts } from './body-timeouts.ts';
 import type { Certificates } from './certificates.ts';
 import { ClosingResponse } from './closing-response.ts';
-import { connectionOf, openConnection } from './connection.ts';
+import { type Connection, connectionOf, openConnection } from './connection.ts';
 import type { Cors } from './cors.ts';
 import { watchHalfClosed } from './half-closed.ts';
 import { FORWARDING_BYTES } from './head.ts';
+import type { Http2Arrival } from './http2/connection.ts';
+import { Http2Connections } from './http2/connections.ts';
+import { intercept } from './http2/dispatch.ts';
+import { http2HeadChecks } from './http2/head.ts';
+import { Prefaces } from './http2/preface.ts';
 import { OpenConnections } from './open-connections.ts';
-import { describePeer, type Peer, type Scheme } from './peer.ts';
+import { describePeer, type Peer, type Protocol, type Scheme } from './peer.ts';
 import { ReadingTimeouts } from './reading-timeouts.ts';
 import { type HeadLimits, type Refusal, refusalBody, refusalHeaders, statusOf, TOO_SLOW } from './refusal.ts';
 import { Refuser } from './refuser.ts';
@@ -30,8 +36,20 @@ export interface ServerLimits extends HeadLimits {
   responseTimeoutMs: () => number;
 }
 
+/** HTTP/2, beside HTTP/1.1: by ALPN with TLS, by its preface without (RFC 9113 §3). */
+export interface Http2Options<P extends Peer = Peer> {
+  /** Streams that a client may have open on one connection. */
+  maxConcurrentStreams: number;
+  /** As those of the server, for requests of HTTP/2, after the checks of their heads. */
+  checks: readonly Check<P>[];
+  serve: (arrival: Http2Arrival<P>) => void;
+  refuse: (arrival: Http2Arrival<P>, refusal: Refusal) => void;
+}
+
 export interface HttpServerOptions<P extends Peer = Peer> {
   limits: ServerLimits;
+  /** HTTP/1.1 alone without. */
+  http2?: Http2Options<P> | undefined;
   /** TLS on every connection; plain HTTP without. */
   certificates?: Certificates | undefined;
   /** What the program keeps for each connection. Default: the peer itself. */
@@ -77,6 +95,9 @@ export class HttpServer<P extends Peer = Peer> {
   readonly #refuser: Refuser;
   readonly #bodies: BodyTimeouts;
   readonly #reading: ReadingTimeouts;
+  readonly #http2: Http2Connections<P> | undefined;
+  /** Of plain connections, where HTTP/2 is served, too. */
+  readonly #prefaces: Prefaces[] = [];
   #drained: Promise<unknown> | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -98,6 +119,7 @@ export class HttpServer<P extends Peer = Peer> {
       timeoutMs: limits.responseTimeoutMs,
       onTimeout: options.onUnread,
     });
+    this.#http2 = options.http2 && this.#http2Connections(options.http2);
     this.#addServer();
   }
 
@@ -149,6 +171,7 @@ export class HttpServer<P extends Peer = Peer> {
     this.connections.forEach(({ last }) => {
       if (last?.headersSent === false) last.shouldKeepAlive = false;
     });
+    this.#http2?.announceEnd();
     let sweepCount = 0;
     this.#idleTimer = setInterval(() => {
       sweepCount += 1;
@@ -178,6 +201,8 @@ export class HttpServer<P extends Peer = Peer> {
     clearInterval(this.#idleTimer);
     this.#bodies.close();
     this.#reading.close();
+    this.#http2?.close();
+    for (const prefaces of this.#prefaces) prefaces.close();
     for (const server of this.#servers) {
       server.close();
       server.closeAllConnections();
@@ -201,7 +226,12 @@ export class HttpServer<P extends Peer = Peer> {
     const server =
       certificates === undefined
         ? createServer(options)
-        : createSecureServer({ ...options, ...certificates.options, handshakeTimeout: limits.headersTimeoutMs });
+        : createSecureServer({
+            ...options,
+            ...certificates.options,
+            ALPNProtocols: this.#http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'],
+            handshakeTimeout: limits.headersTimeoutMs,
+          });
     certificates?.serve(server);
     this.#attach(server);
     this.#servers.push(server);
@@ -211,7 +241,9 @@ export class HttpServer<P extends Peer = Peer> {
   #attach(server: Server): void {
     // A client that ends its side gets its response. Node has no other name for it.
     (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
-    server.on(this.scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => this.#meet(socket));
+    const event = this.scheme === 'https' ? 'secureConnection' : 'connection';
+    if (this.#http2 === undefined) server.on(event, (socket: Socket) => this.#meet(socket, 'http/1.1'));
+    else this.#splitProtocols(server, event);
     server.on('request', (request, response) => this.#onRequest(request, response, undefined));
     server.on('checkContinue', (request, response) => this.#onRequest(request, response, 'continue'));
     server.on('checkExpectation', (request, response) => this.#onRequest(request, response, 'unknown'));
@@ -219,12 +251,45 @@ export class HttpServer<P extends Peer = Peer> {
     server.on('connect', (_request, socket) => this.#refuser.onConnect(socket));
   }
 
-  #meet(socket: Socket): void {
-    const peer = describePeer(socket);
+  /** Gives each connection to the protocol that it speaks. */
+  #splitProtocols(server: Server, event: 'connection' | 'secureConnection'): void {
+    const onProtocol = (socket: Socket, protocol: Protocol): void => {
+      if (protocol === 'http/1.1') give(socket);
+      const connection = this.#meet(socket, protocol);
+      if (protocol === 'h2') this.#http2?.begin(connection);
+    };
+    const prefaces = new Prefaces({ timeoutMs: this.#options.limits.headersTimeoutMs, onProtocol });
+    this.#prefaces.push(prefaces);
+    const give = intercept(server, event, (socket) => {
+      if (!(socket instanceof TLSSocket)) prefaces.read(socket);
+      else onProtocol(socket, socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
+    });
+  }
+
+  #meet(socket: Socket, protocol: Protocol): Connection<P> {
+    const peer = describePeer(socket, protocol);
     const connection = openConnection(socket, this.#options.meet?.(peer, socket) ?? (peer as P));
     this.connections.add(connection);
     watchHalfClosed(connection);
     socket.once('close', () => this.#turns.forget(connection));
+    return connection;
+  }
+
+  #http2Connections({ maxConcurrentStreams, checks, serve, refuse }: Http2Options<P>): Http2Connections<P> {
+    const { limits, onRefused = () => {}, onUnread = () => {}, cors = () => undefined } = this.#options;
+    const allChecks: readonly Check<P>[] = [...http2HeadChecks(limits), ...checks];
+    return new Http2Connections({
+      maxConcurrentStreams,
+      limits: { ...limits, idleTimeoutMs: KEEP_ALIVE_TIMEOUT_MS },
+      serve: (arrival) => {
+        const refusal = admit(allChecks, arrival.request, arrival.peer);
+        if (refusal === undefined) serve(arrival);
+        else refuse(arrival, refusal);
+      },
+      corsHeaders: (origin) => cors()?.headersFor({ url: '/', headers: { origin } }) ?? [],
+      onRefused,
+      onUnread,
+    });
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse, expectation: Expectation | undefined): void {
@@ -243,6 +308,8 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** Closes the connections that carry no request. */
   #closeIdle(): void {
+    this.#http2?.refuseStreams();
+    for (const prefaces of this.#prefaces) prefaces.close();
     // Node counts a connection as idle while it still writes its last response, and would cut that off.
     if (this.#isWriting()) return;
     for (const server of this.#servers) server.closeIdleConnections();
@@ -250,8 +317,9 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** Breaks the connections that owe no response. */
   #breakWithoutRequest(): void {
-    this.connections.forEach(({ socket, last }) => {
-      if (socket.writableLength === 0 && last?.writableFinished !== false) socket.destroy();
+    this.#http2?.breakWithoutRequest();
+    this.connections.forEach(({ socket, last, isHttp2 }) => {
+      if (!isHttp2 && socket.writableLength === 0 && last?.writableFinished !== false) socket.destroy();
     });
   }
 

@@ -1,15 +1,20 @@
 /** The turns of pipelined requests: one request of a connection is served at a time, in order (RFC 9112 §9.3.2). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Connection, hold, release } from './connection.ts';
+import type { RequestMessage, ResponseMessage } from './message.ts';
 import type { Peer } from './peer.ts';
 
 /** The client waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1), or expects something unknown. */
 export type Expectation = 'continue' | 'unknown';
 
 /** A request whose turn has come. */
-export interface Arrival<P extends Peer = Peer> {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+export interface Arrival<
+  P extends Peer = Peer,
+  Request extends RequestMessage = IncomingMessage,
+  Response extends ResponseMessage = ServerResponse,
+> {
+  readonly request: Request;
+  readonly response: Response;
   readonly peer: P;
   readonly expectation: Expectation | undefined;
 }

@@ -1,7 +1,7 @@
 /** What every request to a bridge passes before anything else looks at it. */
-import type { IncomingMessage } from 'node:http';
 import type { Check } from '@causeway/http/admission.ts';
 import { headChecks, transferCoding } from '@causeway/http/head.ts';
+import type { RequestHead } from '@causeway/http/message.ts';
 import type { HeadLimits, Refusal } from '@causeway/http/refusal.ts';
 import { isManagement } from '@causeway/protocol/operations/table.ts';
 import { parseUrl } from '@causeway/protocol/paths.ts';
@@ -27,7 +27,7 @@ function heldBytes(load: Load): Check {
 }
 
 /** Probes and operators see the bridge while it is overloaded, and a 404 costs little. */
-function isAlwaysAdmitted({ method = 'GET', url = '/' }: IncomingMessage): boolean {
+function isAlwaysAdmitted({ method = 'GET', url = '/' }: RequestHead): boolean {
   const { operation } = parseUrl(method, url);
   return operation === 'unknown' || isManagement(operation);
 }

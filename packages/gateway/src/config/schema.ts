@@ -70,6 +70,26 @@ const RegionConfig = Entry(
   { description: 'A region.' },
 );
 
+const Http2Section = Section(
+  {
+    isEnabled: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether clients may speak HTTP/2: with TLS as ALPN negotiates it, without TLS by prior knowledge (RFC 9113 §3.3). Default: true with TLS, false without. A change needs a restart.',
+        examples: [true],
+      }),
+    ),
+    maxConcurrentStreams: Type.Integer({
+      description:
+        'Requests that a client may have in flight on one connection; it waits with others. A change needs a restart.',
+      default: 128,
+      minimum: 1,
+      maximum: 10_000,
+    }),
+  },
+  { description: 'HTTP/2 for clients, beside HTTP/1.1.' },
+);
+
 export const GatewayConfig = Entry(
   {
     gateway: Section(
@@ -100,6 +120,7 @@ export const GatewayConfig = Entry(
           maximum: 65_535,
         }),
         backlog: BacklogSetting(),
+        http2: Http2Section,
       },
       { description: 'Where clients connect.' },
     ),

@@ -1,6 +1,6 @@
 /** Reads a request's body: whole when it is small enough to be sent again, as a stream when it is not. */
-import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { RequestMessage } from '@causeway/http/message.ts';
 
 export interface BodyLimits {
   /** Up to here a body is kept. */
@@ -39,11 +39,11 @@ export class BodyTooLargeError extends Error {
   }
 }
 
-/** Whether the request has a body (RFC 9112 §6.3). */
-export function hasBody(request: IncomingMessage): boolean {
-  const { headers } = request;
+/** Whether the request has a body (RFC 9112 §6.3, RFC 9113 §8.1). */
+export function hasBody({ headers, isHeadOnly }: RequestMessage): boolean {
   if (headers['transfer-encoding'] !== undefined) return true;
-  return Number(headers['content-length'] ?? 0) > 0;
+  const declared = headers['content-length'];
+  return declared === undefined ? isHeadOnly === false : Number(declared) > 0;
 }
 
 /** The bytes of a body that have arrived. */
@@ -53,7 +53,7 @@ export function bodyBytes(body: Buffer | StreamedBody | undefined): number {
 }
 
 /** Returns a function that stops the reading, and drops the bytes read. */
-export function readBody(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
+export function readBody(request: RequestMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
   const lengthText = request.headers['content-length'];
   const declaredBytes = lengthText === undefined ? undefined : Number(lengthText);
   if (declaredBytes !== undefined && declaredBytes > limits.maxBodyBytes) {
@@ -72,7 +72,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, receiver:
 function nothing(): void {}
 
 /** A body of a declared length that is kept: usually one chunk, and complete before the stream ends. */
-function readDeclared(request: IncomingMessage, declaredBytes: number, receiver: BodyReceiver): () => void {
+function readDeclared(request: RequestMessage, declaredBytes: number, receiver: BodyReceiver): () => void {
   let chunks: Buffer[] | undefined;
   let totalBytes = 0;
   const onData = (chunk: Buffer): void => {
@@ -94,7 +94,7 @@ function readDeclared(request: IncomingMessage, declaredBytes: number, receiver:
   };
 }
 
-function readUntilEnd(request: IncomingMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
+function readUntilEnd(request: RequestMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
   let chunks: Buffer[] = [];
   let totalBytes = 0;
   const onData = (chunk: Buffer): void => {
@@ -128,7 +128,7 @@ interface StreamBeginning {
 
 /** Streams the bytes that have arrived, then the rest, as fast as the target reads. */
 function streamBody(
-  request: IncomingMessage,
+  request: RequestMessage,
   { received, limits, receiver, lengthBytes }: StreamBeginning,
 ): StreamedBody {
   const { maxBodyBytes } = limits;
@@ -142,7 +142,7 @@ function streamBody(
     }
     body.isWaitingForClient = true;
     // The client may still be sending when its response is complete.
-    const rest = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    const rest = request.iterator({ destroyOnReturn: false });
     for await (const chunk of rest) {
       body.isWaitingForClient = false;
       body.receivedBytes += chunk.length;

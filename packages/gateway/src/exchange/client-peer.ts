@@ -1,5 +1,6 @@
 /** What a gateway keeps for each connection of a client, for all requests on it. */
 import type { Socket } from 'node:net';
+import type { ResponseMessage } from '@causeway/http/message.ts';
 import type { Peer } from '@causeway/http/peer.ts';
 import type { Identity } from './identity.ts';
 
@@ -21,6 +22,7 @@ export function meetClient(peer: Peer, socket: Socket): ClientPeer {
     address: peer.address,
     port: peer.port,
     scheme: peer.scheme,
+    protocol: peer.protocol,
     alpnProtocol: peer.alpnProtocol,
     identity: peer.identity,
     forwarding: undefined,
@@ -31,4 +33,17 @@ export function meetClient(peer: Peer, socket: Socket): ClientPeer {
     for (const request of client.requests.splice(0)) request.onClientGone();
   });
   return client;
+}
+
+/** From now on the request learns when its client is gone: with its connection or, over HTTP/2, with its stream. */
+export function watchClient(request: PeerRequest, response: ResponseMessage, { requests }: ClientPeer): void {
+  if (response.outlet === undefined) requests.push(request);
+  else response.owner = request;
+}
+
+/** Its response is complete. */
+export function unwatchClient(request: PeerRequest, response: ResponseMessage, { requests }: ClientPeer): void {
+  if (response.outlet !== undefined) response.owner = undefined;
+  else if (requests.at(-1) === request) requests.pop();
+  else if (requests.includes(request)) requests.splice(requests.indexOf(request), 1);
 }

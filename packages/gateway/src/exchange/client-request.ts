@@ -1,8 +1,8 @@
 /** The head of a client's request and its peer: read once, for intake, attempts, response and logs. */
-import type { IncomingMessage } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
 import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { peerOf } from '@causeway/http/connection.ts';
+import type { RequestMessage } from '@causeway/http/message.ts';
 import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
@@ -16,7 +16,7 @@ export interface ClientRequestOptions {
 }
 
 export class ClientRequest {
-  readonly message: IncomingMessage;
+  readonly message: RequestMessage;
   readonly method: string;
   /** The request target, with its query. */
   readonly path: string;
@@ -30,7 +30,7 @@ export class ClientRequest {
   readonly settings: RequestSettings;
   readonly #policy: TrustPolicy;
 
-  constructor(message: IncomingMessage, { now, regions, trust }: ClientRequestOptions) {
+  constructor(message: RequestMessage, { now, regions, trust }: ClientRequestOptions) {
     this.message = message;
     this.method = message.method ?? 'GET';
     this.path = message.url ?? '/';

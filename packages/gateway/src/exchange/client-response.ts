@@ -1,5 +1,5 @@
 /** Responds to the client: with a target's response, held or streamed, or with the gateway's own. */
-import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from '@causeway/http/message.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { FAULT_HEADER, FAULT_OF_REQUEST, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { GatewayError } from '../errors.ts';
@@ -60,7 +60,7 @@ export class ClientResponse {
     return this.#writer.sentBytes;
   }
 
-  addCorsHeaders(message: IncomingMessage): void {
+  addCorsHeaders(message: RequestHead): void {
     const { cors } = this.#options.context;
     if (cors !== undefined) this.#corsHeaders = cors.headersFor(message);
   }

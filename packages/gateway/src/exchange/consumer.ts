@@ -1,5 +1,5 @@
 /** The part of an exchange that concerns a consumer: where the request goes first, where a response 421 leads, deliveries. */
-import type { ServerResponse } from 'node:http';
+import type { ResponseMessage } from '@causeway/http/message.ts';
 import { baseUri } from '@causeway/protocol/base-uri.ts';
 import {
   BRIDGE_HEADER,
@@ -84,7 +84,7 @@ export class RequestedConsumer {
   }
 
   /** Confirms the delivery to its bridge once the client has the whole response. */
-  watchDelivery({ target, headers }: ConsumerResponse, response: ServerResponse): void {
+  watchDelivery({ target, headers }: ConsumerResponse, response: ResponseMessage): void {
     const delivery = textOf(headers[DELIVERY_HEADER]);
     const { context, request } = this.#options;
     const { group, instance } = request.url;

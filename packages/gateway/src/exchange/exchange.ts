@@ -2,8 +2,8 @@
  * One request of a client, from its first byte to the end of its response: `intake.ts` takes it in, `attempt-loop.ts` sends it to
  * targets, `client-response.ts` responds. This file receives the events that move it from one to the next, and ends it.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { probeHalfClosed } from '@causeway/http/half-closed.ts';
+import type { RequestMessage, ResponseMessage } from '@causeway/http/message.ts';
 import type { Refusal } from '@causeway/http/refusal.ts';
 import type { Expectation } from '@causeway/http/turns.ts';
 import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
@@ -16,7 +16,7 @@ import { applyVerdict } from './apply-verdict.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
 import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
-import type { PeerRequest } from './client-peer.ts';
+import { type PeerRequest, unwatchClient, watchClient } from './client-peer.ts';
 import { ClientRequest } from './client-request.ts';
 import { ClientResponse } from './client-response.ts';
 import type { ExchangeContext } from './context.ts';
@@ -32,7 +32,7 @@ const PAUSE_MS = 100;
 export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   readonly #context: ExchangeContext;
   readonly #request: ClientRequest;
-  readonly #http: ServerResponse;
+  readonly #http: ResponseMessage;
   readonly #response: ClientResponse;
   readonly #held: HeldShare;
   readonly #watch: RequestWatch | undefined;
@@ -42,7 +42,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   #attempt: Attempt | undefined;
   #isDone = false;
 
-  constructor(context: ExchangeContext, message: IncomingMessage, response: ServerResponse) {
+  constructor(context: ExchangeContext, message: RequestMessage, response: ResponseMessage) {
     this.#context = context;
     this.#http = response;
     const request = new ClientRequest(message, context);
@@ -65,7 +65,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     const context = this.#context;
     const { message, peer, startMs } = this.#request;
     context.budget.requested(startMs);
-    peer.requests.push(this);
+    watchClient(this, this.#http, peer);
     this.#response.addCorsHeaders(message);
     const intake = takeIn(this.#request, { context, refusal, expectation });
     switch (intake.kind) {
@@ -300,8 +300,6 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   /** The connection is free for the next request. */
   onResponseEnded(): void {
     this.#held.giveWhenRead(this.#http);
-    const { requests } = this.#request.peer;
-    if (requests.at(-1) === this) requests.pop();
-    else if (requests.includes(this)) requests.splice(requests.indexOf(this), 1);
+    unwatchClient(this, this.#http, this.#request.peer);
   }
 }

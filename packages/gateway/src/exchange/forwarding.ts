@@ -41,7 +41,7 @@ export function forwardingHeaders(headers: IncomingHttpHeaders, { peer, trust, i
   const gateways = trust === 'gateway' ? headers[GATEWAY_HEADER] : undefined;
   const element = `for=${quoteNode(peer.address)};host=${quoteIfNeeded(host)};proto=${peer.scheme}`;
   return [
-    ...['via', append(headers.via, identity.requestVia)],
+    ...['via', append(headers.via, peer.protocol === 'h2' ? identity.requestViaHttp2 : identity.requestVia)],
     ...['forwarded', append(before.forwarded ?? forwardedBefore(before, host), element)],
     ...['x-forwarded-for', clientsAndProxies(before['x-forwarded-for'], peer, trust)],
     ...['x-forwarded-host', first(before['x-forwarded-host']) ?? host],

@@ -11,6 +11,7 @@ function peer(changes: Partial<ClientPeer> = {}): ClientPeer {
     address: '10.0.0.1',
     port: 50_000,
     scheme: 'http',
+    protocol: 'http/1.1',
     alpnProtocol: undefined,
     identity: undefined,
     forwarding: undefined,

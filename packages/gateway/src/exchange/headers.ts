@@ -32,6 +32,11 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   SECRET_HEADER,
   SUSPECT_HEADER,
   ...FORWARDING,
+  // Pseudo-headers of HTTP/2 (RFC 9113 §8.3): method, path and host say the same.
+  ':method',
+  ':path',
+  ':scheme',
+  ':authority',
 ]);
 
 const RESPONSE_NOT_PASSED_ON: ReadonlySet<string> = new Set([

@@ -1,6 +1,5 @@
 /** The share of {@link HeldBytes} that one exchange takes: for its body, and for a response that is held. */
-import type { ServerResponse } from 'node:http';
-import type { HeldBytes, HeldClient } from '@causeway/http/held-bytes.ts';
+import type { HeldBytes, HeldClient, WrittenResponse } from '@causeway/http/held-bytes.ts';
 
 export class HeldShare implements HeldClient {
   readonly #held: HeldBytes;
@@ -33,7 +32,7 @@ export class HeldShare implements HeldClient {
   }
 
   /** Gives everything back as fast as the client reads its response. */
-  giveWhenRead(response: ServerResponse): void {
+  giveWhenRead(response: WrittenResponse): void {
     const bytes = this.heldBytes;
     this.heldBytes = 0;
     if (bytes > 0) this.#held.giveWhenRead(response, bytes);

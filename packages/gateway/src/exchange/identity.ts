@@ -10,6 +10,8 @@ export interface Identity {
   readonly via: string;
   /** Entry of `Via` in requests: with the random part that identifies this process. */
   readonly requestVia: string;
+  /** The same for requests that arrived over HTTP/2. */
+  readonly requestViaHttp2: string;
   /** That part, which no client can know. */
   readonly instance: string | undefined;
   /** The header with the secret, for targets; empty if the system has none. */
@@ -20,12 +22,14 @@ export function identityOf(
   hop: GatewayHop,
   { secret, instance }: { secret?: string | undefined; instance?: string } = {},
 ): Identity {
-  const via = `1.1 ${hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`}`;
+  const pseudonym = hop.region === undefined ? hop.name : `${hop.region}-${hop.name}`;
+  const requestPseudonym = instance === undefined ? pseudonym : `${pseudonym}.${instance}`;
   return {
     hop,
-    via,
+    via: `1.1 ${pseudonym}`,
     instance,
-    requestVia: instance === undefined ? via : `${via}.${instance}`,
+    requestVia: `1.1 ${requestPseudonym}`,
+    requestViaHttp2: `2.0 ${requestPseudonym}`,
     proof: secret === undefined || secret === '' ? [] : [SECRET_HEADER, secret],
     entry: formatHop(hop),
   };

@@ -1,13 +1,13 @@
 /** Writes the response to one request to its client: whole, as a stream, or broken off; never two of these. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestMessage, ResponseMessage } from '@causeway/http/message.ts';
 import type { PendingWrite, TurnBatch } from './turn-batch.ts';
 
 /** Above this, copying a body into the head's text costs more than a second write. */
 const ONE_WRITE_BYTES = 16_384;
 
 export interface ResponseWriterOptions {
-  readonly request: { readonly message: IncomingMessage };
-  readonly response: ServerResponse;
+  readonly request: { readonly message: RequestMessage };
+  readonly response: ResponseMessage;
   readonly context: {
     /** Writes whole responses at the end of the turn of the event loop in which they are ready. */
     readonly writes: TurnBatch;
@@ -98,7 +98,8 @@ export class ResponseWriter implements PendingWrite {
     try {
       response.writeHead(this.status, this.#headers);
       // As text of one byte a character, a short body leaves in one write with its head; as bytes it would be two.
-      if (body !== undefined && body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
+      if (body !== undefined && body.length <= ONE_WRITE_BYTES && response.outlet === undefined)
+        response.end(body.toString('latin1'), 'latin1');
       else response.end(body);
       // The unread rest of a body must not keep the connection from closing.
       if (!request.message.complete) request.message.resume();

@@ -1,8 +1,10 @@
 /** The listener for clients: each request that is admitted becomes an exchange. */
 import type { Check } from '@causeway/http/admission.ts';
 import { headChecks, transferCoding } from '@causeway/http/head.ts';
-import type { HeadLimits } from '@causeway/http/refusal.ts';
+import type { RequestMessage, ResponseMessage } from '@causeway/http/message.ts';
+import type { HeadLimits, Refusal } from '@causeway/http/refusal.ts';
 import { HttpServer } from '@causeway/http/server.ts';
+import type { Arrival } from '@causeway/http/turns.ts';
 import { type ClientPeer, meetClient } from '../exchange/client-peer.ts';
 import type { ExchangeContext } from '../exchange/context.ts';
 import { Exchange } from '../exchange/exchange.ts';
@@ -12,14 +14,24 @@ export interface ClientServerOptions extends HeadLimits {
   bodyTimeoutMs: number;
   /** Read at each sweep: how long a client may read nothing of its response. */
   responseTimeoutMs: () => number;
+  /** HTTP/1.1 alone without. */
+  http2: { maxConcurrentStreams: number } | undefined;
   context: ExchangeContext;
 }
+
+/** Over HTTP/1.1 or HTTP/2. */
+type AnyArrival = Arrival<ClientPeer, RequestMessage, ResponseMessage>;
 
 /** How long a body may take that makes progress: Node's own default. */
 const MAX_REQUEST_MS = 300_000;
 
 export function createClientServer(options: ClientServerOptions): HttpServer<ClientPeer> {
+  const { http2 } = options;
   const { context, maxUrlBytes, maxHeaderBytes, headersTimeoutMs, bodyTimeoutMs, responseTimeoutMs } = options;
+  const serve = ({ request, response, expectation }: AnyArrival): void =>
+    new Exchange(context, request, response).start(expectation);
+  const refuse = ({ request, response, expectation }: AnyArrival, refusal: Refusal): void =>
+    new Exchange(context, request, response).start(expectation, refusal);
   return new HttpServer({
     limits: {
       maxUrlBytes,
@@ -31,9 +43,9 @@ export function createClientServer(options: ClientServerOptions): HttpServer<Cli
     },
     meet: meetClient,
     checks: checks(options),
-    serve: ({ request, response, expectation }) => new Exchange(context, request, response).start(expectation),
-    refuse: ({ request, response, expectation }, refusal) =>
-      new Exchange(context, request, response).start(expectation, refusal),
+    serve,
+    refuse,
+    http2: http2 && { maxConcurrentStreams: http2.maxConcurrentStreams, checks: [], serve, refuse },
     cors: () => context.cors,
     onUnread: () => {
       context.held.counts.unread += 1;

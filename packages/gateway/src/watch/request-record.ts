@@ -68,6 +68,7 @@ export class RequestRecord implements RequestWatch {
       traceId,
       client: clientAddress,
       forwardedFor: forwardedFor === undefined ? undefined : String(forwardedFor).slice(0, MAX_FORWARDED_LENGTH),
+      protocol: `HTTP/${message.httpVersion}`,
       method: message.method,
       operation: url.operation,
       path: (path.split('?', 1)[0] ?? '').slice(0, MAX_PATH_LENGTH),

@@ -49,6 +49,7 @@ export class RequestTrace {
       'http.request.method': this.#method,
       'url.path': path.split('?', 1)[0] ?? '',
       'url.scheme': peer.scheme,
+      'network.protocol.version': peer.protocol === 'h2' ? '2' : message.httpVersion,
       'client.address': clientAddress,
       'network.peer.address': peer.address,
       'causeway.operation': url.operation,

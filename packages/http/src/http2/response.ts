@@ -1,0 +1,167 @@
+/** The response to one request of an HTTP/2 connection, as exchanges write Node's responses of HTTP/1.1. */
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { Indexed } from '../indexed-list.ts';
+import type { ResponseMessage, StreamOutlet, StreamOwner } from '../message.ts';
+import type { Http2Request } from './request.ts';
+
+/** A long body is written in such pieces, so that its progress shows. */
+const PIECE_BYTES = 16_384;
+const NO_BODY = { endStream: true };
+
+export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
+  /** The place in the list of the connection's open streams. */
+  listIndex = -1;
+  readonly req: Http2Request;
+  owner: StreamOwner | undefined;
+  /** When it was first looked at for its time limits; 0: not yet. */
+  watchedSinceMs = 0;
+  /** The bytes of the body as the last look found them, and when they changed. */
+  seenBytes = 0;
+  progressAtMs = 0;
+  /** The bytes that the client had taken at the last look, and how long it has taken none. */
+  seenTakenBytes = -1;
+  unreadMs = 0;
+  readonly #stream: ServerHttp2Stream;
+  /** It has no body. */
+  readonly #isHead: boolean;
+  #head: string[] | undefined;
+  #writtenBytes = 0;
+  #rest: Buffer | undefined;
+  #isDrainAwaited = false;
+
+  constructor(req: Http2Request) {
+    this.req = req;
+    this.#stream = req.stream;
+    this.#isHead = req.method === 'HEAD';
+  }
+
+  get outlet(): StreamOutlet {
+    return this;
+  }
+
+  get socket(): null {
+    return null;
+  }
+
+  get closed(): boolean {
+    return this.#stream.closed || this.#stream.destroyed;
+  }
+
+  get headersSent(): boolean {
+    return this.#stream.headersSent;
+  }
+
+  /** Whether all of it has been handed over. */
+  get isEnded(): boolean {
+    return this.headersSent && this.#stream.writableEnded;
+  }
+
+  get writableLength(): number {
+    return this.#stream.writableLength + (this.#rest?.length ?? 0);
+  }
+
+  get takenBytes(): number {
+    return this.#writtenBytes - this.#stream.writableLength;
+  }
+
+  writeContinue(): void {
+    if (!this.closed) this.#stream.additionalHeaders({ ':status': constants.HTTP_STATUS_CONTINUE });
+  }
+
+  /** The head leaves with the first bytes of the body, or with the end. */
+  writeHead(status: number, headers: string[]): this {
+    headers.unshift(':status', String(status));
+    this.#head = headers;
+    return this;
+  }
+
+  write(chunk: Buffer): boolean {
+    // The client has reset the stream, and its owner knows.
+    if (this.closed) return true;
+    this.#sendHead(false);
+    if (this.#isHead) return true;
+    this.#writtenBytes += chunk.length;
+    return this.#stream.write(chunk);
+  }
+
+  end(body?: Buffer | string, encoding: 'latin1' | undefined = undefined): this {
+    if (this.closed) return this;
+    const bytes = typeof body === 'string' ? Buffer.from(body, encoding) : body;
+    const isEmpty = bytes === undefined || bytes.length === 0 || this.#isHead;
+    this.#sendHead(isEmpty);
+    // The client may stop sending its body (RFC 9113 §8.1).
+    if (!this.req.complete) this.#stream.once('finish', () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+    if (isEmpty) this.#stream.end();
+    else if (bytes.length <= PIECE_BYTES) {
+      this.#writtenBytes += bytes.length;
+      this.#stream.end(bytes);
+    } else {
+      this.#rest = bytes;
+      this.#writeRest();
+    }
+    return this;
+  }
+
+  /** Resets the stream: the client learns that the response is incomplete. */
+  destroy(): this {
+    if (!this.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    return this;
+  }
+
+  /** `finish`: the system has taken all of it. */
+  once(event: 'finish' | 'close' | 'drain', listener: () => void): this {
+    const stream = this.#stream;
+    if (event === 'close') stream.once('close', listener);
+    else if (event === 'finish') {
+      stream.once('finish', () => {
+        if (!stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR) listener();
+      });
+    } else {
+      this.#isDrainAwaited = true;
+      stream.once('drain', () => {
+        this.#isDrainAwaited = false;
+        listener();
+      });
+    }
+    return this;
+  }
+
+  on(event: 'drain', listener: () => void): this {
+    this.#stream.on(event, listener);
+    return this;
+  }
+
+  off(event: 'drain', listener: () => void): this {
+    this.#stream.off(event, listener);
+    return this;
+  }
+
+  /** Of those that wait `once`. */
+  listenerCount(_event: 'drain'): number {
+    return this.#isDrainAwaited ? 1 : 0;
+  }
+
+  #sendHead(isAll: boolean): void {
+    const head = this.#head;
+    if (head === undefined) return;
+    this.#head = undefined;
+    this.#stream.respond(head, isAll ? NO_BODY : undefined);
+  }
+
+  #writeRest(): void {
+    const stream = this.#stream;
+    while (this.#rest !== undefined && !this.closed) {
+      const piece = this.#rest.subarray(0, PIECE_BYTES);
+      this.#writtenBytes += piece.length;
+      if (piece.length === this.#rest.length) {
+        this.#rest = undefined;
+        stream.end(piece);
+      } else {
+        this.#rest = this.#rest.subarray(PIECE_BYTES);
+        if (stream.write(piece)) continue;
+        stream.once('drain', () => this.#writeRest());
+        return;
+      }
+    }
+  }
+}

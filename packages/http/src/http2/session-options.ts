@@ -1,0 +1,27 @@
+/** The limits of an HTTP/2 connection that Node's `http2` enforces. */
+import type { ServerSessionOptions } from 'node:http2';
+import type { HeadLimits } from '../refusal.ts';
+
+export type SessionOptions = ServerSessionOptions;
+
+/** What a header adds to the size of a list beside its name and value (RFC 9113 §6.5.2). */
+const ENTRY_BYTES = 32;
+/** The shortest header that a client can send often: a name of one character. */
+const MAX_PAIRS = 1_024;
+
+/** `beyondBytes`: what gateways may add to a head. */
+export function sessionOptions(
+  { maxConcurrentStreams }: { maxConcurrentStreams: number },
+  { maxHeaderBytes }: HeadLimits,
+): SessionOptions {
+  return {
+    maxHeaderListPairs: MAX_PAIRS,
+    // A target may repeat a header that Node would have only once.
+    strictSingleValueFields: false,
+    settings: {
+      maxConcurrentStreams,
+      enablePush: false,
+      maxHeaderListSize: maxHeaderBytes + MAX_PAIRS * ENTRY_BYTES,
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/** The time limits of HTTP/2 connections and their streams, and the limit of frames that carry no request. */
+import { constants } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Indexed, IndexedList } from '../indexed-list.ts';
+import type { Refusal } from '../refusal.ts';
+import { TOO_SLOW } from '../refusal.ts';
+import type { Http2Response } from './response.ts';
+
+/** A connection, as far as time limits need it. */
+export interface WatchedConnection extends Indexed {
+  readonly socket: Socket;
+  readonly streams: IndexedList<Http2Response>;
+  readonly isClosed: boolean;
+  /** Whether the client's first settings have arrived, which follow the preface. */
+  readonly hasSettings: boolean;
+  /** Streams so far, and as the last look found them. */
+  readonly streamCount: number;
+  seenStreamCount: number;
+  /** When it was last seen with a stream, or began. */
+  idleSinceMs: number;
+  close(): void;
+  /** Breaks the connection, with the reason for the client. */
+  destroy(code: number): void;
+}
+
+export interface Http2TimeoutsOptions {
+  connections: { forEach(visit: (connection: WatchedConnection) => void): void };
+  limits: Http2TimeLimits;
+  /** The body of a request did not arrive in time. */
+  onLate: (response: Http2Response, refusal: Refusal) => void;
+  /** A client read nothing of its response in time. */
+  onUnread: () => void;
+}
+
+export interface Http2TimeLimits {
+  /** How long the first frame may take to arrive. */
+  headersTimeoutMs: number;
+  /** How long a whole request may take to arrive. */
+  requestTimeoutMs: number;
+  /** How long a body may stall. */
+  bodyTimeoutMs: number;
+  /** Read at each sweep: how long a client may read nothing of its response. */
+  responseTimeoutMs: () => number;
+  /** How long a connection may have no stream. */
+  idleTimeoutMs: number;
+}
+
+/** How often connections are checked, at most and at least. */
+const MAX_SWEEP_MS = 1_000;
+const MIN_SWEEP_MS = 25;
+/** A process that stalled itself does not blame its clients for longer than this. */
+const MAX_STEP_MS = 2_000;
+/** How long a connection that has ended may take to close. */
+const CLOSE_MS = 5_000;
+
+export class Http2Timeouts {
+  readonly #options: Http2TimeoutsOptions;
+  readonly #timer: NodeJS.Timeout;
+  #sweptAtMs = performance.now();
+
+  constructor(options: Http2TimeoutsOptions) {
+    this.#options = options;
+    const { headersTimeoutMs, bodyTimeoutMs } = options.limits;
+    const sweepMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, Math.min(headersTimeoutMs, bodyTimeoutMs) / 4));
+    this.#timer = setInterval(() => this.#sweep(), sweepMs).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    const stepMs = Math.min(MAX_STEP_MS, nowMs - this.#sweptAtMs);
+    this.#sweptAtMs = nowMs;
+    this.#options.connections.forEach((connection) => {
+      connection.streams.forEach((response) => {
+        this.#checkStream(response, { nowMs, stepMs });
+      });
+      this.#checkConnection(connection, nowMs);
+    });
+  }
+
+  #checkConnection(connection: WatchedConnection, nowMs: number): void {
+    const { headersTimeoutMs, idleTimeoutMs } = this.#options.limits;
+    if (connection.streams.size > 0 || connection.streamCount !== connection.seenStreamCount) {
+      connection.seenStreamCount = connection.streamCount;
+      connection.idleSinceMs = nowMs;
+      return;
+    }
+    const idleMs = nowMs - connection.idleSinceMs;
+    if (connection.isClosed) {
+      if (idleMs >= CLOSE_MS) connection.socket.destroy();
+    } else if (!connection.hasSettings && idleMs >= headersTimeoutMs) {
+      connection.destroy(constants.NGHTTP2_SETTINGS_TIMEOUT);
+    } else if (idleMs >= idleTimeoutMs) {
+      connection.close();
+      connection.idleSinceMs = nowMs;
+    }
+  }
+
+  #checkStream(response: Http2Response, { nowMs, stepMs }: { nowMs: number; stepMs: number }): void {
+    if (response.watchedSinceMs === 0) {
+      response.watchedSinceMs = nowMs;
+      response.progressAtMs = nowMs;
+    }
+    if (!response.req.complete && this.#isLate(response, nowMs)) this.#options.onLate(response, TOO_SLOW);
+    else if (this.#isUnread(response, stepMs)) {
+      this.#options.onUnread();
+      response.destroy();
+    }
+  }
+
+  /** Whether the body has stalled, or takes too long in all. */
+  #isLate(response: Http2Response, nowMs: number): boolean {
+    const { bodyTimeoutMs, requestTimeoutMs } = this.#options.limits;
+    const { receivedBytes, readableLength } = response.req;
+    // Bytes that arrived and were not read yet are not the client's delay.
+    if (receivedBytes !== response.seenBytes || readableLength > 0) {
+      response.seenBytes = receivedBytes;
+      response.progressAtMs = nowMs;
+    }
+    return nowMs - response.progressAtMs >= bodyTimeoutMs || nowMs - response.watchedSinceMs >= requestTimeoutMs;
+  }
+
+  #isUnread(response: Http2Response, stepMs: number): boolean {
+    const takenBytes = response.writableLength === 0 ? -1 : response.takenBytes;
+    if (takenBytes === -1 || takenBytes !== response.seenTakenBytes) {
+      response.seenTakenBytes = takenBytes;
+      response.unreadMs = 0;
+      return false;
+    }
+    response.unreadMs += stepMs;
+    return response.unreadMs >= this.#options.limits.responseTimeoutMs();
+  }
+}
