@@ -44,6 +44,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/consumers',
     'packages/gateway/src/exchange',
     'packages/gateway/src/regions',
+    'packages/gateway/src/upstream',
     'packages/gateway/src/config',
     'packages/gateway/src',
     'packages/http',

@@ -38,6 +38,9 @@ test('the dashboard shows every metric, except those of certificates and redunda
   expect(missing).toEqual([
     'causeway_target_healthy',
     'causeway_config_last_reload_success_timestamp_seconds',
+    'causeway_upstream_certificate_expiry_timestamp_seconds',
+    'causeway_upstream_certificate_usable',
+    'causeway_upstream_certificate_reloads_total',
     'causeway_bridge_certificate_expiry_timestamp_seconds',
     'causeway_bridge_certificate_usable',
     'causeway_bridge_certificate_reloads_total',

@@ -47,7 +47,13 @@ test.each(blocks)('$file: $keys', ({ text, keys }) => {
   const forBridge = isKnown(BridgeConfig, keys);
   expect(forGateway || forBridge).toBe(true);
   const over = (base: object): string => stringify({ ...base, ...(parse(text) as object) });
-  if (forGateway) expect(findConfigProblems(over(GATEWAY), env)).toEqual([]);
+  if (forGateway) {
+    // The files of an example are not here.
+    const problems = findConfigProblems(over(GATEWAY), env).filter(
+      ({ reason }) => !reason.endsWith('there is no such file'),
+    );
+    expect(problems).toEqual([]);
+  }
   if (forBridge) {
     expect(() => parseConfig('', over(BRIDGE), { schema: BridgeConfig, env, check: checkBridgeConfig })).not.toThrow();
   }

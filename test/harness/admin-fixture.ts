@@ -191,6 +191,7 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     consumers: { count: consumerCount },
     retryBudget: { remainingCount: 500, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: since, lastError: null },
+    upstreamTls: null,
     adminAccess: { canChange: true, reason: 'with the token' },
   };
   return {

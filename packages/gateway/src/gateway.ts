@@ -22,7 +22,7 @@ import { canServe } from './regions/select.ts';
 import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
 import { transportFactory } from './upstream/create-transport.ts';
-import { UpstreamCredentials } from './upstream/credentials.ts';
+import { describeCredentials, UpstreamCredentials } from './upstream/credentials.ts';
 import { readVersion } from './version.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
@@ -68,7 +68,7 @@ export class Gateway {
     this.#now = now;
     this.#random = random;
     const credentials = new UpstreamCredentials(config.upstream.tls, {
-      onReload: (problem) => this.#reportCertificate(problem),
+      onChange: (problem) => this.#reportCertificate(problem),
     });
     this.#credentials = credentials;
     const stats = new RequestStats();
@@ -133,6 +133,7 @@ export class Gateway {
       retrySettings: () => running.values.retry,
       clients: this.#server.connections,
       held,
+      credentials,
       reloadCounts: running.reloadCounts,
       configStatus: () => running.status,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
@@ -150,6 +151,7 @@ export class Gateway {
         secureContext: () => credentials.secureContext,
         serverNameOf: (origin) => serverNameAt(origin, running.values),
       },
+      upstreamTls: () => describeCredentials(credentials),
       events: this.events,
       settings: () => running.values.admin,
       now,
@@ -209,9 +211,8 @@ export class Gateway {
   }
 
   #reportCertificate(problem: string | null): void {
-    const { expiresAtMs } = this.#credentials;
-    const expiresAt = expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString();
-    this.events.emit({ type: 'certificate', of: 'upstream.tls', problem, expiresAt });
+    const { notAfter } = describeCredentials(this.#credentials) ?? { notAfter: null };
+    this.events.emit({ type: 'certificate', of: 'upstream.tls', problem, expiresAt: notAfter });
   }
 
   #startWatcher(): Promise<RequestWatcher | undefined> {

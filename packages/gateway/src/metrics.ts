@@ -4,13 +4,15 @@ import { Exposition } from '@causeway/metrics/exposition.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { ADMIN_METRICS, type AdminCountSources, addAdminMetrics } from './metrics/admin.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
+import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
 import { addRegionMetrics, REGION_METRICS, type RegionSources } from './metrics/regions.ts';
 import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metrics/requests.ts';
 
 export type MetricsSources = RequestSources &
   RegionSources &
   ConfigSources &
-  AdminCountSources & { telemetry: () => TelemetryCounts | undefined };
+  AdminCountSources &
+  CredentialSources & { telemetry: () => TelemetryCounts | undefined };
 
 /** Every metric of the gateway itself, in the order of the exposition. */
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
@@ -18,6 +20,7 @@ export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REGION_METRICS),
   ...Object.values(CONFIG_METRICS),
   ...Object.values(ADMIN_METRICS),
+  ...Object.values(CREDENTIAL_METRICS),
   ...Object.values(TELEMETRY_METRICS),
 ];
 
@@ -29,6 +32,7 @@ export class Metrics {
     addRegionMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);
     addAdminMetrics(this.#exposition, sources);
+    addCredentialMetrics(this.#exposition, sources);
     addTelemetryMetrics(this.#exposition, sources.telemetry);
   }
 

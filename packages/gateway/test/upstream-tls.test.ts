@@ -1,12 +1,15 @@
 /** A gateway whose targets speak TLS: who is verified, by which name, and what is shown to whom. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { System } from '@causeway/protocol/admin/model.ts';
 import { request } from 'undici';
 import { beforeAll, expect, test } from 'vitest';
 import { type CertifiedKey, TestAuthority } from '../../../test/harness/certificates.ts';
+import { valueIn } from '../../../test/harness/exposition.ts';
 import { TEST_TOKEN } from '../../../test/harness/gateway.ts';
+import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
 import { gateway, upstream } from './fixture.ts';
 
@@ -75,6 +78,40 @@ test('serverName replaces the host of every URL of a target', async () => {
   ]);
 });
 
+test('changed files that cannot be used are a problem of the gateway, until they are mended', async () => {
+  const target = await upstream(undefined, await demanding({ ip: ['127.0.0.1'] }));
+  const renewed = await authority.certify('renewed', { dns: ['tier1.example'] });
+  const gw = await gateway({
+    regions: [{ name: 'east', targets: [{ url: target.url }] }],
+    upstream: { tls: tlsOf(renewed) },
+  });
+  const system = async (): Promise<System> =>
+    (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as System;
+  const problems = (): unknown[] =>
+    gw.gateway.events.recent().flatMap((event) => (event.type === 'certificate' ? [event.problem] : []));
+  const good = await system();
+  expect([good.state, good.upstreamTls]).toEqual(['up', { notAfter: expect.stringMatching(/^20/), problem: null }]);
+  writeFileSync(renewed.keyFile, own.key);
+  await until('the files are refused', () => problems().length === 1);
+  const problem = expect.stringMatching(/^upstream\.tls\.keyFile: .* is not the key of the certificate in /);
+  expect(problems()).toEqual([problem]);
+  const bad = await system();
+  expect([bad.state, bad.upstreamTls?.problem, bad.summary]).toEqual([
+    'degraded',
+    problem,
+    expect.stringContaining('is not the key'),
+  ]);
+  const metrics = await (await request(`${gw.adminUrl}/metrics`)).body.text();
+  expect(valueIn(metrics, 'causeway_upstream_certificate_usable')).toBe(0);
+  expect(valueIn(metrics, 'causeway_upstream_certificate_reloads_total', { outcome: 'refused' })).toBe(1);
+  expect(valueIn(metrics, 'causeway_upstream_certificate_expiry_timestamp_seconds')).toBeGreaterThan(
+    Date.now() / 1_000,
+  );
+  writeFileSync(renewed.keyFile, renewed.key);
+  await until('the files are in use', () => problems().length === 2);
+  expect([problems()[1], (await system()).state]).toEqual([null, 'up']);
+});
+
 test('a process of another authority at the address of a target gets no request and no token', async () => {
   const certified = await foreign.certify('stranger', { ip: ['127.0.0.1'] });
   const stranger = await upstream(undefined, certified);
@@ -82,7 +119,11 @@ test('a process of another authority at the address of a target gets no request 
     regions: [{ name: 'east', targets: [{ url: stranger.url, adminUrl: stranger.url }] }],
     upstream: { tls: tlsOf(own) },
   });
-  expect((await request(`${gw.url}/topics`)).statusCode).toBe(503);
+  const refused = await request(`${gw.url}/topics`);
+  expect([refused.statusCode, await refused.body.text()]).toEqual([
+    502,
+    expect.stringContaining('region east: its certificate is signed by an unknown authority'),
+  ]);
   const relayed = await request(`${gw.adminUrl}/api/regions/east/topics`, {
     headers: { authorization: `Bearer ${TEST_TOKEN}` },
   });

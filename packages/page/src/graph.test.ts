@@ -58,6 +58,7 @@ function systemOf(regions: Region[], redirects: System['redirects'] = []): Syste
     consumers: { count: 6 },
     retryBudget: { remainingCount: 500, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: since, lastError: null },
+    upstreamTls: null,
     adminAccess: { canChange: true, reason: '' },
   };
 }

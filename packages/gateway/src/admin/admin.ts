@@ -35,6 +35,7 @@ export interface AdminSources extends ConfigRoutesOptions {
   configStatus: () => System['config'];
   /** Milliseconds, never going back. */
   now: () => number;
+  upstreamTls: () => System['upstreamTls'];
 }
 
 export class Admin {

@@ -36,6 +36,7 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
     consumers: { count: 0 },
     retryBudget: { remainingCount: 0, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: east.since, lastError: null },
+    upstreamTls: null,
     adminAccess: { canChange: true, reason: '' },
     ...facts,
   };

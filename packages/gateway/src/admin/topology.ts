@@ -33,6 +33,7 @@ export interface TopologySources {
   connectionCount: () => number;
   retryBudget: () => System['retryBudget'];
   configStatus: () => System['config'];
+  upstreamTls: () => System['upstreamTls'];
   adminAccess: () => System['adminAccess'];
   behind: (target: LiveTarget) => Behind;
 }
@@ -57,6 +58,7 @@ export function describeTopology(sources: TopologySources): System {
     consumers: { count: affinity.size },
     retryBudget: sources.retryBudget(),
     config: sources.configStatus(),
+    upstreamTls: sources.upstreamTls(),
     adminAccess: sources.adminAccess(),
   };
   const state = judgeSystem(facts, canServe(snapshot, false));

@@ -58,7 +58,7 @@ async function contentOf(authority: TestAuthority, name: string, more: { notAfte
 
 function credentialsOf(tls: UpstreamTls): { credentials: UpstreamCredentials; reloads: (string | null)[] } {
   const reloads: (string | null)[] = [];
-  const credentials = new UpstreamCredentials(tls, { onReload: (problem) => reloads.push(problem) });
+  const credentials = new UpstreamCredentials(tls, { onChange: (problem) => reloads.push(problem) });
   credentials.start();
   onTestFinished(() => credentials.close());
   return { credentials, reloads };
@@ -70,12 +70,12 @@ async function demanding(authority: TestAuthority): Promise<Listening> {
   const options = { ...own, ca: authority.cert, requestCert: true };
   const server = createHttpsServer(options, ({ socket }, response) => {
     const peer = socket as TLSSocket;
-    response.end(`${peer.getPeerCertificate().subject?.CN ?? 'nobody'}${peer.isSessionReused() ? ', resumed' : ''}`);
+    response.end(`${peer.getPeerCertificate().subject?.CN ?? 'unknown'}${peer.isSessionReused() ? ', resumed' : ''}`);
   });
   return await listen(server, 'https');
 }
 
-test('a renewed certificate is shown on new connections, while the one in use goes on', async () => {
+test('a renewed certificate is shown on new connections, while the connection in use stays', async () => {
   const mounted = new Mounted(await contentOf(first, 'gateway-one'));
   const { credentials, reloads } = credentialsOf(mounted.tls);
   const target = await demanding(first);
@@ -158,8 +158,15 @@ test('files that cannot be used change nothing, say why, and the problem is over
 test('a certificate that ends while it is in use is a problem', async () => {
   const content = await contentOf(first, 'gateway-ending');
   let now = Date.now();
-  const credentials = new UpstreamCredentials(new Mounted(content).tls, { onReload: () => {}, wallClock: () => now });
-  expect(credentials.problem).toBeNull();
+  const problems: (string | null)[] = [];
+  const credentials = new UpstreamCredentials(new Mounted(content).tls, {
+    onChange: (problem) => problems.push(problem),
+    wallClock: () => now,
+  });
+  credentials.check();
+  expect(problems).toEqual([]);
   now = credentials.expiresAtMs as number;
-  expect(credentials.problem).toMatch(/expired at/);
+  credentials.check();
+  credentials.check();
+  expect(problems).toEqual([expect.stringMatching(/expired at/)]);
 });

@@ -9,11 +9,14 @@ import {
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 
 export interface UpstreamCredentialsOptions {
-  /** Changed files are in use (`null`), or cannot be used: those before stay. */
-  onReload: (problem: string | null) => void;
+  /** Changed files are in use (`null`), or cannot be used: those before stay. Also when the certificate in use expires. */
+  onChange: (problem: string | null) => void;
   /** Milliseconds since 1970. Default: the system's clock. */
   wallClock?: () => number;
 }
+
+/** How often the end of the certificate is compared with the clock. */
+const CHECK_INTERVAL_MS = 10_000;
 
 export class UpstreamCredentials {
   /** Reads after the first, by their outcome. */
@@ -27,6 +30,9 @@ export class UpstreamCredentials {
   #refusal: string | null = null;
   #watch: FileWatch | undefined;
   #isStarted = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** What `onChange` received last. */
+  #reported: string | null = null;
 
   /** Errors: for files that cannot be used. */
   constructor(config: UpstreamTls, options: UpstreamCredentialsOptions) {
@@ -58,14 +64,29 @@ export class UpstreamCredentials {
     return this.#refusal ?? this.#whyOver(this.#files);
   }
 
+  /** Whether any file is configured. */
+  get isConfigured(): boolean {
+    const { caFile, certFile } = this.#config;
+    return caFile !== undefined || certFile !== undefined;
+  }
+
   start(): void {
     this.#isStarted = true;
     this.#watchFiles();
+    this.#timer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
+    this.#timer.unref();
+    this.check();
   }
 
   close(): void {
     this.#isStarted = false;
     this.#watch?.close();
+    clearInterval(this.#timer);
+  }
+
+  /** Reports a certificate that has expired. */
+  check(): void {
+    if (this.problem !== this.#reported) this.#report();
   }
 
   /** Takes over settings of a new configuration. Files that cannot be used leave everything as it is. */
@@ -74,8 +95,8 @@ export class UpstreamCredentials {
     this.#config = config;
     this.#watch?.close();
     if (this.#isStarted) this.#watchFiles();
-    const refusal = this.#read();
-    if (refusal !== null) this.#options.onReload(refusal);
+    this.#read();
+    this.check();
   }
 
   #watchFiles(): void {
@@ -87,7 +108,12 @@ export class UpstreamCredentials {
   #reload(): void {
     const refusal = this.#read();
     this.reloadCounts[refusal === null ? 'applied' : 'refused'] += 1;
-    this.#options.onReload(refusal);
+    this.#report();
+  }
+
+  #report(): void {
+    this.#reported = this.problem;
+    this.#options.onChange(this.#reported);
   }
 
   /** Returns why the files cannot be used. */
@@ -107,6 +133,16 @@ export class UpstreamCredentials {
   #isOver(expiresAt: Date): boolean {
     return expiresAt.getTime() <= (this.#options.wallClock ?? Date.now)();
   }
+}
+
+/** What operators see; `null` if no file is configured. */
+export function describeCredentials({
+  isConfigured,
+  expiresAtMs,
+  problem,
+}: UpstreamCredentials): { notAfter: string | null; problem: string | null } | null {
+  if (!isConfigured) return null;
+  return { notAfter: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(), problem };
 }
 
 function isRead(files: UpstreamTlsFiles | readonly UpstreamTlsProblem[]): files is UpstreamTlsFiles {

@@ -158,6 +158,19 @@ export const System = Type.Object(
       },
       Closed,
     ),
+    upstreamTls: Nullable(
+      Type.Object(
+        {
+          notAfter: Nullable(Time('When the certificate that the gateway shows its targets ends; null without one.')),
+          problem: Nullable(
+            Type.String({
+              description: 'Why its changed files are not in use, or that it has expired; null if neither.',
+            }),
+          ),
+        },
+        { description: 'The files of `upstream.tls`; null if none is configured.', ...Closed },
+      ),
+    ),
     adminAccess: Type.Object(
       {
         canChange: Type.Boolean({ description: 'Whether an operator has a token, which changes need.' }),
