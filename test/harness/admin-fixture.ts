@@ -151,7 +151,11 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     state: 'up',
     summary: `All ${regionNames.length} regions are up.`,
     isPanic: false,
-    clients: { connectionCount: 24, rates: { ...HEALTHY_RATES, requestsPerSecond: 42 * regionNames.length } },
+    clients: {
+      connectionCount: 24,
+      listeners: [{ name: '127.0.0.1:8080', url: 'http://127.0.0.1:8080', connectionCount: 24 }],
+      rates: { ...HEALTHY_RATES, requestsPerSecond: 42 * regionNames.length },
+    },
     regions: regionNames.map((name, index) => ({
       name,
       weight: 50,

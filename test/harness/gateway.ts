@@ -16,7 +16,7 @@ export function testConfig(overrides: ConfigOverrides): GatewayConfig {
   const yaml = stringify({
     // Patient: the targets share this process, which stalls now and then on a busy machine.
     healthCheck: { intervalMs: 50, timeoutMs: 2_000, rise: 1, fall: 2 },
-    listen: { port: 0 },
+    ...('listeners' in overrides ? {} : { listen: { port: 0 } }),
     admin: { port: 0, token: TEST_TOKEN },
     trust: TEST_TRUST,
     shutdown: { graceMs: 100 },
@@ -33,6 +33,8 @@ export function regions(urls: Record<string, string>, weights: Record<string, nu
 export interface TestGateway {
   gateway: Gateway;
   url: string;
+  /** Of all listeners. */
+  urls: string[];
   adminUrl: string;
   close(): Promise<void>;
 }
@@ -43,12 +45,12 @@ export async function startGateway(
   options: Partial<GatewayOptions> = {},
 ): Promise<TestGateway> {
   const gateway = new Gateway({ config: testConfig(overrides), configFile: 'test.yaml', ...options });
-  const { url, adminUrl } = await gateway.start();
+  const { url, urls, adminUrl } = await gateway.start();
   const targetCount = testConfig(overrides).regions.flatMap((region) => region.targets).length;
   await until('every target is probed', () => {
     // Its own events: it also relays those of gateways behind it.
     const own = gateway.events.recent().filter((event) => event.gateway === undefined);
     return new Set(own.flatMap((event) => (event.type === 'health' ? [event.target] : []))).size === targetCount;
   });
-  return { gateway, url, adminUrl, close: () => gateway.close('the test is over') };
+  return { gateway, url, urls, adminUrl, close: () => gateway.close('the test is over') };
 }

@@ -38,8 +38,8 @@ export interface LoadOptions<Schema extends TObject> {
   schema: Schema;
   /** For `${NAME}` and `${NAME:-default}`. */
   env: Environment;
-  /** Checks that a schema cannot express; called with a value that fits the schema. */
-  check?: (config: Static<Schema>) => { path: readonly (string | number)[]; reason: string }[];
+  /** Checks that a schema cannot express; called with a value that fits the schema. `given` is the value without defaults. */
+  check?: (config: Static<Schema>, given: unknown) => { path: readonly (string | number)[]; reason: string }[];
 }
 
 /** Reads and checks a file. Errors: `ConfigError`, also when the file cannot be read. */
@@ -80,7 +80,7 @@ export function parseConfig<Schema extends TObject>(
   if (problems.length > 0) throw new ConfigError(file, problems);
 
   const config = value as Static<Schema>;
-  for (const { path, reason } of options.check?.(config) ?? []) {
+  for (const { path, reason } of options.check?.(config, toValue(file, document)) ?? []) {
     problems.push({ line: lineOf(path), path: formatPath(path), reason });
   }
   if (problems.length > 0) throw new ConfigError(file, problems);

@@ -31,7 +31,7 @@ function section(node: SchemaNode & { required?: string[] }, indent: string): st
     lines.push(comment(describe(child), indent));
     if (child.properties !== undefined) {
       const branch = [`${indent}${key}:`, ...section(child, `${indent}  `)];
-      lines.push(...(isOptional(key) ? commentedOut(branch, indent) : branch));
+      lines.push(...(isOptional(key) && child.default === undefined ? commentedOut(branch, indent) : branch));
     } else if (child.items?.properties !== undefined && child.default === undefined) {
       const [first = '', ...rest] = section(child.items, `${indent}    `);
       const list = [`${indent}${key}:`, `${indent}  -`, first, ...rest];

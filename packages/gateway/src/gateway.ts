@@ -1,9 +1,9 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
 import { masked } from '@causeway/config/masked.ts';
 import { HeldBytes } from '@causeway/http/held-bytes.ts';
-import type { HttpServer } from '@causeway/http/server.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
+import { listenersOf } from './config/listeners.ts';
 import { findConfigProblems, serverNameAt } from './config/load.ts';
 import { GatewayConfig } from './config/schema.ts';
 import { AdoptionEvents } from './consumers/adoption-events.ts';
@@ -12,10 +12,9 @@ import { Deliveries } from './consumers/deliveries.ts';
 import { ReturnPace } from './consumers/moves.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
-import type { ClientPeer } from './exchange/client-peer.ts';
 import type { ExchangeContext } from './exchange/context.ts';
 import { TurnBatch } from './exchange/turn-batch.ts';
-import { createClientServer } from './listen/server.ts';
+import { ClientListeners } from './listen/listeners.ts';
 import { Metrics } from './metrics.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
@@ -46,7 +45,7 @@ export class Gateway {
   readonly #deliveries: Deliveries;
   readonly #adoptions: AdoptionEvents;
   readonly #metrics: Metrics;
-  readonly #server: HttpServer<ClientPeer>;
+  readonly #listeners: ClientListeners;
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #watching: { watcher: RequestWatcher | undefined };
@@ -119,19 +118,24 @@ export class Gateway {
     };
     this.#watching = context;
     const { admin, request } = config;
-    this.#server = createClientServer({
-      ...request,
-      responseTimeoutMs: () => running.values.limits.answerTimeoutMs,
-      http2: config.listen.http2.isEnabled === true ? config.listen.http2 : undefined,
-      context,
-    });
+    this.#listeners = new ClientListeners(
+      listenersOf(config).map(({ key, name, settings }) => ({
+        key,
+        name,
+        host: settings.host,
+        port: settings.port,
+        backlog: settings.backlog,
+        http2: settings.http2.isEnabled === true ? settings.http2 : undefined,
+      })),
+      { ...request, responseTimeoutMs: () => running.values.limits.answerTimeoutMs, context },
+    );
     this.#metrics = new Metrics({
       registry,
       stats,
       affinity,
       budget,
       retrySettings: () => running.values.retry,
-      clients: this.#server.connections,
+      clients: this.#listeners,
       held,
       credentials,
       reloadCounts: running.reloadCounts,
@@ -158,7 +162,7 @@ export class Gateway {
       metrics: () => this.#metrics.expose(),
       answerTimeoutMs: () => running.values.limits.answerTimeoutMs,
       whyNotReady: () => this.#whyNotReady(),
-      connectionCount: () => this.#server.connections.count,
+      listeners: () => this.#listeners.all,
       retryBudget: () => ({ remainingCount: budget.remaining(running.values.retry), usedCount: budget.usedCount }),
       shownConfig: () => masked(GatewayConfig, running.values),
       checkConfig: (text) => findConfigProblems(text, options.env ?? {}),
@@ -166,18 +170,20 @@ export class Gateway {
     });
   }
 
-  /** Errors: as `net.Server`, such as `EADDRINUSE`, for either port; then the gateway is closed. */
-  async start(): Promise<{ url: string; adminUrl: string }> {
+  /** `url` is the first of `urls`. Errors: for a port that cannot be used, with its key; then the gateway is closed. */
+  async start(): Promise<{ url: string; urls: string[]; adminUrl: string }> {
     this.#registry.start();
     this.#credentials.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
       const { url: adminUrl } = await this.#admin.start();
-      const { url } = await this.#server.listen(this.#config.values.listen);
+      await this.#listeners.listen();
       // Closed while it started.
-      if (this.#isClosing) this.#server.close();
-      this.events.emit({ type: 'started', url, adminUrl });
-      return { url, adminUrl };
+      if (this.#isClosing) this.#listeners.close();
+      const urls = this.#listeners.all.map(({ url }) => url);
+      const [url = ''] = urls;
+      this.events.emit({ type: 'started', url, ...(urls.length > 1 ? { urls } : {}), adminUrl });
+      return { url, urls, adminUrl };
     } catch (error) {
       await this.close();
       throw error;
@@ -238,7 +244,7 @@ export class Gateway {
   async #close(reason: string): Promise<void> {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
-    await this.#server.stop(this.#config.values.shutdown.graceMs);
+    await this.#listeners.stop(this.#config.values.shutdown.graceMs);
     await this.#deliveries.close();
     this.#adoptions.flush();
     await this.#admin.close();

@@ -103,7 +103,12 @@ export function describeEvent(event: RecordedEvent): EventText {
         detail: event.reason,
       };
     case 'started':
-      return { mark: 'up', topic: 'config', title: 'Gateway started', detail: `clients: ${event.url}` };
+      return {
+        mark: 'up',
+        topic: 'config',
+        title: 'Gateway started',
+        detail: `clients: ${(event.urls ?? [event.url]).join(', ')}`,
+      };
     case 'stopping':
       return { mark: 'degraded', topic: 'config', title: 'Gateway stopping', detail: event.reason };
     default:

@@ -51,7 +51,7 @@ function systemOf(regions: Region[], redirects: System['redirects'] = []): Syste
     state: 'up',
     summary: '',
     isPanic: false,
-    clients: { connectionCount: 1, rates },
+    clients: { connectionCount: 1, listeners: [], rates },
     regions,
     redirects,
     kafka: { state: 'up', since, reason: '' },
@@ -169,7 +169,10 @@ test.each(
     const names = ['east', 'west', 'north'].slice(0, regionCount);
     const regions = names.map((name) => busyRegion(name, { bridgeCount, isDirect }));
     const system = systemOf(regions, [{ from: 'east', to: 'west', requestsPerSecond: 1_234 }]);
-    const { edges, cards } = layoutGraph(graphOf({ ...system, clients: { connectionCount: 1, rates: busy } }), width);
+    const { edges, cards } = layoutGraph(
+      graphOf({ ...system, clients: { connectionCount: 1, listeners: [], rates: busy } }),
+      width,
+    );
     const labels = edges
       .filter(({ link }) => link.label.length > 0)
       .map((edge) => ({ id: edge.link.id, box: labelBox(edge) }));

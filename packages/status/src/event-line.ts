@@ -46,7 +46,7 @@ function describe(event: RecordedEvent): string {
     case 'accessRefused':
       return `${event.who ?? 'a client'} at ${event.address} refused (${event.requestCount} requests): ${event.reason}`;
     case 'started':
-      return `started at ${event.url}`;
+      return `started at ${(event.urls ?? [event.url]).join(', ')}`;
     case 'stopping':
       return `stopping: ${event.reason}`;
     default:

@@ -1,6 +1,6 @@
 /** Composes what serves operators: rates and their history, states of regions, regional gateways, and the server. */
 
-import type { System } from '@causeway/protocol/admin/model.ts';
+import type { Listener, System } from '@causeway/protocol/admin/model.ts';
 import { type AdminSection, peerTokenOf } from '../config/admin.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { EventLog } from '../events.ts';
@@ -30,7 +30,7 @@ export interface AdminSources extends ConfigRoutesOptions {
   metrics: () => Promise<{ contentType: string; text: string }>;
   answerTimeoutMs: () => number;
   whyNotReady: () => string | undefined;
-  connectionCount: () => number;
+  listeners: () => readonly Listener[];
   retryBudget: () => System['retryBudget'];
   configStatus: () => System['config'];
   /** Milliseconds, never going back. */

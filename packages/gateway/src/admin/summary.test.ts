@@ -29,7 +29,7 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
     at: '2026-01-01T12:10:00.000Z',
     gateway: { name: 'tier1', region: null, startedAt: east.since },
     isPanic: false,
-    clients: { connectionCount: 0, rates: east.rates },
+    clients: { connectionCount: 0, listeners: [], rates: east.rates },
     regions: [east, west],
     redirects: [],
     kafka: { state: 'up', since: null, reason: '' },

@@ -1,6 +1,6 @@
 /** Builds the topology: the system as this gateway sees it, as JSON, for each request. */
 
-import type { Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { Listener, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Registry } from '../regions/registry.ts';
 import { canServe } from '../regions/select.ts';
@@ -30,7 +30,7 @@ export interface TopologySources {
   rates: RateSampler;
   regionStates: RegionStates;
   startedAt: Date;
-  connectionCount: () => number;
+  listeners: () => readonly Listener[];
   retryBudget: () => System['retryBudget'];
   configStatus: () => System['config'];
   upstreamTls: () => System['upstreamTls'];
@@ -41,6 +41,7 @@ export interface TopologySources {
 export function describeTopology(sources: TopologySources): System {
   const { registry, affinity, rates, regionStates, startedAt } = sources;
   const { snapshot, config } = registry;
+  const listeners = sources.listeners().map(({ name, url, connectionCount }) => ({ name, url, connectionCount }));
   regionStates.update(snapshot.regions);
   const answeredPerSecond = snapshot.regions.map(({ name }) => rates.ratesOf(name).requestsPerSecond);
   const totalPerSecond = answeredPerSecond.reduce((sum, rate) => sum + rate, 0);
@@ -48,7 +49,11 @@ export function describeTopology(sources: TopologySources): System {
     at: new Date().toISOString(),
     gateway: { name: config.gateway.name, region: config.gateway.region ?? null, startedAt: startedAt.toISOString() },
     isPanic: snapshot.isPanic,
-    clients: { connectionCount: sources.connectionCount(), rates: rates.all },
+    clients: {
+      connectionCount: listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0),
+      listeners,
+      rates: rates.all,
+    },
     regions: snapshot.regions.map((region, index) => {
       const share = totalPerSecond === 0 ? null : (answeredPerSecond[index] ?? 0) / totalPerSecond;
       return describeRegion(region, share, sources);

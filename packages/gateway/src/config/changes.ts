@@ -4,7 +4,7 @@ import { GatewayConfig } from './schema.ts';
 
 /** Keys that are read only at the start. */
 const NEEDS_RESTART = [
-  /^listen\./,
+  /^listen(?:ers)?\./,
   /^admin\.(?:host|port|insecure)$/,
   /^log\./,
   /^accessLog\./,
@@ -15,12 +15,13 @@ const NEEDS_RESTART = [
 
 /** Returns the configuration in force after a reload: identity, listeners and logs stay the same until a restart. */
 export function untilRestart(before: GatewayConfig, after: GatewayConfig): GatewayConfig {
-  const { gateway, listen, admin, log, accessLog, tracing } = before;
-  const { accessLog: _, tracing: __, ...others } = after;
+  const { gateway, listen, listeners, admin, log, accessLog, tracing } = before;
+  const { listen: _, listeners: __, accessLog: ___, tracing: ____, ...others } = after;
   return {
     ...others,
     gateway,
-    listen,
+    ...(listen === undefined ? {} : { listen }),
+    ...(listeners === undefined ? {} : { listeners }),
     admin: { ...after.admin, host: admin.host, port: admin.port, insecure: admin.insecure },
     log,
     ...(accessLog === undefined ? {} : { accessLog }),
@@ -37,8 +38,8 @@ export function describeChanges(before: GatewayConfig, after: GatewayConfig): st
     const [oldValue, value] = [old.get(path), values.get(path)];
     if (oldValue === value) continue;
     const isSecret = shownOld.get(path) !== oldValue || shown.get(path) !== value;
-    const note = value !== undefined && NEEDS_RESTART.some((pattern) => pattern.test(path)) ? ' (needs a restart)' : '';
-    if (value === undefined) changes.push(`${path}: ${shownOld.get(path)} (removed)`);
+    const note = NEEDS_RESTART.some((pattern) => pattern.test(path)) ? ' (needs a restart)' : '';
+    if (value === undefined) changes.push(`${path}: ${shownOld.get(path)} (removed)${note}`);
     else if (isSecret) changes.push(`${path}: changed${note}`);
     else if (oldValue === undefined) changes.push(`${path}: ${value} (new)${note}`);
     else changes.push(`${path}: ${oldValue} → ${value}${note}`);

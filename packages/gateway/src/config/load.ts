@@ -2,10 +2,10 @@
 
 import { checkCors } from '@causeway/config/cors.ts';
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
-import { areHostsInConflict } from '@causeway/config/networks.ts';
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
+import { checkListeners, type Finding } from './listeners.ts';
 import { GatewayConfig, type TargetConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,7 +26,8 @@ export function findConfigProblems(text: string, env: Environment): readonly Con
   }
 }
 
-function withSecrets(config: GatewayConfig): GatewayConfig {
+function withSecrets(loaded: GatewayConfig): GatewayConfig {
+  const config = withoutUnusedListen(loaded);
   const secret = readTrustSecret(config.trust);
   return {
     ...config,
@@ -35,9 +36,14 @@ function withSecrets(config: GatewayConfig): GatewayConfig {
   };
 }
 
-type Finding = { path: (string | number)[]; reason: string };
+/** Without the defaults of `listen` that `listeners` replaces. */
+function withoutUnusedListen(config: GatewayConfig): GatewayConfig {
+  if (config.listeners === undefined) return config;
+  const { listen: _, ...others } = config;
+  return others;
+}
 
-function checkGatewayConfig(config: GatewayConfig): Finding[] {
+function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
   const findings: Finding[] = [];
   const regionNames = new Set<string>();
   const urls = new Set<string>();
@@ -63,7 +69,7 @@ function checkGatewayConfig(config: GatewayConfig): Finding[] {
     ...checkLimits(config),
     ...checkCors(config.cors),
     ...checkTrust(config.trust, { verifiesClients: false }),
-    ...checkPorts(config),
+    ...checkListeners(config, { admin: config.admin, adminPort: DEFAULT_ADMIN_PORT, given }),
     ...checkAdmin(config.admin),
     ...checkUpstreamTls(config),
   );
@@ -78,16 +84,6 @@ function checkLimits({ limits, request, response }: GatewayConfig): Finding[] {
   if (limits.maxInFlightBytes >= neededBytes) return [];
   const reason = `must be at least ${neededBytes}, or a body of request.bufferBytes or response.bufferBytes could never be kept`;
   return [{ path: ['limits', 'maxInFlightBytes'], reason }];
-}
-
-function checkPorts({ listen, admin }: GatewayConfig): Finding[] {
-  const { port } = admin;
-  if (port === 0 || port !== listen.port || !areHostsInConflict(listen.host, admin.host)) return [];
-  // Reported at the key that the file contains: one of the two is not at its default.
-  const [section, other] = port === DEFAULT_ADMIN_PORT ? ['listen', 'admin'] : ['admin', 'listen'];
-  return [
-    { path: [section, 'port'], reason: `${port} is also ${other}.port: clients and operators need separate ports` },
-  ];
 }
 
 function checkUpstreamTls({ upstream, regions }: GatewayConfig): Finding[] {

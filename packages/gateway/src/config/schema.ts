@@ -1,21 +1,12 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
 
 import { CorsSection } from '@causeway/config/cors.ts';
-import {
-  BacklogSetting,
-  Choice,
-  Entry,
-  HttpUrl,
-  ListenHost,
-  LogSection,
-  Section,
-  type Static,
-  Type,
-} from '@causeway/config/schema.ts';
+import { Choice, Entry, HttpUrl, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { TrustSection } from '@causeway/config/trust.ts';
 import { ServerName, UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { AdminSection } from './admin.ts';
+import { ListenerList, ListenSection } from './listeners.ts';
 
 const TargetConfig = Entry(
   {
@@ -70,26 +61,6 @@ const RegionConfig = Entry(
   { description: 'A region.' },
 );
 
-const Http2Section = Section(
-  {
-    isEnabled: Type.Optional(
-      Type.Boolean({
-        description:
-          'Whether clients may speak HTTP/2: with TLS as ALPN negotiates it, without TLS by prior knowledge (RFC 9113 §3.3). Default: true with TLS, false without. A change needs a restart.',
-        examples: [true],
-      }),
-    ),
-    maxConcurrentStreams: Type.Integer({
-      description:
-        'Requests that a client may have in flight on one connection; it waits with others. A change needs a restart.',
-      default: 128,
-      minimum: 1,
-      maximum: 10_000,
-    }),
-  },
-  { description: 'HTTP/2 for clients, beside HTTP/1.1.' },
-);
-
 export const GatewayConfig = Entry(
   {
     gateway: Section(
@@ -110,20 +81,9 @@ export const GatewayConfig = Entry(
       },
       { description: 'Identity of this gateway.' },
     ),
-    listen: Section(
-      {
-        host: ListenHost('Address for clients. A change needs a restart.'),
-        port: Type.Integer({
-          description: 'Port for clients; 0 lets the system choose. A change needs a restart.',
-          default: 8080,
-          minimum: 0,
-          maximum: 65_535,
-        }),
-        backlog: BacklogSetting(),
-        http2: Http2Section,
-      },
-      { description: 'Where clients connect.' },
-    ),
+    // Absent where the file has `listeners`.
+    listen: Type.Optional(ListenSection),
+    listeners: Type.Optional(ListenerList),
     admin: AdminSection,
     cors: CorsSection,
     trust: TrustSection,

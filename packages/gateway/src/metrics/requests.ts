@@ -1,6 +1,5 @@
 /** Metrics of clients' requests, attempts and retries. */
 import type { HeldBytes } from '@causeway/http/held-bytes.ts';
-import type { OpenConnections } from '@causeway/http/open-connections.ts';
 import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { GatewayConfig } from '../config/schema.ts';
@@ -28,7 +27,7 @@ export const REQUEST_METRICS = {
     'Requests that failed because the retry budget was used up.',
   ),
   budget: gauge('causeway_retry_budget_remaining', 'Retries that the budget allows now.'),
-  connections: gauge('causeway_client_connections', 'Open connections of clients.'),
+  connections: gauge('causeway_client_connections', 'Open connections of clients, by listener.', ['listener']),
   heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of responses that clients have not read.'),
   overload: counter(
     'causeway_overload_total',
@@ -39,11 +38,18 @@ export const REQUEST_METRICS = {
   sentBytes: counter('causeway_client_sent_bytes_total', 'Bytes that were sent to clients, headers and bodies.'),
 };
 
+/** The listeners for clients. */
+export interface ClientSources {
+  readonly all: readonly { readonly name: string; readonly connectionCount: number }[];
+  /** The bytes of all connections. */
+  totals(): { receivedBytes: number; sentBytes: number };
+}
+
 export interface RequestSources {
   stats: RequestStats;
   budget: RetryBudget;
   retrySettings: () => GatewayConfig['retry'];
-  clients: Pick<OpenConnections, 'count' | 'totals'>;
+  clients: ClientSources;
   registry: Registry;
   held: HeldBytes;
 }
@@ -76,7 +82,9 @@ export function addRequestMetrics(exposition: Exposition, sources: RequestSource
   });
   exposition.addValue(REQUEST_METRICS.refusedRetries, () => budget.refusedCount);
   exposition.addValue(REQUEST_METRICS.budget, () => budget.remaining(retrySettings()));
-  exposition.addValue(REQUEST_METRICS.connections, () => clients.count);
+  exposition.add(REQUEST_METRICS.connections, (sample) => {
+    for (const { name, connectionCount } of clients.all) sample({ listener: name }, connectionCount);
+  });
   exposition.addValue(REQUEST_METRICS.heldBytes, () => held.bytes);
   exposition.add(REQUEST_METRICS.overload, (sample) => {
     for (const [outcome, count] of Object.entries(held.counts)) sample({ outcome }, count);

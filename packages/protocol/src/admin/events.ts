@@ -79,7 +79,11 @@ export const EventSchema = Type.Union(
       status: Type.Integer(),
       reason: Type.String(),
     }),
-    Event('started', { url: Type.String(), adminUrl: Type.String() }),
+    Event('started', {
+      url: Type.String({ description: 'Of the first listener for clients.' }),
+      urls: Type.Optional(Type.Array(Type.String(), { description: 'Of all listeners, where there are several.' })),
+      adminUrl: Type.String(),
+    }),
     Event('stopping', { reason: Type.String() }),
   ],
   { $id: 'Event' },

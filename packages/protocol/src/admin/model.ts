@@ -112,6 +112,16 @@ export const Redirect = Type.Object(
 );
 export type Redirect = Static<typeof Redirect>;
 
+export const Listener = Type.Object(
+  {
+    name: Type.String(),
+    url: Type.String(),
+    connectionCount: Count('Its open connections.'),
+  },
+  { $id: 'Listener', ...Closed },
+);
+export type Listener = Static<typeof Listener>;
+
 export const System = Type.Object(
   {
     at: Time('When the gateway took this picture.'),
@@ -126,7 +136,14 @@ export const System = Type.Object(
     isPanic: Type.Boolean({
       description: 'Too few targets are available: probes are ignored, and all targets get traffic.',
     }),
-    clients: Type.Object({ connectionCount: Count('Open connections of clients.'), rates: Rates }, Closed),
+    clients: Type.Object(
+      {
+        connectionCount: Count('Open connections of clients.'),
+        listeners: Type.Array(Listener, { description: 'Where clients connect, in the order of the configuration.' }),
+        rates: Rates,
+      },
+      Closed,
+    ),
     regions: Type.Array(Region),
     redirects: Type.Array(Redirect),
     kafka: Type.Object(

@@ -1,0 +1,138 @@
+/** Where clients connect: the section `listen`, or the list `listeners` in its place. */
+import { areHostsInConflict } from '@causeway/config/networks.ts';
+import { BacklogSetting, Entry, ListenHost, Section, type Static, Type } from '@causeway/config/schema.ts';
+
+const Http2Section = Section(
+  {
+    isEnabled: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether clients may speak HTTP/2: with TLS as ALPN negotiates it, without TLS by prior knowledge (RFC 9113 §3.3). Default: true with TLS, false without. A change needs a restart.',
+        examples: [true],
+      }),
+    ),
+    maxConcurrentStreams: Type.Integer({
+      description:
+        'Requests that a client may have in flight on one connection; it waits with others. A change needs a restart.',
+      default: 128,
+      minimum: 1,
+      maximum: 10_000,
+    }),
+  },
+  { description: 'HTTP/2 for clients, beside HTTP/1.1.' },
+);
+
+const PROPERTIES = {
+  name: Type.Optional(
+    Type.String({
+      description:
+        'The listener in logs, metrics and the admin API; unique. Without it, HOST:PORT. A change needs a restart.',
+      examples: ['public'],
+      pattern: '^[A-Za-z0-9._-]+$',
+    }),
+  ),
+  host: ListenHost('Address for clients. A change needs a restart.'),
+  port: Type.Integer({
+    description: 'Port for clients; 0 lets the system choose. A change needs a restart.',
+    default: 8080,
+    minimum: 0,
+    maximum: 65_535,
+  }),
+  backlog: BacklogSetting(),
+  http2: Http2Section,
+};
+
+export const ListenSection = Section(PROPERTIES, { description: 'Where clients connect.' });
+
+export const ListenerList = Type.Array(Entry(PROPERTIES, { description: 'A listener.' }), {
+  description: 'Several listeners for clients, in place of listen, each with the keys of listen.',
+  minItems: 1,
+});
+
+export type ListenConfig = Static<typeof ListenSection>;
+
+export interface ListenConfigs {
+  listen?: ListenConfig;
+  listeners?: ListenConfig[];
+}
+
+export interface Listener {
+  /** Its place in the file. */
+  path: ['listen'] | ['listeners', number];
+  /** The place as text: `listen`, or `listeners[0]`. */
+  key: string;
+  name: string;
+  settings: ListenConfig;
+}
+
+export interface Finding {
+  path: (string | number)[];
+  reason: string;
+}
+
+/** All listeners for clients, in the order of the file. */
+export function listenersOf({ listen, listeners }: ListenConfigs): Listener[] {
+  if (listeners === undefined) {
+    return listen === undefined ? [] : [{ path: ['listen'], key: 'listen', name: nameOf(listen), settings: listen }];
+  }
+  return listeners.map((settings, index) => ({
+    path: ['listeners', index],
+    key: `listeners[${index}]`,
+    name: nameOf(settings),
+    settings,
+  }));
+}
+
+/** Finds what the schema cannot express. `given`: the file before defaults. */
+export function checkListeners(
+  config: ListenConfigs,
+  { admin, given, adminPort }: { admin: { host: string; port: number }; given: unknown; adminPort: number },
+): Finding[] {
+  if (hasKey(given, 'listen') && hasKey(given, 'listeners')) {
+    return [
+      {
+        path: ['listeners'],
+        reason: 'listen and listeners exclude each other: move the keys of listen into the list',
+      },
+    ];
+  }
+  const listeners = listenersOf(config);
+  const findings: Finding[] = [];
+  for (const [index, listener] of listeners.entries()) {
+    const before = listeners.slice(0, index);
+    findings.push(...checkAgainst(before, listener));
+    if (!isSamePort(listener.settings, admin)) continue;
+    const reason = (other: string) => `${admin.port} is also ${other}.port: clients and operators need separate ports`;
+    // Reported at the key that the file contains: one of the two is not at its default.
+    findings.push(
+      admin.port === adminPort
+        ? { path: [...listener.path, 'port'], reason: reason('admin') }
+        : { path: ['admin', 'port'], reason: reason(listener.key) },
+    );
+  }
+  return findings;
+}
+
+function checkAgainst(before: readonly Listener[], { path, name, settings }: Listener): Finding[] {
+  const samePort = before.find((other) => isSamePort(other.settings, settings));
+  if (samePort !== undefined) {
+    const reason = `${settings.port} is also ${samePort.key}.port: each listener needs a port of its own`;
+    return [{ path: [...path, 'port'], reason }];
+  }
+  const sameName = before.find((other) => other.name === name);
+  if (sameName === undefined) return [];
+  const reason = `${sameName.key} has the name ${name}, too: each listener needs a name of its own`;
+  return [{ path: [...path, 'name'], reason }];
+}
+
+function isSamePort(one: { host: string; port: number }, other: { host: string; port: number }): boolean {
+  return one.port !== 0 && one.port === other.port && areHostsInConflict(one.host, other.host);
+}
+
+function nameOf({ name, host, port }: ListenConfig): string {
+  return name ?? `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function hasKey(value: unknown, key: string): boolean {
+  return typeof value === 'object' && value !== null && key in value;
+}
