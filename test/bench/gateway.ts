@@ -1,51 +1,40 @@
 /**
- * Requests per second on one core through the gateway, and in the same run through a bare upstream, @fastify/http-proxy,
- * and nginx and HAProxy where they are installed; and the cost of an open topology page. Rounds alternate, so that
- * a slow moment of the machine affects all of them.
+ * Requests per second on one core through the gateway, and in the same run through bare Node servers, @fastify/http-proxy,
+ * and nginx and HAProxy where they are installed: plain, over TLS, over HTTP/2, and with mTLS to the upstream. Rounds
+ * alternate, so that a slow moment of the machine affects all of them.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
-import { request } from 'undici';
-import { createLoad, hasCommand, type LoadResult } from './load.ts';
+import { TestAuthority } from '../harness/certificates.ts';
+import { CONCURRENCY, GATEWAY_ROWS, type GatewayRow, type ProxyName, ROWS, type Row } from './gateway-rows.ts';
+import { createH2Load } from './h2load.ts';
+import { createLoad, hasCommand, type LoadRequest, type LoadResult } from './load.ts';
 import { openPage } from './open-page.ts';
 import { cpuSeconds } from './process-usage.ts';
+import { bareNode, type Certificates, type Command, isOverTls, type Place, type Protocol } from './proxies.ts';
+import { responds } from './responds.ts';
 import { formatTable, median } from './statistics.ts';
 
-const CONNECTIONS = 64;
-const WARM_UP_SECONDS = 4;
-const ROUNDS = 5;
-const ROUND_SECONDS = 4;
-const GATEWAY = 'causeway gateway';
-const WITH_PAGE = 'causeway gateway, page open';
+const FULL = { warmUpSeconds: 2, roundCount: 5, roundSeconds: 2 };
+const QUICK = { warmUpSeconds: 1, roundCount: 3, roundSeconds: 1 };
 /** One record whose value has 100 bytes. */
 const BODY = JSON.stringify({ records: [{ key: 'sensor-1', value: { text: 'x'.repeat(89) } }] });
+/** A gateway first probes its target. */
+const READY_TIMEOUT_MS = 20_000;
+/** Where proxies run, and where upstream and load run. */
+type Processor = 0 | 1;
 
-interface Subject {
-  name: string;
-  port: number;
-  /** Starts the proxy in front of `upstreamPort`. */
-  command: (options: Places) => { command: string; args: string[] };
-}
-
-interface Places {
-  port: number;
-  adminPort: number;
-  upstreamPort: number;
-  directory: string;
-}
-
-/** A contestant: a program, with or without an open page. */
-interface Measured {
-  name: string;
-  port: number;
+/** One proxy in one row. */
+interface Contestant {
+  row: GatewayRow;
+  name: ProxyName;
+  url: string;
+  adminUrl: string;
   child: LabProcess;
-  /** Where the page is open. */
-  adminUrl?: string;
   rounds: Round[];
 }
 
@@ -53,184 +42,205 @@ interface Round extends LoadResult {
   cpuMicrosecondsPerRequest: number;
 }
 
-const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+type Loads = Record<Row['tool'], (contestant: Contestant, seconds: number) => Promise<LoadResult>>;
 
-function subjects(ports: number[]): Subject[] {
-  const [gateway = 0, httpProxy = 0, nginx = 0, haproxy = 0] = ports;
-  const all: (Subject & { isThere: boolean })[] = [
-    { name: GATEWAY, port: gateway, command: gatewayCommand, isThere: true },
-    { name: '@fastify/http-proxy', port: httpProxy, command: httpProxyCommand, isThere: true },
-    { name: 'nginx (1 worker)', port: nginx, command: nginxCommand, isThere: hasCommand('nginx', ['-v']) },
-    { name: 'HAProxy (1 thread)', port: haproxy, command: haproxyCommand, isThere: hasCommand('haproxy', ['-v']) },
-  ];
-  return all.filter(({ isThere }) => isThere);
+export interface GatewayBench {
+  isQuick: boolean;
+  /** `undefined` for all. */
+  wanted: ReadonlySet<GatewayRow> | undefined;
 }
 
-const gatewayCommand: Subject['command'] = ({ port, adminPort, upstreamPort, directory }) => {
-  const file = join(directory, 'gateway.yaml');
-  writeFileSync(
-    file,
-    `listen:\n  port: ${port}\nadmin:\n  port: ${adminPort}\nhealthCheck:\n  path: /topics\nregions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:${upstreamPort}\n`,
-  );
-  return { command: process.execPath, args: [program('../../packages/gateway/src/main.ts'), '--config', file] };
-};
-
-const httpProxyCommand: Subject['command'] = ({ port, upstreamPort }) => ({
-  command: process.execPath,
-  args: [program('./http-proxy.ts'), String(port), `http://127.0.0.1:${upstreamPort}`],
-});
-
-const nginxCommand: Subject['command'] = ({ port, upstreamPort, directory }) => {
-  const file = join(directory, 'nginx.conf');
-  writeFileSync(
-    file,
-    `daemon off; master_process off; pid ${directory}/nginx.pid; error_log stderr;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  client_body_temp_path ${directory}/body; proxy_temp_path ${directory}/proxy;
-  fastcgi_temp_path ${directory}/fastcgi; uwsgi_temp_path ${directory}/uwsgi; scgi_temp_path ${directory}/scgi;
-  upstream east { server 127.0.0.1:${upstreamPort}; keepalive ${CONNECTIONS}; }
-  server {
-    listen 127.0.0.1:${port};
-    keepalive_requests 100000000;
-    location / { proxy_pass http://east; proxy_http_version 1.1; proxy_set_header Connection ""; }
-  }
-}
-`,
-  );
-  return { command: 'nginx', args: ['-c', file] };
-};
-
-const haproxyCommand: Subject['command'] = ({ port, upstreamPort, directory }) => {
-  const file = join(directory, 'haproxy.cfg');
-  writeFileSync(
-    file,
-    `global
-  nbthread 1
-defaults
-  mode http
-  timeout client 30s
-  timeout server 30s
-  timeout connect 5s
-  http-reuse always
-frontend clients
-  bind 127.0.0.1:${port}
-  default_backend east
-backend east
-  server east 127.0.0.1:${upstreamPort}
-`,
-  );
-  return { command: 'haproxy', args: ['-f', file, '-db'] };
-};
-
-async function answers(port: number): Promise<boolean> {
-  try {
-    const { statusCode, body } = await request(`http://127.0.0.1:${port}/topics/bench`, { method: 'POST', body: BODY });
-    await body.dump();
-    return statusCode === 200;
-  } catch {
-    return false;
-  }
-}
-
-export async function benchGateway(): Promise<void> {
+export async function benchGateway({ isQuick, wanted }: GatewayBench): Promise<void> {
+  const sizes = isQuick ? QUICK : FULL;
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
-  const reaper = new Reaper();
-  const started: LabProcess[] = [];
-  const canPin = availableParallelism() >= 2 && hasCommand('taskset');
-  const pinned = (processor: 0 | 1): string[] => (canPin ? ['taskset', '-c', String(processor)] : []);
-  const start = async (
+  const bench = new Bench(directory);
+  try {
+    const rows = GATEWAY_ROWS.filter((row) => wanted?.has(row) ?? true).filter(isMeasurable);
+    const contestants = await bench.start(rows);
+    const loads = createLoads({
+      body: BODY,
+      contentType: 'application/vnd.kafka.json.v2+json',
+      directory,
+      prefix: bench.pinned(1),
+    });
+    process.stdout.write(`${describe(bench.canPin)}\n`);
+    for (const contestant of contestants) await loads[ROWS[contestant.row].tool](contestant, sizes.warmUpSeconds);
+    for (let round = 1; round <= sizes.roundCount; round += 1) {
+      // No contestant is always the last of a round.
+      for (const contestant of round % 2 === 0 ? contestants.toReversed() : contestants) {
+        contestant.rounds.push(await measure(contestant, loads, sizes.roundSeconds));
+      }
+      process.stdout.write(`round ${round} of ${sizes.roundCount} done\n`);
+    }
+    print(contestants);
+    process.stdout.write(`\nMedians of ${sizes.roundCount} rounds of ${sizes.roundSeconds} s.\n`);
+  } finally {
+    await bench.close();
+  }
+}
+
+function isMeasurable(row: GatewayRow): boolean {
+  if (ROWS[row].tool !== 'h2load' || hasCommand('h2load')) return true;
+  process.stdout.write(`row ${row} is left out: h2load is not installed (Debian package: nghttp2-client)\n`);
+  return false;
+}
+
+function describe(canPin: boolean): string {
+  const where = canPin
+    ? 'the proxy on one core, upstream and load on another'
+    : 'not pinned: proxy, upstream and load share the cores';
+  return `POST of one 100-byte record, ${CONCURRENCY} at a time: on so many connections of HTTP/1.1, or on one of HTTP/2; ${where}`;
+}
+
+function createLoads(request: LoadRequest): Loads {
+  const load = createLoad(request);
+  const h2load = createH2Load(request);
+  const connections = CONCURRENCY;
+  return {
+    http1: ({ url }, seconds) => load.run(url, { seconds, connections }),
+    h2load: ({ url, row }, seconds) => {
+      const isHttp1 = row.startsWith('h1');
+      const spread = isHttp1 ? { connections, streams: 1 } : { connections: 1, streams: CONCURRENCY };
+      return h2load.run(url, { seconds, isHttp1, ...spread });
+    },
+  };
+}
+
+async function measure(contestant: Contestant, loads: Loads, seconds: number): Promise<Round> {
+  const { row, name, child, adminUrl } = contestant;
+  const page = name === 'gateway, page open' ? await openPage(adminUrl) : undefined;
+  const before = cpuSeconds(child.pid);
+  const result = await loads[ROWS[row].tool](contestant, seconds);
+  const cpuMicrosecondsPerRequest = ((cpuSeconds(child.pid) - before) * 1e6) / result.requestCount;
+  await page?.close();
+  if (page?.updateCount === 0) throw new Error('the open page got no updates');
+  return { ...result, cpuMicrosecondsPerRequest };
+}
+
+/** The processes of one run. */
+class Bench {
+  readonly canPin = availableParallelism() >= 2 && hasCommand('taskset');
+  readonly #directory: string;
+  readonly #reaper = new Reaper();
+  readonly #started: LabProcess[] = [];
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** A prefix for a command. */
+  pinned(processor: Processor): string[] {
+    return this.canPin ? ['taskset', '-c', String(processor)] : [];
+  }
+
+  /** Every contestant has a process of its own: one that speaks several protocols is slower at each. */
+  async start(rows: readonly GatewayRow[]): Promise<Contestant[]> {
+    const directory = this.#directory;
+    const authority = await TestAuthority.create(directory);
+    const names = { dns: ['localhost'], ip: ['127.0.0.1'] };
+    const [server, client] = [await authority.certify('server', names), await authority.certify('client')];
+    const certificates: Certificates = { authority, server, client };
+    const [plainPort = 0, mutualPort = 0] = await findFreePorts(2);
+    const upstreams = [
+      { protocol: 'http1', port: plainPort },
+      { protocol: 'mutual-tls', port: mutualPort },
+    ] as const;
+    const place = { directory, certificates, connectionCount: CONCURRENCY, adminPort: 0, upstreamPort: 0 };
+    for (const { protocol, port } of upstreams) {
+      const url = urlOf(protocol === 'mutual-tls' ? 'tls' : 'http1', port);
+      await this.#start('upstream', 1, { ...place, protocol, port }, { url, commandOf: bareNode });
+    }
+    const contestants: Contestant[] = [];
+    for (const row of rows) {
+      const { protocol, proxies } = ROWS[row];
+      for (const { name, command } of proxies.filter(({ isThere }) => isThere())) {
+        const [port = 0, adminPort = 0] = await findFreePorts(2);
+        const upstreamPort = protocol === 'mutual-tls' ? mutualPort : plainPort;
+        const url = urlOf(protocol, port);
+        const here: Place = { ...place, protocol, port, adminPort, upstreamPort };
+        const child = await this.#start(name, 0, here, { url, commandOf: command });
+        contestants.push({ row, name, child, url, adminUrl: `http://127.0.0.1:${adminPort}`, rounds: [] });
+      }
+    }
+    return contestants;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#started.map((child) => child.kill()));
+    await this.#reaper.close();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async #start(
     name: string,
-    port: number,
-    processor: 0 | 1,
-    command: string,
-    args: string[],
-  ): Promise<LabProcess> => {
-    const [first = '', ...rest] = [...pinned(processor), command, ...args];
+    processor: Processor,
+    place: Place,
+    { url, commandOf }: { url: string; commandOf: (place: Place) => Command },
+  ): Promise<LabProcess> {
+    const { command, args } = commandOf(place);
+    const [first = '', ...rest] = [...this.pinned(processor), command, ...args];
     const child = await LabProcess.start({
       name,
       command: first,
       args: rest,
-      logFile: join(directory, `${port}.log`),
-      reaper,
+      logFile: join(this.#directory, `${place.port}.log`),
+      reaper: this.#reaper,
     });
-    started.push(child);
-    await child.waitUntilReady(() => answers(port), { timeoutMs: 10_000 });
+    this.#started.push(child);
+    await child.waitUntilReady(() => responds(url, { ...place, body: BODY }), { timeoutMs: READY_TIMEOUT_MS });
     return child;
-  };
-  try {
-    const [upstreamPort = 0, adminPort = 0, ...ports] = await findFreePorts(6);
-    const load = createLoad({
-      body: BODY,
-      contentType: 'application/vnd.kafka.json.v2+json',
-      directory,
-      prefix: pinned(1),
-    });
-    const upstream = await start('upstream', upstreamPort, 1, process.execPath, [
-      program('./upstream.ts'),
-      String(upstreamPort),
-    ]);
-    const measured: Measured[] = [{ name: 'bare upstream', port: upstreamPort, child: upstream, rounds: [] }];
-    for (const { name, port, command } of subjects(ports)) {
-      const { command: file, args } = command({ port, adminPort, upstreamPort, directory });
-      const child = await start(name, port, 0, file, args);
-      measured.push({ name, port, child, rounds: [] });
-      if (command !== gatewayCommand) continue;
-      const adminUrl = `http://127.0.0.1:${adminPort}`;
-      measured.push({ name: WITH_PAGE, port, child, adminUrl, rounds: [] });
-    }
-    const where = canPin
-      ? 'the proxy on one core, upstream and load on another'
-      : 'not pinned: proxy, upstream and load share the cores';
-    process.stdout.write(`POST of one 100-byte record on ${CONNECTIONS} connections, ${load.tool}; ${where}\n`);
-    const urlOf = (port: number): string => `http://127.0.0.1:${port}/topics/bench`;
-    for (const { port, adminUrl } of measured) {
-      if (adminUrl !== undefined) continue;
-      await load.run(urlOf(port), { seconds: WARM_UP_SECONDS, connections: CONNECTIONS });
-    }
-    for (let round = 1; round <= ROUNDS; round += 1) {
-      // No contestant is always the last of a round.
-      const order = round % 2 === 0 ? measured.toReversed() : measured;
-      for (const { port, child, adminUrl, rounds } of order) {
-        const page = adminUrl === undefined ? undefined : await openPage(adminUrl);
-        const before = cpuSeconds(child.pid);
-        const result = await load.run(urlOf(port), { seconds: ROUND_SECONDS, connections: CONNECTIONS });
-        const cpuMicrosecondsPerRequest = ((cpuSeconds(child.pid) - before) * 1e6) / result.requestCount;
-        rounds.push({ ...result, cpuMicrosecondsPerRequest });
-        await page?.close();
-        if (page?.updateCount === 0) throw new Error('the open page got no updates');
-      }
-      process.stdout.write(`round ${round} of ${ROUNDS} done\n`);
-    }
-    print(measured);
-  } finally {
-    await Promise.all(started.map((child) => child.kill()));
-    await reaper.close();
-    rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function print(measured: readonly Measured[]): void {
-  const roundsOf = (wanted: string): Round[] => measured.find(({ name }) => name === wanted)?.rounds ?? [];
-  const yardstick = roundsOf('@fastify/http-proxy');
-  const rows = measured.map(({ name, rounds }) => {
+function urlOf(protocol: Protocol, port: number): string {
+  return `${isOverTls(protocol) ? 'https' : 'http'}://127.0.0.1:${port}/topics/bench`;
+}
+
+function print(contestants: readonly Contestant[]): void {
+  const header = ['', 'through', 'requests/s', 'p99 ms', 'CPU us/request', 'errors'];
+  const lines = contestants.map(({ row, name, rounds }) => {
     const cpu = median(rounds.map((round) => round.cpuMicrosecondsPerRequest));
     return [
+      ROWS[row].title,
       name,
       Math.round(median(rounds.map((round) => round.requestsPerSecond))).toLocaleString('en'),
       median(rounds.map((round) => round.p99Ms)).toFixed(1),
       Number.isNaN(cpu) ? '-' : cpu.toFixed(1),
-      `${ratioOf(rounds, yardstick).toFixed(2)} x`,
       String(rounds.reduce((sum, round) => sum + round.errorCount, 0)),
     ];
   });
-  const header = ['through', 'requests/s', 'p99 ms', 'CPU us/request', 'of http-proxy', 'errors'];
-  const pageRatio = ratioOf(roundsOf(WITH_PAGE), roundsOf(GATEWAY));
-  process.stdout.write(
-    `\n${formatTable([header, ...rows])}\n\nMedians of ${ROUNDS} rounds of ${ROUND_SECONDS} s. ` +
-      `With a topology page open the gateway takes ${(pageRatio * 100).toFixed(1)} % of the requests that it takes without.\n`,
-  );
+  process.stdout.write(`\n${formatTable([header, ...lines])}\n`);
+  const ratios = RATIOS.flatMap(({ title, of, to }) => {
+    const [rounds, others] = [of, to].map(([row, name]) => roundsOf(contestants, row, name));
+    return rounds === undefined || others === undefined ? [] : [[title, ratioOf(rounds, others).toFixed(2)]];
+  });
+  if (ratios.length > 0) process.stdout.write(`\n${formatTable([['', 'ratio'], ...ratios])}\n`);
+}
+
+interface Ratio {
+  title: string;
+  of: readonly [GatewayRow, ProxyName];
+  to: readonly [GatewayRow, ProxyName];
+}
+
+const RATIOS: readonly Ratio[] = [
+  { title: 'gateway of @fastify/http-proxy', of: ['plain', 'gateway'], to: ['plain', '@fastify/http-proxy'] },
+  { title: 'page open of page closed', of: ['plain', 'gateway, page open'], to: ['plain', 'gateway'] },
+  ...(['gateway', 'nginx', 'bare Node'] as const).map(
+    (name): Ratio => ({ title: `${name}: HTTP/1.1 over TLS of plain`, of: ['tls', name], to: ['plain', name] }),
+  ),
+  ...(['gateway', 'nginx'] as const).map(
+    (name): Ratio => ({ title: `${name}: mTLS to the upstream of plain`, of: ['upstream', name], to: ['plain', name] }),
+  ),
+  { title: 'gateway: HTTP/2 of HTTP/1.1, without TLS', of: ['h2c', 'gateway'], to: ['h1', 'gateway'] },
+  { title: 'gateway: HTTP/2 of HTTP/1.1, over TLS', of: ['h2', 'gateway'], to: ['h1-tls', 'gateway'] },
+  ...GATEWAY_ROWS.map(
+    (row): Ratio => ({ title: `gateway of nginx: ${ROWS[row].title}`, of: [row, 'gateway'], to: [row, 'nginx'] }),
+  ),
+];
+
+function roundsOf(contestants: readonly Contestant[], row: GatewayRow, name: ProxyName): Round[] | undefined {
+  return contestants.find((contestant) => contestant.row === row && contestant.name === name)?.rounds;
 }
 
 /** Paired by round: a slow moment of the machine affects both figures. */

@@ -4,11 +4,14 @@ import { parseArgs } from 'node:util';
 import { BRIDGE_ROWS, type BridgeRow, benchBridge } from './bridge.ts';
 import { benchFailover } from './failover.ts';
 import { benchGateway } from './gateway.ts';
+import { GATEWAY_ROWS, type GatewayRow } from './gateway-rows.ts';
 import { benchSessions } from './sessions.ts';
 
 const USAGE = `Usage: npm run bench -- [gateway | bridge | failover | sessions] [options]
 
   gateway        requests through the gateway, and through other proxies that are installed (default)
+    --quick      fewer and shorter rounds
+    --row NAME   this row alone; may be repeated: ${GATEWAY_ROWS.join(', ')}
   bridge         producing and reading
     --quick      fewer records
     --row NAME   this row alone; may be repeated: ${BRIDGE_ROWS.join(', ')}
@@ -32,25 +35,25 @@ function readArguments() {
   const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS });
   const [what = 'gateway', ...others] = positionals;
   if (others.length > 0) throw new RangeError(`One benchmark at a time: ${positionals.join(', ')}`);
-  const rows = values.row?.map((row) => {
-    if (!(BRIDGE_ROWS as readonly string[]).includes(row)) throw new RangeError(`There is no row ${row}`);
-    return row as BridgeRow;
-  });
+  const known: readonly string[] = what === 'gateway' ? GATEWAY_ROWS : what === 'bridge' ? BRIDGE_ROWS : [];
+  for (const row of values.row ?? []) {
+    if (!known.includes(row)) throw new RangeError(`The benchmark ${what} has no row ${row}`);
+  }
   const isQuick = values.quick ?? false;
   const usualCount = (what === 'sessions' ? 10_000 : 1_000) / (isQuick ? 10 : 1);
   const consumerCount = Number(values.consumers ?? usualCount);
   if (!Number.isInteger(consumerCount) || consumerCount < 1) {
     throw new RangeError(`--consumers must be a number of consumers: ${values.consumers}`);
   }
-  return { what, rows, isQuick, consumerCount, isHelp: values.help ?? false };
+  return { what, rows: values.row && new Set(values.row), isQuick, consumerCount, isHelp: values.help ?? false };
 }
 
 async function run({ what, rows, isQuick, consumerCount }: ReturnType<typeof readArguments>): Promise<void> {
   switch (what) {
     case 'gateway':
-      return await benchGateway();
+      return await benchGateway({ isQuick, wanted: rows as ReadonlySet<GatewayRow> | undefined });
     case 'bridge':
-      return await benchBridge({ isQuick, wanted: rows && new Set(rows) });
+      return await benchBridge({ isQuick, wanted: rows as ReadonlySet<BridgeRow> | undefined });
     case 'failover':
       return await benchFailover({ activeCount: consumerCount, idleCount: 9 * consumerCount });
     case 'sessions':
