@@ -69,10 +69,20 @@ export class TestAuthority {
     return new TestAuthority(name, certificate.toString('pem'), keys, directory);
   }
 
+  /** Like {@link certify}, signed by its own key. */
+  async selfSign(name: string, content: CertificateContent = {}): Promise<CertifiedKey> {
+    return await this.#sign(name, content, { isSelfSigned: true });
+  }
+
   /** Creates a key with its certificate, in `NAME.crt` and `NAME.key`; replaces earlier ones of that name. */
-  async certify(
+  async certify(name: string, content: CertificateContent = {}): Promise<CertifiedKey> {
+    return await this.#sign(name, content, { isSelfSigned: false });
+  }
+
+  async #sign(
     name: string,
-    { dns = [], ip = [], uri = [], notBefore, notAfter }: CertificateContent = {},
+    { dns = [], ip = [], uri = [], notBefore, notAfter }: CertificateContent,
+    { isSelfSigned }: { isSelfSigned: boolean },
   ): Promise<CertifiedKey> {
     const keys = await generateKeys();
     const names = [
@@ -82,10 +92,10 @@ export class TestAuthority {
     ];
     const certificate = await X509CertificateGenerator.create({
       subject: `CN=${name}`,
-      issuer: `CN=${this.#name}`,
+      issuer: `CN=${isSelfSigned ? name : this.#name}`,
       ...lifetime({ notBefore, notAfter }),
       publicKey: keys.publicKey,
-      signingKey: this.#keys.privateKey,
+      signingKey: isSelfSigned ? keys.privateKey : this.#keys.privateKey,
       signingAlgorithm: ALGORITHM,
       extensions: [
         new BasicConstraintsExtension(false),

@@ -19,7 +19,7 @@ export function describeConnectionFailure(error: unknown): string {
       return 'connection closed';
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
-      return 'no connection in time';
+      return error instanceof UpstreamError ? error.message : 'no connection in time';
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return 'host unreachable';

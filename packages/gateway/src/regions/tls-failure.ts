@@ -2,7 +2,7 @@
 import type { PeerCertificate } from 'node:tls';
 
 /** What the certificate of the target lacks, found by this gateway (X.509 verification, OpenSSL's `X509_V_ERR_*`). */
-const OF_CERTIFICATE: Readonly<Record<string, string>> = {
+const OF_CERTIFICATE = tableOf({
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   CERT_REVOKED: 'its certificate is revoked',
@@ -18,10 +18,10 @@ const OF_CERTIFICATE: Readonly<Record<string, string>> = {
   CERT_REJECTED: 'its certificate is not one for servers',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
   ERR_TLS_CERT_ALTNAME_FORMAT: 'its certificate has invalid names',
-};
+});
 
 /** Alerts by which the target refuses the gateway's certificate, or the lack of one (RFC 8446 §6.2). */
-const REFUSALS: Readonly<Record<string, string>> = {
+const REFUSALS = tableOf({
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it demands a certificate of the gateway',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "it does not know the authority of the gateway's certificate",
   'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED': "it refuses the gateway's certificate as expired",
@@ -31,10 +31,10 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'ERR_SSL_SSL/TLS_ALERT_UNSUPPORTED_CERTIFICATE': "it refuses the gateway's certificate",
   ERR_SSL_TLSV1_ALERT_ACCESS_DENIED: "it refuses the gateway's certificate",
   ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR: "it refuses the gateway's certificate",
-};
+});
 
 /** The handshake failed for other reasons. */
-const OF_HANDSHAKE: Readonly<Record<string, string>> = {
+const OF_HANDSHAKE = tableOf({
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'it has no version of TLS in common with the gateway',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'it has no version of TLS in common with the gateway',
   // Also what TLS 1.2 has for a certificate that is missing (RFC 5246 §7.4.6).
@@ -45,13 +45,13 @@ const OF_HANDSHAKE: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS on this port',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS on this port',
   ERR_SSL_HTTP_REQUEST: 'it does not speak TLS on this port',
-};
+});
 
 /** Returns `undefined` for an error that is not one of TLS. */
 export function describeTlsFailure(error: unknown): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code === undefined) return undefined;
-  const text = OF_CERTIFICATE[code] ?? REFUSALS[code] ?? OF_HANDSHAKE[code];
+  const text = OF_CERTIFICATE.get(code) ?? REFUSALS.get(code) ?? OF_HANDSHAKE.get(code);
   if (text !== undefined) return text;
   return code.startsWith('ERR_SSL_') ? `TLS failed (${code.slice('ERR_SSL_'.length).toLowerCase()})` : undefined;
 }
@@ -82,5 +82,9 @@ function namesOf(cert: PeerCertificate | undefined): string {
  */
 export function isRefusalOfCertificate(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  return code !== undefined && Object.hasOwn(REFUSALS, code);
+  return code !== undefined && REFUSALS.has(code);
+}
+
+function tableOf(texts: Record<string, string>): ReadonlyMap<string, string> {
+  return new Map(Object.entries(texts));
 }

@@ -45,7 +45,9 @@ export function connectTo(options: ConnectOptions, sessions: TlsSessions, onConn
   const timer = setTimeout(() => {
     // A busy process runs this timer before it sees that the connection was established long ago: look once more.
     setImmediate(() => {
-      if (!isConnected) socket.destroy(new UpstreamError('ETIMEDOUT', `no connection within ${timeoutMs} ms`));
+      if (isConnected) return;
+      const what = socket.connecting ? 'no connection in time' : 'no TLS handshake in time';
+      socket.destroy(new UpstreamError('ETIMEDOUT', what));
     });
   }, timeoutMs);
   let isConnected = false;
