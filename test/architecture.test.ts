@@ -51,7 +51,12 @@ const PLACES: Record<string, string[]> = {
     'packages/metrics',
     'packages/protocol',
   ],
-  'packages/gateway/src/listen': ['packages/gateway/src/exchange', 'packages/http'],
+  'packages/gateway/src/listen': [
+    'packages/gateway/src/exchange',
+    'packages/gateway/src/events.ts',
+    'packages/config/src/listen-tls.ts',
+    'packages/http',
+  ],
   'packages/gateway/src/exchange': [
     'packages/gateway/src/consumers',
     'packages/gateway/src/regions',
@@ -85,7 +90,7 @@ const PLACES: Record<string, string[]> = {
     'packages/metrics',
     'packages/protocol',
   ],
-  'packages/gateway/src/config': ['packages/config', 'packages/telemetry'],
+  'packages/gateway/src/config': ['packages/config', 'packages/http/src/certificates.ts', 'packages/telemetry'],
   'packages/gateway/src/watch': [
     'packages/gateway/src/exchange',
     'packages/gateway/src/regions',

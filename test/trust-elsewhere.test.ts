@@ -49,7 +49,7 @@ describe.skipIf(whyNot !== undefined)('from another host', () => {
   const NONE = { proxies: [], peers: [] };
 
   test.each([
-    ['trusts nobody, as by default', NONE, NONE],
+    ['trusts no sender, as by default', NONE, NONE],
     ['trusts its own host with the secret, as in the lab', TEST_TRUST, TEST_TRUST],
   ])('forged headers have no effect on a system that %s, not even with its secret', async (_, trust, behind) => {
     const bridge = await startBridge({ trust: behind });
@@ -83,7 +83,7 @@ describe.skipIf(whyNot !== undefined)('from another host', () => {
       ]);
       expect([created?.status, sessions?.status]).toEqual([200, 404]);
       const { base_uri } = JSON.parse(created?.text ?? '');
-      // Where nobody is trusted, the bridge learns the name of the gateway before it alone.
+      // Where no sender is trusted, the bridge learns the name of the gateway before it alone.
       const expected =
         trust === NONE ? /^http:\/\/(?:127\.0\.0\.1|10\.204\.)/ : new RegExp(`^${base}/consumers/${group}/`);
       expect(base_uri).toMatch(expected);

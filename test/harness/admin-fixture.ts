@@ -153,7 +153,7 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     isPanic: false,
     clients: {
       connectionCount: 24,
-      listeners: [{ name: '127.0.0.1:8080', url: 'http://127.0.0.1:8080', connectionCount: 24 }],
+      listeners: [{ name: '127.0.0.1:8080', url: 'http://127.0.0.1:8080', connectionCount: 24, tls: null }],
       rates: { ...HEALTHY_RATES, requestsPerSecond: 42 * regionNames.length },
     },
     regions: regionNames.map((name, index) => ({

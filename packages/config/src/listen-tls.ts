@@ -120,7 +120,7 @@ export function checkListenTls(tls: ListenTls | undefined, path: readonly (strin
     }
   }
   if (clientCertificates === 'none' && clientCaFile !== undefined) {
-    add(['clientCertificates'], 'is none, so clientCaFile has no effect: remove one of them');
+    add(['clientCertificates'], 'with none, clientCaFile has no effect: remove one of them');
   }
   if (verifiesClients(tls) && clientCaFile === undefined) {
     add(

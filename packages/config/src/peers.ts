@@ -22,7 +22,7 @@ export interface Peers {
 const MAX_DNS_NAME_CHARS = 253;
 const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
 const DNS_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-/** With an authority, so that `host:port` is none, or a URN. */
+/** With an authority, so that `host:port` is not a URI, or a URN. */
 const URI = /^(?:[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+[^\s]*|urn:[^\s]+)$/i;
 
 /** Finds entries that are neither addresses nor names. */

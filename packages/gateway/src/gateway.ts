@@ -125,9 +125,10 @@ export class Gateway {
         host: settings.host,
         port: settings.port,
         backlog: settings.backlog,
-        http2: settings.http2.isEnabled === true ? settings.http2 : undefined,
+        tls: settings.tls,
+        http2: (settings.http2.isEnabled ?? settings.tls !== undefined) ? settings.http2 : undefined,
       })),
-      { ...request, responseTimeoutMs: () => running.values.limits.answerTimeoutMs, context },
+      { ...request, responseTimeoutMs: () => running.values.limits.answerTimeoutMs, context, events: this.events },
     );
     this.#metrics = new Metrics({
       registry,
@@ -138,6 +139,7 @@ export class Gateway {
       clients: this.#listeners,
       held,
       credentials,
+      certificates: () => this.#listeners.certificates(),
       reloadCounts: running.reloadCounts,
       configStatus: () => running.status,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),

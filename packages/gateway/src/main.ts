@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@causeway/config/load.ts';
 import { watchFiles } from '@causeway/config/watch.ts';
 import { pino } from 'pino';
-import { loadGatewayConfig } from './config/load.ts';
+import { loadForStart, loadGatewayConfig } from './config/load.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Gateway } from './gateway.ts';
 
@@ -58,6 +58,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
       type === 'panic' ||
       type === 'telemetry' ||
       type === 'impostor' ||
+      type === 'handshake' ||
       type === 'accessRefused'
     )
       log.warn(details, type);
@@ -101,7 +102,7 @@ if (parsed === 'help') {
   process.stdout.write(`${USAGE}\n`);
 } else {
   try {
-    const config = load(parsed.configFile);
+    const config = loadForStart(parsed.configFile, process.env);
     if (parsed.isCheck) process.stdout.write(`${parsed.configFile}: ok\n${warningsOf(config)}`);
     else await run(parsed.configFile, config);
   } catch (error) {

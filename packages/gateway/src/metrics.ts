@@ -1,4 +1,5 @@
 /** The gateway's metrics in the Prometheus format: read from its counters at each scrape. */
+import { addCertificateMetrics, type CertificateSource, certificateMetrics } from '@causeway/metrics/certificates.ts';
 import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
@@ -12,7 +13,13 @@ export type MetricsSources = RequestSources &
   RegionSources &
   ConfigSources &
   AdminCountSources &
-  CredentialSources & { telemetry: () => TelemetryCounts | undefined };
+  CredentialSources & {
+    /** The listeners with TLS. */
+    certificates: () => readonly CertificateSource[];
+    telemetry: () => TelemetryCounts | undefined;
+  };
+
+const CERTIFICATE_METRICS = certificateMetrics('causeway');
 
 /** Every metric of the gateway itself, in the order of the exposition. */
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
@@ -21,6 +28,7 @@ export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(CONFIG_METRICS),
   ...Object.values(ADMIN_METRICS),
   ...Object.values(CREDENTIAL_METRICS),
+  ...Object.values(CERTIFICATE_METRICS),
   ...Object.values(TELEMETRY_METRICS),
 ];
 
@@ -33,6 +41,7 @@ export class Metrics {
     addConfigMetrics(this.#exposition, sources);
     addAdminMetrics(this.#exposition, sources);
     addCredentialMetrics(this.#exposition, sources);
+    addCertificateMetrics(this.#exposition, CERTIFICATE_METRICS, sources.certificates);
     addTelemetryMetrics(this.#exposition, sources.telemetry);
   }
 

@@ -111,7 +111,7 @@ describe('a client gets the certificate for the name that it asks for', () => {
     expect(listener.certificates.state.names).toEqual(['first.example', '*.second.example']);
     writeFileSync(first.keyFile, 'no key');
     await until('the first is refused', () => listener.certificates.reloadCounts.refused === 1);
-    expect(listener.states.at(-1)?.problem).toMatch(/first\.key contains no valid private key/);
+    expect(listener.states.at(-1)?.problem).toMatch(/first\.key has no private key/);
     const third = await authority.certify('third', { dns: ['*.second.example'] });
     renameSync(third.keyFile, second.keyFile);
     renameSync(third.certFile, second.certFile);
@@ -256,7 +256,7 @@ describe('a client certificate', () => {
   });
 });
 
-test('bytes that are not TLS, and a handshake that does not go on, are counted and end their own connection only', async () => {
+test('bytes that are not TLS, and a handshake that does not continue, are counted and end their own connection only', async () => {
   const listener = await listen(files(server));
   const { counts } = listener.certificates.handshakeFailures;
   for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '']) {
@@ -314,25 +314,20 @@ describe('files that cannot be used', () => {
       'a key as certificate',
       async () => ({ ...files(server), certFile: server.keyFile }),
       'certFile',
-      /no valid certificate/,
+      /has no certificate in PEM format/,
     ],
     [
       'a certificate as key',
       async () => ({ ...files(server), keyFile: server.certFile }),
       'keyFile',
-      /no valid private key/,
+      /has no private key in PEM format/,
     ],
-    [
-      'a key without its passphrase',
-      async () => encrypted({}),
-      'keyFile',
-      /is encrypted, and there is no keyPassphrase/,
-    ],
+    ['a key without its passphrase', async () => encrypted({}), 'keyFile', /is encrypted, and no passphrase is set/],
     [
       'a wrong passphrase',
       async () => encrypted({ keyPassphrase: 'wrong-secret' }),
       'keyFile',
-      /the passphrase is wrong/,
+      /the passphrase does not fit/,
     ],
     [
       'a missing passphrase file',
@@ -356,7 +351,7 @@ describe('files that cannot be used', () => {
       'an authority without a certificate',
       async () => ({ ...files(server), clientCaFile: server.keyFile }),
       'clientCaFile',
-      /contains no certificate/,
+      /has no certificate/,
     ],
   ])('%s', async (_, tls, path, reason) => {
     const config: ListenTls = { minVersion: 'TLSv1.2', ...(await tls()) };

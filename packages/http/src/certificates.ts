@@ -79,7 +79,7 @@ export class Certificates {
   readonly #now: () => number;
   readonly #servers: TlsServer[] = [];
   readonly #keys: Part<CertifiedKey>[];
-  readonly #authorities: Part<{ ca: Buffer; notAfterMs: number }> | undefined;
+  readonly #authorities: Part<{ ca: string; notAfterMs: number }> | undefined;
   #ticketKeys = newTicketKeys();
   #ticketKeysAtMs: number;
   #contexts: SecureContext[] = [];

@@ -71,8 +71,15 @@ export function describeEvent(event: RecordedEvent): EventText {
       return {
         mark: event.problem === null ? 'up' : 'down',
         topic: 'config',
-        title: `Certificate of ${event.of} ${event.problem === null ? 'replaced' : 'cannot be used'}`,
+        title: `Certificate of ${event.of} ${event.problem === null ? 'in use' : 'has a problem'}`,
         detail: event.problem ?? (event.expiresAt === null ? '' : `valid until ${event.expiresAt}`),
+      };
+    case 'handshake':
+      return {
+        mark: 'degraded',
+        topic: 'config',
+        title: `${plural(event.failureCount, 'client')} could not connect to ${event.listener}`,
+        detail: `${event.address}: ${event.reason}`,
       };
     case 'telemetry':
       return {

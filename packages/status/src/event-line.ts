@@ -33,7 +33,9 @@ function describe(event: RecordedEvent): string {
     case 'reloadRefused':
       return `configuration refused: ${event.reason}`;
     case 'certificate':
-      return `certificate of ${event.of} ${event.problem === null ? 'replaced' : `cannot be used: ${event.problem}`}`;
+      return `certificate of ${event.of} ${event.problem === null ? 'in use' : `has a problem: ${event.problem}`}`;
+    case 'handshake':
+      return `${event.failureCount} ${event.failureCount === 1 ? 'client' : 'clients'} could not connect to ${event.listener}, ${event.address} last: ${event.reason}`;
     case 'telemetry':
       return `${event.part}: ${event.reason ?? 'recovered'}`;
     case 'impostor':

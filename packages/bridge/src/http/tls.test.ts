@@ -260,6 +260,6 @@ test('a bridge with files that it cannot use does not start, and reports why', a
     /^listen\.tls\.keyFile cannot be used: .*nowhere cannot be read: there is no such file/,
   );
   await expect(start({ certFile, keyFile: other.keyFile })).rejects.toThrow(
-    /^listen\.tls\.keyFile cannot be used: .*mismatch/,
+    /^listen\.tls\.keyFile cannot be used: .*other\.key is not the key of/,
   );
 });

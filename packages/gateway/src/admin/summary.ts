@@ -8,19 +8,19 @@ export type Facts = Omit<System, 'summary' | 'state'>;
 
 /** `down` if no region can serve (`canServe`), `degraded` if anything is wrong, `up` otherwise. */
 export function judgeSystem(facts: Facts, canServe: boolean): State {
-  const { regions, isPanic, kafka, config, upstreamTls } = facts;
+  const { regions, isPanic, kafka, config } = facts;
   if (!canServe) return 'down';
   const isUp =
     regions.every(({ state }) => state === 'up') &&
     !isPanic &&
     (kafka.state === 'up' || kafka.state === 'unknown') &&
     config.lastError === null &&
-    (upstreamTls?.problem ?? null) === null;
+    certificateProblems(facts).length === 0;
   return isUp ? 'up' : 'degraded';
 }
 
 export function summarize(facts: Facts, state: State): string {
-  const { regions, kafka, config, isPanic, upstreamTls } = facts;
+  const { regions, kafka, config, isPanic } = facts;
   const clauses: string[] = [];
   if (kafka.state === 'down' || kafka.state === 'degraded') {
     const word = kafka.state === 'down' ? 'Kafka does not respond' : 'Kafka does not respond to every bridge';
@@ -42,12 +42,17 @@ export function summarize(facts: Facts, state: State): string {
       `a change of ${config.file} was refused at ${clockOf(config.lastError.at)}: ${config.lastError.reason}`,
     );
   }
-  const problem = upstreamTls?.problem ?? null;
-  if (problem !== null) clauses.push(problem);
+  clauses.push(...certificateProblems(facts));
   if (!hasWeight(regions)) clauses.push('no region has weight: no request can be served');
   const isUp = state === 'up';
   const opening = isUp ? [`Healthy: ${listOf(regions.map(({ name }) => name))} up`] : [];
   return sentence([...opening, ...clauses, describeConsumers(facts)]);
+}
+
+function certificateProblems({ clients, upstreamTls }: Facts): string[] {
+  const ofListeners = clients.listeners.map(({ name, tls }) => ({ of: `listener ${name}: `, problem: tls?.problem }));
+  const all = [...ofListeners, { of: '', problem: upstreamTls?.problem }];
+  return all.flatMap(({ of, problem }) => (typeof problem === 'string' ? [`${of}${problem}`] : []));
 }
 
 /** `east is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west`. */

@@ -41,7 +41,9 @@ export interface TopologySources {
 export function describeTopology(sources: TopologySources): System {
   const { registry, affinity, rates, regionStates, startedAt } = sources;
   const { snapshot, config } = registry;
-  const listeners = sources.listeners().map(({ name, url, connectionCount }) => ({ name, url, connectionCount }));
+  const listeners = sources
+    .listeners()
+    .map(({ name, url, connectionCount, tls }) => ({ name, url, connectionCount, tls }));
   regionStates.update(snapshot.regions);
   const answeredPerSecond = snapshot.regions.map(({ name }) => rates.ratesOf(name).requestsPerSecond);
   const totalPerSecond = answeredPerSecond.reduce((sum, rate) => sum + rate, 0);

@@ -1,4 +1,5 @@
 /** Where clients connect: the section `listen`, or the list `listeners` in its place. */
+import { checkListenTls, ListenTls, verifiesClients } from '@causeway/config/listen-tls.ts';
 import { areHostsInConflict } from '@causeway/config/networks.ts';
 import { BacklogSetting, Entry, ListenHost, Section, type Static, Type } from '@causeway/config/schema.ts';
 
@@ -39,6 +40,7 @@ const PROPERTIES = {
     maximum: 65_535,
   }),
   backlog: BacklogSetting(),
+  tls: Type.Optional(ListenTls),
   http2: Http2Section,
 };
 
@@ -100,7 +102,10 @@ export function checkListeners(
   const findings: Finding[] = [];
   for (const [index, listener] of listeners.entries()) {
     const before = listeners.slice(0, index);
-    findings.push(...checkAgainst(before, listener));
+    findings.push(
+      ...checkAgainst(before, listener),
+      ...checkListenTls(listener.settings.tls, [...listener.path, 'tls']),
+    );
     if (!isSamePort(listener.settings, admin)) continue;
     const reason = (other: string) => `${admin.port} is also ${other}.port: clients and operators need separate ports`;
     // Reported at the key that the file contains: one of the two is not at its default.
@@ -111,6 +116,11 @@ export function checkListeners(
     );
   }
   return findings;
+}
+
+/** Whether a listener knows clients by their certificates. */
+export function knowsClients(config: ListenConfigs): boolean {
+  return listenersOf(config).some(({ settings }) => verifiesClients(settings.tls));
 }
 
 function checkAgainst(before: readonly Listener[], { path, name, settings }: Listener): Finding[] {

@@ -4,8 +4,9 @@ import { checkCors } from '@causeway/config/cors.ts';
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
+import { certificateProblems } from '@causeway/http/certificates.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
-import { checkListeners, type Finding } from './listeners.ts';
+import { checkListeners, type Finding, knowsClients, listenersOf } from './listeners.ts';
 import { GatewayConfig, type TargetConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -13,6 +14,22 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Loads and checks a file and the secret files that it names. Errors: `ConfigError`, with line and reason. */
 export function loadGatewayConfig(file: string, env: Environment): GatewayConfig {
   return withSecrets(loadConfig(file, { schema: GatewayConfig, env, check: checkGatewayConfig }));
+}
+
+/**
+ * Like {@link loadGatewayConfig}, also with the files of the listeners' certificates. For the start: a reload leaves listeners as
+ * they are, and reports files that become unusable by themselves.
+ */
+export function loadForStart(file: string, env: Environment): GatewayConfig {
+  const check = (config: GatewayConfig, given: unknown): Finding[] => {
+    const findings = checkGatewayConfig(config, given);
+    return findings.length > 0 ? findings : certificateFindings(config);
+  };
+  return withSecrets(loadConfig(file, { schema: GatewayConfig, env, check }));
+}
+
+function certificateFindings(config: GatewayConfig): Finding[] {
+  return listenersOf(config).flatMap(({ path, settings }) => certificateProblems(settings.tls, [...path, 'tls']));
 }
 
 /** Returns the problems that {@link loadGatewayConfig} would report for a file with this text. */
@@ -68,7 +85,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
   findings.push(
     ...checkLimits(config),
     ...checkCors(config.cors),
-    ...checkTrust(config.trust, { verifiesClients: false }),
+    ...checkTrust(config.trust, { verifiesClients: knowsClients(config) }),
     ...checkListeners(config, { admin: config.admin, adminPort: DEFAULT_ADMIN_PORT, given }),
     ...checkAdmin(config.admin),
     ...checkUpstreamTls(config),

@@ -75,7 +75,7 @@ describe('a request', () => {
     expect(sent({ host: 'h' }, peer({ address: '::1' })).forwarded).toBe('for="[::1]";host=h;proto=http');
   });
 
-  test('is not said to come from a gateway that is known by its certificate, whose address nobody knows', () => {
+  test('does not name the address of a gateway that is known by its certificate', () => {
     const tier1 = peer({ identity: { name: 'tier1', dnsNames: ['tier1.example'], uris: [] } });
     const before = { host: 'h', 'x-forwarded-for': '198.51.100.7' };
     expect(sent(before, tier1)['x-forwarded-for']).toBe('198.51.100.7');

@@ -1,6 +1,10 @@
 /** All listeners for clients: they start, count, stop and close together. */
+import type { ListenTls } from '@causeway/config/listen-tls.ts';
+import type { Certificates } from '@causeway/http/certificates.ts';
 import type { HttpServer, ListenAddress } from '@causeway/http/server.ts';
+import type { EventLog } from '../events.ts';
 import type { ClientPeer } from '../exchange/client-peer.ts';
+import { createCertificates } from './certificates.ts';
 import { type ClientServerOptions, createClientServer } from './server.ts';
 
 export interface ListenerSettings extends ListenAddress {
@@ -8,10 +12,14 @@ export interface ListenerSettings extends ListenAddress {
   key: string;
   name: string;
   http2: ClientServerOptions['http2'];
+  /** Plain HTTP without. */
+  tls: ListenTls | undefined;
 }
 
 /** What all listeners have in common. */
-type SharedOptions = Omit<ClientServerOptions, 'http2'>;
+interface SharedOptions extends Omit<ClientServerOptions, 'http2' | 'certificates'> {
+  events: Pick<EventLog, 'emit'>;
+}
 
 /** What operators see of a listener. */
 export interface ListenerState {
@@ -19,16 +27,22 @@ export interface ListenerState {
   /** Empty until it listens. */
   readonly url: string;
   readonly connectionCount: number;
+  /** `null` for plain HTTP. */
+  readonly tls: { notAfter: string; names: string[]; problem: string | null } | null;
 }
 
 export class ClientListener implements ListenerState {
   readonly #settings: ListenerSettings;
   readonly #server: HttpServer<ClientPeer>;
+  readonly certificates: Certificates | undefined;
   #url = '';
 
   constructor(settings: ListenerSettings, options: SharedOptions) {
     this.#settings = settings;
-    this.#server = createClientServer({ ...options, http2: settings.http2 });
+    const { events, ...shared } = options;
+    const { http2 } = settings;
+    this.certificates = createCertificates(settings, events);
+    this.#server = createClientServer({ ...shared, http2, certificates: this.certificates });
   }
 
   get name(): string {
@@ -43,6 +57,12 @@ export class ClientListener implements ListenerState {
     return this.#server.connections.count;
   }
 
+  get tls(): ListenerState['tls'] {
+    if (this.certificates === undefined) return null;
+    const { notAfter, names, problem } = this.certificates.state;
+    return { notAfter: notAfter.toISOString(), names: [...names], problem: problem ?? null };
+  }
+
   /** The bytes of all connections that it ever had. */
   totals(): { receivedBytes: number; sentBytes: number } {
     return this.#server.connections.totals();
@@ -54,16 +74,19 @@ export class ClientListener implements ListenerState {
     try {
       const { url } = await this.#server.listen({ host, port, backlog });
       this.#url = url;
+      this.certificates?.start();
     } catch (cause) {
       throw new Error(`${key}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
   }
 
-  stop(graceMs: number): Promise<void> {
-    return this.#server.stop(graceMs);
+  async stop(graceMs: number): Promise<void> {
+    await this.#server.stop(graceMs);
+    this.certificates?.close();
   }
 
   close(): void {
+    this.certificates?.close();
     this.#server.close();
   }
 }
@@ -77,6 +100,11 @@ export class ClientListeners {
 
   get connectionCount(): number {
     return this.all.reduce((sum, { connectionCount }) => sum + connectionCount, 0);
+  }
+
+  /** Of the listeners with TLS. */
+  certificates(): { name: string; certificates: Certificates }[] {
+    return this.all.flatMap(({ name, certificates }) => (certificates === undefined ? [] : [{ name, certificates }]));
   }
 
   /** Of all connections that clients ever had. */

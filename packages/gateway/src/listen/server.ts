@@ -1,5 +1,6 @@
 /** The listener for clients: each request that is admitted becomes an exchange. */
 import type { Check } from '@causeway/http/admission.ts';
+import type { Certificates } from '@causeway/http/certificates.ts';
 import { headChecks, transferCoding } from '@causeway/http/head.ts';
 import type { RequestMessage, ResponseMessage } from '@causeway/http/message.ts';
 import type { HeadLimits, Refusal } from '@causeway/http/refusal.ts';
@@ -16,6 +17,8 @@ export interface ClientServerOptions extends HeadLimits {
   responseTimeoutMs: () => number;
   /** HTTP/1.1 alone without. */
   http2: { maxConcurrentStreams: number } | undefined;
+  /** Plain HTTP without. */
+  certificates: Certificates | undefined;
   context: ExchangeContext;
 }
 
@@ -26,7 +29,7 @@ type AnyArrival = Arrival<ClientPeer, RequestMessage, ResponseMessage>;
 const MAX_REQUEST_MS = 300_000;
 
 export function createClientServer(options: ClientServerOptions): HttpServer<ClientPeer> {
-  const { http2 } = options;
+  const { http2, certificates } = options;
   const { context, maxUrlBytes, maxHeaderBytes, headersTimeoutMs, bodyTimeoutMs, responseTimeoutMs } = options;
   const serve = ({ request, response, expectation }: AnyArrival): void =>
     new Exchange(context, request, response).start(expectation);
@@ -41,6 +44,7 @@ export function createClientServer(options: ClientServerOptions): HttpServer<Cli
       responseTimeoutMs,
       requestTimeoutMs: MAX_REQUEST_MS,
     },
+    certificates,
     meet: meetClient,
     checks: checks(options),
     serve,

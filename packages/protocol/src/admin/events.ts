@@ -39,20 +39,27 @@ export const EventSchema = Type.Union(
     Event('failover', { ...ofTarget, requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     Event('reload', { file: Type.String(), changes: Type.Array(Type.String()) }),
     Event('reloadRefused', { file: Type.String(), reason: Type.String() }),
-    /** The files of a certificate changed: they are in use, or, with a `problem`, those before stay. */
+    /** The files of a certificate changed: they are in use, or, with a `problem`, those before stay. Also when a certificate expires. */
     Event('certificate', {
-      of: Type.String({ description: '`upstream.tls`, or the listener.' }),
+      of: Type.String({ description: '`upstream.tls`, or `listener NAME`.' }),
       problem: Type.Union([Type.String(), Type.Null()]),
       expiresAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
         description: 'When the certificate in use ends; null without one.',
       }),
+    }),
+    /** TLS handshakes of clients failed. At most one event a minute for each listener and kind of reason. */
+    Event('handshake', {
+      listener: Type.String(),
+      address: Type.String({ description: 'Of the last client.' }),
+      failureCount: Type.Integer({ minimum: 1, description: 'Since the last event of this kind.' }),
+      reason: Type.String(),
     }),
     /** The access log or spans cannot be written; with a `reason` of null, they can be written again. */
     Event('telemetry', {
       part: Type.Union([Type.Literal('accessLog'), Type.Literal('tracing')]),
       reason: Type.Union([Type.String(), Type.Null()]),
     }),
-    /** Requests claim to come from a gateway but lack the secret. At most one event a minute. */
+    /** Requests claim to come from a gateway but show neither the secret nor a listed certificate. At most one event a minute. */
     Event('impostor', { address: Type.String(), requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     /** A change through the admin API, done or refused by its route. */
     Event('audit', {

@@ -117,6 +117,20 @@ export const Listener = Type.Object(
     name: Type.String(),
     url: Type.String(),
     connectionCount: Count('Its open connections.'),
+    tls: Nullable(
+      Type.Object(
+        {
+          notAfter: Time('When the first of its certificates ends.'),
+          names: Type.Array(Type.String(), { description: 'Host names and addresses in its certificates.' }),
+          problem: Nullable(
+            Type.String({
+              description: 'Why its changed files are not in use, or that a certificate has expired; null if neither.',
+            }),
+          ),
+        },
+        { description: 'null for plain HTTP.', ...Closed },
+      ),
+    ),
   },
   { $id: 'Listener', ...Closed },
 );
