@@ -6,6 +6,7 @@ import type { Connection } from '../connection.ts';
 import { IndexedList } from '../indexed-list.ts';
 import type { Peer } from '../peer.ts';
 import type { Arrival, Expectation } from '../turns.ts';
+import { Overhead } from './overhead.ts';
 import { Http2Request } from './request.ts';
 import { Http2Response } from './response.ts';
 import type { SessionOptions } from './session-options.ts';
@@ -37,11 +38,11 @@ export class Http2Connection<P extends Peer = Peer> implements WatchedConnection
   seenStreamCount = 0;
   /** When it was last seen with a stream, or began. */
   idleSinceMs = performance.now();
+  readonly overhead = new Overhead();
   readonly #options: Http2ConnectionOptions<P>;
   readonly #session: ServerHttp2Session;
-  #servedInTurn = 0;
-  #isTurnScheduled = false;
   #waiting: Http2Arrival<P>[] = [];
+  readonly #onTurn = (): void => this.#serveTurn();
 
   /** Takes a connection over, with the bytes that were read and put back. */
   constructor(connection: Connection<P>, options: Http2ConnectionOptions<P>) {
@@ -93,31 +94,26 @@ export class Http2Connection<P extends Peer = Peer> implements WatchedConnection
     this.streams.add(response);
     stream.on('close', () => {
       this.streams.remove(response);
+      this.overhead.closed(response);
       response.owner?.onClientGone();
     });
-    this.#take({ request, response, peer, expectation: expectationOf(headers) });
+    this.#wait({ request, response, peer, expectation: expectationOf(headers) });
   }
 
-  /** Serves the request, or lets it wait for the next turn of its connection. */
-  #take(arrival: Http2Arrival<P>): void {
-    if (!this.#isTurnScheduled) {
-      this.#isTurnScheduled = true;
-      setImmediate(() => this.#onTurn());
-    }
-    if (this.#servedInTurn < REQUESTS_PER_TURN) {
-      this.#servedInTurn += 1;
-      this.#options.serve(arrival);
-    } else this.#waiting.push(arrival);
+  /** The request is served when all that arrived with it has been read: mostly its body. */
+  #wait(arrival: Http2Arrival<P>): void {
+    if (this.#waiting.length === 0) setImmediate(this.#onTurn);
+    this.#waiting.push(arrival);
   }
 
-  #onTurn(): void {
-    this.#isTurnScheduled = false;
-    this.#servedInTurn = 0;
-    if (this.#waiting.length === 0) return;
+  #serveTurn(): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
-    // Those whose clients have reset them cost no turn.
-    for (const arrival of waiting) if (!arrival.response.closed) this.#take(arrival);
+    this.#waiting = waiting.length > REQUESTS_PER_TURN ? waiting.splice(REQUESTS_PER_TURN) : [];
+    if (this.#waiting.length > 0) setImmediate(this.#onTurn);
+    for (const arrival of waiting) {
+      // A client that resets its streams at once costs no attempt.
+      if (!arrival.response.closed) this.#options.serve(arrival);
+    }
   }
 }
 

@@ -17,7 +17,10 @@ export class Http2Request implements RequestMessage {
   /** Of the body. */
   receivedBytes = 0;
   #onData: DataListener | undefined;
-  #count: DataListener | undefined;
+  readonly #onChunk = (chunk: Buffer): void => this.#pass(chunk);
+  readonly #onReadable = (): void => {
+    this.#takeArrived();
+  };
 
   constructor(
     stream: ServerHttp2Stream,
@@ -61,23 +64,17 @@ export class Http2Request implements RequestMessage {
   }
 
   on(event: 'data' | 'end', listener: DataListener | (() => void)): this {
-    if (event === 'end') {
-      this.stream.on('end', listener as () => void);
-      return this;
-    }
-    const onData = listener as DataListener;
-    this.#onData = onData;
-    this.#count = (chunk) => {
-      this.receivedBytes += chunk.length;
-      onData(chunk);
-    };
-    this.stream.on('data', this.#count);
+    if (event === 'end') this.stream.on('end', listener as () => void);
+    else this.#read(listener as DataListener);
     return this;
   }
 
   off(event: 'data' | 'end', listener: DataListener | (() => void)): this {
     if (event === 'end') this.stream.off('end', listener);
-    else if (listener === this.#onData && this.#count !== undefined) this.stream.off('data', this.#count);
+    else if (listener === this.#onData) {
+      this.#onData = undefined;
+      this.stream.off('data', this.#onChunk).off('readable', this.#onReadable);
+    }
     return this;
   }
 
@@ -96,5 +93,29 @@ export class Http2Request implements RequestMessage {
       this.receivedBytes += chunk.length;
       yield chunk;
     }
+  }
+
+  #read(onData: DataListener): void {
+    this.#onData = onData;
+    if (this.headers['content-length'] === undefined) this.stream.on('data', this.#onChunk);
+    // Usually all of a short body has arrived together with its head.
+    else if (!this.#takeArrived()) this.stream.on('readable', this.#onReadable);
+  }
+
+  /**
+   * Takes the bytes that have arrived of a body with a declared length; returns whether it is complete. Node destroys a stream that
+   * was read to its end before its response is written, and makes an error for each: bytes that are asked for by their number
+   * are not its end.
+   */
+  #takeArrived(): boolean {
+    const { stream, headers } = this;
+    const length = Math.min(stream.readableLength, Number(headers['content-length']) - this.receivedBytes);
+    if (length > 0) this.#pass(stream.read(length) as Buffer);
+    return this.complete;
+  }
+
+  #pass(chunk: Buffer): void {
+    this.receivedBytes += chunk.length;
+    this.#onData?.(chunk);
   }
 }

@@ -1,9 +1,10 @@
-/** The time limits of HTTP/2 connections and their streams, and the limit of frames that carry no request. */
+/** The time limits of HTTP/2 connections and their streams. */
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Indexed, IndexedList } from '../indexed-list.ts';
 import type { Refusal } from '../refusal.ts';
 import { TOO_SLOW } from '../refusal.ts';
+import type { Overhead } from './overhead.ts';
 import type { Http2Response } from './response.ts';
 
 /** A connection, as far as time limits need it. */
@@ -18,6 +19,7 @@ export interface WatchedConnection extends Indexed {
   seenStreamCount: number;
   /** When it was last seen with a stream, or began. */
   idleSinceMs: number;
+  readonly overhead: Overhead;
   close(): void;
   /** Breaks the connection, with the reason for the client. */
   destroy(code: number): void;
@@ -74,6 +76,7 @@ export class Http2Timeouts {
     const stepMs = Math.min(MAX_STEP_MS, nowMs - this.#sweptAtMs);
     this.#sweptAtMs = nowMs;
     this.#options.connections.forEach((connection) => {
+      if (connection.overhead.isExcessive(connection, stepMs)) connection.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM);
       connection.streams.forEach((response) => {
         this.#checkStream(response, { nowMs, stepMs });
       });
