@@ -41,7 +41,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/conformance/**/*.test.ts'],
+          include: ['test/{e2e,conformance,hostile}/**/*.test.ts'],
           exclude: MEASURING,
           sequence: { groupOrder: 0 },
         },

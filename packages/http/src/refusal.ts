@@ -133,7 +133,8 @@ export interface ParseError extends Error {
 export function refusalOf(error: ParseError, limits: HeadLimits): Refusal {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW': {
-      const target = /^\S+ (\S*)/.exec(lineAround(error, 'first'))?.[1] ?? '';
+      // Later pieces of a head begin with anything, such as a header's name and its colon.
+      const target = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (\S*)/.exec(lineAround(error, 'first'))?.[1] ?? '';
       return target.length > limits.maxUrlBytes ? urlTooLong(limits) : headersTooLarge(limits);
     }
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':

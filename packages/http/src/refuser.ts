@@ -61,8 +61,8 @@ export class Refuser {
   refuse(connection: Connection, refusal: Refusal): void {
     const { last, socket } = connection;
     if (last === undefined || last.writableFinished) {
-      // The rest of a body whose request has its response: the client has what it needs.
-      if (last !== undefined && !last.req.complete) socket.destroy();
+      // The rest of a body whose request has its response; the client may still have to read it.
+      if (last !== undefined && !last.req.complete) endAfter(connection);
       else this.#end(connection, refusal);
       return;
     }
@@ -75,7 +75,8 @@ export class Refuser {
       hold(connection);
       connection.refusal = refusal;
       last.removeAllListeners('socket').once('socket', () => this.#end(connection, refusal));
-    } else if (last.headersSent) socket.destroy();
+    } else if (last.writableEnded) endAfter(connection);
+    else if (last.headersSent) socket.destroy();
     else this.#end(connection, refusal);
   }
 
@@ -109,4 +110,10 @@ export class Refuser {
     socket.write(refusalText(refusal, headers));
     closeLingering(socket);
   }
+}
+
+/** Ends a connection whose last response has been written. A reset would take it from a client that has not read it yet. */
+function endAfter(connection: Connection): void {
+  connection.isEnding = true;
+  closeLingering(connection.socket);
 }

@@ -24,6 +24,7 @@ import { ReadingTimeouts } from './reading-timeouts.ts';
 import { type HeadLimits, type Refusal, refusalBody, refusalHeaders, statusOf, TOO_SLOW } from './refusal.ts';
 import { Refuser } from './refuser.ts';
 import { type Arrival, type Expectation, Turns } from './turns.ts';
+import { ignoreUpgrade } from './upgrade.ts';
 
 export interface ServerLimits extends HeadLimits {
   /** How long the head of a request may take to arrive; 408 after it. Also for the TLS handshake. */
@@ -222,6 +223,7 @@ export class HttpServer<P extends Peer = Peer> {
       // A check refuses the request, in the API's words.
       requireHostHeader: false,
       ServerResponse: ClosingResponse,
+      shouldUpgradeCallback: ignoreUpgrade,
     };
     const server =
       certificates === undefined
