@@ -56,6 +56,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/events.ts',
     'packages/config/src/listen-tls.ts',
     'packages/http',
+    'packages/protocol',
   ],
   'packages/gateway/src/exchange': [
     'packages/gateway/src/consumers',
@@ -77,6 +78,7 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.
+    'packages/config/src/certificate-life.ts',
     'packages/config/src/upstream-tls.ts',
     'packages/config/src/watch.ts',
     'packages/http/src/indexed-list.ts',
@@ -100,6 +102,7 @@ const PLACES: Record<string, string[]> = {
   'packages/gateway/src/admin': [
     'packages/gateway/src/config/admin.ts',
     'packages/gateway/src/consumers',
+    'packages/gateway/src/listen/certificates.ts',
     'packages/gateway/src/regions',
     'packages/gateway/src',
     'packages/config',

@@ -196,6 +196,7 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     retryBudget: { remainingCount: 500, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: since, lastError: null },
     upstreamTls: null,
+    admin: { name: 'admin', url: 'http://127.0.0.1:8081', connectionCount: 0, tls: null },
     adminAccess: { canChange: true, reason: 'with the token' },
   };
   return {

@@ -59,6 +59,8 @@ export interface UpstreamTlsFiles {
   readonly context: SecureContextOptions;
   /** When the gateway's own certificate ends; `undefined` without one. */
   readonly expiresAt: Date | undefined;
+  /** When it began. */
+  readonly validFrom: Date | undefined;
 }
 
 type Key = keyof UpstreamTls;
@@ -96,7 +98,7 @@ export function readUpstreamTls(tls: UpstreamTls): UpstreamTlsFiles | readonly U
   if (cert !== undefined) context.cert = cert.pem;
   if (key !== undefined) context.key = key.pem;
   if (passphrase !== undefined) context.passphrase = passphrase;
-  return { context, expiresAt: own?.validToDate };
+  return { context, expiresAt: own?.validToDate, validFrom: own?.validFromDate };
 }
 
 /** Keys that need or exclude each other. */

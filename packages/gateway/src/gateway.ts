@@ -139,7 +139,7 @@ export class Gateway {
       clients: this.#listeners,
       held,
       credentials,
-      certificates: () => this.#listeners.certificates(),
+      certificates: () => [...this.#listeners.certificates(), ...this.#admin.certificates],
       reloadCounts: running.reloadCounts,
       configStatus: () => running.status,
       name: formatHop({ name: config.gateway.name, region: config.gateway.region }),
@@ -150,6 +150,7 @@ export class Gateway {
     this.#admin = new Admin({
       host: admin.host,
       port: admin.port,
+      tls: admin.tls,
       registry,
       affinity,
       stats,

@@ -90,7 +90,10 @@ test('changed files that cannot be used are a problem of the gateway, until they
   const problems = (): unknown[] =>
     gw.gateway.events.recent().flatMap((event) => (event.type === 'certificate' ? [event.problem] : []));
   const good = await system();
-  expect([good.state, good.upstreamTls]).toEqual(['up', { notAfter: expect.stringMatching(/^20/), problem: null }]);
+  expect([good.state, good.upstreamTls]).toEqual([
+    'up',
+    { notAfter: expect.stringMatching(/^20/), expiresSoon: false, problem: null },
+  ]);
   writeFileSync(renewed.keyFile, own.key);
   await until('the files are refused', () => problems().length === 1);
   const problem = expect.stringMatching(/^upstream\.tls\.keyFile: .* is not the key of the certificate in /);

@@ -8,6 +8,7 @@ import {
   type TLSSocket,
   Server as TlsServer,
 } from 'node:tls';
+import { isExpiringSoon } from '@causeway/config/certificate-life.ts';
 import { certificateFiles, clientCertificatesOf, type ListenTls } from '@causeway/config/listen-tls.ts';
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 import { certificateFor } from './alt-names.ts';
@@ -30,6 +31,8 @@ export interface CertificateState {
   notAfter: Date;
   /** All names of the certificates. */
   names: readonly string[];
+  /** One of them has little of its life left: its renewal failed, or does not exist. */
+  isExpiringSoon: boolean;
   /** Why clients cannot connect, or a changed file is not in use. */
   problem: string | undefined;
 }
@@ -121,6 +124,7 @@ export class Certificates {
     const keys = this.#keys.map(({ value }) => value);
     return {
       notAfter: new Date(Math.min(...keys.map(({ notAfterMs }) => notAfterMs))),
+      isExpiringSoon: keys.some((key) => isExpiringSoon(key, this.#now())),
       names: [...new Set(keys.flatMap(({ names }) => [...names.dnsNames, ...names.addresses]))],
       problem: this.#problem(),
     };

@@ -134,6 +134,7 @@ export class AppView extends Component<AppProps, AppState> {
 
   #header(): ComponentChild {
     const { system, connection, token, access } = this.props.state;
+    const caller = callerText(token, access);
     const isDark = currentTheme() === 'dark';
     const phase = { connecting: 'connecting', live: 'live', lost: 'not connected', refused: 'token required' }[
       connection.phase
@@ -154,9 +155,14 @@ export class AppView extends Component<AppProps, AppState> {
       ),
       h(
         'button',
-        { type: 'button', class: 'quiet', 'aria-label': 'Admin token', onClick: () => this.#ask({ kind: 'token' }) },
+        {
+          type: 'button',
+          class: 'quiet',
+          'aria-label': caller === 'Token' ? 'Admin token' : `Admin token: ${caller}`,
+          onClick: () => this.#ask({ kind: 'token' }),
+        },
         keyIcon(),
-        h('span', { 'data-testid': 'caller' }, callerText(token, access)),
+        h('span', { 'data-testid': 'caller' }, caller),
       ),
       h(
         'button',

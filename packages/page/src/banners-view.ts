@@ -1,4 +1,5 @@
 /** Banners on top of the page: lost connection, required token, refused configuration, panic. */
+import type { System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
 import { formatDuration, formatTime } from './format.ts';
 import { markIcon } from './icons.ts';
@@ -41,6 +42,7 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
       }),
     );
   }
+  banners.push(...(system === null ? [] : certificateBanners(system, nowMs)));
   if (system?.isPanic) {
     banners.push(
       banner(
@@ -63,6 +65,19 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
   }
   if (notice !== '') banners.push(banner('up', 'notice', notice, { label: 'Close', onClick: onCloseNotice }));
   return h('div', { class: 'banners', role: 'status' }, banners);
+}
+
+/** A certificate that cannot be used, has expired, or expires soon. */
+function certificateBanners({ clients, admin, upstreamTls }: System, nowMs: number): ComponentChild[] {
+  const all = [...clients.listeners, admin].map(({ name, tls }) => ({ of: `listener ${name}`, tls }));
+  return [...all, { of: 'upstream.tls', tls: upstreamTls }].flatMap(({ of, tls }) => {
+    if (tls === null) return [];
+    const { notAfter, expiresSoon, problem } = tls;
+    if (problem !== null) return [banner('down', `certificate ${of}`, `Certificate of ${of}: ${problem}`)];
+    if (!expiresSoon || notAfter === null) return [];
+    const left = formatDuration(Date.parse(notAfter) - nowMs);
+    return [banner('down', `certificate ${of}`, `The certificate of ${of} expires in ${left}, at ${notAfter}.`)];
+  });
 }
 
 function banner(

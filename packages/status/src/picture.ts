@@ -31,10 +31,17 @@ export function picture({ system, events }: Status, { url, paint }: { url: strin
     `Kafka       ${marked(kafka.state, paint)}${kafka.since === null ? '' : ` for ${age(kafka.since, at)}`}: ${kafka.reason}`,
     `retries     ${retryBudget.usedCount} in 10 s, ${retryBudget.remainingCount} more allowed`,
   ];
+  lines.push(...listenerLines(system, paint));
   if (regions.length === 0) lines.push('no regions are configured');
   if (events.length > 0)
     lines.push('', paint('dim', 'last events (UTC)'), ...events.map((event) => `  ${eventLine(event)}`));
   return lines.join('\n');
+}
+
+interface CertificateState {
+  notAfter: string | null;
+  expiresSoon: boolean;
+  problem: string | null;
 }
 
 const HEADINGS = ['REGION', 'STATE', 'FOR', 'WEIGHT', 'SHARE', 'REQUESTS', 'ERRORS', 'P99', 'IN FLIGHT', 'CONSUMERS'];
@@ -99,6 +106,26 @@ function targetLine(
       ? ''
       : `, breaker ${breaker.state === 'open' ? 'open' : 'half open'} for ${age(breaker.since, at)}`;
   return `${indent}└ ${what} ${url}   ${healthText} for ${age(health.since, at)}${breakerText}`;
+}
+
+/** Where the gateway listens, and which certificates need an operator. */
+function listenerLines({ clients, admin, upstreamTls, at }: System, paint: Paint): string[] {
+  const listeners = [...clients.listeners, admin].flatMap(({ name, url, tls }) => [
+    `listener    ${name === 'admin' ? `${name} ` : ''}${url}${tls === null ? '' : `   certificate ${lifeOf(tls, at)}`}`,
+    ...problemLines(`listener ${name}`, tls, paint),
+  ]);
+  return [...listeners, ...problemLines('upstream.tls', upstreamTls, paint)];
+}
+
+function problemLines(of: string, tls: CertificateState | null, paint: Paint): string[] {
+  if (tls === null) return [];
+  if (tls.problem !== null) return [paint('red', `certificate of ${of}: ${tls.problem}`)];
+  return tls.expiresSoon ? [paint('red', `certificate of ${of} expires soon, at ${tls.notAfter}`)] : [];
+}
+
+function lifeOf({ notAfter }: CertificateState, at: string): string {
+  if (notAfter === null) return '';
+  return Date.parse(notAfter) > Date.parse(at) ? `valid for ${age(at, notAfter)}` : `expired ${age(notAfter, at)} ago`;
 }
 
 function marked(state: State | 'unknown', paint: Paint): string {

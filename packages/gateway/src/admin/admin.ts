@@ -1,9 +1,12 @@
 /** Composes what serves operators: rates and their history, states of regions, regional gateways, and the server. */
 
+import type { ListenTls } from '@causeway/config/listen-tls.ts';
+import type { Certificates } from '@causeway/http/certificates.ts';
 import type { Listener, System } from '@causeway/protocol/admin/model.ts';
 import { type AdminSection, peerTokenOf } from '../config/admin.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { EventLog } from '../events.ts';
+import { createCertificates, describeCertificates } from '../listen/certificates.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RequestStats } from '../stats.ts';
 import { AdminClient, type AdminPeers } from './admin-client.ts';
@@ -19,6 +22,8 @@ import { describeTopology } from './topology.ts';
 export interface AdminSources extends ConfigRoutesOptions {
   host: string;
   port: number;
+  /** As configured at the start. */
+  tls: ListenTls | undefined;
   /** Regional gateways, and bridges. */
   peers: AdminPeers;
   /** As configured now: another object after each reload. */
@@ -38,11 +43,15 @@ export interface AdminSources extends ConfigRoutesOptions {
   upstreamTls: () => System['upstreamTls'];
 }
 
+/** In events, metrics and the topology; also its section in the configuration. */
+const NAME = 'admin';
+
 export class Admin {
   readonly #rates: RateSampler;
   readonly #client: AdminClient;
   readonly #regional: RegionalGateways;
   readonly #server: AdminServer;
+  readonly #certificates: Certificates | undefined;
 
   constructor(sources: AdminSources) {
     const { registry, stats, events, settings } = sources;
@@ -52,8 +61,10 @@ export class Admin {
     const rates = new RateSampler({ stats, targets: () => registry.targets() });
     const client = new AdminClient({ token, peers: sources.peers });
     const regional = new RegionalGateways({ targets: () => registry.targets(), client, events });
+    const certificates = createCertificates({ name: NAME, key: NAME, tls: sources.tls }, events);
     const server = new AdminServer({
       ...sources,
+      certificates,
       token,
       regional,
       connect: client.connect,
@@ -66,6 +77,12 @@ export class Admin {
           regionStates,
           startedAt,
           adminAccess: () => server.access,
+          admin: () => ({
+            name: NAME,
+            url: server.url,
+            connectionCount: server.connectionCount,
+            tls: describeCertificates(certificates),
+          }),
           behind: (target) => regional.behind(target),
         }),
     });
@@ -75,6 +92,12 @@ export class Admin {
     this.#client = client;
     this.#regional = regional;
     this.#server = server;
+    this.#certificates = certificates;
+  }
+
+  /** For metrics; empty without TLS. */
+  get certificates(): { name: string; certificates: Certificates }[] {
+    return this.#certificates === undefined ? [] : [{ name: NAME, certificates: this.#certificates }];
   }
 
   /** Changes, and refused requests. */
@@ -86,12 +109,14 @@ export class Admin {
   start(): Promise<{ url: string }> {
     this.#rates.start();
     this.#regional.start();
+    this.#certificates?.start();
     return this.#server.start();
   }
 
   async close(): Promise<void> {
     this.#regional.close();
     await this.#server.close();
+    this.#certificates?.close();
     this.#rates.close();
     await this.#client.close();
   }

@@ -1,5 +1,6 @@
 /** The operators' port: access, health, metrics, and the routes of the admin API. */
 import type { RequestListener } from 'node:http';
+import type { Certificates } from '@causeway/http/certificates.ts';
 import { headChecks } from '@causeway/http/head.ts';
 import { HttpServer } from '@causeway/http/server.ts';
 import { AdminAccess, type System } from '@causeway/protocol/admin/model.ts';
@@ -39,6 +40,8 @@ declare module 'fastify' {
 export interface AdminOptions extends ConfigRoutesOptions {
   host: string;
   port: number;
+  /** Of HTTPS; plain HTTP without. */
+  certificates: Certificates | undefined;
   /** As configured now: another object after each reload. */
   settings: () => AdminSection;
   /** The token that this gateway shows to other gateways. */
@@ -77,6 +80,7 @@ export class AdminServer {
   readonly #audit: Audit;
   readonly #http: HttpServer;
   #endStreams: () => void = () => {};
+  #url = '';
 
   constructor(options: AdminOptions) {
     this.#options = options;
@@ -85,6 +89,7 @@ export class AdminServer {
     let route: RequestListener = () => {};
     this.#http = new HttpServer({
       limits: { ...LIMITS, responseTimeoutMs: options.answerTimeoutMs },
+      certificates: options.certificates,
       checks: headChecks(LIMITS),
       serve: ({ request, response, expectation }) => {
         if (expectation === 'continue') response.writeContinue();
@@ -118,6 +123,15 @@ export class AdminServer {
     return this.#access.description;
   }
 
+  /** Empty until it listens. */
+  get url(): string {
+    return this.#url;
+  }
+
+  get connectionCount(): number {
+    return this.#http.connections.count;
+  }
+
   /** Changes, and refused requests. */
   get counts(): Audit['counts'] {
     return this.#audit.counts;
@@ -126,7 +140,9 @@ export class AdminServer {
   /** Errors: those of `net.Server`, such as `EADDRINUSE`. */
   async start(): Promise<{ url: string }> {
     await this.#app.ready();
-    return await this.#http.listen({ host: this.#options.host, port: this.#options.port });
+    const { url } = await this.#http.listen({ host: this.#options.host, port: this.#options.port });
+    this.#url = url;
+    return { url };
   }
 
   async close(): Promise<void> {

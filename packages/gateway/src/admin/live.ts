@@ -13,7 +13,13 @@ const COALESCE_MS = 40;
 /** Delay until the first listener gets what the regional gateways reported. */
 const FIRST_ANSWERS_MS = 150;
 /** Events that do not change the topology. */
-const QUIET: ReadonlySet<RecordedEvent['type']> = new Set(['failover', 'adoption', 'audit', 'accessRefused']);
+const QUIET: ReadonlySet<RecordedEvent['type']> = new Set([
+  'failover',
+  'adoption',
+  'audit',
+  'accessRefused',
+  'handshake',
+]);
 
 export interface LiveSources {
   streams: EventStreams;

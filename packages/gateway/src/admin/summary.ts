@@ -49,8 +49,11 @@ export function summarize(facts: Facts, state: State): string {
   return sentence([...opening, ...clauses, describeConsumers(facts)]);
 }
 
-function certificateProblems({ clients, upstreamTls }: Facts): string[] {
-  const ofListeners = clients.listeners.map(({ name, tls }) => ({ of: `listener ${name}: `, problem: tls?.problem }));
+function certificateProblems({ clients, admin, upstreamTls }: Facts): string[] {
+  const ofListeners = [...clients.listeners, admin].map(({ name, tls }) => ({
+    of: `listener ${name}: `,
+    problem: tls?.problem,
+  }));
   const all = [...ofListeners, { of: '', problem: upstreamTls?.problem }];
   return all.flatMap(({ of, problem }) => (typeof problem === 'string' ? [`${of}${problem}`] : []));
 }

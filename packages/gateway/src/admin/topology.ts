@@ -35,6 +35,8 @@ export interface TopologySources {
   configStatus: () => System['config'];
   upstreamTls: () => System['upstreamTls'];
   adminAccess: () => System['adminAccess'];
+  /** The port of the admin API. */
+  admin: () => Listener;
   behind: (target: LiveTarget) => Behind;
 }
 
@@ -66,6 +68,7 @@ export function describeTopology(sources: TopologySources): System {
     retryBudget: sources.retryBudget(),
     config: sources.configStatus(),
     upstreamTls: sources.upstreamTls(),
+    admin: sources.admin(),
     adminAccess: sources.adminAccess(),
   };
   const state = judgeSystem(facts, canServe(snapshot, false));

@@ -1,4 +1,5 @@
 /** The section `admin`: where operators connect and who they are, with the checks that a schema cannot express. */
+import { checkListenTls, ListenTls } from '@causeway/config/listen-tls.ts';
 import { isLoopback } from '@causeway/config/networks.ts';
 import { Choice, Entry, ListenHost, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { readSecret } from '@causeway/config/secret.ts';
@@ -54,6 +55,7 @@ export const AdminSection = Section(
       minimum: 0,
       maximum: 65_535,
     }),
+    tls: Type.Optional(ListenTls),
     insecure: Type.Boolean({
       description:
         'Whether the admin API may be plain HTTP beyond loopback, as behind something that speaks TLS; tokens can be read on the way. A change needs a restart.',
@@ -129,9 +131,9 @@ export function withAdminTokens(admin: AdminSection): AdminSection {
 
 type Finding = { path: (string | number)[]; reason: string };
 
-/** Finds problems of the section. Reads the token files. */
+/** Finds problems of the section. Reads the files of tokens, not those of certificates. */
 export function checkAdmin(admin: AdminSection): Finding[] {
-  return [...checkTokens(admin), ...checkReach(admin), ...checkOrigins(admin)];
+  return [...checkTokens(admin), ...checkTls(admin), ...checkReach(admin), ...checkOrigins(admin)];
 }
 
 /** A token as configured: the short form, or one of the list. */
@@ -190,8 +192,12 @@ function judgeToken(token: string, subject: string): { token: string } | { probl
   return { problem: `${subject}${what}: generate one with openssl rand -base64 32` };
 }
 
+function checkTls({ tls }: AdminSection): Finding[] {
+  return checkListenTls(tls, ['admin', 'tls']);
+}
+
 /** Beyond loopback, requests need a token, and its way needs protection. */
-function checkReach({ host, insecure, token = '', tokenFile, tokens }: AdminSection): Finding[] {
+function checkReach({ host, tls, insecure, token = '', tokenFile, tokens }: AdminSection): Finding[] {
   if (isLoopback(host)) return [];
   const findings: Finding[] = [];
   const path = ['admin', 'host'];
@@ -199,7 +205,7 @@ function checkReach({ host, insecure, token = '', tokenFile, tokens }: AdminSect
     const reason = `${host} is reachable from other machines, so the admin API needs a token: set admin.token, admin.tokenFile or admin.tokens`;
     findings.push({ path, reason });
   }
-  if (!insecure) {
+  if (tls === undefined && !insecure) {
     const reason = `${host} is reachable from other machines, so the admin API needs TLS, or tokens could be read on the way: set admin.tls, or admin.insecure to true if something in front of it speaks TLS`;
     findings.push({ path, reason });
   }

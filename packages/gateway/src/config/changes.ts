@@ -5,7 +5,7 @@ import { GatewayConfig } from './schema.ts';
 /** Keys that are read only at the start. */
 const NEEDS_RESTART = [
   /^listen(?:ers)?\./,
-  /^admin\.(?:host|port|insecure)$/,
+  /^admin\.(?:host$|port$|insecure$|tls\.)/,
   /^log\./,
   /^accessLog\./,
   /^tracing\./,
@@ -17,12 +17,19 @@ const NEEDS_RESTART = [
 export function untilRestart(before: GatewayConfig, after: GatewayConfig): GatewayConfig {
   const { gateway, listen, listeners, admin, log, accessLog, tracing } = before;
   const { listen: _, listeners: __, accessLog: ___, tracing: ____, ...others } = after;
+  const { tls: _____, ...changeable } = after.admin;
   return {
     ...others,
     gateway,
     ...(listen === undefined ? {} : { listen }),
     ...(listeners === undefined ? {} : { listeners }),
-    admin: { ...after.admin, host: admin.host, port: admin.port, insecure: admin.insecure },
+    admin: {
+      ...changeable,
+      host: admin.host,
+      port: admin.port,
+      insecure: admin.insecure,
+      ...(admin.tls === undefined ? {} : { tls: admin.tls }),
+    },
     log,
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(tracing === undefined ? {} : { tracing }),

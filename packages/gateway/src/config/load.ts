@@ -29,7 +29,11 @@ export function loadForStart(file: string, env: Environment): GatewayConfig {
 }
 
 function certificateFindings(config: GatewayConfig): Finding[] {
-  return listenersOf(config).flatMap(({ path, settings }) => certificateProblems(settings.tls, [...path, 'tls']));
+  const { admin } = config;
+  return [
+    ...listenersOf(config).flatMap(({ path, settings }) => certificateProblems(settings.tls, [...path, 'tls'])),
+    ...certificateProblems(admin.tls, ['admin', 'tls']),
+  ];
 }
 
 /** Returns the problems that {@link loadGatewayConfig} would report for a file with this text. */

@@ -2,9 +2,10 @@
 import type { ListenTls } from '@causeway/config/listen-tls.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
 import type { HttpServer, ListenAddress } from '@causeway/http/server.ts';
+import type { Listener } from '@causeway/protocol/admin/model.ts';
 import type { EventLog } from '../events.ts';
 import type { ClientPeer } from '../exchange/client-peer.ts';
-import { createCertificates } from './certificates.ts';
+import { createCertificates, describeCertificates } from './certificates.ts';
 import { type ClientServerOptions, createClientServer } from './server.ts';
 
 export interface ListenerSettings extends ListenAddress {
@@ -28,7 +29,7 @@ export interface ListenerState {
   readonly url: string;
   readonly connectionCount: number;
   /** `null` for plain HTTP. */
-  readonly tls: { notAfter: string; names: string[]; problem: string | null } | null;
+  readonly tls: Listener['tls'];
 }
 
 export class ClientListener implements ListenerState {
@@ -58,9 +59,7 @@ export class ClientListener implements ListenerState {
   }
 
   get tls(): ListenerState['tls'] {
-    if (this.certificates === undefined) return null;
-    const { notAfter, names, problem } = this.certificates.state;
-    return { notAfter: notAfter.toISOString(), names: [...names], problem: problem ?? null };
+    return describeCertificates(this.certificates);
   }
 
   /** The bytes of all connections that it ever had. */

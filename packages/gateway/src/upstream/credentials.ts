@@ -1,5 +1,6 @@
 /** How the gateway authenticates targets, and itself to them: authorities and a certificate from files, read again when they change. */
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { isExpiringSoon } from '@causeway/config/certificate-life.ts';
 import {
   readUpstreamTls,
   type UpstreamTls,
@@ -57,6 +58,14 @@ export class UpstreamCredentials {
   /** When the gateway's own certificate ends; `undefined` without one. */
   get expiresAtMs(): number | undefined {
     return this.#files.expiresAt?.getTime();
+  }
+
+  /** Whether the gateway's own certificate has little of its life left. */
+  get isExpiringSoon(): boolean {
+    const { validFrom, expiresAt } = this.#files;
+    if (validFrom === undefined || expiresAt === undefined) return false;
+    const life = { notBeforeMs: validFrom.getTime(), notAfterMs: expiresAt.getTime() };
+    return isExpiringSoon(life, (this.#options.wallClock ?? Date.now)());
   }
 
   /** What an operator must mend; `null` if nothing. */
@@ -139,10 +148,11 @@ export class UpstreamCredentials {
 export function describeCredentials({
   isConfigured,
   expiresAtMs,
+  isExpiringSoon: expiresSoon,
   problem,
-}: UpstreamCredentials): { notAfter: string | null; problem: string | null } | null {
+}: UpstreamCredentials): { notAfter: string | null; expiresSoon: boolean; problem: string | null } | null {
   if (!isConfigured) return null;
-  return { notAfter: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(), problem };
+  return { notAfter: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(), expiresSoon, problem };
 }
 
 function isRead(files: UpstreamTlsFiles | readonly UpstreamTlsProblem[]): files is UpstreamTlsFiles {

@@ -121,6 +121,7 @@ export const Listener = Type.Object(
       Type.Object(
         {
           notAfter: Time('When the first of its certificates ends.'),
+          expiresSoon: Type.Boolean({ description: 'Less than a tenth of the life of one of them is left.' }),
           names: Type.Array(Type.String(), { description: 'Host names and addresses in its certificates.' }),
           problem: Nullable(
             Type.String({
@@ -193,6 +194,7 @@ export const System = Type.Object(
       Type.Object(
         {
           notAfter: Nullable(Time('When the certificate that the gateway shows its targets ends; null without one.')),
+          expiresSoon: Type.Boolean({ description: 'Less than a tenth of its life is left.' }),
           problem: Nullable(
             Type.String({
               description: 'Why its changed files are not in use, or that it has expired; null if neither.',
@@ -202,6 +204,7 @@ export const System = Type.Object(
         { description: 'The files of `upstream.tls`; null if none is configured.', ...Closed },
       ),
     ),
+    admin: Listener,
     adminAccess: Type.Object(
       {
         canChange: Type.Boolean({ description: 'Whether an operator has a token, which changes need.' }),
