@@ -14,8 +14,7 @@ const CERTIFICATE =
 
 /** A file without a certificate is an error: as a file of authorities it would silently mean that none is trusted. */
 export function readCertificates(file: string): CertificateFile {
-  const pem = readRegularFile(file).toString();
-  const blocks = pem.match(CERTIFICATE) ?? [];
+  const blocks = readRegularFile(file).toString().match(CERTIFICATE) ?? [];
   if (blocks.length === 0) throw new Error(`${file} has no certificate in PEM format`);
   const certificates = blocks.map((block, index) => {
     try {
@@ -24,7 +23,8 @@ export function readCertificates(file: string): CertificateFile {
       throw new Error(`${file} cannot be used: certificate ${index + 1} of ${blocks.length} is invalid`, { cause });
     }
   });
-  return { pem, certificates };
+  // OpenSSL would ignore a certificate that begins on the line where another one ends.
+  return { pem: `${blocks.join('\n')}\n`, certificates };
 }
 
 export interface KeyFile {

@@ -188,6 +188,11 @@ describe('a client certificate', () => {
     const good = await authority.certify('requested', { dns: ['client.example'] });
     const stranger = await strangers.certify('stranger', { dns: ['client.example'] });
     const nameless = await authority.certify('nameless');
+    // Two files that were joined, the first one without a line end.
+    const clientCaFile = join(directory, 'joined.crt');
+    writeFileSync(clientCaFile, `${strangers.cert.trim()}${authority.cert}`);
+    const joined = await listen({ ...files(server), clientCaFile });
+    for (const options of [good, stranger]) expect(await ask(joined, options)).toBe(OK);
     for (const options of [{}, good, stranger, nameless]) expect(await ask(listener, options)).toBe(OK);
     expect(listener.peers.map(({ identity }) => identity)).toEqual([
       undefined,
