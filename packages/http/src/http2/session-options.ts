@@ -6,10 +6,9 @@ export type SessionOptions = ServerSessionOptions;
 
 /** What a header adds to the size of a list beside its name and value (RFC 9113 §6.5.2). */
 const ENTRY_BYTES = 32;
-/** The shortest header that a client can send often: a name of one character. */
-const MAX_PAIRS = 1_024;
+/** More headers reset the stream: HPACK lets a client repeat a header of 4 KiB with each byte that it sends. */
+const MAX_PAIRS = 256;
 
-/** `beyondBytes`: what gateways may add to a head. */
 export function sessionOptions(
   { maxConcurrentStreams }: { maxConcurrentStreams: number },
   { maxHeaderBytes }: HeadLimits,
