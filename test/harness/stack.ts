@@ -1,4 +1,4 @@
-/** The whole system as real processes over the run's Kafka, with a copy of the demo's YAML that a test may edit. */
+/** The whole system as real processes over the run's Kafka, or with TLS over its own, with a copy of its YAML that a test may edit. */
 import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 import type { Topology } from '@causeway/gateway/admin/topology.ts';
 import { findStackPorts } from '@causeway/lab/stack/ports.ts';
 import type { RegionName } from '@causeway/lab/stack/regions.ts';
-import { type Stack, startStack } from '@causeway/lab/stack/stack.ts';
+import { type Stack, type StackOptions, startStack } from '@causeway/lab/stack/stack.ts';
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
 import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
 import { until } from './until.ts';
 
-const DEMO = fileURLToPath(new URL('../../config/demo', import.meta.url));
+const CONFIG = fileURLToPath(new URL('../../config', import.meta.url));
 
 export interface TestStack {
   stack: Stack;
@@ -30,17 +30,31 @@ export interface TestStack {
   close(): Promise<void>;
 }
 
-/**
- * `bridgeYaml`: sections to add to the YAML of both bridges. `isBehindProxy`: whether all processes trust proxies on loopback,
- * unlike the demo's.
- */
-export async function startTestStack(
-  bootstrap: string,
-  { bridgeYaml = '', isBehindProxy = false }: { bridgeYaml?: string; isBehindProxy?: boolean } = {},
+export interface TestStackOptions {
+  /** Sections to add to the YAML of both bridges. */
+  bridgeYaml?: string;
+  /** Whether all processes trust proxies on loopback, unlike the demo's. */
+  isBehindProxy?: boolean;
+}
+
+/** The demo over a Kafka that runs already. */
+export function startTestStack(bootstrap: string, options: TestStackOptions = {}): Promise<TestStack> {
+  return start('demo', { bootstrap }, options);
+}
+
+/** The secure form, with a Kafka of its own. */
+export function startSecureTestStack(options: TestStackOptions = {}): Promise<TestStack> {
+  return start('secure', { isSecure: true }, options);
+}
+
+async function start(
+  form: 'demo' | 'secure',
+  stackOptions: StackOptions,
+  { bridgeYaml = '', isBehindProxy = false }: TestStackOptions,
 ): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-e2e-'));
   const configDirectory = join(directory, 'config');
-  cpSync(DEMO, configDirectory, { recursive: true });
+  cpSync(join(CONFIG, form), configDirectory, { recursive: true });
   for (const name of ['east', 'west']) appendFileSync(join(configDirectory, `${name}-bridge.yaml`), bridgeYaml);
   if (isBehindProxy) {
     for (const name of readdirSync(configDirectory)) {
@@ -49,13 +63,16 @@ export async function startTestStack(
     }
   }
   const stack = await startStack({
-    bootstrap,
+    ...stackOptions,
     configDirectory,
     directory: join(directory, 'state'),
     ports: await findStackPorts(1),
   });
   const topology = async (admin = stack.tier1.admin): Promise<Topology> => {
-    const { body } = await request(`${admin}/api/topology`);
+    const { body } = await request(`${admin}/api/topology`, {
+      dispatcher: stack.agent,
+      headers: { authorization: `Bearer ${stack.adminToken}` },
+    });
     return (await body.json()) as Topology;
   };
   return {

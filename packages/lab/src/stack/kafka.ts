@@ -99,8 +99,8 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
       brokers.map((broker) => (brokerSignal) => broker.start(brokerSignal)),
       signal,
     );
-    await waitForMembers(access, brokerCount, signal);
-    if (credentials !== undefined) await grantRights(access, BRIDGE_USERS);
+    await untilDone(() => waitForMembers(access, brokerCount, signal), signal);
+    if (credentials !== undefined) await untilDone(() => grantRights(access, BRIDGE_USERS), signal);
   } catch (error) {
     await cluster.kill();
     throw error;
@@ -129,6 +129,20 @@ export async function useKafka(bootstrap: string): Promise<KafkaCluster> {
     stop: async () => {},
     kill: async () => {},
   };
+}
+
+/** Brokers that have just started may not know their users or their controller yet. Errors: the last one, after the time limit. */
+async function untilDone(work: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (performance.now() > deadlineMs) throw error;
+      await delay(MEMBERS_POLL_MS);
+    }
+  }
 }
 
 async function waitForMembers(
