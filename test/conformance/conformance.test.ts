@@ -1,23 +1,86 @@
-/** The conformance suite against a bridge, a regional gateway in front of it, and a tier-1 gateway in front of that. */
+/**
+ * The conformance suite against a bridge, a regional gateway in front of it, and a tier-1 gateway in front of that: over HTTP/1.1,
+ * over TLS, and over HTTP/2. `CAUSEWAY_CONFORMANCE=full` runs it in every combination, else each hop once and each protocol once.
+ */
+import process from 'node:process';
+import type { ClientTls } from '@causeway/lab/secure/client-tls.ts';
 import { createTopics } from '@causeway/lab/stack/kafka.ts';
-import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
+import { independentClient, type KafkaAccess } from '@causeway/lab/stack/kafka-client.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { stringify } from 'yaml';
 import { TestBridge } from '../harness/bridge.ts';
 import { unique } from '../harness/kafka-view.ts';
 import { OpenApiCheck, type OpenApiDocument } from '../harness/openapi-check.ts';
-import { startTestStack, type TestStack } from '../harness/stack.ts';
-import { PlainClient } from './client.ts';
-import { conformance, GROUPS, type Target } from './conformance.ts';
+import { startSecureTestStack, startTestStack, type TestStack } from '../harness/stack.ts';
+import { type Client, Http2Client, PlainClient } from './client.ts';
+import { conformance, GROUPS } from './conformance.ts';
 import { type Names, type RunContext, runScenario, type Scenario } from './scenario.ts';
 import { MAX_BLOCK_MS } from './scenarios/produce.ts';
 import { LIMITED, SWITCHED_OFF, WITHOUT_KAFKA } from './scenarios/refusals.ts';
 
-const TARGETS: readonly (Target & { urlIn: (system: TestStack) => string })[] = [
-  { name: 'a bridge', kind: 'bridge', urlIn: ({ stack }) => stack.regions.east.bridge.url },
-  { name: 'a regional gateway', kind: 'gateway', urlIn: ({ stack }) => stack.regions.east.gateway.url },
-  { name: 'the tier-1 gateway', kind: 'gateway', urlIn: ({ stack }) => stack.tier1.url },
-];
+const IS_FULL = process.env['CAUSEWAY_CONFORMANCE'] === 'full';
+const BRIDGE_CONFIG = { producer: { maxBlockMs: MAX_BLOCK_MS } };
+const STACK_OPTIONS = { bridgeYaml: stringify(BRIDGE_CONFIG), isBehindProxy: true };
+
+type Hop = 'bridge' | 'regional gateway' | 'tier-1 gateway';
+
+/** A system that runs, as the suite sees it. */
+interface RunningSystem {
+  kafka: KafkaAccess;
+  urls: Partial<Record<Hop, string>>;
+  /** For the clients of a secure one. */
+  tls?: ClientTls | undefined;
+  close(): Promise<void>;
+}
+
+interface SystemUnderTest {
+  name: string;
+  start(): Promise<RunningSystem>;
+  targets: readonly { hop: Hop; isHttp2?: boolean }[];
+}
+
+const PLAIN: SystemUnderTest = IS_FULL
+  ? {
+      name: 'a plain system',
+      start: async () => seenFrom(await startTestStack(inject('kafkaBootstrap'), STACK_OPTIONS)),
+      targets: [{ hop: 'bridge' }, { hop: 'regional gateway' }, { hop: 'tier-1 gateway' }],
+    }
+  : { name: 'a plain system', start: startPlainBridge, targets: [{ hop: 'bridge' }] };
+
+const SECURE: SystemUnderTest = {
+  name: 'a secure system',
+  start: async () => seenFrom(await startSecureTestStack(STACK_OPTIONS)),
+  targets: [
+    { hop: 'regional gateway' },
+    { hop: 'tier-1 gateway', isHttp2: true },
+    ...(IS_FULL
+      ? [
+          { hop: 'bridge' } as const,
+          { hop: 'regional gateway', isHttp2: true } as const,
+          { hop: 'tier-1 gateway' } as const,
+        ]
+      : []),
+  ],
+};
+
+async function startPlainBridge(): Promise<RunningSystem> {
+  const kafka = inject('kafkaBootstrap');
+  const bridge = await TestBridge.start(kafka, BRIDGE_CONFIG);
+  return { kafka, urls: { bridge: bridge.url }, close: () => bridge.close() };
+}
+
+async function seenFrom(system: TestStack): Promise<RunningSystem> {
+  await system.untilWell();
+  const { kafka, regions, tier1, credentials } = system.stack;
+  const { bridge, gateway } = regions.east;
+  return {
+    kafka: kafka.access,
+    urls: { bridge: bridge.url, 'regional gateway': gateway.url, 'tier-1 gateway': tier1.url },
+    tls: credentials?.lab,
+    close: () => system.close(),
+  };
+}
 
 /** Bridges that cannot serve, and their responses. */
 const REFUSING = [
@@ -71,45 +134,48 @@ const NOT_PROVOKED = [
     'seekToEnd 500',
   ]);
 
-const client = new PlainClient();
+const plainClient = new PlainClient();
 /** `operation status` of all responses. */
 const seen = new Set<string>();
 
-async function openApiCheck(url: string): Promise<OpenApiCheck> {
+async function openApiCheck(url: string, client: Client): Promise<OpenApiCheck> {
   const { json } = await client.send(url, { method: 'GET', target: '/openapi', headers: {}, body: undefined });
   return new OpenApiCheck(json as OpenApiDocument, seen);
 }
 
-afterAll(() => client.close());
+afterAll(() => plainClient.close());
 
-describe('the whole system', () => {
-  let system: TestStack;
+describe.each([PLAIN, SECURE])('$name', ({ start, targets }) => {
+  let system: RunningSystem;
 
   beforeAll(async () => {
-    const bridgeYaml = `producer:\n  maxBlockMs: ${MAX_BLOCK_MS}\n`;
-    system = await startTestStack(inject('kafkaBootstrap'), { bridgeYaml, isBehindProxy: true });
-    await system.untilWell();
+    system = await start();
   });
 
   afterAll(() => system?.close());
 
-  describe.each(TARGETS)('$name', (target) => {
+  describe.each(targets)('$hop $isHttp2', ({ hop, isHttp2 = false }) => {
     const names = new Map<Scenario, Names>();
     let url: string;
+    let client: Client;
     let check: OpenApiCheck;
 
     beforeAll(async () => {
-      url = target.urlIn(system);
-      check = await openApiCheck(url);
+      url = system.urls[hop] ?? '';
+      client = isHttp2 ? new Http2Client(system.tls) : new PlainClient(system.tls);
+      check = await openApiCheck(url, client);
       const topics: { topic: string; numPartitions: number }[] = [];
       for (const scenario of Object.values(GROUPS).flat()) names.set(scenario, namesOf(scenario, url, topics));
-      const admin = independentClient(inject('kafkaBootstrap')).admin();
+      const admin = independentClient(system.kafka).admin();
       await admin.connect();
       await createTopics(admin, topics);
       await admin.disconnect();
     });
 
-    conformance(target, (scenario): RunContext => ({ url, client, check, names: names.get(scenario) ?? {} }));
+    afterAll(() => client?.close());
+
+    const kind = hop === 'bridge' ? 'bridge' : 'gateway';
+    conformance({ kind }, (scenario): RunContext => ({ url, client, check, names: names.get(scenario) ?? {} }));
   });
 });
 
@@ -120,19 +186,24 @@ describe.each(REFUSING)('$name', ({ scenarios, hasKafka, config }) => {
   beforeAll(async () => {
     const closedPort = `127.0.0.1:${(await findFreePorts(1))[0]}`;
     bridge = await TestBridge.start(hasKafka ? inject('kafkaBootstrap') : closedPort, config);
-    check = await openApiCheck(bridge.url);
+    check = await openApiCheck(bridge.url, plainClient);
   });
 
   afterAll(() => bridge?.close());
 
   test.for(scenarios)('$title', async (scenario) => {
-    await runScenario(scenario, { url: bridge.url, client, check, names: namesOf(scenario, bridge.url, []) });
+    await runScenario(scenario, {
+      url: bridge.url,
+      client: plainClient,
+      check,
+      names: namesOf(scenario, bridge.url, []),
+    });
   });
 });
 
 test('every documented response was seen, except those that no scenario provokes', async () => {
   const bridge = await TestBridge.start(inject('kafkaBootstrap'));
-  const { documented } = await openApiCheck(bridge.url);
+  const { documented } = await openApiCheck(bridge.url, plainClient);
   await bridge.close();
   expect(documented.filter((entry) => !seen.has(entry)).sort()).toEqual([...NOT_PROVOKED].sort());
 });
@@ -140,11 +211,14 @@ test('every documented response was seen, except those that no scenario provokes
 /** The names of a scenario. Adds its topics to `topics`. */
 function namesOf(scenario: Scenario, url: string, topics: { topic: string; numPartitions: number }[]): Names {
   const group = unique('group');
+  const isSecure = url.startsWith('https:');
   const names: Record<string, string> = {
     group,
     c: `/consumers/${group}/instances/c`,
     nowhere: unique('nowhere'),
     host: new URL(url).host,
+    scheme: isSecure ? 'https' : 'http',
+    usualPort: isSecure ? '443' : '80',
   };
   for (const [name, numPartitions] of Object.entries(scenario.topics ?? {})) {
     const topic = unique('topic');

@@ -9,7 +9,6 @@ import { SUBSCRIPTIONS } from './scenarios/subscriptions.ts';
 import { TOPICS } from './scenarios/topics.ts';
 
 export interface Target {
-  name: string;
   /** A gateway responds to requests for health and metrics itself. */
   kind: 'bridge' | 'gateway';
 }

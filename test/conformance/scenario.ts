@@ -2,7 +2,7 @@
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
 import { expect } from 'vitest';
 import type { OpenApiCheck } from '../harness/openapi-check.ts';
-import type { PlainAnswer, PlainClient, PlainRequest } from './client.ts';
+import type { Client, PlainAnswer, PlainRequest } from './client.ts';
 
 export const V = KAFKA_V2;
 export const { json: J, binary: B, text: T } = RECORDS;
@@ -50,14 +50,14 @@ export interface Scenario {
 }
 
 /**
- * The names of a scenario: its topics, `group`, `c` (the path of the consumer `c` of the group), `host` of the target, and
- * `nowhere`, a topic that does not exist.
+ * The names of a scenario: its topics, `group`, `c` (the path of the consumer `c` of the group), `host`, `scheme` and
+ * `usualPort` (of the scheme) of the target, and `nowhere`, a topic that does not exist.
  */
 export type Names = Readonly<Record<string, string>>;
 
 export interface RunContext {
   url: string;
-  client: PlainClient;
+  client: Client;
   check: OpenApiCheck;
   names: Names;
 }
@@ -81,7 +81,7 @@ export function consumer(options: object = {}): Step {
     ask: 'POST /consumers/<group>',
     body: { name: 'c', format: 'json', 'auto.offset.reset': 'earliest', ...options },
     status: 200,
-    answer: { instance_id: 'c', base_uri: 'http://<host><c>' },
+    answer: { instance_id: 'c', base_uri: '<scheme>://<host><c>' },
   };
 }
 

@@ -46,7 +46,7 @@ export const CONSUMERS: readonly Scenario[] = [
     title: 'a consumer without a body gets a name',
     steps: [
       create(undefined, {
-        answer: { instance_id: expect.stringMatching(/^[\w-]+$/), base_uri: expect.stringMatching(/^http:/) },
+        answer: { instance_id: expect.stringMatching(/^[\w-]+$/), base_uri: expect.stringMatching(/^https?:/) },
       }),
       // Without a body, any type is accepted.
       create(undefined, { type: 'text/nonsense' }),
@@ -68,7 +68,7 @@ export const CONSUMERS: readonly Scenario[] = [
           'enable.auto.commit': index === 0,
           'isolation.level': ['read_committed', 'read_uncommitted'][index % 2],
         },
-        { text: `{"instance_id":"${format}","base_uri":"http://<host>/consumers/<group>/instances/${format}"}` },
+        { text: `{"instance_id":"${format}","base_uri":"<scheme>://<host>/consumers/<group>/instances/${format}"}` },
       ),
     ),
   },
@@ -179,7 +179,7 @@ export const CONSUMERS: readonly Scenario[] = [
             // The name decoded, the path as sent.
             answer: {
               instance_id: name,
-              base_uri: `http://<host>/consumers/<group>%2F%20x/instances/${encodeURIComponent(name)}`,
+              base_uri: `<scheme>://<host>/consumers/<group>%2F%20x/instances/${encodeURIComponent(name)}`,
             },
           },
         ),
@@ -239,9 +239,12 @@ export const CONSUMERS: readonly Scenario[] = [
     steps: [
       create(
         { name: 'host' },
-        { headers: { host: 'example.com:8080' }, answer: at('host', 'http://example.com:8080') },
+        { headers: { host: 'example.com:8080' }, answer: at('host', '<scheme>://example.com:8080') },
       ),
-      create({ name: 'port' }, { headers: { host: 'example.com' }, answer: at('port', 'http://example.com:80') }),
+      create(
+        { name: 'port' },
+        { headers: { host: 'example.com' }, answer: at('port', '<scheme>://example.com:<usualPort>') },
+      ),
       create(
         { name: 'query' },
         {
@@ -272,7 +275,7 @@ export const CONSUMERS: readonly Scenario[] = [
         { name: 'p' },
         {
           headers: { 'x-forwarded-path': '/kafka/consumers/g' },
-          answer: { instance_id: 'p', base_uri: 'http://<host>/kafka/consumers/g/instances/p' },
+          answer: { instance_id: 'p', base_uri: '<scheme>://<host>/kafka/consumers/g/instances/p' },
         },
       ),
     ],
@@ -281,12 +284,15 @@ export const CONSUMERS: readonly Scenario[] = [
     title: 'incomplete forwarding headers',
     only: 'bridge',
     steps: [
-      create({ name: 'h' }, { headers: { 'x-forwarded-host': 'api.example.com' }, answer: at('h', 'http://<host>') }),
+      create(
+        { name: 'h' },
+        { headers: { 'x-forwarded-host': 'api.example.com' }, answer: at('h', '<scheme>://<host>') },
+      ),
       create(
         { name: 'i' },
         {
           headers: { forwarded: 'proto=https', 'x-forwarded-host': 'a', 'x-forwarded-proto': 'http' },
-          answer: at('i', 'http://<host>'),
+          answer: at('i', '<scheme>://<host>'),
         },
       ),
       create(
