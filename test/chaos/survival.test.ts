@@ -1,4 +1,4 @@
-/** The short form of `npm run chaos`: the fleet of clients, through a kill, a freeze and an orderly restart. */
+/** The short form of `npm run chaos`: the fleet of clients, through a kill (with TLS on every hop), a freeze and an orderly restart. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,14 +17,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test.each(['kill-region', 'freeze-bridge', 'stop-bridge'])(
-  '%s: what it claims holds',
-  async (name) => {
+test.each([
+  { name: 'kill-region', isSecure: true },
+  { name: 'freeze-bridge', isSecure: false },
+  { name: 'stop-bridge', isSecure: false },
+])(
+  '$name: what it claims holds',
+  async ({ name, isSecure }) => {
     const scenario = SCENARIOS.find((candidate) => candidate.name === name);
     expect(scenario).toBeDefined();
     if (scenario === undefined) return;
     const bootstrap = inject('kafkaBootstrap');
-    const result = await runScenario(scenario, { seed: SEED, isLong: false, directory, bootstrap });
+    const result = await runScenario(scenario, { seed: SEED, isLong: false, isSecure, directory, bootstrap });
     expect({ faults: result.faults, summary: result.summary }).toMatchObject({ faults: [] });
     expect(result.adoptions.count).toBeGreaterThan(0);
   },

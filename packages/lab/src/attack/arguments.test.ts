@@ -5,15 +5,15 @@ import { ATTACKS } from './attacks.ts';
 test('without arguments every attack is played, within five minutes including the start of the system', () => {
   expect(parseAttackArguments([])).toEqual({
     kind: 'run',
-    options: { attacks: ATTACKS, seconds: 270, seed: undefined, directory: undefined },
+    options: { attacks: ATTACKS, seconds: 270, isSecure: false, seed: undefined, directory: undefined },
   });
 });
 
 test('attacks can be chosen, in the order of the arguments', () => {
-  const argv = ['--scenario', 'pipelining', '--scenario', 'long-key', '--seed', '7', '--seconds', '20'];
+  const argv = ['--scenario', 'pipelining', '--scenario', 'long-key', '--seed', '7', '--seconds', '20', '--tls'];
   expect(parseAttackArguments(argv)).toMatchObject({
     kind: 'run',
-    options: { attacks: [{ name: 'pipelining' }, { name: 'long-key' }], seed: 7, seconds: 20 },
+    options: { attacks: [{ name: 'pipelining' }, { name: 'long-key' }], seed: 7, seconds: 20, isSecure: true },
   });
 });
 

@@ -8,6 +8,8 @@ export interface AttackOptions {
   attacks: readonly Attack[];
   /** Duration of all attacks, without start and stop of the system. */
   seconds: number;
+  /** TLS on every hop. */
+  isSecure: boolean;
   /** Undefined: any. */
   seed: number | undefined;
   directory: string | undefined;
@@ -26,6 +28,7 @@ Plays what clients do wrong, by mistake or on purpose, against a running system,
   --scenario NAME   only this attack; may be repeated
   --seconds N       how long all attacks take together (default ${DEFAULT_SECONDS})
   --seed N          the same names and choices as in the run with this seed
+  --tls             against a system with TLS on every hop
   --list            the attacks
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/attack in the repository)
   --help            this text`;
@@ -42,6 +45,7 @@ export function parseAttackArguments(argv: readonly string[]): AttackArguments {
       attacks: names === undefined ? ATTACKS : names.map(attackOf),
       seconds: seconds === undefined ? DEFAULT_SECONDS : readInteger('--seconds', seconds, 1, MAX_SECONDS),
       seed: seed === undefined ? undefined : readInteger('--seed', seed, 0, 2 ** 32 - 1),
+      isSecure: values.tls === true,
       directory,
     },
   };
@@ -55,6 +59,7 @@ function readOptions(argv: readonly string[]) {
         scenario: { type: 'string', multiple: true },
         seconds: { type: 'string' },
         seed: { type: 'string' },
+        tls: { type: 'boolean' },
         list: { type: 'boolean' },
         directory: { type: 'string' },
         help: { type: 'boolean' },

@@ -1,6 +1,8 @@
 /** An attacker's HTTP client: invalid requests, and connections that no library would make. */
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { Address } from './address.ts';
 
@@ -31,10 +33,12 @@ export interface Reply {
 
 export class AttackClient {
   readonly #address: Address;
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #agent: Agent;
 
   constructor(address: Address) {
     this.#address = address;
+    const { tls } = address;
+    this.#agent = tls === undefined ? new Agent({ keepAlive: true }) : new SecureAgent({ keepAlive: true, ...tls });
   }
 
   ask(asked: Asked): Promise<Reply> {
@@ -46,8 +50,9 @@ export class AttackClient {
     const { promise, resolve } = Promise.withResolvers<Reply>();
     const fail = (failure: string): void =>
       resolve({ status: 0, headers: {}, text: '', byteCount: 0, tookMs: performance.now() - startedAtMs, failure });
-    const { host, port } = this.#address;
-    const outgoing = request({ agent: this.#agent, host, port, method, path, headers }, (response) => {
+    const { host, port, tls } = this.#address;
+    const send = tls === undefined ? request : secureRequest;
+    const outgoing = send({ agent: this.#agent, host, port, method, path, headers }, (response) => {
       read(response).then(
         ({ text, byteCount }) =>
           resolve({
@@ -93,13 +98,14 @@ export class RawConnection {
   receivedBytes = 0;
   #kept = '';
 
-  constructor({ host, port }: Address, { isReading = true }: { isReading?: boolean } = {}) {
-    this.#socket = connect({ host, port, allowHalfOpen: true });
+  constructor({ host, port, tls }: Address, { isReading = true }: { isReading?: boolean } = {}) {
+    const options = { host, port, allowHalfOpen: true };
+    this.#socket = tls === undefined ? connect(options) : connectSecurely({ ...options, ...tls });
     const { promise: opened, resolve: open } = Promise.withResolvers<void>();
     const { promise: closed, resolve: close } = Promise.withResolvers<void>();
     this.opened = opened;
     this.closed = closed;
-    this.#socket.on('connect', open);
+    this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', open);
     this.#socket.on('error', () => {});
     this.#socket.on('end', () => this.#socket.end());
     this.#socket.on('close', () => {

@@ -17,7 +17,13 @@ function print(line: string): void {
 }
 
 /** Whether every claim holds. */
-async function run({ attacks, seconds, directory, seed = randomInt(2 ** 32) }: AttackOptions): Promise<boolean> {
+async function run({
+  attacks,
+  seconds,
+  isSecure,
+  directory,
+  seed = randomInt(2 ** 32),
+}: AttackOptions): Promise<boolean> {
   const base = directory === undefined ? DIRECTORY : resolve(process.env['INIT_CWD'] ?? process.cwd(), directory);
   print(`Seed ${seed}; logs in ${join(base, 'logs')}`);
   print('Good clients: acknowledged, errors, p99, longest gap; of each level: most memory, longest delay of a loop.\n');
@@ -25,6 +31,7 @@ async function run({ attacks, seconds, directory, seed = randomInt(2 ** 32) }: A
   const { results, faults } = await runAttacks({
     attacks,
     seconds,
+    isSecure,
     seed,
     directory: base,
     onResult: (result) => print(formatRow(result)),

@@ -18,7 +18,7 @@ import { GoodClients, PARTITION_COUNT } from './good-clients.ts';
 import { damageOf, type Measured } from './verdict.ts';
 import { Watch, type Watched } from './watch.ts';
 
-const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
+const CONFIG = fileURLToPath(new URL('../../../../config', import.meta.url));
 const ATTACKER = new URL('./attacker.ts', import.meta.url);
 
 /** Warm-up: the first records of new consumers take longer. */
@@ -38,7 +38,9 @@ export interface RunOptions {
   seconds: number;
   /** For logs, YAML and Kafka's data; absolute. */
   directory: string;
-  /** An existing Kafka, for attacks that do not touch Kafka. */
+  /** TLS on every hop. Default: false. */
+  isSecure?: boolean | undefined;
+  /** An existing Kafka, for attacks that do not touch Kafka; not with `isSecure`. */
   bootstrap?: string | undefined;
   onResult?: ((result: AttackResult) => void) | undefined;
 }
@@ -57,11 +59,11 @@ export interface RunResult {
 
 /** Errors: those of `startStack`, and of the good clients' start; after everything is stopped. */
 export async function runAttacks(options: RunOptions): Promise<RunResult> {
-  const { directory, bootstrap } = options;
+  const { directory, bootstrap, isSecure = false } = options;
   const configDirectory = join(directory, 'config');
   mkdirSync(directory, { recursive: true });
-  cpSync(DEMO, configDirectory, { recursive: true });
-  const stack = await startStack({ configDirectory, directory, ports: await findStackPorts(1), bootstrap });
+  cpSync(join(CONFIG, isSecure ? 'secure' : 'demo'), configDirectory, { recursive: true });
+  const stack = await startStack({ configDirectory, directory, ports: await findStackPorts(1), bootstrap, isSecure });
   try {
     await new Operator(stack, undefined).awaitWell();
     return await attack(stack, options);
@@ -137,7 +139,7 @@ async function prepare(
   const id = `${name}-${randomBytes(3).toString('hex')}`;
   await ensureTopics(stack.kafka.access, [{ name: id, partitionCount: 3 }]);
   const regions = REGION_NAMES.map((region) => stack.regions[region]);
-  const bridges = regions.map(({ bridge }) => addressOf(bridge.name, bridge.url));
+  const bridges = regions.map(({ bridge }) => addressOf(stack, bridge));
   const gateways = regions.map(({ gateway }) => gateway);
   return {
     attackName: name,
@@ -145,9 +147,9 @@ async function prepare(
     id,
     seed,
     durationMs,
-    tier1: addressOf(stack.tier1.name, stack.tier1.url),
-    behind: [...gateways.map((gateway) => addressOf(gateway.name, gateway.url)), ...bridges],
-    admins: [stack.tier1, ...gateways].map((gateway) => addressOf(gateway.name, gateway.admin)),
+    tier1: addressOf(stack, stack.tier1),
+    behind: [...gateways.map((gateway) => addressOf(stack, gateway)), ...bridges],
+    admins: [stack.tier1, ...gateways].map(({ name, admin }) => addressOf(stack, { name, url: admin })),
   };
 }
 
@@ -182,11 +184,13 @@ function watched(stack: Stack): Watched[] {
   return stack.services.map((service) => ({
     name: service.name,
     url: `${'admin' in service ? service.admin : service.url}/metrics`,
+    token: 'admin' in service ? stack.adminToken : undefined,
+    agent: stack.agent,
     pid: () => service.pid,
   }));
 }
 
-function addressOf(name: string, url: string): Address {
+function addressOf({ credentials }: Stack, { name, url }: { name: string; url: string }): Address {
   const { hostname, port } = new URL(url);
-  return { name, host: hostname, port: Number(port) };
+  return { name, host: hostname, port: Number(port), tls: credentials?.lab };
 }

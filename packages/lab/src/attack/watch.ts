@@ -1,6 +1,6 @@
 /** Reads the metrics of the system's processes during an attack, once a second. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 
 const INTERVAL_MS = 1_000;
 /** A process that does not respond for this long counts as stalled. */
@@ -11,6 +11,10 @@ export interface Watched {
   name: string;
   /** Of its metrics. */
   url: string;
+  /** Of an admin API that requires one. */
+  token?: string | undefined;
+  /** Sends the scrapes; default: an agent for plain HTTP. */
+  agent?: Dispatcher | undefined;
   pid: () => number | undefined;
 }
 
@@ -74,7 +78,7 @@ export class Watch {
   /** Errors: when a process does not respond. */
   async openWindow(): Promise<void> {
     this.#windows = await Promise.all(
-      this.#watched.map(async (watched) => new ProcessWindow(watched, await sample(watched.url))),
+      this.#watched.map(async (watched) => new ProcessWindow(watched, await sample(watched))),
     );
   }
 
@@ -112,7 +116,7 @@ class ProcessWindow {
 
   async sample(): Promise<void> {
     try {
-      const next = await sample(this.#watched.url);
+      const next = await sample(this.#watched);
       this.#last = next;
       this.#peakBytes = Math.max(this.#peakBytes, next.rssBytes);
       this.#lateMs = Math.max(this.#lateMs, next.lateMs);
@@ -143,9 +147,14 @@ class ProcessWindow {
   }
 }
 
-async function sample(url: string): Promise<Sample> {
+async function sample({ url, token, agent }: Watched): Promise<Sample> {
   const askedAtMs = performance.now();
-  const { body } = await request(url, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+  const { body } = await request(url, {
+    ...(agent === undefined ? {} : { dispatcher: agent }),
+    ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+    headersTimeout: TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+  });
   const text = await body.text();
   // A stalled loop has not measured its delay yet.
   const waitedMs = performance.now() - askedAtMs;

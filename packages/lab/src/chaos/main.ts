@@ -8,6 +8,7 @@ import { whyNoRegionNetwork } from '../stack/region-network.ts';
 import { formatError } from '../terminal/format.ts';
 import { type ChaosOptions, parseChaosArguments, USAGE } from './arguments.ts';
 import { runScenario } from './run.ts';
+import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { formatHeader, formatRow } from './table.ts';
 
@@ -20,6 +21,12 @@ function print(line: string): void {
 
 function inWords(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Why a scenario cannot run; undefined when it can. */
+function whyNotRun({ needsTls = false, hasRegionNetwork = false }: Scenario, isSecure: boolean): string | undefined {
+  if (needsTls && !isSecure) return 'it needs --tls';
+  return hasRegionNetwork ? whyNoRegionNetwork() : undefined;
 }
 
 /** Runs the scenarios; returns whether every claim holds. */
@@ -36,7 +43,7 @@ async function run({
   let isGood = true;
   for (const scenario of scenarios) {
     print(`${scenario.name}: ${scenario.title}`);
-    const whyNot = scenario.hasRegionNetwork === true ? whyNoRegionNetwork() : undefined;
+    const whyNot = whyNotRun(scenario, isSecure);
     if (whyNot !== undefined) {
       print(`  skipped: ${whyNot}\n`);
       continue;

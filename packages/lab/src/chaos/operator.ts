@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { request } from 'undici';
 import { LabError } from '../errors.ts';
+import { presentedSerial } from '../secure/presented-certificate.ts';
 import type { RegionNetwork } from '../stack/region-network.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { Service } from '../stack/service.ts';
@@ -59,6 +60,8 @@ export class Operator {
         return writeFileSync(this.#yamlFile, `${this.#goodYaml}\n  broken: [`);
       case 'mendYaml':
         return writeFileSync(this.#yamlFile, this.#goodYaml);
+      case 'renewCertificates':
+        return this.#renewCertificates();
       case 'killBroker':
         return stack.kafka.killBroker(action.broker);
       case 'restartBroker':
@@ -83,6 +86,23 @@ export class Operator {
     while (!(await Promise.all(admins.map((admin) => this.#seesAllUp(admin)))).every(Boolean)) {
       if (performance.now() > deadlineMs)
         throw new LabError('startTimedOut', 'Not every gateway sees every region up.');
+      await delay(WELL_POLL_MS);
+    }
+  }
+
+  async #renewCertificates(): Promise<void> {
+    const { credentials, services } = this.#stack;
+    if (credentials === undefined) throw new LabError('badArguments', 'A plain system has no certificates.');
+    const urls = services.flatMap((service) =>
+      'admin' in service ? [service.url, String(service.admin)] : [service.url],
+    );
+    const serials = (): Promise<string[]> => Promise.all(urls.map((url) => presentedSerial(url, credentials.lab)));
+    const before = await serials();
+    await credentials.renew();
+    const deadlineMs = performance.now() + WELL_TIMEOUT_MS;
+    while ((await serials()).some((serial, index) => serial === before[index])) {
+      if (performance.now() > deadlineMs)
+        throw new LabError('startTimedOut', 'Not every listener uses its new certificate.');
       await delay(WELL_POLL_MS);
     }
   }

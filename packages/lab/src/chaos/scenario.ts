@@ -28,6 +28,8 @@ export type Action =
   | { kind: 'mendYaml' }
   | { kind: 'killBroker'; broker: number }
   | { kind: 'restartBroker'; broker: number }
+  /** New keys and certificates for every gateway and bridge; waits until each of them uses its own. Only in a secure system. */
+  | { kind: 'renewCertificates' }
   /** Cuts a link of the east region: packets vanish in both directions. */
   | { kind: 'cut'; link: Link }
   | { kind: 'heal'; link: Link }
@@ -64,6 +66,8 @@ export interface Scenario {
   allowed: Allowance;
   brokerCount?: 3;
   hasSecondTier1?: boolean;
+  /** Only for a secure system (`--tls`). */
+  needsTls?: boolean;
   /** East has its own network, which needs root and Linux. */
   hasRegionNetwork?: boolean;
   /** `isLong`: more and longer failures, for about an hour in all. */

@@ -191,6 +191,16 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'renew-certificates',
+    title: 'new keys and certificates for every gateway and bridge, 3 times (with --tls)',
+    allowed: ORDERLY,
+    needsTls: true,
+    plan: (dice) => {
+      const atSecond = start(dice);
+      return plan([0, 4, 8].map((second) => ({ atSecond: atSecond + second, action: { kind: 'renewCertificates' } })));
+    },
+  },
+  {
     name: 'kill-tier1',
     title: 'SIGKILL of one of two tier-1 gateways, started again after 8 s',
     allowed: { ...KILL, brokenConnections: 'ofOwnGateway' },

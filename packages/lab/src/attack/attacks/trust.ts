@@ -24,9 +24,7 @@ const FORGERIES: readonly Record<string, string>[] = [
 ];
 const FORWARDED = {
   'x-forwarded-host': 'evil.example',
-  'x-forwarded-proto': 'https',
   'x-forwarded-prefix': '/evil',
-  forwarded: 'host=evil.example;proto=https',
 };
 
 const INTERNAL_TOPICS = ['__causeway_sessions', '__consumer_offsets', '__transaction_state'];
@@ -45,7 +43,8 @@ export const TRUST: readonly Attack[] = [
         client: new AttackClient(address),
       }));
       for (let round = 0; round === 0 || (!scene.signal.aborted && round < 20); round += 1) {
-        for (const { name, client } of clients) {
+        for (const { name, client, tls } of clients) {
+          const forgedScheme = tls === undefined ? 'https' : 'http';
           const listed = await client.ask({ path: SESSIONS_PATH, headers: { [OPERATOR_HEADER]: 'tier1' } });
           found.expect(
             listed.status === 404,
@@ -61,11 +60,15 @@ export const TRUST: readonly Attack[] = [
             }
           const created = await client.ask({
             path: `/consumers/attack-${scene.id}`,
-            headers: FORWARDED,
+            headers: {
+              ...FORWARDED,
+              'x-forwarded-proto': forgedScheme,
+              forwarded: `host=evil.example;proto=${forgedScheme}`,
+            },
             body: { name: `base-${name.replaceAll(' ', '-')}-${round}` },
           });
           found.expect(created.status === 200, `${name} did not create a consumer`, describe(created));
-          const isForeign = created.text.includes('evil') || created.text.includes('https:');
+          const isForeign = created.text.includes('evil') || created.text.includes(`"${forgedScheme}:`);
           found.expect(!isForeign, `${name} used a forged host`, created.text);
         }
         await pause(300, scene.signal);
