@@ -61,8 +61,12 @@ export async function attempt(
   return { outcome: outcomeOf({ hostile, received, markers: texts, inner: inner.text }), inner };
 }
 
-/** Everything that arrives until the connection closes; `undefined` if it does not. */
-export async function exchange(socket: Duplex, pieces: readonly string[]): Promise<string | undefined> {
+/** Everything that arrives until the connection closes; `undefined` if it does not. `isHalfClosed`: nothing follows the pieces. */
+export async function exchange(
+  socket: Duplex,
+  pieces: readonly string[],
+  { isHalfClosed = false } = {},
+): Promise<string | undefined> {
   let received = '';
   socket.setEncoding('latin1');
   socket.on('data', (text: string) => {
@@ -78,6 +82,7 @@ export async function exchange(socket: Duplex, pieces: readonly string[]): Promi
     if (socket.destroyed || socket.writableEnded) break;
     socket.write(piece, 'latin1');
   }
+  if (isHalfClosed && !socket.destroyed && !socket.writableEnded) socket.end();
   const isClosed = await closed;
   clearTimeout(timer);
   socket.destroy();

@@ -2,13 +2,21 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
+import { TestAuthority } from '../harness/certificates.ts';
 import { until } from '../harness/until.ts';
-import { exchange, marked, openTcp } from './attacker.ts';
+import { exchange, marked, type Open, openTcp } from './attacker.ts';
 import { Program } from './program.ts';
 import { Tap } from './tap.ts';
 
-export type Tier = 'tier1' | 'regional' | 'bridge';
+export type GatewayTier = 'tier1' | 'regional';
+export type Tier = GatewayTier | 'bridge';
+/** How a client connects: HTTP/1.1 without and with TLS, and HTTP/2 by prior knowledge and as ALPN negotiates it. */
+export type Way = 'plain' | 'tls' | 'h2c' | 'h2';
+type ListenerName = 'plain' | 'tls' | 'h2c';
+const LISTENERS: readonly ListenerName[] = ['plain', 'tls', 'h2c'];
+
 export const TIERS: readonly Tier[] = ['tier1', 'regional', 'bridge'];
 
 /** Each good client and each long run needs one of its own. */
@@ -18,15 +26,11 @@ const PATIENCE_MS = 3_000;
 const LOOPBACK = ['127.0.0.0/8'];
 const SECRET = 'secret-of-hostile-tests-0123456789';
 
-export interface HostileSystemOptions {
-  bootstrap: string;
-  /** Sections of the YAML of both gateways. */
-  gateways?: object;
-  /** Further sections of the YAML of the bridge. */
-  bridge?: object;
-  /** Further sections of the tier-1 gateway alone. */
-  tier1?: object;
-}
+type Parts = Pick<HostileSystem, 'topic' | 'goodTopic' | 'ports' | 'adminUrls' | 'programs' | 'taps' | 'directory'> & {
+  /** Ports in the order of `LISTENERS`. */
+  listeners: Readonly<Record<GatewayTier, readonly number[]>>;
+  ca: string;
+};
 
 export class HostileSystem {
   /** For hostile clients. */
@@ -34,30 +38,27 @@ export class HostileSystem {
   /** For good clients, who have each partition to themselves. */
   readonly goodTopic: string;
   readonly ports: Readonly<Record<Tier, number>>;
-  readonly adminUrls: Readonly<Record<'tier1' | 'regional', string>>;
+  readonly #listeners: Readonly<Record<GatewayTier, readonly number[]>>;
+  readonly #ca: string;
+  readonly adminUrls: Readonly<Record<GatewayTier, string>>;
   readonly programs: Readonly<Record<Tier, Program>>;
   /** Before the regional gateway, and before the bridge. */
   readonly taps: Readonly<Record<'regional' | 'bridge', Tap>>;
   readonly directory: string;
 
-  private constructor(
-    parts: Pick<HostileSystem, 'topic' | 'goodTopic' | 'ports' | 'adminUrls' | 'programs' | 'taps' | 'directory'>,
-  ) {
+  private constructor(parts: Parts) {
     this.topic = parts.topic;
     this.goodTopic = parts.goodTopic;
     this.ports = parts.ports;
+    this.#listeners = parts.listeners;
+    this.#ca = parts.ca;
     this.adminUrls = parts.adminUrls;
     this.programs = parts.programs;
     this.taps = parts.taps;
     this.directory = parts.directory;
   }
 
-  static async start({
-    bootstrap,
-    gateways = {},
-    bridge = {},
-    tier1 = {},
-  }: HostileSystemOptions): Promise<HostileSystem> {
+  static async start(bootstrap: string): Promise<HostileSystem> {
     const directory = mkdtempSync(join(tmpdir(), 'causeway-hostile-'));
     const topic = `hostile-${Date.now().toString(36)}`;
     const goodTopic = `${topic}-good`;
@@ -73,44 +74,61 @@ export class HostileSystem {
         limits: { headersTimeoutMs: PATIENCE_MS, requestTimeoutMs: PATIENCE_MS },
         trust,
         ...accessLog('bridge'),
-        ...bridge,
       }),
       createTopics(bootstrap, [topic, goodTopic]),
     ]);
     const bridgeTap = await Tap.start(theBridge.port);
-    const startTier = async (tier: 'tier1' | 'regional', tap: Tap, more: object) => {
+    const authority = await TestAuthority.create(directory);
+    const { certFile, keyFile } = await authority.certify('gateway', { ip: ['127.0.0.1'] });
+    const address = { host: '127.0.0.1', port: 0 };
+    const listeners = [
+      { name: 'plain', ...address },
+      { name: 'tls', ...address, tls: { certFile, keyFile } },
+      { name: 'h2c', ...address, http2: { isEnabled: true } },
+    ];
+    const startTier = async (tier: GatewayTier, tap: Tap) => {
       const region = tier === 'regional' ? { region: 'east' } : {};
       const program = new Program('gateway', tier, {
         directory,
         config: {
           gateway: { name: tier, ...region },
-          listen: { host: '127.0.0.1', port: 0 },
+          listeners,
           admin: { port: 0 },
           regions: [{ name: 'east', targets: [{ url: tap.url }] }],
           request: { headersTimeoutMs: PATIENCE_MS, bodyTimeoutMs: PATIENCE_MS },
           healthCheck: { intervalMs: 200, timeoutMs: 10_000, rise: 1 },
           trust,
           ...accessLog(tier),
-          ...gateways,
-          ...more,
         },
       });
-      const { url, adminUrl } = await program.line('started');
+      const { urls, adminUrl } = await program.line('started');
       await program.line('health');
-      return { program, port: Number(new URL(String(url)).port), adminUrl: String(adminUrl) };
+      const ports = (urls as string[]).map((url) => Number(new URL(url).port));
+      return { program, ports, port: ports[0] as number, adminUrl: String(adminUrl) };
     };
-    const regional = await startTier('regional', bridgeTap, {});
+    const regional = await startTier('regional', bridgeTap);
     const regionalTap = await Tap.start(regional.port);
-    const first = await startTier('tier1', regionalTap, tier1);
+    const first = await startTier('tier1', regionalTap);
     return new HostileSystem({
       topic,
       goodTopic,
       directory,
       ports: { tier1: first.port, regional: regional.port, bridge: theBridge.port },
+      listeners: { tier1: first.ports, regional: regional.ports },
+      ca: authority.cert,
       adminUrls: { tier1: first.adminUrl, regional: regional.adminUrl },
       programs: { tier1: first.program, regional: regional.program, bridge: theBridge.program },
       taps: { regional: regionalTap, bridge: bridgeTap },
     });
+  }
+
+  /** How a client of a gateway connects. */
+  open(tier: GatewayTier, way: Way): Open {
+    const listener = way === 'h2' ? 'tls' : way;
+    const port = this.#listeners[tier][LISTENERS.indexOf(listener)] as number;
+    if (listener !== 'tls') return openTcp(port);
+    const ALPNProtocols = [way === 'h2' ? 'h2' : 'http/1.1'];
+    return () => connectTls({ port, host: '127.0.0.1', ca: this.#ca, ALPNProtocols });
   }
 
   /** Request ids in the access log of a tier, in its order. */

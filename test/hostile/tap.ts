@@ -62,10 +62,10 @@ export class Tap {
     };
   }
 
-  /** Forgets what closed connections have sent, so that a long run does not grow. */
-  forgetClosed(): void {
-    const open = this.#sent.filter(({ isOpen }) => isOpen);
-    this.#sent.splice(0, this.#sent.length, ...open);
+  /** Forgets the requests so far, between two tests without traffic. */
+  forget(): void {
+    for (const record of this.#sent) record.text = '';
+    this.#sent.splice(0, this.#sent.length, ...this.#sent.filter(({ isOpen }) => isOpen));
   }
 
   close(): void {

@@ -1,17 +1,7 @@
-/** Hostile streams of HTTP/2 to both gateways: what they write as HTTP/1.1 is one request, or none. */
-import { connect } from 'node:net';
-import { afterAll, expect, inject, test } from 'vitest';
-import { eachOf, marked } from './attacker.ts';
-import { Bystanders } from './bystanders.ts';
+/** Sends hostile streams of HTTP/2, with marked ones behind each on the same connection. */
+import { eachOf, marked, type Open } from './attacker.ts';
 import { type HostileStream, STREAMS, type StreamExpected } from './corpus/h2.ts';
 import { type Field, H2Client, requestFrames } from './h2-client.ts';
-import { HostileSystem } from './system.ts';
-
-const system = await HostileSystem.start({
-  bootstrap: inject('kafkaBootstrap'),
-  gateways: { listen: { host: '127.0.0.1', port: 0, http2: { isEnabled: true } } },
-});
-afterAll(() => system.close());
 
 const WIDTH = 8;
 const [HOSTILE, FIRST_MARKER, LAST_MARKER] = [1, 3, 5];
@@ -22,11 +12,10 @@ interface Found {
 }
 
 /** Sends one hostile stream, and two markers on the same connection. */
-async function attempt(port: number, { fields, body }: HostileStream): Promise<Found> {
-  const { topic } = system;
+async function attempt(open: Open, topic: string, { fields, body }: HostileStream): Promise<Found> {
   const inner = marked(topic, 'inner');
   const scene = { topic, inner: inner.bytes };
-  const client = new H2Client(connect(port, '127.0.0.1'));
+  const client = new H2Client(open());
   client.write(requestFrames(HOSTILE, fields(scene), body?.(scene)));
   const markers = [FIRST_MARKER, LAST_MARKER].map((stream) => ({ stream, ...marked(topic, 'marker') }));
   for (const { stream, bytes, requestId } of markers)
@@ -61,34 +50,21 @@ function markerFields(bytes: string, requestId: string): Field[] {
   ];
 }
 
-test.each(['tier1', 'regional'] as const)(
-  'at the %s: every stream has its outcome, and nobody else notices',
-  async (tier) => {
-    const bystanders = new Bystanders(system.ports.tier1, system.goodTopic);
-    const wrong: string[] = [];
-    const hidden: string[] = [];
-    await eachOf(STREAMS, WIDTH, async (stream) => {
-      const found = await attempt(system.ports[tier], stream);
-      hidden.push(found.hidden);
-      const expected = stream.expected === 'field dropped' ? 200 : stream.expected;
-      if (found.outcome !== expected) wrong.push(`${stream.name}: ${found.outcome}, expected ${stream.expected}`);
-    });
-    await bystanders.stop();
-    expect(wrong).toEqual([]);
-    expect(bystanders.wrong).toEqual([]);
-    expect(system.damage()).toEqual([]);
-    expect(await system.servedOf(hidden)).toEqual([]);
-    expectNothingForwarded(hidden);
-  },
-);
+export interface StreamsResult {
+  /** What differs from the expected outcome, a line each. */
+  readonly wrong: string[];
+  /** Ids of the hidden requests, which nobody may serve or forward. */
+  readonly hidden: string[];
+}
 
-/** No request to the next tier has a part of a hidden one, unless as its body. */
-function expectNothingForwarded(hidden: readonly string[]): void {
-  const { requests } = system.taps.bridge.read();
-  const heads = requests.flatMap(({ startLine, headers }) => [
-    startLine,
-    ...headers.map((header) => header.join(': ')),
-  ]);
-  expect(heads.length).toBeGreaterThan(STREAMS.length);
-  expect(heads.filter((line) => hidden.some((id) => line.includes(id)))).toEqual([]);
+export async function attackStreams(open: Open, topic: string): Promise<StreamsResult> {
+  const wrong: string[] = [];
+  const hidden: string[] = [];
+  await eachOf(STREAMS, WIDTH, async (stream) => {
+    const found = await attempt(open, topic, stream);
+    hidden.push(found.hidden);
+    const expected = stream.expected === 'field dropped' ? 200 : stream.expected;
+    if (found.outcome !== expected) wrong.push(`${stream.name}: ${found.outcome}, expected ${stream.expected}`);
+  });
+  return { wrong, hidden };
 }
