@@ -153,7 +153,15 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     isPanic: false,
     clients: {
       connectionCount: 24,
-      listeners: [{ name: '127.0.0.1:8080', url: 'http://127.0.0.1:8080', connectionCount: 24, tls: null }],
+      listeners: [
+        {
+          name: '127.0.0.1:8080',
+          url: 'http://127.0.0.1:8080',
+          protocols: ['http/1.1'],
+          connectionCount: 24,
+          tls: null,
+        },
+      ],
       rates: { ...HEALTHY_RATES, requestsPerSecond: 42 * regionNames.length },
     },
     regions: regionNames.map((name, index) => ({
@@ -196,7 +204,7 @@ export function fixtureState(regionNames: string[], consumerCount = 40): Fixture
     retryBudget: { remainingCount: 500, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: since, lastError: null },
     upstreamTls: null,
-    admin: { name: 'admin', url: 'http://127.0.0.1:8081', connectionCount: 0, tls: null },
+    admin: { name: 'admin', url: 'http://127.0.0.1:8081', protocols: ['http/1.1'], connectionCount: 0, tls: null },
     adminAccess: { canChange: true, reason: 'with the token' },
   };
   return {

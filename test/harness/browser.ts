@@ -1,5 +1,6 @@
 /** A real Chromium, which `npm ci` installs with libraries and font, and checks of its pages. */
 
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -13,8 +14,14 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
+/** An argument with which the browser accepts a certificate (PEM) of a private authority, and still checks everything else. */
+export function accepting(certificate: string): string {
+  const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+  return `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`;
+}
+
 /** The package has a Chromium for Linux on x64. On other systems, `CHROMIUM_PATH` names an installed one. */
-export async function launchBrowser(): Promise<TestBrowser> {
+export async function launchBrowser({ args = [] }: { args?: readonly string[] } = {}): Promise<TestBrowser> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-browser-'));
   const installed = process.env['CHROMIUM_PATH'] ?? '';
   const own = { LD_LIBRARY_PATH: join(directory, 'al2023', 'lib'), FONTCONFIG_PATH: join(directory, 'fonts') };
@@ -22,7 +29,7 @@ export async function launchBrowser(): Promise<TestBrowser> {
     executablePath: installed === '' ? await unpack(directory) : installed,
     env: { ...process.env, HOME: directory, LANG: 'en_GB.UTF-8', ...(installed === '' ? own : {}) },
     // Without a sandbox, which does not run in containers and as root. The browser only opens our own pages.
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none', ...args],
   });
   return {
     browser,

@@ -8,6 +8,7 @@ import { CurvesView } from './curves-view.ts';
 import { formatDuration } from './format.ts';
 import { GraphView } from './graph-view.ts';
 import { keyIcon, logo, themeIcon } from './icons.ts';
+import { ListenersView } from './listeners-view.ts';
 import { RegionsView } from './regions-view.ts';
 import type { PageState } from './state.ts';
 import type { Store } from './store.ts';
@@ -122,6 +123,7 @@ export class AppView extends Component<AppProps, AppState> {
         nowMs,
         lastMove: lastMoveOf(state),
       }),
+      h(ListenersView, { key: 'listeners', system, nowMs }),
       h(TimelineView, { key: 'timeline', events: state.events }),
     ];
   }

@@ -59,7 +59,7 @@ function systemOf(regions: Region[], redirects: System['redirects'] = []): Syste
     retryBudget: { remainingCount: 500, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: since, lastError: null },
     upstreamTls: null,
-    admin: { name: 'admin', url: 'http://127.0.0.1:8081', connectionCount: 0, tls: null },
+    admin: { name: 'admin', url: 'http://127.0.0.1:8081', protocols: ['http/1.1'], connectionCount: 0, tls: null },
     adminAccess: { canChange: true, reason: '' },
   };
 }

@@ -1,11 +1,13 @@
 /** Reads the state of the system from a gateway; failures are sentences. */
-import type { RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
+import type { AdminAccess, RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
 
 const TIMEOUT_MS = 3_000;
 const KEPT_COUNT = 200;
 
 export interface Status {
   system: System;
+  /** Whose token it is; `null` without one. */
+  access: AdminAccess | null;
   /** The most recent events, oldest first. */
   events: readonly RecordedEvent[];
 }
@@ -28,13 +30,14 @@ export async function askGateway(
     return JSON.parse(await answer.text(), withoutControls);
   };
   try {
-    const [system, { events }] = await Promise.all([
+    const [system, { events }, access] = await Promise.all([
       get('/api/topology') as Promise<System>,
       get(`/api/events?limit=${KEPT_COUNT}`) as Promise<{ events: RecordedEvent[] }>,
+      token === undefined ? null : (get('/api/access') as Promise<AdminAccess>),
     ]);
     // Events of regional gateways arrive late.
     const inOrder = events.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
-    return { status: { system, events: inOrder.slice(-eventCount) } };
+    return { status: { system, access, events: inOrder.slice(-eventCount) } };
   } catch (error) {
     if (error instanceof Unusable) return { failure: error.message };
     return {

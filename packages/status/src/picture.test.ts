@@ -1,3 +1,4 @@
+import type { Listener } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
 import { fixtureState } from '../../../test/harness/admin-fixture.ts';
 import { age, picture } from './picture.ts';
@@ -20,7 +21,7 @@ test('bridges that a silent gateway reported before are shown with the age of th
   const behindAt = new Date(Date.parse(system.at) - 42_000).toISOString();
   const lineOf = (change: object): string => {
     Object.assign(target ?? {}, change);
-    const text = picture({ system, events: [] }, { url: 'http://x', paint: (_, plain) => plain });
+    const text = picture({ system, access: null, events: [] }, { url: 'http://x', paint: (_, plain) => plain });
     return text.split('\n').find((line) => line.startsWith('    └')) ?? '';
   };
   expect(lineOf({})).toMatch(/└ bridge east\/bridge \S+ {3}healthy/);
@@ -43,7 +44,51 @@ test.each([
       health: { ...target?.health, since: before(360) },
       breaker: { state, since: before(1) },
     });
-    const lines = picture({ system, events: [] }, { url: 'http://x', paint: (_, plain) => plain }).split('\n');
+    const lines = picture({ system, access: null, events: [] }, { url: 'http://x', paint: (_, plain) => plain }).split(
+      '\n',
+    );
     expect(lines.find((line) => line.startsWith('  └ gateway'))?.split('   ')[1]).toBe(expected);
   },
 );
+
+test('listeners are shown with protocols and certificates, and a certificate that needs an operator in red', () => {
+  const { system } = fixtureState(['east']);
+  const inMs = (ms: number): string => new Date(Date.parse(system.at) + ms).toISOString();
+  const tls = { notAfter: inMs(86_400_000 * 60), expiresSoon: false, names: ['a.example'], problem: null };
+  const listener = { name: 'public', url: 'https://a:1', connectionCount: 0 };
+  const linesOf = (...all: NonNullable<Listener['tls']>[]): string[] => {
+    system.clients.listeners = all.map((one) => ({ ...listener, protocols: ['h2', 'http/1.1'], tls: one }));
+    const access = { name: 'alice', role: 'viewer' as const, canChange: false, reason: '' };
+    const paint = (colour: string, text: string): string => (colour === 'red' ? `RED ${text}` : text);
+    const text = picture({ system, access, events: [] }, { url: 'http://x', paint });
+    return text.split('\n').filter((line) => /certificate|^listener|^you/.test(line));
+  };
+  const admin = 'listener    admin http://127.0.0.1:8081   http/1.1';
+  const you = 'you         alice, viewer';
+  expect(linesOf(tls)).toEqual([
+    'listener    public https://a:1   h2, http/1.1   certificate valid for 60 d 0 h',
+    admin,
+    you,
+  ]);
+  const soon = { ...tls, notAfter: inMs(7_200_000), expiresSoon: true };
+  expect(linesOf(soon)).toEqual([
+    'listener    public https://a:1   h2, http/1.1   certificate valid for 2 h 0 min',
+    `RED certificate of listener public expires soon, at ${soon.notAfter}`,
+    admin,
+    you,
+  ]);
+  const expired = {
+    ...tls,
+    notAfter: inMs(-3_000),
+    expiresSoon: true,
+    problem: 'the certificate of a.example expired',
+  };
+  system.upstreamTls = { notAfter: null, expiresSoon: false, problem: 'upstream.tls.caFile: there is no such file' };
+  expect(linesOf(expired)).toEqual([
+    'listener    public https://a:1   h2, http/1.1   certificate expired 3 s ago',
+    'RED certificate of listener public: the certificate of a.example expired',
+    admin,
+    'RED certificate of upstream.tls: upstream.tls.caFile: there is no such file',
+    you,
+  ]);
+});

@@ -14,7 +14,7 @@ const MARKS: Readonly<Record<State | 'unknown', { mark: string; colour: Colour }
 };
 
 /** `url`: the address of the gateway. */
-export function picture({ system, events }: Status, { url, paint }: { url: string; paint: Paint }): string {
+export function picture({ system, access, events }: Status, { url, paint }: { url: string; paint: Paint }): string {
   const { gateway, state, summary, clients, regions, redirects, kafka, retryBudget, at } = system;
   const name = gateway.region === null ? gateway.name : `${gateway.region}/${gateway.name}`;
   const lines = [
@@ -32,6 +32,7 @@ export function picture({ system, events }: Status, { url, paint }: { url: strin
     `retries     ${retryBudget.usedCount} in 10 s, ${retryBudget.remainingCount} more allowed`,
   ];
   lines.push(...listenerLines(system, paint));
+  if (access?.name != null) lines.push(`you         ${access.name}, ${access.role}`);
   if (regions.length === 0) lines.push('no regions are configured');
   if (events.length > 0)
     lines.push('', paint('dim', 'last events (UTC)'), ...events.map((event) => `  ${eventLine(event)}`));
@@ -110,8 +111,8 @@ function targetLine(
 
 /** Where the gateway listens, and which certificates need an operator. */
 function listenerLines({ clients, admin, upstreamTls, at }: System, paint: Paint): string[] {
-  const listeners = [...clients.listeners, admin].flatMap(({ name, url, tls }) => [
-    `listener    ${name === 'admin' ? `${name} ` : ''}${url}${tls === null ? '' : `   certificate ${lifeOf(tls, at)}`}`,
+  const listeners = [...clients.listeners, admin].flatMap(({ name, url, protocols, tls }) => [
+    `listener    ${name} ${url}   ${protocols.join(', ')}${tls === null ? '' : `   certificate ${lifeOf(tls, at)}`}`,
     ...problemLines(`listener ${name}`, tls, paint),
   ]);
   return [...listeners, ...problemLines('upstream.tls', upstreamTls, paint)];

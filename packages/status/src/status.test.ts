@@ -7,6 +7,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { systemOf } from '../../../test/harness/admin.ts';
+import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
@@ -96,7 +97,7 @@ test('a missing gateway, a missing token and a wrong one are a sentence and exit
 test('a running lab is found by its file, with its token', async () => {
   const { gw } = await twoRegions({ host: '0.0.0.0' });
   const admin = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
-  mkdirSync(join(directory, '.causeway'));
+  mkdirSync(join(directory, '.causeway'), { recursive: true });
   writeFileSync(join(directory, '.causeway/stack.json'), JSON.stringify({ tier1: { admin, adminToken: TEST_TOKEN } }));
   expect(await run([])).toMatchObject({ code: 0, stdout: expect.stringContaining(`at ${admin}`) });
   // That token goes to no other gateway.
@@ -104,6 +105,34 @@ test('a running lab is found by its file, with its token', async () => {
   expect((await run(['--url', other.gw.adminUrl.replace('0.0.0.0', '127.0.0.1')])).stderr).toContain(
     'requires a token',
   );
+});
+
+test('an https gateway is read with --ca, and without it the sentence names the option', async () => {
+  const authority = await TestAuthority.create(directory);
+  const { certFile, keyFile } = await authority.certify('admin', { ip: ['127.0.0.1'] });
+  const { gw } = await twoRegions({ tls: { certFile, keyFile } });
+  const args = ['--url', gw.adminUrl, '--token', TEST_TOKEN];
+  const read = await run([...args, '--ca', authority.certFile]);
+  expect(read).toMatchObject({ code: 0, stderr: '' });
+  expect(read.stdout).toMatch(/^listener {4}admin https:\/\/127\.0\.0\.1:\d+ {3}http\/1\.1 {3}certificate valid for /m);
+  expect(read.stdout).toContain('\nyou         operator, operator\n');
+  expect((await run(args, { CAUSEWAY_CA_FILE: authority.certFile })).code).toBe(0);
+  expect((await run(args, { NODE_EXTRA_CA_CERTS: authority.certFile })).code).toBe(0);
+  expect(await run(args)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('its certificate is of an unknown authority: name it with --ca FILE'),
+  });
+  const lab = { tier1: { admin: gw.adminUrl, adminToken: TEST_TOKEN }, tls: { caFile: authority.certFile } };
+  mkdirSync(join(directory, '.causeway'), { recursive: true });
+  writeFileSync(join(directory, '.causeway/stack.json'), JSON.stringify(lab));
+  expect((await run([])).code).toBe(0);
+  for (const [file, reason] of [
+    ['/no/such/file', 'ENOENT'],
+    [keyFile, 'it contains no certificate (PEM)'],
+  ]) {
+    const { code, stderr } = await run([...args, '--ca', String(file)]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`--ca ${file} cannot be used: ${reason}`)]);
+  }
 });
 
 test('invalid arguments are reported with the usage', async () => {

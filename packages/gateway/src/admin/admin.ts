@@ -80,6 +80,7 @@ export class Admin {
           admin: () => ({
             name: NAME,
             url: server.url,
+            protocols: ['http/1.1'],
             connectionCount: server.connectionCount,
             tls: describeCertificates(certificates),
           }),

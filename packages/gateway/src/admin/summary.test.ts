@@ -37,7 +37,7 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
     retryBudget: { remainingCount: 0, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: east.since, lastError: null },
     upstreamTls: null,
-    admin: { name: 'admin', url: 'http://127.0.0.1:8081', connectionCount: 0, tls: null },
+    admin: { name: 'admin', url: 'http://127.0.0.1:8081', protocols: ['http/1.1'], connectionCount: 0, tls: null },
     adminAccess: { canChange: true, reason: '' },
     ...facts,
   };

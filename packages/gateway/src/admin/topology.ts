@@ -45,7 +45,7 @@ export function describeTopology(sources: TopologySources): System {
   const { snapshot, config } = registry;
   const listeners = sources
     .listeners()
-    .map(({ name, url, connectionCount, tls }) => ({ name, url, connectionCount, tls }));
+    .map(({ name, url, protocols, connectionCount, tls }) => ({ name, url, protocols, connectionCount, tls }));
   regionStates.update(snapshot.regions);
   const answeredPerSecond = snapshot.regions.map(({ name }) => rates.ratesOf(name).requestsPerSecond);
   const totalPerSecond = answeredPerSecond.reduce((sum, rate) => sum + rate, 0);

@@ -30,6 +30,7 @@ export interface ListenerState {
   readonly connectionCount: number;
   /** `null` for plain HTTP. */
   readonly tls: Listener['tls'];
+  readonly protocols: Listener['protocols'];
 }
 
 export class ClientListener implements ListenerState {
@@ -52,6 +53,12 @@ export class ClientListener implements ListenerState {
 
   get url(): string {
     return this.#url;
+  }
+
+  get protocols(): Listener['protocols'] {
+    const { http2, tls } = this.#settings;
+    if (http2 === undefined) return ['http/1.1'];
+    return [tls === undefined ? 'h2c' : 'h2', 'http/1.1'];
   }
 
   get connectionCount(): number {

@@ -116,6 +116,9 @@ export const Listener = Type.Object(
   {
     name: Type.String(),
     url: Type.String(),
+    protocols: Type.Array(OneOf(['h2', 'h2c', 'http/1.1'], ''), {
+      description: 'What its clients may speak; h2c is HTTP/2 without TLS.',
+    }),
     connectionCount: Count('Its open connections.'),
     tls: Nullable(
       Type.Object(
