@@ -5,7 +5,7 @@ import { masked } from '@causeway/config/masked.ts';
 import { afterAll, describe, expect, test } from 'vitest';
 import { describeChanges, untilRestart } from './changes.ts';
 import { listenersOf } from './listeners.ts';
-import { findConfigProblems, loadGatewayConfig } from './load.ts';
+import { findConfigProblems, loadForStart, loadGatewayConfig } from './load.ts';
 import { GatewayConfig } from './schema.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'causeway-listeners-'));
@@ -94,6 +94,49 @@ test('every change of a listener is reported as one that needs a restart, and ta
     'listeners[0]',
     'listeners[1]',
   ]);
+});
+
+const NOWHERE = '{ certFile: /no/such.crt, keyFile: /no/such.key }';
+
+test.each([
+  [
+    'listen',
+    `listen:\n  tls: ${NOWHERE}`,
+    /:3: listen\.tls\.certFile: \/no\/such\.crt cannot be read: there is no such file/,
+  ],
+  [
+    'listeners',
+    `listeners:\n  - { port: 1 }\n  - { port: 2, tls: ${NOWHERE} }`,
+    /:4: listeners\[1\]\.tls\.certFile: .*no such file/,
+  ],
+])('files of certificates of %s that cannot be used prevent a start, and no reload', (_, text, message) => {
+  const config = load(text);
+  expect(listenersOf(config).at(-1)?.settings.tls?.certFile).toBe('/no/such.crt');
+  expect(() => loadForStart(join(directory, 'gateway.yaml'), {})).toThrow(message);
+});
+
+test.each([
+  [
+    'a key without its certificate',
+    'listen:\n  tls: { keyFile: a }',
+    ['3: listen.tls: the key certFile is missing (or certificates, for several)'],
+  ],
+  [
+    'a peer by certificate without a listener that knows clients',
+    `trust: { peers: [tier1.example] }\nlisteners:\n  - { port: 1 }\n  - { port: 2, tls: ${NOWHERE} }`,
+    [
+      expect.stringMatching(
+        /^2: trust\.peers\[0\]: tier1\.example is a name in a certificate, and no listener verifies/,
+      ),
+    ],
+  ],
+  [
+    'one with such a listener',
+    'trust: { peers: [tier1.example] }\nlisteners:\n  - { port: 1 }\n  - { port: 2, tls: { certFile: a, keyFile: b, clientCaFile: c } }',
+    [],
+  ],
+])('%s', (_, text, expected) => {
+  expect(problemsOf(text)).toEqual(expected);
 });
 
 test('a mistyped key of a listener is an error that knows its keys', () => {
