@@ -1,7 +1,11 @@
 /** Targets that send scripted bytes over real sockets, and transports to them. */
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { ConnectionPool } from '@causeway/gateway/upstream/connection-pool.ts';
 import type { ResponseHeaders } from '@causeway/gateway/upstream/response-head.ts';
 import type {
@@ -12,7 +16,8 @@ import type {
   UpstreamHandler,
   UpstreamRequest,
 } from '@causeway/gateway/upstream/transport.ts';
-import { onTestFinished } from 'vitest';
+import { beforeAll, onTestFinished } from 'vitest';
+import { type CertifiedKey, TestAuthority } from './certificates.ts';
 
 export interface Listening {
   url: string;
@@ -65,6 +70,47 @@ export function poolOf(
   const pool = new ConnectionPool({ url, connectTimeoutMs: 10_000, keepAliveMs: 60_000, now, ...options }, defaults);
   onTestFinished(() => pool.destroy());
   return pool;
+}
+
+/** What is under HTTP: the same tests run over both. */
+export interface Wire {
+  /** `onConnection` gets what the target writes to, and the TCP connection under it, which may be the same. */
+  listen(onConnection: (socket: Socket, tcp: Socket) => void): Promise<Listening>;
+  pool(url: string, options?: Partial<TransportOptions>, defaults?: TransportDefaults): ConnectionPool;
+}
+
+export const TCP: Wire = {
+  listen: (onConnection) => listen(createTcpServer((socket) => onConnection(socket, socket))),
+  pool: poolOf,
+};
+
+/** TLS with a certificate that only its own pools trust. For the top of a test file or a `describe`. */
+export function tlsWire(): Wire {
+  let certified: CertifiedKey;
+  let secureContext: SecureContext;
+  beforeAll(async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'causeway-wire-'));
+    const authority = await TestAuthority.create(directory);
+    certified = await authority.certify('target', { ip: ['127.0.0.1'] });
+    secureContext = createSecureContext({ ca: authority.cert });
+    rmSync(directory, { recursive: true });
+  });
+  return {
+    async listen(onConnection) {
+      const server = createTcpServer((tcp) => {
+        const { cert, key } = certified;
+        const socket = new TLSSocket(tcp, { isServer: true, secureContext: createSecureContext({ cert, key }) });
+        socket.on('error', () => {});
+        // As `tls.Server` does: the session ends with its connection.
+        tcp.on('close', () => socket.destroy());
+        onConnection(socket, tcp);
+      });
+      const listening = await listen(server);
+      listening.url = listening.url.replace('http:', 'https:');
+      return listening;
+    },
+    pool: (url, options, defaults = {}) => poolOf(url, options, { secureContext: () => secureContext, ...defaults }),
+  };
 }
 
 export interface Answered {

@@ -3,8 +3,21 @@ import { createServer as createTcpServer, type Socket } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { http, listen, pattern, poolOf, type Sent, says, send, textOf } from '../../../../test/harness/transport.ts';
+import {
+  http,
+  listen,
+  pattern,
+  poolOf,
+  type Sent,
+  says,
+  send,
+  TCP,
+  textOf,
+  tlsWire,
+} from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
+
+const TLS = tlsWire();
 
 describe('requests and responses', () => {
   test('bodies of every size arrive unchanged, in both directions and on one connection', async () => {
@@ -268,29 +281,30 @@ const UNCLEAR: readonly (readonly [what: string, method: string, text: string, l
   ['two responses at once', 'GET', 'HTTP/1.1 204 No Content\r\n\r\nLATERESPONSE', '', 204],
 ];
 
-describe('a connection with an unclear end of a response', () => {
+describe.each([
+  ['TCP', TCP],
+  ['TLS', TLS],
+] as const)('a connection over %s with an unclear end of a response', (_wire, wire) => {
   const lateResponse = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
 
   test.each(UNCLEAR)(
     '%s: is not reused, and the next requests get their own responses',
     async (_, method, text, late, status) => {
       const head = text.replace('LATERESPONSE', lateResponse).replaceAll('LATE', String(lateResponse.length));
-      const server = await listen(
-        createTcpServer((socket) => {
-          let isUnclear = false;
-          socket.on('data', (bytes) => {
-            const path = /^\S+ (\S+)/.exec(bytes.toString('latin1'))?.[1] ?? '';
-            if (path === '/unclear') {
-              isUnclear = true;
-              socket.write(head);
-            }
-            // The worst moment: while another request waits for its response on this connection.
-            else if (isUnclear && late !== '') socket.write(lateResponse);
-            else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${path.length}\r\n\r\n${path}`);
-          });
-        }),
-      );
-      const pool = poolOf(server.url);
+      const server = await wire.listen((socket) => {
+        let isUnclear = false;
+        socket.on('data', (bytes) => {
+          const path = /^\S+ (\S+)/.exec(bytes.toString('latin1'))?.[1] ?? '';
+          if (path === '/unclear') {
+            isUnclear = true;
+            socket.write(head);
+          }
+          // The worst moment: while another request waits for its response on this connection.
+          else if (isUnclear && late !== '') socket.write(lateResponse);
+          else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${path.length}\r\n\r\n${path}`);
+        });
+      });
+      const pool = wire.pool(server.url);
       const first = await send(pool, { method, path: '/unclear' }).answered;
       expect(first.status).toBe(status);
       for (const path of ['/a', '/b']) expect(await textOf(pool, { path })).toBe(path);

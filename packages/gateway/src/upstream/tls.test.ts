@@ -1,4 +1,5 @@
 /** TLS to targets: verified names, renewed certificates, and responses that a cut connection truncates. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -87,37 +88,98 @@ test('a target that closes during the handshake gets no request', async () => {
   expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'HANDSHAKE_CLOSED' } });
 });
 
+interface Relayed {
+  url: string;
+  /** Ends the TCP connection to the client, without a word of TLS. */
+  cut: () => void;
+  /** Keeps what the target sends until `release`. */
+  hold: () => { release: () => void; isHeld: () => boolean };
+}
+
+/** A real TLS server behind a relay of TCP. */
+async function behindRelay(onConnection: (socket: TLSSocket) => void): Promise<Relayed> {
+  const options = await authority.certify('target-relay', { dns: ['localhost'] });
+  const server = await listen(createTlsServer(options, onConnection), 'https', 'localhost');
+  let client: Socket | undefined;
+  let held: Buffer[] | undefined;
+  const relay = await listen(
+    createTcpServer((socket) => {
+      client = socket;
+      const onward = connect(Number(new URL(server.url).port), '127.0.0.1');
+      onTestFinished(() => {
+        onward.destroy();
+      });
+      onward.on('error', () => {});
+      socket.pipe(onward, { end: false });
+      onward.on('data', (bytes: Buffer) => {
+        if (held === undefined) socket.write(bytes);
+        else held.push(bytes);
+      });
+      onward.on('end', () => socket.end());
+    }),
+    'http',
+    'localhost',
+  );
+  return {
+    url: relay.url.replace('http:', 'https:'),
+    cut: () => client?.end(),
+    hold: () => {
+      const bytes: Buffer[] = [];
+      held = bytes;
+      const release = (): void => {
+        held = undefined;
+        client?.write(Buffer.concat(bytes));
+      };
+      return { release, isHeld: () => bytes.length > 0 };
+    },
+  };
+}
+
+describe('an unsolicited response on an idle connection', () => {
+  const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+  const EVIL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil';
+
+  test.each([
+    ['just before', true],
+    ['just after', false],
+  ])('that the event loop sees %s the next request is no response to it', async (_, isFirst) => {
+    const targets: TLSSocket[] = [];
+    const { url, hold } = await behindRelay((socket) => {
+      targets.push(socket);
+      socket.on('data', () => socket.write(OK));
+    });
+    const pool = poolOf(url, {}, { secureContext: () => trusting });
+    expect(await textOf(pool)).toBe('ok');
+    const { release, isHeld } = hold();
+    targets[0]?.write(EVIL);
+    await until('its bytes are in the relay', isHeld);
+    // The request is sent in the turn in which a plain connection reads.
+    const bell = await listen(createTcpServer());
+    const client = connect(Number(new URL(bell.url).port), '127.0.0.1');
+    onTestFinished(() => {
+      client.destroy();
+    });
+    await until('the bell is connected', () => bell.sockets.size === 1);
+    const answer = once(client, 'data').then(() => send(pool).answered);
+    const ring = (): void => {
+      for (const socket of bell.sockets) socket.write('now');
+    };
+    if (!isFirst) ring();
+    release();
+    if (isFirst) ring();
+    const { error, body } = await answer;
+    expect([error, body.toString(), targets.length]).toEqual([undefined, 'ok', 2]);
+  });
+});
+
 describe('a response delimited only by the end of its TLS connection', () => {
   const UNDELIMITED = 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nthe first half';
 
-  /** A real TLS server behind a relay, which can end the TCP connection. */
-  async function behindCut(onRequest: (socket: TLSSocket) => void): Promise<{ url: string; cut: () => void }> {
-    const options = await authority.certify('target-cut', { dns: ['localhost'] });
-    const server = await listen(
-      createTlsServer(options, (socket) => socket.once('data', () => onRequest(socket))),
-      'https',
-      'localhost',
-    );
-    let client: Socket | undefined;
-    const relay = await listen(
-      createTcpServer((socket) => {
-        client = socket;
-        const onward = connect(Number(new URL(server.url).port), '127.0.0.1');
-        onTestFinished(() => {
-          onward.destroy();
-        });
-        onward.on('error', () => {});
-        socket.pipe(onward, { end: false });
-        onward.pipe(socket);
-      }),
-      'http',
-      'localhost',
-    );
-    return { url: relay.url.replace('http:', 'https:'), cut: () => client?.end() };
-  }
+  const answering = (onRequest: (socket: TLSSocket) => void): Promise<Relayed> =>
+    behindRelay((socket) => socket.once('data', () => onRequest(socket)));
 
   test('is truncated when TCP ends without close_notify', async () => {
-    const { url, cut } = await behindCut((socket) => socket.write(UNDELIMITED));
+    const { url, cut } = await answering((socket) => socket.write(UNDELIMITED));
     const sent = send(poolOf(url, {}, { secureContext: () => trusting }));
     await until('half of it has arrived', () => sent.soFar.body.length > 0);
     cut();
@@ -125,7 +187,7 @@ describe('a response delimited only by the end of its TLS connection', () => {
   });
 
   test('is truncated with close_notify too, because Node reports both ends alike', async () => {
-    const { url } = await behindCut((socket) => socket.end(UNDELIMITED));
+    const { url } = await answering((socket) => socket.end(UNDELIMITED));
     const answer = await send(poolOf(url, {}, { secureContext: () => trusting })).answered;
     expect(answer).toMatchObject({ status: 200, error: { code: 'ECONNRESET' } });
     expect(answer.body.toString()).toBe('the first half');
@@ -136,7 +198,7 @@ describe('a response delimited only by the end of its TLS connection', () => {
       'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole',
       'HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n',
     ]) {
-      const { url } = await behindCut((socket) => socket.end(text));
+      const { url } = await answering((socket) => socket.end(text));
       expect(await textOf(poolOf(url, {}, { secureContext: () => trusting }))).toBe('whole');
     }
   });
