@@ -49,7 +49,7 @@ export const ROWS: Readonly<Record<GatewayRow, Row>> = {
     tool: 'http1',
     proxies: [BARE, GATEWAY, WITH_PAGE, HTTP_PROXY, NGINX, HAPROXY],
   },
-  tls: { title: 'HTTP/1.1 over TLS 1.3', protocol: 'tls', tool: 'http1', proxies: [BARE, NGINX] },
+  tls: { title: 'HTTP/1.1 over TLS 1.3', protocol: 'tls', tool: 'http1', proxies: [BARE, GATEWAY, NGINX] },
   upstream: {
     title: 'HTTP/1.1, and mTLS to the upstream',
     protocol: 'mutual-tls',
@@ -57,7 +57,7 @@ export const ROWS: Readonly<Record<GatewayRow, Row>> = {
     proxies: [GATEWAY, NGINX],
   },
   h1: { title: 'HTTP/1.1 by h2load', protocol: 'http1', tool: 'h2load', proxies: [GATEWAY] },
-  'h1-tls': { title: 'HTTP/1.1 over TLS 1.3 by h2load', protocol: 'tls', tool: 'h2load', proxies: [NGINX] },
+  'h1-tls': { title: 'HTTP/1.1 over TLS 1.3 by h2load', protocol: 'tls', tool: 'h2load', proxies: [GATEWAY] },
   h2c: { title: 'HTTP/2 without TLS', protocol: 'h2c', tool: 'h2load', proxies: [BARE, GATEWAY, NGINX] },
-  h2: { title: 'HTTP/2 over TLS 1.3', protocol: 'h2', tool: 'h2load', proxies: [BARE, NGINX] },
+  h2: { title: 'HTTP/2 over TLS 1.3', protocol: 'h2', tool: 'h2load', proxies: [BARE, GATEWAY, NGINX] },
 };
