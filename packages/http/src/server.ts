@@ -172,7 +172,7 @@ export class HttpServer<P extends Peer = Peer> {
     this.connections.forEach(({ last }) => {
       if (last?.headersSent === false) last.shouldKeepAlive = false;
     });
-    this.#http2?.announceEnd();
+    this.#http2?.drain();
     let sweepCount = 0;
     this.#idleTimer = setInterval(() => {
       sweepCount += 1;
@@ -310,7 +310,7 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** Closes the connections that carry no request. */
   #closeIdle(): void {
-    this.#http2?.refuseStreams();
+    this.#http2?.drain();
     for (const prefaces of this.#prefaces) prefaces.close();
     // Node counts a connection as idle while it still writes its last response, and would cut that off.
     if (this.#isWriting()) return;

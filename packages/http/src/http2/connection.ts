@@ -1,6 +1,6 @@
 /** One HTTP/2 connection: its streams become requests, in turn with other connections, until it is drained. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Connection } from '../connection.ts';
 import { IndexedList } from '../indexed-list.ts';
@@ -22,8 +22,6 @@ export interface Http2ConnectionOptions<P extends Peer> {
 
 /** Requests of one connection that are served before other connections have their turn. */
 const REQUESTS_PER_TURN = 32;
-/** The stream of no request: all streams are below it. */
-const LAST_STREAM_ID = 2 ** 31 - 1;
 
 export class Http2Connection<P extends Peer = Peer> implements WatchedConnection {
   /** The place in the list of a server's connections. */
@@ -68,12 +66,10 @@ export class Http2Connection<P extends Peer = Peer> implements WatchedConnection
     return this.#session.closed || this.#session.destroyed;
   }
 
-  /** Announces the end: the client opens no more streams, and those on their way are served. */
-  announceEnd(): void {
-    if (!this.isClosed) this.#session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
-  }
-
-  /** Refuses further streams, and closes the connection with its last stream. */
+  /**
+   * Closes the connection with its last stream. GOAWAY has the number of the last stream that is served: the client may send later
+   * ones elsewhere (RFC 9113 §6.8). Node has no way to announce the end before, and to serve what is on its way.
+   */
   close(): void {
     if (!this.isClosed) this.#session.close();
   }

@@ -44,15 +44,8 @@ export class Http2Connections<P extends Peer> {
     connection.socket.once('close', () => this.#open.remove(opened));
   }
 
-  /** Announces the end to every client, whose requests on their way are still served. */
-  announceEnd(): void {
-    this.#open.forEach((connection) => {
-      connection.announceEnd();
-    });
-  }
-
-  /** Refuses new streams: the client learns which ones were not served. */
-  refuseStreams(): void {
+  /** Closes every connection with its last stream: the clients learn which ones are not served. */
+  drain(): void {
     this.#open.forEach((connection) => {
       connection.close();
     });
