@@ -69,7 +69,7 @@ test('a dead region: its consumers have new homes, and the topology and the stat
   });
   expect((await status()).code).toBe(0);
 
-  const live = await watchLive(system.admin);
+  const live = await watchLive(system.admin, { authorization: `Bearer ${system.stack.adminToken}` });
   await system.stack.killRegion('east');
   await until('the live stream shows it', () => live.systems.at(-1)?.regions[0]?.state === 'down');
   await pollAll();

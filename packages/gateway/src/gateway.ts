@@ -161,6 +161,7 @@ export class Gateway {
       upstreamTls: () => describeCredentials(credentials),
       events: this.events,
       settings: () => running.values.admin,
+      trust: () => running.trust,
       now,
       metrics: () => this.#metrics.expose(),
       answerTimeoutMs: () => running.values.limits.answerTimeoutMs,

@@ -1,6 +1,7 @@
 /** Composes what serves operators: rates and their history, states of regions, regional gateways, and the server. */
 
 import type { ListenTls } from '@causeway/config/listen-tls.ts';
+import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
 import type { Listener, System } from '@causeway/protocol/admin/model.ts';
 import { type AdminSection, peerTokenOf } from '../config/admin.ts';
@@ -38,6 +39,8 @@ export interface AdminSources extends ConfigRoutesOptions {
   listeners: () => readonly Listener[];
   retryBudget: () => System['retryBudget'];
   configStatus: () => System['config'];
+  /** As configured now. */
+  trust: () => TrustPolicy;
   /** Milliseconds, never going back. */
   now: () => number;
   upstreamTls: () => System['upstreamTls'];

@@ -1,5 +1,6 @@
 /** The operators' port: access, health, metrics, and the routes of the admin API. */
 import type { RequestListener } from 'node:http';
+import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
 import { headChecks } from '@causeway/http/head.ts';
 import { HttpServer } from '@causeway/http/server.ts';
@@ -22,7 +23,7 @@ import { addOpenApi } from './openapi.ts';
 import { addPage } from './page-files.ts';
 import { addRegionRoutes, addRelay } from './region-routes.ts';
 import type { RegionalGateways } from './regional-gateways.ts';
-import { addSystemRoutes } from './system-routes.ts';
+import { addSystemRoutes, type Streams } from './system-routes.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -60,9 +61,14 @@ export interface AdminOptions extends ConfigRoutesOptions {
   answerTimeoutMs: () => number;
   /** Returns why the gateway cannot serve, or `undefined` if it can. */
   whyNotReady: () => string | undefined;
+  /** As configured now. */
+  trust: () => TrustPolicy;
   /** Milliseconds, never going back. */
   now: () => number;
 }
+
+/** A line of the event `reload`. */
+const TOKEN_CHANGE = /^admin\.tokens?\b/;
 
 /** The limits of Node; bodies are configurations. */
 const LIMITS = {
@@ -79,7 +85,8 @@ export class AdminServer {
   readonly #access: Access;
   readonly #audit: Audit;
   readonly #http: HttpServer;
-  #endStreams: () => void = () => {};
+  #streams: Streams | undefined;
+  #unsubscribe: () => void = () => {};
   #url = '';
 
   constructor(options: AdminOptions) {
@@ -146,7 +153,8 @@ export class AdminServer {
   }
 
   async close(): Promise<void> {
-    this.#endStreams();
+    this.#unsubscribe();
+    this.#streams?.close();
     this.#http.close();
     await this.#app.close();
   }
@@ -178,7 +186,12 @@ export class AdminServer {
       response: { 200: AdminAccess },
     };
     app.get('/api/access', { schema: access }, (request) => this.#access.describe(request));
-    this.#endStreams = addSystemRoutes(app, options);
+    const streams = addSystemRoutes(app, options);
+    this.#streams = streams;
+    // Their listeners come back, and a token that is no longer valid is refused then.
+    this.#unsubscribe = options.events.subscribe((event) => {
+      if (event.type === 'reload' && event.changes.some((change) => TOKEN_CHANGE.test(change))) streams.end();
+    });
     addConfigRoutes(app, options);
     addRegionRoutes(app, options);
     addRelay(app, options);

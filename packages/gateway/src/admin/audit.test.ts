@@ -1,5 +1,6 @@
 /** Who changed what, when and from where: over real gateways. */
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
+import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { type AskOptions, ask } from '../../../../test/harness/admin.ts';
 import { regions, startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
@@ -198,4 +199,36 @@ test('the events of a region’s audit reach the gateway in front of it', async 
     askedBy: 'operator at 127.0.0.1 through front',
     what: 'drain of west: off → on',
   });
+});
+
+test('behind a trusted proxy the audit has the address of its client, and of no other sender', async () => {
+  const headers = { 'x-forwarded-for': '192.0.2.7, 198.51.100.9' };
+  const drain = async (gw: TestGateway) => {
+    await ask(`${gw.adminUrl}/api/regions/east/drain`, { method: 'POST', token: ALICE, headers });
+    return eventsOf(gw, 'audit').at(-1)?.address;
+  };
+  const gw = await start();
+  const { config } = gw.gateway;
+  for (const [proxies, address] of [
+    [[], '127.0.0.1'],
+    [['127.0.0.0/8'], '198.51.100.9'],
+    [['127.0.0.0/8', '198.51.100.0/24'], '192.0.2.7'],
+  ] as const) {
+    gw.gateway.reload({ ...config, trust: { ...config.trust, proxies: [...proxies], peers: [] } });
+    expect(await drain(gw)).toBe(address);
+  }
+});
+
+test('a token that a reload removes ends its streams, and is refused', async () => {
+  const gw = await start({}, { host: '0.0.0.0' });
+  const url = gw.adminUrl.replace('0.0.0.0', '127.0.0.1');
+  const follow = (path: string) => request(`${url}${path}`, { headers: { authorization: `Bearer ${BOB}` } });
+  const streams = [await follow('/api/live'), await follow('/api/events')];
+  const texts = Promise.all(streams.map(({ body }) => body.text()));
+  const { config } = gw.gateway;
+  const tokens = config.admin.tokens.filter(({ name }) => name !== 'bob');
+  gw.gateway.reload({ ...config, admin: { ...config.admin, tokens } });
+  expect((await texts).every((text) => text.startsWith(': connected'))).toBe(true);
+  expect((await follow('/api/live')).statusCode).toBe(401);
+  expect((await ask(`${url}/api/access`, { token: ALICE })).status).toBe(200);
 });

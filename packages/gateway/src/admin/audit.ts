@@ -1,5 +1,8 @@
 /** The audit of the admin API: each change has one event and log line; refused requests are counted, and reported once a minute. */
+import type { IncomingMessage } from 'node:http';
+import { clientAddress } from '@causeway/config/client-address.ts';
 import { plainAddress, UNKNOWN_ADDRESS } from '@causeway/config/networks.ts';
+import type { TrustPolicy } from '@causeway/config/trust.ts';
 import { ASKED_BY_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
@@ -15,7 +18,7 @@ declare module 'fastify' {
     change: string | undefined;
     /** Why the request failed. */
     failure: string | undefined;
-    /** The address of the connection, also after it was closed. */
+    /** The address of the client: what a proxy of `trust.proxies` says counts. */
     sender: string;
   }
 }
@@ -43,6 +46,8 @@ interface Unreported {
 
 export interface AuditOptions {
   events: EventLog;
+  /** As configured now. */
+  trust: () => TrustPolicy;
   /** Milliseconds, never going back. */
   now: () => number;
 }
@@ -65,7 +70,7 @@ export class Audit {
     app.decorateRequest('failure', undefined);
     app.decorateRequest('sender', UNKNOWN_ADDRESS);
     app.addHook('onRequest', async (request) => {
-      request.sender = plainAddress(request.raw.socket.remoteAddress);
+      request.sender = this.#senderOf(request.raw);
     });
     app.addHook('onError', async (request, _, error) => {
       request.failure = error.message;
@@ -75,6 +80,14 @@ export class Audit {
     app.addHook('onSend', async (request, reply) => {
       if (isAudited(request)) this.#changed(request, reply.statusCode);
     });
+  }
+
+  #senderOf({ socket, headers }: IncomingMessage): string {
+    const policy = this.#options.trust();
+    const address = plainAddress(socket.remoteAddress);
+    // A peer of this port shows a token, and no secret.
+    const trust = policy.of({ address }, undefined, false);
+    return clientAddress(policy, { peerAddress: address, trust, headers });
   }
 
   #changed(request: FastifyRequest, status: number): void {

@@ -42,8 +42,14 @@ const EventQuery = Type.Object(
 /** `x-events` has the schema of the data of each event by its name. */
 const stream = (events: object) => ({ 'text/event-stream': { schema: Type.String(), 'x-events': events } });
 
-/** Returns a function that ends the streams. */
-export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): () => void {
+/** The event streams of all listeners. */
+export interface Streams {
+  /** Their listeners may open new ones. */
+  end(): void;
+  close(): void;
+}
+
+export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptions): Streams {
   const { events, history, regional, consumers, topology } = options;
   const streams = new EventStreams();
   const live = new LiveFeed({ streams, events, history, system: topology, onWatched: () => regional.watch() });
@@ -119,9 +125,12 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemRoutesOptio
       return reply;
     },
   });
-  return () => {
-    live.close();
-    streams.end();
+  return {
+    end: () => streams.end(),
+    close() {
+      live.close();
+      streams.end();
+    },
   };
 }
 
