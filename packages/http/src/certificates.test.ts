@@ -261,6 +261,14 @@ describe('a client certificate', () => {
   });
 });
 
+test('a client cannot renegotiate a connection', async () => {
+  const listener = await listen(files(server));
+  const socket = await dial(listener, { maxVersion: 'TLSv1.2' });
+  const refused = once(socket, 'error');
+  socket.renegotiate({}, () => {});
+  expect(await refused).toMatchObject([{ code: 'ERR_SSL_NO_RENEGOTIATION' }]);
+});
+
 test('bytes that are not TLS, and a handshake that does not continue, are counted and end their own connection only', async () => {
   const listener = await listen(files(server));
   const { counts } = listener.certificates.handshakeFailures;

@@ -56,6 +56,8 @@ const CIPHERS = [
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
+/** Those of Mozilla's "intermediate" configuration (wiki.mozilla.org/Security/Server_Side_TLS). */
+const GROUPS = 'X25519MLKEM768:X25519:P-256:P-384';
 /** The same for all certificates: a ticket that a connection with one name got is for the others, too. */
 const SESSION_ID_CONTEXT = 'causeway';
 /** As Node wants them: name, HMAC key and AES key. */
@@ -208,6 +210,7 @@ export class Certificates {
       minVersion: this.#config.minVersion,
       ciphers: CIPHERS,
       honorCipherOrder: true,
+      ecdhCurve: GROUPS,
       // A ticket would keep the identity of a client beyond the life of its certificate and authority.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (isForKnownClients ? constants.SSL_OP_NO_TICKET : 0),
       sessionIdContext: SESSION_ID_CONTEXT,
