@@ -10,6 +10,11 @@ export function checkNetworks(entries: readonly string[]): { index: number; reas
   );
 }
 
+/** Whether an entry is an address or a network. */
+export function isNetwork(entry: string): boolean {
+  return parseNetwork(entry) !== undefined;
+}
+
 /** Parses networks, which {@link checkNetworks} has checked. */
 export function trustedNetworks(entries: readonly string[]): BlockList {
   const networks = new BlockList();

@@ -129,6 +129,8 @@ export interface TrustedPeer {
   readonly address: string;
   /** Of its client certificate, if that was verified. */
   readonly identity?: CertifiedNames | undefined;
+  /** A load balancer sends the bytes of a client that it does not name: the address says nothing about their sender. */
+  readonly isOfUnknownClient?: boolean;
 }
 
 interface Standing {
@@ -186,10 +188,10 @@ export class TrustPolicy {
     return isTrusted(this.#proxies, address) || isTrusted(this.#peers.networks, address);
   }
 
-  #lookUp({ address, identity }: TrustedPeer): Standing {
+  #lookUp({ address, identity, isOfUnknownClient = false }: TrustedPeer): Standing {
     return {
-      isProxy: isTrusted(this.#proxies, address),
-      isPeerAddress: isTrusted(this.#peers.networks, address),
+      isProxy: !isOfUnknownClient && isTrusted(this.#proxies, address),
+      isPeerAddress: !isOfUnknownClient && isTrusted(this.#peers.networks, address),
       isPeerCertificate: identity !== undefined && isCertifiedPeer(this.#peers, identity),
     };
   }

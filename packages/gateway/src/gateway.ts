@@ -127,6 +127,9 @@ export class Gateway {
         backlog: settings.backlog,
         tls: settings.tls,
         http2: (settings.http2.isEnabled ?? settings.tls !== undefined) ? settings.http2 : undefined,
+        maxConnections: settings.maxConnections,
+        proxyProtocol: settings.proxyProtocol,
+        redirectToHttpsPort: settings.redirectToHttpsPort,
       })),
       { ...request, responseTimeoutMs: () => running.values.limits.answerTimeoutMs, context, events: this.events },
     );

@@ -41,7 +41,7 @@ async function startLimited(url: string): Promise<{ url: string; log: () => stri
   const file = join(directory, 'gateway.yaml');
   writeFileSync(
     file,
-    `listen: { port: 0 }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50, timeoutMs: 20000 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
+    `listen: { port: 0, maxConnections: 1000 }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50, timeoutMs: 20000 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
   );
   const command = `ulimit -n ${DESCRIPTOR_COUNT}; exec "$0" "$@"`;
   const child = spawn('sh', ['-c', command, process.execPath, MAIN, '--config', file], { stdio: 'pipe' });

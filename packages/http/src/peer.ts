@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { plainAddress } from '@causeway/config/networks.ts';
 import type { CertifiedNames } from '@causeway/config/peers.ts';
 import { altNamesOf } from './alt-names.ts';
+import { isOfUnknownClient } from './announced-address.ts';
 
 export type Scheme = 'http' | 'https';
 /** What a connection speaks: HTTP/1.1 and before, or HTTP/2. */
@@ -21,6 +22,8 @@ export interface Peer {
   readonly alpnProtocol: string | undefined;
   /** Who the client has proven to be: from a certificate that an authority of `clientCaFile` signed. */
   readonly identity: PeerIdentity | undefined;
+  /** A load balancer sends the bytes of a client that it does not name, so that nothing is trusted for its address. */
+  readonly isOfUnknownClient: boolean;
 }
 
 export interface PeerIdentity extends CertifiedNames {
@@ -38,6 +41,7 @@ export function describePeer(socket: Socket, protocol: Protocol = 'http/1.1'): P
     protocol,
     alpnProtocol: isSecure && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
     identity: isSecure ? identityOf(socket) : undefined,
+    isOfUnknownClient: isOfUnknownClient(socket),
   };
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -74,6 +74,7 @@ test('all requests of a connection have one peer: its address, port and scheme',
     protocol: 'http/1.1',
     alpnProtocol: undefined,
     identity: undefined,
+    isOfUnknownClient: false,
   });
   expect(peers[1]).toBe(peers[0]);
 });
@@ -159,6 +160,29 @@ test('a name means all of its addresses, with one port; a port that is taken is 
   await expect(late.listen({ host: '127.0.0.1', port })).rejects.toThrow(/EADDRINUSE/);
   late.close();
   expect(server.isDraining).toBe(false);
+});
+
+test('a port that the system chose and that is taken at another address of the name is chosen again', async () => {
+  const named = new HttpServer({
+    limits: LIMITS,
+    checks: [],
+    serve: ({ response }) => response.end(),
+    addressesOf: async () => ['127.0.0.1', '127.0.0.2'],
+  });
+  const other = createServer();
+  onTestFinished(() => {
+    named.close();
+    other.close();
+  });
+  // Just before the server listens at its second address.
+  named.node.once('listening', () => {
+    other.listen((named.node.address() as AddressInfo).port, '127.0.0.2');
+  });
+  const bound = await named.listen({ host: 'both.example', port: 0 });
+  const { port: taken } = other.address() as AddressInfo;
+  expect(bound.port).not.toBe(taken);
+  for (const host of ['127.0.0.1', '127.0.0.2'])
+    expect((await fetch(`http://${host}:${bound.port}/`)).status).toBe(200);
 });
 
 test('a response in progress when the server drains is completed, and its connection closed', async () => {

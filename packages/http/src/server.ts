@@ -11,6 +11,7 @@ import type { Certificates } from './certificates.ts';
 import { ClosingResponse } from './closing-response.ts';
 import { type Connection, connectionOf, openConnection } from './connection.ts';
 import type { Cors } from './cors.ts';
+import { Entrance, type EntranceOptions } from './entrance.ts';
 import { watchHalfClosed } from './half-closed.ts';
 import { FORWARDING_BYTES } from './head.ts';
 import type { Http2Arrival } from './http2/connection.ts';
@@ -49,6 +50,10 @@ export interface Http2Options<P extends Peer = Peer> {
 
 export interface HttpServerOptions<P extends Peer = Peer> {
   limits: ServerLimits;
+  /** The addresses of a name to listen at. Default: as the system resolves it. */
+  addressesOf?: (name: string) => Promise<readonly string[]>;
+  /** What connections pass before their first request. Default: the TLS handshake alone. */
+  entrance?: Omit<EntranceOptions, 'headerTimeoutMs'> | undefined;
   /** HTTP/1.1 alone without. */
   http2?: Http2Options<P> | undefined;
   /** TLS on every connection; plain HTTP without. */
@@ -80,6 +85,8 @@ export interface ListenAddress {
 
 /** Longer than the 60 s after which common clients and load balancers give up an idle connection, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** How often the system chooses a port for a name whose addresses do not all have it free. */
+const MAX_PORT_CHOICES = 10;
 /** How often Node checks for requests that are late. */
 const TIMEOUT_CHECK_MS = 500;
 /** How long an idle connection may carry one more request while the server drains; the response closes it in order. */
@@ -89,6 +96,7 @@ const PATIENT_SWEEPS = 4;
 
 export class HttpServer<P extends Peer = Peer> {
   readonly connections = new OpenConnections<P>();
+  readonly entrance: Entrance;
   readonly #options: HttpServerOptions<P>;
   /** One for each address. */
   readonly #servers: Server[] = [];
@@ -121,6 +129,7 @@ export class HttpServer<P extends Peer = Peer> {
       onTimeout: options.onUnread,
     });
     this.#http2 = options.http2 && this.#http2Connections(options.http2);
+    this.entrance = new Entrance({ ...options.entrance, headerTimeoutMs: limits.headersTimeoutMs });
     this.#addServer();
   }
 
@@ -140,13 +149,39 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** All addresses of a name get the same port. Returns the URL of the first. Errors: as `net.Server`, such as `EADDRINUSE`. */
   async listen({ host, port, backlog }: ListenAddress): Promise<{ url: string; port: number }> {
-    const found = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
+    const { addressesOf = lookUp } = this.#options;
     // A hosts file may have an address twice.
-    const addresses = new Set(found.map(({ address }) => address));
+    const addresses = [...new Set(isIP(host) === 0 ? await addressesOf(host) : [host])];
+    while (this.#servers.length < addresses.length) this.#addServer();
+    let attempt = 1;
+    for (;;) {
+      try {
+        const first = await this.#listenAll(addresses, { port, backlog });
+        const hostInUrl = first.family === 'IPv6' ? `[${first.address}]` : first.address;
+        return { url: `${this.scheme}://${hostInUrl}:${first.port}`, port: first.port };
+      } catch (error) {
+        // The port that the system chose for the first address is taken at another one: it chooses again.
+        const isChosen = port === 0 && (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+        if (!isChosen || attempt >= MAX_PORT_CHOICES || this.isDraining) throw error;
+        attempt += 1;
+      }
+      const listening = this.#servers.filter((server) => server.listening);
+      const closed = Promise.all(listening.map((server) => once(server, 'close')));
+      for (const server of listening) NetServer.prototype.close.call(server);
+      await closed;
+    }
+  }
+
+  /** Returns the address of the first server that listens. */
+  async #listenAll(
+    addresses: readonly string[],
+    { port, backlog }: Pick<ListenAddress, 'port' | 'backlog'>,
+  ): Promise<AddressInfo> {
     let first: AddressInfo | undefined;
     let missing: unknown;
+    let listeningCount = 0;
     for (const address of addresses) {
-      const server = first === undefined ? this.node : this.#addServer();
+      const server = this.#servers[listeningCount] as Server;
       try {
         server.listen({ host: address, port: first?.port ?? port, backlog });
         await once(server, 'listening');
@@ -155,11 +190,11 @@ export class HttpServer<P extends Peer = Peer> {
         missing = error;
         continue;
       }
+      listeningCount += 1;
       first ??= server.address() as AddressInfo;
     }
     if (first === undefined) throw missing;
-    const hostInUrl = first.family === 'IPv6' ? `[${first.address}]` : first.address;
-    return { url: `${this.scheme}://${hostInUrl}:${first.port}`, port: first.port };
+    return first;
   }
 
   /** Accepts no more connections. Every response from now on closes its connection; idle ones close after a moment. */
@@ -200,6 +235,7 @@ export class HttpServer<P extends Peer = Peer> {
   close(): void {
     this.stopAccepting();
     clearInterval(this.#idleTimer);
+    this.entrance.close();
     this.#bodies.close();
     this.#reading.close();
     this.#http2?.close();
@@ -236,6 +272,7 @@ export class HttpServer<P extends Peer = Peer> {
           });
     certificates?.serve(server);
     this.#attach(server);
+    this.entrance.guard(server);
     this.#servers.push(server);
     return server;
   }
@@ -319,6 +356,7 @@ export class HttpServer<P extends Peer = Peer> {
 
   /** Breaks the connections that owe no response. */
   #breakWithoutRequest(): void {
+    this.entrance.close();
     this.#http2?.breakWithoutRequest();
     this.connections.forEach(({ socket, last, isHttp2 }) => {
       if (!isHttp2 && socket.writableLength === 0 && last?.writableFinished !== false) socket.destroy();
@@ -343,6 +381,10 @@ function sendRefusal({ response }: Pick<Arrival, 'response'>, refusal: Refusal):
   const body = refusalBody(refusal);
   const headers = { ...refusalHeaders(refusal), 'content-length': Buffer.byteLength(body) };
   response.writeHead(statusOf(refusal), headers).end(body);
+}
+
+async function lookUp(name: string): Promise<readonly string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
 }
 
 /** As `::1` of `localhost` on a machine without IPv6. */

@@ -109,6 +109,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `Admin API refused ${plural(event.requestCount, 'request')} of ${event.who ?? event.address}`,
         detail: event.reason,
       };
+    case 'connectionsRefused':
+      return {
+        mark: 'degraded',
+        topic: 'config',
+        title: `${plural(event.connectionCount, 'connection')} closed at listener ${event.listener}`,
+        detail: event.reason,
+      };
     case 'started':
       return {
         mark: 'up',

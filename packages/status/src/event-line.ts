@@ -47,6 +47,8 @@ function describe(event: RecordedEvent): string {
     }
     case 'accessRefused':
       return `${event.who ?? 'a client'} at ${event.address} refused (${event.requestCount} requests): ${event.reason}`;
+    case 'connectionsRefused':
+      return `listener ${event.listener} closed ${event.connectionCount} connections: ${event.reason}`;
     case 'started':
       return `started at ${(event.urls ?? [event.url]).join(', ')}`;
     case 'stopping':

@@ -64,6 +64,27 @@ describe('what a schema cannot express is an error with its line and key', () =>
       ['4: listeners[1].port: 8081 is also admin.port: clients and operators need separate ports'],
     ],
     [
+      'listen: { proxyProtocol: true }',
+      [
+        '2: listen.proxyProtocol: has no effect without addresses in trust.proxies or trust.peers: name the load balancers there',
+      ],
+    ],
+    [
+      'listeners:\n  - { port: 1 }\n  - { port: 2, redirectToHttpsPort: 443, http2: { isEnabled: true } }',
+      [
+        '4: listeners[1].http2.isEnabled: http2 and redirectToHttpsPort exclude each other: such a listener redirects clients of plain HTTP/1.1, and serves nothing',
+      ],
+    ],
+    [
+      'listen:\n  redirectToHttpsPort: 443\n  tls: { certFile: a, keyFile: b }',
+      [
+        '4: listen.tls: tls and redirectToHttpsPort exclude each other: such a listener redirects clients of plain HTTP/1.1, and serves nothing',
+      ],
+    ],
+    ['listen: { redirectToHttpsPort: 0 }', ['2: listen.redirectToHttpsPort: must be >= 1']],
+    ['listen: { redirectToHttpsPort: 65536 }', ['2: listen.redirectToHttpsPort: must be <= 65535']],
+    ['listen: { maxConnections: 0 }', ['2: listen.maxConnections: must be >= 1']],
+    [
       'admin: { port: 2 }\nlisteners:\n  - { port: 1 }\n  - { port: 2 }',
       ['2: admin.port: 2 is also listeners[1].port: clients and operators need separate ports'],
     ],
@@ -76,6 +97,8 @@ test.each([
   'listeners: [{ port: 1 }, { host: 127.0.0.2, port: 1 }]',
   'listeners: [{ host: "::1", port: 1 }, { host: 127.0.0.1, port: 1 }]',
   'listeners: [{ name: a, port: 0 }, { port: 0 }]',
+  'listen: { proxyProtocol: true }\ntrust: { proxies: [10.0.0.0/8] }',
+  'listen: { redirectToHttpsPort: 443, http2: { isEnabled: false } }',
   // The defaults of `listen`, which is not in use, conflict with nothing.
   'listeners: [{ port: 1 }]\nadmin: { port: 8080 }',
 ])('valid: %s', (text) => {

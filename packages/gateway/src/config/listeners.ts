@@ -1,6 +1,6 @@
 /** Where clients connect: the section `listen`, or the list `listeners` in its place. */
 import { checkListenTls, ListenTls, verifiesClients } from '@causeway/config/listen-tls.ts';
-import { areHostsInConflict } from '@causeway/config/networks.ts';
+import { areHostsInConflict, isNetwork } from '@causeway/config/networks.ts';
 import { BacklogSetting, Entry, ListenHost, Section, type Static, Type } from '@causeway/config/schema.ts';
 
 const Http2Section = Section(
@@ -41,6 +41,29 @@ const PROPERTIES = {
   }),
   backlog: BacklogSetting(),
   tls: Type.Optional(ListenTls),
+  maxConnections: Type.Optional(
+    Type.Integer({
+      description:
+        'Connections that may be open on each address of the listener; further ones are closed at once. Default: half of the files that the process may have open (ulimit -n), shared by all listeners, and at most 50000. A change needs a restart.',
+      examples: [20_000],
+      minimum: 1,
+      maximum: 10_000_000,
+    }),
+  ),
+  proxyProtocol: Type.Boolean({
+    description:
+      'Whether connections from the addresses in trust.proxies and trust.peers begin with a PROXY header, version 1 or 2, with which a load balancer for TCP names its client. They are closed without it; from other addresses no header is read. A change needs a restart.',
+    default: false,
+  }),
+  redirectToHttpsPort: Type.Optional(
+    Type.Integer({
+      description:
+        'Port of HTTPS, as clients reach it: the listener responds to every request with a redirect (308) to the same host there, and does nothing else. A change needs a restart.',
+      examples: [443],
+      minimum: 1,
+      maximum: 65_535,
+    }),
+  ),
   http2: Http2Section,
 };
 
@@ -85,11 +108,17 @@ export function listenersOf({ listen, listeners }: ListenConfigs): Listener[] {
   }));
 }
 
-/** Finds what the schema cannot express. `given`: the file before defaults. */
-export function checkListeners(
-  config: ListenConfigs,
-  { admin, given, adminPort }: { admin: { host: string; port: number }; given: unknown; adminPort: number },
-): Finding[] {
+interface CheckOptions {
+  admin: { host: string; port: number };
+  trust: { proxies: readonly string[]; peers: readonly string[] };
+  /** The file before defaults. */
+  given: unknown;
+  /** The default of `admin.port`. */
+  adminPort: number;
+}
+
+/** Finds what the schema cannot express. */
+export function checkListeners(config: ListenConfigs, { admin, trust, given, adminPort }: CheckOptions): Finding[] {
   if (hasKey(given, 'listen') && hasKey(given, 'listeners')) {
     return [
       {
@@ -104,6 +133,7 @@ export function checkListeners(
     const before = listeners.slice(0, index);
     findings.push(
       ...checkAgainst(before, listener),
+      ...checkSettings(listener, trust),
       ...checkListenTls(listener.settings.tls, [...listener.path, 'tls']),
     );
     if (!isSamePort(listener.settings, admin)) continue;
@@ -133,6 +163,24 @@ function checkAgainst(before: readonly Listener[], { path, name, settings }: Lis
   if (sameName === undefined) return [];
   const reason = `${sameName.key} has the name ${name}, too: each listener needs a name of its own`;
   return [{ path: [...path, 'name'], reason }];
+}
+
+function checkSettings({ path, settings }: Listener, trust: CheckOptions['trust']): Finding[] {
+  const findings: Finding[] = [];
+  if (settings.proxyProtocol && !trust.proxies.concat(trust.peers).some(isNetwork)) {
+    findings.push({
+      path: [...path, 'proxyProtocol'],
+      reason: 'has no effect without addresses in trust.proxies or trust.peers: name the load balancers there',
+    });
+  }
+  if (settings.redirectToHttpsPort === undefined) return findings;
+  const excluded =
+    'and redirectToHttpsPort exclude each other: such a listener redirects clients of plain HTTP/1.1, and serves nothing';
+  if (settings.tls !== undefined) findings.push({ path: [...path, 'tls'], reason: `tls ${excluded}` });
+  if (settings.http2.isEnabled === true) {
+    findings.push({ path: [...path, 'http2', 'isEnabled'], reason: `http2 ${excluded}` });
+  }
+  return findings;
 }
 
 function isSamePort(one: { host: string; port: number }, other: { host: string; port: number }): boolean {

@@ -90,7 +90,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkLimits(config),
     ...checkCors(config.cors),
     ...checkTrust(config.trust, { verifiesClients: knowsClients(config) }),
-    ...checkListeners(config, { admin: config.admin, adminPort: DEFAULT_ADMIN_PORT, given }),
+    ...checkListeners(config, { admin: config.admin, trust: config.trust, adminPort: DEFAULT_ADMIN_PORT, given }),
     ...checkAdmin(config.admin),
     ...checkUpstreamTls(config),
   );

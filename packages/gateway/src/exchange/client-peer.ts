@@ -25,6 +25,7 @@ export function meetClient(peer: Peer, socket: Socket): ClientPeer {
     protocol: peer.protocol,
     alpnProtocol: peer.alpnProtocol,
     identity: peer.identity,
+    isOfUnknownClient: peer.isOfUnknownClient,
     forwarding: undefined,
     requests: [],
   };

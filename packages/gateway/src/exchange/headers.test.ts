@@ -14,6 +14,7 @@ function peer(changes: Partial<ClientPeer> = {}): ClientPeer {
     protocol: 'http/1.1',
     alpnProtocol: undefined,
     identity: undefined,
+    isOfUnknownClient: false,
     forwarding: undefined,
     requests: [],
     ...changes,

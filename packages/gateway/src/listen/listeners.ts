@@ -1,12 +1,16 @@
 /** All listeners for clients: they start, count, stop and close together. */
 import type { ListenTls } from '@causeway/config/listen-tls.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
+import type { Drop, DropReason } from '@causeway/http/entrance.ts';
 import type { HttpServer, ListenAddress } from '@causeway/http/server.ts';
 import type { Listener } from '@causeway/protocol/admin/model.ts';
 import type { EventLog } from '../events.ts';
 import type { ClientPeer } from '../exchange/client-peer.ts';
 import { createCertificates, describeCertificates } from './certificates.ts';
-import { type ClientServerOptions, createClientServer } from './server.ts';
+import { defaultMaxConnections, openFileLimit } from './connection-limit.ts';
+import { createRedirectServer } from './redirect.ts';
+import { RefusedConnections } from './refused-connections.ts';
+import { type ClientServerOptions, createClientServer, serverLimits } from './server.ts';
 
 export interface ListenerSettings extends ListenAddress {
   /** Its place in the configuration, for errors. */
@@ -15,10 +19,16 @@ export interface ListenerSettings extends ListenAddress {
   http2: ClientServerOptions['http2'];
   /** Plain HTTP without. */
   tls: ListenTls | undefined;
+  /** Each address of the listener. Default: by the limit of open files. */
+  maxConnections: number | undefined;
+  /** Whether proxies and peers announce their clients (PROXY protocol). */
+  proxyProtocol: boolean;
+  /** It only redirects to HTTPS at this port. */
+  redirectToHttpsPort: number | undefined;
 }
 
 /** What all listeners have in common. */
-interface SharedOptions extends Omit<ClientServerOptions, 'http2' | 'certificates'> {
+interface SharedOptions extends Omit<ClientServerOptions, 'http2' | 'certificates' | 'entrance'> {
   events: Pick<EventLog, 'emit'>;
 }
 
@@ -31,20 +41,37 @@ export interface ListenerState {
   /** `null` for plain HTTP. */
   readonly tls: Listener['tls'];
   readonly protocols: Listener['protocols'];
+  /** Connections that it closed before their first request, by reason. */
+  readonly refusedCounts: Readonly<Record<DropReason, number>>;
 }
 
 export class ClientListener implements ListenerState {
   readonly #settings: ListenerSettings;
-  readonly #server: HttpServer<ClientPeer>;
+  readonly #server: HttpServer<ClientPeer> | HttpServer;
   readonly certificates: Certificates | undefined;
   #url = '';
 
-  constructor(settings: ListenerSettings, options: SharedOptions) {
-    this.#settings = settings;
+  /** `defaultMax`: of connections. */
+  constructor(settings: ListenerSettings, options: SharedOptions, defaultMax: number) {
+    const { name, http2, maxConnections = defaultMax, proxyProtocol, redirectToHttpsPort } = settings;
     const { events, ...shared } = options;
-    const { http2 } = settings;
+    const { context } = shared;
+    const refused = new RefusedConnections({
+      listener: name,
+      onReport: (report) => events.emit({ type: 'connectionsRefused', ...report }),
+      now: context.now,
+    });
+    const entrance = {
+      maxConnections,
+      isProxySender: proxyProtocol ? (address: string) => context.trust.isHop(address) : undefined,
+      onDropped: (drop: Drop) => refused.add(drop),
+    };
+    this.#settings = settings;
     this.certificates = createCertificates(settings, events);
-    this.#server = createClientServer({ ...shared, http2, certificates: this.certificates });
+    this.#server =
+      redirectToHttpsPort === undefined
+        ? createClientServer({ ...shared, http2, certificates: this.certificates, entrance })
+        : createRedirectServer({ httpsPort: redirectToHttpsPort, limits: serverLimits(shared), entrance });
   }
 
   get name(): string {
@@ -67,6 +94,10 @@ export class ClientListener implements ListenerState {
 
   get tls(): ListenerState['tls'] {
     return describeCertificates(this.certificates);
+  }
+
+  get refusedCounts(): Readonly<Record<DropReason, number>> {
+    return this.#server.entrance.dropCounts;
   }
 
   /** The bytes of all connections that it ever had. */
@@ -101,7 +132,8 @@ export class ClientListeners {
   readonly all: readonly ClientListener[];
 
   constructor(settings: readonly ListenerSettings[], options: SharedOptions) {
-    this.all = settings.map((each) => new ClientListener(each, options));
+    const defaultMax = defaultMaxConnections(openFileLimit(), settings.length);
+    this.all = settings.map((each) => new ClientListener(each, options, defaultMax));
   }
 
   get connectionCount(): number {

@@ -4,7 +4,7 @@ import type { Certificates } from '@causeway/http/certificates.ts';
 import { headChecks, transferCoding } from '@causeway/http/head.ts';
 import type { RequestMessage, ResponseMessage } from '@causeway/http/message.ts';
 import type { HeadLimits, Refusal } from '@causeway/http/refusal.ts';
-import { HttpServer } from '@causeway/http/server.ts';
+import { HttpServer, type HttpServerOptions, type ServerLimits } from '@causeway/http/server.ts';
 import type { Arrival } from '@causeway/http/turns.ts';
 import { type ClientPeer, meetClient } from '../exchange/client-peer.ts';
 import type { ExchangeContext } from '../exchange/context.ts';
@@ -19,6 +19,7 @@ export interface ClientServerOptions extends HeadLimits {
   http2: { maxConcurrentStreams: number } | undefined;
   /** Plain HTTP without. */
   certificates: Certificates | undefined;
+  entrance: HttpServerOptions['entrance'];
   context: ExchangeContext;
 }
 
@@ -29,22 +30,15 @@ type AnyArrival = Arrival<ClientPeer, RequestMessage, ResponseMessage>;
 const MAX_REQUEST_MS = 300_000;
 
 export function createClientServer(options: ClientServerOptions): HttpServer<ClientPeer> {
-  const { http2, certificates } = options;
-  const { context, maxUrlBytes, maxHeaderBytes, headersTimeoutMs, bodyTimeoutMs, responseTimeoutMs } = options;
+  const { context, http2, certificates, entrance } = options;
   const serve = ({ request, response, expectation }: AnyArrival): void =>
     new Exchange(context, request, response).start(expectation);
   const refuse = ({ request, response, expectation }: AnyArrival, refusal: Refusal): void =>
     new Exchange(context, request, response).start(expectation, refusal);
   return new HttpServer({
-    limits: {
-      maxUrlBytes,
-      maxHeaderBytes,
-      headersTimeoutMs,
-      bodyTimeoutMs,
-      responseTimeoutMs,
-      requestTimeoutMs: MAX_REQUEST_MS,
-    },
+    limits: serverLimits(options),
     certificates,
+    entrance,
     meet: meetClient,
     checks: checks(options),
     serve,
@@ -55,6 +49,18 @@ export function createClientServer(options: ClientServerOptions): HttpServer<Cli
       context.held.counts.unread += 1;
     },
   });
+}
+
+export function serverLimits(options: Omit<ServerLimits, 'requestTimeoutMs'>): ServerLimits {
+  const { maxUrlBytes, maxHeaderBytes, headersTimeoutMs, bodyTimeoutMs, responseTimeoutMs } = options;
+  return {
+    maxUrlBytes,
+    maxHeaderBytes,
+    headersTimeoutMs,
+    bodyTimeoutMs,
+    responseTimeoutMs,
+    requestTimeoutMs: MAX_REQUEST_MS,
+  };
 }
 
 /** What every request passes before it becomes an exchange, in order. */

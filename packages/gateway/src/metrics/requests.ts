@@ -28,6 +28,11 @@ export const REQUEST_METRICS = {
   ),
   budget: gauge('causeway_retry_budget_remaining', 'Retries that the budget allows now.'),
   connections: gauge('causeway_client_connections', 'Open connections of clients, by listener.', ['listener']),
+  refusedConnections: counter(
+    'causeway_connections_refused_total',
+    'Connections that a listener closed before their first request: maxConnections (too many are open), unfinished (the oldest of too many without a finished TLS handshake or PROXY header), proxyHeader (an invalid PROXY header, or none in time).',
+    ['listener', 'reason'],
+  ),
   heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of responses that clients have not read.'),
   overload: counter(
     'causeway_overload_total',
@@ -40,7 +45,11 @@ export const REQUEST_METRICS = {
 
 /** The listeners for clients. */
 export interface ClientSources {
-  readonly all: readonly { readonly name: string; readonly connectionCount: number }[];
+  readonly all: readonly {
+    readonly name: string;
+    readonly connectionCount: number;
+    readonly refusedCounts: Readonly<Record<string, number>>;
+  }[];
   /** The bytes of all connections. */
   totals(): { receivedBytes: number; sentBytes: number };
 }
@@ -84,6 +93,11 @@ export function addRequestMetrics(exposition: Exposition, sources: RequestSource
   exposition.addValue(REQUEST_METRICS.budget, () => budget.remaining(retrySettings()));
   exposition.add(REQUEST_METRICS.connections, (sample) => {
     for (const { name, connectionCount } of clients.all) sample({ listener: name }, connectionCount);
+  });
+  exposition.add(REQUEST_METRICS.refusedConnections, (sample) => {
+    for (const { name, refusedCounts } of clients.all) {
+      for (const [reason, count] of Object.entries(refusedCounts)) sample({ listener: name, reason }, count);
+    }
   });
   exposition.addValue(REQUEST_METRICS.heldBytes, () => held.bytes);
   exposition.add(REQUEST_METRICS.overload, (sample) => {

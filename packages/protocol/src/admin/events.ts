@@ -86,6 +86,12 @@ export const EventSchema = Type.Union(
       status: Type.Integer(),
       reason: Type.String(),
     }),
+    /** A listener closed connections before their first request. At most one event a minute for each kind of reason. */
+    Event('connectionsRefused', {
+      listener: Type.String(),
+      connectionCount: Type.Integer({ minimum: 1, description: 'Since the event before.' }),
+      reason: Type.String(),
+    }),
     Event('started', {
       url: Type.String({ description: 'Of the first listener for clients.' }),
       urls: Type.Optional(Type.Array(Type.String(), { description: 'Of all listeners, where there are several.' })),

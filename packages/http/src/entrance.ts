@@ -1,0 +1,162 @@
+/**
+ * What a connection passes before a server can read its first request: the bound on open connections, the PROXY header, and the TLS
+ * handshake. Owns the connections that are still there.
+ */
+import type { Server as NetServer, Socket } from 'node:net';
+import { type TLSSocket, Server as TlsServer } from 'node:tls';
+import { plainAddress } from '@causeway/config/networks.ts';
+import { announce, copyAnnouncement } from './announced-address.ts';
+import { readProxyHeader } from './proxy-protocol.ts';
+
+/** Why a connection was closed before its first request. */
+export const DROP_REASONS = ['maxConnections', 'unfinished', 'proxyHeader'] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+export interface Drop {
+  reason: DropReason;
+  /** Of the connection; empty where the system has closed it already. */
+  address: string;
+  /** In words. */
+  detail: string;
+}
+
+export interface EntranceOptions {
+  /** Open connections of each address that the server listens on. */
+  maxConnections?: number | undefined;
+  /** Connections that have neither a whole PROXY header nor a finished handshake. Default: 1000. */
+  maxUnfinished?: number | undefined;
+  /** How long a PROXY header may take to arrive. */
+  headerTimeoutMs: number;
+  /** Read for each connection: whether this address must begin its connections with a PROXY header. Default: no address. */
+  isProxySender?: ((address: string) => boolean) | undefined;
+  onDropped?: ((drop: Drop) => void) | undefined;
+}
+
+/** The oldest goes when there are more: an honest client needs some round trips, and one that says nothing takes no place for long. */
+const MAX_UNFINISHED = 1_000;
+
+type Receive = (socket: Socket) => void;
+
+export class Entrance {
+  /** Since the start, by reason. */
+  readonly dropCounts: Record<DropReason, number> = { maxConnections: 0, unfinished: 0, proxyHeader: 0 };
+  readonly #options: EntranceOptions;
+  /** From the oldest to the youngest. */
+  readonly #unfinished = new Set<Socket>();
+
+  constructor(options: EntranceOptions) {
+    this.#options = options;
+  }
+
+  get unfinishedCount(): number {
+    return this.#unfinished.size;
+  }
+
+  /** Stands between the server and its listeners for `connection`: the last step of its construction. */
+  guard(server: NetServer): void {
+    const { maxConnections, isProxySender } = this.#options;
+    if (maxConnections !== undefined) {
+      server.maxConnections = maxConnections;
+      const detail = `${maxConnections} connections are open (maxConnections)`;
+      server.on('drop', (data) =>
+        this.#report({ reason: 'maxConnections', address: plainAddress(data?.remoteAddress), detail }),
+      );
+    }
+    const isSecure = server instanceof TlsServer;
+    if (!isSecure && isProxySender === undefined) return;
+    const receivers = server.listeners('connection') as Receive[];
+    const receive = (socket: Socket): void => {
+      if (!isSecure) this.#unfinished.delete(socket);
+      for (const each of receivers) each.call(server, socket);
+    };
+    server.removeAllListeners('connection');
+    server.on('connection', (socket) => this.#enter(socket, receive));
+    if (isSecure) server.prependListener('secureConnection', (secure) => this.#onSecure(secure));
+  }
+
+  /** Breaks what has not become a connection of the server yet. */
+  close(): void {
+    for (const socket of this.#unfinished) socket.destroy();
+  }
+
+  #enter(socket: Socket, receive: Receive): void {
+    socket.on('error', () => {});
+    socket.once('close', () => this.#unfinished.delete(socket));
+    this.#unfinished.add(socket);
+    this.#makeRoom();
+    const { isProxySender } = this.#options;
+    if (isProxySender?.(plainAddress(socket.remoteAddress)) === true) this.#readHeader(socket, receive);
+    else receive(socket);
+  }
+
+  #makeRoom(): void {
+    const { maxUnfinished = MAX_UNFINISHED } = this.#options;
+    if (this.#unfinished.size <= maxUnfinished) return;
+    const [oldest] = this.#unfinished;
+    if (oldest === undefined) return;
+    this.#unfinished.delete(oldest);
+    this.#drop(oldest, 'unfinished', `more than ${maxUnfinished} connections have not finished their handshake`);
+  }
+
+  #readHeader(socket: Socket, receive: Receive): void {
+    let bytes: Buffer = Buffer.alloc(0);
+    const finish = (): void => {
+      clearTimeout(timer);
+      socket.off('readable', onReadable);
+      socket.off('end', onEnd);
+      socket.off('close', finish);
+    };
+    const refuse = (detail: string): void => {
+      finish();
+      this.#drop(socket, 'proxyHeader', detail);
+    };
+    const onReadable = (): void => {
+      for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
+        bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+        const header = readProxyHeader(bytes);
+        if (header.state === 'incomplete') continue;
+        if (header.state === 'invalid') {
+          refuse(header.reason);
+          return;
+        }
+        finish();
+        // The server reads the client's bytes as if they had just arrived.
+        if (bytes.length > header.length) socket.unshift(bytes.subarray(header.length));
+        announce(socket, header.source);
+        receive(socket);
+        return;
+      }
+    };
+    // A load balancer that only tries whether it can connect sends nothing.
+    const onEnd = (): void => {
+      if (bytes.length > 0) {
+        refuse('it ended within its PROXY header');
+        return;
+      }
+      finish();
+      socket.destroy();
+    };
+    const timer = setTimeout(() => refuse('its PROXY header did not arrive in time'), this.#options.headerTimeoutMs);
+    socket.on('readable', onReadable);
+    socket.on('end', onEnd);
+    socket.on('close', finish);
+  }
+
+  #onSecure(secure: TLSSocket): void {
+    // Node has no public name for the connection that carries TLS.
+    const { _parent: carrier } = secure as unknown as { _parent?: Socket | null };
+    if (carrier === undefined || carrier === null) return;
+    this.#unfinished.delete(carrier);
+    copyAnnouncement(carrier, secure);
+  }
+
+  #drop(socket: Socket, reason: DropReason, detail: string): void {
+    this.#report({ reason, address: plainAddress(socket.remoteAddress), detail });
+    socket.destroy();
+  }
+
+  #report(drop: Drop): void {
+    this.dropCounts[drop.reason] += 1;
+    this.#options.onDropped?.(drop);
+  }
+}
