@@ -30,7 +30,7 @@ test('variables list known labels', () => {
   for (const { query, label } of variables) expect(unknownIn(`sum by (${label}) (${query})`, known)).toEqual([]);
 });
 
-test('the dashboard shows every metric, except those of certificates and redundant ones', () => {
+test('the dashboard shows every metric, except those of certificates and the admin API, and redundant ones', () => {
   const text = queries.map(({ query }) => query).join('\n');
   const missing = [...GATEWAY_METRICS, ...BRIDGE_METRICS]
     .map(({ name }) => name)
@@ -38,6 +38,8 @@ test('the dashboard shows every metric, except those of certificates and redunda
   expect(missing).toEqual([
     'causeway_target_healthy',
     'causeway_config_last_reload_success_timestamp_seconds',
+    'causeway_admin_changes_total',
+    'causeway_admin_refused_requests_total',
     'causeway_upstream_certificate_expiry_timestamp_seconds',
     'causeway_upstream_certificate_usable',
     'causeway_upstream_certificate_reloads_total',

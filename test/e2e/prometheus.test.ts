@@ -18,9 +18,6 @@ const ALERT_TIMEOUT_MS = 90_000;
 /** These depend on the machine's speed; config/prometheus/causeway.rules.test.yml tests them. */
 const OF_THE_MACHINE: ReadonlySet<string | undefined> = new Set(['CausewayAdoptionSlow', 'CausewayEventLoopBlocked']);
 
-/** Plain listeners have no certificates, so these metrics have no samples. */
-const NOT_IN_THE_DEMO = /^causeway_(?:bridge_)?(?:certificate|tls)_/;
-
 describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_NOTE}`, () => {
   let system: TestStack;
   let traffic: Traffic;
@@ -76,11 +73,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
   test('gateways and bridges expose exactly the metrics of docs/metrics.md', async () => {
     const names = async (url: string): Promise<string[]> =>
       [...parseExposition(await exposed(url)).keys()].filter((name) => name.startsWith('causeway_')).sort();
-    const declared = (metrics: readonly { name: string }[]): string[] =>
-      metrics
-        .map(({ name }) => name)
-        .filter((name) => !NOT_IN_THE_DEMO.test(name))
-        .sort();
+    const declared = (metrics: readonly { name: string }[]): string[] => metrics.map(({ name }) => name).sort();
     for (const url of gateways) expect(await names(url)).toEqual(declared(GATEWAY_METRICS));
     for (const url of bridges) expect(await names(url)).toEqual(declared(BRIDGE_METRICS));
   });
