@@ -9,7 +9,7 @@ const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/{page,chaos}/**/*.test.ts'];
 
 /** Tests that measure what one client does to another: one file at a time, after all others. */
-const ALONE = ['packages/bridge/test/worst-bodies.test.ts', 'test/attack/**/*.test.ts'];
+const ALONE = ['packages/bridge/test/worst-bodies.test.ts', 'test/attack/**/*.test.ts', 'test/hostile/crowds.test.ts'];
 
 const MEASURING = [...TIMED, ...ALONE];
 

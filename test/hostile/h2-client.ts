@@ -1,73 +1,21 @@
-/** HTTP/2 as frames (RFC 9113) without a library, which would not send what is forbidden. */
+/** A client of HTTP/2 that sends what no library would, and reads what came of it. */
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { FLAG, FRAME, type Frame, frame, headerBlock, PREFACE } from '../harness/http2-frames.ts';
 
 export type Field = readonly [name: string, value: string];
 
-export const FRAME = {
-  data: 0,
-  headers: 1,
-  priority: 2,
-  reset: 3,
-  settings: 4,
-  push: 5,
-  ping: 6,
-  goaway: 7,
-  window: 8,
-  continuation: 9,
-} as const;
-export const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8 } as const;
-
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const FRAME_HEAD_BYTES = 9;
 /** Responses use no table that this client would have to keep (RFC 7541 §4.2). */
 const NO_TABLE = Buffer.from([0, 1, 0, 0, 0, 0]);
+const PADDED = 8;
 const STUCK_AFTER_MS = 60_000;
-
-export function frame(type: number, flags: number, stream: number, payload: Buffer | string = ''): Buffer {
-  const body = Buffer.from(payload as string, 'latin1');
-  const head = Buffer.alloc(FRAME_HEAD_BYTES);
-  head.writeUIntBE(body.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, body]);
-}
-
-/** Fields as literals without Huffman's code (RFC 7541 §6.2.2): any byte can stand in them. */
-export function block(fields: readonly Field[]): Buffer {
-  return Buffer.concat(
-    fields.flatMap(([name, value]) => [
-      Buffer.from([0]),
-      ...[name, value].flatMap((text) => [integer(text.length), Buffer.from(text, 'latin1')]),
-    ]),
-  );
-}
-
-/** An integer with a prefix of 7 bits (RFC 7541 §5.1). */
-function integer(value: number): Buffer {
-  if (value < 127) return Buffer.from([value]);
-  const bytes = [127];
-  let rest = value - 127;
-  while (rest >= 128) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
-  }
-  return Buffer.from([...bytes, rest]);
-}
 
 /** A whole request; `body` is one frame of data. */
 export function requestFrames(stream: number, fields: readonly Field[], body?: string): Buffer {
   const end = body === undefined ? FLAG.endStream : 0;
-  const head = frame(FRAME.headers, FLAG.endHeaders | end, stream, block(fields));
+  const head = frame(FRAME.headers, FLAG.endHeaders | end, stream, headerBlock(fields));
   return body === undefined ? head : Buffer.concat([head, frame(FRAME.data, FLAG.endStream, stream, body)]);
-}
-
-export interface Received {
-  type: number;
-  flags: number;
-  stream: number;
-  payload: Buffer;
 }
 
 /** What a server says about one stream. */
@@ -81,7 +29,7 @@ export interface StreamResult {
 }
 
 export class H2Client {
-  readonly frames: Received[] = [];
+  readonly frames: Frame[] = [];
   isClosed = false;
   readonly #socket: Duplex;
   #rest = Buffer.alloc(0);
@@ -113,7 +61,7 @@ export class H2Client {
       .filter(({ type }) => type === FRAME.headers)
       .map(({ payload, flags }) => statusIn(payload, flags));
     const data = own.filter(({ type }) => type === FRAME.data);
-    const reset = own.find(({ type }) => type === FRAME.reset);
+    const reset = own.find(({ type }) => type === FRAME.rstStream);
     return {
       status: heads.find((status) => status >= 200) ?? 0,
       body: Buffer.concat(data.map(({ payload }) => payload)).toString('latin1'),
@@ -181,7 +129,7 @@ const FIRST_LONG_DIGIT = 0b011001;
 
 /** `:status` is the first field of a response. Errors: for a form that servers do not use for it. */
 function statusIn(payload: Buffer, flags: number): number {
-  const at = (flags & FLAG.padded) === 0 ? 0 : 1;
+  const at = (flags & PADDED) === 0 ? 0 : 1;
   let first = at;
   // A change of the table's size comes before it.
   while (((payload[first] ?? 0) & 0xe0) === 0x20) first += 1;

@@ -122,6 +122,11 @@ export class HostileSystem {
     });
   }
 
+  /** Of the tier-1 gateway. */
+  get tlsPort(): number {
+    return this.#listeners.tier1[LISTENERS.indexOf('tls')] as number;
+  }
+
   /** How a client of a gateway connects. */
   open(tier: GatewayTier, way: Way): Open {
     const listener = way === 'h2' ? 'tls' : way;
