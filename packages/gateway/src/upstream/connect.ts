@@ -74,8 +74,8 @@ function openTls({ url, secureContext, serverName, onBytes }: ConnectOptions, se
   const socket = connectTls({
     host,
     port: portOf(url),
-    // An address is not a server name (RFC 6066 §3).
-    servername: serverName ?? (isIP(host) === 0 ? host : ''),
+    // Without the dot of an absolute name; and an address is not a server name (RFC 6066 §3).
+    servername: (serverName ?? (isIP(host) === 0 ? host : '')).replace(/\.$/, ''),
     ALPNProtocols: ['http/1.1'],
     session: sessions.of(secureContext),
     secureContext,

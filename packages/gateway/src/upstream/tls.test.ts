@@ -9,7 +9,15 @@ import { join } from 'node:path';
 import { createSecureContext, createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { TestAuthority } from '../../../../test/harness/certificates.ts';
-import { type Listening, listen, pattern, poolOf, send, textOf } from '../../../../test/harness/transport.ts';
+import {
+  type Answered,
+  type Listening,
+  listen,
+  pattern,
+  poolOf,
+  send,
+  textOf,
+} from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
 
 let authority: TestAuthority;
@@ -43,6 +51,27 @@ test('bodies of every size arrive, from a target whose certificate has its name 
     }
     expect(server.connectionCount).toBe(1);
   }
+});
+
+test('an IPv6 address is looked for among the addresses of the certificate, and a name without its last dot', async () => {
+  const own = await serve({ ip: ['::1'] }, '::1');
+  const other = await serve({ ip: ['::2'] }, '::1');
+  const ask = (url: string): Promise<Answered> =>
+    send(poolOf(url.replace('//::1', '//[::1]'), {}, { secureContext: () => trusting })).answered;
+  expect(await ask(own.url)).toMatchObject({ status: 200, error: undefined });
+  expect(await ask(other.url)).toMatchObject({ error: { code: 'ERR_TLS_CERT_ALTNAME_INVALID', host: '::1' } });
+  const serverNames: unknown[] = [];
+  const named = await listen(
+    createHttpsServer(await authority.certify('named', { dns: ['localhost'] }), (incoming, response) => {
+      serverNames.push((incoming.socket as TLSSocket).servername);
+      response.end();
+    }),
+    'https',
+    'localhost',
+  );
+  const pool = poolOf(named.url, { serverName: 'localhost.' }, { secureContext: () => trusting });
+  expect((await send(pool).answered).error).toBeUndefined();
+  expect(serverNames).toEqual(['localhost']);
 });
 
 test('a target with a certificate for another name, or of an unknown authority, gets no request', async () => {
@@ -86,6 +115,36 @@ test('a target that closes during the handshake gets no request', async () => {
   );
   const left = await send(poolOf(leaving.url.replace('http:', 'https:'))).answered;
   expect(left).toMatchObject({ hasStarted: false, status: 0, error: { code: 'HANDSHAKE_CLOSED' } });
+});
+
+test('handshakes that fail, by the hundred, leave no connection behind', async () => {
+  const failing = [
+    await serve({ dns: ['other.example'] }, 'localhost'),
+    await listen(
+      createHttpsServer({ ...(await authority.certify('demanding', { dns: ['localhost'] })), requestCert: true }),
+      'https',
+      'localhost',
+    ),
+    await listen(
+      createTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy())),
+      'http',
+      'localhost',
+    ),
+    await listen(
+      createTcpServer((socket) => socket.resume()),
+      'http',
+      'localhost',
+    ),
+  ];
+  const pools = failing.map(({ url }) =>
+    poolOf(url.replace('http:', 'https:'), { connectTimeoutMs: 500 }, { secureContext: () => trusting }),
+  );
+  const requests = pools.flatMap((pool) => Array.from({ length: 100 }, () => send(pool).answered));
+  const answers = await Promise.all(requests);
+  expect(answers.filter(({ error }) => error === undefined)).toEqual([]);
+  // Resolves when no connection is left.
+  await Promise.all(pools.map((pool) => pool.close()));
+  for (const server of failing) await until('the target has no connection', () => server.sockets.size === 0);
 });
 
 interface Relayed {
