@@ -10,6 +10,7 @@ import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { stringify } from 'yaml';
 import { TestBridge } from '../harness/bridge.ts';
+import { refusedToBridges } from '../harness/kafka-refusals.ts';
 import { unique } from '../harness/kafka-view.ts';
 import { OpenApiCheck, type OpenApiDocument } from '../harness/openapi-check.ts';
 import { startSecureTestStack, startTestStack, type TestStack } from '../harness/stack.ts';
@@ -31,6 +32,8 @@ interface RunningSystem {
   urls: Partial<Record<Hop, string>>;
   /** For the clients of a secure one. */
   tls?: ClientTls | undefined;
+  /** What its Kafka refused bridges, if it checks rights. */
+  refusals?: (() => string[]) | undefined;
   close(): Promise<void>;
 }
 
@@ -78,6 +81,7 @@ async function seenFrom(system: TestStack): Promise<RunningSystem> {
     kafka: kafka.access,
     urls: { bridge: bridge.url, 'regional gateway': gateway.url, 'tier-1 gateway': tier1.url },
     tls: credentials?.lab,
+    refusals: credentials && (() => refusedToBridges(system.stack)),
     close: () => system.close(),
   };
 }
@@ -176,6 +180,10 @@ describe.each([PLAIN, SECURE])('$name', ({ start, targets }) => {
 
     const kind = hop === 'bridge' ? 'bridge' : 'gateway';
     conformance({ kind }, (scenario): RunContext => ({ url, client, check, names: names.get(scenario) ?? {} }));
+  });
+
+  test('bridges have every right that they need', () => {
+    expect(system.refusals?.() ?? []).toEqual([]);
   });
 });
 
