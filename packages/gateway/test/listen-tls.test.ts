@@ -1,13 +1,16 @@
 /** Client listeners with TLS: certificates, who is known by one, and what operators see of them. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type CertifiedKey, TestAuthority } from '../../../test/harness/certificates.ts';
 import { regions, startGateway, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
+import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 import { Gateway } from '../src/gateway.ts';
@@ -117,6 +120,19 @@ test('a client without an accepted certificate is refused, and an event says why
   expect(text).toContain('causeway_tls_handshake_failures_total{listener="inner",reason="noCertificate"} 1');
 });
 
+test('the client that cannot connect is the one that a load balancer announces', async () => {
+  const started = await start({
+    listen: { port: 0, tls: tlsOf(server), proxyProtocol: true },
+    trust: { proxies: ['127.0.0.1'] },
+  });
+  const socket = connectPlain(Number(new URL(started.url).port), '127.0.0.1').resume();
+  socket.write('PROXY TCP4 198.51.100.7 127.0.0.1 50000 443\r\nGET / HTTP/1.1\r\nhost: h\r\n\r\n');
+  const failure = () => started.gateway.events.recent().find((event) => event.type === 'handshake');
+  await until('it is reported', () => failure() !== undefined);
+  expect(failure()).toMatchObject({ address: '198.51.100.7', reason: expect.stringContaining('does not speak TLS') });
+  socket.destroy();
+});
+
 test('a gateway is known by its certificate, and forwards who it was for; others are clients', async () => {
   const started = await start({
     listen: { port: 0, tls: tlsOf(server, { clientCaFile: authority.certFile }) },
@@ -128,12 +144,17 @@ test('a gateway is known by its certificate, and forwards who it was for; others
   const before = target.requests.length;
   for (const certificate of [tier1, client]) {
     expect(await ask(started.url, { cert: certificate.cert, key: certificate.key, headers })).toBe(200);
+    const session = connectHttp2(started.url, { ca: authority.cert, cert: certificate.cert, key: certificate.key });
+    expect((await fetchHttp2(session, { ':path': '/topics', ...headers })).status).toBe(200);
+    session.close();
   }
   const seen = target.requests.slice(before).filter(({ url }) => url === '/topics');
   expect(
     seen.map(({ headers }) => [headers['causeway-gateway'], headers['x-forwarded-for'], headers['causeway-failed']]),
   ).toEqual([
     ['tier1, gateway', '198.51.100.7', undefined],
+    ['tier1, gateway', '198.51.100.7', undefined],
+    ['gateway', '127.0.0.1', undefined],
     ['gateway', '127.0.0.1', undefined],
   ]);
   const impostors = started.gateway.events.recent().filter((event) => event.type === 'impostor');

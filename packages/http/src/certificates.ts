@@ -1,5 +1,4 @@
 /** The certificates of a listener: read from files, chosen by server name, and read again when their files change. */
-import { constants, randomBytes } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
 import {
   createSecureContext,
@@ -13,6 +12,7 @@ import { certificateFiles, clientCertificatesOf, type ListenTls } from '@causewa
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 import { certificateFor } from './alt-names.ts';
 import { type CertifiedKey, readAuthorities, readCertifiedKey } from './certified-key.ts';
+import { contextOptions, newTicketKeys } from './context-options.ts';
 import { HandshakeFailures, type HandshakeReport } from './handshake-failures.ts';
 
 export interface CertificatesOptions {
@@ -44,24 +44,6 @@ export type ServerTls = SecureContextOptions & {
   SNICallback: (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;
 };
 
-/** Those of TLS 1.3, and of TLS 1.2 those with forward secrecy and authenticated encryption, as in Go's crypto/tls. */
-const CIPHERS = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':');
-/** Those of Mozilla's "intermediate" configuration (wiki.mozilla.org/Security/Server_Side_TLS). */
-const GROUPS = 'X25519MLKEM768:X25519:P-256:P-384';
-/** The same for all certificates: a ticket that a connection with one name got is for the others, too. */
-const SESSION_ID_CONTEXT = 'causeway';
-/** As Node wants them: name, HMAC key and AES key. */
-const TICKET_KEY_BYTES = 48;
 /** After this time, tickets of before end in a full handshake: who steals keys reads connections of this time only. */
 const TICKET_KEYS_LIFE_MS = 3_600_000;
 /** How often dates are compared with the clock. */
@@ -136,14 +118,15 @@ export class Certificates {
   serve(server: Server): void {
     if (!(server instanceof TlsServer)) return;
     this.#servers.push(server);
-    // Node keeps the address once it was read; a connection that the server refuses is closed before it reports why.
+    // Node keeps the address once it was read; a connection that the server refuses is closed before it reports why. That of
+    // the connection below TLS is the one that a load balancer announced.
     server.on('connection', (socket: Socket) => void socket.remoteAddress);
     server.on('tlsClientError', (error, socket: TLSSocket & { _parent?: Socket }) => {
       // Node's types have an Error; it is a string, or null.
       const authorizationError = (socket.authorizationError ?? undefined) as unknown as string | undefined;
       this.handshakeFailures.count(
         { error, authorizationError },
-        socket.remoteAddress ?? socket._parent?.remoteAddress,
+        socket._parent?.remoteAddress ?? socket.remoteAddress,
       );
     });
   }
@@ -203,21 +186,8 @@ export class Certificates {
 
   #contextOptions(index: number): SecureContextOptions {
     const { cert, key } = (this.#keys[index] as Part<CertifiedKey>).value;
-    const isForKnownClients = clientCertificatesOf(this.#config) !== 'none';
-    const options: SecureContextOptions = {
-      cert,
-      key,
-      minVersion: this.#config.minVersion,
-      ciphers: CIPHERS,
-      honorCipherOrder: true,
-      ecdhCurve: GROUPS,
-      // A ticket would keep the identity of a client beyond the life of its certificate and authority.
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (isForKnownClients ? constants.SSL_OP_NO_TICKET : 0),
-      sessionIdContext: SESSION_ID_CONTEXT,
-      ticketKeys: this.#ticketKeys,
-    };
-    if (this.#authorities !== undefined) options.ca = this.#authorities.value.ca;
-    return options;
+    const { minVersion } = this.#config;
+    return contextOptions({ cert, key, ca: this.#authorities?.value.ca, minVersion, ticketKeys: this.#ticketKeys });
   }
 
   #contextFor(serverName: string): SecureContext | undefined {
@@ -272,8 +242,4 @@ function datesProblem({ title, notBeforeMs, notAfterMs }: CertifiedKey, nowMs: n
   if (nowMs < notBeforeMs)
     return `the certificate of ${title} is not valid before ${new Date(notBeforeMs).toISOString()}`;
   return undefined;
-}
-
-function newTicketKeys(): Buffer {
-  return randomBytes(TICKET_KEY_BYTES);
 }
