@@ -59,6 +59,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
       type === 'telemetry' ||
       type === 'impostor' ||
       type === 'handshake' ||
+      type === 'connectionsRefused' ||
       type === 'accessRefused'
     )
       log.warn(details, type);

@@ -35,13 +35,17 @@ async function region(): Promise<{ url: string; probeCount: () => number }> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, probeCount: () => probeCount };
 }
 
-async function startLimited(url: string): Promise<{ url: string; log: () => string }> {
+/** `listen`: more of that section. */
+async function startLimited(
+  url: string,
+  listen: string,
+): Promise<{ url: string; adminUrl: string; log: () => string }> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-descriptors-'));
   cleanups.push(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'gateway.yaml');
   writeFileSync(
     file,
-    `listen: { port: 0, maxConnections: 1000 }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50, timeoutMs: 20000 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
+    `listen: { port: 0${listen} }\nadmin: { port: 0 }\nhealthCheck: { intervalMs: 50, timeoutMs: 20000 }\nbreaker: { minRequests: 1, errorPercent: 1 }\nregions: [{ name: east, targets: [{ url: "${url}" }] }]\n`,
   );
   const command = `ulimit -n ${DESCRIPTOR_COUNT}; exec "$0" "$@"`;
   const child = spawn('sh', ['-c', command, process.execPath, MAIN, '--config', file], { stdio: 'pipe' });
@@ -52,7 +56,8 @@ async function startLimited(url: string): Promise<{ url: string; log: () => stri
   let log = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()));
   await until('it knows its region', () => log.includes('"to":"healthy"'));
-  return { url: /"url":"([^"]+)"/.exec(log)?.[1] ?? '', log: () => log };
+  const [, clientUrl = '', adminUrl = ''] = /"url":"([^"]+)","adminUrl":"([^"]+)"/.exec(log) ?? [];
+  return { url: clientUrl, adminUrl, log: () => log };
 }
 
 /** Over the one connection of `agent`. */
@@ -68,7 +73,7 @@ function ask(url: string, agent: Agent): Promise<{ status: number; text: string 
 
 test('requests are 503 without a region’s address, and the region stays what it is', async () => {
   const east = await region();
-  const gateway = await startLimited(east.url);
+  const gateway = await startLimited(east.url, ', maxConnections: 1000');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   cleanups.push(() => agent.destroy());
   expect((await ask(gateway.url, agent)).status).toBe(200);
@@ -108,4 +113,29 @@ test('requests are 503 without a region’s address, and the region stays what i
   await until('probes arrive again', () => east.probeCount() > laterCount);
   expect(gateway.log()).not.toContain('"to":"unhealthy"');
   expect(gateway.log()).not.toContain('"to":"open"');
+});
+
+test('without a configured limit, a flood of connections leaves files for operators, probes and targets', async () => {
+  const east = await region();
+  const gateway = await startLimited(east.url, '');
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  cleanups.push(() => agent.destroy());
+  expect((await ask(gateway.url, agent)).status).toBe(200);
+  const { port } = new URL(gateway.url);
+  const flood = Array.from({ length: 3 * DESCRIPTOR_COUNT }, () => connect(Number(port), '127.0.0.1'));
+  for (const client of flood) client.on('error', () => {}).resume();
+  cleanups.push(() => flood.forEach((client) => void client.destroy()));
+  await until(
+    'all beyond the limit are closed',
+    () => flood.filter(({ closed }) => !closed).length < DESCRIPTOR_COUNT / 2,
+  );
+  const probeCount = east.probeCount();
+  await until('probes arrive', () => east.probeCount() > probeCount + 2);
+  // A client that was there before, whose requests need connections to the region; and an operator who comes now.
+  expect((await ask(gateway.url, agent)).status).toBe(200);
+  const operator = new Agent();
+  cleanups.push(() => operator.destroy());
+  expect((await ask(`${gateway.adminUrl}/api`, operator)).status).toBe(404);
+  expect(gateway.log()).toContain(`"reason":"${DESCRIPTOR_COUNT / 2} connections are open (maxConnections)"`);
+  expect(gateway.log()).not.toContain('"to":"unhealthy"');
 });

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type HeaderPackets, startBalancer } from '../../../test/harness/balancer.ts';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
+import { hasDebianTool } from '../../../test/harness/debian-tool.ts';
 import { answersOf, HOST } from '../../../test/harness/raw.ts';
 import { until } from '../../../test/harness/until.ts';
 import { Certificates } from './certificates.ts';
@@ -35,6 +36,7 @@ const REQUEST = `GET / HTTP/1.1\r\n${HOST}connection: close\r\n\r\n`;
 /** `LOCAL` of version 2, with addresses to ignore. */
 const LOCAL = Buffer.from('0d0a0d0a000d0a515549540a2011000ccb0071090a000001dc0401bb', 'hex');
 
+const hasCurl = hasDebianTool('curl', '--version');
 const directory = mkdtempSync(join(tmpdir(), 'causeway-entrance-'));
 let certificates: Certificates;
 beforeAll(async () => {
@@ -127,21 +129,24 @@ describe('the PROXY header', () => {
     (['together', 'alone', 'bytewise'] as const).map((packets): [string, HeaderPackets] => [kind, packets]),
   );
 
-  test.each(cases)('%s, %s: names the client, and takes no byte of its request', async (kind, packets) => {
-    const [scheme = '', protocol] = kind.split(' ');
-    const { port, drops } = await start(scheme === 'https' ? { certificates } : {});
-    const balancer = await startBalancer(port, { header: ANNOUNCED, packets });
-    onTestFinished(() => balancer.close());
-    const url = `${scheme}://127.0.0.1:${balancer.port}/`;
-    const body = ['--data-binary', `@${join(directory, 'body')}`, '-H', 'expect:'];
-    // The second request uses the connection again, which curl 7.88 cannot with h2c, not even of Node's bare server.
-    const urls = kind === 'http h2' ? [url] : [url, url];
-    const { stdout } = await promisify(execFile)('curl', ['-sS', ...(OPTIONS[kind] ?? []), ...body, ...urls]);
-    const client = { address: '2001:db8::9', port: 56_324, scheme, protocol, isOfUnknownClient: false };
-    const expected = JSON.stringify({ ...client, bytes: BODY_BYTES });
-    expect(stdout).toBe(urls.map(() => expected).join(''));
-    expect(drops).toEqual([]);
-  });
+  test.skipIf(!hasCurl).each(cases)(
+    '%s, %s: names the client, and takes no byte of its request',
+    async (kind, packets) => {
+      const [scheme = '', protocol] = kind.split(' ');
+      const { port, drops } = await start(scheme === 'https' ? { certificates } : {});
+      const balancer = await startBalancer(port, { header: ANNOUNCED, packets });
+      onTestFinished(() => balancer.close());
+      const url = `${scheme}://127.0.0.1:${balancer.port}/`;
+      const body = ['--data-binary', `@${join(directory, 'body')}`, '-H', 'expect:'];
+      // The second request uses the connection again, which curl 7.88 cannot with h2c, not even of Node's bare server.
+      const urls = kind === 'http h2' ? [url] : [url, url];
+      const { stdout } = await promisify(execFile)('curl', ['-sS', ...(OPTIONS[kind] ?? []), ...body, ...urls]);
+      const client = { address: '2001:db8::9', port: 56_324, scheme, protocol, isOfUnknownClient: false };
+      const expected = JSON.stringify({ ...client, bytes: BODY_BYTES });
+      expect(stdout).toBe(urls.map(() => expected).join(''));
+      expect(drops).toEqual([]);
+    },
+  );
 
   test.each<[string, Buffer | string]>([
     ['UNKNOWN', 'PROXY UNKNOWN\r\n'],
@@ -221,21 +226,24 @@ describe('bounds', () => {
     await until('there is room', async () => (await exchange(port, REQUEST, '127.0.0.2')) !== '');
   });
 
-  test('of too many unfinished handshakes the oldest go, so that a flood of them keeps nobody out', async () => {
-    const { server, port, drops } = await start({ certificates, entrance: { maxUnfinished: 10 } });
-    const crowd: Socket[] = [];
-    for (let count = 0; count < 30; count += 1) crowd.push(await silent(port));
-    await until('the oldest are closed', () => crowd.slice(0, 20).every(({ closed }) => closed));
-    expect(server.entrance.unfinishedCount).toBe(10);
-    const { stdout } = await promisify(execFile)('curl', [
-      '-sSk',
-      '--interface',
-      '127.0.0.2',
-      `https://127.0.0.1:${port}/`,
-    ]);
-    expect(JSON.parse(stdout)).toMatchObject({ address: '127.0.0.2', scheme: 'https' });
-    expect(drops.map(({ reason }) => reason)).toEqual(Array(21).fill('unfinished'));
-  });
+  test.skipIf(!hasCurl)(
+    'of too many unfinished handshakes the oldest go, so that a flood of them keeps nobody out',
+    async () => {
+      const { server, port, drops } = await start({ certificates, entrance: { maxUnfinished: 10 } });
+      const crowd: Socket[] = [];
+      for (let count = 0; count < 30; count += 1) crowd.push(await silent(port));
+      await until('the oldest are closed', () => crowd.slice(0, 20).every(({ closed }) => closed));
+      expect(server.entrance.unfinishedCount).toBe(10);
+      const { stdout } = await promisify(execFile)('curl', [
+        '-sSk',
+        '--interface',
+        '127.0.0.2',
+        `https://127.0.0.1:${port}/`,
+      ]);
+      expect(JSON.parse(stdout)).toMatchObject({ address: '127.0.0.2', scheme: 'https' });
+      expect(drops.map(({ reason }) => reason)).toEqual(Array(21).fill('unfinished'));
+    },
+  );
 });
 
 describe('the end', () => {

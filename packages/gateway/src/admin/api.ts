@@ -79,6 +79,9 @@ const LIMITS = {
   bodyTimeoutMs: 10_000,
 } as const;
 
+/** Of operators, their pages and scrapers: a flood takes no more files from the clients. */
+const MAX_CONNECTIONS = 1_000;
+
 export class AdminServer {
   readonly #options: AdminOptions;
   readonly #app: FastifyInstance;
@@ -97,6 +100,7 @@ export class AdminServer {
     this.#http = new HttpServer({
       limits: { ...LIMITS, responseTimeoutMs: options.answerTimeoutMs },
       certificates: options.certificates,
+      entrance: { maxConnections: MAX_CONNECTIONS },
       checks: headChecks(LIMITS),
       serve: ({ request, response, expectation }) => {
         if (expectation === 'continue') response.writeContinue();
