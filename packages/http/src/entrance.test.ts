@@ -227,7 +227,7 @@ describe('bounds', () => {
   });
 
   test.skipIf(!hasCurl)(
-    'of too many unfinished handshakes the oldest go, so that a flood of them keeps nobody out',
+    'of too many unfinished handshakes the oldest go, so that a flood of them keeps no client out',
     async () => {
       const { server, port, drops } = await start({ certificates, entrance: { maxUnfinished: 10 } });
       const crowd: Socket[] = [];
