@@ -8,7 +8,7 @@ type RelayedSocket = Socket & { [SOURCE]?: ProxySource | 'unknown' };
 
 /**
  * From now on the socket has the announced address for everything that reads it: HTTP, access log, trust. Without a source it keeps
- * its own address, which is not trusted: whoever sent the client's bytes, it was not the load balancer.
+ * its own address, which is not trusted: another process sent the bytes of the client.
  */
 export function announce(socket: Socket, source: ProxySource | undefined): void {
   const relayed = socket as RelayedSocket;

@@ -29,7 +29,7 @@ const FIXED_BYTES = 16;
 
 const INCOMPLETE: ProxyHeader = { state: 'incomplete' };
 
-/** Reads the header at the start of what has arrived so far. Pure; linear in the header's length. */
+/** Reads the header at the start of the bytes that have arrived so far. Pure; linear in the header's length. */
 export function readProxyHeader(bytes: Buffer): ProxyHeader {
   if (startsAlike(bytes, TEXT_START)) return bytes.length < TEXT_START.length ? INCOMPLETE : readText(bytes);
   if (startsAlike(bytes, SIGNATURE)) return bytes.length < FIXED_BYTES ? INCOMPLETE : readBinary(bytes);

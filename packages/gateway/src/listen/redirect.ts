@@ -21,7 +21,6 @@ export function createRedirectServer({ httpsPort, limits, entrance, onUnread }: 
     checks: [hostIsNamed, ...headChecks(limits), transferCoding],
     serve: ({ request, response }) => {
       const headers = { location: secureUrl(request, httpsPort), 'content-length': 0 };
-      // Node would wait for a body that nobody reads.
       response.writeHead(308, headers).end();
     },
   });
