@@ -96,6 +96,43 @@ test('a file that changes is picked up, a broken one is refused, SIGHUP reads it
   }
 });
 
+test('the log has a line for each change of an operator and for refused requests, and no token', async () => {
+  const tokens = { operator: 'token-of-alice-000', guess: 'token-of-eve-00000' };
+  const file = write(
+    `listen:\n  port: 0\nadmin:\n  port: 0\n  tokens:\n    - { name: alice, role: operator, token: ${tokens.operator} }\nregions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n`,
+  );
+  const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let log = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+    const lineOf = (message: string): Record<string, unknown> | undefined => {
+      const line = log.split('\n').find((text) => text.includes(`"msg":"${message}"`) && text.endsWith('}'));
+      return line === undefined ? undefined : JSON.parse(line);
+    };
+    await until('it has started', () => lineOf('started') !== undefined);
+    for (const token of Object.values(tokens)) {
+      const url = `${lineOf('started')?.['adminUrl']}/api/regions/east/undrain`;
+      const answer = await request(url, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+      await answer.body.dump();
+    }
+    await until('both are in the log', () => lineOf('audit') !== undefined && lineOf('accessRefused') !== undefined);
+    expect(lineOf('audit')).toMatchObject({
+      level: 30,
+      who: 'alice',
+      what: 'drain of east: off → off',
+      request: 'POST /api/regions/east/undrain',
+      address: '127.0.0.1',
+      status: 200,
+    });
+    expect(lineOf('accessRefused')).toMatchObject({ level: 40, who: null, status: 401, requestCount: 1 });
+    for (const token of Object.values(tokens)) expect(log).not.toContain(token);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
 test('clients that come at once wait for a gateway that is busy, and need not call again', async () => {
   const file = write(
     'listen:\n  port: 0\nadmin:\n  port: 0\nregions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n',
