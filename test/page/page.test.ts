@@ -57,11 +57,14 @@ test.each([
   async (colorScheme, width) => {
     const state = fixtureState(['east', 'west']);
     breakEast(state.system);
+    breakCertificates(state.system);
     const fixture = kept(await new AdminFixture(state).start());
     for (let id = 1; id < 30; id += 1) fixture.emit(eventOf(id));
     const { page, complaints } = await openOver(fixture, { colorScheme, viewport: { width, height: 844 } });
     await page.getByTestId('consumer-count').waitFor();
     await page.locator('.timeline li').nth(5).waitFor();
+    await page.locator('[data-banner="certificate listener admin"]').waitFor();
+    await page.locator('[data-banner="certificate upstream.tls"]').waitFor();
     await page.getByText('Show as a table').click();
     expect(await accessibilityViolations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Drain west' }).click();
@@ -90,6 +93,24 @@ function breakEast(system: ReturnType<typeof fixtureState>['system']): void {
     summary: 'Region east is down (connection refused); west serves its work and its 20 consumers.',
     redirects: [{ from: 'east', to: 'west', requestsPerSecond: 42 }],
   });
+}
+
+/** One that was refused, one that expires soon, and an expired one toward the targets. */
+function breakCertificates(system: ReturnType<typeof fixtureState>['system']): void {
+  const { clients, admin } = system;
+  const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+  const names = ['api.causeway.example', '*.kafka.example', '10.0.0.7'];
+  const problem = '/etc/causeway/tls.crt has no certificate in PEM format';
+  const secure = { url: 'https://10.0.0.7:8443', protocols: ['h2', 'http/1.1'] as ('h2' | 'http/1.1')[] };
+  const tls = { notAfter: inMs(86_400_000 * 60), expiresSoon: false, names, problem: null };
+  const [plain] = clients.listeners;
+  clients.listeners = [
+    { name: 'public', connectionCount: 24, tls, ...secure },
+    { name: 'partners', connectionCount: 0, tls: { ...tls, problem }, ...secure },
+    ...(plain === undefined ? [] : [plain]),
+  ];
+  admin.tls = { ...tls, notAfter: inMs(7_200_000), expiresSoon: true };
+  system.upstreamTls = { notAfter: inMs(-60_000), expiresSoon: true, problem: 'upstream.tls.certFile: expired' };
 }
 
 /** What an update of the page may take. */

@@ -123,8 +123,8 @@ export class AppView extends Component<AppProps, AppState> {
         nowMs,
         lastMove: lastMoveOf(state),
       }),
-      h(ListenersView, { key: 'listeners', system, nowMs }),
       h(TimelineView, { key: 'timeline', events: state.events }),
+      h(ListenersView, { key: 'listeners', system, nowMs }),
     ];
   }
 

@@ -1,5 +1,5 @@
 /** The graph as values: clients, tier-1, gateways, bridges and Kafka, and the traffic between them. */
-import type { BehindTarget, Rates, Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { BehindTarget, Listener, Rates, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import { formatHost, formatMs, formatPercent, formatRate, plural } from './format.ts';
 import {
   type Condition,
@@ -74,7 +74,7 @@ export function graphOf(system: System): Graph {
     clients: {
       id: 'clients',
       title: 'Clients',
-      subtitle: 'plain HTTP',
+      subtitle: protocolWords(system.clients.listeners),
       condition: null,
       fact: plural(system.clients.connectionCount, 'connection'),
     },
@@ -205,4 +205,13 @@ function labelOf({ requestsPerSecond, errorsPerSecond, p99Ms }: Rates, mark: Mar
 /** The bridge's own measure of its requests to Kafka, which include more than those for its clients. */
 function kafkaLink(from: string, traffic: Traffic): Link {
   return { ...trafficLink(from, 'kafka', traffic), note: KAFKA_NOTE };
+}
+
+/** What clients speak, in a few words. */
+function protocolWords(listeners: readonly Listener[]): string {
+  const isPlain = listeners.some(({ tls }) => tls === null);
+  const isSecure = listeners.some(({ tls }) => tls !== null);
+  const isHttp2 = listeners.some(({ protocols }) => protocols.some((protocol) => protocol !== 'http/1.1'));
+  const scheme = isPlain && isSecure ? 'HTTP(S)' : isSecure ? 'HTTPS' : 'plain HTTP';
+  return isHttp2 ? `${scheme}, h2` : scheme;
 }

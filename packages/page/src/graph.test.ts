@@ -1,4 +1,4 @@
-import type { BehindTarget, Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { BehindTarget, Listener, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
 import { type Box, strokeWidthOf } from './graph-edges.ts';
 import { labelBox, layoutGraph } from './graph-layout.ts';
@@ -87,6 +87,27 @@ test('the edge to Kafka shows what the bridge measures, and nothing before a bri
   });
   expect(kafkaEdge({ kafkaRates: { ...kafkaRates, errorsPerSecond: 2 } })).toMatchObject({ mark: 'degraded' });
   expect(kafkaEdge({ kafkaRates: null })).toMatchObject({ label: [], mark: 'up', requestsPerSecond: 0 });
+});
+
+const tls = { notAfter: since, expiresSoon: false, names: [], problem: null };
+const listener = (protocols: Listener['protocols'], state: Listener['tls']): Listener => ({
+  name: 'l',
+  url: 'x',
+  protocols,
+  connectionCount: 0,
+  tls: state,
+});
+
+test.each<[string, Listener[]]>([
+  ['plain HTTP', []],
+  ['plain HTTP', [listener(['http/1.1'], null)]],
+  ['plain HTTP, h2', [listener(['h2c', 'http/1.1'], null)]],
+  ['HTTPS, h2', [listener(['h2', 'http/1.1'], tls)]],
+  ['HTTP(S), h2', [listener(['http/1.1'], null), listener(['h2', 'http/1.1'], tls)]],
+])('clients speak %s', (words, listeners) => {
+  const system = systemOf([regionOf('east')]);
+  system.clients.listeners = listeners;
+  expect(graphOf(system).clients.subtitle).toBe(words);
 });
 
 test('bridges straight behind tier-1 have no gateway before them', () => {

@@ -41,7 +41,9 @@ function row({ name, url, protocols, tls, connectionCount }: Listener, nowMs: nu
 
 function certificate({ names, notAfter, expiresSoon, problem }: NonNullable<Listener['tls']>, nowMs: number) {
   const leftMs = Date.parse(notAfter) - nowMs;
-  const life = leftMs > 0 ? `valid for ${formatDuration(leftMs)}` : `expired ${formatDuration(-leftMs)} ago`;
+  // With a problem, the files before are in use.
+  const which = problem === null ? '' : 'the one in use is ';
+  const life = leftMs > 0 ? `${which}valid for ${formatDuration(leftMs)}` : `expired ${formatDuration(-leftMs)} ago`;
   const isBad = problem !== null || expiresSoon;
   return [isBad ? markBadge('down', life) : life, h('span', { class: 'reason' }, problem ?? names.join(', '))];
 }
