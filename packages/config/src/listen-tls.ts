@@ -13,7 +13,7 @@ function keyFiles() {
     ),
     keyPassphraseFile: Type.Optional(
       Type.String({
-        description: 'A file whose first line is the passphrase, in place of keyPassphrase.',
+        description: 'A file that contains the passphrase, in place of keyPassphrase.',
         examples: ['/etc/causeway/passphrase'],
       }),
     ),
