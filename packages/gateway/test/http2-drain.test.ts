@@ -72,7 +72,7 @@ test('requests that do not finish in time are reset', async () => {
   await east.requests[0]?.aborted;
 });
 
-test('many requests of clients that go on until they learn of the end all get a response, or are refused unserved', async () => {
+test('many requests of clients that continue until they learn of the end all get a response, or are refused unserved', async () => {
   const east = await upstream(answerJson({}));
   const gw = await gateway({
     regions: regions({ east: east.url }),

@@ -80,7 +80,7 @@ describe('a request gets the response that it gets over HTTP/1.1', () => {
   });
 });
 
-test('a client that waits for 100 Continue is told to send its body', async () => {
+test('a client that waits for 100 Continue gets it, and its body arrives', async () => {
   const client = connect(gw.url);
   const stream = client.request({
     ':method': 'POST',
@@ -120,7 +120,7 @@ describe('the target gets', () => {
   });
 });
 
-describe('a malformed request is reset, and the other streams of its connection go on', () => {
+describe('a malformed request is reset, and the other streams of its connection continue', () => {
   const wellFormed = [
     [':method', 'GET'],
     [':scheme', 'http'],
