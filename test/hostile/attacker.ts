@@ -18,7 +18,7 @@ const MAX_PIECES = 64;
 /** Partition numbers that no topic has; each names one request of the whole run. */
 let lastNumber = 1_000_000;
 
-/** A request whose response names it: nobody else's response can be taken for it. */
+/** A request whose response names it: no other response can be taken for it. */
 export interface Marked {
   readonly bytes: string;
   /** A text in its response. */
@@ -43,7 +43,7 @@ export function openTcp(port: number): Open {
 export interface Attempted {
   /** What happened, or the desync in a sentence. */
   readonly outcome: Outcome | string;
-  /** The hidden request, which nobody may serve. */
+  /** The hidden request, which no program may serve. */
   readonly inner: Marked;
 }
 

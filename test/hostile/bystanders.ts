@@ -22,7 +22,7 @@ export class Bystanders {
   #isStopping = false;
   /** Responses so far. */
   responseCount = 0;
-  /** Responses that belong to somebody else, errors, records that went elsewhere; a sentence each. */
+  /** Responses of other clients, errors, records that went elsewhere; a sentence each. */
   readonly wrong: string[] = [];
 
   constructor(port: number, topic: string) {
@@ -48,7 +48,7 @@ export class Bystanders {
     }
   }
 
-  /** Writes to a partition of its own: nobody else's records are between its own. */
+  /** Writes to a partition of its own: no other records are between its own. */
   async #write(partition: number): Promise<void> {
     let expected: number | undefined;
     while (!this.#isStopping) {

@@ -55,7 +55,7 @@ function writeTo(socket: Duplex, text: string): void {
   if (!socket.destroyed && !socket.writableEnded) socket.write(text, 'latin1');
 }
 
-/** A connection of HTTP/2 with many streams, whose bodies arrive a byte at a time, or whose responses nobody reads. */
+/** A connection of HTTP/2 with many streams, whose bodies arrive a byte at a time, or whose responses are not read. */
 function streams(kind: 'slow bodies' | 'unread responses'): Member {
   const { topic } = system;
   const client = new H2Client(system.open('tier1', 'h2')());
@@ -107,7 +107,7 @@ const CROWDS: readonly Crowd[] = [
   },
   { name: 'connections that send nothing', count: CROWD, join: () => slow(plain, '') },
   { name: 'streams with slow bodies', count: 4, join: () => streams('slow bodies') },
-  { name: 'streams whose responses nobody reads', count: 4, join: () => streams('unread responses') },
+  { name: 'streams whose responses are not read', count: 4, join: () => streams('unread responses') },
 ];
 
 /** The median of the good client's requests, in milliseconds. */

@@ -39,7 +39,7 @@ async function disagreement(opens: readonly Open[], topic: string, mutation: Mut
   const served = await Promise.all(opens.map((open) => serve(open, topic, mutation)));
   const orders = served.map(({ order }) => order);
   const longest = orders.reduce((one, other) => (other.length > one.length ? other : one), '');
-  // The last response of a tier may be a refusal of what another one serves.
+  // Where one tier refuses, another one may serve: its last response may differ.
   const agrees = orders.every((order) => longest.startsWith(order) || longest.startsWith(order.slice(0, -1)));
   const isGood = agrees && served.every(({ fault }) => fault === undefined);
   return isGood

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Ending, HostileResponse } from './corpus/responses.ts';
 
-/** What nobody's response may contain. */
+/** What no client's response may contain. */
 export const POISON = 'poison';
 const POISON_RESPONSE = `HTTP/1.1 200 OK\r\ncontent-length: ${POISON.length}\r\n\r\n${POISON}`;
 /** Between two pieces of something without an end. */
@@ -18,7 +18,7 @@ export interface Target {
   readonly url: string;
   /** Requests so far, without probes. */
   readonly requestCount: number;
-  /** Paths of requests whose connection the gateway has closed after a response that nobody asked for. */
+  /** Paths of requests whose connection the gateway has closed after an unsolicited response. */
   readonly closedAfterPoison: ReadonlySet<string>;
   close(): void;
 }

@@ -2,6 +2,9 @@
 import fc from 'fast-check';
 import type { HostileCase } from './hostile-case.ts';
 
+/** Of one seed. */
+export const GENERATED_COUNT = 1_000;
+
 /** What parsers disagree about. */
 const PIECES = [
   ...[

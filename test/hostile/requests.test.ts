@@ -10,6 +10,7 @@ import { Bystanders } from './bystanders.ts';
 import { CORPUS } from './corpus/corpus.ts';
 import { findDisagreements } from './disagreements.ts';
 import { RECORD } from './hostile-case.ts';
+import { GENERATED_COUNT } from './mutations.ts';
 import { attackStreams } from './streams.ts';
 import { type GatewayTier, HostileSystem, TIERS, type Tier } from './system.ts';
 import { describeOutcome, faultOf, type Outcome } from './verdict.ts';
@@ -19,8 +20,6 @@ const OUTCOMES = fileURLToPath(new URL('corpus/outcomes.json', import.meta.url))
 const WIDTH = 8;
 
 const GATEWAYS: readonly GatewayTier[] = ['tier1', 'regional'];
-/** Mutated inputs of one seed. */
-const GENERATED_COUNT = 1_000;
 const MINUTE_MS = 60_000;
 const minutes = Number(process.env['CAUSEWAY_HOSTILE_MINUTES'] ?? 0);
 const firstSeed = Number(process.env['CAUSEWAY_HOSTILE_SEED'] ?? 9112);
@@ -40,7 +39,7 @@ const outcomes: Record<string, Partial<Record<Tier, Outcome | string>>> = Object
   CORPUS.map(({ family, name }) => [`${family}: ${name}`, {}]),
 );
 
-/** Returns desyncs, and what was served that must be refused, a line each; and the hidden requests, which nobody may serve. */
+/** Returns desyncs, and what was served that must be refused, a line each; and the hidden requests, which no program may serve. */
 async function attackAll(tier: Tier, open: Open, delivery: Delivery): Promise<{ wrong: string[]; hidden: string[] }> {
   const wrong: string[] = [];
   const hidden: string[] = [];
@@ -77,12 +76,15 @@ async function expectUnharmed(work: () => Promise<{ wrong: string[]; hidden: str
   expect(await system.servedOf(hidden)).toEqual([]);
 }
 
-test.each(TIERS)('at the %s: no input desynchronizes, whole or in pieces, and nobody else notices', async (tier) => {
-  const open = openTcp(system.ports[tier]);
-  await expectUnharmed(() => attackAll(tier, open, 'at once'));
-  vitals[tier] ??= await system.programs[tier].vitals();
-  await expectUnharmed(() => attackAll(tier, open, 'in pieces'));
-});
+test.each(TIERS)(
+  'at the %s: no input desynchronizes, whole or in pieces, and no other client notices',
+  async (tier) => {
+    const open = openTcp(system.ports[tier]);
+    await expectUnharmed(() => attackAll(tier, open, 'at once'));
+    vitals[tier] ??= await system.programs[tier].vitals();
+    await expectUnharmed(() => attackAll(tier, open, 'in pieces'));
+  },
+);
 
 test.each(GATEWAYS)('at the %s: TLS changes nothing in it', async (tier) => {
   await expectUnharmed(() => attackAll(tier, system.open(tier, 'tls'), 'at once'));

@@ -1,4 +1,4 @@
-/** A gateway before a target that sends hostile responses: nobody gets another client's response, and the gateway stays. */
+/** A gateway before a target that sends hostile responses: no client gets another one's response, and the gateway stays. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -63,7 +63,7 @@ async function ask(index: number, { method = 'GET', ending }: HostileResponse, i
   const path = `/topics/${index}?id=${id}`;
   const followers = Array.from({ length: FOLLOWERS }, (_, at) => `/topics/follower-${id}-${at}`);
   const body = method === 'POST' ? 'content-length: 2\r\n\r\n{}' : '\r\n';
-  // A response that nobody asked for meets an idle connection: beside a request, it would be the target's own response to that.
+  // An unsolicited response meets an idle connection: beside a request, it would be the target's own response to that.
   const isAlone = ending === 'poison';
   const first = `${method} ${path} HTTP/1.1\r\nhost: h\r\n${isAlone ? CLOSE : ''}${body}`;
   const others = followers.map(
@@ -118,6 +118,6 @@ test('every hostile response has its outcome, and no client gets a response that
   expect(hostile.requestCount).toBeGreaterThan(RESPONSES.length * CLIENTS);
 });
 
-test('a response that nobody asked for closes its connection before another request gets it', async () => {
+test('an unsolicited response closes its connection before another request gets it', async () => {
   await expectOutcomes(1, isPoisonedLater);
 });

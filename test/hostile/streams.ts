@@ -53,7 +53,7 @@ function markerFields(bytes: string, requestId: string): Field[] {
 export interface StreamsResult {
   /** What differs from the expected outcome, a line each. */
   readonly wrong: string[];
-  /** Ids of the hidden requests, which nobody may serve or forward. */
+  /** Ids of the hidden requests, which no program may serve or forward. */
   readonly hidden: string[];
 }
 

@@ -180,7 +180,7 @@ const FORMS: readonly HostileStream[] = (
     ['a body of GET', (t) => get(t), 200, (inner) => inner],
     ['a body without a length', (t) => post(t), 200, () => RECORD],
     ['a body with its length', (t) => post(t, { 'content-length': String(RECORD.length) }), 200, () => RECORD],
-    ['a body that nobody reads', (t) => post(`${t}/nowhere/at/all`), 404, (inner) => inner],
+    ['a body that is not read', (t) => post(`${t}/nowhere/at/all`), 404, (inner) => inner],
   ] satisfies [string, (topic: string) => readonly Field[], StreamExpected, ((inner: string) => string)?][]
 ).map(([name, fields, expected, body]) => ({
   name,

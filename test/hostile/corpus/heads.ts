@@ -127,9 +127,9 @@ const VERSIONS: readonly HostileCase[] = (
     ['no method', (t) => `/topics/${t} HTTP/1.1\r\n${HOST}\r\n`, 'refused'],
     ['a response', () => `HTTP/1.1 200 OK\r\n${HOST}content-length: 0\r\n\r\n`, 'refused'],
     ['the preface of HTTP/2', () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'refused'],
-    ['a PROXY header that nobody asked for', (t) => `PROXY TCP4 6.6.6.6 7.7.7.7 1 2\r\n${get(t, '')}`, 'refused'],
+    ['a PROXY header that was not asked for', (t) => `PROXY TCP4 6.6.6.6 7.7.7.7 1 2\r\n${get(t, '')}`, 'refused'],
     [
-      'a binary PROXY header that nobody asked for',
+      'a binary PROXY header that was not asked for',
       (t) => `\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x06\x06\x06\x06\x07\x07\x07\x07\0\x01\0\x02${get(t, '')}`,
       'refused',
     ],

@@ -1,4 +1,4 @@
-/** Requests that are valid and aim at what a gateway makes of them: options, expectations, bodies that nobody reads, targets. */
+/** Requests that are valid and aim at what a gateway makes of them: options, expectations, unread bodies, targets. */
 import { type Expected, get, HOST, type HostileCase, post, RECORD } from '../hostile-case.ts';
 
 /** `Connection` names a header that is for all (RFC 9110 §7.6.1): the request keeps its framing and its sender. */
@@ -137,7 +137,7 @@ const TARGETS: readonly HostileCase[] = (
     ],
     ['a URL of another scheme', (t) => `GET ftp://h/topics/${t} HTTP/1.1\r\n${HOST}\r\n`, 'refused'],
     ['a URL with user information', (t) => `GET http://a:b@h/topics/${t} HTTP/1.1\r\n${HOST}\r\n`, 'refused'],
-    ['a URL with a port that is none', (t) => `GET http://h:99999/topics/${t} HTTP/1.1\r\n${HOST}\r\n`, 'refused'],
+    ['a URL with a port beyond 65535', (t) => `GET http://h:99999/topics/${t} HTTP/1.1\r\n${HOST}\r\n`, 'refused'],
     ['a URL with a backslash', (t) => `GET http://h\\@evil.example/topics/${t} HTTP/1.1\r\n${HOST}\r\n`, 'refused'],
     ['a URL in a path', () => `GET /http://evil.example/ HTTP/1.1\r\n${HOST}\r\n`, 'served'],
     ['a host in a path', () => `GET //evil.example/topics HTTP/1.1\r\n${HOST}\r\n`, 'served'],

@@ -4,7 +4,7 @@ export interface HostileResponse {
   readonly name: string;
   readonly method?: 'GET' | 'HEAD' | 'POST';
   /**
-   * The bytes. `own` is a JSON body that names the request; `poison` a whole response that must never reach anybody: it stands
+   * The bytes. `own` is a JSON body that names the request; `poison` a whole response that must never reach a client: it stands
    * for the response to the next request.
    */
   readonly bytes: (parts: { own: string; poison: string }) => string;
@@ -98,7 +98,7 @@ const UNCLEAR: readonly HostileResponse[] = (
 const BROKEN: readonly HostileResponse[] = [
   { name: 'nothing, and the end', bytes: () => '', ending: 'end', expected: 'retried' },
   { name: 'nothing, and a reset', bytes: () => '', ending: 'reset', expected: 'retried' },
-  { name: 'nothing at all', bytes: () => '', ending: 'silence', expected: 'retried' },
+  { name: 'nothing, for good', bytes: () => '', ending: 'silence', expected: 'retried' },
   { name: 'half of a status line, and a reset', bytes: () => 'HTTP/1.1 20', ending: 'reset', expected: 'retried' },
   { name: 'half of a head, and the end', bytes: () => `${OK}content-le`, ending: 'end', expected: 'retried' },
   { name: 'half of a head, and silence', bytes: () => `${OK}content-le`, ending: 'silence', expected: 'retried' },
@@ -158,7 +158,7 @@ const BROKEN: readonly HostileResponse[] = [
   },
 ];
 
-/** The client gets the response; what follows it on the connection is nobody's. */
+/** The client gets the response; what follows it on the connection reaches no client. */
 const POISONED: readonly HostileResponse[] = [
   { name: 'a second response at once', bytes: ({ own, poison }) => whole(own) + poison, expected: 'own' },
   { name: 'a second response later', bytes: ({ own }) => whole(own), ending: 'poison', expected: 'own' },

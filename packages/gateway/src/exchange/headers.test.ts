@@ -38,6 +38,11 @@ describe('a request', () => {
     expect(result).toMatchObject({ host: 'h:1', accept: '*/*', 'content-type': 'x/y' });
   });
 
+  test('keeps its host, also when Connection names it', () => {
+    expect(sent({ host: 'h:1', connection: 'Host, x-a', 'x-a': '1' })).toMatchObject({ host: 'h:1' });
+    expect(sent({ host: 'h:1', connection: 'Host, x-a', 'x-a': '1' })).not.toHaveProperty('x-a');
+  });
+
   test('loses what belongs to its connection, and what Connection names', () => {
     const result = sent({
       host: 'h',

@@ -99,5 +99,8 @@ export function responseHeaders(
 /** The headers that `Connection` lists. */
 function connectionOptions(connection: string | undefined): Set<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
-  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
+  const options = new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
+  // It is for every recipient (RFC 9110 §7.6.1): a client must not replace it by the target's.
+  options.delete('host');
+  return options;
 }
