@@ -109,7 +109,9 @@ export function tlsWire(): Wire {
       listening.url = listening.url.replace('http:', 'https:');
       return listening;
     },
-    pool: (url, options, defaults = {}) => poolOf(url, options, { secureContext: () => secureContext, ...defaults }),
+    // Handshakes take their time on a busy machine.
+    pool: (url, options, defaults = {}) =>
+      poolOf(url, { connectTimeoutMs: 60_000, ...options }, { secureContext: () => secureContext, ...defaults }),
   };
 }
 

@@ -99,13 +99,16 @@ const WRONG_TARGETS: Record<string, Reason> = {
     start: () => raw(createTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy()))),
     forOperators: /: connection closed during the TLS handshake$/,
   },
-  silent: {
-    start: () => raw(createTcpServer((socket) => socket.resume())),
-    forOperators: /: no TLS handshake in time$/,
-  },
   'old-version': {
     start: async () => serving({ ...(await authority.certify('target', LOOPBACK)), maxVersion: 'TLSv1.2' }),
     forOperators: /: it has no version of TLS in common with the gateway$/,
+  },
+};
+
+const SILENT: Record<string, Reason> = {
+  silent: {
+    start: () => raw(createTcpServer((socket) => socket.resume())),
+    forOperators: /: no TLS handshake in time$/,
   },
 };
 
@@ -130,14 +133,15 @@ const WITH_FOREIGN_CERTIFICATE: Record<string, Reason> = {
 };
 
 /** Every target fails, one gateway tries them all. */
-async function expectReasons(targets: Record<string, Reason>, tls: object): Promise<void> {
+async function expectReasons(targets: Record<string, Reason>, tls: object, connectTimeoutMs = 60_000): Promise<void> {
   const entries = Object.entries(targets);
   const regions = await Promise.all(
     entries.map(async ([name, { start }]) => ({ name, targets: [{ url: await start() }] })),
   );
   const gw = await gateway({
     regions,
-    upstream: { connectTimeoutMs: 1_000, tls: { caFile: authority.certFile, ...tls } },
+    healthCheck: { intervalMs: 50, timeoutMs: 60_000, rise: 1, fall: 2 },
+    upstream: { connectTimeoutMs, tls: { caFile: authority.certFile, ...tls } },
   });
   const system = (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as System;
   const ready = await (await request(`${gw.url}/ready`)).body.text();
@@ -155,6 +159,10 @@ async function expectReasons(targets: Record<string, Reason>, tls: object): Prom
 describe('a target is down, with a reason', () => {
   test('of its own', async () => {
     await expectReasons(WRONG_TARGETS, { certFile: own.certFile, keyFile: own.keyFile, minVersion: 'TLSv1.3' });
+  });
+
+  test('because it does not respond to the handshake', async () => {
+    await expectReasons(SILENT, {}, 100);
   });
 
   test('because the gateway has no certificate', async () => {
@@ -178,7 +186,7 @@ describe('a target that demands a certificate after its probes were good', () =>
         { name: 'east', priority: 0, targets: [{ url: east.url, healthUrl: health.url }] },
         { name: 'west', priority: 1, targets: [{ url: west.url }] },
       ],
-      upstream: { tls: { caFile: authority.certFile } },
+      upstream: { connectTimeoutMs: 60_000, tls: { caFile: authority.certFile } },
       retry: { produce: 'at-most-once' },
       request: { bufferBytes: 100 },
     });

@@ -93,7 +93,12 @@ export class HealthCheck {
       const request = { method: 'GET', path, headers };
       const { signal } = abort;
       const isFresh = this.#needsFreshConnection;
-      const response = await fetchOnce(transport(), request, { signal, maxBodyBytes: MAX_BODY_BYTES, isFresh });
+      const response = await fetchOnce(transport(), request, {
+        signal,
+        maxBodyBytes: MAX_BODY_BYTES,
+        isFresh,
+        isUrgent: true,
+      });
       this.#needsFreshConnection = false;
       const { status } = response;
       const text = response.body.toString();

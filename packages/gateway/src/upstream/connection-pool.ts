@@ -9,6 +9,7 @@ import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
 import { Connection, type ConnectionEvents, type Message } from './connection.ts';
 import { UpstreamError } from './errors.ts';
+import { HandshakePace } from './handshake-pace.ts';
 import { type BodyFraming, formatRequestHead } from './request-head.ts';
 import { HeaderNames } from './response-head.ts';
 import type { Transport, TransportDefaults, TransportOptions, UpstreamHandler, UpstreamRequest } from './transport.ts';
@@ -18,6 +19,14 @@ const READ_BUFFER_BYTES = 65_536;
 /** An idle connection closes this much before the target would close it, so that no request is on its way at that time. */
 const HINT_MARGIN_MS = 2_000;
 const MIN_SWEEP_MS = 10;
+
+/** A request that needs a connection. */
+interface Unsent {
+  readonly message: Message;
+  readonly handler: UpstreamHandler;
+  /** Not one that carried a request. */
+  readonly isFresh: boolean;
+}
 
 /** A request, and the idle connection that carries it unless that turns out to be closed. */
 interface Reserved {
@@ -30,11 +39,13 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   readonly #options: TransportOptions;
   readonly #defaults: TransportDefaults;
   readonly #url: URL;
+  readonly #isSecure: boolean;
   readonly #connections = new Set<Connection>();
   /** Roughly in the order of last use, the most recent at the end. */
   readonly #idle = new IndexedList<Connection>();
   readonly #names = new HeaderNames();
   readonly #tlsSessions = new TlsSessions();
+  readonly #pace = new HandshakePace<Unsent>(({ message, handler }) => this.#sendOverNew(message, handler));
   /** Shared by all connections over TCP: a socket delivers its bytes before the next one reads (read-buffer.test.ts). */
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   #reserved: Reserved[] = [];
@@ -44,7 +55,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     for (const { connection, message, handler } of reserved) {
       if (!connection.isClosed) connection.send(message, handler);
       else if (this.#isDestroyed) this.#refuse(handler, closed());
-      else this.#sendOverNew(message, handler);
+      else this.#openFor({ message, handler, isFresh: false });
     }
     this.#resolveClosing();
   };
@@ -58,9 +69,10 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     this.#options = options;
     this.#defaults = defaults;
     this.#url = new URL(options.url);
+    this.#isSecure = this.#url.protocol === 'https:';
   }
 
-  dispatch(request: UpstreamRequest, handler: UpstreamHandler, { isFresh = false } = {}): void {
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler, { isFresh = false, isUrgent = false } = {}): void {
     let message: Message;
     try {
       if (this.#closing !== undefined) throw closed();
@@ -72,8 +84,9 @@ export class ConnectionPool implements Transport, ConnectionEvents {
       return;
     }
     const connection = isFresh ? undefined : this.#takeIdle();
-    if (connection === undefined) this.#sendOverNew(message, handler);
-    else this.#reserve({ connection, message, handler });
+    if (connection !== undefined) this.#reserve({ connection, message, handler });
+    else if (isUrgent) this.#sendOverNew(message, handler);
+    else this.#openFor({ message, handler, isFresh });
   }
 
   /**
@@ -86,9 +99,15 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     this.#reserved.push(reserved);
   }
 
+  #openFor(unsent: Unsent): void {
+    if (this.#isSecure) this.#pace.add(unsent);
+    else this.#sendOverNew(unsent.message, unsent.handler);
+  }
+
   #sendOverNew(message: Message, handler: UpstreamHandler): void {
     let connection: Connection;
     try {
+      if (this.#isDestroyed) throw closed();
       connection = this.#open();
     } catch (error) {
       this.#refuse(handler, error as Error);
@@ -127,6 +146,11 @@ export class ConnectionPool implements Transport, ConnectionEvents {
       connection.destroy();
       return;
     }
+    const unsent = this.#pace.take(({ isFresh }) => !isFresh);
+    if (unsent !== undefined) {
+      this.#reserve({ connection, message: unsent.message, handler: unsent.handler });
+      return;
+    }
     connection.idleUntilMs = now() + keptMs;
     this.#idle.add(connection);
     if (connection.idleUntilMs < this.#sweepAtMs) this.#sweepAt(connection.idleUntilMs, keptMs);
@@ -151,19 +175,20 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   }
 
   #resolveClosing(): void {
-    if (this.#connections.size === 0 && this.#reserved.length === 0) this.#closing?.resolve();
+    const isUsed = this.#connections.size > 0 || this.#reserved.length > 0 || this.#pace.waitingCount > 0;
+    if (!isUsed) this.#closing?.resolve();
   }
 
   async destroy(): Promise<void> {
     this.#isDestroyed = true;
+    for (const { handler } of this.#pace.clear()) this.#refuse(handler, closed());
     const ended = this.close();
     for (const connection of [...this.#connections]) connection.destroy(closed());
     await ended;
   }
 
   #open(): Connection {
-    const isSecure = this.#url.protocol === 'https:';
-    const tls = isSecure ? { hasCertificate: this.#defaults.hasCertificate?.() ?? false } : undefined;
+    const tls = this.#isSecure ? { hasCertificate: this.#defaults.hasCertificate?.() ?? false } : undefined;
     const connection = new Connection({ names: this.#names, events: this, tls });
     const options: ConnectOptions = {
       url: this.#url,

@@ -15,6 +15,8 @@ export interface FetchOptions {
   readonly maxBodyBytes: number;
   /** Use a connection that never carried a request. Default: an idle connection if there is one. */
   readonly isFresh?: boolean;
+  /** Waits for no other request. */
+  readonly isUrgent?: boolean;
 }
 
 /**
@@ -45,7 +47,7 @@ class StaleConnection {
 async function attempt(
   transport: Transport,
   request: RequestHead,
-  { signal, maxBodyBytes, isFresh = false }: FetchOptions,
+  { signal, maxBodyBytes, isFresh = false, isUrgent = false }: FetchOptions,
 ): Promise<FetchedResponse | StaleConnection> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<FetchedResponse | StaleConnection>();
@@ -83,7 +85,7 @@ async function attempt(
         else reject(error);
       },
     },
-    { isFresh },
+    { isFresh, isUrgent },
   );
   try {
     return await promise;

@@ -13,13 +13,20 @@ import type { ResponseHeaders } from './response-head.ts';
 export interface Transport {
   /**
    * Sends a request over a connection that carries no other one, and opens one if none is idle. Never throws: `handler`
-   * learns the outcome. `isFresh` asks for a connection that never carried a request.
+   * learns the outcome.
    */
-  dispatch(request: UpstreamRequest, handler: UpstreamHandler, options?: { isFresh?: boolean }): void;
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler, options?: DispatchOptions): void;
   /** Rejects new requests, and resolves when those in flight have ended. */
   close(): Promise<void>;
   /** Rejects new requests, and ends those in flight with `CLOSED`. */
   destroy(): Promise<void>;
+}
+
+export interface DispatchOptions {
+  /** Over a connection that never carried a request. */
+  readonly isFresh?: boolean;
+  /** Opens a connection at once, before requests that wait for theirs. */
+  readonly isUrgent?: boolean;
 }
 
 export interface TransportOptions {
