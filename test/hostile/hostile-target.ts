@@ -18,16 +18,25 @@ export interface Target {
   readonly url: string;
   /** Requests so far, without probes. */
   readonly requestCount: number;
+  /** Hostile responses to probes so far. */
+  readonly probeCount: number;
   /** Paths of requests whose connection the gateway has closed after an unsolicited response. */
   readonly closedAfterPoison: ReadonlySet<string>;
   close(): void;
 }
 
-/** `/topics/N?id=ID` gets the response N; every other request gets its own path back. */
-export async function startHostileTarget(responses: readonly HostileResponse[]): Promise<Target> {
+/**
+ * `/topics/N?id=ID` gets the response N; every other request gets its own path back. `areProbesHostile`: probes get all responses
+ * in turn.
+ */
+export async function startHostileTarget(
+  responses: readonly HostileResponse[],
+  { areProbesHostile = false } = {},
+): Promise<Target> {
   const sockets = new Set<Socket>();
   const closedAfterPoison = new Set<string>();
   let requestCount = 0;
+  let probeCount = 0;
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
@@ -38,10 +47,14 @@ export async function startHostileTarget(responses: readonly HostileResponse[]):
       for (;;) {
         const end = head.indexOf('\r\n\r\n');
         if (end === -1) return;
-        const path = head.split(' ', 2)[1] ?? '';
+        let path = head.split(' ', 2)[1] ?? '';
         const length = Number(/content-length: (\d+)/.exec(head.slice(0, end))?.[1] ?? 0);
         head = head.slice(end + 4 + length);
         if (path !== '/ready') requestCount += 1;
+        else if (areProbesHostile) {
+          path = `/topics/${probeCount % responses.length}?id=probe`;
+          probeCount += 1;
+        }
         respond(socket, path, responses, () => closedAfterPoison.add(path));
       }
     });
@@ -52,6 +65,9 @@ export async function startHostileTarget(responses: readonly HostileResponse[]):
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get requestCount() {
       return requestCount;
+    },
+    get probeCount() {
+      return probeCount;
     },
     closedAfterPoison,
     close: () => {

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { startGateway } from '../harness/gateway.ts';
 import { until } from '../harness/until.ts';
 import { startUpstream } from '../harness/upstream.ts';
 import { eachOf, exchange } from './attacker.ts';
@@ -120,4 +121,30 @@ test('every hostile response has its outcome, and no client gets a response that
 
 test('an unsolicited response closes its connection before another request gets it', async () => {
   await expectOutcomes(1, isPoisonedLater);
+});
+
+test('hostile responses to probes end no gateway, and another region serves', async () => {
+  const target = await startHostileTarget(RESPONSES, { areProbesHostile: true });
+  const faults: unknown[] = [];
+  const probing = await startGateway(
+    {
+      regions: [
+        { name: 'east', priority: 0, targets: [{ url: good.url }] },
+        { name: 'west', priority: 1, targets: [{ url: target.url }] },
+      ],
+      healthCheck: { intervalMs: 20, timeoutMs: 500, rise: 1, fall: 1 },
+    },
+    { onFault: (error) => faults.push(error) },
+  );
+  onTestFinished(async () => {
+    await probing.close();
+    target.close();
+  });
+  await until('every response was the response to a probe', () => target.probeCount > RESPONSES.length);
+  const received = await exchange(connect(Number(new URL(probing.url).port), '127.0.0.1'), [
+    `GET /topics/beside HTTP/1.1\r\nhost: h\r\n${CLOSE}\r\n`,
+  ]);
+  expect(received).toContain('"path":"/topics/beside"');
+  expect(received).not.toContain(POISON);
+  expect(faults).toEqual([]);
 });

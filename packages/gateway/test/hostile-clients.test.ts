@@ -1,4 +1,4 @@
-/** What a gateway responds to malformed, odd and hostile requests. */
+/** What a gateway responds to odd and hostile clients. Malformed requests are in test/hostile and test/http-heads.test.ts. */
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
@@ -7,31 +7,6 @@ import { describe, expect, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
 import { cleanups, gateway, rawExchange, upstream } from './fixture.ts';
-
-describe('bad requests', () => {
-  test.each([
-    ['something other than HTTP', 'hello\r\n\r\n', 400],
-    ['a target that is not a path', 'GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
-    ['a forward proxy request', 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 501],
-    ['two lengths', 'POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', 400],
-    [
-      'length and chunks',
-      'POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc',
-      400,
-    ],
-    ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
-    ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n', 417],
-    ['headers too large', `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(20_000)}\r\nConnection: close\r\n\r\n`, 431],
-  ])('%s is answered with an error body', async (_, text, status) => {
-    const east = await upstream(answerJson({}));
-    const gw = await gateway({ regions: regions({ east: east.url }) });
-    const answer = await rawExchange(gw.url, text);
-    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(answer).toContain(`{"error_code":${status},"message":"`);
-    expect(east.requests).toHaveLength(0);
-    expect((await request(`${gw.url}/topics`)).statusCode).toBe(200);
-  });
-});
 
 describe('odd and hostile clients', () => {
   test('a CONNECT whose client resets, or stays, ends nothing and does not hold the end up', async () => {
