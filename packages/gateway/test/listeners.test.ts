@@ -75,6 +75,23 @@ test('the start fails with the key of the listener that cannot listen, and close
   expect(late.events.recent().map(({ type }) => type)).not.toContain('started');
 });
 
+test('a listener with redirectToHttpsPort redirects every request, and no target gets one', async () => {
+  const east = await upstream();
+  const gw = await gateway({
+    regions: regions({ east: east.url }),
+    listeners: [TWO[0], { name: 'http', port: 0, redirectToHttpsPort: 8443 }],
+  });
+  for (const path of ['/topics/t?a=b', '/healthy', '/consumers/g']) {
+    const { statusCode, headers, body } = await request(`${gw.urls[1]}${path}`, produce);
+    await body.dump();
+    expect([statusCode, headers['location']]).toEqual([308, `https://127.0.0.1:8443${path}`]);
+  }
+  expect(east.requests).toEqual([]);
+  const { statusCode, body } = await request(`${gw.urls[0]}/topics/t`, produce);
+  await body.dump();
+  expect([statusCode, east.requests.length]).toEqual([200, 1]);
+});
+
 test('all listeners stop at once, and what is in flight on each of them is finished', async () => {
   const finish: (() => void)[] = [];
   const east = await upstream((received, response) => void finish.push(() => answerJson({})(received, response)));

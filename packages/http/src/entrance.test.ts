@@ -246,6 +246,17 @@ describe('bounds', () => {
   );
 });
 
+test('a TLS handshake that takes longer than headersTimeoutMs ends, however often its client sends a byte', async () => {
+  const { server, port } = await start({ certificates, limits: { ...LIMITS, headersTimeoutMs: 300 } });
+  const [quiet, dribbling] = await Promise.all([silent(port), silent(port)]);
+  // The begin of a ClientHello, whose length says that more of it follows.
+  const bytes = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+  const timer = setInterval(() => dribbling.writable && dribbling.write(Buffer.from([bytes.shift() ?? 0])), 20);
+  onTestFinished(() => clearInterval(timer));
+  await Promise.all([closed(quiet), closed(dribbling)]);
+  await until('nothing is left', () => server.entrance.unfinishedCount === 0);
+});
+
 describe('the end', () => {
   test('close() breaks connections in a TLS handshake, and those without their PROXY header', async () => {
     const { server, port } = await start({ certificates });
