@@ -121,10 +121,24 @@ async function repeat(kind: 'kept' | 'fresh' | 'http2', send: () => Promise<void
   }
 }
 
+/** How a gateway connects now. */
+function asGateway() {
+  const [cert, key] = (['tls.crt', 'tls.key'] as const).map((file) => readFileSync(fileOf('tier1', file)));
+  return { ca: clientCa, cert, key };
+}
+
+/** Changed files that the bridge has read. */
+async function readByBridge(): Promise<number> {
+  const request = httpsRequest(`${bridge.url}/metrics`, { agent: false, ...asGateway() });
+  request.end();
+  const [response] = await once(request, 'response');
+  const text = (await response.toArray()).join('');
+  return Number(/^causeway_bridge_certificate_reloads_total\{.*outcome="applied"\} (\d+)$/m.exec(text)?.[1]);
+}
+
 /** The certificate that a server shows now, to a gateway. */
 async function shownAt(url: string): Promise<string> {
-  const [cert, key] = (['tls.crt', 'tls.key'] as const).map((file) => readFileSync(fileOf('tier1', file)));
-  const socket: TLSSocket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', ca: clientCa, cert, key });
+  const socket: TLSSocket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', ...asGateway() });
   await once(socket, 'secureConnect');
   const { fingerprint256 } = socket.getPeerCertificate();
   socket.end();
@@ -142,7 +156,7 @@ async function changes(change: () => Promise<void>, filesOf: (role: Role) => num
       ];
     });
   const urls = [tier1.url, regional.url, bridge.url];
-  const before = { read: read(), shown: await Promise.all(urls.map(shownAt)) };
+  const before = { read: read(), byBridge: await readByBridge(), shown: await Promise.all(urls.map(shownAt)) };
   await change();
   await until('every gateway has read its files', () => {
     const now = read();
@@ -150,6 +164,7 @@ async function changes(change: () => Promise<void>, filesOf: (role: Role) => num
       (count, index) => (now[index] ?? 0) >= (before.read[index] ?? 0) + count,
     );
   });
+  await until('the bridge has read its files', async () => (await readByBridge()) > before.byBridge);
   if (filesOf('tier1') === 0) return;
   await until('every server shows another certificate', async () => {
     const shown = await Promise.all(urls.map(shownAt));
@@ -157,8 +172,12 @@ async function changes(change: () => Promise<void>, filesOf: (role: Role) => num
   });
 }
 
-/** A number of requests of each kind from now on. */
+/** More at once than there are idle connections between the processes, so that every hop has new ones. */
+const CROWD_COUNT = 20;
+
+/** A number of requests of each kind from now on, and new connections on every hop. */
 async function proceeds(): Promise<void> {
+  await Promise.all(Array.from({ length: CROWD_COUNT }, () => produce(false, clientCa)));
   const { kept, fresh, http2 } = load;
   await until('requests of every kind succeed', () => {
     if (load.problems.length > 0) return true;
