@@ -1,5 +1,8 @@
 /** Bodies and responses over HTTP/2: flow control both ways, clients that stop, and resets. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { valueIn } from '../../../test/harness/exposition.ts';
@@ -208,6 +211,58 @@ describe('a response', () => {
     expect(opened.isClosed).toBe(false);
     expect(await metric(gw, 'causeway_overload_total', { outcome: 'evicted' })).toBe(1);
   });
+});
+
+test('an upload stops at the client while its target reads nothing', async () => {
+  const silent = createServer((received, response) => {
+    if (received.url === '/ready') response.end();
+  });
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  cleanups.push(async () => {
+    silent.closeAllConnections();
+    silent.close();
+  });
+  const { port } = silent.address() as AddressInfo;
+  const { gw } = await start({ regions: regions({ east: `http://127.0.0.1:${port}` }) });
+  const session = client(gw);
+  const stream = session.request({ ':method': 'POST', ':path': '/topics/t', 'content-length': 64 * MIB });
+  stream.on('error', () => {});
+  let sentBytes = 0;
+  const send = (): void => {
+    sentBytes += 65_536;
+    if (sentBytes < 64 * MIB) stream.write(Buffer.alloc(65_536), send);
+  };
+  send();
+  let before = -1;
+  await until('the client sends no more', async () => {
+    await fetchHttp2(session, { ':path': '/healthy' });
+    const isStill = before === sentBytes;
+    before = sentBytes;
+    return isStill && sentBytes > MIB;
+  });
+  expect(sentBytes).toBeLessThan(32 * MIB);
+});
+
+test('a client that reads nothing of its connection loses it, with what it holds', async () => {
+  const { east, gw } = await start({ limits: { answerTimeoutMs: 1_500 } });
+  answerBody(east, Buffer.alloc(MIB - 1_000));
+  const opened = await frameClient(gw, { 4: 2 ** 31 - 1 });
+  opened.write(frame(FRAME.windowUpdate, 0, 0, uint32(2 ** 30)));
+  await until('its settings are acknowledged', () => opened.frames.length > 1);
+  opened.socket.pause();
+  for (let index = 0; index < 16; index += 1) opened.write(get(index * 2 + 1, '/large'));
+  await until('responses are held', async () => (await metric(gw, 'causeway_held_bytes')) > 0);
+  await until('they are given back', async () => (await metric(gw, 'causeway_held_bytes')) === 0);
+  await until('it is gone', async () => (await metric(gw, 'causeway_client_connections')) === 0);
+});
+
+test('a status that HTTP/2 cannot carry resets its stream alone', async () => {
+  const { east, gw } = await start();
+  east.handle = ({ url }, response) => response.writeHead(url === '/topics' ? 200 : 799).end();
+  const session = client(gw);
+  await expect(fetchHttp2(session, { ':path': '/odd' })).rejects.toThrow('INTERNAL_ERROR');
+  expect((await fetchHttp2(session, { ':path': '/topics' })).status).toBe(200);
 });
 
 describe('records of a poll', () => {

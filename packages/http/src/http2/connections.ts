@@ -39,6 +39,8 @@ export class Http2Connections<P extends Peer> {
 
   /** Takes a connection over, until its socket closes. */
   begin(connection: Connection<P>): void {
+    // Node fails at a socket that is gone.
+    if (connection.socket.destroyed) return;
     const opened = new Http2Connection(connection, { session: this.#session, serve: this.#options.serve });
     this.#open.add(opened);
     connection.socket.once('close', () => this.#open.remove(opened));

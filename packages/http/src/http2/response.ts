@@ -79,7 +79,7 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     // The client has reset the stream, and its owner knows.
     if (this.closed) return true;
     this.#sendHead(false);
-    if (this.#isHead) return true;
+    if (this.#isHead || this.closed) return true;
     this.#writtenBytes += chunk.length;
     return this.#stream.write(chunk);
   }
@@ -89,6 +89,7 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     const bytes = typeof body === 'string' ? Buffer.from(body, encoding) : body;
     const isEmpty = bytes === undefined || bytes.length === 0 || this.#isHead;
     this.#sendHead(isEmpty);
+    if (this.closed) return this;
     // The client may stop sending its body (RFC 9113 §8.1).
     if (!this.req.complete) this.#stream.once('finish', () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
     if (isEmpty) this.#stream.end();
@@ -145,7 +146,12 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     const head = this.#head;
     if (head === undefined) return;
     this.#head = undefined;
-    this.#stream.respond(head, isAll ? NO_BODY : undefined);
+    try {
+      this.#stream.respond(head, isAll ? NO_BODY : undefined);
+    } catch {
+      // Headers or a status that HTTP/2 cannot carry.
+      this.destroy();
+    }
   }
 
   #writeRest(): void {
