@@ -17,10 +17,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test('npm start with a kill and a restore loses nothing, and leaves nothing behind', async () => {
+const KILL = ['--seconds', '14', '--kill', 'east@3', '--restore', 'east@7'];
+
+test.each([
+  { what: 'with TLS, a kill and a restore', options: ['--tls', ...KILL], isSecure: true },
+  { what: 'without TLS', options: ['--seconds', '3'], isSecure: false },
+])('npm start $what loses nothing, and leaves nothing behind', async ({ options, isSecure }) => {
   const state = join(directory, 'state');
-  const options = ['--seconds', '14', '--kill', 'east@3', '--restore', 'east@7', '--directory', state];
-  const surroundings = ['--bootstrap', inject('kafkaBootstrap'), '--port-base', String(await findPortBase(1))];
+  const kafka = isSecure ? [] : ['--bootstrap', inject('kafkaBootstrap')];
+  const surroundings = [...kafka, '--port-base', String(await findPortBase(1)), '--directory', state];
   const lab = spawn('npm', ['start', '--', ...options, ...surroundings], {
     cwd: ROOT,
     env: { ...process.env, INIT_CWD: undefined },
@@ -31,7 +36,9 @@ test('npm start with a kill and a restore loses nothing, and leaves nothing behi
   const [code] = await once(lab, 'close');
   expect(output).toContain('Everything is stopped.');
   expect({ code, output }).toMatchObject({ code: 0 });
-  expect(existsSync(join(state, 'stack.json'))).toBe(false);
+  expect(output).toContain(isSecure ? `curl --http2 --cacert ${join(state, 'ca.pem')} https://` : 'curl http://');
+  for (const name of ['stack.json', 'ca.pem', 'tls'])
+    expect([name, existsSync(join(state, name))]).toEqual([name, false]);
 });
 
 test.each([

@@ -1,4 +1,4 @@
-/** The secure form of the lab, as strangers, clients and operators see it: who is heard, over which protocol, with which rights. */
+/** The secure form of the lab, as strangers, clients and operators see it: who is served, over which protocol, with which rights. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
@@ -86,7 +86,7 @@ describe.each(['regional gateway', 'bridge'] as const)('a %s', (hop) => {
     return hop === 'bridge' ? bridge.url : gateway.url;
   };
 
-  test('hears nobody without a certificate, and nobody in plain text', async () => {
+  test('refuses clients without a certificate, and clients in plain text', async () => {
     const { exitCode, output } = await curl('--write-out', '%{http_code}', `${url()}/healthy`);
     expect({ exitCode, output }).not.toMatchObject({ exitCode: 0 });
     await until('the log says why', () => logOf(hop).includes('it showed no certificate'));
@@ -96,7 +96,7 @@ describe.each(['regional gateway', 'bridge'] as const)('a %s', (hop) => {
   });
 
   test('serves those who are no peers as clients: headers of gateways have no effect', async () => {
-    // A bridge tells gateways, and only them, which bridge owns a consumer.
+    // A bridge shows gateways, and only them, which bridge owns a consumer.
     const headers = { 'content-type': KAFKA_V2, 'causeway-gateway': 'forged', 'x-forwarded-host': 'forged.example' };
     const created = await request(`${url()}/consumers/strangers`, {
       dispatcher: system.stack.agent,
@@ -133,7 +133,7 @@ describe('an admin API', () => {
 });
 
 describe('Kafka', () => {
-  test('hears clients with TLS and a password only, and controllers with a certificate only', async () => {
+  test('accepts clients with TLS and a password only, and controllers with a certificate only', async () => {
     const { access, bootstrap } = system.stack.kafka;
     if (typeof access === 'string') throw new Error('not secure');
     await expect(

@@ -141,6 +141,16 @@ test('an error names a Kafka that does not respond', async () => {
   expect(error).toMatchObject({ code: 'kafkaUnreachable', message: `No Kafka responds at ${bootstrap}.` });
 });
 
+test('a secure system with a Kafka that may have no TLS is refused before any change', async () => {
+  const { error } = await failingStart({
+    bootstrap: inject('kafkaBootstrap'),
+    isSecure: true,
+    ports: await findStackPorts(1),
+  });
+  expect(error).toMatchObject({ code: 'badArguments' });
+  expect(readdirSync(directory)).not.toContain('tls');
+});
+
 test('a directory of another lab is refused before any change', async () => {
   writeFileSync(join(directory, 'lab.pid'), `${process.ppid}\n`);
   writeFileSync(join(directory, 'stack.json'), 'the other one');
