@@ -101,6 +101,7 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/gateway/src/admin': [
     'packages/gateway/src/config/admin.ts',
+    'packages/gateway/src/config/listeners.ts',
     'packages/gateway/src/consumers',
     'packages/gateway/src/listen/certificates.ts',
     'packages/gateway/src/regions',

@@ -5,6 +5,7 @@ import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
 import type { Listener, System } from '@causeway/protocol/admin/model.ts';
 import { type AdminSection, peerTokenOf } from '../config/admin.ts';
+import { ADMIN_LISTENER } from '../config/listeners.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { EventLog } from '../events.ts';
 import { createCertificates, describeCertificates } from '../listen/certificates.ts';
@@ -46,8 +47,8 @@ export interface AdminSources extends ConfigRoutesOptions {
   upstreamTls: () => System['upstreamTls'];
 }
 
-/** In events, metrics and the topology; also its section in the configuration. */
-const NAME = 'admin';
+/** Its section in the configuration. */
+const KEY = 'admin';
 
 export class Admin {
   readonly #rates: RateSampler;
@@ -64,7 +65,7 @@ export class Admin {
     const rates = new RateSampler({ stats, targets: () => registry.targets() });
     const client = new AdminClient({ token, peers: sources.peers });
     const regional = new RegionalGateways({ targets: () => registry.targets(), client, events });
-    const certificates = createCertificates({ name: NAME, key: NAME, tls: sources.tls }, events);
+    const certificates = createCertificates({ name: ADMIN_LISTENER, key: KEY, tls: sources.tls }, events);
     const server = new AdminServer({
       ...sources,
       certificates,
@@ -81,7 +82,7 @@ export class Admin {
           startedAt,
           adminAccess: () => server.access,
           admin: () => ({
-            name: NAME,
+            name: ADMIN_LISTENER,
             url: server.url,
             protocols: ['http/1.1'],
             connectionCount: server.connectionCount,
@@ -101,7 +102,7 @@ export class Admin {
 
   /** For metrics; empty without TLS. */
   get certificates(): { name: string; certificates: Certificates }[] {
-    return this.#certificates === undefined ? [] : [{ name: NAME, certificates: this.#certificates }];
+    return this.#certificates === undefined ? [] : [{ name: ADMIN_LISTENER, certificates: this.#certificates }];
   }
 
   /** Changes, and refused requests. */

@@ -157,7 +157,12 @@ test('a relayed change names its operator in the audit of the region, who cannot
     regions: [{ name: 'east', targets: [{ url: inner.url, adminUrl: inner.adminUrl }] }],
   });
   open.push(gw);
-  const forged = { 'causeway-asked-by': 'eve at 1.2.3.4\u00ff', origin: new URL(gw.adminUrl).origin };
+  const forged = {
+    'causeway-asked-by': 'eve at 1.2.3.4\u00ff',
+    // Test gateways trust loopback as proxies, also the one in front.
+    'x-forwarded-for': '192.0.2.1',
+    origin: new URL(gw.adminUrl).origin,
+  };
   const relayed = (token: string, path = 'weight', options: AskOptions = put('{"weight":3}')) =>
     ask(`${gw.adminUrl}/api/regions/east/regions/west/${path}`, {
       ...options,
@@ -171,7 +176,7 @@ test('a relayed change names its operator in the audit of the region, who cannot
       who: 'gateways',
       address: '127.0.0.1',
       what: 'weight of west: 100 → 3',
-      askedBy: 'carol at 127.0.0.1 (for eve at 1.2.3.4?) through front',
+      askedBy: 'carol at 192.0.2.1 (for eve at 1.2.3.4?) through front',
       status: 200,
     },
   ]);

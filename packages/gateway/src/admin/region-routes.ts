@@ -104,10 +104,10 @@ function decodePath(path: string): string {
   }
 }
 
-/** Headers that are about the connection to this gateway: its caller, and the page that a browser shows. */
-const OF_THIS_HOP = /^(?:authorization|cookie|origin|referer|sec-fetch-.*)$/;
+/** Headers that are about the connection to this gateway: its caller, the page that a browser shows, and proxies on the way. */
+const OF_THIS_HOP = /^(?:authorization|cookie|origin|referer|forwarded|(?:sec-fetch|x-forwarded)-.*)$/;
 
-function withoutBrowser(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+function withoutThisHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THIS_HOP.test(name)));
 }
 
@@ -124,7 +124,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
     replyOptions: {
       getUpstream: (request) => urlOf(request.params),
       rewriteRequestHeaders: (request, headers) => ({
-        ...withoutBrowser(headers),
+        ...withoutThisHop(headers),
         ...authorization(token()),
         [ASKED_BY_HEADER]: describeAsker(request as FastifyRequest, self()),
       }),

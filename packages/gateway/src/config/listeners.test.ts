@@ -56,6 +56,10 @@ describe('what a schema cannot express is an error with its line and key', () =>
       ['4: listeners[1].name: listeners[0] has the name a, too: each listener needs a name of its own'],
     ],
     [
+      'listeners:\n  - { name: admin, port: 1 }',
+      ['3: listeners[0].name: admin is the name of the port of the admin API: choose another one'],
+    ],
+    [
       'listeners:\n  - { port: 0 }\n  - { port: 0 }',
       ['4: listeners[1].name: listeners[0] has the name 127.0.0.1:0, too: each listener needs a name of its own'],
     ],

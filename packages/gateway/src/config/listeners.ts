@@ -117,6 +117,9 @@ interface CheckOptions {
   adminPort: number;
 }
 
+/** The listener of the admin API among all of a gateway. */
+export const ADMIN_LISTENER = 'admin';
+
 /** Finds what the schema cannot express. */
 export function checkListeners(config: ListenConfigs, { admin, trust, given, adminPort }: CheckOptions): Finding[] {
   if (hasKey(given, 'listen') && hasKey(given, 'listeners')) {
@@ -158,6 +161,12 @@ function checkAgainst(before: readonly Listener[], { path, name, settings }: Lis
   if (samePort !== undefined) {
     const reason = `${settings.port} is also ${samePort.key}.port: each listener needs a port of its own`;
     return [{ path: [...path, 'port'], reason }];
+  }
+  // In metrics, events and on the page.
+  if (name === ADMIN_LISTENER) {
+    return [
+      { path: [...path, 'name'], reason: `${name} is the name of the port of the admin API: choose another one` },
+    ];
   }
   const sameName = before.find((other) => other.name === name);
   if (sameName === undefined) return [];
