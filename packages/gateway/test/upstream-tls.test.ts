@@ -8,7 +8,7 @@ import { request } from 'undici';
 import { beforeAll, expect, test } from 'vitest';
 import { type CertifiedKey, TestAuthority } from '../../../test/harness/certificates.ts';
 import { valueIn } from '../../../test/harness/exposition.ts';
-import { TEST_TOKEN } from '../../../test/harness/gateway.ts';
+import { TEST_TOKEN, testConfig } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
 import { gateway, upstream } from './fixture.ts';
@@ -115,6 +115,18 @@ test('changed files that cannot be used are a problem of the gateway, until they
   expect([problems()[1], (await system()).state]).toEqual([null, 'up']);
 });
 
+test('a reload gives the gateway the certificate that a target demands', async () => {
+  const east = await upstream(undefined, await demanding({ dns: ['east.example'] }));
+  const regions = [{ name: 'east', targets: [{ url: east.url, serverName: 'east.example' }] }];
+  const gw = await gateway({ regions, upstream: { tls: { caFile: authority.certFile } } });
+  const flips = (): unknown[] =>
+    gw.gateway.events.recent().flatMap((event) => (event.type === 'health' ? [event.reason] : []));
+  expect(flips()).toEqual(['probe failed: it demands a certificate of the gateway']);
+  gw.gateway.reload(testConfig({ regions, upstream: { tls: tlsOf(own) } }));
+  await until('east is up', () => flips().at(-1) === 'probe succeeded');
+  expect((await request(`${gw.url}/topics`)).statusCode).toBe(200);
+});
+
 test('a process of another authority at the address of a target gets no request and no token', async () => {
   const certified = await foreign.certify('stranger', { ip: ['127.0.0.1'] });
   const stranger = await upstream(undefined, certified);
@@ -130,7 +142,11 @@ test('a process of another authority at the address of a target gets no request 
   const relayed = await request(`${gw.adminUrl}/api/regions/east/topics`, {
     headers: { authorization: `Bearer ${TEST_TOKEN}` },
   });
-  expect(relayed.statusCode).toBe(502);
-  await request(`${gw.adminUrl}/api/topology`);
+  expect([relayed.statusCode, await relayed.body.text()]).toEqual([
+    502,
+    expect.stringContaining('did not respond: its certificate is signed by an unknown authority'),
+  ]);
+  const system = (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as System;
+  expect(system.regions[0]?.targets[0]?.behindError).toBe('its certificate is signed by an unknown authority');
   expect(stranger.requests).toEqual([]);
 });

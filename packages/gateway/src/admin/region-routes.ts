@@ -131,7 +131,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
       onError: (reply, { error }) => {
         answerError(
           reply as FastifyReply,
-          new GatewayError('regionFailed', `The region's gateway did not respond: ${reasonOf(error)}.`),
+          new GatewayError('regionFailed', `The region's gateway did not respond: ${reasonOf(error.cause ?? error)}.`),
         );
       },
     },
