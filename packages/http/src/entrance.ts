@@ -23,7 +23,7 @@ export interface Drop {
 export interface EntranceOptions {
   /** Open connections of each address that the server listens on. */
   maxConnections?: number | undefined;
-  /** Connections that have neither a whole PROXY header nor a finished handshake. Default: 1000. */
+  /** Connections without their PROXY header or a finished handshake. Default: three quarters of `maxConnections`, at most 8192. */
   maxUnfinished?: number | undefined;
   /** How long a PROXY header may take to arrive. */
   headerTimeoutMs: number;
@@ -32,20 +32,27 @@ export interface EntranceOptions {
   onDropped?: ((drop: Drop) => void) | undefined;
 }
 
-/** The oldest goes when there are more: an honest client needs some round trips, and one that says nothing takes no place for long. */
-const MAX_UNFINISHED = 1_000;
+/**
+ * The oldest goes when there are more: an honest client needs some round trips, and one that says nothing takes no place for long.
+ * Twice the default `backlog`: when a region dies, all of its clients come at once, and their handshakes proceed side by side.
+ */
+const MAX_UNFINISHED = 8_192;
+const UNFINISHED_SHARE = 0.75;
 
 type Receive = (socket: Socket) => void;
 
 export class Entrance {
   /** Since the start, by reason. */
   readonly dropCounts: Record<DropReason, number> = { maxConnections: 0, unfinished: 0, proxyHeader: 0 };
+  readonly maxUnfinished: number;
   readonly #options: EntranceOptions;
   /** From the oldest to the youngest. */
   readonly #unfinished = new Set<Socket>();
 
   constructor(options: EntranceOptions) {
+    const { maxConnections = Number.POSITIVE_INFINITY, maxUnfinished } = options;
     this.#options = options;
+    this.maxUnfinished = maxUnfinished ?? Math.min(MAX_UNFINISHED, Math.ceil(maxConnections * UNFINISHED_SHARE));
   }
 
   get unfinishedCount(): number {
@@ -90,12 +97,11 @@ export class Entrance {
   }
 
   #makeRoom(): void {
-    const { maxUnfinished = MAX_UNFINISHED } = this.#options;
-    if (this.#unfinished.size <= maxUnfinished) return;
+    if (this.#unfinished.size <= this.maxUnfinished) return;
     const [oldest] = this.#unfinished;
     if (oldest === undefined) return;
     this.#unfinished.delete(oldest);
-    this.#drop(oldest, 'unfinished', `more than ${maxUnfinished} connections have not finished their handshake`);
+    this.#drop(oldest, 'unfinished', `more than ${this.maxUnfinished} connections have not finished their handshake`);
   }
 
   #readHeader(socket: Socket, receive: Receive): void {
