@@ -42,6 +42,8 @@ export async function startHostileTarget(
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
     let head = '';
+    // After an unclear response the gateway must not send another request here.
+    let isSpent = false;
     socket.on('data', (chunk: Buffer) => {
       head += chunk.toString('latin1');
       for (;;) {
@@ -55,7 +57,13 @@ export async function startHostileTarget(
           path = `/topics/${probeCount % responses.length}?id=probe`;
           probeCount += 1;
         }
-        respond(socket, path, responses, () => closedAfterPoison.add(path));
+        if (isSpent) {
+          socket.write(POISON_RESPONSE);
+          continue;
+        }
+        const response = responseTo(path, responses);
+        isSpent = response !== undefined && response.ending === undefined;
+        respond(socket, path, response, () => closedAfterPoison.add(path));
       }
     });
   });
@@ -77,10 +85,12 @@ export async function startHostileTarget(
   };
 }
 
-function respond(socket: Socket, path: string, responses: readonly HostileResponse[], onClosed: () => void): void {
-  const match = /^\/topics\/(\d+)\?id=(\w+)$/.exec(path);
-  const response = responses[Number(match?.[1])];
-  if (match === null || response === undefined) {
+function responseTo(path: string, responses: readonly HostileResponse[]): HostileResponse | undefined {
+  return responses[Number(/^\/topics\/(\d+)\?id=\w+$/.exec(path)?.[1])];
+}
+
+function respond(socket: Socket, path: string, response: HostileResponse | undefined, onClosed: () => void): void {
+  if (response === undefined) {
     const isProbe = path === '/ready';
     const body = isProbe ? '' : JSON.stringify({ path });
     const close = isProbe ? 'connection: close\r\n' : '';
