@@ -72,10 +72,11 @@ test('serverName replaces the host of every URL of a target', async () => {
     ['r0', 'r1'].map(async (region) => (await request(`${gw.adminUrl}/api/regions/${region}/config`)).body.json()),
   );
   expect(relayed).toEqual([{ name: 'one.example' }, { name: 'two.example' }]);
-  expect(gw.gateway.events.recent().filter(({ type }) => type === 'health')).toMatchObject([
-    { to: 'healthy' },
-    { to: 'healthy' },
-  ]);
+  // On a busy machine a probe may be late, and a target unhealthy for a moment.
+  const healthy = gw.gateway.events
+    .recent()
+    .flatMap((event) => (event.type === 'health' && event.to === 'healthy' ? [event.target] : []));
+  expect(new Set(healthy).size).toBe(2);
 });
 
 test('changed files that cannot be used are a problem of the gateway, until they are mended', async () => {

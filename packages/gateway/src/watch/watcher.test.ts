@@ -86,6 +86,7 @@ test('a request that failed over has a line with both attempts, and nothing secr
     requestId: 'mine-1',
     traceId: TRACE,
     client: '127.0.0.1',
+    protocol: 'HTTP/1.1',
     method: 'POST',
     operation: 'send',
     path: '/topics/orders',
