@@ -1,6 +1,10 @@
+// X509CertificateGenerator needs it.
+import 'reflect-metadata';
+import { KeyObject, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { X509CertificateGenerator } from '@peculiar/x509';
 import { beforeAll, expect, test } from 'vitest';
 import { type CertifiedKey, TestAuthority } from '../../../test/harness/certificates.ts';
 import { readUpstreamTls, type UpstreamTls } from './upstream-tls.ts';
@@ -46,6 +50,22 @@ test('files that fit are read, an encrypted key with its passphrase', () => {
   ]) {
     expect(problemsOf(tls)).toEqual([]);
   }
+});
+
+test('a key that is too short for OpenSSL is a problem, and not an error of the first connection', async () => {
+  const algorithm = {
+    name: 'RSASSA-PKCS1-v1_5',
+    hash: 'SHA-256',
+    modulusLength: 1024,
+    publicExponent: new Uint8Array([1, 0, 1]),
+  };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const cert = await X509CertificateGenerator.createSelfSigned({ name: 'CN=short', keys, signingAlgorithm: algorithm });
+  const key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString();
+  const certFile = file('short.crt', cert.toString('pem'));
+  expect(problemsOf({ certFile, keyFile: file('short.key', key) })).toEqual([
+    expect.stringMatching(/^certFile: .*short\.crt cannot be used: .*key too small/),
+  ]);
 });
 
 test('files that do not fit have a reason each, without their secrets', () => {

@@ -1,5 +1,5 @@
 /** The section `upstream.tls`: whom a gateway trusts among its targets, and the certificate that it shows them. */
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { SERVER_NAME } from './form.ts';
 import { readCertificates, readPassphrase, readPrivateKey } from './pem.ts';
 import { Choice, Section, type Static, Type } from './schema.ts';
@@ -98,7 +98,19 @@ export function readUpstreamTls(tls: UpstreamTls): UpstreamTlsFiles | readonly U
   if (cert !== undefined) context.cert = cert.pem;
   if (key !== undefined) context.key = key.pem;
   if (passphrase !== undefined) context.passphrase = passphrase;
+  if (cert !== undefined) attempt('certFile', () => assertUsable(context, certFile));
+  if (problems.length > 0) return problems;
   return { context, expiresAt: own?.validToDate, validFrom: own?.validFromDate };
+}
+
+/** Errors: for what OpenSSL's security level forbids, such as a short key. */
+function assertUsable({ cert, key, passphrase }: SecureContextOptions, certFile: string | undefined): void {
+  try {
+    // With authorities, since Node would load its own otherwise.
+    createSecureContext({ cert, key, passphrase, ca: cert });
+  } catch (cause) {
+    throw new Error(`${certFile} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 /** Keys that need or exclude each other. */
