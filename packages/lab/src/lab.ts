@@ -7,7 +7,8 @@ import { runSchedule, type ScheduledAction } from './chaos/schedule.ts';
 import { LabError } from './errors.ts';
 import { defaultPorts } from './stack/ports.ts';
 import { REGION_NAMES, type RegionName } from './stack/regions.ts';
-import { type Stack, type StackEvent, startStack } from './stack/stack.ts';
+import { type Stack, startStack } from './stack/stack.ts';
+import type { StackEvent } from './stack/stack-options.ts';
 import {
   formatBanner,
   formatError,

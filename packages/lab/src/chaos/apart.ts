@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SECURE_PROTOCOL } from '../stack/kafka-security.ts';
 import { LAB_HOST, type StackPorts } from '../stack/ports.ts';
 import { NETWORK_BLOCK, type RegionNetwork } from '../stack/region-network.ts';
-import type { StackOptions } from '../stack/stack.ts';
+import type { StackOptions } from '../stack/stack-options.ts';
 
 /** Edits the YAML, and returns the matching options of the stack. */
 export function moveEast(

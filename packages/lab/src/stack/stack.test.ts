@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { assertPortsFree, findStackPorts } from './ports.ts';
 import { isAlive } from './process.ts';
-import { type Region, type StackEvent, type StackOptions, startStack } from './stack.ts';
+import { type Region, startStack } from './stack.ts';
 import type { StackFile } from './stack-directory.ts';
+import type { StackEvent, StackOptions } from './stack-options.ts';
 
 const DEMO = fileURLToPath(new URL('../../../../config/demo', import.meta.url));
 

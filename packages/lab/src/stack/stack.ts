@@ -4,19 +4,18 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { Agent } from 'undici';
-import { LabError } from '../errors.ts';
 import { agentFor } from '../secure/client-tls.ts';
 import type { Credentials } from '../secure/credentials.ts';
 import { cacheDirectory } from './cache-directory.ts';
-import { ensureTopics, type KafkaCluster, startKafka, useKafka } from './kafka.ts';
+import { credentialsFor, type StackParts, startOrUseKafka } from './foundation.ts';
+import { ensureTopics, type KafkaCluster } from './kafka.ts';
 import { allOrNone } from './parallel.ts';
 import { assertPortsFree, defaultPorts, type StackPorts } from './ports.ts';
-import { type ProcessEvent, Reaper } from './process.ts';
+import { Reaper } from './process.ts';
 import {
   type Gateway,
   type ProgramContext,
   programEnvironment,
-  type RegionHost,
   regionBridge,
   regionGateway,
   secondTier1Gateway,
@@ -25,6 +24,7 @@ import {
 import { REGION_NAMES, type RegionName } from './regions.ts';
 import type { Service } from './service.ts';
 import { type GatewayEntry, StackDirectory, type StackFile } from './stack-directory.ts';
+import type { StackEvent, StackOptions } from './stack-options.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
@@ -36,34 +36,6 @@ const TOPICS = [
   { name: 'orders', partitionCount: 3 },
   { name: 'greetings', partitionCount: 1 },
 ];
-
-export type StackEvent = ProcessEvent | { type: 'progress'; text: string; isUpdate: boolean };
-
-export interface StackOptions {
-  /** Default: the documented ones, tier-1 at 8080. */
-  ports?: StackPorts | undefined;
-  /** For logs, Kafka's data and `stack.json`; emptied at the start. Default: `.causeway` in the repository. */
-  directory?: string | undefined;
-  /** The YAML of gateways and bridges. Default: `config/demo` in the repository, or `config/secure`. */
-  configDirectory?: string | undefined;
-  /** TLS on every hop, with certificates of the lab's own authority. Default: false. */
-  isSecure?: boolean | undefined;
-  /** Addresses besides loopback that certificates are for. */
-  addresses?: readonly string[] | undefined;
-  /** `HOST:PORT` of an existing Kafka, instead of the lab's own; only without `isSecure`. */
-  bootstrap?: string | undefined;
-  /** Default: 1. */
-  brokerCount?: 1 | 3 | undefined;
-  /** Broker properties on top of the lab's. */
-  kafkaProperties?: Readonly<Record<string, string>> | undefined;
-  /** Regions that do not run on loopback. */
-  regionHosts?: Readonly<Partial<Record<RegionName, RegionHost>>> | undefined;
-  /** Environment of gateways and bridges, on top of this process's own. */
-  env?: Readonly<Record<string, string>> | undefined;
-  onEvent?: ((event: StackEvent) => void) | undefined;
-  /** Cancels the start; everything that was started is stopped before `startStack` throws. */
-  signal?: AbortSignal | undefined;
-}
 
 export interface Region {
   readonly gateway: Gateway;
@@ -103,41 +75,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     }
     throw error;
   }
-}
-
-interface StackParts {
-  options: StackOptions;
-  ports: StackPorts;
-  directory: StackDirectory;
-  reaper: Reaper;
-  credentials: Credentials | undefined;
-}
-
-async function credentialsFor(
-  { isSecure = false, addresses = [], brokerCount = 1, bootstrap }: StackOptions,
-  directory: string,
-): Promise<Credentials | undefined> {
-  if (!isSecure) return undefined;
-  if (bootstrap !== undefined) throw new LabError('badArguments', 'A secure lab starts a Kafka of its own.');
-  // Its library takes a quarter of a second to load.
-  const { Credentials } = await import('../secure/credentials.ts');
-  return await Credentials.create({ directory, addresses, brokerCount });
-}
-
-async function startOrUseKafka({ options, ports, directory, reaper, credentials }: StackParts): Promise<KafkaCluster> {
-  if (options.bootstrap !== undefined) return await useKafka(options.bootstrap);
-  return await startKafka({
-    brokerCount: options.brokerCount ?? 1,
-    ports: ports.kafka,
-    directory: directory.kafka,
-    logDirectory: directory.logs,
-    reaper,
-    onProgress: (text, isUpdate) => options.onEvent?.({ type: 'progress', text, isUpdate }),
-    onEvent: options.onEvent,
-    properties: options.kafkaProperties,
-    credentials,
-    signal: options.signal,
-  });
 }
 
 /** A running system. Its creator calls `close`. */
