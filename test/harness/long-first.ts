@@ -7,6 +7,10 @@ const LONG: readonly RegExp[] = [
   /\/test\/e2e\/(?:page|failover)\.test\.ts$/,
   /\/test\/session-(?:model|rules)\.test\.ts$/,
   /\/packages\/bridge\/test\/(?:security|session-log-deleted|survival|outage)\.test\.ts$/,
+  /\/test\/e2e\/(?:npm-start|secure)\.test\.ts$/,
+  /\/test\/hostile\/(?:crowds|requests)\.test\.ts$/,
+  /\/test\/certificate-rotation\.test\.ts$/,
+  /\/packages\/gateway\/test\/http2-floods\.test\.ts$/,
   /\/test\/http-connections\.test\.ts$/,
   /\/packages\/bridge\/src\/ownership\/session-log-outage\.test\.ts$/,
 ];
