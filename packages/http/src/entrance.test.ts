@@ -13,7 +13,7 @@ import { hasDebianTool } from '../../../test/harness/debian-tool.ts';
 import { answersOf, HOST } from '../../../test/harness/raw.ts';
 import { until } from '../../../test/harness/until.ts';
 import { Certificates } from './certificates.ts';
-import type { Drop } from './entrance.ts';
+import { type Drop, Entrance } from './entrance.ts';
 import { headChecks } from './head.ts';
 import type { Http2Arrival } from './http2/connection.ts';
 import type { Peer } from './peer.ts';
@@ -226,10 +226,22 @@ describe('bounds', () => {
     await until('there is room', async () => (await exchange(port, REQUEST, '127.0.0.2')) !== '');
   });
 
+  test.each([
+    [50_000, 8_192],
+    [1_000, 750],
+    [1, 1],
+    [undefined, 8_192],
+  ])(
+    'of %j connections, %i may be unfinished: all clients of a region that dies come at once',
+    (maxConnections, expected) => {
+      expect(new Entrance({ maxConnections, headerTimeoutMs: 1 }).maxUnfinished).toBe(expected);
+    },
+  );
+
   test.skipIf(!hasCurl)(
     'of too many unfinished handshakes the oldest go, so that a flood of them keeps no client out',
     async () => {
-      const { server, port, drops } = await start({ certificates, entrance: { maxUnfinished: 10 } });
+      const { server, port, drops } = await start({ certificates, entrance: { maxConnections: 13 } });
       const crowd: Socket[] = [];
       for (let count = 0; count < 30; count += 1) crowd.push(await silent(port));
       await until('the oldest are closed', () => crowd.slice(0, 20).every(({ closed }) => closed));

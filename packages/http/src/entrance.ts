@@ -23,8 +23,6 @@ export interface Drop {
 export interface EntranceOptions {
   /** Open connections of each address that the server listens on. */
   maxConnections?: number | undefined;
-  /** Connections without their PROXY header or a finished handshake. Default: three quarters of `maxConnections`, at most 8192. */
-  maxUnfinished?: number | undefined;
   /** How long a PROXY header may take to arrive. */
   headerTimeoutMs: number;
   /** Read for each connection: whether this address must begin its connections with a PROXY header. Default: no address. */
@@ -44,15 +42,16 @@ type Receive = (socket: Socket) => void;
 export class Entrance {
   /** Since the start, by reason. */
   readonly dropCounts: Record<DropReason, number> = { maxConnections: 0, unfinished: 0, proxyHeader: 0 };
+  /** Connections without their PROXY header or a finished handshake. */
   readonly maxUnfinished: number;
   readonly #options: EntranceOptions;
   /** From the oldest to the youngest. */
   readonly #unfinished = new Set<Socket>();
 
   constructor(options: EntranceOptions) {
-    const { maxConnections = Number.POSITIVE_INFINITY, maxUnfinished } = options;
+    const { maxConnections = Number.POSITIVE_INFINITY } = options;
     this.#options = options;
-    this.maxUnfinished = maxUnfinished ?? Math.min(MAX_UNFINISHED, Math.ceil(maxConnections * UNFINISHED_SHARE));
+    this.maxUnfinished = Math.min(MAX_UNFINISHED, Math.ceil(maxConnections * UNFINISHED_SHARE));
   }
 
   get unfinishedCount(): number {
