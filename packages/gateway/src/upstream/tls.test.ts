@@ -149,7 +149,7 @@ test('handshakes that fail, by the hundred, leave no connection behind', async (
 
 interface Relayed {
   url: string;
-  /** Ends the TCP connection to the client, without a word of TLS. */
+  /** Ends the TCP connection to the client, without a close_notify of TLS. */
   cut: () => void;
   /** Keeps what the target sends until `release`. */
   hold: () => { release: () => void; isHeld: () => boolean };
