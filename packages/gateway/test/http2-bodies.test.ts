@@ -266,6 +266,8 @@ test('a status that HTTP/2 cannot carry resets its stream alone', async () => {
 });
 
 describe('records of a poll', () => {
+  /** Longer than the test: no time limit ends an attempt. */
+  const PATIENT = { request: { pollMarginMs: 3_600_000 } };
   const CONFIRMATION = '/consumers/g/instances/i/causeway-delivered';
 
   test('are confirmed once the client has them', async () => {
@@ -283,7 +285,7 @@ describe('records of a poll', () => {
     ['resets the stream', (stream: ClientHttp2Stream) => stream.close(8)],
     ['is gone', (stream: ClientHttp2Stream) => stream.session?.socket.destroy()],
   ])('are not while they wait for a client that %s, and its attempt ends', async (_, leave) => {
-    const { east, gw } = await start();
+    const { east, gw } = await start(PATIENT);
     east.handle = never;
     const session = client(gw);
     const stream = session.request({ ':path': POLL });
@@ -307,7 +309,7 @@ describe('records of a poll', () => {
   });
 
   test('go to a client that has ended its side no more: over HTTP/2 it has left', async () => {
-    const { east, gw } = await start();
+    const { east, gw } = await start(PATIENT);
     east.handle = never;
     const opened = await frameClient(gw);
     opened.write(get(1, POLL));

@@ -144,7 +144,8 @@ test('a client whose windows are closed holds its responses only, and others are
 });
 
 test('streams that a client resets free their attempts', async () => {
-  const { gw, east } = await start();
+  // Longer than the test: no time limit frees them.
+  const { gw, east } = await start({ pollMarginMs: 3_600_000 });
   east.handle = never;
   const client = await open(gw);
   client.write(get(1, '/consumers/g/instances/i/records'));
