@@ -18,5 +18,7 @@ process.on('message', () => {
     process.send?.({ heapBytes: process.memoryUsage().heapUsed, resources } satisfies Vitals);
   });
 });
+// A test that was killed leaves no program behind.
+process.on('disconnect', () => process.exit());
 // The channel must not keep the program alive after its own end.
 process.channel?.unref();
