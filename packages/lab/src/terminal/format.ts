@@ -88,7 +88,7 @@ export interface BannerPaths {
 export function formatTraffic({ recordsPerSecond, topic, group }: TrafficFacts): string {
   return [
     `  Traffic: one producer, ${recordsPerSecond} records a second into the topic ${topic}, and two`,
-    `  consumers in the group ${group}. They are plain HTTP clients, and know`,
+    `  consumers in the group ${group}. They are ordinary HTTP clients, and know`,
     '  only the address of the tier-1 gateway.',
     '',
   ].join('\n');
