@@ -159,11 +159,16 @@ describe('a response', () => {
 
   test('that breaks at its target is reset', async () => {
     const { east, gw } = await start();
+    let breakOff = (): void => {};
     east.handle = (_, response) => {
-      response.writeHead(200, { 'content-length': 3 * MIB }).write(Buffer.alloc(2 * MIB), () => response.destroy());
+      response.writeHead(200, { 'content-length': 3 * MIB }).write(Buffer.alloc(2 * MIB));
+      breakOff = () => response.destroy();
     };
     const session = client(gw);
-    const failed = fetchHttp2(session, { ':path': '/large' });
+    const stream = session.request({ ':path': '/large' });
+    // Before that the gateway would send the request again.
+    stream.once('data', () => breakOff());
+    const failed = new Promise((_, reject) => stream.once('error', reject));
     await expect(failed).rejects.toThrow('INTERNAL_ERROR');
     expect(session.destroyed).toBe(false);
   });
