@@ -157,20 +157,22 @@ describe('a response', () => {
     expect(receivedBytes).toBe(64 * MIB);
   });
 
-  test('that breaks at its target is reset', async () => {
+  test.each(['with a length', 'without'])('%s that breaks at its target is reset, and has no end', async (kind) => {
     const { east, gw } = await start();
     let breakOff = (): void => {};
     east.handle = (_, response) => {
-      response.writeHead(200, { 'content-length': 3 * MIB }).write(Buffer.alloc(2 * MIB));
+      response.writeHead(200, kind === 'without' ? {} : { 'content-length': 3 * MIB }).write(Buffer.alloc(2 * MIB));
       breakOff = () => response.destroy();
     };
-    const session = client(gw);
-    const stream = session.request({ ':path': '/large' });
-    // Before that the gateway would send the request again.
-    stream.once('data', () => breakOff());
-    const failed = new Promise((_, reject) => stream.once('error', reject));
-    await expect(failed).rejects.toThrow('INTERNAL_ERROR');
-    expect(session.destroyed).toBe(false);
+    const opened = await frameClient(gw, { 4: 8 * MIB });
+    opened.write(frame(FRAME.windowUpdate, 0, 0, uint32(8 * MIB)), get(1, '/large'));
+    const received = () => opened.of(1, FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0);
+    // Nothing waits that could delay the end.
+    await until('the client has what there is', () => received() === 2 * MIB);
+    breakOff();
+    await until('it is reset', () => opened.resetCode(1) !== undefined);
+    expect([opened.resetCode(1), opened.isAnswered(1)]).toEqual([ERROR.internalError, false]);
+    expect(opened.isClosed).toBe(false);
   });
 
   test('that the client does not read is reset in time, and its bytes are given back', async () => {

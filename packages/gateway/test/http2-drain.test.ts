@@ -3,7 +3,7 @@ import { connect } from 'node:http2';
 import { expect, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
-import { ERROR, FRAME, FrameClient, get } from '../../../test/harness/http2-frames.ts';
+import { ERROR, FRAME, FrameClient, frame, get, uint32 } from '../../../test/harness/http2-frames.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
 import { cleanups, gateway, never, upstream } from './fixture.ts';
@@ -104,4 +104,22 @@ test('many requests of clients that continue until they learn of the end all get
   expect(refused.filter((outcome) => !String(outcome).includes('REFUSED_STREAM'))).toEqual([]);
   expect(refused.length).toBeLessThanOrEqual(4 * 16);
   expect(east.requests.length).toBe(outcomes.length - refused.length);
+});
+
+test('the end of a response that does not finish in time looks like no end', async () => {
+  const east = await upstream((_, response) => response.writeHead(200).write(Buffer.alloc(2_000_000)));
+  const gw = await gateway({
+    regions: regions({ east: east.url }),
+    listen: { port: 0, http2 },
+    shutdown: { graceMs: 50 },
+  });
+  const client = await FrameClient.open(gw.url, { 4: 8_000_000 });
+  cleanups.push(async () => client.socket.destroy());
+  client.write(frame(FRAME.windowUpdate, 0, 0, uint32(8_000_000)), get(1));
+  const received = () => client.of(1, FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0);
+  await until('the client has a part', () => received() === 2_000_000);
+  await gw.close();
+  await until('the connection is closed', () => client.isClosed);
+  expect(client.isAnswered(1)).toBe(false);
+  expect(client.goawayCode ?? ERROR.internalError).toBe(ERROR.internalError);
 });

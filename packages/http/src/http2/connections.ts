@@ -63,7 +63,8 @@ export class Http2Connections<P extends Peer> {
   close(): void {
     this.#timeouts.close();
     this.#open.forEach((connection) => {
-      connection.destroy(constants.NGHTTP2_NO_ERROR);
+      const isIdle = connection.streams.size === 0;
+      connection.destroy(isIdle ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR);
       connection.socket.destroy();
     });
   }

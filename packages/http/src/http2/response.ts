@@ -7,6 +7,8 @@ import type { Http2Request } from './request.ts';
 /** A long body is written in such pieces, so that its progress shows. */
 const PIECE_BYTES = 16_384;
 const NO_BODY = { endStream: true };
+/** Node resets a stream that is destroyed with an error with `INTERNAL_ERROR`. */
+const INCOMPLETE = new Error('the response is incomplete');
 
 export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
   /** The place in the list of the connection's open streams. */
@@ -105,7 +107,8 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
 
   /** Resets the stream: the client learns that the response is incomplete. */
   destroy(): this {
-    if (!this.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    // Not `close` with a code, which ends the response before it resets the stream: a part would look like the whole.
+    if (!this.closed) this.#stream.destroy(INCOMPLETE);
     return this;
   }
 
