@@ -1,15 +1,23 @@
 /** How a gateway confirms to bridges the responses that clients have; real bridges are in packages/bridge. */
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { request } from 'undici';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import type { PollingData } from '../../../test/harness/polling-thread.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 
 const CONSUMER = '/consumers/g/instances/c';
 const POLL = `${CONSUMER}/records`;
+/** Longer than a client takes to read a response and to ask again. */
+const TURN_MS = 10;
 const CONFIRMATION = `${CONSUMER}/causeway-delivered`;
 
 let bridge: Upstream;
@@ -56,6 +64,59 @@ test('the next request confirms an answer, once, and the client sees nothing of 
     [`${CONSUMER}/positions`, undefined],
   ]);
 });
+
+/** Long turns of the event loop: clients have read a response, and asked again, before the process sees that it was written. */
+function keepBusy(): { stop(): void } {
+  let next = setImmediate(function turn() {
+    const endMs = performance.now() + TURN_MS;
+    while (performance.now() < endMs);
+    next = setImmediate(turn);
+  });
+  return { stop: () => clearImmediate(next) };
+}
+
+test.each([
+  ['HTTP/1.1', { isSecure: false, allowH2: false }],
+  ['HTTP/1.1 over TLS', { isSecure: true, allowH2: false }],
+  ['HTTP/2 over TLS', { isSecure: true, allowH2: true }],
+])(
+  'a client that polls again at once, with %s, confirms every answer: no poll overtakes the end of the response before it',
+  async (_, { isSecure, allowH2 }) => {
+    const directory = mkdtempSync(join(tmpdir(), 'causeway-deliveries-'));
+    const authority = await TestAuthority.create(directory);
+    const { certFile, keyFile } = await authority.certify('gateway', { ip: ['127.0.0.1'] });
+    const listen = isSecure ? { port: 0, tls: { certFile, keyFile } } : { port: 0 };
+    const front = await startGateway({ regions: regions({ east: bridge.url }), listen });
+    bridge.handle = ({ url }, response) => {
+      if (url.startsWith(POLL))
+        response.writeHead(200, { 'causeway-delivery': String(bridge.requests.length) }).end('[]');
+      else response.writeHead(204).end();
+    };
+    try {
+      const count = 50;
+      stopTimers();
+      const work = keepBusy();
+      const data: PollingData = {
+        url: front.url,
+        path: POLL,
+        allowH2,
+        ca: isSecure ? authority.cert : undefined,
+        count,
+      };
+      const thread = new Worker(new URL('../../../test/harness/polling-thread.ts', import.meta.url), {
+        workerData: data,
+      });
+      await once(thread, 'message');
+      work.stop();
+      const marks = confirmed().filter(([path]) => path === POLL);
+      expect(marks).toHaveLength(count);
+      expect(marks.filter(([, mark]) => mark === '0')).toHaveLength(1);
+    } finally {
+      await front.close();
+      rmSync(directory, { recursive: true });
+    }
+  },
+);
 
 test('a client that does not ask again soon is confirmed by a request of the gateway', async () => {
   await ask(POLL);

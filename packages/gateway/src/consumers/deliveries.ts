@@ -39,6 +39,23 @@ export interface DeliveriesOptions {
   now: () => number;
 }
 
+/** A response on its way to the client. */
+export interface DepartingResponse {
+  /** `finish`: the system has taken all of it. `close`: it is over, complete or not. */
+  once(event: 'finish' | 'close', listener: () => void): unknown;
+}
+
+/** A response with records that was written, and that the system has not taken yet as far as this process knows. */
+interface Departure {
+  /** Called once, when it has left or is lost. */
+  readonly waiting: (() => void)[];
+}
+
+/**
+ * How long a request waits for the response before it. It left before its client could ask again, and the event that says so is
+ * late, with TLS and HTTP/2 regularly; or it is stuck on another connection, which the client has given up.
+ */
+const DEPARTURE_MS = 100;
 /** The most confirmation requests in flight; the others wait. */
 const MAX_IN_FLIGHT = 32;
 /** After about a second the bridge counts as gone. */
@@ -50,6 +67,7 @@ export class Deliveries {
   readonly #options: DeliveriesOptions;
   /** By consumer, the oldest first. */
   readonly #waiting = new Map<string, Delivered>();
+  readonly #departures = new Map<string, Departure>();
   readonly #due: Delivered[] = [];
   /** By consumer: those that a request of the gateway's own confirms, until the bridge has acknowledged it. */
   readonly #confirming = new Map<string, Delivered>();
@@ -59,6 +77,44 @@ export class Deliveries {
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
+  }
+
+  /** A target's response with the header `causeway-delivery` is about to be written: confirms it once the client has all of it. */
+  watch(
+    { consumer, delivery, target }: { consumer: DeliveredConsumer; delivery: string; target: Target },
+    response: DepartingResponse,
+  ): void {
+    const key = consumerKey(consumer.group, consumer.instance);
+    const departure: Departure = { waiting: [] };
+    this.#departures.set(key, departure);
+    const settle = (): void => {
+      if (this.#departures.get(key) === departure) this.#departures.delete(key);
+      for (const proceed of departure.waiting.splice(0)) proceed();
+    };
+    response.once('finish', () => {
+      this.add(consumer, delivery, target);
+      settle();
+    });
+    response.once('close', settle);
+  }
+
+  /**
+   * Returns false when no response of the consumer is on its way. Otherwise `proceed` is called once, when that response has left
+   * or is lost, after {@link DEPARTURE_MS} at the latest: a request that overtook the event would say that nothing was delivered.
+   */
+  awaitDeparture({ group, instance }: DeliveredConsumer, proceed: () => void): boolean {
+    const departure = this.#departures.size === 0 ? undefined : this.#departures.get(consumerKey(group, instance));
+    if (departure === undefined) return false;
+    let timer: NodeJS.Timeout | undefined;
+    const proceedOnce = (): void => {
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      timer = undefined;
+      proceed();
+    };
+    timer = setTimeout(proceedOnce, DEPARTURE_MS);
+    departure.waiting.push(proceedOnce);
+    return true;
   }
 
   /** The client has the whole response with this `causeway-delivery`. */

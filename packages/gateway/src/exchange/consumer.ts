@@ -89,7 +89,7 @@ export class RequestedConsumer {
     const { context, request } = this.#options;
     const { group, instance } = request.url;
     if (delivery === undefined || request.isFromGateway || group === undefined || instance === undefined) return;
-    response.once('finish', () => context.deliveries.add({ group, instance }, delivery, target));
+    context.deliveries.watch({ consumer: { group, instance }, delivery, target }, response);
   }
 
   /** No bridge responded: it is unknown whether one has read the confirmation. */

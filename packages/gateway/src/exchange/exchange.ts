@@ -124,11 +124,22 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#held.release();
   }
 
-  /** Starts the first attempt. */
+  /** Starts the first attempt; a consumer's request after the response before it, whose delivery it confirms. */
   #send(body: Buffer | StreamedBody | undefined): void {
     this.#held.stopAwaiting();
     if (this.#isDone) return;
     this.#body = body;
+    const { url, isFromGateway } = this.#request;
+    const { group, instance } = url;
+    if (group !== undefined && instance !== undefined && !isFromGateway) {
+      const begin = (): void => this.#begin(body);
+      if (this.#context.deliveries.awaitDeparture({ group, instance }, begin)) return;
+    }
+    this.#begin(body);
+  }
+
+  #begin(body: Buffer | StreamedBody | undefined): void {
+    if (this.#isDone) return;
     try {
       const context = this.#context;
       const request = this.#request;
