@@ -46,6 +46,7 @@ test('the dashboard shows every metric, except those of certificates and the adm
     'causeway_certificate_expiry_timestamp_seconds',
     'causeway_certificate_usable',
     'causeway_certificate_reloads_total',
+    'causeway_tls_handshake_failures_total',
     'causeway_bridge_certificate_expiry_timestamp_seconds',
     'causeway_bridge_certificate_usable',
     'causeway_bridge_certificate_reloads_total',
