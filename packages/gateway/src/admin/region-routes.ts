@@ -111,6 +111,26 @@ function withoutThisHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THIS_HOP.test(name)));
 }
 
+/** What clients of the API read. Others, such as those of CORS, would speak for this gateway's own origin. */
+const OF_RESPONSES: ReadonlySet<string> = new Set([
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  HOLDS_HEADER,
+  'retry-after',
+  'x-accel-buffering',
+]);
+
+/** The region's gateway chooses the type: a browser that shows the response must run nothing of it. */
+function withoutOrigin(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return {
+    ...Object.fromEntries(Object.entries(headers).filter(([name]) => OF_RESPONSES.has(name))),
+    'content-security-policy': "default-src 'none'; sandbox",
+    'x-content-type-options': 'nosniff',
+  };
+}
+
 /** What is relayed at this time. */
 export interface Relays {
   /** Breaks off what is being read, such as event streams: its readers may ask again. */
@@ -135,6 +155,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
         ...authorization(token()),
         [ASKED_BY_HEADER]: describeAsker(request as FastifyRequest, self()),
       }),
+      rewriteHeaders: (headers) => withoutOrigin(headers),
       onError: (reply, { error }) => {
         answerError(
           reply as FastifyReply,
@@ -165,7 +186,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
   };
 }
 
-/** Responses to changes stay: their clients learn what has become of them. */
+/** Responses to changes stay: their clients learn the outcome. */
 function isReadOnly({ req: { method } }: ServerResponse): boolean {
   return method === 'GET' || method === 'HEAD';
 }
