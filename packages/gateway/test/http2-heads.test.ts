@@ -41,6 +41,11 @@ describe('a request gets the response that it gets over HTTP/1.1', () => {
     ['with a URL that is too long', 414, { ':path': `/topics/${'x'.repeat(5_000)}` }],
     ['with headers that are too large', 431, { ...get, 'x-large': 'x'.repeat(16_500) }],
     [
+      'with a long URL, which counts once',
+      200,
+      { ':path': `/topics?${'x'.repeat(4_000)}`, 'x-large': 'x'.repeat(12_000) },
+    ],
+    [
       'with headers of gateways, which do not count',
       200,
       { ...get, 'causeway-x': 'x'.repeat(6_000), a: 'x'.repeat(14_000) },

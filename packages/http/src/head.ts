@@ -19,9 +19,12 @@ import {
  */
 export const FORWARDING_BYTES = 8_192;
 
-/** Headers that gateways write; they do not count against the client's limit. */
-const FORWARDING =
-  /^(?:via|forwarded|x-forwarded-(?:for|host|proto|port|prefix)|causeway-.*|traceparent|tracestate|x-request-id)$/i;
+/**
+ * Headers that gateways write; they do not count against the client's limit. Nor do the pseudo-headers of HTTP/2 without their own
+ * place in a head of HTTP/1.1: the path counts as the URL.
+ */
+const NOT_COUNTED =
+  /^(?:via|forwarded|x-forwarded-(?:for|host|proto|port|prefix)|causeway-.*|traceparent|tracestate|x-request-id|:method|:scheme|:path)$/i;
 
 const HTTPS_PORT = 443;
 const MISSING_HOST = 'The request has no Host header; HTTP/1.1 requires one.';
@@ -67,7 +70,7 @@ function ownBytes(rawHeaders: readonly string[], url: string): number {
   let bytes = url.length;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string;
-    if (!FORWARDING.test(name)) bytes += name.length + (rawHeaders[index + 1] as string).length;
+    if (!NOT_COUNTED.test(name)) bytes += name.length + (rawHeaders[index + 1] as string).length;
   }
   return bytes;
 }
