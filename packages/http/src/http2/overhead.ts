@@ -10,6 +10,11 @@ import type { Http2Response } from './response.ts';
 /** What a connection may send of them: at once, and then by the second. */
 const BURST_BYTES = 1_048_576;
 const BYTES_PER_SECOND = 65_536;
+/**
+ * What a body takes beside its bytes: a client that writes it in small pieces, such as single records of 100 bytes, needs a frame for
+ * each, and with TLS a record.
+ */
+const FRAMING_SHARE = 0.5;
 /** What a stream may send beside the bytes of its body that were read: its head, and a window of unread bytes. */
 const BYTES_PER_STREAM = 98_304;
 /** A client returns two frames of 13 bytes at most for each 16 KiB that it receives. */
@@ -41,7 +46,8 @@ export class Overhead {
     streams.forEach(({ req }) => {
       bodyBytes += req.receivedBytes + req.readableLength;
     });
-    const allowedBytes = bodyBytes + streamCount * BYTES_PER_STREAM + socket.bytesWritten / SENT_BYTES_PER_BYTE;
+    const allowedBytes =
+      bodyBytes * (1 + FRAMING_SHARE) + streamCount * BYTES_PER_STREAM + socket.bytesWritten / SENT_BYTES_PER_BYTE;
     const bytes = socket.bytesRead - allowedBytes;
     const addedBytes = Math.max(0, bytes - this.#seenBytes) - (BYTES_PER_SECOND * stepMs) / SECOND_MS;
     this.#seenBytes = bytes;
