@@ -3,7 +3,16 @@ import { connect } from 'node:http2';
 import { expect, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
-import { ERROR, FRAME, FrameClient, frame, get, uint32 } from '../../../test/harness/http2-frames.ts';
+import {
+  ERROR,
+  FLAG,
+  FRAME,
+  FrameClient,
+  frame,
+  get,
+  requestBlock,
+  uint32,
+} from '../../../test/harness/http2-frames.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
 import { cleanups, gateway, never, upstream } from './fixture.ts';
@@ -53,6 +62,27 @@ test('idle connections do not hold up the end, also where the client closes noth
     silent.socket.destroy();
   });
   expect((await fetchHttp2(used, { ':path': '/topics' })).status).toBe(200);
+  await gw.close();
+});
+
+test('a stream whose client does not end its side ends after the response, and holds up nothing', async () => {
+  const east = await upstream();
+  const gw = await gateway({
+    regions: regions({ east: east.url }),
+    listen: { port: 0, http2 },
+    shutdown: { graceMs: 600_000 },
+  });
+  const client = await FrameClient.open(gw.url);
+  cleanups.push(async () => client.socket.destroy());
+  const block = requestBlock('POST', '/topics/t', [['content-length', '2']]);
+  const open = (stream: number): void => {
+    client.write(frame(FRAME.headers, FLAG.endHeaders, stream, block), frame(FRAME.data, 0, stream, '{}'));
+  };
+  open(1);
+  await until('it is reset after its response', () => client.resetCode(1) !== undefined);
+  expect([client.isAnswered(1), client.resetCode(1)]).toEqual([true, ERROR.noError]);
+  open(3);
+  await until('it is answered', () => client.isAnswered(3));
   await gw.close();
 });
 

@@ -4,9 +4,10 @@ import type { Indexed } from '../indexed-list.ts';
 import type { ResponseMessage, StreamOutlet, StreamOwner } from '../message.ts';
 import type { Http2Request } from './request.ts';
 
-/** A long body is written in such pieces, so that its progress shows. */
+/** A body is written in such pieces, so that its progress shows: Node reports what it took of several writes at their end. */
 const PIECE_BYTES = 16_384;
 const NO_BODY = { endStream: true };
+const NOTHING: Buffer[] = [];
 /** Node resets a stream that is destroyed with an error with `INTERNAL_ERROR`. */
 const INCOMPLETE = new Error('the response is incomplete');
 
@@ -23,13 +24,22 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
   /** The bytes that the client had taken at the last look, and how long it has taken none. */
   seenTakenBytes = -1;
   unreadMs = 0;
+  /** Whether the last look found it finished. */
+  wasFinished = false;
   readonly #stream: ServerHttp2Stream;
   /** It has no body. */
   readonly #isHead: boolean;
   #head: string[] | undefined;
   #writtenBytes = 0;
-  #rest: Buffer | undefined;
-  #isDrainAwaited = false;
+  /** What is not written yet, from `#restIndex` on. */
+  #rest: Buffer[] = NOTHING;
+  #restIndex = 0;
+  #restBytes = 0;
+  /** The last byte is in the rest. */
+  #isEnding = false;
+  /** The stream takes no more for now. */
+  #isFull = false;
+  #onceDrained: (() => void) | undefined;
 
   constructor(req: Http2Request) {
     this.req = req;
@@ -53,13 +63,13 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     return this.#stream.headersSent;
   }
 
-  /** Whether all of it has been handed over. */
-  get isEnded(): boolean {
-    return this.headersSent && this.#stream.writableEnded;
+  /** Whether the system has taken all of it. */
+  get isFinished(): boolean {
+    return this.headersSent && this.#stream.writableFinished;
   }
 
   get writableLength(): number {
-    return this.#stream.writableLength + (this.#rest?.length ?? 0);
+    return this.#stream.writableLength + this.#restBytes;
   }
 
   get takenBytes(): number {
@@ -82,8 +92,8 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     if (this.closed) return true;
     this.#sendHead(false);
     if (this.#isHead || this.closed) return true;
-    this.#writtenBytes += chunk.length;
-    return this.#stream.write(chunk);
+    this.#add(chunk);
+    return !this.#isFull;
   }
 
   end(body?: Buffer | string, encoding: 'latin1' | undefined = undefined): this {
@@ -94,15 +104,15 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     if (this.closed) return this;
     // The client may stop sending its body (RFC 9113 §8.1).
     if (!this.req.complete) this.#stream.once('finish', () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
-    if (isEmpty) this.#stream.end();
-    else if (bytes.length <= PIECE_BYTES) {
-      this.#writtenBytes += bytes.length;
-      this.#stream.end(bytes);
-    } else {
-      this.#rest = bytes;
-      this.#writeRest();
-    }
+    this.#isEnding = true;
+    if (!isEmpty) this.#add(bytes);
+    else if (this.#restBytes === 0) this.#stream.end();
     return this;
+  }
+
+  /** Ends a stream whose response is complete, and whose client has not ended its side. */
+  close(): void {
+    this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   /** Resets the stream: the client learns that the response is incomplete. */
@@ -120,13 +130,7 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
       stream.once('finish', () => {
         if (!stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR) listener();
       });
-    } else {
-      this.#isDrainAwaited = true;
-      stream.once('drain', () => {
-        this.#isDrainAwaited = false;
-        listener();
-      });
-    }
+    } else this.#onceDrained = listener;
     return this;
   }
 
@@ -142,7 +146,7 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
 
   /** Of those that wait `once`. */
   listenerCount(_event: 'drain'): number {
-    return this.#isDrainAwaited ? 1 : 0;
+    return this.#onceDrained === undefined ? 0 : 1;
   }
 
   #sendHead(isAll: boolean): void {
@@ -157,20 +161,48 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
     }
   }
 
-  #writeRest(): void {
-    const stream = this.#stream;
-    while (this.#rest !== undefined && !this.closed) {
-      const piece = this.#rest.subarray(0, PIECE_BYTES);
-      this.#writtenBytes += piece.length;
-      if (piece.length === this.#rest.length) {
-        this.#rest = undefined;
-        stream.end(piece);
-      } else {
-        this.#rest = this.#rest.subarray(PIECE_BYTES);
-        if (stream.write(piece)) continue;
-        stream.once('drain', () => this.#writeRest());
-        return;
-      }
+  #add(bytes: Buffer): void {
+    if (this.#restBytes === 0 && bytes.length <= PIECE_BYTES && !this.#isFull) {
+      this.#writePiece(bytes);
+      return;
     }
+    if (this.#restBytes > 0) this.#rest.push(bytes);
+    else {
+      this.#rest = [bytes];
+      this.#restIndex = 0;
+    }
+    this.#restBytes += bytes.length;
+    this.#writeRest();
+  }
+
+  #writeRest(): void {
+    while (this.#restBytes > 0 && !this.#isFull && !this.closed) {
+      const bytes = this.#rest[this.#restIndex] as Buffer;
+      const piece = bytes.subarray(0, PIECE_BYTES);
+      if (piece.length < bytes.length) this.#rest[this.#restIndex] = bytes.subarray(PIECE_BYTES);
+      else this.#restIndex += 1;
+      this.#restBytes -= piece.length;
+      this.#writePiece(piece);
+    }
+    if (this.#restBytes === 0) this.#rest = NOTHING;
+  }
+
+  #writePiece(piece: Buffer): void {
+    const stream = this.#stream;
+    this.#writtenBytes += piece.length;
+    if (this.#restBytes === 0 && this.#isEnding) stream.end(piece);
+    else if (!stream.write(piece)) {
+      this.#isFull = true;
+      stream.once('drain', () => this.#onDrain());
+    }
+  }
+
+  #onDrain(): void {
+    this.#isFull = false;
+    this.#writeRest();
+    if (this.#isFull) return;
+    const onceDrained = this.#onceDrained;
+    this.#onceDrained = undefined;
+    onceDrained?.();
   }
 }

@@ -107,7 +107,11 @@ export class Http2Timeouts {
       response.watchedSinceMs = nowMs;
       response.progressAtMs = nowMs;
     }
-    if (!response.req.complete && this.#isLate(response, nowMs)) this.#options.onLate(response, TOO_SLOW);
+    if (response.isFinished) {
+      // The client owes the end of its side, and would hold the connection open.
+      if (response.wasFinished) response.close();
+      response.wasFinished = true;
+    } else if (!response.req.complete && this.#isLate(response, nowMs)) this.#options.onLate(response, TOO_SLOW);
     else if (this.#isUnread(response, stepMs)) {
       this.#options.onUnread();
       response.destroy();
