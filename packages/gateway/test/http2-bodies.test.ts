@@ -187,15 +187,26 @@ describe('a response', () => {
     expect(opened.isClosed).toBe(false);
   });
 
-  test('that the client reads slowly arrives whole', async () => {
-    const { east, gw } = await start({ limits: { answerTimeoutMs: 1_500 } });
-    answerBody(east, Buffer.alloc(200_000));
+  test.each([
+    ['that is held and that the client reads slowly arrives whole', { limits: { answerTimeoutMs: 1_500 } }],
+    [
+      'that is streamed and that the client reads slowly arrives whole',
+      { limits: { answerTimeoutMs: 1_500 }, response: { bufferBytes: 290_000 } },
+    ],
+    [
+      'that the client reads slowly may take longer than a target may be silent',
+      { request: { attemptTimeoutMs: 1_000 }, response: { bufferBytes: 290_000 } },
+    ],
+  ])('%s', async (_, overrides) => {
+    const { east, gw } = await start(overrides);
+    // Without a length, so that a streamed one has been held up to its limit.
+    east.handle = (_received, response) => response.writeHead(200).end(Buffer.alloc(300_000));
     const opened = await frameClient(gw, { 4: 0 });
     opened.write(get(1, '/large'));
     await until('its head is there', () => opened.of(1, FRAME.headers).length === 1);
     const received = () => opened.of(1, FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0);
     // A piece each 100 ms: longer than the time limit in all.
-    for (let step = 1; step <= 20; step += 1) {
+    for (let step = 1; step <= 30; step += 1) {
       opened.write(frame(FRAME.windowUpdate, 0, 1, uint32(10_000)), frame(FRAME.windowUpdate, 0, 0, uint32(10_000)));
       await until('the piece is there', () => received() === step * 10_000);
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -40,6 +40,7 @@ async function endOf(
     onStreamStart: () => true,
     onHeldBytes: () => true,
     onStreamData: () => true,
+    isClientReading: () => true,
     mayMove: () => false,
     onSettled: ({ outcome }) => ends({ outcome }),
     onRequestFault: (_, fault) => ends({ fault }),

@@ -36,6 +36,8 @@ export interface AttemptOwner {
   onHeldBytes(bytes: number): boolean;
   /** A chunk of a streamed response; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
+  /** Whether the client has taken bytes of a streamed response since the last question. */
+  isClientReading(): boolean;
   /** Whether the request could be sent to another target, if this one was lost. */
   mayMove(attempt: Attempt, outcome: DecidedOutcome): boolean;
   /** The attempt has its outcome. Called once, unless `onRequestFault` or `onBug` is called. */
@@ -173,6 +175,10 @@ export class Attempt implements UpstreamHandler, InFlight {
   }
 
   onDeadline(): void {
+    if (this.#isPaused && this.#options.owner.isClientReading()) {
+      this.#extend();
+      return;
+    }
     if (this.#isPaused || this.#isWaitingForClient) {
       this.#options.owner.onRequestFault(this, { kind: 'stalled' });
       return;

@@ -4,6 +4,7 @@
  */
 import { probeHalfClosed } from '@causeway/http/half-closed.ts';
 import type { RequestMessage, ResponseMessage } from '@causeway/http/message.ts';
+import { takenBytesOf } from '@causeway/http/reading-timeouts.ts';
 import type { Refusal } from '@causeway/http/refusal.ts';
 import type { Expectation } from '@causeway/http/turns.ts';
 import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
@@ -41,6 +42,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   #loop: AttemptLoop | undefined;
   #attempt: Attempt | undefined;
   #isDone = false;
+  /** Of a streamed response, as the last look at its client found them. */
+  #takenBytes = -1;
 
   constructor(context: ExchangeContext, message: RequestMessage, response: ResponseMessage) {
     this.#context = context;
@@ -228,6 +231,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   onStreamData(chunk: Buffer): boolean {
     return this.#response.writeChunk(chunk, () => this.#attempt?.resume());
+  }
+
+  isClientReading(): boolean {
+    const outlet = this.#http.outlet ?? this.#http.socket;
+    const takenBytes = outlet === null ? this.#takenBytes : takenBytesOf(outlet);
+    const isReading = takenBytes !== this.#takenBytes;
+    this.#takenBytes = takenBytes;
+    return isReading;
   }
 
   onRequestFault(attempt: Attempt, fault: RequestFault): void {

@@ -29,8 +29,6 @@ export class UpstreamCredentials {
   #secureContext: SecureContext | undefined;
   /** Why the files as they are now cannot be used. */
   #refusal: string | null = null;
-  /** They can be used from then on. */
-  #usableAtMs: number | undefined;
   #watch: FileWatch | undefined;
   #isStarted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -67,12 +65,12 @@ export class UpstreamCredentials {
     const { validFrom, expiresAt } = this.#files;
     if (validFrom === undefined || expiresAt === undefined) return false;
     const life = { notBeforeMs: validFrom.getTime(), notAfterMs: expiresAt.getTime() };
-    return isExpiringSoon(life, this.#nowMs());
+    return isExpiringSoon(life, (this.#options.wallClock ?? Date.now)());
   }
 
   /** What an operator must mend; `null` if nothing. */
   get problem(): string | null {
-    return this.#refusal ?? this.#whyNotNow(this.#files);
+    return this.#refusal ?? this.#whyOver(this.#files);
   }
 
   /** Whether any file is configured. */
@@ -95,9 +93,8 @@ export class UpstreamCredentials {
     clearInterval(this.#timer);
   }
 
-  /** Reports a certificate that has expired, and takes over one whose time has come. */
+  /** Reports a certificate that has expired. */
   check(): void {
-    if (this.#usableAtMs !== undefined && this.#usableAtMs <= this.#nowMs()) this.#read();
     if (this.problem !== this.#reported) this.#report();
   }
 
@@ -131,30 +128,19 @@ export class UpstreamCredentials {
   /** Returns why the files cannot be used. */
   #read(): string | null {
     const files = readUpstreamTls(this.#config);
-    this.#usableAtMs = isRead(files) && this.#isEarly(files) ? files.validFrom?.getTime() : undefined;
-    this.#refusal = isRead(files) ? this.#whyNotNow(files) : describe(files);
+    this.#refusal = isRead(files) ? this.#whyOver(files) : describe(files);
     if (this.#refusal !== null || !isRead(files)) return this.#refusal;
     this.#files = files;
     this.#secureContext = undefined;
     return null;
   }
 
-  #whyNotNow(files: UpstreamTlsFiles): string | null {
-    const { expiresAt, validFrom } = files;
-    const { certFile } = this.#config;
-    const subject = `upstream.tls.certFile: the certificate in ${certFile}`;
-    if (expiresAt !== undefined && expiresAt.getTime() <= this.#nowMs()) {
-      return `${subject} expired at ${expiresAt.toISOString()}`;
-    }
-    return this.#isEarly(files) ? `${subject} is not valid before ${validFrom?.toISOString()}` : null;
+  #whyOver({ expiresAt }: UpstreamTlsFiles): string | null {
+    return expiresAt !== undefined && this.#isOver(expiresAt) ? expired(this.#config, expiresAt) : null;
   }
 
-  #isEarly({ validFrom }: UpstreamTlsFiles): boolean {
-    return validFrom !== undefined && validFrom.getTime() > this.#nowMs();
-  }
-
-  #nowMs(): number {
-    return (this.#options.wallClock ?? Date.now)();
+  #isOver(expiresAt: Date): boolean {
+    return expiresAt.getTime() <= (this.#options.wallClock ?? Date.now)();
   }
 }
 
@@ -171,6 +157,10 @@ export function describeCredentials({
 
 function isRead(files: UpstreamTlsFiles | readonly UpstreamTlsProblem[]): files is UpstreamTlsFiles {
   return !Array.isArray(files);
+}
+
+function expired({ certFile }: UpstreamTls, expiresAt: Date): string {
+  return `upstream.tls.certFile: the certificate in ${certFile} expired at ${expiresAt.toISOString()}`;
 }
 
 function describe(problems: readonly UpstreamTlsProblem[]): string {
