@@ -30,11 +30,17 @@ const KNOWN_FAILURES: Readonly<Record<string, string>> = {
 /** On a plain port a connection that does not begin with the preface is one of HTTP/1.1, and gets 400. */
 const KNOWN_WITHOUT_TLS = 'Sends invalid connection preface';
 
+/** Longer than h2spec pauses between two frames. */
+const RESPONSE_DELAY_MS = 100;
+
 const directory = mkdtempSync(join(tmpdir(), 'causeway-h2spec-'));
 let east: Upstream;
 let gateway: TestGateway;
 beforeAll(async () => {
-  east = await startUpstream();
+  // A response comes later than the frames that a case sends behind its request: they find the stream as the case wants it.
+  east = await startUpstream(
+    (_, response) => void setTimeout(() => response.writeHead(200).end('{}'), RESPONSE_DELAY_MS),
+  );
   const authority = await TestAuthority.create(directory);
   const { certFile, keyFile } = await authority.certify('server', { ip: ['127.0.0.1'] });
   gateway = await startGateway({

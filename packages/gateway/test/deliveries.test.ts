@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { request } from 'undici';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -237,6 +239,37 @@ test('an answer that the client did not wait for is not confirmed', async () => 
   bridge.handle = (_, response) => response.writeHead(204).end();
   await ask(POLL);
   expect(confirmed().at(-1)).toEqual([POLL, '0']);
+});
+
+test('of requests that waited for a response that is stuck nothing stays', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const bodyBytes = (): number => {
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const { handle } = bridge;
+  // More than the sockets on the way to the client take.
+  const records = Buffer.alloc(33_554_432, ' ');
+  bridge.handle = (asked, response) => {
+    if (asked.url === POLL) response.writeHead(200, { 'causeway-delivery': delivery }).end(records);
+    else handle(asked, response);
+  };
+  const front = await startGateway({ regions: regions({ east: bridge.url }), request: { pollMarginMs: 600_000 } });
+  const { hostname, port } = new URL(front.url);
+  const client = connect(Number(port), hostname);
+  client.write(`GET ${POLL} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await once(client, 'readable');
+  const before = bodyBytes();
+  const body = Buffer.alloc(262_144, ' ');
+  const count = 100;
+  const send = () =>
+    request(`${front.url}${CONSUMER}/offsets`, { method: 'POST', body }).then((answer) => answer.body.dump());
+  await Promise.all(Array.from({ length: count }, send));
+  expect(bridge.requests).toHaveLength(count + 1);
+  await until('the bodies are gone', () => bodyBytes() - before < (count * body.length) / 4);
+  client.destroy();
+  await front.close();
 });
 
 test('what another gateway confirms is passed on, and its answers are for it to confirm', async () => {

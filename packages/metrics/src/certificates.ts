@@ -8,7 +8,11 @@ export interface CertificateSource {
   /** Its name, the label `listener`. */
   name: string;
   certificates: {
-    readonly state: { readonly notAfter: Date; readonly problem: string | undefined };
+    readonly state: {
+      readonly notAfter: Date;
+      readonly isExpiringSoon: boolean;
+      readonly problem: string | undefined;
+    };
     readonly reloadCounts: Readonly<Record<string, number>>;
     readonly handshakeFailures: { readonly counts: Readonly<Record<string, number>> };
   };
@@ -22,6 +26,11 @@ export function certificateMetrics<const Prefix extends string>(prefix: Prefix) 
     expiry: gauge(
       `${prefix}_certificate_expiry_timestamp_seconds`,
       'When the first certificate of the listener ends, in seconds since 1970.',
+      ['listener'],
+    ),
+    expiresSoon: gauge(
+      `${prefix}_certificate_expires_soon`,
+      '1 while a certificate of the listener has less than a tenth of its life left.',
       ['listener'],
     ),
     isUsable: gauge(
@@ -49,6 +58,11 @@ export function addCertificateMetrics(
   exposition.add(metrics.expiry, (sample) => {
     for (const { name, certificates } of listeners()) {
       sample({ listener: name }, certificates.state.notAfter.getTime() / MILLISECONDS_PER_SECOND);
+    }
+  });
+  exposition.add(metrics.expiresSoon, (sample) => {
+    for (const { name, certificates } of listeners()) {
+      sample({ listener: name }, certificates.state.isExpiringSoon ? 1 : 0);
     }
   });
   exposition.add(metrics.isUsable, (sample) => {

@@ -192,12 +192,14 @@ export class AdminServer {
     app.get('/api/access', { schema: access }, (request) => this.#access.describe(request));
     const streams = addSystemRoutes(app, options);
     this.#streams = streams;
-    // Their listeners come back, and a token that is no longer valid is refused then.
-    this.#unsubscribe = options.events.subscribe((event) => {
-      if (event.type === 'reload' && event.changes.some((change) => TOKEN_CHANGE.test(change))) streams.end();
-    });
     addConfigRoutes(app, options);
     addRegionRoutes(app, options);
-    addRelay(app, options);
+    const relays = addRelay(app, options);
+    // Their listeners come back, and a token that is no longer valid is refused then.
+    this.#unsubscribe = options.events.subscribe((event) => {
+      if (event.type !== 'reload' || !event.changes.some((change) => TOKEN_CHANGE.test(change))) return;
+      streams.end();
+      relays.endReading();
+    });
   }
 }

@@ -18,6 +18,8 @@ declare module 'fastify' {
     change: string | undefined;
     /** Why the request failed. */
     failure: string | undefined;
+    /** It has its line. */
+    isInAudit: boolean;
     /** The address of the client: what a proxy of `trust.proxies` says counts. */
     sender: string;
   }
@@ -36,6 +38,9 @@ export type RefusalReason = (typeof REFUSALS)[keyof typeof REFUSALS];
 
 /** How often refused requests with the same reason are reported. */
 const REPORT_INTERVAL_MS = 60_000;
+/** As nginx logs a client that did not wait for its response. */
+const CLIENT_LEFT = 499;
+const ABANDONED = 'the client did not wait for the response: the change may have been made';
 /** Paths and headers of clients can be long. */
 const MAX_TEXT_LENGTH = 200;
 
@@ -68,6 +73,7 @@ export class Audit {
   addTo(app: FastifyInstance): void {
     app.decorateRequest('change', undefined);
     app.decorateRequest('failure', undefined);
+    app.decorateRequest('isInAudit', false);
     app.decorateRequest('sender', UNKNOWN_ADDRESS);
     app.addHook('onRequest', async (request) => {
       request.sender = this.#senderOf(request.raw);
@@ -80,6 +86,12 @@ export class Audit {
     app.addHook('onSend', async (request, reply) => {
       if (isAudited(request)) this.#changed(request, reply.statusCode);
     });
+    // A relay has no response then, and the region has made the change all the same.
+    app.addHook('onRequestAbort', async (request) => {
+      if (!isAudited(request) || request.change === undefined) return;
+      request.failure = ABANDONED;
+      this.#changed(request, CLIENT_LEFT);
+    });
   }
 
   #senderOf({ socket, headers }: IncomingMessage): string {
@@ -91,6 +103,8 @@ export class Audit {
   }
 
   #changed(request: FastifyRequest, status: number): void {
+    if (request.isInAudit) return;
+    request.isInAudit = true;
     const { caller, change, failure = null } = request;
     const isDone = status < 400;
     this.counts.changes[isDone ? 'done' : 'failed'] += 1;

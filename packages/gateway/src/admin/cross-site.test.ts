@@ -125,3 +125,28 @@ describe('an admin port', () => {
     expect((await drain(new URL(gw.adminUrl).origin, 'POST', '/api/regions/east/undrain')).status).toBe(200);
   });
 });
+
+test('what the gateway of a region responds speaks for no origin, and no browser runs it', async () => {
+  const bridge = await startUpstream();
+  const region = await startUpstream((_, response) => {
+    const others = { 'access-control-allow-origin': '*', 'set-cookie': 'a=b', 'clear-site-data': '"*"', refresh: '0' };
+    response.writeHead(418, { 'content-type': 'text/html', 'retry-after': '7', ...others }).end('<script></script>');
+  });
+  const gw = await startGateway({
+    regions: [{ name: 'east', targets: [{ url: bridge.url, adminUrl: region.url }] }],
+  });
+  const { status, headers, text } = await ask(`${gw.adminUrl}/api/regions/east/hello`);
+  await gw.close();
+  await Promise.all([bridge.kill(), region.kill()]);
+  const { date: _, connection: __, 'keep-alive': ___, 'transfer-encoding': ____, ...kept } = headers;
+  expect({ status, text, kept }).toEqual({
+    status: 418,
+    text: '<script></script>',
+    kept: {
+      'content-type': 'text/html',
+      'retry-after': '7',
+      'content-security-policy': "default-src 'none'; sandbox",
+      'x-content-type-options': 'nosniff',
+    },
+  });
+});

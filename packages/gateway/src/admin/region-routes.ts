@@ -1,6 +1,6 @@
 /** Routes that change regions (drain, undrain, weight), and the relay to a region's own gateway. */
 
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Region, type System, WeightChange } from '@causeway/protocol/admin/model.ts';
 import { ASKED_BY_HEADER, formatHop } from '@causeway/protocol/routing.ts';
 import httpProxy from '@fastify/http-proxy';
@@ -111,8 +111,35 @@ function withoutThisHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THIS_HOP.test(name)));
 }
 
+/** What clients of the API read. Others, such as those of CORS, would speak for this gateway's own origin. */
+const OF_RESPONSES: ReadonlySet<string> = new Set([
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  HOLDS_HEADER,
+  'retry-after',
+  'x-accel-buffering',
+]);
+
+/** The region's gateway chooses the type: a browser that shows the response must run nothing of it. */
+function withoutOrigin(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return {
+    ...Object.fromEntries(Object.entries(headers).filter(([name]) => OF_RESPONSES.has(name))),
+    'content-security-policy': "default-src 'none'; sandbox",
+    'x-content-type-options': 'nosniff',
+  };
+}
+
+/** What is relayed at this time. */
+export interface Relays {
+  /** Breaks off what is being read, such as event streams: its readers may ask again. */
+  endReading(): void;
+}
+
 /** `/api/regions/{region}/…` relays to the admin API of that region's own gateway, with this gateway's token. */
-export function addRelay(app: FastifyInstance, { registry, token, connect }: RegionRoutesOptions): void {
+export function addRelay(app: FastifyInstance, { registry, token, connect }: RegionRoutesOptions): Relays {
+  const responses = new Set<ServerResponse>();
   const self = (): string => formatHop({ name: registry.config.gateway.name, region: registry.config.gateway.region });
   const urlOf = (params: unknown): string => adminUrlOf(registry, (params as { region: string }).region);
   void app.register(httpProxy, {
@@ -128,6 +155,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
         ...authorization(token()),
         [ASKED_BY_HEADER]: describeAsker(request as FastifyRequest, self()),
       }),
+      rewriteHeaders: (headers) => withoutOrigin(headers),
       onError: (reply, { error }) => {
         answerError(
           reply as FastifyReply,
@@ -135,7 +163,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
         );
       },
     },
-    preHandler: (request, _, done) => {
+    preHandler: (request, reply, done) => {
       if (relayCount(request.url) > MAX_RELAYS) {
         throw new GatewayError(
           'loopDetected',
@@ -146,9 +174,21 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
       urlOf(request.params);
       const { region } = request.params as { region: string };
       request.change = `relayed to the gateway of ${region}`;
+      responses.add(reply.raw);
+      reply.raw.once('close', () => responses.delete(reply.raw));
       done();
     },
   });
+  return {
+    endReading() {
+      for (const response of responses) if (isReadOnly(response)) response.destroy();
+    },
+  };
+}
+
+/** Responses to changes stay: their clients learn the outcome. */
+function isReadOnly({ req: { method } }: ServerResponse): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 function drainOf({ snapshot }: Registry, region: string): 'on' | 'off' {

@@ -47,8 +47,8 @@ export interface DepartingResponse {
 
 /** A response with records that was written, and that the system has not taken yet as far as this process knows. */
 interface Departure {
-  /** Called once, when it has left or is lost. */
-  readonly waiting: (() => void)[];
+  /** Called once, when it has left or is lost. One that has proceeded is forgotten: a response can be stuck for long. */
+  readonly waiting: Set<() => void>;
 }
 
 /**
@@ -85,11 +85,11 @@ export class Deliveries {
     response: DepartingResponse,
   ): void {
     const key = consumerKey(consumer.group, consumer.instance);
-    const departure: Departure = { waiting: [] };
+    const departure: Departure = { waiting: new Set() };
     this.#departures.set(key, departure);
     const settle = (): void => {
       if (this.#departures.get(key) === departure) this.#departures.delete(key);
-      for (const proceed of departure.waiting.splice(0)) proceed();
+      for (const proceed of departure.waiting) proceed();
     };
     response.once('finish', () => {
       this.add(consumer, delivery, target);
@@ -105,15 +105,13 @@ export class Deliveries {
   awaitDeparture({ group, instance }: DeliveredConsumer, proceed: () => void): boolean {
     const departure = this.#departures.size === 0 ? undefined : this.#departures.get(consumerKey(group, instance));
     if (departure === undefined) return false;
-    let timer: NodeJS.Timeout | undefined;
     const proceedOnce = (): void => {
-      if (timer === undefined) return;
       clearTimeout(timer);
-      timer = undefined;
+      departure.waiting.delete(proceedOnce);
       proceed();
     };
-    timer = setTimeout(proceedOnce, DEPARTURE_MS);
-    departure.waiting.push(proceedOnce);
+    const timer = setTimeout(proceedOnce, DEPARTURE_MS);
+    departure.waiting.add(proceedOnce);
     return true;
   }
 

@@ -51,7 +51,11 @@ class Mounted {
   }
 }
 
-async function contentOf(authority: TestAuthority, name: string, more: { notAfter?: Date } = {}): Promise<Content> {
+async function contentOf(
+  authority: TestAuthority,
+  name: string,
+  more: { notBefore?: Date; notAfter?: Date } = {},
+): Promise<Content> {
   const { cert, key } = await authority.certify(name, { dns: [`${name}.example`], ...more });
   return { ca: authority.cert, cert, key };
 }
@@ -169,4 +173,29 @@ test('a certificate that ends while it is in use is a problem', async () => {
   credentials.check();
   credentials.check();
   expect(problems).toEqual([expect.stringMatching(/expired at/)]);
+});
+
+test('a certificate that is not valid yet waits for its time, with the one before in use', async () => {
+  const mounted = new Mounted(await contentOf(first, 'gateway-before'));
+  const problems: (string | null)[] = [];
+  let now = Date.now();
+  const credentials = new UpstreamCredentials(mounted.tls, {
+    onChange: (problem) => problems.push(problem),
+    wallClock: () => now,
+  });
+  credentials.start();
+  onTestFinished(() => credentials.close());
+  const before = credentials.secureContext;
+  const from = new Date(1000 * Math.ceil(now / 1000) + 3_600_000);
+  const ends = { notBefore: from, notAfter: new Date(from.getTime() + 3_600_000) };
+  mounted.swap(await contentOf(first, 'gateway-early', ends));
+  await until('the files were read', () => problems.length > 0);
+  expect(problems).toEqual([
+    `upstream.tls.certFile: the certificate in ${mounted.tls.certFile} is not valid before ${from.toISOString()}`,
+  ]);
+  expect(credentials.secureContext).toBe(before);
+  now = from.getTime();
+  credentials.check();
+  expect(problems.slice(1)).toEqual([null]);
+  expect(credentials.secureContext).not.toBe(before);
 });

@@ -29,6 +29,8 @@ export class UpstreamCredentials {
   #secureContext: SecureContext | undefined;
   /** Why the files as they are now cannot be used. */
   #refusal: string | null = null;
+  /** They can be used from then on. */
+  #usableAtMs: number | undefined;
   #watch: FileWatch | undefined;
   #isStarted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -65,12 +67,12 @@ export class UpstreamCredentials {
     const { validFrom, expiresAt } = this.#files;
     if (validFrom === undefined || expiresAt === undefined) return false;
     const life = { notBeforeMs: validFrom.getTime(), notAfterMs: expiresAt.getTime() };
-    return isExpiringSoon(life, (this.#options.wallClock ?? Date.now)());
+    return isExpiringSoon(life, this.#nowMs());
   }
 
   /** What an operator must mend; `null` if nothing. */
   get problem(): string | null {
-    return this.#refusal ?? this.#whyOver(this.#files);
+    return this.#refusal ?? this.#whyNotNow(this.#files);
   }
 
   /** Whether any file is configured. */
@@ -93,8 +95,9 @@ export class UpstreamCredentials {
     clearInterval(this.#timer);
   }
 
-  /** Reports a certificate that has expired. */
+  /** Reports a certificate that has expired, and takes over one whose time has come. */
   check(): void {
+    if (this.#usableAtMs !== undefined && this.#usableAtMs <= this.#nowMs()) this.#read();
     if (this.problem !== this.#reported) this.#report();
   }
 
@@ -128,19 +131,30 @@ export class UpstreamCredentials {
   /** Returns why the files cannot be used. */
   #read(): string | null {
     const files = readUpstreamTls(this.#config);
-    this.#refusal = isRead(files) ? this.#whyOver(files) : describe(files);
+    this.#usableAtMs = isRead(files) && this.#isEarly(files) ? files.validFrom?.getTime() : undefined;
+    this.#refusal = isRead(files) ? this.#whyNotNow(files) : describe(files);
     if (this.#refusal !== null || !isRead(files)) return this.#refusal;
     this.#files = files;
     this.#secureContext = undefined;
     return null;
   }
 
-  #whyOver({ expiresAt }: UpstreamTlsFiles): string | null {
-    return expiresAt !== undefined && this.#isOver(expiresAt) ? expired(this.#config, expiresAt) : null;
+  #whyNotNow(files: UpstreamTlsFiles): string | null {
+    const { expiresAt, validFrom } = files;
+    const { certFile } = this.#config;
+    const subject = `upstream.tls.certFile: the certificate in ${certFile}`;
+    if (expiresAt !== undefined && expiresAt.getTime() <= this.#nowMs()) {
+      return `${subject} expired at ${expiresAt.toISOString()}`;
+    }
+    return this.#isEarly(files) ? `${subject} is not valid before ${validFrom?.toISOString()}` : null;
   }
 
-  #isOver(expiresAt: Date): boolean {
-    return expiresAt.getTime() <= (this.#options.wallClock ?? Date.now)();
+  #isEarly({ validFrom }: UpstreamTlsFiles): boolean {
+    return validFrom !== undefined && validFrom.getTime() > this.#nowMs();
+  }
+
+  #nowMs(): number {
+    return (this.#options.wallClock ?? Date.now)();
   }
 }
 
@@ -157,10 +171,6 @@ export function describeCredentials({
 
 function isRead(files: UpstreamTlsFiles | readonly UpstreamTlsProblem[]): files is UpstreamTlsFiles {
   return !Array.isArray(files);
-}
-
-function expired({ certFile }: UpstreamTls, expiresAt: Date): string {
-  return `upstream.tls.certFile: the certificate in ${certFile} expired at ${expiresAt.toISOString()}`;
 }
 
 function describe(problems: readonly UpstreamTlsProblem[]): string {

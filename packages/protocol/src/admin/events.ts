@@ -70,7 +70,10 @@ export const EventSchema = Type.Union(
       askedBy: Type.Union([Type.String(), Type.Null()], {
         description: 'Who asked the gateway that relayed the request, as that gateway says; null without a relay.',
       }),
-      status: Type.Integer({ description: 'The status of the response.' }),
+      status: Type.Integer({
+        description:
+          'The status of the response; 499 if the client did not wait for it, so that the change may have been made.',
+      }),
       reason: Type.Union([Type.String(), Type.Null()], {
         description: 'Why it failed; null for a change that was made.',
       }),
