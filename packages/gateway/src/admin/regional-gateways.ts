@@ -4,11 +4,11 @@
  */
 
 import type { RecordedEvent } from '@causeway/protocol/admin/events.ts';
-import type { BehindTarget, System } from '@causeway/protocol/admin/model.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import type { EventLog } from '../events.ts';
 import type { Target as LiveTarget } from '../regions/target.ts';
 import { type AdminClient, reasonOf } from './admin-client.ts';
+import { type RegionReport, readRegionReport } from './region-report.ts';
 import type { Behind } from './topology.ts';
 
 const INTERVAL_MS = 1_000;
@@ -27,7 +27,7 @@ export interface RegionalGatewaysOptions {
 
 interface Known {
   /** The last report. */
-  system: System | undefined;
+  report: RegionReport | undefined;
   /** When it arrived, by this gateway's clock; ISO 8601. */
   toldAt: string | null;
   /** Why there is no current report. */
@@ -93,9 +93,9 @@ export class RegionalGateways {
   /** Returns what is known of the targets behind a gateway: the last report if there is no current one. */
   behind({ adminUrl }: LiveTarget): Behind {
     const known = adminUrl === undefined ? undefined : this.#known.get(adminUrl);
-    const { system, error = adminUrl === undefined ? 'no adminUrl is configured' : 'not asked yet' } = known ?? {};
+    const { report, error = adminUrl === undefined ? 'no adminUrl is configured' : 'not asked yet' } = known ?? {};
     return {
-      targets: system === undefined ? null : ownTargets(system),
+      targets: report?.targets ?? null,
       error,
       toldAt: known?.toldAt ?? null,
     };
@@ -110,7 +110,7 @@ export class RegionalGateways {
   async #askOne(url: string): Promise<void> {
     const before = this.#known.get(url);
     const known: Known = {
-      system: before?.system,
+      report: before?.report,
       toldAt: before?.toldAt ?? null,
       error: null,
       lastEventId: before?.lastEventId ?? 0,
@@ -118,17 +118,17 @@ export class RegionalGateways {
     let isTold = false;
     try {
       const { client } = this.#options;
-      const system = (await client.getFromGateway(`${url}/api/topology?behind=false`, TIMEOUT_MS)) as System;
-      known.system = system;
+      const report = readRegionReport(await client.getFromGateway(`${url}/api/topology?behind=false`, TIMEOUT_MS));
+      known.report = report;
       known.toldAt = new Date().toISOString();
       isTold = true;
-      const isRestarted = before?.system !== undefined && before.system.gateway.startedAt !== system.gateway.startedAt;
+      const isRestarted = before?.report !== undefined && before.report.gateway.startedAt !== report.gateway.startedAt;
       if (isRestarted) known.lastEventId = 0;
       // On first contact, copies the past that a page shows.
       const limit = known.lastEventId === 0 ? `&limit=${FIRST_EVENT_COUNT}` : '';
       const path = `/api/events?after=${known.lastEventId}${limit}`;
       const { events } = (await client.getFromGateway(`${url}${path}`, TIMEOUT_MS)) as { events: RecordedEvent[] };
-      this.#carry(events, system);
+      this.#carry(events, report);
       known.lastEventId = events.at(-1)?.id ?? known.lastEventId;
     } catch (error) {
       if (!isTold) known.error = reasonOf(error);
@@ -136,19 +136,10 @@ export class RegionalGateways {
     this.#known.set(url, known);
   }
 
-  #carry(events: readonly RecordedEvent[], { gateway: { name, region } }: System): void {
+  #carry(events: readonly RecordedEvent[], { gateway: { name, region } }: RegionReport): void {
     const gateway = formatHop({ name, region: region ?? undefined });
     for (const event of events) if (isItsOwn(event, region)) this.#options.events.carry(event, gateway);
   }
-}
-
-/** Returns the targets of the gateway's own region, without what it knows of others. */
-function ownTargets({ regions, gateway }: System): BehindTarget[] {
-  const own = regions.filter(({ name, isLocal }) => isLocal || name === gateway.region);
-  // An older version of the gateway reports no rates.
-  return own.flatMap(({ targets }) =>
-    targets.map((target) => ({ ...target, kafkaRates: target.kafkaRates ?? null, behind: null })),
-  );
 }
 
 /** Events that only this gateway reports: those of its own region, and of itself. */

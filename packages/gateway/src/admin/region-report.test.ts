@@ -1,0 +1,40 @@
+/** What a region's gateway, or another program at its address, reports to the gateway in front. */
+import { expect, test } from 'vitest';
+import { ask, systemOf, watchLive } from '../../../../test/harness/admin.ts';
+import { startGateway } from '../../../../test/harness/gateway.ts';
+import { until } from '../../../../test/harness/until.ts';
+import { startUpstream } from '../../../../test/harness/upstream.ts';
+
+const gateway = { name: 'gateway', region: 'east', startedAt: '2026-11-27T12:00:00Z' };
+const reportOf = (region: object): string => JSON.stringify({ gateway, regions: [{ name: 'east', ...region }] });
+
+test('a response that no gateway gives is an error of the region, and harms neither the topology nor those who watch it', async () => {
+  const east = await startUpstream();
+  let report = 'nothing';
+  const region = await startUpstream(({ url }, response) => {
+    response.end(url.startsWith('/api/topology') ? report : '{"events":[null]}');
+  });
+  const gw = await startGateway({ regions: [{ name: 'east', targets: [{ url: east.url, adminUrl: region.url }] }] });
+  const live = await watchLive(gw.adminUrl);
+  try {
+    for (report of [
+      '{}',
+      'null',
+      '[]',
+      reportOf({}),
+      ...['5', 'null', '{}'].map((one) => reportOf({ targets: [JSON.parse(one)] })),
+    ]) {
+      const askedCount = region.requests.length;
+      await until('the region was asked', () => region.requests.length > askedCount);
+      const seenCount = live.systems.length;
+      await until('the stream continues', () => live.systems.length > seenCount);
+      expect((await ask(`${gw.adminUrl}/api/topology`)).status, report).toBe(200);
+    }
+    const [target] = (await systemOf(gw.adminUrl)).regions[0]?.targets ?? [];
+    expect(target).toMatchObject({ behind: null, behindError: 'its response is not that of a gateway' });
+  } finally {
+    live.close();
+    await gw.close();
+    await Promise.all([east.kill(), region.kill()]);
+  }
+});
