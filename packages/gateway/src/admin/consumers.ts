@@ -6,6 +6,7 @@ import { joinPages, type SessionPage } from '@causeway/protocol/sessions.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
 import { type AdminClient, reasonOf } from './admin-client.ts';
+import { readConsumers } from './reported-consumers.ts';
 
 /** An operator waits no longer than this for a frozen region. */
 const TIMEOUT_MS = 1_000;
@@ -127,14 +128,12 @@ export class Consumers {
       [OPERATOR_HEADER]: formatHop({ name: gateway.name, region: gateway.region }),
       ...(trust.secret ? { [SECRET_HEADER]: trust.secret } : {}),
     };
-    return (await client.get(`${url}${SESSIONS_PATH}?${query}`, TIMEOUT_MS, headers)) as SessionPage;
+    return readConsumers(await client.get(`${url}${SESSIONS_PATH}?${query}`, TIMEOUT_MS, headers));
   }
 
   async #askGateway(adminUrl: string, { filter, limit }: Question): Promise<ConsumerPage> {
     const query = new URLSearchParams({ filter, limit: String(limit), scope: 'local' });
-    return (await this.#options.client.getFromGateway(
-      `${adminUrl}/api/consumers?${query}`,
-      GATEWAY_TIMEOUT_MS,
-    )) as ConsumerPage;
+    const { client } = this.#options;
+    return readConsumers(await client.getFromGateway(`${adminUrl}/api/consumers?${query}`, GATEWAY_TIMEOUT_MS));
   }
 }
