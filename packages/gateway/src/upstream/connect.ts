@@ -19,22 +19,28 @@ export interface ConnectOptions {
 /** The largest record of TLS (RFC 8446 §5.1). */
 const TLS_RECORD_BYTES = 16_384;
 
+interface TlsSession {
+  readonly bytes: Buffer;
+  readonly context: SecureContext | undefined;
+  /** When the certificate ends that the target showed at its begin, in milliseconds since 1970. */
+  readonly endsAtMs: number;
+}
+
 /**
  * The TLS session that the target issued last; the next connection resumes it with less work (RFC 8446 §2.2). A resumed session
- * verifies no certificate again, and shows none: so it does not outlive the authorities and the certificate that it began with.
+ * verifies no certificate again, and shows none: so it outlives neither the authorities and the certificate of the gateway that it
+ * began with, nor the certificate of the target.
  */
 export class TlsSessions {
-  #last: Buffer | undefined;
-  #context: SecureContext | undefined;
+  #last: TlsSession | undefined;
 
-  of(context: SecureContext | undefined): Buffer | undefined {
-    return this.#context === context ? this.#last : undefined;
+  of(context: SecureContext | undefined): TlsSession | undefined {
+    const last = this.#last;
+    return last !== undefined && last.context === context && Date.now() < last.endsAtMs ? last : undefined;
   }
 
-  /** `context` is that of the connection on which the session arrived. */
-  keep(session: Buffer, context: SecureContext | undefined): void {
+  keep(session: TlsSession): void {
     this.#last = session;
-    this.#context = context;
   }
 }
 
@@ -71,21 +77,31 @@ function openTcp({ url, readBuffer, onBytes }: ConnectOptions): Socket {
 
 function openTls({ url, secureContext, serverName, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
   const host = hostOf(url);
+  const resumed = sessions.of(secureContext);
   const socket = connectTls({
     host,
     port: portOf(url),
     // Without the dot of an absolute name; and an address is not a server name (RFC 6066 §3).
     servername: (serverName ?? (isIP(host) === 0 ? host : '')).replace(/\.$/, ''),
     ALPNProtocols: ['http/1.1'],
-    session: sessions.of(secureContext),
+    session: resumed?.bytes,
     secureContext,
     noDelay: true,
     keepAlive: true,
     // A buffer of its own: TLS may deliver decrypted bytes while another socket's bytes are being processed.
     onread: onread(Buffer.allocUnsafeSlow(TLS_RECORD_BYTES), onBytes),
   } as ConnectionOptions);
-  socket.on('session', (session) => sessions.keep(session, secureContext));
+  let endsAtMs: number | undefined;
+  socket.on('session', (bytes) => {
+    endsAtMs ??= resumed !== undefined && socket.isSessionReused() ? resumed.endsAtMs : endOfCertificate(socket);
+    sessions.keep({ bytes, context: secureContext, endsAtMs });
+  });
   return socket;
+}
+
+/** That of the target. */
+function endOfCertificate(socket: TLSSocket): number {
+  return socket.getPeerX509Certificate()?.validToDate.getTime() ?? 0;
 }
 
 function onread(buffer: Buffer, onBytes: (bytes: Buffer) => void): SocketConstructorOpts['onread'] {

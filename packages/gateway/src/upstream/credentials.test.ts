@@ -1,11 +1,12 @@
 /** The gateway's certificate and authorities for targets: read again when files change, kept when they cannot be used. */
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpsServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
+import { createSecureContext, type TLSSocket } from 'node:tls';
 import type { UpstreamTls } from '@causeway/config/upstream-tls.ts';
-import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { TestAuthority } from '../../../../test/harness/certificates.ts';
 import { type Listening, listen, poolOf, send } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
@@ -128,6 +129,29 @@ test('after a change of the authorities no session is resumed with a target that
     hasStarted: false,
     error: { code: 'SELF_SIGNED_CERT_IN_CHAIN' },
   });
+});
+
+test('no session is resumed beyond the end of the certificate that the target showed', async () => {
+  const { cert, key } = await first.certify('ending-target', { ip: ['127.0.0.1'] });
+  const server = createHttpsServer({ cert, key }, ({ socket }, response) => {
+    response.end((socket as TLSSocket).isSessionReused() ? 'resumed' : 'new');
+  });
+  const target = await listen(server, 'https');
+  const context = createSecureContext({ ca: first.cert });
+  const pool = poolOf(target.url, {}, { secureContext: () => context });
+  const ask = async () => {
+    for (const socket of target.sockets) socket.destroy();
+    await until('the target has no connection', () => target.sockets.size === 0);
+    return (await send(pool).answered).body.toString();
+  };
+  await until('a session is resumed', async () => (await ask()) === 'resumed');
+  const { validToDate } = new X509Certificate(cert);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  vi.setSystemTime(validToDate.getTime() - 1);
+  expect(await ask()).toBe('resumed');
+  vi.setSystemTime(validToDate);
+  expect(await ask()).toBe('new');
 });
 
 test('files that cannot be used change nothing, say why, and the problem is over when they are mended', async () => {
