@@ -88,7 +88,8 @@ async function start(options: Partial<HttpServerOptions> = {}): Promise<Started>
     },
   });
   onTestFinished(() => server.close());
-  return { server, port: (await server.listen({ host: '127.0.0.1', port: 0 })).port, drops };
+  const host = options.addressesOf === undefined ? '127.0.0.1' : 'name.example';
+  return { server, port: (await server.listen({ host, port: 0 })).port, drops };
 }
 
 function closed(socket: Socket): Promise<void> {
@@ -224,6 +225,22 @@ describe('bounds', () => {
     expect(server.entrance.dropCounts.maxConnections).toBe(1);
     first?.destroy();
     await until('there is room', async () => (await exchange(port, REQUEST, '127.0.0.2')) !== '');
+  });
+
+  test('a bound that the addresses of a name share is divided among them', async () => {
+    const addresses = ['127.0.0.1', '127.0.0.2'];
+    const { server, port, drops } = await start({
+      addressesOf: async () => addresses,
+      entrance: { maxConnections: 4, isMaxShared: true, isProxySender: undefined },
+    });
+    const open = (host: string): Socket => {
+      const socket = connect(port, host);
+      onTestFinished(() => void socket.destroy());
+      return socket.on('error', () => {});
+    };
+    for (const host of addresses) for (let count = 0; count < 3; count += 1) open(host);
+    await until('each address refuses its third', () => server.entrance.dropCounts.maxConnections === 2);
+    expect(drops[0]?.detail).toBe('2 connections are open (maxConnections)');
   });
 
   test.each([

@@ -23,6 +23,8 @@ export interface Drop {
 export interface EntranceOptions {
   /** Open connections of each address that the server listens on. */
   maxConnections?: number | undefined;
+  /** Whether {@link maxConnections} is for all of these addresses together, in equal parts. */
+  isMaxShared?: boolean | undefined;
   /** How long a PROXY header may take to arrive. */
   headerTimeoutMs: number;
   /** Read for each connection: whether this address must begin its connections with a PROXY header. Default: no address. */
@@ -63,10 +65,10 @@ export class Entrance {
     const { maxConnections, isProxySender } = this.#options;
     if (maxConnections !== undefined) {
       server.maxConnections = maxConnections;
-      const detail = `${maxConnections} connections are open (maxConnections)`;
-      server.on('drop', (data) =>
-        this.#report({ reason: 'maxConnections', address: plainAddress(data?.remoteAddress), detail }),
-      );
+      server.on('drop', (data) => {
+        const detail = `${server.maxConnections} connections are open (maxConnections)`;
+        this.#report({ reason: 'maxConnections', address: plainAddress(data?.remoteAddress), detail });
+      });
     }
     const isSecure = server instanceof TlsServer;
     if (!isSecure && isProxySender === undefined) return;
@@ -78,6 +80,13 @@ export class Entrance {
     server.removeAllListeners('connection');
     server.on('connection', (socket) => this.#enter(socket, receive));
     if (isSecure) server.prependListener('secureConnection', (secure) => this.#onSecure(secure));
+  }
+
+  /** The servers that listen, one for each address. */
+  divide(servers: readonly NetServer[]): void {
+    const { maxConnections, isMaxShared = false } = this.#options;
+    if (maxConnections === undefined || !isMaxShared) return;
+    for (const server of servers) server.maxConnections = Math.max(1, Math.floor(maxConnections / servers.length));
   }
 
   /** Breaks what has not become a connection of the server yet. */

@@ -157,6 +157,7 @@ export class HttpServer<P extends Peer = Peer> {
     for (;;) {
       try {
         const first = await this.#listenAll(addresses, { port, backlog });
+        this.entrance.divide(this.#servers.filter((server) => server.listening));
         const hostInUrl = first.family === 'IPv6' ? `[${first.address}]` : first.address;
         return { url: `${this.scheme}://${hostInUrl}:${first.port}`, port: first.port };
       } catch (error) {

@@ -63,6 +63,8 @@ export class ClientListener implements ListenerState {
     });
     const entrance = {
       maxConnections,
+      // The default keeps files free for targets and operators.
+      isMaxShared: settings.maxConnections === undefined,
       isProxySender: proxyProtocol ? (address: string) => context.trust.isHop(address) : undefined,
       onDropped: (drop: Drop) => refused.add(drop),
     };
