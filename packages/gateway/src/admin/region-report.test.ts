@@ -33,6 +33,39 @@ test('a response that no gateway gives is an error of the region, and harms neit
   }
 });
 
+test('events that this version does not know, or that lack something, are not carried: pages could not show them', async () => {
+  const east = await startUpstream();
+  const target = { url: 'http://127.0.0.1:1', kind: 'bridge', name: 'east/bridge', isAvailable: true, inFlight: 0 };
+  const since = gateway.startedAt;
+  const known = { id: 3, at: since, type: 'drain', region: 'east', isDrained: true };
+  const report = reportOf({
+    targets: [
+      {
+        ...target,
+        rates: { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null },
+        health: { status: 'healthy', since, reason: 'answered 200' },
+        breaker: { state: 'closed', since },
+      },
+    ],
+  });
+  const others = [null, { ...known, id: 1, type: 'reload' }, { ...known, id: 2, type: 'of a later version' }];
+  const region = await startUpstream(({ url }, response) => {
+    response.end(url.startsWith('/api/topology') ? report : JSON.stringify({ events: [...others, known] }));
+  });
+  const gw = await startGateway({ regions: [{ name: 'east', targets: [{ url: east.url, adminUrl: region.url }] }] });
+  try {
+    const carried = () => gw.gateway.events.recent().filter((event) => event.gateway !== undefined);
+    await until('the event is there', async () => {
+      expect((await systemOf(gw.adminUrl)).regions[0]?.targets[0]?.behind).toMatchObject([target]);
+      return carried().length > 0;
+    });
+    expect(carried()).toMatchObject([{ type: 'drain', gateway: 'east/gateway' }]);
+  } finally {
+    await gw.close();
+    await Promise.all([east.kill(), region.kill()]);
+  }
+});
+
 test.each([
   '{}',
   'null',

@@ -1,4 +1,5 @@
 /** What the gateway of a region reports about itself, checked: a response of another program must not break this gateway's own. */
+import { EventSchema, type RecordedEvent } from '@causeway/protocol/admin/events.ts';
 import type { BehindTarget } from '@causeway/protocol/admin/model.ts';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -37,6 +38,8 @@ const Reported = Type.Object({
   ),
 });
 const reported = Compile(Reported);
+const events = Compile(Type.Object({ events: Type.Array(Type.Unknown()) }));
+const event = Compile(EventSchema);
 
 /** Errors: `Error` for what no gateway reports. */
 export function readRegionReport(response: unknown): RegionReport {
@@ -52,4 +55,10 @@ export function readRegionReport(response: unknown): RegionReport {
     })),
   );
   return { gateway, targets };
+}
+
+/** Those that pages of this version can show. Errors: `Error` for what no gateway reports. */
+export function readRegionEvents(response: unknown): RecordedEvent[] {
+  if (!events.Check(response)) throw new Error('its response is not a list of events');
+  return response.events.filter((one) => event.Check(one));
 }

@@ -8,7 +8,7 @@ import { formatHop } from '@causeway/protocol/routing.ts';
 import type { EventLog } from '../events.ts';
 import type { Target as LiveTarget } from '../regions/target.ts';
 import { type AdminClient, reasonOf } from './admin-client.ts';
-import { type RegionReport, readRegionReport } from './region-report.ts';
+import { type RegionReport, readRegionEvents, readRegionReport } from './region-report.ts';
 import type { Behind } from './topology.ts';
 
 const INTERVAL_MS = 1_000;
@@ -127,7 +127,7 @@ export class RegionalGateways {
       // On first contact, copies the past that a page shows.
       const limit = known.lastEventId === 0 ? `&limit=${FIRST_EVENT_COUNT}` : '';
       const path = `/api/events?after=${known.lastEventId}${limit}`;
-      const { events } = (await client.getFromGateway(`${url}${path}`, TIMEOUT_MS)) as { events: RecordedEvent[] };
+      const events = readRegionEvents(await client.getFromGateway(`${url}${path}`, TIMEOUT_MS));
       this.#carry(events, report);
       known.lastEventId = events.at(-1)?.id ?? known.lastEventId;
     } catch (error) {
