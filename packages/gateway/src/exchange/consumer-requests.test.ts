@@ -4,7 +4,8 @@ import { responseToRepeated, shortenPoll } from './consumer-requests.ts';
 test.each([
   ['/x?timeout=3000', 1_000, '/x?timeout=2000'],
   ['/x?max_bytes=5&Timeout=3000&a=1', 1_000, '/x?max_bytes=5&timeout=2000&a=1'],
-  ['/x?timeout=3000', 5_000, '/x?timeout=100'],
+  ['/x?timeout=3000', 5_000, '/x?timeout=500'],
+  ['/x?timeout=3000', 2_700, '/x?timeout=500'],
   ['/x?timeout=50', 5_000, '/x?timeout=50'],
   ['/x', 5_000, '/x'],
   ['/x?timeout=3e3', 1_000, '/x?timeout=2000'],

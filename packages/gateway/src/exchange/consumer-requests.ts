@@ -2,8 +2,11 @@
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { pollTimeoutMs, withQueryParameter } from '@causeway/protocol/parameters.ts';
 
-/** The shortest timeout of a poll that moved to another target: it has to join the group there. */
-const MIN_POLL_TIMEOUT_MS = 100;
+/**
+ * The shortest timeout of a poll that moved to another target. The bridge there has to join the group, to find the positions and
+ * to fetch over new connections, with TLS and SASL: an empty response would say that the records before it are committed.
+ */
+const MIN_POLL_TIMEOUT_MS = 500;
 
 /** The same poll with the time that is left after `elapsedMs`: a failover does not make the client wait twice. */
 export function shortenPoll(target: string, elapsedMs: number): string {
