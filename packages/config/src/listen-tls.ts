@@ -1,24 +1,6 @@
 /** The section `tls` of a listener: certificates, client certificates, versions. The same for gateways, bridges and their admin ports. */
-import { Choice, Entry, type Static, Type } from './schema.ts';
-
-/** Fresh objects for each place of the schema. */
-function keyFiles() {
-  return {
-    keyPassphrase: Type.Optional(
-      Type.String({
-        description: 'The passphrase of an encrypted key.',
-        examples: ['${KEY_PASSPHRASE}'],
-        writeOnly: true,
-      }),
-    ),
-    keyPassphraseFile: Type.Optional(
-      Type.String({
-        description: 'A file that contains the passphrase, in place of keyPassphrase.',
-        examples: ['/etc/causeway/passphrase'],
-      }),
-    ),
-  };
-}
+import { Entry, type Static, Type } from './schema.ts';
+import { hasTwoPassphrases, minVersion, passphraseKeys, TWO_PASSPHRASES } from './tls-keys.ts';
 
 const CERT_FILE = {
   description: 'PEM: the certificate, followed by those of intermediate authorities.',
@@ -27,7 +9,7 @@ const CERT_FILE = {
 const KEY_FILE = { description: 'PEM: its private key.', examples: ['/etc/causeway/tls.key'] };
 
 const CertificateEntry = Entry(
-  { certFile: Type.String(CERT_FILE), keyFile: Type.String(KEY_FILE), ...keyFiles() },
+  { certFile: Type.String(CERT_FILE), keyFile: Type.String(KEY_FILE), ...passphraseKeys() },
   { description: 'A certificate and its key.' },
 );
 
@@ -35,7 +17,7 @@ export const ListenTls = Entry(
   {
     certFile: Type.Optional(Type.String(CERT_FILE)),
     keyFile: Type.Optional(Type.String(KEY_FILE)),
-    ...keyFiles(),
+    ...passphraseKeys(),
     certificates: Type.Optional(
       Type.Array(CertificateEntry, {
         description:
@@ -57,10 +39,7 @@ export const ListenTls = Entry(
         anyOf: [Type.Literal('none'), Type.Literal('request'), Type.Literal('require')],
       }),
     ),
-    minVersion: Choice(['TLSv1.2', 'TLSv1.3'], {
-      description: 'The oldest accepted version of TLS.',
-      default: 'TLSv1.2',
-    }),
+    minVersion: minVersion(),
   },
   {
     description:
@@ -115,9 +94,7 @@ export function checkListenTls(tls: ListenTls | undefined, path: readonly (strin
     }
   }
   for (const { files, place } of certificateFiles(tls)) {
-    if (files.keyPassphrase !== undefined && files.keyPassphraseFile !== undefined) {
-      add([...place, 'keyPassphraseFile'], 'keyPassphrase and keyPassphraseFile exclude each other');
-    }
+    if (hasTwoPassphrases(files)) add([...place, 'keyPassphraseFile'], TWO_PASSPHRASES);
   }
   if (clientCertificates === 'none' && clientCaFile !== undefined) {
     add(['clientCertificates'], 'with none, clientCaFile has no effect: remove one of them');

@@ -2,7 +2,8 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { SERVER_NAME } from './form.ts';
 import { readCertificates, readPassphrase, readPrivateKey } from './pem.ts';
-import { Choice, Section, type Static, Type } from './schema.ts';
+import { Section, type Static, Type } from './schema.ts';
+import { hasTwoPassphrases, minVersion, passphraseKeys, TWO_PASSPHRASES } from './tls-keys.ts';
 
 /** The name in the certificate of a target, and in the handshake (RFC 6066 §3). */
 export function ServerName(description: string) {
@@ -25,26 +26,11 @@ export const UpstreamTls = Section(
       }),
     ),
     keyFile: Type.Optional(Type.String({ description: 'PEM: its private key.', examples: ['/etc/causeway/tls.key'] })),
-    keyPassphrase: Type.Optional(
-      Type.String({
-        description: 'The passphrase of an encrypted key.',
-        examples: ['${KEY_PASSPHRASE}'],
-        writeOnly: true,
-      }),
-    ),
-    keyPassphraseFile: Type.Optional(
-      Type.String({
-        description: 'A file that contains the passphrase, in place of keyPassphrase.',
-        examples: ['/etc/causeway/passphrase'],
-      }),
-    ),
+    ...passphraseKeys(),
     serverName: ServerName(
       'The name that the certificates of all targets must have, in place of the host in their URLs, where a target has no serverName of its own.',
     ),
-    minVersion: Choice(['TLSv1.2', 'TLSv1.3'], {
-      description: 'The oldest accepted version of TLS.',
-      default: 'TLSv1.2',
-    }),
+    minVersion: minVersion(),
   },
   {
     description:
@@ -115,14 +101,12 @@ function assertUsable({ cert, key, passphrase }: SecureContextOptions, certFile:
 
 /** Keys that need or exclude each other. */
 function* keyProblems(tls: UpstreamTls): Generator<UpstreamTlsProblem> {
-  const { certFile, keyFile, keyPassphrase, keyPassphraseFile } = tls;
+  const { certFile, keyFile } = tls;
   if (certFile !== undefined && keyFile === undefined) {
     yield { key: 'certFile', reason: 'needs keyFile, the private key of the certificate' };
   }
   if (keyFile !== undefined && certFile === undefined) {
     yield { key: 'keyFile', reason: 'needs certFile, the certificate of the key' };
   }
-  if (keyPassphrase !== undefined && keyPassphraseFile !== undefined) {
-    yield { key: 'keyPassphraseFile', reason: 'keyPassphrase and keyPassphraseFile exclude each other' };
-  }
+  if (hasTwoPassphrases(tls)) yield { key: 'keyPassphraseFile', reason: TWO_PASSPHRASES };
 }

@@ -36,8 +36,8 @@ export function readCertifiedKey(files: CertificateFiles): ReadResult<CertifiedK
     }
     const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
     current = 'certFile';
-    // Also what OpenSSL's security level forbids, such as a short key.
-    createSecureContext({ cert, key: pem });
+    // Also what OpenSSL's security level forbids, such as a short key. With authorities, since Node would load its own otherwise.
+    createSecureContext({ cert, key: pem, ca: cert });
     return { value: describe(certificate, cert, pem) };
   } catch (error) {
     return { key: current, reason: error instanceof Error ? error.message : String(error) };

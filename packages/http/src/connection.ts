@@ -4,9 +4,10 @@ import type { Socket } from 'node:net';
 import type { Indexed } from './indexed-list.ts';
 import { closeLingering } from './lingering.ts';
 import type { Peer } from './peer.ts';
+import { NOTHING_WAITS, type ReadingProgress } from './reading-progress.ts';
 import type { Refusal } from './refusal.ts';
 
-export interface Connection<P extends Peer = Peer> extends Indexed {
+export interface Connection<P extends Peer = Peer> extends Indexed, ReadingProgress {
   readonly socket: Socket;
   readonly peer: P;
   /** Its requests are streams of HTTP/2, which the fields below say nothing about. */
@@ -26,10 +27,6 @@ export interface Connection<P extends Peer = Peer> extends Indexed {
   /** As the last sweep found it, while a body is expected. */
   bytesRead: number;
   progressAtMs: number;
-  /** Of the written bytes, those that the system had taken at the last sweep; -1: no bytes waited. */
-  takenBytes: number;
-  /** How long the client has read nothing while bytes waited for it. */
-  unreadMs: number;
 }
 
 const CONNECTION = Symbol('connection');
@@ -51,7 +48,7 @@ export function openConnection<P extends Peer>(socket: Socket, peer: P): Connect
     isEnding: false,
     bytesRead: 0,
     progressAtMs: 0,
-    takenBytes: -1,
+    seenTakenBytes: NOTHING_WAITS,
     unreadMs: 0,
   };
   (socket as AcceptedSocket<P>)[CONNECTION] = connection;

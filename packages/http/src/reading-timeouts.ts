@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import type { Connection } from './connection.ts';
 import type { StreamOutlet } from './message.ts';
 import type { OpenConnections } from './open-connections.ts';
+import { isUnread, MAX_STEP_MS, NOTHING_WAITS } from './reading-progress.ts';
 
 export interface ReadingTimeoutsOptions {
   connections: OpenConnections;
@@ -15,8 +16,6 @@ export interface ReadingTimeoutsOptions {
 
 /** How often connections are checked. */
 const SWEEP_INTERVAL_MS = 1_000;
-/** A process that stalled itself does not blame its clients for longer than this. */
-const MAX_STEP_MS = 2_000;
 
 export class ReadingTimeouts {
   readonly #options: ReadingTimeoutsOptions;
@@ -38,24 +37,12 @@ export class ReadingTimeouts {
     this.#sweptAtMs = nowMs;
     const timeoutMs = this.#options.timeoutMs();
     this.#options.connections.forEach((connection) => {
-      if (!isUnread(connection, { stepMs, timeoutMs })) return;
+      const takenBytes = waitingBytesOf(connection) === 0 ? NOTHING_WAITS : takenBytesOf(connection.socket);
+      if (!isUnread(connection, takenBytes, { stepMs, timeoutMs })) return;
       this.#options.onTimeout?.();
       breakOff(connection.socket);
     });
   }
-}
-
-/** Whether the client has read nothing for `timeoutMs`; `stepMs` have passed since the last sweep. */
-function isUnread(connection: Connection, { stepMs, timeoutMs }: { stepMs: number; timeoutMs: number }): boolean {
-  const { socket } = connection;
-  const takenBytes = waitingBytesOf(connection) === 0 ? -1 : takenBytesOf(socket);
-  if (takenBytes === -1 || takenBytes !== connection.takenBytes) {
-    connection.takenBytes = takenBytes;
-    connection.unreadMs = 0;
-    return false;
-  }
-  connection.unreadMs += stepMs;
-  return connection.unreadMs >= timeoutMs;
 }
 
 /** Breaks a connection so that the system releases its buffers for it, too; of HTTP/2, one stream. */

@@ -166,10 +166,7 @@ export class HttpServer<P extends Peer = Peer> {
         if (!isChosen || attempt >= MAX_PORT_CHOICES || this.isDraining) throw error;
         attempt += 1;
       }
-      const listening = this.#servers.filter((server) => server.listening);
-      const closed = Promise.all(listening.map((server) => once(server, 'close')));
-      for (const server of listening) NetServer.prototype.close.call(server);
-      await closed;
+      await this.#stopListening();
     }
   }
 
@@ -198,13 +195,19 @@ export class HttpServer<P extends Peer = Peer> {
     return first;
   }
 
+  /** Resolves when the last connection has closed. */
+  #stopListening(): Promise<unknown> {
+    const listening = this.#servers.filter((server) => server.listening);
+    const closed = Promise.all(listening.map((server) => once(server, 'close')));
+    // Not `http.Server.close()`, which breaks connections on which a client is just sending its next request.
+    for (const server of listening) NetServer.prototype.close.call(server);
+    return closed;
+  }
+
   /** Accepts no more connections. Every response from now on closes its connection; idle ones close after a moment. */
   stopAccepting(): void {
     if (this.isDraining) return;
-    const listening = this.#servers.filter((server) => server.listening);
-    this.#drained = Promise.all(listening.map((server) => once(server, 'close')));
-    // Not `http.Server.close()`, which breaks connections on which a client is just sending its next request.
-    for (const server of listening) NetServer.prototype.close.call(server);
+    this.#drained = this.#stopListening();
     this.connections.forEach(({ last }) => {
       if (last?.headersSent === false) last.shouldKeepAlive = false;
     });

@@ -2,6 +2,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Indexed } from '../indexed-list.ts';
 import type { ResponseMessage, StreamOutlet, StreamOwner } from '../message.ts';
+import { NOTHING_WAITS, type ReadingProgress } from '../reading-progress.ts';
 import type { Http2Request } from './request.ts';
 
 /** A body is written in such pieces, so that its progress shows: Node reports what it took of several writes at their end. */
@@ -11,7 +12,7 @@ const NOTHING: Buffer[] = [];
 /** Node resets a stream that is destroyed with an error with `INTERNAL_ERROR`. */
 const INCOMPLETE = new Error('the response is incomplete');
 
-export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
+export class Http2Response implements ResponseMessage, StreamOutlet, ReadingProgress, Indexed {
   /** The place in the list of the connection's open streams. */
   listIndex = -1;
   readonly req: Http2Request;
@@ -21,8 +22,7 @@ export class Http2Response implements ResponseMessage, StreamOutlet, Indexed {
   /** The bytes of the body as the last look found them, and when they changed. */
   seenBytes = 0;
   progressAtMs = 0;
-  /** The bytes that the client had taken at the last look, and how long it has taken none. */
-  seenTakenBytes = -1;
+  seenTakenBytes = NOTHING_WAITS;
   unreadMs = 0;
   /** Whether the last look found it finished. */
   wasFinished = false;

@@ -2,6 +2,7 @@
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Indexed, IndexedList } from '../indexed-list.ts';
+import { isUnread, MAX_STEP_MS, NOTHING_WAITS } from '../reading-progress.ts';
 import type { Refusal } from '../refusal.ts';
 import { TOO_SLOW } from '../refusal.ts';
 import type { Overhead } from './overhead.ts';
@@ -50,8 +51,6 @@ export interface Http2TimeLimits {
 /** How often connections are checked, at most and at least. */
 const MAX_SWEEP_MS = 1_000;
 const MIN_SWEEP_MS = 25;
-/** A process that stalled itself does not blame its clients for longer than this. */
-const MAX_STEP_MS = 2_000;
 /** How long a connection that has ended may take to close. */
 const CLOSE_MS = 5_000;
 
@@ -75,10 +74,11 @@ export class Http2Timeouts {
     const nowMs = performance.now();
     const stepMs = Math.min(MAX_STEP_MS, nowMs - this.#sweptAtMs);
     this.#sweptAtMs = nowMs;
+    const timeoutMs = this.#options.limits.responseTimeoutMs();
     this.#options.connections.forEach((connection) => {
       if (connection.overhead.isExcessive(connection, stepMs)) connection.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM);
       connection.streams.forEach((response) => {
-        this.#checkStream(response, { nowMs, stepMs });
+        this.#checkStream(response, { nowMs, stepMs, timeoutMs });
       });
       this.#checkConnection(connection, nowMs);
     });
@@ -102,7 +102,12 @@ export class Http2Timeouts {
     }
   }
 
-  #checkStream(response: Http2Response, { nowMs, stepMs }: { nowMs: number; stepMs: number }): void {
+  /** `timeoutMs`: how long the client may read nothing. */
+  #checkStream(
+    response: Http2Response,
+    { nowMs, stepMs, timeoutMs }: { nowMs: number; stepMs: number; timeoutMs: number },
+  ): void {
+    const takenBytes = response.writableLength === 0 ? NOTHING_WAITS : response.takenBytes;
     if (response.watchedSinceMs === 0) {
       response.watchedSinceMs = nowMs;
       response.progressAtMs = nowMs;
@@ -112,7 +117,7 @@ export class Http2Timeouts {
       if (response.wasFinished) response.close();
       response.wasFinished = true;
     } else if (!response.req.complete && this.#isLate(response, nowMs)) this.#options.onLate(response, TOO_SLOW);
-    else if (this.#isUnread(response, stepMs)) {
+    else if (isUnread(response, takenBytes, { stepMs, timeoutMs })) {
       this.#options.onUnread();
       response.destroy();
     }
@@ -128,16 +133,5 @@ export class Http2Timeouts {
       response.progressAtMs = nowMs;
     }
     return nowMs - response.progressAtMs >= bodyTimeoutMs || nowMs - response.watchedSinceMs >= requestTimeoutMs;
-  }
-
-  #isUnread(response: Http2Response, stepMs: number): boolean {
-    const takenBytes = response.writableLength === 0 ? -1 : response.takenBytes;
-    if (takenBytes === -1 || takenBytes !== response.seenTakenBytes) {
-      response.seenTakenBytes = takenBytes;
-      response.unreadMs = 0;
-      return false;
-    }
-    response.unreadMs += stepMs;
-    return response.unreadMs >= this.#options.limits.responseTimeoutMs();
   }
 }
