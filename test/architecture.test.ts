@@ -169,7 +169,7 @@ const PLACES: Record<string, string[]> = {
 const ONLY_IN: Record<string, RegExp> = {
   '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
   kafkajs: /^(?:packages\/lab|test)\//,
-  '@peculiar/x509': /^packages\/lab\/src\/secure\/authority\.ts$/,
+  '@peculiar/x509': /^packages\/lab\/src\/secure\/certificate\.ts$/,
   '@opentelemetry/api': /^packages\/(?:telemetry|gateway\/src\/watch|bridge\/src\/watch)\//,
   '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,
   'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,

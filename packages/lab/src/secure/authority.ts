@@ -1,117 +1,30 @@
 /** The lab's own certificate authority. Its private key stays in memory: it signs only what this lab needs. */
-
-// The next import needs it.
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
-
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-/** Longer than a lab runs. */
-const LIFETIME_MS = 30 * 24 * 60 * 60 * 1000;
-/** Before now, since clocks differ. */
-const LEEWAY_MS = 60_000;
-const PEM_LINE_CHARACTERS = 64;
-
-const USAGES = {
-  server: [ExtendedKeyUsage.serverAuth],
-  client: [ExtendedKeyUsage.clientAuth],
-  both: [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth],
-};
-
-/** Whom a certificate is for: its common name, and its subject alternative names. */
-export interface Subject {
-  name: string;
-  dns?: readonly string[];
-  ip?: readonly string[];
-  uri?: readonly string[];
-}
-
-/** A certificate and its private key (PKCS #8), as PEM. */
-export interface CertifiedKey {
-  cert: string;
-  key: string;
-}
+  type CertifiedKey,
+  certifyNewKey,
+  createIssuer,
+  type Issuer,
+  type Subject,
+  type Usage,
+} from './certificate.ts';
 
 export class Authority {
   /** Its certificate, as PEM. */
   readonly cert: string;
-  readonly #name: string;
-  readonly #keys: webcrypto.CryptoKeyPair;
+  readonly #issuer: Issuer;
 
-  private constructor(name: string, cert: string, keys: webcrypto.CryptoKeyPair) {
-    this.#name = name;
-    this.#keys = keys;
+  private constructor(cert: string, issuer: Issuer) {
     this.cert = cert;
+    this.#issuer = issuer;
   }
 
   static async create(name: string): Promise<Authority> {
-    const keys = await generateKeys();
-    const certificate = await X509CertificateGenerator.createSelfSigned({
-      name: `CN=${name}`,
-      keys,
-      signingAlgorithm: ALGORITHM,
-      ...lifetime(),
-      extensions: [
-        new BasicConstraintsExtension(true, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-        await SubjectKeyIdentifierExtension.create(keys.publicKey),
-      ],
-    });
-    return new Authority(name, certificate.toString('pem'), keys);
+    const { issuer, cert } = await createIssuer(name);
+    return new Authority(cert, issuer);
   }
 
   /** A new key with its certificate, for a server or a client. */
-  async certify({ name, dns = [], ip = [], uri = [] }: Subject, usage: keyof typeof USAGES): Promise<CertifiedKey> {
-    const keys = await generateKeys();
-    const names = [
-      ...dns.map((value) => ({ type: 'dns', value }) as const),
-      ...ip.map((value) => ({ type: 'ip', value }) as const),
-      ...uri.map((value) => ({ type: 'url', value }) as const),
-    ];
-    const certificate = await X509CertificateGenerator.create({
-      subject: `CN=${name}`,
-      issuer: `CN=${this.#name}`,
-      ...lifetime(),
-      publicKey: keys.publicKey,
-      signingKey: this.#keys.privateKey,
-      signingAlgorithm: ALGORITHM,
-      extensions: [
-        new BasicConstraintsExtension(false),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension(USAGES[usage]),
-        // Strict verifiers require it (RFC 5280, section 4.2.1.1).
-        await AuthorityKeyIdentifierExtension.create(this.#keys.publicKey),
-        ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
-      ],
-    });
-    return {
-      cert: `${certificate.toString('pem')}\n`,
-      key: pem(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)),
-    };
+  certify(subject: Subject, usage: Usage): Promise<CertifiedKey> {
+    return certifyNewKey(subject, { issuer: this.#issuer, usage });
   }
-}
-
-function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-}
-
-function lifetime(): { notBefore: Date; notAfter: Date } {
-  return { notBefore: new Date(Date.now() - LEEWAY_MS), notAfter: new Date(Date.now() + LIFETIME_MS) };
-}
-
-function pem(bytes: ArrayBuffer): string {
-  const lines = Buffer.from(bytes)
-    .toString('base64')
-    .match(new RegExp(`.{1,${PEM_LINE_CHARACTERS}}`, 'g'));
-  return `-----BEGIN PRIVATE KEY-----\n${lines?.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Authority, type CertifiedKey, type Subject } from './authority.ts';
+import { Authority } from './authority.ts';
+import type { CertifiedKey, Subject } from './certificate.ts';
 import type { ClientTls } from './client-tls.ts';
 import { BRIDGE_USERS, BROKER_NAME, CLIENT_IDS, KAFKA_ADMIN, LAB_CLIENT, SERVERS } from './names.ts';
 
