@@ -97,6 +97,7 @@ export class Gateway {
       returnPace: new ReturnPace(),
       budget,
       stats,
+      gatekeeper: undefined,
       writes: new TurnBatch(),
       get identity() {
         return running.identity;

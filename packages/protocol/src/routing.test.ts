@@ -36,6 +36,10 @@ test('names on the wire stay as other versions of gateways and bridges know them
     OPERATOR_HEADER: 'causeway-operator',
     ASKED_BY_HEADER: 'causeway-asked-by',
     SESSIONS_PATH: '/causeway-sessions',
+    PRINCIPAL_HEADER: 'causeway-principal',
+    TOPICS_HEADER: 'causeway-topics',
+    MAX_CONSUMERS_HEADER: 'causeway-max-consumers',
+    MAX_RESPONSE_BYTES_HEADER: 'causeway-max-response-bytes',
   });
   // Gateways strip headers with this prefix from requests of clients.
   for (const [name, header] of Object.entries(names)) {

@@ -164,3 +164,24 @@ export const ASKED_BY_HEADER = 'causeway-asked-by';
 
 /** `GET` lists the consumers of a bridge, for gateways that send {@link OPERATOR_HEADER}; query `filter`, `limit`. */
 export const SESSIONS_PATH = '/causeway-sessions';
+
+/**
+ * The principal of the client, as a gateway authenticated it ({@link formatPrincipal}). Gateways strip it from requests of
+ * untrusted peers; bridges believe it from gateways only. Absent: the client is anonymous, or no gateway authenticates clients.
+ */
+export const PRINCIPAL_HEADER = 'causeway-principal';
+
+/**
+ * The topics that the principal may use in this operation, beside the one in the path: `formatTopicFilter`. A bridge checks names in bodies
+ * with it, and lists and matches patterns against no others. Absent: all topics.
+ */
+export const TOPICS_HEADER = 'causeway-topics';
+
+/** On `createConsumer`: how many consumers the principal may have in the whole system. Absent: any number. */
+export const MAX_CONSUMERS_HEADER = 'causeway-max-consumers';
+
+/**
+ * On a poll: how large a response the gateways on the way can hold, in bytes, so that they can ask again when the target dies in the
+ * middle. The bridge ends its response before; a single record that is larger comes alone. Each gateway lowers it to its own limit.
+ */
+export const MAX_RESPONSE_BYTES_HEADER = 'causeway-max-response-bytes';

@@ -1,4 +1,6 @@
-/** The sender of a consumer's request. */
+/** The sender of a request. */
+import type { TopicFilter } from '@causeway/protocol/topic-filter.ts';
+
 export type Sender =
   /** A client without a gateway: it does not follow a 421. */
   | { via: 'client' }
@@ -11,4 +13,12 @@ export type Sender =
       releaseReason: string | undefined;
       /** The mark of the last response that the client has; `undefined` where the gateway does not confirm deliveries. */
       delivered: string | undefined;
+      /** The principal of the client; `undefined`: anonymous. */
+      principal: string | undefined;
+      /** Topics that the principal may use in this operation; `undefined`: all. */
+      topics: TopicFilter | undefined;
+      /** Consumers that the principal may have in the whole system; `undefined`: any number. */
+      maxConsumers: number | undefined;
+      /** How large a response the gateways can hold, in bytes; `undefined`: they do not say. */
+      maxResponseBytes: number | undefined;
     };

@@ -89,11 +89,8 @@ export class AttemptLoop implements SelectionRequest {
     const { url, path, settings } = request;
     this.localOnly = request.trust === 'gateway' && hasCrossedRegions(request.message.headers, context.identity);
     this.random = context.random;
-    this.#headers = requestHeaders(request.message.headers, {
-      peer: request.peer,
-      trust: request.trust,
-      identity: context.identity,
-    });
+    const passage = { peer: request.peer, trust: request.trust, identity: context.identity };
+    this.#headers = requestHeaders(request.message.headers, passage, request.admitted);
     const suspected = request.gatewayHeader(SUSPECT_HEADER);
     if (suspected !== undefined) this.#suspicion = new Suspicion(suspected);
     this.#isPoll = url.operation === 'poll';

@@ -6,6 +6,7 @@ import type { RequestMessage } from '@causeway/http/message.ts';
 import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
+import type { Admitted } from './admission.ts';
 import type { ClientPeer } from './client-peer.ts';
 
 export interface ClientRequestOptions {
@@ -28,6 +29,8 @@ export class ClientRequest {
   readonly startMs: number;
   /** The settings at that time: a reload changes later requests only. */
   readonly settings: RequestSettings;
+  /** How it was admitted; `undefined` before, and without a gatekeeper. */
+  admitted: Admitted | undefined;
   readonly #policy: TrustPolicy;
 
   constructor(message: RequestMessage, { now, regions, trust }: ClientRequestOptions) {

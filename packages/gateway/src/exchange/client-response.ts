@@ -39,6 +39,8 @@ export class ClientResponse {
   readonly #writer: ResponseWriter;
   /** Sent with every response, for pages of other origins. */
   #corsHeaders: readonly string[] = NO_HEADERS;
+  /** Sent with every response: what is left of the principal's quota. */
+  #quotaHeaders: readonly string[] = NO_HEADERS;
 
   constructor(options: ClientResponseOptions) {
     this.#options = options;
@@ -65,15 +67,23 @@ export class ClientResponse {
     if (cors !== undefined) this.#corsHeaders = cors.headersFor(message);
   }
 
+  addQuotaHeaders(headers: readonly string[]): void {
+    this.#quotaHeaders = headers;
+  }
+
+  get #ownHeaders(): readonly string[] {
+    return this.#quotaHeaders.length === 0 ? this.#corsHeaders : [...this.#corsHeaders, ...this.#quotaHeaders];
+  }
+
   /** A success of the gateway itself. */
   sendEmpty(status: number, headers: readonly string[]): void {
     const declaredLength = status === 204 ? undefined : '0';
-    this.#writer.send(status, [...this.#corsHeaders, ...headers], NO_BODY, declaredLength);
+    this.#writer.send(status, [...this.#ownHeaders, ...headers], NO_BODY, declaredLength);
   }
 
   /** An error of the gateway itself; `losses` are for the gateway before this one. */
   sendError(error: GatewayError, more: { losses: Losses | undefined; headers: readonly string[] | undefined }): void {
-    const headers = ['content-type', KAFKA_V2, ...this.#corsHeaders, ...(more.headers ?? NO_HEADERS)];
+    const headers = ['content-type', KAFKA_V2, ...this.#ownHeaders, ...(more.headers ?? NO_HEADERS)];
     if (error.retryAfterSeconds !== undefined) headers.push('retry-after', String(error.retryAfterSeconds));
     if (this.#options.request.isFromGateway) {
       const { lossCount, ownLossCount } = more.losses ?? NO_LOSSES;
@@ -123,7 +133,7 @@ export class ClientResponse {
     if (repeated !== undefined) {
       consumer?.learn(attempt, sent, repeated);
       const type = repeated.body.length === 0 ? NO_HEADERS : ['content-type', KAFKA_V2];
-      this.#writer.send(repeated.status, [...this.#corsHeaders, ...type], repeated.body);
+      this.#writer.send(repeated.status, [...this.#ownHeaders, ...type], repeated.body);
       return repeated.status;
     }
     const { status } = attempt;
@@ -136,7 +146,7 @@ export class ClientResponse {
   /** In place of a body that was too long to be held, of a status that is not streamed. */
   #sendCut({ status, target }: Attempt): number {
     const body = { error_code: status, message: `Region ${target.region} answered ${status}.` };
-    this.#writer.send(status, ['content-type', KAFKA_V2, ...this.#corsHeaders], Buffer.from(JSON.stringify(body)));
+    this.#writer.send(status, ['content-type', KAFKA_V2, ...this.#ownHeaders], Buffer.from(JSON.stringify(body)));
     return status;
   }
 
@@ -146,6 +156,7 @@ export class ClientResponse {
       identity: this.#options.context.identity,
     });
     // A bridge's own CORS headers take precedence.
+    for (const text of this.#quotaHeaders) headers.push(text);
     if (this.#corsHeaders.length > 0 && attempt.headers['access-control-allow-origin'] === undefined) {
       headers.push(...this.#corsHeaders);
     }

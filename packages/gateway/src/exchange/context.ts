@@ -9,6 +9,7 @@ import type { Snapshot } from '../regions/snapshot.ts';
 import type { RequestStats } from '../stats.ts';
 import type { TargetWatch } from './apply-verdict.ts';
 import type { RetryBudget } from './budget.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import type { Identity } from './identity.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
@@ -27,6 +28,8 @@ export interface ExchangeContext {
   readonly held: HeldBytes;
   /** Whose headers are trusted. */
   readonly trust: TrustPolicy;
+  /** Authentication, rules and quotas; `undefined` while none is configured. */
+  readonly gatekeeper: Gatekeeper | undefined;
   /** Writes whole responses at the end of the turn of the event loop in which they are ready. */
   readonly writes: TurnBatch;
   /** Access log and traces; `undefined` while both are off. */

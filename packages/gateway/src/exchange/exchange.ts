@@ -13,6 +13,7 @@ import { GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import type { Target } from '../regions/target.ts';
 import { type ExchangeOutcome, NO_REGION } from '../stats.ts';
+import type { Admission } from './admission.ts';
 import { applyVerdict } from './apply-verdict.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
@@ -80,10 +81,48 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
         this.#fail(intake.error, intake.headers);
         break;
       case 'passOn':
-        if (hasBody(message)) this.#readBody(expectation);
-        else this.#send(undefined);
+        this.#admit(expectation);
         break;
     }
+  }
+
+  /** Asks the gatekeeper, if there is one, before the body is read. */
+  #admit(expectation: Expectation | undefined): void {
+    const admission = this.#context.gatekeeper?.admit(this.#request);
+    if (admission === undefined) {
+      this.#receive(expectation);
+    } else if (admission instanceof Promise) {
+      admission.then(
+        (decided) => this.#onAdmission(decided, expectation),
+        (error: unknown) => this.onBug(error),
+      );
+    } else {
+      this.#onAdmission(admission, expectation);
+    }
+  }
+
+  #onAdmission(admission: Admission, expectation: Expectation | undefined): void {
+    // The client left meanwhile.
+    if (this.#isDone) {
+      if (admission.kind === 'admitted') admission.usage?.end();
+      return;
+    }
+    try {
+      if (admission.kind === 'refused') {
+        this.#fail(admission.error, admission.headers);
+        return;
+      }
+      this.#request.admitted = admission;
+      this.#response.addQuotaHeaders(admission.responseHeaders);
+      this.#receive(expectation);
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
+
+  #receive(expectation: Expectation | undefined): void {
+    if (hasBody(this.#request.message)) this.#readBody(expectation);
+    else this.#send(undefined);
   }
 
   #readBody(expectation: Expectation | undefined): void {
@@ -309,6 +348,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     const { stats, now } = this.#context;
     const { url, startMs } = this.#request;
     const bucket = stats.record(region, url.operation, outcome, now() - startMs);
+    const usage = this.#request.admitted?.usage;
+    if (usage !== undefined) {
+      usage.moved(bodyBytes(this.#body) + this.#response.sentBytes);
+      usage.end();
+    }
     this.#watch?.finished({
       region,
       outcome,

@@ -7,6 +7,7 @@ import {
   SECRET_HEADER,
   SUSPECT_HEADER,
 } from '@causeway/protocol/routing.ts';
+import type { Admitted } from './admission.ts';
 import { append, FORWARDING, first, firstForwardingHeaders, forwardingHeaders, type Passage } from './forwarding.ts';
 import type { Identity } from './identity.ts';
 
@@ -54,8 +55,13 @@ const RESPONSE_NOT_PASSED_ON: ReadonlySet<string> = new Set([
 ]);
 
 /** The request's headers for the target, as a flat list of names and values. `Host` stays the client's. */
-export function requestHeaders(headers: IncomingHttpHeaders, passage: Passage): string[] {
+export function requestHeaders(
+  headers: IncomingHttpHeaders,
+  passage: Passage,
+  admitted?: Pick<Admitted, 'headers' | 'withheld'> | undefined,
+): string[] {
   const { trust } = passage;
+  const withheld = admitted?.withheld;
   const listed = connectionOptions(headers.connection);
   const result: string[] = [];
   // It arrived with headers of another proxy.
@@ -66,6 +72,7 @@ export function requestHeaders(headers: IncomingHttpHeaders, passage: Passage): 
       continue;
     }
     if (trust !== 'gateway' && name.startsWith(CAUSEWAY_PREFIX)) continue;
+    if (withheld?.has(name) === true) continue;
     if (trust === 'client' && name.startsWith('x-forwarded-')) continue;
     const value = headers[name];
     if (typeof value === 'string') result.push(name, value);
@@ -75,6 +82,7 @@ export function requestHeaders(headers: IncomingHttpHeaders, passage: Passage): 
     ? forwardingHeaders(headers, passage)
     : firstForwardingHeaders(headers.host ?? '', passage);
   for (const text of forwarding) result.push(text);
+  if (admitted !== undefined) for (const text of admitted.headers) result.push(text);
   return result;
 }
 

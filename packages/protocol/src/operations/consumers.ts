@@ -16,6 +16,7 @@ const INSTANCE = '/consumers/{group}/instances/{instance}';
 const CONSUMER = {
   kind: 'consumer',
   retry: 'repeatable',
+  right: 'consume',
   tags: ['Consumers'],
   errors: [404, 422, 500, 503],
 } as const;

@@ -21,6 +21,11 @@ export type OperationKind = 'management' | 'service' | 'topics' | 'produce' | 'c
  */
 export type RetryClass = 'read' | 'repeatable' | 'stores';
 
+/**
+ * What a principal needs, by the rules of a gateway. `consume`: of the group, and of every topic that the operation names; the others: of the topic.
+ */
+export type Right = 'produce' | 'consume' | 'describe' | 'createTopics';
+
 export interface OperationEntry<Id extends string = string> {
   /** The `operationId` of the OpenAPI document, and the label of metrics, logs and traces. */
   readonly operation: Id;
@@ -30,6 +35,8 @@ export interface OperationEntry<Id extends string = string> {
   readonly path: string;
   readonly kind: OperationKind;
   readonly retry: RetryClass;
+  /** Absent: every principal may. */
+  readonly right?: Right;
   /** Absent: the operation ignores a body. */
   readonly body?: RequestBody;
   readonly summary: string;

@@ -26,6 +26,16 @@ test('every operation has its kind', () => {
   expect(isManagement('unknown')).toBe(false);
 });
 
+test('every operation on topics and consumers has its right', () => {
+  const rights = Object.fromEntries(OPERATIONS.map(({ operation, right }: OperationEntry) => [operation, right]));
+  expect(named(({ right }) => right === 'produce')).toEqual(named(({ kind }) => kind === 'produce'));
+  expect(named(({ right }) => right === 'consume')).toEqual(named(({ kind }) => kind === 'consumer'));
+  expect(rights['createTopic']).toBe('createTopics');
+  expect(named(({ right }) => right === undefined)).toEqual(
+    named(({ kind }) => kind === 'management' || kind === 'service'),
+  );
+});
+
 test('operations with a body', () => {
   expect(named(({ body }) => body !== undefined)).toEqual(named(({ method }) => method === 'POST'));
   expect(named(({ body }) => body?.isOptional === true)).toEqual(['commit', 'createConsumer']);

@@ -17,6 +17,7 @@ const TOPIC = {
   method: 'GET',
   kind: 'topics',
   retry: 'read',
+  right: 'describe',
   tags: ['Topics'],
   status: 200,
   errors: [403, 404, 500, 503],
@@ -26,6 +27,7 @@ const PRODUCE = {
   method: 'POST',
   kind: 'produce',
   retry: 'stores',
+  right: 'produce',
   tags: ['Topics', 'Producer'],
   query: {
     async: Type.Boolean({ description: 'Whether to respond 204 before Kafka has stored the records.' }),
@@ -43,6 +45,7 @@ export const TOPIC_OPERATIONS = defineOperations([
     path: '/admin/topics',
     kind: 'topics',
     retry: 'stores',
+    right: 'createTopics',
     body: { schema: NewTopic, types: [RECORDS.json, KAFKA_V2, JSON_TYPE] },
     summary: 'Creates a topic.',
     tags: ['Topics'],
