@@ -76,6 +76,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src',
     'packages/protocol',
   ],
+  'packages/gateway/src/authorization': ['packages/protocol'],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.
     'packages/config/src/certificate-life.ts',

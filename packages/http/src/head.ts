@@ -1,5 +1,6 @@
 /** Checks the head of a request: its version, sizes, target, host and transfer coding (RFC 9112 §2.3, §3, §6). */
 import { isPlainlyFramed } from '@causeway/protocol/http-grammar.ts';
+import { MAX_TOPIC_FILTER_BYTES } from '@causeway/protocol/topic-filter.ts';
 import type { Check } from './admission.ts';
 import { hostProblem, reachedHost, withoutEmptyPort } from './host.ts';
 import type { RequestHead } from './message.ts';
@@ -13,11 +14,13 @@ import {
   versionNotSupported,
 } from './refusal.ts';
 
+/** How a request came: four gateways, with a host of 255 characters; and its principal. */
+const ORIGIN_BYTES = 9_216;
 /**
- * What gateways may add to a request: four of them, with a host of 255 characters. A server's parser accepts so many bytes
- * beyond `maxHeaderBytes`; the checks here count only what the client wrote.
+ * What gateways may add to a request. A server's parser accepts so many bytes beyond `maxHeaderBytes`; the checks here count only
+ * what the client wrote.
  */
-export const FORWARDING_BYTES = 8_192;
+export const FORWARDING_BYTES = ORIGIN_BYTES + MAX_TOPIC_FILTER_BYTES;
 
 /**
  * Headers that gateways write; they do not count against the client's limit. Nor do the pseudo-headers of HTTP/2 without their own

@@ -3,6 +3,9 @@
 /** Bytes of a principal's name in UTF-8. */
 export const MAX_PRINCIPAL_BYTES = 256;
 
+/** The principal of clients that show no credentials, where a gateway admits them. */
+export const ANONYMOUS = 'anonymous';
+
 const HEX = 16;
 
 /** Visible ASCII stays as it is, so that logs are readable; the rest, blanks and `%` are percent-encoded (RFC 3986 §2.1). */

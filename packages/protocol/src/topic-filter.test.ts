@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatTopicFilter, parseTopicFilter, permits, topicFilterOf } from './topic-filter.ts';
+import { formatTopicFilter, parseTopicFilter, permits, permitsAll, topicFilterOf } from './topic-filter.ts';
 
 const pattern = fc.string({ unit: fc.constantFrom(...'ab.-_,;=%*é '), minLength: 1, maxLength: 6 });
 const patterns = fc.record({ allow: fc.array(pattern), deny: fc.array(pattern) });
@@ -33,3 +33,30 @@ test.each(['', 'allow=a', 'allow=*;deny=%zz', 'allow=*;deny=;allow=*', 'x'])(
     expect(permits(parseTopicFilter(text), 'orders')).toBe(false);
   },
 );
+
+test('a name is permitted exactly by its own pattern or by one of its beginnings', () => {
+  const unit = fc.constantFrom(...'ab.');
+  const some = fc.array(fc.string({ unit: fc.constantFrom(...'ab.*'), minLength: 1, maxLength: 4 }), { maxLength: 8 });
+  fc.assert(
+    fc.property(some, fc.string({ unit, maxLength: 6 }), (allow, topic) => {
+      const expected = allow.some((one) => (one.endsWith('*') ? topic.startsWith(one.slice(0, -1)) : one === topic));
+      expect(permits(topicFilterOf({ allow, deny: [] }), topic)).toBe(expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('what another pattern includes is left out of the text', () => {
+  const allow = ['b', 'a.b*', 'a.*', 'a.c', 'b'];
+  expect(formatTopicFilter({ allow, deny: ['*', 'x'] })).toBe('allow=a.*,b;deny=*');
+});
+
+test.each([
+  [{ allow: ['*'], deny: [] }, true],
+  [{ allow: ['a', '*'], deny: [] }, true],
+  [{ allow: ['*'], deny: ['a'] }, false],
+  [{ allow: ['a*'], deny: [] }, false],
+  [{ allow: [], deny: [] }, false],
+])('%j permits all: %s', (patterns, expected) => {
+  expect(permitsAll(topicFilterOf(patterns))).toBe(expected);
+});

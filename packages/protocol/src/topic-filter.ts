@@ -3,6 +3,7 @@
 /** Names, or beginnings of names. */
 export interface TopicSet {
   readonly names: ReadonlySet<string>;
+  /** Sorted; none begins with another one. */
   readonly prefixes: readonly string[];
 }
 
@@ -18,7 +19,10 @@ export interface TopicPatterns {
   readonly deny: readonly string[];
 }
 
-/** Sorted and without repetition, so that equal filters have equal texts. */
+/** The longest text of a filter: what servers accept beside a client's own headers has room for it. */
+export const MAX_TOPIC_FILTER_BYTES = 8_192;
+
+/** Sorted, and without patterns that others of the list include, so that filters with equal lists have equal texts. */
 export function formatTopicFilter({ allow, deny }: TopicPatterns): string {
   return `allow=${formatList(allow)};deny=${formatList(deny)}`;
 }
@@ -39,20 +43,40 @@ export function permits({ allowed, denied }: TopicFilter, topic: string): boolea
   return isIn(allowed, topic) && !isIn(denied, topic);
 }
 
+/** Whether the filter permits every name. */
+export function permitsAll({ allowed, denied }: TopicFilter): boolean {
+  return allowed.prefixes[0] === '' && denied.names.size === 0 && denied.prefixes.length === 0;
+}
+
 const NOTHING: TopicFilter = { allowed: topicSet([]), denied: topicSet([]) };
 
 function topicSet(patterns: readonly string[]): TopicSet {
-  const names = patterns.filter((pattern) => !pattern.endsWith('*'));
-  const prefixes = patterns.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
+  const beginnings = patterns.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
+  const prefixes: string[] = [];
+  for (const prefix of [...new Set(beginnings)].sort()) if (!beginsWithOne(prefixes, prefix)) prefixes.push(prefix);
+  const names = patterns.filter((pattern) => !pattern.endsWith('*') && !beginsWithOne(prefixes, pattern));
   return { names: new Set(names), prefixes };
 }
 
 function isIn({ names, prefixes }: TopicSet, topic: string): boolean {
-  return names.has(topic) || prefixes.some((prefix) => topic.startsWith(prefix));
+  return names.has(topic) || beginsWithOne(prefixes, topic);
+}
+
+/** Of sorted prefixes, none of which begins with another one, only the last one that does not come after the name can be its beginning. */
+function beginsWithOne(prefixes: readonly string[], name: string): boolean {
+  let low = 0;
+  let high = prefixes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((prefixes[middle] as string) <= name) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && name.startsWith(prefixes[low - 1] as string);
 }
 
 function formatList(patterns: readonly string[]): string {
-  return [...new Set(patterns)].sort().map(encodeURIComponent).join(',');
+  const { names, prefixes } = topicSet(patterns);
+  return [...names, ...prefixes.map((prefix) => `${prefix}*`)].sort().map(encodeURIComponent).join(',');
 }
 
 function parseList(text: string): TopicSet | undefined {

@@ -5,7 +5,7 @@
  */
 import { DELIVERED_PATH, SESSIONS_PATH } from '../routing.ts';
 import { CONSUMER_OPERATIONS } from './consumers.ts';
-import type { Method, OperationEntry, RetryClass } from './operation.ts';
+import type { Method, OperationEntry, RetryClass, Right } from './operation.ts';
 import { SERVICE_OPERATIONS } from './service.ts';
 import { TOPIC_OPERATIONS } from './topics.ts';
 
@@ -33,6 +33,11 @@ export function routeTemplateOf(operation: Operation): string | undefined {
 
 export function retryClassOf(operation: Operation): RetryClass | 'unknown' {
   return ENTRIES.get(operation)?.retry ?? 'unknown';
+}
+
+/** The right that an operation needs; `undefined`: every principal may. */
+export function rightOf(operation: Operation): Right | undefined {
+  return ENTRIES.get(operation)?.right;
 }
 
 /** Whether the operation is about the process itself. Monitoring requests these all the time. */

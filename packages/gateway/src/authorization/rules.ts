@@ -1,0 +1,73 @@
+/** What the rules of a configuration permit a principal. Pure. */
+import type { Right } from '@causeway/protocol/operations/operation.ts';
+import { type TopicFilter, type TopicPatterns, topicFilterOf } from '@causeway/protocol/topic-filter.ts';
+
+export const RIGHTS = ['produce', 'consume', 'describe', 'createTopics'] as const satisfies readonly Right[];
+
+/** An entry of `access.rules`. */
+export interface AccessRule {
+  /** Names, or `*` for all. */
+  readonly principals?: readonly string[] | undefined;
+  readonly roles?: readonly string[] | undefined;
+  readonly operations: readonly (Right | 'all')[];
+  /** Names, beginnings with `*` at the end, or `*` for all. */
+  readonly topics?: readonly string[] | undefined;
+  /** The same. */
+  readonly groups?: readonly string[] | undefined;
+  readonly effect: 'allow' | 'deny';
+}
+
+/** Whom rules are about. */
+export interface Subject {
+  readonly name: string;
+  readonly roles: readonly string[];
+}
+
+/** What a principal may do by one right. */
+export interface Permission {
+  readonly topics: TopicPatterns;
+  readonly topicFilter: TopicFilter;
+}
+
+/** What a principal may do. */
+export interface Permissions {
+  readonly rights: Readonly<Record<Right, Permission>>;
+  /** Groups in which it may consume: names like those of topics. */
+  readonly groups: TopicFilter;
+}
+
+export function appliesTo({ principals = [], roles = [] }: AccessRule, subject: Subject): boolean {
+  return (
+    principals.includes('*') || principals.includes(subject.name) || roles.some((role) => subject.roles.includes(role))
+  );
+}
+
+/** `rules`: all that apply to the principal, in any order. */
+export function permissionsOf(rules: readonly AccessRule[]): Permissions {
+  const permission = (right: Right): Permission => {
+    const topics = patternsOf(rules, right, ({ topics }) => topics);
+    return { topics, topicFilter: topicFilterOf(topics) };
+  };
+  return {
+    rights: {
+      produce: permission('produce'),
+      consume: permission('consume'),
+      describe: permission('describe'),
+      createTopics: permission('createTopics'),
+    },
+    groups: topicFilterOf(patternsOf(rules, 'consume', ({ groups }) => groups)),
+  };
+}
+
+function patternsOf(
+  rules: readonly AccessRule[],
+  right: Right,
+  names: (rule: AccessRule) => readonly string[] | undefined,
+): TopicPatterns {
+  const about = rules.filter(({ operations }) => operations.includes(right) || operations.includes('all'));
+  const withEffect = (effect: AccessRule['effect']) => about.filter((rule) => rule.effect === effect);
+  return {
+    allow: withEffect('allow').flatMap((rule) => names(rule) ?? []),
+    deny: withEffect('deny').flatMap((rule) => names(rule) ?? []),
+  };
+}
