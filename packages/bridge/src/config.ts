@@ -126,7 +126,17 @@ const ConsumersConfig = Section(
       default: 3_600_000,
       maximum: LONGEST_POLL_TIMEOUT_MS,
     }),
-    maxPollRecords: Type.Integer({ description: 'Most records in one response.', default: 500, minimum: 1 }),
+    maxPollBytes: Type.Integer({
+      description:
+        'Bytes of JSON at which a response to a poll ends, before compression; a single record that is longer comes alone. Gateways may ask for less (response.bufferBytes), and clients (max_bytes).',
+      default: 8_388_608,
+      minimum: 1024,
+    }),
+    maxPollRecords: Type.Integer({
+      description: 'Most records in one response; by default its bytes alone are limited.',
+      default: 2_147_483_647,
+      minimum: 1,
+    }),
     fetchMaxBytes: Type.Integer({
       description: 'Bytes of one fetch from a broker; a consumer holds no more than this for each broker.',
       default: 524_288,

@@ -137,6 +137,7 @@ function addOperations(
     metrics,
     load,
     maxPollTimeoutMs: config.consumers.maxPollTimeoutMs,
+    maxPollBytes: config.consumers.maxPollBytes,
   });
 }
 

@@ -30,6 +30,8 @@ async function start(limits: object = {}, options: Partial<GatewayOptions> = {})
   const overrides = {
     regions: regions({ east: upstream.url }),
     limits: { maxInFlightBytes: BUDGET_BYTES, ...limits },
+    request: { bufferBytes: MIB },
+    response: { bufferBytes: MIB },
   };
   gw = await startGateway(overrides, options);
 }

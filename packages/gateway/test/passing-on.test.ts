@@ -6,6 +6,7 @@ import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { HOST, raw } from '../../../test/harness/raw.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
 import { cleanups, gateway, never, produce, rawExchange, twoRegions, upstream } from './fixture.ts';
@@ -67,6 +68,43 @@ describe('passing on', () => {
     // Without the sizes of its chunks.
     const body = text.slice(text.indexOf('\r\n\r\n') + 4).replaceAll(/(?:^|\r\n)[0-9a-f]+\r\n/g, '');
     expect(body.trimEnd() === pieces.join('')).toBe(true);
+  });
+
+  test('a poll says how large a response all gateways on its way can hold', async () => {
+    const east = await upstream(answerJson([]));
+    const start = (limits: object) => gateway({ regions: regions({ east: east.url }), ...limits });
+    const asked = async (
+      url: string,
+      headers: Record<string, string> = {},
+      path = '/consumers/g/instances/i/records',
+    ) => {
+      await (await request(`${url}${path}`, { headers })).body.dump();
+      return east.requests.at(-1)?.headers['causeway-max-response-bytes'];
+    };
+    const first = await start({});
+    expect(await asked(first.url)).toBe('16777216');
+    expect(await asked(first.url, {}, '/topics')).toBeUndefined();
+    const header = { 'causeway-max-response-bytes': '70000' };
+    // A client cannot set it, another gateway can lower it.
+    expect(await asked(first.url, header)).toBe('16777216');
+    const fromGateway = { ...PROOF, 'causeway-gateway': 'tier1', ...header };
+    expect(await asked(first.url, fromGateway)).toBe('70000');
+    const small = await start({ response: { bufferBytes: 50_000 } });
+    expect(await asked(small.url, fromGateway)).toBe('50000');
+    const full = await start({
+      limits: { maxInFlightBytes: 4_000_000 },
+      request: { bufferBytes: 100_000 },
+      response: { bufferBytes: 3_000_000 },
+    });
+    expect(await asked(full.url)).toBe('3000000');
+    const held = connect(Number(new URL(full.url).port), '127.0.0.1');
+    cleanups.push(async () => held.destroy());
+    held.write('POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n');
+    held.write('x'.repeat(90_000));
+    await until('it is held', async () => (await asked(full.url)) === '2910000');
+    const streaming = await start({ response: { bufferBytes: 0 } });
+    expect(await asked(streaming.url)).toBeUndefined();
+    expect(await asked(streaming.url, fromGateway)).toBe('70000');
   });
 
   test('HEAD and 204 have no body and break nothing', async () => {

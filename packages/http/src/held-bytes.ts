@@ -69,6 +69,11 @@ export class HeldBytes {
     return this.#bytes;
   }
 
+  /** What a large body or response finds now; small ones find room beyond it. */
+  get roomBytes(): number {
+    return Math.max(SMALL_BYTES, this.#limits().maxInFlightBytes * LARGE_SHARE - this.#bytes);
+  }
+
   /** Takes `bytes` for a client that holds `heldBytes` already. Returns false when there is no room. */
   take(bytes: number, heldBytes: number): boolean {
     const { maxInFlightBytes } = this.#limits();

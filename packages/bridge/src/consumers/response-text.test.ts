@@ -83,6 +83,23 @@ test('a response has as many records as fit, counted in bytes of UTF-8', () => {
   expect(responseOf([], { codec, maxBytes: 2 }).text.toString()).toBe('[]');
 });
 
+test('a response ends at the wanted size; a longer record comes alone, if the client accepts it', () => {
+  const long = { ...RECORD, value: Buffer.from(`"${'x'.repeat(200)}"`) };
+  const codec = FORMATS_BY_NAME.json;
+  const of = (records: StoredRecord[], limits: object) => responseOf(records, { codec, ...limits });
+  const two = of([RECORD, RECORD], {}).text.length;
+  expect(of([RECORD, RECORD, RECORD], { wantedBytes: two }).recordCount).toBe(2);
+  expect(of([RECORD, RECORD, RECORD], { wantedBytes: two - 1 }).recordCount).toBe(1);
+  expect(of([RECORD, long], { wantedBytes: two }).recordCount).toBe(1);
+  const alone = of([long, RECORD], { wantedBytes: two });
+  expect([alone.recordCount, JSON.parse(alone.text.toString())]).toMatchObject([1, [{ offset: 7 }]]);
+  expect(of([long, RECORD], { wantedBytes: two, maxBytes: 1_000 }).recordCount).toBe(1);
+  expect(of([RECORD, RECORD], { wantedBytes: 1_000, maxBytes: two - 1 }).recordCount).toBe(1);
+  expect(() => of([long, RECORD], { wantedBytes: 1_000, maxBytes: 150 })).toThrow(
+    expect.objectContaining({ code: 'responseTooLarge' }),
+  );
+});
+
 test('a record that does not fit alone, or is not JSON, fails the response', () => {
   expect(() => responseOf([RECORD], { codec: FORMATS_BY_NAME.json, maxBytes: 50 })).toThrow(
     expect.objectContaining({ code: 'responseTooLarge' }),

@@ -1,4 +1,4 @@
-/** The JSON of a poll's response, cut to the bytes that the client accepts, and made in slices. */
+/** The JSON of a poll's response, cut to the bytes that the client accepts and that gateways can hold, and made in slices. */
 import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '../errors.ts';
 import type { Decoder } from '../formats/codec.ts';
@@ -11,8 +11,10 @@ import { TextBuffer } from './text-buffer.ts';
 export interface ResponseTextOptions {
   /** One for all records, or by topic. */
   codec: Decoder | DecoderOfTopic;
-  /** Default: none. */
+  /** What the client accepts. Default: any length. */
   maxBytes?: number;
+  /** Where the response ends; a single record that is longer comes alone. Default: at the last record. */
+  wantedBytes?: number;
   /** Default: `fail`. */
   onError?: ErrorPolicy;
   /** Called with the first headers of each record that has headers. */
@@ -33,7 +35,7 @@ const ENTRY_BYTES = 110;
 export type ErrorPolicy = 'fail' | 'report';
 
 /**
- * In UTF-8, as many records as fit `maxBytes`; the reader is then behind the last of them.
+ * In UTF-8, as many records as fit `maxBytes` and `wantedBytes`; the reader is then behind the last of them.
  * Errors: `responseTooLarge` when not even one fits; unless `onError` is `report`, `recordUndecodable` and those of damaged
  * batches.
  */
@@ -51,6 +53,7 @@ class ResponseText {
   /** Of the topic. */
   #codec!: Decoder;
   readonly #maxBytes: number;
+  readonly #wantedBytes: number;
   readonly #onError: ErrorPolicy;
   readonly #isCheckingUtf8: boolean;
   readonly #onHeaders: ResponseTextOptions['onHeaders'];
@@ -66,17 +69,25 @@ class ResponseText {
 
   constructor(
     reader: RecordReader,
-    { codec, maxBytes = Number.POSITIVE_INFINITY, onError = 'fail', onHeaders }: ResponseTextOptions,
+    {
+      codec,
+      maxBytes = Number.POSITIVE_INFINITY,
+      wantedBytes = maxBytes,
+      onError = 'fail',
+      onHeaders,
+    }: ResponseTextOptions,
     { isCheckingUtf8 = false } = {},
   ) {
     this.#reader = reader;
     this.#codecOf = typeof codec === 'function' ? codec : () => codec;
     this.#maxBytes = maxBytes;
+    this.#wantedBytes = Math.min(maxBytes, wantedBytes);
     this.#onError = onError;
     this.#isCheckingUtf8 = isCheckingUtf8;
     this.#onHeaders = onHeaders;
     const { count, bytes } = reader.expected;
-    this.#text = new TextBuffer(2 + bytes + count * ENTRY_BYTES);
+    // With room for the record that turns out to be too much.
+    this.#text = new TextBuffer(Math.min(2 + bytes + count * ENTRY_BYTES, this.#wantedBytes + LONG_RECORD_BYTES));
   }
 
   *build(): Generator<void, Buffer> {
@@ -96,9 +107,12 @@ class ResponseText {
         yield;
         sliceBytes = 0;
       }
-      if (text.length + CLOSING_BYTES <= this.#maxBytes) {
+      const bytes = text.length + CLOSING_BYTES;
+      const isWanted = bytes <= this.#wantedBytes;
+      if (isWanted || (reader.count === 1 && bytes <= this.#maxBytes)) {
         if (this.#onHeaders !== undefined) this.#tellHeaders(this.#onHeaders);
-        continue;
+        if (isWanted) continue;
+        break;
       }
       text.cut(before);
       reader.back();

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { describe, expect, inject, test } from 'vitest';
 import { bridgeOfFile, type ConsumedJson, kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { PROOF } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 
 const NOT_FOUND = { error_code: 404, message: 'The specified consumer instance was not found.' };
@@ -230,21 +231,6 @@ describe('polling', () => {
         'Consumer format does not match the embedded format requested by the Accept header.',
       );
     }
-  });
-
-  test('returns at most 500 records at a time, and all of them over several polls', async () => {
-    const topic = await kafka.topic();
-    await kafka.write(topic, numbered(1201));
-    const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
-    const sizes: number[] = [];
-    const records: ConsumedJson[] = [];
-    while (records.length < 1201) {
-      const { body } = await consumer.poll();
-      sizes.push(body.length);
-      records.push(...body);
-    }
-    expect(Math.max(...sizes)).toBe(500);
-    expect(valuesOf(records)).toEqual(Array.from({ length: 1201 }, (_, index) => index));
   });
 
   test('a response is no larger than max_bytes, which holds for one request', async () => {
@@ -580,6 +566,75 @@ describe('a client that goes away', () => {
     const { text } = await bridge.get('/metrics');
     return Number(new RegExp(`^${name}${labels} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   }
+});
+
+describe('a response to a poll', () => {
+  const entryBytes = 100_000;
+  const large = (count: number) =>
+    Array.from({ length: count }, () => ({ value: JSON.stringify('x'.repeat(entryBytes)) }));
+  const asGateway = (maxBytes: number) => ({
+    headers: { ...PROOF, 'causeway-gateway': 'tier1', 'causeway-max-response-bytes': String(maxBytes) },
+  });
+
+  async function consumerOf(records: { value: string }[]) {
+    const topic = await kafka.topic();
+    await kafka.write(topic, records);
+    return await bridge.consumer(unique('group'), 'c', [topic]);
+  }
+
+  test('ends where gateways can hold it; a single record that is larger comes alone, unless the client accepts less', async () => {
+    const { path } = await consumerOf([...large(3), { value: '1' }, ...large(1)]);
+    const poll = async (maxBytes: number, query = '') => {
+      const { status, body } = await bridge.request(
+        'GET',
+        `${path}/records?timeout=20000${query}`,
+        asGateway(maxBytes),
+      );
+      return status === 200 ? (body as ConsumedJson[]).map(({ offset }) => offset) : status;
+    };
+    expect(await poll(2 * entryBytes + 1_000)).toEqual([0, 1]);
+    expect(await poll(1_000, '&max_bytes=50000')).toBe(422);
+    expect(await poll(1_000)).toEqual([2]);
+    expect(await poll(1_000)).toEqual([3]);
+    expect(await poll(1_000, '&max_bytes=200000')).toEqual([4]);
+  });
+
+  test('is not limited by a header of a client', async () => {
+    const consumer = await consumerOf([{ value: '1' }, { value: '2' }]);
+    const headers = { 'causeway-max-response-bytes': '10' };
+    const { body } = await bridge.get(`${consumer.path}/records?timeout=20000`, headers);
+    expect(body).toHaveLength(2);
+  });
+
+  test('has all records that were fetched', async () => {
+    const consumer = await consumerOf(numbered(2_000));
+    expect((await consumer.poll('timeout=20000')).body).toHaveLength(2_000);
+  });
+
+  test.each([
+    ['maxPollBytes', { maxPollBytes: 20_000 }, 20_000, 1201],
+    ['maxPollRecords', { maxPollRecords: 500 }, Number.POSITIVE_INFINITY, 500],
+  ])('ends at %s, and all records come over several polls', async (_, consumers, maxBytes, maxCount) => {
+    const topic = await kafka.topic();
+    await kafka.write(topic, numbered(1201));
+    const limited = await TestBridge.start(inject('kafkaBootstrap'), { consumers });
+    try {
+      const consumer = await limited.consumer(unique('group'), 'c', [topic]);
+      const records: ConsumedJson[] = [];
+      const sizes: number[] = [];
+      while (records.length < 1201) {
+        const { text, body } = await consumer.poll('timeout=20000');
+        expect(text.length).toBeLessThanOrEqual(maxBytes);
+        sizes.push(body.length);
+        records.push(...body);
+      }
+      expect(sizes.length).toBeGreaterThan(2);
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(maxCount);
+      expect(valuesOf(records)).toEqual(Array.from({ length: 1201 }, (_, index) => index));
+    } finally {
+      await limited.close();
+    }
+  });
 });
 
 test('an unused consumer expires, and one that polls does not', async () => {

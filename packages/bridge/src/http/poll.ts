@@ -24,6 +24,8 @@ export interface PollDependencies {
   load: Load;
   /** The longest `timeout`. */
   maxPollTimeoutMs: number;
+  /** Where a response ends, unless a single record is longer. */
+  maxPollBytes: number;
 }
 
 const ERROR_POLICIES: readonly ErrorPolicy[] = ['fail', 'report'];
@@ -53,7 +55,7 @@ interface PollContext extends Omit<PollDependencies, 'registry'> {
 }
 
 async function poll(session: Session, context: PollContext): Promise<void> {
-  const { request, reply, timeoutMs, maxBytes, onError, metrics, deliveries } = context;
+  const { request, reply, timeoutMs, maxBytes, maxPollBytes, onError, metrics, deliveries } = context;
   if (timeoutMs < 0) {
     throw new BridgeError('kafkaRefused', {
       message: `java.lang.IllegalArgumentException: Invalid negative timeout ${timeoutMs}`,
@@ -68,6 +70,8 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     return;
   }
   const { sender } = request;
+  const heldBytes = sender.via === 'gateway' ? sender.maxResponseBytes : undefined;
+  const wantedBytes = Math.min(maxPollBytes, heldBytes ?? maxPollBytes);
   const gone = new AbortController();
   const { raw } = reply;
   // The event follows every response, too.
@@ -85,7 +89,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
       const { onHeaders } = request.watch ?? {};
       const prepared = codecForReading(formatNamed(format), reader, { slices: request.slices, limits });
       const codec = prepared instanceof Promise ? await prepared : prepared;
-      const text = await request.slices.run(responseText(reader, { codec, maxBytes, onError, onHeaders }));
+      const text = await request.slices.run(responseText(reader, { codec, maxBytes, wantedBytes, onError, onHeaders }));
       request.watch?.polled(reader.count);
       return async (_reader, { takeBack, delivery }) => {
         if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);

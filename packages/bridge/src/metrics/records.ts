@@ -3,8 +3,8 @@ import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import { Distribution } from '@causeway/metrics/distribution.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 
-/** Up to the default of `consumers.maxPollRecords` and of `producer.maxBatchRecords`, and beyond. */
-const RECORD_COUNT_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
+/** Up to what a full fetch of small records holds, and `producer.maxBatchRecords`. */
+const RECORD_COUNT_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000];
 
 export const RECORD_METRICS = {
   produced: counter('causeway_bridge_records_produced_total', 'Records that clients produced: ok or failed.', [

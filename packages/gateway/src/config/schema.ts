@@ -189,8 +189,8 @@ export const GatewayConfig = Entry(
       {
         bufferBytes: Type.Integer({
           description:
-            'Bodies up to this size, in bytes, are kept so that they can be sent again. A larger body is streamed, and retried only if no connection could be opened.',
-          default: 1_048_576,
+            'Bodies up to this size, in bytes, are kept so that they can be sent again. A larger body is streamed, and retried only if no connection could be opened. The default is the largest body that bridges accept by default (limits.maxBodyBytes).',
+          default: 16_777_216,
           minimum: 0,
           maximum: 1_073_741_824,
         }),
@@ -274,8 +274,8 @@ export const GatewayConfig = Entry(
       {
         bufferBytes: Type.Integer({
           description:
-            'Responses up to this size, in bytes, are held until they are complete, so that the request can be retried when the region dies in the middle. A larger response is streamed.',
-          default: 1_048_576,
+            'Responses up to this size, in bytes, are held until they are complete, so that the request can be retried when the region dies in the middle. A larger response is streamed. Bridges end responses to polls before this size, unless a single record is larger. 0 streams all responses.',
+          default: 16_777_216,
           minimum: 0,
           maximum: 1_073_741_824,
         }),

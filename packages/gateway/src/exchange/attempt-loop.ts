@@ -5,7 +5,7 @@
  * in flight decides whether it can leave, too. And a request costs no promise.
  */
 import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
-import { SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import { MAX_RESPONSE_BYTES_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { GatewayError } from '../errors.ts';
 import { isKafkaUndecided, kafkaAnswersAt } from '../regions/kafka-outage.ts';
 import { isHeldUpByLimit, type SelectionRequest, selectTarget } from '../regions/select.ts';
@@ -14,7 +14,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { StreamedBody } from './body.ts';
 import type { ClientRequest } from './client-request.ts';
 import { RequestedConsumer } from './consumer.ts';
-import { shortenPoll } from './consumer-requests.ts';
+import { maxResponseBytes, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 import { requestHeaders } from './headers.ts';
 import { hasCrossedRegions } from './loops.ts';
@@ -96,12 +96,23 @@ export class AttemptLoop implements SelectionRequest {
     this.#isPoll = url.operation === 'poll';
     const { deadlineMs, pollMarginMs } = settings.request;
     this.#deadlineMs = nowMs + (this.#isPoll ? pollTimeoutMs(path) + pollMarginMs : deadlineMs);
+    if (this.#isPoll) this.#limitResponse();
     if (url.group === undefined) return;
     this.consumer = new RequestedConsumer({ context, request, body: Buffer.isBuffer(body) ? body : undefined });
     this.consumerHash = this.consumer.hash;
     this.home = this.consumer.home?.target;
     this.consumer.moveIfDue(this, nowMs);
     this.consumer.addDelivered(this.#headers);
+  }
+
+  /** The bridge ends its response to a poll where the gateways on the way can still hold it. */
+  #limitResponse(): void {
+    const { context, request } = this.#options;
+    const maxBytes = maxResponseBytes(request.gatewayHeader(MAX_RESPONSE_BYTES_HEADER), {
+      bufferBytes: request.settings.response.bufferBytes,
+      roomBytes: context.held.roomBytes,
+    });
+    if (maxBytes !== undefined) this.#headers.push(MAX_RESPONSE_BYTES_HEADER, String(maxBytes));
   }
 
   *#run(nowMs: number): Generator<Step, Ending, void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { responseToRepeated, shortenPoll } from './consumer-requests.ts';
+import { maxResponseBytes, responseToRepeated, shortenPoll } from './consumer-requests.ts';
 
 test.each([
   ['/x?timeout=3000', 1_000, '/x?timeout=2000'],
@@ -15,6 +15,17 @@ test.each([
   ['/x?timeout=abc', 5_000, '/x?timeout=abc'],
 ])('%s after %d ms is %s', (target, elapsedMs, expected) => {
   expect(shortenPoll(target, elapsedMs)).toBe(expected);
+});
+
+test.each([
+  { received: undefined, bufferBytes: 1_000, roomBytes: 5_000, expected: 1_000 },
+  { received: undefined, bufferBytes: 9_000, roomBytes: 5_000.5, expected: 5_000 },
+  { received: '700', bufferBytes: 1_000, roomBytes: 5_000, expected: 700 },
+  { received: '7000', bufferBytes: 1_000, roomBytes: 5_000, expected: 1_000 },
+  { received: '700', bufferBytes: 0, roomBytes: 5_000, expected: 700 },
+  { received: undefined, bufferBytes: 0, roomBytes: 5_000, expected: undefined },
+])('a poll asks for what fits all gateways: $received, $bufferBytes and $roomBytes make $expected', (row) => {
+  expect(maxResponseBytes(row.received, row)).toBe(row.expected);
 });
 
 describe('a repeated request', () => {

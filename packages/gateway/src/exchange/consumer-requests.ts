@@ -1,4 +1,7 @@
-/** How a gateway changes consumers' requests and responses: shorter polls after a failover, and responses to repeated requests. */
+/**
+ * How a gateway changes consumers' requests and responses: polls that bring no more than it can hold, shorter polls after a failover, and
+ * responses to repeated requests.
+ */
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { pollTimeoutMs, withQueryParameter } from '@causeway/protocol/parameters.ts';
 
@@ -13,6 +16,20 @@ export function shortenPoll(target: string, elapsedMs: number): string {
   const timeoutMs = pollTimeoutMs(target);
   const leftMs = Math.max(MIN_POLL_TIMEOUT_MS, Math.round(timeoutMs - elapsedMs));
   return leftMs >= timeoutMs ? target : withQueryParameter(target, 'timeout', String(leftMs));
+}
+
+/**
+ * How large a response to a poll this gateway can hold, and those before it (`received`), so that they can ask again when the target dies
+ * within it. `undefined`: any size, for all of them are streamed.
+ */
+export function maxResponseBytes(
+  received: string | undefined,
+  { bufferBytes, roomBytes }: { bufferBytes: number; roomBytes: number },
+): number | undefined {
+  const before = received === undefined ? undefined : Number(received);
+  if (bufferBytes === 0) return before;
+  const ownBytes = Math.floor(Math.min(bufferBytes, roomBytes));
+  return before === undefined ? ownBytes : Math.min(before, ownBytes);
 }
 
 export interface RepeatedResponse {

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import {
   CAUSEWAY_PREFIX,
   FAILED_HEADER,
+  MAX_RESPONSE_BYTES_HEADER,
   RELEASE_HEADER,
   SECRET_HEADER,
   SUSPECT_HEADER,
@@ -26,9 +27,10 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   // The gateway has read the body: the length and 100 Continue are its own.
   'content-length',
   'expect',
-  // Written for each attempt.
+  // Written for each attempt, or for the request.
   FAILED_HEADER,
   RELEASE_HEADER,
+  MAX_RESPONSE_BYTES_HEADER,
   // The sender's proof is only for this gateway.
   SECRET_HEADER,
   SUSPECT_HEADER,
