@@ -76,6 +76,20 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src',
     'packages/protocol',
   ],
+  'packages/gateway/src/authentication': [
+    'packages/gateway/src/config/auth.ts',
+    'packages/gateway/src/exchange/admission.ts',
+    'packages/gateway/src/exchange/client-request.ts',
+    // Why an issuer cannot be reached.
+    'packages/gateway/src/regions/connection-failure.ts',
+    'packages/config',
+    'packages/protocol',
+  ],
+  'packages/gateway/src/gatekeeper.ts': [
+    'packages/gateway/src/authentication',
+    'packages/gateway/src/exchange',
+    'packages/protocol',
+  ],
   'packages/gateway/src/authorization': ['packages/protocol'],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.
@@ -169,20 +183,21 @@ const PLACES: Record<string, string[]> = {
 /** Libraries that only some places may import. */
 const ONLY_IN: Record<string, RegExp> = {
   '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
+  jose: /^packages\/gateway\/src\/authentication\//,
   kafkajs: /^(?:packages\/lab|test)\//,
   '@peculiar/x509': /^packages\/lab\/src\/secure\/certificate\.ts$/,
   '@opentelemetry/api': /^packages\/(?:telemetry|gateway\/src\/watch|bridge\/src\/watch)\//,
   '@opentelemetry/sdk-trace': /^packages\/telemetry\/src\/tracing\.ts$/,
   'sonic-boom': /^packages\/telemetry\/src\/access-log\.ts$/,
   opossum: /^packages\/gateway\/src\/regions\/breaker\.ts$/,
-  undici: /^(?:packages\/gateway\/src\/admin|packages\/lab|test)\//,
+  undici: /^(?:packages\/gateway\/src\/(?:admin|authentication)|packages\/lab|test)\//,
   'eventsource-parser': /^packages\/page\//,
   'prom-client': /^packages\/metrics\/src\/exposition\.ts$/,
 };
 
 /** Composition roots, and files of a package's top folder that compose: they may import every folder of their package. */
 const COMPOSERS =
-  /^packages\/(?:gateway\/src\/(?:gateway|main|running-config)|bridge\/src\/(?:app|main|parts|servers))\.ts$/;
+  /^packages\/(?:gateway\/src\/(?:front-door|gateway|main|running-config)|bridge\/src\/(?:app|main|parts|servers))\.ts$/;
 
 interface Import {
   file: string;

@@ -36,6 +36,10 @@ export type GatewayErrorCode =
   | 'crossSite'
   | 'originRejected'
   | 'loopDetected'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'quotaExceeded'
+  | 'authenticationUnavailable'
   | 'internal';
 
 const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
@@ -72,6 +76,10 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   crossSite: 403,
   originRejected: 403,
   loopDetected: 508,
+  unauthenticated: 401,
+  forbidden: 403,
+  quotaExceeded: 429,
+  authenticationUnavailable: 503,
   internal: 500,
 };
 
@@ -84,6 +92,7 @@ const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
   'overloaded',
   'consumerMoving',
   'loopDetected',
+  'authenticationUnavailable',
   'internal',
 ]);
 

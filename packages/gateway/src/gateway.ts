@@ -3,6 +3,7 @@ import { masked } from '@causeway/config/masked.ts';
 import { HeldBytes } from '@causeway/http/held-bytes.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { Admin } from './admin/admin.ts';
+import { AuthenticationStats } from './authentication/authenticator.ts';
 import { listenersOf } from './config/listeners.ts';
 import { findConfigProblems, serverNameAt } from './config/load.ts';
 import { GatewayConfig } from './config/schema.ts';
@@ -14,6 +15,7 @@ import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
 import { TurnBatch } from './exchange/turn-batch.ts';
+import { FrontDoor } from './front-door.ts';
 import { ClientListeners } from './listen/listeners.ts';
 import { Metrics } from './metrics.ts';
 import { Registry } from './regions/registry.ts';
@@ -33,6 +35,8 @@ export interface GatewayOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds, never going back. */
   now?: () => number;
+  /** Milliseconds since 1970, for the times in tokens. */
+  wallClock?: () => number;
   random?: () => number;
   /** Receives the error of a bug that ended a request with 500. Default: ignored. */
   onFault?: (error: unknown) => void;
@@ -52,6 +56,7 @@ export class Gateway {
   readonly #admin: Admin;
   readonly #config: RunningConfig;
   readonly #credentials: UpstreamCredentials;
+  readonly #frontDoor: FrontDoor;
   #isClosing = false;
   #closed: Promise<void> | undefined;
 
@@ -86,6 +91,14 @@ export class Gateway {
     this.#registry = registry;
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
+    const frontDoor = new FrontDoor({
+      config,
+      events: this.events,
+      stats: new AuthenticationStats(),
+      now,
+      wallClock: options.wallClock ?? Date.now,
+    });
+    this.#frontDoor = frontDoor;
     const held = new HeldBytes({ limits: () => running.values.limits, now });
     const deliveries = new Deliveries({ identity: () => running.identity, now });
     this.#deliveries = deliveries;
@@ -97,7 +110,9 @@ export class Gateway {
       returnPace: new ReturnPace(),
       budget,
       stats,
-      gatekeeper: undefined,
+      get gatekeeper() {
+        return frontDoor.gatekeeper;
+      },
       writes: new TurnBatch(),
       get identity() {
         return running.identity;
@@ -182,6 +197,7 @@ export class Gateway {
   async start(): Promise<{ url: string; urls: string[]; adminUrl: string }> {
     this.#registry.start();
     this.#credentials.start();
+    this.#frontDoor.start();
     try {
       this.#watching.watcher = await this.#startWatcher();
       const { url: adminUrl } = await this.#admin.start();
@@ -210,6 +226,7 @@ export class Gateway {
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#credentials.configure(this.#config.values.upstream.tls);
     this.#registry.apply(this.#config.values);
+    this.#frontDoor.configure(this.#config.values);
     this.events.emit({ type: 'reload', file: this.#config.file, changes });
   }
 
@@ -259,6 +276,7 @@ export class Gateway {
     this.#metrics.close();
     await this.#registry.close();
     this.#credentials.close();
+    this.#frontDoor.close();
     await this.#watching.watcher?.telemetry.close();
   }
 

@@ -74,6 +74,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `Certificate of ${event.of} ${event.problem === null ? 'in use' : 'has a problem'}`,
         detail: event.problem ?? (event.expiresAt === null ? '' : `valid until ${event.expiresAt}`),
       };
+    case 'issuerKeys':
+      return {
+        mark: event.problem === null ? 'up' : 'degraded',
+        topic: 'config',
+        title: `Keys of ${event.issuer} ${event.problem === null ? 'can be read again' : 'cannot be read'}`,
+        detail: event.problem ?? '',
+      };
     case 'handshake':
       return {
         mark: 'degraded',

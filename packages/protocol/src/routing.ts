@@ -167,7 +167,7 @@ export const SESSIONS_PATH = '/causeway-sessions';
 
 /**
  * The principal of the client, as a gateway authenticated it ({@link formatPrincipal}). Gateways strip it from requests of
- * untrusted peers; bridges believe it from gateways only. Absent: the client is anonymous, or no gateway authenticates clients.
+ * untrusted peers; bridges believe it from gateways only. Absent: no gateway authenticates clients.
  */
 export const PRINCIPAL_HEADER = 'causeway-principal';
 

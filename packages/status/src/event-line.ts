@@ -34,6 +34,8 @@ function describe(event: RecordedEvent): string {
       return `configuration refused: ${event.reason}`;
     case 'certificate':
       return `certificate of ${event.of} ${event.problem === null ? 'in use' : `has a problem: ${event.problem}`}`;
+    case 'issuerKeys':
+      return `keys of ${event.issuer} ${event.problem === null ? 'can be read again' : `cannot be read: ${event.problem}`}`;
     case 'handshake':
       return `${event.failureCount} ${event.failureCount === 1 ? 'client' : 'clients'} could not connect to ${event.listener}, ${event.address} last: ${event.reason}`;
     case 'telemetry':

@@ -19,6 +19,7 @@ const QUIET: ReadonlySet<RecordedEvent['type']> = new Set([
   'audit',
   'accessRefused',
   'handshake',
+  'issuerKeys',
 ]);
 
 export interface LiveSources {

@@ -6,6 +6,7 @@ import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { certificateProblems } from '@causeway/http/certificates.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
+import { checkAuth } from './auth.ts';
 import { checkListeners, type Finding, knowsClients, listenersOf } from './listeners.ts';
 import { GatewayConfig, type TargetConfig } from './schema.ts';
 
@@ -92,6 +93,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkTrust(config.trust, { verifiesClients: knowsClients(config) }),
     ...checkListeners(config, { admin: config.admin, trust: config.trust, adminPort: DEFAULT_ADMIN_PORT, given }),
     ...checkAdmin(config.admin),
+    ...checkAuth(config.auth),
     ...checkUpstreamTls(config),
   );
   return findings;

@@ -6,6 +6,7 @@ import { TrustSection } from '@causeway/config/trust.ts';
 import { ServerName, UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { AdminSection } from './admin.ts';
+import { AuthSection } from './auth.ts';
 import { ListenerList, ListenSection } from './listeners.ts';
 
 const TargetConfig = Entry(
@@ -87,6 +88,7 @@ export const GatewayConfig = Entry(
     admin: AdminSection,
     cors: CorsSection,
     trust: TrustSection,
+    auth: Type.Optional(AuthSection),
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(
       {

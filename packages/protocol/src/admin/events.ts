@@ -47,6 +47,8 @@ export const EventSchema = Type.Union(
         description: 'When the certificate in use ends; null without one.',
       }),
     }),
+    /** The keys of an issuer of tokens cannot be read: those before stay in use; with a `problem` of null, they can be read again. */
+    Event('issuerKeys', { issuer: Type.String(), problem: Type.Union([Type.String(), Type.Null()]) }),
     /** TLS handshakes of clients failed. At most one event a minute for each listener and kind of reason. */
     Event('handshake', {
       listener: Type.String(),

@@ -18,8 +18,7 @@ const CONSUMER = {
   retry: 'repeatable',
   right: 'consume',
   tags: ['Consumers'],
-  // 403 for a consumer of another principal.
-  errors: [403, 404, 422, 500, 503],
+  errors: [404, 422, 500, 503],
 } as const;
 const SEEK = {
   ...CONSUMER,
@@ -39,7 +38,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     summary: 'Creates a consumer in a group.',
     status: 200,
     response: v2(CreatedConsumer),
-    errors: [400, 403, 409, 422, 500, 503],
+    errors: [400, 409, 422, 500, 503],
   },
   {
     ...CONSUMER,
@@ -66,7 +65,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     path: `${INSTANCE}/subscription`,
     summary: 'Removes the subscription and the assignment.',
     status: 204,
-    errors: [403, 404, 409, 422, 500, 503],
+    errors: [404, 409, 422, 500, 503],
   },
   {
     ...CONSUMER,

@@ -1,0 +1,210 @@
+/** Keeps an issuer's keys up to date: from a file that changes, or from a URL that may be down. */
+import { readText } from '@causeway/config/secret.ts';
+import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
+import type { JWSHeaderParameters } from 'jose';
+import type { IssuerConfig } from '../config/auth.ts';
+import { type FoundKey, KeyRing } from './jwks.ts';
+import { fetchJwks } from './jwks-fetch.ts';
+
+/** `unknown`: the issuer has no such key. `unavailable`: its keys cannot be read now. */
+export type KeyLookup =
+  | FoundKey
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'ambiguous' }
+  | { readonly kind: 'unavailable' };
+
+export interface KeySourceOptions {
+  /** Milliseconds, never going back. */
+  now: () => number;
+  /** The keys cannot be read (the reason), or can be read again (`null`). Only when that changes. */
+  onChange: (problem: string | null) => void;
+}
+
+const MS_PER_SECOND = 1_000;
+/** Fetches for keys that are unknown: so many at once, and one more in each interval. Random names of keys cost the issuer no more. */
+const FETCH_BURST = 3;
+const FETCH_INTERVAL_MS = 5_000;
+/** Requests that wait for such a fetch. */
+const MAX_WAITING = 1_000;
+/** Names that the issuer does not have, since the last fetch. */
+const MAX_UNKNOWN_IDS = 1_000;
+/** After a failed fetch: doubled after each further one. */
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+
+const UNKNOWN = { kind: 'unknown' } as const;
+const UNAVAILABLE = { kind: 'unavailable' } as const;
+
+export class KeySource {
+  /** Why the keys cannot be read now; `null`: they can. */
+  problem: string | null = null;
+  readonly issuer: string;
+  /** Attempts to read the keys. */
+  readonly fetchCounts = { succeeded: 0, failed: 0 };
+  readonly #config: IssuerConfig;
+  readonly #options: KeySourceOptions;
+  readonly #ring = new KeyRing();
+  readonly #closing = new AbortController();
+  #watch: FileWatch | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #fetching: Promise<void> | undefined;
+  #readAtMs: number;
+  #failureCount = 0;
+  #tokens = FETCH_BURST;
+  #tokensAtMs: number;
+  /** For an unknown key, when there is no token left. */
+  #nextFetch: { promise: Promise<void>; wake: () => void } | undefined;
+  #waitingCount = 0;
+  readonly #unknownIds = new Set<string | undefined>();
+
+  constructor(config: IssuerConfig, options: KeySourceOptions) {
+    this.issuer = config.issuer;
+    this.#config = config;
+    this.#options = options;
+    this.#readAtMs = options.now();
+    this.#tokensAtMs = options.now();
+  }
+
+  start(): void {
+    const { jwksFile } = this.#config;
+    if (jwksFile === undefined) {
+      void this.#fetch();
+      return;
+    }
+    this.#readFile(jwksFile);
+    this.#watch = watchFiles([jwksFile], () => this.#readFile(jwksFile));
+  }
+
+  close(): void {
+    this.#watch?.close();
+    clearTimeout(this.#timer);
+    this.#closing.abort();
+    this.#nextFetch?.wake();
+    this.#ring.drop();
+  }
+
+  /** When the keys were read for the last time; `undefined`: never, or too long ago. */
+  get ageMs(): number | undefined {
+    return this.#ring.isEmpty ? undefined : this.#options.now() - this.#readAtMs;
+  }
+
+  /** Never rejects. */
+  async find(header: JWSHeaderParameters): Promise<KeyLookup> {
+    if (this.#ring.isEmpty) await this.#fetching;
+    const known = await this.#ring.find(header);
+    if (known.kind !== 'unknown') return known;
+    if (this.#ring.isEmpty) return UNAVAILABLE;
+    if (this.#config.jwksFile !== undefined) return UNKNOWN;
+    if (this.problem !== null && !this.#hasToken()) return UNAVAILABLE;
+    if (this.#unknownIds.has(header.kid) && !this.#hasToken()) return UNKNOWN;
+    if (this.#waitingCount >= MAX_WAITING) return UNAVAILABLE;
+    this.#waitingCount += 1;
+    await this.#fetchForUnknownKey();
+    this.#waitingCount -= 1;
+    const found = await this.#ring.find(header);
+    if (found.kind !== 'unknown') return found;
+    if (this.problem !== null || this.#closing.signal.aborted) return UNAVAILABLE;
+    if (this.#unknownIds.size < MAX_UNKNOWN_IDS) this.#unknownIds.add(header.kid);
+    return UNKNOWN;
+  }
+
+  /** Requests that come meanwhile wait for the same fetch; when too many were made, for the next one. */
+  #fetchForUnknownKey(): Promise<void> {
+    if (this.#nextFetch !== undefined) return this.#nextFetch.promise;
+    if (this.#hasToken()) {
+      this.#tokens -= 1;
+      // One that has begun may have read the keys before the new one was there.
+      return this.#fetching === undefined ? this.#fetch() : this.#fetching.then(() => this.#fetch());
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, FETCH_INTERVAL_MS - (this.#options.now() - this.#tokensAtMs));
+    const wake = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const fetched = promise.then(() => {
+      this.#nextFetch = undefined;
+      this.#tokensAtMs = this.#options.now();
+      return this.#fetch();
+    });
+    this.#nextFetch = { promise: fetched, wake };
+    return fetched;
+  }
+
+  #hasToken(): boolean {
+    const nowMs = this.#options.now();
+    const gained = Math.floor((nowMs - this.#tokensAtMs) / FETCH_INTERVAL_MS);
+    if (gained > 0) {
+      this.#tokens = Math.min(FETCH_BURST, this.#tokens + gained);
+      this.#tokensAtMs += gained * FETCH_INTERVAL_MS;
+    }
+    return this.#tokens > 0;
+  }
+
+  /** Never rejects. */
+  #fetch(): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.resolve();
+    const { issuer, jwksUrl, caFile } = this.#config;
+    this.#fetching ??= fetchJwks({ issuer, jwksUrl, caFile }, this.#closing.signal)
+      .then((jwks) => this.#take(jwks, jwksUrl ?? `the JWKS of ${issuer}`))
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#fetching = undefined;
+        this.#schedule();
+      });
+    return this.#fetching;
+  }
+
+  #readFile(file: string): void {
+    try {
+      this.#take(parse(readText(file), file), file);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #take(jwks: unknown, where: string): void {
+    try {
+      this.#ring.update(jwks);
+    } catch (cause) {
+      throw new Error(`${where} ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+    this.#readAtMs = this.#options.now();
+    this.#unknownIds.clear();
+    this.#failureCount = 0;
+    this.fetchCounts.succeeded += 1;
+    this.#report(null);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    this.#failureCount += 1;
+    this.fetchCounts.failed += 1;
+    const isTooOld = this.#options.now() - this.#readAtMs > this.#config.keepSeconds * MS_PER_SECOND;
+    if (this.#config.jwksFile === undefined && isTooOld) this.#ring.drop();
+    this.#report(error instanceof Error ? error.message : String(error));
+  }
+
+  #report(problem: string | null): void {
+    const hasChanged = (problem === null) !== (this.problem === null);
+    this.problem = problem;
+    if (hasChanged) this.#options.onChange(problem);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#closing.signal.aborted) return;
+    const refreshMs = this.#config.refreshSeconds * MS_PER_SECOND;
+    const retryMs = Math.min(FIRST_RETRY_MS * 2 ** (this.#failureCount - 1), LAST_RETRY_MS, refreshMs);
+    this.#timer = setTimeout(() => void this.#fetch(), this.#failureCount === 0 ? refreshMs : retryMs);
+    this.#timer.unref();
+  }
+}
+
+function parse(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new Error(`${file} is not JSON`, { cause });
+  }
+}

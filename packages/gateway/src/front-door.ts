@@ -1,0 +1,93 @@
+/** Keeps the front door as the configuration says: builds its parts, and replaces those that a reload changes. */
+import { type AuthenticationStats, Authenticator } from './authentication/authenticator.ts';
+import type { KeySource } from './authentication/jwks-source.ts';
+import { JwtMethod } from './authentication/jwt.ts';
+import { KeySources } from './authentication/key-sources.ts';
+import type { AuthenticationMethod } from './authentication/method.ts';
+import type { AuthSection } from './config/auth.ts';
+import type { GatewayConfig } from './config/schema.ts';
+import type { EventLog } from './events.ts';
+import type { Gatekeeper } from './exchange/gatekeeper.ts';
+import { Doorkeeper } from './gatekeeper.ts';
+
+export interface FrontDoorOptions {
+  config: Pick<GatewayConfig, 'auth'>;
+  events: EventLog;
+  stats: AuthenticationStats;
+  /** Milliseconds, never going back. */
+  now: () => number;
+  /** Milliseconds since 1970. */
+  wallClock: () => number;
+}
+
+export class FrontDoor {
+  /** `undefined` while the configuration has neither authentication nor rules nor quotas. */
+  gatekeeper: Gatekeeper | undefined;
+  readonly #options: FrontDoorOptions;
+  readonly #keys: KeySources;
+  #config: FrontDoorOptions['config'];
+  #authenticator: Authenticator | undefined;
+
+  constructor(options: FrontDoorOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#keys = new KeySources({
+      now: options.now,
+      onChange: (issuer, problem) => options.events.emit({ type: 'issuerKeys', issuer, problem }),
+    });
+  }
+
+  get keySources(): readonly KeySource[] {
+    return this.#keys.all;
+  }
+
+  start(): void {
+    this.#authenticator = this.#authenticatorOf(this.#config.auth);
+    this.#open();
+  }
+
+  /** Takes over another configuration. What it leaves as it is keeps what it knows. */
+  configure(config: FrontDoorOptions['config']): void {
+    const before = this.#config;
+    this.#config = config;
+    if (JSON.stringify(before.auth) !== JSON.stringify(config.auth)) {
+      this.#authenticator = this.#authenticatorOf(config.auth);
+    }
+    this.#open();
+  }
+
+  close(): void {
+    this.#keys.close();
+  }
+
+  #open(): void {
+    const { auth } = this.#config;
+    const authenticator = this.#authenticator;
+    this.gatekeeper =
+      authenticator === undefined
+        ? undefined
+        : new Doorkeeper({
+            authenticator,
+            authorizer: undefined,
+            quotas: undefined,
+            forwardsCredentials: auth?.forwardCredentials ?? false,
+          });
+  }
+
+  #authenticatorOf(auth: AuthSection | undefined): Authenticator | undefined {
+    const issuers = auth?.jwt?.issuers ?? [];
+    const sources = this.#keys.configure(issuers);
+    if (auth === undefined) return undefined;
+    const { stats, wallClock } = this.#options;
+    const methods: AuthenticationMethod[] = [];
+    if (auth.jwt !== undefined) {
+      methods.push(
+        new JwtMethod({
+          issuers: issuers.map((config, index) => ({ config, keys: sources[index] as KeySource })),
+          wallClock,
+        }),
+      );
+    }
+    return new Authenticator({ methods, allowsAnonymous: auth.anonymous === 'allow', stats });
+  }
+}

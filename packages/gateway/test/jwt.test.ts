@@ -1,0 +1,245 @@
+/** Clients with JSON Web Tokens, at gateways over real sockets; the keys come from a file. */
+import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type JWTPayload, SignJWT } from 'jose';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { FORGED, PROOF } from '../../../test/harness/trust.ts';
+import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
+import { rawExchange } from './fixture.ts';
+
+const ISSUER = 'https://id.example/';
+const AUDIENCE = 'causeway';
+const NOW_SECONDS = 1_800_000_000;
+const HOUR_SECONDS = 3_600;
+
+const directory = mkdtempSync(join(tmpdir(), 'causeway-jwt-'));
+const jwksFile = join(directory, 'jwks.json');
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const stranger = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const claims = { iss: ISSUER, aud: AUDIENCE, sub: 'alice', exp: NOW_SECONDS + HOUR_SECONDS };
+const auth = { jwt: { issuers: [{ issuer: ISSUER, audience: [AUDIENCE], jwksFile }] } };
+
+function sign(payload: JWTPayload, header: object = {}, key: KeyObject = privateKey): Promise<string> {
+  return new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid: 'one', ...header }).sign(key);
+}
+
+function encoded(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+let bridge: Upstream;
+let regional: TestGateway;
+let tier1: TestGateway;
+let nowMs = NOW_SECONDS * 1_000;
+
+beforeAll(async () => {
+  writeFileSync(
+    jwksFile,
+    JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', use: 'sig' }] }),
+  );
+  const options = { wallClock: () => nowMs };
+  bridge = await startUpstream();
+  const east = { name: 'east', targets: [{ url: bridge.url }] };
+  regional = await startGateway({ gateway: { region: 'east', name: 'regional' }, regions: [east], auth }, options);
+  const tier1Regions = [{ name: 'east', targets: [{ url: regional.url }] }];
+  tier1 = await startGateway({ regions: tier1Regions, request: { maxHeaderBytes: 65_536 }, auth }, options);
+});
+afterAll(async () => {
+  await tier1.close();
+  await regional.close();
+  await bridge.kill();
+  rmSync(directory, { recursive: true });
+});
+
+async function ask(
+  url: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; challenge: unknown; body: unknown }> {
+  const response = await request(`${url}/topics/orders`, { headers });
+  const text = await response.body.text();
+  return {
+    status: response.statusCode,
+    challenge: response.headers['www-authenticate'],
+    body: response.statusCode === 200 ? undefined : JSON.parse(text),
+  };
+}
+
+function bearer(token: string): { authorization: string } {
+  return { authorization: `Bearer ${token}` };
+}
+
+describe('a token of the issuer', () => {
+  test.each(['tier1', 'regional'])(
+    'is admitted by %s, and the bridge gets the principal in place of it',
+    async (hop) => {
+      const { url } = hop === 'tier1' ? tier1 : regional;
+      for (const name of ['alice', 'Zoë Müller']) {
+        expect((await ask(url, bearer(await sign({ ...claims, sub: name })))).status).toBe(200);
+        const { headers } = bridge.requests.at(-1) ?? {};
+        expect(headers).toMatchObject({ 'causeway-principal': name === 'alice' ? 'alice' : 'Zo%C3%AB%20M%C3%BCller' });
+        expect(headers).not.toHaveProperty('authorization');
+      }
+    },
+  );
+
+  test('names the principal alone, whatever the client claims to be', async () => {
+    const forged = { ...FORGED, 'causeway-principal': 'root', 'causeway-topics': 'allow=*;deny=' };
+    expect((await ask(tier1.url, { ...forged, ...bearer(await sign(claims)) })).status).toBe(200);
+    const { headers } = bridge.requests.at(-1) ?? {};
+    expect(headers).toMatchObject({ 'causeway-principal': 'alice' });
+    expect(headers).not.toHaveProperty('causeway-topics');
+    expect((await ask(tier1.url, forged)).status).toBe(401);
+  });
+
+  test('is valid until it expires, also once it was verified, within the tolerance of clocks', async () => {
+    const token = await sign({ ...claims, exp: NOW_SECONDS + 60 });
+    const statuses: number[] = [];
+    for (const seconds of [0, 89, 90]) {
+      nowMs = (NOW_SECONDS + seconds) * 1_000;
+      statuses.push((await ask(tier1.url, bearer(token))).status);
+    }
+    nowMs = NOW_SECONDS * 1_000;
+    expect(statuses).toEqual([200, 200, 401]);
+  });
+});
+
+test('a regional gateway believes the principal that a gateway sends, and no other one', async () => {
+  const sent = { 'causeway-gateway': 'tier1', 'causeway-principal': 'alice' };
+  expect((await ask(regional.url, { ...sent, ...PROOF })).status).toBe(200);
+  expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'alice' });
+  expect((await ask(regional.url, sent)).status).toBe(401);
+  // A gateway of a system that does not authenticate passes on what its clients send.
+  expect((await ask(regional.url, { 'causeway-gateway': 'tier1', ...PROOF })).status).toBe(401);
+});
+
+test('health, readiness and preflights need no credentials', async () => {
+  for (const path of ['/healthy', '/ready']) {
+    expect((await request(`${tier1.url}${path}`)).statusCode).toBe(200);
+  }
+});
+
+test('without credentials the challenge has no error', async () => {
+  expect(await ask(tier1.url, {})).toEqual({
+    status: 401,
+    challenge: 'Bearer realm="causeway"',
+    body: { error_code: 401, message: 'The request has no credentials.' },
+  });
+});
+
+const BAD: readonly [name: string, token: () => Promise<string> | string, message: string][] = [
+  ['no JWT', () => 'abc', 'The token is not a signed JWT.'],
+  ['an empty token', () => '', 'The token is not a signed JWT.'],
+  ['two tokens', async () => `${await sign(claims)} ${await sign(claims)}`, 'The token is not a signed JWT.'],
+  ['a header that is no object', async () => `${encoded([])}.${encoded(claims)}.AA`, 'The token is not a signed JWT.'],
+  [
+    'claims that are no object',
+    () => `${encoded({ alg: 'RS256' })}.${encoded('x')}.AA`,
+    'The token is not a signed JWT.',
+  ],
+  ['an encrypted token', () => 'a.b.c.d.e', 'The token is not a signed JWT.'],
+  ['a huge token', () => sign({ ...claims, x: 'x'.repeat(16_384) }), 'The token is longer than 16384 characters.'],
+  ['alg none', () => `${encoded({ alg: 'none' })}.${encoded(claims)}.`, 'The algorithm of the token is not accepted.'],
+  ['no algorithm', () => `${encoded({})}.${encoded(claims)}.AA`, 'The token names no algorithm.'],
+  [
+    'HS256 with the public key as secret',
+    () => {
+      const signed = `${encoded({ alg: 'HS256', kid: 'one' })}.${encoded(claims)}`;
+      const secret = publicKey.export({ format: 'pem', type: 'spki' });
+      return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+    },
+    'The algorithm of the token is not accepted.',
+  ],
+  [
+    'RS512, which is not configured',
+    () => sign(claims, { alg: 'RS512' }),
+    'The algorithm of the token is not accepted.',
+  ],
+  [
+    'another issuer',
+    () => sign({ ...claims, iss: 'https://other.example/' }),
+    'The issuer of the token is not accepted.',
+  ],
+  [
+    'no issuer',
+    () => sign({ ...claims, iss: undefined } as unknown as JWTPayload),
+    'The issuer of the token is not accepted.',
+  ],
+  ['another audience', () => sign({ ...claims, aud: ['other'] }), 'The token is for another audience.'],
+  [
+    'no audience',
+    () => sign({ ...claims, aud: undefined } as unknown as JWTPayload),
+    'The token is for another audience.',
+  ],
+  ['an expired token', () => sign({ ...claims, exp: NOW_SECONDS - 31 }), 'The token has expired.'],
+  [
+    'no expiry',
+    () => sign({ ...claims, exp: undefined } as unknown as JWTPayload),
+    'The token has no time in its claim exp.',
+  ],
+  ['nbf in the future', () => sign({ ...claims, nbf: NOW_SECONDS + 60 }), 'The token is not valid yet.'],
+  [
+    'no subject',
+    () => sign({ ...claims, sub: undefined } as unknown as JWTPayload),
+    'The token has no text in its claim sub.',
+  ],
+  [
+    'the reserved name',
+    () => sign({ ...claims, sub: 'anonymous' }),
+    "The name in the token's claim sub anonymous is reserved.",
+  ],
+  [
+    'a long name',
+    () => sign({ ...claims, sub: 'é'.repeat(129) }),
+    "The name in the token's claim sub is longer than 256 bytes.",
+  ],
+  ['a foreign signature', () => sign(claims, {}, stranger.privateKey), 'The signature of the token is wrong.'],
+  ['a changed payload', async () => swapped(await sign(claims)), 'The signature of the token is wrong.'],
+  ['no signature', async () => (await sign(claims)).replace(/[^.]*$/, ''), 'The signature of the token is wrong.'],
+  ['an unknown key', () => sign(claims, { kid: 'two' }), 'The key of the token is not among those of its issuer.'],
+  [
+    'a key of its own',
+    () => sign(claims, { jwk: stranger.publicKey.export({ format: 'jwk' }) }, stranger.privateKey),
+    'The signature of the token is wrong.',
+  ],
+  [
+    'a critical header',
+    () => `${encoded({ alg: 'RS256', kid: 'one', crit: ['exp'], exp: 1 })}.${encoded(claims)}.AA`,
+    'The token has a critical header that is not supported.',
+  ],
+  ['another type', () => sign(claims, { typ: 'logout+jwt' }), 'The token is of another type than access tokens.'],
+  [
+    'a token that is bound to a key',
+    () => sign({ ...claims, cnf: { jkt: 'x' } }),
+    'The token is bound to a key, and bearer tokens are not.',
+  ],
+];
+
+/** With another subject under the same signature. */
+function swapped(token: string): string {
+  const [header, , signature] = token.split('.');
+  return `${header}.${encoded({ ...claims, sub: 'root' })}.${signature}`;
+}
+
+test.each(BAD)('%s is 401, and reaches no bridge', async (_, token, message) => {
+  const before = bridge.requests.length;
+  const answer = await ask(tier1.url, bearer(await token()));
+  expect(answer).toEqual({
+    status: 401,
+    challenge: `Bearer realm="causeway", error="invalid_token", error_description="${message}"`,
+    body: { error_code: 401, message },
+  });
+  expect(bridge.requests).toHaveLength(before);
+});
+
+test('two Authorization headers are 401, also if the first one is right', async () => {
+  const token = await sign(claims);
+  expect((await ask(tier1.url, bearer(token))).status).toBe(200);
+  const head = `GET /topics/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\nauthorization: Bearer x\r\n\r\n`;
+  const answer = await rawExchange(tier1.url, head);
+  expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+  expect(answer).toContain('more than one Authorization header');
+});
