@@ -62,6 +62,8 @@ const ERRORS = {
   kafkaRefused: { status: 500, fault: FAULT_OF_REQUEST, message: 'Kafka refused the request' },
   /** The bridge's principal lacks a right; the message is Kafka's Java exception with its text. */
   kafkaForbidden: { status: 403, message: 'Kafka does not allow the request' },
+  /** The rules of a gateway do not allow it, or the consumer belongs to another principal; the message names what. */
+  forbidden: { status: 403, message: 'Forbidden' },
   /** An internal topic; the message names it. */
   topicClosed: { status: 403, message: 'The topic is internal.' },
   /** The group no longer knows this member. */

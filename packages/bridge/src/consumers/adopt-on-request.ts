@@ -2,11 +2,13 @@
 import type { Limits } from '../kafka/client/limits.ts';
 import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
 import type { Admission, AdoptionStage } from '../ownership/adoption.ts';
+import type { Begin } from '../ownership/held-session.ts';
 import type { Holdings } from '../ownership/holdings.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
-import type { Sender } from './sender.ts';
+import { principalOf, type Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import type { SessionFactory } from './session-factory.ts';
+import { accessOf } from './topic-access.ts';
 
 /** How long an adoption took, and each of its stages. */
 export type OnAdopted = (durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>) => void;
@@ -27,8 +29,11 @@ export async function admit(
   let stageAtMs = startedAtMs;
   let prepared: PreparedJoin | undefined;
   try {
-    const request = { identity, origin: sender, received: receivedBy(sender), limits };
-    const admission = await holdings.admit(request, (claim, ownership) => factory.create(claim, ownership, prepared), {
+    const principal = principalOf(sender);
+    const request = { identity, origin: sender, principal, received: receivedBy(sender), limits };
+    const access = accessOf(sender);
+    const begin: Begin<Session> = (claim, ownership) => factory.create(claim, ownership, { access, prepared });
+    const admission = await holdings.admit(request, begin, {
       onClaiming: ({ subscription: { kind } }) => {
         if (kind === 'topics' || kind === 'pattern') prepared ??= factory.prepareJoin(identity);
       },

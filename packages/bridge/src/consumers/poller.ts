@@ -18,6 +18,7 @@ import type { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
 import type { Subscription } from './subscription.ts';
 import { isReading } from './subscription-state.ts';
+import type { TopicAccess } from './topic-access.ts';
 
 export interface PollerDependencies {
   subscription: Subscription;
@@ -37,6 +38,8 @@ export interface PollRequest {
   startedAtMs: number;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
+  /** Of this request: a later one may narrow it for the session while this poll waits, and cannot widen it. */
+  access: TopicAccess;
   /** The gateway confirms later that the client has the response (`causeway-delivered`). */
   isConfirming: boolean;
   /**
@@ -62,6 +65,7 @@ interface PollProgress {
   turn: PollTurn;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
+  access: TopicAccess;
   convert: PollRequest['convert'];
 }
 
@@ -101,10 +105,11 @@ export class Poller {
    * Hands records to the client as soon as there are any, and none when the time is over. Commits the records of the previous
    * poll, if the consumer commits automatically: the response is made meanwhile, and waits for the commit. Otherwise a failover
    * could repeat records that the client has acknowledged by asking again, besides those of the last response.
-   * Errors: `notSubscribed`, `misdirected` once the session lives elsewhere, `kafkaUnavailable` where Kafka has not responded
+   * Errors: `notSubscribed`, `forbidden`, `misdirected` once the session lives elsewhere, `kafkaUnavailable` where Kafka has not responded
    * during the whole poll, refusals of Kafka, and errors of `convert`.
    */
-  async answer({ timeoutMs, startedAtMs, signal, isConfirming, convert }: PollRequest, turn: PollTurn): Promise<void> {
+  async answer(request: PollRequest, turn: PollTurn): Promise<void> {
+    const { timeoutMs, startedAtMs, signal, access, isConfirming, convert } = request;
     const { subscription, ownership, commits, deliveries, liveness } = this.#dependencies;
     const { requestTimeoutMs } = this.#options;
     const membership = subscription.readAs();
@@ -119,7 +124,7 @@ export class Poller {
     if (this.#partitions.hasRecords) ownership.confirmAhead();
     let answer: Answer | undefined;
     try {
-      answer = await this.#nextAnswer({ membership, committing, limits, turn, signal, convert });
+      answer = await this.#nextAnswer({ membership, committing, limits, turn, signal, access, convert });
     } catch (error) {
       if (!over.signal.aborted) throw error;
     } finally {
@@ -206,7 +211,7 @@ export class Poller {
 
   /** A response with records that this bridge may send; `undefined` when there are no records in time. */
   async #nextAnswer(progress: PollProgress): Promise<Answer | undefined> {
-    const { ownership, maxRecords } = this.#dependencies;
+    const { ownership, subscription, maxRecords } = this.#dependencies;
     while (await this.#waitForRecords(progress)) {
       const { membership } = progress;
       const making = this.#answerOf(maxRecords, progress);
@@ -216,7 +221,9 @@ export class Poller {
       if ('error' in answer.result && progress.limits.signal?.aborted === true) return undefined;
       if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS, progress.signal)))) return undefined;
       // The group may have taken partitions away meanwhile.
-      if (membership?.isJoined !== false && this.#partitions.isCurrent(answer.reader)) return answer;
+      if (membership?.isJoined === false || !this.#partitions.isCurrent(answer.reader)) continue;
+      subscription.checkPermitted(answer.reader, progress.access);
+      return answer;
     }
     return undefined;
   }

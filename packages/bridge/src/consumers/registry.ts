@@ -1,12 +1,14 @@
 /** The consumers of this bridge by name: finds, creates, lists and deletes them for the routes. */
 import { randomUUID } from 'node:crypto';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
+import { forbiddenConsumer } from '@causeway/protocol/forbidden.ts';
 import type { SessionPage, SessionQuery } from '@causeway/protocol/sessions.ts';
 import type { Logger } from 'pino';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
+import { belongsTo } from '../ownership/belonging.ts';
 import { MOST_DELETED } from '../ownership/forgetting.ts';
 import { Holdings } from '../ownership/holdings.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
@@ -15,11 +17,12 @@ import type { SessionLog } from '../ownership/session-log.ts';
 import { admit, type OnAdopted } from './adopt-on-request.ts';
 import { LagWatch } from './lag-watch.ts';
 import { resetPolicyOf } from './reset-policy.ts';
-import type { Sender } from './sender.ts';
+import { principalOf, type Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import { SessionFactory } from './session-factory.ts';
 import { listSessions } from './session-list.ts';
 import type { SessionOptions } from './session-options.ts';
+import { accessOf } from './topic-access.ts';
 
 export interface RegistryDependencies {
   cluster: Cluster;
@@ -143,9 +146,9 @@ export class ConsumerRegistry {
     if (this.has(identity)) throw new BridgeError('consumerExists');
     this.#checkRoom();
     const created = await this.#holdings.create(
-      { identity, origin: sender, limits: this.#limits() },
+      { identity, origin: sender, principal: principalOf(sender), limits: this.#limits() },
       { options, subscription: { kind: 'none' }, seeks: [] },
-      (claim, ownership) => this.#factory.create(claim, ownership),
+      (claim, ownership) => this.#factory.create(claim, ownership, { access: accessOf(sender) }),
     );
     switch (created.kind) {
       case 'created':
@@ -161,23 +164,25 @@ export class ConsumerRegistry {
   }
 
   /**
-   * The session, adopted from another bridge where the request asks for that.
-   * Errors: `consumerNotFound`; `misdirected` for a gateway that is to ask another bridge; `kafkaUnavailable`;
-   * `shuttingDown`.
+   * The session, adopted from another bridge where the request asks for that. A request of another principal than the session's
+   * changes nothing.
+   * Errors: `consumerNotFound`; `forbidden` for another principal's; `misdirected` for a gateway that is to ask another bridge;
+   * `kafkaUnavailable`; `shuttingDown`.
    */
   async find(identity: SessionIdentity, sender: Sender): Promise<Session> {
     const held = this.#holdings.get(identity);
     if (held !== undefined && isEnding(held.claim.life)) throw new BridgeError('consumerNotFound');
+    const own = held !== undefined && belongsTo(held.claim.entry, principalOf(sender)) ? held : undefined;
     if (sender.via === 'gateway' && sender.delivered !== undefined) {
-      held?.session.deliveries.confirm(sender.delivered, { isInPassing: true });
+      own?.session.deliveries.confirm(sender.delivered, { isInPassing: true });
     }
     if (this.#isStopping) {
-      held?.session.deliveries.askedAgain();
+      own?.session.deliveries.askedAgain();
       await held?.departed();
       throw new BridgeError(sender.via === 'gateway' ? 'misdirected' : 'shuttingDown');
     }
-    if (held !== undefined && sender.via === 'gateway' && sender.releaseReason !== undefined) {
-      await held.release({ isClients: true });
+    if (own !== undefined && sender.via === 'gateway' && sender.releaseReason !== undefined) {
+      await own.release({ isClients: true });
       throw new BridgeError('misdirected');
     }
     const admission = await this.#admit(identity, sender);
@@ -185,8 +190,11 @@ export class ConsumerRegistry {
       case 'serve': {
         const session = this.#holdings.get(identity)?.session;
         if (session === undefined) throw new BridgeError('misdirected');
+        session.permit(accessOf(sender));
         return session;
       }
+      case 'forbidden':
+        throw new BridgeError('forbidden', { message: forbiddenConsumer(principalOf(sender), identity) });
       case 'notFound':
         throw new BridgeError('consumerNotFound');
       case 'misdirected':

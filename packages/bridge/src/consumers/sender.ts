@@ -22,3 +22,8 @@ export type Sender =
       /** How large a response the gateways can hold, in bytes; `undefined`: they do not say. */
       maxResponseBytes: number | undefined;
     };
+
+/** Who sends the request, as a gateway authenticated it; `undefined`: anonymous. */
+export function principalOf(sender: Sender): string | undefined {
+  return sender.via === 'gateway' ? sender.principal : undefined;
+}

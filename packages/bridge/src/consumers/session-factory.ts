@@ -10,6 +10,7 @@ import type { SessionIdentity } from '../ownership/session-identity.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
 import { Session } from './session.ts';
 import { boundedOptions } from './session-options.ts';
+import type { TopicAccess } from './topic-access.ts';
 import { TopicListing } from './topic-listing.ts';
 
 export interface SessionFactoryOptions {
@@ -39,8 +40,12 @@ export class SessionFactory {
     this.#heartbeatPauseMs = () => heartbeatPauseMs(kafka, sessionCount());
   }
 
-  /** The session of a claim that won. `prepared`: a join that was begun for it. */
-  create({ entry, description }: WonClaim, ownership: Ownership, prepared?: PreparedJoin): Session {
+  /** The session of a claim that won, for the request that led to it. `prepared`: a join that was begun for it. */
+  create(
+    { entry, description }: WonClaim,
+    ownership: Ownership,
+    { access, prepared }: { access: TopicAccess; prepared?: PreparedJoin | undefined },
+  ): Session {
     const { cluster, kafka, consumers } = this.#options;
     return new Session(entry.identity, boundedOptions(description.options, kafka.requestTimeoutMs), {
       cluster,
@@ -51,6 +56,7 @@ export class SessionFactory {
       heartbeatPauseMs: this.#heartbeatPauseMs,
       ownership,
       liveness: this.#liveness,
+      access,
       prepared,
     });
   }

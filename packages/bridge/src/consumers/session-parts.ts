@@ -18,6 +18,7 @@ import { Poller } from './poller.ts';
 import { Positions } from './positions.ts';
 import type { SessionOptions } from './session-options.ts';
 import { Subscription } from './subscription.ts';
+import type { TopicAccess } from './topic-access.ts';
 import type { TopicListing } from './topic-listing.ts';
 
 export interface SessionDependencies {
@@ -30,6 +31,8 @@ export interface SessionDependencies {
   heartbeatPauseMs: () => number;
   ownership: Ownership;
   liveness: Liveness;
+  /** Of the request that led to the session here. */
+  access: TopicAccess;
   /** Of a session that joins a group at once. */
   prepared?: PreparedJoin | undefined;
 }
@@ -50,7 +53,8 @@ export class SessionParts {
   readonly #end = new AbortController();
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
-    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, ownership, liveness, prepared } = dependencies;
+    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, ownership, liveness, access, prepared } =
+      dependencies;
     const fetcher = createFetcher(identity, options, dependencies);
     const { partitions } = fetcher;
     const coordinator = prepared?.coordinator ?? new GroupCoordinator(cluster, identity.group);
@@ -64,6 +68,7 @@ export class SessionParts {
       topicListing,
       heartbeatPauseMs,
       requestTimeoutMs: options.requestTimeoutMs,
+      access,
       prepared,
       ownership,
       events: {

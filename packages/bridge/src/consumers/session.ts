@@ -19,6 +19,7 @@ import type { PollRequest } from './poller.ts';
 import type { SessionOptions } from './session-options.ts';
 import { type SessionDependencies, SessionParts } from './session-parts.ts';
 import type { SubscriptionState } from './subscription-state.ts';
+import type { TopicAccess } from './topic-access.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 /** A session as operators see it: what it reads, or how it ended here. */
@@ -97,6 +98,11 @@ export class Session implements ServedSession {
     const idleMs = this.idleMs();
     if (idleMs >= IDLE_CONNECTIONS_MS) this.#parts.fetcher.rest();
     else if (idleMs >= IDLE_RECORDS_MS) this.#parts.fetcher.dropRecords();
+  }
+
+  /** Topics that the client may read from now on: each of its requests says it. */
+  permit(access: TopicAccess): void {
+    this.#parts.subscription.permit(access);
   }
 
   /** Errors: `subscriptionConflict`, `consumerNotFound`. */

@@ -2,6 +2,7 @@
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError, listText } from '../errors.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
+import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { Membership } from '../kafka/group/membership.ts';
 import { type Committer, LoneCommitter } from '../kafka/group/offset-commit.ts';
 import { checkAlive } from '../ownership/ownership.ts';
@@ -12,12 +13,15 @@ import { isClosed, restoreSubscription } from './logged-subscription.ts';
 import { PatternWatch } from './pattern-watch.ts';
 import { createMembership, type SessionMembershipDependencies } from './session-membership.ts';
 import { readerOf, type SubscriptionState } from './subscription-state.ts';
+import { checkTopics, firstForbidden, type TopicAccess, topicForbidden } from './topic-access.ts';
 import type { TopicListing } from './topic-listing.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 export interface SubscriptionDependencies extends SessionMembershipDependencies {
   topicListing: TopicListing;
   requestTimeoutMs: number;
+  /** Which topics the client may read at first. */
+  access: TopicAccess;
 }
 
 const EXCLUSIVE =
@@ -34,14 +38,35 @@ export class Subscription {
   /** As the client gave them. */
   #topics: readonly string[] = [];
   #assigned: readonly TopicPartition[] = [];
+  #access: TopicAccess;
+  /** A topic that the client has chosen and may not read now: polls fail with it. */
+  #forbidden: string | undefined;
 
   constructor(dependencies: SubscriptionDependencies) {
     this.#dependencies = dependencies;
+    this.#access = dependencies.access;
     this.#lone = new LoneCommitter(dependencies.coordinator);
   }
 
   get state(): SubscriptionState {
     return this.#state;
+  }
+
+  /** From now on the client may read these topics: a pattern matches no others. */
+  permit(access: TopicAccess): void {
+    const isSame = access.topics === this.#access.topics;
+    this.#access = access;
+    if (isSame) return;
+    this.#watch?.permit(access);
+    this.#forbidden = firstForbidden(access, this.#chosen());
+  }
+
+  /** Errors: `forbidden` if records of these topics may not be sent: by the poll's own request, or by a later one. */
+  checkPermitted(reader: Pick<RecordReader, 'readTo'>, poll: TopicAccess): void {
+    if (poll.topics === undefined && this.#access.topics === undefined) return;
+    const topics = topicsOf(reader.readTo.map(({ partition }) => partition));
+    checkTopics(poll, topics);
+    checkTopics(this.#access, topics);
   }
 
   /** Errors: as {@link checkAlive}; `subscriptionConflict`. */
@@ -89,13 +114,14 @@ export class Subscription {
     const legal = topics.filter(isLegalTopic);
     this.#illegalTopics = topics.filter((topic) => !isLegalTopic(topic));
     this.#topics = topics;
+    this.#forbidden = firstForbidden(this.#access, topics);
     this.#unusable = undefined;
     if (topics.length === 0) {
       await this.#leave();
       this.#state = { kind: 'subscribed', membership: undefined, watch: undefined };
       return;
     }
-    this.#createTopics(legal);
+    if (this.#forbidden === undefined) this.#createTopics(legal);
     const membership = this.#membership;
     membership?.setTopics(legal);
     this.#state = {
@@ -112,6 +138,7 @@ export class Subscription {
     const [membership, watch] = [this.#membership, this.#watch];
     if (membership !== undefined && watch === undefined) throw new BridgeError('kafkaRefused', { message: EXCLUSIVE });
     watch?.close();
+    this.#forbidden = undefined;
     const joined = membership ?? createMembership(this.#dependencies, [], { isPattern: true });
     this.#state = { kind: 'subscribed', membership: joined, watch: this.#createWatch(pattern, joined) };
   }
@@ -126,6 +153,7 @@ export class Subscription {
     await events.onRevoking(this.#requestLimits());
     events.onAssigned(partitions);
     this.#assigned = partitions;
+    this.#forbidden = firstForbidden(this.#access, topicsOf(partitions));
     this.#unusable = undefined;
     this.#state = { kind: 'assigned', isEmpty: partitions.length === 0 };
   }
@@ -135,6 +163,7 @@ export class Subscription {
     checkAlive(this.#dependencies.ownership);
     await this.#leave();
     this.#illegalTopics = [];
+    this.#forbidden = undefined;
     this.#unusable = undefined;
     this.#state = { kind: 'idle' };
   }
@@ -178,7 +207,8 @@ export class Subscription {
   /** Joins the group now, where there is one, with the topics that are known in time. Errors: as {@link Membership.join}. */
   async join(limits: Limits): Promise<void> {
     const membership = this.#membership;
-    if (membership !== undefined && (await this.knowsTopics(limits))) await membership.join(limits);
+    if (membership === undefined || this.#forbidden !== undefined) return;
+    if (await this.knowsTopics(limits)) await membership.join(limits);
   }
 
   /** Ends it for good, and leaves the group. Never throws. */
@@ -199,12 +229,13 @@ export class Subscription {
 
   /**
    * The membership to read with; `undefined` when the client chose the partitions.
-   * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names, and the reason why a logged
-   * subscription cannot be used.
+   * Errors: `notSubscribed`, `consumerNotFound`, once `kafkaRefused` for illegal names, the reason why a logged subscription cannot be
+   * used, and `forbidden` for a topic that the client may not read any more.
    */
   readAs(): Membership | undefined {
     checkAlive(this.#dependencies.ownership);
     if (this.#unusable !== undefined) throw this.#unusable;
+    if (this.#forbidden !== undefined) throw topicForbidden(this.#access, this.#forbidden);
     const membership = readerOf(this.#state);
     if (this.#state.kind !== 'subscribed' || this.#illegalTopics.length === 0) return membership;
     const names = listText(this.#illegalTopics);
@@ -242,6 +273,13 @@ export class Subscription {
     throw new BridgeError('topicClosed', { message: `The topic ${closed} is internal: consumers cannot read it.` });
   }
 
+  /** The topics that the client chose by name. */
+  #chosen(): Iterable<string> {
+    const { kind } = this.#state;
+    if (kind === 'assigned') return topicsOf(this.#assigned);
+    return kind === 'subscribed' && this.#watch === undefined ? this.#topics : [];
+  }
+
   get #membership(): Membership | undefined {
     return this.#state.kind === 'subscribed' ? this.#state.membership : undefined;
   }
@@ -265,10 +303,15 @@ export class Subscription {
 
   #createWatch(pattern: TopicPattern, membership: Membership): PatternWatch {
     const { topicListing, events } = this.#dependencies;
-    return new PatternWatch(topicListing, pattern, (topics) => {
+    const onTopics = (topics: readonly string[]): void => {
       membership.setTopics(topics);
       // A poll that waits joins again.
       events.onChanged();
-    });
+    };
+    return new PatternWatch(topicListing, { pattern, access: this.#access, onTopics });
   }
+}
+
+function topicsOf(partitions: readonly TopicPartition[]): Set<string> {
+  return new Set(partitions.map(({ topic }) => topic));
 }

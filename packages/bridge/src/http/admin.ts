@@ -2,6 +2,7 @@
 
 import { isConsumerBody, recordsFormat } from '@causeway/protocol/content-types.ts';
 import { NewTopic } from '@causeway/protocol/new-topic.ts';
+import { accessOf, checkTopics } from '../consumers/topic-access.ts';
 import { BridgeError } from '../errors.ts';
 import { shown } from './parameters.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
@@ -25,7 +26,7 @@ export interface TopicCreator {
 const BROKER_DEFAULT = -1;
 
 export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
-  server.on('createTopic', async ({ headers, body, slices }, reply) => {
+  server.on('createTopic', async ({ headers, body, sender, slices }, reply) => {
     if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
     const contentType = headers['content-type'];
     if (recordsFormat(contentType) !== 'json' && !isConsumerBody(contentType)) {
@@ -33,6 +34,7 @@ export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
     }
     const topic = (await slices.run(decodeBody(body, NewTopic))) as NewTopic;
     const { topic_name, partitions_count, replication_factor } = topic;
+    checkTopics(accessOf(sender), [topic_name], 'createTopics');
     await creator.create({
       name: topic_name,
       partitionCount: count('partitions_count', partitions_count, 32),

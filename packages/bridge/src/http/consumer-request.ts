@@ -3,11 +3,15 @@ import type { Partitions } from '@causeway/protocol/consumers.ts';
 import { isConsumerBody } from '@causeway/protocol/content-types.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import type { Session } from '../consumers/session.ts';
+import { accessOf, checkTopics } from '../consumers/topic-access.ts';
 import { BridgeError } from '../errors.ts';
 import { checkIdentity, type SessionIdentity } from '../ownership/session-identity.ts';
 import { isTooLong, MAX_TOPIC_LENGTH } from '../topic-name.ts';
 import { decodeBody, isEmptyBody } from './request-body.ts';
 import type { Request } from './server.ts';
+
+/** How the peer API shows, and uses, a topic that an entry lacks. */
+export const ABSENT_TOPIC = 'null';
 
 /** The consumer that the path names. Errors: `invalidValue` for a name that is too long. */
 export function identityOf({ group = '', instance = '' }: Request['url']): SessionIdentity {
@@ -48,6 +52,13 @@ export function checkCount(entries: readonly unknown[], what: string, limit: num
   throw new BridgeError('tooManyEntries', {
     message: `The request has ${entries.length} ${what}, more than the limit of ${limit}`,
   });
+}
+
+/** Topics of entries that may lack them. Errors: `forbidden` for one that the sender may not use. */
+export function checkTopicsOf({ sender }: Request, entries: readonly { topic?: string | undefined }[]): void {
+  const access = accessOf(sender);
+  if (access.topics === undefined) return;
+  checkTopics(access, new Set(entries.map(({ topic = ABSENT_TOPIC }) => topic)));
 }
 
 /** For names that are sent to Kafka without a check whether the topic exists. Errors: `invalidValue`. */

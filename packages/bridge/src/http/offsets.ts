@@ -3,9 +3,17 @@ import { OffsetCommitSeekList, Partitions } from '@causeway/protocol/consumers.t
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { BridgeError } from '../errors.ts';
 import type { PartitionOffset } from '../records.ts';
-import { checkCount, checkTopicLength, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
+import {
+  ABSENT_TOPIC,
+  checkCount,
+  checkTopicLength,
+  checkTopicsOf,
+  consumerBody,
+  inSession,
+  partitionsOf,
+} from './consumer-request.ts';
 import { respondEmpty, respondLong } from './responses.ts';
-import type { ApiServer } from './server.ts';
+import type { ApiServer, Request } from './server.ts';
 import { exactInteger } from './violations.ts';
 
 const OFFSETS_ABSENT =
@@ -18,7 +26,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
     const body = (await consumerBody(request, OffsetCommitSeekList, { isOptional: true })) as
       | OffsetCommitSeekList
       | undefined;
-    checkOffsets(body?.offsets ?? [], registry);
+    checkOffsets(request, body?.offsets ?? [], registry);
     await inSession(registry, request, async (session) => {
       const offsets = body?.offsets?.map(toOffset);
       if (offsets?.some(({ offset }) => offset < 0n) === true) {
@@ -30,7 +38,7 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
   });
   server.on('seek', async (request, reply) => {
     const { offsets } = (await consumerBody(request, OffsetCommitSeekList)) as OffsetCommitSeekList;
-    checkOffsets(offsets ?? [], registry);
+    checkOffsets(request, offsets ?? [], registry);
     await inSession(registry, request, async (session) => {
       if (offsets === undefined) throw new BridgeError('invalidValue', { message: OFFSETS_ABSENT });
       await session.seek(offsets.map(toOffset));
@@ -41,9 +49,9 @@ export function addOffsetRoutes(server: ApiServer, registry: ConsumerRegistry): 
     server.on(operation, async (request, reply) => {
       const body = (await consumerBody(request, Partitions)) as Partitions;
       checkCount(body.partitions ?? [], 'partitions', registry.maxPartitions);
+      checkTopicsOf(request, body.partitions ?? []);
       await inSession(registry, request, async (session) => {
-        // As the peer API shows an absent topic.
-        const partitions = partitionsOf(body).map(({ topic = 'null', partition }) => ({
+        const partitions = partitionsOf(body).map(({ topic = ABSENT_TOPIC, partition }) => ({
           topic,
           partition,
         }));
@@ -75,10 +83,11 @@ function offsetsText(offsets: readonly PartitionOffset[]): string {
 
 type OffsetBody = NonNullable<OffsetCommitSeekList['offsets']>[number];
 
-/** Errors: `tooManyEntries`, `invalidValue`. */
-function checkOffsets(offsets: readonly OffsetBody[], { maxPartitions }: ConsumerRegistry): void {
+/** Errors: `tooManyEntries`, `invalidValue`, `forbidden`. */
+function checkOffsets(request: Request, offsets: readonly OffsetBody[], { maxPartitions }: ConsumerRegistry): void {
   checkCount(offsets, 'offsets', maxPartitions);
   for (const { topic } of offsets) checkTopicLength(topic);
+  checkTopicsOf(request, offsets);
 }
 
 function toOffset({ topic, partition, offset }: OffsetBody): PartitionOffset {

@@ -9,6 +9,7 @@ import { codecForReading } from '../consumers/prepared-codecs.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
 import { type ErrorPolicy, responseText } from '../consumers/response-text.ts';
 import type { Session } from '../consumers/session.ts';
+import { accessOf } from '../consumers/topic-access.ts';
 import { BridgeError } from '../errors.ts';
 import { formatNamed } from '../formats/formats.ts';
 import type { Metrics } from '../metrics.ts';
@@ -84,6 +85,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
     timeoutMs,
     startedAtMs: performance.now(),
     signal: gone.signal,
+    access: accessOf(sender),
     isConfirming: sender.via === 'gateway' && sender.delivered !== undefined,
     convert: async (reader, limits) => {
       const { onHeaders } = request.watch ?? {};

@@ -1,10 +1,11 @@
 /** Operations that choose what a consumer reads: topics, shared within the group, or partitions that the client assigns. */
 import { Partitions, type SubscribedTopicList, Topics } from '@causeway/protocol/consumers.ts';
 import type { ConsumerRegistry } from '../consumers/registry.ts';
+import { accessOf, checkTopics } from '../consumers/topic-access.ts';
 import { TopicPattern } from '../consumers/topic-pattern.ts';
 import { BridgeError } from '../errors.ts';
 import type { TopicPartition } from '../records.ts';
-import { checkCount, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
+import { checkCount, checkTopicsOf, consumerBody, inSession, partitionsOf } from './consumer-request.ts';
 import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer } from './server.ts';
 
@@ -12,6 +13,7 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
   server.on('subscribe', async (request, reply) => {
     const body = (await consumerBody(request, Topics)) as Topics;
     checkCount(body.topics ?? [], 'topics', registry.maxTopics);
+    checkTopics(accessOf(request.sender), body.topics ?? []);
     await inSession(registry, request, async (session) => {
       session.checkSubscribable();
       const { topics, topic_pattern } = body;
@@ -37,6 +39,7 @@ export function addSubscriptionRoutes(server: ApiServer, registry: ConsumerRegis
   server.on('assign', async (request, reply) => {
     const body = (await consumerBody(request, Partitions)) as Partitions;
     checkCount(body.partitions ?? [], 'partitions', registry.maxPartitions);
+    checkTopicsOf(request, body.partitions ?? []);
     await inSession(registry, request, (session) => session.assign(partitionsToAssign(body)));
     return respondEmpty(reply, 204);
   });

@@ -1,5 +1,6 @@
 /** Operations that describe topics and partitions. */
 import type { PartitionMetadata, TopicMetadata } from '@causeway/protocol/topics.ts';
+import { accessOf, permittedOf } from '../consumers/topic-access.ts';
 import { BridgeError } from '../errors.ts';
 import type { OffsetRange } from '../records.ts';
 import { partitionParameter } from './parameters.ts';
@@ -18,7 +19,9 @@ export interface TopicCatalog {
 }
 
 export function addTopicRoutes(server: ApiServer, catalog: TopicCatalog): void {
-  server.on('listTopics', async (_request, reply) => respondLong(reply, JSON.stringify(await catalog.list())));
+  server.on('listTopics', async ({ sender }, reply) =>
+    respondLong(reply, JSON.stringify(permittedOf(accessOf(sender), await catalog.list()))),
+  );
   server.on('getTopic', async ({ url }, reply) =>
     respondLong(reply, JSON.stringify(await catalog.describe(url.topic ?? ''))),
   );

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { testCluster } from '../../../../test/harness/cluster.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
@@ -9,7 +9,7 @@ import { Adoption, type AdoptionStage, type SessionRequest, type Successor } fro
 import { Claims, type WonClaim } from './claims.ts';
 import { Leases } from './leases.ts';
 import { MIN_LEASE_MS, type Origin } from './rules.ts';
-import type { Claim, SessionDescription } from './session-entry.ts';
+import type { SessionDescription } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import { SessionLog } from './session-log.ts';
 
@@ -56,7 +56,7 @@ class Owner {
       self: name,
       claims: this.claims,
       leases: this.leases,
-      holdingOf: (identity): Claim | undefined => this.held.get(identity.name)?.entry,
+      holdingOf: (identity) => this.held.get(identity.name)?.entry,
     });
   }
 
@@ -80,16 +80,16 @@ class Owner {
     return { joined, serve: () => this.serve(claim), abandon: () => this.abandoned.push(claim) };
   }
 
-  request(identity: SessionIdentity, origin: Origin): SessionRequest {
-    return { identity, origin, limits: within(60_000) };
+  request(identity: SessionIdentity, origin: Origin, principal?: string): SessionRequest {
+    return { identity, origin, principal, limits: within(60_000) };
   }
 
-  admit(identity: SessionIdentity, origin: Origin = GATEWAY) {
-    return this.adoption.admit(this.request(identity, origin), (claim) => this.succeed(claim));
+  admit(identity: SessionIdentity, origin: Origin = GATEWAY, principal?: string) {
+    return this.adoption.admit(this.request(identity, origin, principal), (claim) => this.succeed(claim));
   }
 
-  create(identity: SessionIdentity, origin: Origin = GATEWAY) {
-    return this.adoption.create(this.request(identity, origin), IDLE_SESSION, this.serve);
+  create(identity: SessionIdentity, origin: Origin = GATEWAY, principal?: string) {
+    return this.adoption.create(this.request(identity, origin, principal), IDLE_SESSION, this.serve);
   }
 
   claimOf({ name }: SessionIdentity): WonClaim {
@@ -127,6 +127,60 @@ test('a session is served where it was created, and other bridges name the owner
   expect(await east.create(identity)).toEqual({ kind: 'alreadyExists' });
   expect(await west.create(identity)).toEqual({ kind: 'misdirected', owner: 'east/b' });
   expect(await west.create(identity, CLIENT)).toEqual({ kind: 'alreadyExists' });
+});
+
+describe('a session with a principal', () => {
+  test.each([['bob'], [undefined]])(
+    'is not served, adopted or replaced for %s, whatever the request says of its owner',
+    async (other) => {
+      const identity = session();
+      await east.create(identity, GATEWAY, 'alice');
+      for (const origin of [GATEWAY, CLIENT, failed(east)]) {
+        for (const bridge of [east, west]) {
+          expect(await bridge.admit(identity, origin, other)).toEqual({ kind: 'forbidden' });
+          expect(await bridge.create(identity, origin, other)).toEqual({ kind: 'alreadyExists' });
+        }
+      }
+      expect(west.log.get(identity)).toMatchObject({ epoch: 1, value: { owner: 'east/b', principal: 'alice' } });
+      expect(await east.admit(identity, GATEWAY, 'alice')).toEqual({ kind: 'serve' });
+    },
+  );
+
+  test('keeps it through an adoption, a new lease and a release, and loses it with its end', async () => {
+    const identity = session();
+    await east.create(identity, GATEWAY, 'alice');
+    expect(await west.admit(identity, failed(east), 'alice')).toEqual({ kind: 'serve' });
+    const again = await west.claims.claimAgain(west.claimOf(identity), IDLE_SESSION, within(20_000));
+    if (again.kind !== 'written') throw new Error(again.kind);
+    await west.claims.release(again.claim, within(20_000));
+    await until('the release is read', () => east.log.get(identity)?.value.state === 'released');
+    expect(east.log.get(identity)).toMatchObject({ epoch: 3, value: { principal: 'alice' } });
+    expect(await east.admit(identity, GATEWAY, 'bob')).toEqual({ kind: 'forbidden' });
+    expect(await east.create(identity, GATEWAY, 'bob')).toEqual({ kind: 'alreadyExists' });
+    await east.claims.delete(again.claim, within(20_000));
+    expect(await west.admit(identity, GATEWAY, 'bob')).toEqual({ kind: 'notFound' });
+    expect(await west.create(identity, GATEWAY, 'bob')).toEqual({ kind: 'created' });
+    expect(await west.admit(identity, GATEWAY, 'alice')).toEqual({ kind: 'forbidden' });
+  });
+
+  test('is decided by the log, not by what a bridge held before', async () => {
+    const identity = session();
+    await east.create(identity, GATEWAY, 'alice');
+    const stale = east.claimOf(identity);
+    await east.claims.delete(stale, within(20_000));
+    expect(await west.create(identity, GATEWAY, 'bob')).toEqual({ kind: 'created' });
+    // As a bridge that was stopped meanwhile.
+    east.held.set(identity.name, stale);
+    expect(await east.admit(identity, GATEWAY, 'bob')).toEqual({ kind: 'misdirected', owner: 'west/b' });
+    expect(await east.admit(identity, GATEWAY, 'alice')).toEqual({ kind: 'forbidden' });
+  });
+
+  test('and one without belong to whoever asks', async () => {
+    const identity = session();
+    await east.create(identity);
+    expect(await west.admit(identity, failed(east), 'alice')).toEqual({ kind: 'serve' });
+    expect(await east.admit(identity, failed(west), 'bob')).toEqual({ kind: 'serve' });
+  });
 });
 
 test('a session whose owner failed is adopted as it was described, and the old owner drops it', async () => {

@@ -3,6 +3,7 @@
  * previous owner has given it up, or has no valid confirmation any more.
  */
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
+import { belongsTo } from './belonging.ts';
 import type { Claims, Win, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
 import { isOwnerGone } from './owner-check.ts';
@@ -15,7 +16,7 @@ import {
   type Origin,
   type RequestDecision,
 } from './rules.ts';
-import { type Claim, type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
+import { type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionLog } from './session-log.ts';
 
@@ -24,7 +25,7 @@ export interface AdoptionDependencies {
   /** This bridge, as `region/bridge`. */
   self: string;
   /** The claim by which this bridge holds a session now. */
-  holdingOf: (identity: SessionIdentity) => Claim | undefined;
+  holdingOf: (identity: SessionIdentity) => LoggedEntry | undefined;
   claims: Claims;
   leases: Leases;
 }
@@ -32,6 +33,8 @@ export interface AdoptionDependencies {
 export interface SessionRequest {
   identity: SessionIdentity;
   origin: Origin;
+  /** Who asks; `undefined`: anonymous. */
+  principal: string | undefined;
   /** The mark of the last response that the client has, where its gateway reports it. */
   received?: string | undefined;
   limits: Limits;
@@ -71,7 +74,10 @@ export interface AdoptionProgress {
   onStageEnded?: (stage: AdoptionStage) => void;
 }
 
-export type Admission = Exclude<RequestDecision, { kind: 'adopt' }>;
+export type Admission =
+  | Exclude<RequestDecision, { kind: 'adopt' }>
+  /** The session belongs to another principal. */
+  | { kind: 'forbidden' };
 export type Creation = Exclude<CreateDecision, { kind: 'create' | 'replace' }> | { kind: 'created' };
 
 /** How long before the end of the wait Kafka is asked: well within the shortest lease, and longer than an answer usually takes. */
@@ -96,11 +102,14 @@ export class Adoption {
     const { holdingOf, log, claims, leases } = this.#dependencies;
     const { identity, limits } = request;
     const holding = holdingOf(identity);
-    if (holding !== undefined && claims.decide(identity, holding).kind === 'keep') return { kind: 'serve' };
+    const isServing = holding !== undefined && claims.decide(identity, holding).kind === 'keep';
+    if (isServing && belongsTo(holding, request.principal)) return { kind: 'serve' };
+    if (await this.#isOthers(request)) return { kind: 'forbidden' };
     return await this.#alone(identity, async () => {
       for (let hasLost = false; ; hasLost = true) {
         await log.readToEnd(limits);
         const entry = log.get(identity);
+        if (entry !== undefined && !belongsTo(entry, request.principal)) return { kind: 'forbidden' };
         const decision = decideRequest(this.#situation(request, entry, hasLost));
         if (decision.kind !== 'adopt') return decision;
         if (entry === undefined || entry.value.state === 'deleted') return { kind: 'notFound' };
@@ -153,15 +162,19 @@ export class Adoption {
   /** Creates a session, or replaces one whose owner is gone. Errors: as {@link admit}, without those of a join. */
   async create(request: SessionRequest, description: SessionDescription, serve: Serve): Promise<Creation> {
     const { log, claims } = this.#dependencies;
-    const { identity, limits } = request;
+    const { identity, principal, limits } = request;
+    if (await this.#isOthers(request)) return { kind: 'alreadyExists' };
     return await this.#alone(identity, async () => {
       for (let hasLost = false; ; hasLost = true) {
         await log.readToEnd(limits);
         let entry = log.get(identity);
+        // Also while no bridge serves it: only its principal may replace it.
+        if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
         let decision = decideCreate(this.#situation(request, entry, hasLost));
         if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.isOwnerGone(entry, limits))) {
           const gone = entry.id;
           entry = log.get(identity);
+          if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
           decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
         }
         if (decision.kind !== 'create' && decision.kind !== 'replace') return decision;
@@ -170,7 +183,7 @@ export class Adoption {
           epoch: decision.epoch,
           limits,
           createdAtMs: Date.now(),
-          inherited: {},
+          inherited: principal === undefined ? {} : { principal },
           content: { state: 'held', description },
         });
         if (won === undefined || (await this.#waitFor(entry, won, limits)) === undefined) continue;
@@ -230,6 +243,21 @@ export class Adoption {
   async isOwnerGone(entry: LoggedEntry, limits: Limits): Promise<boolean> {
     const { holdingOf } = this.#dependencies;
     return holdingOf(entry.identity) === undefined && (await isOwnerGone(this.#dependencies, entry, limits));
+  }
+
+  /**
+   * Whether the session belongs to another principal. Asked before the request waits for its turn: others' requests must not delay an
+   * adoption. Errors: `kafkaUnavailable`.
+   */
+  async #isOthers({ identity, principal, limits }: SessionRequest): Promise<boolean> {
+    const { log } = this.#dependencies;
+    const isOthers = (): boolean => {
+      const entry = log.get(identity);
+      return entry !== undefined && !belongsTo(entry, principal);
+    };
+    if (!isOthers()) return false;
+    await log.readToEnd(limits);
+    return isOthers();
   }
 
   #situation({ identity, origin }: SessionRequest, entry: LoggedEntry | undefined, hasLost: boolean) {

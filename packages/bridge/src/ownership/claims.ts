@@ -52,7 +52,7 @@ export interface ClaimToWrite {
   epoch: number;
   content: { state: 'held'; description: SessionDescription } | { state: 'deleted' };
   createdAtMs: number;
-  /** Fields of the previous entry, which newer versions may have added. */
+  /** Fields of the previous entry, which newer versions may have added; of a new session, its principal. */
   inherited: Partial<EntryValue>;
   received?: string | undefined;
   limits: Limits;

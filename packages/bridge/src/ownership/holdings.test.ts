@@ -117,7 +117,7 @@ class Bridge {
   }
 
   request(identity: SessionIdentity, origin: Origin): SessionRequest {
-    return { identity, origin, limits: within(60_000) };
+    return { identity, origin, principal: undefined, limits: within(60_000) };
   }
 
   async create(): Promise<SessionIdentity> {

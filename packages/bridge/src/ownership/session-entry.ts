@@ -73,6 +73,8 @@ const Head = {
   adoptionCount: Type.Optional(Type.Integer({ minimum: 0 })),
   /** How long a confirmation of the claim counts, in milliseconds. An adopter waits longer. */
   leaseMs: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Who created the session and alone may use it; absent: everyone may. */
+  principal: Type.Optional(Type.String()),
   /** Of the owner: no other bridge ends its sessions earlier. */
   inactivityTimeoutMs: Type.Optional(Type.Integer({ minimum: 0 })),
 };

@@ -18,7 +18,8 @@ const CONSUMER = {
   retry: 'repeatable',
   right: 'consume',
   tags: ['Consumers'],
-  errors: [404, 422, 500, 503],
+  // 403 for a consumer of another principal.
+  errors: [403, 404, 422, 500, 503],
 } as const;
 const SEEK = {
   ...CONSUMER,
@@ -38,7 +39,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     summary: 'Creates a consumer in a group.',
     status: 200,
     response: v2(CreatedConsumer),
-    errors: [400, 409, 422, 500, 503],
+    errors: [400, 403, 409, 422, 500, 503],
   },
   {
     ...CONSUMER,
@@ -65,7 +66,7 @@ export const CONSUMER_OPERATIONS = defineOperations([
     path: `${INSTANCE}/subscription`,
     summary: 'Removes the subscription and the assignment.',
     status: 204,
-    errors: [404, 409, 422, 500, 503],
+    errors: [403, 404, 409, 422, 500, 503],
   },
   {
     ...CONSUMER,

@@ -46,7 +46,8 @@ export interface OperationEntry<Id extends string = string> {
   readonly status: number;
   readonly response?: Content;
   /**
-   * Statuses of errors, except 400 for an invalid URL, and 413 and 415 for a body. 403 comes from Kafka; 503 may also mean
+   * Statuses of errors, except 400 for an invalid URL, and 413 and 415 for a body. 403 comes from
+   * Kafka, or from the rules of a gateway; 503 may also mean
    * that the bridge is overloaded.
    */
   readonly errors?: readonly number[];

@@ -59,7 +59,7 @@ export const TOPIC_OPERATIONS = defineOperations([
     path: '/topics',
     summary: 'Names of all topics.',
     response: v2(Type.Array(Type.String())),
-    errors: [500, 503],
+    errors: [403, 500, 503],
   },
   {
     ...TOPIC,
