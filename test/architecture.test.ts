@@ -197,7 +197,7 @@ const ONLY_IN: Record<string, RegExp> = {
 
 /** Composition roots, and files of a package's top folder that compose: they may import every folder of their package. */
 const COMPOSERS =
-  /^packages\/(?:gateway\/src\/(?:front-door|gateway|main|running-config)|bridge\/src\/(?:app|main|parts|servers))\.ts$/;
+  /^packages\/(?:gateway\/src\/(?:front-door|gateway|main|running-config)|bridge\/src\/(?:app|client-access|main|parts|servers))\.ts$/;
 
 interface Import {
   file: string;

@@ -43,10 +43,12 @@ export class Bridge {
       parts.readiness.start();
       parts.sessionLog.start();
       parts.registry.start();
+      parts.clients?.accounts.start();
       log.info({ host, port: ports.api, managementPort: ports.management }, 'bridge started');
       return new Bridge(parts, ports);
     } catch (error) {
       await Promise.all(parts.servers.all.map((server) => server.close()));
+      await parts.clients?.accounts.close();
       await parts.cluster.close();
       await watcher?.telemetry.close();
       throw error;
@@ -74,8 +76,7 @@ export class Bridge {
   }
 
   async #close(): Promise<void> {
-    const { config, log, servers, registry, sessionLog, batcher, produceClient, readiness, cluster, state } =
-      this.#parts;
+    const { config, log, servers, registry, sessionLog, producer, clients, readiness, cluster, state } = this.#parts;
     state.isShuttingDown = true;
     log.info('bridge stopping');
     const released = registry.close();
@@ -84,8 +85,9 @@ export class Bridge {
     for (const server of servers.all) server.stopAccepting();
     const drained = (async () => {
       await Promise.all(servers.all.map((server) => server.drained()));
-      await batcher.close();
+      await producer.batcher.close();
       await released;
+      await clients?.accounts.close();
     })();
     const isInTime = await Promise.race([
       drained.then(() => true),
@@ -97,7 +99,7 @@ export class Bridge {
     for (const certificates of servers.certificates) certificates.close();
     await Promise.all(servers.all.map((server) => server.close()));
     await sessionLog.close();
-    await produceClient.close();
+    await producer.client.close();
     await cluster.close();
     await this.#parts.watcher?.telemetry.close();
     log.info('bridge stopped');

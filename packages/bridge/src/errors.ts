@@ -17,6 +17,8 @@ const ERRORS = {
   },
   bodyUndecodable: { status: 400, message: "Validation error on: The request body can't be decoded" },
   schemaViolation: { status: 400, message: 'Validation error on: Schema validation error' },
+  /** Kafka decides who a client is (`kafka.identity: client`), and the request has no credentials, or Kafka refuses them. */
+  unauthenticated: { status: 401, message: 'Kafka does not accept the credentials of the request' },
   contentCodingUnsupported: { status: 415, message: 'The content coding of the request body is not supported' },
   bodyTooLarge: { status: 413, message: 'The request body is too large' },
   /** A value that fits the schema and cannot be used; the message names it. */
@@ -116,6 +118,8 @@ export interface BridgeErrorOptions {
   fault?: Fault;
   /** Only for `misdirected`: who owns the consumer, as `region/bridge`. */
   owner?: string | undefined;
+  /** Only for `unauthenticated`: the ways to authenticate (RFC 9110 §11.6.1). */
+  challenges?: readonly string[] | undefined;
   cause?: unknown;
 }
 
@@ -125,6 +129,7 @@ export class BridgeError extends Error {
   readonly validationErrors: string[] | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly owner: string | undefined;
+  readonly challenges: readonly string[] | undefined;
   readonly fault: Fault | undefined;
 
   constructor(code: BridgeErrorCode, options: BridgeErrorOptions = {}) {
@@ -134,6 +139,7 @@ export class BridgeError extends Error {
     this.validationErrors = options.validationErrors;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.owner = options.owner;
+    this.challenges = options.challenges;
     const { fault }: { status: number; fault?: Fault } = ERRORS[code];
     this.fault = options.fault ?? fault;
   }

@@ -89,6 +89,36 @@ const KafkaSaslConfig = Section(
   },
 );
 
+const CLIENT_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
+
+const KafkaClientsConfig = Section(
+  {
+    mechanisms: Type.Array(Choice(CLIENT_MECHANISMS, { description: 'A mechanism.', default: 'SCRAM-SHA-512' }), {
+      description:
+        'Mechanisms by which clients authenticate: OAUTHBEARER for tokens, and at most one of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 for passwords.',
+      default: ['SCRAM-SHA-512', 'OAUTHBEARER'],
+      minItems: 1,
+    }),
+    principalClaim: Type.String({
+      description: 'Claim of a token that names the client, as brokers read it (sasl.oauthbearer.sub.claim.name).',
+      default: 'sub',
+      minLength: 1,
+    }),
+    maxCount: Type.Integer({
+      description:
+        'Most identities that have connections at a time; those that no request or consumer uses are closed for others, and the bridge refuses more with 503.',
+      default: 1000,
+      minimum: 1,
+    }),
+    idleMs: milliseconds({
+      description:
+        'Time without requests and consumers after which the connections of an identity are closed, in milliseconds.',
+      default: 120_000,
+    }),
+  },
+  { description: 'Identities of clients, for identity client.' },
+);
+
 export const KafkaConfig = Entry(
   {
     bootstrapServers: Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
@@ -123,6 +153,12 @@ export const KafkaConfig = Entry(
     ),
     tls: KafkaTlsConfig,
     sasl: KafkaSaslConfig,
+    identity: Choice(['bridge', 'client'], {
+      description:
+        "As whom requests of clients reach Kafka: as the bridge (sasl), or as the client, by the user and password (Basic) or the token (Bearer) of its Authorization header, so that Kafka's ACLs decide. Gateways pass that header on with auth.forwardCredentials.",
+      default: 'bridge',
+    }),
+    clients: KafkaClientsConfig,
     sessionTimeoutMs: milliseconds({
       description:
         "Time without heartbeats after which Kafka assigns a consumer's partitions to others, in milliseconds. The brokers limit it (group.min.session.timeout.ms, 6000, and group.max.session.timeout.ms).",
@@ -144,6 +180,7 @@ export const KafkaConfig = Entry(
 export type KafkaConfig = Static<typeof KafkaConfig>;
 export type KafkaTlsConfig = KafkaConfig['tls'];
 export type KafkaSaslConfig = KafkaConfig['sasl'];
+export type KafkaClientsConfig = KafkaConfig['clients'];
 
 /** Something that a file has wrong: the key, and why. */
 export interface ConfigFinding {
@@ -168,6 +205,7 @@ export function checkKafkaConfig(config: KafkaConfig): ConfigFinding[] {
   }
   if (config.tls.isEnabled) problems.push(...checkTls(config.tls));
   problems.push(...checkSasl(config.sasl));
+  if (config.identity === 'client') problems.push(...checkClients(config));
   return problems;
 }
 
@@ -218,6 +256,19 @@ function checkSasl(sasl: KafkaSaslConfig): ConfigFinding[] {
       break;
     default:
       assertNever(mechanism);
+  }
+  return problems;
+}
+
+function checkClients({ sasl, clients }: KafkaConfig): ConfigFinding[] {
+  const problems: ConfigFinding[] = [];
+  if (sasl.mechanism === 'none') {
+    const reason = 'client needs kafka.sasl: brokers that authenticate clients authenticate the bridge, too';
+    problems.push({ path: ['kafka', 'identity'], reason });
+  }
+  if (clients.mechanisms.filter((mechanism) => mechanism !== 'OAUTHBEARER').length > 1) {
+    const reason = 'has more than one mechanism for passwords: brokers know each user by one of them';
+    problems.push({ path: ['kafka', 'clients', 'mechanisms'], reason });
   }
   return problems;
 }

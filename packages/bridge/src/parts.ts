@@ -1,16 +1,17 @@
 /** The parts of a bridge, put together: Kafka, producer, consumers, and the servers over them. */
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
+import { ClientAccess, createProducer, type Producer } from './client-access.ts';
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
+import type { KafkaAccess } from './http/kafka-access.ts';
+import { Admin } from './kafka/client/admin.ts';
 import { Cluster } from './kafka/client/cluster.ts';
 import { Readiness } from './kafka/client/readiness.ts';
 import { KafkaSecurity } from './kafka/client/security.ts';
-import { ProduceClient } from './kafka/produce/produce.ts';
-import { ProducerId } from './kafka/produce/producer-id.ts';
 import { LONGEST_RELIANCE_MS } from './ownership/rules.ts';
 import { SessionLog } from './ownership/session-log.ts';
-import { Batcher } from './producer/batcher.ts';
+import { ProducerTotals } from './producer/producer-totals.ts';
 import { createServers, type Servers } from './servers.ts';
 import type { RequestWatcher } from './watch/watcher.ts';
 
@@ -26,8 +27,9 @@ export interface Parts {
   servers: Servers;
   registry: ConsumerRegistry;
   sessionLog: SessionLog;
-  batcher: Batcher;
-  produceClient: ProduceClient;
+  producer: Producer;
+  /** `undefined`: requests use Kafka as the bridge. */
+  clients: ClientAccess | undefined;
   readiness: Readiness;
   cluster: Cluster;
   state: { isShuttingDown: boolean };
@@ -37,21 +39,21 @@ export interface Parts {
 /** Creates the parts; none runs yet. Errors: for certificate files that cannot be used. */
 export function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher | undefined): Parts {
   const state = { isShuttingDown: false };
-  const cluster = new Cluster({ ...config.kafka, security: new KafkaSecurity(config.kafka, log) });
+  const security = new KafkaSecurity(config.kafka, log);
+  const cluster = new Cluster({ ...config.kafka, security });
   const readiness = new Readiness(cluster, {
     ...config.readiness,
     onFlip: (isReady, reason) => log.info({ isReady, reason }, isReady ? 'bridge ready' : 'bridge not ready'),
   });
-  const produceClient = new ProduceClient(cluster, {
-    acks: config.producer.acks,
-    timeoutMs: config.kafka.requestTimeoutMs,
-    compression: config.producer.compression,
+  const totals = new ProducerTotals();
+  const producer = createProducer(cluster, config, {
+    totals,
+    onForbidden: (reason) => log.warn({ reason }, 'the producer is not idempotent: Kafka refuses it a producer id'),
   });
-  const onForbidden = (reason: string): void =>
-    log.warn({ reason }, 'the producer is not idempotent: Kafka refuses it a producer id');
-  const isIdempotent = config.producer.isIdempotent && config.producer.acks === 'all';
-  const producerId = isIdempotent ? new ProducerId(cluster, onForbidden) : undefined;
-  const batcher = new Batcher(cluster, produceClient, { ...config.producer, producerId });
+  const admin = new Admin(cluster);
+  const own: KafkaAccess = { sink: producer.batcher, catalog: admin, creator: admin, client: undefined };
+  const clients =
+    config.kafka.identity === 'client' ? new ClientAccess({ config, own, security, cluster, totals }) : undefined;
   const sessionLog = new SessionLog(cluster, {
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     settleMs: LONGEST_RELIANCE_MS,
@@ -71,15 +73,26 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     state.isShuttingDown
       ? 'Bridge is shutting down'
       : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(SESSION_LOG_GRACE_MS));
-  const servers = createServers({ config, log, watcher, unreadyReason, registry, batcher, readiness, cluster });
+  const servers = createServers({
+    config,
+    log,
+    watcher,
+    unreadyReason,
+    registry,
+    totals,
+    kafka: clients ?? { own, of: () => own },
+    clients: clients?.accounts,
+    readiness,
+    cluster,
+  });
   return {
     config,
     log,
     servers,
     registry,
     sessionLog,
-    batcher,
-    produceClient,
+    producer,
+    clients,
     readiness,
     cluster,
     state,

@@ -11,6 +11,7 @@ import type { ConsumerRegistry } from './consumers/registry.ts';
 import { addAdminRoutes } from './http/admin.ts';
 import { addConsumerRoutes } from './http/consumers.ts';
 import { addInfoRoutes } from './http/info.ts';
+import type { KafkaAccessSource } from './http/kafka-access.ts';
 import { Load } from './http/load.ts';
 import { addManagementRoutes } from './http/management.ts';
 import { addOffsetRoutes, addPositionReports } from './http/offsets.ts';
@@ -20,12 +21,12 @@ import { type ApiServer, createApiServer } from './http/server.ts';
 import { addSessionsRoute } from './http/sessions.ts';
 import { addSubscriptionRoutes } from './http/subscriptions.ts';
 import { addTopicRoutes } from './http/topics.ts';
-import { Admin } from './kafka/client/admin.ts';
 import type { Cluster } from './kafka/client/cluster.ts';
 import type { Readiness } from './kafka/client/readiness.ts';
+import type { ClientCounts } from './metrics/kafka.ts';
 import { KafkaRates } from './metrics/kafka-rates.ts';
 import { Metrics } from './metrics.ts';
-import type { Batcher } from './producer/batcher.ts';
+import type { ProducerTotals } from './producer/producer-totals.ts';
 import type { RequestWatcher } from './watch/watcher.ts';
 
 export interface ServersOptions {
@@ -35,7 +36,11 @@ export interface ServersOptions {
   /** Why the bridge is not ready; `undefined` when it is. */
   unreadyReason: () => string | undefined;
   registry: ConsumerRegistry;
-  batcher: Batcher;
+  totals: ProducerTotals;
+  /** As whom requests use Kafka. */
+  kafka: KafkaAccessSource;
+  /** `undefined`: as the bridge alone. */
+  clients: ClientCounts | undefined;
   readiness: Readiness;
   cluster: Cluster;
 }
@@ -52,7 +57,7 @@ export interface Servers {
 
 /** Errors: for certificate files that cannot be used. */
 export function createServers(options: ServersOptions): Servers {
-  const { config, log, watcher, unreadyReason, registry, batcher, cluster } = options;
+  const { config, log, watcher, unreadyReason, registry, totals, clients, cluster } = options;
   const certificates = certificatesOf(config.listen.tls, { listener: 'api', place: 'listen.tls', log });
   const managementCertificates = certificatesOf(config.management?.tls, {
     listener: 'management',
@@ -65,8 +70,9 @@ export function createServers(options: ServersOptions): Servers {
   const metrics = new Metrics({
     isReady: () => unreadyReason() === undefined,
     sessions: () => registry.sessions(),
-    producer: batcher,
+    producer: totals,
     kafka: cluster.traffic,
+    clients,
     load,
     listeners,
     version,
@@ -80,6 +86,7 @@ export function createServers(options: ServersOptions): Servers {
     metrics,
     log,
     watcher,
+    kafka: options.kafka,
     bridge: formatBridge(config.bridge),
     trust: trustPolicy(config.trust, log),
   };
@@ -115,13 +122,11 @@ function addManagement(
 function addOperations(
   server: ApiServer,
   { metrics, load }: { metrics: Metrics; load: Load },
-  { config, registry, batcher, cluster }: ServersOptions,
+  { config, registry }: ServersOptions,
 ): void {
-  const admin = new Admin(cluster);
-  addTopicRoutes(server, admin);
-  addAdminRoutes(server, admin);
+  addTopicRoutes(server);
+  addAdminRoutes(server);
   addProduceRoutes(server, {
-    sink: batcher,
     metrics,
     isEnabled: config.producer.isEnabled,
     maxRecords: config.limits.maxRecords,

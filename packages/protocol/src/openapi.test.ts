@@ -62,8 +62,8 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
   ready: [500],
 };
 
-/** The peer API sends these, or closes the connection, and does not document them. 409: the consumer is busy. */
-const UNDOCUMENTED = new Set(['204', '400', '403', '409', '413', '415', '422', '500', '503']);
+/** The peer API sends these, or closes the connection, and does not document them. 401: it knows no clients. 409: the consumer is busy. */
+const UNDOCUMENTED = new Set(['204', '400', '401', '403', '409', '413', '415', '422', '500', '503']);
 /** With `async`, the peer API responds 204 whatever the outcome for the records. */
 const OWN_STATUSES: Readonly<Record<string, string[]>> = { send: ['404'], sendToPartition: ['404'] };
 

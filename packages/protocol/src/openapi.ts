@@ -8,6 +8,9 @@ const OF_BODIES = [413, 415];
 /** An invalid percent-encoding in the URL, of any operation. */
 const BAD_URL = 400;
 
+/** Of operations that need a right: gateways, or Kafka, may want to know who the client is. */
+const UNAUTHENTICATED = 401;
+
 /** The parameters of paths, with the names of the peer API's document. */
 const PATH_PARAMETERS: Readonly<Record<string, { name: string; schema: object }>> = {
   group: { name: 'groupid', schema: { type: 'string' } },
@@ -56,7 +59,7 @@ function operationObject(entry: OperationEntry, components: Record<string, unkno
 }
 
 function responsesObject(
-  { query = {}, body, status, response, errors = [] }: OperationEntry,
+  { query = {}, body, status, response, right, errors = [] }: OperationEntry,
   components: Record<string, unknown>,
 ): Record<string, object> {
   const responses: Record<string, object> = {
@@ -67,7 +70,8 @@ function responsesObject(
   };
   if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.' };
   const content = contentObject(v2(ErrorBody), components);
-  for (const error of new Set([BAD_URL, ...errors, ...(body === undefined ? [] : OF_BODIES)])) {
+  const ofIdentity = right === undefined ? [] : [UNAUTHENTICATED];
+  for (const error of new Set([BAD_URL, ...ofIdentity, ...errors, ...(body === undefined ? [] : OF_BODIES)])) {
     responses[error] = { description: 'Error.', content };
   }
   return responses;

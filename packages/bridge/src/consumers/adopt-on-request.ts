@@ -8,7 +8,6 @@ import type { SessionIdentity } from '../ownership/session-identity.ts';
 import { principalOf, type Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import type { SessionFactory } from './session-factory.ts';
-import { accessOf } from './topic-access.ts';
 
 /** How long an adoption took, and each of its stages. */
 export type OnAdopted = (durationMs: number, stagesMs: ReadonlyMap<AdoptionStage, number>) => void;
@@ -31,11 +30,10 @@ export async function admit(
   try {
     const principal = principalOf(sender);
     const request = { identity, origin: sender, principal, received: receivedBy(sender), limits };
-    const access = accessOf(sender);
-    const begin: Begin<Session> = (claim, ownership) => factory.create(claim, ownership, { access, prepared });
+    const begin: Begin<Session> = (claim, ownership) => factory.create(claim, ownership, { sender, prepared });
     const admission = await holdings.admit(request, begin, {
       onClaiming: ({ subscription: { kind } }) => {
-        if (kind === 'topics' || kind === 'pattern') prepared ??= factory.prepareJoin(identity);
+        if (kind === 'topics' || kind === 'pattern') prepared ??= factory.prepareJoin(identity, sender);
       },
       onStageEnded: (stage) => {
         const nowMs = performance.now();

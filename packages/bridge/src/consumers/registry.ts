@@ -65,7 +65,6 @@ export class ConsumerRegistry {
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
     });
     this.#lagWatch = new LagWatch({
-      cluster,
       sessions: () => this.sessions(),
       requestTimeoutMs: kafka.requestTimeoutMs,
     });
@@ -148,7 +147,7 @@ export class ConsumerRegistry {
     const created = await this.#holdings.create(
       { identity, origin: sender, principal: principalOf(sender), limits: this.#limits() },
       { options, subscription: { kind: 'none' }, seeks: [] },
-      (claim, ownership) => this.#factory.create(claim, ownership, { access: accessOf(sender) }),
+      (claim, ownership) => this.#factory.create(claim, ownership, { sender }),
     );
     switch (created.kind) {
       case 'created':
@@ -184,6 +183,10 @@ export class ConsumerRegistry {
     if (own !== undefined && sender.via === 'gateway' && sender.releaseReason !== undefined) {
       await own.release({ isClients: true });
       throw new BridgeError('misdirected');
+    }
+    // Its client comes with credentials for other rights in Kafka: the session begins again with those.
+    if (own !== undefined && own.session.account !== this.#factory.accountOf(sender)) {
+      await own.release({ isClients: true });
     }
     const admission = await this.#admit(identity, sender);
     switch (admission.kind) {

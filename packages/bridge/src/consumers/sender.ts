@@ -1,9 +1,15 @@
 /** The sender of a request. */
 import type { TopicFilter } from '@causeway/protocol/topic-filter.ts';
+import type { SessionAccount } from './session-account.ts';
 
 export type Sender =
   /** A client without a gateway: it does not follow a 421. */
-  | { via: 'client' }
+  | {
+      via: 'client';
+      /** Its name in Kafka, where requests reach Kafka as their clients. */
+      principal?: string | undefined;
+      account?: SessionAccount | undefined;
+    }
   /** A gateway: it follows a 421. */
   | {
       via: 'gateway';
@@ -21,9 +27,11 @@ export type Sender =
       maxConsumers: number | undefined;
       /** How large a response the gateways can hold, in bytes; `undefined`: they do not say. */
       maxResponseBytes: number | undefined;
+      /** As whom consumers use Kafka; `undefined`: as the bridge. */
+      account?: SessionAccount | undefined;
     };
 
-/** Who sends the request, as a gateway authenticated it; `undefined`: anonymous. */
+/** Who sends the request, as a gateway authenticated it, or as Kafka knows it; `undefined`: anonymous. */
 export function principalOf(sender: Sender): string | undefined {
-  return sender.via === 'gateway' ? sender.principal : undefined;
+  return sender.principal;
 }

@@ -8,9 +8,11 @@ import type { WonClaim } from '../ownership/claims.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
 import { heartbeatPauseMs } from './heartbeats.ts';
+import type { Sender } from './sender.ts';
 import { Session } from './session.ts';
+import type { SessionAccount } from './session-account.ts';
 import { boundedOptions } from './session-options.ts';
-import type { TopicAccess } from './topic-access.ts';
+import { accessOf } from './topic-access.ts';
 import { TopicListing } from './topic-listing.ts';
 
 export interface SessionFactoryOptions {
@@ -24,7 +26,8 @@ export interface SessionFactoryOptions {
 export class SessionFactory {
   readonly #options: SessionFactoryOptions;
   readonly #liveness: Liveness;
-  readonly #topicListing: TopicListing;
+  /** Of the bridge itself. */
+  readonly #own: SessionAccount;
   readonly #fetchBudget: FetchBudget;
   readonly #heartbeatPauseMs: () => number;
 
@@ -33,37 +36,41 @@ export class SessionFactory {
     const { cluster, kafka, consumers, sessionCount } = options;
     this.#liveness = new Liveness(cluster);
     this.#fetchBudget = new FetchBudget(consumers.maxFetchedBytes);
-    this.#topicListing = new TopicListing(cluster, {
-      refreshMs: consumers.topicRefreshMs,
-      requestTimeoutMs: kafka.requestTimeoutMs,
-    });
+    const { topicRefreshMs: refreshMs } = consumers;
+    const topicListing = new TopicListing(cluster, { refreshMs, requestTimeoutMs: kafka.requestTimeoutMs });
+    this.#own = { cluster, topicListing, retain: () => () => {} };
     this.#heartbeatPauseMs = () => heartbeatPauseMs(kafka, sessionCount());
+  }
+
+  /** As whom the sessions of a sender use Kafka. */
+  accountOf({ account }: Sender): SessionAccount {
+    return account ?? this.#own;
   }
 
   /** The session of a claim that won, for the request that led to it. `prepared`: a join that was begun for it. */
   create(
     { entry, description }: WonClaim,
     ownership: Ownership,
-    { access, prepared }: { access: TopicAccess; prepared?: PreparedJoin | undefined },
+    { sender, prepared }: { sender: Sender; prepared?: PreparedJoin | undefined },
   ): Session {
-    const { cluster, kafka, consumers } = this.#options;
+    const { kafka, consumers } = this.#options;
     return new Session(entry.identity, boundedOptions(description.options, kafka.requestTimeoutMs), {
-      cluster,
+      account: this.accountOf(sender),
       kafka,
       consumers,
-      topicListing: this.#topicListing,
       fetchBudget: this.#fetchBudget,
       heartbeatPauseMs: this.#heartbeatPauseMs,
       ownership,
       liveness: this.#liveness,
-      access,
+      access: accessOf(sender),
       prepared,
     });
   }
 
   /** Finds the coordinator of a group and connects to it, before it is certain that the session is this bridge's to serve. */
-  prepareJoin({ group, name }: SessionIdentity): PreparedJoin {
-    const { cluster, kafka } = this.#options;
+  prepareJoin({ group, name }: SessionIdentity, sender: Sender): PreparedJoin {
+    const { kafka } = this.#options;
+    const { cluster } = this.accountOf(sender);
     const { rebalanceTimeoutMs, requestTimeoutMs } = kafka;
     const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
     return new PreparedJoin(cluster, { group, clientId: name, timeoutMs, requestTimeoutMs });

@@ -1,6 +1,5 @@
 /** Puts the parts of a session together. */
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
-import type { Cluster } from '../kafka/client/cluster.ts';
 import { bounded, type Limits } from '../kafka/client/limits.ts';
 import type { Liveness } from '../kafka/client/liveness.ts';
 import type { FetchBudget } from '../kafka/fetch/fetch-budget.ts';
@@ -16,16 +15,15 @@ import { LoggedSession } from './logged-session.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { Poller } from './poller.ts';
 import { Positions } from './positions.ts';
+import type { SessionAccount } from './session-account.ts';
 import type { SessionOptions } from './session-options.ts';
 import { Subscription } from './subscription.ts';
 import type { TopicAccess } from './topic-access.ts';
-import type { TopicListing } from './topic-listing.ts';
 
 export interface SessionDependencies {
-  cluster: Cluster;
+  account: SessionAccount;
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
-  topicListing: TopicListing;
   fetchBudget: FetchBudget;
   /** Until its next heartbeat; longer while the bridge has many consumers. */
   heartbeatPauseMs: () => number;
@@ -53,8 +51,8 @@ export class SessionParts {
   readonly #end = new AbortController();
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
-    const { cluster, consumers, topicListing, kafka, heartbeatPauseMs, ownership, liveness, access, prepared } =
-      dependencies;
+    const { account, consumers, kafka, heartbeatPauseMs, ownership, liveness, access, prepared } = dependencies;
+    const { cluster, topicListing } = account;
     const fetcher = createFetcher(identity, options, dependencies);
     const { partitions } = fetcher;
     const coordinator = prepared?.coordinator ?? new GroupCoordinator(cluster, identity.group);
@@ -135,9 +133,9 @@ export class SessionParts {
 function createFetcher(
   { name }: SessionIdentity,
   { resetPolicy, isolationLevel, fetchMinBytes }: SessionOptions,
-  { cluster, consumers, kafka, fetchBudget }: SessionDependencies,
+  { account, consumers, kafka, fetchBudget }: SessionDependencies,
 ): Fetcher {
-  return new Fetcher(cluster, resetPolicy === 'none' ? 'fail' : 'reset', {
+  return new Fetcher(account.cluster, resetPolicy === 'none' ? 'fail' : 'reset', {
     clientId: name,
     isolationLevel,
     minBytes: fetchMinBytes,

@@ -16,6 +16,7 @@ import type { DeliveryLog } from './delivery.ts';
 import type { LoggedSession } from './logged-session.ts';
 import { withFault } from './operation-fault.ts';
 import type { PollRequest } from './poller.ts';
+import type { SessionAccount } from './session-account.ts';
 import type { SessionOptions } from './session-options.ts';
 import { type SessionDependencies, SessionParts } from './session-parts.ts';
 import type { SubscriptionState } from './subscription-state.ts';
@@ -33,7 +34,10 @@ const IDLE_CONNECTIONS_MS = 30_000;
 export class Session implements ServedSession {
   readonly identity: SessionIdentity;
   readonly options: SessionOptions;
+  /** As whom it uses Kafka. */
+  readonly account: SessionAccount;
   readonly #parts: SessionParts;
+  readonly #leaveAccount: () => void;
   readonly #ownership: Ownership;
   readonly #liveness: Liveness;
   /** Of the bridge's requests to Kafka, which bounds the client's choice. */
@@ -46,6 +50,8 @@ export class Session implements ServedSession {
     this.#ownership = dependencies.ownership;
     this.#liveness = dependencies.liveness;
     this.#longestTimeoutMs = dependencies.kafka.requestTimeoutMs;
+    this.account = dependencies.account;
+    this.#leaveAccount = this.account.retain();
     this.#parts = new SessionParts(identity, options, dependencies);
   }
 
@@ -248,12 +254,14 @@ export class Session implements ServedSession {
   async leave(limits: Limits): Promise<void> {
     await this.#parts.subscription.close(limits);
     await this.#parts.fetcher.close();
+    this.#leaveAccount();
   }
 
   async abandon(): Promise<void> {
     this.#parts.subscription.abandon();
     this.#parts.stop();
     await this.#parts.fetcher.close();
+    this.#leaveAccount();
   }
 
   /** Changes the subscription, and logs that for the next owner before the client gets its response. */

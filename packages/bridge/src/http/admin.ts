@@ -10,23 +10,10 @@ import { respond } from './responses.ts';
 import type { ApiServer } from './server.ts';
 import { exactInteger } from './violations.ts';
 
-export interface TopicToCreate {
-  name: string;
-  /** -1: the broker's default. */
-  partitionCount: number;
-  /** -1: the broker's default. */
-  replicationFactor: number;
-}
-
-/** Creates topics. Errors: `kafkaRefused` with Kafka's text, `kafkaUnavailable`. */
-export interface TopicCreator {
-  create(topic: TopicToCreate): Promise<void>;
-}
-
 const BROKER_DEFAULT = -1;
 
-export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
-  server.on('createTopic', async ({ headers, body, sender, slices }, reply) => {
+export function addAdminRoutes(server: ApiServer): void {
+  server.on('createTopic', async ({ headers, body, sender, kafka, slices }, reply) => {
     if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
     const contentType = headers['content-type'];
     if (recordsFormat(contentType) !== 'json' && !isConsumerBody(contentType)) {
@@ -35,7 +22,7 @@ export function addAdminRoutes(server: ApiServer, creator: TopicCreator): void {
     const topic = (await slices.run(decodeBody(body, NewTopic))) as NewTopic;
     const { topic_name, partitions_count, replication_factor } = topic;
     checkTopics(accessOf(sender), [topic_name], 'createTopics');
-    await creator.create({
+    await kafka.creator.create({
       name: topic_name,
       partitionCount: count('partitions_count', partitions_count, 32),
       replicationFactor: count('replication_factor', replication_factor, 16),

@@ -10,23 +10,10 @@ import { readRecords } from './record-body.ts';
 import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
 
-/** Stores records. */
-export interface RecordSink {
-  /** `bodyBytes`: the size of the request's body, whose memory records may share. */
-  send(topic: string, records: readonly RecordToProduce[], bodyBytes: number): Promise<ProduceResult[]>;
-  /** Accepts all or none, without waiting for Kafka to store them. Errors: when one of them cannot be stored. */
-  takeOver(
-    topic: string,
-    records: readonly RecordToProduce[],
-    bodyBytes: number,
-  ): Promise<{ results: Promise<ProduceResult[]> }>;
-}
-
 /** Entries of a response that are written before other work gets its turn. */
 const SLICE_ENTRIES = 5000;
 
 export interface ProduceDependencies {
-  sink: RecordSink;
   metrics: Metrics;
   isEnabled: boolean;
   /** The most records of one request. */
@@ -63,8 +50,9 @@ interface Production {
 }
 
 async function produce({ request, reply, isAsync, records }: Production, dependencies: ProduceDependencies) {
-  const { sink, metrics, isEnabled } = dependencies;
+  const { metrics, isEnabled } = dependencies;
   if (!isEnabled) throw new BridgeError('producerDisabled');
+  const { sink } = request.kafka;
   const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
   const bodyBytes = request.body?.length ?? 0;

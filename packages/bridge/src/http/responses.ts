@@ -76,6 +76,7 @@ export function respondError(reply: FastifyReply, error: BridgeError): FastifyRe
   if (error.validationErrors !== undefined) body.validation_errors = error.validationErrors;
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   if (error.owner !== undefined) reply.header(OWNER_HEADER, error.owner);
+  if (error.challenges !== undefined) reply.header('www-authenticate', error.challenges.join(', '));
   const isForGateway = isFromGateway(reply.trust, reply.request);
   if (isForGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
   if (error.code === 'contentCodingUnsupported') reply.header('accept-encoding', CONTENT_CODINGS.join(', '));

@@ -16,8 +16,10 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
 import type { Metrics } from '../metrics.ts';
+
 import { ContentDecoder } from './content-decoding.ts';
 import { createHttpServer, type HttpLimits } from './intake.ts';
+import { type KafkaAccess, type KafkaAccessSource, senderIn } from './kafka-access.ts';
 import type { Load } from './load.ts';
 import { readBody } from './read-body.ts';
 import type { RequestWatch, Watcher } from './request-watch.ts';
@@ -37,6 +39,8 @@ export interface Request {
   /** `undefined` for a request without one. */
   body: Buffer | undefined;
   sender: Sender;
+  /** As whom it uses Kafka. */
+  kafka: KafkaAccess;
   /** How far its headers are trusted. */
   trust: Trust;
   raw: FastifyRequest['raw'];
@@ -86,6 +90,8 @@ export interface ApiServerOptions {
   log: FastifyBaseLogger;
   /** For the access log and traces; `undefined` while both are off. */
   watcher: Watcher | undefined;
+  /** As whom requests use Kafka. */
+  kafka: KafkaAccessSource;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -133,13 +139,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   router.setNotFoundHandler(serve);
   return {
     on(operation, handler) {
-      const { method, body: accepted } = entryOf(operation);
+      const { method, kind, body: accepted } = entryOf(operation);
+      const usesKafka = kind !== 'management' && kind !== 'service';
       const maxBodyBytes = accepted?.holdsRecords === true ? limits.maxBodyBytes : maxControlBodyBytes;
       routes.set(operation, async (request, reply, url) => {
         const visit = begin(operation, request, reply);
         const { trust, watch } = visit;
-        const sender = senderOf(request.raw, trust);
-        if (sender.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
+        const from = senderOf(request.raw, trust);
+        if (from.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
+        const entering = usesKafka ? options.kafka.of(request.raw, reply.raw) : options.kafka.own;
+        const kafka = entering instanceof Promise ? await entering : entering;
+        const sender = senderIn(kafka, from);
         const body =
           accepted === undefined ? undefined : await readBody(request.raw, { maxBodyBytes, load, decoder, visit });
         if (sender.via === 'gateway' && request.headers[SUSPECT_HEADER] !== undefined) {
@@ -147,7 +157,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         }
         const { headers, raw } = request;
         return await handler(
-          { url, target: request.url, headers, body, sender, trust, raw, visit, slices, watch },
+          { url, target: request.url, headers, body, sender, kafka, trust, raw, visit, slices, watch },
           reply,
         );
       });

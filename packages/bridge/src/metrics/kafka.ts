@@ -20,10 +20,26 @@ export const KAFKA_METRICS = {
     'Errors of Kafka by its name for them; NETWORK_EXCEPTION: a connection could not be made or broke. Some are part of the normal course (MEMBER_ID_REQUIRED, REBALANCE_IN_PROGRESS).',
     ['code'],
   ),
+  identities: gauge(
+    'causeway_bridge_kafka_identities',
+    'Clients whose identity the bridge uses in Kafka now, with connections of their own (kafka.identity: client).',
+  ),
+  refusedRequests: counter(
+    'causeway_bridge_kafka_refused_credentials_total',
+    'Requests without credentials, or with credentials that Kafka refused (kafka.identity: client).',
+  ),
   buildInfo: BUILD_INFO,
 };
 
+/** Of the clients whose identity the bridge uses. */
+export interface ClientCounts {
+  readonly count: number;
+  readonly refusedCount: number;
+}
+
 export interface KafkaSources {
+  /** `undefined`: requests use Kafka as the bridge. */
+  clients: ClientCounts | undefined;
   isReady: () => boolean;
   kafka: {
     requestCounts: () => Iterable<readonly [name: string, count: number]>;
@@ -36,7 +52,7 @@ export interface KafkaSources {
 }
 
 export function addKafkaMetrics(exposition: Exposition, sources: KafkaSources): void {
-  const { isReady, kafka, name, version } = sources;
+  const { isReady, kafka, clients, name, version } = sources;
   exposition.addValue(KAFKA_METRICS.ready, () => (isReady() ? 1 : 0));
   exposition.add(KAFKA_METRICS.requests, (sample) => {
     for (const [request, count] of kafka.requestCounts()) sample({ request }, count);
@@ -45,6 +61,8 @@ export function addKafkaMetrics(exposition: Exposition, sources: KafkaSources): 
   exposition.add(KAFKA_METRICS.errors, (sample) => {
     for (const [code, count] of kafka.errorCounts) sample({ code }, count);
   });
+  exposition.addValue(KAFKA_METRICS.identities, () => clients?.count ?? 0);
+  exposition.addValue(KAFKA_METRICS.refusedRequests, () => clients?.refusedCount ?? 0);
   exposition.add(KAFKA_METRICS.buildInfo, (sample) => {
     sample({ program: 'bridge', name, version, node_version: process.version }, 1);
   });

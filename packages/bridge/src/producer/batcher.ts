@@ -1,9 +1,8 @@
 /** Combines the produce requests of many clients into few requests to Kafka, in order for each partition. */
-import { Distribution } from '@causeway/metrics/distribution.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
-import { javaException, protocolErrorId } from '../kafka/client/failure.ts';
+import { isUnauthenticated, javaException, protocolErrorId } from '../kafka/client/failure.ts';
 import { backoffMs } from '../kafka/client/limits.ts';
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { BatchOutcome, ProduceClient } from '../kafka/produce/produce.ts';
@@ -15,6 +14,7 @@ import { FlushSchedule } from './flush-schedule.ts';
 import { Lane } from './lane.ts';
 import { type Entry, isOpen, OpenRequests } from './open-requests.ts';
 import { Partitioner } from './partitioner.ts';
+import { ProducerTotals } from './producer-totals.ts';
 import { firstRefusal, recordRefusal, refusedRequest, resultOf } from './refusal.ts';
 import { TopicLookup } from './topic-lookup.ts';
 
@@ -31,19 +31,18 @@ export interface BatcherOptions {
   lingerMs?: number;
   /** For an idempotent producer. */
   producerId?: ProducerId | undefined;
+  /** Shared by all producers of a bridge. Default: its own. */
+  totals?: ProducerTotals;
   random?: () => number;
 }
 
 /** Requests in flight to one broker; records that arrive meanwhile go into the next one. */
 const MAX_IN_FLIGHT_PER_BROKER = 1;
-/** Up to the defaults of `maxBatchRecords` and `maxBatchBytes`, and beyond. */
-const BATCH_RECORD_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
-const BATCH_BYTE_BUCKETS = [100, 1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
 /** The offset of a stored batch whose offset the broker no longer knows, as in Kafka's Java clients. */
 const UNKNOWN_OFFSET = -1n;
 
-/** The one producer of a bridge. */
+/** The producer of a bridge, or of one client whose identity the bridge uses. */
 export class Batcher {
   readonly #cluster: Cluster;
   readonly #client: ProduceClient;
@@ -55,10 +54,7 @@ export class Batcher {
   readonly #partitioner: Partitioner;
   readonly #topics: TopicLookup;
   readonly #requests: OpenRequests;
-  /** Of each batch that was sent. */
-  readonly batchRecords = new Distribution({ bounds: BATCH_RECORD_BUCKETS });
-  readonly batchBytes = new Distribution({ bounds: BATCH_BYTE_BUCKETS });
-  #storedBytes = 0;
+  readonly totals: ProducerTotals;
   readonly #schedule: FlushSchedule;
   readonly #expiry: Expiry;
   readonly #pauses = new Set<NodeJS.Timeout>();
@@ -70,7 +66,12 @@ export class Batcher {
     this.#options = options;
     this.#partitioner = new Partitioner(options.random ?? Math.random);
     this.#topics = new TopicLookup(cluster, options);
-    this.#requests = new OpenRequests({ maxBytes: options.maxQueuedBytes, timeoutMs: options.deliveryTimeoutMs });
+    this.totals = options.totals ?? new ProducerTotals();
+    this.#requests = new OpenRequests({
+      maxBytes: options.maxQueuedBytes,
+      shared: this.totals.open,
+      timeoutMs: options.deliveryTimeoutMs,
+    });
     this.#schedule = new FlushSchedule({ lingerMs: 0, ...options }, () => this.#flush());
     this.#expiry = new Expiry({
       cluster,
@@ -130,11 +131,6 @@ export class Batcher {
   /** Bytes that unsettled records keep in memory. */
   get queuedBytes(): number {
     return this.#requests.bytes;
-  }
-
-  /** Bytes of records that Kafka has stored since the start. */
-  get storedBytes(): number {
-    return this.#storedBytes;
   }
 
   /** Refuses new records, and resolves when all others have their results. */
@@ -253,8 +249,8 @@ export class Batcher {
       const { count, bytes } = lane.take(Math.min(roomBytes, this.#options.maxRequestBytes), roomCount);
       if (count === 0) continue;
       roomBytes -= bytes;
-      this.batchRecords.observe(count);
-      this.batchBytes.observe(bytes);
+      this.totals.batchRecords.observe(count);
+      this.totals.batchBytes.observe(bytes);
       roomCount -= count;
       this.#ready.delete(lane);
       this.#partitioner.onSent(lane.topic);
@@ -270,8 +266,9 @@ export class Batcher {
     let outcomes: BatchOutcome[] | undefined;
     try {
       outcomes = await this.#client.send(nodeId, batches);
-    } catch {
-      // The broker is gone or silent: every lane sends its batch again.
+    } catch (error) {
+      // Otherwise the broker is gone or silent: every lane sends its batch again.
+      if (isUnauthenticated(error)) outcomes = lanes.map(() => refusedCredentials(error));
     }
     this.#inFlightCounts.set(nodeId, (this.#inFlightCounts.get(nodeId) ?? 1) - 1);
     for (const [index, lane] of lanes.entries()) this.#conclude(lane, outcomes?.[index]);
@@ -313,7 +310,7 @@ export class Batcher {
     lane.advance(entries.length);
     lane.failureCount = 0;
     for (const [index, entry] of entries.entries()) {
-      this.#storedBytes += entry.bytes;
+      this.totals.storedBytes += entry.bytes;
       const offset = baseOffset === undefined ? UNKNOWN_OFFSET : baseOffset + BigInt(index);
       this.#requests.settle(entry, { partition, offset });
     }
@@ -354,4 +351,9 @@ export class Batcher {
     if (info === undefined || lane.partition < info.partitions.length) return;
     this.#enqueue(info, lane.takeAll().filter(isOpen));
   }
+}
+
+/** The outcome of a batch that the client's own credentials may not send. */
+function refusedCredentials({ message }: BridgeError): BatchOutcome {
+  return { kind: 'refused', errorId: 'SASL_AUTHENTICATION_FAILED', message, badRecords: new Map() };
 }

@@ -4,7 +4,7 @@ import { Lane } from './lane.ts';
 import { type Entry, OpenRequests } from './open-requests.ts';
 
 const PRODUCER_ID = 7n;
-const requests = new OpenRequests({ maxBytes: 1_000_000, timeoutMs: 60_000 });
+const requests = new OpenRequests({ maxBytes: 1_000_000, shared: { bytes: 0 }, timeoutMs: 60_000 });
 
 function entriesOf(...values: string[]): Entry[] {
   const records = values.map(

@@ -6,9 +6,16 @@ import { BridgeError } from '../errors.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { serializedBytes } from './record-size.ts';
 
+/** Memory that the open records of all producers of a bridge take. */
+export interface OpenBytes {
+  bytes: number;
+}
+
 export interface OpenRequestsOptions {
   /** Memory for all of them together; a single request may be larger. */
   maxBytes: number;
+  /** Of all producers together. */
+  shared: OpenBytes;
   /** How long a record may be open. */
   timeoutMs: number;
 }
@@ -58,11 +65,12 @@ export class OpenRequests {
     const bytes = records.map(serializedBytes);
     const recordBytes = bytes.reduce((sum, value) => sum + value, 0);
     const totalBytes = Math.max(recordBytes, bodyBytes);
-    if (this.#bytes > 0 && this.#bytes + totalBytes > this.#options.maxBytes) {
+    const { shared, maxBytes } = this.#options;
+    if (shared.bytes > 0 && shared.bytes + totalBytes > maxBytes) {
       throw new BridgeError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
     if (records.length === 0) return { entries: [], results: Promise.resolve([]) };
-    this.#bytes += totalBytes;
+    this.#add(totalBytes);
     const { promise, resolve } = Promise.withResolvers<ProduceResult[]>();
     const extraBytes = totalBytes - recordBytes;
     const waiting: Waiting = { results: new Array(records.length), openCount: records.length, extraBytes, resolve };
@@ -83,9 +91,9 @@ export class OpenRequests {
     if (waiting.results[index] !== undefined) return;
     waiting.results[index] = result;
     waiting.openCount -= 1;
-    this.#bytes -= entry.bytes;
+    this.#add(-entry.bytes);
     if (waiting.openCount === 0) {
-      this.#bytes -= waiting.extraBytes;
+      this.#add(-waiting.extraBytes);
       waiting.resolve(waiting.results as ProduceResult[]);
     }
     if (this.#bytes === 0) this.#onNone?.();
@@ -93,6 +101,11 @@ export class OpenRequests {
 
   settleAll(entries: readonly Entry[], result: ProduceResult): void {
     for (const entry of entries) this.settle(entry, result);
+  }
+
+  #add(bytes: number): void {
+    this.#bytes += bytes;
+    this.#options.shared.bytes += bytes;
   }
 
   /** Resolves when all have their results. */

@@ -8,7 +8,14 @@ import type { Lane } from './lane.ts';
 import type { Entry } from './open-requests.ts';
 
 export interface RecordRefusal {
-  reason: 'unknownTopic' | 'kafkaSilent' | 'unknownPartition' | 'invalidTopic' | 'forbidden' | 'tooLarge';
+  reason:
+    | 'unknownTopic'
+    | 'kafkaSilent'
+    | 'unknownPartition'
+    | 'invalidTopic'
+    | 'unauthenticated'
+    | 'forbidden'
+    | 'tooLarge';
   message: string;
 }
 
@@ -18,6 +25,7 @@ const RESPONSES: Readonly<Record<RecordRefusal['reason'], { entryCode: number; r
   kafkaSilent: { entryCode: 404, requestCode: 'kafkaUnavailable' },
   unknownPartition: { entryCode: 404, requestCode: 'unknownPartition' },
   invalidTopic: { entryCode: 500, requestCode: 'invalidValue' },
+  unauthenticated: { entryCode: 401, requestCode: 'unauthenticated' },
   forbidden: { entryCode: 403, requestCode: 'kafkaForbidden' },
   tooLarge: { entryCode: 500, requestCode: 'recordTooLarge' },
 };

@@ -1,6 +1,6 @@
 /** Finds the topics of records to produce, and waits for those that a broker may be creating. */
 import type { Cluster } from '../kafka/client/cluster.ts';
-import { subjectText } from '../kafka/client/failure.ts';
+import { isUnauthenticated, subjectText } from '../kafka/client/failure.ts';
 import { isInternalTopic } from '../kafka/client/internal-topics.ts';
 import { type ErrorId, errorText, isForbidden } from '../kafka/client/kafka-errors.ts';
 import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
@@ -53,8 +53,9 @@ export class TopicLookup {
         const refusal = answer === undefined ? undefined : refusalOf(name, answer.errorId);
         if (refusal !== undefined) return { refusal };
         isAnswered = true;
-      } catch {
-        // Kafka did not respond: asked again for as long as the request may wait.
+      } catch (error) {
+        if (isUnauthenticated(error)) return { refusal: { reason: 'unauthenticated', message: error.message } };
+        // Otherwise Kafka did not respond: asked again for as long as the request may wait.
       }
       if (remainingMs(limits) <= pauseMs) break;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

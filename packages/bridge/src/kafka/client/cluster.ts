@@ -1,7 +1,8 @@
 /** The Kafka cluster as the bridge sees it: its brokers, its topics, and connections to brokers. */
 import { type Connection, ConnectionPool, metadataV12 } from '@platformatic/kafka';
+import { BridgeError } from '../../errors.ts';
 import { isTooLong } from '../../topic-name.ts';
-import { protocolErrorId, responseIn, toBridgeError } from './failure.ts';
+import { isUnauthenticated, protocolErrorId, responseIn, toBridgeError } from './failure.ts';
 import { isInternalTopic } from './internal-topics.ts';
 import { KafkaTraffic } from './kafka-traffic.ts';
 import { type Backoff, bounded, type Limits, remainingMs, retrying, within } from './limits.ts';
@@ -15,7 +16,7 @@ import {
   type TopicInfo,
   topicInfo,
 } from './metadata.ts';
-import type { KafkaSecurity } from './security.ts';
+import type { PoolSecurity } from './security.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
 type MetadataResponseTopic = metadataV12.MetadataResponseTopic;
@@ -32,7 +33,19 @@ export interface ClusterOptions {
   /** Default: 250. */
   retryBackoffMaxMs?: number;
   /** Default: neither TLS nor SASL. */
-  security?: KafkaSecurity;
+  security?: PoolSecurity;
+  /** The client on whose behalf connections are made; default: they are the bridge's own. */
+  connectsAs?: ConnectionIdentity;
+  /** Counts their requests; default: counters of their own. */
+  traffic?: KafkaTraffic;
+}
+
+/** The identity of a client, on whose behalf connections are made. */
+export interface ConnectionIdentity {
+  /** Errors: `unauthenticated` while Kafka refuses the credentials. */
+  check(): void;
+  /** Returns a function for the error of the connection that is made now: it returns the error to throw instead. */
+  watch(): (error: unknown) => unknown;
 }
 
 export interface TopicQuestion {
@@ -49,7 +62,7 @@ const ATTEMPT_TIMEOUT_MS = 2000;
 export class Cluster {
   readonly options: ClusterOptions;
   /** On all of its connections. */
-  readonly traffic = new KafkaTraffic();
+  readonly traffic: KafkaTraffic;
   readonly #pool: ConnectionPool;
   readonly #writePool: ConnectionPool;
   readonly #bootstrap: readonly Broker[];
@@ -64,6 +77,7 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.options = options;
+    this.traffic = options.traffic ?? new KafkaTraffic();
     this.#bootstrap = options.bootstrapServers.map(parseAddress);
     this.#pool = this.createPool();
     this.#writePool = this.createPool();
@@ -84,11 +98,33 @@ export class Cluster {
     });
     const pool = new ConnectionPool(clientId, options);
     secured.watch(pool);
-    this.traffic.watch(pool);
-    // The pool listens for the first error of a connection only; one more would end the process.
-    pool.on('connecting', ({ connection }) => connection.on('error', () => {}));
+    this.traffic.watch(pool, { isOfClient: this.options.connectsAs !== undefined });
+    pool.on('connecting', ({ connection }) => {
+      // The pool listens for the first error of a connection only; one more would end the process.
+      connection.on('error', () => {});
+      // A connection that a broker closes would keep its timer of the next authentication, and all that it holds.
+      connection.once('close', () => void connection.close());
+    });
     this.#pools.add(pool);
     return pool;
+  }
+
+  /** A connection of a pool. Errors: those of the library; `unauthenticated` where Kafka refuses the credentials of a client. */
+  async connect(pool: ConnectionPool, broker: Broker): Promise<Connection> {
+    const { connectsAs } = this.options;
+    if (connectsAs === undefined) return await pool.get(broker);
+    connectsAs.check();
+    const errorOf = connectsAs.watch();
+    try {
+      return await pool.get(broker);
+    } catch (error) {
+      throw errorOf(error);
+    }
+  }
+
+  /** Connects to any broker, which authenticates the identity. Errors: `unauthenticated`, `internal`, `kafkaUnavailable`. */
+  async authenticate(limits: Limits): Promise<void> {
+    await this.onAnyBroker(async () => {}, limits);
   }
 
   async closePool(pool: ConnectionPool): Promise<void> {
@@ -183,7 +219,7 @@ export class Cluster {
         async () =>
           await this.#sendToAny(send, within(Math.min(ATTEMPT_TIMEOUT_MS, remainingMs(limits)), limits.signal)),
         limits,
-        (error) => protocolErrorId(error) === undefined,
+        (error) => protocolErrorId(error) === undefined && !isRefusal(error),
         this.backoff,
       );
     } catch (error) {
@@ -194,12 +230,12 @@ export class Cluster {
 
   /** Sends to one broker. Errors: those of the library. */
   async onBroker<T>(broker: Broker, send: (connection: Connection) => Promise<T>, pool = this.#pool): Promise<T> {
-    return await send(await pool.get(broker));
+    return await send(await this.connect(pool, broker));
   }
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#pools].map((pool) => pool.close()));
-    this.traffic.close();
+    if (this.options.traffic === undefined) this.traffic.close();
     this.#pools.clear();
   }
 
@@ -275,8 +311,13 @@ export class Cluster {
       return await bounded(this.onBroker(broker, send), limits);
     } catch (error) {
       // Also at the time limit: a stopped broker still accepts connections.
-      if (protocolErrorId(error) === undefined && limits.signal?.aborted !== true) this.#turn += 1;
+      if (protocolErrorId(error) === undefined && !isRefusal(error) && limits.signal?.aborted !== true) this.#turn += 1;
       throw error;
     }
   }
+}
+
+/** Whether a broker refused the connection of a client, as every other one would. */
+function isRefusal(error: unknown): boolean {
+  return isUnauthenticated(error) || (error instanceof BridgeError && error.code === 'internal');
 }

@@ -42,7 +42,8 @@ export function publicReasonOf(error: unknown): string | undefined {
   return undefined;
 }
 
-function* chainOf(error: unknown): Generator<Error> {
+/** The error and its causes, from the outside. */
+export function* chainOf(error: unknown): Generator<Error> {
   for (let inner = error; inner instanceof Error; inner = causeOf(inner)) yield inner;
 }
 

@@ -1,7 +1,7 @@
 /** Maps errors of the client library to protocol errors, and both to responses of the bridge. */
 import { GenericError, type MultipleErrors } from '@platformatic/kafka';
 import { BridgeError, listText } from '../../errors.ts';
-import { publicReasonOf } from './failure-reason.ts';
+import { chainOf, publicReasonOf } from './failure-reason.ts';
 import {
   type ErrorId,
   errorText,
@@ -91,6 +91,24 @@ export function mayBeRetried(error: unknown): boolean {
 export function isUnreached(error: unknown): boolean {
   if (protocolErrorId(error) !== undefined) return false;
   return !(error instanceof BridgeError) || error.code === 'kafkaUnavailable';
+}
+
+/**
+ * What brokers said about the credentials of a connection that could not be made; `undefined` when they said nothing: a connection
+ * that breaks meanwhile is an authentication error of the library, too.
+ */
+export function authenticationFailureIn(error: unknown): 'refused' | 'unsupported' | undefined {
+  for (const inner of chainOf(error)) {
+    const { apiId } = inner as { apiId?: unknown };
+    if (apiId === 'SASL_AUTHENTICATION_FAILED') return 'refused';
+    if (apiId === 'UNSUPPORTED_SASL_MECHANISM') return 'unsupported';
+  }
+  return undefined;
+}
+
+/** Whether Kafka refuses the credentials of the client: no other broker and no later attempt with them helps. */
+export function isUnauthenticated(error: unknown): error is BridgeError {
+  return error instanceof BridgeError && error.code === 'unauthenticated';
 }
 
 function withColon(reason: string | undefined): string {

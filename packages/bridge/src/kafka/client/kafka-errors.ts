@@ -110,7 +110,12 @@ export const KAFKA_ERRORS = {
   OPERATION_NOT_ATTEMPTED: { code: 55 },
   KAFKA_STORAGE_ERROR: { code: 56, java: 'KafkaStorageException', remedy: 'metadata', stored: 'maybe' },
   LOG_DIR_NOT_FOUND: { code: 57 },
-  SASL_AUTHENTICATION_FAILED: { code: 58, java: 'SaslAuthenticationException', text: 'SASL Authentication failed.' },
+  SASL_AUTHENTICATION_FAILED: {
+    code: 58,
+    java: 'SaslAuthenticationException',
+    text: 'SASL Authentication failed.',
+    bridgeError: 'unauthenticated',
+  },
   UNKNOWN_PRODUCER_ID: { code: 59, remedy: 'newProducerId' },
   REASSIGNMENT_IN_PROGRESS: { code: 60 },
   DELEGATION_TOKEN_AUTH_DISABLED: { code: 61, java: 'DelegationTokenDisabledException' },

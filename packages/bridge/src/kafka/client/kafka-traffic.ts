@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { type Connection, type ConnectionPool, protocolAPIsById } from '@platformatic/kafka';
-import { protocolErrorId } from './failure.ts';
+import { authenticationFailureIn, protocolErrorId } from './failure.ts';
 import { type ErrorId, errorIdOf, kafkaError } from './kafka-errors.ts';
 
 /** The channels on which the library reports each request, each response, and each response with an error. */
@@ -32,6 +32,8 @@ export class KafkaTraffic {
   readonly #requestCounts = new Float64Array(API_COUNT);
   /** The channels report the connections of all clusters in the process. */
   readonly #own = new WeakSet<Connection>();
+  /** Those that authenticate as a client. */
+  readonly #ofClients = new WeakSet<Connection>();
 
   constructor() {
     subscribe(START_CHANNEL, this.#onStart);
@@ -39,9 +41,12 @@ export class KafkaTraffic {
     subscribe(ERROR_CHANNEL, this.#onError);
   }
 
-  /** Counts the requests on a pool's connections. */
-  watch(pool: ConnectionPool): void {
-    pool.on('connecting', ({ connection }: { connection: Connection }) => this.#watch(connection));
+  /** Counts the requests on a pool's connections. `isOfClient`: credentials that Kafka refuses are no error of Kafka. Default: false. */
+  watch(pool: ConnectionPool, { isOfClient = false } = {}): void {
+    pool.on('connecting', ({ connection }: { connection: Connection }) => {
+      if (isOfClient) this.#ofClients.add(connection);
+      this.#watch(connection, isOfClient);
+    });
   }
 
   /** Counts the error code of a response that the library does not check; 0 means success. */
@@ -76,11 +81,12 @@ export class KafkaTraffic {
     unsubscribe(ERROR_CHANNEL, this.#onError);
   }
 
-  #watch(connection: Connection): void {
+  #watch(connection: Connection, isOfClient: boolean): void {
     this.#own.add(connection);
     let isOver = false;
-    const onFailed = (): void => {
-      if (!isOver) this.#count(NO_CONNECTION);
+    const onFailed = (error?: unknown): void => {
+      const isRefused = isOfClient && authenticationFailureIn(error) === 'refused';
+      if (!isOver && !isRefused) this.#count(NO_CONNECTION);
       isOver = true;
     };
     connection.once('error', onFailed);
@@ -105,6 +111,7 @@ export class KafkaTraffic {
     const { connection, error } = message as { connection: Connection; error: unknown };
     if (!this.#own.has(connection)) return;
     const id = protocolErrorId(error);
+    if (id === 'SASL_AUTHENTICATION_FAILED' && this.#ofClients.has(connection)) return;
     if (id !== undefined) this.#count(id);
   };
 

@@ -64,12 +64,13 @@ function passwordOf({ password, passwordFile }: KafkaSaslConfig): SecretSource {
  * A broker rejects a token in a response whose code is no error, but which has a text (RFC 7628, section 3.2.2). The library
  * would take it for success, and its own check calls back twice.
  */
-function checkBearerAnswer(bytes: Buffer, callback: (error: Error | null, bytes: Buffer) => void): void {
-  callback(
-    bytes.length === 0 ? null : new AuthenticationError(`The broker refused the token: ${statusOf(bytes)}`),
-    bytes,
-  );
+export function checkBearerAnswer(bytes: Buffer, callback: (error: Error | null, bytes: Buffer) => void): void {
+  if (bytes.length === 0) callback(null, bytes);
+  else callback(new AuthenticationError(`The broker refused the token: ${statusOf(bytes)}`, REFUSED), bytes);
 }
+
+/** Marks the error as a broker's response, as {@link authenticationFailureIn} reads it. */
+const REFUSED = { apiId: 'SASL_AUTHENTICATION_FAILED' } as const;
 
 function statusOf(bytes: Buffer): string {
   try {

@@ -11,13 +11,19 @@ export interface SecuredPool {
   watch: (pool: ConnectionPool) => void;
 }
 
+/** TLS and SASL of connections to brokers. */
+export interface PoolSecurity {
+  /** For one pool: each connection gets TLS options of its own when it is opened. */
+  forPool(): SecuredPool;
+}
+
 /** TLS and SASL of one bridge. */
-export class KafkaSecurity {
+export class KafkaSecurity implements PoolSecurity {
   readonly #tls: BrokerTls | undefined;
   readonly #sasl: SASLOptions | undefined;
 
   /** Logs once which settings are unsafe. Errors: see {@link findSecurityProblems}. */
-  constructor({ tls, sasl, connectTimeoutMs }: KafkaConfig, log: Logger) {
+  constructor({ tls, sasl, identity, connectTimeoutMs }: KafkaConfig, log: Logger) {
     if (tls.isEnabled) {
       this.#tls = new BrokerTls(tls, (change) => {
         if (change.kind === 'reloaded') log.info('certificates for Kafka read again');
@@ -27,13 +33,22 @@ export class KafkaSecurity {
     }
     this.#sasl = saslOptions(sasl, { tokenTimeoutMs: connectTimeoutMs });
     if (this.#sasl !== undefined && !tls.isEnabled) {
-      log.warn({ mechanism: sasl.mechanism }, 'SASL without TLS: credentials can be read on the network');
+      const whose = identity === 'client' ? 'credentials of clients' : 'credentials';
+      log.warn({ mechanism: sasl.mechanism }, `SASL without TLS: ${whose} can be read on the network`);
     }
   }
 
-  /** For one pool: each connection gets TLS options of its own when it is opened. */
   forPool(): SecuredPool {
-    const options: ConnectionOptions = this.#sasl === undefined ? {} : { sasl: this.#sasl };
+    return this.#pool(this.#sasl);
+  }
+
+  /** The same TLS with another identity. */
+  as(sasl: SASLOptions): PoolSecurity {
+    return { forPool: () => this.#pool(sasl) };
+  }
+
+  #pool(sasl: SASLOptions | undefined): SecuredPool {
+    const options: ConnectionOptions = sasl === undefined ? {} : { sasl };
     const tls = this.#tls;
     if (tls === undefined) return { options, watch: () => {} };
     // The library reads the options when it creates a connection, then reports the connection to its pool, and then connects.

@@ -3,6 +3,7 @@ import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { BridgeError } from '../../errors.ts';
 import type { TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
+import { isUnauthenticated } from '../client/failure.ts';
 import { backoffMs, type Limits, remainingMs, within } from '../client/limits.ts';
 import { type IsolationLevel, isolationByte, type OffsetSpec } from '../client/list-offsets.ts';
 import { acceptFetched } from './accept-fetched.ts';
@@ -102,6 +103,8 @@ export class Fetcher {
   async fill(limits: Limits): Promise<void> {
     this.#isDropped = false;
     this.#isAtRest = false;
+    // The client may have other credentials now.
+    if (isUnauthenticated(this.#failure)) this.#failure = undefined;
     this.#fetchAhead();
     while (!this.partitions.hasRecords) {
       limits.signal?.throwIfAborted();
@@ -219,13 +222,14 @@ export class Fetcher {
     try {
       const broker = this.#cluster.broker(nodeId);
       if (broker !== undefined) {
-        const answer = await this.#fetch(await this.#connections.get(broker), offsets, size);
+        const answer = await this.#fetch(await this.#cluster.connect(this.#connections, broker), offsets, size);
         if (epoch !== this.#epoch) return;
         isFailed = this.#accept(answer, offsets);
         this.#countHeld();
       }
-    } catch {
-      // The broker is gone: the refresh below finds the new leader.
+    } catch (error) {
+      // Otherwise the broker is gone: the refresh below finds the new leader.
+      if (isUnauthenticated(error) && epoch === this.#epoch) this.#failure = error;
     }
     if (epoch !== this.#epoch) return;
     this.#failedAttempts = isFailed ? this.#failedAttempts + 1 : 0;

@@ -2,7 +2,7 @@
 import { type Connection, type ConnectionPool, findCoordinatorV4, offsetFetchV8 } from '@platformatic/kafka';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
-import { protocolErrorId, refusal } from '../client/failure.ts';
+import { isUnauthenticated, protocolErrorId, refusal } from '../client/failure.ts';
 import { kafkaError, type Remedy } from '../client/kafka-errors.ts';
 import { bounded, type Limits, remainingMs, retrying, within } from '../client/limits.ts';
 import type { Broker } from '../client/metadata.ts';
@@ -58,7 +58,7 @@ export class GroupCoordinator {
   /** Finds the coordinator and connects to it, once, for a request that comes soon. Errors: as {@link send}. */
   async connect(pool: ConnectionPool, limits: Limits): Promise<void> {
     this.#broker ??= await this.#find(limits);
-    await pool.get(this.#broker);
+    await this.#cluster.connect(pool, this.#broker);
   }
 
   /** The group's committed offsets, without partitions that have none. Errors: as {@link send}. */
@@ -127,6 +127,7 @@ export class GroupCoordinator {
 
 /** What helps a request that failed; a broker that cannot be reached coordinates no group. */
 function remedyOf(error: unknown): Remedy | undefined {
+  if (isUnauthenticated(error)) return undefined;
   const id = protocolErrorId(error);
   return id === undefined ? 'coordinator' : kafkaError(id).remedy;
 }

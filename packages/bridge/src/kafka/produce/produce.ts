@@ -50,7 +50,7 @@ export class ProduceClient {
     const broker = this.#cluster.broker(nodeId);
     if (broker === undefined) return batches.map(() => refused('LEADER_NOT_AVAILABLE'));
     const written = await writeAll(batches, this.#options.compression);
-    const connection = await this.#pool.get(broker);
+    const connection = await this.#cluster.connect(this.#pool, broker);
     const startedAtMs = performance.now();
     try {
       return outcomesOf(batches, await produce(connection, written, this.#options));
