@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { regions, startGateway, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { FORGED, PROOF } from '../../../test/harness/trust.ts';
+import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
-import { rawExchange } from './fixture.ts';
+import { cleanups, rawExchange } from './fixture.ts';
 
 const ISSUER = 'https://id.example/';
 const AUDIENCE = 'causeway';
@@ -242,4 +243,101 @@ test('two Authorization headers are 401, also if the first one is right', async 
   const answer = await rawExchange(tier1.url, head);
   expect(answer).toMatch(/^HTTP\/1\.1 401 /);
   expect(answer).toContain('more than one Authorization header');
+});
+
+describe('a reload', () => {
+  const reloadable = async (own: object): Promise<TestGateway> => {
+    const started = await startGateway(
+      { regions: regions({ east: bridge.url }), auth: own },
+      { wallClock: () => nowMs },
+    );
+    cleanups.push(started.close);
+    return started;
+  };
+  const reload = ({ gateway }: TestGateway, own: object | undefined): void =>
+    gateway.reload(testConfig({ regions: regions({ east: bridge.url }), ...(own === undefined ? {} : { auth: own }) }));
+
+  test('of the audience counts for tokens that were admitted before', async () => {
+    const gateway = await reloadable(auth);
+    const token = await sign(claims);
+    expect((await ask(gateway.url, bearer(token))).status).toBe(200);
+    reload(gateway, { jwt: { issuers: [{ issuer: ISSUER, audience: ['other'], jwksFile }] } });
+    expect((await ask(gateway.url, bearer(token))).status).toBe(401);
+    reload(gateway, undefined);
+    expect((await ask(gateway.url, {})).status).toBe(200);
+    reload(gateway, auth);
+    expect((await ask(gateway.url, {})).status).toBe(401);
+  });
+
+  test('of the file of keys replaces them; a file that cannot be used is reported, and those before stay', async () => {
+    const file = join(directory, 'changing.json');
+    const keysOf = (kid: string, key: KeyObject): string =>
+      JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid }] });
+    writeFileSync(file, keysOf('one', publicKey));
+    const own = { jwt: { issuers: [{ issuer: ISSUER, audience: [AUDIENCE], jwksFile: file }] } };
+    const gateway = await reloadable(own);
+    const [old, fresh] = [await sign(claims), await sign(claims, { kid: 'two' }, stranger.privateKey)];
+    expect((await ask(gateway.url, bearer(old))).status).toBe(200);
+    const problems = (): unknown[] =>
+      gateway.gateway.events.recent().flatMap((event) => (event.type === 'issuerKeys' ? [event.problem] : []));
+    writeFileSync(file, '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}');
+    await until('it is reported', () => problems().length === 1);
+    expect(problems()).toEqual([`${file} has no public key for signatures`]);
+    expect((await ask(gateway.url, bearer(old))).status).toBe(200);
+    writeFileSync(file, keysOf('two', stranger.publicKey));
+    await until('the new keys are in use', async () => (await ask(gateway.url, bearer(fresh))).status === 200);
+    expect((await ask(gateway.url, bearer(old))).status).toBe(401);
+    expect(problems()).toEqual([expect.anything(), null]);
+  });
+});
+
+describe('the principal', () => {
+  test.each<[name: string, issuer: object, payload: JWTPayload, principal: string | undefined]>([
+    ['a claim in an object', { principalClaim: 'user.name' }, { user: { name: 'bob' } }, 'bob'],
+    [
+      'a claim with dots in its name',
+      { principalClaim: 'https://x.example/name' },
+      { 'https://x.example/name': 'bob' },
+      'bob',
+    ],
+    ['a prefix', { principalPrefix: 'id:' }, {}, 'id:alice'],
+    [
+      'a prefix, which makes the reserved name another one',
+      { principalPrefix: 'id:' },
+      { sub: 'anonymous' },
+      'id:anonymous',
+    ],
+    ['a number', {}, { sub: 7 as unknown as string }, undefined],
+    ['a property that every object has', { principalClaim: 'toString.name' }, {}, undefined],
+  ])('comes from %s', async (_, issuer, payload, principal) => {
+    const own = { jwt: { issuers: [{ issuer: ISSUER, audience: [AUDIENCE], jwksFile, ...issuer }] } };
+    const gateway = await startGateway(
+      { regions: regions({ east: bridge.url }), auth: own },
+      { wallClock: () => nowMs },
+    );
+    cleanups.push(gateway.close);
+    expect((await ask(gateway.url, bearer(await sign({ ...claims, ...payload })))).status).toBe(
+      principal === undefined ? 401 : 200,
+    );
+    if (principal !== undefined) {
+      expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': principal });
+    }
+  });
+
+  test('is anonymous without credentials, if that is allowed; wrong ones are 401', async () => {
+    const own = { ...auth, anonymous: 'allow', forwardCredentials: true };
+    const gateway = await startGateway(
+      { regions: regions({ east: bridge.url }), auth: own },
+      { wallClock: () => nowMs },
+    );
+    cleanups.push(gateway.close);
+    expect((await ask(gateway.url, {})).status).toBe(200);
+    expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'anonymous' });
+    for (const authorization of ['Bearer x', 'Bearer', 'bearer ']) {
+      expect((await ask(gateway.url, { authorization })).status).toBe(401);
+    }
+    const right = bearer(await sign(claims));
+    expect((await ask(gateway.url, right)).status).toBe(200);
+    expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'alice', ...right });
+  });
 });

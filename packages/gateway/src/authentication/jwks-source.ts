@@ -1,4 +1,5 @@
 /** Keeps an issuer's keys up to date: from a file that changes, or from a URL that may be down. */
+import { setTimeout as pauseFor } from 'node:timers/promises';
 import { readText } from '@causeway/config/secret.ts';
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 import type { JWSHeaderParameters } from 'jose';
@@ -21,6 +22,7 @@ export interface KeySourceOptions {
 }
 
 const MS_PER_SECOND = 1_000;
+const FETCH_TIMEOUT_MS = 5_000;
 /** Fetches for keys that are unknown: so many at once, and one more in each interval. Random names of keys cost the issuer no more. */
 const FETCH_BURST = 3;
 const FETCH_INTERVAL_MS = 5_000;
@@ -52,8 +54,8 @@ export class KeySource {
   #failureCount = 0;
   #tokens = FETCH_BURST;
   #tokensAtMs: number;
-  /** For an unknown key, when there is no token left. */
-  #nextFetch: { promise: Promise<void>; wake: () => void } | undefined;
+  /** For an unknown key; it has not begun. */
+  #nextFetch: Promise<void> | undefined;
   #waitingCount = 0;
   readonly #unknownIds = new Set<string | undefined>();
 
@@ -79,7 +81,6 @@ export class KeySource {
     this.#watch?.close();
     clearTimeout(this.#timer);
     this.#closing.abort();
-    this.#nextFetch?.wake();
     this.#ring.drop();
   }
 
@@ -108,27 +109,21 @@ export class KeySource {
     return UNKNOWN;
   }
 
-  /** Requests that come meanwhile wait for the same fetch; when too many were made, for the next one. */
+  /** Requests that come before it begins share it. One that has begun may have read the keys before the new one was there. */
   #fetchForUnknownKey(): Promise<void> {
-    if (this.#nextFetch !== undefined) return this.#nextFetch.promise;
-    if (this.#hasToken()) {
-      this.#tokens -= 1;
-      // One that has begun may have read the keys before the new one was there.
-      return this.#fetching === undefined ? this.#fetch() : this.#fetching.then(() => this.#fetch());
+    this.#nextFetch ??= this.#beginNextFetch();
+    return this.#nextFetch;
+  }
+
+  async #beginNextFetch(): Promise<void> {
+    await this.#fetching;
+    if (!this.#hasToken()) {
+      await pause(FETCH_INTERVAL_MS - (this.#options.now() - this.#tokensAtMs), this.#closing.signal);
+      this.#hasToken();
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, FETCH_INTERVAL_MS - (this.#options.now() - this.#tokensAtMs));
-    const wake = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    const fetched = promise.then(() => {
-      this.#nextFetch = undefined;
-      this.#tokensAtMs = this.#options.now();
-      return this.#fetch();
-    });
-    this.#nextFetch = { promise: fetched, wake };
-    return fetched;
+    this.#tokens -= 1;
+    this.#nextFetch = undefined;
+    await this.#fetch();
   }
 
   #hasToken(): boolean {
@@ -145,7 +140,8 @@ export class KeySource {
   #fetch(): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.resolve();
     const { issuer, jwksUrl, caFile } = this.#config;
-    this.#fetching ??= fetchJwks({ issuer, jwksUrl, caFile }, this.#closing.signal)
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]);
+    this.#fetching ??= fetchJwks({ issuer, jwksUrl, caFile }, signal)
       .then((jwks) => this.#take(jwks, jwksUrl ?? `the JWKS of ${issuer}`))
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
@@ -199,6 +195,11 @@ export class KeySource {
     this.#timer = setTimeout(() => void this.#fetch(), this.#failureCount === 0 ? refreshMs : retryMs);
     this.#timer.unref();
   }
+}
+
+/** Ends early when `signal` is aborted. */
+function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  return pauseFor(durationMs, undefined, { signal, ref: false }).catch(() => {});
 }
 
 function parse(text: string, file: string): unknown {
