@@ -7,7 +7,6 @@ const V2 = 'application/vnd.kafka.v2+json';
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
 /** Occurs once in every record of a response, and in no value of the benchmark. */
 const RECORD_MARK = ',"timestamp":';
-const MAX_ANSWER_BYTES = 64 * 1_048_576;
 /** Spread, so that consumers that started together do not end their polls together. */
 const WAIT_TIMEOUT_MS = { shortest: 20_000, longest: 60_000 } as const;
 
@@ -84,7 +83,7 @@ export async function pollOnce(client: BridgeClient, { path }: ConsumerRef, time
   if (status !== 200) throw new Error(`no poll: ${status} ${content}`);
 }
 
-/** Polls until it has received this many records. */
+/** Polls, with default options, until it has received this many records. */
 export async function readRecords(
   client: BridgeClient,
   { path }: ConsumerRef,
@@ -93,10 +92,7 @@ export async function readRecords(
   const timings = { durationsMs: [] as number[], errorCount: 0, recordCount: 0 };
   while (timings.recordCount < recordCount && timings.errorCount === 0) {
     const startedAtMs = performance.now();
-    const { status, content } = await call(client, {
-      method: 'GET',
-      path: `${path}/records?timeout=5000&max_bytes=${MAX_ANSWER_BYTES}`,
-    });
+    const { status, content } = await call(client, { method: 'GET', path: `${path}/records` });
     timings.durationsMs.push(performance.now() - startedAtMs);
     if (status !== 200) timings.errorCount += 1;
     timings.recordCount += countRecords(content);

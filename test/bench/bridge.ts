@@ -1,6 +1,6 @@
 /**
- * The bridge as one process, beside its own Kafka: producing, consuming, and consumers that only wait. In the same run, as
- * ceilings, a bare HTTP server that parses the same body, and the Kafka client without HTTP.
+ * The bridge as one process, beside its own Kafka: producing, consuming, also through two gateways, and consumers that only wait. In the
+ * same run, as ceilings, a bare HTTP server that parses the same body, and the Kafka client without HTTP.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,9 @@ import { formatTable, percentile } from './statistics.ts';
 const PARTITION_COUNT = 3;
 const SINGLE = { row: 'single', name: 'one record a request', recordsPerRequest: 1, connections: 64 } as const;
 const HUNDRED = { row: 'hundred', name: '100 records a request', recordsPerRequest: 100, connections: 16 } as const;
-const LARGE_POLL_RECORDS = 10_000;
+/** Records of a response by default until bytes alone bounded it, as in the peer API. */
+const SHORT_POLL_RECORDS = 500;
+const SECRET = 'secret-of-the-benchmark-0123456789';
 const STEADY_REQUESTS_PER_SECOND = 100;
 /** Concurrent joins. */
 const JOINING_AT_ONCE = 50;
@@ -78,10 +80,23 @@ interface Server {
   child: LabProcess;
 }
 
+const TRUST = { peers: ['127.0.0.0/8'], secret: SECRET };
+
 const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Lines of the table that are measured together. */
-export const BRIDGE_ROWS = ['client', 'bare', 'single', 'hundred', 'read', 'read4', 'wait', 'large', 'large4'] as const;
+export const BRIDGE_ROWS = [
+  'client',
+  'bare',
+  'single',
+  'hundred',
+  'read',
+  'read4',
+  'through',
+  'wait',
+  'short',
+  'short4',
+] as const;
 export type BridgeRow = (typeof BRIDGE_ROWS)[number];
 
 /** `wanted`: only these, `undefined` for all. */
@@ -110,12 +125,16 @@ export async function benchBridge({ isQuick, wanted }: BridgeBench): Promise<voi
     if (isWanted('bare')) await measureBareServer(bench);
     const bridge = await startBridge(bench, {});
     await measureProducing(bench, 'bridge', bridge, ['single', 'hundred']);
-    await measureReading(bench, bridge, 500, ['read', 'read4']);
+    await measureReading(bench, bridge, { rows: ['read', 'read4'], options: 'default options' });
+    if (isWanted('through')) await measureThrough(bench, bridge);
     const waiting = isWanted('wait') ? await measureWaiting(bench, bridge) : Number.NaN;
     await bridge.child.stop();
-    if (isWanted('large') || isWanted('large4')) {
-      const large = await startBridge(bench, { maxPollRecords: LARGE_POLL_RECORDS });
-      await measureReading(bench, large, LARGE_POLL_RECORDS, ['large', 'large4']);
+    if (isWanted('short') || isWanted('short4')) {
+      const short = await startBridge(bench, { maxPollRecords: SHORT_POLL_RECORDS });
+      await measureReading(bench, short, {
+        rows: ['short', 'short4'],
+        options: `${SHORT_POLL_RECORDS} records a poll`,
+      });
     }
     print(bench.rows, waiting);
   } finally {
@@ -153,12 +172,29 @@ function startBridge(bench: Bench, consumers: Record<string, number>): Promise<S
       bridge: { name: 'bench', region: 'bench' },
       listen: { port },
       kafka: { bootstrapServers: [bench.kafka.bootstrap] },
+      trust: TRUST,
       consumers,
     };
     // JSON is YAML.
     writeFileSync(file, JSON.stringify(config));
     const profiling = process.env['CAUSEWAY_BENCH_NODE_ARGS']?.split(' ') ?? [];
     return [...BRIDGE_NODE_OPTIONS, ...profiling, program('../../packages/bridge/src/main.ts'), '--config', file];
+  });
+}
+
+/** A gateway in front of a bridge or a gateway; `region`: of a regional one. */
+function startGateway(bench: Bench, target: Server, region: string | undefined): Promise<Server> {
+  return startServer(bench, 'gateway', (port) => {
+    const file = join(bench.directory, `gateway-${port}.yaml`);
+    const config = {
+      gateway: { name: 'bench', ...(region === undefined ? {} : { region }) },
+      listen: { host: '127.0.0.1', port },
+      admin: { port: 0 },
+      trust: TRUST,
+      regions: [{ name: 'bench', targets: [{ url: `http://127.0.0.1:${target.port}` }] }],
+    };
+    writeFileSync(file, JSON.stringify(config));
+    return [program('../../packages/gateway/src/main.ts'), '--config', file];
   });
 }
 
@@ -212,31 +248,54 @@ async function measureProducing(
   }
 }
 
-/** Every consumer is in its own group and reads everything; before that, one reads a part, as a warm-up. */
+/** One consumer, then four at the same time. */
 async function measureReading(
   bench: Bench,
-  { port, child }: Server,
-  maxPollRecords: number,
-  rows: readonly [one: BridgeRow, four: BridgeRow],
+  server: Server,
+  { rows, options }: { rows: readonly [one: BridgeRow, four: BridgeRow]; options: string },
+): Promise<void> {
+  const [one, four] = rows;
+  const { port } = server;
+  const pids = [server.child.pid];
+  if (bench.isWanted(one))
+    await readAll(bench, { port, pids, count: 1, name: `bridge: one consumer, JSON, ${options}` });
+  if (bench.isWanted(four))
+    await readAll(bench, { port, pids, count: 4, name: `bridge: 4 consumers in 4 groups, ${options}` });
+}
+
+/** One consumer through a tier-1 and a regional gateway; the processors of all three. */
+async function measureThrough(bench: Bench, bridge: Server): Promise<void> {
+  const regional = await startGateway(bench, bridge, 'bench');
+  const tier1 = await startGateway(bench, regional, undefined);
+  const pids = [bridge, regional, tier1].map(({ child }) => child.pid);
+  await readAll(bench, {
+    port: tier1.port,
+    pids,
+    count: 1,
+    name: 'one consumer, JSON, through two gateways (all three)',
+  });
+  await Promise.all([tier1.child.stop(), regional.child.stop()]);
+}
+
+/** Every consumer is in its own group and reads everything; before that, one reads a part, as a warm-up. */
+async function readAll(
+  bench: Bench,
+  { port, pids, count, name }: { port: number; pids: number[]; count: number; name: string },
 ): Promise<void> {
   const { recordCount } = bench.sizes;
   const client = bridgeClient(port);
-  for (const [index, count] of [1, 4].entries()) {
-    if (!bench.isWanted(rows[index] as BridgeRow)) continue;
-    const groups = Array.from({ length: count }, (_, number) => `read-${maxPollRecords}-${count}-${number}`);
-    const first = await createConsumer(client, `warm-up-${maxPollRecords}-${count}`, 'read');
-    await readRecords(client, first, recordCount / 4);
-    await deleteConsumer(client, first);
-    const consumers = await Promise.all(groups.map((group) => createConsumer(client, group, 'read')));
-    const { result, usage } = await usageOf(child.pid, () =>
-      Promise.all(consumers.map((consumer) => readRecords(client, consumer, recordCount))),
-    );
-    await Promise.all(consumers.map((consumer) => deleteConsumer(client, consumer)));
-    const name = `bridge: ${count === 1 ? '1 consumer' : '4 consumers in 4 groups'}, ${maxPollRecords} records a poll`;
-    const read = result.reduce((sum, each) => sum + each.recordCount, 0);
-    bench.rows.push({ ...timingsRow(name, merge(result), usage), recordCount: read });
-    progress(name);
-  }
+  const groups = Array.from({ length: count }, (_, number) => `read-${port}-${count}-${number}`);
+  const first = await createConsumer(client, `warm-up-${port}-${count}`, 'read');
+  await readRecords(client, first, recordCount / 4);
+  await deleteConsumer(client, first);
+  const consumers = await Promise.all(groups.map((group) => createConsumer(client, group, 'read')));
+  const { result, usage } = await usageOf(pids, () =>
+    Promise.all(consumers.map((consumer) => readRecords(client, consumer, recordCount))),
+  );
+  await Promise.all(consumers.map((consumer) => deleteConsumer(client, consumer)));
+  const read = result.reduce((sum, each) => sum + each.recordCount, 0);
+  bench.rows.push({ ...timingsRow(name, merge(result), usage), recordCount: read });
+  progress(name);
   await client.agent.close();
 }
 

@@ -32,18 +32,22 @@ export function cpuSeconds(pid: number): number {
   return [pid, ...children].reduce((sum, id) => sum + ticksOf(id), 0) / TICKS_PER_SECOND;
 }
 
-/** The usage of a process while `run` runs. */
-export async function usageOf<T>(pid: number, run: () => Promise<T>): Promise<{ result: T; usage: Usage }> {
-  let residentBytes = readResidentBytes(pid);
+/** The usage of processes, all of them together, while `run` runs. */
+export async function usageOf<T>(
+  pids: number | readonly number[],
+  run: () => Promise<T>,
+): Promise<{ result: T; usage: Usage }> {
+  const sumOf = (measure: (pid: number) => number): number => [pids].flat().reduce((sum, pid) => sum + measure(pid), 0);
+  let residentBytes = sumOf(readResidentBytes);
   const sampler = setInterval(() => {
-    residentBytes = Math.max(residentBytes, readResidentBytes(pid));
+    residentBytes = Math.max(residentBytes, sumOf(readResidentBytes));
   }, MEMORY_SAMPLE_MS);
   const startedAtMs = performance.now();
-  const cpuBefore = cpuSeconds(pid);
+  const cpuBefore = sumOf(cpuSeconds);
   try {
     const result = await run();
     const wallSeconds = (performance.now() - startedAtMs) / 1000;
-    return { result, usage: { wallSeconds, cpuSeconds: cpuSeconds(pid) - cpuBefore, residentBytes } };
+    return { result, usage: { wallSeconds, cpuSeconds: sumOf(cpuSeconds) - cpuBefore, residentBytes } };
   } finally {
     clearInterval(sampler);
   }

@@ -139,18 +139,18 @@ const ConsumersConfig = Section(
     }),
     fetchMaxBytes: Type.Integer({
       description: 'Bytes of one fetch from a broker; a consumer holds no more than this for each broker.',
-      default: 524_288,
+      default: 1_048_576,
       minimum: 1024,
     }),
     partitionFetchMaxBytes: Type.Integer({
       description: 'Bytes of one partition in such a fetch; a larger batch of records comes nevertheless, alone.',
-      default: 524_288,
+      default: 1_048_576,
       minimum: 1024,
     }),
     maxFetchedBytes: Type.Integer({
       description:
-        'Bytes that all consumers together hold until clients poll them; beyond this, consumers do not fetch ahead, and fetch at most 65536 bytes at a time.',
-      default: 67_108_864,
+        'Bytes that all consumers together hold until clients poll them, or fetch at the moment; beyond this, consumers do not fetch ahead, and fetch at most 65536 bytes at a time.',
+      default: 134_217_728,
       minimum: 1024,
     }),
     defaultFetchMinBytes: Type.Integer({

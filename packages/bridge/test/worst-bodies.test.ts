@@ -132,12 +132,13 @@ const REFUSED: readonly (readonly [string, string, string, number])[] = [
 
 const nested = '['.repeat(900) + ']'.repeat(900);
 const header = '{"key":"","value":""}';
-/** By shape, records that take long to show; those of a shape are one batch of 1 MiB at most, which is fetched alone. */
+/** By shape, records that take long to show. */
 const POLLED: readonly (readonly [string, string])[] = [
   ['many headers', repeated(`{"value":"","headers":[${repeated(header, 10_000)}]}`, 45)],
   ['one value that is nested deeply', `{"value":[${repeated(nested, 550)}]}`],
   ['values that are nested deeply', repeated(`{"value":${nested}}`, 500)],
   ['a string of escapes', `{"value":"${'\\u0001'.repeat(160_000)}"}`],
+  ['many small records', repeated('{"value":""}', 100_000)],
 ];
 
 const entries = (unit: string, name: string) => filled(`{"${name}":[`, `${unit},`, ']}');

@@ -28,6 +28,14 @@ const LONG_RECORD_BYTES = 32_768;
 const LONG_FIELD_BYTES = 131_072;
 const SLICE_HEADERS = 2000;
 const CLOSING_BYTES = 1;
+const COMMA = 0x2c;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const CLOSING_BRACE = 0x7d;
+const NOTHING = Buffer.alloc(0);
+const NULL = Buffer.from('null');
+const VALUE = Buffer.from(',"value":');
+const TIMESTAMP = Buffer.from(',"timestamp":');
 /** About as much as names, numbers and punctuation of an entry take, beside its topic. */
 const ENTRY_BYTES = 110;
 
@@ -61,11 +69,11 @@ class ResponseText {
   /** Text that all entries of a partition share. */
   #topic = '';
   #partition = -1;
-  #opening = '';
-  #openingWithoutKey = '';
-  #place = '';
+  #opening = NOTHING;
+  #openingWithoutKey = NOTHING;
+  #place = NOTHING;
   /** The last time, which most records share; `text`: of that time, once a second record has it. */
-  readonly #time: { ms: number | bigint; text: string } = { ms: Number.NaN, text: '' };
+  readonly #time: { ms: number | bigint; text: Buffer } = { ms: Number.NaN, text: NOTHING };
 
   constructor(
     reader: RecordReader,
@@ -93,12 +101,12 @@ class ResponseText {
   *build(): Generator<void, Buffer> {
     const text = this.#text;
     const reader = this.#reader;
-    text.ascii('[');
+    text.character(OPENING_BRACKET);
     let hasMore = false;
     let sliceBytes = 0;
     while (reader.next()) {
       const before = text.length;
-      if (reader.count > 1) text.ascii(',');
+      if (reader.count > 1) text.character(COMMA);
       const { recordBytes } = reader.cursor;
       if (reader.damage === undefined && recordBytes > LONG_RECORD_BYTES) yield* this.#addLongEntry();
       else this.#addEntry();
@@ -119,7 +127,7 @@ class ResponseText {
       hasMore = true;
       break;
     }
-    text.ascii(']');
+    text.character(CLOSING_BRACKET);
     if (text.length > this.#maxBytes || (hasMore && reader.count === 0)) throw new BridgeError('responseTooLarge');
     return text.bytes;
   }
@@ -137,7 +145,7 @@ class ResponseText {
       this.#addFields();
       const { cursor } = this.#reader;
       if (cursor.hasHeaders) this.#text.unicode(`,"headers":[${headersText(cursor.headers)}]`);
-      this.#text.ascii('}');
+      this.#text.character(CLOSING_BRACE);
     } catch (error) {
       this.#addInstead(error, before);
     }
@@ -149,7 +157,7 @@ class ResponseText {
       yield* this.#addLongFields();
       const { cursor } = this.#reader;
       if (cursor.hasHeaders) yield* this.#addHeaderParts(cursor.headersInParts(SLICE_HEADERS));
-      this.#text.ascii('}');
+      this.#text.character(CLOSING_BRACE);
     } catch (error) {
       this.#addInstead(error, before);
     }
@@ -167,7 +175,7 @@ class ResponseText {
     const cursor = this.#open();
     if (cursor.keyStart !== NULL_FIELD) {
       this.#addField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
-      this.#text.ascii(',"value":');
+      this.#text.piece(VALUE);
     }
     this.#addField(cursor.bytes, cursor.valueStart, cursor.valueEnd);
     this.#addPlace();
@@ -177,7 +185,7 @@ class ResponseText {
     const cursor = this.#open();
     if (cursor.keyStart !== NULL_FIELD) {
       yield* this.#addLongField(cursor.bytes, cursor.keyStart, cursor.keyEnd);
-      this.#text.ascii(',"value":');
+      this.#text.piece(VALUE);
     }
     yield* this.#addLongField(cursor.bytes, cursor.valueStart, cursor.valueEnd);
     this.#addPlace();
@@ -188,12 +196,12 @@ class ResponseText {
     const { topic, partition, cursor, damage } = this.#reader;
     if (damage !== undefined) throw damage;
     if (topic !== this.#topic || partition !== this.#partition) this.#enter(topic, partition);
-    this.#text.ascii(cursor.keyStart === NULL_FIELD ? this.#openingWithoutKey : this.#opening);
+    this.#text.piece(cursor.keyStart === NULL_FIELD ? this.#openingWithoutKey : this.#opening);
     return cursor;
   }
 
   #addPlace(): void {
-    this.#text.ascii(this.#place);
+    this.#text.piece(this.#place);
     this.#text.integer(this.#reader.offset);
     this.#addTime(this.#reader.timestampMs);
   }
@@ -202,26 +210,27 @@ class ResponseText {
     if (topic !== this.#topic) this.#codec = this.#codecOf(topic);
     this.#topic = topic;
     this.#partition = partition;
-    this.#opening = `{"topic":${JSON.stringify(topic)},"key":`;
-    this.#openingWithoutKey = `${this.#opening}null,"value":`;
-    this.#place = `,"partition":${partition},"offset":`;
+    const opening = `{"topic":${JSON.stringify(topic)},"key":`;
+    this.#opening = Buffer.from(opening);
+    this.#openingWithoutKey = Buffer.from(`${opening}null,"value":`);
+    this.#place = Buffer.from(`,"partition":${partition},"offset":`);
   }
 
   #addTime(timestampMs: number | bigint): void {
     const [text, time] = [this.#text, this.#time];
     if (timestampMs === time.ms) {
-      if (time.text === '') time.text = `,"timestamp":${timestampMs}`;
-      text.ascii(time.text);
+      if (time.text.length === 0) time.text = Buffer.from(`,"timestamp":${timestampMs}`);
+      text.piece(time.text);
       return;
     }
     time.ms = timestampMs;
-    time.text = '';
-    text.ascii(',"timestamp":');
+    time.text = NOTHING;
+    text.piece(TIMESTAMP);
     text.integer(timestampMs);
   }
 
   #addField(bytes: Buffer, start: number, end: number): void {
-    if (start === NULL_FIELD) this.#text.ascii('null');
+    if (start === NULL_FIELD) this.#text.piece(NULL);
     else if (this.#isAnswer(bytes, start, end)) this.#text.utf8(bytes, start, end);
     else this.#text.unicode(this.#codec.decode(bytes.subarray(start, end)));
   }
@@ -251,7 +260,7 @@ class ResponseText {
       opening = ',';
       yield;
     }
-    this.#text.ascii(']');
+    this.#text.character(CLOSING_BRACKET);
   }
 
   #addError({ status, message }: BridgeError): void {

@@ -1,7 +1,7 @@
 /** Text that grows in one buffer, without a string of the whole, which would have to be encoded again. */
 
-/** Shorter pieces are copied byte by byte: a call costs more. */
-const SHORT_BYTES = 48;
+/** Shorter pieces are copied byte by byte: a call costs as much as this many bytes. */
+const SHORT_BYTES = 24;
 const ZERO = 0x30;
 /** Numbers are written in two halves, each a fast integer: digits of the lower one. */
 const LOWER_HALF = 1e8;
@@ -36,6 +36,21 @@ export class TextBuffer {
     this.#end += length;
   }
 
+  /** Adds one character of ASCII. */
+  character(code: number): void {
+    this.#grow(1);
+    this.#target[this.#end] = code;
+    this.#end += 1;
+  }
+
+  /** Adds bytes that recur: several times faster than text of that length. */
+  piece(bytes: Uint8Array): void {
+    const { length } = bytes;
+    this.#grow(length);
+    this.#target.set(bytes, this.#end);
+    this.#end += length;
+  }
+
   /** Adds any text. */
   unicode(text: string): void {
     const bytes = Buffer.byteLength(text);
@@ -50,9 +65,9 @@ export class TextBuffer {
       return;
     }
     this.#grow(MAX_DIGITS);
-    const upper = Math.floor(value / LOWER_HALF);
+    const upper = Math.floor(value / LOWER_HALF) | 0;
     if (upper > 0) this.#digits(upper, digitCount(upper));
-    const lower = value - upper * LOWER_HALF;
+    const lower = (value - upper * LOWER_HALF) | 0;
     this.#digits(lower, upper > 0 ? LOWER_DIGITS : digitCount(lower));
   }
 
@@ -75,7 +90,7 @@ export class TextBuffer {
   #digits(value: number, count: number): void {
     let rest = value;
     for (let at = this.#end + count - 1; at >= this.#end; at -= 1) {
-      const higher = Math.floor(rest / 10);
+      const higher = (rest / 10) | 0;
       this.#target[at] = ZERO + rest - higher * 10;
       rest = higher;
     }

@@ -1,4 +1,4 @@
-/** Bytes that all consumers of a bridge together have fetched for clients that have not polled them yet. */
+/** Bytes that all consumers of a bridge together have fetched for clients that have not polled them yet, and those that are on their way. */
 
 /** The size of a fetch when the budget is spent: consumers still make progress, in small steps. */
 const SMALL_FETCH_BYTES = 65_536;
@@ -25,7 +25,7 @@ export class FetchBudget {
     return this.isSpent ? Math.min(wantedBytes, SMALL_FETCH_BYTES) : wantedBytes;
   }
 
-  /** A consumer holds so much more, or less. */
+  /** A consumer holds, or expects, so much more, or less. */
   add(bytes: number): void {
     this.#heldBytes += bytes;
   }

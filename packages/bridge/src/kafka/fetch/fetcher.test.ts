@@ -427,6 +427,26 @@ describe('fetching ahead', () => {
     expect(budget.heldBytes).toBe(0);
   });
 
+  test('what a fetch may bring counts while it is on its way, and a fetch at the end of the log counts nothing', async () => {
+    const topic = await longTopic();
+    const budget = new FetchBudget(1_000_000);
+    const behind = await fetcherOf(topic, { maxBytes: MAX_BYTES, budget });
+    const filling = behind.fill(within(20_000));
+    expect(budget.heldBytes).toBe(MAX_BYTES);
+    await filling;
+    await behind.close();
+    await until('what it fetched is given back', () => budget.heldBytes === 0);
+    const waiting = await fetcherOf(topic, { position: BigInt(RECORD_COUNT), maxWaitMs: 30_000, budget });
+    const fetchCount = countFetches();
+    const ended = new AbortController();
+    const wait = waiting.fill(within(60_000, ended.signal));
+    // The first one returns at once, with the end of the log.
+    await until('the second fetch waits', () => fetchCount() === 2);
+    expect(budget.heldBytes).toBe(0);
+    ended.abort();
+    await expect(wait).rejects.toThrow();
+  });
+
   test('read_committed fetches ahead only of records that may be read, and shows no aborted ones', async () => {
     const topic = await kafka.topic();
     const client = independentClient(inject('kafkaBootstrap'));

@@ -201,17 +201,31 @@ export class Fetcher {
 
   /** All requests in flight, with new ones to brokers that have none. */
   #startRequests(partitions: readonly Partition[], size: FetchSize): Promise<void>[] {
+    const { budget } = this.#options;
     const fetchable = partitions.filter((found) => found.position !== undefined && !this.#isRecreated(found));
     for (const found of fetchable) found.topicId ??= this.#cluster.knownTopic(found.topic)?.id;
     const bySource = Map.groupBy(fetchable, (found) => this.#sourceOf(found));
     for (const [source, read] of bySource) {
       if (this.#inFlight.has(source)) continue;
-      const request = this.#request(source, read, size).finally(() => {
+      const { waitMs, expectedBytes } = this.#expect(read, size);
+      budget.add(expectedBytes);
+      const request = this.#request(source, read, { ...size, waitMs }).finally(() => {
+        budget.add(-expectedBytes);
         if (this.#inFlight.get(source) === request) this.#inFlight.delete(source);
       });
       this.#inFlight.set(source, request);
     }
     return [...this.#inFlight.values()];
+  }
+
+  /**
+   * What a fetch may bring counts in the budget until it is there: else many consumers that are behind would fetch at once. Where the log ends
+   * is unknown before the first fetch, which therefore does not wait there.
+   */
+  #expect(partitions: readonly Partition[], size: FetchSize): { waitMs: number; expectedBytes: number } {
+    const isUnknown = partitions.some(({ logEnd }) => logEnd === undefined);
+    const waitMs = isUnknown && this.#options.minBytes <= 1 ? 0 : size.waitMs;
+    return { waitMs, expectedBytes: isUnknown || partitions.some(isBehind) ? size.maxBytes : 0 };
   }
 
   /** One fetch of one broker; never rejects. */
