@@ -107,7 +107,15 @@ const PLACES: Record<string, string[]> = {
     'packages/metrics',
     'packages/protocol',
   ],
-  'packages/gateway/src/config': ['packages/config', 'packages/http/src/certificates.ts', 'packages/telemetry'],
+  'packages/gateway/src/config': [
+    // What rules say, for their checks.
+    'packages/gateway/src/authorization/rule-index.ts',
+    'packages/gateway/src/authorization/rules.ts',
+    'packages/config',
+    'packages/http/src/certificates.ts',
+    'packages/protocol/src/topic-filter.ts',
+    'packages/telemetry',
+  ],
   'packages/gateway/src/watch': [
     'packages/gateway/src/exchange',
     'packages/gateway/src/regions',

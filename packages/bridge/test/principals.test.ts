@@ -168,7 +168,7 @@ describe('a consumer belongs to the principal that created it', () => {
     const direct = await (west as TestBridge).get(`/consumers/${alice.group}/instances/c/records`);
     expect(direct.status).toBe(403);
     expect(alice.logged).toEqual(before);
-    // Nobody has confirmed the delivery: it comes again.
+    // The delivery is not confirmed: it comes again.
     expect((await alice.poll(undefined, { headers: { 'causeway-delivered': 'none' } })).body).toHaveLength(2);
   });
 

@@ -4,6 +4,8 @@ import type { KeySource } from './authentication/jwks-source.ts';
 import { JwtMethod } from './authentication/jwt.ts';
 import { KeySources } from './authentication/key-sources.ts';
 import type { AuthenticationMethod } from './authentication/method.ts';
+import { Authorizer } from './authorization/authorizer.ts';
+import type { AccessSection } from './config/access.ts';
 import type { AuthSection } from './config/auth.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import type { EventLog } from './events.ts';
@@ -11,7 +13,7 @@ import type { Gatekeeper } from './exchange/gatekeeper.ts';
 import { Doorkeeper } from './gatekeeper.ts';
 
 export interface FrontDoorOptions {
-  config: Pick<GatewayConfig, 'auth'>;
+  config: Pick<GatewayConfig, 'auth' | 'access'>;
   events: EventLog;
   stats: AuthenticationStats;
   /** Milliseconds, never going back. */
@@ -27,6 +29,7 @@ export class FrontDoor {
   readonly #keys: KeySources;
   #config: FrontDoorOptions['config'];
   #authenticator: Authenticator | undefined;
+  #authorizer: Authorizer | undefined;
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
@@ -43,6 +46,7 @@ export class FrontDoor {
 
   start(): void {
     this.#authenticator = this.#authenticatorOf(this.#config.auth);
+    this.#authorizer = authorizerOf(this.#config.access);
     this.#open();
   }
 
@@ -53,6 +57,7 @@ export class FrontDoor {
     if (JSON.stringify(before.auth) !== JSON.stringify(config.auth)) {
       this.#authenticator = this.#authenticatorOf(config.auth);
     }
+    if (JSON.stringify(before.access) !== JSON.stringify(config.access)) this.#authorizer = authorizerOf(config.access);
     this.#open();
   }
 
@@ -68,7 +73,7 @@ export class FrontDoor {
         ? undefined
         : new Doorkeeper({
             authenticator,
-            authorizer: undefined,
+            authorizer: this.#authorizer,
             quotas: undefined,
             forwardsCredentials: auth?.forwardCredentials ?? false,
           });
@@ -90,4 +95,8 @@ export class FrontDoor {
     }
     return new Authenticator({ methods, allowsAnonymous: auth.anonymous === 'allow', stats });
   }
+}
+
+function authorizerOf(access: AccessSection | undefined): Authorizer | undefined {
+  return access === undefined ? undefined : new Authorizer(access.rules);
 }

@@ -175,7 +175,7 @@ describe('a session with a principal', () => {
     expect(await east.admit(identity, GATEWAY, 'alice')).toEqual({ kind: 'forbidden' });
   });
 
-  test('and one without belong to whoever asks', async () => {
+  test('is one that was created with it: one without belongs to every principal', async () => {
     const identity = session();
     await east.create(identity);
     expect(await west.admit(identity, failed(east), 'alice')).toEqual({ kind: 'serve' });

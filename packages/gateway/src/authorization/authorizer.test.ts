@@ -5,41 +5,11 @@ import { TOPICS_HEADER } from '@causeway/protocol/routing.ts';
 import { MAX_TOPIC_FILTER_BYTES, parseTopicFilter, permits } from '@causeway/protocol/topic-filter.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { mayUse, PRINCIPALS, ROLES, someNames, someRules } from '../../../../test/harness/access-rules.ts';
 import { Authorizer, type RequestedUrl } from './authorizer.ts';
-import { type AccessRule, RIGHTS, type Subject } from './rules.ts';
+import type { Subject } from './rules.ts';
 
-const NAMES = ['alice', 'bob', 'anonymous'];
-const ROLES = ['writer', 'reader'];
-const name = fc.string({ unit: fc.constantFrom(...'ab.'), minLength: 1, maxLength: 4 });
-const pattern = fc.oneof(
-  name,
-  name.map((text) => `${text}*`),
-  fc.constant('*'),
-);
-const rule: fc.Arbitrary<AccessRule> = fc.record({
-  principals: fc.option(fc.subarray([...NAMES, '*'], { minLength: 1 }), { nil: undefined }),
-  roles: fc.option(fc.subarray(ROLES, { minLength: 1 }), { nil: undefined }),
-  operations: fc.subarray([...RIGHTS, 'all'] as const, { minLength: 1 }),
-  topics: fc.option(fc.array(pattern, { minLength: 1, maxLength: 4 }), { nil: undefined }),
-  groups: fc.option(fc.array(pattern, { minLength: 1, maxLength: 4 }), { nil: undefined }),
-  effect: fc.constantFrom('allow', 'deny'),
-});
-const subject: fc.Arbitrary<Subject> = fc.record({ name: fc.constantFrom(...NAMES), roles: fc.subarray(ROLES) });
-
-/** What the document says, word by word. */
-function mayUse(rules: readonly AccessRule[], who: Subject, right: Right, key: 'topics' | 'groups', what: string) {
-  const about = rules.filter((entry) => {
-    const isForSubject =
-      (entry.principals ?? []).some((one) => one === '*' || one === who.name) ||
-      (entry.roles ?? []).some((role) => who.roles.includes(role));
-    const isForRight = entry.operations.some((operation) => operation === 'all' || operation === right);
-    const isForName = (entry[key] ?? []).some((one) =>
-      one.endsWith('*') ? what.startsWith(one.slice(0, -1)) : one === what,
-    );
-    return isForSubject && isForRight && isForName;
-  });
-  return about.some(({ effect }) => effect === 'allow') && !about.some(({ effect }) => effect === 'deny');
-}
+const who: fc.Arbitrary<Subject> = fc.record({ name: fc.constantFrom(...PRINCIPALS), roles: fc.subarray(ROLES) });
 
 function url(given: Partial<RequestedUrl> & Pick<RequestedUrl, 'operation'>): RequestedUrl {
   return { topic: undefined, group: undefined, ...given };
@@ -53,20 +23,20 @@ function filterOf(headers: readonly string[], topic: string): boolean {
 
 test('decides paths, and filters for bodies and lists, as the rules read', () => {
   fc.assert(
-    fc.property(fc.array(rule, { maxLength: 6 }), subject, name, name, (rules, who, topic, group) => {
+    fc.property(someRules, who, someNames, someNames, (rules, subject, topic, group) => {
       const authorizer = new Authorizer(rules);
-      const may = (right: Right) => mayUse(rules, who, right, 'topics', topic);
-      const kindOf = (given: RequestedUrl) => authorizer.authorize(who, given).kind === 'permitted';
+      const may = (right: Right) => mayUse(rules, subject, { right, key: 'topics', name: topic });
+      const kindOf = (given: RequestedUrl) => authorizer.authorize(subject, given).kind === 'permitted';
       expect(kindOf(url({ operation: 'send', topic }))).toBe(may('produce'));
       expect(kindOf(url({ operation: 'getOffsets', topic }))).toBe(may('describe'));
-      const poll = authorizer.authorize(who, url({ operation: 'poll', group }));
-      expect(poll.kind === 'permitted').toBe(mayUse(rules, who, 'consume', 'groups', group));
+      const poll = authorizer.authorize(subject, url({ operation: 'poll', group }));
+      expect(poll.kind === 'permitted').toBe(mayUse(rules, subject, { right: 'consume', key: 'groups', name: group }));
       if (poll.kind === 'permitted') expect(filterOf(poll.headers, topic)).toBe(may('consume'));
       for (const [operation, right] of [
         ['listTopics', 'describe'],
         ['createTopic', 'createTopics'],
       ] as const) {
-        const listed = authorizer.authorize(who, url({ operation }));
+        const listed = authorizer.authorize(subject, url({ operation }));
         expect(listed.kind === 'permitted' && filterOf(listed.headers, topic)).toBe(may(right));
       }
     }),

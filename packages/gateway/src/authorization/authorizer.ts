@@ -38,7 +38,7 @@ interface Grants {
 
 const NO_HEADERS: readonly string[] = [];
 const PERMITTED: Authorization = { kind: 'permitted', headers: NO_HEADERS };
-const NOBODY: Subject = { name: ANONYMOUS, roles: [] };
+const UNKNOWN: Subject = { name: ANONYMOUS, roles: [] };
 /** Sets of rules that apply to some principal: as many as combinations of roles, and names in rules. */
 const MAX_GRANTS = 1_000;
 
@@ -58,7 +58,7 @@ export class Authorizer {
   authorize(principal: Subject | undefined, { operation, topic, group }: RequestedUrl): Authorization {
     const right = rightOf(operation);
     if (right === undefined) return PERMITTED;
-    const { rights, groups } = this.#find(principal ?? NOBODY);
+    const { rights, groups } = this.#find(principal ?? UNKNOWN);
     const grant = rights[right];
     if (topic !== undefined) {
       if (permits(grant.topics, topic)) return PERMITTED;

@@ -5,6 +5,7 @@ import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@cause
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { certificateProblems } from '@causeway/http/certificates.ts';
+import { checkAccess } from './access.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
 import { checkAuth } from './auth.ts';
 import { checkListeners, type Finding, knowsClients, listenersOf } from './listeners.ts';
@@ -94,6 +95,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkListeners(config, { admin: config.admin, trust: config.trust, adminPort: DEFAULT_ADMIN_PORT, given }),
     ...checkAdmin(config.admin),
     ...checkAuth(config.auth),
+    ...checkAccess(config),
     ...checkUpstreamTls(config),
   );
   return findings;

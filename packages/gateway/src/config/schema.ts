@@ -5,6 +5,7 @@ import { Choice, Entry, HttpUrl, LogSection, Section, type Static, Type } from '
 import { TrustSection } from '@causeway/config/trust.ts';
 import { ServerName, UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
+import { AccessSection } from './access.ts';
 import { AdminSection } from './admin.ts';
 import { AuthSection } from './auth.ts';
 import { ListenerList, ListenSection } from './listeners.ts';
@@ -89,6 +90,7 @@ export const GatewayConfig = Entry(
     cors: CorsSection,
     trust: TrustSection,
     auth: Type.Optional(AuthSection),
+    access: Type.Optional(AccessSection),
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(
       {

@@ -16,9 +16,12 @@ import type { Target } from '../regions/target.ts';
 import { fetchOnce } from '../upstream/fetch-once.ts';
 import { consumerKey } from './affinity.ts';
 
+/** A consumer, and whose requests confirm its deliveries. */
 export interface DeliveredConsumer {
   readonly group: string;
   readonly instance: string;
+  /** Who got the response: a request of another principal has no effect on it. `undefined`: anonymous. */
+  readonly principal: string | undefined;
 }
 
 export interface Delivered {
@@ -84,7 +87,7 @@ export class Deliveries {
     { consumer, delivery, target }: { consumer: DeliveredConsumer; delivery: string; target: Target },
     response: DepartingResponse,
   ): void {
-    const key = consumerKey(consumer.group, consumer.instance);
+    const key = keyOf(consumer);
     const departure: Departure = { waiting: new Set() };
     this.#departures.set(key, departure);
     const settle = (): void => {
@@ -102,8 +105,8 @@ export class Deliveries {
    * Returns false when no response of the consumer is on its way. Otherwise `proceed` is called once, when that response has left
    * or is lost, after {@link DEPARTURE_MS} at the latest: a request that overtook the event would say that nothing was delivered.
    */
-  awaitDeparture({ group, instance }: DeliveredConsumer, proceed: () => void): boolean {
-    const departure = this.#departures.size === 0 ? undefined : this.#departures.get(consumerKey(group, instance));
+  awaitDeparture(consumer: DeliveredConsumer, proceed: () => void): boolean {
+    const departure = this.#departures.size === 0 ? undefined : this.#departures.get(keyOf(consumer));
     if (departure === undefined) return false;
     const proceedOnce = (): void => {
       clearTimeout(timer);
@@ -119,7 +122,7 @@ export class Deliveries {
   add(consumer: DeliveredConsumer, delivery: string, target: Target): void {
     const { mark, isAwaited } = parseDelivery(delivery);
     const delivered = { consumer, mark, target, sinceMs: this.#options.now(), failureCount: 0 };
-    this.#waiting.delete(keyOf(delivered));
+    this.#waiting.delete(keyOf(consumer));
     if (isAwaited) {
       this.#becomeDue(delivered);
       this.#send();
@@ -133,9 +136,9 @@ export class Deliveries {
    * request may reach another bridge, which takes the consumer over before the confirmation arrives, or the confirmation may
    * die with a gateway on its way. Without the mark, that bridge would deliver the records again.
    */
-  take({ group, instance }: DeliveredConsumer): Delivered | undefined {
+  take(consumer: DeliveredConsumer): Delivered | undefined {
     if (this.#waiting.size === 0 && this.#confirming.size === 0) return undefined;
-    const key = consumerKey(group, instance);
+    const key = keyOf(consumer);
     const delivered = this.#waiting.get(key);
     if (delivered === undefined) return this.#confirming.get(key);
     this.#waiting.delete(key);
@@ -144,12 +147,12 @@ export class Deliveries {
 
   /** The request that should have confirmed it got no response; a newer delivery takes precedence. */
   putBack(delivered: Delivered): void {
-    const key = keyOf(delivered);
+    const key = keyOf(delivered.consumer);
     if (!this.#waiting.has(key) && !this.#confirming.has(key)) this.#wait(delivered);
   }
 
   #wait(delivered: Delivered): void {
-    this.#waiting.set(keyOf(delivered), delivered);
+    this.#waiting.set(keyOf(delivered.consumer), delivered);
     this.#timer ??= setTimeout(() => this.#onTimer(), CONFIRM_AFTER_MS);
   }
 
@@ -179,7 +182,7 @@ export class Deliveries {
   }
 
   #becomeDue(delivered: Delivered): void {
-    this.#confirming.set(keyOf(delivered), delivered);
+    this.#confirming.set(keyOf(delivered.consumer), delivered);
     this.#due.push(delivered);
   }
 
@@ -220,12 +223,13 @@ export class Deliveries {
   }
 
   #forget(delivered: Delivered): void {
-    const key = keyOf(delivered);
+    const key = keyOf(delivered.consumer);
     // A newer one of the consumer stays.
     if (this.#confirming.get(key) === delivered) this.#confirming.delete(key);
   }
 }
 
-function keyOf({ consumer: { group, instance } }: Delivered): string {
-  return consumerKey(group, instance);
+function keyOf({ group, instance, principal }: DeliveredConsumer): string {
+  const key = consumerKey(group, instance);
+  return principal === undefined ? key : `${key}\u0000${principal}`;
 }

@@ -50,6 +50,11 @@ export class ClientRequest {
     return isFromGateway(this.trust, this.message);
   }
 
+  /** The name of its principal; `undefined`: no gateway authenticates clients, or not yet this one. */
+  get principal(): string | undefined {
+    return this.admitted?.principal?.name;
+  }
+
   /** A header that only gateways may set. */
   gatewayHeader(name: string): string | undefined {
     return gatewayHeader(this.trust, this.message, name);

@@ -78,7 +78,7 @@ export class RequestedConsumer {
     const { context, request } = this.#options;
     const { group, instance, operation } = request.url;
     if (request.isFromGateway || group === undefined || instance === undefined) return;
-    this.#delivered = context.deliveries.take({ group, instance });
+    this.#delivered = context.deliveries.take({ group, instance, principal: request.principal });
     const mark = this.#delivered?.mark ?? (operation === 'poll' ? NOTHING_DELIVERED : undefined);
     if (mark !== undefined) headers.push(DELIVERED_HEADER, mark);
   }
@@ -89,7 +89,8 @@ export class RequestedConsumer {
     const { context, request } = this.#options;
     const { group, instance } = request.url;
     if (delivery === undefined || request.isFromGateway || group === undefined || instance === undefined) return;
-    context.deliveries.watch({ consumer: { group, instance }, delivery, target }, response);
+    const consumer = { group, instance, principal: request.principal };
+    context.deliveries.watch({ consumer, delivery, target }, response);
   }
 
   /** No bridge responded: it is unknown whether one has read the confirmation. */

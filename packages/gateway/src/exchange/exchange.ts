@@ -171,11 +171,11 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     this.#held.stopAwaiting();
     if (this.#isDone) return;
     this.#body = body;
-    const { url, isFromGateway } = this.#request;
+    const { url, isFromGateway, principal } = this.#request;
     const { group, instance } = url;
     if (group !== undefined && instance !== undefined && !isFromGateway) {
       const begin = (): void => this.#begin(body);
-      if (this.#context.deliveries.awaitDeparture({ group, instance }, begin)) return;
+      if (this.#context.deliveries.awaitDeparture({ group, instance, principal }, begin)) return;
     }
     this.#begin(body);
   }
