@@ -5,7 +5,7 @@ import { BridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
 import { openApiDocument } from '@causeway/protocol/openapi.ts';
 import { pino } from 'pino';
-import { afterAll, inject } from 'vitest';
+import { afterAll, inject, onTestFinished } from 'vitest';
 import { KafkaView } from './kafka-view.ts';
 import { OpenApiCheck, type OpenApiDocument } from './openapi-check.ts';
 import { TEST_TRUST } from './trust.ts';
@@ -121,6 +121,13 @@ export async function bridgeOfFile(
 ): Promise<TestBridge> {
   const bridge = await TestBridge.start(bootstrap, overrides);
   afterAll(() => bridge.close());
+  return bridge;
+}
+
+/** A bridge for one test, over the run's Kafka. Closed when the test has finished. */
+export async function bridgeOfTest(overrides: Record<string, object> = {}): Promise<TestBridge> {
+  const bridge = await TestBridge.start(inject('kafkaBootstrap'), overrides);
+  onTestFinished(() => bridge.close());
   return bridge;
 }
 

@@ -1,6 +1,12 @@
 /** Consumers that begin a duration before now (`auto.offset.reset: by_duration:…`, KIP-1106). */
 import { afterAll, describe, expect, inject, test } from 'vitest';
-import { bridgeOfFile, kafkaOfFile, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
+import {
+  bridgeOfFile,
+  bridgeOfTest,
+  kafkaOfFile,
+  TestBridge,
+  type TestConsumer,
+} from '../../../test/harness/bridge.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
 
@@ -74,7 +80,7 @@ describe('without a commit', () => {
   });
 
   test('the default of the bridge may be a duration', async () => {
-    const other = await bridgeOfFile({
+    const other = await bridgeOfTest({
       bridge: { name: 'by-duration' },
       consumers: { defaultAutoOffsetReset: 'by_duration:PT1H' },
     });

@@ -1,9 +1,9 @@
 /** Bugs of the gateway itself: what they cost, and whom. */
 import { request } from 'undici';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { startGateway } from '../../../test/harness/gateway.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
-import { cleanups, produce, upstream } from './fixture.ts';
+import { produce, upstream } from './fixture.ts';
 
 test.each([
   ['when a target is chosen', true],
@@ -29,7 +29,7 @@ test.each([
     healthCheck: { intervalMs: 60_000, timeoutMs: 10_000, rise: 1 },
   };
   const gw = await startGateway(overrides, { random, onFault: (error) => faults.push(error) });
-  cleanups.push(gw.close);
+  onTestFinished(gw.close);
   isBroken = isFromTheStart;
   const answer = await request(`${gw.url}/topics/t`, produce);
   expect(answer.statusCode).toBe(500);

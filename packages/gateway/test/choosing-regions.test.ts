@@ -1,10 +1,10 @@
 /** Which region gets a request. */
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { regions, startGateway } from '../../../test/harness/gateway.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { answerJson, type UpstreamHandler } from '../../../test/harness/upstream.ts';
-import { cleanups, gateway, seededRandom, twoRegions, upstream } from './fixture.ts';
+import { gateway, seededRandom, twoRegions, upstream } from './fixture.ts';
 
 describe('choosing a region', () => {
   test('weights 80 and 20 are met within 5 points over 1,000 requests', async () => {
@@ -16,7 +16,7 @@ describe('choosing a region', () => {
       healthCheck: { intervalMs: 600_000, timeoutMs: 10_000, rise: 1 },
     };
     const gw = await startGateway(config, { random: seededRandom() });
-    cleanups.push(gw.close);
+    onTestFinished(gw.close);
     for (let index = 0; index < 1_000; index += 1) await (await request(`${gw.url}/topics`)).body.dump();
     expect(east.requests.length).toBeGreaterThan(750);
     expect(east.requests.length).toBeLessThan(850);

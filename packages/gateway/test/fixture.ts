@@ -1,27 +1,22 @@
-/** Upstreams and gateways of one test file, closed after each test. */
+/** Upstreams and gateways of a test, closed when it has finished. */
 import { once } from 'node:events';
 import type { ServerOptions } from 'node:https';
 import { connect } from 'node:net';
 import { request } from 'undici';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { type ConfigOverrides, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream, type Upstream, type UpstreamHandler } from '../../../test/harness/upstream.ts';
 
-export const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 export async function upstream(handle?: UpstreamHandler, tls?: ServerOptions): Promise<Upstream> {
   const started = await startUpstream(handle, tls);
-  cleanups.push(() => started.kill());
+  onTestFinished(() => started.kill());
   return started;
 }
 
 export async function gateway(overrides: ConfigOverrides): Promise<TestGateway> {
   const started = await startGateway(overrides);
-  cleanups.push(started.close);
+  onTestFinished(started.close);
   return started;
 }
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
-import { cleanups, gateway, rawExchange, upstream } from './fixture.ts';
+import { gateway, rawExchange, upstream } from './fixture.ts';
 
 describe('odd and hostile clients', () => {
   test('a CONNECT whose client resets, or stays, ends nothing and does not hold the end up', async () => {
@@ -19,7 +19,9 @@ describe('odd and hostile clients', () => {
       socket.write('CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n');
       if (leave === 'reset') socket.resetAndDestroy();
       else await once(socket, 'data');
-      cleanups.push(async () => socket.destroy());
+      onTestFinished(() => {
+        socket.destroy();
+      });
     }
     expect((await request(`${gw.url}/topics`)).statusCode).toBe(200);
     await gw.close();

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { valueIn } from '../../../test/harness/exposition.ts';
 import { type ConfigOverrides, regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
@@ -21,7 +21,7 @@ import {
 import { until } from '../../../test/harness/until.ts';
 import type { Upstream } from '../../../test/harness/upstream.ts';
 import type { GatewayOptions } from '../src/gateway.ts';
-import { cleanups, never, upstream } from './fixture.ts';
+import { never, upstream } from './fixture.ts';
 
 const MIB = 1_048_576;
 const POLL = '/consumers/g/instances/i/records';
@@ -32,20 +32,24 @@ async function start(overrides: ConfigOverrides = {}, options: Partial<GatewayOp
     { regions: regions({ east: east.url }), listen: { port: 0, http2: { isEnabled: true } }, ...overrides },
     options,
   );
-  cleanups.push(gw.close);
+  onTestFinished(gw.close);
   return { east, gw };
 }
 
 function client(gw: TestGateway): ClientHttp2Session {
   const session = connect(gw.url);
   session.on('error', () => {});
-  cleanups.push(async () => session.destroy());
+  onTestFinished(() => {
+    session.destroy();
+  });
   return session;
 }
 
 async function frameClient(gw: TestGateway, values?: Record<number, number>): Promise<FrameClient> {
   const opened = await FrameClient.open(gw.url, values);
-  cleanups.push(async () => opened.socket.destroy());
+  onTestFinished(() => {
+    opened.socket.destroy();
+  });
   return opened;
 }
 
@@ -237,7 +241,7 @@ test('an upload stops at the client while its target reads nothing', async () =>
   });
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     silent.closeAllConnections();
     silent.close();
   });

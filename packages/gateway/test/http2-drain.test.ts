@@ -1,6 +1,6 @@
 /** The end of a gateway with HTTP/2 connections: no request in flight is lost, and clients learn which ones were not served. */
 import { connect } from 'node:http2';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
 import {
@@ -15,7 +15,7 @@ import {
 } from '../../../test/harness/http2-frames.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
-import { cleanups, gateway, never, upstream } from './fixture.ts';
+import { gateway, never, upstream } from './fixture.ts';
 
 const http2 = { isEnabled: true };
 
@@ -28,7 +28,9 @@ test('requests in flight are completed, and the client learns that later ones ca
     shutdown: { graceMs: 60_000 },
   });
   const client = await FrameClient.open(gw.url);
-  cleanups.push(async () => client.socket.destroy());
+  onTestFinished(() => {
+    client.socket.destroy();
+  });
   client.write(get(1), get(3));
   await until('they are in flight', () => east.requests.length === 2);
   const closed = gw.close();
@@ -56,7 +58,7 @@ test('idle connections do not hold up the end, also where the client closes noth
   const silent = await FrameClient.open(gw.url);
   const used = connect(gw.url);
   used.on('error', () => {});
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     used.destroy();
     idle.socket.destroy();
     silent.socket.destroy();
@@ -73,7 +75,9 @@ test('a stream whose client does not end its side ends after the response, and h
     shutdown: { graceMs: 600_000 },
   });
   const client = await FrameClient.open(gw.url);
-  cleanups.push(async () => client.socket.destroy());
+  onTestFinished(() => {
+    client.socket.destroy();
+  });
   const block = requestBlock('POST', '/topics/t', [['content-length', '2']]);
   const open = (stream: number): void => {
     client.write(frame(FRAME.headers, FLAG.endHeaders, stream, block), frame(FRAME.data, 0, stream, '{}'));
@@ -115,7 +119,7 @@ test('many requests of clients that continue until they learn of the end all get
     session.on('error', () => {});
     return session;
   });
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     for (const session of sessions) session.destroy();
   });
   const running = sessions.flatMap((session) =>
@@ -144,7 +148,9 @@ test('the end of a response that does not finish in time looks like no end', asy
     shutdown: { graceMs: 50 },
   });
   const client = await FrameClient.open(gw.url, { 4: 8_000_000 });
-  cleanups.push(async () => client.socket.destroy());
+  onTestFinished(() => {
+    client.socket.destroy();
+  });
   client.write(frame(FRAME.windowUpdate, 0, 0, uint32(8_000_000)), get(1));
   const received = () => client.of(1, FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0);
   await until('the client has a part', () => received() === 2_000_000);

@@ -1,7 +1,7 @@
 /** Floods of HTTP/2 frames: the connection ends, and a good client beside it is served. */
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { regions, type TestGateway } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from '../../../test/harness/http2-frames.ts';
 import { until } from '../../../test/harness/until.ts';
 import type { Upstream } from '../../../test/harness/upstream.ts';
-import { cleanups, gateway, never, upstream } from './fixture.ts';
+import { gateway, never, upstream } from './fixture.ts';
 
 const MAX_STREAMS = 16;
 
@@ -33,7 +33,9 @@ async function start(request: object = {}): Promise<{ gw: TestGateway; east: Ups
 
 async function open(gw: TestGateway, values?: Record<number, number>): Promise<FrameClient> {
   const client = await FrameClient.open(gw.url, values);
-  cleanups.push(async () => client.socket.destroy());
+  onTestFinished(() => {
+    client.socket.destroy();
+  });
   return client;
 }
 

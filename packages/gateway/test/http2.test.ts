@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { type ConfigOverrides, regions, type TestGateway } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
@@ -14,7 +14,7 @@ import { ERROR, FRAME, FrameClient, get, PREFACE } from '../../../test/harness/h
 import { answersOf, HOST, raw } from '../../../test/harness/raw.ts';
 import { until } from '../../../test/harness/until.ts';
 import type { Upstream } from '../../../test/harness/upstream.ts';
-import { cleanups, gateway, never, upstream } from './fixture.ts';
+import { gateway, never, upstream } from './fixture.ts';
 
 async function start(listen: object, others: ConfigOverrides = {}): Promise<{ gw: TestGateway; east: Upstream }> {
   const east = await upstream();
@@ -25,7 +25,9 @@ async function start(listen: object, others: ConfigOverrides = {}): Promise<{ gw
 function session(url: string, ca?: string): ClientHttp2Session {
   const client = connect(url, ca === undefined ? {} : { ca });
   client.on('error', () => {});
-  cleanups.push(async () => client.destroy());
+  onTestFinished(() => {
+    client.destroy();
+  });
   return client;
 }
 
@@ -78,7 +80,7 @@ test('a plain listener without it refuses the preface, and one with it serves se
 describe('with TLS', () => {
   async function startTls(others: object = {}) {
     const directory = mkdtempSync(join(tmpdir(), 'causeway-http2-'));
-    cleanups.push(async () => rmSync(directory, { recursive: true }));
+    onTestFinished(async () => rmSync(directory, { recursive: true }));
     const authority = await TestAuthority.create(directory);
     const { certFile, keyFile } = await authority.certify('server', { ip: ['127.0.0.1'] });
     const ca = readFileSync(authority.certFile, 'utf8');
@@ -94,7 +96,9 @@ describe('with TLS', () => {
       ca,
       ...(protocols === undefined ? {} : { ALPNProtocols: protocols }),
     });
-    cleanups.push(async () => socket.destroy());
+    onTestFinished(() => {
+      socket.destroy();
+    });
     await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
     socket.write(`GET /topics HTTP/1.1\r\n${HOST}\r\n`);
     const [bytes] = await new Promise<[Buffer]>((resolve) => socket.once('data', (chunk: Buffer) => resolve([chunk])));
@@ -139,7 +143,9 @@ test('a connection has as many streams as configured, and others are served besi
   const { gw, east } = await start(settings, { upstream: { connectTimeoutMs: 60_000 } });
   east.handle = never;
   const many = await FrameClient.open(gw.url);
-  cleanups.push(async () => many.socket.destroy());
+  onTestFinished(() => {
+    many.socket.destroy();
+  });
   await until('its settings are there', () => many.frames.length > 0);
   expect(many.frames[0]?.payload.toString('hex')).toContain('000300000096');
   many.write(...Array.from({ length: 160 }, (_, index) => get(index * 2 + 1)));
@@ -152,7 +158,7 @@ test('a connection has as many streams as configured, and others are served besi
 
 test('the access log names the protocol', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-http2-'));
-  cleanups.push(async () => rmSync(directory, { recursive: true }));
+  onTestFinished(async () => rmSync(directory, { recursive: true }));
   const file = join(directory, 'access.log');
   const { gw } = await start({ http2: { isEnabled: true } }, { accessLog: { file } });
   await fetchHttp2(session(gw.url), { ':path': '/topics' });

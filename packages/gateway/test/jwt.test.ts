@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
 import { request } from 'undici';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { regions, startGateway, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { FORGED, PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
-import { cleanups, rawExchange } from './fixture.ts';
+import { rawExchange } from './fixture.ts';
 
 const ISSUER = 'https://id.example/';
 const AUDIENCE = 'causeway';
@@ -251,7 +251,7 @@ describe('a reload', () => {
       { regions: regions({ east: bridge.url }), auth: own },
       { wallClock: () => nowMs },
     );
-    cleanups.push(started.close);
+    onTestFinished(started.close);
     return started;
   };
   const reload = ({ gateway }: TestGateway, own: object | undefined): void =>
@@ -315,7 +315,7 @@ describe('the principal', () => {
       { regions: regions({ east: bridge.url }), auth: own },
       { wallClock: () => nowMs },
     );
-    cleanups.push(gateway.close);
+    onTestFinished(gateway.close);
     expect((await ask(gateway.url, bearer(await sign({ ...claims, ...payload })))).status).toBe(
       principal === undefined ? 401 : 200,
     );
@@ -330,7 +330,7 @@ describe('the principal', () => {
       { regions: regions({ east: bridge.url }), auth: own },
       { wallClock: () => nowMs },
     );
-    cleanups.push(gateway.close);
+    onTestFinished(gateway.close);
     expect((await ask(gateway.url, {})).status).toBe(200);
     expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'anonymous' });
     for (const authorization of ['Bearer x', 'Bearer', 'bearer ']) {

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import { request } from 'undici';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../../../test/harness/until.ts';
-import { cleanups, gateway, produce } from './fixture.ts';
+import { gateway, produce } from './fixture.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 
@@ -46,7 +46,7 @@ async function target(react: React): Promise<Target> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });

@@ -5,30 +5,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { Agent, request } from 'undici';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { startGateway, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { OpenIdProvider, type ProviderOptions } from '../../../test/harness/openid-provider.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream } from '../../../test/harness/upstream.ts';
 import { KeySource } from '../src/authentication/jwks-source.ts';
-import { cleanups } from './fixture.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'causeway-openid-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 async function startProvider(options: Partial<ProviderOptions> = {}): Promise<OpenIdProvider> {
   const provider = await OpenIdProvider.start({ clients: [{ id: 'alice', roles: ['writer'] }], ...options });
-  cleanups.push(() => provider.close());
+  onTestFinished(() => provider.close());
   return provider;
 }
 
 async function trusting(provider: OpenIdProvider, issuer: object = {}): Promise<TestGateway> {
   const bridge = await startUpstream();
-  cleanups.push(() => bridge.kill());
+  onTestFinished(() => bridge.kill());
   const auth = { jwt: { issuers: [{ ...provider.issuerYaml, ...issuer }] } };
   const gateway = await startGateway({ regions: [{ name: 'east', targets: [{ url: bridge.url }] }], auth });
-  cleanups.push(gateway.close);
+  onTestFinished(gateway.close);
   return gateway;
 }
 
@@ -156,7 +155,7 @@ function sourceOf({ issuer, jwksUrl }: OpenIdProvider, now: () => number): { sou
   const [config] = testConfig({ regions, auth }).auth?.jwt?.issuers ?? [];
   if (config === undefined) throw new Error('there is an issuer');
   const source = new KeySource(config, { now, onChange: (problem) => reports.push(problem) });
-  cleanups.push(async () => source.close());
+  onTestFinished(async () => source.close());
   source.start();
   return { source, reports };
 }

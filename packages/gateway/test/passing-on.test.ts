@@ -3,13 +3,13 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { regions } from '../../../test/harness/gateway.ts';
 import { HOST, raw } from '../../../test/harness/raw.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
-import { cleanups, gateway, never, produce, rawExchange, twoRegions, upstream } from './fixture.ts';
+import { gateway, never, produce, rawExchange, twoRegions, upstream } from './fixture.ts';
 
 describe('passing on', () => {
   test('method, path, query, body and headers arrive, and the answer comes back', async () => {
@@ -53,7 +53,9 @@ describe('passing on', () => {
     });
     const gw = await gateway({ regions: regions({ east: east.url }), response: { bufferBytes: 1_000 } });
     const client = connect(Number(new URL(gw.url).port), '127.0.0.1');
-    cleanups.push(async () => client.destroy());
+    onTestFinished(() => {
+      client.destroy();
+    });
     client.write('GET /topics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     let before = -1;
     await until('no more can be sent', async () => {
@@ -98,7 +100,9 @@ describe('passing on', () => {
     });
     expect(await asked(full.url)).toBe('3000000');
     const held = connect(Number(new URL(full.url).port), '127.0.0.1');
-    cleanups.push(async () => held.destroy());
+    onTestFinished(() => {
+      held.destroy();
+    });
     held.write('POST /topics/t HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n');
     held.write('x'.repeat(90_000));
     await until('it is held', async () => (await asked(full.url)) === '2910000');

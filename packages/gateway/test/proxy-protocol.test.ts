@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startBalancer } from '../../../test/harness/balancer.ts';
 import { TestAuthority } from '../../../test/harness/certificates.ts';
 import { hasDebianTool } from '../../../test/harness/debian-tool.ts';
 import { regions } from '../../../test/harness/gateway.ts';
 import { FORGED, PROOF, TEST_SECRET } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
-import { cleanups, gateway, upstream } from './fixture.ts';
+import { gateway, upstream } from './fixture.ts';
 
 const LOCAL = Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex');
 /** As {@link FORGED} and {@link PROOF}, for curl. */
@@ -22,7 +22,7 @@ const FORGED_BY_CURL = Object.entries({ ...FORGED, ...PROOF }).flatMap(([name, v
 
 function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-proxy-protocol-'));
-  cleanups.push(async () => rmSync(directory, { recursive: true }));
+  onTestFinished(async () => rmSync(directory, { recursive: true }));
   return directory;
 }
 
@@ -38,7 +38,7 @@ describe('only the announced address decides about trust: the load balancer, its
     const east = await upstream();
     const gw = await gateway({ regions: regions({ east: east.url }), listen: { port: 0, proxyProtocol: true } });
     const balancer = await startBalancer(Number(new URL(gw.url).port), { header });
-    cleanups.push(async () => balancer.close());
+    onTestFinished(async () => balancer.close());
     const headers = { ...FORGED, ...PROOF };
     const { statusCode, body } = await request(`http://127.0.0.1:${balancer.port}/topics/t`, { headers });
     await body.dump();
@@ -93,7 +93,7 @@ async function startHaproxy(servers: readonly { port: number; options: string }[
   const timeouts = '  timeout connect 60s\n  timeout client 60s\n  timeout server 60s\n';
   writeFileSync(file, `global\n  nbthread 1\ndefaults\n  mode tcp\n${timeouts}${sections.join('')}`);
   const child = spawn('haproxy', ['-f', file, '-db'], { stdio: 'ignore' });
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });

@@ -15,7 +15,7 @@ import {
 } from 'node:zlib';
 import { request } from 'undici';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bridgeOfFile, kafkaOfFile, type TestBridge } from '../../../../test/harness/bridge.ts';
+import { bridgeOfFile, bridgeOfTest, kafkaOfFile, type TestBridge } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
 import { until } from '../../../../test/harness/until.ts';
@@ -173,7 +173,7 @@ describe('a body that grows too large', () => {
   });
 
   test('in many requests at a time is refused by the bytes that all of them hold, and all memory is released', async () => {
-    const small = await bridgeOfFile({
+    const small = await bridgeOfTest({
       bridge: { name: 'small-bridge' },
       limits: { maxBodyBytes: MAX_BODY_BYTES, maxInFlightBytes: MAX_BODY_BYTES + 100_000 },
     });
@@ -315,8 +315,8 @@ describe('a response', () => {
   });
 
   test('is not encoded where compression is off, and keeps the headers for origins', async () => {
-    const off = await bridgeOfFile({ bridge: { name: 'off' }, compression: { isEnabled: false } });
-    const cors = await bridgeOfFile({
+    const off = await bridgeOfTest({ bridge: { name: 'off' }, compression: { isEnabled: false } });
+    const cors = await bridgeOfTest({
       bridge: { name: 'cors' },
       cors: { isEnabled: true, allowedOrigins: ['https://a.example'] },
     });

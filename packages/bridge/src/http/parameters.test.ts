@@ -2,11 +2,12 @@ import { DEFAULT_POLL_TIMEOUT_MS, pollTimeoutMs, withQueryParameter } from '@cau
 import { queryParameter } from '@causeway/protocol/paths.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { bridgeOfTest, kafkaOfFile } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 import { BridgeError } from '../errors.ts';
 import { integerParameter, partitionParameter } from './parameters.ts';
 
+const kafka = await kafkaOfFile();
 const MAXIMUM = 3_600_000;
 
 function violationsOf(action: () => unknown): string[] | undefined {
@@ -95,8 +96,7 @@ describe('integers of queries', () => {
 });
 
 test('a poll with a timeout beyond the limit is refused at once, and the next one is served', async () => {
-  const kafka = await kafkaOfFile();
-  const bridge = await bridgeOfFile({ consumers: { maxPollTimeoutMs: 5000 } });
+  const bridge = await bridgeOfTest({ consumers: { maxPollTimeoutMs: 5000 } });
   const consumer = await bridge.consumer(unique('group'), 'c', [await kafka.topic()]);
   for (const [query, violation] of [
     ['timeout=5001', '5001 is greater than 5000'],

@@ -1,0 +1,70 @@
+import { defineConfig } from 'vitest/config';
+import { LongFirst } from './test/harness/long-first.ts';
+import { SlowestFiles } from './test/harness/slowest-files.ts';
+
+/** kafkajs computes negative delays, about which Node 26 warns; our own code does not. */
+const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
+
+/** Tests of whole systems that measure times by the pace of the machine: two files at a time, after all others. */
+const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/{page,chaos}/**/*.test.ts'];
+
+/** Tests that measure what one client does to another: one file at a time, after all others. */
+const ALONE = ['packages/bridge/test/worst-bodies.test.ts', 'test/attack/**/*.test.ts', 'test/hostile/crowds.test.ts'];
+
+const MEASURING = [...TIMED, ...ALONE];
+
+export default defineConfig({
+  test: {
+    // One real Kafka for the whole run; each file uses its own topics and groups.
+    globalSetup: ['test/harness/kafka-setup.ts'],
+    pool: 'forks',
+    sequence: { sequencer: LongFirst },
+    // In this order: the summary of the default reporter comes last.
+    reporters: [new SlowestFiles(), 'default'],
+    execArgv,
+    isolate: false,
+    // More than the two cores of a small machine: most long files wait for Kafka's timeouts.
+    maxWorkers: 4,
+    // For a machine that is several times slower than usual: tests wait for conditions, not for time.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts'],
+          exclude: MEASURING,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/{e2e,conformance,hostile}/**/*.test.ts'],
+          exclude: MEASURING,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'timed',
+          include: TIMED,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
