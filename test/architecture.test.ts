@@ -43,6 +43,7 @@ const PLACES: Record<string, string[]> = {
   'packages/gateway/src/metrics': [
     'packages/gateway/src/consumers',
     'packages/gateway/src/exchange',
+    'packages/gateway/src/quotas',
     'packages/gateway/src/regions',
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',
@@ -91,6 +92,14 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/gateway/src/authorization': ['packages/protocol'],
+  'packages/gateway/src/quotas': [
+    'packages/gateway/src/config/quotas.ts',
+    'packages/gateway/src/exchange/admission.ts',
+    'packages/gateway/src/exchange/client-request.ts',
+    'packages/gateway/src/exchange/gatekeeper.ts',
+    'packages/gateway/src/errors.ts',
+    'packages/config',
+  ],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.
     'packages/config/src/certificate-life.ts',

@@ -32,6 +32,8 @@ export const CorsSection = Section(
     exposedHeaders: HeaderNames('Response headers that pages may read, beside those that they always may.', [
       'retry-after',
       'x-request-id',
+      'ratelimit',
+      'ratelimit-policy',
     ]),
     maxAgeSeconds: Type.Integer({
       description: 'How long a browser may cache a preflight response, in seconds; browsers have their own limits.',

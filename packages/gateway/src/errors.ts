@@ -99,7 +99,7 @@ const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
 /** The message is for the client. */
 export class GatewayError extends Error {
   readonly code: GatewayErrorCode;
-  /** For the `Retry-After` header (RFC 9110 §10.2.3), on responses with status 503 only. */
+  /** For the `Retry-After` header (RFC 9110 §10.2.3), on responses with status 429 and 503 only. */
   readonly retryAfterSeconds: number | undefined;
 
   /** For the `Allow` header. */

@@ -11,9 +11,10 @@ import type { GatewayConfig } from './config/schema.ts';
 import type { EventLog } from './events.ts';
 import type { Gatekeeper } from './exchange/gatekeeper.ts';
 import { Doorkeeper } from './gatekeeper.ts';
+import { Quotas } from './quotas/quotas.ts';
 
 export interface FrontDoorOptions {
-  config: Pick<GatewayConfig, 'auth' | 'access'>;
+  config: Pick<GatewayConfig, 'auth' | 'access' | 'quotas'>;
   events: EventLog;
   stats: AuthenticationStats;
   /** Milliseconds, never going back. */
@@ -27,6 +28,7 @@ export class FrontDoor {
   gatekeeper: Gatekeeper | undefined;
   readonly #options: FrontDoorOptions;
   readonly #keys: KeySources;
+  readonly quotas: Quotas;
   #config: FrontDoorOptions['config'];
   #authenticator: Authenticator | undefined;
   #authorizer: Authorizer | undefined;
@@ -34,6 +36,7 @@ export class FrontDoor {
   constructor(options: FrontDoorOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.quotas = new Quotas({ config: options.config.quotas, now: options.now });
     this.#keys = new KeySources({
       now: options.now,
       onChange: (issuer, problem) => options.events.emit({ type: 'issuerKeys', issuer, problem }),
@@ -58,6 +61,7 @@ export class FrontDoor {
       this.#authenticator = this.#authenticatorOf(config.auth);
     }
     if (JSON.stringify(before.access) !== JSON.stringify(config.access)) this.#authorizer = authorizerOf(config.access);
+    this.quotas.configure(config.quotas);
     this.#open();
   }
 
@@ -68,15 +72,13 @@ export class FrontDoor {
   #open(): void {
     const { auth } = this.#config;
     const authenticator = this.#authenticator;
-    this.gatekeeper =
-      authenticator === undefined
-        ? undefined
-        : new Doorkeeper({
-            authenticator,
-            authorizer: this.#authorizer,
-            quotas: undefined,
-            forwardsCredentials: auth?.forwardCredentials ?? false,
-          });
+    const { quotas } = this;
+    if (authenticator === undefined && !quotas.isLimiting) {
+      this.gatekeeper = undefined;
+      return;
+    }
+    const forwardsCredentials = auth?.forwardCredentials ?? false;
+    this.gatekeeper = new Doorkeeper({ authenticator, authorizer: this.#authorizer, quotas, forwardsCredentials });
   }
 
   #authenticatorOf(auth: AuthSection | undefined): Authenticator | undefined {

@@ -158,6 +158,7 @@ export class Gateway {
       clients: this.#listeners,
       held,
       credentials,
+      quotas: frontDoor.quotas,
       certificates: () => [...this.#listeners.certificates(), ...this.#admin.certificates],
       reloadCounts: running.reloadCounts,
       configStatus: () => running.status,

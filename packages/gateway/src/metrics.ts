@@ -6,6 +6,7 @@ import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@c
 import { ADMIN_METRICS, type AdminCountSources, addAdminMetrics } from './metrics/admin.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
+import { addQuotaMetrics, QUOTA_METRICS, type QuotaSources } from './metrics/quotas.ts';
 import { addRegionMetrics, REGION_METRICS, type RegionSources } from './metrics/regions.ts';
 import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metrics/requests.ts';
 
@@ -13,7 +14,8 @@ export type MetricsSources = RequestSources &
   RegionSources &
   ConfigSources &
   AdminCountSources &
-  CredentialSources & {
+  CredentialSources &
+  QuotaSources & {
     /** The listeners with TLS. */
     certificates: () => readonly CertificateSource[];
     telemetry: () => TelemetryCounts | undefined;
@@ -28,6 +30,7 @@ export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(CONFIG_METRICS),
   ...Object.values(ADMIN_METRICS),
   ...Object.values(CREDENTIAL_METRICS),
+  ...Object.values(QUOTA_METRICS),
   ...Object.values(CERTIFICATE_METRICS),
   ...Object.values(TELEMETRY_METRICS),
 ];
@@ -41,6 +44,7 @@ export class Metrics {
     addConfigMetrics(this.#exposition, sources);
     addAdminMetrics(this.#exposition, sources);
     addCredentialMetrics(this.#exposition, sources);
+    addQuotaMetrics(this.#exposition, sources);
     addCertificateMetrics(this.#exposition, CERTIFICATE_METRICS, sources.certificates);
     addTelemetryMetrics(this.#exposition, sources.telemetry);
   }

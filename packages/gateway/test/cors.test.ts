@@ -53,7 +53,9 @@ test('every answer of the gateway itself has the headers, and the preflight does
     expect(headers['access-control-allow-origin']).toBe('https://a.example');
     expect(headers['vary']).toBe('origin');
   }
-  expect(down.passedOn.headers['access-control-expose-headers']).toBe('retry-after,x-request-id');
+  expect(down.passedOn.headers['access-control-expose-headers']).toBe(
+    'retry-after,x-request-id,ratelimit,ratelimit-policy',
+  );
   for (const { headers } of [up.preflight, down.preflight]) {
     expect(headers['access-control-max-age']).toBe('600');
     const allowed = String(headers['access-control-allow-headers']).split(',');

@@ -9,6 +9,7 @@ import { checkAccess } from './access.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
 import { checkAuth } from './auth.ts';
 import { checkListeners, type Finding, knowsClients, listenersOf } from './listeners.ts';
+import { checkQuotas } from './quotas.ts';
 import { GatewayConfig, type TargetConfig } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -96,6 +97,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkAdmin(config.admin),
     ...checkAuth(config.auth),
     ...checkAccess(config),
+    ...checkQuotas(config.quotas),
     ...checkUpstreamTls(config),
   );
   return findings;

@@ -9,6 +9,7 @@ import { AccessSection } from './access.ts';
 import { AdminSection } from './admin.ts';
 import { AuthSection } from './auth.ts';
 import { ListenerList, ListenSection } from './listeners.ts';
+import { QuotasSection } from './quotas.ts';
 
 const TargetConfig = Entry(
   {
@@ -91,6 +92,7 @@ export const GatewayConfig = Entry(
     trust: TrustSection,
     auth: Type.Optional(AuthSection),
     access: Type.Optional(AccessSection),
+    quotas: QuotasSection,
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
     healthCheck: Section(
       {

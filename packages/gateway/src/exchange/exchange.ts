@@ -43,6 +43,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   #loop: AttemptLoop | undefined;
   #attempt: Attempt | undefined;
   #isDone = false;
+  #paidBytes = 0;
   /** Of a streamed response, as the last look at its client found them. */
   #takenBytes = -1;
 
@@ -269,6 +270,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   }
 
   onStreamData(chunk: Buffer): boolean {
+    this.#pay();
     return this.#response.writeChunk(chunk, () => this.#attempt?.resume());
   }
 
@@ -348,11 +350,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     const { stats, now } = this.#context;
     const { url, startMs } = this.#request;
     const bucket = stats.record(region, url.operation, outcome, now() - startMs);
-    const usage = this.#request.admitted?.usage;
-    if (usage !== undefined) {
-      usage.moved(bodyBytes(this.#body) + this.#response.sentBytes);
-      usage.end();
-    }
+    this.#pay();
+    this.#request.admitted?.usage?.end();
     this.#watch?.finished({
       region,
       outcome,
@@ -361,6 +360,15 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
       sentBytes: this.#response.sentBytes,
     });
     return bucket;
+  }
+
+  /** Counts the bytes of both bodies that moved since the last time. */
+  #pay(): void {
+    const usage = this.#request.admitted?.usage;
+    if (usage === undefined) return;
+    const movedBytes = bodyBytes(this.#body) + this.#response.sentBytes;
+    usage.moved(movedBytes - this.#paidBytes);
+    this.#paidBytes = movedBytes;
   }
 
   /** The connection is free for the next request. */

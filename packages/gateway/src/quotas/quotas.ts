@@ -1,0 +1,123 @@
+/** How much a principal, or an address of clients without one, may use at this gateway: counts each request, and refuses those beyond a limit. */
+import { clientNetwork } from '@causeway/config/client-address.ts';
+import type { QuotasConfig } from '../config/quotas.ts';
+import { GatewayError } from '../errors.ts';
+import type { Principal, Refused } from '../exchange/admission.ts';
+import type { ClientRequest } from '../exchange/client-request.ts';
+import type { Allowance, Quotas as QuotasOfRequests } from '../exchange/gatekeeper.ts';
+import { Account, type Excess, RequestUsage } from './account.ts';
+import { Accounts } from './accounts.ts';
+import { FailedAuthentications } from './failed-authentications.ts';
+import { LimitRules, type Limits } from './limits.ts';
+import { QuotaCounts } from './quota-counts.ts';
+
+export interface QuotasOptions {
+  config: QuotasConfig;
+  /** Milliseconds, never going back. */
+  now: () => number;
+}
+
+/** What quotas read of a request. */
+export type CountedRequest = Pick<ClientRequest, 'clientAddress' | 'isFromGateway'>;
+
+const NO_HEADERS: readonly string[] = [];
+/** Labels of metrics. */
+const NO_PRINCIPAL = 'none';
+const OTHER_PRINCIPAL = 'other';
+const UNCOUNTED: Allowance = { kind: 'allowed', usage: undefined, headers: NO_HEADERS, responseHeaders: NO_HEADERS };
+
+export class Quotas implements QuotasOfRequests {
+  readonly counts = new QuotaCounts();
+  readonly #now: () => number;
+  readonly #principals = new Accounts<Account>();
+  /** Apart from principals: a flood of addresses makes no principal forgotten. */
+  readonly #addresses = new Accounts<Account>();
+  readonly #failures: FailedAuthentications;
+  #rules: LimitRules;
+
+  constructor({ config, now }: QuotasOptions) {
+    this.#now = now;
+    this.#rules = new LimitRules(config);
+    this.#failures = new FailedAuthentications(config.failedAuthentications);
+  }
+
+  /** Takes over the limits of a reload; what is used stays used. */
+  configure(config: QuotasConfig): void {
+    this.#rules = new LimitRules(config);
+    this.#failures.configure(config.failedAuthentications, this.#now());
+  }
+
+  /** Whether it limits requests. */
+  get isLimiting(): boolean {
+    return this.#rules.isLimiting;
+  }
+
+  /** Principals and addresses that have used something lately. */
+  get accountCounts(): { principal: number; address: number } {
+    return { principal: this.#principals.count, address: this.#addresses.count };
+  }
+
+  whyBlocked(request: CountedRequest): Refused | undefined {
+    const retryAfterSeconds = this.#failures.blockedSeconds(request.clientAddress, this.#now());
+    if (retryAfterSeconds === 0) return undefined;
+    this.counts.refused('failedAuthentications', NO_PRINCIPAL);
+    const message = `Too many failed authentications of this address: retry after ${retryAfterSeconds} s.`;
+    return refused(new GatewayError('quotaExceeded', message, { retryAfterSeconds }), NO_HEADERS);
+  }
+
+  authenticationFailed(request: CountedRequest): void {
+    this.#failures.failed(request.clientAddress, this.#now());
+  }
+
+  /** Takes what a request of a client uses. */
+  admit(principal: Principal | undefined, request: CountedRequest): Allowance | Refused {
+    const nowMs = this.#now();
+    const account = this.#accountOf(principal, request, nowMs);
+    if (account === undefined) return UNCOUNTED;
+    const excess = account.take(nowMs);
+    const responseHeaders = ['ratelimit-policy', account.limits.policy, 'ratelimit', account.rateLimit(nowMs)];
+    if (excess === undefined) {
+      return { kind: 'allowed', usage: new RequestUsage(account, this.#now), headers: NO_HEADERS, responseHeaders };
+    }
+    this.counts.refused(excess.limit, this.#labelOf(principal));
+    return refused(errorOf(excess), responseHeaders);
+  }
+
+  /** `undefined`: it has no limits. All who are anonymous have the accounts of their addresses. */
+  #accountOf(principal: Principal | undefined, request: CountedRequest, nowMs: number): Account | undefined {
+    const rules = this.#rules;
+    if (principal !== undefined && principal.method !== 'anonymous') {
+      return found(this.#principals, principal.name, rules.of(principal), nowMs);
+    }
+    const limits = principal === undefined ? rules.default : rules.of(principal);
+    if (!limits.countsRequests) return undefined;
+    // The gateway before this one has counted it.
+    if (request.isFromGateway) return undefined;
+    const address = request.clientAddress;
+    if (rules.isExempt(address)) return undefined;
+    return found(this.#addresses, clientNetwork(address), limits, nowMs);
+  }
+
+  #labelOf(principal: Principal | undefined): string {
+    if (principal === undefined) return NO_PRINCIPAL;
+    return this.#rules.names.has(principal.name) ? principal.name : OTHER_PRINCIPAL;
+  }
+}
+
+/** The account of a key, with these limits; a new one has all its tokens. */
+function found(accounts: Accounts<Account>, key: string, limits: Limits, nowMs: number): Account | undefined {
+  if (!limits.countsRequests) return undefined;
+  const known = accounts.find(key);
+  if (known === undefined) return accounts.add(new Account(key, limits, nowMs), nowMs);
+  known.configure(limits, nowMs);
+  return known;
+}
+
+function refused(error: GatewayError, headers: readonly string[]): Refused {
+  return { kind: 'refused', error, headers };
+}
+
+function errorOf({ limit, value, retryAfterSeconds }: Excess): GatewayError {
+  const message = `The quota ${limit} (${value}) is used up: retry after ${retryAfterSeconds} s.`;
+  return new GatewayError('quotaExceeded', message, { retryAfterSeconds });
+}
