@@ -41,6 +41,7 @@ const PLACES: Record<string, string[]> = {
   'packages/gateway/src': ['packages/metrics', 'packages/protocol'],
   'packages/gateway/src/metrics.ts': ['packages/gateway/src/metrics', 'packages/metrics', 'packages/telemetry'],
   'packages/gateway/src/metrics': [
+    'packages/gateway/src/authentication',
     'packages/gateway/src/consumers',
     'packages/gateway/src/exchange',
     'packages/gateway/src/quotas',

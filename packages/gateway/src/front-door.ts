@@ -1,4 +1,5 @@
 /** Keeps the front door as the configuration says: builds its parts, and replaces those that a reload changes. */
+import { ANONYMOUS } from '@causeway/protocol/principal.ts';
 import { type AuthenticationStats, Authenticator } from './authentication/authenticator.ts';
 import type { KeySource } from './authentication/jwks-source.ts';
 import { JwtMethod } from './authentication/jwt.ts';
@@ -12,16 +13,22 @@ import type { EventLog } from './events.ts';
 import type { Gatekeeper } from './exchange/gatekeeper.ts';
 import { Doorkeeper } from './gatekeeper.ts';
 import { Quotas } from './quotas/quotas.ts';
+import type { RequestStats } from './stats.ts';
 
 export interface FrontDoorOptions {
   config: Pick<GatewayConfig, 'auth' | 'access' | 'quotas'>;
   events: EventLog;
-  stats: AuthenticationStats;
+  authentications: AuthenticationStats;
+  /** Learns which principals have counts of their own. */
+  stats: Pick<RequestStats, 'namedPrincipals'>;
   /** Milliseconds, never going back. */
   now: () => number;
   /** Milliseconds since 1970. */
   wallClock: () => number;
 }
+
+/** Each has some series of metrics. */
+const MAX_NAMED_PRINCIPALS = 1_000;
 
 export class FrontDoor {
   /** `undefined` while the configuration has neither authentication nor rules nor quotas. */
@@ -72,20 +79,22 @@ export class FrontDoor {
   #open(): void {
     const { auth } = this.#config;
     const authenticator = this.#authenticator;
-    const { quotas } = this;
-    if (authenticator === undefined && !quotas.isLimiting) {
+    const authorizer = this.#authorizer;
+    const quotas = this.quotas.isLimiting ? this.quotas : undefined;
+    this.#options.stats.namedPrincipals = namedPrincipals(this.#config);
+    if (authenticator === undefined && authorizer === undefined && quotas === undefined) {
       this.gatekeeper = undefined;
       return;
     }
     const forwardsCredentials = auth?.forwardCredentials ?? false;
-    this.gatekeeper = new Doorkeeper({ authenticator, authorizer: this.#authorizer, quotas, forwardsCredentials });
+    this.gatekeeper = new Doorkeeper({ authenticator, authorizer, quotas, forwardsCredentials });
   }
 
   #authenticatorOf(auth: AuthSection | undefined): Authenticator | undefined {
     const issuers = auth?.jwt?.issuers ?? [];
     const sources = this.#keys.configure(issuers);
     if (auth === undefined) return undefined;
-    const { stats, wallClock } = this.#options;
+    const { authentications, wallClock } = this.#options;
     const methods: AuthenticationMethod[] = [];
     if (auth.jwt !== undefined) {
       methods.push(
@@ -95,8 +104,18 @@ export class FrontDoor {
         }),
       );
     }
-    return new Authenticator({ methods, allowsAnonymous: auth.anonymous === 'allow', stats });
+    return new Authenticator({ methods, allowsAnonymous: auth.anonymous === 'allow', stats: authentications });
   }
+}
+
+/** Those that have series of metrics of their own. */
+function namedPrincipals({ auth, access, quotas }: FrontDoorOptions['config']): ReadonlySet<string> {
+  const entries: readonly { principals?: readonly string[] }[] = [
+    ...(access?.rules ?? []),
+    ...(quotas?.principals ?? []),
+  ];
+  const names = [...(auth?.metricPrincipals ?? []), ...entries.flatMap(({ principals = [] }) => principals)];
+  return new Set([ANONYMOUS, ...names.filter((name) => name !== '*')].slice(0, MAX_NAMED_PRINCIPALS));
 }
 
 function authorizerOf(access: AccessSection | undefined): Authorizer | undefined {

@@ -69,6 +69,7 @@ export class Doorkeeper implements Gatekeeper {
       admitted = this.#admitted({ name, roles: [], method: 'gateway' }, NO_HEADERS);
       this.#sent.set(text, admitted);
     }
+    request.principal = admitted.principal;
     return admitted;
   }
 
@@ -92,6 +93,7 @@ export class Doorkeeper implements Gatekeeper {
   }
 
   #decide(request: ClientRequest, principal: Principal | undefined): Admission {
+    request.principal = principal;
     const { authorizer, quotas } = this.#options;
     const authorization = authorizer?.authorize(principal, request.url);
     if (authorization?.kind === 'forbidden') {

@@ -91,10 +91,12 @@ export class Gateway {
     this.#registry = registry;
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
+    const authentications = new AuthenticationStats();
     const frontDoor = new FrontDoor({
       config,
       events: this.events,
-      stats: new AuthenticationStats(),
+      authentications,
+      stats,
       now,
       wallClock: options.wallClock ?? Date.now,
     });
@@ -152,6 +154,8 @@ export class Gateway {
     this.#metrics = new Metrics({
       registry,
       stats,
+      authentications,
+      keySources: () => frontDoor.keySources,
       affinity,
       budget,
       retrySettings: () => running.values.retry,

@@ -4,6 +4,11 @@ import type { MetricDeclaration } from '@causeway/metrics/declaration.ts';
 import { Exposition } from '@causeway/metrics/exposition.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { ADMIN_METRICS, type AdminCountSources, addAdminMetrics } from './metrics/admin.ts';
+import {
+  AUTHENTICATION_METRICS,
+  type AuthenticationSources,
+  addAuthenticationMetrics,
+} from './metrics/authentication.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
 import { addQuotaMetrics, QUOTA_METRICS, type QuotaSources } from './metrics/quotas.ts';
@@ -15,7 +20,8 @@ export type MetricsSources = RequestSources &
   ConfigSources &
   AdminCountSources &
   CredentialSources &
-  QuotaSources & {
+  QuotaSources &
+  AuthenticationSources & {
     /** The listeners with TLS. */
     certificates: () => readonly CertificateSource[];
     telemetry: () => TelemetryCounts | undefined;
@@ -27,6 +33,7 @@ const CERTIFICATE_METRICS = certificateMetrics('causeway');
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
+  ...Object.values(AUTHENTICATION_METRICS),
   ...Object.values(CONFIG_METRICS),
   ...Object.values(ADMIN_METRICS),
   ...Object.values(CREDENTIAL_METRICS),
@@ -41,6 +48,7 @@ export class Metrics {
   constructor(sources: MetricsSources) {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
+    addAuthenticationMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);
     addAdminMetrics(this.#exposition, sources);
     addCredentialMetrics(this.#exposition, sources);

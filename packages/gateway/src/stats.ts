@@ -40,12 +40,26 @@ export const RETRY_REASONS = [
 /** The region of a request that was sent to none. */
 export const NO_REGION = 'none';
 
+/** All principals that the configuration does not name. */
+export const OTHER_PRINCIPAL = 'other';
+
 export class RequestStats {
   readonly #byRegion = new Map<string, Map<Operation, Map<ExchangeOutcome, Distribution>>>();
   readonly retries = new Map<string, number>();
   readonly attempts = new Map<string, Map<string, number>>();
   /** Requests that belong to one region (the outer key) and were served by another. */
   readonly redirects = new Map<string, Map<string, number>>();
+
+  /** By principal, or {@link OTHER_PRINCIPAL}. */
+  readonly principals = new Map<string, Map<ExchangeOutcome, number>>();
+  /** Principals with a count of their own. */
+  namedPrincipals: ReadonlySet<string> = new Set();
+
+  ofPrincipal(name: string, outcome: ExchangeOutcome): void {
+    const label = this.namedPrincipals.has(name) ? name : OTHER_PRINCIPAL;
+    const outcomes = getOrCreate(this.principals, label, newMap<ExchangeOutcome, number>);
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
 
   /** The index of the duration's bucket. */
   record(region: string, operation: Operation, outcome: ExchangeOutcome, durationMs: number): number {

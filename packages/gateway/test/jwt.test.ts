@@ -1,6 +1,6 @@
 /** Clients with JSON Web Tokens, at gateways over real sockets; the keys come from a file. */
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
@@ -340,4 +340,73 @@ describe('the principal', () => {
     expect((await ask(gateway.url, right)).status).toBe(200);
     expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'alice', ...right });
   });
+});
+
+test('logs, spans and metrics name the principal, and have nothing of its token', async () => {
+  const collector = await startUpstream();
+  onTestFinished(() => collector.kill());
+  const file = join(directory, 'access.log');
+  const gateway = await startGateway(
+    {
+      regions: regions({ east: bridge.url }),
+      auth: { ...auth, metricPrincipals: ['alice'] },
+      accessLog: { file },
+      tracing: { endpoint: collector.url },
+    },
+    { wallClock: () => nowMs },
+  );
+  onTestFinished(gateway.close);
+  const tokens = [
+    await sign(claims),
+    await sign({ ...claims, sub: 'Zoë' }),
+    await sign({ ...claims, sub: 'mallory', aud: 'other' }),
+    await sign({ ...claims, sub: 'mallory', exp: 1 }),
+    'secret-that-is-no-token',
+  ];
+  for (const token of tokens) await ask(gateway.url, bearer(token));
+  await ask(gateway.url, {});
+  const metrics = await (await request(`${gateway.adminUrl}/metrics`)).body.text();
+  const shown = await (await request(`${gateway.adminUrl}/api/config`)).body.text();
+  await gateway.close();
+  const log = readFileSync(file, 'utf8');
+  const principals = log
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .map(({ principal, status }: { principal?: string; status: number }) => [principal, status]);
+  expect(principals).toEqual([['alice', 200], ['Zoë', 200], ...Array.from({ length: 4 }, () => [undefined, 401])]);
+  const count = (name: string): string[] =>
+    metrics.split('\n').filter((line) => line.startsWith(name) && !line.endsWith(' 0'));
+  expect(count('causeway_authentications_total')).toEqual([
+    'causeway_authentications_total{method="none",outcome="failed"} 1',
+    'causeway_authentications_total{method="jwt",outcome="authenticated"} 2',
+    'causeway_authentications_total{method="jwt",outcome="failed"} 3',
+  ]);
+  expect(count('causeway_principal_requests_total')).toEqual([
+    'causeway_principal_requests_total{principal="alice",outcome="2xx"} 1',
+    'causeway_principal_requests_total{principal="other",outcome="2xx"} 1',
+  ]);
+  expect(count('causeway_issuer_keys_usable')).toEqual([`causeway_issuer_keys_usable{issuer="${ISSUER}"} 1`]);
+  const spans = collector.requests.map(({ body }) => body).join('\n');
+  // Each text has its length before it.
+  expect(spans).toMatch(/enduser\.id[^\p{L}]{4}alice/u);
+  expect(spans).toMatch(/enduser\.id[^\p{L}]{4}Zoë/u);
+  const written = [log, metrics, shown, spans, JSON.stringify(gateway.gateway.events.recent())].join('\n');
+  for (const token of tokens) {
+    for (const part of token.split('.').slice(1)) expect(written).not.toContain(part);
+  }
+  expect(written).not.toContain('secret-that');
+  expect(written).not.toContain('mallory');
+});
+
+test('a gateway without auth, behind one that authenticates, logs the principal, too', async () => {
+  const file = join(directory, 'behind.log');
+  const gateway = await startGateway({ regions: regions({ east: bridge.url }), accessLog: { file } });
+  onTestFinished(gateway.close);
+  const sent = { 'causeway-gateway': 'tier1', 'causeway-principal': 'alice' };
+  await ask(gateway.url, { ...sent, ...PROOF });
+  await ask(gateway.url, sent);
+  await gateway.close();
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line).principal)).toEqual(['alice', undefined]);
 });

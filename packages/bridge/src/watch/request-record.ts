@@ -1,8 +1,10 @@
 /** What is known of one request when it ends: the line of the access log, and the spans of its trace. */
 import type { IncomingMessage } from 'node:http';
 import type { Trust } from '@causeway/config/trust.ts';
+import { gatewayHeader } from '@causeway/http/trust.ts';
 import type { Operation } from '@causeway/protocol/operations/table.ts';
-import { GATEWAY_HEADER } from '@causeway/protocol/routing.ts';
+import { parsePrincipal } from '@causeway/protocol/principal.ts';
+import { GATEWAY_HEADER, PRINCIPAL_HEADER } from '@causeway/protocol/routing.ts';
 import type { RequestEnd, RequestWatch } from '../http/request-watch.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import type { RequestTrace } from './request-trace.ts';
@@ -79,6 +81,7 @@ export class RequestRecord implements RequestWatch {
       requestId,
       traceId,
       client: address,
+      principal: principalOf(request, trust),
       forwardedFor: trust === 'client' ? undefined : cut(headers['x-forwarded-for']),
       gateways: trust === 'gateway' ? cut(headers[GATEWAY_HEADER]) : undefined,
       method: request.method,
@@ -95,6 +98,11 @@ export class RequestRecord implements RequestWatch {
       durationMs: Math.round((performance.now() - this.#startMs) * 1_000) / 1_000,
     };
   }
+}
+
+/** Of the client, as a gateway has authenticated it. */
+export function principalOf(request: Pick<IncomingMessage, 'headers'>, trust: Trust): string | undefined {
+  return parsePrincipal(gatewayHeader(trust, request, PRINCIPAL_HEADER));
 }
 
 function cut(header: string | string[] | undefined): string | undefined {

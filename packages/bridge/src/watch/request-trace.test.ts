@@ -40,7 +40,7 @@ async function received(headers: Record<string, string> = {}): Promise<IncomingM
 }
 
 async function begin(operation: Operation, headers?: Record<string, string>): Promise<RequestTrace> {
-  return traces.begin(operation, await received(headers), '127.0.0.1');
+  return traces.begin(operation, await received(headers), { address: '127.0.0.1', principal: 'alice' });
 }
 
 function span(kind: SpanKind): ReadableSpan {
@@ -73,7 +73,11 @@ test('records get the place of the span that sends them; those that have one kee
   const expected = `00-${traceId}-${spanId}-01`;
   expect(records.map(traceparentOf)).toEqual([[expected], [String(own)], [expected]]);
   expect(send.attributes).toMatchObject({ 'messaging.destination.partition.id': '2', 'messaging.kafka.offset': 7 });
-  expect(span(SpanKind.SERVER).attributes).toMatchObject({ 'url.path': '/topics/t', 'http.response.status_code': 200 });
+  expect(span(SpanKind.SERVER).attributes).toMatchObject({
+    'url.path': '/topics/t',
+    'enduser.id': 'alice',
+    'http.response.status_code': 200,
+  });
 });
 
 test('a request that is not sampled has no spans, and its records name the trace nevertheless', async () => {

@@ -11,6 +11,11 @@ import type { ProduceResult, RecordHeader, RecordToProduce, StoredRecord } from 
 const TRACEPARENT_KEY = Buffer.from(TRACEPARENT);
 const TRACESTATE_KEY = Buffer.from(TRACESTATE);
 
+export interface TracedClient {
+  address: string;
+  principal: string | undefined;
+}
+
 export class RequestTraces {
   readonly #tracer: Tracer;
 
@@ -18,8 +23,8 @@ export class RequestTraces {
     this.#tracer = tracer;
   }
 
-  begin(operation: Operation, request: IncomingMessage, address: string): RequestTrace {
-    return new RequestTrace(this.#tracer, { operation, request, address });
+  begin(operation: Operation, request: IncomingMessage, client: TracedClient): RequestTrace {
+    return new RequestTrace(this.#tracer, { operation, request, client });
   }
 }
 
@@ -34,7 +39,7 @@ export class RequestTrace {
 
   constructor(
     tracer: Tracer,
-    { operation, request, address }: { operation: Operation; request: IncomingMessage; address: string },
+    { operation, request, client }: { operation: Operation; request: IncomingMessage; client: TracedClient },
   ) {
     this.#tracer = tracer;
     const method = request.method ?? 'GET';
@@ -48,7 +53,8 @@ export class RequestTrace {
       'http.request.method': method,
       'url.path': request.url?.split('?', 1)[0] ?? '',
       'url.scheme': peerOf(request.socket).scheme,
-      'client.address': address,
+      'client.address': client.address,
+      ...(client.principal === undefined ? {} : { 'enduser.id': client.principal }),
       'causeway.operation': operation,
       ...(route === undefined ? {} : { 'http.route': route }),
     });

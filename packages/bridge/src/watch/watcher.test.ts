@@ -6,6 +6,7 @@ import { afterAll, expect, inject, test } from 'vitest';
 import { kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 import { HOST, raw } from '../../../../test/harness/raw.ts';
+import { PROOF } from '../../../../test/harness/trust.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'causeway-bridge-watch-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -77,7 +78,12 @@ test('a request that is refused before its operation has a line, too', async () 
   const end = 'connection: close\r\n\r\n';
   await raw(bridge.bridge.port, `GET /topics HTTP/1.1\r\n${HOST}${HOST}${end}`);
   await raw(bridge.bridge.port, `GET /consumers/g HTTP/1.1\r\n${HOST}x: ${'y'.repeat(2000)}\r\n${end}`);
-  await raw(bridge.bridge.port, `POST /topics/t HTTP/1.1\r\n${HOST}transfer-encoding: gzip, chunked\r\n${end}`);
+  const coded = `POST /topics/t HTTP/1.1\r\n${HOST}transfer-encoding: gzip, chunked\r\ncauseway-principal: Zo%C3%AB\r\n`;
+  await raw(bridge.bridge.port, `${coded}${end}`);
+  const proof = Object.entries({ ...PROOF, 'causeway-gateway': 'tier1' }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  await raw(bridge.bridge.port, `${coded}${proof.join('')}${end}`);
   await bridge.close();
   const lines = readFileSync(file, 'utf8')
     .trimEnd()
@@ -87,7 +93,10 @@ test('a request that is refused before its operation has a line, too', async () 
     ['listTopics', 400],
     ['unknown', 431],
     ['send', 501],
+    ['send', 501],
   ]);
+  // A client cannot name a principal, a gateway can.
+  expect(lines.map(({ principal }) => principal)).toEqual([undefined, undefined, undefined, 'Zoë']);
   expect(lines[0]).toMatchObject({ client: '127.0.0.1', path: '/topics', sentBytes: expect.any(Number) });
   expect(lines[0].sentBytes).toBeGreaterThan(0);
 });

@@ -9,7 +9,7 @@ import { Telemetry } from '@causeway/telemetry/telemetry.ts';
 import { parseTraceparent, TRACEPARENT } from '@causeway/telemetry/trace-context.ts';
 import type { BridgeConfig } from '../config.ts';
 import type { Believed, RequestEnd, RequestWatch, Watcher } from '../http/request-watch.ts';
-import { RequestRecord } from './request-record.ts';
+import { principalOf, RequestRecord } from './request-record.ts';
 import type { RequestTraces } from './request-trace.ts';
 
 export interface WatchOptions {
@@ -48,7 +48,7 @@ export class RequestWatcher implements Watcher {
     if (isManagement(operation)) return undefined;
     const { headers, socket } = request;
     const address = clientAddress(policy, { peerAddress: peerOf(socket).address, trust, headers });
-    const trace = this.#traces?.begin(operation, request, address);
+    const trace = this.#traces?.begin(operation, request, { address, principal: principalOf(request, trust) });
     return new RequestRecord({
       operation,
       request,

@@ -8,13 +8,14 @@ export class AuthenticationStats {
   /** By method (`none`: no credentials) and outcome. */
   readonly counts = new Map<string, Record<AuthenticationOutcome, number>>();
 
+  /** From now on the method is counted: a rate sees only what grows. */
+  begin(method: string): void {
+    if (!this.counts.has(method)) this.counts.set(method, { authenticated: 0, failed: 0, unavailable: 0 });
+  }
+
   count(method: string, outcome: AuthenticationOutcome): void {
-    let counts = this.counts.get(method);
-    if (counts === undefined) {
-      counts = { authenticated: 0, failed: 0, unavailable: 0 };
-      this.counts.set(method, counts);
-    }
-    counts[outcome] += 1;
+    const counts = this.counts.get(method);
+    if (counts !== undefined) counts[outcome] += 1;
   }
 }
 
@@ -40,6 +41,7 @@ export class Authenticator {
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
     this.credentialHeaders = new Set(options.methods.flatMap(({ credentialHeaders }) => credentialHeaders));
+    for (const name of [NONE, ...options.methods.map((method) => method.name)]) options.stats.begin(name);
   }
 
   /** What needs no work: credentials that were verified before, and the lack of credentials. */

@@ -42,7 +42,7 @@ export class KeySource {
   problem: string | null = null;
   readonly issuer: string;
   /** Attempts to read the keys. */
-  readonly fetchCounts = { succeeded: 0, failed: 0 };
+  readonly readCounts = { succeeded: 0, failed: 0 };
   readonly #config: IssuerConfig;
   readonly #options: KeySourceOptions;
   readonly #ring = new KeyRing();
@@ -168,14 +168,14 @@ export class KeySource {
     this.#readAtMs = this.#options.now();
     this.#unknownIds.clear();
     this.#failureCount = 0;
-    this.fetchCounts.succeeded += 1;
+    this.readCounts.succeeded += 1;
     this.#report(null);
   }
 
   #fail(error: unknown): void {
     if (this.#closing.signal.aborted) return;
     this.#failureCount += 1;
-    this.fetchCounts.failed += 1;
+    this.readCounts.failed += 1;
     const isTooOld = this.#options.now() - this.#readAtMs > this.#config.keepSeconds * MS_PER_SECOND;
     if (this.#config.jwksFile === undefined && isTooOld) this.#ring.drop();
     this.#report(error instanceof Error ? error.message : String(error));

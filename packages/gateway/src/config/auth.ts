@@ -115,6 +115,13 @@ export const AuthSection = Entry(
         'Requests without credentials: reject responds 401; allow admits them as the principal anonymous. Wrong credentials are always 401.',
       default: 'reject',
     }),
+    metricPrincipals: Type.Array(Type.String({ minLength: 1 }), {
+      description:
+        'Principals with a label of their own in metrics, besides those that rules and quotas name; all others count as "other".',
+      default: [],
+      examples: [['alice', 'id:worker']],
+      maxItems: 1_000,
+    }),
     forwardCredentials: Type.Boolean({
       description: "Whether targets get the client's credentials, as bridges with kafka.identity: client need them.",
       default: false,

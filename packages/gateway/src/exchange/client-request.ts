@@ -5,8 +5,10 @@ import { peerOf } from '@causeway/http/connection.ts';
 import type { RequestMessage } from '@causeway/http/message.ts';
 import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
+import { parsePrincipal } from '@causeway/protocol/principal.ts';
+import { PRINCIPAL_HEADER } from '@causeway/protocol/routing.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
-import type { Admitted } from './admission.ts';
+import type { Admitted, Principal } from './admission.ts';
 import type { ClientPeer } from './client-peer.ts';
 
 export interface ClientRequestOptions {
@@ -31,6 +33,8 @@ export class ClientRequest {
   readonly settings: RequestSettings;
   /** How it was admitted; `undefined` before, and without a gatekeeper. */
   admitted: Admitted | undefined;
+  /** Whose it is, also if it was refused; `undefined` before authentication, and without a gatekeeper. */
+  principal: Principal | undefined;
   readonly #policy: TrustPolicy;
 
   constructor(message: RequestMessage, { now, regions, trust }: ClientRequestOptions) {
@@ -50,14 +54,14 @@ export class ClientRequest {
     return isFromGateway(this.trust, this.message);
   }
 
-  /** The name of its principal; `undefined`: no gateway authenticates clients, or not yet this one. */
-  get principal(): string | undefined {
-    return this.admitted?.principal?.name;
-  }
-
   /** A header that only gateways may set. */
   gatewayHeader(name: string): string | undefined {
     return gatewayHeader(this.trust, this.message, name);
+  }
+
+  /** For logs and traces: also where another gateway alone authenticates clients. */
+  get principalName(): string | undefined {
+    return this.principal?.name ?? parsePrincipal(this.gatewayHeader(PRINCIPAL_HEADER));
   }
 
   /** The address of the client, from the headers of trusted proxies and gateways. */

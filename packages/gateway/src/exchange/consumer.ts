@@ -78,7 +78,7 @@ export class RequestedConsumer {
     const { context, request } = this.#options;
     const { group, instance, operation } = request.url;
     if (request.isFromGateway || group === undefined || instance === undefined) return;
-    this.#delivered = context.deliveries.take({ group, instance, principal: request.principal });
+    this.#delivered = context.deliveries.take({ group, instance, principal: request.principal?.name });
     const mark = this.#delivered?.mark ?? (operation === 'poll' ? NOTHING_DELIVERED : undefined);
     if (mark !== undefined) headers.push(DELIVERED_HEADER, mark);
   }
@@ -89,7 +89,7 @@ export class RequestedConsumer {
     const { context, request } = this.#options;
     const { group, instance } = request.url;
     if (delivery === undefined || request.isFromGateway || group === undefined || instance === undefined) return;
-    const consumer = { group, instance, principal: request.principal };
+    const consumer = { group, instance, principal: request.principal?.name };
     context.deliveries.watch({ consumer, delivery, target }, response);
   }
 

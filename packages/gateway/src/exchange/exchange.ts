@@ -176,7 +176,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     const { group, instance } = url;
     if (group !== undefined && instance !== undefined && !isFromGateway) {
       const begin = (): void => this.#begin(body);
-      if (this.#context.deliveries.awaitDeparture({ group, instance, principal }, begin)) return;
+      if (this.#context.deliveries.awaitDeparture({ group, instance, principal: principal?.name }, begin)) return;
     }
     this.#begin(body);
   }
@@ -350,8 +350,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     const { stats, now } = this.#context;
     const { url, startMs } = this.#request;
     const bucket = stats.record(region, url.operation, outcome, now() - startMs);
+    const { principal, admitted } = this.#request;
+    if (principal !== undefined) stats.ofPrincipal(principal.name, outcome);
     this.#pay();
-    this.#request.admitted?.usage?.end();
+    admitted?.usage?.end();
     this.#watch?.finished({
       region,
       outcome,

@@ -60,13 +60,14 @@ export class RequestRecord implements RequestWatch {
   /** The line of the access log. It has no body, no query, and no header that may hold secrets. */
   entry({ region, outcome, status, receivedBytes, sentBytes }: RequestEnd): object {
     const { request, requestId, traceId, now } = this.#options;
-    const { message, url, path, trust, clientAddress } = request;
+    const { message, url, path, trust, clientAddress, principalName } = request;
     const forwardedFor = trust === 'client' ? undefined : message.headers['x-forwarded-for'];
     return {
       at: new Date(this.#startedAt).toISOString(),
       requestId,
       traceId,
       client: clientAddress,
+      principal: principalName,
       forwardedFor: forwardedFor === undefined ? undefined : String(forwardedFor).slice(0, MAX_FORWARDED_LENGTH),
       protocol: `HTTP/${message.httpVersion}`,
       method: message.method,

@@ -31,12 +31,15 @@ export class RequestTrace {
   readonly #span: Span;
   readonly #context: Context;
   readonly #method: string;
+  readonly #request: ClientRequest;
   /** Name of the spans: a method, and a path without the names of topics and consumers. */
   readonly #name: string;
   #attempt: Span | undefined;
 
-  constructor(tracer: Tracer, { message, method, url, path, peer, clientAddress }: ClientRequest) {
+  constructor(tracer: Tracer, request: ClientRequest) {
+    const { message, method, url, path, peer, clientAddress } = request;
     this.#tracer = tracer;
+    this.#request = request;
     this.#method = method;
     const route = routeTemplateOf(url.operation);
     this.#name = route === undefined ? this.#method : `${this.#method} ${route}`;
@@ -103,6 +106,8 @@ export class RequestTrace {
   finished({ region, outcome, status }: RequestEnd, attemptCount: number): void {
     const span = this.#span;
     if (!span.isRecording()) return;
+    const { principalName } = this.#request;
+    if (principalName !== undefined) span.setAttribute('enduser.id', principalName);
     span.setAttributes({
       'causeway.region': region,
       'causeway.outcome': outcome,
