@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AccessRule } from '@causeway/gateway/authorization/rules.ts';
 import { entryOf, type NamedOperation, OPERATIONS } from '@causeway/protocol/operations/table.ts';
+import { formatTopicFilter, MAX_TOPIC_FILTER_BYTES } from '@causeway/protocol/topic-filter.ts';
 import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { request } from 'undici';
@@ -84,10 +85,14 @@ class Client {
     return new Client(principal, await signed);
   }
 
-  async ask(method: string, path: string, body?: unknown, type = KAFKA_V2): Promise<Answer> {
+  async ask(method: string, path: string, body?: unknown, type = KAFKA_V2, headers: object = {}): Promise<Answer> {
     const { statusCode: status, body: content } = await request(`${this.gateway().url}${path}`, {
       method: method as 'GET',
-      headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { 'content-type': type }) },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...headers,
+        ...(body === undefined ? {} : { 'content-type': type }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await content.text();
@@ -218,6 +223,34 @@ describe.each(['tier1', 'regional'] as const)('at the %s gateway', (tier) => {
     }
     for (const path of ['/healthy', '/ready']) expect((await request(`${gateway().url}${path}`)).statusCode).toBe(200);
   });
+});
+
+test('the operations whose bodies name topics are known', () => {
+  const naming = OPERATIONS.filter(
+    ({ body, kind }) => kind !== 'produce' && JSON.stringify(body ?? {}).includes('topic'),
+  );
+  expect(naming.map(({ operation }) => operation).sort()).toEqual([...NAMED_IN_BODY].sort());
+  // Records name none.
+  const records = OPERATIONS.filter(({ kind }) => kind === 'produce');
+  expect(JSON.stringify(records.map(({ body }) => body))).not.toContain('"topic"');
+});
+
+test('the longest filter reaches the bridge, beside the longest head of a client', async () => {
+  const topics: string[] = [];
+  while (formatTopicFilter({ allow: topics, deny: [] }).length < MAX_TOPIC_FILTER_BYTES - 40)
+    topics.push(unique('own-topic'));
+  const [topic = ''] = topics;
+  tier1.gateway.reload(
+    testConfig(
+      tier1Config([{ roles: ['many'], operations: ['consume'], topics, groups: [ownGroup], effect: 'allow' }]),
+    ),
+  );
+  const many = await Client.as('x'.repeat(256), ['many']);
+  const path = `/consumers/${ownGroup}/instances/none/positions/end`;
+  const long = { 'x-long': 'y'.repeat(15_000) };
+  expect((await many.ask('POST', path, partitionsOf(topic), KAFKA_V2, long)).status).toBe(404);
+  expect((await many.ask('POST', path, partitionsOf(own), KAFKA_V2, long)).status).toBe(403);
+  tier1.gateway.reload(testConfig(tier1Config(RULES)));
 });
 
 test('gateway and bridge decide generated rules and names as they read', async () => {

@@ -324,13 +324,39 @@ describe('topics that a principal may not use', () => {
     },
   );
 
+  test('positions and commits show none of them, and a seek of all partitions moves none', async () => {
+    const prefix = unique('positions');
+    const [first, second] = [`${prefix}-a`, `${prefix}-b`];
+    await Promise.all([topicWith(first, 'a'), topicWith(second, 'b')]);
+    const alice = await Consumer.create('alice');
+    const [both, narrow] = [{ allow: [first, second] }, { allow: [first] }];
+    const partitions = [first, second].map((topic) => ({ topic, partition: 0 }));
+    expect((await alice.ask('POST', '/assignments', { topics: both, body: { partitions } })).status).toBe(204);
+    await alice.topicsRead([first, second], both);
+    expect((await alice.ask('POST', '/offsets', { topics: both })).status).toBe(204);
+    const topicsAt = async (rest: string, topics: Partial<TopicPatterns>): Promise<string[]> => {
+      const { body } = await alice.ask('GET', rest, { topics });
+      return body.offsets.map(({ topic }: { topic: string }) => topic).sort();
+    };
+    for (const rest of ['/positions', '/offsets']) {
+      expect(await topicsAt(rest, both)).toEqual([first, second]);
+      expect(await topicsAt(rest, narrow)).toEqual([first]);
+    }
+    const seek = (end: string, topics: Partial<TopicPatterns>) =>
+      alice.ask('POST', `/positions/${end}`, { topics, body: { partitions: [] } });
+    expect((await seek('beginning', both)).status).toBe(204);
+    expect((await seek('end', narrow)).status).toBe(204);
+    expect(await alice.topicsRead([second], both)).toEqual(new Set([second]));
+  });
+
   test('a poll that waits sends no record of a topic that a later request shows to be forbidden', async () => {
     const topic = await topicWith(unique('waiting'));
     const alice = await Consumer.create('alice');
     const access = { allow: [topic] };
     await alice.subscribe({ topics: [topic] }, access);
     await alice.poll(access, { timeoutMs: NO_RECORDS_MS });
-    const waiting = alice.poll(access);
+    // Longer than the test may take.
+    const waiting = alice.poll(access, { timeoutMs: 120_000 });
     expect((await alice.ask('GET', '/positions', { topics: { allow: ['other'] } })).status).toBe(200);
     await (east as TestBridge).produce(topic, { records: [{ value: 'x' }] });
     expect((await waiting).body).toEqual({ error_code: 403, message: `alice may not consume topic ${topic}` });

@@ -155,14 +155,14 @@ export class Session implements ServedSession {
   }
 
   /** The next offset to read of each partition, where it is known or can be found. Errors: `kafkaUnavailable`, `consumerNotFound`. */
-  async positions(): Promise<PartitionOffset[]> {
+  async positions(): Promise<readonly PartitionOffset[]> {
     if ((await this.assigned()).length > 0) await this.#parts.positions.findKnown(this.#requestLimits());
-    return this.#parts.fetcher.partitions.positions;
+    return this.#parts.subscription.permitted(this.#parts.fetcher.partitions.positions);
   }
 
   /** The commits of the group for its partitions. Errors: as Kafka has them; `kafkaUnavailable`, `consumerNotFound`. */
   async committed(): Promise<PartitionOffset[]> {
-    const assigned = await this.assigned();
+    const assigned = this.#parts.subscription.permitted(await this.assigned());
     if (assigned.length === 0) return [];
     try {
       return await this.#parts.coordinator.committed(assigned, this.#requestLimits(), { isStable: false });
@@ -185,14 +185,14 @@ export class Session implements ServedSession {
   }
 
   /**
-   * Moves positions to an end of their partitions, as it is now; of all that are assigned when none are given.
+   * Moves positions to an end of their partitions, as it is now; of all that are assigned and permitted when none are given.
    * Errors: `notAssigned`, `kafkaUnavailable` (they are moved all the same, later), `consumerNotFound`.
    */
   async seekTo(end: OffsetSpec, partitions: readonly TopicPartition[]): Promise<void> {
     await this.#run(async () => {
       checkAlive(this.#ownership);
-      const { positions, logged, fetcher } = this.#parts;
-      const sought = partitions.length === 0 ? fetcher.partitions.assigned : partitions;
+      const { positions, logged, fetcher, subscription } = this.#parts;
+      const sought = partitions.length === 0 ? subscription.permitted(fetcher.partitions.assigned) : partitions;
       for (const partition of sought) positions.seekTo(partition, end);
       await positions.findKnown(this.#requestLimits());
       await logged.keepSought(sought);

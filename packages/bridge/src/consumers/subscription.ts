@@ -1,5 +1,6 @@
 /** The subscription or assignment of a session: its state, its membership in the group, and the watch of its pattern. */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
+import { permits } from '@causeway/protocol/topic-filter.ts';
 import { BridgeError, listText } from '../errors.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
@@ -59,6 +60,12 @@ export class Subscription {
     if (isSame) return;
     this.#watch?.permit(access);
     this.#forbidden = firstForbidden(access, this.#chosen());
+  }
+
+  /** The partitions of topics that the client may read: a group may not have taken the others away yet. */
+  permitted<Place extends TopicPartition>(places: readonly Place[]): readonly Place[] {
+    const { topics } = this.#access;
+    return topics === undefined ? places : places.filter(({ topic }) => permits(topics, topic));
   }
 
   /** Errors: `forbidden` if records of these topics may not be sent: by the poll's own request, or by a later one. */
