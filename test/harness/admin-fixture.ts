@@ -10,6 +10,7 @@ import type {
   System,
   Target,
 } from '@causeway/protocol/admin/model.ts';
+import { matchesFilter } from '@causeway/protocol/sessions.ts';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 export interface FixtureState {
@@ -110,8 +111,7 @@ export class AdminFixture {
     const query = request.query as Record<string, string>;
     const filter = (query['filter'] ?? '').toLowerCase();
     const found = this.state.consumers.filter(
-      ({ group, instance, home }) =>
-        `${group} ${instance} ${home}`.toLowerCase().includes(filter) && home.startsWith(query['region'] ?? ''),
+      (consumer) => matchesFilter(consumer, filter) && consumer.home.startsWith(query['region'] ?? ''),
     );
     const offset = Number(query['offset'] ?? 0);
     const consumers = found.slice(offset, offset + Number(query['limit'] ?? 200));
@@ -238,6 +238,7 @@ function fixtureConsumers(regionNames: string[], count: number): Consumer[] {
   return Array.from({ length: count }, (_, index) => ({
     group: `group-${String(index % 97).padStart(2, '0')}`,
     instance: `consumer-${String(index).padStart(5, '0')}`,
+    principal: index % 5 === 0 ? null : `tenant-${index % 5}/worker`,
     home: `${regionNames[index % regionNames.length]}/bridge`,
     state: 'subscribed',
     since: at,

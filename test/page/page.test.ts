@@ -226,10 +226,28 @@ test('a token that the gateway no longer knows is forgotten, and reading continu
   expect(await page.evaluate('JSON.stringify(sessionStorage)')).not.toContain('yesterday');
 });
 
+test('consumers are shown by principal, where clients are authenticated', async () => {
+  const state = fixtureState(['east', 'west'], 20);
+  const fixture = kept(await new AdminFixture(state).start());
+  const { page } = await openOver(fixture);
+  await page.getByRole('columnheader', { name: 'Principal' }).waitFor();
+  expect((await page.locator('.consumer-principal').allTextContents()).slice(0, 3)).toEqual([
+    '–',
+    'tenant-1/worker',
+    'tenant-2/worker',
+  ]);
+  await page.getByRole('searchbox').fill('Tenant-3');
+  await page.getByTestId('consumer-count').getByText('1 to 4 of 4').waitFor();
+  for (const consumer of state.consumers) consumer.principal = null;
+  await page.getByRole('searchbox').fill('');
+  await page.getByTestId('consumer-count').getByText('1 to 20 of 20', { exact: true }).waitFor();
+  expect(await page.locator('.consumer-principal').count()).toBe(0);
+});
+
 test('names of clients are shown as text, never as markup', async () => {
   const state = fixtureState(['east', 'west'], 1);
   const name = '<img src=x onerror="document.title=1">';
-  Object.assign(state.consumers[0] ?? {}, { group: name, instance: name });
+  Object.assign(state.consumers[0] ?? {}, { group: name, instance: name, principal: name });
   state.system.summary = `${name} is down.`;
   const fixture = kept(await new AdminFixture(state).start());
   fixture.emit({ id: 1, at: new Date().toISOString(), type: 'reloadRefused', file: 'a.yaml', reason: name });

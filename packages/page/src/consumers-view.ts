@@ -103,8 +103,8 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
           { class: 'filters' },
           h('input', {
             type: 'search',
-            placeholder: 'Filter by group, instance or home',
-            'aria-label': 'Filter consumers by group, instance or home',
+            placeholder: 'Filter by group, principal or home',
+            'aria-label': 'Filter consumers by group, instance, principal or home',
             value: filter,
             onInput: ({ currentTarget }: Event) =>
               this.#turn({ filter: (currentTarget as HTMLInputElement).value, offset: 0 }, TYPING_MS),
@@ -160,47 +160,53 @@ export class ConsumersView extends Component<ConsumersProps, ConsumersState> {
   }
 }
 
-const HEADS = ['Group', 'Instance', 'Home', 'Here for', 'Last poll', 'Lag', 'Moves', 'State'];
+const PRINCIPAL = 'Principal';
+const HEADS = ['Group', 'Instance', PRINCIPAL, 'Home', 'Here for', 'Last poll', 'Lag', 'Moves', 'State'];
+/** Of a system that authenticates no clients. */
+const HEADS_WITHOUT_PRINCIPAL = HEADS.filter((head) => head !== PRINCIPAL);
 
 function consumerTable({ consumers, total }: ConsumerPage, nowMs: number): ComponentChild {
   if (consumers.length === 0) {
     return h('p', { class: 'hint' }, total === 0 ? 'There are no consumers.' : 'No consumer matches.');
   }
+  const hasPrincipals = consumers.some(({ principal }) => principal !== null);
+  const heads = hasPrincipals ? HEADS : HEADS_WITHOUT_PRINCIPAL;
   return h(
     'div',
     { class: 'table-scroll', tabIndex: 0, role: 'region', 'aria-label': 'Table of consumers' },
     h(
       'table',
       { class: 'consumers cards-on-phone' },
-      tableHead(HEADS),
+      tableHead(heads),
       h(
         'tbody',
         null,
-        consumers.map((consumer) => consumerRow(consumer, nowMs)),
+        consumers.map((consumer) => consumerRow(consumer, heads, nowMs)),
       ),
     ),
   );
 }
 
-function consumerRow(consumer: Consumer, nowMs: number): ComponentChild {
-  const { group, instance, home, adoptions, lastPollAt, lag } = consumer;
+function consumerRow(consumer: Consumer, heads: readonly string[], nowMs: number): ComponentChild {
+  const { group, instance, principal, home, adoptions, lastPollAt, lag } = consumer;
   const hereMs = nowMs - Date.parse(consumer.since);
   const hasMoved = adoptions > 0 && hereMs < LATELY_MS;
-  const texts = [
-    group,
-    instance,
-    home,
-    formatAge(hereMs),
-    lastPollAt === null ? 'none yet' : `${formatAge(nowMs - Date.parse(lastPollAt))} ago`,
-    lag === null ? '–' : formatCount(lag),
-    formatCount(adoptions),
-    consumer.state,
-  ];
+  const texts: Readonly<Record<string, string>> = {
+    Group: group,
+    Instance: instance,
+    [PRINCIPAL]: principal ?? '–',
+    Home: home,
+    'Here for': formatAge(hereMs),
+    'Last poll': lastPollAt === null ? 'none yet' : `${formatAge(nowMs - Date.parse(lastPollAt))} ago`,
+    Lag: lag === null ? '–' : formatCount(lag),
+    Moves: formatCount(adoptions),
+    State: consumer.state,
+  };
   return h(
     'tr',
     { key: `${group}/${instance}`, class: hasMoved ? 'has-moved' : '' },
-    texts.map((text, index) => {
-      const head = HEADS[index] ?? '';
+    heads.map((head) => {
+      const text = texts[head] ?? '';
       const tag = head === 'Home' && hasMoved ? h('span', { class: 'tag' }, 'moved') : null;
       return h(
         'td',

@@ -5,6 +5,7 @@ function row(group: string, instance: string): SessionRow {
   return {
     group,
     instance,
+    principal: 'Team-A/worker',
     home: 'East/B-1',
     state: 'held',
     since: '2026-01-01T00:00:00.000Z',
@@ -27,8 +28,15 @@ test('consumers are listed by group, and by instance within a group', () => {
 });
 
 describe('a filter', () => {
-  test.each(['', 'my-g', 'group/in', 'stance', 'east', 'b-1', 'hel'])('%j matches', (filter) => {
+  test.each(['', 'my-g', 'group/in', 'stance', 'team-a/w', 'east', 'b-1', 'hel'])('%j matches', (filter) => {
     expect(matchesFilter(row('My-Group', 'Instance'), filter)).toBe(true);
+  });
+
+  test('matches a consumer without a principal by its other parts only', () => {
+    const anonymous = row('group', 'instance');
+    anonymous.principal = null;
+    expect(matchesFilter(anonymous, 'null')).toBe(false);
+    expect(matchesFilter(anonymous, 'stance')).toBe(true);
   });
 
   test.each(['group instance', 'west', 'fenced', 'group//', 'b-1/'])('%j does not match', (filter) => {

@@ -4,6 +4,8 @@
 export interface SessionRow {
   group: string;
   instance: string;
+  /** Who created it; `null`: no one whom a gateway authenticated. */
+  principal: string | null;
   /** The bridge that owns it, as `region/bridge`. */
   home: string;
   state: string;
@@ -17,7 +19,7 @@ export interface SessionRow {
 }
 
 export interface SessionQuery {
-  /** Part of the group, instance, home or state, case-insensitive; empty: all consumers. */
+  /** Part of the group, instance, principal, home or state, case-insensitive; empty: all consumers. */
   filter: string;
   limit: number;
 }
@@ -42,12 +44,13 @@ function compare(a: string, b: string): number {
 
 /** Whether a consumer matches `filter`, which is in lower case. */
 export function matchesFilter(
-  { group, instance, home, state }: Pick<SessionRow, 'group' | 'instance' | 'home' | 'state'>,
+  { group, instance, principal, home, state }: Pick<SessionRow, 'group' | 'instance' | 'principal' | 'home' | 'state'>,
   filter: string,
 ): boolean {
   return (
     filter === '' ||
     `${group}/${instance}`.toLowerCase().includes(filter) ||
+    principal?.toLowerCase().includes(filter) === true ||
     home.toLowerCase().includes(filter) ||
     state.includes(filter)
   );

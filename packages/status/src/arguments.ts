@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--ca FILE] [--watch] [--json]
+       npm run status -- --consumers [--filter TEXT] …
 
   --url URL      the admin address of any gateway; default: tier-1 of the lab that runs here, else http://127.0.0.1:8081
   --token TOKEN  a token of admin.token or admin.tokens, for a gateway beyond loopback; also CAUSEWAY_ADMIN_TOKEN
   --ca FILE      PEM: the authority that signed the certificate of an https URL, beside those of the system; also CAUSEWAY_CA_FILE
   --watch        redraw each second, until Ctrl-C
-  --json         the response of /api/topology, unchanged
+  --consumers    the consumers, with their principals and owners, in place of the regions
+  --filter TEXT  of them, those with it in group, instance, principal, home or state
+  --json         the response of /api/topology, or of /api/consumers, unchanged
   --help         this text
 
 Exit code: 0 up, 1 degraded, 2 down or no gateway responds.`;
@@ -22,6 +25,8 @@ export interface StatusArguments {
   caFile: string | undefined;
   isWatching: boolean;
   isJson: boolean;
+  /** Part of what the list of consumers shows; `undefined` shows the regions. */
+  consumerFilter: string | undefined;
 }
 
 export interface Surroundings {
@@ -40,6 +45,8 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
       ca: { type: 'string' },
       watch: { type: 'boolean' },
       json: { type: 'boolean' },
+      consumers: { type: 'boolean' },
+      filter: { type: 'string' },
       help: { type: 'boolean' },
     },
   });
@@ -47,6 +54,8 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
   if (values.url !== undefined && !/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
     throw new Error(`--url ${values.url} is not a URL such as ${DEFAULT_URL}`);
   }
+  const { consumers = false, filter } = values;
+  if (filter !== undefined && !consumers) throw new Error('--filter is for --consumers');
   const lab = findLab(directories);
   const url = (values.url ?? lab?.admin ?? DEFAULT_URL).replace(/\/+$/, '');
   const token = values.token ?? (env['CAUSEWAY_ADMIN_TOKEN'] || undefined);
@@ -57,6 +66,7 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
     caFile: values.ca ?? (env['CAUSEWAY_CA_FILE'] || lab?.caFile),
     isWatching: values.watch === true,
     isJson: values.json === true,
+    consumerFilter: consumers ? (filter ?? '') : undefined,
   };
 }
 

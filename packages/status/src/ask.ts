@@ -1,8 +1,10 @@
 /** Reads the state of the system from a gateway; failures are sentences. */
-import type { AdminAccess, RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
+import type { AdminAccess, ConsumerPage, RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
 
 const TIMEOUT_MS = 3_000;
 const KEPT_COUNT = 200;
+/** More than a terminal shows; `--filter` finds others. */
+const CONSUMER_COUNT = 1_000;
 
 export interface Status {
   system: System;
@@ -10,15 +12,21 @@ export interface Status {
   access: AdminAccess | null;
   /** The most recent events, oldest first. */
   events: readonly RecordedEvent[];
+  /** Where they were asked for. */
+  consumers: ConsumerPage | null;
 }
 
 /** A failure; the sentence says what to do about it. */
 export type Asked = { status: Status } | { failure: string };
 
-export async function askGateway(
-  { url, token }: { url: string; token: string | undefined },
-  eventCount: number,
-): Promise<Asked> {
+export interface Question {
+  url: string;
+  token: string | undefined;
+  /** Part of a consumer; `undefined` asks for none. */
+  consumerFilter: string | undefined;
+}
+
+export async function askGateway({ url, token, consumerFilter }: Question, eventCount: number): Promise<Asked> {
   const headers = {
     accept: 'application/json',
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -30,20 +38,25 @@ export async function askGateway(
     return JSON.parse(await answer.text(), withoutControls);
   };
   try {
-    const [system, { events }, access] = await Promise.all([
+    const [system, { events }, access, consumers] = await Promise.all([
       get('/api/topology') as Promise<System>,
       get(`/api/events?limit=${KEPT_COUNT}`) as Promise<{ events: RecordedEvent[] }>,
       token === undefined ? null : (get('/api/access') as Promise<AdminAccess>),
+      consumerFilter === undefined ? null : (get(consumersPath(consumerFilter)) as Promise<ConsumerPage>),
     ]);
     // Events of regional gateways arrive late.
     const inOrder = events.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
-    return { status: { system, access, events: inOrder.slice(-eventCount) } };
+    return { status: { system, access, events: inOrder.slice(-eventCount), consumers } };
   } catch (error) {
     if (error instanceof Unusable) return { failure: error.message };
     return {
       failure: `No gateway responds at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
     };
   }
+}
+
+function consumersPath(filter: string): string {
+  return `/api/consumers?${new URLSearchParams({ filter, limit: String(CONSUMER_COUNT) })}`;
 }
 
 /** Names in responses come from clients: they must not control the terminal. */

@@ -10,6 +10,7 @@ import { styleText } from 'node:util';
 import type { State } from '@causeway/protocol/admin/model.ts';
 import { readArguments, type StatusArguments, USAGE } from './arguments.ts';
 import { type Asked, askGateway } from './ask.ts';
+import { consumerList } from './consumer-list.ts';
 import { type Paint, picture } from './picture.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -28,7 +29,9 @@ const paint: Paint = (colour, text) => (isColoured ? styleText(colour, text, { v
 
 function shown(asked: Asked, { url, isJson, isWatching }: StatusArguments): string {
   if ('failure' in asked) return isJson ? JSON.stringify({ failure: asked.failure }) : paint('red', asked.failure);
-  if (isJson) return JSON.stringify(asked.status.system, undefined, isWatching ? undefined : 2);
+  const { system, consumers } = asked.status;
+  if (isJson) return JSON.stringify(consumers ?? system, undefined, isWatching ? undefined : 2);
+  if (consumers !== null) return consumerList(consumers, { at: system.at, paint });
   return picture(asked.status, { url, paint });
 }
 

@@ -14,7 +14,10 @@ const MARKS: Readonly<Record<State | 'unknown', { mark: string; colour: Colour }
 };
 
 /** `url`: the address of the gateway. */
-export function picture({ system, access, events }: Status, { url, paint }: { url: string; paint: Paint }): string {
+export function picture(
+  { system, access, events }: Pick<Status, 'system' | 'access' | 'events'>,
+  { url, paint }: { url: string; paint: Paint },
+): string {
   const { gateway, state, summary, clients, regions, redirects, kafka, retryBudget, at } = system;
   const name = gateway.region === null ? gateway.name : `${gateway.region}/${gateway.name}`;
   const lines = [
@@ -62,22 +65,29 @@ function table({ regions, at }: System, paint: Paint): string[] {
     `${region.inFlight}`,
     `${region.consumerCount}`,
   ]);
-  const widths = HEADINGS.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  const [heading = '', ...aligned] = alignedRows([HEADINGS, ...rows]);
+  return [
+    paint('dim', heading),
+    ...aligned.flatMap((row, index) => {
+      const region = regions[index];
+      if (region === undefined) return [];
+      return [paint(MARKS[region.state].colour, row), ...details(region, at, paint)];
+    }),
+  ];
+}
+
+/** Each row as a line, with columns as wide as their widest cell. */
+export function alignedRows(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>(
+    (widest, row) => row.map((cell, column) => Math.max(cell.length, widest[column] ?? 0)),
+    [],
   );
-  const aligned = (row: readonly string[]): string =>
+  return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
-      .trimEnd();
-  return [
-    paint('dim', aligned(HEADINGS)),
-    ...rows.flatMap((row, index) => {
-      const region = regions[index];
-      if (region === undefined) return [];
-      return [paint(MARKS[region.state].colour, aligned(row)), ...details(region, at, paint)];
-    }),
-  ];
+      .trimEnd(),
+  );
 }
 
 function details({ state, reason, targets }: Region, at: string, paint: Paint): string[] {

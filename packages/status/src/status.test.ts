@@ -73,6 +73,22 @@ test('--json is the unchanged topology', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ state: 'up', regions: [{ name: 'east' }, { name: 'west' }] });
 });
 
+test('--consumers is the list of consumers', async () => {
+  const { east, gw } = await twoRegions();
+  const at = new Date().toISOString();
+  const names = { group: 'readers', instance: 'me', principal: 'alice', home: 'east/bridge', state: 'subscribed' };
+  const consumers = [{ ...names, since: at, adoptions: 0, lastPollAt: null, lag: 3 }];
+  east.handle = answerJson({ total: 7, matching: 1, consumers });
+  const { code, stdout } = await run(['--url', gw.adminUrl, '--consumers', '--filter', 'alice']);
+  expect(code).toBe(0);
+  expect(east.requests.at(-1)?.url).toBe('/causeway-sessions?filter=alice&limit=1000');
+  expect(stdout).toMatch(/^readers {2}me {8}alice {6}east\/bridge {2}.*subscribed$/m);
+  expect(stdout).toContain('1 shown of 1 that match, of 7 consumers\n');
+  expect(stdout).toContain('consumers in west may be missing: no adminUrl is configured');
+  const json = await run(['--url', gw.adminUrl, '--consumers', '--json']);
+  expect(JSON.parse(json.stdout)).toMatchObject({ total: 7, consumers });
+});
+
 test('a missing gateway, a missing token and a wrong one are a sentence and exit code 2', async () => {
   const gone = await startUpstream();
   await gone.kill();
@@ -136,7 +152,7 @@ test('an https gateway is read with --ca, and without it the sentence names the 
 });
 
 test('invalid arguments are reported with the usage', async () => {
-  for (const args of [['--ulr', 'x'], ['--url'], ['--url', 'nonsense'], ['more']]) {
+  for (const args of [['--ulr', 'x'], ['--filter', 'a'], ['--url'], ['--url', 'nonsense'], ['more']]) {
     const { code, stderr } = await run(args);
     expect(code, args.join(' ')).toBe(2);
     expect(stderr).toContain('Usage: npm run status');

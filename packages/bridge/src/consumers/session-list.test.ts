@@ -12,7 +12,7 @@ test('of ten thousand consumers only those on the page are described', () => {
         return index;
       },
     },
-    claim: { entry: { value: { adoptionCount: 3 } } },
+    claim: { entry: { value: index % 2 === 0 ? { adoptionCount: 3, principal: `Tenant-${index % 4}` } : {} } },
     heldSinceMs: 0,
   }));
   const page = listSessions(held, 'east/bridge', { filter: 'Consumer-99', limit: 2 });
@@ -23,6 +23,7 @@ test('of ten thousand consumers only those on the page are described', () => {
     {
       group: 'group-0',
       instance: 'consumer-9900',
+      principal: 'Tenant-0',
       home: 'east/bridge',
       state: 'subscribed',
       adoptions: 3,
@@ -30,6 +31,7 @@ test('of ten thousand consumers only those on the page are described', () => {
       lastPollAt: '1970-01-01T00:00:01.000Z',
       lag: 9_900,
     },
-    expect.objectContaining({ group: 'group-1', instance: 'consumer-9901' }),
+    expect.objectContaining({ group: 'group-1', instance: 'consumer-9901', principal: null, adoptions: 0 }),
   ]);
+  expect(listSessions(held, 'east/bridge', { filter: 'tenant-2', limit: 0 }).matching).toBe(2_500);
 });

@@ -11,6 +11,7 @@ const Page = Type.Object({
     Type.Object({
       group: Type.String(),
       instance: Type.String(),
+      principal: Type.Optional(Type.Union([Type.String(), Type.Null()])),
       home: Type.String(),
       state: Type.String(),
     }),
@@ -19,8 +20,12 @@ const Page = Type.Object({
 });
 const page = Compile(Page);
 
+/** What older bridges do not report. */
+const OF_OLDER_BRIDGES = { principal: null };
+
 /** Bridges say nothing of `incomplete`. Errors: `Error` for what neither a bridge nor a gateway reports. */
 export function readConsumers(response: unknown): ConsumerPage {
   if (!page.Check(response)) throw new Error('its response is not a list of consumers');
-  return { incomplete: [], ...(response as Omit<ConsumerPage, 'incomplete'>) };
+  const { consumers, ...others } = response as Omit<ConsumerPage, 'incomplete'>;
+  return { incomplete: [], ...others, consumers: consumers.map((consumer) => ({ ...OF_OLDER_BRIDGES, ...consumer })) };
 }

@@ -259,6 +259,7 @@ export const Consumer = Type.Object(
   {
     group: Type.String(),
     instance: Type.String(),
+    principal: Nullable(Type.String({ description: 'The principal that created it; null without authentication.' })),
     home: Type.String({ description: 'The owner, as `region/bridge`.' }),
     state: Type.String(),
     since: Time('When the owner got the consumer.'),
@@ -273,7 +274,7 @@ export type Consumer = Static<typeof Consumer>;
 export const ConsumerQuery = Type.Object(
   {
     filter: Type.Optional(
-      Type.String({ description: 'Part of the group, instance, home or state, case-insensitive.' }),
+      Type.String({ description: 'Part of the group, instance, principal, home or state, case-insensitive.' }),
     ),
     region: Type.Optional(Type.String({ description: 'Only consumers whose home is in this region.' })),
     limit: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, default: 200 })),
