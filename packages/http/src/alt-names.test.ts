@@ -14,8 +14,16 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('the names of a certificate', () => {
-  test.each<[string, { dns?: string[]; ip?: string[]; uri?: string[] }]>([
-    ['of every kind', { dns: ['a.example', '*.b.example'], ip: ['127.0.0.1'], uri: ['spiffe://example/gateway'] }],
+  test.each<[string, { dns?: string[]; ip?: string[]; uri?: string[]; email?: string[] }]>([
+    [
+      'of every kind',
+      {
+        dns: ['a.example', '*.b.example'],
+        ip: ['127.0.0.1'],
+        uri: ['spiffe://example/gateway'],
+        email: ['alice@example.org', '"a, email:b@example.org"@example.org'],
+      },
+    ],
     [
       'that look like several',
       { dns: ['a.example, DNS:evil.example'], uri: ['spiffe://example/a, URI:spiffe://example/b'] },
@@ -29,6 +37,7 @@ describe('the names of a certificate', () => {
       dnsNames: names.dns ?? [],
       addresses: names.ip ?? [],
       uris: names.uri ?? [],
+      emails: names.email ?? [],
     });
   });
 
@@ -44,7 +53,7 @@ describe('the names of a certificate', () => {
 
 describe('the certificate for a server name', () => {
   const names = (dnsNames: string[], addresses: string[] = []): { names: AltNames } => ({
-    names: { dnsNames, uris: [], addresses },
+    names: { dnsNames, uris: [], addresses, emails: [] },
   });
   const certificates = [
     names(['default.example']),

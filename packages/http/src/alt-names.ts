@@ -5,6 +5,7 @@ export interface AltNames {
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
   readonly addresses: readonly string[];
+  readonly emails: readonly string[];
 }
 
 /** An element as Node writes it: a kind, and a name that is a JSON string when it has characters that could mislead. */
@@ -14,14 +15,15 @@ export function altNamesOf(certificate: Pick<X509Certificate, 'subjectAltName'>)
   const dnsNames: string[] = [];
   const uris: string[] = [];
   const addresses: string[] = [];
-  const lists: Record<string, string[]> = { DNS: dnsNames, URI: uris, 'IP Address': addresses };
+  const emails: string[] = [];
+  const lists: Record<string, string[]> = { DNS: dnsNames, URI: uris, 'IP Address': addresses, email: emails };
   const text = certificate.subjectAltName ?? '';
   ELEMENT.lastIndex = 0;
   for (let match = ELEMENT.exec(text); match !== null && match[0] !== ''; match = ELEMENT.exec(text)) {
     const [, kind = '', name = ''] = match;
     lists[kind]?.push(name.startsWith('"') ? unquoted(name) : name);
   }
-  return { dnsNames, uris, addresses };
+  return { dnsNames, uris, addresses, emails };
 }
 
 function unquoted(text: string): string {

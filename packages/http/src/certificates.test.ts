@@ -99,6 +99,16 @@ async function shownName(listener: Listener, servername = 'server.example'): Pro
 }
 
 const OK = 'HTTP/1.1 200 OK';
+/** The identity of a client whose certificate has nothing but a common name. */
+const ofClient = (commonName: string) => ({
+  name: commonName,
+  dnsNames: [] as string[],
+  uris: [] as string[],
+  emails: [] as string[],
+  commonName: commonName as string | undefined,
+  organizationalUnits: [] as string[],
+});
+
 const files = ({ certFile, keyFile }: CertifiedKey) => ({ certFile, keyFile });
 
 describe('a client gets the certificate for the name that it asks for', () => {
@@ -178,7 +188,25 @@ describe('a client certificate', () => {
       ]),
     );
     expect(listener.peers.map(({ identity }) => identity)).toEqual([
-      { name: 'good', dnsNames: ['client.example'], uris: ['spiffe://example/client'] },
+      Object.assign(ofClient('good'), { dnsNames: ['client.example'], uris: ['spiffe://example/client'] }),
+    ]);
+  });
+
+  test('names its client also by the subject, which is not read as a text', async () => {
+    const listener = await listen({ ...files(server), clientCaFile: authority.certFile });
+    const named = {
+      email: ['alice@example.org'],
+      subject: [{ OU: ['writer'] }, { OU: ['team-a'] }, { CN: ['alice'] }],
+    };
+    const misleading = { subject: [{ O: ['a\nOU=admin'] }, { CN: ['bob, OU=admin\nCN=root + OU=admin'] }] };
+    const twice = { dns: ['c.example'], subject: [{ CN: ['carol'] }, { CN: ['root'] }] };
+    for (const [name, content] of Object.entries({ named, misleading, twice })) {
+      expect(await ask(listener, await authority.certify(name, content))).toBe(OK);
+    }
+    expect(listener.peers.map(({ identity }) => identity)).toEqual([
+      Object.assign(ofClient('alice'), { emails: ['alice@example.org'], organizationalUnits: ['writer', 'team-a'] }),
+      ofClient('bob, OU=admin\nCN=root + OU=admin'),
+      Object.assign(ofClient('c.example'), { commonName: undefined, dnsNames: ['c.example'] }),
     ]);
   });
 
@@ -199,9 +227,9 @@ describe('a client certificate', () => {
     for (const options of [{}, good, stranger, nameless]) expect(await ask(listener, options)).toBe(OK);
     expect(listener.peers.map(({ identity }) => identity)).toEqual([
       undefined,
-      { name: 'requested', dnsNames: ['client.example'], uris: [] },
+      Object.assign(ofClient('requested'), { dnsNames: ['client.example'] }),
       undefined,
-      { name: 'nameless', dnsNames: [], uris: [] },
+      ofClient('nameless'),
     ]);
   });
 

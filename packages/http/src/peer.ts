@@ -29,6 +29,12 @@ export interface Peer {
 export interface PeerIdentity extends CertifiedNames {
   /** For logs, and never for decisions: the common name of the subject, or the first alternative name. */
   readonly name: string;
+  /** Subject alternative names. */
+  readonly emails: readonly string[];
+  /** Of the subject, if it has exactly one. */
+  readonly commonName: string | undefined;
+  /** Of the subject. */
+  readonly organizationalUnits: readonly string[];
 }
 
 /** Reads a connection that was accepted; for TLS, after the handshake. */
@@ -50,7 +56,12 @@ function identityOf(socket: TLSSocket): PeerIdentity | undefined {
   if (!socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
-  const { dnsNames, uris } = altNamesOf(certificate);
-  const commonName = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
-  return { name: commonName ?? dnsNames[0] ?? uris[0] ?? certificate.fingerprint256, dnsNames, uris };
+  const { dnsNames, uris, emails } = altNamesOf(certificate);
+  // Node splits the subject into its attributes here; as a text, a value can look like several.
+  const { subject } = certificate.toLegacyObject() as { subject: Record<string, string | string[] | undefined> };
+  const { CN: commonNames = [], OU: units = [] } = subject;
+  const commonName = typeof commonNames === 'string' ? commonNames : undefined;
+  const name = commonName ?? dnsNames[0] ?? uris[0] ?? certificate.fingerprint256;
+  const organizationalUnits = typeof units === 'string' ? [units] : units;
+  return { name, dnsNames, uris, emails, commonName, organizationalUnits };
 }

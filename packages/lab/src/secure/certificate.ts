@@ -36,6 +36,9 @@ export interface Subject {
   dns?: readonly string[];
   ip?: readonly string[];
   uri?: readonly string[];
+  email?: readonly string[];
+  /** The attributes of the subject. Default: the common name alone. */
+  subject?: { [attribute: string]: string[] }[];
 }
 
 /** Default: from now, for 30 days. */
@@ -75,7 +78,7 @@ export async function createIssuer(name: string): Promise<{ issuer: Issuer; cert
 
 /** A new key with its certificate, for a server or a client. `issuer`: `undefined` signs it by its own key. */
 export async function certifyNewKey(
-  { name, dns = [], ip = [], uri = [] }: Subject,
+  { name, dns = [], ip = [], uri = [], email = [], subject = [{ CN: [name] }] }: Subject,
   { issuer, usage, validity = {} }: { issuer: Issuer | undefined; usage: Usage; validity?: Validity },
 ): Promise<CertifiedKey> {
   const keys = await generateKeys();
@@ -84,9 +87,10 @@ export async function certifyNewKey(
     ...dns.map((value) => ({ type: 'dns', value }) as const),
     ...ip.map((value) => ({ type: 'ip', value }) as const),
     ...uri.map((value) => ({ type: 'url', value }) as const),
+    ...email.map((value) => ({ type: 'email', value }) as const),
   ];
   const certificate = await X509CertificateGenerator.create({
-    subject: `CN=${name}`,
+    subject,
     issuer: `CN=${signer.name}`,
     ...lifetime(validity),
     publicKey: keys.publicKey,
