@@ -80,11 +80,15 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/gateway/src/authentication': [
     'packages/gateway/src/config/auth.ts',
+    'packages/gateway/src/config/auth-credentials.ts',
     'packages/gateway/src/exchange/admission.ts',
     'packages/gateway/src/exchange/client-request.ts',
     // Why an issuer cannot be reached.
     'packages/gateway/src/regions/connection-failure.ts',
     'packages/config',
+    // The identity of a connection.
+    'packages/http/src/peer.ts',
+    'packages/metrics/src/distribution.ts',
     'packages/protocol',
   ],
   'packages/gateway/src/gatekeeper.ts': [
@@ -118,6 +122,7 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/gateway/src/config': [
+    'packages/gateway/src/authentication/credentials-file.ts',
     // What rules say, for their checks.
     'packages/gateway/src/authorization/rule-index.ts',
     'packages/gateway/src/authorization/rules.ts',

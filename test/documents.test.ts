@@ -1,11 +1,14 @@
 /** YAML in the documents is valid configuration. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BridgeConfig, checkBridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
+import { readCredentialsFile } from '@causeway/gateway/authentication/credentials-file.ts';
 import { findConfigProblems } from '@causeway/gateway/config/load.ts';
 import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -26,7 +29,11 @@ const blocks = documents
   )
   // Continues the previous block.
   .filter(({ text }) => !text.startsWith(' '))
-  .map(({ file, text }) => ({ file, text, keys: Object.keys(parse(text) as object) }));
+  .map(({ file, text }) => ({ file, text, value: parse(text) as object }));
+const configurations = blocks
+  .filter(({ value }) => !Array.isArray(value))
+  .map(({ file, text, value }) => ({ file, text, keys: Object.keys(value) }));
+const lists = blocks.filter(({ value }) => Array.isArray(value));
 
 /** A value of its own for each variable in the block. */
 function environmentOf(text: string): Record<string, string> {
@@ -38,10 +45,11 @@ function isKnown(schema: { properties: object }, keys: readonly string[]): boole
 }
 
 test('there are blocks of YAML', () => {
-  expect(blocks.length).toBeGreaterThan(3);
+  expect(configurations.length).toBeGreaterThan(3);
+  expect(lists.length).toBeGreaterThan(0);
 });
 
-test.each(blocks)('$file: $keys', ({ text, keys }) => {
+test.each(configurations)('$file: $keys', ({ text, keys }) => {
   const env = environmentOf(text);
   const forGateway = isKnown(GatewayConfig, keys);
   const forBridge = isKnown(BridgeConfig, keys);
@@ -57,6 +65,14 @@ test.each(blocks)('$file: $keys', ({ text, keys }) => {
   if (forBridge) {
     expect(() => parseConfig('', over(BRIDGE), { schema: BridgeConfig, env, check: checkBridgeConfig })).not.toThrow();
   }
+});
+
+test.each(lists)('$file: a list is a file of credentials', ({ text }) => {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-documents-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'credentials.yaml');
+  writeFileSync(file, text);
+  expect(readCredentialsFile(file).names.size).toBeGreaterThan(0);
 });
 
 const sources = readdirSync(`${ROOT}packages`, { recursive: true, encoding: 'utf8' })

@@ -1,6 +1,6 @@
 /** Replaces `${NAME}` and `${NAME:-default}` in a YAML document by the values of environment variables. */
 import { type Document, isPair, isScalar, isSeq, type Node, parse as parseYaml, type Scalar, visit } from 'yaml';
-import type { TObject } from './schema.ts';
+import type { TSchema } from './schema.ts';
 import { type Place, schemaAt } from './schema-place.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,7 +20,7 @@ const ONE_VARIABLE = new RegExp(`^${VARIABLE.source}$`);
  */
 export function substituteEnvironment(
   document: Document,
-  { schema, env }: { schema: TObject; env: Environment },
+  { schema, env }: { schema: TSchema; env: Environment },
 ): MissingVariable[] {
   const missing: MissingVariable[] = [];
   visit(document, {
@@ -44,7 +44,7 @@ export function substituteEnvironment(
 }
 
 /** Whether the schema expects text, which stays text even if it looks like a number: a password may be `12345`. */
-function isText(schema: TObject, place: Place): boolean {
+function isText(schema: TSchema, place: Place): boolean {
   const { type, anyOf } = schemaAt(schema, place) ?? {};
   return type === 'string' || (anyOf?.every((option) => typeof option.const === 'string') ?? false);
 }

@@ -5,7 +5,7 @@ import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDo
 import { type Environment, substituteEnvironment } from './environment.ts';
 import { readRegularFile } from './file.ts';
 import { formProblem } from './form.ts';
-import { type Static, type TObject, Value } from './schema.ts';
+import { type Static, type TSchema, Value } from './schema.ts';
 import { type SchemaNode, schemaAt } from './schema-place.ts';
 
 /** One problem of a config file. */
@@ -34,16 +34,18 @@ function formatProblem(file: string, { line, path, reason }: ConfigProblem): str
   return path === '' ? `${file}:${line}: ${reason}` : `${file}:${line}: ${path}: ${reason}`;
 }
 
-export interface LoadOptions<Schema extends TObject> {
+export interface LoadOptions<Schema extends TSchema> {
   schema: Schema;
-  /** For `${NAME}` and `${NAME:-default}`. */
-  env: Environment;
+  /** For `${NAME}` and `${NAME:-default}`; `undefined` leaves them as they are. */
+  env: Environment | undefined;
+  /** The file contains secrets, perhaps in the wrong place: problems quote nothing of it. Default: false. */
+  isSecret?: boolean;
   /** Checks that a schema cannot express; called with a value that fits the schema. `given` is the value without defaults. */
   check?: (config: Static<Schema>, given: unknown) => { path: readonly (string | number)[]; reason: string }[];
 }
 
 /** Reads and checks a file. Errors: `ConfigError`, also when the file cannot be read. */
-export function loadConfig<Schema extends TObject>(file: string, options: LoadOptions<Schema>): Static<Schema> {
+export function loadConfig<Schema extends TSchema>(file: string, options: LoadOptions<Schema>): Static<Schema> {
   let text: string;
   try {
     text = readRegularFile(file).toString();
@@ -55,7 +57,7 @@ export function loadConfig<Schema extends TObject>(file: string, options: LoadOp
 }
 
 /** Like {@link loadConfig}, of a text; `file` is named in errors only. */
-export function parseConfig<Schema extends TObject>(
+export function parseConfig<Schema extends TSchema>(
   file: string,
   text: string,
   options: LoadOptions<Schema>,
@@ -65,22 +67,23 @@ export function parseConfig<Schema extends TObject>(
   const problems: ConfigProblem[] = document.errors.map((error) => ({
     line: lines.linePos(error.pos[0]).line,
     path: '',
-    reason: error.message,
+    reason: options.isSecret === true ? `invalid YAML (${error.code})` : error.message,
   }));
-  if (problems.length === 0) {
-    for (const { node, reason } of substituteEnvironment(document, options)) {
+  const { env, schema } = options;
+  if (problems.length === 0 && env !== undefined) {
+    for (const { node, reason } of substituteEnvironment(document, { schema, env })) {
       problems.push({ line: lineOfNode(node, lines), path: '', reason });
     }
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
 
   const lineOf = (path: readonly (string | number)[]): number => findLine(document, lines, path);
-  const value: unknown = Value.Default(options.schema, toValue(file, document) ?? {});
-  problems.push(...schemaProblems(options.schema, value, lineOf));
+  const value: unknown = Value.Default(schema, toValue(file, document, options) ?? emptyOf(schema));
+  problems.push(...schemaProblems(schema, value, { lineOf, isSecret: options.isSecret === true }));
   if (problems.length > 0) throw new ConfigError(file, problems);
 
   const config = value as Static<Schema>;
-  for (const { path, reason } of options.check?.(config, toValue(file, document)) ?? []) {
+  for (const { path, reason } of options.check?.(config, toValue(file, document, options)) ?? []) {
     problems.push({ line: lineOf(path), path: formatPath(path), reason });
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
@@ -88,19 +91,25 @@ export function parseConfig<Schema extends TObject>(
 }
 
 /** Errors: `ConfigError` for aliases without an anchor, and for too many aliases, which only conversion detects. */
-function toValue(file: string, document: Document): unknown {
+function toValue(file: string, document: Document, { isSecret = false }: { isSecret?: boolean }): unknown {
   try {
     return document.toJS();
   } catch (cause) {
+    if (isSecret) throw new ConfigError(file, [{ line: 1, path: '', reason: 'invalid aliases' }]);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(file, [{ line: 1, path: '', reason }], { cause });
   }
 }
 
+/** The value of an empty file. */
+function emptyOf(schema: TSchema): unknown {
+  return (schema as unknown as SchemaNode).type === 'array' ? [] : {};
+}
+
 function schemaProblems(
-  schema: TObject,
+  schema: TSchema,
   value: unknown,
-  lineOf: (path: readonly (string | number)[]) => number,
+  { lineOf, isSecret }: { lineOf: (path: readonly (string | number)[]) => number; isSecret: boolean },
 ): ConfigProblem[] {
   const previous = Settings.Get().maxErrors;
   Settings.Set({ maxErrors: 100 });
@@ -117,7 +126,8 @@ function schemaProblems(
       case 'additionalProperties': {
         const known = knownKeys(schema, path);
         for (const key of error.params.additionalProperties) {
-          add([...path, key], unknownKey(key, known));
+          if (isSecret) add(path, `unknown key (known here: ${known.join(', ')})`);
+          else add([...path, key], unknownKey(key, known));
         }
         break;
       }
@@ -155,13 +165,13 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `unknown key${isNear ? `; did you mean ${nearest.word}?` : ''} (known here: ${known.join(', ')})`;
 }
 
-function knownKeys(schema: TObject, path: readonly (string | number)[]): string[] {
+function knownKeys(schema: TSchema, path: readonly (string | number)[]): string[] {
   return Object.keys(schemaAt(schema, path)?.properties ?? {});
 }
 
 /** Calls `onProblem` for every text that does not have the form that its schema requires. */
 function visitForms(
-  schema: TObject,
+  schema: TSchema,
   value: unknown,
   onProblem: (path: (string | number)[], reason: string) => void,
 ): void {
@@ -178,7 +188,7 @@ function visitForms(
   visit(schema as unknown as SchemaNode, value, []);
 }
 
-function describeUnion(schema: TObject, path: readonly (string | number)[]): string {
+function describeUnion(schema: TSchema, path: readonly (string | number)[]): string {
   const options = schemaAt(schema, path)?.anyOf ?? [];
   return `must be one of: ${options.map((option) => ('const' in option ? String(option.const) : option.type)).join(', ')}`;
 }

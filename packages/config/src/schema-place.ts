@@ -1,5 +1,5 @@
 /** Finds the part of a config schema that describes one place in a file. */
-import type { TObject } from './schema.ts';
+import type { TSchema } from './schema.ts';
 
 export interface SchemaNode {
   type?: string;
@@ -16,7 +16,7 @@ export interface SchemaNode {
 export type Place = readonly (string | number)[];
 
 /** `undefined` where the schema knows no such key. */
-export function schemaAt(schema: TObject, place: Place): SchemaNode | undefined {
+export function schemaAt(schema: TSchema, place: Place): SchemaNode | undefined {
   let node: SchemaNode | undefined = schema as unknown as SchemaNode;
   for (const key of place) {
     if (typeof key === 'number') node = node?.items;

@@ -2,7 +2,7 @@
 import { type TObject, type TProperties, Type } from 'typebox';
 import { HTTP_URL, LISTEN_HOST } from './form.ts';
 
-export { type Static, type TObject, Type } from 'typebox';
+export { type Static, type TObject, type TSchema, Type } from 'typebox';
 export { default as Value } from 'typebox/value';
 
 /** A closed object: unknown keys are errors. When the file leaves it out, its defaults apply. */

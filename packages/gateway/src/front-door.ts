@@ -1,6 +1,7 @@
 /** Keeps the front door as the configuration says: builds its parts, and replaces those that a reload changes. */
 import { ANONYMOUS } from '@causeway/protocol/principal.ts';
 import { type AuthenticationStats, Authenticator } from './authentication/authenticator.ts';
+import { CredentialMethods } from './authentication/credential-methods.ts';
 import type { KeySource } from './authentication/jwks-source.ts';
 import { JwtMethod } from './authentication/jwt.ts';
 import { KeySources } from './authentication/key-sources.ts';
@@ -36,6 +37,8 @@ export class FrontDoor {
   readonly #options: FrontDoorOptions;
   readonly #keys: KeySources;
   readonly quotas: Quotas;
+  /** Passwords, keys and certificates. */
+  readonly credentials: CredentialMethods;
   #config: FrontDoorOptions['config'];
   #authenticator: Authenticator | undefined;
   #authorizer: Authorizer | undefined;
@@ -47,6 +50,10 @@ export class FrontDoor {
     this.#keys = new KeySources({
       now: options.now,
       onChange: (issuer, problem) => options.events.emit({ type: 'issuerKeys', issuer, problem }),
+    });
+    this.credentials = new CredentialMethods({
+      now: options.now,
+      onChange: (change) => options.events.emit({ type: 'credentials', ...change }),
     });
   }
 
@@ -74,6 +81,7 @@ export class FrontDoor {
 
   close(): void {
     this.#keys.close();
+    this.credentials.close();
   }
 
   #open(): void {
@@ -93,6 +101,7 @@ export class FrontDoor {
   #authenticatorOf(auth: AuthSection | undefined): Authenticator | undefined {
     const issuers = auth?.jwt?.issuers ?? [];
     const sources = this.#keys.configure(issuers);
+    const ofCredentials = this.credentials.configure(auth ?? {});
     if (auth === undefined) return undefined;
     const { authentications, wallClock } = this.#options;
     const methods: AuthenticationMethod[] = [];
@@ -104,6 +113,7 @@ export class FrontDoor {
         }),
       );
     }
+    methods.push(...ofCredentials);
     return new Authenticator({ methods, allowsAnonymous: auth.anonymous === 'allow', stats: authentications });
   }
 }

@@ -12,6 +12,9 @@ import { afterAll, expect, test } from 'vitest';
 import { connectAtOnce } from '../../../test/harness/crowd.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream } from '../../../test/harness/upstream.ts';
+import { digestOfKey } from './authentication/api-keys.ts';
+import { readCredentialsFile } from './authentication/credentials-file.ts';
+import { isPassword } from './authentication/password-hash.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** More than Node lets wait by default (511). */
@@ -57,12 +60,47 @@ test('--check says ok, or what is wrong and where', () => {
 });
 
 test('bad arguments are reported with the usage', () => {
-  for (const args of [[], ['--confg', 'x'], ['--config']]) {
+  for (const args of [[], ['--confg', 'x'], ['--hash', '--key'], ['--config', 'x', '--name', 'a']]) {
     const { status, stderr } = run(...args);
     expect(status).toBe(2);
     expect(stderr).toContain('Usage: npm run gateway -- --config FILE [--check]');
   }
   expect(run('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage:') });
+});
+
+/** With an input, as from a pipe. */
+function runWith(input: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', input });
+}
+
+test('--hash makes an entry of a password, and of a new key, that the gateway accepts', async () => {
+  const password = runWith('correct horse: ü\n', '--hash', '--name', 'jürgen "j"', '--role', 'writer', '--role', 'a,b');
+  expect(password).toMatchObject({ status: 0, stderr: '' });
+  expect(password.stdout).toMatch(
+    /^- name: "jürgen \\"j\\""\n {2}password: '\$argon2id\$[^\n]+'\n {2}roles: \["writer", "a,b"\]\n$/,
+  );
+  const key = run('--hash', '--key', '--name', 'device-7');
+  const [, secret = ''] = /^The API key, shown only now: (causeway_[A-Za-z0-9_-]{43})\n$/.exec(key.stderr) ?? [];
+  expect(secret).not.toBe('');
+  expect(key.stdout).not.toContain(secret);
+  expect(run('--hash', '--key', '--name', 'device-7').stderr).not.toBe(key.stderr);
+
+  const file = join(directory, 'credentials.yaml');
+  writeFileSync(file, password.stdout + key.stdout);
+  const { byName, byKeyHash } = readCredentialsFile(file);
+  const [hash] = byName.get('jürgen "j"')?.passwords ?? [];
+  expect(hash !== undefined && (await isPassword(hash, 'correct horse: ü'))).toBe(true);
+  expect(byName.get('jürgen "j"')?.roles).toEqual(['writer', 'a,b']);
+  expect(byKeyHash.get(digestOfKey(secret))?.name).toBe('device-7');
+});
+
+test.each([
+  ['a password that cannot be one', 'hunter2\n', ['--name', 'a'], 1, 'A password has at least 8 characters.\n'],
+  ['a reserved name', 'hunter2hunter2\n', ['--name', 'anonymous'], 2, '--name: anonymous is reserved'],
+])('--hash rejects %s', (_, input, args, status, stderr) => {
+  const result = runWith(input, '--hash', ...args);
+  expect(result).toMatchObject({ status, stdout: '' });
+  expect(result.stderr).toContain(stderr);
 });
 
 test('a file that changes is picked up, a broken one is refused, SIGHUP reads it again, SIGTERM ends with 0', async () => {

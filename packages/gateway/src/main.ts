@@ -5,29 +5,55 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@causeway/config/load.ts';
 import { watchFiles } from '@causeway/config/watch.ts';
 import { pino } from 'pino';
+import { nameProblem } from './authentication/credentials-file.ts';
+import { keyEntry, makeKey, passwordEntry, passwordProblem } from './authentication/new-entry.ts';
+import { readPassword } from './authentication/read-password.ts';
+import { credentialWarnings } from './config/auth-credentials.ts';
 import { loadForStart, loadGatewayConfig } from './config/load.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Gateway } from './gateway.ts';
 
 const USAGE = `Usage: npm run gateway -- --config FILE [--check]
+       npm run gateway -- --hash [--key] --name NAME [--role ROLE]...
 
   --config FILE  YAML; config/gateway.yaml has every key
   --check        check the file, say what is wrong with it, and end
+  --hash         read a password from the terminal or from standard input, and print its entry for a file of auth.basic
+  --hash --key   make an API key, show it once, on standard error, and print its entry for a file of auth.apiKeys
+  --name NAME    of the principal
+  --role ROLE    one of its roles, for rules
   --help         this text`;
 
-interface Arguments {
-  configFile: string;
-  isCheck: boolean;
-}
+type Arguments =
+  | { command: 'help' }
+  | { command: 'run' | 'check'; configFile: string }
+  | { command: 'hash'; isKey: boolean; name: string; roles: readonly string[] };
 
-function readArguments(): Arguments | 'help' {
+function readArguments(): Arguments {
   const { values } = parseArgs({
-    options: { config: { type: 'string' }, check: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      config: { type: 'string' },
+      check: { type: 'boolean' },
+      hash: { type: 'boolean' },
+      key: { type: 'boolean' },
+      name: { type: 'string' },
+      role: { type: 'string', multiple: true },
+      help: { type: 'boolean' },
+    },
   });
-  if (values.help) return 'help';
-  if (values.config === undefined) throw new Error('--config FILE is missing');
+  const { config, check = false, hash = false, key = false, name, role: roles = [] } = values;
+  if (values.help) return { command: 'help' };
+  if (hash) {
+    if (config !== undefined || check) throw new Error('--hash needs no --config');
+    if (name === undefined) throw new Error('--name NAME is missing');
+    const problem = nameProblem(name);
+    if (problem !== undefined) throw new Error(`--name: ${problem}`);
+    return { command: 'hash', isKey: key, name, roles };
+  }
+  if (key || name !== undefined || roles.length > 0) throw new Error('--key, --name and --role are for --hash');
+  if (config === undefined) throw new Error('--config FILE is missing');
   // npm runs scripts in the repository's root; INIT_CWD is where the person stands.
-  return { configFile: resolve(process.env['INIT_CWD'] ?? '.', values.config), isCheck: values.check ?? false };
+  return { command: check ? 'check' : 'run', configFile: resolve(process.env['INIT_CWD'] ?? '.', config) };
 }
 
 function fail(message: string, exitCode: number): never {
@@ -40,9 +66,13 @@ function load(file: string): GatewayConfig {
 }
 
 /** Settings that are valid, but often a mistake; a line each. */
-function warningsOf({ regions }: GatewayConfig): string {
-  if (regions.some(({ weight }) => weight > 0)) return '';
-  return 'warning: the weight of every region is 0: requests without a consumer that has a home there get 503\n';
+function warningsOf({ regions, auth }: GatewayConfig): string {
+  const weights = regions.some(({ weight }) => weight > 0)
+    ? []
+    : ['the weight of every region is 0: requests without a consumer that has a home there get 503'];
+  return [...weights, ...(auth === undefined ? [] : credentialWarnings(auth))]
+    .map((text) => `warning: ${text}\n`)
+    .join('');
 }
 
 async function run(configFile: string, config: GatewayConfig): Promise<void> {
@@ -53,6 +83,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
   gateway.events.subscribe(({ id: _, at: __, type, ...details }) => {
     if (type === 'reloadRefused' || ('problem' in details && details.problem !== null)) log.error(details, type);
     else if (
+      ('warning' in details && details.warning !== null) ||
       type === 'health' ||
       type === 'breaker' ||
       type === 'panic' ||
@@ -93,19 +124,41 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
   }
 }
 
-let parsed: Arguments | 'help';
+/** The entry alone goes to standard output, so that it can be appended to a file. */
+async function printEntry({ isKey, name, roles }: Extract<Arguments, { command: 'hash' }>): Promise<void> {
+  if (isKey) {
+    const key = makeKey();
+    process.stderr.write(`The API key, shown only now: ${key}\n`);
+    process.stdout.write(keyEntry({ name, roles }, key));
+    return;
+  }
+  let password: string;
+  try {
+    password = await readPassword(process.stdin, process.stderr);
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error), 1);
+  }
+  const problem = passwordProblem(password);
+  if (problem !== undefined) fail(problem, 1);
+  process.stdout.write(await passwordEntry({ name, roles }, password));
+}
+
+let parsed: Arguments;
 try {
   parsed = readArguments();
 } catch (error) {
   fail(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`, 2);
 }
-if (parsed === 'help') {
+if (parsed.command === 'help') {
   process.stdout.write(`${USAGE}\n`);
+} else if (parsed.command === 'hash') {
+  await printEntry(parsed);
 } else {
+  const { configFile } = parsed;
   try {
-    const config = loadForStart(parsed.configFile, process.env);
-    if (parsed.isCheck) process.stdout.write(`${parsed.configFile}: ok\n${warningsOf(config)}`);
-    else await run(parsed.configFile, config);
+    const config = loadForStart(configFile, process.env);
+    if (parsed.command === 'check') process.stdout.write(`${configFile}: ok\n${warningsOf(config)}`);
+    else await run(configFile, config);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     fail(error.message, 1);

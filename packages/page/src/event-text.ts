@@ -81,6 +81,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `Keys of ${event.issuer} ${event.problem === null ? 'can be read again' : 'cannot be read'}`,
         detail: event.problem ?? '',
       };
+    case 'credentials':
+      return {
+        mark: event.problem !== null ? 'down' : event.warning !== null ? 'degraded' : 'up',
+        topic: 'config',
+        title: `Credentials ${event.problem === null ? 'in use' : 'cannot be used'}: ${plural(event.principalCount, 'principal')}`,
+        detail: event.problem ?? event.warning ?? event.file,
+      };
     case 'handshake':
       return {
         mark: 'degraded',

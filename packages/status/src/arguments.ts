@@ -25,7 +25,7 @@ export interface StatusArguments {
   caFile: string | undefined;
   isWatching: boolean;
   isJson: boolean;
-  /** Part of what the list of consumers shows; `undefined` shows the regions. */
+  /** Lists the consumers with this text, the empty one all; `undefined` shows the regions. */
   consumerFilter: string | undefined;
 }
 

@@ -36,6 +36,12 @@ function describe(event: RecordedEvent): string {
       return `certificate of ${event.of} ${event.problem === null ? 'in use' : `has a problem: ${event.problem}`}`;
     case 'issuerKeys':
       return `keys of ${event.issuer} ${event.problem === null ? 'can be read again' : `cannot be read: ${event.problem}`}`;
+    case 'credentials': {
+      const remark = event.warning === null ? '' : `; ${event.warning}`;
+      return event.problem === null
+        ? `credentials of ${event.principalCount} principals in use (${event.file})${remark}`
+        : `credentials cannot be used, those before stay: ${event.problem}`;
+    }
     case 'handshake':
       return `${event.failureCount} ${event.failureCount === 1 ? 'client' : 'clients'} could not connect to ${event.listener}, ${event.address} last: ${event.reason}`;
     case 'telemetry':

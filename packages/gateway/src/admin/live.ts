@@ -20,6 +20,7 @@ const QUIET: ReadonlySet<RecordedEvent['type']> = new Set([
   'accessRefused',
   'handshake',
   'issuerKeys',
+  'credentials',
 ]);
 
 export interface LiveSources {

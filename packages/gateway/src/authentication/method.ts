@@ -3,7 +3,7 @@ import type { Principal } from '../exchange/admission.ts';
 import type { ClientRequest } from '../exchange/client-request.ts';
 
 /** The part of a request that methods read. */
-export type CredentialedRequest = Pick<ClientRequest, 'message' | 'peer'>;
+export type CredentialedRequest = Pick<ClientRequest, 'message' | 'peer' | 'trust' | 'clientAddress'>;
 
 export interface Authenticated {
   readonly kind: 'authenticated';

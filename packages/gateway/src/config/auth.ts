@@ -2,6 +2,7 @@
 import { isLoopback } from '@causeway/config/networks.ts';
 import { readCertificates } from '@causeway/config/pem.ts';
 import { Choice, Entry, HttpUrl, type Static, Type } from '@causeway/config/schema.ts';
+import { ApiKeysSection, BasicSection, ClientCertificatesSection, checkCredentials } from './auth-credentials.ts';
 
 /** Signatures of asymmetric keys (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864): with a shared key the gateway could make tokens, too. */
 const ALGORITHMS = [
@@ -110,6 +111,9 @@ const JwtSection = Entry(
 export const AuthSection = Entry(
   {
     jwt: Type.Optional(JwtSection),
+    basic: Type.Optional(BasicSection),
+    apiKeys: Type.Optional(ApiKeysSection),
+    clientCertificates: Type.Optional(ClientCertificatesSection),
     anonymous: Choice(['reject', 'allow'], {
       description:
         'Requests without credentials: reject responds 401; allow admits them as the principal anonymous. Wrong credentials are always 401.',
@@ -137,13 +141,16 @@ export type AuthSection = Static<typeof AuthSection>;
 type Finding = { path: (string | number)[]; reason: string };
 
 /** Finds problems of the section. Reads its files, except those of keys, which may come later. */
-export function checkAuth(auth: AuthSection | undefined): Finding[] {
+export function checkAuth(auth: AuthSection | undefined, { verifiesClients }: { verifiesClients: boolean }): Finding[] {
   if (auth === undefined) return [];
   const findings: Finding[] = [];
-  if (auth.jwt === undefined) {
-    findings.push({ path: ['auth'], reason: 'needs a method of authentication: set auth.jwt' });
+  const { jwt, basic, apiKeys, clientCertificates } = auth;
+  if (jwt === undefined && basic === undefined && apiKeys === undefined && clientCertificates === undefined) {
+    const reason = 'needs a method of authentication: set jwt, basic, apiKeys or clientCertificates';
+    findings.push({ path: ['auth'], reason });
   }
-  const issuers = auth.jwt?.issuers ?? [];
+  findings.push(...checkCredentials(auth, { verifiesClients }));
+  const issuers = jwt?.issuers ?? [];
   for (const [index, config] of issuers.entries()) {
     const path = ['auth', 'jwt', 'issuers', index];
     if (issuers.findIndex(({ issuer }) => issuer === config.issuer) !== index) {

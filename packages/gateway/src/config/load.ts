@@ -95,7 +95,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkTrust(config.trust, { verifiesClients: knowsClients(config) }),
     ...checkListeners(config, { admin: config.admin, trust: config.trust, adminPort: DEFAULT_ADMIN_PORT, given }),
     ...checkAdmin(config.admin),
-    ...checkAuth(config.auth),
+    ...checkAuth(config.auth, { verifiesClients: knowsClients(config) }),
     ...checkAccess(config),
     ...checkQuotas(config.quotas),
     ...checkUpstreamTls(config),

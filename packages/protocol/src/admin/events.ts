@@ -49,6 +49,13 @@ export const EventSchema = Type.Union(
     }),
     /** The keys of an issuer of tokens cannot be read: those before stay in use; with a `problem` of null, they can be read again. */
     Event('issuerKeys', { issuer: Type.String(), problem: Type.Union([Type.String(), Type.Null()]) }),
+    /** A file of passwords or API keys changed: it is in use, or, with a `problem`, the one before stays. Also a file with dangerous permissions. */
+    Event('credentials', {
+      file: Type.String(),
+      problem: Type.Union([Type.String(), Type.Null()]),
+      warning: Type.Union([Type.String(), Type.Null()]),
+      principalCount: Type.Integer({ minimum: 0, description: 'Principals of the file in use.' }),
+    }),
     /** TLS handshakes of clients failed. At most one event a minute for each listener and kind of reason. */
     Event('handshake', {
       listener: Type.String(),
