@@ -104,6 +104,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/exchange/gatekeeper.ts',
     'packages/gateway/src/errors.ts',
     'packages/config',
+    'packages/protocol/src/routing.ts',
   ],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.

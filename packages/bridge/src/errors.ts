@@ -97,6 +97,8 @@ const ERRORS = {
   tooManyEntries: { status: 413, message: 'The request has too many entries' },
   /** The message has the size in the session log, and the limit. */
   sessionTooLarge: { status: 413, message: 'The state of the consumer is too large' },
+  /** The principal has as many consumers as it may have in the whole system; the message has the limit. */
+  tooManyConsumers: { status: 429, message: 'The principal has too many consumers' },
   /** A limit that a client can reach by itself: gateways may try another bridge, and do not count it against this one. */
   overloaded: { status: 503, fault: FAULT_OF_REQUEST, message: 'Bridge is overloaded, please retry later' },
   shuttingDown: { status: 503, message: 'Bridge is shutting down' },

@@ -363,3 +363,67 @@ describe('topics that a principal may not use', () => {
     expect((await alice.poll(access)).body).toHaveLength(1);
   });
 });
+
+describe('consumers that a principal may have in the whole system', () => {
+  const creates = async (
+    principal: string,
+    { bridge, name = unique('c'), max = 3 }: { bridge?: TestBridge | undefined; name?: string; max?: number } = {},
+  ): Promise<JsonAnswer> => {
+    const headers = { 'causeway-max-consumers': String(max) };
+    return await ask('POST', '/consumers/counted', { bridge: bridge ?? east, principal, body: { name }, headers });
+  };
+
+  test('are counted over all bridges, until they are deleted', async () => {
+    const [alice, bob] = [unique('alice'), unique('bob')];
+    const name = unique('c');
+    expect((await creates(alice, { name })).status).toBe(200);
+    expect((await creates(alice, { bridge: west })).status).toBe(200);
+    expect((await creates(alice)).status).toBe(200);
+    for (const bridge of [east, west]) {
+      const refused = await creates(alice, { bridge });
+      expect([refused.status, refused.headers.get('retry-after'), refused.body]).toEqual([
+        429,
+        '10',
+        {
+          error_code: 429,
+          message: 'The quota maxConsumers (3) is used up: delete a consumer, or wait until one has expired.',
+        },
+      ]);
+    }
+    // What the client may have created before without learning of it.
+    expect((await creates(alice, { name })).status).toBe(409);
+    expect((await creates(bob)).status).toBe(200);
+    expect((await creates(alice, { max: 4 })).status).toBe(200);
+    expect((await ask('DELETE', `/consumers/counted/instances/${name}`, { principal: alice })).status).toBe(204);
+    expect((await creates(alice)).status).toBe(429);
+    expect((await creates(alice, { bridge: west, max: 4 })).status).toBe(200);
+  });
+
+  test('are not exceeded by requests that come to one bridge at the same moment', async () => {
+    const alice = unique('alice');
+    const statuses = (await Promise.all(Array.from({ length: 12 }, () => creates(alice)))).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(9);
+  });
+
+  test('are at most so many at each bridge when requests come to several at the same moment', async () => {
+    const alice = unique('alice');
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => creates(alice, { bridge: index % 2 === 0 ? east : west })),
+    );
+    const createdCount = answers.filter(({ status }) => status === 200).length;
+    expect(createdCount).toBeGreaterThanOrEqual(3);
+    expect(createdCount).toBeLessThanOrEqual(6);
+    expect((await creates(alice, { bridge: west })).status).toBe(429);
+  });
+
+  test('move without being counted again', async () => {
+    const alice = unique('alice');
+    const name = unique('c');
+    await creates(alice, { name, max: 2 });
+    const subscription = { principal: alice, bridge: west, headers: EAST_FAILED };
+    await ask('GET', `/consumers/counted/instances/${name}/subscription`, subscription);
+    expect((await creates(alice, { max: 2 })).status).toBe(200);
+    expect((await creates(alice, { max: 2 })).status).toBe(429);
+  });
+});

@@ -17,7 +17,7 @@ import type { SessionLog } from '../ownership/session-log.ts';
 import { admit, type OnAdopted } from './adopt-on-request.ts';
 import { LagWatch } from './lag-watch.ts';
 import { resetPolicyOf } from './reset-policy.ts';
-import { principalOf, type Sender } from './sender.ts';
+import { maxConsumersOf, principalOf, type Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import { SessionFactory } from './session-factory.ts';
 import { listSessions } from './session-list.ts';
@@ -42,6 +42,8 @@ const EXPIRY_INTERVAL_MS = 1000;
 const RETRY_AFTER_SECONDS = 1;
 /** By then some of the deleted sessions are forgotten. */
 const DELETED_RETRY_AFTER_SECONDS = 10;
+/** Consumers live long: sooner, few have gone. */
+const TOO_MANY_RETRY_AFTER_SECONDS = 10;
 /** A request to Kafka has its own time, and the work around it this one: less than a gateway's `request.attemptTimeoutMs`. */
 const RESPONSE_MARGIN_MS = 2000;
 
@@ -137,15 +139,21 @@ export class ConsumerRegistry {
   }
 
   /**
-   * Errors: `consumerExists`, `misdirected` where the owner has to decide, `overloaded` at the limit, `shuttingDown`,
-   * `kafkaUnavailable`.
+   * Errors: `consumerExists`, `misdirected` where the owner has to decide, `overloaded` at the limit, `tooManyConsumers` at the
+   * principal's, `shuttingDown`, `kafkaUnavailable`.
    */
   async create(identity: SessionIdentity, options: SessionOptions, sender: Sender): Promise<void> {
     if (this.#isStopping) throw new BridgeError('shuttingDown');
     if (this.has(identity)) throw new BridgeError('consumerExists');
     this.#checkRoom();
     const created = await this.#holdings.create(
-      { identity, origin: sender, principal: principalOf(sender), limits: this.#limits() },
+      {
+        identity,
+        origin: sender,
+        principal: principalOf(sender),
+        maxSessions: maxConsumersOf(sender),
+        limits: this.#limits(),
+      },
       { options, subscription: { kind: 'none' }, seeks: [] },
       (claim, ownership) => this.#factory.create(claim, ownership, { sender }),
     );
@@ -157,6 +165,11 @@ export class ConsumerRegistry {
         throw new BridgeError('consumerExists');
       case 'misdirected':
         throw new BridgeError('misdirected', { owner: created.owner });
+      case 'tooMany':
+        throw new BridgeError('tooManyConsumers', {
+          message: `The quota maxConsumers (${maxConsumersOf(sender)}) is used up: delete a consumer, or wait until one has expired.`,
+          retryAfterSeconds: TOO_MANY_RETRY_AFTER_SECONDS,
+        });
       default:
         assertNever(created);
     }

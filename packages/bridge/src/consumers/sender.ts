@@ -35,3 +35,8 @@ export type Sender =
 export function principalOf(sender: Sender): string | undefined {
   return sender.principal;
 }
+
+/** Consumers that the sender may have in the whole system; `undefined`: any number. */
+export function maxConsumersOf(sender: Sender): number | undefined {
+  return sender.via === 'gateway' ? sender.maxConsumers : undefined;
+}

@@ -7,6 +7,7 @@ import { belongsTo } from './belonging.ts';
 import type { Claims, Win, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
 import { isOwnerGone } from './owner-check.ts';
+import { PrincipalSessions } from './principal-sessions.ts';
 import {
   adoptionWaitMs,
   type CreateDecision,
@@ -37,6 +38,8 @@ export interface SessionRequest {
   principal: string | undefined;
   /** The mark of the last response that the client has, where its gateway reports it. */
   received?: string | undefined;
+  /** To create one: sessions that the principal may have in the whole system. Default: any number. */
+  maxSessions?: number | undefined;
   limits: Limits;
 }
 
@@ -78,7 +81,11 @@ export type Admission =
   | Exclude<RequestDecision, { kind: 'adopt' }>
   /** The session belongs to another principal. */
   | { kind: 'forbidden' };
-export type Creation = Exclude<CreateDecision, { kind: 'create' | 'replace' }> | { kind: 'created' };
+export type Creation =
+  | Exclude<CreateDecision, { kind: 'create' | 'replace' }>
+  | { kind: 'created' }
+  /** The principal has as many as it may have. */
+  | { kind: 'tooMany' };
 
 /** How long before the end of the wait Kafka is asked: well within the shortest lease, and longer than an answer usually takes. */
 const ASK_AHEAD_MS = 10;
@@ -89,9 +96,11 @@ export class Adoption {
   readonly #running = new Map<string, Promise<unknown>>();
   /** By session: ends the wait of the claim that runs. */
   readonly #handovers = new Map<string, () => void>();
+  readonly #principalSessions: PrincipalSessions;
 
   constructor(dependencies: AdoptionDependencies) {
     this.#dependencies = dependencies;
+    this.#principalSessions = new PrincipalSessions(dependencies.log);
   }
 
   /**
@@ -161,36 +170,48 @@ export class Adoption {
 
   /** Creates a session, or replaces one whose owner is gone. Errors: as {@link admit}, without those of a join. */
   async create(request: SessionRequest, description: SessionDescription, serve: Serve): Promise<Creation> {
-    const { log, claims } = this.#dependencies;
-    const { identity, principal, limits } = request;
+    const { identity, principal } = request;
     if (await this.#isOthers(request)) return { kind: 'alreadyExists' };
     return await this.#alone(identity, async () => {
-      for (let hasLost = false; ; hasLost = true) {
-        await log.readToEnd(limits);
-        let entry = log.get(identity);
-        // Also while no bridge serves it: only its principal may replace it.
-        if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
-        let decision = decideCreate(this.#situation(request, entry, hasLost));
-        if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.isOwnerGone(entry, limits))) {
-          const gone = entry.id;
-          entry = log.get(identity);
-          if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
-          decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
-        }
-        if (decision.kind !== 'create' && decision.kind !== 'replace') return decision;
-        const won = await claims.write({
-          identity,
-          epoch: decision.epoch,
-          limits,
-          createdAtMs: Date.now(),
-          inherited: principal === undefined ? {} : { principal },
-          content: { state: 'held', description },
-        });
-        if (won === undefined || (await this.#waitFor(entry, won, limits)) === undefined) continue;
-        serve({ entry: won.entry, description });
-        return { kind: 'created' };
+      try {
+        return await this.#createAlone(request, description, serve);
+      } finally {
+        if (principal !== undefined) this.#principalSessions.release(principal, identity);
       }
     });
+  }
+
+  async #createAlone(request: SessionRequest, description: SessionDescription, serve: Serve): Promise<Creation> {
+    const { log, claims } = this.#dependencies;
+    const { identity, principal, maxSessions, limits } = request;
+    for (let hasLost = false; ; hasLost = true) {
+      await log.readToEnd(limits);
+      let entry = log.get(identity);
+      // Also while no bridge serves it: only its principal may replace it.
+      if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
+      let decision = decideCreate(this.#situation(request, entry, hasLost));
+      if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.isOwnerGone(entry, limits))) {
+        const gone = entry.id;
+        entry = log.get(identity);
+        if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
+        decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
+      }
+      if (decision.kind !== 'create' && decision.kind !== 'replace') return decision;
+      if (principal !== undefined && maxSessions !== undefined) {
+        if (!this.#principalSessions.reserve(principal, identity, maxSessions)) return { kind: 'tooMany' };
+      }
+      const won = await claims.write({
+        identity,
+        epoch: decision.epoch,
+        limits,
+        createdAtMs: Date.now(),
+        inherited: principal === undefined ? {} : { principal },
+        content: { state: 'held', description },
+      });
+      if (won === undefined || (await this.#waitFor(entry, won, limits)) === undefined) continue;
+      serve({ entry: won.entry, description });
+      return { kind: 'created' };
+    }
   }
 
   /** The owner of a superseded claim gave the session up. */

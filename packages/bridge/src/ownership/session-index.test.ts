@@ -269,3 +269,42 @@ function describing(topics: string[]) {
     seeks: [],
   };
 }
+
+test('the sessions of each principal are counted: those that are neither deleted nor another claim of the same', () => {
+  const index = new SessionIndex();
+  let offset = 0n;
+  const apply = (name: string, epoch: number, value: EntryValue | null, into = index): void => {
+    const key = encodeKey({ group: 'g', name }, { epoch, id: `${epoch}` });
+    const fixed = { topic: 't', partition: 0, timestampMs: 0n, headers: [] };
+    into.apply({ ...fixed, offset, key, value: value === null ? null : encodeValue(value) }, 0);
+    offset += 1n;
+  };
+  const counts = (of = index): number[] => ['alice', 'bob', ''].map((name) => of.countOf(name));
+  const of = (principal: string, owner = 'A'): EntryValue => ({ ...held(owner), principal });
+  apply('one', 1, of('alice'));
+  apply('two', 1, of('alice'));
+  apply('three', 1, of('bob'));
+  apply('four', 1, held('A'));
+  expect(counts()).toEqual([2, 1, 0]);
+  // Written again, adopted, and a claim that lost.
+  apply('one', 1, of('alice'));
+  apply('one', 2, of('alice', 'B'));
+  apply('one', 1, of('alice'));
+  expect(counts()).toEqual([2, 1, 0]);
+  apply('one', 2, { ...head('B'), state: 'deleted', principal: 'alice' });
+  apply('one', 2, { ...head('B'), state: 'deleted', principal: 'alice' });
+  expect(counts()).toEqual([1, 1, 0]);
+  expect(counts(SessionIndex.carryingOver(index))).toEqual([1, 1, 0]);
+  // Created again, by another principal.
+  apply('one', 3, of('bob'));
+  expect(counts()).toEqual([1, 2, 0]);
+  for (const [name, epoch] of [
+    ['one', 3],
+    ['two', 1],
+    ['three', 1],
+    ['four', 1],
+  ] as const) {
+    apply(name, epoch, null);
+  }
+  expect(counts()).toEqual([0, 0, 0]);
+});

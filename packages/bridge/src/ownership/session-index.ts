@@ -40,6 +40,8 @@ export class SessionIndex {
   readonly #sessions = new Map<string, Logged>();
   /** Deleted sessions, in the order in which the deletes were read. */
   readonly #deleted = new Map<string, LoggedEntry>();
+  /** By principal: its sessions that are not deleted. */
+  readonly #counts = new Map<string, number>();
 
   /**
    * The sessions of a log that was deleted, before the first record of the new one. Deleted sessions are left out: the new log
@@ -50,6 +52,7 @@ export class SessionIndex {
     for (const entry of before.entries()) {
       if (entry.value.state === 'deleted') continue;
       index.#sessions.set(sessionKey(entry.identity), { current: carriedOver(entry), dominated: undefined });
+      index.#recount(undefined, entry);
     }
     return index;
   }
@@ -82,6 +85,11 @@ export class SessionIndex {
     return this.#deleted.size;
   }
 
+  /** The sessions of a principal that are not deleted. */
+  countOf(principal: string): number {
+    return this.#counts.get(principal) ?? 0;
+  }
+
   /** Records come in the order of their offsets; `readAtMs` is now, by `performance.now()`. */
   apply(record: StoredRecord, readAtMs: number): Applied {
     const key = decodeKey(record.key);
@@ -103,9 +111,11 @@ export class SessionIndex {
 
   #put(key: string, entry: LoggedEntry): Applied {
     const place = sessionKey(entry.identity);
+    const before = this.#sessions.get(place)?.current;
     const applied = this.#rank(key, place, entry);
     const current = this.#sessions.get(place)?.current;
     if (applied.kind !== 'changed') return applied;
+    this.#recount(before, current);
     this.#deleted.delete(place);
     if (current?.value.state === 'deleted') this.#deleted.set(place, current);
     return applied;
@@ -157,12 +167,31 @@ export class SessionIndex {
     const { current } = known;
     const isCurrent = current !== undefined && keyOfEntry(current) === key;
     if (isCurrent) {
+      this.#recount(current, undefined);
       known.current = undefined;
       this.#deleted.delete(place);
     }
     if (known.current === undefined && known.dominated === undefined) this.#sessions.delete(place);
     return isCurrent ? { kind: 'changed', identity } : { kind: 'unchanged' };
   }
+
+  #recount(before: LoggedEntry | undefined, after: LoggedEntry | undefined): void {
+    const [from, to] = [countedFor(before), countedFor(after)];
+    if (from === to) return;
+    if (from !== undefined) this.#add(from, -1);
+    if (to !== undefined) this.#add(to, 1);
+  }
+
+  #add(principal: string, change: number): void {
+    const count = this.countOf(principal) + change;
+    if (count === 0) this.#counts.delete(principal);
+    else this.#counts.set(principal, count);
+  }
+}
+
+/** The principal that has the session; `undefined`: none, or the session is deleted. */
+function countedFor(entry: LoggedEntry | undefined): string | undefined {
+  return entry === undefined || entry.value.state === 'deleted' ? undefined : entry.value.principal;
 }
 
 /**

@@ -164,6 +164,11 @@ export class SessionLog {
     return count;
   }
 
+  /** Sessions of a principal that are not deleted, as far as the log was read. */
+  sessionCountOf(principal: string): number {
+    return this.#partitions.indexes().reduce((count, index) => count + index.countOf(principal), 0);
+  }
+
   /** Sessions that are deleted, and not forgotten. */
   get deletedCount(): number {
     return this.#partitions.indexes().reduce((count, { deletedCount }) => count + deletedCount, 0);

@@ -97,7 +97,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkAdmin(config.admin),
     ...checkAuth(config.auth, { verifiesClients: knowsClients(config) }),
     ...checkAccess(config),
-    ...checkQuotas(config.quotas),
+    ...checkQuotas(config.quotas, { knowsPrincipals: config.auth !== undefined }),
     ...checkUpstreamTls(config),
   );
   return findings;

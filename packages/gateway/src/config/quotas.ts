@@ -46,6 +46,15 @@ const LIMITS = {
       maximum: 1_000_000,
     }),
   ),
+  maxConsumers: Type.Optional(
+    Type.Integer({
+      description:
+        'Consumers of a principal in the whole system, over all bridges. Creating a further one gets 429. All clients that are anonymous are one principal; without auth this has no effect.',
+      examples: [50],
+      minimum: 1,
+      maximum: 1_000_000,
+    }),
+  ),
 };
 
 const DefaultLimits = Entry(LIMITS, {
@@ -108,9 +117,17 @@ export const QuotasSection = Section(
 export type QuotasConfig = Static<typeof QuotasSection>;
 export type LimitsConfig = Static<typeof DefaultLimits>;
 
-/** Finds problems of the section. */
-export function checkQuotas({ default: defaults, principals }: QuotasConfig): Finding[] {
+/** Finds problems of the section. `knowsPrincipals`: whether clients are authenticated. */
+export function checkQuotas(
+  { default: defaults, principals }: QuotasConfig,
+  { knowsPrincipals }: { knowsPrincipals: boolean },
+): Finding[] {
   const findings = defaults === undefined ? [] : checkLimits(defaults, ['quotas', 'default']);
+  const reason = 'has no effect: without auth the gateway knows no principals';
+  if (!knowsPrincipals && principals.length > 0) findings.push({ path: ['quotas', 'principals'], reason });
+  if (!knowsPrincipals && defaults?.maxConsumers !== undefined) {
+    findings.push({ path: ['quotas', 'default', 'maxConsumers'], reason });
+  }
   for (const [index, exception] of principals.entries()) {
     const path = ['quotas', 'principals', index];
     findings.push(...checkLimits(exception, path));

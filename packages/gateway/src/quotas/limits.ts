@@ -1,6 +1,7 @@
 /** Which limits a principal or an address has: those of the first exception that names it, else the default. */
 import type { BlockList } from 'node:net';
 import { isNetwork, isTrusted, trustedNetworks } from '@causeway/config/networks.ts';
+import { MAX_CONSUMERS_HEADER } from '@causeway/protocol/routing.ts';
 import type { LimitsConfig, QuotasConfig } from '../config/quotas.ts';
 import type { Principal } from '../exchange/admission.ts';
 import type { Rate } from './token-bucket.ts';
@@ -14,12 +15,15 @@ export interface Limits {
   readonly requests: Rate | undefined;
   readonly bytes: Rate | undefined;
   readonly maxInFlight: number | undefined;
+  /** Names and values in turn, for the bridge that creates a consumer. */
+  readonly consumerHeaders: readonly string[];
   /** The `RateLimit-Policy` of responses. */
   readonly policy: string;
   /** Whether requests are counted. */
   readonly countsRequests: boolean;
 }
 
+const NO_HEADERS: readonly string[] = [];
 const NO_LIMITS: Limits = limitsOf({});
 
 /** The limits of one configuration; a reload makes another. */
@@ -50,7 +54,7 @@ export class LimitRules {
 
   /** Whether it limits anything. */
   get isLimiting(): boolean {
-    return this.default.countsRequests || this.#exceptions.some(({ limits }) => limits.countsRequests);
+    return isLimiting(this.default) || this.#exceptions.some(({ limits }) => isLimiting(limits));
   }
 
   of(principal: Principal): Limits {
@@ -77,16 +81,21 @@ export class LimitRules {
 }
 
 function limitsOf(config: LimitsConfig): Limits {
-  const { requestsPerSecond, requestBurst, bytesPerSecond, byteBurst, maxInFlight } = config;
+  const { requestsPerSecond, requestBurst, bytesPerSecond, byteBurst, maxInFlight, maxConsumers } = config;
   const requests = rateOf(requestsPerSecond, requestBurst);
   const bytes = rateOf(bytesPerSecond, byteBurst);
   return {
     requests,
     bytes,
     maxInFlight,
+    consumerHeaders: maxConsumers === undefined ? NO_HEADERS : [MAX_CONSUMERS_HEADER, String(maxConsumers)],
     policy: policyOf({ requests, bytes, maxInFlight }),
     countsRequests: requests !== undefined || bytes !== undefined || maxInFlight !== undefined,
   };
+}
+
+function isLimiting({ countsRequests, consumerHeaders }: Limits): boolean {
+  return countsRequests || consumerHeaders.length > 0;
 }
 
 /** Without a burst the bucket holds what one second brings. */

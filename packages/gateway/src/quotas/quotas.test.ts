@@ -1,3 +1,4 @@
+import { parseUrl } from '@causeway/protocol/paths.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { QuotasConfig } from '../config/quotas.ts';
@@ -5,7 +6,7 @@ import type { Principal } from '../exchange/admission.ts';
 import { MAX_ACCOUNTS } from './accounts.ts';
 import { Quotas } from './quotas.ts';
 
-const from = (clientAddress: string) => ({ clientAddress, isFromGateway: false });
+const from = (clientAddress: string) => ({ clientAddress, isFromGateway: false, url: parseUrl('GET', '/topics') });
 const ADDRESS = from('192.0.2.1');
 
 function principal(name: string, roles: string[] = []): Principal {
@@ -58,7 +59,7 @@ describe('who shares an account', () => {
   });
 
   test('a request that a gateway sent for a client without a principal is not counted again', () => {
-    expect(admittedOf(quotas(), undefined, { clientAddress: '192.0.2.1', isFromGateway: true })).toBe(10);
+    expect(admittedOf(quotas(), undefined, { ...from('192.0.2.1'), isFromGateway: true })).toBe(10);
   });
 
   test('all who are anonymous have the accounts of their addresses', () => {
@@ -116,6 +117,21 @@ describe('which limits apply', () => {
     expect(admittedOf(limited, ALICE)).toBe(3);
     limited.configure(full({}));
     expect(admittedOf(limited, ALICE)).toBe(10);
+  });
+});
+
+test.each([
+  ['POST', '/consumers/g', ALICE, ['causeway-max-consumers', '7']],
+  ['POST', '/consumers/g', principal('mallory'), []],
+  ['GET', '/consumers/g/instances/i/records', ALICE, []],
+  ['POST', '/consumers/g', undefined, []],
+])('to create a consumer, bridges learn how many its principal may have: %s %s', (method, path, who, expected) => {
+  const limited = quotasOf({ default: { maxConsumers: 7 }, exempt: ['mallory'] });
+  expect(limited.isLimiting).toBe(true);
+  expect(limited.admit(who, { ...ADDRESS, url: parseUrl(method, path) })).toMatchObject({
+    kind: 'allowed',
+    headers: expected,
+    responseHeaders: [],
   });
 });
 

@@ -18,7 +18,7 @@ export interface QuotasOptions {
 }
 
 /** What quotas read of a request. */
-export type CountedRequest = Pick<ClientRequest, 'clientAddress' | 'isFromGateway'>;
+export type CountedRequest = Pick<ClientRequest, 'clientAddress' | 'isFromGateway' | 'url'>;
 
 const NO_HEADERS: readonly string[] = [];
 /** Labels of metrics. */
@@ -72,30 +72,38 @@ export class Quotas implements QuotasOfRequests {
   /** Takes what a request of a client uses. */
   admit(principal: Principal | undefined, request: CountedRequest): Allowance | Refused {
     const nowMs = this.#now();
-    const account = this.#accountOf(principal, request, nowMs);
-    if (account === undefined) return UNCOUNTED;
+    const rules = this.#rules;
+    const limits = principal === undefined ? rules.default : rules.of(principal);
+    const headers =
+      request.url.operation === 'createConsumer' && principal !== undefined ? limits.consumerHeaders : NO_HEADERS;
+    const account = limits.countsRequests ? this.#accountOf(principal, request, { limits, nowMs }) : undefined;
+    if (account === undefined) {
+      return headers.length === 0
+        ? UNCOUNTED
+        : { kind: 'allowed', usage: undefined, headers, responseHeaders: NO_HEADERS };
+    }
     const excess = account.take(nowMs);
-    const responseHeaders = ['ratelimit-policy', account.limits.policy, 'ratelimit', account.rateLimit(nowMs)];
+    const responseHeaders = ['ratelimit-policy', limits.policy, 'ratelimit', account.rateLimit(nowMs)];
     if (excess === undefined) {
-      return { kind: 'allowed', usage: new RequestUsage(account, this.#now), headers: NO_HEADERS, responseHeaders };
+      return { kind: 'allowed', usage: new RequestUsage(account, this.#now), headers, responseHeaders };
     }
     this.counts.refused(excess.limit, this.#labelOf(principal));
     return refused(errorOf(excess), responseHeaders);
   }
 
-  /** `undefined`: it has no limits. All who are anonymous have the accounts of their addresses. */
-  #accountOf(principal: Principal | undefined, request: CountedRequest, nowMs: number): Account | undefined {
-    const rules = this.#rules;
+  /** `undefined`: it is not counted here. All who are anonymous have the accounts of their addresses. */
+  #accountOf(
+    principal: Principal | undefined,
+    request: CountedRequest,
+    { limits, nowMs }: { limits: Limits; nowMs: number },
+  ): Account | undefined {
     if (principal !== undefined && principal.method !== 'anonymous') {
-      return found(this.#principals, principal.name, rules.of(principal), nowMs);
+      return found(this.#principals, principal.name, limits, nowMs);
     }
-    const limits = principal === undefined ? rules.default : rules.of(principal);
-    if (!limits.countsRequests) return undefined;
     // The gateway before this one has counted it.
     if (request.isFromGateway) return undefined;
     const address = request.clientAddress;
-    if (rules.isExempt(address)) return undefined;
-    return found(this.#addresses, clientNetwork(address), limits, nowMs);
+    return this.#rules.isExempt(address) ? undefined : found(this.#addresses, clientNetwork(address), limits, nowMs);
   }
 
   #labelOf(principal: Principal | undefined): string {
@@ -105,8 +113,7 @@ export class Quotas implements QuotasOfRequests {
 }
 
 /** The account of a key, with these limits; a new one has all its tokens. */
-function found(accounts: Accounts<Account>, key: string, limits: Limits, nowMs: number): Account | undefined {
-  if (!limits.countsRequests) return undefined;
+function found(accounts: Accounts<Account>, key: string, limits: Limits, nowMs: number): Account {
   const known = accounts.find(key);
   if (known === undefined) return accounts.add(new Account(key, limits, nowMs), nowMs);
   known.configure(limits, nowMs);

@@ -39,7 +39,8 @@ export const CONSUMER_OPERATIONS = defineOperations([
     summary: 'Creates a consumer in a group.',
     status: 200,
     response: v2(CreatedConsumer),
-    errors: [400, 403, 409, 422, 500, 503],
+    // 429 for more consumers than the principal may have.
+    errors: [400, 403, 409, 422, 429, 500, 503],
   },
   {
     ...CONSUMER,
