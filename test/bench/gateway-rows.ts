@@ -3,6 +3,7 @@ import {
   bareNode,
   type Command,
   gateway,
+  gatewayWith,
   haproxy,
   hasHaproxy,
   hasNginx,
@@ -15,7 +16,7 @@ import {
 /** Requests in flight, on as many connections of HTTP/1.1 or as streams of one connection of HTTP/2. */
 export const CONCURRENCY = 64;
 
-export const GATEWAY_ROWS = ['plain', 'tls', 'upstream', 'h1', 'h1-tls', 'h2c', 'h2'] as const;
+export const GATEWAY_ROWS = ['plain', 'tls', 'upstream', 'h1', 'h1-tls', 'h2c', 'h2', 'identity'] as const;
 export type GatewayRow = (typeof GATEWAY_ROWS)[number];
 
 export interface Row {
@@ -26,18 +27,35 @@ export interface Row {
   proxies: readonly Proxy[];
 }
 
-export type ProxyName = 'bare Node' | 'gateway' | 'gateway, page open' | '@fastify/http-proxy' | 'nginx' | 'HAProxy';
+export type ProxyName =
+  | 'bare Node'
+  | 'gateway'
+  | 'gateway, page open'
+  | 'gateway, JWT'
+  | 'gateway, JWT, rules and quotas'
+  | '@fastify/http-proxy'
+  | 'nginx'
+  | 'HAProxy';
 
 export interface Proxy {
   name: ProxyName;
   command: (place: Place) => Command;
   isThere: () => boolean;
+  /** Whether its clients show credentials. */
+  asksWhoTheyAre?: boolean;
 }
 
 const always = (): boolean => true;
 const BARE: Proxy = { name: 'bare Node', command: bareNode, isThere: always };
 const GATEWAY: Proxy = { name: 'gateway', command: gateway, isThere: always };
 const WITH_PAGE: Proxy = { name: 'gateway, page open', command: gateway, isThere: always };
+const WITH_JWT: Proxy = { name: 'gateway, JWT', command: gatewayWith('jwt'), isThere: always, asksWhoTheyAre: true };
+const WITH_ALL: Proxy = {
+  name: 'gateway, JWT, rules and quotas',
+  command: gatewayWith('all'),
+  isThere: always,
+  asksWhoTheyAre: true,
+};
 const HTTP_PROXY: Proxy = { name: '@fastify/http-proxy', command: httpProxy, isThere: always };
 const NGINX: Proxy = { name: 'nginx', command: nginx, isThere: hasNginx };
 const HAPROXY: Proxy = { name: 'HAProxy', command: haproxy, isThere: hasHaproxy };
@@ -59,5 +77,11 @@ export const ROWS: Readonly<Record<GatewayRow, Row>> = {
   h1: { title: 'HTTP/1.1 by h2load', protocol: 'http1', tool: 'h2load', proxies: [GATEWAY] },
   'h1-tls': { title: 'HTTP/1.1 over TLS 1.3 by h2load', protocol: 'tls', tool: 'h2load', proxies: [GATEWAY] },
   h2c: { title: 'HTTP/2 without TLS', protocol: 'h2c', tool: 'h2load', proxies: [BARE, GATEWAY, NGINX] },
+  identity: {
+    title: 'HTTP/1.1, with identity',
+    protocol: 'http1',
+    tool: 'http1',
+    proxies: [GATEWAY, WITH_JWT, WITH_ALL],
+  },
   h2: { title: 'HTTP/2 over TLS 1.3', protocol: 'h2', tool: 'h2load', proxies: [BARE, GATEWAY, NGINX] },
 };

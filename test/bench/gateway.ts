@@ -12,6 +12,7 @@ import { LabProcess, Reaper } from '@causeway/lab/stack/process.ts';
 import { TestAuthority } from '../harness/certificates.ts';
 import { CONCURRENCY, GATEWAY_ROWS, type GatewayRow, type ProxyName, ROWS, type Row } from './gateway-rows.ts';
 import { createH2Load } from './h2load.ts';
+import { createIdentity } from './identity.ts';
 import { createLoad, hasCommand, type LoadRequest, type LoadResult } from './load.ts';
 import { openPage } from './open-page.ts';
 import { cpuSeconds } from './process-usage.ts';
@@ -36,6 +37,8 @@ interface Contestant {
   url: string;
   adminUrl: string;
   child: LabProcess;
+  /** Of each request. */
+  headers: Readonly<Record<string, string>>;
   rounds: Round[];
 }
 
@@ -98,7 +101,7 @@ function createLoads(request: LoadRequest): Loads {
   const h2load = createH2Load(request);
   const connections = CONCURRENCY;
   return {
-    http1: ({ url }, seconds) => load.run(url, { seconds, connections }),
+    http1: ({ url, headers }, seconds) => load.run(url, { seconds, connections, headers }),
     h2load: ({ url, row }, seconds) => {
       const isHttp1 = row.startsWith('h1');
       const spread = isHttp1 ? { connections, streams: 1 } : { connections: 1, streams: CONCURRENCY };
@@ -116,6 +119,13 @@ async function measure(contestant: Contestant, loads: Loads, seconds: number): P
   await page?.close();
   if (page?.updateCount === 0) throw new Error('the open page got no updates');
   return { ...result, cpuMicrosecondsPerRequest };
+}
+
+/** How a server is started, and found. */
+interface Server {
+  url: string;
+  commandOf: (place: Place) => Command;
+  headers: Readonly<Record<string, string>>;
 }
 
 /** The processes of one run. */
@@ -146,21 +156,23 @@ class Bench {
       { protocol: 'http1', port: plainPort },
       { protocol: 'mutual-tls', port: mutualPort },
     ] as const;
-    const place = { directory, certificates, connectionCount: CONCURRENCY, adminPort: 0, upstreamPort: 0 };
+    const identity = await createIdentity(directory);
+    const place = { directory, certificates, identity, connectionCount: CONCURRENCY, adminPort: 0, upstreamPort: 0 };
     for (const { protocol, port } of upstreams) {
       const url = urlOf(protocol === 'mutual-tls' ? 'tls' : 'http1', port);
-      await this.#start('upstream', 1, { ...place, protocol, port }, { url, commandOf: bareNode });
+      await this.#start('upstream', 1, { ...place, protocol, port }, { url, commandOf: bareNode, headers: {} });
     }
     const contestants: Contestant[] = [];
     for (const row of rows) {
       const { protocol, proxies } = ROWS[row];
-      for (const { name, command } of proxies.filter(({ isThere }) => isThere())) {
+      for (const { name, command, asksWhoTheyAre = false } of proxies.filter(({ isThere }) => isThere())) {
         const [port = 0, adminPort = 0] = await findFreePorts(2);
         const upstreamPort = protocol === 'mutual-tls' ? mutualPort : plainPort;
         const url = urlOf(protocol, port);
         const here: Place = { ...place, protocol, port, adminPort, upstreamPort };
-        const child = await this.#start(name, 0, here, { url, commandOf: command });
-        contestants.push({ row, name, child, url, adminUrl: `http://127.0.0.1:${adminPort}`, rounds: [] });
+        const headers = asksWhoTheyAre ? identity.headers : {};
+        const child = await this.#start(name, 0, here, { url, commandOf: command, headers });
+        contestants.push({ row, name, child, url, adminUrl: `http://127.0.0.1:${adminPort}`, headers, rounds: [] });
       }
     }
     return contestants;
@@ -176,7 +188,7 @@ class Bench {
     name: string,
     processor: Processor,
     place: Place,
-    { url, commandOf }: { url: string; commandOf: (place: Place) => Command },
+    { url, commandOf, headers }: Server,
   ): Promise<LabProcess> {
     const { command, args } = commandOf(place);
     const [first = '', ...rest] = [...this.pinned(processor), command, ...args];
@@ -188,7 +200,7 @@ class Bench {
       reaper: this.#reaper,
     });
     this.#started.push(child);
-    await child.waitUntilReady(() => responds(url, { ...place, body: BODY }), { timeoutMs: READY_TIMEOUT_MS });
+    await child.waitUntilReady(() => responds(url, { ...place, headers, body: BODY }), { timeoutMs: READY_TIMEOUT_MS });
     return child;
   }
 }
@@ -235,6 +247,9 @@ const RATIOS: readonly Ratio[] = [
   ),
   { title: 'gateway: HTTP/2 of HTTP/1.1, without TLS', of: ['h2c', 'gateway'], to: ['h1', 'gateway'] },
   { title: 'gateway: HTTP/2 of HTTP/1.1, over TLS', of: ['h2', 'gateway'], to: ['h1-tls', 'gateway'] },
+  ...(['gateway, JWT', 'gateway, JWT, rules and quotas'] as const).map(
+    (name): Ratio => ({ title: `${name}: of without`, of: ['identity', name], to: ['identity', 'gateway'] }),
+  ),
   ...GATEWAY_ROWS.map(
     (row): Ratio => ({ title: `gateway of nginx: ${ROWS[row].title}`, of: [row, 'gateway'], to: [row, 'nginx'] }),
   ),

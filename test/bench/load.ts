@@ -17,7 +17,14 @@ export interface LoadResult {
 
 export interface Load {
   tool: 'wrk' | 'autocannon';
-  run(url: string, options: { seconds: number; connections: number }): Promise<LoadResult>;
+  run(url: string, options: LoadOptions): Promise<LoadResult>;
+}
+
+export interface LoadOptions {
+  seconds: number;
+  connections: number;
+  /** Besides the content type. Default: none. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface LoadRequest {
@@ -40,13 +47,12 @@ export function createLoad(request: LoadRequest): Load {
 function wrkLoad({ body, contentType, directory, prefix }: LoadRequest): Load {
   const script = join(directory, 'request.lua');
   const lua = (text: string): string => `[==[${text}]==]`;
-  writeFileSync(
-    script,
-    `wrk.method = "POST"\nwrk.body = ${lua(body)}\nwrk.headers["content-type"] = ${lua(contentType)}\n`,
-  );
   return {
     tool: 'wrk',
-    async run(url, { seconds, connections }) {
+    async run(url, { seconds, connections, headers = {} }) {
+      const fields = Object.entries({ 'content-type': contentType, ...headers });
+      const lines = fields.map(([name, value]) => `wrk.headers["${name}"] = ${lua(value)}\n`);
+      writeFileSync(script, `wrk.method = "POST"\nwrk.body = ${lua(body)}\n${lines.join('')}`);
       const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s', '-s', script, url];
       const text = await output([...prefix, 'wrk', ...args]);
       const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
@@ -72,8 +78,9 @@ function autocannonLoad({ body, contentType, prefix }: LoadRequest): Load {
   const program = fileURLToPath(import.meta.resolve('autocannon'));
   return {
     tool: 'autocannon',
-    async run(url, { seconds, connections }) {
+    async run(url, { seconds, connections, headers = {} }) {
       const args = [
+        ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]),
         '-m',
         'POST',
         '-b',

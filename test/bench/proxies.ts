@@ -5,6 +5,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { CertifiedKey, TestAuthority } from '../harness/certificates.ts';
+import type { BenchIdentity, IdentityKind } from './identity.ts';
 import { hasCommand } from './load.ts';
 
 /** What clients speak with the proxy; `mutual-tls`: they speak plain HTTP/1.1, and the proxy TLS with the upstream. */
@@ -29,6 +30,7 @@ export interface Place {
   certificates: Certificates;
   /** Connections of the load. */
   connectionCount: number;
+  identity: BenchIdentity;
 }
 
 export interface Command {
@@ -48,7 +50,15 @@ export function bareNode({ protocol, port, certificates: { server, authority } }
   };
 }
 
-export function gateway({ protocol, port, adminPort, upstreamPort, directory, certificates }: Place): Command {
+/** `kind`: it authenticates clients. */
+export function gatewayWith(kind: IdentityKind): (place: Place) => Command {
+  return (place) => gateway(place, place.identity.sections[kind]);
+}
+
+export function gateway(
+  { protocol, port, adminPort, upstreamPort, directory, certificates }: Place,
+  sections: object = {},
+): Command {
   const file = join(directory, `gateway-${port}.yaml`);
   const { server, client, authority } = certificates;
   const scheme = protocol === 'mutual-tls' ? 'https' : 'http';
@@ -63,6 +73,7 @@ export function gateway({ protocol, port, adminPort, upstreamPort, directory, ce
     ...(protocol === 'mutual-tls'
       ? { upstream: { tls: { caFile: authority.certFile, certFile: client.certFile, keyFile: client.keyFile } } }
       : {}),
+    ...sections,
     regions: [{ name: 'east', targets: [{ url: `${scheme}://127.0.0.1:${upstreamPort}` }] }],
   };
   writeFileSync(file, stringify(config));

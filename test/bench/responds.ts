@@ -7,6 +7,7 @@ export interface Asked {
   protocol: Protocol;
   certificates: Certificates;
   body: string;
+  headers: Readonly<Record<string, string>>;
 }
 
 /** Whether the response to one request is 200. */
@@ -19,11 +20,11 @@ export async function responds(url: string, asked: Asked): Promise<boolean> {
   }
 }
 
-async function overHttp1(url: string, { certificates: { authority, client }, body }: Asked): Promise<number> {
+async function overHttp1(url: string, { certificates: { authority, client }, body, headers }: Asked): Promise<number> {
   // The upstream of mTLS requires a certificate; others ignore it.
   const dispatcher = new Agent({ connect: { ca: authority.cert, cert: client.cert, key: client.key } });
   try {
-    const response = await request(url, { method: 'POST', body, dispatcher });
+    const response = await request(url, { method: 'POST', headers, body, dispatcher });
     await response.body.dump();
     return response.statusCode;
   } finally {
