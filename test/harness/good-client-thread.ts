@@ -8,9 +8,13 @@ import type { GoodClientReport } from './good-client.ts';
 const PAUSE_MS = 5;
 const BODY = '{"records":[{"key":"k","value":{"good":true}}]}';
 
-const { url, path } = workerData as { url: string; path: string };
+const { url, path, credentials } = workerData as { url: string; path: string; credentials: Record<string, string> };
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-const headers = { 'content-type': 'application/vnd.kafka.json.v2+json', 'content-length': Buffer.byteLength(BODY) };
+const headers = {
+  'content-type': 'application/vnd.kafka.json.v2+json',
+  'content-length': Buffer.byteLength(BODY),
+  ...credentials,
+};
 
 let pace = new MachinePace();
 let durationsMs: number[] = [];

@@ -17,9 +17,9 @@ export interface GoodClientReport {
 export class GoodClient {
   readonly #worker: Worker;
 
-  /** `path`: the path of a topic. */
-  constructor(url: string, path: string) {
-    this.#worker = new Worker(MAIN, { workerData: { url, path } });
+  /** `path`: the path of a topic; `credentials`: headers of each request. */
+  constructor(url: string, path: string, credentials: Record<string, string> = {}) {
+    this.#worker = new Worker(MAIN, { workerData: { url, path, credentials } });
   }
 
   async report(): Promise<GoodClientReport> {
