@@ -163,6 +163,20 @@ describe('a session with a principal', () => {
     expect(await west.admit(identity, GATEWAY, 'alice')).toEqual({ kind: 'forbidden' });
   });
 
+  test('is refused to others at once while its principal adopts it', async () => {
+    const identity = session();
+    await east.create(identity, GATEWAY, 'alice');
+    const joined = Promise.withResolvers<void>();
+    const adopted = west.adoption.admit(west.request(identity, failed(east), 'alice'), (claim) =>
+      west.succeed(claim, joined.promise),
+    );
+    await until('west has claimed it', () => west.log.get(identity)?.epoch === 2);
+    expect(await west.admit(identity, failed(east), 'bob')).toEqual({ kind: 'forbidden' });
+    expect(await west.create(identity, failed(east), 'bob')).toEqual({ kind: 'alreadyExists' });
+    joined.resolve();
+    expect(await adopted).toEqual({ kind: 'serve' });
+  });
+
   test('is decided by the log, not by what a bridge held before', async () => {
     const identity = session();
     await east.create(identity, GATEWAY, 'alice');
