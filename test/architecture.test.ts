@@ -207,7 +207,7 @@ const PLACES: Record<string, string[]> = {
 /** Libraries that only some places may import. */
 const ONLY_IN: Record<string, RegExp> = {
   '@platformatic/kafka': /^packages\/bridge\/src\/kafka\//,
-  jose: /^packages\/gateway\/src\/authentication\//,
+  jose: /^packages\/(?:gateway\/src\/authentication|lab\/src\/tenants)\//,
   kafkajs: /^(?:packages\/lab|test)\//,
   '@peculiar/x509': /^packages\/lab\/src\/secure\/certificate\.ts$/,
   '@opentelemetry/api': /^packages\/(?:telemetry|gateway\/src\/watch|bridge\/src\/watch)\//,

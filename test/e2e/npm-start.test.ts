@@ -19,10 +19,19 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const KILL = ['--seconds', '14', '--kill', 'east@3', '--restore', 'east@7'];
 
+/** Both have traffic, and neither a loss nor an error; the guest was refused both ways, and in no other way. */
+const TENANTS_RESULT =
+  /tenant-1( +[1-9]\d*){3} +\d+( +0){2} .*\n +tenant-2( +[1-9]\d*){3} +\d+( +0){2} .*\n +guest +refused [1-9]\d* × .*\(401\), [1-9]\d* × .*\(403\)\n/;
+
 test.each([
-  { what: 'with TLS, a kill and a restore', options: ['--tls', ...KILL], isSecure: true },
-  { what: 'without TLS', options: ['--seconds', '3'], isSecure: false },
-])('npm start $what loses nothing, and leaves nothing behind', async ({ options, isSecure }) => {
+  {
+    what: 'with TLS, tenants, a kill and a restore',
+    options: ['--tls', '--tenants', '2', ...KILL],
+    isSecure: true,
+    result: TENANTS_RESULT,
+  },
+  { what: 'without TLS', options: ['--seconds', '3'], isSecure: false, result: /delivered +[1-9]/ },
+])('npm start $what loses nothing, and leaves nothing behind', async ({ options, isSecure, result }) => {
   const state = join(directory, 'state');
   const kafka = isSecure ? [] : ['--bootstrap', inject('kafkaBootstrap')];
   const surroundings = [...kafka, '--port-base', String(await findPortBase(1)), '--directory', state];
@@ -37,7 +46,8 @@ test.each([
   expect(output).toContain('Everything is stopped.');
   expect({ code, output }).toMatchObject({ code: 0 });
   expect(output).toContain(isSecure ? `curl --http2 --cacert ${join(state, 'ca.pem')} https://` : 'curl http://');
-  for (const name of ['stack.json', 'ca.pem', 'tls'])
+  expect(output).toMatch(result);
+  for (const name of ['stack.json', 'ca.pem', 'tls', 'tenants'])
     expect([name, existsSync(join(state, name))]).toEqual([name, false]);
 });
 

@@ -36,6 +36,10 @@ export interface TestStackOptions {
   bridgeYaml?: string;
   /** Whether all processes trust proxies on loopback, unlike the demo's. */
   isBehindProxy?: boolean;
+  /** Tenants with tokens and rules, and a guest. Default: clients are anonymous. */
+  tenantCount?: number;
+  /** Changes the copy of the YAML in this directory before anything starts. */
+  prepare?: (configDirectory: string) => void;
 }
 
 /** The demo over a Kafka that runs already. */
@@ -51,7 +55,7 @@ export function startSecureTestStack(options: TestStackOptions = {}): Promise<Te
 async function start(
   form: 'demo' | 'secure',
   stackOptions: StackOptions,
-  { bridgeYaml = '', isBehindProxy = false }: TestStackOptions,
+  { bridgeYaml = '', isBehindProxy = false, tenantCount, prepare }: TestStackOptions,
 ): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-e2e-'));
   const configDirectory = join(directory, 'config');
@@ -63,9 +67,11 @@ async function start(
       writeFileSync(path, readFileSync(path, 'utf8').replace('proxies: []', 'proxies: [127.0.0.0/8]'));
     }
   }
+  prepare?.(configDirectory);
   const stack = await startStack({
     ...stackOptions,
     configDirectory,
+    tenantCount,
     directory: join(directory, 'state'),
     ports: await findStackPorts(1),
   });
@@ -81,7 +87,7 @@ async function start(
     url: stack.tier1.url,
     admin: stack.tier1.admin,
     edit(file, pattern, replacement) {
-      const path = join(configDirectory, file);
+      const path = join(stack.configDirectory, file);
       const before = readFileSync(path, 'utf8');
       const after = before.replace(pattern, replacement);
       if (after === before) throw new Error(`${file} does not contain ${pattern}`);

@@ -12,6 +12,8 @@ export interface LabOptions {
   brokerCount: 1 | 3;
   /** TLS on every hop. */
   isSecure: boolean;
+  /** Undefined: clients are anonymous, and may do everything. */
+  tenantCount: number | undefined;
   bootstrap: string | undefined;
   portBase: number;
   /** For logs, Kafka's data and `stack.json`; undefined: `.causeway` in the repository. */
@@ -21,6 +23,11 @@ export interface LabOptions {
 }
 
 export type Arguments = { kind: 'help' } | { kind: 'run'; options: LabOptions };
+
+/** One tenant alone would show nothing. */
+const MIN_TENANTS = 2;
+/** More than a laptop serves. */
+const MAX_TENANTS = 9;
 
 export const USAGE = `Usage: npm start -- [options]
 
@@ -33,6 +40,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
   --no-traffic              bring the system up and leave it alone
   --tls                     TLS on every hop, with HTTP/2 for clients and a Kafka that checks rights; the
                             certificates and passwords are made for this run
+  --tenants N               clients authenticate: N tenants (${MIN_TENANTS} to ${MAX_TENANTS}) with topics, a producer and a
+                            consumer each, and a guest who is refused; with --tls their tokens are encrypted on the way
   --brokers 1|3             brokers of the Kafka that is started (default 1)
   --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
@@ -46,6 +55,7 @@ const OPTIONS = {
   restore: { type: 'string', multiple: true },
   'no-traffic': { type: 'boolean' },
   tls: { type: 'boolean' },
+  tenants: { type: 'string' },
   brokers: { type: 'string' },
   bootstrap: { type: 'string' },
   'port-base': { type: 'string' },
@@ -70,6 +80,7 @@ export function parseArguments(
     hasTraffic: !given.has('no-traffic'),
     isSecure: given.has('tls'),
     brokerCount: readBrokerCount(last('brokers')),
+    tenantCount: readTenantCount(last('tenants')),
     bootstrap: readBootstrap('--bootstrap', last('bootstrap')),
     portBase: DEFAULT_PORT_BASE,
     directory: last('directory'),
@@ -134,6 +145,15 @@ function readSeconds(text: string): number {
   const seconds = readNumber(text);
   if (seconds === undefined || seconds === 0) throw bad(`--seconds ${text}: must be a number above 0.`);
   return seconds;
+}
+
+function readTenantCount(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = /^\d$/.test(text) ? Number(text) : 0;
+  if (count < MIN_TENANTS || count > MAX_TENANTS) {
+    throw bad(`--tenants ${text}: must be a number from ${MIN_TENANTS} to ${MAX_TENANTS}.`);
+  }
+  return count;
 }
 
 function readBrokerCount(text: string | undefined): 1 | 3 {

@@ -9,21 +9,12 @@ import { defaultPorts } from './stack/ports.ts';
 import { REGION_NAMES, type RegionName } from './stack/regions.ts';
 import { type Stack, startStack } from './stack/stack.ts';
 import type { StackEvent } from './stack/stack-options.ts';
-import {
-  formatBanner,
-  formatError,
-  formatLiveLine,
-  formatProcessEvent,
-  formatRegions,
-  formatSummary,
-  formatTraffic,
-  judge,
-  type Paint,
-} from './terminal/format.ts';
+import { formatBanner } from './terminal/banner.ts';
+import { formatError, formatLiveLine, formatProcessEvent, formatRegions, type Paint } from './terminal/format.ts';
 import type { Screen } from './terminal/screen.ts';
-import { DRAIN_TIMEOUT_MS, Traffic } from './traffic/traffic.ts';
+import { DRAIN_TIMEOUT_MS } from './traffic/traffic.ts';
+import { workloadOf } from './workload.ts';
 
-const TOPIC = 'orders';
 const LIVE_INTERVAL_MS = 1_000;
 /** Without a terminal, one in this many live lines is printed. */
 const PLAIN_EVERY = 5;
@@ -62,12 +53,13 @@ export class Lab {
 
   /** Runs until the time is over or the signal. Errors: those of `startStack`, after everything is stopped. */
   async run(signal: AbortSignal): Promise<LabOutcome> {
-    const { bootstrap, brokerCount, isSecure, portBase, hasTraffic, directory } = this.#options;
+    const { bootstrap, brokerCount, isSecure, tenantCount, portBase, hasTraffic, directory } = this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
     const stack = await startStack({
       bootstrap,
       brokerCount,
       isSecure,
+      tenantCount,
       signal,
       directory: directory === undefined ? undefined : resolve(this.#directory, directory),
       ports: defaultPorts(brokerCount, portBase),
@@ -94,19 +86,14 @@ export class Lab {
   }
 
   async #runTraffic(stack: Stack, signal: AbortSignal): Promise<LabOutcome> {
-    const traffic = new Traffic({
-      url: stack.tier1.url,
-      tls: stack.credentials?.lab,
-      kafka: stack.kafka.access,
-      topic: TOPIC,
-    });
-    this.#screen.print(formatTraffic(traffic));
+    const workload = workloadOf(stack);
+    this.#screen.print(workload.introduction);
     this.#screen.status('The consumers join their group …');
-    await traffic.start(signal);
+    await workload.start(signal);
     const elapsed = stopwatch();
     let lineCount = 0;
     await this.#untilEnd(signal, () => {
-      const line = formatLiveLine(elapsed(), traffic.ledger.counts(), {
+      const line = formatLiveLine(elapsed(), workload.counts(), {
         regions: this.#regionStates(),
         paint: this.#paint,
         columns: this.#screen.columns,
@@ -116,12 +103,13 @@ export class Lab {
       else if (lineCount % PLAIN_EVERY === 0) this.#screen.print(line);
     });
     this.#screen.status('Waiting for the last records, then reading Kafka back …');
-    const { readBackFailure } = await traffic.finish(signal.aborted ? INTERRUPTED_DRAIN_TIMEOUT_MS : DRAIN_TIMEOUT_MS);
+    const { readBackFailures } = await workload.finish(
+      signal.aborted ? INTERRUPTED_DRAIN_TIMEOUT_MS : DRAIN_TIMEOUT_MS,
+    );
     this.#screen.status(undefined);
-    const summary = traffic.ledger.summarize();
-    const { isGood, sentence } = judge(summary);
-    this.#screen.print(formatSummary(summary, this.#paint));
-    if (readBackFailure !== undefined) this.#screen.print(`  ${formatError(readBackFailure)}`);
+    const { table, isGood, sentence } = workload.result(this.#paint);
+    this.#screen.print(table);
+    for (const failure of readBackFailures) this.#screen.print(`  ${formatError(failure)}`);
     this.#screen.print(`  ${this.#paint(isGood ? 'green' : 'red', sentence)}\n`);
     return isGood || signal.aborted ? 'clean' : 'faulty';
   }
@@ -195,6 +183,11 @@ export class Lab {
     return short.startsWith('..') ? path : short;
   }
 
+  #shownTenant({ tenants, directory }: Stack): { tokens: string; name: string } | undefined {
+    const [tenant] = tenants?.all ?? [];
+    return tenant && { tokens: this.#shown(directory.tenants), name: tenant.name };
+  }
+
   #banner(stack: Stack): string {
     return formatBanner(stack, {
       hasKeys: this.#hasKeys,
@@ -203,6 +196,7 @@ export class Lab {
         logs: this.#shown(stack.directory.logs),
         stackFile: this.#shown(stack.directory.stackFile),
         ca: stack.credentials && this.#shown(stack.credentials.caFile),
+        tenant: this.#shownTenant(stack),
       },
     });
   }

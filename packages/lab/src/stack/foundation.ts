@@ -1,6 +1,7 @@
-/** What a stack stands on: its credentials, and Kafka. */
+/** What a stack stands on: its credentials, its tenants, and Kafka. */
 import { LabError } from '../errors.ts';
 import type { Credentials } from '../secure/credentials.ts';
+import type { Tenants } from '../tenants/tenants.ts';
 import { type KafkaCluster, startKafka, useKafka } from './kafka.ts';
 import type { StackPorts } from './ports.ts';
 import type { Reaper } from './process.ts';
@@ -14,6 +15,9 @@ export interface StackParts {
   directory: StackDirectory;
   reaper: Reaper;
   credentials: Credentials | undefined;
+  tenants: Tenants | undefined;
+  /** The YAML of gateways and bridges. */
+  configDirectory: string;
 }
 
 /** Of a secure stack. Errors: `badArguments` with a Kafka that the lab did not start. */
@@ -26,6 +30,16 @@ export async function credentialsFor(
   // Its library takes a quarter of a second to load.
   const { Credentials } = await import('../secure/credentials.ts');
   return await Credentials.create({ directory, addresses, brokerCount });
+}
+
+/** The tenants that the options ask for, and the YAML without them. */
+export async function tenantsFor(
+  { tenantCount }: StackOptions,
+  paths: { directory: string; configDirectory: string },
+): Promise<Tenants | undefined> {
+  if (tenantCount === undefined) return undefined;
+  const { Tenants } = await import('../tenants/tenants.ts');
+  return await Tenants.create({ ...paths, count: tenantCount });
 }
 
 /** Errors: see `startKafka` and `useKafka`. */

@@ -18,6 +18,8 @@ export interface StackFile {
   trustSecret?: string;
   /** Of a secure lab: the authority that clients trust, and a client certificate that every program accepts. */
   tls?: { caFile: string; certFile: string; keyFile: string };
+  /** Of a lab with tenants: where each client's token is. */
+  tenants?: { name: string; tokenFile: string }[];
   /** The directory of the YAML files in use. */
   config: string;
 }
@@ -36,6 +38,8 @@ export class StackDirectory {
   readonly logs: string;
   readonly kafka: string;
   readonly stackFile: string;
+  /** Of a lab with tenants. */
+  readonly tenants: string;
   readonly #lockFile: string;
 
   /**
@@ -46,6 +50,7 @@ export class StackDirectory {
     this.path = path;
     this.logs = join(path, 'logs');
     this.kafka = join(path, 'kafka');
+    this.tenants = join(path, 'tenants');
     this.stackFile = join(path, 'stack.json');
     this.#lockFile = join(path, 'lab.pid');
     mkdirSync(path, { recursive: true });
@@ -66,7 +71,7 @@ export class StackDirectory {
 
   /** The files that only a running lab has: those that mark the directory as used, and its secrets. */
   get claims(): string[] {
-    return [this.stackFile, this.#lockFile, ...this.#credentials];
+    return [this.stackFile, this.#lockFile, this.tenants, ...this.#credentials];
   }
 
   /** The files of a secure lab. */

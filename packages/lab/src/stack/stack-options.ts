@@ -15,6 +15,8 @@ export interface StackOptions {
   configDirectory?: string | undefined;
   /** TLS on every hop, with certificates of the lab's own authority. Default: false. */
   isSecure?: boolean | undefined;
+  /** Tenants with tokens and rules of their own, and a guest. Default: no authentication. */
+  tenantCount?: number | undefined;
   /** Addresses besides loopback that certificates are for. */
   addresses?: readonly string[] | undefined;
   /** `HOST:PORT` of an existing Kafka, instead of the lab's own; only without `isSecure`. */

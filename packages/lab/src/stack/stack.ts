@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 import type { Agent } from 'undici';
 import { agentFor } from '../secure/client-tls.ts';
 import type { Credentials } from '../secure/credentials.ts';
+import type { Tenants } from '../tenants/tenants.ts';
 import { cacheDirectory } from './cache-directory.ts';
-import { credentialsFor, type StackParts, startOrUseKafka } from './foundation.ts';
+import { credentialsFor, type StackParts, startOrUseKafka, tenantsFor } from './foundation.ts';
 import { ensureTopics, type KafkaCluster } from './kafka.ts';
 import { allOrNone } from './parallel.ts';
 import { assertPortsFree, defaultPorts, type StackPorts } from './ports.ts';
@@ -25,17 +26,12 @@ import { REGION_NAMES, type RegionName } from './regions.ts';
 import type { Service } from './service.ts';
 import { type GatewayEntry, StackDirectory, type StackFile } from './stack-directory.ts';
 import type { StackEvent, StackOptions } from './stack-options.ts';
+import { stackTopics } from './topics.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 const ADMIN_TOKEN_BYTES = 24;
 const TRUST_SECRET_BYTES = 32;
-
-/** `orders` carries the lab's traffic, `greetings` is for manual tests. */
-const TOPICS = [
-  { name: 'orders', partitionCount: 3 },
-  { name: 'greetings', partitionCount: 1 },
-];
 
 export interface Region {
   readonly gateway: Gateway;
@@ -62,7 +58,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     // A killed lab must not leave a file that says that it runs.
     reaper.atEnd(['rm', '-rf', ...directory.claims]);
     const credentials = await credentialsFor(options, directory.path);
-    const parts: StackParts = { options: { ...options, onEvent }, ports, directory, reaper, credentials };
+    const plain = resolve(options.configDirectory ?? join(ROOT, options.isSecure ? 'config/secure' : 'config/demo'));
+    const tenants = await tenantsFor(options, { directory: directory.tenants, configDirectory: plain });
+    const configDirectory = tenants?.configDirectory ?? plain;
+    const kept = { ...options, onEvent };
+    const parts: StackParts = { options: kept, ports, directory, reaper, credentials, tenants, configDirectory };
     stack = new Stack(parts, await startOrUseKafka(parts));
     await stack.start(options.signal);
     return stack;
@@ -94,6 +94,8 @@ export class Stack {
   readonly trustSecret = randomBytes(TRUST_SECRET_BYTES).toString('base64url');
   /** Of a secure stack. */
   readonly credentials: Credentials | undefined;
+  /** Of a stack with tenants. */
+  readonly tenants: Tenants | undefined;
   /** For requests of the lab itself, which every program accepts. */
   readonly agent: Agent;
   readonly #reaper: Reaper;
@@ -101,19 +103,20 @@ export class Stack {
   #closing: Promise<void> | undefined;
 
   /** For {@link startStack}. */
-  constructor({ options, ports, directory, reaper, credentials }: StackParts, kafka: KafkaCluster) {
-    const defaultYaml = credentials === undefined ? 'config/demo' : 'config/secure';
+  constructor(parts: StackParts, kafka: KafkaCluster) {
+    const { options, ports, directory, reaper, credentials, tenants, configDirectory } = parts;
     this.kafka = kafka;
     this.ports = ports;
     this.directory = directory;
-    this.configDirectory = resolve(options.configDirectory ?? join(ROOT, defaultYaml));
+    this.configDirectory = configDirectory;
     this.credentials = credentials;
+    this.tenants = tenants;
     this.adminToken = credentials?.adminTokens.operator ?? randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
     this.agent = agentFor(credentials?.lab);
     this.#reaper = reaper;
     const context: ProgramContext = {
       ports,
-      configDirectory: this.configDirectory,
+      configDirectory,
       logDirectory: directory.logs,
       regionHosts: options.regionHosts,
       env: {
@@ -154,7 +157,7 @@ export class Stack {
   async start(signal: AbortSignal | undefined): Promise<void> {
     await allOrNone(
       [
-        () => ensureTopics(this.kafka.access, TOPICS),
+        () => ensureTopics(this.kafka.access, stackTopics(this.tenants)),
         ...this.services.map((service) => (serviceSignal: AbortSignal) => service.start(serviceSignal)),
       ],
       signal,
@@ -235,6 +238,7 @@ export class Stack {
       tier1: { ...gatewayEntry(this.tier1), adminToken: this.adminToken },
       regions: { east: regionEntry(this.regions.east), west: regionEntry(this.regions.west) },
       config: this.configDirectory,
+      ...(this.tenants && { tenants: this.tenants.clients.map(({ name, tokenFile }) => ({ name, tokenFile })) }),
       ...this.#secrets(),
     };
   }

@@ -1,11 +1,10 @@
-/** The lab's texts: the banner, events of processes, the live line and the final table. */
+/** The lab's texts: events of processes, the live line and the final table. */
 import { stripVTControlCharacters } from 'node:util';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { RegionState } from '../chaos/region-switch.ts';
 import { LabError } from '../errors.ts';
 import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
-import type { Stack } from '../stack/stack.ts';
 import type { ClientErrorCount } from '../traffic/books.ts';
 import type { LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
 
@@ -13,7 +12,8 @@ export type Colour = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
 /** Colours a text, or not. */
 export type Paint = (colour: Colour, text: string) => string;
 
-const NAME_WIDTH = 16;
+/** Of the first column of every text. */
+export const NAME_WIDTH = 16;
 
 /** `east bridge      ready after 0.6 s (process 4711)`. */
 export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
@@ -43,45 +43,6 @@ export function formatProcessEvent(event: ProcessEvent, paint: Paint): string {
 /** A JVM that handles SIGTERM exits with 128 + 15. */
 function isOrderly({ exitCode }: ProcessExit): boolean {
   return exitCode === 0 || exitCode === 143;
-}
-
-/** The banner: addresses, and a first command. */
-export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPaths; hasKeys: boolean }): string {
-  const row = (name: string, ...values: string[]): string => `  ${name.padEnd(NAME_WIDTH)} ${values.join('   ')}`;
-  const lines = [
-    '',
-    row('tier-1 gateway', stack.tier1.url, `admin ${stack.tier1.admin}`),
-    ...REGION_NAMES.flatMap((name) => [
-      row(`${name} gateway`, stack.regions[name].gateway.url, `admin ${stack.regions[name].gateway.admin}`),
-      row(`${name} bridge`, stack.regions[name].bridge.url),
-    ]),
-    row('admin token', stack.adminToken),
-    row('Kafka', stack.kafka.bootstrap),
-    row('weights', `${paths.config}/tier1.yaml   edit while it runs`),
-    row('logs', paths.logs),
-    row('for scripts', paths.stackFile),
-    ...(paths.ca === undefined
-      ? []
-      : [row('authority', `${paths.ca}   browsers and other clients need it, also for ${stack.tier1.admin}/`)]),
-    '',
-    '  Try it:',
-    `    curl ${paths.ca === undefined ? '' : `--http2 --cacert ${paths.ca} `}${stack.tier1.url}/topics/greetings \\`,
-    `      -H 'content-type: application/json' -d '{"records":[{"value":"hello"}]}'`,
-    '',
-    hasKeys
-      ? '  Keys: e or w kills that region or restores it, q or Ctrl-C stops everything.'
-      : '  Ctrl-C stops everything.',
-    '',
-  ];
-  return lines.join('\n');
-}
-
-export interface BannerPaths {
-  config: string;
-  logs: string;
-  stackFile: string;
-  /** Of a secure lab: its authority's certificate. */
-  ca: string | undefined;
 }
 
 /** Introduces the traffic. */
@@ -209,7 +170,8 @@ function lostRemark({ acknowledged, undelivered, notStored }: LedgerSummary): st
   return `${undelivered} not delivered, ${notStored} not in Kafka`;
 }
 
-function errorRemark({ kind, message }: ClientErrorCount): string {
+/** `HTTP 502: No region is available.` */
+export function errorRemark({ kind, message }: ClientErrorCount): string {
   return message === undefined ? kind : `${kind}: ${message}`;
 }
 

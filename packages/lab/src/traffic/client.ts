@@ -24,20 +24,29 @@ export interface ClientProtocol {
   tls?: ClientTls | undefined;
   /** Whether it speaks HTTP/2 with servers that do, over TLS. Default: HTTP/1.1. */
   isHttp2?: boolean;
+  /** The token that it shows with each request. */
+  token?: string | undefined;
 }
 
 /** What the clients of a secure system speak, in turn; the clients of a plain one speak HTTP/1.1. */
-export function protocolsOf(tls: ClientTls | undefined): readonly ClientProtocol[] {
-  return tls === undefined ? [{}] : [{ tls, isHttp2: true }, { tls }];
+export function protocolsOf(tls: ClientTls | undefined, token?: string | undefined): readonly ClientProtocol[] {
+  return tls === undefined
+    ? [{ token }]
+    : [
+        { tls, isHttp2: true, token },
+        { tls, token },
+      ];
 }
 
 export class HttpClient {
   readonly #origins: readonly string[];
   #origin: string;
   readonly #agent: Agent;
+  readonly #credentials: Readonly<Record<string, string>>;
 
   /** With several origins, the client uses the next one after a refused connection. */
-  constructor(origins: string | readonly [string, ...string[]], { tls, isHttp2 = false }: ClientProtocol = {}) {
+  constructor(origins: string | readonly [string, ...string[]], { tls, isHttp2 = false, token }: ClientProtocol = {}) {
+    this.#credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#agent = agentFor(tls, {
       headersTimeout: REQUEST_TIMEOUT_MS,
       bodyTimeout: REQUEST_TIMEOUT_MS,
@@ -67,7 +76,7 @@ export class HttpClient {
         origin,
         method,
         path,
-        headers: headers ?? {},
+        headers: { ...this.#credentials, ...headers },
         body: body === undefined ? null : JSON.stringify(body),
       });
       const text = await response.body.text();

@@ -1,4 +1,4 @@
-/** The traffic of a run: one producer and two consumers of one group, through one URL, and their ledger. */
+/** The traffic of a run, or of one tenant: a producer and consumers of one group, through one URL, and their ledger. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientTls } from '../secure/client-tls.ts';
@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts';
 import { Producer } from './producer.ts';
 import { readBack } from './read-back.ts';
 
-const CONSUMER_COUNT = 2;
+const DEFAULT_CONSUMER_COUNT = 2;
 const RECORDS_PER_SECOND = 20;
 /** More than three seconds without a response; then the producer waits, as a client with bounded memory would. */
 const MAX_IN_FLIGHT = 64;
@@ -30,6 +30,12 @@ export interface TrafficOptions {
   topic: string;
   /** Default: 20. */
   recordsPerSecond?: number | undefined;
+  /** Default: 2. */
+  consumerCount?: number | undefined;
+  /** Of the tenant whose traffic it is; default: clients are anonymous. */
+  token?: string | undefined;
+  /** The beginning of the name of the consumers' group. Default: none. */
+  groupPrefix?: string | undefined;
 }
 
 export class Traffic {
@@ -47,15 +53,16 @@ export class Traffic {
     this.#options = options;
     this.topic = options.topic;
     this.recordsPerSecond = options.recordsPerSecond ?? RECORDS_PER_SECOND;
-    this.group = `lab-${this.#runId}`;
-    const [client, ...others] = protocolsOf(options.tls).map((protocol) => new HttpClient(options.url, protocol));
+    this.group = `${options.groupPrefix ?? ''}lab-${this.#runId}`;
+    const protocols = protocolsOf(options.tls, options.token);
+    const [client, ...others] = protocols.map((protocol) => new HttpClient(options.url, protocol));
     if (client === undefined) throw new TypeError('no client');
     this.#clients = [client, ...others];
     const common = { books: this.ledger, topic: options.topic, runId: this.#runId };
     const { recordsPerSecond } = this;
     this.#producer = new Producer({ ...common, client, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
     this.#consumers = Array.from(
-      { length: CONSUMER_COUNT },
+      { length: options.consumerCount ?? DEFAULT_CONSUMER_COUNT },
       (_, index) =>
         new Consumer({
           ...common,
