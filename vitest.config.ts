@@ -60,7 +60,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/{e2e,conformance,hostile}/**/*.test.ts'],
+          include: ['test/{e2e,conformance,hostile,tenants}/**/*.test.ts'],
           exclude: MEASURING,
           sequence: { groupOrder: 0 },
         },
