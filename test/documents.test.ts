@@ -80,13 +80,16 @@ const sources = readdirSync(`${ROOT}packages`, { recursive: true, encoding: 'utf
   .map((name) => readFileSync(`${ROOT}packages/${name}`, 'utf8'))
   .join('\n');
 
+/** Commands whose output test/e2e/walkthrough.test.ts compares. */
+const WALKED_BLOCK = /<!-- test\/e2e\/walkthrough\.test\.ts [^>]*-->\n+```console\n[\s\S]*?```/g;
+
 const messages = documents.flatMap(({ file, content }) =>
   // Up to the first part that the programs fill in.
-  [...content.matchAll(/"message":"([^"…:;]+)/g)].map(([, text = '']) => ({ file, text })),
+  [...content.replaceAll(WALKED_BLOCK, '').matchAll(/"message":"([^"…:;]+)/g)].map(([, text = '']) => ({ file, text })),
 );
 
 test('there are messages of errors', () => {
-  expect(messages.length).toBeGreaterThan(2);
+  expect(messages.length).toBeGreaterThan(1);
 });
 
 test.each(messages)('$file: "$text"', ({ text }) => {

@@ -18,21 +18,26 @@ interface Step {
 
 interface Walk {
   file: string;
+  /** Of the system: a form of `npm start`. */
+  form: Form;
   steps: Step[];
 }
 
+type Form = 'anonymous' | 'tenants';
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Marks, as a comment in Markdown, the console block that follows. */
-const MARKED_BLOCK = /<!-- test\/e2e\/walkthrough\.test\.ts [^>]*-->\n+```console\n([\s\S]*?)```/g;
+/** Marks, as a comment in Markdown, the console block that follows; "with tenants" in it means a system that has them. */
+const MARKED_BLOCK = /<!-- test\/e2e\/walkthrough\.test\.ts ([^>]*)-->\n+```console\n([\s\S]*?)```/g;
 
 const documents = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
 
 const walks: Walk[] = documents
   .filter((name) => name.endsWith('.md'))
   .flatMap((file) =>
-    [...readFileSync(join(ROOT, file), 'utf8').matchAll(MARKED_BLOCK)].map(([, block = '']) => ({
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(MARKED_BLOCK)].map(([, remark = '', block = '']) => ({
       file,
+      form: remark.includes('with tenants') ? 'tenants' : 'anonymous',
       steps: stepsOf(block),
     })),
   );
@@ -50,34 +55,52 @@ function stepsOf(block: string): Step[] {
 
 const hasCurl = hasDebianTool('curl', '--version');
 
-let system: TestStack;
-/** Where the commands run: with `.causeway`, as in the repository while the lab runs. */
-let directory: string;
+/** A system, and where the commands run: with `.causeway`, as in the repository while the lab runs. */
+interface Place {
+  system: TestStack;
+  directory: string;
+}
+
+const places = new Map<Form, Place>();
 beforeAll(async () => {
-  system = await startTestStack(inject('kafkaBootstrap'));
-  await system.untilWell();
-  directory = mkdtempSync(join(tmpdir(), 'causeway-walkthrough-'));
-  symlinkSync(system.stack.directory.path, join(directory, '.causeway'));
+  await Promise.all([startPlace('anonymous'), startPlace('tenants')]);
 });
 afterAll(async () => {
-  await system?.close();
-  if (directory !== undefined) rmSync(directory, { recursive: true });
+  for (const { system, directory } of places.values()) {
+    await system.close();
+    rmSync(directory, { recursive: true });
+  }
 });
 
-test('the README, the lab and the admin API have commands that are run', () => {
-  expect(walks.map(({ file }) => file)).toEqual(['README.md', 'docs/lab.md', 'docs/operating.md']);
+async function startPlace(form: Form): Promise<void> {
+  const system = await startTestStack(inject('kafkaBootstrap'), form === 'tenants' ? { tenantCount: 2 } : {});
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-walkthrough-'));
+  places.set(form, { system, directory });
+  symlinkSync(system.stack.directory.path, join(directory, '.causeway'));
+  await system.untilWell();
+}
+
+test('the README, the lab, the admin API and security have commands that are run', () => {
+  expect(walks.map(({ file }) => file)).toEqual(['README.md', 'docs/lab.md', 'docs/operating.md', 'docs/security.md']);
 });
 
 test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the Debian package curl)', async (walk) => {
-  const suffix = `${process.pid}-${Date.now()}`;
-  await ensureTopics(inject('kafkaBootstrap'), [{ name: `greetings-${suffix}`, partitionCount: 1 }]);
+  const place = places.get(walk.form);
+  if (place === undefined) throw new Error('no system');
+  const { system, directory } = place;
+  // The topics of tenants are for this test alone.
+  const suffix = walk.form === 'tenants' ? '' : `-${process.pid}-${Date.now()}`;
+  await ensureTopics(inject('kafkaBootstrap'), [{ name: `greetings${suffix}`, partitionCount: 1 }]);
   const here = (text: string): string =>
     text
       .replaceAll('http://localhost:8080', system.url)
       .replaceAll('http://localhost:8081', system.admin)
-      .replaceAll(/\b(?:greetings|orders-eu)\b/g, (name) => `${name}-${suffix}`);
+      .replaceAll(/\b(?:greetings|orders-eu)\b/g, (name) => `${name}${suffix}`);
   expect(walk.steps.length).toBeGreaterThan(0);
-  const outputs = run(walk.steps.map(({ command }) => here(command)));
+  const outputs = run(
+    walk.steps.map(({ command }) => here(command)),
+    directory,
+  );
   for (const [index, { command, output }] of walk.steps.entries()) {
     const { text, status } = outputs[index] ?? {};
     expect({ command, text, status }).toEqual({
@@ -89,7 +112,7 @@ test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the 
 });
 
 /** Runs the commands one after another in one shell, so that they share variables. */
-function run(commands: readonly string[]): { text: string; status: number }[] {
+function run(commands: readonly string[], directory: string): { text: string; status: number }[] {
   const END = '\u001e';
   const script = commands.map((command) => `${command.replace(/^curl/, 'curl -sS')}\nprintf '${END}%s${END}' $?\n`);
   const { stdout } = spawnSync('sh', ['-c', script.join('')], { cwd: directory, encoding: 'utf8' });
