@@ -155,6 +155,7 @@ export class Gateway {
       registry,
       stats,
       authentications,
+      clientCredentials: frontDoor.credentials,
       keySources: () => frontDoor.keySources,
       affinity,
       budget,

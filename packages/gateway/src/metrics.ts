@@ -9,6 +9,11 @@ import {
   type AuthenticationSources,
   addAuthenticationMetrics,
 } from './metrics/authentication.ts';
+import {
+  addClientCredentialMetrics,
+  CLIENT_CREDENTIAL_METRICS,
+  type ClientCredentialSources,
+} from './metrics/client-credentials.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
 import { addQuotaMetrics, QUOTA_METRICS, type QuotaSources } from './metrics/quotas.ts';
@@ -21,7 +26,8 @@ export type MetricsSources = RequestSources &
   AdminCountSources &
   CredentialSources &
   QuotaSources &
-  AuthenticationSources & {
+  AuthenticationSources &
+  ClientCredentialSources & {
     /** The listeners with TLS. */
     certificates: () => readonly CertificateSource[];
     telemetry: () => TelemetryCounts | undefined;
@@ -34,6 +40,7 @@ export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
   ...Object.values(AUTHENTICATION_METRICS),
+  ...Object.values(CLIENT_CREDENTIAL_METRICS),
   ...Object.values(CONFIG_METRICS),
   ...Object.values(ADMIN_METRICS),
   ...Object.values(CREDENTIAL_METRICS),
@@ -49,6 +56,7 @@ export class Metrics {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
     addAuthenticationMetrics(this.#exposition, sources);
+    addClientCredentialMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);
     addAdminMetrics(this.#exposition, sources);
     addCredentialMetrics(this.#exposition, sources);
