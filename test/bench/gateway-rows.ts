@@ -1,4 +1,5 @@
 /** The rows of the gateway's benchmark: which proxies, over which protocol, under which load. */
+import type { IdentityKind } from './identity.ts';
 import {
   bareNode,
   type Command,
@@ -32,6 +33,7 @@ export type ProxyName =
   | 'gateway'
   | 'gateway, page open'
   | 'gateway, JWT'
+  | 'gateway, API key'
   | 'gateway, JWT, rules and quotas'
   | '@fastify/http-proxy'
   | 'nginx'
@@ -41,21 +43,17 @@ export interface Proxy {
   name: ProxyName;
   command: (place: Place) => Command;
   isThere: () => boolean;
-  /** Whether its clients show credentials. */
-  asksWhoTheyAre?: boolean;
+  /** Which credentials its clients show. Default: none. */
+  identity?: IdentityKind;
 }
 
 const always = (): boolean => true;
 const BARE: Proxy = { name: 'bare Node', command: bareNode, isThere: always };
 const GATEWAY: Proxy = { name: 'gateway', command: gateway, isThere: always };
 const WITH_PAGE: Proxy = { name: 'gateway, page open', command: gateway, isThere: always };
-const WITH_JWT: Proxy = { name: 'gateway, JWT', command: gatewayWith('jwt'), isThere: always, asksWhoTheyAre: true };
-const WITH_ALL: Proxy = {
-  name: 'gateway, JWT, rules and quotas',
-  command: gatewayWith('all'),
-  isThere: always,
-  asksWhoTheyAre: true,
-};
+const WITH_JWT = withIdentity('gateway, JWT', 'jwt');
+const WITH_API_KEY = withIdentity('gateway, API key', 'apiKey');
+const WITH_ALL = withIdentity('gateway, JWT, rules and quotas', 'all');
 const HTTP_PROXY: Proxy = { name: '@fastify/http-proxy', command: httpProxy, isThere: always };
 const NGINX: Proxy = { name: 'nginx', command: nginx, isThere: hasNginx };
 const HAPROXY: Proxy = { name: 'HAProxy', command: haproxy, isThere: hasHaproxy };
@@ -81,7 +79,11 @@ export const ROWS: Readonly<Record<GatewayRow, Row>> = {
     title: 'HTTP/1.1, with identity',
     protocol: 'http1',
     tool: 'http1',
-    proxies: [GATEWAY, WITH_JWT, WITH_ALL],
+    proxies: [GATEWAY, WITH_JWT, WITH_API_KEY, WITH_ALL],
   },
   h2: { title: 'HTTP/2 over TLS 1.3', protocol: 'h2', tool: 'h2load', proxies: [BARE, GATEWAY, NGINX] },
 };
+
+function withIdentity(name: ProxyName, identity: IdentityKind): Proxy {
+  return { name, command: gatewayWith(identity), isThere: always, identity };
+}

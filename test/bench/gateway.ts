@@ -165,12 +165,12 @@ class Bench {
     const contestants: Contestant[] = [];
     for (const row of rows) {
       const { protocol, proxies } = ROWS[row];
-      for (const { name, command, asksWhoTheyAre = false } of proxies.filter(({ isThere }) => isThere())) {
+      for (const { name, command, identity: kind } of proxies.filter(({ isThere }) => isThere())) {
         const [port = 0, adminPort = 0] = await findFreePorts(2);
         const upstreamPort = protocol === 'mutual-tls' ? mutualPort : plainPort;
         const url = urlOf(protocol, port);
         const here: Place = { ...place, protocol, port, adminPort, upstreamPort };
-        const headers = asksWhoTheyAre ? identity.headers : {};
+        const headers = kind === undefined ? {} : identity.headers[kind];
         const child = await this.#start(name, 0, here, { url, commandOf: command, headers });
         contestants.push({ row, name, child, url, adminUrl: `http://127.0.0.1:${adminPort}`, headers, rounds: [] });
       }
@@ -247,7 +247,7 @@ const RATIOS: readonly Ratio[] = [
   ),
   { title: 'gateway: HTTP/2 of HTTP/1.1, without TLS', of: ['h2c', 'gateway'], to: ['h1', 'gateway'] },
   { title: 'gateway: HTTP/2 of HTTP/1.1, over TLS', of: ['h2', 'gateway'], to: ['h1-tls', 'gateway'] },
-  ...(['gateway, JWT', 'gateway, JWT, rules and quotas'] as const).map(
+  ...(['gateway, JWT', 'gateway, API key', 'gateway, JWT, rules and quotas'] as const).map(
     (name): Ratio => ({ title: `${name}: of without`, of: ['identity', name], to: ['identity', 'gateway'] }),
   ),
   ...GATEWAY_ROWS.map(

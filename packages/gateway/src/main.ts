@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@causeway/config/load.ts';
 import { watchFiles } from '@causeway/config/watch.ts';
 import { pino } from 'pino';
-import { nameProblem } from './authentication/credentials-file.ts';
 import { keyEntry, makeKey, passwordEntry, passwordProblem } from './authentication/new-entry.ts';
+import { nameProblem } from './authentication/principal-name.ts';
 import { readPassword } from './authentication/read-password.ts';
 import { credentialWarnings } from './config/auth-credentials.ts';
 import { loadForStart, loadGatewayConfig } from './config/load.ts';
@@ -47,7 +47,7 @@ function readArguments(): Arguments {
     if (config !== undefined || check) throw new Error('--hash needs no --config');
     if (name === undefined) throw new Error('--name NAME is missing');
     const problem = nameProblem(name);
-    if (problem !== undefined) throw new Error(`--name: ${problem}`);
+    if (problem !== undefined) throw new Error(`--name: ${name} ${problem}`);
     return { command: 'hash', isKey: key, name, roles };
   }
   if (key || name !== undefined || roles.length > 0) throw new Error('--key, --name and --role are for --hash');

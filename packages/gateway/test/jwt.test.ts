@@ -131,7 +131,9 @@ test('without credentials the challenge has no error', async () => {
   });
 });
 
-const BAD: readonly [name: string, token: () => Promise<string> | string, message: string][] = [
+type BadToken = readonly [name: string, token: () => Promise<string> | string, message: string];
+
+const BAD: readonly BadToken[] = [
   ['no JWT', () => 'abc', 'The token is not a signed JWT.'],
   ['an empty token', () => '', 'The token is not a signed JWT.'],
   ['two tokens', async () => `${await sign(claims)} ${await sign(claims)}`, 'The token is not a signed JWT.'],
@@ -187,10 +189,22 @@ const BAD: readonly [name: string, token: () => Promise<string> | string, messag
     () => sign({ ...claims, sub: undefined } as unknown as JWTPayload),
     'The token has no text in its claim sub.',
   ],
+  ...['anonymous', '*'].map(
+    (sub): BadToken => [
+      `the reserved name ${sub}`,
+      () => sign({ ...claims, sub }),
+      "The name in the token's claim sub is reserved.",
+    ],
+  ),
   [
-    'the reserved name',
-    () => sign({ ...claims, sub: 'anonymous' }),
-    "The name in the token's claim sub anonymous is reserved.",
+    'a name with a line end',
+    () => sign({ ...claims, sub: 'alice\nroot' }),
+    "The name in the token's claim sub has control characters.",
+  ],
+  [
+    'a blank name',
+    () => sign({ ...claims, sub: ' ' }),
+    "The name in the token's claim sub has a blank at its beginning or end.",
   ],
   [
     'a long name',

@@ -69,23 +69,11 @@ test.each<[string, string, string[]]>([
   ['a text', 'alice', ['1 : must be array']],
   ['no name', `- password: "${HASH}"`, ['1 [0]: the key name is missing']],
   ['an empty name', `- { name: '', password: "${HASH}" }`, ['1 [0].name: must not have fewer than 1 characters']],
-  [
-    'a reserved name',
-    `- { name: anonymous, password: "${HASH}" }`,
-    ['1 [0].name: anonymous is reserved: choose another name'],
-  ],
-  ['a star', `- { name: '*', password: "${HASH}" }`, ['1 [0].name: * is reserved: choose another name']],
-  [
-    'a blank at the end',
-    `- { name: 'a ', password: "${HASH}" }`,
-    ['1 [0].name: a name must not be empty, nor begin or end with a blank'],
-  ],
-  [
-    'a control character',
-    `- { name: "a\\tb", password: "${HASH}" }`,
-    ['1 [0].name: a name must not have control characters'],
-  ],
-  ['a long name', `- { name: ${'é'.repeat(129)}, password: "${HASH}" }`, ['1 [0].name: a name has at most 256 bytes']],
+  ['a reserved name', `- { name: anonymous, password: "${HASH}" }`, ['1 [0].name: is reserved']],
+  ['a star', `- { name: '*', password: "${HASH}" }`, ['1 [0].name: is reserved']],
+  ['a blank at the end', `- { name: 'a ', password: "${HASH}" }`, ['1 [0].name: has a blank at its beginning or end']],
+  ['a control character', `- { name: "a\\tb", password: "${HASH}" }`, ['1 [0].name: has control characters']],
+  ['a long name', `- { name: ${'é'.repeat(129)}, password: "${HASH}" }`, ['1 [0].name: is longer than 256 bytes']],
   [
     'a colon',
     `- { name: 'a:b', password: "${HASH}" }`,

@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { loadConfig } from '@causeway/config/load.ts';
 import { Entry, type Static, Type } from '@causeway/config/schema.ts';
-import { ANONYMOUS, MAX_PRINCIPAL_BYTES } from '@causeway/protocol/principal.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
+import { nameProblem } from './principal-name.ts';
 
 /** A principal with what it may show. */
 export interface Credentials {
@@ -37,10 +37,6 @@ export const NO_CREDENTIALS: CredentialsFile = {
 const MAX_PASSWORDS = 4;
 const MAX_KEYS = 100;
 const KEY_TEXT = /^sha256\$[0-9a-fA-F]{64}$/;
-/** Names with a meaning in rules. */
-const RESERVED_NAMES = new Set(['*', ANONYMOUS]);
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const WRITABLE_BY_OTHERS = 0o022;
 const READABLE_BY_OTHERS = 0o004;
 const PERMISSIONS = 0o777;
@@ -81,15 +77,6 @@ export function readCredentialsFile(file: string): CredentialsFile {
 /** The form in which names are compared (RFC 8265 §3.4.2: without a change of case). */
 export function canonicalName(name: string): string {
   return name.normalize('NFC');
-}
-
-/** `undefined` for a name that a principal can have. */
-export function nameProblem(name: string): string | undefined {
-  if (RESERVED_NAMES.has(name)) return `${name} is reserved: choose another name`;
-  if (name === '' || name.trim() !== name) return 'a name must not be empty, nor begin or end with a blank';
-  if (CONTROL.test(name)) return 'a name must not have control characters';
-  if (Buffer.byteLength(name) > MAX_PRINCIPAL_BYTES) return `a name has at most ${MAX_PRINCIPAL_BYTES} bytes`;
-  return undefined;
 }
 
 /** Takes in the entries of one file. */
