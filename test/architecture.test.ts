@@ -93,6 +93,7 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/gateway/src/gatekeeper.ts': [
     'packages/gateway/src/authentication',
+    'packages/gateway/src/authorization',
     'packages/gateway/src/exchange',
     'packages/protocol',
   ],

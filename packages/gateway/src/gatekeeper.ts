@@ -7,10 +7,11 @@ import { PRINCIPAL_HEADER } from '@causeway/protocol/routing.ts';
 import type { Authenticator } from './authentication/authenticator.ts';
 import { TextCache } from './authentication/cache.ts';
 import type { Authentication } from './authentication/method.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
 import { GatewayError } from './errors.ts';
 import type { Admission, Admitted, Principal, Refused } from './exchange/admission.ts';
 import type { ClientRequest } from './exchange/client-request.ts';
-import type { Authorizer, Gatekeeper, Quotas } from './exchange/gatekeeper.ts';
+import type { Gatekeeper, Quotas } from './exchange/gatekeeper.ts';
 
 export interface DoorkeeperOptions {
   authenticator: Authenticator | undefined;

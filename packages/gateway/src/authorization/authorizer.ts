@@ -16,7 +16,7 @@ import { RuleIndex } from './rule-index.ts';
 import { type AccessRule, type Permission, permissionsOf, type Subject } from './rules.ts';
 
 export type Authorization =
-  /** `headers`: names and values in turn, for targets. */
+  /** `headers`: names and values in turn, for targets: the topics that the principal may use. */
   | { readonly kind: 'permitted'; readonly headers: readonly string[] }
   /** `message`: for the client. */
   | { readonly kind: 'forbidden'; readonly message: string };

@@ -1,5 +1,4 @@
 /** The seam between exchanges and the front door: who sends a request, whether the principal may, and how much. */
-import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import type { Admission, Principal, Refused, Usage } from './admission.ts';
 import type { ClientRequest } from './client-request.ts';
 
@@ -7,17 +6,6 @@ export interface Gatekeeper {
   /** A promise only where credentials appear for the first time: a request costs none otherwise. Never rejects. */
   admit(request: ClientRequest): Admission | Promise<Admission>;
 }
-
-/** Rules: what a principal may do. */
-export interface Authorizer {
-  authorize(principal: Principal | undefined, url: ParsedUrl): Authorization;
-}
-
-export type Authorization =
-  /** `headers`: names and values in turn, for targets: the topics that the principal may use. */
-  | { readonly kind: 'permitted'; readonly headers: readonly string[] }
-  /** `message`: for the client. */
-  | { readonly kind: 'forbidden'; readonly message: string };
 
 /** Quotas: how much a principal, or an address without one, may use. */
 export interface Quotas {
