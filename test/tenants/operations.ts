@@ -72,8 +72,8 @@ export interface Named {
 export interface MatrixRequest {
   method: OperationEntry['method'];
   path: string;
-  type: string | undefined;
-  body: string | undefined;
+  type?: string | undefined;
+  body?: string | undefined;
 }
 
 export function requestOf(operation: NamedOperation, { topics, group, consumer }: Named): MatrixRequest {

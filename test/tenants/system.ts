@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
+import type { Consumer, ConsumerPage } from '@causeway/protocol/admin/model.ts';
 import { Agent } from 'undici';
 import { stringify } from 'yaml';
 import { TestAuthority } from '../harness/certificates.ts';
@@ -128,6 +129,14 @@ export class TenantSystem {
     origin: string = this.system.url,
   ): Promise<MatrixResponse> {
     return await ask(request, { origin, dispatcher: this.#plain, headers });
+  }
+
+  /** The consumers of a group of the tenants', as tier-1's admin API lists them. */
+  async operatorsView(group: string): Promise<Consumer[]> {
+    const request = { method: 'GET', path: `/api/consumers?filter=${encodeURIComponent(group)}` } as const;
+    const { stack } = this.system;
+    const { text } = await this.ask(request, { authorization: `Bearer ${stack.adminToken}` }, stack.tier1.admin);
+    return (JSON.parse(text) as ConsumerPage).consumers;
   }
 
   async close(): Promise<void> {

@@ -147,6 +147,9 @@ describe('after a failover', () => {
       await expectRefusals(method);
       expect(await bob.take(names.bobs(method))).toMatchObject([{ value: 'second' }]);
       await expectRefusals(method);
+      expect(await system.operatorsView(names.bobs(method).group)).toMatchObject([
+        { principal: 'bob', home: 'west/bridge', adoptions: 1 },
+      ]);
     });
 
     test('every operation succeeds with what is own, and is forbidden with all else', async () => {
