@@ -11,9 +11,9 @@ export interface TokenEndpointOptions {
 }
 
 /** https://www.rfc-editor.org/rfc/rfc7519#section-6; brokers without a configured validator accept it. */
-export function unsecuredToken({ lifetimeMs = 60_000, subject = 'bridge' } = {}): string {
+export function unsecuredToken({ lifetimeMs = 60_000, subject = 'bridge', scope = 'kafka' } = {}): string {
   const nowSeconds = Date.now() / 1000;
-  const claims = { sub: subject, scope: 'kafka', iat: nowSeconds - 120, exp: nowSeconds + lifetimeMs / 1000 };
+  const claims = { sub: subject, scope, iat: nowSeconds - 120, exp: nowSeconds + lifetimeMs / 1000 };
   const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
   return `${encode({ alg: 'none' })}.${encode(claims)}.`;
 }

@@ -102,6 +102,14 @@ describe('a file that cannot work is refused with the line and the reason', () =
       kafka('sasl: { mechanism: SCRAM-SHA-256, password: p, passwordFile: f }'),
       /kafka\.sasl: SCRAM-SHA-256 needs kafka\.sasl\.username\n.*needs either kafka\.sasl\.password or/,
     ],
+    [kafka('identity: client'), /yaml:4: kafka\.identity: client needs kafka\.sasl/],
+    [
+      kafka(
+        'identity: client\n  sasl: { mechanism: PLAIN, username: u, password: p }\n  clients: { mechanisms: [PLAIN, SCRAM-SHA-512] }',
+      ),
+      /yaml:6: kafka\.clients\.mechanisms: has more than one mechanism for passwords/,
+    ],
+    [kafka('clients: { mechanisms: [] }'), /kafka\.clients\.mechanisms/],
     [kafka('sasl: { mechanism: OAUTHBEARER }'), /kafka\.sasl: OAUTHBEARER needs one of/],
     [
       kafka('sasl: { mechanism: OAUTHBEARER, oauth: { tokenEndpointUrl: "https://i.example", clientId: c } }'),

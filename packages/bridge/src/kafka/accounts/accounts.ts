@@ -38,7 +38,7 @@ const MIN_ACCEPTANCE_MS = 1000;
 /** Of one account, when its clients use several. */
 const MAX_ACCEPTED = 16;
 /** Verifications at a time: each costs a connection, and brokers delay their refusals. */
-const MAX_VERIFYING = 64;
+export const MAX_VERIFYING = 64;
 const RETRY_AFTER_SECONDS = 1;
 const SWEEPS_PER_IDLE_TIME = 4;
 const LONGEST_SWEEP_INTERVAL_MS = 10_000;
