@@ -130,6 +130,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/authorization/rules.ts',
     'packages/config',
     'packages/http/src/certificates.ts',
+    'packages/http/src/in-flight-bytes.ts',
     'packages/protocol/src/topic-filter.ts',
     'packages/telemetry',
   ],

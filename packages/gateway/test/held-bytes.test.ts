@@ -1,5 +1,6 @@
 /** Clients that stall: memory is bounded, they lose their share of it, and others are served. */
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -110,11 +111,12 @@ describe('clients that stop within a body', () => {
       expect(await produce()).toBe(200);
       expect(held(await metrics())).toBeLessThanOrEqual(BUDGET_BYTES);
     }
-    await until('those who found no room, or gave theirs up, have their answers', () =>
-      stopped.some(({ status }) => status === 503),
-    );
-    // A second after the last one stalled, a large body finds room, too.
-    await until('a large body is served', async () => (await produce('x'.repeat(MIB))) === 200);
+    // A second after the first ones stalled, they make room for large bodies.
+    await until('one that gave its room up has its answer', async () => {
+      const large = [1, 2, 3].map(() => produce('x'.repeat(MIB)));
+      expect(await Promise.all(large)).toEqual([200, 200, 200]);
+      return stopped.some(({ status }) => status === 503);
+    });
     for (const client of stopped.filter(({ status }) => status !== undefined)) {
       expect(client.status).toBe(503);
       expect(client.text.toLowerCase()).toContain('retry-after: 1');
@@ -195,7 +197,9 @@ describe('clients below the minimum rate', () => {
       sentBytes += 8_000;
       await until('more has come', async () => held(await metrics()) === sentBytes);
     }
-    expect(await produce('x'.repeat(MIB))).toBe(503);
+    // The other body is streamed, without room.
+    expect(await produce('x'.repeat(MIB))).toBe(200);
+    expect([overload(await metrics(), 'evicted'), held(await metrics())]).toEqual([0, sentBytes]);
     steady.socket.write(Buffer.alloc(MIB - sentBytes, 0x61));
     await until('it is answered', () => steady.status !== undefined);
     expect(steady.status).toBe(200);
@@ -213,6 +217,53 @@ describe('clients below the minimum rate', () => {
     });
     expect(await produce('x'.repeat(MIB))).toBe(200);
     expect(client.status).toBeUndefined();
+  });
+});
+
+describe('while large bodies use up what they may', () => {
+  const HALF = MIB / 2;
+  /** The clock stands still: no client becomes slow. */
+  async function fill(): Promise<RawClient[]> {
+    await start({ maxInFlightBytes: 4 * MIB }, { now: () => 1_000 });
+    const stopped: RawClient[] = [];
+    for (let index = 0; index < 3; index += 1) stopped.push(await stopWithin(`content-length: ${MIB}\r\n\r\n`));
+    await until('they hold it', async () => held(await metrics()) === 3 * (MIB - 1));
+    return stopped;
+  }
+
+  test.each([
+    ['of a declared length', `content-length: ${MIB}\r\n\r\n`, ''],
+    ['in chunks', `transfer-encoding: chunked\r\n\r\n${MIB.toString(16)}\r\n`, '\r\n0\r\n\r\n'],
+  ])('another one %s is streamed, and arrives whole', async (_, head, end) => {
+    await fill();
+    const client = await stopWithin(head, HALF);
+    await until('its target has what there is', async () => held(await metrics()) === 3 * (MIB - 1));
+    client.socket.write(Buffer.alloc(HALF, 0x61));
+    client.socket.write(end);
+    await until('it is answered', () => client.status !== undefined);
+    expect(client.status).toBe(200);
+    expect(upstream.requests.map(({ body }) => body)).toEqual(['a'.repeat(MIB)]);
+    expect([overload(await metrics(), 'evicted'), overload(await metrics(), 'refused')]).toEqual([0, 0]);
+  });
+
+  test('a response waits for room, and is then held: its target may still die', async () => {
+    const [leaving] = await fill();
+    const answers: ServerResponse[] = [];
+    upstream.handle = (_, response) => {
+      answers.push(response);
+      response.writeHead(200, { 'content-length': MIB }).write(Buffer.alloc(HALF));
+    };
+    const client = (await RawClient.open()).read();
+    client.socket.write('GET /large HTTP/1.1\r\nhost: h\r\n\r\n');
+    await until('half of it is on its way', () => answers.length === 1);
+    leaving?.socket.destroy();
+    await until('there is room for the whole', async () => held(await metrics()) === 2 * (MIB - 1) + MIB);
+    expect(client.text).toBe('');
+    answers[0]?.destroy();
+    // The client has nothing of it: it can be told so.
+    await until('it is answered', () => client.status !== undefined);
+    expect(client.status).toBe(502);
+    await until('its room is given back', async () => held(await metrics()) === 2 * (MIB - 1));
   });
 });
 
@@ -249,8 +300,10 @@ describe('clients that never read', () => {
     await until('there is no room for a large one', async () => held(await metrics()) > LARGE_BYTES - MIB);
     expect(held(await metrics())).toBeLessThanOrEqual(BUDGET_BYTES);
     expect(await produce()).toBe(200);
-    await until('a large body is served', async () => (await produce('x'.repeat(MIB))) === 200);
-    expect(overload(await metrics(), 'evicted')).toBeGreaterThan(0);
+    await until('they make room for large bodies', async () => {
+      expect(await produce('x'.repeat(MIB))).toBe(200);
+      return overload(await metrics(), 'evicted') > 0;
+    });
     expect(overload(await metrics(), 'unread')).toBe(0);
   });
 
@@ -269,10 +322,11 @@ describe('clients that never read', () => {
       client.socket.write('GET /large HTTP/1.1\r\nhost: h\r\n\r\n');
     }
     await until('their answers are on their way', () => upstream.requests.length === 4);
-    await until('a large body is served', async () => {
+    await until('there is room for a large body', async () => {
       clockMs += 400;
       for (const { socket } of readers) socket.read(1);
-      return (await produce('x'.repeat(MIB))) === 200;
+      expect(await produce('x'.repeat(MIB))).toBe(200);
+      return held(await metrics()) <= 2 * MIB * 0.75 - MIB;
     });
   });
 

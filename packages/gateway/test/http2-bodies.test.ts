@@ -29,7 +29,13 @@ const POLL = '/consumers/g/instances/i/records';
 async function start(overrides: ConfigOverrides = {}, options: Partial<GatewayOptions> = {}) {
   const east = await upstream();
   const gw = await startGateway(
-    { regions: regions({ east: east.url }), listen: { port: 0, http2: { isEnabled: true } }, ...overrides },
+    {
+      regions: regions({ east: east.url }),
+      listen: { port: 0, http2: { isEnabled: true } },
+      request: { bufferBytes: MIB },
+      response: { bufferBytes: MIB },
+      ...overrides,
+    },
     options,
   );
   onTestFinished(gw.close);

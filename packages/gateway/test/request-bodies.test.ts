@@ -23,9 +23,7 @@ describe('request bodies', () => {
     expect(answer.statusCode).toBe(502);
     expect(await answer.body.json()).toMatchObject({
       error_code: 502,
-      message: expect.stringMatching(
-        /region east: .*, and a body larger than request.bufferBytes is not sent twice\.$/,
-      ),
+      message: expect.stringMatching(/region east: .*, and the body was too large to be kept and sent twice\.$/),
     });
     expect(west.requests).toHaveLength(0);
   });

@@ -3,12 +3,14 @@
  * clients. A few clients that stop within a body, drip it, or hardly read a response, must not use up the memory of all.
  */
 import type { Socket } from 'node:net';
+import { defaultInFlightBytes } from './in-flight-bytes.ts';
 import type { ResponseMessage, StreamOutlet } from './message.ts';
 import { breakOff, takenBytesOf } from './reading-timeouts.ts';
+import { RoomQueue } from './room-queue.ts';
 
 export interface HeldBytesLimits {
-  /** For all clients together. */
-  maxInFlightBytes: number;
+  /** For all clients together. Default: {@link defaultInFlightBytes}. */
+  maxInFlightBytes?: number | undefined;
 }
 
 /** A client from which the process expects bytes, or which has not read all of its response. */
@@ -54,6 +56,8 @@ export class HeldBytes {
   readonly counts: HeldBytesCounts = { refused: 0, evicted: 0, unread: 0 };
   readonly #limits: () => HeldBytesLimits;
   readonly #now: () => number;
+  readonly #defaultBytes = defaultInFlightBytes();
+  readonly #queue: RoomQueue;
   readonly #waiting = new Set<HeldClient>();
   /** Slow clients that the last look found; the largest comes last. */
   #slow: HeldClient[] = [];
@@ -63,6 +67,11 @@ export class HeldBytes {
   constructor({ limits, now }: { limits: () => HeldBytesLimits; now: () => number }) {
     this.#limits = limits;
     this.#now = now;
+    this.#queue = new RoomQueue(now);
+  }
+
+  get #maxBytes(): number {
+    return this.#limits().maxInFlightBytes ?? this.#defaultBytes;
   }
 
   get bytes(): number {
@@ -71,36 +80,45 @@ export class HeldBytes {
 
   /** What a large body or response finds now; small ones find room beyond it. */
   get roomBytes(): number {
-    return Math.max(SMALL_BYTES, this.#limits().maxInFlightBytes * LARGE_SHARE - this.#bytes);
+    return Math.max(SMALL_BYTES, this.#maxBytes * LARGE_SHARE - this.#bytes);
   }
 
   /** Takes `bytes` for a client that holds `heldBytes` already. Returns false when there is no room. */
   take(bytes: number, heldBytes: number): boolean {
-    const { maxInFlightBytes } = this.#limits();
-    const limitBytes = bytes + heldBytes > SMALL_BYTES ? maxInFlightBytes * LARGE_SHARE : maxInFlightBytes;
-    if (!this.#hasRoomFor(bytes, limitBytes)) return false;
+    const limitBytes = bytes + heldBytes > SMALL_BYTES ? this.#maxBytes * LARGE_SHARE : this.#maxBytes;
+    if (!this.#fits(bytes, limitBytes)) return false;
     this.#bytes += bytes;
     return true;
   }
 
-  /** Whether `bytes` fit, without the share that large requests leave free. */
+  /**
+   * Takes `bytes` as soon as there is room, after those who wait longer, and calls `onEnd(true)`; `onEnd(false)` when there was none for two
+   * seconds. Returns a function that ends the wait.
+   */
+  takeInTurn(bytes: number, heldBytes: number, onEnd: (hasRoom: boolean) => void): () => void {
+    return this.#queue.add({ take: () => this.take(bytes, heldBytes), onEnd });
+  }
+
+  /** Whether `bytes` fit, without the share that large requests leave free; otherwise the request is refused. */
   hasRoomFor(bytes: number): boolean {
-    return this.#hasRoomFor(bytes, this.#limits().maxInFlightBytes);
+    const hasRoom = this.#fits(bytes, this.#maxBytes);
+    if (!hasRoom) this.counts.refused += 1;
+    return hasRoom;
   }
 
   /** Counts bytes without a check; gives back, if negative. */
   add(bytes: number): void {
-    this.#bytes += bytes;
-  }
-
-  #hasRoomFor(bytes: number, limitBytes: number): boolean {
-    if (this.#bytes + bytes <= limitBytes || this.#makeRoom(limitBytes - bytes)) return true;
-    this.counts.refused += 1;
-    return false;
+    if (bytes < 0) this.give(-bytes);
+    else this.#bytes += bytes;
   }
 
   give(bytes: number): void {
     this.#bytes -= bytes;
+    this.#queue.served();
+  }
+
+  #fits(bytes: number, limitBytes: number): boolean {
+    return this.#bytes + bytes <= limitBytes || this.#makeRoom(limitBytes - bytes);
   }
 
   /** The client has moved `movedBytes`, and the process waits for more. */
@@ -118,7 +136,7 @@ export class HeldBytes {
 
   /** Gives `bytes` back when the system has taken the written part of the response. */
   giveWhenRead(response: WrittenResponse, bytes: number): void {
-    if (!this.#watchReading(response, bytes)) this.#bytes -= bytes;
+    if (!this.#watchReading(response, bytes)) this.give(bytes);
   }
 
   /** As {@link giveWhenRead}, for a response that was not counted: counts it unless the system took all of it at once. */
@@ -132,9 +150,10 @@ export class HeldBytes {
     if (outlet === null || outlet.writableLength === 0 || response.closed) return false;
     const settle = (): void => {
       this.#waiting.delete(unread);
-      this.#bytes -= unread.heldBytes;
-      unread.heldBytes = 0;
       outlet.off('drain', onDrain);
+      const { heldBytes } = unread;
+      unread.heldBytes = 0;
+      if (heldBytes > 0) this.give(heldBytes);
     };
     const onDrain = (): void => {
       if (outlet.writableLength === 0) settle();

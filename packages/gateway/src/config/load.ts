@@ -5,6 +5,7 @@ import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@cause
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { certificateProblems } from '@causeway/http/certificates.ts';
+import { defaultInFlightBytes } from '@causeway/http/in-flight-bytes.ts';
 import { checkAccess } from './access.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
 import { checkAuth } from './auth.ts';
@@ -108,7 +109,7 @@ const MIN_BUDGET_PER_BUFFER = 4 / 3;
 
 function checkLimits({ limits, request, response }: GatewayConfig): Finding[] {
   const neededBytes = Math.ceil(Math.max(request.bufferBytes, response.bufferBytes) * MIN_BUDGET_PER_BUFFER);
-  if (limits.maxInFlightBytes >= neededBytes) return [];
+  if ((limits.maxInFlightBytes ?? defaultInFlightBytes()) >= neededBytes) return [];
   const reason = `must be at least ${neededBytes}, or a body of request.bufferBytes or response.bufferBytes could never be kept`;
   return [{ path: ['limits', 'maxInFlightBytes'], reason }];
 }

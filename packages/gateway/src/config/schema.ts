@@ -259,13 +259,15 @@ export const GatewayConfig = Entry(
     ),
     limits: Section(
       {
-        maxInFlightBytes: Type.Integer({
-          description:
-            'Limit for the bytes of request bodies and of responses that clients have not read, over all clients. Requests beyond it are refused with 503. Bodies and responses above 65536 bytes may use three quarters of it. Clients that make no progress for a second lose their connections when others need the room.',
-          default: 268_435_456,
-          minimum: 65_536,
-          maximum: 1_099_511_627_776,
-        }),
+        maxInFlightBytes: Type.Optional(
+          Type.Integer({
+            description:
+              'Limit for the bytes of request bodies and of responses that the gateway holds, over all clients. Bodies and responses above 65536 bytes may use three quarters of it; those for which there is no room are streamed, and not sent again when a region dies. Smaller requests beyond the limit are refused with 503. Clients that make no progress for a second lose their connections when others need the room. Default: a quarter of the memory of the machine or container, from 64 MiB to 512 MiB.',
+            examples: [536_870_912],
+            minimum: 65_536,
+            maximum: 1_099_511_627_776,
+          }),
+        ),
         answerTimeoutMs: Type.Integer({
           description:
             'How long a client may read no byte of its response before its connection is closed, in milliseconds.',

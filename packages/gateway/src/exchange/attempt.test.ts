@@ -39,6 +39,8 @@ async function endOf(
   const owner: AttemptOwner = {
     onStreamStart: () => true,
     onHeldBytes: () => true,
+    awaitRoom: () => () => {},
+    onDroppedBytes: () => {},
     onStreamData: () => true,
     isClientReading: () => true,
     mayMove: () => false,

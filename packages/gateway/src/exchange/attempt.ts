@@ -32,8 +32,12 @@ export interface AttemptOptions {
 export interface AttemptOwner {
   /** The response is too long to be held; its head and first chunks have arrived. `false` refuses it. */
   onStreamStart(attempt: Attempt): boolean;
-  /** `bytes` more of a response are to be held; `false`: there is no room, and it is streamed. */
+  /** `bytes` more of a response are to be held; `false`: there is no room. */
   onHeldBytes(bytes: number): boolean;
+  /** As {@link onHeldBytes}, when there is room: `onEnd` says whether there was. Returns a function that ends the wait. */
+  awaitRoom(bytes: number, onEnd: (hasRoom: boolean) => void): () => void;
+  /** `bytes` of a response are no longer held. */
+  onDroppedBytes(bytes: number): void;
   /** A chunk of a streamed response; `false` asks for a pause until `resume`. */
   onStreamData(chunk: Buffer): boolean;
   /** Whether the client has taken bytes of a streamed response since the last question. */
@@ -58,6 +62,12 @@ export class Attempt implements UpstreamHandler, InFlight {
   /** The chunks of a response that is held. */
   chunks: Buffer[] = [];
   heldBytes = 0;
+  /** As the target declared it; 0: it did not. */
+  #lengthBytes = 0;
+  /** Bytes for which there is room, at least {@link heldBytes} unless it waits for room. */
+  #takenBytes = 0;
+  /** Ends its wait for room. */
+  #endWait: (() => void) | undefined;
   /** How it ended; `undefined` while it is in flight. */
   outcome: Outcome | undefined;
   /** The body was too long to be held, and was dropped. */
@@ -119,7 +129,8 @@ export class Attempt implements UpstreamHandler, InFlight {
   onResponseStart(status: number, headers: ResponseHeaders): void {
     this.status = status;
     this.headers = headers;
-    if (Number(headers['content-length'] ?? 0) > this.#options.holdBytes) this.#startStreaming();
+    this.#lengthBytes = Number(headers['content-length'] ?? 0);
+    if (this.#lengthBytes > this.#options.holdBytes) this.#startStreaming();
   }
 
   onResponseData(chunk: Buffer): boolean {
@@ -130,9 +141,30 @@ export class Attempt implements UpstreamHandler, InFlight {
     }
     this.chunks.push(chunk);
     this.heldBytes += chunk.length;
-    const isHeld = this.#options.owner.onHeldBytes(chunk.length);
-    if (!isHeld || this.heldBytes > this.#options.holdBytes) this.#startStreaming();
+    if (this.#endWait !== undefined) return false;
+    if (this.heldBytes <= this.#options.holdBytes) return this.heldBytes <= this.#takenBytes || this.#takeRoom();
+    // It counts until the client has read it.
+    this.#options.owner.onHeldBytes(chunk.length);
+    this.#startStreaming();
     return true;
+  }
+
+  /** For the whole response at once, if its length is known: two that are held in part could wait for each other. */
+  #takeRoom(): boolean {
+    const { owner } = this.#options;
+    const bytes = Math.max(this.heldBytes, this.#lengthBytes) - this.#takenBytes;
+    if (owner.onHeldBytes(bytes)) {
+      this.#takenBytes += bytes;
+      return true;
+    }
+    this.#extend();
+    this.#endWait = owner.awaitRoom(bytes, (hasRoom) => {
+      this.#endWait = undefined;
+      if (hasRoom) this.#takenBytes += bytes;
+      else this.#startStreaming();
+      this.resume();
+    });
+    return false;
   }
 
   /** The deadline starts again: a long upload does not make a target silent. */
@@ -165,7 +197,11 @@ export class Attempt implements UpstreamHandler, InFlight {
   #startStreaming(): void {
     this.#isStreaming = this.#options.owner.onStreamStart(this);
     this.chunks = [];
-    if (this.#isStreaming) return;
+    // The client has them.
+    if (this.#isStreaming) {
+      this.#takenBytes = 0;
+      return;
+    }
     this.isCut = true;
     this.abort(outcomeOfResponse(this.status, this.headers));
   }
@@ -175,6 +211,10 @@ export class Attempt implements UpstreamHandler, InFlight {
   }
 
   onDeadline(): void {
+    if (this.#endWait !== undefined) {
+      this.#extend();
+      return;
+    }
     if (this.#isPaused && this.#options.owner.isClientReading()) {
       this.#extend();
       return;
@@ -194,6 +234,7 @@ export class Attempt implements UpstreamHandler, InFlight {
   #settle(outcome: Outcome): void {
     this.#leave();
     this.outcome = outcome;
+    if (outcome.kind !== 'answered' || this.isCut) this.#drop();
     this.#options.owner.onSettled(this);
   }
 
@@ -209,8 +250,18 @@ export class Attempt implements UpstreamHandler, InFlight {
     this.#options.owner.onBug(error);
   }
 
+  /** No client gets what is held of the response. */
+  #drop(): void {
+    this.chunks = [];
+    const bytes = this.#takenBytes;
+    this.#takenBytes = 0;
+    if (bytes > 0) this.#options.owner.onDroppedBytes(bytes);
+  }
+
   #leave(): void {
     this.#isOver = true;
+    this.#endWait?.();
+    this.#endWait = undefined;
     this.target.inFlight.remove(this);
   }
 }

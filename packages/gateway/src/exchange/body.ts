@@ -1,4 +1,4 @@
-/** Reads a request's body: whole when it is small enough to be sent again, as a stream when it is not. */
+/** Reads a request's body: whole when it can be kept to be sent again, as a stream when it cannot. */
 import { Readable } from 'node:stream';
 import type { RequestMessage } from '@causeway/http/message.ts';
 
@@ -19,14 +19,17 @@ export interface StreamedBody {
   receivedBytes: number;
 }
 
+/** What happens to bytes that arrive: there is no room to keep them in `streamed`, and the request has ended in `dropped`. */
+export type BytesKept = 'kept' | 'streamed' | 'dropped';
+
 export interface BodyReceiver {
-  /** `bytes` more arrived to be kept; `isLast`: the body is complete. `false`: they must not be kept. */
-  onBodyBytes(bytes: number, isLast: boolean): boolean;
+  /** `bytes` more arrived to be kept; `isLast`: the body is complete. */
+  onBodyBytes(bytes: number, isLast: boolean): BytesKept;
   /** `bytes` of the kept ones left for a target: they cannot be sent again. */
   onBodyTaken(bytes: number): void;
   /** The whole body. */
   onBuffered(body: Buffer): void;
-  /** The body is longer than `bufferBytes`. */
+  /** The body is longer than `bufferBytes`, or there is no room to keep it. */
   onStreamed(body: StreamedBody): void;
   onBodyTooLarge(): void;
 }
@@ -66,42 +69,53 @@ export function readBody(request: RequestMessage, limits: BodyLimits, receiver: 
   }
   return declaredBytes === undefined
     ? readUntilEnd(request, limits, receiver)
-    : readDeclared(request, declaredBytes, receiver);
+    : readDeclared(request, { declaredBytes, limits, receiver });
 }
 
 function nothing(): void {}
 
 /** A body of a declared length that is kept: usually one chunk, and complete before the stream ends. */
-function readDeclared(request: RequestMessage, declaredBytes: number, receiver: BodyReceiver): () => void {
+function readDeclared(
+  request: RequestMessage,
+  { declaredBytes, limits, receiver }: { declaredBytes: number; limits: BodyLimits; receiver: BodyReceiver },
+): () => void {
   let chunks: Buffer[] | undefined;
   let totalBytes = 0;
   const onData = (chunk: Buffer): void => {
     totalBytes += chunk.length;
     const isLast = totalBytes === declaredBytes;
-    if (!receiver.onBodyBytes(chunk.length, isLast)) return;
-    if (chunks === undefined && isLast) {
+    const kept = receiver.onBodyBytes(chunk.length, isLast);
+    if (kept === 'dropped') return;
+    if (kept === 'kept' && chunks === undefined && isLast) {
       receiver.onBuffered(chunk);
       return;
     }
     chunks ??= [];
     chunks.push(chunk);
-    if (isLast) receiver.onBuffered(Buffer.concat(chunks, totalBytes));
+    if (kept === 'streamed') {
+      const received = chunks;
+      stop();
+      request.pause();
+      receiver.onStreamed(streamBody(request, { received, limits, receiver, lengthBytes: declaredBytes }));
+    } else if (isLast) receiver.onBuffered(Buffer.concat(chunks, totalBytes));
   };
-  request.on('data', onData);
-  return () => {
+  const stop = (): void => {
     request.off('data', onData);
     chunks = undefined;
   };
+  request.on('data', onData);
+  return stop;
 }
 
 function readUntilEnd(request: RequestMessage, limits: BodyLimits, receiver: BodyReceiver): () => void {
   let chunks: Buffer[] = [];
   let totalBytes = 0;
   const onData = (chunk: Buffer): void => {
-    if (!receiver.onBodyBytes(chunk.length, false)) return;
+    const kept = receiver.onBodyBytes(chunk.length, false);
+    if (kept === 'dropped') return;
     chunks.push(chunk);
     totalBytes += chunk.length;
-    if (totalBytes <= limits.bufferBytes) return;
+    if (kept === 'kept' && totalBytes <= limits.bufferBytes) return;
     const received = chunks;
     stop();
     request.pause();

@@ -17,7 +17,7 @@ import type { Admission } from './admission.ts';
 import { applyVerdict } from './apply-verdict.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
-import { type BodyReceiver, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
+import { type BodyReceiver, type BytesKept, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
 import { type PeerRequest, unwatchClient, watchClient } from './client-peer.ts';
 import { ClientRequest } from './client-request.ts';
 import { ClientResponse } from './client-response.ts';
@@ -134,14 +134,16 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     if (expectation === 'continue' && !this.#isDone) this.#http.writeContinue();
   }
 
-  onBodyBytes(bytes: number, isLast: boolean): boolean {
-    if (this.#isDone) return false;
-    if (!this.#held.take(bytes)) {
-      this.#fail(overloaded());
-      return false;
+  onBodyBytes(bytes: number, isLast: boolean): BytesKept {
+    if (this.#isDone) return 'dropped';
+    if (this.#held.take(bytes)) {
+      if (!isLast) this.#held.awaitMore(bytes);
+      return 'kept';
     }
-    if (!isLast) this.#held.awaitMore(bytes);
-    return true;
+    // What large bodies leave free is enough to stream one.
+    if (this.#context.held.hasRoomFor(bytes)) return this.#isDone ? 'dropped' : 'streamed';
+    this.#fail(overloaded());
+    return 'dropped';
   }
 
   onBodyTaken(bytes: number): void {
@@ -255,6 +257,14 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   onHeldBytes(bytes: number): boolean {
     return this.#held.take(bytes);
+  }
+
+  awaitRoom(bytes: number, onEnd: (hasRoom: boolean) => void): () => void {
+    return this.#held.takeInTurn(bytes, onEnd);
+  }
+
+  onDroppedBytes(bytes: number): void {
+    this.#held.give(bytes);
   }
 
   get isResponseStarted(): boolean {

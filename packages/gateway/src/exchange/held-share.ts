@@ -20,11 +20,19 @@ export class HeldShare implements HeldClient {
     return true;
   }
 
+  /** Takes `bytes` more when there is room, in turn: `onEnd` says whether there was. Returns a function that ends the wait. */
+  takeInTurn(bytes: number, onEnd: (hasRoom: boolean) => void): () => void {
+    return this.#held.takeInTurn(bytes, this.heldBytes, (hasRoom) => {
+      if (hasRoom) this.heldBytes += bytes;
+      onEnd(hasRoom);
+    });
+  }
+
   /** Gives `bytes` back, if there are as many. */
   give(bytes: number): void {
     const givenBytes = Math.min(bytes, this.heldBytes);
     this.heldBytes -= givenBytes;
-    this.#held.give(givenBytes);
+    if (givenBytes > 0) this.#held.give(givenBytes);
   }
 
   release(): void {

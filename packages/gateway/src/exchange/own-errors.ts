@@ -85,7 +85,7 @@ export function attemptFailure(
   { isBodyKept }: { isBodyKept: boolean },
 ): string {
   const isLost = !isBodyKept && outcome.kind !== 'connectFailed';
-  const consequence = isLost ? ', and a body larger than request.bufferBytes is not sent twice' : '';
+  const consequence = isLost ? ', and the body was too large to be kept and sent twice' : '';
   return `region ${target.region}: ${outcome.reason}${consequence}`;
 }
 

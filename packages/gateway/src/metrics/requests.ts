@@ -36,7 +36,7 @@ export const REQUEST_METRICS = {
   heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of responses that clients have not read.'),
   overload: counter(
     'causeway_overload_total',
-    'Clients that hit limits.maxInFlightBytes or limits.answerTimeoutMs: refused (503), evicted (too slow while others needed the memory), unread (read no byte of a response in time).',
+    'Clients that hit limits.maxInFlightBytes or limits.answerTimeoutMs: refused (503; large bodies are streamed instead), evicted (too slow while others needed the memory), unread (read no byte of a response in time).',
     ['outcome'],
   ),
   receivedBytes: counter('causeway_client_received_bytes_total', 'Bytes that clients sent, headers and bodies.'),

@@ -48,7 +48,7 @@ export const CONNECTIONS: readonly Attack[] = [
     name: 'stalled-uploads',
     title: '800 clients that stop before the last byte of 1 MiB',
     claim: 'the gateway holds a bounded part of it, and serves the others',
-    allowed: { growthBytes: 400 * MIB },
+    allowed: { growthBytes: 700 * MIB },
     async play(scene) {
       const head = `POST /topics/${scene.topic} HTTP/1.1\r\n${HOST}content-type: ${RECORDS.json}\r\ncontent-length: ${MIB}\r\n\r\n`;
       const body = Buffer.alloc(MIB - 1, 0x20);
@@ -75,7 +75,7 @@ export const CONNECTIONS: readonly Attack[] = [
     name: 'never-read',
     title: '300 clients that request megabytes and read nothing',
     claim: 'the gateway holds a bounded part of the responses, and serves the others',
-    allowed: { growthBytes: 400 * MIB },
+    allowed: { growthBytes: 700 * MIB },
     async play(scene) {
       const request = `GET /openapi HTTP/1.1\r\n${HOST}\r\n`.repeat(40);
       const connections = open(scene, 300, { isReading: false });
