@@ -9,9 +9,9 @@ import { formatTopicFilter, MAX_TOPIC_FILTER_BYTES } from '@causeway/protocol/to
 import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { request } from 'undici';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { mayUse, PRINCIPALS, ROLES, someNames, someRules } from './harness/access-rules.ts';
-import { bridgeOfFile, kafkaOfFile } from './harness/bridge.ts';
+import { bridgeOfFile, kafkaOfFile, TestBridge } from './harness/bridge.ts';
 import { startGateway, type TestGateway, testConfig } from './harness/gateway.ts';
 import { unique } from './harness/kafka-view.ts';
 
@@ -340,4 +340,48 @@ test("another principal's request through the same gateway leaves the confirmati
   expect((await mallory.ask('GET', `${consumer}/records`)).status).toBe(403);
   await mallory.ask('POST', `/topics/${topic}`, { records: [{ value: '3' }] }, RECORDS);
   expect((await poll()).body.map(({ value }: { value: string }) => value)).toEqual(['3']);
+});
+
+describe('where the next hop does not trust the gateway', () => {
+  test.each(['a bridge', 'a regional gateway'])(
+    '%s serves no client with a principal, lists included, and the operator learns why',
+    async (hop) => {
+      const untrusting = { trust: { peers: [], proxies: [] } };
+      const open = await TestBridge.start(inject('kafkaBootstrap'), hop === 'a bridge' ? untrusting : {});
+      const between = await startGateway({
+        ...untrusting,
+        gateway: { region: 'east', name: 'untrusting' },
+        regions: [{ name: 'east', targets: [{ url: open.url }] }],
+      });
+      const { url } = hop === 'a bridge' ? open : between;
+      const east = { name: 'east', targets: [{ url }] };
+      // Also for a response that is too long to be held.
+      const gateway = await startGateway({
+        regions: [east],
+        auth,
+        access: { rules: RULES },
+        response: { bufferBytes: 10 },
+      });
+      mallory.gateway = () => gateway;
+      const withheld = {
+        error_code: 502,
+        message: 'The region does not apply what this gateway knows of its clients, and its response is withheld.',
+      };
+      try {
+        expect((await mallory.ask('GET', '/topics')).body).toEqual(withheld);
+        expect((await mallory.ask('POST', `/consumers/${foreignGroup}`, { name: unique('c') })).body).toEqual(withheld);
+        // What the URL alone decides.
+        const { status } = await mallory.ask('POST', `/topics/${foreign}`, { records: [] }, RECORDS);
+        expect(status).toBe(200);
+        expect((await mallory.ask('GET', '/consumers/none/instances/none/records')).status).toBe(404);
+        const events = gateway.gateway.events.recent().filter(({ type }) => type === 'rulesNotEnforced');
+        expect(events).toMatchObject([{ region: 'east', target: url, requestCount: 1 }]);
+      } finally {
+        mallory.gateway = () => tier1;
+        await gateway.close();
+        await between.close();
+        await open.close();
+      }
+    },
+  );
 });

@@ -22,6 +22,7 @@ export type GatewayErrorCode =
   | 'noRegionAvailable'
   | 'retryBudgetExhausted'
   | 'overloaded'
+  | 'rulesNotEnforced'
   | 'consumerMoving'
   | 'shuttingDown'
   | 'deadlineExceeded'
@@ -62,6 +63,7 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   noRegionAvailable: 503,
   retryBudgetExhausted: 503,
   overloaded: 503,
+  rulesNotEnforced: 502,
   consumerMoving: 503,
   shuttingDown: 503,
   deadlineExceeded: 504,

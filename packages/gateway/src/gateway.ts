@@ -14,12 +14,14 @@ import { ReturnPace } from './consumers/moves.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
+import { UnenforcedReports } from './exchange/enforcement.ts';
 import { TurnBatch } from './exchange/turn-batch.ts';
 import { FrontDoor } from './front-door.ts';
 import { ClientListeners } from './listen/listeners.ts';
 import { Metrics } from './metrics.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
+import type { Target } from './regions/target.ts';
 import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
 import { transportFactory } from './upstream/create-transport.ts';
@@ -115,6 +117,11 @@ export class Gateway {
       get gatekeeper() {
         return frontDoor.gatekeeper;
       },
+      unenforced: new UnenforcedReports<Target>(
+        ({ region, url: target }, requestCount) =>
+          this.events.emit({ type: 'rulesNotEnforced', region, target, requestCount }),
+        now,
+      ),
       writes: new TurnBatch(),
       get identity() {
         return running.identity;

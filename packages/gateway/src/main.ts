@@ -89,6 +89,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
       type === 'panic' ||
       type === 'telemetry' ||
       type === 'impostor' ||
+      type === 'rulesNotEnforced' ||
       type === 'handshake' ||
       type === 'connectionsRefused' ||
       type === 'accessRefused'

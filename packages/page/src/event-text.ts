@@ -102,6 +102,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `${event.part === 'accessLog' ? 'Access log' : 'Traces'}: ${event.reason === null ? 'written again' : 'cannot be written'}`,
         detail: event.reason ?? '',
       };
+    case 'rulesNotEnforced':
+      return {
+        mark: 'down',
+        topic: 'config',
+        title: `${event.region} does not enforce rules`,
+        detail: `${event.target} does not trust this gateway: check its trust.peers. ${plural(event.requestCount, 'response')} withheld`,
+      };
     case 'impostor':
       return {
         mark: 'degraded',

@@ -38,6 +38,7 @@ test('names on the wire stay as other versions of gateways and bridges know them
     SESSIONS_PATH: '/causeway-sessions',
     PRINCIPAL_HEADER: 'causeway-principal',
     TOPICS_HEADER: 'causeway-topics',
+    ENFORCED_HEADER: 'causeway-enforced',
     MAX_CONSUMERS_HEADER: 'causeway-max-consumers',
     MAX_RESPONSE_BYTES_HEADER: 'causeway-max-response-bytes',
   });

@@ -177,6 +177,12 @@ export const PRINCIPAL_HEADER = 'causeway-principal';
  */
 export const TOPICS_HEADER = 'causeway-topics';
 
+/**
+ * On a bridge's response to a gateway that sent a principal or topics: the bridge has applied them, so that the gateway may pass the response
+ * on. Its value says nothing.
+ */
+export const ENFORCED_HEADER = 'causeway-enforced';
+
 /** On `createConsumer`: how many consumers the principal may have in the whole system. Absent: any number. */
 export const MAX_CONSUMERS_HEADER = 'causeway-max-consumers';
 

@@ -46,6 +46,8 @@ function describe(event: RecordedEvent): string {
       return `${event.failureCount} ${event.failureCount === 1 ? 'client' : 'clients'} could not connect to ${event.listener}, ${event.address} last: ${event.reason}`;
     case 'telemetry':
       return `${event.part}: ${event.reason ?? 'recovered'}`;
+    case 'rulesNotEnforced':
+      return `${event.region}: ${event.target} does not trust this gateway, and enforces no rules (${event.requestCount} responses withheld)`;
     case 'impostor':
       return `${event.address} is not trusted as a gateway (${event.requestCount} requests): ${event.reason}`;
     case 'audit': {

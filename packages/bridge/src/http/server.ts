@@ -7,11 +7,12 @@ import type { ListenAddress } from '@causeway/http/server.ts';
 import {
   entryOf,
   type InternalOperation,
+  isEnforcedByBridge,
   type NamedOperation,
   type Operation,
 } from '@causeway/protocol/operations/table.ts';
 import { METHODS, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
-import { BRIDGE_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import { BRIDGE_HEADER, ENFORCED_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
@@ -146,7 +147,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         const visit = begin(operation, request, reply);
         const { trust, watch } = visit;
         const from = senderOf(request.raw, trust);
-        if (from.via === 'gateway') reply.header(BRIDGE_HEADER, options.bridge);
+        if (from.via === 'gateway') {
+          reply.header(BRIDGE_HEADER, options.bridge);
+          const isOfPrincipal = from.principal !== undefined || from.topics !== undefined;
+          if (isOfPrincipal && isEnforcedByBridge(operation)) reply.header(ENFORCED_HEADER, '1');
+        }
         const entering = usesKafka ? options.kafka.of(request.raw, reply.raw) : options.kafka.own;
         const kafka = entering instanceof Promise ? await entering : entering;
         const sender = senderIn(kafka, from);

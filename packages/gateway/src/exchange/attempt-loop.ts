@@ -16,6 +16,7 @@ import type { ClientRequest } from './client-request.ts';
 import { RequestedConsumer } from './consumer.ts';
 import { maxResponseBytes, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
+import { isEnforced } from './enforcement.ts';
 import { requestHeaders } from './headers.ts';
 import { hasCrossedRegions } from './loops.ts';
 import { type DecidedOutcome, isFaultOfKafka, isFinal, isSurelyNotExecuted } from './outcome.ts';
@@ -132,7 +133,9 @@ export class AttemptLoop implements SelectionRequest {
       }
       switch (decision.action) {
         case 'respond':
-          return { kind: 'respond', attempt };
+          if (isEnforced(this.#options.request, attempt)) return { kind: 'respond', attempt };
+          this.#options.context.unenforced.add(target);
+          return this.#fail('rulesNotEnforced');
         case 'destroy':
           return { kind: 'destroy', attempt };
         case 'fail':

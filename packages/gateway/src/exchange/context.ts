@@ -6,9 +6,11 @@ import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../consumers/moves.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
+import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
 import type { TargetWatch } from './apply-verdict.ts';
 import type { RetryBudget } from './budget.ts';
+import type { UnenforcedReports } from './enforcement.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import type { Identity } from './identity.ts';
 import type { Watcher } from './request-watch.ts';
@@ -30,6 +32,8 @@ export interface ExchangeContext {
   readonly trust: TrustPolicy;
   /** Authentication, rules and quotas; `undefined` while none is configured. */
   readonly gatekeeper: Gatekeeper | undefined;
+  /** Targets that do not apply what this gateway knows of principals. */
+  readonly unenforced: Pick<UnenforcedReports<Target>, 'add'>;
   /** Writes whole responses at the end of the turn of the event loop in which they are ready. */
   readonly writes: TurnBatch;
   /** Access log and traces; `undefined` while both are off. */

@@ -22,6 +22,7 @@ import { type PeerRequest, unwatchClient, watchClient } from './client-peer.ts';
 import { ClientRequest } from './client-request.ts';
 import { ClientResponse } from './client-response.ts';
 import type { ExchangeContext } from './context.ts';
+import { isEnforced } from './enforcement.ts';
 import { HeldShare } from './held-share.ts';
 import { takeIn } from './intake.ts';
 import { type DecidedOutcome, isTargetsFault, type Outcome, type RequestFault } from './outcome.ts';
@@ -274,6 +275,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   onStreamStart(attempt: Attempt): boolean {
     const loop = this.#loop;
     if (this.#isDone || loop === undefined || isTargetsFault(attempt.status)) return false;
+    if (!isEnforced(this.#request, attempt)) return false;
     this.#response.startStream(attempt, loop);
     this.#held.giveWhenRead(this.#http);
     return true;

@@ -18,6 +18,7 @@ export type FailureCode = Extract<
   | 'consumerMoving'
   | 'overloaded'
   | 'retryBudgetExhausted'
+  | 'rulesNotEnforced'
 >;
 
 const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
@@ -29,6 +30,7 @@ const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   noRegionAvailable: 'No region can serve this request',
   overloaded: 'The regions that could serve this request have as many as they may; try again',
   retryBudgetExhausted: 'The request failed and the retry budget is used up',
+  rulesNotEnforced: 'The region does not apply what this gateway knows of its clients, and its response is withheld',
 };
 
 /** `failures` are the outcomes of the attempts, in words; without any, the error has the state of the regions. */
@@ -37,7 +39,8 @@ export function requestFailure(
   { failures, snapshot, localOnly }: { failures: readonly string[]; snapshot: Snapshot; localOnly: boolean },
 ): GatewayError {
   // Bridges keep naming each other as the owner: no region is at fault.
-  if (code === 'consumerMoving') return new GatewayError(code, `${WHAT_HAPPENED[code]}.`);
+  if (code === 'consumerMoving' || code === 'rulesNotEnforced')
+    return new GatewayError(code, `${WHAT_HAPPENED[code]}.`);
   const reasons = failures.length > 0 ? failures.join('; ') : describeRegions(snapshot, localOnly);
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);
 }

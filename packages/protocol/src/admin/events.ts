@@ -70,6 +70,11 @@ export const EventSchema = Type.Union(
     }),
     /** Requests claim to come from a gateway but show neither the secret nor a listed certificate. At most one event a minute. */
     Event('impostor', { address: Type.String(), requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
+    /** A target does not apply what this gateway knows of principals; their requests get 502. At most one event a minute for each target. */
+    Event('rulesNotEnforced', {
+      ...ofTarget,
+      requestCount: Type.Integer({ minimum: 1, description: 'Since the event before.' }),
+    }),
     /** A change through the admin API, done or refused by its route. */
     Event('audit', {
       who: Type.String({ description: 'The name of the token.' }),

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import type { OperationEntry } from './operation.ts';
-import { entryOf, INTERNAL_OPERATIONS, isManagement, OPERATIONS, retryClassOf, routeTemplateOf } from './table.ts';
+import {
+  entryOf,
+  INTERNAL_OPERATIONS,
+  isEnforcedByBridge,
+  isManagement,
+  OPERATIONS,
+  type Operation,
+  retryClassOf,
+  routeTemplateOf,
+} from './table.ts';
 
 const named = (holds: (entry: OperationEntry) => boolean): string[] =>
   OPERATIONS.filter(holds)
@@ -34,6 +43,13 @@ test('every operation on topics and consumers has its right', () => {
   expect(named(({ right }) => right === undefined)).toEqual(
     named(({ kind }) => kind === 'management' || kind === 'service'),
   );
+});
+
+test('bridges have a part in deciding about consumers, lists and new topics', () => {
+  expect(named(({ operation }) => isEnforcedByBridge(operation as Operation))).toEqual(
+    named(({ kind, operation }) => kind === 'consumer' || operation === 'listTopics' || operation === 'createTopic'),
+  );
+  expect(isEnforcedByBridge('unknown')).toBe(false);
 });
 
 test('operations with a body', () => {

@@ -40,6 +40,17 @@ export function rightOf(operation: Operation): Right | undefined {
   return ENTRIES.get(operation)?.right;
 }
 
+const ENFORCED_BY_BRIDGES: ReadonlySet<string> = new Set(
+  [...ENTRIES.values()].flatMap(({ operation, path, right }) =>
+    right === undefined || path.includes('{topic}') ? [] : [operation],
+  ),
+);
+
+/** Whether a bridge decides, too, whether the principal may: by whose the consumer is, and by topics that the URL does not name. */
+export function isEnforcedByBridge(operation: Operation): boolean {
+  return ENFORCED_BY_BRIDGES.has(operation);
+}
+
 /** Whether the operation is about the process itself. Monitoring requests these all the time. */
 export function isManagement(operation: Operation): boolean {
   return ENTRIES.get(operation)?.kind === 'management';
