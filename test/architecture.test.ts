@@ -106,6 +106,8 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/errors.ts',
     'packages/config',
     'packages/protocol/src/routing.ts',
+    // The connection under TLS.
+    'packages/http/src/carrier.ts',
   ],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.

@@ -88,8 +88,11 @@ export class FrontDoor {
     const { auth } = this.#config;
     const authenticator = this.#authenticator;
     const authorizer = this.#authorizer;
-    const quotas = this.quotas.isLimiting ? this.quotas : undefined;
-    this.#options.stats.namedPrincipals = namedPrincipals(this.#config);
+    // They limit failed authentications in any case.
+    const quotas = authenticator !== undefined || this.quotas.isLimiting ? this.quotas : undefined;
+    const names = namedPrincipals(this.#config);
+    this.#options.stats.namedPrincipals = names;
+    this.quotas.namedPrincipals = names;
     if (authenticator === undefined && authorizer === undefined && quotas === undefined) {
       this.gatekeeper = undefined;
       return;

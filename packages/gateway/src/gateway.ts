@@ -156,7 +156,13 @@ export class Gateway {
         proxyProtocol: settings.proxyProtocol,
         redirectToHttpsPort: settings.redirectToHttpsPort,
       })),
-      { ...request, responseTimeoutMs: () => running.values.limits.answerTimeoutMs, context, events: this.events },
+      {
+        ...request,
+        responseTimeoutMs: () => running.values.limits.answerTimeoutMs,
+        context,
+        events: this.events,
+        whyRefused: (socket, address) => frontDoor.quotas.whyRefused(socket, address, running.trust.isHop(address)),
+      },
     );
     this.#metrics = new Metrics({
       registry,

@@ -174,7 +174,12 @@ describe('the PROXY header', () => {
     expect(drops.map(({ reason, address }) => `${reason} ${address}`)).toEqual(
       inputs.map(() => 'proxyHeader 127.0.0.1'),
     );
-    expect(server.entrance.dropCounts).toEqual({ maxConnections: 0, unfinished: 0, proxyHeader: inputs.length });
+    expect(server.entrance.dropCounts).toEqual({
+      maxConnections: 0,
+      addressQuota: 0,
+      unfinished: 0,
+      proxyHeader: inputs.length,
+    });
   });
 
   test('one that does not arrive in time, or ends in the middle, is counted; a probe that sends nothing is not', async () => {

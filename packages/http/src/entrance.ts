@@ -6,10 +6,11 @@ import type { Server as NetServer, Socket } from 'node:net';
 import { type TLSSocket, Server as TlsServer } from 'node:tls';
 import { plainAddress } from '@causeway/config/networks.ts';
 import { announce, copyAnnouncement } from './announced-address.ts';
+import { carrierOf } from './carrier.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 
 /** Why a connection was closed before its first request. */
-export const DROP_REASONS = ['maxConnections', 'unfinished', 'proxyHeader'] as const;
+export const DROP_REASONS = ['maxConnections', 'addressQuota', 'unfinished', 'proxyHeader'] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 export interface Drop {
@@ -29,6 +30,11 @@ export interface EntranceOptions {
   headerTimeoutMs: number;
   /** Read for each connection: whether this address must begin its connections with a PROXY header. Default: no address. */
   isProxySender?: ((address: string) => boolean) | undefined;
+  /**
+   * Why a connection of this address may not enter, in words; `undefined`: it may. Asked once its address is known, before TLS.
+   * Default: all may.
+   */
+  whyRefused?: ((socket: Socket, address: string) => string | undefined) | undefined;
   onDropped?: ((drop: Drop) => void) | undefined;
 }
 
@@ -43,7 +49,12 @@ type Receive = (socket: Socket) => void;
 
 export class Entrance {
   /** Since the start, by reason. */
-  readonly dropCounts: Record<DropReason, number> = { maxConnections: 0, unfinished: 0, proxyHeader: 0 };
+  readonly dropCounts: Record<DropReason, number> = {
+    maxConnections: 0,
+    addressQuota: 0,
+    unfinished: 0,
+    proxyHeader: 0,
+  };
   /** Connections without their PROXY header or a finished handshake. */
   readonly maxUnfinished: number;
   readonly #options: EntranceOptions;
@@ -62,7 +73,7 @@ export class Entrance {
 
   /** Stands between the server and its listeners for `connection`: the last step of its construction. */
   guard(server: NetServer): void {
-    const { maxConnections, isProxySender } = this.#options;
+    const { maxConnections, isProxySender, whyRefused } = this.#options;
     if (maxConnections !== undefined) {
       server.maxConnections = maxConnections;
       server.on('drop', (data) => {
@@ -71,14 +82,19 @@ export class Entrance {
       });
     }
     const isSecure = server instanceof TlsServer;
-    if (!isSecure && isProxySender === undefined) return;
+    if (!isSecure && isProxySender === undefined && whyRefused === undefined) return;
     const receivers = server.listeners('connection') as Receive[];
     const receive = (socket: Socket): void => {
       if (!isSecure) this.#unfinished.delete(socket);
-      for (const each of receivers) each.call(server, socket);
+      const address = plainAddress(socket.remoteAddress);
+      const reason = whyRefused?.(socket, address);
+      if (reason !== undefined) this.#drop(socket, 'addressQuota', reason);
+      else for (const each of receivers) each.call(server, socket);
     };
     server.removeAllListeners('connection');
-    server.on('connection', (socket) => this.#enter(socket, receive));
+    // A plain connection has nothing to finish.
+    const isFinished = !isSecure && isProxySender === undefined;
+    server.on('connection', isFinished ? receive : (socket) => this.#enter(socket, receive));
     if (isSecure) server.prependListener('secureConnection', (secure) => this.#onSecure(secure));
   }
 
@@ -157,9 +173,8 @@ export class Entrance {
   }
 
   #onSecure(secure: TLSSocket): void {
-    // Node has no public name for the connection that carries TLS.
-    const { _parent: carrier } = secure as unknown as { _parent?: Socket | null };
-    if (carrier === undefined || carrier === null) return;
+    const carrier = carrierOf(secure);
+    if (carrier === secure) return;
     this.#unfinished.delete(carrier);
     copyAnnouncement(carrier, secure);
   }

@@ -62,6 +62,8 @@ export interface ResponseMessage {
   readonly req: RequestHead;
   /** Where its bytes wait, if it is not its own outlet; `null` before its turn and after its end. */
   readonly socket: Socket | null;
+  /** Set to false, the connection ends after this response and those of other streams. */
+  shouldKeepAlive: boolean;
   /** Whether the connection, or the stream, has ended. */
   readonly closed: boolean;
   readonly headersSent: boolean;

@@ -2,6 +2,7 @@
 
 import { checkCors } from '@causeway/config/cors.ts';
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
+import { namesCertificate } from '@causeway/config/peers.ts';
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
 import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { certificateProblems } from '@causeway/http/certificates.ts';
@@ -98,7 +99,10 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkAdmin(config.admin),
     ...checkAuth(config.auth, { verifiesClients: knowsClients(config) }),
     ...checkAccess(config),
-    ...checkQuotas(config.quotas, { knowsPrincipals: config.auth !== undefined }),
+    ...checkQuotas(config.quotas, {
+      knowsPrincipals: config.auth !== undefined,
+      hasCertifiedPeers: config.trust.peers.some(namesCertificate),
+    }),
     ...checkUpstreamTls(config),
   );
   return findings;

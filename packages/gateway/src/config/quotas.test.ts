@@ -45,3 +45,16 @@ test.each([
     `2: ${path}: has no effect: without auth the gateway knows no principals`,
   ]);
 });
+
+test.each([
+  ['spiffe://causeway/tier1', 'exempt: []', 1],
+  ['spiffe://causeway/tier1', 'exempt: [alice]', 1],
+  ['spiffe://causeway/tier1', 'exempt: [10.1.0.0/24]', 0],
+])('with the peer %s, a number of connections for each address and %s have %i problems', (peer, exempt, count) => {
+  const text = `listen: { tls: { certFile: a, keyFile: b, clientCaFile: c } }
+trust: { peers: ["${peer}"] }
+quotas: { default: { maxConnections: 5 }, ${exempt} }`;
+  expect(problemsOf(text).filter((problem) => problem.includes('list the addresses of these gateways'))).toHaveLength(
+    count,
+  );
+});

@@ -1,4 +1,5 @@
 /** The section `quotas`: how much of the gateway a principal, or an address, may use. */
+import { isNetwork } from '@causeway/config/networks.ts';
 import { Entry, Section, type Static, Type } from '@causeway/config/schema.ts';
 import type { Finding } from './listeners.ts';
 
@@ -51,6 +52,15 @@ const LIMITS = {
       description:
         'Consumers of a principal in the whole system, over all bridges. Creating a further one gets 429. All clients that are anonymous are one principal; without auth this has no effect.',
       examples: [50],
+      minimum: 1,
+      maximum: 1_000_000,
+    }),
+  ),
+  maxConnections: Type.Optional(
+    Type.Integer({
+      description:
+        'Open connections. One counts for its address until a request on it is authenticated, and then for the principal of its last request. Further ones of an address are closed at once, before TLS; further ones of a principal get 429, and are closed. Those of trusted proxies and peers, which have many clients, do not count.',
+      examples: [200],
       minimum: 1,
       maximum: 1_000_000,
     }),
@@ -117,16 +127,23 @@ export const QuotasSection = Section(
 export type QuotasConfig = Static<typeof QuotasSection>;
 export type LimitsConfig = Static<typeof DefaultLimits>;
 
-/** Finds problems of the section. `knowsPrincipals`: whether clients are authenticated. */
+/** Finds problems of the section. `knowsPrincipals`: whether clients are authenticated; `hasCertifiedPeers`: whether certificates make gateways. */
 export function checkQuotas(
-  { default: defaults, principals }: QuotasConfig,
-  { knowsPrincipals }: { knowsPrincipals: boolean },
+  { default: defaults, principals, exempt }: QuotasConfig,
+  { knowsPrincipals, hasCertifiedPeers }: { knowsPrincipals: boolean; hasCertifiedPeers: boolean },
 ): Finding[] {
   const findings = defaults === undefined ? [] : checkLimits(defaults, ['quotas', 'default']);
   const reason = 'has no effect: without auth the gateway knows no principals';
   if (!knowsPrincipals && principals.length > 0) findings.push({ path: ['quotas', 'principals'], reason });
   if (!knowsPrincipals && defaults?.maxConsumers !== undefined) {
     findings.push({ path: ['quotas', 'default', 'maxConsumers'], reason });
+  }
+  if (hasCertifiedPeers && defaults?.maxConnections !== undefined && !exempt.some(isNetwork)) {
+    findings.push({
+      path: ['quotas', 'default', 'maxConnections'],
+      reason:
+        'also counts the connections of gateways that trust.peers knows by their certificates, since those come later: list the addresses of these gateways in quotas.exempt',
+    });
   }
   for (const [index, exception] of principals.entries()) {
     const path = ['quotas', 'principals', index];

@@ -37,6 +37,8 @@ export interface Refused {
   readonly error: GatewayError;
   /** Names and values in turn, such as `WWW-Authenticate`. */
   readonly headers: readonly string[];
+  /** Whether the response ends the connection, too. Default: false. */
+  readonly endsConnection?: boolean;
 }
 
 export type Admission = Admitted | Refused;

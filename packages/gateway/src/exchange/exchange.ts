@@ -69,8 +69,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   #takeIn(expectation: Expectation | undefined, refusal: Refusal | undefined): void {
     const context = this.#context;
-    const { message, peer, startMs } = this.#request;
-    context.budget.requested(startMs);
+    const { message, peer } = this.#request;
     watchClient(this, this.#http, peer);
     this.#response.addCorsHeaders(message);
     const intake = takeIn(this.#request, { context, refusal, expectation });
@@ -111,6 +110,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     }
     try {
       if (admission.kind === 'refused') {
+        if (admission.endsConnection === true) this.#http.shouldKeepAlive = false;
         this.#fail(admission.error, admission.headers);
         return;
       }
@@ -123,6 +123,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   }
 
   #receive(expectation: Expectation | undefined): void {
+    this.#context.budget.requested(this.#request.startMs);
     if (hasBody(this.#request.message)) this.#readBody(expectation);
     else this.#send(undefined);
   }

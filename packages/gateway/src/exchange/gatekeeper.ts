@@ -12,8 +12,8 @@ export interface Quotas {
   /** Of the client's address: too many failed authentications. Credentials that were verified before do not come here. */
   whyBlocked(request: ClientRequest): Refused | undefined;
   authenticationFailed(request: ClientRequest): void;
-  /** Takes what the request uses. */
-  admit(principal: Principal | undefined, request: ClientRequest): Allowance | Refused;
+  /** Takes what the request uses; `undefined`: nothing limits it. */
+  admit(principal: Principal | undefined, request: ClientRequest): Allowance | Refused | undefined;
 }
 
 export interface Allowance {

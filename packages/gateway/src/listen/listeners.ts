@@ -1,4 +1,5 @@
 /** All listeners for clients: they start, count, stop and close together. */
+import type { Socket } from 'node:net';
 import type { ListenTls } from '@causeway/config/listen-tls.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
 import type { Drop, DropReason } from '@causeway/http/entrance.ts';
@@ -30,6 +31,8 @@ export interface ListenerSettings extends ListenAddress {
 /** What all listeners have in common. */
 interface SharedOptions extends Omit<ClientServerOptions, 'http2' | 'certificates' | 'entrance'> {
   events: Pick<EventLog, 'emit'>;
+  /** Why a connection of this address may not enter, in words; `undefined`: it may. */
+  whyRefused: (socket: Socket, address: string) => string | undefined;
 }
 
 /** What operators see of a listener. */
@@ -54,7 +57,7 @@ export class ClientListener implements ListenerState {
   /** `defaultMax`: of connections. */
   constructor(settings: ListenerSettings, options: SharedOptions, defaultMax: number) {
     const { name, http2, maxConnections = defaultMax, proxyProtocol, redirectToHttpsPort } = settings;
-    const { events, ...shared } = options;
+    const { events, whyRefused, ...shared } = options;
     const { context } = shared;
     const refused = new RefusedConnections({
       listener: name,
@@ -65,6 +68,7 @@ export class ClientListener implements ListenerState {
       maxConnections,
       // The default keeps files free for targets and operators.
       isMaxShared: settings.maxConnections === undefined,
+      whyRefused,
       isProxySender: proxyProtocol ? (address: string) => context.trust.isHop(address) : undefined,
       onDropped: (drop: Drop) => refused.add(drop),
     };

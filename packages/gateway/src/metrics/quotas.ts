@@ -7,7 +7,7 @@ import type { Quotas } from '../quotas/quotas.ts';
 export const QUOTA_METRICS = {
   refused: counter(
     'causeway_quota_refused_total',
-    'Requests beyond a quota (429), by limit and principal: one that quotas.principals names, other, or none (of an address).',
+    'Requests beyond a quota (429), by limit and principal: as in causeway_principal_requests_total, or none (of an address).',
     ['limit', 'principal'],
   ),
   accounts: gauge('causeway_quota_accounts', 'Principals and addresses whose usage is remembered.', ['kind']),

@@ -30,7 +30,7 @@ export const REQUEST_METRICS = {
   connections: gauge('causeway_client_connections', 'Open connections of clients, by listener.', ['listener']),
   refusedConnections: counter(
     'causeway_connections_refused_total',
-    'Connections that a listener closed before their first request: maxConnections (too many are open), unfinished (the oldest of too many without a finished TLS handshake or PROXY header), proxyHeader (an invalid PROXY header, or none in time).',
+    'Connections that a listener closed before their first request: maxConnections (too many are open), addressQuota (too many of the address, by quotas.default.maxConnections), unfinished (the oldest of too many without a finished TLS handshake or PROXY header), proxyHeader (an invalid PROXY header, or none in time).',
     ['listener', 'reason'],
   ),
   heldBytes: gauge('causeway_held_bytes', 'Bytes of request bodies, and of responses that clients have not read.'),

@@ -7,7 +7,13 @@ import type { Principal } from '../exchange/admission.ts';
 import type { Rate } from './token-bucket.ts';
 
 /** What is limited; the names are those of the configuration. */
-export const QUOTA_LIMITS = ['requestsPerSecond', 'bytesPerSecond', 'maxInFlight', 'failedAuthentications'] as const;
+export const QUOTA_LIMITS = [
+  'requestsPerSecond',
+  'bytesPerSecond',
+  'maxInFlight',
+  'maxConnections',
+  'failedAuthentications',
+] as const;
 export type QuotaLimit = (typeof QUOTA_LIMITS)[number];
 
 /** `undefined`: no limit. */
@@ -15,6 +21,7 @@ export interface Limits {
   readonly requests: Rate | undefined;
   readonly bytes: Rate | undefined;
   readonly maxInFlight: number | undefined;
+  readonly maxConnections: number | undefined;
   /** Names and values in turn, for the bridge that creates a consumer. */
   readonly consumerHeaders: readonly string[];
   /** The `RateLimit-Policy` of responses. */
@@ -36,8 +43,7 @@ export class LimitRules {
   readonly #hasExemptNetworks: boolean;
   /** Principals are the same objects as long as their credentials are known. */
   readonly #found = new WeakMap<Principal, Limits>();
-  /** Principals that the configuration names: labels of metrics. */
-  readonly names: ReadonlySet<string>;
+  readonly countsConnections: boolean;
 
   constructor({ default: defaults = {}, principals, exempt }: Omit<QuotasConfig, 'failedAuthentications'>) {
     this.default = limitsOf(defaults);
@@ -49,7 +55,9 @@ export class LimitRules {
     this.#exempt = new Set(exempt);
     this.#exemptNetworks = trustedNetworks(exempt);
     this.#hasExemptNetworks = exempt.some(isNetwork);
-    this.names = new Set(principals.flatMap((exception) => exception.principals));
+    this.countsConnections = [this.default, ...this.#exceptions.map(({ limits }) => limits)].some(
+      ({ maxConnections }) => maxConnections !== undefined,
+    );
   }
 
   /** Whether it limits anything. */
@@ -81,21 +89,23 @@ export class LimitRules {
 }
 
 function limitsOf(config: LimitsConfig): Limits {
-  const { requestsPerSecond, requestBurst, bytesPerSecond, byteBurst, maxInFlight, maxConsumers } = config;
+  const { requestsPerSecond, requestBurst, bytesPerSecond, byteBurst, maxInFlight, maxConsumers, maxConnections } =
+    config;
   const requests = rateOf(requestsPerSecond, requestBurst);
   const bytes = rateOf(bytesPerSecond, byteBurst);
   return {
     requests,
     bytes,
     maxInFlight,
+    maxConnections,
     consumerHeaders: maxConsumers === undefined ? NO_HEADERS : [MAX_CONSUMERS_HEADER, String(maxConsumers)],
     policy: policyOf({ requests, bytes, maxInFlight }),
     countsRequests: requests !== undefined || bytes !== undefined || maxInFlight !== undefined,
   };
 }
 
-function isLimiting({ countsRequests, consumerHeaders }: Limits): boolean {
-  return countsRequests || consumerHeaders.length > 0;
+function isLimiting({ countsRequests, consumerHeaders, maxConnections }: Limits): boolean {
+  return countsRequests || consumerHeaders.length > 0 || maxConnections !== undefined;
 }
 
 /** Without a burst the bucket holds what one second brings. */

@@ -1,4 +1,5 @@
 /** How much a principal, or an address of clients without one, may use at this gateway: counts each request, and refuses those beyond a limit. */
+import type { Socket } from 'node:net';
 import { clientNetwork } from '@causeway/config/client-address.ts';
 import type { QuotasConfig } from '../config/quotas.ts';
 import { GatewayError } from '../errors.ts';
@@ -7,6 +8,7 @@ import type { ClientRequest } from '../exchange/client-request.ts';
 import type { Allowance, Quotas as QuotasOfRequests } from '../exchange/gatekeeper.ts';
 import { Account, type Excess, RequestUsage } from './account.ts';
 import { Accounts } from './accounts.ts';
+import { ConnectionCounts } from './connections.ts';
 import { FailedAuthentications } from './failed-authentications.ts';
 import { LimitRules, type Limits } from './limits.ts';
 import { QuotaCounts } from './quota-counts.ts';
@@ -18,21 +20,25 @@ export interface QuotasOptions {
 }
 
 /** What quotas read of a request. */
-export type CountedRequest = Pick<ClientRequest, 'clientAddress' | 'isFromGateway' | 'url'>;
+export type CountedRequest = Pick<ClientRequest, 'clientAddress' | 'isFromGateway' | 'trust' | 'url'> & {
+  readonly message: Pick<ClientRequest['message'], 'socket'>;
+};
 
 const NO_HEADERS: readonly string[] = [];
 /** Labels of metrics. */
 const NO_PRINCIPAL = 'none';
 const OTHER_PRINCIPAL = 'other';
-const UNCOUNTED: Allowance = { kind: 'allowed', usage: undefined, headers: NO_HEADERS, responseHeaders: NO_HEADERS };
 
 export class Quotas implements QuotasOfRequests {
   readonly counts = new QuotaCounts();
+  /** Those that have series of metrics of their own. */
+  namedPrincipals: ReadonlySet<string> = new Set();
   readonly #now: () => number;
   readonly #principals = new Accounts<Account>();
   /** Apart from principals: a flood of addresses makes no principal forgotten. */
   readonly #addresses = new Accounts<Account>();
   readonly #failures: FailedAuthentications;
+  readonly #connections = new ConnectionCounts();
   #rules: LimitRules;
 
   constructor({ config, now }: QuotasOptions) {
@@ -69,18 +75,32 @@ export class Quotas implements QuotasOfRequests {
     this.#failures.failed(request.clientAddress, this.#now());
   }
 
+  /** Why a connection may not enter, in words; `undefined`: it may. `isHop`: the address is a trusted proxy's or peer's, which has many clients. */
+  whyRefused(socket: Socket, address: string, isHop: boolean): string | undefined {
+    const rules = this.#rules;
+    if (!rules.countsConnections || isHop || rules.isExempt(address)) return undefined;
+    const { maxConnections } = rules.default;
+    if (maxConnections !== undefined && this.#connections.ofAddress(address) >= maxConnections) {
+      return `${address} has ${maxConnections} connections without an authenticated client (quotas.default.maxConnections)`;
+    }
+    this.#connections.enter(socket, address);
+    return undefined;
+  }
+
   /** Takes what a request of a client uses. */
-  admit(principal: Principal | undefined, request: CountedRequest): Allowance | Refused {
+  admit(principal: Principal | undefined, request: CountedRequest): Allowance | Refused | undefined {
     const nowMs = this.#now();
     const rules = this.#rules;
     const limits = principal === undefined ? rules.default : rules.of(principal);
+    if (rules.countsConnections && principal !== undefined && !this.#useConnection(principal, request, limits)) {
+      return this.#tooManyConnections(principal, limits);
+    }
     const headers =
       request.url.operation === 'createConsumer' && principal !== undefined ? limits.consumerHeaders : NO_HEADERS;
     const account = limits.countsRequests ? this.#accountOf(principal, request, { limits, nowMs }) : undefined;
     if (account === undefined) {
-      return headers.length === 0
-        ? UNCOUNTED
-        : { kind: 'allowed', usage: undefined, headers, responseHeaders: NO_HEADERS };
+      if (headers.length === 0) return undefined;
+      return { kind: 'allowed', usage: undefined, headers, responseHeaders: NO_HEADERS };
     }
     const excess = account.take(nowMs);
     const responseHeaders = ['ratelimit-policy', limits.policy, 'ratelimit', account.rateLimit(nowMs)];
@@ -89,6 +109,18 @@ export class Quotas implements QuotasOfRequests {
     }
     this.counts.refused(excess.limit, this.#labelOf(principal));
     return refused(errorOf(excess), responseHeaders);
+  }
+
+  /** False: the principal has as many other connections as it may have. Those of proxies and gateways are shared, and not counted. */
+  #useConnection({ name, method }: Principal, { trust, message }: CountedRequest, { maxConnections }: Limits): boolean {
+    if (trust !== 'client' || method === 'anonymous') return true;
+    return this.#connections.use(message.socket, name, maxConnections);
+  }
+
+  #tooManyConnections(principal: Principal, { maxConnections = 0 }: Limits): Refused {
+    this.counts.refused('maxConnections', this.#labelOf(principal));
+    const error = errorOf({ limit: 'maxConnections', value: maxConnections, retryAfterSeconds: 1 });
+    return { kind: 'refused', error, headers: NO_HEADERS, endsConnection: true };
   }
 
   /** `undefined`: it is not counted here. All who are anonymous have the accounts of their addresses. */
@@ -108,7 +140,7 @@ export class Quotas implements QuotasOfRequests {
 
   #labelOf(principal: Principal | undefined): string {
     if (principal === undefined) return NO_PRINCIPAL;
-    return this.#rules.names.has(principal.name) ? principal.name : OTHER_PRINCIPAL;
+    return this.namedPrincipals.has(principal.name) ? principal.name : OTHER_PRINCIPAL;
   }
 }
 

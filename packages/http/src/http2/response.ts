@@ -55,6 +55,14 @@ export class Http2Response implements ResponseMessage, StreamOutlet, ReadingProg
     return null;
   }
 
+  get shouldKeepAlive(): boolean {
+    return this.#stream.session?.closed === false;
+  }
+
+  set shouldKeepAlive(isKept: boolean) {
+    if (!isKept) this.#stream.session?.close();
+  }
+
   get closed(): boolean {
     return this.#stream.closed || this.#stream.destroyed;
   }
