@@ -1,5 +1,6 @@
 /** Quotas of clients, at gateways over real sockets: HTTP/1.1 and HTTP/2, one tier and two. */
 import { type ClientHttp2Session, connect } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { valueIn } from '../../../test/harness/exposition.ts';
@@ -136,6 +137,26 @@ test('bytes of both bodies are paid for, also while a response streams', async (
   expect((await overHttp1(gw)).headers['retry-after']).toMatch(/^[12]$/);
 });
 
+test.each([
+  ['a body that streams', { bufferBytes: 1_000 }],
+  ['a body that is kept', { bufferBytes: 10_000_000 }],
+])('%s is paid for when it has not arrived as a whole, also when its client leaves', async (_, bounds) => {
+  const { gw, clock } = await start({ default: { bytesPerSecond: 100_000 } }, { request: bounds });
+  const { hostname, port } = new URL(gw.url);
+  const socket = connectTcp(Number(port), hostname);
+  onTestFinished(() => {
+    socket.destroy();
+  });
+  socket.write('POST /topics/t HTTP/1.1\r\nhost: a\r\ncontent-length: 5000000\r\n\r\n');
+  socket.write(Buffer.alloc(1_000_000));
+  if (bounds.bufferBytes < 1_000_000) await until('it is paid for', async () => (await overHttp1(gw)).status === 429);
+  socket.resetAndDestroy();
+  await until('it is paid for', async () => (await overHttp1(gw)).status === 429);
+  expect(Number((await overHttp1(gw)).headers['retry-after'])).toBeLessThan(12);
+  clock.nowMs += 12_000;
+  expect((await overHttp1(gw)).status).toBe(200);
+});
+
 test('each address has its own share, and of clients behind a proxy each one', async () => {
   const { gw } = await start(
     { default: { requestsPerSecond: 1 }, exempt: ['198.51.100.0/24'] },
@@ -181,6 +202,25 @@ test('the first gateway counts a request; those behind it do not, and pass its h
   expect(answers[0]?.headers['ratelimit-policy']).toBe('"requests";q=10;w=1;causeway-burst=5');
   expect((await overHttp1(regional)).status).toBe(200);
   expect((await overHttp1(regional)).status).toBe(429);
+});
+
+test('bridges learn how many consumers a principal may have, and no client says it', async () => {
+  const { gw, east } = await start(
+    { default: { maxConsumers: 5 } },
+    {
+      auth: {
+        jwt: { issuers: [{ issuer: 'https://id.example', audience: ['a'], jwksFile: '/dev/null' }] },
+        anonymous: 'allow',
+      },
+    },
+  );
+  for (const path of ['/consumers/g', '/topics/t']) {
+    const headers = { 'causeway-max-consumers': '1000000' };
+    const response = await request(`${gw.url}${path}`, { method: 'POST', headers, body: '{}' });
+    await response.body.dump();
+  }
+  const sent = east.requests.filter(({ method }) => method === 'POST');
+  expect(sent.map(({ headers }) => headers['causeway-max-consumers'])).toEqual(['5', undefined]);
 });
 
 test('a reload changes limits, and what was used stays used', async () => {

@@ -27,6 +27,8 @@ export interface BodyReceiver {
   onBodyBytes(bytes: number, isLast: boolean): BytesKept;
   /** `bytes` of the kept ones left for a target: they cannot be sent again. */
   onBodyTaken(bytes: number): void;
+  /** More of a streamed body arrived. */
+  onBodyStreaming(): void;
   /** The whole body. */
   onBuffered(body: Buffer): void;
   /** The body is longer than `bufferBytes`, or there is no room to keep it. */
@@ -161,6 +163,7 @@ function streamBody(
       body.isWaitingForClient = false;
       body.receivedBytes += chunk.length;
       if (body.receivedBytes > maxBodyBytes) throw new BodyTooLargeError();
+      receiver.onBodyStreaming();
       yield chunk;
       body.isWaitingForClient = true;
     }

@@ -44,6 +44,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   #loop: AttemptLoop | undefined;
   #attempt: Attempt | undefined;
   #isDone = false;
+  /** Of a body that is kept. */
+  #arrivedBytes = 0;
   #paidBytes = 0;
   /** Of a streamed response, as the last look at its client found them. */
   #takenBytes = -1;
@@ -138,6 +140,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   onBodyBytes(bytes: number, isLast: boolean): BytesKept {
     if (this.#isDone) return 'dropped';
+    this.#arrivedBytes += bytes;
     if (this.#held.take(bytes)) {
       if (!isLast) this.#held.awaitMore(bytes);
       return 'kept';
@@ -146,6 +149,10 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
     if (this.#context.held.hasRoomFor(bytes)) return this.#isDone ? 'dropped' : 'streamed';
     this.#fail(overloaded());
     return 'dropped';
+  }
+
+  onBodyStreaming(): void {
+    this.#pay();
   }
 
   onBodyTaken(bytes: number): void {
@@ -381,7 +388,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   #pay(): void {
     const usage = this.#request.admitted?.usage;
     if (usage === undefined) return;
-    const movedBytes = bodyBytes(this.#body) + this.#response.sentBytes;
+    // Of a body that did not arrive as a whole, what arrived.
+    const movedBytes = Math.max(this.#arrivedBytes, bodyBytes(this.#body)) + this.#response.sentBytes;
     usage.moved(movedBytes - this.#paidBytes);
     this.#paidBytes = movedBytes;
   }
