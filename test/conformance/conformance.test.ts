@@ -118,11 +118,15 @@ const NOT_PROVOKED = [
   // Needs a Kafka with authorization (packages/bridge/test/forbidden.test.ts).
   ...['createTopic', 'getTopic', 'listPartitions', 'getPartition', 'getOffsets', 'poll', 'commit', 'listCommitted'],
   ...['listPositions', 'seek', 'seekToBeginning', 'seekToEnd', 'send', 'sendToPartition'],
+  // Needs rules of a gateway, or another principal (test/access-rules.test.ts).
+  ...['createConsumer', 'deleteConsumer', 'unsubscribe', 'listSubscriptions', 'listAssignments', 'listTopics'],
 ]
   .map((operation) => `${operation} 403`)
   .concat([
     // Needs a Kafka that knows clients (packages/bridge/test/client-identity.test.ts).
     ...OPERATIONS.flatMap(({ operation, right }: OperationEntry) => (right === undefined ? [] : [`${operation} 401`])),
+    // Needs a quota of a gateway (packages/bridge/test/principals.test.ts).
+    'createConsumer 429',
     // Needs an overloaded bridge (packages/bridge/src/http/overload.test.ts).
     'info 503',
     'openapi 503',

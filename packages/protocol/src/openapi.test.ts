@@ -66,7 +66,11 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
 /** The peer API sends these, or closes the connection, and does not document them. 401: it knows no clients. 409: the consumer is busy. */
 const UNDOCUMENTED = new Set(['204', '400', '401', '403', '409', '413', '415', '422', '500', '503']);
 /** With `async`, the peer API responds 204 whatever the outcome for the records. */
-const OWN_STATUSES: Readonly<Record<string, string[]>> = { send: ['404'], sendToPartition: ['404'] };
+const OWN_STATUSES: Readonly<Record<string, string[]>> = {
+  send: ['404'],
+  sendToPartition: ['404'],
+  createConsumer: ['429'],
+};
 
 const OWN_QUERIES: Readonly<Record<string, string[]>> = { poll: ['on_error'] };
 const OWN_TYPES: Readonly<Record<string, string[]>> = { createTopic: [V] };
