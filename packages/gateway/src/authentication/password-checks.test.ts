@@ -33,9 +33,10 @@ test('addresses take turns, and neither one address nor all of them can make the
   const check = (address: string, password: string): void => {
     results.push(checks.check({ hashes: [hash], password, address }));
   };
-  for (const password of ['a1', 'a2', 'a3', 'a4', 'a5']) check('a', password);
-  check('b', 'b1');
-  check('c', 'c1');
+  // One client of IPv6 has a whole network of addresses.
+  for (const number of [1, 2, 3, 4, 5]) check(`2001:db8::${number}`, `a${number}`);
+  check('192.0.2.1', 'b1');
+  check('192.0.2.2', 'c1');
   expect(checks.pendingCount).toBe(5);
   for (let count = 0; count < 5; count += 1) await finish();
   expect(await Promise.all(results)).toEqual(['right', 'right', 'right', 'right', 'full', 'right', 'full']);

@@ -1,5 +1,6 @@
 /** Checks of passwords, slow by design: a few at a time in threads of their own, and a bounded number that waits. */
 import { availableParallelism } from 'node:os';
+import { clientNetwork } from '@causeway/config/client-address.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import { isPassword, type PasswordHash } from './password-hash.ts';
 
@@ -13,7 +14,7 @@ export interface PasswordCheckLimits {
   /** At the same time. */
   readonly maxRunning: number;
   readonly maxWaiting: number;
-  /** Of one address, among those that wait. */
+  /** Of one address, or one network of IPv6, among those that wait. */
   readonly maxWaitingPerAddress: number;
 }
 
@@ -47,7 +48,7 @@ export class PasswordChecks {
   readonly durations = new Distribution({ bounds: DURATION_BUCKETS_MS, perBaseUnit: MILLISECONDS_PER_SECOND });
   readonly #now: () => number;
   readonly #limits: PasswordCheckLimits;
-  /** By address; each address in turn. */
+  /** By address or network; each in turn. */
   readonly #waiting = new Map<string, Waiting[]>();
   #waitingCount = 0;
   #runningCount = 0;
@@ -73,12 +74,13 @@ export class PasswordChecks {
     const { maxRunning, maxWaiting, maxWaitingPerAddress } = this.#limits;
     const sinceMs = this.#now();
     if (this.#runningCount < maxRunning) return await this.#run(check, sinceMs);
-    const ofAddress = this.#waiting.get(check.address) ?? [];
+    const network = clientNetwork(check.address);
+    const ofAddress = this.#waiting.get(network) ?? [];
     if (this.#waitingCount >= maxWaiting || ofAddress.length >= maxWaitingPerAddress) return 'full';
     this.#waitingCount += 1;
     return await new Promise<CheckResult>((settle) => {
       ofAddress.push({ check, sinceMs, settle });
-      this.#waiting.set(check.address, ofAddress);
+      this.#waiting.set(network, ofAddress);
     });
   }
 
@@ -101,10 +103,10 @@ export class PasswordChecks {
   #runNext(): void {
     const [first] = this.#waiting;
     if (first === undefined) return;
-    const [address, ofAddress] = first;
+    const [network, ofAddress] = first;
     const next = ofAddress.shift();
-    this.#waiting.delete(address);
-    if (ofAddress.length > 0) this.#waiting.set(address, ofAddress);
+    this.#waiting.delete(network);
+    if (ofAddress.length > 0) this.#waiting.set(network, ofAddress);
     if (next === undefined) return;
     this.#waitingCount -= 1;
     next.settle(this.#run(next.check, next.sinceMs));
