@@ -1,7 +1,7 @@
 /** The gateway's command line, as a process. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -14,6 +14,7 @@ import { until } from '../../../test/harness/until.ts';
 import { answerJson, startUpstream } from '../../../test/harness/upstream.ts';
 import { digestOfKey } from './authentication/api-keys.ts';
 import { readCredentialsFile } from './authentication/credentials-file.ts';
+import { keyEntry, makeKey, passwordEntry } from './authentication/new-entry.ts';
 import { isPassword } from './authentication/password-hash.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -168,6 +169,53 @@ test('the log has a line for each change of an operator and for refused requests
     for (const token of Object.values(tokens)) expect(log).not.toContain(token);
   } finally {
     child.kill('SIGKILL');
+  }
+});
+
+test('neither log has a password or a key, right or wrong, of a client or of a broken file', async () => {
+  const credentials = join(directory, 'secrets.yaml');
+  const [password, key] = ['correct horse battery', makeKey()];
+  writeFileSync(credentials, keyEntry({ name: 'device-7', roles: [] }, key), { mode: 0o644 });
+  appendFileSync(credentials, await passwordEntry({ name: 'alice', roles: [] }, password));
+  const east = await startUpstream(answerJson({}));
+  const file = write(
+    `listen:\n  port: 0\nadmin:\n  port: 0\naccessLog: {}\nauth:\n  basic: { file: ${credentials} }\n  apiKeys: { file: ${credentials} }\nregions:\n  - name: east\n    targets:\n      - url: ${east.url}\n`,
+  );
+  const child = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  try {
+    let log = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        log += chunk.toString();
+      });
+    }
+    const url = await urlOf(child.stdout);
+    const pair = (name: string, secret: string): string => Buffer.from(`${name}:${secret}`).toString('base64');
+    const statuses: number[] = [];
+    for (const headers of [
+      { authorization: `Basic ${pair('alice', password)}` },
+      { authorization: `Basic ${pair('alice', 'guess-of-eve')}` },
+      { authorization: `Basic ${pair('name-of-eve', 'guess-of-eve')}` },
+      { authorization: 'Basic guess-of-eve' },
+      { 'x-api-key': key },
+      { 'x-api-key': 'guess-of-eve' },
+    ]) {
+      const { statusCode, body } = await request(`${url}/topics/orders`, { headers });
+      statuses.push(statusCode);
+      await body.dump();
+    }
+    expect(statuses).toEqual([200, 401, 401, 401, 200, 401]);
+    writeFileSync(credentials, '- name: alice\n  password: typed-in-clear\n');
+    await until('the broken file is reported', () => log.includes(`${credentials}:2: [0].password`));
+    await until('the access log is there', () => log.split('"path":"/topics/orders"').length === 7);
+    expect(log).toContain(`all users may read ${credentials} (mode 644): chmod 640`);
+    expect(log).toContain('alice');
+    const secrets = [password, key, 'guess-of-eve', 'typed-in-clear'];
+    const pairs = [pair('alice', password), pair('alice', 'guess-of-eve'), pair('name-of-eve', 'guess-of-eve')];
+    for (const secret of [...secrets, ...pairs, 'name-of-eve']) expect(log).not.toContain(secret);
+  } finally {
+    child.kill('SIGKILL');
+    await east.kill();
   }
 });
 
