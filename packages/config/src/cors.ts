@@ -7,7 +7,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
 
 /** The headers of the peer API, and others that clients of this API send. */
 const ALLOWED_HEADERS =
-  'access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept,authorization,x-request-id,traceparent,idempotency-key';
+  'access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept,authorization,x-api-key,x-request-id,traceparent,idempotency-key';
 
 const HeaderNames = (description: string, names: readonly string[]) =>
   Type.Array(Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" }), { description, default: [...names] });

@@ -60,7 +60,14 @@ test('every answer of the gateway itself has the headers, and the preflight does
     expect(headers['access-control-max-age']).toBe('600');
     const allowed = String(headers['access-control-allow-headers']).split(',');
     expect(allowed).toEqual(
-      expect.arrayContaining(['authorization', 'x-request-id', 'traceparent', 'idempotency-key', 'content-type']),
+      expect.arrayContaining([
+        'authorization',
+        'x-api-key',
+        'x-request-id',
+        'traceparent',
+        'idempotency-key',
+        'content-type',
+      ]),
     );
   }
 });

@@ -55,7 +55,7 @@ describe('with a list of origins', () => {
       const [status, ...headers] = answer.trim().split('\r\n');
       expect(status).toBe('HTTP/1.1 204 No Content');
       expect(headers.filter((line) => !/^connection:/i.test(line)).sort()).toEqual([
-        'access-control-allow-headers: access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept,authorization,x-request-id,traceparent,idempotency-key',
+        'access-control-allow-headers: access-control-allow-origin,content-length,x-forwarded-proto,x-forwarded-host,origin,x-requested-with,content-type,access-control-allow-methods,accept,authorization,x-api-key,x-request-id,traceparent,idempotency-key',
         'access-control-allow-methods: POST,GET',
         'access-control-allow-origin: https://a.example',
         'access-control-max-age: 600',
