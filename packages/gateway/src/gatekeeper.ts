@@ -75,7 +75,8 @@ export class Doorkeeper implements Gatekeeper {
   }
 
   #onTried(request: ClientRequest, authentication: Authentication): Admission {
-    if (authentication.kind === 'failed') this.#options.quotas?.authenticationFailed(request);
+    if (authentication.kind === 'failed' && authentication.isExpired !== true)
+      this.#options.quotas?.authenticationFailed(request);
     return this.#onAuthenticated(request, authentication);
   }
 

@@ -46,8 +46,10 @@ beforeAll(async () => {
   bridge = await startUpstream();
   const east = { name: 'east', targets: [{ url: bridge.url }] };
   regional = await startGateway({ gateway: { region: 'east', name: 'regional' }, regions: [east], auth }, options);
+  // The table has more failures than an address may have.
+  const quotas = { failedAuthentications: { perMinute: 100_000, burst: 100_000 } };
   const tier1Regions = [{ name: 'east', targets: [{ url: regional.url }] }];
-  tier1 = await startGateway({ regions: tier1Regions, request: { maxHeaderBytes: 65_536 }, auth }, options);
+  tier1 = await startGateway({ regions: tier1Regions, request: { maxHeaderBytes: 65_536 }, quotas, auth }, options);
 });
 afterAll(async () => {
   await tier1.close();
@@ -423,4 +425,27 @@ test('a gateway without auth, behind one that authenticates, logs the principal,
   await gateway.close();
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line).principal)).toEqual(['alice', undefined]);
+});
+
+test('forged tokens are limited by address, expired ones are not, and tokens that were verified before always pass', async () => {
+  const quotas = { failedAuthentications: { perMinute: 1, burst: 5 } };
+  const gateway = await startGateway(
+    { regions: regions({ east: bridge.url }), auth, quotas },
+    { wallClock: () => nowMs },
+  );
+  onTestFinished(gateway.close);
+  const statuses = async (token: (index: number) => Promise<string>): Promise<number[]> => {
+    const found: number[] = [];
+    for (let index = 0; index < 10; index += 1) found.push((await ask(gateway.url, bearer(await token(index)))).status);
+    return found;
+  };
+  const known = await sign(claims);
+  expect((await ask(gateway.url, bearer(known))).status).toBe(200);
+  const times = (count: number, status: number): number[] => Array.from({ length: count }, () => status);
+  expect(await statuses((index) => sign({ ...claims, exp: index }))).toEqual(times(10, 401));
+  expect(await statuses((index) => sign({ ...claims, jti: `fresh ${index}` }))).toEqual(times(10, 200));
+  const forged = (index: number): Promise<string> => sign({ ...claims, jti: `${index}` }, {}, stranger.privateKey);
+  expect(await statuses(forged)).toEqual([...times(5, 401), ...times(5, 429)]);
+  expect((await ask(gateway.url, bearer(known))).status).toBe(200);
+  expect((await ask(gateway.url, bearer(await sign({ ...claims, jti: 'one more' })))).status).toBe(429);
 });

@@ -6,7 +6,13 @@ import type { IssuerKey } from './jwks.ts';
 import type { KeyLookup } from './jwks-source.ts';
 import { principalOf } from './jwt-claims.ts';
 import { type ReadToken, readToken } from './jwt-form.ts';
-import type { Authenticated, Authentication, AuthenticationMethod, CredentialedRequest } from './method.ts';
+import type {
+  Authenticated,
+  Authentication,
+  AuthenticationFailure,
+  AuthenticationMethod,
+  CredentialedRequest,
+} from './method.ts';
 import { Verifications } from './verifications.ts';
 
 /** An issuer, and where its keys are. */
@@ -74,7 +80,7 @@ export class JwtMethod implements AuthenticationMethod {
     const issuer = this.#issuers.get(String(read.payload.iss));
     if (issuer === undefined) return invalid('The issuer of the token is not accepted.');
     const refusal = this.#refusalBefore(read, issuer.config);
-    if (refusal !== undefined) return invalid(refusal);
+    if (refusal !== undefined) return refusal;
     const verifying = this.#verify(authorization, { token, read, issuer }).finally(() =>
       this.#pending.delete(authorization),
     );
@@ -83,12 +89,14 @@ export class JwtMethod implements AuthenticationMethod {
   }
 
   /** What costs less than a signature, and is so for most tokens that are refused. */
-  #refusalBefore({ header, payload }: ReadToken, config: IssuerConfig): string | undefined {
+  #refusalBefore({ header, payload }: ReadToken, config: IssuerConfig): Authentication | undefined {
     if (!config.algorithms.some((algorithm) => algorithm === header.alg)) {
-      return 'The algorithm of the token is not accepted.';
+      return invalid('The algorithm of the token is not accepted.');
     }
-    if (typeof payload.exp !== 'number') return 'The token has no time in its claim exp.';
-    return this.#expiresAtMs(payload.exp, config) <= this.#wallClock() ? EXPIRED : undefined;
+    if (typeof payload.exp !== 'number') return invalid('The token has no time in its claim exp.');
+    // All devices behind one address may be late with new tokens at the same time.
+    const isExpired = this.#expiresAtMs(payload.exp, config) <= this.#wallClock();
+    return isExpired ? { ...invalid(EXPIRED), isExpired } : undefined;
   }
 
   #expiresAtMs(exp: number, { clockToleranceSeconds }: IssuerConfig): number {
@@ -167,7 +175,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** https://www.rfc-editor.org/rfc/rfc6750#section-3.1 */
-function invalid(message: string): Authentication {
+function invalid(message: string): AuthenticationFailure {
   return {
     kind: 'failed',
     message,

@@ -17,6 +17,8 @@ export interface AuthenticationFailure {
   readonly message: string;
   /** In place of the method's own challenge in `WWW-Authenticate`. */
   readonly challenge?: string;
+  /** They were right once, as they say: no attempt to guess, and no reason to count it against the client's address. */
+  readonly isExpired?: boolean;
 }
 
 /** Nothing says now whether the credentials are right: 503. */
