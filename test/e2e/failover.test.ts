@@ -3,9 +3,13 @@
 import { Value } from '@causeway/config/schema.ts';
 import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
 import { MachinePace } from '@causeway/lab/machine-pace.ts';
+import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import type { LabProcess } from '@causeway/lab/stack/process.ts';
 import { HttpClient } from '@causeway/lab/traffic/client.ts';
+import { request } from 'undici';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { valueIn } from '../harness/exposition.ts';
+import { LARGE_BYTES, LargeTraffic } from '../harness/large-traffic.ts';
 import { ProduceLoad } from '../harness/produce-load.ts';
 import { regionState, startTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
@@ -24,7 +28,9 @@ const failoverMs = (): number => pace.boundMs(DETECTION_MS, AFTER_DETECTION_MS);
 
 let system: TestStack;
 beforeAll(async () => {
-  system = await startTestStack(inject('kafkaBootstrap'));
+  // One fetch brings more than a response of 8 MiB.
+  const bridgeYaml = 'consumers: { fetchMaxBytes: 16777216, partitionFetchMaxBytes: 16777216 }\n';
+  system = await startTestStack(inject('kafkaBootstrap'), { bridgeYaml });
 });
 afterAll(() => system?.close());
 afterEach(async () => {
@@ -152,3 +158,53 @@ test('a poll that waited on the dying region gets a response within its own time
     await client.close();
   }
 });
+
+/** Bytes of bodies and of responses that the tier-1 gateway has, complete or not. */
+async function heldBytes(): Promise<number> {
+  const { body } = await request(`${system.admin}/metrics`);
+  return valueIn(await body.text(), 'causeway_held_bytes');
+}
+
+async function killEastAndWait(): Promise<void> {
+  await system.stack.killRegion('east');
+  await until('tier-1 sees it', async () => (await regionState(system, 'east')) === 'down');
+}
+
+test('SIGKILL of a region while bodies and answers of 8 MiB are under way: no request fails, and no record is lost', async () => {
+  await system.untilWell();
+  const topic = `large-${Date.now()}`;
+  await ensureTopics(system.stack.kafka.bootstrap, [{ name: topic, partitionCount: 1 }]);
+  const traffic = new LargeTraffic({ url: system.url, topic });
+  try {
+    traffic.produce(3);
+    await traffic.untilMore('bodies', () => traffic.acknowledged.length, 4);
+    await until('bodies are under way', async () => (await heldBytes()) >= 2 * LARGE_BYTES);
+    await killEastAndWait();
+    await traffic.untilMore('bodies', () => traffic.acknowledged.length, 4);
+    await traffic.pause();
+    expect(traffic.failures).toEqual([]);
+    await system.stack.restoreRegion('east');
+    await system.untilWell();
+    // A consumer in east: tries names until the placement matches.
+    const inEast = async (): Promise<number> =>
+      (await system.topology()).regions.find(({ name }) => name === 'east')?.consumerCount ?? 0;
+    const initial = await inEast();
+    let name = '';
+    for (let index = 0; (await inEast()) === initial; index += 1) {
+      name = `c${index}`;
+      await traffic.create(topic, name);
+    }
+    await traffic.consume(topic, name);
+    await traffic.untilMore('answers', () => traffic.answerCount, 2);
+    await until('an answer is under way', async () => (await heldBytes()) > LARGE_BYTES / 4);
+    await killEastAndWait();
+    await until('all records have come', () => traffic.failures.length > 0 || traffic.missing.length === 0, {
+      timeoutMs: 60_000,
+    });
+    expect(traffic.failures).toEqual([]);
+    expect(traffic.missing).toEqual([]);
+    expect(traffic.largestAnswerBytes).toBeGreaterThan(LARGE_BYTES * 0.9);
+  } finally {
+    await traffic.close();
+  }
+}, 240_000);

@@ -21,7 +21,7 @@ describe('a region that fails costs the client nothing', () => {
       'answers 503 at a length that cannot be held',
       (_, response) => {
         response.writeHead(503);
-        response.end('x'.repeat(2_000_000));
+        response.end('x'.repeat(17_000_000));
       },
     ],
     ['answers 502', answerJson({ error_code: 502, message: 'not now' }, 502)],
@@ -32,6 +32,23 @@ describe('a region that fails costs the client nothing', () => {
     expect(await answer.body.json()).toEqual({ from: 'west' });
     expect(east.requests).toHaveLength(1);
     expect(west.requests[0]?.body).toBe(produce.body);
+  });
+
+  test('with a body and an answer of 8 MiB, which breaks off before its last byte', async () => {
+    const bytes = 8 * 1_048_576;
+    const { east, west, gw } = await twoRegions((_, response) => {
+      response.writeHead(200, { 'content-length': bytes }).write(Buffer.alloc(bytes - 1));
+      setTimeout(() => response.destroy(), 100);
+    });
+    west.handle = (_, response) => response.end('w'.repeat(bytes));
+    const body = 'x'.repeat(bytes);
+    const answer = await request(`${gw.url}/topics/t`, { ...produce, body });
+    expect(answer.statusCode).toBe(200);
+    expect((await answer.body.text()) === 'w'.repeat(bytes)).toBe(true);
+    expect([east, west].map(({ requests }) => requests.map((received) => received.body === body))).toEqual([
+      [true],
+      [true],
+    ]);
   });
 
   test('when nothing listens there any more', async () => {
