@@ -46,7 +46,11 @@ export class FrontDoor {
   constructor(options: FrontDoorOptions) {
     this.#options = options;
     this.#config = options.config;
-    this.quotas = new Quotas({ config: options.config.quotas, now: options.now });
+    this.quotas = new Quotas({
+      config: options.config.quotas,
+      onExceeded: (report) => options.events.emit({ type: 'quotaExceeded', ...report }),
+      now: options.now,
+    });
     this.#keys = new KeySources({
       now: options.now,
       onChange: (issuer, problem) => options.events.emit({ type: 'issuerKeys', issuer, problem }),

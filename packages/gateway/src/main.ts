@@ -92,6 +92,7 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
       type === 'rulesNotEnforced' ||
       type === 'handshake' ||
       type === 'connectionsRefused' ||
+      type === 'quotaExceeded' ||
       type === 'accessRefused'
     )
       log.warn(details, type);

@@ -51,7 +51,7 @@ test('an address with too many wrong credentials gets 429 for all that are not k
   const ask = async (address: string, key: string | undefined): Promise<[number, unknown]> => {
     const headers: Record<string, string> = { 'x-forwarded-for': address };
     if (key !== undefined) headers['x-api-key'] = key;
-    const response = await request(`${gw.url}/topics`, { headers });
+    const response = await request(`${gw.url}/topics/t`, { headers });
     await response.body.dump();
     return [response.statusCode, response.headers['retry-after']];
   };
@@ -88,7 +88,7 @@ class Client {
 
   async ask(name?: string): Promise<number> {
     const headers = name === undefined ? {} : { 'x-api-key': keyOf(name) };
-    const sent = requestHttp(`${this.#url}/topics`, { agent: this.#agent, headers });
+    const sent = requestHttp(`${this.#url}/topics/t`, { agent: this.#agent, headers });
     sent.end();
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
     this.socket = response.socket;
@@ -121,7 +121,7 @@ test('over HTTP/2, the connection ends with the responses that are under way', a
   expect(await new Client(gw).ask('alice')).toBe(200);
   const session = connectHttp2(gw.url);
   onTestFinished(() => session.destroy());
-  const asked = { ':path': '/topics', 'x-api-key': keyOf('alice') };
+  const asked = { ':path': '/topics/t', 'x-api-key': keyOf('alice') };
   const closed = once(session, 'close');
   const answers = await Promise.all([fetchHttp2(session, asked), fetchHttp2(session, asked)]);
   expect(answers.map(({ status }) => status)).toEqual([429, 429]);
@@ -151,7 +151,7 @@ test.each(['without', 'with'])(
       return socket;
     };
     const ask = async (socket: Socket, name: string): Promise<string> => {
-      socket.write(`GET /topics HTTP/1.1\r\nhost: a\r\nx-api-key: ${keyOf(name)}\r\n\r\n`);
+      socket.write(`GET /topics/t HTTP/1.1\r\nhost: a\r\nx-api-key: ${keyOf(name)}\r\n\r\n`);
       const [chunk] = (await once(socket, 'data')) as [Buffer];
       return chunk.toString().split('\r\n', 1)[0] ?? '';
     };

@@ -72,6 +72,9 @@ describe.each(['HTTP/1.1', 'HTTP/2'])('over %s', (version) => {
       'ratelimit-policy': '"requests";q=1;w=1;causeway-burst=2',
       'content-type': 'application/vnd.kafka.v2+json',
     });
+    expect(gw.gateway.events.recent().filter(({ type }) => type === 'quotaExceeded')).toMatchObject([
+      { quota: 'requestsPerSecond', who: '127.0.0.1', requestCount: 1 },
+    ]);
     const reached = () => east.requests.filter(({ url }) => url === '/topics').length;
     expect(reached()).toBe(2);
     clock.nowMs += 1_000;

@@ -137,6 +137,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `${plural(event.connectionCount, 'connection')} closed at listener ${event.listener}`,
         detail: event.reason,
       };
+    case 'quotaExceeded':
+      return {
+        mark: 'degraded',
+        topic: 'config',
+        title: `${plural(event.requestCount, 'request')} beyond the quota ${event.quota}`,
+        detail: `lastly of ${event.who}`,
+      };
     case 'started':
       return {
         mark: 'up',

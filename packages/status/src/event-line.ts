@@ -59,6 +59,8 @@ function describe(event: RecordedEvent): string {
       return `${event.who ?? 'a client'} at ${event.address} refused (${event.requestCount} requests): ${event.reason}`;
     case 'connectionsRefused':
       return `listener ${event.listener} closed ${event.connectionCount} connections: ${event.reason}`;
+    case 'quotaExceeded':
+      return `quota ${event.quota} exceeded (${event.requestCount} requests), lastly by ${event.who}`;
     case 'started':
       return `started at ${(event.urls ?? [event.url]).join(', ')}`;
     case 'stopping':

@@ -9,12 +9,15 @@ import type { Allowance, Quotas as QuotasOfRequests } from '../exchange/gatekeep
 import { Account, type Excess, RequestUsage } from './account.ts';
 import { Accounts } from './accounts.ts';
 import { ConnectionCounts } from './connections.ts';
+import { type ExcessReport, ExcessReports } from './excess-reports.ts';
 import { FailedAuthentications } from './failed-authentications.ts';
-import { LimitRules, type Limits } from './limits.ts';
+import { LimitRules, type Limits, type QuotaLimit } from './limits.ts';
 import { QuotaCounts } from './quota-counts.ts';
 
 export interface QuotasOptions {
   config: QuotasConfig;
+  /** Requests were refused. At most once a minute for each quota. Default: nothing. */
+  onExceeded?: (report: ExcessReport) => void;
   /** Milliseconds, never going back. */
   now: () => number;
 }
@@ -34,6 +37,7 @@ export class Quotas implements QuotasOfRequests {
   /** Those that have series of metrics of their own. */
   namedPrincipals: ReadonlySet<string> = new Set();
   readonly #now: () => number;
+  readonly #reports: ExcessReports;
   readonly #principals = new Accounts<Account>();
   /** Apart from principals: a flood of addresses makes no principal forgotten. */
   readonly #addresses = new Accounts<Account>();
@@ -41,8 +45,9 @@ export class Quotas implements QuotasOfRequests {
   readonly #connections = new ConnectionCounts();
   #rules: LimitRules;
 
-  constructor({ config, now }: QuotasOptions) {
+  constructor({ config, onExceeded = () => {}, now }: QuotasOptions) {
     this.#now = now;
+    this.#reports = new ExcessReports({ onReport: onExceeded, now });
     this.#rules = new LimitRules(config);
     this.#failures = new FailedAuthentications(config.failedAuthentications);
   }
@@ -66,7 +71,7 @@ export class Quotas implements QuotasOfRequests {
   whyBlocked(request: CountedRequest): Refused | undefined {
     const retryAfterSeconds = this.#failures.blockedSeconds(request.clientAddress, this.#now());
     if (retryAfterSeconds === 0) return undefined;
-    this.counts.refused('failedAuthentications', NO_PRINCIPAL);
+    this.#countRefused('failedAuthentications', undefined, request);
     const message = `Too many failed authentications of this address: retry after ${retryAfterSeconds} s.`;
     return refused(new GatewayError('quotaExceeded', message, { retryAfterSeconds }), NO_HEADERS);
   }
@@ -93,7 +98,10 @@ export class Quotas implements QuotasOfRequests {
     const rules = this.#rules;
     const limits = principal === undefined ? rules.default : rules.of(principal);
     if (rules.countsConnections && principal !== undefined && !this.#useConnection(principal, request, limits)) {
-      return this.#tooManyConnections(principal, limits);
+      this.#countRefused('maxConnections', principal, request);
+      const { maxConnections: value = 0 } = limits;
+      const error = errorOf({ limit: 'maxConnections', value, retryAfterSeconds: 1 });
+      return { kind: 'refused', error, headers: NO_HEADERS, endsConnection: true };
     }
     const headers =
       request.url.operation === 'createConsumer' && principal !== undefined ? limits.consumerHeaders : NO_HEADERS;
@@ -107,7 +115,7 @@ export class Quotas implements QuotasOfRequests {
     if (excess === undefined) {
       return { kind: 'allowed', usage: new RequestUsage(account, this.#now), headers, responseHeaders };
     }
-    this.counts.refused(excess.limit, this.#labelOf(principal));
+    this.#countRefused(excess.limit, principal, request);
     return refused(errorOf(excess), responseHeaders);
   }
 
@@ -115,12 +123,6 @@ export class Quotas implements QuotasOfRequests {
   #useConnection({ name, method }: Principal, { trust, message }: CountedRequest, { maxConnections }: Limits): boolean {
     if (trust !== 'client' || method === 'anonymous') return true;
     return this.#connections.use(message.socket, name, maxConnections);
-  }
-
-  #tooManyConnections(principal: Principal, { maxConnections = 0 }: Limits): Refused {
-    this.counts.refused('maxConnections', this.#labelOf(principal));
-    const error = errorOf({ limit: 'maxConnections', value: maxConnections, retryAfterSeconds: 1 });
-    return { kind: 'refused', error, headers: NO_HEADERS, endsConnection: true };
   }
 
   /** `undefined`: it is not counted here. All who are anonymous have the accounts of their addresses. */
@@ -136,6 +138,12 @@ export class Quotas implements QuotasOfRequests {
     if (request.isFromGateway) return undefined;
     const address = request.clientAddress;
     return this.#rules.isExempt(address) ? undefined : found(this.#addresses, clientNetwork(address), limits, nowMs);
+  }
+
+  #countRefused(limit: QuotaLimit, principal: Principal | undefined, request: CountedRequest): void {
+    this.counts.refused(limit, this.#labelOf(principal));
+    const isAnonymous = principal === undefined || principal.method === 'anonymous';
+    this.#reports.add(limit, isAnonymous ? request.clientAddress : principal.name);
   }
 
   #labelOf(principal: Principal | undefined): string {

@@ -109,6 +109,15 @@ export const EventSchema = Type.Union(
       connectionCount: Type.Integer({ minimum: 1, description: 'Since the event before.' }),
       reason: Type.String(),
     }),
+    /** Requests were refused for a quota. At most one event a minute for each quota. */
+    Event('quotaExceeded', {
+      quota: Type.String({ description: 'As in the configuration: `requestsPerSecond`, `maxInFlight`, …' }),
+      who: Type.String({ description: 'The principal, or the address, of the last request.' }),
+      requestCount: Type.Integer({
+        minimum: 1,
+        description: 'Since the event before, of all principals and addresses.',
+      }),
+    }),
     Event('started', {
       url: Type.String({ description: 'Of the first listener for clients.' }),
       urls: Type.Optional(Type.Array(Type.String(), { description: 'Of all listeners, where there are several.' })),
