@@ -45,6 +45,8 @@ export class Doorkeeper implements Gatekeeper {
       const admitted = this.#admitFromGateway(request);
       if (admitted !== undefined) return admitted;
     }
+    // Of a page for bridges that respond to them; browsers send no credentials with it.
+    if (isPreflight(request)) return this.#admitted(undefined, NO_HEADERS);
     const { authenticator, quotas } = this.#options;
     if (authenticator === undefined) return this.#decide(request, undefined);
     const recalled = authenticator.recall(request);
@@ -131,6 +133,11 @@ export class Doorkeeper implements Gatekeeper {
     const withheld = this.#withheld;
     return { kind: 'admitted', principal, headers, withheld, responseHeaders: NO_HEADERS, usage: undefined };
   }
+}
+
+/** https://fetch.spec.whatwg.org/#cors-preflight-request */
+function isPreflight({ method, message: { headers } }: ClientRequest): boolean {
+  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 }
 
 function refused(error: GatewayError, headers: readonly string[]): Refused {

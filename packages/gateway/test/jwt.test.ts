@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
-import { request } from 'undici';
+import { Client, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { regions, startGateway, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { FORGED, PROOF } from '../../../test/harness/trust.ts';
@@ -120,9 +120,36 @@ test('a regional gateway believes the principal that a gateway sends, and no oth
 });
 
 test('health, readiness and preflights need no credentials', async () => {
+  // The bridge responds to it; another OPTIONS is a request like any other.
+  const preflight = { origin: 'https://page.example', 'access-control-request-method': 'POST' };
+  const options = async (headers: Record<string, string>): Promise<number> =>
+    (await request(`${tier1.url}/topics/orders`, { method: 'OPTIONS', headers })).statusCode;
+  expect([await options(preflight), await options({ origin: 'https://page.example' })]).toEqual([200, 401]);
   for (const path of ['/healthy', '/ready']) {
     expect((await request(`${tier1.url}${path}`)).statusCode).toBe(200);
   }
+});
+
+test('a refused body is not read, and the connection serves the next request', async () => {
+  const before = bridge.requests.length;
+  const client = new Client(tier1.url);
+  onTestFinished(() => client.close());
+  const good = bearer(await sign(claims));
+  for (const headers of [bearer('x'), {}, good]) {
+    const { statusCode, body } = await client.request({
+      path: '/topics/orders',
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/vnd.kafka.json.v2+json' },
+      body: Buffer.alloc(2_000_000, ' '),
+    });
+    await body.dump();
+    expect(statusCode).toBe(headers === good ? 200 : 401);
+  }
+  expect(bridge.requests).toHaveLength(before + 1);
+  // Without 100 Continue.
+  const head =
+    'POST /topics/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\nConnection: close\r\n\r\n';
+  expect(await rawExchange(tier1.url, head)).toMatch(/^HTTP\/1\.1 401 /);
 });
 
 test('without credentials the challenge has no error', async () => {
