@@ -1,8 +1,9 @@
 /** A tenant as a client that does what it may: each request must succeed. */
 import { expect } from 'vitest';
 import { until } from '../harness/until.ts';
+import type { Method, Tenant } from './credentials.ts';
 import { type MatrixRequest, type Named, NOTHING, requestOf } from './operations.ts';
-import type { MatrixResponse, Method, Tenant, TenantSystem } from './system.ts';
+import type { MatrixResponse, TenantSystem } from './system.ts';
 
 export interface ReceivedRecord {
   topic: string;
@@ -66,5 +67,36 @@ export class TenantClient {
   async subscription(named: Named): Promise<string[]> {
     const { text } = await this.send(requestOf('listSubscriptions', named));
     return (JSON.parse(text) as { topics: string[] }).topics;
+  }
+}
+
+/** Produces one record after another, each of which must succeed, until it is stopped. */
+export class Load {
+  count = 0;
+  /** Whether it was stopped, or a request failed. */
+  isOver = false;
+  #isStopping = false;
+  readonly #running: Promise<void>;
+
+  constructor(client: TenantClient, topic: string) {
+    this.#running = this.#run(client, topic);
+    const end = (): void => {
+      this.isOver = true;
+    };
+    // `stop` reports errors.
+    this.#running.then(end, end);
+  }
+
+  /** Errors: of a request that failed. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#running;
+  }
+
+  async #run(client: TenantClient, topic: string): Promise<void> {
+    while (!this.#isStopping) {
+      await client.produce(topic, 'under load');
+      this.count += 1;
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** The names of topics, groups and consumers in a run of the matrix: whose they are shows in their beginning. */
 import type { Cell, Kind } from './cells.ts';
+import { METHODS, type Method, TENANTS } from './credentials.ts';
 import { type Named, ROWS } from './operations.ts';
-import { METHODS, type Method, TENANTS } from './system.ts';
 
 /** A pass through the matrix. */
 export interface Pass {
