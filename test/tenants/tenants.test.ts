@@ -59,7 +59,7 @@ function startTraffic(): Load[] {
 async function stopTraffic(traffic: readonly Load[]): Promise<void> {
   for (const load of traffic) {
     const before = load.count;
-    await until('requests go on', () => load.isOver || load.count > before + 2);
+    await until('further requests succeed', () => load.isOver || load.count > before + 2);
     await load.stop();
   }
 }

@@ -34,8 +34,6 @@ quotas:
     - principals: [${GUEST}]
       requestsPerSecond: 1
       requestBurst: 5
-  # The guest tries it without a token once a second, from the address that all clients of the lab share.
-  failedAuthentications: { perMinute: 600, burst: 600 }
 `;
 }
 
