@@ -52,6 +52,9 @@ export class DeliveryLog {
   readonly #end: AbortSignal;
   /** The positions before and after the last response; `undefined` once it was received, or taken back. */
   #last: Checkpoint | undefined;
+  /** Which response that was. */
+  #lastNumber = 0;
+  #responseCount = 0;
   #writing: Promise<void> = Promise.resolve();
   #markCount = randomInt(1, FIRST_MARKS);
   /** Of the last response; `undefined` where no gateway confirms. */
@@ -135,9 +138,11 @@ export class DeliveryLog {
   }
 
   async #deliver(reader: RecordReader, isConfirming: boolean, deliver: Deliver): Promise<void> {
-    let checkpoint: Checkpoint | undefined;
+    this.#responseCount += 1;
+    const number = this.#responseCount;
+    // Without the checkpoint, which has records: connections keep this function until their next response.
     const takeBack = (): boolean => {
-      if (checkpoint === undefined || this.#last !== checkpoint) return false;
+      if (this.#last === undefined || this.#lastNumber !== number) return false;
       this.takeBack();
       return true;
     };
@@ -155,9 +160,11 @@ export class DeliveryLog {
       throw error;
     }
     if (!isWritten || reader.count === 0) return;
-    checkpoint = this.#partitions.advance(reader);
+    const checkpoint = this.#partitions.advance(reader);
     // The next request may have confirmed it already.
-    if (mark === undefined || this.#confirmedMark !== mark) this.#last = checkpoint;
+    if (mark !== undefined && this.#confirmedMark === mark) return;
+    this.#last = checkpoint;
+    this.#lastNumber = number;
   }
 
   #decide({ isWaitOver }: { isWaitOver: boolean }): DeliveryDecision {

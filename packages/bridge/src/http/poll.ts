@@ -33,7 +33,7 @@ const ERROR_POLICIES: readonly ErrorPolicy[] = ['fail', 'report'];
 
 export function addPollRoute(server: ApiServer, dependencies: PollDependencies): void {
   const { registry, load, maxPollTimeoutMs } = dependencies;
-  const deliveries = new DeliveryWatch();
+  const deliveries = new DeliveryWatch(dependencies.metrics);
   server.on('poll', async (request, reply) => {
     const { target } = request;
     const timeoutMs = integerParameter(target, 'timeout', { maximum: maxPollTimeoutMs }) ?? DEFAULT_POLL_TIMEOUT_MS;
@@ -95,9 +95,7 @@ async function poll(session: Session, context: PollContext): Promise<void> {
       request.watch?.polled(reader.count);
       return async (_reader, { takeBack, delivery }) => {
         if (delivery !== undefined && reader.count > 0) reply.header(DELIVERY_HEADER, delivery);
-        deliveries.watch(request.raw.socket, () => {
-          if (takeBack()) metrics.countTakenBack();
-        });
+        deliveries.watch(request.raw.socket, takeBack);
         if (!(await write(text, RECORDS[format], context))) return false;
         metrics.countDelivered(reader.count, text.length);
         return true;
@@ -124,14 +122,22 @@ function writeEncoded(content: string | Buffer, contentType: string, { reply }: 
 
 /** Takes a response back when its connection breaks after it was written: the client cannot have read all of it. */
 class DeliveryWatch {
-  /** The last response of each connection; a client that reads the next one has read it. */
-  readonly #takeBacks = new WeakMap<Socket, () => void>();
+  readonly #metrics: Metrics;
+  /**
+   * Of the last response of each connection; a client that reads the next one has read it. Made where the response itself is not in scope:
+   * connections outlive it, and it is large.
+   */
+  readonly #takeBacks = new WeakMap<Socket, () => boolean>();
 
-  watch(socket: Socket, takeBack: () => void): void {
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  watch(socket: Socket, takeBack: () => boolean): void {
     if (!this.#takeBacks.has(socket)) {
       // A reset, not an orderly end: TCP resets a connection that its client closes with data unread.
       socket.once('close', (hadError) => {
-        if (hadError) this.#takeBacks.get(socket)?.();
+        if (hadError && this.#takeBacks.get(socket)?.() === true) this.#metrics.countTakenBack();
       });
     }
     this.#takeBacks.set(socket, takeBack);

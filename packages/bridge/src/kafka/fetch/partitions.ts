@@ -181,6 +181,7 @@ export class Partitions {
       checkpoint.set(partition, { position, buffer });
       partition.position = read.position;
       partition.buffer = { batches: buffer.batches.slice(read.batchCount), next: read.next, end: buffer.end };
+      for (let index = 0; index < read.batchCount; index += 1) buffer.batches[index]?.release();
       // More may have been fetched meanwhile.
       const [following] = partition.buffer.batches;
       if (read.next.index === 0) partition.position = following?.firstOffset ?? buffer.end;

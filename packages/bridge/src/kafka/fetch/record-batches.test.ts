@@ -33,6 +33,16 @@ function readRecords(batch: RecordBatch, count = batch.recordCount) {
   });
 }
 
+test('a batch that was taken keeps no decompressed records, and can be read again', () => {
+  const [first] = readBatches(batch('gzip'));
+  if (first === undefined) throw new TypeError('no batch');
+  const { records } = first;
+  expect(first.records).toBe(records);
+  first.release();
+  expect(first.records).not.toBe(records);
+  expect(first.records).toEqual(records);
+});
+
 test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('records come out as they went in: %s', (compression) => {
   const [first] = readBatches(batch(compression));
   expect(first).toMatchObject({ firstOffset: 0n, lastOffsetDelta: 2, firstTimestampMs: 1_700_000_000_000n });

@@ -52,6 +52,11 @@ export class RecordBatch {
     return this.#records;
   }
 
+  /** Frees decompressed records, of a batch that was taken: they are decompressed again if it is taken back. */
+  release(): void {
+    if ((this.attributes & COMPRESSION) !== 0) this.#records = undefined;
+  }
+
   #read(): Buffer {
     if (this.#isChecking && !hasChecksum(this.#stored)) {
       throw new RangeError('the checksum of the record batch does not match');
