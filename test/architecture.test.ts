@@ -127,6 +127,7 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/gateway/src/config': [
     'packages/gateway/src/authentication/credentials-file.ts',
+    'packages/gateway/src/authentication/jwks.ts',
     // What rules say, for their checks.
     'packages/gateway/src/authorization/rule-index.ts',
     'packages/gateway/src/authorization/rules.ts',

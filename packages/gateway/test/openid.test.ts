@@ -148,6 +148,31 @@ test('a provider that is down at the start makes requests wait for nothing, and 
   await until('the keys are known', async () => (await statusOf(gateway.url, await minted(provider))) === 200);
 });
 
+test('a reload while the provider is down keeps its keys, also where it changes what tokens must say', async () => {
+  const provider = await startProvider();
+  const gateway = await trusting(provider);
+  expect(await statusOf(gateway.url, await minted(provider))).toBe(200);
+  provider.state = 'down';
+  const [target] = gateway.gateway.config.regions.flatMap(({ targets }) => targets);
+  for (const audience of [[provider.audience], [provider.audience, 'another'], ['another']]) {
+    const auth = { jwt: { issuers: [{ ...provider.issuerYaml, audience }] } };
+    const regions = [{ name: 'east', weight: 50, targets: [{ url: target?.url }] }];
+    gateway.gateway.reload(testConfig({ regions, auth }));
+    expect(await statusOf(gateway.url, await minted(provider))).toBe(audience.includes(provider.audience) ? 200 : 401);
+  }
+});
+
+test('requests that wait for the first keys are bounded', async () => {
+  const provider = await startProvider();
+  provider.state = 'silent';
+  const { source } = sourceOf(provider, () => 0);
+  const header = { alg: 'ES256', kid: provider.signingKey.kid };
+  const waiting = Array.from({ length: 1_000 }, () => source.find(header));
+  expect(await source.find(header)).toEqual({ kind: 'unavailable' });
+  source.close();
+  expect(new Set((await Promise.all(waiting)).map(({ kind }) => kind))).toEqual(new Set(['unavailable']));
+});
+
 function sourceOf({ issuer, jwksUrl }: OpenIdProvider, now: () => number): { source: KeySource; reports: unknown[] } {
   const reports: unknown[] = [];
   const auth = { jwt: { issuers: [{ issuer, jwksUrl, audience: ['x'] }] } };

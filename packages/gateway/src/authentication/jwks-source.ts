@@ -1,10 +1,9 @@
 /** Keeps an issuer's keys up to date: from a file that changes, or from a URL that may be down. */
 import { setTimeout as pauseFor } from 'node:timers/promises';
-import { readText } from '@causeway/config/secret.ts';
 import { type FileWatch, watchFiles } from '@causeway/config/watch.ts';
 import type { JWSHeaderParameters } from 'jose';
 import type { IssuerConfig } from '../config/auth.ts';
-import { type FoundKey, KeyRing } from './jwks.ts';
+import { type FoundKey, KeyRing, readJwks } from './jwks.ts';
 import { fetchJwks } from './jwks-fetch.ts';
 
 /** `unknown`: the issuer has no such key. `unavailable`: its keys cannot be read now. */
@@ -91,22 +90,29 @@ export class KeySource {
 
   /** Never rejects. */
   async find(header: JWSHeaderParameters): Promise<KeyLookup> {
-    if (this.#ring.isEmpty) await this.#fetching;
+    if (this.#ring.isEmpty && this.#fetching !== undefined && !(await this.#hasWaited(this.#fetching)))
+      return UNAVAILABLE;
     const known = await this.#ring.find(header);
     if (known.kind !== 'unknown') return known;
     if (this.#ring.isEmpty) return UNAVAILABLE;
     if (this.#config.jwksFile !== undefined) return UNKNOWN;
     if (this.problem !== null && !this.#hasToken()) return UNAVAILABLE;
     if (this.#unknownIds.has(header.kid) && !this.#hasToken()) return UNKNOWN;
-    if (this.#waitingCount >= MAX_WAITING) return UNAVAILABLE;
-    this.#waitingCount += 1;
-    await this.#fetchForUnknownKey();
-    this.#waitingCount -= 1;
+    if (!(await this.#hasWaited(this.#fetchForUnknownKey()))) return UNAVAILABLE;
     const found = await this.#ring.find(header);
     if (found.kind !== 'unknown') return found;
     if (this.problem !== null || this.#closing.signal.aborted) return UNAVAILABLE;
     if (this.#unknownIds.size < MAX_UNKNOWN_IDS) this.#unknownIds.add(header.kid);
     return UNKNOWN;
+  }
+
+  /** False at once where too many wait. */
+  async #hasWaited(fetched: Promise<void>): Promise<boolean> {
+    if (this.#waitingCount >= MAX_WAITING) return false;
+    this.#waitingCount += 1;
+    await fetched;
+    this.#waitingCount -= 1;
+    return true;
   }
 
   /** Requests that come before it begins share it. One that has begun may have read the keys before the new one was there. */
@@ -153,7 +159,7 @@ export class KeySource {
 
   #readFile(file: string): void {
     try {
-      this.#take(parse(readText(file), file), file);
+      this.#take(readJwks(file), file);
     } catch (error) {
       this.#fail(error);
     }
@@ -200,12 +206,4 @@ export class KeySource {
 /** Ends early when `signal` is aborted. */
 function pause(durationMs: number, signal: AbortSignal): Promise<void> {
   return pauseFor(durationMs, undefined, { signal, ref: false }).catch(() => {});
-}
-
-function parse(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new Error(`${file} is not JSON`, { cause });
-  }
 }

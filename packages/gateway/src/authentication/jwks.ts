@@ -1,4 +1,5 @@
 /** The keys of one issuer (JWKS, RFC 7517): which of them verifies a token, and whether it still may. */
+import { readText } from '@causeway/config/secret.ts';
 import { type CryptoKey, createLocalJWKSet, type JSONWebKeySet, type JWK, type JWSHeaderParameters } from 'jose';
 
 /** One key. It stays the same object as long as the issuer publishes it unchanged. */
@@ -64,6 +65,16 @@ export class KeyRing {
     const [first] = found;
     if (first === undefined) return { kind: 'unknown' };
     return found.length === 1 ? first : { kind: 'ambiguous' };
+  }
+}
+
+/** Reads a file of keys, which {@link KeyRing} may still refuse. Errors: `Error` with the file and the reason. */
+export function readJwks(file: string): unknown {
+  const text = readText(file);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new Error(`${file} is not JSON`, { cause });
   }
 }
 

@@ -2,6 +2,7 @@
 import { isLoopback } from '@causeway/config/networks.ts';
 import { readCertificates } from '@causeway/config/pem.ts';
 import { Choice, Entry, HttpUrl, type Static, Type } from '@causeway/config/schema.ts';
+import { KeyRing, readJwks } from '../authentication/jwks.ts';
 import { ApiKeysSection, BasicSection, ClientCertificatesSection, checkCredentials } from './auth-credentials.ts';
 
 /** Signatures of asymmetric keys (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864): with a shared key the gateway could make tokens, too. */
@@ -140,7 +141,7 @@ export type AuthSection = Static<typeof AuthSection>;
 
 type Finding = { path: (string | number)[]; reason: string };
 
-/** Finds problems of the section. Reads its files, except those of keys, which may come later. */
+/** Finds problems of the section. Reads its files. */
 export function checkAuth(auth: AuthSection | undefined, { verifiesClients }: { verifiesClients: boolean }): Finding[] {
   if (auth === undefined) return [];
   const findings: Finding[] = [];
@@ -164,7 +165,9 @@ export function checkAuth(auth: AuthSection | undefined, { verifiesClients }: { 
 function checkIssuer({ issuer, jwksUrl, jwksFile, caFile }: IssuerConfig): { key: string; reason: string }[] {
   if (jwksFile !== undefined) {
     if (jwksUrl !== undefined) return [{ key: 'jwksFile', reason: 'jwksUrl and jwksFile exclude each other' }];
-    return caFile === undefined ? [] : [{ key: 'caFile', reason: 'has no effect: the keys come from jwksFile' }];
+    if (caFile !== undefined) return [{ key: 'caFile', reason: 'has no effect: the keys come from jwksFile' }];
+    const reason = keysProblem(jwksFile);
+    return reason === undefined ? [] : [{ key: 'jwksFile', reason }];
   }
   const key = jwksUrl === undefined ? 'issuer' : 'jwksUrl';
   const url = jwksUrl ?? issuer;
@@ -183,5 +186,21 @@ function checkIssuer({ issuer, jwksUrl, jwksFile, caFile }: IssuerConfig): { key
     return [];
   } catch (error) {
     return [{ key: 'caFile', reason: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+/** Why a file of keys cannot be used. */
+function keysProblem(file: string): string | undefined {
+  let jwks: unknown;
+  try {
+    jwks = readJwks(file);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  try {
+    new KeyRing().update(jwks);
+    return undefined;
+  } catch (error) {
+    return `${file} ${error instanceof Error ? error.message : String(error)}`;
   }
 }
