@@ -47,10 +47,19 @@ async function urlOf(log: Readable): Promise<string> {
 test('--check says ok, or what is wrong and where', () => {
   const good = write('regions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n');
   expect(run('--config', good, '--check')).toMatchObject({ status: 0, stdout: `${good}: ok\n` });
-  const drained = write('regions:\n  - name: east\n    weight: 0\n    targets:\n      - url: http://127.0.0.1:1\n');
-  expect(run('--config', drained, '--check')).toMatchObject({
+  const credentials = join(directory, 'open.yaml');
+  writeFileSync(credentials, keyEntry({ name: 'a', roles: [] }, makeKey()), { mode: 0o644 });
+  const doubtful = write(
+    `listen:\n  host: "::"\nauth:\n  apiKeys: { file: ${credentials} }\nregions:\n  - name: east\n    weight: 0\n    targets:\n      - url: http://127.0.0.1:1\n`,
+  );
+  expect(run('--config', doubtful, '--check')).toMatchObject({
     status: 0,
-    stdout: `${drained}: ok\nwarning: the weight of every region is 0: requests without a consumer that has a home there get 503\n`,
+    stdout: [
+      `${doubtful}: ok`,
+      'warning: the weight of every region is 0: requests without a consumer that has a home there get 503',
+      'warning: listen is plain HTTP beyond loopback: credentials of clients can be read on the way',
+      `warning: all users may read ${credentials} (mode 644): chmod 640\n`,
+    ].join('\n'),
   });
   const bad = write('regions:\n  - name: east\n    wieght: 5\n    targets:\n      - url: http://127.0.0.1:1\n');
   const { status, stderr } = run('--config', bad, '--check');

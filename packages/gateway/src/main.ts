@@ -3,12 +3,14 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@causeway/config/load.ts';
+import { isLoopback } from '@causeway/config/networks.ts';
 import { watchFiles } from '@causeway/config/watch.ts';
 import { pino } from 'pino';
 import { keyEntry, makeKey, passwordEntry, passwordProblem } from './authentication/new-entry.ts';
 import { nameProblem } from './authentication/principal-name.ts';
 import { readPassword } from './authentication/read-password.ts';
 import { credentialWarnings } from './config/auth-credentials.ts';
+import { listenersOf } from './config/listeners.ts';
 import { loadForStart, loadGatewayConfig } from './config/load.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { Gateway } from './gateway.ts';
@@ -66,11 +68,17 @@ function load(file: string): GatewayConfig {
 }
 
 /** Settings that are valid, but often a mistake; a line each. */
-function warningsOf({ regions, auth }: GatewayConfig): string {
+function warningsOf(config: GatewayConfig): string {
+  const { regions, auth } = config;
   const weights = regions.some(({ weight }) => weight > 0)
     ? []
     : ['the weight of every region is 0: requests without a consumer that has a home there get 503'];
-  return [...weights, ...(auth === undefined ? [] : credentialWarnings(auth))]
+  // A proxy in front of it may speak TLS.
+  const plain = listenersOf(config).filter(({ settings: { tls, host } }) => tls === undefined && !isLoopback(host));
+  const readable = (auth === undefined ? [] : plain).map(
+    ({ key }) => `${key} is plain HTTP beyond loopback: credentials of clients can be read on the way`,
+  );
+  return [...weights, ...readable, ...(auth === undefined ? [] : credentialWarnings(auth))]
     .map((text) => `warning: ${text}\n`)
     .join('');
 }
