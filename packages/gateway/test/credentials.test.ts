@@ -8,7 +8,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBalancer } from '../../../test/harness/balancer.ts';
 import { type CertifiedKey, TestAuthority } from '../../../test/harness/certificates.ts';
-import { startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { startGateway, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { fetchHttp2 } from '../../../test/harness/http2-client.ts';
 import { TEST_SECRET } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
@@ -317,6 +317,44 @@ test('a file that cannot be used changes nothing, and is reported without its co
   expect((await ask({ 'x-api-key': KEY })).status).toBe(200);
   await rewrite(jurgen, keyEntry({ name: 'device', roles: [] }, KEY));
   expect(lastReport()).toMatchObject({ problem: null, warning: null, principalCount: 2 });
+});
+
+test('a reload of the configuration changes files, header and realm, and what it leaves alone stays', async () => {
+  const other = join(directory, 'other.yaml');
+  const otherKey = makeKey();
+  writeFileSync(other, keyEntry({ name: 'device', roles: [] }, otherKey), { mode: 0o600 });
+  await rewrite(jurgen, keyEntry({ name: 'device', roles: [] }, KEY));
+  const overrides = (auth: object) => ({ regions: [{ name: 'east', targets: [{ url: bridge.url }] }], auth });
+  const gw = await startGateway(overrides({ basic: { file }, apiKeys: { file } }));
+  try {
+    const statuses = async (headers: readonly Record<string, string>[]): Promise<number[]> => {
+      const all: number[] = [];
+      for (const one of headers) all.push((await ask(one, gw)).status);
+      return all;
+    };
+    const requests = [
+      basic('jürgen', PASSWORD),
+      { 'x-api-key': KEY },
+      { 'x-api-key': otherKey },
+      { 'x-key': otherKey },
+    ];
+    expect(await statuses(requests)).toEqual([200, 200, 401, 401]);
+    const checkCount = async (): Promise<string | undefined> => {
+      const { body } = await request(`${gw.adminUrl}/metrics`);
+      return /^causeway_password_checks_total\{result="right"\} (.*)$/m.exec(await body.text())?.[1];
+    };
+    gw.gateway.reload(testConfig(overrides({ basic: { file }, apiKeys: { file: other, header: 'X-Key' } })));
+    expect(await statuses(requests)).toEqual([200, 401, 401, 200]);
+    // The password was remembered.
+    expect(await checkCount()).toBe('1');
+    gw.gateway.reload(testConfig(overrides({ basic: { file, realm: 'another' } })));
+    expect(await statuses(requests)).toEqual([200, 401, 401, 401]);
+    expect((await ask({}, gw)).challenge).toBe('Basic realm="another", charset="UTF-8"');
+    gw.gateway.reload(testConfig(overrides({ basic: { file: other } })));
+    expect(await statuses(requests)).toEqual([401, 401, 401, 401]);
+  } finally {
+    await gw.close();
+  }
 });
 
 test('no secret is in an event, in the metrics or in the configuration that the admin API shows', async () => {
