@@ -21,6 +21,8 @@ const QUIET: ReadonlySet<RecordedEvent['type']> = new Set([
   'handshake',
   'issuerKeys',
   'credentials',
+  'connectionsRefused',
+  'quotaExceeded',
 ]);
 
 export interface LiveSources {
