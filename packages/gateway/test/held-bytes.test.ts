@@ -222,7 +222,7 @@ describe('clients below the minimum rate', () => {
 
 describe('while large bodies use up what they may', () => {
   const HALF = MIB / 2;
-  /** The clock stands still: no client becomes slow. */
+  /** The clock is stopped: no client becomes slow. */
   async function fill(): Promise<RawClient[]> {
     await start({ maxInFlightBytes: 4 * MIB }, { now: () => 1_000 });
     const stopped: RawClient[] = [];
@@ -260,7 +260,7 @@ describe('while large bodies use up what they may', () => {
     await until('there is room for the whole', async () => held(await metrics()) === 2 * (MIB - 1) + MIB);
     expect(client.text).toBe('');
     answers[0]?.destroy();
-    // The client has nothing of it: it can be told so.
+    // The client has nothing of it: an error can say so.
     await until('it is answered', () => client.status !== undefined);
     expect(client.status).toBe(502);
     await until('its room is given back', async () => held(await metrics()) === 2 * (MIB - 1));

@@ -92,7 +92,7 @@ export class HeldBytes {
   }
 
   /**
-   * Takes `bytes` as soon as there is room, after those who wait longer, and calls `onEnd(true)`; `onEnd(false)` when there was none for two
+   * Takes `bytes` as soon as there is room, after those who wait longer, and calls `onEnd(true)`; `onEnd(false)` when there was no room for two
    * seconds. Returns a function that ends the wait.
    */
   takeInTurn(bytes: number, heldBytes: number, onEnd: (hasRoom: boolean) => void): () => void {

@@ -12,7 +12,7 @@ export function defaultInFlightBytes(memoryBytes: number = availableBytes()): nu
   return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, Math.floor(memoryBytes * SHARE)));
 }
 
-/** The limit of a container is 0, or larger than the memory of the machine, where there is none. */
+/** The limit of a container is 0, or larger than the memory of the machine, where it has no limit. */
 function availableBytes(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
