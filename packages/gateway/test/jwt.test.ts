@@ -1,6 +1,8 @@
 /** Clients with JSON Web Tokens, at gateways over real sockets; the keys come from a file. */
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
@@ -475,4 +477,48 @@ test('forged tokens are limited by address, expired ones are not, and tokens tha
   expect(await statuses(forged)).toEqual([...times(5, 401), ...times(5, 429)]);
   expect((await ask(gateway.url, bearer(known))).status).toBe(200);
   expect((await ask(gateway.url, bearer(await sign({ ...claims, jti: 'one more' })))).status).toBe(429);
+});
+
+test('over HTTP/1.1 and HTTP/2, 401 has a challenge for each method, the one that failed first', async () => {
+  const file = join(directory, 'keys.yaml');
+  writeFileSync(file, `- name: alice\n  key: sha256$${'0'.repeat(64)}\n`, { mode: 0o600 });
+  const gateway = await startGateway(
+    {
+      listen: { port: 0, http2: { isEnabled: true } },
+      regions: regions({ east: bridge.url }),
+      auth: { ...auth, apiKeys: { file } },
+    },
+    { wallClock: () => nowMs },
+  );
+  onTestFinished(gateway.close);
+  const session = connect(gateway.url);
+  onTestFinished(() => session.destroy());
+  const over2 = async (headers: Record<string, string>): Promise<{ status: unknown; challenge: unknown }> => {
+    const stream = session.request({ ':path': '/topics/orders', ...headers });
+    const [received] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+    stream.destroy();
+    return { status: received[':status'], challenge: received['www-authenticate'] };
+  };
+  const failed = 'Bearer realm="causeway", error="invalid_token", error_description="The token is not a signed JWT."';
+  const challenges = [failed, 'ApiKey realm="causeway", header="x-api-key"'];
+  expect(await ask(gateway.url, bearer('x'))).toMatchObject({ status: 401, challenge: challenges });
+  expect(await over2(bearer('x'))).toEqual({ status: 401, challenge: challenges.join(', ') });
+  expect(await over2(bearer(await sign(claims)))).toEqual({ status: 200, challenge: undefined });
+  expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'alice' });
+  // The token decides, and none of the credentials goes on.
+  expect(await over2({ ...bearer(await sign(claims)), 'x-api-key': 'x' })).toMatchObject({ status: 200 });
+  expect(bridge.requests.at(-1)?.headers).not.toHaveProperty('x-api-key');
+  // Of a method that is not configured.
+  expect(await over2({ authorization: 'Basic x' })).toMatchObject({ status: 401 });
+});
+
+test('credentials of a method that is not configured reach no target either', async () => {
+  const file = join(directory, 'keys.yaml');
+  writeFileSync(file, `- name: alice\n  key: sha256$${'0'.repeat(64)}\n`, { mode: 0o600 });
+  const own = { apiKeys: { file }, anonymous: 'allow' };
+  const gateway = await startGateway({ regions: regions({ east: bridge.url }), auth: own });
+  onTestFinished(gateway.close);
+  expect((await ask(gateway.url, { authorization: 'Basic eDp5' })).status).toBe(200);
+  expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'anonymous' });
+  expect(bridge.requests.at(-1)?.headers).not.toHaveProperty('authorization');
 });

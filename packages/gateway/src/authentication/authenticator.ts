@@ -34,13 +34,16 @@ const ANONYMOUS_PRINCIPAL: Principal = { name: ANONYMOUS, roles: [], method: 'an
 const AS_ANONYMOUS: Authenticated = { kind: 'authenticated', principal: ANONYMOUS_PRINCIPAL };
 
 export class Authenticator {
-  /** The headers with credentials. */
+  /** The headers with credentials, also of methods that are not configured. */
   readonly credentialHeaders: ReadonlySet<string>;
   readonly #options: AuthenticatorOptions;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
-    this.credentialHeaders = new Set(options.methods.flatMap(({ credentialHeaders }) => credentialHeaders));
+    this.credentialHeaders = new Set([
+      AUTHORIZATION,
+      ...options.methods.flatMap(({ credentialHeaders }) => credentialHeaders),
+    ]);
     for (const name of [NONE, ...options.methods.map((method) => method.name)]) options.stats.begin(name);
   }
 
