@@ -133,18 +133,22 @@ export class ConsumerRegistry {
     return `${this.#dependencies.bridgeName}-${randomUUID()}`;
   }
 
-  /** Whether the session is held here. */
-  has(identity: SessionIdentity): boolean {
-    return this.#holdings.get(identity) !== undefined;
+  /** Whether a session of this name is held here. Errors: `consumerExists`; `forbidden` for another principal's. */
+  checkFree(identity: SessionIdentity, sender: Sender): void {
+    const held = this.#holdings.get(identity);
+    if (held === undefined) return;
+    throw belongsTo(held.claim.entry, principalOf(sender))
+      ? new BridgeError('consumerExists')
+      : forbidden(identity, sender);
   }
 
   /**
-   * Errors: `consumerExists`, `misdirected` where the owner has to decide, `overloaded` at the limit, `tooManyConsumers` at the
+   * Errors: as {@link checkFree}, `misdirected` where the owner has to decide, `overloaded` at the limit, `tooManyConsumers` at the
    * principal's, `shuttingDown`, `kafkaUnavailable`.
    */
   async create(identity: SessionIdentity, options: SessionOptions, sender: Sender): Promise<void> {
     if (this.#isStopping) throw new BridgeError('shuttingDown');
-    if (this.has(identity)) throw new BridgeError('consumerExists');
+    this.checkFree(identity, sender);
     this.#checkRoom();
     const created = await this.#holdings.create(
       {
@@ -163,6 +167,8 @@ export class ConsumerRegistry {
         return;
       case 'alreadyExists':
         throw new BridgeError('consumerExists');
+      case 'forbidden':
+        throw forbidden(identity, sender);
       case 'misdirected':
         throw new BridgeError('misdirected', { owner: created.owner });
       case 'tooMany':
@@ -210,7 +216,7 @@ export class ConsumerRegistry {
         return session;
       }
       case 'forbidden':
-        throw new BridgeError('forbidden', { message: forbiddenConsumer(principalOf(sender), identity) });
+        throw forbidden(identity, sender);
       case 'notFound':
         throw new BridgeError('consumerNotFound');
       case 'misdirected':
@@ -274,4 +280,8 @@ export class ConsumerRegistry {
   #limits(): Limits {
     return within(this.#dependencies.kafka.requestTimeoutMs);
   }
+}
+
+function forbidden(identity: SessionIdentity, sender: Sender): BridgeError {
+  return new BridgeError('forbidden', { message: forbiddenConsumer(principalOf(sender), identity) });
 }

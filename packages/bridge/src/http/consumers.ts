@@ -34,7 +34,7 @@ async function createConsumer(
   checkIdentity(identity);
   const problem = nameProblem(identity);
   if (problem !== undefined) throw new BridgeError('invalidValue', { message: `The name of a consumer ${problem}.` });
-  if (registry.has(identity)) throw new BridgeError('consumerExists');
+  registry.checkFree(identity, request.sender);
   const base_uri = baseUriOf(request, identity);
   await registry.create(identity, readSessionOptions(body, registry.defaults), request.sender);
   return { instance_id: identity.name, base_uri };

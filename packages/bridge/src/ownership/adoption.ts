@@ -84,6 +84,8 @@ export type Admission =
 export type Creation =
   | Exclude<CreateDecision, { kind: 'create' | 'replace' }>
   | { kind: 'created' }
+  /** The session belongs to another principal. */
+  | { kind: 'forbidden' }
   /** The principal has as many as it may have. */
   | { kind: 'tooMany' };
 
@@ -171,7 +173,7 @@ export class Adoption {
   /** Creates a session, or replaces one whose owner is gone. Errors: as {@link admit}, without those of a join. */
   async create(request: SessionRequest, description: SessionDescription, serve: Serve): Promise<Creation> {
     const { identity, principal } = request;
-    if (await this.#isOthers(request)) return { kind: 'alreadyExists' };
+    if (await this.#isOthers(request)) return { kind: 'forbidden' };
     return await this.#alone(identity, async () => {
       try {
         return await this.#createAlone(request, description, serve);
@@ -188,12 +190,12 @@ export class Adoption {
       await log.readToEnd(limits);
       let entry = log.get(identity);
       // Also while no bridge serves it: only its principal may replace it.
-      if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
+      if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'forbidden' };
       let decision = decideCreate(this.#situation(request, entry, hasLost));
       if (decision.kind === 'alreadyExists' && entry !== undefined && (await this.isOwnerGone(entry, limits))) {
         const gone = entry.id;
         entry = log.get(identity);
-        if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'alreadyExists' };
+        if (entry !== undefined && !belongsTo(entry, principal)) return { kind: 'forbidden' };
         decision = decideCreate({ ...this.#situation(request, entry, hasLost), isOwnerGone: entry?.id === gone });
       }
       if (decision.kind !== 'create' && decision.kind !== 'replace') return decision;
