@@ -203,6 +203,27 @@ test('a bridge that could not be reached gets its confirmation later', async () 
   expect(confirmed().at(-1)).toEqual([CONFIRMATION, '5']);
 });
 
+test.each([
+  ['by the bridge, as of a stranger', { 'causeway-bridge': 'east/bridge' }, 403],
+  ['by a gateway on the way', {}, 401],
+  ['by a gateway that is short of something', {}, 503],
+])('a request that is refused %s takes no confirmation away', async (_, headers, status) => {
+  stopTimers();
+  const { handle } = bridge;
+  await ask(POLL);
+  bridge.handle = ({ url }, response) => {
+    response.writeHead(url === CONFIRMATION ? 204 : status, { ...headers, 'causeway-fault': 'request' }).end();
+  };
+  await ask(`${CONSUMER}/positions`);
+  await until('the gateway confirms', () => confirmed().at(-1)?.[0] === CONFIRMATION);
+  bridge.handle = handle;
+  expect(confirmed()).toEqual([
+    [POLL, '0'],
+    [`${CONSUMER}/positions`, '5'],
+    [CONFIRMATION, '5'],
+  ]);
+});
+
 test('an answer that a bridge waits for is confirmed at once', async () => {
   stopTimers();
   delivery = '6;now';

@@ -151,6 +151,17 @@ export class Deliveries {
     if (!this.#waiting.has(key) && !this.#confirming.has(key)) this.#wait(delivered);
   }
 
+  /**
+   * The request that should have confirmed it was refused before a bridge took notice: it was not its client's, perhaps. Confirmed at
+   * once, since a stranger's requests can come without end.
+   */
+  refused(delivered: Delivered): void {
+    const key = keyOf(delivered.consumer);
+    if (this.#waiting.has(key) || this.#confirming.has(key)) return;
+    this.#becomeDue(delivered);
+    this.#send();
+  }
+
   #wait(delivered: Delivered): void {
     this.#waiting.set(keyOf(delivered.consumer), delivered);
     this.#timer ??= setTimeout(() => this.#onTimer(), CONFIRM_AFTER_MS);

@@ -23,6 +23,9 @@ import type { ClientRequest } from './client-request.ts';
 import { type RepeatedResponse, responseToRepeated } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
 
+const MIN_ERROR_STATUS = 400;
+const FORBIDDEN = 403;
+
 export interface RequestedConsumerOptions {
   context: Pick<ExchangeContext, 'regions' | 'affinity' | 'deliveries' | 'returnPace' | 'identity'>;
   request: ClientRequest;
@@ -148,11 +151,17 @@ export class RequestedConsumer {
   ): void {
     const { context, request } = this.#options;
     const owner = textOf(answer.headers[BRIDGE_HEADER]);
+    if (this.#delivered !== undefined && isBeforeConsumer(status, owner)) context.deliveries.refused(this.#delivered);
     // Another region's gateway may have passed it on: the next request goes there directly.
     const place = owner === undefined ? undefined : targetOfOwner(context.regions.snapshot, owner, selection);
     const home = { target: place ?? answer.target, owner };
     learnHome(context.affinity, { url: request.url, known: this.home, home, status, body });
   }
+}
+
+/** Whether the consumer has not seen a request with this response: a gateway on the way made it, or the consumer is another client's. */
+function isBeforeConsumer(status: number, bridge: string | undefined): boolean {
+  return status === FORBIDDEN || (status >= MIN_ERROR_STATUS && bridge === undefined);
 }
 
 function textOf(header: string | string[] | undefined): string | undefined {
