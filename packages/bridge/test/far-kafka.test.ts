@@ -144,6 +144,7 @@ async function startWithLongLease(recordCount: number): Promise<{ bridge: TestBr
   const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
     bridge: { name: `silent-${recordCount}`, region: 'east' },
     kafka: { requestTimeoutMs: 30_000 },
+    consumers: { maxPollRecords: 500 },
   });
   onTestFinished(() => bridge.close());
   const consumer = await bridge.consumer(unique('group'), 'long', [topic], { 'consumer.request.timeout.ms': 30_000 });

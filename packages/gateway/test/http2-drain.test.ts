@@ -145,6 +145,7 @@ test('the end of a response that does not finish in time looks like no end', asy
   const gw = await gateway({
     regions: regions({ east: east.url }),
     listen: { port: 0, http2 },
+    response: { bufferBytes: 65_536 },
     shutdown: { graceMs: 50 },
   });
   const client = await FrameClient.open(gw.url, { 4: 8_000_000 });

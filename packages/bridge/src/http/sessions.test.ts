@@ -26,6 +26,7 @@ test('gateways see consumers with their state, last poll and lag, also of a clie
       state: 'subscribed',
       adoptions: 0,
       since: expect.any(String),
+      principal: null,
       lastPollAt: null,
       lag: null,
     },

@@ -2,7 +2,7 @@
 import type { Usage } from '../exchange/admission.ts';
 import type { Remembered } from './accounts.ts';
 import type { Limits, QuotaLimit } from './limits.ts';
-import { type Rate, TokenBucket } from './token-bucket.ts';
+import { type Rate, TokenBucket, wholeSeconds } from './token-bucket.ts';
 
 /** Which limit is used up, and when the next request has room. */
 export interface Excess {
@@ -12,7 +12,6 @@ export interface Excess {
   readonly retryAfterSeconds: number;
 }
 
-const MS_PER_SECOND = 1_000;
 /** When a request ends that is in flight now is unknown. */
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
@@ -83,10 +82,10 @@ export class Account implements Remembered {
     const requestWaitMs = this.#requests?.waitMs(nowMs) ?? 0;
     const byteWaitMs = this.#bytes?.waitMs(nowMs) ?? 0;
     if (requests !== undefined && requestWaitMs > 0 && requestWaitMs >= byteWaitMs) {
-      return { limit: 'requestsPerSecond', value: requests.perSecond, retryAfterSeconds: seconds(requestWaitMs) };
+      return { limit: 'requestsPerSecond', value: requests.perSecond, retryAfterSeconds: wholeSeconds(requestWaitMs) };
     }
     if (bytes !== undefined && byteWaitMs > 0) {
-      return { limit: 'bytesPerSecond', value: bytes.perSecond, retryAfterSeconds: seconds(byteWaitMs) };
+      return { limit: 'bytesPerSecond', value: bytes.perSecond, retryAfterSeconds: wholeSeconds(byteWaitMs) };
     }
     if (maxInFlight !== undefined && this.inFlightCount >= maxInFlight) {
       return { limit: 'maxInFlight', value: maxInFlight, retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS };
@@ -124,9 +123,5 @@ function configured(bucket: TokenBucket | undefined, rate: Rate | undefined, now
 /** The window is one second, or the time until a bucket in debt has a token. */
 function serviceLimit(bucket: TokenBucket, nowMs: number): string {
   const left = Math.max(0, Math.floor(bucket.tokens(nowMs)));
-  return `r=${left};t=${Math.max(1, seconds(bucket.waitMs(nowMs)))}`;
-}
-
-function seconds(waitMs: number): number {
-  return Math.ceil(waitMs / MS_PER_SECOND);
+  return `r=${left};t=${Math.max(1, wholeSeconds(bucket.waitMs(nowMs)))}`;
 }

@@ -1,7 +1,7 @@
 /** Limits the failed authentications of an address: clients that guess must wait, and cost no more checks of passwords meanwhile. */
 import { clientNetwork } from '@causeway/config/client-address.ts';
 import { Accounts, type Remembered } from './accounts.ts';
-import { type Rate, TokenBucket } from './token-bucket.ts';
+import { type Rate, TokenBucket, wholeSeconds } from './token-bucket.ts';
 
 export interface FailureLimit {
   readonly perMinute: number;
@@ -9,7 +9,6 @@ export interface FailureLimit {
 }
 
 const SECONDS_PER_MINUTE = 60;
-const MS_PER_SECOND = 1_000;
 
 /** The failures of one address. */
 class Failures implements Remembered {
@@ -54,7 +53,7 @@ export class FailedAuthentications {
   /** How many seconds no further credentials of the address are looked at; 0: they are. */
   blockedSeconds(address: string, nowMs: number): number {
     const waitMs = this.#failures.find(clientNetwork(address))?.bucket.waitMs(nowMs) ?? 0;
-    return Math.ceil(waitMs / MS_PER_SECOND);
+    return wholeSeconds(waitMs);
   }
 
   failed(address: string, nowMs: number): void {

@@ -63,3 +63,8 @@ export class TokenBucket {
     this.#tokens = Math.min(burst, this.#tokens + (elapsedMs * perSecond) / MS_PER_SECOND);
   }
 }
+
+/** Rounded up, for `Retry-After`; an error of rounding adds no second. */
+export function wholeSeconds(waitMs: number): number {
+  return Math.ceil(Math.max(0, waitMs - TOLERANCE_MS) / MS_PER_SECOND);
+}
