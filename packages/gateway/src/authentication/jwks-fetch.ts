@@ -46,17 +46,19 @@ async function discover(issuer: string, fetching: Fetching): Promise<string> {
 
 async function fetchJson(url: string, { agent, signal }: Fetching): Promise<unknown> {
   let text: string;
+  let status: number;
   try {
     const { statusCode, body } = await request(url, {
       dispatcher: agent,
       headers: { accept: 'application/json' },
       signal,
     });
+    status = statusCode;
     text = await body.text();
-    if (statusCode !== 200) throw new Error(`response ${statusCode}`);
   } catch (cause) {
     throw new Error(`${url}: ${reasonOf(cause)}`, { cause });
   }
+  if (status !== 200) throw new Error(`${url}: response ${status}`);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
@@ -68,5 +70,5 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'no whole response in time';
   if (error.name === 'ResponseExceededMaxSizeError') return `the response is longer than ${MAX_BYTES} bytes`;
-  return error.message.startsWith('response ') ? error.message : explainConnectionFailure(error);
+  return explainConnectionFailure(error);
 }
