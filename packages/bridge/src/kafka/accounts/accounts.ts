@@ -148,7 +148,7 @@ export class Accounts<Work> {
       if (isUnauthenticated(error)) {
         this.#refused.add(hash, performance.now());
         this.#accounts.get(key)?.identity.refuse(credentials);
-        this.#onRefused(credentials);
+        this.#forget(credentials);
       }
       throw error;
     }
@@ -178,7 +178,8 @@ export class Accounts<Work> {
     return new ClientIdentity(credentials, {
       mechanism,
       challenges: this.#challenges,
-      onRefused: (rejected) => this.#onRefused(rejected),
+      // The connection may have begun with credentials before these: the next request finds out.
+      onRefused: (rejected) => this.#forget(rejected),
     });
   }
 
@@ -199,15 +200,14 @@ export class Accounts<Work> {
     this.#accepted.delete(oldest);
   }
 
-  /** Requests with these credentials are refused for a while, and then verified again. */
-  #onRefused(rejected: Credentials): void {
+  /** Kafka verifies these credentials again before the next request with them is served. */
+  #forget(rejected: Credentials): void {
     const account = this.#accounts.get(this.#hash(accountText(rejected)));
     if (account === undefined) return;
     for (const [hash, { credentials }] of account.accepted) {
       if (!isSame(credentials, rejected)) continue;
       account.accepted.delete(hash);
       this.#accepted.delete(hash);
-      this.#refused.add(hash, performance.now());
     }
   }
 
