@@ -505,7 +505,7 @@ test('over HTTP/1.1 and HTTP/2, 401 has a challenge for each method, the one tha
   expect(await over2(bearer('x'))).toEqual({ status: 401, challenge: challenges.join(', ') });
   expect(await over2(bearer(await sign(claims)))).toEqual({ status: 200, challenge: undefined });
   expect(bridge.requests.at(-1)?.headers).toMatchObject({ 'causeway-principal': 'alice' });
-  // The token decides, and none of the credentials goes on.
+  // The token decides, and no target gets any of the credentials.
   expect(await over2({ ...bearer(await sign(claims)), 'x-api-key': 'x' })).toMatchObject({ status: 200 });
   expect(bridge.requests.at(-1)?.headers).not.toHaveProperty('x-api-key');
   // Of a method that is not configured.
