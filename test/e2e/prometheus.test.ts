@@ -1,4 +1,7 @@
 /** A real Prometheus scrapes the running system: clean expositions, alerts that fire and resolve, a dashboard with data. */
+import { createHash } from 'node:crypto';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
 import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
 import { Traffic } from '@causeway/lab/traffic/traffic.ts';
@@ -6,6 +9,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { dashboardQueries, readDashboard, variableQueries } from '../harness/dashboard.ts';
 import { parseExposition } from '../harness/exposition.ts';
+import { OpenIdProvider } from '../harness/openid-provider.ts';
 import { startPrometheus, type TestPrometheus } from '../harness/prometheus.ts';
 import { type KnownMetrics, unknownIn } from '../harness/promql.ts';
 import { hasPrometheus, PROMETHEUS_NOTE, promtool } from '../harness/promtool.ts';
@@ -18,8 +22,24 @@ const ALERT_TIMEOUT_MS = 90_000;
 /** These depend on the machine's speed; config/prometheus/causeway.rules.test.yml tests them. */
 const OF_THE_MACHINE: ReadonlySet<string | undefined> = new Set(['CausewayAdoptionSlow', 'CausewayEventLoopBlocked']);
 
+const KEY = 'key-of-a-client-beyond-its-quota-0123456789';
+
+/** Clients are anonymous, as the traffic is, or show a token or a key. */
+function addIdentity(configDirectory: string, issuer: object): void {
+  const file = join(configDirectory, 'keys.yaml');
+  const hash = createHash('sha256').update(KEY).digest('hex');
+  writeFileSync(file, `- name: limited\n  key: sha256$${hash}\n`, { mode: 0o600 });
+  const sections = {
+    auth: { anonymous: 'allow', jwt: { issuers: [issuer] }, apiKeys: { file }, metricPrincipals: ['limited'] },
+    quotas: { principals: [{ principals: ['limited'], requestsPerSecond: 1 }] },
+  };
+  const yaml = Object.entries(sections).map(([name, section]) => `${name}: ${JSON.stringify(section)}\n`);
+  appendFileSync(join(configDirectory, 'tier1.yaml'), yaml.join(''));
+}
+
 describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_NOTE}`, () => {
   let system: TestStack;
+  let provider: OpenIdProvider;
   let traffic: Traffic;
   let prometheus: TestPrometheus;
   let gateways: string[];
@@ -27,7 +47,8 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
 
   beforeAll(async () => {
     const bootstrap = inject('kafkaBootstrap');
-    system = await startTestStack(bootstrap);
+    provider = await OpenIdProvider.start({ clients: [{ id: 'alice' }] });
+    system = await startTestStack(bootstrap, { prepare: (directory) => addIdentity(directory, provider.issuerYaml) });
     const { tier1, regions } = system.stack;
     gateways = [tier1.admin, regions.east.gateway.admin, regions.west.gateway.admin];
     bridges = [regions.east.bridge.url, regions.west.bridge.url];
@@ -43,6 +64,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
     await traffic?.finish();
     await prometheus?.close();
     await system?.close();
+    await provider?.close();
   });
 
   const exposed = async (url: string): Promise<string> => (await request(`${url}/metrics`)).body.text();
@@ -109,6 +131,21 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
 
   describe('the dashboard, afterwards', () => {
     const dashboard = readDashboard();
+
+    /** A rate needs two scrapes after the first request. */
+    beforeAll(async () => {
+      const authorization = `Bearer ${await provider.token('alice')}`;
+      const statusOf = async (headers: Record<string, string>): Promise<number> => {
+        const { statusCode, body } = await request(`${system.url}/topics/orders`, { headers });
+        await body.dump();
+        return statusCode;
+      };
+      await until('a request is beyond its quota, and Prometheus knows it', async () => {
+        expect(await statusOf({ authorization })).toBe(200);
+        expect([200, 429]).toContain(await statusOf({ 'x-api-key': KEY }));
+        return (await prometheus.query('rate(causeway_quota_refused_total[1m]) > 0')).length > 0;
+      });
+    });
     const known = async (): Promise<KnownMetrics> => {
       const labelsByName = new Map<string, Set<string>>();
       for (const url of [...gateways, ...bridges]) {
