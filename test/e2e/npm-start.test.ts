@@ -44,7 +44,7 @@ test.each([
   for (const stream of [lab.stdout, lab.stderr]) stream.on('data', (chunk) => (output += chunk));
   const [code] = await once(lab, 'close');
   expect(output).toContain('Everything is stopped.');
-  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(code, output).toBe(0);
   expect(output).toContain(isSecure ? `curl --http2 --cacert ${join(state, 'ca.pem')} https://` : 'curl http://');
   expect(output).toMatch(result);
   for (const name of ['stack.json', 'ca.pem', 'tls', 'tenants'])

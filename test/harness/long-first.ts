@@ -10,6 +10,7 @@ const LONG: readonly RegExp[] = [
   /\/test\/e2e\/(?:npm-start|secure)\.test\.ts$/,
   /\/test\/hostile\/(?:crowds|requests)\.test\.ts$/,
   /\/test\/certificate-rotation\.test\.ts$/,
+  /\/test\/tenants\/tenants\.test\.ts$/,
   /\/packages\/gateway\/test\/http2-floods\.test\.ts$/,
   /\/test\/http-connections\.test\.ts$/,
   /\/packages\/bridge\/src\/ownership\/session-log-outage\.test\.ts$/,
