@@ -10,6 +10,7 @@ import type { Authentication } from './authentication/method.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { GatewayError } from './errors.ts';
 import type { Admission, Admitted, Principal, Refused } from './exchange/admission.ts';
+import { hasBody } from './exchange/body.ts';
 import type { ClientRequest } from './exchange/client-request.ts';
 import type { Gatekeeper, Quotas } from './exchange/gatekeeper.ts';
 
@@ -45,10 +46,9 @@ export class Doorkeeper implements Gatekeeper {
       const admitted = this.#admitFromGateway(request);
       if (admitted !== undefined) return admitted;
     }
-    // Of a page for bridges that respond to them; browsers send no credentials with it.
-    if (isPreflight(request)) return this.#admitted(undefined, NO_HEADERS);
     const { authenticator, quotas } = this.#options;
-    if (authenticator === undefined) return this.#decide(request, undefined);
+    // Browsers send no credentials with a preflight, to which bridges respond; it is at the expense of its address.
+    if (authenticator === undefined || isPreflight(request)) return this.#decide(request, undefined);
     const recalled = authenticator.recall(request);
     if (recalled !== undefined) return this.#onAuthenticated(request, recalled);
     const blocked = quotas?.whyBlocked(request);
@@ -136,8 +136,10 @@ export class Doorkeeper implements Gatekeeper {
 }
 
 /** https://fetch.spec.whatwg.org/#cors-preflight-request */
-function isPreflight({ method, message: { headers } }: ClientRequest): boolean {
-  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
+function isPreflight({ method, message }: ClientRequest): boolean {
+  const { origin, 'access-control-request-method': requested } = message.headers;
+  // It has no body: without credentials none is read.
+  return method === 'OPTIONS' && origin !== undefined && requested !== undefined && !hasBody(message);
 }
 
 function refused(error: GatewayError, headers: readonly string[]): Refused {

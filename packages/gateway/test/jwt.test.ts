@@ -127,9 +127,21 @@ test('health, readiness and preflights need no credentials', async () => {
   const options = async (headers: Record<string, string>): Promise<number> =>
     (await request(`${tier1.url}/topics/orders`, { method: 'OPTIONS', headers })).statusCode;
   expect([await options(preflight), await options({ origin: 'https://page.example' })]).toEqual([200, 401]);
+  const head = `OPTIONS /topics/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: https://page.example\r\nAccess-Control-Request-Method: POST\r\n`;
+  expect(await rawExchange(tier1.url, `${head}Content-Length: 9\r\n\r\n`)).toMatch(/^HTTP\/1\.1 401 /);
   for (const path of ['/healthy', '/ready']) {
     expect((await request(`${tier1.url}${path}`)).statusCode).toBe(200);
   }
+});
+
+test('a preflight is at the expense of its address', async () => {
+  const quotas = { default: { requestsPerSecond: 0.001, requestBurst: 1 } };
+  const limited = await startGateway({ regions: regions({ east: bridge.url }), auth, quotas });
+  onTestFinished(limited.close);
+  const headers = { origin: 'https://page.example', 'access-control-request-method': 'POST' };
+  const options = async (): Promise<number> =>
+    (await request(`${limited.url}/topics/orders`, { method: 'OPTIONS', headers })).statusCode;
+  expect([await options(), await options()]).toEqual([200, 429]);
 });
 
 test('a refused body is not read, and the connection serves the next request', async () => {
@@ -238,6 +250,11 @@ const BAD: readonly BadToken[] = [
     "The name in the token's claim sub has a blank at its beginning or end.",
   ],
   [
+    'a name that is read from right to left',
+    () => sign({ ...claims, sub: 'alice\u202Etoor' }),
+    "The name in the token's claim sub has characters that change how it looks.",
+  ],
+  [
     'a long name',
     () => sign({ ...claims, sub: 'é'.repeat(129) }),
     "The name in the token's claim sub is longer than 256 bytes.",
@@ -280,6 +297,19 @@ test.each(BAD)('%s is 401, and reaches no bridge', async (_, token, message) => 
   });
   expect(bridge.requests).toHaveLength(before);
 });
+
+test.each(['Bearer\tabc', 'Bearer,abc', 'Bearer', 'bEARER  '])(
+  '%j is a bad token and no lack of one, also where requests without credentials are admitted',
+  async (authorization) => {
+    const lenient = await startGateway({
+      regions: regions({ east: bridge.url }),
+      auth: { ...auth, anonymous: 'allow' },
+    });
+    onTestFinished(lenient.close);
+    expect((await ask(lenient.url, {})).status).toBe(200);
+    expect((await ask(lenient.url, { authorization })).status).toBe(401);
+  },
+);
 
 test('two Authorization headers are 401, also if the first one is right', async () => {
   const token = await sign(claims);

@@ -35,8 +35,8 @@ interface Remembered {
 
 const MS_PER_SECOND = 1_000;
 const CHALLENGE = 'Bearer realm="causeway"';
-/** Node drops a blank at the end. */
-const SCHEME = /^bearer(?: +|$)/i;
+/** Up to the end of the name (RFC 9110 §5.6.2): a malformed header is not one of another scheme. */
+const SCHEME = /^bearer(?![!#$%&'*+.^_`|~\w-]) */i;
 /** Tokens have about 1,000 characters. */
 const REMEMBERED = { maxEntries: 50_000, maxChars: 67_108_864 };
 
