@@ -1,9 +1,8 @@
 /** What a bridge keeps of responses that were written. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile } from '../../../../test/harness/bridge.ts';
+import { bufferBytes } from '../../../../test/harness/buffer-bytes.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
 import { until } from '../../../../test/harness/until.ts';
 
@@ -12,13 +11,6 @@ const CONNECTIONS = 20;
 
 const kafka = await kafkaOfFile();
 const bridge = await bridgeOfFile();
-
-/** Bytes of all buffers of this process that something refers to. */
-function bufferBytes(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().arrayBuffers;
-}
 
 test('connections that stay open keep neither their last response nor its records', async () => {
   const topic = await kafka.topic();

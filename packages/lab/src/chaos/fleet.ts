@@ -6,7 +6,7 @@ import type { ClientTls } from '../secure/client-tls.ts';
 import type { KafkaAccess } from '../stack/kafka-client.ts';
 import { HttpClient, protocolsOf } from '../traffic/client.ts';
 import { Consumer, type Reading } from '../traffic/consumer.ts';
-import { Producer } from '../traffic/producer.ts';
+import { Producer, type RequestSize } from '../traffic/producer.ts';
 import { readBack } from '../traffic/read-back.ts';
 import { FleetLedger } from './fleet-ledger.ts';
 
@@ -17,6 +17,10 @@ const CONSUMERS_PER_GROUP = 2;
 export const PARTITION_COUNT = 6;
 /** Rate of each producer: all together leave the system enough of two cores. */
 const RECORDS_PER_SECOND = 4;
+/** 8 MiB a request, one every four seconds: each group reads 2 MiB/s then. */
+const LARGE_BODY: RequestSize = { recordCount: 128, paddingBytes: 65_536 };
+const LARGE_RECORDS_PER_SECOND = 32;
+const LARGE_PRODUCER_COUNT = 1;
 const MAX_IN_FLIGHT = 64;
 const JOIN_TIMEOUT_MS = 30_000;
 const DRAIN_TIMEOUT_MS = 20_000;
@@ -32,6 +36,8 @@ export interface FleetOptions {
   kafka: KafkaAccess;
   /** With `PARTITION_COUNT` partitions. */
   topic: string;
+  /** Few clients with bodies of 8 MiB. Default: many with short ones. */
+  hasLargeBodies?: boolean | undefined;
 }
 
 export class Fleet {
@@ -44,25 +50,27 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    const isLarge = options.hasLargeBodies === true;
     const protocols = protocolsOf(options.tls);
     this.#clients = options.urls.flatMap((_, first) =>
       protocols.map((protocol, index) => new HttpClient(rotated(options.urls, first + index), protocol)),
     );
     this.#producers = Array.from(
-      { length: PRODUCER_COUNT },
+      { length: isLarge ? LARGE_PRODUCER_COUNT : PRODUCER_COUNT },
       (_, index) =>
         new Producer({
           client: this.#clientOf(index),
           books: this.ledger,
           topic: options.topic,
           runId: this.#runId,
-          recordsPerSecond: RECORDS_PER_SECOND,
+          recordsPerSecond: isLarge ? LARGE_RECORDS_PER_SECOND : RECORDS_PER_SECOND,
           maxInFlight: MAX_IN_FLIGHT,
+          body: isLarge ? LARGE_BODY : undefined,
         }),
     );
     this.#consumers = [
-      ...this.#groups('auto', AUTO_COMMIT_GROUP_COUNT, { kind: 'autoCommit' }),
-      ...this.#groups('manual', MANUAL_COMMIT_GROUP_COUNT, { kind: 'manualCommit' }),
+      ...this.#groups('auto', isLarge ? 1 : AUTO_COMMIT_GROUP_COUNT, { kind: 'autoCommit' }),
+      ...this.#groups('manual', isLarge ? 1 : MANUAL_COMMIT_GROUP_COUNT, { kind: 'manualCommit' }),
       ...this.#group('assigned', 1, {
         kind: 'assigned',
         partitions: Array.from({ length: PARTITION_COUNT }, (_, partition) => partition),

@@ -65,7 +65,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     });
     try {
       const plan = scenario.plan(new Dice(seed), { isLong });
-      const { summary, adoptions, slowness } = await underTraffic({ stack, network, plan }, options);
+      const { hasLargeBodies } = scenario;
+      const { summary, adoptions, slowness } = await underTraffic({ stack, network, plan, hasLargeBodies }, options);
       return { name: scenario.name, summary, adoptions, faults: faultsOf(summary, scenario.allowed, slowness) };
     } finally {
       await stack.close();
@@ -76,7 +77,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 }
 
 async function underTraffic(
-  { stack, network, plan }: { stack: Stack; network: RegionNetwork | undefined; plan: Plan },
+  {
+    stack,
+    network,
+    plan,
+    hasLargeBodies,
+  }: { stack: Stack; network: RegionNetwork | undefined; plan: Plan; hasLargeBodies: boolean | undefined },
   { onAction }: RunOptions,
 ): Promise<{ summary: FleetSummary; adoptions: Adoptions; slowness: number }> {
   const operator = new Operator(stack, network);
@@ -88,6 +94,7 @@ async function underTraffic(
     tls: stack.credentials?.lab,
     kafka: stack.kafka.access,
     topic,
+    hasLargeBodies,
   });
   const pace = new MachinePace();
   try {

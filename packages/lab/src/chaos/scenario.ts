@@ -66,6 +66,8 @@ export interface Scenario {
   allowed: Allowance;
   brokerCount?: 3;
   hasSecondTier1?: boolean;
+  /** Few clients with bodies of 8 MiB, in place of many with short ones. */
+  hasLargeBodies?: boolean;
   /** Only for a secure system (`--tls`). */
   needsTls?: boolean;
   /** East has its own network, which needs root and Linux. */

@@ -17,6 +17,9 @@ const KILL: Allowance = {
 };
 const ORDERLY: Allowance = { ...KILL, duplicates: 'none' };
 
+/** Four seconds pass between two bodies, and each takes its time. */
+const LARGE: Allowance = { ...KILL, workMs: 6_000 };
+
 /** Lost packets are detected by timeouts only. */
 const CUT: Allowance = { ...KILL, workMs: 2_000 };
 
@@ -67,6 +70,24 @@ export const SCENARIOS: readonly Scenario[] = [
       const region = dice.region();
       const actions = [{ kind: 'killRegion', region } as const, { kind: 'restoreRegion', region } as const] as const;
       return plan(forSeconds(start(dice), 8, actions));
+    },
+  },
+  {
+    name: 'large-bodies',
+    title: 'SIGKILL of a region under bodies of 8 MiB, and of the other one when it is back',
+    allowed: LARGE,
+    hasLargeBodies: true,
+    plan: (dice) => {
+      const region = dice.region();
+      const atSecond = start(dice) + 4;
+      const steps = [region, otherRegion(region)].flatMap((victim, index): Step[] => [
+        ...forSeconds(atSecond + index * 14, 6, [
+          { kind: 'killRegion', region: victim },
+          { kind: 'restoreRegion', region: victim },
+        ]),
+        { atSecond: atSecond + index * 14 + 6, action: { kind: 'awaitWell' } },
+      ]);
+      return plan(steps);
     },
   },
   {

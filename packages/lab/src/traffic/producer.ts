@@ -1,4 +1,4 @@
-/** Produces numbered records at a steady rate, one request each, and never repeats a request. */
+/** Produces numbered records at a steady rate, one request each or many in a large one, and never repeats a request. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import type { ProducerBooks } from './books.ts';
 import { type Answer, describeRefusal, type HttpClient } from './client.ts';
@@ -12,19 +12,33 @@ export interface ProducerOptions {
   recordsPerSecond: number;
   /** With this many requests in flight the producer waits. */
   maxInFlight: number;
+  /** Of each request. Default: one short record. */
+  body?: RequestSize | undefined;
+}
+
+export interface RequestSize {
+  recordCount: number;
+  /** Of each record. */
+  paddingBytes: number;
 }
 
 export class Producer {
   readonly #options: ProducerOptions;
+  readonly #size: RequestSize;
+  readonly #padding: { padding: string } | undefined;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#size = options.body ?? { recordCount: 1, paddingBytes: 0 };
+    const { paddingBytes } = this.#size;
+    this.#padding = paddingBytes === 0 ? undefined : { padding: 'x'.repeat(paddingBytes) };
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.#produceNext(), 1_000 / this.#options.recordsPerSecond);
+    const pauseMs = (1_000 * this.#size.recordCount) / this.#options.recordsPerSecond;
+    this.#timer ??= setInterval(() => this.#produceNext(), pauseMs);
   }
 
   /** Stops sending, and waits for outstanding responses. */
@@ -35,32 +49,35 @@ export class Producer {
 
   #produceNext(): void {
     if (this.#inFlight.size >= this.#options.maxInFlight) return;
-    const request = this.#produce(this.#options.books.nextRecord()).finally(() => this.#inFlight.delete(request));
+    const records = Array.from({ length: this.#size.recordCount }, () => this.#options.books.nextRecord());
+    const request = this.#produce(records).finally(() => this.#inFlight.delete(request));
     this.#inFlight.add(request);
   }
 
-  async #produce(record: number): Promise<void> {
+  async #produce(records: readonly number[]): Promise<void> {
     const { client, books, topic, runId } = this.#options;
+    const padding = this.#padding;
     const answer = await client.send({
       method: 'POST',
       path: `/topics/${encodeURIComponent(topic)}`,
       headers: { 'content-type': RECORDS.json },
-      body: { records: [{ key: `order-${record}`, value: { n: record, run: runId } }] },
+      body: { records: records.map((n) => ({ key: `order-${n}`, value: { n, run: runId, ...padding } })) },
     });
     const failure = produceFailure(answer);
     if (failure !== undefined) books.clientError({ operation: 'send', ...failure });
-    else if (answer.kind === 'answered') books.acknowledge(record, answer.latencyMs);
+    else if (answer.kind === 'answered') for (const record of records) books.acknowledge(record, answer.latencyMs);
   }
 }
 
-/** Why the record is not acknowledged; a response 200 may still refuse the record. */
+/** Why the records are not acknowledged; a response 200 may still refuse one. */
 export function produceFailure(answer: Answer): { kind: string; message: string | undefined } | undefined {
   if (answer.kind === 'failed' || answer.status !== 200) return describeRefusal(answer);
   const { offsets } = (answer.body ?? {}) as {
     offsets?: { offset?: unknown; error_code?: unknown; message?: unknown }[];
   };
-  const entry = Array.isArray(offsets) ? offsets[0] : undefined;
-  if (typeof entry?.offset === 'number') return undefined;
+  const entries = Array.isArray(offsets) ? offsets : [];
+  const entry = entries.find(({ offset }) => typeof offset !== 'number');
+  if (entry === undefined && entries.length > 0) return undefined;
   if (entry?.error_code === undefined) return { kind: 'a response without an offset', message: undefined };
   const message = typeof entry.message === 'string' ? entry.message : undefined;
   return { kind: `record refused with ${entry.error_code}`, message };
