@@ -5,15 +5,19 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG: readonly RegExp[] = [
   /\/test\/chaos\/survival\.test\.ts$/,
   /\/test\/e2e\/(?:page|failover)\.test\.ts$/,
-  /\/test\/session-(?:model|rules)\.test\.ts$/,
-  /\/packages\/bridge\/test\/(?:security|session-log-deleted|survival|outage)\.test\.ts$/,
-  /\/test\/e2e\/(?:npm-start|secure)\.test\.ts$/,
+  /\/packages\/bridge\/test\/(?:blackout|client-identity|survival|security|election|brokers|far-kafka)\.test\.ts$/,
+  /\/test\/conformance\/conformance\.test\.ts$/,
   /\/test\/hostile\/(?:crowds|requests)\.test\.ts$/,
+  /\/test\/e2e\/(?:npm-start|prometheus|secure)\.test\.ts$/,
+  /\/packages\/lab\/src\/stack\/stack\.test\.ts$/,
+  /\/test\/session-(?:model|rules)\.test\.ts$/,
+  /\/packages\/bridge\/test\/(?:session-log-deleted|outage)\.test\.ts$/,
+  /\/packages\/bridge\/src\/(?:http\/overload|ownership\/session-log-outage|kafka\/fetch\/fetcher)\.test\.ts$/,
+  /\/test\/tenants\/tenants\.test\.ts$/,
   /\/test\/certificate-rotation\.test\.ts$/,
   /\/test\/tenants\/tenants\.test\.ts$/,
   /\/packages\/gateway\/test\/http2-floods\.test\.ts$/,
   /\/test\/http-connections\.test\.ts$/,
-  /\/packages\/bridge\/src\/ownership\/session-log-outage\.test\.ts$/,
 ];
 
 export class LongFirst extends BaseSequencer {
