@@ -6,6 +6,7 @@ import { Agent } from 'undici';
 import { stringify } from 'yaml';
 import { TestAuthority } from '../harness/certificates.ts';
 import { OpenIdProvider } from '../harness/openid-provider.ts';
+import { until } from '../harness/until.ts';
 
 export const METHODS = ['jwt', 'apiKey', 'certificate'] as const;
 /** How gateways know a client. */
@@ -71,7 +72,9 @@ export class TenantCredentials {
   async replaceKeys(isKnown: (headers: Record<string, string>) => Promise<boolean>): Promise<Record<string, string>> {
     const [before, after] = [this.#keys, newKeys()];
     this.#writeKeys([before, after]);
-    while (!(await isKnown({ 'x-api-key': after.alice })) || !(await isKnown({ 'x-api-key': after.bob })));
+    await until('gateways know the new keys', async () => {
+      return (await isKnown({ 'x-api-key': after.alice })) && (await isKnown({ 'x-api-key': after.bob }));
+    });
     this.#keys = after;
     this.#writeKeys([after]);
     return { 'x-api-key': before.alice };
