@@ -57,6 +57,7 @@ export class FrontDoor {
     });
     this.credentials = new CredentialMethods({
       now: options.now,
+      wallClock: options.wallClock,
       onChange: (change) => options.events.emit({ type: 'credentials', ...change }),
     });
   }

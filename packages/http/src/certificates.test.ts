@@ -107,6 +107,7 @@ const ofClient = (commonName: string) => ({
   emails: [] as string[],
   commonName: commonName as string | undefined,
   organizationalUnits: [] as string[],
+  notAfterMs: expect.any(Number) as number,
 });
 
 const files = ({ certFile, keyFile }: CertifiedKey) => ({ certFile, keyFile });

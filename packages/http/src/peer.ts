@@ -35,6 +35,8 @@ export interface PeerIdentity extends CertifiedNames {
   readonly commonName: string | undefined;
   /** Of the subject. */
   readonly organizationalUnits: readonly string[];
+  /** When the certificate expires, in milliseconds since 1970. */
+  readonly notAfterMs: number;
 }
 
 /** Reads a connection that was accepted; for TLS, after the handshake. */
@@ -63,5 +65,6 @@ function identityOf(socket: TLSSocket): PeerIdentity | undefined {
   const commonName = typeof commonNames === 'string' ? commonNames : undefined;
   const name = commonName ?? dnsNames[0] ?? uris[0] ?? certificate.fingerprint256;
   const organizationalUnits = typeof units === 'string' ? [units] : units;
-  return { name, dnsNames, uris, emails, commonName, organizationalUnits };
+  const notAfterMs = certificate.validToDate.getTime();
+  return { name, dnsNames, uris, emails, commonName, organizationalUnits, notAfterMs };
 }

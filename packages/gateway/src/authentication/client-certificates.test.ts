@@ -1,8 +1,11 @@
 import type { PeerIdentity } from '@causeway/http/peer.ts';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { CertificateName } from '../config/auth-credentials.ts';
 import { ClientCertificates } from './client-certificates.ts';
 import type { CredentialedRequest } from './method.ts';
+
+const NOT_AFTER_MS = 1_800_000_000_000;
+let nowMs = NOT_AFTER_MS;
 
 interface Rule {
   names?: readonly CertificateName[];
@@ -12,11 +15,11 @@ interface Rule {
 
 function identity(parts: Partial<PeerIdentity>): PeerIdentity {
   const { dnsNames = [], uris = [], emails = [], commonName, organizationalUnits = [] } = parts;
-  return { name: 'for logs', dnsNames, uris, emails, commonName, organizationalUnits };
+  return { name: 'for logs', dnsNames, uris, emails, commonName, organizationalUnits, notAfterMs: NOT_AFTER_MS };
 }
 
-function requestOf(of: PeerIdentity | undefined, trust = 'client'): CredentialedRequest {
-  return { peer: { identity: of }, trust } as unknown as CredentialedRequest;
+function requestOf(of: PeerIdentity | undefined, trust = 'client', headers: object = {}): CredentialedRequest {
+  return { peer: { identity: of }, trust, message: { headers } } as unknown as CredentialedRequest;
 }
 
 function method({
@@ -24,7 +27,7 @@ function method({
   prefix = '',
   hasRoles = false,
 }: Rule = {}): ClientCertificates {
-  return new ClientCertificates({ names, prefix, hasRoles });
+  return new ClientCertificates({ names, prefix, hasRoles, wallClock: () => nowMs });
 }
 
 const ALL = {
@@ -68,4 +71,26 @@ test('it does not apply to a connection without a verified certificate, nor to g
   expect(method().applies(requestOf(undefined))).toBe(false);
   expect(method().applies(requestOf(identity(ALL), 'gateway'))).toBe(false);
   expect(method().applies(requestOf(identity(ALL), 'proxy'))).toBe(true);
+});
+
+test.each([{ 'x-forwarded-for': '203.0.113.7' }, { forwarded: 'for=203.0.113.7' }])(
+  'the certificate of a proxy does not count for a request that it forwards, with %j',
+  (headers) => {
+    expect(method().applies(requestOf(identity(ALL), 'proxy', headers))).toBe(false);
+    // A client that claims to be behind a proxy is still itself.
+    expect(method().applies(requestOf(identity(ALL), 'client', headers))).toBe(true);
+  },
+);
+
+test('it counts until it expires, however long the connection lasts', () => {
+  onTestFinished(() => {
+    nowMs = NOT_AFTER_MS;
+  });
+  const certificates = method();
+  const request = requestOf(identity(ALL));
+  expect(certificates.authenticate(request).kind).toBe('authenticated');
+  expect(certificates.recall(request)?.kind).toBe('authenticated');
+  nowMs += 1_000;
+  expect(certificates.recall(request)).toBeUndefined();
+  expect(certificates.authenticate(request)).toMatchObject({ kind: 'failed', isExpired: true });
 });

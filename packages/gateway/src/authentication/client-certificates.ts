@@ -10,12 +10,16 @@ export interface ClientCertificatesOptions {
   prefix: string;
   /** Whether the organizational units of the subject are roles. */
   hasRoles: boolean;
+  /** Milliseconds since 1970. */
+  wallClock: () => number;
 }
 
 const NAMELESS: Authentication = {
   kind: 'failed',
   message: 'The client certificate has no name that this gateway accepts.',
 };
+
+const EXPIRED: Authentication = { kind: 'failed', message: 'The client certificate has expired.', isExpired: true };
 
 export class ClientCertificates implements AuthenticationMethod {
   readonly name = 'certificate';
@@ -30,24 +34,32 @@ export class ClientCertificates implements AuthenticationMethod {
     this.#options = options;
   }
 
-  /** A gateway's certificate is for the gateway, never for a client behind it. */
-  applies({ peer, trust }: CredentialedRequest): boolean {
-    return peer.identity !== undefined && trust !== 'gateway';
+  /** A gateway's certificate is for the gateway, never for a client behind it; nor is that of a proxy for those whose requests it forwards. */
+  applies({ peer, trust, message }: CredentialedRequest): boolean {
+    if (peer.identity === undefined || trust === 'gateway') return false;
+    return trust === 'client' || !isForwarded(message);
   }
 
-  recall({ peer }: CredentialedRequest): Authenticated | undefined {
-    const authentication = peer.identity === undefined ? undefined : this.#byIdentity.get(peer.identity);
+  recall({ peer: { identity } }: CredentialedRequest): Authenticated | undefined {
+    if (identity === undefined || this.#isExpired(identity)) return undefined;
+    const authentication = this.#byIdentity.get(identity);
     return authentication?.kind === 'authenticated' ? authentication : undefined;
   }
 
   authenticate({ peer: { identity } }: CredentialedRequest): Authentication {
     if (identity === undefined) return NAMELESS;
+    if (this.#isExpired(identity)) return EXPIRED;
     const name = this.#nameOf(identity);
     if (name === undefined) return NAMELESS;
     const roles = this.#options.hasRoles ? identity.organizationalUnits : [];
     const authentication: Authentication = { kind: 'authenticated', principal: { name, roles, method: 'certificate' } };
     this.#byIdentity.set(identity, authentication);
     return authentication;
+  }
+
+  /** The handshake was before; a connection may last for weeks. */
+  #isExpired({ notAfterMs }: PeerIdentity): boolean {
+    return this.#options.wallClock() > notAfterMs;
   }
 
   #nameOf(identity: PeerIdentity): string | undefined {
@@ -58,6 +70,10 @@ export class ClientCertificates implements AuthenticationMethod {
     }
     return undefined;
   }
+}
+
+function isForwarded({ headers }: CredentialedRequest['message']): boolean {
+  return headers['x-forwarded-for'] !== undefined || headers['forwarded'] !== undefined;
 }
 
 /** The first name of a kind; `undefined` if the certificate has none that names one party. */

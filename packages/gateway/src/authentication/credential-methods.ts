@@ -13,6 +13,8 @@ export interface CredentialMethodsOptions {
   onChange: (change: CredentialsChange) => void;
   /** Milliseconds, never going back. */
   now: () => number;
+  /** Milliseconds since 1970. */
+  wallClock: () => number;
 }
 
 export class CredentialMethods {
@@ -38,7 +40,7 @@ export class CredentialMethods {
     const { basic, apiKeys, clientCertificates } = auth;
     this.#open([basic?.file, apiKeys?.file].filter((file) => file !== undefined));
     const { checks } = this;
-    const { now } = this.#options;
+    const { now, wallClock } = this.#options;
     return [
       this.#method(
         'basic',
@@ -54,7 +56,7 @@ export class CredentialMethods {
         'clientCertificates',
         clientCertificates,
         ({ principal: names, principalPrefix: prefix, roles }) =>
-          new ClientCertificates({ names, prefix, hasRoles: roles === 'organizationalUnit' }),
+          new ClientCertificates({ names, prefix, hasRoles: roles === 'organizationalUnit', wallClock }),
       ),
     ].filter((method) => method !== undefined);
   }

@@ -82,7 +82,14 @@ describe('a request', () => {
   });
 
   test('does not name the address of a gateway that is known by its certificate', () => {
-    const names = { dnsNames: ['tier1.example'], uris: [], emails: [], commonName: 'tier1', organizationalUnits: [] };
+    const names = {
+      dnsNames: ['tier1.example'],
+      uris: [],
+      emails: [],
+      commonName: 'tier1',
+      organizationalUnits: [],
+      notAfterMs: 0,
+    };
     const tier1 = peer({ identity: { name: 'tier1', ...names } });
     const before = { host: 'h', 'x-forwarded-for': '198.51.100.7' };
     expect(sent(before, tier1)['x-forwarded-for']).toBe('198.51.100.7');
