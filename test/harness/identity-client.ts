@@ -34,14 +34,15 @@ export class IdentityClient {
     return this.bridge.request('POST', path, { headers, body: JSON.stringify(body) });
   }
 
-  /** `undefined`: stored; the code and text of its entry otherwise. */
-  async produce(topic: string, value: string): Promise<JsonAnswer> {
-    return await this.post(`/topics/${topic}`, { records: [{ value }] }, 'application/vnd.kafka.json.v2+json');
+  produce(topic: string, value: string): Promise<JsonAnswer> {
+    return this.post(`/topics/${topic}`, { records: [{ value }] }, 'application/vnd.kafka.json.v2+json');
   }
 
+  /** Whether Kafka allows it. Errors: with the response, when the request itself is refused. */
   async hasProduced(topic: string, value: string): Promise<boolean> {
-    const { status, body } = await this.produce(topic, value);
-    return status === 200 && 'offset' in body.offsets[0];
+    const { status, body, text } = await this.produce(topic, value);
+    if (status !== 200) throw new Error(text);
+    return 'offset' in body.offsets[0];
   }
 
   /** Creates a consumer that reads from the beginning, and returns its path. */
