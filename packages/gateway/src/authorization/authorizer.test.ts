@@ -1,5 +1,5 @@
-import type { Right } from '@causeway/protocol/operations/operation.ts';
-import { OPERATIONS } from '@causeway/protocol/operations/table.ts';
+import type { OperationEntry, Right } from '@causeway/protocol/operations/operation.ts';
+import { type NamedOperation, OPERATIONS } from '@causeway/protocol/operations/table.ts';
 import { parseUrl } from '@causeway/protocol/paths.ts';
 import { TOPICS_HEADER } from '@causeway/protocol/routing.ts';
 import { MAX_TOPIC_FILTER_BYTES, parseTopicFilter, permits } from '@causeway/protocol/topic-filter.ts';
@@ -42,6 +42,18 @@ test('decides paths, and filters for bodies and lists, as the rules read', () =>
     }),
     { numRuns: 1000 },
   );
+});
+
+test('admin is every operation below /admin, and no other', () => {
+  const authorizer = new Authorizer([
+    { principals: ['alice'], operations: ['admin'], topics: ['*'], groups: ['*'], effect: 'allow' },
+  ]);
+  const alice = { name: 'alice', roles: [] };
+  for (const { operation, path, right } of OPERATIONS as readonly OperationEntry<NamedOperation>[]) {
+    if (right === undefined) continue;
+    const { kind } = authorizer.authorize(alice, url({ operation, topic: 't', group: 'g' }));
+    expect([operation, kind]).toEqual([operation, path.startsWith('/admin/') ? 'permitted' : 'forbidden']);
+  }
 });
 
 test('the message names the principal and what it asked for, and says nothing else', () => {

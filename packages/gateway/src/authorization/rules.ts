@@ -4,12 +4,16 @@ import { type TopicFilter, type TopicPatterns, topicFilterOf } from '@causeway/p
 
 export const RIGHTS = ['produce', 'consume', 'describe', 'createTopics'] as const satisfies readonly Right[];
 
+/** Several rights by one word: `admin` is what the API has below `/admin`. */
+type SeveralRights = 'admin' | 'all';
+const SEVERAL: Readonly<Record<SeveralRights, readonly Right[]>> = { admin: ['createTopics'], all: RIGHTS };
+
 /** An entry of `access.rules`. */
 export interface AccessRule {
   /** Names, or `*` for all. */
   readonly principals?: readonly string[] | undefined;
   readonly roles?: readonly string[] | undefined;
-  readonly operations: readonly (Right | 'all')[];
+  readonly operations: readonly (Right | SeveralRights)[];
   /** Names, beginnings with `*` at the end, or `*` for all. */
   readonly topics?: readonly string[] | undefined;
   /** The same. */
@@ -64,10 +68,14 @@ function patternsOf(
   right: Right,
   names: (rule: AccessRule) => readonly string[] | undefined,
 ): TopicPatterns {
-  const about = rules.filter(({ operations }) => operations.includes(right) || operations.includes('all'));
+  const about = rules.filter(({ operations }) => operations.some((operation) => rightsOf(operation).includes(right)));
   const withEffect = (effect: AccessRule['effect']) => about.filter((rule) => rule.effect === effect);
   return {
     allow: withEffect('allow').flatMap((rule) => names(rule) ?? []),
     deny: withEffect('deny').flatMap((rule) => names(rule) ?? []),
   };
+}
+
+function rightsOf(operation: Right | SeveralRights): readonly Right[] {
+  return operation === 'admin' || operation === 'all' ? SEVERAL[operation] : [operation];
 }

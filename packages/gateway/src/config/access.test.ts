@@ -38,7 +38,7 @@ test.each([
   [{ ...RULE, topics: [] }],
   [{ ...RULE, groups: ['*a'] }],
   [{ ...RULE, principals: [''] }],
-  [{ ...RULE, operations: ['admin'] }],
+  [{ ...RULE, operations: ['administer'] }],
   [{ ...RULE, operations: [] }],
   [{ ...RULE, effect: 'forbid' }],
   [{ ...RULE, group: ['a'] }],

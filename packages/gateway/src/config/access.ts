@@ -4,7 +4,7 @@ import { formatTopicFilter, MAX_TOPIC_FILTER_BYTES } from '@causeway/protocol/to
 import { RuleIndex } from '../authorization/rule-index.ts';
 import { permissionsOf, type Subject } from '../authorization/rules.ts';
 
-const OPERATIONS = ['produce', 'consume', 'describe', 'createTopics', 'all'] as const;
+const OPERATIONS = ['produce', 'consume', 'describe', 'createTopics', 'admin', 'all'] as const;
 
 /** Whom a rule is about, or what: names, each once. */
 const names = (description: string, examples: string[], pattern: string) =>
@@ -22,7 +22,7 @@ const RuleConfig = Entry(
     roles: names('Roles: the rule is about each principal that has one of them, too.', ['writer'], '.'),
     operations: Type.Array(Choice(OPERATIONS, { description: 'What the rule is about.', default: 'all' }), {
       description:
-        'What the rule is about: produce; consume, which is everything that one does with consumers; describe (metadata and offsets; GET /topics lists these topics); createTopics; all.',
+        'What the rule is about: produce; consume, which is everything that one does with consumers; describe (metadata and offsets; GET /topics lists these topics); createTopics; admin, which is everything below /admin, now createTopics alone; all.',
       examples: [['produce', 'consume']],
       minItems: 1,
     }),
