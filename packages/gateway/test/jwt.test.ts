@@ -135,8 +135,12 @@ test('health, readiness and preflights need no credentials', async () => {
 });
 
 test('a preflight is at the expense of its address', async () => {
-  const quotas = { default: { requestsPerSecond: 0.001, requestBurst: 1 } };
-  const limited = await startGateway({ regions: regions({ east: bridge.url }), auth, quotas });
+  const quotas = { default: { requestsPerSecond: 1, requestBurst: 1 } };
+  let isStopped = false;
+  const stoppedMs = performance.now();
+  const now = (): number => (isStopped ? stoppedMs : performance.now());
+  const limited = await startGateway({ regions: regions({ east: bridge.url }), auth, quotas }, { now });
+  isStopped = true;
   onTestFinished(limited.close);
   const headers = { origin: 'https://page.example', 'access-control-request-method': 'POST' };
   const options = async (): Promise<number> =>
