@@ -176,6 +176,10 @@ describe('without credentials that Kafka accepts', () => {
     ['a token without a subject', bearer(unsecuredToken({ subject: '' }))],
     ['a token that has expired', bearer(unsecuredToken({ lifetimeMs: -60_000 }))],
     ['an unknown user', basic(unique('unknown'), 'secret')],
+    ['no password', basic(unique('unknown'), '')],
+    ['signs that SCRAM writes in another way', basic('a,n=b=2C', 'se,cr=et')],
+    ['signs beyond ASCII', basic('\u00e4\u{1f980}\u00ad\u200b', '\u0627\u00a0a')],
+    ['a long name', basic('n'.repeat(5_000), 'secret')],
   ])('%s: 401', async (_what, headers) => {
     const client = new IdentityClient(shared, headers);
     for (const answer of [

@@ -49,6 +49,8 @@ test.each([
   [`Basic ${base64('a\0b:secret')}`, 'a NUL, which SASL PLAIN separates by'],
   [`Basic ${base64('a:se\u0001cret')}`, 'a control character in the password'],
   [`Basic ${Buffer.from([0xff, 0x3a, 0x61]).toString('base64')}`, 'invalid UTF-8'],
+  [`Basic ${base64(`${'\u00e4'.repeat(129)}:b`)}`, 'a name of 258 bytes'],
+  [`Bearer ${jwt({ sub: 'a'.repeat(257), exp: 2_000_000_000 })}`, 'a subject of 257 bytes'],
   [`Basic ${base64('a:b')}, Basic ${base64('c:d')}`, 'two'],
   ['Bearer opaque', 'an opaque token'],
   ['Bearer a.b.c', 'no JSON'],

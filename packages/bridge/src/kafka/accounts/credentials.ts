@@ -1,4 +1,5 @@
 /** The credentials of a request that Kafka is to verify: RFC 7617 (Basic) and RFC 6750 (Bearer). Pure. */
+import { MAX_PRINCIPAL_BYTES } from '@causeway/protocol/principal.ts';
 
 interface PasswordCredentials {
   readonly kind: 'password';
@@ -57,8 +58,14 @@ function passwordOf(content: string): Credentials | undefined {
   const text = decodeUtf8(Buffer.from(content, 'base64'));
   if (text === undefined || CONTROL_CHARACTER.test(text)) return undefined;
   const colon = text.indexOf(':');
-  if (colon < 1) return undefined;
-  return { kind: 'password', principal: text.slice(0, colon), password: text.slice(colon + 1) };
+  const principal = text.slice(0, colon);
+  if (colon < 1 || isTooLong(principal)) return undefined;
+  return { kind: 'password', principal, password: text.slice(colon + 1) };
+}
+
+/** Brokers break the connection, as if Kafka had failed, at a name of 5,000 characters; and the session log has it. */
+function isTooLong(principal: string): boolean {
+  return Buffer.byteLength(principal) > MAX_PRINCIPAL_BYTES;
 }
 
 /** A JWT (RFC 7519 §3), signed or not. */
@@ -86,7 +93,8 @@ function tokenOf(token: string, principalClaim: string): Credentials | undefined
   if (claims === undefined) return undefined;
   const { exp } = claims;
   const principal = claims[principalClaim];
-  if (typeof principal !== 'string' || principal === '' || typeof exp !== 'number') return undefined;
+  if (typeof principal !== 'string' || principal === '' || isTooLong(principal)) return undefined;
+  if (typeof exp !== 'number') return undefined;
   const lasting = Object.entries(claims)
     .filter(([name]) => !PASSING_CLAIMS.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
