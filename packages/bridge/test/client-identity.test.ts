@@ -298,6 +298,20 @@ describe('a consumer', () => {
     expect((await client.delete(path)).status).toBe(204);
   });
 
+  test('continues with a new token while Kafka still accepts the old one, which then ends', {
+    timeout: 300_000,
+  }, async () => {
+    const bridge = await ownBridge({ listener: 'brief' });
+    const { client, user: subject, topic, path } = await briefConsumer(bridge);
+    const old = new IdentityClient(bridge, client.headers);
+    client.headers = bearer(unsecuredToken({ subject, lifetimeMs: 600_000 }));
+    expect((await client.get(`${path}/records?timeout=0`)).body).toEqual([]);
+    await untilRefused(old);
+    expect(await client.hasProduced(topic, 'second')).toBe(true);
+    expect(await client.take(path)).toEqual(['second']);
+    expect((await client.delete(path)).status).toBe(204);
+  });
+
   test('continues with a new token after Kafka refused the old one', { timeout: 300_000 }, async () => {
     const bridge = await ownBridge({ listener: 'brief' });
     const { client, user: subject, topic, path } = await briefConsumer(bridge);
