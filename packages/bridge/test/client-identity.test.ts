@@ -1,13 +1,13 @@
 /** Requests that use Kafka as their clients (`kafka.identity: client`), on a Kafka that knows clients by SASL and has ACLs. */
 import { generateKeyPairSync } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { queryObjects } from 'node:v8';
 import { BridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
 import { Connection, ConnectionPool } from '@platformatic/kafka';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { watchPools } from '../../../test/harness/connection-pools.ts';
 import { parseExposition, valueIn } from '../../../test/harness/exposition.ts';
@@ -24,7 +24,7 @@ import { unsecuredToken } from '../../../test/harness/token-endpoint.ts';
 import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { Bridge } from '../src/app.ts';
-import { MAX_VERIFYING } from '../src/kafka/accounts/accounts.ts';
+import { ACCEPTANCE_MS, MAX_VERIFYING } from '../src/kafka/accounts/accounts.ts';
 import { Cluster } from '../src/kafka/client/cluster.ts';
 import { within } from '../src/kafka/client/limits.ts';
 import { KafkaSecurity } from '../src/kafka/client/security.ts';
@@ -458,6 +458,47 @@ describe('accounts', () => {
     gone.abort();
     await Promise.all(waiting);
   });
+});
+
+test('credentials that Kafka accepted before are verified again beside a flood of others', async () => {
+  const [host = '', port] = kafka.address().split(':');
+  const waiting = new Set<Socket>();
+  let isForwarding = true;
+  const relay = createServer((socket) => {
+    socket.on('error', () => {});
+    if (!isForwarding) return void waiting.add(socket);
+    const broker = connect(Number(port), host);
+    broker.on('error', () => {});
+    broker.pipe(socket).pipe(broker);
+  });
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of waiting) socket.destroy();
+    relay.close();
+  });
+  const bridge = await TestBridge.start(`127.0.0.1:${(relay.address() as AddressInfo).port}`, {
+    kafka: { sasl: BRIDGE_USER, identity: 'client', requestTimeoutMs: 60_000, connectTimeoutMs: 60_000 },
+    shutdown: { graceMs: 100 },
+  });
+  onTestFinished(() => bridge.close());
+  const { headers, topic } = await tenant();
+  const client = new IdentityClient(bridge, headers);
+  expect((await client.get('/topics')).body).toEqual([topic]);
+
+  isForwarding = false;
+  const gone = new AbortController();
+  const flood = Array.from({ length: MAX_VERIFYING }, (_, index) =>
+    fetch(`${bridge.url}/topics`, { headers: basic(`user-${index}`, 'secret'), signal: gone.signal }).catch(() => {}),
+  );
+  await until('all are being verified', () => waiting.size >= MAX_VERIFYING);
+  isForwarding = true;
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + ACCEPTANCE_MS);
+  onTestFinished(() => clock.mockRestore());
+  expect((await new IdentityClient(bridge, basic('one-more', 'secret')).get('/topics')).status).toBe(503);
+  expect((await client.get('/topics')).body).toEqual([topic]);
+  gone.abort();
+  await Promise.all(flood);
 });
 
 async function untilIdle(bridge: TestBridge): Promise<void> {

@@ -32,7 +32,7 @@ export interface Entry<Work> {
 }
 
 /** Credentials that Kafka accepted are verified again after this long: a password may have been changed. */
-const ACCEPTANCE_MS = 300_000;
+export const ACCEPTANCE_MS = 300_000;
 /** A token whose time seems to be over, by the clock of this machine, is verified this often. */
 const MIN_ACCEPTANCE_MS = 1000;
 /** Of one account, when its clients use several. */
@@ -119,7 +119,9 @@ export class Accounts<Work> {
     if (this.#refused.has(hash, performance.now())) throw this.#refusal();
     let verifying = this.#verifying.get(hash);
     if (verifying === undefined) {
-      if (this.#verifying.size >= MAX_VERIFYING) throw overloaded('verifies as many credentials as it can');
+      // Those that Kafka accepted before are few, and must not wait for a flood of others.
+      const isKnown = this.#accepted.has(hash);
+      if (!isKnown && this.#verifying.size >= MAX_VERIFYING) throw overloaded('verifies as many credentials as it can');
       verifying = this.#verify(credentials, hash).finally(() => this.#verifying.delete(hash));
       this.#verifying.set(hash, verifying);
     }
