@@ -31,7 +31,7 @@ export default defineConfig({
     reporters: [new SlowestFiles(), 'default'],
     execArgv,
     // More than the two cores of a small machine: most long files wait for Kafka's timeouts.
-    maxWorkers: 4,
+    maxWorkers: 5,
     // For a machine that is several times slower than usual: tests wait for conditions, not for time.
     testTimeout: 120_000,
     hookTimeout: 180_000,
