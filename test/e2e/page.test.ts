@@ -216,12 +216,14 @@ test('10,000 consumers and 100 events a second: an update takes less than 100 ms
       .getByText(/^1 to \d+ of \d+ of 10,/)
       .waitFor();
     await until('six hundred events', () => flood.count() >= 600, { timeoutMs: 120_000 });
+    // On a slow machine an update takes the events of a longer time.
+    const updateCount = async (): Promise<number> => (await updateTimes(page)).recentMs.length;
+    await until('more than twenty updates', async () => (await updateCount()) > 20, { timeoutMs: 120_000 });
     await flood.stop();
   });
   expect(workMs).toBeLessThan(UPDATE_MS * pace.processorSlowness);
   // In wall-clock time, on a machine with ten busy processes beside the browser: half of the updates may be delayed.
   const { recentMs } = await updateTimes(page);
-  expect(recentMs.length).toBeGreaterThan(20);
   expect(percentile(recentMs, 0.5)).toBeLessThan(pace.boundMs(0, UPDATE_MS));
   expect(complaints).toEqual([]);
 });
