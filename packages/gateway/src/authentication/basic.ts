@@ -1,7 +1,8 @@
 /** HTTP Basic (RFC 7617): names and passwords, checked by the credentials file. */
 import { hash, randomBytes } from 'node:crypto';
+import type { NameAndPassword } from '@causeway/protocol/basic-credentials.ts';
 import type { Principal } from '../exchange/admission.ts';
-import { isBasic, type NameAndPassword, parseBasic } from './basic-header.ts';
+import { isBasic, parseBasic } from './basic-header.ts';
 import { TextCache } from './cache.ts';
 import { type Credentials, type CredentialsFile, canonicalName } from './credentials-file.ts';
 import type { Authenticated, Authentication, AuthenticationMethod, CredentialedRequest } from './method.ts';

@@ -1,4 +1,5 @@
 /** The credentials of a request that Kafka is to verify: RFC 7617 (Basic) and RFC 6750 (Bearer). Pure. */
+import { decodeBasic } from '@causeway/protocol/basic-credentials.ts';
 import { MAX_PRINCIPAL_BYTES } from '@causeway/protocol/principal.ts';
 
 interface PasswordCredentials {
@@ -49,18 +50,11 @@ export function isSame(a: Credentials, b: Credentials): boolean {
 }
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-/** RFC 7617 §2 forbids them, and SASL separates fields by them. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it finds them.
-const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
 
 function passwordOf(content: string): Credentials | undefined {
-  if (!BASE64.test(content)) return undefined;
-  const text = decodeUtf8(Buffer.from(content, 'base64'));
-  if (text === undefined || CONTROL_CHARACTER.test(text)) return undefined;
-  const colon = text.indexOf(':');
-  const principal = text.slice(0, colon);
-  if (colon < 1 || isTooLong(principal)) return undefined;
-  return { kind: 'password', principal, password: text.slice(colon + 1) };
+  const pair = BASE64.test(content) ? decodeBasic(content) : undefined;
+  if (pair === undefined || isTooLong(pair.name)) return undefined;
+  return { kind: 'password', principal: pair.name, password: pair.password };
 }
 
 /** Brokers break the connection, as if Kafka had failed, at a name of 5,000 characters; and the session log has it. */
