@@ -57,6 +57,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/exchange',
     'packages/gateway/src/events.ts',
     'packages/config/src/listen-tls.ts',
+    'packages/config/src/report-pace.ts',
     'packages/http',
     'packages/protocol',
   ],
@@ -67,6 +68,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src',
     // The networks of peers and clients only: the hot path reads no configuration.
     'packages/config/src/client-address.ts',
+    'packages/config/src/report-pace.ts',
     'packages/config/src/trust.ts',
     'packages/http',
     'packages/metrics',
@@ -104,6 +106,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/exchange/client-request.ts',
     'packages/gateway/src/exchange/gatekeeper.ts',
     'packages/gateway/src/errors.ts',
+    'packages/gateway/src/stats.ts',
     'packages/config',
     'packages/protocol/src/routing.ts',
     // The connection under TLS.

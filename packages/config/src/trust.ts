@@ -4,6 +4,7 @@ import type { BlockList } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { checkNetworks, isTrusted, trustedNetworks } from './networks.ts';
 import { type CertifiedNames, checkPeers, isCertifiedPeer, namesCertificate, type Peers, parsePeers } from './peers.ts';
+import { ReportPace } from './report-pace.ts';
 import { Section } from './schema.ts';
 import { readSecret } from './secret.ts';
 
@@ -120,8 +121,6 @@ export interface TrustPolicyOptions {
 
 /** In a report; a certificate may have hundreds. */
 const MAX_NAMES_SHOWN = 5;
-/** How often impostors are reported. */
-const IMPOSTOR_INTERVAL_MS = 60_000;
 
 /** The other end of a connection, as far as trust depends on it. The same object for every request of the connection. */
 export interface TrustedPeer {
@@ -150,8 +149,7 @@ export class TrustPolicy {
   readonly #given: Buffer;
   /** Addresses are looked up once for each connection, secrets compared at each request: proxies share connections. */
   readonly #standings = new WeakMap<TrustedPeer, Standing>();
-  #reportedAtMs = Number.NEGATIVE_INFINITY;
-  #impostorCount = 0;
+  readonly #impostors = new ReportPace();
 
   constructor(options: TrustPolicyOptions) {
     const { proxies, peers, secret } = options;
@@ -207,12 +205,8 @@ export class TrustPolicy {
 
   #report(peer: TrustedPeer, { isPeerAddress }: Standing, secret: string | string[] | undefined): void {
     const { onImpostor, now = () => performance.now() } = this.#options;
-    this.#impostorCount += 1;
-    const nowMs = now();
-    if (onImpostor === undefined || nowMs - this.#reportedAtMs < IMPOSTOR_INTERVAL_MS) return;
-    this.#reportedAtMs = nowMs;
-    const requestCount = this.#impostorCount;
-    this.#impostorCount = 0;
+    const requestCount = this.#impostors.count(now());
+    if (onImpostor === undefined || requestCount === undefined) return;
     const what = isPeerAddress
       ? `the address is in trust.peers, and the request shows ${secret === undefined ? 'no secret' : 'another secret than trust.secret'}`
       : `the request claims to be a gateway's, and ${describeNames(peer.identity)}`;

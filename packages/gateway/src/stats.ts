@@ -41,7 +41,12 @@ export const RETRY_REASONS = [
 export const NO_REGION = 'none';
 
 /** All principals that the configuration does not name. */
-export const OTHER_PRINCIPAL = 'other';
+const OTHER_PRINCIPAL = 'other';
+
+/** The label of a principal in metrics. `named`: principals with series of their own. */
+export function principalLabel(name: string, named: ReadonlySet<string>): string {
+  return named.has(name) ? name : OTHER_PRINCIPAL;
+}
 
 export class RequestStats {
   readonly #byRegion = new Map<string, Map<Operation, Map<ExchangeOutcome, Distribution>>>();
@@ -50,13 +55,13 @@ export class RequestStats {
   /** Requests that belong to one region (the outer key) and were served by another. */
   readonly redirects = new Map<string, Map<string, number>>();
 
-  /** By principal, or {@link OTHER_PRINCIPAL}. */
+  /** By {@link principalLabel}. */
   readonly principals = new Map<string, Map<ExchangeOutcome, number>>();
   /** Principals with a count of their own. */
   namedPrincipals: ReadonlySet<string> = new Set();
 
   ofPrincipal(name: string, outcome: ExchangeOutcome): void {
-    const label = this.namedPrincipals.has(name) ? name : OTHER_PRINCIPAL;
+    const label = principalLabel(name, this.namedPrincipals);
     const outcomes = getOrCreate(this.principals, label, newMap<ExchangeOutcome, number>);
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }

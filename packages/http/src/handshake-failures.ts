@@ -1,5 +1,6 @@
 /** TLS handshakes that fail at a listener: why, counted by reason, and reported now and then. */
 import { plainAddress } from '@causeway/config/networks.ts';
+import { ReportPaces } from '@causeway/config/report-pace.ts';
 
 export const HANDSHAKE_FAILURES = [
   'noCertificate',
@@ -76,8 +77,6 @@ export interface HandshakeReport {
   failureCount: number;
 }
 
-/** How often each kind is reported. */
-const REPORT_INTERVAL_MS = 60_000;
 /** Load balancers probe a port like this, and clients may leave: not reported. */
 const SILENT: ReadonlySet<HandshakeFailure> = new Set(['closed']);
 
@@ -88,7 +87,7 @@ export class HandshakeFailures {
   >;
   readonly #onReport: (report: HandshakeReport) => void;
   readonly #now: () => number;
-  readonly #reports = new Map<HandshakeFailure, { atMs: number; count: number }>();
+  readonly #paces = new ReportPaces<HandshakeFailure>();
 
   /** `now`: milliseconds, never going back. */
   constructor(onReport: (report: HandshakeReport) => void, now: () => number = () => performance.now()) {
@@ -100,11 +99,8 @@ export class HandshakeFailures {
     const failure = handshakeFailureOf(failed);
     this.counts[failure] += 1;
     if (SILENT.has(failure)) return;
-    const nowMs = this.#now();
-    const last = this.#reports.get(failure);
-    if (last !== undefined && nowMs - last.atMs < REPORT_INTERVAL_MS) return;
-    const failureCount = this.counts[failure] - (last?.count ?? 0);
-    this.#reports.set(failure, { atMs: nowMs, count: this.counts[failure] });
+    const failureCount = this.#paces.count(failure, this.#now());
+    if (failureCount === undefined) return;
     const detail = failed.authorizationError ?? failed.error.code ?? failed.error.message;
     const reason = `${TEXTS[failure]} (${detail})`;
     this.#onReport({ failure, reason, address: plainAddress(remoteAddress), failureCount });

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { clientAddress } from '@causeway/config/client-address.ts';
 import { plainAddress, UNKNOWN_ADDRESS } from '@causeway/config/networks.ts';
+import { ReportPaces } from '@causeway/config/report-pace.ts';
 import type { TrustPolicy } from '@causeway/config/trust.ts';
 import { ASKED_BY_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -36,18 +37,11 @@ const REFUSALS = {
 } as const satisfies Partial<Record<GatewayErrorCode, string>>;
 export type RefusalReason = (typeof REFUSALS)[keyof typeof REFUSALS];
 
-/** How often refused requests with the same reason are reported. */
-const REPORT_INTERVAL_MS = 60_000;
 /** As nginx logs a client that did not wait for its response. */
 const CLIENT_LEFT = 499;
 const ABANDONED = 'the client did not wait for the response: the change may have been made';
 /** Paths and headers of clients can be long. */
 const MAX_TEXT_LENGTH = 200;
-
-interface Unreported {
-  count: number;
-  reportedAtMs: number;
-}
 
 export interface AuditOptions {
   events: EventLog;
@@ -63,7 +57,7 @@ export class Audit {
     refusals: Object.fromEntries(Object.values(REFUSALS).map((reason) => [reason, 0])) as Record<RefusalReason, number>,
   };
   readonly #options: AuditOptions;
-  readonly #unreported = new Map<RefusalReason, Unreported>();
+  readonly #paces = new ReportPaces<RefusalReason>();
 
   constructor(options: AuditOptions) {
     this.#options = options;
@@ -125,22 +119,14 @@ export class Audit {
     this.counts.refusals[reason] += 1;
     // The page asks like that before its operator enters a token.
     if (reason === 'no_token' && isReading(request)) return;
-    const nowMs = this.#options.now();
-    const { count, reportedAtMs } = this.#unreported.get(reason) ?? {
-      count: 0,
-      reportedAtMs: Number.NEGATIVE_INFINITY,
-    };
-    if (nowMs - reportedAtMs < REPORT_INTERVAL_MS) {
-      this.#unreported.set(reason, { count: count + 1, reportedAtMs });
-      return;
-    }
-    this.#unreported.set(reason, { count: 0, reportedAtMs: nowMs });
+    const requestCount = this.#paces.count(reason, this.#options.now());
+    if (requestCount === undefined) return;
     this.#options.events.emit({
       type: 'accessRefused',
       who: request.caller?.name ?? null,
       request: requestLine(request),
       address: request.sender,
-      requestCount: count + 1,
+      requestCount,
       status,
       reason: message,
     });

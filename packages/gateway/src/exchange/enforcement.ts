@@ -2,6 +2,7 @@
  * Whether a target has applied what this gateway knows of a principal. One that does not trust this gateway, or is too old, ignores the
  * headers with it, and would serve the request as that of a client without a name and without rules: its response does not reach the client.
  */
+import { ReportPace } from '@causeway/config/report-pace.ts';
 import { isEnforcedByBridge } from '@causeway/protocol/operations/table.ts';
 import { ENFORCED_HEADER } from '@causeway/protocol/routing.ts';
 import type { Attempt } from './attempt.ts';
@@ -20,14 +21,11 @@ export function isEnforced(
   return status >= MIN_ERROR_STATUS || headers[ENFORCED_HEADER] !== undefined || !isEnforcedByBridge(url.operation);
 }
 
-/** How often a target is reported. */
-const INTERVAL_MS = 60_000;
-
 /** Counts such responses, and reports them: at most once a minute for each target. */
 export class UnenforcedReports<Target extends object> {
   readonly #report: (target: Target, requestCount: number) => void;
   readonly #now: () => number;
-  readonly #byTarget = new WeakMap<Target, { reportedAtMs: number; requestCount: number }>();
+  readonly #paces = new WeakMap<Target, ReportPace>();
 
   constructor(report: (target: Target, requestCount: number) => void, now: () => number) {
     this.#report = report;
@@ -35,16 +33,9 @@ export class UnenforcedReports<Target extends object> {
   }
 
   add(target: Target): void {
-    let entry = this.#byTarget.get(target);
-    if (entry === undefined) {
-      entry = { reportedAtMs: Number.NEGATIVE_INFINITY, requestCount: 0 };
-      this.#byTarget.set(target, entry);
-    }
-    entry.requestCount += 1;
-    const nowMs = this.#now();
-    if (nowMs - entry.reportedAtMs < INTERVAL_MS) return;
-    this.#report(target, entry.requestCount);
-    entry.reportedAtMs = nowMs;
-    entry.requestCount = 0;
+    const pace = this.#paces.get(target) ?? new ReportPace();
+    this.#paces.set(target, pace);
+    const requestCount = pace.count(this.#now());
+    if (requestCount !== undefined) this.#report(target, requestCount);
   }
 }

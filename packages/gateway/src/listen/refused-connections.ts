@@ -1,4 +1,5 @@
 /** Reports connections that a listener closed before their first request: each kind at most once a minute. */
+import { ReportPaces } from '@causeway/config/report-pace.ts';
 import type { Drop, DropReason } from '@causeway/http/entrance.ts';
 
 export interface RefusedConnectionsReport {
@@ -15,11 +16,9 @@ export interface RefusedConnectionsOptions {
   now: () => number;
 }
 
-const REPORT_INTERVAL_MS = 60_000;
-
 export class RefusedConnections {
   readonly #options: RefusedConnectionsOptions;
-  readonly #kinds = new Map<DropReason, { connectionCount: number; reportedAtMs: number }>();
+  readonly #paces = new ReportPaces<DropReason>();
 
   constructor(options: RefusedConnectionsOptions) {
     this.#options = options;
@@ -27,15 +26,8 @@ export class RefusedConnections {
 
   add(drop: Drop): void {
     const { listener, onReport, now } = this.#options;
-    const kind = this.#kinds.get(drop.reason) ?? { connectionCount: 0, reportedAtMs: Number.NEGATIVE_INFINITY };
-    this.#kinds.set(drop.reason, kind);
-    kind.connectionCount += 1;
-    const nowMs = now();
-    if (nowMs - kind.reportedAtMs < REPORT_INTERVAL_MS) return;
-    kind.reportedAtMs = nowMs;
-    const { connectionCount } = kind;
-    kind.connectionCount = 0;
-    onReport({ listener, connectionCount, reason: describe(drop) });
+    const connectionCount = this.#paces.count(drop.reason, now());
+    if (connectionCount !== undefined) onReport({ listener, connectionCount, reason: describe(drop) });
   }
 }
 

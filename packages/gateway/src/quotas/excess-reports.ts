@@ -1,4 +1,5 @@
 /** Reports requests beyond a quota: each quota at most once a minute. */
+import { ReportPaces } from '@causeway/config/report-pace.ts';
 import type { QuotaLimit } from './limits.ts';
 
 export interface ExcessReport {
@@ -15,11 +16,9 @@ export interface ExcessReportsOptions {
   now: () => number;
 }
 
-const REPORT_INTERVAL_MS = 60_000;
-
 export class ExcessReports {
   readonly #options: ExcessReportsOptions;
-  readonly #quotas = new Map<QuotaLimit, { requestCount: number; reportedAtMs: number }>();
+  readonly #paces = new ReportPaces<QuotaLimit>();
 
   constructor(options: ExcessReportsOptions) {
     this.#options = options;
@@ -27,17 +26,7 @@ export class ExcessReports {
 
   add(quota: QuotaLimit, who: string): void {
     const { onReport, now } = this.#options;
-    let state = this.#quotas.get(quota);
-    if (state === undefined) {
-      state = { requestCount: 0, reportedAtMs: Number.NEGATIVE_INFINITY };
-      this.#quotas.set(quota, state);
-    }
-    state.requestCount += 1;
-    const nowMs = now();
-    if (nowMs - state.reportedAtMs < REPORT_INTERVAL_MS) return;
-    state.reportedAtMs = nowMs;
-    const { requestCount } = state;
-    state.requestCount = 0;
-    onReport({ quota, who, requestCount });
+    const requestCount = this.#paces.count(quota, now());
+    if (requestCount !== undefined) onReport({ quota, who, requestCount });
   }
 }

@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts';
 import type { Principal, Refused } from '../exchange/admission.ts';
 import type { ClientRequest } from '../exchange/client-request.ts';
 import type { Allowance, Quotas as QuotasOfRequests } from '../exchange/gatekeeper.ts';
+import { principalLabel } from '../stats.ts';
 import { Account, type Excess, RequestUsage } from './account.ts';
 import { Accounts } from './accounts.ts';
 import { ConnectionCounts } from './connections.ts';
@@ -28,9 +29,8 @@ export type CountedRequest = Pick<ClientRequest, 'clientAddress' | 'isFromGatewa
 };
 
 const NO_HEADERS: readonly string[] = [];
-/** Labels of metrics. */
+/** The label of addresses in metrics. */
 const NO_PRINCIPAL = 'none';
-const OTHER_PRINCIPAL = 'other';
 
 export class Quotas implements QuotasOfRequests {
   readonly counts = new QuotaCounts();
@@ -147,8 +147,7 @@ export class Quotas implements QuotasOfRequests {
   }
 
   #labelOf(principal: Principal | undefined): string {
-    if (principal === undefined) return NO_PRINCIPAL;
-    return this.namedPrincipals.has(principal.name) ? principal.name : OTHER_PRINCIPAL;
+    return principal === undefined ? NO_PRINCIPAL : principalLabel(principal.name, this.namedPrincipals);
   }
 }
 
