@@ -5,13 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
+import { entriesOf, type Operation } from '@causeway/lab/stack/kafka-rights.ts';
 import { findFreePorts, LAB_HOST } from '@causeway/lab/stack/ports.ts';
 import { alterUserScramCredentialsV0, ConnectionPool } from '@platformatic/kafka';
-import kafkajs from 'kafkajs';
 import { KafkaView } from './kafka-view.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from './own-kafka.ts';
-
-const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 
 /** Listeners for clients; each has every mechanism. Without TLS: `packages/bridge/test/security.test.ts` has that. */
 const LISTENERS = ['sasl', 'brief', 'signed'] as const;
@@ -42,8 +40,6 @@ const SCRAM = {
 } as const;
 /** The fewest that brokers accept. */
 const ITERATIONS = 4096;
-
-export type AclOperation = 'ALL' | 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS';
 
 export class IdentityKafka {
   /** With all rights. */
@@ -102,19 +98,9 @@ export class IdentityKafka {
     user: string,
     resource: 'TOPIC' | 'GROUP',
     name: string,
-    operations: readonly AclOperation[],
+    operations: readonly Operation[],
   ): Promise<void> {
-    await this.view.admin.createAcls({
-      acl: operations.map((operation) => ({
-        resourceType: AclResourceTypes[resource],
-        resourceName: name,
-        resourcePatternType: ResourcePatternTypes.LITERAL,
-        principal: `User:${user}`,
-        host: '*',
-        operation: AclOperationTypes[operation],
-        permissionType: AclPermissionTypes.ALLOW,
-      })),
-    });
+    await this.view.admin.createAcls({ acl: entriesOf(user, { resource, name, operations }) });
   }
 
   /** Creates a user, or changes its password. */

@@ -5,7 +5,7 @@ import type { Admission, AdoptionStage } from '../ownership/adoption.ts';
 import type { Begin } from '../ownership/held-session.ts';
 import type { Holdings } from '../ownership/holdings.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
-import { principalOf, type Sender } from './sender.ts';
+import type { Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import type { SessionFactory } from './session-factory.ts';
 
@@ -28,7 +28,7 @@ export async function admit(
   let stageAtMs = startedAtMs;
   let prepared: PreparedJoin | undefined;
   try {
-    const principal = principalOf(sender);
+    const { principal } = sender;
     const request = { identity, origin: sender, principal, received: receivedBy(sender), limits };
     const begin: Begin<Session> = (claim, ownership) => factory.create(claim, ownership, { sender, prepared });
     const admission = await holdings.admit(request, begin, {

@@ -17,7 +17,7 @@ import type { SessionLog } from '../ownership/session-log.ts';
 import { admit, type OnAdopted } from './adopt-on-request.ts';
 import { LagWatch } from './lag-watch.ts';
 import { resetPolicyOf } from './reset-policy.ts';
-import { maxConsumersOf, principalOf, type Sender } from './sender.ts';
+import { maxConsumersOf, type Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import { SessionFactory } from './session-factory.ts';
 import { listSessions } from './session-list.ts';
@@ -133,11 +133,11 @@ export class ConsumerRegistry {
     return `${this.#dependencies.bridgeName}-${randomUUID()}`;
   }
 
-  /** Whether a session of this name is held here. Errors: `consumerExists`; `forbidden` for another principal's. */
+  /** Errors: `consumerExists` where a session of this name is held here; `forbidden` for another principal's. */
   checkFree(identity: SessionIdentity, sender: Sender): void {
     const held = this.#holdings.get(identity);
     if (held === undefined) return;
-    throw belongsTo(held.claim.entry, principalOf(sender))
+    throw belongsTo(held.claim.entry, sender.principal)
       ? new BridgeError('consumerExists')
       : forbidden(identity, sender);
   }
@@ -154,7 +154,7 @@ export class ConsumerRegistry {
       {
         identity,
         origin: sender,
-        principal: principalOf(sender),
+        principal: sender.principal,
         maxSessions: maxConsumersOf(sender),
         limits: this.#limits(),
       },
@@ -190,7 +190,7 @@ export class ConsumerRegistry {
   async find(identity: SessionIdentity, sender: Sender): Promise<Session> {
     const held = this.#holdings.get(identity);
     if (held !== undefined && isEnding(held.claim.life)) throw new BridgeError('consumerNotFound');
-    const own = held !== undefined && belongsTo(held.claim.entry, principalOf(sender)) ? held : undefined;
+    const own = held !== undefined && belongsTo(held.claim.entry, sender.principal) ? held : undefined;
     if (sender.via === 'gateway' && sender.delivered !== undefined) {
       own?.session.deliveries.confirm(sender.delivered, { isInPassing: true });
     }
@@ -283,5 +283,5 @@ export class ConsumerRegistry {
 }
 
 function forbidden(identity: SessionIdentity, sender: Sender): BridgeError {
-  return new BridgeError('forbidden', { message: forbiddenConsumer(principalOf(sender), identity) });
+  return new BridgeError('forbidden', { message: forbiddenConsumer(sender.principal, identity) });
 }

@@ -6,7 +6,7 @@ export type Sender =
   /** A client without a gateway: it does not follow a 421. */
   | {
       via: 'client';
-      /** Its name in Kafka, where requests reach Kafka as their clients. */
+      /** Its name in Kafka, where requests reach Kafka as their clients; `undefined`: anonymous. */
       principal?: string | undefined;
       account?: SessionAccount | undefined;
     }
@@ -30,11 +30,6 @@ export type Sender =
       /** As whom consumers use Kafka; `undefined`: as the bridge. */
       account?: SessionAccount | undefined;
     };
-
-/** Who sends the request, as a gateway authenticated it, or as Kafka knows it; `undefined`: anonymous. */
-export function principalOf(sender: Sender): string | undefined {
-  return sender.principal;
-}
 
 /** Consumers that the sender may have in the whole system; `undefined`: any number. */
 export function maxConsumersOf(sender: Sender): number | undefined {

@@ -3,7 +3,7 @@ import { forbiddenTopic } from '@causeway/protocol/forbidden.ts';
 import type { Right } from '@causeway/protocol/operations/operation.ts';
 import { permits, type TopicFilter } from '@causeway/protocol/topic-filter.ts';
 import { BridgeError } from '../errors.ts';
-import { principalOf, type Sender } from './sender.ts';
+import type { Sender } from './sender.ts';
 
 export interface TopicAccess {
   /** For errors. */
@@ -13,7 +13,7 @@ export interface TopicAccess {
 }
 
 export function accessOf(sender: Sender): TopicAccess {
-  return { principal: principalOf(sender), topics: sender.via === 'gateway' ? sender.topics : undefined };
+  return { principal: sender.principal, topics: sender.via === 'gateway' ? sender.topics : undefined };
 }
 
 /** The names that the principal may use. */

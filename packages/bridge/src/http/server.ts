@@ -17,7 +17,6 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
 import type { Metrics } from '../metrics.ts';
-
 import { ContentDecoder } from './content-decoding.ts';
 import { createHttpServer, type HttpLimits } from './intake.ts';
 import { type KafkaAccess, type KafkaAccessSource, senderIn } from './kafka-access.ts';

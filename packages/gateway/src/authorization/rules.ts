@@ -40,12 +40,6 @@ export interface Permissions {
   readonly groups: TopicFilter;
 }
 
-export function appliesTo({ principals = [], roles = [] }: AccessRule, subject: Subject): boolean {
-  return (
-    principals.includes('*') || principals.includes(subject.name) || roles.some((role) => subject.roles.includes(role))
-  );
-}
-
 /** `rules`: all that apply to the principal, in any order. */
 export function permissionsOf(rules: readonly AccessRule[]): Permissions {
   const permission = (right: Right): Permission => {
@@ -76,6 +70,7 @@ function patternsOf(
   };
 }
 
-function rightsOf(operation: Right | SeveralRights): readonly Right[] {
+/** What an operation of a rule stands for. */
+export function rightsOf(operation: Right | SeveralRights): readonly Right[] {
   return operation === 'admin' || operation === 'all' ? SEVERAL[operation] : [operation];
 }

@@ -2,7 +2,7 @@
 import { Choice, Entry, type Static, Type } from '@causeway/config/schema.ts';
 import { formatTopicFilter, MAX_TOPIC_FILTER_BYTES } from '@causeway/protocol/topic-filter.ts';
 import { RuleIndex } from '../authorization/rule-index.ts';
-import { permissionsOf, type Subject } from '../authorization/rules.ts';
+import { permissionsOf, rightsOf, type Subject } from '../authorization/rules.ts';
 
 const OPERATIONS = ['produce', 'consume', 'describe', 'createTopics', 'admin', 'all'] as const;
 
@@ -79,7 +79,7 @@ function checkRule({ principals, roles, operations, topics, groups }: RuleConfig
   if (topics === undefined && groups === undefined) {
     findings.push({ path, reason: 'is about nothing: set topics or groups (topics: ["*"] is all topics)' });
   }
-  const isAboutConsumers = operations.some((operation) => operation === 'consume' || operation === 'all');
+  const isAboutConsumers = operations.some((operation) => rightsOf(operation).includes('consume'));
   if (groups !== undefined && !isAboutConsumers) {
     findings.push({
       path: [...path, 'groups'],

@@ -6,12 +6,17 @@ import { readCredentialsFile } from '../authentication/credentials-file.ts';
 const CERTIFICATE_NAMES = ['uri', 'dns', 'email', 'commonName'] as const;
 export type CertificateName = (typeof CERTIFICATE_NAMES)[number];
 
-const FILE_DESCRIPTION =
-  'Names with hashes, as npm run gateway -- --hash makes them. Read again when it changes; one that cannot be used leaves the one before in place.';
+const credentialsFile = (example: string) =>
+  Type.String({
+    description:
+      'Names with hashes, as npm run gateway -- --hash makes them. Read again when it changes; one that cannot be used leaves the one before in place.',
+    examples: [example],
+    minLength: 1,
+  });
 
 export const BasicSection = Entry(
   {
-    file: Type.String({ description: FILE_DESCRIPTION, examples: ['/etc/causeway/passwords.yaml'], minLength: 1 }),
+    file: credentialsFile('/etc/causeway/passwords.yaml'),
     realm: Type.String({
       description: 'What clients show with the question for a password.',
       default: 'causeway',
@@ -24,7 +29,7 @@ export type BasicSection = Static<typeof BasicSection>;
 
 export const ApiKeysSection = Entry(
   {
-    file: Type.String({ description: FILE_DESCRIPTION, examples: ['/etc/causeway/keys.yaml'], minLength: 1 }),
+    file: credentialsFile('/etc/causeway/keys.yaml'),
     header: Type.String({
       description: 'The header with the key.',
       default: 'x-api-key',

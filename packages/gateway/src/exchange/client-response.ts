@@ -155,8 +155,8 @@ export class ClientResponse {
       isPeerGateway: this.#options.request.isFromGateway,
       identity: this.#options.context.identity,
     });
-    // A bridge's own CORS headers take precedence.
     for (const text of this.#quotaHeaders) headers.push(text);
+    // A bridge's own CORS headers take precedence.
     if (this.#corsHeaders.length > 0 && attempt.headers['access-control-allow-origin'] === undefined) {
       headers.push(...this.#corsHeaders);
     }

@@ -4,7 +4,7 @@ import { independentClient, type KafkaAccess } from './kafka-client.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 
-export type Operation = 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS';
+export type Operation = 'ALL' | 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS';
 
 export interface Right {
   resource: 'TOPIC' | 'GROUP';
@@ -30,7 +30,8 @@ export async function grantRights(access: KafkaAccess, users: readonly string[])
   }
 }
 
-function entriesOf(user: string, { resource, name, operations }: Right) {
+/** Entries of Kafka's ACLs. */
+export function entriesOf(user: string, { resource, name, operations }: Right) {
   return operations.map((operation) => ({
     resourceType: AclResourceTypes[resource],
     resourceName: name,
