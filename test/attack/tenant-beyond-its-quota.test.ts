@@ -6,8 +6,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { SignJWT } from 'jose';
-import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, expect, inject, test } from 'vitest';
 import { GoodClient } from '../harness/good-client.ts';
 import { unique } from '../harness/kafka-view.ts';
@@ -41,10 +41,10 @@ async function credentialsOf(principal: string): Promise<Record<string, string>>
 }
 
 const [goodTopic, greedyTopic] = [unique('good'), unique('greedy')];
-const admin = new Kafka({ brokers: inject('kafkaBootstrap').split(','), logLevel: logLevel.NOTHING }).admin();
-await admin.connect();
-await admin.createTopics({ topics: [goodTopic, greedyTopic].map((topic) => ({ topic, numPartitions: 1 })) });
-await admin.disconnect();
+await ensureTopics(
+  inject('kafkaBootstrap'),
+  [goodTopic, greedyTopic].map((name) => ({ name, partitionCount: 1 })),
+);
 
 const bridge = new Program('bridge', 'bridge', {
   directory,

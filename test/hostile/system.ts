@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { Kafka, logLevel } from 'kafkajs';
+import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { TestAuthority } from '../harness/certificates.ts';
 import { until } from '../harness/until.ts';
 import { exchange, marked, type Open, openTcp } from './attacker.ts';
@@ -75,7 +75,10 @@ export class HostileSystem {
         trust,
         ...accessLog('bridge'),
       }),
-      createTopics(bootstrap, [topic, goodTopic]),
+      ensureTopics(
+        bootstrap,
+        [topic, goodTopic].map((name) => ({ name, partitionCount: PARTITION_COUNT })),
+      ),
     ]);
     const bridgeTap = await Tap.start(theBridge.port);
     const authority = await TestAuthority.create(directory);
@@ -193,15 +196,4 @@ async function startBridge(directory: string, config: object): Promise<{ program
   const program = new Program('bridge', 'bridge', { directory, config });
   const { port } = await program.line('bridge started');
   return { program, port: Number(port) };
-}
-
-async function createTopics(bootstrap: string, topics: readonly string[]): Promise<void> {
-  const kafka = new Kafka({ brokers: bootstrap.split(','), logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.createTopics({
-    topics: topics.map((topic) => ({ topic, numPartitions: PARTITION_COUNT, replicationFactor: 1 })),
-    waitForLeaders: true,
-  });
-  await admin.disconnect();
 }

@@ -1,5 +1,6 @@
 /** What clients see where the bridge's principal lacks a right; on a Kafka of its own that checks rights. */
 
+import { createTopics } from '@causeway/lab/stack/kafka.ts';
 import { findFreePorts, LAB_HOST } from '@causeway/lab/stack/ports.ts';
 import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -50,10 +51,10 @@ beforeAll(async () => {
     retry: { retries: 20, initialRetryTime: 50, maxRetryTime: 1000 },
   }).admin();
   await admin.connect();
-  await admin.createTopics({
-    topics: [open, hidden].map((topic) => ({ topic, numPartitions: 1 })),
-    waitForLeaders: true,
-  });
+  await createTopics(
+    admin,
+    [open, hidden].map((topic) => ({ topic, numPartitions: 1 })),
+  );
   await allow(AclResourceTypes.TOPIC, open, AclOperationTypes.DESCRIBE);
   await allow(AclResourceTypes.GROUP, readOnlyGroup, AclOperationTypes.READ);
   // What every bridge needs of its own.
