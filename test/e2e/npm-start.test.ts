@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const KILL = ['--seconds', '14', '--kill', 'east@3', '--restore', 'east@7'];
+const KILL = ['--seconds', '8', '--kill', 'east@1', '--restore', 'east@3'];
 
 /** Both have traffic, and neither a loss nor an error; the guest was refused both ways, and in no other way. */
 const TENANTS_RESULT =

@@ -1,5 +1,5 @@
 /** A Kafka for a test that knows clients by SASL and decides by ACLs what they may do. */
-import { generateKeyPairSync, type KeyObject, pbkdf2Sync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { entriesOf, type Operation } from '@causeway/lab/stack/kafka-rights.ts';
 import { findFreePorts, LAB_HOST } from '@causeway/lab/stack/ports.ts';
-import { alterUserScramCredentialsV0, ConnectionPool } from '@platformatic/kafka';
+import { type ScramMechanism, setScramUser } from './kafka-settings.ts';
 import { KafkaView } from './kafka-view.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from './own-kafka.ts';
 
@@ -33,13 +33,6 @@ const JAAS = {
   OAUTHBEARER:
     'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";',
 } as const;
-
-const SCRAM = {
-  'SCRAM-SHA-256': { code: 1, hash: 'sha256', bytes: 32 },
-  'SCRAM-SHA-512': { code: 2, hash: 'sha512', bytes: 64 },
-} as const;
-/** The fewest that brokers accept. */
-const ITERATIONS = 4096;
 
 export class IdentityKafka {
   /** With all rights. */
@@ -104,23 +97,8 @@ export class IdentityKafka {
   }
 
   /** Creates a user, or changes its password. */
-  async setPassword(
-    username: string,
-    password: string,
-    mechanism: keyof typeof SCRAM = 'SCRAM-SHA-512',
-  ): Promise<void> {
-    const { code, hash, bytes } = SCRAM[mechanism];
-    const salt = randomBytes(16);
-    const saltedPassword = pbkdf2Sync(password, salt, ITERATIONS, bytes, hash);
-    const pool = new ConnectionPool('test');
-    try {
-      const [host = '', port] = this.#own.cluster.bootstrap.split(':');
-      const connection = await pool.get({ host, port: Number(port) });
-      const user = { name: username, mechanism: code, iterations: ITERATIONS, salt, saltedPassword };
-      await alterUserScramCredentialsV0.api.async(connection, [], [user]);
-    } finally {
-      await pool.close();
-    }
+  async setPassword(username: string, password: string, mechanism: ScramMechanism = 'SCRAM-SHA-512'): Promise<void> {
+    await setScramUser(this.#own.cluster.bootstrap, { username, password, mechanism });
   }
 
   /** A token for the listener `signed`. `key`: default: the one that brokers know. */

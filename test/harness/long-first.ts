@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG: readonly RegExp[] = [
   /\/test\/chaos\/survival\.test\.ts$/,
   /\/test\/e2e\/(?:page|failover)\.test\.ts$/,
-  /\/packages\/bridge\/test\/(?:blackout|client-identity|survival|security|election|brokers|far-kafka)\.test\.ts$/,
+  /\/packages\/bridge\/test\/(?:blackout|client-identity|survival|security|brokers|far-kafka)\.test\.ts$/,
   /\/test\/conformance\/conformance\.test\.ts$/,
   /\/test\/hostile\/(?:crowds|requests)\.test\.ts$/,
   /\/test\/e2e\/(?:npm-start|prometheus|secure)\.test\.ts$/,

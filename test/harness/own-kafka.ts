@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
 import type { BrokerProperties } from '@causeway/lab/stack/kafka-broker.ts';
-import { kafkaConfigs } from '@causeway/lab/stack/kafka-configs.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 
 /** For a broker that restarts: the controller readmits it only after this time. */
@@ -24,8 +23,6 @@ export interface OwnKafka {
   readonly cluster: KafkaCluster;
   /** The directory of its brokers' data. */
   readonly directory: string;
-  /** Runs `kafka-configs`. */
-  configure(...args: string[]): Promise<void>;
   /** SIGKILL, and removes its data. */
   close(): Promise<void>;
 }
@@ -49,9 +46,7 @@ export async function startOwnKafka(options: {
       await cluster.kill();
       await clean();
     };
-    const configure = (...args: string[]): Promise<void> =>
-      kafkaConfigs(args, { bootstrap: cluster.bootstrap, directory, reaper });
-    return { cluster, directory, configure, close };
+    return { cluster, directory, close };
   } catch (error) {
     await clean();
     throw error;

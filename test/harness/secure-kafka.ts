@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
-import { kafkaConfigs } from '@causeway/lab/stack/kafka-configs.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import { type CertifiedKey, TestAuthority } from './certificates.ts';
+import { type ScramMechanism, setScramUser } from './kafka-settings.ts';
 import { PATIENT_BROKER } from './own-kafka.ts';
 
 /** What a listener requires of clients. */
@@ -31,8 +31,6 @@ export const NAMED_SERVER = 'kafka.test';
 export const SESSION_MS = 2000;
 /** For PLAIN. {@link SecureKafka.setScramPassword} creates SCRAM users. */
 export const PLAIN_USER = { username: 'plain-user', password: 'plain-secret,=1' } as const;
-
-export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
 
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
 const MODULES = {
@@ -103,13 +101,7 @@ export class SecureKafka {
 
   /** Creates a SCRAM user, or changes its password. */
   async setScramPassword(mechanism: ScramMechanism, username: string, password: string): Promise<void> {
-    await kafkaConfigs(
-      [
-        ...['--alter', '--add-config', `${mechanism}=[password=${password}]`],
-        ...['--entity-type', 'users', '--entity-name', username],
-      ],
-      { bootstrap: this.cluster.bootstrap, directory: this.directory, reaper: this.#reaper },
-    );
+    await setScramUser(this.cluster.bootstrap, { username, password, mechanism });
   }
 
   async close(): Promise<void> {

@@ -42,6 +42,9 @@ export interface TestStackOptions {
   prepare?: (configDirectory: string) => void;
 }
 
+/** Some tests produce records with a timestamp of 2017. By default, Kafka deletes old records 30 s after its start. */
+const KEEPING_OLD_RECORDS = { 'log.initial.task.delay.ms': '86400000' };
+
 /** The demo over a Kafka that runs already. */
 export function startTestStack(bootstrap: string, options: TestStackOptions = {}): Promise<TestStack> {
   return start('demo', { bootstrap }, options);
@@ -49,7 +52,7 @@ export function startTestStack(bootstrap: string, options: TestStackOptions = {}
 
 /** The secure form, with a Kafka of its own. */
 export function startSecureTestStack(options: TestStackOptions = {}): Promise<TestStack> {
-  return start('secure', { isSecure: true }, options);
+  return start('secure', { isSecure: true, kafkaProperties: KEEPING_OLD_RECORDS }, options);
 }
 
 async function start(

@@ -282,3 +282,15 @@ test('10,000 sessions are written by one bridge and read by another that starts'
   // One question after another would take minutes.
   expect(tookMs).toBeLessThan(20_000);
 });
+
+test('a log that waits for a missing Kafka closes at once', async () => {
+  // No process listens on the discard port (RFC 863).
+  const nowhere = testCluster('127.0.0.1:9');
+  const lonely = new SessionLog(nowhere, { requestTimeoutMs: 60_000 });
+  lonely.start();
+  await expect(lonely.readToEnd(within(200))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
+  const startMs = performance.now();
+  await lonely.close();
+  await nowhere.close();
+  expect(performance.now() - startMs).toBeLessThan(20_000);
+});

@@ -38,23 +38,18 @@ function readStackFile(): StackFile {
   return JSON.parse(readFileSync(join(directory, 'stack.json'), 'utf8')) as StackFile;
 }
 
-test('programs start from compiled code, which the first start leaves', async () => {
+test('a region is killed and restored while the rest stays, stack.json shows which processes run, closing ends all, and their compiled code stays', async () => {
   const compiled = join(directory, 'compiled');
-  const stack = await startStack({
-    ports: await findStackPorts(1),
-    directory: join(directory, 'state'),
-    bootstrap: inject('kafkaBootstrap'),
-    env: { NODE_COMPILE_CACHE: compiled },
-  });
-  await stack.close();
-  expect(readdirSync(compiled)).not.toEqual([]);
-});
-
-test('a region is killed and restored while the rest stays, stack.json shows which processes run, and closing ends all', async () => {
   const ports = await findStackPorts(1);
   const events: StackEvent[] = [];
   const bootstrap = inject('kafkaBootstrap');
-  const stack = await startStack({ ports, directory, bootstrap, onEvent: (event) => events.push(event) });
+  const stack = await startStack({
+    ports,
+    directory,
+    bootstrap,
+    env: { NODE_COMPILE_CACHE: compiled },
+    onEvent: (event) => events.push(event),
+  });
   try {
     const before = readStackFile();
     expect(before).toEqual({
@@ -91,6 +86,8 @@ test('a region is killed and restored while the rest stays, stack.json shows whi
     ...['killed', 'killed', 'stopped', 'stopped', 'stopped', 'stopped', 'stopped'],
   ]);
   expect(existsSync(join(directory, 'stack.json'))).toBe(false);
+  // The next start is quicker with it.
+  expect(readdirSync(compiled)).not.toEqual([]);
   await expect(stack.restoreRegion('east')).rejects.toMatchObject({ code: 'stopped' });
 });
 
