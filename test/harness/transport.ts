@@ -67,7 +67,10 @@ export function poolOf(
   defaults?: TransportDefaults,
 ): ConnectionPool {
   const now = (): number => performance.now();
-  const pool = new ConnectionPool({ url, connectTimeoutMs: 10_000, keepAliveMs: 60_000, now, ...options }, defaults);
+  const pool = new ConnectionPool(
+    { url, connectTimeoutMs: 10_000, keepAliveMs: 60_000, maxAgeMs: 0, now, ...options },
+    defaults,
+  );
   onTestFinished(() => pool.destroy());
   return pool;
 }

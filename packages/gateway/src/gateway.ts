@@ -83,6 +83,7 @@ export class Gateway {
       createTransport: transportFactory({
         secureContext: () => credentials.secureContext,
         hasCertificate: () => credentials.hasCertificate,
+        random,
         onFault,
       }),
       random,

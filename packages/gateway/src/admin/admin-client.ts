@@ -15,7 +15,12 @@ export interface AdminClientOptions {
   /** This gateway's own: the gateways of a system share it. */
   token: () => string | undefined;
   peers: AdminPeers;
+  /** Default: {@link MAX_CONNECTION_AGE_MS}. */
+  maxConnectionAgeMs?: number;
 }
+
+/** A connection older than this carries no further request: the next one follows the name of the other end. */
+export const MAX_CONNECTION_AGE_MS = 300_000;
 
 export class AdminClient {
   /** Opens a connection, and verifies the certificate of the other end. */
@@ -23,10 +28,16 @@ export class AdminClient {
   readonly #token: () => string | undefined;
   readonly #agent: Agent;
 
-  constructor({ token, peers }: AdminClientOptions) {
+  constructor({ token, peers, maxConnectionAgeMs = MAX_CONNECTION_AGE_MS }: AdminClientOptions) {
     this.#token = token;
     this.connect = connector(peers);
-    this.#agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 5_000, connect: this.connect });
+    this.#agent = new Agent({
+      connections: 2,
+      pipelining: 1,
+      keepAliveTimeout: 5_000,
+      clientTtl: maxConnectionAgeMs,
+      connect: this.connect,
+    });
   }
 
   /** Fetches from a gateway's admin API. Errors: as {@link get}. */

@@ -9,7 +9,7 @@ import { Type } from 'typebox';
 import type { buildConnector } from 'undici';
 import { GatewayError } from '../errors.ts';
 import type { Registry } from '../regions/registry.ts';
-import { authorization, reasonOf } from './admin-client.ts';
+import { authorization, MAX_CONNECTION_AGE_MS, reasonOf } from './admin-client.ts';
 import { answerError } from './answer-error.ts';
 import { describeAsker } from './audit.ts';
 
@@ -145,7 +145,7 @@ export function addRelay(app: FastifyInstance, { registry, token, connect }: Reg
   void app.register(httpProxy, {
     upstream: '',
     // Its own connections verify no certificate.
-    undici: { connect },
+    undici: { connect, clientTtl: MAX_CONNECTION_AGE_MS },
     prefix: '/api/regions/:region',
     rewritePrefix: '/api',
     replyOptions: {

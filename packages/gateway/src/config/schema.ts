@@ -187,6 +187,13 @@ export const GatewayConfig = Entry(
           minimum: 1,
           maximum: 600_000,
         }),
+        maxConnectionAgeMs: Type.Integer({
+          description:
+            'A connection older than this, in milliseconds, carries no further request: it closes when its request ends, or while it is idle. So a target that runs behind a load balancer gets its share of the requests again after it returned. Connections end in the last tenth of this time, not all at once. 0: connections have no limit of age.',
+          default: 300_000,
+          minimum: 0,
+          maximum: 86_400_000,
+        }),
         tls: UpstreamTls,
       },
       { description: 'Connections to targets.' },

@@ -227,6 +227,7 @@ export class Registry {
             serverName,
             connectTimeoutMs: healthCheck.timeoutMs,
             keepAliveMs: upstream.keepAliveMs,
+            maxAgeMs: upstream.maxConnectionAgeMs,
             now: this.#now,
           });
     const probes = new HealthCheck({

@@ -166,7 +166,14 @@ export class Target {
 
   #connect(): Transport {
     const { upstream, serverName } = this.#settings;
-    const { connectTimeoutMs, keepAliveMs } = upstream;
-    return this.#createTransport({ url: this.url, serverName, connectTimeoutMs, keepAliveMs, now: this.#now });
+    const { connectTimeoutMs, keepAliveMs, maxConnectionAgeMs: maxAgeMs } = upstream;
+    return this.#createTransport({
+      url: this.url,
+      serverName,
+      connectTimeoutMs,
+      keepAliveMs,
+      maxAgeMs,
+      now: this.#now,
+    });
   }
 }

@@ -2,8 +2,8 @@
  * The transport to one target over HTTP/1.1 without pipelining: one connection for each request in flight, and idle ones that
  * wait for the next request.
  *
- * The connection that was used last is used first, so that surplus ones expire. The pool limits the time of connections only;
- * the sender of a request limits the time of that request.
+ * The connection that was used last is used first, so that surplus ones expire. A connection past its age carries no further
+ * request. The pool limits the time of connections only; the sender of a request limits the time of that request.
  */
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
@@ -19,6 +19,8 @@ const READ_BUFFER_BYTES = 65_536;
 /** An idle connection closes this much before the target would close it, so that no request is on its way at that time. */
 const HINT_MARGIN_MS = 2_000;
 const MIN_SWEEP_MS = 10;
+/** Connections opened together end in the last tenth of their age, not at once. */
+const AGE_JITTER_RATIO = 0.1;
 
 /** A request that needs a connection. */
 interface Unsent {
@@ -141,7 +143,9 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     }
     const { keepAliveMs, now } = this.#options;
     const { hintMs } = connection;
-    const keptMs = hintMs === undefined ? keepAliveMs : Math.min(keepAliveMs, hintMs - HINT_MARGIN_MS);
+    const nowMs = now();
+    const wantedMs = hintMs === undefined ? keepAliveMs : Math.min(keepAliveMs, hintMs - HINT_MARGIN_MS);
+    const keptMs = Math.min(wantedMs, connection.endsAtMs - nowMs);
     if (keptMs <= 0) {
       connection.destroy();
       return;
@@ -151,7 +155,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
       this.#reserve({ connection, message: unsent.message, handler: unsent.handler });
       return;
     }
-    connection.idleUntilMs = now() + keptMs;
+    connection.idleUntilMs = nowMs + keptMs;
     this.#idle.add(connection);
     if (connection.idleUntilMs < this.#sweepAtMs) this.#sweepAt(connection.idleUntilMs, keptMs);
   }
@@ -190,6 +194,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   #open(): Connection {
     const tls = this.#isSecure ? { hasCertificate: this.#defaults.hasCertificate?.() ?? false } : undefined;
     const connection = new Connection({ names: this.#names, events: this, tls });
+    connection.endsAtMs = this.#endOfAge();
     const options: ConnectOptions = {
       url: this.#url,
       timeoutMs: this.#options.connectTimeoutMs,
@@ -202,6 +207,13 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     this.#connections.add(connection);
     connection.attach(socket);
     return connection;
+  }
+
+  #endOfAge(): number {
+    const { maxAgeMs, now } = this.#options;
+    if (maxAgeMs === 0) return Number.POSITIVE_INFINITY;
+    const { random = Math.random } = this.#defaults;
+    return now() + maxAgeMs * (1 - AGE_JITTER_RATIO * random());
   }
 
   #sweepAt(atMs: number, delayMs: number): void {

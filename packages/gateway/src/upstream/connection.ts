@@ -37,6 +37,8 @@ const ONE_WRITE_BYTES = 16_384;
 export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   /** When the pool closes it if it stays idle. */
   idleUntilMs = 0;
+  /** When it carries no further request. */
+  endsAtMs = Number.POSITIVE_INFINITY;
   /** Its place among the idle connections. */
   listIndex = -1;
   /** How long the target keeps an idle connection, from its last Keep-Alive header. */

@@ -37,6 +37,8 @@ export interface TransportOptions {
   readonly connectTimeoutMs: number;
   /** How long a connection stays open without a request; the target may ask for less. */
   readonly keepAliveMs: number;
+  /** A connection older than this carries no further request. 0: whatever its age. */
+  readonly maxAgeMs: number;
   /** Milliseconds, never going back. */
   readonly now: () => number;
 }
@@ -50,6 +52,8 @@ export interface TransportDefaults {
   readonly secureContext?: () => SecureContext | undefined;
   /** Whether the gateway shows a certificate to targets that demand one. Default: it has none. */
   readonly hasCertificate?: () => boolean;
+  /** Returns a random number from 0 up to 1. Default: `Math.random`. */
+  readonly random?: () => number;
   /** Receives what a handler throws from `onResponseEnd` or `onResponseError`, after its request has ended. */
   readonly onFault?: (error: unknown) => void;
 }
