@@ -40,7 +40,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts'],
+          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'test/kubernetes/**/*.test.ts'],
           exclude: [...MEASURING, ...OWN_PROCESS],
           sequence: { groupOrder: 0 },
           // A process runs one file after another, with the modules that it has loaded: a third of the processor time of a run.
