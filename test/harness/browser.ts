@@ -1,11 +1,12 @@
 /** A real Chromium, which `npm ci` installs with libraries and font, and checks of its pages. */
 
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
@@ -22,12 +23,13 @@ export function accepting(certificate: string): string {
 
 /** The package has a Chromium for Linux on x64. On other systems, `CHROMIUM_PATH` names an installed one. */
 export async function launchBrowser({ args = [] }: { args?: readonly string[] } = {}): Promise<TestBrowser> {
-  const directory = mkdtempSync(join(tmpdir(), 'causeway-browser-'));
+  const home = mkdtempSync(join(tmpdir(), 'causeway-browser-'));
   const installed = process.env['CHROMIUM_PATH'] ?? '';
+  const directory = installed === '' ? await unpacked() : '';
   const own = { LD_LIBRARY_PATH: join(directory, 'al2023', 'lib'), FONTCONFIG_PATH: join(directory, 'fonts') };
   const browser = await chromium.launch({
-    executablePath: installed === '' ? await unpack(directory) : installed,
-    env: { ...process.env, HOME: directory, LANG: 'en_GB.UTF-8', ...(installed === '' ? own : {}) },
+    executablePath: installed === '' ? join(directory, 'chromium') : installed,
+    env: { ...process.env, HOME: home, LANG: 'en_GB.UTF-8', ...(installed === '' ? own : {}) },
     // Without a sandbox, which does not run in containers and as root. The browser only opens our own pages.
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none', ...args],
   });
@@ -35,23 +37,41 @@ export async function launchBrowser({ args = [] }: { args?: readonly string[] } 
     browser,
     async close() {
       await browser.close();
-      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
 
+const PACKAGE = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..');
+const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string };
+const UNPACKED = fileURLToPath(new URL(`../../node_modules/.cache/chromium-${version}`, import.meta.url));
+
+/** The first file with a browser unpacks it for all: 200 MB. */
+async function unpacked(): Promise<string> {
+  if (existsSync(UNPACKED)) return UNPACKED;
+  mkdirSync(dirname(UNPACKED), { recursive: true });
+  const directory = mkdtempSync(`${UNPACKED}-`);
+  try {
+    await unpack(directory);
+    renameSync(directory, UNPACKED);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    // Another file may have unpacked it meanwhile.
+    if (!existsSync(UNPACKED)) throw error;
+  }
+  return UNPACKED;
+}
+
 /** The package unpacks to the temporary directory and reuses what it finds there, so it gets a directory of its own. */
-async function unpack(directory: string): Promise<string> {
+async function unpack(directory: string): Promise<void> {
   const before = process.env['TMPDIR'];
   process.env['TMPDIR'] = directory;
   try {
     const { default: packed, inflate } = await import('@sparticuz/chromium');
-    const bin = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..', 'bin');
-    await inflate(join(bin, 'al2023.tar.br'));
-    const executable = await packed.executablePath(bin);
+    await inflate(join(PACKAGE, 'bin', 'al2023.tar.br'));
+    await packed.executablePath(join(PACKAGE, 'bin'));
     // The package's own configuration looks in /tmp/fonts. Without a font, the browser crashes at the first text.
-    writeFileSync(join(directory, 'fonts', 'fonts.conf'), fontConfig(directory));
-    return executable;
+    writeFileSync(join(directory, 'fonts', 'fonts.conf'), fontConfig(UNPACKED));
   } finally {
     if (before === undefined) delete process.env['TMPDIR'];
     else process.env['TMPDIR'] = before;
