@@ -5,13 +5,20 @@ import { SlowestFiles } from './test/harness/slowest-files.ts';
 /** kafkajs computes negative delays, about which Node 26 warns; our own code does not. */
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
-/** Tests of whole systems that measure times by the pace of the machine: two files at a time, after all others. */
-const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/{page,chaos}/**/*.test.ts'];
+/** Tests of whole systems that measure times by the pace of the machine: three files at a time, after all others. */
+const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/page/**/*.test.ts', 'test/chaos/survival.test.ts'];
 
-/** Tests that measure what one client does to another: one file at a time, after all others. */
-const ALONE = ['packages/bridge/test/worst-bodies.test.ts', 'test/attack/**/*.test.ts', 'test/hostile/crowds.test.ts'];
+/** Tests of whole systems in which no handshake and no probe may be late, whatever happens to others: two files at a time. */
+const PAIRED = ['test/chaos/secure.test.ts', 'test/attack/attack.test.ts'];
 
-const MEASURING = [...TIMED, ...ALONE];
+/** Tests that compare a client's times beside others with its times alone: one file at a time, after all others. */
+const ALONE = [
+  'packages/bridge/test/worst-bodies.test.ts',
+  'test/attack/tenant-beyond-its-quota.test.ts',
+  'test/hostile/crowds.test.ts',
+];
+
+const MEASURING = [...TIMED, ...PAIRED, ...ALONE];
 
 /** Tests that look at their whole process: its connections to Kafka, its event loop or its memory. */
 const OWN_PROCESS = [
@@ -70,8 +77,17 @@ export default defineConfig({
         test: {
           name: 'timed',
           include: TIMED,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'paired',
+          include: PAIRED,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -80,7 +96,7 @@ export default defineConfig({
           name: 'alone',
           include: ALONE,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -3,8 +3,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longer than others of their size. Without a cache of durations, as in CI, Vitest sorts by size only. */
 const LONG: readonly RegExp[] = [
+  /\/test\/e2e\/page\.test\.ts$/,
   /\/test\/chaos\/survival\.test\.ts$/,
-  /\/test\/e2e\/(?:page|failover)\.test\.ts$/,
+  /\/test\/attack\/attack\.test\.ts$/,
+  /\/test\/e2e\/failover\.test\.ts$/,
+  /\/test\/page\/page\.test\.ts$/,
+  /\/test\/e2e\/routing\.test\.ts$/,
   /\/packages\/bridge\/test\/(?:blackout|client-identity|survival|security|brokers|far-kafka)\.test\.ts$/,
   /\/test\/conformance\/conformance\.test\.ts$/,
   /\/test\/hostile\/(?:crowds|requests)\.test\.ts$/,
@@ -23,7 +27,7 @@ const LONG: readonly RegExp[] = [
 export class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    // The order of groups comes first: `timed` runs after all others, and `alone` after that.
+    // The order of groups comes first: `timed` runs after all others, then `paired`, then `alone`.
     return sorted.toSorted((a, b) => groupOf(a) - groupOf(b) || rankOf(a) - rankOf(b));
   }
 }

@@ -65,7 +65,8 @@ function readOptions(argv: readonly string[]) {
   }
 }
 
-function scenarioOf(name: string): Scenario {
+/** Errors: `badArguments` for an unknown name. */
+export function scenarioOf(name: string): Scenario {
   const scenario = SCENARIOS.find((candidate) => candidate.name === name);
   if (scenario === undefined) throw new LabError('badArguments', `There is no scenario ${name}; --list names them.`);
   return scenario;

@@ -45,7 +45,19 @@ export interface ScenarioResult {
 
 /** Errors: those of `startStack`, of the fleet's start and of the steps; after everything is stopped. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
-  const { directory, bootstrap, seed, isLong, isSecure = false } = options;
+  return await onStackOf(scenario, options, (play) => play(scenario));
+}
+
+/**
+ * Starts the stack that `scenario` needs for `use`, which may play it and others with the same needs, one after the other. The bridges
+ * continue to count: the adoptions of a result include those before. Errors: as for `runScenario`, and those of `use`.
+ */
+export async function onStackOf<Value>(
+  scenario: Scenario,
+  options: RunOptions,
+  use: (play: (scenario: Scenario) => Promise<ScenarioResult>) => Promise<Value>,
+): Promise<Value> {
+  const { directory, bootstrap, isSecure = false } = options;
   const { brokerCount = 1, hasSecondTier1 = false, hasRegionNetwork = false } = scenario;
   const configDirectory = join(directory, 'config');
   mkdirSync(directory, { recursive: true });
@@ -64,16 +76,23 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       bootstrap: scenario.brokerCount === undefined && network === undefined && !isSecure ? bootstrap : undefined,
     });
     try {
-      const plan = scenario.plan(new Dice(seed), { isLong });
-      const { hasLargeBodies } = scenario;
-      const { summary, adoptions, slowness } = await underTraffic({ stack, network, plan, hasLargeBodies }, options);
-      return { name: scenario.name, summary, adoptions, faults: faultsOf(summary, scenario.allowed, slowness) };
+      return await use((played) => play(played, { stack, network }, options));
     } finally {
       await stack.close();
     }
   } finally {
     await network?.close();
   }
+}
+
+async function play(
+  { name, plan, allowed, hasLargeBodies }: Scenario,
+  running: { stack: Stack; network: RegionNetwork | undefined },
+  options: RunOptions,
+): Promise<ScenarioResult> {
+  const steps = plan(new Dice(options.seed), { isLong: options.isLong });
+  const { summary, adoptions, slowness } = await underTraffic({ ...running, plan: steps, hasLargeBodies }, options);
+  return { name, summary, adoptions, faults: faultsOf(summary, allowed, slowness) };
 }
 
 async function underTraffic(
