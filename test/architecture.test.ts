@@ -112,6 +112,7 @@ const PLACES: Record<string, string[]> = {
     // The connection under TLS.
     'packages/http/src/carrier.ts',
   ],
+  'packages/gateway/src/discovery': ['packages/protocol'],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.
     'packages/config/src/certificate-life.ts',

@@ -113,6 +113,13 @@ export class DnsServer {
     this.#faults.set(keyOf(name), { fault, types });
   }
 
+  /** Forgets the zone, the faults and the questions. */
+  clear(): void {
+    this.#zone.clear();
+    this.#faults.clear();
+    this.questions.length = 0;
+  }
+
   /** The number of questions for a name. */
   countOf(name: string, type?: DnsQuestion['type']): number {
     const key = keyOf(name);
