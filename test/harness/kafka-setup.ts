@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { makeClassData } from '@causeway/lab/stack/class-data.ts';
 import { startKafka } from '@causeway/lab/stack/kafka.ts';
+import { resolveKafkaRuntime } from '@causeway/lab/stack/kafka-runtime.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import type { TestProject } from 'vitest/node';
@@ -24,6 +26,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   const directory = mkdtempSync(join(tmpdir(), 'causeway-test-kafka-'));
   const reaper = new Reaper();
+  const onProgress = (text: string): void => void process.stderr.write(`${text}\n`);
+  const runtime = await resolveKafkaRuntime({ onProgress, reaper });
+  // All brokers of the run start from it.
+  const classData = makeClassData(runtime, reaper);
   const kafka = await startKafka({
     brokerCount: 1,
     ports: await findFreePorts(2),
@@ -36,8 +42,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
       // A test waits for compaction, which begins within this time; Kafka's default is 15 s.
       'log.cleaner.backoff.ms': '1000',
     },
-    onProgress: (text) => process.stderr.write(`${text}\n`),
+    onProgress,
   });
+  await classData;
   project.provide('kafkaBootstrap', kafka.bootstrap);
   return async () => {
     await Promise.all(kafka.brokers.map((broker) => broker.process.kill()));

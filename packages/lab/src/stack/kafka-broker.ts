@@ -6,7 +6,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { LabError } from '../errors.ts';
 import type { Credentials } from '../secure/credentials.ts';
-import type { KafkaRuntime } from './kafka-runtime.ts';
+import { javaArguments, type KafkaRuntime } from './kafka-runtime.ts';
 import { securityProperties, userArguments } from './kafka-security.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
@@ -49,6 +49,8 @@ export interface BrokerOptions {
   credentials?: Credentials | undefined;
   /** For high throughput after a warm-up; without it, Java starts quickly and stays small. Java only. */
   isSustained?: boolean | undefined;
+  /** Of the broker's Java, not of the format's. */
+  jvmOptions?: readonly string[] | undefined;
   runtime: KafkaRuntime;
   reaper: Reaper;
   onEvent?: ((event: ProcessEvent) => void) | undefined;
@@ -147,7 +149,7 @@ export class KafkaBroker {
       command: runtime.command,
       args: [
         ...[...QUICK_JVM, `-Dlog4j2.configurationFile=${LOG4J_FILE}`],
-        ...['-cp', runtime.classPath, 'kafka.tools.StorageTool'],
+        ...[...javaArguments(runtime), 'kafka.tools.StorageTool'],
         ...['format', '--cluster-id', CLUSTER_ID, '--config', this.#propertiesFile, '--ignore-formatted'],
         ...(credentials === undefined ? [] : userArguments(credentials)),
       ],
@@ -169,7 +171,8 @@ export class KafkaBroker {
         args: [
           ...['-Xms256m', '-Xmx768m', ...(isSustained ? SUSTAINED_JVM : QUICK_JVM)],
           `-Dlog4j2.configurationFile=${LOG4J_FILE}`,
-          ...['-cp', runtime.classPath, 'kafka.Kafka', this.#propertiesFile],
+          ...(this.#options.jvmOptions ?? []),
+          ...[...javaArguments(runtime), 'kafka.Kafka', this.#propertiesFile],
         ],
       };
     }

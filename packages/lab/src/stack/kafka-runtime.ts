@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,16 @@ const MIN_JAVA_VERSION = 17;
 /** Lines of Maven's output that the error for a failed download shows. */
 const MAVEN_TAIL_LINES = 12;
 
-export type KafkaRuntime = { kind: 'java'; command: string; classPath: string } | { kind: 'docker'; command: string };
+export interface JavaRuntime {
+  kind: 'java';
+  command: string;
+  /** Every jar by its name, in one order: an archive of class data is refused for any other class path. */
+  classPath: string;
+  /** Where class data for this Java and these jars is kept (see `class-data.ts`); undefined for a Java that is not HotSpot. */
+  classDataFile?: string | undefined;
+}
+
+export type KafkaRuntime = JavaRuntime | { kind: 'docker'; command: string };
 
 /** Which programs the lab looks for; tests replace them by names that do not exist. */
 export interface RuntimeCommands {
@@ -47,13 +56,19 @@ export interface RuntimeOptions {
 export async function resolveKafkaRuntime(options: RuntimeOptions): Promise<KafkaRuntime> {
   const { java, maven, docker } = options.commands ?? RUNTIME_COMMANDS;
   const jarDirectory = join(options.cacheDirectory ?? cacheDirectory(), `kafka-${pomDigest()}`);
-  const javaVersion = findJavaVersion(java);
+  const javaDescription = describeJava(java);
+  const javaVersion = versionIn(javaDescription);
   if (javaVersion !== undefined && javaVersion >= MIN_JAVA_VERSION) {
-    const runtime: KafkaRuntime = { kind: 'java', command: java, classPath: join(jarDirectory, '*') };
-    if (existsSync(jarDirectory)) return runtime;
+    const runtime = (): KafkaRuntime => ({
+      kind: 'java',
+      command: java,
+      classPath: jarsIn(jarDirectory).join(delimiter),
+      classDataFile: classDataFile(jarDirectory, javaDescription),
+    });
+    if (existsSync(jarDirectory)) return runtime();
     if (canRun(maven, ['--version'])) {
       await downloadJars(maven, jarDirectory, options);
-      return runtime;
+      return runtime();
     }
   }
   if (canRun(docker, ['info'])) return { kind: 'docker', command: docker };
@@ -71,15 +86,44 @@ function whatToInstall(javaVersion: number | undefined): string {
   return `Apache Kafka's jars are fetched once by Maven, and this machine has no mvn: install it (Debian: apt-get install maven), ${otherwise}.`;
 }
 
-/** A changed pom needs other jars: the directory is named after its content. */
-function pomDigest(): string {
-  return createHash('sha256').update(readFileSync(POM_FILE)).digest('hex').slice(0, 12);
+/** The start of a command line: the class path, and class data once there is some. */
+export function javaArguments({ classPath, classDataFile }: JavaRuntime): string[] {
+  const hasClassData = classDataFile !== undefined && existsSync(classDataFile);
+  // A file that this Java does not accept costs time and says nothing.
+  const sharing = hasClassData ? [`-XX:SharedArchiveFile=${classDataFile}`, '-Xshare:auto', '-Xlog:cds*=off'] : [];
+  return [...sharing, '-cp', classPath];
 }
 
-function findJavaVersion(java: string): number | undefined {
+/** A changed pom needs other jars: the directory is named after its content. */
+function pomDigest(): string {
+  return digest(readFileSync(POM_FILE));
+}
+
+function digest(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 12);
+}
+
+function jarsIn(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.jar'))
+    .sort()
+    .map((file) => join(directory, file));
+}
+
+/** Only the very same build of Java can read it. */
+function classDataFile(jarDirectory: string, javaDescription: string): string | undefined {
+  const isHotSpot = javaDescription.includes('Server VM');
+  return isHotSpot ? join(jarDirectory, `classes-${digest(javaDescription)}.jsa`) : undefined;
+}
+
+/** What `java -version` prints: the version, the build, the vendor and the kind of virtual machine. */
+function describeJava(java: string): string {
   const { status, stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });
-  if (status !== 0) return undefined;
-  const match = /version "(?:1\.)?(\d+)/.exec(stderr);
+  return status === 0 ? stderr : '';
+}
+
+function versionIn(javaDescription: string): number | undefined {
+  const match = /version "(?:1\.)?(\d+)/.exec(javaDescription);
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 

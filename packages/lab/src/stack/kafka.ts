@@ -4,6 +4,7 @@ import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
 import { LabError } from '../errors.ts';
 import type { Credentials } from '../secure/credentials.ts';
 import { BRIDGE_USERS } from '../secure/names.ts';
+import { makeClassData } from './class-data.ts';
 import { type BrokerProperties, KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
 import { bootstrapOf, independentClient, type KafkaAccess } from './kafka-client.ts';
 import { grantRights } from './kafka-rights.ts';
@@ -105,6 +106,8 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
     await cluster.kill();
     throw error;
   }
+  // Beside the work: the next start profits.
+  void makeClassData(runtime, reaper);
   return cluster;
 }
 

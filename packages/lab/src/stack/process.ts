@@ -18,6 +18,7 @@ const LOG_TAIL_LINES = 20;
 /** Kills every registered process once this process has exited; one per lab. */
 export class Reaper {
   readonly #child: ChildProcess;
+  #isClosed = false;
 
   constructor() {
     // Its own session: the terminal's signals do not reach it.
@@ -29,6 +30,10 @@ export class Reaper {
     this.#child.on('error', () => {});
     this.#child.stdin?.on('error', () => {});
     (this.#child.stdin as unknown as { unref?: () => void } | null)?.unref?.();
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Registers a process that leads its own process group. */
@@ -47,6 +52,7 @@ export class Reaper {
 
   /** Ends the reaper, which kills every process that is still registered. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.ref();
     const exited = once(this.#child, 'exit');
@@ -131,8 +137,9 @@ export class LabProcess {
     });
   }
 
-  /** Spawns the process. Errors: `startFailed` when the command cannot be run. */
+  /** Spawns the process. Errors: `startFailed` when the command cannot be run, `stopped` when nothing would end the process. */
   static async start(spec: ProcessSpec): Promise<LabProcess> {
+    if (spec.reaper.isClosed) throw new LabError('stopped', `${spec.name}: the lab has ended.`);
     mkdirSync(dirname(spec.logFile), { recursive: true });
     const log = openSync(spec.logFile, 'a');
     try {

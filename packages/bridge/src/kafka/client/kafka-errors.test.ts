@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { DOCKER_IMAGE } from '@causeway/lab/stack/kafka-broker.ts';
-import { resolveKafkaRuntime } from '@causeway/lab/stack/kafka-runtime.ts';
+import { javaArguments, resolveKafkaRuntime } from '@causeway/lab/stack/kafka-runtime.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import { protocolErrorsCodesById } from '@platformatic/kafka';
 import { expect, test } from 'vitest';
@@ -28,7 +28,7 @@ async function errorsOfKafka(): Promise<Map<string, ErrorOfKafka>> {
     const runtime = await resolveKafkaRuntime({ onProgress: () => {}, reaper });
     const [command, ...args] =
       runtime.kind === 'java'
-        ? [runtime.command, '-cp', runtime.classPath]
+        ? [runtime.command, ...javaArguments(runtime)]
         : [runtime.command, 'run', '--rm', '--entrypoint', 'java', DOCKER_IMAGE, '-cp', '/opt/kafka/libs/*'];
     const html = execFileSync(command, [...args, 'org.apache.kafka.common.protocol.Errors'], {
       encoding: 'utf8',
