@@ -324,6 +324,18 @@ describe('imports', () => {
     expect(unused).toEqual([]);
   });
 
+  test('clients in a pod need no library that the gateway does not have', () => {
+    const reached = new Set(['packages/lab/src/traffic/main.ts']);
+    const libraries = new Set<string>();
+    for (const file of reached) {
+      for (const target of importsOf(file).map(resolveTarget)) {
+        if (target.startsWith('packages/')) reached.add(target);
+        else if (!target.startsWith('node:')) libraries.add(target);
+      }
+    }
+    expect([...libraries].sort()).toEqual(['typebox', 'undici']);
+  });
+
   test('every package has a rule, and so has every place of gateway and bridge', () => {
     const without = files.filter(
       (file) => PACKAGES[packageOf(file)] === undefined || (hasPlaces(file) && placeOf(file) === undefined),

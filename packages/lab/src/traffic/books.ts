@@ -33,8 +33,9 @@ export interface ProducerBooks {
   clientError(error: ClientError): void;
 }
 
-/** A record of this run that a consumer received. */
+/** A record that a consumer received. */
 export interface Delivery {
+  /** Its number in its run; 0 where the records of all runs count. */
   record: number;
   partition: number;
   offset: number;

@@ -24,8 +24,8 @@ export interface ClientProtocol {
   tls?: ClientTls | undefined;
   /** Whether it speaks HTTP/2 with servers that do, over TLS. Default: HTTP/1.1. */
   isHttp2?: boolean;
-  /** The token that it shows with each request. */
-  token?: string | undefined;
+  /** The token that it shows with each request; a function is asked for each, as where a file is replaced. */
+  token?: string | (() => string) | undefined;
 }
 
 /** What the clients of a secure system speak, in turn; the clients of a plain one speak HTTP/1.1. */
@@ -42,11 +42,11 @@ export class HttpClient {
   readonly #origins: readonly string[];
   #origin: string;
   readonly #agent: Agent;
-  readonly #credentials: Readonly<Record<string, string>>;
+  readonly #token: () => string | undefined;
 
   /** With several origins, the client uses the next one after a refused connection. */
   constructor(origins: string | readonly [string, ...string[]], { tls, isHttp2 = false, token }: ClientProtocol = {}) {
-    this.#credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    this.#token = typeof token === 'function' ? token : () => token;
     this.#agent = agentFor(tls, {
       headersTimeout: REQUEST_TIMEOUT_MS,
       bodyTimeout: REQUEST_TIMEOUT_MS,
@@ -72,11 +72,13 @@ export class HttpClient {
   async #sendTo(origin: string, { method, path, headers, body }: ClientRequest): Promise<Answer> {
     const sentAtMs = performance.now();
     try {
+      const token = this.#token();
+      const credentials = token === undefined ? undefined : { authorization: `Bearer ${token}` };
       const response = await this.#agent.request({
         origin,
         method,
         path,
-        headers: { ...this.#credentials, ...headers },
+        headers: { ...credentials, ...headers },
         body: body === undefined ? null : JSON.stringify(body),
       });
       const text = await response.body.text();

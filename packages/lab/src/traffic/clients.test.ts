@@ -98,6 +98,23 @@ test('an unknown consumer is an error of the client, which does not create it ag
   ]);
 });
 
+test('a consumer that creates itself again does so when it is unknown', async () => {
+  const unknown = { status: 404, body: { error_code: 404, message: 'not found' } };
+  script = {
+    [CREATE]: [{ status: 200 }, { status: 409 }, { status: 200 }],
+    [SUBSCRIBE]: [{ status: 204 }],
+    [POLL]: [records(1), unknown, records(2)],
+    [DELETE]: [{ status: 204 }],
+  };
+  const ledger = newLedger(2);
+  const options = { client, books: ledger, topic: 't', group: 'g', name: 'c', runId: 'r', createsAgain: true };
+  const consumer = new Consumer(options);
+  consumer.start();
+  await until('all are delivered', () => ledger.counts().delivered === 2);
+  await consumer.stop();
+  expect(seen.slice(0, 8)).toEqual([CREATE, SUBSCRIBE, POLL, POLL, CREATE, CREATE, SUBSCRIBE, POLL]);
+});
+
 test('a consumer that sends commits does so after each poll with records', async () => {
   const commit = 'POST /consumers/g/instances/c/offsets';
   script = {

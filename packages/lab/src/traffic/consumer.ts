@@ -1,4 +1,4 @@
-/** One consumer: creates itself once, subscribes or assigns, and polls until it is stopped, also after errors. */
+/** One consumer: creates itself, subscribes or assigns, and polls until it is stopped, also after errors. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
 import { instancePath } from '@causeway/protocol/paths.ts';
@@ -27,8 +27,10 @@ export interface ConsumerOptions {
   topic: string;
   group: string;
   name: string;
-  /** Records of other runs are not counted. */
-  runId: string;
+  /** Records of other runs are not counted. Default: all records are. */
+  runId?: string | undefined;
+  /** Whether it creates itself again when it is unknown, as after a night in which nothing could be reached. Default: false. */
+  createsAgain?: boolean | undefined;
   /** Default: `autoCommit`. */
   reading?: Reading | undefined;
 }
@@ -64,10 +66,7 @@ export class Consumer {
   }
 
   async #run(): Promise<void> {
-    await this.#create();
-    for (const { operation, request } of this.#preparations()) {
-      while (!this.#isStopping && !isSuccess(await this.#send(operation, request))) await this.#pause();
-    }
+    await this.#prepare();
     while (!this.#isStopping) {
       const answer = await this.#send('poll', {
         method: 'GET',
@@ -75,7 +74,16 @@ export class Consumer {
         headers: { accept: RECORDS.json },
       });
       if (isSuccess(answer)) await this.#received(answer);
+      else if (this.#options.createsAgain === true && isUnknown(answer)) await this.#prepare();
       else await this.#pause();
+    }
+  }
+
+  /** Everything before the first poll. */
+  async #prepare(): Promise<void> {
+    await this.#create();
+    for (const { operation, request } of this.#preparations()) {
+      while (!this.#isStopping && !isSuccess(await this.#send(operation, request))) await this.#pause();
     }
   }
 
@@ -158,12 +166,16 @@ function isSuccess(answer: Answer): boolean {
   return answer.kind === 'answered' && answer.status >= 200 && answer.status < 300;
 }
 
-/** This run's records in the response to a poll. */
-export function deliveriesOfRun(answer: Answer, runId: string): Delivery[] {
+function isUnknown(answer: Answer): boolean {
+  return answer.kind === 'answered' && answer.status === 404;
+}
+
+/** This run's records in the response to a poll, or all of them. */
+export function deliveriesOfRun(answer: Answer, runId: string | undefined): Delivery[] {
   if (answer.kind === 'failed' || !Array.isArray(answer.body)) return [];
   return (answer.body as { value?: unknown; partition: number; offset: number }[]).flatMap(
     ({ value, partition, offset }) => {
-      const record = recordNumber(value, runId);
+      const record = runId === undefined ? 0 : recordNumber(value, runId);
       return record === undefined ? [] : [{ record, partition, offset }];
     },
   );
