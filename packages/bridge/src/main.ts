@@ -1,9 +1,10 @@
-/** The bridge as a process: `--config FILE [--check]`, `--help`, signals, exit code. */
+/** The bridge as a process: `--config FILE [--check]`, `--version`, `--help`, signals, exit code. */
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '@causeway/config/load.ts';
 import { secretKeys } from '@causeway/config/masked.ts';
+import { versionLine } from '@causeway/protocol/version.ts';
 import { pino } from 'pino';
 import { Bridge } from './app.ts';
 import { BridgeConfig, checkBridgeConfig } from './config.ts';
@@ -14,6 +15,7 @@ const USAGE = `Usage: npm run bridge -- --config FILE [--check]
 
   --config FILE  YAML; config/bridge.yaml has every key
   --check        check the file, report its errors, and exit
+  --version      the version of this program, and of Node.js
   --help         this text`;
 
 /** No line logs a secret; a line that ever contains a part of the configuration is redacted. */
@@ -24,26 +26,32 @@ interface Arguments {
   isCheck: boolean;
 }
 
-function readArguments(): Arguments | 'help' {
+function readArguments(): Arguments | 'help' | 'version' {
   const { values } = parseArgs({
-    options: { config: { type: 'string' }, check: { type: 'boolean', default: false }, help: { type: 'boolean' } },
+    options: {
+      config: { type: 'string' },
+      check: { type: 'boolean', default: false },
+      version: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help) return 'help';
+  if (values.version) return 'version';
   if (values.config === undefined) throw new TypeError('--config FILE is missing');
   return { file: values.config, isCheck: values.check };
 }
 
 /** Returns the exit code, or `undefined` while the bridge runs. */
 async function main(): Promise<number | undefined> {
-  let parsed: Arguments | 'help';
+  let parsed: Arguments | 'help' | 'version';
   try {
     parsed = readArguments();
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
     return 2;
   }
-  if (parsed === 'help') {
-    process.stdout.write(`${USAGE}\n`);
+  if (parsed === 'help' || parsed === 'version') {
+    process.stdout.write(`${parsed === 'help' ? USAGE : versionLine()}\n`);
     return 0;
   }
   const { file, isCheck } = parsed;

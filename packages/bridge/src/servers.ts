@@ -1,10 +1,10 @@
 /** The servers of a bridge: the API, its management port, their certificate and metrics. */
-import { readFileSync } from 'node:fs';
 import type { ListenTls } from '@causeway/config/listen-tls.ts';
 import { readTrustSecret, TrustPolicy } from '@causeway/config/trust.ts';
 import { Certificates } from '@causeway/http/certificates.ts';
 import { Cors } from '@causeway/http/cors.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
+import { readVersion } from '@causeway/protocol/version.ts';
 import type { Logger } from 'pino';
 import type { BridgeConfig } from './config.ts';
 import type { ConsumerRegistry } from './consumers/registry.ts';
@@ -177,9 +177,4 @@ function trustPolicy(trust: BridgeConfig['trust'], log: Logger): TrustPolicy {
     secret: readTrustSecret(trust),
     onImpostor: (impostor) => log.warn(impostor, 'not trusted as a gateway'),
   });
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

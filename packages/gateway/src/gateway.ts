@@ -2,6 +2,7 @@
 import { masked } from '@causeway/config/masked.ts';
 import { HeldBytes } from '@causeway/http/held-bytes.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
+import { readVersion } from '@causeway/protocol/version.ts';
 import { Admin } from './admin/admin.ts';
 import { AuthenticationStats } from './authentication/authenticator.ts';
 import { listenersOf } from './config/listeners.ts';
@@ -26,7 +27,6 @@ import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
 import { transportFactory } from './upstream/create-transport.ts';
 import { describeCredentials, UpstreamCredentials } from './upstream/credentials.ts';
-import { readVersion } from './version.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
 export interface GatewayOptions {

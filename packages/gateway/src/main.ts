@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@causeway/config/load.ts';
 import { isLoopback } from '@causeway/config/networks.ts';
 import { watchFiles } from '@causeway/config/watch.ts';
+import { versionLine } from '@causeway/protocol/version.ts';
 import { pino } from 'pino';
 import { keyEntry, makeKey, passwordEntry, passwordProblem } from './authentication/new-entry.ts';
 import { nameProblem } from './authentication/principal-name.ts';
@@ -24,10 +25,12 @@ const USAGE = `Usage: npm run gateway -- --config FILE [--check]
   --hash --key   make an API key, show it once, on standard error, and print its entry for a file of auth.apiKeys
   --name NAME    of the principal
   --role ROLE    one of its roles, for rules
+  --version      the version of this program, and of Node.js
   --help         this text`;
 
 type Arguments =
   | { command: 'help' }
+  | { command: 'version' }
   | { command: 'run' | 'check'; configFile: string }
   | { command: 'hash'; isKey: boolean; name: string; roles: readonly string[] };
 
@@ -40,11 +43,13 @@ function readArguments(): Arguments {
       key: { type: 'boolean' },
       name: { type: 'string' },
       role: { type: 'string', multiple: true },
+      version: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   });
   const { config, check = false, hash = false, key = false, name, role: roles = [] } = values;
   if (values.help) return { command: 'help' };
+  if (values.version) return { command: 'version' };
   if (hash) {
     if (config !== undefined || check) throw new Error('--hash needs no --config');
     if (name === undefined) throw new Error('--name NAME is missing');
@@ -161,6 +166,8 @@ try {
 }
 if (parsed.command === 'help') {
   process.stdout.write(`${USAGE}\n`);
+} else if (parsed.command === 'version') {
+  process.stdout.write(`${versionLine()}\n`);
 } else if (parsed.command === 'hash') {
   await printEntry(parsed);
 } else {

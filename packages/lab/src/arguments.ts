@@ -22,7 +22,7 @@ export interface LabOptions {
   schedule: ScheduledAction[];
 }
 
-export type Arguments = { kind: 'help' } | { kind: 'run'; options: LabOptions };
+export type Arguments = { kind: 'help' } | { kind: 'version' } | { kind: 'run'; options: LabOptions };
 
 /** One tenant alone would show nothing. */
 const MIN_TENANTS = 2;
@@ -47,6 +47,7 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
   --directory DIR           for logs, Kafka's data and stack.json, which replace those of the run before
                             (default .causeway in the repository)
+  --version                 the version of the lab, and of Node.js
   --help                    this text`;
 
 const OPTIONS = {
@@ -60,6 +61,7 @@ const OPTIONS = {
   bootstrap: { type: 'string' },
   'port-base': { type: 'string' },
   directory: { type: 'string' },
+  version: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
@@ -72,6 +74,7 @@ export function parseArguments(
 ): Arguments {
   const given = readOptions(argv);
   if (given.has('help')) return { kind: 'help' };
+  if (given.has('version')) return { kind: 'version' };
   const last = (name: OptionName): string | undefined => given.get(name)?.at(-1);
 
   const seconds = last('seconds');

@@ -1,5 +1,6 @@
 /** Command line of the lab: arguments, environment, signals, keys and exit code. */
 import process from 'node:process';
+import { versionLine } from '@causeway/protocol/version.ts';
 import { type LabOptions, parseArguments, USAGE } from './arguments.ts';
 import { LabError } from './errors.ts';
 import { Lab } from './lab.ts';
@@ -69,6 +70,7 @@ async function run(options: LabOptions): Promise<number> {
 try {
   const parsed = parseArguments(process.argv.slice(2), process.env);
   if (parsed.kind === 'help') process.stdout.write(`${USAGE}\n`);
+  else if (parsed.kind === 'version') process.stdout.write(`${versionLine()}\n`);
   else process.exitCode = await run(parsed.options);
 } catch (error) {
   if (!(error instanceof LabError) || error.code !== 'badArguments') throw error;

@@ -13,6 +13,7 @@ export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--ca
   --consumers    the consumers, with their principals and owners, in place of the regions
   --filter TEXT  of them, those with it in group, instance, principal, home or state
   --json         the response of /api/topology, or of /api/consumers, unchanged
+  --version      the version of this program, and of Node.js
   --help         this text
 
 Exit code: 0 up, 1 degraded, 2 down or no gateway responds.`;
@@ -36,7 +37,10 @@ export interface Surroundings {
 }
 
 /** Errors: `Error` for an invalid argument. */
-export function readArguments(args: readonly string[], { env, directories }: Surroundings): StatusArguments | 'help' {
+export function readArguments(
+  args: readonly string[],
+  { env, directories }: Surroundings,
+): StatusArguments | 'help' | 'version' {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -47,10 +51,12 @@ export function readArguments(args: readonly string[], { env, directories }: Sur
       json: { type: 'boolean' },
       consumers: { type: 'boolean' },
       filter: { type: 'string' },
+      version: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   });
   if (values.help === true) return 'help';
+  if (values.version === true) return 'version';
   if (values.url !== undefined && !/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
     throw new Error(`--url ${values.url} is not a URL such as ${DEFAULT_URL}`);
   }

@@ -8,6 +8,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import type { State } from '@causeway/protocol/admin/model.ts';
+import { versionLine } from '@causeway/protocol/version.ts';
 import { readArguments, type StatusArguments, USAGE } from './arguments.ts';
 import { type Asked, askGateway } from './ask.ts';
 import { consumerList } from './consumer-list.ts';
@@ -82,17 +83,17 @@ function trustAuthority(file: string): void {
 }
 
 async function main(): Promise<number> {
-  let options: StatusArguments | 'help';
+  let options: StatusArguments | 'help' | 'version';
   try {
     const directories = [process.env['INIT_CWD'] ?? process.cwd(), ROOT];
     options = readArguments(process.argv.slice(2), { env: process.env, directories });
-    if (options !== 'help' && options.caFile !== undefined) trustAuthority(options.caFile);
+    if (typeof options === 'object' && options.caFile !== undefined) trustAuthority(options.caFile);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
     return DOWN;
   }
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`);
+  if (options === 'help' || options === 'version') {
+    process.stdout.write(`${options === 'help' ? USAGE : versionLine()}\n`);
     return 0;
   }
   return await (options.isWatching ? watch(options) : once(options));
