@@ -1,5 +1,6 @@
 /** A real Chromium, which `npm ci` installs with libraries and font, and checks of its pages. */
 
+import { execFile } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
@@ -42,9 +44,10 @@ export async function launchBrowser({ args = [] }: { args?: readonly string[] } 
   };
 }
 
-const PACKAGE = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..');
-const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string };
+const MANIFEST = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..', 'package.json');
+const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
 const UNPACKED = fileURLToPath(new URL(`../../node_modules/.cache/chromium-${version}`, import.meta.url));
+const UNPACK = fileURLToPath(new URL('unpack-chromium.ts', import.meta.url));
 
 /** The first file with a browser unpacks it for all: 200 MB. */
 async function unpacked(): Promise<string> {
@@ -52,7 +55,10 @@ async function unpacked(): Promise<string> {
   mkdirSync(dirname(UNPACKED), { recursive: true });
   const directory = mkdtempSync(`${UNPACKED}-`);
   try {
-    await unpack(directory);
+    // In a process of its own, because others of this process use the temporary directory meanwhile.
+    await promisify(execFile)(process.execPath, [UNPACK], { env: { ...process.env, TMPDIR: directory } });
+    // The package's own configuration looks in /tmp/fonts. Without a font, the browser crashes at the first text.
+    writeFileSync(join(directory, 'fonts', 'fonts.conf'), fontConfig(UNPACKED));
     renameSync(directory, UNPACKED);
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
@@ -60,22 +66,6 @@ async function unpacked(): Promise<string> {
     if (!existsSync(UNPACKED)) throw error;
   }
   return UNPACKED;
-}
-
-/** The package unpacks to the temporary directory and reuses what it finds there, so it gets a directory of its own. */
-async function unpack(directory: string): Promise<void> {
-  const before = process.env['TMPDIR'];
-  process.env['TMPDIR'] = directory;
-  try {
-    const { default: packed, inflate } = await import('@sparticuz/chromium');
-    await inflate(join(PACKAGE, 'bin', 'al2023.tar.br'));
-    await packed.executablePath(join(PACKAGE, 'bin'));
-    // The package's own configuration looks in /tmp/fonts. Without a font, the browser crashes at the first text.
-    writeFileSync(join(directory, 'fonts', 'fonts.conf'), fontConfig(UNPACKED));
-  } finally {
-    if (before === undefined) delete process.env['TMPDIR'];
-    else process.env['TMPDIR'] = before;
-  }
 }
 
 function fontConfig(directory: string): string {
