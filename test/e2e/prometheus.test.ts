@@ -57,7 +57,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
       'causeway-bridge': bridges.map((url) => new URL(url).host),
     });
     await system.untilWell();
-    traffic = new Traffic({ url: system.url, kafka: bootstrap, topic: 'orders' });
+    traffic = new Traffic({ url: system.url, kafka: bootstrap, topic: 'orders', recordsPerSecond: 5 });
     await traffic.start();
   });
   afterAll(async () => {

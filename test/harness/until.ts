@@ -1,15 +1,19 @@
 /** Awaits a condition for which there is no event. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-const POLL_INTERVAL_MS = 10;
+const SHORTEST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 100;
+/** Of the time waited until now: a condition that costs a request takes no processor for seconds, and is seen hardly later. */
+const PAUSE_RATIO = 0.05;
 
-/** Polls `condition` until it holds. Errors: after `timeoutMs` (default: 30,000), with `what` and the last error. */
+/** Polls `condition` until it holds, less often the longer it takes. Errors: after `timeoutMs` (default: 30,000), with `what` and the last error. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
   { timeoutMs = 30_000 }: { timeoutMs?: number } = {},
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+  const startedAtMs = performance.now();
+  const deadline = startedAtMs + timeoutMs;
   let lastError: unknown;
   while (performance.now() < deadline) {
     try {
@@ -17,7 +21,8 @@ export async function until(
     } catch (error) {
       lastError = error;
     }
-    await delay(POLL_INTERVAL_MS);
+    const pauseMs = PAUSE_RATIO * (performance.now() - startedAtMs);
+    await delay(Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, pauseMs)));
   }
   throw new Error(`Not within ${timeoutMs} ms: ${what}`, { cause: lastError });
 }
