@@ -62,7 +62,14 @@ describe('an editor and the program agree', () => {
     ['gateway', 'regions: [{ name: "a b", targets: [{ url: "http://a:1" }] }]', false],
     ['gateway', 'regions:\n  - name: ${NAME}\n    targets:\n      - url: ${URL}', true],
     ['gateway', 'regions: [{ name: east, targets: [{ url: "ftp://a" }] }]', false],
+    ['gateway', `x-note: [any, { thing: 1 }]\n${REGIONS}`, true],
+    ['gateway', `${REGIONS}listen: { x-note: 1 }`, false],
+    ['gateway', `y-note: 1\n${REGIONS}`, false],
+    ['gateway', `x-w: &w { weight: 5 }\nregions: [{ <<: *w, name: east, targets: [{ url: "http://a:1" }] }]`, true],
+    ['gateway', `x-w: &w { wight: 5 }\nregions: [{ <<: *w, name: east, targets: [{ url: "http://a:1" }] }]`, false],
     ['bridge', BRIDGE, true],
+    ['bridge', `x-limits: &limits { maxBodyBytes: 100000 }\n${BRIDGE}limits: { <<: *limits }`, true],
+    ['bridge', `${BRIDGE}limits: { x-note: 1 }`, false],
     ['bridge', 'kafka: { bootstrapServers: ["h:1"] }', false],
     ['bridge', `${BRIDGE}producer: { isEnabled: 1 }`, false],
     ['bridge', `${BRIDGE}producer:\n  isEnabled: \${FLAG}`, true],
@@ -73,7 +80,7 @@ describe('an editor and the program agree', () => {
     ['bridge', `${BRIDGE}listen: { tls: { certificates: [{ certFile: a }] } }`, false],
     ['bridge', `${BRIDGE}listen: { tls: { clientCertificates: sometimes } }`, false],
   ] as const)('%s: %j', (kind, text, isTaken) => {
-    expect({ program: isLoaded(kind, text), editor: editors[kind](parse(text) ?? {}) }).toEqual({
+    expect({ program: isLoaded(kind, text), editor: editors[kind](parse(text, { merge: true }) ?? {}) }).toEqual({
       program: isTaken,
       editor: isTaken,
     });

@@ -29,10 +29,10 @@ const blocks = documents
   )
   // Continues the previous block.
   .filter(({ text }) => !text.startsWith(' '))
-  .map(({ file, text }) => ({ file, text, value: parse(text) as object }));
+  .map(({ file, text }) => ({ file, text, value: parse(text, { merge: true }) as object }));
 const configurations = blocks
   .filter(({ value }) => !Array.isArray(value))
-  .map(({ file, text, value }) => ({ file, text, keys: Object.keys(value) }));
+  .map(({ file, text, value }) => ({ file, text, keys: Object.keys(value).filter((key) => !key.startsWith('x-')) }));
 const lists = blocks.filter(({ value }) => Array.isArray(value));
 
 /** A value of its own for each variable in the block. */
@@ -54,7 +54,7 @@ test.each(configurations)('$file: $keys', ({ text, keys }) => {
   const forGateway = isKnown(GatewayConfig, keys);
   const forBridge = isKnown(BridgeConfig, keys);
   expect(forGateway || forBridge).toBe(true);
-  const over = (base: object): string => stringify({ ...base, ...(parse(text) as object) });
+  const over = (base: object): string => stringify({ ...base, ...(parse(text, { merge: true }) as object) });
   if (forGateway) {
     // The files of an example are not here.
     const problems = findConfigProblems(over(GATEWAY), env).filter(

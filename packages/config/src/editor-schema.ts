@@ -20,11 +20,13 @@ interface SchemaNode {
 const DIALECT = 'http://json-schema.org/draft-07/schema#';
 /** A scalar that names an environment variable; its value is known at the start only. */
 const PLACEHOLDER = { type: 'string', pattern: '\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}' };
+/** Sections of the file for its author, such as the anchors of merge keys. */
+const OWN_SECTIONS = { patternProperties: { '^x-': {} } };
 const BOUNDS = ['minimum', 'maximum', 'minLength', 'pattern', 'minItems'] as const;
 
 /** The schema as the text of a file. Keys with a default are optional. */
 export function editorSchema(schema: TObject, title: string): string {
-  const root = { $schema: DIALECT, title, ...translate(schema as unknown as SchemaNode) };
+  const root = { $schema: DIALECT, title, ...translate(schema as unknown as SchemaNode), ...OWN_SECTIONS };
   return `${JSON.stringify(root, undefined, 2)}\n`;
 }
 

@@ -70,7 +70,7 @@ describe('an error names the line, the key and the reason', () => {
 
   test('an alias without its anchor', () => {
     expect(problemsOf('mode: *oops\n')[0]).toMatch(/^x\.yaml:1: .*oops/);
-    expect(problemsOf('listen:\n  <<: *oops\n')[0]).toMatch(/^x\.yaml:1: .*oops/);
+    expect(problemsOf('listen:\n  <<: *oops\n')[0]).toMatch(/^x\.yaml:2: .*oops/);
   });
 
   test('a key given twice', () => {

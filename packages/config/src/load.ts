@@ -1,12 +1,13 @@
 /** Reads a YAML file into a value of a TypeBox schema, or reports problems with line, key and reason. */
 import leven from 'leven';
 import { Settings } from 'typebox/system';
-import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import { type Environment, substituteEnvironment } from './environment.ts';
+import { LineCounter, type Node, parseDocument } from 'yaml';
+import type { Environment } from './environment.ts';
 import { readRegularFile } from './file.ts';
 import { formProblem } from './form.ts';
 import { type Static, type TSchema, Value } from './schema.ts';
 import { type SchemaNode, schemaAt } from './schema-place.ts';
+import { YamlValue } from './yaml-value.ts';
 
 /** One problem of a config file. */
 export interface ConfigProblem {
@@ -69,36 +70,27 @@ export function parseConfig<Schema extends TSchema>(
     path: '',
     reason: options.isSecret === true ? `invalid YAML (${error.code})` : error.message,
   }));
-  const { env, schema } = options;
-  if (problems.length === 0 && env !== undefined) {
-    for (const { node, reason } of substituteEnvironment(document, { schema, env })) {
-      problems.push({ line: lineOfNode(node, lines), path: '', reason });
-    }
-  }
   if (problems.length > 0) throw new ConfigError(file, problems);
 
-  const lineOf = (path: readonly (string | number)[]): number => findLine(document, lines, path);
-  const value: unknown = Value.Default(schema, toValue(file, document, options) ?? emptyOf(schema));
+  const { env, schema } = options;
+  const yaml = new YamlValue(document, { schema, env });
+  const given = (): unknown => yaml.build() ?? emptyOf(schema);
+  const lineOf = (path: readonly (string | number)[]): number => lineOfNode(yaml.nodeAt(path), lines);
+  const value: unknown = Value.Default(schema, given());
+  for (const { node, reason } of yaml.problems) {
+    const line = lineOfNode(node, lines);
+    problems.push({ line, path: '', reason: options.isSecret === true ? 'invalid aliases' : reason });
+  }
+  if (problems.length > 0) throw new ConfigError(file, problems);
   problems.push(...schemaProblems(schema, value, { lineOf, isSecret: options.isSecret === true }));
   if (problems.length > 0) throw new ConfigError(file, problems);
 
   const config = value as Static<Schema>;
-  for (const { path, reason } of options.check?.(config, toValue(file, document, options)) ?? []) {
+  for (const { path, reason } of options.check?.(config, given()) ?? []) {
     problems.push({ line: lineOf(path), path: formatPath(path), reason });
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
   return config;
-}
-
-/** Errors: `ConfigError` for aliases without an anchor, and for too many aliases, which only conversion detects. */
-function toValue(file: string, document: Document, { isSecret = false }: { isSecret?: boolean }): unknown {
-  try {
-    return document.toJS();
-  } catch (cause) {
-    if (isSecret) throw new ConfigError(file, [{ line: 1, path: '', reason: 'invalid aliases' }]);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(file, [{ line: 1, path: '', reason }], { cause });
-  }
 }
 
 /** The value of an empty file. */
@@ -127,7 +119,7 @@ function schemaProblems(
         const known = knownKeys(schema, path);
         for (const key of error.params.additionalProperties) {
           if (isSecret) add(path, `unknown key (known here: ${known.join(', ')})`);
-          else add([...path, key], unknownKey(key, known));
+          else add([...path, key], unknownKey(key, { known, isTop: path.length === 0 }));
         }
         break;
       }
@@ -157,7 +149,8 @@ function schemaProblems(
 /** A typo changes at most one in this many letters; two swapped letters count as two. */
 const LETTERS_PER_CHANGE = 3;
 
-function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey(key: string, { known, isTop }: { known: readonly string[]; isTop: boolean }): string {
+  if (!isTop && key.startsWith('x-')) return 'unknown key: x-… sections may stand at the top level of the file only';
   if (known.length === 0) return 'unknown key';
   const distances = known.map((word) => ({ word, distance: leven(key.toLowerCase(), word.toLowerCase()) }));
   const [nearest] = distances.sort((a, b) => a.distance - b.distance);
@@ -205,21 +198,6 @@ function formatPath(path: readonly (string | number)[]): string {
   return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`)).join('');
 }
 
-/** The line of the deepest part of `path` that the file contains. */
-function findLine(document: Document, lines: LineCounter, path: readonly (string | number)[]): number {
-  for (let length = path.length; length > 0; length -= 1) {
-    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
-    const key = path[length - 1];
-    if (isMap(parent)) {
-      const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === key);
-      if (isNode(pair?.key)) return lineOfNode(pair.key, lines);
-    }
-    const node = document.getIn(path.slice(0, length), true);
-    if (isNode(node)) return lineOfNode(node, lines);
-  }
-  return 1;
-}
-
-function lineOfNode(node: Node, lines: LineCounter): number {
-  return node.range ? lines.linePos(node.range[0]).line : 1;
+function lineOfNode(node: Node | undefined, lines: LineCounter): number {
+  return node?.range ? lines.linePos(node.range[0]).line : 1;
 }

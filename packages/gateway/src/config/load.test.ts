@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { editorSchema } from '@causeway/config/editor-schema.ts';
+import { ConfigError } from '@causeway/config/load.ts';
+import { masked } from '@causeway/config/masked.ts';
 import { referenceYaml } from '@causeway/config/reference.ts';
 import { afterAll, describe, expect, test } from 'vitest';
 import { adminTokensOf, peerTokenOf } from './admin.ts';
 import { describeChanges, untilRestart } from './changes.ts';
-import { loadGatewayConfig } from './load.ts';
+import { findConfigProblems, loadForStart, loadGatewayConfig } from './load.ts';
 import { GatewayConfig } from './schema.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'causeway-config-'));
@@ -241,4 +243,53 @@ test('the admin token may come from a file; a loopback host needs no token', () 
   for (const host of ['127.0.0.1', '127.1.2.3', '"::1"', 'localhost']) {
     expect(load(`admin:\n  host: ${host}\n${EAST}`).admin.token, host).toBeUndefined();
   }
+});
+
+describe('merge keys and x-… sections', () => {
+  const merged = (weight: number, note = 'none'): string => `
+x-note: ${note}
+x-target: &target { adminUrl: "http://127.0.0.1:8181" }
+x-region: &region { weight: ${weight}, priority: 1 }
+x-admin: &admin { token: a-secret-of-operators }
+admin: { <<: *admin }
+regions:
+  - { <<: *region, name: east, targets: [{ <<: *target, url: "http://127.0.0.1:1" }] }
+  - { <<: *region, name: west, weight: 7, targets: [{ url: "http://127.0.0.1:2" }] }
+`;
+
+  test('are gone from the configuration that programs and operators see, and secrets in them are masked', () => {
+    const config = load(merged(5));
+    const [east, west] = config.regions;
+    expect(east).toEqual({
+      name: 'east',
+      weight: 5,
+      priority: 1,
+      targets: [{ url: 'http://127.0.0.1:1', adminUrl: 'http://127.0.0.1:8181' }],
+    });
+    expect(west).toMatchObject({ weight: 7, priority: 1 });
+    const shown = JSON.stringify(masked(GatewayConfig, config));
+    expect(shown).not.toMatch(/x-(?:note|target|region|admin)|<<|a-secret/);
+    expect(config.admin.token).toBe('a-secret-of-operators');
+  });
+
+  test('change what they are merged into, and nothing else', () => {
+    expect(describeChanges(load(merged(5)), load(merged(6)))).toEqual(['regions.east.weight: 5 → 6']);
+    expect(describeChanges(load(merged(5)), load(merged(5, 'another one')))).toEqual([]);
+  });
+
+  test('get the same problems at the start, at a reload and from the admin API', () => {
+    const text = merged(5).replace('weight: 5', 'weight: -5');
+    const file = join(directory, 'same.yaml');
+    writeFileSync(file, text);
+    const problems = ['4: regions[0].weight: must be >= 0'];
+    for (const loader of [loadForStart, loadGatewayConfig]) {
+      expect(() => loader(file, {})).toThrow(
+        new ConfigError(file, [{ line: 4, path: 'regions[0].weight', reason: 'must be >= 0' }]),
+      );
+    }
+    expect(findConfigProblems(text, {}).map(({ line, path, reason }) => `${line}: ${path}: ${reason}`)).toEqual(
+      problems,
+    );
+    expect(findConfigProblems(merged(5), {})).toEqual([]);
+  });
 });
