@@ -112,7 +112,11 @@ const PLACES: Record<string, string[]> = {
     // The connection under TLS.
     'packages/http/src/carrier.ts',
   ],
-  'packages/gateway/src/discovery': ['packages/protocol'],
+  'packages/gateway/src/discovery': [
+    'packages/gateway/src/config/schema.ts',
+    'packages/gateway/src/events.ts',
+    'packages/protocol',
+  ],
   'packages/gateway/src/upstream': [
     // The files of certificates, and their changes.
     'packages/config/src/certificate-life.ts',
@@ -122,6 +126,7 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/gateway/src/regions': [
+    'packages/gateway/src/discovery',
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',
     'packages/gateway/src',
@@ -135,6 +140,8 @@ const PLACES: Record<string, string[]> = {
     // What rules say, for their checks.
     'packages/gateway/src/authorization/rule-index.ts',
     'packages/gateway/src/authorization/rules.ts',
+    // What is the address of a server.
+    'packages/gateway/src/discovery/resolv-conf.ts',
     'packages/config',
     'packages/http/src/certificates.ts',
     'packages/http/src/in-flight-bytes.ts',

@@ -57,6 +57,8 @@ describe('an editor and the program agree', () => {
     ['gateway', 'regions: [{ name: "${PORT}", weight: "${PORT}", targets: [{ url: "${URL}" }] }]', true],
     ['gateway', `${REGIONS}retry: { produce: sometimes }`, false],
     ['gateway', `${REGIONS}retry:\n  produce: \${MODE}`, true],
+    ['gateway', 'regions: [{ name: east, targets: [{ dns: a.test, port: 1 }] }]', true],
+    ['gateway', 'regions: [{ name: east, targets: [{ dns: a.test }] }]', true],
     ['gateway', 'regions: []', false],
     ['gateway', 'regions: [{ name: east }]', false],
     ['gateway', 'regions: [{ name: "a b", targets: [{ url: "http://a:1" }] }]', false],

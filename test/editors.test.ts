@@ -75,6 +75,13 @@ test('an unknown key and a number out of range are marked at their lines', async
   ]);
 });
 
+test('a target needs a URL or a name, not both', async () => {
+  const text = `${MODELINE}regions:\n  - name: east\n    targets:\n      - dns: a.test\n      - port: 1\n      - { url: "http://a:1", dns: a.test }\n`;
+  const { problems } = await open('alternatives.yaml', text);
+  expect(problems.map((problem) => problem.slice(0, 2))).toEqual(expect.arrayContaining(['6:', '7:']));
+  expect(problems.filter((problem) => problem.startsWith('5:'))).toEqual([]);
+});
+
 test('keys and values are completed', async () => {
   const text = `${MODELINE}regions: [{ name: east, targets: [{ url: "http://a:1" }] }]\nlisten:\n  \nretry:\n  produce: \n`;
   const { uri } = await open('offered.yaml', text);

@@ -36,8 +36,18 @@ export interface Upstream {
   revive(): Promise<void>;
 }
 
+/** Where an upstream listens: on 127.0.0.1 and a port that the system chooses, by default. */
+export interface UpstreamPlace {
+  host?: string;
+  port?: number;
+}
+
 /** With `tls`, over HTTPS. */
-export async function startUpstream(handle: UpstreamHandler = answerJson({}), tls?: ServerOptions): Promise<Upstream> {
+export async function startUpstream(
+  handle: UpstreamHandler = answerJson({}),
+  tls?: ServerOptions,
+  { host = '127.0.0.1', port: chosenPort = 0 }: UpstreamPlace = {},
+): Promise<Upstream> {
   const listener: RequestListener = (request, response) => {
     if (request.url === '/ready') {
       if (upstream.isFrozen) return;
@@ -63,11 +73,11 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({}), tl
     });
   };
   const server = tls === undefined ? createServer(listener) : createHttpsServer(tls, listener);
-  server.listen(0, '127.0.0.1');
+  server.listen(chosenPort, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const upstream: Upstream = {
-    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
     requests: [],
     readyStatus: 200,
@@ -83,7 +93,7 @@ export async function startUpstream(handle: UpstreamHandler = answerJson({}), tl
       await closed;
     },
     async revive() {
-      server.listen(port, '127.0.0.1');
+      server.listen(port, host);
       await once(server, 'listening');
     },
   };

@@ -10,6 +10,8 @@ interface SchemaNode {
   /** For maps with free keys, by the pattern of the keys. */
   patternProperties?: Record<string, SchemaNode>;
   required?: string[];
+  /** Keys of which exactly one group must be given. */
+  alternatives?: string[][];
   additionalProperties?: boolean;
   items?: SchemaNode;
   anyOf?: { const?: unknown }[];
@@ -56,15 +58,21 @@ function translate(node: SchemaNode): Record<string, unknown> {
 }
 
 function translateObject(node: SchemaNode): Record<string, unknown> {
-  const { properties, patternProperties, required, additionalProperties } = node;
+  const { properties, patternProperties, required, alternatives, additionalProperties } = node;
   const needed = (required ?? []).filter((key) => properties?.[key]?.default === undefined);
   return {
     type: 'object',
     ...(additionalProperties === undefined ? {} : { additionalProperties }),
     ...(needed.length === 0 ? {} : { required: needed }),
+    ...(alternatives === undefined ? {} : { oneOf: alternatives.map(needsKeys) }),
     ...(properties === undefined ? {} : { properties: translateAll(properties) }),
     ...(patternProperties === undefined ? {} : { patternProperties: translateAll(patternProperties) }),
   };
+}
+
+/** Strict validators want to know the keys that they require. */
+function needsKeys(keys: readonly string[]): Record<string, unknown> {
+  return { properties: Object.fromEntries(keys.map((key) => [key, {}])), required: keys };
 }
 
 function translateAll(nodes: Record<string, SchemaNode>): Record<string, unknown> {

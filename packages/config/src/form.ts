@@ -1,4 +1,4 @@
-/** Forms of text that a pattern cannot express: URLs, hosts to listen on, and names of servers. */
+/** Forms of text that a pattern cannot express: URLs, hosts to listen on, and names of servers and in DNS. */
 import { isIP } from 'node:net';
 
 /** An `http:` or `https:` URL without credentials. */
@@ -7,6 +7,8 @@ export const HTTP_URL = 'http-url';
 export const LISTEN_HOST = 'listen-host';
 /** A host name (RFC 1123 §2.1): not an address, which is no server name (RFC 6066 §3). */
 export const SERVER_NAME = 'server-name';
+/** A host name, or a name of services such as `_http._tcp.example`; a dot at its end makes it absolute. */
+export const DNS_NAME = 'dns-name';
 
 /** Why a text does not have this form; `undefined` when it does. Never repeats credentials. */
 export function formProblem(form: string, text: string): string | undefined {
@@ -17,6 +19,8 @@ export function formProblem(form: string, text: string): string | undefined {
       return hostProblem(text);
     case SERVER_NAME:
       return nameProblem(text);
+    case DNS_NAME:
+      return dnsNameProblem(text);
     default:
       throw new TypeError(`unknown form ${form}`);
   }
@@ -51,6 +55,14 @@ function nameProblem(text: string): string | undefined {
     return `${text} is an address: a certificate is checked against an address when the URL has one`;
   }
   return isHostName(text) ? undefined : `${JSON.stringify(text)} is not a host name`;
+}
+
+function dnsNameProblem(text: string): string | undefined {
+  if (isIP(text.replace(/^\[(.*)\]$/, '$1')) !== 0)
+    return `${text} is an address, which needs no DNS: write it as a url`;
+  if (/^https?:\/\//.test(text)) return 'is a URL: write the name alone, and port and scheme beside it';
+  if (/:\d+$/.test(text)) return 'is a name with a port: the port has its own key';
+  return isHostName(text) ? undefined : `${JSON.stringify(text)} is not a DNS name`;
 }
 
 /** The last label of a name is not a number: such a text is a mistyped address. */

@@ -12,19 +12,23 @@ interface SchemaNode {
   anyOf?: { const?: unknown }[];
   properties?: Record<string, SchemaNode>;
   items?: SchemaNode;
+  required?: string[];
+  /** Keys of which exactly one group must be given: the reference has the first. */
+  alternatives?: string[][];
 }
 
 const COMMENT_WIDTH = 110;
 
 /** The reference of a schema as YAML; `header` becomes its opening comment. A key without default shows its example, commented out where it is optional. */
 export function referenceYaml(schema: TObject, header: string): string {
-  const root = schema as unknown as SchemaNode & { required?: string[] };
+  const root = schema as unknown as SchemaNode;
   return `${comment(header, '')}\n${section(root, '').join('\n')}\n`.replaceAll(/\n{3,}/g, '\n\n');
 }
 
-function section(node: SchemaNode & { required?: string[] }, indent: string): string[] {
+function section(node: SchemaNode, indent: string): string[] {
   const lines: string[] = [];
-  const isOptional = (key: string): boolean => !(node.required ?? []).includes(key);
+  const given = [...(node.required ?? []), ...(node.alternatives?.[0] ?? [])];
+  const isOptional = (key: string): boolean => !given.includes(key);
   for (const [key, child] of Object.entries(node.properties ?? {})) {
     const isBranch = child.properties !== undefined || child.items?.properties !== undefined;
     if (isBranch && indent === '') lines.push('');

@@ -13,10 +13,13 @@ export function Section<Properties extends TProperties>(
   return Type.Object(properties, { ...options, default: {}, additionalProperties: false });
 }
 
-/** A closed object without a default, for the entries of lists and for whole files. */
+/**
+ * A closed object without a default, for the entries of lists and for whole files. `alternatives`: keys of which exactly one group must
+ * be given. Editors and the reference know it; the loader's `check` reports it.
+ */
 export function Entry<Properties extends TProperties>(
   properties: Properties,
-  options: { description: string; examples?: unknown[] },
+  options: { description: string; examples?: unknown[]; alternatives?: string[][] },
 ): TObject<Properties> {
   return Type.Object(properties, { ...options, additionalProperties: false });
 }

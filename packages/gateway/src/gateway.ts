@@ -6,12 +6,13 @@ import { readVersion } from '@causeway/protocol/version.ts';
 import { Admin } from './admin/admin.ts';
 import { AuthenticationStats } from './authentication/authenticator.ts';
 import { listenersOf } from './config/listeners.ts';
-import { findConfigProblems, serverNameAt } from './config/load.ts';
+import { findConfigProblems } from './config/load.ts';
 import { GatewayConfig } from './config/schema.ts';
 import { AdoptionEvents } from './consumers/adoption-events.ts';
 import { Affinity } from './consumers/affinity.ts';
 import { Deliveries } from './consumers/deliveries.ts';
 import { ReturnPace } from './consumers/moves.ts';
+import { Discovery } from './discovery/discovery.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
@@ -40,12 +41,15 @@ export interface GatewayOptions {
   /** Milliseconds since 1970, for the times in tokens. */
   wallClock?: () => number;
   random?: () => number;
+  /** In place of /etc/resolv.conf. */
+  resolvConf?: string | undefined;
   /** Receives the error of a bug that ended a request with 500. Default: ignored. */
   onFault?: (error: unknown) => void;
 }
 
 export class Gateway {
   readonly events = new EventLog();
+  readonly #discovery: Discovery;
   readonly #registry: Registry;
   readonly #affinity: Affinity;
   readonly #deliveries: Deliveries;
@@ -78,8 +82,11 @@ export class Gateway {
     });
     this.#credentials = credentials;
     const stats = new RequestStats();
+    const discovery = new Discovery(config, { events: this.events, random, now, resolvConf: options.resolvConf });
+    this.#discovery = discovery;
     const registry = new Registry(config, {
       events: this.events,
+      discovery,
       createTransport: transportFactory({
         secureContext: () => credentials.secureContext,
         hasCertificate: () => credentials.hasCertificate,
@@ -195,7 +202,7 @@ export class Gateway {
       stats,
       peers: {
         secureContext: () => credentials.secureContext,
-        serverNameOf: (origin) => serverNameAt(origin, running.values),
+        serverNameOf: (origin) => registry.serverNameAt(origin),
       },
       upstreamTls: () => describeCredentials(credentials),
       events: this.events,
@@ -294,6 +301,7 @@ export class Gateway {
     this.#adoptions.flush();
     await this.#admin.close();
     this.#metrics.close();
+    this.#discovery.close();
     await this.#registry.close();
     this.#credentials.close();
     this.#frontDoor.close();
@@ -304,7 +312,9 @@ export class Gateway {
     const { name, region } = this.#config.values.gateway;
     const self = formatHop({ name, region });
     if (this.#isClosing) return `${self} is shutting down.`;
-    if (!canServe(this.#registry.snapshot, false)) return `${self} has no available target in any region.`;
-    return undefined;
+    if (canServe(this.#registry.snapshot, false)) return undefined;
+    const names = this.#discovery.names.filter(({ isKnown }) => !isKnown).map(({ query }) => query.name);
+    const waiting = names.length === 0 ? '' : ` It has no addresses of ${names.join(', ')} yet.`;
+    return `${self} has no available target in any region.${waiting}`;
   }
 }

@@ -12,6 +12,8 @@ export interface EventText {
   detail: string;
 }
 
+type Discovery = Extract<RecordedEvent, { type: 'discovery' }>;
+
 export function describeEvent(event: RecordedEvent): EventText {
   switch (event.type) {
     case 'health':
@@ -67,6 +69,15 @@ export function describeEvent(event: RecordedEvent): EventText {
       };
     case 'reloadRefused':
       return { mark: 'down', topic: 'config', title: 'Configuration refused', detail: event.reason };
+    case 'discovery':
+      return describeDiscovery(event);
+    case 'discoveryProblem':
+      return {
+        mark: event.problem === null ? 'up' : 'degraded',
+        topic: 'config',
+        title: `DNS name ${event.name} ${event.problem === null ? 'has addresses again' : 'has a problem'}`,
+        detail: `${event.problem === null ? '' : `it ${event.problem}; `}addresses in use: ${event.addressCount}`,
+      };
     case 'certificate':
       return {
         mark: event.problem === null ? 'up' : 'down',
@@ -172,6 +183,19 @@ function describeHealth(event: Extract<RecordedEvent, { type: 'health' }>): Even
     topic: 'health',
     title: `${event.region} ${words}`,
     detail: `${formatHost(event.target)}: ${event.reason}`,
+  };
+}
+
+function describeDiscovery({ region, name, added, removed, targetCount }: Discovery): EventText {
+  const changes = [
+    added.length === 0 ? '' : `${added.length} new`,
+    removed.length === 0 ? '' : `${removed.length} gone`,
+  ];
+  return {
+    mark: targetCount === 0 ? 'down' : 'unknown',
+    topic: 'config',
+    title: `Targets of ${region} by DNS: ${changes.filter(Boolean).join(', ')}`,
+    detail: `${name}: ${[...added.map((url) => `+ ${formatHost(url)}`), ...removed.map((url) => `− ${formatHost(url)}`)].join(', ')}`,
   };
 }
 

@@ -32,6 +32,12 @@ function describe(event: RecordedEvent): string {
       return `configuration reloaded: ${event.changes.length === 0 ? 'nothing changed' : event.changes.join('; ')}`;
     case 'reloadRefused':
       return `configuration refused: ${event.reason}`;
+    case 'discovery': {
+      const changes = [...event.added.map((url) => `+ ${url}`), ...event.removed.map((url) => `− ${url}`)];
+      return `${event.region} ${event.name}: ${changes.join(', ')} (${event.targetCount} targets)`;
+    }
+    case 'discoveryProblem':
+      return `DNS name ${event.name} ${event.problem ?? 'has addresses again'} (${event.addressCount} in use)`;
     case 'certificate':
       return `certificate of ${event.of} ${event.problem === null ? 'in use' : `has a problem: ${event.problem}`}`;
     case 'issuerKeys':

@@ -58,9 +58,15 @@ function flatten(config: unknown): Map<string, string> {
   const result = new Map<string, string>();
   const walk = (value: unknown, path: string): void => {
     if (typeof value !== 'object' || value === null) result.set(path, String(value));
-    else if (Array.isArray(value))
-      for (const [index, item] of value.entries()) walk(item, `${path}.${keyOf(item, index)}`);
-    else for (const [key, item] of Object.entries(value)) walk(item, path === '' ? key : `${path}.${key}`);
+    else if (Array.isArray(value)) {
+      const seen = new Set<string>();
+      for (const [index, item] of value.entries()) {
+        const key = keyOf(item, index);
+        // One name may give targets on several ports.
+        walk(item, `${path}.${seen.has(key) ? `${key}.${index}` : key}`);
+        seen.add(key);
+      }
+    } else for (const [key, item] of Object.entries(value)) walk(item, path === '' ? key : `${path}.${key}`);
   };
   walk(config, '');
   return result;
@@ -71,6 +77,7 @@ function keyOf(item: unknown, index: number): string {
   if (typeof item === 'object' && item !== null) {
     if ('name' in item) return String(item.name);
     if ('url' in item) return String(item.url);
+    if ('dns' in item) return String(item.dns);
   }
   return String(index);
 }

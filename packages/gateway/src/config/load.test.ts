@@ -22,6 +22,9 @@ function load(text: string): GatewayConfig {
 
 const EAST = 'regions:\n  - name: east\n    targets:\n      - url: http://127.0.0.1:1\n';
 
+/** Region east with these targets. */
+const target = (targets: string): string => `regions:\n  - name: east\n    targets: [${targets}]\n`;
+
 const HEADER = `yaml-language-server: $schema=gateway.schema.json
 Configuration of a Causeway gateway: every key at its default.
 The gateway is the same program as tier-1 gateway and as gateway of a region; only this file differs.
@@ -70,6 +73,35 @@ describe('what a schema cannot express is rejected with its line', () => {
     [
       `${EAST.replace('http:', 'https:')}        serverName: 10.0.0.1\n`,
       /g\.yaml:5: regions\[0\]\.targets\[0\]\.serverName: 10\.0\.0\.1 is an address/,
+    ],
+    [target('{}'), /g\.yaml:3: regions\[0\]\.targets\[0\]: the key url is missing, or dns in its place/],
+    [
+      target('{ url: "http://a:1", dns: a.test, port: 1 }'),
+      /g\.yaml:3: regions\[0\]\.targets\[0\]\.dns: url and dns exclude each other: write two targets/,
+    ],
+    [
+      target('{ url: "http://a:1", port: 1 }'),
+      /g\.yaml:3: regions\[0\]\.targets\[0\]\.port: belongs to dns: the url has its own/,
+    ],
+    [target('{ url: "http://a:1", healthPort: 1 }'), /\.targets\[0\]\.healthPort: belongs to dns: write healthUrl/],
+    [
+      target('{ dns: a.test, port: 1, healthUrl: "http://a:2" }'),
+      /\.targets\[0\]\.healthUrl: belongs to url: write healthPort, of all addresses of the name/,
+    ],
+    [target('{ dns: a.test, adminUrl: "http://a:2" }'), /\.targets\[0\]\.adminUrl: belongs to url: write adminPort/],
+    [target('{ dns: a.test, port: 1, healthScheme: http }'), /\.targets\[0\]\.healthScheme: needs healthPort/],
+    [target('{ dns: a.test, port: 1, adminScheme: http }'), /\.targets\[0\]\.adminScheme: needs adminPort/],
+    [target('{ dns: 10.0.0.1, port: 1 }'), /\.targets\[0\]\.dns: 10\.0\.0\.1 is an address, .* write it as a url/],
+    [target('{ dns: "http://a.test", port: 1 }'), /\.targets\[0\]\.dns: is a URL: write the name alone/],
+    [target('{ dns: "a.test:8080" }'), /\.targets\[0\]\.dns: is a name with a port: the port has its own key/],
+    [target('{ dns: "a..test", port: 1 }'), /\.targets\[0\]\.dns: "a\.\.test" is not a DNS name/],
+    [target('{ dns: a.test, port: 70000 }'), /\.targets\[0\]\.port: must be <= 65535/],
+    [target('{ dns: a.test, port: 1, scheme: h2 }'), /\.targets\[0\]\.scheme: must be one of: http, https/],
+    [target('{ dns: a.test, port: 1 }, { dns: A.test, port: 1 }'), /\.targets\[1\]\.dns: duplicate target a\.test:1/],
+    [target('{ dns: a.test, port: 1, serverName: a.example }'), /\.targets\[0\]\.serverName: has no effect/],
+    [
+      `discovery:\n  servers: [10.0.0.10, dns.example]\n${EAST}`,
+      /g\.yaml:2: discovery\.servers\[1\]: dns\.example is not the address of a server: write ADDRESS or/,
     ],
     ['regions: []\n', /g\.yaml:1: regions: must not have fewer than 1 items/],
     [
@@ -216,6 +248,15 @@ ${EAST}    weight: 20
   expect(inForce).toEqual(
     expect.arrayContaining([expect.stringContaining('admin.allowedHosts'), expect.stringContaining('admin.tokens')]),
   );
+});
+
+test('describeChanges names the targets of a name by it', () => {
+  const before = load(target('{ dns: a.test, port: 1 }, { dns: a.test, port: 2 }'));
+  const after = load(target('{ dns: a.test, port: 3 }, { dns: a.test, port: 2, scheme: https }'));
+  expect(describeChanges(before, after)).toEqual([
+    'regions.east.targets.a.test.port: 1 → 3',
+    'regions.east.targets.a.test.1.scheme: https (new)',
+  ]);
 });
 
 test('describeChanges reports that a secret changed, without its value', () => {

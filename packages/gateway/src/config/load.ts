@@ -4,15 +4,17 @@ import { checkCors } from '@causeway/config/cors.ts';
 import { ConfigError, type ConfigProblem, loadConfig, parseConfig } from '@causeway/config/load.ts';
 import { namesCertificate } from '@causeway/config/peers.ts';
 import { checkTrust, readTrustSecret } from '@causeway/config/trust.ts';
-import { readUpstreamTls, type UpstreamTls } from '@causeway/config/upstream-tls.ts';
+import { readUpstreamTls } from '@causeway/config/upstream-tls.ts';
 import { certificateProblems } from '@causeway/http/certificates.ts';
 import { defaultInFlightBytes } from '@causeway/http/in-flight-bytes.ts';
+import { isServer } from '../discovery/resolv-conf.ts';
 import { checkAccess } from './access.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
 import { checkAuth } from './auth.ts';
 import { checkListeners, type Finding, knowsClients, listenersOf } from './listeners.ts';
 import { checkQuotas } from './quotas.ts';
-import { GatewayConfig, type TargetConfig } from './schema.ts';
+import { GatewayConfig } from './schema.ts';
+import { checkOwnRegion, checkTargets, secureAddressesOf, serverNameOf } from './targets.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -70,28 +72,10 @@ function withoutUnusedListen(config: GatewayConfig): GatewayConfig {
 }
 
 function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
-  const findings: Finding[] = [];
-  const regionNames = new Set<string>();
-  const urls = new Set<string>();
-  config.regions.forEach((region, index) => {
-    if (regionNames.has(region.name)) {
-      findings.push({ path: ['regions', index, 'name'], reason: `duplicate region ${region.name}` });
-    }
-    regionNames.add(region.name);
-    region.targets.forEach((target, targetIndex) => {
-      const path = ['regions', index, 'targets', targetIndex, 'url'];
-      if (!URL.canParse(target.url)) findings.push({ path, reason: `${target.url} is not a URL` });
-      else if (urls.has(normalizeUrl(target.url))) findings.push({ path, reason: `duplicate target ${target.url}` });
-      else urls.add(normalizeUrl(target.url));
-    });
-  });
-  if (config.gateway.region !== undefined && !regionNames.has(config.gateway.region)) {
-    findings.push({
-      path: ['gateway', 'region'],
-      reason: `there is no region ${config.gateway.region} under regions (known: ${[...regionNames].join(', ')})`,
-    });
-  }
-  findings.push(
+  return [
+    ...checkTargets(config.regions),
+    ...checkOwnRegion(config),
+    ...checkDiscovery(config),
     ...checkLimits(config),
     ...checkCors(config.cors),
     ...checkTrust(config.trust, { verifiesClients: knowsClients(config) }),
@@ -104,8 +88,20 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
       hasCertifiedPeers: config.trust.peers.some(namesCertificate),
     }),
     ...checkUpstreamTls(config),
+  ];
+}
+
+function checkDiscovery({ discovery: { servers } }: GatewayConfig): Finding[] {
+  return servers.flatMap((server, index) =>
+    isServer(server)
+      ? []
+      : [
+          {
+            path: ['discovery', 'servers', index],
+            reason: `${server} is not the address of a server: write ADDRESS or ADDRESS:PORT, in brackets for IPv6 with a port`,
+          },
+        ],
   );
-  return findings;
 }
 
 /** Large bodies and responses may use three quarters of the budget. */
@@ -128,9 +124,9 @@ function checkUpstreamTls({ upstream, regions }: GatewayConfig): Finding[] {
   for (const [index, region] of regions.entries()) {
     for (const [targetIndex, target] of region.targets.entries()) {
       const path = ['regions', index, 'targets', targetIndex, 'serverName'];
-      const urls = secureUrlsOf(target);
+      const urls = secureAddressesOf(target);
       if (target.serverName !== undefined && urls.length === 0) {
-        findings.push({ path, reason: 'has no effect: no URL of the target is https' });
+        findings.push({ path, reason: 'has no effect: the target is not reached by https' });
       }
       const name = serverNameOf(target, upstream);
       if (urls.some((url) => names.has(url) && names.get(url) !== name)) {
@@ -140,32 +136,4 @@ function checkUpstreamTls({ upstream, regions }: GatewayConfig): Finding[] {
     }
   }
   return findings;
-}
-
-/** The origins at which the target is reached over TLS. */
-function secureUrlsOf({ url, healthUrl, adminUrl }: TargetConfig): string[] {
-  return [url, healthUrl, adminUrl]
-    .flatMap((address) => (address !== undefined && URL.canParse(address) ? [normalizeUrl(address)] : []))
-    .filter((origin) => origin.startsWith('https:'));
-}
-
-/** The name that the certificate of a target must have; `undefined`: that of its URL's host. */
-export function serverNameOf(
-  target: Pick<TargetConfig, 'serverName'>,
-  { tls }: { tls: Pick<UpstreamTls, 'serverName'> },
-): string | undefined {
-  return target.serverName ?? tls.serverName;
-}
-
-/** {@link serverNameOf} by the origin of any address of a target. */
-export function serverNameAt(origin: string, { upstream, regions }: GatewayConfig): string | undefined {
-  const target = regions
-    .flatMap(({ targets }) => targets)
-    .find((candidate) => secureUrlsOf(candidate).includes(origin));
-  return serverNameOf(target ?? {}, upstream);
-}
-
-/** The identity of a target: its URL's origin. */
-export function normalizeUrl(url: string): string {
-  return new URL(url).origin;
 }

@@ -1,6 +1,7 @@
 /** The gateway's configuration: every key with its meaning, unit, default and bounds, declared once. */
 
 import { CorsSection } from '@causeway/config/cors.ts';
+import { DNS_NAME } from '@causeway/config/form.ts';
 import { Choice, Entry, HttpUrl, LogSection, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { TrustSection } from '@causeway/config/trust.ts';
 import { ServerName, UpstreamTls } from '@causeway/config/upstream-tls.ts';
@@ -11,12 +12,25 @@ import { AuthSection } from './auth.ts';
 import { ListenerList, ListenSection } from './listeners.ts';
 import { QuotasSection } from './quotas.ts';
 
+const Port = (description: string, example: number) =>
+  Type.Optional(Type.Integer({ description, examples: [example], minimum: 1, maximum: 65_535 }));
+const Scheme = (description: string) =>
+  Type.Optional(
+    Type.Unsafe<'http' | 'https'>({
+      description,
+      examples: ['https'],
+      anyOf: [Type.Literal('http'), Type.Literal('https')],
+    }),
+  );
+
 const TargetConfig = Entry(
   {
-    url: HttpUrl({
-      description: 'Where the bridge or the regional gateway listens. A path prefix is not supported.',
-      examples: ['http://127.0.0.1:8282'],
-    }),
+    url: Type.Optional(
+      HttpUrl({
+        description: 'Where the bridge or the regional gateway listens. A path prefix is not supported.',
+        examples: ['http://127.0.0.1:8282'],
+      }),
+    ),
     healthUrl: Type.Optional(
       HttpUrl({
         description: 'Where probes go, if not to url: the management port of a bridge that has one.',
@@ -29,11 +43,30 @@ const TargetConfig = Entry(
         examples: ['http://127.0.0.1:8181'],
       }),
     ),
+    dns: Type.Optional(
+      Type.String({
+        description:
+          'In place of url: a name whose addresses are each a target of its own, in the section discovery. A name that ends with a dot is absolute; others are completed by the search list of /etc/resolv.conf.',
+        examples: ['bridge-headless.kafka-bridge.svc'],
+        format: DNS_NAME,
+      }),
+    ),
+    port: Port(
+      'With dns: where the targets listen on each address (A and AAAA records). Without it, the SRV records of the name give hosts and ports.',
+      8080,
+    ),
+    scheme: Scheme(
+      'With dns: how the targets are reached, http by default. With https their certificates must have serverName, by default the name in dns.',
+    ),
+    healthPort: Port('With dns: where probes go on each address, if not to port.', 8081),
+    healthScheme: Scheme('With healthPort: how probes are sent there, if not by scheme.'),
+    adminPort: Port("With dns: the admin port of regional gateways, as adminUrl's.", 8181),
+    adminScheme: Scheme('With adminPort: how the gateway asks there, if not by scheme.'),
     serverName: ServerName(
-      'The name that the certificate of the target must have, in place of upstream.tls.serverName or of the host in the https URL.',
+      'The name that the certificate of the target must have, in place of upstream.tls.serverName, of dns or of the host in the https URL.',
     ),
   },
-  { description: 'A bridge, or a regional gateway.' },
+  { description: 'A bridge or a regional gateway, or all of those behind a name.', alternatives: [['url'], ['dns']] },
 );
 
 const RegionConfig = Entry(
@@ -197,6 +230,36 @@ export const GatewayConfig = Entry(
         tls: UpstreamTls,
       },
       { description: 'Connections to targets.' },
+    ),
+    discovery: Section(
+      {
+        refreshMs: Type.Integer({
+          description:
+            'Time between the starts of two lookups of a name, in milliseconds. A failed connection to one of its targets starts one earlier, at most one a second. The time to live of records is ignored.',
+          default: 5_000,
+          minimum: 10,
+          maximum: 3_600_000,
+        }),
+        timeoutMs: Type.Integer({
+          description: 'Time limit of a lookup, in milliseconds.',
+          default: 2_000,
+          minimum: 10,
+          maximum: 600_000,
+        }),
+        maxTargets: Type.Integer({
+          description:
+            'Most targets that a name may have. Beyond it, those that are targets already stay, and an event reports it.',
+          default: 256,
+          minimum: 1,
+          maximum: 10_000,
+        }),
+        servers: Type.Array(Type.String(), {
+          description:
+            'DNS servers, as ADDRESS or ADDRESS:PORT, for names in dns and for the hosts of URLs. None: those of /etc/resolv.conf, which is read again at each lookup, and for the hosts of URLs the system, with /etc/hosts.',
+          default: [],
+        }),
+      },
+      { description: 'Targets that are found by DNS.' },
     ),
     request: Section(
       {

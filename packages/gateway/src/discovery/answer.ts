@@ -1,4 +1,4 @@
-/** What DNS says of a name: the addresses behind it, or why there are none. Pure. */
+/** What DNS says of a name: the addresses behind it, or why it has no address. Pure. */
 import { isIPv6 } from 'node:net';
 
 /** Where a target listens. */
@@ -62,6 +62,11 @@ export function familyOf({ address }: Endpoint): Family {
 /** Identifies an endpoint among those of a name. */
 export function keyOf({ address, port }: Endpoint): string {
   return `${address} ${port ?? ''}`;
+}
+
+/** The host and port of a URL: `10.1.2.3:8080`, `[::1]:8080`. */
+export function authorityOf(address: string, port: number): string {
+  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;

@@ -31,7 +31,7 @@ function client(): DnsClient {
   return new DnsClient({ settings: () => settings, resolvConf });
 }
 
-/** The addresses, or how there are none. */
+/** The addresses, or why there is no address. */
 async function look(name: string, kind: Query['kind'] = 'addresses', from = client()): Promise<unknown> {
   const { answer } = await from.lookup({ name, kind });
   if (answer.kind === 'failed') return answer.reason;

@@ -30,6 +30,7 @@ export function noteProbe(
   const before = target.health;
   target.health = judge(before, result, { rise, fall });
   const isFlip = target.health.status !== before.status;
+  if (target.health.status === 'healthy') target.wasHealthy = true;
   if (isFlip) {
     target.healthSince = new Date();
     target.stableSinceMs = nowMs;

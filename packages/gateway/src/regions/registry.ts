@@ -1,23 +1,26 @@
 /** Owns the targets and their probes, and publishes a new snapshot after every change. */
-import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
-import { normalizeUrl, serverNameOf } from '../config/load.ts';
-import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import { normalizeUrl } from '../config/targets.ts';
+import type { Discovery } from '../discovery/discovery.ts';
 import type { EventLog } from '../events.ts';
-import type { CreateTransport, Transport } from '../upstream/transport.ts';
+import type { CreateTransport } from '../upstream/transport.ts';
+import { Check, checkKeyOf } from './check.ts';
+import { describeDiscoveries } from './discoveries.ts';
 import { Failovers } from './failovers.ts';
 import type { ProbeResult } from './health.ts';
-import { HealthCheck } from './health-check.ts';
 import { assertNotLast, Overrides } from './overrides.ts';
 import { noteProbe } from './probe-report.ts';
 import { panicReason, type Snapshot } from './snapshot.ts';
 import { takeSnapshot } from './take-snapshot.ts';
 import { Target } from './target.ts';
+import { keyOfTarget, type WantedTarget, wantedTargets } from './wanted-targets.ts';
 
 /** How often deadlines are enforced and successes counted in the breakers, which requests then need not do. */
 const SWEEP_INTERVAL_MS = 50;
 
 export interface RegistryOptions {
   events: EventLog;
+  discovery: Discovery;
   createTransport: CreateTransport;
   /** Returns a random number from 0 up to 1. */
   random: () => number;
@@ -27,28 +30,26 @@ export interface RegistryOptions {
 
 interface Member {
   target: Target;
+  wanted: WantedTarget;
   check: Check;
-  /** The settings of the check: when they change, the check is replaced. */
   checkKey: string;
-}
-
-/** The probes of a target, and their own transport if the target has a health URL. */
-interface Check {
-  probes: HealthCheck;
-  transport: Transport | undefined;
 }
 
 export class Registry {
   readonly #events: EventLog;
+  readonly #discovery: Discovery;
   readonly #random: () => number;
   readonly #now: () => number;
   readonly #createTransport: CreateTransport;
   readonly #members = new Map<string, Member>();
-  /** Targets removed from the config, whose requests in flight may still finish. */
+  /** Targets of the config before, while a name of their region that is new in the config has no addresses yet. */
+  readonly #held = new Set<string>();
+  /** Targets that are not wanted any more, whose requests in flight may still finish. */
   readonly #retired = new Map<Target, Promise<void>>();
   readonly #overrides = new Overrides();
   readonly #failovers: Failovers;
   #config: GatewayConfig;
+  #wanted: readonly WantedTarget[] = [];
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -56,6 +57,8 @@ export class Registry {
   constructor(config: GatewayConfig, options: RegistryOptions) {
     this.#config = config;
     this.#events = options.events;
+    this.#discovery = options.discovery;
+    this.#discovery.onChange(() => this.#reconcile());
     this.#failovers = new Failovers(options.events);
     this.#random = options.random;
     this.#now = options.now;
@@ -83,20 +86,9 @@ export class Registry {
     if (this.#isClosed) return;
     this.#config = config;
     this.#overrides.clear();
-    const wanted = new Set<string>();
-    for (const region of config.regions) {
-      for (const target of region.targets) {
-        const key = memberKey(region.name, target.url);
-        wanted.add(key);
-        this.#addOrUpdate(key, region, target);
-      }
-    }
-    for (const [key, member] of this.#members) {
-      if (wanted.has(key)) continue;
-      this.#members.delete(key);
-      this.#retire(member);
-    }
-    this.#publish();
+    this.#discovery.configure(config);
+    for (const key of this.#members.keys()) this.#held.add(key);
+    this.#reconcile();
   }
 
   /**
@@ -141,7 +133,7 @@ export class Registry {
     return config === undefined ? undefined : this.#overrides.weightOf(config);
   }
 
-  /** Returns all targets of the config. */
+  /** Returns all targets: those of the config, and those that DNS gives for its names. */
   targets(): Target[] {
     return [...this.#members.values()].map((member) => member.target);
   }
@@ -153,18 +145,28 @@ export class Registry {
 
   /** Returns the admin address of a region's gateway. */
   adminUrlOf(region: string): string | undefined {
-    return this.targets().find((target) => target.region === region && target.adminUrl !== undefined)?.adminUrl;
+    const gateways = this.targets().filter((target) => target.region === region && target.adminUrl !== undefined);
+    return (gateways.find(({ isServing }) => isServing) ?? gateways[0])?.adminUrl;
+  }
+
+  /** Returns the name that the certificate at an origin must have, by the target with this origin; `undefined`: its host. */
+  serverNameAt(origin: string): string | undefined {
+    const at = [...this.#members.values()].find(({ wanted: { url, healthUrl, adminUrl } }) =>
+      [url, healthUrl, ...(adminUrl === undefined ? [] : [normalizeUrl(adminUrl)])].includes(origin),
+    );
+    return at === undefined ? this.#config.upstream.tls.serverName : at.wanted.serverName;
   }
 
   /** The target failed a request: restarts its time of stability, and probes it. */
   failed(target: Target): void {
     target.stableSinceMs = this.#now();
     this.probeSoon(target);
+    this.#refreshSoon(target);
   }
 
   /** Probes a target at once. */
   probeSoon(target: Target): void {
-    this.#members.get(memberKey(target.region, target.url))?.check.probes.probeSoon();
+    this.#members.get(keyOfTarget(target))?.check.probeSoon();
   }
 
   async close(): Promise<void> {
@@ -173,7 +175,7 @@ export class Registry {
     clearInterval(this.#sweepTimer);
     const members = [...this.#members.values()];
     this.#members.clear();
-    await Promise.all(members.flatMap(({ check, target }) => [endCheck(check), target.close()]));
+    await Promise.all(members.flatMap(({ check, target }) => [check.close(), target.close()]));
     await Promise.all(this.#retired.values());
   }
 
@@ -186,72 +188,85 @@ export class Registry {
     for (const target of this.#retired.keys()) target.expire(nowMs);
   }
 
-  #addOrUpdate(key: string, region: RegionConfig, config: RegionConfig['targets'][number]): void {
-    const { healthCheck, breaker, upstream, gateway, trust } = this.#config;
-    const url = normalizeUrl(config.url);
-    const healthUrl = normalizeUrl(config.healthUrl ?? url);
-    const serverName = serverNameOf(config, upstream);
-    const checkKey = JSON.stringify([healthCheck, gateway, healthUrl, trust.secret, upstream, serverName]);
-    const existing = this.#members.get(key);
+  /** Makes the targets those that the configuration and DNS want. */
+  #reconcile(): void {
+    if (this.#isClosed) return;
+    const wanted = wantedTargets(this.#config, (target) => this.#discovery.watchOf(target)?.endpoints ?? []);
+    const before = [...this.#members.values()].map((member) => member.wanted);
+    const keys = new Set(wanted.map(keyOfTarget));
+    for (const one of wanted) this.#addOrUpdate(one);
+    this.#release(keys);
+    for (const [key, member] of this.#members) {
+      if (keys.has(key) || this.#held.has(key)) continue;
+      this.#members.delete(key);
+      this.#retire(member);
+    }
+    this.#wanted = wanted;
+    this.#publish();
+    const after = [...this.#members.values()].map((member) => member.wanted);
+    for (const event of describeDiscoveries(before, after)) this.#events.emit(event);
+  }
+
+  /** Gives up held targets that are wanted, and those of regions where each name has had addresses. */
+  #release(wanted: ReadonlySet<string>): void {
+    const waiting = this.#config.regions.filter(({ targets }) =>
+      targets.some((target) => this.#discovery.watchOf(target)?.isKnown === false),
+    );
+    for (const key of this.#held) {
+      const region = this.#members.get(key)?.target.region;
+      if (wanted.has(key) || !waiting.some(({ name }) => name === region)) this.#held.delete(key);
+    }
+  }
+
+  #addOrUpdate(wanted: WantedTarget): void {
+    const { breaker, upstream } = this.#config;
+    const { region, url, serverName, adminUrl, discoveredBy } = wanted;
+    const checkKey = checkKeyOf(wanted, this.#config);
+    const existing = this.#members.get(keyOfTarget(wanted));
     if (existing !== undefined) {
-      existing.target.adminUrl = config.adminUrl;
-      existing.target.configure({ upstream, breaker, serverName });
+      const { target } = existing;
+      existing.wanted = wanted;
+      target.adminUrl = adminUrl;
+      target.discoveredBy = discoveredBy;
+      target.configure({ upstream, breaker, serverName });
       if (existing.checkKey === checkKey) return;
-      void endCheck(existing.check);
+      void existing.check.close();
       existing.checkKey = checkKey;
-      existing.check = this.#startCheck(existing.target, { url: healthUrl, serverName });
+      existing.check = this.#startCheck(target, wanted);
       return;
     }
     const target = new Target({
-      region: region.name,
+      region,
       url,
       settings: { upstream, breaker, serverName },
       createTransport: this.#createTransport,
       now: this.#now,
       onBreakerChange: (from, to, reason) => {
-        this.#events.emit({ type: 'breaker', region: region.name, target: url, from, to, reason });
+        this.#events.emit({ type: 'breaker', region, target: url, from, to, reason });
         this.#publish();
       },
     });
-    target.adminUrl = config.adminUrl;
-    this.#members.set(key, { target, check: this.#startCheck(target, { url: healthUrl, serverName }), checkKey });
+    target.adminUrl = adminUrl;
+    target.discoveredBy = discoveredBy;
+    const member = { target, wanted, check: this.#startCheck(target, wanted), checkKey };
+    this.#members.set(keyOfTarget(wanted), member);
   }
 
-  #startCheck(target: Target, { url, serverName }: { url: string; serverName: string | undefined }): Check {
-    const { healthCheck, gateway, trust, upstream } = this.#config;
-    const transport =
-      url === target.url
-        ? undefined
-        : this.#createTransport({
-            url,
-            serverName,
-            connectTimeoutMs: healthCheck.timeoutMs,
-            keepAliveMs: upstream.keepAliveMs,
-            maxAgeMs: upstream.maxConnectionAgeMs,
-            now: this.#now,
-          });
-    const probes = new HealthCheck({
-      transport: () => transport ?? target.transport,
-      path: healthCheck.path,
-      intervalMs: healthCheck.intervalMs,
-      timeoutMs: healthCheck.timeoutMs,
-      // A regional gateway reports the health of its own region to other gateways, not that of the whole system.
-      headers: [
-        'user-agent',
-        'causeway-health-check',
-        GATEWAY_HEADER,
-        formatHop({ region: gateway.region, name: gateway.name }),
-        ...(trust.secret ? [SECRET_HEADER, trust.secret] : []),
-      ],
+  #startCheck(target: Target, wanted: WantedTarget): Check {
+    return new Check({
+      target,
+      wanted,
+      settings: this.#config,
+      createTransport: this.#createTransport,
       random: this.#random,
       now: this.#now,
-      onResult: (result, durationMs) => {
-        target.probeDurations.observe(durationMs);
-        this.#onProbe(target, result);
-      },
+      onProbe: (result) => this.#onProbe(target, result),
     });
-    probes.start();
-    return { probes, transport };
+  }
+
+  /** A target that fails may be gone, and another one in its place. */
+  #refreshSoon({ discoveredBy }: Target): void {
+    if (discoveredBy !== undefined) this.#discovery.refreshSoon(discoveredBy);
   }
 
   #onProbe(target: Target, result: ProbeResult): void {
@@ -273,19 +288,24 @@ export class Registry {
     });
     if (before.status === 'unhealthy') target.renewConnections();
     this.#publish();
-    if (health.status === 'unhealthy') this.#failovers.failOver(target);
+    if (health.status === 'unhealthy') {
+      this.#failovers.failOver(target);
+      this.#refreshSoon(target);
+    }
   }
 
   #publish(): void {
     if (this.#isClosed) return;
     const config = this.#config;
     const { isPanic: wasPanic } = this.#snapshot;
-    this.#snapshot = takeSnapshot(config, this.#overrides, ({ name, targets }) =>
-      targets.flatMap(({ url }) => this.#members.get(memberKey(name, url))?.target ?? []),
+    const inOrder = new Set([...this.#wanted.map(keyOfTarget), ...this.#held]);
+    const targets = [...inOrder].flatMap((key) => this.#members.get(key)?.target ?? []);
+    this.#snapshot = takeSnapshot(config, this.#overrides, ({ name }) =>
+      targets.filter(({ region }) => region === name),
     );
     const { isPanic } = this.#snapshot;
     // At the start no target is probed yet, which is not an event.
-    const isProbed = this.targets().every((target) => target.health.status !== 'unknown');
+    const isProbed = targets.every(({ health, isNewcomer }) => isNewcomer || health.status !== 'unknown');
     if (isPanic !== wasPanic && isProbed) {
       this.#events.emit({
         type: 'panic',
@@ -296,17 +316,8 @@ export class Registry {
   }
 
   #retire({ check, target }: Member): void {
-    void endCheck(check);
+    void check.close();
     const done = target.drain().finally(() => this.#retired.delete(target));
     this.#retired.set(target, done);
   }
-}
-
-async function endCheck({ probes, transport }: Check): Promise<void> {
-  probes.close();
-  await transport?.destroy();
-}
-
-function memberKey(region: string, url: string): string {
-  return `${region} ${normalizeUrl(url)}`;
 }

@@ -35,21 +35,23 @@ export function hasWeight(regions: readonly Pick<RegionSnapshot, 'weight'>[]): b
 
 /**
  * Whether every priority has less than `panicPercent` of its targets serving, among regions with weight. One priority above the
- * limit prevents panic, because it gets the traffic of the others. Without any weight there is no panic.
+ * limit prevents panic, because it gets the traffic of the others. Without any weight there is no panic. Newcomers do not count: when a
+ * name gives one target four more, nothing is wrong.
  */
 export function isPanic(regions: readonly RegionSnapshot[], panicPercent: number): boolean {
   const counts = new Map<number, { total: number; available: number }>();
   for (const { weight, priority, targets } of regions) {
     if (weight === 0) continue;
-    const count = counts.get(priority) ?? { total: 0, available: 0 };
-    for (const { isServing } of targets) {
+    for (const { isServing, isNewcomer } of targets) {
+      if (isNewcomer) continue;
+      const count = counts.get(priority) ?? { total: 0, available: 0 };
       count.total += 1;
       if (isServing) count.available += 1;
+      counts.set(priority, count);
     }
-    counts.set(priority, count);
   }
   return (
-    hasWeight(regions) && [...counts.values()].every(({ total, available }) => available * 100 < total * panicPercent)
+    counts.size > 0 && [...counts.values()].every(({ total, available }) => available * 100 < total * panicPercent)
   );
 }
 

@@ -49,6 +49,10 @@ export class Target {
   readonly doubts = new Doubts();
   /** Admin address of a regional gateway. */
   adminUrl: string | undefined;
+  /** The name in DNS that gave its address; `undefined` for one with a URL in the configuration. */
+  discoveredBy: string | undefined;
+  /** Whether probes ever found it healthy. */
+  wasHealthy = false;
   readonly traffic = new TargetTraffic();
   breakerSince = new Date();
   /** Why the breaker is in its state. */
@@ -90,6 +94,11 @@ export class Target {
   /** Has as many requests as it may have, and gets no more, not even as a last resort. */
   get isFull(): boolean {
     return this.inFlight.size >= this.#settings.upstream.maxInFlight;
+  }
+
+  /** Found by DNS, and not healthy yet: a process that starts. It does not count where others are compared. */
+  get isNewcomer(): boolean {
+    return this.discoveredBy !== undefined && !this.wasHealthy;
   }
 
   /** Responded to the last probe, if only to report that it is not ready. */

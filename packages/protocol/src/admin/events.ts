@@ -39,6 +39,22 @@ export const EventSchema = Type.Union(
     Event('failover', { ...ofTarget, requestCount: Type.Integer({ minimum: 1 }), reason: Type.String() }),
     Event('reload', { file: Type.String(), changes: Type.Array(Type.String()) }),
     Event('reloadRefused', { file: Type.String(), reason: Type.String() }),
+    /** DNS gave a name other addresses: each is a target. */
+    Event('discovery', {
+      region: Type.String(),
+      name: Type.String({ description: 'As in the configuration.' }),
+      added: Type.Array(Type.String(), { description: 'URLs of new targets.' }),
+      removed: Type.Array(Type.String(), {
+        description: 'URLs of targets that get no more work, and finish what they have.',
+      }),
+      targetCount: Type.Integer({ minimum: 0, description: 'Targets of the name in the region from now on.' }),
+    }),
+    /** DNS gives no addresses for a name, whose targets stay, or too many; with a `problem` of null, it does again. */
+    Event('discoveryProblem', {
+      name: Type.String({ description: 'As in the configuration.' }),
+      problem: Type.Union([Type.String(), Type.Null()]),
+      addressCount: Type.Integer({ minimum: 0, description: 'Addresses in use.' }),
+    }),
     /** The files of a certificate changed: they are in use, or, with a `problem`, those before stay. Also when a certificate expires. */
     Event('certificate', {
       of: Type.String({ description: '`upstream.tls`, or `listener NAME`.' }),
