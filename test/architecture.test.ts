@@ -43,6 +43,7 @@ const PLACES: Record<string, string[]> = {
   'packages/gateway/src/metrics': [
     'packages/gateway/src/authentication',
     'packages/gateway/src/consumers',
+    'packages/gateway/src/discovery',
     'packages/gateway/src/exchange',
     'packages/gateway/src/quotas',
     'packages/gateway/src/regions',
@@ -158,6 +159,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/config/admin.ts',
     'packages/gateway/src/config/listeners.ts',
     'packages/gateway/src/consumers',
+    'packages/gateway/src/discovery',
     'packages/gateway/src/listen/certificates.ts',
     'packages/gateway/src/regions',
     'packages/gateway/src',

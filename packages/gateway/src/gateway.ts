@@ -174,6 +174,7 @@ export class Gateway {
     );
     this.#metrics = new Metrics({
       registry,
+      discovery,
       stats,
       authentications,
       clientCredentials: frontDoor.credentials,
@@ -198,6 +199,7 @@ export class Gateway {
       port: admin.port,
       tls: admin.tls,
       registry,
+      discovery,
       affinity,
       stats,
       peers: {

@@ -16,12 +16,14 @@ import {
 } from './metrics/client-credentials.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
+import { addDiscoveryMetrics, DISCOVERY_METRICS, type DiscoverySources } from './metrics/discovery.ts';
 import { addQuotaMetrics, QUOTA_METRICS, type QuotaSources } from './metrics/quotas.ts';
 import { addRegionMetrics, REGION_METRICS, type RegionSources } from './metrics/regions.ts';
 import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metrics/requests.ts';
 
 export type MetricsSources = RequestSources &
   RegionSources &
+  DiscoverySources &
   ConfigSources &
   AdminCountSources &
   CredentialSources &
@@ -39,6 +41,7 @@ const CERTIFICATE_METRICS = certificateMetrics('causeway');
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
+  ...Object.values(DISCOVERY_METRICS),
   ...Object.values(AUTHENTICATION_METRICS),
   ...Object.values(CLIENT_CREDENTIAL_METRICS),
   ...Object.values(CONFIG_METRICS),
@@ -55,6 +58,7 @@ export class Metrics {
   constructor(sources: MetricsSources) {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
+    addDiscoveryMetrics(this.#exposition, sources);
     addAuthenticationMetrics(this.#exposition, sources);
     addClientCredentialMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);

@@ -183,6 +183,8 @@ test('a gateway is not ready before the first answer, and says for which name it
   expect((await request(`${gw.url}/topics/t`, produce)).statusCode).toBe(503);
   await until('the problem is reported', () => eventsOf(gw, 'discoveryProblem').length === 1);
   expect(await targetsOf(gw)).toEqual([]);
+  const { regions } = (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as { regions: unknown[] };
+  expect(regions).toMatchObject([{ state: 'down', reason: 'DNS has no addresses for it yet' }]);
   dns.set(NAME, [A]);
   await hasTargets(gw, [`east ${urlOf(A)}`]);
   expect((await request(`${gw.adminUrl}/ready`)).statusCode).toBe(200);
@@ -385,4 +387,40 @@ test('newcomers do not cause panic: one target of five that starts gets all work
   ]);
   expect(await responders(gw)).toEqual([A]);
   expect(eventsOf(gw, 'panic')).toEqual([]);
+});
+
+test('the admin API and the metrics show which name found a target, and a name that does not resolve', async () => {
+  const dns = await dnsServer();
+  const { port, urlOf } = await fleet([A, B]);
+  dns.set(NAME, [A]);
+  const targets = [{ dns: NAME, port }, { url: urlOf(B) }];
+  const gw = await discovering(dns, { regions: [{ name: 'east', targets }] });
+  await hasTargets(gw, [`east ${urlOf(A)}`, `east ${urlOf(B)}`]);
+  const topology = async () =>
+    (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as {
+      state: string;
+      summary: string;
+      regions: { targets: { discoveredBy: string | null }[]; dnsNames: unknown[] }[];
+    };
+  const before = await topology();
+  expect(before.regions[0]?.targets.map(({ discoveredBy }) => discoveredBy)).toEqual([NAME, null]);
+  expect(before.regions[0]?.dnsNames).toEqual([{ name: NAME, addressCount: 1, problem: null, since: null }]);
+  dns.remove(NAME);
+  await until('the name has a problem', async () => (await topology()).state === 'degraded');
+  const after = await topology();
+  expect(after.regions[0]?.dnsNames).toMatchObject([{ addressCount: 1, problem: 'does not exist (NXDOMAIN)' }]);
+  expect(after.summary).toContain(`The DNS name ${NAME} does not exist (NXDOMAIN) since`);
+  const metrics = await (await request(`${gw.adminUrl}/metrics`)).body.text();
+  const sampleOf = (series: string): number =>
+    Number(
+      metrics
+        .split('\n')
+        .find((line) => line.startsWith(series))
+        ?.split(' ')[1],
+    );
+  expect(sampleOf(`causeway_discovery_addresses{name="${NAME}"}`)).toBe(1);
+  expect(sampleOf(`causeway_discovery_problem{name="${NAME}"}`)).toBe(1);
+  expect(sampleOf(`causeway_discovery_lookups_total{name="${NAME}",result="found"}`)).toBeGreaterThan(0);
+  expect(sampleOf(`causeway_discovery_lookups_total{name="${NAME}",result="unknown"}`)).toBeGreaterThan(0);
+  expect(sampleOf(`causeway_discovery_answer_age_seconds{name="${NAME}"}`)).toBeGreaterThanOrEqual(0);
 });

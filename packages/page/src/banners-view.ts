@@ -1,4 +1,4 @@
-/** Banners on top of the page: lost connection, required token, refused configuration, panic. */
+/** Banners on top of the page: lost connection, required token, refused configuration, panic, certificates, names in DNS. */
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
 import { formatDuration, formatTime } from './format.ts';
@@ -42,7 +42,7 @@ export function BannersView({ state, notice, nowMs, onRetry, onToken, onCloseNot
       }),
     );
   }
-  banners.push(...(system === null ? [] : certificateBanners(system, nowMs)));
+  banners.push(...(system === null ? [] : [...certificateBanners(system, nowMs), ...nameBanners(system)]));
   if (system?.isPanic) {
     banners.push(
       banner(
@@ -78,6 +78,19 @@ function certificateBanners({ clients, admin, upstreamTls }: System, nowMs: numb
     const left = formatDuration(Date.parse(notAfter) - nowMs);
     return [banner('down', `certificate ${of}`, `The certificate of ${of} expires in ${left}, at ${notAfter}.`)];
   });
+}
+
+/** A name for which DNS has no addresses, or too many. */
+function nameBanners({ regions }: System): ComponentChild[] {
+  const texts = regions.flatMap(({ dnsNames }) =>
+    dnsNames.flatMap(({ name, problem, since, addressCount }) => {
+      if (problem === null) return [];
+      const when = since === null ? '' : ` since ${formatTime(new Date(since))}`;
+      const rest = addressCount === 0 ? 'It has had no addresses yet.' : `${addressCount} of its addresses are in use.`;
+      return [`The DNS name ${name} ${problem}${when}. ${rest}`];
+    }),
+  );
+  return [...new Set(texts)].map((text) => banner('degraded', text, text));
 }
 
 function banner(

@@ -43,3 +43,36 @@ test('an unknown event of a newer gateway is shown as JSON', () => {
   const event = { id: 3, at, type: 'eclipse', region: 'east' } as unknown as RecordedEvent;
   expect(describeEvent(event)).toMatchObject({ mark: 'unknown', title: 'eclipse' });
 });
+
+test('targets that DNS adds and removes are shown with their name', () => {
+  const event: RecordedEvent = {
+    id: 3,
+    at,
+    type: 'discovery',
+    region: 'east',
+    name: 'bridge.test',
+    added: ['http://10.1.2.3:8080'],
+    removed: ['http://10.1.2.4:8080', 'http://10.1.2.5:8080'],
+    targetCount: 2,
+  };
+  expect(describeEvent(event)).toEqual({
+    mark: 'unknown',
+    topic: 'config',
+    title: 'Targets of east by DNS: 1 new, 2 gone',
+    detail: 'bridge.test: + 10.1.2.3:8080, − 10.1.2.4:8080, − 10.1.2.5:8080',
+  });
+  expect(
+    describeEvent({
+      id: 4,
+      at,
+      type: 'discoveryProblem',
+      name: 'bridge.test',
+      problem: 'does not exist (NXDOMAIN)',
+      addressCount: 2,
+    }),
+  ).toMatchObject({
+    mark: 'degraded',
+    title: 'DNS name bridge.test has a problem',
+    detail: 'it does not exist (NXDOMAIN); addresses in use: 2',
+  });
+});

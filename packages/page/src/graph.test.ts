@@ -12,6 +12,7 @@ const shared = {
   rates,
   health: { status: 'healthy' as const, since, reason: 'answered 200' },
   breaker: { state: 'closed' as const, since },
+  discoveredBy: null,
   kafkaRates: null,
   behindError: null,
   behindAt: null,
@@ -41,6 +42,7 @@ function regionOf(name: string, target: Partial<Target> = {}): Region {
     consumerCount: 3,
     rates,
     targets: [{ ...shared, url: `http://${name}`, name: null, kind: 'gateway', behind: [bridgeOf(name)], ...target }],
+    dnsNames: [],
   };
 }
 

@@ -1,9 +1,9 @@
 /** The regions: configured weight, measured share, breakers, requests in flight, and the operator's buttons. */
 
-import type { AdminAccess, Region, System } from '@causeway/protocol/admin/model.ts';
+import type { AdminAccess, DnsName, Region, System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
 import type { DialogRequest } from './change-dialog.ts';
-import { formatCount, formatDuration, formatMs, formatPercent, formatRate } from './format.ts';
+import { formatCount, formatDuration, formatMs, formatPercent, formatRate, plural } from './format.ts';
 import { markBadge } from './icons.ts';
 import { breakerWords, conditionOfRegion } from './marks.ts';
 import { memo } from './memo.ts';
@@ -74,6 +74,7 @@ function RegionRow({ region, totalWeight, nowMs, canChange, onAsk }: RowProps): 
       h('span', { class: 'region-name' }, name),
       markBadge(condition.mark, condition.words + since),
       condition.reason === '' ? null : h('span', { class: 'reason' }, condition.reason),
+      region.dnsNames.map((one) => h('span', { key: one.name, class: 'reason' }, nameText(one))),
     ),
     cell('Weight', weightText(region)),
     cell('Share', shareBar(region.shareRatio, expected)),
@@ -85,6 +86,11 @@ function RegionRow({ region, totalWeight, nowMs, canChange, onAsk }: RowProps): 
     cell('Breaker', breaker.mark === 'up' ? breaker.words : markBadge(breaker.mark, breaker.words)),
     canChange === null ? null : h('td', null, actions(region, canChange, onAsk)),
   );
+}
+
+/** How the targets are found. */
+function nameText({ name, addressCount }: DnsName): string {
+  return `DNS: ${name}, ${plural(addressCount, 'target')}`;
 }
 
 function actions(region: Region, canChange: boolean, onAsk: RegionsProps['onAsk']): ComponentChild {

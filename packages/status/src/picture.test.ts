@@ -92,3 +92,31 @@ test('listeners are shown with protocols and certificates, and a certificate tha
     you,
   ]);
 });
+
+test('targets by DNS are shown with their name, and a name without addresses since when', () => {
+  const { system } = fixtureState(['east']);
+  const [east] = system.regions;
+  const [target] = east?.targets ?? [];
+  if (east === undefined || target === undefined) throw new Error('no region');
+  Object.assign(target, {
+    url: 'http://10.1.2.3:8080',
+    name: 'east/b0',
+    kind: 'bridge',
+    discoveredBy: 'bridge.test',
+    behind: null,
+  });
+  const linesOf = (name: (typeof east.dnsNames)[number]): string[] => {
+    east.dnsNames = [name];
+    const paint = (colour: string, text: string): string => (colour === 'yellow' ? `YELLOW ${text}` : text);
+    const text = picture({ system, access: null, events: [] }, { url: 'http://x', paint });
+    return text.split('\n').filter((line) => /DNS/.test(line));
+  };
+  const bridge = expect.stringMatching(/^ {2}└ bridge east\/b0 http:\/\/10\.1\.2\.3:8080 \(DNS\) {3}healthy/);
+  const good = { name: 'bridge.test', addressCount: 1, problem: null, since: null };
+  expect(linesOf(good)).toEqual(['  DNS name bridge.test: 1 address', bridge]);
+  const since = new Date(Date.parse(system.at) - 5_000).toISOString();
+  expect(linesOf({ ...good, problem: 'does not exist (NXDOMAIN)', since })).toEqual([
+    'YELLOW   DNS name bridge.test: 1 address in use; it does not exist (NXDOMAIN) for 5 s',
+    bridge,
+  ]);
+});

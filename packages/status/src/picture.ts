@@ -1,5 +1,5 @@
 /** The system as text for a terminal: words and marks carry everything, colour only repeats it. Pure. */
-import type { Rates, Region, State, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { DnsName, Rates, Region, State, System, Target } from '@causeway/protocol/admin/model.ts';
 import type { Status } from './ask.ts';
 import { eventLine } from './event-line.ts';
 
@@ -90,9 +90,19 @@ export function alignedRows(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-function details({ state, reason, targets }: Region, at: string, paint: Paint): string[] {
+function details({ state, reason, targets, dnsNames }: Region, at: string, paint: Paint): string[] {
   const why = state === 'up' ? [] : [paint(MARKS[state].colour, `  why: ${reason}`)];
-  return [...why, ...targets.flatMap((target) => [targetLine(target, at, '  '), ...behind(target, at)])];
+  return [
+    ...why,
+    ...dnsNames.map((name) => nameLine(name, at, paint)),
+    ...targets.flatMap((target) => [targetLine(target, at, '  '), ...behind(target, at)]),
+  ];
+}
+
+function nameLine({ name, addressCount, problem, since }: DnsName, at: string, paint: Paint): string {
+  const text = `  DNS name ${name}: ${addressCount} ${addressCount === 1 ? 'address' : 'addresses'}`;
+  if (problem === null) return text;
+  return paint('yellow', `${text} in use; it ${problem}${since === null ? '' : ` for ${age(since, at)}`}`);
 }
 
 function behind({ behind: targets, behindError, behindAt, kind }: Target, at: string): string[] {
@@ -104,11 +114,11 @@ function behind({ behind: targets, behindError, behindAt, kind }: Target, at: st
 }
 
 function targetLine(
-  target: Pick<Target, 'url' | 'name' | 'kind' | 'health' | 'breaker'>,
+  target: Pick<Target, 'url' | 'name' | 'kind' | 'health' | 'breaker' | 'discoveredBy'>,
   at: string,
   indent: string,
 ): string {
-  const { url, name, kind, health, breaker } = target;
+  const { url, name, kind, health, breaker, discoveredBy } = target;
   const what = kind === 'bridge' ? `bridge ${name}` : kind === 'gateway' ? 'gateway' : 'target';
   const isWell = health.status === 'healthy' && breaker.state === 'closed';
   const healthText = isWell ? 'healthy' : `${health.status} (${health.reason})`;
@@ -116,7 +126,8 @@ function targetLine(
     breaker.state === 'closed'
       ? ''
       : `, breaker ${breaker.state === 'open' ? 'open' : 'half open'} for ${age(breaker.since, at)}`;
-  return `${indent}└ ${what} ${url}   ${healthText} for ${age(health.since, at)}${breakerText}`;
+  const origin = discoveredBy === null ? '' : ' (DNS)';
+  return `${indent}└ ${what} ${url}${origin}   ${healthText} for ${age(health.since, at)}${breakerText}`;
 }
 
 /** Where the gateway listens, and which certificates need an operator. */

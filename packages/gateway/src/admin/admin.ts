@@ -7,6 +7,7 @@ import type { Listener, System } from '@causeway/protocol/admin/model.ts';
 import { type AdminSection, peerTokenOf } from '../config/admin.ts';
 import { ADMIN_LISTENER } from '../config/listeners.ts';
 import type { Affinity } from '../consumers/affinity.ts';
+import type { Discovery } from '../discovery/discovery.ts';
 import type { EventLog } from '../events.ts';
 import { createCertificates, describeCertificates } from '../listen/certificates.ts';
 import type { Registry } from '../regions/registry.ts';
@@ -31,6 +32,7 @@ export interface AdminSources extends ConfigRoutesOptions {
   /** As configured now: another object after each reload. */
   settings: () => AdminSection;
   registry: Registry;
+  discovery: Discovery;
   affinity: Affinity;
   stats: RequestStats;
   events: EventLog;

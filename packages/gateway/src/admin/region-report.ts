@@ -46,10 +46,11 @@ export function readRegionReport(response: unknown): RegionReport {
   if (!reported.Check(response)) throw new Error('its response is not that of a gateway');
   const { gateway, regions } = response;
   const own = regions.filter(({ name, isLocal }) => isLocal === true || name === gateway.region);
-  // An older version of the gateway reports no rates of Kafka.
+  // An older version of the gateway reports no rates of Kafka, and has no targets by DNS.
   const targets = own.flatMap((region) =>
     (region.targets as unknown as BehindTarget[]).map((target) => ({
       ...target,
+      discoveredBy: target.discoveredBy ?? null,
       kafkaRates: target.kafkaRates ?? null,
       behind: null,
     })),

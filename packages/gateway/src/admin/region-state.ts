@@ -20,6 +20,8 @@ export function judgeRegion({ targets, weight, isDrained }: Pick<RegionSnapshot,
   state: State;
   reason: string;
 } {
+  // Its names have had no addresses yet.
+  if (targets.length === 0) return { state: 'down', reason: 'DNS has no addresses for it yet' };
   const conditions = targets.map(conditionOf);
   const outCount = conditions.filter(({ kind }) => kind === 'out').length;
   const healthyCount = conditions.filter(({ kind }) => kind === 'healthy').length;

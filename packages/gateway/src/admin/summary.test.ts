@@ -18,6 +18,7 @@ function region(name: string, facts: Partial<Region> = {}): Region {
     inFlight: 0,
     consumerCount: 0,
     targets: [],
+    dnsNames: [],
     rates: { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null },
     ...facts,
   };
@@ -114,4 +115,14 @@ test('the summary reports that no region can serve', () => {
   expect(judgeSystem(facts, false)).toBe('down');
   const why = `down since 12:03:11 UTC (${DOWN.reason}), and no other region can take its traffic`;
   expect(summarize(facts, 'down')).toBe(`East is ${why}; west is ${why}; no consumers are known.`);
+});
+
+test('a DNS name without addresses degrades the system, and is named once', () => {
+  const since = '2026-01-01T12:04:00.000Z';
+  const dnsNames = [{ name: 'bridge.test', addressCount: 3, problem: 'does not exist (NXDOMAIN)', since }];
+  const facts = factsOf({ regions: [region('east', { dnsNames }), region('west', { dnsNames })] });
+  expect(judgeSystem(facts, true)).toBe('degraded');
+  expect(summarize(facts, 'degraded')).toBe(
+    'The DNS name bridge.test does not exist (NXDOMAIN) since 12:04:00 UTC, 3 of its addresses in use; no consumers are known.',
+  );
 });

@@ -15,7 +15,8 @@ export function judgeSystem(facts: Facts, canServe: boolean): State {
     !isPanic &&
     (kafka.state === 'up' || kafka.state === 'unknown') &&
     config.lastError === null &&
-    certificateProblems(facts).length === 0;
+    certificateProblems(facts).length === 0 &&
+    nameProblems(facts).length === 0;
   return isUp ? 'up' : 'degraded';
 }
 
@@ -42,7 +43,7 @@ export function summarize(facts: Facts, state: State): string {
       `a change of ${config.file} was refused at ${clockOf(config.lastError.at)}: ${config.lastError.reason}`,
     );
   }
-  clauses.push(...certificateProblems(facts));
+  clauses.push(...certificateProblems(facts), ...nameProblems(facts));
   if (!hasWeight(regions)) clauses.push('no region has weight: no request can be served');
   const isUp = state === 'up';
   const opening = isUp ? [`Healthy: ${listOf(regions.map(({ name }) => name))} up`] : [];
@@ -56,6 +57,18 @@ function certificateProblems({ clients, admin, upstreamTls }: Facts): string[] {
   }));
   const all = [...ofListeners, { of: '', problem: upstreamTls?.problem }];
   return all.flatMap(({ of, problem }) => (typeof problem === 'string' ? [`${of}${problem}`] : []));
+}
+
+/** `the DNS name bridge.test does not exist (NXDOMAIN) since 12:03:11 UTC, 3 of its addresses in use`. */
+function nameProblems({ regions }: Facts): string[] {
+  const clauses = regions.flatMap(({ dnsNames }) =>
+    dnsNames.flatMap(({ name, problem, since, addressCount }) => {
+      if (problem === null) return [];
+      const stay = addressCount === 0 ? '' : `, ${addressCount} of its addresses in use`;
+      return [`the DNS name ${name} ${problem}${since === null ? '' : ` since ${clockOf(since)}`}${stay}`];
+    }),
+  );
+  return [...new Set(clauses)];
 }
 
 /** `east is down since 12:03:11 UTC (probe timed out after 500 ms, 2 in a row), its traffic goes to west`. */

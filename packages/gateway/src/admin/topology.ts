@@ -1,7 +1,9 @@
 /** Builds the topology: the system as this gateway sees it, as JSON, for each request. */
 
-import type { Listener, Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { DnsName, Listener, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import type { Affinity } from '../consumers/affinity.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import type { NameWatch } from '../discovery/name-watch.ts';
 import type { Registry } from '../regions/registry.ts';
 import { canServe } from '../regions/select.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
@@ -26,6 +28,7 @@ const NOTHING_BEHIND: Behind = { targets: null, error: null, toldAt: null };
 
 export interface TopologySources {
   registry: Registry;
+  discovery: Discovery;
   affinity: Affinity;
   rates: RateSampler;
   regionStates: RegionStates;
@@ -77,7 +80,7 @@ export function describeTopology(sources: TopologySources): System {
 }
 
 function describeRegion(region: RegionSnapshot, shareRatio: number | null, sources: TopologySources): Region {
-  const { affinity, rates, regionStates } = sources;
+  const { affinity, discovery, rates, regionStates } = sources;
   const targets = region.targets.map((target) => describeTarget(target, sources));
   const { name, weight, configuredWeight, weightIsOverridden, priority, isDrained, isLocal } = region;
   const { state, reason } = judgeRegion(region);
@@ -97,6 +100,16 @@ function describeRegion(region: RegionSnapshot, shareRatio: number | null, sourc
     consumerCount: affinity.countByRegion().get(name) ?? 0,
     rates: rates.ratesOf(name),
     targets,
+    dnsNames: discovery.namesOf(name).map(describeName),
+  };
+}
+
+function describeName({ query, endpoints, problem, problemSince }: NameWatch): DnsName {
+  return {
+    name: query.name,
+    addressCount: endpoints.length,
+    problem: problem?.reason ?? null,
+    since: problemSince?.toISOString() ?? null,
   };
 }
 
@@ -106,6 +119,7 @@ function describeTarget(target: LiveTarget, { rates, behind }: TopologySources):
   const { targets, error, toldAt } = isBridge ? NOTHING_BEHIND : behind(target);
   return {
     url,
+    discoveredBy: target.discoveredBy ?? null,
     name: bridge ?? null,
     kind: isBridge ? 'bridge' : adminUrl === undefined ? 'unknown' : 'gateway',
     isAvailable,

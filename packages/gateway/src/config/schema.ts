@@ -58,7 +58,7 @@ const TargetConfig = Entry(
     scheme: Scheme(
       'With dns: how the targets are reached, http by default. With https their certificates must have serverName, by default the name in dns.',
     ),
-    healthPort: Port('With dns: where probes go on each address, if not to port.', 8081),
+    healthPort: Port('With dns: the port of each address to which probes go, if not port.', 8081),
     healthScheme: Scheme('With healthPort: how probes are sent there, if not by scheme.'),
     adminPort: Port("With dns: the admin port of regional gateways, as adminUrl's.", 8181),
     adminScheme: Scheme('With adminPort: how the gateway asks there, if not by scheme.'),

@@ -55,6 +55,12 @@ export class Discovery {
     return [...this.#watches.values()];
   }
 
+  /** Those of one region. */
+  namesOf(region: string): NameWatch[] {
+    const targets = this.#config.regions.find(({ name }) => name === region)?.targets ?? [];
+    return [...new Set(targets.flatMap((target) => this.watchOf(target) ?? []))];
+  }
+
   /** `undefined` for a target with a URL. */
   watchOf(target: DnsTarget): NameWatch | undefined {
     const query = queryOf(target);

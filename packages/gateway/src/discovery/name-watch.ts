@@ -54,6 +54,11 @@ export class NameWatch {
     return this.#state.endpoints;
   }
 
+  /** Identifies the watch in metrics: a name may be looked up for addresses and for services. */
+  get label(): string {
+    return this.query.kind === 'services' ? `SRV ${this.query.name}` : this.query.name;
+  }
+
   /** Whether any answer had addresses. */
   get isKnown(): boolean {
     return this.#state.isKnown;

@@ -30,6 +30,11 @@ export type Rates = Static<typeof Rates>;
 
 const targetProperties = {
   url: Type.String(),
+  discoveredBy: Nullable(
+    Type.String({
+      description: 'The DNS name that gave its address; null for a target with a URL in the configuration.',
+    }),
+  ),
   name: Nullable(
     Type.String({ description: '`region/bridge` for a bridge; null before the first response to a probe.' }),
   ),
@@ -74,6 +79,22 @@ export const Target = Type.Object(
 );
 export type Target = Static<typeof Target>;
 
+export const DnsName = Type.Object(
+  {
+    name: Type.String({ description: 'As in the configuration.' }),
+    addressCount: Count('Its addresses in use.'),
+    problem: Nullable(
+      Type.String({
+        description:
+          'Why DNS gives no addresses, so that those of the last answer are in use, or too many; null if it does.',
+      }),
+    ),
+    since: Nullable(Time('When the problem began; null without one.')),
+  },
+  { $id: 'DnsName', ...Closed },
+);
+export type DnsName = Static<typeof DnsName>;
+
 export const Region = Type.Object(
   {
     name: Type.String(),
@@ -97,6 +118,7 @@ export const Region = Type.Object(
     consumerCount: Count('Consumers whose home is there, as far as this gateway knows.'),
     rates: Rates,
     targets: Type.Array(Target),
+    dnsNames: Type.Array(DnsName, { description: 'The names by which its targets are found.' }),
   },
   { $id: 'Region', ...Closed },
 );
