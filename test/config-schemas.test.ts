@@ -39,6 +39,14 @@ test('every YAML file declares its schema, which accepts it', () => {
   }
 });
 
+test.each(['gateway', 'bridge'])(
+  'the Helm chart has a copy of the schema of a %s, by which rendering fails',
+  async (kind) => {
+    const copy = fileURLToPath(new URL(`../deploy/helm/causeway/files/${kind}.schema.json`, import.meta.url));
+    await expect(readFileSync(join(CONFIG, `${kind}.schema.json`), 'utf8')).toMatchFileSnapshot(copy);
+  },
+);
+
 const REGIONS = 'regions: [{ name: east, targets: [{ url: "http://a:1" }] }]\n';
 const BRIDGE = 'bridge: { name: b, region: east }\nkafka: { bootstrapServers: ["h:1"] }\n';
 const ENV = { PORT: '9', URL: 'http://a:2', NAME: 'west', MODE: 'at-most-once', FLAG: 'false' };

@@ -54,12 +54,12 @@ const BANNED: readonly Ban[] = [
 /** Not our words: what the peer API was recorded to say, and this list. */
 const NOT_OURS = ['test/conformance/recorded/', 'test/plain-english.test.ts'];
 
-const TEXTS = new Set(['.ts', '.mjs', '.md', '.yaml', '.yml', '.json', '.html', '.css']);
+const TEXTS = new Set(['.ts', '.mjs', '.md', '.yaml', '.yml', '.json', '.html', '.css', '.tpl']);
 
 const files = [
   'README.md',
   'CONTRIBUTING.md',
-  ...['packages', 'test', 'docs', 'config'].flatMap((directory) =>
+  ...['packages', 'test', 'docs', 'config', 'deploy'].flatMap((directory) =>
     readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' }).map((name) => `${directory}/${name}`),
   ),
 ]

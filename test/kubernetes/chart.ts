@@ -14,13 +14,18 @@ export const EXAMPLES = readdirSync(`${CHART}/examples`).map((file) => file.repl
 export interface KubernetesObject {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
   // biome-ignore lint/suspicious/noExplicitAny: the shape depends on the kind, and the schemas of Kubernetes check it.
   [key: string]: any;
 }
 
 export function exampleFile(example: string): string {
   return `${CHART}/examples/${example}.yaml`;
+}
+
+/** What the example renders, as tests keep it. */
+export function goldenFile(example: string): string {
+  return fileURLToPath(new URL(`golden/${example}.yaml`, import.meta.url));
 }
 
 /** `helm template`, as YAML. Errors: with what helm says. */

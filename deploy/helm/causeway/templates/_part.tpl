@@ -89,7 +89,7 @@ causeway.parts: the enabled parts of the release, each as
 {{- $port := include "causeway.port" (dict "section" $section "default" 8080.0 "where" $where) | int -}}
 {{- $scheme := ternary "https" "http" (hasKey $section "tls") -}}
 {{- $name := ternary $scheme (printf "%s-%d" $scheme $port) (eq $index 0) -}}
-{{- $listeners = append $listeners (dict "name" $name "port" $port "scheme" $scheme) -}}
+{{- $listeners = append $listeners (dict "name" $name "port" $port "scheme" $scheme "isSpecial" (or (hasKey $section "redirectToHttpsPort") (dig "proxyProtocol" false $section))) -}}
 {{- end -}}
 {{ toJson $listeners }}
 {{- end -}}
@@ -100,7 +100,7 @@ causeway.parts: the enabled parts of the release, each as
 {{- include "causeway.checkHost" (dict "host" (dig "host" "" $listen) "where" $where) -}}
 {{- $port := include "causeway.port" (dict "section" $listen "default" 8080.0 "where" $where) | int -}}
 {{- $scheme := ternary "https" "http" (hasKey $listen "tls") -}}
-{{ list (dict "name" $scheme "port" $port "scheme" $scheme) | toJson }}
+{{ list (dict "name" $scheme "port" $port "scheme" $scheme "isSpecial" false) | toJson }}
 {{- end -}}
 
 {{- define "causeway.gatewayHealth" -}}
@@ -127,4 +127,28 @@ causeway.parts: the enabled parts of the release, each as
 {{- $port := include "causeway.port" (dict "section" $section "default" (ternary 8080.0 8081.0 $isShared) "where" $where) | int -}}
 {{- $scheme := ternary "https" "http" (hasKey $section "tls") -}}
 {{ dict "name" (ternary $scheme "management" $isShared) "port" $port "scheme" $scheme | toJson }}
+{{- end -}}
+
+{{- /* The Service's port of the first listener with a scheme that serves requests. Argument: part, scheme, where. */ -}}
+{{- define "causeway.routePort" -}}
+{{- $found := "" -}}
+{{- range $index, $listener := .part.listeners -}}
+{{- if and (not $found) (eq .scheme $.scheme) (not .isSpecial) -}}
+{{- $found = include "causeway.servicePort" (dict "part" $.part "index" $index) -}}
+{{- end -}}
+{{- end -}}
+{{- required (printf "%s needs a listener with %s in %s.config, without PROXY protocol and redirect" .where (ternary "TLS" "plain HTTP" (eq .scheme "https")) .part.component) $found -}}
+{{- end -}}
+
+{{- /* The Service's port of a listener. Argument: part, index. */ -}}
+{{- define "causeway.servicePort" -}}
+{{- $port := (index .part.listeners .index).port -}}
+{{- if eq .index 0 -}}
+{{- $port = default $port .part.values.service.port -}}
+{{- end -}}
+{{ int $port }}
+{{- end -}}
+
+{{- define "causeway.workloadKind" -}}
+{{ ternary "StatefulSet" "Deployment" (eq . "bridge") }}
 {{- end -}}

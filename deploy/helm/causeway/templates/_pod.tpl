@@ -29,6 +29,13 @@ spec:
 {{- define "causeway.podSpec" -}}
 {{- $part := .part -}}
 {{- $values := $part.values -}}
+{{- $secrets := deepCopy $values.secrets -}}
+{{- range $name, $certificate := $values.certificates -}}
+{{- if hasKey $secrets .directory -}}
+{{- fail (printf "%s: two Secrets are for the directory %s" $part.component .directory) -}}
+{{- end -}}
+{{- $_ := set $secrets .directory (printf "%s-%s" $part.name $name) -}}
+{{- end -}}
 {{- $isOpenShift := .root.Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
 serviceAccountName: {{ include "causeway.serviceAccount" .root }}
 automountServiceAccountToken: false
@@ -117,7 +124,7 @@ containers:
       - name: config
         mountPath: /etc/causeway
         readOnly: true
-      {{- range $directory, $secret := $values.secrets }}
+      {{- range $directory, $secret := $secrets }}
       - name: {{ include "causeway.volume" $directory }}
         mountPath: {{ $directory }}
         readOnly: true
@@ -125,7 +132,7 @@ containers:
 volumes:
   - name: config
     configMap: { name: {{ $part.name }} }
-  {{- range $directory, $secret := $values.secrets }}
+  {{- range $directory, $secret := $secrets }}
   - name: {{ include "causeway.volume" $directory }}
     secret: { secretName: {{ $secret }}, defaultMode: 0440 }
   {{- end }}

@@ -1,0 +1,89 @@
+/** Every object of the chart's examples fits the schema of its kind, and both Helms take the chart. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Ajv, type ValidateFunction } from 'ajv';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { findHelm3, findKubernetesTools } from '../harness/kubernetes-tools.ts';
+import { findKubernetesValidate, kubernetesValidate } from '../harness/kubernetes-validate.ts';
+import { CHART, EXAMPLES, exampleFile, goldenFile, objectsOf, render } from './chart.ts';
+
+const run = promisify(execFile);
+const SCHEMAS = new URL('crd-schemas/', import.meta.url);
+/** The oldest version in Chart.yaml, and the newest that the checker knows. */
+const KUBERNETES_VERSIONS = ['1.30', '1.37'];
+
+const tools = await findKubernetesTools();
+const helm3 = await findHelm3();
+const validator = findKubernetesValidate();
+const golden = EXAMPLES.map(goldenFile);
+
+describe.skipIf(validator === undefined)('objects of Kubernetes fit the schemas', () => {
+  test.each(KUBERNETES_VERSIONS)('of version %s', async (version) => {
+    const { isValid, lines } = await kubernetesValidate(validator ?? '', version, golden);
+    expect(lines.filter((line) => !/^(?:INFO .* passed for|WARN .*Couldn't find schema for)/.test(line))).toEqual([]);
+    expect(isValid).toBe(true);
+    // What it does not know are the kinds below, and no other.
+    const unknown = lines.flatMap((line) => /find schema for kind (\w+)/.exec(line)?.[1] ?? []);
+    expect([...new Set(unknown)].filter((kind) => !customKinds().includes(kind))).toEqual([]);
+    expect(lines.filter((line) => line.startsWith('INFO')).length).toBeGreaterThan(8 * EXAMPLES.length);
+  });
+
+  test('and a mistake would be found', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'causeway-chart-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = join(directory, 'wrong.yaml');
+    writeFileSync(
+      file,
+      readFileSync(golden[0] ?? '', 'utf8').replace('readOnlyRootFilesystem', 'readonlyRootFilesystem'),
+    );
+    const { isValid, lines } = await kubernetesValidate(validator ?? '', '1.30', [file]);
+    expect(isValid).toBe(false);
+    expect(lines.join('\n')).toContain('readonlyRootFilesystem');
+  });
+});
+
+function customKinds(): string[] {
+  return readdirSync(SCHEMAS).flatMap((file) => /^(\w+)\.json$/.exec(file)?.[1] ?? []);
+}
+
+describe('custom resources fit the schemas of their projects', () => {
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  const compiled = new Map<string, ValidateFunction>(
+    customKinds().map((kind) => [
+      kind,
+      ajv.compile(JSON.parse(readFileSync(new URL(`${kind}.json`, SCHEMAS), 'utf8'))),
+    ]),
+  );
+  const objects = golden.flatMap((file) => objectsOf(readFileSync(file, 'utf8')));
+
+  test.each([...compiled.keys()])('%s', (kind) => {
+    const found = objects.filter((object) => object.kind === kind);
+    expect(found.length).toBeGreaterThan(0);
+    for (const object of found) {
+      const validate = compiled.get(kind);
+      expect([object.metadata.name, validate?.(object), validate?.errors]).toEqual([object.metadata.name, true, null]);
+      expect(validate?.({ ...object, spec: { ...object['spec'], specc: 1 } })).toBe(false);
+    }
+  });
+});
+
+describe.skipIf(tools === undefined || helm3 === undefined)('Helm', () => {
+  const helms: [string, string][] = [
+    ['4', tools?.helm ?? ''],
+    ['3', helm3 ?? ''],
+  ];
+  test.each(helms)('%s finds no fault with the chart (lint --strict)', async (_, helm) => {
+    const files = EXAMPLES.map((example) =>
+      run(helm, ['lint', '--strict', '--quiet', CHART, '--values', exampleFile(example)]),
+    );
+    for (const { stdout } of await Promise.all(files)) expect(stdout.trim()).toBe('');
+  });
+
+  test.each(EXAMPLES)('3 renders the example %s as Helm 4 does', async (example) => {
+    const args = ['--values', exampleFile(example)];
+    expect(objectsOf(await render(helm3 ?? '', args))).toEqual(objectsOf(await render(tools?.helm ?? '', args)));
+  });
+});

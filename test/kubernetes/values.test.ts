@@ -1,0 +1,236 @@
+/** The chart's values: what is refused, and what follows from them. */
+import { readFileSync } from 'node:fs';
+import { parseConfig } from '@causeway/config/load.ts';
+import { describeChanges } from '@causeway/gateway/config/changes.ts';
+import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
+import { describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { findKubernetesTools } from '../harness/kubernetes-tools.ts';
+import { CHART, type KubernetesObject, objectsOf, render } from './chart.ts';
+import { valuesTable } from './values-reference.ts';
+
+const tools = await findKubernetesTools();
+const helm = tools?.helm ?? '';
+
+type Config = Record<string, unknown>;
+
+const GATEWAY: Config = {
+  gateway: { name: '${POD_NAME}' },
+  listen: { host: '0.0.0.0' },
+  admin: { host: '0.0.0.0', insecure: true, token: '${TOKEN}' },
+  regions: [{ name: 'east', weight: 50, targets: [{ url: 'http://east.example:8080' }] }],
+};
+const BRIDGE: Config = {
+  bridge: { name: '${POD_NAME}', region: 'east' },
+  listen: { host: '0.0.0.0' },
+  kafka: { bootstrapServers: ['kafka:9092'] },
+};
+
+/** Values of a release with one part. */
+function valuesOf(part: 'tier1' | 'bridge', config: unknown, others: Config = {}): string[] {
+  return ['--set-json', `${part}=${JSON.stringify({ enabled: true, config, ...others })}`];
+}
+
+describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
+  test.each<[name: string, args: string[], message: string]>([
+    ['nothing is enabled', [], 'Nothing is enabled: set tier1.enabled'],
+    ['no config', ['--set', 'tier1.enabled=true'], "tier1.config is missing: give it Causeway's gateway.yaml"],
+    ['no YAML', valuesOf('tier1', 'a: [b'), 'tier1.config is not a map in YAML'],
+    ['an unknown value', ['--set', 'tier1.replica=2'], "additional properties 'replica' not allowed"],
+    ['a value of another type', ['--set', 'tier1.replicas=two'], 'want integer'],
+    ['loopback', valuesOf('tier1', { ...GATEWAY, listen: {} }), 'listen.host must be 0.0.0.0 or "::"'],
+    ['loopback of a bridge', valuesOf('bridge', { ...BRIDGE, listen: { host: '127.0.0.1' } }), 'listen.host must be'],
+    [
+      'a port of the environment',
+      valuesOf('tier1', { ...GATEWAY, listen: { host: '::', port: '${PORT}' } }),
+      'listen.port must be a number',
+    ],
+    ['a low port', valuesOf('tier1', { ...GATEWAY, listen: { host: '::', port: 443 } }), 'use a port from 1024 on'],
+    [
+      'one port twice',
+      valuesOf('tier1', { ...GATEWAY, listen: { host: '::', port: 8081 } }),
+      'two listeners have port 8081',
+    ],
+    [
+      'an admin port without a token',
+      valuesOf('tier1', { ...GATEWAY, admin: { host: '::', insecure: true } }),
+      'admin needs a token',
+    ],
+    [
+      'a plain admin port',
+      valuesOf('tier1', { ...GATEWAY, admin: { host: '::', token: '${TOKEN}' } }),
+      'admin needs TLS',
+    ],
+    [
+      'probes that need a certificate',
+      valuesOf('bridge', {
+        ...BRIDGE,
+        listen: { host: '::', tls: { certFile: '/c', keyFile: '/k', clientCaFile: '/a' } },
+      }),
+      'listen.tls.clientCertificates must not be require',
+    ],
+    [
+      'an unknown key',
+      valuesOf('tier1', { ...GATEWAY, retry: { produc: 'x' } }),
+      'retry.produc: unknown key (known here: budget',
+    ],
+    ['no regions', valuesOf('tier1', { ...GATEWAY, regions: [] }), 'regions: must have 1 entries or more'],
+    [
+      'an unknown word',
+      valuesOf('tier1', { ...GATEWAY, log: { level: 'loud' } }),
+      'log.level: must be one of trace, debug',
+    ],
+    [
+      'a number out of range',
+      valuesOf('bridge', { ...BRIDGE, producer: { maxRequestBytes: 1 } }),
+      'producer.maxRequestBytes: must be 1024 or more',
+    ],
+    ['a missing key', valuesOf('bridge', { ...BRIDGE, bridge: { name: 'b' } }), 'bridge: the key region is missing'],
+    [
+      'peers without a secret',
+      valuesOf('bridge', { ...BRIDGE, trust: { peers: ['10.0.0.0/8'] } }),
+      'trust.peers: 10.0.0.0/8 is an address',
+    ],
+    [
+      'an unknown region',
+      valuesOf('tier1', { ...GATEWAY, gateway: { region: 'west' } }),
+      'gateway.region: west is not in regions',
+    ],
+    [
+      'a TLSRoute to plain HTTP',
+      valuesOf('tier1', GATEWAY, { tlsRoute: { enabled: true, parentRefs: [{ name: 'g' }] } }),
+      'tier1.tlsRoute needs a listener with TLS',
+    ],
+    [
+      'fewer pods than the fewest',
+      valuesOf('tier1', GATEWAY, { autoscaling: { enabled: true, maxReplicas: 1 } }),
+      'maxReplicas must not be less',
+    ],
+    [
+      'metrics without a token',
+      [...valuesOf('tier1', GATEWAY), '--set', 'monitoring.serviceMonitor.enabled=true'],
+      'monitoring.serviceMonitor.token is missing',
+    ],
+  ])('%s', async (_, args, message) => {
+    const error = await render(helm, args).then(
+      () => new Error('it was rendered'),
+      (reason: Error) => reason,
+    );
+    expect(error.message).toContain(message);
+  });
+});
+
+function workloadOf(text: string): KubernetesObject {
+  const workload = objectsOf(text).find(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+  if (workload === undefined) throw new Error('no Deployment, no StatefulSet');
+  return workload;
+}
+
+async function podOf(args: string[]): Promise<KubernetesObject> {
+  return workloadOf(await render(helm, args))['spec'].template;
+}
+
+describe.skipIf(tools === undefined)('pods roll when a setting needs a restart', () => {
+  const parsed = (config: Config): GatewayConfig =>
+    parseConfig('', stringify(config), { schema: GatewayConfig, env: { POD_NAME: 'p', TOKEN: 't' } });
+
+  test.each<[key: string, config: Config]>([
+    [
+      'regions',
+      { ...GATEWAY, regions: [{ name: 'east', weight: 20, targets: [{ url: 'http://east.example:8080' }] }] },
+    ],
+    ['retry', { ...GATEWAY, retry: { maxAttempts: 2 } }],
+    ['admin.token', { ...GATEWAY, admin: { host: '0.0.0.0', insecure: true, token: 'another' } }],
+    ['admin.host', { ...GATEWAY, admin: { host: '::', insecure: true, token: '${TOKEN}' } }],
+    ['admin.port', { ...GATEWAY, admin: { host: '0.0.0.0', port: 9000, insecure: true, token: '${TOKEN}' } }],
+    ['request.bufferBytes', { ...GATEWAY, request: { bufferBytes: 65536 } }],
+    ['request.maxUrlBytes', { ...GATEWAY, request: { maxUrlBytes: 8192 } }],
+    ['request.bodyTimeoutMs', { ...GATEWAY, request: { bodyTimeoutMs: 8192 } }],
+    ['listen', { ...GATEWAY, listen: { host: '0.0.0.0', backlog: 100 } }],
+    ['log', { ...GATEWAY, log: { level: 'debug' } }],
+    ['accessLog', { ...GATEWAY, accessLog: { sampleRatio: 0.5 } }],
+    ['tracing', { ...GATEWAY, tracing: { endpoint: 'http://otel:4318' } }],
+    ['gateway', { ...GATEWAY, gateway: { name: 'tier1' } }],
+  ])('of a gateway: %s', async (_, config) => {
+    const needsRestart = describeChanges(parsed(GATEWAY), parsed(config)).some((line) =>
+      line.includes('needs a restart'),
+    );
+    const [before, after] = await Promise.all([GATEWAY, config].map((config) => podOf(valuesOf('tier1', config))));
+    const checksums = [before, after].map((pod) => pod?.metadata.annotations?.['checksum/config']);
+    expect(checksums[0] !== checksums[1]).toBe(needsRestart);
+  });
+
+  test('of a bridge: every one', async () => {
+    const changed = { ...BRIDGE, producer: { acks: 'leader' } };
+    const [before, after] = await Promise.all([BRIDGE, changed].map((config) => podOf(valuesOf('bridge', config))));
+    expect(before).not.toEqual(after);
+  });
+});
+
+describe.skipIf(tools === undefined)('what follows from values', () => {
+  test('a pod has time to end: preStop, shutdown.graceMs and a rest', async () => {
+    const config = { ...BRIDGE, shutdown: { graceMs: 30_500 } };
+    const { spec } = (await podOf(valuesOf('bridge', config, { preStopSeconds: 20 }))) as unknown as { spec: Config };
+    expect(spec['terminationGracePeriodSeconds']).toBe(20 + 31 + 5);
+    expect((spec['containers'] as Config[])[0]?.['lifecycle']).toEqual({ preStop: { sleep: { seconds: 20 } } });
+  });
+
+  test('OpenShift chooses the user', async () => {
+    const args = valuesOf('bridge', BRIDGE);
+    const plain = await podOf(args);
+    const openShift = await podOf([...args, '--api-versions', 'security.openshift.io/v1']);
+    expect(plain['spec'].securityContext).toMatchObject({ runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 });
+    expect(openShift['spec'].securityContext).toEqual({
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+  });
+
+  test('podSpec adds to the pod and replaces what the chart says', async () => {
+    const podSpec = { nodeSelector: { disk: 'fast' }, automountServiceAccountToken: true };
+    const { spec } = (await podOf(valuesOf('bridge', BRIDGE, { podSpec }))) as unknown as { spec: Config };
+    expect(spec).toMatchObject({ ...podSpec, enableServiceLinks: false });
+  });
+
+  test('a NetworkPolicy lets every port through where one is known at run time only', async () => {
+    const egress = async (config: Config): Promise<unknown> => {
+      const policy = objectsOf(await render(helm, valuesOf('bridge', config))).find(
+        ({ kind }) => kind === 'NetworkPolicy',
+      );
+      return policy?.['spec'].egress[1];
+    };
+    expect(await egress({ ...BRIDGE, tracing: { endpoint: 'https://otel.example/v1' } })).toEqual({
+      ports: [{ port: 443 }, { port: 9092 }],
+    });
+    expect(await egress({ ...BRIDGE, kafka: { bootstrapServers: ['${BROKER}'] } })).toEqual({});
+  });
+});
+
+test('values.schema.json knows the values of values.yaml, and no others', () => {
+  const schema = JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8'));
+  const values = parse(readFileSync(`${CHART}/values.yaml`, 'utf8'), { merge: true });
+  const compare = (place: Config, value: unknown, path: string): void => {
+    const reference = place['$ref'];
+    const node = typeof reference === 'string' ? schema.definitions[reference.split('/').at(-1) ?? ''] : place;
+    if (node.properties === undefined) return;
+    expect([path, node.additionalProperties]).toEqual([path, false]);
+    // Helm itself gives `global` to every chart.
+    const known = Object.keys(node.properties).filter((key) => key !== 'global');
+    expect([path, known.sort()]).toEqual([path, Object.keys(value as Config).sort()]);
+    for (const key of known) compare(node.properties[key], (value as Config)[key], `${path}.${key}`);
+  };
+  compare(schema, values, 'values');
+});
+
+test("the chart's README has the values of values.yaml", async () => {
+  const file = `${CHART}/README.md`;
+  const table = valuesTable(readFileSync(`${CHART}/values.yaml`, 'utf8'));
+  expect(table).not.toMatch(/\| *\|$/m);
+  const text = readFileSync(file, 'utf8').replace(/(\n## Values\n\n)[\s\S]*$/, `$1${table}`);
+  await expect(text).toMatchFileSnapshot(file);
+});
+
+test('the chart has the version of the repository', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(parse(readFileSync(`${CHART}/Chart.yaml`, 'utf8'))).toMatchObject({ version, appVersion: version });
+});
