@@ -194,7 +194,7 @@ test('the broker that leads freezes: a poll that waits for it continues with the
 describe('a broker dies', () => {
   /** A consumer that reads from the victim, which is in its rack and does not lead. */
   let near: { topic: string; name: string; consumer: TestConsumer };
-  /** A consumer of a bridge that has heard of no broker but the victim and another one. */
+  /** A consumer of a bridge that knows no broker but the victim and another one. */
   let bootstrapped: { topic: string; consumer: TestConsumer; bootstrap: string };
 
   beforeAll(async () => {

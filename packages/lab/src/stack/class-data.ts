@@ -1,6 +1,6 @@
 /**
  * Class data of Kafka: Java parses and checks some 5,000 classes at each start of a broker or a tool. Once for each build of Java,
- * a broker that nobody uses leaves them in an archive beside the jars, from which all later starts take them: half the work of a start.
+ * a broker without clients leaves them in an archive beside the jars, from which all later starts take them: half the work of a start.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -12,7 +12,7 @@ interface ClientOptions {
   seconds: number | undefined;
   /** PEM with the authority that signs the server's certificate; undefined: those that Node.js trusts. */
   caFile: string | undefined;
-  /** Read again for each request: whoever issues the token may replace it. */
+  /** Read again for each request: its issuer may replace it. */
   tokenFile: string | undefined;
   token: string | undefined;
 }

@@ -96,7 +96,7 @@ async function serveOffsets(offsets: number[]): Promise<{ url: string; polls: ()
     const isPoll = request.method === 'GET';
     if (isPoll) polls += 1;
     const offset = isPoll ? offsets.shift() : undefined;
-    const records = offset === undefined ? [] : [{ topic: 't', partition: 0, offset, value: 'of anybody' }];
+    const records = offset === undefined ? [] : [{ topic: 't', partition: 0, offset, value: 'of another client' }];
     // An empty poll waits, so that the consumer does not turn in a circle.
     setTimeout(() => response.end(JSON.stringify(isPoll ? records : {})), isPoll && offset === undefined ? 20 : 0);
   });

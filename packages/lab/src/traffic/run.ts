@@ -1,4 +1,4 @@
-/** One run of a client beside a system: its lines, and whether it went well. */
+/** One run of a client beside a system: its lines, and whether it lost nothing. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConsumeOptions, ProduceOptions } from './arguments.ts';
 import { startSteadyClient } from './steady-client.ts';
