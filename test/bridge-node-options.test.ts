@@ -8,7 +8,7 @@ test('npm, the image and the lab run a bridge with its options', () => {
   const options = BRIDGE_NODE_OPTIONS.join(' ');
   const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
   expect(scripts['bridge']).toBe(`node ${options} packages/bridge/src/main.ts`);
-  expect(text('docker-entrypoint.sh')).toContain(`node ${options} "/causeway/packages/bridge/src/main.ts"`);
+  expect(text('bin/causeway')).toContain(`bridge) program=bridge/src/main.ts options=${options} ;;`);
   expect(OF_LAB).toEqual(BRIDGE_NODE_OPTIONS);
 });
 
