@@ -137,6 +137,13 @@ describe('a response 421 leads', () => {
 });
 
 describe('an attempt', () => {
+  test('at another address of the owner leads to it, and at another bridge it does not', () => {
+    const [old, now, west] = [targetOf('east'), targetOf('east'), targetOf('west')];
+    const home = { target: old, owner: 'east/bridge' };
+    expect(routeOf({ home }).headersAt(now, [])).toEqual([]);
+    expect(routeOf({ home }).headersAt(west, [])).toEqual([FAILED_HEADER, 'east/bridge']);
+  });
+
   test('that passes the known owner by says that it failed, from then on', () => {
     const [east, west] = [targetOf('east'), targetOf('west')];
     const route = routeOf({ home: { target: east, owner: 'east/bridge' } });

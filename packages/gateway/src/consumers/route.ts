@@ -72,9 +72,10 @@ export class ConsumerRoute {
     this.#release = reason;
   }
 
-  /** The headers of an attempt at `target`. If that is not the known owner, the owner counts as failed. */
+  /** The headers of an attempt at `target`. If that does not lead to the known owner, the owner counts as failed. */
   headersAt(target: Target, headers: string[]): string[] {
-    if (this.#owner !== undefined && target !== this.#ownerTarget) this.#ownerFailed();
+    const leadsToOwner = target === this.#ownerTarget || target.bridge === this.#owner;
+    if (this.#owner !== undefined && !leadsToOwner) this.#ownerFailed();
     const release = this.#releaseHeader ?? this.#release;
     const isReleasing = release !== undefined && this.#failed.size === 0;
     if (this.#failed.size === 0 && !isReleasing) return headers;

@@ -15,7 +15,7 @@ import { type CreateBody, nameInCreateRequest } from '../consumers/create-body.t
 import type { Delivered } from '../consumers/deliveries.ts';
 import { consumerOf, learnHome } from '../consumers/homes.ts';
 import { whyMove } from '../consumers/moves.ts';
-import { targetOfOwner } from '../consumers/owners.ts';
+import { currentHome, targetOfOwner } from '../consumers/owners.ts';
 import { ConsumerRoute, type FollowedMisdirection, type Misdirection } from '../consumers/route.ts';
 import { hashText, type SelectionRequest } from '../regions/select.ts';
 import type { Target } from '../regions/target.ts';
@@ -58,7 +58,7 @@ export class RequestedConsumer {
     this.#createBody = isCreating ? { bytes: body, coding: message.headers['content-encoding'] } : undefined;
     const key = consumerOf(url, this.#createBody);
     this.hash = key === undefined ? undefined : hashText(key);
-    this.home = key === undefined || url.operation === 'createConsumer' ? undefined : context.affinity.homeOf(key);
+    this.home = key === undefined || url.operation === 'createConsumer' ? undefined : homeNow(context, key);
     this.#route = new ConsumerRoute({
       home: this.home,
       failedHeader: request.gatewayHeader(FAILED_HEADER),
@@ -157,6 +157,15 @@ export class RequestedConsumer {
     const home = { target: place ?? answer.target, owner };
     learnHome(context.affinity, { url: request.url, known: this.home, home, status, body });
   }
+}
+
+/** The remembered home, which moves with its bridge to another address. */
+function homeNow({ affinity, regions }: Pick<ExchangeContext, 'affinity' | 'regions'>, key: string): Home | undefined {
+  const known = affinity.homeOf(key);
+  if (known === undefined) return undefined;
+  const home = currentHome(regions.snapshot, known);
+  if (home !== known) affinity.remember(key, home);
+  return home;
 }
 
 /** Whether the consumer has not seen a request with this response: a gateway on the way made it, or the consumer is another client's. */

@@ -317,7 +317,7 @@ export class Registry {
 
   #retire({ check, target }: Member): void {
     void check.close();
-    const done = target.drain().finally(() => this.#retired.delete(target));
+    const done = target.retire().finally(() => this.#retired.delete(target));
     this.#retired.set(target, done);
   }
 }

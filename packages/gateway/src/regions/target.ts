@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
 import type { GatewayConfig } from '../config/schema.ts';
+import { UpstreamError } from '../upstream/errors.ts';
 import type { CreateTransport, Transport } from '../upstream/transport.ts';
 import { Breaker } from './breaker.ts';
 import { Doubts } from './doubts.ts';
@@ -19,6 +20,12 @@ export type TargetSettings = Pick<GatewayConfig, 'upstream' | 'breaker'> & {
 
 /** A probe has a small response, and a time limit below a second by default. */
 const PROBE_DURATION_BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
+
+const CLOSED: Transport = {
+  dispatch: (_, handler) => handler.onResponseError(new UpstreamError('CLOSED', 'the target is not one any more')),
+  close: () => Promise.resolve(),
+  destroy: () => Promise.resolve(),
+};
 
 export interface TargetOptions {
   region: string;
@@ -70,6 +77,7 @@ export class Target {
   #breaker: Breaker;
   readonly #createTransport: CreateTransport;
   #transport: Transport;
+  #isRetired = false;
 
   constructor(options: TargetOptions) {
     this.region = options.region;
@@ -89,6 +97,11 @@ export class Target {
 
   get breaker(): Breaker {
     return this.#breaker;
+  }
+
+  /** Not a target any more: it finishes what it has. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   /** Has as many requests as it may have, and gets no more, not even as a last resort. */
@@ -159,9 +172,12 @@ export class Target {
     await this.#transport.destroy();
   }
 
-  /** Closes the connections after the requests in flight have ended. */
-  async drain(): Promise<void> {
+  /** Retires the target, and closes the connections after the requests in flight have ended. */
+  async retire(): Promise<void> {
+    this.#isRetired = true;
     await this.#transport.close();
+    // As the home of idle consumers, the target may be remembered for long: without the buffers of its connections.
+    this.#transport = CLOSED;
     this.#breaker.close();
   }
 
