@@ -30,13 +30,15 @@ test('variables list known labels', () => {
   for (const { query, label } of variables) expect(unknownIn(`sum by (${label}) (${query})`, known)).toEqual([]);
 });
 
-test('the dashboard shows every metric, except those of certificates and the admin API, and redundant ones', () => {
+test('the dashboard shows every metric, except those of certificates, hosts and the admin API, and redundant ones', () => {
   const text = queries.map(({ query }) => query).join('\n');
   const missing = [...GATEWAY_METRICS, ...BRIDGE_METRICS]
     .map(({ name }) => name)
     .filter((name) => !text.includes(name));
   expect(missing).toEqual([
     'causeway_target_healthy',
+    'causeway_host_problem',
+    'causeway_host_lookups_total',
     'causeway_config_last_reload_success_timestamp_seconds',
     'causeway_admin_changes_total',
     'causeway_admin_refused_requests_total',

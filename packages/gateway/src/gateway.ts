@@ -13,6 +13,7 @@ import { Affinity } from './consumers/affinity.ts';
 import { Deliveries } from './consumers/deliveries.ts';
 import { ReturnPace } from './consumers/moves.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { createHostLookup } from './discovery/host-lookup.ts';
 import { EventLog } from './events.ts';
 import { RetryBudget } from './exchange/budget.ts';
 import type { ExchangeContext } from './exchange/context.ts';
@@ -28,6 +29,7 @@ import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
 import { transportFactory } from './upstream/create-transport.ts';
 import { describeCredentials, UpstreamCredentials } from './upstream/credentials.ts';
+import { HostAddresses } from './upstream/host-addresses.ts';
 import { RequestWatcher } from './watch/watcher.ts';
 
 export interface GatewayOptions {
@@ -84,12 +86,23 @@ export class Gateway {
     const stats = new RequestStats();
     const discovery = new Discovery(config, { events: this.events, random, now, resolvConf: options.resolvConf });
     this.#discovery = discovery;
+    const hosts = new HostAddresses({
+      lookup: createHostLookup({ settings: () => running.values.discovery, resolvConf: options.resolvConf }),
+      refreshMs: () => running.values.discovery.refreshMs,
+      onProblem: ({ name, problem, addresses }) => {
+        const event = { name, problem: problem ?? null, addressCount: addresses.length };
+        this.events.emit({ type: 'discoveryProblem', ...event });
+      },
+      random,
+      now,
+    });
     const registry = new Registry(config, {
       events: this.events,
       discovery,
       createTransport: transportFactory({
         secureContext: () => credentials.secureContext,
         hasCertificate: () => credentials.hasCertificate,
+        hosts,
         random,
         onFault,
       }),
@@ -175,6 +188,7 @@ export class Gateway {
     this.#metrics = new Metrics({
       registry,
       discovery,
+      hosts,
       stats,
       authentications,
       clientCredentials: frontDoor.credentials,

@@ -17,6 +17,7 @@ import {
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
 import { addDiscoveryMetrics, DISCOVERY_METRICS, type DiscoverySources } from './metrics/discovery.ts';
+import { addHostMetrics, HOST_METRICS, type HostSources } from './metrics/hosts.ts';
 import { addQuotaMetrics, QUOTA_METRICS, type QuotaSources } from './metrics/quotas.ts';
 import { addRegionMetrics, REGION_METRICS, type RegionSources } from './metrics/regions.ts';
 import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metrics/requests.ts';
@@ -24,6 +25,7 @@ import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metri
 export type MetricsSources = RequestSources &
   RegionSources &
   DiscoverySources &
+  HostSources &
   ConfigSources &
   AdminCountSources &
   CredentialSources &
@@ -42,6 +44,7 @@ export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
   ...Object.values(DISCOVERY_METRICS),
+  ...Object.values(HOST_METRICS),
   ...Object.values(AUTHENTICATION_METRICS),
   ...Object.values(CLIENT_CREDENTIAL_METRICS),
   ...Object.values(CONFIG_METRICS),
@@ -59,6 +62,7 @@ export class Metrics {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
     addDiscoveryMetrics(this.#exposition, sources);
+    addHostMetrics(this.#exposition, sources);
     addAuthenticationMetrics(this.#exposition, sources);
     addClientCredentialMetrics(this.#exposition, sources);
     addConfigMetrics(this.#exposition, sources);

@@ -235,7 +235,7 @@ export const GatewayConfig = Entry(
       {
         refreshMs: Type.Integer({
           description:
-            'Time between the starts of two lookups of a name, in milliseconds. A failed connection to one of its targets starts one earlier, at most one a second. The time to live of records is ignored.',
+            'Time between the starts of two lookups of a name, also of the host in a URL, in milliseconds. A failed connection to one of its targets starts one earlier, at most one a second. The time to live of records is ignored.',
           default: 5_000,
           minimum: 10,
           maximum: 3_600_000,

@@ -1,5 +1,5 @@
 /** Opens connections to a target, over TCP or TLS, within a time limit. */
-import { isIP, Socket, type SocketConstructorOpts } from 'node:net';
+import { isIP, type LookupFunction, Socket, type SocketConstructorOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { portOf } from '@causeway/protocol/http-grammar.ts';
 import { UpstreamError } from './errors.ts';
@@ -11,6 +11,8 @@ export interface ConnectOptions {
   readonly secureContext: SecureContext | undefined;
   /** In place of the host of the URL, in the handshake and in the certificate. */
   readonly serverName: string | undefined;
+  /** Finds the addresses of the host. `undefined`: that of Node. */
+  readonly lookup: LookupFunction | undefined;
   /** The socket reads into it; `onBytes` must be done with it when it returns. */
   readonly readBuffer: Buffer;
   onBytes(bytes: Buffer): void;
@@ -44,8 +46,12 @@ export class TlsSessions {
   }
 }
 
-/** Returns a connecting socket. Either `onConnected` is called, or the socket closes with an error. */
-export function connectTo(options: ConnectOptions, sessions: TlsSessions, onConnected: () => void): Socket {
+/** Returns a connecting socket. Either `onConnected` is called with it, or it closes with an error. */
+export function connectTo(
+  options: ConnectOptions,
+  sessions: TlsSessions,
+  onConnected: (socket: Socket) => void,
+): Socket {
   const { url, timeoutMs } = options;
   const socket = url.protocol === 'https:' ? openTls(options, sessions) : openTcp(options);
   const timer = setTimeout(() => {
@@ -60,27 +66,31 @@ export function connectTo(options: ConnectOptions, sessions: TlsSessions, onConn
   socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
     isConnected = true;
     clearTimeout(timer);
-    onConnected();
+    onConnected(socket);
   });
   socket.once('close', () => clearTimeout(timer));
   return socket;
 }
 
-function openTcp({ url, readBuffer, onBytes }: ConnectOptions): Socket {
+function openTcp({ url, lookup, readBuffer, onBytes }: ConnectOptions): Socket {
   const socket = new Socket({
     onread: onread(readBuffer, onBytes),
     noDelay: true,
     keepAlive: true,
   } as SocketConstructorOpts);
-  return socket.connect({ host: hostOf(url), port: portOf(url) });
+  return socket.connect({ host: hostOf(url), port: portOf(url), ...(lookup === undefined ? {} : { lookup }) });
 }
 
-function openTls({ url, secureContext, serverName, onBytes }: ConnectOptions, sessions: TlsSessions): TLSSocket {
+function openTls(
+  { url, lookup, secureContext, serverName, onBytes }: ConnectOptions,
+  sessions: TlsSessions,
+): TLSSocket {
   const host = hostOf(url);
   const resumed = sessions.of(secureContext);
   const socket = connectTls({
     host,
     port: portOf(url),
+    lookup,
     // Without the dot of an absolute name; and an address is not a server name (RFC 6066 §3).
     servername: (serverName ?? (isIP(host) === 0 ? host : '')).replace(/\.$/, ''),
     ALPNProtocols: ['http/1.1'],
@@ -115,6 +125,6 @@ function onread(buffer: Buffer, onBytes: (bytes: Buffer) => void): SocketConstru
 }
 
 /** Strips the brackets of an IPv6 address. */
-function hostOf(url: URL): string {
+export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }

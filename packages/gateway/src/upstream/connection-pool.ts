@@ -5,11 +5,13 @@
  * The connection that was used last is used first, so that surplus ones expire. A connection past its age carries no further
  * request. The pool limits the time of connections only; the sender of a request limits the time of that request.
  */
+import { isIP, type Socket } from 'node:net';
 import { IndexedList } from '@causeway/http/indexed-list.ts';
-import { type ConnectOptions, connectTo, TlsSessions } from './connect.ts';
+import { type ConnectOptions, connectTo, hostOf, TlsSessions } from './connect.ts';
 import { Connection, type ConnectionEvents, type Message } from './connection.ts';
 import { UpstreamError } from './errors.ts';
 import { HandshakePace } from './handshake-pace.ts';
+import type { HostUse } from './host-addresses.ts';
 import { type BodyFraming, formatRequestHead } from './request-head.ts';
 import { HeaderNames } from './response-head.ts';
 import type { Transport, TransportDefaults, TransportOptions, UpstreamHandler, UpstreamRequest } from './transport.ts';
@@ -61,6 +63,8 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     }
     this.#resolveClosing();
   };
+  /** `undefined` where the URL has an address. */
+  readonly #host: HostUse | undefined;
   #isDestroyed = false;
   #sweepTimer: NodeJS.Timeout | undefined;
   /** When the timer is due; Infinity without a timer. */
@@ -72,6 +76,8 @@ export class ConnectionPool implements Transport, ConnectionEvents {
     this.#defaults = defaults;
     this.#url = new URL(options.url);
     this.#isSecure = this.#url.protocol === 'https:';
+    const host = hostOf(this.#url);
+    this.#host = isIP(host) === 0 ? defaults.hosts?.use(host, () => this.#followHost()) : undefined;
   }
 
   dispatch(request: UpstreamRequest, handler: UpstreamHandler, { isFresh = false, isUrgent = false } = {}): void {
@@ -163,6 +169,7 @@ export class ConnectionPool implements Transport, ConnectionEvents {
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
     this.#idle.remove(connection);
+    if (connection.hasFailed) this.#host?.refreshSoon();
     this.#resolveClosing();
   }
 
@@ -180,7 +187,9 @@ export class ConnectionPool implements Transport, ConnectionEvents {
 
   #resolveClosing(): void {
     const isUsed = this.#connections.size > 0 || this.#reserved.length > 0 || this.#pace.waitingCount > 0;
-    if (!isUsed) this.#closing?.resolve();
+    if (isUsed || this.#closing === undefined) return;
+    this.#host?.close();
+    this.#closing.resolve();
   }
 
   async destroy(): Promise<void> {
@@ -200,13 +209,34 @@ export class ConnectionPool implements Transport, ConnectionEvents {
       timeoutMs: this.#options.connectTimeoutMs,
       secureContext: this.#defaults.secureContext?.(),
       serverName: this.#options.serverName,
+      lookup: this.#host?.lookup,
       readBuffer: this.#readBuffer,
       onBytes: (bytes) => connection.onBytes(bytes),
     };
-    const socket = connectTo(options, this.#tlsSessions, () => connection.onConnected());
+    const socket = connectTo(options, this.#tlsSessions, (connected) => this.#onConnected(connection, connected));
     this.#connections.add(connection);
     connection.attach(socket);
     return connection;
+  }
+
+  #onConnected(connection: Connection, { remoteAddress }: Socket): void {
+    // The host may have moved since the connection began.
+    if (!this.#isOfHost(remoteAddress)) connection.endsAtMs = Number.NEGATIVE_INFINITY;
+    connection.onConnected(remoteAddress);
+  }
+
+  /** Connections to addresses that the host has no more end like those past their age. */
+  #followHost(): void {
+    for (const connection of this.#connections) {
+      if (!this.#isOfHost(connection.address)) connection.endsAtMs = Number.NEGATIVE_INFINITY;
+    }
+    for (const connection of this.#idle.toArray()) {
+      if (!this.#isOfHost(connection.address)) connection.destroy();
+    }
+  }
+
+  #isOfHost(address: string | undefined): boolean {
+    return this.#host === undefined || address === undefined || this.#host.has(address);
   }
 
   #endOfAge(): number {

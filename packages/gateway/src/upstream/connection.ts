@@ -39,6 +39,10 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   idleUntilMs = 0;
   /** When it carries no further request. */
   endsAtMs = Number.POSITIVE_INFINITY;
+  /** Of the target; known when the connection is open. */
+  address: string | undefined;
+  /** It could not be opened, or broke under a request. */
+  hasFailed = false;
   /** Its place among the idle connections. */
   listIndex = -1;
   /** How long the target keeps an idle connection, from its last Keep-Alive header. */
@@ -86,8 +90,9 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
     else this.#message = message;
   }
 
-  onConnected(): void {
+  onConnected(address: string | undefined): void {
     this.#isConnected = true;
+    this.address = address;
     const message = this.#message;
     const handler = this.#handler;
     this.#message = undefined;
@@ -262,6 +267,7 @@ export class Connection implements ResponseReceiver, UpstreamControl, Indexed {
   #fail(error: Error): void {
     const handler = this.#handler;
     this.#handler = undefined;
+    this.hasFailed ||= handler !== undefined || !this.#isConnected;
     this.#close();
     try {
       handler?.onResponseError(error);

@@ -1,7 +1,7 @@
 /** Errors between the gateway and a target. */
 
 /**
- * - `ECONNRESET` and `ETIMEDOUT` mean what they mean for the operating system.
+ * - `ECONNRESET`, `ETIMEDOUT` and `ENOTFOUND` mean what they mean for the operating system.
  * - `HANDSHAKE_CLOSED`: the target ended the connection during the TLS handshake.
  * - `BAD_RESPONSE`: the response is not valid HTTP/1.1.
  * - `BAD_REQUEST`: the request cannot be expressed in HTTP/1.1.
@@ -11,6 +11,7 @@
 export type UpstreamErrorCode =
   | 'ECONNRESET'
   | 'ETIMEDOUT'
+  | 'ENOTFOUND'
   | 'HANDSHAKE_CLOSED'
   | 'BAD_RESPONSE'
   | 'BAD_REQUEST'

@@ -7,6 +7,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { SecureContext } from 'node:tls';
+import type { HostAddresses } from './host-addresses.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHeaders } from './response-head.ts';
 
@@ -43,7 +44,7 @@ export interface TransportOptions {
   readonly now: () => number;
 }
 
-/** Settings that all transports of a gateway share. */
+/** Settings and facts that all transports of a gateway share. */
 export interface TransportDefaults {
   /**
    * Certificates and authorities for TLS to targets. Called for each new connection, so that a renewed certificate needs no
@@ -52,6 +53,8 @@ export interface TransportDefaults {
   readonly secureContext?: () => SecureContext | undefined;
   /** Whether the gateway shows a certificate to targets that demand one. Default: it has none. */
   readonly hasCertificate?: () => boolean;
+  /** Finds and follows the addresses of hosts. Default: Node looks a host up for each connection. */
+  readonly hosts?: HostAddresses;
   /** Returns a random number from 0 up to 1. Default: `Math.random`. */
   readonly random?: () => number;
   /** Receives what a handler throws from `onResponseEnd` or `onResponseError`, after its request has ended. */
