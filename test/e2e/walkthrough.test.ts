@@ -80,8 +80,21 @@ async function startPlace(form: Form): Promise<void> {
   await system.untilWell();
 }
 
-test('the README, the lab, the admin API and security have commands that are run', () => {
-  expect(walks.map(({ file }) => file)).toEqual(['README.md', 'docs/lab.md', 'docs/operating.md', 'docs/security.md']);
+test('the README, Kubernetes, the lab, the admin API and security have commands that are run', () => {
+  expect([...new Set(walks.map(({ file }) => file))].sort()).toEqual([
+    'README.md',
+    'docs/kubernetes.md',
+    'docs/lab.md',
+    'docs/operating.md',
+    'docs/security.md',
+  ]);
+});
+
+test('every curl of docs/kubernetes.md is run', () => {
+  const commands = readFileSync(join(ROOT, 'docs/kubernetes.md'), 'utf8').match(/^\$ curl .*$/gm) ?? [];
+  const run = walks.filter(({ file }) => file === 'docs/kubernetes.md').flatMap(({ steps }) => steps);
+  expect(run.map(({ command }) => `$ ${command}`)).toEqual(commands);
+  expect(commands.length).toBeGreaterThan(8);
 });
 
 test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the Debian package curl)', async (walk) => {
@@ -91,15 +104,21 @@ test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the 
   // The topics of tenants are for this test alone.
   const suffix = walk.form === 'tenants' ? '' : `-${process.pid}-${Date.now()}`;
   await ensureTopics(inject('kafkaBootstrap'), [{ name: `greetings${suffix}`, partitionCount: 1 }]);
+  const { east, west } = system.stack.regions;
   const here = (text: string): string =>
     text
+      // The ports that docs/kubernetes.md forwards.
+      .replaceAll('https://localhost:8443', system.url)
+      .replaceAll('https://localhost:8444', east.gateway.url)
+      .replaceAll('https://localhost:8445', west.gateway.url)
+      .replaceAll('https://localhost:8081', system.admin)
       .replaceAll('http://localhost:8080', system.url)
       .replaceAll('http://localhost:8081', system.admin)
       .replaceAll(/\b(?:greetings|orders-eu)\b/g, (name) => `${name}${suffix}`);
   expect(walk.steps.length).toBeGreaterThan(0);
   const outputs = run(
     walk.steps.map(({ command }) => here(command)),
-    directory,
+    { directory, adminToken: system.stack.adminToken },
   );
   for (const [index, { command, output }] of walk.steps.entries()) {
     const { text, status } = outputs[index] ?? {};
@@ -112,10 +131,17 @@ test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the 
 });
 
 /** Runs the commands one after another in one shell, so that they share variables. */
-function run(commands: readonly string[], directory: string): { text: string; status: number }[] {
+function run(
+  commands: readonly string[],
+  { directory, adminToken }: { directory: string; adminToken: string },
+): { text: string; status: number }[] {
   const END = '\u001e';
   const script = commands.map((command) => `${command.replace(/^curl/, 'curl -sS')}\nprintf '${END}%s${END}' $?\n`);
-  const { stdout } = spawnSync('sh', ['-c', script.join('')], { cwd: directory, encoding: 'utf8' });
+  const { stdout } = spawnSync('sh', ['-c', script.join('')], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { ...process.env, ADMIN_TOKEN: adminToken },
+  });
   const parts = stdout.split(END);
   return commands.map((_, index) => ({
     text: withoutTimes((parts[2 * index] ?? '').trim()),

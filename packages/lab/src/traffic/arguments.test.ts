@@ -40,6 +40,7 @@ test.each<[string, object, Record<string, string>?]>([
     { ...CONSUME, consumerCount: 2, name: 'pod-0', isGroupShared: true },
   ],
   ['--help', { kind: 'help' }],
+  ['--version', { kind: 'version' }],
 ])('%s', (line, expected: object, env = {}) => {
   expect(parseTrafficArguments(line.split(' '), env)).toEqual(expected satisfies object as TrafficCommand);
 });

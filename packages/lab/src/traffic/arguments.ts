@@ -33,7 +33,7 @@ export interface ConsumeOptions extends ClientOptions {
   isGroupShared: boolean;
 }
 
-export type TrafficCommand = { kind: 'help' } | ProduceOptions | ConsumeOptions;
+export type TrafficCommand = { kind: 'help' } | { kind: 'version' } | ProduceOptions | ConsumeOptions;
 
 const DEFAULT_URL = 'http://localhost:8080';
 const DEFAULT_RECORDS_PER_SECOND = 20;
@@ -54,6 +54,7 @@ five seconds says what it has seen. It starts to count with the first success, s
   --ca FILE                 PEM: the authority of the server's certificate (default: those of Node.js)
   --token-file FILE         token that is sent with each request (or set ${TOKEN_VARIABLE})
   --help                    this text
+  --version                 the version of this program, and of Node.js
 
 produce: each record is sent once. The exit code is 1 if one was not acknowledged.
   --rate N                  records a second (default ${DEFAULT_RECORDS_PER_SECOND})
@@ -77,6 +78,7 @@ const OPTIONS = {
   name: { type: 'string' },
   'shared-group': { type: 'boolean' },
   help: { type: 'boolean' },
+  version: { type: 'boolean' },
 } as const;
 
 type OptionName = keyof typeof OPTIONS;
@@ -96,6 +98,7 @@ export function parseTrafficArguments(
 ): TrafficCommand {
   const { kind, given } = read(argv);
   if (given.has('help')) return { kind: 'help' };
+  if (given.has('version')) return { kind: 'version' };
   if (kind !== 'produce' && kind !== 'consume') {
     throw bad(`${kind ?? 'The first argument'} must be produce or consume; --help has the rest.`);
   }

@@ -1,5 +1,6 @@
 /** Command line of a client that runs beside a system, as in a pod: arguments, signals and exit code. */
 import process from 'node:process';
+import { versionLine } from '@causeway/protocol/version.ts';
 import { LabError } from '../errors.ts';
 import { parseTrafficArguments, TRAFFIC_USAGE } from './arguments.ts';
 import { runTraffic } from './run.ts';
@@ -14,6 +15,8 @@ try {
   const command = parseTrafficArguments(process.argv.slice(2), process.env);
   if (command.kind === 'help') {
     print(TRAFFIC_USAGE);
+  } else if (command.kind === 'version') {
+    print(versionLine());
   } else {
     const stopping = new AbortController();
     // Once: a second signal ends the process at once.

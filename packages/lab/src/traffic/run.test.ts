@@ -72,7 +72,7 @@ interface Run {
 /** The command in this process. */
 function run(line: string): Run {
   const command = parseTrafficArguments(line.split(' '));
-  if (command.kind === 'help') throw new Error('no run');
+  if (command.kind === 'help' || command.kind === 'version') throw new Error('no run');
   const stopping = new AbortController();
   onTestFinished(() => stopping.abort());
   const lines: string[] = [];
