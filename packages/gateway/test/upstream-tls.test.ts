@@ -11,6 +11,7 @@ import { valueIn } from '../../../test/harness/exposition.ts';
 import { TEST_TOKEN, testConfig } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
+import { dnsServer } from './discovery-fixture.ts';
 import { gateway, upstream } from './fixture.ts';
 
 let authority: TestAuthority;
@@ -150,4 +151,34 @@ test('a process of another authority at the address of a target gets no request 
   const system = (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as System;
   expect(system.regions[0]?.targets[0]?.behindError).toBe('its certificate is signed by an unknown authority');
   expect(stranger.requests).toEqual([]);
+});
+
+test('the certificates of targets by DNS must have the name, without labels of services, unless they have a serverName', async () => {
+  const dns = await dnsServer();
+  dns.set('bridge.example', ['127.0.0.1']);
+  const reach = async (certified: string, target: Record<string, unknown>): Promise<string> => {
+    const { port } = await upstream(answerJson({ events: [] }), await demanding({ dns: [certified] }));
+    const admin = await upstream(answerJson({}));
+    dns.setServices('_https._tcp.bridge.example', [{ host: 'bridge.example', port }]);
+    const ports =
+      target['dns'] === 'bridge.example' ? { port, adminPort: port } : { adminPort: admin.port, adminScheme: 'http' };
+    const gw = await gateway({
+      regions: [{ name: 'east', targets: [{ scheme: 'https', ...ports, ...target }] }],
+      upstream: { tls: tlsOf(own) },
+      discovery: { refreshMs: 20, timeoutMs: 20_000, servers: [dns.address] },
+    });
+    const topology = async () => (await (await request(`${gw.adminUrl}/api/topology`)).body.json()) as System;
+    await until('it is probed', async () => {
+      const [found] = (await topology()).regions[0]?.targets ?? [];
+      return found !== undefined && found.health.status !== 'unknown';
+    });
+    const [found] = (await topology()).regions[0]?.targets ?? [];
+    if (found?.health.status !== 'healthy') return found?.health.reason ?? '';
+    expect((await request(`${gw.adminUrl}/api/regions/east/config`)).statusCode).toBe(200);
+    return 'healthy';
+  };
+  expect(await reach('bridge.example', { dns: 'bridge.example' })).toBe('healthy');
+  expect(await reach('bridge.example', { dns: '_https._tcp.bridge.example' })).toBe('healthy');
+  expect(await reach('other.example', { dns: 'bridge.example', serverName: 'other.example' })).toBe('healthy');
+  expect(await reach('other.example', { dns: 'bridge.example' })).toMatch(/certificate/);
 });
