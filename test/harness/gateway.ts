@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { TEST_TRUST } from './trust.ts';
 import { until } from './until.ts';
 
-/** Partial YAML. Its sections replace those of the test's defaults. */
+/** Partial YAML. Its sections replace those of the test's defaults; `upstream` keeps its patient time limit for connections. */
 export type ConfigOverrides = Record<string, unknown>;
 
 /** The admin token of test gateways, by default. */
@@ -21,6 +21,7 @@ export function testConfig(overrides: ConfigOverrides): GatewayConfig {
     trust: TEST_TRUST,
     shutdown: { graceMs: 100 },
     ...overrides,
+    upstream: { connectTimeoutMs: 10_000, ...(overrides['upstream'] as object | undefined) },
   });
   return parseConfig('test.yaml', yaml, { schema: GatewayConfig, env: {} });
 }
