@@ -39,13 +39,15 @@ test('every YAML file declares its schema, which accepts it', () => {
   }
 });
 
-test.each(['gateway', 'bridge'])(
-  'the Helm chart has a copy of the schema of a %s, by which rendering fails',
-  async (kind) => {
-    const copy = fileURLToPath(new URL(`../deploy/helm/causeway/files/${kind}.schema.json`, import.meta.url));
-    await expect(readFileSync(join(CONFIG, `${kind}.schema.json`), 'utf8')).toMatchFileSnapshot(copy);
-  },
-);
+test.each([
+  ['gateway.schema.json', 'gateway.schema.json'],
+  ['bridge.schema.json', 'bridge.schema.json'],
+  ['prometheus/causeway.rules.yml', 'causeway.rules.yml'],
+  ['grafana/causeway.json', 'dashboard.json'],
+])('the Helm chart has a copy of config/%s', async (original, copy) => {
+  const text = readFileSync(join(CONFIG, original), 'utf8');
+  await expect(text).toMatchFileSnapshot(join(CONFIG, '../deploy/helm/causeway/files', copy));
+});
 
 const REGIONS = 'regions: [{ name: east, targets: [{ url: "http://a:1" }] }]\n';
 const BRIDGE = 'bridge: { name: b, region: east }\nkafka: { bootstrapServers: ["h:1"] }\n';

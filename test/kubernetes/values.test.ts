@@ -186,6 +186,17 @@ describe.skipIf(tools === undefined)('what follows from values', () => {
     });
   });
 
+  test('variables are texts, also large numbers', async () => {
+    const env = { COUNT: 16777216, IS_ON: true, TEXT: 'a: "b"', PASSWORD: { secret: 'kafka', key: 'password' } };
+    const pod = await podOf(valuesOf('bridge', BRIDGE, { env }));
+    expect(pod['spec'].containers[0].env.filter(({ name }: { name: string }) => name in env)).toEqual([
+      { name: 'COUNT', value: '16777216' },
+      { name: 'IS_ON', value: 'true' },
+      { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'kafka', key: 'password' } } },
+      { name: 'TEXT', value: 'a: "b"' },
+    ]);
+  });
+
   test('podSpec adds to the pod and replaces what the chart says', async () => {
     const podSpec = { nodeSelector: { disk: 'fast' }, automountServiceAccountToken: true };
     const { spec } = (await podOf(valuesOf('bridge', BRIDGE, { podSpec }))) as unknown as { spec: Config };

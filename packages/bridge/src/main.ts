@@ -2,14 +2,13 @@
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { ConfigError, loadConfig } from '@causeway/config/load.ts';
+import { ConfigError } from '@causeway/config/load.ts';
 import { secretKeys } from '@causeway/config/masked.ts';
 import { versionLine } from '@causeway/protocol/version.ts';
 import { pino } from 'pino';
 import { Bridge } from './app.ts';
-import { BridgeConfig, checkBridgeConfig } from './config.ts';
-import { findCertificateProblems } from './http-config.ts';
-import { findSecurityProblems } from './kafka/client/security.ts';
+import { BridgeConfig } from './config.ts';
+import { loadBridgeConfig } from './load.ts';
 
 const USAGE = `Usage: npm run bridge -- --config FILE [--check]
 
@@ -58,15 +57,7 @@ async function main(): Promise<number | undefined> {
   let config: BridgeConfig;
   try {
     // npm runs scripts in the root of the package, and passes the caller's directory.
-    config = loadConfig(resolve(process.env['INIT_CWD'] ?? process.cwd(), file), {
-      schema: BridgeConfig,
-      env: process.env,
-      check: (config) => [
-        ...checkBridgeConfig(config),
-        ...findCertificateProblems(config),
-        ...findSecurityProblems(config.kafka),
-      ],
-    });
+    config = loadBridgeConfig(resolve(process.env['INIT_CWD'] ?? process.cwd(), file), process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

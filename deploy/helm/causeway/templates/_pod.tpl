@@ -83,7 +83,8 @@ containers:
         {{- if kindIs "map" $value }}
         valueFrom: { secretKeyRef: { name: {{ $value.secret }}, key: {{ $value.key }} } }
         {{- else }}
-        value: {{ $value | toString | quote }}
+        {{- /* Helm reads numbers as floats, which would be written as 1e+06. */}}
+        value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
         {{- end }}
       {{- end }}
     ports:
