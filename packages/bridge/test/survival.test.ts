@@ -167,6 +167,7 @@ describe('asked by gateways', () => {
       const delivered = { 'causeway-delivered': first.delivery?.split(';')[0] ?? '' };
       const second = await poll(west, asGateway({ ...failed, ...delivered }));
       expect(second).toMatchObject({ status: 200, values: ['c'] });
+      await lengthenLease();
       // What no gateway says was received comes again.
       const back = { 'causeway-failed': `${region}/west`, 'causeway-delivered': '0' };
       expect(await poll(east, asGateway(back))).toMatchObject({ status: 200, values: ['c'] });
