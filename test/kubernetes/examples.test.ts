@@ -11,7 +11,15 @@ import { loadForStart } from '@causeway/gateway/config/load.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { TestAuthority } from '../harness/certificates.ts';
 import { findKubernetesTools } from '../harness/kubernetes-tools.ts';
-import { EXAMPLES, exampleFile, goldenFile, type KubernetesObject, objectsOf, render } from './chart.ts';
+import {
+  EXAMPLES,
+  exampleFile,
+  goldenFile,
+  type KubernetesObject,
+  objectsOf,
+  render,
+  withoutLongFiles,
+} from './chart.ts';
 
 const run = promisify(execFile);
 const tools = await findKubernetesTools();
@@ -35,16 +43,6 @@ describe.skipIf(tools === undefined).each(EXAMPLES)('the example %s', (example) 
     await Promise.all(workloads.map((workload) => check(workload, configMaps, accept)));
   });
 });
-
-/** The dashboard and the alerts are copies of files in config/, and have tests of their own. */
-function withoutLongFiles(text: string): string {
-  return text
-    .replace(/(\n {2}causeway\.json: \|\n)(?: {4}.*\n)+/, '$1    (config/grafana/causeway.json)\n')
-    .replace(
-      /(\nkind: PrometheusRule\n[\s\S]*?\nspec:\n)(?:(?: {2}.*)?\n)+/,
-      '$1  groups: [] # config/prometheus/causeway.rules.yml\n',
-    );
-}
 
 type Accept = (program: string, configFile: string, env: Record<string, string>) => void | Promise<void>;
 

@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { findHelm3, findKubernetesTools } from '../harness/kubernetes-tools.ts';
 import { findKubernetesValidate, kubernetesValidate } from '../harness/kubernetes-validate.ts';
-import { CHART, EXAMPLES, exampleFile, goldenFile, objectsOf, render } from './chart.ts';
+import { CHART, EXAMPLES, exampleFile, goldenFile, objectsOf, render, withoutLongFiles } from './chart.ts';
 
 const run = promisify(execFile);
 const SCHEMAS = new URL('crd-schemas/', import.meta.url);
@@ -75,19 +75,21 @@ describe('custom resources fit the schemas of their projects', () => {
 });
 
 describe.skipIf(tools === undefined || helm3 === undefined)('Helm', () => {
-  const helms: [string, string][] = [
-    ['4', tools?.helm ?? ''],
-    ['3', helm3 ?? ''],
-  ];
-  test.each(helms)('%s finds no fault with the chart (lint --strict)', async (_, helm) => {
-    const files = EXAMPLES.map((example) =>
-      run(helm, ['lint', '--strict', '--quiet', CHART, '--values', exampleFile(example)]),
-    );
-    for (const { stdout } of await Promise.all(files)) expect(stdout.trim()).toBe('');
+  test.each(EXAMPLES)('4 finds no fault with the example %s (lint --strict)', async (example) => {
+    expect(await lint(tools?.helm ?? '', example)).toBe('');
+  });
+
+  test.each(EXAMPLES.filter((example) => example.startsWith('secure')))('3 finds none with %s', async (example) => {
+    expect(await lint(helm3 ?? '', example)).toBe('');
   });
 
   test.each(EXAMPLES)('3 renders the example %s as Helm 4 does', async (example) => {
-    const args = ['--values', exampleFile(example)];
-    expect(objectsOf(await render(helm3 ?? '', args))).toEqual(objectsOf(await render(tools?.helm ?? '', args)));
+    const text = withoutLongFiles(await render(helm3 ?? '', ['--values', exampleFile(example)]));
+    expect(objectsOf(text)).toEqual(objectsOf(readFileSync(goldenFile(example), 'utf8')));
   });
 });
+
+async function lint(helm: string, example: string): Promise<string> {
+  const args = ['lint', '--strict', '--quiet', CHART, '--values', exampleFile(example)];
+  return (await run(helm, args)).stdout.trim();
+}
