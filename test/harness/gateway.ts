@@ -48,11 +48,12 @@ export async function startGateway(
   const gateway = new Gateway({ config: testConfig(overrides), configFile: 'test.yaml', ...options });
   const { url, urls, adminUrl } = await gateway.start();
   const targets = testConfig(overrides).regions.flatMap((region) => region.targets);
-  const targetCount = targets.filter((target) => target.url !== undefined).length;
+  const configured = targets.flatMap(({ url: given }) => (given === undefined ? [] : new URL(given).origin));
   await until('every target is probed', () => {
     // Its own events: it also relays those of gateways behind it.
     const own = gateway.events.recent().filter((event) => event.gateway === undefined);
-    return new Set(own.flatMap((event) => (event.type === 'health' ? [event.target] : []))).size === targetCount;
+    const probed = new Set(own.flatMap((event) => (event.type === 'health' ? [event.target] : [])));
+    return configured.every((origin) => probed.has(origin));
   });
   return { gateway, url, urls, adminUrl, close: () => gateway.close('the test is over') };
 }

@@ -58,6 +58,7 @@ test.each([
     const state = fixtureState(['east', 'west']);
     breakEast(state.system);
     breakCertificates(state.system);
+    breakName(state.system);
     const fixture = kept(await new AdminFixture(state).start());
     for (let id = 1; id < 30; id += 1) fixture.emit(eventOf(id));
     const { page, complaints } = await openOver(fixture, { colorScheme, viewport: { width, height: 844 } });
@@ -65,6 +66,8 @@ test.each([
     await page.locator('.timeline li').nth(5).waitFor();
     await page.locator('[data-banner="certificate listener admin"]').waitFor();
     await page.locator('[data-banner="certificate upstream.tls"]').waitFor();
+    await page.getByText(/DNS name bridge-headless.* does not exist \(NXDOMAIN\) since .* 3 of its addresses/).waitFor();
+    await page.getByText('DNS: bridge-headless.kafka-bridge.svc, 3 targets').waitFor();
     await page.getByText('Show as a table').click();
     expect(await accessibilityViolations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Drain west' }).click();
@@ -93,6 +96,13 @@ function breakEast(system: ReturnType<typeof fixtureState>['system']): void {
     summary: 'Region east is down (connection refused); west serves its work and its 20 consumers.',
     redirects: [{ from: 'east', to: 'west', requestsPerSecond: 42 }],
   });
+}
+
+/** A name by which the targets of west were found, and that DNS does not have any more. */
+function breakName(system: ReturnType<typeof fixtureState>['system']): void {
+  const [, west] = system.regions;
+  const problem = 'does not exist (NXDOMAIN)';
+  west?.dnsNames.push({ name: 'bridge-headless.kafka-bridge.svc', addressCount: 3, problem, since: system.at });
 }
 
 /** One that was refused, one that expires soon, and an expired one toward the targets. */

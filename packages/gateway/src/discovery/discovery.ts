@@ -1,4 +1,5 @@
 /** The names that the configuration has in place of addresses, and the endpoints that DNS gives for them. */
+import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig, TargetConfig } from '../config/schema.ts';
 import type { EventLog } from '../events.ts';
 import type { Query } from './dns-client.ts';
@@ -28,7 +29,7 @@ export class Discovery {
     this.#options = options;
   }
 
-  /** Calls `listener` after every answer, until `close`. */
+  /** Calls `listener` after every answer that changes endpoints, until `close`. */
   onChange(listener: () => void): void {
     this.#onChange = listener;
   }
@@ -87,8 +88,9 @@ export class Discovery {
       now,
       resolvConf,
       onAnswer: (answered, before) => {
-        this.#report(answered, before);
-        this.#onChange();
+        this.#report(answered, before.problem);
+        const isSame = before.isKnown === answered.isKnown && isDeepStrictEqual(before.endpoints, answered.endpoints);
+        if (!isSame) this.#onChange();
       },
     });
     this.#watches.set(key, watch);

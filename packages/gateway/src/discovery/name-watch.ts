@@ -1,13 +1,21 @@
 /** Asks for one name again and again, and keeps the endpoints of the last good answer. */
 import type { Endpoint } from './answer.ts';
 import { DnsClient, type DnsClientOptions, type Query } from './dns-client.ts';
-import { afterAnswer, LOOKUP_RESULTS, type LookupResult, type NameProblem, NOT_ASKED, resultOf } from './name-state.ts';
+import {
+  afterAnswer,
+  LOOKUP_RESULTS,
+  type LookupResult,
+  type NameProblem,
+  type NameState,
+  NOT_ASKED,
+  resultOf,
+} from './name-state.ts';
 
 export interface NameWatchOptions extends DnsClientOptions {
   readonly query: Query;
   readonly settings: () => WatchSettings;
-  /** The endpoints, the problem, or whether the name is known may have changed. */
-  readonly onAnswer: (watch: NameWatch, before: NameProblem | undefined) => void;
+  /** After every answer, with the state before. */
+  readonly onAnswer: (watch: NameWatch, before: NameState) => void;
   /** Returns a random number from 0 up to 1. */
   readonly random: () => number;
   /** Milliseconds of the monotonic clock. */
@@ -127,6 +135,6 @@ export class NameWatch {
     const jitterMs = refreshMs * JITTER_RATIO * (random() - 0.5);
     const restMs = this.#startedAtMs + refreshMs + jitterMs - now();
     this.#schedule(isUrgent ? this.#untilGapMs() : Math.max(0, restMs));
-    onAnswer(this, before.problem);
+    onAnswer(this, before);
   }
 }

@@ -1,19 +1,17 @@
-/** Owns the targets and their probes, and publishes a new snapshot after every change. */
+/** Decides what the targets are and which regions get work, and publishes a new snapshot after every change. */
 import type { GatewayConfig } from '../config/schema.ts';
-import { normalizeUrl } from '../config/targets.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { EventLog } from '../events.ts';
 import type { CreateTransport } from '../upstream/transport.ts';
-import { Check, checkKeyOf } from './check.ts';
 import { describeDiscoveries } from './discoveries.ts';
 import { Failovers } from './failovers.ts';
 import type { ProbeResult } from './health.ts';
+import { Members } from './members.ts';
 import { assertNotLast, Overrides } from './overrides.ts';
 import { noteProbe } from './probe-report.ts';
 import { panicReason, type Snapshot } from './snapshot.ts';
 import { takeSnapshot } from './take-snapshot.ts';
-import { Target } from './target.ts';
-import { keyOfTarget, type WantedTarget, wantedTargets } from './wanted-targets.ts';
+import type { Target } from './target.ts';
 
 /** How often deadlines are enforced and successes counted in the breakers, which requests then need not do. */
 const SWEEP_INTERVAL_MS = 50;
@@ -28,28 +26,14 @@ export interface RegistryOptions {
   now: () => number;
 }
 
-interface Member {
-  target: Target;
-  wanted: WantedTarget;
-  check: Check;
-  checkKey: string;
-}
-
 export class Registry {
   readonly #events: EventLog;
   readonly #discovery: Discovery;
-  readonly #random: () => number;
   readonly #now: () => number;
-  readonly #createTransport: CreateTransport;
-  readonly #members = new Map<string, Member>();
-  /** Targets of the config before, while a name of their region that is new in the config has no addresses yet. */
-  readonly #held = new Set<string>();
-  /** Targets that are not wanted any more, whose requests in flight may still finish. */
-  readonly #retired = new Map<Target, Promise<void>>();
+  readonly #members: Members;
   readonly #overrides = new Overrides();
   readonly #failovers: Failovers;
   #config: GatewayConfig;
-  #wanted: readonly WantedTarget[] = [];
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -60,9 +44,15 @@ export class Registry {
     this.#discovery = options.discovery;
     this.#discovery.onChange(() => this.#reconcile());
     this.#failovers = new Failovers(options.events);
-    this.#random = options.random;
     this.#now = options.now;
-    this.#createTransport = options.createTransport;
+    this.#members = new Members({
+      ...options,
+      onProbe: (target, result) => this.#onProbe(target, result),
+      onBreakerChange: ({ region, url: target }, from, to, reason) => {
+        this.#events.emit({ type: 'breaker', region, target, from, to, reason });
+        this.#publish();
+      },
+    });
     this.#snapshot = { regions: [], isPanic: false, isWhole: false, settings: config };
   }
 
@@ -77,7 +67,7 @@ export class Registry {
 
   start(): void {
     this.apply(this.#config);
-    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    this.#sweepTimer = setInterval(() => this.#members.sweep(), SWEEP_INTERVAL_MS);
     this.#sweepTimer.unref();
   }
 
@@ -87,7 +77,7 @@ export class Registry {
     this.#config = config;
     this.#overrides.clear();
     this.#discovery.configure(config);
-    for (const key of this.#members.keys()) this.#held.add(key);
+    this.#members.hold();
     this.#reconcile();
   }
 
@@ -135,7 +125,7 @@ export class Registry {
 
   /** Returns all targets: those of the config, and those that DNS gives for its names. */
   targets(): Target[] {
-    return [...this.#members.values()].map((member) => member.target);
+    return this.#members.targets;
   }
 
   /** Returns the number of requests that left targets declared down, by region, since the start. */
@@ -151,10 +141,8 @@ export class Registry {
 
   /** Returns the name that the certificate at an origin must have, by the target with this origin; `undefined`: its host. */
   serverNameAt(origin: string): string | undefined {
-    const at = [...this.#members.values()].find(({ wanted: { url, healthUrl, adminUrl } }) =>
-      [url, healthUrl, ...(adminUrl === undefined ? [] : [normalizeUrl(adminUrl)])].includes(origin),
-    );
-    return at === undefined ? this.#config.upstream.tls.serverName : at.wanted.serverName;
+    const target = this.#members.at(origin);
+    return target === undefined ? this.#config.upstream.tls.serverName : target.serverName;
   }
 
   /** The target failed a request: restarts its time of stability, and probes it. */
@@ -166,102 +154,23 @@ export class Registry {
 
   /** Probes a target at once. */
   probeSoon(target: Target): void {
-    this.#members.get(keyOfTarget(target))?.check.probeSoon();
+    this.#members.probeSoon(target);
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#sweepTimer);
-    const members = [...this.#members.values()];
-    this.#members.clear();
-    await Promise.all(members.flatMap(({ check, target }) => [check.close(), target.close()]));
-    await Promise.all(this.#retired.values());
-  }
-
-  #sweep(): void {
-    const nowMs = this.#now();
-    for (const { target } of this.#members.values()) {
-      target.breaker.flush();
-      target.expire(nowMs);
-    }
-    for (const target of this.#retired.keys()) target.expire(nowMs);
+    await this.#members.close();
   }
 
   /** Makes the targets those that the configuration and DNS want. */
   #reconcile(): void {
     if (this.#isClosed) return;
-    const wanted = wantedTargets(this.#config, (target) => this.#discovery.watchOf(target)?.endpoints ?? []);
-    const before = [...this.#members.values()].map((member) => member.wanted);
-    const keys = new Set(wanted.map(keyOfTarget));
-    for (const one of wanted) this.#addOrUpdate(one);
-    this.#release(keys);
-    for (const [key, member] of this.#members) {
-      if (keys.has(key) || this.#held.has(key)) continue;
-      this.#members.delete(key);
-      this.#retire(member);
-    }
-    this.#wanted = wanted;
+    const before = this.#members.wanted;
+    this.#members.reconcile(this.#config);
     this.#publish();
-    const after = [...this.#members.values()].map((member) => member.wanted);
-    for (const event of describeDiscoveries(before, after)) this.#events.emit(event);
-  }
-
-  /** Gives up held targets that are wanted, and those of regions where each name has had addresses. */
-  #release(wanted: ReadonlySet<string>): void {
-    const waiting = this.#config.regions.filter(({ targets }) =>
-      targets.some((target) => this.#discovery.watchOf(target)?.isKnown === false),
-    );
-    for (const key of this.#held) {
-      const region = this.#members.get(key)?.target.region;
-      if (wanted.has(key) || !waiting.some(({ name }) => name === region)) this.#held.delete(key);
-    }
-  }
-
-  #addOrUpdate(wanted: WantedTarget): void {
-    const { breaker, upstream } = this.#config;
-    const { region, url, serverName, adminUrl, discoveredBy } = wanted;
-    const checkKey = checkKeyOf(wanted, this.#config);
-    const existing = this.#members.get(keyOfTarget(wanted));
-    if (existing !== undefined) {
-      const { target } = existing;
-      existing.wanted = wanted;
-      target.adminUrl = adminUrl;
-      target.discoveredBy = discoveredBy;
-      target.configure({ upstream, breaker, serverName });
-      if (existing.checkKey === checkKey) return;
-      void existing.check.close();
-      existing.checkKey = checkKey;
-      existing.check = this.#startCheck(target, wanted);
-      return;
-    }
-    const target = new Target({
-      region,
-      url,
-      settings: { upstream, breaker, serverName },
-      createTransport: this.#createTransport,
-      now: this.#now,
-      onBreakerChange: (from, to, reason) => {
-        this.#events.emit({ type: 'breaker', region, target: url, from, to, reason });
-        this.#publish();
-      },
-    });
-    target.adminUrl = adminUrl;
-    target.discoveredBy = discoveredBy;
-    const member = { target, wanted, check: this.#startCheck(target, wanted), checkKey };
-    this.#members.set(keyOfTarget(wanted), member);
-  }
-
-  #startCheck(target: Target, wanted: WantedTarget): Check {
-    return new Check({
-      target,
-      wanted,
-      settings: this.#config,
-      createTransport: this.#createTransport,
-      random: this.#random,
-      now: this.#now,
-      onProbe: (result) => this.#onProbe(target, result),
-    });
+    for (const event of describeDiscoveries(before, this.#members.wanted)) this.#events.emit(event);
   }
 
   /** A target that fails may be gone, and another one in its place. */
@@ -298,8 +207,7 @@ export class Registry {
     if (this.#isClosed) return;
     const config = this.#config;
     const { isPanic: wasPanic } = this.#snapshot;
-    const inOrder = new Set([...this.#wanted.map(keyOfTarget), ...this.#held]);
-    const targets = [...inOrder].flatMap((key) => this.#members.get(key)?.target ?? []);
+    const targets = this.targets();
     this.#snapshot = takeSnapshot(config, this.#overrides, ({ name }) =>
       targets.filter(({ region }) => region === name),
     );
@@ -313,11 +221,5 @@ export class Registry {
         reason: panicReason(this.#snapshot, config.healthCheck.panicPercent),
       });
     }
-  }
-
-  #retire({ check, target }: Member): void {
-    void check.close();
-    const done = target.retire().finally(() => this.#retired.delete(target));
-    this.#retired.set(target, done);
   }
 }
