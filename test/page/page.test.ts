@@ -66,7 +66,9 @@ test.each([
     await page.locator('.timeline li').nth(5).waitFor();
     await page.locator('[data-banner="certificate listener admin"]').waitFor();
     await page.locator('[data-banner="certificate upstream.tls"]').waitFor();
-    await page.getByText(/DNS name bridge-headless.* does not exist \(NXDOMAIN\) since .* 3 of its addresses/).waitFor();
+    await page
+      .getByText(/DNS name bridge-headless.* does not exist \(NXDOMAIN\) since .* 3 of its addresses/)
+      .waitFor();
     await page.getByText('DNS: bridge-headless.kafka-bridge.svc, 3 targets').waitFor();
     await page.getByText('Show as a table').click();
     expect(await accessibilityViolations(page)).toEqual([]);
