@@ -30,6 +30,8 @@ export interface Upstream {
   /** Does not respond to probes. */
   isFrozen: boolean;
   handle: UpstreamHandler;
+  /** The number of open connections. */
+  connectionCount(): Promise<number>;
   /** Destroys every connection and stops listening. */
   kill(): Promise<void>;
   /** Listens again, on the same port. */
@@ -85,6 +87,10 @@ export async function startUpstream(
     bridge: undefined,
     isFrozen: false,
     handle,
+    connectionCount: () =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      }),
     async kill() {
       if (!server.listening) return;
       const closed = once(server, 'close');

@@ -1,6 +1,7 @@
 /** HTTP servers on several loopback addresses and one port, the DNS server that gives their addresses, and gateways that ask it. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import type { GatewayOptions } from '@causeway/gateway/gateway.ts';
 import { request } from 'undici';
 import { onTestFinished } from 'vitest';
 import { DnsServer } from '../../../test/harness/dns-server.ts';
@@ -53,8 +54,9 @@ async function freePort(): Promise<number> {
 export async function discovering(
   dns: DnsServer,
   overrides: ConfigOverrides & { discovery?: Record<string, unknown> },
+  options: Partial<GatewayOptions> = {},
 ): Promise<TestGateway> {
-  const gw = await startGateway(discoveryYaml(dns, overrides));
+  const gw = await startGateway(discoveryYaml(dns, overrides), options);
   onTestFinished(gw.close);
   return gw;
 }

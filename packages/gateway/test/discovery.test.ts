@@ -1,7 +1,10 @@
 /** Targets that are found by DNS: real gateways, a real DNS server, and HTTP servers on 127.0.0.2, 127.0.0.3, … */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
@@ -111,6 +114,10 @@ test('no request fails while the answers change 50 times', async () => {
   await Promise.all(clients);
   expect([...statuses.keys()]).toEqual([200]);
   expect(statuses.get(200)).toBeGreaterThan(200);
+  for (const [address, member] of members) {
+    if (last.includes(address)) continue;
+    await until(`no connection to ${address} is left`, async () => (await member.connectionCount()) === 0);
+  }
   // None of them was retried either: a target that goes finishes its requests.
   const received = [...members.values()].reduce((sum, { requests }) => sum + requests.length, 0);
   expect(received).toBe(statuses.get(200));
@@ -309,6 +316,18 @@ describe('a reload', () => {
     expect(await targetsOf(gw)).toEqual([`east ${urlOf(A)}`]);
   });
 
+  test('of the interval asks at once, and then at the new one', async () => {
+    const dns = await dnsServer();
+    const { port, urlOf } = await fleet([A, B]);
+    dns.set(NAME, [A]);
+    const regions = regionsOf({ east: { dns: NAME, port } });
+    const gw = await discovering(dns, { regions, discovery: { refreshMs: 3_600_000 } });
+    await hasTargets(gw, [`east ${urlOf(A)}`]);
+    gw.gateway.reload(testConfig(discoveryYaml(dns, { regions })));
+    dns.set(NAME, [B]);
+    await hasTargets(gw, [`east ${urlOf(B)}`]);
+  });
+
   test('of the servers asks them at once', async () => {
     const [old, other] = [await dnsServer(), await dnsServer()];
     const { port, urlOf } = await fleet([A, B]);
@@ -358,6 +377,25 @@ test('without a port, SRV records give hosts and ports', async () => {
   await hasTargets(gw, [`east ${one.urlOf(A)}`, `east ${two.urlOf(A)}`, `east ${two.urlOf(B)}`]);
   dns.setServices('_http._tcp.bridge.test', [{ host: 'b1.test', port: two.port }]);
   await hasTargets(gw, [`east ${two.urlOf(B)}`]);
+});
+
+test('without servers in the configuration, those of resolv.conf are asked, with its search list', async () => {
+  const dns = await dnsServer();
+  const { port, urlOf } = await fleet([A]);
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-resolv-conf-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const resolvConf = join(directory, 'resolv.conf');
+  writeFileSync(
+    resolvConf,
+    `nameserver ${dns.address}\nsearch ns.svc.cluster.local svc.cluster.local\noptions ndots:5\n`,
+  );
+  dns.set('bridge.kafka.svc.cluster.local', [A]);
+  const gw = await discovering(
+    dns,
+    { regions: regionsOf({ east: { dns: 'bridge.kafka', port } }), discovery: { servers: [] } },
+    { resolvConf },
+  );
+  await hasTargets(gw, [`east ${urlOf(A)}`]);
 });
 
 test('probes go to the health port of each address', async () => {

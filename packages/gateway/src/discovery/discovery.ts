@@ -36,7 +36,7 @@ export class Discovery {
 
   /** Watches the names of the configuration, and forgets others. */
   configure(config: GatewayConfig): void {
-    const { servers, timeoutMs } = this.#config.discovery;
+    const before = this.#config.discovery;
     this.#config = config;
     const wanted = new Map(config.regions.flatMap(({ targets }) => targets.flatMap(queryEntry)));
     for (const [key, watch] of this.#watches) {
@@ -44,8 +44,7 @@ export class Discovery {
       this.#watches.delete(key);
       watch.close();
     }
-    const isSame = String(servers) === String(config.discovery.servers) && timeoutMs === config.discovery.timeoutMs;
-    if (!isSame) for (const watch of this.#watches.values()) watch.refreshSoon();
+    if (!isDeepStrictEqual(before, config.discovery)) for (const watch of this.#watches.values()) watch.refreshSoon();
     for (const [key, query] of wanted) {
       if (!this.#watches.has(key)) this.#watch(key, query);
     }
