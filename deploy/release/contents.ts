@@ -21,6 +21,7 @@ export const PLAIN_FILES = [
   'README.md',
   'CHANGELOG.md',
   'bin/causeway',
+  'bin/stop-early.js',
   'config/bridge.schema.json',
   'config/bridge.yaml',
   'config/gateway.schema.json',

@@ -10,7 +10,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -22,6 +21,7 @@ import process from 'node:process';
 import { cacheDirectory } from '@causeway/lab/stack/cache-directory.ts';
 
 const RELEASE = 'trixie';
+const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 /** What the slim images leave out, but for copyrights. */
 const NOT_SLIM = [
   'usr/share/man',
@@ -102,13 +102,13 @@ function addNode(root: string): void {
   cpSync(realpathSync(library), join(root, library));
   run('chroot', [root, 'groupadd', '--gid', '1000', 'node']);
   run('chroot', [root, 'useradd', '--uid', '1000', '--gid', 'node', '--create-home', 'node']);
-  const setting = (name: string): string => run('npm', ['config', 'get', name]).trim();
+  const registry = run('npm', ['config', 'get', 'registry']).trim();
   mkdirSync(join(local, 'etc'), { recursive: true });
-  const authority = setting('cafile');
-  const lines = [`registry=${setting('registry')}`];
-  if (existsSync(authority)) {
-    const copy = '/usr/local/etc/authority.pem';
-    writeFileSync(join(root, copy), readFileSync(authority));
+  const lines = [`registry=${registry}`];
+  // What this machine trusts, such as the authority of a company's proxy.
+  if (existsSync(AUTHORITIES)) {
+    const copy = '/usr/local/etc/authorities.pem';
+    cpSync(realpathSync(AUTHORITIES), join(root, copy));
     lines.push(`cafile=${copy}`);
   }
   writeFileSync(join(local, 'etc/npmrc'), `${lines.join('\n')}\n`);
