@@ -1,4 +1,4 @@
-/** Every object of the chart's examples fits the schema of its kind, and both Helms take the chart. */
+/** Every object of the chart's examples and of deploy/demo fits the schema of its kind, and both Helms take the chart. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { findHelm3, findKubernetesTools } from '../harness/kubernetes-tools.ts';
 import { findKubernetesValidate, kubernetesValidate } from '../harness/kubernetes-validate.ts';
 import { CHART, EXAMPLES, exampleFile, goldenFile, objectsOf, render, withoutLongFiles } from './chart.ts';
+import { kustomize, OVERLAYS } from './demo.ts';
 
 const run = promisify(execFile);
 const SCHEMAS = new URL('crd-schemas/', import.meta.url);
@@ -20,10 +21,23 @@ const tools = await findKubernetesTools();
 const helm3 = await findHelm3();
 const validator = findKubernetesValidate();
 const golden = EXAMPLES.map(goldenFile);
+/** The objects of the demonstration beside the releases of the chart. */
+const demo =
+  tools === undefined ? [] : (await Promise.all(OVERLAYS.map((name) => kustomize(tools.kubectl, name)))).flat();
+
+/** A file that is removed after the test. */
+function fileWith(text: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-chart-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'objects.yaml');
+  writeFileSync(file, text);
+  return file;
+}
 
 describe.skipIf(validator === undefined)('objects of Kubernetes fit the schemas', () => {
   test.each(KUBERNETES_VERSIONS)('of version %s', async (version) => {
-    const { isValid, lines } = await kubernetesValidate(validator ?? '', version, golden);
+    const demoFile = fileWith(demo.map((object) => stringify(object)).join('---\n'));
+    const { isValid, lines } = await kubernetesValidate(validator ?? '', version, [...golden, demoFile]);
     expect(lines.filter((line) => !/^(?:INFO .* passed for|WARN .*Couldn't find schema for)/.test(line))).toEqual([]);
     expect(isValid).toBe(true);
     // What it does not know are the kinds below, and no other.
@@ -33,13 +47,8 @@ describe.skipIf(validator === undefined)('objects of Kubernetes fit the schemas'
   });
 
   test('and a mistake would be found', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'causeway-chart-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    const file = join(directory, 'wrong.yaml');
-    writeFileSync(
-      file,
-      readFileSync(golden[0] ?? '', 'utf8').replace('readOnlyRootFilesystem', 'readonlyRootFilesystem'),
-    );
+    const text = readFileSync(golden[0] ?? '', 'utf8').replace('readOnlyRootFilesystem', 'readonlyRootFilesystem');
+    const file = fileWith(text);
     const { isValid, lines } = await kubernetesValidate(validator ?? '', '1.30', [file]);
     expect(isValid).toBe(false);
     expect(lines.join('\n')).toContain('readonlyRootFilesystem');
@@ -61,9 +70,10 @@ describe('custom resources fit the schemas of their projects', () => {
   const alerts = parse(readFileSync(`${CHART}/files/causeway.rules.yml`, 'utf8'));
   const objects = golden
     .flatMap((file) => objectsOf(readFileSync(file, 'utf8')))
-    .map((object) => (object.kind === 'PrometheusRule' ? { ...object, spec: alerts } : object));
+    .map((object) => (object.kind === 'PrometheusRule' ? { ...object, spec: alerts } : object))
+    .concat(demo);
 
-  test.each([...compiled.keys()])('%s', (kind) => {
+  test.skipIf(tools === undefined).each([...compiled.keys()])('%s', (kind) => {
     const found = objects.filter((object) => object.kind === kind);
     expect(found.length).toBeGreaterThan(0);
     for (const object of found) {
