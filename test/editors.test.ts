@@ -75,6 +75,13 @@ test('an unknown key and a number out of range are marked at their lines', async
   ]);
 });
 
+test('merge keys and x-… sections are understood', async () => {
+  const text = (key: string): string =>
+    `${MODELINE}x-note: [any, { thing: 1 }]\nx-region: &region\n  ${key}: 5\nregions:\n  - <<: *region\n    name: east\n    targets: [{ url: "http://a:1" }]\n`;
+  expect((await open('merged.yaml', text('weight'))).problems).toEqual([]);
+  expect((await open('merged-wrong.yaml', text('wight'))).problems).toEqual([expect.stringMatching(/wight/)]);
+});
+
 test('a target needs a URL or a name, not both', async () => {
   const text = `${MODELINE}regions:\n  - name: east\n    targets:\n      - dns: a.test\n      - port: 1\n      - { url: "http://a:1", dns: a.test }\n`;
   const { problems } = await open('alternatives.yaml', text);

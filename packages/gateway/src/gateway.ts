@@ -53,6 +53,7 @@ export class Gateway {
   readonly events = new EventLog();
   readonly #discovery: Discovery;
   readonly #registry: Registry;
+  readonly #hosts: HostAddresses;
   readonly #affinity: Affinity;
   readonly #deliveries: Deliveries;
   readonly #adoptions: AdoptionEvents;
@@ -96,6 +97,7 @@ export class Gateway {
       random,
       now,
     });
+    this.#hosts = hosts;
     const registry = new Registry(config, {
       events: this.events,
       discovery,
@@ -269,6 +271,7 @@ export class Gateway {
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#credentials.configure(this.#config.values.upstream.tls);
     this.#registry.apply(this.#config.values);
+    this.#hosts.refreshSoon();
     this.#frontDoor.configure(this.#config.values);
     this.events.emit({ type: 'reload', file: this.#config.file, changes });
   }

@@ -1,9 +1,9 @@
 /** A URL with a host name follows its address: real gateways, a real DNS server, and HTTP servers on 127.0.0.2, 127.0.0.3, … */
 import { request } from 'undici';
 import { expect, test } from 'vitest';
-import type { TestGateway } from '../../../test/harness/gateway.ts';
+import { type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
-import { discovering, dnsServer, fleet, hasTargets, regionsOf } from './discovery-fixture.ts';
+import { discovering, discoveryYaml, dnsServer, fleet, hasTargets, regionsOf } from './discovery-fixture.ts';
 import { from } from './fixture.ts';
 
 const LB = 'lb.east.test';
@@ -76,4 +76,16 @@ test('a host that stops resolving keeps its address; an event and metrics report
   dns.set(LB, [A]);
   await until('its return is reported', () => problems().length === 2);
   expect(problems()[1]).toMatchObject({ name: LB, problem: null, addressCount: 1 });
+});
+
+test('a reload looks hosts up at once, with the new settings', async () => {
+  const [dns, other] = [await dnsServer(), await dnsServer()];
+  const { port } = await fleet([A, B]);
+  dns.set(LB, [A]);
+  other.set(LB, [B]);
+  const regions = regionsOf({ east: { url: `http://${LB}:${port}` } });
+  const gw = await discovering(dns, { regions, discovery: { refreshMs: 3_600_000 } });
+  expect(await from(gw)).toBe(A);
+  gw.gateway.reload(testConfig(discoveryYaml(other, { regions, discovery: { refreshMs: 3_600_000 } })));
+  await until('the answer of the new server is in use', async () => (await from(gw)) === B);
 });

@@ -74,6 +74,11 @@ export class HostAddresses {
     };
   }
 
+  /** Looks all hosts up soon: the settings have changed. */
+  refreshSoon(): void {
+    for (const host of this.#hosts.values()) host.refreshSoon();
+  }
+
   /** The hosts in use. */
   get known(): KnownHost[] {
     return [...this.#hosts.values()];
