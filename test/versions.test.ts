@@ -1,12 +1,11 @@
 /** One version for everything that is released, and every program prints it. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const CHART = 'deploy/helm/causeway/Chart.yaml';
 
 interface Manifest {
   version: string;
@@ -40,8 +39,18 @@ test('the changelog has a section for each version, the newest first, and begins
   expect(versions).toEqual([...versions].sort((a = '', b = '') => b.localeCompare(a, 'en', { numeric: true })));
 });
 
-test.runIf(existsSync(`${ROOT}${CHART}`))('the chart installs this version', () => {
-  expect(text(CHART)).toMatch(new RegExp(`^appVersion: "?${version.replaceAll('.', '\\.')}"?$`, 'm'));
+test('the chart, the demonstration and the documents name this version', () => {
+  const named = ['deploy', 'docs'].flatMap((directory) =>
+    readdirSync(`${ROOT}${directory}`, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(?:md|ya?ml)$/.test(name))
+      .flatMap((name) =>
+        [
+          ...text(`${directory}/${name}`).matchAll(/(?:\bcauseway[:-]|\b(?:newTag|appVersion): "?)(\d+\.\d+\.\d+)/g),
+        ].map(([, found]) => `${directory}/${name}: ${found}`),
+      ),
+  );
+  expect(named).toEqual(expect.arrayContaining([`deploy/helm/causeway/Chart.yaml: ${version}`]));
+  expect(named.filter((line) => !line.endsWith(`: ${version}`))).toEqual([]);
 });
 
 test.each(['gateway', 'bridge', 'status', 'lab'])('%s --version', (name) => {

@@ -1,13 +1,18 @@
-/** `npm run version:set -- VERSION`: writes the one version into every package, the lock file and the chart. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** `npm run version:set -- VERSION`: writes the one version into every package, the lock file, the chart, and texts that name it. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CHART = join(ROOT, 'deploy/helm/causeway/Chart.yaml');
-/** https://semver.org, without build metadata, which tags of images cannot have. */
-const SEMANTIC = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/;
+/** Directories with texts that name the image, the tarball or the chart of this version. */
+const TEXTS = ['deploy', 'docs'];
+/** https://semver.org, of which only these forms are in use. */
+const SEMANTIC = /^\d+\.\d+\.\d+(?:-rc\.\d+)?$/;
+
+/** In names of images, tarballs and charts; and in fields of Kustomize and Helm. */
+const NAMED =
+  /(\bcauseway[:-]|^ *(?:newTag|appVersion): "?|^version: )\d+\.\d+\.\d+(?:-rc\.\d+)?(?=["\s-]|\.tar|\.sha|\.cdx|\/|$)/gm;
 
 type Json = { [key: string]: Json | string };
 
@@ -43,8 +48,12 @@ for (const place of places) {
   setIn((lock['packages'] as Json)[place] as Json, version);
 }
 writeJson(join(ROOT, 'package-lock.json'), lock);
-if (existsSync(CHART)) {
-  const text = readFileSync(CHART, 'utf8');
-  const both = text.replace(/^version: .*$/m, `version: ${version}`);
-  writeFileSync(CHART, both.replace(/^appVersion: .*$/m, `appVersion: "${version}"`));
+for (const directory of TEXTS) {
+  for (const name of readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' })) {
+    if (!/^\.(?:md|ya?ml)$/.test(extname(name))) continue;
+    const path = join(ROOT, directory, name);
+    const text = readFileSync(path, 'utf8');
+    const next = text.replace(NAMED, (_, before: string) => `${before}${version}`);
+    if (next !== text) writeFileSync(path, next);
+  }
 }
