@@ -6,7 +6,11 @@ import { SlowestFiles } from './test/harness/slowest-files.ts';
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 
 /** Tests of whole systems that measure times by the pace of the machine: three files at a time, after all others. */
-const TIMED = ['test/e2e/{failover,page,routing}.test.ts', 'test/page/**/*.test.ts', 'test/chaos/survival.test.ts'];
+const TIMED = [
+  'test/e2e/{failover,page,rollout,routing}.test.ts',
+  'test/page/**/*.test.ts',
+  'test/chaos/survival.test.ts',
+];
 
 /** Tests of whole systems in which no handshake and no probe may be late, whatever happens to others: two files at a time. */
 const PAIRED = ['test/chaos/secure.test.ts', 'test/attack/attack.test.ts'];

@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG: readonly RegExp[] = [
   /\/test\/e2e\/page\.test\.ts$/,
   /\/test\/chaos\/survival\.test\.ts$/,
+  /\/test\/e2e\/rollout\.test\.ts$/,
   /\/test\/attack\/attack\.test\.ts$/,
   /\/test\/e2e\/failover\.test\.ts$/,
   /\/test\/page\/page\.test\.ts$/,

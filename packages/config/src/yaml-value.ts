@@ -159,8 +159,7 @@ export class YamlValue {
   #within<Result>(alias: Alias, use: (target: Node) => Result): Result | undefined {
     const target = this.#targets.get(alias);
     if (target === undefined) {
-      // Without its name: it may be a password, whose author did not know that * begins an alias.
-      this.#report(alias, 'there is no anchor for this alias before it; write a text that begins with * in quotes');
+      this.#report(alias, `there is no anchor &${alias.source} before this alias`);
       return undefined;
     }
     if (this.#open.has(target)) {
