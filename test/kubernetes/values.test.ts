@@ -92,6 +92,25 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'trust.peers: 10.0.0.0/8 is an address',
     ],
     [
+      'a file that no Secret brings',
+      valuesOf(
+        'bridge',
+        { ...BRIDGE, kafka: { bootstrapServers: ['k:1'], tls: { isEnabled: true, caFile: '/run/secrets/ca/ca.crt' } } },
+        { secrets: { '/run/secrets/c': 'c' } },
+      ),
+      '/run/secrets/ca/ca.crt is in no directory of bridge.secrets and bridge.certificates',
+    ],
+    [
+      'an access log in a file',
+      valuesOf('tier1', { ...GATEWAY, accessLog: { file: '/var/log/access.log' } }),
+      'accessLog.file: the file system of the pod is read-only',
+    ],
+    [
+      'one name for three bridges',
+      valuesOf('bridge', { ...BRIDGE, bridge: { name: 'bridge', region: 'east' } }),
+      'bridge.name: each bridge needs a name of its own',
+    ],
+    [
       'an unknown region',
       valuesOf('tier1', { ...GATEWAY, gateway: { region: 'west' } }),
       'gateway.region: west is not in regions',
@@ -117,6 +136,43 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       (reason: Error) => reason,
     );
     expect(error.message).toContain(message);
+  });
+});
+
+describe.skipIf(tools === undefined)('rendering takes what the program takes', () => {
+  const CONFIG = new URL('../../config/', import.meta.url);
+
+  test.each([
+    'demo/tier1',
+    'demo/east-gateway',
+    'demo/east-bridge',
+    'secure/tier1',
+    'secure/west-gateway',
+    'secure/west-bridge',
+  ])('config/%s.yaml, on addresses that reach the pod', async (name) => {
+    const part = name.endsWith('bridge') ? 'bridge' : 'tier1';
+    let port = 8080;
+    const text = readFileSync(new URL(`${name}.yaml`, CONFIG), 'utf8')
+      .replace(/^ {2}host: .*$/gm, '  host: 0.0.0.0')
+      .replace(/^( {2}port:) .*$/gm, (_, key) => `${key} ${port++}`)
+      .replace(/^admin:$/m, 'admin:\n  insecure: true');
+    // Without a management port, the kubelet would have to show a certificate.
+    const config = part === 'bridge' ? `${text}management: { port: 9000 }\n` : text;
+    // The demo has one bridge in a region.
+    const others = { replicas: 1 };
+    const configMap = objectsOf(await render(helm, valuesOf(part, config, others))).find(
+      ({ kind }) => kind === 'ConfigMap',
+    );
+    expect(Object.values(configMap?.['data'])).toEqual([config]);
+  });
+
+  test('merge keys and x-… sections', async () => {
+    const text = `${stringify({ ...GATEWAY, regions: undefined })}
+x-region: &region { weight: 20, priority: 1 }
+regions:
+  - { <<: *region, name: east, targets: [{ url: "http://east.example:8080" }] }
+`;
+    expect(await render(helm, valuesOf('tier1', text))).toContain('x-region: &region');
   });
 });
 

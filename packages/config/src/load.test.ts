@@ -69,8 +69,21 @@ describe('an error names the line, the key and the reason', () => {
   });
 
   test('an alias without its anchor', () => {
-    expect(problemsOf('mode: *oops\n')[0]).toMatch(/^x\.yaml:1: .*oops/);
-    expect(problemsOf('listen:\n  <<: *oops\n')[0]).toMatch(/^x\.yaml:2: .*oops/);
+    const reason = 'there is no anchor for this alias before it; write a text that begins with * in quotes';
+    expect(problemsOf('mode: *oops\n')).toEqual([`x.yaml:1: ${reason}`]);
+    expect(problemsOf('listen:\n  <<: *oops\n')).toEqual([`x.yaml:2: ${reason}`]);
+  });
+
+  test.each([
+    'mode: *hunter2',
+    'mode: { a: b}hunter2 }',
+    'mode: "a"hunter2',
+    'mode: [a]hunter2',
+    'mode: {a: &hunter2 *hunter2}',
+  ])('a password that is no valid YAML is not quoted: %s', (text) => {
+    const problems = problemsOf(`${text}\n`);
+    expect(problems).not.toEqual([]);
+    expect(problems.join('\n')).not.toContain('hunter2');
   });
 
   test('a key given twice', () => {

@@ -68,7 +68,7 @@ export function parseConfig<Schema extends TSchema>(
   const problems: ConfigProblem[] = document.errors.map((error) => ({
     line: lines.linePos(error.pos[0]).line,
     path: '',
-    reason: options.isSecret === true ? `invalid YAML (${error.code})` : error.message,
+    reason: options.isSecret === true ? `invalid YAML (${error.code})` : withoutQuote(error.message),
   }));
   if (problems.length > 0) throw new ConfigError(file, problems);
 
@@ -91,6 +91,11 @@ export function parseConfig<Schema extends TSchema>(
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
   return config;
+}
+
+/** What stands in the wrong place may be the end of a password. */
+function withoutQuote(message: string): string {
+  return message.replace(/ in YAML stream: .*/s, ' in the file');
 }
 
 /** The value of an empty file. */

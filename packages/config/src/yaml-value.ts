@@ -159,7 +159,8 @@ export class YamlValue {
   #within<Result>(alias: Alias, use: (target: Node) => Result): Result | undefined {
     const target = this.#targets.get(alias);
     if (target === undefined) {
-      this.#report(alias, `there is no anchor &${alias.source} before this alias`);
+      // Without its name: it may be a password, whose author did not know that * begins an alias.
+      this.#report(alias, 'there is no anchor for this alias before it; write a text that begins with * in quotes');
       return undefined;
     }
     if (this.#open.has(target)) {

@@ -111,6 +111,26 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
     {{- $problems = append $problems (printf "trust.peers: %v is an address, so the peer must show a secret: set trust.secret or trust.secretFile" $peer) -}}
   {{- end -}}
 {{- end -}}
+{{- $directories := keys .values.secrets -}}
+{{- range .values.certificates -}}
+  {{- $directories = append $directories .directory -}}
+{{- end -}}
+{{- range $found := regexFindAll "[fF]ile: *[\"']?/[^\\s,}\"']+" (regexReplaceAll "(?m)^\\s*#.*$" .text "") -1 | uniq -}}
+  {{- $file := regexFind "/.*" $found -}}
+  {{- $isThere := hasPrefix "/etc/ssl/" $file -}}
+  {{- range $directories -}}
+    {{- if hasPrefix (printf "%s/" (trimSuffix "/" .)) $file -}}{{- $isThere = true -}}{{- end -}}
+  {{- end -}}
+  {{- if not $isThere -}}
+    {{- $problems = append $problems (printf "%s is in no directory of %s.secrets and %s.certificates" $file $.component $.component) -}}
+  {{- end -}}
+{{- end -}}
+{{- if dig "accessLog" "file" "" $config -}}
+  {{- $problems = append $problems "accessLog.file: the file system of the pod is read-only: leave it out, and the lines go to standard output" -}}
+{{- end -}}
+{{- if and (eq .program "bridge") (or (gt (int .values.replicas) 1) .values.autoscaling.enabled) (not (contains "${" $config.bridge.name)) -}}
+  {{- $problems = append $problems "bridge.name: each bridge needs a name of its own, by which it owns its consumers: write ${POD_NAME}" -}}
+{{- end -}}
 {{- if eq .program "gateway" -}}
   {{- $names := list -}}
   {{- range $region := $config.regions -}}

@@ -27,7 +27,7 @@ test.each<[string, Records<string>, Records<string>, unknown]>([
   expect(shown).toEqual(expected);
 });
 
-const host = (address: string, port: number, missing?: 'IPv6'): Answer => ({
+const host = (address: string, port: number, missing?: 'IPv4' | 'IPv6'): Answer => ({
   kind: 'found',
   endpoints: [{ address, port }],
   missing,
@@ -39,6 +39,12 @@ test.each<[string, Answer[], unknown]>([
   ['two names of one host count once', [host('10.0.0.1', 1), host('10.0.0.1', 1)], ['10.0.0.1:1']],
   ['a host that is gone is left out', [host('10.0.0.1', 1), unknown, empty], ['10.0.0.1:1']],
   ['without any host there are no addresses', [unknown, empty], 'empty'],
+  [
+    'a family that one host lacks is missing',
+    [host('10.0.0.1', 1, 'IPv6'), host('10.0.0.2', 1)],
+    ['10.0.0.1:1', '10.0.0.2:1'],
+  ],
+  ['with both families missing nothing is known', [host('10.0.0.1', 1, 'IPv6'), host('fd00::1', 1, 'IPv4')], 'failed'],
   ['a host that cannot be asked for fails all', [host('10.0.0.1', 1), failed], 'failed'],
 ])('of SRV records: %s', (_, answers, expected) => {
   const answer = joinHosts(answers);

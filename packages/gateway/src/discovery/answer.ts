@@ -47,12 +47,10 @@ export function joinHosts(answers: readonly Answer[]): Answer {
   if (failed !== undefined) return failed;
   const found = answers.filter((answer) => answer.kind === 'found');
   if (found.length === 0) return { kind: 'empty' };
+  const [missing, other] = distinct(found.flatMap((answer) => answer.missing ?? []));
+  if (other !== undefined) return { kind: 'failed', reason: 'some hosts lack A records, and others AAAA records' };
   const endpoints = new Map(found.flatMap((answer) => answer.endpoints.map((endpoint) => [keyOf(endpoint), endpoint])));
-  return {
-    kind: 'found',
-    endpoints: [...endpoints.values()],
-    missing: found.find(({ missing }) => missing !== undefined)?.missing,
-  };
+  return { kind: 'found', endpoints: [...endpoints.values()], missing };
 }
 
 export function familyOf({ address }: Endpoint): Family {
@@ -84,6 +82,6 @@ export function normalAddress(text: string): string | undefined {
   return normalAddress(bits.join('.'));
 }
 
-function distinct(texts: readonly string[]): string[] {
+function distinct<Text extends string>(texts: readonly Text[]): Text[] {
   return [...new Set(texts)];
 }

@@ -42,7 +42,7 @@ const WAITS_PER_SERVER = 3;
 export class DnsClient {
   readonly #options: DnsClientOptions;
   #channel: { readonly key: string; readonly resolver: Resolver } | undefined;
-  /** c-ares gives up at the first server that fails: the next lookup begins with the next one. */
+  /** Grows when a server fails: the next question goes to the next one first. */
   #firstServer = 0;
   #pending: Promise<Lookup> | undefined;
   #search: Search | undefined;
@@ -69,23 +69,28 @@ export class DnsClient {
   async #lookup(query: Query): Promise<Lookup> {
     const settings = this.#options.settings();
     const system = await readResolvConf(this.#options.resolvConf ?? RESOLV_CONF);
-    const resolver = this.#resolverFor(settings, system);
-    const search = new Search(resolver, settings);
+    const servers = settings.servers.length > 0 ? settings.servers : system.servers;
+    const search = new Search(settings);
     this.#search = search;
     if (this.#isClosed) search.end();
     const timer = setTimeout(() => search.end(), settings.timeoutMs);
     try {
-      const lookup = await search.run(query, system);
-      if (lookup.answer.kind === 'failed') this.#firstServer += 1;
-      return lookup;
+      // c-ares passes over a server that is silent, but not over one that answers with an error.
+      for (let left = servers.length; ; left -= 1) {
+        const lookup = await search.run(query, { system, resolver: this.#resolverFor(servers, settings) });
+        if (lookup.answer.kind !== 'failed') return lookup;
+        this.#firstServer += 1;
+        if (left <= 1 || search.isOver) return lookup;
+      }
     } finally {
       clearTimeout(timer);
+      // Questions may be left whose answers did not matter.
+      search.end();
       this.#search = undefined;
     }
   }
 
-  #resolverFor({ servers: configured, timeoutMs }: DnsSettings, system: ResolvConf): Resolver {
-    const servers = configured.length > 0 ? configured : system.servers;
+  #resolverFor(servers: readonly string[], { timeoutMs }: DnsSettings): Resolver {
     const first = this.#firstServer % servers.length;
     const ordered = [...servers.slice(first), ...servers.slice(0, first)];
     const key = [timeoutMs, ...ordered].join(' ');
@@ -102,55 +107,78 @@ export class DnsClient {
 
 /** One lookup: the names that a name may mean, one after the other. */
 class Search {
-  readonly #resolver: Resolver;
   readonly #settings: DnsSettings;
+  #resolver: Resolver | undefined;
   #isOver = false;
 
-  constructor(resolver: Resolver, settings: DnsSettings) {
-    this.#resolver = resolver;
+  constructor(settings: DnsSettings) {
     this.#settings = settings;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   end(): void {
     this.#isOver = true;
-    this.#resolver.cancel();
+    this.#resolver?.cancel();
   }
 
   /** A name whose answer failed might exist: the names after it are not asked for. */
-  async run({ name, kind }: Query, system: ResolvConf): Promise<Lookup> {
+  async run({ name, kind }: Query, { system, resolver }: { system: ResolvConf; resolver: Resolver }): Promise<Lookup> {
+    this.#resolver?.cancel();
+    this.#resolver = resolver;
+    const candidates = candidatesOf(name, system);
+    const graceMs = this.#settings.timeoutMs / 2 / candidates.length;
     let last: Lookup = { name, answer: { kind: 'unknown' } };
-    for (const candidate of candidatesOf(name, system)) {
-      const answer = kind === 'addresses' ? await this.#addresses(candidate) : await this.#services(candidate);
+    for (const candidate of candidates) {
+      const answer =
+        kind === 'addresses' ? await this.#addresses(candidate, { graceMs }) : await this.#services(candidate, graceMs);
       last = { name: candidate, answer };
       if (answer.kind !== 'unknown') return last;
     }
     return last.answer.kind === 'unknown' ? { name, answer: last.answer } : last;
   }
 
-  async #addresses(name: string, port?: number): Promise<Answer> {
-    const [v4, v6] = await Promise.all([
-      this.#ask(() => this.#resolver.resolve4(name)),
-      this.#ask(() => this.#resolver.resolve6(name)),
-    ]);
-    return joinFamilies(v4, v6, port);
+  /**
+   * One family with NXDOMAIN speaks for both (RFC 2308 §5), unless the other one has addresses, as behind servers that say so of every
+   * AAAA record (RFC 4074 §4.2). Servers that are silent about AAAA records (§4.1) would otherwise use up the time of the names after this one.
+   */
+  async #addresses(name: string, { port, graceMs }: { port?: number; graceMs: number }): Promise<Answer> {
+    const both = [
+      this.#ask((resolver) => resolver.resolve4(name)),
+      this.#ask((resolver) => resolver.resolve6(name)),
+    ] as const;
+    let timer: NodeJS.Timeout | undefined;
+    const isUnknown = new Promise<Answer>((resolve) => {
+      for (const one of both) {
+        void one.then(({ kind }) => {
+          if (kind === 'unknown') timer ??= setTimeout(() => resolve({ kind: 'unknown' }), graceMs);
+        });
+      }
+    });
+    const joined = Promise.all(both).then(([v4, v6]) => joinFamilies(v4, v6, port));
+    return Promise.race([joined, isUnknown]).finally(() => clearTimeout(timer));
   }
 
   /** Priorities and weights are ignored: probes find out who can serve, and all targets of a region serve alike. */
-  async #services(name: string): Promise<Answer> {
-    const records = await this.#ask(() => this.#resolver.resolveSrv(name));
+  async #services(name: string, graceMs: number): Promise<Answer> {
+    const records = await this.#ask((resolver) => resolver.resolveSrv(name));
     if (records.kind !== 'found') return records;
-    // A host "." says that there is no such service (RFC 2782).
-    const hosts = records.values.filter(({ name: host }) => host !== '' && host !== '.');
+    // A host "." says that there is no such service (RFC 2782). Nothing listens on port 0.
+    const hosts = records.values.filter(({ name: host, port }) => host !== '' && host !== '.' && port !== 0);
     const followed = hosts
       .sort((a, b) => (a.name === b.name ? a.port - b.port : a.name < b.name ? -1 : 1))
       .slice(0, this.#settings.maxTargets + 1);
-    return joinHosts(await Promise.all(followed.map(({ name: host, port }) => this.#addresses(host, port))));
+    return joinHosts(
+      await Promise.all(followed.map(({ name: host, port }) => this.#addresses(host, { port, graceMs }))),
+    );
   }
 
-  async #ask<Value>(question: () => Promise<Value[]>): Promise<Records<Value>> {
-    if (this.#isOver) return this.#failure('ECANCELLED');
+  async #ask<Value>(question: (resolver: Resolver) => Promise<Value[]>): Promise<Records<Value>> {
+    if (this.#isOver || this.#resolver === undefined) return this.#failure('ECANCELLED');
     try {
-      const values = await question();
+      const values = await question(this.#resolver);
       return values.length === 0 ? { kind: 'empty' } : { kind: 'found', values };
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error';
