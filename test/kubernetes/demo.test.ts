@@ -1,24 +1,17 @@
 /** The demonstration of deploy/demo: overlays and releases render, their parts fit together, and Causeway's programs accept its YAML. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { BridgeConfig, checkBridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
 import { findConfigProblems } from '@causeway/gateway/config/load.ts';
 import { BRIDGE_RIGHTS } from '@causeway/lab/stack/kafka-rights.ts';
 import { parseTrafficArguments } from '@causeway/lab/traffic/arguments.ts';
-import { Ajv } from 'ajv';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { parse, stringify } from 'yaml';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { findKubernetesTools } from '../harness/kubernetes-tools.ts';
-import { findKubernetesValidate, kubernetesValidate } from '../harness/kubernetes-validate.ts';
 import { type KubernetesObject, objectsOf } from './chart.ts';
 import { DEMO, find, kustomize, OVERLAYS, RELEASES, release } from './demo.ts';
 
 const tools = await findKubernetesTools();
-const validator = findKubernetesValidate();
-/** The oldest that the chart's Chart.yaml admits. */
-const KUBERNETES_VERSION = '1.30';
 /** Each program is run once, and only with the tests that need it. */
 const rendered = new Map<string, Promise<KubernetesObject[]>>();
 
@@ -51,38 +44,6 @@ describe.skipIf(tools === undefined)('overlays', () => {
     expect(homeless.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
     // What the overlays of regions replace.
     expect(JSON.stringify(objects)).not.toMatch(/REGION/);
-  });
-
-  test.skipIf(validator === undefined)('every object of Kubernetes fits the schema of its kind', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'causeway-demo-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    const objects = (await Promise.all(OVERLAYS.map(overlay))).flat();
-    const isOfOthers = ({ apiVersion }: KubernetesObject): boolean => /cert-manager|strimzi/.test(apiVersion);
-    const file = join(directory, 'objects.yaml');
-    const own = objects.filter((object) => !isOfOthers(object));
-    writeFileSync(file, own.map((object) => stringify(object, { aliasDuplicateObjects: false })).join('---\n'));
-    const { isValid, lines } = await kubernetesValidate(validator ?? '', KUBERNETES_VERSION, [file]);
-    expect([isValid, lines.filter((line) => !/^INFO .* passed for/.test(line))]).toEqual([true, []]);
-    expect(lines).toHaveLength(own.length);
-  });
-
-  test('every certificate fits the schema of cert-manager', async () => {
-    const schema = JSON.parse(readFileSync(new URL('crd-schemas/Certificate.json', import.meta.url), 'utf8'));
-    const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
-    const objects = (await Promise.all(OVERLAYS.map(overlay))).flat();
-    const found = objects.filter(({ kind }) => kind === 'Certificate');
-    expect(found.map(({ metadata }) => metadata.name).sort()).toEqual([
-      'bridge',
-      'bridge',
-      'causeway-authority',
-      'demo-kafka',
-      'gateway',
-      'gateway',
-      'tier1',
-    ]);
-    for (const object of found) {
-      expect([object.metadata.name, validate(object), validate.errors]).toEqual([object.metadata.name, true, null]);
-    }
   });
 
   test('pods are restricted, have their resources, and no token of the Kubernetes API', async () => {
