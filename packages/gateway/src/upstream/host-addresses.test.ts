@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSecureContext, type TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { TestAuthority } from '../../../../test/harness/certificates.ts';
 import { DnsServer } from '../../../../test/harness/dns-server.ts';
-import { poolOf, send, textOf } from '../../../../test/harness/transport.ts';
+import { listen, poolOf, send, textOf } from '../../../../test/harness/transport.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import { HostAddresses, type HostLookup } from './host-addresses.ts';
@@ -107,6 +107,15 @@ async function stop({ server, sockets }: Place): Promise<void> {
   await closed;
 }
 
+/** A certificate for the name, and a context that trusts it. */
+async function certified(): Promise<{ cert: string; key: string; context: SecureContext }> {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-moved-'));
+  const authority = await TestAuthority.create(directory);
+  const { cert, key } = await authority.certify('target', { dns: [NAME] });
+  rmSync(directory, { recursive: true });
+  return { cert, key, context: createSecureContext({ ca: authority.cert }) };
+}
+
 /** Sends requests on four connections until `isOver`. Every one must succeed; returns who responded. */
 async function traffic(pool: ConnectionPool, isOver: () => boolean): Promise<string[]> {
   const texts: string[] = [];
@@ -159,11 +168,25 @@ describe('a host that moves while the old address still answers', () => {
     await until('its connection is closed', () => at[OLD]?.sockets.size === 0);
   });
 
+  test('lets a connection that is still opening carry its request, and no other one', async () => {
+    const { cert, key, context } = await certified();
+    const server = await dns([OLD]);
+    const secure = createSecureServer({ cert, key, keepAliveTimeout: 60_000 }, (_, response) => response.end('here'));
+    const held: Socket[] = [];
+    const listening = await listen(createTcpServer((socket) => held.push(socket)));
+    const { hosts, pool: poolAt } = follow(server);
+    const pool = poolAt(`https://${NAME}:${new URL(listening.url).port}`, { secureContext: () => context });
+    const answer = textOf(pool);
+    await until('the handshake waits', () => held.length === 1);
+    server.set(NAME, [NEW]);
+    await until('the host has moved', () => hosts.known[0]?.addresses.includes(NEW) === true);
+    secure.emit('connection', held[0]);
+    expect(await answer).toBe('here');
+    await until('the connection is closed', () => listening.sockets.size === 0);
+  });
+
   test('keeps its name in TLS and in Host', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'causeway-moved-'));
-    const authority = await TestAuthority.create(directory);
-    const { cert, key } = await authority.certify('target', { dns: [NAME] });
-    rmSync(directory, { recursive: true });
+    const { cert, key, context } = await certified();
     const names: unknown[] = [];
     const server = await dns([OLD]);
     const { port } = await places([OLD, NEW], (listener) =>
@@ -172,7 +195,6 @@ describe('a host that moves while the old address still answers', () => {
         listener(incoming, response);
       }),
     );
-    const context = createSecureContext({ ca: authority.cert });
     const pool = follow(server).pool(`https://${NAME}:${port}`, { secureContext: () => context });
     expect(await textOf(pool)).toBe(OLD);
     server.set(NAME, [NEW]);
