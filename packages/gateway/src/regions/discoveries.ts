@@ -10,8 +10,10 @@ export function describeDiscoveries(before: readonly WantedTarget[], after: read
   const events = new Map<string, Discovered>();
   const eventOf = ({ region, discoveredBy: name = '' }: WantedTarget): Discovered => {
     const key = `${region} ${name}`;
+    const known = events.get(key);
+    if (known !== undefined) return known;
     const targetCount = after.filter((one) => one.region === region && one.discoveredBy === name).length;
-    const event = events.get(key) ?? { type: 'discovery', region, name, added: [], removed: [], targetCount };
+    const event: Discovered = { type: 'discovery', region, name, added: [], removed: [], targetCount };
     events.set(key, event);
     return event;
   };

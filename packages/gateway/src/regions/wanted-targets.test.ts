@@ -108,3 +108,18 @@ test('one event for each region and name reports what came and went', () => {
   ]);
   expect(describeDiscoveries(after, after)).toEqual([]);
 });
+
+test('thousands of addresses are read a few times each', () => {
+  let readCount = 0;
+  const [target] = wanted({ east: [one] }) as [WantedTarget];
+  const many = Array.from({ length: 1_000 }, (_, index) => ({
+    ...target,
+    url: `http://10.0.${index >> 8}.${index & 255}`,
+    get region() {
+      readCount += 1;
+      return 'east';
+    },
+  }));
+  expect(describeDiscoveries([], many)[0]?.added).toHaveLength(1_000);
+  expect(readCount).toBeLessThan(10_000);
+});
