@@ -1,7 +1,9 @@
 /** The brokers of deploy/demo/overlays/kafka-plain, started here: three processes with the properties of the YAML. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { Bridge } from '@causeway/bridge/app.ts';
 import { BridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
@@ -12,7 +14,7 @@ import { BRIDGE_RIGHTS } from '@causeway/lab/stack/kafka-rights.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { until } from '../harness/until.ts';
 import { DEMO } from './demo.ts';
@@ -92,6 +94,42 @@ test('the voters and the addresses are the pods of the StatefulSet', () => {
   const certificate = parse(readFileSync(`${DEMO}/overlays/kafka-plain/certificate.yaml`, 'utf8'));
   expect(certificate.spec.commonName).toBe('kafka');
   expect(certificate.spec.dnsNames).toContain(`*.${spec.serviceName}.kafka.svc`);
+});
+
+test('prepare.sh writes the properties of its pod, and gives a volume its users', () => {
+  const root = mkdtempSync(join(tmpdir(), 'causeway-demo-prepare-'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  for (const place of ['run/kafka', 'run/secrets/users', 'etc', 'opt/kafka/bin'])
+    mkdirSync(join(root, place), { recursive: true });
+  cpSync(FILES, join(root, 'etc/kafka-files'), { recursive: true });
+  for (const user of ['admin', 'east-bridge', 'west-bridge'])
+    writeFileSync(join(root, 'run/secrets/users', user), `secret-of-${user}`);
+  const storage = join(root, 'opt/kafka/bin/kafka-storage.sh');
+  writeFileSync(storage, `#!/bin/sh\necho "$@"\n`, { mode: 0o755 });
+  const script = readFileSync(`${FILES}/prepare.sh`, 'utf8').replaceAll(/(?<=[" @])\/(?=run|etc|opt)/g, `${root}/`);
+  const run = (...args: string[]): string => {
+    const options = { encoding: 'utf8', env: { POD_NAME: 'demo-kafka-2', PATH: process.env['PATH'] } } as const;
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', script, 'prepare.sh', ...args], options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    return stdout;
+  };
+  // As the Job does, which has no volume.
+  expect(run()).toBe('');
+  const client = readFileSync(join(root, 'run/kafka/client.properties'), 'utf8');
+  expect(client).toContain('username="admin" password="secret-of-admin";');
+  expect(run('broker')).toMatch(
+    /^format --cluster-id [\w-]{22} --config \S+broker\.properties --ignore-formatted @\S+users\.arguments\n$/,
+  );
+  const broker = readFileSync(join(root, 'run/kafka/broker.properties'), 'utf8');
+  expect(broker).toMatch(/^node\.id=2$/m);
+  expect(broker).toContain('SASL_SSL://demo-kafka-2.demo-kafka-brokers.kafka.svc:9093');
+  expect(`${broker}${client}`).not.toMatch(/^[^#]*@[A-Z_]+@/m);
+  expect(readFileSync(join(root, 'run/kafka/users.arguments'), 'utf8').split('\n').slice(0, 4)).toEqual([
+    '--add-scram',
+    'SCRAM-SHA-512=[name=admin,password=secret-of-admin]',
+    '--add-scram',
+    'SCRAM-SHA-512=[name=east-bridge,password=secret-of-east-bridge]',
+  ]);
 });
 
 test('setup.sh gives the bridges the rights that they need, and no others', () => {
