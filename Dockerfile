@@ -19,7 +19,7 @@ ARG COMMIT=unknown
 # deploy/release/contents.ts says which files and libraries the image has, Node.js included. Node.js needs libatomic.
 RUN node --disable-warning=ExperimentalWarning deploy/release/assemble.ts --commit "$COMMIT" /causeway \
   && cp --dereference /usr/lib/*-linux-gnu/libatomic.so.1 /usr/local/lib/libatomic.so.1 \
-  && mkdir -m 0777 /causeway/cache
+  && install --directory --owner=1000 --group=1000 /causeway/cache
 # Compiled code of all programs, which halves the processor time of a start. Node.js keeps it for each user id: this one's is that
 # of the image. Other users start without.
 USER 1000:1000

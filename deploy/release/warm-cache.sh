@@ -13,3 +13,5 @@ printf 'bridge: { name: a, region: a }\nkafka: { bootstrapServers: ["127.0.0.1:1
 "$root/bin/causeway" traffic --help >/dev/null
 # No program responds: its exit code is 1.
 "$root/bin/causeway" healthy http://127.0.0.1:1 2>/dev/null || [ $? -eq 1 ]
+# Its files are for their owner alone, and the image gives them to root: unread, they would make each start dearer.
+chmod -R a+rX "$NODE_COMPILE_CACHE"
