@@ -1,7 +1,9 @@
 /** The chart's values: what is refused, and what follows from them. */
 import { readFileSync } from 'node:fs';
+import { BridgeConfig, checkBridgeConfig } from '@causeway/bridge/config.ts';
 import { parseConfig } from '@causeway/config/load.ts';
 import { describeChanges } from '@causeway/gateway/config/changes.ts';
+import { findConfigProblems } from '@causeway/gateway/config/load.ts';
 import { GatewayConfig } from '@causeway/gateway/config/schema.ts';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -70,28 +72,6 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'listen.tls.clientCertificates must not be require',
     ],
     [
-      'an unknown key',
-      valuesOf('tier1', { ...GATEWAY, retry: { produc: 'x' } }),
-      'retry.produc: unknown key (known here: budget',
-    ],
-    ['no regions', valuesOf('tier1', { ...GATEWAY, regions: [] }), 'regions: must have 1 entries or more'],
-    [
-      'an unknown word',
-      valuesOf('tier1', { ...GATEWAY, log: { level: 'loud' } }),
-      'log.level: must be one of trace, debug',
-    ],
-    [
-      'a number out of range',
-      valuesOf('bridge', { ...BRIDGE, producer: { maxRequestBytes: 1 } }),
-      'producer.maxRequestBytes: must be 1024 or more',
-    ],
-    ['a missing key', valuesOf('bridge', { ...BRIDGE, bridge: { name: 'b' } }), 'bridge: the key region is missing'],
-    [
-      'peers without a secret',
-      valuesOf('bridge', { ...BRIDGE, trust: { peers: ['10.0.0.0/8'] } }),
-      'trust.peers: 10.0.0.0/8 is an address',
-    ],
-    [
       'a file that no Secret brings',
       valuesOf(
         'bridge',
@@ -111,11 +91,6 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'bridge.name: each bridge needs a name of its own',
     ],
     [
-      'an unknown region',
-      valuesOf('tier1', { ...GATEWAY, gateway: { region: 'west' } }),
-      'gateway.region: west is not in regions',
-    ],
-    [
       'a TLSRoute to plain HTTP',
       valuesOf('tier1', GATEWAY, { tlsRoute: { enabled: true, parentRefs: [{ name: 'g' }] } }),
       'tier1.tlsRoute needs a listener with TLS',
@@ -131,13 +106,68 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'monitoring.serviceMonitor.token is missing',
     ],
   ])('%s', async (_, args, message) => {
-    const error = await render(helm, args).then(
-      () => new Error('it was rendered'),
-      (reason: Error) => reason,
-    );
-    expect(error.message).toContain(message);
+    expect(await refusalOf(args)).toContain(message);
+  });
+
+  test.each<[name: string, part: 'tier1' | 'bridge', config: Config, messages: string[]]>([
+    [
+      'keys, words and lists',
+      'tier1',
+      { ...GATEWAY, retry: { produc: 'x' }, log: { level: 'loud' }, regions: [] },
+      [
+        'retry.produc: unknown key (known here: budget',
+        'log.level: must be one of trace, debug',
+        'regions: must not be empty',
+      ],
+    ],
+    [
+      'numbers and missing keys',
+      'bridge',
+      { ...BRIDGE, producer: { maxRequestBytes: 1 }, bridge: { name: '${POD_NAME}' } },
+      ['producer.maxRequestBytes: must be 1024 or more', 'bridge: the key region is missing'],
+    ],
+    [
+      'peers without a secret',
+      'bridge',
+      { ...BRIDGE, trust: { peers: ['10.0.0.0/8'] } },
+      ['trust.peers: 10.0.0.0/8 is an address'],
+    ],
+    [
+      'regions, targets and rules',
+      'tier1',
+      {
+        ...GATEWAY,
+        gateway: { region: 'west' },
+        regions: [
+          { name: 'east', targets: [{ url: 'http://a:1' }] },
+          { name: 'east', targets: [{ serverName: 'b' }] },
+        ],
+        access: { rules: [{ principals: ['*'], operations: ['all'], topics: ['*'], groups: ['*'] }] },
+      },
+      [
+        'gateway.region: west is not in regions',
+        'regions: duplicate region east',
+        'regions: target 0 of east needs either url or dns',
+        'access: needs the section auth',
+      ],
+    ],
+  ])('as --check does: %s', async (_, part, config, messages) => {
+    const refusal = await refusalOf(valuesOf(part, config));
+    for (const message of messages) expect(refusal).toContain(message);
+    const env = { POD_NAME: 'p', TOKEN: 'a-token-of-sixteen-characters' };
+    const options = { schema: BridgeConfig, env, check: checkBridgeConfig };
+    if (part === 'tier1') expect(findConfigProblems(stringify(config), env)).not.toEqual([]);
+    else expect(() => parseConfig('', stringify(config), options)).toThrow();
   });
 });
+
+/** What helm says. */
+async function refusalOf(args: string[]): Promise<string> {
+  return await render(helm, args).then(
+    () => 'it was rendered',
+    (reason: Error) => reason.message,
+  );
+}
 
 describe.skipIf(tools === undefined)('rendering takes what the program takes', () => {
   const CONFIG = new URL('../../config/', import.meta.url);
@@ -199,14 +229,17 @@ describe.skipIf(tools === undefined)('pods roll when a setting needs a restart',
 
   test.each<[key: string, config: Config]>([
     [
-      'regions',
-      { ...GATEWAY, regions: [{ name: 'east', weight: 20, targets: [{ url: 'http://east.example:8080' }] }] },
+      'regions, retry, admin.token, request.bufferBytes',
+      {
+        ...GATEWAY,
+        regions: [{ name: 'east', weight: 20, targets: [{ url: 'http://east.example:8080' }] }],
+        retry: { maxAttempts: 2 },
+        admin: { host: '0.0.0.0', insecure: true, token: 'another-of-sixteen' },
+        request: { bufferBytes: 65536 },
+      },
     ],
-    ['retry', { ...GATEWAY, retry: { maxAttempts: 2 } }],
-    ['admin.token', { ...GATEWAY, admin: { host: '0.0.0.0', insecure: true, token: 'another' } }],
     ['admin.host', { ...GATEWAY, admin: { host: '::', insecure: true, token: '${TOKEN}' } }],
     ['admin.port', { ...GATEWAY, admin: { host: '0.0.0.0', port: 9000, insecure: true, token: '${TOKEN}' } }],
-    ['request.bufferBytes', { ...GATEWAY, request: { bufferBytes: 65536 } }],
     ['request.maxUrlBytes', { ...GATEWAY, request: { maxUrlBytes: 8192 } }],
     ['request.bodyTimeoutMs', { ...GATEWAY, request: { bodyTimeoutMs: 8192 } }],
     ['listen', { ...GATEWAY, listen: { host: '0.0.0.0', backlog: 100 } }],

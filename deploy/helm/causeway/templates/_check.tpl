@@ -74,7 +74,7 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
     {{- range $index, $item := $value -}}
       {{- $problems = concat $problems (include "causeway.problems" (dict "schema" (default dict $schema.items) "value" $item "path" (printf "%s[%d]" $path $index)) | fromJsonArray) -}}
     {{- end -}}
-    {{- if lt (len $value) (int $schema.minItems) -}}{{- $reason = printf "must have %v entries or more" $schema.minItems -}}{{- end -}}
+    {{- if lt (len $value) (int $schema.minItems) -}}{{- $reason = ternary "must not be empty" (printf "must have %v entries or more" $schema.minItems) (eq (int $schema.minItems) 1) -}}{{- end -}}
   {{- end -}}
 {{- else if has $schema.type (list "integer" "number") -}}
   {{- if ne $kind "float64" -}}
@@ -117,7 +117,7 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
 {{- end -}}
 {{- range $found := regexFindAll "[fF]ile: *[\"']?/[^\\s,}\"']+" (regexReplaceAll "(?m)^\\s*#.*$" .text "") -1 | uniq -}}
   {{- $file := regexFind "/.*" $found -}}
-  {{- $isThere := hasPrefix "/etc/ssl/" $file -}}
+  {{- $isThere := or (hasPrefix "/etc/ssl/" $file) (eq $file (dig "accessLog" "file" "" $config)) -}}
   {{- range $directories -}}
     {{- if hasPrefix (printf "%s/" (trimSuffix "/" .)) $file -}}{{- $isThere = true -}}{{- end -}}
   {{- end -}}
