@@ -39,7 +39,6 @@ export class NameWatch {
   readonly #options: NameWatchOptions;
   readonly #client: DnsClient;
   #state = NOT_ASKED;
-  #absoluteName: string;
   /** When an answer last had addresses; before the first one, when the watch began. */
   #goodAtMs: number;
   #startedAtMs = Number.NEGATIVE_INFINITY;
@@ -52,7 +51,6 @@ export class NameWatch {
   constructor(options: NameWatchOptions) {
     this.#options = options;
     this.query = options.query;
-    this.#absoluteName = options.query.name;
     this.#client = new DnsClient(options);
     this.#goodAtMs = options.now();
     this.counts = Object.fromEntries(LOOKUP_RESULTS.map((result) => [result, 0])) as Record<LookupResult, number>;
@@ -74,11 +72,6 @@ export class NameWatch {
 
   get problem(): NameProblem | undefined {
     return this.#state.problem;
-  }
-
-  /** What the name was last completed to. */
-  get absoluteName(): string {
-    return this.#absoluteName;
   }
 
   /** Time since the last answer with addresses. */
@@ -119,13 +112,12 @@ export class NameWatch {
     this.#isAsking = true;
     this.#isStale = false;
     this.#startedAtMs = now();
-    const { name, answer } = await this.#client.lookup(this.query);
+    const { answer } = await this.#client.lookup(this.query);
     this.#isAsking = false;
     if (this.#isClosed) return;
     const before = this.#state;
     const { refreshMs, maxTargets } = settings();
     this.#state = afterAnswer(before, answer, maxTargets);
-    this.#absoluteName = name;
     this.counts[resultOf(answer)] += 1;
     if (answer.kind === 'found') this.#goodAtMs = now();
     if (this.#state.problem === undefined) this.problemSince = undefined;
