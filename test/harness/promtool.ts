@@ -14,6 +14,6 @@ export interface PromtoolResult {
 }
 
 export function promtool(args: readonly string[], input = ''): PromtoolResult {
-  const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8', timeout: 20_000 });
+  const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8', timeout: 60_000 });
   return { isGood: status === 0, output: `${stdout}${stderr}` };
 }
