@@ -22,7 +22,7 @@ const LONG: readonly RegExp[] = [
   /\/test\/certificate-rotation\.test\.ts$/,
   /\/test\/tenants\/tenants\.test\.ts$/,
   /\/packages\/gateway\/test\/http2-floods\.test\.ts$/,
-  /\/test\/http-connections\.test\.ts$/,
+  /\/test\/(?:http-connections|release)\.test\.ts$/,
 ];
 
 export class LongFirst extends BaseSequencer {
