@@ -81,6 +81,14 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       '/run/secrets/ca/ca.crt is in no directory of bridge.secrets and bridge.certificates',
     ],
     [
+      'a secret in clear text',
+      valuesOf('tier1', {
+        ...GATEWAY,
+        admin: { host: '::', insecure: true, tokens: [{ name: 'a', role: 'viewer', token: 'in-clear-text-1234' }] },
+      }),
+      'admin.tokens[0].token: a secret in clear text',
+    ],
+    [
       'an access log in a file',
       valuesOf('tier1', { ...GATEWAY, accessLog: { file: '/var/log/access.log' } }),
       'accessLog.file: the file system of the pod is read-only',
@@ -218,7 +226,7 @@ async function podOf(args: string[]): Promise<KubernetesObject> {
 
 describe.skipIf(tools === undefined)('pods roll when a setting needs a restart', () => {
   const parsed = (config: Config): GatewayConfig =>
-    parseConfig('', stringify(config), { schema: GatewayConfig, env: { POD_NAME: 'p', TOKEN: 't' } });
+    parseConfig('', stringify(config), { schema: GatewayConfig, env: { POD_NAME: 'p', TOKEN: 't', OTHER: 'o' } });
 
   const checksumOf = async (config: Config): Promise<string | undefined> =>
     (await podOf(valuesOf('tier1', config))).metadata.annotations?.['checksum/config'];
@@ -234,7 +242,7 @@ describe.skipIf(tools === undefined)('pods roll when a setting needs a restart',
         ...GATEWAY,
         regions: [{ name: 'east', weight: 20, targets: [{ url: 'http://east.example:8080' }] }],
         retry: { maxAttempts: 2 },
-        admin: { host: '0.0.0.0', insecure: true, token: 'another-of-sixteen' },
+        admin: { host: '0.0.0.0', insecure: true, token: '${OTHER}' },
         request: { bufferBytes: 65536 },
       },
     ],

@@ -101,7 +101,27 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
 {{ toJson $problems }}
 {{- end -}}
 
-{{- /* Rules between keys. Argument: a part. */ -}}
+{{- /* Keys with a secret in clear text, as a JSON array. Argument: value, path. */ -}}
+{{- define "causeway.clearSecrets" -}}
+{{- $found := list -}}
+{{- $secrets := list "secret" "token" "password" "clientSecret" "keyPassphrase" -}}
+{{- if kindIs "map" .value -}}
+  {{- range $key, $item := .value -}}
+    {{- $place := printf "%s%s" $.path $key -}}
+    {{- if and (has $key $secrets) (kindIs "string" $item) (not (contains "${" $item)) -}}
+      {{- $found = append $found $place -}}
+    {{- end -}}
+    {{- $found = concat $found (include "causeway.clearSecrets" (dict "value" $item "path" (printf "%s." $place)) | fromJsonArray) -}}
+  {{- end -}}
+{{- else if kindIs "slice" .value -}}
+  {{- range $index, $item := .value -}}
+    {{- $found = concat $found (include "causeway.clearSecrets" (dict "value" $item "path" (printf "%s[%d]." (trimSuffix "." $.path) $index)) | fromJsonArray) -}}
+  {{- end -}}
+{{- end -}}
+{{ toJson $found }}
+{{- end -}}
+
+{{- /* Rules between keys, and what no pod would work with. Argument: a part. */ -}}
 {{- define "causeway.ruleProblems" -}}
 {{- $config := .config -}}
 {{- $problems := list -}}
@@ -110,6 +130,9 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
   {{- if and (regexMatch "^[0-9.]+(/[0-9]+)?$|^[0-9a-fA-F]*:[0-9a-fA-F:.]*(/[0-9]+)?$" (toString $peer)) (not (or $trust.secret $trust.secretFile)) -}}
     {{- $problems = append $problems (printf "trust.peers: %v is an address, so the peer must show a secret: set trust.secret or trust.secretFile" $peer) -}}
   {{- end -}}
+{{- end -}}
+{{- range include "causeway.clearSecrets" (dict "value" $config "path" "") | fromJsonArray -}}
+  {{- $problems = append $problems (printf "%s: a secret in clear text would be in a ConfigMap: write ${NAME}, and take NAME from a Secret in env" .) -}}
 {{- end -}}
 {{- $directories := keys .values.secrets -}}
 {{- range .values.certificates -}}
