@@ -141,7 +141,7 @@ volumes:
 
 {{- /* The name of the volume for a directory: a DNS label. */ -}}
 {{- define "causeway.volume" -}}
-files{{ . | lower | replace "/" "-" | regexReplaceAll "[^a-z0-9-]" "-" | trunc 50 | trimSuffix "-" }}
+files{{ regexReplaceAll "[^a-z0-9-]" (. | lower | replace "/" "-") "-" | trunc 50 | trimSuffix "-" }}
 {{- end -}}
 
 {{- /* All ports of a part's container, as a JSON array. */ -}}
