@@ -52,7 +52,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'test/kubernetes/**/*.test.ts'],
-          exclude: [...MEASURING, ...OWN_PROCESS],
+          // Those of test/kubernetes/releases: npm run kubernetes.
+          exclude: [...MEASURING, ...OWN_PROCESS, 'test/kubernetes/releases/**'],
           sequence: { groupOrder: 0 },
           // A process runs one file after another, with the modules that it has loaded: a third of the processor time of a run.
           isolate: false,

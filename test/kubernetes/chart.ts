@@ -14,7 +14,14 @@ export const EXAMPLES = readdirSync(`${CHART}/examples`).map((file) => file.repl
 export interface KubernetesObject {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    uid?: string;
+    deletionTimestamp?: string;
+  };
   // biome-ignore lint/suspicious/noExplicitAny: the shape depends on the kind, and the schemas of Kubernetes check it.
   [key: string]: any;
 }
