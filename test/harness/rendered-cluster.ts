@@ -20,10 +20,11 @@ const PORTS = [8080, 8081];
 const DATA_PATH_DELAY_SECONDS = 3;
 /** A gateway's own; it is as long as a second of the objects. */
 const REFRESH_SECONDS = 5;
-const GRACE_SECONDS = 10;
+/** Of gateways. */
+const PROBE_TIMEOUT_MS = 2_000;
 
-/** For a machine that is several times slower than usual. */
-const SETTLED_TIMEOUT_MS = 100_000;
+/** Long enough for a whole update at full length. */
+const SETTLED_TIMEOUT_MS = 200_000;
 
 const SECRETS = {
   causeway: {
@@ -45,7 +46,7 @@ export interface RenderedSystemOptions {
   /** What a second of the objects takes; 1,000 in a real cluster. */
   secondMs: number;
   /** Changes the objects of every cluster before they are applied. */
-  prepare?: (object: KubernetesObject) => void;
+  prepare?: ((object: KubernetesObject) => void) | undefined;
 }
 
 /** Returns when every pod is available, and every gateway ready. */
@@ -147,9 +148,13 @@ function atThisSite(
     config.listen.host = `\${POD_IP}`;
     if (config.admin !== undefined) config.admin.host = `\${POD_IP}`;
     if (config.trust?.peers !== undefined) config.trust.peers = ['127.0.0.0/8'];
-    config.shutdown = { graceMs: GRACE_SECONDS * secondMs };
+    const { delayMs = 0, graceMs = 10_000 } = config.shutdown ?? {};
+    config.shutdown = { graceMs: (graceMs / 1_000) * secondMs };
+    if (delayMs > 0) config.shutdown.delayMs = (delayMs / 1_000) * secondMs;
     if (config.kafka !== undefined) config.kafka.bootstrapServers = [bootstrap];
     if (config.regions !== undefined) {
+      // A busy machine responds late.
+      config.healthCheck = { timeoutMs: PROBE_TIMEOUT_MS };
       config.discovery = { servers: [dnsServer], refreshMs: REFRESH_SECONDS * secondMs };
     }
     if (region === 'west') moveWest(config);

@@ -277,6 +277,12 @@ describe.skipIf(tools === undefined)('what follows from values', () => {
     expect((spec['containers'] as Config[])[0]?.['lifecycle']).toEqual({ preStop: { sleep: { seconds: 20 } } });
   });
 
+  test('a gateway has time for its delay, too', async () => {
+    const config = { ...GATEWAY, shutdown: { delayMs: 7_500, graceMs: 8_000 } };
+    const { spec } = (await podOf(valuesOf('tier1', config, { preStopSeconds: 3 }))) as unknown as { spec: Config };
+    expect(spec['terminationGracePeriodSeconds']).toBe(3 + 16 + 5);
+  });
+
   test('OpenShift chooses the user', async () => {
     const args = valuesOf('bridge', BRIDGE);
     const plain = await podOf(args);

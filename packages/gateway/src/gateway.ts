@@ -1,4 +1,5 @@
 /** Composition root of a gateway: builds its parts, starts them in order and closes them in reverse. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { masked } from '@causeway/config/masked.ts';
 import { HeldBytes } from '@causeway/http/held-bytes.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
@@ -67,6 +68,10 @@ export class Gateway {
   readonly #credentials: UpstreamCredentials;
   readonly #frontDoor: FrontDoor;
   #isClosing = false;
+  /** Whether clients can connect. */
+  #isServing = false;
+  /** Ends the time in which clients leave. */
+  readonly #leaving = new AbortController();
   #closed: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
@@ -249,6 +254,7 @@ export class Gateway {
       await this.#listeners.listen();
       // Closed while it started.
       if (this.#isClosing) this.#listeners.close();
+      else this.#isServing = true;
       const urls = this.#listeners.all.map(({ url }) => url);
       const [url = ''] = urls;
       this.events.emit({ type: 'started', url, ...(urls.length > 1 ? { urls } : {}), adminUrl });
@@ -306,8 +312,12 @@ export class Gateway {
     });
   }
 
-  /** Refuses new requests, completes those in flight (for `shutdown.graceMs` at most), and closes. */
+  /**
+   * Serves on for `shutdown.delayMs`, which a second call ends; then refuses new connections, completes the requests in flight
+   * (for `shutdown.graceMs` at most), and closes.
+   */
   close(reason = 'requested'): Promise<void> {
+    if (this.#closed !== undefined) this.#leaving.abort();
     this.#closed ??= this.#close(reason);
     return this.#closed;
   }
@@ -315,7 +325,12 @@ export class Gateway {
   async #close(reason: string): Promise<void> {
     this.#isClosing = true;
     this.events.emit({ type: 'stopping', reason });
-    await this.#listeners.stop(this.#config.values.shutdown.graceMs);
+    const { delayMs, graceMs } = this.#config.values.shutdown;
+    if (this.#isServing && delayMs > 0) {
+      this.#listeners.leave();
+      await delay(delayMs, undefined, { signal: this.#leaving.signal }).catch(() => {});
+    }
+    await this.#listeners.stop(graceMs);
     await this.#deliveries.close();
     this.#adoptions.flush();
     await this.#admin.close();

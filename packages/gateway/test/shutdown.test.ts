@@ -1,6 +1,6 @@
 /** The end of a gateway. */
-import { request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { Agent, request } from 'undici';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { regions, testConfig } from '../../../test/harness/gateway.ts';
 import { until } from '../../../test/harness/until.ts';
 import { answerJson } from '../../../test/harness/upstream.ts';
@@ -21,6 +21,32 @@ describe('the end', () => {
     const answer = await pending;
     expect([answer.statusCode, answer.headers.connection]).toEqual([200, 'close']);
     await closed;
+  });
+
+  test('in delayMs all requests are served, also over new connections, and each response closes its connection', async () => {
+    const east = await upstream(answerJson({}));
+    const gw = await gateway({ regions: regions({ east: east.url }), shutdown: { delayMs: 600_000 } });
+    const client = new Agent({ connections: 1 });
+    onTestFinished(() => client.destroy());
+    const send = async (): Promise<unknown[]> => {
+      const { statusCode, headers, body } = await request(`${gw.url}/topics`, { dispatcher: client });
+      await body.dump();
+      return [statusCode, headers.connection];
+    };
+    expect(await send()).toEqual([200, 'keep-alive']);
+    const closed = gw.close();
+    // The first over the connection that was kept.
+    expect(await send()).toEqual([200, 'close']);
+    expect(await send()).toEqual([200, 'close']);
+    for (const url of [gw.url, gw.adminUrl]) {
+      const ready = await request(`${url}/ready`);
+      expect(ready.statusCode).toBe(503);
+      await ready.body.dump();
+    }
+    // A second signal ends the delay.
+    void gw.gateway.close();
+    await closed;
+    await expect(request(`${gw.url}/topics`)).rejects.toThrow();
   });
 
   test('a reload that comes too late starts nothing', async () => {

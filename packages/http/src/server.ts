@@ -107,6 +107,7 @@ export class HttpServer<P extends Peer = Peer> {
   readonly #http2: Http2Connections<P> | undefined;
   /** Of plain connections, where HTTP/2 is served, too. */
   readonly #prefaces: Prefaces[] = [];
+  #isLeaving = false;
   #drained: Promise<unknown> | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -204,13 +205,22 @@ export class HttpServer<P extends Peer = Peer> {
     return closed;
   }
 
+  /** Serves on; every response from now on closes its connection, so that clients move to other servers. */
+  leave(): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.connections.forEach(({ last }) => {
+      if (last?.headersSent === false) last.shouldKeepAlive = false;
+    });
+    this.#http2?.drain();
+  }
+
   /** Accepts no more connections. Every response from now on closes its connection; idle ones close after a moment. */
   stopAccepting(): void {
     if (this.isDraining) return;
     this.#drained = this.#stopListening();
-    this.connections.forEach(({ last }) => {
-      if (last?.headersSent === false) last.shouldKeepAlive = false;
-    });
+    this.leave();
+    // Those that came since.
     this.#http2?.drain();
     let sweepCount = 0;
     this.#idleTimer = setInterval(() => {
@@ -342,7 +352,7 @@ export class HttpServer<P extends Peer = Peer> {
   }
 
   #admit(arrival: Arrival<P>): void {
-    if (this.isDraining) arrival.response.shouldKeepAlive = false;
+    if (this.#isLeaving) arrival.response.shouldKeepAlive = false;
     const refusal = admit(this.#options.checks, arrival.request, arrival.peer);
     const { serve, refuse = sendRefusal } = this.#options;
     if (refusal === undefined) serve(arrival);

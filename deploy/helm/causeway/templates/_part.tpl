@@ -39,12 +39,16 @@ causeway.parts: the enabled parts of the release, each as
 {{- end -}}
 {{- $ports = append $ports .port -}}
 {{- end -}}
-{{- /* graceMs, a second for the bridge's last responses (RELEASE_MS), and four for the end of the process. */ -}}
+{{- /* delayMs of gateways, graceMs, a second for the bridge's last responses (RELEASE_MS), and four for the end of the process. */ -}}
 {{- $graceMs := dig "shutdown" "graceMs" 10000.0 $config -}}
 {{- if not (kindIs "float64" $graceMs) -}}
 {{- fail (printf "%s: shutdown.graceMs must be a number: the pod's terminationGracePeriodSeconds follows from it" $where) -}}
 {{- end -}}
-{{- $termination := add $values.preStopSeconds (divf $graceMs 1000 | ceil | int) 5 -}}
+{{- $delayMs := dig "shutdown" "delayMs" 0.0 $config -}}
+{{- if not (kindIs "float64" $delayMs) -}}
+{{- fail (printf "%s: shutdown.delayMs must be a number: the pod's terminationGracePeriodSeconds follows from it" $where) -}}
+{{- end -}}
+{{- $termination := add $values.preStopSeconds (divf (addf $delayMs $graceMs) 1000 | ceil | int) 5 -}}
 {{ dict "component" .component "program" $program "name" (printf "%s-%s" (include "causeway.fullname" .root) .component) "config" $config "text" $text "listeners" $listeners "health" $health "terminationSeconds" $termination "values" $values | toJson }}
 {{- end -}}
 

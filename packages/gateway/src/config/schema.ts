@@ -409,8 +409,15 @@ export const GatewayConfig = Entry(
     ),
     shutdown: Section(
       {
+        delayMs: Type.Integer({
+          description:
+            'How long the gateway continues to serve after SIGTERM, in milliseconds: /ready responds 503, and each response closes its connection, so that load balancers and clients leave before anything is refused.',
+          default: 0,
+          minimum: 0,
+          maximum: 600_000,
+        }),
         graceMs: Type.Integer({
-          description: 'How long requests in flight may take to finish after SIGTERM, in milliseconds.',
+          description: 'How long requests in flight may take to finish after SIGTERM and delayMs, in milliseconds.',
           default: 10_000,
           minimum: 0,
           maximum: 600_000,

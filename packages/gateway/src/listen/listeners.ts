@@ -123,6 +123,11 @@ export class ClientListener implements ListenerState {
     }
   }
 
+  /** Serves on, and closes each connection with its next response. */
+  leave(): void {
+    this.#server.leave();
+  }
+
   async stop(graceMs: number): Promise<void> {
     await this.#server.stop(graceMs);
     this.certificates?.close();
@@ -166,6 +171,10 @@ export class ClientListeners {
   /** In the order of the configuration. Errors: of the first listener that cannot listen. */
   async listen(): Promise<void> {
     for (const listener of this.all) await listener.listen();
+  }
+
+  leave(): void {
+    for (const listener of this.all) listener.leave();
   }
 
   /** All of them stop to accept at once, and share the grace. */

@@ -3,6 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
 import { PROBE_DEFAULTS, type Probe } from './objects.ts';
 
+/** However short the seconds are: a busy machine responds late. */
+const LEAST_TIMEOUT_MS = 1_000;
+
 /** Answers in a row of one kind. */
 export interface Streak {
   isSuccess: boolean;
@@ -39,7 +42,11 @@ export async function probe({ probe, url, secondMs, agent, signal, onVerdict }: 
   await pause(initialDelaySeconds * secondMs, signal);
   while (!signal.aborted) {
     const startedAtMs = performance.now();
-    const isSuccess = await answers(url, { agent, signal, timeoutMs: timeoutSeconds * secondMs });
+    const isSuccess = await answers(url, {
+      agent,
+      signal,
+      timeoutMs: Math.max(timeoutSeconds * secondMs, LEAST_TIMEOUT_MS),
+    });
     if (signal.aborted) return;
     streak = extend(streak, isSuccess);
     const verdict = verdictOf(streak, probe);
