@@ -14,8 +14,8 @@ import { goldenFile, type KubernetesObject, objectsOf } from '../kubernetes/char
 import { DnsServer } from './dns-server.ts';
 import { until } from './until.ts';
 
-/** Of the objects. */
-const PORTS = [8080, 8081];
+/** Of the objects; the Service of tier-1 has port 80, which needs root, and gets another one. */
+const PORTS = [8080, 8081, 10_080];
 /** Of Services, load balancers and DNS: less than the 5 seconds of `preStop`. */
 const DATA_PATH_DELAY_SECONDS = 3;
 /** A gateway's own; it is as long as a second of the objects. */
