@@ -1,6 +1,6 @@
 /** A real Prometheus scrapes the running system: clean expositions, alerts that fire and resolve, a dashboard with data. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BRIDGE_METRICS } from '@causeway/bridge/metrics.ts';
 import { GATEWAY_METRICS } from '@causeway/gateway/metrics.ts';
@@ -8,6 +8,7 @@ import { Traffic } from '@causeway/lab/traffic/traffic.ts';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { dashboardQueries, readDashboard, variableQueries } from '../harness/dashboard.ts';
+import { DnsServer } from '../harness/dns-server.ts';
 import { parseExposition } from '../harness/exposition.ts';
 import { OpenIdProvider } from '../harness/openid-provider.ts';
 import { startPrometheus, type TestPrometheus } from '../harness/prometheus.ts';
@@ -22,6 +23,7 @@ const ALERT_TIMEOUT_MS = 90_000;
 /** These depend on the machine's speed; config/prometheus/causeway.rules.test.yml tests them. */
 const OF_THE_MACHINE: ReadonlySet<string | undefined> = new Set(['CausewayAdoptionSlow', 'CausewayEventLoopBlocked']);
 
+const WEST_NAME = 'west.test';
 const KEY = 'key-of-a-client-beyond-its-quota-0123456789';
 
 /** Clients are anonymous, as the traffic is, or show a token or a key. */
@@ -37,9 +39,22 @@ function addIdentity(configDirectory: string, issuer: object): void {
   appendFileSync(join(configDirectory, 'tier1.yaml'), yaml.join(''));
 }
 
+/** The tier-1 gateway finds west by a name. */
+function addDiscovery(configDirectory: string, dns: DnsServer): void {
+  dns.set(WEST_NAME, ['127.0.0.1']);
+  const file = join(configDirectory, 'tier1.yaml');
+  const text = readFileSync(file, 'utf8');
+  const byName = text
+    .replace(/url: http:\/\/127\.0\.0\.1:(\$\{WEST_GATEWAY_PORT\S+)/, `dns: ${WEST_NAME}.\n        port: $1`)
+    .replace(/adminUrl: http:\/\/127\.0\.0\.1:(\$\{WEST_GATEWAY_ADMIN_PORT)/, 'adminPort: $1');
+  expect(byName).toContain('adminPort');
+  writeFileSync(file, `${byName}discovery: { servers: [${JSON.stringify(dns.address)}] }\n`);
+}
+
 describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_NOTE}`, () => {
   let system: TestStack;
   let provider: OpenIdProvider;
+  let dns: DnsServer;
   let traffic: Traffic;
   let prometheus: TestPrometheus;
   let gateways: string[];
@@ -48,7 +63,12 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
   beforeAll(async () => {
     const bootstrap = inject('kafkaBootstrap');
     provider = await OpenIdProvider.start({ clients: [{ id: 'alice' }] });
-    system = await startTestStack(bootstrap, { prepare: (directory) => addIdentity(directory, provider.issuerYaml) });
+    dns = await DnsServer.start();
+    const prepare = (directory: string): void => {
+      addDiscovery(directory, dns);
+      addIdentity(directory, provider.issuerYaml);
+    };
+    system = await startTestStack(bootstrap, { prepare });
     const { tier1, regions } = system.stack;
     gateways = [tier1.admin, regions.east.gateway.admin, regions.west.gateway.admin];
     bridges = [regions.east.bridge.url, regions.west.bridge.url];
@@ -65,6 +85,7 @@ describe.skipIf(!hasPrometheus)(`Prometheus over the running system${PROMETHEUS_
     await prometheus?.close();
     await system?.close();
     await provider?.close();
+    await dns?.close();
   });
 
   const exposed = async (url: string): Promise<string> => (await request(`${url}/metrics`)).body.text();
