@@ -5,12 +5,13 @@
 import { parseList } from '@causeway/protocol/routing.ts';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
-import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
+import { regions, startGateway, TEST_TOKEN, type TestGateway, testConfig } from '../../../test/harness/gateway.ts';
 import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { startUpstream, type Upstream } from '../../../test/harness/upstream.ts';
 
-const POLL = '/consumers/g/instances/c/records?timeout=1000';
+const pollOf = (instance: string): string => `/consumers/g/instances/${instance}/records?timeout=1000`;
+const POLL = pollOf('c');
 
 /** The owner of the one consumer of these tests; undefined: it has none. */
 interface Ownership {
@@ -65,8 +66,14 @@ async function startTier1({ east, west }: System, options: Record<string, unknow
   return keep(await startGateway({ regions: regions({ east: east.url, west: west.url }), ...options }));
 }
 
-async function poll(url: string): Promise<{ status: number; by: string; headers: Record<string, unknown> }> {
-  const { statusCode, body, headers } = await request(`${url}${POLL}`);
+interface Polled {
+  status: number;
+  by: string;
+  headers: Record<string, unknown>;
+}
+
+async function poll(url: string, instance = 'c'): Promise<Polled> {
+  const { statusCode, body, headers } = await request(`${url}${pollOf(instance)}`);
   const text = await body.text();
   return { status: statusCode, by: statusCode === 200 ? (JSON.parse(text)[0] as string) : text, headers };
 }
@@ -209,6 +216,53 @@ describe('two tiers', () => {
     expect(await poll(tier1.url)).toMatchObject({ status: 200, by: 'west/bridge' });
     expect(await poll(tier1.url)).toMatchObject({ status: 200, by: 'west/bridge' });
     expect(system.west.requests.at(-1)?.headers['causeway-gateway']).toBe('gateway, west/gateway');
+  });
+});
+
+describe('several gateways of a region', () => {
+  /** Both lead to two bridges; tier-1 may leave the region for west. */
+  async function startTwins(owner: string) {
+    const ownership: Ownership = { owner, isHolding: false };
+    const bridges = [
+      keep(await startBridge('east/b0', ownership)),
+      keep(await startBridge('east/b1', ownership)),
+      keep(await startBridge('west/bridge', ownership)),
+    ] as const;
+    const [b0, b1, west] = bridges;
+    const startOne = async (name: string): Promise<TestGateway> => {
+      const targets = [{ url: b0.url }, { url: b1.url }];
+      return keep(await startGateway({ gateway: { name, region: 'east' }, regions: [{ name: 'east', targets }] }));
+    };
+    const twins = [await startOne('g0'), await startOne('g1')] as const;
+    const settings = (urls: readonly string[]) => ({
+      // Requests find out before probes do.
+      healthCheck: { fall: 100 },
+      regions: [
+        { name: 'east', targets: urls.map((url) => ({ url })) },
+        { name: 'west', targets: [{ url: west.url }] },
+      ],
+    });
+    const tier1 = keep(await startGateway(settings(twins.map(({ url }) => url))));
+    return { bridges, twins, tier1, settings };
+  }
+
+  // Hashes of ports decide which gateway and which bridge gets a consumer that has no home: some of these are affected.
+  const consumers = Array.from({ length: 16 }, (_, number) => `c${number}`);
+
+  test.each(['dies', 'leaves'])('consumers stay with their bridge when a gateway that led to it %s', async (event) => {
+    const { bridges, twins, tier1, settings } = await startTwins('east/b0');
+    const owners = async (): Promise<string[]> => {
+      const answers: string[] = [];
+      for (const consumer of consumers) answers.push((await poll(tier1.url, consumer)).by);
+      return [...new Set(answers)];
+    };
+    expect(await owners()).toEqual(['east/b0']);
+    const [left, kept] = twins;
+    if (event === 'dies') await left.close();
+    else tier1.gateway.reload(testConfig(settings([kept.url])));
+    expect(await owners()).toEqual(['east/b0']);
+    const all = bridges.flatMap(({ requests }) => requests);
+    expect(all.filter(({ headers }) => headers['causeway-failed'] !== undefined)).toEqual([]);
   });
 });
 

@@ -12,7 +12,7 @@ afterEach(async () => {
   await Promise.all(targets.splice(0).map((target) => target.close()));
 });
 
-function bridgeAt(address: string, bridge: string, isHealthy = true): Target {
+function targetAt(address: string, bridge: string | undefined, isHealthy = true): Target {
   const target = new Target({
     region: 'east',
     url: `http://${address}`,
@@ -45,21 +45,38 @@ function snapshotOf(...all: Target[]): Snapshot {
 const request: SelectionRequest = { consumerHash: 1, home: undefined, localOnly: false, random: () => 0 };
 
 test('a bridge with two addresses is reached by the one that is healthy', () => {
-  const [v4, v6] = [bridgeAt('10.0.0.1', 'east/b0', false), bridgeAt('[fd00::1]', 'east/b0')];
+  const [v4, v6] = [targetAt('10.0.0.1', 'east/b0', false), targetAt('[fd00::1]', 'east/b0')];
   expect(targetOfOwner(snapshotOf(v4, v6), 'east/b0', request)).toBe(v6);
   expect(targetOfOwner(snapshotOf(v4), 'east/b0', request)).toBeUndefined();
 });
 
 test('a home moves with its bridge to another address, and only when it has lost the one before', async () => {
   const [old, other, now] = [
-    bridgeAt('10.0.0.1', 'east/b0'),
-    bridgeAt('10.0.0.2', 'east/b1'),
-    bridgeAt('10.0.0.3', 'east/b0'),
+    targetAt('10.0.0.1', 'east/b0'),
+    targetAt('10.0.0.2', 'east/b1'),
+    targetAt('10.0.0.3', 'east/b0'),
   ];
   const home = { target: old, owner: 'east/b0' };
-  expect(currentHome(snapshotOf(old, other, now), home)).toBe(home);
+  expect(currentHome(snapshotOf(old, other, now), home, request)).toBe(home);
   await old.retire();
-  expect(currentHome(snapshotOf(other, now), home)).toEqual({ target: now, owner: 'east/b0' });
-  expect(currentHome(snapshotOf(other), home)).toBe(home);
-  expect(currentHome(snapshotOf(other, now), { target: old, owner: undefined })).toMatchObject({ target: old });
+  expect(currentHome(snapshotOf(other, now), home, request)).toEqual({ target: now, owner: 'east/b0' });
+  expect(currentHome(snapshotOf(other), home, request)).toBe(home);
+  expect(currentHome(snapshotOf(other, now), { target: old, owner: undefined }, request)).toMatchObject({
+    target: old,
+  });
+});
+
+test('a home behind the gateways of a region moves from one that is down or gone to another one', async () => {
+  const [down, gone, up] = [
+    targetAt('10.0.0.1', undefined, false),
+    targetAt('10.0.0.2', undefined),
+    targetAt('10.0.0.3', undefined),
+  ];
+  await gone.retire();
+  for (const target of [down, gone]) {
+    const home = { target, owner: 'east/b0' };
+    expect(currentHome(snapshotOf(down, up), home, request)).toEqual({ target: up, owner: 'east/b0' });
+    expect(currentHome(snapshotOf(down), home, request)).toBe(home);
+    expect(currentHome(snapshotOf(down, up), { target, owner: 'west/b0' }, request)).toMatchObject({ target });
+  }
 });

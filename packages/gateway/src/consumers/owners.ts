@@ -10,11 +10,18 @@ export function isReachable(snapshot: Snapshot, target: Target): boolean {
   return target.isAvailable || (snapshot.isPanic && !target.isFull);
 }
 
+type Way = Pick<SelectionRequest, 'consumerHash' | 'localOnly'>;
+
+/** Whether the target is the owner `region/bridge`, or a gateway of its region, which knows the way to it. */
+export function leadsToOwner({ bridge, region }: Pick<Target, 'bridge' | 'region'>, owner: string): boolean {
+  return bridge === undefined ? region === parseBridge(owner)?.region : bridge === owner;
+}
+
 /**
  * The target that leads to the owner `region/bridge`, if one is reachable: the bridge itself where the region's targets are
  * bridges, otherwise one of the region's gateways.
  */
-export function targetOfOwner(snapshot: Snapshot, owner: string, request: SelectionRequest): Target | undefined {
+export function targetOfOwner(snapshot: Snapshot, owner: string, request: Way): Target | undefined {
   const bridge = parseBridge(owner);
   const region = snapshot.regions.find(({ name }) => name === bridge?.region);
   if (region === undefined || (request.localOnly && !region.isLocal)) return undefined;
@@ -27,13 +34,12 @@ export function targetOfOwner(snapshot: Snapshot, owner: string, request: Select
 }
 
 /**
- * The home at the address that its bridge has now. The owner is the bridge, whatever its address: DNS may have given it another one
- * since the home was remembered.
+ * The home by the target that leads to it now. The owner is the bridge: DNS may have given it another address since the home was
+ * remembered, and where gateways of its region lead to it, one of them may be gone or down.
  */
-export function currentHome({ regions }: Snapshot, home: Home): Home {
+export function currentHome(snapshot: Snapshot, home: Home, request: Way): Home {
   const { owner, target: before } = home;
-  if (owner === undefined || !before.isRetired) return home;
-  const region = regions.find(({ name }) => name === before.region);
-  const target = region?.targets.find(({ bridge }) => bridge === owner);
+  if (owner === undefined || (!before.isRetired && isReachable(snapshot, before))) return home;
+  const target = targetOfOwner(snapshot, owner, request);
   return target === undefined ? home : { target, owner };
 }

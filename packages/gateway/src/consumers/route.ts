@@ -4,7 +4,7 @@ import type { SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { Home } from './affinity.ts';
-import { targetOfOwner } from './owners.ts';
+import { leadsToOwner, targetOfOwner } from './owners.ts';
 
 /**
  * The most responses 421 that one request follows. Ownership changes once in a failover; beyond this, bridges contend for the
@@ -67,6 +67,11 @@ export class ConsumerRoute {
     this.#ownerTarget = home?.target;
   }
 
+  /** Whether there is an owner that can be reached, as far as known. */
+  get hasOwner(): boolean {
+    return this.#owner !== undefined;
+  }
+
   /** Asks the owner to release the consumer. */
   askRelease(reason: string): void {
     this.#release = reason;
@@ -74,8 +79,9 @@ export class ConsumerRoute {
 
   /** The headers of an attempt at `target`. If that does not lead to the known owner, the owner counts as failed. */
   headersAt(target: Target, headers: string[]): string[] {
-    const leadsToOwner = target === this.#ownerTarget || target.bridge === this.#owner;
-    if (this.#owner !== undefined && !leadsToOwner) this.#ownerFailed();
+    if (this.#owner !== undefined && target !== this.#ownerTarget && !leadsToOwner(target, this.#owner)) {
+      this.#ownerFailed();
+    }
     const release = this.#releaseHeader ?? this.#release;
     const isReleasing = release !== undefined && this.#failed.size === 0;
     if (this.#failed.size === 0 && !isReleasing) return headers;

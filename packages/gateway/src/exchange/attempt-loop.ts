@@ -67,7 +67,6 @@ export class AttemptLoop implements SelectionRequest {
   readonly tried: Target[] = [];
   readonly consumer: RequestedConsumer | undefined;
   readonly consumerHash: number | undefined;
-  readonly home: Target | undefined;
   readonly localOnly: boolean;
   readonly random: () => number;
   helps: ((target: Target) => boolean) | undefined;
@@ -99,11 +98,17 @@ export class AttemptLoop implements SelectionRequest {
     this.#deadlineMs = nowMs + (this.#isPoll ? pollTimeoutMs(path) + pollMarginMs : deadlineMs);
     if (this.#isPoll) this.#limitResponse();
     if (url.group === undefined) return;
-    this.consumer = new RequestedConsumer({ context, request, body: Buffer.isBuffer(body) ? body : undefined });
+    const { localOnly } = this;
+    const heldBody = Buffer.isBuffer(body) ? body : undefined;
+    this.consumer = new RequestedConsumer({ context, request, body: heldBody, localOnly });
     this.consumerHash = this.consumer.hash;
-    this.home = this.consumer.home?.target;
     this.consumer.moveIfDue(this, nowMs);
     this.consumer.addDelivered(this.#headers);
+  }
+
+  /** Where the consumer's requests go as long as its owner can be reached. */
+  get home(): Target | undefined {
+    return this.consumer?.placeOfHome(this.tried);
   }
 
   /** The bridge ends its response to a poll where the gateways on the way can still hold it. */

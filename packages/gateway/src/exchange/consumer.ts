@@ -31,6 +31,8 @@ export interface RequestedConsumerOptions {
   request: ClientRequest;
   /** The request's body, where it was kept. */
   body: Buffer | undefined;
+  /** The request came from another region: only this gateway's own region may serve it. */
+  localOnly: boolean;
 }
 
 /** A target's response. */
@@ -52,18 +54,28 @@ export class RequestedConsumer {
 
   constructor(options: RequestedConsumerOptions) {
     this.#options = options;
-    const { context, request, body } = options;
+    const { context, request, body, localOnly } = options;
     const { url, message } = request;
     const isCreating = url.operation === 'createConsumer' && body !== undefined;
     this.#createBody = isCreating ? { bytes: body, coding: message.headers['content-encoding'] } : undefined;
     const key = consumerOf(url, this.#createBody);
     this.hash = key === undefined ? undefined : hashText(key);
-    this.home = key === undefined || url.operation === 'createConsumer' ? undefined : homeNow(context, key);
+    const hasHome = key !== undefined && url.operation !== 'createConsumer';
+    this.home = hasHome ? homeNow(context, key, { consumerHash: this.hash, localOnly }) : undefined;
     this.#route = new ConsumerRoute({
       home: this.home,
       failedHeader: request.gatewayHeader(FAILED_HEADER),
       releaseHeader: request.gatewayHeader(RELEASE_HEADER),
     });
+  }
+
+  /** The target that leads to the owner: after a gateway that was tried in vain, another one of its region. */
+  placeOfHome(tried: readonly Target[]): Target | undefined {
+    const target = this.home?.target;
+    if (target === undefined || !tried.includes(target) || !this.#route.hasOwner) return target;
+    const { regions } = this.#options.context.regions.snapshot;
+    const region = target.bridge === undefined ? regions.find(({ name }) => name === target.region) : undefined;
+    return region?.targets.find((one) => one.bridge === undefined && one.isAvailable && !tried.includes(one));
   }
 
   /** Asks the owner to release the consumer if it should move. Only with polls: clients expect them to take time. */
@@ -159,11 +171,15 @@ export class RequestedConsumer {
   }
 }
 
-/** The remembered home, which moves with its bridge to another address. */
-function homeNow({ affinity, regions }: Pick<ExchangeContext, 'affinity' | 'regions'>, key: string): Home | undefined {
+/** The remembered home, which moves to another target when that leads to the owner now. */
+function homeNow(
+  { affinity, regions }: Pick<ExchangeContext, 'affinity' | 'regions'>,
+  key: string,
+  way: Pick<SelectionRequest, 'consumerHash' | 'localOnly'>,
+): Home | undefined {
   const known = affinity.homeOf(key);
   if (known === undefined) return undefined;
-  const home = currentHome(regions.snapshot, known);
+  const home = currentHome(regions.snapshot, known, way);
   if (home !== known) affinity.remember(key, home);
   return home;
 }
