@@ -69,7 +69,7 @@ export class RequestedConsumer {
     });
   }
 
-  /** The target that leads to the owner: after a gateway that was tried in vain, another one of its region. */
+  /** The target that leads to the owner: after a gateway that was tried without success, another one of its region. */
   placeOfHome(tried: readonly Target[]): Target | undefined {
     const target = this.home?.target;
     if (target === undefined || !tried.includes(target) || !this.#route.hasOwner) return target;
