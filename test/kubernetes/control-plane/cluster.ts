@@ -1,6 +1,6 @@
 /** helm and kubectl before a control plane, and namespaces for their releases. */
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import type { KubernetesTools } from '../../harness/kubernetes-tools.ts';
@@ -57,11 +57,15 @@ export class Cluster {
     return await this.#run(this.#tools.kubectl, args);
   }
 
-  /** As {@link kubectl}, for a command line as a document has it. */
-  async shell(line: string): Promise<string> {
-    const directories = [this.#tools.helm, this.#tools.kubectl].map((file) => join(file, '..'));
-    const env = { ...this.#env, PATH: [...directories, process.env['PATH']].join(':') };
-    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', line], { env, timeout: COMMAND_TIMEOUT_MS });
+  /** Standard output of a command line as a document has it, which finds both programs. Errors: with what they say. */
+  async shell(line: string, { cwd, env }: { cwd: string; env: Record<string, string> }): Promise<string> {
+    const directories = [this.#tools.helm, this.#tools.kubectl].map((file) => dirname(file));
+    const path = [...directories, process.env['PATH']].join(delimiter);
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', line], {
+      cwd,
+      env: { ...this.#env, ...env, PATH: path },
+      timeout: COMMAND_TIMEOUT_MS,
+    });
     return stdout;
   }
 

@@ -28,6 +28,9 @@ const CONTROLLERS = [
   'job',
   'namespace',
   'node-lifecycle',
+  'persistentvolume-binder',
+  'persistentvolume-protection',
+  'persistentvolumeclaim-protection',
   'pod-garbage-collector',
   'replicaset',
   'serviceaccount',
@@ -67,6 +70,8 @@ export class ControlPlane {
   static async start(found: ControlPlanePrograms): Promise<ControlPlane> {
     const directory = mkdtempSync(join(tmpdir(), 'causeway-control-plane-'));
     const reaper = new Reaper();
+    // Also after SIGKILL.
+    reaper.atEnd(['rm', '-rf', directory]);
     try {
       return new ControlPlane(await startProcesses(found, directory, reaper), reaper);
     } catch (error) {

@@ -38,6 +38,16 @@ describe('a new version', () => {
   });
 });
 
+test('an edit of the configuration is overwritten only on purpose', async () => {
+  const configMap = `configmap/${RELEASE}-gateway`;
+  const edited = JSON.stringify({ data: { 'gateway.yaml': `# edited\n${await release.config('gateway')}` } });
+  await cluster.kubectl('patch', configMap, '-n', release.namespace, '--type=merge', `--patch=${edited}`);
+  await expect(release.upgrade({})).rejects.toThrow(/conflict with "kubectl-patch".*gateway\.yaml/);
+  expect(await release.config('gateway')).toContain('# edited');
+  await release.upgrade({ args: ['--force-conflicts'] });
+  expect(await release.config('gateway')).not.toContain('# edited');
+});
+
 describe('a node', () => {
   test('that is drained leaves enough pods, which are on other nodes then', async () => {
     const node = 'node-a';
