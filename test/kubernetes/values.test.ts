@@ -89,6 +89,26 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'admin.tokens[0].token: a secret in clear text',
     ],
     [
+      'a name that no Service may have',
+      ['--set', 'fullnameOverride=1-east', ...valuesOf('bridge', BRIDGE)],
+      'set fullnameOverride',
+    ],
+    [
+      'Secrets over the configuration',
+      valuesOf('bridge', BRIDGE, { secrets: { '/etc/causeway/': 's' } }),
+      'a Secret cannot be in /etc/causeway',
+    ],
+    [
+      'one directory for two Secrets',
+      valuesOf('bridge', BRIDGE, { secrets: { '/run/s': 's', '/run/s/': 't' } }),
+      'two Secrets are for the directory /run/s',
+    ],
+    [
+      'a type of the Service twice',
+      valuesOf('bridge', BRIDGE, { service: { spec: { type: 'NodePort' } } }),
+      'bridge.service.spec.type: the chart sets it',
+    ],
+    [
       'an access log in a file',
       valuesOf('tier1', { ...GATEWAY, accessLog: { file: '/var/log/access.log' } }),
       'accessLog.file: the file system of the pod is read-only',
@@ -202,6 +222,17 @@ describe.skipIf(tools === undefined)('rendering takes what the program takes', (
       ({ kind }) => kind === 'ConfigMap',
     );
     expect(Object.values(configMap?.['data'])).toEqual([config]);
+  });
+
+  test.each<[text: string, change: (text: string) => string]>([
+    ['with the line ends of Windows', (text) => text.replaceAll('\n', '\r\n')],
+    ['that begins with an indented comment', (text) => `\n    # indented\n${text}`],
+    ['that names files in comments', (text) => `# caFile: /a\n${text}log: { level: info } # caFile: /b\n`],
+  ])('a text %s', async (_, change) => {
+    const text = change(stringify(BRIDGE));
+    const objects = objectsOf(await render(helm, valuesOf('bridge', text)));
+    const found = objects.find(({ kind }) => kind === 'ConfigMap')?.['data']['bridge.yaml'];
+    expect(parse(found)).toEqual(parse(text));
   });
 
   test('merge keys and x-… sections', async () => {

@@ -138,7 +138,7 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
 {{- range .values.certificates -}}
   {{- $directories = append $directories .directory -}}
 {{- end -}}
-{{- range $found := regexFindAll "[fF]ile: *[\"']?/[^\\s,}\"']+" (regexReplaceAll "(?m)^\\s*#.*$" .text "") -1 | uniq -}}
+{{- range $found := regexFindAll "[fF]ile: *[\"']?/[^\\s,}\"']+" (regexReplaceAll "(?m)(^|\\s)#.*$" .text "") -1 | uniq -}}
   {{- $file := regexFind "/.*" $found -}}
   {{- $isThere := or (hasPrefix "/etc/ssl/" $file) (eq $file (dig "accessLog" "file" "" $config)) -}}
   {{- range $directories -}}

@@ -1,7 +1,12 @@
 {{- /* Names and labels of all objects. */ -}}
 
+{{- /* Begins names of Services, which are labels of DNS: a release's name may have dots and begin with a digit. */ -}}
 {{- define "causeway.fullname" -}}
-{{ default .Release.Name .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- $name := default .Release.Name .Values.fullnameOverride | replace "." "-" | trunc 40 | trimSuffix "-" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "Names of Services begin with a letter and have a-z, 0-9 and - only, which %s does not: set fullnameOverride" $name) -}}
+{{- end -}}
+{{ $name }}
 {{- end -}}
 
 {{- define "causeway.serviceAccount" -}}

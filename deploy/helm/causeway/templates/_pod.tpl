@@ -12,7 +12,13 @@ metadata:
     checksum/config: {{ include "causeway.restartChecksum" $part }}
 spec:
   {{- $spec := include "causeway.podSpec" . | fromYaml }}
-  {{- toYaml (mergeOverwrite $spec (deepCopy $part.values.podSpec)) | nindent 2 }}
+  {{- $further := deepCopy $part.values.podSpec }}
+  {{- range $list := list "containers" "volumes" }}
+  {{- if hasKey $further $list }}
+  {{- $_ := set $further $list (concat (index $spec $list) (index $further $list)) }}
+  {{- end }}
+  {{- end }}
+  {{- toYaml (mergeOverwrite $spec $further) | nindent 2 }}
 {{- end -}}
 
 {{- define "causeway.restartChecksum" -}}
@@ -29,13 +35,7 @@ spec:
 {{- define "causeway.podSpec" -}}
 {{- $part := .part -}}
 {{- $values := $part.values -}}
-{{- $secrets := deepCopy $values.secrets -}}
-{{- range $name, $certificate := $values.certificates -}}
-{{- if hasKey $secrets .directory -}}
-{{- fail (printf "%s: two Secrets are for the directory %s" $part.component .directory) -}}
-{{- end -}}
-{{- $_ := set $secrets .directory (printf "%s-%s" $part.name $name) -}}
-{{- end -}}
+{{- $secrets := include "causeway.secrets" $part | fromJson -}}
 {{- $isOpenShift := .root.Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
 serviceAccountName: {{ include "causeway.serviceAccount" .root }}
 automountServiceAccountToken: false
@@ -139,9 +139,35 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{- /* The name of the volume for a directory: a DNS label. */ -}}
+{{- /* The Secrets that become files, as JSON: their names by directory. Argument: a part. */ -}}
+{{- define "causeway.secrets" -}}
+{{- $component := .component -}}
+{{- $found := dict -}}
+{{- $all := list -}}
+{{- range $directory, $secret := .values.secrets -}}
+{{- $all = append $all (list $directory $secret) -}}
+{{- end -}}
+{{- range $name, $certificate := .values.certificates -}}
+{{- $all = append $all (list $certificate.directory (printf "%s-%s" $.name $name)) -}}
+{{- end -}}
+{{- range $all -}}
+{{- $directory := first . | trimSuffix "/" -}}
+{{- if hasKey $found $directory -}}
+{{- fail (printf "%s: two Secrets are for the directory %s" $component $directory) -}}
+{{- end -}}
+{{- if hasPrefix "/etc/causeway/" (printf "%s/" $directory) -}}
+{{- fail (printf "%s: a Secret cannot be in %s, which has the configuration: use /run/secrets/NAME" $component $directory) -}}
+{{- end -}}
+{{- $_ := set $found $directory (last .) -}}
+{{- end -}}
+{{ toJson $found }}
+{{- end -}}
+
+{{- /* The name of the volume for a directory: a DNS label. The hash keeps names apart that are alike as labels. */ -}}
 {{- define "causeway.volume" -}}
-files{{ regexReplaceAll "[^a-z0-9-]" (. | lower | replace "/" "-") "-" | trunc 50 | trimSuffix "-" }}
+{{- $plain := replace "/" "-" . -}}
+{{- $label := regexReplaceAll "[^a-z0-9-]" (lower $plain) "-" | trunc 45 | trimAll "-" -}}
+{{ ternary (printf "files-%s" $label) (printf "files-%s-%s" $label (sha256sum . | trunc 8)) (eq $plain (printf "-%s" $label)) }}
 {{- end -}}
 
 {{- /* All ports of a part's container, as a JSON array. */ -}}
