@@ -102,6 +102,25 @@ describe('all bridges', () => {
   });
 });
 
+describe('autoscaling', () => {
+  test('that is turned on keeps the pods that there are, and later upgrades those of the autoscaler', async () => {
+    const scaled = await Release.install(cluster, 'region');
+    const count = async (): Promise<number[]> => [await scaled.replicas('gateway'), await scaled.replicas('bridge')];
+    const isOn = ['gateway', 'bridge'].flatMap((part) => ['--set', `${part}.autoscaling.enabled=true`]);
+    const upgrade = (version: string): Promise<void> =>
+      scaled.upgrade({ args: [...isOn, '--set', `image.tag=${version}`] });
+    await upgrade('1');
+    expect(await count()).toEqual([2, 3]);
+    await upgrade('2');
+    expect(await count()).toEqual([2, 3]);
+    // As the autoscaler does; it does not take back what it has no metrics for.
+    const workloads = [`deployment/${RELEASE}-gateway`, `statefulset/${RELEASE}-bridge`];
+    await cluster.kubectl('scale', ...workloads, '--replicas=5', '--namespace', scaled.namespace);
+    await upgrade('3');
+    expect(await count()).toEqual([5, 5]);
+  });
+});
+
 /** Begins to count the ready pods of a part; the returned function ends it, and returns the fewest that there were. */
 async function watchReady(part: Part): Promise<() => number> {
   const ready = new Set((await release.pods(part)).filter(isUsable).map(nameOf));

@@ -156,3 +156,27 @@ causeway.parts: the enabled parts of the release, each as
 {{- define "causeway.workloadKind" -}}
 {{ ternary "StatefulSet" "Deployment" (eq . "bridge") }}
 {{- end -}}
+
+{{- /*
+How many pods the workload asks for; nothing where the autoscaler has decided. While the number is helm's own, which is so when autoscaling
+is turned on, leaving it out would remove it, and the default is one pod: the workload keeps what it has. Helm 3 applies nothing on the
+server, so its own number cannot be told from the autoscaler's. Argument: root, part.
+*/ -}}
+{{- define "causeway.replicas" -}}
+{{- if not .part.values.autoscaling.enabled -}}
+{{ .part.values.replicas }}
+{{- else -}}
+{{- $workload := lookup "apps/v1" (include "causeway.workloadKind" .part.component) .root.Release.Namespace .part.name -}}
+{{- $isApplied := false -}}
+{{- $isOwn := false -}}
+{{- range dig "metadata" "managedFields" list $workload -}}
+{{- if and (eq .manager "helm") (eq .operation "Apply") -}}
+{{- $isApplied = true -}}
+{{- $isOwn = hasKey (dig "f:spec" dict .fieldsV1) "f:replicas" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $workload (or $isOwn (not $isApplied)) -}}
+{{ $workload.spec.replicas }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
