@@ -16,7 +16,7 @@ const NOT_HERE = [
   /^(?:kind|docker|curl|export) /,
   /^helm repo /,
   /^helm install (?:cert-manager|strimzi) /,
-  /deploy\/demo\/overlays\/kafka$|^kubectl wait .* kafka(?:user)?\//,
+  /deploy\/demo\/overlays\/kafka$|^kubectl wait .* kafka(?:user)?\/|^kubectl delete kafkatopics /,
   /^kubectl (?:port-forward|logs) | --watch$/,
   // From Secrets of cert-manager and Strimzi: the test writes what they contain.
   /^kubectl get secret /,
