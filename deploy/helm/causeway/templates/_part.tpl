@@ -160,7 +160,7 @@ causeway.parts: the enabled parts of the release, each as
 {{- /*
 How many pods the workload asks for; nothing where the autoscaler has decided. While the number is helm's own, which is so when autoscaling
 is turned on, leaving it out would remove it, and the default is one pod: the workload keeps what it has. Helm 3 applies nothing on the
-server, so its own number cannot be told from the autoscaler's. Argument: root, part.
+server, so its own number cannot be distinguished from the autoscaler's. Argument: root, part.
 */ -}}
 {{- define "causeway.replicas" -}}
 {{- if not .part.values.autoscaling.enabled -}}
