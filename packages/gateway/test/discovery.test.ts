@@ -32,6 +32,11 @@ function eventsOf<Type extends Events[number]['type']>(gw: TestGateway, type: Ty
     .filter((event): event is Extract<Events[number], { type: Type }> => event.type === type);
 }
 
+/** Each target that was new, by its first probe; others change their health on a busy machine, too. */
+function begunTargets(gw: TestGateway): string[] {
+  return eventsOf(gw, 'health').flatMap(({ target, from: before }) => (before === 'unknown' ? [target] : []));
+}
+
 /** The responses to some requests, by the address that responded. */
 async function responders(gw: TestGateway, count = 40): Promise<string[]> {
   const seen = new Set<string>();
@@ -61,7 +66,7 @@ test('each address is a target, which comes and goes with it', async () => {
     { region: 'east', name: NAME, added: [urlOf(C)], removed: [urlOf(A)], targetCount: 2 },
   ]);
   // B has never been another target.
-  expect(eventsOf(gw, 'health').filter(({ target }) => target === urlOf(B))).toHaveLength(1);
+  expect(begunTargets(gw).filter((target) => target === urlOf(B))).toHaveLength(1);
 });
 
 test('no request fails while the answers change 50 times', async () => {
@@ -128,14 +133,14 @@ describe('a name that gives no addresses keeps its targets', () => {
     ['does not exist (NXDOMAIN)', (dns) => dns.remove(NAME)],
     ['has no addresses', (dns) => dns.set(NAME, [])],
     ['the DNS server failed (SERVFAIL)', (dns) => dns.fail(NAME, 'SERVFAIL')],
-    ['no answer within 100 ms', (dns) => dns.fail(NAME, 'SILENT')],
+    ['no answer within 1000 ms', (dns) => dns.fail(NAME, 'SILENT')],
   ] as const satisfies [string, (dns: Awaited<ReturnType<typeof dnsServer>>) => void][])(
     'that %s',
     async (problem, breakIt) => {
       const dns = await dnsServer();
       const { port, urlOf } = await fleet([A, B]);
       dns.set(NAME, [A]);
-      const timeoutMs = problem.includes('100 ms') ? 100 : 20_000;
+      const timeoutMs = problem.includes('1000 ms') ? 1_000 : 20_000;
       const gw = await discovering(dns, {
         regions: regionsOf({ east: { dns: NAME, port } }),
         discovery: { timeoutMs },
@@ -154,7 +159,7 @@ describe('a name that gives no addresses keeps its targets', () => {
         reason,
         addressCount,
       ]);
-      const reason = problem.includes('100 ms') ? expect.stringMatching(/no answer|do not answer/) : problem;
+      const reason = problem.includes('1000 ms') ? expect.stringMatching(/no answer|do not answer/) : problem;
       expect(reported).toEqual([
         [NAME, reason, 1],
         [NAME, null, 1],
@@ -247,7 +252,7 @@ describe('one address in two places', () => {
     dns.set('one.test', [B]);
     await until('the second name has the address', () => dns.countOf('two.test', 'A') > 3);
     await hasTargets(gw, [`east ${urlOf(A)}`, `east ${urlOf(B)}`]);
-    expect(eventsOf(gw, 'health')).toHaveLength(2);
+    expect(begunTargets(gw)).toHaveLength(2);
     dns.set('two.test', [B]);
     await hasTargets(gw, [`east ${urlOf(B)}`]);
   });
@@ -263,7 +268,7 @@ describe('one address in two places', () => {
     const seen = dns.countOf(NAME, 'A');
     await until('it was asked for again', () => dns.countOf(NAME, 'A') > seen + 2);
     await hasTargets(gw, [`east ${urlOf(A)}`, `east ${urlOf(B)}`]);
-    expect(eventsOf(gw, 'health')).toHaveLength(2);
+    expect(begunTargets(gw)).toHaveLength(2);
   });
 
   test('two regions: a target in each, with its own probes', async () => {
@@ -308,7 +313,7 @@ describe('a reload', () => {
     expect(await from(gw)).toBe(A);
     await until('the name is asked for', () => dns.countOf(NAME, 'A') > 1);
     await hasTargets(gw, [`east ${urlOf(A)}`]);
-    expect(eventsOf(gw, 'health')).toHaveLength(1);
+    expect(begunTargets(gw)).toHaveLength(1);
     gw.gateway.reload(testConfig(discoveryYaml(dns, { regions: regionsOf({ east: { url: urlOf(A) } }) })));
     const asked = dns.countOf(NAME, 'A');
     await delay(100);
