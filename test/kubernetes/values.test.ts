@@ -109,6 +109,19 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'bridge.service.spec.type: the chart sets it',
     ],
     [
+      'a token among the headers of traces',
+      valuesOf('bridge', {
+        ...BRIDGE,
+        tracing: { endpoint: 'http://otel:4318', headers: { Authorization: 'Bearer a' } },
+      }),
+      'tracing.headers.Authorization: a secret in clear text',
+    ],
+    [
+      'bridges whose Ingress controller cannot reach them',
+      valuesOf('bridge', BRIDGE, { ingress: { enabled: true } }),
+      'bridge.allowFrom is empty',
+    ],
+    [
       'an access log in a file',
       valuesOf('tier1', { ...GATEWAY, accessLog: { file: '/var/log/access.log' } }),
       'accessLog.file: the file system of the pod is read-only',
@@ -353,6 +366,25 @@ describe.skipIf(tools === undefined)('what follows from values', () => {
       ports: [{ port: 443 }, { port: 9092 }],
     });
     expect(await egress({ ...BRIDGE, kafka: { bootstrapServers: ['${BROKER}'] } })).toEqual({});
+  });
+
+  test('a NetworkPolicy lets DNS through on the ports of discovery.servers', async () => {
+    const config = { ...GATEWAY, discovery: { servers: ['10.0.0.10:1053', '[fd00::10]:53', '10.0.0.11'] } };
+    const policy = objectsOf(await render(helm, valuesOf('tier1', config))).find(
+      ({ kind }) => kind === 'NetworkPolicy',
+    );
+    const ports: { port: number; protocol: string }[] = policy?.['spec'].egress[0].ports;
+    expect(ports.filter(({ protocol }) => protocol === 'UDP').map(({ port }) => port)).toEqual([53, 5353, 1053]);
+  });
+
+  test('load balancers probe by TCP, and others know the protocol', async () => {
+    const protocolOf = async (type: string): Promise<unknown> => {
+      const objects = objectsOf(await render(helm, valuesOf('tier1', GATEWAY, { service: { type } })));
+      const service = objects.find(({ kind, spec }) => kind === 'Service' && spec.type === type);
+      return service?.['spec'].ports[0].appProtocol;
+    };
+    expect(await protocolOf('LoadBalancer')).toBeUndefined();
+    expect(await protocolOf('ClusterIP')).toBe('http');
   });
 });
 

@@ -108,7 +108,8 @@ between keys. --check knows the rest: files, variables, and what a schema cannot
 {{- if kindIs "map" .value -}}
   {{- range $key, $item := .value -}}
     {{- $place := printf "%s%s" $.path $key -}}
-    {{- if and (has $key $secrets) (kindIs "string" $item) (not (contains "${" $item)) -}}
+    {{- $isSecret := or (has $key $secrets) (and (eq $.path "tracing.headers.") (regexMatch "(?i)auth|key|token|secret" $key)) -}}
+    {{- if and $isSecret (kindIs "string" $item) (not (contains "${" $item)) -}}
       {{- $found = append $found $place -}}
     {{- end -}}
     {{- $found = concat $found (include "causeway.clearSecrets" (dict "value" $item "path" (printf "%s." $place)) | fromJsonArray) -}}
