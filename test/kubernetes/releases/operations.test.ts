@@ -109,14 +109,14 @@ describe('autoscaling', () => {
     const isOn = ['gateway', 'bridge'].flatMap((part) => ['--set', `${part}.autoscaling.enabled=true`]);
     const upgrade = (version: string): Promise<void> =>
       scaled.upgrade({ args: [...isOn, '--set', `image.tag=${version}`] });
-    await upgrade('1');
+    await upgrade('next-1');
     expect(await count()).toEqual([2, 3]);
-    await upgrade('2');
+    await upgrade('next-2');
     expect(await count()).toEqual([2, 3]);
     // As the autoscaler does; it does not take back what it has no metrics for.
     const workloads = [`deployment/${RELEASE}-gateway`, `statefulset/${RELEASE}-bridge`];
     await cluster.kubectl('scale', ...workloads, '--replicas=5', '--namespace', scaled.namespace);
-    await upgrade('3');
+    await upgrade('next-3');
     expect(await count()).toEqual([5, 5]);
   });
 });
