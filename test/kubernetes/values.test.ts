@@ -377,6 +377,35 @@ describe.skipIf(tools === undefined)('what follows from values', () => {
     expect(ports.filter(({ protocol }) => protocol === 'UDP').map(({ port }) => port)).toEqual([53, 5353, 1053]);
   });
 
+  test('an Ingress leads to the listener that serves requests', async () => {
+    const config: Config = {
+      ...GATEWAY,
+      listeners: [
+        { name: 'redirect', host: '::', port: 8080, redirectToHttpsPort: 443 },
+        { name: 'main', host: '::', port: 8088 },
+      ],
+    };
+    const { listen, ...others } = config;
+    expect(listen).toBeDefined();
+    const objects = objectsOf(await render(helm, valuesOf('tier1', others, { ingress: { enabled: true } })));
+    const ingress = objects.find(({ kind }) => kind === 'Ingress');
+    expect(ingress?.['spec'].rules[0].http.paths[0].backend.service.port).toEqual({ name: 'http-8088' });
+  });
+
+  test('a ServiceMonitor expects the name in the certificates of the pods, or the one that it is given', async () => {
+    const tls = { certFile: '/run/s/tls.crt', keyFile: '/run/s/tls.key' };
+    const config = { ...BRIDGE, management: { port: 8081, tls } };
+    const serverNameOf = async (tlsConfig: Config): Promise<unknown> => {
+      const serviceMonitor = { enabled: true, tlsConfig };
+      const monitoring = `monitoring=${JSON.stringify({ serviceMonitor })}`;
+      const values = valuesOf('bridge', config, { secrets: { '/run/s': 's' } });
+      const objects = objectsOf(await render(helm, [...values, '--set-json', monitoring]));
+      return objects.find(({ kind }) => kind === 'ServiceMonitor')?.['spec'].endpoints[0].tlsConfig.serverName;
+    };
+    expect(await serverNameOf({ caFile: '/ca' })).toBe('causeway-bridge-headless.kafka.svc');
+    expect(await serverNameOf({ caFile: '/ca', serverName: 'bridges' })).toBe('bridges');
+  });
+
   test('load balancers probe by TCP, and others know the protocol', async () => {
     const protocolOf = async (type: string): Promise<unknown> => {
       const objects = objectsOf(await render(helm, valuesOf('tier1', GATEWAY, { service: { type } })));
