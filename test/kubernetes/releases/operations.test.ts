@@ -107,16 +107,16 @@ describe('autoscaling', () => {
     const scaled = await Release.install(cluster, 'region');
     const count = async (): Promise<number[]> => [await scaled.replicas('gateway'), await scaled.replicas('bridge')];
     const isOn = ['gateway', 'bridge'].flatMap((part) => ['--set', `${part}.autoscaling.enabled=true`]);
-    const upgrade = (version: string): Promise<void> =>
-      scaled.upgrade({ args: [...isOn, '--set', `image.tag=${version}`] });
-    await upgrade('next-1');
+    const upgrade = (percent: number): Promise<void> =>
+      scaled.upgrade({ args: [...isOn, '--set', `bridge.autoscaling.cpuPercent=${percent}`] });
+    await upgrade(100);
     expect(await count()).toEqual([2, 3]);
-    await upgrade('next-2');
+    await upgrade(110);
     expect(await count()).toEqual([2, 3]);
     // As the autoscaler does; it does not take back what it has no metrics for.
     const workloads = [`deployment/${RELEASE}-gateway`, `statefulset/${RELEASE}-bridge`];
     await cluster.kubectl('scale', ...workloads, '--replicas=5', '--namespace', scaled.namespace);
-    await upgrade('next-3');
+    await upgrade(120);
     expect(await count()).toEqual([5, 5]);
   });
 });
