@@ -392,6 +392,15 @@ describe.skipIf(tools === undefined)('what follows from values', () => {
     expect(ingress?.['spec'].rules[0].http.paths[0].backend.service.port).toEqual({ name: 'http-8088' });
   });
 
+  test('a key without a value is as an empty one', async () => {
+    const keys = ['env', 'secrets', 'certificates', 'ingress', 'httpRoute', 'tlsRoute', 'podSpec', 'allowFrom'];
+    const nothing = Object.fromEntries(keys.map((key) => [key, null]));
+    const args = [BRIDGE, BRIDGE].map((config, index) => valuesOf('bridge', config, index === 0 ? {} : nothing));
+    const [plain, empty] = await Promise.all(args.map((each) => render(helm, each)));
+    expect(empty).toBe(plain);
+    expect(await refusalOf(valuesOf('bridge', BRIDGE, { preStopSeconds: null }))).toMatch(/preStopSeconds/);
+  });
+
   test('a ServiceMonitor expects the name in the certificates of the pods, or the one that it is given', async () => {
     const tls = { certFile: '/run/s/tls.crt', keyFile: '/run/s/tls.key' };
     const config = { ...BRIDGE, management: { port: 8081, tls } };

@@ -18,7 +18,12 @@ causeway.parts: the enabled parts of the release, each as
 {{- end -}}
 
 {{- define "causeway.part" -}}
-{{- $values := index .root.Values .component -}}
+{{- /* A key without a value in a file of values removes the default: as if it were empty. */ -}}
+{{- $empty := dict -}}
+{{- range list "env" "secrets" "certificates" "ingress" "httpRoute" "tlsRoute" "podSpec" -}}
+{{- $_ := set $empty . dict -}}
+{{- end -}}
+{{- $values := merge (deepCopy (index .root.Values .component)) $empty -}}
 {{- $program := ternary "bridge" "gateway" (eq .component "bridge") -}}
 {{- $where := printf "%s.config" .component -}}
 {{- if not $values.config -}}
