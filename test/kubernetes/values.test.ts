@@ -142,6 +142,11 @@ describe.skipIf(tools === undefined)('rendering fails, and says why', () => {
       'maxReplicas must not be less',
     ],
     [
+      'an autoscaler of no pods',
+      valuesOf('tier1', GATEWAY, { replicas: 0, autoscaling: { enabled: true } }),
+      'tier1.replicas must be 1 or more',
+    ],
+    [
       'metrics without a token',
       [...valuesOf('tier1', GATEWAY), '--set', 'monitoring.serviceMonitor.enabled=true'],
       'monitoring.serviceMonitor.token is missing',
@@ -336,6 +341,11 @@ describe.skipIf(tools === undefined)('what follows from values', () => {
       runAsNonRoot: true,
       seccompProfile: { type: 'RuntimeDefault' },
     });
+  });
+
+  test('replicas: 0 is a region without bridges that keeps its release', async () => {
+    const workload = workloadOf(await render(helm, valuesOf('bridge', BRIDGE, { replicas: 0 })));
+    expect(workload['spec'].replicas).toBe(0);
   });
 
   test('variables are texts, also large numbers', async () => {
