@@ -34,7 +34,9 @@ test.each(readdirSync(`${ROOT}packages`))(
 test('the changelog has a section for each version, the newest first, and begins with what is not released', () => {
   const headings = [...text('CHANGELOG.md').matchAll(/^## (.*)$/gm)].map(([, heading = '']) => heading);
   expect(headings[0]).toBe('[Unreleased]');
-  const versions = headings.slice(1).map((heading) => /^\[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$/.exec(heading)?.[1]);
+  const versions = headings
+    .slice(1)
+    .map((heading) => /^\[(\d+\.\d+\.\d+(?:-rc\.\d+)?)\] - \d{4}-\d{2}-\d{2}$/.exec(heading)?.[1]);
   expect(versions[0]).toBe(version);
   expect(versions).toEqual([...versions].sort((a = '', b = '') => b.localeCompare(a, 'en', { numeric: true })));
 });
@@ -45,7 +47,9 @@ test('the chart, the demonstration and the documents name this version', () => {
       .filter((name) => /\.(?:md|ya?ml)$/.test(name))
       .flatMap((name) =>
         [
-          ...text(`${directory}/${name}`).matchAll(/(?:\bcauseway[:-]|\b(?:newTag|appVersion): "?)(\d+\.\d+\.\d+)/g),
+          ...text(`${directory}/${name}`).matchAll(
+            /(?:\bcauseway[:-]|\bimage\.tag=|\b(?:newTag|appVersion): "?)(\d+\.\d+\.\d+(?:-rc\.\d+)?)/g,
+          ),
         ].map(([, found]) => `${directory}/${name}: ${found}`),
       ),
   );

@@ -12,7 +12,7 @@ const SEMANTIC = /^\d+\.\d+\.\d+(?:-rc\.\d+)?$/;
 
 /** In names of images, tarballs and charts; and in fields of Kustomize and Helm. */
 const NAMED =
-  /(\bcauseway[:-]|^ *(?:newTag|appVersion): "?|^version: )\d+\.\d+\.\d+(?:-rc\.\d+)?(?=["\s-]|\.tar|\.sha|\.cdx|\/|$)/gm;
+  /(\bcauseway[:-]|\bimage\.tag=|^ *(?:newTag|appVersion): "?|^version: )\d+\.\d+\.\d+(?:-rc\.\d+)?(?=["\s-]|\.tar|\.sha|\.cdx|\/|$)/gm;
 
 type Json = { [key: string]: Json | string };
 
