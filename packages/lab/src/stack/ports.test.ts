@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { assertPortsFree, defaultPorts, describePorts, findStackPorts } from './ports.ts';
+import { assertPortsFree, defaultPorts, describePorts, findFreePorts, findStackPorts } from './ports.ts';
 
 test('the default ports are the documented ones', () => {
   expect(defaultPorts(1)).toEqual({
@@ -36,4 +36,9 @@ test('an error names the port in use, its purpose and the remedy', async () => {
   } finally {
     server.close();
   }
+});
+
+test('a process finds no port twice, also when it looks many times at once', async () => {
+  const found = await Promise.all(Array.from({ length: 50 }, () => findFreePorts(4)));
+  expect(new Set(found.flat()).size).toBe(200);
 });

@@ -72,11 +72,11 @@ export async function findStackPorts(
 }
 
 /** A free base for `--port-base`, for tests: every port of the stack is free. */
-export async function findPortBase(brokerCount: 1 | 3, random: () => number = Math.random): Promise<number> {
+export async function findPortBase(brokerCount: 1 | 3): Promise<number> {
   const span = Math.max(...describePorts(defaultPorts(brokerCount, 0)).map(({ port }) => port));
   const width = TEST_PORT_RANGE.last - span - TEST_PORT_RANGE.first + 1;
   for (;;) {
-    const base = TEST_PORT_RANGE.first + Math.floor(random() * width);
+    const base = TEST_PORT_RANGE.first + Math.floor(Math.random() * width);
     const ports = describePorts(defaultPorts(brokerCount, base));
     const areFree = await Promise.all(ports.map(({ port }) => isPortFree(port)));
     if (!areFree.includes(false)) return base;
@@ -153,13 +153,22 @@ export function acceptsConnections(port: number, host: string = LAB_HOST, timeou
   });
 }
 
-/** `count` different free ports on loopback. */
-export async function findFreePorts(count: number, random: () => number = Math.random): Promise<number[]> {
-  const ports = new Set<number>();
-  const width = TEST_PORT_RANGE.last - TEST_PORT_RANGE.first + 1;
-  while (ports.size < count) {
-    const port = TEST_PORT_RANGE.first + Math.floor(random() * width);
-    if (!ports.has(port) && (await isPortFree(port))) ports.add(port);
+/** The port that this process found last. */
+let lastPort: number | undefined;
+
+/**
+ * `count` different free ports on loopback. One after the other from a random one: two processes that look at the same time, before
+ * anything listens, rarely get the same port.
+ */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const { first, last } = TEST_PORT_RANGE;
+  const width = last - first + 1;
+  const ports: number[] = [];
+  lastPort ??= first + Math.floor(Math.random() * width);
+  while (ports.length < count) {
+    lastPort = first + ((lastPort + 1 - first) % width);
+    const port = lastPort;
+    if (await isPortFree(port)) ports.push(port);
   }
-  return [...ports];
+  return ports;
 }
