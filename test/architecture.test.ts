@@ -123,6 +123,7 @@ const PLACES: Record<string, string[]> = {
     'packages/config/src/certificate-life.ts',
     'packages/config/src/upstream-tls.ts',
     'packages/config/src/watch.ts',
+    'packages/gateway/src/discovery/lookup-pace.ts',
     'packages/http/src/indexed-list.ts',
     'packages/protocol',
   ],

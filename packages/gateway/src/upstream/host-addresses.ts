@@ -3,6 +3,7 @@
  * its target along, and a DNS server that hangs delays no connection to a known address.
  */
 import { isIPv6, type LookupFunction } from 'node:net';
+import { LookupPace } from '../discovery/lookup-pace.ts';
 import { UpstreamError } from './errors.ts';
 
 /** Returns the addresses of a host, at least one. Errors: `Error` with the reason. */
@@ -40,11 +41,6 @@ export interface HostUse {
   refreshSoon(): void;
   close(): void;
 }
-
-/** Spreads lookups by this share of the interval, so that many gateways do not ask in step. */
-const JITTER_RATIO = 0.2;
-/** The shortest time between the starts of two lookups of a host, however many connections fail. */
-const MIN_GAP_MS = 1_000;
 
 export class HostAddresses {
   readonly #options: HostAddressesOptions;
@@ -98,17 +94,21 @@ class Host implements KnownHost {
   #waiting: Waiting[] = [];
   /** Of all connections, so that they begin with each address in turn. */
   #connectionCount = 0;
-  #startedAtMs = Number.NEGATIVE_INFINITY;
-  #isAsking = false;
-  /** A connection failed after the running lookup began. */
-  #isStale = false;
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
+  readonly #pace: LookupPace<readonly string[] | Error>;
 
   constructor(name: string, options: HostAddressesOptions) {
+    const { lookup, refreshMs, random, now } = options;
     this.name = name;
     this.#options = options;
-    void this.#ask();
+    this.#pace = new LookupPace({
+      // A lookup is never abandoned: where the system does it, it holds a thread until it ends.
+      lookup: () => lookup(name).catch((error: unknown) => error as Error),
+      onAnswer: (answer) => this.#take(answer),
+      refreshMs,
+      random,
+      now,
+    });
+    this.#pace.askNow();
   }
 
   get problem(): string | undefined {
@@ -128,22 +128,20 @@ class Host implements KnownHost {
       answer(null);
       return;
     }
-    if (!this.#isAsking && this.#untilGapMs() > 0 && this.#error !== undefined) {
+    if (this.#pace.isResting && this.#error !== undefined) {
       answer(notFound(this.#error));
       return;
     }
     this.#waiting.push(answer);
-    if (!this.#isAsking) void this.#ask();
+    this.#pace.askNow();
   };
 
   refreshSoon(): void {
-    if (this.#isAsking) this.#isStale = true;
-    else this.#schedule(this.#untilGapMs());
+    this.#pace.refreshSoon();
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#pace.close();
   }
 
   /** Each family in turn begins with another address; which family comes first, the answer says. */
@@ -159,47 +157,20 @@ class Host implements KnownHost {
     });
   }
 
-  #untilGapMs(): number {
-    const { refreshMs, now } = this.#options;
-    return Math.max(0, this.#startedAtMs + Math.min(MIN_GAP_MS, refreshMs()) - now());
-  }
-
-  #schedule(delayMs: number): void {
-    if (this.#isClosed) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), delayMs);
-    this.#timer.unref();
-  }
-
-  /** A lookup is never abandoned: where the system does it, it holds a thread until it ends. */
-  async #ask(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#isAsking = true;
-    this.#isStale = false;
-    this.#startedAtMs = this.#options.now();
-    const answer = await this.#options.lookup(this.name).catch((error: unknown) => error as Error);
-    this.#isAsking = false;
+  #take(answer: readonly string[] | Error): boolean {
     if (answer instanceof Error) this.#failed(answer);
     else this.#found(answer);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resume of waiting) resume(this.#error === undefined ? null : notFound(this.#error));
-    this.#scheduleNext();
-  }
-
-  #scheduleNext(): void {
-    const { refreshMs, random, now } = this.#options;
-    const jitterMs = refreshMs() * JITTER_RATIO * (random() - 0.5);
-    const restMs = this.#startedAtMs + refreshMs() + jitterMs - now();
-    const isUrgent = this.#isStale || this.addresses.length === 0;
-    this.#schedule(isUrgent ? this.#untilGapMs() : Math.max(0, restMs));
+    return this.addresses.length > 0;
   }
 
   #failed(error: Error): void {
     const isNew = this.#error === undefined;
     this.counts.failed += 1;
     this.#error = error;
-    if (isNew && !this.#isClosed) this.#options.onProblem(this);
+    if (isNew && !this.#pace.isClosed) this.#options.onProblem(this);
   }
 
   #found(addresses: readonly string[]): void {
@@ -208,7 +179,7 @@ class Host implements KnownHost {
     this.counts.found += 1;
     this.#error = undefined;
     this.addresses = addresses;
-    if (isMended && !this.#isClosed) this.#options.onProblem(this);
+    if (isMended && !this.#pace.isClosed) this.#options.onProblem(this);
     const isSame = before.length === addresses.length && before.every((address) => addresses.includes(address));
     if (!isSame) for (const listener of this.listeners) listener();
   }
