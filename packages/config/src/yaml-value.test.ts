@@ -276,6 +276,10 @@ describe('aliases that would make too much', () => {
       'a long list of one large mapping',
       `x-0: &a {${Array.from({ length: 100 }, (_, index) => `k${index}: 1`).join(', ')}}\nregions: [${'*a, '.repeat(2_000)}]\n`,
     ],
+    [
+      'a merge key with more mappings than a call takes arguments',
+      `x-0: &a { k: 1 }\nlimits: { <<: [${'*a, '.repeat(150_000)}] }\n`,
+    ],
   ])('are an error: %s', (_, text) => {
     expect(problemsOf(text)).toEqual([expect.stringMatching(/^x\.yaml:1: (?:aliases and merge keys add|more than)/)]);
   });

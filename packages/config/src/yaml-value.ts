@@ -183,7 +183,7 @@ export class YamlValue {
     const entries = new Map<string, Entry>();
     const sources: unknown[] = [];
     for (const { key, value } of map.items) {
-      if (isMergeKey(key)) sources.push(...(isSeq(value) ? value.items : [value]));
+      if (isMergeKey(key)) for (const source of isSeq(value) ? value.items : [value]) sources.push(source);
       else {
         const keyNode = this.#followed(key as Node);
         if (isScalar(keyNode)) {
