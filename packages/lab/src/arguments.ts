@@ -1,9 +1,8 @@
 /** The arguments of `npm start -- …`. */
-import { parseArgs } from 'node:util';
 import { buildSchedule, type RegionAtSecond, type ScheduledAction } from './chaos/schedule.ts';
-import { LabError } from './errors.ts';
 import { DEFAULT_PORT_BASE, defaultPorts, describePorts } from './stack/ports.ts';
 import { isRegionName, REGION_NAMES } from './stack/regions.ts';
+import { bad, readGiven } from './traffic/given-options.ts';
 
 export interface LabOptions {
   /** Stops after this long; undefined: runs until it is stopped. */
@@ -72,7 +71,7 @@ export function parseArguments(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
 ): Arguments {
-  const given = readOptions(argv);
+  const { options: given } = readGiven(argv, OPTIONS, 0);
   if (given.has('help')) return { kind: 'help' };
   if (given.has('version')) return { kind: 'version' };
   const last = (name: OptionName): string | undefined => given.get(name)?.at(-1);
@@ -108,36 +107,6 @@ export function parseArguments(
     throw bad(`--${late.action} ${late.region}@${late.atSecond} would come after the end (--seconds ${seconds}).`);
   }
   return { kind: 'run', options };
-}
-
-function bad(sentence: string): LabError {
-  return new LabError('badArguments', sentence);
-}
-
-/** The values of each given option, in order; Node's own checks are off, because our sentences are better. */
-function readOptions(argv: readonly string[]): Map<OptionName, string[]> {
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options: OPTIONS,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const given = new Map<OptionName, string[]>();
-  for (const token of tokens) {
-    if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional') throw bad(`"${token.value}" is not an option; --help lists them.`);
-    if (!isOptionName(token.name)) throw bad(`${token.rawName} is not an option; --help lists them.`);
-    const takesValue = OPTIONS[token.name].type === 'string';
-    if (takesValue && token.value === undefined) throw bad(`${token.rawName} needs a value; --help says which.`);
-    if (!takesValue && token.value !== undefined) throw bad(`${token.rawName} takes no value.`);
-    given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? '']);
-  }
-  return given;
-}
-
-function isOptionName(name: string): name is OptionName {
-  return Object.hasOwn(OPTIONS, name);
 }
 
 function readNumber(text: string): number | undefined {

@@ -1,7 +1,6 @@
 /** The arguments of `causeway traffic produce|consume`. */
 import { hostname } from 'node:os';
-import { parseArgs } from 'node:util';
-import { LabError } from '../errors.ts';
+import { bad, readGiven } from './given-options.ts';
 
 /** What both kinds of client have in common. */
 interface ClientOptions {
@@ -135,39 +134,16 @@ export function parseTrafficArguments(
   };
 }
 
-function bad(sentence: string): LabError {
-  return new LabError('badArguments', sentence);
-}
-
-/** The last value of each given option; Node's own checks are off, because our sentences are better. */
+/** The last value of each given option. */
 function read(argv: readonly string[]): { kind: string | undefined; given: Map<OptionName, string> } {
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options: OPTIONS,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  let kind: string | undefined;
+  const { words, options } = readGiven(argv, OPTIONS, 1);
   const given = new Map<OptionName, string>();
-  for (const token of tokens) {
-    if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional') {
-      if (kind !== undefined) throw bad(`"${token.value}" is not an option; --help lists them.`);
-      kind = token.value;
-      continue;
-    }
-    if (!isOptionName(token.name)) throw bad(`${token.rawName} is not an option; --help lists them.`);
-    const takesValue = OPTIONS[token.name].type === 'string';
-    if (takesValue && !token.value) throw bad(`${token.rawName} needs a value; --help says which.`);
-    if (!takesValue && token.value !== undefined) throw bad(`${token.rawName} takes no value.`);
-    given.set(token.name, token.value ?? '');
+  for (const [name, values] of options) {
+    if (OPTIONS[name].type === 'string' && values.includes(''))
+      throw bad(`--${name} needs a value; --help says which.`);
+    given.set(name, values.at(-1) ?? '');
   }
-  return { kind, given };
-}
-
-function isOptionName(name: string): name is OptionName {
-  return Object.hasOwn(OPTIONS, name);
+  return { kind: words[0], given };
 }
 
 function readUrl(text: string): string {
