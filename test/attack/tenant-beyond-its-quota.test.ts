@@ -112,6 +112,8 @@ async function measure(): Promise<Measurement> {
     alone.push(...(await turn()));
     const startedAtMs = performance.now();
     await greedy.start();
+    // Until its burst is spent, the other tenant is within its quota.
+    await until('the other tenant is beyond its quota', async () => '429' in (await greedy.report()).statusCounts);
     beside.push(...(await turn()));
     greedyReports.push(await greedy.stop());
     seconds += (performance.now() - startedAtMs) / 1_000;

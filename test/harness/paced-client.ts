@@ -31,12 +31,16 @@ export class PacedClient {
     await this.#ask('start');
   }
 
+  async report(): Promise<PacedClientReport> {
+    return await this.#ask('report');
+  }
+
   /** Sends no more. */
   async stop(): Promise<PacedClientReport> {
     return await this.#ask('stop');
   }
 
-  async #ask(what: 'start' | 'stop'): Promise<PacedClientReport> {
+  async #ask(what: 'start' | 'report' | 'stop'): Promise<PacedClientReport> {
     this.#worker.postMessage(what);
     const [report] = (await once(this.#worker, 'message')) as [PacedClientReport];
     return report;
