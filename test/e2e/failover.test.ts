@@ -194,9 +194,11 @@ test('SIGKILL of a region while bodies and answers of 8 MiB are under way: no re
       name = `c${index}`;
       await traffic.create(topic, name);
     }
+    traffic.isRepeating = true;
     await traffic.consume(topic, name);
     await traffic.untilMore('answers', () => traffic.answerCount, 2);
     await until('an answer is under way', async () => (await heldBytes()) > LARGE_BYTES / 4);
+    traffic.isRepeating = false;
     await killEastAndWait();
     await until('all records have come', () => traffic.failures.length > 0 || traffic.missing.length === 0, {
       timeoutMs: 60_000,

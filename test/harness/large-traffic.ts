@@ -22,6 +22,8 @@ export class LargeTraffic {
   readonly received = new Map<number, number>();
   largestAnswerBytes = 0;
   answerCount = 0;
+  /** Whether the consumer begins again with the first record when it has all: so that there is always another answer. */
+  isRepeating = false;
   readonly #client: HttpClient;
   readonly #topic: string;
   readonly #workers: Promise<void>[] = [];
@@ -100,10 +102,17 @@ export class LargeTraffic {
       const answer = await this.#send({ method: 'GET', path: `${path}/records?timeout=1000` });
       const records = (answer ?? []) as { value: Large }[];
       for (const { value } of records) this.received.set(value.n, (this.received.get(value.n) ?? 0) + 1);
+      if (this.isRepeating && this.missing.length === 0) await this.#beginAgain(path);
       if (records.length === 0) continue;
       this.answerCount += 1;
       this.largestAnswerBytes = Math.max(this.largestAnswerBytes, records.length * PADDING.length);
     }
+  }
+
+  async #beginAgain(path: string): Promise<void> {
+    const body = { partitions: [{ topic: this.#topic, partition: 0 }] };
+    await this.#send({ method: 'POST', path: `${path}/positions/beginning`, headers: V2, body });
+    this.received.clear();
   }
 
   /** The body of the response; `undefined` after a failure. */
