@@ -15,5 +15,8 @@ export const PRODUCER_ID_AT = 43;
 export const PRODUCER_EPOCH_AT = 51;
 export const FIRST_SEQUENCE_AT = 53;
 export const RECORD_COUNT_AT = 57;
+/** Bits of the attributes. */
+export const TRANSACTIONAL = 1 << 4;
+export const CONTROL = 1 << 5;
 /** Bytes of a batch before its records. */
 export const HEAD_BYTES = 61;

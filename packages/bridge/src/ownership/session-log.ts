@@ -12,6 +12,7 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
+import { TopicTail } from '../kafka/fetch/topic-tail.ts';
 import { type Forgetting, forgettableIn } from './forgetting.ts';
 import {
   type Claim,
@@ -28,10 +29,9 @@ import { SessionLogEnds } from './session-log-ends.ts';
 import { SessionLogHealth } from './session-log-health.ts';
 import { partitionNumberOf, type SessionLogFollower, SessionLogPartitions } from './session-log-partitions.ts';
 import { SessionLogRenewal } from './session-log-renewal.ts';
-import { SessionLogTail } from './session-log-tail.ts';
 import { SessionLogTidying } from './session-log-tidying.ts';
 import { type AppendOutcome, SessionLogWriter } from './session-log-writer.ts';
-import { ensureSessionTopic, SESSION_PARTITION_COUNT } from './session-topic.ts';
+import { DELETE_RETENTION_MS, ensureSessionTopic, SESSION_PARTITION_COUNT } from './session-topic.ts';
 import { SESSION_TOPIC } from './session-topic-name.ts';
 
 export interface SessionLogOptions {
@@ -51,7 +51,7 @@ export class SessionLog {
   readonly #partitions = new SessionLogPartitions();
   readonly #health: SessionLogHealth;
   readonly #renewal: SessionLogRenewal;
-  readonly #tail: SessionLogTail;
+  readonly #tail: TopicTail;
   readonly #ends: SessionLogEnds;
   readonly #writer: SessionLogWriter;
   readonly #tidying: SessionLogTidying;
@@ -68,7 +68,8 @@ export class SessionLog {
         partitionCount: SESSION_PARTITION_COUNT,
         limits: within(requestTimeoutMs, end),
       });
-    this.#tail = new SessionLogTail(cluster, topic, findTopic, {
+    const tailed = { topic, findTopic, longestAbsenceMs: DELETE_RETENTION_MS / 2 };
+    this.#tail = new TopicTail(cluster, tailed, {
       onRestart: (partition) => partitions.restart(partition),
       onRecreated: (partition) => this.#recreate(partition),
       onRecord: (record) => partitions.apply(record),

@@ -37,6 +37,8 @@ export interface KafkaError {
   /** Whether the log may hold, or later get, the batch of a produce request that this error refuses. Default: no. */
   readonly stored?: 'maybe' | 'yes';
   readonly member?: MemberState;
+  /** The transaction cannot be committed any more: another producer has its id, or its coordinator has ended it. */
+  readonly endsTransaction?: boolean;
   /** Whose fault it is; `none` for steps of a protocol. Default: `kafka`, which includes the rights of the bridge. */
   readonly fault?: 'client' | 'none' | 'kafka';
   /** The error that a client gets, and so its status. Default: `kafkaRefused`. */
@@ -93,14 +95,24 @@ export const KAFKA_ERRORS = {
   INVALID_REQUEST: { code: 42 },
   UNSUPPORTED_FOR_MESSAGE_FORMAT: { code: 43 },
   POLICY_VIOLATION: { code: 44, fault: 'client' },
-  OUT_OF_ORDER_SEQUENCE_NUMBER: { code: 45, java: 'OutOfOrderSequenceException', remedy: 'newProducerId' },
+  OUT_OF_ORDER_SEQUENCE_NUMBER: {
+    code: 45,
+    java: 'OutOfOrderSequenceException',
+    remedy: 'newProducerId',
+    endsTransaction: true,
+  },
   DUPLICATE_SEQUENCE_NUMBER: { code: 46, java: 'DuplicateSequenceException', stored: 'yes' },
-  INVALID_PRODUCER_EPOCH: { code: 47, remedy: 'newProducerId' },
-  INVALID_TXN_STATE: { code: 48 },
-  INVALID_PRODUCER_ID_MAPPING: { code: 49, java: 'InvalidPidMappingException', remedy: 'newProducerId' },
+  INVALID_PRODUCER_EPOCH: { code: 47, remedy: 'newProducerId', endsTransaction: true },
+  INVALID_TXN_STATE: { code: 48, endsTransaction: true },
+  INVALID_PRODUCER_ID_MAPPING: {
+    code: 49,
+    java: 'InvalidPidMappingException',
+    remedy: 'newProducerId',
+    endsTransaction: true,
+  },
   INVALID_TRANSACTION_TIMEOUT: { code: 50, java: 'InvalidTxnTimeoutException' },
   CONCURRENT_TRANSACTIONS: { code: 51, remedy: 'time' },
-  TRANSACTION_COORDINATOR_FENCED: { code: 52 },
+  TRANSACTION_COORDINATOR_FENCED: { code: 52, endsTransaction: true },
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: {
     code: 53,
     java: 'TransactionalIdAuthorizationException',
@@ -116,7 +128,7 @@ export const KAFKA_ERRORS = {
     text: 'SASL Authentication failed.',
     bridgeError: 'unauthenticated',
   },
-  UNKNOWN_PRODUCER_ID: { code: 59, remedy: 'newProducerId' },
+  UNKNOWN_PRODUCER_ID: { code: 59, remedy: 'newProducerId', endsTransaction: true },
   REASSIGNMENT_IN_PROGRESS: { code: 60 },
   DELEGATION_TOKEN_AUTH_DISABLED: { code: 61, java: 'DelegationTokenDisabledException' },
   DELEGATION_TOKEN_NOT_FOUND: { code: 62 },
@@ -156,7 +168,7 @@ export const KAFKA_ERRORS = {
   },
   UNSTABLE_OFFSET_COMMIT: { code: 88, remedy: 'time' },
   THROTTLING_QUOTA_EXCEEDED: { code: 89, remedy: 'time' },
-  PRODUCER_FENCED: { code: 90, remedy: 'newProducerId' },
+  PRODUCER_FENCED: { code: 90, remedy: 'newProducerId', endsTransaction: true },
   RESOURCE_NOT_FOUND: { code: 91 },
   DUPLICATE_RESOURCE: { code: 92 },
   UNACCEPTABLE_CREDENTIAL: { code: 93 },
@@ -186,7 +198,7 @@ export const KAFKA_ERRORS = {
   UNKNOWN_SUBSCRIPTION_ID: { code: 117 },
   TELEMETRY_TOO_LARGE: { code: 118 },
   INVALID_REGISTRATION: { code: 119 },
-  TRANSACTION_ABORTABLE: { code: 120 },
+  TRANSACTION_ABORTABLE: { code: 120, endsTransaction: true },
   INVALID_RECORD_STATE: { code: 121 },
   SHARE_SESSION_NOT_FOUND: { code: 122, remedy: 'time' },
   INVALID_SHARE_SESSION_EPOCH: { code: 123, remedy: 'time' },

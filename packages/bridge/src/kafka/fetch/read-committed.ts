@@ -1,10 +1,8 @@
 /** Selects the record batches of a fetch that a consumer may see (KIP-98). The library's own filter lets aborted records through. */
+import { CONTROL, TRANSACTIONAL } from '../record-batch-layout.ts';
 import type { RecordBatch } from './record-batches.ts';
 import { RecordCursor } from './record-cursor.ts';
 
-/** Attribute bits of a record batch: https://kafka.apache.org/documentation/#recordbatch */
-const TRANSACTIONAL = 1 << 4;
-const CONTROL = 1 << 5;
 /** Key of a control record: version (int16), then type (int16); 0 is an abort marker. */
 const CONTROL_TYPE_OFFSET = 2;
 const ABORT_MARKER = 0;

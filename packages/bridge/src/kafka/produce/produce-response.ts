@@ -22,7 +22,7 @@ export interface TopicAnswer {
 }
 
 /**
- * Produce response, version 9: https://kafka.apache.org/protocol#The_Messages_Produce. The library's own reader makes an
+ * Produce response, versions 9 to 12: https://kafka.apache.org/protocol#The_Messages_Produce. The library's own reader makes an
  * error, with a stack, of each record that the broker refuses: 10,000 of them hold the event loop for 100 ms.
  */
 export function readProduceResponse(_correlationId: number, _apiKey: number, _version: number, reader: Reader) {

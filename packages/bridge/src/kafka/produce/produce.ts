@@ -26,6 +26,13 @@ export type BatchOutcome =
       badRecords: ReadonlyMap<number, string>;
     };
 
+/** The transaction that batches are part of. */
+export interface BatchTransaction {
+  transactionalId: string;
+  /** Whether the broker adds their partitions to the transaction by itself (KIP-890, produce requests from version 12 on). */
+  addsPartitions: boolean;
+}
+
 export interface ProduceOptions {
   acks: 'all' | 'leader';
   /** How long the broker may wait for its replicas. */
@@ -46,14 +53,18 @@ export class ProduceClient {
   }
 
   /** Errors: when the broker cannot be reached or does not respond; the records may be stored nevertheless. */
-  async send(nodeId: number, batches: readonly PartitionBatch[]): Promise<BatchOutcome[]> {
+  async send(
+    nodeId: number,
+    batches: readonly PartitionBatch[],
+    transaction?: BatchTransaction,
+  ): Promise<BatchOutcome[]> {
     const broker = this.#cluster.broker(nodeId);
     if (broker === undefined) return batches.map(() => refused('LEADER_NOT_AVAILABLE'));
     const written = await writeAll(batches, this.#options.compression);
     const connection = await this.#cluster.connect(this.#pool, broker);
     const startedAtMs = performance.now();
     try {
-      return outcomesOf(batches, await produce(connection, written, this.#options));
+      return outcomesOf(batches, await produce(connection, written, { ...this.#options, transaction }));
     } finally {
       this.#cluster.traffic.produceDurations.observe(performance.now() - startedAtMs);
     }
@@ -99,9 +110,10 @@ function writeAll(
 function produce(
   connection: Connection,
   batches: readonly WrittenBatch[],
-  options: ProduceOptions,
+  options: ProduceOptions & { transaction: BatchTransaction | undefined },
 ): Promise<TopicAnswer[]> {
-  const { key, version } = produceV9.api;
+  const { key, version: plainVersion } = produceV9.api;
+  const version = options.transaction?.addsPartitions === true ? ADDS_PARTITIONS_VERSION : plainVersion;
   return new Promise((resolve, reject) => {
     const onAnswer = (error: Error | null, answer: unknown): void => {
       if (error === null) resolve(answer as TopicAnswer[]);
@@ -112,26 +124,29 @@ function produce(
   });
 }
 
-/** Produce request, version 9: https://kafka.apache.org/protocol#The_Messages_Produce */
-function writeRequest(batches: readonly WrittenBatch[], { acks, timeoutMs }: ProduceOptions): Writer {
+/** In requests from this version on, the broker adds partitions to the transaction (KIP-890). */
+const ADDS_PARTITIONS_VERSION = 12;
+
+/** Produce request, versions 9 to 12: https://kafka.apache.org/protocol#The_Messages_Produce */
+function writeRequest(
+  batches: readonly WrittenBatch[],
+  { acks, timeoutMs, transaction }: ProduceOptions & { transaction: BatchTransaction | undefined },
+): Writer {
   const topics = [...Map.groupBy(batches, ({ topic }) => topic)];
-  return (
-    Writer.create()
-      // Transactional id.
-      .appendString(null)
-      .appendInt16(acks === 'all' ? ProduceAcks.ALL : ProduceAcks.LEADER)
-      .appendInt32(timeoutMs)
-      .appendArray(topics, (topicWriter, [topic, ofTopic]) => {
-        topicWriter.appendString(topic).appendArray(ofTopic, (writer, { partition, bytes }) => {
-          // A compact length is one more than the length.
-          writer
-            .appendInt32(partition)
-            .appendUnsignedVarInt(bytes.length + 1)
-            .append(bytes);
-        });
-      })
-      .appendTaggedFields()
-  );
+  return Writer.create()
+    .appendString(transaction?.transactionalId ?? null)
+    .appendInt16(acks === 'all' ? ProduceAcks.ALL : ProduceAcks.LEADER)
+    .appendInt32(timeoutMs)
+    .appendArray(topics, (topicWriter, [topic, ofTopic]) => {
+      topicWriter.appendString(topic).appendArray(ofTopic, (writer, { partition, bytes }) => {
+        // A compact length is one more than the length.
+        writer
+          .appendInt32(partition)
+          .appendUnsignedVarInt(bytes.length + 1)
+          .append(bytes);
+      });
+    })
+    .appendTaggedFields();
 }
 
 function outcomesOf(batches: readonly PartitionBatch[], topics: readonly TopicAnswer[]): BatchOutcome[] {

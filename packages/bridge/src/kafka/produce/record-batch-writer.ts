@@ -16,6 +16,7 @@ import {
   PRODUCER_EPOCH_AT,
   PRODUCER_ID_AT,
   RECORD_COUNT_AT,
+  TRANSACTIONAL,
 } from '../record-batch-layout.ts';
 
 const MAGIC = 2;
@@ -25,6 +26,8 @@ export interface BatchStamp {
   epoch: number;
   /** The number of the first record; later ones have the following numbers. */
   sequence: number;
+  /** Whether readers of committed records wait for the end of a transaction. Default: false. */
+  isTransactional?: boolean;
 }
 
 /** The stamp of a producer that is neither idempotent nor transactional. */
@@ -77,13 +80,14 @@ function writeHead(batch: Buffer, { recordCount, firstTimestampMs, maxTimestampM
   batch.writeInt16BE(stamp.epoch, PRODUCER_EPOCH_AT);
   batch.writeInt32BE(stamp.sequence, FIRST_SEQUENCE_AT);
   batch.writeInt32BE(recordCount, RECORD_COUNT_AT);
+  batch.writeInt16BE(stamp.isTransactional === true ? TRANSACTIONAL : 0, ATTRIBUTES_AT);
   sealBatch(batch, 0);
 }
 
 /** Writes the fields that depend on all bytes: length, compression (0: none) and checksum. */
-export function sealBatch(batch: Buffer, attributes: number): void {
+export function sealBatch(batch: Buffer, compression: number): void {
   batch.writeInt32BE(batch.length - PREFIX_BYTES, LENGTH_AT);
-  batch.writeInt16BE(attributes, ATTRIBUTES_AT);
+  batch.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) | compression, ATTRIBUTES_AT);
   // The library uses bytes in this wrapper as they are, and would copy a plain buffer.
   const checked = Writer.create().append(batch.subarray(ATTRIBUTES_AT)).dynamicBuffer;
   batch.writeUInt32BE(crc32c(checked), CRC_AT);

@@ -1,17 +1,17 @@
-/** Reads the session log: all partitions, from their beginning, and everything that bridges append until it is closed. */
+/** Reads a topic that is kept in memory: all partitions, from their beginning, and everything that is appended until it is closed. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
-import { BridgeError } from '../errors.ts';
-import type { Cluster } from '../kafka/client/cluster.ts';
-import { toBridgeError } from '../kafka/client/failure.ts';
-import { errorIdOf, errorText } from '../kafka/client/kafka-errors.ts';
-import { backoffMs, bounded, within } from '../kafka/client/limits.ts';
-import type { TopicInfo } from '../kafka/client/metadata.ts';
-import type { FetchedPartition } from '../kafka/fetch/fetch.ts';
-import { storedRecords } from '../kafka/fetch/stored-records.ts';
-import { TopicReader } from '../kafka/fetch/topic-reader.ts';
-import type { StoredRecord } from '../records.ts';
-import { DELETE_RETENTION_MS } from './session-topic.ts';
+import { elapsedMs, type Instant, NEVER, readClocks } from '../../clock.ts';
+import { BridgeError } from '../../errors.ts';
+import type { StoredRecord } from '../../records.ts';
+import type { Cluster } from '../client/cluster.ts';
+import { toBridgeError } from '../client/failure.ts';
+import { errorIdOf, errorText } from '../client/kafka-errors.ts';
+import { backoffMs, bounded, within } from '../client/limits.ts';
+import type { IsolationLevel } from '../client/list-offsets.ts';
+import type { TopicInfo } from '../client/metadata.ts';
+import type { FetchedPartition } from './fetch.ts';
+import { storedRecords } from './stored-records.ts';
+import { TopicReader } from './topic-reader.ts';
 
 export interface TailEvents {
   /** The partition is read from its beginning: the records that follow replace all earlier ones. */
@@ -20,9 +20,23 @@ export interface TailEvents {
   onRecreated: (partition: number) => void;
   onRecord: (record: StoredRecord) => void;
   /** Everything was read that the partition had at this moment, when Kafka was asked. */
-  onEndReached: (partition: number, askedAt: Instant) => void;
+  onEndReached?: (partition: number, askedAt: Instant) => void;
+  /** Kafka responded. `end`: the offset after the last record that a replica may lose no more, committed or not. */
+  onFetched?: (partition: number, end: bigint) => void;
   /** Why it cannot read now; `undefined` when it can. `isRefused`: the topic cannot be used as it is, and waiting does not help. */
   onTrouble: (reason: string | undefined, options: { isRefused: boolean }) => void;
+}
+
+export interface TailOptions {
+  topic: string;
+  /** Makes sure that the topic exists, and resolves with its leaders; it rejects when `end` is aborted. */
+  findTopic: (end: AbortSignal) => Promise<TopicInfo>;
+  /** Default: `read_uncommitted`. */
+  isolationLevel?: IsolationLevel;
+  /** A tail that was away for longer may have missed tombstones, and reads from the beginning. Default: never. */
+  longestAbsenceMs?: number;
+  /** The most bytes of one response, which are read in one turn of the event loop. Default: 8 MiB. */
+  maxBytes?: number;
 }
 
 interface TailedPartition {
@@ -38,28 +52,19 @@ interface TailedPartition {
 const WAIT_MS = 500;
 /** On top of the wait, until a broker counts as unreachable. */
 const ANSWER_TIMEOUT_MS = 2000;
-/** A bridge that was away for longer may have missed tombstones, and reads from the beginning. */
-const LONGEST_ABSENCE_MS = DELETE_RETENTION_MS / 2;
-export class SessionLogTail {
+
+export class TopicTail {
   readonly #cluster: Cluster;
-  readonly #topic: string;
-  readonly #findTopic: (end: AbortSignal) => Promise<TopicInfo>;
+  readonly #options: TailOptions;
   readonly #events: TailEvents;
   readonly #life = new AbortController();
   #partitions: TailedPartition[] = [];
   #topicId: string | undefined;
   #running: Promise<void> | undefined;
 
-  /** `findTopic` makes sure that the topic exists, and resolves with its leaders; it rejects when `end` is aborted. */
-  constructor(
-    cluster: Cluster,
-    topic: string,
-    findTopic: (end: AbortSignal) => Promise<TopicInfo>,
-    events: TailEvents,
-  ) {
+  constructor(cluster: Cluster, options: TailOptions, events: TailEvents) {
     this.#cluster = cluster;
-    this.#topic = topic;
-    this.#findTopic = findTopic;
+    this.#options = options;
     this.#events = events;
   }
 
@@ -82,9 +87,9 @@ export class SessionLogTail {
       let reader: TopicReader | undefined;
       const startedAtMs = performance.now();
       try {
-        const topic = await this.#findTopic(this.#life.signal);
+        const topic = await this.#options.findTopic(this.#life.signal);
         this.#begin(topic);
-        reader = new TopicReader(this.#cluster, topic.id);
+        reader = new TopicReader(this.#cluster, topic.id, this.#options);
         await this.#tailAll(topic, reader);
       } catch (error) {
         const isRefused = error instanceof BridgeError && error.code === 'kafkaRefused';
@@ -146,15 +151,16 @@ export class SessionLogTail {
     { reader, signal, onAnswer }: { reader: TopicReader; signal: AbortSignal; onAnswer: (leader: number) => void },
   ): Promise<void> {
     const leaderReader = await reader.connect(leader, within(ANSWER_TIMEOUT_MS, signal));
+    const { longestAbsenceMs = Number.POSITIVE_INFINITY } = this.#options;
     // The first fetch does not wait for records: the start of the bridge waits for its answer.
     for (let waitMs = 0; !signal.aborted; waitMs = WAIT_MS) {
       for (const partition of partitions) {
-        if (elapsedMs(partition.reachedEndAt, readClocks()) > LONGEST_ABSENCE_MS) this.#restart(partition);
+        if (elapsedMs(partition.reachedEndAt, readClocks()) > longestAbsenceMs) this.#restart(partition);
       }
       const askedAt = readClocks();
       const fetching = leaderReader.fetch(partitions, waitMs);
       const answer = await bounded(fetching, within(waitMs + ANSWER_TIMEOUT_MS, signal));
-      if (answer.errorCode !== 0) throw refusal(this.#topic, answer.errorCode);
+      if (answer.errorCode !== 0) throw refusal(this.#options.topic, answer.errorCode);
       for (const fetched of answer.partitions) {
         const partition = partitions.find(({ number }) => number === fetched.partition);
         if (partition !== undefined) this.#accept(partition, fetched, askedAt);
@@ -169,20 +175,21 @@ export class SessionLogTail {
       this.#recreate(partition);
       return;
     }
-    if (errorId !== undefined) throw refusal(this.#topic, fetched.errorCode);
+    if (errorId !== undefined) throw refusal(this.#options.topic, fetched.errorCode);
     const { records, end } = storedRecords({
-      topic: this.#topic,
+      topic: this.#options.topic,
       partition: partition.number,
       position: partition.position,
       batches: fetched.batches,
-      abortedTransactions: null,
+      abortedTransactions: fetched.abortedTransactions,
       isChecking: true,
     });
     for (const record of records) this.#events.onRecord(record);
     partition.position = end;
+    this.#events.onFetched?.(partition.number, fetched.highWatermark);
     if (end < fetched.highWatermark) return;
     partition.reachedEndAt = askedAt;
-    this.#events.onEndReached(partition.number, askedAt);
+    this.#events.onEndReached?.(partition.number, askedAt);
   }
 }
 

@@ -1,0 +1,28 @@
+/** Why a transaction cannot be committed any more, or may or may not have been. Its records are sent again in another one. */
+import { javaException, protocolErrorId } from '../client/failure.ts';
+import { reasonOf } from '../client/failure-reason.ts';
+import { type ErrorId, kafkaError } from '../client/kafka-errors.ts';
+
+export class TransactionEnded extends Error {
+  /** Kafka's error; `undefined` when a broker did not respond. */
+  readonly errorId: ErrorId | undefined;
+
+  constructor(message: string, { errorId, cause }: { errorId?: ErrorId | undefined; cause?: unknown }) {
+    super(message, { cause });
+    this.name = 'TransactionEnded';
+    this.errorId = errorId;
+  }
+
+  /** Whether another producer may have the transactional id now. */
+  get isFenced(): boolean {
+    return this.errorId !== undefined && kafkaError(this.errorId).endsTransaction === true;
+  }
+}
+
+/** The failure of a request about a transaction. */
+export function endedBy(error: unknown): TransactionEnded {
+  if (error instanceof TransactionEnded) return error;
+  const errorId = protocolErrorId(error);
+  const message = errorId === undefined ? reasonOf(error) : javaException(errorId);
+  return new TransactionEnded(message, { errorId, cause: error });
+}
