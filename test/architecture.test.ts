@@ -64,6 +64,7 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/gateway/src/exchange': [
     'packages/gateway/src/consumers',
+    'packages/gateway/src/ownership',
     'packages/gateway/src/regions',
     'packages/gateway/src/upstream',
     'packages/gateway/src',
@@ -76,11 +77,13 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/gateway/src/consumers': [
+    'packages/gateway/src/ownership',
     'packages/gateway/src/regions',
     'packages/gateway/src/upstream',
     'packages/gateway/src',
     'packages/protocol',
   ],
+  'packages/gateway/src/ownership': ['packages/gateway/src/regions', 'packages/protocol'],
   'packages/gateway/src/authentication': [
     'packages/gateway/src/config/auth.ts',
     'packages/gateway/src/config/auth-credentials.ts',
@@ -214,6 +217,7 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/ownership': ['packages/bridge/src/kafka', 'packages/bridge/src', 'packages/protocol'],
+  'packages/bridge/src/idempotency': ['packages/bridge/src/kafka', 'packages/protocol'],
   'packages/bridge/src/producer': [
     'packages/bridge/src/kafka',
     'packages/bridge/src',

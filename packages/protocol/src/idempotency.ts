@@ -2,6 +2,7 @@
  * The `Idempotency-Key` of a produce request: requests of one principal with one key are executed once, and get one answer.
  * Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
+import { hashText } from './hash-text.ts';
 
 export const IDEMPOTENCY_KEY_HEADER = 'idempotency-key';
 
@@ -44,13 +45,4 @@ export function keyIdentity(principal: string | undefined, key: string): string 
 export function slotOf(identity: string): number {
   const hash = hashText(identity);
   return ((hash ^ (hash >>> 16)) >>> 0) % SLOT_COUNT;
-}
-
-/** FNV-1a, 32 bits (the reference constants). Not for secrets. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  return hash >>> 0;
 }

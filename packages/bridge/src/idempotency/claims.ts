@@ -24,7 +24,7 @@ export function laneId(bridge: string, lane: number): string {
   return `${PREFIX}${bridge}-${lane}`;
 }
 
-/** Where a lane writes its answers: whoever takes its slots over reads this partition to its end. */
+/** Where a lane writes its answers: the bridge that takes its slots over reads this partition to its end. */
 export function answerPartitionOf(transactionalId: string): number {
   return partitionForKey(Buffer.from(transactionalId), ANSWER_PARTITION_COUNT);
 }

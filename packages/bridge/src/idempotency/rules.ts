@@ -65,7 +65,7 @@ export function decideKey({ loggedFingerprint, openFingerprint, fingerprint }: K
 export type RecoveryDecision = 'answer' | 'again' | 'misdirected';
 
 /**
- * What becomes of a request whose transaction may or may not be committed, after the lane's id was taken over again and the log was
+ * The outcome of a request whose transaction may or may not be committed, after the lane's id was taken over again and the log was
  * read to its end.
  */
 export function decideRecovered({ isLogged, isHeld }: { isLogged: boolean; isHeld: boolean }): RecoveryDecision {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Home } from '../ownership/home.ts';
 import type { Target } from '../regions/target.ts';
-import { Affinity, consumerKey, type Home } from './affinity.ts';
+import { Affinity, consumerKey } from './affinity.ts';
 
 // Affinity looks at nothing of a target but its identity and its region.
 const east: Home = { target: { region: 'east' } as Target, owner: 'east/bridge' };

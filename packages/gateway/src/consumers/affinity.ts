@@ -1,21 +1,15 @@
 /** Remembers the home of each consumer, from responses. Bounded: the least recently used are forgotten first. */
-import type { Target } from '../regions/target.ts';
+import type { Home, Homes } from '../ownership/home.ts';
 
 /** A consumer's key: the names, joined by a character that no name has. */
 export function consumerKey(group: string, instance: string): string {
   return `${group}\u0000${instance}`;
 }
 
-export interface Home {
-  readonly target: Target;
-  /** The bridge that owns the consumer, as `region/bridge`; `undefined`: unknown. */
-  readonly owner: string | undefined;
-}
-
 /** A consumer moved from one bridge to another; both as `region/bridge`. */
 export type OnMoved = (key: string, from: string, to: string) => void;
 
-export class Affinity {
+export class Affinity implements Homes<string> {
   readonly #homes = new Map<string, Home>();
   readonly #countByRegion = new Map<string, number>();
   readonly #onMoved: OnMoved;

@@ -1,7 +1,8 @@
 import { parseUrl } from '@causeway/protocol/paths.ts';
 import { describe, expect, test } from 'vitest';
+import type { Home } from '../ownership/home.ts';
 import type { Target } from '../regions/target.ts';
-import { Affinity, consumerKey, type Home } from './affinity.ts';
+import { Affinity, consumerKey } from './affinity.ts';
 import { consumerOf, learnHome } from './homes.ts';
 
 describe('the home of a consumer', () => {

@@ -1,6 +1,7 @@
 /** Which consumer a request belongs to, and what its response says about that consumer's home. */
 import type { ParsedUrl } from '@causeway/protocol/paths.ts';
-import { type Affinity, consumerKey, type Home } from './affinity.ts';
+import { type Home, isSameHome } from '../ownership/home.ts';
+import { type Affinity, consumerKey } from './affinity.ts';
 import { type CreateBody, nameInCreateRequest, nameInCreateResponse } from './create-body.ts';
 
 /** The key of a request's consumer; a create request may name it in its body. */
@@ -31,8 +32,7 @@ export function learnHome(affinity: Affinity, { url, known, home, status, body }
   } else if (instance !== undefined) {
     const key = consumerKey(group, instance);
     if (operation !== 'deleteConsumer') {
-      const isKnown = known !== undefined && known.target === home.target && known.owner === home.owner;
-      if (status < 300 && !isKnown) affinity.remember(key, home);
+      if (status < 300 && !isSameHome(known, home)) affinity.remember(key, home);
     } else if (status < 300 || status === 404) {
       affinity.forget(key);
     }

@@ -21,6 +21,7 @@ import { requestHeaders } from './headers.ts';
 import { hasCrossedRegions } from './loops.ts';
 import { type DecidedOutcome, isFaultOfKafka, isFinal, isSurelyNotExecuted } from './outcome.ts';
 import { attemptFailure, type FailureCode, requestFailure } from './own-errors.ts';
+import type { OwnedRequest } from './owned-request.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide, mayMove, type RetryInput } from './retry.ts';
 import { Suspicion } from './suspicion.ts';
@@ -65,8 +66,11 @@ export class AttemptLoop implements SelectionRequest {
   #failures: readonly string[] = NO_FAILURES;
   /** Targets that were selected, in turn; without those that a response 421 named. */
   readonly tried: Target[] = [];
+  /** `undefined`: any target can do the work. */
+  readonly owned: OwnedRequest | undefined;
+  /** It, if it is a consumer's. */
   readonly consumer: RequestedConsumer | undefined;
-  readonly consumerHash: number | undefined;
+  readonly ownedHash: number | undefined;
   readonly localOnly: boolean;
   readonly random: () => number;
   helps: ((target: Target) => boolean) | undefined;
@@ -101,14 +105,15 @@ export class AttemptLoop implements SelectionRequest {
     const { localOnly } = this;
     const heldBody = Buffer.isBuffer(body) ? body : undefined;
     this.consumer = new RequestedConsumer({ context, request, body: heldBody, localOnly });
-    this.consumerHash = this.consumer.hash;
-    this.consumer.moveIfDue(this, nowMs);
+    this.owned = this.consumer;
+    this.ownedHash = this.owned.hash;
+    this.owned.moveIfDue(this, nowMs);
     this.consumer.addDelivered(this.#headers);
   }
 
-  /** Where the consumer's requests go as long as its owner can be reached. */
+  /** Where requests for the same go as long as its owner can be reached. */
   get home(): Target | undefined {
-    return this.consumer?.placeOfHome(this.tried);
+    return this.owned?.route.placeOfHome(this.#options.context.regions.snapshot, this.tried);
   }
 
   /** The bridge ends its response to a poll where the gateways on the way can still hold it. */
@@ -159,7 +164,7 @@ export class AttemptLoop implements SelectionRequest {
           break;
         case 'follow':
           stats.retried('misdirected');
-          this.consumer?.follow(decision.misdirection);
+          this.owned?.follow(decision.misdirection);
           hop = decision.misdirection.to === 'anyone' ? NEXT : { target: decision.misdirection.target, isFresh: false };
           break;
       }
@@ -188,7 +193,7 @@ export class AttemptLoop implements SelectionRequest {
     const isAgain = this.tried.length > 0;
     const path = this.#isPoll && isAgain ? shortenPoll(request.path, nowMs - startMs) : request.path;
     if (hop.target === undefined) this.tried.push(target);
-    const routed = this.consumer?.headersAt(target, this.#headers) ?? this.#headers;
+    const routed = this.owned?.route.headersAt(target, this.#headers) ?? this.#headers;
     const marked = this.#suspicion?.mark(routed) ?? routed;
     const headers = watch?.attempting(target, marked) ?? marked;
     const leftMs = Math.max(1, this.#deadlineMs - nowMs);
@@ -229,7 +234,7 @@ export class AttemptLoop implements SelectionRequest {
     const { context, request, owner } = this.#options;
     const { regions, now, budget } = context;
     const { url, method, settings } = request;
-    const { consumer } = this;
+    const { owned } = this;
     this.helps = isFaultOfKafka(outcome) ? (other) => kafkaAnswersAt(target, other, now()) === 'answers' : undefined;
     return {
       operation: url.operation,
@@ -242,7 +247,7 @@ export class AttemptLoop implements SelectionRequest {
       isPastDeadline: () => now() >= this.#deadlineMs,
       targetAnswersProbes: target.answersProbes,
       isOfConsumer: url.instance !== undefined,
-      misdirection: consumer && (() => consumer.misdirected({ target, headers }, this, this.tried)),
+      misdirection: owned && (() => owned.misdirected({ target, headers }, this, this.tried)),
       lossCount: this.lossCount,
       ownLossCount: this.ownLossCount,
       wasResent: this.#resentTo.includes(target),

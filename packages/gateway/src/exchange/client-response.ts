@@ -10,6 +10,7 @@ import type { RequestedConsumer } from './consumer.ts';
 import type { ExchangeContext } from './context.ts';
 import { responseHeaders } from './headers.ts';
 import { isFaultOfRequest } from './own-errors.ts';
+import type { OwnedRequest } from './owned-request.ts';
 import { ResponseWriter, type ResponseWriterOptions } from './response-writer.ts';
 
 export interface ClientResponseOptions extends ResponseWriterOptions {
@@ -19,6 +20,7 @@ export interface ClientResponseOptions extends ResponseWriterOptions {
 
 /** What a response depends on beside its attempt. */
 export interface SentRequest extends SelectionRequest {
+  readonly owned: OwnedRequest | undefined;
   readonly consumer: RequestedConsumer | undefined;
   /** A target that was lost may have executed it. */
   readonly mayHaveBeenExecuted: boolean;
@@ -107,7 +109,7 @@ export class ClientResponse {
   /** Begins a response that is too long to be held. */
   startStream(attempt: Attempt, sent: SentRequest): void {
     const { status } = attempt;
-    sent.consumer?.learn(attempt, sent, { status, body: NO_BODY });
+    sent.owned?.learn(attempt, sent, { status, body: NO_BODY });
     sent.consumer?.watchDelivery(attempt, this.#options.response);
     const headers = this.#headersOf(attempt);
     const length = attempt.headers['content-length'];
@@ -126,18 +128,18 @@ export class ClientResponse {
   }
 
   #sendHeld(attempt: Attempt, sent: SentRequest): number {
-    const { consumer } = sent;
+    const { owned, consumer } = sent;
     const body = attempt.chunks.length === 1 ? (attempt.chunks[0] as Buffer) : Buffer.concat(attempt.chunks);
     consumer?.watchDelivery(attempt, this.#options.response);
     const repeated = sent.mayHaveBeenExecuted ? consumer?.responseToRepeated(attempt.status) : undefined;
     if (repeated !== undefined) {
-      consumer?.learn(attempt, sent, repeated);
+      owned?.learn(attempt, sent, repeated);
       const type = repeated.body.length === 0 ? NO_HEADERS : ['content-type', KAFKA_V2];
       this.#writer.send(repeated.status, [...this.#ownHeaders, ...type], repeated.body);
       return repeated.status;
     }
     const { status } = attempt;
-    consumer?.learn(attempt, sent, { status, body });
+    owned?.learn(attempt, sent, { status, body });
     const declared = attempt.headers['content-length'];
     this.#writer.send(status, this.#headersOf(attempt), body, typeof declared === 'string' ? declared : undefined);
     return status;

@@ -4,7 +4,7 @@ import type { Cors } from '@causeway/http/cors.ts';
 import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
-import type { ReturnPace } from '../consumers/moves.ts';
+import type { ReturnPace } from '../ownership/moves.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';

@@ -360,7 +360,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
 
   /** Counts an exchange whose client got no whole response of a target. */
   #finishWithoutResponse(region: string | undefined, outcome: ExchangeOutcome): void {
-    this.#loop?.consumer?.onNoResponse();
+    this.#loop?.owned?.onNoResponse();
     this.#finish(region ?? NO_REGION, outcome);
   }
 

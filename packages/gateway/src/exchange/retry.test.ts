@@ -1,6 +1,6 @@
 import { type Operation, OPERATIONS as ROUTES } from '@causeway/protocol/operations/table.ts';
 import { describe, expect, test } from 'vitest';
-import type { Misdirection } from '../consumers/route.ts';
+import type { Misdirection } from '../ownership/route.ts';
 import type { Target } from '../regions/target.ts';
 import type { DecidedOutcome } from './outcome.ts';
 import { type Decision, decide, mayMove, type RetryInput } from './retry.ts';

@@ -7,12 +7,12 @@
  *  1. `attempt.ts` turns what happened on the connection into one {@link Outcome}.
  *  2. `verdict.ts` decides what the outcome says about the target, and `apply-verdict.ts` acts on it. It never changes what follows.
  *  3. `suspicion.ts` counts the targets that the request may have taken down.
- *  4. `consumers/route.ts` decides where a response 421 leads.
+ *  4. `ownership/route.ts` decides where a response 421 leads.
  *  5. {@link decide} takes all of these as input and decides.
  *  6. `regions/select.ts` chooses the target of the next attempt.
  */
 import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
-import type { FollowedMisdirection, Misdirection } from '../consumers/route.ts';
+import type { FollowedMisdirection, Misdirection } from '../ownership/route.ts';
 import {
   type DecidedOutcome,
   isFaultOfKafka,

@@ -44,11 +44,11 @@ function snapshotOf(specs: Spec): Snapshot {
 }
 
 /** Returns the share of work of each pair of regions: where it belongs, and which region serves it. */
-function redirects(snapshot: Snapshot, consumerHash: (index: number) => number | undefined, count = 20_000) {
+function redirects(snapshot: Snapshot, ownedHash: (index: number) => number | undefined, count = 20_000) {
   const pairs = new Map<string, number>();
   for (let index = 0; index < count; index += 1) {
-    const hash = consumerHash(index);
-    const request = { consumerHash: hash, home: undefined, localOnly: false, random: Math.random };
+    const hash = ownedHash(index);
+    const request = { ownedHash: hash, home: undefined, localOnly: false, random: Math.random };
     const target = selectTarget(snapshot, request, []);
     if (target === undefined) throw new Error('no target');
     const from = redirectedFrom(snapshot, request, { tried: [target], servedBy: target.region });
@@ -91,7 +91,7 @@ test('work of the first priority is redirected to the next one', () => {
 test('after a retry, work is redirected from the region of the first attempt; a region that serves has no redirects', () => {
   const snapshot = snapshotOf({ east: {}, west: {} });
   const [east, west] = snapshot.regions.map((region) => region.targets[0]) as [Target, Target];
-  const request = { consumerHash: undefined, localOnly: false, random: Math.random };
+  const request = { ownedHash: undefined, localOnly: false, random: Math.random };
   expect(redirectedFrom(snapshot, request, { tried: [east, west], servedBy: 'west' })).toBe('east');
   expect(redirectedFrom(snapshot, request, { tried: [west], servedBy: 'west' })).toBeUndefined();
   const crossed = { ...request, localOnly: true };

@@ -1,4 +1,4 @@
-/** Decides to which region a piece of work belongs: by weight, for a consumer by its name. Pure. */
+/** Decides to which region a piece of work belongs: by weight, for what one bridge owns by its hash. Pure. */
 import { drawRegion, type SelectionRequest } from './select.ts';
 import type { RegionSnapshot, Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
@@ -21,7 +21,7 @@ export function isWhole(regions: readonly RegionSnapshot[]): boolean {
  */
 export function redirectedFrom(
   { regions }: Snapshot,
-  request: Pick<SelectionRequest, 'consumerHash' | 'localOnly' | 'random'>,
+  request: Pick<SelectionRequest, 'ownedHash' | 'localOnly' | 'random'>,
   { tried, servedBy }: { tried: readonly Target[]; servedBy: string },
 ): string | undefined {
   const first = tried[0]?.region;
@@ -33,7 +33,7 @@ export function redirectedFrom(
 
 function regionOfWork(
   regions: readonly RegionSnapshot[],
-  request: Pick<SelectionRequest, 'consumerHash' | 'random'>,
+  request: Pick<SelectionRequest, 'ownedHash' | 'random'>,
 ): RegionSnapshot | undefined {
   const priority = lowestPriority(regions);
   let best: RegionSnapshot | undefined;

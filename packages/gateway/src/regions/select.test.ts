@@ -1,8 +1,9 @@
+import { hashText } from '@causeway/protocol/hash-text.ts';
 import { afterEach, describe, expect, test } from 'vitest';
 import { testConfig } from '../../../../test/harness/gateway.ts';
 import { transportFactory } from '../upstream/create-transport.ts';
 import { isWhole } from './belonging.ts';
-import { canServe, hashText, isHeldUpByLimit, type SelectionRequest, selectTarget } from './select.ts';
+import { canServe, isHeldUpByLimit, type SelectionRequest, selectTarget } from './select.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import { Target } from './target.ts';
 
@@ -57,7 +58,7 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
 /** Returns all targets in the order of attempts. */
 function order(snapshot: Snapshot, request: Partial<SelectionRequest> = {}): string[] {
   const full: SelectionRequest = {
-    consumerHash: undefined,
+    ownedHash: undefined,
     home: undefined,
     localOnly: false,
     random: () => 0.5,
@@ -77,7 +78,7 @@ function order(snapshot: Snapshot, request: Partial<SelectionRequest> = {}): str
 function firstChoices(snapshot: Snapshot, consumerCount: number): Map<number, string> {
   const choices = new Map<number, string>();
   for (let consumer = 0; consumer < consumerCount; consumer += 1) {
-    choices.set(consumer, order(snapshot, { consumerHash: hashText(`group\u0000consumer-${consumer}`) })[0] ?? '');
+    choices.set(consumer, order(snapshot, { ownedHash: hashText(`group\u0000consumer-${consumer}`) })[0] ?? '');
   }
   return choices;
 }
@@ -146,7 +147,7 @@ test('a silent target is tried first or never', () => {
 test('a target that cannot help is not selected, neither as home nor otherwise', () => {
   const snapshot = snapshotOf({ east: {}, west: { priority: 1 } });
   const [east, west] = snapshot.regions.map(({ targets: [target] }) => target as Target) as [Target, Target];
-  const request: SelectionRequest = { consumerHash: 1, home: east, localOnly: false, random: () => 0.5 };
+  const request: SelectionRequest = { ownedHash: 1, home: east, localOnly: false, random: () => 0.5 };
   expect(selectTarget(snapshot, { ...request, helps: (target) => target !== east }, [])).toBe(west);
   expect(selectTarget(snapshot, { ...request, helps: (target) => target !== west }, [])).toBe(east);
   expect(selectTarget(snapshot, { ...request, helps: () => false }, [])).toBeUndefined();
@@ -228,7 +229,7 @@ function fill(target: Target): void {
 }
 
 describe('a request that no target can take is held up by a limit', () => {
-  const request: SelectionRequest = { consumerHash: undefined, home: undefined, localOnly: false, random: () => 0.5 };
+  const request: SelectionRequest = { ownedHash: undefined, home: undefined, localOnly: false, random: () => 0.5 };
   const targetOf = (snapshot: Snapshot): Target => snapshot.regions[0]?.targets[0] as Target;
 
   test.each<[string, Parameters<typeof snapshotOf>[0], Partial<SelectionRequest>, boolean]>([
@@ -259,12 +260,4 @@ test.each<[string, Parameters<typeof snapshotOf>[0], boolean, boolean]>([
   ['only another region is healthy', { east: {}, west: { isLocal: true, health: 'u' } }, true, false],
 ])('canServe when %s', (_, specs, localOnly, expected) => {
   expect(canServe(snapshotOf(specs), localOnly)).toBe(expected);
-});
-
-test.each([
-  ['', 0x811c9dc5],
-  ['a', 0xe40c292c],
-  ['foobar', 0xbf9cf968],
-])('the hash of %j is that of the reference implementation (FNV-1a)', (text, hash) => {
-  expect(hashText(text)).toBe(hash);
 });

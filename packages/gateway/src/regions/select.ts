@@ -1,16 +1,17 @@
 /**
  * Selects the target of an attempt. Pure, without allocation, in one scan over the targets that were not tried yet.
  *
- * Regions are spread by weighted rendezvous hashing (each draws -ln(u) / weight, the lowest wins). For a consumer u comes
- * from a hash of its name, so that all gateways select alike; for other work u is random.
+ * Regions are spread by weighted rendezvous hashing (each draws -ln(u) / weight, the lowest wins). For what one bridge owns, a consumer or a
+ * slot of idempotency keys, u comes from a hash of its name, so that all gateways select alike; for other work u is random.
  */
+import { hashText } from '@causeway/protocol/hash-text.ts';
 import type { RegionSnapshot, Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
 
 export interface SelectionRequest {
-  /** Hash of the consumer of the request; `undefined` for work that any target can do. */
-  readonly consumerHash: number | undefined;
-  /** The home of the consumer, if known. */
+  /** Hash of the consumer or slot that the request is for; `undefined` for work that any target can do. */
+  readonly ownedHash: number | undefined;
+  /** Its home, if known. */
   readonly home: Target | undefined;
   /** The request came from another region: only this gateway's own region may serve it. */
   readonly localOnly: boolean;
@@ -92,23 +93,14 @@ function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolea
 /** Returns what a region draws for a piece of work; the lowest draw wins. */
 export function drawRegion(
   region: RegionSnapshot,
-  { consumerHash, random }: Pick<SelectionRequest, 'consumerHash' | 'random'>,
+  { ownedHash, random }: Pick<SelectionRequest, 'ownedHash' | 'random'>,
 ): number {
-  const u = consumerHash === undefined ? random() : toUnitInterval(mix(consumerHash, hashText(region.name)));
+  const u = ownedHash === undefined ? random() : toUnitInterval(mix(ownedHash, hashText(region.name)));
   return -Math.log(1 - u) / region.weight;
 }
 
-function drawTarget(target: Target, { consumerHash, random }: SelectionRequest): number {
-  return consumerHash === undefined ? random() : toUnitInterval(mix(consumerHash, hashText(target.url)));
-}
-
-/** FNV-1a, 32 bits (the reference constants). Not for secrets. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  return hash >>> 0;
+function drawTarget(target: Target, { ownedHash, random }: SelectionRequest): number {
+  return ownedHash === undefined ? random() : toUnitInterval(mix(ownedHash, hashText(target.url)));
 }
 
 /** Combines two hashes and spreads the bits (the finalizer of MurmurHash3). */

@@ -127,7 +127,7 @@ export class TransactionalProducer {
           ),
         limits,
       );
-      // In another epoch, the numbers begin anew.
+      // In another epoch, the numbers begin at 0 again.
       if (next.producerId !== producerId || next.epoch !== epoch) this.#sequences.clear();
       this.#identity = next;
     } catch (error) {

@@ -5,7 +5,7 @@ import type { SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import { Target } from '../regions/target.ts';
 import { transportFactory } from '../upstream/create-transport.ts';
-import { ConsumerRoute, type ConsumerRouteOptions, type MisdirectedResponse, type Misdirection } from './route.ts';
+import { type MisdirectedResponse, type Misdirection, OwnerRoute, type OwnerRouteOptions } from './route.ts';
 
 const settings = testConfig({ regions: [{ name: 'any', targets: [{ url: 'http://127.0.0.1:1' }] }] });
 const targets: Target[] = [];
@@ -43,10 +43,10 @@ function snapshotOf(...all: Target[]): Snapshot {
   return { regions, isPanic: false, isWhole: true, settings };
 }
 
-const request: SelectionRequest = { consumerHash: 1, home: undefined, localOnly: false, random: () => 0 };
+const request: SelectionRequest = { ownedHash: 1, home: undefined, localOnly: false, random: () => 0 };
 
-function routeOf(options: Partial<ConsumerRouteOptions> = {}): ConsumerRoute {
-  return new ConsumerRoute({ home: undefined, failedHeader: undefined, releaseHeader: undefined, ...options });
+function routeOf(options: Partial<OwnerRouteOptions> = {}): OwnerRoute {
+  return new OwnerRoute({ home: undefined, failedHeader: undefined, releaseHeader: undefined, ...options });
 }
 
 function responseOf(snapshot: Snapshot, from: Target, changes: Partial<MisdirectedResponse> = {}): MisdirectedResponse {
@@ -63,7 +63,7 @@ function responseOf(snapshot: Snapshot, from: Target, changes: Partial<Misdirect
 }
 
 /** Follows a misdirection that leads somewhere. */
-function follow(route: ConsumerRoute, misdirection: Misdirection): void {
+function follow(route: OwnerRoute, misdirection: Misdirection): void {
   if (misdirection.to === 'sender' || misdirection.to === 'nowhere') throw new Error(`leads to ${misdirection.to}`);
   route.follow(misdirection);
 }

@@ -1,20 +1,21 @@
-/** When a consumer moves although its owner is healthy. */
+/** When a consumer or slot moves although its owner is healthy. */
 import { type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
-import type { Home } from './affinity.ts';
+import type { Home } from './home.ts';
 
-/** Why a consumer leaves a healthy owner. */
+/** Why it leaves a healthy owner. */
 export type MoveReason = 'drain' | 'return';
 
 /**
- * Why the consumer should move at this poll: its region is drained, or the place where it belongs has been healthy for
- * `returnAfterMs` (0: never).
+ * Why what lives at `home` should move now: its region is drained, or the place where it belongs has been healthy for
+ * `affinity.returnAfterMs` (0: never).
  */
 export function whyMove(
   snapshot: Snapshot,
   home: Home,
-  { request, nowMs, returnAfterMs }: { request: SelectionRequest; nowMs: number; returnAfterMs: number },
+  { request, nowMs }: { request: SelectionRequest; nowMs: number },
 ): MoveReason | undefined {
+  const { returnAfterMs } = snapshot.settings.affinity;
   const region = snapshot.regions.find(({ name }) => name === home.target.region);
   const isDrained = region !== undefined && region.weight === 0;
   if (snapshot.isPanic || (!isDrained && returnAfterMs === 0)) return undefined;
@@ -26,7 +27,7 @@ export function whyMove(
   return isOtherPlace && nowMs - best.stableSinceMs >= returnAfterMs ? 'return' : undefined;
 }
 
-/** Paces consumers that return home: a region that recovers must not get all of them at once. */
+/** Paces what returns home: a region that recovers must not get all of it at once. */
 export class ReturnPace {
   #lastMs = Number.NEGATIVE_INFINITY;
 
@@ -38,5 +39,5 @@ export class ReturnPace {
   }
 }
 
-/** Time between two consumers that return: a join costs a bridge some milliseconds. */
+/** Time between two that return: a consumer's join costs a bridge some milliseconds. */
 const RETURN_GAP_MS = 20;

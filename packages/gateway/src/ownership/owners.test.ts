@@ -42,7 +42,7 @@ function snapshotOf(...all: Target[]): Snapshot {
   return { regions: [region], isPanic: false, isWhole: true, settings };
 }
 
-const request: SelectionRequest = { consumerHash: 1, home: undefined, localOnly: false, random: () => 0 };
+const request: SelectionRequest = { ownedHash: 1, home: undefined, localOnly: false, random: () => 0 };
 
 test('a bridge with two addresses is reached by the one that is healthy', () => {
   const [v4, v6] = [targetAt('10.0.0.1', 'east/b0', false), targetAt('[fd00::1]', 'east/b0')];

@@ -1,20 +1,21 @@
-/** The way of one consumer's request to the consumer's owner: the owner as far as known, and the owners out of reach. */
+/** The way of one request to the owner of its consumer or slot: the owner as far as known, and the owners out of reach. */
 import { FAILED_HEADER, parseList, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
 import type { SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
-import type { Home } from './affinity.ts';
+import type { Home } from './home.ts';
 import { leadsToOwner, targetOfOwner } from './owners.ts';
 
 /**
- * The most responses 421 that one request follows. Ownership changes once in a failover; beyond this, bridges contend for the
- * consumer, and the client has to try again.
+ * The most responses 421 that one request follows. Ownership changes once in a failover; beyond this, bridges contend for it,
+ * and the client has to try again.
  */
 const MAX_MISDIRECTIONS = 6;
 
-export interface ConsumerRouteOptions {
+export interface OwnerRouteOptions {
+  /** Where the request goes first. */
   home: Home | undefined;
-  /** From a trusted gateway before this one: owners that it could not reach, and why the owner should release the consumer. */
+  /** From a trusted gateway before this one: owners that it could not reach, and why the owner should release it. */
   failedHeader: string | undefined;
   releaseHeader: string | undefined;
 }
@@ -25,7 +26,7 @@ export interface MisdirectedResponse {
   request: SelectionRequest;
   /** The target that responded. */
   from: Target;
-  /** `region/bridge`; `undefined`: no bridge owns the consumer now. */
+  /** `region/bridge`; `undefined`: no bridge owns it now. */
   owner: string | undefined;
   /** Another gateway sent the request, and follows what this one does not. */
   isFromGateway: boolean;
@@ -41,7 +42,7 @@ export type Misdirection =
   | { to: 'owner'; owner: string; target: Target }
   /** To the same target again, which learns that the owner cannot be reached. */
   | { to: 'heir'; unreachable: string; target: Target }
-  /** To any target that was not tried: no bridge owns the consumer. */
+  /** To any target that was not tried: no bridge owns it. */
   | { to: 'anyone' }
   /** To the gateway that sent the request, which knows the other regions. */
   | { to: 'sender' }
@@ -51,28 +52,34 @@ export type Misdirection =
 /** One that leads to a target of this gateway. */
 export type FollowedMisdirection = Exclude<Misdirection, { to: 'sender' | 'nowhere' }>;
 
-export class ConsumerRoute {
+export class OwnerRoute {
+  /** When the request arrived. */
+  readonly home: Home | undefined;
   readonly #failed: Set<string>;
   readonly #releaseHeader: string | undefined;
-  /** Why this gateway itself asks the owner to release the consumer. */
+  /** Why this gateway itself asks the owner for a release. */
   #release: string | undefined;
   #owner: string | undefined;
   #ownerTarget: Target | undefined;
   #followedCount = 0;
 
-  constructor({ home, failedHeader, releaseHeader }: ConsumerRouteOptions) {
+  constructor({ home, failedHeader, releaseHeader }: OwnerRouteOptions) {
+    this.home = home;
     this.#failed = new Set(parseList(failedHeader));
     this.#releaseHeader = releaseHeader;
     this.#owner = home?.owner;
     this.#ownerTarget = home?.target;
   }
 
-  /** Whether there is an owner that can be reached, as far as known. */
-  get hasOwner(): boolean {
-    return this.#owner !== undefined;
+  /** The target that leads to the owner: after a gateway that was tried without success, another one of its region. */
+  placeOfHome({ regions }: Snapshot, tried: readonly Target[]): Target | undefined {
+    const target = this.home?.target;
+    if (target === undefined || !tried.includes(target) || this.#owner === undefined) return target;
+    const region = target.bridge === undefined ? regions.find(({ name }) => name === target.region) : undefined;
+    return region?.targets.find((one) => one.bridge === undefined && one.isAvailable && !tried.includes(one));
   }
 
-  /** Asks the owner to release the consumer. */
+  /** Asks the owner to release it. */
   askRelease(reason: string): void {
     this.#release = reason;
   }

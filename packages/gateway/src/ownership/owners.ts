@@ -1,16 +1,22 @@
-/** How a consumer's owner is reached. */
-import { parseBridge } from '@causeway/protocol/routing.ts';
+/** How the owner of a consumer or slot is reached. */
+import { BRIDGE_HEADER, parseBridge } from '@causeway/protocol/routing.ts';
 import type { SelectionRequest } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
-import type { Home } from './affinity.ts';
+import type { Home, Homes } from './home.ts';
+
+/** A target's response. */
+export interface TargetResponse {
+  readonly target: Target;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
 
 /** Whether requests may go to the target now; in a panic to any that is not full. */
 export function isReachable(snapshot: Snapshot, target: Target): boolean {
   return target.isAvailable || (snapshot.isPanic && !target.isFull);
 }
 
-type Way = Pick<SelectionRequest, 'consumerHash' | 'localOnly'>;
+type Way = Pick<SelectionRequest, 'ownedHash' | 'localOnly'>;
 
 /** Whether the target is the owner `region/bridge`, or a gateway of its region, which knows the way to it. */
 export function leadsToOwner({ bridge, region }: Pick<Target, 'bridge' | 'region'>, owner: string): boolean {
@@ -30,7 +36,7 @@ export function targetOfOwner(snapshot: Snapshot, owner: string, request: Way): 
   if (itself.length > 0) return itself.find((target) => isReachable(snapshot, target));
   // A target that is another bridge does not lead to the owner.
   const gateways = region.targets.filter((target) => target.bridge === undefined && isReachable(snapshot, target));
-  return gateways[(request.consumerHash ?? 0) % Math.max(1, gateways.length)];
+  return gateways[(request.ownedHash ?? 0) % Math.max(1, gateways.length)];
 }
 
 /**
@@ -42,4 +48,26 @@ export function currentHome(snapshot: Snapshot, home: Home, request: Way): Home 
   if (owner === undefined || (!before.isRetired && isReachable(snapshot, before))) return home;
   const target = targetOfOwner(snapshot, owner, request);
   return target === undefined ? home : { target, owner };
+}
+
+/** The remembered home, which moves to another target when that leads to the owner now. */
+export function rememberedHome<Key>(homes: Homes<Key>, key: Key, snapshot: Snapshot, request: Way): Home | undefined {
+  const known = homes.homeOf(key);
+  if (known === undefined) return undefined;
+  const home = currentHome(snapshot, known, request);
+  if (home !== known) homes.remember(key, home);
+  return home;
+}
+
+/** The home that a response names. */
+export function homeOfResponse(snapshot: Snapshot, { target, headers }: TargetResponse, request: Way): Home {
+  const owner = textOf(headers[BRIDGE_HEADER]);
+  // Another region's gateway may have passed it on: the next request goes there directly.
+  const place = owner === undefined ? undefined : targetOfOwner(snapshot, owner, request);
+  return { target: place ?? target, owner };
+}
+
+/** The value of a header that is sent once. */
+export function textOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined;
 }
