@@ -13,6 +13,7 @@ import {
   Type,
 } from '@causeway/config/schema.ts';
 import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
+import { ISOLATION_LEVELS } from '@causeway/protocol/consumers.ts';
 import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
 import { resetPolicyOf } from './consumers/reset-policy.ts';
@@ -120,6 +121,11 @@ const ConsumersConfig = Section(
         'Where a consumer without committed offsets starts, unless it sets auto.offset.reset: latest, earliest, none, or by_duration with an ISO-8601 duration before now, such as by_duration:PT1H.',
       default: 'latest',
       pattern: '^(?:latest|earliest|none|by_duration:.+)$',
+    }),
+    defaultIsolationLevel: Choice(ISOLATION_LEVELS, {
+      description:
+        'What a consumer that does not set isolation.level reads of transactions: all records as they are written, or only those of committed ones. A consumer keeps the level with which it was created. Use the same value on all bridges.',
+      default: 'read_uncommitted',
     }),
     maxPollTimeoutMs: milliseconds({
       description: 'Longest timeout of a poll, in milliseconds; the bridge refuses more with 400.',

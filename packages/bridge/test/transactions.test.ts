@@ -1,7 +1,7 @@
 /** What consumers see of another client's transactions. */
 import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import type { Producer } from 'kafkajs';
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, inject, onTestFinished, test } from 'vitest';
 import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
@@ -160,4 +160,37 @@ test('what a consumer committed is beyond the markers, so that another one begin
   await transaction(['b'], 'commit');
   const second = await bridge.consumer(group, 'second', [topic], options);
   expect(seen(await second.take(1))).toEqual([[4, 'b']]);
+});
+
+test('a consumer keeps the level with which it was created at a bridge with another default', async () => {
+  const [name, consumers] = ['committed', { fetchMaxWaitMs: 200, defaultIsolationLevel: 'read_committed' }];
+  const other = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name }, consumers });
+  onTestFinished(() => other.close());
+  await transaction(['x'], 'abort');
+  await kafka.write(topic, [asMessage('c')]);
+  const uncommitted = { 'isolation.level': 'read_uncommitted' };
+  const created = [
+    { at: bridge, adopter: other, options: {}, expected: ['x', 'c'] },
+    { at: other, adopter: bridge, options: {}, expected: ['c'] },
+    { at: other, adopter: bridge, options: uncommitted, expected: ['x', 'c'] },
+  ];
+  await Promise.all(
+    created.map(async ({ at, adopter, options, expected }) => {
+      const { path } = await at.consumer(unique('group'), 'c', [topic], { 'enable.auto.commit': false, ...options });
+      for (const reader of [at, adopter]) {
+        const values: unknown[] = [];
+        await until('the consumer has read the topic', async () => {
+          const { status, body } = await reader.get(`${path}/records?timeout=1000`);
+          expect(status).toBe(200);
+          values.push(...body.map(({ value }: ConsumedJson) => value));
+          return values.includes('c');
+        });
+        expect(values).toEqual(expected);
+        // What the client has read comes again: the adopter shows what it reads by itself.
+        expect(
+          (await reader.post(`${path}/positions/beginning`, { partitions: [{ topic, partition: 0 }] })).status,
+        ).toBe(204);
+      }
+    }),
+  );
 });

@@ -34,6 +34,7 @@ export const CorsSection = Section(
       'x-request-id',
       'ratelimit',
       'ratelimit-policy',
+      'idempotency-replayed',
     ]),
     maxAgeSeconds: Type.Integer({
       description: 'How long a browser may cache a preflight response, in seconds; browsers have their own limits.',

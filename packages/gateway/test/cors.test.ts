@@ -54,7 +54,7 @@ test('every answer of the gateway itself has the headers, and the preflight does
     expect(headers['vary']).toBe('origin');
   }
   expect(down.passedOn.headers['access-control-expose-headers']).toBe(
-    'retry-after,x-request-id,ratelimit,ratelimit-policy',
+    'retry-after,x-request-id,ratelimit,ratelimit-policy,idempotency-replayed',
   );
   for (const { headers } of [up.preflight, down.preflight]) {
     expect(headers['access-control-max-age']).toBe('600');

@@ -5,6 +5,10 @@ import { FORMATS } from './content-types.ts';
 /** `json, binary or text` */
 const FORMAT_LIST = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(FORMATS);
 
+/** What a consumer reads of transactions: all records as they are written, or those of committed ones alone. */
+export const ISOLATION_LEVELS = ['read_uncommitted', 'read_committed'] as const;
+export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
+
 /** Body of `createConsumer`. A wrong type is 400; the bridge checks the values, and a wrong value is 422. */
 export const ConsumerOptions = Type.Object(
   {
@@ -23,7 +27,10 @@ export const ConsumerOptions = Type.Object(
       Type.Boolean({ description: 'Whether a poll commits the records of the poll before it. Default: true.' }),
     ),
     'isolation.level': Type.Optional(
-      Type.String({ description: 'read_uncommitted or read_committed. Default: read_uncommitted.' }),
+      Type.String({
+        description:
+          'read_uncommitted or read_committed. Default: read_uncommitted, unless the bridge has another one.',
+      }),
     ),
   },
   { $id: 'Consumer', title: 'Consumer', additionalProperties: false },

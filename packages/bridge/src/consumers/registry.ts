@@ -103,6 +103,7 @@ export class ConsumerRegistry {
       resetPolicy: resetPolicyOf(consumers.defaultAutoOffsetReset) ?? 'latest',
       requestTimeoutMs: kafka.requestTimeoutMs,
       fetchMinBytes: consumers.defaultFetchMinBytes,
+      isolationLevel: consumers.defaultIsolationLevel,
     };
   }
 

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { readSessionOptions } from './session-options.ts';
 
-const DEFAULTS = { resetPolicy: 'latest', fetchMinBytes: 1, requestTimeoutMs: 10_000 } as const;
+const DEFAULTS = {
+  resetPolicy: 'latest',
+  fetchMinBytes: 1,
+  requestTimeoutMs: 10_000,
+  isolationLevel: 'read_uncommitted',
+} as const;
 
 test('an option that a client leaves out has its default', () => {
   expect(readSessionOptions({}, DEFAULTS)).toEqual({
@@ -18,6 +23,15 @@ test('an operator may make brokers wait for more bytes, and a client may overrid
   const defaults = { ...DEFAULTS, fetchMinBytes: 1000 };
   expect(readSessionOptions({}, defaults).fetchMinBytes).toBe(1000);
   expect(readSessionOptions({ 'fetch.min.bytes': 5 }, defaults).fetchMinBytes).toBe(5);
+});
+
+test('an operator may choose what consumers read of transactions, and a client may override that', () => {
+  const LEVELS = ['read_uncommitted', 'read_committed'] as const;
+  for (const isolationLevel of LEVELS) {
+    const defaults = { ...DEFAULTS, isolationLevel };
+    expect(readSessionOptions({}, defaults).isolationLevel).toBe(isolationLevel);
+    for (const own of LEVELS) expect(readSessionOptions({ 'isolation.level': own }, defaults).isolationLevel).toBe(own);
+  }
 });
 
 describe('a bad value is refused in the words of Kafka', () => {

@@ -1,6 +1,6 @@
 /** The options with which a client creates a consumer, read and checked. */
 
-import type { ConsumerOptions } from '@causeway/protocol/consumers.ts';
+import { type ConsumerOptions, ISOLATION_LEVELS, type IsolationLevel } from '@causeway/protocol/consumers.ts';
 import { type FormatName, isFormat } from '@causeway/protocol/content-types.ts';
 import { BridgeError } from '../errors.ts';
 import { type ResetPolicy, resetPolicyOf } from './reset-policy.ts';
@@ -11,13 +11,14 @@ export interface SessionOptions {
   fetchMinBytes: number;
   requestTimeoutMs: number;
   isAutoCommit: boolean;
-  isolationLevel: 'read_uncommitted' | 'read_committed';
+  isolationLevel: IsolationLevel;
 }
 
 export interface SessionDefaults {
   resetPolicy: ResetPolicy;
   fetchMinBytes: number;
   requestTimeoutMs: number;
+  isolationLevel: IsolationLevel;
 }
 
 /** A value may be as long as its request's body: an error shows this much of it. */
@@ -39,7 +40,7 @@ export function readSessionOptions(body: ConsumerOptions, defaults: SessionDefau
     requestTimeoutMs:
       readInteger(body['consumer.request.timeout.ms'], 'request.timeout.ms') ?? defaults.requestTimeoutMs,
     isAutoCommit: body['enable.auto.commit'] ?? true,
-    isolationLevel: readIsolationLevel(body['isolation.level']),
+    isolationLevel: readIsolationLevel(body['isolation.level'], defaults.isolationLevel),
   };
 }
 
@@ -73,9 +74,10 @@ function rawDigits(value: unknown): string {
   return (value as { rawJSON: string }).rawJSON;
 }
 
-function readIsolationLevel(value: string | undefined): SessionOptions['isolationLevel'] {
-  if (value === undefined) return 'read_uncommitted';
-  if (value === 'read_uncommitted' || value === 'read_committed') return value;
+function readIsolationLevel(value: string | undefined, fallback: IsolationLevel): IsolationLevel {
+  if (value === undefined) return fallback;
+  const level = ISOLATION_LEVELS.find((known) => known === value);
+  if (level !== undefined) return level;
   throw invalid('isolation.level', value, 'String must be one of: read_committed, read_uncommitted');
 }
 

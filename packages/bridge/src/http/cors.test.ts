@@ -91,6 +91,9 @@ describe('with a list of origins', () => {
     const answer = await bridge.request(method, path, { headers: { origin: 'https://a.example' } });
     expect(answer.status).toBe(status);
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://a.example');
+    expect(answer.headers.get('access-control-expose-headers')).toBe(
+      'retry-after,x-request-id,ratelimit,ratelimit-policy,idempotency-replayed',
+    );
     expect(answer.headers.get('vary')).toBe('origin');
     const plain = await bridge.request(method, path);
     expect(plain).toMatchObject({ status, text: answer.text });
