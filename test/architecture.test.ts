@@ -190,9 +190,15 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
     'packages/telemetry',
   ],
-  'packages/bridge/src/metrics': ['packages/bridge/src/ownership', 'packages/metrics', 'packages/protocol'],
+  'packages/bridge/src/metrics': [
+    'packages/bridge/src/idempotency',
+    'packages/bridge/src/ownership',
+    'packages/metrics',
+    'packages/protocol',
+  ],
   'packages/bridge/src/http': [
     'packages/bridge/src/consumers',
+    'packages/bridge/src/idempotency',
     'packages/bridge/src/ownership',
     'packages/bridge/src/formats',
     'packages/bridge/src',
@@ -217,7 +223,13 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/ownership': ['packages/bridge/src/kafka', 'packages/bridge/src', 'packages/protocol'],
-  'packages/bridge/src/idempotency': ['packages/bridge/src/kafka', 'packages/protocol'],
+  'packages/bridge/src/idempotency': [
+    'packages/bridge/src/kafka',
+    'packages/bridge/src/producer',
+    'packages/bridge/src',
+    'packages/metrics',
+    'packages/protocol',
+  ],
   'packages/bridge/src/producer': [
     'packages/bridge/src/kafka',
     'packages/bridge/src',

@@ -42,6 +42,7 @@ export class Bridge {
       for (const certificates of parts.servers.certificates) certificates.start();
       parts.readiness.start();
       parts.sessionLog.start();
+      parts.keyed?.start();
       parts.registry.start();
       parts.clients?.accounts.start();
       log.info({ host, port: ports.api, managementPort: ports.management }, 'bridge started');
@@ -76,7 +77,8 @@ export class Bridge {
   }
 
   async #close(): Promise<void> {
-    const { config, log, servers, registry, sessionLog, producer, clients, readiness, cluster, state } = this.#parts;
+    const { config, log, servers, registry, sessionLog, producer, keyed, clients, readiness, cluster, state } =
+      this.#parts;
     state.isShuttingDown = true;
     log.info('bridge stopping');
     const released = registry.close();
@@ -85,7 +87,7 @@ export class Bridge {
     for (const server of servers.all) server.stopAccepting();
     const drained = (async () => {
       await Promise.all(servers.all.map((server) => server.drained()));
-      await producer.batcher.close();
+      await Promise.all([producer.batcher.close(), keyed?.leave()]);
       await released;
       await clients?.accounts.close();
     })();
@@ -99,6 +101,7 @@ export class Bridge {
     for (const certificates of servers.certificates) certificates.close();
     await Promise.all(servers.all.map((server) => server.close()));
     await sessionLog.close();
+    await keyed?.close();
     await producer.client.close();
     await cluster.close();
     await this.#parts.watcher?.telemetry.close();

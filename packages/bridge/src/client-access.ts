@@ -99,6 +99,12 @@ function createWork({ cluster, principal, retain }: AccountBase, config: BridgeC
   const admin = new Admin(cluster);
   return {
     producer,
-    access: { sink: producer.batcher, catalog: admin, creator: admin, client: { principal, account } },
+    access: {
+      sink: producer.batcher,
+      keyed: undefined,
+      catalog: admin,
+      creator: admin,
+      client: { principal, account },
+    },
   };
 }

@@ -77,6 +77,23 @@ const ProducerConfig = Section(
       default: 10_000,
       minimum: 1,
     }),
+    idempotencyKeys: Type.Boolean({
+      description:
+        'Whether requests with an Idempotency-Key are stored once, however often they are repeated; 501 otherwise. Bridges then need the right to use transactional ids that begin with causeway-answers-.',
+      default: true,
+    }),
+    idempotencyRetentionMs: milliseconds({
+      description:
+        'How long an Idempotency-Key and its answer are kept, in milliseconds. The first bridge creates the topic of answers with this retention; use the same value on all bridges.',
+      default: 86_400_000,
+    }),
+    idempotencyMaxKeys: Type.Integer({
+      description:
+        'Most keys that a bridge keeps, about 45 bytes each; it refuses requests with further keys (503) rather than forget one before its time. Use the same value on all bridges.',
+      default: 1_000_000,
+      minimum: 1,
+      maximum: 200_000_000,
+    }),
     maxQueuedBytes: Type.Integer({
       description: 'Bytes of records that may wait or be in flight; the bridge refuses more with 503.',
       default: 67_108_864,

@@ -36,6 +36,16 @@ const ERRORS = {
   },
   /** Another request of the same consumer is in flight; the message names it. */
   consumerBusy: { status: 409, message: 'Another request of this consumer is under way.' },
+  /** Another request has the same Idempotency-Key. */
+  keyReused: { status: 422, message: 'The Idempotency-Key was used for another request.' },
+  /** The request with this Idempotency-Key is under way. */
+  keyBusy: { status: 409, message: 'A request with the same Idempotency-Key is under way.' },
+  keyUnsupported: {
+    status: 501,
+    fault: FAULT_OF_REQUEST,
+    message:
+      'This bridge serves no Idempotency-Key: it is switched off, or each client uses Kafka as itself (kafka.identity: client)',
+  },
   subscriptionConflict: {
     status: 409,
     message: 'Subscriptions to topics, partitions, and patterns are mutually exclusive.',

@@ -7,6 +7,7 @@ import type { RequestOutcome } from '@causeway/metrics/request-outcome.ts';
 import type { Operation } from '@causeway/protocol/operations/table.ts';
 import { addTelemetryMetrics, TELEMETRY_METRICS, type TelemetryCounts } from '@causeway/telemetry/metrics.ts';
 import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerSources } from './metrics/consumers.ts';
+import { addIdempotencyMetrics, IDEMPOTENCY_METRICS, type IdempotencySources } from './metrics/idempotency.ts';
 import { addKafkaMetrics, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
 import { addRequestMetrics, REQUEST_METRICS, RequestCounts, type RequestSources } from './metrics/requests.ts';
@@ -16,7 +17,8 @@ import type { AdoptionStage } from './ownership/adoption.ts';
 export type MetricsSources = Omit<RequestSources, 'requests'> &
   Omit<RecordSources, 'records'> &
   Omit<ConsumerSources, 'adoptions'> &
-  KafkaSources & {
+  KafkaSources &
+  IdempotencySources & {
     /** The ports with TLS. */
     listeners: readonly CertificateSource[];
     telemetry: TelemetryCounts | undefined;
@@ -28,6 +30,7 @@ const CERTIFICATE_METRICS = certificateMetrics('causeway_bridge');
 export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(RECORD_METRICS),
+  ...Object.values(IDEMPOTENCY_METRICS),
   ...Object.values(CONSUMER_METRICS),
   ...Object.values(KAFKA_METRICS),
   ...Object.values(CERTIFICATE_METRICS),
@@ -43,6 +46,7 @@ export class Metrics {
   constructor(sources: MetricsSources) {
     addRequestMetrics(this.#exposition, { ...sources, requests: this.#requests });
     addRecordMetrics(this.#exposition, { ...sources, records: this.#records });
+    addIdempotencyMetrics(this.#exposition, sources);
     addConsumerMetrics(this.#exposition, { ...sources, adoptions: this.#adoptions });
     addKafkaMetrics(this.#exposition, sources);
     addCertificateMetrics(this.#exposition, CERTIFICATE_METRICS, () => sources.listeners);

@@ -5,6 +5,7 @@ import { ClientAccess, createProducer, type Producer } from './client-access.ts'
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import type { KafkaAccess } from './http/kafka-access.ts';
+import { KeyedProducer } from './idempotency/keyed-producer.ts';
 import { Admin } from './kafka/client/admin.ts';
 import { Cluster } from './kafka/client/cluster.ts';
 import { Readiness } from './kafka/client/readiness.ts';
@@ -28,6 +29,8 @@ export interface Parts {
   registry: ConsumerRegistry;
   sessionLog: SessionLog;
   producer: Producer;
+  /** `undefined`: requests with an idempotency key are refused. */
+  keyed: KeyedProducer | undefined;
   /** `undefined`: requests use Kafka as the bridge. */
   clients: ClientAccess | undefined;
   readiness: Readiness;
@@ -51,7 +54,8 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     onForbidden: (reason) => log.warn({ reason }, 'the producer is not idempotent: Kafka refuses it a producer id'),
   });
   const admin = new Admin(cluster);
-  const own: KafkaAccess = { sink: producer.batcher, catalog: admin, creator: admin, client: undefined };
+  const keyed = createKeyedProducer({ config, cluster, totals, log });
+  const own: KafkaAccess = { sink: producer.batcher, keyed, catalog: admin, creator: admin, client: undefined };
   const clients =
     config.kafka.identity === 'client' ? new ClientAccess({ config, own, security, cluster, totals }) : undefined;
   const sessionLog = new SessionLog(cluster, {
@@ -80,6 +84,7 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     unreadyReason,
     registry,
     totals,
+    keyed,
     kafka: clients ?? { own, of: () => own },
     clients: clients?.accounts,
     readiness,
@@ -92,10 +97,23 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     registry,
     sessionLog,
     producer,
+    keyed,
     clients,
     readiness,
     cluster,
     state,
     watcher,
   };
+}
+
+function createKeyedProducer({
+  config,
+  cluster,
+  totals,
+  log,
+}: Pick<Parts, 'config' | 'cluster' | 'log'> & { totals: ProducerTotals }): KeyedProducer | undefined {
+  const { producer, kafka, bridge } = config;
+  if (!producer.isEnabled || !producer.idempotencyKeys || kafka.identity === 'client') return undefined;
+  const { requestTimeoutMs } = kafka;
+  return new KeyedProducer({ cluster, self: formatBridge(bridge), requestTimeoutMs, producer, open: totals.open, log });
 }

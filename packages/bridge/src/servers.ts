@@ -21,6 +21,7 @@ import { type ApiServer, createApiServer } from './http/server.ts';
 import { addSessionsRoute } from './http/sessions.ts';
 import { addSubscriptionRoutes } from './http/subscriptions.ts';
 import { addTopicRoutes } from './http/topics.ts';
+import type { KeyedProducer } from './idempotency/keyed-producer.ts';
 import type { Cluster } from './kafka/client/cluster.ts';
 import type { Readiness } from './kafka/client/readiness.ts';
 import type { ClientCounts } from './metrics/kafka.ts';
@@ -37,6 +38,8 @@ export interface ServersOptions {
   unreadyReason: () => string | undefined;
   registry: ConsumerRegistry;
   totals: ProducerTotals;
+  /** `undefined`: requests with an idempotency key are refused. */
+  keyed: KeyedProducer | undefined;
   /** As whom requests use Kafka. */
   kafka: KafkaAccessSource;
   /** `undefined`: as the bridge alone. */
@@ -71,6 +74,7 @@ export function createServers(options: ServersOptions): Servers {
     isReady: () => unreadyReason() === undefined,
     sessions: () => registry.sessions(),
     producer: totals,
+    keyed: options.keyed,
     kafka: cluster.traffic,
     clients,
     load,

@@ -4,6 +4,7 @@ import { formatPrincipal } from '@causeway/protocol/principal.ts';
 import type { PartitionMetadata, TopicMetadata } from '@causeway/protocol/topics.ts';
 import type { Sender } from '../consumers/sender.ts';
 import type { SessionAccount } from '../consumers/session-account.ts';
+import type { KeyedProducer } from '../idempotency/keyed-producer.ts';
 import type { OffsetRange, ProduceResult, RecordToProduce } from '../records.ts';
 
 /** Stores records. */
@@ -17,6 +18,9 @@ export interface RecordSink {
     bodyBytes: number,
   ): Promise<{ results: Promise<ProduceResult[]> }>;
 }
+
+/** Stores records of requests with an Idempotency-Key, once each. */
+export type KeyedSink = Pick<KeyedProducer, 'send'>;
 
 /** Describes topics. Errors: `unknownTopic`, `kafkaRefused`, `kafkaUnavailable`. */
 export interface TopicCatalog {
@@ -44,6 +48,8 @@ export interface TopicCreator {
 
 export interface KafkaAccess {
   readonly sink: RecordSink;
+  /** For requests with an Idempotency-Key; `undefined`: they are refused. */
+  readonly keyed: KeyedSink | undefined;
   readonly catalog: TopicCatalog;
   readonly creator: TopicCreator;
   /** The client's name in Kafka, and what its consumers use; `undefined`: Kafka knows the bridge alone. */

@@ -1,8 +1,10 @@
 /** Operations that store records: to a topic, and to one partition of it. */
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
+import { IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, readKeyHeader } from '@causeway/protocol/idempotency.ts';
 import { ProducerRecordList, ProducerRecordToPartitionList } from '@causeway/protocol/topics.ts';
 import type { FastifyReply } from 'fastify';
 import { BridgeError } from '../errors.ts';
+import { type Answer, fingerprintOf } from '../idempotency/answers.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
@@ -49,15 +51,17 @@ interface Production {
   records: RecordToProduce[];
 }
 
-async function produce({ request, reply, isAsync, records }: Production, dependencies: ProduceDependencies) {
+async function produce(production: Production, dependencies: ProduceDependencies) {
+  const { request, reply, isAsync, records } = production;
   const { metrics, isEnabled } = dependencies;
   if (!isEnabled) throw new BridgeError('producerDisabled');
+  if (request.headers[IDEMPOTENCY_KEY_HEADER] !== undefined) return await produceOnce(production, dependencies);
   const { sink } = request.kafka;
   const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
   const bodyBytes = request.body?.length ?? 0;
   const counted = (results: readonly ProduceResult[]): void => {
-    const storedCount = results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
+    const storedCount = countStored(results);
     metrics.countProduced(storedCount, results.length - storedCount);
     request.watch?.produced(results);
   };
@@ -70,6 +74,49 @@ async function produce({ request, reply, isAsync, records }: Production, depende
   counted(results);
   const text = request.slices.run(offsetsText(results));
   return respondLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
+}
+
+/** Stores the records of a request with an idempotency key, or repeats the answer that it got before. */
+async function produceOnce({ request, reply, isAsync, records }: Production, { metrics }: ProduceDependencies) {
+  const header = readKeyHeader(request.headers[IDEMPOTENCY_KEY_HEADER]);
+  if (header.kind !== 'key') {
+    throw new BridgeError('badRequest', { message: header.kind === 'invalid' ? header.reason : 'no key' });
+  }
+  const { keyed } = request.kafka;
+  if (keyed === undefined) throw new BridgeError('keyUnsupported');
+  const { target, headers, body, sender } = request;
+  const topic = request.url.topic ?? '';
+  request.watch?.producing(topic, records);
+  const describe = (results: readonly ProduceResult[]): Answer | Promise<Answer> => {
+    const text = request.slices.run(offsetsText(results));
+    return text instanceof Promise ? text.then(answerOf) : answerOf(text);
+  };
+  const { answer, isReplayed } = await keyed.send({
+    key: header.key,
+    principal: sender.via === 'gateway' ? sender.principal : undefined,
+    fingerprint: fingerprintOf({ target, contentType: headers['content-type'], body }),
+    sender: sender.via === 'gateway' ? sender : { via: 'client' },
+    isRelease: sender.via === 'gateway' && sender.releaseReason !== undefined,
+    topic,
+    records,
+    bodyBytes: body?.length ?? 0,
+    describe: (results) => {
+      const storedCount = countStored(results);
+      metrics.countProduced(storedCount, results.length - storedCount);
+      request.watch?.produced(results);
+      return describe(results);
+    },
+  });
+  if (isReplayed) reply.header(REPLAYED_HEADER, 'true');
+  return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);
+}
+
+function answerOf(body: string | Buffer): Answer {
+  return { status: 200, body };
+}
+
+function countStored(results: readonly ProduceResult[]): number {
+  return results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
 }
 
 /** The response, in slices: as UTF-8 when there is more than one. */

@@ -1,0 +1,130 @@
+/** The records of many keyed requests, stored in the transaction that is open: request by request, what became of each record. */
+import type { Limits } from '../kafka/client/limits.ts';
+import type { BatchOutcome } from '../kafka/produce/produce.ts';
+import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
+import { verdictOf } from '../producer/batch-verdict.ts';
+import type { Partitioner } from '../producer/partitioner.ts';
+import { type RecordLimits, recordRefusal, resultOf } from '../producer/refusal.ts';
+import { type ProduceResult, partitionKey, type RecordToProduce, type TopicPartition } from '../records.ts';
+import type { KeyedRequest } from './keyed-request.ts';
+
+export interface StoreOptions extends RecordLimits {
+  partitioner: Partitioner;
+  limits: Limits;
+}
+
+interface Entry {
+  request: KeyedRequest;
+  index: number;
+  record: RecordToProduce;
+  bytes: number;
+}
+
+/** Records that wait for one partition. */
+interface Queue extends TopicPartition {
+  entries: Entry[];
+  /** The most records of the next batch: half of one that Kafka refused without naming the record at fault. */
+  batchLimit: number;
+}
+
+/**
+ * Sends the records of all requests, and sets their results. A record that Kafka refuses for good is a result.
+ * Errors: `TransactionEnded`.
+ */
+export async function storeRecords(
+  producer: TransactionalProducer,
+  requests: readonly KeyedRequest[],
+  options: StoreOptions,
+): Promise<void> {
+  const queues = queuesOf(requests, options);
+  while (queues.length > 0) {
+    const taken = queues.map((queue) => takeBatch(queue, options.maxRequestBytes));
+    const batches = taken.map((entries, place) => {
+      const { topic, partition } = queues[place] as Queue;
+      return { topic, partition, records: entries.map(({ record }) => record) };
+    });
+    const outcomes = await producer.send(batches, options.limits);
+    for (const [place, entries] of taken.entries()) {
+      conclude(queues[place] as Queue, entries, outcomes[place] as BatchOutcome);
+    }
+    for (let place = queues.length - 1; place >= 0; place -= 1) {
+      if (queues[place]?.entries.length === 0) queues.splice(place, 1);
+    }
+  }
+}
+
+function queuesOf(requests: readonly KeyedRequest[], options: StoreOptions): Queue[] {
+  const queues = new Map<string, Queue>();
+  for (const request of requests) {
+    const { info, records, recordBytes } = request;
+    if (info === undefined) continue;
+    for (const [index, record] of records.entries()) {
+      const bytes = recordBytes[index] as number;
+      const refusal = recordRefusal(info, { record, bytes }, options);
+      if (refusal !== undefined) {
+        request.results[index] = resultOf(refusal);
+        continue;
+      }
+      const partition = record.partition ?? options.partitioner.choose(info, record);
+      const key = partitionKey(info.name, partition);
+      const queue = queues.get(key) ?? {
+        topic: info.name,
+        partition,
+        entries: [],
+        batchLimit: Number.POSITIVE_INFINITY,
+      };
+      queues.set(key, queue);
+      queue.entries.push({ request, index, record, bytes });
+    }
+  }
+  for (const { topic } of queues.values()) options.partitioner.onSent(topic);
+  return [...queues.values()];
+}
+
+function takeBatch(queue: Queue, maxBytes: number): Entry[] {
+  let bytes = 0;
+  let count = 0;
+  for (const entry of queue.entries) {
+    bytes += entry.bytes;
+    if (count > 0 && (bytes > maxBytes || count >= queue.batchLimit)) break;
+    count += 1;
+  }
+  return queue.entries.splice(0, count);
+}
+
+function conclude(queue: Queue, entries: readonly Entry[], outcome: BatchOutcome): void {
+  const verdict = verdictOf(outcome, queue.topic, entries.length);
+  switch (verdict.kind) {
+    case 'stored':
+      queue.batchLimit *= 2;
+      for (const [place, entry] of entries.entries()) {
+        settle(entry, { partition: queue.partition, offset: (verdict.baseOffset ?? UNKNOWN_OFFSET) + BigInt(place) });
+      }
+      break;
+    case 'separate':
+      separate(queue, entries, verdict.badRecords);
+      break;
+    case 'refused':
+      for (const entry of entries) settle(entry, { errorCode: verdict.errorCode, message: verdict.message });
+      break;
+    default:
+      throw new TypeError(`undecided in a transaction: ${verdict.kind}`);
+  }
+}
+
+const UNKNOWN_OFFSET = -1n;
+
+/** Bad records are refused, and the others are sent again; in smaller batches when Kafka does not name the bad ones. */
+function separate(queue: Queue, entries: readonly Entry[], badRecords: ReadonlyMap<number, string>): void {
+  const good = entries.filter((entry, place) => {
+    const message = badRecords.get(place);
+    if (message !== undefined) settle(entry, { errorCode: 500, message });
+    return message === undefined;
+  });
+  queue.entries.unshift(...good);
+  if (badRecords.size === 0) queue.batchLimit = Math.ceil(entries.length / 2);
+}
+
+function settle({ request, index }: Entry, result: ProduceResult): void {
+  request.results[index] = result;
+}

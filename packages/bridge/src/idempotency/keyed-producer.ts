@@ -1,0 +1,351 @@
+/** Requests with an idempotency key: executed once in the whole system, whoever repeats them (docs/exactly-once.md). */
+import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
+import { BridgeError } from '../errors.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import { ProduceClient } from '../kafka/produce/produce.ts';
+import { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
+import type { OpenBytes } from '../producer/open-requests.ts';
+import { serializedBytes } from '../producer/record-size.ts';
+import { resultOf } from '../producer/refusal.ts';
+import { TopicLookup } from '../producer/topic-lookup.ts';
+import type { ProduceResult, RecordToProduce } from '../records.ts';
+import { AnswerLog } from './answer-log.ts';
+import { type Answer, encodeIdentity } from './answers.ts';
+import { laneId } from './claims.ts';
+import { IdempotencyTotals } from './idempotency-totals.ts';
+import { type AnswerPlace, hashKey, type KeyHash } from './key-index.ts';
+import type { KeyedOutcome, KeyedRequest } from './keyed-request.ts';
+import { Lane, type LaneLog } from './lane.ts';
+import { decideKey, decideKeyed, type KeyedQuestion } from './rules.ts';
+import { SlotLog } from './slot-log.ts';
+import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
+
+/** The same for all bridges of a version; claims name the lane, so that versions may differ. */
+const LANE_COUNT = 2;
+/** How often a request looks again who owns its slot. */
+const MAX_TURNS = 8;
+
+export interface KeyedProducerOptions {
+  cluster: Cluster;
+  /** This bridge, as `region/bridge`. */
+  self: string;
+  requestTimeoutMs: number;
+  producer: {
+    compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+    maxBlockMs: number;
+    allowAutoTopicCreation: boolean;
+    deliveryTimeoutMs: number;
+    maxRequestBytes: number;
+    maxBatchBytes: number;
+    maxBatchRecords: number;
+    maxQueuedBytes: number;
+    idempotencyRetentionMs: number;
+    idempotencyMaxKeys: number;
+  };
+  /** Memory of all producers. */
+  open: OpenBytes;
+  log: LaneLog;
+}
+
+export interface KeyedSend {
+  key: string;
+  principal: string | undefined;
+  fingerprint: string;
+  sender: KeyedQuestion['sender'];
+  /** The owner is to free the slot. */
+  isRelease: boolean;
+  topic: string;
+  records: readonly RecordToProduce[];
+  /** Size of the request's body, which the records keep in memory. */
+  bodyBytes: number;
+  describe: (results: readonly ProduceResult[]) => Answer | Promise<Answer>;
+}
+
+export interface KeyedResponse {
+  answer: Answer;
+  isReplayed: boolean;
+}
+
+/** A key among those of all principals. */
+interface Key {
+  identity: string;
+  /** Of its answer in the log. */
+  bytes: Buffer;
+  hash: KeyHash;
+  slot: number;
+}
+
+interface Open {
+  fingerprint: string;
+  outcome: Promise<KeyedOutcome>;
+}
+
+export class KeyedProducer {
+  readonly totals = new IdempotencyTotals();
+  readonly #options: KeyedProducerOptions;
+  readonly #client: ProduceClient;
+  readonly #slotLog: SlotLog;
+  readonly #answerLog: AnswerLog;
+  readonly #slots: Slots;
+  readonly #topics: TopicLookup;
+  readonly #lanes: readonly Lane[];
+  /** By identity of the key. */
+  readonly #open = new Map<string, Open>();
+  #isClosing = false;
+
+  constructor(options: KeyedProducerOptions) {
+    this.#options = options;
+    const { cluster, self, producer, requestTimeoutMs, log } = options;
+    this.#client = new ProduceClient(cluster, {
+      acks: 'all',
+      timeoutMs: requestTimeoutMs,
+      compression: producer.compression,
+    });
+    const note = (log_: string) => (reason: string | undefined) =>
+      log.info({ reason }, reason === undefined ? `${log_} read` : `${log_} not readable`);
+    this.#slotLog = new SlotLog(cluster, {
+      requestTimeoutMs,
+      onClaim: (slot) => this.#slots.onClaim(slot),
+      onTrouble: note('slots of idempotency keys'),
+    });
+    this.#answerLog = new AnswerLog(cluster, {
+      requestTimeoutMs,
+      retentionMs: producer.idempotencyRetentionMs,
+      maxKeys: producer.idempotencyMaxKeys,
+      onTrouble: note('answers to idempotency keys'),
+    });
+    const { totals } = this;
+    const [slotLog, answerLog, client] = [this.#slotLog, this.#answerLog, this.#client];
+    this.#slots = new Slots({ cluster, client, slotLog, answerLog, self, totals });
+    this.#topics = new TopicLookup(cluster, producer);
+    this.#lanes = Array.from({ length: LANE_COUNT }, (_, lane) => this.#lane(lane));
+  }
+
+  #lane(lane: number): Lane {
+    const { cluster, self, producer, log } = this.#options;
+    const slots = this.#slots;
+    const transaction = { transactionalId: laneId(self, lane), transactionTimeoutMs: TRANSACTION_TIMEOUT_MS };
+    return new Lane({
+      ...producer,
+      producer: new TransactionalProducer(cluster, this.#client, transaction),
+      answerLog: this.#answerLog,
+      totals: this.totals,
+      holds: (slot) => slots.holds(slot),
+      regain: (limits) => slots.regain(lane, limits),
+      suspend: () => slots.suspend(lane),
+      onFreed: (slot) => slots.onFreed(slot),
+      log,
+    });
+  }
+
+  start(): void {
+    this.#slotLog.start();
+    this.#answerLog.start();
+    this.#slots.start(this.#lanes);
+  }
+
+  /** Answers what is under way, and frees the slots, so that other bridges take them over at once. */
+  async leave(): Promise<void> {
+    this.#isClosing = true;
+    for (const lane of this.#lanes) lane.free(this.#slots.held.filter((slot) => this.#slots.laneOf(slot) === lane));
+    await Promise.all(this.#lanes.map((lane) => lane.untilIdle()));
+  }
+
+  async close(): Promise<void> {
+    for (const lane of this.#lanes) lane.close();
+    this.#slots.close();
+    await Promise.all([this.#slotLog.close(), this.#answerLog.close()]);
+    await this.#client.close();
+  }
+
+  get keyCount(): number {
+    return this.#answerLog.keyCount;
+  }
+
+  get expiredCount(): number {
+    return this.#answerLog.expiredCount;
+  }
+
+  get heldSlotCount(): number {
+    return this.#slots.heldCount;
+  }
+
+  /**
+   * Executes the request, or returns the answer of the one with the same key that was executed before.
+   * Errors: `keyReused`, `keyBusy`, `misdirected`, `overloaded`, `kafkaUnavailable`, `kafkaForbidden`.
+   */
+  async send(request: KeyedSend): Promise<KeyedResponse> {
+    const limits = within(this.#options.producer.deliveryTimeoutMs);
+    try {
+      const response = await this.#send(request, limits);
+      this.totals.requestCounts[response.isReplayed ? 'replayed' : 'executed'] += 1;
+      return response;
+    } catch (error) {
+      const code = error instanceof BridgeError ? error.code : undefined;
+      const result = code === 'keyReused' ? 'mismatched' : code === 'misdirected' ? 'misdirected' : 'failed';
+      this.totals.requestCounts[result] += 1;
+      throw error;
+    }
+  }
+
+  async #send(request: KeyedSend, limits: Limits): Promise<KeyedResponse> {
+    const key = keyOf(request);
+    let hasLost = false;
+    for (let turn = 0; turn < MAX_TURNS; turn += 1) {
+      await this.#untilLoaded(limits);
+      const place = this.#answerLog.placeOf(key.hash);
+      if (place !== undefined) return await this.#replay(request, place, limits);
+      const open = this.#open.get(key.identity);
+      if (open !== undefined) {
+        const outcome = await this.#wait(request, open, limits);
+        if (outcome.kind === 'answered') return { answer: outcome.answer, isReplayed: true };
+        continue;
+      }
+      // From here to the note of the key nothing is awaited: no other request with it comes between.
+      const decision = this.#decide(request, key.slot, hasLost);
+      if (decision.kind === 'misdirected') throw new BridgeError('misdirected', misdirection(decision.owner));
+      if (request.isRelease && decision.kind === 'execute') {
+        await this.#free(key.slot);
+        throw new BridgeError('misdirected', misdirection(undefined));
+      }
+      if (decision.kind === 'take') {
+        if (this.#isClosing) throw new BridgeError('misdirected', misdirection(undefined));
+        await this.#slots.take(key.slot, decision.guard, limits);
+        continue;
+      }
+      const outcome = await this.#execute(request, key, limits);
+      if (outcome.kind === 'answered') return { answer: outcome.answer, isReplayed: false };
+      hasLost = true;
+    }
+    throw new BridgeError('kafkaUnavailable', {
+      message: 'Bridges contend for this Idempotency-Key',
+      retryAfterSeconds: 1,
+    });
+  }
+
+  /** The answer that the key's request got, from the log. */
+  async #replay({ fingerprint }: KeyedSend, place: AnswerPlace, limits: Limits): Promise<KeyedResponse> {
+    const answer = await this.#answerLog.read(place, limits);
+    const known = { loggedFingerprint: answer.fingerprint, openFingerprint: undefined, fingerprint };
+    if (decideKey(known) === 'mismatch') throw new BridgeError('keyReused');
+    return { answer, isReplayed: true };
+  }
+
+  /** Waits for the key's request, which is under way here. */
+  async #wait({ fingerprint }: KeyedSend, open: Open, limits: Limits): Promise<KeyedOutcome> {
+    const known = { loggedFingerprint: undefined, openFingerprint: open.fingerprint, fingerprint };
+    if (decideKey(known) === 'mismatch') throw new BridgeError('keyReused');
+    try {
+      return await bounded(open.outcome, limits);
+    } catch (error) {
+      if (remainingMs(limits) > 1) throw error;
+      throw new BridgeError('keyBusy', { retryAfterSeconds: 1 });
+    }
+  }
+
+  #decide({ sender }: KeyedSend, slot: number, hasLost: boolean) {
+    const claim = this.#slotLog.claimOf(slot);
+    const isOwnerAlive = claim.owner !== undefined && this.#slotLog.isAlive(claim.owner, ALIVE_MS);
+    const isHeld = this.#slots.holds(slot);
+    return decideKeyed({ claim, self: this.#options.self, isHeld, sender, isOwnerAlive, hasLost });
+  }
+
+  async #free(slot: number): Promise<void> {
+    const lane = this.#slots.laneOf(slot);
+    lane.free([slot]);
+    await lane.untilIdle();
+  }
+
+  /** Notes the key at once: no other request with it is executed here meanwhile. */
+  #execute(request: KeyedSend, key: Key, limits: Limits): Promise<KeyedOutcome> {
+    const { records, bodyBytes, fingerprint } = request;
+    if (!this.#answerLog.hasRoomFor(this.#open.size + 1)) {
+      throw new BridgeError('overloaded', {
+        message:
+          'The bridge keeps as many idempotency keys as it may (producer.idempotencyMaxKeys), and forgets none before its time',
+        retryAfterSeconds: 60,
+      });
+    }
+    const recordBytes = records.map(serializedBytes);
+    const bytes = Math.max(
+      recordBytes.reduce((sum, size) => sum + size, 0),
+      bodyBytes,
+    );
+    const { open, producer } = this.#options;
+    if (open.bytes > 0 && open.bytes + bytes > producer.maxQueuedBytes) {
+      throw new BridgeError('overloaded', { retryAfterSeconds: 1 });
+    }
+    open.bytes += bytes;
+    const outcome = this.#push(request, key, { recordBytes, bytes, limits }).finally(() => {
+      open.bytes -= bytes;
+      this.#open.delete(key.identity);
+    });
+    outcome.catch(() => {});
+    this.#open.set(key.identity, { fingerprint, outcome });
+    return outcome;
+  }
+
+  async #push(
+    { topic, records, fingerprint, describe }: KeyedSend,
+    key: Key,
+    { recordBytes, bytes, limits }: { recordBytes: readonly number[]; bytes: number; limits: Limits },
+  ): Promise<KeyedOutcome> {
+    let info = this.#topics.known(topic, records);
+    const results: ProduceResult[] = new Array(records.length);
+    if (info === undefined) {
+      const answer = await this.#topics.wait(topic);
+      if ('topic' in answer) info = answer.topic;
+      else if (answer.refusal.reason === 'kafkaSilent') throw new BridgeError('kafkaUnavailable');
+      else results.fill(resultOf(answer.refusal));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<KeyedOutcome>();
+    const request: KeyedRequest = {
+      identity: key.bytes,
+      keyHash: key.hash,
+      slot: key.slot,
+      fingerprint,
+      topic,
+      info,
+      records,
+      recordBytes,
+      bytes,
+      results,
+      describe,
+      answer: undefined,
+      deadlineAtMs: limits.deadlineAtMs,
+      isUncertain: false,
+      resolve,
+      reject,
+    };
+    this.#slots.laneOf(key.slot).push(request);
+    return await promise;
+  }
+
+  async #untilLoaded(limits: Limits): Promise<void> {
+    const { maxBlockMs } = this.#options.producer;
+    const bounds = { ...limits, deadlineAtMs: Math.min(limits.deadlineAtMs, performance.now() + maxBlockMs) };
+    try {
+      await this.#slotLog.untilLoaded(bounds);
+      await this.#answerLog.untilLoaded(bounds);
+    } catch {
+      const reason =
+        this.#slotLog.trouble ?? this.#answerLog.trouble ?? 'the answers to idempotency keys are being read';
+      throw new BridgeError('kafkaUnavailable', {
+        message: `Requests with an Idempotency-Key cannot be served now: ${reason}`,
+      });
+    }
+  }
+}
+
+function misdirection(owner: string | undefined): { owner: string | undefined; message: string } {
+  const message =
+    owner === undefined ? 'No bridge serves this Idempotency-Key now.' : `${owner} serves this Idempotency-Key.`;
+  return { owner, message };
+}
+
+function keyOf({ principal, key }: KeyedSend): Key {
+  const identity = keyIdentity(principal, key);
+  const bytes = encodeIdentity(identity);
+  return { identity, bytes, hash: hashKey(bytes), slot: slotOf(identity) };
+}

@@ -1,0 +1,37 @@
+/** A request with an idempotency key, while it is under way in this bridge. */
+import type { TopicInfo } from '../kafka/client/metadata.ts';
+import type { ProduceResult, RecordToProduce } from '../records.ts';
+import type { Answer } from './answers.ts';
+import type { KeyHash } from './key-index.ts';
+
+export interface KeyedRequest {
+  /** The key of its answer in the log, and the hash of that. */
+  identity: Buffer;
+  keyHash: KeyHash;
+  slot: number;
+  fingerprint: string;
+  topic: string;
+  /** `undefined`: no record can be stored, and `results` says why. */
+  info: TopicInfo | undefined;
+  records: readonly RecordToProduce[];
+  /** Upper bound of each record in Kafka. */
+  recordBytes: readonly number[];
+  bytes: number;
+  /** By record; of the last attempt. */
+  results: ProduceResult[];
+  /** What the client gets for these results. */
+  describe: (results: readonly ProduceResult[]) => Answer | Promise<Answer>;
+  answer: Answer | undefined;
+  /** On the clock of `performance.now()`. */
+  deadlineAtMs: number;
+  /** A transaction with it may be committed. */
+  isUncertain: boolean;
+  resolve: (outcome: KeyedOutcome) => void;
+  /** Errors: `kafkaUnavailable` and others of the bridge. */
+  reject: (error: unknown) => void;
+}
+
+export type KeyedOutcome =
+  | { kind: 'answered'; answer: Answer }
+  /** The slot went to another bridge, and nothing was stored here. */
+  | { kind: 'lost' };

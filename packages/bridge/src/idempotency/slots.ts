@@ -1,0 +1,230 @@
+/** The slots of this bridge: those it holds, taken over from their guards and freed again. */
+import { SLOT_COUNT } from '@causeway/protocol/idempotency.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import type { ProduceClient } from '../kafka/produce/produce.ts';
+import { endedBy } from '../kafka/transactions/transaction-ended.ts';
+import { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
+import type { AnswerLog } from './answer-log.ts';
+import { ALIVE_KEY, answerPartitionOf, CLAIM_KEY, encodeClaim } from './claims.ts';
+import type { IdempotencyTotals } from './idempotency-totals.ts';
+import { type Lane, recordOf } from './lane.ts';
+import { holds, mayClaim } from './rules.ts';
+import type { SlotLog } from './slot-log.ts';
+import { SLOT_TOPIC } from './topics.ts';
+
+/** After this long without an end, Kafka aborts a transaction. */
+export const TRANSACTION_TIMEOUT_MS = 15_000;
+/** An owner gives a sign of life so often; without one for {@link ALIVE_MS} it counts as gone. */
+const ALIVE_INTERVAL_MS = 1_000;
+export const ALIVE_MS = 3_000;
+/** A transaction that is open for this long while logs are read may be one of a bridge that is gone. */
+const STUCK_MS = 500;
+
+export interface SlotsOptions {
+  cluster: Cluster;
+  client: ProduceClient;
+  slotLog: SlotLog;
+  answerLog: AnswerLog;
+  /** This bridge, as `region/bridge`. */
+  self: string;
+  totals: IdempotencyTotals;
+}
+
+/** One taking over from a guard; slots that are wanted before it begins are taken with it. */
+interface TakeOver {
+  slots: Set<number>;
+  hasBegun: boolean;
+  done: Promise<void>;
+}
+
+export class Slots {
+  readonly #options: SlotsOptions;
+  readonly #held = new Set<number>();
+  readonly #takeOvers = new Map<string, TakeOver>();
+  #lanes: readonly Lane[] = [];
+  #alive: NodeJS.Timeout | undefined;
+
+  constructor(options: SlotsOptions) {
+    this.#options = options;
+  }
+
+  start(lanes: readonly Lane[]): void {
+    this.#lanes = lanes;
+    this.#alive = setInterval(() => void this.#giveSign(), ALIVE_INTERVAL_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#alive);
+  }
+
+  holds(slot: number): boolean {
+    return this.#held.has(slot);
+  }
+
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  get held(): readonly number[] {
+    return [...this.#held];
+  }
+
+  laneOf(slot: number): Lane {
+    return this.#lanes[slot % this.#lanes.length] as Lane;
+  }
+
+  /** The log has another claim of the slot: the lane's next transaction would be refused. */
+  onClaim(slot: number): void {
+    if (this.#lanes.length > 0 && !this.#isClaimed(slot)) this.#held.delete(slot);
+  }
+
+  onFreed(slot: number): void {
+    this.#held.delete(slot);
+  }
+
+  suspend(lane: number): void {
+    for (const slot of slotsOf(lane, this.#lanes.length)) this.#held.delete(slot);
+  }
+
+  /** After a lane's id was taken over: reads both logs, and holds the slots of the lane that have no other guard now. */
+  async regain(lane: number, limits: Limits): Promise<void> {
+    const slots = slotsOf(lane, this.#lanes.length);
+    await this.#readLogs(slots, limits);
+    for (const slot of slots) if (this.#isClaimed(slot)) this.#held.add(slot);
+  }
+
+  /** Takes a slot over from a guard, if that still guards it. Errors: `kafkaForbidden`, `kafkaUnavailable`. */
+  async take(slot: number, guard: string, limits: Limits): Promise<void> {
+    for (const { slots, done } of this.#takeOvers.values()) {
+      if (!slots.has(slot)) continue;
+      await bounded(
+        done.catch(() => {}),
+        limits,
+      );
+      return;
+    }
+    const lane = this.laneOf(slot);
+    if (lane.id === guard) {
+      await lane.check(limits);
+      return;
+    }
+    let takeOver = this.#takeOvers.get(guard);
+    if (takeOver?.hasBegun === true) {
+      await bounded(
+        takeOver.done.catch(() => {}),
+        limits,
+      );
+      return;
+    }
+    if (takeOver === undefined) {
+      takeOver = { slots: new Set(), hasBegun: false, done: Promise.resolve() };
+      takeOver.done = this.#begin(guard, takeOver);
+      takeOver.done.catch(() => {});
+      this.#takeOvers.set(guard, takeOver);
+    }
+    takeOver.slots.add(slot);
+    await bounded(takeOver.done, limits);
+  }
+
+  async #begin(guard: string, takeOver: TakeOver): Promise<void> {
+    // Requests that are read in the same turn come with their slots.
+    await new Promise((resolve) => setImmediate(resolve));
+    takeOver.hasBegun = true;
+    const startedAtMs = performance.now();
+    try {
+      await this.#takeOver(guard, [...takeOver.slots], within(this.#options.cluster.options.requestTimeoutMs));
+      this.#options.totals.takeOverDurations.observe(performance.now() - startedAtMs);
+    } finally {
+      this.#takeOvers.delete(guard);
+    }
+  }
+
+  async #takeOver(guard: string, slots: readonly number[], limits: Limits): Promise<void> {
+    const { slotLog, self } = this.#options;
+    await Promise.all([...new Set(slots.map((slot) => this.laneOf(slot)))].map((lane) => lane.ready(limits)));
+    const producer = this.#producer(guard);
+    const owner = slotLog.claims.find(({ transactionalId }) => transactionalId === guard)?.owner;
+    const siblings = owner === undefined || owner === self ? [] : this.#guardsOf(owner, guard);
+    await Promise.all([producer, ...siblings.map((id) => this.#producer(id))].map((one) => one.init(limits)));
+    await this.#readLogs(slots, limits);
+    const claimed = slots.filter((slot) => mayClaim(slotLog.claimOf(slot), guard));
+    if (claimed.length === 0) return;
+    try {
+      const batches = claimed.map((slot) => ({
+        topic: SLOT_TOPIC,
+        partition: slot,
+        records: [recordOf(CLAIM_KEY, encodeClaim({ owner: self, transactionalId: this.laneOf(slot).id }))],
+      }));
+      const outcomes = await producer.send(batches, limits);
+      if (outcomes.some(({ kind }) => kind === 'refused')) return await producer.abort(limits);
+      await producer.commit(limits);
+    } catch (error) {
+      // Another bridge takes over from the same guard, or the claims may be committed: the log says who has them.
+      if (!endedBy(error).isFenced) await producer.init(limits);
+    }
+    await slotLog.readToEnd(slots, limits);
+    for (const slot of claimed) if (this.#isClaimed(slot)) this.#held.add(slot);
+  }
+
+  #producer(transactionalId: string): TransactionalProducer {
+    const { cluster, client } = this.#options;
+    return new TransactionalProducer(cluster, client, {
+      transactionalId,
+      transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+    });
+  }
+
+  /**
+   * Reads both logs to their ends: the claims first. Whoever owned the slots until then has stored no answer since, so that the ends of the
+   * answers, asked for after that, are beyond all of theirs. Transactions that bridges left open when they died would hold that up: they
+   * are aborted.
+   */
+  async #readLogs(slots: readonly number[], limits: Limits): Promise<void> {
+    const { slotLog, answerLog } = this.#options;
+    const reading = slotLog.readToEnd(slots, limits).then(async () => await answerLog.readToEnd(limits));
+    reading.catch(() => {});
+    const isRead = await Promise.race([reading.then(() => true), delayed(Math.min(STUCK_MS, remainingMs(limits)))]);
+    if (!isRead) await this.#abortOfTheDead(limits);
+    await reading;
+  }
+
+  async #abortOfTheDead(limits: Limits): Promise<void> {
+    const { slotLog, self } = this.#options;
+    const dead = new Set<string>();
+    for (const { owner, transactionalId } of slotLog.claims) {
+      if (owner !== undefined && owner !== self && !slotLog.isAlive(owner, ALIVE_MS)) dead.add(transactionalId);
+    }
+    await Promise.all([...dead].map((id) => this.#producer(id).init(limits)));
+  }
+
+  /** Other lanes of a bridge that failed, whose open transactions would hold up the reading of the logs. */
+  #guardsOf(owner: string, but: string): string[] {
+    const guards = this.#options.slotLog.claims.filter((claim) => claim.owner === owner);
+    return [...new Set(guards.map(({ transactionalId }) => transactionalId))].filter((id) => id !== but);
+  }
+
+  #isClaimed(slot: number): boolean {
+    const { slotLog, self } = this.#options;
+    return holds(slotLog.claimOf(slot), { self, laneId: this.laneOf(slot).id });
+  }
+
+  async #giveSign(): Promise<void> {
+    const { cluster, client, self } = this.#options;
+    if (this.#held.size === 0) return;
+    const partition = answerPartitionOf(self) % SLOT_COUNT;
+    const leader = cluster.knownTopic(SLOT_TOPIC)?.partitions[partition]?.leader ?? -1;
+    const records = [recordOf(ALIVE_KEY, Buffer.from(self))];
+    await client.send(leader, [{ topic: SLOT_TOPIC, partition, records }]).catch(() => {});
+  }
+}
+
+function slotsOf(lane: number, laneCount: number): number[] {
+  return Array.from({ length: SLOT_COUNT }, (_, slot) => slot).filter((slot) => slot % laneCount === lane);
+}
+
+async function delayed(ms: number): Promise<false> {
+  return await new Promise((resolve) => {
+    setTimeout(resolve, ms, false);
+  });
+}
