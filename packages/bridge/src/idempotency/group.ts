@@ -1,4 +1,4 @@
-/** The records of many keyed requests, stored in the transaction that is open: request by request, what became of each record. */
+/** The records of many keyed requests, stored in the transaction that is open, and the outcome of each record. */
 import type { Limits } from '../kafka/client/limits.ts';
 import type { BatchOutcome } from '../kafka/produce/produce.ts';
 import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';

@@ -1,4 +1,4 @@
-/** Requests with an idempotency key: executed once in the whole system, whoever repeats them (docs/exactly-once.md). */
+/** Requests with an idempotency key: executed once in the whole system, however often they are repeated (docs/exactly-once.md). */
 import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';

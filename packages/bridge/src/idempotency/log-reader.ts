@@ -1,4 +1,4 @@
-/** Reads a topic of committed records into memory, and tells how far it was read. */
+/** Reads a topic of committed records into memory, and reports how far it was read. */
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { bounded, type Limits } from '../kafka/client/limits.ts';

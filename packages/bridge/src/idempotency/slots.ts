@@ -176,7 +176,7 @@ export class Slots {
   }
 
   /**
-   * Reads both logs to their ends: the claims first. Whoever owned the slots until then has stored no answer since, so that the ends of the
+   * Reads both logs to their ends: the claims first. The owners until then have stored no answer since, so that the ends of the
    * answers, asked for after that, are beyond all of theirs. Transactions that bridges left open when they died would hold that up: they
    * are aborted.
    */
