@@ -29,6 +29,21 @@ import { formatTable, percentile } from './statistics.ts';
 const PARTITION_COUNT = 3;
 const SINGLE = { row: 'single', name: 'one record a request', recordsPerRequest: 1, connections: 64 } as const;
 const HUNDRED = { row: 'hundred', name: '100 records a request', recordsPerRequest: 100, connections: 16 } as const;
+/** The same, with a key for each request: stored once, in transactions. */
+const KEYED = {
+  row: 'keyed',
+  name: 'one record a request, each with a key',
+  recordsPerRequest: 1,
+  connections: 64,
+} as const;
+const KEYED_HUNDRED = {
+  row: 'keyed100',
+  name: '100 records a request, each with a key',
+  recordsPerRequest: 100,
+  connections: 64,
+} as const;
+type Producing = typeof SINGLE | typeof HUNDRED | typeof KEYED | typeof KEYED_HUNDRED;
+const KEYED_ROWS: ReadonlySet<BridgeRow> = new Set(['keyed', 'keyed100']);
 /** Records of a response by default until bytes alone bounded it, as in the peer API. */
 const SHORT_POLL_RECORDS = 500;
 const SECRET = 'secret-of-the-benchmark-0123456789';
@@ -90,6 +105,8 @@ export const BRIDGE_ROWS = [
   'bare',
   'single',
   'hundred',
+  'keyed',
+  'keyed100',
   'read',
   'read4',
   'through',
@@ -114,7 +131,7 @@ export async function benchBridge({ isQuick, wanted }: BridgeBench): Promise<voi
       reaper,
       onProgress: (text) => process.stderr.write(`${text}\n`),
     });
-    const topics = ['single', 'hundred', 'client', 'read', 'quiet', 'steady'];
+    const topics = ['single', 'hundred', 'keyed', 'keyed100', 'client', 'read', 'quiet', 'steady'];
     await ensureTopics(
       kafka.bootstrap,
       topics.map((name) => ({ name, partitionCount: PARTITION_COUNT })),
@@ -124,7 +141,7 @@ export async function benchBridge({ isQuick, wanted }: BridgeBench): Promise<voi
     await measureKafkaClient(bench);
     if (isWanted('bare')) await measureBareServer(bench);
     const bridge = await startBridge(bench, {});
-    await measureProducing(bench, 'bridge', bridge, ['single', 'hundred']);
+    await measureProducing(bench, 'bridge', bridge, [SINGLE, HUNDRED, KEYED, KEYED_HUNDRED]);
     await measureReading(bench, bridge, { rows: ['read', 'read4'], options: 'default options' });
     if (isWanted('through')) await measureThrough(bench, bridge);
     const waiting = isWanted('wait') ? await measureWaiting(bench, bridge) : Number.NaN;
@@ -223,7 +240,7 @@ async function measureKafkaClient({ kafka, rows, sizes, isWanted }: Bench): Prom
 
 async function measureBareServer(bench: Bench): Promise<void> {
   const bare = await startServer(bench, 'bare server', (port) => [program('./bare-server.ts'), String(port)]);
-  await measureProducing(bench, 'bare server', bare, ['single', 'hundred']);
+  await measureProducing(bench, 'bare server', bare, [SINGLE, HUNDRED]);
   await bare.child.kill();
 }
 
@@ -231,16 +248,17 @@ async function measureProducing(
   { directory, rows, sizes, isWanted }: Bench,
   who: string,
   { port, child }: Server,
-  topics: [string, string],
+  kinds: readonly Producing[],
 ): Promise<void> {
-  for (const [index, { row, name, recordsPerRequest, connections }] of [SINGLE, HUNDRED].entries()) {
+  for (const { row, name, recordsPerRequest, connections } of kinds) {
     if (!isWanted(row)) continue;
     const contentType = 'application/vnd.kafka.json.v2+json';
     const load = createLoad({ body: bodyOf(recordsPerRequest), contentType, directory, prefix: [] });
-    const url = `http://127.0.0.1:${port}/topics/${topics[index]}`;
-    await load.run(url, { seconds: Math.ceil(sizes.loadSeconds / 4), connections });
+    const url = `http://127.0.0.1:${port}/topics/${row}`;
+    const isKeyed = KEYED_ROWS.has(row);
+    await load.run(url, { seconds: Math.ceil(sizes.loadSeconds / 4), connections, isKeyed });
     const { result, usage } = await usageOf(child.pid, () =>
-      load.run(url, { seconds: sizes.loadSeconds, connections }),
+      load.run(url, { seconds: sizes.loadSeconds, connections, isKeyed }),
     );
     const recordCount = result.requestCount * recordsPerRequest;
     rows.push({ ...result, name: `${who}: ${name}, ${connections} connections`, recordCount, usage });

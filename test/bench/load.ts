@@ -25,6 +25,8 @@ export interface LoadOptions {
   connections: number;
   /** Besides the content type. Default: none. */
   headers?: Readonly<Record<string, string>>;
+  /** Each request has an Idempotency-Key of its own. Default: none has one. */
+  isKeyed?: boolean;
 }
 
 export interface LoadRequest {
@@ -49,10 +51,11 @@ function wrkLoad({ body, contentType, directory, prefix }: LoadRequest): Load {
   const lua = (text: string): string => `[==[${text}]==]`;
   return {
     tool: 'wrk',
-    async run(url, { seconds, connections, headers = {} }) {
+    async run(url, { seconds, connections, headers = {}, isKeyed = false }) {
       const fields = Object.entries({ 'content-type': contentType, ...headers });
       const lines = fields.map(([name, value]) => `wrk.headers["${name}"] = ${lua(value)}\n`);
-      writeFileSync(script, `wrk.method = "POST"\nwrk.body = ${lua(body)}\n${lines.join('')}`);
+      const keys = isKeyed ? keyedRequests(`${process.pid}-${performance.now()}`) : '';
+      writeFileSync(script, `wrk.method = "POST"\nwrk.body = ${lua(body)}\n${lines.join('')}${keys}`);
       const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s', '-s', script, url];
       const text = await output([...prefix, 'wrk', ...args]);
       const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
@@ -74,12 +77,24 @@ function wrkLoad({ body, contentType, directory, prefix }: LoadRequest): Load {
   };
 }
 
+/** Lua that numbers the keys of the requests. */
+function keyedRequests(run: string): string {
+  return `local count = 0
+function request()
+  count = count + 1
+  wrk.headers["idempotency-key"] = "${run}-" .. count
+  return wrk.format()
+end
+`;
+}
+
 function autocannonLoad({ body, contentType, prefix }: LoadRequest): Load {
   const program = fileURLToPath(import.meta.resolve('autocannon'));
   return {
     tool: 'autocannon',
-    async run(url, { seconds, connections, headers = {} }) {
+    async run(url, { seconds, connections, headers = {}, isKeyed = false }) {
       const args = [
+        ...(isKeyed ? ['-I', '-H', 'idempotency-key=[<id>]'] : []),
         ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]),
         '-m',
         'POST',

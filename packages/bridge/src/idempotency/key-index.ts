@@ -60,6 +60,12 @@ export class KeyIndex {
     return this.#latestMs;
   }
 
+  /** Memory of its arrays. */
+  get bytes(): number {
+    const arrays = [this.#hashes, this.#partitions, this.#offsets, this.#timesMs, this.#table];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   get(key: KeyHash): AnswerPlace | undefined {
     const place = this.#find(key);
     if (place === undefined) return undefined;

@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { hashKey, KeyIndex } from './key-index.ts';
+
+const keyOf = (name: number | string) => hashKey(Buffer.from(`key ${name}`));
+
+describe('the index of keys', () => {
+  test('finds what was added, and nothing else, for any order of adding, repeating and expiring', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('add' as const), key: fc.nat(40), afterMs: fc.nat(30) }),
+      fc.record({ kind: fc.constant('expire' as const), afterMs: fc.nat(200) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const index = new KeyIndex({ maxKeys: 1_000, retentionMs: 100 });
+        const model = new Map<number, { place: { partition: number; offset: number }; timeMs: number }>();
+        let nowMs = 0;
+        for (const [offset, one] of steps.entries()) {
+          nowMs += one.afterMs;
+          if (one.kind === 'add') {
+            const place = { partition: offset % 32, offset };
+            index.add(keyOf(one.key), place, nowMs);
+            model.set(one.key, { place, timeMs: nowMs });
+          } else {
+            index.expire(nowMs);
+            for (const [key, { timeMs }] of model) if (timeMs < nowMs - 100) model.delete(key);
+          }
+          for (let key = 0; key <= 40; key += 1) expect(index.get(keyOf(key))).toEqual(model.get(key)?.place);
+        }
+      }),
+      { seed: 18, numRuns: 100 },
+    );
+  });
+
+  test('grows to the most keys, and refuses rather than forgets', () => {
+    const index = new KeyIndex({ maxKeys: 5_000, retentionMs: 1_000 });
+    for (let key = 0; key < 5_000; key += 1) index.add(keyOf(key), { partition: 1, offset: key }, key / 10);
+    expect(index.size).toBe(5_000);
+    expect(index.hasRoomFor(1)).toBe(false);
+    expect(index.isForgetful(500)).toBe(false);
+    // The log has one more than fits: until that one has expired, this index may not know a key.
+    index.add(keyOf('lost'), { partition: 1, offset: 5_000 }, 500);
+    expect(index.isForgetful(1_499)).toBe(true);
+    expect(index.isForgetful(1_500)).toBe(false);
+    for (let key = 0; key < 5_000; key += 1) expect(index.get(keyOf(key))).toEqual({ partition: 1, offset: key });
+    index.expire(1_250);
+    expect(index.get(keyOf(2_499))).toBeUndefined();
+    expect(index.get(keyOf(2_500))).toEqual({ partition: 1, offset: 2_500 });
+    expect(index.hasRoomFor(2_500)).toBe(true);
+    expect(index.expiredCount).toBe(2_500);
+  });
+
+  test('takes the time of the log alone: a key that is read again does not live longer', () => {
+    const index = new KeyIndex({ maxKeys: 10, retentionMs: 100 });
+    index.add(keyOf(1), { partition: 1, offset: 1 }, 0);
+    index.add(keyOf(1), { partition: 1, offset: 1 }, 90);
+    index.expire(101);
+    expect(index.get(keyOf(1))).toBeUndefined();
+  });
+
+  test('keeps a key in at most 64 bytes', () => {
+    const index = new KeyIndex({ maxKeys: 1 << 17, retentionMs: 1_000 });
+    for (let key = 0; key < 1 << 17; key += 1) index.add(keyOf(key), { partition: 1, offset: key }, 0);
+    expect(index.bytes / index.size).toBeLessThan(64);
+  });
+});
