@@ -20,9 +20,12 @@ import { Lane, type LaneLog } from './lane.ts';
 import { decideKey, decideKeyed, type KeyedQuestion } from './rules.ts';
 import { SlotLog } from './slot-log.ts';
 import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
+import { SLOT_TOPIC } from './topics.ts';
 
 /** The same for all bridges of a version; claims name the lane, so that versions may differ. */
 const LANE_COUNT = 2;
+/** How often a bridge that has seen no request with a key looks whether another one has. */
+const WATCH_INTERVAL_MS = 5_000;
 /** How often a request looks again who owns its slot. */
 const MAX_TURNS = 8;
 
@@ -92,7 +95,10 @@ export class KeyedProducer {
   readonly #lanes: readonly Lane[];
   /** By identity of the key. */
   readonly #open = new Map<string, Open>();
+  #watch: NodeJS.Timeout | undefined;
+  #hasBegun = false;
   #isClosing = false;
+  #isClosed = false;
 
   constructor(options: KeyedProducerOptions) {
     this.#options = options;
@@ -139,7 +145,24 @@ export class KeyedProducer {
     });
   }
 
+  /** Begins to read the logs as soon as a bridge has created their topics, or when the first request with a key arrives. */
   start(): void {
+    this.#watch = setInterval(() => void this.#beginIfUsed(), WATCH_INTERVAL_MS);
+    this.#watch.unref();
+    void this.#beginIfUsed();
+  }
+
+  async #beginIfUsed(): Promise<void> {
+    const { cluster, requestTimeoutMs } = this.#options;
+    const topics = await cluster.topics([SLOT_TOPIC], within(requestTimeoutMs), { maxAgeMs: 0 }).catch(() => undefined);
+    const slots = topics?.get(SLOT_TOPIC);
+    if (slots !== undefined && 'topic' in slots) this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#hasBegun || this.#isClosed) return;
+    this.#hasBegun = true;
+    clearInterval(this.#watch);
     this.#slotLog.start();
     this.#answerLog.start();
     this.#slots.start(this.#lanes);
@@ -153,6 +176,8 @@ export class KeyedProducer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#watch);
     for (const lane of this.#lanes) lane.close();
     this.#slots.close();
     await Promise.all([this.#slotLog.close(), this.#answerLog.close()]);
@@ -323,6 +348,7 @@ export class KeyedProducer {
   }
 
   async #untilLoaded(limits: Limits): Promise<void> {
+    this.#begin();
     const { maxBlockMs } = this.#options.producer;
     const bounds = { ...limits, deadlineAtMs: Math.min(limits.deadlineAtMs, performance.now() + maxBlockMs) };
     try {

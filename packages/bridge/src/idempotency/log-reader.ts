@@ -1,4 +1,5 @@
 /** Reads a topic of committed records into memory, and reports how far it was read. */
+import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { bounded, type Limits } from '../kafka/client/limits.ts';
@@ -36,6 +37,8 @@ export class LogReader {
   #isLoaded = false;
   readonly #waiters = new Set<Waiter>();
   #trouble: string | undefined;
+  /** Waiting does not help. */
+  #isRefused = false;
 
   constructor(cluster: Cluster, options: LogReaderOptions) {
     this.#cluster = cluster;
@@ -55,10 +58,7 @@ export class LogReader {
         onRecreated: restart,
         onRecord,
         onFetched: (partition, end) => this.#onFetched(partition, end),
-        onTrouble: (reason) => {
-          this.#trouble = reason;
-          options.onTrouble?.(reason);
-        },
+        onTrouble: (reason, { isRefused }) => this.#note(reason, isRefused),
       },
     );
   }
@@ -84,6 +84,7 @@ export class LogReader {
   /** Resolves when {@link isLoaded}. Errors: `kafkaUnavailable`, with the reason. */
   async untilLoaded(limits: Limits): Promise<void> {
     if (this.#isLoaded) return;
+    if (this.#isRefused) throw new BridgeError('kafkaUnavailable', { message: this.#trouble ?? '' });
     await this.#reach(
       this.#firstEnds.map((_, partition) => ({ partition, end: 0n })),
       limits,
@@ -121,6 +122,13 @@ export class LogReader {
     } finally {
       this.#waiters.delete(waiter);
     }
+  }
+
+  #note(reason: string | undefined, isRefused: boolean): void {
+    this.#isRefused = isRefused;
+    if (this.#trouble === reason) return;
+    this.#trouble = reason;
+    this.#options.onTrouble?.(reason);
   }
 
   #onFetched(partition: number, end: bigint): void {
