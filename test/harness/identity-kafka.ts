@@ -93,7 +93,7 @@ export class IdentityKafka {
     name: string,
     operations: readonly Operation[],
   ): Promise<void> {
-    await this.view.admin.createAcls({ acl: entriesOf(user, { resource, name, operations }) });
+    await this.view.admin.createAcls({ acl: entriesOf(user, { resource, name, pattern: 'LITERAL', operations }) });
   }
 
   /** Creates a user, or changes its password. */

@@ -69,20 +69,21 @@ test('prepare.sh writes the properties of its pod, and gives a volume its users'
 test('setup.sh gives the bridges the rights that they need, and no others', () => {
   const script = readFileSync(`${KAFKA_FILES}/setup.sh`, 'utf8');
   expect(script).toContain('users="--allow-principal User:east-bridge --allow-principal User:west-bridge"');
-  const rights = [...script.matchAll(/kafka-acls\.sh \$with --add \$users (.*) --(topic|group) '([^']*)'/g)].map(
-    ([, operations = '', resource = '', name]) => ({
-      resource: resource.toUpperCase(),
-      name,
-      operations: operations
-        .split('--operation ')
-        .filter((operation) => operation !== '')
-        .map((operation) =>
-          operation
-            .trim()
-            .replace(/(?<=[a-z])(?=[A-Z])/g, '_')
-            .toUpperCase(),
-        ),
-    }),
-  );
+  const command =
+    /kafka-acls\.sh \$with --add \$users (.*) --(topic|group|transactional-id) '([^']*)'(?: --resource-pattern-type (\w+))?$/gm;
+  const rights = [...script.matchAll(command)].map(([, operations = '', resource = '', name, pattern = 'literal']) => ({
+    resource: resource.replace('-', '_').toUpperCase(),
+    name,
+    pattern: pattern.toUpperCase(),
+    operations: operations
+      .split('--operation ')
+      .filter((operation) => operation !== '')
+      .map((operation) =>
+        operation
+          .trim()
+          .replace(/(?<=[a-z])(?=[A-Z])/g, '_')
+          .toUpperCase(),
+      ),
+  }));
   expect(rights).toEqual(BRIDGE_RIGHTS);
 });

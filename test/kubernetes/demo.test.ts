@@ -96,10 +96,10 @@ describe.skipIf(tools === undefined)('Kafka', () => {
       expect(spec.authentication).toEqual({ type: 'scram-sha-512' });
       const acls = spec.authorization.acls as { resource: Record<string, string>; operations: string[] }[];
       expect(acls.map(({ resource, operations }) => ({ ...resource, operations: operations.map(words) }))).toEqual(
-        BRIDGE_RIGHTS.map(({ resource, name, operations }) => ({
-          type: resource.toLowerCase(),
+        BRIDGE_RIGHTS.map(({ resource, name, pattern, operations }) => ({
+          type: resource.toLowerCase().replace('_id', 'Id'),
           name,
-          patternType: 'literal',
+          patternType: pattern === 'PREFIXED' ? 'prefix' : 'literal',
           operations,
         })),
       );

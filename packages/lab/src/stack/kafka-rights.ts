@@ -7,16 +7,20 @@ const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePattern
 export type Operation = 'ALL' | 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS';
 
 export interface Right {
-  resource: 'TOPIC' | 'GROUP';
+  resource: 'TOPIC' | 'GROUP' | 'TRANSACTIONAL_ID';
   /** `*`: all of them. */
   name: string;
+  /** `PREFIXED`: for every name that begins with it. */
+  pattern: 'LITERAL' | 'PREFIXED';
   operations: readonly Operation[];
 }
 
 /** For clients that use any topic and any group. A company names its own, or their prefixes. */
 export const BRIDGE_RIGHTS: readonly Right[] = [
-  { resource: 'TOPIC', name: '*', operations: ['READ', 'WRITE', 'CREATE', 'DESCRIBE_CONFIGS'] },
-  { resource: 'GROUP', name: '*', operations: ['READ'] },
+  { resource: 'TOPIC', name: '*', pattern: 'LITERAL', operations: ['READ', 'WRITE', 'CREATE', 'DESCRIBE_CONFIGS'] },
+  { resource: 'GROUP', name: '*', pattern: 'LITERAL', operations: ['READ'] },
+  // For produce requests with keys, which are stored in transactions.
+  { resource: 'TRANSACTIONAL_ID', name: 'causeway-answers-', pattern: 'PREFIXED', operations: ['WRITE'] },
 ];
 
 /** Errors: those of kafkajs. */
@@ -31,11 +35,11 @@ export async function grantRights(access: KafkaAccess, users: readonly string[])
 }
 
 /** Entries of Kafka's ACLs. */
-export function entriesOf(user: string, { resource, name, operations }: Right) {
+export function entriesOf(user: string, { resource, name, pattern, operations }: Right) {
   return operations.map((operation) => ({
     resourceType: AclResourceTypes[resource],
     resourceName: name,
-    resourcePatternType: ResourcePatternTypes.LITERAL,
+    resourcePatternType: ResourcePatternTypes[pattern],
     principal: `User:${user}`,
     host: '*',
     operation: AclOperationTypes[operation],
