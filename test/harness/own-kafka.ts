@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaCluster, startKafka } from '@causeway/lab/stack/kafka.ts';
 import type { BrokerProperties } from '@causeway/lab/stack/kafka-broker.ts';
+import type { OtherRelease } from '@causeway/lab/stack/kafka-runtime.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 
 /** For a broker that restarts: the controller readmits it only after this time. */
@@ -33,6 +34,8 @@ export async function startOwnKafka(options: {
   ports: readonly number[];
   /** By broker id, if brokers differ. */
   properties?: BrokerProperties | ((id: number) => BrokerProperties);
+  /** Default: the lab's own. */
+  release?: OtherRelease;
 }): Promise<OwnKafka> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-own-kafka-'));
   const reaper = new Reaper();

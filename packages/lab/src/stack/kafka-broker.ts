@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { LabError } from '../errors.ts';
 import type { Credentials } from '../secure/credentials.ts';
 import { javaArguments, type KafkaRuntime } from './kafka-runtime.ts';
@@ -11,7 +10,6 @@ import { securityProperties, userArguments } from './kafka-security.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
-const LOG4J_FILE = fileURLToPath(new URL('../../kafka/log4j2.properties', import.meta.url));
 export const KAFKA_VERSION = '4.3.1';
 export const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
 /** A fixed id: every cluster of the lab has its own ports and directory. */
@@ -148,7 +146,7 @@ export class KafkaBroker {
       name: `${this.#name} (format)`,
       command: runtime.command,
       args: [
-        ...[...QUICK_JVM, `-Dlog4j2.configurationFile=${LOG4J_FILE}`],
+        ...[...QUICK_JVM, runtime.loggingOption],
         ...[...javaArguments(runtime), 'kafka.tools.StorageTool'],
         ...['format', '--cluster-id', CLUSTER_ID, '--config', this.#propertiesFile, '--ignore-formatted'],
         ...(credentials === undefined ? [] : userArguments(credentials)),
@@ -170,7 +168,7 @@ export class KafkaBroker {
         command,
         args: [
           ...['-Xms256m', '-Xmx768m', ...(isSustained ? SUSTAINED_JVM : QUICK_JVM)],
-          `-Dlog4j2.configurationFile=${LOG4J_FILE}`,
+          runtime.loggingOption,
           ...(this.#options.jvmOptions ?? []),
           ...[...javaArguments(runtime), 'kafka.Kafka', this.#propertiesFile],
         ],

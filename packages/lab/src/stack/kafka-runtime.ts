@@ -11,7 +11,8 @@ import { LabError } from '../errors.ts';
 import { cacheDirectory } from './cache-directory.ts';
 import type { Reaper } from './process.ts';
 
-const POM_FILE = fileURLToPath(new URL('../../kafka/pom.xml', import.meta.url));
+/** A release beside the lab's own, for tests of its differences. */
+export type OtherRelease = '3.9';
 const COPY_DEPENDENCIES = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 /** Kafka 4 brokers need it (KIP-1013). */
 const MIN_JAVA_VERSION = 17;
@@ -22,6 +23,8 @@ const MAVEN_TAIL_LINES = 12;
 export interface JavaRuntime {
   kind: 'java';
   command: string;
+  /** The option by which this release finds what it logs. */
+  loggingOption: string;
   /** Every jar by its name, in one order: an archive of class data is refused for any other class path. */
   classPath: string;
   /** Where class data for this Java and these jars is kept (see `class-data.ts`); undefined for a Java that is not HotSpot. */
@@ -47,6 +50,8 @@ export interface RuntimeOptions {
   commands?: RuntimeCommands | undefined;
   /** Default: `causeway` in the user's cache. */
   cacheDirectory?: string | undefined;
+  /** Default: the lab's own release. Java only. */
+  release?: OtherRelease | undefined;
 }
 
 /**
@@ -55,23 +60,25 @@ export interface RuntimeOptions {
  */
 export async function resolveKafkaRuntime(options: RuntimeOptions): Promise<KafkaRuntime> {
   const { java, maven, docker } = options.commands ?? RUNTIME_COMMANDS;
-  const jarDirectory = join(options.cacheDirectory ?? cacheDirectory(), `kafka-${pomDigest()}`);
+  const { pomFile, loggingOption } = releaseFiles(options.release);
+  const jarDirectory = join(options.cacheDirectory ?? cacheDirectory(), `kafka-${digest(readFileSync(pomFile))}`);
   const javaDescription = describeJava(java);
   const javaVersion = versionIn(javaDescription);
   if (javaVersion !== undefined && javaVersion >= MIN_JAVA_VERSION) {
     const runtime = (): KafkaRuntime => ({
       kind: 'java',
       command: java,
+      loggingOption,
       classPath: jarsIn(jarDirectory).join(delimiter),
       classDataFile: classDataFile(jarDirectory, javaDescription),
     });
     if (existsSync(jarDirectory)) return runtime();
     if (canRun(maven, ['--version'])) {
-      await downloadJars(maven, jarDirectory, options);
+      await downloadJars(maven, { pomFile, jarDirectory }, options);
       return runtime();
     }
   }
-  if (canRun(docker, ['info'])) return { kind: 'docker', command: docker };
+  if (options.release === undefined && canRun(docker, ['info'])) return { kind: 'docker', command: docker };
   throw new LabError('noKafkaRuntime', whatToInstall(javaVersion));
 }
 
@@ -94,9 +101,16 @@ export function javaArguments({ classPath, classDataFile }: JavaRuntime): string
   return [...sharing, '-cp', classPath];
 }
 
-/** A changed pom needs other jars: the directory is named after its content. */
-function pomDigest(): string {
-  return digest(readFileSync(POM_FILE));
+/** A changed pom needs other jars: their directory is named after its content. */
+function releaseFiles(release: OtherRelease | undefined): { pomFile: string; loggingOption: string } {
+  const file = (name: string): string => fileURLToPath(new URL(`../../kafka/${name}`, import.meta.url));
+  if (release === undefined) {
+    return { pomFile: file('pom.xml'), loggingOption: `-Dlog4j2.configurationFile=${file('log4j2.properties')}` };
+  }
+  return {
+    pomFile: file(`${release}/pom.xml`),
+    loggingOption: `-Dlog4j.configuration=file:${file(`${release}/log4j.properties`)}`,
+  };
 }
 
 function digest(content: string | Buffer): string {
@@ -131,7 +145,11 @@ function canRun(command: string, args: string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-async function downloadJars(maven: string, jarDirectory: string, options: RuntimeOptions): Promise<void> {
+async function downloadJars(
+  maven: string,
+  { pomFile, jarDirectory }: { pomFile: string; jarDirectory: string },
+  options: RuntimeOptions,
+): Promise<void> {
   const { onProgress, reaper, signal } = options;
   signal?.throwIfAborted();
   const partDirectory = `${jarDirectory}.part-${process.pid}`;
@@ -139,7 +157,7 @@ async function downloadJars(maven: string, jarDirectory: string, options: Runtim
   onProgress('fetching Apache Kafka with Maven (about 45 MB, once)', false);
   const child = spawn(
     maven,
-    ['-B', '-f', POM_FILE, COPY_DEPENDENCIES, `-DoutputDirectory=${partDirectory}`, '-DincludeScope=runtime'],
+    ['-B', '-f', pomFile, COPY_DEPENDENCIES, `-DoutputDirectory=${partDirectory}`, '-DincludeScope=runtime'],
     // Its own process group, so that the children of mvn can be killed with it.
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );

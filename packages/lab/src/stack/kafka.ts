@@ -8,7 +8,7 @@ import { makeClassData } from './class-data.ts';
 import { type BrokerProperties, KAFKA_VERSION, KafkaBroker, START_TIMEOUT_MS } from './kafka-broker.ts';
 import { bootstrapOf, independentClient, type KafkaAccess } from './kafka-client.ts';
 import { grantRights } from './kafka-rights.ts';
-import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
+import { type OtherRelease, type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
 import { adminAccess } from './kafka-security.ts';
 import { allOrNone } from './parallel.ts';
 import { acceptsConnections, LAB_HOST } from './ports.ts';
@@ -35,6 +35,8 @@ export interface KafkaOptions {
   credentials?: Credentials | undefined;
   /** For high throughput after a warm-up; without it, Java starts quickly and stays small. */
   isSustained?: boolean | undefined;
+  /** Default: the lab's own release. Java only. */
+  release?: OtherRelease | undefined;
   signal?: AbortSignal | undefined;
   /** Default: `RUNTIME_COMMANDS`. */
   commands?: RuntimeCommands | undefined;
@@ -59,8 +61,8 @@ export interface KafkaCluster {
 
 /** Starts the brokers and waits until each knows all others. Errors: see {@link resolveKafkaRuntime} and `LabProcess`. */
 export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
-  const { brokerCount, onProgress, reaper, signal, commands, credentials } = options;
-  const runtime = await resolveKafkaRuntime({ onProgress, reaper, signal, commands });
+  const { brokerCount, onProgress, reaper, signal, commands, credentials, release } = options;
+  const runtime = await resolveKafkaRuntime({ onProgress, reaper, signal, commands, release });
   if (runtime.kind === 'docker' && brokerCount > 1) {
     throw new LabError('noKafkaRuntime', 'Three brokers need Java 17 and Maven; with Docker the lab runs one.');
   }
@@ -70,7 +72,10 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
       'A Kafka with TLS needs Java 17 and Maven; with Docker the lab runs one without.',
     );
   }
-  onProgress(`starting Apache Kafka ${KAFKA_VERSION} (${brokerCount === 1 ? 'one broker' : 'three brokers'})`, false);
+  onProgress(
+    `starting Apache Kafka ${release ?? KAFKA_VERSION} (${brokerCount === 1 ? 'one broker' : 'three brokers'})`,
+    false,
+  );
   const brokers = Array.from(
     { length: brokerCount },
     (_, index) => new KafkaBroker({ ...options, runtime, id: index + 1 }),
