@@ -45,6 +45,7 @@ const PLACES: Record<string, string[]> = {
     'packages/gateway/src/consumers',
     'packages/gateway/src/discovery',
     'packages/gateway/src/exchange',
+    'packages/gateway/src/ownership',
     'packages/gateway/src/quotas',
     'packages/gateway/src/regions',
     'packages/gateway/src/upstream',

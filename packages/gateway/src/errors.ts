@@ -24,6 +24,7 @@ export type GatewayErrorCode =
   | 'overloaded'
   | 'rulesNotEnforced'
   | 'consumerMoving'
+  | 'slotMoving'
   | 'shuttingDown'
   | 'deadlineExceeded'
   | 'unknownRegion'
@@ -65,6 +66,7 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   overloaded: 503,
   rulesNotEnforced: 502,
   consumerMoving: 503,
+  slotMoving: 503,
   shuttingDown: 503,
   deadlineExceeded: 504,
   unknownRegion: 404,
@@ -93,6 +95,7 @@ const OF_REQUEST: ReadonlySet<GatewayErrorCode> = new Set([
   'outOfConnections',
   'overloaded',
   'consumerMoving',
+  'slotMoving',
   'loopDetected',
   'authenticationUnavailable',
   'internal',

@@ -23,6 +23,7 @@ import { FrontDoor } from './front-door.ts';
 import { ClientListeners } from './listen/listeners.ts';
 import { Metrics } from './metrics.ts';
 import { ReturnPace } from './ownership/moves.ts';
+import { SlotHomes } from './ownership/slot-homes.ts';
 import { Registry } from './regions/registry.ts';
 import { canServe } from './regions/select.ts';
 import type { Target } from './regions/target.ts';
@@ -117,6 +118,7 @@ export class Gateway {
       now,
     });
     const affinity = new Affinity(config.affinity.maxConsumers, (...move) => this.#adoptions.moved(...move));
+    const slotHomes = new SlotHomes(now);
     const budget = new RetryBudget(now);
     this.#registry = registry;
     this.#affinity = affinity;
@@ -138,6 +140,7 @@ export class Gateway {
     const context: ExchangeContext & { watcher: RequestWatcher | undefined } = {
       regions: registry,
       affinity,
+      slotHomes,
       deliveries,
       returnPace: new ReturnPace(),
       budget,
@@ -201,6 +204,7 @@ export class Gateway {
       clientCredentials: frontDoor.credentials,
       keySources: () => frontDoor.keySources,
       affinity,
+      slotHomes,
       budget,
       retrySettings: () => running.values.retry,
       clients: this.#listeners,

@@ -24,7 +24,7 @@ export const ATTEMPT_OUTCOMES = [
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
-/** Why a request can be sent again; `misdirected`: another bridge owns the consumer. */
+/** Why a request can be sent again; `misdirected`: another bridge owns the consumer or slot. */
 export const RETRY_REASONS = [
   'connectFailed',
   'brokenBeforeHeaders',
@@ -55,6 +55,8 @@ export class RequestStats {
   /** Requests that belong to one region (the outer key) and were served by another. */
   readonly redirects = new Map<string, Map<string, number>>();
 
+  /** Idempotency keys of produce requests that had none. */
+  generatedKeyCount = 0;
   /** By {@link principalLabel}. */
   readonly principals = new Map<string, Map<ExchangeOutcome, number>>();
   /** Principals with a count of their own. */

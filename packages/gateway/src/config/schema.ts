@@ -368,9 +368,9 @@ export const GatewayConfig = Entry(
           minimum: 1,
           maximum: 100,
         }),
-        produce: Choice(['at-least-once', 'at-most-once'], {
+        produce: Choice(['exactly-once', 'at-least-once', 'at-most-once'], {
           description:
-            'What happens to a produce request that may have been executed (the connection broke, the target went down). at-least-once sends it to the next target, which may store its records twice; at-most-once responds with 502.',
+            'What happens to a produce request that may have been executed (the connection broke, the target went down). at-least-once sends it to the next target, which may store its records twice; at-most-once responds with 502. exactly-once gives each produce request without an Idempotency-Key one, sends it to the next target, and has its records stored once (docs/exactly-once.md); bodies above request.bufferBytes get no key and are not sent again. Requests with a key of their client are sent again in all three cases.',
           default: 'at-least-once',
         }),
         budgetPercent: Type.Integer({
@@ -399,7 +399,7 @@ export const GatewayConfig = Entry(
         }),
         returnAfterMs: Type.Integer({
           description:
-            'Consumers that a failure moved return one by one, at their next polls, once the region where they belong has been healthy for this long, in milliseconds. 0 leaves them where they are.',
+            'Consumers that a failure moved return one by one, at their next polls, once the region where they belong has been healthy for this long, in milliseconds. 0 leaves them where they are. Slots of idempotency keys return in the same way with their next requests; a gateway that stands in a region asks for that only within one region.',
           default: 0,
           minimum: 0,
           maximum: 2_147_483_647,

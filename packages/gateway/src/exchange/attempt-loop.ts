@@ -24,6 +24,7 @@ import { attemptFailure, type FailureCode, requestFailure } from './own-errors.t
 import type { OwnedRequest } from './owned-request.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide, mayMove, type RetryInput } from './retry.ts';
+import { isKeyed, RequestedSlot } from './slot.ts';
 import { Suspicion } from './suspicion.ts';
 
 export interface AttemptLoopOptions {
@@ -70,6 +71,8 @@ export class AttemptLoop implements SelectionRequest {
   readonly owned: OwnedRequest | undefined;
   /** It, if it is a consumer's. */
   readonly consumer: RequestedConsumer | undefined;
+  /** It has an idempotency key. */
+  readonly isKeyed: boolean = false;
   readonly ownedHash: number | undefined;
   readonly localOnly: boolean;
   readonly random: () => number;
@@ -101,14 +104,20 @@ export class AttemptLoop implements SelectionRequest {
     const { deadlineMs, pollMarginMs } = settings.request;
     this.#deadlineMs = nowMs + (this.#isPoll ? pollTimeoutMs(path) + pollMarginMs : deadlineMs);
     if (this.#isPoll) this.#limitResponse();
-    if (url.group === undefined) return;
     const { localOnly } = this;
-    const heldBody = Buffer.isBuffer(body) ? body : undefined;
-    this.consumer = new RequestedConsumer({ context, request, body: heldBody, localOnly });
-    this.owned = this.consumer;
+    if (url.group !== undefined) {
+      const heldBody = Buffer.isBuffer(body) ? body : undefined;
+      this.consumer = new RequestedConsumer({ context, request, body: heldBody, localOnly });
+      this.owned = this.consumer;
+    } else if (isKeyed(request, this.#isBodyKept)) {
+      this.isKeyed = true;
+      this.owned = new RequestedSlot({ context, request, headers: this.#headers, localOnly });
+    } else {
+      return;
+    }
     this.ownedHash = this.owned.hash;
     this.owned.moveIfDue(this, nowMs);
-    this.consumer.addDelivered(this.#headers);
+    this.consumer?.addDelivered(this.#headers);
   }
 
   /** Where requests for the same go as long as its owner can be reached. */
@@ -246,7 +255,8 @@ export class AttemptLoop implements SelectionRequest {
       hasNextTarget: () => this.#nextTarget() !== undefined,
       isPastDeadline: () => now() >= this.#deadlineMs,
       targetAnswersProbes: target.answersProbes,
-      isOfConsumer: url.instance !== undefined,
+      isKeyed: this.isKeyed,
+      isOwned: this.isKeyed || url.instance !== undefined,
       misdirection: owned && (() => owned.misdirected({ target, headers }, this, this.tried)),
       lossCount: this.lossCount,
       ownLossCount: this.ownLossCount,

@@ -4,6 +4,8 @@ import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import { peerOf } from '@causeway/http/connection.ts';
 import type { RequestMessage } from '@causeway/http/message.ts';
 import { gatewayHeader, isFromGateway, trustOf } from '@causeway/http/trust.ts';
+import { IDEMPOTENCY_KEY_HEADER, readKeyHeader } from '@causeway/protocol/idempotency.ts';
+import { isProduce } from '@causeway/protocol/operations/table.ts';
 import { type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { parsePrincipal } from '@causeway/protocol/principal.ts';
 import { PRINCIPAL_HEADER } from '@causeway/protocol/routing.ts';
@@ -31,6 +33,10 @@ export class ClientRequest {
   readonly startMs: number;
   /** The settings at that time: a reload changes later requests only. */
   readonly settings: RequestSettings;
+  /** Of a produce request: its client repeats it with the same key; `undefined`: without. */
+  readonly idempotencyKey: string | undefined;
+  /** Why that header cannot be used. */
+  readonly keyProblem: string | undefined;
   /** How it was admitted; `undefined` before, and without a gatekeeper. */
   admitted: Admitted | undefined;
   /** Whose it is, also if it was refused; `undefined` before authentication, and without a gatekeeper. */
@@ -45,6 +51,12 @@ export class ClientRequest {
     this.startMs = now();
     this.settings = regions.snapshot.settings;
     this.peer = peerOf(message.socket);
+    const keyHeader = message.headers[IDEMPOTENCY_KEY_HEADER];
+    if (keyHeader !== undefined && isProduce(this.url.operation)) {
+      const read = readKeyHeader(keyHeader);
+      if (read.kind === 'key') this.idempotencyKey = read.key;
+      if (read.kind === 'invalid') this.keyProblem = read.reason;
+    }
     this.#policy = trust;
     this.trust = trustOf(trust, this.peer, message);
   }

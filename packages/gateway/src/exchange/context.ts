@@ -5,6 +5,7 @@ import type { HeldBytes } from '@causeway/http/held-bytes.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../ownership/moves.ts';
+import type { SlotHomes } from '../ownership/slot-homes.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
@@ -19,6 +20,7 @@ import type { TurnBatch } from './turn-batch.ts';
 export interface ExchangeContext {
   readonly regions: TargetWatch & { readonly snapshot: Snapshot };
   readonly affinity: Affinity;
+  readonly slotHomes: SlotHomes;
   readonly deliveries: Deliveries;
   readonly returnPace: ReturnPace;
   readonly budget: RetryBudget;

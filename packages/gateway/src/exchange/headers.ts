@@ -1,5 +1,6 @@
 /** Which headers of a request go to the target, and which of a response to the client (RFC 9110 §7.6). */
 import type { IncomingHttpHeaders } from 'node:http';
+import { IDEMPOTENCY_KEY_HEADER } from '@causeway/protocol/idempotency.ts';
 import {
   CAUSEWAY_PREFIX,
   FAILED_HEADER,
@@ -112,5 +113,7 @@ function connectionOptions(connection: string | undefined): Set<string> | undefi
   const options = new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
   // It is for every recipient (RFC 9110 §7.6.1): a client must not replace it by the target's.
   options.delete('host');
+  // Routed and repeated by it: it must not be dropped.
+  options.delete(IDEMPOTENCY_KEY_HEADER);
   return options;
 }

@@ -59,13 +59,14 @@ function examine(request: ClientRequest, { context, refusal, expectation }: Inta
 }
 
 function errorInHead(
-  { url, message, isFromGateway }: ClientRequest,
+  { url, message, isFromGateway, keyProblem }: ClientRequest,
   { refusal, expectation }: Pick<IntakeOptions, 'refusal' | 'expectation'>,
 ): GatewayError | undefined {
   if (refusal !== undefined) return errorOf(refusal);
   if (expectation === 'unknown') {
     return new GatewayError('expectationFailed', `This gateway cannot meet the expectation ${message.headers.expect}.`);
   }
+  if (keyProblem !== undefined) return new GatewayError('malformedRequest', keyProblem);
   const isForbidden = url.internal !== undefined && !isFromGateway;
   return isForbidden ? new GatewayError('notServedHere', 'Not Found') : undefined;
 }

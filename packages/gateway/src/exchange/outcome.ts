@@ -40,7 +40,7 @@ export type RequestFault =
   /** The client has neither sent nor taken anything for the whole time limit. */
   | { kind: 'stalled' };
 
-/** Misdirected Request (RFC 9110 §15.5.20): the consumer's owner is another bridge. */
+/** Misdirected Request (RFC 9110 §15.5.20): the owner of the consumer or slot is another bridge. */
 export const MISDIRECTED = 421;
 
 /**

@@ -16,6 +16,7 @@ export type FailureCode = Extract<
   | 'deadlineExceeded'
   | 'noRegionAvailable'
   | 'consumerMoving'
+  | 'slotMoving'
   | 'overloaded'
   | 'retryBudgetExhausted'
   | 'rulesNotEnforced'
@@ -27,6 +28,7 @@ const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   outOfConnections: 'The gateway cannot make connections to any region now; try again',
   deadlineExceeded: 'No region answered this request in time',
   consumerMoving: 'The consumer is being moved to another bridge; try again',
+  slotMoving: 'Idempotency keys are being moved to another bridge; try again with the same key',
   noRegionAvailable: 'No region can serve this request',
   overloaded: 'The regions that could serve this request have as many as they may; try again',
   retryBudgetExhausted: 'The request failed and the retry budget is used up',
@@ -39,7 +41,7 @@ export function requestFailure(
   { failures, snapshot, localOnly }: { failures: readonly string[]; snapshot: Snapshot; localOnly: boolean },
 ): GatewayError {
   // Bridges keep naming each other as the owner: no region is at fault.
-  if (code === 'consumerMoving' || code === 'rulesNotEnforced')
+  if (code === 'consumerMoving' || code === 'slotMoving' || code === 'rulesNotEnforced')
     return new GatewayError(code, `${WHAT_HAPPENED[code]}.`);
   const reasons = failures.length > 0 ? failures.join('; ') : describeRegions(snapshot, localOnly);
   return new GatewayError(code, `${WHAT_HAPPENED[code]}: ${reasons}.`);

@@ -1,4 +1,4 @@
-/** A request for what one bridge owns: a consumer. What the attempt loop asks of it, and what all of them share. */
+/** A request for what one bridge owns: a consumer, or a slot of idempotency keys. What the attempt loop asks of it, and what all of them share. */
 import { FAILED_HEADER, OWNER_HEADER, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
 import type { Home } from '../ownership/home.ts';
 import { type TargetResponse, textOf } from '../ownership/owners.ts';

@@ -31,7 +31,8 @@ function inputOf(changes: Partial<RetryInput> = {}): RetryInput {
     hasNextTarget: () => true,
     isPastDeadline: () => false,
     targetAnswersProbes: true,
-    isOfConsumer: false,
+    isKeyed: false,
+    isOwned: false,
     misdirection: undefined,
     lossCount: 0,
     ownLossCount: 0,
@@ -48,6 +49,9 @@ function decideWith(outcome: DecidedOutcome, changes: Partial<RetryInput> = {}):
   return decide(outcome, () => inputOf(changes));
 }
 
+const MISDIRECTED: DecidedOutcome = { kind: 'answered', status: 421 };
+// decide() looks at nothing of a target.
+const owner: Misdirection = { to: 'owner', owner: 'west/bridge', target: {} as Target };
 const FAULT_OF_KAFKA: DecidedOutcome = { kind: 'answered', status: 503, fault: 'kafka' };
 const yes = (): boolean => true;
 const no = (): boolean => false;
@@ -89,6 +93,80 @@ describe('each operation, when the request may have been executed', () => {
   });
 });
 
+describe('a produce request with an idempotency key', () => {
+  const keyed = { isKeyed: true, isOwned: true, misdirection: () => owner } satisfies Partial<RetryInput>;
+
+  test.each(['exactly-once', 'at-least-once', 'at-most-once'] as const)(
+    'is repeated however retry.produce is set: %s',
+    (produce) => {
+      const changes = { ...keyed, produce };
+      for (const outcome of [outcomes.broken, outcomes.targetDown, outcomes.brokenMidBody, outcomes.badGateway]) {
+        expect(decideWith(outcome, changes)).toEqual(retry);
+      }
+      expect(decideWith({ ...outcomes.broken, isReused: true }, changes)).toEqual({ action: 'resend' });
+      expect(decideWith(outcomes.timedOut, { ...changes, targetAnswersProbes: false })).toEqual(retry);
+      expect(decideWith(outcomes.connectFailed, changes)).toEqual(retry);
+      expect(decideWith(outcomes.unavailable, changes)).toEqual(retry);
+      expect(mayMove(outcomes.targetDown, inputOf(changes), () => ({ isAvailable: true }))).toBe(true);
+    },
+  );
+
+  test.each<[string, DecidedOutcome, Partial<RetryInput>, Decision]>([
+    ['the first request is still under way', { kind: 'answered', status: 409 }, {}, respond],
+    ['the key stands for another request', { kind: 'answered', status: 422 }, {}, respond],
+    ['a refusal that is its stored answer', { kind: 'answered', status: 404 }, {}, respond],
+    ['Kafka is silent for the owner, and responds elsewhere', FAULT_OF_KAFKA, {}, retry],
+    ['Kafka is silent everywhere', FAULT_OF_KAFKA, { hasNextTarget: no }, respond],
+    [
+      'Kafka is silent, and the next probes will show where',
+      FAULT_OF_KAFKA,
+      { hasNextTarget: no, isKafkaUndecided: yes },
+      { action: 'wait' },
+    ],
+    // Another bridge would take the slot from an owner that lives, and abort the transactions of other clients.
+    ['the owner refuses it for its own reasons', { kind: 'answered', status: 503, fault: 'request' }, {}, respond],
+    [
+      'the owner responds to probes, and to this request too late',
+      outcomes.timedOut,
+      {},
+      { action: 'fail', code: 'deadlineExceeded' },
+    ],
+    [
+      'bridges contend for its slot',
+      MISDIRECTED,
+      { misdirection: () => ({ to: 'nowhere' }) },
+      { action: 'fail', code: 'slotMoving' },
+    ],
+    [
+      'its body cannot be sent to the owner',
+      MISDIRECTED,
+      { isBodyKept: false },
+      { action: 'fail', code: 'slotMoving' },
+    ],
+    ['its body cannot be sent again', outcomes.broken, { isBodyKept: false }, { action: 'fail', code: 'regionFailed' }],
+    ['two targets were lost under it', outcomes.broken, { lossCount: 2 }, { action: 'fail', code: 'targetsLost' }],
+  ])('%s', (_, outcome, changes, expected) => {
+    expect(decideWith(outcome, { ...keyed, ...changes })).toEqual(expected);
+  });
+});
+
+describe('without a key, retry.produce: exactly-once repeats', () => {
+  const fail: Decision = { action: 'fail', code: 'regionFailed' };
+
+  test.each([
+    // Its body is too long to be kept; of the others each has a key.
+    ['send', 'POST', fail],
+    ['sendToPartition', 'POST', fail],
+    ['createTopic', 'POST', retry],
+    ['unknown', 'PUT', fail],
+    ['unknown', 'GET', retry],
+    ['poll', 'GET', retry],
+  ] as const)('%s by %s', (operation, method, expected) => {
+    expect(decideWith(outcomes.broken, { operation, method, produce: 'exactly-once' })).toEqual(expected);
+    expect(decideWith(outcomes.connectFailed, { operation, method, produce: 'exactly-once' })).toEqual(retry);
+  });
+});
+
 describe('what ends a request', () => {
   test.each([
     ['the response has begun', outcomes.brokenMidBody, { isResponseStarted: true }, { action: 'destroy' }],
@@ -122,10 +200,6 @@ describe('once the client has a part of the response', () => {
     expect(decideWith(MISDIRECTED, { isResponseStarted: true, misdirection })).toEqual(respond);
   });
 });
-
-const MISDIRECTED: DecidedOutcome = { kind: 'answered', status: 421 };
-// decide() looks at nothing of a target.
-const owner: Misdirection = { to: 'owner', owner: 'west/bridge', target: {} as Target };
 
 describe('a response 421', () => {
   test('leads to the owner, whatever was tried and lost before, and costs no retry', () => {
@@ -252,9 +326,9 @@ describe('a fault that the answer names', () => {
 
   test.each([
     ['the request, of a gateway that lost or waited', ofRequest(502), {}, respond],
-    ['the request, of a gateway that lost or waited', ofRequest(504), { isOfConsumer: true }, respond],
+    ['the request, of a gateway that lost or waited', ofRequest(504), { isOwned: true }, respond],
     ['the request, refused by one bridge for its own reasons', ofRequest(503), {}, retry],
-    ['the request, refused by the owner of a consumer', ofRequest(503), { isOfConsumer: true }, respond],
+    ['the request, refused by the owner of a consumer or slot', ofRequest(503), { isOwned: true }, respond],
     ['Kafka, that answers elsewhere', FAULT_OF_KAFKA, {}, retry],
     ['Kafka, that answers nowhere', FAULT_OF_KAFKA, { hasNextTarget: no }, respond],
     [

@@ -38,9 +38,11 @@ export interface RetryInput {
   readonly isPastDeadline: () => boolean;
   /** The target of the attempt responded to the last probe. */
   readonly targetAnswersProbes: boolean;
-  /** The request is for a consumer that exists, or existed. */
-  readonly isOfConsumer: boolean;
-  /** Where a response 421 leads; `undefined` for requests that belong to no consumer. */
+  /** The request has an idempotency key: what is repeated is stored once. */
+  readonly isKeyed: boolean;
+  /** A certain bridge must serve it: the owner of a consumer that exists, or existed, or of the key's slot. */
+  readonly isOwned: boolean;
+  /** Where a response 421 leads; `undefined` for requests that no owner has to serve. */
   readonly misdirection: (() => Misdirection) | undefined;
   /** Targets that were lost soon after they got the request, this one and those behind other gateways included. */
   readonly lossCount: number;
@@ -52,7 +54,7 @@ export interface RetryInput {
   readonly isKafkaUndecided: () => boolean;
   /** Whether healthy targets are left out because they are full. */
   readonly isHeldUpByLimit: () => boolean;
-  readonly produce: 'at-least-once' | 'at-most-once';
+  readonly produce: 'exactly-once' | 'at-least-once' | 'at-most-once';
   /** Takes one retry out of the budget; called only when everything else speaks for a retry. */
   readonly takeFromBudget: () => boolean;
 }
@@ -62,7 +64,7 @@ export type Decision =
   | { action: 'retry' }
   /** Send it to the same target, over a new connection. */
   | { action: 'resend' }
-  /** Send it to the consumer's owner. */
+  /** Send it to the owner of its consumer or slot. */
   | { action: 'follow'; misdirection: FollowedMisdirection }
   /** Decide again in a moment. */
   | { action: 'wait' }
@@ -120,30 +122,27 @@ function decideUncharged(outcome: DecidedOutcome, input: RetryInput): Decision {
   return { action: 'retry' };
 }
 
-/** The consumer's owner is another bridge. */
+/** The owner is another bridge. */
 function isMisdirected(outcome: DecidedOutcome): boolean {
   return outcome.kind === 'answered' && outcome.status === MISDIRECTED;
 }
 
 /** After a response 421 the request was not executed: following it costs neither an attempt nor the budget. */
-function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadline }: RetryInput): Decision {
+function decideMisdirected(misdirection: Misdirection, { isBodyKept, isPastDeadline, isKeyed }: RetryInput): Decision {
   if (misdirection.to === 'sender') return RESPOND;
   if (misdirection.to === 'nowhere' || !isBodyKept || isPastDeadline())
-    return { action: 'fail', code: 'consumerMoving' };
+    return { action: 'fail', code: isKeyed ? 'slotMoving' : 'consumerMoving' };
   return { action: 'follow', misdirection };
 }
 
 /**
  * Whether the request must stay with its target, which lives. A request that timed out at a target that responds to probes waited
- * for something that its client asked for: another target would make it wait, too, execute it twice, or take a consumer from a
- * healthy owner. And an owner that refuses a consumer's request for reasons of its own remains the owner.
+ * for something that its client asked for: another target would make it wait, too, execute it twice, or take a consumer or a slot
+ * from a healthy owner. And an owner that refuses a request for reasons of its own remains the owner.
  */
-function isBoundToTarget(
-  outcome: DecidedOutcome,
-  { operation, isOfConsumer, targetAnswersProbes }: RetryInput,
-): boolean {
+function isBoundToTarget(outcome: DecidedOutcome, { operation, isOwned, targetAnswersProbes }: RetryInput): boolean {
   if (outcome.kind === 'timedOut') return targetAnswersProbes && retryClassOf(operation) !== 'read';
-  return outcome.kind === 'answered' && outcome.fault === 'request' && isOfConsumer;
+  return outcome.kind === 'answered' && outcome.fault === 'request' && isOwned;
 }
 
 function failureOf(
@@ -157,14 +156,15 @@ function failureOf(
   return isUnsent && isHeldUpByLimit() ? 'overloaded' : 'regionFailed';
 }
 
-/** Records may be stored twice if the operator allows it. */
-function mayBeExecutedTwice({ operation, method, produce }: RetryInput): boolean {
+/** Records with a key are stored once, others may be stored twice if the operator allows it. */
+function mayBeExecutedTwice({ operation, method, isKeyed, produce }: RetryInput): boolean {
   switch (retryClassOf(operation)) {
     case 'read':
     case 'repeatable':
       return true;
     case 'stores':
-      return produce === 'at-least-once';
+      // A topic is created once, whatever repeats the request.
+      return isKeyed || produce === 'at-least-once' || (produce === 'exactly-once' && operation === 'createTopic');
     case 'unknown':
       // An operation that this gateway does not know: safe methods only (RFC 9110 §9.2.1).
       return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || produce === 'at-least-once';

@@ -46,6 +46,7 @@ test.each<[GatewayErrorCode, Verdict]>([
   ['overloaded', 'succeeded'],
   ['outOfConnections', 'succeeded'],
   ['consumerMoving', 'succeeded'],
+  ['slotMoving', 'succeeded'],
   ['deadlineExceeded', 'succeeded'],
   ['targetsLost', 'succeeded'],
   ['loopDetected', 'succeeded'],

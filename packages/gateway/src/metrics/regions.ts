@@ -3,6 +3,7 @@ import { counter, gauge, histogram } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
 import type { BreakerState } from '@causeway/protocol/admin/events.ts';
 import type { Affinity } from '../consumers/affinity.ts';
+import type { SlotHomes } from '../ownership/slot-homes.ts';
 import type { Registry } from '../regions/registry.ts';
 import type { RequestStats } from '../stats.ts';
 
@@ -39,6 +40,11 @@ export const REGION_METRICS = {
   configuredWeight: gauge('causeway_region_configured_weight', 'Weight in the configuration file.', ['region']),
   panic: gauge('causeway_panic', '1 while so few targets are available that all of them get traffic.'),
   consumers: gauge('causeway_remembered_consumers', 'Consumers whose region this gateway remembers.', ['region']),
+  slots: gauge(
+    'causeway_remembered_slots',
+    'Slots of idempotency keys (there are 32) whose region this gateway remembers.',
+    ['region'],
+  ),
 };
 
 const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
@@ -46,10 +52,12 @@ const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
 export interface RegionSources {
   registry: Registry;
   affinity: Affinity;
+  slotHomes: SlotHomes;
   stats: RequestStats;
 }
 
-export function addRegionMetrics(exposition: Exposition, { registry, affinity, stats }: RegionSources): void {
+export function addRegionMetrics(exposition: Exposition, sources: RegionSources): void {
+  const { registry, affinity, slotHomes, stats } = sources;
   exposition.add(REGION_METRICS.available, (sample) => {
     for (const { region, url, isAvailable } of registry.targets()) {
       sample({ region, target: url }, isAvailable ? 1 : 0);
@@ -95,6 +103,10 @@ export function addRegionMetrics(exposition: Exposition, { registry, affinity, s
   exposition.addValue(REGION_METRICS.panic, () => (registry.snapshot.isPanic ? 1 : 0));
   exposition.add(REGION_METRICS.consumers, (sample) => {
     const counts = affinity.countByRegion();
+    for (const { name } of registry.snapshot.regions) sample({ region: name }, counts.get(name) ?? 0);
+  });
+  exposition.add(REGION_METRICS.slots, (sample) => {
+    const counts = slotHomes.countByRegion();
     for (const { name } of registry.snapshot.regions) sample({ region: name }, counts.get(name) ?? 0);
   });
 }

@@ -26,6 +26,10 @@ export const REQUEST_METRICS = {
     'causeway_retries_refused_total',
     'Requests that failed because the retry budget was used up.',
   ),
+  generatedKeys: counter(
+    'causeway_generated_keys_total',
+    'Idempotency keys that produce requests without one got (retry.produce: exactly-once).',
+  ),
   budget: gauge('causeway_retry_budget_remaining', 'Retries that the budget allows now.'),
   connections: gauge('causeway_client_connections', 'Open connections of clients, by listener.', ['listener']),
   refusedConnections: counter(
@@ -90,6 +94,7 @@ export function addRequestMetrics(exposition: Exposition, sources: RequestSource
     for (const reason of reasons) sample({ reason }, stats.retries.get(reason) ?? 0);
   });
   exposition.addValue(REQUEST_METRICS.refusedRetries, () => budget.refusedCount);
+  exposition.addValue(REQUEST_METRICS.generatedKeys, () => stats.generatedKeyCount);
   exposition.addValue(REQUEST_METRICS.budget, () => budget.remaining(retrySettings()));
   exposition.add(REQUEST_METRICS.connections, (sample) => {
     for (const { name, connectionCount } of clients.all) sample({ listener: name }, connectionCount);

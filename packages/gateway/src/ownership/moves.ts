@@ -8,12 +8,12 @@ export type MoveReason = 'drain' | 'return';
 
 /**
  * Why what lives at `home` should move now: its region is drained, or the place where it belongs has been healthy for
- * `affinity.returnAfterMs` (0: never).
+ * `affinity.returnAfterMs` (0: never). With `staysInRegion`, only a place in its own region counts.
  */
 export function whyMove(
   snapshot: Snapshot,
   home: Home,
-  { request, nowMs }: { request: SelectionRequest; nowMs: number },
+  { request, nowMs, staysInRegion }: { request: SelectionRequest; nowMs: number; staysInRegion?: boolean },
 ): MoveReason | undefined {
   const { returnAfterMs } = snapshot.settings.affinity;
   const region = snapshot.regions.find(({ name }) => name === home.target.region);
@@ -22,8 +22,9 @@ export function whyMove(
   const best = selectTarget(snapshot, { ...request, home: undefined }, []);
   if (best === undefined || best === home.target || !best.isAvailable) return undefined;
   if (isDrained) return 'drain';
+  const isOtherRegion = best.region !== home.target.region;
   // Several gateways of one region lead to the same bridge.
-  const isOtherPlace = best.region !== home.target.region || best.bridge !== undefined;
+  const isOtherPlace = isOtherRegion ? staysInRegion !== true : best.bridge !== undefined;
   return isOtherPlace && nowMs - best.stableSinceMs >= returnAfterMs ? 'return' : undefined;
 }
 

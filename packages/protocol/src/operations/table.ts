@@ -35,6 +35,11 @@ export function retryClassOf(operation: Operation): RetryClass | 'unknown' {
   return ENTRIES.get(operation)?.retry ?? 'unknown';
 }
 
+/** Whether the operation stores records. */
+export function isProduce(operation: Operation): boolean {
+  return ENTRIES.get(operation)?.kind === 'produce';
+}
+
 /** The right that an operation needs; `undefined`: every principal may. */
 export function rightOf(operation: Operation): Right | undefined {
   return ENTRIES.get(operation)?.right;
