@@ -6,7 +6,14 @@ import { SCENARIOS } from './scenarios.ts';
 test('without arguments every scenario runs, with any seed', () => {
   expect(parseChaosArguments([])).toEqual({
     kind: 'run',
-    options: { scenarios: SCENARIOS, seed: undefined, isLong: false, isSecure: false, directory: undefined },
+    options: {
+      scenarios: SCENARIOS,
+      seed: undefined,
+      isLong: false,
+      isSecure: false,
+      isExactlyOnce: false,
+      directory: undefined,
+    },
   });
 });
 
@@ -20,10 +27,17 @@ test('scenarios can be chosen, in the order of the arguments', () => {
     '7',
     '--long',
     '--tls',
+    '--exactly-once',
   ]);
   expect(parsed).toMatchObject({
     kind: 'run',
-    options: { scenarios: [{ name: 'kill-region' }, { name: 'kill-bridge' }], seed: 7, isLong: true, isSecure: true },
+    options: {
+      scenarios: [{ name: 'kill-region' }, { name: 'kill-bridge' }],
+      seed: 7,
+      isLong: true,
+      isSecure: true,
+      isExactlyOnce: true,
+    },
   });
 });
 

@@ -11,6 +11,8 @@ export interface ChaosOptions {
   isLong: boolean;
   /** TLS on every hop. */
   isSecure: boolean;
+  /** Keys, and nothing stored twice. */
+  isExactlyOnce: boolean;
   directory: string | undefined;
 }
 
@@ -24,6 +26,7 @@ Kills, freezes, drains and restarts parts of a running system under traffic, and
   --seed N          the same victims and moments as in the run with this seed
   --long            more and longer failures, for about an hour
   --tls             with TLS on every hop, half of the clients over HTTP/2
+  --exactly-once    producers send keys, some also repeat requests by themselves, and no record may be stored twice
   --list            the scenarios
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/chaos in the repository)
   --help            this text`;
@@ -41,6 +44,7 @@ export function parseChaosArguments(argv: readonly string[]): ChaosArguments {
       seed: seed === undefined ? undefined : readSeed(seed),
       isLong: values.long === true,
       isSecure: values.tls === true,
+      isExactlyOnce: values['exactly-once'] === true,
       directory,
     },
   };
@@ -55,6 +59,7 @@ function readOptions(argv: readonly string[]) {
         seed: { type: 'string' },
         long: { type: 'boolean' },
         tls: { type: 'boolean' },
+        'exactly-once': { type: 'boolean' },
         list: { type: 'boolean' },
         directory: { type: 'string' },
         help: { type: 'boolean' },

@@ -11,14 +11,24 @@ test('each acknowledged record must reach every group, and be in Kafka', () => {
   for (const record of [1, 4]) two.delivered('c', got(record));
   expect(ledger.undelivered()).toEqual([{ group: 'two', records: [2, 3] }]);
   expect(ledger.summarize()).toMatchObject({ produced: 4, acknowledged: 3, lost: 2, notStored: undefined });
-  ledger.compareWithKafka(
-    new Map([
-      [1, 1],
-      [2, 2],
-      [4, 1],
+  const at = (offset: number) => ({ partition: 0, offset });
+  ledger.compareWithKafka({
+    places: new Map([
+      [1, [at(1)]],
+      [2, [at(2), at(9)]],
+      [4, [at(4)]],
     ]),
-  );
-  expect(ledger.summarize()).toMatchObject({ lost: 3, notStored: 1, storedTwice: 1 });
+    abortedCount: 2,
+    openCount: 1,
+  });
+  // Record 3 was delivered, and is not in Kafka: its transaction was aborted.
+  expect(ledger.summarize()).toMatchObject({
+    lost: 3,
+    notStored: 1,
+    storedTwice: 1,
+    uncommitted: 3,
+    uncommittedDeliveries: 1,
+  });
 });
 
 test('errors of producers and consumers are counted separately, and a second create is counted', () => {

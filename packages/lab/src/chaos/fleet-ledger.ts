@@ -3,9 +3,11 @@ import {
   type ClientError,
   type ClientErrorCount,
   type ConsumerBooks,
+  type Delivery,
   ErrorCounts,
   type ProducerBooks,
 } from '../traffic/books.ts';
+import type { StoredRecords } from '../traffic/read-back.ts';
 import { GroupBooks } from './group-books.ts';
 
 export interface FleetSummary {
@@ -17,6 +19,10 @@ export interface FleetSummary {
   notStored: number | undefined;
   /** Records that are in the topic more than once: a gateway sent the produce request again. */
   storedTwice: number | undefined;
+  /** Records in the topic that no reader with `read_committed` sees: their transactions were aborted, or are open. */
+  uncommitted: number | undefined;
+  /** Deliveries of such records to the groups. */
+  uncommittedDeliveries: number | undefined;
   /** Acknowledged records that each group did not receive; without complete groups. */
   undelivered: Record<string, number>;
   produceErrors: number;
@@ -44,7 +50,7 @@ export class FleetLedger implements ProducerBooks {
   #produced = 0;
   #consumerCount = 0;
   #createCount = 0;
-  #stored: ReadonlyMap<number, number> | undefined;
+  #stored: StoredRecords | undefined;
 
   /** `now`: monotonic, in milliseconds. */
   constructor(now: () => number) {
@@ -84,8 +90,8 @@ export class FleetLedger implements ProducerBooks {
     for (const group of this.#groups) group.endTraffic();
   }
 
-  /** How often each record number was found in Kafka by an independent reader. */
-  compareWithKafka(stored: ReadonlyMap<number, number>): void {
+  /** What an independent reader found in Kafka. */
+  compareWithKafka(stored: StoredRecords): void {
     this.#stored = stored;
   }
 
@@ -100,7 +106,7 @@ export class FleetLedger implements ProducerBooks {
   summarize(): FleetSummary {
     const acknowledged = this.#acknowledgedRecords();
     const stored = this.#stored;
-    const notStored = stored && acknowledged.filter((record) => !stored.has(record)).length;
+    const notStored = stored && acknowledged.filter((record) => !stored.places.has(record)).length;
     const undelivered = Object.fromEntries(this.undelivered().map(({ group, records }) => [group, records.length]));
     const groups = this.#groups.map((group) => group.summarize());
     const duplicates = groups.flatMap(({ duplicatesTo }) => [...duplicatesTo.values()]);
@@ -111,7 +117,9 @@ export class FleetLedger implements ProducerBooks {
       lost: sum(Object.values(undelivered)) + (notStored ?? 0),
       notStored,
       undelivered,
-      storedTwice: stored && [...stored.values()].filter((times) => times > 1).length,
+      storedTwice: stored && [...stored.places.values()].filter(({ length }) => length > 1).length,
+      uncommitted: stored && stored.abortedCount + stored.openCount,
+      uncommittedDeliveries: stored && sum(this.#groups.map((group) => group.deliveredElsewhere(isIn(stored)))),
       produceErrors,
       consumerErrors: this.#errors.total() - produceErrors,
       errors: this.#errors.list(),
@@ -127,6 +135,11 @@ export class FleetLedger implements ProducerBooks {
   #acknowledgedRecords(): number[] {
     return this.#isAcknowledged.flatMap((isAcknowledged, record) => (isAcknowledged ? [record] : []));
   }
+}
+
+function isIn({ places }: StoredRecords): (delivery: Delivery) => boolean {
+  return ({ record, partition, offset }) =>
+    places.get(record)?.some((place) => place.partition === partition && place.offset === offset) ?? false;
 }
 
 function sum(numbers: readonly number[]): number {

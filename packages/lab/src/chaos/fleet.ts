@@ -2,15 +2,20 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../errors.ts';
+import { KeyedHistory } from '../exactly-once/history.ts';
+import { type KeyedSummary, summarizeHistory } from '../exactly-once/history-check.ts';
+import { KeyedSender } from '../exactly-once/keyed-sender.ts';
 import type { ClientTls } from '../secure/client-tls.ts';
 import type { KafkaAccess } from '../stack/kafka-client.ts';
 import { HttpClient, protocolsOf } from '../traffic/client.ts';
 import { Consumer, type Reading } from '../traffic/consumer.ts';
-import { Producer, type RequestSize } from '../traffic/producer.ts';
-import { readBack } from '../traffic/read-back.ts';
+import { Producer, type ProduceSender, type RequestSize } from '../traffic/producer.ts';
+import { readStored } from '../traffic/read-back.ts';
 import { FleetLedger } from './fleet-ledger.ts';
 
 const PRODUCER_COUNT = 8;
+/** With keys: one in so many producers repeats its requests by itself. */
+const REPEATING_EVERY = 3;
 const AUTO_COMMIT_GROUP_COUNT = 6;
 const MANUAL_COMMIT_GROUP_COUNT = 2;
 const CONSUMERS_PER_GROUP = 2;
@@ -38,6 +43,13 @@ export interface FleetOptions {
   topic: string;
   /** Few clients with bodies of 8 MiB. Default: many with short ones. */
   hasLargeBodies?: boolean | undefined;
+  /** Of each producer with short bodies. Default: 4. */
+  recordsPerSecond?: number | undefined;
+  /**
+   * Producers send a key with each request, consumers read with `read_committed`. One more producer has no keys: the gateways make
+   * them. `twins`: each request is sent twice at once, through different tier-1 gateways.
+   */
+  keys?: 'each' | 'twins' | undefined;
 }
 
 export class Fleet {
@@ -47,27 +59,25 @@ export class Fleet {
   readonly #clients: HttpClient[];
   readonly #producers: Producer[];
   readonly #consumers: Consumer[];
+  readonly #history: KeyedHistory | undefined;
+  readonly #keyedSenders: KeyedSender[];
+  #keyed: KeyedSummary | undefined;
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    const isLarge = options.hasLargeBodies === true;
+    this.#history = options.keys && new KeyedHistory(() => performance.now());
     const protocols = protocolsOf(options.tls);
     this.#clients = options.urls.flatMap((_, first) =>
       protocols.map((protocol, index) => new HttpClient(rotated(options.urls, first + index), protocol)),
     );
-    this.#producers = Array.from(
-      { length: isLarge ? LARGE_PRODUCER_COUNT : PRODUCER_COUNT },
-      (_, index) =>
-        new Producer({
-          client: this.#clientOf(index),
-          books: this.ledger,
-          topic: options.topic,
-          runId: this.#runId,
-          recordsPerSecond: isLarge ? LARGE_RECORDS_PER_SECOND : RECORDS_PER_SECOND,
-          maxInFlight: MAX_IN_FLIGHT,
-          body: isLarge ? LARGE_BODY : undefined,
-        }),
-    );
+    const isLarge = options.hasLargeBodies === true;
+    const producerCount = isLarge ? LARGE_PRODUCER_COUNT : PRODUCER_COUNT;
+    this.#keyedSenders = Array.from({ length: producerCount }, (_, index) => this.#keyedSender(index)).flat();
+    const senders =
+      this.#history === undefined
+        ? Array.from({ length: producerCount }, (_, index) => this.#clientOf(index))
+        : [...this.#keyedSenders, this.#clientOf(0)];
+    this.#producers = senders.map((sender) => this.#producer(sender));
     this.#consumers = [
       ...this.#groups('auto', isLarge ? 1 : AUTO_COMMIT_GROUP_COUNT, { kind: 'autoCommit' }),
       ...this.#groups('manual', isLarge ? 1 : MANUAL_COMMIT_GROUP_COUNT, { kind: 'manualCommit' }),
@@ -108,11 +118,19 @@ export class Fleet {
     await this.#closeClients();
     const { kafka, topic } = this.#options;
     const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-    this.ledger.compareWithKafka(await readBack({ kafka, topic, runId: this.#runId, signal }));
+    const stored = await readStored({ kafka, topic, runId: this.#runId, signal });
+    this.ledger.compareWithKafka(stored);
+    this.#keyed = this.#history && summarizeHistory(this.#history.requests, stored.places);
+  }
+
+  /** After `finish`, of a fleet with keys. */
+  get keyed(): KeyedSummary | undefined {
+    return this.#keyed;
   }
 
   /** Ends the traffic at once, after a failure. */
   async abandon(): Promise<void> {
+    for (const sender of this.#keyedSenders) sender.giveUp();
     await this.#closeClients();
     await Promise.all([...this.#producers, ...this.#consumers].map((client) => client.stop()));
   }
@@ -120,6 +138,30 @@ export class Fleet {
   /** Aborts requests in flight. */
   async #closeClients(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
+  }
+
+  #producer(client: ProduceSender): Producer {
+    const { topic, hasLargeBodies, recordsPerSecond = RECORDS_PER_SECOND } = this.#options;
+    const isLarge = hasLargeBodies === true;
+    return new Producer({
+      client,
+      books: this.ledger,
+      topic,
+      runId: this.#runId,
+      recordsPerSecond: isLarge ? LARGE_RECORDS_PER_SECOND : recordsPerSecond,
+      maxInFlight: MAX_IN_FLIGHT,
+      body: isLarge ? LARGE_BODY : undefined,
+    });
+  }
+
+  /** None without keys. */
+  #keyedSender(index: number): KeyedSender[] {
+    if (this.#history === undefined) return [];
+    // Neighbours in the list of clients start with different gateways.
+    const twin = this.#options.keys === 'twins' ? this.#clientOf(index ^ 1) : undefined;
+    const isRepeating = index % REPEATING_EVERY === 0;
+    const name = `${this.#runId}-${index}`;
+    return [new KeyedSender({ client: this.#clientOf(index), history: this.#history, name, twin, isRepeating })];
   }
 
   #groups(name: string, count: number, reading: Reading): Consumer[] {
@@ -141,6 +183,7 @@ export class Fleet {
           reading,
           group: `chaos-${this.#runId}-${name}`,
           name: `consumer-${index + 1}`,
+          readsCommitted: this.#history !== undefined,
         }),
     );
   }

@@ -16,6 +16,7 @@ export interface GroupSummary {
 interface Given {
   consumer: string;
   poll: number;
+  delivery: Delivery;
 }
 
 export class GroupBooks {
@@ -40,13 +41,19 @@ export class GroupBooks {
     return this.#records.has(record);
   }
 
+  /** How many of the deliveries are of records that do not stand where they were delivered from. */
+  deliveredElsewhere(isThere: (delivery: Delivery) => boolean): number {
+    return [...this.#given.values()].filter(({ delivery }) => !isThere(delivery)).length;
+  }
+
   delivered(consumer: string, deliveries: readonly Delivery[]): void {
     const poll = (this.#pollCounts.get(consumer) ?? 0) + 1;
-    for (const { record, partition, offset } of deliveries) {
+    for (const delivery of deliveries) {
+      const { record, partition, offset } = delivery;
       const place = `${partition}/${offset}`;
       const before = this.#given.get(place);
       if (before !== undefined) this.#countDuplicate(consumer, before);
-      this.#given.set(place, { consumer, poll });
+      this.#given.set(place, { consumer, poll, delivery });
       this.#records.add(record);
     }
     this.#pollCounts.set(consumer, poll);

@@ -24,26 +24,25 @@ function inWords(value: unknown): string {
 }
 
 /** Why a scenario cannot run; undefined when it can. */
-function whyNotRun({ needsTls = false, hasRegionNetwork = false }: Scenario, isSecure: boolean): string | undefined {
+function whyNotRun(
+  { needsTls = false, needsKeys = false, hasRegionNetwork = false }: Scenario,
+  { isSecure, isExactlyOnce }: ChaosOptions,
+): string | undefined {
   if (needsTls && !isSecure) return 'it needs --tls';
+  if (needsKeys && !isExactlyOnce) return 'it needs --exactly-once';
   return hasRegionNetwork ? whyNoRegionNetwork() : undefined;
 }
 
 /** Runs the scenarios; returns whether every claim holds. */
-async function run({
-  scenarios,
-  isLong,
-  isSecure,
-  directory,
-  seed = randomInt(2 ** 32),
-}: ChaosOptions): Promise<boolean> {
+async function run(options: ChaosOptions): Promise<boolean> {
+  const { scenarios, isLong, isSecure, isExactlyOnce, directory, seed = randomInt(2 ** 32) } = options;
   const base = directory === undefined ? DIRECTORY : resolve(process.env['INIT_CWD'] ?? process.cwd(), directory);
   print(`Seed ${seed}; logs in ${base}\n`);
   const rows: string[] = [];
   let isGood = true;
   for (const scenario of scenarios) {
     print(`${scenario.name}: ${scenario.title}`);
-    const whyNot = whyNotRun(scenario, isSecure);
+    const whyNot = whyNotRun(scenario, options);
     if (whyNot !== undefined) {
       print(`  skipped: ${whyNot}\n`);
       continue;
@@ -53,6 +52,7 @@ async function run({
         seed,
         isLong,
         isSecure,
+        isExactlyOnce,
         directory: join(base, scenario.name),
         onAction: ({ kind, ...what }) => print(`  ${kind} ${Object.values(what).map(inWords).join(' ')}`.trimEnd()),
       });

@@ -11,6 +11,7 @@ import type { RegionNetwork } from '../stack/region-network.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { Service } from '../stack/service.ts';
 import type { Stack } from '../stack/stack.ts';
+import { firstLaneOf, transactionCoordinator } from './coordinator.ts';
 import type { Action, ServiceName } from './scenario.ts';
 
 /** An orderly stop may wait for polls and their commits. */
@@ -24,6 +25,7 @@ export class Operator {
   /** The YAML of the tier-1 gateways: the stack's own copy of the demo's. */
   readonly #yamlFile: string;
   readonly #goodYaml: string;
+  #killedCoordinator: number | undefined;
 
   /** `stack` must have its own YAML, because weights are edited. `network`: that of east, if it has one. */
   constructor(stack: Stack, network: RegionNetwork | undefined) {
@@ -66,6 +68,10 @@ export class Operator {
         return stack.kafka.killBroker(action.broker);
       case 'restartBroker':
         return stack.kafka.restartBroker(action.broker);
+      case 'killCoordinator':
+        return this.#killCoordinator(action.region);
+      case 'restartCoordinator':
+        return this.#restartCoordinator();
       case 'cut':
         return this.#network?.cut(action.link);
       case 'heal':
@@ -105,6 +111,19 @@ export class Operator {
         throw new LabError('startTimedOut', 'Not every listener uses its new certificate.');
       await delay(WELL_POLL_MS);
     }
+  }
+
+  async #killCoordinator(region: RegionName): Promise<void> {
+    const { kafka } = this.#stack;
+    const broker = await transactionCoordinator(kafka.access, firstLaneOf(region));
+    this.#killedCoordinator = broker;
+    await kafka.killBroker(broker);
+  }
+
+  async #restartCoordinator(): Promise<void> {
+    if (this.#killedCoordinator === undefined) throw new LabError('startFailed', 'No coordinator was killed.');
+    await this.#stack.kafka.restartBroker(this.#killedCoordinator);
+    this.#killedCoordinator = undefined;
   }
 
   #service(name: ServiceName): Service {

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import { MachinePace } from '../machine-pace.ts';
 import { ensureTopics } from '../stack/kafka.ts';
 import { findStackPorts } from '../stack/ports.ts';
@@ -27,6 +28,8 @@ export interface RunOptions {
   isLong: boolean;
   /** TLS on every hop. Default: false. */
   isSecure?: boolean | undefined;
+  /** Producers send keys, and gateways make them for requests without one. Default: false. */
+  isExactlyOnce?: boolean | undefined;
   /** For logs, YAML and Kafka's data; absolute. */
   directory: string;
   /** An existing Kafka, for scenarios that do not touch Kafka; not with `isSecure`. */
@@ -39,6 +42,8 @@ export interface ScenarioResult {
   name: string;
   summary: FleetSummary;
   adoptions: Adoptions;
+  /** With keys. */
+  keyed: KeyedSummary | undefined;
   /** Violated claims. */
   faults: string[];
 }
@@ -57,7 +62,7 @@ export async function onStackOf<Value>(
   options: RunOptions,
   use: (play: (scenario: Scenario) => Promise<ScenarioResult>) => Promise<Value>,
 ): Promise<Value> {
-  const { directory, bootstrap, isSecure = false } = options;
+  const { directory, bootstrap, isSecure = false, isExactlyOnce } = options;
   const { brokerCount = 1, hasSecondTier1 = false, hasRegionNetwork = false } = scenario;
   const configDirectory = join(directory, 'config');
   mkdirSync(directory, { recursive: true });
@@ -70,6 +75,7 @@ export async function onStackOf<Value>(
       directory,
       brokerCount,
       isSecure,
+      isExactlyOnce,
       ports,
       onEvent: options.onEvent,
       ...(network === undefined ? {} : moveEast(network, { configDirectory, ports, isSecure })),
@@ -85,35 +91,36 @@ export async function onStackOf<Value>(
   }
 }
 
-async function play(
-  { name, plan, allowed, hasLargeBodies }: Scenario,
-  running: { stack: Stack; network: RegionNetwork | undefined },
-  options: RunOptions,
-): Promise<ScenarioResult> {
+interface Running {
+  stack: Stack;
+  network: RegionNetwork | undefined;
+}
+
+async function play(scenario: Scenario, running: Running, options: RunOptions): Promise<ScenarioResult> {
+  const { name, plan, allowed } = scenario;
   const steps = plan(new Dice(options.seed), { isLong: options.isLong });
-  const { summary, adoptions, slowness } = await underTraffic({ ...running, plan: steps, hasLargeBodies }, options);
-  return { name, summary, adoptions, faults: faultsOf(summary, allowed, slowness) };
+  const { summary, keyed, adoptions, slowness } = await underTraffic(scenario, { ...running, plan: steps }, options);
+  return { name, summary, keyed, adoptions, faults: faultsOf({ summary, keyed, slowness }, allowed) };
 }
 
 async function underTraffic(
-  {
-    stack,
-    network,
-    plan,
-    hasLargeBodies,
-  }: { stack: Stack; network: RegionNetwork | undefined; plan: Plan; hasLargeBodies: boolean | undefined },
-  { onAction }: RunOptions,
-): Promise<{ summary: FleetSummary; adoptions: Adoptions; slowness: number }> {
+  { hasLargeBodies, hasTwins, recordsPerSecond }: Scenario,
+  { stack, network, plan }: Running & { plan: Plan },
+  { onAction, isExactlyOnce }: RunOptions,
+): Promise<{ summary: FleetSummary; keyed: KeyedSummary | undefined; adoptions: Adoptions; slowness: number }> {
   const operator = new Operator(stack, network);
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
   await ensureTopics(stack.kafka.access, [{ name: topic, partitionCount: PARTITION_COUNT }]);
   await operator.awaitWell();
+  const keys = hasTwins ? 'twins' : 'each';
   const fleet = new Fleet({
     urls: stack.tier1s.map(({ url }) => url),
     tls: stack.credentials?.lab,
     kafka: stack.kafka.access,
     topic,
     hasLargeBodies,
+    recordsPerSecond,
+    keys: isExactlyOnce ? keys : undefined,
   });
   const pace = new MachinePace();
   try {
@@ -135,5 +142,5 @@ async function underTraffic(
   }
   const bridgeUrls = REGION_NAMES.map((name) => stack.regions[name].bridge.url);
   const adoptions = await readAdoptions(bridgeUrls, stack.agent);
-  return { summary: fleet.ledger.summarize(), adoptions, slowness: pace.slowness };
+  return { summary: fleet.ledger.summarize(), keyed: fleet.keyed, adoptions, slowness: pace.slowness };
 }

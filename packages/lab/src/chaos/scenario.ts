@@ -28,6 +28,9 @@ export type Action =
   | { kind: 'mendYaml' }
   | { kind: 'killBroker'; broker: number }
   | { kind: 'restartBroker'; broker: number }
+  /** SIGKILL of the broker that coordinates transactions of a region's bridge; starts it again. */
+  | { kind: 'killCoordinator'; region: RegionName }
+  | { kind: 'restartCoordinator' }
   /** New keys and certificates for every gateway and bridge; waits until each of them uses its own. Only in a secure system. */
   | { kind: 'renewCertificates' }
   /** Cuts a link of the east region: packets vanish in both directions. */
@@ -70,6 +73,12 @@ export interface Scenario {
   hasLargeBodies?: boolean;
   /** Only for a secure system (`--tls`). */
   needsTls?: boolean;
+  /** Only with `--exactly-once`. */
+  needsKeys?: boolean;
+  /** With keys: each request is sent twice at once, through different tier-1 gateways. */
+  hasTwins?: boolean;
+  /** Of each producer; default: few. */
+  recordsPerSecond?: number;
   /** East has its own network, which needs root and Linux. */
   hasRegionNetwork?: boolean;
   /** `isLong`: more and longer failures, for about an hour in all. */

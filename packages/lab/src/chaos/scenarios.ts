@@ -1,53 +1,10 @@
-/** The scenarios, most important first. */
+/** The scenarios, most important first; those with keys are the last. */
 import { BROKER_DETECTION_MS } from '../stack/kafka-broker.ts';
 import { REGION_NAMES } from '../stack/regions.ts';
 import { otherRegion } from './dice.ts';
-import type { Action, Allowance, Plan, Scenario, ServiceName, Step } from './scenario.ts';
-
-/** Gateways with the default configuration declare a frozen target down within `intervalMs + fall × timeoutMs`. */
-export const DETECTION_MS = 1_500;
-/** After the detection: adoption, and the first records. */
-const AFTER_KILL_MS = 1_000;
-
-const KILL: Allowance = {
-  detectionMs: DETECTION_MS,
-  workMs: AFTER_KILL_MS,
-  duplicates: 'lastBatch',
-  brokenConnections: 'none',
-};
-const ORDERLY: Allowance = { ...KILL, duplicates: 'none' };
-
-/** Four seconds pass between two bodies, and each takes its time. */
-const LARGE: Allowance = { ...KILL, workMs: 6_000 };
-
-/** Lost packets are detected by timeouts only. */
-const CUT: Allowance = { ...KILL, workMs: 2_000 };
-
-/** Traffic before the first step and after the last. */
-const WARM_UP_SECONDS = 3;
-const AFTERMATH_SECONDS = 6;
-
-function plan(steps: Step[]): Plan {
-  return { steps, endSecond: Math.max(...steps.map(({ atSecond }) => atSecond)) + AFTERMATH_SECONDS };
-}
-
-/** An action, and its reversal `seconds` later. */
-function forSeconds(atSecond: number, seconds: number, [first, second]: readonly [Action, Action]): Step[] {
-  return [
-    { atSecond, action: first },
-    { atSecond: atSecond + seconds, action: second },
-  ];
-}
-
-function killed(service: ServiceName): [Action, Action] {
-  return [
-    { kind: 'kill', service },
-    { kind: 'start', service },
-  ];
-}
-
-/** A random moment after the start, so that each seed meets polls and probes at another moment. */
-const SPREAD_SECONDS = 1;
+import { KEYED_SCENARIOS } from './keyed-scenarios.ts';
+import type { Scenario, ServiceName, Step } from './scenario.ts';
+import { CUT, forSeconds, KILL, killed, LARGE, ORDERLY, plan, start, WARM_UP_SECONDS } from './steps.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -271,8 +228,5 @@ export const SCENARIOS: readonly Scenario[] = [
       return plan(steps);
     },
   },
+  ...KEYED_SCENARIOS,
 ];
-
-function start(dice: { between(from: number, to: number): number }): number {
-  return WARM_UP_SECONDS + dice.between(0, SPREAD_SECONDS);
-}

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import type { FleetSummary } from './fleet-ledger.ts';
 import type { Allowance } from './scenario.ts';
 import { faultsOf } from './verdict.ts';
@@ -10,6 +11,8 @@ const GOOD: FleetSummary = {
   notStored: 0,
   undelivered: {},
   storedTwice: 1,
+  uncommitted: 0,
+  uncommittedDeliveries: 0,
   produceErrors: 0,
   consumerErrors: 0,
   errors: [],
@@ -46,10 +49,35 @@ test.each<[string, Partial<FleetSummary>, Partial<Allowance>, string[]]>([
   ['duplicates of an orderly move', {}, { duplicates: 'none' }, ['4 duplicates']],
   ['late duplicates', { lateDuplicates: 1 }, {}, ['1 duplicates of acknowledged records']],
 ])('%s', (_, change, allowance, expected) => {
-  expect(faultsOf({ ...GOOD, ...change }, { ...ALLOWED, ...allowance }, 1)).toEqual(expected);
+  expect(faultsOf({ summary: { ...GOOD, ...change }, slowness: 1 }, { ...ALLOWED, ...allowance })).toEqual(expected);
 });
 
 test('on a slow machine the work after the detection may take longer, but not the detection', () => {
-  expect(faultsOf({ ...GOOD, longestGapMs: 1_400 }, ALLOWED, 2)).toEqual([]);
-  expect(faultsOf({ ...GOOD, longestGapMs: 1_401 }, ALLOWED, 2)).toEqual(['a group waited 1401 ms (allowed 1400)']);
+  expect(faultsOf({ summary: { ...GOOD, longestGapMs: 1_400 }, slowness: 2 }, ALLOWED)).toEqual([]);
+  expect(faultsOf({ summary: { ...GOOD, longestGapMs: 1_401 }, slowness: 2 }, ALLOWED)).toEqual([
+    'a group waited 1401 ms (allowed 1400)',
+  ]);
+});
+
+const KEYED: KeyedSummary = { keys: 9, requests: 12, replayed: 3, replayedAtOnce: 1, faults: [] };
+
+test.each<[string, Partial<FleetSummary>, Partial<KeyedSummary>, string[]]>([
+  ['no fault', { storedTwice: 0, uncommitted: 7 }, {}, []],
+  ['a record that is stored twice', {}, {}, ['1 records are in the topic more than once']],
+  ['nothing had a key', { storedTwice: 0 }, { keys: 0 }, ['no request had a key']],
+  [
+    'aborted records that are delivered',
+    { storedTwice: 0, uncommittedDeliveries: 2 },
+    {},
+    ['2 deliveries of records that are not committed'],
+  ],
+  [
+    'broken promises',
+    { storedTwice: 0 },
+    { faults: ['a', 'b', 'c', 'd', 'e', 'f', 'g'] },
+    ['a', 'b', 'c', 'd', 'e', '2 more faults of keys'],
+  ],
+])('with keys: %s', (_, change, keyedChange, expected) => {
+  const found = { summary: { ...GOOD, ...change }, keyed: { ...KEYED, ...keyedChange }, slowness: 1 };
+  expect(faultsOf(found, ALLOWED)).toEqual(expected);
 });

@@ -1,13 +1,19 @@
 /** Decides whether a scenario's numbers fulfil its claims. Pure. */
+import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import type { ClientErrorCount } from '../traffic/books.ts';
 import type { FleetSummary } from './fleet-ledger.ts';
 import type { Allowance } from './scenario.ts';
 
-/**
- * Violated claims, a sentence each; empty for a scenario that passed. `slowness`: the slowdown compared with a quiet machine,
- * see `MachinePace`.
- */
-export function faultsOf(summary: FleetSummary, allowed: Allowance, slowness: number): string[] {
+export interface Findings {
+  summary: FleetSummary;
+  /** Of a run with keys. */
+  keyed?: KeyedSummary | undefined;
+  /** The slowdown compared with a quiet machine, see `MachinePace`. */
+  slowness: number;
+}
+
+/** Violated claims, a sentence each; empty for a scenario that passed. */
+export function faultsOf({ summary, keyed, slowness }: Findings, allowed: Allowance): string[] {
   const maxGapMs = Math.round(allowed.detectionMs + allowed.workMs * slowness);
   const failures = summary.errors.filter((error) => !isAllowed(error, allowed));
   const faults = [
@@ -25,7 +31,21 @@ export function faultsOf(summary: FleetSummary, allowed: Allowance, slowness: nu
   ];
   if (allowed.duplicates === 'none' && summary.duplicates > 0) faults.push(`${summary.duplicates} duplicates`);
   if (summary.lateDuplicates > 0) faults.push(`${summary.lateDuplicates} duplicates of acknowledged records`);
-  return faults;
+  return keyed === undefined ? faults : [...faults, ...faultsOfKeys(summary, keyed)];
+}
+
+/** Of a broken promise, some examples are enough. */
+const SHOWN_FAULTS = 5;
+
+function faultsOfKeys({ storedTwice, uncommittedDeliveries }: FleetSummary, { keys, faults }: KeyedSummary): string[] {
+  const rest = faults.length - SHOWN_FAULTS;
+  return [
+    ...(keys === 0 ? ['no request had a key'] : []),
+    ...(storedTwice ? [`${storedTwice} records are in the topic more than once`] : []),
+    ...(uncommittedDeliveries ? [`${uncommittedDeliveries} deliveries of records that are not committed`] : []),
+    ...faults.slice(0, SHOWN_FAULTS),
+    ...(rest > 0 ? [`${rest} more faults of keys`] : []),
+  ];
 }
 
 function isAllowed({ kind }: ClientErrorCount, { brokenConnections }: Allowance): boolean {

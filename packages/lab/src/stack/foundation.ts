@@ -2,6 +2,7 @@
 import { LabError } from '../errors.ts';
 import type { Credentials } from '../secure/credentials.ts';
 import type { Tenants } from '../tenants/tenants.ts';
+import { copyConfig, EXACTLY_ONCE_SECTION } from './config-copy.ts';
 import { type KafkaCluster, startKafka, useKafka } from './kafka.ts';
 import type { StackPorts } from './ports.ts';
 import type { Reaper } from './process.ts';
@@ -30,6 +31,16 @@ export async function credentialsFor(
   // Its library takes a quarter of a second to load.
   const { Credentials } = await import('../secure/credentials.ts');
   return await Credentials.create({ directory, addresses, brokerCount });
+}
+
+/** The YAML that the programs read, before tenants are added. */
+export function configFor(
+  { isExactlyOnce = false }: StackOptions,
+  { configDirectory, directory }: { configDirectory: string; directory: string },
+): string {
+  if (!isExactlyOnce) return configDirectory;
+  copyConfig({ from: configDirectory, to: directory, sections: EXACTLY_ONCE_SECTION });
+  return directory;
 }
 
 /** The tenants that the options ask for, and the YAML without them. */

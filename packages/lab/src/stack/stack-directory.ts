@@ -40,6 +40,8 @@ export class StackDirectory {
   readonly stackFile: string;
   /** Of a lab with tenants. */
   readonly tenants: string;
+  /** The YAML of a lab whose gateways make keys. */
+  readonly exactlyOnce: string;
   readonly #lockFile: string;
 
   /**
@@ -51,6 +53,7 @@ export class StackDirectory {
     this.logs = join(path, 'logs');
     this.kafka = join(path, 'kafka');
     this.tenants = join(path, 'tenants');
+    this.exactlyOnce = join(path, 'exactly-once');
     this.stackFile = join(path, 'stack.json');
     this.#lockFile = join(path, 'lab.pid');
     mkdirSync(path, { recursive: true });

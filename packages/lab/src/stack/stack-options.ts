@@ -17,6 +17,8 @@ export interface StackOptions {
   isSecure?: boolean | undefined;
   /** Tenants with tokens and rules of their own, and a guest. Default: no authentication. */
   tenantCount?: number | undefined;
+  /** Gateways make a key for each produce request without one (`retry.produce: exactly-once`). Default: false. */
+  isExactlyOnce?: boolean | undefined;
   /** Addresses besides loopback that certificates are for. */
   addresses?: readonly string[] | undefined;
   /** `HOST:PORT` of an existing Kafka, instead of the lab's own; only without `isSecure`. */

@@ -1,9 +1,9 @@
 /** The tenants of a lab: their tokens, which the lab signs, and the JWKS by which gateways verify them. */
 import { generateKeyPairSync } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SignJWT } from 'jose';
+import { copyConfig } from '../stack/config-copy.ts';
 import { GUEST, tenantNames } from './names.ts';
 import { tenantSections } from './sections.ts';
 
@@ -16,8 +16,6 @@ const TOKEN_LIFETIME = '30d';
 /** Only the user of the lab reads tokens. */
 const SECRET_DIRECTORY_MODE = 0o700;
 const SECRET_MODE = 0o600;
-
-const SCHEMAS = fileURLToPath(new URL('../../../../config/', import.meta.url));
 
 /** A client of the system that the lab knows by name. */
 export interface Tenant {
@@ -74,11 +72,9 @@ export class Tenants {
     const all = await Promise.all(clients);
     const guest = all.pop();
     if (guest === undefined) throw new TypeError('no guest');
-    const written = writeConfig({
-      from: configDirectory,
-      to: join(directory, 'config'),
-      sections: tenantSections({ names, issuer: ISSUER, audience: AUDIENCE, jwksFile }),
-    });
+    const written = join(directory, 'config');
+    const sections = tenantSections({ names, issuer: ISSUER, audience: AUDIENCE, jwksFile });
+    copyConfig({ from: configDirectory, to: written, sections });
     return new Tenants(all, guest, written);
   }
 
@@ -86,17 +82,4 @@ export class Tenants {
   get clients(): readonly Tenant[] {
     return [...this.all, this.guest];
   }
-}
-
-/** A copy of the YAML, with sections added for every gateway: clients may talk to each of them. Returns its directory. */
-function writeConfig({ from, to, sections }: { from: string; to: string; sections: string }): string {
-  cpSync(from, to, { recursive: true });
-  for (const name of readdirSync(to)) {
-    const file = join(to, name);
-    // Editors find the schema from the copy, too.
-    const yaml = readFileSync(file, 'utf8').replace('$schema=../', `$schema=${pathToFileURL(SCHEMAS)}`);
-    const isGateways = name === 'tier1.yaml' || name.endsWith('-gateway.yaml');
-    writeFileSync(file, isGateways ? `${yaml}${sections}` : yaml);
-  }
-  return to;
 }

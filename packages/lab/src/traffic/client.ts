@@ -1,4 +1,6 @@
 /** A plain HTTP client: one request, one response; failures are values. */
+
+import { REPLAYED_HEADER } from '@causeway/protocol/idempotency.ts';
 import type { Agent } from 'undici';
 import { agentFor, type ClientTls } from '../secure/client-tls.ts';
 
@@ -16,7 +18,16 @@ export interface ClientRequest {
 
 /** A response with its JSON body (undefined without one), or the failure. */
 export type Answer =
-  | { kind: 'answered'; status: number; body: unknown; latencyMs: number }
+  | {
+      kind: 'answered';
+      status: number;
+      body: unknown;
+      /** The body as received. */
+      text: string;
+      /** Whether it is the answer to an earlier request with the same key. */
+      isReplayed: boolean;
+      latencyMs: number;
+    }
   | { kind: 'failed'; reason: string };
 
 export interface ClientProtocol {
@@ -69,7 +80,7 @@ export class HttpClient {
     return answer;
   }
 
-  async #sendTo(origin: string, { method, path, headers, body }: ClientRequest): Promise<Answer> {
+  async #sendTo(origin: string, { method, path, headers, body: content }: ClientRequest): Promise<Answer> {
     const sentAtMs = performance.now();
     try {
       const token = this.#token();
@@ -79,11 +90,13 @@ export class HttpClient {
         method,
         path,
         headers: { ...credentials, ...headers },
-        body: body === undefined ? null : JSON.stringify(body),
+        body: content === undefined ? null : JSON.stringify(content),
       });
       const text = await response.body.text();
       const latencyMs = performance.now() - sentAtMs;
-      return { kind: 'answered', status: response.statusCode, body: text === '' ? undefined : parse(text), latencyMs };
+      const isReplayed = response.headers[REPLAYED_HEADER] === 'true';
+      const body = text === '' ? undefined : parse(text);
+      return { kind: 'answered', status: response.statusCode, body, text, isReplayed, latencyMs };
     } catch (error) {
       return { kind: 'failed', reason: describeFailure(error) };
     }

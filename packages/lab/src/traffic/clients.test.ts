@@ -225,5 +225,7 @@ test.each([
   ['no offset', { offsets: [] }, { kind: 'a response without an offset', message: undefined }],
   ['no JSON', 'hello', { kind: 'a response without an offset', message: undefined }],
 ])('an answer 200 to a produce request: %s', (_, body, failure) => {
-  expect(produceFailure({ kind: 'answered', status: 200, body, latencyMs: 1 })).toEqual(failure);
+  expect(produceFailure({ kind: 'answered', status: 200, body, text: '', isReplayed: false, latencyMs: 1 })).toEqual(
+    failure,
+  );
 });

@@ -33,6 +33,8 @@ export interface ConsumerOptions {
   createsAgain?: boolean | undefined;
   /** Default: `autoCommit`. */
   reading?: Reading | undefined;
+  /** Whether it reads with `read_committed`. Default: false. */
+  readsCommitted?: boolean | undefined;
 }
 
 export class Consumer {
@@ -99,7 +101,7 @@ export class Consumer {
 
   /** Retries until the consumer exists. A name in use is its own: an earlier request succeeded and its response was lost. */
   async #create(): Promise<void> {
-    const { group, name, books } = this.#options;
+    const { group, name, books, readsCommitted = false } = this.#options;
     const hasSeek = this.#reading.kind === 'assigned';
     const request: ClientRequest = {
       ...v2Request(`/consumers/${encodeURIComponent(group)}`),
@@ -109,6 +111,8 @@ export class Consumer {
         'enable.auto.commit': this.#reading.kind !== 'manualCommit',
         // The seek decides the position, not the reset.
         'auto.offset.reset': hasSeek ? 'latest' : 'earliest',
+        // A plain server need not know it.
+        ...(readsCommitted ? { 'isolation.level': 'read_committed' } : {}),
       },
     };
     for (let attempt = 1; !this.#isStopping; attempt += 1) {

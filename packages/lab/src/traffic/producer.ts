@@ -1,10 +1,11 @@
-/** Produces numbered records at a steady rate, one request each or many in a large one, and never repeats a request. */
+/** Produces numbered records at a steady rate, one request each or many in a large one. By itself it never repeats a request. */
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import type { ProducerBooks } from './books.ts';
-import { type Answer, describeRefusal, type HttpClient } from './client.ts';
+import { type Answer, type ClientRequest, describeRefusal } from './client.ts';
 
 export interface ProducerOptions {
-  client: HttpClient;
+  /** An `HttpClient` sends each request once. */
+  client: ProduceSender;
   books: ProducerBooks;
   topic: string;
   /** Distinguishes the records of this run from others in the same topic. */
@@ -14,6 +15,11 @@ export interface ProducerOptions {
   maxInFlight: number;
   /** Of each request. Default: one short record. */
   body?: RequestSize | undefined;
+}
+
+export interface ProduceSender {
+  /** `records`: the numbers of the request's records. Returns what its client has at the end. */
+  send(request: ClientRequest, records: readonly number[]): Promise<Answer>;
 }
 
 export interface RequestSize {
@@ -57,12 +63,13 @@ export class Producer {
   async #produce(records: readonly number[]): Promise<void> {
     const { client, books, topic, runId } = this.#options;
     const padding = this.#padding;
-    const answer = await client.send({
+    const request: ClientRequest = {
       method: 'POST',
       path: `/topics/${encodeURIComponent(topic)}`,
       headers: { 'content-type': RECORDS.json },
       body: { records: records.map((n) => ({ key: `order-${n}`, value: { n, run: runId, ...padding } })) },
-    });
+    };
+    const answer = await client.send(request, records);
     const failure = produceFailure(answer);
     if (failure !== undefined) books.clientError({ operation: 'send', ...failure });
     else if (answer.kind === 'answered') for (const record of records) books.acknowledge(record, answer.latencyMs);

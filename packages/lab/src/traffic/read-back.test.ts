@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { expect, inject, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { ensureTopics } from '../stack/kafka.ts';
 import { independentClient } from '../stack/kafka-client.ts';
-import { readBack } from './read-back.ts';
+import { readBack, readStored } from './read-back.ts';
 
 const bootstrap = inject('kafkaBootstrap');
+const run = 'r';
+
+async function emptyTopic(partitionCount = 3): Promise<string> {
+  const topic = `read-back-${randomUUID()}`;
+  await ensureTopics(bootstrap, [{ name: topic, partitionCount }]);
+  return topic;
+}
 
 async function newTopic(values: unknown[]): Promise<string> {
-  const topic = `read-back-${randomUUID()}`;
-  await ensureTopics(bootstrap, [{ name: topic, partitionCount: 3 }]);
+  const topic = await emptyTopic();
   const producer = independentClient(bootstrap).producer();
   await producer.connect();
   const messages = values.map((value, index) => ({
@@ -20,20 +26,66 @@ async function newTopic(values: unknown[]): Promise<string> {
   return topic;
 }
 
+/** A producer with a transactional id of its own. */
+async function transactional() {
+  const producer = independentClient(bootstrap).producer({
+    transactionalId: `read-back-${randomUUID()}`,
+    idempotent: true,
+    maxInFlightRequests: 1,
+  });
+  await producer.connect();
+  onTestFinished(() => producer.disconnect());
+  return producer;
+}
+
+const timely = (): AbortSignal => AbortSignal.timeout(60_000);
+
 test('counts how often each record of the run is in the topic, beside other records', async () => {
-  const run = 'r';
   const topic = await newTopic([{ n: 1, run }, { n: 2, run }, { n: 2, run }, { n: 3, run: 'another' }, 'no json', '']);
-  const counts = await readBack({ kafka: bootstrap, topic, runId: run, signal: AbortSignal.timeout(60_000) });
+  const counts = await readBack({ kafka: bootstrap, topic, runId: run, signal: timely() });
   expect(Object.fromEntries(counts)).toEqual({ 1: 1, 2: 2 });
 });
 
 test('an empty topic holds nothing', async () => {
   const topic = await newTopic([]);
-  expect((await readBack({ kafka: bootstrap, topic, runId: 'r', signal: AbortSignal.timeout(60_000) })).size).toBe(0);
+  expect((await readBack({ kafka: bootstrap, topic, runId: run, signal: timely() })).size).toBe(0);
 });
 
 test('a cancelled reading throws the reason', async () => {
-  const topic = await newTopic([{ n: 1, run: 'r' }]);
+  const topic = await newTopic([{ n: 1, run }]);
   const signal = AbortSignal.abort(new Error('given up'));
-  await expect(readBack({ kafka: bootstrap, topic, runId: 'r', signal })).rejects.toThrow('given up');
+  await expect(readBack({ kafka: bootstrap, topic, runId: run, signal })).rejects.toThrow('given up');
 });
+
+test('aborted records are not counted, also where transactions overlap and end in another order', async () => {
+  const topic = await emptyTopic(1);
+  const producers = await Promise.all([transactional(), transactional(), transactional()]);
+  const [early, late, good] = await Promise.all(producers.map((producer) => producer.transaction()));
+  const send = (transaction: typeof early, n: number) =>
+    transaction?.send({ topic, messages: [{ value: JSON.stringify({ n, run }) }] });
+  await send(early, 1);
+  await send(late, 2);
+  await send(good, 3);
+  await late?.abort();
+  await early?.abort();
+  await good?.commit();
+  const stored = await readStored({ kafka: bootstrap, topic, runId: run, signal: timely() });
+  expect(stored).toEqual({ places: new Map([[3, [{ partition: 0, offset: 2 }]]]), abortedCount: 2, openCount: 0 });
+  // The reason for deciding by the markers. If kafkajs learns it, its own filter can be used.
+  expect(await valuesByKafkajs(topic)).toContainEqual({ n: 1, run });
+});
+
+/** What kafkajs hands out in `read_committed`, its default. */
+async function valuesByKafkajs(topic: string): Promise<unknown[]> {
+  const consumer = independentClient(bootstrap).consumer({ groupId: `read-back-${randomUUID()}` });
+  onTestFinished(() => consumer.disconnect());
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const { promise, resolve } = Promise.withResolvers<unknown[]>();
+  await consumer.run({
+    eachBatch: async ({ batch }) => {
+      resolve(batch.messages.map(({ value }) => JSON.parse(String(value)) as unknown));
+    },
+  });
+  return await promise;
+}
