@@ -1,4 +1,5 @@
 /** Requests with an idempotency key, against a real Kafka: one bridge, and two of them. */
+import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
 import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
@@ -25,6 +26,14 @@ async function send(to: TestBridge, topic: string, key: string, value = 'v', hea
     replayed: response.headers.get('idempotency-replayed'),
     owner: response.headers.get('causeway-owner'),
   };
+}
+
+/** Another key of the same slot. */
+function keyOfSameSlot(key: string): string {
+  for (;;) {
+    const other = unique('key');
+    if (slotOf(keyIdentity(undefined, other)) === slotOf(keyIdentity(undefined, key))) return other;
+  }
 }
 
 describe('one bridge', () => {
@@ -57,6 +66,24 @@ describe('one bridge', () => {
     for (const [index] of keys.entries()) expect(answers[index]?.text).toBe(answers[index + keys.length]?.text);
     expect(answers.filter(({ replayed }) => replayed === 'true')).toHaveLength(keys.length);
     expect(await kafka.read(topic, keys.length)).toHaveLength(keys.length);
+  });
+});
+
+test('a slot that a gateway has released goes to another bridge, and requests on their way do not bring it back', async () => {
+  const other = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: 'heir', region: 'west' } });
+  onTestFinished(() => other.close());
+  const topic = await kafka.topic();
+  const key = unique('key');
+  const gateway = { ...PROOF, 'causeway-gateway': 'tier1' };
+  expect(await send(bridge, topic, key)).toMatchObject({ status: 200 });
+  const ofSlot = keyOfSameSlot(key);
+  const released = await send(bridge, topic, ofSlot, 'v', { ...gateway, 'causeway-release': 'drain' });
+  expect(released).toMatchObject({ status: 421, owner: null });
+  expect(await send(bridge, topic, ofSlot, 'v', gateway)).toMatchObject({ status: 421, owner: null });
+  expect(await send(other, topic, ofSlot, 'v', gateway)).toMatchObject({ status: 200, replayed: null });
+  expect(await send(bridge, topic, keyOfSameSlot(ofSlot), 'v', gateway)).toMatchObject({
+    status: 421,
+    owner: 'west/heir',
   });
 });
 

@@ -26,6 +26,8 @@ import { SLOT_TOPIC } from './topics.ts';
 const LANE_COUNT = 2;
 /** How often a bridge that has seen no request with a key looks whether another one has. */
 const WATCH_INTERVAL_MS = 5_000;
+/** A slot that a gateway has this bridge free is for another one: other requests that are on their way do not bring it back. */
+const RELEASED_MS = 1_000;
 /** How often a request looks again who owns its slot. */
 const MAX_TURNS = 8;
 
@@ -95,6 +97,8 @@ export class KeyedProducer {
   readonly #lanes: readonly Lane[];
   /** By identity of the key. */
   readonly #open = new Map<string, Open>();
+  /** When a gateway had a slot freed. */
+  readonly #releasedMs = new Map<number, number>();
   #watch: NodeJS.Timeout | undefined;
   #hasBegun = false;
   #isClosing = false;
@@ -231,11 +235,13 @@ export class KeyedProducer {
       const decision = this.#decide(request, key.slot, hasLost);
       if (decision.kind === 'misdirected') throw new BridgeError('misdirected', misdirection(decision.owner));
       if (request.isRelease && decision.kind === 'execute') {
+        this.#releasedMs.set(key.slot, performance.now());
         await this.#free(key.slot);
         throw new BridgeError('misdirected', misdirection(undefined));
       }
       if (decision.kind === 'take') {
-        if (this.#isClosing) throw new BridgeError('misdirected', misdirection(undefined));
+        if (this.#isClosing || this.#isForOthers(request, key.slot))
+          throw new BridgeError('misdirected', misdirection(undefined));
         await this.#slots.take(key.slot, decision.guard, limits);
         continue;
       }
@@ -274,6 +280,17 @@ export class KeyedProducer {
     const isOwnerAlive = claim.owner !== undefined && this.#slotLog.isAlive(claim.owner, ALIVE_MS);
     const isHeld = this.#slots.holds(slot);
     return decideKeyed({ claim, self: this.#options.self, isHeld, sender, isOwnerAlive, hasLost });
+  }
+
+  /** The slot is free, for a moment for other bridges only: a gateway can find one. */
+  #isForOthers({ sender }: KeyedSend, slot: number): boolean {
+    if (sender.via !== 'gateway' || sender.failedOwners.length > 0) return false;
+    const releasedMs = this.#releasedMs.get(slot);
+    return releasedMs !== undefined && performance.now() - releasedMs < RELEASED_MS && this.#isFree(slot);
+  }
+
+  #isFree(slot: number): boolean {
+    return this.#slotLog.claimOf(slot).owner === undefined;
   }
 
   async #free(slot: number): Promise<void> {
