@@ -1,6 +1,6 @@
 /** The part of an exchange that concerns an idempotency key: the request goes to the owner of its key's slot. */
 import { randomUUID } from 'node:crypto';
-import { IDEMPOTENCY_KEY_HEADER, keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
+import { IDEMPOTENCY_KEY_HEADER, keyIdentity, REPLAYED_HEADER, slotOf } from '@causeway/protocol/idempotency.ts';
 import { isProduce } from '@causeway/protocol/operations/table.ts';
 import { isSameHome } from '../ownership/home.ts';
 import { whyMove } from '../ownership/moves.ts';
@@ -82,8 +82,9 @@ export class RequestedSlot implements OwnedRequest {
     this.route.follow(misdirection);
   }
 
+  /** Not from a replayed answer: any bridge that has read it repeats it. */
   learn(response: TargetResponse, selection: SelectionRequest, { status }: { status: number }): void {
-    if (status >= 300) return;
+    if (status >= 300 || response.headers[REPLAYED_HEADER] !== undefined) return;
     this.#remember(homeOfResponse(this.#options.context.regions.snapshot, response, selection));
   }
 

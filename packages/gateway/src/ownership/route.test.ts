@@ -45,6 +45,9 @@ function snapshotOf(...all: Target[]): Snapshot {
 
 const request: SelectionRequest = { ownedHash: 1, home: undefined, localOnly: false, random: () => 0 };
 
+/** It came from another region. */
+const local: SelectionRequest = { ...request, localOnly: true };
+
 function routeOf(options: Partial<OwnerRouteOptions> = {}): OwnerRoute {
   return new OwnerRoute({ home: undefined, failedHeader: undefined, releaseHeader: undefined, ...options });
 }
@@ -113,6 +116,7 @@ describe('a response 421 leads', () => {
     ['the owner is of this region', { owner: 'east/other' }, undefined, 'heir'],
     ['the owner released it for the gateway before', { owner: undefined }, 'drain', 'sender'],
     ['no bridge owns it', { owner: undefined }, undefined, 'anyone'],
+    ['no bridge owns it, and no other target is left', { owner: undefined, request: local }, undefined, 'sender'],
     ['a client sent the request', { isFromGateway: false }, undefined, 'owner'],
     ['this gateway stands in no region', { ownRegion: undefined }, undefined, 'owner'],
     ['the owner’s region only begins like this one', { owner: 'eastern/bridge' }, undefined, 'sender'],

@@ -1,6 +1,6 @@
 /** The way of one request to the owner of its consumer or slot: the owner as far as known, and the owners out of reach. */
 import { FAILED_HEADER, parseList, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
-import type { SelectionRequest } from '../regions/select.ts';
+import { type SelectionRequest, selectTarget } from '../regions/select.ts';
 import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { Home } from './home.ts';
@@ -106,7 +106,11 @@ export class OwnerRoute {
       return { to: 'sender' };
     }
     if (this.#followedCount >= MAX_MISDIRECTIONS) return { to: 'nowhere' };
-    if (owner === undefined) return { to: 'anyone' };
+    if (owner === undefined) {
+      // The gateway before this one may know a bridge in another region.
+      const isLast = isFromGateway && ownRegion !== undefined && selectTarget(snapshot, request, tried) === undefined;
+      return isLast ? { to: 'sender' } : { to: 'anyone' };
+    }
     const target = this.#failed.has(owner) ? undefined : targetOfOwner(snapshot, owner, request);
     const isElsewhere = target !== undefined && target !== from && !tried.includes(target);
     return isElsewhere ? { to: 'owner', owner, target } : { to: 'heir', unreachable: owner, target: from };
