@@ -115,6 +115,7 @@ export class AnswerLog {
     if (fetched === undefined || fetched.errorCode !== 0) throw new BridgeError('kafkaUnavailable');
     const { batches, abortedTransactions } = fetched;
     const place = { topic: ANSWER_TOPIC, partition, position, batches, abortedTransactions, isChecking: true };
+    if (batches.length === 0) throw new BridgeError('kafkaUnavailable');
     const record = storedRecords(place).records.find((one) => one.offset === position);
     return record?.value ?? null;
   }
@@ -135,7 +136,8 @@ export class AnswerLog {
     await this.#fetcher?.close();
     this.#topicId = id;
     this.#index.clear();
-    this.#fetcher = new TopicReader(this.#cluster, id, { isolationLevel: 'read_committed', maxBytes: FETCH_BYTES });
+    // The index has places of committed answers only; a broker shows a commit to readers of committed records a moment later.
+    this.#fetcher = new TopicReader(this.#cluster, id, { isolationLevel: 'read_uncommitted', maxBytes: FETCH_BYTES });
   }
 }
 
