@@ -63,6 +63,7 @@ export class Lane {
   #isReady = false;
   #running: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
+  #checking: Promise<void> | undefined;
   #fencedCount = 0;
   #isClosed = false;
   /** Requests of the last group: as many are awaited for a moment. */
@@ -85,15 +86,18 @@ export class Lane {
     );
   }
 
-  /** Takes the transactional id over again, after the transaction under way: the lane finds out which slots it holds. Errors: as {@link ready}. */
+  /**
+   * Takes the transactional id over again, after the transaction under way: the lane finds out which slots it holds. Once for all that ask
+   * at the same time: each check takes the slots from those that found them in the one before. Errors: as {@link ready}.
+   */
   async check(limits: Limits): Promise<void> {
-    await bounded(
-      this.#inTurn(async () => {
-        this.#leave();
-        await this.#recover(limits);
-      }),
-      limits,
-    );
+    this.#checking ??= this.#inTurn(async () => {
+      this.#leave();
+      await this.#recover(within(RECOVERY_TIMEOUT_MS));
+    }).finally(() => {
+      this.#checking = undefined;
+    });
+    await bounded(this.#checking, limits);
   }
 
   push(request: KeyedRequest): void {
