@@ -1,9 +1,16 @@
 /** Requests with an idempotency key, against a real Kafka: one bridge, and two of them. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
+import { request } from 'undici';
 import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
+import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
+import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
-import { PROOF } from '../../../test/harness/trust.ts';
+import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 
 const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
@@ -105,5 +112,87 @@ describe('two bridges', () => {
     await other.close();
     expect(await send(bridge, topic, key)).toMatchObject({ text: first.text, replayed: 'true' });
     expect(await kafka.read(topic, 1)).toHaveLength(1);
+  });
+});
+
+describe('two regions behind two gateways', () => {
+  /** East is in this process, west in its own, which a test may kill. */
+  async function system() {
+    const directory = mkdtempSync(join(tmpdir(), 'causeway-keys-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const config = {
+      bridge: { name: 'bridge', region: 'west' },
+      listen: { port: 0 },
+      kafka: { bootstrapServers: inject('kafkaBootstrap').split(',') },
+      trust: TEST_TRUST,
+    };
+    writeFileSync(join(directory, 'west.yaml'), JSON.stringify(config));
+    const west = new BridgeProcess(directory, ['--config', 'west.yaml']);
+    const urls = { east: bridge.url, west: await west.url() };
+    const start = async (name: string): Promise<TestGateway> => {
+      const gateway = await startGateway({ gateway: { name }, regions: regions(urls) });
+      onTestFinished(() => gateway.close());
+      return gateway;
+    };
+    const [first, second] = [await start('first'), await start('second')];
+    const slotsOf = async (region: string): Promise<number> => {
+      const text = await (await request(`${first.adminUrl}/metrics`)).body.text();
+      return Number(new RegExp(`causeway_remembered_slots{region="${region}"} (\\d+)`).exec(text)?.[1]);
+    };
+    return { west, gateways: [first.url, second.url] as const, slotsOf };
+  }
+
+  /** Sends by undici, which keeps connections. */
+  async function sendTo(url: string, topic: string, key: string): Promise<{ status: number; text: string }> {
+    const { statusCode, body } = await request(`${url}/topics/${topic}`, {
+      method: 'POST',
+      headers: { 'content-type': JSON_V2, 'idempotency-key': key },
+      body: JSON.stringify({ records: [{ value: key }] }),
+    });
+    return { status: statusCode, text: await body.text() };
+  }
+
+  /** What readers of committed records see. */
+  async function valuesOf(topic: string, count: number): Promise<unknown[]> {
+    await bridge.produce(topic, { records: [{ value: 'end' }] });
+    const records = await kafka.read(topic, count + 1);
+    return records.map(({ value }) => JSON.parse(String(value)));
+  }
+
+  test('one key through both gateways at once is stored once; a killed owner costs no request, and stores nothing twice', async () => {
+    const { west, gateways, slotsOf } = await system();
+    const topic = await kafka.topic();
+    const keys = Array.from({ length: 20 }, () => unique('key'));
+    const answers = await Promise.all(keys.map((key) => Promise.all(gateways.map((url) => sendTo(url, topic, key)))));
+    for (const [one, other] of answers) {
+      expect([one?.status, one?.text]).toEqual([200, expect.stringContaining('offset')]);
+      expect(other).toEqual(one);
+    }
+    let killedAfter = 0;
+    const sent = [...keys];
+    const failures: unknown[] = [];
+    const client = async (number: number): Promise<void> => {
+      // On after the kill until new requests no longer wait for it.
+      while (killedAfter === 0 || sent.length < killedAfter + 200) {
+        const key = unique('key');
+        sent.push(key);
+        const url = gateways[number % 2] ?? '';
+        const answer = await sendTo(url, topic, key);
+        // Some clients repeat each request, by the other gateway.
+        const again = number < 4 ? await sendTo(gateways[(number + 1) % 2] ?? '', topic, key) : answer;
+        if (answer.status !== 200 || again.text !== answer.text) failures.push({ answer, again });
+      }
+    };
+    const clients = Array.from({ length: 12 }, (_, number) => client(number));
+    await until('there is load', () => sent.length > 200);
+    expect(await slotsOf('west')).toBeGreaterThan(0);
+    west.child.kill('SIGKILL');
+    await once(west.child, 'exit');
+    killedAfter = sent.length;
+    await Promise.all(clients);
+    expect(failures).toEqual([]);
+    const values = await valuesOf(topic, sent.length);
+    expect(values.at(-1)).toBe('end');
+    expect(values.slice(0, -1).sort()).toEqual(sent.sort());
   });
 });
