@@ -22,8 +22,8 @@ import { SlotLog } from './slot-log.ts';
 import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
 import { SLOT_TOPIC } from './topics.ts';
 
-/** The same for all bridges of a version; claims name the lane, so that versions may differ. */
-const LANE_COUNT = 2;
+/** One transaction at a time commits the most requests; claims name the lane, so that versions may have more. */
+const LANE_COUNT = 1;
 /** How often a bridge that has seen no request with a key looks whether another one has. */
 const WATCH_INTERVAL_MS = 5_000;
 /** A slot that a gateway has this bridge free is for another one: other requests that are on their way do not bring it back. */

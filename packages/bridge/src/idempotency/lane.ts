@@ -14,6 +14,7 @@ import type { RecordToProduce } from '../records.ts';
 import type { AnswerLog } from './answer-log.ts';
 import { encodeAnswer, encodeShortAnswer } from './answers.ts';
 import { answerPartitionOf, CLAIM_KEY, encodeClaim, freeClaim } from './claims.ts';
+import { CommitPace } from './commit-pace.ts';
 import { storeRecords } from './group.ts';
 import type { IdempotencyTotals } from './idempotency-totals.ts';
 import type { KeyedRequest } from './keyed-request.ts';
@@ -49,8 +50,6 @@ const GROUP_TIMEOUT_MS = 8_000;
 const RECOVERY_TIMEOUT_MS = 10_000;
 /** Another bridge has the id, and needs this long to claim slots; doubled with each further time in a row. */
 const FENCED_PAUSE_MS = { minMs: 100, maxMs: 2_000 } as const;
-/** How long a group waits for the clients that were answered a moment ago. */
-const GATHER_MS = 2;
 
 export class Lane {
   readonly id: string;
@@ -66,8 +65,7 @@ export class Lane {
   #checking: Promise<void> | undefined;
   #fencedCount = 0;
   #isClosed = false;
-  /** Requests of the last group: as many are awaited for a moment. */
-  #lastCount = 0;
+  readonly #pace = new CommitPace();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -135,7 +133,8 @@ export class Lane {
     for (let attempt = 0; this.#hasWork && !this.#isClosed; attempt += 1) {
       try {
         await this.ready(within(RECOVERY_TIMEOUT_MS));
-        await this.#gather();
+        const pauseMs = this.#pace.leftMs(performance.now());
+        if (pauseMs > 0) await delay(pauseMs);
         await this.#inTurn(async () => {
           if (this.#isReady) await this.#transact(this.#take());
         });
@@ -159,12 +158,6 @@ export class Lane {
     this.#options.suspend();
   }
 
-  /** Closed loops of clients come back at once: the group is larger if it waits for them, and the last markers are written meanwhile. */
-  async #gather(): Promise<void> {
-    if (this.#queue.length >= this.#lastCount || this.#lastCount <= 1) return;
-    await delay(GATHER_MS);
-  }
-
   /** The first requests that fit into one transaction, and whose slots the lane holds. */
   #take(): KeyedRequest[] {
     const { maxBatchBytes, maxBatchRecords, holds } = this.#options;
@@ -185,7 +178,6 @@ export class Lane {
       taken += 1;
     }
     this.#queue.splice(0, taken);
-    this.#lastCount = group.length;
     return group;
   }
 
@@ -198,10 +190,12 @@ export class Lane {
     const startedAtMs = performance.now();
     try {
       await storeRecords(producer, group, { ...this.#options, partitioner: this.#partitioner, limits });
+      this.#pace.onFirstSent(startedAtMs, performance.now() - startedAtMs);
       const firstOffset = await this.#storeAnswers(group, limits);
       await this.#storeFreedom(leaving, limits);
       for (const request of group) request.isUncertain = true;
       await producer.commit(limits);
+      this.#pace.onCommitted(performance.now());
       totals.committed(group.length, performance.now() - startedAtMs);
       this.#fencedCount = 0;
       for (const slot of leaving) this.#options.onFreed(slot);

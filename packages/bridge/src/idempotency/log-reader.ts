@@ -37,6 +37,7 @@ export class LogReader {
   #isLoaded = false;
   readonly #waiters = new Set<Waiter>();
   #trouble: string | undefined;
+  #readableSinceMs = Number.POSITIVE_INFINITY;
   /** Waiting does not help. */
   #isRefused = false;
 
@@ -74,6 +75,11 @@ export class LogReader {
   /** Whether everything was read that the topic had at the start. */
   get isLoaded(): boolean {
     return this.#isLoaded;
+  }
+
+  /** Since when the topic has been read without a break, by `performance.now()`; `Infinity` while it is not. */
+  get readableSinceMs(): number {
+    return this.#readableSinceMs;
   }
 
   /** Why the topic cannot be read now. */
@@ -126,6 +132,8 @@ export class LogReader {
 
   #note(reason: string | undefined, isRefused: boolean): void {
     this.#isRefused = isRefused;
+    if (reason !== undefined) this.#readableSinceMs = Number.POSITIVE_INFINITY;
+    else if (this.#readableSinceMs === Number.POSITIVE_INFINITY) this.#readableSinceMs = performance.now();
     if (this.#trouble === reason) return;
     this.#trouble = reason;
     this.#options.onTrouble?.(reason);

@@ -19,7 +19,6 @@ export class SlotLog {
   readonly #claims: Claim[] = Array.from({ length: SLOT_COUNT }, (_, slot) => freeClaim(slot));
   /** By bridge, on the monotonic clock of this process. */
   readonly #seenAtMs = new Map<string, number>();
-  #readableSinceMs = Number.POSITIVE_INFINITY;
 
   constructor(cluster: Cluster, { requestTimeoutMs, onClaim, onTrouble }: SlotLogOptions) {
     this.#reader = new LogReader(cluster, {
@@ -28,10 +27,7 @@ export class SlotLog {
       findTopic: (end) => ensureSlotTopic(cluster, within(requestTimeoutMs, end)),
       onRestart: (slot) => this.#set(slot, freeClaim(slot), onClaim),
       onRecord: (record) => this.#apply(record, onClaim),
-      onTrouble: (reason) => {
-        this.#readableSinceMs = reason === undefined ? performance.now() : Number.POSITIVE_INFINITY;
-        onTrouble(reason);
-      },
+      onTrouble,
     });
   }
 
@@ -68,7 +64,7 @@ export class SlotLog {
   /** Whether the bridge gave a sign of life in the last `withinMs`, or the log has not been read for so long. */
   isAlive(bridge: string, withinMs: number): boolean {
     const nowMs = performance.now();
-    if (nowMs - this.#readableSinceMs < withinMs || this.#readableSinceMs > nowMs) return true;
+    if (nowMs - this.#reader.readableSinceMs < withinMs) return true;
     return nowMs - (this.#seenAtMs.get(bridge) ?? Number.NEGATIVE_INFINITY) < withinMs;
   }
 
