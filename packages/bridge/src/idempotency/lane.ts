@@ -198,7 +198,7 @@ export class Lane {
       this.#pace.onCommitted(performance.now());
       totals.committed(group.length, performance.now() - startedAtMs);
       this.#fencedCount = 0;
-      for (const slot of leaving) this.#options.onFreed(slot);
+      this.#onFreed(leaving);
       this.#answer(group, firstOffset);
     } catch (error) {
       await this.#broke(error, { group, leaving });
@@ -211,6 +211,14 @@ export class Lane {
       answerLog.add(request.keyHash, { partition: this.#answerPartition, offset: Number(firstOffset) + place });
       if (request.answer !== undefined) request.resolve({ kind: 'answered', answer: request.answer });
     }
+  }
+
+  /** Requests that came meanwhile are for the next owner: it may have executed them by the time this bridge owns the slot again. */
+  #onFreed(slots: readonly number[]): void {
+    if (slots.length === 0) return;
+    for (const slot of slots) this.#options.onFreed(slot);
+    for (const { slot, resolve } of this.#queue) if (slots.includes(slot)) resolve({ kind: 'lost' });
+    this.#queue = this.#queue.filter(({ slot }) => !slots.includes(slot));
   }
 
   /** Returns the offset of the first answer; the others follow. */

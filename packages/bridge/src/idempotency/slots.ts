@@ -147,8 +147,11 @@ export class Slots {
     const owner = slotLog.claims.find(({ transactionalId }) => transactionalId === guard)?.owner;
     const siblings = owner === undefined || owner === self ? [] : this.#guardsOf(owner, guard);
     await Promise.all([producer, ...siblings.map((id) => this.#producer(id))].map((one) => one.init(limits)));
-    await this.#readLogs(slots, limits);
-    const claimed = slots.filter((slot) => mayClaim(slotLog.claimOf(slot), guard));
+    // Between the two: the guard cannot move away and back any more without fencing this bridge.
+    let claimed: number[] = [];
+    await this.#readLogs(slots, limits, () => {
+      claimed = slots.filter((slot) => mayClaim(slotLog.claimOf(slot), guard));
+    });
     if (claimed.length === 0) return;
     try {
       const batches = claimed.map((slot) => ({
@@ -178,11 +181,14 @@ export class Slots {
   /**
    * Reads both logs to their ends: the claims first. The owners until then have stored no answer since, so that the ends of the
    * answers, asked for after that, are beyond all of theirs. Transactions that bridges left open when they died would hold that up: they
-   * are aborted.
+   * are aborted. `onClaims`: the claims are read, and the answers are not.
    */
-  async #readLogs(slots: readonly number[], limits: Limits): Promise<void> {
+  async #readLogs(slots: readonly number[], limits: Limits, onClaims = (): void => {}): Promise<void> {
     const { slotLog, answerLog } = this.#options;
-    const reading = slotLog.readToEnd(slots, limits).then(async () => await answerLog.readToEnd(limits));
+    const reading = slotLog.readToEnd(slots, limits).then(async () => {
+      onClaims();
+      await answerLog.readToEnd(limits);
+    });
     reading.catch(() => {});
     const isRead = await Promise.race([reading.then(() => true), delayed(Math.min(STUCK_MS, remainingMs(limits)))]);
     if (!isRead) await this.#abortOfTheDead(limits);
