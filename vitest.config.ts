@@ -9,7 +9,7 @@ const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
 const TIMED = [
   'test/e2e/{failover,page,rollout,routing}.test.ts',
   'test/page/**/*.test.ts',
-  'test/chaos/survival.test.ts',
+  'test/chaos/{exactly-once,survival}.test.ts',
 ];
 
 /** Tests of whole systems in which no handshake and no probe may be late, whatever happens to others: two files at a time. */

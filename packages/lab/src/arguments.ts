@@ -11,6 +11,8 @@ export interface LabOptions {
   brokerCount: 1 | 3;
   /** TLS on every hop. */
   isSecure: boolean;
+  /** Keys, and nothing stored twice. */
+  isExactlyOnce: boolean;
   /** Undefined: clients are anonymous, and may do everything. */
   tenantCount: number | undefined;
   bootstrap: string | undefined;
@@ -41,6 +43,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
                             certificates and passwords are made for this run
   --tenants N               clients authenticate: N tenants (${MIN_TENANTS} to ${MAX_TENANTS}) with topics, a producer and a
                             consumer each, and a guest who is refused; with --tls their tokens are encrypted on the way
+  --exactly-once            the producer sends a key with each request and repeats it after a failure, consumers read with
+                            read_committed; the exit code is also 1 if a record is twice in Kafka
   --brokers 1|3             brokers of the Kafka that is started (default 1)
   --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
@@ -55,6 +59,7 @@ const OPTIONS = {
   restore: { type: 'string', multiple: true },
   'no-traffic': { type: 'boolean' },
   tls: { type: 'boolean' },
+  'exactly-once': { type: 'boolean' },
   tenants: { type: 'string' },
   brokers: { type: 'string' },
   bootstrap: { type: 'string' },
@@ -81,6 +86,7 @@ export function parseArguments(
     seconds: seconds === undefined ? undefined : readSeconds(seconds),
     hasTraffic: !given.has('no-traffic'),
     isSecure: given.has('tls'),
+    isExactlyOnce: given.has('exactly-once'),
     brokerCount: readBrokerCount(last('brokers')),
     tenantCount: readTenantCount(last('tenants')),
     bootstrap: readBootstrap('--bootstrap', last('bootstrap')),

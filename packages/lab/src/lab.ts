@@ -53,12 +53,14 @@ export class Lab {
 
   /** Runs until the time is over or the signal. Errors: those of `startStack`, after everything is stopped. */
   async run(signal: AbortSignal): Promise<LabOutcome> {
-    const { bootstrap, brokerCount, isSecure, tenantCount, portBase, hasTraffic, directory } = this.#options;
+    const { bootstrap, brokerCount, isSecure, isExactlyOnce, tenantCount, portBase, hasTraffic, directory } =
+      this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
     const stack = await startStack({
       bootstrap,
       brokerCount,
       isSecure,
+      isExactlyOnce,
       tenantCount,
       signal,
       directory: directory === undefined ? undefined : resolve(this.#directory, directory),
@@ -86,7 +88,7 @@ export class Lab {
   }
 
   async #runTraffic(stack: Stack, signal: AbortSignal): Promise<LabOutcome> {
-    const workload = workloadOf(stack);
+    const workload = workloadOf(stack, { isExactlyOnce: this.#options.isExactlyOnce });
     this.#screen.print(workload.introduction);
     this.#screen.status('The consumers join their group …');
     await workload.start(signal);

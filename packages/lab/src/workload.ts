@@ -18,9 +18,9 @@ export interface Workload {
   result(paint: Paint): { table: string; isGood: boolean; sentence: string };
 }
 
-export function workloadOf(stack: Stack): Workload {
+export function workloadOf(stack: Stack, { isExactlyOnce }: { isExactlyOnce: boolean }): Workload {
   const { tenants, kafka, tier1, credentials } = stack;
-  const common = { url: tier1.url, tls: credentials?.lab, kafka: kafka.access };
+  const common = { url: tier1.url, tls: credentials?.lab, kafka: kafka.access, isExactlyOnce };
   return tenants === undefined
     ? anonymous(new Traffic({ ...common, topic: TOPIC }))
     : ofTenants(new TenantTraffic({ ...common, tenants }));

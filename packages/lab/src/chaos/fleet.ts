@@ -88,7 +88,7 @@ export class Fleet {
     ];
   }
 
-  /** Lets the consumers join, then starts producing. Errors: `startTimedOut` when they cannot. */
+  /** Lets the consumers join, and with keys the first one be stored, which creates topics; then starts producing. Errors: `startTimedOut` when they cannot. */
   async start(): Promise<void> {
     for (const consumer of this.#consumers) consumer.start();
     const joined = Promise.all(this.#consumers.map((consumer) => consumer.joined)).then(() => true);
@@ -102,6 +102,7 @@ export class Fleet {
       const errors = JSON.stringify(this.ledger.summarize().errors);
       throw new LabError('startTimedOut', `The consumers did not join their groups: ${errors}.`);
     }
+    if (this.#history !== undefined) await this.#producers[0]?.produceOnce();
     for (const producer of this.#producers) producer.start();
   }
 

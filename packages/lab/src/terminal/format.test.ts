@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LabError } from '../errors.ts';
+import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import type { LedgerSummary } from '../traffic/ledger.ts';
 import { formatError, formatLiveLine, formatProcessEvent, formatSummary, judge, type Paint } from './format.ts';
 
@@ -63,6 +64,14 @@ test('the table at the end', () => {
   ]);
 });
 
+const KEYED: KeyedSummary = { keys: 9, requests: 12, replayed: 3, replayedAtOnce: 1, faults: [] };
+
+test('keys have a line of their own', () => {
+  expect(formatSummary({ ...GOOD, keyed: KEYED }, plain)).toContain(
+    '  keys                    9   12 requests, of which 3 got the answer of an earlier one\n',
+  );
+});
+
 describe('the verdict', () => {
   test.each<[string, Partial<LedgerSummary>, boolean, string]>([
     ['good', {}, true, 'No record was lost, and no request failed.'],
@@ -70,6 +79,9 @@ describe('the verdict', () => {
     ['failed requests', { clientErrors: 2 }, false, '2 requests failed.'],
     ['both', { lost: 2, clientErrors: 1 }, false, '2 acknowledged records were lost and 1 request failed.'],
     ['Kafka was not read back', { notStored: undefined }, false, 'Kafka could not be read back.'],
+    ['keys', { storedTwice: 0, keyed: KEYED }, true, 'No record was lost or is twice in Kafka, and no request failed.'],
+    ['a record twice in spite of keys', { storedTwice: 1, keyed: KEYED }, false, '1 record is twice in Kafka.'],
+    ['a broken promise', { keyed: { ...KEYED, faults: ['a', 'b'] } }, false, 'a (and 1 more).'],
     ['no traffic came through', { delivered: 0 }, false, 'Nothing was delivered.'],
   ])('%s', (_, change, isGood, sentence) => {
     expect(judge({ ...GOOD, ...change })).toEqual({ isGood, sentence });

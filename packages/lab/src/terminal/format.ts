@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { RegionState } from '../chaos/region-switch.ts';
 import { LabError } from '../errors.ts';
+import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { ClientErrorCount } from '../traffic/books.ts';
@@ -127,6 +128,7 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
     ['delivered', String(summary.delivered), deliveredRemark(summary)],
     ['duplicates', String(summary.duplicates), duplicatesRemark(summary)],
     ['lost', marked(summary.lost, paint), lostRemark(summary)],
+    ...(summary.keyed === undefined ? [] : [keysRow(summary.keyed)]),
     ['client errors', marked(summary.clientErrors, paint)],
     ...summary.errors.map((error): [string, string, string] => [
       `  ${error.operation}`,
@@ -140,6 +142,10 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
     `  ${name.padEnd(NAME_WIDTH)} ${padValue(value)}   ${remark === undefined ? '' : paint('dim', remark)}`.trimEnd(),
   );
   return ['', paint('bold', '  Result'), ...lines, ''].join('\n');
+}
+
+function keysRow({ keys, requests, replayed }: KeyedSummary): [string, string, string] {
+  return ['keys', String(keys), `${requests} requests, of which ${replayed} got the answer of an earlier one`];
 }
 
 const VALUE_WIDTH = 8;
@@ -183,10 +189,20 @@ export function judge(summary: LedgerSummary): { isGood: boolean; sentence: stri
       ? [plural(summary.lost, 'acknowledged record was lost', 'acknowledged records were lost')]
       : []),
     ...(summary.clientErrors > 0 ? [plural(summary.clientErrors, 'request failed', 'requests failed')] : []),
+    ...(summary.keyed === undefined ? [] : keyFaults(summary, summary.keyed)),
   ];
   if (faults.length > 0) return { isGood: false, sentence: `${faults.join(' and ')}.` };
   if (summary.delivered === 0) return { isGood: false, sentence: 'Nothing was delivered.' };
+  if (summary.keyed !== undefined)
+    return { isGood: true, sentence: 'No record was lost or is twice in Kafka, and no request failed.' };
   return { isGood: true, sentence: 'No record was lost, and no request failed.' };
+}
+
+function keyFaults({ storedTwice }: LedgerSummary, { faults: [example, ...others] }: KeyedSummary): string[] {
+  return [
+    ...(storedTwice ? [plural(storedTwice, 'record is twice in Kafka', 'records are twice in Kafka')] : []),
+    ...(example === undefined ? [] : [others.length === 0 ? example : `${example} (and ${others.length} more)`]),
+  ];
 }
 
 function plural(count: number, one: string, many: string): string {

@@ -1,5 +1,6 @@
 /** The ledger of one run: acknowledged records, deliveries by consumer, and errors of clients. */
 
+import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import {
   type ClientError,
   type ClientErrorCount,
@@ -36,6 +37,8 @@ export interface LedgerSummary extends LedgerCounts {
   notStored: number | undefined;
   /** Records that are in the topic more than once: a request was sent again. */
   storedTwice: number | undefined;
+  /** Of a producer that sends keys. */
+  keyed?: KeyedSummary | undefined;
   produceP99Ms: number;
   produceMaxMs: number;
 }
@@ -58,6 +61,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
   #lastDeliveryAtMs: number | undefined;
   #longestGapMs = 0;
   #stored: ReadonlyMap<number, number> | undefined;
+  #keyed: KeyedSummary | undefined;
 
   /** `now`: monotonic, in milliseconds. */
   constructor(now: () => number) {
@@ -119,9 +123,10 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     this.#endedAtMs = this.#now();
   }
 
-  /** How often each record number was found in Kafka by an independent reader. */
-  compareWithKafka(stored: ReadonlyMap<number, number>): void {
+  /** How often each record number was found in Kafka by an independent reader, and what that says about keys, if there are any. */
+  compareWithKafka(stored: ReadonlyMap<number, number>, keyed?: KeyedSummary | undefined): void {
     this.#stored = stored;
+    this.#keyed = keyed;
   }
 
   /** Acknowledged records that no consumer has received yet. */
@@ -164,6 +169,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
       undelivered: this.#undelivered,
       notStored: stored === undefined ? undefined : notStored,
       storedTwice: stored === undefined ? undefined : [...stored.values()].filter((times) => times > 1).length,
+      keyed: this.#keyed,
       produceP99Ms: percentile(latenciesMs, 0.99),
       produceMaxMs: latenciesMs.at(-1) ?? 0,
     };

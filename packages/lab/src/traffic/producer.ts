@@ -53,10 +53,14 @@ export class Producer {
     await Promise.all(this.#inFlight);
   }
 
+  /** Sends one request, and waits for its response. */
+  async produceOnce(): Promise<void> {
+    await this.#produce(Array.from({ length: this.#size.recordCount }, () => this.#options.books.nextRecord()));
+  }
+
   #produceNext(): void {
     if (this.#inFlight.size >= this.#options.maxInFlight) return;
-    const records = Array.from({ length: this.#size.recordCount }, () => this.#options.books.nextRecord());
-    const request = this.#produce(records).finally(() => this.#inFlight.delete(request));
+    const request = this.produceOnce().finally(() => this.#inFlight.delete(request));
     this.#inFlight.add(request);
   }
 

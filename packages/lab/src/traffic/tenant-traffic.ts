@@ -16,6 +16,7 @@ export interface TenantTrafficOptions {
   url: string;
   tls: ClientTls | undefined;
   kafka: KafkaAccess;
+  isExactlyOnce: boolean;
 }
 
 export class TenantTraffic {
@@ -23,8 +24,15 @@ export class TenantTraffic {
   readonly guest: Guest;
   readonly #traffics: readonly { name: string; traffic: Traffic }[];
 
-  constructor({ tenants, url, tls, kafka }: TenantTrafficOptions) {
-    const common = { url, tls, kafka, recordsPerSecond: RECORDS_PER_SECOND, consumerCount: CONSUMER_COUNT };
+  constructor({ tenants, url, tls, kafka, isExactlyOnce }: TenantTrafficOptions) {
+    const common = {
+      url,
+      tls,
+      kafka,
+      isExactlyOnce,
+      recordsPerSecond: RECORDS_PER_SECOND,
+      consumerCount: CONSUMER_COUNT,
+    };
     this.#traffics = tenants.all.map(({ name, token }) => {
       const own = { topic: ordersOf(name), groupPrefix: prefixOf(name), token };
       return { name, traffic: new Traffic({ ...common, ...own }) };

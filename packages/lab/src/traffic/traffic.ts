@@ -1,13 +1,16 @@
 /** The traffic of a run, or of one tenant: a producer and consumers of one group, through one URL, and their ledger. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { KeyedHistory } from '../exactly-once/history.ts';
+import { summarizeHistory } from '../exactly-once/history-check.ts';
+import { KeyedSender } from '../exactly-once/keyed-sender.ts';
 import type { ClientTls } from '../secure/client-tls.ts';
 import type { KafkaAccess } from '../stack/kafka-client.ts';
 import { HttpClient, protocolsOf } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { Ledger } from './ledger.ts';
 import { Producer } from './producer.ts';
-import { readBack } from './read-back.ts';
+import { readStored } from './read-back.ts';
 
 const DEFAULT_CONSUMER_COUNT = 2;
 const RECORDS_PER_SECOND = 20;
@@ -36,6 +39,8 @@ export interface TrafficOptions {
   token?: string | undefined;
   /** The beginning of the name of the consumers' group. Default: none. */
   groupPrefix?: string | undefined;
+  /** The producer sends keys and repeats requests, consumers read with `read_committed`. Default: false. */
+  isExactlyOnce?: boolean | undefined;
 }
 
 export class Traffic {
@@ -46,6 +51,8 @@ export class Traffic {
   readonly #options: TrafficOptions;
   readonly #runId = randomBytes(4).toString('hex');
   readonly #clients: readonly HttpClient[];
+  readonly #history: KeyedHistory | undefined;
+  readonly #keyedSender: KeyedSender | undefined;
   readonly #producer: Producer;
   readonly #consumers: Consumer[];
 
@@ -60,7 +67,11 @@ export class Traffic {
     this.#clients = [client, ...others];
     const common = { books: this.ledger, topic: options.topic, runId: this.#runId };
     const { recordsPerSecond } = this;
-    this.#producer = new Producer({ ...common, client, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
+    const history = options.isExactlyOnce ? new KeyedHistory(() => performance.now()) : undefined;
+    this.#history = history;
+    this.#keyedSender = history && new KeyedSender({ client, history, name: this.#runId, isRepeating: true });
+    const sender = this.#keyedSender ?? client;
+    this.#producer = new Producer({ ...common, client: sender, recordsPerSecond, maxInFlight: MAX_IN_FLIGHT });
     this.#consumers = Array.from(
       { length: options.consumerCount ?? DEFAULT_CONSUMER_COUNT },
       (_, index) =>
@@ -69,6 +80,7 @@ export class Traffic {
           client: this.#clients[index % this.#clients.length] ?? client,
           group: this.group,
           name: `consumer-${index + 1}`,
+          readsCommitted: history !== undefined,
         }),
     );
   }
@@ -87,7 +99,9 @@ export class Traffic {
    * the consumers, and reads the topic back. Returns why the topic could not be read back, if so.
    */
   async finish(drainTimeoutMs: number = DRAIN_TIMEOUT_MS): Promise<{ readBackFailure: unknown }> {
+    const giveUp = setTimeout(() => this.#keyedSender?.giveUp(), drainTimeoutMs);
     await this.#producer.stop();
+    clearTimeout(giveUp);
     this.ledger.endTraffic();
     const deadlineMs = performance.now() + drainTimeoutMs;
     while (this.ledger.undelivered > 0 && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);
@@ -96,7 +110,9 @@ export class Traffic {
     try {
       const { kafka, topic } = this.#options;
       const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-      this.ledger.compareWithKafka(await readBack({ kafka, topic, runId: this.#runId, signal }));
+      const { places } = await readStored({ kafka, topic, runId: this.#runId, signal });
+      const keyed = this.#history && summarizeHistory(this.#history.requests, places);
+      this.ledger.compareWithKafka(new Map([...places].map(([record, { length }]) => [record, length])), keyed);
       return { readBackFailure: undefined };
     } catch (error) {
       return { readBackFailure: error };
