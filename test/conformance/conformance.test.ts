@@ -20,7 +20,7 @@ import { type Client, Http2Client, PlainClient } from './client.ts';
 import { conformance, GROUPS } from './conformance.ts';
 import { type Names, type RunContext, runScenario, type Scenario } from './scenario.ts';
 import { MAX_BLOCK_MS } from './scenarios/produce.ts';
-import { LIMITED, SWITCHED_OFF, WITHOUT_KAFKA } from './scenarios/refusals.ts';
+import { LIMITED, SWITCHED_OFF, WITHOUT_KAFKA, WITHOUT_KEYS } from './scenarios/refusals.ts';
 
 const IS_FULL = process.env['CAUSEWAY_CONFORMANCE'] === 'full';
 const BRIDGE_CONFIG = { producer: { maxBlockMs: MAX_BLOCK_MS } };
@@ -103,6 +103,12 @@ const REFUSING = [
     config: { producer: { isEnabled: false }, consumers: { isEnabled: false } },
   },
   {
+    name: 'a bridge without idempotency keys',
+    scenarios: WITHOUT_KEYS,
+    hasKafka: false,
+    config: { producer: { idempotencyKeys: false } },
+  },
+  {
     name: 'a bridge with tight limits',
     scenarios: LIMITED,
     hasKafka: true,
@@ -133,6 +139,9 @@ const NOT_PROVOKED = [
     'openapiv3 503',
     // Needs a consumer with too many waiting requests (packages/bridge/src/http/consumer-turns.test.ts).
     ...['poll', 'commit', 'seek', 'seekToBeginning', 'seekToEnd', 'unsubscribe'].map((operation) => `${operation} 409`),
+    // Needs a request whose transaction does not end (packages/bridge/test/idempotency.test.ts).
+    'send 409',
+    'sendToPartition 409',
     // Kafka returns these errors only to clients without permission.
     'listTopics 500',
     'getOffsets 500',

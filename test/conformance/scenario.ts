@@ -27,7 +27,8 @@ export interface Step {
   violations?: readonly string[];
   /** Default: V for a response with a body. */
   answerType?: string;
-  answerHeaders?: Record<string, string>;
+  /** `undefined`: absent. */
+  answerHeaders?: Record<string, string | undefined>;
 }
 
 /** Polls a consumer until this many records have arrived. */

@@ -22,7 +22,7 @@ export interface OpenApiDocument {
 
 export interface OperationObject {
   operationId: Operation;
-  parameters: { name: string; in: 'path' | 'query'; required: boolean; schema: object }[];
+  parameters: { name: string; in: 'path' | 'query' | 'header'; required: boolean; schema: object }[];
   requestBody?: { required: boolean; content: Record<string, { schema: object }> };
   responses: Record<string, { content?: Record<string, { schema: object }> }>;
 }

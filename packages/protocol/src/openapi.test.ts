@@ -67,8 +67,8 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
 const UNDOCUMENTED = new Set(['204', '400', '401', '403', '409', '413', '415', '422', '500', '503']);
 /** With `async`, the peer API responds 204 whatever the outcome for the records. */
 const OWN_STATUSES: Readonly<Record<string, string[]>> = {
-  send: ['404'],
-  sendToPartition: ['404'],
+  send: ['404', '501'],
+  sendToPartition: ['404', '501'],
   createConsumer: ['429'],
 };
 
@@ -116,6 +116,25 @@ test('parameters of a path are required, those of a query are not; a body is, ex
   expect(schemas.get('name')).toEqual({ type: 'string' });
   expect(schemas.get('topicname')).toEqual({ type: 'string' });
   expect(schemas.get('partitionid')).toEqual({ type: 'integer', minimum: 0 });
+});
+
+test('the operations that store records document the Idempotency-Key, what its responses say and mean; others have no headers', () => {
+  for (const [name, { operation }] of operations) {
+    const { parameters, responses } = operation;
+    const inHeader = parameters.filter(({ in: place }) => place === 'header').map(({ name: header }) => header);
+    const withHeaders = Object.keys(responses).filter((status) => 'headers' in (responses[status] ?? {}));
+    const stores = name === 'send' || name === 'sendToPartition';
+    expect({ name, inHeader, withHeaders }).toEqual({
+      name,
+      inHeader: stores ? ['idempotency-key'] : [],
+      withHeaders: stores ? ['200', '204'] : [],
+    });
+    if (!stores) continue;
+    expect(responses['200']).toMatchObject({ headers: { 'idempotency-replayed': { required: false } } });
+    for (const status of ['400', '409', '422', '501', '503']) {
+      expect(responses[status]).toMatchObject({ description: expect.stringContaining('Idempotency-Key') });
+    }
+  }
 });
 
 test('what Kafka or the rules of a gateway may refuse has a 403', () => {

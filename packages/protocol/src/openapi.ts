@@ -39,42 +39,49 @@ export function openApiDocument(version: string): Record<string, unknown> {
 const PARAMETER = /\{(\w+)\}/g;
 
 function operationObject(entry: OperationEntry, components: Record<string, unknown>): object {
-  const { operation, path, summary, tags, query = {}, body } = entry;
+  const { operation, path, summary, tags, query = {}, headers = {}, body } = entry;
   const inPath = [...path.matchAll(PARAMETER)].map(([, name = '']) => ({
     in: 'path',
     required: true,
     ...PATH_PARAMETERS[name],
   }));
-  const inQuery = Object.entries(query).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
+  const optional = (place: string, schemas: Readonly<Record<string, object>>) =>
+    Object.entries(schemas).map(([name, schema]) => ({ name, in: place, required: false, schema }));
   const requestBody =
     body === undefined ? undefined : { required: body.isOptional !== true, content: contentObject(body, components) };
   return {
     operationId: operation,
     summary,
     tags,
-    parameters: [...inPath, ...inQuery],
+    parameters: [...inPath, ...optional('query', query), ...optional('header', headers)],
     ...(requestBody === undefined ? {} : { requestBody }),
     responses: responsesObject(entry, components),
   };
 }
 
 function responsesObject(
-  { query = {}, body, status, response, right, errors = [] }: OperationEntry,
+  { query = {}, body, status, response, responseHeaders, right, errors = [], meanings = {} }: OperationEntry,
   components: Record<string, unknown>,
 ): Record<string, object> {
+  const headers = responseHeaders === undefined ? {} : { headers: headersObject(responseHeaders) };
   const responses: Record<string, object> = {
     [status]: {
       description: 'Success.',
+      ...headers,
       ...(response === undefined ? {} : { content: contentObject(response, components) }),
     },
   };
-  if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.' };
+  if ('async' in query) responses['204'] = { description: 'Taken over, with async=true.', ...headers };
   const content = contentObject(v2(ErrorBody), components);
   const ofIdentity = right === undefined ? [] : [UNAUTHENTICATED];
   for (const error of new Set([BAD_URL, ...ofIdentity, ...errors, ...(body === undefined ? [] : OF_BODIES)])) {
-    responses[error] = { description: 'Error.', content };
+    responses[error] = { description: meanings[error] ?? 'Error.', content };
   }
   return responses;
+}
+
+function headersObject(schemas: Readonly<Record<string, object>>): object {
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, { required: false, schema }]));
 }
 
 function contentObject({ schema, types }: Content, components: Record<string, unknown>): object {

@@ -1,6 +1,19 @@
 /** Storing records: to a topic and to a partition, in each format. */
 import { expect } from 'vitest';
-import { ADDITIONAL, B, BAD, J, MISSING, type Scenario, type Step, schemaError, T, TYPE, V } from '../scenario.ts';
+import {
+  ADDITIONAL,
+  B,
+  BAD,
+  consumer,
+  J,
+  MISSING,
+  type Scenario,
+  type Step,
+  schemaError,
+  T,
+  TYPE,
+  V,
+} from '../scenario.ts';
 
 const REFERRED = 'A subschema had errors';
 const ITEMS = 'Items did not match schema';
@@ -17,6 +30,13 @@ const send = (records: unknown, more: Partial<Step> = {}): Step => ({
   status: 200,
   ...more,
 });
+const KEY_REUSED = 'The Idempotency-Key was used for another request.';
+const KEY_FORM =
+  'idempotency-key must be one string of 1 to 255 visible ASCII characters, with or without double quotes';
+const FIRST = { 'idempotency-replayed': undefined };
+const REPLAYED = { 'idempotency-replayed': 'true' };
+const withKey = (key: string, more: Partial<Step>): Step =>
+  send([{ value: 'once' }], { headers: { 'idempotency-key': key }, ...more });
 const stored = (...offsets: number[]) => ({ offsets: offsets.map((offset) => ({ partition: 0, offset })) });
 /** One violation, in the only record. */
 const inRecord = (...violations: string[]) =>
@@ -94,6 +114,46 @@ export const PRODUCE: readonly Scenario[] = [
     title: 'an empty list of records is stored immediately',
     topics: { t: 1 },
     steps: [send([], { text: '{"offsets":[]}' }), send([], { ask: 'POST /topics/<nowhere>', text: '{"offsets":[]}' })],
+  },
+  {
+    title: 'a request with an idempotency key is executed once, and every repetition gets its response',
+    topics: { t: 1 },
+    steps: [
+      withKey('<group>-1', { answer: stored(0), answerHeaders: FIRST }),
+      withKey('<group>-1', { answer: stored(0), answerHeaders: REPLAYED }),
+      withKey('"<group>-1"', { answer: stored(0), answerHeaders: REPLAYED }),
+      ...[
+        { body: { records: [{ value: 'other' }] } },
+        { ask: 'POST /topics/<t>?async=true' },
+        { ask: 'POST /topics/<t>/partitions/0', body: { records: [{ value: 'once' }] } },
+      ].map((other) => withKey('<group>-1', { ...other, status: 422, message: KEY_REUSED })),
+      // Offset 1 has the end of the transaction before.
+      ...[FIRST, REPLAYED].map((answerHeaders) =>
+        withKey('<group>-2', {
+          body: { records: [{ value: 'never', timestamp: 9_000_000_000_000 }, { value: 'mixed' }] },
+          answer: {
+            offsets: [
+              { error_code: 500, message: expect.stringMatching(/^Timestamp 9000000000000 .*out of range/) },
+              { partition: 0, offset: expect.any(Number) },
+            ],
+          },
+          answerHeaders,
+        }),
+      ),
+      ...[FIRST, REPLAYED].map((answerHeaders) =>
+        withKey('<group>-3', { ask: 'POST /topics/<t>?async=true', status: 204, answerHeaders }),
+      ),
+      ...['', '""', 'a b', 'a,b', '"a', 'x'.repeat(256)].map((key) =>
+        withKey(key, { status: 400, message: KEY_FORM, answerHeaders: FIRST }),
+      ),
+      consumer({ 'isolation.level': 'read_committed' }),
+      { ask: 'POST <c>/subscription', body: { topics: ['<t>'] }, status: 204 },
+      {
+        take: 3,
+        from: '<c>',
+        records: ['once', 'mixed', 'once'].map((value) => expect.objectContaining({ value })),
+      },
+    ],
   },
   {
     title: 'a record goes to its own partition, or to the partition in the path',

@@ -48,6 +48,15 @@ export const WITHOUT_KAFKA: readonly Scenario[] = [
     })),
   },
   {
+    title: 'without Kafka, a request with an idempotency key is refused',
+    steps: ['', '/partitions/0'].map((path) =>
+      unavailable(`POST /topics/t${path}`, {
+        headers: { 'idempotency-key': 'k' },
+        body: { records: [{ value: 'a' }] },
+      }),
+    ),
+  },
+  {
     // Kafka stores the owners of consumers.
     title: 'without Kafka, consumers are neither created nor found',
     steps: [
@@ -99,6 +108,20 @@ export const SWITCHED_OFF: readonly Scenario[] = [
 
 const PLACE = { topic: 't', partition: 0 };
 const OFFSET = { ...PLACE, offset: 0 };
+
+/** `producer.idempotencyKeys` is false. */
+export const WITHOUT_KEYS: readonly Scenario[] = [
+  {
+    title: 'without idempotency keys, a request with one is refused',
+    steps: ['', '/partitions/0'].map((path) => ({
+      ask: `POST /topics/t${path}`,
+      headers: { 'idempotency-key': 'k' },
+      body: { records: [] },
+      status: 501,
+      answer: { error_code: 501, message: expect.stringContaining('Idempotency-Key') },
+    })),
+  },
+];
 
 /** The limits are one consumer, bodies of 1,024 bytes, and two records, topics or partitions in a request. */
 export const LIMITED: readonly Scenario[] = [

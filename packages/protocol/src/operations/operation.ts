@@ -42,15 +42,21 @@ export interface OperationEntry<Id extends string = string> {
   readonly summary: string;
   readonly tags: readonly string[];
   readonly query?: Readonly<Record<string, object>>;
+  /** Headers of a request, beside those of every one. */
+  readonly headers?: Readonly<Record<string, object>>;
   /** The status of a success. */
   readonly status: number;
   readonly response?: Content;
+  /** Headers of a success that clients may want to read. */
+  readonly responseHeaders?: Readonly<Record<string, object>>;
   /**
    * Statuses of errors, except 400 for an invalid URL, and 413 and 415 for a body. 403 comes from
    * Kafka, or from the rules of a gateway; 503 may also mean
    * that the bridge is overloaded.
    */
   readonly errors?: readonly number[];
+  /** What a status means here, where the number alone does not say it. */
+  readonly meanings?: Readonly<Partial<Record<number, string>>>;
 }
 
 /** Keeps the names of the operations as literal types. */

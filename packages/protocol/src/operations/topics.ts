@@ -1,6 +1,7 @@
 /** Operations on topics: metadata, creation, and storing records. */
 import { Type } from 'typebox';
 import { KAFKA_V2, RECORDS } from '../content-types.ts';
+import { IDEMPOTENCY_KEY_HEADER, MAX_KEY_LENGTH, REPLAYED_HEADER } from '../idempotency.ts';
 import { NewTopic } from '../new-topic.ts';
 import {
   OffsetRecordSentList,
@@ -30,12 +31,35 @@ const PRODUCE = {
   right: 'produce',
   tags: ['Topics', 'Producer'],
   query: {
-    async: Type.Boolean({ description: 'Whether to respond 204 before Kafka has stored the records.' }),
+    async: Type.Boolean({
+      description: 'Whether to respond 204 before Kafka has stored the records; with an Idempotency-Key, after.',
+    }),
+  },
+  headers: {
+    [IDEMPOTENCY_KEY_HEADER]: Type.String({
+      description: `Stores the records once, however often the request is repeated with the same key, and gives every repetition the same response. 1 to ${MAX_KEY_LENGTH} visible ASCII characters, with or without double quotes.`,
+      minLength: 1,
+      // Quotes, and a backslash before each quote and backslash inside.
+      maxLength: 2 * MAX_KEY_LENGTH + 2,
+    }),
   },
   status: 200,
   response: v2(OffsetRecordSentList),
-  // 403 and 404 are for `async`; without it, the record's entry in the response has the error.
-  errors: [400, 403, 404, 422, 503],
+  responseHeaders: {
+    [REPLAYED_HEADER]: Type.String({
+      description: 'The response to an earlier request with the same Idempotency-Key. Nothing was stored now.',
+      enum: ['true'],
+    }),
+  },
+  // 403 and 404 are for `async`; without it, the record's entry in the response has the error. 409 and 501 are for keys.
+  errors: [400, 403, 404, 409, 422, 501, 503],
+  meanings: {
+    400: 'The URL, the body or the Idempotency-Key is invalid. Nothing was stored.',
+    409: 'The first request with this Idempotency-Key is still under way. Repeat it later.',
+    422: 'The records cannot be stored, or the Idempotency-Key was used for another request. Nothing was stored.',
+    501: 'The bridge does not serve requests with an Idempotency-Key. Nothing was stored.',
+    503: 'The request cannot be served now. Without an Idempotency-Key nothing was stored; with one, repeat it with the same key.',
+  },
 } as const;
 
 export const TOPIC_OPERATIONS = defineOperations([
