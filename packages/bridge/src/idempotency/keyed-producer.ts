@@ -192,6 +192,10 @@ export class KeyedProducer {
     return this.#answerLog.keyCount;
   }
 
+  get maxKeys(): number {
+    return this.#options.producer.idempotencyMaxKeys;
+  }
+
   get expiredCount(): number {
     return this.#answerLog.expiredCount;
   }

@@ -13,6 +13,10 @@ export const IDEMPOTENCY_METRICS = {
     'causeway_bridge_idempotency_keys',
     'Idempotency keys whose answers are known; producer.idempotencyMaxKeys is the most.',
   ),
+  maxKeys: gauge(
+    'causeway_bridge_idempotency_max_keys',
+    'Most idempotency keys that the bridge keeps (producer.idempotencyMaxKeys); 0 while it serves none.',
+  ),
   expired: counter(
     'causeway_bridge_idempotency_expired_keys_total',
     'Idempotency keys that were forgotten because their time was over.',
@@ -43,6 +47,7 @@ export interface IdempotencySources {
     | {
         readonly totals: IdempotencyTotals;
         readonly keyCount: number;
+        readonly maxKeys: number;
         readonly expiredCount: number;
         readonly heldSlotCount: number;
       }
@@ -54,6 +59,7 @@ export function addIdempotencyMetrics(exposition: Exposition, { keyed }: Idempot
     for (const [result, count] of Object.entries(keyed?.totals.requestCounts ?? {})) sample({ result }, count);
   });
   exposition.addValue(IDEMPOTENCY_METRICS.keys, () => keyed?.keyCount ?? 0);
+  exposition.addValue(IDEMPOTENCY_METRICS.maxKeys, () => keyed?.maxKeys ?? 0);
   exposition.addValue(IDEMPOTENCY_METRICS.expired, () => keyed?.expiredCount ?? 0);
   exposition.addValue(IDEMPOTENCY_METRICS.slots, () => keyed?.heldSlotCount ?? 0);
   exposition.add(IDEMPOTENCY_METRICS.transactions, (sample) => {
