@@ -1,10 +1,11 @@
 /** The commands of the README and of docs/, run as written: each command's output is the one that the document shows. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { ensureTopics } from '@causeway/lab/stack/kafka.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { hasDebianTool } from '../harness/debian-tool.ts';
@@ -29,6 +30,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Marks, as a comment in Markdown, the console block that follows; "with tenants" in it means a system that has them. */
 const MARKED_BLOCK = /<!-- test\/e2e\/walkthrough\.test\.ts ([^>]*)-->\n+```console\n([\s\S]*?)```/g;
+
+/** Marks a module of JavaScript that follows. */
+const MARKED_MODULE = /<!-- test\/e2e\/walkthrough\.test\.ts runs this module\. -->\n+```js\n([\s\S]*?)```/g;
 
 const documents = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
 
@@ -80,9 +84,10 @@ async function startPlace(form: Form): Promise<void> {
   await system.untilWell();
 }
 
-test('the README, Kubernetes, the lab, the admin API and security have commands that are run', () => {
+test('the README, exactly-once, Kubernetes, the lab, the admin API and security have commands that are run', () => {
   expect([...new Set(walks.map(({ file }) => file))].sort()).toEqual([
     'README.md',
+    'docs/exactly-once.md',
     'docs/kubernetes.md',
     'docs/lab.md',
     'docs/operating.md',
@@ -103,7 +108,8 @@ test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the 
   const { system, directory } = place;
   // The topics of tenants are for this test alone.
   const suffix = walk.form === 'tenants' ? '' : `-${process.pid}-${Date.now()}`;
-  await ensureTopics(inject('kafkaBootstrap'), [{ name: `greetings${suffix}`, partitionCount: 1 }]);
+  const topics = ['greetings', 'payments'].map((name) => ({ name: `${name}${suffix}`, partitionCount: 1 }));
+  await ensureTopics(inject('kafkaBootstrap'), topics);
   const { east, west } = system.stack.regions;
   const here = (text: string): string =>
     text
@@ -114,7 +120,7 @@ test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the 
       .replaceAll('https://localhost:8081', system.admin)
       .replaceAll('http://localhost:8080', system.url)
       .replaceAll('http://localhost:8081', system.admin)
-      .replaceAll(/\b(?:greetings|orders-eu)\b/g, (name) => `${name}${suffix}`);
+      .replaceAll(/\b(?:greetings|payments|payment-4711|orders-eu)\b/g, (name) => `${name}${suffix}`);
   expect(walk.steps.length).toBeGreaterThan(0);
   const outputs = run(
     walk.steps.map(({ command }) => here(command)),
@@ -128,6 +134,38 @@ test.skipIf(!hasCurl).each(walks)('$file does what it says (skipped without the 
       status: 0,
     });
   }
+  // Whatever the document leaves out: a command that repeats another one with its key has the same output.
+  for (const [index, { command }] of walk.steps.entries()) {
+    if (!command.includes('Idempotency-Key')) continue;
+    const first = walk.steps.findIndex((step) => step.command === command);
+    expect({ command, text: outputs[index]?.text }).toEqual({ command, text: outputs[first]?.text });
+  }
+});
+
+test('README and docs/exactly-once.md repeat a command with an Idempotency-Key', () => {
+  for (const document of ['README.md', 'docs/exactly-once.md']) {
+    const commands = walks
+      .filter(({ file }) => file === document)
+      .flatMap(({ steps }) => steps.map(({ command }) => command));
+    const repeated = commands.filter((command, index) => commands.indexOf(command) < index);
+    expect(repeated).toContainEqual(expect.stringContaining('Idempotency-Key: payment-4711'));
+  }
+});
+
+test('the JavaScript of docs/exactly-once.md gets the same offsets twice', async () => {
+  const { system, directory } = places.get('anonymous') as Place;
+  const topic = `payments-${process.pid}-${Date.now()}`;
+  await ensureTopics(inject('kafkaBootstrap'), [{ name: topic, partitionCount: 1 }]);
+  const text = readFileSync(join(ROOT, 'docs/exactly-once.md'), 'utf8');
+  const modules = [...text.matchAll(MARKED_MODULE)].map(([, module = '']) => module);
+  expect(modules).toHaveLength(1);
+  const file = join(directory, 'produce.mjs');
+  const here = (modules[0] ?? '')
+    .replaceAll('http://localhost:8080', system.url)
+    .replaceAll("'payments'", `'${topic}'`);
+  writeFileSync(file, here.replaceAll('javascript-1', topic));
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [file]);
+  expect({ stdout, stderr }).toEqual({ stdout: '[{"partition":0,"offset":0}]\n'.repeat(2), stderr: '' });
 });
 
 /** Runs the commands one after another in one shell, so that they share variables. */
