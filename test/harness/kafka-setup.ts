@@ -41,6 +41,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       'log.initial.task.delay.ms': '86400000',
       // A test waits for compaction, which begins within this time; Kafka's default is 15 s.
       'log.cleaner.backoff.ms': '1000',
+      // A test waits until Kafka aborts a transaction that takes too long; its default is 10 s.
+      'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
     },
     onProgress,
   });

@@ -6,23 +6,36 @@ import { type ErrorId, kafkaError } from '../client/kafka-errors.ts';
 export class TransactionEnded extends Error {
   /** Kafka's error; `undefined` when a broker did not respond. */
   readonly errorId: ErrorId | undefined;
+  /**
+   * A request to commit had no answer, or one that leaves its outcome open. `false`: no reader of committed records will ever see
+   * the transaction.
+   */
+  readonly mayBeCommitted: boolean;
 
-  constructor(message: string, { errorId, cause }: { errorId?: ErrorId | undefined; cause?: unknown }) {
+  constructor(
+    message: string,
+    {
+      errorId,
+      cause,
+      mayBeCommitted = false,
+    }: { errorId?: ErrorId | undefined; cause?: unknown; mayBeCommitted?: boolean },
+  ) {
     super(message, { cause });
     this.name = 'TransactionEnded';
     this.errorId = errorId;
+    this.mayBeCommitted = mayBeCommitted;
   }
 
-  /** Whether another producer may have the transactional id now. */
+  /** Whether another producer may have the transactional id now. The commit may have succeeded before: {@link mayBeCommitted}. */
   get isFenced(): boolean {
     return this.errorId !== undefined && kafkaError(this.errorId).endsTransaction === true;
   }
 }
 
 /** The failure of a request about a transaction. */
-export function endedBy(error: unknown): TransactionEnded {
+export function endedBy(error: unknown, { mayBeCommitted = false } = {}): TransactionEnded {
   if (error instanceof TransactionEnded) return error;
   const errorId = protocolErrorId(error);
   const message = errorId === undefined ? reasonOf(error) : javaException(errorId);
-  return new TransactionEnded(message, { errorId, cause: error });
+  return new TransactionEnded(message, { errorId, cause: error, mayBeCommitted });
 }

@@ -11,7 +11,7 @@ import {
 } from '@platformatic/kafka';
 import { partitionKey, type TopicPartition } from '../../records.ts';
 import { responseIn } from '../client/failure.ts';
-import { type ErrorId, errorIdOf } from '../client/kafka-errors.ts';
+import { type ErrorId, errorIdOf, kafkaError } from '../client/kafka-errors.ts';
 
 /** A producer with a transactional id. Kafka increments the epoch with each producer that takes the id over. */
 export interface ProducerIdentity {
@@ -32,25 +32,34 @@ export async function transactionVersion(connection: Connection): Promise<Transa
   return level >= 2 ? 2 : 1;
 }
 
+export interface Initialization {
+  transactionalId: string;
+  timeoutMs: number;
+  /** Begins this producer's next epoch, if no other one has taken the id over (KIP-360). Default: takes the id over. */
+  identity?: ProducerIdentity | undefined;
+}
+
+/** What the library's defaults, 0 and 0, would not mean: any producer. */
+const ANY_PRODUCER: ProducerIdentity = { producerId: -1n, epoch: -1 };
+
 /** Takes the id over from the producer that has it, and aborts that one's transaction. */
 export async function initProducer(
   connection: Connection,
-  transactionalId: string,
-  timeoutMs: number,
+  { transactionalId, timeoutMs, identity = ANY_PRODUCER }: Initialization,
 ): Promise<ProducerIdentity> {
-  // The library's defaults, 0 and 0, would ask for the next epoch of producer 0.
   const { producerId, producerEpoch } = await initProducerIdV4.api.async(
     connection,
     transactionalId,
     timeoutMs,
-    -1n,
-    -1,
+    identity.producerId,
+    identity.epoch,
   );
   return { producerId, epoch: producerEpoch };
 }
 
 /**
  * For transactions of version 1, before records for the partitions are sent. Returns why partitions were not added; then none is.
+ * Errors: those of the library, also for a coordinator that has moved, which refuses each partition for that.
  */
 export async function addPartitions(
   connection: Connection,
@@ -68,8 +77,16 @@ export async function addPartitions(
   } catch (error) {
     const partial = responseIn<addPartitionsToTxnV3.AddPartitionsToTxnResponse>(error);
     if (partial === undefined) throw error;
-    return errorsIn(partial);
+    const errors = errorsIn(partial);
+    if ([...errors.values()].some(isOfCoordinator)) throw error;
+    return errors;
   }
+}
+
+/** Whether the whole request helps later, or elsewhere; the transaction before may end a moment later. */
+function isOfCoordinator(errorId: ErrorId): boolean {
+  const { remedy } = kafkaError(errorId);
+  return remedy === 'coordinator' || errorId === 'COORDINATOR_LOAD_IN_PROGRESS';
 }
 
 function errorsIn({ resultsByTransaction }: addPartitionsToTxnV3.AddPartitionsToTxnResponse): Map<string, ErrorId> {

@@ -5,13 +5,16 @@
  * producer before, and refuses its commit. No clock is involved.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection } from '@platformatic/kafka';
 import { partitionKey } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
 import { Coordinator } from '../client/coordinator.ts';
 import { javaException, protocolErrorId, toBridgeError } from '../client/failure.ts';
-import { type ErrorId, errorText, isRetriable, kafkaError } from '../client/kafka-errors.ts';
-import { backoffMs, type Limits, remainingMs, within } from '../client/limits.ts';
+import { type ErrorId, errorText, isForbidden, kafkaError } from '../client/kafka-errors.ts';
+import { backoffMs, bounded, type Limits, remainingMs, within } from '../client/limits.ts';
 import type { BatchOutcome, PartitionBatch, ProduceClient } from '../produce/produce.ts';
+import { BatchNumbers } from './batch-numbers.ts';
+import { isInDoubt, stepAfter } from './batch-step.ts';
 import { endedBy, TransactionEnded } from './transaction-ended.ts';
 import {
   addPartitions,
@@ -42,11 +45,13 @@ export class TransactionalProducer {
   readonly #timeoutMs: number;
   #version: TransactionVersion = 1;
   #identity: ProducerIdentity | undefined;
-  /** The number of the next record, by partition. */
-  readonly #sequences = new Map<string, number>();
+  readonly #numbers = new BatchNumbers();
   /** Partitions that the open transaction has, where the brokers do not add them. */
   readonly #added = new Set<string>();
   #isOpen = false;
+  #hasStored = false;
+  /** A broker may have, or get later, a batch that counts as not stored, or a partition that counts as not added. */
+  #isInDoubt = false;
 
   constructor(cluster: Cluster, client: ProduceClient, options: TransactionalProducerOptions) {
     this.#cluster = cluster;
@@ -64,19 +69,12 @@ export class TransactionalProducer {
     this.#identity = undefined;
     try {
       this.#version = await this.#cluster.onAnyBroker(transactionVersion, limits);
-      this.#identity = await this.#whileConcurrent(
-        async () =>
-          await this.#coordinator.sendAndStore(
-            async (connection) => await initProducer(connection, this.transactionalId, this.#timeoutMs),
-            limits,
-          ),
-        limits,
-      );
+      this.#identity = await this.#initialize(undefined, limits);
     } catch (error) {
       throw toBridgeError(error);
     }
-    this.#sequences.clear();
     this.#begin();
+    this.#numbers.clear();
   }
 
   /** Whether records were sent since the last transaction ended. */
@@ -85,28 +83,33 @@ export class TransactionalProducer {
   }
 
   /**
-   * Sends batches of the open transaction, each to its leader, until every one is stored or refused.
-   * Errors: {@link TransactionEnded}.
+   * Sends batches of the open transaction, at most one for each partition, each to its leader, until every one is stored or refused
+   * for good. Errors: {@link TransactionEnded}.
    */
   async send(batches: readonly TransactionBatch[], limits: Limits): Promise<BatchOutcome[]> {
-    const outcomes: BatchOutcome[] = new Array(batches.length);
-    let open = batches.map((_, index) => index);
-    for (let attempt = 0; open.length > 0; attempt += 1) {
-      if (attempt > 0) await this.#pause(attempt, batches, open, outcomes, limits);
-      const sent = open.map((index) => batches[index] as TransactionBatch);
-      const found = await this.#sendOnce(sent, limits);
-      open.forEach((index, place) => {
-        outcomes[index] = found[place] as BatchOutcome;
-      });
-      for (const outcome of found) throwIfEnded(outcome);
-      open = open.filter((index) => isUndecided(outcomes[index] as BatchOutcome));
+    const outcomes: (BatchOutcome | undefined)[] = new Array(batches.length);
+    const doubtful = new Set<TransactionBatch>();
+    this.#isOpen ||= batches.length > 0;
+    try {
+      let open = batches.map((_, index) => index);
+      for (let attempt = 0; open.length > 0; attempt += 1) {
+        if (attempt > 0) await this.#pause(attempt, { batches, open, outcomes }, limits);
+        const sent = open.map((index) => batches[index] as TransactionBatch);
+        const found = await this.#sendOnce(sent, limits);
+        open = open.filter((index, place) => {
+          outcomes[index] = found[place];
+          return this.#settle(batches[index] as TransactionBatch, found[place], doubtful) === 'again';
+        });
+      }
+    } finally {
+      this.#isInDoubt ||= doubtful.size > 0;
     }
-    return outcomes;
+    return outcomes as BatchOutcome[];
   }
 
-  /** Errors: {@link TransactionEnded}; unless it {@link TransactionEnded.isFenced}, the transaction may be committed. */
+  /** A transaction without a stored record is aborted. Errors: {@link TransactionEnded}. */
   async commit(limits: Limits): Promise<void> {
-    await this.#end(true, limits);
+    await this.#end(this.#hasStored, limits);
   }
 
   /** Errors: {@link TransactionEnded}. */
@@ -118,69 +121,98 @@ export class TransactionalProducer {
     if (!this.#isOpen) return;
     const { producerId, epoch } = this.#known();
     const ending = { transactionalId: this.transactionalId, producerId, epoch, isCommitted };
+    // Requests that the coordinator may have followed, or may follow later.
+    let openCount = 0;
+    const end = async (connection: Connection): Promise<ProducerIdentity> => {
+      openCount += 1;
+      try {
+        return await endTransaction(connection, this.#version, ending);
+      } catch (error) {
+        if (isDecided(error)) openCount -= 1;
+        throw error;
+      }
+    };
     try {
-      const next = await this.#whileConcurrent(
-        async () =>
-          await this.#coordinator.sendAndStore(
-            async (connection) => await endTransaction(connection, this.#version, ending),
-            limits,
-          ),
-        limits,
-      );
-      // In another epoch, the numbers begin at 0 again.
-      if (next.producerId !== producerId || next.epoch !== epoch) this.#sequences.clear();
+      let next: ProducerIdentity = { producerId, epoch };
+      // Where the brokers do not add partitions, a transaction without any has not begun.
+      if (this.#version === 2 || this.#added.size > 0) {
+        next = await this.#whileConcurrent(() => this.#coordinator.sendAndStore(end, limits), limits);
+      }
+      // A late repetition would end the next transaction, and a late batch would be part of it: in the next epoch they are refused.
+      // Transactions of version 2 begin it with every end.
+      if (this.#version === 1 && (openCount > 1 || this.#isInDoubt)) next = await this.#initialize(next, limits);
+      if (next.producerId !== producerId || next.epoch !== epoch) this.#numbers.clear();
       this.#identity = next;
     } catch (error) {
-      throw endedBy(error);
+      throw endedBy(error, { mayBeCommitted: isCommitted && openCount > 0 });
     }
     this.#begin();
+  }
+
+  async #initialize(identity: ProducerIdentity | undefined, limits: Limits): Promise<ProducerIdentity> {
+    const initialization = { transactionalId: this.transactionalId, timeoutMs: this.#timeoutMs, identity };
+    const begin = (connection: Connection): Promise<ProducerIdentity> => initProducer(connection, initialization);
+    return await this.#whileConcurrent(() => this.#coordinator.sendAndStore(begin, limits), limits);
   }
 
   #begin(): void {
     this.#added.clear();
     this.#isOpen = false;
+    this.#hasStored = false;
+    this.#isInDoubt = false;
   }
 
-  async #sendOnce(batches: readonly TransactionBatch[], limits: Limits): Promise<BatchOutcome[]> {
-    this.#isOpen = true;
-    const refused = this.#version === 1 ? await this.#add(batches, limits) : undefined;
-    if (refused !== undefined && refused.size > 0) {
+  /** Errors: {@link TransactionEnded}. */
+  #settle(
+    batch: TransactionBatch,
+    outcome: BatchOutcome | undefined,
+    doubtful: Set<TransactionBatch>,
+  ): 'done' | 'again' {
+    const step = stepAfter(outcome, { mayBeStored: doubtful.has(batch) });
+    if (outcome?.kind === 'stored') {
+      this.#numbers.advance(batch, batch.records.length);
+      this.#hasStored = true;
+      doubtful.delete(batch);
+    }
+    if (isInDoubt(outcome)) doubtful.add(batch);
+    if (step === 'ended') throw endedWith(refusedWith(outcome));
+    return step;
+  }
+
+  /** An outcome of each; `undefined`: its leader did not respond. */
+  async #sendOnce(batches: readonly TransactionBatch[], limits: Limits): Promise<(BatchOutcome | undefined)[]> {
+    const refused = this.#version === 1 ? await this.#add(batches, limits) : NONE_REFUSED;
+    if (refused.size > 0) {
       return batches.map(({ topic, partition }) =>
-        outcomeOf(refused.get(partitionKey(topic, partition)) ?? 'OPERATION_NOT_ATTEMPTED'),
+        refusedBy(refused.get(partitionKey(topic, partition)) ?? 'OPERATION_NOT_ATTEMPTED'),
       );
     }
     const transaction = { transactionalId: this.transactionalId, addsPartitions: this.#version === 2 };
-    const byLeader = Map.groupBy(batches, (batch) => this.#leaderOf(batch));
     const outcomes = new Map<TransactionBatch, BatchOutcome>();
-    try {
-      await Promise.all(
-        [...byLeader].map(async ([leader, led]) => {
-          const stamped = led.map((batch) => Object.assign({ stamp: this.#stamp(batch) }, batch));
-          const found = await this.#client.send(leader, stamped, transaction);
-          for (const [index, batch] of led.entries()) outcomes.set(batch, found[index] as BatchOutcome);
-        }),
-      );
-    } catch (error) {
-      throw endedBy(error);
-    }
-    for (const batch of batches) if (outcomes.get(batch)?.kind === 'stored') this.#advance(batch);
-    return batches.map((batch) => outcomes.get(batch) as BatchOutcome);
+    await Promise.all(
+      [...Map.groupBy(batches, (batch) => this.#leaderOf(batch))].map(async ([leader, led]) => {
+        const stamped = led.map((batch) => Object.assign({ stamp: this.#stamp(batch) }, batch));
+        const sending = this.#client.send(leader, stamped, transaction);
+        const found = await bounded(sending, limits).catch(() => []);
+        for (const [index, batch] of led.entries()) if (found[index] !== undefined) outcomes.set(batch, found[index]);
+      }),
+    );
+    return batches.map((batch) => outcomes.get(batch));
   }
 
-  async #add(batches: readonly TransactionBatch[], limits: Limits): Promise<Map<string, ErrorId>> {
+  async #add(batches: readonly TransactionBatch[], limits: Limits): Promise<ReadonlyMap<string, ErrorId>> {
     const isNew = ({ topic, partition }: TransactionBatch): boolean => !this.#added.has(partitionKey(topic, partition));
     const missing = batches.filter(isNew);
-    if (missing.length === 0) return new Map();
+    if (missing.length === 0) return NONE_REFUSED;
     const identity = Object.assign({ transactionalId: this.transactionalId }, this.#known());
+    const add = (connection: Connection): Promise<Map<string, ErrorId>> => addPartitions(connection, identity, missing);
     try {
-      const errors = await this.#coordinator.sendAndStore(
-        async (connection) => await addPartitions(connection, identity, missing),
-        limits,
-      );
+      const errors = await this.#coordinator.sendAndStore(add, limits);
       if (errors.size === 0)
         for (const { topic, partition } of missing) this.#added.add(partitionKey(topic, partition));
       return errors;
     } catch (error) {
+      this.#isInDoubt = true;
       throw endedBy(error);
     }
   }
@@ -189,14 +221,8 @@ export class TransactionalProducer {
     return this.#cluster.knownTopic(topic)?.partitions[partition]?.leader ?? -1;
   }
 
-  #stamp({ topic, partition }: TransactionBatch) {
-    const sequence = this.#sequences.get(partitionKey(topic, partition)) ?? 0;
-    return Object.assign({ sequence, isTransactional: true }, this.#known());
-  }
-
-  #advance({ topic, partition, records }: TransactionBatch): void {
-    const key = partitionKey(topic, partition);
-    this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + records.length) % SEQUENCE_COUNT);
+  #stamp(batch: TransactionBatch) {
+    return Object.assign({ sequence: this.#numbers.next(batch), isTransactional: true }, this.#known());
   }
 
   #known(): ProducerIdentity {
@@ -204,21 +230,11 @@ export class TransactionalProducer {
     return this.#identity;
   }
 
-  /** Before batches are sent again. */
-  async #pause(
-    attempt: number,
-    batches: readonly TransactionBatch[],
-    open: readonly number[],
-    outcomes: readonly BatchOutcome[],
-    limits: Limits,
-  ): Promise<void> {
+  /** Before batches are sent again. Errors: {@link TransactionEnded} when the time is over. */
+  async #pause(attempt: number, { batches, open, outcomes }: Attempts, limits: Limits): Promise<void> {
     const isConcurrent = open.every((index) => refusedWith(outcomes[index]) === 'CONCURRENT_TRANSACTIONS');
     const pauseMs = backoffMs(attempt - 1, isConcurrent ? CONCURRENT_PAUSES : this.#cluster.backoff);
-    const [first] = open;
-    if (remainingMs(limits) <= pauseMs) {
-      const errorId = first === undefined ? undefined : refusedWith(outcomes[first]);
-      throw new TransactionEnded(errorId === undefined ? 'Kafka did not respond' : javaException(errorId), { errorId });
-    }
+    if (remainingMs(limits) <= pauseMs) throw endedWith(refusedWith(outcomes[open[0] as number]));
     await delay(pauseMs);
     if (isConcurrent) return;
     const names = [...new Set(open.map((index) => (batches[index] as TransactionBatch).topic))];
@@ -242,30 +258,29 @@ export class TransactionalProducer {
   }
 }
 
-/** Numbers are 32 bits without the sign, and wrap around to 0. */
-const SEQUENCE_COUNT = 2 ** 31;
+/** Batches that are sent, the places of those that are open, and the outcome of each one's last attempt. */
+interface Attempts {
+  batches: readonly TransactionBatch[];
+  open: readonly number[];
+  outcomes: readonly (BatchOutcome | undefined)[];
+}
+
+const NONE_REFUSED: ReadonlyMap<string, ErrorId> = new Map();
+
+/** Whether the coordinator has not ended the transaction, and will not, because of the request that failed so. */
+function isDecided(error: unknown): boolean {
+  const errorId = protocolErrorId(error);
+  return errorId !== undefined && (kafkaError(errorId).endsTransaction === true || isForbidden(errorId));
+}
 
 function refusedWith(outcome: BatchOutcome | undefined): ErrorId | undefined {
   return outcome?.kind === 'refused' ? outcome.errorId : undefined;
 }
 
-/** The broker may store the same batch later. */
-function isUndecided(outcome: BatchOutcome): boolean {
-  const errorId = refusedWith(outcome);
-  return errorId !== undefined && (isRetriable(errorId) || errorId === 'OPERATION_NOT_ATTEMPTED');
-}
-
-function throwIfEnded(outcome: BatchOutcome): void {
-  const errorId = refusedWith(outcome);
-  if (errorId === undefined) return;
-  const { endsTransaction, stored, remedy } = kafkaError(errorId);
-  // What may be stored has no known offset: the whole transaction is done again.
-  const isUnclear = stored !== undefined && remedy === undefined;
-  if (endsTransaction === true || isUnclear || errorId === 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED') {
-    throw new TransactionEnded(javaException(errorId), { errorId });
-  }
-}
-
-function outcomeOf(errorId: ErrorId): BatchOutcome {
+function refusedBy(errorId: ErrorId): BatchOutcome {
   return { kind: 'refused', errorId, message: errorText(errorId), badRecords: new Map() };
+}
+
+function endedWith(errorId: ErrorId | undefined): TransactionEnded {
+  return new TransactionEnded(errorId === undefined ? 'Kafka did not respond' : javaException(errorId), { errorId });
 }
