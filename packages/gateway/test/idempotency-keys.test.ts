@@ -214,6 +214,27 @@ describe('requests with a key', () => {
     expect(both.east.requests.length + both.west.requests.length).toBe(16);
   });
 
+  test('are refused while their owner has as many as it may have: another bridge would take the slots of all clients', async () => {
+    const both = await system();
+    const { kafka, east, west } = both;
+    const settings = { upstream: { maxInFlight: 1 } };
+    const [knowing, other] = [await tier1(both, settings), await tier1(both, settings)];
+    const [key = ''] = KEYS;
+    const { by } = await send(knowing.url, key);
+    kafka.mute.add(by ?? '');
+    const count = (): number => east.requests.length + west.requests.length;
+    const before = count();
+    const waiting = [knowing, other].map(({ url }) => send(url, key));
+    await until('both have one in flight', () => count() === before + 2);
+    for (const { url } of [knowing, other]) {
+      const refused = await send(url, renewed([key], 'next')[0]);
+      expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    }
+    expect(kafka.owners.get(slotOfKey(key))).toBe(by);
+    await (by === 'east/bridge' ? east : west).kill();
+    for (const { status } of await Promise.all(waiting)) expect(status).toBe(200);
+  });
+
   test('with a body that is streamed go to the owner that a response 421 named before', async () => {
     const both = await system();
     const { kafka, west } = both;
@@ -302,6 +323,45 @@ describe('slots move', () => {
       for (const key of renewed(moved, 'still')) expect(await send(url, key)).toMatchObject({ by: 'west/bridge' });
       expect(east.requests).toHaveLength(count);
     }
+  });
+});
+
+describe('two tiers', () => {
+  /** A gateway in each region in front of its bridge, tier-1 above. */
+  async function tiers(overrides: Record<string, unknown> = {}): Promise<System & { url: string; adminUrl: string }> {
+    const both = await system();
+    const start = ({ url }: Upstream, region: string): Promise<TestGateway> =>
+      gateway({ gateway: { name: 'gateway', region }, regions: regions({ [region]: url }) });
+    const [east, west] = [await start(both.east, 'east'), await start(both.west, 'west')];
+    const first = await gateway({ regions: regions({ east: east.url, west: west.url }), ...overrides });
+    return { ...both, url: first.url, adminUrl: first.adminUrl };
+  }
+
+  test('a key of the first gateway is the key for all, and a dead owner is reported through both', async () => {
+    const { url, kafka, east } = await tiers({ retry: { produce: 'exactly-once' } });
+    for (let count = 0; count < KEYS.length; count += 1) expect((await send(url, undefined)).status).toBe(200);
+    expect(kafka.stored.size).toBe(KEYS.length);
+    kafka.mute.add('east/bridge');
+    const waiting = KEYS.map(() => send(url, undefined));
+    await until('all are in flight', () => kafka.stored.size === 2 * KEYS.length);
+    await east.kill();
+    for (const { status } of await Promise.all(waiting)) expect(status).toBe(200);
+    expect(kafka.storedCount).toBe(2 * KEYS.length);
+  });
+
+  test('a drained region gives its slots to the other one, whatever is on its way there', async () => {
+    const { url, adminUrl, kafka, west } = await tiers();
+    for (const key of KEYS) await send(url, key);
+    expect(await post(`${adminUrl}/api/regions/east/drain`)).toBe(200);
+    let round = 0;
+    await until('west owns every slot', async () => {
+      round += 1;
+      for (const answer of await Promise.all(KEYS.map((key) => send(url, `${key}.${round}`)))) {
+        expect(answer.status).toBe(200);
+      }
+      return [...kafka.owners.values()].every((owner) => owner === 'west/bridge');
+    });
+    expect(west.requests.some(({ headers }) => headers['causeway-failed'] !== undefined)).toBe(false);
   });
 });
 

@@ -173,7 +173,7 @@ export class AttemptLoop implements SelectionRequest {
           break;
         case 'follow':
           stats.retried('misdirected');
-          this.owned?.follow(decision.misdirection);
+          this.owned?.route.follow(decision.misdirection);
           hop = decision.misdirection.to === 'anyone' ? NEXT : { target: decision.misdirection.target, isFresh: false };
           break;
       }
@@ -276,6 +276,7 @@ export class AttemptLoop implements SelectionRequest {
   }
 
   #nextTarget(): Target | undefined {
+    if (this.owned?.isHeldUp(this.tried) === true) return undefined;
     return selectTarget(this.#options.context.regions.snapshot, this, this.tried);
   }
 

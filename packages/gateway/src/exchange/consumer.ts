@@ -8,7 +8,7 @@ import type { Delivered } from '../consumers/deliveries.ts';
 import { consumerOf, learnHome } from '../consumers/homes.ts';
 import { whyMove } from '../ownership/moves.ts';
 import { homeOfResponse, rememberedHome, type TargetResponse, textOf } from '../ownership/owners.ts';
-import type { FollowedMisdirection, Misdirection, OwnerRoute } from '../ownership/route.ts';
+import type { Misdirection, OwnerRoute } from '../ownership/route.ts';
 import type { SelectionRequest } from '../regions/select.ts';
 import type { Target } from '../regions/target.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -84,13 +84,14 @@ export class RequestedConsumer implements OwnedRequest {
     if (this.#delivered !== undefined) this.#options.context.deliveries.putBack(this.#delivered);
   }
 
+  /** Another bridge adopts the consumer of a bridge that is full. */
+  isHeldUp(): boolean {
+    return false;
+  }
+
   misdirected(response: TargetResponse, selection: SelectionRequest, tried: readonly Target[]): Misdirection {
     const { context, request } = this.#options;
     return misdirectionOf(response, { context, request, route: this.route, selection, tried });
-  }
-
-  follow(misdirection: FollowedMisdirection): void {
-    this.route.follow(misdirection);
   }
 
   /** The response in place of `status` to a request that may have been executed before; `undefined`: as it is. */

@@ -28,7 +28,7 @@ const WHAT_HAPPENED: Readonly<Record<FailureCode, string>> = {
   outOfConnections: 'The gateway cannot make connections to any region now; try again',
   deadlineExceeded: 'No region answered this request in time',
   consumerMoving: 'The consumer is being moved to another bridge; try again',
-  slotMoving: 'Idempotency keys are being moved to another bridge; try again with the same key',
+  slotMoving: 'The bridge that has this idempotency key cannot take the request now; try again with the same key',
   noRegionAvailable: 'No region can serve this request',
   overloaded: 'The regions that could serve this request have as many as they may; try again',
   retryBudgetExhausted: 'The request failed and the retry budget is used up',

@@ -2,7 +2,7 @@
 import { FAILED_HEADER, OWNER_HEADER, RELEASE_HEADER } from '@causeway/protocol/routing.ts';
 import type { Home } from '../ownership/home.ts';
 import { type TargetResponse, textOf } from '../ownership/owners.ts';
-import { type FollowedMisdirection, type Misdirection, OwnerRoute } from '../ownership/route.ts';
+import { type Misdirection, OwnerRoute } from '../ownership/route.ts';
 import type { SelectionRequest } from '../regions/select.ts';
 import type { Target } from '../regions/target.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -15,10 +15,10 @@ export interface OwnedRequest {
   readonly route: OwnerRoute;
   /** Asks the owner for a release if the request belongs elsewhere. */
   moveIfDue(selection: SelectionRequest, nowMs: number): void;
+  /** Whether it waits for its owner, which has as many requests as it may have, and goes nowhere else. */
+  isHeldUp(tried: readonly Target[]): boolean;
   /** Where a response 421 leads. */
   misdirected(response: TargetResponse, selection: SelectionRequest, tried: readonly Target[]): Misdirection;
-  /** Notes that the request goes where a response 421 leads. */
-  follow(misdirection: FollowedMisdirection): void;
   /** Remembers the bridge that responded as the home. */
   learn(response: TargetResponse, selection: SelectionRequest, answer: { status: number; body: Buffer }): void;
   /** No bridge responded. */

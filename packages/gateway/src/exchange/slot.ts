@@ -4,8 +4,8 @@ import { IDEMPOTENCY_KEY_HEADER, keyIdentity, REPLAYED_HEADER, slotOf } from '@c
 import { isProduce } from '@causeway/protocol/operations/table.ts';
 import { isSameHome } from '../ownership/home.ts';
 import { whyMove } from '../ownership/moves.ts';
-import { homeOfResponse, rememberedHome, type TargetResponse } from '../ownership/owners.ts';
-import type { FollowedMisdirection, Misdirection, OwnerRoute } from '../ownership/route.ts';
+import { homeOfResponse, isOwnerFull, rememberedHome, type TargetResponse } from '../ownership/owners.ts';
+import type { Misdirection, OwnerRoute } from '../ownership/route.ts';
 import { hashOfSlot } from '../ownership/slot-homes.ts';
 import type { SelectionRequest } from '../regions/select.ts';
 import type { Target } from '../regions/target.ts';
@@ -67,19 +67,20 @@ export class RequestedSlot implements OwnedRequest {
     if (returnPace.take(nowMs)) this.route.askRelease(reason);
   }
 
+  /** A slot is shared by many requests: each one beyond the limit of its owner would take it back and forth, with all that is under way. */
+  isHeldUp(tried: readonly Target[]): boolean {
+    const { home } = this.route;
+    if (home?.owner === undefined || tried.length > 0) return false;
+    return isOwnerFull(this.#options.context.regions.snapshot, home.owner);
+  }
+
   /** Other requests of the slot go to the owner straight away, even if this one cannot: its body may be too long to be sent twice. */
   misdirected(response: TargetResponse, selection: SelectionRequest, tried: readonly Target[]): Misdirection {
     const { context, request } = this.#options;
     const misdirection = misdirectionOf(response, { context, request, route: this.route, selection, tried });
     if (misdirection.to === 'owner') this.#remember(misdirection);
-    return misdirection;
-  }
-
-  follow(misdirection: FollowedMisdirection): void {
-    const { home } = this.route;
-    // Released: other requests of the slot would have its former owner take it again.
-    if (misdirection.to === 'anyone' && home !== undefined) this.#options.context.slotHomes.forget(this.#slot, home);
-    this.route.follow(misdirection);
+    const isFull = misdirection.to === 'heir' && isOwnerFull(context.regions.snapshot, misdirection.unreachable);
+    return isFull ? { to: 'nowhere' } : misdirection;
   }
 
   /** Not from a replayed answer: any bridge that has read it repeats it. */

@@ -39,6 +39,12 @@ export function targetOfOwner(snapshot: Snapshot, owner: string, request: Way): 
   return gateways[(request.ownedHash ?? 0) % Math.max(1, gateways.length)];
 }
 
+/** Whether the owner lives and gets no request now, because all targets that lead to it have as many as they may have. */
+export function isOwnerFull(snapshot: Snapshot, owner: string): boolean {
+  const targets = snapshot.regions.flatMap((region) => region.targets.filter((target) => leadsToOwner(target, owner)));
+  return targets.some(({ isServing }) => isServing) && targets.every(({ isServing, isFull }) => !isServing || isFull);
+}
+
 /**
  * The home by the target that leads to it now. The owner is the bridge: DNS may have given it another address since the home was
  * remembered, and where gateways of its region lead to it, one of them may be gone or down.

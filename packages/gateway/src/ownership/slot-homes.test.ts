@@ -113,7 +113,7 @@ describe('the remembered homes', () => {
   const east: Home = { target: { region: 'east' } as Target, owner: 'east/bridge' };
   const west: Home = { target: { region: 'west' } as Target, owner: 'west/bridge' };
 
-  test('are counted by region, and forgotten unless they have changed meanwhile', () => {
+  test('are counted by region', () => {
     const homes = new SlotHomes(() => 0);
     homes.remember(3, east);
     homes.remember(31, west);
@@ -123,10 +123,6 @@ describe('the remembered homes', () => {
       ['east', 1],
       ['west', 1],
     ]);
-    homes.forget(31, east);
-    expect(homes.homeOf(31)).toBe(west);
-    homes.forget(31, west);
-    expect(homes.homeOf(31)).toBeUndefined();
   });
 
   test('a slot stays since its last change of owner, and of region', () => {

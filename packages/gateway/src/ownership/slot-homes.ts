@@ -37,11 +37,6 @@ export class SlotHomes implements Homes<number> {
     return nowMs - (this.#sinceMs[slot] as number);
   }
 
-  /** Forgets the home, unless it has changed. */
-  forget(slot: number, home: Home): void {
-    if (this.#homes[slot] === home) this.#homes[slot] = undefined;
-  }
-
   /** The number of slots by region. */
   countByRegion(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
