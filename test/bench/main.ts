@@ -6,8 +6,9 @@ import { benchFailover } from './failover.ts';
 import { benchGateway } from './gateway.ts';
 import { GATEWAY_ROWS, type GatewayRow } from './gateway-rows.ts';
 import { benchSessions } from './sessions.ts';
+import { benchTakeover } from './takeover.ts';
 
-const USAGE = `Usage: npm run bench -- [gateway | bridge | failover | sessions] [options]
+const USAGE = `Usage: npm run bench -- [gateway | bridge | failover | takeover | sessions] [options]
 
   gateway        requests through the gateway, and through other proxies that are installed (default)
     --quick      fewer and shorter rounds
@@ -18,6 +19,8 @@ const USAGE = `Usage: npm run bench -- [gateway | bridge | failover | sessions] 
   failover       consumers whose region dies
     --quick      100 consumers
     --consumers N  so many (default 1000)
+  takeover       idempotency keys whose region dies
+    --quick      two rounds instead of six
   sessions       consumers that joined their groups and wait
     --quick      1000 consumers
     --consumers N  so many (default 10000)
@@ -56,6 +59,8 @@ async function run({ what, rows, isQuick, consumerCount }: ReturnType<typeof rea
       return await benchBridge({ isQuick, wanted: rows as ReadonlySet<BridgeRow> | undefined });
     case 'failover':
       return await benchFailover({ activeCount: consumerCount, idleCount: 9 * consumerCount });
+    case 'takeover':
+      return await benchTakeover({ rounds: isQuick ? 2 : 6 });
     case 'sessions':
       return await benchSessions({ consumerCount });
     default:

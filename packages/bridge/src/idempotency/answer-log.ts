@@ -67,6 +67,10 @@ export class AnswerLog {
     return this.#index.expiredCount;
   }
 
+  get isLoaded(): boolean {
+    return this.#reader.isLoaded;
+  }
+
   async untilLoaded(limits: Limits): Promise<void> {
     await this.#reader.untilLoaded(limits);
   }

@@ -127,7 +127,7 @@ export class KeyedProducer {
     });
     const { totals } = this;
     const [slotLog, answerLog, client] = [this.#slotLog, this.#answerLog, this.#client];
-    this.#slots = new Slots({ cluster, client, slotLog, answerLog, self, totals });
+    this.#slots = new Slots({ cluster, client, slotLog, answerLog, self, totals, log });
     this.#topics = new TopicLookup(cluster, producer);
     this.#lanes = Array.from({ length: LANE_COUNT }, (_, lane) => this.#lane(lane));
   }
@@ -374,7 +374,7 @@ export class KeyedProducer {
     const bounds = { ...limits, deadlineAtMs: Math.min(limits.deadlineAtMs, performance.now() + maxBlockMs) };
     try {
       await this.#slotLog.untilLoaded(bounds);
-      await this.#answerLog.untilLoaded(bounds);
+      if (!this.#answerLog.isLoaded) await this.#slots.whileRead(this.#answerLog.untilLoaded(bounds), bounds);
     } catch {
       const reason =
         this.#slotLog.trouble ?? this.#answerLog.trouble ?? 'the answers to idempotency keys are being read';

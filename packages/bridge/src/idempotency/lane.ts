@@ -73,6 +73,11 @@ export class Lane {
     this.#answerPartition = answerPartitionOf(this.id);
   }
 
+  /** Whether the lane has its transactional id, as far as it knows. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
   /** Takes the transactional id over, unless this lane has it. Errors: `kafkaForbidden`, `kafkaUnavailable`. */
   async ready(limits: Limits): Promise<void> {
     if (this.#isReady) return;

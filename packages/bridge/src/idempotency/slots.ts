@@ -1,6 +1,7 @@
 /** The slots of this bridge: those it holds, taken over from their guards and freed again. */
 import { SLOT_COUNT } from '@causeway/protocol/idempotency.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
+import { reasonOf } from '../kafka/client/failure-reason.ts';
 import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import type { ProduceClient } from '../kafka/produce/produce.ts';
 import { endedBy } from '../kafka/transactions/transaction-ended.ts';
@@ -29,6 +30,7 @@ export interface SlotsOptions {
   /** This bridge, as `region/bridge`. */
   self: string;
   totals: IdempotencyTotals;
+  log: { info(fields: object, message: string): void };
 }
 
 /** One taking over from a guard; slots that are wanted before it begins are taken with it. */
@@ -131,10 +133,21 @@ export class Slots {
     // Requests that are read in the same turn come with their slots.
     await new Promise((resolve) => setImmediate(resolve));
     takeOver.hasBegun = true;
+    const { cluster, totals, log } = this.#options;
     const startedAtMs = performance.now();
+    const slots = [...takeOver.slots];
     try {
-      await this.#takeOver(guard, [...takeOver.slots], within(this.#options.cluster.options.requestTimeoutMs));
-      this.#options.totals.takeOverDurations.observe(performance.now() - startedAtMs);
+      await this.#takeOver(guard, slots, within(cluster.options.requestTimeoutMs));
+      const durationMs = performance.now() - startedAtMs;
+      totals.takeOverDurations.observe(durationMs);
+      const held = slots.filter((slot) => this.#held.has(slot));
+      log.info(
+        { guard, slots: held, lost: slots.length - held.length, durationMs },
+        'slots of idempotency keys taken over',
+      );
+    } catch (error) {
+      log.info({ guard, slots, reason: reasonOf(error) }, 'slots of idempotency keys cannot be taken over now');
+      throw error;
     } finally {
       this.#takeOvers.delete(guard);
     }
@@ -142,11 +155,12 @@ export class Slots {
 
   async #takeOver(guard: string, slots: readonly number[], limits: Limits): Promise<void> {
     const { slotLog, self } = this.#options;
-    await Promise.all([...new Set(slots.map((slot) => this.laneOf(slot)))].map((lane) => lane.ready(limits)));
     const producer = this.#producer(guard);
     const owner = slotLog.claims.find(({ transactionalId }) => transactionalId === guard)?.owner;
     const siblings = owner === undefined || owner === self ? [] : this.#guardsOf(owner, guard);
     await Promise.all([producer, ...siblings.map((id) => this.#producer(id))].map((one) => one.init(limits)));
+    // After that: an open transaction of the former owner would hold up what the lane has to read.
+    await Promise.all([...new Set(slots.map((slot) => this.laneOf(slot)))].map((lane) => lane.ready(limits)));
     // Between the two: the guard cannot move away and back any more without fencing this bridge.
     let claimed: number[] = [];
     await this.#readLogs(slots, limits, () => {
@@ -189,9 +203,24 @@ export class Slots {
       onClaims();
       await answerLog.readToEnd(limits);
     });
-    reading.catch(() => {});
-    const isRead = await Promise.race([reading.then(() => true), delayed(Math.min(STUCK_MS, remainingMs(limits)))]);
-    if (!isRead) await this.#abortOfTheDead(limits);
+    await this.whileRead(reading, limits);
+  }
+
+  /** Awaits the reading of a log; as long as it takes, aborts the transactions of bridges that are gone. Errors: those of `reading`. */
+  async whileRead(reading: Promise<unknown>, limits: Limits): Promise<void> {
+    let isOver = false;
+    const over = reading.then(
+      () => {
+        isOver = true;
+      },
+      () => {
+        isOver = true;
+      },
+    );
+    while (!isOver) {
+      await Promise.race([over, delayed(STUCK_MS)]);
+      if (!isOver && remainingMs(limits) > 0) await this.#abortOfTheDead(limits);
+    }
     await reading;
   }
 
@@ -199,9 +228,12 @@ export class Slots {
     const { slotLog, self } = this.#options;
     const dead = new Set<string>();
     for (const { owner, transactionalId } of slotLog.claims) {
-      if (owner !== undefined && owner !== self && !slotLog.isAlive(owner, ALIVE_MS)) dead.add(transactionalId);
+      // The process of this bridge's name before.
+      const isOwnRest = owner === self && this.#lanes.every((lane) => lane.id !== transactionalId || !lane.isReady);
+      const isDead = owner !== undefined && owner !== self && !slotLog.isAlive(owner, ALIVE_MS);
+      if (isOwnRest || isDead) dead.add(transactionalId);
     }
-    await Promise.all([...dead].map((id) => this.#producer(id).init(limits)));
+    await Promise.allSettled([...dead].map((id) => this.#producer(id).init(limits)));
   }
 
   /** Other lanes of a bridge that failed, whose open transactions would hold up the reading of the logs. */
