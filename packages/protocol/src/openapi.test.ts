@@ -67,8 +67,8 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
 const UNDOCUMENTED = new Set(['204', '400', '401', '403', '409', '413', '415', '422', '500', '503']);
 /** With `async`, the peer API responds 204 whatever the outcome for the records. */
 const OWN_STATUSES: Readonly<Record<string, string[]>> = {
-  send: ['404', '501'],
-  sendToPartition: ['404', '501'],
+  send: ['404', '421', '501'],
+  sendToPartition: ['404', '421', '501'],
   createConsumer: ['429'],
 };
 
@@ -131,7 +131,7 @@ test('the operations that store records document the Idempotency-Key, what its r
     });
     if (!stores) continue;
     expect(responses['200']).toMatchObject({ headers: { 'idempotency-replayed': { required: false } } });
-    for (const status of ['400', '409', '422', '501', '503']) {
+    for (const status of ['400', '409', '421', '422', '501', '503']) {
       expect(responses[status]).toMatchObject({ description: expect.stringContaining('Idempotency-Key') });
     }
   }

@@ -51,11 +51,12 @@ const PRODUCE = {
       enum: ['true'],
     }),
   },
-  // 403 and 404 are for `async`; without it, the record's entry in the response has the error. 409 and 501 are for keys.
-  errors: [400, 403, 404, 409, 422, 501, 503],
+  // 403 and 404 are for `async`; without it, the record's entry in the response has the error. 409, 421 and 501 are for keys.
+  errors: [400, 403, 404, 409, 421, 422, 501, 503],
   meanings: {
     400: 'The URL, the body or the Idempotency-Key is invalid. Nothing was stored.',
     409: 'The first request with this Idempotency-Key is still under way. Repeat it later.',
+    421: 'Without a gateway: the bridge in causeway-owner serves this Idempotency-Key. Nothing was stored.',
     422: 'The records cannot be stored, or the Idempotency-Key was used for another request. Nothing was stored.',
     501: 'The bridge does not serve requests with an Idempotency-Key. Nothing was stored.',
     503: 'The request cannot be served now. Without an Idempotency-Key nothing was stored; with one, repeat it with the same key.',
