@@ -8,7 +8,7 @@ import { request } from 'undici';
 import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
-import { regions, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
+import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
@@ -135,11 +135,22 @@ describe('two regions behind two gateways', () => {
       return gateway;
     };
     const [first, second] = [await start('first'), await start('second')];
+    /** Slots that a gateway believes to be in a region: the most of both. */
     const slotsOf = async (region: string): Promise<number> => {
-      const text = await (await request(`${first.adminUrl}/metrics`)).body.text();
-      return Number(new RegExp(`causeway_remembered_slots{region="${region}"} (\\d+)`).exec(text)?.[1]);
+      const counts = [first, second].map(async ({ adminUrl }) => {
+        const text = await (await request(`${adminUrl}/metrics`)).body.text();
+        return Number(new RegExp(`causeway_remembered_slots{region="${region}"} (\\d+)`).exec(text)?.[1]);
+      });
+      return Math.max(...(await Promise.all(counts)));
     };
-    return { west, gateways: [first.url, second.url] as const, slotsOf };
+    const change = async (path: string): Promise<void> => {
+      const headers = { authorization: `Bearer ${TEST_TOKEN}` };
+      for (const { adminUrl } of [first, second]) {
+        const { statusCode } = await request(`${adminUrl}/api/regions/${path}`, { method: 'POST', headers });
+        expect(statusCode).toBe(200);
+      }
+    };
+    return { west, gateways: [first.url, second.url] as const, slotsOf, change };
   }
 
   /** Sends by undici, which keeps connections. */
@@ -159,8 +170,8 @@ describe('two regions behind two gateways', () => {
     return records.map(({ value }) => JSON.parse(String(value)));
   }
 
-  test('one key through both gateways at once is stored once; a killed owner costs no request, and stores nothing twice', async () => {
-    const { west, gateways, slotsOf } = await system();
+  test('one key through both gateways at once is stored once; neither a drain nor a killed owner costs a request, or stores one twice', async () => {
+    const { west, gateways, slotsOf, change } = await system();
     const topic = await kafka.topic();
     const keys = Array.from({ length: 20 }, () => unique('key'));
     const answers = await Promise.all(keys.map((key) => Promise.all(gateways.map((url) => sendTo(url, topic, key)))));
@@ -185,7 +196,10 @@ describe('two regions behind two gateways', () => {
     };
     const clients = Array.from({ length: 12 }, (_, number) => client(number));
     await until('there is load', () => sent.length > 200);
-    expect(await slotsOf('west')).toBeGreaterThan(0);
+    expect(await slotsOf('east')).toBeGreaterThan(0);
+    await change('east/drain');
+    await until('west has all slots', async () => (await slotsOf('east')) === 0);
+    await change('east/undrain');
     west.child.kill('SIGKILL');
     await once(west.child, 'exit');
     killedAfter = sent.length;
