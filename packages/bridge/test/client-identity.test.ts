@@ -196,6 +196,14 @@ describe('without credentials that Kafka accepts', () => {
     }
   });
 
+  test('an Idempotency-Key: its records would be stored in a transaction of the bridge, and not as the client', async () => {
+    const { headers, topic } = await tenant();
+    const client = new IdentityClient(shared, { ...headers, 'idempotency-key': unique('key') });
+    const { status, body } = await client.produce(topic, 'mine');
+    expect([status, body.message]).toEqual([501, expect.stringContaining('kafka.identity: client')]);
+    expect(await kafka.view.admin.fetchTopicOffsets(topic)).toMatchObject([{ high: '0' }]);
+  });
+
   test('a mechanism that is not configured: 401 with those that are', async () => {
     const bridge = await ownBridge({ clients: { mechanisms: ['OAUTHBEARER'] } });
     const { headers } = await tenant();
