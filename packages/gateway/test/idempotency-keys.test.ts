@@ -231,6 +231,10 @@ describe('requests with a key', () => {
       expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     }
     expect(kafka.owners.get(slotOfKey(key))).toBe(by);
+    // A gateway before this one could not reach the owner.
+    const failed = { 'causeway-gateway': 'front', 'causeway-failed': by ?? '', ...PROOF };
+    const taken = await send(knowing.url, renewed([key], 'taken')[0], failed);
+    expect(taken).toMatchObject({ status: 200, by: by === 'east/bridge' ? 'west/bridge' : 'east/bridge' });
     await (by === 'east/bridge' ? east : west).kill();
     for (const { status } of await Promise.all(waiting)) expect(status).toBe(200);
   });

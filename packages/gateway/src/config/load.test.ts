@@ -52,6 +52,10 @@ describe('what a schema cannot express is rejected with its line', () => {
       `gateway:\n  region: north\n${EAST}`,
       /g\.yaml:2: gateway\.region: there is no region north under regions \(known: east\)/,
     ],
+    [
+      `retry:\n  produce: exactly-once\nrequest:\n  bufferBytes: 0\n${EAST}`,
+      /g\.yaml:2: retry\.produce: has no effect: with request\.bufferBytes 0 no body is kept/,
+    ],
     [`trust:\n  peers:\n    - 10.0.0.0/33\n${EAST}`, /g\.yaml:3: trust\.peers\[0\]: 10\.0\.0\.0\/33 is not an address/],
     [`trust:\n  proxies: [example.com]\n${EAST}`, /g\.yaml:2: trust\.proxies\[0\]: example\.com is not an address/],
     [`trust:\n  peers: [127.0.0.1]\n${EAST}`, /g\.yaml:2: trust\.peers: .* set trust\.secret .* or trust\.secretFile/],

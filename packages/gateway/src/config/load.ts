@@ -77,6 +77,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
     ...checkOwnRegion(config),
     ...checkDiscovery(config),
     ...checkLimits(config),
+    ...checkRetry(config),
     ...checkCors(config.cors),
     ...checkTrust(config.trust, { verifiesClients: knowsClients(config) }),
     ...checkListeners(config, { admin: config.admin, trust: config.trust, adminPort: DEFAULT_ADMIN_PORT, given }),
@@ -112,6 +113,13 @@ function checkLimits({ limits, request, response }: GatewayConfig): Finding[] {
   if ((limits.maxInFlightBytes ?? defaultInFlightBytes()) >= neededBytes) return [];
   const reason = `must be at least ${neededBytes}, or a body of request.bufferBytes or response.bufferBytes could never be kept`;
   return [{ path: ['limits', 'maxInFlightBytes'], reason }];
+}
+
+function checkRetry({ retry, request }: GatewayConfig): Finding[] {
+  if (retry.produce !== 'exactly-once' || request.bufferBytes > 0) return [];
+  const reason =
+    'has no effect: with request.bufferBytes 0 no body is kept, so that no request gets a key or is sent again';
+  return [{ path: ['retry', 'produce'], reason }];
 }
 
 function checkUpstreamTls({ upstream, regions }: GatewayConfig): Finding[] {

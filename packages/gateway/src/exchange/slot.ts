@@ -70,7 +70,7 @@ export class RequestedSlot implements OwnedRequest {
   /** A slot is shared by many requests: each one beyond the limit of its owner would take it back and forth, with all that is under way. */
   isHeldUp(tried: readonly Target[]): boolean {
     const { home } = this.route;
-    if (home?.owner === undefined || tried.length > 0) return false;
+    if (home?.owner === undefined || tried.length > 0 || this.route.hasFailed(home.owner)) return false;
     return isOwnerFull(this.#options.context.regions.snapshot, home.owner);
   }
 
@@ -79,8 +79,8 @@ export class RequestedSlot implements OwnedRequest {
     const { context, request } = this.#options;
     const misdirection = misdirectionOf(response, { context, request, route: this.route, selection, tried });
     if (misdirection.to === 'owner') this.#remember(misdirection);
-    const isFull = misdirection.to === 'heir' && isOwnerFull(context.regions.snapshot, misdirection.unreachable);
-    return isFull ? { to: 'nowhere' } : misdirection;
+    if (misdirection.to !== 'heir' || this.route.hasFailed(misdirection.unreachable)) return misdirection;
+    return isOwnerFull(context.regions.snapshot, misdirection.unreachable) ? { to: 'nowhere' } : misdirection;
   }
 
   /** Not from a replayed answer: any bridge that has read it repeats it. */

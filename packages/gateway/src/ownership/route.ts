@@ -79,6 +79,11 @@ export class OwnerRoute {
     return region?.targets.find((one) => one.bridge === undefined && one.isAvailable && !tried.includes(one));
   }
 
+  /** Whether the owner could not be reached, here or by a gateway before this one. */
+  hasFailed(owner: string): boolean {
+    return this.#failed.has(owner);
+  }
+
   /** Asks the owner to release it. */
   askRelease(reason: string): void {
     this.#release = reason;
