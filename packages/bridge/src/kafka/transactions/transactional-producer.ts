@@ -10,6 +10,7 @@ import { partitionKey } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
 import { Coordinator } from '../client/coordinator.ts';
 import { javaException, protocolErrorId, toBridgeError } from '../client/failure.ts';
+import { reasonOf } from '../client/failure-reason.ts';
 import { type ErrorId, errorText, isForbidden, kafkaError } from '../client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, remainingMs, within } from '../client/limits.ts';
 import type { BatchOutcome, PartitionBatch, ProduceClient } from '../produce/produce.ts';
@@ -24,6 +25,7 @@ import {
   type TransactionVersion,
   transactionVersion,
 } from './transaction-requests.ts';
+import { untilSettled } from './until-settled.ts';
 
 export interface TransactionalProducerOptions {
   transactionalId: string;
@@ -36,6 +38,9 @@ export type TransactionBatch = Omit<PartitionBatch, 'stamp'>;
 
 /** While the markers of the last transaction are written, Kafka refuses the next one. */
 const CONCURRENT_PAUSES = { minMs: 1, maxMs: 50 } as const;
+
+/** After this long, a batch is sent nevertheless. */
+const SETTLING_LIMIT_MS = 1000;
 
 export class TransactionalProducer {
   readonly transactionalId: string;
@@ -52,6 +57,10 @@ export class TransactionalProducer {
   #hasStored = false;
   /** A broker may have, or get later, a batch that counts as not stored, or a partition that counts as not added. */
   #isInDoubt = false;
+  /** Why a leader did not respond, for those who read logs. */
+  #lastFailure: unknown;
+  /** The markers of the last transaction, where brokers add partitions; a sooner batch would wait longer. */
+  #settling: Promise<void> | undefined;
 
   constructor(cluster: Cluster, client: ProduceClient, options: TransactionalProducerOptions) {
     this.#cluster = cluster;
@@ -90,6 +99,8 @@ export class TransactionalProducer {
     const outcomes: (BatchOutcome | undefined)[] = new Array(batches.length);
     const doubtful = new Set<TransactionBatch>();
     this.#isOpen ||= batches.length > 0;
+    if (this.#settling !== undefined) await bounded(this.#settling, limits).catch(() => {});
+    this.#settling = undefined;
     try {
       let open = batches.map((_, index) => index);
       for (let attempt = 0; open.length > 0; attempt += 1) {
@@ -147,6 +158,9 @@ export class TransactionalProducer {
       throw endedBy(error, { mayBeCommitted: isCommitted && openCount > 0 });
     }
     this.#begin();
+    if (this.#version === 1) return;
+    const settling = untilSettled(this.#coordinator, this.transactionalId, within(SETTLING_LIMIT_MS));
+    this.#settling = settling.catch(() => {});
   }
 
   async #initialize(identity: ProducerIdentity | undefined, limits: Limits): Promise<ProducerIdentity> {
@@ -193,7 +207,10 @@ export class TransactionalProducer {
       [...Map.groupBy(batches, (batch) => this.#leaderOf(batch))].map(async ([leader, led]) => {
         const stamped = led.map((batch) => Object.assign({ stamp: this.#stamp(batch) }, batch));
         const sending = this.#client.send(leader, stamped, transaction);
-        const found = await bounded(sending, limits).catch(() => []);
+        const found = await bounded(sending, limits).catch((error: unknown) => {
+          this.#lastFailure = error;
+          return [];
+        });
         for (const [index, batch] of led.entries()) if (found[index] !== undefined) outcomes.set(batch, found[index]);
       }),
     );
@@ -234,7 +251,9 @@ export class TransactionalProducer {
   async #pause(attempt: number, { batches, open, outcomes }: Attempts, limits: Limits): Promise<void> {
     const isConcurrent = open.every((index) => refusedWith(outcomes[index]) === 'CONCURRENT_TRANSACTIONS');
     const pauseMs = backoffMs(attempt - 1, isConcurrent ? CONCURRENT_PAUSES : this.#cluster.backoff);
-    if (remainingMs(limits) <= pauseMs) throw endedWith(refusedWith(outcomes[open[0] as number]));
+    if (remainingMs(limits) <= pauseMs) {
+      throw endedWith(refusedWith(outcomes[open[0] as number]), this.#lastFailure);
+    }
     await delay(pauseMs);
     if (isConcurrent) return;
     const names = [...new Set(open.map((index) => (batches[index] as TransactionBatch).topic))];
@@ -281,6 +300,8 @@ function refusedBy(errorId: ErrorId): BatchOutcome {
   return { kind: 'refused', errorId, message: errorText(errorId), badRecords: new Map() };
 }
 
-function endedWith(errorId: ErrorId | undefined): TransactionEnded {
-  return new TransactionEnded(errorId === undefined ? 'Kafka did not respond' : javaException(errorId), { errorId });
+/** `cause`: why the broker did not respond, where it did not. */
+function endedWith(errorId: ErrorId | undefined, cause?: unknown): TransactionEnded {
+  if (errorId !== undefined) return new TransactionEnded(javaException(errorId), { errorId });
+  return new TransactionEnded(`a leader did not respond: ${reasonOf(cause)}`, { cause });
 }
