@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { ServerOptions } from 'node:https';
 import { connect } from 'node:net';
+import type { GatewayOptions } from '@causeway/gateway/gateway.ts';
 import { request } from 'undici';
 import { onTestFinished } from 'vitest';
 import { type ConfigOverrides, startGateway, type TestGateway } from '../../../test/harness/gateway.ts';
@@ -14,8 +15,8 @@ export async function upstream(handle?: UpstreamHandler, tls?: ServerOptions): P
   return started;
 }
 
-export async function gateway(overrides: ConfigOverrides): Promise<TestGateway> {
-  const started = await startGateway(overrides);
+export async function gateway(overrides: ConfigOverrides, options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
+  const started = await startGateway(overrides, options);
   onTestFinished(started.close);
   return started;
 }

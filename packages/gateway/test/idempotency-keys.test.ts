@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GatewayOptions } from '@causeway/gateway/gateway.ts';
 import { IDEMPOTENCY_KEY_HEADER, keyIdentity, readKeyHeader, slotOf } from '@causeway/protocol/idempotency.ts';
 import { parsePrincipal } from '@causeway/protocol/principal.ts';
 import { PRINCIPAL_HEADER, parseList } from '@causeway/protocol/routing.ts';
@@ -83,8 +84,12 @@ async function system(): Promise<System> {
   return { kafka, east: await bridge('east/bridge', kafka), west: await bridge('west/bridge', kafka) };
 }
 
-function tier1({ east, west }: System, overrides: Record<string, unknown> = {}): Promise<TestGateway> {
-  return gateway({ regions: regions({ east: east.url, west: west.url }), ...overrides });
+function tier1(
+  { east, west }: System,
+  overrides: Record<string, unknown> = {},
+  options: Partial<GatewayOptions> = {},
+): Promise<TestGateway> {
+  return gateway({ regions: regions({ east: east.url, west: west.url }), ...overrides }, options);
 }
 
 interface Answer {
@@ -293,11 +298,14 @@ describe('slots move', () => {
   });
 
   /** East died with its slots, which west took over, and is back. */
-  async function failedOver(overrides: Record<string, unknown>): Promise<System & { url: string; moved: string[] }> {
+  async function failedOver(
+    overrides: Record<string, unknown>,
+    options: Partial<GatewayOptions> = {},
+  ): Promise<System & { url: string; moved: string[] }> {
     const both = await system();
     const { kafka, east } = both;
     const healthCheck = { intervalMs: 20, timeoutMs: 2_000, rise: 1, fall: 1 };
-    const { url, gateway: started } = await tier1(both, { healthCheck, ...overrides });
+    const { url, gateway: started } = await tier1(both, { healthCheck, ...overrides }, options);
     for (const key of KEYS) await send(url, key);
     const moved = KEYS.filter((key) => kafka.owners.get(slotOfKey(key)) === 'east/bridge');
     const flipsOfEast = (): string[] =>
@@ -320,7 +328,19 @@ describe('slots move', () => {
     });
   });
 
-  test('nowhere by themselves without it, nor at the wish of a regional gateway', async () => {
+  test('home after a minute without it', async () => {
+    let laterMs = 0;
+    const { moved, url, kafka } = await failedOver({}, { now: () => performance.now() + laterMs });
+    const isHome = (key: string): boolean => kafka.owners.get(slotOfKey(key)) === 'east/bridge';
+    for (const key of renewed(moved, 'early')) expect(await send(url, key)).toMatchObject({ by: 'west/bridge' });
+    laterMs = 60_000;
+    await until('all are home', async () => {
+      for (const key of renewed(moved, 'late')) expect((await send(url, key)).status).toBe(200);
+      return moved.every(isHome);
+    });
+  });
+
+  test('nowhere by themselves before that, nor at the wish of a regional gateway', async () => {
     for (const overrides of [{}, { affinity: { returnAfterMs: 1 }, gateway: { name: 'g', region: 'east' } }]) {
       const { moved, url, east } = await failedOver(overrides);
       const count = east.requests.length;

@@ -399,7 +399,7 @@ export const GatewayConfig = Entry(
         }),
         returnAfterMs: Type.Integer({
           description:
-            'Consumers that a failure moved return one by one, at their next polls, once the region where they belong has been healthy for this long, in milliseconds. 0 leaves them where they are. Slots of idempotency keys return in the same way with their next requests; a gateway that stands in a region asks for that only within one region.',
+            'Consumers that a failure moved return one by one, at their next polls, once the region where they belong has been healthy for this long, in milliseconds. 0 leaves them where they are. Slots of idempotency keys return in the same way with their next requests, with 0 after a minute; a gateway that stands in a region asks for that only within one region.',
           default: 0,
           minimum: 0,
           maximum: 2_147_483_647,

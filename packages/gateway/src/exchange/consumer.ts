@@ -55,7 +55,9 @@ export class RequestedConsumer implements OwnedRequest {
     const { context, request } = this.#options;
     const { home } = this.route;
     if (home === undefined || request.url.operation !== 'poll') return;
-    const reason = whyMove(context.regions.snapshot, home, { request: selection, nowMs });
+    const { snapshot } = context.regions;
+    const { returnAfterMs } = snapshot.settings.affinity;
+    const reason = whyMove(snapshot, home, { request: selection, nowMs, returnAfterMs });
     if (reason === 'drain' || (reason === 'return' && context.returnPace.take(nowMs))) this.route.askRelease(reason);
   }
 

@@ -14,6 +14,12 @@ import type { ExchangeContext } from './context.ts';
 import { misdirectionOf, type OwnedRequest, routeTo } from './owned-request.ts';
 
 /**
+ * With `affinity.returnAfterMs: 0`. Consumers come and go, and may stay where they are; the slots are always the same, and without
+ * a return a bridge that was started again, or added, would never get one.
+ */
+const RETURN_AFTER_MS = 60_000;
+
+/**
  * Whether a request goes to the owner of a slot: a produce request with a key, or one that gets a key from this gateway (`retry.produce:
  * exactly-once`). With a body that cannot be sent again it needs none: nothing is repeated.
  */
@@ -50,20 +56,18 @@ export class RequestedSlot implements OwnedRequest {
 
   /**
    * With any request, and paced: all those that are in flight would ask. Regional gateways prefer their own regions, so they do not
-   * agree on the region where a slot belongs, and ask for no return from another one. A slot that has just moved stays for
-   * `affinity.returnAfterMs`, in case gateways disagree on what can be reached.
+   * agree on the region where a slot belongs, and ask for no return from another one. A slot that has just moved stays for that
+   * time, too, in case gateways disagree on what can be reached.
    */
   moveIfDue(selection: SelectionRequest, nowMs: number): void {
     const { home } = this.route;
     if (home === undefined) return;
     const { regions, slotHomes, returnPace, identity } = this.#options.context;
-    const reason = whyMove(regions.snapshot, home, {
-      request: selection,
-      nowMs,
-      staysInRegion: identity.hop.region !== undefined,
-    });
-    const isSettled = slotHomes.stayMs(this.#slot, nowMs) >= regions.snapshot.settings.affinity.returnAfterMs;
-    if (reason === undefined || (reason === 'return' && !isSettled)) return;
+    const { snapshot } = regions;
+    const returnAfterMs = snapshot.settings.affinity.returnAfterMs || RETURN_AFTER_MS;
+    const staysInRegion = identity.hop.region !== undefined;
+    const reason = whyMove(snapshot, home, { request: selection, nowMs, returnAfterMs, staysInRegion });
+    if (reason === undefined || (reason === 'return' && slotHomes.stayMs(this.#slot, nowMs) < returnAfterMs)) return;
     if (returnPace.take(nowMs)) this.route.askRelease(reason);
   }
 

@@ -8,14 +8,14 @@ export type MoveReason = 'drain' | 'return';
 
 /**
  * Why what lives at `home` should move now: its region is drained, or the place where it belongs has been healthy for
- * `affinity.returnAfterMs` (0: never). With `staysInRegion`, only a place in its own region counts.
+ * `returnAfterMs` (0: never). With `staysInRegion`, only a place in its own region counts.
  */
 export function whyMove(
   snapshot: Snapshot,
   home: Home,
-  { request, nowMs, staysInRegion }: { request: SelectionRequest; nowMs: number; staysInRegion?: boolean },
+  options: { request: SelectionRequest; nowMs: number; returnAfterMs: number; staysInRegion?: boolean },
 ): MoveReason | undefined {
-  const { returnAfterMs } = snapshot.settings.affinity;
+  const { request, nowMs, returnAfterMs, staysInRegion } = options;
   const region = snapshot.regions.find(({ name }) => name === home.target.region);
   const isDrained = region !== undefined && region.weight === 0;
   if (snapshot.isPanic || (!isDrained && returnAfterMs === 0)) return undefined;
