@@ -7,7 +7,7 @@ import type { Cluster } from '../client/cluster.ts';
 import { toBridgeError } from '../client/failure.ts';
 import { errorIdOf, errorText } from '../client/kafka-errors.ts';
 import { backoffMs, bounded, within } from '../client/limits.ts';
-import type { IsolationLevel } from '../client/list-offsets.ts';
+import { type IsolationLevel, listOffsets } from '../client/list-offsets.ts';
 import type { TopicInfo } from '../client/metadata.ts';
 import type { FetchedPartition } from './fetch.ts';
 import { storedRecords } from './stored-records.ts';
@@ -126,6 +126,23 @@ export class TopicTail {
     this.#events.onRestart(partition.number);
   }
 
+  /** Partitions that do not have their positions go on at their first records, which retention moves. */
+  async #reenter(partitions: readonly TailedPartition[], signal: AbortSignal): Promise<void> {
+    const { topic } = this.#options;
+    const wanted = partitions.map(({ number }) => ({ topic, partition: number }));
+    const limits = within(ANSWER_TIMEOUT_MS, signal);
+    const firsts = await listOffsets(this.#cluster, wanted, {
+      spec: 'earliest',
+      isolationLevel: 'read_uncommitted',
+      limits,
+    });
+    for (const partition of partitions) {
+      // Before the first record was read, nothing is lost.
+      if (partition.position > 0n) this.#recreate(partition);
+      partition.position = firsts.find((first) => first.partition === partition.number)?.offset ?? 0n;
+    }
+  }
+
   /** One loop for each leader, until one of them fails. */
   async #tailAll(topic: TopicInfo, reader: TopicReader): Promise<void> {
     const byLeader = Map.groupBy(this.#partitions, ({ number }) => topic.partitions[number]?.leader ?? -1);
@@ -161,21 +178,20 @@ export class TopicTail {
       const fetching = leaderReader.fetch(partitions, waitMs);
       const answer = await bounded(fetching, within(waitMs + ANSWER_TIMEOUT_MS, signal));
       if (answer.errorCode !== 0) throw refusal(this.#options.topic, answer.errorCode);
+      const outside: TailedPartition[] = [];
       for (const fetched of answer.partitions) {
         const partition = partitions.find(({ number }) => number === fetched.partition);
-        if (partition !== undefined) this.#accept(partition, fetched, askedAt);
+        if (partition === undefined) continue;
+        if (errorIdOf(fetched.errorCode) === 'OFFSET_OUT_OF_RANGE') outside.push(partition);
+        else this.#accept(partition, fetched, askedAt);
       }
+      if (outside.length > 0) await this.#reenter(outside, signal);
       onAnswer(leader);
     }
   }
 
   #accept(partition: TailedPartition, fetched: FetchedPartition, askedAt: Instant): void {
-    const errorId = errorIdOf(fetched.errorCode);
-    if (errorId === 'OFFSET_OUT_OF_RANGE') {
-      this.#recreate(partition);
-      return;
-    }
-    if (errorId !== undefined) throw refusal(this.#options.topic, fetched.errorCode);
+    if (fetched.errorCode !== 0) throw refusal(this.#options.topic, fetched.errorCode);
     const { records, end } = storedRecords({
       topic: this.#options.topic,
       partition: partition.number,
