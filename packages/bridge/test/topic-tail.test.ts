@@ -1,4 +1,4 @@
-/** The tail of a topic whose first records retention has deleted: it begins, and goes on, at what is left. */
+/** The tail of a topic whose first records retention has deleted: it begins, and continues, with what is left. */
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { kafkaOfFile } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';

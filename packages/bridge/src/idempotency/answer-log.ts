@@ -3,12 +3,13 @@ import { performance } from 'node:perf_hooks';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
+import { errorIdOf } from '../kafka/client/kafka-errors.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { storedRecords } from '../kafka/fetch/stored-records.ts';
 import { TopicReader } from '../kafka/fetch/topic-reader.ts';
 import type { StoredRecord } from '../records.ts';
 import { decodeAnswer, type LoggedAnswer } from './answers.ts';
-import { type AnswerPlace, hashKey, type KeyHash, KeyIndex } from './key-index.ts';
+import { type AnswerPlace, hashKey, type KeyHash, KeyIndex, UNREAD_MS } from './key-index.ts';
 import { LogReader } from './log-reader.ts';
 import { ANSWER_PARTITION_COUNT, ANSWER_TOPIC, ensureAnswerTopic } from './topics.ts';
 
@@ -80,19 +81,22 @@ export class AnswerLog {
     await this.#reader.readToEnd(ALL_PARTITIONS, limits);
   }
 
+  /** `undefined` for a key that is unknown, or has expired. */
   placeOf(key: KeyHash): AnswerPlace | undefined {
-    return this.#index.get(key);
+    const nowMs = this.#nowMs;
+    this.#index.expire(nowMs, EXPIRED_AT_ONCE);
+    return this.#index.get(key, nowMs);
   }
 
   /** An answer that was just committed. */
   add(key: KeyHash, place: AnswerPlace): void {
-    this.#index.add(key, place, this.#nowMs);
+    this.#index.add(key, place, UNREAD_MS);
   }
 
   /** Whether `count` more keys can be kept as long as promised, and all that were given an answer are known. */
   hasRoomFor(count: number): boolean {
     const nowMs = this.#nowMs;
-    if (!this.#index.hasRoomFor(count)) this.#index.expire(nowMs);
+    if (!this.#index.hasRoomFor(count)) this.#index.expire(nowMs, MOST_EXPIRED_AT_ONCE);
     return this.#index.hasRoomFor(count) && !this.#index.isForgetful(nowMs);
   }
 
@@ -116,6 +120,8 @@ export class AnswerLog {
     const reader = await this.#fetcher.connect(leader, limits);
     const { partitions } = await bounded(reader.fetch([{ number: partition, position }], 0), limits);
     const [fetched] = partitions;
+    // An operator has deleted it before its time.
+    if (fetched !== undefined && errorIdOf(fetched.errorCode) === 'OFFSET_OUT_OF_RANGE') return null;
     if (fetched === undefined || fetched.errorCode !== 0) throw new BridgeError('kafkaUnavailable');
     const { batches, abortedTransactions } = fetched;
     const place = { topic: ANSWER_TOPIC, partition, position, batches, abortedTransactions, isChecking: true };
@@ -144,6 +150,10 @@ export class AnswerLog {
     this.#fetcher = new TopicReader(this.#cluster, id, { isolationLevel: 'read_uncommitted', maxBytes: FETCH_BYTES });
   }
 }
+
+/** With each look at the index; and when it is full. */
+const EXPIRED_AT_ONCE = 100;
+const MOST_EXPIRED_AT_ONCE = 10_000;
 
 /** One batch at least comes whole, however large. */
 const FETCH_BYTES = 1;

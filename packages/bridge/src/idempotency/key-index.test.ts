@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hashKey, KeyIndex } from './key-index.ts';
+import { hashKey, KeyIndex, UNREAD_MS } from './key-index.ts';
 
 const keyOf = (name: number | string) => hashKey(Buffer.from(`key ${name}`));
 
@@ -25,7 +25,7 @@ describe('the index of keys', () => {
             index.expire(nowMs);
             for (const [key, { timeMs }] of model) if (timeMs < nowMs - 100) model.delete(key);
           }
-          for (let key = 0; key <= 40; key += 1) expect(index.get(keyOf(key))).toEqual(model.get(key)?.place);
+          for (let key = 0; key <= 40; key += 1) expect(index.get(keyOf(key), 0)).toEqual(model.get(key)?.place);
         }
       }),
       { seed: 18, numRuns: 100 },
@@ -56,6 +56,22 @@ describe('the index of keys', () => {
     index.add(keyOf(1), { partition: 1, offset: 1 }, 90);
     index.expire(101);
     expect(index.get(keyOf(1))).toBeUndefined();
+  });
+
+  test('a key has expired on time although others are before it, and not before its time because it was stored here', () => {
+    const index = new KeyIndex({ maxKeys: 10, retentionMs: 100 });
+    index.add(keyOf('read'), { partition: 1, offset: 1 }, 1_050);
+    index.add(keyOf('older'), { partition: 2, offset: 1 }, 1_000);
+    for (let key = 0; key < 5; key += 1) index.add(keyOf(key), { partition: 3, offset: key }, UNREAD_MS);
+    expect(index.latestMs).toBe(1_050);
+    expect(index.get(keyOf('older'), 1_100)).toEqual({ partition: 2, offset: 1 });
+    expect(index.get(keyOf('older'), 1_101)).toBeUndefined();
+    expect(index.get(keyOf('read'), 1_101)).toEqual({ partition: 1, offset: 1 });
+    expect(index.get(keyOf(4), 1_000_000)).toEqual({ partition: 3, offset: 4 });
+    index.add(keyOf(4), { partition: 3, offset: 4 }, 1_060);
+    expect(index.latestMs).toBe(1_060);
+    expect(index.get(keyOf(4), 1_160)).toEqual({ partition: 3, offset: 4 });
+    expect(index.get(keyOf(4), 1_161)).toBeUndefined();
   });
 
   test('keeps a key in at most 64 bytes', () => {

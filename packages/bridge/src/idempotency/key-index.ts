@@ -26,6 +26,9 @@ export function hashKey(identity: Buffer): KeyHash {
 }
 
 const HASH_WORDS = 4;
+/** The time of an answer that was stored here and not read in the log yet, whose clock alone counts: it does not expire. */
+export const UNREAD_MS = Number.POSITIVE_INFINITY;
+
 const FIRST_CAPACITY = 1024;
 const EMPTY = 0;
 
@@ -66,25 +69,30 @@ export class KeyIndex {
     return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  get(key: KeyHash): AnswerPlace | undefined {
+  /** `undefined` for a key that has expired at `nowMs`, by the clock of the log: the log may have deleted its answer. */
+  get(key: KeyHash, nowMs = this.#latestMs): AnswerPlace | undefined {
     const place = this.#find(key);
     if (place === undefined) return undefined;
     const at = this.#entryAt(place);
+    if ((this.#timesMs[at] as number) < nowMs - this.#options.retentionMs) return undefined;
     return { partition: this.#partitions[at] as number, offset: this.#offsets[at] as number };
   }
 
   /** Notes an answer. What is in the log and does not fit is lost: {@link isForgetful} until it has expired. */
   add(key: KeyHash, { partition, offset }: AnswerPlace, timeMs: number): void {
-    if (timeMs > this.#latestMs) this.#latestMs = timeMs;
+    if (timeMs > this.#latestMs && timeMs !== UNREAD_MS) this.#latestMs = timeMs;
     const place = this.#find(key);
     if (place !== undefined) {
       const at = this.#entryAt(place);
-      // Read again after it was stored here.
-      if (this.#partitions[at] === partition && this.#offsets[at] === offset) return;
+      if (this.#partitions[at] === partition && this.#offsets[at] === offset) {
+        // Read after it was stored here: now the time is known. A key that is read again does not live longer.
+        this.#timesMs[at] = Math.min(this.#timesMs[at] as number, timeMs);
+        return;
+      }
       if ((this.#timesMs[at] as number) > timeMs) return;
     }
     if (!this.#makeRoom()) {
-      this.#lostAtMs = Math.max(this.#lostAtMs, timeMs);
+      this.#lostAtMs = Math.max(this.#lostAtMs, timeMs === UNREAD_MS ? this.#latestMs : timeMs);
       return;
     }
     const at = this.#next % this.#capacity;
@@ -98,10 +106,11 @@ export class KeyIndex {
     this.#next += 1;
   }
 
-  /** Removes what has expired at `nowMs`, by the clock of the log. */
-  expire(nowMs: number): void {
+  /** Removes what has expired at `nowMs`, by the clock of the log, at most `count` entries. */
+  expire(nowMs: number, count = Number.POSITIVE_INFINITY): void {
     const oldestMs = nowMs - this.#options.retentionMs;
-    while (this.#first < this.#next && (this.#timesMs[this.#first % this.#capacity] as number) < oldestMs) {
+    for (let removed = 0; removed < count && this.size > 0; removed += 1) {
+      if ((this.#timesMs[this.#first % this.#capacity] as number) >= oldestMs) return;
       this.#removeFirst();
       this.expiredCount += 1;
     }

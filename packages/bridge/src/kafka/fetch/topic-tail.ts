@@ -126,7 +126,7 @@ export class TopicTail {
     this.#events.onRestart(partition.number);
   }
 
-  /** Partitions that do not have their positions go on at their first records, which retention moves. */
+  /** Partitions that no longer have their positions continue at their first records, which retention moves. */
   async #reenter(partitions: readonly TailedPartition[], signal: AbortSignal): Promise<void> {
     const { topic } = this.#options;
     const wanted = partitions.map(({ number }) => ({ topic, partition: number }));
