@@ -182,6 +182,19 @@ describe('requests with a key', () => {
     expect(kafka.storedCount).toBe(before + waiting.length);
   });
 
+  test('come back to the bridge that named an owner which has just died, and are stored there', async () => {
+    const both = await system();
+    const { kafka, east, west } = both;
+    // Requests find out before probes do.
+    const { url } = await tier1(both, { healthCheck: { fall: 100 } });
+    for (let slot = 0; slot < 32; slot += 1) kafka.owners.set(slot, 'west/bridge');
+    await west.kill();
+    for (const key of KEYS) expect(await send(url, key)).toMatchObject({ status: 200, by: 'east/bridge' });
+    const failed = east.requests.map(({ headers }) => headers['causeway-failed']);
+    // Some asked east first, the others were sent to west.
+    expect(new Set(failed)).toEqual(new Set([undefined, 'west/bridge']));
+  });
+
   test('leave an owner that freezes, once probes find it', async () => {
     const both = await system();
     const { east, west, kafka } = both;

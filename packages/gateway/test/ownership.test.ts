@@ -135,6 +135,18 @@ describe.each(['east', 'west'] as const)('a consumer that %s owns', (owner) => {
   });
 });
 
+test.each(['c0', 'c1', 'c2', 'c3', 'c4', 'c5'])(
+  '%s, whose owner has just died, is taken over wherever it is looked for',
+  async (instance) => {
+    const system = await startBridges('west/bridge');
+    // Requests find out before probes do.
+    const { url } = await startTier1(system, { healthCheck: { fall: 100 } });
+    await system.west.kill();
+    expect(await poll(url, instance)).toMatchObject({ status: 200, by: 'east/bridge' });
+    expect(system.east.requests.at(-1)?.headers['causeway-failed']).toBe('west/bridge');
+  },
+);
+
 test('clients see nothing of it', async () => {
   const { url } = await startTier1(await startBridges('east/bridge'));
   const { headers } = await poll(url);

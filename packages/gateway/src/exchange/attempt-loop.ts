@@ -65,8 +65,10 @@ export class AttemptLoop implements SelectionRequest {
   readonly #deadlineMs: number;
   readonly #isPoll: boolean;
   #failures: readonly string[] = NO_FAILURES;
-  /** Targets that were selected, in turn; without those that a response 421 named. */
+  /** Targets that were selected, in turn; of those that a response 421 named, the ones that failed. */
   readonly tried: Target[] = [];
+  /** Named the owner that gets the request now. If that fails, it learns so, and serves the request itself. */
+  #witness: Target | undefined;
   /** `undefined`: any target can do the work. */
   readonly owned: OwnedRequest | undefined;
   /** It, if it is a consumer's. */
@@ -165,7 +167,7 @@ export class AttemptLoop implements SelectionRequest {
         case 'retry':
           this.#noteFailure(attempt, outcome);
           stats.retried(outcome.kind === 'answered' ? `status_${outcome.status}` : outcome.kind);
-          hop = NEXT;
+          hop = this.#hopAfter(target);
           break;
         case 'resend':
           this.#resentTo = [...this.#resentTo, target];
@@ -174,6 +176,7 @@ export class AttemptLoop implements SelectionRequest {
         case 'follow':
           stats.retried('misdirected');
           this.owned?.route.follow(decision.misdirection);
+          this.#witness = decision.misdirection.to === 'owner' ? target : undefined;
           hop = decision.misdirection.to === 'anyone' ? NEXT : { target: decision.misdirection.target, isFresh: false };
           break;
       }
@@ -275,8 +278,19 @@ export class AttemptLoop implements SelectionRequest {
     return body === undefined || Buffer.isBuffer(body);
   }
 
+  /** Where a retry goes after `failed`. */
+  #hopAfter(failed: Target): Hop {
+    const witness = this.#witness;
+    if (witness === undefined) return NEXT;
+    const hop = this.#nextTarget() === witness ? { target: witness, isFresh: false } : NEXT;
+    this.#witness = undefined;
+    this.tried.push(failed);
+    return hop;
+  }
+
   #nextTarget(): Target | undefined {
     if (this.owned?.isHeldUp(this.tried) === true) return undefined;
+    if (this.#witness?.isAvailable === true && this.helps?.(this.#witness) !== false) return this.#witness;
     return selectTarget(this.#options.context.regions.snapshot, this, this.tried);
   }
 

@@ -11,7 +11,7 @@
  *  5. {@link decide} takes all of these as input and decides.
  *  6. `regions/select.ts` chooses the target of the next attempt.
  */
-import { type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
+import { isProduce, type Operation, retryClassOf } from '@causeway/protocol/operations/table.ts';
 import type { FollowedMisdirection, Misdirection } from '../ownership/route.ts';
 import {
   type DecidedOutcome,
@@ -164,7 +164,7 @@ function mayBeExecutedTwice({ operation, method, isKeyed, produce }: RetryInput)
       return true;
     case 'stores':
       // A topic is created once, whatever repeats the request.
-      return isKeyed || produce === 'at-least-once' || (produce === 'exactly-once' && operation === 'createTopic');
+      return isKeyed || produce === 'at-least-once' || (produce === 'exactly-once' && !isProduce(operation));
     case 'unknown':
       // An operation that this gateway does not know: safe methods only (RFC 9110 §9.2.1).
       return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || produce === 'at-least-once';
