@@ -99,8 +99,7 @@ export class TransactionalProducer {
     const outcomes: (BatchOutcome | undefined)[] = new Array(batches.length);
     const doubtful = new Set<TransactionBatch>();
     this.#isOpen ||= batches.length > 0;
-    if (this.#settling !== undefined) await bounded(this.#settling, limits).catch(() => {});
-    this.#settling = undefined;
+    await this.settled(limits);
     try {
       let open = batches.map((_, index) => index);
       for (let attempt = 0; open.length > 0; attempt += 1) {
@@ -121,6 +120,13 @@ export class TransactionalProducer {
   /** A transaction without a stored record is aborted. Errors: {@link TransactionEnded}. */
   async commit(limits: Limits): Promise<void> {
     await this.#end(this.#hasStored, limits);
+  }
+
+  /** Resolves when the markers of the last transaction are written, and the next one may begin. Never rejects. */
+  async settled(limits: Limits): Promise<void> {
+    if (this.#settling === undefined) return;
+    await bounded(this.#settling, limits).catch(() => {});
+    this.#settling = undefined;
   }
 
   /** Errors: {@link TransactionEnded}. */
