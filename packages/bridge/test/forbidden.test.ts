@@ -9,6 +9,7 @@ import { watchPools } from '../../../test/harness/connection-pools.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
+import { ANSWER_TOPIC, SLOT_TOPIC } from '../src/idempotency/topics.ts';
 import { SESSION_TOPIC } from '../src/ownership/session-topic-name.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
@@ -73,7 +74,12 @@ afterAll(async () => {
   await own?.close();
 });
 
-async function allow(resourceType: number, resourceName: string, operation: number): Promise<void> {
+async function allow(
+  resourceType: number,
+  resourceName: string,
+  operation: number,
+  resourcePatternType = ResourcePatternTypes.LITERAL,
+): Promise<void> {
   await admin.createAcls({
     acl: [
       {
@@ -82,7 +88,7 @@ async function allow(resourceType: number, resourceName: string, operation: numb
         operation,
         principal: 'User:ANONYMOUS',
         host: '*',
-        resourcePatternType: ResourcePatternTypes.LITERAL,
+        resourcePatternType,
         permissionType: AclPermissionTypes.ALLOW,
       },
     ],
@@ -204,4 +210,50 @@ test.each([
   expect((await quick(consumer.delete())).status).toBe(204);
   expect((await quick(assigned.delete())).status).toBe(204);
   expect((await bridge.get('/ready')).status).toBe(200);
+});
+
+test('only requests with an idempotency key need the rights for transactions, and say which one is missing', async () => {
+  const [writable, visible, unseen] = [unique('writable'), unique('visible'), unique('unseen')];
+  await createTopics(
+    admin,
+    [writable, visible, unseen].map((topic) => ({ topic, numPartitions: 1 })),
+  );
+  await allow(AclResourceTypes.TOPIC, writable, AclOperationTypes.WRITE);
+  await allow(AclResourceTypes.TOPIC, visible, AclOperationTypes.DESCRIBE);
+  const send = (topic: string, headers: Record<string, string>): Promise<JsonAnswer> =>
+    quick(
+      bridge.request('POST', `/topics/${topic}`, {
+        headers: { 'content-type': 'application/vnd.kafka.json.v2+json', ...headers },
+        body: JSON.stringify({ records: [{ value: 'a' }] }),
+      }),
+    );
+  const refusal = async (): Promise<string> => {
+    const { status, text } = await send(writable, { 'idempotency-key': unique('key') });
+    expect(status).not.toBe(200);
+    return text;
+  };
+  expect(await refusal()).toMatch(/ cannot be served now: .*__causeway_.*authoriz/i);
+  for (const topic of [ANSWER_TOPIC, SLOT_TOPIC]) await allow(AclResourceTypes.TOPIC, topic, AclOperationTypes.ALL);
+  const missing = /TransactionalIdAuthorizationException/;
+  await until('the transaction is refused', async () => missing.test(await refusal()));
+  expect((await bridge.get('/ready')).status).toBe(200);
+  expect((await send(writable, {})).body.offsets).toMatchObject([{ partition: 0 }]);
+  const { TRANSACTIONAL_ID } = AclResourceTypes;
+  await allow(TRANSACTIONAL_ID, 'causeway-answers-', AclOperationTypes.WRITE, ResourcePatternTypes.PREFIXED);
+  await until('it is allowed', async () => (await send(writable, { 'idempotency-key': unique('key') })).status === 200);
+  // Of requests that are stored together, those to topics without rights are refused, and get the same answer again.
+  const requests = [writable, visible, writable, unseen].map(
+    (topic) => [topic, { 'idempotency-key': unique('key') }] as const,
+  );
+  const first = await Promise.all(requests.map(([topic, headers]) => send(topic, headers)));
+  const entry = (topic: string) => ({ error_code: 403, message: `Not authorized to access topics: [${topic}]` });
+  expect(first.map(({ body }) => body.offsets)).toEqual([
+    [{ partition: 0, offset: expect.any(Number) }],
+    [entry(visible)],
+    [{ partition: 0, offset: expect.any(Number) }],
+    [entry(unseen)],
+  ]);
+  const again = await Promise.all(requests.map(([topic, headers]) => send(topic, headers)));
+  expect(again.map(({ text }) => text)).toEqual(first.map(({ text }) => text));
+  expect(again.map(({ headers }) => headers.get('idempotency-replayed'))).toEqual(requests.map(() => 'true'));
 });

@@ -22,6 +22,7 @@ export interface LogReaderOptions {
 interface Waiter {
   partitions: readonly { partition: number; end: bigint }[];
   resolve: () => void;
+  reject: (error: BridgeError) => void;
 }
 
 const UNKNOWN_END = 2n ** 63n;
@@ -90,7 +91,7 @@ export class LogReader {
   /** Resolves when {@link isLoaded}. Errors: `kafkaUnavailable`, with the reason. */
   async untilLoaded(limits: Limits): Promise<void> {
     if (this.#isLoaded) return;
-    if (this.#isRefused) throw new BridgeError('kafkaUnavailable', { message: this.#trouble ?? '' });
+    if (this.#isRefused) throw this.#refusal();
     await this.#reach(
       this.#firstEnds.map((_, partition) => ({ partition, end: 0n })),
       limits,
@@ -119,8 +120,8 @@ export class LogReader {
   }
 
   async #reach(partitions: Waiter['partitions'], limits: Limits): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const waiter = { partitions, resolve };
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter = { partitions, resolve, reject };
     this.#waiters.add(waiter);
     this.#wake();
     try {
@@ -137,6 +138,11 @@ export class LogReader {
     if (this.#trouble === reason) return;
     this.#trouble = reason;
     this.#options.onTrouble?.(reason);
+    if (isRefused) for (const waiter of this.#waiters) waiter.reject(this.#refusal());
+  }
+
+  #refusal(): BridgeError {
+    return new BridgeError('kafkaUnavailable', { message: this.#trouble ?? '' });
   }
 
   #onFetched(partition: number, end: bigint): void {
