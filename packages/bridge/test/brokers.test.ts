@@ -6,8 +6,10 @@ import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
 import { Consuming, Producing } from '../../../test/harness/bridge-traffic.ts';
+import { committedValues } from '../../../test/harness/committed-values.ts';
 import { setLogLevel } from '../../../test/harness/kafka-settings.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { KeyedProducing, sendKeyed } from '../../../test/harness/keyed-traffic.ts';
 import { type OwnKafka, PATIENT_BROKERS, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 
@@ -235,12 +237,17 @@ describe('a broker dies', () => {
     const consumer = await bridge.consumer(group, 'c', [topic]);
     const producing = new Producing(bridge, topic);
     const consuming = new Consuming(consumer);
-    await until('records flow', () => consuming.values.size >= 20, WITHIN);
+    // Its transactions have to do with all three brokers.
+    const keyedTopic = await ledBy(VICTIM, 2);
+    const keyed = new KeyedProducing({ url: bridge.url, topic: keyedTopic });
+    await until('records flow', () => consuming.values.size >= 20 && keyed.answers.size >= 20, WITHIN);
     expect((await partitions(topic))[0]?.leader).toBe(VICTIM);
 
     await own.cluster.killBroker(VICTIM);
     const storedBefore = producing.stored.length;
+    const answeredBefore = keyed.answers.size;
     await until('records are stored by another leader', () => producing.stored.length >= storedBefore + 20, WITHIN);
+    await until('and those with keys', () => keyed.answers.size >= answeredBefore + 20, WITHIN);
     expect((await partitions(topic))[0]?.leader).not.toBe(VICTIM);
     const isRead = (): boolean => producing.stored.every((value) => consuming.values.has(value));
     await until('and read', isRead, WITHIN);
@@ -271,6 +278,13 @@ describe('a broker dies', () => {
       ],
     });
     expect((await patient).body.offsets).toEqual([{ partition: 0, offset: 0 }]);
+
+    await keyed.end();
+    const [values] = await committedValues(own.cluster.bootstrap, [keyedTopic]);
+    expect(values?.map((value) => JSON.parse(value)).sort()).toEqual([...keyed.answers.keys()].sort());
+    for (const [key, text] of [...keyed.answers].slice(-5)) {
+      expect(await sendKeyed(bridge.url, { topic: keyedTopic, key })).toEqual({ status: 200, text, isReplayed: true });
+    }
 
     await producing.end();
     await until('everything acknowledged is read', isRead, WITHIN);

@@ -4,14 +4,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
+import { describeTransactionsV0 } from '@platformatic/kafka';
 import { request } from 'undici';
 import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
+import { testCluster } from '../../../test/harness/cluster.ts';
+import { committedValues } from '../../../test/harness/committed-values.ts';
 import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type KeyedResponse, sendKeyed } from '../../../test/harness/keyed-traffic.ts';
 import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
+import { Coordinator } from '../src/kafka/client/coordinator.ts';
+import { within } from '../src/kafka/client/limits.ts';
 
 const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
 const bridge = await TestBridge.start(inject('kafkaBootstrap'));
@@ -208,5 +214,83 @@ describe('two regions behind two gateways', () => {
     const values = await valuesOf(topic, sent.length);
     expect(values.at(-1)).toBe('end');
     expect(values.slice(0, -1).sort()).toEqual(sent.sort());
+  });
+});
+
+describe('a bridge that freezes with an open transaction', () => {
+  const LANE = 'causeway-answers-west/frozen-0';
+
+  test('is refused its commit when it wakes, and says who has its slots', async () => {
+    const cluster = testCluster(inject('kafkaBootstrap'));
+    onTestFinished(() => cluster.close());
+    const coordinator = new Coordinator(cluster, { kind: 'transaction', key: LANE });
+    const isOpen = async (): Promise<boolean> => {
+      const { transactionStates } = await coordinator.send(
+        (connection) => describeTransactionsV0.api.async(connection, [LANE]),
+        within(30_000),
+      );
+      return transactionStates[0]?.transactionState === 'Ongoing';
+    };
+    const directory = mkdtempSync(join(tmpdir(), 'causeway-frozen-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const config = {
+      bridge: { name: 'frozen', region: 'west' },
+      listen: { port: 0 },
+      kafka: { bootstrapServers: inject('kafkaBootstrap').split(',') },
+      trust: TEST_TRUST,
+    };
+    writeFileSync(join(directory, 'frozen.yaml'), JSON.stringify(config));
+    const frozen = new BridgeProcess(directory, ['--config', 'frozen.yaml']);
+    const url = await frozen.url();
+    const topic = await kafka.topic();
+    const gateway = { ...PROOF, 'causeway-gateway': 'tier1' };
+    const first = unique('key');
+    const taking = { ...gateway, 'causeway-failed': 'east/test-bridge' };
+    // It reads the logs first.
+    const isServed = async () => (await sendKeyed(url, { topic, key: first, headers: taking })).status === 200;
+    await until('it has the slot', isServed, { timeoutMs: 60_000 });
+
+    const answers = new Map<string, Promise<KeyedResponse>>();
+    const answered = new Set<string>();
+    let isFrozen = false;
+    const client = async (): Promise<void> => {
+      while (!isFrozen) {
+        const key = keyOfSameSlot(first);
+        const answer = sendKeyed(url, { topic, key, headers: gateway });
+        answers.set(key, answer);
+        await answer;
+        answered.add(key);
+      }
+    };
+    const clients = Array.from({ length: 8 }, client);
+    await until('it is frozen with an open transaction', async () => {
+      frozen.child.kill('SIGSTOP');
+      isFrozen = await isOpen();
+      if (!isFrozen) frozen.child.kill('SIGCONT');
+      return isFrozen;
+    });
+    // Another bridge takes the slot, and executes some of the requests that are under way there.
+    const failed = { ...gateway, 'causeway-failed': 'west/frozen' };
+    const pending = [...answers.keys()].filter((key) => !answered.has(key));
+    const executed = pending.slice(0, Math.ceil(pending.length / 2));
+    const send = (key: string): Promise<KeyedResponse> => sendKeyed(bridge.url, { topic, key, headers: failed });
+    const taken = new Map(await Promise.all(executed.map(async (key) => [key, await send(key)] as const)));
+    frozen.child.kill('SIGCONT');
+    await Promise.all(clients);
+    await until('its commit was refused', () =>
+      frozen.log.some(
+        ({ msg, reason }) => /ended without a commit/.test(String(msg)) && /Fenced|Epoch/.test(String(reason)),
+      ),
+    );
+    for (const key of pending) {
+      const answer = await answers.get(key);
+      // What the other bridge answered; the owner, for the client to send it there.
+      if (answer?.status === 421) expect(answer.text).toContain('east/test-bridge');
+      else expect(answer).toMatchObject({ status: 200, text: taken.get(key)?.text ?? answer?.text });
+      expect(await send(key)).toMatchObject({ status: 200 });
+    }
+    const [values] = await committedValues(inject('kafkaBootstrap'), [topic]);
+    expect(values?.map((value) => JSON.parse(value)).sort()).toEqual([first, ...answers.keys()].sort());
+    expect(await sendKeyed(url, { topic, key: keyOfSameSlot(first), headers: gateway })).toMatchObject({ status: 421 });
   });
 });

@@ -2,11 +2,14 @@
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { TestBridge } from '../../../../../test/harness/bridge.ts';
 import { testCluster } from '../../../../../test/harness/cluster.ts';
 import { committedValues } from '../../../../../test/harness/committed-values.ts';
 import { KafkaView, unique } from '../../../../../test/harness/kafka-view.ts';
+import { sendKeyed } from '../../../../../test/harness/keyed-traffic.ts';
 import { type LostResponse, nextRequest } from '../../../../../test/harness/lost-response.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../../../test/harness/own-kafka.ts';
+import { PROOF } from '../../../../../test/harness/trust.ts';
 import { until } from '../../../../../test/harness/until.ts';
 import type { RecordToProduce } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
@@ -278,6 +281,38 @@ describe.each([
       await producer.commit(LIMITS());
     }
     expect(await committed([narrow])).toEqual([['commit', 'abort', 'commit']]);
+  });
+
+  test.runIf(release !== undefined)('bridges serve idempotency keys, and take them over from each other', async () => {
+    const [topic = ''] = await topicsOf(1);
+    const start = async (region: string): Promise<TestBridge> => {
+      const bridge = await TestBridge.start(bootstrap, { bridge: { name: 'bridge', region } });
+      onTestFinished(() => bridge.close());
+      return bridge;
+    };
+    const [east, west] = [await start('east'), await start('west')];
+    const keys = Array.from({ length: 20 }, () => unique('key'));
+    const sendAll = async (to: TestBridge, sent: readonly string[], failed?: string): Promise<string[]> => {
+      const headers = {
+        ...PROOF,
+        'causeway-gateway': 'test',
+        ...(failed === undefined ? {} : { 'causeway-failed': failed }),
+      };
+      const answers = await Promise.all(sent.map((key) => sendKeyed(to.url, { topic, key, headers })));
+      expect(answers.map(({ status }) => status)).toEqual(sent.map(() => 200));
+      return answers.map(({ text }) => text);
+    };
+    await until('they are served', async () => (await sendKeyed(east.url, { topic, key: 'first' })).status === 200);
+    const first = await sendAll(east, keys);
+    const later = Array.from({ length: 20 }, () => unique('key'));
+    // At the same moment the slots change their owner.
+    const [moved] = await Promise.all([
+      sendAll(west, [...keys, ...later], 'east/bridge'),
+      ...later.map((key) => sendKeyed(east.url, { topic, key, headers: { ...PROOF, 'causeway-gateway': 'test' } })),
+    ]);
+    expect(moved.slice(0, keys.length)).toEqual(first);
+    const [values] = await committed([topic]);
+    expect(values?.map((value) => JSON.parse(value)).sort()).toEqual(['first', ...keys, ...later].sort());
   });
 
   test.runIf(release !== undefined)('a topic without rights is refused, and the others are committed', async () => {
