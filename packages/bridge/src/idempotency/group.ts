@@ -1,19 +1,35 @@
 /** The records of many keyed requests, stored in the transaction that is open, and the outcome of each record. */
-import type { Limits } from '../kafka/client/limits.ts';
+import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import type { BatchOutcome } from '../kafka/produce/produce.ts';
-import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
+import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
+import type { TransactionalProducer, TransactionBatch } from '../kafka/transactions/transactional-producer.ts';
 import { verdictOf } from '../producer/batch-verdict.ts';
 import type { Partitioner } from '../producer/partitioner.ts';
 import { type RecordLimits, recordRefusal, resultOf } from '../producer/refusal.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce, type TopicPartition } from '../records.ts';
 import type { KeyedRequest } from './keyed-request.ts';
+import type { PartitionTrouble } from './partition-trouble.ts';
 
-export interface StoreOptions extends RecordLimits {
+export interface PlanOptions extends RecordLimits {
   partitioner: Partitioner;
+  trouble: PartitionTrouble;
+}
+
+export interface StoreOptions {
+  trouble: PartitionTrouble;
+  maxRequestBytes: number;
   limits: Limits;
 }
 
-interface Entry {
+/** Where the records of requests go. */
+export interface Plan {
+  requests: KeyedRequest[];
+  queues: Queue[];
+  /** Requests with a record for a partition that rests. */
+  deferred: KeyedRequest[];
+}
+
+interface Entry extends TopicPartition {
   request: KeyedRequest;
   index: number;
   record: RecordToProduce;
@@ -21,7 +37,7 @@ interface Entry {
 }
 
 /** Records that wait for one partition. */
-interface Queue extends TopicPartition {
+export interface Queue extends TopicPartition {
   entries: Entry[];
   /** The most records of the next batch: half of one that Kafka refused without naming the record at fault. */
   batchLimit: number;
@@ -33,17 +49,16 @@ interface Queue extends TopicPartition {
  */
 export async function storeRecords(
   producer: TransactionalProducer,
-  requests: readonly KeyedRequest[],
-  options: StoreOptions,
+  queues: Queue[],
+  { trouble, maxRequestBytes, limits }: StoreOptions,
 ): Promise<void> {
-  const queues = queuesOf(requests, options);
   while (queues.length > 0) {
-    const taken = queues.map((queue) => takeBatch(queue, options.maxRequestBytes));
+    const taken = queues.map((queue) => takeBatch(queue, maxRequestBytes));
     const batches = taken.map((entries, place) => {
       const { topic, partition } = queues[place] as Queue;
       return { topic, partition, records: entries.map(({ record }) => record) };
     });
-    const outcomes = await producer.send(batches, options.limits);
+    const outcomes = await send(producer, batches, { trouble, limits });
     for (const [place, entries] of taken.entries()) {
       conclude(queues[place] as Queue, entries, outcomes[place] as BatchOutcome);
     }
@@ -53,32 +68,65 @@ export async function storeRecords(
   }
 }
 
-function queuesOf(requests: readonly KeyedRequest[], options: StoreOptions): Queue[] {
+async function send(
+  producer: TransactionalProducer,
+  batches: readonly TransactionBatch[],
+  { trouble, limits }: Pick<StoreOptions, 'trouble' | 'limits'>,
+): Promise<BatchOutcome[]> {
+  try {
+    const outcomes = await producer.send(batches, within(Math.min(trouble.patienceMs(batches), remainingMs(limits))));
+    for (const batch of batches) trouble.settled(batch);
+    return outcomes;
+  } catch (error) {
+    if (error instanceof TransactionEnded) trouble.note(error.unsettled, performance.now());
+    throw error;
+  }
+}
+
+/** Chooses partitions, and sets the results of records that cannot be sent. */
+export function planRecords(requests: readonly KeyedRequest[], options: PlanOptions): Plan {
   const queues = new Map<string, Queue>();
+  const plan: Plan = { requests: [], queues: [], deferred: [] };
+  const nowMs = performance.now();
   for (const request of requests) {
-    const { info, records, recordBytes } = request;
-    if (info === undefined) continue;
-    for (const [index, record] of records.entries()) {
-      const bytes = recordBytes[index] as number;
-      const refusal = recordRefusal(info, { record, bytes }, options);
-      if (refusal !== undefined) {
-        request.results[index] = resultOf(refusal);
-        continue;
-      }
-      const partition = record.partition ?? options.partitioner.choose(info, record);
-      const key = partitionKey(info.name, partition);
-      const queue = queues.get(key) ?? {
-        topic: info.name,
-        partition,
-        entries: [],
-        batchLimit: Number.POSITIVE_INFINITY,
-      };
+    const entries = entriesOf(request, options);
+    const restsUntilMs = entries.reduce(
+      (latest, entry) => Math.max(latest, options.trouble.restsUntilMs(entry, nowMs)),
+      0,
+    );
+    if (restsUntilMs > 0) {
+      plan.deferred.push(Object.assign(request, { notBeforeMs: restsUntilMs }));
+      continue;
+    }
+    plan.requests.push(request);
+    for (const entry of entries) {
+      const { topic, partition } = entry;
+      const key = partitionKey(topic, partition);
+      const queue = queues.get(key) ?? { topic, partition, entries: [], batchLimit: Number.POSITIVE_INFINITY };
       queues.set(key, queue);
-      queue.entries.push({ request, index, record, bytes });
+      queue.entries.push(entry);
     }
   }
-  for (const { topic } of queues.values()) options.partitioner.onSent(topic);
-  return [...queues.values()];
+  for (const topic of new Set(requests.map((request) => request.topic))) options.partitioner.onSent(topic);
+  plan.queues.push(...queues.values());
+  return plan;
+}
+
+function entriesOf(request: KeyedRequest, options: PlanOptions): Entry[] {
+  const { info, records, recordBytes } = request;
+  if (info === undefined) return [];
+  const entries: Entry[] = [];
+  for (const [index, record] of records.entries()) {
+    const bytes = recordBytes[index] as number;
+    const refusal = recordRefusal(info, { record, bytes }, options);
+    if (refusal !== undefined) {
+      request.results[index] = resultOf(refusal);
+      continue;
+    }
+    const partition = record.partition ?? options.partitioner.choose(info, record);
+    entries.push({ request, index, record, bytes, topic: info.name, partition });
+  }
+  return entries;
 }
 
 function takeBatch(queue: Queue, maxBytes: number): Entry[] {

@@ -175,8 +175,12 @@ export class KeyedProducer {
   /** Answers what is under way, and frees the slots, so that other bridges take them over at once. */
   async leave(): Promise<void> {
     this.#isClosing = true;
-    for (const lane of this.#lanes) lane.free(this.#slots.held.filter((slot) => this.#slots.laneOf(slot) === lane));
-    await Promise.all(this.#lanes.map((lane) => lane.untilIdle()));
+    await Promise.all(
+      this.#lanes.map(async (lane) => {
+        await lane.untilIdle();
+        await lane.free(this.#slots.held.filter((slot) => this.#slots.laneOf(slot) === lane));
+      }),
+    );
   }
 
   async close(): Promise<void> {
@@ -240,7 +244,7 @@ export class KeyedProducer {
       if (decision.kind === 'misdirected') throw new BridgeError('misdirected', misdirection(decision.owner));
       if (request.isRelease && decision.kind === 'execute') {
         this.#releasedMs.set(key.slot, performance.now());
-        await this.#free(key.slot);
+        await bounded(this.#slots.laneOf(key.slot).free([key.slot]), limits);
         throw new BridgeError('misdirected', misdirection(undefined));
       }
       if (decision.kind === 'take') {
@@ -295,12 +299,6 @@ export class KeyedProducer {
 
   #isFree(slot: number): boolean {
     return this.#slotLog.claimOf(slot).owner === undefined;
-  }
-
-  async #free(slot: number): Promise<void> {
-    const lane = this.#slots.laneOf(slot);
-    lane.free([slot]);
-    await lane.untilIdle();
   }
 
   /** Notes the key at once: no other request with it is executed here meanwhile. */
@@ -360,6 +358,7 @@ export class KeyedProducer {
       describe,
       answer: undefined,
       deadlineAtMs: limits.deadlineAtMs,
+      notBeforeMs: 0,
       isUncertain: false,
       resolve,
       reject,

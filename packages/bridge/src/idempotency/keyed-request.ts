@@ -24,6 +24,8 @@ export interface KeyedRequest {
   answer: Answer | undefined;
   /** On the clock of `performance.now()`. */
   deadlineAtMs: number;
+  /** It waits for a partition in trouble until then, on the same clock. */
+  notBeforeMs: number;
   /** A transaction with it may be committed. */
   isUncertain: boolean;
   resolve: (outcome: KeyedOutcome) => void;

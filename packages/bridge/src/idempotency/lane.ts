@@ -5,19 +5,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
+import { isForbidden } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
 import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import { Partitioner } from '../producer/partitioner.ts';
+import { serializedBytes } from '../producer/record-size.ts';
 import type { RecordLimits } from '../producer/refusal.ts';
 import type { RecordToProduce } from '../records.ts';
 import type { AnswerLog } from './answer-log.ts';
 import { encodeAnswer, encodeShortAnswer } from './answers.ts';
 import { answerPartitionOf, CLAIM_KEY, encodeClaim, freeClaim } from './claims.ts';
 import { CommitPace } from './commit-pace.ts';
-import { storeRecords } from './group.ts';
+import { planRecords, storeRecords } from './group.ts';
 import type { IdempotencyTotals } from './idempotency-totals.ts';
 import type { KeyedRequest } from './keyed-request.ts';
+import { PartitionTrouble } from './partition-trouble.ts';
 import { decideRecovered } from './rules.ts';
 import { ANSWER_TOPIC, SLOT_TOPIC } from './topics.ts';
 
@@ -50,20 +53,29 @@ const GROUP_TIMEOUT_MS = 8_000;
 const RECOVERY_TIMEOUT_MS = 10_000;
 /** Another bridge has the id, and needs this long to claim slots; doubled with each further time in a row. */
 const FENCED_PAUSE_MS = { minMs: 100, maxMs: 2_000 } as const;
+/** After further transactions in a row that ended otherwise: each attempt leaves aborted records in the topics. */
+const BROKEN_PAUSE_MS = { minMs: 25, maxMs: 2_000 } as const;
+/** While all requests wait for partitions in trouble. */
+const DEFERRED_PAUSE_MS = 25;
+/** Answers of one batch, at most: a topic takes it, and a repetition reads it all. */
+const ANSWER_BATCH_BYTES = 262_144;
 
 export class Lane {
   readonly id: string;
   readonly #options: LaneOptions;
   readonly #partitioner = new Partitioner(Math.random);
+  readonly #trouble = new PartitionTrouble();
   readonly #answerPartition: number;
   #queue: KeyedRequest[] = [];
   /** Slots to be freed by the next transaction. */
-  #leaving = new Set<number>();
+  readonly #leaving = new Set<number>();
+  /** Resolve when their slots are freed, or not this lane's any more. */
+  #freeing: { slots: readonly number[]; resolve: () => void }[] = [];
   #isReady = false;
   #running: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
   #checking: Promise<void> | undefined;
-  #fencedCount = 0;
+  #brokenCount = 0;
   #isClosed = false;
   readonly #pace = new CommitPace();
 
@@ -108,10 +120,22 @@ export class Lane {
     this.#start();
   }
 
-  /** Frees slots of this lane, after the requests that came before. */
-  free(slots: readonly number[]): void {
+  /** Frees slots of this lane with its next transaction; what it cannot take is for the next owner. Waits as long as Kafka takes. */
+  async free(slots: readonly number[]): Promise<void> {
     for (const slot of slots) this.#leaving.add(slot);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#freeing.push({ slots, resolve });
     this.#start();
+    this.#noteFreed();
+    await promise;
+  }
+
+  #noteFreed(): void {
+    this.#freeing = this.#freeing.filter(({ slots, resolve }) => {
+      const isOpen = slots.some((slot) => this.#leaving.has(slot));
+      if (!isOpen) resolve();
+      return isOpen;
+    });
   }
 
   /** Resolves when no request is left. */
@@ -140,6 +164,7 @@ export class Lane {
         await this.ready(within(RECOVERY_TIMEOUT_MS));
         const pauseMs = this.#pace.leftMs(performance.now());
         if (pauseMs > 0) await delay(pauseMs);
+        if (this.#isAllDeferred(performance.now())) await delay(DEFERRED_PAUSE_MS);
         await this.#inTurn(async () => {
           if (this.#isReady) await this.#transact(this.#take());
         });
@@ -149,6 +174,10 @@ export class Lane {
         await delay(backoffMs(attempt, { minMs: 25, maxMs: 500 }));
       }
     }
+  }
+
+  #isAllDeferred(nowMs: number): boolean {
+    return this.#leaving.size === 0 && this.#queue.every(({ notBeforeMs }) => notBeforeMs > nowMs);
   }
 
   /** One at a time: a transaction, or taking the id over. */
@@ -165,55 +194,68 @@ export class Lane {
 
   /** The first requests that fit into one transaction, and whose slots the lane holds. */
   #take(): KeyedRequest[] {
-    const { maxBatchBytes, maxBatchRecords, holds } = this.#options;
+    const { maxBatchBytes, maxBatchRecords, holds, answerLog } = this.#options;
     const group: KeyedRequest[] = [];
+    const later: KeyedRequest[] = [];
     let [bytes, records, taken] = [0, 0, 0];
     const nowMs = performance.now();
     for (const request of this.#queue) {
       if (request.deadlineAtMs <= nowMs) {
         request.reject(tooLate(request));
-      } else if (holds(request.slot)) {
+      } else if (!holds(request.slot) || answerLog.placeOf(request.keyHash) !== undefined) {
+        // Another bridge may have executed it, and the slot may be back since.
+        request.resolve({ kind: 'lost' });
+      } else if (request.notBeforeMs > nowMs) {
+        later.push(request);
+      } else {
         bytes += request.bytes;
         records += request.records.length;
         if (group.length > 0 && (bytes > maxBatchBytes || records > maxBatchRecords)) break;
         group.push(request);
-      } else {
-        request.resolve({ kind: 'lost' });
       }
       taken += 1;
     }
-    this.#queue.splice(0, taken);
+    this.#queue = [...later, ...this.#queue.slice(taken)];
     return group;
   }
 
-  async #transact(group: readonly KeyedRequest[]): Promise<void> {
+  async #transact(taken: readonly KeyedRequest[]): Promise<void> {
     const { producer, totals, holds } = this.#options;
-    const leaving = this.#queue.length === 0 ? [...this.#leaving].filter(holds) : [];
-    if (this.#queue.length === 0) this.#leaving.clear();
+    const leaving = this.#leavingNow(holds);
+    const [partitioner, trouble] = [this.#partitioner, this.#trouble];
+    const { requests: group, queues, deferred } = planRecords(taken, { ...this.#options, partitioner, trouble });
+    this.#queue.push(...deferred);
     if (group.length === 0 && leaving.length === 0) return;
     const limits = within(GROUP_TIMEOUT_MS);
     const startedAtMs = performance.now();
     try {
-      await storeRecords(producer, group, { ...this.#options, partitioner: this.#partitioner, limits });
+      await storeRecords(producer, queues, { ...this.#options, trouble, limits });
       this.#pace.onFirstSent(startedAtMs, performance.now() - startedAtMs);
-      const firstOffset = await this.#storeAnswers(group, limits);
+      const offsets = await this.#storeAnswers(group, limits);
       await this.#storeFreedom(leaving, limits);
       for (const request of group) request.isUncertain = true;
       await producer.commit(limits);
       this.#pace.onCommitted(performance.now());
       totals.committed(group.length, performance.now() - startedAtMs);
-      this.#fencedCount = 0;
+      this.#brokenCount = 0;
       this.#onFreed(leaving);
-      this.#answer(group, firstOffset);
+      this.#answer(group, offsets);
     } catch (error) {
-      await this.#broke(error, { group, leaving });
+      await this.#broke(error, group);
     }
   }
 
-  #answer(group: readonly KeyedRequest[], firstOffset: bigint): void {
+  /** The slots that the next transaction frees. */
+  #leavingNow(holds: (slot: number) => boolean): readonly number[] {
+    for (const slot of this.#leaving) if (!holds(slot)) this.#leaving.delete(slot);
+    this.#noteFreed();
+    return [...this.#leaving];
+  }
+
+  #answer(group: readonly KeyedRequest[], offsets: readonly number[]): void {
     const { answerLog } = this.#options;
     for (const [place, request] of group.entries()) {
-      answerLog.add(request.keyHash, { partition: this.#answerPartition, offset: Number(firstOffset) + place });
+      answerLog.add(request.keyHash, { partition: this.#answerPartition, offset: offsets[place] as number });
       if (request.answer !== undefined) request.resolve({ kind: 'answered', answer: request.answer });
     }
   }
@@ -221,25 +263,42 @@ export class Lane {
   /** Requests that came meanwhile are for the next owner: it may have executed them by the time this bridge owns the slot again. */
   #onFreed(slots: readonly number[]): void {
     if (slots.length === 0) return;
-    for (const slot of slots) this.#options.onFreed(slot);
+    for (const slot of slots) {
+      this.#leaving.delete(slot);
+      this.#options.onFreed(slot);
+    }
+    this.#noteFreed();
     for (const { slot, resolve } of this.#queue) if (slots.includes(slot)) resolve({ kind: 'lost' });
     this.#queue = this.#queue.filter(({ slot }) => !slots.includes(slot));
   }
 
-  /** Returns the offset of the first answer; the others follow. */
-  async #storeAnswers(group: readonly KeyedRequest[], limits: Limits): Promise<bigint> {
-    const records: RecordToProduce[] = [];
+  /** Returns the offset of each request's answer. */
+  async #storeAnswers(group: readonly KeyedRequest[], limits: Limits): Promise<number[]> {
+    const offsets: number[] = [];
+    let records: RecordToProduce[] = [];
+    let bytes = 0;
     for (const request of group) {
       const described = request.describe(request.results);
       request.answer = described instanceof Promise ? await described : described;
       const { fingerprint, identity } = request;
       const logged = Object.assign({ fingerprint }, request.answer);
-      records.push(recordOf(identity, encodeShortAnswer(logged) ?? (await encodeAnswer(logged))));
+      const record = recordOf(identity, encodeShortAnswer(logged) ?? (await encodeAnswer(logged)));
+      const recordBytes = serializedBytes(record);
+      if (records.length > 0 && bytes + recordBytes > ANSWER_BATCH_BYTES) {
+        offsets.push(...(await this.#storeAnswerBatch(records, limits)));
+        [records, bytes] = [[], 0];
+      }
+      records.push(record);
+      bytes += recordBytes;
     }
-    if (records.length === 0) return 0n;
+    if (records.length > 0) offsets.push(...(await this.#storeAnswerBatch(records, limits)));
+    return offsets;
+  }
+
+  async #storeAnswerBatch(records: readonly RecordToProduce[], limits: Limits): Promise<number[]> {
     const batch = { topic: ANSWER_TOPIC, partition: this.#answerPartition, records };
     const [outcome] = await this.#options.producer.send([batch], limits);
-    if (outcome?.kind === 'stored') return outcome.baseOffset;
+    if (outcome?.kind === 'stored') return records.map((_, place) => Number(outcome.baseOffset) + place);
     throw new TransactionEnded(`the answers were refused: ${outcome?.message}`, { errorId: outcome?.errorId });
   }
 
@@ -256,24 +315,28 @@ export class Lane {
   }
 
   /** The transaction is not committed, or may be: its requests go to the front of the queue again. */
-  async #broke(error: unknown, { group, leaving }: { group: readonly KeyedRequest[]; leaving: readonly number[] }) {
+  async #broke(error: unknown, group: readonly KeyedRequest[]) {
     const { totals, log } = this.#options;
     this.#leave();
-    for (const slot of leaving) this.#leaving.add(slot);
     if (!(error instanceof TransactionEnded)) {
       log.error({ err: error }, 'a transaction of idempotency keys failed unexpectedly');
       for (const request of group) request.reject(new BridgeError('internal', { cause: error }));
       return;
     }
-    this.#queue.unshift(...group);
     totals.broken(error.errorId);
     log.info(
       { reason: error.message, requests: group.length },
       'a transaction of idempotency keys ended without a commit',
     );
-    if (!error.isFenced) return;
-    await delay(backoffMs(this.#fencedCount, FENCED_PAUSE_MS));
-    this.#fencedCount += 1;
+    if (isHopeless(error)) {
+      for (const request of group) request.reject(new BridgeError('kafkaForbidden', { message: error.message }));
+    } else {
+      this.#queue = [...group, ...this.#queue];
+    }
+    const count = this.#brokenCount;
+    this.#brokenCount += 1;
+    if (error.isFenced) await delay(backoffMs(count, FENCED_PAUSE_MS));
+    else if (count > 0) await delay(backoffMs(count - 1, BROKEN_PAUSE_MS));
   }
 
   async #recover(limits: Limits): Promise<void> {
@@ -300,7 +363,13 @@ export class Lane {
     for (const request of this.#queue.filter(isOver)) request.reject(request.isUncertain ? tooLate(request) : error);
     this.#queue = this.#queue.filter((request) => !isOver(request));
     if (error.code === 'kafkaForbidden') this.#leaving.clear();
+    this.#noteFreed();
   }
+}
+
+/** Whether the bridge lacks a right: nothing is stored, and another attempt does not help. */
+function isHopeless({ errorId, mayBeCommitted }: TransactionEnded): boolean {
+  return errorId !== undefined && isForbidden(errorId) && !mayBeCommitted;
 }
 
 function tooLate({ isUncertain }: KeyedRequest): BridgeError {

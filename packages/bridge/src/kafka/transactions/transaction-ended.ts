@@ -1,4 +1,5 @@
 /** Why a transaction cannot be committed any more, or may or may not have been. Its records are sent again in another one. */
+import type { TopicPartition } from '../../records.ts';
 import { javaException, protocolErrorId } from '../client/failure.ts';
 import { reasonOf } from '../client/failure-reason.ts';
 import { type ErrorId, kafkaError } from '../client/kafka-errors.ts';
@@ -11,6 +12,8 @@ export class TransactionEnded extends Error {
    * the transaction.
    */
   readonly mayBeCommitted: boolean;
+  /** Partitions that did not store their batches in time. */
+  readonly unsettled: readonly TopicPartition[];
 
   constructor(
     message: string,
@@ -18,12 +21,19 @@ export class TransactionEnded extends Error {
       errorId,
       cause,
       mayBeCommitted = false,
-    }: { errorId?: ErrorId | undefined; cause?: unknown; mayBeCommitted?: boolean },
+      unsettled = [],
+    }: {
+      errorId?: ErrorId | undefined;
+      cause?: unknown;
+      mayBeCommitted?: boolean;
+      unsettled?: readonly TopicPartition[];
+    },
   ) {
     super(message, { cause });
     this.name = 'TransactionEnded';
     this.errorId = errorId;
     this.mayBeCommitted = mayBeCommitted;
+    this.unsettled = unsettled;
   }
 
   /** Whether another producer may have the transactional id now. The commit may have succeeded before: {@link mayBeCommitted}. */

@@ -258,7 +258,12 @@ export class TransactionalProducer {
     const isConcurrent = open.every((index) => refusedWith(outcomes[index]) === 'CONCURRENT_TRANSACTIONS');
     const pauseMs = backoffMs(attempt - 1, isConcurrent ? CONCURRENT_PAUSES : this.#cluster.backoff);
     if (remainingMs(limits) <= pauseMs) {
-      throw endedWith(refusedWith(outcomes[open[0] as number]), this.#lastFailure);
+      const unsettled = open.filter((index) => !isOfTransaction(refusedWith(outcomes[index])));
+      const first = refusedWith(outcomes[unsettled[0] ?? (open[0] as number)]);
+      throw endedWith(first, {
+        cause: this.#lastFailure,
+        unsettled: unsettled.map((index) => batches[index] as TransactionBatch),
+      });
     }
     await delay(pauseMs);
     if (isConcurrent) return;
@@ -307,7 +312,15 @@ function refusedBy(errorId: ErrorId): BatchOutcome {
 }
 
 /** `cause`: why the broker did not respond, where it did not. */
-function endedWith(errorId: ErrorId | undefined, cause?: unknown): TransactionEnded {
-  if (errorId !== undefined) return new TransactionEnded(javaException(errorId), { errorId });
-  return new TransactionEnded(`a leader did not respond: ${reasonOf(cause)}`, { cause });
+function endedWith(
+  errorId: ErrorId | undefined,
+  { cause, unsettled = [] }: { cause?: unknown; unsettled?: readonly TransactionBatch[] } = {},
+): TransactionEnded {
+  if (errorId !== undefined) return new TransactionEnded(javaException(errorId), { errorId, unsettled });
+  return new TransactionEnded(`a leader did not respond: ${reasonOf(cause)}`, { cause, unsettled });
+}
+
+/** Whether a batch was refused for the transaction before, or for another batch. */
+function isOfTransaction(errorId: ErrorId | undefined): boolean {
+  return errorId === 'CONCURRENT_TRANSACTIONS' || errorId === 'OPERATION_NOT_ATTEMPTED';
 }

@@ -1,0 +1,99 @@
+/** A lane over a real Kafka: one topic in trouble does not hold up the others, and a key is stored once whatever its slot did. */
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { kafkaOfFile } from '../../../test/harness/bridge.ts';
+import { clusterOfFile } from '../../../test/harness/cluster.ts';
+import { unique } from '../../../test/harness/kafka-view.ts';
+import { AnswerLog } from '../src/idempotency/answer-log.ts';
+import { IdempotencyTotals } from '../src/idempotency/idempotency-totals.ts';
+import { hashKey } from '../src/idempotency/key-index.ts';
+import type { KeyedOutcome } from '../src/idempotency/keyed-request.ts';
+import { Lane } from '../src/idempotency/lane.ts';
+import { within } from '../src/kafka/client/limits.ts';
+import { ProduceClient } from '../src/kafka/produce/produce.ts';
+import { TransactionalProducer } from '../src/kafka/transactions/transactional-producer.ts';
+
+const kafka = await kafkaOfFile();
+const cluster = clusterOfFile();
+
+/** A lane that holds all slots, and a way to send it requests. */
+async function lane(isHeld = () => true) {
+  const options = { requestTimeoutMs: 20_000, retentionMs: 86_400_000, maxKeys: 1_000_000, onTrouble: () => {} };
+  const answerLog = new AnswerLog(cluster, options);
+  answerLog.start();
+  onTestFinished(() => answerLog.close());
+  await answerLog.untilLoaded(within(20_000));
+  const client = new ProduceClient(cluster, { acks: 'all', timeoutMs: 20_000, compression: 'none' });
+  onTestFinished(() => client.close());
+  const transaction = { transactionalId: unique('causeway-answers-lane'), transactionTimeoutMs: 15_000 };
+  const tested = new Lane({
+    producer: new TransactionalProducer(cluster, client, transaction),
+    answerLog,
+    totals: new IdempotencyTotals(),
+    maxRequestBytes: 1_048_576,
+    maxBlockMs: 10_000,
+    maxBatchBytes: 1_048_576,
+    maxBatchRecords: 10_000,
+    holds: isHeld,
+    regain: (limits) => answerLog.readToEnd(limits),
+    suspend: () => {},
+    onFreed: () => {},
+    log: { info: () => {}, error: () => {} },
+  });
+  onTestFinished(() => tested.close());
+  const infoOf = async (topic: string) => {
+    const answer = (await cluster.topics([topic], within(20_000))).get(topic);
+    if (answer === undefined || !('topic' in answer)) throw new Error(`no ${topic}`);
+    return answer.topic;
+  };
+  const send = async (topic: string, key = unique('key')): Promise<KeyedOutcome> => {
+    const info = await infoOf(topic);
+    const identity = Buffer.from(key);
+    return await new Promise((resolve, reject) => {
+      tested.push({
+        identity,
+        keyHash: hashKey(identity),
+        slot: 0,
+        fingerprint: 'f',
+        topic,
+        info,
+        records: [
+          { key: null, value: Buffer.from(key), headers: undefined, partition: undefined, timestampMs: undefined },
+        ],
+        recordBytes: [200],
+        bytes: 200,
+        results: [],
+        describe: (results) => ({ status: 200, body: JSON.stringify(results.map((result) => 'offset' in result)) }),
+        answer: undefined,
+        deadlineAtMs: performance.now() + 20_000,
+        notBeforeMs: 0,
+        isUncertain: false,
+        resolve,
+        reject,
+      });
+    });
+  };
+  return { tested, send };
+}
+
+test('requests for a topic that was deleted do not hold up those for others', async () => {
+  const { send } = await lane();
+  const [gone, other] = [await kafka.topic(), await kafka.topic()];
+  expect(await send(gone)).toMatchObject({ kind: 'answered' });
+  await kafka.admin.deleteTopics({ topics: [gone] });
+  const stuck = Array.from({ length: 3 }, () => send(gone).catch((error: Error) => error));
+  const isOver = vi.fn();
+  void Promise.any(stuck).then(isOver);
+  await Promise.all([send(other), send(other)]);
+  for (let count = 0; count < 10; count += 1) expect(await send(other)).toMatchObject({ kind: 'answered' });
+  expect(isOver).not.toHaveBeenCalled();
+});
+
+test('a key that was answered while its request waited is not stored again', async () => {
+  const { send } = await lane();
+  const topic = await kafka.topic();
+  const key = unique('key');
+  expect(await send(topic, key)).toMatchObject({ kind: 'answered' });
+  expect(await send(topic, key)).toEqual({ kind: 'lost' });
+  expect(await send(topic)).toMatchObject({ kind: 'answered' });
+  expect(await kafka.read(topic, 2)).toHaveLength(2);
+});
