@@ -6,16 +6,14 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
-import { grantRights, type Operation, type Right } from '@causeway/lab/stack/kafka-rights.ts';
+import { BRIDGE_RIGHTS, entriesOf, grantRights, type Operation, type Right } from '@causeway/lab/stack/kafka-rights.ts';
 import { KAFKA_V2, RECORDS } from '@causeway/protocol/content-types.ts';
-import kafkajs from 'kafkajs';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unique } from '../harness/kafka-view.ts';
 import { startSecureTestStack, type TestStack } from '../harness/stack.ts';
 import { until } from '../harness/until.ts';
 
-const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 const run = promisify(execFile);
 
 let system: TestStack;
@@ -156,6 +154,12 @@ describe('Kafka', () => {
     },
     { right: { resource: 'TOPIC', operation: 'DESCRIBE_CONFIGS' }, ask: 'GET /topics/greetings' },
     { right: { resource: 'GROUP', operation: 'READ' }, ask: 'GET /consumers/readers/instances/c/records?timeout=0' },
+    {
+      right: { resource: 'TRANSACTIONAL_ID', operation: 'WRITE' },
+      // With a key.
+      ask: 'POST /topics/greetings',
+      body: { records: [{ value: 'once' }] },
+    },
   ])('gives bridges no right that they can do without: $right', async ({ right, ask, body }) => {
     const user = 'west-bridge';
     const { url } = system.stack.regions.west.bridge;
@@ -176,16 +180,11 @@ describe('Kafka', () => {
   });
 });
 
+/** The entry of a bridge's right. */
 function aclOf(user: string, { resource, operation }: Pick<Right, 'resource'> & { operation: Operation }) {
-  return {
-    resourceType: AclResourceTypes[resource],
-    resourceName: '*',
-    resourcePatternType: ResourcePatternTypes.LITERAL,
-    principal: `User:${user}`,
-    host: '*',
-    operation: AclOperationTypes[operation],
-    permissionType: AclPermissionTypes.ALLOW,
-  };
+  const right = BRIDGE_RIGHTS.find((candidate) => candidate.resource === resource);
+  const [entry] = right === undefined ? [] : entriesOf(user, { ...right, operations: [operation] });
+  return entry ?? expect.fail(`bridges have no right for ${resource}`);
 }
 
 async function statusOf(url: string, line: string, content?: object): Promise<number> {
@@ -193,10 +192,15 @@ async function statusOf(url: string, line: string, content?: object): Promise<nu
   const { statusCode, body } = await request(`${url}${path}`, {
     dispatcher: system.stack.agent,
     method,
-    ...(content === undefined ? {} : { headers: { 'content-type': KAFKA_V2 }, body: JSON.stringify(content) }),
+    ...(content === undefined ? {} : { headers: headersFor(path), body: JSON.stringify(content) }),
   });
   await body.dump();
   return statusCode;
+}
+
+function headersFor(path: string): Record<string, string> {
+  if (!path.startsWith('/topics/')) return { 'content-type': KAFKA_V2 };
+  return { 'content-type': RECORDS.json, 'idempotency-key': unique('key') };
 }
 
 function logOf(hop: 'regional gateway' | 'bridge'): string {
