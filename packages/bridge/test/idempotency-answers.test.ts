@@ -3,6 +3,7 @@ import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
+import { until } from '../../../test/harness/until.ts';
 
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
 const BINARY_V2 = 'application/vnd.kafka.binary.v2+json';
@@ -182,6 +183,25 @@ describe('limits', () => {
     await send({ path: `/topics/${topic}`, body: records('a'), key });
     const refused = await send({ path: `/topics/${topic}`, body: records('b'), key: unique('key') }, small);
     expect(refused).toMatchObject({ status: 503, text: expect.stringContaining('producer.idempotencyMaxKeys') });
+  });
+
+  test('a key is forgotten when its time is over: then its request is a new one', async () => {
+    const brief = await TestBridge.start(inject('kafkaBootstrap'), {
+      bridge: { name: unique('brief'), region: 'east' },
+      producer: { idempotencyRetentionMs: 1_000 },
+    });
+    onTestFinished(() => brief.close());
+    const topic = await kafka.topic();
+    const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
+    const first = await send(request, brief);
+    expect(first).toMatchObject({ status: 200, replayed: null });
+    let again = first;
+    await until('the key is forgotten', async () => {
+      again = await send(request, brief);
+      return again.text !== first.text;
+    });
+    expect(again).toMatchObject({ status: 200, replayed: null });
+    expect(await kafka.read(topic, 2)).toHaveLength(2);
   });
 
   test('a bridge on which keys are switched off refuses them, and serves requests without', async () => {
