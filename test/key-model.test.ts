@@ -1,0 +1,37 @@
+/** Explores the protocol of idempotency keys: no violation is reachable. */
+import { describe, expect, test } from 'vitest';
+import { EXPLORATION_TIMEOUT_MS } from './model/bounds.ts';
+import { describeExploration, explore } from './model/explorer.ts';
+import { KEY_BOUNDS, keyModel } from './model/keys/key-model.ts';
+import { KEY_PROTOCOL } from './model/keys/key-protocol.ts';
+import type { Bounds } from './model/keys/state.ts';
+
+const REQUEST = { key: 0, fingerprint: 'f' };
+
+describe('an acknowledged key has one copy of its record and one answer, and every request gets an answer in the end', () => {
+  test.each<[what: string, bounds: Partial<Bounds>]>([
+    ['any fault', {}],
+    ['a client without a gateway', { gatewayCount: 0 }],
+    ['a client that repeats twice', { repeatCount: 2, faultCount: 0 }],
+    ['a client that repeats, and bridges that die or get no response', { repeatCount: 1, faults: ['die', 'lose'] }],
+    ['a client that repeats, and slots that are freed', { repeatCount: 1, faults: ['release'] }],
+    ['two faults', { faultCount: 2, faults: ['die', 'release', 'lose'] }],
+    ['slots whose owner died with an answer that no client got', { hasEarlierOwner: true }],
+    [
+      'other lanes after a start, and lanes that begin with the first request',
+      { areLanesReady: false, areLanesChanging: true, faults: ['die', 'lose', 'release'] },
+    ],
+    [
+      'another request with the same key',
+      { requests: [REQUEST, { key: 0, fingerprint: 'g' }], faults: ['die', 'lose', 'release'] },
+    ],
+  ])(
+    '%s',
+    (_what, bounds) => {
+      const result = explore(keyModel(KEY_PROTOCOL, { ...KEY_BOUNDS, ...bounds }));
+      expect(describeExploration(result)).toMatch(/^\d+ states, \d+ steps: nothing wrong$/);
+      expect(result.stateCount).toBeGreaterThan(1000);
+    },
+    EXPLORATION_TIMEOUT_MS,
+  );
+});
