@@ -33,11 +33,30 @@ export async function ensureAnswerTopic(
     configs: {
       ...COMMON,
       'retention.ms': String(retentionMs),
+      // The broker's default may delete answers before their time.
+      'retention.bytes': '-1',
       'segment.ms': String(Math.max(MIN_SEGMENT_MS, Math.min(MAX_SEGMENT_MS, Math.floor(retentionMs / 4)))),
       'max.message.bytes': String(MAX_ANSWER_BATCH_BYTES),
     },
+    faultOf: (settings) => answerFaultOf(settings, retentionMs),
     limits,
   });
+}
+
+/** Why a topic with these settings forgets answers too early. */
+export function answerFaultOf(
+  settings: ReadonlyMap<string, string | null | undefined>,
+  retentionMs: number,
+): string | undefined {
+  const keptMs = Number(settings.get('retention.ms') ?? -1);
+  if (keptMs >= 0 && keptMs < retentionMs) {
+    return `has retention.ms=${keptMs}, and producer.idempotencyRetentionMs is ${retentionMs}: change one of them`;
+  }
+  const keptBytes = Number(settings.get('retention.bytes') ?? -1);
+  if (keptBytes >= 0) return `has retention.bytes=${keptBytes}, which deletes answers before their time: set it to -1`;
+  const clock = settings.get('message.timestamp.type') ?? 'LogAppendTime';
+  if (clock === 'LogAppendTime') return undefined;
+  return `has message.timestamp.type=${clock}, and bridges rely on LogAppendTime`;
 }
 
 const MIN_SEGMENT_MS = 60_000;

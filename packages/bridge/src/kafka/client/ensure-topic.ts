@@ -16,6 +16,8 @@ export interface OwnTopic {
   cleanupPolicy: 'compact' | 'compact,delete';
   /** Further settings of a new topic. */
   configs: Readonly<Record<string, string>>;
+  /** Why a topic with these settings cannot be used; `undefined` if it can be. */
+  faultOf?: (settings: ReadonlyMap<string, string | null | undefined>) => string | undefined;
   limits: Limits;
 }
 
@@ -69,7 +71,7 @@ async function create(cluster: Cluster, options: OwnTopic): Promise<void> {
 async function checkSettings(
   cluster: Cluster,
   { name, partitions }: TopicInfo,
-  { cleanupPolicy, limits }: OwnTopic,
+  { cleanupPolicy, faultOf, limits }: OwnTopic,
 ): Promise<void> {
   const settings = await topicSettings(cluster, name, limits);
   const policy = settings.get('cleanup.policy') ?? cleanupPolicy;
@@ -81,6 +83,8 @@ async function checkSettings(
   if (minInSync > replicas) {
     throw unusable(name, `has ${replicas} replicas and min.insync.replicas=${minInSync}, and takes no records`);
   }
+  const fault = faultOf?.(settings);
+  if (fault !== undefined) throw unusable(name, fault);
 }
 
 function unusable(topic: string, reason: string): BridgeError {
