@@ -72,6 +72,7 @@ export class Lane {
   /** Resolve when their slots are freed, or not this lane's any more. */
   #freeing: { slots: readonly number[]; resolve: () => void }[] = [];
   #isReady = false;
+  #hasId = false;
   #running: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
   #checking: Promise<void> | undefined;
@@ -88,6 +89,11 @@ export class Lane {
   /** Whether the lane has its transactional id, as far as it knows. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Whether this process has taken the transactional id over, or does so: what another one left open is aborted. */
+  get hasId(): boolean {
+    return this.#hasId;
   }
 
   /** Takes the transactional id over, unless this lane has it. Errors: `kafkaForbidden`, `kafkaUnavailable`. */
@@ -341,7 +347,12 @@ export class Lane {
 
   async #recover(limits: Limits): Promise<void> {
     const { producer, regain, answerLog, holds } = this.#options;
-    await producer.init(limits);
+    const hadId = this.#hasId;
+    this.#hasId = true;
+    await producer.init(limits).catch((error: unknown) => {
+      this.#hasId = hadId;
+      throw error;
+    });
     await regain(limits);
     this.#isReady = true;
     const waiting = this.#queue;

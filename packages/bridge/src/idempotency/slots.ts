@@ -2,7 +2,7 @@
 import { SLOT_COUNT } from '@causeway/protocol/idempotency.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { reasonOf } from '../kafka/client/failure-reason.ts';
-import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import type { ProduceClient } from '../kafka/produce/produce.ts';
 import { endedBy } from '../kafka/transactions/transaction-ended.ts';
 import { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
@@ -46,6 +46,8 @@ export class Slots {
   readonly #takeOvers = new Map<string, TakeOver>();
   #lanes: readonly Lane[] = [];
   #alive: NodeJS.Timeout | undefined;
+  #aborting: Promise<void> | undefined;
+  #readingCount = 0;
 
   constructor(options: SlotsOptions) {
     this.#options = options;
@@ -92,8 +94,12 @@ export class Slots {
   /** After a lane's id was taken over: reads both logs, and holds the slots of the lane that have no other guard now. */
   async regain(lane: number, limits: Limits): Promise<void> {
     const slots = slotsOf(lane, this.#lanes.length);
-    await this.#readLogs(slots, limits);
-    for (const slot of slots) if (this.#isClaimed(slot)) this.#held.add(slot);
+    // What is claimed while the answers are read may have further answers.
+    let claimed: number[] = [];
+    await this.#readLogs(slots, limits, () => {
+      claimed = slots.filter((slot) => this.#isClaimed(slot));
+    });
+    for (const slot of claimed) if (this.#isClaimed(slot)) this.#held.add(slot);
   }
 
   /** Takes a slot over from a guard, if that still guards it. Errors: `kafkaForbidden`, `kafkaUnavailable`. */
@@ -217,19 +223,31 @@ export class Slots {
         isOver = true;
       },
     );
-    while (!isOver) {
-      await Promise.race([over, delayed(STUCK_MS)]);
-      if (!isOver && remainingMs(limits) > 0) await this.#abortOfTheDead(limits);
+    this.#readingCount += 1;
+    try {
+      while (!isOver) await Promise.race([over, this.#abortOfTheDead(limits)]);
+    } finally {
+      this.#readingCount -= 1;
     }
     await reading;
   }
 
+  /** Once for all that wait: each time takes the ids over again. */
   async #abortOfTheDead(limits: Limits): Promise<void> {
+    this.#aborting ??= this.#abortOnce(limits).finally(() => {
+      this.#aborting = undefined;
+    });
+    await bounded(this.#aborting, limits).catch(() => {});
+  }
+
+  async #abortOnce(limits: Limits): Promise<void> {
+    await delayed(STUCK_MS);
+    if (this.#readingCount === 0) return;
     const { slotLog, self } = this.#options;
     const dead = new Set<string>();
     for (const { owner, transactionalId } of slotLog.claims) {
-      // The process of this bridge's name before.
-      const isOwnRest = owner === self && this.#lanes.every((lane) => lane.id !== transactionalId || !lane.isReady);
+      // The process of this bridge's name before; a lane that has its id would fence itself.
+      const isOwnRest = owner === self && this.#lanes.every((lane) => lane.id !== transactionalId || !lane.hasId);
       const isDead = owner !== undefined && owner !== self && !slotLog.isAlive(owner, ALIVE_MS);
       if (isOwnRest || isDead) dead.add(transactionalId);
     }
