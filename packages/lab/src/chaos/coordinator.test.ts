@@ -8,6 +8,9 @@ test.each([
   // Java: "hello".hashCode() is 99162322, "orders".hashCode() is -1008770331.
   ['hello', 50, 22],
   ['orders', 50, 31],
+  // As Kafka 4.3.1 logs them.
+  ['causeway-answers-west/bridge-0', 3, 0],
+  ['causeway-answers-west/bridge-1', 3, 1],
 ])('%j of %i partitions', (id, count, partition) => {
   expect(coordinatingPartition(id, count)).toBe(partition);
 });

@@ -46,8 +46,8 @@ export interface FleetOptions {
   /** Of each producer with short bodies. Default: 4. */
   recordsPerSecond?: number | undefined;
   /**
-   * Producers send a key with each request, consumers read with `read_committed`. One more producer has no keys: the gateways make
-   * them. `twins`: each request is sent twice at once, through different tier-1 gateways.
+   * Producers send a key with each request, consumers read with `read_committed`. One more producer of short bodies has no keys: the
+   * gateways make them. `twins`: each request is sent twice at once, through different tier-1 gateways.
    */
   keys?: 'each' | 'twins' | undefined;
 }
@@ -76,7 +76,7 @@ export class Fleet {
     const senders =
       this.#history === undefined
         ? Array.from({ length: producerCount }, (_, index) => this.#clientOf(index))
-        : [...this.#keyedSenders, this.#clientOf(0)];
+        : [...this.#keyedSenders, ...(isLarge ? [] : [this.#clientOf(0)])];
     this.#producers = senders.map((sender) => this.#producer(sender));
     this.#consumers = [
       ...this.#groups('auto', isLarge ? 1 : AUTO_COMMIT_GROUP_COUNT, { kind: 'autoCommit' }),
