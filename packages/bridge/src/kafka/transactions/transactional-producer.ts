@@ -5,27 +5,18 @@
  * producer before, and refuses its commit. No clock is involved.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connection } from '@platformatic/kafka';
 import { partitionKey } from '../../records.ts';
 import type { Cluster } from '../client/cluster.ts';
-import { Coordinator } from '../client/coordinator.ts';
-import { javaException, protocolErrorId, toBridgeError } from '../client/failure.ts';
+import { javaException, toBridgeError } from '../client/failure.ts';
 import { reasonOf } from '../client/failure-reason.ts';
-import { type ErrorId, errorText, isForbidden, kafkaError } from '../client/kafka-errors.ts';
+import { type ErrorId, errorText } from '../client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, remainingMs, within } from '../client/limits.ts';
 import type { BatchOutcome, PartitionBatch, ProduceClient } from '../produce/produce.ts';
 import { BatchNumbers } from './batch-numbers.ts';
 import { isInDoubt, stepAfter } from './batch-step.ts';
+import { CONCURRENT_PAUSES, TransactionCoordinator } from './transaction-coordinator.ts';
 import { endedBy, TransactionEnded } from './transaction-ended.ts';
-import {
-  addPartitions,
-  endTransaction,
-  initProducer,
-  type ProducerIdentity,
-  type TransactionVersion,
-  transactionVersion,
-} from './transaction-requests.ts';
-import { untilSettled } from './until-settled.ts';
+import { type ProducerIdentity, type TransactionVersion, transactionVersion } from './transaction-requests.ts';
 
 export interface TransactionalProducerOptions {
   transactionalId: string;
@@ -36,18 +27,11 @@ export interface TransactionalProducerOptions {
 /** A batch without its stamp. */
 export type TransactionBatch = Omit<PartitionBatch, 'stamp'>;
 
-/** While the markers of the last transaction are written, Kafka refuses the next one. */
-const CONCURRENT_PAUSES = { minMs: 1, maxMs: 50 } as const;
-
-/** After this long, a batch is sent nevertheless. */
-const SETTLING_LIMIT_MS = 1000;
-
 export class TransactionalProducer {
   readonly transactionalId: string;
   readonly #cluster: Cluster;
   readonly #client: ProduceClient;
-  readonly #coordinator: Coordinator;
-  readonly #timeoutMs: number;
+  readonly #coordinator: TransactionCoordinator;
   #version: TransactionVersion = 1;
   #identity: ProducerIdentity | undefined;
   readonly #numbers = new BatchNumbers();
@@ -66,8 +50,8 @@ export class TransactionalProducer {
     this.#cluster = cluster;
     this.#client = client;
     this.transactionalId = options.transactionalId;
-    this.#timeoutMs = options.transactionTimeoutMs;
-    this.#coordinator = new Coordinator(cluster, { kind: 'transaction', key: options.transactionalId });
+    const { transactionalId, transactionTimeoutMs: timeoutMs } = options;
+    this.#coordinator = new TransactionCoordinator(cluster, { transactionalId, timeoutMs });
   }
 
   /**
@@ -78,7 +62,7 @@ export class TransactionalProducer {
     this.#identity = undefined;
     try {
       this.#version = await this.#cluster.onAnyBroker(transactionVersion, limits);
-      this.#identity = await this.#initialize(undefined, limits);
+      this.#identity = await this.#coordinator.init(undefined, limits);
     } catch (error) {
       throw toBridgeError(error);
     }
@@ -136,43 +120,28 @@ export class TransactionalProducer {
 
   async #end(isCommitted: boolean, limits: Limits): Promise<void> {
     if (!this.#isOpen) return;
-    const { producerId, epoch } = this.#known();
-    const ending = { transactionalId: this.transactionalId, producerId, epoch, isCommitted };
-    // Requests that the coordinator may have followed, or may follow later.
-    let openCount = 0;
-    const end = async (connection: Connection): Promise<ProducerIdentity> => {
-      openCount += 1;
-      try {
-        return await endTransaction(connection, this.#version, ending);
-      } catch (error) {
-        if (isDecided(error)) openCount -= 1;
-        throw error;
-      }
+    const identity = this.#known();
+    let mayBeEnded = false;
+    const onDoubt = (isInDoubt: boolean): void => {
+      mayBeEnded = isInDoubt;
     };
     try {
-      let next: ProducerIdentity = { producerId, epoch };
+      const ending = { version: this.#version, identity, isCommitted };
       // Where the brokers do not add partitions, a transaction without any has not begun.
-      if (this.#version === 2 || this.#added.size > 0) {
-        next = await this.#whileConcurrent(() => this.#coordinator.sendAndStore(end, limits), limits);
-      }
+      const hasBegun = this.#version === 2 || this.#added.size > 0;
+      const ended = hasBegun ? await this.#coordinator.end(ending, limits, onDoubt) : { identity, isRepeated: false };
+      let next = ended.identity;
       // A late repetition would end the next transaction, and a late batch would be part of it: in the next epoch they are refused.
       // Transactions of version 2 begin it with every end.
-      if (this.#version === 1 && (openCount > 1 || this.#isInDoubt)) next = await this.#initialize(next, limits);
-      if (next.producerId !== producerId || next.epoch !== epoch) this.#numbers.clear();
+      if (this.#version === 1 && (ended.isRepeated || this.#isInDoubt))
+        next = await this.#coordinator.init(next, limits);
+      if (next.producerId !== identity.producerId || next.epoch !== identity.epoch) this.#numbers.clear();
       this.#identity = next;
     } catch (error) {
-      throw endedBy(error, { mayBeCommitted: isCommitted && openCount > 0 });
+      throw endedBy(error, { mayBeCommitted: isCommitted && mayBeEnded });
     }
     this.#begin();
-    if (this.#version === 1) return;
-    const settling = untilSettled(this.#coordinator, this.transactionalId, within(SETTLING_LIMIT_MS));
-    this.#settling = settling.catch(() => {});
-  }
-
-  async #initialize(identity: ProducerIdentity | undefined, limits: Limits): Promise<ProducerIdentity> {
-    const initialization = { transactionalId: this.transactionalId, timeoutMs: this.#timeoutMs, identity };
-    const begin = (connection: Connection): Promise<ProducerIdentity> => initProducer(connection, initialization);
-    return await this.#whileConcurrent(() => this.#coordinator.sendAndStore(begin, limits), limits);
+    if (this.#version === 2) this.#settling = this.#coordinator.untilSettled();
   }
 
   #begin(): void {
@@ -227,10 +196,8 @@ export class TransactionalProducer {
     const isNew = ({ topic, partition }: TransactionBatch): boolean => !this.#added.has(partitionKey(topic, partition));
     const missing = batches.filter(isNew);
     if (missing.length === 0) return NONE_REFUSED;
-    const identity = Object.assign({ transactionalId: this.transactionalId }, this.#known());
-    const add = (connection: Connection): Promise<Map<string, ErrorId>> => addPartitions(connection, identity, missing);
     try {
-      const errors = await this.#coordinator.sendAndStore(add, limits);
+      const errors = await this.#coordinator.add(this.#known(), missing, limits);
       if (errors.size === 0)
         for (const { topic, partition } of missing) this.#added.add(partitionKey(topic, partition));
       return errors;
@@ -273,19 +240,6 @@ export class TransactionalProducer {
       .topics(names, within(Math.min(requestTimeoutMs, remainingMs(limits))), { maxAgeMs: 0 })
       .catch(() => {});
   }
-
-  /** Repeats a request while the transaction before ends. */
-  async #whileConcurrent<T>(send: () => Promise<T>, limits: Limits): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await send();
-      } catch (error) {
-        const pauseMs = backoffMs(attempt, CONCURRENT_PAUSES);
-        if (protocolErrorId(error) !== 'CONCURRENT_TRANSACTIONS' || remainingMs(limits) <= pauseMs) throw error;
-        await delay(pauseMs);
-      }
-    }
-  }
 }
 
 /** Batches that are sent, the places of those that are open, and the outcome of each one's last attempt. */
@@ -296,12 +250,6 @@ interface Attempts {
 }
 
 const NONE_REFUSED: ReadonlyMap<string, ErrorId> = new Map();
-
-/** Whether the coordinator has not ended the transaction, and will not, because of the request that failed so. */
-function isDecided(error: unknown): boolean {
-  const errorId = protocolErrorId(error);
-  return errorId !== undefined && (kafkaError(errorId).endsTransaction === true || isForbidden(errorId));
-}
 
 function refusedWith(outcome: BatchOutcome | undefined): ErrorId | undefined {
   return outcome?.kind === 'refused' ? outcome.errorId : undefined;
