@@ -18,6 +18,7 @@ import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { Coordinator } from '../src/kafka/client/coordinator.ts';
 import { within } from '../src/kafka/client/limits.ts';
+import { testAnswers } from './idempotency-answers.ts';
 
 const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
 const bridge = await TestBridge.start(inject('kafkaBootstrap'));
@@ -293,4 +294,8 @@ describe('a bridge that freezes with an open transaction', () => {
     expect(values?.map((value) => JSON.parse(value)).sort()).toEqual([first, ...answers.keys()].sort());
     expect(await sendKeyed(url, { topic, key: keyOfSameSlot(first), headers: gateway })).toMatchObject({ status: 421 });
   });
+});
+
+describe('answers', () => {
+  testAnswers(kafka);
 });

@@ -1,0 +1,227 @@
+/**
+ * What a client gets for a request with an idempotency key, and for its repetition: answers, refusals and limits. Part of
+ * `idempotency.test.ts`: slots belong to the whole Kafka, so that two files with keys would take them from each other.
+ */
+import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { TestBridge } from '../../../test/harness/bridge.ts';
+import { type KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { PROOF } from '../../../test/harness/trust.ts';
+import { until } from '../../../test/harness/until.ts';
+
+const JSON_V2 = 'application/vnd.kafka.json.v2+json';
+const BINARY_V2 = 'application/vnd.kafka.binary.v2+json';
+
+interface Sent {
+  path: string;
+  body: string;
+  key: string;
+  contentType?: string;
+  headers?: Record<string, string>;
+}
+
+/** Through a gateway that cannot reach the other bridges of the same Kafka, which own slots, too. */
+const GATEWAY = { ...PROOF, 'causeway-gateway': 'tier1' };
+
+async function sendTo(to: TestBridge, { path, body, key, contentType = JSON_V2, headers = {} }: Sent) {
+  let owners = '';
+  for (let turn = 0; turn < 20; turn += 1) {
+    const response = await fetch(`${to.url}${path}`, {
+      method: 'POST',
+      headers: {
+        'content-type': contentType,
+        'idempotency-key': key,
+        ...GATEWAY,
+        ...(owners === '' ? {} : { 'causeway-failed': owners }),
+        ...headers,
+      },
+      body,
+    });
+    const text = await response.text();
+    owners = response.headers.get('causeway-owner') ?? owners;
+    if (response.status !== 421) {
+      return { status: response.status, text, replayed: response.headers.get('idempotency-replayed') };
+    }
+  }
+  throw new Error('no bridge answers');
+}
+
+const records = (...values: string[]): string => JSON.stringify({ records: values.map((value) => ({ value })) });
+
+/** Declares the tests. */
+export function testAnswers(kafka: KafkaView): void {
+  let bridge: TestBridge;
+  beforeAll(async () => {
+    bridge = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: unique('answers'), region: 'east' } });
+    return () => bridge.close();
+  });
+  const send = (sent: Sent, to = bridge) => sendTo(to, sent);
+
+  describe('a repetition gets the same status and the same bytes', () => {
+    test.each([
+      ['one record', (topic: string) => ({ path: `/topics/${topic}`, body: records('a') }), 1],
+      ['several records', (topic: string) => ({ path: `/topics/${topic}`, body: records('a', 'b', 'c') }), 3],
+      ['a partition', (topic: string) => ({ path: `/topics/${topic}/partitions/1`, body: records('a', 'b') }), 2],
+      [
+        'an answer that is stored compressed',
+        (topic: string) => ({ path: `/topics/${topic}`, body: records(...Array.from({ length: 500 }, String)) }),
+        500,
+      ],
+      [
+        'bytes',
+        (topic: string) => ({
+          path: `/topics/${topic}`,
+          body: '{"records":[{"value":"YQ=="}]}',
+          contentType: BINARY_V2,
+        }),
+        1,
+      ],
+      ['no record', (topic: string) => ({ path: `/topics/${topic}`, body: '{"records":[]}' }), 0],
+      [
+        'a record that is too large for its topic, beside others',
+        (topic: string) => ({ path: `/topics/${topic}`, body: records('a', 'x'.repeat(20_000), 'c') }),
+        2,
+      ],
+      [
+        'a partition that does not exist, beside one that does',
+        (topic: string) => ({
+          path: `/topics/${topic}`,
+          body: '{"records":[{"value":"a","partition":0},{"value":"b","partition":7}]}',
+        }),
+        1,
+      ],
+    ])('%s', async (_, requestOf, storedCount) => {
+      const topic = await kafka.topic(2, { 'max.message.bytes': '10000' });
+      const request = { ...requestOf(topic), key: unique('key') };
+      const first = await send(request);
+      const again = [await send(request), await send(request)];
+      expect(again).toEqual([
+        { ...first, replayed: 'true' },
+        { ...first, replayed: 'true' },
+      ]);
+      const ends = await kafka.admin.fetchTopicOffsets(topic);
+      expect(first.status).toBe(200);
+      const offsets = (JSON.parse(first.text) as { offsets: { offset?: number }[] }).offsets;
+      expect(offsets.filter(({ offset }) => offset !== undefined)).toHaveLength(storedCount);
+      if (storedCount > 0) expect(await kafka.read(topic, storedCount)).toHaveLength(storedCount);
+      else expect(ends.every(({ high }) => high === '0')).toBe(true);
+    });
+
+    test('for a topic that does not exist', async () => {
+      const lean = await TestBridge.start(inject('kafkaBootstrap'), {
+        bridge: { name: unique('lean'), region: 'east' },
+        producer: { allowAutoTopicCreation: false, maxBlockMs: 1_000 },
+      });
+      onTestFinished(() => lean.close());
+      const request = { path: `/topics/${unique('nowhere')}`, body: records('a'), key: unique('key') };
+      const first = await send(request, lean);
+      expect(first.text).toContain('not present in metadata');
+      expect(await send(request, lean)).toEqual({ ...first, replayed: 'true' });
+    });
+
+    test('with async=true, after the commit and without a body', async () => {
+      const topic = await kafka.topic();
+      const request = { path: `/topics/${topic}?async=true`, body: records('a'), key: unique('key') };
+      expect(await send(request)).toEqual({ status: 204, text: '', replayed: null });
+      expect(await kafka.read(topic, 1)).toHaveLength(1);
+      expect(await send(request)).toEqual({ status: 204, text: '', replayed: 'true' });
+    });
+
+    test('from a bridge that was started again', async () => {
+      const named = { bridge: { name: unique('again'), region: 'east' } };
+      const before = await TestBridge.start(inject('kafkaBootstrap'), named);
+      const topic = await kafka.topic();
+      const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
+      const first = await send(request, before);
+      await before.close();
+      const after = await TestBridge.start(inject('kafkaBootstrap'), named);
+      onTestFinished(() => after.close());
+      expect(await send(request, after)).toEqual({ ...first, replayed: 'true' });
+      expect(await send({ ...request, key: unique('key') }, after)).toMatchObject({ status: 200, replayed: null });
+    });
+  });
+
+  describe('a key stands for one request of one principal', () => {
+    const changes: [string, { body?: string; contentType?: string; partition?: string; query?: string }][] = [
+      ['another body', { body: records('other') }],
+      ['another content type', { contentType: 'application/json' }],
+      ['another partition', { partition: '/partitions/0' }],
+      ['another query', { query: '?async=false' }],
+    ];
+    test.each(changes)('%s is refused, and nothing is stored', async (_, change) => {
+      const { body = records('a'), contentType = JSON_V2, partition = '', query = '' } = change;
+      const topic = await kafka.topic();
+      const key = unique('key');
+      await send({ path: `/topics/${topic}`, body: records('a'), key });
+      const changed = await send({ path: `/topics/${topic}${partition}${query}`, body, contentType, key });
+      expect(changed).toMatchObject({ status: 422, text: expect.stringContaining('was used for another request') });
+      expect(await kafka.read(topic, 1)).toHaveLength(1);
+    });
+
+    test('two principals may use the same key', async () => {
+      const topic = await kafka.topic();
+      const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
+      for (const principal of ['ada', 'bob']) {
+        const headers = { 'causeway-principal': principal };
+        expect(await send({ ...request, headers })).toMatchObject({ status: 200, replayed: null });
+        expect(await send({ ...request, headers })).toMatchObject({ status: 200, replayed: 'true' });
+      }
+      expect(await kafka.read(topic, 2)).toHaveLength(2);
+    });
+
+    test.each(['', '""', '"open', 'two words', 'a, b', 'é', 'x'.repeat(256), '"x" ; y=1'])(
+      '%j is no key',
+      async (key) => {
+        const topic = await kafka.topic();
+        const answer = await send({ path: `/topics/${topic}`, body: records('a'), key });
+        expect(answer).toMatchObject({
+          status: 400,
+          text: expect.stringContaining('1 to 255 visible ASCII characters'),
+        });
+      },
+    );
+  });
+
+  describe('limits', () => {
+    test('a full index refuses new keys, and knows the old ones until their time is over', async () => {
+      const small = await TestBridge.start(inject('kafkaBootstrap'), {
+        bridge: { name: unique('small'), region: 'east' },
+        producer: { idempotencyMaxKeys: 1 },
+      });
+      onTestFinished(() => small.close());
+      const topic = await kafka.topic();
+      // The log has the keys of the tests before.
+      const key = unique('key');
+      await send({ path: `/topics/${topic}`, body: records('a'), key });
+      const refused = await send({ path: `/topics/${topic}`, body: records('b'), key: unique('key') }, small);
+      expect(refused).toMatchObject({ status: 503, text: expect.stringContaining('producer.idempotencyMaxKeys') });
+    });
+
+    test('a key is forgotten when its time is over: then its request is a new one', async () => {
+      const brief = await TestBridge.start(inject('kafkaBootstrap'), {
+        bridge: { name: unique('brief'), region: 'east' },
+        producer: { idempotencyRetentionMs: 1_000 },
+      });
+      onTestFinished(() => brief.close());
+      const topic = await kafka.topic();
+      const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
+      const first = await send(request, brief);
+      expect(first).toMatchObject({ status: 200, replayed: null });
+      let again = first;
+      await until('the key is forgotten', async () => {
+        again = await send(request, brief);
+        return again.text !== first.text;
+      });
+      expect(again).toMatchObject({ status: 200, replayed: null });
+      expect(await kafka.read(topic, 2)).toHaveLength(2);
+    });
+
+    test('a bridge on which keys are switched off refuses them, and serves requests without', async () => {
+      const without = await TestBridge.start(inject('kafkaBootstrap'), { producer: { idempotencyKeys: false } });
+      onTestFinished(() => without.close());
+      const topic = await kafka.topic();
+      const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
+      expect(await send(request, without)).toMatchObject({ status: 501 });
+      expect((await without.produce(topic, { records: [{ value: 'a' }] })).status).toBe(200);
+    });
+  });
+}
