@@ -215,6 +215,19 @@ export function testAnswers(kafka: KafkaView): void {
       expect(await kafka.read(topic, 2)).toHaveLength(2);
     });
 
+    test('without Kafka, a request is to be repeated: 503 with Retry-After, and not the fault of the bridge', async () => {
+      const lost = await TestBridge.start('127.0.0.1:1', { producer: { maxBlockMs: 200 } });
+      onTestFinished(() => lost.close());
+      const response = await fetch(`${lost.url}/topics/t`, {
+        method: 'POST',
+        headers: { 'content-type': JSON_V2, 'idempotency-key': unique('key'), ...GATEWAY },
+        body: records('a'),
+      });
+      expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(response.headers.get('causeway-fault')).toBe('kafka');
+      expect(await response.text()).toContain('cannot be served now');
+    });
+
     test('a bridge on which keys are switched off refuses them, and serves requests without', async () => {
       const without = await TestBridge.start(inject('kafkaBootstrap'), { producer: { idempotencyKeys: false } });
       onTestFinished(() => without.close());

@@ -19,6 +19,7 @@ import { until } from '../../../test/harness/until.ts';
 import { Coordinator } from '../src/kafka/client/coordinator.ts';
 import { within } from '../src/kafka/client/limits.ts';
 import { testAnswers } from './idempotency-answers.ts';
+import { testRecovery } from './idempotency-recovery.ts';
 
 const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
 const bridge = await TestBridge.start(inject('kafkaBootstrap'));
@@ -299,3 +300,5 @@ describe('a bridge that freezes with an open transaction', () => {
 describe('answers', () => {
   testAnswers(kafka);
 });
+
+testRecovery(kafka);

@@ -222,7 +222,7 @@ export class KeyedProducer {
       const code = error instanceof BridgeError ? error.code : undefined;
       const result = code === 'keyReused' ? 'mismatched' : code === 'misdirected' ? 'misdirected' : 'failed';
       this.totals.requestCounts[result] += 1;
-      throw error;
+      throw withRetryAfter(error);
     }
   }
 
@@ -382,6 +382,14 @@ export class KeyedProducer {
       });
     }
   }
+}
+
+/** Clients repeat what Kafka has no answer for now. */
+function withRetryAfter(error: unknown): unknown {
+  if (!(error instanceof BridgeError) || error.code !== 'kafkaUnavailable' || error.retryAfterSeconds !== undefined) {
+    return error;
+  }
+  return new BridgeError('kafkaUnavailable', { message: error.message, retryAfterSeconds: 1, cause: error });
 }
 
 function misdirection(owner: string | undefined): { owner: string | undefined; message: string } {
